@@ -1,0 +1,313 @@
+// The closed table of errors: every operational failure that a user of locus can meet has one code here, and each
+// boundary (HTTP, gRPC, Redis, CLI) looks up there what the code means for it. `docs/errors.md` mirrors this table
+// (a test holds them equal), and the build writes it out for C++ (`build/generated/error_codes.inc`).
+
+/** Who must act: the caller of a function, its author, the operator of the machines, or locus itself. */
+export type Blame = "caller" | "author" | "operator" | "locus";
+
+interface ErrorEntry {
+  readonly blame: Blame;
+  /** Whether the same call may succeed later without any change. */
+  readonly retry: boolean;
+  /** HTTP status code. */
+  readonly http: number;
+  /** gRPC status code (number of google.rpc.Code). */
+  readonly grpc: number;
+  /** First word of a Redis error reply. */
+  readonly redis: string;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+const entry = (
+  blame: Blame,
+  retry: boolean,
+  http: number,
+  grpc: number,
+  redis: string,
+  meaning: string,
+  remedy: string,
+): ErrorEntry => ({ blame, retry, http, grpc, redis, meaning, remedy });
+
+/** All errors, by code. Codes are stable: one is never renamed or given another meaning. */
+export const ERRORS = {
+  REQUEST_INVALID: entry(
+    "caller",
+    false,
+    400,
+    3,
+    "ERR",
+    "The request itself is malformed: a bad header, query, path or body.",
+    "Correct the request; the message names the part.",
+  ),
+  ARGS_INVALID: entry(
+    "caller",
+    false,
+    400,
+    3,
+    "ARGSINVALID",
+    "`args` is no JSON, or not what the function's input schema asks for.",
+    "Send args that fit the schema; the message names the first place that does not.",
+  ),
+  ARGS_TOO_LARGE: entry(
+    "caller",
+    false,
+    413,
+    3,
+    "ARGSTOOLARGE",
+    "`args` and `keys` together are larger than an invocation may carry.",
+    "Send less, or put the data in Redis and send its key.",
+  ),
+  SIDE_UNKNOWN: entry(
+    "caller",
+    false,
+    400,
+    3,
+    "SIDEUNKNOWN",
+    "The side asked for is neither `compute` nor `storage`.",
+    "Ask for `compute` or `storage`, or leave the choice to locus.",
+  ),
+  SIDE_UNAVAILABLE: entry(
+    "operator",
+    true,
+    503,
+    9,
+    "SIDEUNAVAILABLE",
+    "The side asked for cannot run this function now: it is off, not built, or lacks a capability that the function declares.",
+    "Ask for the other side, or see the health of this one.",
+  ),
+  FUNCTION_NOT_FOUND: entry(
+    "caller",
+    false,
+    404,
+    5,
+    "NOFUNCTION",
+    "No function of that name is deployed.",
+    "Deploy it first, or correct the name; `locus list` shows what is there.",
+  ),
+  VERSION_NOT_FOUND: entry(
+    "caller",
+    false,
+    404,
+    5,
+    "NOVERSION",
+    "The function is deployed, but not in that version.",
+    "Call the current version, or deploy that one again.",
+  ),
+  FUNCTION_EXISTS: entry(
+    "caller",
+    false,
+    409,
+    6,
+    "FUNCTIONEXISTS",
+    "A function of that name is deployed and replacing it was not asked for.",
+    "Load it with REPLACE, or under another name.",
+  ),
+  FUNCTION_INVALID: entry(
+    "author",
+    false,
+    422,
+    3,
+    "FUNCTIONINVALID",
+    "The bundle was refused: it does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
+    "Mend the bundle; the message says what happened while it was loaded.",
+  ),
+  BUNDLE_TOO_LARGE: entry(
+    "author",
+    false,
+    413,
+    3,
+    "BUNDLETOOLARGE",
+    "The bundle is larger than 1 MiB.",
+    "Bundle less: mark data as a Redis key, or leave a dependency out.",
+  ),
+  FUNCTION_FAILED: entry(
+    "author",
+    false,
+    500,
+    2,
+    "FUNCTIONFAILED",
+    "The function threw, or its promise was rejected.",
+    "See the stack in the reply; it names the author's file and line.",
+  ),
+  RESULT_INVALID: entry(
+    "author",
+    false,
+    500,
+    2,
+    "RESULTINVALID",
+    "What the function returned is no JSON (cyclic, a BigInt, too deep), or not what its output schema says.",
+    "Return plain JSON data that fits the schema.",
+  ),
+  RESULT_TOO_LARGE: entry(
+    "author",
+    false,
+    500,
+    11,
+    "RESULTTOOLARGE",
+    "The function's result is larger than an invocation may return.",
+    "Return less, or write it to Redis and return its key.",
+  ),
+  DEADLINE_EXCEEDED: entry(
+    "author",
+    true,
+    504,
+    4,
+    "DEADLINE",
+    "The invocation did not end before its deadline.",
+    "Do less per call, or raise the function's `limits.deadlineMs` or the call's deadline.",
+  ),
+  CANCELLED: entry(
+    "caller",
+    true,
+    499,
+    1,
+    "CANCELLED",
+    "The invocation was cancelled by its caller, or its caller went away.",
+    "Nothing: it was asked for.",
+  ),
+  CPU_LIMIT: entry(
+    "author",
+    false,
+    500,
+    8,
+    "CPULIMIT",
+    "The invocation used more CPU time than its function may.",
+    "Compute less per call, or raise the function's `limits.cpuMs`.",
+  ),
+  MEMORY_LIMIT: entry(
+    "author",
+    false,
+    500,
+    8,
+    "MEMORYLIMIT",
+    "The invocation needed more memory than its function may have.",
+    "Hold less at once, or raise the function's `limits.memoryMb`.",
+  ),
+  OPERATIONS_LIMIT: entry(
+    "author",
+    false,
+    500,
+    8,
+    "OPERATIONSLIMIT",
+    "The invocation sent more operations, or more bytes of them, than it may.",
+    "Send fewer operations, or raise the function's `limits.operations`.",
+  ),
+  COMMAND_REFUSED: entry(
+    "author",
+    false,
+    403,
+    7,
+    "COMMANDREFUSED",
+    "The function issued a Redis command, or named a key, that functions may not use.",
+    "Use another command; docs/commands.md lists those that functions may call.",
+  ),
+  PERMISSION_DENIED: entry(
+    "caller",
+    false,
+    403,
+    7,
+    "NOPERM",
+    "The Redis user of the call has no right to do this.",
+    "Ask the operator for the right, or call as another user.",
+  ),
+  SANDBOX_DIED: entry(
+    "locus",
+    true,
+    502,
+    14,
+    "SANDBOXDIED",
+    "The sandbox host died during the invocation, which may have written before.",
+    "Check what the call wrote before calling again.",
+  ),
+  OVERLOADED: entry(
+    "operator",
+    true,
+    503,
+    8,
+    "OVERLOADED",
+    "The queue of waiting invocations is full.",
+    "Call again later, with back-off; raise the capacity if this lasts.",
+  ),
+  REDIS_UNAVAILABLE: entry(
+    "operator",
+    true,
+    503,
+    14,
+    "REDISUNAVAILABLE",
+    "Redis cannot be reached, or dropped the connection.",
+    "See that Redis runs and that the address and credentials are right; locus reconnects by itself.",
+  ),
+  MODULE_MISSING: entry(
+    "operator",
+    false,
+    503,
+    9,
+    "MODULEMISSING",
+    "Redis runs without the locus module, so there is no storage side and no function registry.",
+    "Start redis-server with `--loadmodule build/locus.so`.",
+  ),
+  MODULE_MISMATCH: entry(
+    "operator",
+    false,
+    503,
+    9,
+    "MODULEMISMATCH",
+    "The module in Redis and this node speak different versions of the protocol.",
+    "Run the module and the node of one release.",
+  ),
+  STORAGE_REFUSED: entry(
+    "operator",
+    true,
+    503,
+    9,
+    "STORAGEREFUSED",
+    "Redis cannot take this now: it is a replica, is paused, or keeps its data in a way in which functions would be lost.",
+    "The message names the state; change it or call the primary.",
+  ),
+  CONFIG_INVALID: entry(
+    "operator",
+    false,
+    500,
+    9,
+    "CONFIGINVALID",
+    "A setting is unknown or has a value that cannot be used.",
+    "Correct it; the message lists every mistake.",
+  ),
+  UNSUPPORTED_PLATFORM: entry(
+    "operator",
+    false,
+    501,
+    12,
+    "UNSUPPORTED",
+    "This machine lacks something that locus needs.",
+    "`locus doctor` says what is missing and how to mend it.",
+  ),
+  INTERNAL: entry(
+    "locus",
+    true,
+    500,
+    13,
+    "INTERNAL",
+    "A defect of locus.",
+    "Report it, with the message and the log around it.",
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text);
+
+/** An operational failure with a code of the table. The message says what was attempted, with which value, and what forbade it. */
+export class LocusError extends Error {
+  override readonly name = "LocusError";
+  readonly code: ErrorCode;
+  /** The guest's stack with the author's files and lines, where the failure has one. */
+  readonly guestStack: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown; readonly guestStack?: string }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.guestStack = options?.guestStack;
+  }
+}

@@ -1,0 +1,36 @@
+// One invocation's usage, as the sandbox measured it: the only value that goes from the data plane up to placement.
+
+export type Side = "compute" | "storage";
+
+/**
+ * What one invocation used. Operations, rounds and bytes do not depend on the side, which is what lets placement
+ * predict the side where the function is not (DESIGN: the cost model).
+ */
+export interface Usage {
+  /** From admission by the supervisor to its reply, µs. */
+  readonly wallUs: number;
+  /** Of that: waiting for an isolate, µs. */
+  readonly queueUs: number;
+  /** On the isolate's thread, in the function's own turns, µs. */
+  readonly cpuUs: number;
+  /** Waiting for replies or timers inside the isolate, µs. */
+  readonly waitUs: number;
+  /** Redis commands sent. */
+  readonly operations: number;
+  /** Batches of operations sent and waited for: what pays a round trip. */
+  readonly rounds: number;
+  /** RESP bytes sent to Redis. */
+  readonly bytesOut: number;
+  /** RESP bytes received from Redis. */
+  readonly bytesIn: number;
+  /** Under Redis' global lock for this invocation, µs; 0 on the compute side, where it cannot be seen. */
+  readonly lockUs: number;
+}
+
+export interface Sample extends Usage {
+  readonly function: string;
+  readonly version: string;
+  readonly side: Side;
+  /** `ok`, or the code of the error that ended it. */
+  readonly outcome: string;
+}

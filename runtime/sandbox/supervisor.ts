@@ -1,0 +1,85 @@
+// The compute side's supervisor of sandbox hosts: starts them, gives them invocations over the rings, collects outcomes,
+// restarts what dies. A thin face over the native one (`runtime/native/supervisor.h`), which the Redis module uses as well.
+
+import type { ErrorCode } from "#runtime/errors.ts";
+import type { FunctionDescription } from "#runtime/function/description.ts";
+import type { Usage } from "#runtime/profile/sample.ts";
+
+/** A function as the supervisor needs it to start an isolate. */
+export interface FunctionImage {
+  readonly description: FunctionDescription;
+  readonly bundle: Uint8Array;
+}
+
+export interface Invocation {
+  readonly image: FunctionImage;
+  readonly keys: readonly string[];
+  /** JSON text; `null` where the caller sent nothing. */
+  readonly argsJson: string;
+  /** From now, ms; the smaller of this and the function's own limit holds. */
+  readonly deadlineMs: number;
+  /** Whether the reply carries the log lines. They go to the process log in any case. */
+  readonly logs: boolean;
+}
+
+export interface GuestError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** With the author's files and lines; empty where the error has none. */
+  readonly stack: string;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly resultJson: string; readonly usage: Usage; readonly logs: readonly string[] }
+  | { readonly ok: false; readonly error: GuestError; readonly usage: Usage; readonly logs: readonly string[] };
+
+/** How a sandbox host reaches Redis: the node connects and authenticates, the host only gets connected descriptors. */
+export interface DataSource {
+  readonly host: string;
+  readonly port: number;
+  /** A Unix socket instead of host and port. */
+  readonly path?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly database: number;
+  /** Connections per sandbox host, pipelined. */
+  readonly connections: number;
+}
+
+export interface SupervisorOptions {
+  readonly dataSource: DataSource;
+  /** Isolates per host, at most; the least recently used idle one makes room. */
+  readonly isolatesMax: number;
+  /** Invocations waiting for an isolate, at most; one more is refused with OVERLOADED. */
+  readonly queueLengthMax: number;
+  /** A line from a function's console or from the host itself, for the process log. */
+  readonly onLog: (line: { readonly source: string; readonly text: string }) => void;
+}
+
+export interface SupervisorState {
+  readonly hosts: readonly {
+    readonly pid: number;
+    readonly state: "starting" | "ready" | "gone";
+    readonly isolates: number;
+    readonly inFlight: number;
+    readonly restarts: number;
+    readonly residentBytes: number;
+  }[];
+  readonly queued: number;
+  readonly inFlight: number;
+  /** Connections to Redis that are up, over all hosts. */
+  readonly connections: number;
+}
+
+/** Implemented by `startSupervisor` in this folder. */
+export interface Supervisor {
+  /** Resolves when the first host can take invocations; rejects with what stands in the way. */
+  ready(): Promise<void>;
+  /** Loads the bundle in a sandbox host and reads its definition. Rejects with FUNCTION_INVALID or BUNDLE_TOO_LARGE. */
+  check(bundle: Uint8Array): Promise<FunctionDescription>;
+  /** Runs one invocation; never rejects. `signal` cancels it: the outcome is then CANCELLED. */
+  invoke(invocation: Invocation, signal?: AbortSignal): Promise<Outcome>;
+  state(): SupervisorState;
+  /** Lets what is in flight finish for at most `graceMs`, then ends the hosts. Idempotent. */
+  close(graceMs: number): Promise<void>;
+}

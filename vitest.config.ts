@@ -1,0 +1,29 @@
+// Two projects: `unit` (beside the sources; seconds, no process but ours) and `system`
+// (`test/`: real Redis, real sandbox hosts, real containers).
+import { defineConfig } from "vitest/config";
+
+const shared = { pool: "forks" as const, execArgv: ["--no-node-snapshot"] };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "unit",
+          include: ["{runtime,storage-module,compute,functions,bench}/**/*.test.ts"],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "system",
+          include: ["test/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
