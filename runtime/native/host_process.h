@@ -1,0 +1,79 @@
+// One sandbox host process as its supervisor holds it: the memory file, the rings' supervisor ends, the
+// process itself. Started through the launcher by posix_spawn (a fork would copy a large Redis' page tables);
+// killed, never asked.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lane.h"
+
+namespace locus {
+
+/// How to start a host: the launcher, Node, and the host program.
+struct HostCommand {
+  std::string launcher_path;
+  std::string node_path;
+  std::string program_path;
+  /// Further arguments for the host program.
+  std::vector<std::string> arguments;
+};
+
+/// The supervisor's ends of one lane's rings.
+struct HostLane {
+  uint32_t index = 0;
+  LaneRings rings;
+  RingProducer to_isolate;
+  RingConsumer from_isolate;
+  RingConsumer operations;
+  RingProducer replies;
+  Descriptor bell;  ///< eventfd of an isolate that sleeps in poll (compute side)
+
+  void Ring() { locus::Ring(&rings.words->isolate_bell, bell.get()); }
+};
+
+class HostProcess {
+ public:
+  HostProcess() = default;
+  ~HostProcess() { Kill(); }
+  HostProcess(const HostProcess&) = delete;
+  HostProcess& operator=(const HostProcess&) = delete;
+
+  /// Starts a host with `lanes` lanes. Empty on success, else what went wrong.
+  std::string Start(const HostCommand& command, uint32_t lanes, bool operation_rings);
+  /// Ends it with SIGKILL and lets everything go. Idempotent.
+  void Kill();
+
+  bool alive() const { return pid_ > 0; }
+  int pid() const { return pid_; }
+  uint32_t lane_count() const { return static_cast<uint32_t>(lanes_.size()); }
+  HostLane& lane(uint32_t index) { return lanes_[index]; }
+  HostHeader* header() const { return reinterpret_cast<HostHeader*>(memory_map_.data()); }
+
+  /// Readable after the host rang the supervisor's bell. Watched edge-triggered and never read: the host
+  /// holds it too, and could make a read block.
+  int bell_descriptor() const { return bell_.get(); }
+  /// Readable when the process is gone.
+  int pid_descriptor() const { return pidfd_.get(); }
+  /// The host's stdout and stderr; non-blocking.
+  int output_descriptor() const { return output_.get(); }
+
+  /// Whole lines that the host has written, each at most 4 KiB. False at the end of the stream.
+  bool ReadOutput(const std::function<void(std::string_view)>& on_line);
+  /// Reaps the process if it is gone; describes how it ended ("signal 11", "exit code 1"). Empty while it
+  /// lives.
+  std::string Reap();
+  bool SendDescriptor(uint32_t connection, int fd);
+
+ private:
+  int pid_ = 0;
+  Descriptor memory_, bell_, pidfd_, output_, control_socket_;
+  Mapping memory_map_;
+  std::vector<HostLane> lanes_;
+  std::string output_buffer_;
+};
+
+}  // namespace locus

@@ -1,0 +1,186 @@
+// What a sandbox host and its supervisor share: the layout of the memory file and every message on its rings.
+//
+// One memory file per host. Lane 0 is the control lane (the host's main thread); lanes 1… hold one isolate
+// each. A lane has an invocation ring pair (supervisor ⇄ isolate) and, where the supervisor serves the
+// keyspace itself (the Redis module; the memory channel), an operation ring pair (isolate ⇄ keyspace
+// service). docs/rings.md is this file in prose.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "bell.h"
+#include "ring.h"
+#include "shared_memory.h"
+
+namespace locus {
+
+constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
+/// Raised whenever anything in this file changes. The host refuses a memory file of another version.
+constexpr uint32_t kHostVersion = 1;
+/// Lanes per host, control lane included: one bit each in the ready words.
+constexpr uint32_t kLanesMax = 64;
+constexpr uint32_t kControlLane = 0;
+
+/// Ring sizes, bytes: chosen so that a usual call and a usual round fit whole, and larger ones stream.
+constexpr uint64_t kInvocationRingBytes = 64 * 1024;
+constexpr uint64_t kOperationRingBytes = 128 * 1024;
+constexpr uint64_t kReplyRingBytes = 256 * 1024;
+
+/// Longest frames, bytes; checked before allocation on both sides. A frame carries its bounded payload (see
+/// runtime/function/description.ts: ARGS_BYTES_MAX, RESULT_BYTES_MAX, BUNDLE_BYTES_MAX) and headers.
+constexpr uint64_t kArgsBytesMax = 1 << 20;
+constexpr uint64_t kResultBytesMax = 4 << 20;
+constexpr uint64_t kBundleBytesMax = 1 << 20;
+constexpr uint64_t kLogBytesMax = 64 << 10;
+/// Message and stack of an error, each cut to this.
+constexpr uint64_t kErrorTextBytesMax = 16 << 10;
+/// Commands of one round, RESP bytes.
+constexpr uint64_t kRoundBytesMax = 16 << 20;
+/// Operations of one round.
+constexpr uint32_t kRoundOperationsMax = 65536;
+/// Replies of one round, RESP bytes.
+constexpr uint64_t kRepliesBytesMax = 64 << 20;
+constexpr uint64_t kFrameOverheadBytesMax = 64 << 10;
+constexpr uint64_t kInvocationFrameBytesMax =
+    kResultBytesMax + 2 * kErrorTextBytesMax + kFrameOverheadBytesMax;
+constexpr uint64_t kOperationFrameBytesMax = kRoundBytesMax + kFrameOverheadBytesMax;
+constexpr uint64_t kReplyFrameBytesMax = kRepliesBytesMax + kFrameOverheadBytesMax;
+
+enum HostFlags : uint32_t {
+  kHostHasOperationRings = 1,  ///< storage: data by ring. Otherwise by sockets that the supervisor passes.
+};
+
+struct LaneWords {
+  BellWord isolate_bell;  ///< the isolate's thread (lane 0: the host's control thread)
+  RingWords invocations_in;
+  RingWords invocations_out;
+  RingWords operations;
+  RingWords replies;
+  /// Set by the isolate before it sends a batch with anything but reads for `marked_invocation`: what tells
+  /// the supervisor after a death whether a call may be run again (compute side; on the storage side the
+  /// module knows by itself).
+  alignas(64) std::atomic<uint64_t> marked_invocation;
+  /// Start of the turn now running (NowNs), 0 between turns: the heartbeat.
+  std::atomic<int64_t> turn_started_ns;
+};
+
+struct HostHeader {
+  uint32_t magic;
+  uint32_t version;
+  uint32_t lanes;
+  uint32_t flags;
+  uint64_t operation_ring_bytes;
+  uint64_t reply_ring_bytes;
+  uint64_t invocation_ring_bytes;
+  BellWord supervisor_bell;
+  /// A bit per lane with something new for the supervisor: an outcome, or room made on a ring.
+  alignas(64) std::atomic<uint64_t> outcome_ready;
+  /// A bit per lane with operations for the keyspace service.
+  alignas(64) std::atomic<uint64_t> operations_ready;
+};
+
+/// Where things lie in the memory file: a function of the lane count and the flags alone, so both sides
+/// compute it.
+struct HostLayout {
+  uint32_t lanes = 0;
+  bool operation_rings = false;
+
+  size_t header_bytes() const { return RoundUp(sizeof(HostHeader) + lanes * sizeof(LaneWords)); }
+  size_t lane_bytes() const {
+    return 2 * kInvocationRingBytes + (operation_rings ? kOperationRingBytes + kReplyRingBytes : 0);
+  }
+  size_t lane_offset(uint32_t lane) const { return header_bytes() + lane * lane_bytes(); }
+  size_t file_bytes() const { return header_bytes() + lanes * lane_bytes(); }
+
+ private:
+  static size_t RoundUp(size_t bytes) { return (bytes + PageBytes() - 1) & ~(PageBytes() - 1); }
+};
+
+/// The mapped rings of one lane. Both sides make one; each uses its own half as producer or consumer.
+struct LaneRings {
+  LaneWords* words = nullptr;
+  Mapping in_data, out_data, operations_data, replies_data;
+  RingView invocations_in, invocations_out, operations, replies;
+
+  /// Maps lane `lane` of the file. False when the kernel refuses.
+  bool Map(int fd, const HostLayout& layout, HostHeader* header, uint32_t lane);
+};
+
+// ---- Messages. All integers are little-endian and naturally aligned.
+// -------------------------------------------
+
+/// Kinds on `invocations_in` (supervisor → isolate).
+enum class ToIsolate : uint16_t {
+  kInvoke = 1,  ///< InvokeHeader, keys (u32 length + bytes each), args (JSON text)
+  kCancel = 2,  ///< no payload; id of the invocation
+  kClose = 3,   ///< no payload: end the loop after the invocations in flight
+};
+
+/// Kinds on `invocations_out` (isolate → supervisor).
+enum class FromIsolate : uint16_t {
+  kOutcome = 1,  ///< OutcomeHeader, then body, message, stack
+  kLog = 2,      ///< one line of text (UTF-8) of the invocation
+};
+
+/// Kinds on `operations` (isolate → keyspace service) and `replies` (back).
+enum class Operations : uint16_t {
+  kRound = 1,    ///< RoundHeader, then `count` commands as RESP arrays of bulk strings
+  kReplies = 2,  ///< RoundHeader (count: replies in this frame), then RESP3 replies; frames of one round come
+                 ///< in order
+};
+
+/// Kinds on the control lane, both ways. JSON texts are UTF-8.
+enum class Control : uint16_t {
+  kOpen = 1,  ///< → host: OpenHeader, options JSON, bundle. Starts an isolate in a lane; lane 0: check only
+  kReady = 2,       ///< ← host: JSON about itself, once, when it can take work
+  kOpened = 3,      ///< ← host: the function's description (JSON); id of the request
+  kOpenFailed = 4,  ///< ← host: {code,message,stack} (JSON); id of the request
+  kClosed = 5,  ///< ← host: the isolate in lane `id` is gone and the lane can be given again; reason text
+  kConnectionLost = 6,  ///< ← host: connection `id` is gone; the supervisor passes a fresh one
+};
+
+struct OpenHeader {
+  uint32_t lane;
+  uint32_t options_bytes;
+  uint32_t bundle_bytes;
+  uint32_t reserved;
+};
+
+struct InvokeHeader {
+  int64_t deadline_ns;  ///< NowNs() clock
+  int64_t cpu_limit_ns;
+  uint32_t operations_max;
+  uint32_t key_count;
+  uint32_t keys_bytes;
+  uint32_t args_bytes;
+};
+
+struct RoundHeader {
+  uint32_t round;  ///< counts an invocation's rounds
+  uint32_t count;
+};
+
+/// What the isolate measured of one invocation.
+struct UsageWire {
+  uint64_t cpu_ns;
+  uint64_t wait_ns;
+  uint64_t operations;
+  uint64_t rounds;
+  uint64_t bytes_out;
+  uint64_t bytes_in;
+};
+
+struct OutcomeHeader {
+  uint32_t code;  ///< 0: ok; else 1 + the index of the code in the error table
+  uint32_t result_bytes;
+  uint32_t message_bytes;
+  uint32_t stack_bytes;
+  UsageWire usage;
+  /// The isolate can take no further invocations (a turn had to be terminated, memory ran out): the
+  /// supervisor replaces it.
+  uint32_t retire;
+  uint32_t reserved;
+};
+
+}  // namespace locus

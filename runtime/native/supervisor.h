@@ -1,0 +1,287 @@
+// The supervisor of sandbox hosts, the same on both sides: the Redis module links it, the node uses it
+// through an addon.
+//
+// It starts hosts, gives each invocation to an isolate (starting one where that helps), delivers outcomes,
+// answers deadlines and cancellations even when an isolate cannot, and restarts what dies. One thread, the
+// owner, calls `Poll`; any thread may `Submit` and `Cancel`. Callbacks run on the owner's thread, without the
+// supervisor's lock.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "host_process.h"
+#include "lane.h"
+
+namespace locus {
+
+/// Error codes by number: 0 is ok, then the table of runtime/errors.ts in its order.
+enum class Code : uint32_t {
+  kOk = 0,
+#define LOCUS_ERROR(code, redis, retry) code,
+#include "error_codes.inc"
+#undef LOCUS_ERROR
+  kCount
+};
+const char* CodeName(Code code);
+/// First word of a Redis error reply.
+const char* CodeRedisPrefix(Code code);
+
+struct Limits {
+  uint32_t deadline_ms = 5000;
+  uint32_t cpu_ms = 5000;
+  uint32_t memory_mb = 64;
+  uint32_t operations = 1000000;
+  uint32_t concurrency = 32;
+};
+
+/// A function in one version, as needed to start an isolate for it. Immutable and shared.
+struct FunctionImage {
+  std::string name;
+  std::string version;
+  std::string bundle;
+  Limits limits;
+};
+
+struct Usage {
+  UsageWire isolate = {};
+  int64_t wall_ns = 0;
+  int64_t queue_ns = 0;
+  int64_t lock_ns = 0;
+};
+
+struct Outcome {
+  Code code = Code::kOk;
+  std::string result;   ///< JSON text, when ok
+  std::string message;  ///< otherwise
+  std::string stack;
+  Usage usage;
+  std::vector<std::string> logs;
+};
+
+/// For whom an invocation runs, as the keyspace service sees it; the supervisor only carries it.
+struct Principal {
+  virtual ~Principal() = default;
+};
+
+struct Call {
+  std::shared_ptr<const FunctionImage> image;
+  std::vector<std::string> keys;
+  std::string args;         ///< JSON text
+  int64_t deadline_ns = 0;  ///< NowNs() clock
+  bool logs = false;        ///< keep the lines for the outcome
+  std::shared_ptr<Principal> principal;
+  std::function<void(Outcome&&)> done;  ///< called exactly once, on the owner's thread
+};
+
+/// What a host said of a bundle: the description (JSON), or why not.
+struct CheckResult {
+  Code code = Code::kOk;
+  std::string description;
+  std::string message;
+  std::string stack;
+};
+
+struct SupervisorOptions {
+  HostCommand command;
+  /// Isolates per host, at most (lanes without the control lane).
+  uint32_t isolates_max = 16;
+  /// Isolates of one function that are worth starting: the cores.
+  uint32_t spread = 2;
+  uint32_t queue_length_max = 1024;
+  bool operation_rings = false;
+  std::function<void(std::string_view source, std::string_view text)> on_log;
+  /// Compute side: a host is up and wants `connections` descriptors (`SendDescriptor`), or lost one.
+  std::function<void(uint32_t host, uint32_t connection)> on_connection_wanted;
+  uint32_t connections = 0;
+};
+
+/// A lane of a host: where an invocation is.
+struct Place {
+  uint32_t host = 0;
+  uint32_t lane = 0;  ///< 0: nowhere, it is queued
+};
+
+/// One invocation on its way.
+struct InFlight {
+  uint64_t id = 0;
+  Call call;
+  int64_t submitted_ns = 0;
+  int64_t dispatched_ns = 0;
+  int64_t lock_ns = 0;
+  Place place;
+  bool answered = false;  ///< the caller has its outcome (deadline, cancel); the isolate may still be at it
+  bool wrote = false;     ///< sent something other than reads, as far as the supervisor's side can tell
+  size_t log_bytes = 0;
+  uint64_t log_lines_dropped = 0;
+  std::vector<std::string> logs;
+};
+
+class Supervisor {
+ public:
+  explicit Supervisor(SupervisorOptions options);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // From any thread.
+
+  /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full: nothing was taken.
+  uint64_t Submit(Call&& call);
+  /// Ends the invocation with `CANCELLED`. False when it is not in flight.
+  bool Cancel(uint64_t id);
+  /// Loads the bundle in a host and reads its definition.
+  void Check(std::string bundle, std::function<void(CheckResult&&)> done);
+
+  struct HostState {
+    int pid = 0;
+    const char* state = "gone";
+    uint32_t isolates = 0;
+    uint32_t in_flight = 0;
+    uint64_t restarts = 0;
+    std::string last_end;  ///< how the one before ended
+  };
+  std::vector<HostState> host_states();
+  uint32_t in_flight();
+  uint32_t queued();
+
+  // From the owner's thread only.
+
+  /// Does everything that is due: outcomes, deaths, deadlines, starts. Never blocks. True when it found
+  /// something.
+  bool Poll();
+  /// Readable when `Poll` has something to do, provided that `PrepareSleep` said that sleep is right.
+  int descriptor() const { return epoll_.get(); }
+  /// Announces sleep to all hosts. False when there is work already: then poll instead. `next_ns`: when to
+  /// wake at the latest (NowNs() clock; INT64_MAX: no need).
+  bool PrepareSleep(int64_t* next_ns);
+  void CancelSleep();
+  /// Whether an invocation is in an isolate now: worth spinning for a moment before sleep.
+  bool busy() const { return dispatched_.load(std::memory_order_relaxed) > 0; }
+
+  /// For the keyspace service: every lane with operations waiting. Empties the ready words.
+  template <typename F>
+  void ForEachReadyOperations(F&& f) {
+    for (uint32_t index = 0; index < hosts_.size(); index++) {
+      Host& host = *hosts_[index];
+      if (!host.process.alive()) continue;
+      std::atomic<uint64_t>& word = host.process.header()->operations_ready;
+      if (word.load(std::memory_order_relaxed) == 0) continue;
+      uint64_t ready = word.exchange(0, std::memory_order_acquire);
+      while (ready != 0) {
+        const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
+        ready &= ready - 1;
+        if (lane != kControlLane && lane < host.process.lane_count())
+          f(Place{index, lane}, host.process.lane(lane));
+      }
+    }
+  }
+  bool HasReadyOperations() const;
+  /// Whether a `Poll` would find something besides deaths and deadlines. Cheap: no lock, no system call.
+  bool HasReadyOutcomes() const;
+  /// The invocation, when it is in flight in that place and still wanted. Valid until the next `Poll`.
+  InFlight* FindInFlight(uint64_t id, Place place);
+  /// Ends the host at once: it broke the protocol.
+  void CondemnHost(uint32_t host, std::string reason);
+  /// Compute side: passes a connected descriptor to the host. False when it cannot take it now.
+  bool SendDescriptor(uint32_t host, uint32_t connection, int fd);
+
+ private:
+  enum class LaneState { kFree, kOpening, kReady, kClosing };
+  struct Isolate {
+    LaneState state = LaneState::kFree;
+    std::string pool;  ///< key of the pool that it belongs to
+    uint32_t in_flight = 0;
+    int64_t used_ns = 0;
+    bool retire = false;
+  };
+  struct Host {
+    HostProcess process;
+    std::vector<Isolate> isolates;  ///< by lane; [0] unused
+    bool ready = false;
+    int64_t started_ns = 0;
+    int64_t start_after_ns = 0;
+    uint32_t start_failures = 0;
+    uint64_t restarts = 0;
+    std::string condemned;
+    std::string last_end;
+  };
+  struct Pool {
+    std::string key;
+    std::shared_ptr<const FunctionImage> image;
+    uint32_t host = 0;
+    std::vector<uint32_t> lanes;
+    std::deque<uint64_t> queue;
+  };
+  struct Deadline {
+    int64_t at_ns;
+    uint64_t id;
+    bool operator>(const Deadline& other) const { return at_ns > other.at_ns; }
+  };
+  /// An isolate being started, or a bundle being checked (lane 0).
+  struct Opening {
+    uint32_t host = 0;
+    uint32_t lane = 0;
+    std::string bundle;  ///< of a check, kept until a host is ready
+    std::function<void(CheckResult&&)> done;
+    int64_t deadline_ns = 0;
+    bool sent = false;
+  };
+
+  Pool& PoolOf(const std::shared_ptr<const FunctionImage>& image);
+  bool TryDispatch(Pool& pool, InFlight& flight);
+  void Dispatch(Pool& pool, uint32_t lane, InFlight& flight);
+  void DispatchQueue(Pool& pool);
+  void DispatchWaiting();
+  bool OpenIsolate(Pool& pool);
+  uint32_t FreeLane(Host& host);
+  void EvictIdle(uint32_t host);
+  void SendOpen(uint64_t id, Opening& opening);
+  void SendPendingChecks();
+  void CloseLane(uint32_t host, uint32_t lane);
+  void RemoveFromPool(uint32_t host, uint32_t lane);
+  void LeaveQueue(const InFlight& flight);
+  void DropIfEmpty(Pool& pool);
+  void FailQueue(Pool& pool, Code code, const std::string& message, const std::string& stack);
+
+  void PollHost(uint32_t index, int64_t now);
+  void PollLane(uint32_t host, uint32_t lane);
+  void PollControl(uint32_t host);
+  void OnOutcome(Place place, const Frame& frame);
+  void OnLog(Place place, const Frame& frame);
+  void OnControl(uint32_t host, const Frame& frame);
+  void OnHostDown(uint32_t host, const std::string& how, int64_t now);
+  void PollDeadlines(int64_t now);
+  void PollOpenings(int64_t now);
+  void StartHost(uint32_t host, int64_t now);
+  void Answer(InFlight& flight, Outcome&& outcome);
+  void Forget(uint64_t id);
+  void Kick();
+  void LogLater(std::string source, std::string text);
+
+  SupervisorOptions options_;
+  std::mutex mutex_;
+  Descriptor epoll_;
+  Descriptor kick_;  ///< eventfd: another thread has work for the owner
+  std::atomic<bool> kicked_{false};
+  std::atomic<uint32_t> dispatched_{0};
+  /// One, plus one per quarantined function. Only the owner adds.
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::unordered_map<std::string, Pool> pools_;
+  std::unordered_map<uint64_t, std::unique_ptr<InFlight>> flights_;
+  std::unordered_map<uint64_t, Opening> openings_;
+  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+  std::vector<std::function<void()>> deliveries_;  ///< to call once the lock is released
+  uint64_t next_id_ = 0;
+  uint32_t queued_ = 0;
+};
+
+}  // namespace locus
