@@ -1,0 +1,88 @@
+// Makes one deployable file of an author's source: an ES module that imports nothing, with its source map inside, so that
+// an error in the sandbox shows the author's file and line. The CLI bundles before it deploys. esbuild is used in this
+// folder only.
+
+import { isBuiltin } from "node:module";
+import { basename, dirname, join, resolve } from "node:path";
+import { build, type BuildFailure, type Message, type Metafile } from "esbuild";
+import { LocusError } from "#runtime/errors.ts";
+import { BUNDLE_BYTES_MAX } from "./description.ts";
+import { GUEST_GLOBALS } from "./globals.ts";
+import { guestModules } from "./guest-modules.ts";
+
+const MISTAKES_SHOWN_MAX = 10;
+
+/**
+ * Bundles a function's TypeScript or JavaScript file with all that it imports; the same source gives the same bytes.
+ * Takes tens of milliseconds. Throws FUNCTION_INVALID, naming file, line and reason, and BUNDLE_TOO_LARGE.
+ */
+export async function bundleFunction(entryFile: string): Promise<Uint8Array> {
+  const { outputFiles, metafile } = await buildEntry(entryFile);
+  const [bundle] = outputFiles;
+  const [output] = Object.values(metafile.outputs);
+  if (bundle === undefined || output === undefined) throw new Error(`esbuild made nothing of ${entryFile}`);
+
+  if (!output.exports.includes("default")) {
+    throw new LocusError(
+      "FUNCTION_INVALID",
+      `${entryFile} has no default export: write export default defineFunction({ … })`,
+    );
+  }
+  if (bundle.contents.length > BUNDLE_BYTES_MAX) {
+    throw new LocusError(
+      "BUNDLE_TOO_LARGE",
+      `${entryFile} makes a bundle of ${bundle.contents.length} bytes with its source map, at most ${BUNDLE_BYTES_MAX} are allowed; the largest parts: ${largestInputs(output)}`,
+    );
+  }
+  return bundle.contents;
+}
+
+async function buildEntry(entryFile: string) {
+  const path = resolve(entryFile);
+  try {
+    return await build({
+      // Paths in the map and in comments are relative to this folder, so they do not tell where the author's checkout lies.
+      absWorkingDir: dirname(path),
+      entryPoints: [path],
+      outfile: `${path}.bundle.js`,
+      write: false,
+      bundle: true,
+      format: "esm",
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      target: "es2024",
+      charset: "utf8",
+      legalComments: "none",
+      sourcemap: "inline",
+      sourcesContent: true,
+      metafile: true,
+      logLevel: "silent",
+      plugins: [guestModules],
+    });
+  } catch (error) {
+    if (!isBuildFailure(error)) throw error;
+    const mistakes = error.errors.slice(0, MISTAKES_SHOWN_MAX).map((mistake) => explain(mistake, dirname(entryFile)));
+    throw new LocusError("FUNCTION_INVALID", `cannot bundle ${entryFile}: ${mistakes.join("\n")}`, { cause: error });
+  }
+}
+
+const isBuildFailure = (error: unknown): error is BuildFailure =>
+  error instanceof Error && "errors" in error && Array.isArray(error.errors);
+
+/** One line: where, what, and for a module of Node.js what a function has instead. */
+function explain({ location, text }: Message, folder: string): string {
+  const missing = /^Could not resolve "(.+)"$/.exec(text)?.[1];
+  // Without a place it is the entry itself that was not found.
+  if (location === null) return missing === undefined ? text : `there is no file ${basename(missing)} in ${folder}`;
+  const place = `${join(folder, location.file)}:${location.line}:${location.column + 1}`;
+  if (missing === undefined || !isBuiltin(missing)) return `${place}: ${text}`;
+  return `${place}: "${missing}" is a module of Node.js, and a function has none; it has the language, ${GUEST_GLOBALS.join(", ")}, and packages that need no more`;
+}
+
+function largestInputs({ inputs }: Metafile["outputs"][string]): string {
+  return Object.entries(inputs)
+    .toSorted(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput)
+    .slice(0, 3)
+    .map(([file, { bytesInOutput }]) => `${file} (${bytesInOutput} bytes)`)
+    .join(", ");
+}

@@ -1,0 +1,72 @@
+// What the author of a function writes against, exported as `locus/function`. It is bundled into every function and runs
+// in a bare isolate: types, which cost nothing, and one small function that needs the language only.
+
+import type { Static, TSchema } from "typebox";
+import type { GuestRedis } from "#runtime/channel/guest-redis.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import type { Limits } from "./description.ts";
+
+export type { GuestRedis };
+
+/** Lines for the process log, and for the reply where its caller asks for them. Values are shown as JSON after the message. */
+export interface Log {
+  debug(message: string, ...values: readonly unknown[]): void;
+  info(message: string, ...values: readonly unknown[]): void;
+  warn(message: string, ...values: readonly unknown[]): void;
+  error(message: string, ...values: readonly unknown[]): void;
+}
+
+/** What `run` gets: one call, seen from inside. */
+export interface Invocation<Args = unknown> {
+  readonly redis: GuestRedis;
+  /** The caller's JSON; `null` where the caller sent nothing. Already checked where the function has an `input` schema. */
+  readonly args: Args;
+  /** The Redis keys that the caller declared, by which a cluster routes the call. */
+  readonly keys: readonly string[];
+  readonly log: Log;
+}
+
+/** What an author gives to `defineFunction`, without the schemas. */
+interface Draft<Args, Result> {
+  /** Lower-case letters, digits, `_` and `-`, a letter first, at most 64: what stands in URLs and after LOCUS.CALL. */
+  readonly name: string;
+  /** Where to run when nobody asks for a side; else locus chooses. */
+  readonly side?: Side;
+  /** What only one side can give: `fetch` pins the function to the compute side. */
+  readonly capabilities?: readonly "fetch"[];
+  /** Each has a default; docs/functions.md names defaults and ranges. */
+  readonly limits?: Partial<Limits>;
+  /** Returns the reply as JSON data; what it throws becomes FUNCTION_FAILED, with the author's file and line. */
+  run(this: void, invocation: Invocation<Args>): Result | Promise<Result>;
+}
+
+/** A function as its bundle exports it by default. */
+export interface FunctionDefinition<Args = unknown, Result = unknown> extends Draft<Args, Result> {
+  readonly kind: "locus.function";
+  /** JSON Schema of `args`. */
+  readonly input?: TSchema;
+  /** JSON Schema of the result. */
+  readonly output?: TSchema;
+}
+
+/**
+ * Defines a function; its bundle's default export. With an `input` schema (JSON Schema written out, or typebox) `args` has
+ * the schema's type; without one, annotate: `run({ args }: Invocation<{ id: string }>)`.
+ * Throws TypeError where there is nothing to run; all else is checked when the bundle is deployed.
+ */
+export function defineFunction<
+  const Input extends TSchema,
+  const Output extends TSchema,
+  Result extends Static<Output>,
+>(
+  draft: Draft<Static<Input>, Result> & { readonly input: Input; readonly output?: Output },
+): FunctionDefinition<Static<Input>, Result>;
+export function defineFunction<Args, const Output extends TSchema, Result extends Static<Output>>(
+  draft: Draft<Args, Result> & { readonly input?: undefined; readonly output?: Output },
+): FunctionDefinition<Args, Result>;
+export function defineFunction(draft: Draft<never, unknown>): FunctionDefinition<never> {
+  if (typeof draft?.run !== "function") {
+    throw new TypeError("defineFunction needs an object with a name and a run method");
+  }
+  return Object.freeze({ ...draft, kind: "locus.function" });
+}

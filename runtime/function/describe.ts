@@ -1,0 +1,131 @@
+// Turns what a bundle exports into a FunctionDescription. The sandbox host evaluates the bundle and hands over its default
+// export as JSON; nothing in it is trusted, since whoever writes a bundle may write anything there.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { type FunctionDescription, LIMITS, type Limits, NAME_PATTERN } from "./description.ts";
+
+/** Characters of one schema as JSON, at most. Chosen, not measured. */
+export const SCHEMA_LENGTH_MAX = 64 * 1024;
+/** Levels of objects and arrays in one schema, at most. Chosen, not measured. */
+export const SCHEMA_DEPTH_MAX = 32;
+
+const FIELDS = new Set(["kind", "name", "side", "capabilities", "limits", "input", "output", "run"]);
+const CAPABILITIES = new Set(["fetch"]);
+
+type Fields = Readonly<Record<string, unknown>>;
+/** Where checks note what is wrong, each as a clause that stands alone. */
+type Mistakes = string[];
+
+/**
+ * Reads a definition. `value` is the default export as JSON data, its functions replaced by the text "function":
+ *
+ *     { "kind": "locus.function", "name": "khop", "limits": { "deadlineMs": 2000 }, "run": "function" }
+ *
+ * `side`, `capabilities`, `limits`, `input` and `output` may be absent or null. Throws FUNCTION_INVALID with all mistakes.
+ */
+export function describeDefinition(value: unknown, version: string): FunctionDescription {
+  if (!isFields(value) || value["kind"] !== "locus.function") {
+    throw new LocusError(
+      "FUNCTION_INVALID",
+      `the bundle's default export is ${show(value)}, not what defineFunction returns: write export default defineFunction({ … })`,
+    );
+  }
+  const mistakes: Mistakes = Object.keys(value)
+    .filter((field) => !FIELDS.has(field))
+    .map((field) => `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`);
+  if (value["run"] !== "function") mistakes.push("run must be a function");
+
+  const capabilities = readCapabilities(value["capabilities"] ?? [], mistakes);
+  const description: FunctionDescription = {
+    name: readName(value["name"], mistakes),
+    version,
+    side: readSide(value["side"] ?? null, capabilities, mistakes),
+    limits: readLimits(value["limits"] ?? {}, mistakes),
+    capabilities,
+    input: readSchema("input", value["input"] ?? null, mistakes),
+    output: readSchema("output", value["output"] ?? null, mistakes),
+  };
+  if (mistakes.length > 0) {
+    throw new LocusError("FUNCTION_INVALID", `the function's definition cannot be used: ${mistakes.join("; ")}`);
+  }
+  return description;
+}
+
+function readName(name: unknown, mistakes: Mistakes): string {
+  if (typeof name === "string" && NAME_PATTERN.test(name)) return name;
+  mistakes.push(`name is ${show(name)}, must match ${NAME_PATTERN.source}`);
+  return "";
+}
+
+function readSide(side: unknown, capabilities: readonly string[], mistakes: Mistakes): Side | null {
+  if (side === "storage" && capabilities.includes("fetch")) {
+    mistakes.push('side is "storage", but the capability "fetch" is there on the compute side only');
+  }
+  if (side === null || side === "compute" || side === "storage") return side;
+  mistakes.push(`side is ${show(side)}, must be "compute" or "storage"`);
+  return null;
+}
+
+function readCapabilities(capabilities: unknown, mistakes: Mistakes): readonly string[] {
+  if (!Array.isArray(capabilities)) {
+    mistakes.push(`capabilities is ${show(capabilities)}, must be an array`);
+    return [];
+  }
+  const unknown = capabilities.find((capability) => !CAPABILITIES.has(capability as string));
+  if (unknown !== undefined) {
+    mistakes.push(`capabilities has ${show(unknown)}, may have only ${[...CAPABILITIES].join(", ")}`);
+  }
+  return [...CAPABILITIES].filter((capability) => capabilities.includes(capability));
+}
+
+function readLimits(limits: unknown, mistakes: Mistakes): Limits {
+  const given: Fields = isFields(limits) ? limits : {};
+  if (!isFields(limits)) mistakes.push(`limits is ${show(limits)}, must be an object`);
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(LIMITS, name)) {
+      mistakes.push(`limits has ${show(name)}, may have only ${Object.keys(LIMITS).join(", ")}`);
+    }
+  }
+  const read = (name: keyof Limits): number => {
+    const range = LIMITS[name];
+    const limit = (Object.hasOwn(given, name) ? given[name] : null) ?? range.default;
+    if (Number.isInteger(limit) && Number(limit) >= range.min && Number(limit) <= range.max) return Number(limit);
+    mistakes.push(`limits.${name} is ${show(limit)}, must be a whole number from ${range.min} to ${range.max}`);
+    return range.default;
+  };
+  return {
+    deadlineMs: read("deadlineMs"),
+    cpuMs: read("cpuMs"),
+    memoryMb: read("memoryMb"),
+    operations: read("operations"),
+    concurrency: read("concurrency"),
+  };
+}
+
+function readSchema(field: string, schema: unknown, mistakes: Mistakes): unknown {
+  if (schema === null) return null;
+  if (!isFields(schema)) mistakes.push(`${field} is ${show(schema)}, must be a JSON Schema: an object`);
+  else if (depthOf(schema) > SCHEMA_DEPTH_MAX)
+    mistakes.push(`${field} is nested deeper than ${SCHEMA_DEPTH_MAX} levels`);
+  else if (JSON.stringify(schema).length > SCHEMA_LENGTH_MAX) {
+    mistakes.push(`${field} is longer than ${SCHEMA_LENGTH_MAX} characters of JSON`);
+  }
+  return schema;
+}
+
+/** Levels of objects and arrays; stops counting one past SCHEMA_DEPTH_MAX, which also bounds this recursion. */
+function depthOf(value: unknown, above = 0): number {
+  if (typeof value !== "object" || value === null || above > SCHEMA_DEPTH_MAX) return above;
+  return Object.values(value).reduce<number>((deepest, part) => Math.max(deepest, depthOf(part, above + 1)), above + 1);
+}
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A value for a message: JSON, cut, since it is the author's and may be long. */
+function show(value: unknown): string {
+  const isDeep = depthOf(value) > SCHEMA_DEPTH_MAX;
+  const text = isDeep ? "deeply nested data" : (JSON.stringify(value) ?? "undefined");
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
