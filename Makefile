@@ -17,8 +17,8 @@ GENERATED := $(OUT)/generated/error_codes.inc
 GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 
 # What both sides' supervisors are made of.
-SUPERVISOR := shared_memory ring lane host_process supervisor command_table
-HOST := shared_memory ring lane command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
+SUPERVISOR := shared_memory ring lane codes host_process supervisor command_table
+HOST := shared_memory ring lane codes command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
 HOST := $(sort $(filter-out host_process,$(HOST)) resp)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 

@@ -18,22 +18,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "codes.h"
 #include "host_process.h"
 #include "lane.h"
 
 namespace locus {
-
-/// Error codes by number: 0 is ok, then the table of runtime/errors.ts in its order.
-enum class Code : uint32_t {
-  kOk = 0,
-#define LOCUS_ERROR(code, redis, retry) code,
-#include "error_codes.inc"
-#undef LOCUS_ERROR
-  kCount
-};
-const char* CodeName(Code code);
-/// First word of a Redis error reply.
-const char* CodeRedisPrefix(Code code);
 
 struct Limits {
   uint32_t deadline_ms = 5000;
