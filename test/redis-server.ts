@@ -1,0 +1,148 @@
+// A redis-server of a test's own, with the locus module unless told otherwise: a folder in the system's temporary one, a
+// Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CommonRedisOptions, Redis } from "ioredis";
+
+const MODULE_PATH = join(import.meta.dirname, "..", "build", "locus.so");
+/** A server that has not answered by then will not. Generous: a loaded CI machine starts one in seconds. */
+const START_TIMEOUT_MS = 20_000;
+/** SIGTERM waits for replicas and writes an RDB; then comes SIGKILL. */
+const STOP_TIMEOUT_MS = 20_000;
+const LOG_TAIL_LENGTH = 4_000;
+
+export interface RedisServerOptions {
+  /** The module's arguments, `name value` in turn; `null`: without the module. */
+  readonly moduleArguments?: readonly string[] | null;
+  /** Further lines of redis.conf, each an array of words. */
+  readonly config?: readonly (readonly string[])[];
+  /** Starts as a replica of this one. */
+  readonly replicaOf?: RedisServer;
+}
+
+export interface RedisServer {
+  /** Its Unix socket. */
+  readonly path: string;
+  readonly port: number;
+  /** Its folder: RDB, AOF, log. */
+  readonly directory: string;
+  pid(): number;
+  /** A client over the Unix socket; `close` disconnects it. */
+  client(options?: CommonRedisOptions): Redis;
+  /** What the server and the module have logged since the folder was made. */
+  log(): string;
+  /** Ends it (as `how` says) and starts it again over the same folder; clients reconnect. */
+  restart(how?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Ends server and clients and removes the folder. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Starts one and waits until it answers and has loaded its data. Rejects with the end of its log. */
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const directory = mkdtempSync(join(tmpdir(), "locus-redis-"));
+  const path = join(directory, "redis.sock");
+  const logPath = join(directory, "redis.log");
+  const port = await freePort();
+  const argv = serverArguments(options, { directory, path, port });
+  const clients: Redis[] = [];
+  let child = await start(argv, logPath, path);
+  let closed = false;
+
+  return {
+    path,
+    port,
+    directory,
+    pid: () => child.pid ?? 0,
+    client(clientOptions = {}) {
+      const client = new Redis({ path, maxRetriesPerRequest: null, retryStrategy: () => 20, ...clientOptions });
+      client.on("error", () => {}); // a restart is expected, and a command tells when it fails
+      clients.push(client);
+      return client;
+    },
+    log: () => readFileSync(logPath, "utf8"),
+    async restart(how = "SIGTERM") {
+      await stop(child, how);
+      child = await start(argv, logPath, path);
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      for (const client of clients) client.disconnect();
+      await stop(child, "SIGTERM");
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function serverArguments(
+  options: RedisServerOptions,
+  { directory, path, port }: { readonly directory: string; readonly path: string; readonly port: number },
+): string[] {
+  const lines: (readonly string[])[] = [
+    ["port", String(port)],
+    ["bind", "127.0.0.1"],
+    ["unixsocket", path],
+    ["dir", directory],
+    ["save", ""],
+    ["repl-diskless-sync-delay", "0"],
+  ];
+  if (options.replicaOf !== undefined) lines.push(["replicaof", "127.0.0.1", String(options.replicaOf.port)]);
+  lines.push(...(options.config ?? []));
+  const moduleArguments = options.moduleArguments ?? [];
+  if (options.moduleArguments !== null) lines.push(["loadmodule", MODULE_PATH, ...moduleArguments]);
+  return lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
+}
+
+async function start(argv: readonly string[], logPath: string, path: string): Promise<ChildProcess> {
+  const log = openSync(logPath, "a");
+  const child = spawn("redis-server", argv, { stdio: ["ignore", log, log] });
+  closeSync(log);
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  while (child.exitCode === null && performance.now() < deadlineMs) {
+    if (await answers(path)) return child;
+    await sleep(10);
+  }
+  await stop(child, "SIGKILL");
+  const tail = readFileSync(logPath, "utf8").slice(-LOG_TAIL_LENGTH);
+  throw new Error(`redis-server did not come up (exit code ${child.exitCode}); the end of its log:\n${tail}`);
+}
+
+/** Whether it serves and has loaded its data: until then it answers -LOADING. */
+async function answers(path: string): Promise<boolean> {
+  const client = new Redis({ path, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return (await client.ping()) === "PONG";
+  } catch {
+    return false;
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function stop(child: ChildProcess, how: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill(how);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  await gone;
+  clearTimeout(timer);
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("the probe has no port");
+  return address.port;
+}
