@@ -1,0 +1,73 @@
+// A call as HTTP carries it: the function's name in the path, what is asked of the call in headers and query. A header
+// outranks its query parameter; a parameter that is not known is refused, since it is a typing error more often than not.
+
+import type { IncomingHttpHeaders } from "node:http";
+
+import { LocusError } from "#runtime/errors.ts";
+import { LIMITS } from "#runtime/function/description.ts";
+import { isSide } from "#runtime/placement/choose-side.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import type { Call } from "../node/invoker.ts";
+
+/** As fastify's parser gives it: a string, or an array of them where the parameter is repeated. */
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What a request asks of its calls; the same for all lines of a batch. */
+export type CallWishes = Omit<Call, "keys" | "argsJson">;
+
+const NO_KEYS: readonly string[] = [];
+
+/** Throws REQUEST_INVALID or SIDE_UNKNOWN. */
+export const callWishes = (name: string, headers: IncomingHttpHeaders, query: Query): CallWishes => ({
+  function: name,
+  version: single(query, "version") ?? null,
+  side: sideOf(first(headers["x-locus-side"]) ?? single(query, "side")),
+  deadlineMs: deadlineOf(first(headers["x-locus-deadline-ms"])),
+  logs: flagOf("logs", first(headers["x-locus-logs"]) ?? single(query, "logs")),
+});
+
+export const keysOf = ({ key }: Query): readonly string[] => {
+  if (key === undefined) return NO_KEYS;
+  return typeof key === "string" ? [key] : key;
+};
+
+/** Throws REQUEST_INVALID where the query has a parameter that `known` lacks. */
+export const refuseUnknown = (query: Query, known: ReadonlySet<string>): void => {
+  for (const name in query) {
+    if (!known.has(name)) {
+      throw new LocusError("REQUEST_INVALID", `there is no query parameter "${name}", only ${[...known].join(", ")}`);
+    }
+  }
+};
+
+/** The one value of a parameter. Throws REQUEST_INVALID where it is repeated. */
+export const single = (query: Query, name: string): string | undefined => {
+  const value = query[name];
+  if (value === undefined || typeof value === "string") return value;
+  throw new LocusError("REQUEST_INVALID", `the query parameter "${name}" stands there ${value.length} times`);
+};
+
+export const flagOf = (name: string, text: string | undefined): boolean => {
+  if (text === undefined || text === "false") return false;
+  // `?logs` alone means yes.
+  if (text === "true" || text === "") return true;
+  throw new LocusError("REQUEST_INVALID", `${name} is "${text}", neither true nor false`);
+};
+
+export const integerOf = (name: string, text: string, max: number): number => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+  throw new LocusError("REQUEST_INVALID", `${name} is "${text}", no whole number from 1 to ${max}`);
+};
+
+const deadlineOf = (text: string | undefined): number | null =>
+  text === undefined ? null : integerOf("x-locus-deadline-ms", text, LIMITS.deadlineMs.max);
+
+const sideOf = (text: string | undefined): Side | null => {
+  if (text === undefined) return null;
+  if (isSide(text)) return text;
+  throw new LocusError("SIDE_UNKNOWN", `the side "${text}" is neither compute nor storage`);
+};
+
+const first = (header: string | string[] | undefined): string | undefined =>
+  typeof header === "object" ? header[0] : header;

@@ -1,0 +1,46 @@
+// /v1/functions: what is deployed, one function's description or bundle, deploying one and taking it away.
+
+import type { FastifyInstance } from "fastify";
+
+import { LocusError } from "#runtime/errors.ts";
+import { BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
+import type { FunctionCatalogue } from "../node/function-catalogue.ts";
+import { bytesBody } from "./body.ts";
+import { flagOf, refuseUnknown, single, type Query } from "./call-request.ts";
+
+export const BUNDLE_TYPE = "application/javascript";
+const BUNDLE_TYPES = [BUNDLE_TYPE, "text/javascript"];
+
+interface FunctionRequest {
+  readonly Params: { readonly name: string };
+  readonly Querystring: Query;
+}
+
+const QUERY: ReadonlySet<string> = new Set(["bundle"]);
+
+export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatalogue): void => {
+  app.addContentTypeParser(BUNDLE_TYPES, bytesBody({ bytesMax: BUNDLE_BYTES_MAX, tooLarge: "BUNDLE_TOO_LARGE" }));
+
+  app.get("/v1/functions", async () => ({ functions: await catalogue.list() }));
+
+  app.get<FunctionRequest>("/v1/functions/:name", async (request, reply) => {
+    const { query, headers } = request;
+    refuseUnknown(query, QUERY);
+    const asked = flagOf("bundle", single(query, "bundle")) || headers.accept === BUNDLE_TYPE;
+    reply.header("vary", "accept");
+    if (!asked) return catalogue.describe(request.params.name);
+    const bundle = await catalogue.bundle(request.params.name);
+    return reply.header("content-type", `${BUNDLE_TYPE}; charset=utf-8`).send(bundle);
+  });
+
+  app.put<FunctionRequest & { readonly Body: Buffer | undefined }>("/v1/functions/:name", async (request, reply) => {
+    if (request.body === undefined) throw new LocusError("REQUEST_INVALID", "a function's body is its bundle");
+    const { description, created } = await catalogue.deploy(request.params.name, request.body);
+    return reply.code(created ? 201 : 200).send(description);
+  });
+
+  app.delete<FunctionRequest>("/v1/functions/:name", async (request, reply) => {
+    await catalogue.remove(request.params.name);
+    return reply.code(204).send();
+  });
+};

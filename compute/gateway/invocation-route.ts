@@ -1,0 +1,54 @@
+// POST /v1/functions/{name}/invocations: one call. The hot path of the gateway: args pass through as text, the result
+// goes out as the text that the sandbox made, nothing is parsed, validated by schema or logged here.
+
+import type { FastifyInstance } from "fastify";
+
+import type { Invoker, Reply } from "../node/invoker.ts";
+import { textBody } from "./body.ts";
+import { callWishes, keysOf, refuseUnknown, type Query } from "./call-request.ts";
+import { disconnectSignal } from "./disconnect.ts";
+import { problemOf, sendProblem } from "./problem.ts";
+import { setReplyHeaders } from "./reply-headers.ts";
+
+interface InvocationRequest {
+  readonly Params: { readonly name: string };
+  readonly Querystring: Query;
+  readonly Body: string | undefined;
+}
+
+const QUERY: ReadonlySet<string> = new Set(["key", "side", "version", "logs"]);
+
+export const addInvocationRoute = (app: FastifyInstance, invoker: Invoker, bodyBytesMax: number): void => {
+  const parseBody = textBody({ bytesMax: bodyBytesMax, tooLarge: "ARGS_TOO_LARGE" });
+  app.addContentTypeParser("application/json", parseBody);
+  app.post<InvocationRequest>("/v1/functions/:name/invocations", async (request, reply) => {
+    const { query, body } = request;
+    refuseUnknown(query, QUERY);
+    const wishes = callWishes(request.params.name, request.headers, query);
+    const call = {
+      function: wishes.function,
+      version: wishes.version,
+      side: wishes.side,
+      deadlineMs: wishes.deadlineMs,
+      logs: wishes.logs,
+      keys: keysOf(query),
+      argsJson: body === undefined || body === "" ? "null" : body,
+    };
+    const outcome = await invoker.invoke(call, disconnectSignal(request.raw.socket));
+    setReplyHeaders(reply, outcome);
+    if (!outcome.ok) return sendProblem(reply, problemOfReply(outcome, call.logs));
+    return reply
+      .header("content-type", "application/json; charset=utf-8")
+      .send(call.logs ? withLogs(outcome.resultJson, outcome.logs) : outcome.resultJson);
+  });
+};
+
+/** Who asks for the log lines gets them beside the result. */
+const withLogs = (resultJson: string, logs: readonly string[]): string =>
+  `{"result":${resultJson},"logs":${JSON.stringify(logs)}}`;
+
+const problemOfReply = ({ error, logs }: Reply & { ok: false }, logsAsked: boolean) =>
+  problemOf(error.code, error.message, {
+    ...(error.stack === "" ? {} : { stack: error.stack }),
+    ...(logsAsked ? { logs } : {}),
+  });

@@ -1,0 +1,26 @@
+// What each reply to a call tells in headers beside its body: where it ran, in which version, and what it used.
+
+import type { FastifyReply } from "fastify";
+
+import type { Usage } from "#runtime/profile/sample.ts";
+import type { Reply } from "../node/invoker.ts";
+
+export const setReplyHeaders = (reply: FastifyReply, { id, side, version, usage, elapsedUs }: Reply): void => {
+  reply.header("x-locus-invocation", id);
+  if (side !== null) reply.header("x-locus-side", side);
+  if (version !== null) reply.header("x-locus-version", version);
+  if (usage === null) {
+    reply.header("server-timing", `total;dur=${elapsedUs / 1e3}`);
+    return;
+  }
+  reply.header("server-timing", serverTiming(elapsedUs, usage));
+  reply.header("x-locus-usage", usageDictionary(usage));
+};
+
+/** Server-Timing of the W3C, in ms: the whole, and of that waiting for an isolate, computing, and waiting for data. */
+const serverTiming = (elapsedUs: number, { queueUs, cpuUs, waitUs }: Usage): string =>
+  `total;dur=${elapsedUs / 1e3}, queue;dur=${queueUs / 1e3}, cpu;dur=${cpuUs / 1e3}, wait;dur=${waitUs / 1e3}`;
+
+/** A dictionary of structured fields (RFC 9651). */
+const usageDictionary = ({ operations, rounds, bytesOut, bytesIn, lockUs }: Usage): string =>
+  `operations=${operations}, rounds=${rounds}, bytes-out=${bytesOut}, bytes-in=${bytesIn}, lock-us=${lockUs}`;

@@ -1,0 +1,36 @@
+// A node's settings, read once when it starts. Parts of the node get values from here, not this object.
+
+import { LocusError } from "#runtime/errors.ts";
+import { redisTarget } from "../redis-settings.ts";
+import { readSettings, type Environment, type SettingValues } from "../setting.ts";
+import { NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
+import type { RedisAddress, RedisUser } from "./redis-connection.ts";
+
+type NodeValues = Omit<SettingValues<typeof NODE_SETTINGS>, "functionUser" | "functionPassword">;
+
+export interface NodeConfig extends NodeValues {
+  readonly redis: RedisAddress;
+  /** Of the node's own connections. */
+  readonly nodeUser: RedisUser;
+  /** Of the connections on which functions run. */
+  readonly functionUser: RedisUser;
+}
+
+/** Throws CONFIG_INVALID with every mistake, a line each. */
+export const readNodeConfig = (environment: Environment = process.env): NodeConfig => {
+  const redis = readSettings(REDIS_SETTINGS, environment);
+  const node = readSettings(NODE_SETTINGS, environment);
+  const target = redisTarget(redis.values);
+  const { functionUser, functionPassword, ...values } = node.values;
+  const mistakes = [...redis.mistakes, ...target.mistakes, ...node.mistakes, ...unknownVariables(environment)];
+  if (functionUser === null && functionPassword !== null) {
+    mistakes.push("LOCUS_FUNCTION_PASSWORD: is set without LOCUS_FUNCTION_USER");
+  }
+  if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
+  return {
+    ...values,
+    redis: target.address,
+    nodeUser: target.user,
+    functionUser: functionUser === null ? target.user : { username: functionUser, password: functionPassword },
+  };
+};

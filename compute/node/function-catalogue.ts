@@ -1,0 +1,66 @@
+// What a client may do with functions: see them, deploy one, take one away. A bundle is checked in a sandbox host of
+// this node before anything is stored; after a change this node's own mirror is up to date before the client hears of it.
+
+import { LocusError } from "#runtime/errors.ts";
+import { BUNDLE_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { FunctionCache } from "./function-cache.ts";
+import type { Registry } from "./registry.ts";
+
+export interface Deployment {
+  readonly description: FunctionDescription;
+  /** false where it took the place of a function of that name. */
+  readonly created: boolean;
+}
+
+export class FunctionCatalogue {
+  readonly #registry: Registry;
+  readonly #functions: FunctionCache;
+  readonly #checker: Pick<Supervisor, "check">;
+
+  constructor(registry: Registry, functions: FunctionCache, checker: Pick<Supervisor, "check">) {
+    this.#registry = registry;
+    this.#functions = functions;
+    this.#checker = checker;
+  }
+
+  /** All deployed functions, by name, as the registry has them now. */
+  async list(): Promise<readonly FunctionDescription[]> {
+    await this.#functions.refresh();
+    return this.#functions.list();
+  }
+
+  /** Rejects with FUNCTION_NOT_FOUND. */
+  describe(name: string): Promise<FunctionDescription> {
+    return this.#functions.find(name, null);
+  }
+
+  /** Rejects with FUNCTION_NOT_FOUND. */
+  async bundle(name: string): Promise<Uint8Array> {
+    return (await this.#functions.image(await this.describe(name))).bundle;
+  }
+
+  /**
+   * Stores the function that the bundle defines, in place of the one of that name. Rejects, with nothing stored, with
+   * BUNDLE_TOO_LARGE, or FUNCTION_INVALID: it cannot be loaded, or its name is not `name`.
+   */
+  async deploy(name: string, bundle: Uint8Array): Promise<Deployment> {
+    if (bundle.byteLength > BUNDLE_BYTES_MAX) {
+      const size = `${bundle.byteLength} bytes, ${BUNDLE_BYTES_MAX} are allowed`;
+      throw new LocusError("BUNDLE_TOO_LARGE", `the bundle has ${size}`);
+    }
+    const checked = await this.#checker.check(bundle);
+    if (checked.name !== name) {
+      throw new LocusError("FUNCTION_INVALID", `the bundle defines "${checked.name}", not "${name}"`);
+    }
+    const created = this.#functions.current(name, null) === undefined;
+    await this.#registry.load(bundle);
+    return { description: await this.describe(name), created };
+  }
+
+  /** Rejects with FUNCTION_NOT_FOUND. */
+  async remove(name: string): Promise<void> {
+    await this.#registry.delete(name);
+    await this.#functions.refresh();
+  }
+}

@@ -1,0 +1,67 @@
+// Whether a node can do its work, part by part: what `/readyz` answers.
+
+import { LocusError, type ErrorCode } from "#runtime/errors.ts";
+import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
+import type { Registry } from "./registry.ts";
+
+/** Beyond it Redis counts as out of reach. Chosen below the usual time limit of a readiness probe, 1 s. */
+const PROBE_TIMEOUT_MS = 800;
+
+type PartHealth =
+  | { readonly ready: true; readonly detail: string }
+  | { readonly ready: false; readonly code: ErrorCode; readonly detail: string };
+
+export interface Health {
+  readonly ready: boolean;
+  /** Redis with the module: functions are kept there, and run there. */
+  readonly storage: PartHealth;
+  /** The sandbox hosts of this node. */
+  readonly compute: PartHealth;
+  /** false from the moment on that the node was told to stop. */
+  readonly accepting: boolean;
+}
+
+export class NodeHealth {
+  readonly #registry: Registry;
+  readonly #sandbox: { state(): SupervisorState };
+  #accepting = true;
+
+  constructor(registry: Registry, sandbox: { state(): SupervisorState }) {
+    this.#registry = registry;
+    this.#sandbox = sandbox;
+  }
+
+  /** Load balancers send no more calls from here on. */
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  async check(): Promise<Health> {
+    const storage = await this.#storage();
+    const compute = this.#compute();
+    const accepting = this.#accepting;
+    return { ready: storage.ready && compute.ready && accepting, storage, compute, accepting };
+  }
+
+  async #storage(): Promise<PartHealth> {
+    const silent = new LocusError("REDIS_UNAVAILABLE", `Redis did not answer within ${PROBE_TIMEOUT_MS} ms`);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(silent), PROBE_TIMEOUT_MS);
+    try {
+      const { moduleVersion } = await Promise.race([this.#registry.probe(), promise]);
+      return { ready: true, detail: `module ${moduleVersion}` };
+    } catch (error) {
+      const { code, message } = error instanceof LocusError ? error : new LocusError("INTERNAL", String(error));
+      return { ready: false, code, detail: message };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #compute(): PartHealth {
+    const { hosts } = this.#sandbox.state();
+    const readyCount = hosts.filter((host) => host.state === "ready").length;
+    const detail = `${readyCount} of ${hosts.length} sandbox hosts ready`;
+    return readyCount > 0 ? { ready: true, detail } : { ready: false, code: "SIDE_UNAVAILABLE", detail };
+  }
+}

@@ -1,0 +1,150 @@
+// The way of one call through a node, in four steps: admit (bounded, with a deadline) → choose a side → run there →
+// account for it. The gateway calls it; the sides do the work.
+
+import { randomBytes } from "node:crypto";
+
+import { LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { ARGS_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import { chooseSide } from "#runtime/placement/choose-side.ts";
+import type { Sample, Side } from "#runtime/profile/sample.ts";
+import { withDeadline } from "./deadline.ts";
+import type { FunctionCache } from "./function-cache.ts";
+import type { Call, Invoker, Reply } from "./invoker.ts";
+import type { SideReply, SideRunner } from "./side-runner.ts";
+
+/** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
+const FIND_TIMEOUT_MS = 2_000;
+
+/** Who counts calls. Both are called once per call at most, and must not throw. */
+export interface CallObserver {
+  /** A sandbox had it. `elapsedUs` as in `Reply`. */
+  ran(sample: Sample, elapsedUs: number, logs: readonly string[]): void;
+  /** It ended before a sandbox had it. */
+  refused(code: ErrorCode): void;
+}
+
+interface NodeInvokerOptions {
+  readonly functions: FunctionCache;
+  readonly sides: Readonly<Record<Side, SideRunner>>;
+  /** Calls in this node at once, at most; one more is refused with OVERLOADED. */
+  readonly inFlightMax: number;
+  readonly observer: CallObserver;
+}
+
+export class NodeInvoker implements Invoker {
+  readonly #functions: FunctionCache;
+  readonly #sides: Readonly<Record<Side, SideRunner>>;
+  readonly #inFlightMax: number;
+  readonly #observer: CallObserver;
+  /** Ids are unique over all nodes: a random beginning for this process, then a count. */
+  readonly #idPrefix = `${randomBytes(6).toString("hex")}-`;
+  #admitted = 0;
+  #inFlight = 0;
+
+  constructor({ functions, sides, inFlightMax, observer }: NodeInvokerOptions) {
+    this.#functions = functions;
+    this.#sides = sides;
+    this.#inFlightMax = inFlightMax;
+    this.#observer = observer;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  async invoke(call: Call, signal?: AbortSignal): Promise<Reply> {
+    const startedMs = performance.now();
+    const id = this.#idPrefix + (this.#admitted += 1).toString(36);
+    let side: Side | null = null;
+    this.#inFlight += 1;
+    try {
+      this.#guard(call, signal);
+      const description = this.#functions.current(call.function, call.version) ?? (await this.#find(call, signal));
+      side = sideOf(call, description);
+      const deadlineMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const sideReply = await this.#sides[side].run({ id, call, description, deadlineMs }, signal);
+      return this.#account(call, id, side, sideReply, startedMs);
+    } catch (error) {
+      return this.#refuse(error, id, side, startedMs);
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  /** What can be refused without knowing the function. */
+  #guard(call: Call, signal: AbortSignal | undefined): void {
+    if (this.#inFlight > this.#inFlightMax) {
+      throw new LocusError("OVERLOADED", `${this.#inFlightMax} calls are in this node already`);
+    }
+    if (signal?.aborted === true) throw new LocusError("CANCELLED", "cancelled before it ran");
+    const bytes = argumentBytes(call);
+    if (bytes > ARGS_BYTES_MAX) {
+      throw new LocusError("ARGS_TOO_LARGE", `args and keys have ${bytes} bytes, ${ARGS_BYTES_MAX} are allowed`);
+    }
+  }
+
+  #find(call: Call, signal: AbortSignal | undefined): Promise<FunctionDescription> {
+    const found = this.#functions.find(call.function, call.version);
+    const timeoutMs = Math.min(call.deadlineMs ?? Infinity, FIND_TIMEOUT_MS);
+    return withDeadline(found, `look up the function ${call.function}`, timeoutMs, signal);
+  }
+
+  #account(call: Call, id: string, side: Side, { version, outcome }: SideReply, startedMs: number): Reply {
+    const elapsedUs = elapsedSince(startedMs);
+    const { usage } = outcome;
+    const sample: Sample = {
+      ...usage,
+      function: call.function,
+      version,
+      side,
+      outcome: outcome.ok ? "ok" : outcome.error.code,
+    };
+    this.#observer.ran(sample, elapsedUs, outcome.logs);
+    const logs = call.logs ? outcome.logs : NO_LINES;
+    return outcome.ok
+      ? { ok: true, id, side, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
+      : { ok: false, id, side, version, usage, elapsedUs, logs, error: outcome.error };
+  }
+
+  #refuse(error: unknown, id: string, side: Side | null, startedMs: number): Reply {
+    const known = error instanceof LocusError;
+    const code = known ? error.code : "INTERNAL";
+    this.#observer.refused(code);
+    return {
+      ok: false,
+      id,
+      side,
+      version: null,
+      usage: null,
+      elapsedUs: elapsedSince(startedMs),
+      logs: NO_LINES,
+      error: { code, message: error instanceof Error ? error.message : String(error), stack: "" },
+    };
+  }
+}
+
+const NO_LINES: readonly string[] = [];
+
+const elapsedSince = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1_000);
+
+const sideOf = (call: Call, description: FunctionDescription): Side => {
+  const choice = chooseSide({
+    requested: call.side,
+    preferred: description.side,
+    capabilities: description.capabilities,
+  });
+  if (choice.side === null) {
+    throw new LocusError("SIDE_UNAVAILABLE", `cannot run "${call.function}": ${choice.reason}`);
+  }
+  return choice.side;
+};
+
+/** A UTF-16 unit is at most three bytes of UTF-8: only texts near the bound are counted exactly. */
+const UTF8_BYTES_PER_UNIT_MAX = 3;
+
+const argumentBytes = ({ argsJson, keys }: Call): number => {
+  let units = argsJson.length;
+  for (const key of keys) units += key.length;
+  if (units * UTF8_BYTES_PER_UNIT_MAX <= ARGS_BYTES_MAX) return units;
+  return keys.reduce((bytes, key) => bytes + Buffer.byteLength(key), Buffer.byteLength(argsJson));
+};

@@ -1,0 +1,48 @@
+// The port between those who bring calls to a node (the gateway today) and what runs them. The node's own
+// implementation is `NodeInvoker`; `MemoryInvoker` is the obvious one, for tests of whatever stands in front.
+
+import type { GuestError } from "#runtime/sandbox/supervisor.ts";
+import type { Side, Usage } from "#runtime/profile/sample.ts";
+
+/** What a caller asks for. */
+export interface Call {
+  readonly function: string;
+  /** Only this version will do; null takes the current one. */
+  readonly version: string | null;
+  /** The declared Redis keys, by which a cluster routes the call. */
+  readonly keys: readonly string[];
+  /** JSON text; `null` where the caller sent nothing. Nobody parses it before the sandbox does. */
+  readonly argsJson: string;
+  /** null leaves the choice to locus. */
+  readonly side: Side | null;
+  /** From admission, ms; null leaves the function's own limit, which holds in any case. */
+  readonly deadlineMs: number | null;
+  /** Whether the reply carries the function's log lines. */
+  readonly logs: boolean;
+}
+
+interface ReplyFacts {
+  /** Unique to this invocation, over all nodes. */
+  readonly id: string;
+  /** null where the call ended before a side was chosen. */
+  readonly side: Side | null;
+  /** null where the call ended before a version was known. */
+  readonly version: string | null;
+  /** null where the sandbox never had the invocation. */
+  readonly usage: Usage | null;
+  /** From admission by the node to its answer, µs: what the caller waited for, its own network aside. */
+  readonly elapsedUs: number;
+  readonly logs: readonly string[];
+}
+
+export type Reply =
+  | (ReplyFacts & { readonly ok: true; readonly resultJson: string })
+  | (ReplyFacts & { readonly ok: false; readonly error: GuestError });
+
+export interface Invoker {
+  /**
+   * Runs one call to its end; never rejects. Errors are codes of the table: what stopped it before it ran (OVERLOADED,
+   * FUNCTION_NOT_FOUND, SIDE_UNAVAILABLE, …) or what ended it. `signal` cancels it; one signal may serve many calls.
+   */
+  invoke(call: Call, signal?: AbortSignal): Promise<Reply>;
+}

@@ -1,0 +1,70 @@
+// How this process connects to Redis, in the two ways that it needs: a lasting connection that comes back by itself
+// (the registry's), and a brittle one that is thrown away when it breaks (one of the storage side's pool). Neither ever
+// sends a command twice: a call whose connection broke may have run.
+
+import { Redis, type CommonRedisOptions } from "ioredis";
+
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+  /** A Unix socket instead of host and port; null where there is none. */
+  readonly path: string | null;
+  readonly tls: boolean;
+  readonly database: number;
+}
+
+export interface RedisUser {
+  /** null is Redis' default user. */
+  readonly username: string | null;
+  readonly password: string | null;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A command on a lasting connection that has no answer by then fails with REDIS_UNAVAILABLE. LOAD runs a check first. */
+const COMMAND_TIMEOUT_MS = 10_000;
+/** Pause before the n-th attempt to come back, ms: chosen so that a restart of Redis costs well under a second. */
+const reconnectDelayMs = (attempt: number): number => Math.min(50 * attempt, 1_000);
+
+/** Connects by itself and again after every loss; commands in between fail at once rather than wait. */
+export const openLastingConnection = (address: RedisAddress, user: RedisUser, purpose: string): Redis =>
+  connection(address, user, purpose, { retryStrategy: reconnectDelayMs, commandTimeout: COMMAND_TIMEOUT_MS });
+
+/** Resolves when it can take a command; rejects with the connection's error. After a loss it stays closed. */
+export const openBrittleConnection = async (
+  address: RedisAddress,
+  user: RedisUser,
+  purpose: string,
+): Promise<Redis> => {
+  const redis = connection(address, user, purpose, BRITTLE);
+  // `connect` rejects with a bare "Connection is closed."; the reason comes as an event.
+  let reason: unknown = null;
+  redis.on("error", (error) => (reason = error));
+  try {
+    await redis.connect();
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    throw reason ?? error;
+  }
+};
+
+type Manner = Pick<CommonRedisOptions, "retryStrategy" | "commandTimeout" | "lazyConnect" | "enableReadyCheck">;
+
+const BRITTLE: Manner = { lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null };
+
+const connection = (address: RedisAddress, user: RedisUser, purpose: string, manner: Manner): Redis =>
+  new Redis({
+    ...(address.path === null ? { host: address.host, port: address.port } : { path: address.path }),
+    ...(address.tls ? { tls: {} } : {}),
+    ...(user.username === null ? {} : { username: user.username }),
+    ...(user.password === null ? {} : { password: user.password }),
+    db: address.database,
+    connectionName: `locus-${purpose}`,
+    disableClientInfo: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    ...manner,
+  });

@@ -1,0 +1,133 @@
+// The registry in Redis, over LOCUS.FUNCTION (docs/commands.md): one connection for commands and one that listens to
+// `locus:functions`. Both come back by themselves; a list read before a loss may be out of date, so each return is a change.
+
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+
+import { LocusError } from "#runtime/errors.ts";
+import type { FunctionDescription } from "#runtime/function/description.ts";
+import { openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
+import { toLocusError } from "./redis-error.ts";
+import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
+
+/** What the module calls the conversation of this release; another number is MODULE_MISMATCH. */
+const PROTOCOL = "1";
+const CHANNEL = "locus:functions";
+
+export class RedisRegistry implements Registry {
+  readonly #commands: Redis;
+  readonly #subscriber: Redis;
+  readonly #listeners: (() => void)[] = [];
+
+  constructor(address: RedisAddress, user: RedisUser, log: Pick<Logger, "info" | "warn">) {
+    this.#commands = openLastingConnection(address, user, "registry");
+    this.#subscriber = openLastingConnection(address, user, "subscriber");
+    reportTransitions(this.#commands, log);
+    // Its losses are those of the other connection: said once.
+    this.#subscriber.on("error", () => {});
+    this.#subscriber.on("message", () => this.#announce());
+    this.#subscriber.on("ready", () => {
+      // The list is read after the subscription stands: no change falls between the two.
+      this.#subscriber.subscribe(CHANNEL).then(
+        () => this.#announce(),
+        (error: unknown) => {
+          log.warn({ error: toLocusError(error, `subscribe to ${CHANNEL}`).message }, "no news of functions");
+          this.#announce();
+        },
+      );
+    });
+  }
+
+  /** Resolves when the first attempt to connect has ended, well or not. */
+  async firstAttempt(): Promise<void> {
+    if (this.#commands.status === "ready") return;
+    await new Promise<void>((resolve) => {
+      this.#commands.once("ready", resolve);
+      this.#commands.once("close", resolve);
+    });
+  }
+
+  async list(): Promise<readonly FunctionDescription[]> {
+    const entries = await this.#call("list the functions", "LOCUS.FUNCTION", "LIST");
+    return (entries as [string, string, string][]).map(([, , json]) => JSON.parse(json) as FunctionDescription);
+  }
+
+  async bundle(name: string, version: string): Promise<StoredBundle> {
+    try {
+      const reply = await this.#commands.callBuffer("LOCUS.FUNCTION", "DUMP", name, version);
+      const [, stored, bundle] = reply as [Buffer, Buffer, Buffer];
+      return { version: stored.toString(), bundle };
+    } catch (error) {
+      throw toLocusError(error, `fetch the bundle of ${name} ${version}`);
+    }
+  }
+
+  async load(bundle: Uint8Array): Promise<{ readonly name: string; readonly version: string }> {
+    const reply = await this.#call("store a function", "LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(bundle));
+    const [name, version] = reply as [string, string];
+    return { name, version };
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#call(`delete the function ${name}`, "LOCUS.FUNCTION", "DELETE", name);
+  }
+
+  async probe(): Promise<RegistryState> {
+    const info = parseInfo(String(await this.#call("ask the module for its state", "LOCUS.INFO")));
+    const protocol = info.get("protocol");
+    if (protocol !== PROTOCOL) {
+      throw new LocusError(
+        "MODULE_MISMATCH",
+        `the module speaks protocol ${protocol ?? "unknown"}, this node ${PROTOCOL}`,
+      );
+    }
+    return { moduleVersion: info.get("module_version") ?? "unknown" };
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  close(): void {
+    this.#commands.disconnect();
+    this.#subscriber.disconnect();
+  }
+
+  async #call(attempted: string, command: string, ...args: (string | Buffer)[]): Promise<unknown> {
+    try {
+      return await this.#commands.call(command, ...args);
+    } catch (error) {
+      throw toLocusError(error, attempted);
+    }
+  }
+
+  #announce(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Says when Redis goes and when it comes, once each, and not at every attempt in between. */
+const reportTransitions = (redis: Redis, log: Pick<Logger, "info" | "warn">): void => {
+  let reported: "up" | "down" | null = null;
+  redis.on("ready", () => {
+    if (reported !== "up") log.info("connected to Redis");
+    reported = "up";
+  });
+  redis.on("error", (error: unknown) => {
+    if (reported !== "down") log.warn({ reason: toLocusError(error, "connect").message }, "Redis is out of reach");
+    reported = "down";
+  });
+  redis.on("close", () => {
+    if (reported === "up") log.warn("lost the connection to Redis");
+    reported = "down";
+  });
+};
+
+/** `LOCUS.INFO`: lines of `key:value`, `#` begins a heading. */
+const parseInfo = (text: string): ReadonlyMap<string, string> =>
+  new Map(
+    text
+      .split(/\r?\n/)
+      .filter((line) => line.includes(":") && !line.startsWith("#"))
+      .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+  );

@@ -1,0 +1,28 @@
+// Where deployed functions are kept: in Redis, by the module. A node holds a mirror of it (`FunctionCache`) and nothing
+// of its own. `RedisRegistry` is the real one, `MemoryRegistry` the obvious one.
+
+import type { FunctionDescription } from "#runtime/function/description.ts";
+
+export interface StoredBundle {
+  readonly version: string;
+  readonly bundle: Uint8Array;
+}
+
+/** All methods reject with a LocusError: REDIS_UNAVAILABLE, MODULE_MISSING, PERMISSION_DENIED, or what is said below. */
+export interface Registry {
+  list(): Promise<readonly FunctionDescription[]>;
+  /** FUNCTION_NOT_FOUND, VERSION_NOT_FOUND. */
+  bundle(name: string, version: string): Promise<StoredBundle>;
+  /** Stores the function that the bundle defines, in place of the one of that name. FUNCTION_INVALID, BUNDLE_TOO_LARGE. */
+  load(bundle: Uint8Array): Promise<{ readonly name: string; readonly version: string }>;
+  /** FUNCTION_NOT_FOUND. */
+  delete(name: string): Promise<void>;
+  /** Whether it can be used right now. Rejects with what stands in the way, MODULE_MISMATCH included. */
+  probe(): Promise<RegistryState>;
+  /** `listener` is called whenever a list read before may be out of date: connected, connected again, a change was announced. */
+  onChange(listener: () => void): void;
+}
+
+export interface RegistryState {
+  readonly moduleVersion: string;
+}

@@ -1,0 +1,26 @@
+// One side as a node sees it: something that runs an admitted call. `ComputeSide` gives it to the sandbox hosts of this
+// machine, `StorageSide` sends it to the ones next to Redis.
+
+import type { FunctionDescription } from "#runtime/function/description.ts";
+import type { Outcome } from "#runtime/sandbox/supervisor.ts";
+import type { Call } from "./invoker.ts";
+
+/** A call that was let in: its function is known and its deadline is set. */
+export interface AdmittedCall {
+  readonly id: string;
+  readonly call: Call;
+  readonly description: FunctionDescription;
+  /** From now, ms: the smaller of the call's and the function's. */
+  readonly deadlineMs: number;
+}
+
+/** How it ended, and in which version: the storage side runs the one that is current there. */
+export interface SideReply {
+  readonly version: string;
+  readonly outcome: Outcome;
+}
+
+export interface SideRunner {
+  /** Rejects with a LocusError where the call did not reach a sandbox. */
+  run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply>;
+}

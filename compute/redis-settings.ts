@@ -1,0 +1,85 @@
+// The address of Redis and who connects, from a URL, from single settings, or from both where they do not contradict.
+
+import type { RedisAddress, RedisUser } from "./node/redis-connection.ts";
+import { integerBetween, type SettingValues } from "./setting.ts";
+import type { REDIS_SETTINGS } from "./settings.ts";
+
+interface RedisTarget {
+  readonly address: RedisAddress;
+  readonly user: RedisUser;
+  readonly mistakes: readonly string[];
+}
+
+type RedisParts = Omit<SettingValues<typeof REDIS_SETTINGS>, "url">;
+
+const NO_PARTS: RedisParts = {
+  host: null,
+  port: null,
+  path: null,
+  tls: null,
+  database: null,
+  user: null,
+  password: null,
+};
+
+export const redisTarget = ({ url, ...single }: SettingValues<typeof REDIS_SETTINGS>): RedisTarget => {
+  const mistakes: string[] = [];
+  let parts: RedisParts = single;
+  if (url !== null) {
+    try {
+      parts = joined(parseRedisUrl(url), single, mistakes);
+    } catch (error) {
+      // The URL may hold a password: it is not repeated.
+      mistakes.push(`LOCUS_REDIS_URL: ${(error as Error).message}`);
+    }
+  }
+  if (parts.path !== null && (parts.host !== null || parts.port !== null)) {
+    mistakes.push("LOCUS_REDIS_PATH: a Unix socket has no host and no port");
+  }
+  if (parts.path !== null && parts.tls === "on") mistakes.push("LOCUS_REDIS_TLS: a Unix socket has no TLS");
+  return {
+    address: {
+      host: parts.host ?? "127.0.0.1",
+      port: parts.port ?? 6379,
+      path: parts.path,
+      tls: parts.tls === "on",
+      database: parts.database ?? 0,
+    },
+    user: { username: parts.user, password: parts.password },
+    mistakes,
+  };
+};
+
+/** What the URL says, and beside it what only the single settings say. The same part twice is a mistake. */
+const joined = (fromUrl: RedisParts, single: RedisParts, mistakes: string[]): RedisParts => {
+  const parts: Record<string, unknown> = { ...fromUrl };
+  for (const [part, value] of Object.entries(single)) {
+    if (value === null) continue;
+    if (parts[part] !== null) mistakes.push(`LOCUS_REDIS_URL: its ${part} is given by a setting of its own as well`);
+    parts[part] = value;
+  }
+  return parts as unknown as RedisParts;
+};
+
+const parseRedisUrl = (text: string): RedisParts => {
+  const url = URL.parse(text);
+  if (url === null) throw new Error("is no URL");
+  const user = url.username === "" ? null : decodeURIComponent(url.username);
+  const password = url.password === "" ? null : decodeURIComponent(url.password);
+  if (url.protocol === "unix:") {
+    return { ...NO_PARTS, path: decodeURIComponent(url.pathname), tls: "off", user, password };
+  }
+  if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
+    throw new Error(`begins with ${url.protocol}//, which is none of redis, rediss, unix`);
+  }
+  const database = url.pathname.slice(1);
+  return {
+    ...NO_PARTS,
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port === "" ? 6379 : Number(url.port),
+    tls: url.protocol === "rediss:" ? "on" : "off",
+    database: database === "" ? null : integerBetween(0, 65_535)(database),
+    user,
+    password,
+  };
+};

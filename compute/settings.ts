@@ -1,0 +1,131 @@
+// Every environment variable that locus' own programs read, in one table per part. `node/config.ts` and `cli/config.ts`
+// make values of them; docs/configuration.md mirrors this file (a test holds them equal).
+
+import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
+import {
+  integerBetween,
+  integerSetting,
+  oneOf,
+  optionalSetting,
+  textSetting,
+  type Environment,
+  type Setting,
+} from "./setting.ts";
+
+const PORT_MAX = 65_535;
+/** Redis' own default is 16 databases; it can be told to have as many as it likes. */
+const DATABASE_MAX = 65_535;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+/** How to reach Redis: read by nodes and by the command line tools that talk to Redis themselves. */
+export const REDIS_SETTINGS = {
+  url: optionalSetting(
+    "LOCUS_REDIS_URL",
+    "not set",
+    "`redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path/to/socket`; takes the place of the parts below, which may only add what it leaves open",
+  ),
+  host: optionalSetting("LOCUS_REDIS_HOST", "`127.0.0.1`", "host of Redis"),
+  port: optionalSetting("LOCUS_REDIS_PORT", "6379", "port of Redis", integerBetween(1, PORT_MAX)),
+  path: optionalSetting("LOCUS_REDIS_PATH", "not set", "Unix socket of Redis, instead of host and port"),
+  tls: optionalSetting(
+    "LOCUS_REDIS_TLS",
+    "`off`",
+    "`on` or `off`: whether connections to Redis use TLS",
+    oneOf(["on", "off"]),
+  ),
+  database: optionalSetting("LOCUS_REDIS_DB", "0", "number of the database", integerBetween(0, DATABASE_MAX)),
+  user: optionalSetting("LOCUS_REDIS_USER", "Redis' default user", "user of the node's own connections"),
+  password: optionalSetting("LOCUS_REDIS_PASSWORD", "not set", "its password"),
+};
+
+export const NODE_SETTINGS = {
+  httpHost: textSetting("LOCUS_HTTP_HOST", "127.0.0.1", "address that the gateway listens on; `0.0.0.0` for all"),
+  httpPort: integerSetting(
+    "LOCUS_HTTP_PORT",
+    { otherwise: 8080, min: 0, max: PORT_MAX },
+    "port of the gateway; 0 takes a free one",
+  ),
+  httpConnectionsMax: integerSetting(
+    "LOCUS_HTTP_CONNECTIONS_MAX",
+    { otherwise: 4_096, min: 1, max: 1_000_000 },
+    "client connections at once; one more is closed",
+  ),
+  httpBodyBytesMax: integerSetting(
+    "LOCUS_HTTP_BODY_BYTES_MAX",
+    { otherwise: ARGS_BYTES_MAX, min: 1_024, max: ARGS_BYTES_MAX },
+    "bytes of an invocation's body, or of one line of a batch",
+  ),
+  functionUser: optionalSetting(
+    "LOCUS_FUNCTION_USER",
+    "the node's own user",
+    "Redis user that functions run as, on connections apart from the node's own",
+  ),
+  functionPassword: optionalSetting("LOCUS_FUNCTION_PASSWORD", "not set", "its password"),
+  inFlightMax: integerSetting(
+    "LOCUS_IN_FLIGHT_MAX",
+    { otherwise: 1_024, min: 1, max: 1_000_000 },
+    "calls in the node at once; one more is refused with OVERLOADED",
+  ),
+  isolatesMax: integerSetting(
+    "LOCUS_ISOLATES_MAX",
+    { otherwise: 64, min: 1, max: 4_096 },
+    "isolates in a sandbox host; the least recently used idle one makes room",
+  ),
+  computeQueueMax: integerSetting(
+    "LOCUS_COMPUTE_QUEUE_MAX",
+    { otherwise: 1_024, min: 0, max: 1_000_000 },
+    "calls waiting for an isolate on the compute side; one more is refused with OVERLOADED",
+  ),
+  computeConnections: integerSetting(
+    "LOCUS_COMPUTE_CONNECTIONS",
+    { otherwise: 4, min: 1, max: 64 },
+    "connections from each sandbox host to Redis, pipelined",
+  ),
+  storageConnectionsMax: integerSetting(
+    "LOCUS_STORAGE_CONNECTIONS_MAX",
+    { otherwise: 64, min: 1, max: 10_000 },
+    "calls in flight at the storage side, each on a connection of its own",
+  ),
+  storageQueueMax: integerSetting(
+    "LOCUS_STORAGE_QUEUE_MAX",
+    { otherwise: 1_024, min: 1, max: 1_000_000 },
+    "calls waiting for one of those connections; one more is refused with OVERLOADED",
+  ),
+  bundleCacheBytesMax: integerSetting(
+    "LOCUS_BUNDLE_CACHE_BYTES_MAX",
+    { otherwise: 64 * BUNDLE_BYTES_MAX, min: BUNDLE_BYTES_MAX, max: 1024 * 1024 * 1024 },
+    "bytes of the bundles that the node holds; the least recently used make room",
+  ),
+  logLevel: {
+    variable: "LOCUS_LOG_LEVEL",
+    fallback: "`info`",
+    meaning: `least severe level in the process log: ${LOG_LEVELS.join(", ")}`,
+    otherwise: "info",
+    parse: oneOf(LOG_LEVELS),
+  } satisfies Setting<(typeof LOG_LEVELS)[number]>,
+  graceMs: integerSetting(
+    "LOCUS_GRACE_MS",
+    { otherwise: 10_000, min: 0, max: 300_000 },
+    "ms that calls in flight get to end in when the node is told to stop",
+  ),
+};
+
+export const CLI_SETTINGS = {
+  url: optionalSetting(
+    "LOCUS_URL",
+    "`http://127.0.0.1:LOCUS_HTTP_PORT`",
+    "the node that the command line tools talk to; `--url` outranks it",
+  ),
+};
+
+const VARIABLES: ReadonlySet<string> = new Set(
+  [REDIS_SETTINGS, NODE_SETTINGS, CLI_SETTINGS].flatMap((table) =>
+    Object.values(table as Record<string, Setting<unknown>>).map(({ variable }) => variable),
+  ),
+);
+
+/** A sentence for each `LOCUS_*` variable that no program of locus reads: most likely a typing error. */
+export const unknownVariables = (environment: Environment): readonly string[] =>
+  Object.keys(environment)
+    .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
+    .map((variable) => `${variable}: there is no such setting`);
