@@ -34,7 +34,7 @@ export interface RedisServer {
   readonly directory: string;
   pid(): number;
   /** A client over the Unix socket; `close` disconnects it. */
-  client(options?: CommonRedisOptions): Redis;
+  client(options?: Omit<CommonRedisOptions, "replyMapping">): Redis;
   /** What the server and the module have logged since the folder was made. */
   log(): string;
   /** Ends it (as `how` says) and starts it again over the same folder; clients reconnect. */
