@@ -1,0 +1,98 @@
+import { inspect } from "node:util";
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startCannedServer, type CannedServer } from "./canned-server.ts";
+import { encodeOperation, operationOf } from "./operation.ts";
+
+const text = (command: string, ...args: unknown[]): string =>
+  Buffer.from(encodeOperation(operationOf(command, args))).toString();
+
+describe("operationOf and encodeOperation", () => {
+  test("write a command as an array of bulk strings", () => {
+    expect(text("set", "k", "é")).toBe("*3\r\n$3\r\nset\r\n$1\r\nk\r\n$2\r\né\r\n");
+  });
+
+  test("send bytes as they are", () => {
+    expect(operationOf("set", ["k", Uint8Array.of(0, 255)])).toEqual(["set", "k", Uint8Array.of(0, 255)]);
+    const bytes = encodeOperation(["get", Uint8Array.of(0, 255)]);
+    expect(bytes).toEqual(Buffer.from("*2\r\n$3\r\nget\r\n$2\r\n\0\xff\r\n", "latin1"));
+  });
+
+  test("refuse a callback", () => {
+    expect(() => operationOf("get", ["k", () => {}])).toThrow("a callback was passed");
+  });
+
+  describe("send what ioredis sends", () => {
+    let server: CannedServer;
+    beforeAll(async () => {
+      server = await startCannedServer();
+    });
+    afterAll(() => server.close());
+
+    const pairs = { a: 1, "": null, __proto__: 2, nested: ["x", "y"] };
+    const calls: [command: string, args: unknown[]][] = [
+      ["ping", []],
+      ["PING", []],
+      ["mget", [["a", "b"]]],
+      ["mget", ["a", ["b", ["c", "d"]], "e"]],
+      ["set", ["k", null]],
+      ["set", ["k", undefined]],
+      ["set", ["k", true]],
+      ["set", ["k", -0]],
+      ["set", ["k", 1.5]],
+      ["set", ["k", 1e21]],
+      ["set", ["k", -1e300]],
+      ["set", ["k", Number.MAX_SAFE_INTEGER + 1]],
+      ["set", ["k", Number.NaN]],
+      ["set", ["k", -Infinity]],
+      ["set", ["k", 12_345_678_901_234_567_890n]],
+      ["set", ["k", { a: 1 }]],
+      ["set", ["k", new Date(0)]],
+      ["set", ["k", "\ud800"]],
+      ["set", ["k", Buffer.from([0, 255])]],
+      ["hset", ["k", pairs]],
+      ["hset", ["k", new Map<unknown, unknown>(Object.entries(pairs))]],
+      ["hset", ["k", new Map([[1, Buffer.from("b")]])]],
+      ["hset", [["k", "f", "v"]]],
+      ["hset", ["k", "f", pairs]],
+      ["hset", ["k", {}]],
+      ["HSET", ["k", pairs]],
+      ["hmset", ["k", pairs]],
+      ["mset", [pairs]],
+      ["mset", [new Map([["a", "b"]])]],
+      ["mset", [["a", "b"]]],
+      ["mset", [[["a", "b"]]]],
+      ["mset", [null]],
+      ["msetnx", [pairs]],
+      ["xadd", ["k", "*", pairs]],
+    ];
+    test.each(calls.map((call) => [inspect(call), ...call] as const))("%s", async (_, command, args) => {
+      expect(await server.sent(command, args)).toEqual(encodeOperation(operationOf(command, args)));
+    });
+
+    test("for arbitrary arguments", async () => {
+      const value = fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc.double(),
+        fc.integer(),
+        fc.bigInt(),
+        fc.boolean(),
+        fc.constantFrom(null, undefined),
+        fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      );
+      const pairs = fc.dictionary(
+        fc.string().map((name) => `field ${name}`),
+        value,
+        { noNullPrototype: true },
+      );
+      const argument = fc.oneof(value, fc.array(value, { maxLength: 3 }), pairs);
+      const command = fc.constantFrom("get", "hset", "hmset", "mset", "msetnx", "MSET");
+      await fc.assert(
+        fc.asyncProperty(command, fc.array(argument, { maxLength: 4 }), async (command, args) => {
+          expect(await server.sent(command, args)).toEqual(encodeOperation(operationOf(command, args)));
+        }),
+        { numRuns: 300 },
+      );
+    });
+  });
+});
