@@ -173,13 +173,14 @@ need_machine() {
   ((${version%%.*} >= GXX_MAJOR_MIN)) || fail "g++ is version $version; locus is written in C++20 and needs $GXX_MAJOR_MIN or newer."
 }
 
-# Fetches Node and npm of the pinned versions with whatever npm there is, into a folder of its own.
+# Fetches Node and npm of the pinned versions with whatever npm there is. In a folder of its own, entered rather than named
+# with --prefix, which would make npm look for its global settings there.
 fetch_node() {
   local folder=$1 package=$2 version
   version=$(sed -n "s/.*\"$package\": *\"\(.*\)\".*/\1/p" package.json)
-  npm install --prefix "$folder" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
-    "$package@$version" "npm@$NPM_VERSION" &&
-    { "$folder/node_modules/$package/bin/node" --version; }
+  echo '{}' >"$folder/package.json" &&
+    (cd "$folder" && npm install --ignore-scripts --no-save --no-audit --no-fund "$package@$version" "npm@$NPM_VERSION") &&
+    "$folder/node_modules/$package/bin/node" --version
 }
 
 # The global npmrc is found beside the Node that runs npm: the fetched one has none, so the machine's own is named.
