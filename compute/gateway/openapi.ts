@@ -1,1 +1,204 @@
-export const openApiDocument = {};
+// What a node can be asked, as an OpenAPI document (served at /openapi.json). Written out rather than derived: the
+// routes validate nothing by schema. A test holds its paths and methods equal to what is routed.
+
+import { BUNDLE_BYTES_MAX, LIMITS } from "#runtime/function/description.ts";
+import { BATCH_IN_FLIGHT_MAX, NDJSON_TYPE } from "./batch-route.ts";
+import { BUNDLE_TYPE } from "./function-routes.ts";
+import { schemaRef, schemas } from "./openapi-schemas.ts";
+
+const json = (schema: unknown) => ({ "application/json": { schema } });
+const inQuery = (name: string, description: string, schema: unknown = { type: "string" }) => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
+const inHeader = (name: string, description: string, schema: unknown) => ({ name, in: "header", description, schema });
+const headerOf = (description: string, schema: unknown = { type: "string" }) => ({ description, schema });
+
+const problem = {
+  description: "An error; `code` says which.",
+  content: { "application/problem+json": { schema: schemaRef("Problem") } },
+};
+const answers = (status: number, description: string, content?: unknown, headers?: unknown) => ({
+  [status]: {
+    description,
+    ...(content === undefined ? {} : { content }),
+    ...(headers === undefined ? {} : { headers }),
+  },
+  default: problem,
+});
+
+const flag = { type: "boolean", default: false };
+
+const functionName = { name: "name", in: "path", required: true, schema: schemaRef("FunctionName") };
+const callParameters = [
+  inQuery("side", "Where to run; else the function's preference, else compute.", schemaRef("Side")),
+  inHeader("x-locus-side", "The same; outranks the query.", schemaRef("Side")),
+  inQuery("version", "Run this version or none."),
+  inHeader("x-locus-deadline-ms", "Wall clock, ms; the function's own limit holds in any case.", {
+    type: "integer",
+    minimum: 1,
+    maximum: LIMITS.deadlineMs.max,
+  }),
+  inQuery("logs", "Carry the function's log lines in the reply.", flag),
+  inHeader("x-locus-logs", "The same; outranks the query.", flag),
+];
+const callHeaders = {
+  "server-timing": headerOf("total, queue, cpu and wait, ms."),
+  "x-locus-side": headerOf("Where it ran.", schemaRef("Side")),
+  "x-locus-version": headerOf("Which version ran."),
+  "x-locus-invocation": headerOf("The invocation's id."),
+  "x-locus-usage": headerOf("operations, rounds, bytes-out, bytes-in, lock-us: a structured dictionary (RFC 9651)."),
+};
+
+const functionPaths = {
+  "/v1/functions": {
+    get: {
+      operationId: "listFunctions",
+      summary: "What is deployed",
+      responses: answers(
+        200,
+        "All functions, by name.",
+        json({
+          type: "object",
+          properties: { functions: { type: "array", items: schemaRef("Function") } },
+          required: ["functions"],
+        }),
+      ),
+    },
+  },
+  "/v1/functions/{name}": {
+    parameters: [functionName],
+    get: {
+      operationId: "getFunction",
+      summary: "A function's description, or its bundle",
+      parameters: [inQuery("bundle", `The bundle, as with \`accept: ${BUNDLE_TYPE}\`.`, flag)],
+      responses: answers(200, "The description, or the bundle.", {
+        ...json(schemaRef("Function")),
+        [BUNDLE_TYPE]: { schema: { type: "string" } },
+      }),
+    },
+    put: {
+      operationId: "deployFunction",
+      summary: "Deploy a function, in place of the one of that name",
+      description:
+        "The bundle defines the name, which must equal the path's. It is checked in a sandbox before anything is stored.",
+      requestBody: {
+        required: true,
+        content: { [BUNDLE_TYPE]: { schema: { type: "string", maxLength: BUNDLE_BYTES_MAX } } },
+      },
+      responses: {
+        201: { description: "Deployed; there was none of that name.", content: json(schemaRef("Function")) },
+        ...answers(200, "Replaced.", json(schemaRef("Function"))),
+      },
+    },
+    delete: {
+      operationId: "deleteFunction",
+      summary: "Take a function away",
+      responses: answers(204, "Gone."),
+    },
+  },
+};
+
+const callPaths = {
+  "/v1/functions/{name}/invocations": {
+    parameters: [functionName],
+    post: {
+      operationId: "invokeFunction",
+      summary: "Run a function",
+      parameters: [
+        inQuery("key", "A Redis key that the call declares; may be repeated.", {
+          type: "array",
+          items: { type: "string" },
+        }),
+        ...callParameters,
+      ],
+      requestBody: { description: "`args`; none is null.", content: json({}) },
+      responses: answers(
+        200,
+        "The result as the function returned it; with `logs`, an object of `result` and `logs`.",
+        json({}),
+        callHeaders,
+      ),
+    },
+  },
+  "/v1/functions/{name}/batch": {
+    parameters: [functionName],
+    post: {
+      operationId: "invokeBatch",
+      summary: "Run a function many times",
+      description:
+        "Lines of JSON both ways, answered in order while later ones still come in. A line that cannot be read gets an error line.",
+      parameters: [
+        ...callParameters,
+        inQuery("usage", "Tell side, version, id, time and usage of each call.", flag),
+        inQuery("in-flight", "Calls at once.", {
+          type: "integer",
+          minimum: 1,
+          maximum: BATCH_IN_FLIGHT_MAX,
+          default: BATCH_IN_FLIGHT_MAX,
+        }),
+      ],
+      requestBody: { required: true, content: { [NDJSON_TYPE]: { schema: schemaRef("BatchCall") } } },
+      responses: answers(200, "A line for each line.", { [NDJSON_TYPE]: { schema: schemaRef("BatchReply") } }),
+    },
+  },
+};
+
+const operationPaths = {
+  "/v1/logs": {
+    get: {
+      operationId: "readLogs",
+      summary: "The last lines of this node's functions",
+      parameters: [
+        inQuery("source", "Only lines of this function, or of this part of locus."),
+        inQuery("follow", "Stay, and tell lines as they come. An empty line is a sign of life.", flag),
+      ],
+      responses: answers(200, "Lines, oldest first.", { [NDJSON_TYPE]: { schema: schemaRef("LogLine") } }),
+    },
+  },
+  "/healthz": {
+    get: {
+      operationId: "isLive",
+      summary: "Whether the process answers",
+      responses: answers(200, "It does.", json({ type: "object", properties: { status: { const: "live" } } })),
+    },
+  },
+  "/readyz": {
+    get: {
+      operationId: "isReady",
+      summary: "Whether the node can take calls, part by part",
+      responses: {
+        503: { description: "It cannot; the parts say why.", content: json(schemaRef("Health")) },
+        ...answers(200, "It can.", json(schemaRef("Health"))),
+      },
+    },
+  },
+  "/metrics": {
+    get: {
+      operationId: "readMetrics",
+      summary: "Counters, for Prometheus",
+      responses: answers(200, "The exposition format.", { "text/plain": { schema: { type: "string" } } }),
+    },
+  },
+  "/openapi.json": {
+    get: {
+      operationId: "readOpenApi",
+      summary: "This document",
+      responses: answers(200, "An OpenAPI document.", json({ type: "object" })),
+    },
+  },
+};
+
+export const openApiDocument = {
+  openapi: "3.1.0",
+  info: {
+    title: "locus",
+    version: "1",
+    summary: "Functions that run where they are cheapest.",
+    license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+  },
+  paths: { ...functionPaths, ...callPaths, ...operationPaths },
+  components: { schemas },
+};

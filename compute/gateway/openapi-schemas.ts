@@ -1,0 +1,99 @@
+// The shapes that the OpenAPI document refers to by name.
+
+import { ERRORS } from "#runtime/errors.ts";
+import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+const count = { type: "integer", minimum: 0 } as const;
+const texts = { type: "array", items: text } as const;
+const side = { type: "string", enum: ["compute", "storage"] } as const;
+const anyJson = { description: "Any JSON." } as const;
+
+const object = (properties: Record<string, unknown>, optional: readonly string[] = []) => ({
+  type: "object",
+  properties,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+});
+
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+const microseconds = (meaning: string) => ({ ...count, description: `${meaning}, µs.` });
+
+const partHealth = object({ ready: flag, code: ref("ErrorCode"), detail: text }, ["code"]);
+
+export const schemas = {
+  Side: side,
+  ErrorCode: { type: "string", enum: Object.keys(ERRORS) },
+  FunctionName: { type: "string", pattern: NAME_PATTERN.source },
+  Limits: object(
+    Object.fromEntries(
+      Object.entries(LIMITS).map(([name, { min, max, default: otherwise }]) => [
+        name,
+        { type: "integer", minimum: min, maximum: max, default: otherwise },
+      ]),
+    ),
+  ),
+  Function: object({
+    name: ref("FunctionName"),
+    version: { ...text, pattern: "^[0-9a-f]{16}$", description: "First 16 hex digits of the SHA-256 of the bundle." },
+    side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+    limits: ref("Limits"),
+    capabilities: texts,
+    input: { description: "JSON Schema of the arguments, or null." },
+    output: { description: "JSON Schema of the result, or null." },
+  }),
+  Usage: object({
+    wallUs: microseconds("From admission by the supervisor to its reply"),
+    queueUs: microseconds("Of that: waiting for an isolate"),
+    cpuUs: microseconds("Computing"),
+    waitUs: microseconds("Waiting for replies or timers"),
+    operations: { ...count, description: "Redis commands sent." },
+    rounds: { ...count, description: "Batches of commands sent and waited for." },
+    bytesOut: { ...count, description: "RESP bytes sent to Redis." },
+    bytesIn: { ...count, description: "RESP bytes received from Redis." },
+    lockUs: microseconds("Under Redis' lock; 0 at compute"),
+  }),
+  BatchCall: {
+    ...object({ args: anyJson, keys: texts }, ["args", "keys"]),
+    additionalProperties: false,
+    description: "One line of a batch.",
+  },
+  BatchReply: {
+    ...object(
+      {
+        result: anyJson,
+        error: object({ code: ref("ErrorCode"), message: text, retry: flag, stack: text }, ["stack"]),
+        side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+        version: { type: ["string", "null"] },
+        invocation: text,
+        elapsedUs: microseconds("From admission by the node to its answer"),
+        usage: { anyOf: [ref("Usage"), { type: "null" }] },
+        logs: texts,
+      },
+      ["result", "error", "side", "version", "invocation", "elapsedUs", "usage", "logs"],
+    ),
+    description: "One line of the reply: a result or an error, and what was asked for beside it.",
+  },
+  Problem: {
+    ...object(
+      {
+        type: { ...text, format: "uri" },
+        title: text,
+        status: { type: "integer", minimum: 400, maximum: 599 },
+        detail: text,
+        code: ref("ErrorCode"),
+        retry: { ...flag, description: "Whether the same request may succeed later without any change." },
+        remedy: text,
+        stack: text,
+        logs: texts,
+      },
+      ["stack", "logs"],
+    ),
+    description: "An error, after RFC 9457.",
+  },
+  Health: object({ ready: flag, storage: partHealth, compute: partHealth, accepting: flag }),
+  LogLine: object({ time: { ...text, format: "date-time" }, source: text, text }),
+};
+
+export const schemaRef = (name: keyof typeof schemas) => ref(name);
