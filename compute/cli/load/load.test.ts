@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { RedisAddress, RedisUser } from "#compute/node/redis-connection.ts";
+import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
+import { type GraphInfo, GRAPH_INFO_KEY, parseGraphInfo } from "./graph.ts";
+import type { GraphSource } from "./graph-source.ts";
+import { loadGraph, type LoadProgress } from "./load.ts";
+
+const NOBODY: RedisUser = { username: null, password: null };
+const addressOf = (path: string): RedisAddress => ({ host: "", port: 0, path, tls: false, database: 0 });
+
+describe("parseGraphInfo", () => {
+  const info: GraphInfo = { source: "a graph", nodes: 3, edges: 2, firstId: 1, lastId: 3, state: "loaded" };
+
+  test("reads what a loader has written", () => {
+    expect(parseGraphInfo(JSON.stringify(info))).toEqual(info);
+    expect(parseGraphInfo(JSON.stringify({ ...info, state: "loading" }))).toEqual({ ...info, state: "loading" });
+  });
+
+  test.for([null, "", "null", "[]", "{", "7", '{"source":"x"}', JSON.stringify({ ...info, lastId: 1e15 })])(
+    "sees no marker in %j",
+    (text) => {
+      expect(parseGraphInfo(text)).toBeNull();
+    },
+  );
+});
+
+test("loading names what it wanted when Redis cannot be reached", async () => {
+  const options = { source: { kind: "power-law", nodes: 5, seed: 1 }, address: addressOf("/nowhere.sock") } as const;
+  await expect(loadGraph({ ...options, user: NOBODY }, () => {})).rejects.toMatchObject({
+    code: "REDIS_UNAVAILABLE",
+    message: expect.stringContaining("cannot load power-law graph of 5 nodes, seed 1: connect ENOENT /nowhere.sock"),
+  });
+});
+
+describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped where there is none)", () => {
+  let server: RedisProcess;
+  let redis: Redis;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis({ path: server.path });
+  });
+  beforeEach(() => redis.flushall());
+  afterAll(async () => {
+    redis.disconnect();
+    await server.close();
+  });
+
+  const load = (source: GraphSource, user = NOBODY, onProgress: (progress: LoadProgress) => void = () => {}) =>
+    loadGraph({ source, address: addressOf(server.path), user }, onProgress);
+  const readInfo = async () => parseGraphInfo(await redis.get(GRAPH_INFO_KEY));
+
+  test("writes nodes, samples and the marker, and shows how far it is", async () => {
+    const seen: LoadProgress[] = [];
+    const info = await load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, (progress) => seen.push(progress));
+
+    expect(info).toMatchObject({ nodes: 2_500, state: "loaded", firstId: 1, lastId: 2_500 });
+    expect(await readInfo()).toEqual(info);
+    expect(await redis.dbsize()).toBe(2_500 + 3);
+    expect(JSON.parse((await redis.get("2500")) ?? "")).toHaveProperty("neigh");
+    expect(await redis.get("md5")).toMatch(/^[a-z0-9]{65536}$/);
+    expect(JSON.parse((await redis.get("pagerank")) ?? "")).toHaveLength(266);
+    expect(seen).toEqual([
+      { step: "reading", keys: 0, total: 0 },
+      ...[0, 1_000, 2_000, 2_502].map((keys) => ({ step: "writing", keys, total: 2_502 })),
+    ]);
+  });
+
+  test("leaves the same when it is done twice", async () => {
+    const dump = async () => {
+      const keys = (await redis.keys("*")).toSorted();
+      return [keys, await redis.mget(keys)];
+    };
+    await load({ kind: "power-law", nodes: 500, seed: 1 });
+    const once = await dump();
+    await load({ kind: "power-law", nodes: 500, seed: 1 });
+    expect(await dump()).toEqual(once);
+  });
+
+  test("takes the nodes of another graph away, and leaves other keys alone", async () => {
+    await redis.set("mine", "1");
+    await load({ kind: "power-law", nodes: 1_500, seed: 1 });
+    await load({ kind: "power-law", nodes: 10, seed: 1 });
+    expect(await redis.dbsize()).toBe(10 + 3 + 1);
+    expect(await redis.get("mine")).toBe("1");
+  });
+
+  test("says how far it came when Redis refuses, marks the graph as not whole, and completes it the next time", async () => {
+    // A user who may write all but the last nodes.
+    await redis.call(
+      "ACL",
+      "SETUSER",
+      "half",
+      "on",
+      "nopass",
+      "+@all",
+      "~graph:info",
+      "~md5",
+      "~pagerank",
+      "~?",
+      "~??",
+    );
+    const source: GraphSource = { kind: "power-law", nodes: 150, seed: 1 };
+    await expect(load(source, { username: "half", password: "any" })).rejects.toMatchObject({
+      code: "PERMISSION_DENIED",
+      message: expect.stringMatching(/seed 1 stopped while writing, after 0 of 152 keys: .*load it again/),
+    });
+    expect(await readInfo()).toMatchObject({ nodes: 150, state: "loading" });
+
+    await load(source);
+    expect(await readInfo()).toMatchObject({ nodes: 150, state: "loaded" });
+    expect(await redis.exists("150")).toBe(1);
+  });
+
+  test("writes nothing when the source is bad", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-graph-"));
+    try {
+      writeFileSync(join(folder, "edges"), "1 2\n3\n");
+      await expect(load({ kind: "edges", file: join(folder, "edges") })).rejects.toMatchObject({
+        code: "REQUEST_INVALID",
+        message: expect.stringContaining("edges:2: expected"),
+      });
+      await expect(load({ kind: "power-law", nodes: 0.5, seed: 1 })).rejects.toMatchObject({ code: "REQUEST_INVALID" });
+      expect(await redis.dbsize()).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,110 @@
+// Fills Redis with a graph: the work of `locus load`. The database holds one loaded graph at a time. A marker says which, and
+// whether it is whole, so a load that stops half-way is seen, and the same load again completes it.
+
+import type { Redis } from "ioredis";
+import { openBrittleConnection, type RedisAddress, type RedisUser } from "#compute/node/redis-connection.ts";
+import { toLocusError } from "#compute/node/redis-error.ts";
+import { LocusError } from "#runtime/errors.ts";
+import { type Entry, type Graph, GRAPH_INFO_KEY, type GraphInfo, infoOf, parseGraphInfo } from "./graph.ts";
+import { type GraphSource, openSource } from "./graph-source.ts";
+
+/** Commands in one window, sent together and waited for: enough to hide the round trip, little to hold. */
+const WINDOW_LENGTH = 1_000;
+
+export interface LoadOptions {
+  readonly source: GraphSource;
+  readonly address: RedisAddress;
+  readonly user: RedisUser;
+}
+
+export interface LoadProgress {
+  /** `clearing` takes the nodes of another graph away. */
+  readonly step: "reading" | "clearing" | "writing";
+  /** Keys done in this step, of `total`; both 0 while reading. */
+  readonly keys: number;
+  readonly total: number;
+}
+
+/**
+ * Loads a graph, its samples and its marker; what another load left is taken away first, and other keys of the same name are
+ * overwritten. `onProgress` is called after each window. Throws REQUEST_INVALID for a bad source, before anything is written, and
+ * a Redis error's code otherwise, with how far it came: the marker then says `loading`.
+ */
+export async function loadGraph(
+  { source, address, user }: LoadOptions,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<GraphInfo> {
+  let progress: LoadProgress = { step: "reading", keys: 0, total: 0 };
+  const note: Note = (next) => {
+    progress = next;
+    onProgress(next);
+  };
+  note(progress);
+  const { graph, samples } = await openSource(source);
+
+  const redis = await openBrittleConnection(address, user, "load").catch((error: unknown) => {
+    throw toLocusError(error, `load ${graph.source}`);
+  });
+  try {
+    await replaceGraph(redis, graph, samples, note);
+    return infoOf(graph, "loaded");
+  } catch (error) {
+    const { code, message } = toLocusError(error, "go on");
+    const { step, keys, total } = progress;
+    throw new LocusError(
+      code,
+      `loading ${graph.source} stopped while ${step}, after ${keys} of ${total} keys: ${message}; load it again to complete it`,
+      { cause: error },
+    );
+  } finally {
+    redis.disconnect();
+  }
+}
+
+type Note = (progress: LoadProgress) => void;
+
+async function replaceGraph(redis: Redis, graph: Graph, samples: readonly Entry[], note: Note): Promise<void> {
+  const mark = (info: GraphInfo) => redis.set(GRAPH_INFO_KEY, JSON.stringify(info));
+  const before = parseGraphInfo(await redis.get(GRAPH_INFO_KEY));
+  if (before !== null && before.source !== graph.source) {
+    await mark({ ...before, state: "loading" });
+    await send(redis, unlinks(before), { step: "clearing", keys: 0, total: before.lastId - before.firstId + 1 }, note);
+  }
+  await mark(infoOf(graph, "loading"));
+  await send(redis, sets(graph, samples), { step: "writing", keys: 0, total: graph.nodes + samples.length }, note);
+  await mark(infoOf(graph, "loaded"));
+}
+
+async function send(redis: Redis, commands: Iterable<Command>, start: LoadProgress, note: Note): Promise<void> {
+  let progress = start;
+  note(progress);
+  for (const window of windowsOf(commands)) {
+    const replies = (await redis.pipeline(window).exec()) ?? [];
+    const refused = replies.find(([error]) => error !== null);
+    if (refused !== undefined) throw refused[0];
+    progress = { ...progress, keys: progress.keys + window.length };
+    note(progress);
+  }
+}
+
+type Command = [name: string, ...args: string[]];
+
+function* sets(graph: Graph, samples: readonly Entry[]): Generator<Command> {
+  for (const [key, value] of samples) yield ["set", key, value];
+  for (const [key, value] of graph.entries()) yield ["set", key, value];
+}
+
+function* unlinks({ firstId, lastId }: GraphInfo): Generator<Command> {
+  for (let id = firstId; id <= lastId; id++) yield ["unlink", String(id)];
+}
+
+function* windowsOf(commands: Iterable<Command>): Generator<Command[]> {
+  let window: Command[] = [];
+  for (const command of commands) {
+    window.push(command);
+    if (window.length < WINDOW_LENGTH) continue;
+    yield window;
+    window = [];
+  }
+  if (window.length > 0) yield window;
+}
