@@ -1,0 +1,59 @@
+# The images of locus. `storage`: Redis with the module and its sandbox hosts. `compute`: a node, its sandbox hosts, and the
+# command line tools. Node is the one that package.json pins.
+FROM node:26.10.0-bookworm-slim AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends g++ make libssl-dev nlohmann-json3-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/locus
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts
+COPY Makefile ./
+COPY runtime runtime
+COPY storage-module storage-module
+RUN make --jobs="$(nproc)" NODE=node \
+ && strip --strip-unneeded build/launcher build/*.node build/*.so \
+ && rm -rf build/native build/module
+# What runs needs no tools, and no second Node.
+RUN npm prune --omit=dev --ignore-scripts \
+ && rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/isolated-vm/*.tgz \
+           node_modules/isolated-vm/prebuilds/darwin-* node_modules/isolated-vm/prebuilds/win32-*
+
+FROM node:26.10.0-bookworm-slim AS storage
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends redis-server tini \
+ && rm -rf /var/lib/apt/lists/* \
+ && install --directory --owner=1000 --group=1000 /data
+WORKDIR /opt/locus
+COPY package.json ./
+COPY deploy/redis.conf deploy/
+COPY runtime runtime
+COPY --from=build /opt/locus/node_modules/isolated-vm node_modules/isolated-vm
+COPY --from=build /opt/locus/node_modules/node-gyp-build node_modules/node-gyp-build
+COPY --from=build /opt/locus/build build
+USER 1000:1000
+VOLUME /data
+EXPOSE 6379
+# -e: an error reply, such as LOADING, is a failure.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["redis-cli", "-e", "LOCUS.INFO"]
+ENTRYPOINT ["tini", "--"]
+CMD ["redis-server", "deploy/redis.conf"]
+
+FROM node:26.10.0-bookworm-slim AS compute
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends tini \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/locus
+COPY package.json ./
+COPY --from=build /opt/locus/node_modules node_modules
+COPY --from=build /opt/locus/build build
+COPY runtime runtime
+COPY compute compute
+COPY functions functions
+RUN for tool in batch redisclient locus; do ln -s "/opt/locus/compute/cli/main-$tool.ts" "/usr/local/bin/$tool"; done
+USER 1000:1000
+ENV LOCUS_HTTP_HOST=0.0.0.0
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["tini", "--"]
+CMD ["locus", "node"]
