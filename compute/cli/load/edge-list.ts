@@ -7,8 +7,8 @@ import { LocusError } from "#runtime/errors.ts";
 import { type Entry, type Graph, NODES_MAX } from "./graph.ts";
 import { readPieces } from "./graph-file.ts";
 
-/** Links in one file, at most. Chosen, not measured: held in memory, about 16 bytes each. */
-const EDGES_MAX = 50_000_000;
+/** Links in one file, at most. About 20 bytes each in memory: with NODES_MAX nodes, half of what Node may take. */
+const EDGES_MAX = 30_000_000;
 /** Characters of one line, at most: a name has 64 and there are two. */
 const LINE_LENGTH_MAX = 256;
 

@@ -17,8 +17,8 @@ export interface Graph {
   entries(): Iterable<Entry>;
 }
 
-/** Nodes of one graph, at most; also the span of its ids. Chosen, not measured: what a loader can hold in memory. */
-export const NODES_MAX = 10_000_000;
+/** Nodes of one graph, at most; also the span of its ids. A loader that holds names takes about 250 bytes for each. */
+export const NODES_MAX = 5_000_000;
 
 export const GRAPH_INFO_KEY = "graph:info";
 
