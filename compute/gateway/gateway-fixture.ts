@@ -49,12 +49,13 @@ export const startGateway = async (
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => 0,
     computeQueueLength: () => 0,
+    functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({
     functions,
     sides: { compute: side, storage: side },
     inFlightMax,
-    observer: metrics,
+    observers: [metrics],
   });
   const logs = new LogBuffer();
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });

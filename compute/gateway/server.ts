@@ -41,8 +41,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 /** How often Node looks for clients past HEADERS_TIMEOUT_MS. */
 const TIMEOUT_CHECK_MS = 1_000;
 
+export type Gateway = FastifyInstance;
+
 /** Not listening yet; whoever makes it closes it. */
-export const createGateway = async (parts: GatewayParts, limits: GatewayLimits): Promise<FastifyInstance> => {
+export const createGateway = async (parts: GatewayParts, limits: GatewayLimits): Promise<Gateway> => {
   const app = fastify({
     logger: false,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },

@@ -15,7 +15,7 @@ import type { SideReply, SideRunner } from "./side-runner.ts";
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
 
-/** Who counts calls. Both are called once per call at most, and must not throw. */
+/** Who keeps account of calls: for each call one of the two is called, once. Must not throw. */
 export interface CallObserver {
   /** A sandbox had it. `elapsedUs` as in `Reply`. */
   ran(sample: Sample, elapsedUs: number, logs: readonly string[]): void;
@@ -28,24 +28,24 @@ interface NodeInvokerOptions {
   readonly sides: Readonly<Record<Side, SideRunner>>;
   /** Calls in this node at once, at most; one more is refused with OVERLOADED. */
   readonly inFlightMax: number;
-  readonly observer: CallObserver;
+  readonly observers: readonly CallObserver[];
 }
 
 export class NodeInvoker implements Invoker {
   readonly #functions: FunctionCache;
   readonly #sides: Readonly<Record<Side, SideRunner>>;
   readonly #inFlightMax: number;
-  readonly #observer: CallObserver;
+  readonly #observers: readonly CallObserver[];
   /** Ids are unique over all nodes: a random beginning for this process, then a count. */
   readonly #idPrefix = `${randomBytes(6).toString("hex")}-`;
   #admitted = 0;
   #inFlight = 0;
 
-  constructor({ functions, sides, inFlightMax, observer }: NodeInvokerOptions) {
+  constructor({ functions, sides, inFlightMax, observers }: NodeInvokerOptions) {
     this.#functions = functions;
     this.#sides = sides;
     this.#inFlightMax = inFlightMax;
-    this.#observer = observer;
+    this.#observers = observers;
   }
 
   get inFlight(): number {
@@ -99,7 +99,7 @@ export class NodeInvoker implements Invoker {
       side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
     };
-    this.#observer.ran(sample, elapsedUs, outcome.logs);
+    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs);
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
       ? { ok: true, id, side, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
@@ -109,7 +109,7 @@ export class NodeInvoker implements Invoker {
   #refuse(error: unknown, id: string, side: Side | null, startedMs: number): Reply {
     const known = error instanceof LocusError;
     const code = known ? error.code : "INTERNAL";
-    this.#observer.refused(code);
+    for (const observer of this.#observers) observer.refused(code);
     return {
       ok: false,
       id,

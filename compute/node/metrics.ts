@@ -5,17 +5,20 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 import type { ErrorCode } from "#runtime/errors.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
+import type { CallObserver } from "./invoke.ts";
 
 /** Upper bounds of the latency buckets, s: powers of about 3 from 100 µs to 10 s. */
 const LATENCY_BUCKETS_S = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 
 /** Read when the metrics are asked for. */
-export interface NodeGauges {
+interface NodeGauges {
   readonly inFlight: () => number;
   /** Calls waiting for a connection to the storage side. */
   readonly storageQueueLength: () => number;
   /** Calls waiting for an isolate on the compute side. */
   readonly computeQueueLength: () => number;
+  /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
+  readonly functionNames: () => readonly string[];
 }
 
 interface FunctionMetrics {
@@ -23,14 +26,16 @@ interface FunctionMetrics {
   readonly calls: Map<string, { inc(): void }>;
 }
 
-export class NodeMetrics {
+export class NodeMetrics implements CallObserver {
   readonly #registry = new Registry();
   readonly #calls: Counter<"function" | "side" | "outcome">;
   readonly #refused: Counter<"code">;
   readonly #latency: Histogram<"function" | "side">;
+  readonly #functionNames: () => readonly string[];
   readonly #byFunction = { compute: new Map<string, FunctionMetrics>(), storage: new Map<string, FunctionMetrics>() };
 
   constructor(gauges: NodeGauges) {
+    this.#functionNames = gauges.functionNames;
     const registers = [this.#registry];
     this.#calls = new Counter({
       name: "locus_calls_total",
@@ -84,8 +89,13 @@ export class NodeMetrics {
     this.#refused.inc({ code });
   }
 
-  /** Forgets the series of functions that are no longer deployed: they are bounded by what is. */
-  keepOnly(names: ReadonlySet<string>): void {
+  /** The exposition format of Prometheus. */
+  text(): Promise<string> {
+    this.#keepOnly(new Set(this.#functionNames()));
+    return this.#registry.metrics();
+  }
+
+  #keepOnly(names: ReadonlySet<string>): void {
     for (const [side, functions] of Object.entries(this.#byFunction)) {
       for (const [name, { calls }] of functions) {
         if (names.has(name)) continue;
@@ -94,11 +104,6 @@ export class NodeMetrics {
         for (const outcome of calls.keys()) this.#calls.remove(name, side, outcome);
       }
     }
-  }
-
-  /** The exposition format of Prometheus. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
   }
 
   #of(sample: Sample): FunctionMetrics {

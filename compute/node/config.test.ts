@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+
+import { readNodeConfig } from "./config.ts";
+
+const mistakesOf = (environment: Record<string, string>): readonly string[] => {
+  try {
+    readNodeConfig(environment);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "CONFIG_INVALID" });
+    return (error as Error).message.split("\n  ").slice(1);
+  }
+  return [];
+};
+
+describe("readNodeConfig", () => {
+  it("needs no setting at all", () => {
+    const config = readNodeConfig({ PATH: "/bin" });
+    expect(config.redis).toEqual({ host: "127.0.0.1", port: 6379, path: null, tls: false, database: 0 });
+    expect(config).toMatchObject({ httpHost: "127.0.0.1", httpPort: 8080, logLevel: "info" });
+    expect(config.functionUser).toEqual({ username: null, password: null });
+  });
+
+  it("takes Redis apart from a URL", () => {
+    const { redis, nodeUser } = readNodeConfig({ LOCUS_REDIS_URL: "redis://node:p%40ss@[::1]:7000/3" });
+    expect(redis).toEqual({ host: "::1", port: 7000, path: null, tls: false, database: 3 });
+    expect(nodeUser).toEqual({ username: "node", password: "p@ss" });
+    expect(readNodeConfig({ LOCUS_REDIS_URL: "unix:///run/redis.sock" }).redis.path).toBe("/run/redis.sock");
+  });
+
+  it("lets a single setting add what the URL leaves open, and not what it says", () => {
+    const added = readNodeConfig({ LOCUS_REDIS_URL: "redis://storage", LOCUS_REDIS_PASSWORD: "secret" });
+    expect(added.nodeUser).toEqual({ username: null, password: "secret" });
+    expect(mistakesOf({ LOCUS_REDIS_URL: "redis://storage", LOCUS_REDIS_HOST: "other" })).toEqual([
+      "LOCUS_REDIS_URL: its host is given by a setting of its own as well",
+    ]);
+  });
+
+  it("runs functions as the node's own user unless they have one of their own", () => {
+    const shared = readNodeConfig({ LOCUS_REDIS_USER: "node", LOCUS_REDIS_PASSWORD: "a" });
+    expect(shared.functionUser).toEqual(shared.nodeUser);
+    const apart = readNodeConfig({ LOCUS_FUNCTION_USER: "guest", LOCUS_FUNCTION_PASSWORD: "b" });
+    expect(apart.functionUser).toEqual({ username: "guest", password: "b" });
+  });
+
+  it("tells every mistake at once, and repeats no password", () => {
+    const mistakes = mistakesOf({
+      LOCUS_HTTP_PORT: "eighty",
+      LOCUS_IN_FLIGHT_MAX: "0",
+      LOCUS_LOG_LEVEL: "loud",
+      LOCUS_REDIS_URL: "http://user:secret@storage",
+      LOCUS_REDIS_TLS: "yes",
+      LOCUS_FUNCTION_PASSWORD: "alone",
+      LOCUS_HTTP_PROT: "8080",
+    });
+    expect(mistakes.map((mistake) => mistake.slice(0, mistake.indexOf(":"))).toSorted()).toEqual([
+      "LOCUS_FUNCTION_PASSWORD",
+      "LOCUS_HTTP_PORT",
+      "LOCUS_HTTP_PROT",
+      "LOCUS_IN_FLIGHT_MAX",
+      "LOCUS_LOG_LEVEL",
+      "LOCUS_REDIS_TLS",
+      "LOCUS_REDIS_URL",
+    ]);
+    expect(mistakes.join()).not.toContain("secret");
+    expect(mistakes).toContain('LOCUS_HTTP_PORT: "eighty" is no whole number from 0 to 65535');
+    expect(mistakes).toContain("LOCUS_HTTP_PROT: there is no such setting");
+  });
+
+  it.each([
+    ["a socket with a host", { LOCUS_REDIS_PATH: "/s", LOCUS_REDIS_HOST: "h" }],
+    ["a URL that is none", { LOCUS_REDIS_URL: "storage:6379" }],
+    ["a database that is no number", { LOCUS_REDIS_URL: "redis://h/first" }],
+    ["TLS, which the sandbox hosts do not speak", { LOCUS_REDIS_URL: "rediss://h" }],
+  ])("refuses %s", (_title, environment) => {
+    expect(mistakesOf(environment)).toHaveLength(1);
+  });
+
+  it("takes an empty variable for one that is not set", () => {
+    expect(readNodeConfig({ LOCUS_REDIS_HOST: "", LOCUS_HTTP_PORT: "" }).httpPort).toBe(8080);
+  });
+});
