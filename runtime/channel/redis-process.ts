@@ -1,10 +1,15 @@
 // A throw-away redis-server on a Unix socket, for tests that hold this folder against the real thing.
 
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import type { Channel } from "./channel.ts";
+import { encodeOperation } from "./operation.ts";
+import { decodeReply } from "./reply.ts";
 
 /** Whether there is a redis-server on PATH. */
 export const redisServerExists = (): boolean => spawnSync("redis-server", ["--version"]).status === 0;
@@ -37,4 +42,31 @@ export async function startRedis(): Promise<RedisProcess> {
   if (answered === "PONG") return { path, close };
   await close();
   throw new Error(`redis-server ended before it answered on ${path}`);
+}
+
+/** A channel to the server over one plain connection; one round at a time. */
+export async function channelTo(path: string): Promise<Channel & { close(): void }> {
+  const socket = createConnection(path);
+  await once(socket, "connect");
+  const send: Channel["send"] = async (round) => {
+    socket.write(Buffer.concat(round.map(encodeOperation)));
+    let received: Uint8Array = Buffer.alloc(0);
+    do {
+      const [data] = (await once(socket, "data")) as [Buffer];
+      received = Buffer.concat([received, data]);
+    } while (!holdsReplies(received, round.length));
+    return received;
+  };
+  await send([["HELLO", "3"]]);
+  return { send, close: () => void socket.destroy() };
+}
+
+function holdsReplies(bytes: Uint8Array, count: number): boolean {
+  let offset = 0;
+  for (let replies = 0; replies < count; replies += 1) {
+    const reply = decodeReply(bytes, offset, { shape: "plain", binary: true });
+    if (reply === "incomplete") return false;
+    offset = reply.end;
+  }
+  return true;
 }

@@ -9,10 +9,10 @@ import { COMMAND_ROWS, type CommandRow } from "./command-rows.ts";
 /** What an operation is made of: the command's name, then its arguments. */
 export type Argument = string | Uint8Array;
 
-/** Answered to the function as the error reply `COMMANDREFUSED message`. */
+/** What the operation rejects with. */
 export interface Refusal {
   readonly code: ErrorCode;
-  /** Printable ASCII, at most 200 characters. */
+  /** Printable ASCII, one line, at most 200 characters. */
   readonly message: string;
 }
 

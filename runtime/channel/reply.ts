@@ -19,7 +19,7 @@ export interface DecodedReply {
 }
 
 /** Aggregates inside one another, at most. Chosen: Redis' deepest reply (XINFO STREAM FULL) has seven. */
-export const REPLY_DEPTH_MAX = 32;
+export const REPLY_DEPTH_MAX = 64;
 /** Items of one aggregate, at most; a map's entry is two. Chosen: more than Redis' own bound on a command's arguments. */
 export const REPLY_ITEMS_MAX = 2 ** 32 - 1;
 /** Bytes of one string, at most: Redis' own default (proto-max-bulk-len). */

@@ -58,8 +58,9 @@ struct CommandRule {
   std::array<ArgumentRule, kArgumentRulesMax> rules;
 };
 
+/// Why an operation is refused; its error code is COMMAND_REFUSED.
 struct Refusal {
-  /// What follows `COMMANDREFUSED ` in the error reply: printable ASCII, at most 200 characters.
+  /// Printable ASCII, one line, at most 200 characters.
   std::string message;
 };
 

@@ -1,0 +1,82 @@
+// `redis` over any channel, in plain Node: what a unit test or the simulator gives to a function. The sandbox has its own,
+// native one (`runtime/native/guest_loop.cc`), which behaves the same.
+
+import { nextTick } from "node:process";
+import { LocusError } from "#runtime/errors.ts";
+import type { Channel } from "./channel.ts";
+import { GUEST_METHODS } from "./command-rows.ts";
+import type { ReplyShape } from "./command-rule.ts";
+import type { GuestRedis } from "./guest-redis.ts";
+import { operationOf, type Operation } from "./operation.ts";
+import { checkOperation } from "./refusal.ts";
+import { decodeReply } from "./reply.ts";
+import { ReplyError, type ReplyValue } from "./reply-value.ts";
+
+/** An operation of the round that the present turn collects. */
+interface Waiting {
+  readonly operation: Operation;
+  readonly shape: ReplyShape;
+  readonly binary: boolean;
+  readonly resolve: (value: ReplyValue) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Costs nothing per call but the operation itself; the channel stays its owner's. */
+export function guestRedisOver(channel: Channel): GuestRedis {
+  const collect = roundsOver(channel);
+  const shapes = new Map(GUEST_METHODS.map(({ name, shape }) => [name, shape]));
+  const call =
+    (binary: boolean) =>
+    async (command: string, ...args: unknown[]): Promise<ReplyValue> => {
+      const operation = operationOf(command, args);
+      const refusal = checkOperation(operation);
+      if (refusal !== null) throw new LocusError(refusal.code, refusal.message);
+      return await collect(operation, shapes.get(command) ?? "plain", binary);
+    };
+  const forms = { "": call(false), Buffer: call(true) };
+  const methods = Object.entries(forms).flatMap(([form, invoke]) => [
+    [`call${form}`, invoke],
+    ...GUEST_METHODS.map(({ name }) => [`${name}${form}`, (...args: unknown[]) => invoke(name, ...args)]),
+  ]);
+  return Object.fromEntries(methods) as GuestRedis;
+}
+
+/**
+ * Operations that are issued in one turn leave as one round. The turn ends when the microtask queue is empty, so that
+ * chains behind different numbers of awaits still share their rounds; a tick asked for by a microtask comes exactly
+ * then, and before any I/O, for which a `setImmediate` would wait.
+ */
+function roundsOver(channel: Channel) {
+  let round: Waiting[] = [];
+  return (operation: Operation, shape: ReplyShape, binary: boolean): Promise<ReplyValue> => {
+    const { promise, resolve, reject } = Promise.withResolvers<ReplyValue>();
+    if (round.length === 0) {
+      queueMicrotask(() => {
+        nextTick(() => {
+          const collected = round;
+          round = [];
+          void exchange(channel, collected);
+        });
+      });
+    }
+    round.push({ operation, shape, binary, resolve, reject });
+    return promise;
+  };
+}
+
+/** Sends the round and settles each of its operations; never rejects. */
+async function exchange(channel: Channel, round: readonly Waiting[]): Promise<void> {
+  try {
+    const replies = await channel.send(round.map(({ operation }) => operation));
+    let offset = 0;
+    for (const { shape, binary, resolve, reject } of round) {
+      const reply = decodeReply(replies, offset, { shape, binary });
+      if (reply === "incomplete") throw new Error(`the channel answered fewer than ${round.length} operations`);
+      if (reply.value instanceof ReplyError) reject(reply.value);
+      else resolve(reply.value);
+      offset = reply.end;
+    }
+  } catch (error) {
+    for (const { reject } of round) reject(error);
+  }
+}
