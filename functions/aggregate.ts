@@ -11,7 +11,7 @@ export default defineFunction({
   async run({ redis, args: { nodeId } }) {
     const { neigh } = parseNode(await redis.get(nodeId));
     // MGET without a key is an error.
-    const values = neigh.length === 0 ? [] : await redis.mget([...neigh]);
+    const values = neigh.length === 0 ? [] : await redis.mget(neigh);
     const degrees = values.map((value) => parseNode(value).neigh.length);
     return {
       neighbours: degrees.length,

@@ -7,7 +7,7 @@ import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "esbuild";
 
-const { resolve: locate } = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 const folder = dirname(fileURLToPath(import.meta.url));
 /** Marks a resolution that this plugin asked for itself. */
 const ASKED_HERE = { askedBy: "locus" };
@@ -18,7 +18,7 @@ export const guestModules: Plugin = {
     // A namespace instead of a path: the bundle, hence its version, must not depend on where locus is installed.
     build.onResolve({ filter: /^locus\/function$/ }, ({ path }) => ({ path, namespace: "locus" }));
     build.onLoad({ filter: /^locus\/function$/, namespace: "locus" }, async ({ path }) => ({
-      contents: await readWithoutSource(locate(path)),
+      contents: await readWithoutSource(require.resolve(path)),
       loader: "ts",
     }));
 

