@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import empty from "./empty.ts";
-import { call, memoryOf } from "./fixture/call.ts";
+import { call, memoryOf } from "#runtime/function/memory-call.ts";
 
 test("does nothing", async () => {
-  const memory = memoryOf();
+  const memory = await memoryOf();
   expect(await call(empty, {}, memory)).toBeNull();
   expect(memory.rounds).toEqual([]);
 });

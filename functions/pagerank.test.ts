@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { call, memoryOf } from "./fixture/call.ts";
+import { call, memoryOf } from "#runtime/function/memory-call.ts";
 import pagerank from "./pagerank.ts";
 
 const rankOf = async (edges: number[][]) => {
-  const { nodes, top } = await call(pagerank, undefined, memoryOf({ pagerank: JSON.stringify(edges) }));
+  const { nodes, top } = await call(pagerank, undefined, await memoryOf({ pagerank: JSON.stringify(edges) }));
   return { nodes, ranks: Object.fromEntries(top.map(({ node, rank }) => [node, rank])) };
 };
 
@@ -50,7 +50,7 @@ test("an edge that is named twice counts once", async () => {
 });
 
 test("reads the edge list once and ten more times in each of five epochs, one after the other", async () => {
-  const memory = memoryOf({ other: "[[1,2]]" });
+  const memory = await memoryOf({ other: "[[1,2]]" });
   await call(pagerank, undefined, memory, ["other"]);
   expect(memory.rounds).toEqual(Array.from({ length: 51 }, () => ["get other"]));
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { call } from "./fixture/call.ts";
+import { call } from "#runtime/function/memory-call.ts";
 import sieve from "./sieve.ts";
 
 test.for([

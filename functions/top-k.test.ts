@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { call, memoryOf } from "./fixture/call.ts";
+import { call, memoryOf } from "#runtime/function/memory-call.ts";
 import topK from "./top-k.ts";
 
 test("counts visits and lists the nodes most visited, this visit included", async () => {
-  const memory = memoryOf();
+  const memory = await memoryOf();
   await call(topK, { nodeId: "7" }, memory);
   await call(topK, { nodeId: "9", points: 5 }, memory);
   await call(topK, { nodeId: "8" }, memory);
@@ -17,7 +17,7 @@ test("counts visits and lists the nodes most visited, this visit included", asyn
 });
 
 test("writes and reads in one round, in this order", async () => {
-  const memory = memoryOf();
+  const memory = await memoryOf();
   await call(topK, { nodeId: "7" }, memory, ["board"]);
-  expect(memory.rounds).toEqual([["zincrby board", "zrevrange board"]]);
+  expect(memory.rounds).toEqual([["zincrby board 1 7", "zrevrange board 0 9 WITHSCORES"]]);
 });
