@@ -65,6 +65,7 @@ Supervisor::~Supervisor() {
 
 uint64_t Supervisor::Submit(Call&& call) {
   std::unique_lock lock(mutex_);
+  if (closed_) return 0;
   Pool& pool = PoolOf(call.image);
   auto owned = std::make_unique<InFlight>();
   InFlight& flight = *owned;
@@ -117,6 +118,7 @@ bool Supervisor::Cancel(uint64_t id) {
 void Supervisor::Check(std::string bundle, std::function<void(CheckResult&&)> done) {
   {
     const std::lock_guard lock(mutex_);
+    if (closed_) return;
     Opening opening;
     opening.bundle = std::move(bundle);
     opening.done = std::move(done);
@@ -336,6 +338,7 @@ bool Supervisor::Poll() {
   bool found = kicked_.exchange(false);
   {
     const std::lock_guard lock(mutex_);
+    if (closed_) return false;
     const int64_t now = NowNs();
     epoll_event events[16];
     const int count = epoll_wait(epoll_.get(), events, 16, 0);
@@ -688,6 +691,38 @@ void Supervisor::CondemnHost(uint32_t index, std::string reason) {
   const std::lock_guard lock(mutex_);
   if (hosts_[index]->condemned.empty()) hosts_[index]->condemned = std::move(reason);
   kicked_.store(true);
+}
+
+void Supervisor::Close(Code code, const std::string& message) {
+  std::vector<std::function<void()>> deliveries;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (auto& [id, flight] : flights_) {
+      if (flight->answered) continue;
+      Outcome outcome;
+      outcome.code = code;
+      outcome.message = message;
+      Answer(*flight, std::move(outcome));
+    }
+    for (auto& [id, opening] : openings_) {
+      if (opening.lane != 0) continue;
+      CheckResult result;
+      result.code = code;
+      result.message = message;
+      deliveries_.emplace_back([done = std::move(opening.done), result = std::move(result)]() mutable {
+        done(std::move(result));
+      });
+    }
+    flights_.clear();
+    openings_.clear();
+    pools_.clear();
+    queued_ = 0;
+    dispatched_.store(0);
+    for (auto& host : hosts_) host->process.Kill();
+    deliveries.swap(deliveries_);
+  }
+  for (const auto& deliver : deliveries) deliver();
 }
 
 bool Supervisor::SendDescriptor(uint32_t index, uint32_t connection, int fd) {

@@ -123,11 +123,11 @@ class Supervisor {
 
   // From any thread.
 
-  /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full: nothing was taken.
+  /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full or after `Close`: nothing was taken.
   uint64_t Submit(Call&& call);
   /// Ends the invocation with `CANCELLED`. False when it is not in flight.
   bool Cancel(uint64_t id);
-  /// Loads the bundle in a host and reads its definition.
+  /// Loads the bundle in a host and reads its definition. After `Close`: nothing, `done` is dropped.
   void Check(std::string bundle, std::function<void(CheckResult&&)> done);
 
   struct HostState {
@@ -173,6 +173,12 @@ class Supervisor {
       }
     }
   }
+  /// The rings of a lane, when its host is alive. Valid until the next `Poll`.
+  HostLane* LaneAt(Place place) {
+    if (place.host >= hosts_.size()) return nullptr;
+    HostProcess& process = hosts_[place.host]->process;
+    return process.alive() && place.lane < process.lane_count() ? &process.lane(place.lane) : nullptr;
+  }
   bool HasReadyOperations() const;
   /// Whether a `Poll` would find something besides deaths and deadlines. Cheap: no lock, no system call.
   bool HasReadyOutcomes() const;
@@ -180,6 +186,9 @@ class Supervisor {
   InFlight* FindInFlight(uint64_t id, Place place);
   /// Ends the host at once: it broke the protocol.
   void CondemnHost(uint32_t host, std::string reason);
+  /// Answers everything that is in flight or being checked with `code`, ends the hosts, and takes nothing more.
+  /// Callbacks run before it returns.
+  void Close(Code code, const std::string& message);
   /// Compute side: passes a connected descriptor to the host. False when it cannot take it now.
   bool SendDescriptor(uint32_t host, uint32_t connection, int fd);
 
@@ -271,6 +280,7 @@ class Supervisor {
   std::vector<std::function<void()>> deliveries_;  ///< to call once the lock is released
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace locus
