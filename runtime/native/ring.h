@@ -50,20 +50,22 @@ class RingProducer {
   explicit RingProducer(RingView view)
       : view_(view), produced_(view.words->produced.load(std::memory_order_relaxed)) {}
 
-  /// Puts the frame on the ring, or what does not fit into a local queue that `Flush` moves later.
-  /// True when everything is on the ring. Order is kept.
-  bool Write(uint16_t kind, uint64_t id, std::string_view payload) {
-    const FrameHeader header{static_cast<uint32_t>(payload.size()), kind, 0, id};
-    const uint64_t frame = sizeof header + PadFrame(payload.size());
+  /// Puts the frame (its payload in one or two parts) on the ring, or what does not fit into a local queue
+  /// that `Flush` moves later. True when everything is on the ring. Order is kept.
+  bool Write(uint16_t kind, uint64_t id, std::string_view payload, std::string_view rest = {}) {
+    const uint64_t bytes = payload.size() + rest.size();
+    const FrameHeader header{static_cast<uint32_t>(bytes), kind, 0, id};
+    const uint64_t frame = sizeof header + PadFrame(bytes);
     if (pending_bytes() == 0 && Free() >= frame) {
       uint8_t* to = At(produced_);
       std::memcpy(to, &header, sizeof header);
       if (!payload.empty()) std::memcpy(to + sizeof header, payload.data(), payload.size());
+      if (!rest.empty()) std::memcpy(to + sizeof header + payload.size(), rest.data(), rest.size());
       produced_ += frame;
       view_.words->produced.store(produced_, std::memory_order_release);
       return true;
     }
-    Queue(header, payload);
+    Queue(header, payload, rest);
     return Flush();
   }
 
@@ -88,7 +90,7 @@ class RingProducer {
     }
     return view_.capacity - used;
   }
-  void Queue(const FrameHeader& header, std::string_view payload);
+  void Queue(const FrameHeader& header, std::string_view payload, std::string_view rest);
 
   RingView view_;
   uint64_t produced_ = 0;

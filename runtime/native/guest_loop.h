@@ -1,0 +1,177 @@
+// The loop on an isolate's own thread: takes invocations from the lane, runs the function, sends its
+// operations in rounds, hands replies back, answers. One turn at a time: an event (an invocation, a round's
+// replies, a timer), then the microtask queue until it is empty, then whatever operations that produced leave
+// as one round. Draining the queue from outside is what lets chains behind different numbers of awaits share
+// their rounds.
+#pragma once
+
+#include <v8.h>
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "channel.h"
+#include "codes.h"
+#include "command_table.h"
+#include "host.h"
+#include "lane.h"
+
+namespace locus {
+
+/// One operation whose reply is awaited.
+struct PendingOperation {
+  v8::Global<v8::Promise::Resolver> resolver;
+  ReplyShape shape = ReplyShape::kPlain;
+  bool binary = false;
+};
+
+struct PendingRound {
+  uint32_t number = 0;
+  size_t answered = 0;
+  std::vector<PendingOperation> operations;
+};
+
+struct GuestInvocation {
+  uint64_t id = 0;
+  uint32_t slot = 0;
+  int64_t started_ns = 0;
+  int64_t deadline_ns = 0;
+  int64_t cpu_limit_ns = 0;
+  uint32_t operations_max = 0;
+  UsageWire usage = {};
+  int64_t waiting_since_ns = 0;
+  bool marked = false;  ///< `LaneWords::wrote` says that it writes
+  // The round that the present turn collects.
+  std::string commands;
+  std::vector<PendingOperation> operations;
+  bool writes = false;
+  uint32_t next_round = 0;
+  std::list<PendingRound> rounds;  ///< a list: resolving can run guest code that adds one
+  uint64_t log_bytes = 0;
+  /// The function has returned or thrown; the outcome waits for the rounds that are still out.
+  bool settled = false;
+  std::string result;
+  std::string stack;
+  /// Set by what ends the invocation whatever its code does (a limit); looked at after the turn.
+  Code fatal = Code::kOk;
+  std::string fatal_message;
+};
+
+struct GuestTimer {
+  uint32_t id = 0;
+  uint64_t invocation = 0;
+  int64_t due_ns = 0;
+  v8::Global<v8::Function> callback;
+};
+
+class GuestLoop {
+ public:
+  /// Timers of one isolate at once.
+  static constexpr size_t kTimersMax = 10'000;
+
+  GuestLoop(v8::Isolate* isolate, v8::Local<v8::Context> context);
+  ~GuestLoop();
+  GuestLoop(const GuestLoop&) = delete;
+  GuestLoop& operator=(const GuestLoop&) = delete;
+
+  /// Runs until the lane is closed. `definition` is the function's definition object. Returns why it ended;
+  /// empty when it was asked to.
+  std::string Serve(uint32_t lane, v8::Local<v8::Object> definition);
+  /// The loop that runs on this thread; null while a bundle is loaded.
+  static GuestLoop* Current();
+
+  /// From the watchdog's thread: ends the turn that runs now if it is past its deadline.
+  void TerminateLateTurn(int64_t now_ns);
+
+  v8::Isolate* isolate() const { return isolate_; }
+  v8::Local<v8::Context> context() const { return context_.Get(isolate_); }
+
+  // For the natives (guest_natives.cc).
+  GuestInvocation* FindByToken(uint32_t token);
+  GuestInvocation* current() const { return current_; }
+  /// An operation of the guest: checks, collects, answers with a promise.
+  void Operate(const v8::FunctionCallbackInfo<v8::Value>& info, uint32_t command, bool binary, bool named);
+  uint32_t SetTimer(int64_t delay_ms, v8::Local<v8::Function> callback);
+  void ClearTimer(uint32_t id);
+  size_t timers() const { return timers_.size(); }
+  void Log(GuestInvocation* invocation, std::string_view line);
+  /// The function returned (`fulfilled`) or threw `value`.
+  void Settle(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
+  void set_source_map(std::string json) { source_map_ = std::move(json); }
+  v8::Global<v8::Function>& begin_function() { return begin_; }
+  v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
+
+ private:
+  bool TakeInvocations();
+  void Begin(const Frame& frame);
+  void OnReplies(const Replies& replies);
+  bool FireTimers(int64_t now);
+  bool EndLate(int64_t now);
+  int64_t NextWakeNs() const;
+  void Wait();
+
+  void BeginTurn(GuestInvocation* invocation);
+  /// Drains the microtasks, accounts for the time, and sends what was collected.
+  void EndTurn();
+  void PauseTurn();
+  void SendRound(GuestInvocation* invocation);
+  void SendRoundsOfOthers();
+  void FinishIfDone(GuestInvocation* invocation);
+  void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
+              std::string_view stack);
+  void FinishAll(Code code, std::string_view message);
+  void Fail(GuestInvocation* invocation, Code code, std::string message);
+  bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, int first, size_t pairs_at);
+  std::string MapStack(std::string_view stack);
+  /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
+  v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
+                                      std::initializer_list<std::string_view> arguments);
+  bool CheckSchema(GuestInvocation* invocation, const char* which, std::string_view json);
+
+  v8::Isolate* isolate_;
+  v8::Global<v8::Context> context_;
+  v8::Global<v8::Context> auxiliary_;
+  v8::Global<v8::Object> auxiliary_exports_;
+  v8::Global<v8::FunctionTemplate> redis_template_;
+  v8::Global<v8::Function> begin_;
+  v8::Global<v8::Value> run_;
+  v8::Global<v8::Object> definition_;
+  std::string input_schema_, output_schema_;
+  std::string source_map_;
+  bool auxiliary_failed_ = false;
+
+  uint32_t lane_ = 0;
+  LaneRings rings_;
+  RingConsumer from_supervisor_;
+  RingProducer to_supervisor_;
+  std::unique_ptr<Channel> channel_;
+  std::vector<std::unique_ptr<GuestInvocation>> slots_;
+  std::vector<uint32_t> generations_;
+  std::unordered_map<uint64_t, GuestInvocation*> by_id_;
+  std::vector<GuestTimer> timers_;
+  uint32_t next_timer_ = 0;
+  GuestInvocation* current_ = nullptr;
+  int64_t turn_started_ns_ = 0;
+  bool collecting_others_ =
+      false;  ///< an operation was issued on behalf of another invocation than the turn's
+  bool closing_ = false;
+  bool retire_ = false;
+  std::string lost_;  ///< why the isolate cannot go on
+
+  /// 0 between turns; else the turn's number times four, plus how far its termination is: 1 under way, 2
+  /// done.
+  std::atomic<uint64_t> turn_{0};
+  std::atomic<int64_t> turn_deadline_ns_{INT64_MAX};
+  uint64_t turns_ = 0;
+
+  // Scratch of Operate, kept for its capacity.
+  std::string arena_;
+  std::vector<size_t> ends_;
+  std::vector<std::string_view> argv_;
+};
+
+}  // namespace locus

@@ -1,0 +1,247 @@
+#include "guest_natives.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "guest_loop.h"
+#include "guest_values.h"
+
+namespace locus {
+
+namespace {
+
+using v8::FunctionCallbackInfo;
+using v8::Local;
+using v8::Value;
+
+/// crypto.getRandomValues gives no more at once.
+constexpr size_t kRandomBytesMax = 65536;
+/// What performance.now is rounded to: too coarse to time a cache with.
+constexpr int64_t kClockStepNs = 100'000;
+constexpr uint32_t kBinary = 1u << 16;
+constexpr uint32_t kNamed = 1u << 17;
+
+void Throw(v8::Isolate* isolate, Code code, std::string_view message) {
+  isolate->ThrowException(MakeError(isolate, code, message));
+}
+
+std::string_view Bytes(Local<Value> value) {
+  if (!value->IsUint8Array()) return {};
+  const Local<v8::Uint8Array> array = value.As<v8::Uint8Array>();
+  return {static_cast<const char*>(array->Buffer()->Data()) + array->ByteOffset(), array->ByteLength()};
+}
+
+/// One method of `redis`; its number and form lie in the function's data.
+void OnOperation(const FunctionCallbackInfo<Value>& info) {
+  const uint32_t data = info.Data().As<v8::Uint32>()->Value();
+  GuestLoop* loop = GuestLoop::Current();
+  if (loop == nullptr)
+    return Throw(info.GetIsolate(), Code::CANCELLED, "redis can be used in an invocation only");
+  loop->Operate(info, data & 0xffff, (data & kBinary) != 0, (data & kNamed) != 0);
+}
+
+/// makeRedis(token): the `redis` of one invocation.
+void MakeRedis(const FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  Local<v8::Object> redis;
+  const Local<v8::FunctionTemplate> shape = GuestLoop::Current()->redis_template().Get(isolate);
+  if (!shape->InstanceTemplate()->NewInstance(isolate->GetCurrentContext()).ToLocal(&redis)) return;
+  redis->SetInternalField(0, info[0]);
+  info.GetReturnValue().Set(redis);
+}
+
+/// settle(token, fulfilled, value)
+void Settle(const FunctionCallbackInfo<Value>& info) {
+  GuestLoop* loop = GuestLoop::Current();
+  GuestInvocation* invocation = loop->FindByToken(info[0].As<v8::Uint32>()->Value());
+  if (invocation != nullptr) loop->Settle(invocation, info[1]->IsTrue(), info[2]);
+}
+
+/// log(token or null, line): null is the invocation whose turn it is.
+void Log(const FunctionCallbackInfo<Value>& info) {
+  GuestLoop* loop = GuestLoop::Current();
+  if (loop == nullptr) return;
+  GuestInvocation* invocation =
+      info[0]->IsUint32() ? loop->FindByToken(info[0].As<v8::Uint32>()->Value()) : loop->current();
+  if (invocation == nullptr || !info[1]->IsString()) return;
+  std::string line;
+  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[1], &line);
+  loop->Log(invocation, line);
+}
+
+/// setTimer(callback, delayMs): number
+void SetTimer(const FunctionCallbackInfo<Value>& info) {
+  GuestLoop* loop = GuestLoop::Current();
+  if (loop == nullptr || loop->current() == nullptr)
+    return Throw(info.GetIsolate(), Code::FUNCTION_INVALID, "setTimeout can be used in an invocation only");
+  if (loop->timers() >= GuestLoop::kTimersMax)
+    return Throw(info.GetIsolate(), Code::OPERATIONS_LIMIT, "too many timers at once");
+  const double delay = info[1]->IsNumber() ? info[1].As<v8::Number>()->Value() : 0;
+  const auto delay_ms = static_cast<int64_t>(std::clamp(delay == delay ? delay : 0, 0.0, 1e9));
+  info.GetReturnValue().Set(loop->SetTimer(delay_ms, info[0].As<v8::Function>()));
+}
+
+void ClearTimer(const FunctionCallbackInfo<Value>& info) {
+  GuestLoop* loop = GuestLoop::Current();
+  if (loop != nullptr && info[0]->IsUint32()) loop->ClearTimer(info[0].As<v8::Uint32>()->Value());
+}
+
+/// now(): ms since the machine started, coarse.
+void Now(const FunctionCallbackInfo<Value>& info) {
+  const int64_t steps = NowNs() / kClockStepNs;
+  info.GetReturnValue().Set(static_cast<double>(steps * kClockStepNs) / 1e6);
+}
+
+/// fillRandom(bytes: Uint8Array)
+void FillRandom(const FunctionCallbackInfo<Value>& info) {
+  const std::string_view bytes = Bytes(info[0]);
+  if (bytes.size() > kRandomBytesMax) return;  // the prelude has thrown already
+  size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t more = getrandom(const_cast<char*>(bytes.data()) + filled, bytes.size() - filled, 0);
+    if (more > 0) filled += static_cast<size_t>(more);
+  }
+}
+
+/// encodeUtf8(text): Uint8Array
+void EncodeUtf8(const FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  const Local<v8::String> text = info[0].As<v8::String>();
+  const size_t bytes = text->Utf8LengthV2(isolate);
+  const Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate, bytes);
+  text->WriteUtf8V2(isolate, static_cast<char*>(buffer->Data()), bytes,
+                    v8::String::WriteFlags::kReplaceInvalidUtf8);
+  info.GetReturnValue().Set(v8::Uint8Array::New(buffer, 0, bytes));
+}
+
+/// decodeUtf8(bytes: Uint8Array): string, invalid sequences replaced.
+void DecodeUtf8(const FunctionCallbackInfo<Value>& info) {
+  Local<v8::String> text;
+  if (MakeString(info.GetIsolate(), Bytes(info[0])).ToLocal(&text)) {
+    info.GetReturnValue().Set(text);
+  } else {
+    Throw(info.GetIsolate(), Code::MEMORY_LIMIT, "the text is longer than a string can be");
+  }
+}
+
+class CloneDelegate : public v8::ValueSerializer::Delegate {
+ public:
+  explicit CloneDelegate(v8::Isolate* isolate) : isolate_(isolate) {}
+  void ThrowDataCloneError(Local<v8::String> message) override {
+    isolate_->ThrowException(v8::Exception::Error(message));
+  }
+
+ private:
+  v8::Isolate* isolate_;
+};
+
+/// clone(value): by V8's own serialisation, within one realm.
+void Clone(const FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  const Local<v8::Context> context = isolate->GetCurrentContext();
+  CloneDelegate delegate(isolate);
+  v8::ValueSerializer serializer(isolate, &delegate);
+  serializer.WriteHeader();
+  if (!serializer.WriteValue(context, info[0]).FromMaybe(false)) return;
+  const auto [data, bytes] = serializer.Release();
+  v8::ValueDeserializer deserializer(isolate, data, bytes);
+  Local<Value> copy;
+  if (deserializer.ReadHeader(context).FromMaybe(false) && deserializer.ReadValue(context).ToLocal(&copy))
+    info.GetReturnValue().Set(copy);
+  free(data);
+}
+
+/// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the guest's realm.
+void CompileUrl(const FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  const Local<v8::Context> context = isolate->GetCurrentContext();
+  Local<v8::String> source;
+  Local<v8::Script> script;
+  Local<Value> value;
+  if (MakeString(isolate, Host::Get().sources().url).ToLocal(&source) &&
+      v8::Script::Compile(context, source).ToLocal(&script) && script->Run(context).ToLocal(&value))
+    info.GetReturnValue().Set(value);
+}
+
+GuestLoop* LoopOf(const FunctionCallbackInfo<Value>& info) {
+  return static_cast<GuestLoop*>(info.Data().As<v8::External>()->Value(v8::kExternalPointerTypeTagDefault));
+}
+
+/// setBegin(begin): what starts an invocation: begin(run, token, args, keys, definition).
+void SetBegin(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->begin_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
+/// setSourceMap(json)
+void SetSourceMap(const FunctionCallbackInfo<Value>& info) {
+  std::string json;
+  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[0], &json);
+  LoopOf(info)->set_source_map(std::move(json));
+}
+
+/// serve(lane, definition): runs the loop; returns why it ended. Frees the loop.
+void Serve(const FunctionCallbackInfo<Value>& info) {
+  GuestLoop* loop = LoopOf(info);
+  const std::string why = loop->Serve(info[0].As<v8::Uint32>()->Value(), info[1].As<v8::Object>());
+  info.GetReturnValue().Set(Text(info.GetIsolate(), why));
+}
+
+/// The class behind `redis`: a method per command that functions may call, its …Buffer form, call and
+/// callBuffer.
+Local<v8::FunctionTemplate> RedisTemplate(v8::Isolate* isolate) {
+  const Local<v8::FunctionTemplate> shape = v8::FunctionTemplate::New(isolate);
+  shape->SetClassName(Text(isolate, "Redis"));
+  shape->InstanceTemplate()->SetInternalFieldCount(1);
+  const Local<v8::Signature> signature = v8::Signature::New(isolate, shape);
+  const Local<v8::ObjectTemplate> prototype = shape->PrototypeTemplate();
+  const auto method = [&](const std::string& name, uint32_t data) {
+    const Local<v8::FunctionTemplate> function =
+        v8::FunctionTemplate::New(isolate, OnOperation, v8::Integer::NewFromUnsigned(isolate, data),
+                                  signature, 0, v8::ConstructorBehavior::kThrow);
+    prototype->Set(Text(isolate, name), function,
+                   static_cast<v8::PropertyAttribute>(v8::ReadOnly | v8::DontDelete));
+  };
+  const auto both = [&](std::string_view name, uint32_t data) {
+    method(std::string(name), data);
+    method(std::string(name) + "Buffer", data | kBinary);
+  };
+  const auto rules = CommandRules();
+  for (uint32_t index = 0; index < rules.size(); index++) {
+    const CommandRule& rule = rules[index];
+    if (rule.container_bytes == 0 && rule.standing != CommandStanding::kRefused) both(rule.name, index);
+  }
+  both("call", kNamed);
+  return shape;
+}
+
+}  // namespace
+
+void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Object> target) {
+  v8::Isolate* isolate = loop->isolate();
+  const Local<v8::External> self = v8::External::New(isolate, loop, v8::kExternalPointerTypeTagDefault);
+  const auto set = [&](const char* name, v8::FunctionCallback callback, Local<Value> data = {}) {
+    const Local<v8::Function> function =
+        v8::Function::New(context, callback, data, 0, v8::ConstructorBehavior::kThrow).ToLocalChecked();
+    target->Set(context, Text(isolate, name), function).Check();
+  };
+  loop->redis_template().Reset(isolate, RedisTemplate(isolate));
+  set("makeRedis", MakeRedis);
+  set("settle", Settle);
+  set("log", Log);
+  set("setTimer", SetTimer);
+  set("clearTimer", ClearTimer);
+  set("now", Now);
+  set("fillRandom", FillRandom);
+  set("encodeUtf8", EncodeUtf8);
+  set("decodeUtf8", DecodeUtf8);
+  set("clone", Clone);
+  set("compileUrl", CompileUrl);
+  set("setBegin", SetBegin, self);
+  set("setSourceMap", SetSourceMap, self);
+  set("serve", Serve, self);
+}
+
+}  // namespace locus

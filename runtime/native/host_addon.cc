@@ -1,0 +1,213 @@
+// The sandbox host's addon, loaded twice: by Node's main thread (attach to the memory file, speak on the
+// control lane) and by isolated-vm into each isolate (`InitForContext`: the natives that the prelude wraps).
+#define NAPI_VERSION 9
+#include <node_api.h>
+#include <sys/socket.h>
+#include <v8.h>
+
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "guest_loop.h"
+#include "guest_natives.h"
+#include "host.h"
+#include "socket_channel.h"
+
+namespace locus {
+
+namespace {
+
+/// A frame from the control lane on its way to JavaScript.
+struct ControlMessage {
+  uint16_t kind = 0;
+  uint64_t id = 0;
+  uint32_t lane = 0;
+  std::string options;
+  std::string bundle;
+};
+
+std::mutex control_mutex;
+RingProducer control_out;
+LaneRings control_rings;
+napi_threadsafe_function on_control = nullptr;
+
+void SendControl(Control kind, uint64_t id, std::string_view payload) {
+  {
+    const std::lock_guard lock(control_mutex);
+    control_out.Write(static_cast<uint16_t>(kind), id, payload);
+  }
+  Host::Get().Announce(kControlLane);
+}
+
+napi_value String(napi_env env, std::string_view text) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &value);
+  return value;
+}
+
+std::string StringOf(napi_env env, napi_value value) {
+  size_t bytes = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &bytes) != napi_ok) return "";
+  std::string text(bytes, '\0');
+  napi_get_value_string_utf8(env, value, text.data(), bytes + 1, &bytes);
+  return text;
+}
+
+/// onControl(id, lane, optionsJson, bundle: string)
+void CallOnControl(napi_env env, napi_value callback, void*, void* data) {
+  const std::unique_ptr<ControlMessage> message(static_cast<ControlMessage*>(data));
+  if (env == nullptr) return;
+  napi_value arguments[4], undefined;
+  napi_create_double(env, static_cast<double>(message->id), &arguments[0]);
+  napi_create_uint32(env, message->lane, &arguments[1]);
+  arguments[2] = String(env, message->options);
+  arguments[3] = String(env, message->bundle);
+  napi_get_undefined(env, &undefined);
+  napi_call_function(env, undefined, callback, 4, arguments, nullptr);
+}
+
+void TakeControl(const Frame& frame) {
+  OpenHeader header;
+  std::string_view rest = frame.payload;
+  if (static_cast<Control>(frame.kind) != Control::kOpen || rest.size() < sizeof header) return;
+  std::memcpy(&header, rest.data(), sizeof header);
+  rest.remove_prefix(sizeof header);
+  auto message = std::make_unique<ControlMessage>();
+  message->kind = frame.kind;
+  message->id = frame.id;
+  message->lane = header.lane;
+  message->options = rest.substr(0, header.options_bytes);
+  message->bundle = rest.substr(message->options.size(), header.bundle_bytes);
+  napi_call_threadsafe_function(on_control, message.release(), napi_tsfn_blocking);
+}
+
+/// The control lane's thread: frames become calls on Node's main thread.
+void ServeControl() {
+  RingConsumer in(control_rings.invocations_in, kInvocationFrameBytesMax);
+  BellWord* bell = &control_rings.words->isolate_bell;
+  for (;;) {
+    Frame frame;
+    bool wake = false;
+    while (in.Read(&frame)) {
+      TakeControl(frame);
+      wake |= in.Release();
+    }
+    wake |= in.TakeProducerWake();
+    {
+      const std::lock_guard lock(control_mutex);
+      if (control_out.pending_bytes() > 0) {
+        control_out.Flush();
+        wake = true;
+      }
+    }
+    if (wake) Host::Get().Announce(kControlLane);
+    AnnounceSleep(bell, Sleep::kOnFutex);
+    if (!in.empty()) {
+      CancelSleep(bell);
+      continue;
+    }
+    SleepOnFutex(bell, INT64_MAX);
+  }
+}
+
+/// Compute side: connected descriptors come one by one, each with the number of its connection.
+void ServeDescriptors(int control_socket) {
+  for (;;) {
+    uint32_t index = 0;
+    iovec data = {&index, sizeof index};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message = {};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    const ssize_t bytes = recvmsg(control_socket, &message, MSG_CMSG_CLOEXEC);
+    if (bytes == 0 || (bytes < 0 && errno != EINTR)) return;
+    const cmsghdr* control = CMSG_FIRSTHDR(&message);
+    if (bytes != sizeof index || control == nullptr || control->cmsg_type != SCM_RIGHTS) continue;
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
+    Host::Get().connections()->Adopt(index, Descriptor(fd));
+  }
+}
+
+/// attach({memory, supervisorBell, controlSocket, connections, auxiliary, url}, onControl): "" or
+/// what is wrong
+napi_value Attach(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const auto number = [&](const char* name) {
+    napi_value value;
+    int32_t result = -1;
+    napi_get_named_property(env, arguments[0], name, &value);
+    napi_get_value_int32(env, value, &result);
+    return result;
+  };
+  const auto text = [&](const char* name) {
+    napi_value value;
+    napi_get_named_property(env, arguments[0], name, &value);
+    return StringOf(env, value);
+  };
+  Host& host = Host::Get();
+  const int control_socket = number("controlSocket");
+  std::vector<int> lane_bells;
+  // Bells lie one after the other: one per lane.
+  for (int i = 0; control_socket >= 0 && i < number("lanes"); i++)
+    lane_bells.push_back(control_socket + 1 + i);
+  const std::string failed = host.Attach(number("memory"), number("supervisorBell"), std::move(lane_bells));
+  if (!failed.empty()) return String(env, failed);
+  host.sources() = {text("auxiliary"), text("url")};
+  if (!control_rings.Map(host.memory_fd(), host.layout(), host.header(), kControlLane))
+    return String(env, "could not map the control lane");
+  control_out = RingProducer(control_rings.invocations_out);
+  napi_value name = String(env, "locus-control");
+  napi_create_threadsafe_function(env, arguments[1], nullptr, name, 0, 1, nullptr, nullptr, nullptr,
+                                  CallOnControl, &on_control);
+  std::thread(ServeControl).detach();
+  if (control_socket >= 0) {
+    static ConnectionPool pool(static_cast<uint32_t>(number("connections")),
+                               [](uint32_t index) { SendControl(Control::kConnectionLost, index, {}); });
+    host.set_connections(&pool);
+    std::thread(ServeDescriptors, control_socket).detach();
+  }
+  return String(env, "");
+}
+
+/// send(kind, id, text): a frame on the control lane.
+napi_value Send(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  uint32_t kind = 0;
+  double id = 0;
+  napi_get_value_uint32(env, arguments[0], &kind);
+  napi_get_value_double(env, arguments[1], &id);
+  SendControl(static_cast<Control>(kind), static_cast<uint64_t>(id), StringOf(env, arguments[2]));
+  return nullptr;
+}
+
+}  // namespace
+
+}  // namespace locus
+
+extern "C" __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env,
+                                                                                     napi_value exports) {
+  const napi_property_descriptor functions[] = {
+      {"attach", nullptr, locus::Attach, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+      {"send", nullptr, locus::Send, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+  };
+  napi_define_properties(env, exports, std::size(functions), functions);
+  return exports;
+}
+
+/// isolated-vm's door for native modules: called on the isolate's thread for each new context.
+extern "C" __attribute__((visibility("default"))) void InitForContext(v8::Isolate* isolate,
+                                                                      v8::Local<v8::Context> context,
+                                                                      v8::Local<v8::Object> target) {
+  // Lives as long as its isolate: `serve` deletes nothing, since the functions of the prelude point to it.
+  locus::InstallNatives(new locus::GuestLoop(isolate, context), context, target);
+}

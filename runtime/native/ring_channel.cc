@@ -1,0 +1,55 @@
+#include "ring_channel.h"
+
+namespace locus {
+
+RingChannel::RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell)
+    : rings_(rings),
+      header_(header),
+      lane_(lane),
+      supervisor_bell_(supervisor_bell),
+      operations_(rings->operations),
+      replies_(rings->replies, kReplyFrameBytesMax) {}
+
+void RingChannel::Announce() {
+  header_->operations_ready.fetch_or(uint64_t{1} << lane_, std::memory_order_release);
+  Ring(&header_->supervisor_bell, supervisor_bell_);
+}
+
+void RingChannel::Send(Round&& round) {
+  const RoundHeader header = {round.number, round.operations};
+  operations_.Write(static_cast<uint16_t>(Operations::kRound), round.invocation,
+                    {reinterpret_cast<const char*>(&header), sizeof header}, round.commands);
+  Announce();
+}
+
+bool RingChannel::Receive(const std::function<void(const Replies&)>& on_replies) {
+  bool found = false;
+  bool wake = false;
+  Frame frame;
+  while (replies_.Read(&frame)) {
+    found = true;
+    RoundHeader header = {};
+    if (frame.kind == static_cast<uint16_t>(Operations::kReplies) && frame.payload.size() >= sizeof header) {
+      std::memcpy(&header, frame.payload.data(), sizeof header);
+      on_replies({frame.id, header.round, header.count, frame.payload.substr(sizeof header), Code::kOk, {}});
+    }
+    wake |= replies_.Release();
+  }
+  wake |= replies_.TakeProducerWake();
+  const bool stuck = operations_.pending_bytes() > 0;
+  if (stuck) operations_.Flush();
+  if (wake || stuck) Announce();
+  return found;
+}
+
+void RingChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) {
+  BellWord* bell = &rings_->words->isolate_bell;
+  AnnounceSleep(bell, Sleep::kOnFutex);
+  if (ready() || HasReplies()) {
+    CancelSleep(bell);
+    return;
+  }
+  SleepOnFutex(bell, until_ns);
+}
+
+}  // namespace locus

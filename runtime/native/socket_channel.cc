@@ -1,0 +1,361 @@
+#include "socket_channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace locus {
+
+namespace {
+
+/// How long a round waits for a connection before it fails with REDIS_UNAVAILABLE. Chosen: a reconnect takes
+/// a few ms, and a caller should learn of an outage within its own patience.
+constexpr int64_t kParkNs = 1'000'000'000;
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr size_t kKeepBytes = 1024 * 1024;
+
+}  // namespace
+
+// ---- Connection
+// -----------------------------------------------------------------------------------------------
+
+void Connection::Adopt(Descriptor socket) {
+  const std::lock_guard lock(mutex_);
+  if (socket_.valid()) Break("was replaced");
+  socket_ = std::move(socket);
+}
+
+bool Connection::up() {
+  const std::lock_guard lock(mutex_);
+  return socket_.valid();
+}
+
+bool Connection::wants_reader() {
+  const std::lock_guard lock(mutex_);
+  return socket_.valid() && !reading_ && !sent_.empty();
+}
+
+size_t Connection::load() {
+  const std::lock_guard lock(mutex_);
+  return socket_.valid() ? sent_.size() : SIZE_MAX;
+}
+
+bool Connection::Send(SocketChannel* owner, const Round& round) {
+  const std::lock_guard lock(mutex_);
+  if (!socket_.valid()) return false;
+  sent_.push_back({owner, round.invocation, round.number, round.operations});
+  if (out_offset_ == out_.size()) {
+    out_.clear();
+    out_offset_ = 0;
+    const ssize_t written =
+        send(socket_.get(), round.commands.data(), round.commands.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto gone = static_cast<size_t>(std::max<ssize_t>(written, 0));
+    if (gone < round.commands.size()) out_.append(round.commands, gone);
+    if (written < 0 && errno != EAGAIN && errno != EINTR) {
+      Break(strerror(errno));
+      return true;  // the round is answered with the failure, like all that were under way
+    }
+  } else {
+    out_.append(round.commands);
+  }
+  return true;
+}
+
+void Connection::WriteOut() {
+  while (out_offset_ < out_.size()) {
+    const ssize_t written = send(socket_.get(), out_.data() + out_offset_, out_.size() - out_offset_,
+                                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (written < 0) {
+      if (errno != EAGAIN && errno != EINTR) Break(strerror(errno));
+      return;
+    }
+    out_offset_ += static_cast<size_t>(written);
+  }
+  out_.clear();
+  out_offset_ = 0;
+  if (out_.capacity() > kKeepBytes) out_.shrink_to_fit();
+}
+
+// Reads what the socket has. True when replies for `own` came.
+bool Connection::ReadIn(SocketChannel* own) {
+  bool mine = false;
+  while (socket_.valid()) {
+    if (in_begin_ > 0 && in_begin_ == in_.size()) {
+      in_.clear();
+      in_begin_ = 0;
+      if (in_.capacity() > kKeepBytes) in_.shrink_to_fit();
+    }
+    thread_local char chunk[kReadBytes];
+    const ssize_t bytes = recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+    if (bytes == 0) {
+      Break("Redis closed the connection");
+      return true;
+    }
+    if (bytes < 0) {
+      if (errno != EAGAIN && errno != EINTR) {
+        Break(strerror(errno));
+        return true;
+      }
+      return mine;
+    }
+    in_.append(chunk, static_cast<size_t>(bytes));
+    mine |= TakeReplies(own);
+    if (static_cast<size_t>(bytes) < kReadBytes) return mine;
+  }
+  return mine;
+}
+
+// Gives each whole reply to the round that it belongs to; several of one round travel together.
+bool Connection::TakeReplies(SocketChannel* own) {
+  bool mine = false;
+  size_t begin = in_begin_;
+  uint32_t count = 0;
+  const auto hand_over = [&](size_t end) {
+    if (count == 0) return;
+    SentRound& round = sent_.front();
+    if (round.owner != nullptr) {
+      SocketChannel::Letter letter;
+      letter.invocation = round.invocation;
+      letter.round = round.number;
+      letter.count = count;
+      letter.bytes.assign(in_, begin, end - begin);
+      round.owner->Deliver(std::move(letter));
+      if (round.owner == own) {
+        mine = true;
+      } else {
+        round.owner->Wake();
+      }
+    }
+    round.unanswered -= count;
+    if (round.unanswered == 0) sent_.pop_front();
+    count = 0;
+    begin = end;
+  };
+  while (!sent_.empty()) {
+    const RespScanner::Found found = scanner_.Next(std::string_view(in_).substr(in_begin_));
+    if (found.state == RespRead::kBroken) {
+      Break("Redis sent what is no RESP, or a reply of more than 64 MiB");
+      return true;
+    }
+    if (found.state == RespRead::kNeedMore) break;
+    in_begin_ += found.end;
+    if (found.push) {
+      hand_over(in_begin_ - found.end);
+      begin = in_begin_;
+      continue;
+    }
+    count++;
+    if (count == sent_.front().unanswered) hand_over(in_begin_);
+  }
+  hand_over(in_begin_);
+  if (in_begin_ > kReadBytes) {
+    in_.erase(0, in_begin_);
+    in_begin_ = 0;
+  }
+  return mine;
+}
+
+bool Connection::ReadFor(SocketChannel* own, int64_t until_ns, const std::function<bool()>& ready) {
+  std::unique_lock lock(mutex_);
+  if (reading_ || !socket_.valid() || sent_.empty()) return false;
+  reading_ = true;
+  bool done = false;
+  while (!done && socket_.valid() && !sent_.empty()) {
+    pollfd watched[2] = {{socket_.get(), POLLIN, 0}, {own->bell_descriptor_, POLLIN, 0}};
+    if (out_offset_ < out_.size()) watched[0].events |= POLLOUT;
+    lock.unlock();
+    AnnounceSleep(own->bell_, Sleep::kOnDescriptor);
+    if (!ready() && !own->HasReplies()) {
+      timespec patience = {};
+      const int64_t left = until_ns == INT64_MAX ? INT64_MAX : std::max<int64_t>(until_ns - NowNs(), 0);
+      patience.tv_sec = left / 1'000'000'000;
+      patience.tv_nsec = left % 1'000'000'000;
+      ppoll(watched, 2, until_ns == INT64_MAX ? nullptr : &patience, nullptr);
+    }
+    CancelSleep(own->bell_);
+    if ((watched[1].revents & POLLIN) != 0) {
+      uint64_t rung = 0;
+      [[maybe_unused]] const ssize_t bytes = read(own->bell_descriptor_, &rung, sizeof rung);
+    }
+    done = (watched[1].revents & POLLIN) != 0 || ready() || (until_ns != INT64_MAX && NowNs() >= until_ns);
+    lock.lock();
+    if (!socket_.valid()) break;
+    if ((watched[0].revents & POLLOUT) != 0) WriteOut();
+    if ((watched[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) done |= ReadIn(own);
+    done |= own->HasReplies();
+  }
+  reading_ = false;
+  PassReading(own);
+  return true;
+}
+
+// The next that waits for a reply here reads on.
+void Connection::PassReading(SocketChannel* own) {
+  for (const SentRound& round : sent_) {
+    if (round.owner == nullptr || round.owner == own) continue;
+    round.owner->Wake();
+    return;
+  }
+}
+
+void Connection::Abandon(SocketChannel* owner) {
+  const std::lock_guard lock(mutex_);
+  for (SentRound& round : sent_) {
+    if (round.owner == owner) round.owner = nullptr;
+  }
+}
+
+void Connection::Break(const std::string& why) {
+  socket_.Reset();
+  for (const SentRound& round : sent_) {
+    if (round.owner == nullptr) continue;
+    SocketChannel::Letter letter;
+    letter.invocation = round.invocation;
+    letter.round = round.number;
+    letter.failure = Code::REDIS_UNAVAILABLE;
+    letter.message = "the connection to Redis was lost before the reply: " + why;
+    round.owner->Deliver(std::move(letter));
+    round.owner->Wake();
+  }
+  sent_.clear();
+  out_.clear();
+  out_offset_ = 0;
+  in_.clear();
+  in_begin_ = 0;
+  scanner_ = RespScanner(kReplyBytesMax);
+  on_lost_(index_);
+}
+
+// ---- ConnectionPool
+// -------------------------------------------------------------------------------------------
+
+ConnectionPool::ConnectionPool(uint32_t connections, std::function<void(uint32_t)> on_lost) {
+  for (uint32_t i = 0; i < connections; i++) {
+    connections_.push_back(std::make_unique<Connection>(i));
+    connections_.back()->on_lost_ = on_lost;
+  }
+}
+
+void ConnectionPool::Adopt(uint32_t index, Descriptor socket) {
+  if (index >= connections_.size()) return;
+  connections_[index]->Adopt(std::move(socket));
+  adopted_.fetch_add(1);
+  const std::lock_guard lock(waiting_mutex_);
+  for (SocketChannel* channel : waiting_) channel->Wake();
+}
+
+Connection* ConnectionPool::Choose(Connection* preferred) {
+  if (preferred != nullptr && preferred->load() == 0) return preferred;
+  Connection* best = nullptr;
+  size_t least = SIZE_MAX;
+  for (const auto& connection : connections_) {
+    const size_t load = connection->load();
+    if (load < least) {
+      least = load;
+      best = connection.get();
+    }
+  }
+  return best;
+}
+
+void ConnectionPool::Wait(SocketChannel* channel) {
+  const std::lock_guard lock(waiting_mutex_);
+  if (std::find(waiting_.begin(), waiting_.end(), channel) == waiting_.end()) waiting_.push_back(channel);
+}
+
+void ConnectionPool::StopWaiting(SocketChannel* channel) {
+  const std::lock_guard lock(waiting_mutex_);
+  std::erase(waiting_, channel);
+}
+
+// ---- SocketChannel
+// --------------------------------------------------------------------------------------------
+
+SocketChannel::~SocketChannel() {
+  if (connection_ != nullptr) connection_->Abandon(this);
+  pool_->StopWaiting(this);
+}
+
+void SocketChannel::Deliver(Letter&& letter) {
+  const std::lock_guard lock(inbox_mutex_);
+  inbox_.push_back(std::move(letter));
+  has_inbox_.store(true, std::memory_order_release);
+}
+
+void SocketChannel::Wake() {
+  Ring(bell_, bell_descriptor_);
+}
+
+// A channel stays on its connection while rounds are out there, so that it waits in one place.
+void SocketChannel::Send(Round&& round) {
+  if (parked_.empty()) {
+    if (outstanding_ == 0 || connection_ == nullptr) connection_ = pool_->Choose(connection_);
+    if (connection_ != nullptr && connection_->Send(this, round)) {
+      outstanding_ += round.operations;
+      return;
+    }
+  }
+  pool_->Wait(this);
+  parked_.push_back({std::move(round), NowNs() + kParkNs});
+  if (parked_.size() == 1) SendParked();  // a descriptor may have come before `Wait`
+}
+
+void SocketChannel::SendParked() {
+  while (!parked_.empty()) {
+    if (outstanding_ == 0 || connection_ == nullptr || !connection_->up())
+      connection_ = pool_->Choose(nullptr);
+    if (connection_ == nullptr || !connection_->Send(this, parked_.front().round)) break;
+    outstanding_ += parked_.front().round.operations;
+    parked_.pop_front();
+  }
+  const int64_t now = parked_.empty() ? 0 : NowNs();
+  while (!parked_.empty() && parked_.front().until_ns <= now) {
+    Letter letter;
+    letter.invocation = parked_.front().round.invocation;
+    letter.round = parked_.front().round.number;
+    letter.failure = Code::REDIS_UNAVAILABLE;
+    letter.message = "no connection to Redis came up within 1 s";
+    Deliver(std::move(letter));
+    parked_.pop_front();
+  }
+  if (parked_.empty()) pool_->StopWaiting(this);
+}
+
+bool SocketChannel::Receive(const std::function<void(const Replies&)>& on_replies) {
+  if (!parked_.empty()) SendParked();
+  if (!HasReplies()) return false;
+  std::vector<Letter> letters;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    letters.swap(inbox_);
+    has_inbox_.store(false, std::memory_order_release);
+  }
+  for (const Letter& letter : letters) {
+    if (letter.failure == Code::kOk) {
+      outstanding_ -= std::min<uint64_t>(outstanding_, letter.count);
+    } else {
+      outstanding_ = 0;
+    }
+    on_replies({letter.invocation, letter.round, letter.count, letter.bytes, letter.failure, letter.message});
+  }
+  return !letters.empty();
+}
+
+void SocketChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) {
+  if (!parked_.empty()) until_ns = std::min(until_ns, parked_.front().until_ns);
+  if (outstanding_ > 0 && connection_ != nullptr && connection_->ReadFor(this, until_ns, ready)) return;
+  AnnounceSleep(bell_, Sleep::kOnFutex);
+  // Whoever read may have stopped between `ReadFor` and the announcement.
+  if (ready() || HasReplies() ||
+      (outstanding_ > 0 && connection_ != nullptr && connection_->wants_reader())) {
+    CancelSleep(bell_);
+    return;
+  }
+  SleepOnFutex(bell_, until_ns);
+}
+
+}  // namespace locus

@@ -1,0 +1,429 @@
+// The supervisor for Node: what runtime/sandbox/start-supervisor.ts wraps. The owner's thread is the event
+// loop, which polls the supervisor's descriptor and keeps one timer for what is due later.
+#define NAPI_VERSION 9
+#include <node_api.h>
+#include <uv.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "supervisor.h"
+
+namespace locus {
+
+namespace {
+
+class Binding {
+ public:
+  Binding(napi_env env, SupervisorOptions options, napi_value handlers)
+      : env_(env), operation_rings_(options.operation_rings) {
+    napi_create_reference(env, handlers, 1, &handlers_);
+    options.on_log = [this](std::string_view source, std::string_view text) {
+      Emit("onLog", {Text(source), Text(text)});
+    };
+    options.on_connection_wanted = [this](uint32_t host, uint32_t connection) {
+      Emit("onConnectionWanted", {Number(host), Number(connection)});
+    };
+    supervisor_ = std::make_unique<Supervisor>(std::move(options));
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    handles_ = new Handles;
+    handles_->poll.data = this;
+    handles_->timer.data = this;
+    uv_poll_init(loop, &handles_->poll, supervisor_->descriptor());
+    uv_timer_init(loop, &handles_->timer);
+    uv_poll_start(&handles_->poll, UV_READABLE,
+                  [](uv_poll_t* handle, int, int) { static_cast<Binding*>(handle->data)->Turn(); });
+  }
+  ~Binding() { Close(); }
+
+  void Close() {
+    if (handles_ == nullptr) return;
+    if (turning_) {
+      // Called from one of our own callbacks: the supervisor is at work above us.
+      closing_ = true;
+      return;
+    }
+    uv_poll_stop(&handles_->poll);
+    uv_timer_stop(&handles_->timer);
+    // Both belong to the loop until it has said goodbye to both.
+    uv_close(reinterpret_cast<uv_handle_t*>(&handles_->poll), [](uv_handle_t* handle) {
+      auto* handles = reinterpret_cast<Handles*>(handle);
+      uv_close(reinterpret_cast<uv_handle_t*>(&handles->timer), [](uv_handle_t* timer) {
+        delete reinterpret_cast<Handles*>(reinterpret_cast<char*>(timer) - offsetof(Handles, timer));
+      });
+    });
+    handles_ = nullptr;
+    supervisor_.reset();
+    napi_delete_reference(env_, handlers_);
+  }
+
+  /// What is due now, then an announced sleep until the descriptor or the timer.
+  void Turn() {
+    if (turning_ || handles_ == nullptr) return;
+    turning_ = true;
+    napi_handle_scope scope;
+    napi_open_handle_scope(env_, &scope);
+    int64_t next_ns = INT64_MAX;
+    do {
+      while (!closing_ && (supervisor_->Poll() | ServeOperations())) {
+      }
+    } while (!closing_ && !supervisor_->PrepareSleep(&next_ns));
+    if (!closing_ && next_ns != INT64_MAX) {
+      const int64_t wait_ms = (next_ns - NowNs()) / 1'000'000 + 1;
+      uv_timer_start(
+          &handles_->timer, [](uv_timer_t* handle) { static_cast<Binding*>(handle->data)->Turn(); },
+          static_cast<uint64_t>(std::max<int64_t>(wait_ms, 0)), 0);
+    }
+    napi_close_handle_scope(env_, scope);
+    turning_ = false;
+    if (closing_) Close();
+  }
+
+  Supervisor* supervisor() { return supervisor_.get(); }
+  napi_env env() const { return env_; }
+
+  napi_value Text(std::string_view text) const {
+    napi_value value = nullptr;
+    napi_create_string_utf8(env_, text.data(), text.size(), &value);
+    return value;
+  }
+  napi_value Number(double number) const {
+    napi_value value = nullptr;
+    napi_create_double(env_, number, &value);
+    return value;
+  }
+
+  /// Calls `handlers[name](…arguments)`; an exception there is the process' (uncaught), as in any event
+  /// handler.
+  void Emit(const char* name, std::vector<napi_value> arguments) {
+    napi_handle_scope scope;
+    napi_open_handle_scope(env_, &scope);
+    napi_value handlers, handler, global;
+    napi_get_reference_value(env_, handlers_, &handlers);
+    napi_get_named_property(env_, handlers, name, &handler);
+    napi_get_global(env_, &global);
+    napi_make_callback(env_, nullptr, global, handler, arguments.size(), arguments.data(), nullptr);
+    bool pending = false;
+    napi_is_exception_pending(env_, &pending);
+    if (pending) {
+      napi_value error;
+      napi_get_and_clear_last_exception(env_, &error);
+      napi_fatal_exception(env_, error);
+    }
+    napi_close_handle_scope(env_, scope);
+  }
+
+  /// onOutcome(call, code, result, message, stack, usage, logs)
+  void EmitOutcome(double call, Outcome&& outcome) {
+    napi_handle_scope scope;
+    napi_open_handle_scope(env_, &scope);
+    const UsageWire& isolate = outcome.usage.isolate;
+    const double numbers[] = {
+        static_cast<double>(outcome.usage.wall_ns) / 1e3, static_cast<double>(outcome.usage.queue_ns) / 1e3,
+        static_cast<double>(isolate.cpu_ns) / 1e3,        static_cast<double>(isolate.wait_ns) / 1e3,
+        static_cast<double>(isolate.operations),          static_cast<double>(isolate.rounds),
+        static_cast<double>(isolate.bytes_out),           static_cast<double>(isolate.bytes_in),
+        static_cast<double>(outcome.usage.lock_ns) / 1e3};
+    napi_value usage, logs;
+    napi_create_array_with_length(env_, std::size(numbers), &usage);
+    for (size_t i = 0; i < std::size(numbers); i++)
+      napi_set_element(env_, usage, static_cast<uint32_t>(i), Number(numbers[i]));
+    napi_create_array_with_length(env_, outcome.logs.size(), &logs);
+    for (size_t i = 0; i < outcome.logs.size(); i++)
+      napi_set_element(env_, logs, static_cast<uint32_t>(i), Text(outcome.logs[i]));
+    Emit("onOutcome", {Number(call), Text(CodeName(outcome.code)), Text(outcome.result),
+                       Text(outcome.message), Text(outcome.stack), usage, logs});
+    napi_close_handle_scope(env_, scope);
+  }
+
+  void Reply(Place place, uint64_t invocation, RoundHeader header, std::string_view replies) {
+    const auto lane = lanes_.find(place.lane);
+    if (lane == lanes_.end()) return;
+    lane->second->replies.Write(static_cast<uint16_t>(Operations::kReplies), invocation,
+                                {reinterpret_cast<const char*>(&header), sizeof header}, replies);
+    lane->second->Ring();
+  }
+
+ private:
+  struct Handles {
+    uv_poll_t poll;
+    uv_timer_t timer;
+  };
+
+  /// The memory channel's side: rounds go to JavaScript, which answers with `reply`.
+  bool ServeOperations() {
+    if (!operation_rings_ || !supervisor_->HasReadyOperations()) return false;
+    supervisor_->ForEachReadyOperations([&](Place place, HostLane& lane) {
+      lanes_[place.lane] = &lane;
+      Frame frame;
+      bool wake = false;
+      while (lane.operations.Read(&frame)) {
+        RoundHeader header = {};
+        if (frame.payload.size() >= sizeof header) std::memcpy(&header, frame.payload.data(), sizeof header);
+        const std::string_view commands = frame.payload.substr(std::min(sizeof header, frame.payload.size()));
+        napi_value bytes;
+        napi_handle_scope scope;
+        napi_open_handle_scope(env_, &scope);
+        napi_create_buffer_copy(env_, commands.size(), commands.data(), nullptr, &bytes);
+        Emit("onRound", {Number(place.lane), Number(static_cast<double>(frame.id)), Number(header.round),
+                         Number(header.count), bytes});
+        napi_close_handle_scope(env_, scope);
+        wake |= lane.operations.Release();
+      }
+      wake |= lane.operations.TakeProducerWake();
+      if (lane.replies.pending_bytes() > 0) lane.replies.Flush();
+      if (wake) lane.Ring();
+    });
+    return true;
+  }
+
+  napi_env env_;
+  napi_ref handlers_ = nullptr;
+  std::unique_ptr<Supervisor> supervisor_;
+  Handles* handles_ = nullptr;
+  bool turning_ = false;
+  bool closing_ = false;
+  bool operation_rings_;
+  std::unordered_map<uint32_t, HostLane*> lanes_;
+};
+
+// ---- JavaScript's face
+// ----------------------------------------------------------------------------------------
+
+struct Arguments {
+  napi_env env;
+  napi_value values[8];
+  size_t count = 8;
+  Binding* self = nullptr;
+
+  Arguments(napi_env env, napi_callback_info info) : env(env) {
+    napi_value receiver;
+    napi_get_cb_info(env, info, &count, values, &receiver, nullptr);
+    napi_unwrap(env, receiver, reinterpret_cast<void**>(&self));
+  }
+  double Number(size_t i) const {
+    double number = 0;
+    napi_get_value_double(env, values[i], &number);
+    return number;
+  }
+  bool Flag(size_t i) const {
+    bool flag = false;
+    napi_get_value_bool(env, values[i], &flag);
+    return flag;
+  }
+  std::string Text(int i) const { return Text(values[i]); }
+  std::string Text(napi_value value) const {
+    size_t bytes = 0;
+    if (napi_get_value_string_utf8(env, value, nullptr, 0, &bytes) != napi_ok) return "";
+    std::string text(bytes, '\0');
+    napi_get_value_string_utf8(env, value, text.data(), bytes + 1, &bytes);
+    return text;
+  }
+  std::string Bytes(size_t i) const {
+    void* data = nullptr;
+    size_t bytes = 0;
+    napi_typedarray_type type;
+    if (napi_get_typedarray_info(env, values[i], &type, &bytes, &data, nullptr, nullptr) != napi_ok)
+      return "";
+    return {static_cast<const char*>(data), bytes};
+  }
+  napi_value Member(napi_value object, const char* name) const {
+    napi_value value;
+    napi_get_named_property(env, object, name, &value);
+    return value;
+  }
+  double NumberOf(napi_value object, const char* name) const {
+    double number = 0;
+    napi_get_value_double(env, Member(object, name), &number);
+    return number;
+  }
+  std::vector<std::string> Texts(napi_value array) const {
+    uint32_t length = 0;
+    napi_get_array_length(env, array, &length);
+    std::vector<std::string> texts;
+    for (uint32_t i = 0; i < length; i++) {
+      napi_value item;
+      napi_get_element(env, array, i, &item);
+      texts.push_back(Text(item));
+    }
+    return texts;
+  }
+};
+
+/// new Supervisor(options, handlers)
+napi_value Construct(napi_env env, napi_callback_info info) {
+  napi_value receiver;
+  size_t count = 2;
+  napi_value values[2];
+  napi_get_cb_info(env, info, &count, values, &receiver, nullptr);
+  Arguments arguments(env, info);
+  SupervisorOptions options;
+  options.command.launcher_path = arguments.Text(arguments.Member(values[0], "launcherPath"));
+  options.command.node_path = arguments.Text(arguments.Member(values[0], "nodePath"));
+  options.command.program_path = arguments.Text(arguments.Member(values[0], "programPath"));
+  options.command.arguments = arguments.Texts(arguments.Member(values[0], "arguments"));
+  options.isolates_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "isolatesMax"));
+  options.spread = static_cast<uint32_t>(arguments.NumberOf(values[0], "spread"));
+  options.queue_length_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "queueLengthMax"));
+  options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
+  napi_get_value_bool(env, arguments.Member(values[0], "operationRings"), &options.operation_rings);
+  auto* binding = new Binding(env, std::move(options), values[1]);
+  napi_wrap(
+      env, receiver, binding, [](napi_env, void* data, void*) { delete static_cast<Binding*>(data); },
+      nullptr, nullptr);
+  return receiver;
+}
+
+/// An image made once and named by number: `image(name, version, bundle, limits)`.
+using Image = std::shared_ptr<const FunctionImage>;
+napi_value MakeImage(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  auto image = std::make_shared<FunctionImage>();
+  image->name = arguments.Text(0);
+  image->version = arguments.Text(1);
+  image->bundle = arguments.Bytes(2);
+  const napi_value limits = arguments.values[3];
+  image->limits.deadline_ms = static_cast<uint32_t>(arguments.NumberOf(limits, "deadlineMs"));
+  image->limits.cpu_ms = static_cast<uint32_t>(arguments.NumberOf(limits, "cpuMs"));
+  image->limits.memory_mb = static_cast<uint32_t>(arguments.NumberOf(limits, "memoryMb"));
+  image->limits.operations = static_cast<uint32_t>(arguments.NumberOf(limits, "operations"));
+  image->limits.concurrency = static_cast<uint32_t>(arguments.NumberOf(limits, "concurrency"));
+  napi_value external;
+  napi_create_external(
+      env, new Image(std::move(image)), [](napi_env, void* data, void*) { delete static_cast<Image*>(data); },
+      nullptr, &external);
+  return external;
+}
+
+/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full.
+napi_value Submit(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  void* image = nullptr;
+  napi_get_value_external(env, arguments.values[1], &image);
+  if (image == nullptr || arguments.self == nullptr || arguments.self->supervisor() == nullptr)
+    return nullptr;
+  Call call;
+  call.image = *static_cast<Image*>(image);
+  call.keys = arguments.Texts(arguments.values[2]);
+  call.args = arguments.Text(3);
+  call.deadline_ns = NowNs() + static_cast<int64_t>(arguments.Number(4) * 1e6);
+  call.logs = arguments.Flag(5);
+  Binding* self = arguments.self;
+  call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
+    self->EmitOutcome(number, std::move(outcome));
+  };
+  const uint64_t id = self->supervisor()->Submit(std::move(call));
+  return self->Number(static_cast<double>(id));
+}
+
+napi_value Cancel(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (arguments.self->supervisor() != nullptr)
+    arguments.self->supervisor()->Cancel(static_cast<uint64_t>(arguments.Number(0)));
+  return nullptr;
+}
+
+/// check(number, bundle): answered by onChecked(number, code, description, message, stack).
+napi_value Check(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Binding* self = arguments.self;
+  if (self->supervisor() == nullptr) return nullptr;
+  self->supervisor()->Check(arguments.Bytes(1), [self, number = arguments.Number(0)](CheckResult&& result) {
+    self->Emit("onChecked", {self->Number(number), self->Text(CodeName(result.code)),
+                             self->Text(result.description), self->Text(result.message)});
+  });
+  return nullptr;
+}
+
+/// passDescriptor(host, connection, fd): whether the host took it.
+napi_value PassDescriptor(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  napi_value sent;
+  const bool ok = arguments.self->supervisor() != nullptr &&
+                  arguments.self->supervisor()->SendDescriptor(static_cast<uint32_t>(arguments.Number(0)),
+                                                               static_cast<uint32_t>(arguments.Number(1)),
+                                                               static_cast<int>(arguments.Number(2)));
+  napi_get_boolean(env, ok, &sent);
+  return sent;
+}
+
+/// reply(lane, invocation, round, count, bytes)
+napi_value Reply(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  arguments.self->Reply(
+      {0, static_cast<uint32_t>(arguments.Number(0))}, static_cast<uint64_t>(arguments.Number(1)),
+      {static_cast<uint32_t>(arguments.Number(2)), static_cast<uint32_t>(arguments.Number(3))},
+      arguments.Bytes(4));
+  return nullptr;
+}
+
+/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], queued, inFlight}
+napi_value State(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Binding* self = arguments.self;
+  napi_value state, hosts;
+  napi_create_object(env, &state);
+  napi_create_array(env, &hosts);
+  if (self->supervisor() != nullptr) {
+    uint32_t index = 0;
+    for (const Supervisor::HostState& host : self->supervisor()->host_states()) {
+      napi_value entry;
+      napi_create_object(env, &entry);
+      napi_set_named_property(env, entry, "pid", self->Number(host.pid));
+      napi_set_named_property(env, entry, "state", self->Text(host.state));
+      napi_set_named_property(env, entry, "isolates", self->Number(host.isolates));
+      napi_set_named_property(env, entry, "inFlight", self->Number(host.in_flight));
+      napi_set_named_property(env, entry, "restarts", self->Number(static_cast<double>(host.restarts)));
+      napi_set_named_property(env, entry, "lastEnd", self->Text(host.last_end));
+      napi_set_element(env, hosts, index++, entry);
+    }
+    napi_set_named_property(env, state, "queued", self->Number(self->supervisor()->queued()));
+    napi_set_named_property(env, state, "inFlight", self->Number(self->supervisor()->in_flight()));
+  }
+  napi_set_named_property(env, state, "hosts", hosts);
+  return state;
+}
+
+/// start(): the first turn; from then on the event loop drives it.
+napi_value Start(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  arguments.self->Turn();
+  return nullptr;
+}
+
+napi_value Close(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  arguments.self->Close();
+  return nullptr;
+}
+
+}  // namespace
+
+}  // namespace locus
+
+extern "C" __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env,
+                                                                                     napi_value exports) {
+  const auto method = [](const char* name, napi_callback callback) {
+    return napi_property_descriptor{name,   nullptr, callback, nullptr, nullptr, nullptr, napi_default_method,
+                                    nullptr};
+  };
+  const napi_property_descriptor methods[] = {
+      method("image", locus::MakeImage),
+      method("submit", locus::Submit),
+      method("cancel", locus::Cancel),
+      method("check", locus::Check),
+      method("passDescriptor", locus::PassDescriptor),
+      method("reply", locus::Reply),
+      method("state", locus::State),
+      method("start", locus::Start),
+      method("close", locus::Close),
+  };
+  napi_value constructor;
+  napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),
+                    methods, &constructor);
+  napi_set_named_property(env, exports, "NativeSupervisor", constructor);
+  return exports;
+}

@@ -1,0 +1,58 @@
+// Runs in a context of its own in the isolate, out of the guest's reach: checks args and results against the function's
+// schemas, and turns positions in the bundle into the author's files and lines. Called by the loop, inside the deadline.
+
+import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
+import { Compile } from "typebox/schema";
+
+const MISTAKES_SHOWN_MAX = 3;
+
+type Check = (value: unknown) => string | undefined;
+const checks = new Map<string, Check>();
+let map: TraceMap | undefined;
+
+function compile(which: string, schemaJson: string): Check {
+  const validator = Compile(JSON.parse(schemaJson) as object);
+  const what = which === "input" ? "args" : "the result";
+  return (value) => {
+    if (validator.Check(value)) return undefined;
+    const [, errors] = validator.Errors(value);
+    const mistakes = errors
+      .slice(0, MISTAKES_SHOWN_MAX)
+      .map((error) => `${error.instancePath === "" ? what : `${what}${error.instancePath}`} ${error.message}`);
+    return mistakes.length > 0 ? mistakes.join("; ") : `${what} does not fit the ${which} schema`;
+  };
+}
+
+/** What is wrong with the value; nothing when it fits. `which` is "input" or "output". */
+function check(which: string, schemaJson: string, json: string): string | undefined {
+  let known = checks.get(which);
+  if (known === undefined) {
+    known = compile(which, schemaJson);
+    checks.set(which, known);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    return `args are not JSON: ${(error as Error).message}`;
+  }
+  return known(value);
+}
+
+/** The stack with the author's positions. Lines of locus' own programs are left out. */
+function mapStack(sourceMapJson: string, stack: string): string {
+  map ??= new TraceMap(sourceMapJson);
+  const traced = map;
+  return stack
+    .split("\n")
+    .filter((frame) => !frame.includes("<locus>") && !frame.includes("<isolated-vm"))
+    .map((frame) =>
+      frame.replace(/<function>:(\d+):(\d+)/, (position, line: string, column: string) => {
+        const found = originalPositionFor(traced, { line: Number(line), column: Number(column) - 1 });
+        return found.source === null ? position : `${found.source}:${found.line}:${found.column + 1}`;
+      }),
+    )
+    .join("\n");
+}
+
+export default { check, mapStack };

@@ -1,0 +1,89 @@
+// Connections for a sandbox host, which cannot open one: the node connects and authenticates as the function user, then
+// hands the descriptor over. The host never sees the password.
+
+import { connect, type Socket } from "node:net";
+import { decodeReply } from "#runtime/channel/reply.ts";
+import { encodeOperation } from "#runtime/channel/operation.ts";
+import { LocusError } from "#runtime/errors.ts";
+import type { DataSource } from "./supervisor.ts";
+
+const CONNECT_DEADLINE_MS = 5_000;
+/** What HELLO and SELECT may answer, bytes: some hundred are usual. */
+const GREETING_BYTES_MAX = 64 * 1024;
+
+export interface DataConnection {
+  readonly descriptor: number;
+  /** Closes our copy; a copy that was handed over lives on. */
+  close(): void;
+}
+
+/**
+ * Connects, authenticates with HELLO 3 and selects the database. Throws REDIS_UNAVAILABLE, or PERMISSION_DENIED where
+ * Redis refuses the user.
+ */
+export async function openDataConnection(source: DataSource): Promise<DataConnection> {
+  const where = source.path ?? `${source.host}:${source.port}`;
+  const socket = connect(source.path === undefined ? { host: source.host, port: source.port } : { path: source.path });
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, 30_000);
+  const timer = setTimeout(
+    () => socket.destroy(new Error(`no answer within ${CONNECT_DEADLINE_MS} ms`)),
+    CONNECT_DEADLINE_MS,
+  );
+  try {
+    await greet(socket, source);
+  } catch (error) {
+    socket.destroy();
+    if (error instanceof LocusError) throw error;
+    throw new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${where}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+  return { descriptor: descriptorOf(socket), close: () => socket.destroy() };
+}
+
+async function greet(socket: Socket, source: DataSource): Promise<void> {
+  const greeting: (readonly [string, ...string[]])[] = [
+    source.password === undefined
+      ? ["HELLO", "3", "SETNAME", "locus-function"]
+      : ["HELLO", "3", "AUTH", source.username ?? "default", source.password, "SETNAME", "locus-function"],
+  ];
+  if (source.database !== 0) greeting.push(["SELECT", String(source.database)]);
+  let received = Buffer.alloc(0);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onData = (bytes: Buffer): void => {
+    received = Buffer.concat([received, bytes]);
+    if (received.length > GREETING_BYTES_MAX) reject(new Error("Redis answered more than a greeting"));
+    let offset = 0;
+    for (const [command] of greeting) {
+      const reply = decodeReply(received, offset, { shape: "plain", binary: false });
+      if (reply === "incomplete") return;
+      if (reply.value instanceof Error) {
+        reject(new LocusError("PERMISSION_DENIED", `Redis refused ${command}: ${reply.value.message}`));
+        return;
+      }
+      offset = reply.end;
+    }
+    resolve();
+  };
+  const onClose = (): void => reject(new Error("Redis closed the connection"));
+  socket.on("data", onData).on("error", reject).on("close", onClose);
+  socket.write(Buffer.concat(greeting.map(encodeOperation)));
+  try {
+    await promise;
+  } finally {
+    socket.pause();
+    socket.off("data", onData).off("close", onClose).off("error", reject);
+    // From here on only a close of our own copy follows, which may still report an error.
+    socket.on("error", () => {});
+  }
+}
+
+/** Node keeps the descriptor in the handle, which has no public door; a test of this file holds the shape. */
+function descriptorOf(socket: Socket): number {
+  const handle = (socket as unknown as { readonly _handle?: { readonly fd?: number } })._handle;
+  if (handle?.fd === undefined || handle.fd < 0) throw new LocusError("INTERNAL", "a connected socket has no descriptor");
+  return handle.fd;
+}

@@ -1,0 +1,133 @@
+// One isolate: made for a bundle, loaded, described, and either left to its loop in a lane or thrown away after a check.
+// isolated-vm is used here only. What goes into an isolate are strings and our natives, never a live object of the host.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import ivm from "isolated-vm";
+import { LocusError } from "#runtime/errors.ts";
+import type { FunctionDescription } from "#runtime/function/description.ts";
+import { describeDefinition } from "#runtime/function/describe.ts";
+import { versionOf } from "#runtime/function/version.ts";
+
+/** Loading a bundle may take this long, ms: evaluating the module, top-level await included. Chosen, not measured. */
+const LOAD_DEADLINE_MS = 5_000;
+/** A description's JSON, characters. Two schemas of 64 Ki each and small fields. */
+const DESCRIPTION_LENGTH_MAX = 256 * 1024;
+/** The memory of an isolate that only checks a bundle, MiB. */
+const CHECK_MEMORY_MB = 64;
+/** How the bundle is called in stacks, until the author's files take its place. */
+const BUNDLE_NAME = "<function>";
+const SOURCE_MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
+
+export class Isolate {
+  readonly description: FunctionDescription;
+  readonly #isolate: ivm.Isolate;
+  readonly #natives: ivm.Reference;
+  readonly #definition: ivm.Reference;
+
+  private constructor(
+    isolate: ivm.Isolate,
+    natives: ivm.Reference,
+    definition: ivm.Reference,
+    description: FunctionDescription,
+  ) {
+    this.#isolate = isolate;
+    this.#natives = natives;
+    this.#definition = definition;
+    this.description = description;
+  }
+
+  /** Loads a bundle and reads its definition. Throws FUNCTION_INVALID with what went wrong; nothing is left then. */
+  static async load(loader: IsolateLoader, bundle: string, memoryMb = CHECK_MEMORY_MB): Promise<Isolate> {
+    const isolate = new ivm.Isolate({ memoryLimit: memoryMb, onCatastrophicError: (message) => fail(message) });
+    try {
+      return await withDeadline(Isolate.#load(loader, isolate, bundle), () => isolate.dispose());
+    } catch (error) {
+      if (!isolate.isDisposed) isolate.dispose();
+      throw error instanceof LocusError ? error : new LocusError("FUNCTION_INVALID", explain(error), { cause: error });
+    }
+  }
+
+  static async #load(loader: IsolateLoader, isolate: ivm.Isolate, bundle: string): Promise<Isolate> {
+    const context = await isolate.createContext();
+    const natives = await loader.module.create(context);
+    const describe = await context.evalClosure(`return (${loader.prelude})($0)`, [natives.derefInto()], {
+      filename: "<locus>",
+      result: { reference: true },
+    });
+    const mapAt = bundle.lastIndexOf(SOURCE_MAP_MARK);
+    if (mapAt >= 0) {
+      const json = Buffer.from(bundle.slice(mapAt + SOURCE_MAP_MARK.length), "base64").toString("utf8");
+      const setSourceMap = await natives.get("setSourceMap", { reference: true });
+      await setSourceMap.apply(undefined, [json]);
+    }
+    const module = await isolate.compileModule(mapAt >= 0 ? bundle.slice(0, mapAt) : bundle, { filename: BUNDLE_NAME });
+    await module.instantiate(context, (specifier) => {
+      throw new Error(`it imports ${specifier}; a bundle imports nothing`);
+    });
+    await module.evaluate();
+    const definition = await module.namespace.get("default", { reference: true });
+    const json = (await describe.apply(undefined, [definition.derefInto()], { result: { copy: true } })) as string;
+    if (typeof json !== "string" || json.length > DESCRIPTION_LENGTH_MAX) {
+      throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
+    }
+    const description = describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
+    return new Isolate(isolate, natives, definition, description);
+  }
+
+  /** Runs the loop in `lane` until the supervisor closes it. Resolves with why it ended; empty when it was asked to. */
+  async serve(lane: number): Promise<string> {
+    try {
+      const serve = await this.#natives.get("serve", { reference: true });
+      return String(await serve.apply(undefined, [lane, this.#definition.derefInto()], { result: { copy: true } }));
+    } catch (error) {
+      return explain(error);
+    }
+  }
+
+  dispose(): void {
+    if (!this.#isolate.isDisposed) this.#isolate.dispose();
+  }
+}
+
+/** What every isolate of the process starts from. */
+export interface IsolateLoader {
+  readonly module: ivm.NativeModule;
+  /** An expression: a function of the natives. */
+  readonly prelude: string;
+}
+
+export function isolateLoader(buildDirectory: string): IsolateLoader {
+  return {
+    module: new ivm.NativeModule(join(buildDirectory, "host.node")),
+    prelude: readFileSync(join(buildDirectory, "guest", "prelude.js"), "utf8").trimEnd(),
+  };
+}
+
+async function withDeadline<T>(work: Promise<T>, stop: () => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      stop();
+      reject(new LocusError("FUNCTION_INVALID", `the bundle was not loaded after ${LOAD_DEADLINE_MS} ms`));
+    }, LOAD_DEADLINE_MS);
+  });
+  try {
+    // The loser's rejection (a disposed isolate rejects whatever it was doing) is nobody's concern any more.
+    work.catch(() => {});
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One line of what a bundle's load threw: untrusted, so only its text is taken. */
+function explain(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : "it threw something that is no error";
+}
+
+/** V8 itself failed: nothing in this process can be trusted any more. */
+function fail(message: string): never {
+  process.stderr.write(`sandbox host: ${message}\n`);
+  process.abort();
+}

@@ -1,0 +1,73 @@
+// The sandbox host: a process that holds isolates and serves no client. The supervisor (the Redis module's or the node's)
+// starts it through the launcher with a memory file and a bell, and on the compute side a socket for descriptors and a
+// bell per lane; see runtime/native/lane.h and docs/rings.md. Arguments: [connections].
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { LocusError } from "#runtime/errors.ts";
+import { Isolate, isolateLoader } from "./isolate.ts";
+
+/** Kinds of control frames: `Control` in runtime/native/lane.h. */
+const CONTROL = { ready: 2, opened: 3, openFailed: 4, closed: 5 } as const;
+/** Where the launcher leaves what the supervisor gave: `kFirstDescriptor` in runtime/native/host_process.cc. */
+const DESCRIPTORS = { memory: 3, supervisorBell: 4, controlSocket: 5 } as const;
+
+interface HostAddon {
+  attach(
+    options: {
+      readonly memory: number;
+      readonly supervisorBell: number;
+      /** -1 on the storage side. */
+      readonly controlSocket: number;
+      readonly connections: number;
+      readonly auxiliary: string;
+      readonly url: string;
+    },
+    onOpen: (id: number, lane: number, optionsJson: string, bundle: string) => void,
+  ): string;
+  send(kind: number, id: number, text: string): void;
+}
+
+const buildDirectory = join(import.meta.dirname, "..", "..", "build");
+const guest = (name: string): string => readFileSync(join(buildDirectory, "guest", `${name}.js`), "utf8");
+const addon = createRequire(import.meta.url)(join(buildDirectory, "host.node")) as HostAddon;
+const loader = isolateLoader(buildDirectory);
+const connections = Number(process.argv[2] ?? 0);
+
+async function open(id: number, lane: number, optionsJson: string, bundle: string): Promise<void> {
+  const { memoryMb } = JSON.parse(optionsJson) as { readonly memoryMb?: number };
+  let isolate: Isolate;
+  try {
+    isolate = await Isolate.load(loader, bundle, memoryMb);
+  } catch (error) {
+    addon.send(CONTROL.openFailed, id, error instanceof LocusError ? error.message : String(error));
+    return;
+  }
+  addon.send(CONTROL.opened, id, JSON.stringify(isolate.description));
+  if (lane === 0) {
+    isolate.dispose();
+    return;
+  }
+  const why = await isolate.serve(lane);
+  isolate.dispose();
+  addon.send(CONTROL.closed, lane, why);
+}
+
+const failed = addon.attach(
+  {
+    memory: DESCRIPTORS.memory,
+    supervisorBell: DESCRIPTORS.supervisorBell,
+    controlSocket: connections > 0 ? DESCRIPTORS.controlSocket : -1,
+    connections,
+    auxiliary: guest("auxiliary"),
+    url: guest("url"),
+  },
+  (id, lane, optionsJson, bundle) => void open(id, lane, optionsJson, bundle),
+);
+if (failed === "") {
+  addon.send(CONTROL.ready, 0, JSON.stringify({ node: process.version }));
+} else {
+  process.stderr.write(`sandbox host: ${failed}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,94 @@
+// The native supervisor as `runtime/native/supervisor_addon.cc` exports it. One file describes this boundary.
+
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Limits } from "#runtime/function/description.ts";
+
+/** Where the build leaves the addon, the launcher and the guests' programs. */
+export const BUILD_DIRECTORY = join(import.meta.dirname, "..", "..", "build");
+
+export interface NativeOptions {
+  readonly launcherPath: string;
+  readonly nodePath: string;
+  readonly programPath: string;
+  readonly arguments: readonly string[];
+  readonly isolatesMax: number;
+  /** Isolates of one function worth starting: the cores. */
+  readonly spread: number;
+  readonly queueLengthMax: number;
+  readonly connections: number;
+  /** Data by ring, answered through `onRound` and `reply`, instead of by sockets. */
+  readonly operationRings: boolean;
+}
+
+/** Called on the event loop. `usage` is in the order of `USAGE_FIELDS`. */
+export interface NativeHandlers {
+  onLog(source: string, text: string): void;
+  onOutcome(
+    call: number,
+    code: string,
+    result: string,
+    message: string,
+    stack: string,
+    usage: readonly number[],
+    logs: readonly string[],
+  ): void;
+  onChecked(check: number, code: string, descriptionJson: string, message: string): void;
+  onConnectionWanted(host: number, connection: number): void;
+  onRound(lane: number, invocation: number, round: number, count: number, commands: Uint8Array): void;
+}
+
+export const USAGE_FIELDS = [
+  "wallUs",
+  "queueUs",
+  "cpuUs",
+  "waitUs",
+  "operations",
+  "rounds",
+  "bytesOut",
+  "bytesIn",
+  "lockUs",
+] as const;
+
+/** An image's native twin, made once per version. */
+export type NativeImage = { readonly __image: never };
+
+export interface NativeState {
+  readonly hosts: readonly {
+    readonly pid: number;
+    readonly state: "starting" | "ready" | "gone";
+    readonly isolates: number;
+    readonly inFlight: number;
+    readonly restarts: number;
+    readonly lastEnd: string;
+  }[];
+  readonly queued: number;
+  readonly inFlight: number;
+}
+
+export interface NativeSupervisor {
+  image(name: string, version: string, bundle: Uint8Array, limits: Limits): NativeImage;
+  /** The invocation's id; 0 when the queue is full. */
+  submit(
+    call: number,
+    image: NativeImage,
+    keys: readonly string[],
+    argsJson: string,
+    deadlineMs: number,
+    logs: boolean,
+  ): number;
+  cancel(id: number): void;
+  check(check: number, bundle: Uint8Array): void;
+  passDescriptor(host: number, connection: number, descriptor: number): boolean;
+  reply(lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;
+  state(): NativeState;
+  start(): void;
+  close(): void;
+}
+
+export const newNativeSupervisor = (options: NativeOptions, handlers: NativeHandlers): NativeSupervisor => {
+  const addon = createRequire(import.meta.url)(join(BUILD_DIRECTORY, "supervisor.node")) as {
+    readonly NativeSupervisor: new (options: NativeOptions, handlers: NativeHandlers) => NativeSupervisor;
+  };
+  return new addon.NativeSupervisor(options, handlers);
+};

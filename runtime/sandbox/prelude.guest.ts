@@ -1,0 +1,165 @@
+// Runs first in every isolate, in the guest's realm: installs the guest globals (runtime/function/globals.ts) over the
+// natives of runtime/native/guest_natives.cc, and gives the loop the function that starts an invocation. It keeps what it
+// needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
+
+import { installEncoding } from "./prelude-encoding.guest.ts";
+
+/** What C++ offers. None of it is ever reachable from guest code. */
+export interface Natives {
+  makeRedis(token: number): object;
+  settle(token: number, fulfilled: boolean, value: unknown): void;
+  /** `null`: the invocation whose turn it is. */
+  log(token: number | null, line: string): void;
+  setTimer(callback: () => void, delayMs: number): number;
+  clearTimer(id: number): void;
+  /** ms, coarse. */
+  now(): number;
+  fillRandom(bytes: Uint8Array): void;
+  encodeUtf8(text: string): Uint8Array;
+  decodeUtf8(bytes: Uint8Array): string;
+  clone(value: unknown): unknown;
+  compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
+  setBegin(begin: (run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]) => void): void;
+}
+
+const RANDOM_BYTES_MAX = 65_536;
+const LINE_LENGTH_MAX = 8_192;
+
+const { stringify } = JSON;
+const { freeze, defineProperty } = Object;
+const { apply } = Reflect;
+const toText = String;
+const SafePromise = Promise;
+const resolvedThen = Promise.prototype.then;
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** A value as a log line shows it: text as it is, errors with their stack, all else as JSON. */
+function show(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    if (value instanceof Error) return toText(value.stack ?? value);
+    return stringify(value) ?? toText(value);
+  } catch {
+    return "[unprintable]";
+  }
+}
+
+function line(level: Level, values: readonly unknown[]): string {
+  let text = level === "info" ? "" : `${level}: `;
+  for (let i = 0; i < values.length && text.length < LINE_LENGTH_MAX; i++) text += (i === 0 ? "" : " ") + show(values[i]);
+  return text.length > LINE_LENGTH_MAX ? `${text.slice(0, LINE_LENGTH_MAX)}…` : text;
+}
+
+function logOf(natives: Natives, token: number | null) {
+  const at =
+    (level: Level) =>
+    (...values: unknown[]): void =>
+      natives.log(token, line(level, values));
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function define(name: string, value: unknown): void {
+  defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+function installTimers(natives: Natives): void {
+  define("setTimeout", (callback: unknown, delayMs?: unknown, ...args: unknown[]): number => {
+    if (typeof callback !== "function") throw new TypeError("setTimeout needs a function");
+    return natives.setTimer(() => apply(callback, undefined, args), Number(delayMs ?? 0));
+  });
+  define("clearTimeout", (id?: unknown): void => natives.clearTimer(Number(id)));
+  define("queueMicrotask", (callback: unknown): void => {
+    if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
+    const run = (): void => {
+      try {
+        apply(callback, undefined, []);
+      } catch (error) {
+        natives.log(null, line("error", ["uncaught in a microtask:", error]));
+      }
+    };
+    void apply(resolvedThen, SafePromise.resolve(), [run]);
+  });
+}
+
+function installCrypto(natives: Natives): void {
+  const bytesOf = (array: unknown): Uint8Array => {
+    if (!ArrayBuffer.isView(array) || array instanceof DataView || array instanceof Float32Array) {
+      throw new TypeError("getRandomValues needs an array of integers");
+    }
+    if (array instanceof Float64Array) throw new TypeError("getRandomValues needs an array of integers");
+    if (array.byteLength > RANDOM_BYTES_MAX) {
+      throw new RangeError(`getRandomValues fills at most ${RANDOM_BYTES_MAX} bytes, not ${array.byteLength}`);
+    }
+    return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  };
+  const hex = "0123456789abcdef";
+  define(
+    "crypto",
+    freeze({
+      getRandomValues<T>(array: T): T {
+        natives.fillRandom(bytesOf(array));
+        return array;
+      },
+      /** Version 4 of RFC 9562. */
+      randomUUID(): string {
+        const bytes = new Uint8Array(16);
+        natives.fillRandom(bytes);
+        bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+        bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+        let text = "";
+        for (let i = 0; i < 16; i++) {
+          if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+          text += hex[bytes[i]! >> 4]! + hex[bytes[i]! & 15]!;
+        }
+        return text;
+      },
+    }),
+  );
+}
+
+/** URL is a large program and few functions need it: compiled at first use. */
+function installUrl(natives: Natives): void {
+  for (const name of ["URL", "URLSearchParams"] as const) {
+    defineProperty(globalThis, name, {
+      configurable: true,
+      get() {
+        const compiled = natives.compileUrl();
+        define("URL", compiled.URL);
+        define("URLSearchParams", compiled.URLSearchParams);
+        return compiled[name];
+      },
+      set: (value: unknown) => define(name, value),
+    });
+  }
+}
+
+/** Installs everything; returns what the host asks of a definition: its JSON, functions shown as "function". */
+export default function prelude(natives: Natives): (definition: unknown) => string {
+  const log = logOf(natives, null);
+  define("console", freeze({ ...log, log: log.info, trace: log.debug }));
+  installTimers(natives);
+  installCrypto(natives);
+  installEncoding(natives, define);
+  installUrl(natives);
+  define("structuredClone", (value: unknown): unknown => natives.clone(value));
+  const started = natives.now();
+  define("performance", freeze({ now: (): number => natives.now() - started }));
+
+  const begin = async (
+    run: (invocation: object) => unknown,
+    token: number,
+    args: unknown,
+    keys: string[],
+  ): Promise<void> => {
+    try {
+      natives.settle(token, true, await run({ redis: natives.makeRedis(token), args, keys, log: logOf(natives, token) }));
+    } catch (error) {
+      natives.settle(token, false, error);
+    }
+  };
+  natives.setBegin(begin as never);
+
+  return (definition) =>
+    stringify(definition ?? null, (_key, value: unknown) => (typeof value === "function" ? "function" : value)) ?? "null";
+}

@@ -1,0 +1,238 @@
+// Starts the compute side's supervisor: the native one, its calls as promises, and the connections that its hosts get.
+
+import { availableParallelism } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Channel } from "#runtime/channel/channel.ts";
+import { isErrorCode, LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import type { Usage } from "#runtime/profile/sample.ts";
+import { ConnectionSupply } from "./connection-supply.ts";
+import { answerRounds } from "./memory-rounds.ts";
+import {
+  BUILD_DIRECTORY,
+  newNativeSupervisor,
+  USAGE_FIELDS,
+  type NativeImage,
+  type NativeSupervisor,
+} from "./native-supervisor.ts";
+import type { FunctionImage, Invocation, Outcome, Supervisor, SupervisorOptions, SupervisorState } from "./supervisor.ts";
+
+/** The first host must be up by then, ms: starting Node takes a tenth of a second on an idle machine. */
+const READY_DEADLINE_MS = 30_000;
+const READY_LOOK_MS = 5;
+
+/** With `channel` in place of a data source, operations are answered in this process: for tests and the simulator. */
+export type StartOptions = Omit<SupervisorOptions, "dataSource"> &
+  ({ readonly dataSource: SupervisorOptions["dataSource"] } | { readonly channel: Channel });
+
+/** Starts the hosts in the background; `ready()` tells when the first can take calls. Throws UNSUPPORTED_PLATFORM without a build. */
+export async function startSupervisor(options: StartOptions): Promise<Supervisor> {
+  const launcherPath = join(BUILD_DIRECTORY, "launcher");
+  if (!existsSync(launcherPath)) {
+    throw new LocusError("UNSUPPORTED_PLATFORM", `${launcherPath} is not there: run ./build.sh first`);
+  }
+  return new HostSupervisor(options, launcherPath);
+}
+
+class HostSupervisor implements Supervisor {
+  readonly #native: NativeSupervisor;
+  readonly #supply: ConnectionSupply | undefined;
+  readonly #images = new WeakMap<FunctionImage, NativeImage>();
+  readonly #calls = new Map<number, (outcome: Outcome) => void>();
+  readonly #checks = new Map<number, { resolve(description: FunctionDescription): void; reject(error: Error): void }>();
+  #numbers = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: StartOptions, launcherPath: string) {
+    const source = "dataSource" in options ? options.dataSource : undefined;
+    this.#native = newNativeSupervisor(
+      {
+        launcherPath,
+        nodePath: process.execPath,
+        programPath: hostProgram(),
+        arguments: [String(source?.connections ?? 0)],
+        isolatesMax: options.isolatesMax,
+        spread: availableParallelism(),
+        queueLengthMax: options.queueLengthMax,
+        connections: source?.connections ?? 0,
+        operationRings: source === undefined,
+      },
+      {
+        onLog: (from, text) => options.onLog({ source: from, text }),
+        onOutcome: (call, code, result, message, stack, usage, logs) =>
+          this.#settle(call, outcomeOf(code, result, message, stack, usageOf(usage), logs)),
+        onChecked: (check, code, description, message) => this.#checked(check, code, description, message),
+        onConnectionWanted: (host, connection) => this.#supply?.want(host, connection),
+        onRound:
+          "channel" in options
+            ? answerRounds(options.channel, (...reply) => this.#native.reply(...reply))
+            : () => undefined,
+      },
+    );
+    this.#supply =
+      source === undefined
+        ? undefined
+        : new ConnectionSupply(source, options.onLog, (host, connection, descriptor) =>
+            this.#native.passDescriptor(host, connection, descriptor),
+          );
+    this.#native.start();
+  }
+
+  async ready(): Promise<void> {
+    const until = performance.now() + READY_DEADLINE_MS;
+    for (;;) {
+      const { hosts } = this.#native.state();
+      if (hosts.some((host) => host.state === "ready")) return;
+      if (this.#closed !== undefined) throw new LocusError("SIDE_UNAVAILABLE", "the supervisor was closed while it started");
+      if (performance.now() > until) {
+        const last = hosts.find((host) => host.lastEnd !== "")?.lastEnd ?? "nothing was heard of it";
+        throw new LocusError("SIDE_UNAVAILABLE", `no sandbox host came up within ${READY_DEADLINE_MS} ms: ${last}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, READY_LOOK_MS));
+    }
+  }
+
+  check(bundle: Uint8Array): Promise<FunctionDescription> {
+    if (bundle.length > BUNDLE_BYTES_MAX) {
+      const error = new LocusError(
+        "BUNDLE_TOO_LARGE",
+        `the bundle has ${bundle.length} bytes; at most ${BUNDLE_BYTES_MAX} are allowed`,
+      );
+      return Promise.reject(error);
+    }
+    if (this.#closed !== undefined) return Promise.reject(closedError());
+    const number = ++this.#numbers;
+    const { promise, resolve, reject } = Promise.withResolvers<FunctionDescription>();
+    this.#checks.set(number, { resolve, reject });
+    this.#native.check(number, bundle);
+    return promise;
+  }
+
+  invoke(invocation: Invocation, signal?: AbortSignal): Promise<Outcome> {
+    if (this.#closed !== undefined) return Promise.resolve(refusal("SIDE_UNAVAILABLE", "the node is shutting down"));
+    if (signal?.aborted) return Promise.resolve(refusal("CANCELLED", "the call was cancelled before it began"));
+    const { image, keys, argsJson, logs } = invocation;
+    const bytes = Buffer.byteLength(argsJson) + keys.reduce((sum, key) => sum + Buffer.byteLength(key), 0);
+    if (bytes > ARGS_BYTES_MAX) {
+      return Promise.resolve(
+        refusal("ARGS_TOO_LARGE", `args and keys have ${bytes} bytes; at most ${ARGS_BYTES_MAX} are allowed`),
+      );
+    }
+    const deadlineMs = Math.min(invocation.deadlineMs, image.description.limits.deadlineMs);
+    const number = ++this.#numbers;
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const id = this.#native.submit(number, this.#imageOf(image), keys, argsJson, deadlineMs, logs);
+    if (id === 0) return Promise.resolve(refusal("OVERLOADED", "the queue of calls that wait for an isolate is full"));
+    if (signal === undefined) {
+      this.#calls.set(number, resolve);
+      return promise;
+    }
+    const onAbort = (): void => this.#native.cancel(id);
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#calls.set(number, (outcome) => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(outcome);
+    });
+    return promise;
+  }
+
+  state(): SupervisorState {
+    const { hosts, queued, inFlight } = this.#native.state();
+    return {
+      hosts: hosts.map((host) => ({ ...host, residentBytes: residentBytesOf(host.pid) })),
+      queued: queued ?? 0,
+      inFlight: inFlight ?? 0,
+      connections: this.#supply?.up ?? 0,
+    };
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const until = performance.now() + graceMs;
+    while (this.#calls.size > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, READY_LOOK_MS));
+    }
+    this.#supply?.close();
+    this.#native.close();
+    const ended = refusal("SANDBOX_DIED", "the node shut down while the invocation ran");
+    for (const settle of this.#calls.values()) settle(ended);
+    for (const { reject } of this.#checks.values()) reject(closedError());
+    this.#calls.clear();
+    this.#checks.clear();
+  }
+
+  #imageOf(image: FunctionImage): NativeImage {
+    let native = this.#images.get(image);
+    if (native === undefined) {
+      const { name, version, limits } = image.description;
+      native = this.#native.image(name, version, image.bundle, limits);
+      this.#images.set(image, native);
+    }
+    return native;
+  }
+
+  #settle(call: number, outcome: Outcome): void {
+    const settle = this.#calls.get(call);
+    this.#calls.delete(call);
+    settle?.(outcome);
+  }
+
+  #checked(check: number, code: string, descriptionJson: string, message: string): void {
+    const waiting = this.#checks.get(check);
+    this.#checks.delete(check);
+    if (code === "ok") {
+      waiting?.resolve(JSON.parse(descriptionJson) as FunctionDescription);
+    } else {
+      waiting?.reject(new LocusError(codeOf(code), message));
+    }
+  }
+}
+
+/** In the checkout TypeScript runs as it is; a package carries the stripped file. */
+function hostProgram(): string {
+  const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
+  return join(import.meta.dirname, `main-host.${extension}`);
+}
+
+const codeOf = (code: string): ErrorCode => (isErrorCode(code) ? code : "INTERNAL");
+
+const closedError = (): LocusError => new LocusError("SIDE_UNAVAILABLE", "the supervisor is closed");
+
+function usageOf(numbers: readonly number[]): Usage {
+  return Object.fromEntries(USAGE_FIELDS.map((field, index) => [field, numbers[index] ?? 0])) as unknown as Usage;
+}
+
+const NO_USAGE = usageOf([]);
+
+const refusal = (code: ErrorCode, message: string): Outcome => ({
+  ok: false,
+  error: { code, message, stack: "" },
+  usage: NO_USAGE,
+  logs: [],
+});
+
+function outcomeOf(
+  code: string,
+  resultJson: string,
+  message: string,
+  stack: string,
+  usage: Usage,
+  logs: readonly string[],
+): Outcome {
+  if (code === "ok") return { ok: true, resultJson, usage, logs };
+  return { ok: false, error: { code: codeOf(code), message, stack }, usage, logs };
+}
+
+/** Second field of statm, pages; 0 for a process that is gone. */
+function residentBytesOf(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+  } catch {
+    return 0;
+  }
+}

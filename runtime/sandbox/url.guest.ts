@@ -1,0 +1,3 @@
+// URL and URLSearchParams for the guest, of the package that is the standard's own reference implementation.
+
+export { URL, URLSearchParams } from "whatwg-url";
