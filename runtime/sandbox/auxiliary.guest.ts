@@ -1,6 +1,7 @@
 // Runs in a context of its own in the isolate, out of the guest's reach: checks args and results against the function's
 // schemas, and turns positions in the bundle into the author's files and lines. Called by the loop, inside the deadline.
 
+import "./auxiliary-globals.guest.ts";
 import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import { Compile } from "typebox/schema";
 
