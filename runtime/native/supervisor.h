@@ -123,7 +123,8 @@ class Supervisor {
 
   // From any thread.
 
-  /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full or after `Close`: nothing was taken.
+  /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full or after `Close`: nothing was
+  /// taken.
   uint64_t Submit(Call&& call);
   /// Ends the invocation with `CANCELLED`. False when it is not in flight.
   bool Cancel(uint64_t id);
@@ -186,8 +187,8 @@ class Supervisor {
   InFlight* FindInFlight(uint64_t id, Place place);
   /// Ends the host at once: it broke the protocol.
   void CondemnHost(uint32_t host, std::string reason);
-  /// Answers everything that is in flight or being checked with `code`, ends the hosts, and takes nothing more.
-  /// Callbacks run before it returns.
+  /// Answers everything that is in flight or being checked with `code`, ends the hosts, and takes nothing
+  /// more. Callbacks run before it returns.
   void Close(Code code, const std::string& message);
   /// Compute side: passes a connected descriptor to the host. False when it cannot take it now.
   bool SendDescriptor(uint32_t host, uint32_t connection, int fd);
