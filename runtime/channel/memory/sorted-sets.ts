@@ -23,9 +23,11 @@ export const SORTED_SET_COMMANDS: MemoryCommands = {
     return ranked(call).filter(inRange).length;
   },
   zincrby: (call) => {
-    const score = scoreOf(at(call, 1)) + (read(call).get(at(call, 2)) ?? 0);
+    const increment = scoreOf(at(call, 1));
+    const before = read(call).get(at(call, 2));
+    const score = before === undefined ? increment : before + increment;
     if (Number.isNaN(score)) throw new ReplyError("ERR resulting score is not a number (NaN)");
-    change(call, (scores) => scores.set(at(call, 2), score));
+    change(call, (scores) => put(scores, at(call, 2), score));
     return new Double(score);
   },
   zmscore: (call) => {
@@ -65,6 +67,9 @@ const read = (call: MemoryCall): ReadonlyMap<Bytes, number> => call.keyspace.rea
 const change = <Result>(call: MemoryCall, edit: (scores: Map<Bytes, number>) => Result): Result =>
   call.keyspace.change(at(call, 0), "zset", new Map(), edit);
 
+/** A score of -0 is kept as 0, as Redis keeps it in its small sets. */
+const put = (scores: Map<Bytes, number>, member: Bytes, score: number): unknown => scores.set(member, score + 0);
+
 /** By score, then by the member's bytes. */
 const ranked = (call: MemoryCall): Member[] =>
   [...read(call)].toSorted(([a, aScore], [b, bScore]) => (aScore === bScore ? (a < b ? -1 : 1) : aScore - bScore));
@@ -89,7 +94,8 @@ function scoreOf(text: Bytes, otherwise = "ERR value is not a valid float"): num
 
 function scoreRange(min: Bytes, max: Bytes): (member: Member) => boolean {
   const end = (text: Bytes): { score: number; exclusive: boolean } => ({
-    score: scoreOf(text.replace(/^\(/, ""), "ERR min or max is not a float"),
+    // strtod's freedom, which Redis takes here and nowhere else: spaces before, and nothing at all for 0.
+    score: scoreOf(text.replace(/^\(?\s*/, "") || "0", "ERR min or max is not a float"),
     exclusive: text.startsWith("("),
   });
   const [low, high] = [end(min), end(max)];
@@ -184,7 +190,7 @@ function addAll(scores: Map<Bytes, number>, members: readonly Member[], words: R
     if (Number.isNaN(score)) throw new ReplyError("ERR resulting score is not a number (NaN)");
     if (before !== undefined && words.has("GT") && score <= before) continue;
     if (before !== undefined && words.has("LT") && score >= before) continue;
-    scores.set(member, score);
+    put(scores, member, score);
     last = new Double(score);
     if (before === undefined) added += 1;
     else if (score !== before) changed += 1;
