@@ -1,0 +1,130 @@
+// A container engine for the tests: the one that answers here, or else a private one, started for them and gone after them, in
+// a folder of its own, with the machine's firewall put back as it was found.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { runCommand, succeeds } from "./command.ts";
+import { importStandIn } from "./stand-in-image.ts";
+
+const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables"];
+const PROGRAMS = ["dockerd", "docker-compose", "debootstrap", "iptables-save"];
+const INSTALL_TIMEOUT_MS = 180_000;
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 30_000;
+const QUICK_TIMEOUT_MS = 15_000;
+const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
+/** The tables in which an engine writes rules, in the format of iptables-save. */
+const EMPTY_TABLES = `*filter
+:INPUT ACCEPT
+:FORWARD ACCEPT
+:OUTPUT ACCEPT
+COMMIT
+*nat
+:PREROUTING ACCEPT
+:INPUT ACCEPT
+:OUTPUT ACCEPT
+:POSTROUTING ACCEPT
+COMMIT
+`;
+/** Root's programs, which an ordinary PATH lacks. */
+const PATH = `${process.env["PATH"]}:/usr/sbin:/sbin`;
+
+export interface Engine {
+  /** With it `docker` and `docker-compose` find the engine. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Rejects with why there can be none here. */
+export async function openEngine(): Promise<Engine> {
+  if (await succeeds(["docker", "info"], { timeoutMs: QUICK_TIMEOUT_MS })) {
+    return { environment: process.env, close: async () => {} };
+  }
+  if (process.getuid?.() !== 0) throw new Error("no container engine answers, and only root could start one");
+  await installPrograms();
+  const engine = await startPrivateEngine();
+  try {
+    await importStandIn(engine.environment);
+    return engine;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function installPrograms(): Promise<void> {
+  const found = await Promise.all(
+    PROGRAMS.map((program) =>
+      succeeds(["which", program], { environment: { PATH }, timeoutMs: QUICK_TIMEOUT_MS }),
+    ),
+  );
+  if (found.every(Boolean)) return;
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  await runCommand(["apt-get", "update", "-q"], { environment, timeoutMs: INSTALL_TIMEOUT_MS });
+  await runCommand(["apt-get", "install", "-q", "-y", "--no-install-recommends", ...PACKAGES], {
+    environment,
+    timeoutMs: INSTALL_TIMEOUT_MS,
+  });
+}
+
+async function startPrivateEngine(): Promise<Engine> {
+  const folder = mkdtempSync(join(tmpdir(), "locus-engine-"));
+  const environment = { ...process.env, PATH, DOCKER_HOST: `unix://${join(folder, "docker.sock")}` };
+  const firewall = await runCommand(["iptables-save"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
+  const ipForward = readFileSync(IP_FORWARD, "utf8");
+  const logPath = join(folder, "dockerd.log");
+  const log = openSync(logPath, "a");
+  const dockerd = spawn(
+    "dockerd",
+    [
+      `--host=${environment.DOCKER_HOST}`,
+      `--data-root=${join(folder, "data")}`,
+      `--exec-root=${join(folder, "exec")}`,
+      `--pidfile=${join(folder, "docker.pid")}`,
+      "--storage-driver=overlay2",
+    ],
+    { env: environment, stdio: ["ignore", log, log] },
+  );
+  closeSync(log);
+
+  let closed = false;
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    await stop(dockerd);
+    await succeeds(["ip", "link", "delete", "docker0"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
+    await restoreFirewall(firewall, folder, environment);
+    writeFileSync(IP_FORWARD, ipForward);
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  };
+
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  while (dockerd.exitCode === null && performance.now() < deadlineMs) {
+    if (await succeeds(["docker", "info"], { environment, timeoutMs: QUICK_TIMEOUT_MS })) return { environment, close };
+    await sleep(100);
+  }
+  const tail = readFileSync(logPath, "utf8").slice(-1_000);
+  await close();
+  throw new Error(`a container engine cannot be started here: ${tail}`);
+}
+
+async function stop(dockerd: ChildProcess): Promise<void> {
+  if (dockerd.exitCode !== null || dockerd.signalCode !== null) return;
+  const gone = once(dockerd, "exit");
+  dockerd.kill("SIGTERM");
+  const timer = setTimeout(() => dockerd.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  await gone;
+  clearTimeout(timer);
+}
+
+/** A table that did not exist before is not among the rules: it is emptied. */
+async function restoreFirewall(rules: string, folder: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  const file = join(folder, "firewall");
+  writeFileSync(file, EMPTY_TABLES + rules);
+  await runCommand(["iptables-restore", file], { environment, timeoutMs: QUICK_TIMEOUT_MS });
+}
