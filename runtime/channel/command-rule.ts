@@ -2,7 +2,7 @@
 // TypeScript (`refusal.ts`) and in C++ (`runtime/native/command_table.cc`, from the generated table).
 
 /** `read` only where the command can never change the dataset or how a key is kept; anything doubtful is a `write`. */
-export type Access = "read" | "write";
+type Access = "read" | "write";
 
 /**
  * How a reply becomes a value, after ioredis' reply transformers under RESP3:

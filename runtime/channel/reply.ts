@@ -19,13 +19,13 @@ export interface DecodedReply {
 }
 
 /** Aggregates inside one another, at most. Chosen: Redis' deepest reply (XINFO STREAM FULL) has seven. */
-export const REPLY_DEPTH_MAX = 64;
+const REPLY_DEPTH_MAX = 64;
 /** Items of one aggregate, at most; a map's entry is two. Chosen: more than Redis' own bound on a command's arguments. */
-export const REPLY_ITEMS_MAX = 2 ** 32 - 1;
+const REPLY_ITEMS_MAX = 2 ** 32 - 1;
 /** Bytes of one string, at most: Redis' own default (proto-max-bulk-len). */
-export const REPLY_STRING_BYTES_MAX = 512 * 1024 * 1024;
+const REPLY_STRING_BYTES_MAX = 512 * 1024 * 1024;
 /** Bytes of one line (simple strings and errors, numbers, lengths), at most. Chosen: Redis' longest are a few hundred. */
-export const REPLY_LINE_BYTES_MAX = 64 * 1024;
+const REPLY_LINE_BYTES_MAX = 64 * 1024;
 /** Integers have 64 bits, so 19 digits at most. */
 const INTEGER_PATTERN = /^[+-]?[0-9]{1,19}$/;
 /** No reply is shorter ("_\r\n"), so an aggregate of n items is incomplete while fewer than 3 n bytes are there. */

@@ -12,7 +12,7 @@ export interface MemoryCall {
 }
 
 /** Throws a ReplyError, which becomes the reply. */
-export type MemoryCommand = (call: MemoryCall) => MemoryReply;
+type MemoryCommand = (call: MemoryCall) => MemoryReply;
 export type MemoryCommands = Readonly<Record<string, MemoryCommand>>;
 
 const INT64_MAX = 2n ** 63n - 1n;
