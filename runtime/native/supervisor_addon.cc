@@ -174,8 +174,9 @@ class Binding {
         wake |= lane.operations.Release();
       }
       wake |= lane.operations.TakeProducerWake();
-      if (lane.replies.pending_bytes() > 0) lane.replies.Flush();
-      if (wake) lane.Ring();
+      const bool more = lane.replies.pending_bytes() > 0;
+      if (more) lane.replies.Flush();
+      if (wake || more) lane.Ring();
     });
     return true;
   }

@@ -1,0 +1,202 @@
+// One contract for all channels: what a function sees of Redis does not depend on how it gets there.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+describe.each(SIDE_NAMES)("the channel of %s", (name) => {
+  let side: TestSide;
+  beforeAll(async () => {
+    side = await startSide(name);
+  });
+  afterAll(() => side.close());
+
+  it("gives each type of reply as ioredis does", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("text", "héllo");
+        await redis.hset("hash", { a: "1", b: "2" });
+        await redis.rpush("list", "x", "y", "z");
+        await redis.sadd("set", "one");
+        await redis.zadd("zset", 1.5, "m", 2, "n");
+        return {
+          ok: await redis.set("other", "1"),
+          text: await redis.get("text"),
+          missing: await redis.get("missing"),
+          number: await redis.incr("counter"),
+          double: await redis.zscore("zset", "m"),
+          hash: await redis.hgetall("hash"),
+          noHash: await redis.hgetall("missing"),
+          list: await redis.lrange("list", 0, -1),
+          set: await redis.smembers("set"),
+          pairs: await redis.zrange("zset", 0, -1, "WITHSCORES"),
+          many: await redis.mget("text", "missing"),
+          called: await redis.call("GET", "text"),
+          length: await redis.strlen("text"),
+        };
+      }),
+    );
+    expect(await result()).toEqual({
+      ok: "OK",
+      text: "héllo",
+      missing: null,
+      number: 1,
+      double: "1.5",
+      hash: { a: "1", b: "2" },
+      noHash: {},
+      list: ["x", "y", "z"],
+      set: ["one"],
+      pairs: ["m", "1.5", "n", "2"],
+      many: ["héllo", null],
+      called: "héllo",
+      length: 6,
+    });
+  });
+
+  it("keeps every byte of a value in the Buffer forms", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+        await redis.set("bytes", bytes);
+        const back = await redis.getBuffer("bytes");
+        const several = await redis.mgetBuffer("bytes", "missing");
+        return {
+          same: back !== null && back.length === 256 && back.every((byte, i) => byte === i),
+          isBytes: back instanceof Uint8Array,
+          several: [several[0]?.length, several[1]],
+          called: ((await redis.callBuffer("GET", "bytes")) as Uint8Array).length,
+        };
+      }),
+    );
+    expect(await result()).toEqual({ same: true, isBytes: true, several: [256, null], called: 256 });
+  });
+
+  it("rejects with Redis' own text", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("string", "x");
+        const caught = async (promise: Promise<unknown>) => {
+          try {
+            return await promise;
+          } catch (error) {
+            return `${(error as Error).name}: ${(error as Error).message}`;
+          }
+        };
+        return [await caught(redis.lpush("string", "y")), await caught(redis.call("GET")), await redis.get("string")];
+      }),
+    );
+    expect(await result()).toEqual([
+      "ReplyError: WRONGTYPE Operation against a key holding the wrong kind of value",
+      "ReplyError: ERR wrong number of arguments for 'get' command",
+      "x",
+    ]);
+  });
+
+  it("refuses what functions may not call, before it is sent", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+        try {
+          return await redis.call(...args);
+        } catch (error) {
+          return `${(error as { code: string }).code}: ${(error as Error).message}`;
+        }
+      }),
+    );
+    for (const args of [["SELECT", "1"], ["BLPOP", "a", "1"], ["FLUSHALL"], ["EVAL", "return 1", "0"], ["NOSUCH"]]) {
+      expect(await result({ args })).toMatch(/^COMMAND_REFUSED: /);
+    }
+    expect(await result({ args: ["GET", "locus:functions"] })).toMatch(/^COMMAND_REFUSED: .*locus:/);
+    const { usage } = await outcome({ args: ["SELECT", "1"] });
+    expect(usage.operations).toBe(0);
+  });
+
+  it("sends what is issued together as one round, and what is awaited one by one as many", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+        if (args === "together") await Promise.all(Array.from({ length: 100 }, (_, i) => redis.get(`k${i}`)));
+        else for (let i = 0; i < 10; i++) await redis.get(`k${i}`);
+      }),
+    );
+    expect((await outcome({ args: "together" })).usage).toMatchObject({ operations: 100, rounds: 1 });
+    expect((await outcome({ args: "one by one" })).usage).toMatchObject({ operations: 10, rounds: 10 });
+  });
+
+  it("lets chains behind different numbers of awaits share their rounds", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const chain = async (awaits: number) => {
+          for (let round = 0; round < 2; round++) {
+            for (let i = 0; i < awaits; i++) await null;
+            await redis.get("k");
+          }
+        };
+        await Promise.all([0, 2, 4, 6, 50].map(chain));
+      }),
+    );
+    expect((await outcome()).usage).toMatchObject({ operations: 10, rounds: 2 });
+  });
+
+  it("carries values of megabytes and arrays of many thousands", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const large = "abcdefgh".repeat(512 * 1024);
+        await redis.set("large", large);
+        await redis.rpush("long", ...Array.from({ length: 20_000 }, (_, i) => `item-${i}`));
+        const [back, long] = await Promise.all([redis.get("large"), redis.lrange("long", 0, -1)]);
+        await redis.del("large", "long");
+        return { same: back === large, items: long.length, last: long.at(-1) };
+      }),
+    );
+    expect(await result()).toEqual({ same: true, items: 20_000, last: "item-19999" });
+  });
+
+  it("takes thousands of operations in one turn", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const sets = await Promise.all(Array.from({ length: 5_000 }, (_, i) => redis.set(`many:${i}`, String(i))));
+        const gets = await Promise.all(Array.from({ length: 5_000 }, (_, i) => redis.get(`many:${i}`)));
+        return sets.every((ok) => ok === "OK") && gets.every((value, i) => value === String(i));
+      }),
+    );
+    expect(await result()).toBe(true);
+    expect((await outcome()).usage).toMatchObject({ operations: 10_000, rounds: 2 });
+  });
+
+  it("keeps several invocations apart, none waiting for another's replies", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+        const seen: unknown[] = [];
+        for (let i = 0; i < 20; i++) {
+          await redis.set(`own:${args}:${i}`, `${args}-${i}`);
+          seen.push(await redis.get(`own:${args}:${i}`));
+        }
+        return seen.every((value, i) => value === `${args}-${i}`);
+      }),
+    );
+    const all = await Promise.all(Array.from({ length: 50 }, (_, i) => result({ args: i })));
+    expect(all).toEqual(Array.from({ length: 50 }, () => true));
+  });
+
+  it("answers after the operations that were not awaited", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+        if (args === "read") return await redis.get("unawaited");
+        void redis.set("unawaited", "written");
+        return "done";
+      }),
+    );
+    expect(await result()).toBe("done");
+    expect(await result({ args: "read" })).toBe("written");
+  });
+
+  it("passes keys and args as they came", async () => {
+    const { result } = await side.deploy(bundleOf(({ args, keys }) => ({ args, keys })));
+    expect(await result()).toEqual({ args: null, keys: [] });
+    const args = { text: "ünïcode ✓ \u0000", list: [1, 2.5, null, true], nested: { a: {} } };
+    expect(await result({ args, keys: ["a b", "ключ", ""] })).toEqual({ args, keys: ["a b", "ключ", ""] });
+  });
+
+  it("refuses args that are not JSON", async () => {
+    const { outcome } = await side.deploy(bundleOf(({ args }) => args));
+    expect(errorOf(await outcome({ argsJson: "{nope" })).code).toBe("ARGS_INVALID");
+  });
+});

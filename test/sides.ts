@@ -1,0 +1,184 @@
+// The same function on every channel: what the contract tests run over. `memory` and `socket` are the compute side's
+// supervisor over a map and over a plain Redis; `storage` is the sandbox host of the module in Redis.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import { MemoryChannel } from "#runtime/channel/memory-channel.ts";
+import type { ErrorCode } from "#runtime/errors.ts";
+import type { FunctionDescription, Limits } from "#runtime/function/description.ts";
+import type { Invocation } from "#runtime/function/define.ts";
+import type { Usage } from "#runtime/profile/sample.ts";
+import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import type { FunctionImage, GuestError, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { startRedisServer, type RedisServer } from "./redis-server.ts";
+
+export type SideName = "memory" | "socket" | "storage";
+
+/** The storage side needs the module; a checkout that has not built it tests the others. */
+const moduleIsBuilt = existsSync(join(import.meta.dirname, "..", "build", "locus.so"));
+export const SIDE_NAMES: readonly SideName[] = moduleIsBuilt ? ["memory", "socket", "storage"] : ["memory", "socket"];
+
+export interface CallOptions {
+  readonly args?: unknown;
+  /** Instead of `args`: JSON text as it is. */
+  readonly argsJson?: string;
+  readonly keys?: readonly string[];
+  readonly deadlineMs?: number;
+  readonly logs?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A function deployed on a side. */
+export interface Deployed {
+  readonly description: FunctionDescription;
+  outcome(options?: CallOptions): Promise<Outcome>;
+  /** Its result; throws when the outcome is an error. */
+  result(options?: CallOptions): Promise<unknown>;
+}
+
+export interface TestSide {
+  readonly name: SideName;
+  /** A client of the same data; none for the memory channel. */
+  readonly redis: Redis | undefined;
+  /** PIDs of the sandbox hosts. */
+  hostPids(): Promise<readonly number[]>;
+  deploy(bundle: Uint8Array | string): Promise<Deployed>;
+  close(): Promise<void>;
+}
+
+/** Written inside a test and sent as text: it sees nothing of the test's own scope. */
+export type GuestRun = (invocation: Invocation<never>) => unknown;
+
+let functions = 0;
+
+/** A bundle of one function. `before` is text that stands before the definition. */
+export function bundleOf(run: GuestRun, options: { readonly limits?: Partial<Limits>; readonly before?: string } = {}): string {
+  const name = `test-${process.pid}-${++functions}`;
+  const limits = JSON.stringify(options.limits ?? {});
+  const definition = `{ kind: "locus.function", name: "${name}", limits: ${limits}, run: ${run.toString()} }`;
+  return `${options.before ?? ""}\nexport default ${definition};\n`;
+}
+
+export const resultOf = (outcome: Outcome): unknown => {
+  if (outcome.ok) return JSON.parse(outcome.resultJson) as unknown;
+  throw new Error(`${outcome.error.code}: ${outcome.error.message}\n${outcome.error.stack}`);
+};
+
+export const errorOf = (outcome: Outcome): GuestError => {
+  if (!outcome.ok) return outcome.error;
+  throw new Error(`expected an error, got ${outcome.resultJson}`);
+};
+
+export async function startSide(name: SideName): Promise<TestSide> {
+  return name === "storage" ? await startStorageSide() : await startComputeSide(name);
+}
+
+const deployed = (
+  description: FunctionDescription,
+  outcome: (options: CallOptions) => Promise<Outcome>,
+): Deployed => ({
+  description,
+  outcome: (options = {}) => outcome(options),
+  result: async (options = {}) => resultOf(await outcome(options)),
+});
+
+const argsJsonOf = (options: CallOptions): string => options.argsJson ?? JSON.stringify(options.args ?? null);
+
+async function startComputeSide(name: "memory" | "socket"): Promise<TestSide> {
+  const server = name === "socket" ? await startRedisServer({ moduleArguments: null }) : undefined;
+  const bounds = { isolatesMax: 16, queueLengthMax: 1_000, onLog: () => {} };
+  const supervisor: Supervisor = await startSupervisor(
+    server === undefined
+      ? { ...bounds, channel: new MemoryChannel() }
+      : { ...bounds, dataSource: { host: "", port: 0, path: server.path, database: 0, connections: 2 } },
+  );
+  await supervisor.ready();
+  return {
+    name,
+    redis: server?.client(),
+    hostPids: async () => supervisor.state().hosts.map((host) => host.pid),
+    async deploy(bundle) {
+      const bytes = Buffer.from(bundle as string);
+      const description = await supervisor.check(bytes);
+      const image: FunctionImage = { description, bundle: bytes };
+      return deployed(description, (options) =>
+        supervisor.invoke(
+          {
+            image,
+            keys: options.keys ?? [],
+            argsJson: argsJsonOf(options),
+            deadlineMs: options.deadlineMs ?? description.limits.deadlineMs,
+            logs: options.logs ?? false,
+          },
+          options.signal,
+        ),
+      );
+    },
+    async close() {
+      await supervisor.close(0);
+      await server?.close();
+    },
+  };
+}
+
+async function startStorageSide(): Promise<TestSide> {
+  const server = await startRedisServer();
+  const redis = server.client();
+  const calls: Redis[] = [];
+  // A connection per call in flight: a blocked client's next commands wait behind it.
+  const withConnection = async <T>(use: (connection: Redis) => Promise<T>): Promise<T> => {
+    const connection = calls.pop() ?? server.client();
+    try {
+      return await use(connection);
+    } finally {
+      calls.push(connection);
+    }
+  };
+  let ids = 0;
+  return {
+    name: "storage",
+    redis,
+    hostPids: async () => {
+      const info = String(await redis.call("LOCUS.INFO"));
+      return [Number(/^host_pid:(\d+)/m.exec(info)?.[1] ?? 0)];
+    },
+    async deploy(bundle) {
+      const [name] = (await redis.call("LOCUS.FUNCTION", "LOAD", bundle as string)) as [string];
+      const description = await describe(redis, name);
+      return deployed(description, (options) =>
+        withConnection(async (connection) => {
+          const id = `test-${++ids}`;
+          const onAbort = (): void => void redis.call("LOCUS.NODE", "CANCEL", id);
+          options.signal?.addEventListener("abort", onAbort, { once: true });
+          const asked = { deadlineMs: options.deadlineMs, logs: options.logs ?? false, id };
+          const keys = options.keys ?? [];
+          const run = [name, "*", keys.length, ...keys, JSON.stringify(asked), argsJsonOf(options)];
+          try {
+            return outcomeOf((await connection.call("LOCUS.NODE", "RUN", ...run)) as string[]);
+          } finally {
+            options.signal?.removeEventListener("abort", onAbort);
+          }
+        }),
+      );
+    },
+    close: () => closeServer(server),
+  };
+}
+
+const closeServer = (server: RedisServer): Promise<void> => server.close();
+
+async function describe(redis: Redis, name: string): Promise<FunctionDescription> {
+  const list = (await redis.call("LOCUS.FUNCTION", "LIST")) as [string, string, string][];
+  const entry = list.find(([listed]) => listed === name);
+  if (entry === undefined) throw new Error(`${name} is not listed`);
+  return JSON.parse(entry[2]) as FunctionDescription;
+}
+
+function outcomeOf([verdict, , usageJson, logsJson, text]: string[]): Outcome {
+  const usage = JSON.parse(usageJson!) as Usage;
+  const logs = JSON.parse(logsJson!) as string[];
+  if (verdict === "ok") return { ok: true, resultJson: text!, usage, logs };
+  const error = JSON.parse(text!) as { code: ErrorCode; message: string; stack?: string };
+  return { ok: false, error: { code: error.code, message: error.message, stack: error.stack ?? "" }, usage, logs };
+}
