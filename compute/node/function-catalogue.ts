@@ -41,21 +41,22 @@ export class FunctionCatalogue {
   }
 
   /**
-   * Stores the function that the bundle defines, in place of the one of that name. Rejects, with nothing stored, with
-   * BUNDLE_TOO_LARGE, or FUNCTION_INVALID: it cannot be loaded, or its name is not `name`.
+   * Stores the function that the bundle defines, in place of the one of that name; `name` null takes whatever name it
+   * has. Rejects, with nothing stored, with BUNDLE_TOO_LARGE, or FUNCTION_INVALID: it cannot be loaded, or its name is
+   * not `name`.
    */
-  async deploy(name: string, bundle: Uint8Array): Promise<Deployment> {
+  async deploy(name: string | null, bundle: Uint8Array): Promise<Deployment> {
     if (bundle.byteLength > BUNDLE_BYTES_MAX) {
       const size = `${bundle.byteLength} bytes, ${BUNDLE_BYTES_MAX} are allowed`;
       throw new LocusError("BUNDLE_TOO_LARGE", `the bundle has ${size}`);
     }
     const checked = await this.#checker.check(bundle);
-    if (checked.name !== name) {
+    if (name !== null && checked.name !== name) {
       throw new LocusError("FUNCTION_INVALID", `the bundle defines "${checked.name}", not "${name}"`);
     }
-    const created = this.#functions.current(name, null) === undefined;
+    const created = this.#functions.current(checked.name, null) === undefined;
     await this.#registry.load(bundle);
-    return { description: await this.describe(name), created };
+    return { description: await this.describe(checked.name), created };
   }
 
   /** Rejects with FUNCTION_NOT_FOUND. */

@@ -29,13 +29,17 @@ const reconnectDelayMs = (attempt: number): number => Math.min(50 * attempt, 1_0
 export const openLastingConnection = (address: RedisAddress, user: RedisUser, purpose: string): Redis =>
   connection(address, user, purpose, { retryStrategy: reconnectDelayMs, commandTimeout: COMMAND_TIMEOUT_MS });
 
-/** Resolves when it can take a command; rejects with the connection's error. After a loss it stays closed. */
+/**
+ * Resolves when it can take a command; rejects with the connection's error. After a loss it stays closed.
+ * `autoPipelining`: commands of one turn are sent together.
+ */
 export const openBrittleConnection = async (
   address: RedisAddress,
   user: RedisUser,
   purpose: string,
+  autoPipelining = false,
 ): Promise<Redis> => {
-  const redis = connection(address, user, purpose, BRITTLE);
+  const redis = connection(address, user, purpose, { ...BRITTLE, enableAutoPipelining: autoPipelining });
   // `connect` rejects with a bare "Connection is closed."; the reason comes as an event.
   let reason: unknown = null;
   redis.on("error", (error) => (reason = error));
@@ -48,7 +52,10 @@ export const openBrittleConnection = async (
   }
 };
 
-type Manner = Pick<CommonRedisOptions, "retryStrategy" | "commandTimeout" | "lazyConnect" | "enableReadyCheck">;
+type Manner = Pick<
+  CommonRedisOptions,
+  "retryStrategy" | "commandTimeout" | "lazyConnect" | "enableReadyCheck" | "enableAutoPipelining"
+>;
 
 const BRITTLE: Manner = { lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null };
 

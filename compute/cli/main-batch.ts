@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// `batch <function> <repeats> <count>`: a function over many nodes, through a locus node.
+
+import { Command } from "commander";
+
+import type { Side } from "#runtime/profile/sample.ts";
+import { GROUP_LENGTH, runBatch } from "./batch.ts";
+import { readCliConfig } from "./config.ts";
+import { interruptSignal, runProgram } from "./exit-code.ts";
+import { NodeClient } from "./node-client.ts";
+import { numberOption, sideOption } from "./option.ts";
+import { WorkloadReport } from "./workload-report.ts";
+import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
+
+interface Flags extends WorkloadFlags {
+  readonly url?: string;
+  readonly side?: Side;
+  readonly concurrency: number;
+}
+
+const program = new Command("batch")
+  .description(
+    `Runs a function over the nodes "1" to "count", in groups of ${GROUP_LENGTH}, through a locus node.
+Each call has args {"nodeId": "…"} and the node's id as its key. Example: batch khop 1 1000`,
+  )
+  .argument("<function>", "a deployed function")
+  .option("--url <url>", "the node (default: LOCUS_URL, else this machine)")
+  .addOption(sideOption())
+  .addOption(numberOption("--concurrency <n>", "calls in flight", GROUP_LENGTH, GROUP_LENGTH));
+
+addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
+  const { url } = readCliConfig(flags.url);
+  const workload = workloadOf(name, repeats, count, flags);
+  const node = new NodeClient(url);
+  await node.describe(name);
+  const signal = interruptSignal();
+  const report = new WorkloadReport({ program: "batch", workload, through: url, flags, signal });
+  const options = { side: flags.side ?? null, concurrency: flags.concurrency };
+  report.end(await runBatch(node, workload, options, report.onCall, signal));
+});
+
+await runProgram(program, process.argv);

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// `redisclient <function> <repeats> <count>`: the same function in plain Node with a plain Redis client, without locus.
+
+import { Command } from "commander";
+
+import { openBrittleConnection } from "../node/redis-connection.ts";
+import { toLocusError } from "../node/redis-error.ts";
+import { readCliConfig } from "./config.ts";
+import { interruptSignal, runProgram } from "./exit-code.ts";
+import { loadLocalFunction } from "./local-function.ts";
+import { PIPELINED_IN_FLIGHT, runRedisClient } from "./redisclient.ts";
+import { WorkloadReport } from "./workload-report.ts";
+import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
+
+interface Flags extends WorkloadFlags {
+  readonly pipelined?: boolean;
+}
+
+const program = new Command("redisclient")
+  .description(
+    `Runs a function's source here, in plain Node with ioredis and no sandbox: the baseline for "batch".
+One call at a time, and each command only when the one before has answered. Example: redisclient khop 1 1000`,
+  )
+  .argument("<function>", "a sample function's name, or the path of a file")
+  .option("--pipelined", `pipeline commands by themselves and keep ${PIPELINED_IN_FLIGHT} calls in flight`);
+
+addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
+  const { redis, user } = readCliConfig();
+  const workload = workloadOf(name, repeats, count, flags);
+  const definition = await loadLocalFunction(name);
+  const pipelined = flags.pipelined ?? false;
+  const client = await openBrittleConnection(redis, user, "redisclient", pipelined).catch((error: unknown) => {
+    throw toLocusError(error, "connect to Redis");
+  });
+  const signal = interruptSignal();
+  const through = pipelined ? "ioredis, pipelined" : "ioredis, one command at a time";
+  const report = new WorkloadReport({ program: "redisclient", workload, through, flags, signal });
+  report.end(await runRedisClient(client, definition, workload, pipelined, report.onCall, signal));
+  client.disconnect();
+});
+
+await runProgram(program, process.argv);

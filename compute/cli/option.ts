@@ -1,0 +1,17 @@
+// What an option's text must be, said in commander's way.
+
+import { InvalidArgumentError, Option } from "commander";
+
+export const wholeNumber =
+  (max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+    throw new InvalidArgumentError(`It is no whole number from 1 to ${max}.`);
+  };
+
+export const numberOption = (flags: string, meaning: string, max: number, otherwise: number): Option =>
+  new Option(flags, meaning).argParser(wholeNumber(max)).default(otherwise);
+
+export const sideOption = (): Option =>
+  new Option("--side <side>", "where to run (default: as the node decides)").choices(["compute", "storage"]);
