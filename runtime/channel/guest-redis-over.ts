@@ -21,7 +21,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Costs nothing per call but the operation itself; the channel stays its owner's. */
+/** The channel stays its owner's, and may serve several of these: each collects rounds of its own. */
 export function guestRedisOver(channel: Channel): GuestRedis {
   const collect = roundsOver(channel);
   const shapes = new Map(GUEST_METHODS.map(({ name, shape }) => [name, shape]));

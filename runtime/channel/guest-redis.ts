@@ -35,6 +35,6 @@ type BufferForms<Methods> = { [Name in keyof Methods & string as `${Name}Buffer`
  * doubles text, booleans 1 or 0, nil `null`, maps and sets arrays, `hgetall` an object. A method's `…Buffer` form gives
  * `Uint8Array` wherever the plain form gives text. Operations issued in one turn share a round.
  *
- * A method rejects with Redis' own error text, and with `COMMANDREFUSED …` where functions may not do this.
+ * A method rejects with Redis' own error text, or with the code COMMAND_REFUSED where functions may not do this.
  */
 export interface GuestRedis extends Commands<string>, BufferForms<Commands<Uint8Array>> {}
