@@ -165,7 +165,7 @@ void GuestLoop::Wait() {
   Host& host = Host::Get();
   const bool awaits_replies = std::any_of(by_id_.begin(), by_id_.end(),
                                           [](const auto& entry) { return !entry.second->rounds.empty(); });
-  const auto ready = [this] { return !from_supervisor_.empty(); };
+  const auto ready = [this] { return !from_supervisor_.empty() || to_supervisor_.can_flush(); };
   if (awaits_replies && host.layout().operation_rings &&
       host.awake.load(std::memory_order_relaxed) <= host.spinners_max) {
     const int64_t until = NowNs() + kSpinNs;
@@ -286,6 +286,7 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
   } else {
     Local<v8::String> json;
     if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
+      if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
       std::string why = "the result is not JSON";
       if (caught.HasCaught() && !caught.HasTerminated() && caught.Exception()->IsObject())
         why += ": " + TextProperty(context, caught.Exception().As<v8::Object>(), "message");

@@ -74,6 +74,10 @@ class RingProducer {
 
   /// Bytes that wait in the local queue. The owner bounds them (it stops writing).
   uint64_t pending_bytes() const { return pending_.size() - pending_offset_; }
+  /// Queued bytes wait although the consumer has made room: look at this after announcing a sleep.
+  bool can_flush() const {
+    return pending_bytes() > 0 && view_.words->producer_waits.load(std::memory_order_seq_cst) == 0;
+  }
   bool broken() const { return broken_; }
 
  private:

@@ -45,7 +45,7 @@ bool RingChannel::Receive(const std::function<void(const Replies&)>& on_replies)
 void RingChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) {
   BellWord* bell = &rings_->words->isolate_bell;
   AnnounceSleep(bell, Sleep::kOnFutex);
-  if (ready() || HasReplies()) {
+  if (ready() || HasReplies() || operations_.can_flush()) {
     CancelSleep(bell);
     return;
   }

@@ -19,11 +19,7 @@ export class ConnectionSupply {
   #lastFailure = "";
   #closed = false;
 
-  constructor(
-    source: DataSource,
-    log: Log,
-    hand: (host: number, connection: number, descriptor: number) => boolean,
-  ) {
+  constructor(source: DataSource, log: Log, hand: (host: number, connection: number, descriptor: number) => boolean) {
     this.#source = source;
     this.#log = log;
     this.#hand = hand;

@@ -84,6 +84,7 @@ async function greet(socket: Socket, source: DataSource): Promise<void> {
 /** Node keeps the descriptor in the handle, which has no public door; a test of this file holds the shape. */
 function descriptorOf(socket: Socket): number {
   const handle = (socket as unknown as { readonly _handle?: { readonly fd?: number } })._handle;
-  if (handle?.fd === undefined || handle.fd < 0) throw new LocusError("INTERNAL", "a connected socket has no descriptor");
+  if (handle?.fd === undefined || handle.fd < 0)
+    throw new LocusError("INTERNAL", "a connected socket has no descriptor");
   return handle.fd;
 }

@@ -66,7 +66,7 @@ export class Isolate {
       throw new Error(`it imports ${specifier}; a bundle imports nothing`);
     });
     await module.evaluate();
-    const definition = await module.namespace.get("default", { reference: true });
+    const definition = await defaultExport(module);
     const json = (await describe.apply(undefined, [definition.derefInto()], { result: { copy: true } })) as string;
     if (typeof json !== "string" || json.length > DESCRIPTION_LENGTH_MAX) {
       throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
@@ -102,6 +102,21 @@ export function isolateLoader(buildDirectory: string): IsolateLoader {
     module: new ivm.NativeModule(join(buildDirectory, "host.node")),
     prelude: readFileSync(join(buildDirectory, "guest", "prelude.js"), "utf8").trimEnd(),
   };
+}
+
+async function defaultExport(module: ivm.Module): Promise<ivm.Reference> {
+  try {
+    return await module.namespace.get("default", { reference: true });
+  } catch (error) {
+    // A binding that is still uninitialised: evaluation stopped at an await.
+    throw new LocusError(
+      "FUNCTION_INVALID",
+      "the bundle had not finished loading: it awaits something at its top level",
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 async function withDeadline<T>(work: Promise<T>, stop: () => void): Promise<T> {

@@ -20,7 +20,7 @@ export function answerRounds(channel: Channel, reply: NativeSupervisor["reply"])
 /** Commands are RESP arrays of bulk strings, which the reader of replies reads as well. */
 function operationsOf(commands: Uint8Array): Operation[] {
   const operations: Operation[] = [];
-  for (let offset = 0; offset < commands.length; ) {
+  for (let offset = 0; offset < commands.length;) {
     const decoded = decodeReply(commands, offset, { shape: "plain", binary: true });
     if (decoded === "incomplete") break;
     operations.push(decoded.value as Operation);

@@ -47,7 +47,8 @@ function show(value: unknown): string {
 
 function line(level: Level, values: readonly unknown[]): string {
   let text = level === "info" ? "" : `${level}: `;
-  for (let i = 0; i < values.length && text.length < LINE_LENGTH_MAX; i++) text += (i === 0 ? "" : " ") + show(values[i]);
+  for (let i = 0; i < values.length && text.length < LINE_LENGTH_MAX; i++)
+    text += (i === 0 ? "" : " ") + show(values[i]);
   return text.length > LINE_LENGTH_MAX ? `${text.slice(0, LINE_LENGTH_MAX)}…` : text;
 }
 
@@ -153,7 +154,11 @@ export default function prelude(natives: Natives): (definition: unknown) => stri
     keys: string[],
   ): Promise<void> => {
     try {
-      natives.settle(token, true, await run({ redis: natives.makeRedis(token), args, keys, log: logOf(natives, token) }));
+      natives.settle(
+        token,
+        true,
+        await run({ redis: natives.makeRedis(token), args, keys, log: logOf(natives, token) }),
+      );
     } catch (error) {
       natives.settle(token, false, error);
     }
@@ -161,5 +166,6 @@ export default function prelude(natives: Natives): (definition: unknown) => stri
   natives.setBegin(begin as never);
 
   return (definition) =>
-    stringify(definition ?? null, (_key, value: unknown) => (typeof value === "function" ? "function" : value)) ?? "null";
+    stringify(definition ?? null, (_key, value: unknown) => (typeof value === "function" ? "function" : value)) ??
+    "null";
 }

@@ -16,7 +16,14 @@ import {
   type NativeImage,
   type NativeSupervisor,
 } from "./native-supervisor.ts";
-import type { FunctionImage, Invocation, Outcome, Supervisor, SupervisorOptions, SupervisorState } from "./supervisor.ts";
+import type {
+  FunctionImage,
+  Invocation,
+  Outcome,
+  Supervisor,
+  SupervisorOptions,
+  SupervisorState,
+} from "./supervisor.ts";
 
 /** The first host must be up by then, ms: starting Node takes a tenth of a second on an idle machine. */
 const READY_DEADLINE_MS = 30_000;
@@ -84,7 +91,8 @@ class HostSupervisor implements Supervisor {
     for (;;) {
       const { hosts } = this.#native.state();
       if (hosts.some((host) => host.state === "ready")) return;
-      if (this.#closed !== undefined) throw new LocusError("SIDE_UNAVAILABLE", "the supervisor was closed while it started");
+      if (this.#closed !== undefined)
+        throw new LocusError("SIDE_UNAVAILABLE", "the supervisor was closed while it started");
       if (performance.now() > until) {
         const last = hosts.find((host) => host.lastEnd !== "")?.lastEnd ?? "nothing was heard of it";
         throw new LocusError("SIDE_UNAVAILABLE", `no sandbox host came up within ${READY_DEADLINE_MS} ms: ${last}`);

@@ -1,0 +1,234 @@
+// What an invocation may expect of the sandbox, on every side: its life, its limits in time, its errors, its log.
+
+import { kill } from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
+  let side: TestSide;
+  beforeAll(async () => {
+    side = await startSide(name);
+  });
+  afterAll(() => side.close());
+
+  describe("is ended at its deadline", () => {
+    it.each([
+      [
+        "when it spins",
+        () => {
+          for (;;);
+        },
+      ],
+      ["when it sleeps", () => new Promise((resolve) => setTimeout(resolve, 60_000))],
+      ["when it never settles", () => new Promise(() => {})],
+      [
+        "when it floods the microtask queue",
+        async () => {
+          for (;;) await null;
+        },
+      ],
+      ["when a regular expression explodes", () => /^(a+)+$/.test(`${"a".repeat(40)}b`)],
+      [
+        "when a getter spins while its result is taken",
+        () => ({
+          get slow() {
+            for (;;);
+          },
+        }),
+      ],
+      [
+        "when a toJSON spins",
+        () => ({
+          toJSON() {
+            for (;;);
+          },
+        }),
+      ],
+    ])("%s, and the next one works", async (_how, run) => {
+      const { outcome } = await side.deploy(bundleOf(run));
+      expect(errorOf(await outcome({ deadlineMs: 100 })).code).toBe("DEADLINE_EXCEEDED");
+      expect(errorOf(await outcome({ deadlineMs: 50 })).code).toBe("DEADLINE_EXCEEDED");
+      const healthy = await side.deploy(bundleOf(() => "well"));
+      expect(await healthy.result()).toBe("well");
+    });
+
+    it("while others of the same function go on", async () => {
+      const { outcome, result } = await side.deploy(
+        bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+          if (args === "spin") for (;;);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          return await redis.set("going", "on");
+        }),
+      );
+      const spinning = outcome({ args: "spin", deadlineMs: 60 });
+      const others = Promise.all(Array.from({ length: 8 }, () => result()));
+      expect(errorOf(await spinning).code).toBe("DEADLINE_EXCEEDED");
+      expect(await others).toEqual(Array.from({ length: 8 }, () => "OK"));
+    });
+
+    it("by the function's own limit where the caller asks for more", async () => {
+      const { outcome } = await side.deploy(bundleOf(() => new Promise(() => {}), { limits: { deadlineMs: 60 } }));
+      expect(errorOf(await outcome({ deadlineMs: 60_000 })).code).toBe("DEADLINE_EXCEEDED");
+    });
+  });
+
+  it("is ended when it computes for longer than its function may", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(
+        () => {
+          for (;;);
+        },
+        { limits: { cpuMs: 50 } },
+      ),
+    );
+    expect(errorOf(await outcome()).code).toBe("CPU_LIMIT");
+  });
+
+  it("is ended when it sends more operations than it may", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(
+        async ({ redis }) => {
+          for (let i = 0; i < 1_000; i++) {
+            try {
+              await redis.get("k");
+            } catch {
+              // a function cannot go on by not looking
+            }
+          }
+        },
+        { limits: { operations: 10 } },
+      ),
+    );
+    const { error, usage } = await outcome().then((ended) => ({ error: errorOf(ended), usage: ended.usage }));
+    expect(error.code).toBe("OPERATIONS_LIMIT");
+    expect(usage.operations).toBe(10);
+  });
+
+  it("tells what it threw", async () => {
+    const thrown = async (run: () => unknown) => errorOf(await (await side.deploy(bundleOf(run))).outcome());
+    expect(
+      await thrown(() => {
+        throw new TypeError("no such thing");
+      }),
+    ).toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "TypeError: no such thing",
+    });
+    expect(
+      await thrown(() => {
+        throw "text";
+      }),
+    ).toMatchObject({ code: "FUNCTION_FAILED", message: "threw text" });
+    expect(
+      (
+        await thrown(() => {
+          throw null;
+        })
+      ).code,
+    ).toBe("FUNCTION_FAILED");
+    expect(
+      (
+        await thrown(() => {
+          throw {
+            get message() {
+              throw new Error("again");
+            },
+          };
+        })
+      ).code,
+    ).toBe("FUNCTION_FAILED");
+    expect(
+      (
+        await thrown(async () => {
+          await Promise.reject(new Error("later"));
+        })
+      ).message,
+    ).toBe("Error: later");
+  });
+
+  it("says what of its result is no JSON", async () => {
+    const failing = async (run: () => unknown) => errorOf(await (await side.deploy(bundleOf(run))).outcome());
+    const cyclic = await failing(() => {
+      const a: { a?: unknown } = {};
+      a.a = a;
+      return a;
+    });
+    expect(cyclic.code).toBe("RESULT_INVALID");
+    expect(cyclic.message).toMatch(/circular/);
+    expect((await failing(() => 1n)).code).toBe("RESULT_INVALID");
+    expect((await failing(() => "x".repeat(5 * 1024 * 1024))).code).toBe("RESULT_TOO_LARGE");
+    const { result } = await side.deploy(bundleOf(() => undefined));
+    expect(await result()).toBeNull();
+  });
+
+  it("can be cancelled", async () => {
+    const { outcome } = await side.deploy(bundleOf(() => new Promise(() => {})));
+    const controller = new AbortController();
+    const ended = outcome({ signal: controller.signal, deadlineMs: 4_000 });
+    await sleep(50);
+    controller.abort();
+    expect(errorOf(await ended).code).toBe("CANCELLED");
+  });
+
+  it("gives its log lines back when asked to, bounded", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(({ log, args }) => {
+        console.log("first", { a: 1 });
+        log.warn("second", [1, 2]);
+        for (let i = 0; i < (args as number); i++) log.info("x".repeat(1_000));
+      }),
+    );
+    expect((await outcome({ args: 0, logs: true })).logs).toEqual(['first {"a":1}', "warn: second [1,2]"]);
+    expect((await outcome({ args: 0 })).logs).toEqual([]);
+    const flood = (await outcome({ args: 10_000, logs: true })).logs.join("\n");
+    expect(flood.length).toBeLessThan(70_000);
+  });
+
+  it("checks args and results against the schemas", async () => {
+    const { outcome, result } = await side.deploy(
+      `export default { kind: "locus.function", name: "schemas-${name}",
+        input: { type: "object", required: ["n"], properties: { n: { type: "integer" } } },
+        output: { type: "string" },
+        run: ({ args }) => (args.n > 0 ? "positive" : args.n) };`,
+    );
+    expect(await result({ args: { n: 1 } })).toBe("positive");
+    const wrongInput = errorOf(await outcome({ args: { n: "one" } }));
+    expect(wrongInput).toMatchObject({ code: "ARGS_INVALID", message: "args/n must be integer" });
+    expect(errorOf(await outcome({ args: {} })).code).toBe("ARGS_INVALID");
+    expect(errorOf(await outcome({ args: { n: 0 } }))).toMatchObject({
+      code: "RESULT_INVALID",
+      message: "the result must be string",
+    });
+  });
+
+  it("counts what it used", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("counted", "0123456789");
+        return await redis.get("counted");
+      }),
+    );
+    const { usage } = await outcome();
+    expect(usage).toMatchObject({ operations: 2, rounds: 2 });
+    expect(usage.bytesOut).toBe(
+      "*3\r\n$3\r\nset\r\n$7\r\ncounted\r\n$10\r\n0123456789\r\n*2\r\n$3\r\nget\r\n$7\r\ncounted\r\n".length,
+    );
+    expect(usage.bytesIn).toBe("+OK\r\n$10\r\n0123456789\r\n".length);
+    expect(usage.wallUs).toBeGreaterThan(usage.cpuUs);
+    expect(usage.lockUs > 0).toBe(name === "storage");
+  });
+
+  it("gets a typed error when its host is killed, and the next call finds a new host", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf(({ args }) => (args === "hang" ? new Promise(() => {}) : "well")),
+    );
+    const before = await side.hostPids();
+    const hanging = outcome({ args: "hang", deadlineMs: 5_000 });
+    await sleep(100);
+    for (const pid of before) kill(pid, "SIGKILL");
+    expect(errorOf(await hanging).code).toBe("SANDBOX_DIED");
+    expect(await result()).toBe("well");
+    expect(await side.hostPids()).not.toEqual(before);
+  });
+});
