@@ -1,14 +1,12 @@
 #!/usr/bin/env node
 // `batch <function> <repeats> <count>`: a function over many nodes, through a locus node.
 
-import { Command } from "commander";
-
 import type { Side } from "#runtime/profile/sample.ts";
 import { GROUP_LENGTH, runBatch } from "./batch.ts";
 import { readCliConfig } from "./config.ts";
-import { interruptSignal, runProgram } from "./exit-code.ts";
 import { NodeClient } from "./node-client.ts";
 import { numberOption, sideOption } from "./option.ts";
+import { interruptSignal, newProgram, runProgram } from "./program.ts";
 import { WorkloadReport } from "./workload-report.ts";
 import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
 
@@ -18,7 +16,7 @@ interface Flags extends WorkloadFlags {
   readonly concurrency: number;
 }
 
-const program = new Command("batch")
+const program = newProgram("batch")
   .description(
     `Runs a function over the nodes "1" to "count", in groups of ${GROUP_LENGTH}, through a locus node.
 Each call has args {"nodeId": "…"} and the node's id as its key. Example: batch khop 1 1000`,
@@ -39,4 +37,4 @@ addWorkload(program).action(async (name: string, repeats: number, count: number,
   report.end(await runBatch(node, workload, options, report.onCall, signal));
 });
 
-await runProgram(program, process.argv);
+await runProgram(program);

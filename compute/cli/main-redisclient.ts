@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 // `redisclient <function> <repeats> <count>`: the same function in plain Node with a plain Redis client, without locus.
 
-import { Command } from "commander";
-
 import { openBrittleConnection } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { readCliConfig } from "./config.ts";
-import { interruptSignal, runProgram } from "./exit-code.ts";
 import { loadLocalFunction } from "./local-function.ts";
+import { interruptSignal, newProgram, runProgram } from "./program.ts";
 import { PIPELINED_IN_FLIGHT, runRedisClient } from "./redisclient.ts";
 import { WorkloadReport } from "./workload-report.ts";
 import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
@@ -16,7 +14,7 @@ interface Flags extends WorkloadFlags {
   readonly pipelined?: boolean;
 }
 
-const program = new Command("redisclient")
+const program = newProgram("redisclient")
   .description(
     `Runs a function's source here, in plain Node with ioredis and no sandbox: the baseline for "batch".
 One call at a time, and each command only when the one before has answered. Example: redisclient khop 1 1000`,
@@ -39,4 +37,4 @@ addWorkload(program).action(async (name: string, repeats: number, count: number,
   client.disconnect();
 });
 
-await runProgram(program, process.argv);
+await runProgram(program);

@@ -15,3 +15,11 @@ export const numberOption = (flags: string, meaning: string, max: number, otherw
 
 export const sideOption = (): Option =>
   new Option("--side <side>", "where to run (default: as the node decides)").choices(["compute", "storage"]);
+
+export const jsonValue = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`It is no JSON: ${(error as Error).message}.`);
+  }
+};

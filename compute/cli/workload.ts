@@ -4,8 +4,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 
 import { LocusError } from "#runtime/errors.ts";
-import { EXIT_CODES } from "./exit-code.ts";
-import { wholeNumber } from "./option.ts";
+import { jsonValue, wholeNumber } from "./option.ts";
 
 /** Calls of one run, all repeats together: what their latencies may need of memory. */
 const CALLS_MAX = 10_000_000;
@@ -46,8 +45,7 @@ export const addWorkload = (program: Command): Command =>
         .argParser(jsonObject)
         .default({}, "{}"),
     )
-    .option("--json", "print the summary as JSON")
-    .addHelpText("after", EXIT_CODES);
+    .option("--json", "print the summary as JSON");
 
 /** Throws CONFIG_INVALID where it is more than a run may be. */
 export const workloadOf = (name: string, repeats: number, count: number, { args }: WorkloadFlags): Workload => {
@@ -58,11 +56,7 @@ export const workloadOf = (name: string, repeats: number, count: number, { args 
 };
 
 const jsonObject = (text: string): Workload["args"] => {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Workload["args"];
-  } catch {
-    // Said below.
-  }
+  const value = jsonValue(text);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Workload["args"];
   throw new InvalidArgumentError("It is no JSON object.");
 };

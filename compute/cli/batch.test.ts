@@ -1,0 +1,105 @@
+import { afterEach, describe, expect, it } from "vitest";
+
+import { startGateway, type GatewayFixture } from "../gateway/gateway-fixture.ts";
+import { runBatch } from "./batch.ts";
+import { NodeClient, NodeUnreachable } from "./node-client.ts";
+import { bundleOf } from "../gateway/gateway-fixture.ts";
+
+const never = new AbortController().signal;
+const ignore = (): void => {};
+
+describe("runBatch", () => {
+  let gateway: GatewayFixture;
+  afterEach(() => gateway.close());
+
+  it("calls every node as often as it is told to, with the id as argument and as key", async () => {
+    const seen: unknown[] = [];
+    gateway = await startGateway({ visit: ({ args, keys }) => void seen.push([args, keys]) });
+    const workload = { function: "visit", repeats: 2, count: 130, args: { depth: 3, nodeId: "ours" } };
+    const tally = await runBatch(
+      new NodeClient(gateway.url),
+      workload,
+      { side: "storage", concurrency: 1 },
+      ignore,
+      never,
+    );
+    const once = Array.from({ length: 130 }, (_, index) => [{ depth: 3, nodeId: `${index + 1}` }, [`${index + 1}`]]);
+    expect(seen).toEqual([...once, ...once]);
+    expect(tally.summary()).toMatchObject({
+      calls: 260,
+      ok: 260,
+      sides: { compute: 0, storage: 260 },
+      roundsPerCall: 0,
+    });
+    expect(tally.summary().secondsPerRepeat).toHaveLength(2);
+  });
+
+  it("keeps as many calls in flight as it is told to", async () => {
+    let inFlight = 0;
+    let inFlightPeak = 0;
+    gateway = await startGateway({
+      count: async () => {
+        inFlightPeak = Math.max(inFlightPeak, (inFlight += 1));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        inFlight -= 1;
+      },
+    });
+    const workload = { function: "count", repeats: 1, count: 40, args: {} };
+    await runBatch(new NodeClient(gateway.url), workload, { side: null, concurrency: 5 }, ignore, never);
+    expect(inFlightPeak).toBe(5);
+  });
+
+  it("counts failures by code", async () => {
+    gateway = await startGateway({
+      odd: ({ keys }) => {
+        if (Number(keys[0]) % 2 === 1) throw new Error(`odd ${keys[0]}`);
+      },
+    });
+    const workload = { function: "odd", repeats: 1, count: 5, args: {} };
+    const tally = await runBatch(new NodeClient(gateway.url), workload, { side: null, concurrency: 64 }, ignore, never);
+    expect(tally.summary()).toMatchObject({ calls: 5, ok: 2, errors: { FUNCTION_FAILED: 3 }, firstError: "odd 1" });
+  });
+
+  it("stops when it is interrupted, with what was done by then", async () => {
+    gateway = await startGateway({ empty: ignore });
+    const controller = new AbortController();
+    const workload = { function: "empty", repeats: 1_000, count: 64, args: {} };
+    const stopSoon = ({ calls }: { readonly calls: number }): void => {
+      if (calls === 100) controller.abort();
+    };
+    const options = { side: null, concurrency: 64 };
+    const tally = await runBatch(new NodeClient(gateway.url), workload, options, stopSoon, controller.signal);
+    expect(tally.calls).toBeGreaterThanOrEqual(100);
+    expect(tally.calls).toBeLessThan(1_000);
+  });
+});
+
+describe("NodeClient", () => {
+  it("deploys, lists, describes and deletes, and gives problems back as what they were", async () => {
+    const gateway = await startGateway({});
+    const node = new NodeClient(gateway.url);
+    const { description, created } = await node.deploy(bundleOf({ name: "fresh" }));
+    expect(created).toBe(true);
+    expect(await node.list()).toEqual([description]);
+    expect(await node.describe("fresh")).toEqual(description);
+    await node.delete("fresh");
+    await expect(node.describe("fresh")).rejects.toMatchObject({ name: "LocusError", code: "FUNCTION_NOT_FOUND" });
+    await gateway.close();
+  });
+
+  it("reads log lines", async () => {
+    const gateway = await startGateway({});
+    gateway.logs.append("khop", "one");
+    const lines = await Array.fromAsync(new NodeClient(gateway.url).logs("khop", false, never));
+    expect(lines).toEqual([{ time: expect.any(String), source: "khop", text: "one" }]);
+    await gateway.close();
+  });
+
+  it("says where no node answers, and why", async () => {
+    const gateway = await startGateway({});
+    await gateway.close();
+    const attempt = new NodeClient(gateway.url).list();
+    await expect(attempt).rejects.toThrow(NodeUnreachable);
+    await expect(attempt).rejects.toThrow(/no node answers at http.*ECONNREFUSED/);
+  });
+});

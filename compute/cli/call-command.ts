@@ -1,0 +1,72 @@
+// `locus call`: one call. The result alone on stdout; where it ran, what it used and what it said on stderr.
+
+import type { Command } from "commander";
+
+import { ERRORS } from "#runtime/errors.ts";
+import { LIMITS } from "#runtime/function/description.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { EXIT } from "./exit-code.ts";
+import type { BatchReply } from "./node-client.ts";
+import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { jsonValue, sideOption, wholeNumber } from "./option.ts";
+import { printJson, printLine, printNote } from "./output.ts";
+import { interruptSignal } from "./program.ts";
+
+interface CallFlags extends NodeFlags {
+  readonly key?: readonly string[];
+  readonly side?: Side;
+  readonly deadlineMs?: number;
+  readonly logs?: boolean;
+}
+
+export const addCallCommand = (program: Command): void => {
+  program
+    .command("call")
+    .description("run a function once and print its result")
+    .argument("<name>")
+    .argument("[args]", "JSON", jsonValue, null)
+    .option("--key <key>", "a Redis key that the call declares; may be repeated", appended)
+    .addOption(sideOption())
+    .option(
+      "--deadline-ms <n>",
+      "wall clock; the function's own limit holds in any case",
+      wholeNumber(LIMITS.deadlineMs.max),
+    )
+    .option("--logs", "print the function's log lines on stderr")
+    .action(async (name: string, args: unknown, _flags: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<CallFlags>();
+      const { node, json } = nodeOf(flags);
+      const wishes = {
+        side: flags.side ?? null,
+        deadlineMs: flags.deadlineMs ?? null,
+        logs: flags.logs === true,
+        inFlight: 1,
+      };
+      for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes, interruptSignal())) {
+        if (json) printJson(reply);
+        else printReply(reply);
+        if (reply.error !== undefined) process.exitCode = EXIT.failed;
+      }
+    });
+};
+
+const appended = (key: string, keys: readonly string[] = []): readonly string[] => [...keys, key];
+
+const printReply = ({
+  result,
+  error,
+  side = null,
+  version,
+  elapsedUs = 0,
+  usage = null,
+  logs = [],
+}: BatchReply): void => {
+  for (const line of logs) printNote(line);
+  if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
+  else {
+    printNote(`${error.code}: ${error.message}${error.stack === undefined ? "" : `\n${error.stack}`}`);
+    printNote(ERRORS[error.code].remedy);
+  }
+  const used = usage === null ? "" : `, ${usage.operations} operations in ${usage.rounds} rounds`;
+  if (side !== null) printNote(`at ${side}, version ${version}, ${elapsedUs / 1e3} ms${used}`);
+};

@@ -1,0 +1,59 @@
+// `locus load`: fills Redis with a graph for the sample functions. Talks to Redis itself, at pipeline speed.
+
+import type { Command } from "commander";
+
+import { readCliConfig } from "./config.ts";
+import type { GraphSource } from "./load/graph-source.ts";
+import { loadGraph } from "./load/load.ts";
+import { numberOption } from "./option.ts";
+import { printJson, printLine } from "./output.ts";
+import { Progress } from "./progress.ts";
+
+const NODES_MAX = 10_000_000;
+const SEED_MAX = 2 ** 32 - 1;
+
+interface LoadFlags {
+  readonly json?: boolean;
+}
+
+export const addLoadCommand = (program: Command): void => {
+  const load = program.command("load").description("fill Redis with a graph, its nodes numbered from 1");
+  load
+    .command("wordnet", { isDefault: true })
+    .description("WordNet 3.1: 117,791 sets of synonyms and how they point to each other (default)")
+    .action((_flags: unknown, command: Command) => run({ kind: "wordnet" }, command.optsWithGlobals()));
+  load
+    .command("power-law")
+    .description("a generated graph with a few great hubs")
+    .addOption(numberOption("--nodes <n>", "how many nodes", NODES_MAX, 4_000))
+    .addOption(numberOption("--seed <n>", "the same seed gives the same graph", SEED_MAX, 1))
+    .action((flags: { readonly nodes: number; readonly seed: number }, command: Command) =>
+      run({ kind: "power-law", nodes: flags.nodes, seed: flags.seed }, command.optsWithGlobals()),
+    );
+  load
+    .command("autoloc")
+    .description("AutoLoc's social graph, gzip or not")
+    .argument("<file>", "social.json")
+    .option("--pagerank <file>", "its pagerank.json (default: a generated edge list)")
+    .action((file: string, flags: { readonly pagerank?: string }, command: Command) =>
+      run({ kind: "autoloc", file, pagerankFile: flags.pagerank ?? null }, command.optsWithGlobals()),
+    );
+  load
+    .command("edges")
+    .description("an edge list: two node ids on each line")
+    .argument("<file>")
+    .action((file: string, _flags: unknown, command: Command) =>
+      run({ kind: "edges", file }, command.optsWithGlobals()),
+    );
+};
+
+const run = async (source: GraphSource, { json }: LoadFlags): Promise<void> => {
+  const { redis, user } = readCliConfig();
+  const progress = new Progress();
+  const options = { source, address: redis, user };
+  const info = await loadGraph(options, ({ step, keys, total }) => {
+    progress.step(() => (total === 0 ? step : `${step}: ${keys} of ${total} keys`));
+  }).finally(() => progress.end());
+  if (json === true) printJson(info);
+  else printLine(`loaded ${info.source}: ${info.nodes} nodes, ${info.edges} edges`);
+};

@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+// `locus`: runs a node, and does to a node what can be done to it.
+
+import { readFileSync } from "node:fs";
+
+import { addCallCommand } from "./call-command.ts";
+import { addFunctionCommands } from "./function-commands.ts";
+import { addLoadCommand } from "./load-command.ts";
+import { addLogsCommand } from "./logs-command.ts";
+import { addNodeOptions } from "./node-option.ts";
+import { newProgram, runProgram } from "./program.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const program = addNodeOptions(newProgram("locus"))
+  .description("Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.")
+  .version(version, "-V, --version");
+
+program
+  .command("node")
+  .description("run a node: the gateway and its sandbox hosts (docs/configuration.md)")
+  .action(async () => {
+    // Only here: the other commands need neither a server nor a sandbox.
+    const { runNode } = await import("../node/main-node.ts");
+    await runNode();
+  });
+addFunctionCommands(program);
+addCallCommand(program);
+addLogsCommand(program);
+addLoadCommand(program);
+program
+  .command("version")
+  .description("print the version of locus")
+  .action(() => void process.stdout.write(`${version}\n`));
+
+await runProgram(program);

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+
+import { Progress } from "./progress.ts";
+
+const setUp = (isTTY: boolean) => {
+  const clock = { nowMs: 0 };
+  const written: string[] = [];
+  const progress = new Progress({ isTTY, write: (text) => written.push(text) }, () => clock.nowMs);
+  const stepAt = (nowMs: number): void => {
+    clock.nowMs = nowMs;
+    progress.step(() => `at ${nowMs}`);
+  };
+  return { written, progress, stepAt };
+};
+
+describe("Progress", () => {
+  it("says nothing of what takes less than two seconds", () => {
+    const { written, progress, stepAt } = setUp(true);
+    stepAt(0);
+    stepAt(1_999);
+    progress.end();
+    expect(written).toEqual([]);
+  });
+
+  it("rewrites one line on a terminal, and takes it away at the end", () => {
+    const { written, progress, stepAt } = setUp(true);
+    [2_000, 2_100, 2_200].forEach(stepAt);
+    progress.end();
+    expect(written).toEqual(["\rat 2000\u001b[K", "\rat 2200\u001b[K", "\r\u001b[K"]);
+  });
+
+  it("writes a line now and then elsewhere", () => {
+    const { written, progress, stepAt } = setUp(false);
+    [2_000, 5_000, 12_000, 13_000].forEach(stepAt);
+    progress.end();
+    expect(written).toEqual(["at 2000\n", "at 12000\n"]);
+  });
+});
