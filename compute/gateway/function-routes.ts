@@ -1,6 +1,6 @@
 // /v1/functions: what is deployed, one function's description or bundle, deploying one and taking it away.
 
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 
 import { LocusError } from "#runtime/errors.ts";
 import { BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
@@ -14,6 +14,10 @@ const BUNDLE_TYPES = [BUNDLE_TYPE, "text/javascript"];
 interface FunctionRequest {
   readonly Params: { readonly name: string };
   readonly Querystring: Query;
+}
+
+interface BundleRequest {
+  readonly Body: Buffer | undefined;
 }
 
 const QUERY: ReadonlySet<string> = new Set(["bundle"]);
@@ -33,11 +37,22 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
     return reply.header("content-type", `${BUNDLE_TYPE}; charset=utf-8`).send(bundle);
   });
 
-  app.put<FunctionRequest & { readonly Body: Buffer | undefined }>("/v1/functions/:name", async (request, reply) => {
-    if (request.body === undefined) throw new LocusError("REQUEST_INVALID", "a function's body is its bundle");
-    const { description, created } = await catalogue.deploy(request.params.name, request.body);
+  const deploy = async (
+    reply: FastifyReply,
+    name: string | null,
+    bundle: Buffer | undefined,
+  ): Promise<FastifyReply> => {
+    if (bundle === undefined) throw new LocusError("REQUEST_INVALID", "the body of a deployment is the bundle");
+    const { description, created } = await catalogue.deploy(name, bundle);
+    reply.header("location", `/v1/functions/${description.name}`);
     return reply.code(created ? 201 : 200).send(description);
-  });
+  };
+
+  app.put<FunctionRequest & BundleRequest>("/v1/functions/:name", async (request, reply) =>
+    deploy(reply, request.params.name, request.body),
+  );
+
+  app.post<BundleRequest>("/v1/functions", async (request, reply) => deploy(reply, null, request.body));
 
   app.delete<FunctionRequest>("/v1/functions/:name", async (request, reply) => {
     await catalogue.remove(request.params.name);

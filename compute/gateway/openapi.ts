@@ -52,6 +52,17 @@ const callHeaders = {
   "x-locus-usage": headerOf("operations, rounds, bytes-out, bytes-in, lock-us: a structured dictionary (RFC 9651)."),
 };
 
+const deployment = {
+  requestBody: {
+    required: true,
+    content: { [BUNDLE_TYPE]: { schema: { type: "string", maxLength: BUNDLE_BYTES_MAX } } },
+  },
+  responses: {
+    201: { description: "Deployed; there was none of that name.", content: json(schemaRef("Function")) },
+    ...answers(200, "Replaced.", json(schemaRef("Function"))),
+  },
+};
+
 const functionPaths = {
   "/v1/functions": {
     get: {
@@ -66,6 +77,11 @@ const functionPaths = {
           required: ["functions"],
         }),
       ),
+    },
+    post: {
+      operationId: "deployUnderOwnName",
+      summary: "Deploy a function under the name that its bundle gives it",
+      ...deployment,
     },
   },
   "/v1/functions/{name}": {
@@ -84,14 +100,7 @@ const functionPaths = {
       summary: "Deploy a function, in place of the one of that name",
       description:
         "The bundle defines the name, which must equal the path's. It is checked in a sandbox before anything is stored.",
-      requestBody: {
-        required: true,
-        content: { [BUNDLE_TYPE]: { schema: { type: "string", maxLength: BUNDLE_BYTES_MAX } } },
-      },
-      responses: {
-        201: { description: "Deployed; there was none of that name.", content: json(schemaRef("Function")) },
-        ...answers(200, "Replaced.", json(schemaRef("Function"))),
-      },
+      ...deployment,
     },
     delete: {
       operationId: "deleteFunction",

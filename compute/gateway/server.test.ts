@@ -43,6 +43,16 @@ describe("/v1/functions", () => {
     expect(await (await fetch(url, { method: "DELETE" })).json()).toMatchObject({ code: "FUNCTION_NOT_FOUND" });
   });
 
+  it("deploys under the name that the bundle gives", async () => {
+    const response = await fetch(`${gateway.url}/v1/functions`, {
+      method: "POST",
+      body: bytes(bundleOf({ name: "own" })),
+      headers: { "content-type": "application/javascript" },
+    });
+    expect([response.status, response.headers.get("location")]).toEqual([201, "/v1/functions/own"]);
+    await gateway.registry.delete("own");
+  });
+
   it("stores nothing where the bundle's name is not the path's", async () => {
     const refused = await put("other", bytes(bundleOf({ name: "mine" })));
     expect(await refused.json()).toMatchObject({
