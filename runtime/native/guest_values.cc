@@ -1,6 +1,7 @@
 #include "guest_values.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -41,7 +42,7 @@ class Decoder {
   }
 
   bool Decode(Local<Value>* value) {
-    if (depth_ >= kRespDepthMax || !SkipAttributes()) return false;
+    if (depth_ > kRespDepthMax || !SkipAttributes()) return false;
     char type = 0;
     if (!TakeType(&type)) return false;
     std::string_view text;
@@ -59,18 +60,17 @@ class Decoder {
         return Line(&text) && Error(text, value);
       case '!':
         is_error_ = true;
-        return Bulk(&text, &count) && Error(text, value);
+        return Bulk(&text, &count) && count >= 0 && Error(text, value);
       case ':':
-        if (!Line(&text)) return false;
-        *value = Number(text);
-        return true;
+        return Line(&text) && Number(text, value);
       case '#':
-        if (!Line(&text)) return false;
+        *value = v8::Integer::New(isolate_, 0);
+        if (!Line(&text) || (text != "t" && text != "f")) return false;
         *value = v8::Integer::New(isolate_, text == "t" ? 1 : 0);
         return true;
       case '_':
         *value = v8::Null(isolate_);
-        return Line(&text);
+        return Line(&text) && text.empty();
       case '$':
         if (!Bulk(&text, &count)) return false;
         if (count < 0) {
@@ -79,13 +79,12 @@ class Decoder {
         }
         return String(text, value);
       case '=':
-        if (!Bulk(&text, &count)) return false;
         // "txt:" or "mkd:" precedes the text.
-        return String(text.size() >= 4 ? text.substr(4) : text, value);
+        return Bulk(&text, &count) && text.size() >= 4 && text[3] == ':' && String(text.substr(4), value);
       case '*':
       case '~':
       case '%':
-        if (!TakeCount(type, &count)) return false;
+        if (!TakeCount(type, &count) || (count < 0 && type != '*')) return false;
         if (count < 0) {
           *value = v8::Null(isolate_);
           return true;
@@ -113,16 +112,11 @@ class Decoder {
     const Local<v8::Object> object = v8::Object::New(isolate_);
     for (int64_t i = 0; i + 1 < elements; i += 2) {
       Local<Value> key, item;
-      if (!Decode(&key) || !Decode(&item)) return false;
-      // A byte array's name is its text, as ioredis' own conversion to a property name gives it.
-      Local<v8::String> name;
-      if (key->IsString()) {
-        name = key.As<v8::String>();
-      } else if (!Utf8(last_text_of_key_, &key)) {
-        return false;
-      } else {
-        name = key.As<v8::String>();
-      }
+      if (!Decode(&key)) return false;
+      // A byte array's name is its text, as its own conversion to a property name would give it.
+      if (!key->IsString() && !Utf8(last_text_, &key)) return false;
+      const Local<v8::String> name = key.As<v8::String>();
+      if (!Decode(&item)) return false;
       if (object->CreateDataProperty(context_, name, item).IsNothing()) return false;
     }
     is_error_ = false;
@@ -161,6 +155,16 @@ class Decoder {
     return true;
   }
 
+  /// Out-of-band messages that stand before the reply.
+  bool SkipPushes() {
+    while (position_ < bytes_.size() && bytes_[position_] == '>') {
+      position_++;
+      int64_t count = 0;
+      Local<Value> ignored;
+      if (!TakeCount('>', &count) || count < 0 || !Elements(count, &ignored)) return false;
+    }
+    return true;
+  }
   bool PeekMap() const { return position_ < bytes_.size() && bytes_[position_] == '%'; }
   bool SkipAttributes() {
     while (position_ < bytes_.size() && bytes_[position_] == '|') {
@@ -197,6 +201,7 @@ class Decoder {
     if (*length < 0) return true;
     if (*length + 2 > Left()) return false;
     *text = bytes_.substr(position_, static_cast<size_t>(*length));
+    if (bytes_.substr(position_ + text->size(), 2) != "\r\n") return false;
     position_ += static_cast<size_t>(*length) + 2;
     return true;
   }
@@ -207,7 +212,7 @@ class Decoder {
     return true;
   }
   bool String(std::string_view text, Local<Value>* value) {
-    last_text_of_key_ = text;
+    last_text_ = text;
     if (!binary_) return Utf8(text, value);
     const Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate_, text.size());
     if (!text.empty()) std::memcpy(buffer->Data(), text.data(), text.size());
@@ -222,12 +227,14 @@ class Decoder {
     return !error->CreateDataProperty(context_, Text(isolate_, "name"), Text(isolate_, "ReplyError"))
                 .IsNothing();
   }
-  // As ioredis reads them: digit by digit in doubles, so that what exceeds 2^53 comes out the same.
-  Local<Value> Number(std::string_view text) {
-    double number = 0;
-    size_t i = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
-    for (; i < text.size(); i++) number = number * 10 + (text[i] - '0');
-    return v8::Number::New(isolate_, !text.empty() && text[0] == '-' ? -number : number);
+  /// The double nearest to the 64-bit integer.
+  bool Number(std::string_view text, Local<Value>* value) {
+    if (!text.empty() && text[0] == '+') text.remove_prefix(1);
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return false;
+    *value = v8::Number::New(isolate_, static_cast<double>(number));
+    return true;
   }
 
   v8::Isolate* isolate_;
@@ -237,7 +244,7 @@ class Decoder {
   size_t position_ = 0;
   size_t depth_ = 0;
   bool is_error_ = false;
-  std::string_view last_text_of_key_;
+  std::string_view last_text_;
 };
 
 }  // namespace
@@ -280,7 +287,8 @@ bool DecodeReply(v8::Isolate* isolate, Local<v8::Context> context, std::string_v
   Decoder decoder(isolate, context, *bytes, binary);
   int64_t elements = 0;
   bool ok = false;
-  const bool map = decoder.SkipAttributes() && decoder.PeekMap();
+  if (!decoder.SkipPushes() || !decoder.SkipAttributes()) return false;
+  const bool map = decoder.PeekMap();
   if (shape != ReplyShape::kPlain && (shape != ReplyShape::kStreams || map) &&
       decoder.PeekAggregate(&elements)) {
     switch (shape) {
@@ -314,8 +322,8 @@ bool AppendArgument(v8::Isolate* isolate, Local<v8::Context> context, Local<Valu
     return true;
   }
   if (value->IsFunction()) {
-    isolate->ThrowException(v8::Exception::TypeError(
-        Text(isolate, "a callback was passed: methods of redis return promises")));
+    isolate->ThrowException(
+        v8::Exception::TypeError(Text(isolate, "a callback was passed: methods of redis return promises")));
     return false;
   }
   Local<v8::String> text;
