@@ -88,7 +88,7 @@ END
 }
 
 fail() {
-  printf '\n%s\n' "$@" >&2
+  printf '%s\n' "$@" >&2
   exit 1
 }
 
@@ -329,7 +329,10 @@ done
 [[ $# == 0 || $verb == test || $verb == bench ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in
-build) build ;;
+build)
+  build
+  echo "Built. Next: ./build.sh demo"
+  ;;
 demo | up)
   build
   exec "$NODE" "bench/main-$verb.ts"

@@ -1,0 +1,40 @@
+// `./build.sh demo`: the same function over the same graph through an ordinary client, on the compute side, and next to the
+// data, one call at a time, with the numbers side by side. About a minute.
+
+import type { Summary } from "#compute/cli/summary.ts";
+import { checkAgreement } from "./agreement.ts";
+import { comparisonText, type Way } from "./comparison.ts";
+import { inForeground } from "./foreground.ts";
+import type { Stack, Tool } from "./stack.ts";
+
+const CALLS = 1_000;
+/** Results compared between the ways: at most one group of `batch`. */
+const COMPARED = 64;
+const WORK = ["khop", "1", String(CALLS)];
+const WAYS: readonly { readonly name: string; readonly tool: Tool; readonly flags: readonly string[] }[] = [
+  { name: "an ordinary client", tool: "redisclient", flags: [] },
+  { name: "locus, compute side", tool: "batch", flags: ["--side", "compute", "--concurrency", "1"] },
+  { name: "locus, next to the data", tool: "batch", flags: ["--side", "storage", "--concurrency", "1"] },
+];
+
+console.log("Starting Redis with the locus module, and a node …");
+await inForeground({ httpPort: 0 }, demo);
+
+async function demo(stack: Stack): Promise<void> {
+  await show(stack, "locus", "load", "wordnet");
+  await show(stack, "locus", "deploy", "functions/khop.ts");
+  const ways: Way[] = [];
+  for (const { name, tool, flags } of WAYS) {
+    console.log(`$ ${[tool, ...WORK, ...flags].join(" ")}`);
+    ways.push({ name, summary: JSON.parse(await stack.run(tool, ...WORK, ...flags, "--json")) as Summary });
+  }
+  await checkAgreement(stack, "khop", COMPARED);
+  console.log(`\n${CALLS} walks over WordNet, two hops each, one at a time; all three ways give the same results.\n`);
+  console.log(comparisonText(ways));
+  console.log("\nNext: ./build.sh up, then docs/getting-started.md");
+}
+
+async function show(stack: Stack, tool: Tool, ...argv: readonly string[]): Promise<void> {
+  console.log(`$ ${[tool, ...argv].join(" ")}`);
+  process.stdout.write(await stack.run(tool, ...argv));
+}

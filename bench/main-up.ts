@@ -1,0 +1,48 @@
+// `./build.sh up`: an embedded stack in the foreground, with a graph and the functions that come with locus, until Ctrl-C.
+
+import { globSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, relative } from "node:path";
+import { inForeground } from "./foreground.ts";
+import type { Stack } from "./stack.ts";
+
+/** The gateway's own default, where it is free. */
+const HTTP_PORT = 8080;
+const REPOSITORY = join(import.meta.dirname, "..");
+
+console.log("Starting Redis with the locus module, and a node …");
+await inForeground({ httpPort: (await isFree(HTTP_PORT)) ? HTTP_PORT : 0 }, up);
+
+async function up(stack: Stack): Promise<void> {
+  process.stdout.write(await stack.run("locus", "load", "wordnet"));
+  const samples = globSync("functions/*.ts", { cwd: REPOSITORY }).filter((file) => !file.endsWith(".test.ts"));
+  process.stdout.write(await stack.run("locus", "deploy", ...samples.toSorted()));
+  console.log(welcome(stack));
+  await stack.ended;
+}
+
+const welcome = ({ redis, url, settings, nodeLogPath }: Stack): string => `
+Up: Redis on port ${redis.port}, the node at ${url}. In another shell:
+
+  cd ${REPOSITORY}
+  export PATH="$PWD/node_modules/.bin:$PATH" ${exportsOf(settings)}
+  batch khop 1 1000
+  redisclient khop 1 1000
+  locus call khop '{"nodeId":"7"}' --side storage
+  redis-cli -p ${redis.port} LOCUS.CALL khop 1 7 '{"nodeId":"7"}'
+
+Logs: ${relative(process.cwd(), nodeLogPath)}, ${join(redis.directory, "redis.log")}
+Ctrl-C stops everything.`;
+
+const exportsOf = (settings: Readonly<Record<string, string>>): string =>
+  Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+
+async function isFree(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const probe = createServer();
+  probe.once("error", () => resolve(false));
+  probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  return promise;
+}
