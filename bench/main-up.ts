@@ -2,7 +2,7 @@
 
 import { globSync } from "node:fs";
 import { createServer } from "node:net";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { inForeground } from "./foreground.ts";
 import type { Stack } from "./stack.ts";
 
@@ -21,23 +21,21 @@ async function up(stack: Stack): Promise<void> {
   await stack.ended;
 }
 
-const welcome = ({ redis, url, settings, nodeLogPath }: Stack): string => `
+function welcome({ redis, url, settings, nodeLogPath }: Stack): string {
+  const exports = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  return `
 Up: Redis on port ${redis.port}, the node at ${url}. In another shell:
 
   cd ${REPOSITORY}
-  export PATH="$PWD/node_modules/.bin:$PATH" ${exportsOf(settings)}
+  export PATH="$PWD/node_modules/.bin:$PATH" ${exports.join(" ")}
   batch khop 1 1000
   redisclient khop 1 1000
   locus call khop '{"nodeId":"7"}' --side storage
   redis-cli -p ${redis.port} LOCUS.CALL khop 1 7 '{"nodeId":"7"}'
 
-Logs: ${relative(process.cwd(), nodeLogPath)}, ${join(redis.directory, "redis.log")}
+Logs: ${nodeLogPath}, ${join(redis.directory, "redis.log")}
 Ctrl-C stops everything.`;
-
-const exportsOf = (settings: Readonly<Record<string, string>>): string =>
-  Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(" ");
+}
 
 async function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
