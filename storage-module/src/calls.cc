@@ -1,0 +1,113 @@
+#include "calls.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "module.h"
+
+namespace locus {
+
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+
+std::string UserOf(RedisModuleCtx* context) {
+  RedisModuleString* name = redis::GetCurrentUserName(context);
+  std::string user(TextOf(name));
+  redis::FreeString(context, name);
+  return user;
+}
+
+/// A user's name may hold any byte but a blank.
+std::string CancelKey(const std::string& user, std::string_view id) {
+  return user + " " + std::string(id);
+}
+
+}  // namespace
+
+Failure CheckMayBlock(RedisModuleCtx* context, const char* command) {
+  const int flags = redis::GetContextFlags(context);
+  const char* where = nullptr;
+  if ((flags & redis::kInTransaction) != 0) {
+    where = "in a transaction";
+  } else if ((flags & redis::kInScript) != 0) {
+    where = "in a script or Redis function";
+  } else if ((flags & redis::kDeniesBlocking) != 0) {
+    where = "by a module";
+  }
+  if (where == nullptr) return {};
+  return {Code::STORAGE_REFUSED, std::string(command) + " waits for a sandbox and cannot be called " + where +
+                                     ": call it by itself"};
+}
+
+int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
+  PendingCall* call = owned.get();
+  const FunctionImage& image = *call->deployment.image;
+  std::string user = UserOf(context);
+  if (!call->cancel_id.empty()) {
+    call->cancel_key = CancelKey(user, call->cancel_id);
+    if (!by_cancel_key_.emplace(call->cancel_key, call).second)
+      return ReplyFailure(context, {Code::REQUEST_INVALID, "a call with the id " + Shown(call->cancel_id) +
+                                                               " is in flight: ids must differ"});
+  }
+  int64_t deadline_ms = image.limits.deadline_ms;
+  if (call->deadline_ms > 0) deadline_ms = std::min(deadline_ms, call->deadline_ms);
+
+  call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
+  redis::SetDisconnectCallback(call->client, OnDisconnect);
+  by_client_.emplace(call->client, call);
+  stats_->Admit(image.name);
+
+  Call submitted;
+  submitted.image = call->deployment.image;
+  submitted.keys = std::move(call->arguments.keys);
+  submitted.args = std::move(call->arguments.args);
+  submitted.deadline_ns = NowNs() + deadline_ms * kMs;
+  submitted.logs = call->logs;
+  submitted.principal = std::make_shared<Caller>(std::move(user), redis::GetSelectedDb(context));
+  submitted.done = [this, call](Outcome&& outcome) {
+    call->outcome = std::move(outcome);
+    stats_->End(call->deployment.image->name, call->outcome.code, call->outcome.usage);
+    redis::UnblockClient(call->client, call);
+  };
+  call->invocation = service_->Submit(std::move(submitted));
+  if (call->invocation != 0) {
+    owned.release();  // OnDone's
+    return redis::kOk;
+  }
+  stats_->End(image.name, Code::OVERLOADED, {});
+  Forget(*call);
+  redis::AbortBlock(call->client);
+  return ReplyFailure(context, {Code::OVERLOADED, "the queue of waiting invocations is full: " + image.name +
+                                                      " was not called; try again later"});
+}
+
+bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
+  const auto found = by_cancel_key_.find(CancelKey(UserOf(context), cancel_id));
+  return found != by_cancel_key_.end() && service_->Cancel(found->second->invocation);
+}
+
+void Calls::Forget(const PendingCall& call) {
+  by_client_.erase(call.client);
+  if (!call.cancel_key.empty()) by_cancel_key_.erase(call.cancel_key);
+}
+
+int Calls::OnOutcome(RedisModuleCtx* context, RedisModuleString**, int) {
+  const auto& call = *static_cast<const PendingCall*>(redis::GetBlockedClientPrivateData(context));
+  return call.reply(context, call);
+}
+
+// The client is gone; its handle lives until the outcome has come.
+void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
+  Calls& calls = TheModule().calls;
+  const auto found = calls.by_client_.find(client);
+  if (found != calls.by_client_.end()) calls.service_->Cancel(found->second->invocation);
+}
+
+void Calls::OnDone(RedisModuleCtx*, void* data) {
+  const std::unique_ptr<PendingCall> call(static_cast<PendingCall*>(data));
+  TheModule().calls.Forget(*call);
+}
+
+}  // namespace locus

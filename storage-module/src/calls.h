@@ -1,0 +1,64 @@
+// Calls of functions by clients: from the command that asks, over the supervisor, to the reply of the blocked
+// client. LOCUS.CALL and LOCUS.NODE RUN differ in what they ask and how they are answered; this is the way
+// between.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "call_arguments.h"
+#include "function_stats.h"
+#include "redis_api.h"
+#include "registry.h"
+#include "service_thread.h"
+
+namespace locus {
+
+/// One call: what it asks for, and where its outcome is kept until the main thread writes the reply.
+struct PendingCall {
+  Deployment deployment;
+  CallArguments arguments;
+  /// From now; the smaller of this and the function's own limit holds. 0: the function's own.
+  int64_t deadline_ms = 0;
+  bool logs = false;
+  /// The caller's own name for it, for `Cancel`; empty: none.
+  std::string cancel_id;
+  /// Writes the reply from the outcome, on the main thread.
+  int (*reply)(RedisModuleCtx*, const PendingCall&) = nullptr;
+
+  Outcome outcome;
+  RedisModuleBlockedClient* client = nullptr;
+  uint64_t invocation = 0;
+  std::string cancel_key;
+};
+
+/// Main thread only.
+class Calls {
+ public:
+  Calls(ServiceThread* service, FunctionStats* stats) : service_(service), stats_(stats) {}
+
+  /// Blocks the client and runs the call as its user, in its database. Replies at once where it cannot.
+  int Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> call);
+  /// Cancels the call that the same user started under this id. False when there is none.
+  bool Cancel(RedisModuleCtx* context, std::string_view cancel_id);
+
+ private:
+  static int OnOutcome(RedisModuleCtx* context, RedisModuleString** argv, int argc);
+  static void OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client);
+  static void OnDone(RedisModuleCtx* context, void* call);
+  void Forget(const PendingCall& call);
+
+  ServiceThread* const service_;
+  FunctionStats* const stats_;
+  std::unordered_map<RedisModuleBlockedClient*, PendingCall*> by_client_;
+  /// User and id, which no two calls in flight share.
+  std::unordered_map<std::string, PendingCall*> by_cancel_key_;
+};
+
+/// Why a command that blocks its client cannot do so here (in a transaction, a script, a module's call);
+/// empty if it can.
+Failure CheckMayBlock(RedisModuleCtx* context, const char* command);
+
+}  // namespace locus

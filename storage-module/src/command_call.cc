@@ -1,0 +1,47 @@
+// LOCUS.CALL function numkeys [key …] [arg …]: runs the function, replies its result as JSON. As FCALL, it is
+// routed by key in a cluster; unlike FCALL it blocks its own client only.
+#include <memory>
+
+#include "module.h"
+
+namespace locus {
+
+namespace {
+
+int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
+  const Outcome& outcome = call.outcome;
+  if (outcome.code == Code::kOk) return ReplyText(context, outcome.result);
+  return ReplyFailure(context, {outcome.code, outcome.message});
+}
+
+}  // namespace
+
+Failure CheckEnabled() {
+  const Settings& settings = TheModule().settings;
+  if (settings.enabled == 0)
+    return {Code::SIDE_UNAVAILABLE, "locus is switched off in this Redis: LOCUS.CONFIG SET enabled yes"};
+  const std::string missing = settings.MissingFile();
+  if (!missing.empty())
+    return {Code::SIDE_UNAVAILABLE, "no sandbox host can start: " + missing + " (LOCUS.CONFIG GET *)"};
+  return {};
+}
+
+int CommandCall(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc < 3) return redis::WrongArity(context);
+  if (const Failure failure = CheckMayBlock(context, "LOCUS.CALL")) return ReplyFailure(context, failure);
+  if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
+  const std::string_view name = TextOf(argv[1]);
+  const Deployment* deployment = TheModule().registry.Find(name);
+  if (deployment == nullptr)
+    return ReplyFailure(context, {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"});
+
+  auto call = std::make_unique<PendingCall>();
+  call->deployment = *deployment;
+  call->reply = ReplyResult;
+  Arguments rest(argv + 2, static_cast<size_t>(argc - 2));
+  if (const Failure failure = TakeKeys(&rest, &call->arguments)) return ReplyFailure(context, failure);
+  if (const Failure failure = ReadArgs(rest, &call->arguments)) return ReplyFailure(context, failure);
+  return TheModule().calls.Start(context, std::move(call));
+}
+
+}  // namespace locus

@@ -1,0 +1,240 @@
+// LOCUS.FUNCTION LOAD | LIST | DELETE | DUMP | STATS: the registry. It is kept as Redis' own functions are:
+// in the RDB, replicated, in the AOF. A bundle is checked in a sandbox host before it is accepted; what a
+// primary sends, or an AOF holds, was checked there and comes with what was found: LOAD REPLACE bundle
+// DESCRIPTION json.
+#include <strings.h>
+
+#include <memory>
+
+#include "function_description.h"
+#include "json_text.h"
+#include "module.h"
+
+namespace locus {
+
+namespace {
+
+constexpr std::string_view kChannel = "locus:functions";
+/// Bundles that are checked at once; one more is refused. Chosen, not measured.
+constexpr int kLoadsMax = 16;
+
+struct PendingLoad {
+  std::string bundle;
+  bool replace = false;
+  CheckResult result;
+};
+
+int loads_in_flight = 0;
+
+bool IsWord(std::string_view argument, const char* word) {
+  return argument.size() == std::string_view(word).size() &&
+         strncasecmp(argument.data(), word, argument.size()) == 0;
+}
+
+/// Tells this server's subscribers; replicas tell theirs when the change reaches them.
+void Announce(RedisModuleCtx* context, std::string_view event, std::string_view name,
+              std::string_view version) {
+  std::string json = "{";
+  AppendJsonName(&json, "event");
+  AppendJsonString(&json, event);
+  AppendJsonName(&json, "function");
+  AppendJsonString(&json, name);
+  if (!version.empty()) {
+    AppendJsonName(&json, "version");
+    AppendJsonString(&json, version);
+  }
+  json.push_back('}');
+  RedisModuleString* channel = redis::CreateString(nullptr, kChannel.data(), kChannel.size());
+  RedisModuleString* message = redis::CreateString(nullptr, json.data(), json.size());
+  redis::PublishMessage(context, channel, message);
+  redis::FreeString(nullptr, channel);
+  redis::FreeString(nullptr, message);
+}
+
+int ReplyLoaded(RedisModuleCtx* context, const FunctionImage& image) {
+  redis::ReplyWithArray(context, 2);
+  ReplyText(context, image.name);
+  return ReplyText(context, image.version);
+}
+
+Failure TooLarge(size_t bytes) {
+  if (bytes <= kBundleBytesMax) return {};
+  return {Code::BUNDLE_TOO_LARGE,
+          "the bundle has " + std::to_string(bytes) + " bytes, may have " + std::to_string(kBundleBytesMax)};
+}
+
+Failure TooMany() {
+  return {Code::STORAGE_REFUSED,
+          "this Redis keeps " + std::to_string(kFunctionsMax) + " functions, its most: delete one first"};
+}
+
+/// An AOF without an RDB in front loses what is in no key when it is rewritten.
+Failure CheckKept(RedisModuleCtx* context) {
+  if ((redis::GetContextFlags(context) & redis::kAppendsToFile) == 0) return {};
+  RedisModuleCallReply* reply = redis::Call(context, "CONFIG", "cc", "GET", "aof-use-rdb-preamble");
+  if (reply == nullptr) return {};
+  RedisModuleCallReply* element = redis::CallReplyArrayElement(reply, 1);
+  size_t bytes = 0;
+  const char* value = element == nullptr ? nullptr : redis::CallReplyStringPtr(element, &bytes);
+  const bool lost = value != nullptr && std::string_view(value, bytes) == "no";
+  redis::FreeCallReply(reply);
+  if (!lost) return {};
+  return {Code::STORAGE_REFUSED,
+          "functions would be lost when the AOF is rewritten: CONFIG SET aof-use-rdb-preamble yes first"};
+}
+
+// ---- LOAD of a client: a host reads the bundle, then the main thread installs it
+
+/// On the main thread, once the host has answered.
+Failure Install(RedisModuleCtx* context, PendingLoad& load, Deployment* deployment) {
+  Module& module = TheModule();
+  if (load.result.code != Code::kOk) return {load.result.code, load.result.message};
+  if (Failure failure =
+          Registry::Prepare(std::move(load.bundle), std::move(load.result.description), deployment))
+    return failure;
+  const std::string& name = deployment->image->name;
+  // What may have changed while the bundle was read.
+  if ((redis::GetContextFlags(context) & redis::kIsPrimary) == 0 || redis::AvoidReplicaTraffic() != 0)
+    return {Code::STORAGE_REFUSED, "this Redis became a replica, or paused its clients, while it checked " +
+                                       name + ": load it again"};
+  if (!load.replace && module.registry.Find(name) != nullptr)
+    return {Code::FUNCTION_EXISTS, "there is a function " + name + " already: LOCUS.FUNCTION LOAD REPLACE"};
+  if (!module.registry.Install(*deployment)) return TooMany();
+  const FunctionImage& image = *deployment->image;
+  redis::Replicate(context, "LOCUS.FUNCTION", "ccbcb", "LOAD", "REPLACE", image.bundle.data(),
+                   image.bundle.size(), "DESCRIPTION", deployment->description.data(),
+                   deployment->description.size());
+  Announce(context, "load", image.name, image.version);
+  return {};
+}
+
+int OnChecked(RedisModuleCtx* context, RedisModuleString**, int) {
+  auto& load = *static_cast<PendingLoad*>(redis::GetBlockedClientPrivateData(context));
+  Deployment deployment;
+  if (const Failure failure = Install(context, load, &deployment)) return ReplyFailure(context, failure);
+  return ReplyLoaded(context, *deployment.image);
+}
+
+void OnLoadDone(RedisModuleCtx*, void* load) {
+  delete static_cast<PendingLoad*>(load);
+  loads_in_flight--;
+}
+
+int StartLoad(RedisModuleCtx* context, std::string_view bundle, bool replace) {
+  if (const Failure failure = CheckMayBlock(context, "LOCUS.FUNCTION LOAD"))
+    return ReplyFailure(context, failure);
+  if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
+  if (const Failure failure = TooLarge(bundle.size())) return ReplyFailure(context, failure);
+  if (const Failure failure = CheckKept(context)) return ReplyFailure(context, failure);
+  if (loads_in_flight == kLoadsMax)
+    return ReplyFailure(context,
+                        {Code::OVERLOADED,
+                         std::to_string(kLoadsMax) + " bundles are being checked already: try again later"});
+  auto* load = new PendingLoad{std::string(bundle), replace, {}};
+  loads_in_flight++;
+  RedisModuleBlockedClient* client = redis::BlockClient(context, OnChecked, nullptr, OnLoadDone, 0);
+  TheModule().service.Check(load->bundle, [client, load](CheckResult&& result) {
+    load->result = std::move(result);
+    redis::UnblockClient(client, load);
+  });
+  return redis::kOk;
+}
+
+// ---- LOAD as a primary replicates it, or an AOF holds it
+
+int LoadUnchecked(RedisModuleCtx* context, std::string_view bundle, std::string_view description) {
+  const int flags = redis::GetContextFlags(context);
+  if ((flags & (redis::kIsReplicated | redis::kIsLoading)) == 0)
+    return ReplyFailure(context, {Code::REQUEST_INVALID,
+                                  "DESCRIPTION is for replication: a bundle is described by "
+                                  "checking it"});
+  Deployment deployment;
+  Failure failure = TooLarge(bundle.size());
+  if (!failure) failure = Registry::Prepare(std::string(bundle), std::string(description), &deployment);
+  if (!failure && !TheModule().registry.Install(deployment)) failure = TooMany();
+  if (failure) {
+    redis::Log(context, "warning", "a function that was replicated or kept could not be taken: %s",
+               OneLine(failure.message).c_str());
+    return ReplyFailure(context, failure);
+  }
+  redis::ReplicateVerbatim(context);
+  Announce(context, "load", deployment.image->name, deployment.image->version);
+  return ReplyLoaded(context, *deployment.image);
+}
+
+Failure NotFound(std::string_view name) {
+  return {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"};
+}
+
+}  // namespace
+
+int CommandFunctionLoad(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc == 3) return StartLoad(context, TextOf(argv[2]), /*replace=*/false);
+  const bool replace = argc > 3 && IsWord(TextOf(argv[2]), "REPLACE");
+  if (argc == 4 && replace) return StartLoad(context, TextOf(argv[3]), /*replace=*/true);
+  if (argc == 6 && replace && IsWord(TextOf(argv[4]), "DESCRIPTION"))
+    return LoadUnchecked(context, TextOf(argv[3]), TextOf(argv[5]));
+  return ReplyFailure(context, {Code::REQUEST_INVALID, "usage: LOCUS.FUNCTION LOAD [REPLACE] bundle"});
+}
+
+int CommandFunctionList(RedisModuleCtx* context, RedisModuleString**, int argc) {
+  if (argc != 2) return redis::WrongArity(context);
+  const Registry::Functions& functions = TheModule().registry.functions();
+  redis::ReplyWithArray(context, static_cast<long>(functions.size()));
+  for (const auto& [name, versions] : functions) {
+    redis::ReplyWithArray(context, 3);
+    ReplyText(context, name);
+    ReplyText(context, versions.front().image->version);
+    ReplyText(context, versions.front().description);
+  }
+  return redis::kOk;
+}
+
+int CommandFunctionDump(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 3 && argc != 4) return redis::WrongArity(context);
+  const Registry& registry = TheModule().registry;
+  const std::string_view name = TextOf(argv[2]);
+  const Deployment* deployment = registry.Find(name);
+  if (deployment == nullptr) return ReplyFailure(context, NotFound(name));
+  if (argc == 4) deployment = registry.Find(name, TextOf(argv[3]));
+  if (deployment == nullptr)
+    return ReplyFailure(
+        context, {Code::VERSION_NOT_FOUND, "the function " + std::string(name) +
+                                               " is here, but not in version " + Shown(TextOf(argv[3]))});
+  redis::ReplyWithArray(context, 3);
+  ReplyText(context, deployment->image->name);
+  ReplyText(context, deployment->image->version);
+  return ReplyText(context, deployment->image->bundle);
+}
+
+int CommandFunctionDelete(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 3) return redis::WrongArity(context);
+  const std::string_view name = TextOf(argv[2]);
+  if (!TheModule().registry.Remove(name)) return ReplyFailure(context, NotFound(name));
+  TheModule().stats.Forget(name);
+  redis::ReplicateVerbatim(context);
+  Announce(context, "delete", name, "");
+  return redis::ReplyWithSimpleString(context, "OK");
+}
+
+int CommandFunctionStats(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 2 && argc != 3) return redis::WrongArity(context);
+  const Module& module = TheModule();
+  const auto reply_one = [&](const std::string& name) {
+    redis::ReplyWithArray(context, 2);
+    ReplyText(context, name);
+    ReplyText(context, module.stats.Json(name));
+  };
+  if (argc == 3) {
+    const std::string name(TextOf(argv[2]));
+    if (module.registry.Find(name) == nullptr) return ReplyFailure(context, NotFound(name));
+    redis::ReplyWithArray(context, 1);
+    reply_one(name);
+    return redis::kOk;
+  }
+  redis::ReplyWithArray(context, static_cast<long>(module.registry.functions().size()));
+  for (const auto& [name, versions] : module.registry.functions()) reply_one(name);
+  return redis::kOk;
+}
+
+}  // namespace locus

@@ -1,0 +1,92 @@
+// LOCUS.INFO, and the section `locus` of Redis' own INFO: the state of the module in `key:value` lines. Nodes
+// read `module_version` and `protocol` here before they trust the rest of the conversation.
+#include <cstdio>
+
+#include "module.h"
+
+namespace locus {
+
+namespace {
+
+std::string Join(const std::vector<std::pair<const char*, uint64_t>>& counts) {
+  std::string text;
+  for (const auto& [name, count] : counts)
+    text += (text.empty() ? "" : ",") + std::string(name) + "=" + std::to_string(count);
+  return text;
+}
+
+std::string Decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", value);
+  return text;
+}
+
+/// Calls `field(name, value)` for each line.
+template <typename Field>
+void ForEachField(Field&& field) {
+  Module& module = TheModule();
+  const ServiceThread::State state = module.service.state();
+  const CallCounters calls = module.stats.totals();
+  size_t bundle_bytes = 0;
+  for (const auto& [name, versions] : module.registry.functions()) {
+    for (const Deployment& deployment : versions) bundle_bytes += deployment.image->bundle.size();
+  }
+  const auto number = [&](const char* name, auto value) { field(name, std::to_string(value)); };
+
+  field("module_version", kModuleVersion);
+  number("protocol", kProtocol);
+  field("enabled", module.settings.enabled != 0 ? "yes" : "no");
+  number("functions", module.registry.functions().size());
+  number("bundle_bytes", bundle_bytes);
+
+  const Failure disabled = CheckEnabled();
+  field("hosts_obstacle", OneLine(disabled.message));
+  number("hosts", state.hosts.size());
+  for (size_t i = 0; i < state.hosts.size(); i++) {
+    const Supervisor::HostState& host = state.hosts[i];
+    const std::string name = "host" + std::to_string(i);
+    field(name.c_str(), "pid=" + std::to_string(host.pid) + ",state=" + host.state + ",isolates=" +
+                            std::to_string(host.isolates) + ",in_flight=" + std::to_string(host.in_flight) +
+                            ",restarts=" + std::to_string(host.restarts));
+    field((name + "_last_end").c_str(), OneLine(host.last_end));
+  }
+
+  number("calls_in_flight", state.in_flight);
+  number("calls_queued", state.queued);
+  number("calls", calls.calls);
+  number("calls_failed", calls.errors());
+  field("calls_failed_by_code", Join(calls.errors_by_code()));
+
+  const KeyspaceCounters& keyspace = state.keyspace;
+  number("rounds", keyspace.rounds);
+  number("operations", keyspace.operations);
+  number("operations_refused", keyspace.refused);
+  number("writes_paused", keyspace.paused_writes);
+  number("lock_holds", keyspace.holds);
+  number("lock_holds_of_main_thread", keyspace.main_holds);
+  number("lock_us", keyspace.lock_ns / 1000);
+  number("lock_hold_max_us", keyspace.hold_max_ns / 1000);
+  field("lock_share", Decimal(state.lock_share));
+}
+
+}  // namespace
+
+int CommandInfo(RedisModuleCtx* context, RedisModuleString**, int argc) {
+  if (argc != 1) return redis::WrongArity(context);
+  std::string text = "# locus\r\n";
+  ForEachField([&](const char* name, const std::string& value) {
+    text.append(name).append(":").append(value).append("\r\n");
+  });
+  return ReplyText(context, text);
+}
+
+void WriteInfoSection(RedisModuleInfoCtx* info, int for_crash_report) {
+  // A crash may have happened with one of our locks held.
+  if (for_crash_report != 0) return;
+  if (redis::InfoAddSection(info, "") != redis::kOk) return;
+  ForEachField([&](const char* name, const std::string& value) {
+    redis::InfoAddFieldCString(info, name, value.c_str());
+  });
+}
+
+}  // namespace locus

@@ -1,0 +1,55 @@
+// What the calls of each function used and how they ended, since the module was loaded: LOCUS.FUNCTION STATS
+// and the counters of LOCUS.INFO. Counted on the main thread (admission) and the service thread (outcomes).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "supervisor.h"
+
+namespace locus {
+
+struct CallCounters {
+  uint64_t calls = 0;
+  uint64_t in_flight = 0;
+  std::array<uint64_t, static_cast<size_t>(Code::kCount)> outcomes = {};
+  UsageWire isolate = {};
+  int64_t wall_ns = 0;
+  int64_t queue_ns = 0;
+  int64_t lock_ns = 0;
+
+  void Admit();
+  void End(Code code, const Usage& usage);
+  uint64_t errors() const;
+  /// `CODE:count` for each error that occurred.
+  std::vector<std::pair<const char*, uint64_t>> errors_by_code() const;
+};
+
+class FunctionStats {
+ public:
+  void Admit(const std::string& name);
+  /// Adds to a function only while it is deployed; to the totals always.
+  void End(const std::string& name, Code code, const Usage& usage);
+  /// The function is no longer deployed.
+  void Forget(std::string_view name);
+
+  CallCounters totals() const;
+  /// JSON; all zero for a function that was never called.
+  std::string Json(std::string_view name) const;
+
+ private:
+  mutable std::mutex mutex_;
+  CallCounters totals_;
+  std::map<std::string, CallCounters, std::less<>> functions_;
+};
+
+/// A usage as runtime/profile/sample.ts has it.
+std::string UsageJson(const Usage& usage);
+
+}  // namespace locus

@@ -1,0 +1,42 @@
+// Redis' main thread as the keyspace service sees it: when it finishes a pass of its event loop, and how much
+// work that pass was. And a way to have a pass happen when it sleeps. One per process: Redis' callbacks carry
+// no state.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "redis_api.h"
+#include "shared_memory.h"
+
+namespace locus {
+
+class MainLoop {
+ public:
+  /// `on_pass(work_ns)`: on the main thread with the global lock, near the end of each pass in which `watch`
+  /// holds, before what the pass wrote goes to the AOF, to replicas and to clients.
+  bool Start(RedisModuleCtx* context, std::function<void(int64_t work_ns)> on_pass);
+
+  /// From any thread: passes are of interest for a while from now. Otherwise they cost the main thread
+  /// nothing but two calls of an empty hook.
+  void Watch(int64_t now) { watched_until_ns_.store(now + kWatchNs, std::memory_order_relaxed); }
+  /// From any thread: has a pass happen, soon, even if no client wants anything, and watches it.
+  void RequestPass();
+
+ private:
+  static constexpr int64_t kWatchNs = 100'000'000;
+
+  static void OnEvent(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void*);
+  static void OnRequest(int fd, void*, int mask);
+  void OnPass();
+
+  std::function<void(int64_t)> on_pass_;
+  Descriptor request_;
+  std::atomic<bool> requested_{false};
+  std::atomic<int64_t> watched_until_ns_{0};
+  /// The main thread's CPU time at the end of the pass before; 0 when that was not watched.
+  int64_t cpu_ns_ = 0;
+};
+
+}  // namespace locus

@@ -1,0 +1,136 @@
+// Where Redis finds the module: OnLoad reads the settings, registers the commands of one table, and starts
+// the service thread. What each command does is in its own file.
+#include "module.h"
+
+#include <string>
+
+namespace locus {
+
+namespace {
+
+struct CommandRow {
+  const char* name;
+  /// A subcommand of `name`; null for a command of its own, or for a container.
+  const char* subcommand;
+  redis::CommandHandler handler;  ///< null: a container of subcommands
+  const char* flags;
+  /// As Redis counts it: with the names, -n for n or more.
+  int arity;
+  /// Position of `numkeys`, which the keys follow; 0: no keys.
+  int numkeys_at;
+  const char* summary;
+};
+
+/// Each is an ACL right of its own (`+locus.call`, `+locus.function|list`). `write` makes Redis refuse a
+/// command on a replica and hold it back while clients are paused; LOCUS.CALL is none, so that functions may
+/// read on replicas: each operation is checked by itself.
+constexpr CommandRow kCommands[] = {
+    {"locus.call", nullptr, CommandCall, "blocking no-mandatory-keys", -3, 2,
+     "Runs a function next to the data and replies its result as JSON"},
+    {"locus.node", nullptr, nullptr, "", -2, 0, "What compute nodes ask of the storage side"},
+    {"locus.node", "run", CommandNodeRun, "blocking no-mandatory-keys", -7, 4,
+     "Runs a function in a given version; replies outcome, version, usage, logs and result"},
+    {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "Cancels a run of the same user by its id"},
+    {"locus.function", nullptr, nullptr, "", -2, 0, "The registry of functions"},
+    {"locus.function", "load", CommandFunctionLoad, "write deny-oom", -3, 0,
+     "Checks a bundle and deploys its function; replies name and version"},
+    {"locus.function", "list", CommandFunctionList, "readonly", 2, 0,
+     "Replies name, version and description of each function"},
+    {"locus.function", "dump", CommandFunctionDump, "readonly", -3, 0, "Replies name, version and bundle"},
+    {"locus.function", "delete", CommandFunctionDelete, "write", 3, 0, "Removes a function"},
+    {"locus.function", "stats", CommandFunctionStats, "readonly", -2, 0,
+     "Replies what the calls of each function used and how they ended"},
+    {"locus.config", nullptr, nullptr, "", -2, 0, "The module's settings"},
+    {"locus.config", "get", CommandConfigGet, "admin allow-loading allow-stale", 3, 0,
+     "Replies the settings that match a pattern"},
+    {"locus.config", "set", CommandConfigSet, "admin allow-stale", 4, 0, "Changes a setting"},
+    {"locus.info", nullptr, CommandInfo, "fast allow-loading allow-stale", 1, 0,
+     "Replies the state of the module, its hosts and its counters"},
+};
+
+/// Keys by `numkeys`: how a cluster routes the call, and what a user must have some right to. Which right
+/// each operation needs is checked when it runs.
+RedisModuleCommand* Register(RedisModuleCtx* context, const CommandRow& row) {
+  if (row.subcommand == nullptr) {
+    if (redis::CreateCommand(context, row.name, row.handler, row.flags, 0, 0, 0) != redis::kOk)
+      return nullptr;
+    return redis::GetCommand(context, row.name);
+  }
+  RedisModuleCommand* parent = redis::GetCommand(context, row.name);
+  if (parent == nullptr ||
+      redis::CreateSubcommand(parent, row.subcommand, row.handler, row.flags, 0, 0, 0) != redis::kOk)
+    return nullptr;
+  return redis::GetCommand(context, (std::string(row.name) + "|" + row.subcommand).c_str());
+}
+
+bool RegisterCommand(RedisModuleCtx* context, const CommandRow& row) {
+  RedisModuleCommand* command = Register(context, row);
+  if (command == nullptr) return false;
+  redis::KeySpec specs[2] = {};
+  specs[0].flags = redis::kKeySpecReadWrite;
+  specs[0].begin_search = redis::kBeginSearchIndex;
+  specs[0].begin.index.position = row.numkeys_at;
+  specs[0].find_keys = redis::kFindKeysCounted;
+  specs[0].find.counted = {0, 1, 1};
+  redis::CommandInfo info;
+  info.summary = row.summary;
+  info.since = kModuleVersion;
+  info.arity = row.arity;
+  if (row.numkeys_at != 0) info.key_specs = specs;
+  return redis::SetCommandInfo(command, &info) == redis::kOk;
+}
+
+void OnShutdown(RedisModuleCtx*, redis::ServerEvent, uint64_t, void*) {
+  TheModule().service.Stop();
+}
+
+bool Refuse(RedisModuleCtx* context, const std::string& why) {
+  redis::Log(context, "warning", "locus is not loaded: %s", why.c_str());
+  return false;
+}
+
+bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  Module& module = TheModule();
+  if (const Failure failure = module.settings.ReadArguments(argv, argc))
+    return Refuse(context, failure.message);
+  for (const CommandRow& row : kCommands) {
+    if (!RegisterCommand(context, row))
+      return Refuse(context, std::string("Redis takes no command ") + row.name);
+  }
+  if (!RegisterPersistence(context) || redis::RegisterInfoFunc(context, WriteInfoSection) != redis::kOk ||
+      redis::SubscribeToServerEvent(context, redis::kShutdown, OnShutdown) != redis::kOk)
+    return Refuse(context, "Redis takes no data type, INFO section or event of a module");
+  const auto on_log = [&module](std::string_view source, std::string_view text) {
+    module.log.Write(source, text);
+  };
+  if (!module.service.Start(context, module.settings, on_log))
+    return Refuse(context, "no eventfd, or no place for one in Redis' event loop");
+  const Failure obstacle = CheckEnabled();
+  if (obstacle) redis::Log(context, "warning", "%s", obstacle.message.c_str());
+  return true;
+}
+
+}  // namespace
+
+Module& TheModule() {
+  static Module* const module = new Module;
+  return *module;
+}
+
+}  // namespace locus
+
+extern "C" __attribute__((visibility("default"))) int RedisModule_OnLoad(RedisModuleCtx* context,
+                                                                         RedisModuleString** argv, int argc) {
+  using namespace locus;
+  // Without SetModuleAttribs there is no context to log with: Redis then says that the module failed.
+  const std::string missing = redis::LoadRedisApi(context);
+  if (!missing.empty()) {
+    if (redis::Log != nullptr)
+      redis::Log(context, "warning", "locus needs Redis 7.0 or newer, or Valkey: this server has no %s",
+                 missing.c_str());
+    return 1;
+  }
+  if (redis::IsModuleNameBusy(kModuleName) != 0) return 1;
+  redis::SetModuleAttribs(context, kModuleName, kModuleVersionNumber, redis::kApiVersion);
+  return Load(context, argv, argc) ? redis::kOk : 1;
+}

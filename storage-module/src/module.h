@@ -1,0 +1,55 @@
+// What the module holds while Redis runs, in one place. Redis' callbacks carry no state of ours, so they find
+// it here.
+#pragma once
+
+#include "calls.h"
+#include "function_stats.h"
+#include "log_lines.h"
+#include "registry.h"
+#include "service_thread.h"
+#include "settings.h"
+
+namespace locus {
+
+constexpr char kModuleName[] = "locus";
+/// Of this release, as LOCUS.INFO tells it; the number is for Redis.
+constexpr char kModuleVersion[] = "0.1.0";
+constexpr int kModuleVersionNumber = 100;
+/// Of the conversation with nodes: raised when a command's arguments or replies change their meaning.
+constexpr int kProtocol = 1;
+
+struct Module {
+  Settings settings = Settings::Defaults();
+  Registry registry;
+  FunctionStats stats;
+  LogLines log;
+  ServiceThread service;
+  Calls calls{&service, &stats};
+};
+
+/// Never destroyed: the service thread outlives `main`.
+Module& TheModule();
+
+/// Why functions cannot run here at all; no failure if they can.
+Failure CheckEnabled();
+
+// The commands, one file each (command_*.cc).
+int CommandCall(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandConfigGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandConfigSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionDelete(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionDump(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionList(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionLoad(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
+
+/// The section `locus` in Redis' own INFO.
+void WriteInfoSection(RedisModuleInfoCtx*, int for_crash_report);
+
+/// Keeps the registry in the RDB (registry_persistence.cc). False when Redis refuses.
+bool RegisterPersistence(RedisModuleCtx*);
+
+}  // namespace locus

@@ -1,0 +1,150 @@
+#include "operation_runner.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "reply.h"
+
+namespace locus {
+
+namespace {
+
+/// `!` replicate, `S` refuse what scripts may not do and writes on a replica, `C` as the context's user, `M`
+/// refuse when out of memory, `E` errors as replies, `3` RESP3.
+#define LOCUS_CALL_FLAGS "!SCME3"
+
+/// Strings longer than this are `raw` already: reading them in place does not re-encode them.
+constexpr size_t kEmbeddedStringBytesMax = 44;
+
+/// The I-th of the words that a call with `b` (buffer and length) arguments is made of; what is beyond the
+/// command's arguments is passed and never read.
+template <size_t I>
+auto Word(std::span<const std::string_view> arguments) {
+  const std::string_view argument = I / 2 < arguments.size() ? arguments[I / 2] : std::string_view();
+  if constexpr (I % 2 == 0) {
+    return argument.data();
+  } else {
+    return argument.size();
+  }
+}
+
+/// A variadic call whose number of arguments is known only now: the format says how many of `kArguments`
+/// count. Arguments go as buffers, of which Redis makes strings of its own: one that is shared with us it
+/// would store as it is, and not as the integer that it may be.
+template <size_t kArguments, size_t... I>
+RedisModuleCallReply* CallWithBuffers(RedisModuleCtx* context, const char* name,
+                                      std::span<const std::string_view> arguments,
+                                      std::index_sequence<I...>) {
+  static constexpr auto kFormat = [] {
+    std::array<char, sizeof LOCUS_CALL_FLAGS + kArguments> format{};
+    std::ranges::copy(std::string_view(LOCUS_CALL_FLAGS), format.begin());
+    std::fill_n(format.begin() + sizeof LOCUS_CALL_FLAGS - 1, kArguments, 'b');
+    return format;
+  }();
+  auto format = kFormat;
+  format[sizeof LOCUS_CALL_FLAGS - 1 + arguments.size()] = '\0';
+  return redis::Call(context, name, format.data(), Word<I>(arguments)...);
+}
+
+template <size_t kArguments>
+RedisModuleCallReply* CallWithBuffers(RedisModuleCtx* context, const char* name,
+                                      std::span<const std::string_view> arguments) {
+  return CallWithBuffers<kArguments>(context, name, arguments, std::make_index_sequence<2 * kArguments>());
+}
+
+/// For commands longer than any that a string's encoding depends on, MSET of more than 32 keys excepted.
+RedisModuleCallReply* CallWithStrings(RedisModuleCtx* context, const char* name,
+                                      std::span<const std::string_view> arguments) {
+  std::vector<RedisModuleString*> strings;
+  strings.reserve(arguments.size());
+  for (const std::string_view argument : arguments)
+    strings.push_back(redis::CreateString(nullptr, argument.data(), argument.size()));
+  RedisModuleCallReply* reply =
+      redis::Call(context, name, LOCUS_CALL_FLAGS "v", strings.data(), strings.size());
+  for (RedisModuleString* string : strings) redis::FreeString(nullptr, string);
+  return reply;
+}
+
+RedisModuleCallReply* CallCommand(RedisModuleCtx* context, const char* name,
+                                  std::span<const std::string_view> arguments) {
+  if (arguments.size() <= 2) return CallWithBuffers<2>(context, name, arguments);
+  if (arguments.size() <= 8) return CallWithBuffers<8>(context, name, arguments);
+  if (arguments.size() <= 64) return CallWithBuffers<64>(context, name, arguments);
+  return CallWithStrings(context, name, arguments);
+}
+
+std::string DisplayName(const CommandRule& rule) {
+  return std::string(rule.name);
+}
+
+/// What Redis 7.0 says to a module in words of its own, as it says it to a client: a function sees the same
+/// error on both sides.
+bool AppendClientsDenial(const CommandRule& rule, std::string_view text, std::string* replies) {
+  if (!text.starts_with("-ERR acl verification failed")) return false;
+  std::string message = "this user has no permissions to ";
+  if (text.find("keys") != text.npos) {
+    message += "access one of the keys used as arguments";
+  } else if (text.find("channel") != text.npos) {
+    message += "access one of the channels used as arguments";
+  } else {
+    message += "run the '" + DisplayName(rule) + "' command";
+  }
+  AppendErrorReply(replies, Code::PERMISSION_DENIED, message);
+  return true;
+}
+
+}  // namespace
+
+void AppendErrorReply(std::string* replies, Code code, std::string_view message) {
+  replies->append("-").append(CodeRedisPrefix(code)).append(" ").append(OneLine(message)).append("\r\n");
+}
+
+OperationRunner::OperationRunner(RedisModuleCtx* context)
+    : context_(redis::GetDetachedThreadSafeContext(context)),
+      get_name_(redis::CreateString(nullptr, "get", 3)) {}
+
+void OperationRunner::Become(const Caller& caller) {
+  if (caller_ == &caller) return;
+  if (caller_ == nullptr || caller_->user != caller.user) {
+    Leave();
+    RedisModuleString* name = redis::CreateString(nullptr, caller.user.data(), caller.user.size());
+    user_ = redis::GetModuleUserFromUserName(name);
+    redis::FreeString(nullptr, name);
+    redis::SetContextUser(context_, user_);
+  }
+  if (caller_ == nullptr || caller_->db != caller.db) redis::SelectDb(context_, caller.db);
+  caller_ = &caller;
+}
+
+void OperationRunner::Leave() {
+  redis::SetContextUser(context_, nullptr);
+  if (user_ != nullptr) redis::FreeModuleUser(user_);
+  user_ = nullptr;
+  caller_ = nullptr;
+}
+
+void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_view> words,
+                          std::string* replies) {
+  if (user_ == nullptr) {
+    AppendErrorReply(replies, Code::PERMISSION_DENIED,
+                     "the user " + Shown(caller_->user) + ", for whom this function runs, is no more");
+    return;
+  }
+  // A container's row is named container|subcommand; its subcommand is an argument.
+  const std::string name(
+      rule.name.substr(0, rule.container_bytes != 0 ? rule.container_bytes : rule.name.size()));
+  errno = 0;
+  RedisModuleCallReply* reply = CallCommand(context_, name.c_str(), words.subspan(1));
+  const int error = errno;
+  if (reply == nullptr) {
+    AppendErrorReply(replies, Code::INTERNAL, "Redis took no call of " + name + ": " + std::to_string(error));
+    return;
+  }
+  size_t bytes = 0;
+  const char* proto = redis::CallReplyProto(reply, &bytes);
+  const std::string_view text(proto, bytes);
+  if (error != EACCES || !AppendClientsDenial(rule, text, replies)) replies->append(text);
+  redis::FreeCallReply(reply);
+}
+
+}  // namespace locus

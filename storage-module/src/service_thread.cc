@@ -1,0 +1,215 @@
+#include "service_thread.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace locus {
+
+namespace {
+
+/// While there is work all the time, deadlines and deaths are looked at this often.
+constexpr int64_t kPollEveryNs = 1'000'000;
+/// Rounds that wait for the main thread's pass: it was asked for one, so this is only a second line.
+constexpr int64_t kRunnableSleepNs = 1'000'000;
+constexpr int64_t kShareWindowNs = 1'000'000'000;
+
+}  // namespace
+
+// ---- The main thread's side
+
+bool ServiceThread::Start(RedisModuleCtx* context, const Settings& settings, OnLog on_log) {
+  on_log_ = std::move(on_log);
+  wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.valid()) return false;
+  runner_ = std::make_unique<OperationRunner>(context);
+  if (!main_loop_.Start(context, [this](int64_t work_ns) { OnMainPass(work_ns); })) return false;
+  Apply(settings);
+  // Never joined: it lives as long as Redis does, since a module with data cannot be unloaded.
+  std::thread([this] { Run(); }).detach();
+  return true;
+}
+
+void ServiceThread::Apply(const Settings& settings) {
+  budget_.Configure(static_cast<double>(settings.lock_share_percent) / 100, settings.quantum_us * 1000);
+  spin_ns_.store(settings.spin_us * 1000);
+  if (settings.enabled == 0) {
+    if (hosts_) Hand(nullptr);
+  } else if (!hosts_) {
+    SupervisorOptions options;
+    options.command = {settings.launcher, settings.node, settings.host, {}};
+    options.isolates_max = static_cast<uint32_t>(settings.isolates_max);
+    options.spread = static_cast<uint32_t>(settings.spread);
+    options.queue_length_max = static_cast<uint32_t>(settings.queue_max);
+    options.operation_rings = true;
+    options.on_log = on_log_;
+    Hand(std::make_shared<Hosts>(std::move(options), runner_.get(), &counters_));
+  }
+}
+
+void ServiceThread::Stop() {
+  if (hosts_) Hand(nullptr);
+}
+
+void ServiceThread::Hand(std::shared_ptr<Hosts> hosts) {
+  hosts_ = hosts;
+  {
+    const std::lock_guard lock(wanted_mutex_);
+    wanted_ = std::move(hosts);
+    changed_.store(true);
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
+}
+
+bool ServiceThread::Check(std::string bundle, std::function<void(CheckResult&&)> done) {
+  if (!hosts_) return false;
+  hosts_->supervisor.Check(std::move(bundle), std::move(done));
+  return true;
+}
+
+ServiceThread::State ServiceThread::state() {
+  State state;
+  if (hosts_) {
+    state.hosts = hosts_->supervisor.host_states();
+    state.in_flight = hosts_->supervisor.in_flight();
+    state.queued = hosts_->supervisor.queued();
+  }
+  state.keyspace = counters_;
+  state.lock_share = NowNs() - window_started_ns_ < 2 * kShareWindowNs ? lock_share_ : 0;
+  return state;
+}
+
+void ServiceThread::OnMainPass(int64_t work_ns) {
+  budget_.OnPass(work_ns);
+  may_serve_.store(budget_.available_ns() > 0, std::memory_order_relaxed);
+  if (!hosts_ || !hosts_->keyspace.runnable()) return;
+  // The service thread has it only for moments, and then it is at work itself.
+  KeyspaceService& keyspace = hosts_->keyspace;
+  const std::unique_lock serving(keyspace.serving(), std::try_to_lock);
+  if (!serving) return;
+  counters_.main_holds++;
+  Account(keyspace.Serve(budget_.available_ns()).held_ns);
+  keyspace.RingBells();
+}
+
+// ---- Both, with the global lock
+
+void ServiceThread::Account(int64_t held_ns) {
+  budget_.Spend(held_ns);
+  may_serve_.store(budget_.available_ns() > 0, std::memory_order_relaxed);
+  const int64_t now = NowNs();
+  main_loop_.Watch(now);
+  window_lock_ns_ += held_ns;
+  if (now - window_started_ns_ < kShareWindowNs) return;
+  lock_share_ = static_cast<double>(window_lock_ns_) / static_cast<double>(now - window_started_ns_);
+  window_lock_ns_ = 0;
+  window_started_ns_ = now;
+}
+
+// ---- The service thread's side
+
+void ServiceThread::Run() {
+  pthread_setname_np(pthread_self(), "locus");
+  for (;;) {
+    const std::shared_ptr<Hosts> hosts = Wanted();
+    if (!hosts) {
+      pollfd wake = {wake_.get(), POLLIN, 0};
+      poll(&wake, 1, -1);
+      continue;
+    }
+    while (Wanted() == hosts) RunHosts(*hosts);
+    hosts->supervisor.Close(Code::SIDE_UNAVAILABLE,
+                            "locus was switched off in this Redis, or Redis goes down");
+  }
+}
+
+// What was handed over last; a change from now on shows in `changed_`.
+std::shared_ptr<ServiceThread::Hosts> ServiceThread::Wanted() {
+  const std::lock_guard lock(wanted_mutex_);
+  changed_.store(false);
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t bytes = read(wake_.get(), &count, sizeof count);
+  return wanted_;
+}
+
+void ServiceThread::RunHosts(Hosts& hosts) {
+  int64_t worked_ns = NowNs();
+  while (!changed_.load(std::memory_order_relaxed)) {
+    const int64_t now = NowNs();
+    if (Step(hosts, now)) {
+      worked_ns = now;
+    } else if (hosts.supervisor.busy() && now - worked_ns < spin_ns_.load(std::memory_order_relaxed)) {
+      Relax();
+    } else {
+      Sleep(hosts);
+      worked_ns = NowNs();
+    }
+  }
+}
+
+bool ServiceThread::Step(Hosts& hosts, int64_t now) {
+  bool worked = false;
+  const bool poll = hosts.supervisor.HasReadyOutcomes() || now >= poll_due_ns_;
+  if (poll || hosts.supervisor.HasReadyOperations()) {
+    const std::lock_guard serving(hosts.keyspace.serving());
+    if (poll) {
+      worked |= hosts.supervisor.Poll();
+      poll_due_ns_ = now + kPollEveryNs;
+    }
+    worked |= hosts.keyspace.Collect(now);
+  }
+  if (hosts.keyspace.runnable()) worked |= TryServe(hosts.keyspace);
+  return worked;
+}
+
+bool ServiceThread::TryServe(KeyspaceService& keyspace) {
+  if (!may_serve_.load(std::memory_order_relaxed)) {
+    main_loop_.RequestPass();
+    return false;
+  }
+  // Taken: the main thread is awake, and serves at the end of its pass.
+  if (redis::ThreadSafeContextTryLock(runner_->context()) != redis::kOk) return false;
+  const std::lock_guard serving(keyspace.serving());
+  KeyspaceService::Served served;
+  const int64_t hold_ns = budget_.available_ns();
+  if (hold_ns > 0) {
+    served = keyspace.Serve(hold_ns);
+    Account(served.held_ns);
+  }
+  const bool low = budget_.runs_low();
+  redis::ThreadSafeContextUnlock(runner_->context());
+  keyspace.RingBells();
+  if (served.wrote || low) main_loop_.RequestPass();
+  return hold_ns > 0;
+}
+
+void ServiceThread::Sleep(Hosts& hosts) {
+  int64_t until_ns = INT64_MAX;
+  {
+    const std::lock_guard serving(hosts.keyspace.serving());
+    until_ns = hosts.keyspace.next_retry_ns();
+  }
+  if (hosts.keyspace.runnable()) {
+    main_loop_.RequestPass();
+    until_ns = std::min(until_ns, NowNs() + kRunnableSleepNs);
+  }
+  poll_due_ns_ = 0;
+  int64_t next_ns = INT64_MAX;
+  if (!hosts.supervisor.PrepareSleep(&next_ns)) return;
+  until_ns = std::min(until_ns, next_ns);
+  timespec timeout = {};
+  if (until_ns != INT64_MAX) {
+    const int64_t left_ns = std::max<int64_t>(until_ns - NowNs(), 0);
+    timeout = {left_ns / 1'000'000'000, left_ns % 1'000'000'000};
+  }
+  pollfd waits[] = {{hosts.supervisor.descriptor(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+  ppoll(waits, 2, until_ns == INT64_MAX ? nullptr : &timeout, nullptr);
+  hosts.supervisor.CancelSleep();
+}
+
+}  // namespace locus

@@ -1,0 +1,95 @@
+// The module's one thread: it owns the supervisor of sandbox hosts, polls it, and runs the keyspace service.
+// The main thread hands it calls and, at the end of its own passes, serves rounds in its stead
+// (keyspace_service.h).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "keyspace_service.h"
+#include "lock_budget.h"
+#include "main_loop.h"
+#include "operation_runner.h"
+#include "settings.h"
+#include "supervisor.h"
+
+namespace locus {
+
+class ServiceThread {
+ public:
+  using OnLog = std::function<void(std::string_view source, std::string_view text)>;
+
+  /// What LOCUS.INFO shows of it.
+  struct State {
+    std::vector<Supervisor::HostState> hosts;
+    uint32_t in_flight = 0;
+    uint32_t queued = 0;
+    KeyspaceCounters keyspace;
+    double lock_share = 0;  ///< of the last second
+  };
+
+  // On the main thread:
+
+  /// Starts the thread. False when the machine refuses what it needs.
+  bool Start(RedisModuleCtx* context, const Settings& settings, OnLog on_log);
+  /// Takes over what can change while it runs; `enabled` starts or ends the hosts.
+  void Apply(const Settings& settings);
+  /// Redis goes down: the hosts end, nothing is served any more.
+  void Stop();
+
+  /// 0 when the queue is full, or no host may run.
+  uint64_t Submit(Call&& call) { return hosts_ ? hosts_->supervisor.Submit(std::move(call)) : 0; }
+  bool Cancel(uint64_t id) { return hosts_ && hosts_->supervisor.Cancel(id); }
+  /// Has a host read the bundle; `done` is called on the service thread. False when no host may run.
+  bool Check(std::string bundle, std::function<void(CheckResult&&)> done);
+  State state();
+
+ private:
+  /// What exists while functions may run here. The main thread and the service thread each hold it; who lets
+  /// go last destroys it.
+  struct Hosts {
+    Hosts(SupervisorOptions options, OperationRunner* runner, KeyspaceCounters* counters)
+        : supervisor(std::move(options)), keyspace(&supervisor, runner, counters) {}
+    Supervisor supervisor;
+    KeyspaceService keyspace;
+  };
+
+  void OnMainPass(int64_t work_ns);
+  void Account(int64_t held_ns);
+  void Hand(std::shared_ptr<Hosts> hosts);
+
+  void Run();
+  std::shared_ptr<Hosts> Wanted();
+  void RunHosts(Hosts& hosts);
+  bool Step(Hosts& hosts, int64_t now);
+  bool TryServe(KeyspaceService& keyspace);
+  void Sleep(Hosts& hosts);
+
+  OnLog on_log_;
+  MainLoop main_loop_;
+  std::unique_ptr<OperationRunner> runner_;
+  /// The main thread's.
+  std::shared_ptr<Hosts> hosts_;
+  // With the global lock:
+  LockBudget budget_{0.5, 0};
+  KeyspaceCounters counters_;
+  int64_t window_started_ns_ = 0;
+  int64_t window_lock_ns_ = 0;
+  double lock_share_ = 0;
+  // Between the threads:
+  Descriptor wake_;
+  std::mutex wanted_mutex_;
+  std::shared_ptr<Hosts> wanted_;  ///< what the service thread should run
+  std::atomic<bool> changed_{false};
+  std::atomic<bool> may_serve_{true};
+  std::atomic<int64_t> spin_ns_{0};
+  // The service thread's:
+  int64_t poll_due_ns_ = 0;
+};
+
+}  // namespace locus

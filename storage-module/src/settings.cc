@@ -1,0 +1,149 @@
+#include "settings.h"
+
+#include <dlfcn.h>
+#include <fnmatch.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+
+#include "lane.h"
+
+namespace locus {
+
+namespace {
+
+struct NumberSetting {
+  const char* name;
+  int64_t Settings::*value;
+  int64_t min;
+  int64_t max;
+  bool at_load_only;
+};
+
+constexpr NumberSetting kNumbers[] = {
+    {"isolates-max", &Settings::isolates_max, 1, kLanesMax - 1, true},
+    {"spread", &Settings::spread, 1, kLanesMax - 1, true},
+    {"queue-max", &Settings::queue_max, 0, 65'536, true},
+    {"lock-share-percent", &Settings::lock_share_percent, 1, 90, false},
+    {"quantum-us", &Settings::quantum_us, 10, 10'000, false},
+    {"spin-us", &Settings::spin_us, 0, 1'000, false},
+};
+
+struct PathSetting {
+  const char* name;
+  std::string Settings::*value;
+};
+
+/// At load only: whoever may set them decides what the server executes.
+constexpr PathSetting kPaths[] = {
+    {"launcher", &Settings::launcher},
+    {"node", &Settings::node},
+    {"host", &Settings::host},
+};
+
+constexpr char kEnabled[] = "enabled";
+
+bool SameName(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+Failure Invalid(std::string message) {
+  return {Code::CONFIG_INVALID, std::move(message)};
+}
+
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+/// The package that this library belongs to: it lies in a folder (build/) of the package's.
+std::string PackageDirectory() {
+  Dl_info info = {};
+  if (dladdr(reinterpret_cast<void*>(&PackageDirectory), &info) == 0 || info.dli_fname == nullptr) return ".";
+  return DirectoryOf(DirectoryOf(info.dli_fname));
+}
+
+}  // namespace
+
+Settings Settings::Defaults() {
+  Settings settings;
+  const std::string package = PackageDirectory();
+  settings.launcher = package + "/build/launcher";
+  settings.node = package + "/node_modules/.bin/node";
+  // A checkout runs the TypeScript itself, a package its stripped JavaScript.
+  settings.host = package + "/runtime/sandbox/main-host.ts";
+  if (access(settings.host.c_str(), R_OK) != 0) settings.host = package + "/runtime/sandbox/main-host.js";
+  const int64_t cores = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  settings.spread = std::clamp<int64_t>(cores, 1, settings.isolates_max);
+  if (cores == 1) settings.spin_us = 0;
+  return settings;
+}
+
+Failure Settings::ReadArguments(RedisModuleString** argv, int argc) {
+  if (argc % 2 != 0) return Invalid("the module's arguments must be names and values in turn");
+  Failure all;
+  for (int i = 0; i < argc; i += 2) {
+    const Failure failure = Assign(TextOf(argv[i]), TextOf(argv[i + 1]), /*at_load=*/true);
+    if (!failure) continue;
+    all.code = failure.code;
+    all.message += (all.message.empty() ? "" : "; ") + failure.message;
+  }
+  return all;
+}
+
+Failure Settings::Set(std::string_view name, std::string_view value) {
+  return Assign(name, value, /*at_load=*/false);
+}
+
+Failure Settings::Assign(std::string_view name, std::string_view value, bool at_load) {
+  for (const NumberSetting& setting : kNumbers) {
+    if (!SameName(name, setting.name)) continue;
+    if (setting.at_load_only && !at_load)
+      return Invalid(std::string(setting.name) + " is fixed while Redis runs: set it after loadmodule");
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size() || number < setting.min ||
+        number > setting.max)
+      return Invalid(std::string(setting.name) + " is " + Shown(value) + ", must be a whole number from " +
+                     std::to_string(setting.min) + " to " + std::to_string(setting.max));
+    this->*setting.value = number;
+    return {};
+  }
+  for (const PathSetting& setting : kPaths) {
+    if (!SameName(name, setting.name)) continue;
+    if (!at_load)
+      return Invalid(std::string(setting.name) + " is fixed while Redis runs: set it after loadmodule");
+    this->*setting.value = value;
+    return {};
+  }
+  if (SameName(name, kEnabled)) {
+    if (!SameName(value, "yes") && !SameName(value, "no"))
+      return Invalid("enabled is " + Shown(value) + ", must be yes or no");
+    enabled = SameName(value, "yes") ? 1 : 0;
+    return {};
+  }
+  return Invalid("there is no setting " + Shown(name) + "; LOCUS.CONFIG GET * shows all");
+}
+
+std::vector<std::pair<std::string, std::string>> Settings::Match(const std::string& pattern) const {
+  std::vector<std::pair<std::string, std::string>> matches;
+  const auto offer = [&](const char* name, std::string value) {
+    if (fnmatch(pattern.c_str(), name, FNM_CASEFOLD) == 0) matches.emplace_back(name, std::move(value));
+  };
+  offer(kEnabled, enabled != 0 ? "yes" : "no");
+  for (const NumberSetting& setting : kNumbers) offer(setting.name, std::to_string(this->*setting.value));
+  for (const PathSetting& setting : kPaths) offer(setting.name, this->*setting.value);
+  return matches;
+}
+
+std::string Settings::MissingFile() const {
+  for (const std::string* path : {&launcher, &node}) {
+    if (access(path->c_str(), X_OK) != 0) return *path + " is missing or may not be executed";
+  }
+  return access(host.c_str(), R_OK) == 0 ? "" : host + " is missing or may not be read";
+}
+
+}  // namespace locus

@@ -1,0 +1,52 @@
+// The module's settings: one table with ranges, read from the module's arguments at load and, where that
+// makes sense, changed with LOCUS.CONFIG SET. What runs takes its values from here (`Module::ApplySettings`).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "redis_api.h"
+#include "reply.h"
+
+namespace locus {
+
+struct Settings {
+  /// Where the parts of a sandbox host are. By default beside locus.so: it lies in build/ of the package.
+  std::string launcher;
+  std::string node;
+  std::string host;
+  /// 1: functions run here. 0: LOCUS.CALL is refused and no sandbox host runs; the registry stays.
+  int64_t enabled = 1;
+  /// Isolates, at most.
+  int64_t isolates_max = 16;
+  /// Isolates of one function that are worth starting. By default the cores.
+  int64_t spread = 2;
+  /// Invocations that wait for an isolate, at most.
+  int64_t queue_max = 1024;
+  /// Of the global lock while clients wait, percent.
+  int64_t lock_share_percent = 30;
+  /// Lock time between two passes of the main thread, µs.
+  int64_t quantum_us = 200;
+  /// How long the service thread looks for work before it sleeps, µs. By default 0 on one core.
+  int64_t spin_us = 50;
+
+  /// With the defaults of this machine.
+  static Settings Defaults();
+  /// `name value` in turn, as after `loadmodule`.
+  Failure ReadArguments(RedisModuleString** argv, int argc);
+  /// Changes one while Redis runs.
+  Failure Set(std::string_view name, std::string_view value);
+  /// Those whose names match the pattern (as in CONFIG GET), with their values.
+  std::vector<std::pair<std::string, std::string>> Match(const std::string& pattern) const;
+  /// What stands in the way of starting a sandbox host; empty if nothing does.
+  std::string MissingFile() const;
+
+ private:
+  Failure Assign(std::string_view name, std::string_view value, bool at_load);
+};
+
+}  // namespace locus
