@@ -53,7 +53,10 @@ export type GuestRun = (invocation: Invocation<never>) => unknown;
 let functions = 0;
 
 /** A bundle of one function. `before` is text that stands before the definition. */
-export function bundleOf(run: GuestRun, options: { readonly limits?: Partial<Limits>; readonly before?: string } = {}): string {
+export function bundleOf(
+  run: GuestRun,
+  options: { readonly limits?: Partial<Limits>; readonly before?: string } = {},
+): string {
   const name = `test-${process.pid}-${++functions}`;
   const limits = JSON.stringify(options.limits ?? {});
   const definition = `{ kind: "locus.function", name: "${name}", limits: ${limits}, run: ${run.toString()} }`;
@@ -74,10 +77,7 @@ export async function startSide(name: SideName): Promise<TestSide> {
   return name === "storage" ? await startStorageSide() : await startComputeSide(name);
 }
 
-const deployed = (
-  description: FunctionDescription,
-  outcome: (options: CallOptions) => Promise<Outcome>,
-): Deployed => ({
+const deployed = (description: FunctionDescription, outcome: (options: CallOptions) => Promise<Outcome>): Deployed => ({
   description,
   outcome: (options = {}) => outcome(options),
   result: async (options = {}) => resultOf(await outcome(options)),
@@ -141,7 +141,7 @@ async function startStorageSide(): Promise<TestSide> {
     redis,
     hostPids: async () => {
       const info = String(await redis.call("LOCUS.INFO"));
-      return [Number(/^host_pid:(\d+)/m.exec(info)?.[1] ?? 0)];
+      return [...info.matchAll(/^host\d+:pid=(\d+)/gm)].map(([, pid]) => Number(pid));
     },
     async deploy(bundle) {
       const [name] = (await redis.call("LOCUS.FUNCTION", "LOAD", bundle as string)) as [string];

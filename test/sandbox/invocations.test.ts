@@ -226,6 +226,7 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     const before = await side.hostPids();
     const hanging = outcome({ args: "hang", deadlineMs: 5_000 });
     await sleep(100);
+    expect(before.every((pid) => pid > 1)).toBe(true); // 0 would be this process' own group
     for (const pid of before) kill(pid, "SIGKILL");
     expect(errorOf(await hanging).code).toBe("SANDBOX_DIED");
     expect(await result()).toBe("well");
