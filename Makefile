@@ -37,8 +37,8 @@ $(OUT)/host.node: $(call object,$(HOST))
 $(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon)
 	$(CXX) $(LDFLAGS) -shared -o $@ $^
 
-$(OUT)/locus.so: $(call object,$(SUPERVISOR)) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
-	$(CXX) $(LDFLAGS) -shared -o $@ $^ -lcrypto
+$(OUT)/locus.so: $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
+	$(CXX) $(LDFLAGS) -shared -Wl,--no-undefined -o $@ $^ -lcrypto
 
 $(GENERATED): $(GENERATOR_SOURCES)
 	@mkdir -p $(OUT)/generated
