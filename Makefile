@@ -19,7 +19,7 @@ GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 # What both sides' supervisors are made of.
 SUPERVISOR := shared_memory ring lane codes host_process supervisor command_table
 HOST := shared_memory ring lane codes command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
-HOST := $(sort $(filter-out host_process,$(HOST)) resp)
+HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))
@@ -37,7 +37,7 @@ $(OUT)/host.node: $(call object,$(HOST))
 $(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon)
 	$(CXX) $(LDFLAGS) -shared -o $@ $^
 
-$(OUT)/locus.so: $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
+$(OUT)/locus.so: $(call object,$(SUPERVISOR) resp tls passed_descriptor) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
 	$(CXX) $(LDFLAGS) -shared -Wl,--no-undefined -o $@ $^ -lcrypto
 
 $(GENERATED): $(GENERATOR_SOURCES)
@@ -54,7 +54,7 @@ $(OUT)/guest/%.js: runtime/sandbox/%.guest.ts $(wildcard runtime/sandbox/*.guest
 
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(if $(filter host_% guest_% %_channel %_addon,$*),-isystem $(NODE_INCLUDE)) -c -o $@ $<
+	$(CXX) $(CXXFLAGS) $(if $(filter host_% guest_% %_channel %_addon tls passed_descriptor,$*),-isystem $(NODE_INCLUDE)) -c -o $@ $<
 
 $(OUT)/module/%.o: storage-module/src/%.cc $(GENERATED)
 	@mkdir -p $(@D)

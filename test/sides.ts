@@ -32,9 +32,9 @@ export interface CallOptions {
 /** A function deployed on a side. */
 export interface Deployed {
   readonly description: FunctionDescription;
-  outcome(options?: CallOptions): Promise<Outcome>;
+  readonly outcome: (options?: CallOptions) => Promise<Outcome>;
   /** Its result; throws when the outcome is an error. */
-  result(options?: CallOptions): Promise<unknown>;
+  readonly result: (options?: CallOptions) => Promise<unknown>;
 }
 
 export interface TestSide {
@@ -47,14 +47,11 @@ export interface TestSide {
   close(): Promise<void>;
 }
 
-/** Written inside a test and sent as text: it sees nothing of the test's own scope. */
-export type GuestRun = (invocation: Invocation<never>) => unknown;
-
 let functions = 0;
 
-/** A bundle of one function. `before` is text that stands before the definition. */
-export function bundleOf(
-  run: GuestRun,
+/** A bundle of one function. `run` is written inside a test and sent as text: it sees nothing of the test's own scope. `before` is text that stands before the definition. */
+export function bundleOf<Args = unknown>(
+  run: (invocation: Invocation<Args>) => unknown,
   options: { readonly limits?: Partial<Limits>; readonly before?: string } = {},
 ): string {
   const name = `test-${process.pid}-${++functions}`;

@@ -14,6 +14,7 @@
 #include "guest_loop.h"
 #include "guest_natives.h"
 #include "host.h"
+#include "passed_descriptor.h"
 #include "socket_channel.h"
 
 namespace locus {
@@ -113,11 +114,11 @@ void ServeControl() {
   }
 }
 
-/// Compute side: connected descriptors come one by one, each with the number of its connection.
+/// Compute side: connected descriptors come one by one, each with what is left to do on it.
 void ServeDescriptors(int control_socket) {
+  std::vector<char> text(kDescriptorMessageBytesMax);
   for (;;) {
-    uint32_t index = 0;
-    iovec data = {&index, sizeof index};
+    iovec data = {text.data(), text.size()};
     alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
     msghdr message = {};
     message.msg_iov = &data;
@@ -127,15 +128,17 @@ void ServeDescriptors(int control_socket) {
     const ssize_t bytes = recvmsg(control_socket, &message, MSG_CMSG_CLOEXEC);
     if (bytes == 0 || (bytes < 0 && errno != EINTR)) return;
     const cmsghdr* control = CMSG_FIRSTHDR(&message);
-    if (bytes != sizeof index || control == nullptr || control->cmsg_type != SCM_RIGHTS) continue;
+    if (bytes < 0 || control == nullptr || control->cmsg_type != SCM_RIGHTS) continue;
     int fd = -1;
     std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
-    Host::Get().connections()->Adopt(index, Descriptor(fd));
+    AdoptDescriptor(
+        Descriptor(fd), {text.data(), static_cast<size_t>(bytes)},
+        [](uint32_t index, const std::string& why) { SendControl(Control::kConnectionLost, index, why); });
   }
 }
 
-/// attach({memory, supervisorBell, controlSocket, connections, auxiliary, url}, onControl): "" or
-/// what is wrong
+/// attach({memory, supervisorBell, controlSocket, connections, auxiliary, url, authorities}, onControl): ""
+/// or what is wrong
 napi_value Attach(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2];
@@ -161,6 +164,7 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   const std::string failed = host.Attach(number("memory"), number("supervisorBell"), std::move(lane_bells));
   if (!failed.empty()) return String(env, failed);
   host.sources() = {text("auxiliary"), text("url")};
+  SetDefaultAuthorities(text("authorities"));
   if (!control_rings.Map(host.memory_fd(), host.layout(), host.header(), kControlLane))
     return String(env, "could not map the control lane");
   control_out = RingProducer(control_rings.invocations_out);
@@ -169,8 +173,9 @@ napi_value Attach(napi_env env, napi_callback_info info) {
                                   CallOnControl, &on_control);
   std::thread(ServeControl).detach();
   if (control_socket >= 0) {
-    static ConnectionPool pool(static_cast<uint32_t>(number("connections")),
-                               [](uint32_t index) { SendControl(Control::kConnectionLost, index, {}); });
+    static ConnectionPool pool(
+        static_cast<uint32_t>(number("connections")),
+        [](uint32_t index, const std::string& why) { SendControl(Control::kConnectionLost, index, why); });
     host.set_connections(&pool);
     std::thread(ServeDescriptors, control_socket).detach();
   }

@@ -185,8 +185,8 @@ std::string HostProcess::Reap() {
   return "ended";
 }
 
-bool HostProcess::SendDescriptor(uint32_t connection, int fd) {
-  iovec data = {&connection, sizeof connection};
+bool HostProcess::SendDescriptor(std::string_view text, int fd) {
+  iovec data = {const_cast<char*>(text.data()), text.size()};
   alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
   msghdr message = {};
   message.msg_iov = &data;
@@ -198,7 +198,8 @@ bool HostProcess::SendDescriptor(uint32_t connection, int fd) {
   control->cmsg_type = SCM_RIGHTS;
   control->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
-  return sendmsg(control_socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof connection;
+  return sendmsg(control_socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+         static_cast<ssize_t>(text.size());
 }
 
 }  // namespace locus

@@ -66,7 +66,8 @@ class HostProcess {
   /// Reaps the process if it is gone; describes how it ended ("signal 11", "exit code 1"). Empty while it
   /// lives.
   std::string Reap();
-  bool SendDescriptor(uint32_t connection, int fd);
+  /// `message`: a DescriptorHeader and its texts. False when the host cannot take it now.
+  bool SendDescriptor(std::string_view message, int fd);
 
  private:
   int pid_ = 0;

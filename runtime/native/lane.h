@@ -139,8 +139,22 @@ enum class Control : uint16_t {
   kOpened = 3,      ///< ← host: the function's description (JSON); id of the request
   kOpenFailed = 4,  ///< ← host: {code,message,stack} (JSON); id of the request
   kClosed = 5,  ///< ← host: the isolate in lane `id` is gone and the lane can be given again; reason text
-  kConnectionLost = 6,  ///< ← host: connection `id` is gone; the supervisor passes a fresh one
+  kConnectionLost = 6,  ///< ← host: connection `id` is gone (reason text); the supervisor passes a fresh one
 };
+
+/// What goes with a passed descriptor over the control socket: this, then the texts one after the other.
+/// Without TLS
+/// (`server_name_bytes` 0) the connection is authenticated already and there are no texts.
+struct DescriptorHeader {
+  uint32_t connection;
+  uint32_t database;
+  uint32_t server_name_bytes;  ///< TLS: who the certificate must be for
+  uint32_t authorities_bytes;  ///< PEM; none: the authorities that Node brings along
+  uint32_t username_bytes;
+  uint32_t password_bytes;
+};
+/// Bytes of the whole message, at most.
+constexpr size_t kDescriptorMessageBytesMax = 128 << 10;
 
 struct OpenHeader {
   uint32_t lane;

@@ -23,10 +23,19 @@ constexpr size_t kKeepBytes = 1024 * 1024;
 // ---- Connection
 // -----------------------------------------------------------------------------------------------
 
-void Connection::Adopt(Descriptor socket) {
+void Connection::Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls) {
   const std::lock_guard lock(mutex_);
   if (socket_.valid()) Break("was replaced");
+  tls_ = std::move(tls);
   socket_ = std::move(socket);
+}
+
+ssize_t Connection::Read(char* to, size_t bytes) {
+  return tls_ ? tls_->Read(to, bytes) : recv(socket_.get(), to, bytes, MSG_DONTWAIT);
+}
+
+ssize_t Connection::Write(const char* from, size_t bytes) {
+  return tls_ ? tls_->Write(from, bytes) : send(socket_.get(), from, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 bool Connection::up() {
@@ -51,8 +60,7 @@ bool Connection::Send(SocketChannel* owner, const Round& round) {
   if (out_offset_ == out_.size()) {
     out_.clear();
     out_offset_ = 0;
-    const ssize_t written =
-        send(socket_.get(), round.commands.data(), round.commands.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t written = Write(round.commands.data(), round.commands.size());
     const auto gone = static_cast<size_t>(std::max<ssize_t>(written, 0));
     if (gone < round.commands.size()) out_.append(round.commands, gone);
     if (written < 0 && errno != EAGAIN && errno != EINTR) {
@@ -90,7 +98,7 @@ bool Connection::ReadIn(SocketChannel* own) {
       if (in_.capacity() > kKeepBytes) in_.shrink_to_fit();
     }
     thread_local char chunk[kReadBytes];
-    const ssize_t bytes = recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+    const ssize_t bytes = Read(chunk, sizeof chunk);
     if (bytes == 0) {
       Break("Redis closed the connection");
       return true;
@@ -104,7 +112,8 @@ bool Connection::ReadIn(SocketChannel* own) {
     }
     in_.append(chunk, static_cast<size_t>(bytes));
     mine |= TakeReplies(own);
-    if (static_cast<size_t>(bytes) < kReadBytes) return mine;
+    // A short read has emptied the socket; a TLS session gives a record at a time.
+    if (tls_ ? !tls_->pending() : static_cast<size_t>(bytes) < kReadBytes) return mine;
   }
   return mine;
 }
@@ -210,6 +219,7 @@ void Connection::Abandon(SocketChannel* owner) {
 }
 
 void Connection::Break(const std::string& why) {
+  tls_.reset();
   socket_.Reset();
   for (const SentRound& round : sent_) {
     if (round.owner == nullptr) continue;
@@ -227,22 +237,23 @@ void Connection::Break(const std::string& why) {
   in_.clear();
   in_begin_ = 0;
   scanner_ = RespScanner(kReplyBytesMax);
-  on_lost_(index_);
+  on_lost_(index_, why);
 }
 
 // ---- ConnectionPool
 // -------------------------------------------------------------------------------------------
 
-ConnectionPool::ConnectionPool(uint32_t connections, std::function<void(uint32_t)> on_lost) {
+ConnectionPool::ConnectionPool(uint32_t connections,
+                               std::function<void(uint32_t, const std::string& why)> on_lost) {
   for (uint32_t i = 0; i < connections; i++) {
     connections_.push_back(std::make_unique<Connection>(i));
     connections_.back()->on_lost_ = on_lost;
   }
 }
 
-void ConnectionPool::Adopt(uint32_t index, Descriptor socket) {
+void ConnectionPool::Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls) {
   if (index >= connections_.size()) return;
-  connections_[index]->Adopt(std::move(socket));
+  connections_[index]->Adopt(std::move(socket), std::move(tls));
   adopted_.fetch_add(1);
   const std::lock_guard lock(waiting_mutex_);
   for (SocketChannel* channel : waiting_) channel->Wake();

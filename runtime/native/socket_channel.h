@@ -5,8 +5,6 @@
 // nobody reads becomes its reader, hands the others theirs, and passes the reading on when it has its own.
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <deque>
 #include <functional>
 #include <memory>
@@ -17,6 +15,7 @@
 #include "channel.h"
 #include "resp.h"
 #include "shared_memory.h"
+#include "tls.h"
 
 namespace locus {
 
@@ -34,8 +33,8 @@ class Connection {
  public:
   explicit Connection(uint32_t index) : index_(index) {}
 
-  /// Takes over a connected, authenticated descriptor. With TLS the handshake is done here.
-  void Adopt(Descriptor socket);
+  /// Takes over a connected, authenticated descriptor, with its TLS session where it has one.
+  void Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls);
   bool up();
   /// Rounds under way: what a channel chooses by.
   size_t load();
@@ -52,6 +51,8 @@ class Connection {
  private:
   friend class ConnectionPool;
   /// All with `mutex_` held.
+  ssize_t Read(char* to, size_t bytes);
+  ssize_t Write(const char* from, size_t bytes);
   void WriteOut();
   bool ReadIn(SocketChannel* own);
   bool TakeReplies(SocketChannel* own);
@@ -60,6 +61,7 @@ class Connection {
 
   const uint32_t index_;
   std::mutex mutex_;
+  std::unique_ptr<TlsSession> tls_;
   Descriptor socket_;
   std::deque<SentRound> sent_;
   std::string out_;
@@ -68,7 +70,7 @@ class Connection {
   size_t in_begin_ = 0;
   RespScanner scanner_{kReplyBytesMax};
   bool reading_ = false;
-  std::function<void(uint32_t)> on_lost_;
+  std::function<void(uint32_t, const std::string& why)> on_lost_;
 
   static constexpr uint64_t kReplyBytesMax = 64 << 20;
 };
@@ -76,8 +78,8 @@ class Connection {
 /// The host's connections. Channels pick the least loaded.
 class ConnectionPool {
  public:
-  ConnectionPool(uint32_t connections, std::function<void(uint32_t)> on_lost);
-  void Adopt(uint32_t index, Descriptor socket);
+  ConnectionPool(uint32_t connections, std::function<void(uint32_t, const std::string& why)> on_lost);
+  void Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
   /// The least loaded connection that is up; null when none is.
   Connection* Choose(Connection* preferred);
   /// Counts the descriptors that came: a channel that waits for one looks at it.

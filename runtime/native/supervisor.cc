@@ -541,13 +541,14 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       SendPendingChecks();
       for (uint32_t connection = 0; connection < options_.connections; connection++)
         deliveries_.emplace_back(
-            [this, index, connection] { options_.on_connection_wanted(index, connection); });
+            [this, index, connection] { options_.on_connection_wanted(index, connection, ""); });
       return;
     case Control::kConnectionLost:
       if (frame.id < options_.connections)
-        deliveries_.emplace_back([this, index, id = static_cast<uint32_t>(frame.id)] {
-          options_.on_connection_wanted(index, id);
-        });
+        deliveries_.emplace_back(
+            [this, index, id = static_cast<uint32_t>(frame.id), lost = std::string(frame.payload)] {
+              options_.on_connection_wanted(index, id, lost);
+            });
       return;
     case Control::kClosed: {
       if (frame.id == 0 || frame.id >= host.isolates.size()) break;
@@ -725,10 +726,10 @@ void Supervisor::Close(Code code, const std::string& message) {
   for (const auto& deliver : deliveries) deliver();
 }
 
-bool Supervisor::SendDescriptor(uint32_t index, uint32_t connection, int fd) {
+bool Supervisor::SendDescriptor(uint32_t index, std::string_view message, int fd) {
   const std::lock_guard lock(mutex_);
   return index < hosts_.size() && hosts_[index]->process.alive() &&
-         hosts_[index]->process.SendDescriptor(connection, fd);
+         hosts_[index]->process.SendDescriptor(message, fd);
 }
 
 // ---- Time

@@ -89,7 +89,7 @@ struct SupervisorOptions {
   bool operation_rings = false;
   std::function<void(std::string_view source, std::string_view text)> on_log;
   /// Compute side: a host is up and wants `connections` descriptors (`SendDescriptor`), or lost one.
-  std::function<void(uint32_t host, uint32_t connection)> on_connection_wanted;
+  std::function<void(uint32_t host, uint32_t connection, std::string_view lost)> on_connection_wanted;
   uint32_t connections = 0;
 };
 
@@ -191,7 +191,7 @@ class Supervisor {
   /// more. Callbacks run before it returns.
   void Close(Code code, const std::string& message);
   /// Compute side: passes a connected descriptor to the host. False when it cannot take it now.
-  bool SendDescriptor(uint32_t host, uint32_t connection, int fd);
+  bool SendDescriptor(uint32_t host, std::string_view message, int fd);
 
  private:
   enum class LaneState { kFree, kOpening, kReady, kClosing };

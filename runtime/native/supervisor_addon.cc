@@ -23,8 +23,8 @@ class Binding {
     options.on_log = [this](std::string_view source, std::string_view text) {
       Emit("onLog", {Text(source), Text(text)});
     };
-    options.on_connection_wanted = [this](uint32_t host, uint32_t connection) {
-      Emit("onConnectionWanted", {Number(host), Number(connection)});
+    options.on_connection_wanted = [this](uint32_t host, uint32_t connection, std::string_view lost) {
+      Emit("onConnectionWanted", {Number(host), Number(connection), Text(lost)});
     };
     supervisor_ = std::make_unique<Supervisor>(std::move(options));
     uv_loop_t* loop = nullptr;
@@ -339,14 +339,34 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// passDescriptor(host, connection, fd): whether the host took it.
+/// passDescriptor(host, connection, fd, tls?: {serverName, authorities, username, password, database}):
+/// whether the host took it.
 napi_value PassDescriptor(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
+  DescriptorHeader header = {};
+  header.connection = static_cast<uint32_t>(arguments.Number(1));
+  std::string texts;
+  napi_valuetype type = napi_undefined;
+  if (arguments.count > 3) napi_typeof(env, arguments.values[3], &type);
+  if (type == napi_object) {
+    const napi_value tls = arguments.values[3];
+    const auto add = [&](const char* name) {
+      const std::string text = arguments.Text(arguments.Member(tls, name));
+      texts += text;
+      return static_cast<uint32_t>(text.size());
+    };
+    header.database = static_cast<uint32_t>(arguments.NumberOf(tls, "database"));
+    header.server_name_bytes = add("serverName");
+    header.authorities_bytes = add("authorities");
+    header.username_bytes = add("username");
+    header.password_bytes = add("password");
+  }
+  const std::string message = std::string(reinterpret_cast<const char*>(&header), sizeof header) + texts;
   napi_value sent;
-  const bool ok = arguments.self->supervisor() != nullptr &&
-                  arguments.self->supervisor()->SendDescriptor(static_cast<uint32_t>(arguments.Number(0)),
-                                                               static_cast<uint32_t>(arguments.Number(1)),
-                                                               static_cast<int>(arguments.Number(2)));
+  const bool ok =
+      arguments.self->supervisor() != nullptr && message.size() <= kDescriptorMessageBytesMax &&
+      arguments.self->supervisor()->SendDescriptor(static_cast<uint32_t>(arguments.Number(0)), message,
+                                                   static_cast<int>(arguments.Number(2)));
   napi_get_boolean(env, ok, &sent);
   return sent;
 }

@@ -6,20 +6,30 @@ import type { DataSource } from "./supervisor.ts";
 
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
+/** A connection that lasted less is replaced with a pause: something refuses it as soon as it is used. */
+const SETTLED_MS = 2_000;
 
 type Log = (line: { readonly source: string; readonly text: string }) => void;
+type Hand = (host: number, connection: number, descriptor: number) => boolean;
+
+interface Slot {
+  state: "opening" | "up";
+  /** The next pause, ms. */
+  retryMs: number;
+  /** When it was handed over, by `performance.now`. */
+  upSince: number;
+}
 
 export class ConnectionSupply {
   readonly #source: DataSource;
   readonly #log: Log;
-  readonly #hand: (host: number, connection: number, descriptor: number) => boolean;
-  /** Per host and connection: an attempt under way, or what was handed over. */
-  readonly #slots = new Map<string, "opening" | "up">();
+  readonly #hand: Hand;
+  readonly #slots = new Map<string, Slot>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #lastFailure = "";
   #closed = false;
 
-  constructor(source: DataSource, log: Log, hand: (host: number, connection: number, descriptor: number) => boolean) {
+  constructor(source: DataSource, log: Log, hand: Hand) {
     this.#source = source;
     this.#log = log;
     this.#hand = hand;
@@ -27,15 +37,21 @@ export class ConnectionSupply {
 
   /** Connections that were handed over and not reported lost since. */
   get up(): number {
-    return [...this.#slots.values()].filter((slot) => slot === "up").length;
+    return [...this.#slots.values()].filter(({ state }) => state === "up").length;
   }
 
-  /** The host has come up or has lost this connection. */
-  want(host: number, connection: number): void {
-    const slot = `${host}:${connection}`;
-    if (this.#slots.get(slot) === "opening") return;
-    this.#slots.set(slot, "opening");
-    void this.#supply(host, connection, slot, RETRY_FIRST_MS);
+  /** The host has come up, or has lost this connection (`lost` says why). */
+  want(host: number, connection: number, lost: string): void {
+    const key = `${host}:${connection}`;
+    const slot = this.#slots.get(key) ?? { state: "up", retryMs: RETRY_FIRST_MS, upSince: -Infinity };
+    if (slot.state === "opening") return;
+    this.#slots.set(key, slot);
+    slot.state = "opening";
+    if (lost !== "") this.#report(lost);
+    const settled = performance.now() - slot.upSince > SETTLED_MS;
+    if (settled) slot.retryMs = RETRY_FIRST_MS;
+    if (settled) void this.#supply(host, connection, slot);
+    else this.#retry(host, connection, slot);
   }
 
   close(): void {
@@ -43,26 +59,38 @@ export class ConnectionSupply {
     for (const timer of this.#timers) clearTimeout(timer);
   }
 
-  async #supply(host: number, connection: number, slot: string, retryMs: number): Promise<void> {
+  async #supply(host: number, connection: number, slot: Slot): Promise<void> {
+    if (this.#closed) return;
     try {
       const opened = await openDataConnection(this.#source);
+      // A host that cannot take it is gone; the next one asks again.
       const taken = !this.#closed && this.#hand(host, connection, opened.descriptor);
       opened.close();
-      // A host that cannot take it is gone; the next one will ask again.
-      if (taken) this.#slots.set(slot, "up");
-      else this.#slots.delete(slot);
-      if (this.#lastFailure !== "") this.#log({ source: "supervisor", text: "Redis can be reached again" });
-      this.#lastFailure = "";
+      slot.state = "up";
+      slot.upSince = taken ? performance.now() : -Infinity;
+      if (taken && this.#lastFailure !== "") {
+        this.#log({ source: "supervisor", text: "Redis can be reached again" });
+        this.#lastFailure = "";
+      }
     } catch (error) {
-      if (this.#closed) return;
-      const failure = (error as Error).message;
-      if (failure !== this.#lastFailure) this.#log({ source: "supervisor", text: failure });
-      this.#lastFailure = failure;
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        void this.#supply(host, connection, slot, Math.min(retryMs * 2, RETRY_MAX_MS));
-      }, retryMs);
-      this.#timers.add(timer);
+      this.#report((error as Error).message);
+      this.#retry(host, connection, slot);
     }
+  }
+
+  #retry(host: number, connection: number, slot: Slot): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#supply(host, connection, slot);
+    }, slot.retryMs);
+    this.#timers.add(timer);
+    slot.retryMs = Math.min(slot.retryMs * 2, RETRY_MAX_MS);
+  }
+
+  /** The same failure once, until it ends. */
+  #report(failure: string): void {
+    if (failure !== this.#lastFailure) this.#log({ source: "supervisor", text: failure });
+    this.#lastFailure = failure;
   }
 }

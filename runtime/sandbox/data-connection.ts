@@ -1,6 +1,7 @@
 // Connections for a sandbox host, which cannot open one: the node connects and authenticates as the function user, then
-// hands the descriptor over. The host never sees the password.
+// hands the descriptor over. The host never sees the password; only a TLS session it must make itself.
 
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { decodeReply } from "#runtime/channel/reply.ts";
 import { encodeOperation } from "#runtime/channel/operation.ts";
@@ -18,12 +19,14 @@ export interface DataConnection {
 }
 
 /**
- * Connects, authenticates with HELLO 3 and selects the database. Throws REDIS_UNAVAILABLE, or PERMISSION_DENIED where
+ * Connects; without TLS also authenticates with HELLO 3 and selects the database. Throws REDIS_UNAVAILABLE, or PERMISSION_DENIED where
  * Redis refuses the user.
  */
 export async function openDataConnection(source: DataSource): Promise<DataConnection> {
   const where = source.path ?? `${source.host}:${source.port}`;
   const socket = connect(source.path === undefined ? { host: source.host, port: source.port } : { path: source.path });
+  // Node reads as soon as it is connected, unless paused: with TLS the first bytes are the host's to read.
+  if (source.tls !== undefined) socket.pause();
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 30_000);
   const timer = setTimeout(
@@ -31,7 +34,8 @@ export async function openDataConnection(source: DataSource): Promise<DataConnec
     CONNECT_DEADLINE_MS,
   );
   try {
-    await greet(socket, source);
+    if (source.tls === undefined) await greet(socket, source);
+    else await once(socket, "connect");
   } catch (error) {
     socket.destroy();
     if (error instanceof LocusError) throw error;
@@ -41,6 +45,8 @@ export async function openDataConnection(source: DataSource): Promise<DataConnec
   } finally {
     clearTimeout(timer);
   }
+  // From here on only the close of our own copy follows, which may still report an error.
+  socket.on("error", () => {});
   return { descriptor: descriptorOf(socket), close: () => socket.destroy() };
 }
 
@@ -76,8 +82,6 @@ async function greet(socket: Socket, source: DataSource): Promise<void> {
   } finally {
     socket.pause();
     socket.off("data", onData).off("close", onClose).off("error", reject);
-    // From here on only a close of our own copy follows, which may still report an error.
-    socket.on("error", () => {});
   }
 }
 

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import { LocusError } from "#runtime/errors.ts";
 import { Isolate, isolateLoader } from "./isolate.ts";
 
@@ -23,6 +24,8 @@ interface HostAddon {
       readonly connections: number;
       readonly auxiliary: string;
       readonly url: string;
+      /** PEM of the authorities for TLS where a connection names none. */
+      readonly authorities: string;
     },
     onOpen: (id: number, lane: number, optionsJson: string, bundle: string) => void,
   ): string;
@@ -62,6 +65,7 @@ const failed = addon.attach(
     connections,
     auxiliary: guest("auxiliary"),
     url: guest("url"),
+    authorities: connections > 0 ? rootCertificates.join("\n") : "",
   },
   (id, lane, optionsJson, bundle) => void open(id, lane, optionsJson, bundle),
 );

@@ -34,7 +34,8 @@ export interface NativeHandlers {
     logs: readonly string[],
   ): void;
   onChecked(check: number, code: string, descriptionJson: string, message: string): void;
-  onConnectionWanted(host: number, connection: number): void;
+  /** `lost`: why the one before was given up; empty when there was none. */
+  onConnectionWanted(host: number, connection: number, lost: string): void;
   onRound(lane: number, invocation: number, round: number, count: number, commands: Uint8Array): void;
 }
 
@@ -66,6 +67,15 @@ export interface NativeState {
   readonly inFlight: number;
 }
 
+/** What is left for the host to do on a connection with TLS. */
+export interface NativeTls {
+  readonly serverName: string;
+  readonly authorities: string;
+  readonly username: string;
+  readonly password: string;
+  readonly database: number;
+}
+
 export interface NativeSupervisor {
   image(name: string, version: string, bundle: Uint8Array, limits: Limits): NativeImage;
   /** The invocation's id; 0 when the queue is full. */
@@ -79,7 +89,7 @@ export interface NativeSupervisor {
   ): number;
   cancel(id: number): void;
   check(check: number, bundle: Uint8Array): void;
-  passDescriptor(host: number, connection: number, descriptor: number): boolean;
+  passDescriptor(host: number, connection: number, descriptor: number, tls?: NativeTls): boolean;
   reply(lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;
   state(): NativeState;
   start(): void;

@@ -19,7 +19,9 @@ export interface Natives {
   decodeUtf8(bytes: Uint8Array): string;
   clone(value: unknown): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
-  setBegin(begin: (run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]) => void): void;
+  setBegin(
+    begin: (run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]) => Promise<void>,
+  ): void;
 }
 
 const RANDOM_BYTES_MAX = 65_536;
@@ -30,6 +32,7 @@ const { freeze, defineProperty } = Object;
 const { apply } = Reflect;
 const toText = String;
 const SafePromise = Promise;
+// oxlint-disable-next-line typescript/unbound-method -- called through Reflect.apply
 const resolvedThen = Promise.prototype.then;
 
 type Level = "debug" | "info" | "warn" | "error";
@@ -163,7 +166,7 @@ export default function prelude(natives: Natives): (definition: unknown) => stri
       natives.settle(token, false, error);
     }
   };
-  natives.setBegin(begin as never);
+  natives.setBegin(begin);
 
   return (definition) =>
     stringify(definition ?? null, (_key, value: unknown) => (typeof value === "function" ? "function" : value)) ??

@@ -15,8 +15,10 @@ import {
   USAGE_FIELDS,
   type NativeImage,
   type NativeSupervisor,
+  type NativeTls,
 } from "./native-supervisor.ts";
 import type {
+  DataSource,
   FunctionImage,
   Invocation,
   Outcome,
@@ -47,7 +49,7 @@ class HostSupervisor implements Supervisor {
   readonly #supply: ConnectionSupply | undefined;
   readonly #images = new WeakMap<FunctionImage, NativeImage>();
   readonly #calls = new Map<number, (outcome: Outcome) => void>();
-  readonly #checks = new Map<number, { resolve(description: FunctionDescription): void; reject(error: Error): void }>();
+  readonly #checks = new Map<number, PromiseWithResolvers<FunctionDescription>>();
   #numbers = 0;
   #closed: Promise<void> | undefined;
 
@@ -70,19 +72,19 @@ class HostSupervisor implements Supervisor {
         onOutcome: (call, code, result, message, stack, usage, logs) =>
           this.#settle(call, outcomeOf(code, result, message, stack, usageOf(usage), logs)),
         onChecked: (check, code, description, message) => this.#checked(check, code, description, message),
-        onConnectionWanted: (host, connection) => this.#supply?.want(host, connection),
+        onConnectionWanted: (host, connection, lost) => this.#supply?.want(host, connection, lost),
         onRound:
           "channel" in options
             ? answerRounds(options.channel, (...reply) => this.#native.reply(...reply))
             : () => undefined,
       },
     );
-    this.#supply =
-      source === undefined
-        ? undefined
-        : new ConnectionSupply(source, options.onLog, (host, connection, descriptor) =>
-            this.#native.passDescriptor(host, connection, descriptor),
-          );
+    if (source !== undefined) {
+      const tls = tlsOf(source);
+      this.#supply = new ConnectionSupply(source, options.onLog, (host, connection, descriptor) =>
+        this.#native.passDescriptor(host, connection, descriptor, tls),
+      );
+    }
     this.#native.start();
   }
 
@@ -111,10 +113,10 @@ class HostSupervisor implements Supervisor {
     }
     if (this.#closed !== undefined) return Promise.reject(closedError());
     const number = ++this.#numbers;
-    const { promise, resolve, reject } = Promise.withResolvers<FunctionDescription>();
-    this.#checks.set(number, { resolve, reject });
+    const check = Promise.withResolvers<FunctionDescription>();
+    this.#checks.set(number, check);
     this.#native.check(number, bundle);
-    return promise;
+    return check.promise;
   }
 
   invoke(invocation: Invocation, signal?: AbortSignal): Promise<Outcome> {
@@ -169,7 +171,7 @@ class HostSupervisor implements Supervisor {
     this.#native.close();
     const ended = refusal("SANDBOX_DIED", "the node shut down while the invocation ran");
     for (const settle of this.#calls.values()) settle(ended);
-    for (const { reject } of this.#checks.values()) reject(closedError());
+    for (const check of this.#checks.values()) check.reject(closedError());
     this.#calls.clear();
     this.#checks.clear();
   }
@@ -199,6 +201,10 @@ class HostSupervisor implements Supervisor {
       waiting?.reject(new LocusError(codeOf(code), message));
     }
   }
+}
+
+function tlsOf({ tls, username = "", password = "", database }: DataSource): NativeTls | undefined {
+  return tls === undefined ? undefined : { ...tls, username, password, database };
 }
 
 /** In the checkout TypeScript runs as it is; a package carries the stripped file. */

@@ -42,6 +42,13 @@ export interface DataSource {
   readonly username?: string;
   readonly password?: string;
   readonly database: number;
+  /** With TLS the host makes the session and authenticates itself, so it holds this user's credentials and no others. */
+  readonly tls?: {
+    /** Whom the certificate must be for. */
+    readonly serverName: string;
+    /** PEM of the authorities to trust; empty: those that Node brings along. */
+    readonly authorities: string;
+  };
   /** Connections per sandbox host, pipelined. */
   readonly connections: number;
 }

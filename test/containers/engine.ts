@@ -8,10 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand, succeeds } from "./command.ts";
-import { importStandIn } from "./stand-in-image.ts";
+import { baseImageName, importStandIn } from "./stand-in-image.ts";
 
 const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables"];
 const PROGRAMS = ["dockerd", "docker-compose", "debootstrap", "iptables-save"];
+/** As docker-compose.yml names them. */
+const CONTAINERS = ["storage", "compute1", "compute2", "locus-setup"];
+const PULL_TIMEOUT_MS = 180_000;
 const INSTALL_TIMEOUT_MS = 180_000;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
@@ -42,9 +45,7 @@ export interface Engine {
 
 /** Rejects with why there can be none here. */
 export async function openEngine(): Promise<Engine> {
-  if (await succeeds(["docker", "info"], { timeoutMs: QUICK_TIMEOUT_MS })) {
-    return { environment: process.env, close: async () => {} };
-  }
+  if (await succeeds(["docker", "info"], { timeoutMs: QUICK_TIMEOUT_MS })) return useRunningEngine();
   if (process.getuid?.() !== 0) throw new Error("no container engine answers, and only root could start one");
   await installPrograms();
   const engine = await startPrivateEngine();
@@ -57,11 +58,20 @@ export async function openEngine(): Promise<Engine> {
   }
 }
 
+/** Nothing of its owner's is touched: neither containers of the same names, nor the base image. */
+async function useRunningEngine(): Promise<Engine> {
+  const names = await runCommand(["docker", "ps", "--all", "--format", "{{.Names}}"], { timeoutMs: QUICK_TIMEOUT_MS });
+  const taken = names.split("\n").filter((name) => CONTAINERS.includes(name));
+  if (taken.length > 0) throw new Error(`the container engine here already has ${taken.join(", ")}`);
+  const base = baseImageName();
+  const present = await succeeds(["docker", "image", "inspect", base], { timeoutMs: QUICK_TIMEOUT_MS });
+  if (!present) await runCommand(["docker", "pull", base], { timeoutMs: PULL_TIMEOUT_MS });
+  return { environment: process.env, close: async () => {} };
+}
+
 async function installPrograms(): Promise<void> {
   const found = await Promise.all(
-    PROGRAMS.map((program) =>
-      succeeds(["which", program], { environment: { PATH }, timeoutMs: QUICK_TIMEOUT_MS }),
-    ),
+    PROGRAMS.map((program) => succeeds(["which", program], { environment: { PATH }, timeoutMs: QUICK_TIMEOUT_MS })),
   );
   if (found.every(Boolean)) return;
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };

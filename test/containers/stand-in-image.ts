@@ -2,8 +2,18 @@
 // lays it out, with the pinned Node and an npm where the official image has them. Kept in the system's temporary folder, so that
 // the next run on the same machine is quicker.
 
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "./command.ts";
@@ -30,8 +40,8 @@ export async function importStandIn(environment: NodeJS.ProcessEnv): Promise<voi
   await runCommand(["docker", "import", ...changes, archive, name], { environment, timeoutMs: TIMEOUT_MS });
 }
 
-/** Every stage of the Dockerfile is based on the same. */
-function baseImageName(): string {
+/** What the Dockerfile is based on, each of its stages on the same. */
+export function baseImageName(): string {
   const name = /^FROM (\S+)/m.exec(readFileSync(join(REPOSITORY, "Dockerfile"), "utf8"))?.[1];
   if (name === undefined) throw new Error("the Dockerfile has no FROM line");
   return name;

@@ -93,7 +93,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
 
   it("refuses what functions may not call, before it is sent", async () => {
     const { outcome, result } = await side.deploy(
-      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+      bundleOf<[string, ...string[]]>(async ({ redis, args }) => {
         try {
           return await redis.call(...args);
         } catch (error) {
@@ -111,7 +111,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
 
   it("sends what is issued together as one round, and what is awaited one by one as many", async () => {
     const { outcome } = await side.deploy(
-      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+      bundleOf<string>(async ({ redis, args }) => {
         if (args === "together") await Promise.all(Array.from({ length: 100 }, (_, i) => redis.get(`k${i}`)));
         else for (let i = 0; i < 10; i++) await redis.get(`k${i}`);
       }),
@@ -125,7 +125,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
       bundleOf(async ({ redis }) => {
         const chain = async (awaits: number) => {
           for (let round = 0; round < 2; round++) {
-            for (let i = 0; i < awaits; i++) await null;
+            for (let i = 0; i < awaits; i++) await Promise.resolve();
             await redis.get("k");
           }
         };
@@ -163,7 +163,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
 
   it("keeps several invocations apart, none waiting for another's replies", async () => {
     const { result } = await side.deploy(
-      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+      bundleOf<number>(async ({ redis, args }) => {
         const seen: unknown[] = [];
         for (let i = 0; i < 20; i++) {
           await redis.set(`own:${args}:${i}`, `${args}-${i}`);
@@ -178,7 +178,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
 
   it("answers after the operations that were not awaited", async () => {
     const { result } = await side.deploy(
-      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+      bundleOf<string>(async ({ redis, args }) => {
         if (args === "read") return await redis.get("unawaited");
         void redis.set("unawaited", "written");
         return "done";

@@ -33,8 +33,8 @@ describe("the sandbox's decoder", () => {
     });
     await supervisor.ready();
     const bundle = Buffer.from(
-      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
-        const tagged = (value: any): any => {
+      bundleOf<{ method: "get"; arguments: ["k"] }>(async ({ redis, args }) => {
+        const tagged = (value: unknown): unknown => {
           if (value instanceof Uint8Array) {
             return { $bytes: Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("") };
           }

@@ -140,7 +140,7 @@ describe.each(SIDE_NAMES)("the guest's globals on %s", (name) => {
 
   it("cannot be poisoned for the next invocation of the function through redis", async () => {
     const { result } = await side.deploy(
-      bundleOf(async ({ redis, args }: { redis: any; args: any }) => {
+      bundleOf<string>(async ({ redis, args }) => {
         const prototype = Object.getPrototypeOf(redis) as Record<string, unknown>;
         try {
           prototype["get"] = () => "stolen";

@@ -1,0 +1,18 @@
+// What a host does with a descriptor that its supervisor passed: without TLS it is ready; with TLS the
+// session and the authentication come first, since they cannot be passed.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "shared_memory.h"
+
+namespace locus {
+
+/// Blocks for the handshake, seconds at most. `message`: a DescriptorHeader and its texts. `on_failure` gets
+/// the connection's number and why it was given up.
+void AdoptDescriptor(Descriptor socket, std::string_view message,
+                     const std::function<void(uint32_t, const std::string&)>& on_failure);
+
+}  // namespace locus

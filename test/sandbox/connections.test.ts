@@ -1,0 +1,158 @@
+// How a host on the compute side comes by its connections, and what its functions see while there are none.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, it } from "vitest";
+import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import type { DataSource, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { startRedisServer, type RedisServer } from "../redis-server.ts";
+import { bundleOf, errorOf, resultOf } from "../sides.ts";
+
+const closing: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+const startServer = async (options: Parameters<typeof startRedisServer>[0] = {}): Promise<RedisServer> => {
+  const server = await startRedisServer({ moduleArguments: null, ...options });
+  closing.push(() => server.close());
+  return server;
+};
+
+const startOver = async (
+  dataSource: DataSource,
+): Promise<{
+  supervisor: Supervisor;
+  lines: string[];
+  run: (bundle: string, deadlineMs?: number) => Promise<Outcome>;
+}> => {
+  const lines: string[] = [];
+  const supervisor = await startSupervisor({
+    dataSource,
+    isolatesMax: 4,
+    queueLengthMax: 10,
+    onLog: ({ text }) => lines.push(text),
+  });
+  closing.push(() => supervisor.close(0));
+  await supervisor.ready();
+  const run = async (source: string, deadlineMs = 5_000): Promise<Outcome> => {
+    const bundle = Buffer.from(source);
+    const image = { description: await supervisor.check(bundle), bundle };
+    return supervisor.invoke({ image, keys: [], argsJson: "null", deadlineMs, logs: false });
+  };
+  return { supervisor, lines, run };
+};
+
+const over = (server: RedisServer, more: Partial<DataSource> = {}): DataSource => ({
+  host: "",
+  port: 0,
+  path: server.path,
+  database: 0,
+  connections: 2,
+  ...more,
+});
+
+const until = async (holds: () => boolean): Promise<void> => {
+  for (let i = 0; i < 1_000 && !holds(); i++) await sleep(10);
+  expect(holds()).toBe(true);
+};
+
+const WHO = bundleOf(async ({ redis }) => {
+  await redis.set("mine", "1");
+  return await redis.get("mine");
+});
+
+describe("connections of the compute side", () => {
+  it("authenticate as the function user and select its database", async () => {
+    const server = await startServer();
+    const admin = server.client();
+    await admin.call("ACL", "SETUSER", "functions", "on", ">secret", "~mine", "+@all");
+    const { run } = await startOver(over(server, { username: "functions", password: "secret", database: 3 }));
+    expect(resultOf(await run(WHO))).toBe("1");
+    await admin.select(3);
+    expect(await admin.get("mine")).toBe("1");
+    const refused = errorOf(await run(bundleOf(({ redis }) => redis.get("another"))));
+    expect(refused).toMatchObject({ code: "FUNCTION_FAILED" });
+    expect(refused.message).toMatch(/NOPERM/);
+  });
+
+  it("say so when Redis refuses the user", async () => {
+    const server = await startServer();
+    const { lines } = await startOver(over(server, { username: "nobody", password: "wrong" }));
+    await until(() => lines.length > 0);
+    expect(lines.join("\n")).toContain("WRONGPASS");
+  });
+
+  it("come back after Redis was away, and calls meanwhile say what is wrong", async () => {
+    const server = await startServer();
+    const { run, supervisor } = await startOver(over(server));
+    expect(resultOf(await run(WHO))).toBe("1");
+    const hanging = run(
+      bundleOf(async ({ redis }) => {
+        for (;;) await redis.get("k");
+      }),
+    );
+    await sleep(50);
+    await server.restart("SIGKILL");
+    const lost = errorOf(await hanging);
+    expect(lost).toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    await until(() => supervisor.state().connections === 2);
+    expect(resultOf(await run(WHO))).toBe("1");
+  });
+
+  it("fail with REDIS_UNAVAILABLE when there is no Redis at all", async () => {
+    const { run } = await startOver({ host: "127.0.0.1", port: 1, database: 0, connections: 1 });
+    expect(errorOf(await run(WHO))).toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  });
+
+  it("speak TLS, and trust nobody else's certificate", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-tls-"));
+    closing.push(() => rmSync(folder, { recursive: true }));
+    const [certificate, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    const subject = ["-subj", "/CN=redis.example", "-addext", "subjectAltName=DNS:redis.example,IP:127.0.0.1"];
+    const request = [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "2",
+    ];
+    execFileSync("openssl", [...request, "-keyout", key, "-out", certificate, ...subject], { stdio: "ignore" });
+    const probe = await startServer();
+    const port = probe.port;
+    await probe.close();
+    const server = await startServer({
+      config: [
+        ["tls-port", String(port)],
+        ["tls-cert-file", certificate],
+        ["tls-key-file", key],
+        ["tls-ca-cert-file", certificate],
+        ["tls-auth-clients", "no"],
+      ],
+    });
+    await server.client().config("SET", "requirepass", "secret");
+    const tls = { serverName: "127.0.0.1", authorities: readFileSync(certificate, "utf8") };
+    const source: DataSource = { host: "127.0.0.1", port, database: 2, connections: 2, password: "secret", tls };
+    const { run } = await startOver(source);
+    expect(resultOf(await run(WHO))).toBe("1");
+    const large = bundleOf(async ({ redis }) => {
+      await redis.set("large", "y".repeat(3_000_000));
+      return (await redis.get("large"))?.length;
+    });
+    expect(resultOf(await run(large))).toBe(3_000_000);
+
+    const named = await startOver({ ...source, tls: { ...tls, serverName: "redis.example" } });
+    expect(resultOf(await named.run(WHO))).toBe("1");
+    const misnamed = await startOver({ ...source, tls: { ...tls, serverName: "other.example" } });
+    await until(() => misnamed.lines.some((line) => /hostname mismatch|IP address mismatch/i.test(line)));
+    const untrusted = await startOver({ ...source, tls: { ...tls, authorities: "" } });
+    await until(() => untrusted.lines.some((line) => /self.signed|unable to get/i.test(line)));
+  });
+});
