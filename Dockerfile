@@ -34,7 +34,7 @@ USER 1000:1000
 VOLUME /data
 EXPOSE 6379
 # -e: an error reply, such as LOADING, is a failure.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["redis-cli", "-e", "LOCUS.INFO"]
+HEALTHCHECK --interval=2s --timeout=3s --start-period=30s --retries=5 CMD ["redis-cli", "-e", "LOCUS.INFO"]
 ENTRYPOINT ["tini", "--"]
 CMD ["redis-server", "deploy/redis.conf"]
 
