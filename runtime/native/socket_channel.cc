@@ -75,8 +75,7 @@ bool Connection::Send(SocketChannel* owner, const Round& round) {
 
 void Connection::WriteOut() {
   while (out_offset_ < out_.size()) {
-    const ssize_t written = send(socket_.get(), out_.data() + out_offset_, out_.size() - out_offset_,
-                                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t written = Write(out_.data() + out_offset_, out_.size() - out_offset_);
     if (written < 0) {
       if (errno != EAGAIN && errno != EINTR) Break(strerror(errno));
       return;
