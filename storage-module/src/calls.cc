@@ -12,16 +12,9 @@ namespace {
 
 constexpr int64_t kMs = 1'000'000;
 
-std::string UserOf(RedisModuleCtx* context) {
-  RedisModuleString* name = redis::GetCurrentUserName(context);
-  std::string user(TextOf(name));
-  redis::FreeString(context, name);
-  return user;
-}
-
 /// A user's name may hold any byte but a blank.
-std::string CancelKey(const std::string& user, std::string_view id) {
-  return user + " " + std::string(id);
+std::string CancelKey(const RedisModuleString* user, std::string_view id) {
+  return std::string(TextOf(user)) + " " + std::string(id);
 }
 
 }  // namespace
@@ -44,9 +37,9 @@ Failure CheckMayBlock(RedisModuleCtx* context, const char* command) {
 int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   PendingCall* call = owned.get();
   const FunctionImage& image = *call->deployment.image;
-  std::string user = UserOf(context);
+  auto caller = std::make_shared<Caller>(redis::GetCurrentUserName(context), redis::GetSelectedDb(context));
   if (!call->cancel_id.empty()) {
-    call->cancel_key = CancelKey(user, call->cancel_id);
+    call->cancel_key = CancelKey(caller->user(), call->cancel_id);
     if (!by_cancel_key_.emplace(call->cancel_key, call).second)
       return ReplyFailure(context, {Code::REQUEST_INVALID, "a call with the id " + Shown(call->cancel_id) +
                                                                " is in flight: ids must differ"});
@@ -65,7 +58,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   submitted.args = std::move(call->arguments.args);
   submitted.deadline_ns = NowNs() + deadline_ms * kMs;
   submitted.logs = call->logs;
-  submitted.principal = std::make_shared<Caller>(std::move(user), redis::GetSelectedDb(context));
+  submitted.principal = std::move(caller);
   submitted.done = [this, call](Outcome&& outcome) {
     call->outcome = std::move(outcome);
     stats_->End(call->deployment.image->name, call->outcome.code, call->outcome.usage);
@@ -84,7 +77,9 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
 }
 
 bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
-  const auto found = by_cancel_key_.find(CancelKey(UserOf(context), cancel_id));
+  RedisModuleString* user = redis::GetCurrentUserName(context);
+  const auto found = by_cancel_key_.find(CancelKey(user, cancel_id));
+  redis::FreeString(context, user);
   return found != by_cancel_key_.end() && service_->Cancel(found->second->invocation);
 }
 

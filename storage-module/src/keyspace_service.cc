@@ -158,11 +158,11 @@ KeyspaceService::Served KeyspaceService::Serve(int64_t hold_ns) {
   }
   runner_->Leave();
   Publish();
-  const int64_t held_ns = NowNs() - start;
+  const int64_t held_ns = now - start;
   counters_->holds++;
   counters_->lock_ns += held_ns;
   counters_->hold_max_ns = std::max(counters_->hold_max_ns, held_ns);
-  return {held_ns, wrote_};
+  return {held_ns, now, wrote_};
 }
 
 KeyspaceService::Turn KeyspaceService::RunTurn(OperationRound& round, InFlight& flight, HostLane& ring,

@@ -68,6 +68,7 @@ class KeyspaceService {
 
   struct Served {
     int64_t held_ns = 0;
+    int64_t end_ns = 0;
     bool wrote =
         false;  ///< the main thread has to pass, so that replicas, the AOF and blocked clients see it
   };

@@ -84,6 +84,10 @@ void OnShutdown(RedisModuleCtx*, redis::ServerEvent, uint64_t, void*) {
   TheModule().service.Stop();
 }
 
+void OnRoleChanged(RedisModuleCtx*, redis::ServerEvent, uint64_t role, void*) {
+  TheModule().service.SetPrimary(role == redis::kRoleNowPrimary);
+}
+
 bool Refuse(RedisModuleCtx* context, const std::string& why) {
   redis::Log(context, "warning", "locus is not loaded: %s", why.c_str());
   return false;
@@ -98,7 +102,8 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
       return Refuse(context, std::string("Redis takes no command ") + row.name);
   }
   if (!RegisterPersistence(context) || redis::RegisterInfoFunc(context, WriteInfoSection) != redis::kOk ||
-      redis::SubscribeToServerEvent(context, redis::kShutdown, OnShutdown) != redis::kOk)
+      redis::SubscribeToServerEvent(context, redis::kShutdown, OnShutdown) != redis::kOk ||
+      redis::SubscribeToServerEvent(context, redis::kRoleChanged, OnRoleChanged) != redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   const auto on_log = [&module](std::string_view source, std::string_view text) {
     module.log.Write(source, text);

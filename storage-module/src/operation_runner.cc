@@ -13,9 +13,6 @@ namespace {
 /// refuse when out of memory, `E` errors as replies, `3` RESP3.
 #define LOCUS_CALL_FLAGS "!SCME3"
 
-/// Strings longer than this are `raw` already: reading them in place does not re-encode them.
-constexpr size_t kEmbeddedStringBytesMax = 44;
-
 /// The I-th of the words that a call with `b` (buffer and length) arguments is made of; what is beyond the
 /// command's arguments is passed and never read.
 template <size_t I>
@@ -100,19 +97,23 @@ void AppendErrorReply(std::string* replies, Code code, std::string_view message)
 }
 
 OperationRunner::OperationRunner(RedisModuleCtx* context)
-    : context_(redis::GetDetachedThreadSafeContext(context)),
-      get_name_(redis::CreateString(nullptr, "get", 3)) {}
+    : context_(redis::GetDetachedThreadSafeContext(context)) {}
+
+Caller::~Caller() {
+  redis::FreeString(nullptr, user_);
+}
 
 void OperationRunner::Become(const Caller& caller) {
   if (caller_ == &caller) return;
-  if (caller_ == nullptr || caller_->user != caller.user) {
+  if (caller_ == nullptr || TextOf(caller_->user()) != TextOf(caller.user())) {
     Leave();
-    RedisModuleString* name = redis::CreateString(nullptr, caller.user.data(), caller.user.size());
-    user_ = redis::GetModuleUserFromUserName(name);
-    redis::FreeString(nullptr, name);
+    user_ = redis::GetModuleUserFromUserName(caller.user());
     redis::SetContextUser(context_, user_);
   }
-  if (caller_ == nullptr || caller_->db != caller.db) redis::SelectDb(context_, caller.db);
+  if (db_ != caller.db()) {
+    redis::SelectDb(context_, caller.db());
+    db_ = caller.db();
+  }
   caller_ = &caller;
 }
 
@@ -126,10 +127,13 @@ void OperationRunner::Leave() {
 void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_view> words,
                           std::string* replies) {
   if (user_ == nullptr) {
-    AppendErrorReply(replies, Code::PERMISSION_DENIED,
-                     "the user " + Shown(caller_->user) + ", for whom this function runs, is no more");
+    AppendErrorReply(
+        replies, Code::PERMISSION_DENIED,
+        "the user " + Shown(TextOf(caller_->user())) + ", for whom this function runs, is no more");
     return;
   }
+  const bool get = words.size() == 2 && rule.name == "get";
+  if (get && get_shortcut_.Run(context_, user_, words[1], replies)) return;
   // A container's row is named container|subcommand; its subcommand is an argument.
   const std::string name(
       rule.name.substr(0, rule.container_bytes != 0 ? rule.container_bytes : rule.name.size()));
@@ -144,6 +148,7 @@ void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_v
   const char* proto = redis::CallReplyProto(reply, &bytes);
   const std::string_view text(proto, bytes);
   if (error != EACCES || !AppendClientsDenial(rule, text, replies)) replies->append(text);
+  if (get) get_shortcut_.Learn(text);
   redis::FreeCallReply(reply);
 }
 

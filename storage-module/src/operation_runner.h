@@ -7,16 +7,25 @@
 #include <string_view>
 
 #include "command_table.h"
+#include "get_shortcut.h"
 #include "redis_api.h"
 #include "supervisor.h"
 
 namespace locus {
 
 /// For whom an invocation runs: the rights and the database of the client that called.
-struct Caller final : Principal {
-  Caller(std::string user_name, int database) : user(std::move(user_name)), db(database) {}
-  const std::string user;
-  const int db;
+class Caller final : public Principal {
+ public:
+  /// Takes over `user`, the name, which nobody else may hold: the last to let go may be any thread.
+  Caller(RedisModuleString* user, int db) : user_(user), db_(db) {}
+  ~Caller() override;
+
+  RedisModuleString* user() const { return user_; }
+  int db() const { return db_; }
+
+ private:
+  RedisModuleString* const user_;
+  const int db_;
 };
 
 class OperationRunner {
@@ -25,8 +34,7 @@ class OperationRunner {
   explicit OperationRunner(RedisModuleCtx* context);
 
   RedisModuleCtx* context() const { return context_; }
-  /// Whether this server is a primary outside a cluster: where GET may take its shortcut.
-  void set_shortcut_allowed(bool allowed) { shortcut_allowed_ = allowed; }
+  void AllowGetShortcut(bool allowed) { get_shortcut_.Allow(allowed); }
 
   /// The caller that the next operations run as, until `Leave`.
   void Become(const Caller& caller);
@@ -36,13 +44,11 @@ class OperationRunner {
   void Run(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
 
  private:
-  bool RunGet(std::string_view key, std::string* replies);
-
   RedisModuleCtx* const context_;
-  RedisModuleString* const get_name_;
-  bool shortcut_allowed_ = false;
+  GetShortcut get_shortcut_;
   const Caller* caller_ = nullptr;
   RedisModuleUser* user_ = nullptr;
+  int db_ = -1;
 };
 
 /// Appends `-PREFIX message\r\n`.

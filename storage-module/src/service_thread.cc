@@ -28,6 +28,9 @@ bool ServiceThread::Start(RedisModuleCtx* context, const Settings& settings, OnL
   if (!wake_.valid()) return false;
   runner_ = std::make_unique<OperationRunner>(context);
   if (!main_loop_.Start(context, [this](int64_t work_ns) { OnMainPass(work_ns); })) return false;
+  const int flags = redis::GetContextFlags(context);
+  cluster_ = (flags & redis::kIsCluster) != 0;
+  primary_ = (flags & redis::kIsPrimary) != 0;
   Apply(settings);
   // Never joined: it lives as long as Redis does, since a module with data cannot be unloaded.
   std::thread([this] { Run(); }).detach();
@@ -37,6 +40,8 @@ bool ServiceThread::Start(RedisModuleCtx* context, const Settings& settings, OnL
 void ServiceThread::Apply(const Settings& settings) {
   budget_.Configure(static_cast<double>(settings.lock_share_percent) / 100, settings.quantum_us * 1000);
   spin_ns_.store(settings.spin_us * 1000);
+  shortcut_wanted_ = settings.get_shortcut != 0;
+  AllowShortcut();
   if (settings.enabled == 0) {
     if (hosts_) Hand(nullptr);
   } else if (!hosts_) {
@@ -49,6 +54,15 @@ void ServiceThread::Apply(const Settings& settings) {
     options.on_log = on_log_;
     Hand(std::make_shared<Hosts>(std::move(options), runner_.get(), &counters_));
   }
+}
+
+void ServiceThread::SetPrimary(bool primary) {
+  primary_ = primary;
+  AllowShortcut();
+}
+
+void ServiceThread::AllowShortcut() {
+  runner_->AllowGetShortcut(shortcut_wanted_ && primary_ && !cluster_);
 }
 
 void ServiceThread::Stop() {
@@ -93,18 +107,18 @@ void ServiceThread::OnMainPass(int64_t work_ns) {
   const std::unique_lock serving(keyspace.serving(), std::try_to_lock);
   if (!serving) return;
   counters_.main_holds++;
-  Account(keyspace.Serve(budget_.available_ns()).held_ns);
+  Account(keyspace.Serve(budget_.available_ns()));
   keyspace.RingBells();
 }
 
 // ---- Both, with the global lock
 
-void ServiceThread::Account(int64_t held_ns) {
-  budget_.Spend(held_ns);
+void ServiceThread::Account(const KeyspaceService::Served& served) {
+  const int64_t now = served.end_ns;
+  budget_.Spend(served.held_ns);
   may_serve_.store(budget_.available_ns() > 0, std::memory_order_relaxed);
-  const int64_t now = NowNs();
   main_loop_.Watch(now);
-  window_lock_ns_ += held_ns;
+  window_lock_ns_ += served.held_ns;
   if (now - window_started_ns_ < kShareWindowNs) return;
   lock_share_ = static_cast<double>(window_lock_ns_) / static_cast<double>(now - window_started_ns_);
   window_lock_ns_ = 0;
@@ -179,7 +193,7 @@ bool ServiceThread::TryServe(KeyspaceService& keyspace) {
   const int64_t hold_ns = budget_.available_ns();
   if (hold_ns > 0) {
     served = keyspace.Serve(hold_ns);
-    Account(served.held_ns);
+    Account(served);
   }
   const bool low = budget_.runs_low();
   redis::ThreadSafeContextUnlock(runner_->context());

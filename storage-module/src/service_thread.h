@@ -39,6 +39,8 @@ class ServiceThread {
   bool Start(RedisModuleCtx* context, const Settings& settings, OnLog on_log);
   /// Takes over what can change while it runs; `enabled` starts or ends the hosts.
   void Apply(const Settings& settings);
+  /// This server became a primary, or a replica.
+  void SetPrimary(bool primary);
   /// Redis goes down: the hosts end, nothing is served any more.
   void Stop();
 
@@ -60,7 +62,8 @@ class ServiceThread {
   };
 
   void OnMainPass(int64_t work_ns);
-  void Account(int64_t held_ns);
+  void Account(const KeyspaceService::Served& served);
+  void AllowShortcut();
   void Hand(std::shared_ptr<Hosts> hosts);
 
   void Run();
@@ -81,6 +84,9 @@ class ServiceThread {
   int64_t window_started_ns_ = 0;
   int64_t window_lock_ns_ = 0;
   double lock_share_ = 0;
+  bool shortcut_wanted_ = true;
+  bool primary_ = false;
+  bool cluster_ = false;
   // Between the threads:
   Descriptor wake_;
   std::mutex wanted_mutex_;

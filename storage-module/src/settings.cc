@@ -44,7 +44,15 @@ constexpr PathSetting kPaths[] = {
     {"host", &Settings::host},
 };
 
-constexpr char kEnabled[] = "enabled";
+struct Switch {
+  const char* name;
+  int64_t Settings::*value;
+};
+
+constexpr Switch kSwitches[] = {
+    {"enabled", &Settings::enabled},
+    {"get-shortcut", &Settings::get_shortcut},
+};
 
 bool SameName(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
@@ -119,10 +127,11 @@ Failure Settings::Assign(std::string_view name, std::string_view value, bool at_
     this->*setting.value = value;
     return {};
   }
-  if (SameName(name, kEnabled)) {
+  for (const Switch& setting : kSwitches) {
+    if (!SameName(name, setting.name)) continue;
     if (!SameName(value, "yes") && !SameName(value, "no"))
-      return Invalid("enabled is " + Shown(value) + ", must be yes or no");
-    enabled = SameName(value, "yes") ? 1 : 0;
+      return Invalid(std::string(setting.name) + " is " + Shown(value) + ", must be yes or no");
+    this->*setting.value = SameName(value, "yes") ? 1 : 0;
     return {};
   }
   return Invalid("there is no setting " + Shown(name) + "; LOCUS.CONFIG GET * shows all");
@@ -133,7 +142,7 @@ std::vector<std::pair<std::string, std::string>> Settings::Match(const std::stri
   const auto offer = [&](const char* name, std::string value) {
     if (fnmatch(pattern.c_str(), name, FNM_CASEFOLD) == 0) matches.emplace_back(name, std::move(value));
   };
-  offer(kEnabled, enabled != 0 ? "yes" : "no");
+  for (const Switch& setting : kSwitches) offer(setting.name, this->*setting.value != 0 ? "yes" : "no");
   for (const NumberSetting& setting : kNumbers) offer(setting.name, std::to_string(this->*setting.value));
   for (const PathSetting& setting : kPaths) offer(setting.name, this->*setting.value);
   return matches;

@@ -21,6 +21,8 @@ struct Settings {
   std::string host;
   /// 1: functions run here. 0: LOCUS.CALL is refused and no sandbox host runs; the registry stays.
   int64_t enabled = 1;
+  /// Whether GET may go past MONITOR and the command statistics (get_shortcut.h).
+  int64_t get_shortcut = 1;
   /// Isolates, at most.
   int64_t isolates_max = 16;
   /// Isolates of one function that are worth starting. By default the cores.
