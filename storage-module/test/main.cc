@@ -1,0 +1,10 @@
+// Runs the module's unit tests in C++; started by test/storage-module/unit.test.ts.
+#include "expect.h"
+
+int main() {
+  TestJsonText();
+  TestLockBudget();
+  TestOperationRound();
+  TestRegistry();
+  return failures == 0 ? 0 : 1;
+}
