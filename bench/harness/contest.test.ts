@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { interleave, peerRow, ratioRow, type Peer } from "./contest.ts";
+
+/** A peer that answers these values one after the other, and notes its turns. */
+const peerOf = (name: string, values: readonly number[], turns: string[] = []): Peer => {
+  const left = [...values];
+  return {
+    name,
+    unit: "calls/s",
+    run: async () => {
+      turns.push(name);
+      return { value: left.shift() ?? NaN };
+    },
+  };
+};
+
+test("peers run in turn, and warm-ups do not count", async () => {
+  const turns: string[] = [];
+  const peers = [peerOf("A", [0, 1, 2], turns), peerOf("B", [0, 3, 4], turns)];
+  const told: string[] = [];
+  const measures = await interleave(peers, { warmUps: 1, repetitions: 2 }, (text) => told.push(text));
+  expect(turns.join(" ")).toBe("A B A B A B");
+  expect(told).toHaveLength(6);
+  expect(told[2]).toBe("repetition 1 of 2: A");
+  expect(measures.get("A")).toEqual([{ value: 1 }, { value: 2 }]);
+  expect(measures.get("B")).toEqual([{ value: 3 }, { value: 4 }]);
+});
+
+test("a ratio is the median of the ratios within the repetitions, not the ratio of the medians", async () => {
+  // A machine that is ten times slower in the second repetition disturbs both peers, and not their ratio.
+  const peers = [peerOf("A", [200, 20, 500]), peerOf("B", [100, 10, 100])];
+  const measures = await interleave(peers, { warmUps: 0, repetitions: 3 }, () => {});
+  const ratio = { better: "more", of: (valueOf: (peer: string) => number) => valueOf("A") / valueOf("B") } as const;
+  expect(ratioRow("AvsB", ratio, measures, 3)).toEqual({
+    name: "AvsB",
+    unit: "ratio",
+    median: 2,
+    min: 2,
+    max: 5,
+    repetitions: [2, 2, 5],
+  });
+});
+
+test("a ratio of a peer that was not measured is a mistake", () => {
+  const ratio = { better: "less", of: (valueOf: (peer: string) => number) => valueOf("C") } as const;
+  expect(() => ratioRow("ofC", ratio, new Map(), 1)).toThrow('"C"');
+});
+
+test("a row has the spread of the values and the medians of what stands beside them", () => {
+  const row = peerRow(peerOf("A", []), [
+    { value: 3, p50Us: 10, p99Us: 90, details: { cpuUsPerGet: 1 } },
+    { value: 1, p50Us: 30, p99Us: 70, details: { cpuUsPerGet: 3 } },
+    { value: 2, p50Us: 20, p99Us: 80, details: { cpuUsPerGet: 2 } },
+  ]);
+  expect(row).toEqual({
+    name: "A",
+    unit: "calls/s",
+    median: 2,
+    min: 1,
+    max: 3,
+    repetitions: [3, 1, 2],
+    p50Us: 20,
+    p99Us: 80,
+    details: { cpuUsPerGet: 2 },
+  });
+  expect(peerRow(peerOf("A", []), [{ value: 1 }])).not.toHaveProperty("p50Us");
+});

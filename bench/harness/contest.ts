@@ -1,0 +1,106 @@
+// Several ways to do the same work, measured against each other: in turn (A B C A B C …), so that whatever disturbs the
+// machine for a while disturbs all of them, and a ratio compares what was measured side by side.
+
+import { medianOf, spreadOf, type Spread } from "./statistics.ts";
+
+/** One repetition of one peer. */
+export interface Measure {
+  /** In the peer's unit. */
+  readonly value: number;
+  /** Of single calls, where the peer makes calls whose latency means something. */
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+  /** Figures beside the matter, each with its unit in its name: `cpuUsPerGet`. */
+  readonly details?: Readonly<Record<string, number>>;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** Of its values: "GETs/s". */
+  readonly unit: string;
+  readonly run: () => Promise<Measure>;
+}
+
+/** The value of a peer in one repetition. */
+export type ValueOf = (peer: string) => number;
+
+/** One number that a benchmark exists for: a comparison of peers within one repetition, and what it should come to. */
+export interface Ratio {
+  readonly better: "less" | "more";
+  /** Where the issue asks for a bound. */
+  readonly must?: number;
+  readonly aim?: number;
+  readonly of: (valueOf: ValueOf) => number;
+}
+
+export interface Repeats {
+  /** Of all peers, before anything counts: compilers and caches warm up. */
+  readonly warmUps: number;
+  readonly repetitions: number;
+}
+
+/** By peer, in the order of the repetitions; the warm-ups are left out. */
+export type Measures = ReadonlyMap<string, readonly Measure[]>;
+
+/** `onTurn` is told who comes next. */
+export async function interleave(
+  peers: readonly Peer[],
+  { warmUps, repetitions }: Repeats,
+  onTurn: (text: string) => void,
+): Promise<Measures> {
+  const measures = new Map<string, Measure[]>(peers.map(({ name }) => [name, []]));
+  for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
+    for (const { name, run } of peers) {
+      onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
+      const measure = await run();
+      if (turn >= 1) measures.get(name)?.push(measure);
+    }
+  }
+  return measures;
+}
+
+/** What all repetitions of something came to. */
+export interface Row extends Spread {
+  /** A peer's, or a ratio's. */
+  readonly name: string;
+  readonly unit: string;
+  readonly repetitions: readonly number[];
+  /** Medians over the repetitions. */
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+  readonly details?: Readonly<Record<string, number>>;
+}
+
+export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row {
+  const repetitions = measures.map(({ value }) => value);
+  const p50Us = medianWhereThere(measures.map((measure) => measure.p50Us));
+  const p99Us = medianWhereThere(measures.map((measure) => measure.p99Us));
+  const names = Object.keys(measures[0]?.details ?? {});
+  const details = names.map((detail) => [detail, medianOf(measures.map((one) => one.details?.[detail] ?? NaN))]);
+  return {
+    name,
+    unit,
+    ...spreadOf(repetitions),
+    repetitions,
+    ...(p50Us === undefined ? {} : { p50Us }),
+    ...(p99Us === undefined ? {} : { p99Us }),
+    ...(details.length === 0 ? {} : { details: Object.fromEntries(details) as Record<string, number> }),
+  };
+}
+
+/** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */
+export function ratioRow(name: string, ratio: Ratio, measures: Measures, repetitions: number): Row {
+  const values = Array.from({ length: repetitions }, (_, repetition) =>
+    ratio.of((peer) => {
+      const measure = measures.get(peer)?.[repetition];
+      if (measure === undefined) throw new Error(`${name} compares "${peer}", which was not measured`);
+      return measure.value;
+    }),
+  );
+  return { name, unit: "ratio", ...spreadOf(values), repetitions: values };
+}
+
+function medianWhereThere(values: readonly (number | undefined)[]): number | undefined {
+  const there = values.filter((value) => value !== undefined);
+  return there.length === 0 ? undefined : medianOf(there);
+}

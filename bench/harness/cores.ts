@@ -1,0 +1,74 @@
+// Which part of a benchmark runs on which cores. Storage and compute stand for machines of their own, so where there are
+// four cores or more they share none; with fewer nothing is pinned and the scheduler decides, which the result says.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+
+/** `host`: the sandbox host beside Redis. `node`: a node with its own host, or a server that is compared with one. */
+export type Part = "redis" | "host" | "node" | "load";
+
+export interface Layout {
+  /** Whether parts are held to their cores. */
+  readonly pinned: boolean;
+  readonly cores: Readonly<Record<Part, readonly number[]>>;
+}
+
+/** Fewer cores than this cannot be told apart into storage and compute. */
+const CORES_TO_PIN_MIN = 4;
+
+/** For work on data: Redis alone on a core, its sandbox host on the next, then a node of two cores and whoever loads it. */
+export function storageLayout(cores: readonly number[]): Layout {
+  if (cores.length < CORES_TO_PIN_MIN) return unpinned(cores);
+  const [redis, host, ...others] = cores;
+  const node = others.slice(0, 2);
+  const load = others.length > 2 ? others.slice(2, 4) : node;
+  return { pinned: true, cores: { redis: [redis!], host: [host!], node, load } };
+}
+
+/** For work without data: the server on two cores, its load on two others, where Redis idles as well. */
+export function serverLayout(cores: readonly number[]): Layout {
+  if (cores.length < CORES_TO_PIN_MIN) return unpinned(cores);
+  const [node, load] = [cores.slice(0, 2), cores.slice(2, 4)];
+  return { pinned: true, cores: { redis: load, host: load, node, load } };
+}
+
+const unpinned = (cores: readonly number[]): Layout => ({
+  pinned: false,
+  cores: { redis: cores, host: cores, node: cores, load: cores },
+});
+
+/** Who shares cores with whom, in words. */
+export function sharingOf({ pinned, cores }: Layout): string {
+  if (!pinned) return "nothing is pinned: Redis, sandbox hosts, node and load share all cores";
+  const byCores = Map.groupBy(Object.keys(cores) as Part[], (part) => cores[part].join(","));
+  const groups = [...byCores].map(([list, parts]) => `${parts.join(" and ")} on ${list}`);
+  return groups.join("; ");
+}
+
+/** The cores that this process may use, one hardware thread of each. */
+export function usableCores(): readonly number[] {
+  const status = readFileSync("/proc/self/status", "utf8");
+  const allowed = parseCoreList(/^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? "0");
+  const seen = new Set<number>();
+  return allowed.filter((core) => {
+    if (seen.has(core)) return false;
+    const siblings = `/sys/devices/system/cpu/cpu${core}/topology/thread_siblings_list`;
+    if (existsSync(siblings)) for (const sibling of parseCoreList(readFileSync(siblings, "utf8"))) seen.add(sibling);
+    return true;
+  });
+}
+
+/** The kernel's notation: "0-3,8". */
+export const parseCoreList = (text: string): readonly number[] =>
+  text
+    .trim()
+    .split(",")
+    .flatMap((range) => {
+      const [first = 0, last = first] = range.split("-").map(Number);
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    });
+
+/** Holds a process to these cores, all its threads; what it starts from now on is held as well. */
+export function pin(pid: number, cores: readonly number[]): void {
+  execFileSync("taskset", ["--all-tasks", "--pid", "--cpu-list", cores.join(","), String(pid)], { stdio: "pipe" });
+}

@@ -1,0 +1,38 @@
+// The command line that all benchmarks have.
+
+import { parseArgs } from "node:util";
+
+/** How much is run: `smoke` shows in seconds that it runs, `full` is for figures to publish. */
+export type Mode = "smoke" | "standard" | "full";
+
+export interface BenchmarkOptions {
+  readonly mode: Mode;
+  /** Where the result goes as JSON. */
+  readonly jsonFile: string | null;
+  /** A folder that may hold AutoLoc's data. */
+  readonly dataDirectory: string | null;
+}
+
+export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figures mean nothing
+  --full       longer runs, for figures to publish
+  --json FILE  also writes the result as JSON
+  --data DIR   a folder that may hold AutoLoc's social.json[.gz]
+  --help       this text`;
+
+/** null: help was asked for. Throws TypeError with what is wrong. */
+export function parseOptions(argv: readonly string[]): BenchmarkOptions | null {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      smoke: { type: "boolean", default: false },
+      full: { type: "boolean", default: false },
+      json: { type: "string" },
+      data: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return null;
+  if (values.smoke && values.full) throw new TypeError("--smoke and --full exclude each other");
+  const mode = values.smoke ? "smoke" : values.full ? "full" : "standard";
+  return { mode, jsonFile: values.json ?? null, dataDirectory: values.data ?? null };
+}

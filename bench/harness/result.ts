@@ -1,0 +1,39 @@
+// A benchmark's result, as `--json` writes it. The same shape for all of them, so that results of different commits and
+// machines can be laid side by side by a program.
+
+import { peerRow, ratioRow, type Measures, type Peer, type Ratio, type Row } from "./contest.ts";
+import type { Machine } from "./machine.ts";
+
+export interface Result {
+  readonly bench: string;
+  readonly commit: string;
+  readonly machine: Machine;
+  /** Mode, seed, sizes, which cores, what shares what: whatever the figures depend on. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The peers', then the ratios' with their spread. */
+  readonly rows: readonly Row[];
+  readonly ratios: Readonly<Record<string, number>>;
+}
+
+export type Ratios = Readonly<Record<string, Ratio>>;
+
+export function rowsOf(
+  peers: readonly Peer[],
+  ratios: Ratios,
+  measures: Measures,
+  repetitions: number,
+): readonly Row[] {
+  const rows = [
+    ...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])),
+    ...Object.entries(ratios).map(([name, ratio]) => ratioRow(name, ratio, measures, repetitions)),
+  ];
+  // A figure that is none (0 calls, a division by 0) would be null in JSON, and nobody would know why.
+  const wrong = rows.find(({ repetitions }) => !repetitions.every((value) => Number.isFinite(value) && value > 0));
+  if (wrong !== undefined) throw new Error(`"${wrong.name}" came to ${wrong.repetitions.join(", ")} ${wrong.unit}`);
+  return rows;
+}
+
+export const ratiosOf = (ratios: Ratios, rows: readonly Row[]): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    rows.filter(({ name, unit }) => unit === "ratio" && name in ratios).map(({ name, median }) => [name, median]),
+  );

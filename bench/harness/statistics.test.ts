@@ -1,0 +1,41 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { medianOf, spreadOf } from "./statistics.ts";
+
+test.for([
+  [[7], { median: 7, min: 7, max: 7 }],
+  [[3, 1, 2], { median: 2, min: 1, max: 3 }],
+  [[4, 1, 3, 2], { median: 2.5, min: 1, max: 4 }],
+  [[10, 9, 1_000], { median: 10, min: 9, max: 1_000 }],
+] as const)("%j has the spread %j", ([values, spread]) => {
+  expect(spreadOf(values)).toEqual(spread);
+});
+
+test("nothing has no spread", () => {
+  expect(() => spreadOf([])).toThrow(RangeError);
+});
+
+describe("the median", () => {
+  const values = fc.array(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 1, maxLength: 20 });
+
+  test("has as many values below as above", () => {
+    fc.assert(
+      fc.property(values, (list) => {
+        const median = medianOf(list);
+        const below = list.filter((value) => value < median).length;
+        const above = list.filter((value) => value > median).length;
+        expect(Math.max(below, above)).toBeLessThanOrEqual(list.length / 2);
+      }),
+    );
+  });
+
+  test("does not depend on the order, and leaves the list as it was", () => {
+    fc.assert(
+      fc.property(values, (list) => {
+        const before = [...list];
+        expect(medianOf(list)).toBe(medianOf(list.toReversed()));
+        expect(list).toEqual(before);
+      }),
+    );
+  });
+});

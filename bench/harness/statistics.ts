@@ -1,0 +1,25 @@
+// What several repetitions of one measurement come to: the median, which one disturbed repetition does not move, and the
+// spread, which shows how much they disagreed.
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Of at least one value. */
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [min, max] = [sorted[0], sorted.at(-1)];
+  if (min === undefined || max === undefined) throw new RangeError("no values have no spread");
+  return { median: medianOfSorted(sorted), min, max };
+}
+
+export const medianOf = (values: readonly number[]): number => spreadOf(values).median;
+
+/** The middle one; of an even number the mean of the two in the middle. */
+function medianOfSorted(sorted: readonly number[]): number {
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN;
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? NaN;
+  return (lower + upper) / 2;
+}

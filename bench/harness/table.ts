@@ -1,0 +1,66 @@
+// A result for people: what each peer came to, then each ratio beside what it must reach and what it aims at.
+
+import type { Ratio, Row } from "./contest.ts";
+import type { Ratios, Result } from "./result.ts";
+
+const GAP = "   ";
+
+export function resultText({ bench, commit, machine, config, rows }: Result, ratios: Ratios): string {
+  const { cpu, cores, versions, loadAverage } = machine;
+  const peers = rows.filter(({ name }) => ratios[name] === undefined);
+  return [
+    `${bench} (${String(config["mode"])}), commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " and changes" : ""}`,
+    `${cores} cores of ${cpu}, load ${decimal(loadAverage)}; Redis ${versions["redis"]}, Node ${versions["node"]}`,
+    String(config["sharing"]),
+    "",
+    aligned([["", "median", "min – max", "", "p50", "p99", "beside"], ...peers.map(peerCells)]),
+    "",
+    aligned([
+      ["", "ratio", "min – max", "must", "", "aim", ""],
+      ...rows.flatMap((row) => {
+        const ratio = ratios[row.name];
+        return ratio === undefined ? [] : [ratioCells(row, ratio)];
+      }),
+    ]),
+  ].join("\n");
+}
+
+const peerCells = ({ name, unit, median, min, max, p50Us, p99Us, details = {} }: Row): string[] => [
+  name,
+  decimal(median),
+  `${decimal(min)} – ${decimal(max)}`,
+  unit,
+  p50Us === undefined ? "" : `${decimal(p50Us / 1e3)} ms`,
+  p99Us === undefined ? "" : `${decimal(p99Us / 1e3)} ms`,
+  Object.entries(details)
+    .map(([detail, value]) => `${detail} ${decimal(value)}`)
+    .join(", "),
+];
+
+const ratioCells = ({ name, median, min, max }: Row, ratio: Ratio): string[] => [
+  name,
+  decimal(median),
+  `${decimal(min)} – ${decimal(max)}`,
+  ...verdict(median, ratio, ratio.must),
+  ...verdict(median, ratio, ratio.aim),
+];
+
+function verdict(value: number, { better }: Ratio, bound: number | undefined): [string, string] {
+  if (bound === undefined) return ["", ""];
+  const reached = better === "less" ? value <= bound : value >= bound;
+  return [`${better === "less" ? "≤" : "≥"} ${bound}`, reached ? "reached" : "short"];
+}
+
+/** Names and what stands beside to the left, figures to the right. */
+function aligned(rows: readonly (readonly string[])[]): string {
+  const [head = []] = rows;
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const isLeft = (column: number): boolean => column === 0 || head[column] === "" || column === head.length - 1;
+  const pad = (cell: string, column: number): string =>
+    isLeft(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+  return rows.map((row) => row.map(pad).join(GAP).trimEnd()).join("\n");
+}
+
+/** Three digits that count; all of a whole part, in groups. */
+const decimal = (value: number): string =>
+  value.toLocaleString("en", value < 1_000 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 });
