@@ -25,7 +25,7 @@ export interface Benchmark<Effort extends Repeats> {
 }
 
 /** What a benchmark finds when it prepares. */
-export interface Setting<Effort> {
+interface Setting<Effort> {
   readonly effort: Effort;
   readonly layout: Layout;
   readonly dataDirectory: string | null;
@@ -35,7 +35,7 @@ export interface Setting<Effort> {
   readonly say: (text: string) => void;
 }
 
-export interface Contest {
+interface Contest {
   readonly peers: readonly Peer[];
   /** Sizes, seeds, settings: what the figures depend on beside effort and layout. */
   readonly config: Readonly<Record<string, unknown>>;

@@ -22,7 +22,7 @@ export interface Peer {
 }
 
 /** The value of a peer in one repetition. */
-export type ValueOf = (peer: string) => number;
+type ValueOf = (peer: string) => number;
 
 /** One number that a benchmark exists for: a comparison of peers within one repetition, and what it should come to. */
 export interface Ratio {

@@ -1,11 +1,11 @@
 // Which part of a benchmark runs on which cores. Storage and compute stand for machines of their own, so where there are
 // four cores or more they share none; with fewer nothing is pinned and the scheduler decides, which the result says.
 
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
 /** `host`: the sandbox host beside Redis. `node`: a node with its own host, or a server that is compared with one. */
-export type Part = "redis" | "host" | "node" | "load";
+type Part = "redis" | "host" | "node" | "load";
 
 export interface Layout {
   /** Whether parts are held to their cores. */
@@ -13,6 +13,8 @@ export interface Layout {
   readonly cores: Readonly<Record<Part, readonly number[]>>;
 }
 
+/** Of util-linux. */
+const TASKSET = "taskset";
 /** Fewer cores than this cannot be told apart into storage and compute. */
 const CORES_TO_PIN_MIN = 4;
 
@@ -70,5 +72,8 @@ export const parseCoreList = (text: string): readonly number[] =>
 
 /** Holds a process to these cores, all its threads; what it starts from now on is held as well. */
 export function pin(pid: number, cores: readonly number[]): void {
-  execFileSync("taskset", ["--all-tasks", "--pid", "--cpu-list", cores.join(","), String(pid)], { stdio: "pipe" });
+  const argv = ["--all-tasks", "--pid", "--cpu-list", cores.join(","), String(pid)];
+  const { status, error, stderr } = spawnSync(TASKSET, argv, { encoding: "utf8" });
+  if (status !== 0)
+    throw new Error(`taskset cannot hold process ${pid} to the cores ${cores.join(",")}`, { cause: error ?? stderr });
 }

@@ -1,6 +1,6 @@
 // What a result was measured on, so that a reader can tell whether two of them may be compared.
 
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
@@ -30,20 +30,17 @@ export const machineOf = (): Machine => ({
 
 /** The commit of the checkout, marked where files differ from it. */
 export function commitOf(): string {
-  try {
-    const commit = git("rev-parse", "HEAD");
-    return git("status", "--porcelain") === "" ? commit : `${commit}-dirty`;
-  } catch {
-    return "unknown"; // no checkout, or no git
-  }
+  const commit = outputOf("git", "rev-parse", "HEAD");
+  if (commit === "") return "unknown"; // no checkout, or no git
+  return outputOf("git", "status", "--porcelain") === "" ? commit : `${commit}-dirty`;
 }
 
-const git = (...argv: readonly string[]): string =>
-  execFileSync("git", argv, { cwd: REPOSITORY, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+/** Empty where it cannot be run. */
+const outputOf = (program: string, ...argv: readonly string[]): string =>
+  spawnSync(program, argv, { cwd: REPOSITORY, encoding: "utf8" }).stdout?.trim() ?? "";
 
 /** The server that `test/redis-server.ts` starts. */
-const redisVersion = (): string =>
-  /v=(\S+)/.exec(execFileSync("redis-server", ["--version"], { encoding: "utf8" }))?.[1] ?? "unknown";
+const redisVersion = (): string => /v=(\S+)/.exec(outputOf("redis-server", "--version"))?.[1] ?? "unknown";
 
 /** Those of the packages that take part; package.json pins them exactly. */
 function packageVersions(): Readonly<Record<string, string>> {

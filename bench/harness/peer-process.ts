@@ -10,7 +10,7 @@ export interface PeerProcess<Request> {
   ask<Answer>(request: Request): Promise<Answer>;
 }
 
-export type PeerAnswer = { readonly answer: unknown } | { readonly failure: string };
+type PeerAnswer = { readonly answer: unknown } | { readonly failure: string };
 
 /** Starts it where this process runs, on the cores that this process may use; it ends with `resources`. */
 export async function startPeer<Request extends object>(

@@ -1,0 +1,24 @@
+// The graph that `khop` walks: AutoLoc's where its file is at hand, else a generated one of the same measures.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { GraphInfo } from "#compute/cli/load/graph.ts";
+import type { GraphSource } from "#compute/cli/load/graph-source.ts";
+import { loadGraph } from "#compute/cli/load/load.ts";
+
+const GENERATED: GraphSource = { kind: "power-law", nodes: 4_000, seed: 1 };
+const FILES = ["social.json", "social.json.gz"];
+
+export function loadSocialGraph(
+  redisPort: number,
+  dataDirectory: string | null,
+  say: (text: string) => void,
+): Promise<GraphInfo> {
+  const files = dataDirectory === null ? [] : FILES.map((name) => join(dataDirectory, name));
+  const file = files.find((path) => existsSync(path));
+  const source: GraphSource = file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: null };
+  const address = { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 };
+  return loadGraph({ source, address, user: { username: null, password: null } }, ({ step, keys, total }) =>
+    say(`loading the graph: ${step}, ${keys} of ${total} keys`),
+  );
+}
