@@ -1,26 +1,25 @@
 # The images of locus. `storage`: Redis with the module and its sandbox hosts. `compute`: a node, its sandbox hosts, and the
-# command line tools. Node is the one that package.json pins.
+# command line tools. Node is the version that package.json pins. Both want an init as process 1 (`docker run --init`).
 FROM node:26.10.0-bookworm-slim AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ make libssl-dev nlohmann-json3-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/locus
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts
+RUN npm ci --omit=dev --ignore-scripts
 COPY Makefile ./
 COPY runtime runtime
 COPY storage-module storage-module
 RUN make --jobs="$(nproc)" NODE=node \
  && strip --strip-unneeded build/launcher build/*.node build/*.so \
  && rm -rf build/native build/module
-# What runs needs no tools, and no second Node.
-RUN npm prune --omit=dev --ignore-scripts \
- && rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/isolated-vm/*.tgz \
+# The second Node was here for its headers only.
+RUN rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/isolated-vm/*.tgz \
            node_modules/isolated-vm/prebuilds/darwin-* node_modules/isolated-vm/prebuilds/win32-*
 
 FROM node:26.10.0-bookworm-slim AS storage
 RUN apt-get update \
- && apt-get install -y --no-install-recommends redis-server tini \
+ && apt-get install -y --no-install-recommends redis-server \
  && rm -rf /var/lib/apt/lists/* \
  && install --directory --owner=1000 --group=1000 /data
 WORKDIR /opt/locus
@@ -35,13 +34,9 @@ VOLUME /data
 EXPOSE 6379
 # -e: an error reply, such as LOADING, is a failure.
 HEALTHCHECK --interval=2s --timeout=3s --start-period=30s --retries=5 CMD ["redis-cli", "-e", "LOCUS.INFO"]
-ENTRYPOINT ["tini", "--"]
 CMD ["redis-server", "deploy/redis.conf"]
 
 FROM node:26.10.0-bookworm-slim AS compute
-RUN apt-get update \
- && apt-get install -y --no-install-recommends tini \
- && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/locus
 COPY package.json ./
 COPY --from=build /opt/locus/node_modules node_modules
@@ -55,5 +50,4 @@ ENV LOCUS_HTTP_HOST=0.0.0.0
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["tini", "--"]
 CMD ["locus", "node"]

@@ -1,5 +1,5 @@
 // The containers, brought up as the README says, in a real engine. Where there is none and none can be had, all of it is
-// skipped, and the reason is the first line on stderr.
+// skipped, and the reason is told on stderr.
 
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -17,12 +17,13 @@ let obstacle = "";
 
 beforeAll(async () => {
   try {
-    engine = await openEngine();
+    engine = await openEngine(say);
   } catch (error) {
     obstacle = (error as Error).message;
-    process.stderr.write(`containers are not tested: ${obstacle}\n`);
+    say(`not tested: ${obstacle}`);
     return;
   }
+  say("building the images and starting the containers (minutes)");
   await run("./build.sh", "compose");
 }, SETUP_TIMEOUT_MS);
 
@@ -34,6 +35,7 @@ afterAll(async () => {
   await engine.close();
 }, SETUP_TIMEOUT_MS);
 
+const say = (text: string): void => void process.stderr.write(`containers: ${text}\n`);
 const options = (timeoutMs: number) => ({
   directory: REPOSITORY,
   timeoutMs,

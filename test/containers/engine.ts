@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand, succeeds } from "./command.ts";
 import { baseImageName, importStandIn } from "./stand-in-image.ts";
 
-const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables"];
+const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables", "iproute2"];
 const PROGRAMS = ["dockerd", "docker-compose", "debootstrap", "iptables-save"];
 /** As docker-compose.yml names them. */
 const CONTAINERS = ["storage", "compute1", "compute2", "locus-setup"];
@@ -43,12 +43,14 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Rejects with why there can be none here. */
-export async function openEngine(): Promise<Engine> {
+/** Rejects with why there can be none here. `say` is told of what takes long. */
+export async function openEngine(say: (text: string) => void): Promise<Engine> {
   if (await succeeds(["docker", "info"], { timeoutMs: QUICK_TIMEOUT_MS })) return useRunningEngine();
   if (process.getuid?.() !== 0) throw new Error("no container engine answers, and only root could start one");
+  say("installing a container engine, unless it is there");
   await installPrograms();
   const engine = await startPrivateEngine();
+  say("making a base image");
   try {
     await importStandIn(engine.environment);
     return engine;
