@@ -6,6 +6,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { Overdue } from "./overdue.ts";
 
 /** From the end of the headers to the end of the body. Chosen, not measured: 1 MiB in 20 s is 420 kbit/s. */
 const BODY_TIMEOUT_MS = 20_000;
@@ -30,31 +31,36 @@ export const textBody = (bounds: BodyBounds): BodyParser<string> => {
 };
 
 /** The same, as bytes. */
-export const bytesBody =
-  ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer> =>
-  (request, payload, done) => {
+export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer> => {
+  const overdue = new Overdue(BODY_TIMEOUT_MS);
+  return (request, payload, done) => {
     const tooLargeError = (): LocusError => new LocusError(tooLarge, `the body has more than ${bytesMax} bytes`);
     if (Number(request.headers["content-length"] ?? 0) > bytesMax) return done(tooLargeError());
     const chunks: Buffer[] = [];
     let bytes = 0;
     const settle = (error: Error | null, body?: Buffer): void => {
-      clearTimeout(timer);
       payload.removeListener("data", onData);
       payload.removeListener("end", onEnd);
-      payload.removeListener("error", settle);
+      payload.removeListener("error", onError);
       done(error, body);
+    };
+    const waiting = overdue.add(() => settle(new BodyTimeout()));
+    const arrived = (error: Error | null, body?: Buffer): void => {
+      overdue.delete(waiting);
+      settle(error, body);
     };
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
-      if (bytes > bytesMax) settle(tooLargeError());
+      if (bytes > bytesMax) arrived(tooLargeError());
       else chunks.push(chunk);
     };
-    const onEnd = (): void => settle(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
-    const timer = setTimeout(() => settle(new BodyTimeout()), BODY_TIMEOUT_MS);
+    const onEnd = (): void => arrived(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
+    const onError = (error: Error): void => arrived(error);
     payload.on("data", onData);
     payload.on("end", onEnd);
-    payload.on("error", settle);
+    payload.on("error", onError);
   };
+};
 
 class BodyTimeout extends Error {
   readonly statusCode = 408;

@@ -2,15 +2,13 @@
 
 import type { FastifyInstance } from "fastify";
 
+import { EXPOSITION_TYPE } from "../node/exposition.ts";
 import type { Health } from "../node/health.ts";
 import { openApiDocument } from "./openapi.ts";
 
-/** The exposition format of Prometheus, as prom-client writes it. */
-const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
 export interface Operations {
   readonly health: { check(): Promise<Health> };
-  readonly metrics: { text(): Promise<string> };
+  readonly metrics: { text(): string };
 }
 
 export const addOperationRoutes = (app: FastifyInstance, { health, metrics }: Operations): void => {
@@ -20,7 +18,7 @@ export const addOperationRoutes = (app: FastifyInstance, { health, metrics }: Op
     const state = await health.check();
     return reply.code(state.ready ? 200 : 503).send(state);
   });
-  app.get("/metrics", async (_request, reply) => reply.header("content-type", METRICS_TYPE).send(await metrics.text()));
+  app.get("/metrics", async (_request, reply) => reply.header("content-type", EXPOSITION_TYPE).send(metrics.text()));
   app.get("/openapi.json", async (_request, reply) =>
     reply.header("content-type", "application/json; charset=utf-8").send(openApi),
   );

@@ -1,14 +1,13 @@
-// What a node counts, as Prometheus reads it (docs/http.md lists the names). Children are looked up once per function
-// and side: a call costs two increments.
-
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+// What a node counts (docs/http.md lists the names). Counting is a look-up and two additions; the text is made when it
+// is asked for.
 
 import type { ErrorCode } from "#runtime/errors.ts";
-import type { Sample } from "#runtime/profile/sample.ts";
+import type { Sample, Side } from "#runtime/profile/sample.ts";
+import { exposeHistogram, exposeNumbers } from "./exposition.ts";
 import type { CallObserver } from "./invoke.ts";
 
-/** Upper bounds of the latency buckets, s: powers of about 3 from 100 µs to 10 s. */
-const LATENCY_BUCKETS_S = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+/** Upper bounds of the latency buckets, µs: powers of about 3 from 100 µs to 10 s. */
+const LATENCY_BOUNDS_US = [100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7];
 
 /** Read when the metrics are asked for. */
 interface NodeGauges {
@@ -21,97 +20,82 @@ interface NodeGauges {
   readonly functionNames: () => readonly string[];
 }
 
-interface FunctionMetrics {
-  readonly latency: { observe(seconds: number): void };
-  readonly calls: Map<string, { inc(): void }>;
+/** Of one function on one side. */
+class CallCounts {
+  readonly outcomes = new Map<string, number>();
+  readonly latency = new Float64Array(LATENCY_BOUNDS_US.length + 1);
+  elapsedUs = 0;
+
+  add(outcome: string, elapsedUs: number): void {
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+    this.elapsedUs += elapsedUs;
+    let bucket = 0;
+    while (elapsedUs > (LATENCY_BOUNDS_US[bucket] ?? Infinity)) bucket += 1;
+    this.latency[bucket] = (this.latency[bucket] ?? 0) + 1;
+  }
 }
 
 export class NodeMetrics implements CallObserver {
-  readonly #registry = new Registry();
-  readonly #calls: Counter<"function" | "side" | "outcome">;
-  readonly #refused: Counter<"code">;
-  readonly #latency: Histogram<"function" | "side">;
-  readonly #functionNames: () => readonly string[];
-  readonly #byFunction = { compute: new Map<string, FunctionMetrics>(), storage: new Map<string, FunctionMetrics>() };
+  readonly #gauges: NodeGauges;
+  readonly #calls: Readonly<Record<Side, Map<string, CallCounts>>> = { compute: new Map(), storage: new Map() };
+  readonly #refused = new Map<ErrorCode, number>();
 
   constructor(gauges: NodeGauges) {
-    this.#functionNames = gauges.functionNames;
-    const registers = [this.#registry];
-    this.#calls = new Counter({
-      name: "locus_calls_total",
-      help: "Calls that a sandbox ran, by function, side and outcome.",
-      labelNames: ["function", "side", "outcome"],
-      registers,
-    });
-    this.#refused = new Counter({
-      name: "locus_calls_refused_total",
-      help: "Calls that ended before a sandbox had them, by error code.",
-      labelNames: ["code"],
-      registers,
-    });
-    this.#latency = new Histogram({
-      name: "locus_call_seconds",
-      help: "From admission by the node to its answer.",
-      labelNames: ["function", "side"],
-      buckets: LATENCY_BUCKETS_S,
-      registers,
-    });
-    const gauge = (name: string, help: string, read: () => number): Gauge =>
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    gauge("locus_calls_in_flight", "Calls in this node now.", gauges.inFlight);
-    gauge(
-      "locus_storage_queue_length",
-      "Calls waiting for a connection to the storage side.",
-      gauges.storageQueueLength,
-    );
-    gauge("locus_compute_queue_length", "Calls waiting for an isolate on the compute side.", gauges.computeQueueLength);
+    this.#gauges = gauges;
   }
 
   ran(sample: Sample, elapsedUs: number): void {
-    const metrics = this.#of(sample);
-    metrics.latency.observe(elapsedUs / 1e6);
-    let calls = metrics.calls.get(sample.outcome);
-    if (calls === undefined) {
-      calls = this.#calls.labels(sample.function, sample.side, sample.outcome);
-      metrics.calls.set(sample.outcome, calls);
+    const functions = this.#calls[sample.side];
+    let counts = functions.get(sample.function);
+    if (counts === undefined) {
+      counts = new CallCounts();
+      functions.set(sample.function, counts);
     }
-    calls.inc();
+    counts.add(sample.outcome, elapsedUs);
   }
 
   refused(code: ErrorCode): void {
-    this.#refused.inc({ code });
+    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 
-  /** The exposition format of Prometheus. */
-  text(): Promise<string> {
-    this.#keepOnly(new Set(this.#functionNames()));
-    return this.#registry.metrics();
+  text(): string {
+    this.#keepOnly(new Set(this.#gauges.functionNames()));
+    const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
+      [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
+    );
+    const { inFlight, storageQueueLength, computeQueueLength } = this.#gauges;
+    const gauge = (name: string, help: string, value: number): string =>
+      exposeNumbers("gauge", name, help, [{ labels: {}, value }]);
+    return [
+      exposeNumbers(
+        "counter",
+        "locus_calls_total",
+        "Calls that a sandbox ran, by function, side and outcome.",
+        series.flatMap(({ labels, counts }) =>
+          [...counts.outcomes].map(([outcome, value]) => ({ labels: { ...labels, outcome }, value })),
+        ),
+      ),
+      exposeNumbers(
+        "counter",
+        "locus_calls_refused_total",
+        "Calls that ended before a sandbox had them, by error code.",
+        [...this.#refused].map(([code, value]) => ({ labels: { code }, value })),
+      ),
+      exposeHistogram(
+        "locus_call_seconds",
+        "From admission by the node to its answer.",
+        LATENCY_BOUNDS_US.map((boundUs) => boundUs / 1e6),
+        series.map(({ labels, counts }) => ({ labels, counts: counts.latency, sum: counts.elapsedUs / 1e6 })),
+      ),
+      gauge("locus_calls_in_flight", "Calls in this node now.", inFlight()),
+      gauge("locus_storage_queue_length", "Calls waiting for a connection to the storage side.", storageQueueLength()),
+      gauge("locus_compute_queue_length", "Calls waiting for an isolate on the compute side.", computeQueueLength()),
+    ].join("");
   }
 
   #keepOnly(names: ReadonlySet<string>): void {
-    for (const [side, functions] of Object.entries(this.#byFunction)) {
-      for (const [name, { calls }] of functions) {
-        if (names.has(name)) continue;
-        functions.delete(name);
-        this.#latency.remove(name, side);
-        for (const outcome of calls.keys()) this.#calls.remove(name, side, outcome);
-      }
+    for (const functions of Object.values(this.#calls)) {
+      for (const name of functions.keys()) if (!names.has(name)) functions.delete(name);
     }
-  }
-
-  #of(sample: Sample): FunctionMetrics {
-    const functions = this.#byFunction[sample.side];
-    const held = functions.get(sample.function);
-    if (held !== undefined) return held;
-    const metrics = { latency: this.#latency.labels(sample.function, sample.side), calls: new Map() };
-    functions.set(sample.function, metrics);
-    return metrics;
   }
 }
