@@ -18,10 +18,16 @@ namespace {
 using v8::Local;
 using v8::Value;
 
+/// What V8 may take beyond an isolate's limit while the function that passed it is being ended. A builtin
+/// that takes more than this at once meets the supervisor's watch.
+constexpr size_t kHeapSlackBytes = 1 << 30;
 /// How long a loop that awaits replies looks for them before it sleeps. About twice a round over the rings.
 constexpr int64_t kSpinNs = 20'000;
 constexpr uint64_t kTerminating = 1;
 constexpr uint64_t kTerminated = 2;
+
+/// How V8 words the RangeError for an array buffer that the isolate's limit leaves no room for.
+constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
 
 thread_local GuestLoop* current_loop = nullptr;
 
@@ -103,6 +109,8 @@ std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
       *schema = Utf8Of(isolate_, json, kBundleBytesMax);
   }
   current_loop = this;
+  // The last callback added is the one that V8 asks: isolated-vm's own lets a leak go on for gigabytes.
+  isolate_->AddNearHeapLimitCallback(OnNearHeapLimit, this);
   host.Watch(this);
   host.awake++;
   while (lost_.empty() && !(closing_ && by_id_.empty())) {
@@ -115,8 +123,9 @@ std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
     if (!found) Wait();
   }
   host.awake--;
-  if (!lost_.empty()) FinishAll(Code::SANDBOX_DIED, "the isolate was lost: " + lost_);
+  if (!lost_.empty()) LoseAll();
   host.Unwatch(this);
+  isolate_->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
   // What is still queued for the supervisor goes before the loop does.
   while (to_supervisor_.pending_bytes() > 0 && !to_supervisor_.Flush()) {
     host.Announce(lane_);
@@ -127,6 +136,13 @@ std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
   current_loop = nullptr;
   channel_.reset();
   return lost_;
+}
+
+size_t GuestLoop::OnNearHeapLimit(void* data, size_t current_limit, size_t) {
+  auto* loop = static_cast<GuestLoop*>(data);
+  loop->memory_exceeded_ = true;
+  loop->isolate_->TerminateExecution();
+  return current_limit + kHeapSlackBytes;
 }
 
 bool GuestLoop::TakeInvocations() {
@@ -266,8 +282,9 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
   if (!fulfilled) {
     if (value->IsObject()) {
       const Local<v8::Object> error = value.As<v8::Object>();
-      const Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
+      Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
       std::string message = TextProperty(context, error, "message");
+      if (message == kAllocationFailed) code = Code::MEMORY_LIMIT;
       const std::string name = TextProperty(context, error, "name");
       if (code == Code::FUNCTION_FAILED && !name.empty())
         message = message.empty() ? name : name + ": " + message;
@@ -313,13 +330,13 @@ void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message
   invocation->fatal_message = std::move(message);
 }
 
-void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
-                       std::string_view message, std::string_view stack) {
-  Host& host = Host::Get();
+void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
+                            std::string_view message, std::string_view stack) {
   OutcomeHeader header = {};
   header.code = static_cast<uint32_t>(code);
-  header.usage = invocation->usage;
-  header.retire = retire_ ? 1 : 0;
+  header.usage = invocation.usage;
+  header.retire = retire_ || !lost_.empty() ? 1 : 0;
+  header.lost = code == Code::SANDBOX_DIED ? 1 : 0;
   message = message.substr(0, kErrorTextBytesMax);
   stack = stack.substr(0, kErrorTextBytesMax);
   header.result_bytes = static_cast<uint32_t>(result.size());
@@ -328,10 +345,15 @@ void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view 
   std::string body(reinterpret_cast<const char*>(&header), sizeof header);
   body.reserve(sizeof header + result.size() + message.size() + stack.size());
   body.append(result).append(message).append(stack);
-  rings_.words->wrote[invocation->slot].store(0, std::memory_order_release);
-  to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kOutcome), invocation->id, body);
-  host.Announce(lane_);
-  host.active_invocations.fetch_sub(1, std::memory_order_relaxed);
+  to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kOutcome), invocation.id, body);
+  Host::Get().Announce(lane_);
+}
+
+// The mark that it wrote stays until the supervisor has the outcome: it may have to decide about another run.
+void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
+                       std::string_view message, std::string_view stack) {
+  SendOutcome(*invocation, code, result, message, stack);
+  Host::Get().active_invocations.fetch_sub(1, std::memory_order_relaxed);
 
   channel_->Forget(invocation->id);
   std::erase_if(timers_, [&](const GuestTimer& timer) { return timer.invocation == invocation->id; });
@@ -342,8 +364,20 @@ void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view 
   slots_[slot].reset();
 }
 
-void GuestLoop::FinishAll(Code code, std::string_view message) {
-  while (!by_id_.empty()) Finish(by_id_.begin()->second, code, "", message, "");
+// The isolate cannot go on: what is in flight, or has come and not begun, ended through no fault of its own.
+void GuestLoop::LoseAll() {
+  const std::string why = "the isolate was lost: " + lost_;
+  while (!by_id_.empty()) Finish(by_id_.begin()->second, Code::SANDBOX_DIED, "", why, "");
+  Frame frame;
+  while (from_supervisor_.Read(&frame)) {
+    if (static_cast<ToIsolate>(frame.kind) == ToIsolate::kInvoke) {
+      GuestInvocation unborn;
+      unborn.id = frame.id;
+      unborn.slot = kConcurrencyMax;
+      SendOutcome(unborn, Code::SANDBOX_DIED, "", why, "");
+    }
+    from_supervisor_.Release();
+  }
 }
 
 // Answers the invocation when nothing of it is outstanding, or at once when it has failed.
@@ -382,6 +416,7 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
   const int64_t cpu_left = invocation->cpu_limit_ns - static_cast<int64_t>(invocation->usage.cpu_ns);
   turn_deadline_ns_.store(std::min(invocation->deadline_ns, turn_started_ns_ + cpu_left),
                           std::memory_order_relaxed);
+  rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
   rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
   turn_.store(++turns_ * 4, std::memory_order_release);
 }
@@ -396,9 +431,9 @@ void GuestLoop::EndTurn() {
     turn_.store(0);
     isolate_->CancelTerminateExecution();
     terminated = true;
-  } else if (isolate_->IsExecutionTerminating()) {
-    lost_ = "its memory ran out";
   }
+  // isolated-vm ends an isolate in its own way when a collection leaves it above its limit.
+  if (memory_exceeded_ || (!terminated && isolate_->IsExecutionTerminating())) lost_ = "its memory ran out";
   const int64_t now = NowNs();
   rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
   GuestInvocation* invocation = current_;

@@ -123,9 +123,12 @@ class GuestLoop {
   void FinishIfDone(GuestInvocation* invocation);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
-  void FinishAll(Code code, std::string_view message);
+  void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
+                   std::string_view message, std::string_view stack);
+  void LoseAll();
   void Fail(GuestInvocation* invocation, Code code, std::string message);
   bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, int first, size_t pairs_at);
+  static size_t OnNearHeapLimit(void* data, size_t current_limit, size_t initial_limit);
   std::string MapStack(std::string_view stack);
   /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
@@ -161,6 +164,7 @@ class GuestLoop {
   bool closing_ = false;
   bool retire_ = false;
   std::string lost_;  ///< why the isolate cannot go on
+  bool memory_exceeded_ = false;
 
   /// 0 between turns; else the turn's number times four, plus how far its termination is: 1 under way, 2
   /// done.

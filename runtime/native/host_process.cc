@@ -141,6 +141,11 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   return "";
 }
 
+void HostProcess::Stop() {
+  // By the descriptor: the number may be another process' once this one is reaped.
+  if (pidfd_.valid()) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
 void HostProcess::Kill() {
   if (pid_ > 0) {
     kill(pid_, SIGKILL);

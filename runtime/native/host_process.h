@@ -46,11 +46,14 @@ class HostProcess {
   std::string Start(const HostCommand& command, uint32_t lanes, bool operation_rings);
   /// Ends it with SIGKILL and lets everything go. Idempotent.
   void Kill();
+  /// Ends it with SIGKILL, and nothing else: its memory can still be looked at.
+  void Stop();
 
   bool alive() const { return pid_ > 0; }
   int pid() const { return pid_; }
   uint32_t lane_count() const { return static_cast<uint32_t>(lanes_.size()); }
   HostLane& lane(uint32_t index) { return lanes_[index]; }
+  const HostLane& lane(uint32_t index) const { return lanes_[index]; }
   HostHeader* header() const { return reinterpret_cast<HostHeader*>(memory_map_.data()); }
 
   /// Readable after the host rang the supervisor's bell. Watched edge-triggered and never read: the host

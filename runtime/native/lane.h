@@ -63,8 +63,10 @@ struct LaneWords {
   /// takes it away when it ends: what tells the supervisor after a death whether a call may be run again.
   /// Indexed by the isolate's own slots. (The storage side knows by itself what it wrote.)
   alignas(64) std::atomic<uint64_t> wrote[kConcurrencyMax];
-  /// Start of the turn now running (NowNs), 0 between turns: the heartbeat.
+  /// Start of the turn now running (NowNs), 0 between turns, and whose turn it is: what tells after a death
+  /// who was running.
   std::atomic<int64_t> turn_started_ns;
+  std::atomic<uint64_t> turn_invocation;
 };
 
 struct HostHeader {
@@ -196,7 +198,8 @@ struct OutcomeHeader {
   /// The isolate can take no further invocations (a turn had to be terminated, memory ran out): the
   /// supervisor replaces it.
   uint32_t retire;
-  uint32_t reserved;
+  /// Another invocation cost the isolate: this one may be run again if it has sent no write.
+  uint32_t lost;
 };
 
 }  // namespace locus

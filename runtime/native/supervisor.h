@@ -7,6 +7,8 @@
 // supervisor's lock.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -21,6 +23,7 @@
 #include "codes.h"
 #include "host_process.h"
 #include "lane.h"
+#include "memory_watch.h"
 
 namespace locus {
 
@@ -38,6 +41,8 @@ struct FunctionImage {
   std::string version;
   std::string bundle;
   Limits limits;
+
+  std::string key() const { return name + "@" + version; }
 };
 
 struct Usage {
@@ -87,6 +92,9 @@ struct SupervisorOptions {
   uint32_t spread = 2;
   uint32_t queue_length_max = 1024;
   bool operation_rings = false;
+  /// Whoever serves the operations sets `InFlight::wrote` itself, before it runs a write: then that alone
+  /// counts, and not the isolate's mark, which is there already when a round has been sent and not served.
+  bool writes_are_tracked = false;
   std::function<void(std::string_view source, std::string_view text)> on_log;
   /// Compute side: a host is up and wants `connections` descriptors (`SendDescriptor`), or lost one.
   std::function<void(uint32_t host, uint32_t connection, std::string_view lost)> on_connection_wanted;
@@ -109,6 +117,7 @@ struct InFlight {
   Place place;
   bool answered = false;  ///< the caller has its outcome (deadline, cancel); the isolate may still be at it
   bool wrote = false;     ///< sent something other than reads, as far as the supervisor's side can tell
+  uint32_t starts = 0;    ///< how often it was given to an isolate
   size_t log_bytes = 0;
   uint64_t log_lines_dropped = 0;
   std::vector<std::string> logs;
@@ -134,12 +143,25 @@ class Supervisor {
   struct HostState {
     int pid = 0;
     const char* state = "gone";
+    bool quarantine = false;
     uint32_t isolates = 0;
     uint32_t in_flight = 0;
     uint64_t restarts = 0;
+    uint64_t resident_bytes = 0;
     std::string last_end;  ///< how the one before ended
   };
   std::vector<HostState> host_states();
+  struct Counters {
+    uint64_t deaths = 0;  ///< hosts that ended, whatever the reason
+    uint64_t killed_for_memory = 0;
+    uint64_t killed_for_time = 0;
+    uint64_t reruns = 0;       ///< invocations run again, unseen by their callers
+    uint64_t quarantined = 0;  ///< times that a function was sent to quarantine
+    uint64_t released = 0;     ///< times that one left it
+  };
+  Counters counters();
+  /// Functions in quarantine now, as name@version.
+  std::vector<std::string> quarantined();
   uint32_t in_flight();
   uint32_t queued();
 
@@ -201,6 +223,7 @@ class Supervisor {
     uint32_t in_flight = 0;
     int64_t used_ns = 0;
     bool retire = false;
+    uint32_t memory_mb = 0;
   };
   struct Host {
     HostProcess process;
@@ -211,7 +234,15 @@ class Supervisor {
     uint32_t start_failures = 0;
     uint64_t restarts = 0;
     std::string condemned;
+    Code condemned_code = Code::SANDBOX_DIED;  ///< what its culprits get
     std::string last_end;
+    int64_t unused_since_ns = 0;  ///< of a quarantine host
+  };
+  /// A function that cost a process, until it has behaved.
+  struct Quarantine {
+    uint32_t host = 0;
+    uint32_t good_invocations = 0;
+    uint64_t since = 0;  ///< order of arrival
   };
   struct Pool {
     std::string key;
@@ -219,7 +250,10 @@ class Supervisor {
     uint32_t host = 0;
     std::vector<uint32_t> lanes;
     std::deque<uint64_t> queue;
+    uint32_t failed_openings = 0;  ///< deaths of hosts while they loaded it, one after the other
   };
+  enum class Source : uint32_t { kKick, kBell, kProcess, kOutput };
+
   struct Deadline {
     int64_t at_ns;
     uint64_t id;
@@ -235,6 +269,7 @@ class Supervisor {
     bool sent = false;
   };
 
+  // supervisor_isolates.cc
   Pool& PoolOf(const std::shared_ptr<const FunctionImage>& image);
   bool TryDispatch(Pool& pool, InFlight& flight);
   void Dispatch(Pool& pool, uint32_t lane, InFlight& flight);
@@ -249,20 +284,39 @@ class Supervisor {
   void RemoveFromPool(uint32_t host, uint32_t lane);
   void LeaveQueue(const InFlight& flight);
   void DropIfEmpty(Pool& pool);
-  void FailQueue(Pool& pool, Code code, const std::string& message, const std::string& stack);
+  void FailQueue(Pool& pool, Code code, const std::string& message);
+  void FollowMemoryLimit(uint32_t host);
 
-  void PollHost(uint32_t index, int64_t now);
+  // supervisor_frames.cc
+  void PollHost(uint32_t index);
   void PollLane(uint32_t host, uint32_t lane);
   void PollControl(uint32_t host);
   void OnOutcome(Place place, const Frame& frame);
   void OnLog(Place place, const Frame& frame);
   void OnControl(uint32_t host, const Frame& frame);
+  void OnOpened(uint32_t host, const Frame& frame);
+
+  // supervisor_hosts.cc
+  static epoll_event EventOf(Source source, uint32_t host, uint32_t events);
+  void PollHosts(int64_t now);
+  void StartHost(uint32_t host, int64_t now);
+  void Condemn(uint32_t host, Code code, std::string reason);
+  void OnMemoryExceeded(uint32_t host, uint64_t resident_bytes);
   void OnHostDown(uint32_t host, const std::string& how, int64_t now);
+  void TakeOutput(Host& host);
+  void EndOpenings(uint32_t host, const std::string& how);
+  bool IsCulprit(const Host& host, const InFlight& flight) const;
+  bool HasWritten(const Host& host, const InFlight& flight) const;
+  void RunAgain(InFlight& flight);
+  void SendToQuarantine(const std::string& key);
+  void NoteGoodInvocation(Pool& pool);
+  bool HostIsNeeded(uint32_t host) const;
+
+  // supervisor.cc
   void PollDeadlines(int64_t now);
   void PollOpenings(int64_t now);
-  void StartHost(uint32_t host, int64_t now);
   void Answer(InFlight& flight, Outcome&& outcome);
-  void Forget(uint64_t id);
+  void AnswerCheck(Opening& opening, CheckResult&& result);
   void Kick();
   void LogLater(std::string source, std::string text);
 
@@ -281,6 +335,11 @@ class Supervisor {
   std::vector<std::function<void()>> deliveries_;  ///< to call once the lock is released
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;
+  std::unordered_map<std::string, Quarantine> quarantined_;
+  uint64_t quarantines_ = 0;
+  Counters counters_;
+  /// Last: its thread uses what is above.
+  MemoryWatch memory_watch_;
   bool closed_ = false;
 };
 

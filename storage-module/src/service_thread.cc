@@ -51,6 +51,7 @@ void ServiceThread::Apply(const Settings& settings) {
     options.spread = static_cast<uint32_t>(settings.spread);
     options.queue_length_max = static_cast<uint32_t>(settings.queue_max);
     options.operation_rings = true;
+    options.writes_are_tracked = true;
     options.on_log = on_log_;
     Hand(std::make_shared<Hosts>(std::move(options), runner_.get(), &counters_));
   }

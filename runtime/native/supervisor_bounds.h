@@ -1,0 +1,42 @@
+// The supervisor's bounds in time and number. Chosen, not measured, where nothing else is said.
+#pragma once
+
+#include <cstdint>
+
+namespace locus {
+
+constexpr int64_t kMs = 1'000'000;
+/// An isolate answers its own deadlines; after this the supervisor answers in its stead (it is stuck in
+/// another turn).
+constexpr int64_t kAnswerGraceNs = 20 * kMs;
+/// After this past its deadline an invocation that is still in an isolate costs its host the life.
+constexpr int64_t kKillGraceNs = 1000 * kMs;
+/// Loading a bundle, start of the isolate included.
+constexpr int64_t kOpenDeadlineNs = 10'000 * kMs;
+/// A host that has not reported itself ready by then is started anew: Node starts in 0.1 s on an idle
+/// machine.
+constexpr int64_t kStartDeadlineNs = 30'000 * kMs;
+/// First and longest pause before a host that did not come up is tried again; doubles in between.
+constexpr int64_t kRestartPauseNs = 50 * kMs;
+constexpr int64_t kRestartPauseMaxNs = 5'000 * kMs;
+
+/// How often an invocation that had sent no write is started, deaths of its host included.
+constexpr uint32_t kStartsMax = 3;
+/// Hosts for functions that cost a process; when all are taken they share.
+constexpr uint32_t kQuarantineHostsMax = 4;
+/// Functions remembered as having cost a process; the oldest is forgotten for one more.
+constexpr size_t kQuarantinedMax = 64;
+/// Invocations that end as they should before a function may leave quarantine.
+constexpr uint32_t kGoodInvocationsToLeave = 100;
+/// A quarantine host that nobody uses is ended after this.
+constexpr int64_t kQuarantineIdleNs = 30'000 * kMs;
+
+/// What a host may have resident besides its isolates' own limits: Node itself (about 100 MB), bundles,
+/// replies on their way (64 MiB at most in one round).
+constexpr uint64_t kHostBytesBase = 256ull << 20;
+/// What an isolate costs beyond its limit: code, stacks, the young generation's second half.
+constexpr uint64_t kIsolateBytesExtra = 24ull << 20;
+
+constexpr size_t kLogLineBytesMax = 8 * 1024;
+
+}  // namespace locus

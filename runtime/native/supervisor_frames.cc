@@ -1,0 +1,224 @@
+// What hosts say on their rings. Nothing in it is trusted: sizes, numbers and kinds are checked before use,
+// and a host that breaks a rule is condemned.
+#include <cstring>
+
+#include "supervisor.h"
+#include "supervisor_bounds.h"
+
+namespace locus {
+
+namespace {
+
+std::string_view Take(std::string_view* from, size_t bytes) {
+  const std::string_view taken = from->substr(0, bytes);
+  from->remove_prefix(taken.size());
+  return taken;
+}
+
+}  // namespace
+
+void Supervisor::PollHost(uint32_t index) {
+  Host& host = *hosts_[index];
+  uint64_t ready = host.process.header()->outcome_ready.exchange(0, std::memory_order_acquire);
+  while (ready != 0) {
+    const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
+    ready &= ready - 1;
+    if (lane >= host.process.lane_count()) {
+      Condemn(index, Code::SANDBOX_DIED, "named a lane that is not there");
+    } else if (lane == kControlLane) {
+      PollControl(index);
+    } else {
+      PollLane(index, lane);
+    }
+  }
+}
+
+void Supervisor::PollLane(uint32_t index, uint32_t lane) {
+  Host& host = *hosts_[index];
+  HostLane& ring = host.process.lane(lane);
+  Frame frame;
+  bool ring_bell = false;
+  while (ring.from_isolate.Read(&frame)) {
+    const Place place{index, lane};
+    switch (static_cast<FromIsolate>(frame.kind)) {
+      case FromIsolate::kOutcome:
+        OnOutcome(place, frame);
+        break;
+      case FromIsolate::kLog:
+        OnLog(place, frame);
+        break;
+      default:
+        Condemn(index, Code::SANDBOX_DIED, "sent an unknown kind of frame");
+    }
+    ring_bell |= ring.from_isolate.Release();
+    if (!host.condemned.empty()) return;
+  }
+  ring_bell |= ring.from_isolate.TakeProducerWake();
+  if (!ring.to_isolate.Flush() || ring_bell) ring.Ring();
+  if (ring.from_isolate.broken() || ring.to_isolate.broken())
+    Condemn(index, Code::SANDBOX_DIED, "broke the rules of the ring");
+}
+
+void Supervisor::OnOutcome(Place place, const Frame& frame) {
+  Host& host = *hosts_[place.host];
+  OutcomeHeader header;
+  std::string_view rest = frame.payload;
+  if (rest.size() < sizeof header) {
+    Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
+    return;
+  }
+  std::memcpy(&header, Take(&rest, sizeof header).data(), sizeof header);
+  const uint64_t bytes = uint64_t{header.result_bytes} + header.message_bytes + header.stack_bytes;
+  if (bytes != rest.size() || header.code >= static_cast<uint32_t>(Code::kCount)) {
+    Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
+    return;
+  }
+  const auto found = flights_.find(frame.id);
+  if (found == flights_.end() || found->second->place.host != place.host ||
+      found->second->place.lane != place.lane) {
+    Condemn(place.host, Code::SANDBOX_DIED, "answered an invocation that it does not have");
+    return;
+  }
+  InFlight& flight = *found->second;
+  Isolate& isolate = host.isolates[place.lane];
+  isolate.in_flight--;
+  isolate.used_ns = NowNs();
+  dispatched_.fetch_sub(1, std::memory_order_relaxed);
+  if (header.retire != 0) isolate.retire = true;
+  const bool again =
+      header.lost != 0 && !flight.answered && flight.starts < kStartsMax && !HasWritten(host, flight);
+  if (!flight.answered && !again) {
+    Outcome outcome;
+    outcome.code = static_cast<Code>(header.code);
+    outcome.result = Take(&rest, header.result_bytes);
+    outcome.message = Take(&rest, header.message_bytes);
+    outcome.stack = Take(&rest, header.stack_bytes);
+    outcome.usage.isolate = header.usage;
+    Answer(flight, std::move(outcome));
+  }
+  const auto pool = pools_.find(isolate.pool);
+  if (pool != pools_.end() && header.retire == 0) NoteGoodInvocation(pool->second);
+  if (again) {
+    RunAgain(flight);
+  } else {
+    flights_.erase(found);
+  }
+  if (isolate.retire && isolate.in_flight == 0 && isolate.state == LaneState::kReady) {
+    CloseLane(place.host, place.lane);
+  } else if (const auto waiting = pools_.find(isolate.pool);
+             waiting != pools_.end() && !waiting->second.queue.empty()) {
+    DispatchQueue(waiting->second);
+  }
+}
+
+void Supervisor::OnLog(Place place, const Frame& frame) {
+  const auto found = flights_.find(frame.id);
+  if (found == flights_.end() || found->second->place.lane != place.lane ||
+      found->second->place.host != place.host)
+    return;
+  InFlight& flight = *found->second;
+  std::string line(frame.payload.substr(0, kLogLineBytesMax));
+  if (flight.log_bytes + line.size() > kLogBytesMax) {
+    flight.log_lines_dropped++;
+    return;
+  }
+  flight.log_bytes += line.size();
+  LogLater(flight.call.image->name, line);
+  if (flight.call.logs) flight.logs.push_back(std::move(line));
+}
+
+void Supervisor::PollControl(uint32_t index) {
+  Host& host = *hosts_[index];
+  HostLane& ring = host.process.lane(kControlLane);
+  Frame frame;
+  bool ring_bell = false;
+  while (ring.from_isolate.Read(&frame)) {
+    OnControl(index, frame);
+    ring_bell |= ring.from_isolate.Release();
+    if (!host.condemned.empty()) return;
+  }
+  ring_bell |= ring.from_isolate.TakeProducerWake();
+  if (!ring.to_isolate.Flush() || ring_bell) ring.Ring();
+  if (ring.from_isolate.broken() || ring.to_isolate.broken())
+    Condemn(index, Code::SANDBOX_DIED, "broke the rules of the ring");
+}
+
+void Supervisor::OnControl(uint32_t index, const Frame& frame) {
+  Host& host = *hosts_[index];
+  switch (static_cast<Control>(frame.kind)) {
+    case Control::kReady:
+      host.ready = true;
+      host.start_failures = 0;
+      SendPendingChecks();
+      for (uint32_t connection = 0; connection < options_.connections; connection++)
+        deliveries_.emplace_back(
+            [this, index, connection] { options_.on_connection_wanted(index, connection, ""); });
+      return;
+    case Control::kConnectionLost:
+      if (frame.id < options_.connections)
+        deliveries_.emplace_back(
+            [this, index, id = static_cast<uint32_t>(frame.id), lost = std::string(frame.payload)] {
+              options_.on_connection_wanted(index, id, lost);
+            });
+      return;
+    case Control::kClosed: {
+      if (frame.id == 0 || frame.id >= host.isolates.size()) break;
+      const auto lane = static_cast<uint32_t>(frame.id);
+      Isolate& isolate = host.isolates[lane];
+      // Its last words lie on its own ring, which may be looked at after this one.
+      PollLane(index, lane);
+      if (isolate.in_flight > 0) {
+        // The loop ended under its invocations: the isolate is lost, its host is suspect.
+        Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + std::string(frame.payload));
+        return;
+      }
+      if (isolate.state == LaneState::kReady) RemoveFromPool(index, lane);
+      isolate = {};
+      FollowMemoryLimit(index);
+      return;
+    }
+    case Control::kOpened:
+    case Control::kOpenFailed:
+      OnOpened(index, frame);
+      return;
+    default:
+      break;
+  }
+  Condemn(index, Code::SANDBOX_DIED, "sent an unknown control frame");
+}
+
+void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
+  const auto found = openings_.find(frame.id);
+  if (found == openings_.end() || found->second.host != index) return;  // given up on meanwhile
+  Opening opening = std::move(found->second);
+  openings_.erase(found);
+  const bool ok = static_cast<Control>(frame.kind) == Control::kOpened;
+  if (opening.lane == 0) {
+    CheckResult result;
+    if (ok) {
+      result.description = frame.payload;
+    } else {
+      result.code = Code::FUNCTION_INVALID;
+      result.message = frame.payload;
+    }
+    AnswerCheck(opening, std::move(result));
+    return;
+  }
+  Isolate& isolate = hosts_[index]->isolates[opening.lane];
+  if (isolate.state != LaneState::kOpening) return;
+  const auto pool = pools_.find(isolate.pool);
+  if (ok) {
+    isolate.state = LaneState::kReady;
+    isolate.used_ns = NowNs();
+    if (pool == pools_.end()) return;
+    pool->second.failed_openings = 0;
+    DispatchQueue(pool->second);
+    return;
+  }
+  if (pool != pools_.end()) FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload));
+  RemoveFromPool(index, opening.lane);
+  isolate = {};
+  FollowMemoryLimit(index);
+}
+
+}  // namespace locus

@@ -1,0 +1,313 @@
+// The life of hosts: start, death, and what becomes of those who were in one. Whoever was running when a host
+// died is the culprit and goes to quarantine; who merely shared the process is run again if nothing of it had
+// been written.
+#include <algorithm>
+#include <cstring>
+
+#include "supervisor.h"
+#include "supervisor_bounds.h"
+
+namespace locus {
+
+epoll_event Supervisor::EventOf(Source source, uint32_t host, uint32_t events) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.u64 = (static_cast<uint64_t>(source) << 32) | host;
+  return event;
+}
+
+void Supervisor::PollHosts(int64_t now) {
+  for (uint32_t index = 0; index < hosts_.size(); index++) {
+    Host& host = *hosts_[index];
+    if (!host.process.alive()) {
+      if (now >= host.start_after_ns && HostIsNeeded(index)) StartHost(index, now);
+      continue;
+    }
+    if (host.process.header()->outcome_ready.load(std::memory_order_relaxed) != 0) PollHost(index);
+    if (!host.ready && now - host.started_ns > kStartDeadlineNs)
+      Condemn(index, Code::SANDBOX_DIED, "did not come up in time");
+    if (!host.condemned.empty()) {
+      OnHostDown(index, host.condemned, now);
+    } else if (index != 0 && !HostIsNeeded(index)) {
+      if (host.unused_since_ns == 0) host.unused_since_ns = now;
+      if (now - host.unused_since_ns > kQuarantineIdleNs) {
+        memory_watch_.Unwatch(index);
+        host.process.Kill();
+        host.ready = false;
+      }
+    } else {
+      host.unused_since_ns = 0;
+    }
+  }
+}
+
+bool Supervisor::HostIsNeeded(uint32_t index) const {
+  return index == 0 || std::any_of(pools_.begin(), pools_.end(),
+                                   [&](const auto& entry) { return entry.second.host == index; });
+}
+
+void Supervisor::StartHost(uint32_t index, int64_t now) {
+  Host& host = *hosts_[index];
+  const uint32_t lanes = std::min(options_.isolates_max + 1, kLanesMax);
+  host.isolates.assign(lanes, {});
+  host.ready = false;
+  host.condemned.clear();
+  host.condemned_code = Code::SANDBOX_DIED;
+  host.started_ns = now;
+  const std::string failed = host.process.Start(options_.command, lanes, options_.operation_rings);
+  if (!failed.empty()) {
+    OnHostDown(index, failed, now);
+    return;
+  }
+  epoll_event bell = EventOf(Source::kBell, index, EPOLLIN | EPOLLET);
+  epoll_event process = EventOf(Source::kProcess, index, EPOLLIN);
+  epoll_event output = EventOf(Source::kOutput, index, EPOLLIN | EPOLLET);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process.bell_descriptor(), &bell);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process.pid_descriptor(), &process);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process.output_descriptor(), &output);
+  memory_watch_.Watch(index, host.process.pid(), kHostBytesBase);
+}
+
+void Supervisor::Condemn(uint32_t index, Code code, std::string reason) {
+  Host& host = *hosts_[index];
+  if (!host.condemned.empty()) return;
+  host.condemned = std::move(reason);
+  host.condemned_code = code;
+  kicked_.store(true);
+}
+
+void Supervisor::CondemnHost(uint32_t index, std::string reason) {
+  const std::lock_guard lock(mutex_);
+  Condemn(index, Code::SANDBOX_DIED, std::move(reason));
+}
+
+// On the watch's thread. The process is stopped here and now, since the owner may be busy; the owner does the
+// rest.
+void Supervisor::OnMemoryExceeded(uint32_t index, uint64_t resident_bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (index >= hosts_.size() || !hosts_[index]->process.alive()) return;
+    Condemn(index, Code::MEMORY_LIMIT,
+            "was ended when its memory reached " + std::to_string(resident_bytes >> 20) + " MiB");
+    counters_.killed_for_memory++;
+    hosts_[index]->process.Stop();
+  }
+  Kick();
+}
+
+// Where V8 gives up it says why before it aborts; who was running then needed too much.
+void Supervisor::TakeOutput(Host& host) {
+  host.process.ReadOutput([&](std::string_view line) {
+    for (const std::string_view sign : {"out of memory", "invalid size error", "Allocation failed"}) {
+      if (line.find(sign) != line.npos && host.condemned.empty()) host.condemned_code = Code::MEMORY_LIMIT;
+    }
+    LogLater("sandbox-host", std::string(line));
+  });
+}
+
+bool Supervisor::IsCulprit(const Host& host, const InFlight& flight) const {
+  const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
+  return words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
+         words->turn_invocation.load(std::memory_order_relaxed) == flight.id;
+}
+
+// The Redis module knows what it ran; elsewhere the isolate's mark tells, which may say too much, never too
+// little.
+bool Supervisor::HasWritten(const Host& host, const InFlight& flight) const {
+  if (flight.wrote || options_.writes_are_tracked) return flight.wrote;
+  const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
+  return std::any_of(std::begin(words->wrote), std::end(words->wrote),
+                     [&](const auto& mark) { return mark.load() == flight.id; });
+}
+
+void Supervisor::RunAgain(InFlight& flight) {
+  counters_.reruns++;
+  flight.place = {};
+  flight.dispatched_ns = 0;
+  flight.logs.clear();
+  flight.log_bytes = 0;
+  flight.log_lines_dropped = 0;
+  Pool& pool = PoolOf(flight.call.image);
+  pool.queue.push_front(flight.id);
+  queued_++;
+  deadlines_.push({flight.call.deadline_ns, flight.id});
+}
+
+void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now) {
+  Host& host = *hosts_[index];
+  memory_watch_.Unwatch(index);
+  if (host.process.alive()) {
+    host.process.Stop();
+    TakeOutput(host);
+  }
+  LogLater("supervisor", "the sandbox host (pid " + std::to_string(host.process.pid()) + ") " + how);
+  counters_.deaths++;
+  if (host.condemned_code == Code::DEADLINE_EXCEEDED) counters_.killed_for_time++;
+  EndOpenings(index, how);
+
+  std::vector<std::string> culprits;
+  std::vector<uint64_t> ended;
+  std::vector<InFlight*> again;
+  for (auto& [id, flight] : flights_) {
+    if (flight->place.lane == 0 || flight->place.host != index) continue;
+    dispatched_.fetch_sub(1, std::memory_order_relaxed);
+    const bool culprit = IsCulprit(host, *flight);
+    const bool wrote = HasWritten(host, *flight);
+    if (culprit) culprits.push_back(flight->call.image->key());
+    if (!flight->answered && !culprit && !wrote && flight->starts < kStartsMax) {
+      again.push_back(flight.get());
+      continue;
+    }
+    ended.push_back(id);
+    if (flight->answered) continue;
+    Outcome outcome;
+    outcome.code = culprit ? host.condemned_code : Code::SANDBOX_DIED;
+    outcome.message = "the sandbox host " + how + " while it ran " + flight->call.image->name +
+                      (wrote ? ", which had sent writes" : "");
+    Answer(*flight, std::move(outcome));
+  }
+  for (const uint64_t id : ended) flights_.erase(id);
+  for (auto& [key, pool] : pools_) {
+    if (pool.host == index) pool.lanes.clear();
+  }
+  for (const std::string& key : culprits) SendToQuarantine(key);
+  for (InFlight* flight : again) RunAgain(*flight);
+  std::erase_if(pools_,
+                [&](const auto& entry) { return entry.second.lanes.empty() && entry.second.queue.empty(); });
+
+  host.process.Kill();
+  host.last_end = how;
+  host.restarts++;
+  host.condemned.clear();
+  host.isolates.assign(host.isolates.size(), {});
+  // One that had come up is replaced at once; one that never did is tried again ever more slowly.
+  if (host.ready) {
+    host.start_after_ns = now;
+  } else {
+    const int64_t pause = kRestartPauseNs << std::min<uint32_t>(host.start_failures, 7);
+    host.start_after_ns = now + std::min(pause, kRestartPauseMaxNs);
+    host.start_failures++;
+  }
+  host.ready = false;
+  kicked_.store(true);
+}
+
+void Supervisor::EndOpenings(uint32_t index, const std::string& how) {
+  const Host& host = *hosts_[index];
+  for (auto entry = openings_.begin(); entry != openings_.end();) {
+    Opening& opening = entry->second;
+    if (!opening.sent || opening.host != index) {
+      ++entry;
+      continue;
+    }
+    if (opening.lane == 0) {
+      CheckResult result;
+      result.code = Code::FUNCTION_INVALID;
+      result.message = "the sandbox host " + how + " while it loaded the bundle";
+      AnswerCheck(opening, std::move(result));
+    } else if (const auto pool = pools_.find(host.isolates[opening.lane].pool);
+               pool != pools_.end() && ++pool->second.failed_openings >= kStartsMax) {
+      FailQueue(pool->second, Code::SANDBOX_DIED,
+                "the sandbox host " + how + " each time it loaded " + pool->second.image->name);
+    }
+    entry = openings_.erase(entry);
+  }
+}
+
+// ---- Quarantine
+
+// The function gets a host of its own, or shares one with others that cost a process when there are too many.
+void Supervisor::SendToQuarantine(const std::string& key) {
+  counters_.quarantined++;
+  Quarantine& entry = quarantined_[key];
+  entry.good_invocations = 0;
+  entry.since = ++quarantines_;
+  if (entry.host == 0) {
+    std::vector<uint32_t> tenants(hosts_.size(), 0);
+    for (const auto& [other, quarantine] : quarantined_) tenants[quarantine.host]++;
+    for (uint32_t index = 1; index < tenants.size(); index++) {
+      if (entry.host == 0 || tenants[index] < tenants[entry.host]) entry.host = index;
+    }
+    if (entry.host == 0 || (tenants[entry.host] > 0 && hosts_.size() <= kQuarantineHostsMax)) {
+      entry.host = static_cast<uint32_t>(hosts_.size());
+      hosts_.push_back(std::make_unique<Host>());
+    }
+  }
+  const uint32_t host = entry.host;
+  if (const auto pool = pools_.find(key); pool != pools_.end() && pool->second.lanes.empty())
+    pool->second.host = host;
+  LogLater("supervisor", key + " cost a sandbox host and runs in one of its own until it has behaved");
+  if (quarantined_.size() <= kQuarantinedMax) return;
+  quarantined_.erase(
+      std::min_element(quarantined_.begin(), quarantined_.end(),
+                       [](const auto& a, const auto& b) { return a.second.since < b.second.since; }));
+}
+
+void Supervisor::NoteGoodInvocation(Pool& pool) {
+  if (pool.host == 0) return;
+  const auto entry = quarantined_.find(pool.key);
+  if (entry == quarantined_.end() || ++entry->second.good_invocations < kGoodInvocationsToLeave) return;
+  const Host& host = *hosts_[pool.host];
+  const bool idle =
+      pool.queue.empty() && std::all_of(pool.lanes.begin(), pool.lanes.end(), [&](uint32_t lane) {
+        return host.isolates[lane].state == LaneState::kReady && host.isolates[lane].in_flight == 0;
+      });
+  if (!idle) return;
+  counters_.released++;
+  LogLater("supervisor", pool.key + " has behaved and shares a sandbox host again");
+  quarantined_.erase(entry);
+  const uint32_t index = pool.host;
+  // The last of them takes the pool with it; the next call makes one in the shared host.
+  const std::vector<uint32_t> lanes = pool.lanes;
+  for (const uint32_t lane : lanes) CloseLane(index, lane);
+}
+
+std::vector<std::string> Supervisor::quarantined() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> keys;
+  for (const auto& [key, entry] : quarantined_) keys.push_back(key);
+  return keys;
+}
+
+// ---- The end
+
+void Supervisor::Close(Code code, const std::string& message) {
+  std::vector<std::function<void()>> deliveries;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (auto& [id, flight] : flights_) {
+      if (flight->answered) continue;
+      Outcome outcome;
+      outcome.code = code;
+      outcome.message = message;
+      Answer(*flight, std::move(outcome));
+    }
+    for (auto& [id, opening] : openings_) {
+      if (opening.lane != 0) continue;
+      CheckResult result;
+      result.code = code;
+      result.message = message;
+      AnswerCheck(opening, std::move(result));
+    }
+    flights_.clear();
+    openings_.clear();
+    pools_.clear();
+    queued_ = 0;
+    dispatched_.store(0);
+    for (uint32_t index = 0; index < hosts_.size(); index++) {
+      memory_watch_.Unwatch(index);
+      hosts_[index]->process.Kill();
+    }
+    deliveries.swap(deliveries_);
+  }
+  for (const auto& deliver : deliveries) deliver();
+}
+
+bool Supervisor::SendDescriptor(uint32_t index, std::string_view message, int fd) {
+  const std::lock_guard lock(mutex_);
+  return index < hosts_.size() && hosts_[index]->process.alive() &&
+         hosts_[index]->process.SendDescriptor(message, fd);
+}
+
+}  // namespace locus

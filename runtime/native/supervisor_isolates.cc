@@ -1,0 +1,223 @@
+// Which isolate gets an invocation, and which isolates there are.
+#include <algorithm>
+
+#include "supervisor.h"
+#include "supervisor_bounds.h"
+
+namespace locus {
+
+Supervisor::Pool& Supervisor::PoolOf(const std::shared_ptr<const FunctionImage>& image) {
+  const std::string key = image->key();
+  Pool& pool = pools_[key];
+  if (!pool.image) {
+    pool.key = key;
+    pool.image = image;
+    if (const auto quarantine = quarantined_.find(key); quarantine != quarantined_.end())
+      pool.host = quarantine->second.host;
+  }
+  return pool;
+}
+
+// An idle isolate is best. Where all are busy, one more is worth starting up to the spread; meanwhile the
+// least loaded takes the call as long as its concurrency allows.
+bool Supervisor::TryDispatch(Pool& pool, InFlight& flight) {
+  Host& host = *hosts_[pool.host];
+  uint32_t best = 0;
+  uint32_t usable = 0;
+  bool opening = false;
+  for (const uint32_t lane : pool.lanes) {
+    const Isolate& isolate = host.isolates[lane];
+    if (isolate.state == LaneState::kOpening) opening = true;
+    if (isolate.retire) continue;
+    usable++;
+    if (isolate.state != LaneState::kReady) continue;
+    if (best == 0 || isolate.in_flight < host.isolates[best].in_flight ||
+        (isolate.in_flight == host.isolates[best].in_flight && isolate.used_ns > host.isolates[best].used_ns))
+      best = lane;
+  }
+  const bool idle = best != 0 && host.isolates[best].in_flight == 0;
+  if (!idle && !opening && usable < options_.spread) OpenIsolate(pool);
+  if (best == 0 || host.isolates[best].in_flight >= pool.image->limits.concurrency) return false;
+  Dispatch(pool, best, flight);
+  return true;
+}
+
+void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
+  Host& host = *hosts_[pool.host];
+  HostLane& ring = host.process.lane(lane);
+  const Call& call = flight.call;
+  InvokeHeader header = {};
+  header.deadline_ns = call.deadline_ns;
+  header.cpu_limit_ns = int64_t{pool.image->limits.cpu_ms} * kMs;
+  header.operations_max = pool.image->limits.operations;
+  header.key_count = static_cast<uint32_t>(call.keys.size());
+  header.args_bytes = static_cast<uint32_t>(call.args.size());
+  for (const std::string& key : call.keys)
+    header.keys_bytes += static_cast<uint32_t>(sizeof(uint32_t) + key.size());
+  std::string payload;
+  payload.reserve(sizeof header + header.keys_bytes + header.args_bytes);
+  payload.append(reinterpret_cast<const char*>(&header), sizeof header);
+  for (const std::string& key : call.keys) {
+    const auto bytes = static_cast<uint32_t>(key.size());
+    payload.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+    payload.append(key);
+  }
+  payload.append(call.args);
+
+  flight.place = {pool.host, lane};
+  flight.dispatched_ns = NowNs();
+  flight.starts++;
+  Isolate& isolate = host.isolates[lane];
+  isolate.in_flight++;
+  isolate.used_ns = flight.dispatched_ns;
+  dispatched_.fetch_add(1, std::memory_order_relaxed);
+  memory_watch_.SetBusy(true);
+  ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, payload);
+  ring.Ring();
+}
+
+void Supervisor::DispatchQueue(Pool& pool) {
+  while (!pool.queue.empty()) {
+    const auto found = flights_.find(pool.queue.front());
+    if (found == flights_.end()) {
+      pool.queue.pop_front();
+      continue;
+    }
+    if (!TryDispatch(pool, *found->second)) return;
+    deadlines_.push({found->second->call.deadline_ns + kAnswerGraceNs, found->first});
+    pool.queue.pop_front();
+    queued_--;
+  }
+}
+
+void Supervisor::DispatchWaiting() {
+  if (queued_ == 0) return;
+  for (auto& [key, pool] : pools_) {
+    if (!pool.queue.empty()) DispatchQueue(pool);
+  }
+}
+
+uint32_t Supervisor::FreeLane(Host& host) {
+  for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
+    if (host.isolates[lane].state == LaneState::kFree) return lane;
+  }
+  return 0;
+}
+
+bool Supervisor::OpenIsolate(Pool& pool) {
+  Host& host = *hosts_[pool.host];
+  if (!host.ready) return false;
+  const uint32_t lane = FreeLane(host);
+  if (lane == 0) {
+    // A pool that has an isolate already waits for it rather than taking another function's.
+    if (pool.lanes.empty()) EvictIdle(pool.host);
+    return false;
+  }
+  host.isolates[lane] = {LaneState::kOpening, pool.key, 0, NowNs(), false, pool.image->limits.memory_mb};
+  pool.lanes.push_back(lane);
+  FollowMemoryLimit(pool.host);
+  Opening opening;
+  opening.host = pool.host;
+  opening.lane = lane;
+  opening.deadline_ns = NowNs() + kOpenDeadlineNs;
+  const uint64_t id = ++next_id_;
+  SendOpen(id, openings_.emplace(id, std::move(opening)).first->second);
+  return true;
+}
+
+void Supervisor::SendOpen(uint64_t id, Opening& opening) {
+  Host& host = *hosts_[opening.host];
+  std::string options = "{}";
+  std::string_view bundle = opening.bundle;
+  if (opening.lane != 0) {
+    const FunctionImage& image = *pools_[host.isolates[opening.lane].pool].image;
+    // Name and version are of closed alphabets: nothing to escape.
+    options = "{\"name\":\"" + image.name + "\",\"version\":\"" + image.version +
+              "\",\"memoryMb\":" + std::to_string(image.limits.memory_mb) + "}";
+    bundle = image.bundle;
+  }
+  OpenHeader header = {opening.lane, static_cast<uint32_t>(options.size()),
+                       static_cast<uint32_t>(bundle.size()), 0};
+  std::string payload(reinterpret_cast<const char*>(&header), sizeof header);
+  payload.append(options).append(bundle);
+  HostLane& control = host.process.lane(kControlLane);
+  control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id, payload);
+  control.Ring();
+  opening.sent = true;
+  opening.bundle.clear();
+}
+
+void Supervisor::SendPendingChecks() {
+  if (!hosts_[0]->ready) return;
+  for (auto& [id, opening] : openings_) {
+    if (!opening.sent) SendOpen(id, opening);
+  }
+}
+
+// The least recently used idle isolate makes room; its lane is free once the host says so.
+void Supervisor::EvictIdle(uint32_t index) {
+  Host& host = *hosts_[index];
+  uint32_t oldest = 0;
+  for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
+    const Isolate& isolate = host.isolates[lane];
+    if (isolate.state == LaneState::kClosing) return;  // room is on its way
+    if (isolate.state != LaneState::kReady || isolate.in_flight > 0) continue;
+    if (oldest == 0 || isolate.used_ns < host.isolates[oldest].used_ns) oldest = lane;
+  }
+  if (oldest != 0) CloseLane(index, oldest);
+}
+
+void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
+  Host& host = *hosts_[index];
+  RemoveFromPool(index, lane);
+  host.isolates[lane].state = LaneState::kClosing;
+  HostLane& ring = host.process.lane(lane);
+  ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kClose), 0, {});
+  ring.Ring();
+}
+
+void Supervisor::RemoveFromPool(uint32_t index, uint32_t lane) {
+  const auto pool = pools_.find(hosts_[index]->isolates[lane].pool);
+  if (pool == pools_.end()) return;
+  std::erase(pool->second.lanes, lane);
+  DropIfEmpty(pool->second);
+}
+
+void Supervisor::LeaveQueue(const InFlight& flight) {
+  queued_--;
+  const auto pool = pools_.find(flight.call.image->key());
+  if (pool == pools_.end()) return;
+  std::erase(pool->second.queue, flight.id);
+  DropIfEmpty(pool->second);
+}
+
+void Supervisor::DropIfEmpty(Pool& pool) {
+  if (!pool.lanes.empty() || !pool.queue.empty()) return;
+  const std::string key = pool.key;
+  pools_.erase(key);
+}
+
+void Supervisor::FailQueue(Pool& pool, Code code, const std::string& message) {
+  for (const uint64_t id : pool.queue) {
+    const auto found = flights_.find(id);
+    if (found == flights_.end()) continue;
+    Outcome outcome;
+    outcome.code = code;
+    outcome.message = message;
+    Answer(*found->second, std::move(outcome));
+    flights_.erase(found);
+    queued_--;
+  }
+  pool.queue.clear();
+}
+
+// What the host may have resident: its own needs and the limits of the isolates that are open in it.
+void Supervisor::FollowMemoryLimit(uint32_t index) {
+  uint64_t limit = kHostBytesBase;
+  for (const Isolate& isolate : hosts_[index]->isolates) {
+    if (isolate.state != LaneState::kFree) limit += (uint64_t{isolate.memory_mb} << 20) + kIsolateBytesExtra;
+  }
+  memory_watch_.SetLimit(index, limit);
+}
+
+}  // namespace locus

@@ -1,0 +1,98 @@
+// What the death of a sandbox host means to those who were in it, on every side.
+
+import { kill } from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
+  let side: TestSide;
+  beforeAll(async () => {
+    side = await startSide(name);
+  });
+  afterAll(() => side.close());
+
+  const killHosts = async (): Promise<readonly number[]> => {
+    const pids = (await side.hostPids()).filter((pid) => pid > 0);
+    expect(pids).not.toEqual([]); // and never 0, which would be this process' own group
+    for (const pid of pids) kill(pid, "SIGKILL");
+    return pids;
+  };
+
+  it("a call that had only read is run again, unseen by its caller", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        for (let i = 0; i < 30; i++) {
+          await redis.get("k");
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        return "read to the end";
+      }),
+    );
+    await result();
+    const calls = Promise.all([result(), result(), result()]);
+    await sleep(100);
+    const before = await killHosts();
+    expect(await calls).toEqual(["read to the end", "read to the end", "read to the end"]);
+    expect((await side.hostPids()).some((pid) => before.includes(pid))).toBe(false);
+  });
+
+  it("a call that had written says so, and is not run again", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.incr("written");
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      }),
+    );
+    const read = await side.deploy(bundleOf(({ redis }) => redis.get("written")));
+    const ended = outcome();
+    await sleep(200);
+    await killHosts();
+    const error = errorOf(await ended);
+    expect(error.code).toBe("SANDBOX_DIED");
+    expect(error.message).toContain("had sent writes");
+    // The memory channel lives in this process: its data outlives the host like Redis' does.
+    expect(await read.result()).toBe("1");
+  });
+
+  it("the queue waits for the next host", async () => {
+    const { result } = await side.deploy(bundleOf(() => "well"));
+    await result();
+    await killHosts();
+    expect(await Promise.all(Array.from({ length: 20 }, () => result()))).toEqual(
+      Array.from({ length: 20 }, () => "well"),
+    );
+  });
+
+  it("whoever costs a process runs in one of its own from then on, and comes back when it behaves", async () => {
+    const { outcome, result } = await side.deploy(
+      // V8 gives up on this one, process and all.
+      bundleOf<string>(({ args }) => (args === "crash" ? "x".repeat(5e8).split("").length : "well")),
+    );
+    const neighbour = await side.deploy(
+      bundleOf(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return "undisturbed";
+      }),
+    );
+    expect(errorOf(await outcome({ args: "crash" })).code).toBe("MEMORY_LIMIT");
+    await neighbour.result();
+    const shared = (await side.hostPids())[0];
+    // It costs its own process now, which nobody else is in.
+    const beside = neighbour.result();
+    expect(errorOf(await outcome({ args: "crash" })).code).toBe("MEMORY_LIMIT");
+    expect(await beside).toBe("undisturbed");
+    expect((await side.hostPids())[0]).toBe(shared);
+    for (let i = 0; i < 120; i++) expect(await result({ args: "behave" })).toBe("well");
+  });
+
+  it("a function that kills each process it is in keeps failing alone", async () => {
+    const { outcome } = await side.deploy(bundleOf(() => "x".repeat(5e8).split("").length));
+    const neighbour = await side.deploy(bundleOf(({ redis }) => redis.set("n", "1")));
+    for (let i = 0; i < 4; i++) {
+      const [ended, fine] = await Promise.all([outcome(), neighbour.result()]);
+      expect(errorOf(ended).code).toBe("MEMORY_LIMIT");
+      expect(fine).toBe("OK");
+    }
+  });
+});

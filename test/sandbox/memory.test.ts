@@ -1,0 +1,101 @@
+// A function that wants more memory than it may have ends alone, on every side: whatever it takes it from, and whether
+// V8 notices in time or the process has to go.
+
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
+  let side: TestSide;
+  beforeAll(async () => {
+    side = await startSide(name);
+  });
+  afterAll(() => side.close());
+
+  it.each([
+    [
+      "by a leak",
+      () => {
+        const kept: unknown[] = [];
+        for (;;) kept.push(Array.from({ length: 100 }, (_, i) => ({ i })));
+      },
+    ],
+    [
+      "by a slow leak, between waits",
+      async () => {
+        const kept: unknown[] = [];
+        for (;;) {
+          for (let i = 0; i < 200; i++) kept.push(new Array(1_000).fill(1.5));
+          await new Promise((resolve) => setTimeout(resolve, 0));
+        }
+      },
+    ],
+    [
+      "by arrays of numbers",
+      () => {
+        const kept: unknown[] = [];
+        for (;;) kept.push(new Array(1_000).fill(1.5));
+      },
+    ],
+    ["by one huge array", () => new Array(3e7).fill(0).map((_, i) => ({ i })).length],
+    ["by a regular expression's copy", () => "x".repeat(5e8).replace(/x/g, "yy").length],
+    ["by a string's pieces", () => "x".repeat(5e8).split("").length],
+    [
+      "by typed arrays",
+      () => {
+        const kept: unknown[] = [];
+        for (;;) kept.push(new Uint8Array(4 * 1024 * 1024).fill(1));
+      },
+    ],
+    [
+      "by WebAssembly's memory",
+      () => {
+        // Its types belong to browsers; the guest has it from V8.
+        const { WebAssembly } = globalThis as unknown as {
+          WebAssembly: { Memory: new (limits: { initial: number }) => { buffer: ArrayBuffer } };
+        };
+        const kept: unknown[] = [];
+        for (;;) {
+          const memory = new WebAssembly.Memory({ initial: 1_000 });
+          new Uint8Array(memory.buffer).fill(1);
+          kept.push(memory);
+        }
+      },
+    ],
+    [
+      "by what it keeps in a Map",
+      () => {
+        const kept = new Map<number, string>();
+        for (let i = 0; ; i++) kept.set(i, `value ${i}`);
+      },
+    ],
+  ])("%s is ended with its own error, and others go on", async (_how, run) => {
+    const eater = await side.deploy(bundleOf(run, { limits: { memoryMb: 32, deadlineMs: 20_000, cpuMs: 20_000 } }));
+    const neighbour = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        for (let i = 0; i < 20; i++) {
+          await redis.get("k");
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        return "well";
+      }),
+    );
+    const neighbours = Promise.all([neighbour.result(), neighbour.result(), neighbour.result()]);
+    expect(errorOf(await eater.outcome())).toMatchObject({ code: "MEMORY_LIMIT" });
+    expect(await neighbours).toEqual(["well", "well", "well"]);
+    expect(await neighbour.result()).toBe("well");
+  });
+
+  it("leaves no memory behind", async () => {
+    const resident = async (): Promise<number> => {
+      const pids = (await side.hostPids()).filter((pid) => pid > 0);
+      const pages = pids.map((pid) => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]));
+      return pages.reduce((sum, count) => sum + count * 4096, 0);
+    };
+    const { result } = await side.deploy(bundleOf(() => "well"));
+    await result();
+    await sleep(100);
+    expect(await resident()).toBeLessThan(700 * 1024 * 1024);
+  });
+});
