@@ -23,6 +23,8 @@ const SOURCES = [
 ];
 const SHARED = ["codes", "command_table", "resp"];
 
+const FLAGS = "-std=c++20 -O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=all".split(" ");
+
 const run = (program: string, args: readonly string[]): string => {
   const result = spawnSync(program, args, { cwd: root, encoding: "utf8" });
   return result.status === 0 ? "" : `${result.stdout}${result.stderr}${result.error ?? ""}`;
@@ -33,8 +35,11 @@ test("the module's parts do what their tests in C++ say, and no sanitizer object
   expect(run(process.execPath, ["runtime/channel/main-generate.ts", generated])).toBe("");
   const program = join(folder, "unit");
   const compiler = run("g++", [
-    ...["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-    ...[`-I${generated}`, "-Iruntime/native", "-Istorage-module/src", "-o", program],
+    ...FLAGS,
+    "-Iruntime/native",
+    "-Istorage-module/src",
+    `-I${generated}`,
+    `-o${program}`,
     ...TESTS.map((name) => `storage-module/test/${name}.cc`),
     ...SOURCES.map((name) => `storage-module/src/${name}.cc`),
     ...SHARED.map((name) => `runtime/native/${name}.cc`),

@@ -1,0 +1,33 @@
+// Programs in C++ that tests need (test/fixtures/native): compiled when they are older than their sources.
+
+import { spawnSync } from "node:child_process";
+import { globSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+export interface NativeProgram {
+  /** In test/fixtures/native, without `.cc`. */
+  readonly name: string;
+  /** Further sources, from the root. */
+  readonly sources: readonly string[];
+  readonly libraries: readonly string[];
+}
+
+/** The program's path. Throws with what the compiler says. */
+export function buildNativeProgram({ name, sources, libraries }: NativeProgram): string {
+  const program = join(root, "build", "test", name);
+  const all = [join("test/fixtures/native", `${name}.cc`), ...sources];
+  const headers = globSync(["runtime/native/*.h", "storage-module/src/*.h"], { cwd: root });
+  const newestMs = Math.max(...[...all, ...headers].map((file) => statSync(join(root, file)).mtimeMs));
+  if ((statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newestMs) return program;
+  mkdirSync(dirname(program), { recursive: true });
+  const flags = ["-std=c++20", "-O2", "-g", "-Wall", "-Wextra", "-pthread"];
+  const includes = ["-Ibuild/generated", "-Iruntime/native", "-Istorage-module/src"];
+  const result = spawnSync("g++", [...flags, ...includes, "-o", program, ...all, ...libraries], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  if (result.status !== 0) throw new Error(`${name}.cc does not compile:\n${result.stderr}`);
+  return program;
+}

@@ -1,0 +1,193 @@
+// LOCUS.CALL and LOCUS.NODE: what they take, what they answer, where they are refused, and that a caller who goes takes its
+// call along.
+
+import type { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import type { RedisServer } from "#test/redis-server.ts";
+import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startScriptedServer();
+  redis = server.client();
+});
+afterAll(() => server.close());
+
+/** The scripted host answers args that are no object as they are. */
+const call = (...args: readonly (string | Buffer)[]): Promise<unknown> => redis.call("LOCUS.CALL", ...args);
+const run = (...args: readonly string[]): Promise<unknown> => redis.call("LOCUS.NODE", "RUN", ...args);
+
+describe("LOCUS.CALL", () => {
+  test("no argument after the keys is null, one is JSON text, several are an array of strings", async () => {
+    expect(await call("script", "0")).toBe("null");
+    expect(await call("script", "2", "a", "b")).toBe("null");
+    expect(await call("script", "0", "[1,2]")).toBe("[1,2]");
+    expect(await call("script", "1", "a", '"x"')).toBe('"x"');
+    expect(await call("script", "0", "a", 'b"\\', "é\n\u0001")).toBe(JSON.stringify(["a", 'b"\\', "é\n\u0001"]));
+  });
+
+  test("numkeys must be a number that fits what follows", async () => {
+    await expect(call("script", "x")).rejects.toThrow(/^ERR numkeys is "x"/);
+    await expect(call("script", "-1")).rejects.toThrow(/^ERR numkeys is "-1"/);
+    await expect(call("script", "2", "a")).rejects.toThrow(/^ERR numkeys is 2, but only 1/);
+    await expect(call("script")).rejects.toThrow(/^ERR wrong number of arguments/);
+  });
+
+  test("bytes that are not UTF-8 are refused, in keys and in arguments", async () => {
+    const torn = Buffer.from([0x61, 0xc3]);
+    await expect(call("script", "0", torn)).rejects.toThrow(/^ARGSINVALID the argument/);
+    await expect(call("script", "0", "a", torn)).rejects.toThrow(/^ARGSINVALID the argument/);
+    await expect(call("script", "1", torn)).rejects.toThrow(/^ARGSINVALID the key/);
+  });
+
+  test("keys and args together have a bound, empty keys counted", async () => {
+    const big = "x".repeat(1024 * 1024);
+    await expect(call("script", "0", `"${big}"`)).rejects.toThrow(/^ARGSTOOLARGE .*1048578/);
+    const fits = JSON.stringify("x".repeat(1024 * 1024 - 2));
+    expect(await call("script", "0", fits)).toBe(fits);
+    const keys = Array.from({ length: 262_145 }, () => "");
+    await expect(redis.call("LOCUS.CALL", ["script", String(keys.length), ...keys])).rejects.toThrow(/^ARGSTOOLARGE/);
+  });
+
+  test("a function that is not there, and an error of the function, are typed errors on one line", async () => {
+    await expect(call("nobody", "0")).rejects.toThrow(/^NOFUNCTION there is no function "nobody"/);
+    await expect(call("no\r\nbody", "0")).rejects.toThrow(/^NOFUNCTION there is no function "no {2}body"/);
+    await expect(call("script", "0", "{")).rejects.toThrow(/^ERR args are no JSON/);
+  });
+
+  test("it is refused in transactions and scripts, with the way out", async () => {
+    const replies = await redis.multi().call("LOCUS.CALL", "script", "0").exec();
+    expect(String(replies?.[0]?.[0])).toMatch(/STORAGEREFUSED LOCUS.CALL .*transaction: call it by itself/);
+    await expect(redis.eval("return redis.call('LOCUS.CALL', 'script', 0)", 0)).rejects.toThrow(
+      /STORAGEREFUSED .*script/,
+    );
+  });
+
+  test("clients and clusters find its keys", async () => {
+    expect(await redis.command("GETKEYS", "LOCUS.CALL", "f", "2", "a", "b", "arg")).toEqual(["a", "b"]);
+    expect(await redis.command("GETKEYS", "LOCUS.NODE", "RUN", "f", "*", "1", "k", "{}", "null")).toEqual(["k"]);
+  });
+
+  test("only its own client waits", async () => {
+    const slow = server.client().call("LOCUS.CALL", "script", "0", '{"sleepMs":300}');
+    expect(await redis.ping()).toBe("PONG");
+    expect(await slow).toBe("[]");
+  });
+
+  test("a result of megabytes arrives whole", async () => {
+    await redis.set("big", "v".repeat(3 * 1024 * 1024));
+    const [reply] = JSON.parse(String(await call("script", "0", '{"rounds":[[["GET","big"]]]}'))) as string[];
+    expect(reply).toBe(`$${3 * 1024 * 1024}\r\n${"v".repeat(3 * 1024 * 1024)}\r\n`);
+  });
+
+  test("a client that goes away cancels its call", async () => {
+    const client = server.client();
+    const lost = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":400,"rounds":[[["SET","late","1"]]]}');
+    lost.catch(() => {});
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
+    client.disconnect();
+    await until(async () => (await readInfo(redis)).get("calls_failed_by_code")?.includes("CANCELLED=1") === true);
+    // Its isolate comes to the write only now.
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
+    expect(await redis.exists("late")).toBe(0);
+  });
+
+  test("a killed client's call is cancelled as well", async () => {
+    const client = server.client({ retryStrategy: () => null });
+    const id = await client.client("ID");
+    const lost = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":200}');
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
+    await redis.client("KILL", "ID", id);
+    await expect(lost).rejects.toThrow(/closed/i);
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
+  });
+
+  test("a host that ends takes its calls along with a typed error, and the next call finds a new one", async () => {
+    await expect(call("script", "0", '{"exit":3}')).rejects.toThrow(/^SANDBOXDIED .*exit code 3/);
+    expect(await call("script", "0", "[]")).toBe("[]");
+  });
+});
+
+describe("LOCUS.NODE", () => {
+  test("RUN answers outcome, version, usage, logs and result", async () => {
+    const reply = await run("script", "*", "0", "{}", '{"rounds":[[["SET","a","1"],["GET","a"]]]}');
+    const [outcome, version, usage = "", logs, result = ""] = reply as string[];
+    expect([outcome, logs]).toEqual(["ok", "[]"]);
+    expect(version).toMatch(/^[0-9a-f]{16}$/);
+    expect(JSON.parse(result)).toEqual(["+OK\r\n$1\r\n1\r\n"]);
+    expect(Object.keys(JSON.parse(usage) as object)).toEqual(
+      "wallUs queueUs cpuUs waitUs operations rounds bytesOut bytesIn lockUs".split(" "),
+    );
+    expect((JSON.parse(usage) as { lockUs: number }).lockUs).toBeGreaterThan(0);
+  });
+
+  test("RUN answers a function's error as data", async () => {
+    const [outcome, , , , error = ""] = (await run("script", "*", "0", "{}", "{")) as string[];
+    expect(outcome).toBe("error");
+    expect(JSON.parse(error)).toEqual({ code: "REQUEST_INVALID", message: "args are no JSON", stack: "" });
+  });
+
+  test("RUN runs the version that is named, current or former, and no other", async () => {
+    const [, first = ""] = (await redis.call("LOCUS.FUNCTION", "LOAD", "versions 1")) as string[];
+    const [, second = ""] = (await redis.call("LOCUS.FUNCTION", "LOAD", "REPLACE", "versions 2")) as string[];
+    for (const [asked, ran] of [
+      ["*", second],
+      [first, first],
+      [second, second],
+    ] as const) {
+      const [outcome, version] = (await run("versions", asked, "0", "{}", "null")) as string[];
+      expect([outcome, version]).toEqual(["ok", ran]);
+    }
+    await expect(run("versions", "0000000000000000", "0", "{}", "null")).rejects.toThrow(/^NOVERSION /);
+    await expect(run("nobody", "*", "0", "{}", "null")).rejects.toThrow(/^NOFUNCTION /);
+  });
+
+  test.each([
+    ["no json", /is no JSON object/],
+    ["[]", /is no JSON object/],
+    ['{"deadline":1}', /none named "deadline"/],
+    ['{"deadlineMs":0}', /deadlineMs is "0"/],
+    ['{"deadlineMs":1.5}', /deadlineMs is "1.5"/],
+    ['{"deadlineMs":300001}', /deadlineMs is "300001"/],
+    ['{"logs":1}', /logs must be/],
+    ['{"id":""}', /id must have/],
+    ['{"trace":1}', /trace must be/],
+  ])("options %s are refused", async (options, message) => {
+    await expect(run("script", "*", "0", options, "null")).rejects.toThrow(/^ERR options/);
+    await expect(run("script", "*", "0", options, "null")).rejects.toThrow(message);
+  });
+
+  test("RUN takes exactly options and args after its keys", async () => {
+    await expect(run("script", "*", "0", "{}", "null", "more")).rejects.toThrow(/^ERR after its keys/);
+    await expect(run("script", "*", "1", "k", "{}")).rejects.toThrow(/^ERR after its keys/);
+  });
+
+  test("a deadline in the options holds", async () => {
+    const reply = (await run("script", "*", "0", '{"deadlineMs":50}', '{"sleepMs":400}')) as string[];
+    expect(reply[0]).toBe("error");
+    expect(JSON.parse(reply[4] ?? "")).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
+  });
+
+  test("CANCEL from another connection ends a run by its id; ids in flight are unique", async () => {
+    const other = server.client();
+    const slow = other.call("LOCUS.NODE", "RUN", "script", "*", "0", '{"id":"one"}', '{"sleepMs":300}');
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
+    await expect(run("script", "*", "0", '{"id":"one"}', "null")).rejects.toThrow(/^ERR .*"one" is in flight/);
+    expect(await redis.call("LOCUS.NODE", "CANCEL", "one")).toBe(1);
+    expect(JSON.parse(((await slow) as string[])[4] ?? "")).toMatchObject({ code: "CANCELLED" });
+    expect(await redis.call("LOCUS.NODE", "CANCEL", "one")).toBe(0);
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
+  });
+
+  test("nobody cancels another user's run", async () => {
+    await redis.acl("SETUSER", "mallory", "on", "nopass", "+@all", "~*", "&*");
+    const mallory = server.client({ username: "mallory", password: "x" });
+    const slow = server.client().call("LOCUS.NODE", "RUN", "script", "*", "0", '{"id":"mine"}', '{"sleepMs":300}');
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
+    expect(await mallory.call("LOCUS.NODE", "CANCEL", "mine")).toBe(0);
+    expect(((await slow) as string[])[0]).toBe("ok");
+  });
+});

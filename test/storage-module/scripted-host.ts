@@ -1,0 +1,76 @@
+// A redis-server whose sandbox host is the scripted one (test/fixtures/native/scripted_host.cc): its function `script` does
+// on the rings what its args say. What the module does is tested with it without any JavaScript in between.
+
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+
+import { buildNativeProgram } from "#test/native-program.ts";
+import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** What the function `script` is told to do; see scripted_host.cc. */
+export interface Script {
+  readonly rounds?: readonly (readonly (readonly string[])[])[];
+  readonly together?: boolean;
+  readonly repeat?: number;
+  readonly quiet?: boolean;
+  readonly sleepMs?: number;
+  readonly raw?: readonly {
+    readonly ring?: string;
+    readonly kind?: number;
+    readonly id?: number;
+    readonly hex?: string;
+  }[];
+  readonly word?: { readonly name: string; readonly value: number };
+  readonly exit?: number;
+  readonly mute?: boolean;
+}
+
+/** The module's arguments for it. */
+export function scriptedHost(): readonly string[] {
+  const program = buildNativeProgram({
+    name: "scripted_host",
+    sources: [
+      ...["ring", "lane", "shared_memory", "resp"].map((name) => `runtime/native/${name}.cc`),
+      "storage-module/src/function_version.cc",
+    ],
+    libraries: ["-lcrypto"],
+  });
+  // Its place on the command line is Node's; the host program that Node would run only has to be there.
+  return ["node", program, "host", join(root, "package.json")];
+}
+
+/** A server with the function `script` deployed, unless it is a replica. */
+export async function startScriptedServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const moduleArguments = [...scriptedHost(), ...(options.moduleArguments ?? [])];
+  const server = await startRedisServer({ ...options, moduleArguments });
+  if (options.replicaOf === undefined) await server.client().call("LOCUS.FUNCTION", "LOAD", "script");
+  return server;
+}
+
+/** Runs the script; the replies of each round as RESP text. */
+export async function runScript(client: Redis, script: Script): Promise<readonly string[]> {
+  return JSON.parse(String(await client.call("LOCUS.CALL", "script", "0", JSON.stringify(script)))) as string[];
+}
+
+/** Runs one round and takes its replies apart where each is one line (`+OK`, `:1`, `-ERR …`). */
+export async function runLines(client: Redis, ...round: readonly (readonly string[])[]): Promise<readonly string[]> {
+  const [replies = ""] = await runScript(client, { rounds: [round] });
+  return replies.split("\r\n").slice(0, -1);
+}
+
+/** `key:value` lines of LOCUS.INFO. */
+export async function readInfo(client: Redis): Promise<ReadonlyMap<string, string>> {
+  const lines = String(await client.call("LOCUS.INFO")).split("\r\n");
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+}
+
+/** Waits until it holds; rejects when it does not within ten seconds. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!(await condition())) {
+    if (performance.now() > deadlineMs) throw new Error("the condition did not come true");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
