@@ -23,7 +23,8 @@ export class ComputeSide implements SideRunner {
     if (held instanceof Promise) {
       const startedMs = performance.now();
       const fetched = this.#orCurrent(held, description, call.version);
-      image = await withDeadline(fetched, `fetch the bundle of ${description.name}`, deadlineMs, signal);
+      const attempted = `fetch the bundle of ${description.name}`;
+      image = await withDeadline(fetched, { attempted, timeoutMs: deadlineMs, code: "DEADLINE_EXCEEDED" }, signal);
       remainingMs = Math.max(1, deadlineMs - (performance.now() - startedMs));
     } else {
       image = held;

@@ -1,13 +1,20 @@
 // Bounds the slow steps before a call runs (a look-up in the registry, fetching a bundle): nobody waits for them past
-// the call's deadline or cancel. The step itself goes on: others wait for the same one.
+// the call's deadline or cancel. The step itself goes on: others may wait for the same one.
 
-import { LocusError } from "#runtime/errors.ts";
+import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 
-/** Settles as `step` does, else rejects with DEADLINE_EXCEEDED or CANCELLED. `attempted`: "fetch the bundle of khop". */
+interface Bound {
+  /** What the step does: "fetch the bundle of khop". */
+  readonly attempted: string;
+  readonly timeoutMs: number;
+  /** What it means when the time is over. */
+  readonly code: ErrorCode;
+}
+
+/** Settles as `step` does, else rejects with `code` or CANCELLED. */
 export const withDeadline = <Value>(
   step: Promise<Value>,
-  attempted: string,
-  deadlineMs: number,
+  { attempted, timeoutMs, code }: Bound,
   signal?: AbortSignal,
 ): Promise<Value> =>
   new Promise<Value>((resolve, reject) => {
@@ -21,8 +28,8 @@ export const withDeadline = <Value>(
     };
     const timer = setTimeout(() => {
       leave();
-      reject(new LocusError("DEADLINE_EXCEEDED", `could not ${attempted} within ${deadlineMs} ms`));
-    }, deadlineMs);
+      reject(new LocusError(code, `could not ${attempted} within ${timeoutMs} ms`));
+    }, timeoutMs);
     step.then(
       (value) => {
         leave();

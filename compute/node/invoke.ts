@@ -85,8 +85,13 @@ export class NodeInvoker implements Invoker {
 
   #find(call: Call, signal: AbortSignal | undefined): Promise<FunctionDescription> {
     const found = this.#functions.find(call.function, call.version);
-    const timeoutMs = Math.min(call.deadlineMs ?? Infinity, FIND_TIMEOUT_MS);
-    return withDeadline(found, `look up the function ${call.function}`, timeoutMs, signal);
+    const callsOwn = call.deadlineMs !== null && call.deadlineMs <= FIND_TIMEOUT_MS;
+    const bound = {
+      attempted: `look up the function ${call.function}`,
+      timeoutMs: callsOwn ? call.deadlineMs : FIND_TIMEOUT_MS,
+      code: callsOwn ? "DEADLINE_EXCEEDED" : "REDIS_UNAVAILABLE",
+    } as const;
+    return withDeadline(found, bound, signal);
   }
 
   #account(call: Call, id: string, side: Side, { version, outcome }: SideReply, startedMs: number): Reply {

@@ -33,6 +33,8 @@ describe("toLocusError", () => {
     expect(refused.code).toBe("REDIS_UNAVAILABLE");
     expect(refused.message).toBe("cannot store a function: connect ECONNREFUSED 127.0.0.1:1");
     const several = new AggregateError([new Error("::1 refused"), new Error("127.0.0.1 refused")]);
+    const idle = new Error("Stream isn't writeable and enableOfflineQueue options is false");
+    expect(toLocusError(idle, "connect").message).toBe("cannot connect: there is no connection");
     expect(toLocusError(several, "connect").message).toContain("::1 refused; Error: 127.0.0.1 refused");
   });
 

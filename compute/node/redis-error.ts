@@ -51,6 +51,8 @@ const isReplyError = (error: unknown): boolean => error instanceof Error && erro
 
 const describeConnectionError = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
+  // ioredis tells of its own switches here.
+  if (error.message.startsWith("Stream isn't writeable")) return "there is no connection";
   // A host name that resolves to several addresses fails as an AggregateError without a text of its own.
   if (error.message === "" && error instanceof AggregateError) return error.errors.map(String).join("; ");
   return error.message.slice(0, MESSAGE_LENGTH_MAX);
