@@ -2,7 +2,6 @@
 
 import type { Command } from "commander";
 
-import { ERRORS } from "#runtime/errors.ts";
 import { LIMITS } from "#runtime/function/description.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { EXIT } from "./exit-code.ts";
@@ -10,7 +9,7 @@ import type { BatchReply } from "./node-client.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
 import { jsonValue, sideOption, wholeNumber } from "./option.ts";
 import { printJson, printLine, printNote } from "./output.ts";
-import { interruptSignal } from "./program.ts";
+import { errorText, interruptSignal } from "./program.ts";
 
 interface CallFlags extends NodeFlags {
   readonly key?: readonly string[];
@@ -63,10 +62,7 @@ const printReply = ({
 }: BatchReply): void => {
   for (const line of logs) printNote(line);
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
-  else {
-    printNote(`${error.code}: ${error.message}${error.stack === undefined ? "" : `\n${error.stack}`}`);
-    printNote(ERRORS[error.code].remedy);
-  }
+  else printNote(errorText(error.code, error.message, error.stack));
   const used = usage === null ? "" : `, ${usage.operations} operations in ${usage.rounds} rounds`;
   if (side !== null) printNote(`at ${side}, version ${version}, ${elapsedUs / 1e3} ms${used}`);
 };

@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 
-import { ERRORS, LocusError } from "#runtime/errors.ts";
+import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { EXIT, EXIT_CODES, exitCodeOf } from "./exit-code.ts";
 import { NodeUnreachable } from "./node-client.ts";
 
@@ -34,13 +34,16 @@ export const interruptSignal = (): AbortSignal => {
   return controller.signal;
 };
 
+/** An error of the table for people. A stack begins with the message: it is not said twice. */
+export const errorText = (code: ErrorCode, message: string, stack = ""): string => {
+  const said = stack.includes(message) ? stack : [message, stack].join("\n").trimEnd();
+  return `${code}: ${said}\n${ERRORS[code].remedy}`;
+};
+
 /** null where it has been said already: commander writes its own. */
 const messageOf = (error: unknown): string | null => {
   if (error instanceof CommanderError) return null;
-  if (error instanceof LocusError) {
-    const stack = error.guestStack === undefined ? "" : `\n${error.guestStack}`;
-    return `${error.code}: ${error.message}${stack}\n${ERRORS[error.code].remedy}`;
-  }
+  if (error instanceof LocusError) return errorText(error.code, error.message, error.guestStack);
   if (error instanceof NodeUnreachable) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 };

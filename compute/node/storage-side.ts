@@ -47,7 +47,8 @@ export class StorageSide implements SideRunner {
   async run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
     const startedMs = performance.now();
     const connection = await this.#pool.acquire(admitted.deadlineMs, signal);
-    const remainingMs = Math.max(1, Math.floor(admitted.deadlineMs - (performance.now() - startedMs)));
+    // A whole number, and not a millisecond short for the microseconds that finding a connection took.
+    const remainingMs = Math.max(1, Math.ceil(admitted.deadlineMs - (performance.now() - startedMs)));
     return parseReply(await this.#exchange(connection, admitted, remainingMs, signal));
   }
 
