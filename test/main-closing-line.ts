@@ -1,0 +1,27 @@
+// `node test/main-closing-line.ts REPORT CHECKS CHECKS_FAILED STATUS`: ends a run of `./build.sh test` with one line that counts
+// all of it. REPORT is what vitest's JSON reporter has written, STATUS how vitest ended.
+
+import { existsSync, readFileSync } from "node:fs";
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+}
+
+const NO_TESTS: Report = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] };
+
+const [path = "", ...numbers] = process.argv.slice(2);
+const [checks = 0, checksFailed = 0, status = 1] = numbers.map(Number);
+const report = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Report) : NO_TESTS;
+// A file that could not be loaded has no tests, and counts as one that failed.
+const unloaded = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+const testsFailed = report.numFailedTests + unloaded.length;
+// An error outside of any test, or no report at all, fails the run without failing a test.
+const outside = status !== 0 && testsFailed === 0 ? 1 : 0;
+const passed = report.numPassedTests + checks - checksFailed;
+const failed = testsFailed + checksFailed + outside;
+process.stdout.write(`${passed} passed, ${failed} failed, ${report.numPendingTests + report.numTodoTests} skipped\n`);
+process.exitCode = failed === 0 ? 0 : 1;
