@@ -54,7 +54,10 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
     if (!host.condemned.empty()) return;
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
-  if (!ring.to_isolate.Flush() || ring_bell) ring.Ring();
+  // Also after the last of a large frame has left: the isolate sleeps since it took the part before.
+  const bool waited = ring.to_isolate.pending_bytes() > 0;
+  ring.to_isolate.Flush();
+  if (waited || ring_bell) ring.Ring();
   if (ring.from_isolate.broken() || ring.to_isolate.broken())
     Condemn(index, Code::SANDBOX_DIED, "broke the rules of the ring");
 }
@@ -138,7 +141,9 @@ void Supervisor::PollControl(uint32_t index) {
     if (!host.condemned.empty()) return;
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
-  if (!ring.to_isolate.Flush() || ring_bell) ring.Ring();
+  const bool waited = ring.to_isolate.pending_bytes() > 0;
+  ring.to_isolate.Flush();
+  if (waited || ring_bell) ring.Ring();
   if (ring.from_isolate.broken() || ring.to_isolate.broken())
     Condemn(index, Code::SANDBOX_DIED, "broke the rules of the ring");
 }
@@ -148,6 +153,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
   switch (static_cast<Control>(frame.kind)) {
     case Control::kReady:
       host.ready = true;
+      host.about = frame.payload.substr(0, kAboutBytesMax);
       host.start_failures = 0;
       SendPendingChecks();
       for (uint32_t connection = 0; connection < options_.connections; connection++)
