@@ -19,7 +19,7 @@ import { ringEntries, VALUE_BYTES } from "./access/values.ts";
 import { chainOf, FANOUT_WIDTH, fanoutOf } from "./access/workloads.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
-import { storageLayout } from "./harness/cores.ts";
+import { pairLayout } from "./harness/cores.ts";
 import { startPlacedStack } from "./harness/placed-stack.ts";
 
 interface Effort extends Repeats {
@@ -87,7 +87,7 @@ await runBenchmark<Effort>({
         Math.min(value("Lua, sieve") / value("storage, sieve"), value("Lua, sha256") / value("storage, sha256")),
     },
   },
-  layout: storageLayout,
+  layout: pairLayout,
   async prepare({ effort, layout, resources, say }) {
     say("starting Redis and a node");
     const stack = await startPlacedStack(FUNCTIONS, layout, resources);

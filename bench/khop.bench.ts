@@ -16,7 +16,7 @@ import { PIPELINED_IN_FLIGHT } from "#compute/cli/redisclient.ts";
 import type { Workload } from "#compute/cli/workload.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
-import { storageLayout } from "./harness/cores.ts";
+import { apartLayout } from "./harness/cores.ts";
 import { startPlacedStack } from "./harness/placed-stack.ts";
 import { checkAgreement, peerOf, startCallers } from "./khop/callers.ts";
 import { loadSocialGraph } from "./khop/social-graph.ts";
@@ -61,7 +61,7 @@ await runBenchmark<Effort>({
       of: (value) => value("batch to storage, 16 in flight") / value("redisclient --pipelined, 16 in flight"),
     },
   },
-  layout: storageLayout,
+  layout: apartLayout,
   async prepare({ effort, layout, dataDirectory, resources, say }) {
     say("starting Redis and a node");
     const stack = await startPlacedStack(["functions/khop.ts"], layout, resources);

@@ -1,16 +1,24 @@
 import { expect, test } from "vitest";
-import { parseCoreList, serverLayout, sharingOf, storageLayout } from "./cores.ts";
+import { apartLayout, parseCoreList, pairLayout, serverLayout, sharingOf } from "./cores.ts";
 
 test.for([
   [[0, 1, 2, 3], { redis: [0], host: [1], node: [2, 3], load: [2, 3] }],
   [[0, 2, 4, 6, 8], { redis: [0], host: [2], node: [4, 6], load: [8] }],
   [[0, 1, 2, 3, 4, 5, 6, 7], { redis: [0], host: [1], node: [2, 3], load: [4, 5] }],
 ] as const)("of the cores %j storage and compute share none", ([cores, parts]) => {
-  expect(storageLayout(cores)).toEqual({ pinned: true, cores: parts });
+  expect(apartLayout(cores)).toEqual({ pinned: true, cores: parts });
+  expect(pairLayout(cores)).toEqual({ pinned: true, cores: parts });
 });
 
-test("with fewer than four cores nothing is pinned, and the result says so", () => {
-  for (const layout of [storageLayout([0, 1]), serverLayout([0, 1, 2])]) {
+test.for([
+  [[0, 1], { redis: [0], host: [1], node: [1], load: [1] }],
+  [[0, 1, 2], { redis: [0], host: [1], node: [1, 2], load: [1, 2] }],
+] as const)("of the cores %j Redis has one, where one reads and the other answers", ([cores, parts]) => {
+  expect(pairLayout(cores)).toEqual({ pinned: true, cores: parts });
+});
+
+test("otherwise with fewer than four cores nothing is pinned, and the result says so", () => {
+  for (const layout of [apartLayout([0, 1]), serverLayout([0, 1, 2]), pairLayout([0])]) {
     expect(layout.pinned).toBe(false);
     expect(sharingOf(layout)).toContain("nothing is pinned");
   }
@@ -19,7 +27,7 @@ test("with fewer than four cores nothing is pinned, and the result says so", () 
 test("a server and its load share no core, and what idles is with the load", () => {
   const layout = serverLayout([0, 1, 2, 3]);
   expect(layout.cores).toEqual({ redis: [2, 3], host: [2, 3], node: [0, 1], load: [2, 3] });
-  expect(sharingOf(layout)).toBe("redis and host and load on 2,3; node on 0,1");
+  expect(sharingOf(layout)).toBe("by core: redis, host, load on 2,3; node on 0,1");
 });
 
 test.for([

@@ -1,5 +1,5 @@
 // Which part of a benchmark runs on which cores. Storage and compute stand for machines of their own, so where there are
-// four cores or more they share none; with fewer nothing is pinned and the scheduler decides, which the result says.
+// four cores or more they share none; with fewer they must, and the result says who shares what.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -16,25 +16,32 @@ export interface Layout {
 /** Of util-linux. */
 const TASKSET = "taskset";
 /** Fewer cores than this cannot be told apart into storage and compute. */
-const CORES_TO_PIN_MIN = 4;
+const CORES_APART_MIN = 4;
 
-/** For work on data: Redis alone on a core, its sandbox host on the next, then a node of two cores and whoever loads it. */
-export function storageLayout(cores: readonly number[]): Layout {
-  if (cores.length < CORES_TO_PIN_MIN) return unpinned(cores);
+/** Redis alone on a core, its sandbox host on the next, then a node of two cores, and whoever loads it. */
+export function apartLayout(cores: readonly number[]): Layout {
+  if (cores.length < CORES_APART_MIN) return sharedLayout(cores);
   const [redis, host, ...others] = cores;
   const node = others.slice(0, 2);
   const load = others.length > 2 ? others.slice(2, 4) : node;
   return { pinned: true, cores: { redis: [redis!], host: [host!], node, load } };
 }
 
+/** The same; and where there are two or three cores Redis still has one, since what talks to it in turns has to be beside it. */
+export function pairLayout(cores: readonly number[]): Layout {
+  const [redis, ...others] = cores;
+  if (cores.length >= CORES_APART_MIN || others.length === 0) return apartLayout(cores);
+  return { pinned: true, cores: { redis: [redis!], host: others.slice(0, 1), node: others, load: others } };
+}
+
 /** For work without data: the server on two cores, its load on two others, where Redis idles as well. */
 export function serverLayout(cores: readonly number[]): Layout {
-  if (cores.length < CORES_TO_PIN_MIN) return unpinned(cores);
+  if (cores.length < CORES_APART_MIN) return sharedLayout(cores);
   const [node, load] = [cores.slice(0, 2), cores.slice(2, 4)];
   return { pinned: true, cores: { redis: load, host: load, node, load } };
 }
 
-const unpinned = (cores: readonly number[]): Layout => ({
+const sharedLayout = (cores: readonly number[]): Layout => ({
   pinned: false,
   cores: { redis: cores, host: cores, node: cores, load: cores },
 });
@@ -43,8 +50,8 @@ const unpinned = (cores: readonly number[]): Layout => ({
 export function sharingOf({ pinned, cores }: Layout): string {
   if (!pinned) return "nothing is pinned: Redis, sandbox hosts, node and load share all cores";
   const byCores = Map.groupBy(Object.keys(cores) as Part[], (part) => cores[part].join(","));
-  const groups = [...byCores].map(([list, parts]) => `${parts.join(" and ")} on ${list}`);
-  return groups.join("; ");
+  const groups = [...byCores].map(([list, parts]) => `${parts.join(", ")} on ${list}`);
+  return `by core: ${groups.join("; ")}`;
 }
 
 /** The cores that this process may use, one hardware thread of each. */

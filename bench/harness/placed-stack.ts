@@ -18,8 +18,8 @@ export async function startPlacedStack(
   { pinned, cores }: Layout,
   resources: AsyncDisposableStack,
 ): Promise<PlacedStack> {
-  // Both sides count the cores when they start, and get two: as many as each has afterwards.
-  if (pinned) pin(process.pid, cores.node);
+  // Both sides count the cores when they start, and find two: those of the storage side.
+  if (pinned) pin(process.pid, [...new Set([...cores.redis, ...cores.host])]);
   const stack = await startStack({ httpPort: 0 });
   resources.defer(() => stack.close());
   await stack.run("locus", "deploy", ...functions);
@@ -30,6 +30,7 @@ export async function startPlacedStack(
   if (pinned) {
     pin(redisPid, cores.redis);
     for (const pid of descendantsOf(redisPid)) pin(pid, cores.host);
+    for (const pid of [nodePid, ...descendantsOf(nodePid)]) pin(pid, cores.node);
     pin(process.pid, cores.load);
   }
   const cpuUs = (): Record<StackPart, number> => ({
