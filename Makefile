@@ -20,7 +20,7 @@ GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 SUPERVISOR := shared_memory ring lane codes host_process memory_watch command_table \
   $(filter-out supervisor_addon,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
 HOST := shared_memory ring lane codes command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
-HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor)
+HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))
@@ -29,16 +29,16 @@ GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
 
 all: $(GUESTS) $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
 
-$(OUT)/launcher: $(call object,main_launcher)
-	$(CXX) $(LDFLAGS) -o $@ $^
+$(OUT)/launcher: $(call object,main_launcher confinement)
+	$(CXX) $(LDFLAGS) -o $@ $^ -lseccomp
 
 $(OUT)/host.node: $(call object,$(HOST))
-	$(CXX) $(LDFLAGS) -shared -o $@ $^
+	$(CXX) $(LDFLAGS) -shared -o $@ $^ -lseccomp
 
 $(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon)
 	$(CXX) $(LDFLAGS) -shared -o $@ $^
 
-$(OUT)/locus.so: $(call object,$(SUPERVISOR) resp tls passed_descriptor) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
+$(OUT)/locus.so: $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
 	$(CXX) $(LDFLAGS) -shared -Wl,--no-undefined -o $@ $^ -lcrypto
 
 $(GENERATED): $(GENERATOR_SOURCES)

@@ -60,7 +60,7 @@ export const startGateway = async (
   const logs = new LogBuffer();
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
   const health = new NodeHealth(registry, {
-    state: () => ({ hosts: [READY_HOST], queued: 0, inFlight: 0, connections: 1 }),
+    state: () => ({ ...NO_DEATHS, hosts: [READY_HOST], queued: 0, inFlight: 0, connections: 1 }),
   });
   const app = await createGateway(
     { invoker, catalogue, logs, metrics, health, log: { error: () => {} } },
@@ -77,7 +77,18 @@ export const startGateway = async (
   return { app, url: `http://127.0.0.1:${port}`, logs, registry, health, close };
 };
 
-const READY_HOST = { pid: 1, state: "ready", isolates: 0, inFlight: 0, restarts: 0, residentBytes: 0 } as const;
+const NO_DEATHS = { deaths: 0, killedForMemory: 0, killedForTime: 0, reruns: 0, quarantined: 0, released: 0 };
+const READY_HOST = {
+  pid: 1,
+  state: "ready",
+  isolates: 0,
+  inFlight: 0,
+  restarts: 0,
+  residentBytes: 0,
+  quarantine: false,
+  confinement: [],
+  lastEnd: "",
+} as const;
 
 const defaultLimits = Object.fromEntries(
   Object.entries(LIMITS).map(([name, range]) => [name, range.default]),

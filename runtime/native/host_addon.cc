@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "confinement.h"
 #include "guest_loop.h"
 #include "guest_natives.h"
 #include "host.h"
@@ -182,6 +183,11 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   return String(env, "");
 }
 
+/// confine(): the second filter for system calls, on all threads. "" or what stands in the way.
+napi_value Confine(napi_env env, napi_callback_info) {
+  return String(env, ConfineAllThreads());
+}
+
 /// send(kind, id, text): a frame on the control lane.
 napi_value Send(napi_env env, napi_callback_info info) {
   size_t count = 3;
@@ -203,6 +209,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
                                                                                      napi_value exports) {
   const napi_property_descriptor functions[] = {
       {"attach", nullptr, locus::Attach, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+      {"confine", nullptr, locus::Confine, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"send", nullptr, locus::Send, nullptr, nullptr, nullptr, napi_default_method, nullptr},
   };
   napi_define_properties(env, exports, std::size(functions), functions);

@@ -113,6 +113,8 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
                                     std::to_string(getpid()),
                                     "--descriptors",
                                     std::to_string(target),
+                                    "--confine",
+                                    command.confine ? "on" : "off",
                                     "--",
                                     command.node_path,
                                     "--no-node-snapshot",
@@ -122,8 +124,10 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  // Nothing of the supervisor's own environment. The zone's file could not be opened anyhow.
   char locale[] = "LANG=C.UTF-8";
-  char* environment[] = {locale, nullptr};
+  char zone[] = "TZ=UTC";
+  char* environment[] = {locale, zone, nullptr};
 
   pid_t pid = 0;
   const int failed =

@@ -18,6 +18,8 @@ struct HostCommand {
   std::string launcher_path;
   std::string node_path;
   std::string program_path;
+  /// Whether the launcher takes away what the host must not have.
+  bool confine = true;
   /// Further arguments for the host program.
   std::vector<std::string> arguments;
 };

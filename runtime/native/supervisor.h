@@ -149,6 +149,7 @@ class Supervisor {
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
     std::string last_end;  ///< how the one before ended
+    std::string about;     ///< what it said of itself when it came up (JSON)
   };
   std::vector<HostState> host_states();
   struct Counters {
@@ -237,6 +238,7 @@ class Supervisor {
     Code condemned_code = Code::SANDBOX_DIED;  ///< what its culprits get
     std::string last_end;
     int64_t unused_since_ns = 0;  ///< of a quarantine host
+    std::string about;
   };
   /// A function that cost a process, until it has behaved.
   struct Quarantine {

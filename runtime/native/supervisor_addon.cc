@@ -271,6 +271,7 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   options.queue_length_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "queueLengthMax"));
   options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
   napi_get_value_bool(env, arguments.Member(values[0], "operationRings"), &options.operation_rings);
+  napi_get_value_bool(env, arguments.Member(values[0], "confine"), &options.command.confine);
   auto* binding = new Binding(env, std::move(options), values[1]);
   napi_wrap(
       env, receiver, binding, [](napi_env, void* data, void*) { delete static_cast<Binding*>(data); },
@@ -399,8 +400,20 @@ napi_value State(napi_env env, napi_callback_info info) {
       napi_set_named_property(env, entry, "inFlight", self->Number(host.in_flight));
       napi_set_named_property(env, entry, "restarts", self->Number(static_cast<double>(host.restarts)));
       napi_set_named_property(env, entry, "lastEnd", self->Text(host.last_end));
+      napi_set_named_property(env, entry, "about", self->Text(host.about));
+      napi_set_named_property(env, entry, "residentBytes",
+                              self->Number(static_cast<double>(host.resident_bytes)));
+      napi_value quarantine;
+      napi_get_boolean(env, host.quarantine, &quarantine);
+      napi_set_named_property(env, entry, "quarantine", quarantine);
       napi_set_element(env, hosts, index++, entry);
     }
+    const Supervisor::Counters counters = self->supervisor()->counters();
+    for (const auto& [name, count] :
+         {std::pair{"deaths", counters.deaths}, std::pair{"killedForMemory", counters.killed_for_memory},
+          std::pair{"killedForTime", counters.killed_for_time}, std::pair{"reruns", counters.reruns},
+          std::pair{"quarantined", counters.quarantined}, std::pair{"released", counters.released}})
+      napi_set_named_property(env, state, name, self->Number(static_cast<double>(count)));
     napi_set_named_property(env, state, "queued", self->Number(self->supervisor()->queued()));
     napi_set_named_property(env, state, "inFlight", self->Number(self->supervisor()->in_flight()));
   }

@@ -37,6 +37,8 @@ constexpr uint64_t kHostBytesBase = 256ull << 20;
 /// What an isolate costs beyond its limit: code, stacks, the young generation's second half.
 constexpr uint64_t kIsolateBytesExtra = 24ull << 20;
 
+/// What a host may say of itself.
+constexpr size_t kAboutBytesMax = 4 * 1024;
 constexpr size_t kLogLineBytesMax = 8 * 1024;
 
 }  // namespace locus

@@ -1,6 +1,7 @@
 // The sandbox host: a process that holds isolates and serves no client. The supervisor (the Redis module's or the node's)
 // starts it through the launcher with a memory file and a bell, and on the compute side a socket for descriptors and a
-// bell per lane; see runtime/native/lane.h and docs/rings.md. Arguments: [connections].
+// bell per lane; see runtime/native/lane.h and docs/rings.md. Arguments: connections, confinement (on, required, off), and
+// from the launcher what of the confinement holds.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -29,6 +30,8 @@ interface HostAddon {
     },
     onOpen: (id: number, lane: number, optionsJson: string, bundle: string) => void,
   ): string;
+  /** The last step: from then on no path, no program and no new connection can be reached. "" or what failed. */
+  confine(): string;
   send(kind: number, id: number, text: string): void;
 }
 
@@ -36,7 +39,8 @@ const buildDirectory = join(import.meta.dirname, "..", "..", "build");
 const guest = (name: string): string => readFileSync(join(buildDirectory, "guest", `${name}.js`), "utf8");
 const addon = createRequire(import.meta.url)(join(buildDirectory, "host.node")) as HostAddon;
 const loader = isolateLoader(buildDirectory);
-const connections = Number(process.argv[2] ?? 0);
+const [connectionsText = "0", confinement = "on", confinedText = ""] = process.argv.slice(2);
+const connections = Number(connectionsText);
 
 async function open(id: number, lane: number, optionsJson: string, bundle: string): Promise<void> {
   const { memoryMb } = JSON.parse(optionsJson) as { readonly memoryMb?: number };
@@ -69,9 +73,24 @@ const failed = addon.attach(
   },
   (id, lane, optionsJson, bundle) => void open(id, lane, optionsJson, bundle),
 );
-if (failed === "") {
-  addon.send(CONTROL.ready, 0, JSON.stringify({ node: process.version }));
-} else {
-  process.stderr.write(`sandbox host: ${failed}\n`);
-  process.exitCode = 1;
+
+/** What of the confinement holds, by the names of docs/security.md. */
+function confine(): readonly string[] {
+  const holds = confinedText.replace(/^confined=/, "").split(",");
+  if (confinement === "off") return holds;
+  const refused = addon.confine();
+  if (refused === "") holds.push("threads");
+  const missing = ["calls", "threads"].filter((part) => !holds.includes(part));
+  if (missing.length > 0) {
+    process.stderr.write(`sandbox host: not confined by ${missing.join(" and ")} ${refused}\n`);
+    if (confinement === "required") process.exit(1);
+  }
+  return holds;
 }
+
+if (failed !== "") {
+  process.stderr.write(`sandbox host: ${failed}\n`);
+  process.exit(1);
+}
+const about = JSON.stringify({ node: process.version, confinement: confine() });
+addon.send(CONTROL.ready, 0, about);

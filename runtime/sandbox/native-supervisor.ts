@@ -19,6 +19,8 @@ export interface NativeOptions {
   readonly connections: number;
   /** Data by ring, answered through `onRound` and `reply`, instead of by sockets. */
   readonly operationRings: boolean;
+  /** Whether the launcher confines the host. */
+  readonly confine: boolean;
 }
 
 /** Called on the event loop. `usage` is in the order of `USAGE_FIELDS`. */
@@ -62,7 +64,17 @@ export interface NativeState {
     readonly inFlight: number;
     readonly restarts: number;
     readonly lastEnd: string;
+    /** JSON: what it said when it came up; empty before that. */
+    readonly about: string;
+    readonly residentBytes: number;
+    readonly quarantine: boolean;
   }[];
+  readonly deaths: number;
+  readonly killedForMemory: number;
+  readonly killedForTime: number;
+  readonly reruns: number;
+  readonly quarantined: number;
+  readonly released: number;
   readonly queued: number;
   readonly inFlight: number;
 }

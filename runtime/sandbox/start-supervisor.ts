@@ -1,7 +1,7 @@
 // Starts the compute side's supervisor: the native one, its calls as promises, and the connections that its hosts get.
 
 import { availableParallelism } from "node:os";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Channel } from "#runtime/channel/channel.ts";
 import { isErrorCode, LocusError, type ErrorCode } from "#runtime/errors.ts";
@@ -60,12 +60,13 @@ class HostSupervisor implements Supervisor {
         launcherPath,
         nodePath: process.execPath,
         programPath: hostProgram(),
-        arguments: [String(source?.connections ?? 0)],
+        arguments: [String(source?.connections ?? 0), options.confinement ?? "on"],
         isolatesMax: options.isolatesMax,
         spread: availableParallelism(),
         queueLengthMax: options.queueLengthMax,
         connections: source?.connections ?? 0,
         operationRings: source === undefined,
+        confine: options.confinement !== "off",
       },
       {
         onLog: (from, text) => options.onLog({ source: from, text }),
@@ -148,11 +149,10 @@ class HostSupervisor implements Supervisor {
   }
 
   state(): SupervisorState {
-    const { hosts, queued, inFlight } = this.#native.state();
+    const { hosts, ...rest } = this.#native.state();
     return {
-      hosts: hosts.map((host) => ({ ...host, residentBytes: residentBytesOf(host.pid) })),
-      queued: queued ?? 0,
-      inFlight: inFlight ?? 0,
+      ...rest,
+      hosts: hosts.map(({ about, ...host }) => ({ ...host, confinement: confinementOf(about) })),
       connections: this.#supply?.up ?? 0,
     };
   }
@@ -242,11 +242,6 @@ function outcomeOf(
   return { ok: false, error: { code: codeOf(code), message, stack }, usage, logs };
 }
 
-/** Second field of statm, pages; 0 for a process that is gone. */
-function residentBytesOf(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
-  } catch {
-    return 0;
-  }
+function confinementOf(about: string): readonly string[] {
+  return about === "" ? [] : (JSON.parse(about) as { readonly confinement: readonly string[] }).confinement;
 }

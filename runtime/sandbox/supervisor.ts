@@ -53,12 +53,20 @@ export interface DataSource {
   readonly connections: number;
 }
 
+/**
+ * `on`: everything that the machine allows. `required`: a host that lacks what does not depend on the machine's settings
+ * (the filters for system calls) does not run. `off`: for measuring what it costs.
+ */
+export type Confinement = "on" | "required" | "off";
+
 export interface SupervisorOptions {
   readonly dataSource: DataSource;
   /** Isolates per host, at most; the least recently used idle one makes room. */
   readonly isolatesMax: number;
   /** Invocations waiting for an isolate, at most; one more is refused with OVERLOADED. */
   readonly queueLengthMax: number;
+  /** `on` unless said otherwise. */
+  readonly confinement?: Confinement;
   /** A line from a function's console or from the host itself, for the process log. */
   readonly onLog: (line: { readonly source: string; readonly text: string }) => void;
 }
@@ -71,7 +79,22 @@ export interface SupervisorState {
     readonly inFlight: number;
     readonly restarts: number;
     readonly residentBytes: number;
+    /** Holds one function that cost a process before. */
+    readonly quarantine: boolean;
+    /** Which parts of the confinement hold: docs/security.md names them. */
+    readonly confinement: readonly string[];
+    /** How the one before ended; empty for the first. */
+    readonly lastEnd: string;
   }[];
+  /** Hosts that ended, for whatever reason. */
+  readonly deaths: number;
+  readonly killedForMemory: number;
+  readonly killedForTime: number;
+  /** Invocations run again, unseen by their callers. */
+  readonly reruns: number;
+  /** Times that a function was sent to quarantine, and that one left it. */
+  readonly quarantined: number;
+  readonly released: number;
   readonly queued: number;
   readonly inFlight: number;
   /** Connections to Redis that are up, over all hosts. */

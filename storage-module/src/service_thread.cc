@@ -46,7 +46,10 @@ void ServiceThread::Apply(const Settings& settings) {
     if (hosts_) Hand(nullptr);
   } else if (!hosts_) {
     SupervisorOptions options;
-    options.command = {settings.launcher, settings.node, settings.host, {}};
+    options.command.launcher_path = settings.launcher;
+    options.command.node_path = settings.node;
+    options.command.program_path = settings.host;
+    options.command.arguments = {"0", "on"};
     options.isolates_max = static_cast<uint32_t>(settings.isolates_max);
     options.spread = static_cast<uint32_t>(settings.spread);
     options.queue_length_max = static_cast<uint32_t>(settings.queue_max);

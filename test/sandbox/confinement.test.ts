@@ -1,0 +1,104 @@
+// What a sandbox host is left with: read off the process itself, on every side. What guest code makes of it is in
+// escapes.test.ts; a program that tries the doors from inside is in test/fixtures/native.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
+  let side: TestSide;
+  let pid: number;
+  beforeAll(async () => {
+    side = await startSide(name);
+    const { result } = await side.deploy(
+      bundleOf(() => new Date(0).getTimezoneOffset() + new Intl.NumberFormat("de").format(1)),
+    );
+    expect(await result()).toBe("01");
+    pid = (await side.hostPids())[0]!;
+  });
+  afterAll(() => side.close());
+
+  const status = (field: string): string =>
+    new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
+
+  it("has no capability, gains none, and is under two filters for system calls on every thread", () => {
+    expect(status("CapEff")).toMatch(/^0+$/);
+    if (process.getuid?.() === 0) expect(status("CapBnd")).toMatch(/^0+$/);
+    expect(status("NoNewPrivs")).toBe("1");
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const text = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
+      expect(text).toMatch(/^Seccomp:\s*2$/m);
+      expect(text).toMatch(/^Seccomp_filters:\s*[2-9]$/m);
+    }
+  });
+
+  it("is the first to go when memory runs out", () => {
+    expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8").trim()).toBe("1000");
+  });
+
+  it("holds no descriptor but its memory, its bells and its connections", () => {
+    const held = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    const allowed = /^(\/memfd:locus-host \(deleted\)|anon_inode:\[(eventfd|eventpoll)\]|pipe:\[\d+\]|\/dev\/null)$/;
+    const sockets = held.filter((target) => target.startsWith("socket:"));
+    expect(held.filter((target) => !allowed.test(target) && !target.startsWith("socket:"))).toEqual([]);
+    // Two connections and the socket over which they came; on rings, none.
+    expect(sockets).toHaveLength(name === "socket" ? 3 : 0);
+  });
+
+  it("knows nothing of its supervisor's environment", () => {
+    const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
+    expect(environment.toSorted()).toEqual(["LANG=C.UTF-8", "TZ=UTC"]);
+  });
+
+  it.runIf(process.getuid?.() === 0)("is nobody, in a network of its own, when root may arrange that", () => {
+    const network = (process: number | string): string => readlinkSync(`/proc/${process}/ns/net`);
+    expect(network(pid)).not.toBe(network("self"));
+    expect(status("Uid").split(/\s+/)[1]).toBe("65534");
+  });
+});
+
+describe("the doors of a sandbox host", () => {
+  const folder = mkdtempSync(join(tmpdir(), "locus-doors-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it("are shut, tried from inside by native code", () => {
+    const program = join(folder, "doors");
+    const sources = [join(ROOT, "test/fixtures/native/doors.cc"), join(ROOT, "runtime/native/confinement.cc")];
+    execFileSync("g++", [
+      "-std=c++20",
+      "-O1",
+      `-I${join(ROOT, "runtime/native")}`,
+      ...sources,
+      "-o",
+      program,
+      "-lseccomp",
+      "-pthread",
+    ]);
+    const report = JSON.parse(execFileSync(program, { encoding: "utf8" })) as Record<string, string>;
+    const open = Object.entries(report).filter(([, verdict]) => verdict !== "shut");
+    expect(open).toEqual([]);
+    expect(Object.keys(report).length).toBeGreaterThan(25);
+  });
+
+  it("can be required: without them there is no host", async () => {
+    const lines: string[] = [];
+    const supervisor = await startSupervisor({
+      channel: { send: () => Promise.resolve(new Uint8Array()) },
+      isolatesMax: 1,
+      queueLengthMax: 1,
+      confinement: "required",
+      onLog: ({ text }) => lines.push(text),
+    });
+    await supervisor.ready();
+    expect(supervisor.state().hosts[0]?.confinement).toEqual(
+      expect.arrayContaining(["oom", "capabilities", "calls", "threads"]),
+    );
+    await supervisor.close(0);
+  });
+});
