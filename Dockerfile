@@ -2,7 +2,7 @@
 # command line tools. Node is the version that package.json pins. Both want an init as process 1 (`docker run --init`).
 FROM node:26.10.0-bookworm-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends g++ make libssl-dev nlohmann-json3-dev \
+ && apt-get install -y --no-install-recommends g++ make libseccomp-dev libssl-dev nlohmann-json3-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/locus
 COPY package.json package-lock.json ./
@@ -19,7 +19,7 @@ RUN rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/isolate
 
 FROM node:26.10.0-bookworm-slim AS storage
 RUN apt-get update \
- && apt-get install -y --no-install-recommends redis-server \
+ && apt-get install -y --no-install-recommends libseccomp2 redis-server \
  && rm -rf /var/lib/apt/lists/* \
  && install --directory --owner=1000 --group=1000 /data
 WORKDIR /opt/locus
@@ -37,6 +37,9 @@ HEALTHCHECK --interval=2s --timeout=3s --start-period=30s --retries=5 CMD ["redi
 CMD ["redis-server", "deploy/redis.conf"]
 
 FROM node:26.10.0-bookworm-slim AS compute
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libseccomp2 \
+ && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/locus
 COPY package.json ./
 COPY --from=build /opt/locus/node_modules node_modules

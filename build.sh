@@ -116,6 +116,7 @@ missing_packages() {
   command -v redis-server >/dev/null || echo redis-server
   has_header nlohmann/json.hpp || echo nlohmann-json3-dev
   has_header openssl/evp.h || echo libssl-dev
+  has_header seccomp.h || echo libseccomp-dev
   # Node 26 needs it, and a machine without a compiler lacks it.
   compgen -G '/usr/lib*/libatomic.so.1' >/dev/null || compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || echo libatomic1
 }
