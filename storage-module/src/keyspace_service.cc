@@ -29,6 +29,11 @@ KeyspaceService::Lane& KeyspaceService::LaneAt(Place place) {
 
 bool KeyspaceService::Collect(int64_t now) {
   bool found = false;
+  supervisor_->ForEachReadyOperations([&](Place place, HostLane& ring) {
+    found = true;
+    CollectLane(place, ring);
+  });
+  // After the ready words were taken: one of them may say that a full ring has room again.
   for (const Place place : std::exchange(revisit_, {})) {
     Lane& lane = LaneAt(place);
     HostLane* ring = supervisor_->LaneAt(place);
@@ -41,10 +46,6 @@ bool KeyspaceService::Collect(int64_t now) {
     if (ring != nullptr) ring->Ring();
     if (lane.full || lane.unread) Revisit(place);
   }
-  supervisor_->ForEachReadyOperations([&](Place place, HostLane& ring) {
-    found = true;
-    CollectLane(place, ring);
-  });
   if (!paused_.empty() && now >= paused_retry_ns_) {
     ready_.insert(ready_.end(), paused_.begin(), paused_.end());
     paused_.clear();
@@ -90,7 +91,12 @@ void KeyspaceService::CollectLane(Place place, HostLane& ring) {
       supervisor_->CondemnHost(place.host, "sent a round of operations that is none");
       return;
     }
-    Enqueue(std::move(round));
+    if (const InFlight* flight = supervisor_->FindInFlight(round->invocation(), place)) {
+      round->start = flight->starts;
+      Enqueue(std::move(round));
+    } else {
+      Keep(std::move(round));  // answered meanwhile: nobody waits for it
+    }
   }
   room_wanted |= ring.operations.TakeProducerWake();
   if (room_wanted) ring.Ring();
@@ -127,7 +133,7 @@ KeyspaceService::Served KeyspaceService::Serve(int64_t hold_ns) {
     Lane& lane = LaneAt(place);
     InFlight* flight = supervisor_->FindInFlight(round->invocation(), place);
     HostLane* ring = supervisor_->LaneAt(place);
-    if (flight == nullptr || ring == nullptr) {
+    if (flight == nullptr || ring == nullptr || flight->starts != round->start) {
       Drop(round);
       continue;
     }
@@ -264,8 +270,12 @@ void KeyspaceService::Release(OperationRound* round) {
   const auto found = std::ranges::find(rounds, round, &std::unique_ptr<OperationRound>::get);
   std::unique_ptr<OperationRound> owned = std::move(*found);
   rounds.erase(found);
-  if (spare_.size() < kSpareRoundsMax && owned->bytes() <= kSpareRoundBytesMax)
-    spare_.push_back(std::move(owned));
+  Keep(std::move(owned));
+}
+
+void KeyspaceService::Keep(std::unique_ptr<OperationRound> round) {
+  if (spare_.size() < kSpareRoundsMax && round->bytes() <= kSpareRoundBytesMax)
+    spare_.push_back(std::move(round));
 }
 
 }  // namespace locus

@@ -103,6 +103,7 @@ class KeyspaceService {
   void Finish(OperationRound* round);
   void Drop(OperationRound* round);
   void Release(OperationRound* round);
+  void Keep(std::unique_ptr<OperationRound> round);
   void Publish() { runnable_.store(!ready_.empty(), std::memory_order_relaxed); }
 
   Supervisor* const supervisor_;

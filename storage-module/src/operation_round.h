@@ -43,6 +43,9 @@ class OperationRound {
   const std::string& refusal(const Operation& operation) const { return refusals_[operation.refusal]; }
   void Advance() { next_++; }
 
+  /// Which start of the invocation sent it (`InFlight::starts`): one that is run again after its host ended
+  /// has nothing to do with what it sent before.
+  uint32_t start = 0;
   /// Bytes of its replies so far.
   uint64_t reply_bytes = 0;
   /// The next round of the same invocation, which waits for this one.

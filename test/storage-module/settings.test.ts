@@ -1,0 +1,104 @@
+// LOCUS.INFO, LOCUS.CONFIG, the off switch, and what the module says when it is loaded wrongly.
+
+import { readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { readInfo, runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startScriptedServer({ moduleArguments: ["queue-max", "2", "isolates-max", "3"] });
+  redis = server.client();
+});
+afterAll(() => server.close());
+
+test("LOCUS.INFO tells the protocol, the host and what calls have done; so does a section of INFO", async () => {
+  await runScript(redis, { rounds: [[["GET", "a"]]] });
+  const info = await readInfo(redis);
+  expect(info.get("protocol")).toBe("1");
+  expect(info.get("module_version")).toMatch(/^\d+\.\d+\.\d+$/);
+  expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,/);
+  expect(Number(info.get("operations"))).toBeGreaterThan(0);
+  expect(await redis.info("locus")).toContain("locus_protocol:1");
+});
+
+test("CONFIG GET takes a pattern; SET checks ranges and names what is fixed", async () => {
+  expect(await redis.call("LOCUS.CONFIG", "GET", "QU*")).toEqual(["queue-max", "2", "quantum-us", "200"]);
+  expect(await redis.call("LOCUS.CONFIG", "SET", "quantum-us", "150")).toBe("OK");
+  expect(await redis.call("LOCUS.CONFIG", "GET", "quantum-us")).toEqual(["quantum-us", "150"]);
+  for (const [name, value, message] of [
+    ["quantum-us", "9", /^CONFIGINVALID quantum-us is "9", must be a whole number from 10 to 10000/],
+    ["quantum-us", "1e3", /^CONFIGINVALID quantum-us is "1e3"/],
+    ["enabled", "maybe", /^CONFIGINVALID enabled is "maybe", must be yes or no/],
+    ["isolates-max", "4", /^CONFIGINVALID isolates-max is fixed/],
+    ["launcher", "/bin/sh", /^CONFIGINVALID launcher is fixed/],
+    ["nonsense", "1", /^CONFIGINVALID there is no setting "nonsense"/],
+  ] as const) {
+    await expect(redis.call("LOCUS.CONFIG", "SET", name, value)).rejects.toThrow(message);
+  }
+});
+
+test("a full queue refuses calls", async () => {
+  const slow = ["LOCUS.CALL", "script", "0", '{"sleepMs":150}'] as const;
+  const calls = Array.from({ length: 8 }, () =>
+    server
+      .client()
+      .call(...slow)
+      .then(String, String),
+  );
+  const outcomes = await Promise.all(calls);
+  expect(outcomes.some((outcome) => outcome.includes("OVERLOADED"))).toBe(true);
+  expect(outcomes.some((outcome) => outcome === "[]")).toBe(true);
+});
+
+test("switched off, locus answers what runs and refuses the rest, its host ends; switched on, it is back", async () => {
+  const pid = Number(/pid=(\d+)/.exec((await readInfo(redis)).get("host0") ?? "")?.[1]);
+  const running = server.client().call("LOCUS.CALL", "script", "0", '{"sleepMs":5000}').then(String, String);
+  await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
+  await redis.call("LOCUS.CONFIG", "SET", "enabled", "no");
+  expect(await running).toMatch(/SIDEUNAVAILABLE/);
+  await expect(redis.call("LOCUS.CALL", "script", "0")).rejects.toThrow(
+    /^SIDEUNAVAILABLE .*LOCUS.CONFIG SET enabled yes/,
+  );
+  await expect(redis.call("LOCUS.FUNCTION", "LOAD", "x")).rejects.toThrow(/^SIDEUNAVAILABLE/);
+  expect(await redis.call("LOCUS.FUNCTION", "LIST")).toHaveLength(1);
+  await until(async () => !isAlive(pid));
+  await redis.call("LOCUS.CONFIG", "SET", "enabled", "yes");
+  expect(await redis.call("LOCUS.CALL", "script", "0", "[1]")).toBe("[1]");
+});
+
+test("no host outlives its Redis, however that ends", async () => {
+  for (const how of ["SIGTERM", "SIGKILL"] as const) {
+    const pid = Number(/pid=(\d+)/.exec((await readInfo(redis)).get("host0") ?? "")?.[1]);
+    expect(isAlive(pid)).toBe(true);
+    await server.restart(how);
+    await until(async () => !isAlive(pid));
+    await until(async () => (await readInfo(redis)).get("host0")?.includes("state=ready") === true);
+  }
+});
+
+test("a wrong argument keeps the module from loading, and the log lists every mistake", async () => {
+  const attempt = startRedisServer({ moduleArguments: ["quantum-us", "0", "nonsense", "1"] });
+  await expect(attempt).rejects.toThrow(/locus is not loaded: quantum-us is "0".*; there is no setting "nonsense"/);
+});
+
+test("without its host program the module loads, says so, and refuses calls with the path", async () => {
+  const lame = await startRedisServer({ moduleArguments: [...scriptedHost().slice(0, 2), "host", "/nowhere/main.ts"] });
+  expect(lame.log()).toContain("/nowhere/main.ts is missing");
+  await expect(lame.client().call("LOCUS.FUNCTION", "LOAD", "x")).rejects.toThrow(
+    /^SIDEUNAVAILABLE .*\/nowhere\/main.ts/,
+  );
+  await lame.close();
+});
+
+/** A zombie is not. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
