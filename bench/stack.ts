@@ -28,7 +28,7 @@ export interface Stack {
   readonly nodeLogPath: string;
   /** Resolves when it was closed; rejects when its node ends by itself. */
   readonly ended: Promise<void>;
-  /** Runs a tool against this stack, its stderr on ours, and resolves with what it printed. Rejects where it fails. */
+  /** Runs a tool against this stack, in the repository's folder and with its stderr on ours, and resolves with what it printed. Rejects where it fails. */
   run(tool: Tool, ...argv: readonly string[]): Promise<string>;
   /** Ends all of it. Idempotent. */
   close(): Promise<void>;
@@ -115,6 +115,7 @@ async function runTool(
 ): Promise<string> {
   const program = join(REPOSITORY, "compute", "cli", `main-${tool}.ts`);
   const child = spawn(process.execPath, [program, ...argv], {
+    cwd: REPOSITORY,
     env: environment(settings),
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,0 +1,31 @@
+// build.sh as a person meets it first: its help, and what it makes of a mistake. What its verbs do is tested by using them.
+
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const SCRIPT = join(import.meta.dirname, "..", "build.sh");
+const VERBS = ["demo", "up", "test", "check", "bench", "images", "compose"];
+
+const run = (...argv: readonly string[]) => spawnSync(SCRIPT, argv, { encoding: "utf8" });
+
+describe("build.sh", () => {
+  it("names every verb in its help", () => {
+    const { status, stdout } = run("--help");
+    expect(status).toBe(0);
+    for (const verb of VERBS) expect(stdout).toContain(`./build.sh ${verb}`);
+  });
+
+  it.each(["build", ...VERBS])("explains %s alone", (verb) => {
+    const { status, stdout } = run(verb, "--help");
+    expect(status).toBe(0);
+    expect(stdout.match(/^\.\/build\.sh.*$/gm)).toHaveLength(1);
+    expect(stdout).toContain(verb);
+  });
+
+  it.each([["nope"], ["demo", "now"], ["--fast"]])("refuses %s with its usage and exit code 2", (...argv) => {
+    const { status, stderr } = run(...argv);
+    expect(status).toBe(2);
+    expect(stderr).toContain("./build.sh");
+  });
+});

@@ -1,0 +1,55 @@
+// The embedded stack of `demo`, `up` and the benchmarks, with the tools that people run against it.
+
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkAgreement } from "#bench/agreement.ts";
+import { type Stack, startStack } from "#bench/stack.ts";
+import type { Summary } from "#compute/cli/summary.ts";
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await startStack({ httpPort: 0 });
+  await stack.run("locus", "load", "power-law", "--nodes", "500");
+  await stack.run("locus", "deploy", "functions/khop.ts");
+});
+
+afterAll(() => stack.close());
+
+describe("an embedded stack", () => {
+  it("gives the same results through an ordinary client and on both sides", async () => {
+    await expect(checkAgreement(stack, "khop", 64)).resolves.toBeUndefined();
+  });
+
+  it("runs batch on either side and redisclient over the same operations, in fewer rounds with locus", async () => {
+    const summaries = [];
+    for (const [tool, ...flags] of [
+      ["redisclient"],
+      ["batch", "--side", "compute"],
+      ["batch", "--side", "storage"],
+    ] as const) {
+      summaries.push(JSON.parse(await stack.run(tool, "khop", "1", "64", ...flags, "--json")) as Summary);
+    }
+    const [client, compute, storage] = summaries;
+    expect(summaries.map(({ ok }) => ok)).toEqual([64, 64, 64]);
+    expect([compute?.operationsPerCall, storage?.operationsPerCall]).toEqual([
+      client?.operationsPerCall,
+      client?.operationsPerCall,
+    ]);
+    expect(compute?.roundsPerCall).toBe(storage?.roundsPerCall);
+    expect(storage?.roundsPerCall).toBeLessThan(client?.roundsPerCall ?? 0);
+  });
+
+  it("tells what a tool said when it fails", async () => {
+    await expect(stack.run("batch", "no-such-function", "1", "1")).rejects.toThrow(/ended with exit code 1/);
+  });
+
+  it("leaves nothing behind when it is closed", async () => {
+    const other = await startStack({ httpPort: 0 });
+    const redisPid = other.redis.pid();
+    await other.close();
+    await expect(other.ended).resolves.toBeUndefined();
+    await expect(fetch(`${other.url}/healthz`)).rejects.toThrow(/fetch failed/);
+    expect([existsSync(other.redis.directory), existsSync(`/proc/${redisPid}`)]).toEqual([false, false]);
+  });
+});
