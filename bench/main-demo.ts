@@ -29,7 +29,9 @@ async function demo(stack: Stack): Promise<void> {
     ways.push({ name, summary: JSON.parse(await stack.run(tool, ...WORK, ...flags, "--json")) as Summary });
   }
   await checkAgreement(stack, "khop", COMPARED);
-  console.log(`\n${CALLS} walks over WordNet, two hops each, one at a time; all three ways give the same results.\n`);
+  console.log(
+    `\n${CALLS} walks over WordNet, two hops each, one at a time; the first ${COMPARED} agree in all three ways.\n`,
+  );
   console.log(comparisonText(ways));
   console.log("\nNext: ./build.sh up, then docs/getting-started.md");
 }
