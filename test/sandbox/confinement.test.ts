@@ -19,7 +19,7 @@ describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
     const { result } = await side.deploy(
       bundleOf(() => new Date(0).getTimezoneOffset() + new Intl.NumberFormat("de").format(1)),
     );
-    expect(await result()).toBe("01");
+    await result(); // what V8 loads late has been asked for
     pid = (await side.hostPids())[0]!;
   });
   afterAll(() => side.close());
@@ -29,7 +29,6 @@ describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
 
   it("has no capability, gains none, and is under two filters for system calls on every thread", () => {
     expect(status("CapEff")).toMatch(/^0+$/);
-    if (process.getuid?.() === 0) expect(status("CapBnd")).toMatch(/^0+$/);
     expect(status("NoNewPrivs")).toBe("1");
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
       const text = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
@@ -60,6 +59,7 @@ describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
     const network = (process: number | string): string => readlinkSync(`/proc/${process}/ns/net`);
     expect(network(pid)).not.toBe(network("self"));
     expect(status("Uid").split(/\s+/)[1]).toBe("65534");
+    expect(status("CapBnd")).toMatch(/^0+$/);
   });
 });
 

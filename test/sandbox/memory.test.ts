@@ -26,7 +26,7 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
       async () => {
         const kept: unknown[] = [];
         for (;;) {
-          for (let i = 0; i < 200; i++) kept.push(new Array(1_000).fill(1.5));
+          for (let i = 0; i < 200; i++) kept.push(Array.from({ length: 1_000 }).fill(1.5));
           await new Promise((resolve) => setTimeout(resolve, 0));
         }
       },
@@ -35,10 +35,10 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
       "by arrays of numbers",
       () => {
         const kept: unknown[] = [];
-        for (;;) kept.push(new Array(1_000).fill(1.5));
+        for (;;) kept.push(Array.from({ length: 1_000 }).fill(1.5));
       },
     ],
-    ["by one huge array", () => new Array(3e7).fill(0).map((_, i) => ({ i })).length],
+    ["by one huge array", () => Array.from({ length: 3e7 }).map((_, i) => ({ i })).length],
     ["by a regular expression's copy", () => "x".repeat(5e8).replace(/x/g, "yy").length],
     ["by a string's pieces", () => "x".repeat(5e8).split("").length],
     [

@@ -1,0 +1,291 @@
+// The ways out that were found in isolated-vm, in vm2 and in other sandboxes of this kind, each tried on every side: the
+// door must be shut, and whatever a guest breaks must be its own.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+describe.each(SIDE_NAMES)("guest code on %s", (name) => {
+  let side: TestSide;
+  beforeAll(async () => {
+    side = await startSide(name);
+  });
+  afterAll(() => side.close());
+
+  const evaluate = async (run: Parameters<typeof bundleOf>[0]) => (await side.deploy(bundleOf(run))).result();
+
+  it("reaches no object of another realm, however far it looks", async () => {
+    const found = (await evaluate(async (invocation) => {
+      const { redis } = invocation;
+      const error = await redis.call("NOSUCH").catch((thrown: unknown) => thrown);
+      const refused = await redis.get("locus:x").catch((thrown: unknown) => thrown);
+      const roots = [
+        globalThis,
+        invocation,
+        error,
+        refused,
+        redis.get("k"),
+        await redis.getBuffer("k"),
+        await redis.hgetall("k"),
+      ];
+      const foreign: string[] = [];
+      const seen = new Set<unknown>();
+      const queue: [unknown, string][] = roots.map((root, i) => [root, `root ${i}`]);
+      while (queue.length > 0) {
+        const [value, path] = queue.pop()!;
+        if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) continue;
+        seen.add(value);
+        let prototype: unknown = value;
+        for (;;) {
+          const next: unknown = Object.getPrototypeOf(prototype);
+          if (next === null) break;
+          prototype = next;
+        }
+        const own = prototype === Object.prototype || prototype === value;
+        // A function whose constructor makes code in another realm would be the way out.
+        const made = typeof value === "function" ? Object.getPrototypeOf(value) : undefined;
+        if (!own) foreign.push(path);
+        if (
+          typeof value === "function" &&
+          made !== null &&
+          !(value instanceof Function) &&
+          value !== Function.prototype
+        )
+          foreign.push(`${path} (function)`);
+        for (const key of Reflect.ownKeys(value)) {
+          const property = Object.getOwnPropertyDescriptor(value, key)!;
+          for (const part of [property.value, property.get, property.set]) queue.push([part, `${path}.${String(key)}`]);
+        }
+        queue.push([Object.getPrototypeOf(value), `${path}.__proto__`]);
+      }
+      return { foreign, seen: seen.size };
+    })) as { foreign: string[]; seen: number };
+    expect(found.foreign).toEqual([]);
+    expect(found.seen).toBeGreaterThan(1_000);
+  });
+
+  it("finds no way to Node", async () => {
+    const found = await evaluate(async () => {
+      const attempt = async (code: string): Promise<string> => {
+        try {
+          return typeof (await (new Function(`return ${code}`)() as unknown));
+        } catch (error) {
+          return (error as Error).name;
+        }
+      };
+      return [
+        await attempt("process"),
+        await attempt("require('fs')"),
+        await attempt("globalThis.constructor.constructor('return process')()"),
+        await attempt("import('node:fs')"),
+        await attempt("import.meta"),
+        await attempt("ivm"),
+        await attempt("Deno"),
+        await attempt("fetch"),
+        await attempt("SharedArrayBuffer && Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)"),
+      ];
+    });
+    expect(found).toEqual([
+      "ReferenceError",
+      "ReferenceError",
+      "ReferenceError",
+      "Error",
+      "SyntaxError",
+      "ReferenceError",
+      "ReferenceError",
+      "ReferenceError",
+      "string",
+    ]);
+  });
+
+  it("gets no live object of locus from a stack trace", async () => {
+    const found = await evaluate(async ({ redis }) => {
+      const live: string[] = [];
+      const prepare = (_error: Error, sites: any[]): string => {
+        for (const site of sites) {
+          for (const look of ["getThis", "getFunction"]) {
+            const value: unknown = site[look]();
+            if (typeof value === "function" && value !== mine) live.push(`${look} ${String(value).slice(0, 40)}`);
+            if (typeof value === "object" && value !== null && value !== globalThis) live.push(`${look} object`);
+          }
+        }
+        return "prepared";
+      };
+      (Error as unknown as { prepareStackTrace: unknown }).prepareStackTrace = prepare;
+      function mine(): string {
+        return new Error("look").stack ?? "";
+      }
+      mine();
+      await redis.call("NOSUCH").catch((error: Error) => error.stack);
+      await redis.get("k").then(() => new Error("later").stack);
+      const overflow = (): number => 1 + overflow();
+      try {
+        overflow();
+      } catch (error) {
+        void (error as Error).stack;
+      }
+      return live;
+    });
+    expect(found).toEqual([]);
+  });
+
+  it("gets errors of its own realm even where the stack is exhausted inside a native call", async () => {
+    const found = await evaluate(async ({ redis }) => {
+      const kinds = new Set<string>();
+      const dive = (depth: number): void => {
+        try {
+          void redis.get("k").catch(() => {});
+          new TextEncoder().encode("x");
+          structuredClone({});
+          dive(depth + 1);
+        } catch (error) {
+          kinds.add(String(error instanceof Error && Object.getPrototypeOf(Object.getPrototypeOf(error)) !== null));
+        }
+      };
+      dive(0);
+      await redis.get("k");
+      return [...kinds];
+    });
+    expect(found).toEqual(["true"]);
+  });
+
+  it("cannot forge a redis of another invocation", async () => {
+    const found = await evaluate(async ({ redis }) => {
+      const attempts: string[] = [];
+      const Redis = redis.constructor as unknown as new () => typeof redis;
+      const attempt = async (what: () => unknown): Promise<void> => {
+        try {
+          attempts.push(String(await what()));
+        } catch (error) {
+          attempts.push((error as Error).name + ((error as { code?: string }).code ?? ""));
+        }
+      };
+      await attempt(() => new Redis().get("k"));
+      await attempt(() => (Object.create(redis) as typeof redis).get("k"));
+      await attempt(() => redis.get.call({} as never, "k"));
+      await attempt(() => Reflect.construct(redis.get, ["k"]));
+      return attempts;
+    });
+    expect(found).toEqual(["ErrorCANCELLED", "TypeError", "TypeError", "TypeError"]);
+  });
+
+  it("cannot bring down the host with hostile objects where text is expected", async () => {
+    const hostile = await side.deploy(
+      bundleOf<string>(async ({ redis, args, log }) => {
+        const nasty = new Proxy(() => "", {
+          get: (_target, key) => {
+            if (key === Symbol.toPrimitive)
+              return () => {
+                throw new Error("no text");
+              };
+            throw new Error(`looked at ${String(key)}`);
+          },
+          getPrototypeOf: () => {
+            throw new Error("no prototype");
+          },
+          ownKeys: () => {
+            throw new Error("no keys");
+          },
+        }) as never;
+        switch (args) {
+          case "argument":
+            return await redis.set("k", nasty);
+          case "nested":
+            return await redis.mset({
+              get k(): string {
+                throw new Error("getter");
+              },
+            });
+          case "log":
+            log.info(nasty, {
+              toJSON() {
+                throw new Error("toJSON");
+              },
+            });
+            return "logged";
+          case "throw":
+            throw nasty;
+          case "throw inspect":
+            throw {
+              [Symbol.for("nodejs.util.inspect.custom")]: () => "escaped",
+              toString: () => {
+                throw new Error("x");
+              },
+            };
+          case "result":
+            return nasty;
+          case "then":
+            return {
+              get then() {
+                throw new Error("then");
+              },
+            };
+          default:
+            return null;
+        }
+      }),
+    );
+    for (const args of ["argument", "nested", "throw", "throw inspect", "then"]) {
+      expect(errorOf(await hostile.outcome({ args })).code).toBe("FUNCTION_FAILED");
+    }
+    expect(["RESULT_INVALID", "FUNCTION_FAILED"]).toContain(errorOf(await hostile.outcome({ args: "result" })).code);
+    expect(await hostile.result({ args: "log" })).toBe("logged");
+  });
+
+  it("that pollutes what it shares breaks at most itself", async () => {
+    const polluter = await side.deploy(
+      bundleOf<string>(async ({ redis, args, keys, log }) => {
+        if (args === "pollute") {
+          const steal = (): never => {
+            throw new Error("polluted");
+          };
+          Promise.prototype.then = steal;
+          Array.prototype.push = steal;
+          JSON.stringify = steal;
+          JSON.parse = steal;
+          Object.freeze = steal;
+          Reflect.apply = steal;
+          Function.prototype.call = steal;
+          String.prototype.slice = steal;
+          for (const field of ["redis", "args", "keys", "log", "0", "then"]) {
+            Object.defineProperty(Object.prototype, field, {
+              configurable: true,
+              get: field === "then" ? () => undefined : steal,
+              set: steal,
+            });
+          }
+          Array.prototype[Symbol.iterator] = steal;
+          (globalThis as { Promise: unknown }).Promise = class {};
+          return "polluted";
+        }
+        log.info("still here");
+        await redis.set("after", keys[0] ?? "");
+        const all = await redis.hgetall("none");
+        return [await redis.get("after"), Object.keys(all).length];
+      }),
+    );
+    const clean = await side.deploy(
+      bundleOf(async ({ redis }) => [await redis.set("clean", "1"), [1, 2].map((n) => n + 1)]),
+    );
+    expect(await polluter.result({ args: "pollute" })).toBe("polluted");
+    for (let i = 0; i < 8; i++) {
+      expect(await polluter.result({ args: "use", keys: [`key ${i}`] })).toEqual([`key ${i}`, 0]);
+    }
+    expect(await clean.result()).toEqual(["OK", [2, 3]]);
+  });
+
+  it("cannot use the redis of an invocation that has ended", async () => {
+    const { result } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        const shared = globalThis as { kept?: typeof redis };
+        if (args === "keep") {
+          shared.kept = redis;
+          return "kept";
+        }
+        if (shared.kept === undefined) return "another isolate";
+        return await shared.kept.get("k").catch((error: { code?: string }) => error.code);
+      }),
+    );
+    expect(await result({ args: "keep" })).toBe("kept");
+    expect(await result({ args: "use" })).toBe("CANCELLED");
+  });
+});
