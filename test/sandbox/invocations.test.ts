@@ -1,5 +1,6 @@
 // What an invocation may expect of the sandbox, on every side: its life, its limits in time, its errors, its log.
 
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
@@ -216,5 +217,46 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     expect(usage.bytesIn).toBe("+OK\r\n$10\r\n0123456789\r\n".length);
     expect(usage.wallUs).toBeGreaterThan(usage.cpuUs);
     expect(usage.lockUs > 0).toBe(name === "storage");
+  });
+
+  it("shares its isolate with no more than its function's concurrency", async () => {
+    const overlapping = (concurrency: number) =>
+      side.deploy(
+        bundleOf(
+          async () => {
+            const shared = globalThis as { running?: number; most?: number };
+            shared.running = (shared.running ?? 0) + 1;
+            shared.most = Math.max(shared.most ?? 0, shared.running);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            shared.running--;
+            return shared.most;
+          },
+          { limits: { concurrency } },
+        ),
+      );
+    const most = async (concurrency: number): Promise<number> => {
+      const { result } = await overlapping(concurrency);
+      const seen = (await Promise.all(Array.from({ length: 24 }, () => result()))) as number[];
+      return Math.max(...seen);
+    };
+    expect(await most(1)).toBe(1);
+    expect(await most(4)).toBe(4);
+  });
+
+  it("costs no processor while it sleeps, and neither does an idle isolate", async () => {
+    const { result } = await side.deploy(bundleOf(() => new Promise((resolve) => setTimeout(resolve, 1_500, "slept"))));
+    const [pid] = await side.hostPids();
+    // User and system time of all threads, in ticks of a hundredth of a second.
+    const ticks = (): number => {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+      return Number(fields[11]) + Number(fields[12]);
+    };
+    const sleeping = result();
+    await sleep(300);
+    const before = ticks();
+    await sleep(1_000);
+    // The watchdog's and the engine's own threads take a tick now and then; a loop that polls takes a hundred.
+    expect(ticks() - before).toBeLessThan(10);
+    expect(await sleeping).toBe("slept");
   });
 });
