@@ -15,6 +15,12 @@ std::string Join(const std::vector<std::pair<const char*, uint64_t>>& counts) {
   return text;
 }
 
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
 std::string Decimal(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", value);
@@ -47,9 +53,17 @@ void ForEachField(Field&& field) {
     const std::string name = "host" + std::to_string(i);
     field(name.c_str(), "pid=" + std::to_string(host.pid) + ",state=" + host.state + ",isolates=" +
                             std::to_string(host.isolates) + ",in_flight=" + std::to_string(host.in_flight) +
-                            ",restarts=" + std::to_string(host.restarts));
+                            ",restarts=" + std::to_string(host.restarts) +
+                            ",resident_bytes=" + std::to_string(host.resident_bytes) +
+                            ",quarantine=" + (host.quarantine ? "yes" : "no"));
     field((name + "_last_end").c_str(), OneLine(host.last_end));
+    field((name + "_about").c_str(), OneLine(host.about));
   }
+  number("host_deaths", state.supervisor.deaths);
+  number("hosts_killed_for_memory", state.supervisor.killed_for_memory);
+  number("hosts_killed_for_time", state.supervisor.killed_for_time);
+  field("functions_in_quarantine", Join(state.quarantined));
+  number("calls_run_again", state.supervisor.reruns);
 
   number("calls_in_flight", state.in_flight);
   number("calls_queued", state.queued);

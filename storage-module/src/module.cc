@@ -105,6 +105,7 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
       redis::SubscribeToServerEvent(context, redis::kShutdown, OnShutdown) != redis::kOk ||
       redis::SubscribeToServerEvent(context, redis::kRoleChanged, OnRoleChanged) != redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
+  module.log.Open(redis::GetDetachedThreadSafeContext(context));
   const auto on_log = [&module](std::string_view source, std::string_view text) {
     module.log.Write(source, text);
   };

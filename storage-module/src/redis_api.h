@@ -131,7 +131,6 @@ struct CommandInfo {
   F(void, SetModuleAttribs, (RedisModuleCtx*, const char* name, int version, int api_version))                     \
   F(int, IsModuleNameBusy, (const char* name))                                                                     \
   F(void, SetModuleOptions, (RedisModuleCtx*, int options))                                                        \
-  F(int, GetServerVersion, ())                                                                                     \
   F(int, CreateCommand, (RedisModuleCtx*, const char* name, CommandHandler, const char* flags, int first_key,      \
                          int last_key, int key_step))                                                              \
   F(RedisModuleCommand*, GetCommand, (RedisModuleCtx*, const char* name))                                          \
@@ -167,8 +166,6 @@ struct CommandInfo {
   F(int, GetSelectedDb, (RedisModuleCtx*))                                                                         \
   /* The keyspace. */                                                                                              \
   F(RedisModuleCtx*, GetDetachedThreadSafeContext, (RedisModuleCtx*))                                              \
-  F(void, FreeThreadSafeContext, (RedisModuleCtx*))                                                                \
-  F(void, ThreadSafeContextLock, (RedisModuleCtx*))                                                                \
   F(int, ThreadSafeContextTryLock, (RedisModuleCtx*))                                                              \
   F(void, ThreadSafeContextUnlock, (RedisModuleCtx*))                                                              \
   F(int, SelectDb, (RedisModuleCtx*, int db))                                                                      \

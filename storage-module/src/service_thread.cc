@@ -94,6 +94,8 @@ ServiceThread::State ServiceThread::state() {
   State state;
   if (hosts_) {
     state.hosts = hosts_->supervisor.host_states();
+    state.supervisor = hosts_->supervisor.counters();
+    state.quarantined = hosts_->supervisor.quarantined();
     state.in_flight = hosts_->supervisor.in_flight();
     state.queued = hosts_->supervisor.queued();
   }

@@ -27,6 +27,8 @@ class ServiceThread {
   /// What LOCUS.INFO shows of it.
   struct State {
     std::vector<Supervisor::HostState> hosts;
+    Supervisor::Counters supervisor;
+    std::vector<std::string> quarantined;  ///< functions, as name@version
     uint32_t in_flight = 0;
     uint32_t queued = 0;
     KeyspaceCounters keyspace;
