@@ -27,9 +27,7 @@ class Filter {
   Filter(const Filter&) = delete;
   Filter& operator=(const Filter&) = delete;
 
-  void Set(scmp_filter_attr attribute, uint32_t value) {
-    Note(seccomp_attr_set(context_, attribute, value));
-  }
+  void Set(scmp_filter_attr attribute, uint32_t value) { Note(seccomp_attr_set(context_, attribute, value)); }
   void Add(uint32_t action, std::initializer_list<const char*> calls) {
     for (const char* call : calls) AddWhere(action, call, {});
   }

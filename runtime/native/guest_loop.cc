@@ -742,23 +742,53 @@ void GuestLoop::Log(GuestInvocation* invocation, std::string_view line) {
 // ---- The auxiliary context
 // ------------------------------------------------------------------------------------
 
+bool GuestLoop::OpenAuxiliary() {
+  if (!auxiliary_.IsEmpty()) return true;
+  if (auxiliary_failed_) return false;
+  const GuestSources& sources = Host::Get().sources();
+  const Local<v8::Context> context = v8::Context::New(isolate_);
+  const v8::Context::Scope entered(context);
+  Local<v8::String> text;
+  Local<v8::Script> script;
+  Local<Value> exports;
+  auxiliary_failed_ = true;
+  if (!MakeString(isolate_, sources.auxiliary).ToLocal(&text)) return false;
+  v8::ScriptCompiler::CachedData* code = nullptr;
+  if (sources.warmed.load(std::memory_order_acquire) && !sources.auxiliary_code.empty())
+    code = new v8::ScriptCompiler::CachedData(reinterpret_cast<const uint8_t*>(sources.auxiliary_code.data()),
+                                              static_cast<int>(sources.auxiliary_code.size()));
+  v8::ScriptCompiler::Source source(text, code);  // owns `code`
+  const auto how =
+      code != nullptr ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
+  if (!v8::ScriptCompiler::Compile(context, &source, how).ToLocal(&script) ||
+      !script->Run(context).ToLocal(&exports) || !exports->IsObject())
+    return false;
+  auxiliary_failed_ = false;
+  auxiliary_.Reset(isolate_, context);
+  auxiliary_exports_.Reset(isolate_, exports.As<v8::Object>());
+  auxiliary_script_.Reset(isolate_, script);
+  return true;
+}
+
+// In an isolate that runs nothing else: what V8 has compiled after one use serves all later isolates.
+void GuestLoop::Warm() {
+  GuestSources& sources = Host::Get().sources();
+  if (sources.warmed.load()) return;
+  Local<Value> ignored;
+  constexpr std::string_view kSchema =
+      R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"]})";
+  if (!Auxiliary("check", {"input", kSchema, "{}"}).ToLocal(&ignored) || auxiliary_script_.IsEmpty()) return;
+  const std::unique_ptr<v8::ScriptCompiler::CachedData> code(
+      v8::ScriptCompiler::CreateCodeCache(auxiliary_script_.Get(isolate_)->GetUnboundScript()));
+  if (!code) return;
+  sources.auxiliary_code.assign(reinterpret_cast<const char*>(code->data), static_cast<size_t>(code->length));
+  sources.warmed.store(true, std::memory_order_release);
+}
+
 v8::MaybeLocal<Value> GuestLoop::Auxiliary(const char* function,
                                            std::initializer_list<std::string_view> arguments) {
-  if (auxiliary_failed_) return {};
   const v8::TryCatch caught(isolate_);
-  if (auxiliary_.IsEmpty()) {
-    const Local<v8::Context> fresh = v8::Context::New(isolate_);
-    const v8::Context::Scope entered(fresh);
-    Local<v8::String> source;
-    Local<v8::Script> script;
-    Local<Value> exports;
-    auxiliary_failed_ = !MakeString(isolate_, Host::Get().sources().auxiliary).ToLocal(&source) ||
-                        !v8::Script::Compile(fresh, source).ToLocal(&script) ||
-                        !script->Run(fresh).ToLocal(&exports) || !exports->IsObject();
-    if (auxiliary_failed_) return {};
-    auxiliary_.Reset(isolate_, fresh);
-    auxiliary_exports_.Reset(isolate_, exports.As<v8::Object>());
-  }
+  if (!OpenAuxiliary()) return {};
   const Local<v8::Context> context = auxiliary_.Get(isolate_);
   const v8::Context::Scope entered(context);
   Local<Value> callee, result;

@@ -101,6 +101,8 @@ class GuestLoop {
   void Log(GuestInvocation* invocation, std::string_view line);
   /// The function returned (`fulfilled`) or threw `value`.
   void Settle(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
+  /// Prepares what isolates to come need besides their bundles.
+  void Warm();
   void set_source_map(std::string json) { source_map_ = std::move(json); }
   v8::Global<v8::Function>& begin_function() { return begin_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
@@ -130,6 +132,7 @@ class GuestLoop {
   bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, int first, size_t pairs_at);
   static size_t OnNearHeapLimit(void* data, size_t current_limit, size_t initial_limit);
   std::string MapStack(std::string_view stack);
+  bool OpenAuxiliary();
   /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
                                       std::initializer_list<std::string_view> arguments);
@@ -139,6 +142,7 @@ class GuestLoop {
   v8::Global<v8::Context> context_;
   v8::Global<v8::Context> auxiliary_;
   v8::Global<v8::Object> auxiliary_exports_;
+  v8::Global<v8::Script> auxiliary_script_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Value> run_;

@@ -182,6 +182,11 @@ void SetSourceMap(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->set_source_map(std::move(json));
 }
 
+/// warm(): see GuestLoop::Warm.
+void Warm(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->Warm();
+}
+
 /// serve(lane, definition): runs the loop; returns why it ended. Frees the loop.
 void Serve(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = LoopOf(info);
@@ -241,6 +246,7 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("compileUrl", CompileUrl);
   set("setBegin", SetBegin, self);
   set("setSourceMap", SetSourceMap, self);
+  set("warm", Warm, self);
   set("serve", Serve, self);
 }
 

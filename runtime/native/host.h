@@ -18,7 +18,10 @@ class GuestLoop;
 /// Guest programs of ours that isolates run besides the user's bundle; set once before the first isolate.
 struct GuestSources {
   std::string auxiliary;  ///< schemas and stack mapping, in a context of its own
-  std::string url;        ///< URL and URLSearchParams, compiled at first use
+  /// V8's code for it, made once by an isolate that ran nothing else; empty before that. Set before `warmed`.
+  std::string auxiliary_code;
+  std::atomic<bool> warmed{false};
+  std::string url;  ///< URL and URLSearchParams, compiled at first use
 };
 
 class Host {

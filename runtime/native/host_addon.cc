@@ -164,7 +164,8 @@ napi_value Attach(napi_env env, napi_callback_info info) {
     lane_bells.push_back(control_socket + 1 + i);
   const std::string failed = host.Attach(number("memory"), number("supervisorBell"), std::move(lane_bells));
   if (!failed.empty()) return String(env, failed);
-  host.sources() = {text("auxiliary"), text("url")};
+  host.sources().auxiliary = text("auxiliary");
+  host.sources().url = text("url");
   SetDefaultAuthorities(text("authorities"));
   if (!control_rings.Map(host.memory_fd(), host.layout(), host.header(), kControlLane))
     return String(env, "could not map the control lane");

@@ -94,3 +94,5 @@ if (failed !== "") {
 }
 const about = JSON.stringify({ node: process.version, confinement: confine() });
 addon.send(CONTROL.ready, 0, about);
+// Behind the first calls, not before them: they work without it.
+await Isolate.warm(loader);
