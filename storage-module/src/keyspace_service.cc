@@ -42,8 +42,11 @@ bool KeyspaceService::Collect(int64_t now) {
       found = true;
       Unblock(lane);
     }
-    if (ring != nullptr && lane.unread) CollectLane(place, *ring);
-    if (ring != nullptr) ring->Ring();
+    if (ring != nullptr) {
+      if (lane.unread) CollectLane(place, *ring);
+      CheckRings(place, *ring);
+      ring->Ring();
+    }
     if (lane.full || lane.unread) Revisit(place);
   }
   if (!paused_.empty() && now >= paused_retry_ns_) {
@@ -100,6 +103,10 @@ void KeyspaceService::CollectLane(Place place, HostLane& ring) {
   }
   room_wanted |= ring.operations.TakeProducerWake();
   if (room_wanted) ring.Ring();
+  CheckRings(place, ring);
+}
+
+void KeyspaceService::CheckRings(Place place, const HostLane& ring) {
   if (ring.operations.broken() || ring.replies.broken())
     supervisor_->CondemnHost(place.host, "broke the rules of the operation rings");
 }
@@ -149,6 +156,7 @@ KeyspaceService::Served KeyspaceService::Serve(int64_t hold_ns) {
     if (ring->replies.pending_bytes() > 0) {
       lane.full = true;
       Revisit(place);
+      CheckRings(place, *ring);
     }
     if (turn == Turn::kFinished) {
       Finish(round);

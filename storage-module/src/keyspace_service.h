@@ -93,6 +93,7 @@ class KeyspaceService {
   void Revisit(Place place);
   void Unblock(Lane& lane);
   void CollectLane(Place place, HostLane& ring);
+  void CheckRings(Place place, const HostLane& ring);
   void Enqueue(std::unique_ptr<OperationRound> round);
 
   Turn RunTurn(OperationRound& round, InFlight& flight, HostLane& ring, int64_t until_ns);
