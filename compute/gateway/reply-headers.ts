@@ -10,7 +10,7 @@ export const setReplyHeaders = (reply: FastifyReply, { id, side, version, usage,
   if (side !== null) reply.header("x-locus-side", side);
   if (version !== null) reply.header("x-locus-version", version);
   if (usage === null) {
-    reply.header("server-timing", `total;dur=${elapsedUs / 1e3}`);
+    reply.header("server-timing", `total;dur=${ms(elapsedUs)}`);
     return;
   }
   reply.header("server-timing", serverTiming(elapsedUs, usage));
@@ -19,8 +19,11 @@ export const setReplyHeaders = (reply: FastifyReply, { id, side, version, usage,
 
 /** Server-Timing of the W3C, in ms: the whole, and of that waiting for an isolate, computing, and waiting for data. */
 const serverTiming = (elapsedUs: number, { queueUs, cpuUs, waitUs }: Usage): string =>
-  `total;dur=${elapsedUs / 1e3}, queue;dur=${queueUs / 1e3}, cpu;dur=${cpuUs / 1e3}, wait;dur=${waitUs / 1e3}`;
+  `total;dur=${ms(elapsedUs)}, queue;dur=${ms(queueUs)}, cpu;dur=${ms(cpuUs)}, wait;dur=${ms(waitUs)}`;
 
 /** A dictionary of structured fields (RFC 9651). */
 const usageDictionary = ({ operations, rounds, bytesOut, bytesIn, lockUs }: Usage): string =>
-  `operations=${operations}, rounds=${rounds}, bytes-out=${bytesOut}, bytes-in=${bytesIn}, lock-us=${lockUs}`;
+  `operations=${operations}, rounds=${rounds}, bytes-out=${bytesOut}, bytes-in=${bytesIn}, lock-us=${Math.round(lockUs)}`;
+
+/** To the microsecond: the sandbox measures finer than a header need tell. */
+const ms = (us: number): number => Math.round(us) / 1e3;

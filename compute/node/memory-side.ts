@@ -5,7 +5,7 @@ import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
 import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 
-export interface MemoryContext {
+interface MemoryContext {
   readonly args: unknown;
   readonly keys: readonly string[];
   readonly log: (line: string) => void;
