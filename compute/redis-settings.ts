@@ -1,5 +1,7 @@
 // The address of Redis and who connects, from a URL, from single settings, or from both where they do not contradict.
 
+import { readFileSync } from "node:fs";
+
 import type { RedisAddress, RedisUser } from "./node/redis-connection.ts";
 import { integerBetween, type SettingValues } from "./setting.ts";
 import type { REDIS_SETTINGS } from "./settings.ts";
@@ -17,6 +19,7 @@ const NO_PARTS: RedisParts = {
   port: null,
   path: null,
   tls: null,
+  authorities: null,
   database: null,
   user: null,
   password: null,
@@ -37,17 +40,31 @@ export const redisTarget = ({ url, ...single }: SettingValues<typeof REDIS_SETTI
     mistakes.push("LOCUS_REDIS_PATH: a Unix socket has no host and no port");
   }
   if (parts.path !== null && parts.tls === "on") mistakes.push("LOCUS_REDIS_TLS: a Unix socket has no TLS");
+  if (parts.authorities !== null && parts.tls !== "on") {
+    mistakes.push("LOCUS_REDIS_CA: there is nobody to trust without TLS");
+  }
   return {
     address: {
       host: parts.host ?? "127.0.0.1",
       port: parts.port ?? 6379,
       path: parts.path,
       tls: parts.tls === "on",
+      ...authoritiesIn(parts.authorities, mistakes),
       database: parts.database ?? 0,
     },
     user: { username: parts.user, password: parts.password },
     mistakes,
   };
+};
+
+const authoritiesIn = (file: string | null, mistakes: string[]): Pick<RedisAddress, "authorities"> => {
+  if (file === null) return {};
+  try {
+    return { authorities: readFileSync(file, "utf8") };
+  } catch (error) {
+    mistakes.push(`LOCUS_REDIS_CA: ${(error as Error).message}`);
+    return {};
+  }
 };
 
 /** What the URL says, and beside it what only the single settings say. The same part twice is a mistake. */

@@ -2,6 +2,7 @@
 // make values of them; docs/configuration.md mirrors this file (a test holds them equal).
 
 import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
+import type { Confinement } from "#runtime/sandbox/supervisor.ts";
 import {
   integerBetween,
   integerSetting,
@@ -32,6 +33,11 @@ export const REDIS_SETTINGS = {
     "`off`",
     "`on` or `off`: whether connections to Redis use TLS",
     oneOf(["on", "off"]),
+  ),
+  authorities: optionalSetting(
+    "LOCUS_REDIS_CA",
+    "those that Node brings along",
+    "with TLS: a file with the authorities to trust (PEM)",
   ),
   database: optionalSetting("LOCUS_REDIS_DB", "0", "number of the database", integerBetween(0, DATABASE_MAX)),
   user: optionalSetting("LOCUS_REDIS_USER", "Redis' default user", "user of the node's own connections"),
@@ -81,6 +87,14 @@ export const NODE_SETTINGS = {
     { otherwise: 4, min: 1, max: 64 },
     "connections from each sandbox host to Redis, pipelined",
   ),
+  confinement: {
+    variable: "LOCUS_CONFINEMENT",
+    fallback: "`on`",
+    meaning:
+      "how sandbox hosts are shut in: `on`, with all that the machine allows; `required`, or not run at all where the filters for system calls are missing; `off`, for measuring what it costs",
+    otherwise: "on",
+    parse: oneOf(["on", "required", "off"]),
+  } satisfies Setting<Confinement>,
   storageConnectionsMax: integerSetting(
     "LOCUS_STORAGE_CONNECTIONS_MAX",
     { otherwise: 64, min: 1, max: 10_000 },

@@ -8,6 +8,7 @@ import type { FastifyInstance } from "fastify";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription, type Limits } from "#runtime/function/description.ts";
 import { versionOf } from "#runtime/function/version.ts";
+import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { FunctionCache } from "../node/function-cache.ts";
 import { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { NodeHealth } from "../node/health.ts";
@@ -48,7 +49,7 @@ export const startGateway = async (
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => 0,
-    computeQueueLength: () => 0,
+    sandbox: () => SANDBOX,
     functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({
@@ -59,9 +60,7 @@ export const startGateway = async (
   });
   const logs = new LogBuffer();
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
-  const health = new NodeHealth(registry, {
-    state: () => ({ ...NO_DEATHS, hosts: [READY_HOST], queued: 0, inFlight: 0, connections: 1 }),
-  });
+  const health = new NodeHealth(registry, { state: () => SANDBOX });
   const app = await createGateway(
     { invoker, catalogue, logs, metrics, health, log: { error: () => {} } },
     { bodyBytesMax, connectionsMax: 100 },
@@ -77,18 +76,30 @@ export const startGateway = async (
   return { app, url: `http://127.0.0.1:${port}`, logs, registry, health, close };
 };
 
-const NO_DEATHS = { deaths: 0, killedForMemory: 0, killedForTime: 0, reruns: 0, quarantined: 0, released: 0 };
-const READY_HOST = {
-  pid: 1,
-  state: "ready",
-  isolates: 0,
+const SANDBOX: SupervisorState = {
+  hosts: [
+    {
+      pid: 1,
+      state: "ready",
+      isolates: 0,
+      inFlight: 0,
+      restarts: 0,
+      residentBytes: 0,
+      quarantine: false,
+      confinement: ["seccomp"],
+      lastEnd: "",
+    },
+  ],
+  deaths: 0,
+  killedForMemory: 0,
+  killedForTime: 0,
+  reruns: 0,
+  quarantined: 0,
+  released: 0,
+  queued: 0,
   inFlight: 0,
-  restarts: 0,
-  residentBytes: 0,
-  quarantine: false,
-  confinement: [],
-  lastEnd: "",
-} as const;
+  connections: 1,
+};
 
 const defaultLimits = Object.fromEntries(
   Object.entries(LIMITS).map(([name, range]) => [name, range.default]),

@@ -92,7 +92,18 @@ export const schemas = {
     ),
     description: "An error, after RFC 9457.",
   },
-  Health: object({ ready: flag, storage: partHealth, compute: partHealth, accepting: flag }),
+  Health: object({
+    ready: flag,
+    storage: partHealth,
+    compute: {
+      ...partHealth,
+      properties: {
+        ...partHealth.properties,
+        confinement: { ...texts, description: "What confines every sandbox host of the node." },
+      },
+    },
+    accepting: flag,
+  }),
   LogLine: object({ time: { ...text, format: "date-time" }, source: text, text }),
 };
 

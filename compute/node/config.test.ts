@@ -27,6 +27,12 @@ describe("readNodeConfig", () => {
     expect(readNodeConfig({ LOCUS_REDIS_URL: "unix:///run/redis.sock" }).redis.path).toBe("/run/redis.sock");
   });
 
+  it("speaks TLS where the URL says so, and trusts whom it is told to", () => {
+    expect(readNodeConfig({ LOCUS_REDIS_URL: "rediss://h" }).redis).toMatchObject({ host: "h", tls: true });
+    const { redis } = readNodeConfig({ LOCUS_REDIS_TLS: "on", LOCUS_REDIS_CA: import.meta.filename });
+    expect(redis.authorities).toContain("trusts whom it is told to");
+  });
+
   it("lets a single setting add what the URL leaves open, and not what it says", () => {
     const added = readNodeConfig({ LOCUS_REDIS_URL: "redis://storage", LOCUS_REDIS_PASSWORD: "secret" });
     expect(added.nodeUser).toEqual({ username: null, password: "secret" });
@@ -70,7 +76,8 @@ describe("readNodeConfig", () => {
     ["a socket with a host", { LOCUS_REDIS_PATH: "/s", LOCUS_REDIS_HOST: "h" }],
     ["a URL that is none", { LOCUS_REDIS_URL: "storage:6379" }],
     ["a database that is no number", { LOCUS_REDIS_URL: "redis://h/first" }],
-    ["TLS, which the sandbox hosts do not speak", { LOCUS_REDIS_URL: "rediss://h" }],
+    ["authorities without TLS", { LOCUS_REDIS_CA: import.meta.filename }],
+    ["authorities in a file that is not there", { LOCUS_REDIS_URL: "rediss://h", LOCUS_REDIS_CA: "/no/such/file" }],
   ])("refuses %s", (_title, environment) => {
     expect(mistakesOf(environment)).toHaveLength(1);
   });

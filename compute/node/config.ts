@@ -26,8 +26,6 @@ export const readNodeConfig = (environment: Environment = process.env): NodeConf
   if (functionUser === null && functionPassword !== null) {
     mistakes.push("LOCUS_FUNCTION_PASSWORD: is set without LOCUS_FUNCTION_USER");
   }
-  // The compute side's hosts get connected sockets and speak plain RESP over them.
-  if (target.address.tls) mistakes.push("LOCUS_REDIS_TLS: a node cannot use TLS yet, only the command line tools can");
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return {
     ...values,

@@ -25,6 +25,9 @@ export const exposeNumbers = (
   series: readonly Series[],
 ): string => heading(type, name, help) + series.map(({ labels, value }) => line(name, labels, value)).join("");
 
+export const exposeNumber = (type: "counter" | "gauge", name: string, help: string, value: number): string =>
+  exposeNumbers(type, name, help, [{ labels: {}, value }]);
+
 export const exposeHistogram = (
   name: string,
   help: string,

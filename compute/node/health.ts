@@ -16,7 +16,10 @@ export interface Health {
   /** Redis with the module: functions are kept there, and run there. */
   readonly storage: PartHealth;
   /** The sandbox hosts of this node. */
-  readonly compute: PartHealth;
+  readonly compute: PartHealth & {
+    /** What confines every one of them (docs/security.md). */
+    readonly confinement: readonly string[];
+  };
   /** false from the moment on that the node was told to stop. */
   readonly accepting: boolean;
 }
@@ -58,10 +61,18 @@ export class NodeHealth {
     }
   }
 
-  #compute(): PartHealth {
+  #compute(): Health["compute"] {
     const { hosts } = this.#sandbox.state();
-    const readyCount = hosts.filter((host) => host.state === "ready").length;
-    const detail = `${readyCount} of ${hosts.length} sandbox hosts ready`;
-    return readyCount > 0 ? { ready: true, detail } : { ready: false, code: "SIDE_UNAVAILABLE", detail };
+    const ready = hosts.filter((host) => host.state === "ready");
+    const detail = `${ready.length} of ${hosts.length} sandbox hosts ready`;
+    if (ready.length === 0) {
+      const lastEnd = hosts.find((host) => host.lastEnd !== "")?.lastEnd;
+      const reason = lastEnd === undefined ? "" : `; the last one: ${lastEnd}`;
+      return { ready: false, code: "SIDE_UNAVAILABLE", detail: detail + reason, confinement: [] };
+    }
+    const confinement = ready
+      .map((host) => new Set(host.confinement))
+      .reduce((common, parts) => common.intersection(parts));
+    return { ready: true, detail, confinement: [...confinement] };
   }
 }

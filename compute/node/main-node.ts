@@ -35,6 +35,7 @@ export const runNode = async (): Promise<void> => {
     dataSource: dataSourceOf(config),
     isolatesMax: config.isolatesMax,
     queueLengthMax: config.computeQueueMax,
+    confinement: config.confinement,
     onLog: ({ source, text }) => nodeLog.line(source, text),
   });
   const storage = new StorageSide({
@@ -46,7 +47,7 @@ export const runNode = async (): Promise<void> => {
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => storage.queueLength,
-    computeQueueLength: () => supervisor.state().queued,
+    sandbox: () => supervisor.state(),
     functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({
@@ -99,6 +100,7 @@ const dataSourceOf = ({ redis, functionUser, computeConnections }: NodeConfig): 
   ...(redis.path === null ? {} : { path: redis.path }),
   ...(functionUser.username === null ? {} : { username: functionUser.username }),
   ...(functionUser.password === null ? {} : { password: functionUser.password }),
+  ...(redis.tls ? { tls: { serverName: redis.host, authorities: redis.authorities ?? "" } } : {}),
   database: redis.database,
   connections: computeConnections,
 });

@@ -1,7 +1,26 @@
 import { describe, expect, it } from "vitest";
 
 import type { Sample } from "#runtime/profile/sample.ts";
+import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { NodeMetrics } from "./metrics.ts";
+
+const HOST = { pid: 1, isolates: 0, inFlight: 0, restarts: 0, quarantine: false, confinement: [], lastEnd: "" };
+
+const SANDBOX: SupervisorState = {
+  hosts: [
+    { ...HOST, state: "ready", residentBytes: 1_000 },
+    { ...HOST, state: "starting", residentBytes: 2_000 },
+  ],
+  deaths: 5,
+  killedForMemory: 2,
+  killedForTime: 1,
+  reruns: 7,
+  quarantined: 3,
+  released: 1,
+  queued: 4,
+  inFlight: 0,
+  connections: 1,
+};
 
 const sample = (fields: Partial<Sample>): Sample => ({
   function: "khop",
@@ -25,13 +44,13 @@ describe("NodeMetrics", () => {
     const metrics = new NodeMetrics({
       inFlight: () => 2,
       storageQueueLength: () => 3,
-      computeQueueLength: () => 4,
+      sandbox: () => SANDBOX,
       functionNames: () => ["khop"],
     });
     metrics.ran(sample({}), 100);
     metrics.ran(sample({}), 101);
     metrics.ran(sample({ outcome: "FUNCTION_FAILED" }), 20e6);
-    metrics.ran(sample({ function: "gone" }), 1);
+    metrics.ran(sample({ function: "deleted" }), 1);
     metrics.refused("OVERLOADED");
     metrics.refused("OVERLOADED");
     const lines = metrics.text().split("\n");
@@ -53,9 +72,18 @@ describe("NodeMetrics", () => {
       "locus_calls_in_flight 2",
       "locus_storage_queue_length 3",
       "locus_compute_queue_length 4",
+      'locus_sandbox_hosts{state="ready"} 1',
+      'locus_sandbox_hosts{state="starting"} 1',
+      'locus_sandbox_hosts{state="gone"} 0',
+      "locus_sandbox_resident_bytes 3000",
+      "locus_sandbox_host_deaths_total 5",
+      'locus_sandbox_host_kills_total{for="memory"} 2',
+      'locus_sandbox_host_kills_total{for="time"} 1',
+      "locus_reruns_total 7",
+      "locus_quarantines_total 3",
     ]) {
       expect(lines).toContain(line);
     }
-    expect(metrics.text()).not.toContain("gone");
+    expect(metrics.text()).not.toContain("deleted");
   });
 });

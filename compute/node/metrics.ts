@@ -3,8 +3,10 @@
 
 import type { ErrorCode } from "#runtime/errors.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
-import { exposeHistogram, exposeNumbers } from "./exposition.ts";
+import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
+import { exposeHistogram, exposeNumber, exposeNumbers } from "./exposition.ts";
 import type { CallObserver } from "./invoke.ts";
+import { sandboxText } from "./sandbox-metrics.ts";
 
 /** Upper bounds of the latency buckets, µs: powers of about 3 from 100 µs to 10 s. */
 const LATENCY_BOUNDS_US = [100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7];
@@ -14,8 +16,8 @@ interface NodeGauges {
   readonly inFlight: () => number;
   /** Calls waiting for a connection to the storage side. */
   readonly storageQueueLength: () => number;
-  /** Calls waiting for an isolate on the compute side. */
-  readonly computeQueueLength: () => number;
+  /** The sandbox hosts of this node. */
+  readonly sandbox: () => SupervisorState;
   /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
   readonly functionNames: () => readonly string[];
 }
@@ -63,9 +65,7 @@ export class NodeMetrics implements CallObserver {
     const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
       [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
     );
-    const { inFlight, storageQueueLength, computeQueueLength } = this.#gauges;
-    const gauge = (name: string, help: string, value: number): string =>
-      exposeNumbers("gauge", name, help, [{ labels: {}, value }]);
+    const { inFlight, storageQueueLength, sandbox } = this.#gauges;
     return [
       exposeNumbers(
         "counter",
@@ -87,9 +87,14 @@ export class NodeMetrics implements CallObserver {
         LATENCY_BOUNDS_US.map((boundUs) => boundUs / 1e6),
         series.map(({ labels, counts }) => ({ labels, counts: counts.latency, sum: counts.elapsedUs / 1e6 })),
       ),
-      gauge("locus_calls_in_flight", "Calls in this node now.", inFlight()),
-      gauge("locus_storage_queue_length", "Calls waiting for a connection to the storage side.", storageQueueLength()),
-      gauge("locus_compute_queue_length", "Calls waiting for an isolate on the compute side.", computeQueueLength()),
+      exposeNumber("gauge", "locus_calls_in_flight", "Calls in this node now.", inFlight()),
+      exposeNumber(
+        "gauge",
+        "locus_storage_queue_length",
+        "Calls waiting for a connection to the storage side.",
+        storageQueueLength(),
+      ),
+      sandboxText(sandbox()),
     ].join("");
   }
 

@@ -10,6 +10,8 @@ export interface RedisAddress {
   /** A Unix socket instead of host and port; null where there is none. */
   readonly path: string | null;
   readonly tls: boolean;
+  /** PEM of the authorities to trust with TLS; those that Node brings along where there are none. */
+  readonly authorities?: string;
   readonly database: number;
 }
 
@@ -62,7 +64,7 @@ const BRITTLE: Manner = { lazyConnect: true, enableReadyCheck: false, retryStrat
 const connection = (address: RedisAddress, user: RedisUser, purpose: string, manner: Manner): Redis =>
   new Redis({
     ...(address.path === null ? { host: address.host, port: address.port } : { path: address.path }),
-    ...(address.tls ? { tls: {} } : {}),
+    ...(address.tls ? { tls: address.authorities === undefined ? {} : { ca: address.authorities } } : {}),
     ...(user.username === null ? {} : { username: user.username }),
     ...(user.password === null ? {} : { password: user.password }),
     db: address.database,

@@ -1,0 +1,38 @@
+// What the sandbox hosts of a node come to in its metrics.
+
+import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
+import { exposeNumber, exposeNumbers } from "./exposition.ts";
+
+const HOST_STATES = ["starting", "ready", "gone"] as const;
+
+export const sandboxText = (state: SupervisorState): string =>
+  [
+    exposeNumber(
+      "gauge",
+      "locus_compute_queue_length",
+      "Calls waiting for an isolate on the compute side.",
+      state.queued,
+    ),
+    exposeNumbers(
+      "gauge",
+      "locus_sandbox_hosts",
+      "Sandbox hosts of this node, by state.",
+      HOST_STATES.map((name) => ({
+        labels: { state: name },
+        value: state.hosts.filter((host) => host.state === name).length,
+      })),
+    ),
+    exposeNumber(
+      "gauge",
+      "locus_sandbox_resident_bytes",
+      "Memory of all sandbox hosts of this node.",
+      state.hosts.reduce((sum, host) => sum + host.residentBytes, 0),
+    ),
+    exposeNumber("counter", "locus_sandbox_host_deaths_total", "Sandbox hosts that ended.", state.deaths),
+    exposeNumbers("counter", "locus_sandbox_host_kills_total", "Sandbox hosts that were killed, and what for.", [
+      { labels: { for: "memory" }, value: state.killedForMemory },
+      { labels: { for: "time" }, value: state.killedForTime },
+    ]),
+    exposeNumber("counter", "locus_reruns_total", "Calls run again, unseen by their callers.", state.reruns),
+    exposeNumber("counter", "locus_quarantines_total", "Times a function was quarantined.", state.quarantined),
+  ].join("");
