@@ -117,7 +117,10 @@ std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
     const v8::HandleScope turn_scope(isolate_);
     bool found = TakeInvocations();
     found |= channel_->Receive([this](const Replies& replies) { OnReplies(replies); });
-    if (to_supervisor_.pending_bytes() > 0 && to_supervisor_.Flush()) host.Announce(lane_);
+    if (to_supervisor_.pending_bytes() > 0) {
+      to_supervisor_.Flush();
+      host.Announce(lane_);
+    }
     if (!timers_.empty()) found |= FireTimers(NowNs());
     if (!found && !by_id_.empty()) found = EndLate(NowNs());
     if (!found) Wait();

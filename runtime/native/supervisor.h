@@ -236,6 +236,7 @@ class Supervisor {
     uint64_t restarts = 0;
     std::string condemned;
     Code condemned_code = Code::SANDBOX_DIED;  ///< what its culprits get
+    uint64_t culprit = 0;  ///< the invocation it was condemned for; 0: whoever was running
     std::string last_end;
     int64_t unused_since_ns = 0;  ///< of a quarantine host
     std::string about;
@@ -308,6 +309,7 @@ class Supervisor {
   void TakeOutput(Host& host);
   void EndOpenings(uint32_t host, const std::string& how);
   bool IsCulprit(const Host& host, const InFlight& flight) const;
+  bool IsInAnothersTurn(const Host& host, const InFlight& flight) const;
   bool HasWritten(const Host& host, const InFlight& flight) const;
   void RunAgain(InFlight& flight);
   void SendToQuarantine(const std::string& key);

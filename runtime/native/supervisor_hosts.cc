@@ -53,6 +53,7 @@ void Supervisor::StartHost(uint32_t index, int64_t now) {
   host.ready = false;
   host.condemned.clear();
   host.condemned_code = Code::SANDBOX_DIED;
+  host.culprit = 0;
   host.started_ns = now;
   const std::string failed = host.process.Start(options_.command, lanes, options_.operation_rings);
   if (!failed.empty()) {
@@ -105,7 +106,14 @@ void Supervisor::TakeOutput(Host& host) {
   });
 }
 
+bool Supervisor::IsInAnothersTurn(const Host& host, const InFlight& flight) const {
+  const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
+  return words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
+         words->turn_invocation.load(std::memory_order_relaxed) != flight.id;
+}
+
 bool Supervisor::IsCulprit(const Host& host, const InFlight& flight) const {
+  if (host.culprit != 0) return flight.id == host.culprit;
   const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
   return words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
          words->turn_invocation.load(std::memory_order_relaxed) == flight.id;

@@ -95,4 +95,28 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
       expect(fine).toBe("OK");
     }
   });
+
+  it("is not ended for a call that waits behind a neighbour's long turn", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(
+        async ({ args }) => {
+          if (args === "compute") {
+            const until = performance.now() + 2_500;
+            while (performance.now() < until);
+            return "computed";
+          }
+          return await new Promise(() => {});
+        },
+        { limits: { deadlineMs: 10_000, cpuMs: 10_000 } },
+      ),
+    );
+    const before = await side.hostPids();
+    // As many as there may be isolates for one function share them with what computes.
+    const waiting = Array.from({ length: 4 }, () => outcome({ args: "wait", deadlineMs: 300 }));
+    await sleep(50);
+    const computing = Promise.all([result({ args: "compute" }), result({ args: "compute" })]);
+    for (const ended of await Promise.all(waiting)) expect(errorOf(ended).code).toBe("DEADLINE_EXCEEDED");
+    expect(await computing).toEqual(["computed", "computed"]);
+    expect(await side.hostPids()).toEqual(before);
+  });
 });

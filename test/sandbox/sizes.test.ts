@@ -1,0 +1,99 @@
+// Everything that crosses a boundary has a size that it may not pass; at each bound a typed error, and the next call works.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ARGS_BYTES_MAX, RESULT_BYTES_MAX } from "#runtime/function/description.ts";
+import { bundleOf, errorOf, SIDE_NAMES, startSide, type Deployed, type TestSide } from "../sides.ts";
+
+describe.each(SIDE_NAMES)("sizes on %s", (name) => {
+  let side: TestSide;
+  let echo: Deployed;
+  beforeAll(async () => {
+    side = await startSide(name);
+    echo = await side.deploy(bundleOf(({ args }) => args, { limits: { memoryMb: 256 } }));
+  });
+  afterAll(() => side.close());
+
+  it("args come whole up to their bound, and are refused beyond it", async () => {
+    const largest = JSON.stringify("x".repeat(ARGS_BYTES_MAX - 2));
+    expect(await echo.result({ argsJson: largest })).toHaveLength(ARGS_BYTES_MAX - 2);
+    const larger = await echo.outcome({ argsJson: JSON.stringify("x".repeat(ARGS_BYTES_MAX)) }).then(
+      (outcome) => errorOf(outcome).code,
+      (error: Error) => error.message,
+    );
+    expect(larger).toMatch(/ARGS_?TOO_?LARGE/);
+    expect(await echo.result({ args: "next" })).toBe("next");
+  });
+
+  it("args may be deep, and results as deep as JSON's own writer goes", async () => {
+    const deep = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+    const count = await side.deploy(
+      bundleOf(({ args }) => {
+        let levels = 0;
+        for (let at: unknown = args; Array.isArray(at); at = at[0]) levels++;
+        return levels;
+      }),
+    );
+    expect(await count.result({ argsJson: deep(1_000) })).toBe(1_000);
+    const veryDeep = await count.outcome({ argsJson: deep(400_000) });
+    expect(veryDeep.ok ? veryDeep.resultJson : veryDeep.error.code).toMatch(/^(400000|ARGS_INVALID)$/);
+    const endless = await side.deploy(
+      bundleOf(() => {
+        let nested: unknown = 1;
+        for (let i = 0; i < 1_000_000; i++) nested = [nested];
+        return nested;
+      }),
+    );
+    expect(errorOf(await endless.outcome()).code).toBe("RESULT_INVALID");
+    expect(await echo.result({ args: "next" })).toBe("next");
+  });
+
+  it("a result may be as large as its bound, not larger, and half a gigabyte is no exception", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(({ args }) => "r".repeat(args), {
+        limits: { memoryMb: 1024, deadlineMs: 20_000, cpuMs: 20_000 },
+      }),
+    );
+    expect(await result({ args: RESULT_BYTES_MAX - 2 })).toHaveLength(RESULT_BYTES_MAX - 2);
+    expect(errorOf(await outcome({ args: RESULT_BYTES_MAX })).code).toBe("RESULT_TOO_LARGE");
+    expect(["RESULT_TOO_LARGE", "RESULT_INVALID", "MEMORY_LIMIT"]).toContain(
+      errorOf(await outcome({ args: 5e8 })).code,
+    );
+    expect(await result({ args: 1 })).toBe("r");
+  });
+
+  it("a turn may issue more operations than a round holds: they leave in several", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(
+        async ({ redis }) => {
+          const replies = await Promise.all(Array.from({ length: 100_000 }, () => redis.get("k")));
+          return replies.length;
+        },
+        { limits: { memoryMb: 512, deadlineMs: 20_000, cpuMs: 20_000 } },
+      ),
+    );
+    const many = await outcome();
+    expect(many.ok ? many.resultJson : many.error).toBe("100000");
+    expect(many.usage).toMatchObject({ operations: 100_000, rounds: 2 });
+  });
+
+  it("an operation may not be larger than half a round", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(async ({ redis, args }) => redis.set("sized", "s".repeat(args)), { limits: { memoryMb: 256 } }),
+    );
+    expect(await result({ args: 4 * 1024 * 1024 })).toBe("OK");
+    expect(errorOf(await outcome({ args: 9 * 1024 * 1024 })).code).toBe("OPERATIONS_LIMIT");
+    expect(await result({ args: 1 })).toBe("OK");
+  });
+
+  it("text that is no Unicode arrives as its replacement, bytes as they are", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("lone", "a\ud800b");
+        await redis.set(Uint8Array.of(0xff, 0x00, 0x0a), "odd key");
+        const lone = await redis.getBuffer("lone");
+        return [Array.from(lone!), await redis.get(Uint8Array.of(0xff, 0x00, 0x0a)), "c\udfffd"];
+      }),
+    );
+    expect(await result()).toEqual([[0x61, 0xef, 0xbf, 0xbd, 0x62], "odd key", "c\udfffd"]);
+  });
+});
