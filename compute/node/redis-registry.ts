@@ -31,7 +31,9 @@ export class RedisRegistry implements Registry {
       this.#subscriber.subscribe(CHANNEL).then(
         () => this.#announce(),
         (error: unknown) => {
-          log.warn({ error: toLocusError(error, `subscribe to ${CHANNEL}`).message }, "no news of functions");
+          const { code, message } = toLocusError(error, `subscribe to ${CHANNEL}`);
+          // A loss is told by the other connection, and this one tries again; a refusal is for the operator.
+          if (code !== "REDIS_UNAVAILABLE") log.warn({ reason: message }, "no news of functions");
           this.#announce();
         },
       );
@@ -117,7 +119,7 @@ const reportTransitions = (redis: Redis, log: Pick<Logger, "info" | "warn">): vo
     if (reported !== "down") log.warn({ reason: toLocusError(error, "connect").message }, "Redis is out of reach");
     reported = "down";
   });
-  redis.on("close", () => {
+  redis.on("reconnecting", () => {
     if (reported === "up") log.warn("lost the connection to Redis");
     reported = "down";
   });

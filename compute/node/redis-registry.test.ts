@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { RedisRegistry } from "./redis-registry.ts";
+import { startScriptedRedis, type Script, type ScriptedRedis } from "./scripted-redis.ts";
+
+describe("RedisRegistry", () => {
+  let redis: ScriptedRedis;
+  let registry: RedisRegistry;
+  const log = { info: vi.fn<() => void>(), warn: vi.fn<() => void>() };
+
+  const start = async (script: Script): Promise<void> => {
+    redis = await startScriptedRedis(script);
+    registry = new RedisRegistry(redis.address, redis.user, log);
+    await registry.firstAttempt();
+  };
+
+  afterEach(async () => {
+    registry.close();
+    await redis.close();
+    vi.clearAllMocks();
+  });
+
+  it("lists, fetches, stores and deletes functions", async () => {
+    const description = { name: "khop", version: "0" };
+    const bytes = Buffer.from([0x2f, 0x2f, 0xc3, 0xa9, 0x0d, 0x0a]);
+    const sent: string[] = [];
+    await start((words) => {
+      sent.push(words.join(" "));
+      if (words[1] === "LIST") return [["khop", "0", JSON.stringify(description)]];
+      if (words[1] === "DUMP") return ["khop", "0", bytes];
+      return words[1] === "LOAD" ? ["khop", "0"] : "OK";
+    });
+    expect(await registry.list()).toEqual([description]);
+    const stored = await registry.bundle("khop", "0");
+    expect(stored.version).toBe("0");
+    expect(Buffer.compare(stored.bundle, bytes)).toBe(0);
+    expect(await registry.load(bytes)).toEqual({ name: "khop", version: "0" });
+    await registry.delete("khop");
+    expect(sent).toEqual([
+      "LOCUS.FUNCTION LIST",
+      "LOCUS.FUNCTION DUMP khop 0",
+      "LOCUS.FUNCTION LOAD REPLACE //é\r\n",
+      "LOCUS.FUNCTION DELETE khop",
+    ]);
+  });
+
+  it("says that functions may have changed when it subscribes, when it is told, and when it comes back", async () => {
+    await start(() => "OK");
+    const changed = vi.fn<() => void>();
+    registry.onChange(changed);
+    await vi.waitFor(() => expect(redis.sockets.size).toBe(2));
+    const before = changed.mock.calls.length;
+    await vi.waitFor(() => {
+      redis.publish("locus:functions", "{}");
+      expect(changed.mock.calls.length).toBeGreaterThan(before);
+    });
+    changed.mockClear();
+    for (const socket of redis.sockets) socket.destroy();
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled());
+    expect(log.warn).toHaveBeenCalledWith("lost the connection to Redis");
+  });
+
+  it("knows the module by its protocol", async () => {
+    let info = "# locus\r\nprotocol:1\r\nmodule_version:0.1.0\r\n";
+    await start(() => info);
+    expect(await registry.probe()).toEqual({ moduleVersion: "0.1.0" });
+    info = "protocol:2\r\n";
+    await expect(registry.probe()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
+  });
+
+  it("fails at once while there is no connection, and says so once", async () => {
+    await start(() => "OK");
+    await redis.close();
+    await vi.waitFor(() => expect(log.warn).toHaveBeenCalled());
+    await expect(registry.list()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(log.warn).toHaveBeenCalledOnce();
+    redis = await startScriptedRedis(() => "OK");
+  });
+});
