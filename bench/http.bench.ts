@@ -15,7 +15,6 @@ import type { Repeats } from "./harness/contest.ts";
 import { pin, serverLayout } from "./harness/cores.ts";
 import { startPeer } from "./harness/peer-process.ts";
 import { startPlacedStack } from "./harness/placed-stack.ts";
-import { cpuUsOf } from "./harness/processes.ts";
 import { loadedPeer, startLoad } from "./http/load-peer.ts";
 
 interface Effort extends Repeats {
@@ -54,9 +53,10 @@ await runBenchmark<Effort>({
     // One process loads a server that is as fast as itself; where there are cores, two make sure of it.
     const loadProcesses = layout.pinned ? 2 : 1;
     const load = await startLoad(loadProcesses, resources);
+    const nodeProcesses = (): readonly number[] => [...stack.processes().node, ...stack.processes().computeHost];
     const servers = [
-      { name: "fastify, bare route", url: serverUrl + PATH, cpuUs: () => cpuUsOf([server.pid]) },
-      { name: "locus, empty on compute", url: `${stack.url}${PATH}?side=compute`, cpuUs: () => stack.cpuUs().node },
+      { name: "fastify, bare route", url: serverUrl + PATH, processes: () => [server.pid] },
+      { name: "locus, empty on compute", url: `${stack.url}${PATH}?side=compute`, processes: nodeProcesses },
     ];
     await checkAgreement(servers.map(({ url }) => url));
     const request = { connections: CONNECTIONS, pipelining: PIPELINING, budgetMs: effort.budgetMs };

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { NodeClient } from "#compute/cli/node-client.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import { startPeer } from "../harness/peer-process.ts";
-import type { PlacedStack, StackPart } from "../harness/placed-stack.ts";
-import { cpuUsOf } from "../harness/processes.ts";
+import type { PlacedStack } from "../harness/placed-stack.ts";
+import { watchCpu } from "../harness/processes.ts";
 import { repeatFor, type Repeated } from "../harness/repeat.ts";
 import type { ClientAnswer, ClientRequest, ClientWay } from "./main-client.ts";
 import type { Workload } from "./workloads.ts";
@@ -31,10 +31,11 @@ export const besidePeer = (
   name,
   unit: "µs/GET",
   run: async () => {
-    const { calls, seconds, cpuUs } = await watched(stack, () => repeatFor(budgetMs, checked(name, expected, call)));
-    const gets = calls * reads;
-    const details = { redisCpuUsPerGet: cpuUs.redis / gets, hostCpuUsPerGet: cpuUs.host / gets };
-    return { value: (seconds * 1e6) / gets, details };
+    const work = () => repeatFor(budgetMs, checked(name, expected, call));
+    const { answer, cpuUs } = await watchCpu(stack.processes(), work);
+    const gets = answer.calls * reads;
+    const details = { redisCpuUsPerGet: cpuUs.redis / gets, hostCpuUsPerGet: cpuUs.storageHost / gets };
+    return { value: (answer.seconds * 1e6) / gets, details };
   },
 });
 
@@ -55,8 +56,9 @@ export const computePeer = (
     name,
     unit: "GETs/s",
     run: async () => {
-      const { calls, seconds, cpuUs } = await watched(stack, () => repeatFor(budgetMs, checked(name, expected, call)));
-      return getsPerSecond({ calls, seconds }, reads, cpuUs.node, cpuUs.redis);
+      const work = () => repeatFor(budgetMs, checked(name, expected, call));
+      const { answer, cpuUs } = await watchCpu(stack.processes(), work);
+      return getsPerSecond(answer, reads, cpuUs.node + cpuUs.computeHost, cpuUs.redis);
     },
   };
 };
@@ -74,10 +76,10 @@ export const clientPeer = async (
     name,
     unit: "GETs/s",
     run: async () => {
-      const before = cpuUsOf([client.pid]);
-      const { result, calls, seconds, cpuUs } = await watched(stack, () => client.ask<ClientAnswer>(request));
-      deepStrictEqual(result, expected, name);
-      return getsPerSecond({ calls, seconds }, reads, cpuUsOf([client.pid]) - before, cpuUs.redis);
+      const groups = { client: [client.pid], redis: [stack.redis.pid()] };
+      const { answer, cpuUs } = await watchCpu(groups, () => client.ask<ClientAnswer>(request));
+      deepStrictEqual(answer.result, expected, name);
+      return getsPerSecond(answer, reads, cpuUs.client, cpuUs.redis);
     },
   };
 };
@@ -105,19 +107,3 @@ const getsPerSecond = ({ calls, seconds }: Repeated, reads: number, cpuUs: numbe
 /** A peer that answers something else does other work, and its time means nothing. */
 const checked = (name: string, expected: unknown, call: () => Promise<unknown>) => async (): Promise<void> =>
   deepStrictEqual(await call(), expected, name);
-
-/** Does something and tells what CPU time the parts of the stack spent on it. */
-async function watched<Answer extends object>(
-  stack: PlacedStack,
-  work: () => Promise<Answer>,
-): Promise<Answer & { readonly cpuUs: Readonly<Record<StackPart, number>> }> {
-  const before = stack.cpuUs();
-  const answer = await work();
-  const after = stack.cpuUs();
-  const cpuUs = {
-    redis: after.redis - before.redis,
-    host: after.host - before.host,
-    node: after.node - before.node,
-  };
-  return { ...answer, cpuUs };
-}

@@ -2,14 +2,14 @@
 
 import { startStack, type Stack } from "../stack.ts";
 import { pin, type Layout } from "./cores.ts";
-import { childrenOf, cpuUsOf, descendantsOf } from "./processes.ts";
+import { childrenOf, descendantsOf } from "./processes.ts";
 
-/** The parts of a stack whose CPU time is told apart: `node` includes the node's own sandbox host. */
-export type StackPart = "redis" | "host" | "node";
+/** Each side has a sandbox host of its own. */
+type StackPart = "redis" | "storageHost" | "node" | "computeHost";
 
 export interface PlacedStack extends Stack {
-  /** CPU time so far of each part, µs. */
-  cpuUs(): Readonly<Record<StackPart, number>>;
+  /** The processes that it is made of now. */
+  processes(): Readonly<Record<StackPart, readonly number[]>>;
 }
 
 /** `functions`: files. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
@@ -33,10 +33,13 @@ export async function startPlacedStack(
     for (const pid of [nodePid, ...descendantsOf(nodePid)]) pin(pid, cores.node);
     pin(process.pid, cores.load);
   }
-  const cpuUs = (): Record<StackPart, number> => ({
-    redis: cpuUsOf([redisPid]),
-    host: cpuUsOf(descendantsOf(redisPid)),
-    node: cpuUsOf([nodePid, ...descendantsOf(nodePid)]),
-  });
-  return { ...stack, cpuUs };
+  return {
+    ...stack,
+    processes: () => ({
+      redis: [redisPid],
+      storageHost: descendantsOf(redisPid),
+      node: [nodePid],
+      computeHost: descendantsOf(nodePid),
+    }),
+  };
 }

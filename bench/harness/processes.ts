@@ -14,16 +14,27 @@ export function childrenOf(pid: number): readonly number[] {
 export const descendantsOf = (pid: number): readonly number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 
-/** CPU time of all threads that these processes have now, µs: to be subtracted from a later look. */
-export function cpuUsOf(pids: readonly number[]): number {
-  return pids.reduce((total, pid) => {
+/** Does some work and tells what CPU time each group of processes spent meanwhile, µs. They must be there all the time. */
+export async function watchCpu<Group extends string, Answer>(
+  groups: Readonly<Record<Group, readonly number[]>>,
+  work: () => Promise<Answer>,
+): Promise<{ readonly answer: Answer; readonly cpuUs: Readonly<Record<Group, number>> }> {
+  const names = Object.keys(groups) as Group[];
+  const before = names.map((name) => cpuUsOf(groups[name]));
+  const answer = await work();
+  const spent = names.map((name, index) => [name, cpuUsOf(groups[name]) - (before[index] ?? 0)] as const);
+  return { answer, cpuUs: Object.fromEntries(spent) as Record<Group, number> };
+}
+
+/** Of all threads that these processes have now. */
+const cpuUsOf = (pids: readonly number[]): number =>
+  pids.reduce((total, pid) => {
     // The first field of schedstat is time on a CPU in ns; that of the process itself is its main thread's alone.
-    const spent = threadsOf(pid).map((thread) =>
+    const ns = threadsOf(pid).map((thread) =>
       Number(readIfThere(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]),
     );
-    return total + spent.reduce((sum, ns) => sum + ns, 0) / 1e3;
+    return total + ns.reduce((sum, one) => sum + one, 0) / 1e3;
   }, 0);
-}
 
 function threadsOf(pid: number): readonly string[] {
   try {

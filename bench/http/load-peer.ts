@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { percentile } from "#compute/cli/summary.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import { startPeer, type PeerProcess } from "../harness/peer-process.ts";
-import { cpuUsOf } from "../harness/processes.ts";
+import { watchCpu } from "../harness/processes.ts";
 import type { LoadAnswer, LoadRequest } from "./main-load.ts";
 
 const PROGRAM = join(import.meta.dirname, "main-load.ts");
@@ -17,21 +17,24 @@ export const startLoad = (processes: number, resources: AsyncDisposableStack): P
 export interface LoadedServer {
   readonly name: string;
   readonly url: string;
-  /** CPU time so far. */
-  readonly cpuUs: () => number;
+  readonly processes: () => readonly number[];
 }
 
 /** `request` is what all processes of the load do together. */
-export const loadedPeer = (load: Load, { name, url, cpuUs }: LoadedServer, request: Omit<LoadRequest, "url">): Peer => {
+export const loadedPeer = (
+  load: Load,
+  { name, url, processes }: LoadedServer,
+  request: Omit<LoadRequest, "url">,
+): Peer => {
   const share = { ...request, url, connections: request.connections / load.length };
-  const loadCpuUs = (): number => cpuUsOf(load.map(({ pid }) => pid));
   return {
     name,
     unit: "requests/s",
     run: async () => {
-      const [serverBefore, loadBefore] = [cpuUs(), loadCpuUs()];
-      const answers = await Promise.all(load.map((one) => one.ask<LoadAnswer>(share)));
-      return measureOf(answers, cpuUs() - serverBefore, loadCpuUs() - loadBefore);
+      const groups = { server: processes(), load: load.map(({ pid }) => pid) };
+      const work = () => Promise.all(load.map((one) => one.ask<LoadAnswer>(share)));
+      const { answer, cpuUs } = await watchCpu(groups, work);
+      return measureOf(answer, cpuUs.server, cpuUs.load);
     },
   };
 };

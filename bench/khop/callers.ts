@@ -7,7 +7,7 @@ import type { Workload } from "#compute/cli/workload.ts";
 import type { Peer } from "../harness/contest.ts";
 import { startPeer, type PeerProcess } from "../harness/peer-process.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
-import { cpuUsOf } from "../harness/processes.ts";
+import { watchCpu } from "../harness/processes.ts";
 import type { CallerRequest } from "./main-caller.ts";
 import type { Way } from "./ways.ts";
 
@@ -53,18 +53,20 @@ export const peerOf = ({ name, process, request }: Caller, stack: PlacedStack): 
   name,
   unit: "calls/s",
   run: async () => {
-    const [before, ownBefore] = [stack.cpuUs(), cpuUsOf([process.pid])];
-    const { calls, callsPerSecond, p50Us, p99Us } = await process.ask<Summary>({ ...request, wanted: "summary" });
-    const [after, ownAfter] = [stack.cpuUs(), cpuUsOf([process.pid])];
+    const groups = { caller: [process.pid], ...stack.processes() };
+    const work = () => process.ask<Summary>({ ...request, wanted: "summary" });
+    const { answer, cpuUs } = await watchCpu(groups, work);
+    const { calls, callsPerSecond, p50Us, p99Us } = answer;
     return {
       value: callsPerSecond,
       p50Us: p50Us ?? Number.NaN,
       p99Us: p99Us ?? Number.NaN,
       details: {
-        callerCpuUsPerCall: (ownAfter - ownBefore) / calls,
-        nodeCpuUsPerCall: (after.node - before.node) / calls,
-        redisCpuUsPerCall: (after.redis - before.redis) / calls,
-        hostCpuUsPerCall: (after.host - before.host) / calls,
+        callerCpuUsPerCall: cpuUs.caller / calls,
+        nodeCpuUsPerCall: cpuUs.node / calls,
+        computeHostCpuUsPerCall: cpuUs.computeHost / calls,
+        redisCpuUsPerCall: cpuUs.redis / calls,
+        storageHostCpuUsPerCall: cpuUs.storageHost / calls,
       },
     };
   },
