@@ -1,0 +1,60 @@
+// The documents lead somewhere: their links, the files that they name, the shape that the style asks for.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..", "..");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+const exists = (file: string): boolean => existsSync(join(root, file));
+
+/** Tracked, or about to be: build output and what git ignores is nobody's document. */
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: root,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter((file) => file !== "" && exists(file));
+const folders = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/", 1)[0] ?? file));
+const documents = files.filter((file) => file.endsWith(".md"));
+/** Their READMEs are still to come: a folder comes off this list with its own. */
+const README_OWED = new Set(["bench", "storage-module"]);
+const decisions = documents.filter((file) => file.startsWith("docs/decisions/"));
+
+/** Text between backticks, code blocks left out. */
+const inBackticks = (text: string): string[] =>
+  [...text.replaceAll(/^```.*?^```/gms, "").matchAll(/`([^`\n]+)`/g)].map(([, word]) => word ?? "");
+/** Something in one of our folders, or a source file by its ending; `locus/function` is neither. */
+const isPath = (word: string): boolean =>
+  /^[\w.-]+(\/[\w.-]+)+\/?$/.test(word) &&
+  (folders.has(word.split("/", 1)[0] ?? "") || /\.(ts|cc|h|md|json|sh)$/.test(word));
+
+describe("the documents", () => {
+  it.each(documents)("%s links to what is there", (document) => {
+    const targets = [...read(document).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? "");
+    const relative = targets
+      .filter((target) => !/^([a-z]+:|#)/.test(target))
+      .map((target) => target.split("#", 1)[0] ?? "");
+    expect(relative.filter((target) => !exists(join(dirname(document), target)))).toEqual([]);
+  });
+
+  it.each(["ARCHITECTURE", "rings", "channel", "sandbox"])("docs/%s.md names files that are there", (name) => {
+    const paths = inBackticks(read(`docs/${name}.md`)).filter(isPath);
+    expect(paths).not.toEqual([]);
+    expect(paths.filter((path) => !exists(path))).toEqual([]);
+  });
+
+  it("number the decisions without a gap, each on at most 40 lines", () => {
+    const numbers = decisions.map((file) => file.slice("docs/decisions/".length).split("-", 1)[0]);
+    expect(numbers).toEqual(decisions.map((_, index) => String(index + 1).padStart(4, "0")));
+    expect(decisions.filter((file) => read(file).trimEnd().split("\n").length > 40)).toEqual([]);
+  });
+
+  it("say of each top-level folder what it is for, on at most 30 lines", () => {
+    const ours = [...folders].filter((folder) => !/^(\.|docs$|deploy$)/.test(folder));
+    const [told, untold] = [true, false].map((is) => ours.filter((folder) => exists(`${folder}/README.md`) === is));
+    expect(untold?.filter((folder) => !README_OWED.has(folder))).toEqual([]);
+    expect(told?.filter((folder) => read(`${folder}/README.md`).trimEnd().split("\n").length > 30)).toEqual([]);
+  });
+});
