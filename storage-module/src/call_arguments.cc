@@ -1,6 +1,7 @@
 #include "call_arguments.h"
 
 #include <charconv>
+#include <optional>
 
 #include "json_text.h"
 #include "lane.h"
@@ -23,14 +24,29 @@ Failure NotUtf8(std::string_view what, std::string_view value) {
   return {Code::ARGS_INVALID, std::string(what) + " " + Shown(value) + " is not UTF-8"};
 }
 
+std::optional<size_t> ReadCount(std::string_view text) {
+  size_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return count;
+}
+
 }  // namespace
+
+bool AnsweredKeyPositions(RedisModuleCtx* context, RedisModuleString** argv, int argc, int numkeys_at) {
+  if (redis::IsKeysPositionRequest(context) == 0) return false;
+  const int first = numkeys_at + 1;
+  const size_t count = numkeys_at < argc ? ReadCount(TextOf(argv[numkeys_at])).value_or(0) : 0;
+  for (int at = first; at < argc && static_cast<size_t>(at - first) < count; at++)
+    redis::KeyAtPos(context, at);
+  return true;
+}
 
 Failure TakeKeys(Arguments* argv, CallArguments* call) {
   const std::string_view text = TextOf(argv->front());
-  size_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc() || end != text.data() + text.size())
-    return {Code::REQUEST_INVALID, "numkeys is " + Shown(text) + ", must be a whole number from 0"};
+  const std::optional<size_t> read = ReadCount(text);
+  if (!read) return {Code::REQUEST_INVALID, "numkeys is " + Shown(text) + ", must be a whole number from 0"};
+  const size_t count = *read;
   const Arguments rest = argv->subspan(1);
   if (count > rest.size())
     return {Code::REQUEST_INVALID, "numkeys is " + std::to_string(count) + ", but only " +

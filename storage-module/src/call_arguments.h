@@ -17,6 +17,11 @@ struct CallArguments {
   std::string args = "null";  ///< JSON text
 };
 
+/// Redis asks a command for the positions of its keys by calling it, in a mode of its own: that of cluster
+/// routing in Redis 7.0, which does not look at key specifications. True when this was such a call; it is
+/// answered then.
+bool AnsweredKeyPositions(RedisModuleCtx* context, RedisModuleString** argv, int argc, int numkeys_at);
+
 /// Takes `numkeys key …` off the front of `argv`.
 Failure TakeKeys(Arguments* argv, CallArguments* call);
 

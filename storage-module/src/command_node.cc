@@ -94,6 +94,7 @@ Failure FindVersion(std::string_view name, std::string_view version, Deployment*
 }  // namespace
 
 int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
   if (argc < 7) return redis::WrongArity(context);
   if (const Failure failure = CheckMayBlock(context, "LOCUS.NODE RUN")) return ReplyFailure(context, failure);
   if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);

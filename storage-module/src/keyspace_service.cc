@@ -115,7 +115,6 @@ void KeyspaceService::Enqueue(std::unique_ptr<OperationRound> owned) {
   OperationRound* round = owned.get();
   Lane& lane = LaneAt(round->place());
   rounds_bytes_ += round->bytes();
-  counters_->rounds++;
   const auto before = std::find_if(lane.rounds.rbegin(), lane.rounds.rend(), [&](const auto& other) {
     return other->invocation() == round->invocation();
   });
@@ -263,6 +262,7 @@ void KeyspaceService::RingBells() {
 // ---- Rounds
 
 void KeyspaceService::Finish(OperationRound* round) {
+  counters_->rounds++;
   if (round->follower != nullptr) ready_.push_back(round->follower);
   Release(round);
 }

@@ -46,7 +46,7 @@ struct KeyspaceCounters {
 
 class KeyspaceService {
  public:
-  /// `counters` outlives the service, which ends with its supervisor.
+  /// `counters`, guarded by the global lock, outlive the service, which ends with its supervisor.
   KeyspaceService(Supervisor* supervisor, OperationRunner* runner, KeyspaceCounters* counters)
       : supervisor_(supervisor), runner_(runner), counters_(counters) {}
 

@@ -23,7 +23,7 @@ int64_t ThreadCpuNs() {
 
 }  // namespace
 
-bool MainLoop::Start(RedisModuleCtx* context, std::function<void(int64_t)> on_pass) {
+bool MainLoop::Start(RedisModuleCtx* context, std::function<bool(int64_t)> on_pass) {
   the_loop = this;
   on_pass_ = std::move(on_pass);
   request_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -56,9 +56,9 @@ void MainLoop::OnPass() {
   }
   // From the end of one pass to the end of the next: that includes the replies of the pass before, which
   // leave after this hook. The first watched pass counts as idle.
-  const int64_t before_ns = cpu_ns_ != 0 ? cpu_ns_ : ThreadCpuNs();
-  on_pass_(ThreadCpuNs() - before_ns);
-  cpu_ns_ = ThreadCpuNs();
+  const int64_t now_ns = ThreadCpuNs();
+  const int64_t work_ns = cpu_ns_ != 0 ? now_ns - cpu_ns_ : 0;
+  cpu_ns_ = on_pass_(work_ns) ? ThreadCpuNs() : now_ns;
 }
 
 }  // namespace locus

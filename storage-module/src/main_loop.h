@@ -14,9 +14,10 @@ namespace locus {
 
 class MainLoop {
  public:
-  /// `on_pass(work_ns)`: on the main thread with the global lock, near the end of each pass in which `watch`
-  /// holds, before what the pass wrote goes to the AOF, to replicas and to clients.
-  bool Start(RedisModuleCtx* context, std::function<void(int64_t work_ns)> on_pass);
+  /// `on_pass(work_ns)`: on the main thread with the global lock, near the end of each watched pass, before
+  /// what was written goes to the AOF, to replicas and to clients. It tells whether it did work of its own,
+  /// which is then not counted as the main thread's.
+  bool Start(RedisModuleCtx* context, std::function<bool(int64_t work_ns)> on_pass);
 
   /// From any thread: passes are of interest for a while from now. Otherwise they cost the main thread
   /// nothing but two calls of an empty hook.
@@ -31,7 +32,7 @@ class MainLoop {
   static void OnRequest(int fd, void*, int mask);
   void OnPass();
 
-  std::function<void(int64_t)> on_pass_;
+  std::function<bool(int64_t)> on_pass_;
   Descriptor request_;
   std::atomic<bool> requested_{false};
   std::atomic<int64_t> watched_until_ns_{0};

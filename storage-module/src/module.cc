@@ -25,10 +25,10 @@ struct CommandRow {
 /// command on a replica and hold it back while clients are paused; LOCUS.CALL is none, so that functions may
 /// read on replicas: each operation is checked by itself.
 constexpr CommandRow kCommands[] = {
-    {"locus.call", nullptr, CommandCall, "blocking no-mandatory-keys", -3, 2,
+    {"locus.call", nullptr, CommandCall, "blocking no-mandatory-keys getkeys-api", -3, kNumkeysOfCall,
      "Runs a function next to the data and replies its result as JSON"},
     {"locus.node", nullptr, nullptr, "", -2, 0, "What compute nodes ask of the storage side"},
-    {"locus.node", "run", CommandNodeRun, "blocking no-mandatory-keys", -7, 4,
+    {"locus.node", "run", CommandNodeRun, "blocking no-mandatory-keys getkeys-api", -7, kNumkeysOfRun,
      "Runs a function in a given version; replies outcome, version, usage, logs and result"},
     {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "Cancels a run of the same user by its id"},
     {"locus.function", nullptr, nullptr, "", -2, 0, "The registry of functions"},
@@ -80,10 +80,6 @@ bool RegisterCommand(RedisModuleCtx* context, const CommandRow& row) {
   return redis::SetCommandInfo(command, &info) == redis::kOk;
 }
 
-void OnShutdown(RedisModuleCtx*, redis::ServerEvent, uint64_t, void*) {
-  TheModule().service.Stop();
-}
-
 void OnRoleChanged(RedisModuleCtx*, redis::ServerEvent, uint64_t role, void*) {
   TheModule().service.SetPrimary(role == redis::kRoleNowPrimary);
 }
@@ -102,7 +98,6 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
       return Refuse(context, std::string("Redis takes no command ") + row.name);
   }
   if (!RegisterPersistence(context) || redis::RegisterInfoFunc(context, WriteInfoSection) != redis::kOk ||
-      redis::SubscribeToServerEvent(context, redis::kShutdown, OnShutdown) != redis::kOk ||
       redis::SubscribeToServerEvent(context, redis::kRoleChanged, OnRoleChanged) != redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   module.log.Open(redis::GetDetachedThreadSafeContext(context));

@@ -33,6 +33,10 @@ Module& TheModule();
 /// Why functions cannot run here at all; no failure if they can.
 Failure CheckEnabled();
 
+/// Where `numkeys` stands in LOCUS.CALL and LOCUS.NODE RUN.
+constexpr int kNumkeysOfCall = 2;
+constexpr int kNumkeysOfRun = 4;
+
 // The commands, one file each (command_*.cc).
 int CommandCall(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandConfigGet(RedisModuleCtx*, RedisModuleString** argv, int argc);

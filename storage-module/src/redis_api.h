@@ -48,7 +48,6 @@ struct ServerEvent {
 };
 constexpr ServerEvent kRoleChanged = {0, 1};
 constexpr uint64_t kRoleNowPrimary = 0;
-constexpr ServerEvent kShutdown = {5, 1};
 constexpr ServerEvent kEventLoop = {15, 1};
 constexpr uint64_t kEventLoopBeforeSleep = 0;
 constexpr uint64_t kEventLoopAfterSleep = 1;
@@ -137,6 +136,8 @@ struct CommandInfo {
   F(int, CreateSubcommand, (RedisModuleCommand* parent, const char* name, CommandHandler, const char* flags,       \
                             int first_key, int last_key, int key_step))                                            \
   F(int, SetCommandInfo, (RedisModuleCommand*, const CommandInfo*))                                                \
+  F(int, IsKeysPositionRequest, (RedisModuleCtx*))                                                                 \
+  F(void, KeyAtPos, (RedisModuleCtx*, int position))                                                               \
   F(int, WrongArity, (RedisModuleCtx*))                                                                            \
   F(int, GetContextFlags, (RedisModuleCtx*))                                                                       \
   F(int, SubscribeToServerEvent, (RedisModuleCtx*, ServerEvent, EventHandler))                                     \

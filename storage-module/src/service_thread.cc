@@ -27,7 +27,7 @@ bool ServiceThread::Start(RedisModuleCtx* context, const Settings& settings, OnL
   wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.valid()) return false;
   runner_ = std::make_unique<OperationRunner>(context);
-  if (!main_loop_.Start(context, [this](int64_t work_ns) { OnMainPass(work_ns); })) return false;
+  if (!main_loop_.Start(context, [this](int64_t work_ns) { return OnMainPass(work_ns); })) return false;
   const int flags = redis::GetContextFlags(context);
   cluster_ = (flags & redis::kIsCluster) != 0;
   primary_ = (flags & redis::kIsPrimary) != 0;
@@ -69,10 +69,6 @@ void ServiceThread::AllowShortcut() {
   runner_->AllowGetShortcut(shortcut_wanted_ && primary_ && !cluster_);
 }
 
-void ServiceThread::Stop() {
-  if (hosts_) Hand(nullptr);
-}
-
 void ServiceThread::Hand(std::shared_ptr<Hosts> hosts) {
   hosts_ = hosts;
   {
@@ -104,17 +100,19 @@ ServiceThread::State ServiceThread::state() {
   return state;
 }
 
-void ServiceThread::OnMainPass(int64_t work_ns) {
+bool ServiceThread::OnMainPass(int64_t work_ns) {
   budget_.OnPass(work_ns);
-  may_serve_.store(budget_.available_ns() > 0, std::memory_order_relaxed);
-  if (!hosts_ || !hosts_->keyspace.runnable()) return;
+  const int64_t hold_ns = budget_.available_ns();
+  may_serve_.store(hold_ns > 0, std::memory_order_relaxed);
+  if (hold_ns == 0 || !hosts_ || !hosts_->keyspace.runnable()) return false;
   // The service thread has it only for moments, and then it is at work itself.
   KeyspaceService& keyspace = hosts_->keyspace;
   const std::unique_lock serving(keyspace.serving(), std::try_to_lock);
-  if (!serving) return;
+  if (!serving) return false;
   counters_.main_holds++;
-  Account(keyspace.Serve(budget_.available_ns()));
+  Account(keyspace.Serve(hold_ns));
   keyspace.RingBells();
+  return true;
 }
 
 // ---- Both, with the global lock
@@ -143,8 +141,7 @@ void ServiceThread::Run() {
       continue;
     }
     while (Wanted() == hosts) RunHosts(*hosts);
-    hosts->supervisor.Close(Code::SIDE_UNAVAILABLE,
-                            "locus was switched off in this Redis, or Redis goes down");
+    hosts->supervisor.Close(Code::SIDE_UNAVAILABLE, "locus was switched off in this Redis");
   }
 }
 

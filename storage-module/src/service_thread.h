@@ -43,8 +43,6 @@ class ServiceThread {
   void Apply(const Settings& settings);
   /// This server became a primary, or a replica.
   void SetPrimary(bool primary);
-  /// Redis goes down: the hosts end, nothing is served any more.
-  void Stop();
 
   /// 0 when the queue is full, or no host may run.
   uint64_t Submit(Call&& call) { return hosts_ ? hosts_->supervisor.Submit(std::move(call)) : 0; }
@@ -63,7 +61,7 @@ class ServiceThread {
     KeyspaceService keyspace;
   };
 
-  void OnMainPass(int64_t work_ns);
+  bool OnMainPass(int64_t work_ns);
   void Account(const KeyspaceService::Served& served);
   void AllowShortcut();
   void Hand(std::shared_ptr<Hosts> hosts);

@@ -104,6 +104,15 @@ describe("LOCUS.CALL", () => {
     await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
   });
 
+  test("a waiting client cannot be unblocked from outside, only killed", async () => {
+    const client = server.client();
+    const id = await client.client("ID");
+    const slow = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":150}');
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
+    expect(await redis.client("UNBLOCK", id)).toBe(0);
+    expect(await slow).toBe("[]");
+  });
+
   test("a host that ends takes its calls along with a typed error, and the next call finds a new one", async () => {
     await expect(call("script", "0", '{"exit":3}')).rejects.toThrow(/^SANDBOXDIED .*exit code 3/);
     expect(await call("script", "0", "[]")).toBe("[]");

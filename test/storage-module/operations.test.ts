@@ -189,6 +189,28 @@ describe("values", () => {
   });
 });
 
+test("in a cluster a call goes by its keys, and its operations reach this server's slots only", async () => {
+  const node = await startScriptedServer({ config: [["cluster-enabled", "yes"]] });
+  const client = node.client();
+  const far = Number(await client.call("CLUSTER", "KEYSLOT", "far"));
+  await client.call("CLUSTER", "ADDSLOTSRANGE", 0, far - 1, far + 1, 16_383);
+  await client.config("SET", "cluster-require-full-coverage", "no");
+  await until(async () => String(await client.call("CLUSTER", "INFO")).includes("cluster_state:ok"));
+  const script = JSON.stringify({
+    rounds: [
+      [
+        ["SET", "near", "1"],
+        ["GET", "near"],
+        ["GET", "far"],
+      ],
+    ],
+  });
+  const replies = JSON.parse(String(await client.call("LOCUS.CALL", "script", "1", "near", script))) as string[];
+  expect(replies[0]).toMatch(/^\+OK\r\n\$1\r\n1\r\n-.*(non local key|cluster)/);
+  await expect(client.call("LOCUS.CALL", "script", "2", "near", "other", "[]")).rejects.toThrow(/^CROSSSLOT/);
+  await node.close();
+});
+
 describe("writes", () => {
   test("a client that waits for a key gets what a function pushes", async () => {
     const waiting = server.client().blpop("queue", 10);

@@ -52,41 +52,44 @@ describe("commands", () => {
   });
 });
 
-describe("operations", () => {
-  const NO_KEY = "-NOPERM this user has no permissions to access one of the keys used as arguments";
-  const noCommand = (name: string): string => `-NOPERM this user has no permissions to run the '${name}' command`;
+/** What a client is told when it runs the command itself: functions are told the same. */
+const denial = (client: Redis, name: string, ...args: readonly string[]): Promise<string> =>
+  client.call(name, ...args).then(String, (error: Error) => `-${error.message}`);
 
+describe("operations", () => {
   test("run with the caller's rights to commands and keys, in a client's words", async () => {
     const reader = await as("reader", "+locus.call", "+get", "+strlen", "+set", "%R~a:*");
-    expect(
-      await runLines(reader, ["STRLEN", "a:1"], ["STRLEN", "b:1"], ["SET", "a:1", "x"], ["GET", "b:1"], ["DEL", "a:1"]),
-    ).toEqual([":100", NO_KEY, NO_KEY, NO_KEY, noCommand("del")]);
-    await expect(reader.get("b:1")).rejects.toThrow(NO_KEY.slice(1));
-    await expect(reader.del("a:1")).rejects.toThrow(noCommand("del").slice(1));
+    const denied = [
+      ["STRLEN", "b:1"],
+      ["SET", "a:1", "x"],
+      ["GET", "b:1"],
+      ["DEL", "a:1"],
+    ];
+    const told = await Promise.all(denied.map(([name = "", ...args]) => denial(reader, name, ...args)));
+    expect(told).toEqual(denied.map(() => expect.stringMatching(/^-NOPERM /)));
+    expect(await runLines(reader, ["STRLEN", "a:1"], ...denied)).toEqual([":100", ...told]);
   });
 
   test("a GET that takes the shortcut needs the same rights", async () => {
     const some = await as("some", "+locus.call", "+get", "~a:*");
     const [first, , denied] = await runLines(some, ["GET", "a:1"], ["GET", "b:1"]);
-    expect([first, denied]).toEqual(["$100", NO_KEY]);
+    expect([first, denied]).toEqual(["$100", await denial(some, "GET", "b:1")]);
     const none = await as("none", "+locus.call", "+strlen", "~*");
-    expect(await runLines(none, ["GET", "a:1"])).toEqual([noCommand("get")]);
+    expect(await runLines(none, ["GET", "a:1"])).toEqual([await denial(none, "GET", "a:1")]);
   });
 
   test("rights that hold only together are not taken apart", async () => {
     const selector = await as("selector", "+locus.call", "+strlen", "~a:*", "(+get ~b:*)");
-    const lines = await runLines(selector, ["GET", "a:1"], ["STRLEN", "b:1"], ["STRLEN", "a:1"]);
-    expect(lines).toEqual([NO_KEY, NO_KEY, ":100"]);
+    const [get, strlen, allowed] = await runLines(selector, ["GET", "a:1"], ["STRLEN", "b:1"], ["STRLEN", "a:1"]);
+    expect([get, strlen]).toEqual([expect.stringMatching(/^-NOPERM /), expect.stringMatching(/^-NOPERM /)]);
+    expect(allowed).toBe(":100");
     expect((await runLines(selector, ["GET", "b:1"]))[0]).toBe("$100");
   });
 
   test("channels are rights as well", async () => {
     const publisher = await as("publisher", "+locus.call", "+publish", "&open:*");
     const [open, closed] = await runLines(publisher, ["PUBLISH", "open:1", "x"], ["PUBLISH", "closed", "x"]);
-    expect([open, closed]).toEqual([
-      ":0",
-      "-NOPERM this user has no permissions to access one of the channels used as arguments",
-    ]);
+    expect([open, closed]).toEqual([":0", await denial(publisher, "PUBLISH", "closed", "x")]);
   });
 
   test("a right that is taken away while a call runs is gone for its next operation", async () => {
@@ -95,7 +98,7 @@ describe("operations", () => {
     const slow = changing.call("LOCUS.CALL", "script", "0", script);
     await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
     await redis.acl("SETUSER", "changing", "-get");
-    expect(JSON.parse(String(await slow))).toEqual([`${noCommand("get")}\r\n`]);
+    expect(JSON.parse(String(await slow))).toEqual([`${await denial(changing, "GET", "a:1")}\r\n`]);
   });
 
   test("a user who is deleted while a call runs takes it along", async () => {
