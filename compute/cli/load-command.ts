@@ -3,13 +3,13 @@
 import type { Command } from "commander";
 
 import { readCliConfig } from "./config.ts";
+import { NODES_MAX } from "./load/graph.ts";
 import type { GraphSource } from "./load/graph-source.ts";
 import { loadGraph } from "./load/load.ts";
 import { numberOption } from "./option.ts";
 import { printJson, printLine } from "./output.ts";
 import { Progress } from "./progress.ts";
 
-const NODES_MAX = 10_000_000;
 const SEED_MAX = 2 ** 32 - 1;
 
 interface LoadFlags {

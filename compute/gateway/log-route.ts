@@ -43,19 +43,19 @@ export const addLogRoute = (app: FastifyInstance, logs: LogBuffer): void => {
 class LogStream {
   readonly #response: ServerResponse;
   readonly #source: string | null;
-  readonly #heartbeat: NodeJS.Timeout;
+  #heartbeat: NodeJS.Timeout | undefined;
   #dropped = 0;
 
   constructor(response: ServerResponse, source: string | null) {
     this.#response = response;
     this.#source = source;
-    this.#heartbeat = setInterval(() => this.#response.write("\n"), HEARTBEAT_MS).unref();
   }
 
   open(held: string): void {
     this.#response.writeHead(200, { "content-type": NDJSON_TYPE });
     this.#response.flushHeaders();
     if (held !== "") this.#response.write(held);
+    this.#heartbeat = setInterval(() => this.#response.write("\n"), HEARTBEAT_MS).unref();
   }
 
   write(line: LogLine): void {

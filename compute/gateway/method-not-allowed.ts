@@ -20,11 +20,6 @@ export class AllowedMethods {
     });
   }
 
-  /** Every path with its methods, as routed until now. */
-  paths(): ReadonlyMap<string, ReadonlySet<string>> {
-    return this.#byPath;
-  }
-
   refuseOthers(app: FastifyInstance): void {
     this.#complete = true;
     for (const [url, allowed] of this.#byPath) {

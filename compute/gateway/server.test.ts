@@ -123,6 +123,15 @@ describe("GET /v1/logs", () => {
     ]);
   });
 
+  it("refuses one follower too many, and leaves nothing behind", async () => {
+    const other = await startGateway({});
+    const leave = Array.from({ length: 32 }, () => other.logs.follow(() => {}));
+    const refused = await fetch(`${other.url}/v1/logs?follow`);
+    expect(await refused.json()).toMatchObject({ status: 503, code: "OVERLOADED" });
+    leave.forEach((one) => one());
+    await other.close();
+  });
+
   it("tells lines as they come to who follows, and lets go when the node stops", async () => {
     const other = await startGateway({});
     other.logs.append("echo", "before");

@@ -3,6 +3,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { RedisRegistry } from "./redis-registry.ts";
 import { startScriptedRedis, type Script, type ScriptedRedis } from "./scripted-redis.ts";
 
+const INFO = "# locus\r\nprotocol:1\r\nmodule_version:0.1.0\r\n";
+
 describe("RedisRegistry", () => {
   let redis: ScriptedRedis;
   let registry: RedisRegistry;
@@ -26,6 +28,7 @@ describe("RedisRegistry", () => {
     const sent: string[] = [];
     await start((words) => {
       sent.push(words.join(" "));
+      if (words[0] === "LOCUS.INFO") return INFO;
       if (words[1] === "LIST") return [["khop", "0", JSON.stringify(description)]];
       if (words[1] === "DUMP") return ["khop", "0", bytes];
       return words[1] === "LOAD" ? ["khop", "0"] : "OK";
@@ -37,6 +40,7 @@ describe("RedisRegistry", () => {
     expect(await registry.load(bytes)).toEqual({ name: "khop", version: "0" });
     await registry.delete("khop");
     expect(sent).toEqual([
+      "LOCUS.INFO",
       "LOCUS.FUNCTION LIST",
       "LOCUS.FUNCTION DUMP khop 0",
       "LOCUS.FUNCTION LOAD REPLACE //é\r\n",
@@ -61,11 +65,22 @@ describe("RedisRegistry", () => {
   });
 
   it("knows the module by its protocol", async () => {
-    let info = "# locus\r\nprotocol:1\r\nmodule_version:0.1.0\r\n";
+    let info = INFO;
     await start(() => info);
     expect(await registry.probe()).toEqual({ moduleVersion: "0.1.0" });
     info = "protocol:2\r\n";
     await expect(registry.probe()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
+  });
+
+  it("lists nothing of a module that speaks another protocol, and asks it again after each return", async () => {
+    let info = "protocol:2\r\n";
+    await start((words) => (words[0] === "LOCUS.INFO" ? info : []));
+    await expect(registry.list()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
+    info = INFO;
+    expect(await registry.list()).toEqual([]);
+    info = "protocol:2\r\n";
+    for (const socket of redis.sockets) socket.destroy();
+    await vi.waitFor(() => expect(registry.list()).rejects.toMatchObject({ code: "MODULE_MISMATCH" }));
   });
 
   it("fails at once while there is no connection, and says so once", async () => {

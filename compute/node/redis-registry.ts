@@ -18,11 +18,14 @@ export class RedisRegistry implements Registry {
   readonly #commands: Redis;
   readonly #subscriber: Redis;
   readonly #listeners: (() => void)[] = [];
+  /** Whether the module behind the present connection speaks our protocol: nothing is known of functions before. */
+  #understood = false;
 
   constructor(address: RedisAddress, user: RedisUser, log: Pick<Logger, "info" | "warn">) {
     this.#commands = openLastingConnection(address, user, "registry");
     this.#subscriber = openLastingConnection(address, user, "subscriber");
     reportTransitions(this.#commands, log);
+    this.#commands.on("close", () => (this.#understood = false));
     // Its losses are those of the other connection: said once.
     this.#subscriber.on("error", () => {});
     this.#subscriber.on("message", () => this.#announce());
@@ -50,6 +53,7 @@ export class RedisRegistry implements Registry {
   }
 
   async list(): Promise<readonly FunctionDescription[]> {
+    if (!this.#understood) await this.probe();
     const entries = await this.#call("list the functions", "LOCUS.FUNCTION", "LIST");
     return (entries as [string, string, string][]).map(([, , json]) => JSON.parse(json) as FunctionDescription);
   }
@@ -83,6 +87,7 @@ export class RedisRegistry implements Registry {
         `the module speaks protocol ${protocol ?? "unknown"}, this node ${PROTOCOL}`,
       );
     }
+    this.#understood = true;
     return { moduleVersion: info.get("module_version") ?? "unknown" };
   }
 
