@@ -17,8 +17,7 @@ struct Round {
   uint64_t invocation = 0;
   uint32_t number = 0;  ///< counts the invocation's rounds
   uint32_t operations = 0;
-  bool writes = false;   ///< anything but reads is among them
-  std::string commands;  ///< RESP
+  std::string_view commands;  ///< RESP; valid during the call only
 };
 
 /// Some replies of a round: `count` whole ones in `bytes`. Or its end, when `failure` is not kOk: no more
@@ -36,7 +35,7 @@ class Channel {
  public:
   virtual ~Channel() = default;
   /// Sends the round. Never blocks: what cannot leave now leaves during `Receive`.
-  virtual void Send(Round&& round) = 0;
+  virtual void Send(const Round& round) = 0;
   /// Hands over what has come. True when there was something.
   virtual bool Receive(const std::function<void(const Replies&)>& on_replies) = 0;
   /// Whether `Receive` would find something. Cheap: asked while spinning.

@@ -23,6 +23,10 @@ using v8::Value;
 constexpr size_t kHeapSlackBytes = 1 << 30;
 /// How long a loop that awaits replies looks for them before it sleeps. About twice a round over the rings.
 constexpr int64_t kSpinNs = 20'000;
+/// What is kept of buffers that are used again.
+constexpr size_t kKeepBytes = 256 * 1024;
+constexpr size_t kKeepOperations = 4096;
+constexpr size_t kIdleRoundsMax = 64;
 constexpr uint64_t kTerminating = 1;
 constexpr uint64_t kTerminated = 2;
 
@@ -478,8 +482,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   round.invocation = invocation->id;
   round.number = invocation->next_round++;
   round.operations = static_cast<uint32_t>(invocation->operations.size());
-  round.writes = invocation->writes;
-  round.commands = std::move(invocation->commands);
+  round.commands = invocation->commands;
   invocation->usage.rounds++;
   invocation->usage.operations += round.operations;
   invocation->usage.bytes_out += round.commands.size();
@@ -487,11 +490,27 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
     invocation->marked = true;
     rings_.words->wrote[invocation->slot].store(invocation->id, std::memory_order_seq_cst);
   }
-  invocation->rounds.push_back({round.number, 0, std::move(invocation->operations)});
-  invocation->operations.clear();
+  // Rounds and their vectors are used again: a chain of reads makes one after the other.
+  if (idle_rounds_.empty()) idle_rounds_.emplace_back();
+  PendingRound& pending = idle_rounds_.front();
+  pending.number = round.number;
+  pending.answered = 0;
+  pending.operations.clear();
+  pending.operations.swap(invocation->operations);
+  invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
+  channel_->Send(round);
   invocation->commands.clear();
+  if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();
   invocation->writes = false;
-  channel_->Send(std::move(round));
+}
+
+void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round) {
+  round->operations.clear();
+  if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
+    invocation->rounds.erase(round);
+  } else {
+    idle_rounds_.splice(idle_rounds_.end(), invocation->rounds, round);
+  }
 }
 
 void GuestLoop::SendRoundsOfOthers() {
@@ -539,7 +558,7 @@ void GuestLoop::OnReplies(const Replies& replies) {
   }
   // The function goes on when the whole round is there, so that what follows from it shares the next one.
   if (round->answered == round->operations.size()) {
-    invocation->rounds.erase(round);
+    RetireRound(invocation, round);
     EndTurn();
   } else {
     PauseTurn();
@@ -565,63 +584,56 @@ void GuestLoop::PauseTurn() {
 // ---- Operations
 // -----------------------------------------------------------------------------------------------
 
-// Arguments as ioredis takes them: arrays are flattened by one level; HSET's and MSET's pairs may come as an
-// object or a Map. Into `arena_` and `ends_`. False when a conversion of the guest threw.
-bool GuestLoop::TakeArguments(const v8::FunctionCallbackInfo<Value>& info, int first, size_t pairs_at) {
+bool GuestLoop::TakeArgument(Local<v8::Context> context, Local<Value> value) {
+  if (!AppendArgument(isolate_, context, value, &arena_)) return false;
+  ends_.push_back(arena_.size());
+  return true;
+}
+
+// HSET's and MSET's pairs as an object or a Map.
+bool GuestLoop::TakePairs(Local<v8::Context> context, Local<v8::Object> pairs) {
+  Local<v8::Array> entries;
+  if (pairs->IsMap()) {
+    entries = pairs.As<v8::Map>()->AsArray();
+  } else if (!pairs
+                  ->GetOwnPropertyNames(
+                      context, static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS),
+                      v8::KeyConversionMode::kConvertToString)
+                  .ToLocal(&entries)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < entries->Length(); i++) {
+    Local<Value> item, value;
+    if (!entries->Get(context, i).ToLocal(&item) || !TakeArgument(context, item)) return false;
+    if (pairs->IsMap()) continue;
+    if (!pairs->Get(context, item).ToLocal(&value) || !TakeArgument(context, value)) return false;
+  }
+  return true;
+}
+
+// Arguments as ioredis takes them: arrays are flattened by one level; where `pairs_at` arguments stand before
+// it and nothing after it, an object stands for pairs. Into `arena_` and `ends_`. False when a conversion of
+// the guest threw.
+bool GuestLoop::TakeArguments(const v8::FunctionCallbackInfo<Value>& info, size_t pairs_at) {
   const Local<v8::Context> context = isolate_->GetCurrentContext();
-  const auto take = [&](Local<Value> value) {
-    if (!AppendArgument(isolate_, context, value, &arena_)) return false;
-    ends_.push_back(arena_.size());
-    return true;
-  };
-  std::vector<Local<Value>> values;
-  for (int i = first; i < info.Length(); i++) {
-    if (!info[i]->IsArray()) {
-      values.push_back(info[i]);
-      continue;
-    }
-    const Local<v8::Array> array = info[i].As<v8::Array>();
-    const uint32_t length = array->Length();
-    if (length > kRoundOperationsMax * 16) {
-      isolate_->ThrowException(
-          MakeError(isolate_, Code::OPERATIONS_LIMIT, "an operation has too many arguments"));
+  const size_t before = ends_.size();
+  for (int i = 0; i < info.Length(); i++) {
+    const Local<Value> value = info[i];
+    if (value->IsArray()) {
+      const Local<v8::Array> array = value.As<v8::Array>();
+      for (uint32_t j = 0; j < array->Length(); j++) {
+        Local<Value> item;
+        if (!array->Get(context, j).ToLocal(&item) || !TakeArgument(context, item)) return false;
+        if (arena_.size() > kRoundBytesMax) return true;  // refused as too large, however many follow
+      }
+    } else if (value->IsObject() && i == info.Length() - 1 && ends_.size() - before == pairs_at &&
+               !value->IsUint8Array() && !value->IsFunction()) {
+      if (!TakePairs(context, value.As<v8::Object>())) return false;
+    } else if (!TakeArgument(context, value)) {
       return false;
     }
-    for (uint32_t j = 0; j < length; j++) {
-      Local<Value> item;
-      if (!array->Get(context, j).ToLocal(&item)) return false;
-      values.push_back(item);
-    }
   }
-  if (pairs_at != SIZE_MAX && values.size() == pairs_at + 1 && values[pairs_at]->IsObject() &&
-      !values[pairs_at]->IsUint8Array()) {
-    const Local<v8::Object> object = values[pairs_at].As<v8::Object>();
-    values.pop_back();
-    Local<v8::Array> entries;
-    if (object->IsMap()) {
-      entries = object.As<v8::Map>()->AsArray();
-      for (uint32_t i = 0; i < entries->Length(); i++) {
-        Local<Value> item;
-        if (!entries->Get(context, i).ToLocal(&item)) return false;
-        values.push_back(item);
-      }
-    } else {
-      if (!object
-               ->GetOwnPropertyNames(context,
-                                     static_cast<v8::PropertyFilter>(v8::ONLY_ENUMERABLE | v8::SKIP_SYMBOLS),
-                                     v8::KeyConversionMode::kConvertToString)
-               .ToLocal(&entries))
-        return false;
-      for (uint32_t i = 0; i < entries->Length(); i++) {
-        Local<Value> name, item;
-        if (!entries->Get(context, i).ToLocal(&name) || !object->Get(context, name).ToLocal(&item))
-          return false;
-        values.push_back(name);
-        values.push_back(item);
-      }
-    }
-  }
-  return std::all_of(values.begin(), values.end(), take);
+  return true;
 }
 
 void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t command, bool binary,
@@ -657,7 +669,7 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
       ends_.push_back(arena_.size());
     }
     const size_t pairs_at = named ? PairsAt(NameOf(isolate_, info)) : PairsAt(rule->name);
-    if (!TakeArguments(info, 0, pairs_at == SIZE_MAX ? SIZE_MAX : pairs_at + (named ? 1 : 0))) {
+    if (!TakeArguments(info, pairs_at == SIZE_MAX ? SIZE_MAX : pairs_at + (named ? 1 : 0))) {
       if (!caught.HasTerminated()) resolver->Reject(context, caught.Exception()).FromMaybe(false);
       return;
     }

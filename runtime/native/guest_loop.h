@@ -129,7 +129,10 @@ class GuestLoop {
                    std::string_view message, std::string_view stack);
   void LoseAll();
   void Fail(GuestInvocation* invocation, Code code, std::string message);
-  bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, int first, size_t pairs_at);
+  bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
+  bool TakePairs(v8::Local<v8::Context> context, v8::Local<v8::Object> pairs);
+  bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, size_t pairs_at);
+  void RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round);
   static size_t OnNearHeapLimit(void* data, size_t current_limit, size_t initial_limit);
   std::string MapStack(std::string_view stack);
   bool OpenAuxiliary();
@@ -176,6 +179,7 @@ class GuestLoop {
   std::atomic<int64_t> turn_deadline_ns_{INT64_MAX};
   uint64_t turns_ = 0;
 
+  std::list<PendingRound> idle_rounds_;
   // Scratch of Operate, kept for its capacity.
   std::string arena_;
   std::vector<size_t> ends_;

@@ -127,6 +127,7 @@ class RingConsumer {
     const uint64_t available = Available();
     if (assembling_) return Assemble(available, frame);
     if (available < sizeof(FrameHeader)) return false;
+    Prefetch(available);
     FrameHeader header;
     std::memcpy(&header, At(consumed_), sizeof header);
     if (header.bytes > frame_bytes_max_) {
@@ -178,6 +179,15 @@ class RingConsumer {
     return view_.words->producer_waits.load(std::memory_order_relaxed) != 0 &&
            view_.words->producer_waits.exchange(0) != 0;
   }
+  /// The other core's cache has these lines: asked for together they come together, instead of one after the other as a
+  /// parser meets them.
+  void Prefetch(uint64_t available) const {
+    const uint8_t* from = At(consumed_);
+    const uint64_t bytes = available < kPrefetchBytes ? available : kPrefetchBytes;
+    for (uint64_t at = 64; at < bytes; at += 64) __builtin_prefetch(from + at);
+  }
+  static constexpr uint64_t kPrefetchBytes = 512;
+
   void BeginAssembly(const FrameHeader& header);
   bool Assemble(uint64_t available, Frame* frame);
 

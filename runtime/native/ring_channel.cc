@@ -15,7 +15,7 @@ void RingChannel::Announce() {
   Ring(&header_->supervisor_bell, supervisor_bell_);
 }
 
-void RingChannel::Send(Round&& round) {
+void RingChannel::Send(const Round& round) {
   const RoundHeader header = {round.number, round.operations};
   operations_.Write(static_cast<uint16_t>(Operations::kRound), round.invocation,
                     {reinterpret_cast<const char*>(&header), sizeof header}, round.commands);

@@ -10,7 +10,7 @@ class RingChannel final : public Channel {
  public:
   RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell);
 
-  void Send(Round&& round) override;
+  void Send(const Round& round) override;
   bool Receive(const std::function<void(const Replies&)>& on_replies) override;
   bool HasReplies() override { return !replies_.empty(); }
   void Sleep(int64_t until_ns, const std::function<bool()>& ready) override;

@@ -62,7 +62,7 @@ bool Connection::Send(SocketChannel* owner, const Round& round) {
     out_offset_ = 0;
     const ssize_t written = Write(round.commands.data(), round.commands.size());
     const auto gone = static_cast<size_t>(std::max<ssize_t>(written, 0));
-    if (gone < round.commands.size()) out_.append(round.commands, gone);
+    out_.append(round.commands.substr(gone));
     if (written < 0 && errno != EAGAIN && errno != EINTR) {
       Break(strerror(errno));
       return true;  // the round is answered with the failure, like all that were under way
@@ -301,7 +301,7 @@ void SocketChannel::Wake() {
 }
 
 // A channel stays on its connection while rounds are out there, so that it waits in one place.
-void SocketChannel::Send(Round&& round) {
+void SocketChannel::Send(const Round& round) {
   if (parked_.empty()) {
     if (outstanding_ == 0 || connection_ == nullptr) connection_ = pool_->Choose(connection_);
     if (connection_ != nullptr && connection_->Send(this, round)) {
@@ -310,7 +310,7 @@ void SocketChannel::Send(Round&& round) {
     }
   }
   pool_->Wait(this);
-  parked_.push_back({std::move(round), NowNs() + kParkNs});
+  parked_.push_back({round, std::string(round.commands), NowNs() + kParkNs});
   if (parked_.size() == 1) SendParked();  // a descriptor may have come before `Wait`
 }
 
@@ -318,7 +318,9 @@ void SocketChannel::SendParked() {
   while (!parked_.empty()) {
     if (outstanding_ == 0 || connection_ == nullptr || !connection_->up())
       connection_ = pool_->Choose(nullptr);
-    if (connection_ == nullptr || !connection_->Send(this, parked_.front().round)) break;
+    Parked& parked = parked_.front();
+    parked.round.commands = parked.commands;
+    if (connection_ == nullptr || !connection_->Send(this, parked.round)) break;
     outstanding_ += parked_.front().round.operations;
     parked_.pop_front();
   }

@@ -100,7 +100,7 @@ class SocketChannel final : public Channel {
       : pool_(pool), bell_(bell), bell_descriptor_(bell_descriptor) {}
   ~SocketChannel() override;
 
-  void Send(Round&& round) override;
+  void Send(const Round& round) override;
   bool Receive(const std::function<void(const Replies&)>& on_replies) override;
   bool HasReplies() override { return has_inbox_.load(std::memory_order_acquire); }
   void Sleep(int64_t until_ns, const std::function<bool()>& ready) override;
@@ -118,7 +118,8 @@ class SocketChannel final : public Channel {
     std::string message;
   };
   struct Parked {
-    Round round;
+    Round round;  ///< its commands lie in `commands`
+    std::string commands;
     int64_t until_ns = 0;
   };
   /// From the connection's reader, on any thread.
