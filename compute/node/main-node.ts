@@ -3,8 +3,6 @@
 
 import type { AddressInfo } from "node:net";
 
-import { pino } from "pino";
-
 import { LocusError } from "#runtime/errors.ts";
 import type { DataSource } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
@@ -18,6 +16,7 @@ import { NodeInvoker } from "./invoke.ts";
 import { LogBuffer } from "./log-buffer.ts";
 import { NodeMetrics } from "./metrics.ts";
 import { NodeLog } from "./node-log.ts";
+import { openProcessLog } from "./process-log.ts";
 import { RedisRegistry } from "./redis-registry.ts";
 import { StorageSide } from "./storage-side.ts";
 import { onStopSignal, stopWithin } from "./stop.ts";
@@ -25,7 +24,7 @@ import { onStopSignal, stopWithin } from "./stop.ts";
 /** Resolves once the node listens; it runs until a signal stops it. Rejects with CONFIG_INVALID and with what stands in the way of listening. */
 export const runNode = async (): Promise<void> => {
   const config = readNodeConfig();
-  const log = pino({ name: "locus", level: config.logLevel, base: null });
+  const log = openProcessLog(config.logLevel);
   const lines = new LogBuffer();
   const nodeLog = new NodeLog(log, lines);
 
