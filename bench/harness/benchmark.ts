@@ -2,16 +2,14 @@
 // ratios that it exists for.
 
 import { writeFileSync } from "node:fs";
-import { constants } from "node:os";
 import { Progress } from "#compute/cli/progress.ts";
+import { interruption } from "../interruption.ts";
 import { interleave, type Peer, type Repeats } from "./contest.ts";
 import { sharingOf, usableCores, type Layout } from "./cores.ts";
 import { commitOf, machineOf } from "./machine.ts";
 import { OPTIONS_HELP, parseOptions, type BenchmarkOptions, type Mode } from "./options.ts";
 import { ratiosOf, rowsOf, type Ratios, type Result } from "./result.ts";
 import { resultText } from "./table.ts";
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 export interface Benchmark<Effort extends Repeats> {
   readonly name: string;
@@ -45,22 +43,16 @@ interface Contest {
 export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<Effort>): Promise<void> {
   const options = optionsOf(benchmark);
   if (options === null) return;
-  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<null>();
-  for (const signal of SIGNALS) {
-    process.once(signal, () => {
-      process.exitCode = 128 + constants.signals[signal];
-      interrupt(null);
-    });
-  }
+  const interrupted = interruption();
   const resources = new AsyncDisposableStack();
   try {
     const result = await Promise.race([interrupted, measure(benchmark, options, resources)]);
-    if (result === null) return;
+    if (result === undefined) return;
     console.log(resultText(result, benchmark.ratios));
     if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(result, null, 2)}\n`);
   } finally {
     await resources.disposeAsync();
-    // An interrupted measurement would go on with what is no longer there.
+    // An interrupted measurement would go on, with what is no longer there.
     if (process.exitCode !== undefined) process.exit();
   }
 }
