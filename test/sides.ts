@@ -19,7 +19,7 @@ export type SideName = "memory" | "socket" | "storage";
 const moduleIsBuilt = existsSync(join(import.meta.dirname, "..", "build", "locus.so"));
 export const SIDE_NAMES: readonly SideName[] = moduleIsBuilt ? ["memory", "socket", "storage"] : ["memory", "socket"];
 
-export interface CallOptions {
+interface CallOptions {
   readonly args?: unknown;
   /** Instead of `args`: JSON text as it is. */
   readonly argsJson?: string;

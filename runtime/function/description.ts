@@ -38,8 +38,6 @@ export const BUNDLE_BYTES_MAX = 1024 * 1024;
 export const ARGS_BYTES_MAX = 1024 * 1024;
 /** Bytes of a result (JSON), at most. */
 export const RESULT_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes of log lines that one invocation may keep; later lines are counted, not kept. */
-export const LOG_BYTES_MAX = 64 * 1024;
 
 /** A function's name: what stands in URLs and after LOCUS.CALL. */
 export const NAME_PATTERN = /^[a-z][a-z0-9_-]{0,63}$/;

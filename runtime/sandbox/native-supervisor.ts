@@ -56,7 +56,7 @@ export const USAGE_FIELDS = [
 /** An image's native twin, made once per version. */
 export type NativeImage = { readonly __image: never };
 
-export interface NativeState {
+interface NativeState {
   readonly hosts: readonly {
     readonly pid: number;
     readonly state: "starting" | "ready" | "gone";
