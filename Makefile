@@ -41,6 +41,8 @@ $(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon)
 $(OUT)/locus.so: $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
 	$(CXX) $(LDFLAGS) -shared -Wl,--no-undefined -o $@ $^ -lcrypto
 
+# A package carries these two made (docs/packaging.md): it has no TypeScript to make them of.
+ifneq ($(wildcard runtime/errors.ts),)
 $(GENERATED): $(GENERATOR_SOURCES)
 	@mkdir -p $(OUT)/generated
 	$(NODE) runtime/channel/main-generate.ts $(OUT)/generated
@@ -52,6 +54,7 @@ $(OUT)/guest/%.js: runtime/sandbox/%.guest.ts $(wildcard runtime/sandbox/*.guest
 	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=iife --global-name=program --platform=neutral \
 	  --main-fields=module,main --conditions=module,import --target=es2024 --minify-syntax --minify-whitespace \
 	  --banner:js='(() => {' --footer:js='return program$(if $(filter url,$*),,.default);})()' --log-level=warning --outfile=$@
+endif
 
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 	@mkdir -p $(@D)

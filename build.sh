@@ -42,6 +42,9 @@ help_text() {
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz]
 
+./build.sh package
+    Makes the npm package build/locus-VERSION.tgz, with this machine's native parts, and its bill of materials in build/sbom/.
+
 ./build.sh images
     Builds the container images locus-storage and locus-compute. Needs a container engine and nothing else.
 
@@ -229,6 +232,29 @@ run_benchmarks() {
   for file in "${files[@]}"; do "$NODE" "$file" "$@"; done
 }
 
+# Inside a script of npm's, PATH has the pinned Node before the one that this npm may need.
+run_npm() {
+  if [[ -n ${npm_execpath:-} ]]; then "$npm_node_execpath" "$npm_execpath" "$@"; else npm "$@"; fi
+}
+
+# Of the folder where it is laid out: the package.json here is the checkout's.
+pack() { run_npm pack "./$1" --pack-destination build --silent; }
+
+list_materials() {
+  run_npm sbom --package-lock-only --sbom-format=cyclonedx --silent | "$NODE" deploy/main-sbom.ts package >"$1"
+}
+
+make_package() {
+  local folder=build/package sbom=build/sbom/locus.cdx.json
+  build
+  mkdir -p build/sbom
+  step "Laying out the package" package "$NODE" --disable-warning=ExperimentalWarning deploy/main-package.ts "$folder" &&
+    step "Packing" npm-pack pack "$folder" &&
+    step "Listing what is in it" npm-sbom list_materials "$sbom" ||
+    fail "The package could not be made."
+  echo "Packed: build/$(tail -n 1 "$LOGS/npm-pack.log") ($sbom). Install it with npm install, then: npx locus doctor"
+}
+
 # The engine's compose: the plugin, or the program that came before it.
 need_engine() {
   if docker compose version >/dev/null 2>&1; then
@@ -285,7 +311,7 @@ verb=${1:-build}
 shift $(($# > 0))
 case $verb in
 -h | --help) usage && exit ;;
-build | demo | up | test | check | bench | images | compose) ;;
+build | demo | up | test | check | bench | package | images | compose) ;;
 *) misuse "There is no verb $verb." '' ;;
 esac
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
@@ -303,6 +329,7 @@ demo | up)
 test) run_tests "$@" ;;
 check) run_checks ;;
 bench) run_benchmarks "$@" ;;
+package) make_package ;;
 images) build_images ;;
 compose) start_containers ;;
 esac

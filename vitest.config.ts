@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "unit",
-          include: ["{runtime,storage-module,compute,functions,bench}/**/*.test.ts"],
+          include: ["{runtime,storage-module,compute,functions,bench,deploy}/**/*.test.ts"],
         },
       },
       {

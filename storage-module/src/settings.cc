@@ -81,6 +81,9 @@ Settings Settings::Defaults() {
   const std::string package = PackageDirectory();
   settings.launcher = package + "/build/launcher";
   settings.node = package + "/node_modules/.bin/node";
+  // Where the package is one among others, npm lays its dependencies beside it.
+  if (access(settings.node.c_str(), X_OK) != 0 && access((package + "/../.bin/node").c_str(), X_OK) == 0)
+    settings.node = package + "/../.bin/node";
   // A checkout runs the TypeScript itself, a package its stripped JavaScript.
   settings.host = package + "/runtime/sandbox/main-host.ts";
   if (access(settings.host.c_str(), R_OK) != 0) settings.host = package + "/runtime/sandbox/main-host.js";

@@ -1,0 +1,42 @@
+// The package.json of the packed tree, made from the checkout's: the same package, with JavaScript where the checkout has
+// TypeScript.
+
+export interface Manifest {
+  readonly [field: string]: unknown;
+  readonly name: string;
+  readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
+}
+
+/** Fields that mean the same in both. `files` is none of them: the packed tree holds exactly what is packed. */
+const KEPT = [
+  "name",
+  "version",
+  "description",
+  "license",
+  "type",
+  "os",
+  "cpu",
+  "engines",
+  "dependencies",
+  "optionalDependencies",
+] as const;
+
+/**
+ * `imports` maps the `.ts` of a specifier to the file's `.js`, so that sources keep theirs; there are mappings only for
+ * the folders that the package has.
+ */
+export const packedManifest = (manifest: Manifest): Manifest => ({
+  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version">),
+  bin: Object.fromEntries(Object.entries(manifest.bin).map(([tool, file]) => [tool, toJavaScript(file)])),
+  imports: {
+    "#runtime/*.ts": "./runtime/*.js",
+    "#compute/*.ts": "./compute/*.js",
+  },
+  exports: {
+    "./function": { types: "./runtime/function/define.d.ts", default: "./runtime/function/define.js" },
+    "./package.json": "./package.json",
+  },
+});
+
+const toJavaScript = (file: string): string => file.replace(/\.ts$/, ".js");

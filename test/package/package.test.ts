@@ -1,0 +1,111 @@
+// The package, installed in an empty project: its programs, its types, and a function on its way to both sides.
+
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { type InstalledPackage, installPackage } from "./installed-package.ts";
+
+const REPOSITORY = join(import.meta.dirname, "..", "..");
+/** A build, unless there is one, and an installation. */
+const SETUP_TIMEOUT_MS = 300_000;
+const FUNCTION = `import { defineFunction, type Invocation } from "locus/function";
+
+export default defineFunction({
+  name: "visits",
+  run: ({ redis, args }: Invocation<{ readonly page: string }>) => redis.incr(\`visits:\${args.page}\`),
+});
+`;
+const CONSUMER = {
+  compilerOptions: { module: "nodenext", target: "esnext", lib: ["esnext"], strict: true, noEmit: true, types: [] },
+  files: ["visits.ts"],
+};
+
+let installed: InstalledPackage;
+let redis: RedisServer;
+
+beforeAll(async () => {
+  installed = installPackage();
+  writeFileSync(join(installed.project, "visits.ts"), FUNCTION);
+  redis = await startRedisServer({
+    moduleArguments: null,
+    config: [["loadmodule", join(installed.folder, "build", "locus.so")]],
+  });
+}, SETUP_TIMEOUT_MS);
+
+afterAll(async () => {
+  await installed.close();
+  await redis.close();
+});
+
+describe("an installed package", () => {
+  it.each(["locus", "batch", "redisclient"])("runs %s", (tool) => {
+    const { status, stdout } = installed.run(tool, ["--help"]);
+    expect(stdout).toContain(`Usage: ${tool}`);
+    expect(status).toBe(0);
+  });
+
+  it("holds no TypeScript but types, and no file of a test", () => {
+    const files = globSync("**/*.{ts,js}", { cwd: installed.folder });
+    expect(files).toContain("compute/cli/main-locus.js");
+    expect(files.filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))).toEqual([]);
+    expect(files.filter((file) => /\.test\.|fixture/.test(file))).toEqual([]);
+  });
+
+  it("keeps the lines of its sources, for stacks", () => {
+    const lines = (file: string): number => readFileSync(file, "utf8").split("\n").length;
+    const [packed, source] = [join(installed.folder, "runtime/errors.js"), join(REPOSITORY, "runtime/errors.ts")];
+    expect(lines(packed)).toBe(lines(source));
+  });
+
+  it("has types for an author, checked strictly", () => {
+    writeFileSync(join(installed.project, "tsconfig.json"), JSON.stringify(CONSUMER));
+    const compiler = join(REPOSITORY, "node_modules", ".bin", "tsc");
+    const { status, stdout } = spawnSync(compiler, ["-p", installed.project], { encoding: "utf8" });
+    expect(stdout).toBe("");
+    expect(status).toBe(0);
+  });
+
+  it("deploys a function of the project's and a sample, and runs them on both sides", async () => {
+    const settings = { LOCUS_REDIS_PATH: redis.path };
+    const url = await installed.startNode(settings);
+    const locus = (...argv: string[]) => installed.run("locus", ["--url", url, ...argv], settings);
+    const deployed = locus("deploy", "visits.ts", join(installed.folder, "functions", "khop.js"));
+    expect(deployed).toMatchObject({
+      stderr: "",
+      stdout: expect.stringMatching(/^deployed visits .*\ndeployed khop /),
+    });
+    for (const [calls, side] of ["compute", "storage"].entries()) {
+      const called = locus("call", "visits", '{"page":"home"}', "--side", side);
+      expect(called).toMatchObject({ stdout: `${calls + 1}\n`, stderr: expect.stringContaining(`at ${side}`) });
+    }
+    expect(await redis.client().call("LOCUS.CALL", "visits", "0", '{"page":"home"}')).toBe("3");
+  });
+
+  it("carries all that its native parts are made of", () => {
+    const build = ["--dry-run", "--directory", installed.folder, "all"];
+    const { status, stdout, stderr } = installed.run("make", [...build, "NODE_INCLUDE=/usr/include/node"]);
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    expect(stdout).toContain("-o build/locus.so");
+  });
+});
+
+describe("the bill of materials", () => {
+  it("names every dependency in its pinned version, and nothing that only development needs", () => {
+    const manifest = JSON.parse(readFileSync(join(installed.folder, "package.json"), "utf8")) as {
+      readonly dependencies: Readonly<Record<string, string>>;
+    };
+    const { bomFormat, components } = JSON.parse(
+      readFileSync(join(REPOSITORY, "build", "sbom", "locus.cdx.json"), "utf8"),
+    ) as {
+      readonly bomFormat: string;
+      readonly components: readonly { readonly name: string; readonly version: string }[];
+    };
+    expect(bomFormat).toBe("CycloneDX");
+    const versions = Object.fromEntries(components.map(({ name, version }) => [name, version]));
+    expect(versions).toMatchObject(manifest.dependencies);
+    expect(versions).not.toHaveProperty("vitest");
+  });
+});
