@@ -32,10 +32,11 @@ inline int64_t NowNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-/// The ringer's half. `eventfd`: where a sleeper may sleep in poll; -1 where it never does.
-inline void Ring(BellWord* bell, int eventfd) {
+/// The ringer's half. `eventfd`: where a sleeper may sleep in poll; -1 where it never does. True when
+/// somebody slept.
+inline bool Ring(BellWord* bell, int eventfd) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (bell->sleep.load(std::memory_order_relaxed) == static_cast<uint32_t>(Sleep::kAwake)) return;
+  if (bell->sleep.load(std::memory_order_relaxed) == static_cast<uint32_t>(Sleep::kAwake)) return false;
   const auto how = static_cast<Sleep>(bell->sleep.exchange(static_cast<uint32_t>(Sleep::kAwake)));
   if (how == Sleep::kOnFutex) {
     syscall(SYS_futex, &bell->sleep, FUTEX_WAKE, 1, nullptr, nullptr, 0);
@@ -44,6 +45,7 @@ inline void Ring(BellWord* bell, int eventfd) {
     // Cannot block in earnest: the counter would have to reach 2^64 - 2.
     [[maybe_unused]] const ssize_t written = write(eventfd, &one, sizeof one);
   }
+  return how != Sleep::kAwake;
 }
 
 /// The sleeper's announcement. After it, look for work once more; then sleep, or `CancelSleep`.

@@ -1,5 +1,6 @@
 #include "guest_loop.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -191,13 +192,14 @@ void GuestLoop::Wait() {
   const auto ready = [this] { return !from_supervisor_.empty() || to_supervisor_.can_flush(); };
   if (awaits_replies && host.layout().operation_rings &&
       host.awake.load(std::memory_order_relaxed) <= host.spinners_max) {
+    const std::atomic<int32_t>& service_core = host.header()->service_core;
     const int64_t until = NowNs() + kSpinNs;
-    do {
+    while (service_core.load(std::memory_order_relaxed) != sched_getcpu() && NowNs() < until) {
       for (int i = 0; i < 64; i++) {
         if (channel_->HasReplies() || ready()) return;
         Relax();
       }
-    } while (NowNs() < until);
+    }
   }
   host.awake--;
   channel_->Sleep(NextWakeNs(), ready);

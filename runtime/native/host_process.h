@@ -34,7 +34,7 @@ struct HostLane {
   RingProducer replies;
   Descriptor bell;  ///< eventfd of an isolate that sleeps in poll (compute side)
 
-  void Ring() { locus::Ring(&rings.words->isolate_bell, bell.get()); }
+  bool Ring() { return locus::Ring(&rings.words->isolate_bell, bell.get()); }
 };
 
 class HostProcess {

@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 1;
+constexpr uint32_t kHostVersion = 2;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -82,6 +82,9 @@ struct HostHeader {
   alignas(64) std::atomic<uint64_t> outcome_ready;
   /// A bit per lane with operations for the keyspace service.
   alignas(64) std::atomic<uint64_t> operations_ready;
+  /// The core that the keyspace service runs on, -1 while it sleeps. An isolate on the same core does not
+  /// spin for its replies: who makes them could not run.
+  alignas(64) std::atomic<int32_t> service_core;
 };
 
 /// Where things lie in the memory file: a function of the lane count and the flags alone, so both sides

@@ -204,6 +204,13 @@ class Supervisor {
     return process.alive() && place.lane < process.lane_count() ? &process.lane(place.lane) : nullptr;
   }
   bool HasReadyOperations() const;
+  /// Tells the hosts which core the keyspace service runs on; -1: it is about to sleep.
+  void PublishCore(int32_t core) {
+    for (const auto& host : hosts_) {
+      if (host->process.alive())
+        host->process.header()->service_core.store(core, std::memory_order_relaxed);
+    }
+  }
   /// Whether a `Poll` would find something besides deaths and deadlines. Cheap: no lock, no system call.
   bool HasReadyOutcomes() const;
   /// The invocation, when it is in flight in that place and still wanted. Valid until the next `Poll`.

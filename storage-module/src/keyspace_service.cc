@@ -251,12 +251,14 @@ bool KeyspaceService::SendReplies(const OperationRound& round, HostLane& ring, u
   return room;
 }
 
-void KeyspaceService::RingBells() {
+bool KeyspaceService::RingBells() {
+  bool woke = false;
   for (const Place place : to_ring_) {
     LaneAt(place).ring = false;
-    if (HostLane* ring = supervisor_->LaneAt(place)) ring->Ring();
+    if (HostLane* ring = supervisor_->LaneAt(place)) woke |= ring->Ring();
   }
   to_ring_.clear();
+  return woke;
 }
 
 // ---- Rounds

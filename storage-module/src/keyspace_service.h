@@ -60,7 +60,8 @@ class KeyspaceService {
   bool Collect(int64_t now);
   /// Wakes the isolates that have got replies: after the global lock is released, since it can be a system
   /// call.
-  void RingBells();
+  /// True when one of them slept.
+  bool RingBells();
   /// When to call `Collect` again though no bell rings; INT64_MAX: no need.
   int64_t next_retry_ns() const { return paused_.empty() ? INT64_MAX : paused_retry_ns_; }
 

@@ -134,14 +134,16 @@ void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_v
   }
   const bool get = words.size() == 2 && rule.name == "get";
   if (get && get_shortcut_.Run(context_, user_, words[1], replies)) return;
-  // A container's row is named container|subcommand; its subcommand is an argument.
-  const std::string name(
-      rule.name.substr(0, rule.container_bytes != 0 ? rule.container_bytes : rule.name.size()));
+  // A container's row is named container|subcommand; its subcommand is an argument. Other names are literals,
+  // which end with a NUL byte.
+  const std::string container(rule.name.substr(0, rule.container_bytes));
+  const char* name = container.empty() ? rule.name.data() : container.c_str();
   errno = 0;
-  RedisModuleCallReply* reply = CallCommand(context_, name.c_str(), words.subspan(1));
+  RedisModuleCallReply* reply = CallCommand(context_, name, words.subspan(1));
   const int error = errno;
   if (reply == nullptr) {
-    AppendErrorReply(replies, Code::INTERNAL, "Redis took no call of " + name + ": " + std::to_string(error));
+    AppendErrorReply(replies, Code::INTERNAL,
+                     std::string("Redis took no call of ") + name + ": " + std::to_string(error));
     return;
   }
   size_t bytes = 0;

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -158,6 +159,7 @@ void ServiceThread::RunHosts(Hosts& hosts) {
   int64_t worked_ns = NowNs();
   while (!changed_.load(std::memory_order_relaxed)) {
     const int64_t now = NowNs();
+    PublishCore(hosts, sched_getcpu());
     if (Step(hosts, now)) {
       worked_ns = now;
     } else if (hosts.supervisor.busy() && now - worked_ns < spin_ns_.load(std::memory_order_relaxed)) {
@@ -167,6 +169,11 @@ void ServiceThread::RunHosts(Hosts& hosts) {
       worked_ns = NowNs();
     }
   }
+}
+
+void ServiceThread::PublishCore(Hosts& hosts, int32_t core) {
+  if (core != core_) hosts.supervisor.PublishCore(core);
+  core_ = core;
 }
 
 bool ServiceThread::Step(Hosts& hosts, int64_t now) {
@@ -200,7 +207,8 @@ bool ServiceThread::TryServe(KeyspaceService& keyspace) {
   }
   const bool low = budget_.runs_low();
   redis::ThreadSafeContextUnlock(runner_->context());
-  keyspace.RingBells();
+  // Who was woken may have to run on this core.
+  if (keyspace.RingBells()) sched_yield();
   if (served.wrote || low) main_loop_.RequestPass();
   return hold_ns > 0;
 }
@@ -216,6 +224,7 @@ void ServiceThread::Sleep(Hosts& hosts) {
     until_ns = std::min(until_ns, NowNs() + kRunnableSleepNs);
   }
   poll_due_ns_ = 0;
+  PublishCore(hosts, -1);
   int64_t next_ns = INT64_MAX;
   if (!hosts.supervisor.PrepareSleep(&next_ns)) return;
   until_ns = std::min(until_ns, next_ns);

@@ -72,6 +72,7 @@ class ServiceThread {
   bool Step(Hosts& hosts, int64_t now);
   bool TryServe(KeyspaceService& keyspace);
   void Sleep(Hosts& hosts);
+  void PublishCore(Hosts& hosts, int32_t core);
 
   OnLog on_log_;
   MainLoop main_loop_;
@@ -96,6 +97,7 @@ class ServiceThread {
   std::atomic<int64_t> spin_ns_{0};
   // The service thread's:
   int64_t poll_due_ns_ = 0;
+  int32_t core_ = -1;  ///< as published last
 };
 
 }  // namespace locus
