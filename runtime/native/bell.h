@@ -51,6 +51,8 @@ inline bool Ring(BellWord* bell, int eventfd) {
 /// The sleeper's announcement. After it, look for work once more; then sleep, or `CancelSleep`.
 inline void AnnounceSleep(BellWord* bell, Sleep how) {
   bell->sleep.store(static_cast<uint32_t>(how));
+  // The second look's own loads may be weaker than this store.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 inline void CancelSleep(BellWord* bell) {
   bell->sleep.store(static_cast<uint32_t>(Sleep::kAwake));

@@ -16,6 +16,12 @@ namespace locus {
 
 namespace {
 
+int64_t ThreadCpuNs() {
+  timespec used = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+}
+
 using v8::Local;
 using v8::Value;
 
@@ -28,6 +34,14 @@ constexpr int64_t kSpinNs = 20'000;
 constexpr size_t kKeepBytes = 256 * 1024;
 constexpr size_t kKeepOperations = 4096;
 constexpr size_t kIdleRoundsMax = 64;
+/// One operation on the wire, at most; and when a round has as much it leaves.
+constexpr size_t kOperationBytesMax = kRoundBytesMax / 2;
+/// `$…\r\n` and `\r\n` around an argument.
+constexpr size_t kBulkOverheadBytes = 16;
+/// Operations of one invocation that are sent and not answered: they wait outside of its isolate's own limit.
+constexpr size_t kUnansweredBytesMax = 32 << 20;
+/// How old a reading of the thread's processor time may be when a turn begins.
+constexpr int64_t kCpuStaleNs = 100'000;
 constexpr uint64_t kTerminating = 1;
 constexpr uint64_t kTerminated = 2;
 
@@ -85,10 +99,13 @@ GuestLoop::~GuestLoop() {
 // ---- The loop
 // -------------------------------------------------------------------------------------------------
 
-std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
+std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::string output_schema) {
   Host& host = Host::Get();
   lane_ = lane;
+  input_schema_ = std::move(input_schema);
+  output_schema_ = std::move(output_schema);
   if (lane == kControlLane || lane >= host.layout().lanes) return "no such lane";
+  if (begin_.IsEmpty() || run_.IsEmpty()) return "the bundle was not described";
   if (!rings_.Map(host.memory_fd(), host.layout(), host.header(), lane)) return "could not map the lane";
   from_supervisor_ = RingConsumer(rings_.invocations_in, kInvocationFrameBytesMax);
   to_supervisor_ = RingProducer(rings_.invocations_out);
@@ -101,21 +118,10 @@ std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
   const v8::HandleScope scope(isolate_);
   const Local<v8::Context> context = context_.Get(isolate_);
   const v8::Context::Scope entered(context);
-  definition_.Reset(isolate_, definition);
-  Local<Value> run;
-  if (!definition->Get(context, Text(isolate_, "run")).ToLocal(&run) || !run->IsFunction())
-    return "the definition has no run";
-  run_.Reset(isolate_, run);
-  for (auto [name, schema] : {std::pair{"input", &input_schema_}, std::pair{"output", &output_schema_}}) {
-    Local<Value> value;
-    Local<v8::String> json;
-    if (definition->Get(context, Text(isolate_, name)).ToLocal(&value) && value->IsObject() &&
-        v8::JSON::Stringify(context, value).ToLocal(&json))
-      *schema = Utf8Of(isolate_, json, kBundleBytesMax);
-  }
   current_loop = this;
   // The last callback added is the one that V8 asks: isolated-vm's own lets a leak go on for gigabytes.
   isolate_->AddNearHeapLimitCallback(OnNearHeapLimit, this);
+  pthread_getcpuclockid(pthread_self(), &cpu_clock_);
   host.Watch(this);
   host.awake++;
   while (lost_.empty() && !(closing_ && by_id_.empty())) {
@@ -127,7 +133,10 @@ std::string GuestLoop::Serve(uint32_t lane, Local<v8::Object> definition) {
       host.Announce(lane_);
     }
     if (!timers_.empty()) found |= FireTimers(NowNs());
-    if (!found && !by_id_.empty()) found = EndLate(NowNs());
+    // In a busy isolate the clock is the last turn's: a call that never settles must not wait for a quiet
+    // moment.
+    const int64_t now = found ? turn_ended_ns_ : NowNs();
+    if (!by_id_.empty() && now >= earliest_deadline_ns_) found |= EndLate(now);
     if (!found) Wait();
   }
   host.awake--;
@@ -231,6 +240,7 @@ void GuestLoop::Begin(const Frame& frame) {
   invocation->cpu_limit_ns = header.cpu_limit_ns;
   invocation->operations_max = header.operations_max;
   by_id_[frame.id] = invocation;
+  earliest_deadline_ns_ = std::min(earliest_deadline_ns_, header.deadline_ns);
   host.active_invocations.fetch_add(1, std::memory_order_relaxed);
   host.NoteActivity();
 
@@ -255,6 +265,7 @@ void GuestLoop::Begin(const Frame& frame) {
       // Said there.
     } else if (!MakeString(isolate_, args).ToLocal(&json) ||
                !v8::JSON::Parse(context, json).ToLocal(&value)) {
+      if (caught.HasTerminated()) return EndTurn();
       std::string why = "args are not JSON";
       Local<v8::String> text;
       if (caught.HasCaught() && !caught.HasTerminated() &&
@@ -264,10 +275,9 @@ void GuestLoop::Begin(const Frame& frame) {
     } else {
       const uint32_t token = slot | (generations_[slot] << 8);
       Local<Value> arguments[] = {run_.Get(isolate_), v8::Integer::NewFromUnsigned(isolate_, token), value,
-                                  v8::Array::New(isolate_, keys.data(), keys.size()),
-                                  definition_.Get(isolate_)};
+                                  v8::Array::New(isolate_, keys.data(), keys.size())};
       Local<Value> ignored;
-      if (!begin_.Get(isolate_)->Call(context, v8::Undefined(isolate_), 5, arguments).ToLocal(&ignored)) {
+      if (!begin_.Get(isolate_)->Call(context, v8::Undefined(isolate_), 4, arguments).ToLocal(&ignored)) {
         // Only a termination gets here: the prelude's begin catches everything else.
       }
     }
@@ -286,6 +296,7 @@ GuestInvocation* GuestLoop::FindByToken(uint32_t token) {
 void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value> value) {
   if (invocation->settled) return;
   invocation->settled = true;
+  settled_.push_back(invocation->id);
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
@@ -334,6 +345,7 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
 
 void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message) {
   invocation->settled = true;
+  settled_.push_back(invocation->id);
   if (invocation->fatal != Code::kOk) return;
   invocation->fatal = code;
   invocation->fatal_message = std::move(message);
@@ -346,6 +358,7 @@ void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::s
   header.usage = invocation.usage;
   header.retire = retire_ || !lost_.empty() ? 1 : 0;
   header.lost = code == Code::SANDBOX_DIED ? 1 : 0;
+  header.log_lines_dropped = invocation.log_lines_dropped;
   message = message.substr(0, kErrorTextBytesMax);
   stack = stack.substr(0, kErrorTextBytesMax);
   header.result_bytes = static_cast<uint32_t>(result.size());
@@ -403,16 +416,18 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
 }
 
 bool GuestLoop::EndLate(int64_t now) {
-  bool found = false;
-  for (auto entry = by_id_.begin(); entry != by_id_.end();) {
-    GuestInvocation* invocation = entry->second;
-    ++entry;
-    if (invocation->deadline_ns > now) continue;
-    found = true;
-    Finish(invocation, Code::DEADLINE_EXCEEDED, "", "the function did not end before its deadline", "");
-    entry = by_id_.begin();
+  std::vector<GuestInvocation*> late;
+  earliest_deadline_ns_ = INT64_MAX;
+  for (const auto& [id, invocation] : by_id_) {
+    if (invocation->deadline_ns <= now) {
+      late.push_back(invocation);
+    } else {
+      earliest_deadline_ns_ = std::min(earliest_deadline_ns_, invocation->deadline_ns);
+    }
   }
-  return found;
+  for (GuestInvocation* invocation : late)
+    Finish(invocation, Code::DEADLINE_EXCEEDED, "", "the function did not end before its deadline", "");
+  return !late.empty();
 }
 
 // ---- Turns
@@ -422,9 +437,14 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
   current_ = invocation;
   turn_started_ns_ = NowNs();
   invocation->usage.wait_ns += static_cast<uint64_t>(turn_started_ns_ - invocation->waiting_since_ns);
-  const int64_t cpu_left = invocation->cpu_limit_ns - static_cast<int64_t>(invocation->usage.cpu_ns);
-  turn_deadline_ns_.store(std::min(invocation->deadline_ns, turn_started_ns_ + cpu_left),
-                          std::memory_order_relaxed);
+  if (turn_started_ns_ - cpu_read_ns_ > kCpuStaleNs) {
+    cpu_at_ns_ = ThreadCpuNs();
+    cpu_read_ns_ = turn_started_ns_;
+  }
+  turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
+  turn_cpu_until_ns_.store(
+      cpu_at_ns_ + invocation->cpu_limit_ns - static_cast<int64_t>(invocation->usage.cpu_ns),
+      std::memory_order_relaxed);
   rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
   rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
   turn_.store(++turns_ * 4, std::memory_order_release);
@@ -447,7 +467,8 @@ void GuestLoop::EndTurn() {
   rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
   GuestInvocation* invocation = current_;
   current_ = nullptr;
-  invocation->usage.cpu_ns += static_cast<uint64_t>(now - turn_started_ns_);
+  turn_ended_ns_ = now;
+  invocation->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
   invocation->waiting_since_ns = now;
   if (!lost_.empty()) {
     Finish(invocation, Code::MEMORY_LIMIT, "", "the function needed more memory than it may have", "");
@@ -458,6 +479,8 @@ void GuestLoop::EndTurn() {
     retire_ = true;
     if (now >= invocation->deadline_ns) {
       Fail(invocation, Code::DEADLINE_EXCEEDED, "the function did not end before its deadline");
+    } else if (rings_.words->cancelled.load() == invocation->id) {
+      Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
     } else {
       Fail(invocation, Code::CPU_LIMIT,
            "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) +
@@ -466,13 +489,44 @@ void GuestLoop::EndTurn() {
   }
   SendRound(invocation);
   if (collecting_others_) SendRoundsOfOthers();
-  FinishIfDone(invocation);
+  FinishSettled(invocation->id);
+}
+
+// A turn can settle others than its own invocation: they may wait for one promise. And the round that has
+// just been answered may have been the last that a settled one waited for.
+void GuestLoop::FinishSettled(uint64_t own) {
+  settled_.push_back(own);
+  for (const uint64_t id : std::exchange(settled_, {})) {
+    if (const auto found = by_id_.find(id); found != by_id_.end()) FinishIfDone(found->second);
+  }
+}
+
+// Short turns count by the clock on the wall, which is cheap; what the system did with other threads
+// meanwhile shows in long ones, and those ask for the thread's own time.
+int64_t GuestLoop::TurnCpuNs(int64_t now) {
+  const int64_t wall = now - turn_started_ns_;
+  if (wall <= kCpuStaleNs) return wall;
+  const int64_t before = cpu_at_ns_;
+  cpu_at_ns_ = ThreadCpuNs();
+  cpu_read_ns_ = now;
+  return std::min(wall, cpu_at_ns_ - before);
+}
+
+bool GuestLoop::IsTurnOver(int64_t now_ns) const {
+  if (turn_deadline_ns_.load(std::memory_order_relaxed) <= now_ns) return true;
+  const LaneWords* words = rings_.words;
+  if (words->cancelled.load(std::memory_order_relaxed) ==
+      words->turn_invocation.load(std::memory_order_relaxed))
+    return true;
+  timespec used = {};
+  if (clock_gettime(cpu_clock_, &used) != 0) return false;
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec >=
+         turn_cpu_until_ns_.load(std::memory_order_relaxed);
 }
 
 void GuestLoop::TerminateLateTurn(int64_t now_ns) {
   uint64_t running = turn_.load(std::memory_order_acquire);
-  if (running == 0 || (running & 3) != 0 || turn_deadline_ns_.load(std::memory_order_relaxed) > now_ns)
-    return;
+  if (running == 0 || (running & 3) != 0 || !IsTurnOver(now_ns)) return;
   if (!turn_.compare_exchange_strong(running, running | kTerminating)) return;
   isolate_->TerminateExecution();
   turn_.store(running | kTerminated);
@@ -497,6 +551,8 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   PendingRound& pending = idle_rounds_.front();
   pending.number = round.number;
   pending.answered = 0;
+  pending.bytes = round.commands.size();
+  invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
@@ -507,6 +563,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
 }
 
 void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round) {
+  invocation->unanswered_bytes -= round->bytes;
   round->operations.clear();
   if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
     invocation->rounds.erase(round);
@@ -576,20 +633,33 @@ void GuestLoop::PauseTurn() {
   }
   const int64_t now = NowNs();
   rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
-  current_->usage.cpu_ns += static_cast<uint64_t>(now - turn_started_ns_);
+  current_->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
   current_->waiting_since_ns = now;
-  GuestInvocation* invocation = current_;
-  current_ = nullptr;
-  FinishIfDone(invocation);
+  turn_ended_ns_ = now;
+  FinishSettled(std::exchange(current_, nullptr)->id);
 }
 
 // ---- Operations
 // -----------------------------------------------------------------------------------------------
 
+// An operation's size is bounded as it is taken in, by what it will take on the wire.
 bool GuestLoop::TakeArgument(Local<v8::Context> context, Local<Value> value) {
-  if (!AppendArgument(isolate_, context, value, &arena_)) return false;
-  ends_.push_back(arena_.size());
-  return true;
+  const size_t before = arena_.size();
+  const size_t taken = before + ends_.size() * kBulkOverheadBytes;
+  const size_t room = kOperationBytesMax - std::min(taken, kOperationBytesMax);
+  if (room > 0 && AppendArgument(isolate_, context, value, room, &arena_)) {
+    ends_.push_back(arena_.size());
+    return true;
+  }
+  if (room == 0 || arena_.size() - before > room) ThrowTooLarge();
+  return false;
+}
+
+void GuestLoop::ThrowTooLarge() {
+  arena_.clear();
+  isolate_->ThrowException(
+      MakeError(isolate_, Code::OPERATIONS_LIMIT,
+                "an operation takes more than " + std::to_string(kOperationBytesMax) + " bytes"));
 }
 
 // HSET's and MSET's pairs as an object or a Map.
@@ -626,7 +696,6 @@ bool GuestLoop::TakeArguments(const v8::FunctionCallbackInfo<Value>& info, size_
       for (uint32_t j = 0; j < array->Length(); j++) {
         Local<Value> item;
         if (!array->Get(context, j).ToLocal(&item) || !TakeArgument(context, item)) return false;
-        if (arena_.size() > kRoundBytesMax) return true;  // refused as too large, however many follow
       }
     } else if (value->IsObject() && i == info.Length() - 1 && ends_.size() - before == pairs_at &&
                !value->IsUint8Array() && !value->IsFunction()) {
@@ -680,11 +749,6 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   argv_.clear();
   for (size_t i = 0, begin = 0; i < ends_.size(); begin = ends_[i++])
     argv_.emplace_back(arena_.data() + begin, ends_[i] - begin);
-  if (arena_.size() > kRoundBytesMax / 2)
-    return refuse(Code::OPERATIONS_LIMIT, "an operation of " + std::to_string(arena_.size()) +
-                                              " bytes; at most " + std::to_string(kRoundBytesMax / 2) +
-                                              " can be sent");
-
   std::optional<Refusal> refusal;
   if (rule != nullptr && rule->standing == CommandStanding::kAllowed) {
     refusal = CheckArguments(*rule, argv_);
@@ -694,6 +758,12 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   }
   if (refusal) return refuse(Code::COMMAND_REFUSED, refusal->message);
 
+  if (invocation->unanswered_bytes + invocation->commands.size() > kUnansweredBytesMax) {
+    std::string message = "the invocation has sent more than " + std::to_string(kUnansweredBytesMax) +
+                          " bytes of operations without waiting for their replies";
+    refuse(Code::OPERATIONS_LIMIT, message);
+    return Fail(invocation, Code::OPERATIONS_LIMIT, std::move(message));
+  }
   AppendArrayHeader(&invocation->commands, argv_.size());
   for (const std::string_view argument : argv_) AppendBulk(&invocation->commands, argument);
   invocation->operations.push_back(
@@ -702,8 +772,10 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   if (invocation != current_) collecting_others_ = true;
   // A turn that issues more than a round may hold sends it in several.
   if (invocation->operations.size() >= kRoundOperationsMax ||
-      invocation->commands.size() >= kRoundBytesMax / 2)
+      invocation->commands.size() >= kOperationBytesMax)
     SendRound(invocation);
+  if (arena_.capacity() > kKeepBytes) std::string().swap(arena_);
+  if (ends_.capacity() > kKeepOperations) std::vector<size_t>().swap(ends_);
 }
 
 // ---- Timers and log lines
@@ -750,10 +822,14 @@ bool GuestLoop::FireTimers(int64_t now) {
 
 void GuestLoop::Log(GuestInvocation* invocation, std::string_view line) {
   // The supervisor bounds what it keeps; this bounds what crosses the ring.
-  if (invocation->log_bytes > kLogBytesMax) return;
+  if (invocation->log_bytes > kLogBytesMax) {
+    invocation->log_lines_dropped++;
+    return;
+  }
   invocation->log_bytes += line.size() + 1;
   to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kLog), invocation->id,
                        line.substr(0, kLogBytesMax));
+  Host::Get().Announce(lane_);
 }
 
 // ---- The auxiliary context
@@ -826,8 +902,9 @@ bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std:
   const bool input = which[0] == 'i';
   Local<Value> verdict;
   if (!Auxiliary("check", {which, input ? input_schema_ : output_schema_, json}).ToLocal(&verdict)) {
-    Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
-         std::string("the function's ") + which + " schema could not be applied");
+    if (!isolate_->IsExecutionTerminating())
+      Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
+           std::string("the function's ") + which + " schema could not be applied");
     return false;
   }
   if (!verdict->IsString()) return true;

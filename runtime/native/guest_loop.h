@@ -32,6 +32,7 @@ struct PendingOperation {
 struct PendingRound {
   uint32_t number = 0;
   size_t answered = 0;
+  size_t bytes = 0;
   std::vector<PendingOperation> operations;
 };
 
@@ -51,7 +52,9 @@ struct GuestInvocation {
   bool writes = false;
   uint32_t next_round = 0;
   std::list<PendingRound> rounds;  ///< a list: resolving can run guest code that adds one
+  size_t unanswered_bytes = 0;     ///< of the rounds that are out
   uint64_t log_bytes = 0;
+  uint32_t log_lines_dropped = 0;
   /// The function has returned or thrown; the outcome waits for the rounds that are still out.
   bool settled = false;
   std::string result;
@@ -78,9 +81,9 @@ class GuestLoop {
   GuestLoop(const GuestLoop&) = delete;
   GuestLoop& operator=(const GuestLoop&) = delete;
 
-  /// Runs until the lane is closed. `definition` is the function's definition object. Returns why it ended;
+  /// Runs until the lane is closed. The schemas are JSON, empty where there is none. Returns why it ended;
   /// empty when it was asked to.
-  std::string Serve(uint32_t lane, v8::Local<v8::Object> definition);
+  std::string Serve(uint32_t lane, std::string input_schema, std::string output_schema);
   /// The loop that runs on this thread; null while a bundle is loaded.
   static GuestLoop* Current();
 
@@ -104,6 +107,7 @@ class GuestLoop {
   /// Prepares what isolates to come need besides their bundles.
   void Warm();
   void set_source_map(std::string json) { source_map_ = std::move(json); }
+  v8::Global<v8::Function>& run_function() { return run_; }
   v8::Global<v8::Function>& begin_function() { return begin_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
@@ -120,6 +124,9 @@ class GuestLoop {
   /// Drains the microtasks, accounts for the time, and sends what was collected.
   void EndTurn();
   void PauseTurn();
+  void FinishSettled(uint64_t own);
+  int64_t TurnCpuNs(int64_t now);
+  bool IsTurnOver(int64_t now_ns) const;
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();
   void FinishIfDone(GuestInvocation* invocation);
@@ -129,6 +136,7 @@ class GuestLoop {
                    std::string_view message, std::string_view stack);
   void LoseAll();
   void Fail(GuestInvocation* invocation, Code code, std::string message);
+  void ThrowTooLarge();
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
   bool TakePairs(v8::Local<v8::Context> context, v8::Local<v8::Object> pairs);
   bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, size_t pairs_at);
@@ -148,8 +156,7 @@ class GuestLoop {
   v8::Global<v8::Script> auxiliary_script_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
-  v8::Global<v8::Value> run_;
-  v8::Global<v8::Object> definition_;
+  v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;
   bool auxiliary_failed_ = false;
@@ -166,6 +173,12 @@ class GuestLoop {
   uint32_t next_timer_ = 0;
   GuestInvocation* current_ = nullptr;
   int64_t turn_started_ns_ = 0;
+  int64_t turn_ended_ns_ = 0;
+  int64_t earliest_deadline_ns_ = INT64_MAX;  ///< of those in flight: not later than that
+  std::vector<uint64_t> settled_;             ///< since the last turn's end
+  int64_t cpu_at_ns_ = 0;                     ///< the thread's processor time as last read, and when that was
+  int64_t cpu_read_ns_ = 0;
+  clockid_t cpu_clock_ = {};
   bool collecting_others_ =
       false;  ///< an operation was issued on behalf of another invocation than the turn's
   bool closing_ = false;
@@ -177,6 +190,7 @@ class GuestLoop {
   /// done.
   std::atomic<uint64_t> turn_{0};
   std::atomic<int64_t> turn_deadline_ns_{INT64_MAX};
+  std::atomic<int64_t> turn_cpu_until_ns_{INT64_MAX};  ///< by `cpu_clock_`
   uint64_t turns_ = 0;
 
   std::list<PendingRound> idle_rounds_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "guest_loop.h"
@@ -68,7 +69,8 @@ void Log(const FunctionCallbackInfo<Value>& info) {
       info[0]->IsUint32() ? loop->FindByToken(info[0].As<v8::Uint32>()->Value()) : loop->current();
   if (invocation == nullptr || !info[1]->IsString()) return;
   std::string line;
-  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[1], &line);
+  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[1], kLogBytesMax, &line);
+  line.resize(std::min<size_t>(line.size(), kLogBytesMax));
   loop->Log(invocation, line);
 }
 
@@ -178,7 +180,7 @@ void SetBegin(const FunctionCallbackInfo<Value>& info) {
 /// setSourceMap(json)
 void SetSourceMap(const FunctionCallbackInfo<Value>& info) {
   std::string json;
-  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[0], &json);
+  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[0], kBundleBytesMax, &json);
   LoopOf(info)->set_source_map(std::move(json));
 }
 
@@ -187,11 +189,28 @@ void Warm(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->Warm();
 }
 
-/// serve(lane, definition): runs the loop; returns why it ended. Frees the loop.
+/// setRun(run): the function's own.
+void SetRun(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->run_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
+std::string TextOf(const FunctionCallbackInfo<Value>& info, int at) {
+  std::string text;
+  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[at], kBundleBytesMax, &text);
+  return text;
+}
+
+/// serve(lane, inputSchema, outputSchema): runs the loop, frees it, returns why it ended. The last call of an
+/// isolate.
 void Serve(const FunctionCallbackInfo<Value>& info) {
-  GuestLoop* loop = LoopOf(info);
-  const std::string why = loop->Serve(info[0].As<v8::Uint32>()->Value(), info[1].As<v8::Object>());
+  const std::unique_ptr<GuestLoop> loop(LoopOf(info));
+  const std::string why = loop->Serve(info[0].As<v8::Uint32>()->Value(), TextOf(info, 1), TextOf(info, 2));
   info.GetReturnValue().Set(Text(info.GetIsolate(), why));
+}
+
+/// release(): frees a loop that never ran; the last call of an isolate that only checked a bundle.
+void Release(const FunctionCallbackInfo<Value>& info) {
+  delete LoopOf(info);
 }
 
 /// The class behind `redis`: a method per command that functions may call, its …Buffer form, call and
@@ -247,7 +266,9 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("setBegin", SetBegin, self);
   set("setSourceMap", SetSourceMap, self);
   set("warm", Warm, self);
+  set("setRun", SetRun, self);
   set("serve", Serve, self);
+  set("release", Release, self);
 }
 
 }  // namespace locus

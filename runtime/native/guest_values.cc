@@ -312,13 +312,21 @@ bool DecodeReply(v8::Isolate* isolate, Local<v8::Context> context, std::string_v
   return ok;
 }
 
-bool AppendArgument(v8::Isolate* isolate, Local<v8::Context> context, Local<Value> value, std::string* to) {
+bool AppendArgument(v8::Isolate* isolate, Local<v8::Context> context, Local<Value> value, size_t bytes_max,
+                    std::string* to) {
+  const size_t before = to->size();
+  // What is too large is not copied: the growth alone says so.
+  const auto too_large = [&] {
+    to->resize(before + bytes_max + 1);
+    return false;
+  };
   if (value->IsNullOrUndefined()) return true;
   if (value->IsUint8Array()) {
     const Local<v8::Uint8Array> array = value.As<v8::Uint8Array>();
-    const size_t before = to->size();
-    to->resize(before + array->ByteLength());
-    array->CopyContents(to->data() + before, array->ByteLength());
+    const size_t bytes = array->ByteLength();
+    if (bytes > bytes_max) return too_large();
+    to->resize(before + bytes);
+    array->CopyContents(to->data() + before, bytes);
     return true;
   }
   if (value->IsFunction()) {
@@ -329,25 +337,24 @@ bool AppendArgument(v8::Isolate* isolate, Local<v8::Context> context, Local<Valu
   Local<v8::String> text;
   if (value->IsString()) {
     text = value.As<v8::String>();
-  } else if (value->IsNumber()) {
-    const double number = value.As<v8::Number>()->Value();
+  } else if (value->IsNumber() && std::abs(value.As<v8::Number>()->Value()) > kSafeIntegerMax &&
+             std::isfinite(value.As<v8::Number>()->Value())) {
     // An integer that a double cannot hold exactly goes as its digits, not in exponent form (as ioredis
     // does).
-    if (std::abs(number) > kSafeIntegerMax && std::isfinite(number)) {
-      char digits[400];
-      to->append(digits, static_cast<size_t>(snprintf(digits, sizeof digits, "%.0f", number)));
-      return true;
-    }
-    if (!value->ToString(context).ToLocal(&text)) return false;
+    char digits[400];
+    to->append(digits,
+               static_cast<size_t>(snprintf(digits, sizeof digits, "%.0f", value.As<v8::Number>()->Value())));
+    return true;
   } else if (!value->ToString(context).ToLocal(&text)) {
     return false;
   }
-  const size_t before = to->size();
-  const size_t room = static_cast<size_t>(text->Length()) * 3;
-  to->resize(before + room);
-  const size_t written =
-      text->WriteUtf8V2(isolate, to->data() + before, room, v8::String::WriteFlags::kReplaceInvalidUtf8);
-  to->resize(before + written);
+  const auto characters = static_cast<size_t>(text->Length());
+  if (characters > bytes_max) return too_large();
+  to->resize(before + characters * 3);
+  const size_t bytes = text->WriteUtf8V2(isolate, to->data() + before, characters * 3,
+                                         v8::String::WriteFlags::kReplaceInvalidUtf8);
+  if (bytes > bytes_max) return too_large();
+  to->resize(before + bytes);
   return true;
 }
 

@@ -34,8 +34,8 @@ bool DecodeReply(v8::Isolate* isolate, v8::Local<v8::Context> context, std::stri
 
 /// Appends the argument's bytes to `to`: strings as UTF-8, byte arrays as they are, null and undefined as
 /// nothing, anything else as String(value). False when the guest's own conversion threw (the exception is
-/// pending).
+/// pending), or when it takes more than `bytes_max` (`to` is then more than that longer).
 bool AppendArgument(v8::Isolate* isolate, v8::Local<v8::Context> context, v8::Local<v8::Value> value,
-                    std::string* to);
+                    size_t bytes_max, std::string* to);
 
 }  // namespace locus

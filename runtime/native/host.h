@@ -30,13 +30,16 @@ class Host {
   static Host& Get();
 
   /// Maps the memory file. Empty on success, else what is wrong with it.
-  std::string Attach(int memory_fd, int supervisor_bell, std::vector<int> lane_bells);
+  /// `first_lane_bell`: descriptor of lane 0's, the others follow; -1 where isolates sleep on futexes only.
+  std::string Attach(int memory_fd, int supervisor_bell, int first_lane_bell);
 
   HostHeader* header() const { return header_; }
   const HostLayout& layout() const { return layout_; }
   int memory_fd() const { return memory_fd_; }
   int supervisor_bell() const { return supervisor_bell_; }
-  int lane_bell(uint32_t lane) const { return lane < lane_bells_.size() ? lane_bells_[lane] : -1; }
+  int lane_bell(uint32_t lane) const {
+    return first_lane_bell_ < 0 ? -1 : first_lane_bell_ + static_cast<int>(lane);
+  }
   ConnectionPool* connections() const { return connections_; }
   void set_connections(ConnectionPool* pool) { connections_ = pool; }
   GuestSources& sources() { return sources_; }
@@ -70,7 +73,7 @@ class Host {
   Mapping memory_;
   int memory_fd_ = -1;
   int supervisor_bell_ = -1;
-  std::vector<int> lane_bells_;
+  int first_lane_bell_ = -1;
   ConnectionPool* connections_ = nullptr;
   GuestSources sources_;
   std::mutex watched_mutex_;

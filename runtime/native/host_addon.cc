@@ -158,11 +158,9 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   };
   Host& host = Host::Get();
   const int control_socket = number("controlSocket");
-  std::vector<int> lane_bells;
-  // Bells lie one after the other: one per lane.
-  for (int i = 0; control_socket >= 0 && i < number("lanes"); i++)
-    lane_bells.push_back(control_socket + 1 + i);
-  const std::string failed = host.Attach(number("memory"), number("supervisorBell"), std::move(lane_bells));
+  // The lanes' bells lie one after the other behind the socket.
+  const std::string failed =
+      host.Attach(number("memory"), number("supervisorBell"), control_socket < 0 ? -1 : control_socket + 1);
   if (!failed.empty()) return String(env, failed);
   host.sources().auxiliary = text("auxiliary");
   host.sources().url = text("url");
@@ -221,6 +219,6 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
 extern "C" __attribute__((visibility("default"))) void InitForContext(v8::Isolate* isolate,
                                                                       v8::Local<v8::Context> context,
                                                                       v8::Local<v8::Object> target) {
-  // Lives as long as its isolate: `serve` deletes nothing, since the functions of the prelude point to it.
+  // Freed by `serve` or `release`, whichever the host calls last.
   locus::InstallNatives(new locus::GuestLoop(isolate, context), context, target);
 }

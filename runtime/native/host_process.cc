@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 namespace locus {
 
@@ -67,12 +68,8 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
     lane.index = index;
     if (!lane.rings.Map(memory_.get(), layout, head, index))
       return SystemError("could not map a lane", errno);
-    lane.to_isolate = RingProducer(lane.rings.invocations_in);
-    lane.from_isolate = RingConsumer(lane.rings.invocations_out, kInvocationFrameBytesMax);
-    if (operation_rings) {
-      lane.operations = RingConsumer(lane.rings.operations, kOperationFrameBytesMax);
-      lane.replies = RingProducer(lane.rings.replies);
-    } else {
+    lane.OpenEnds();
+    if (!operation_rings) {
       lane.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
       if (!lane.bell.valid()) return SystemError("could not create an eventfd", errno);
     }
@@ -151,13 +148,23 @@ void HostProcess::Stop() {
   if (pidfd_.valid()) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
+// Never waits: a process of gigabytes takes a while to go, and whoever kills it may hold a lock that Redis'
+// main thread wants. What has not gone yet is reaped with the next one. (Redis may have reaped it already:
+// ECHILD.)
+void HostProcess::ReapLater(int pid) {
+  static std::mutex mutex;
+  static std::vector<int> going;
+  const std::lock_guard lock(mutex);
+  if (pid > 0) going.push_back(pid);
+  std::erase_if(going, [](int child) {
+    const pid_t reaped = waitpid(child, nullptr, WNOHANG);
+    return reaped == child || (reaped < 0 && errno == ECHILD);
+  });
+}
+
 void HostProcess::Kill() {
-  if (pid_ > 0) {
-    kill(pid_, SIGKILL);
-    // A killed process is gone within moments; Redis may have reaped it already (ECHILD).
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
+  Stop();
+  if (pid_ > 0) ReapLater(pid_);
   pid_ = 0;
   pidfd_.Reset();
   output_.Reset();
@@ -169,12 +176,36 @@ void HostProcess::Kill() {
   output_buffer_.clear();
 }
 
-bool HostProcess::ReadOutput(const std::function<void(std::string_view)>& on_line) {
+void HostProcess::ResetLane(uint32_t index) {
+  HostLane& lane = lanes_[index];
+  LaneWords* words = lane.rings.words;
+  for (RingWords* ring :
+       {&words->invocations_in, &words->invocations_out, &words->operations, &words->replies}) {
+    ring->produced.store(0);
+    ring->consumed.store(0);
+    ring->producer_waits.store(0);
+  }
+  for (auto& mark : words->wrote) mark.store(0, std::memory_order_relaxed);
+  words->turn_started_ns.store(0);
+  words->turn_invocation.store(0);
+  words->isolate_bell.sleep.store(0);
+  lane.OpenEnds();
+}
+
+void HostLane::OpenEnds() {
+  to_isolate = RingProducer(rings.invocations_in);
+  from_isolate = RingConsumer(rings.invocations_out, kInvocationFrameBytesMax);
+  if (rings.operations.words == nullptr) return;
+  operations = RingConsumer(rings.operations, kOperationFrameBytesMax);
+  replies = RingProducer(rings.replies);
+}
+
+bool HostProcess::ReadOutput(size_t bytes_max, const std::function<void(std::string_view)>& on_line) {
   char chunk[4096];
-  for (;;) {
+  for (size_t taken = 0; taken < bytes_max;) {
     const ssize_t bytes = read(output_.get(), chunk, sizeof chunk);
-    if (bytes == 0) return false;
-    if (bytes < 0) return errno == EAGAIN || errno == EINTR;
+    if (bytes <= 0) return true;
+    taken += static_cast<size_t>(bytes);
     for (ssize_t i = 0; i < bytes; i++) {
       if (chunk[i] == '\n' || output_buffer_.size() >= kOutputLineBytesMax) {
         if (!output_buffer_.empty()) on_line(output_buffer_);
@@ -183,6 +214,7 @@ bool HostProcess::ReadOutput(const std::function<void(std::string_view)>& on_lin
       if (chunk[i] != '\n') output_buffer_.push_back(chunk[i]);
     }
   }
+  return false;
 }
 
 std::string HostProcess::Reap() {

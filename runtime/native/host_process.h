@@ -34,6 +34,8 @@ struct HostLane {
   RingProducer replies;
   Descriptor bell;  ///< eventfd of an isolate that sleeps in poll (compute side)
 
+  /// Our ends of the rings as they lie in memory now.
+  void OpenEnds();
   bool Ring() { return locus::Ring(&rings.words->isolate_bell, bell.get()); }
 };
 
@@ -55,6 +57,9 @@ class HostProcess {
   int pid() const { return pid_; }
   uint32_t lane_count() const { return static_cast<uint32_t>(lanes_.size()); }
   HostLane& lane(uint32_t index) { return lanes_[index]; }
+  /// Empties the rings of a lane that nobody uses: the next isolate and we begin anew, whatever the last one
+  /// left.
+  void ResetLane(uint32_t index);
   const HostLane& lane(uint32_t index) const { return lanes_[index]; }
   HostHeader* header() const { return reinterpret_cast<HostHeader*>(memory_map_.data()); }
 
@@ -66,8 +71,9 @@ class HostProcess {
   /// The host's stdout and stderr; non-blocking.
   int output_descriptor() const { return output_.get(); }
 
-  /// Whole lines that the host has written, each at most 4 KiB. False at the end of the stream.
-  bool ReadOutput(const std::function<void(std::string_view)>& on_line);
+  /// Whole lines of what the host has written, each at most 4 KiB. False when there is more than `bytes_max`:
+  /// a host that writes faster than it is read waits.
+  bool ReadOutput(size_t bytes_max, const std::function<void(std::string_view)>& on_line);
   /// Reaps the process if it is gone; describes how it ended ("signal 11", "exit code 1"). Empty while it
   /// lives.
   std::string Reap();
@@ -75,6 +81,8 @@ class HostProcess {
   bool SendDescriptor(std::string_view message, int fd);
 
  private:
+  static void ReapLater(int pid);
+
   int pid_ = 0;
   Descriptor memory_, bell_, pidfd_, output_, control_socket_;
   Mapping memory_map_;

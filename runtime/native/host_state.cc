@@ -22,7 +22,7 @@ Host& Host::Get() {
   return host;
 }
 
-std::string Host::Attach(int memory_fd, int supervisor_bell, std::vector<int> lane_bells) {
+std::string Host::Attach(int memory_fd, int supervisor_bell, int first_lane_bell) {
   const std::optional<size_t> bytes = SealedMemoryBytes(memory_fd);
   if (!bytes) return "the memory file is not sealed";
   if (*bytes < sizeof(HostHeader)) return "the memory file is too small";
@@ -40,7 +40,7 @@ std::string Host::Attach(int memory_fd, int supervisor_bell, std::vector<int> la
   header_ = reinterpret_cast<HostHeader*>(memory_.data());
   memory_fd_ = memory_fd;
   supervisor_bell_ = supervisor_bell;
-  lane_bells_ = std::move(lane_bells);
+  first_lane_bell_ = first_lane_bell;
   // One core is left to the keyspace service, which spins as well; on a single core nobody spins.
   spinners_max = static_cast<int32_t>(std::thread::hardware_concurrency()) - 1;
   return "";

@@ -67,6 +67,8 @@ struct LaneWords {
   /// who was running.
   std::atomic<int64_t> turn_started_ns;
   std::atomic<uint64_t> turn_invocation;
+  /// The invocation that was cancelled last: its turn, if it is in one, is ended like a late one.
+  alignas(64) std::atomic<uint64_t> cancelled;
 };
 
 struct HostHeader {
@@ -203,6 +205,9 @@ struct OutcomeHeader {
   uint32_t retire;
   /// Another invocation cost the isolate: this one may be run again if it has sent no write.
   uint32_t lost;
+  /// Log lines beyond what an invocation may keep.
+  uint32_t log_lines_dropped;
+  uint32_t reserved;
 };
 
 }  // namespace locus

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <tuple>
 
 namespace locus {
 
@@ -29,7 +30,7 @@ uint64_t ResidentBytes(int statm) {
 
 }  // namespace
 
-MemoryWatch::MemoryWatch(std::function<void(uint32_t, uint64_t)> on_exceeded)
+MemoryWatch::MemoryWatch(std::function<void(uint32_t, int, uint64_t)> on_exceeded)
     : on_exceeded_(std::move(on_exceeded)), thread_([this] { Run(); }) {
   pthread_setname_np(thread_.native_handle(), "locus-watch");
 }
@@ -52,6 +53,7 @@ MemoryWatch::Watched* MemoryWatch::Find(uint32_t host) {
 void MemoryWatch::Watch(uint32_t host, int pid, uint64_t limit_bytes) {
   Watched entry;
   entry.host = host;
+  entry.pid = pid;
   entry.statm = Descriptor(open(("/proc/" + std::to_string(pid) + "/statm").c_str(), O_RDONLY | O_CLOEXEC));
   entry.limit_bytes = limit_bytes;
   const std::lock_guard lock(mutex_);
@@ -78,16 +80,16 @@ uint64_t MemoryWatch::resident_bytes(uint32_t host) {
 void MemoryWatch::Run() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
-    std::vector<std::pair<uint32_t, uint64_t>> exceeded;
+    std::vector<std::tuple<uint32_t, int, uint64_t>> exceeded;
     for (Watched& entry : watched_) {
       entry.resident_bytes = ResidentBytes(entry.statm.get());
       if (entry.exceeded || entry.resident_bytes <= entry.limit_bytes) continue;
       entry.exceeded = true;
-      exceeded.emplace_back(entry.host, entry.resident_bytes);
+      exceeded.emplace_back(entry.host, entry.pid, entry.resident_bytes);
     }
     if (!exceeded.empty()) {
       lock.unlock();
-      for (const auto& [host, bytes] : exceeded) on_exceeded_(host, bytes);
+      for (const auto& [host, pid, bytes] : exceeded) on_exceeded_(host, pid, bytes);
       lock.lock();
       continue;
     }

@@ -18,7 +18,7 @@ namespace locus {
 class MemoryWatch {
  public:
   /// `on_exceeded` comes on the watch's thread, once per `Watch`.
-  explicit MemoryWatch(std::function<void(uint32_t host, uint64_t resident_bytes)> on_exceeded);
+  explicit MemoryWatch(std::function<void(uint32_t host, int pid, uint64_t resident_bytes)> on_exceeded);
   ~MemoryWatch();
   MemoryWatch(const MemoryWatch&) = delete;
   MemoryWatch& operator=(const MemoryWatch&) = delete;
@@ -38,6 +38,7 @@ class MemoryWatch {
  private:
   struct Watched {
     uint32_t host = 0;
+    int pid = 0;
     Descriptor statm;  ///< kept open: a read is one system call
     uint64_t limit_bytes = 0;
     uint64_t resident_bytes = 0;
@@ -46,7 +47,7 @@ class MemoryWatch {
   void Run();
   Watched* Find(uint32_t host);
 
-  std::function<void(uint32_t, uint64_t)> on_exceeded_;
+  std::function<void(uint32_t, int, uint64_t)> on_exceeded_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Watched> watched_;

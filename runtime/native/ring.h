@@ -48,7 +48,9 @@ class RingProducer {
  public:
   RingProducer() = default;
   explicit RingProducer(RingView view)
-      : view_(view), produced_(view.words->produced.load(std::memory_order_relaxed)) {}
+      : view_(view),
+        produced_(view.words->produced.load(std::memory_order_relaxed)),
+        consumed_(view.words->consumed.load(std::memory_order_relaxed)) {}
 
   /// Puts the frame (its payload in one or two parts) on the ring, or what does not fit into a local queue
   /// that `Flush` moves later. True when everything is on the ring. Order is kept.
@@ -84,7 +86,7 @@ class RingProducer {
   uint8_t* At(uint64_t position) const { return view_.data + (position & (view_.capacity - 1)); }
   uint64_t Free() {
     uint64_t used = produced_ - consumed_;
-    if (view_.capacity - used < view_.capacity / 2) {
+    if (used > view_.capacity / 2) {
       consumed_ = view_.words->consumed.load(std::memory_order_acquire);
       used = produced_ - consumed_;
       if (used > view_.capacity) {
@@ -150,6 +152,7 @@ class RingConsumer {
   bool Release() {
     consumed_ += release_;
     release_ = 0;
+    if (assembly_.capacity() > kKeepAssemblyBytes) std::string().swap(assembly_);
     return Publish();
   }
 
@@ -179,14 +182,16 @@ class RingConsumer {
     return view_.words->producer_waits.load(std::memory_order_relaxed) != 0 &&
            view_.words->producer_waits.exchange(0) != 0;
   }
-  /// The other core's cache has these lines: asked for together they come together, instead of one after the other as a
-  /// parser meets them.
+  /// The other core's cache has these lines: asked for together they come together, instead of one after the
+  /// other as a parser meets them.
   void Prefetch(uint64_t available) const {
     const uint8_t* from = At(consumed_);
     const uint64_t bytes = available < kPrefetchBytes ? available : kPrefetchBytes;
     for (uint64_t at = 64; at < bytes; at += 64) __builtin_prefetch(from + at);
   }
   static constexpr uint64_t kPrefetchBytes = 512;
+  /// A buffer for streamed frames that has grown past this is given back.
+  static constexpr size_t kKeepAssemblyBytes = 256 * 1024;
 
   void BeginAssembly(const FrameHeader& header);
   bool Assemble(uint64_t available, Frame* frame);

@@ -201,10 +201,10 @@ bool Connection::ReadFor(SocketChannel* own, int64_t until_ns, const std::functi
   return true;
 }
 
-// The next that waits for a reply here reads on.
+// The next that sleeps here reads on. One that computes looks for itself when it comes to sleep.
 void Connection::PassReading(SocketChannel* own) {
   for (const SentRound& round : sent_) {
-    if (round.owner == nullptr || round.owner == own) continue;
+    if (round.owner == nullptr || round.owner == own || !round.owner->asleep()) continue;
     round.owner->Wake();
     return;
   }
@@ -225,6 +225,7 @@ void Connection::Break(const std::string& why) {
     SocketChannel::Letter letter;
     letter.invocation = round.invocation;
     letter.round = round.number;
+    letter.count = round.unanswered;
     letter.failure = Code::REDIS_UNAVAILABLE;
     letter.message = "the connection to Redis was lost before the reply: " + why;
     round.owner->Deliver(std::move(letter));
@@ -253,7 +254,6 @@ ConnectionPool::ConnectionPool(uint32_t connections,
 void ConnectionPool::Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls) {
   if (index >= connections_.size()) return;
   connections_[index]->Adopt(std::move(socket), std::move(tls));
-  adopted_.fetch_add(1);
   const std::lock_guard lock(waiting_mutex_);
   for (SocketChannel* channel : waiting_) channel->Wake();
 }
@@ -272,6 +272,10 @@ Connection* ConnectionPool::Choose(Connection* preferred) {
   return best;
 }
 
+void ConnectionPool::Abandon(SocketChannel* channel) {
+  for (const auto& connection : connections_) connection->Abandon(channel);
+}
+
 void ConnectionPool::Wait(SocketChannel* channel) {
   const std::lock_guard lock(waiting_mutex_);
   if (std::find(waiting_.begin(), waiting_.end(), channel) == waiting_.end()) waiting_.push_back(channel);
@@ -286,7 +290,7 @@ void ConnectionPool::StopWaiting(SocketChannel* channel) {
 // --------------------------------------------------------------------------------------------
 
 SocketChannel::~SocketChannel() {
-  if (connection_ != nullptr) connection_->Abandon(this);
+  pool_->Abandon(this);
   pool_->StopWaiting(this);
 }
 
@@ -337,6 +341,11 @@ void SocketChannel::SendParked() {
   if (parked_.empty()) pool_->StopWaiting(this);
 }
 
+// What waits for a connection is not sent for nobody.
+void SocketChannel::Forget(uint64_t invocation) {
+  std::erase_if(parked_, [&](const Parked& parked) { return parked.round.invocation == invocation; });
+}
+
 bool SocketChannel::Receive(const std::function<void(const Replies&)>& on_replies) {
   if (!parked_.empty()) SendParked();
   if (!HasReplies()) return false;
@@ -347,11 +356,7 @@ bool SocketChannel::Receive(const std::function<void(const Replies&)>& on_replie
     has_inbox_.store(false, std::memory_order_release);
   }
   for (const Letter& letter : letters) {
-    if (letter.failure == Code::kOk) {
-      outstanding_ -= std::min<uint64_t>(outstanding_, letter.count);
-    } else {
-      outstanding_ = 0;
-    }
+    outstanding_ -= std::min<uint64_t>(outstanding_, letter.count);
     on_replies({letter.invocation, letter.round, letter.count, letter.bytes, letter.failure, letter.message});
   }
   return !letters.empty();

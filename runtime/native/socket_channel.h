@@ -82,14 +82,13 @@ class ConnectionPool {
   void Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
   /// The least loaded connection that is up; null when none is.
   Connection* Choose(Connection* preferred);
-  /// Counts the descriptors that came: a channel that waits for one looks at it.
-  uint64_t adopted() const { return adopted_.load(); }
+  /// The channel goes: replies to what it has sent are dropped.
+  void Abandon(SocketChannel* channel);
   void Wait(SocketChannel* channel);
   void StopWaiting(SocketChannel* channel);
 
  private:
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::atomic<uint64_t> adopted_{0};
   std::mutex waiting_mutex_;
   std::vector<SocketChannel*> waiting_;
 };
@@ -104,7 +103,7 @@ class SocketChannel final : public Channel {
   bool Receive(const std::function<void(const Replies&)>& on_replies) override;
   bool HasReplies() override { return has_inbox_.load(std::memory_order_acquire); }
   void Sleep(int64_t until_ns, const std::function<bool()>& ready) override;
-  void Forget(uint64_t) override {}
+  void Forget(uint64_t invocation) override;
 
  private:
   friend class Connection;
@@ -125,6 +124,7 @@ class SocketChannel final : public Channel {
   /// From the connection's reader, on any thread.
   void Deliver(Letter&& letter);
   void Wake();
+  bool asleep() const { return bell_->sleep.load() != static_cast<uint32_t>(Sleep::kAwake); }
   void SendParked();
 
   ConnectionPool* pool_;

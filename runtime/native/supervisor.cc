@@ -15,13 +15,16 @@ Supervisor::Supervisor(SupervisorOptions options)
     : options_(std::move(options)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       kick_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      memory_watch_([this](uint32_t host, uint64_t bytes) { OnMemoryExceeded(host, bytes); }) {
+      // Microseconds: after an off and on again no number comes twice, and JavaScript holds them exactly.
+      next_id_(static_cast<uint64_t>(NowNs() / 1000)),
+      memory_watch_([this](uint32_t host, int pid, uint64_t bytes) { OnMemoryExceeded(host, pid, bytes); }) {
   epoll_event event = EventOf(Source::kKick, 0, EPOLLIN | EPOLLET);
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, kick_.get(), &event);
   hosts_.push_back(std::make_unique<Host>());
 }
 
 Supervisor::~Supervisor() {
+  const std::lock_guard lock(mutex_);
   for (auto& host : hosts_) host->process.Kill();
 }
 
@@ -34,13 +37,23 @@ uint64_t Supervisor::Submit(Call&& call) {
   flight.id = ++next_id_;
   flight.call = std::move(call);
   flight.submitted_ns = NowNs();
+  flight.bytes = flight.call.args.size();
+  for (const std::string& key : flight.call.keys) flight.bytes += key.size();
   const bool behind_others = !pool.queue.empty();
+  if (held_bytes_ + flight.bytes > kHeldBytesMax) {
+    DropIfEmpty(pool);
+    return 0;
+  }
   const bool dispatched = !behind_others && TryDispatch(pool, flight);
   if (!dispatched && queued_ >= options_.queue_length_max) {
     DropIfEmpty(pool);
     return 0;
   }
   const uint64_t id = flight.id;
+  held_bytes_ += flight.bytes;
+  // Of calls that have ended the deadlines stay until they come; there may be no more of those than of
+  // others.
+  if (deadlines_.size() > 2 * flights_.size() + kStaleDeadlinesMax) RebuildDeadlines();
   deadlines_.push({flight.call.deadline_ns + (dispatched ? kAnswerGraceNs : 0), id});
   const bool earliest = deadlines_.top().id == id;
   flights_.emplace(id, std::move(owned));
@@ -65,16 +78,34 @@ bool Supervisor::Cancel(uint64_t id) {
   if (flight.place.lane != 0) {
     HostLane& lane = hosts_[flight.place.host]->process.lane(flight.place.lane);
     lane.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kCancel), id, {});
+    // For an isolate that is in a turn and does not look at its ring.
+    lane.rings.words->cancelled.store(id, std::memory_order_relaxed);
     lane.Ring();
     Answer(flight, std::move(outcome));
   } else {
     LeaveQueue(flight);
     Answer(flight, std::move(outcome));
-    flights_.erase(found);
+    Forget(id);
   }
   lock.unlock();
   Kick();
   return true;
+}
+
+void Supervisor::Forget(uint64_t id) {
+  const auto found = flights_.find(id);
+  if (found == flights_.end()) return;
+  held_bytes_ -= found->second->bytes;
+  flights_.erase(found);
+}
+
+void Supervisor::RebuildDeadlines() {
+  std::vector<Deadline> kept;
+  kept.reserve(flights_.size());
+  for (; !deadlines_.empty(); deadlines_.pop()) {
+    if (flights_.contains(deadlines_.top().id)) kept.push_back(deadlines_.top());
+  }
+  deadlines_ = decltype(deadlines_)(std::greater<>(), std::move(kept));
 }
 
 void Supervisor::Check(std::string bundle, std::function<void(CheckResult&&)> done) {
@@ -107,7 +138,7 @@ bool Supervisor::Poll() {
       if (index >= hosts_.size()) continue;
       Host& host = *hosts_[index];
       if (source == Source::kOutput) {
-        TakeOutput(host);
+        if (host.output_due_ns == 0) TakeOutput(host, now);
       } else if (source == Source::kProcess) {
         PollHost(index);  // what it said before it went
         const std::string how = host.process.Reap();
@@ -137,6 +168,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
       if (HostIsNeeded(index)) next = std::min(next, host->start_after_ns);
       continue;
     }
+    if (host->output_due_ns != 0) next = std::min(next, host->output_due_ns);
     if (index != 0 && host->unused_since_ns != 0)
       next = std::min(next, host->unused_since_ns + kQuarantineIdleNs + kMs);
     if (!host->ready) next = std::min(next, host->started_ns + kStartDeadlineNs + kMs);
@@ -179,7 +211,7 @@ void Supervisor::PollDeadlines(int64_t now) {
     }
     if (flight.place.lane == 0) {
       LeaveQueue(flight);
-      flights_.erase(found);
+      Forget(due.id);
       continue;
     }
     if (due.at_ns < flight.call.deadline_ns + kKillGraceNs) {

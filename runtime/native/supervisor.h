@@ -118,6 +118,7 @@ struct InFlight {
   bool answered = false;  ///< the caller has its outcome (deadline, cancel); the isolate may still be at it
   bool wrote = false;     ///< sent something other than reads, as far as the supervisor's side can tell
   uint32_t starts = 0;    ///< how often it was given to an isolate
+  size_t bytes = 0;       ///< of args and keys
   size_t log_bytes = 0;
   uint64_t log_lines_dropped = 0;
   std::vector<std::string> logs;
@@ -207,8 +208,7 @@ class Supervisor {
   /// Tells the hosts which core the keyspace service runs on; -1: it is about to sleep.
   void PublishCore(int32_t core) {
     for (const auto& host : hosts_) {
-      if (host->process.alive())
-        host->process.header()->service_core.store(core, std::memory_order_relaxed);
+      if (host->process.alive()) host->process.header()->service_core.store(core, std::memory_order_relaxed);
     }
   }
   /// Whether a `Poll` would find something besides deaths and deadlines. Cheap: no lock, no system call.
@@ -246,6 +246,7 @@ class Supervisor {
     uint64_t culprit = 0;  ///< the invocation it was condemned for; 0: whoever was running
     std::string last_end;
     int64_t unused_since_ns = 0;  ///< of a quarantine host
+    int64_t output_due_ns = 0;    ///< when to read on what it writes; 0: when it writes
     std::string about;
   };
   /// A function that cost a process, until it has behaved.
@@ -277,6 +278,7 @@ class Supervisor {
     std::function<void(CheckResult&&)> done;
     int64_t deadline_ns = 0;
     bool sent = false;
+    uint32_t starts = 0;
   };
 
   // supervisor_isolates.cc
@@ -290,6 +292,7 @@ class Supervisor {
   void EvictIdle(uint32_t host);
   void SendOpen(uint64_t id, Opening& opening);
   void SendPendingChecks();
+  uint32_t ChecksUnderWay(uint32_t host) const;
   void CloseLane(uint32_t host, uint32_t lane);
   void RemoveFromPool(uint32_t host, uint32_t lane);
   void LeaveQueue(const InFlight& flight);
@@ -311,9 +314,9 @@ class Supervisor {
   void PollHosts(int64_t now);
   void StartHost(uint32_t host, int64_t now);
   void Condemn(uint32_t host, Code code, std::string reason);
-  void OnMemoryExceeded(uint32_t host, uint64_t resident_bytes);
+  void OnMemoryExceeded(uint32_t host, int pid, uint64_t resident_bytes);
   void OnHostDown(uint32_t host, const std::string& how, int64_t now);
-  void TakeOutput(Host& host);
+  void TakeOutput(Host& host, int64_t now);
   void EndOpenings(uint32_t host, const std::string& how);
   bool IsCulprit(const Host& host, const InFlight& flight) const;
   bool IsInAnothersTurn(const Host& host, const InFlight& flight) const;
@@ -324,6 +327,8 @@ class Supervisor {
   bool HostIsNeeded(uint32_t host) const;
 
   // supervisor.cc
+  void Forget(uint64_t id);
+  void RebuildDeadlines();
   void PollDeadlines(int64_t now);
   void PollOpenings(int64_t now);
   void Answer(InFlight& flight, Outcome&& outcome);
@@ -346,6 +351,7 @@ class Supervisor {
   std::vector<std::function<void()>> deliveries_;  ///< to call once the lock is released
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;
+  uint64_t held_bytes_ = 0;  ///< args and keys of all that is in flight or waits
   std::unordered_map<std::string, Quarantine> quarantined_;
   uint64_t quarantines_ = 0;
   Counters counters_;

@@ -20,6 +20,23 @@ constexpr int64_t kStartDeadlineNs = 30'000 * kMs;
 constexpr int64_t kRestartPauseNs = 50 * kMs;
 constexpr int64_t kRestartPauseMaxNs = 5'000 * kMs;
 
+/// Args and keys of everything that is in flight or waits. Chosen: a thousand calls of usual size, or 64 of
+/// the largest.
+constexpr uint64_t kHeldBytesMax = 64ull << 20;
+/// Deadlines of calls that have ended, besides as many as there are calls.
+constexpr size_t kStaleDeadlinesMax = 4096;
+/// Frames taken from one lane before others have their turn.
+constexpr int kFramesPerPoll = 256;
+/// What is read at once of what a host writes to its output, and how long it then waits.
+constexpr size_t kOutputBytesPerRead = 16 * 1024;
+constexpr int64_t kOutputPauseNs = 250 * kMs;
+/// A host that lived for less is followed by a pause, as one that never came up.
+constexpr int64_t kShortLifeNs = 1000 * kMs;
+/// Bundles under check in one host at once.
+constexpr uint32_t kChecksMax = 4;
+/// Memory of an isolate that checks a bundle, MiB: CHECK_MEMORY_MB in runtime/sandbox/isolate.ts.
+constexpr uint32_t kCheckMemoryMb = 64;
+
 /// How often an invocation that had sent no write is started, deaths of its host included.
 constexpr uint32_t kStartsMax = 3;
 /// Hosts for functions that cost a process; when all are taken they share.

@@ -38,7 +38,8 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
   HostLane& ring = host.process.lane(lane);
   Frame frame;
   bool ring_bell = false;
-  while (ring.from_isolate.Read(&frame)) {
+  int taken = 0;
+  while (taken++ < kFramesPerPoll && ring.from_isolate.Read(&frame)) {
     const Place place{index, lane};
     switch (static_cast<FromIsolate>(frame.kind)) {
       case FromIsolate::kOutcome:
@@ -52,6 +53,11 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
     }
     ring_bell |= ring.from_isolate.Release();
     if (!host.condemned.empty()) return;
+  }
+  if (taken > kFramesPerPoll) {
+    // Others have their turn first; this one is looked at again in the next round.
+    host.process.header()->outcome_ready.fetch_or(uint64_t{1} << lane);
+    kicked_.store(true);
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
   // Also after the last of a large frame has left: the isolate sleeps since it took the part before.
@@ -97,6 +103,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     outcome.message = Take(&rest, header.message_bytes);
     outcome.stack = Take(&rest, header.stack_bytes);
     outcome.usage.isolate = header.usage;
+    flight.log_lines_dropped += header.log_lines_dropped;
     Answer(flight, std::move(outcome));
   }
   const auto pool = pools_.find(isolate.pool);
@@ -104,7 +111,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   if (again) {
     RunAgain(flight);
   } else {
-    flights_.erase(found);
+    Forget(frame.id);
   }
   if (isolate.retire && isolate.in_flight == 0 && isolate.state == LaneState::kReady) {
     CloseLane(place.host, place.lane);
@@ -135,7 +142,9 @@ void Supervisor::PollControl(uint32_t index) {
   HostLane& ring = host.process.lane(kControlLane);
   Frame frame;
   bool ring_bell = false;
+  int taken = 0;
   while (ring.from_isolate.Read(&frame)) {
+    if (++taken > kFramesPerPoll) return Condemn(index, Code::SANDBOX_DIED, "flooded the control lane");
     OnControl(index, frame);
     ring_bell |= ring.from_isolate.Release();
     if (!host.condemned.empty()) return;
@@ -152,9 +161,9 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
   Host& host = *hosts_[index];
   switch (static_cast<Control>(frame.kind)) {
     case Control::kReady:
+      if (host.ready) break;
       host.ready = true;
       host.about = frame.payload.substr(0, kAboutBytesMax);
-      host.start_failures = 0;
       SendPendingChecks();
       for (uint32_t connection = 0; connection < options_.connections; connection++)
         deliveries_.emplace_back(
@@ -178,8 +187,9 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
         Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + std::string(frame.payload));
         return;
       }
-      if (isolate.state == LaneState::kReady) RemoveFromPool(index, lane);
+      if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
       isolate = {};
+      host.process.ResetLane(lane);
       FollowMemoryLimit(index);
       return;
     }
@@ -208,6 +218,8 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
       result.message = frame.payload;
     }
     AnswerCheck(opening, std::move(result));
+    FollowMemoryLimit(index);
+    SendPendingChecks();
     return;
   }
   Isolate& isolate = hosts_[index]->isolates[opening.lane];
@@ -221,7 +233,10 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
     DispatchQueue(pool->second);
     return;
   }
-  if (pool != pools_.end()) FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload));
+  // Calls wait on where the function has an isolate that works; one more may come up too slowly on a busy
+  // machine.
+  if (pool != pools_.end() && pool->second.lanes.size() == 1)
+    FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload));
   RemoveFromPool(index, opening.lane);
   isolate = {};
   FollowMemoryLimit(index);

@@ -23,6 +23,7 @@ void Supervisor::PollHosts(int64_t now) {
       if (now >= host.start_after_ns && HostIsNeeded(index)) StartHost(index, now);
       continue;
     }
+    if (host.output_due_ns != 0 && now >= host.output_due_ns) TakeOutput(host, now);
     if (host.process.header()->outcome_ready.load(std::memory_order_relaxed) != 0) PollHost(index);
     if (!host.ready && now - host.started_ns > kStartDeadlineNs)
       Condemn(index, Code::SANDBOX_DIED, "did not come up in time");
@@ -54,6 +55,7 @@ void Supervisor::StartHost(uint32_t index, int64_t now) {
   host.condemned.clear();
   host.condemned_code = Code::SANDBOX_DIED;
   host.culprit = 0;
+  host.output_due_ns = 0;
   host.started_ns = now;
   const std::string failed = host.process.Start(options_.command, lanes, options_.operation_rings);
   if (!failed.empty()) {
@@ -84,10 +86,11 @@ void Supervisor::CondemnHost(uint32_t index, std::string reason) {
 
 // On the watch's thread. The process is stopped here and now, since the owner may be busy; the owner does the
 // rest.
-void Supervisor::OnMemoryExceeded(uint32_t index, uint64_t resident_bytes) {
+void Supervisor::OnMemoryExceeded(uint32_t index, int pid, uint64_t resident_bytes) {
   {
     const std::lock_guard lock(mutex_);
-    if (index >= hosts_.size() || !hosts_[index]->process.alive()) return;
+    // It may have been replaced since it was looked at.
+    if (index >= hosts_.size() || hosts_[index]->process.pid() != pid) return;
     Condemn(index, Code::MEMORY_LIMIT,
             "was ended when its memory reached " + std::to_string(resident_bytes >> 20) + " MiB");
     counters_.killed_for_memory++;
@@ -97,13 +100,14 @@ void Supervisor::OnMemoryExceeded(uint32_t index, uint64_t resident_bytes) {
 }
 
 // Where V8 gives up it says why before it aborts; who was running then needed too much.
-void Supervisor::TakeOutput(Host& host) {
-  host.process.ReadOutput([&](std::string_view line) {
+void Supervisor::TakeOutput(Host& host, int64_t now) {
+  const bool all = host.process.ReadOutput(kOutputBytesPerRead, [&](std::string_view line) {
     for (const std::string_view sign : {"out of memory", "invalid size error", "Allocation failed"}) {
       if (line.find(sign) != line.npos && host.condemned.empty()) host.condemned_code = Code::MEMORY_LIMIT;
     }
     LogLater("sandbox-host", std::string(line));
   });
+  host.output_due_ns = all ? 0 : now + kOutputPauseNs;
 }
 
 bool Supervisor::IsInAnothersTurn(const Host& host, const InFlight& flight) const {
@@ -146,35 +150,45 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   memory_watch_.Unwatch(index);
   if (host.process.alive()) {
     host.process.Stop();
-    TakeOutput(host);
+    TakeOutput(host, now);
   }
   LogLater("supervisor", "the sandbox host (pid " + std::to_string(host.process.pid()) + ") " + how);
   counters_.deaths++;
   if (host.condemned_code == Code::DEADLINE_EXCEEDED) counters_.killed_for_time++;
   EndOpenings(index, how);
 
-  std::vector<std::string> culprits;
-  std::vector<uint64_t> ended;
-  std::vector<InFlight*> again;
+  std::vector<InFlight*> suspects, others;
   for (auto& [id, flight] : flights_) {
     if (flight->place.lane == 0 || flight->place.host != index) continue;
     dispatched_.fetch_sub(1, std::memory_order_relaxed);
-    const bool culprit = IsCulprit(host, *flight);
-    const bool wrote = HasWritten(host, *flight);
-    if (culprit) culprits.push_back(flight->call.image->key());
-    if (!flight->answered && !culprit && !wrote && flight->starts < kStartsMax) {
-      again.push_back(flight.get());
-      continue;
-    }
-    ended.push_back(id);
-    if (flight->answered) continue;
-    Outcome outcome;
-    outcome.code = culprit ? host.condemned_code : Code::SANDBOX_DIED;
-    outcome.message = "the sandbox host " + how + " while it ran " + flight->call.image->name +
-                      (wrote ? ", which had sent writes" : "");
-    Answer(*flight, std::move(outcome));
+    (IsCulprit(host, *flight) ? suspects : others).push_back(flight.get());
   }
-  for (const uint64_t id : ended) flights_.erase(id);
+  // Where several were running nobody is blamed yet: each runs on in a host of its own, and only one of them
+  // will cost it.
+  std::vector<std::string> culprits;
+  for (const InFlight* suspect : suspects) culprits.push_back(suspect->call.image->key());
+  std::sort(culprits.begin(), culprits.end());
+  culprits.erase(std::unique(culprits.begin(), culprits.end()), culprits.end());
+  const bool certain = culprits.size() == 1;
+  std::vector<uint64_t> ended;
+  std::vector<InFlight*> again;
+  const auto settle = [&](InFlight& flight, bool blamed) {
+    const bool wrote = HasWritten(host, flight);
+    if (!flight.answered && !blamed && !wrote && flight.starts < kStartsMax) {
+      again.push_back(&flight);
+      return;
+    }
+    ended.push_back(flight.id);
+    if (flight.answered) return;
+    Outcome outcome;
+    outcome.code = blamed ? host.condemned_code : Code::SANDBOX_DIED;
+    outcome.message = "the sandbox host " + how + " while it ran " + flight.call.image->name +
+                      (wrote ? ", which had sent writes" : "");
+    Answer(flight, std::move(outcome));
+  };
+  for (InFlight* suspect : suspects) settle(*suspect, certain);
+  for (InFlight* other : others) settle(*other, false);
+  for (const uint64_t id : ended) Forget(id);
   for (auto& [key, pool] : pools_) {
     if (pool.host == index) pool.lanes.clear();
   }
@@ -188,8 +202,10 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   host.restarts++;
   host.condemned.clear();
   host.isolates.assign(host.isolates.size(), {});
-  // One that had come up is replaced at once; one that never did is tried again ever more slowly.
-  if (host.ready) {
+  // One that had come up is replaced at once; one that did not, or not for long, is tried again ever more
+  // slowly.
+  if (host.ready && now - host.started_ns > kShortLifeNs) {
+    host.start_failures = 0;
     host.start_after_ns = now;
   } else {
     const int64_t pause = kRestartPauseNs << std::min<uint32_t>(host.start_failures, 7);
@@ -209,9 +225,15 @@ void Supervisor::EndOpenings(uint32_t index, const std::string& how) {
       continue;
     }
     if (opening.lane == 0) {
+      // Who else was in the host may have ended it: a bundle is to blame when it happens again.
+      if (++opening.starts < kStartsMax) {
+        opening.sent = false;
+        ++entry;
+        continue;
+      }
       CheckResult result;
       result.code = Code::FUNCTION_INVALID;
-      result.message = "the sandbox host " + how + " while it loaded the bundle";
+      result.message = "the sandbox host " + how + " each time it loaded the bundle";
       AnswerCheck(opening, std::move(result));
     } else if (const auto pool = pools_.find(host.isolates[opening.lane].pool);
                pool != pools_.end() && ++pool->second.failed_openings >= kStartsMax) {
@@ -286,9 +308,11 @@ void Supervisor::Close(Code code, const std::string& message) {
     closed_ = true;
     for (auto& [id, flight] : flights_) {
       if (flight->answered) continue;
+      const bool wrote = flight->place.lane != 0 && hosts_[flight->place.host]->process.alive() &&
+                         HasWritten(*hosts_[flight->place.host], *flight);
       Outcome outcome;
-      outcome.code = code;
-      outcome.message = message;
+      outcome.code = wrote ? Code::SANDBOX_DIED : code;
+      outcome.message = wrote ? message + " while the invocation ran, which had sent writes" : message;
       Answer(*flight, std::move(outcome));
     }
     for (auto& [id, opening] : openings_) {
@@ -302,6 +326,7 @@ void Supervisor::Close(Code code, const std::string& message) {
     openings_.clear();
     pools_.clear();
     queued_ = 0;
+    held_bytes_ = 0;
     dispatched_.store(0);
     for (uint32_t index = 0; index < hosts_.size(); index++) {
       memory_watch_.Unwatch(index);

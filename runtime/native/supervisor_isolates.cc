@@ -144,27 +144,43 @@ void Supervisor::SendOpen(uint64_t id, Opening& opening) {
   control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id, payload);
   control.Ring();
   opening.sent = true;
-  opening.bundle.clear();
 }
 
 void Supervisor::SendPendingChecks() {
   if (!hosts_[0]->ready) return;
   for (auto& [id, opening] : openings_) {
-    if (!opening.sent) SendOpen(id, opening);
+    if (opening.sent) continue;
+    if (ChecksUnderWay(0) >= kChecksMax) return;
+    SendOpen(id, opening);
+    FollowMemoryLimit(0);
   }
 }
 
-// The least recently used idle isolate makes room; its lane is free once the host says so.
+uint32_t Supervisor::ChecksUnderWay(uint32_t host) const {
+  return static_cast<uint32_t>(std::count_if(openings_.begin(), openings_.end(), [&](const auto& entry) {
+    return entry.second.lane == 0 && entry.second.sent && entry.second.host == host;
+  }));
+}
+
+// The least recently used idle isolate makes room; its lane is free once the host says so. Where all are busy
+// the one with the least to do takes no more and goes when it is done, so that no function waits for ever.
 void Supervisor::EvictIdle(uint32_t index) {
   Host& host = *hosts_[index];
   uint32_t oldest = 0;
+  uint32_t lightest = 0;
   for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
     const Isolate& isolate = host.isolates[lane];
-    if (isolate.state == LaneState::kClosing) return;  // room is on its way
-    if (isolate.state != LaneState::kReady || isolate.in_flight > 0) continue;
+    if (isolate.state == LaneState::kClosing || isolate.retire) return;  // room is on its way
+    if (isolate.state != LaneState::kReady) continue;
+    if (lightest == 0 || isolate.in_flight < host.isolates[lightest].in_flight) lightest = lane;
+    if (isolate.in_flight > 0) continue;
     if (oldest == 0 || isolate.used_ns < host.isolates[oldest].used_ns) oldest = lane;
   }
-  if (oldest != 0) CloseLane(index, oldest);
+  if (oldest != 0) {
+    CloseLane(index, oldest);
+  } else if (lightest != 0) {
+    host.isolates[lightest].retire = true;
+  }
 }
 
 void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
@@ -205,7 +221,7 @@ void Supervisor::FailQueue(Pool& pool, Code code, const std::string& message) {
     outcome.code = code;
     outcome.message = message;
     Answer(*found->second, std::move(outcome));
-    flights_.erase(found);
+    Forget(id);
     queued_--;
   }
   pool.queue.clear();
@@ -217,6 +233,7 @@ void Supervisor::FollowMemoryLimit(uint32_t index) {
   for (const Isolate& isolate : hosts_[index]->isolates) {
     if (isolate.state != LaneState::kFree) limit += (uint64_t{isolate.memory_mb} << 20) + kIsolateBytesExtra;
   }
+  limit += ChecksUnderWay(index) * ((uint64_t{kCheckMemoryMb} << 20) + kIsolateBytesExtra);
   memory_watch_.SetLimit(index, limit);
 }
 

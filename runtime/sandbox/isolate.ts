@@ -15,6 +15,8 @@ const LOAD_DEADLINE_MS = 5_000;
 const DESCRIPTION_LENGTH_MAX = 256 * 1024;
 /** The memory of an isolate that only checks a bundle, MiB. */
 const CHECK_MEMORY_MB = 64;
+/** Characters of what a bundle's load threw. */
+const MESSAGE_LENGTH_MAX = 2_048;
 /** How the bundle is called in stacks, until the author's files take its place. */
 const BUNDLE_NAME = "<function>";
 const SOURCE_MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
@@ -23,56 +25,28 @@ export class Isolate {
   readonly description: FunctionDescription;
   readonly #isolate: ivm.Isolate;
   readonly #natives: ivm.Reference;
-  readonly #definition: ivm.Reference;
 
-  private constructor(
-    isolate: ivm.Isolate,
-    natives: ivm.Reference,
-    definition: ivm.Reference,
-    description: FunctionDescription,
-  ) {
+  private constructor(isolate: ivm.Isolate, natives: ivm.Reference, description: FunctionDescription) {
     this.#isolate = isolate;
     this.#natives = natives;
-    this.#definition = definition;
     this.description = description;
   }
 
   /** Loads a bundle and reads its definition. Throws FUNCTION_INVALID with what went wrong; nothing is left then. */
   static async load(loader: IsolateLoader, bundle: string, memoryMb = CHECK_MEMORY_MB): Promise<Isolate> {
     const isolate = new ivm.Isolate({ memoryLimit: memoryMb, onCatastrophicError: (message) => fail(message) });
+    let natives: ivm.Reference | undefined;
+    const load = async (): Promise<Isolate> => {
+      const context = await isolate.createContext();
+      natives = await loader.module.create(context);
+      return new Isolate(isolate, natives, await evaluate(loader, isolate, context, natives, bundle));
+    };
     try {
-      return await withDeadline(Isolate.#load(loader, isolate, bundle), () => isolate.dispose());
+      return await withDeadline(load(), () => isolate.dispose());
     } catch (error) {
-      if (!isolate.isDisposed) isolate.dispose();
+      await release(isolate, natives);
       throw error instanceof LocusError ? error : new LocusError("FUNCTION_INVALID", explain(error), { cause: error });
     }
-  }
-
-  static async #load(loader: IsolateLoader, isolate: ivm.Isolate, bundle: string): Promise<Isolate> {
-    const context = await isolate.createContext();
-    const natives = await loader.module.create(context);
-    const describe = await context.evalClosure(`return (${loader.prelude})($0)`, [natives.derefInto()], {
-      filename: "<locus>",
-      result: { reference: true },
-    });
-    const mapAt = bundle.lastIndexOf(SOURCE_MAP_MARK);
-    if (mapAt >= 0) {
-      const json = Buffer.from(bundle.slice(mapAt + SOURCE_MAP_MARK.length), "base64").toString("utf8");
-      const setSourceMap = await natives.get("setSourceMap", { reference: true });
-      await setSourceMap.apply(undefined, [json]);
-    }
-    const module = await isolate.compileModule(mapAt >= 0 ? bundle.slice(0, mapAt) : bundle, { filename: BUNDLE_NAME });
-    await module.instantiate(context, (specifier) => {
-      throw new Error(`it imports ${specifier}; a bundle imports nothing`);
-    });
-    await module.evaluate();
-    const definition = await defaultExport(module);
-    const json = (await describe.apply(undefined, [definition.derefInto()], { result: { copy: true } })) as string;
-    if (typeof json !== "string" || json.length > DESCRIPTION_LENGTH_MAX) {
-      throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
-    }
-    const description = describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
-    return new Isolate(isolate, natives, definition, description);
   }
 
   /**
@@ -84,8 +58,9 @@ export class Isolate {
     try {
       const natives = await loader.module.create(await isolate.createContext());
       await (await natives.get("warm", { reference: true })).apply(undefined, []);
+      await release(isolate, natives);
     } finally {
-      isolate.dispose();
+      if (!isolate.isDisposed) isolate.dispose();
     }
   }
 
@@ -93,15 +68,62 @@ export class Isolate {
   async serve(lane: number): Promise<string> {
     try {
       const serve = await this.#natives.get("serve", { reference: true });
-      return String(await serve.apply(undefined, [lane, this.#definition.derefInto()], { result: { copy: true } }));
+      const { input, output } = this.description;
+      const schemas = [input, output].map((schema) => (schema === null ? "" : JSON.stringify(schema)));
+      return String(await serve.apply(undefined, [lane, ...schemas], { result: { copy: true } }));
     } catch (error) {
       return explain(error);
+    } finally {
+      if (!this.#isolate.isDisposed) this.#isolate.dispose();
     }
   }
 
-  dispose(): void {
-    if (!this.#isolate.isDisposed) this.#isolate.dispose();
+  /** Of an isolate that was only loaded. One that served is gone already. */
+  async discard(): Promise<void> {
+    await release(this.#isolate, this.#natives);
   }
+}
+
+/** Evaluates the bundle and describes what it exports. */
+async function evaluate(
+  loader: IsolateLoader,
+  isolate: ivm.Isolate,
+  context: ivm.Context,
+  natives: ivm.Reference,
+  bundle: string,
+): Promise<FunctionDescription> {
+  const describe = await context.evalClosure(`return (${loader.prelude})($0)`, [natives.derefInto()], {
+    filename: "<locus>",
+    result: { reference: true },
+  });
+  const mapAt = bundle.lastIndexOf(SOURCE_MAP_MARK);
+  if (mapAt >= 0) {
+    const json = Buffer.from(bundle.slice(mapAt + SOURCE_MAP_MARK.length), "base64").toString("utf8");
+    const setSourceMap = await natives.get("setSourceMap", { reference: true });
+    await setSourceMap.apply(undefined, [json]);
+  }
+  const module = await isolate.compileModule(mapAt >= 0 ? bundle.slice(0, mapAt) : bundle, { filename: BUNDLE_NAME });
+  await module.instantiate(context, (specifier) => {
+    throw new Error(`it imports ${specifier}; a bundle imports nothing`);
+  });
+  await module.evaluate();
+  const definition = await defaultExport(module);
+  const json = (await describe.apply(undefined, [definition.derefInto()], { result: { copy: true } })) as string;
+  if (typeof json !== "string" || json.length > DESCRIPTION_LENGTH_MAX) {
+    throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
+  }
+  return describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
+}
+
+/** Frees what is native of an isolate, then the isolate. One that had to be disposed of while it ran keeps a few KiB. */
+async function release(isolate: ivm.Isolate, natives: ivm.Reference | undefined): Promise<void> {
+  if (isolate.isDisposed) return;
+  try {
+    if (natives !== undefined) await (await natives.get("release", { reference: true })).apply(undefined, []);
+  } catch {
+    // It ran out of memory: nothing more can be asked of it.
+  }
+  if (!isolate.isDisposed) isolate.dispose();
 }
 
 /** What every isolate of the process starts from. */
@@ -150,9 +172,10 @@ async function withDeadline<T>(work: Promise<T>, stop: () => void): Promise<T> {
   }
 }
 
-/** One line of what a bundle's load threw: untrusted, so only its text is taken. */
+/** What a bundle's load threw: untrusted, so only its text is taken, and not more of it than a person reads. */
 function explain(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : "it threw something that is no error";
+  if (!(error instanceof Error)) return "it threw something that is no error";
+  return `${error.name}: ${error.message}`.slice(0, MESSAGE_LENGTH_MAX);
 }
 
 /** V8 itself failed: nothing in this process can be trusted any more. */

@@ -53,11 +53,10 @@ async function open(id: number, lane: number, optionsJson: string, bundle: strin
   }
   addon.send(CONTROL.opened, id, JSON.stringify(isolate.description));
   if (lane === 0) {
-    isolate.dispose();
+    await isolate.discard();
     return;
   }
   const why = await isolate.serve(lane);
-  isolate.dispose();
   addon.send(CONTROL.closed, lane, why);
 }
 

@@ -19,6 +19,7 @@ export interface Natives {
   decodeUtf8(bytes: Uint8Array): string;
   clone(value: unknown): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
+  setRun(run: unknown): void;
   setBegin(
     begin: (run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]) => Promise<void>,
   ): void;
@@ -168,7 +169,12 @@ export default function prelude(natives: Natives): (definition: unknown) => stri
   };
   natives.setBegin(begin);
 
-  return (definition) =>
-    stringify(definition ?? null, (_key, value: unknown) => (typeof value === "function" ? "function" : value)) ??
-    "null";
+  return (definition) => {
+    const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;
+    if (typeof run === "function") natives.setRun(run);
+    const json = stringify(definition ?? null, (_key, value: unknown) =>
+      typeof value === "function" ? "function" : value,
+    );
+    return json ?? "null";
+  };
 }

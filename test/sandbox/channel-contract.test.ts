@@ -199,4 +199,93 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     const { outcome } = await side.deploy(bundleOf(({ args }) => args));
     expect(errorOf(await outcome({ argsJson: "{nope" })).code).toBe("ARGS_INVALID");
   });
+
+  it("finishes every invocation that waits for one promise", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const shared = globalThis as { loading?: Promise<string | null> };
+        const load = async (): Promise<string | null> => {
+          await redis.set("memoised", "once");
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          return await redis.get("memoised");
+        };
+        return await (shared.loading ??= load());
+      }),
+    );
+    expect(await Promise.all(Array.from({ length: 12 }, () => result()))).toEqual(
+      Array.from({ length: 12 }, () => "once"),
+    );
+  });
+
+  it("ends a call that never settles while its isolate is busy with others", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(
+        async ({ redis, args }) => {
+          if (args === "never") return await new Promise(() => {});
+          return await redis.get("k");
+        },
+        { limits: { concurrency: 4 } },
+      ),
+    );
+    const never = Array.from({ length: 4 }, () => outcome({ args: "never", deadlineMs: 200 }));
+    const until = performance.now() + 600;
+    let calls = 0;
+    const load = async (): Promise<void> => {
+      while (performance.now() < until) {
+        const { ok } = await outcome({ args: "read" });
+        if (ok) calls++;
+      }
+    };
+    await Promise.all([load(), load(), load(), load()]);
+    expect((await Promise.all(never)).map((ended) => ended.ok)).toEqual([false, false, false, false]);
+    expect(calls).toBeGreaterThan(10);
+  });
+
+  it("refuses an operation of a million arguments, and goes on", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(
+        async ({ redis, args }) => {
+          const many: string[] = [];
+          many.length = args;
+          return await redis.exists(...["a", "b"], ...(args > 0 ? [many as unknown as string] : []));
+        },
+        { limits: { memoryMb: 256 } },
+      ),
+    );
+    expect(errorOf(await outcome({ args: 4_000_000_000 })).code).toBe("OPERATIONS_LIMIT");
+    expect(errorOf(await outcome({ args: 1_000_000 })).code).toBe("OPERATIONS_LIMIT");
+    expect(await result({ args: 0 })).toBe(0);
+  });
+
+  it("bounds what is sent without waiting for its replies", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(
+        async ({ redis, args }) => {
+          const value = "v".repeat(1024 * 1024);
+          for (let i = 0; i < args; i++) void redis.set("unawaited", value).catch(() => {});
+          return "issued";
+        },
+        { limits: { memoryMb: 256 } },
+      ),
+    );
+    expect(errorOf(await outcome({ args: 100 })).code).toBe("OPERATIONS_LIMIT");
+    expect(await result({ args: 2 })).toBe("issued");
+  });
+
+  it("leaves a lane clean for the function that gets it next", async () => {
+    // More functions than there are lanes, each leaving large frames behind when it goes.
+    const large = "l".repeat(300_000);
+    for (let i = 0; i < 24; i++) {
+      const { outcome, result } = await side.deploy(
+        bundleOf<string>(async ({ redis, args }) => {
+          await redis.set("lane", args);
+          const controller = redis.get("lane");
+          return args.length > 10 ? [await controller, args].join("").length : await controller;
+        }),
+      );
+      expect(await result({ args: large })).toBe(600_000);
+      await outcome({ args: large, deadlineMs: 1 });
+      expect(await result({ args: "small" })).toBe("small");
+    }
+  });
 });

@@ -24,6 +24,7 @@ const startServer = async (options: Parameters<typeof startRedisServer>[0] = {})
 
 const startOver = async (
   dataSource: DataSource,
+  isolatesMax = 4,
 ): Promise<{
   supervisor: Supervisor;
   lines: string[];
@@ -32,7 +33,7 @@ const startOver = async (
   const lines: string[] = [];
   const supervisor = await startSupervisor({
     dataSource,
-    isolatesMax: 4,
+    isolatesMax,
     queueLengthMax: 10,
     onLog: ({ text }) => lines.push(text),
   });
@@ -101,6 +102,60 @@ describe("connections of the compute side", () => {
     expect(lost).toMatchObject({ code: "REDIS_UNAVAILABLE" });
     await until(() => supervisor.state().connections === 2);
     expect(resultOf(await run(WHO))).toBe("1");
+  });
+
+  it("do not keep an isolate from other calls while Redis takes its time", async () => {
+    const server = await startServer();
+    const { supervisor } = await startOver({ ...over(server), connections: 1 }, 1);
+    const bundle = Buffer.from(
+      bundleOf<string>(async ({ redis, args }) => (args === "read" ? await redis.get("k") : "computed")),
+    );
+    const image = { description: await supervisor.check(bundle), bundle };
+    const call = (args: string, signal?: AbortSignal): Promise<Outcome> =>
+      supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 5_000, logs: false }, signal);
+    await call("compute");
+    await server.client().call("CLIENT", "PAUSE", "1500", "ALL");
+    const order: string[] = [];
+    const controller = new AbortController();
+    const reading = call("read").then(() => order.push("read"));
+    const cancelled = call("read", controller.signal).then((ended) => order.push(errorOf(ended).code));
+    await sleep(100);
+    await call("compute").then(() => order.push("computed"));
+    controller.abort();
+    await cancelled;
+    await reading;
+    expect(order).toEqual(["computed", "CANCELLED", "read"]);
+  });
+
+  it("may be cut again and again: every call gets its answer at once, or its reply", async () => {
+    const server = await startServer();
+    const { supervisor } = await startOver(over(server));
+    const bundle = Buffer.from(
+      bundleOf(async ({ redis }) => {
+        for (let i = 0; i < 20; i++) await redis.get("k");
+        return "read";
+      }),
+    );
+    const image = { description: await supervisor.check(bundle), bundle };
+    const admin = server.client();
+    const until = performance.now() + 2_000;
+    const cut = async (): Promise<void> => {
+      while (performance.now() < until) {
+        await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+        await sleep(20);
+      }
+    };
+    const codes = new Map<string, number>();
+    const load = async (): Promise<void> => {
+      while (performance.now() < until) {
+        const ended = await supervisor.invoke({ image, keys: [], argsJson: "null", deadlineMs: 4_000, logs: false });
+        const code = ended.ok ? "ok" : ended.error.code;
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+      }
+    };
+    await Promise.all([cut(), ...Array.from({ length: 8 }, load)]);
+    expect([...codes.keys()].filter((code) => code !== "ok" && code !== "REDIS_UNAVAILABLE")).toEqual([]);
+    expect(codes.get("ok")).toBeGreaterThan(0);
   });
 
   it("fail with REDIS_UNAVAILABLE when there is no Redis at all", async () => {

@@ -1,6 +1,6 @@
 // What a bundle must be to be accepted, and what its author is told otherwise, on every side.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -39,6 +39,32 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     await expect(side.deploy(bundle)).rejects.toThrow(/had not finished loading|not loaded after|sandbox host/);
     const { result } = await side.deploy(bundleOf(() => "well"));
     expect(await result()).toBe("well");
+  });
+
+  it("may throw any amount of text while it loads", async () => {
+    const before = await side.hostPids();
+    await expect(side.deploy('throw new Error("x".repeat(5_000_000)); export default {};')).rejects.toThrow(
+      /Error: x+/,
+    );
+    expect(await side.hostPids()).toEqual(before);
+  });
+
+  it("leaves nothing behind when it was only checked", async () => {
+    const [pid] = await side.hostPids();
+    const resident = (): number => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+    // A map of half a megabyte, as a bundle of many sources has.
+    const map = Buffer.from(JSON.stringify({ version: 3, sources: [], mappings: "", x: "x".repeat(400_000) }));
+    const check = async (times: number): Promise<void> => {
+      for (let i = 0; i < times; i++) {
+        await side.deploy(
+          `${bundleOf(() => 1)}//# sourceMappingURL=data:application/json;base64,${map.toString("base64")}`,
+        );
+      }
+    };
+    await check(20);
+    const before = resident();
+    await check(60);
+    expect(resident() - before).toBeLessThan(40 * 1024 * 1024);
   });
 
   it("has its content's hash as its version", async () => {
