@@ -45,9 +45,6 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   head->version = kHostVersion;
   head->lanes = lanes;
   head->flags = operation_rings ? uint32_t{kHostHasOperationRings} : 0;
-  head->operation_ring_bytes = kOperationRingBytes;
-  head->reply_ring_bytes = kReplyRingBytes;
-  head->invocation_ring_bytes = kInvocationRingBytes;
   head->service_core.store(-1);
 
   bell_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

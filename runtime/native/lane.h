@@ -76,9 +76,6 @@ struct HostHeader {
   uint32_t version;
   uint32_t lanes;
   uint32_t flags;
-  uint64_t operation_ring_bytes;
-  uint64_t reply_ring_bytes;
-  uint64_t invocation_ring_bytes;
   BellWord supervisor_bell;
   /// A bit per lane with something new for the supervisor: an outcome, or room made on a ring.
   alignas(64) std::atomic<uint64_t> outcome_ready;

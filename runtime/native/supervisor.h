@@ -81,7 +81,6 @@ struct CheckResult {
   Code code = Code::kOk;
   std::string description;
   std::string message;
-  std::string stack;
 };
 
 struct SupervisorOptions {

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "supervisor.h"
 
@@ -140,11 +139,12 @@ class Binding {
   }
 
   void Reply(Place place, uint64_t invocation, RoundHeader header, std::string_view replies) {
-    const auto lane = lanes_.find(place.lane);
-    if (lane == lanes_.end()) return;
-    lane->second->replies.Write(static_cast<uint16_t>(Operations::kReplies), invocation,
-                                {reinterpret_cast<const char*>(&header), sizeof header}, replies);
-    lane->second->Ring();
+    HostLane* lane = supervisor_ ? supervisor_->LaneAt(place) : nullptr;
+    // Its host may have died, or the invocation may have ended, while JavaScript looked for the reply.
+    if (lane == nullptr || supervisor_->FindInFlight(invocation, place) == nullptr) return;
+    lane->replies.Write(static_cast<uint16_t>(Operations::kReplies), invocation,
+                        {reinterpret_cast<const char*>(&header), sizeof header}, replies);
+    lane->Ring();
   }
 
  private:
@@ -157,7 +157,6 @@ class Binding {
   bool ServeOperations() {
     if (!operation_rings_ || !supervisor_->HasReadyOperations()) return false;
     supervisor_->ForEachReadyOperations([&](Place place, HostLane& lane) {
-      lanes_[place.lane] = &lane;
       Frame frame;
       bool wake = false;
       while (lane.operations.Read(&frame)) {
@@ -168,8 +167,8 @@ class Binding {
         napi_handle_scope scope;
         napi_open_handle_scope(env_, &scope);
         napi_create_buffer_copy(env_, commands.size(), commands.data(), nullptr, &bytes);
-        Emit("onRound", {Number(place.lane), Number(static_cast<double>(frame.id)), Number(header.round),
-                         Number(header.count), bytes});
+        Emit("onRound", {Number(place.host), Number(place.lane), Number(static_cast<double>(frame.id)),
+                         Number(header.round), Number(header.count), bytes});
         napi_close_handle_scope(env_, scope);
         wake |= lane.operations.Release();
       }
@@ -188,7 +187,6 @@ class Binding {
   bool turning_ = false;
   bool closing_ = false;
   bool operation_rings_;
-  std::unordered_map<uint32_t, HostLane*> lanes_;
 };
 
 // ---- JavaScript's face
@@ -372,13 +370,14 @@ napi_value PassDescriptor(napi_env env, napi_callback_info info) {
   return sent;
 }
 
-/// reply(lane, invocation, round, count, bytes)
+/// reply(host, lane, invocation, round, count, bytes)
 napi_value Reply(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   arguments.self->Reply(
-      {0, static_cast<uint32_t>(arguments.Number(0))}, static_cast<uint64_t>(arguments.Number(1)),
-      {static_cast<uint32_t>(arguments.Number(2)), static_cast<uint32_t>(arguments.Number(3))},
-      arguments.Bytes(4));
+      {static_cast<uint32_t>(arguments.Number(0)), static_cast<uint32_t>(arguments.Number(1))},
+      static_cast<uint64_t>(arguments.Number(2)),
+      {static_cast<uint32_t>(arguments.Number(3)), static_cast<uint32_t>(arguments.Number(4))},
+      arguments.Bytes(5));
   return nullptr;
 }
 

@@ -63,12 +63,13 @@ export class ConnectionSupply {
     if (this.#closed) return;
     try {
       const opened = await openDataConnection(this.#source);
-      // A host that cannot take it is gone; the next one asks again.
       const taken = !this.#closed && this.#hand(host, connection, opened.descriptor);
       opened.close();
+      // The host is being replaced, or has more to take in than it can: later.
+      if (!taken) return this.#retry(host, connection, slot);
       slot.state = "up";
-      slot.upSince = taken ? performance.now() : -Infinity;
-      if (taken && this.#lastFailure !== "") {
+      slot.upSince = performance.now();
+      if (this.#lastFailure !== "") {
         this.#log({ source: "supervisor", text: "Redis can be reached again" });
         this.#lastFailure = "";
       }

@@ -6,12 +6,12 @@ import { decodeReply } from "#runtime/channel/reply.ts";
 import type { NativeHandlers, NativeSupervisor } from "./native-supervisor.ts";
 
 export function answerRounds(channel: Channel, reply: NativeSupervisor["reply"]): NativeHandlers["onRound"] {
-  return (lane, invocation, round, count, commands) => {
+  return (host, lane, invocation, round, count, commands) => {
     void channel.send(operationsOf(commands)).then(
-      (replies) => reply(lane, invocation, round, count, replies),
+      (replies) => reply(host, lane, invocation, round, count, replies),
       (error: unknown) => {
         const failure = `-ERR ${(error as Error).message.replaceAll(/[\r\n]/g, " ")}\r\n`;
-        reply(lane, invocation, round, count, Buffer.from(failure.repeat(count)));
+        reply(host, lane, invocation, round, count, Buffer.from(failure.repeat(count)));
       },
     );
   };

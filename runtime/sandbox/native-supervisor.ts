@@ -23,7 +23,7 @@ export interface NativeOptions {
   readonly confine: boolean;
 }
 
-/** Called on the event loop. `usage` is in the order of `USAGE_FIELDS`. */
+/** Called on the event loop. `usage` is in the order of `Usage`. */
 export interface NativeHandlers {
   onLog(source: string, text: string): void;
   onOutcome(
@@ -38,20 +38,8 @@ export interface NativeHandlers {
   onChecked(check: number, code: string, descriptionJson: string, message: string): void;
   /** `lost`: why the one before was given up; empty when there was none. */
   onConnectionWanted(host: number, connection: number, lost: string): void;
-  onRound(lane: number, invocation: number, round: number, count: number, commands: Uint8Array): void;
+  onRound(host: number, lane: number, invocation: number, round: number, count: number, commands: Uint8Array): void;
 }
-
-export const USAGE_FIELDS = [
-  "wallUs",
-  "queueUs",
-  "cpuUs",
-  "waitUs",
-  "operations",
-  "rounds",
-  "bytesOut",
-  "bytesIn",
-  "lockUs",
-] as const;
 
 /** An image's native twin, made once per version. */
 export type NativeImage = { readonly __image: never };
@@ -102,7 +90,7 @@ export interface NativeSupervisor {
   cancel(id: number): void;
   check(check: number, bundle: Uint8Array): void;
   passDescriptor(host: number, connection: number, descriptor: number, tls?: NativeTls): boolean;
-  reply(lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;
+  reply(host: number, lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;
   state(): NativeState;
   start(): void;
   close(): void;

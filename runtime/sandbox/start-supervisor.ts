@@ -12,7 +12,6 @@ import { answerRounds } from "./memory-rounds.ts";
 import {
   BUILD_DIRECTORY,
   newNativeSupervisor,
-  USAGE_FIELDS,
   type NativeImage,
   type NativeSupervisor,
   type NativeTls,
@@ -195,11 +194,9 @@ class HostSupervisor implements Supervisor {
   #checked(check: number, code: string, descriptionJson: string, message: string): void {
     const waiting = this.#checks.get(check);
     this.#checks.delete(check);
-    if (code === "ok") {
-      waiting?.resolve(JSON.parse(descriptionJson) as FunctionDescription);
-    } else {
-      waiting?.reject(new LocusError(codeOf(code), message));
-    }
+    const description = code === "ok" ? (parsed(descriptionJson) as FunctionDescription | undefined) : undefined;
+    if (description !== undefined) waiting?.resolve(description);
+    else waiting?.reject(new LocusError(codeOf(code), message === "" ? "the sandbox host told nonsense" : message));
   }
 }
 
@@ -218,7 +215,18 @@ const codeOf = (code: string): ErrorCode => (isErrorCode(code) ? code : "INTERNA
 const closedError = (): LocusError => new LocusError("SIDE_UNAVAILABLE", "the supervisor is closed");
 
 function usageOf(numbers: readonly number[]): Usage {
-  return Object.fromEntries(USAGE_FIELDS.map((field, index) => [field, numbers[index] ?? 0])) as unknown as Usage;
+  const [
+    wallUs = 0,
+    queueUs = 0,
+    cpuUs = 0,
+    waitUs = 0,
+    operations = 0,
+    rounds = 0,
+    bytesOut = 0,
+    bytesIn = 0,
+    lockUs = 0,
+  ] = numbers;
+  return { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
 }
 
 const NO_USAGE = usageOf([]);
@@ -243,5 +251,16 @@ function outcomeOf(
 }
 
 function confinementOf(about: string): readonly string[] {
-  return about === "" ? [] : (JSON.parse(about) as { readonly confinement: readonly string[] }).confinement;
+  const { confinement } = (parsed(about) ?? {}) as { readonly confinement?: unknown };
+  return Array.isArray(confinement) ? confinement.map(String) : [];
+}
+
+/** What a host says may be anything: undefined where it is no JSON object. */
+function parsed(json: string): object | undefined {
+  try {
+    const value = JSON.parse(json) as unknown;
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
