@@ -1,19 +1,17 @@
 #!/usr/bin/env node
 // `locus`: runs a node, and does to a node what can be done to it.
 
-import { readFileSync } from "node:fs";
-
+import { addBuildCommand } from "./build-command.ts";
 import { addCallCommand } from "./call-command.ts";
+import { addDoctorCommand } from "./doctor-command.ts";
 import { addFunctionCommands } from "./function-commands.ts";
+import { INSTALLATION } from "./installation.ts";
 import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions } from "./node-option.ts";
 import { newProgram, runProgram } from "./program.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
-
+const { version } = INSTALLATION;
 const program = addNodeOptions(newProgram("locus"))
   .description("Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.")
   .version(version, "-V, --version");
@@ -30,6 +28,8 @@ addFunctionCommands(program);
 addCallCommand(program);
 addLogsCommand(program);
 addLoadCommand(program);
+addDoctorCommand(program);
+addBuildCommand(program);
 program
   .command("version")
   .description("print the version of locus")

@@ -83,6 +83,15 @@ describe("an installed package", () => {
     expect(await redis.client().call("LOCUS.CALL", "visits", "0", '{"page":"home"}')).toBe("3");
   });
 
+  it("lacks nothing here, as its doctor finds", () => {
+    const { status, stdout } = installed.run("locus", ["doctor"], {
+      LOCUS_REDIS_PATH: redis.path,
+      LOCUS_HTTP_PORT: "0",
+    });
+    expect(stdout).toMatch(/\n0 missing, /);
+    expect(status).toBe(0);
+  });
+
   it("carries all that its native parts are made of", () => {
     const build = ["--dry-run", "--directory", installed.folder, "all"];
     const { status, stdout, stderr } = installed.run("make", [...build, "NODE_INCLUDE=/usr/include/node"]);

@@ -1,0 +1,43 @@
+// `locus build`: compiles the native parts anew, for this machine and the Node that runs this.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+
+import type { Command } from "commander";
+
+import { LocusError } from "#runtime/errors.ts";
+import { INSTALLATION } from "./installation.ts";
+
+const NEEDED = "g++ make libseccomp-dev libssl-dev nlohmann-json3-dev";
+
+export const addBuildCommand = (program: Command): void => {
+  program
+    .command("build")
+    .description("compile the native parts of this installation, for this machine and this Node")
+    .action(async () => {
+      const { root, headers } = INSTALLATION;
+      if (!existsSync(join(headers, "node.h"))) {
+        throw new LocusError(
+          "UNSUPPORTED_PLATFORM",
+          `${process.execPath} has no headers at ${headers}: run this with the Node that came with locus (npx locus build)`,
+        );
+      }
+      const settings = [`NODE=${process.execPath}`, `NODE_INCLUDE=${headers}`];
+      const make = spawn("make", [`--directory=${root}`, `--jobs=${availableParallelism()}`, ...settings], {
+        stdio: "inherit",
+      });
+      const failure = await Promise.race([
+        once(make, "exit").then(([code]) => (code === 0 ? null : `make ended with exit code ${code}`)),
+        once(make, "error").then(([error]) => `make cannot be run: ${(error as Error).message}`),
+      ]);
+      if (failure !== null) {
+        throw new LocusError(
+          "UNSUPPORTED_PLATFORM",
+          `${failure}. Needed, by the names of Debian's packages: ${NEEDED}`,
+        );
+      }
+    });
+};

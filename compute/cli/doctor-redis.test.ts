@@ -1,0 +1,17 @@
+import { expect, it } from "vitest";
+import { examineInfo } from "./doctor-redis.ts";
+
+it("finds nothing amiss in a Redis that writes what it has to", () => {
+  expect(examineInfo("rdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\nlocus_hosts_obstacle:\r\n")).toEqual([]);
+});
+
+it("tells a Redis that cannot write to its folder", () => {
+  const [finding, ...others] = examineInfo("rdb_last_bgsave_status:err\r\naof_last_write_status:ok\r\n");
+  expect(others).toEqual([]);
+  expect(finding).toMatchObject({ status: "missing", found: "the last write failed: rdb_last_bgsave_status" });
+});
+
+it("passes on why the module has no hosts", () => {
+  const [finding] = examineInfo("locus_hosts_obstacle:/nowhere/node is missing or may not be executed\r\n");
+  expect(finding).toMatchObject({ status: "missing", found: "/nowhere/node is missing or may not be executed" });
+});

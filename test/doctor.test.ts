@@ -1,0 +1,87 @@
+// `locus doctor` on this machine, which has all that locus needs, with one thing after another taken away.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Finding } from "#compute/cli/doctor-finding.ts";
+import { type RedisServer, startRedisServer } from "./redis-server.ts";
+
+const PROGRAM = join(import.meta.dirname, "..", "compute", "cli", "main-locus.ts");
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedisServer();
+});
+afterAll(() => redis.close());
+
+async function doctor(settings: Readonly<Record<string, string>>) {
+  const env = { PATH: process.env["PATH"], LOCUS_REDIS_PATH: redis.path, LOCUS_HTTP_PORT: "0", ...settings };
+  const child = spawn(process.execPath, [PROGRAM, "doctor", "--json"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const [printed, [exitCode]] = await Promise.all([text(child.stdout), once(child, "exit") as Promise<[number]>]);
+  const findings = printed.split("\n", printed.split("\n").length - 1).map((line) => JSON.parse(line) as Finding);
+  return { exitCode, findings, missing: findings.filter(({ status }) => status === "missing") };
+}
+
+describe("locus doctor", () => {
+  it("finds nothing missing where a stack runs, having tried all parts", async () => {
+    const { exitCode, findings, missing } = await doctor({});
+    expect(missing).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(new Set(findings.map(({ part }) => part))).toEqual(new Set(["machine", "build", "redis", "node"]));
+  });
+
+  it("says where it looked for Redis and how to start one", async () => {
+    const { exitCode, missing } = await doctor({ LOCUS_REDIS_PATH: "/nowhere/redis.sock" });
+    expect(exitCode).toBe(1);
+    expect(missing).toHaveLength(1);
+    expect(missing[0]?.found).toContain("/nowhere/redis.sock");
+    expect(missing[0]?.mend).toMatch(/redis-server --loadmodule \/.*locus\.so/);
+  });
+
+  it("tells a Redis without the module, and a module without its hosts", async () => {
+    const plain = await startRedisServer({ moduleArguments: null });
+    const hostless = await startRedisServer({ moduleArguments: ["node", "/nowhere/node"] });
+    try {
+      const [first, second] = [
+        await doctor({ LOCUS_REDIS_PATH: plain.path }),
+        await doctor({ LOCUS_REDIS_PATH: hostless.path }),
+      ];
+      expect(first.missing.map(({ about }) => about)).toEqual(["module in Redis"]);
+      expect(second.missing.map(({ about, found }) => [about, found])).toEqual([
+        ["hosts of the module", expect.stringContaining("/nowhere/node")],
+      ]);
+    } finally {
+      await plain.close();
+      await hostless.close();
+    }
+  });
+
+  it("tells a port that something else has", async () => {
+    const other: Server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { missing } = await doctor({ LOCUS_HTTP_PORT: String((other.address() as AddressInfo).port) });
+    other.close();
+    expect(missing.map(({ about, found }) => [about, found])).toEqual([
+      ["port", expect.stringContaining("EADDRINUSE")],
+    ]);
+  });
+
+  it("says what is wrong with the settings, and examines the machine all the same", async () => {
+    const { exitCode, findings, missing } = await doctor({ LOCUS_HTTP_PORT: "many", LOCUS_NO_SUCH: "1" });
+    expect(exitCode).toBe(1);
+    expect(missing.map(({ about }) => about)).toEqual(["settings"]);
+    expect(missing[0]?.found).toContain("LOCUS_NO_SUCH");
+    expect(findings.map(({ part }) => part)).toContain("build");
+  });
+
+  it("says it for people, each with how to mend it", async () => {
+    const env = { PATH: process.env["PATH"], LOCUS_REDIS_PATH: "/nowhere/redis.sock", LOCUS_HTTP_PORT: "0" };
+    const child = spawn(process.execPath, [PROGRAM, "doctor"], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const printed = await text(child.stdout);
+    expect(printed).toMatch(/^missing +redis +Redis: .*\n +→ start it/m);
+    expect(printed).toMatch(/^1 missing, \d+ could be better, \d+ fine$/m);
+  });
+});
