@@ -255,6 +255,13 @@ v8::MaybeLocal<v8::String> MakeString(v8::Isolate* isolate, std::string_view utf
                                  static_cast<int>(utf8.size()));
 }
 
+std::string Utf8Of(v8::Isolate* isolate, Local<v8::String> text, size_t bytes_max) {
+  const size_t room = std::min<size_t>(static_cast<size_t>(text->Length()) * 3, bytes_max);
+  std::string bytes(room, '\0');
+  bytes.resize(text->WriteUtf8V2(isolate, bytes.data(), room, v8::String::WriteFlags::kReplaceInvalidUtf8));
+  return bytes;
+}
+
 Local<v8::String> Text(v8::Isolate* isolate, std::string_view text) {
   return v8::String::NewFromUtf8(isolate, text.data(), v8::NewStringType::kInternalized,
                                  static_cast<int>(text.size()))

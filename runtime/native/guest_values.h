@@ -16,6 +16,8 @@ namespace locus {
 
 /// A UTF-8 string as V8's, invalid sequences replaced. Empty only when it is too long for V8.
 v8::MaybeLocal<v8::String> MakeString(v8::Isolate* isolate, std::string_view utf8);
+/// At most `bytes_max` bytes of the text as UTF-8, lone surrogates replaced.
+std::string Utf8Of(v8::Isolate* isolate, v8::Local<v8::String> text, size_t bytes_max);
 /// For texts of our own: short and valid.
 v8::Local<v8::String> Text(v8::Isolate* isolate, std::string_view text);
 

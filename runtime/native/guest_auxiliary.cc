@@ -1,0 +1,96 @@
+// Our own programs in the isolate: a context of their own that the guest cannot reach, opened at first use.
+#include "guest_loop.h"
+#include "guest_values.h"
+
+namespace locus {
+
+using v8::Local;
+using v8::Value;
+
+bool GuestLoop::OpenAuxiliary() {
+  if (!auxiliary_.IsEmpty()) return true;
+  if (auxiliary_failed_) return false;
+  const GuestSources& sources = Host::Get().sources();
+  const Local<v8::Context> context = v8::Context::New(isolate_);
+  const v8::Context::Scope entered(context);
+  Local<v8::String> text;
+  Local<v8::Script> script;
+  Local<Value> exports;
+  auxiliary_failed_ = true;
+  if (!MakeString(isolate_, sources.auxiliary).ToLocal(&text)) return false;
+  v8::ScriptCompiler::CachedData* code = nullptr;
+  if (sources.warmed.load(std::memory_order_acquire) && !sources.auxiliary_code.empty())
+    code = new v8::ScriptCompiler::CachedData(reinterpret_cast<const uint8_t*>(sources.auxiliary_code.data()),
+                                              static_cast<int>(sources.auxiliary_code.size()));
+  v8::ScriptCompiler::Source source(text, code);  // owns `code`
+  const auto how =
+      code != nullptr ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
+  if (!v8::ScriptCompiler::Compile(context, &source, how).ToLocal(&script) ||
+      !script->Run(context).ToLocal(&exports) || !exports->IsObject())
+    return false;
+  auxiliary_failed_ = false;
+  auxiliary_.Reset(isolate_, context);
+  auxiliary_exports_.Reset(isolate_, exports.As<v8::Object>());
+  auxiliary_script_.Reset(isolate_, script);
+  return true;
+}
+
+// In an isolate that runs nothing else: what V8 has compiled after one use serves all later isolates.
+void GuestLoop::Warm() {
+  GuestSources& sources = Host::Get().sources();
+  if (sources.warmed.load()) return;
+  Local<Value> ignored;
+  constexpr std::string_view kSchema =
+      R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"]})";
+  if (!Auxiliary("check", {"input", kSchema, "{}"}).ToLocal(&ignored) || auxiliary_script_.IsEmpty()) return;
+  const std::unique_ptr<v8::ScriptCompiler::CachedData> code(
+      v8::ScriptCompiler::CreateCodeCache(auxiliary_script_.Get(isolate_)->GetUnboundScript()));
+  if (!code) return;
+  sources.auxiliary_code.assign(reinterpret_cast<const char*>(code->data), static_cast<size_t>(code->length));
+  sources.warmed.store(true, std::memory_order_release);
+}
+
+v8::MaybeLocal<Value> GuestLoop::Auxiliary(const char* function,
+                                           std::initializer_list<std::string_view> arguments) {
+  const v8::TryCatch caught(isolate_);
+  if (!OpenAuxiliary()) return {};
+  const Local<v8::Context> context = auxiliary_.Get(isolate_);
+  const v8::Context::Scope entered(context);
+  Local<Value> callee, result;
+  if (!auxiliary_exports_.Get(isolate_)->Get(context, Text(isolate_, function)).ToLocal(&callee) ||
+      !callee->IsFunction())
+    return {};
+  std::vector<Local<Value>> values;
+  for (const std::string_view argument : arguments) {
+    Local<v8::String> text;
+    if (!MakeString(isolate_, argument).ToLocal(&text)) return {};
+    values.push_back(text);
+  }
+  return callee.As<v8::Function>()->Call(context, v8::Undefined(isolate_), static_cast<int>(values.size()),
+                                         values.data());
+}
+
+bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std::string_view json) {
+  const bool input = which[0] == 'i';
+  Local<Value> verdict;
+  if (!Auxiliary("check", {which, input ? input_schema_ : output_schema_, json}).ToLocal(&verdict)) {
+    if (!isolate_->IsExecutionTerminating())
+      Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
+           std::string("the function's ") + which + " schema could not be applied");
+    return false;
+  }
+  if (!verdict->IsString()) return true;
+  Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
+       Utf8Of(isolate_, verdict.As<v8::String>(), kErrorTextBytesMax));
+  return false;
+}
+
+std::string GuestLoop::MapStack(std::string_view stack) {
+  if (stack.empty() || source_map_.empty()) return std::string(stack);
+  Local<Value> mapped;
+  if (!Auxiliary("mapStack", {source_map_, stack}).ToLocal(&mapped) || !mapped->IsString())
+    return std::string(stack);
+  return Utf8Of(isolate_, mapped.As<v8::String>(), kErrorTextBytesMax);
+}
+
+}  // namespace locus

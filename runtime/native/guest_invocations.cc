@@ -1,0 +1,295 @@
+// An invocation in its isolate: how it begins, settles and is answered, its timers and its log.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "guest_loop.h"
+#include "guest_values.h"
+
+namespace locus {
+
+namespace {
+
+using v8::Local;
+using v8::Value;
+
+/// How V8 words the RangeError for an array buffer that the isolate's limit leaves no room for.
+constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
+
+/// A property of whatever the guest threw, as text; empty where there is none or where reading it throws.
+std::string TextProperty(Local<v8::Context> context, Local<v8::Object> object, const char* name) {
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  const v8::TryCatch ignore(isolate);
+  Local<Value> value;
+  Local<v8::String> text;
+  if (!object->Get(context, Text(isolate, name)).ToLocal(&value) || value->IsNullOrUndefined()) return "";
+  if (!value->ToString(context).ToLocal(&text)) return "";
+  return Utf8Of(isolate, text, kErrorTextBytesMax);
+}
+
+}  // namespace
+
+void GuestLoop::Begin(const Frame& frame) {
+  Host& host = Host::Get();
+  InvokeHeader header;
+  std::string_view rest = frame.payload;
+  if (rest.size() < sizeof header) return;
+  std::memcpy(&header, rest.data(), sizeof header);
+  rest.remove_prefix(sizeof header);
+  const auto slot = static_cast<uint32_t>(
+      std::find_if(slots_.begin(), slots_.end(), [](const auto& entry) { return entry == nullptr; }) -
+      slots_.begin());
+  if (slot == slots_.size()) return;  // the supervisor keeps to the function's concurrency
+
+  slots_[slot] = std::make_unique<GuestInvocation>();
+  GuestInvocation* invocation = slots_[slot].get();
+  invocation->id = frame.id;
+  invocation->slot = slot;
+  invocation->started_ns = NowNs();
+  invocation->waiting_since_ns = invocation->started_ns;
+  invocation->deadline_ns = header.deadline_ns;
+  invocation->cpu_limit_ns = header.cpu_limit_ns;
+  invocation->operations_max = header.operations_max;
+  by_id_[frame.id] = invocation;
+  earliest_deadline_ns_ = std::min(earliest_deadline_ns_, header.deadline_ns);
+  host.active_invocations.fetch_add(1, std::memory_order_relaxed);
+  host.NoteActivity();
+
+  const Local<v8::Context> context = context_.Get(isolate_);
+  BeginTurn(invocation);
+  {
+    const v8::TryCatch caught(isolate_);
+    std::vector<Local<Value>> keys;
+    for (uint32_t i = 0; i < header.key_count && rest.size() >= sizeof(uint32_t); i++) {
+      uint32_t bytes = 0;
+      std::memcpy(&bytes, rest.data(), sizeof bytes);
+      rest.remove_prefix(sizeof bytes);
+      const std::string_view key = rest.substr(0, bytes);
+      rest.remove_prefix(key.size());
+      Local<v8::String> text;
+      if (MakeString(isolate_, key).ToLocal(&text)) keys.push_back(text);
+    }
+    const std::string args(rest.substr(0, header.args_bytes));
+    Local<v8::String> json;
+    Local<Value> value;
+    if (!input_schema_.empty() && !CheckSchema(invocation, "input", args)) {
+      // Said there.
+    } else if (!MakeString(isolate_, args).ToLocal(&json) ||
+               !v8::JSON::Parse(context, json).ToLocal(&value)) {
+      if (caught.HasTerminated()) return EndTurn();
+      std::string why = "args are not JSON";
+      Local<v8::String> text;
+      if (caught.HasCaught() && !caught.HasTerminated() &&
+          caught.Exception()->ToString(context).ToLocal(&text))
+        why += ": " + Utf8Of(isolate_, text, 512);
+      Fail(invocation, Code::ARGS_INVALID, std::move(why));
+    } else {
+      const uint32_t token = slot | (generations_[slot] << 8);
+      Local<Value> arguments[] = {run_.Get(isolate_), v8::Integer::NewFromUnsigned(isolate_, token), value,
+                                  v8::Array::New(isolate_, keys.data(), keys.size())};
+      Local<Value> ignored;
+      if (!begin_.Get(isolate_)->Call(context, v8::Undefined(isolate_), 4, arguments).ToLocal(&ignored)) {
+        // Only a termination gets here: the prelude's begin catches everything else.
+      }
+    }
+  }
+  EndTurn();
+}
+
+GuestInvocation* GuestLoop::FindByToken(uint32_t token) {
+  const uint32_t slot = token & 0xff;
+  GuestInvocation* invocation = slots_[slot].get();
+  return invocation != nullptr && generations_[slot] == token >> 8 ? invocation : nullptr;
+}
+
+// The outcome waits for the operations that the function issued and did not await: whoever has the result can
+// rely on its writes.
+void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value> value) {
+  if (invocation->settled) return;
+  invocation->settled = true;
+  settled_.push_back(invocation->id);
+  const Local<v8::Context> context = context_.Get(isolate_);
+  v8::TryCatch caught(isolate_);
+  if (!fulfilled) {
+    if (value->IsObject()) {
+      const Local<v8::Object> error = value.As<v8::Object>();
+      Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
+      std::string message = TextProperty(context, error, "message");
+      if (message == kAllocationFailed) code = Code::MEMORY_LIMIT;
+      const std::string name = TextProperty(context, error, "name");
+      if (code == Code::FUNCTION_FAILED && !name.empty())
+        message = message.empty() ? name : name + ": " + message;
+      Fail(invocation, code, std::move(message));
+      invocation->stack = MapStack(TextProperty(context, error, "stack"));
+    } else {
+      Local<v8::String> text;
+      std::string thrown = "a value that has no text";
+      if (value->ToDetailString(context).ToLocal(&text)) thrown = Utf8Of(isolate_, text, 1024);
+      Fail(invocation, Code::FUNCTION_FAILED, "threw " + thrown);
+    }
+    return;
+  }
+  if (value->IsUndefined() || value->IsFunction() || value->IsSymbol()) {
+    invocation->result = "null";
+  } else {
+    Local<v8::String> json;
+    if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
+      if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
+      std::string why = "the result is not JSON";
+      if (caught.HasCaught() && !caught.HasTerminated() && caught.Exception()->IsObject())
+        why += ": " + TextProperty(context, caught.Exception().As<v8::Object>(), "message");
+      Fail(invocation, Code::RESULT_INVALID, std::move(why));
+      return;
+    }
+    const size_t bytes = json->Utf8LengthV2(isolate_);
+    if (bytes > kResultBytesMax) {
+      Fail(invocation, Code::RESULT_TOO_LARGE,
+           "the result is " + std::to_string(bytes) + " bytes long; at most " +
+               std::to_string(kResultBytesMax) + " may be returned");
+      return;
+    }
+    invocation->result = Utf8Of(isolate_, json, bytes);
+    if (invocation->result == "undefined") invocation->result = "null";  // a toJSON that returned nothing
+  }
+  if (!output_schema_.empty()) CheckSchema(invocation, "output", invocation->result);
+}
+
+void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message) {
+  invocation->settled = true;
+  settled_.push_back(invocation->id);
+  if (invocation->fatal != Code::kOk) return;
+  invocation->fatal = code;
+  invocation->fatal_message = std::move(message);
+}
+
+void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
+                            std::string_view message, std::string_view stack) {
+  OutcomeHeader header = {};
+  header.code = static_cast<uint32_t>(code);
+  header.usage = invocation.usage;
+  header.retire = retire_ || !lost_.empty() ? 1 : 0;
+  header.lost = code == Code::SANDBOX_DIED ? 1 : 0;
+  header.log_lines_dropped = invocation.log_lines_dropped;
+  message = message.substr(0, kErrorTextBytesMax);
+  stack = stack.substr(0, kErrorTextBytesMax);
+  header.result_bytes = static_cast<uint32_t>(result.size());
+  header.message_bytes = static_cast<uint32_t>(message.size());
+  header.stack_bytes = static_cast<uint32_t>(stack.size());
+  std::string body(reinterpret_cast<const char*>(&header), sizeof header);
+  body.reserve(sizeof header + result.size() + message.size() + stack.size());
+  body.append(result).append(message).append(stack);
+  to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kOutcome), invocation.id, body);
+  Host::Get().Announce(lane_);
+}
+
+// The mark that it wrote stays until the supervisor has the outcome: it may have to decide about another run.
+void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
+                       std::string_view message, std::string_view stack) {
+  SendOutcome(*invocation, code, result, message, stack);
+  Host::Get().active_invocations.fetch_sub(1, std::memory_order_relaxed);
+
+  channel_->Forget(invocation->id);
+  std::erase_if(timers_, [&](const GuestTimer& timer) { return timer.invocation == invocation->id; });
+  by_id_.erase(invocation->id);
+  const uint32_t slot = invocation->slot;
+  generations_[slot] = (generations_[slot] + 1) & 0x3fffff;
+  if (current_ == invocation) current_ = nullptr;
+  slots_[slot].reset();
+}
+
+// The isolate cannot go on: what is in flight, or has come and not begun, ended through no fault of its own.
+void GuestLoop::LoseAll() {
+  const std::string why = "the isolate was lost: " + lost_;
+  while (!by_id_.empty()) Finish(by_id_.begin()->second, Code::SANDBOX_DIED, "", why, "");
+  Frame frame;
+  while (from_supervisor_.Read(&frame)) {
+    if (static_cast<ToIsolate>(frame.kind) == ToIsolate::kInvoke) {
+      GuestInvocation unborn;
+      unborn.id = frame.id;
+      unborn.slot = kConcurrencyMax;
+      SendOutcome(unborn, Code::SANDBOX_DIED, "", why, "");
+    }
+    from_supervisor_.Release();
+  }
+}
+
+// Answers the invocation when nothing of it is outstanding, or at once when it has failed.
+void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
+  if (!invocation->settled) return;
+  if (invocation->fatal != Code::kOk) {
+    // Of a function that failed by itself, the writes that it had issued are waited for like those of one
+    // that did not.
+    if (invocation->fatal == Code::FUNCTION_FAILED && !invocation->rounds.empty()) return;
+    Finish(invocation, invocation->fatal, "", invocation->fatal_message, invocation->stack);
+    return;
+  }
+  if (invocation->rounds.empty()) Finish(invocation, Code::kOk, invocation->result, "", "");
+}
+
+bool GuestLoop::EndLate(int64_t now) {
+  std::vector<GuestInvocation*> late;
+  earliest_deadline_ns_ = INT64_MAX;
+  for (const auto& [id, invocation] : by_id_) {
+    if (invocation->deadline_ns <= now) {
+      late.push_back(invocation);
+    } else {
+      earliest_deadline_ns_ = std::min(earliest_deadline_ns_, invocation->deadline_ns);
+    }
+  }
+  for (GuestInvocation* invocation : late)
+    Finish(invocation, Code::DEADLINE_EXCEEDED, "", "the function did not end before its deadline", "");
+  return !late.empty();
+}
+
+uint32_t GuestLoop::SetTimer(int64_t delay_ms, Local<v8::Function> callback) {
+  timers_.push_back({++next_timer_, current_->id, NowNs() + std::max<int64_t>(delay_ms, 0) * 1'000'000,
+                     v8::Global<v8::Function>(isolate_, callback)});
+  return next_timer_;
+}
+
+void GuestLoop::ClearTimer(uint32_t id) {
+  std::erase_if(timers_, [&](const GuestTimer& timer) { return timer.id == id; });
+}
+
+bool GuestLoop::FireTimers(int64_t now) {
+  bool found = false;
+  for (;;) {
+    const auto due =
+        std::min_element(timers_.begin(), timers_.end(), [](const GuestTimer& a, const GuestTimer& b) {
+          return a.due_ns != b.due_ns ? a.due_ns < b.due_ns : a.id < b.id;
+        });
+    if (due == timers_.end() || due->due_ns > now || !lost_.empty()) return found;
+    found = true;
+    const GuestTimer timer = std::move(*due);
+    timers_.erase(due);
+    const auto invocation = by_id_.find(timer.invocation);
+    if (invocation == by_id_.end()) continue;
+    const v8::HandleScope scope(isolate_);
+    BeginTurn(invocation->second);
+    {
+      const Local<v8::Context> context = context_.Get(isolate_);
+      const v8::TryCatch caught(isolate_);
+      Local<Value> ignored;
+      if (!timer.callback.Get(isolate_)
+               ->Call(context, v8::Undefined(isolate_), 0, nullptr)
+               .ToLocal(&ignored) &&
+          caught.HasCaught() && !caught.HasTerminated())
+        Settle(current_, false, caught.Exception());
+    }
+    EndTurn();
+  }
+}
+
+void GuestLoop::Log(GuestInvocation* invocation, std::string_view line) {
+  // The supervisor bounds what it keeps; this bounds what crosses the ring.
+  if (invocation->log_bytes > kLogBytesMax) {
+    invocation->log_lines_dropped++;
+    return;
+  }
+  invocation->log_bytes += line.size() + 1;
+  to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kLog), invocation->id,
+                       line.substr(0, kLogBytesMax));
+  Host::Get().Announce(lane_);
+}
+
+}  // namespace locus

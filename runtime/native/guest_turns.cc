@@ -1,0 +1,242 @@
+// Turns: guest code runs in nothing else. What a turn costs is measured here, one that is too long is ended
+// here, and what it issued leaves as one round.
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "guest_loop.h"
+#include "guest_values.h"
+
+namespace locus {
+
+namespace {
+
+using v8::Local;
+using v8::Value;
+
+/// How old a reading of the thread's processor time may be when a turn begins.
+constexpr int64_t kCpuStaleNs = 100'000;
+/// How far the termination of a turn is, in the low bits of its number.
+constexpr uint64_t kTerminating = 1;
+constexpr uint64_t kTerminated = 2;
+/// What is kept of rounds that are used again.
+constexpr size_t kKeepBytes = 256 * 1024;
+constexpr size_t kKeepOperations = 4096;
+constexpr size_t kIdleRoundsMax = 64;
+
+int64_t ThreadCpuNs() {
+  timespec used = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+}
+
+}  // namespace
+
+void GuestLoop::BeginTurn(GuestInvocation* invocation) {
+  current_ = invocation;
+  turn_started_ns_ = NowNs();
+  invocation->usage.wait_ns += static_cast<uint64_t>(turn_started_ns_ - invocation->waiting_since_ns);
+  if (turn_started_ns_ - cpu_read_ns_ > kCpuStaleNs) {
+    cpu_at_ns_ = ThreadCpuNs();
+    cpu_read_ns_ = turn_started_ns_;
+  }
+  turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
+  turn_cpu_until_ns_.store(
+      cpu_at_ns_ + invocation->cpu_limit_ns - static_cast<int64_t>(invocation->usage.cpu_ns),
+      std::memory_order_relaxed);
+  rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
+  rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
+  turn_.store(++turns_ * 4, std::memory_order_release);
+}
+
+void GuestLoop::EndTurn() {
+  isolate_->PerformMicrotaskCheckpoint();
+  uint64_t running = turns_ * 4;
+  bool terminated = false;
+  if (!turn_.compare_exchange_strong(running, 0)) {
+    // The watchdog is at it: what it set out to terminate is this turn and no other.
+    while ((turn_.load() & 3) != kTerminated) Relax();
+    turn_.store(0);
+    isolate_->CancelTerminateExecution();
+    terminated = true;
+  }
+  // isolated-vm ends an isolate in its own way when a collection leaves it above its limit.
+  if (memory_exceeded_ || (!terminated && isolate_->IsExecutionTerminating())) lost_ = "its memory ran out";
+  const int64_t now = NowNs();
+  rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
+  GuestInvocation* invocation = current_;
+  current_ = nullptr;
+  turn_ended_ns_ = now;
+  invocation->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
+  invocation->waiting_since_ns = now;
+  if (!lost_.empty()) {
+    Finish(invocation, Code::MEMORY_LIMIT, "", "the function needed more memory than it may have", "");
+    return;
+  }
+  if (terminated) {
+    // What else the isolate has in flight may finish; new invocations get a fresh one.
+    retire_ = true;
+    if (now >= invocation->deadline_ns) {
+      Fail(invocation, Code::DEADLINE_EXCEEDED, "the function did not end before its deadline");
+    } else if (rings_.words->cancelled.load() == invocation->id) {
+      Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
+    } else {
+      Fail(invocation, Code::CPU_LIMIT,
+           "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) +
+               " ms");
+    }
+  }
+  SendRound(invocation);
+  if (collecting_others_) SendRoundsOfOthers();
+  FinishSettled(invocation->id);
+}
+
+// A turn can settle others than its own invocation: they may wait for one promise. And the round that has
+// just been answered may have been the last that a settled one waited for.
+void GuestLoop::FinishSettled(uint64_t own) {
+  settled_.push_back(own);
+  for (const uint64_t id : std::exchange(settled_, {})) {
+    if (const auto found = by_id_.find(id); found != by_id_.end()) FinishIfDone(found->second);
+  }
+}
+
+// Short turns count by the clock on the wall, which is cheap; what the system did with other threads
+// meanwhile shows in long ones, and those ask for the thread's own time.
+int64_t GuestLoop::TurnCpuNs(int64_t now) {
+  const int64_t wall = now - turn_started_ns_;
+  if (wall <= kCpuStaleNs) return wall;
+  const int64_t before = cpu_at_ns_;
+  cpu_at_ns_ = ThreadCpuNs();
+  cpu_read_ns_ = now;
+  return std::min(wall, cpu_at_ns_ - before);
+}
+
+bool GuestLoop::IsTurnOver(int64_t now_ns) const {
+  if (turn_deadline_ns_.load(std::memory_order_relaxed) <= now_ns) return true;
+  const LaneWords* words = rings_.words;
+  if (words->cancelled.load(std::memory_order_relaxed) ==
+      words->turn_invocation.load(std::memory_order_relaxed))
+    return true;
+  timespec used = {};
+  if (clock_gettime(cpu_clock_, &used) != 0) return false;
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec >=
+         turn_cpu_until_ns_.load(std::memory_order_relaxed);
+}
+
+void GuestLoop::TerminateLateTurn(int64_t now_ns) {
+  uint64_t running = turn_.load(std::memory_order_acquire);
+  if (running == 0 || (running & 3) != 0 || !IsTurnOver(now_ns)) return;
+  if (!turn_.compare_exchange_strong(running, running | kTerminating)) return;
+  isolate_->TerminateExecution();
+  turn_.store(running | kTerminated);
+}
+
+void GuestLoop::SendRound(GuestInvocation* invocation) {
+  if (invocation->operations.empty()) return;
+  Round round;
+  round.invocation = invocation->id;
+  round.number = invocation->next_round++;
+  round.operations = static_cast<uint32_t>(invocation->operations.size());
+  round.commands = invocation->commands;
+  invocation->usage.rounds++;
+  invocation->usage.operations += round.operations;
+  invocation->usage.bytes_out += round.commands.size();
+  if (invocation->writes && !invocation->marked) {
+    invocation->marked = true;
+    rings_.words->wrote[invocation->slot].store(invocation->id, std::memory_order_seq_cst);
+  }
+  // Rounds and their vectors are used again: a chain of reads makes one after the other.
+  if (idle_rounds_.empty()) idle_rounds_.emplace_back();
+  PendingRound& pending = idle_rounds_.front();
+  pending.number = round.number;
+  pending.answered = 0;
+  pending.bytes = round.commands.size();
+  invocation->unanswered_bytes += pending.bytes;
+  pending.operations.clear();
+  pending.operations.swap(invocation->operations);
+  invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
+  channel_->Send(round);
+  invocation->commands.clear();
+  if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();
+  invocation->writes = false;
+}
+
+void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round) {
+  invocation->unanswered_bytes -= round->bytes;
+  round->operations.clear();
+  if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
+    invocation->rounds.erase(round);
+  } else {
+    idle_rounds_.splice(idle_rounds_.end(), invocation->rounds, round);
+  }
+}
+
+void GuestLoop::SendRoundsOfOthers() {
+  collecting_others_ = false;
+  for (const auto& [id, invocation] : by_id_) SendRound(invocation);
+}
+
+void GuestLoop::OnReplies(const Replies& replies) {
+  const auto found = by_id_.find(replies.invocation);
+  if (found == by_id_.end()) return;  // has ended meanwhile
+  GuestInvocation* invocation = found->second;
+  const auto round =
+      std::find_if(invocation->rounds.begin(), invocation->rounds.end(),
+                   [&](const PendingRound& pending) { return pending.number == replies.round; });
+  if (round == invocation->rounds.end()) return;
+  const v8::HandleScope scope(isolate_);
+  const Local<v8::Context> context = context_.Get(isolate_);
+  BeginTurn(invocation);
+  invocation->usage.bytes_in += replies.bytes.size();
+  std::string_view bytes = replies.bytes;
+  {
+    const v8::TryCatch caught(isolate_);
+    const size_t until = replies.failure == Code::kOk
+                             ? std::min<size_t>(round->operations.size(), round->answered + replies.count)
+                             : round->operations.size();
+    for (; round->answered < until; round->answered++) {
+      PendingOperation& operation = round->operations[round->answered];
+      const v8::HandleScope operation_scope(isolate_);
+      const Local<v8::Promise::Resolver> resolver = operation.resolver.Get(isolate_);
+      operation.resolver.Reset();
+      DecodedReply reply;
+      if (replies.failure != Code::kOk) {
+        reply.value = MakeError(isolate_, replies.failure, replies.message);
+        reply.is_error = true;
+      } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
+        Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
+        break;
+      }
+      if (reply.is_error) {
+        resolver->Reject(context, reply.value).FromMaybe(false);
+      } else {
+        resolver->Resolve(context, reply.value).FromMaybe(false);
+      }
+    }
+  }
+  // The function goes on when the whole round is there, so that what follows from it shares the next one.
+  if (round->answered == round->operations.size()) {
+    RetireRound(invocation, round);
+    EndTurn();
+  } else {
+    PauseTurn();
+  }
+}
+
+// Replies were taken in, but nothing of the guest has run.
+void GuestLoop::PauseTurn() {
+  uint64_t running = turns_ * 4;
+  if (!turn_.compare_exchange_strong(running, 0)) {
+    EndTurn();
+    return;
+  }
+  const int64_t now = NowNs();
+  rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
+  current_->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
+  current_->waiting_since_ns = now;
+  turn_ended_ns_ = now;
+  FinishSettled(std::exchange(current_, nullptr)->id);
+}
+
+}  // namespace locus
