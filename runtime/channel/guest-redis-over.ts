@@ -1,5 +1,5 @@
 // `redis` over any channel, in plain Node: what a unit test or the simulator gives to a function. The sandbox has its own,
-// native one (`runtime/native/guest_loop.cc`), which behaves the same.
+// native one (`runtime/native/guest_operations.cc`), which behaves the same.
 
 import { nextTick } from "node:process";
 import { LocusError } from "#runtime/errors.ts";

@@ -62,8 +62,9 @@ uint64_t Supervisor::Submit(Call&& call) {
     queued_++;
   }
   lock.unlock();
-  // The owner sleeps until the earliest deadline that it knew of.
-  if (earliest || !dispatched) Kick();
+  // The owner sleeps until the earliest deadline that it knew of. Where it serves the operations as well, it wakes up
+  // beside the isolate rather than after it.
+  if (earliest || !dispatched || (options_.operation_rings && owner_sleeps_.load(std::memory_order_relaxed))) Kick();
   return id;
 }
 
@@ -178,7 +179,10 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
       work = true;
   }
   *next_ns = next;
-  if (!work && next > NowNs()) return true;
+  if (!work && next > NowNs()) {
+    owner_sleeps_.store(true, std::memory_order_relaxed);
+    return true;
+  }
   for (const auto& host : hosts_) {
     if (host->process.alive()) locus::CancelSleep(&host->process.header()->supervisor_bell);
   }
@@ -186,6 +190,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
 }
 
 void Supervisor::CancelSleep() {
+  owner_sleeps_.store(false, std::memory_order_relaxed);
   for (const auto& host : hosts_) {
     if (host->process.alive()) locus::CancelSleep(&host->process.header()->supervisor_bell);
   }

@@ -340,6 +340,7 @@ class Supervisor {
   Descriptor epoll_;
   Descriptor kick_;  ///< eventfd: another thread has work for the owner
   std::atomic<bool> kicked_{false};
+  std::atomic<bool> owner_sleeps_{false};
   std::atomic<uint32_t> dispatched_{0};
   /// One, plus one per quarantined function. Only the owner adds.
   std::vector<std::unique_ptr<Host>> hosts_;
