@@ -1,5 +1,6 @@
 # The images of locus. `storage`: Redis with the module and its sandbox hosts. `compute`: a node, its sandbox hosts, and the
-# command line tools. Node is the version that package.json pins. Both want an init as process 1 (`docker run --init`).
+# command line tools. `all-in-one`: both in one container. Node is the version that package.json pins. The first two want an
+# init as process 1 (`docker run --init`), the third brings one. Each says in /opt/locus/sbom.cdx.json what it is made of.
 FROM node:26.10.0-bookworm-slim AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ make libseccomp-dev libssl-dev nlohmann-json3-dev \
@@ -13,6 +14,7 @@ COPY storage-module storage-module
 RUN make --jobs="$(nproc)" NODE=node \
  && strip --strip-unneeded build/launcher build/*.node build/*.so \
  && rm -rf build/native build/module
+RUN npm sbom --package-lock-only --sbom-format=cyclonedx > build/npm.cdx.json
 # The second Node was here for its headers only.
 RUN rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/isolated-vm/*.tgz \
            node_modules/isolated-vm/prebuilds/darwin-* node_modules/isolated-vm/prebuilds/win32-*
@@ -23,12 +25,13 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && install --directory --owner=1000 --group=1000 /data
 WORKDIR /opt/locus
-COPY package.json ./
-COPY deploy/redis.conf deploy/
+COPY package.json package-lock.json ./
+COPY deploy deploy
 COPY runtime runtime
 COPY --from=build /opt/locus/node_modules/isolated-vm node_modules/isolated-vm
 COPY --from=build /opt/locus/node_modules/node-gyp-build node_modules/node-gyp-build
 COPY --from=build /opt/locus/build build
+RUN node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
 USER 1000:1000
 VOLUME /data
 EXPOSE 6379
@@ -41,16 +44,43 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends libseccomp2 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/locus
-COPY package.json ./
+COPY package.json package-lock.json ./
 COPY --from=build /opt/locus/node_modules node_modules
 COPY --from=build /opt/locus/build build
+COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
 COPY functions functions
-RUN for tool in batch redisclient locus; do ln -s "/opt/locus/compute/cli/main-$tool.ts" "/usr/local/bin/$tool"; done
+RUN for tool in batch redisclient locus; do ln -s "/opt/locus/compute/cli/main-$tool.ts" "/usr/local/bin/$tool"; done \
+ && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
 USER 1000:1000
 ENV LOCUS_HTTP_HOST=0.0.0.0
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.LOCUS_HTTP_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["locus", "node"]
+
+FROM node:26.10.0-bookworm-slim AS all-in-one
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libseccomp2 redis-server tini \
+ && rm -rf /var/lib/apt/lists/* \
+ && install --directory --owner=1000 --group=1000 /data
+WORKDIR /opt/locus
+COPY package.json package-lock.json ./
+COPY --from=build /opt/locus/node_modules node_modules
+COPY --from=build /opt/locus/build build
+COPY deploy deploy
+COPY runtime runtime
+COPY compute compute
+COPY functions functions
+RUN for tool in batch redisclient locus; do ln -s "/opt/locus/compute/cli/main-$tool.ts" "/usr/local/bin/$tool"; done \
+ && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
+USER 1000:1000
+VOLUME /data
+ENV LOCUS_HTTP_HOST=0.0.0.0
+EXPOSE 8080 6379
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.LOCUS_HTTP_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# It passes signals on to the program below, and reaps what that leaves.
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "deploy/main-all-in-one.ts"]

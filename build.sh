@@ -46,7 +46,8 @@ help_text() {
     Makes the npm package build/locus-VERSION.tgz, with this machine's native parts, and its bill of materials in build/sbom/.
 
 ./build.sh images
-    Builds the container images locus-storage and locus-compute. Needs a container engine and nothing else.
+    Builds the container images locus-storage, locus-compute and locus, which is all in one, and their bills of materials in
+    build/sbom/. Needs a container engine and nothing else.
 
 ./build.sh compose
     Builds the images and brings up the containers storage, compute1 and compute2, with WordNet and the functions of
@@ -267,9 +268,21 @@ need_engine() {
   docker info >/dev/null 2>&1 || fail "The container engine does not answer. Is it running, and may you use it? See: docker info"
 }
 
+# Each image carries its own.
+list_image_materials() {
+  local image
+  mkdir -p build/sbom
+  for image in locus-storage locus-compute locus; do
+    docker run --rm "$image" cat /opt/locus/sbom.cdx.json >"build/sbom/image-$image.cdx.json" || return 1
+  done
+}
+
 build_images() {
   need_engine
-  step "Building the images" images "${COMPOSE[@]}" build || fail "The images could not be built."
+  step "Building the images" images "${COMPOSE[@]}" build &&
+    step "Building the image of all in one" all-in-one docker build --target all-in-one --tag locus . &&
+    step "Listing what is in them" image-sboms list_image_materials ||
+    fail "The images could not be built."
 }
 
 # Until the graph and the functions are loaded, and the second node is ready: the first one was, to load them.

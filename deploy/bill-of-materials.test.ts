@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { onlyShipped, readDebianPackages, withDebianPackages, type BillOfMaterials } from "./bill-of-materials.ts";
+import { ofImage, onlyShipped, readDebianPackages, type BillOfMaterials } from "./bill-of-materials.ts";
 
 const component = (name: string, version: string) => ({
   "bom-ref": `${name}@${version}`,
@@ -46,10 +46,11 @@ describe("onlyShipped", () => {
   });
 });
 
-it("names Debian's packages by their package URLs", () => {
-  const bill = withDebianPackages(BILL, readDebianPackages("libstdc++6 12.2.0-14 amd64\ntzdata 2024a-0+deb12u1 all\n"));
+it("names Node and Debian's packages by their package URLs", () => {
+  const bill = ofImage(BILL, readDebianPackages("libstdc++6 12.2.0-14 amd64\ntzdata 2024a-0+deb12u1 all\n"), "26.0.0");
   expect(bill.metadata.component.type).toBe("container");
-  expect(bill.components.slice(3).map(({ purl }) => purl)).toEqual([
+  expect(bill.components.slice(BILL.components.length).map(({ purl }) => purl)).toEqual([
+    "pkg:generic/node@26.0.0",
     "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64",
     "pkg:deb/debian/tzdata@2024a-0%2Bdeb12u1?arch=all",
   ]);

@@ -42,11 +42,15 @@ export const onlyShipped = (
   return { ...bill, components, dependencies };
 };
 
-/** Of an image: what Debian brings stands beside what npm brings. */
-export const withDebianPackages = (bill: BillOfMaterials, packages: readonly DebianPackage[]): BillOfMaterials => ({
+/** Of an image: what Debian brings, and Node, stand beside what npm brings. */
+export const ofImage = (
+  bill: BillOfMaterials,
+  packages: readonly DebianPackage[],
+  nodeVersion: string,
+): BillOfMaterials => ({
   ...bill,
   metadata: { ...bill.metadata, component: { ...bill.metadata.component, type: "container" } },
-  components: [...bill.components, ...packages.map(componentOf)],
+  components: [...bill.components, nodeOf(nodeVersion), ...packages.map(componentOf)],
 });
 
 /** Lines of `dpkg-query --show --showformat='${Package} ${Version} ${Architecture}\n'`. */
@@ -58,6 +62,11 @@ export const readDebianPackages = (text: string): readonly DebianPackage[] =>
       const [name = "", version = "", architecture = ""] = line.split(" ");
       return { name, version, architecture };
     });
+
+const nodeOf = (version: string): Component => {
+  const purl = `pkg:generic/node@${version}`;
+  return { "bom-ref": purl, type: "platform", name: "node", version, purl };
+};
 
 /** Names and versions as https://github.com/package-url/purl-spec has them for `deb`. */
 const componentOf = ({ name, version, architecture }: DebianPackage): Component => {

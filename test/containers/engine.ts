@@ -12,8 +12,8 @@ import { baseImageName, importStandIn } from "./stand-in-image.ts";
 
 const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables", "iproute2"];
 const PROGRAMS = ["dockerd", "docker-compose", "debootstrap", "iptables-save"];
-/** As docker-compose.yml names them. */
-const CONTAINERS = ["storage", "compute1", "compute2", "locus-setup"];
+/** As docker-compose.yml and the tests name them. */
+const CONTAINERS = ["storage", "compute1", "compute2", "locus-setup", "locus-all-in-one"];
 const PULL_TIMEOUT_MS = 180_000;
 const INSTALL_TIMEOUT_MS = 180_000;
 const START_TIMEOUT_MS = 30_000;
