@@ -17,10 +17,10 @@ int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
 }  // namespace
 
 Failure CheckEnabled() {
-  const Settings& settings = TheModule().settings;
+  Settings& settings = TheModule().settings;
   if (settings.enabled == 0)
     return {Code::SIDE_UNAVAILABLE, "locus is switched off in this Redis: LOCUS.CONFIG SET enabled yes"};
-  const std::string missing = settings.MissingFile();
+  const std::string& missing = settings.MissingFile();
   if (!missing.empty())
     return {Code::SIDE_UNAVAILABLE, "no sandbox host can start: " + missing + " (LOCUS.CONFIG GET *)"};
   return {};

@@ -50,7 +50,8 @@ void ServiceThread::Apply(const Settings& settings) {
     options.command.launcher_path = settings.launcher;
     options.command.node_path = settings.node;
     options.command.program_path = settings.host;
-    options.command.arguments = {"0", "on"};
+    options.command.confine = settings.confinement != "off";
+    options.command.arguments = {"0", settings.confinement};
     options.isolates_max = static_cast<uint32_t>(settings.isolates_max);
     options.spread = static_cast<uint32_t>(settings.spread);
     options.queue_length_max = static_cast<uint32_t>(settings.queue_max);

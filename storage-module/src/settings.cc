@@ -15,6 +15,8 @@ namespace locus {
 
 namespace {
 
+constexpr int64_t kLookUpEveryNs = 1'000'000'000;
+
 struct NumberSetting {
   const char* name;
   int64_t Settings::*value;
@@ -26,7 +28,7 @@ struct NumberSetting {
 constexpr NumberSetting kNumbers[] = {
     {"isolates-max", &Settings::isolates_max, 1, kLanesMax - 1, true},
     {"spread", &Settings::spread, 1, kLanesMax - 1, true},
-    {"queue-max", &Settings::queue_max, 0, 65'536, true},
+    {"queue-max", &Settings::queue_max, 1, 65'536, true},
     {"lock-share-percent", &Settings::lock_share_percent, 1, 90, false},
     {"quantum-us", &Settings::quantum_us, 10, 10'000, false},
     {"spin-us", &Settings::spin_us, 0, 1'000, false},
@@ -35,6 +37,17 @@ constexpr NumberSetting kNumbers[] = {
 struct PathSetting {
   const char* name;
   std::string Settings::*value;
+};
+
+/// At load only, like the paths.
+struct Choice {
+  const char* name;
+  std::string Settings::*value;
+  std::string_view among[3];
+};
+
+constexpr Choice kChoices[] = {
+    {"confinement", &Settings::confinement, {"on", "required", "off"}},
 };
 
 /// At load only: whoever may set them decides what the server executes.
@@ -130,6 +143,17 @@ Failure Settings::Assign(std::string_view name, std::string_view value, bool at_
     this->*setting.value = value;
     return {};
   }
+  for (const Choice& setting : kChoices) {
+    if (!SameName(name, setting.name)) continue;
+    if (!at_load)
+      return Invalid(std::string(setting.name) + " is fixed while Redis runs: set it after loadmodule");
+    const auto chosen = std::find_if(std::begin(setting.among), std::end(setting.among),
+                                     [&](std::string_view choice) { return SameName(value, choice); });
+    if (chosen == std::end(setting.among))
+      return Invalid(std::string(setting.name) + " is " + Shown(value) + ", must be on, required or off");
+    this->*setting.value = *chosen;
+    return {};
+  }
   for (const Switch& setting : kSwitches) {
     if (!SameName(name, setting.name)) continue;
     if (!SameName(value, "yes") && !SameName(value, "no"))
@@ -148,10 +172,20 @@ std::vector<std::pair<std::string, std::string>> Settings::Match(const std::stri
   for (const Switch& setting : kSwitches) offer(setting.name, this->*setting.value != 0 ? "yes" : "no");
   for (const NumberSetting& setting : kNumbers) offer(setting.name, std::to_string(this->*setting.value));
   for (const PathSetting& setting : kPaths) offer(setting.name, this->*setting.value);
+  for (const Choice& setting : kChoices) offer(setting.name, this->*setting.value);
   return matches;
 }
 
-std::string Settings::MissingFile() const {
+const std::string& Settings::MissingFile() {
+  const int64_t now = NowNs();
+  if (missing_looked_up_ns_ == 0 || now - missing_looked_up_ns_ > kLookUpEveryNs) {
+    missing_file_ = FindMissingFile();
+    missing_looked_up_ns_ = now;
+  }
+  return missing_file_;
+}
+
+std::string Settings::FindMissingFile() const {
   for (const std::string* path : {&launcher, &node}) {
     if (access(path->c_str(), X_OK) != 0) return *path + " is missing or may not be executed";
   }

@@ -19,6 +19,9 @@ struct Settings {
   std::string launcher;
   std::string node;
   std::string host;
+  /// What a sandbox host is confined by (docs/security.md): `on`, what the machine allows; `required`: no
+  /// host without the filters for system calls; `off`: for measuring what it costs.
+  std::string confinement = "on";
   /// 1: functions run here. 0: LOCUS.CALL is refused and no sandbox host runs; the registry stays.
   int64_t enabled = 1;
   /// Whether GET may go past MONITOR and the command statistics (get_shortcut.h).
@@ -44,10 +47,16 @@ struct Settings {
   Failure Set(std::string_view name, std::string_view value);
   /// Those whose names match the pattern (as in CONFIG GET), with their values.
   std::vector<std::pair<std::string, std::string>> Match(const std::string& pattern) const;
-  /// What stands in the way of starting a sandbox host; empty if nothing does.
-  std::string MissingFile() const;
+  /// What stands in the way of starting a sandbox host; empty if nothing does. Every call asks: the file
+  /// system is looked at once a second at most.
+  const std::string& MissingFile();
 
  private:
+  std::string FindMissingFile() const;
+
+  std::string missing_file_;
+  int64_t missing_looked_up_ns_ = 0;
+
   Failure Assign(std::string_view name, std::string_view value, bool at_load);
 };
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { startRedisServer } from "../redis-server.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -84,6 +85,29 @@ describe("the doors of a sandbox host", () => {
     const open = Object.entries(report).filter(([, verdict]) => verdict !== "shut");
     expect(open).toEqual([]);
     expect(Object.keys(report).length).toBeGreaterThan(25);
+  });
+
+  it("can be required of the module's hosts, or left open to see what they cost", async () => {
+    for (const [confinement, parts] of [
+      ["required", ["oom", "capabilities", "calls", "threads"]],
+      ["off", ["oom"]],
+    ] as const) {
+      const server = await startRedisServer({ moduleArguments: ["confinement", confinement] });
+      try {
+        const client = server.client();
+        await client.call(
+          "LOCUS.FUNCTION",
+          "LOAD",
+          bundleOf(() => "runs"),
+        );
+        const about = /^host0_about:(.*)$/m.exec(String(await client.call("LOCUS.INFO")))?.[1];
+        const { confinement: holds } = JSON.parse(about ?? "{}") as { confinement: string[] };
+        expect(holds).toEqual(expect.arrayContaining([...parts]));
+        expect(holds.includes("threads")).toBe(confinement === "required");
+      } finally {
+        await server.close();
+      }
+    }
   });
 
   it("can be required: without them there is no host", async () => {

@@ -35,6 +35,7 @@ test("CONFIG GET takes a pattern; SET checks ranges and names what is fixed", as
     ["enabled", "maybe", /^CONFIGINVALID enabled is "maybe", must be yes or no/],
     ["isolates-max", "4", /^CONFIGINVALID isolates-max is fixed/],
     ["launcher", "/bin/sh", /^CONFIGINVALID launcher is fixed/],
+    ["confinement", "off", /^CONFIGINVALID confinement is fixed/],
     ["nonsense", "1", /^CONFIGINVALID there is no setting "nonsense"/],
   ] as const) {
     await expect(redis.call("LOCUS.CONFIG", "SET", name, value)).rejects.toThrow(message);
