@@ -82,12 +82,6 @@ void ServiceThread::Hand(std::shared_ptr<Hosts> hosts) {
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
-bool ServiceThread::Check(std::string bundle, std::function<void(CheckResult&&)> done) {
-  if (!hosts_) return false;
-  hosts_->supervisor.Check(std::move(bundle), std::move(done));
-  return true;
-}
-
 ServiceThread::State ServiceThread::state() {
   State state;
   if (hosts_) {

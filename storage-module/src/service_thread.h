@@ -47,8 +47,10 @@ class ServiceThread {
   /// 0 when the queue is full, or no host may run.
   uint64_t Submit(Call&& call) { return hosts_ ? hosts_->supervisor.Submit(std::move(call)) : 0; }
   bool Cancel(uint64_t id) { return hosts_ && hosts_->supervisor.Cancel(id); }
-  /// Has a host read the bundle; `done` is called on the service thread. False when no host may run.
-  bool Check(std::string bundle, std::function<void(CheckResult&&)> done);
+  /// Has a host read the bundle, while enabled; `done` is called on the service thread.
+  void Check(std::string bundle, std::function<void(CheckResult&&)> done) {
+    hosts_->supervisor.Check(std::move(bundle), std::move(done));
+  }
   State state();
 
  private:
