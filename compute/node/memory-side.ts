@@ -2,7 +2,7 @@
 // a sandbox; it knows no data and enforces nothing but cancels.
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
-import type { Usage } from "#runtime/profile/sample.ts";
+import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 
 interface MemoryContext {
@@ -46,15 +46,3 @@ export class MemorySide implements SideRunner {
     }
   }
 }
-
-const NO_USAGE: Usage = {
-  wallUs: 0,
-  queueUs: 0,
-  cpuUs: 0,
-  waitUs: 0,
-  operations: 0,
-  rounds: 0,
-  bytesOut: 0,
-  bytesIn: 0,
-  lockUs: 0,
-};

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { Sample } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { NodeMetrics } from "./metrics.ts";
 
@@ -27,15 +27,7 @@ const sample = (fields: Partial<Sample>): Sample => ({
   version: "0",
   side: "storage",
   outcome: "ok",
-  wallUs: 0,
-  queueUs: 0,
-  cpuUs: 0,
-  waitUs: 0,
-  operations: 0,
-  rounds: 0,
-  bytesOut: 0,
-  bytesIn: 0,
-  lockUs: 0,
+  ...NO_USAGE,
   ...fields,
 });
 

@@ -27,6 +27,19 @@ export interface Usage {
   readonly lockUs: number;
 }
 
+/** Of what never ran. */
+export const NO_USAGE: Usage = {
+  wallUs: 0,
+  queueUs: 0,
+  cpuUs: 0,
+  waitUs: 0,
+  operations: 0,
+  rounds: 0,
+  bytesOut: 0,
+  bytesIn: 0,
+  lockUs: 0,
+};
+
 export interface Sample extends Usage {
   readonly function: string;
   readonly version: string;

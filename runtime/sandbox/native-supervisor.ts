@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Limits } from "#runtime/function/description.ts";
+import type { SupervisorState } from "./supervisor.ts";
 
 /** Where the build leaves the addon, the launcher and the guests' programs. */
 export const BUILD_DIRECTORY = join(import.meta.dirname, "..", "..", "build");
@@ -44,27 +45,13 @@ export interface NativeHandlers {
 /** An image's native twin, made once per version. */
 export type NativeImage = { readonly __image: never };
 
-interface NativeState {
-  readonly hosts: readonly {
-    readonly pid: number;
-    readonly state: "starting" | "ready" | "gone";
-    readonly isolates: number;
-    readonly inFlight: number;
-    readonly restarts: number;
-    readonly lastEnd: string;
-    /** JSON: what it said when it came up; empty before that. */
-    readonly about: string;
-    readonly residentBytes: number;
-    readonly quarantine: boolean;
-  }[];
-  readonly deaths: number;
-  readonly killedForMemory: number;
-  readonly killedForTime: number;
-  readonly reruns: number;
-  readonly quarantined: number;
-  readonly released: number;
-  readonly queued: number;
-  readonly inFlight: number;
+interface NativeHostState extends Omit<SupervisorState["hosts"][number], "confinement"> {
+  /** JSON: what it said when it came up; empty before that. */
+  readonly about: string;
+}
+
+interface NativeState extends Omit<SupervisorState, "hosts" | "connections"> {
+  readonly hosts: readonly NativeHostState[];
 }
 
 /** What is left for the host to do on a connection with TLS. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Channel } from "#runtime/channel/channel.ts";
 import { isErrorCode, LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
-import type { Usage } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { ConnectionSupply } from "./connection-supply.ts";
 import { answerRounds } from "./memory-rounds.ts";
 import {
@@ -228,8 +228,6 @@ function usageOf(numbers: readonly number[]): Usage {
   ] = numbers;
   return { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
 }
-
-const NO_USAGE = usageOf([]);
 
 const refusal = (code: ErrorCode, message: string): Outcome => ({
   ok: false,
