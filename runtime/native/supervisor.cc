@@ -28,7 +28,7 @@ Supervisor::~Supervisor() {
   for (auto& host : hosts_) host->process.Kill();
 }
 
-uint64_t Supervisor::Submit(Call&& call) {
+uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   std::unique_lock lock(mutex_);
   if (closed_) return 0;
   Pool& pool = PoolOf(call.image);
@@ -61,11 +61,18 @@ uint64_t Supervisor::Submit(Call&& call) {
     pool.queue.push_back(id);
     queued_++;
   }
+  if (wake == Wake::kNow) RingDueBells();
   lock.unlock();
-  // The owner sleeps until the earliest deadline that it knew of. Where it serves the operations as well, it wakes up
-  // beside the isolate rather than after it.
-  if (earliest || !dispatched || (options_.operation_rings && owner_sleeps_.load(std::memory_order_relaxed))) Kick();
+  // The owner sleeps until the earliest deadline that it knew of. Where it serves the operations as well, it
+  // wakes up beside the isolate rather than after it.
+  if (earliest || !dispatched || (options_.operation_rings && owner_sleeps_.load(std::memory_order_relaxed)))
+    Kick();
   return id;
+}
+
+void Supervisor::WakeIsolates() {
+  const std::lock_guard lock(mutex_);
+  RingDueBells();
 }
 
 bool Supervisor::Cancel(uint64_t id) {
@@ -151,6 +158,7 @@ bool Supervisor::Poll() {
     PollDeadlines(now);
     PollOpenings(now);
     DispatchWaiting();
+    RingDueBells();
     memory_watch_.SetBusy(dispatched_.load(std::memory_order_relaxed) > 0);
     deliveries.swap(deliveries_);
   }

@@ -106,6 +106,9 @@ struct Place {
   uint32_t lane = 0;  ///< 0: nowhere, it is queued
 };
 
+/// When an isolate is woken for the call that it got.
+enum class Wake { kNow, kLater };
+
 /// One invocation on its way.
 struct InFlight {
   uint64_t id = 0;
@@ -133,8 +136,11 @@ class Supervisor {
   // From any thread.
 
   /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full or after `Close`: nothing was
-  /// taken.
-  uint64_t Submit(Call&& call);
+  /// taken. With `Wake::kLater` an isolate that sleeps does so until `WakeIsolates`.
+  uint64_t Submit(Call&& call, Wake wake = Wake::kNow);
+  /// Wakes the isolates that got calls with `Wake::kLater`. A wake-up is a system call: one who takes many
+  /// calls at a time wakes each isolate once.
+  void WakeIsolates();
   /// Ends the invocation with `CANCELLED`. False when it is not in flight.
   bool Cancel(uint64_t id);
   /// Loads the bundle in a host and reads its definition. After `Close`: nothing, `done` is dropped.
@@ -231,6 +237,7 @@ class Supervisor {
     int64_t used_ns = 0;
     bool retire = false;
     uint32_t memory_mb = 0;
+    bool bell_due = false;  ///< has an invocation that it was not woken for
   };
   struct Host {
     HostProcess process;
@@ -286,6 +293,7 @@ class Supervisor {
   void Dispatch(Pool& pool, uint32_t lane, InFlight& flight);
   void DispatchQueue(Pool& pool);
   void DispatchWaiting();
+  void RingDueBells();
   bool OpenIsolate(Pool& pool);
   uint32_t FreeLane(Host& host);
   void EvictIdle(uint32_t host);
@@ -348,6 +356,7 @@ class Supervisor {
   std::unordered_map<uint64_t, std::unique_ptr<InFlight>> flights_;
   std::unordered_map<uint64_t, Opening> openings_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+  std::vector<Place> bells_due_;                   ///< isolates to wake: see `Wake`
   std::vector<std::function<void()>> deliveries_;  ///< to call once the lock is released
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;

@@ -298,7 +298,8 @@ napi_value MakeImage(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full.
+/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full. A
+/// sleeping isolate is woken by `wake`.
 napi_value Submit(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   void* image = nullptr;
@@ -315,8 +316,15 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
     self->EmitOutcome(number, std::move(outcome));
   };
-  const uint64_t id = self->supervisor()->Submit(std::move(call));
+  const uint64_t id = self->supervisor()->Submit(std::move(call), Wake::kLater);
   return self->Number(static_cast<double>(id));
+}
+
+/// wake(): the isolates that got calls since the last time.
+napi_value WakeIsolates(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (arguments.self->supervisor() != nullptr) arguments.self->supervisor()->WakeIsolates();
+  return nullptr;
 }
 
 napi_value Cancel(napi_env env, napi_callback_info info) {
@@ -444,15 +452,11 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
                                     nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("image", locus::MakeImage),
-      method("submit", locus::Submit),
-      method("cancel", locus::Cancel),
-      method("check", locus::Check),
-      method("passDescriptor", locus::PassDescriptor),
-      method("reply", locus::Reply),
-      method("state", locus::State),
-      method("start", locus::Start),
-      method("close", locus::Close),
+      method("image", locus::MakeImage),   method("submit", locus::Submit),
+      method("wake", locus::WakeIsolates), method("cancel", locus::Cancel),
+      method("check", locus::Check),       method("passDescriptor", locus::PassDescriptor),
+      method("reply", locus::Reply),       method("state", locus::State),
+      method("start", locus::Start),       method("close", locus::Close),
   };
   napi_value constructor;
   napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),

@@ -73,7 +73,19 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   dispatched_.fetch_add(1, std::memory_order_relaxed);
   memory_watch_.SetBusy(true);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, payload);
-  ring.Ring();
+  if (isolate.bell_due) return;
+  isolate.bell_due = true;
+  bells_due_.push_back(flight.place);
+}
+
+void Supervisor::RingDueBells() {
+  for (const Place place : bells_due_) {
+    Host& host = *hosts_[place.host];
+    if (!host.process.alive()) continue;
+    host.isolates[place.lane].bell_due = false;
+    host.process.lane(place.lane).Ring();
+  }
+  bells_due_.clear();
 }
 
 void Supervisor::DispatchQueue(Pool& pool) {
