@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Confinement } from "#runtime/sandbox/supervisor.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
@@ -26,6 +27,7 @@ export interface Stack {
   /** The settings by which the command line tools find this stack. */
   readonly settings: Readonly<Record<string, string>>;
   readonly nodeLogPath: string;
+  nodePid(): number;
   /** Resolves when it was closed; rejects when its node ends by itself. */
   readonly ended: Promise<void>;
   /** Runs a tool against this stack, in the repository's folder and with its stderr on ours, and resolves with what it printed. Rejects where it fails. */
@@ -37,14 +39,17 @@ export interface Stack {
 export interface StackOptions {
   /** Of the gateway; 0: one that is free. */
   readonly httpPort: number;
+  /** Of both sides' sandbox hosts; `on` unless said otherwise. */
+  readonly confinement?: Confinement;
 }
 
 /** Starts one and waits until both sides can take calls. Rejects with the end of the log of what did not come up. */
-export async function startStack({ httpPort }: StackOptions): Promise<Stack> {
-  const redis = await startRedisServer();
+export async function startStack({ httpPort, confinement = "on" }: StackOptions): Promise<Stack> {
+  const redis = await startRedisServer({ moduleArguments: ["confinement", confinement] });
   const nodeLogPath = join(redis.directory, "node.log");
   const redisSettings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
-  const node = startNode({ ...redisSettings, LOCUS_HTTP_PORT: String(httpPort) }, nodeLogPath);
+  const nodeSettings = { ...redisSettings, LOCUS_HTTP_PORT: String(httpPort), LOCUS_CONFINEMENT: confinement };
+  const node = startNode(nodeSettings, nodeLogPath);
   let closing = false;
   const ended = once(node, "exit").then(([code, signal]) => {
     if (!closing)
@@ -59,7 +64,16 @@ export async function startStack({ httpPort }: StackOptions): Promise<Stack> {
   try {
     const url = await ready(node, nodeLogPath);
     const settings = { ...redisSettings, LOCUS_URL: url };
-    return { redis, url, settings, nodeLogPath, ended, run: (tool, ...argv) => runTool(tool, argv, settings), close };
+    return {
+      redis,
+      url,
+      settings,
+      nodeLogPath,
+      nodePid: () => node.pid ?? 0,
+      ended,
+      run: (tool, ...argv) => runTool(tool, argv, settings),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

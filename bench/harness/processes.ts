@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Started by `pid` itself and still there. */
-export function childrenOf(pid: number): readonly number[] {
+function childrenOf(pid: number): readonly number[] {
   return threadsOf(pid).flatMap((thread) => {
     const pids = readIfThere(`/proc/${pid}/task/${thread}/children`).split(" ");
     return pids.filter((text) => text !== "").map(Number);
@@ -34,6 +34,13 @@ const cpuUsOf = (pids: readonly number[]): number =>
       Number(readIfThere(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]),
     );
     return total + ns.reduce((sum, one) => sum + one, 0) / 1e3;
+  }, 0);
+
+/** Resident memory, as the kernel counts it for each: pages that they share count for all. */
+export const residentBytesOf = (pids: readonly number[]): number =>
+  pids.reduce((total, pid) => {
+    const kib = /^VmRSS:\s*(\d+) kB/m.exec(readIfThere(`/proc/${pid}/status`))?.[1];
+    return total + Number(kib ?? Number.NaN) * 1024;
   }, 0);
 
 function threadsOf(pid: number): readonly string[] {
