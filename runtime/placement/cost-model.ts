@@ -53,7 +53,7 @@ export interface CostConstants {
 }
 
 /** What the caller of one call waits for, µs; their sum is the latency without queues. */
-export interface LatencyTerms {
+interface LatencyTerms {
   /** Getting the call there and its reply back. */
   readonly call: number;
   readonly cpu: number;

@@ -52,8 +52,10 @@ export const COMFORTABLE_UTILISATION = 0.75;
 /** How busy a plan would make each pool, and what its callers would wait for. */
 export interface Outlook {
   readonly utilisation: Readonly<Record<Pool, number>>;
-  /** The busiest pool's above the comfortable one; 0 below saturation. */
+  /** The busiest pool's above the comfortable one, callers included: what a plan makes small first. */
   readonly overload: number;
+  /** Whether a core or Redis' thread is busier than is comfortable: callers always are, where all that there are wait. */
+  readonly crowded: boolean;
   /** Weighted waiting of all callers, µs per second. */
   readonly waitUsPerSecond: number;
 }
@@ -92,8 +94,14 @@ export function outlookOf(loads: readonly Load[], capacity: Capacity, shares: Ar
     Pool,
     number
   >;
-  const busiest = Math.max(...Object.values(utilisation));
-  return { utilisation, overload: Math.max(0, busiest - COMFORTABLE_UTILISATION), waitUsPerSecond };
+  const { callers, ...machines } = utilisation;
+  const busiestMachine = Math.max(...Object.values(machines));
+  return {
+    utilisation,
+    overload: Math.max(0, Math.max(busiestMachine, callers) - COMFORTABLE_UTILISATION),
+    crowded: busiestMachine > COMFORTABLE_UTILISATION,
+    waitUsPerSecond,
+  };
 }
 
 /** In units of each pool, so that all rows are about 1: what the shares add to what there would be with everything at compute. */
