@@ -73,8 +73,8 @@ export const ERRORS = {
     503,
     9,
     "SIDEUNAVAILABLE",
-    "The side asked for cannot run this function now: it is off, not built, or lacks a capability that the function declares.",
-    "Ask for the other side, or see the health of this one.",
+    "The side that was asked for runs nothing now: it is switched off, stopping, or its sandbox host cannot start.",
+    "The message says what to switch on or mend; until then ask for the other side, or for none.",
   ),
   FUNCTION_NOT_FOUND: entry(
     "caller",

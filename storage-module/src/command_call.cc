@@ -19,7 +19,8 @@ int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
 Failure CheckEnabled() {
   Settings& settings = TheModule().settings;
   if (settings.enabled == 0)
-    return {Code::SIDE_UNAVAILABLE, "locus is switched off in this Redis: LOCUS.CONFIG SET enabled yes"};
+    return {Code::SIDE_UNAVAILABLE,
+            "the module's setting enabled is no: LOCUS.CONFIG SET enabled yes switches the storage side on"};
   const std::string& missing = settings.MissingFile();
   if (!missing.empty())
     return {Code::SIDE_UNAVAILABLE, "no sandbox host can start: " + missing + " (LOCUS.CONFIG GET *)"};
