@@ -128,7 +128,7 @@ export const ERRORS = {
     2,
     "FUNCTIONFAILED",
     "The function threw, or its promise was rejected.",
-    "See the stack in the reply; it names the author's file and line.",
+    "See what the message says was thrown; a stack, where there is one, names the author's file and line.",
   ),
   RESULT_INVALID: entry(
     "author",

@@ -86,7 +86,7 @@ bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std:
 }
 
 std::string GuestLoop::MapStack(std::string_view stack) {
-  if (stack.empty() || source_map_.empty()) return std::string(stack);
+  if (stack.empty()) return "";
   Local<Value> mapped;
   if (!Auxiliary("mapStack", {source_map_, stack}).ToLocal(&mapped) || !mapped->IsString())
     return std::string(stack);

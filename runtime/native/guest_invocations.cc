@@ -27,6 +27,20 @@ std::string TextProperty(Local<v8::Context> context, Local<v8::Object> object, c
   return Utf8Of(isolate, text, kErrorTextBytesMax);
 }
 
+/// What of a thrown value that is no error a message shows.
+constexpr size_t kThrownBytesMax = 1024;
+
+/// A thrown value that is no error: text as it is, objects as JSON where they have any.
+std::string ShowThrown(Local<v8::Context> context, Local<Value> value) {
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  const v8::TryCatch ignore(isolate);
+  Local<v8::String> text;
+  if (value->IsFunction()) return "a function";
+  const bool shown = value->IsObject() ? v8::JSON::Stringify(context, value).ToLocal(&text)
+                                       : value->ToDetailString(context).ToLocal(&text);
+  return shown ? Utf8Of(isolate, text, kThrownBytesMax) : "a value that has no text";
+}
+
 }  // namespace
 
 void GuestLoop::Begin(const Frame& frame) {
@@ -111,22 +125,22 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
-    if (value->IsObject()) {
-      const Local<v8::Object> error = value.As<v8::Object>();
-      Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
-      std::string message = TextProperty(context, error, "message");
-      if (message == kAllocationFailed) code = Code::MEMORY_LIMIT;
-      const std::string name = TextProperty(context, error, "name");
-      if (code == Code::FUNCTION_FAILED && !name.empty())
-        message = message.empty() ? name : name + ": " + message;
-      Fail(invocation, code, std::move(message));
-      invocation->stack = MapStack(TextProperty(context, error, "stack"));
-    } else {
-      Local<v8::String> text;
-      std::string thrown = "a value that has no text";
-      if (value->ToDetailString(context).ToLocal(&text)) thrown = Utf8Of(isolate_, text, 1024);
-      Fail(invocation, Code::FUNCTION_FAILED, "threw " + thrown);
+    const std::string stack =
+        value->IsObject() ? TextProperty(context, value.As<v8::Object>(), "stack") : std::string();
+    if (stack.empty() && !value->IsNativeError()) {
+      Fail(invocation, Code::FUNCTION_FAILED,
+           "threw " + ShowThrown(context, value) + ", which is no Error and so has no stack");
+      return;
     }
+    const Local<v8::Object> error = value.As<v8::Object>();
+    Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
+    std::string message = TextProperty(context, error, "message");
+    if (message == kAllocationFailed) code = Code::MEMORY_LIMIT;
+    const std::string name = TextProperty(context, error, "name");
+    if (code == Code::FUNCTION_FAILED && !name.empty())
+      message = message.empty() ? name : name + ": " + message;
+    Fail(invocation, code, std::move(message));
+    invocation->stack = MapStack(stack);
     return;
   }
   if (value->IsUndefined() || value->IsFunction() || value->IsSymbol()) {

@@ -33,6 +33,7 @@ struct PendingRound {
   uint32_t number = 0;
   size_t answered = 0;
   size_t bytes = 0;
+  bool settles_later = false;  ///< an error has come
   std::vector<PendingOperation> operations;
 };
 
@@ -115,6 +116,7 @@ class GuestLoop {
   bool TakeInvocations();
   void Begin(const Frame& frame);
   void OnReplies(const Replies& replies);
+  void SettleLater(v8::Local<v8::Promise::Resolver> resolver, v8::Local<v8::Value> value, bool is_error);
   bool FireTimers(int64_t now);
   bool EndLate(int64_t now);
   int64_t NextWakeNs() const;

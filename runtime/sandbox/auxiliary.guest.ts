@@ -40,15 +40,16 @@ function check(which: string, schemaJson: string, json: string): string | undefi
   return known(value);
 }
 
-/** The stack with the author's positions. Lines of locus' own programs are left out. */
+/** The stack with the author's positions, where the bundle had a map (empty: it had none). Lines of locus' own programs are left out. */
 function mapStack(sourceMapJson: string, stack: string): string {
-  map ??= new TraceMap(sourceMapJson);
+  if (sourceMapJson !== "") map ??= new TraceMap(sourceMapJson);
   const traced = map;
   return stack
     .split("\n")
     .filter((frame) => !frame.includes("<locus>") && !frame.includes("<isolated-vm"))
     .map((frame) =>
       frame.replace(/<function>:(\d+):(\d+)/, (position, line: string, column: string) => {
+        if (traced === undefined) return position;
         const found = originalPositionFor(traced, { line: Number(line), column: Number(column) - 1 });
         return found.source === null ? position : `${found.source}:${found.line}:${found.column + 1}`;
       }),
