@@ -109,8 +109,8 @@ export const ERRORS = {
     422,
     3,
     "FUNCTIONINVALID",
-    "The bundle was refused: it does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
-    "Mend the bundle; the message says what happened while it was loaded.",
+    "The function was refused: its source cannot be bundled, or the bundle does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
+    "Correct what the message names, in the file and line that it gives, and deploy again.",
   ),
   BUNDLE_TOO_LARGE: entry(
     "author",

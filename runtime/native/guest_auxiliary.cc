@@ -93,4 +93,10 @@ std::string GuestLoop::MapStack(std::string_view stack) {
   return Utf8Of(isolate_, mapped.As<v8::String>(), kErrorTextBytesMax);
 }
 
+std::string GuestLoop::Locate(std::string_view stack) {
+  Local<Value> place;
+  if (!Auxiliary("locate", {source_map_, stack}).ToLocal(&place) || !place->IsString()) return "";
+  return Utf8Of(isolate_, place.As<v8::String>(), kErrorTextBytesMax);
+}
+
 }  // namespace locus

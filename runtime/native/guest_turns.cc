@@ -61,17 +61,19 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
   turn_.store(++turns_ * 4, std::memory_order_release);
 }
 
+// Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
+bool GuestLoop::CloseTurn() {
+  uint64_t running = turns_ * 4;
+  if (turn_.compare_exchange_strong(running, 0)) return false;
+  while ((turn_.load() & 3) != kTerminated) Relax();
+  turn_.store(0);
+  isolate_->CancelTerminateExecution();
+  return true;
+}
+
 void GuestLoop::EndTurn() {
   isolate_->PerformMicrotaskCheckpoint();
-  uint64_t running = turns_ * 4;
-  bool terminated = false;
-  if (!turn_.compare_exchange_strong(running, 0)) {
-    // The watchdog is at it: what it set out to terminate is this turn and no other.
-    while ((turn_.load() & 3) != kTerminated) Relax();
-    turn_.store(0);
-    isolate_->CancelTerminateExecution();
-    terminated = true;
-  }
+  const bool terminated = CloseTurn();
   // isolated-vm ends an isolate in its own way when a collection leaves it above its limit.
   if (memory_exceeded_ || (!terminated && isolate_->IsExecutionTerminating())) lost_ = "its memory ran out";
   const int64_t now = NowNs();
@@ -126,6 +128,7 @@ int64_t GuestLoop::TurnCpuNs(int64_t now) {
 bool GuestLoop::IsTurnOver(int64_t now_ns) const {
   if (turn_deadline_ns_.load(std::memory_order_relaxed) <= now_ns) return true;
   const LaneWords* words = rings_.words;
+  if (words == nullptr) return false;  // a bundle is loaded
   if (words->cancelled.load(std::memory_order_relaxed) ==
       words->turn_invocation.load(std::memory_order_relaxed))
     return true;

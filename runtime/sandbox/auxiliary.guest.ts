@@ -57,4 +57,16 @@ function mapStack(sourceMapJson: string, stack: string): string {
     .join("\n");
 }
 
-export default { check, mapStack };
+/** The first place that a stack names, by the author's files; where it names none, the file that the bundle was made of. */
+function locate(sourceMapJson: string, stack: string): string {
+  for (const frame of mapStack(sourceMapJson, stack).split("\n")) {
+    const place = /^ {4}at (?:.*\()?([^()]+:\d+:\d+)\)?$/.exec(frame)?.[1];
+    // With a map, a position that stays one of the bundle's is locus' own or a package's.
+    if (place !== undefined && !(map !== undefined && place.includes("<function>")))
+      return place.replace(/^async /, "");
+  }
+  // esbuild puts a file behind all that it imports.
+  return map?.sources.at(-1) ?? "";
+}
+
+export default { check, locate, mapStack };
