@@ -73,8 +73,8 @@ export const ERRORS = {
     503,
     9,
     "SIDEUNAVAILABLE",
-    "The side asked for cannot run this function now: it is off, not built, or lacks a capability that the function declares.",
-    "Ask for the other side, or see the health of this one.",
+    "The side that was asked for runs nothing now: it is switched off, stopping, or its sandbox host cannot start.",
+    "The message says what to switch on or mend; until then ask for the other side, or for none.",
   ),
   FUNCTION_NOT_FOUND: entry(
     "caller",
@@ -109,8 +109,8 @@ export const ERRORS = {
     422,
     3,
     "FUNCTIONINVALID",
-    "The bundle was refused: it does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
-    "Mend the bundle; the message says what happened while it was loaded.",
+    "The function was refused: its source cannot be bundled, or the bundle does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
+    "Correct what the message names, in the file and line that it gives, and deploy again.",
   ),
   BUNDLE_TOO_LARGE: entry(
     "author",
@@ -128,7 +128,7 @@ export const ERRORS = {
     2,
     "FUNCTIONFAILED",
     "The function threw, or its promise was rejected.",
-    "See the stack in the reply; it names the author's file and line.",
+    "See what the message says was thrown; a stack, where there is one, names the author's file and line.",
   ),
   RESULT_INVALID: entry(
     "author",

@@ -40,6 +40,28 @@ describe("an embedded stack", () => {
     expect(storage?.roundsPerCall).toBeLessThan(client?.roundsPerCall ?? 0);
   });
 
+  it("runs at compute what merely prefers storage while that is switched off, and refuses what asks for it", async () => {
+    const redis = stack.redis.client();
+    const bundle = `export default { kind: "locus.function", name: "near", side: "storage", run: () => "ran" };`;
+    await redis.call("LOCUS.FUNCTION", "LOAD", bundle);
+    const call = (query = "") => fetch(`${stack.url}/v1/functions/near/invocations${query}`, { method: "POST" });
+    expect((await call()).headers.get("x-locus-side")).toBe("storage");
+
+    await redis.call("LOCUS.CONFIG", "SET", "enabled", "no");
+    const unasked = await call();
+    expect([unasked.status, unasked.headers.get("x-locus-side")]).toEqual([200, "compute"]);
+    expect(await (await call("?side=storage")).json()).toMatchObject({
+      code: "SIDE_UNAVAILABLE",
+      detail: expect.stringContaining("LOCUS.CONFIG SET enabled yes"),
+    });
+    const health = await fetch(`${stack.url}/readyz`);
+    expect(await health.json()).toMatchObject({ ready: true, storage: { ready: false, code: "SIDE_UNAVAILABLE" } });
+
+    await redis.call("LOCUS.CONFIG", "SET", "enabled", "yes");
+    expect((await call("?side=storage")).status).toBe(200);
+    await redis.call("LOCUS.FUNCTION", "DELETE", "near");
+  });
+
   it("tells what a tool said when it fails", async () => {
     await expect(stack.run("batch", "no-such-function", "1", "1")).rejects.toThrow(/ended with exit code 1/);
   });

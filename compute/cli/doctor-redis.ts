@@ -123,7 +123,10 @@ export const examineInfo = (text: string): readonly Finding[] => {
   const list: Finding[] = [];
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
   const obstacle = field("locus_hosts_obstacle");
-  if (obstacle !== "") {
+  if (field("locus_enabled") === "no") {
+    const mend = "LOCUS.CONFIG SET enabled yes, where functions are to run beside the data";
+    list.push(redis.warning("hosts of the module", "switched off: the module's setting enabled is no", mend));
+  } else if (obstacle !== "") {
     list.push(redis.missing("hosts of the module", obstacle, "mend what it says, then restart Redis"));
   }
   const unwritten = ["rdb_last_bgsave_status", "aof_last_write_status"].filter((name) => field(name) === "err");

@@ -62,11 +62,10 @@ const rowOf = ({ name, version, side, limits }: FunctionDescription): readonly s
   `${limits.memoryMb} MiB`,
 ];
 
-const descriptionText = ({ name, version, side, limits, capabilities, input, output }: FunctionDescription): string => {
+const descriptionText = ({ name, version, side, limits, input, output }: FunctionDescription): string => {
   const rows = [
     ["version", version],
     ["side", side ?? "any"],
-    ["capabilities", capabilities.length === 0 ? "none" : capabilities.join(", ")],
     ["deadline", `${limits.deadlineMs} ms`],
     ["cpu", `${limits.cpuMs} ms`],
     ["memory", `${limits.memoryMb} MiB`],

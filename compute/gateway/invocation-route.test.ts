@@ -30,7 +30,6 @@ describe("POST /v1/functions/{name}/invocations", () => {
       { bodyBytesMax: 1_024 },
     );
     await gateway.registry.load(bundleOf({ name: "here", side: "storage" }));
-    await gateway.registry.load(bundleOf({ name: "fetcher", capabilities: ["fetch"] }));
   });
   afterAll(() => gateway.close());
 
@@ -108,7 +107,6 @@ describe("POST /v1/functions/{name}/invocations", () => {
     ["a body that is no UTF-8", "echo/invocations", new Uint8Array([0x22, 0xff, 0x22]), 400, "REQUEST_INVALID"],
     ["a side that is none", "echo/invocations?side=moon", undefined, 400, "SIDE_UNKNOWN"],
     ["a side asked for twice", "echo/invocations?side=compute&side=storage", undefined, 400, "REQUEST_INVALID"],
-    ["a side without a declared capability", "fetcher/invocations?side=storage", undefined, 503, "SIDE_UNAVAILABLE"],
     ["a query parameter that is not known", "echo/invocations?sid=storage", undefined, 400, "REQUEST_INVALID"],
     ["a flag that is neither", "echo/invocations?logs=maybe", undefined, 400, "REQUEST_INVALID"],
   ])("refuses %s", async (_title, path, body, status, code) => {

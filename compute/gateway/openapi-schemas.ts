@@ -39,7 +39,6 @@ export const schemas = {
     version: { ...text, pattern: "^[0-9a-f]{16}$", description: "First 16 hex digits of the SHA-256 of the bundle." },
     side: { type: ["string", "null"], enum: ["compute", "storage", null] },
     limits: ref("Limits"),
-    capabilities: texts,
     input: { description: "JSON Schema of the arguments, or null." },
     output: { description: "JSON Schema of the result, or null." },
   }),

@@ -89,6 +89,18 @@ describe("what operators ask", () => {
     });
   });
 
+  it("stays ready while nothing runs beside Redis, and says so of that side", async () => {
+    const other = await startGateway({});
+    other.registry.obstacle = "switched off";
+    const response = await fetch(`${other.url}/readyz`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      ready: true,
+      storage: { ready: false, code: "SIDE_UNAVAILABLE", detail: "switched off" },
+    });
+    await other.close();
+  });
+
   it("is not ready while Redis is away, or once it was told to stop", async () => {
     const other = await startGateway({});
     other.registry.probe = () => Promise.reject(new LocusError("REDIS_UNAVAILABLE", "gone"));

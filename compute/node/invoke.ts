@@ -60,10 +60,19 @@ export class NodeInvoker implements Invoker {
     try {
       this.#guard(call, signal);
       const description = this.#functions.current(call.function, call.version) ?? (await this.#find(call, signal));
-      side = sideOf(call, description);
+      const choice = chooseSide({ requested: call.side, preferred: description.side });
+      side = choice.side;
       const deadlineMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
-      const sideReply = await this.#sides[side].run({ id, call, description, deadlineMs }, signal);
-      return this.#account(call, id, side, sideReply, startedMs);
+      const admitted = { id, call, description, deadlineMs };
+      try {
+        return this.#account(call, id, side, await this.#sides[side].run(admitted, signal), startedMs);
+      } catch (error) {
+        if (choice.otherwise === null || !isUnavailable(error)) throw error;
+        side = choice.otherwise;
+        const leftMs = Math.max(1, deadlineMs - (performance.now() - startedMs));
+        const sideReply = await this.#sides[side].run({ ...admitted, deadlineMs: leftMs }, signal);
+        return this.#account(call, id, side, sideReply, startedMs);
+      }
     } catch (error) {
       return this.#refuse(error, id, side, startedMs);
     } finally {
@@ -132,17 +141,8 @@ const NO_LINES: readonly string[] = [];
 
 const elapsedSince = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1_000);
 
-const sideOf = (call: Call, description: FunctionDescription): Side => {
-  const choice = chooseSide({
-    requested: call.side,
-    preferred: description.side,
-    capabilities: description.capabilities,
-  });
-  if (choice.side === null) {
-    throw new LocusError("SIDE_UNAVAILABLE", `cannot run "${call.function}": ${choice.reason}`);
-  }
-  return choice.side;
-};
+/** A side that refused the call before it ran: another may have it. */
+const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
 
 /** A UTF-16 unit is at most three bytes of UTF-8: only texts near the bound are counted exactly. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;

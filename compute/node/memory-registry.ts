@@ -6,6 +6,8 @@ import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
 
 export class MemoryRegistry implements Registry {
   readonly #stored = new Map<string, { readonly description: FunctionDescription; readonly bundle: Uint8Array }>();
+  /** Why nothing runs beside it, as a test wants it. */
+  obstacle = "";
   readonly #listeners: (() => void)[] = [];
   readonly #describe: (bundle: Uint8Array) => FunctionDescription;
 
@@ -40,7 +42,7 @@ export class MemoryRegistry implements Registry {
   }
 
   async probe(): Promise<RegistryState> {
-    return { moduleVersion: "memory" };
+    return { moduleVersion: "memory", obstacle: this.obstacle };
   }
 
   onChange(listener: () => void): void {

@@ -88,7 +88,7 @@ export class RedisRegistry implements Registry {
       );
     }
     this.#understood = true;
-    return { moduleVersion: info.get("module_version") ?? "unknown" };
+    return { moduleVersion: info.get("module_version") ?? "unknown", obstacle: info.get("hosts_obstacle") ?? "" };
   }
 
   onChange(listener: () => void): void {

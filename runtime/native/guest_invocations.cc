@@ -4,30 +4,13 @@
 #include <utility>
 
 #include "guest_loop.h"
+#include "guest_thrown.h"
 #include "guest_values.h"
 
 namespace locus {
 
-namespace {
-
 using v8::Local;
 using v8::Value;
-
-/// How V8 words the RangeError for an array buffer that the isolate's limit leaves no room for.
-constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
-
-/// A property of whatever the guest threw, as text; empty where there is none or where reading it throws.
-std::string TextProperty(Local<v8::Context> context, Local<v8::Object> object, const char* name) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  const v8::TryCatch ignore(isolate);
-  Local<Value> value;
-  Local<v8::String> text;
-  if (!object->Get(context, Text(isolate, name)).ToLocal(&value) || value->IsNullOrUndefined()) return "";
-  if (!value->ToString(context).ToLocal(&text)) return "";
-  return Utf8Of(isolate, text, kErrorTextBytesMax);
-}
-
-}  // namespace
 
 void GuestLoop::Begin(const Frame& frame) {
   Host& host = Host::Get();
@@ -111,22 +94,9 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
-    if (value->IsObject()) {
-      const Local<v8::Object> error = value.As<v8::Object>();
-      Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
-      std::string message = TextProperty(context, error, "message");
-      if (message == kAllocationFailed) code = Code::MEMORY_LIMIT;
-      const std::string name = TextProperty(context, error, "name");
-      if (code == Code::FUNCTION_FAILED && !name.empty())
-        message = message.empty() ? name : name + ": " + message;
-      Fail(invocation, code, std::move(message));
-      invocation->stack = MapStack(TextProperty(context, error, "stack"));
-    } else {
-      Local<v8::String> text;
-      std::string thrown = "a value that has no text";
-      if (value->ToDetailString(context).ToLocal(&text)) thrown = Utf8Of(isolate_, text, 1024);
-      Fail(invocation, Code::FUNCTION_FAILED, "threw " + thrown);
-    }
+    Thrown thrown = ReadThrown(context, value);
+    Fail(invocation, thrown.code, std::move(thrown.message));
+    invocation->stack = MapStack(thrown.stack);
     return;
   }
   if (value->IsUndefined() || value->IsFunction() || value->IsSymbol()) {
@@ -137,7 +107,7 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
       if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
       std::string why = "the result is not JSON";
       if (caught.HasCaught() && !caught.HasTerminated() && caught.Exception()->IsObject())
-        why += ": " + TextProperty(context, caught.Exception().As<v8::Object>(), "message");
+        why += ": " + ReadThrown(context, caught.Exception()).message;
       Fail(invocation, Code::RESULT_INVALID, std::move(why));
       return;
     }

@@ -33,6 +33,7 @@ struct PendingRound {
   uint32_t number = 0;
   size_t answered = 0;
   size_t bytes = 0;
+  bool settles_later = false;  ///< an error has come
   std::vector<PendingOperation> operations;
 };
 
@@ -104,17 +105,27 @@ class GuestLoop {
   void Log(GuestInvocation* invocation, std::string_view line);
   /// The function returned (`fulfilled`) or threw `value`.
   void Settle(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
+  /// A bundle that was loaded: its definition as JSON and the file that it was made of, where its map names
+  /// one. Or `failure`: why not, beginning with the author's file and line where that is known.
+  struct Loaded {
+    std::string failure;
+    std::string definition;
+    std::string file;
+  };
+  /// `source_map` is JSON, empty where the bundle has none. It has until a deadline after `began_ns`.
+  Loaded Load(v8::Local<v8::String> source, std::string source_map, int64_t began_ns);
   /// Prepares what isolates to come need besides their bundles.
   void Warm();
-  void set_source_map(std::string json) { source_map_ = std::move(json); }
   v8::Global<v8::Function>& run_function() { return run_; }
   v8::Global<v8::Function>& begin_function() { return begin_; }
+  v8::Global<v8::Function>& describe_function() { return describe_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
   bool TakeInvocations();
   void Begin(const Frame& frame);
   void OnReplies(const Replies& replies);
+  void SettleLater(v8::Local<v8::Promise::Resolver> resolver, v8::Local<v8::Value> value, bool is_error);
   bool FireTimers(int64_t now);
   bool EndLate(int64_t now);
   int64_t NextWakeNs() const;
@@ -123,6 +134,7 @@ class GuestLoop {
   void BeginTurn(GuestInvocation* invocation);
   /// Drains the microtasks, accounts for the time, and sends what was collected.
   void EndTurn();
+  bool CloseTurn();
   void PauseTurn();
   void FinishSettled(uint64_t own);
   int64_t TurnCpuNs(int64_t now);
@@ -143,6 +155,11 @@ class GuestLoop {
   void RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round);
   static size_t OnNearHeapLimit(void* data, size_t current_limit, size_t initial_limit);
   std::string MapStack(std::string_view stack);
+  /// The first place in the author's files that a stack names; the bundle's own file where it names none.
+  std::string Locate(std::string_view stack);
+  Loaded Evaluate(v8::Local<v8::String> source);
+  Loaded Fails(std::string message, std::string_view stack);
+  Loaded FailsWith(v8::Local<v8::Value> exception);
   bool OpenAuxiliary();
   /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
@@ -156,6 +173,7 @@ class GuestLoop {
   v8::Global<v8::Script> auxiliary_script_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
+  v8::Global<v8::Function> describe_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;

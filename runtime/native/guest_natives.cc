@@ -177,13 +177,6 @@ void SetBegin(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->begin_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
-/// setSourceMap(json)
-void SetSourceMap(const FunctionCallbackInfo<Value>& info) {
-  std::string json;
-  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[0], kBundleBytesMax, &json);
-  LoopOf(info)->set_source_map(std::move(json));
-}
-
 /// warm(): see GuestLoop::Warm.
 void Warm(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->Warm();
@@ -198,6 +191,27 @@ std::string TextOf(const FunctionCallbackInfo<Value>& info, int at) {
   std::string text;
   AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[at], kBundleBytesMax, &text);
   return text;
+}
+
+/// setDescribe(describe): what makes JSON of a definition.
+void SetDescribe(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->describe_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
+/// load(source, sourceMap, beganMs): [failure, definition, file], see GuestLoop::Loaded.
+void Load(const FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  const GuestLoop::Loaded loaded =
+      LoopOf(info)->Load(info[0].As<v8::String>(), TextOf(info, 1),
+                         static_cast<int64_t>(info[2].As<v8::Number>()->Value() * 1e6));
+  Local<Value> parts[3];
+  const std::string* texts[] = {&loaded.failure, &loaded.definition, &loaded.file};
+  for (int i = 0; i < 3; i++) {
+    Local<v8::String> text;
+    if (!MakeString(isolate, *texts[i]).ToLocal(&text)) return;
+    parts[i] = text;
+  }
+  info.GetReturnValue().Set(v8::Array::New(isolate, parts, 3));
 }
 
 /// serve(lane, inputSchema, outputSchema): runs the loop, frees it, returns why it ended. The last call of an
@@ -264,7 +278,8 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("clone", Clone);
   set("compileUrl", CompileUrl);
   set("setBegin", SetBegin, self);
-  set("setSourceMap", SetSourceMap, self);
+  set("setDescribe", SetDescribe, self);
+  set("load", Load, self);
   set("warm", Warm, self);
   set("setRun", SetRun, self);
   set("serve", Serve, self);

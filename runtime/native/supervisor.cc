@@ -123,7 +123,7 @@ void Supervisor::Check(std::string bundle, std::function<void(CheckResult&&)> do
     Opening opening;
     opening.bundle = std::move(bundle);
     opening.done = std::move(done);
-    opening.deadline_ns = NowNs() + kOpenDeadlineNs;
+    opening.deadline_ns = NowNs() + kCheckPatienceNs;
     const uint64_t id = ++next_id_;
     openings_.emplace(id, std::move(opening));
     SendPendingChecks();
@@ -257,8 +257,11 @@ void Supervisor::PollOpenings(int64_t now) {
       continue;
     }
     CheckResult result;
-    result.code = Code::SIDE_UNAVAILABLE;
-    result.message = "no sandbox host came up to check the bundle";
+    const bool up = hosts_[0]->ready;
+    result.code = up ? Code::OVERLOADED : Code::SIDE_UNAVAILABLE;
+    result.message = up ? "the bundle waited " + std::to_string(kCheckPatienceNs / (1000 * kMs)) + " s for " +
+                              std::to_string(kChecksMax) + " others that are being checked"
+                        : "no sandbox host came up to check the bundle";
     AnswerCheck(opening, std::move(result));
     openings_.erase(id);
   }

@@ -131,7 +131,6 @@ bool Supervisor::OpenIsolate(Pool& pool) {
   Opening opening;
   opening.host = pool.host;
   opening.lane = lane;
-  opening.deadline_ns = NowNs() + kOpenDeadlineNs;
   const uint64_t id = ++next_id_;
   SendOpen(id, openings_.emplace(id, std::move(opening)).first->second);
   return true;
@@ -156,6 +155,7 @@ void Supervisor::SendOpen(uint64_t id, Opening& opening) {
   control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id, payload);
   control.Ring();
   opening.sent = true;
+  opening.deadline_ns = NowNs() + kOpenDeadlineNs;
 }
 
 void Supervisor::SendPendingChecks() {

@@ -50,7 +50,6 @@ constexpr ServerEvent kRoleChanged = {0, 1};
 constexpr uint64_t kRoleNowPrimary = 0;
 constexpr ServerEvent kEventLoop = {15, 1};
 constexpr uint64_t kEventLoopBeforeSleep = 0;
-constexpr uint64_t kEventLoopAfterSleep = 1;
 using EventHandler = void (*)(RedisModuleCtx*, ServerEvent, uint64_t subevent, void* data);
 
 constexpr int kEventLoopReadable = 1;

@@ -137,7 +137,9 @@ void ServiceThread::Run() {
       continue;
     }
     while (Wanted() == hosts) RunHosts(*hosts);
-    hosts->supervisor.Close(Code::SIDE_UNAVAILABLE, "locus was switched off in this Redis");
+    hosts->supervisor.Close(
+        Code::SIDE_UNAVAILABLE,
+        "the storage side was switched off meanwhile: LOCUS.CONFIG SET enabled yes switches it on");
   }
 }
 

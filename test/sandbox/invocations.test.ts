@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
   let side: TestSide;
@@ -119,14 +119,23 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       await thrown(() => {
         throw "text";
       }),
-    ).toMatchObject({ code: "FUNCTION_FAILED", message: "threw text" });
+    ).toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "threw text, which is no Error and so has no stack",
+      stack: "",
+    });
+    expect(
+      await thrown(() => {
+        throw { reason: "full", left: [1] };
+      }),
+    ).toMatchObject({ message: expect.stringContaining('threw {"reason":"full","left":[1]}, which is no Error') });
     expect(
       (
         await thrown(() => {
           throw null;
         })
-      ).code,
-    ).toBe("FUNCTION_FAILED");
+      ).message,
+    ).toContain("threw null");
     expect(
       (
         await thrown(() => {
@@ -145,6 +154,49 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         })
       ).message,
     ).toBe("Error: later");
+  });
+
+  it("has the stack of the await that met an error of Redis", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        const push = async (): Promise<number> => await redis.lpush("text", "x");
+        await redis.set("text", "x");
+        if (args === "all") await Promise.all([redis.get("text"), push(), redis.get("text")]);
+        if (args === "caught")
+          return push().catch(({ name, stack }: Error) => ({ name, isPlaced: stack!.includes("at async push") }));
+        await push();
+        return undefined;
+      }),
+    );
+    const message = "ReplyError: WRONGTYPE Operation against a key holding the wrong kind of value";
+    const alone = errorOf(await outcome());
+    expect(alone).toMatchObject({ code: "FUNCTION_FAILED", message });
+    expect(alone.stack).toMatch(
+      /^ReplyError: WRONGTYPE .*\n +at async push \(.*:\d+:\d+\)\n +at async .*run .*:\d+:\d+/,
+    );
+    expect(errorOf(await outcome({ args: "all" })).stack).toMatch(/at async push .*\n.*Promise\.all.*\n.*run/);
+    expect(resultOf(await outcome({ args: "caught" }))).toEqual({ name: "ReplyError", isPlaced: true });
+  });
+
+  it("settles a round's operations in their order, errors among them", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("text", "x");
+        const order: number[] = [];
+        const note = (operation: Promise<unknown>, at: number) =>
+          operation.then(
+            () => order.push(at),
+            () => order.push(-at),
+          );
+        await Promise.all(
+          [redis.get("a"), redis.lpush("text", "x"), redis.get("a"), redis.lpush("text", "x"), redis.get("a")].map(
+            (operation, at) => note(operation, at),
+          ),
+        );
+        return order;
+      }),
+    );
+    expect(await result()).toEqual([0, -1, 2, -3, 4]);
   });
 
   it("says what of its result is no JSON", async () => {

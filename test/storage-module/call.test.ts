@@ -4,7 +4,7 @@
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import type { RedisServer } from "#test/redis-server.ts";
+import { startRedisServer, type RedisServer } from "#test/redis-server.ts";
 import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
@@ -55,6 +55,32 @@ describe("LOCUS.CALL", () => {
     await expect(call("nobody", "0")).rejects.toThrow(/^NOFUNCTION there is no function "nobody"/);
     await expect(call("no\r\nbody", "0")).rejects.toThrow(/^NOFUNCTION there is no function "no {2}body"/);
     await expect(call("script", "0", "{")).rejects.toThrow(/^ERR args are no JSON/);
+  });
+
+  test("what a function threw comes with its place, on one line; the stack comes with RUN", async () => {
+    const own = await startRedisServer();
+    const client = own.client();
+    const thrower = (what: string) =>
+      client.call(
+        "LOCUS.FUNCTION",
+        "LOAD",
+        "REPLACE",
+        `const deep = () => { throw ${what}; };\nexport default { kind: "locus.function", name: "thrower", run: () => deep() };`,
+      );
+    await thrower('new TypeError("two\\nlines")');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(
+      /^FUNCTIONFAILED TypeError: two lines at deep \(<function>:1:\d+\)$/,
+    );
+    const reply = (await client.call("LOCUS.NODE", "RUN", "thrower", "*", "0", "{}", "null")) as string[];
+    expect(JSON.parse(reply[4]!)).toMatchObject({ stack: expect.stringMatching(/at deep .*\n.*at run/) });
+
+    await thrower('new Error("x".repeat(2000))');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(/xxx at deep \(<function>:1:\d+\)$/);
+    await thrower('"text"');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(
+      /^FUNCTIONFAILED threw text, which is no Error/,
+    );
+    await own.close();
   });
 
   test("it is refused in transactions and scripts, with the way out", async () => {
