@@ -1,13 +1,12 @@
 // A redis-server of a test's own, with the locus module unless told otherwise: a folder in the system's temporary one, a
 // Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept.
 
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommonRedisOptions, Redis } from "ioredis";
+import { freePort } from "./free-port.ts";
 import { OwnedProcess } from "./owned-process.ts";
 
 const MODULE_PATH = join(import.meta.dirname, "..", "build", "locus.so");
@@ -147,15 +146,4 @@ async function answers(path: string): Promise<boolean> {
   } finally {
     client.disconnect();
   }
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("the probe has no port");
-  return address.port;
 }
