@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { runCommand, succeeds } from "./command.ts";
+import { runCommand, succeeds } from "../command.ts";
 import { freePort } from "../free-port.ts";
 import { type Engine, openEngine } from "./engine.ts";
 

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCommand, succeeds } from "./command.ts";
+import { runCommand, succeeds } from "../command.ts";
 import { OwnedProcess } from "../owned-process.ts";
 import { baseImageName, importStandIn } from "./stand-in-image.ts";
 
