@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OwnedProcess } from "#test/owned-process.ts";
-import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 /** Until a node listens and its sandbox host is up. Generous: a loaded CI machine takes seconds. */
@@ -37,6 +37,9 @@ export interface Stack {
 export interface StackOptions {
   /** Of the gateway; 0: one that is free. */
   readonly httpPort: number;
+  readonly redis?: Omit<RedisServerOptions, "signal">;
+  /** Of the node and the tools, in place of those by which they find Redis. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Gives up starting it, and ends tools that run against it; what has started is closed by whoever has it. */
   readonly signal?: AbortSignal;
 }
@@ -48,10 +51,11 @@ const NEVER = new AbortController().signal;
  * Starts one and waits until both sides can take calls. Rejects, with nothing left behind, with the end of the log of what
  * did not come up, or the reason of the signal.
  */
-export async function startStack({ httpPort, signal = NEVER }: StackOptions): Promise<Stack> {
-  const redis = await startRedisServer({ signal });
+export async function startStack({ httpPort, signal = NEVER, ...options }: StackOptions): Promise<Stack> {
+  const redis = await startRedisServer({ ...options.redis, signal });
   const nodeLogPath = join(redis.directory, "node.log");
-  const redisSettings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
+  const here = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
+  const redisSettings = { ...here, ...options.settings };
   const node = new OwnedProcess({
     argv: [process.execPath, programOf("locus"), "node"],
     environment: environment({ ...redisSettings, LOCUS_HTTP_PORT: String(httpPort) }),
