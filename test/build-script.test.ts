@@ -28,4 +28,11 @@ describe("build.sh", () => {
     expect(status).toBe(2);
     expect(stderr).toContain("./build.sh");
   });
+
+  it("says what was wrong in its last line, and of an unknown verb nothing but the verbs that there are", () => {
+    const lines = run("nope").stderr.trimEnd().split("\n");
+    expect(lines).toHaveLength(1);
+    for (const verb of VERBS) expect(lines[0]).toContain(verb);
+    expect(run("demo", "now").stderr.trimEnd().split("\n").at(-1)).toBe("demo takes no arguments.");
+  });
 });

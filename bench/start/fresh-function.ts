@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { interruption } from "#compute/cli/interruption.ts";
 import { NodeClient, type BatchReply } from "#compute/cli/node-client.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { Side } from "#runtime/profile/sample.ts";
@@ -25,7 +26,7 @@ export class FreshFunction {
   static async bundle(nodeUrl: string): Promise<FreshFunction> {
     const bundle = Buffer.from(await bundleFunction(SOURCE)).toString();
     if (!bundle.includes(NAME_IN_BUNDLE)) throw new Error(`the bundle of ${SOURCE} has no ${NAME_IN_BUNDLE}`);
-    return new FreshFunction(new NodeClient(nodeUrl), bundle);
+    return new FreshFunction(new NodeClient({ url: nodeUrl, from: "the stack" }, interruption()), bundle);
   }
 
   constructor(node: NodeClient, bundle: string) {

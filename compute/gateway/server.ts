@@ -72,7 +72,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
   await app.register(async (scope) => addInvocationRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addBatchRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addFunctionRoutes(scope, parts.catalogue));
-  await app.register(async (scope) => addLogRoute(scope, parts.logs));
+  await app.register(async (scope) => addLogRoute(scope, parts.logs, parts.catalogue));
   await app.register(async (scope) => addOperationRoutes(scope, parts));
   methods.refuseOthers(app);
   return app;
