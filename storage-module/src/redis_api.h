@@ -174,6 +174,7 @@ struct CommandInfo {
   F(int, FreeModuleUser, (RedisModuleUser*))                                                                       \
   F(void, SetContextUser, (RedisModuleCtx*, const RedisModuleUser*))                                               \
   F(int, ACLCheckCommandPermissions, (RedisModuleUser*, RedisModuleString** argv, int argc))                       \
+  F(float, GetUsedMemoryRatio, ())                                                                                 \
   F(int, AvoidReplicaTraffic, ())                                                                                  \
   F(RedisModuleCallReply*, Call, (RedisModuleCtx*, const char* command, const char* format, ...))                  \
   F(const char*, CallReplyProto, (RedisModuleCallReply*, size_t* length))                                          \
