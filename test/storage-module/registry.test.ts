@@ -97,14 +97,6 @@ describe("on one server", () => {
     await expect(redis.call("LOCUS.FUNCTION", "LOAD", "a", "b", "c")).rejects.toThrow(/^ERR usage/);
   });
 
-  test("LOAD is refused where it cannot wait", async () => {
-    const replies = await redis.multi().call("LOCUS.FUNCTION", "LOAD", "inmulti").exec();
-    expect(String(replies?.[0]?.[0])).toMatch(/STORAGEREFUSED .*transaction/);
-    await expect(redis.eval("return redis.call('LOCUS.FUNCTION', 'LOAD', 'inlua')", 0)).rejects.toThrow(
-      /STORAGEREFUSED .*script/,
-    );
-  });
-
   test("STATS counts calls, errors and usage by function", async () => {
     await redis.call("LOCUS.FUNCTION", "LOAD", "counted");
     await redis.call("LOCUS.CALL", "counted", "0", JSON.stringify({ rounds: [[["GET", "a"]]] }));
