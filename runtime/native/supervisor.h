@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "codes.h"
+#include "cores.h"
 #include "host_process.h"
 #include "lane.h"
 #include "memory_watch.h"
@@ -88,7 +89,7 @@ struct SupervisorOptions {
   /// Isolates per host, at most (lanes without the control lane).
   uint32_t isolates_max = 16;
   /// Isolates of one function that are worth starting: the cores.
-  uint32_t spread = 2;
+  uint32_t spread = AvailableCores();
   uint32_t queue_length_max = 1024;
   bool operation_rings = false;
   /// Whoever serves the operations sets `InFlight::wrote` itself, before it runs a write: then that alone
