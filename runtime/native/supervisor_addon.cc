@@ -265,7 +265,6 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   options.command.program_path = arguments.Text(arguments.Member(values[0], "programPath"));
   options.command.arguments = arguments.Texts(arguments.Member(values[0], "arguments"));
   options.isolates_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "isolatesMax"));
-  options.spread = static_cast<uint32_t>(arguments.NumberOf(values[0], "spread"));
   options.queue_length_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "queueLengthMax"));
   options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
   napi_get_value_bool(env, arguments.Member(values[0], "operationRings"), &options.operation_rings);

@@ -44,7 +44,7 @@ bool Supervisor::TryDispatch(Pool& pool, InFlight& flight) {
 
 void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   Host& host = *hosts_[pool.host];
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   const Call& call = flight.call;
   InvokeHeader header = {};
   header.deadline_ns = call.deadline_ns;
@@ -81,9 +81,9 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
 void Supervisor::RingDueBells() {
   for (const Place place : bells_due_) {
     Host& host = *hosts_[place.host];
-    if (!host.process.alive()) continue;
+    if (!host.process->alive()) continue;
     host.isolates[place.lane].bell_due = false;
-    host.process.lane(place.lane).Ring();
+    host.process->lane(place.lane).Ring();
   }
   bells_due_.clear();
 }
@@ -151,7 +151,7 @@ void Supervisor::SendOpen(uint64_t id, Opening& opening) {
                        static_cast<uint32_t>(bundle.size()), 0};
   std::string payload(reinterpret_cast<const char*>(&header), sizeof header);
   payload.append(options).append(bundle);
-  HostLane& control = host.process.lane(kControlLane);
+  HostLane& control = host.process->lane(kControlLane);
   control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id, payload);
   control.Ring();
   opening.sent = true;
@@ -199,7 +199,7 @@ void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
   RemoveFromPool(index, lane);
   host.isolates[lane].state = LaneState::kClosing;
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kClose), 0, {});
   ring.Ring();
 }

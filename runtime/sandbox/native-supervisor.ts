@@ -15,7 +15,6 @@ export interface NativeOptions {
   readonly arguments: readonly string[];
   readonly isolatesMax: number;
   /** Isolates of one function worth starting: the cores. */
-  readonly spread: number;
   readonly queueLengthMax: number;
   readonly connections: number;
   /** Data by ring, answered through `onRound` and `reply`, instead of by sockets. */

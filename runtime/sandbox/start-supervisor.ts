@@ -1,6 +1,5 @@
 // Starts the compute side's supervisor: the native one, its calls as promises, and the connections that its hosts get.
 
-import { availableParallelism } from "node:os";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Channel } from "#runtime/channel/channel.ts";
@@ -62,7 +61,6 @@ class HostSupervisor implements Supervisor {
         programPath: hostProgram(),
         arguments: [String(source?.connections ?? 0), options.confinement ?? "on"],
         isolatesMax: options.isolatesMax,
-        spread: availableParallelism(),
         queueLengthMax: options.queueLengthMax,
         connections: source?.connections ?? 0,
         operationRings: source === undefined,
