@@ -1,16 +1,18 @@
 // A redis-server of a test's own, with the locus module unless told otherwise: a folder in the system's temporary one, a
-// Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept.
+// Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept, and run a module that
+// a sanitizer watches.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommonRedisOptions, Redis } from "ioredis";
+import { buildSanitized, type Sanitizer } from "./sanitized-build.ts";
 
-const MODULE_PATH = join(import.meta.dirname, "..", "build", "locus.so");
+const BUILD = join(import.meta.dirname, "..", "build");
 /** A server that has not answered by then will not. Generous: a loaded CI machine starts one in seconds. */
 const START_TIMEOUT_MS = 20_000;
 /** SIGTERM waits for replicas and writes an RDB; then comes SIGKILL. */
@@ -24,7 +26,12 @@ export interface RedisServerOptions {
   readonly config?: readonly (readonly string[])[];
   /** Starts as a replica of this one. */
   readonly replicaOf?: RedisServer;
+  /** The module is one built with it; `close` rejects with what it has found. */
+  readonly sanitizer?: Sanitizer;
 }
+
+/** By sanitizer: the library that Redis, which is built without, has to load first. */
+const RUNTIMES: Readonly<Record<Sanitizer, string>> = { address: "libasan.so", thread: "libtsan.so" };
 
 export interface RedisServer {
   /** Its Unix socket. */
@@ -51,7 +58,8 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const port = await freePort();
   const argv = serverArguments(options, { directory, path, port });
   const clients: Redis[] = [];
-  let child = await start(argv, logPath, path);
+  const environment = options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory);
+  let child = await start(argv, environment, logPath, path);
   let closed = false;
 
   return {
@@ -68,14 +76,16 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     log: () => readFileSync(logPath, "utf8"),
     async restart(how = "SIGTERM") {
       await stop(child, how);
-      child = await start(argv, logPath, path);
+      child = await start(argv, environment, logPath, path);
     },
     async close() {
       if (closed) return;
       closed = true;
       for (const client of clients) client.disconnect();
       await stop(child, "SIGTERM");
+      const reports = globSync(`${REPORT}.*`, { cwd: directory }).map((file) => readFileSync(join(directory, file)));
       rmSync(directory, { recursive: true, force: true });
+      if (reports.length > 0) throw new Error(`a sanitizer found:\n${reports.join("\n")}`);
     },
   };
 }
@@ -95,13 +105,38 @@ function serverArguments(
   if (options.replicaOf !== undefined) lines.push(["replicaof", "127.0.0.1", String(options.replicaOf.port)]);
   lines.push(...(options.config ?? []));
   const moduleArguments = options.moduleArguments ?? [];
-  if (options.moduleArguments !== null) lines.push(["loadmodule", MODULE_PATH, ...moduleArguments]);
+  if (options.moduleArguments !== null) lines.push(["loadmodule", modulePath(options), ...moduleArguments]);
   return lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
 }
 
-async function start(argv: readonly string[], logPath: string, path: string): Promise<ChildProcess> {
+function modulePath({ sanitizer }: RedisServerOptions): string {
+  const [path] = sanitizer === undefined ? [join(BUILD, "locus.so")] : buildSanitized(sanitizer, ["locus.so"]);
+  return path ?? "";
+}
+
+/** What a sanitizer writes, in the server's folder. */
+const REPORT = "sanitizer-report";
+
+function sanitizerEnvironment(sanitizer: Sanitizer, directory: string): string[] {
+  const runtime = execFileSync("g++", [`-print-file-name=${RUNTIMES[sanitizer]}`], { encoding: "utf8" }).trim();
+  const log = `log_path=${join(directory, REPORT)}`;
+  return [
+    `LD_PRELOAD=${runtime}`,
+    // Redis' own handler for crashes would come first. What Redis leaks is not ours.
+    `ASAN_OPTIONS=${log}:handle_segv=2:detect_leaks=0`,
+    `UBSAN_OPTIONS=${log}:print_stacktrace=1`,
+    `TSAN_OPTIONS=${log}`,
+  ];
+}
+
+async function start(
+  argv: readonly string[],
+  environment: readonly string[],
+  logPath: string,
+  path: string,
+): Promise<ChildProcess> {
   const log = openSync(logPath, "a");
-  const child = spawn("redis-server", argv, { stdio: ["ignore", log, log] });
+  const child = spawn("env", [...environment, "redis-server", ...argv], { stdio: ["ignore", log, log] });
   closeSync(log);
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
   while (child.exitCode === null && performance.now() < deadlineMs) {

@@ -38,7 +38,7 @@ export function scriptedHost(): readonly string[] {
     libraries: ["-lcrypto"],
   });
   // Its place on the command line is Node's; the host program that Node would run only has to be there.
-  return ["node", program, "host", join(root, "package.json")];
+  return ["node", program, "host", join(root, "package.json"), "launcher", join(root, "build", "launcher")];
 }
 
 /** A server with the function `script` deployed, unless it is a replica. */
