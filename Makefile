@@ -18,9 +18,9 @@ GENERATED := $(OUT)/generated/error_codes.inc
 GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 
 # What both sides' supervisors are made of.
-SUPERVISOR := shared_memory ring lane codes host_process memory_watch command_table \
+SUPERVISOR := shared_memory ring lane frames codes host_process memory_watch command_table \
   $(filter-out supervisor_addon,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
-HOST := shared_memory ring lane codes command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
+HOST := shared_memory ring lane frames codes command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
 HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
