@@ -21,8 +21,14 @@ export interface Script {
     readonly kind?: number;
     readonly id?: number;
     readonly hex?: string;
+    readonly pad?: number;
+    readonly claims?: number;
+    readonly times?: number;
   }[];
   readonly word?: { readonly name: string; readonly value: number };
+  readonly flip?: string;
+  readonly noise?: { readonly seed: number; readonly steps: number };
+  readonly result?: string;
   readonly exit?: number;
   readonly mute?: boolean;
 }
