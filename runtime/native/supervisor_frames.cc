@@ -111,11 +111,12 @@ void Supervisor::OnLog(Place place, const Frame& frame) {
     return;
   InFlight& flight = *found->second;
   std::string line(frame.payload.substr(0, kLogLineBytesMax));
-  if (flight.log_bytes + line.size() > kLogBytesMax) {
+  // A line costs more than its bytes: an empty one is none for nothing.
+  if (flight.log_bytes + line.size() >= kLogBytesMax) {
     flight.log_lines_dropped++;
     return;
   }
-  flight.log_bytes += line.size();
+  flight.log_bytes += line.size() + 1;
   LogLater(flight.call.image->name, line);
   if (flight.call.logs) flight.logs.push_back(std::move(line));
 }

@@ -140,6 +140,15 @@ describe("what is not to be believed is not acted upon:", () => {
   });
 });
 
+describe("what it says is kept within bounds:", () => {
+  test("lines of a log, empty ones too", async () => {
+    const raw = [{ ...OUTCOMES, kind: 2, times: 200_000 }];
+    const [how, , logs = "[]"] = await run({ raw, rounds: [] });
+    expect(how).toBe("ok");
+    expect((JSON.parse(logs) as unknown[]).length).toBeLessThanOrEqual(64 * 1024 + 1);
+  });
+});
+
 describe("it changes what it has said:", () => {
   test.each(["operations", "outcomes", "control"])("bytes of the ring of %s, while they are read", async (flip) => {
     for (let turn = 0; turn < 5; turn += 1) {
