@@ -1,15 +1,18 @@
 // A redis-server of a test's own, with the locus module unless told otherwise: a folder in the system's temporary one, a
-// Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept.
+// Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept, and run a module that
+// a sanitizer watches.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommonRedisOptions, Redis } from "ioredis";
 import { freePort } from "./free-port.ts";
 import { OwnedProcess } from "./owned-process.ts";
+import { buildSanitized, type Sanitizer } from "./sanitized-build.ts";
 
-const MODULE_PATH = join(import.meta.dirname, "..", "build", "locus.so");
+const BUILD = join(import.meta.dirname, "..", "build");
 /** A server that has not answered by then will not. Generous: a loaded CI machine starts one in seconds. */
 const START_TIMEOUT_MS = 20_000;
 const LOOK_INTERVAL_MS = 10;
@@ -25,7 +28,12 @@ export interface RedisServerOptions {
   readonly replicaOf?: RedisServer;
   /** Gives up starting it. */
   readonly signal?: AbortSignal;
+  /** The module is one built with it; `close` rejects with what it has found. */
+  readonly sanitizer?: Sanitizer;
 }
+
+/** By sanitizer: the library that Redis, which is built without, has to load first. */
+const RUNTIMES: Readonly<Record<Sanitizer, string>> = { address: "libasan.so", thread: "libtsan.so" };
 
 export interface RedisServer {
   /** Its Unix socket. */
@@ -64,7 +72,8 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
   const port = await freePort();
   const argv = serverArguments(options, { directory, path, port });
   const clients: Redis[] = [];
-  let server = await start(argv, logPath, path, options.signal);
+  const environment = options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory);
+  let server = await start(argv, environment, logPath, path, options.signal);
   let closed = false;
 
   return {
@@ -81,14 +90,16 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
     log: () => readFileSync(logPath, "utf8"),
     async restart(how = "SIGTERM") {
       await server.stop(how);
-      server = await start(argv, logPath, path, undefined);
+      server = await start(argv, environment, logPath, path, undefined);
     },
     async close() {
       if (closed) return;
       closed = true;
       for (const client of clients) client.disconnect();
       await server.stop();
+      const reports = globSync(`${REPORT}.*`, { cwd: directory }).map((file) => readFileSync(join(directory, file)));
       rmSync(directory, { recursive: true, force: true });
+      if (reports.length > 0) throw new Error(`a sanitizer found:\n${reports.join("\n")}`);
     },
   };
 }
@@ -108,17 +119,42 @@ function serverArguments(
   if (options.replicaOf !== undefined) lines.push(["replicaof", "127.0.0.1", String(options.replicaOf.port)]);
   lines.push(...(options.config ?? []));
   const moduleArguments = options.moduleArguments ?? [];
-  if (options.moduleArguments !== null) lines.push(["loadmodule", MODULE_PATH, ...moduleArguments]);
+  if (options.moduleArguments !== null) lines.push(["loadmodule", modulePath(options), ...moduleArguments]);
   return lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
+}
+
+function modulePath({ sanitizer }: RedisServerOptions): string {
+  const [path] = sanitizer === undefined ? [join(BUILD, "locus.so")] : buildSanitized(sanitizer, ["locus.so"]);
+  return path ?? "";
+}
+
+/** What a sanitizer writes, in the server's folder. */
+const REPORT = "sanitizer-report";
+
+function sanitizerEnvironment(sanitizer: Sanitizer, directory: string): string[] {
+  const runtime = execFileSync("g++", [`-print-file-name=${RUNTIMES[sanitizer]}`], { encoding: "utf8" }).trim();
+  const log = `log_path=${join(directory, REPORT)}`;
+  return [
+    `LD_PRELOAD=${runtime}`,
+    // Redis' own handler for crashes would come first. What Redis leaks is not ours.
+    `ASAN_OPTIONS=${log}:handle_segv=2:detect_leaks=0`,
+    `UBSAN_OPTIONS=${log}:print_stacktrace=1`,
+    `TSAN_OPTIONS=${log}`,
+  ];
 }
 
 async function start(
   argv: readonly string[],
+  environment: readonly string[],
   logPath: string,
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<OwnedProcess> {
-  const server = new OwnedProcess({ argv: ["redis-server", ...argv], logPath, stopTimeoutMs: STOP_TIMEOUT_MS });
+  const server = new OwnedProcess({
+    argv: ["env", ...environment, "redis-server", ...argv],
+    logPath,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
   try {
     while (server.isRunning && performance.now() < deadlineMs) {

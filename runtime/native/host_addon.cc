@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "confinement.h"
+#include "frames.h"
 #include "guest_loop.h"
 #include "guest_natives.h"
 #include "host.h"
@@ -24,7 +25,6 @@ namespace {
 
 /// A frame from the control lane on its way to JavaScript.
 struct ControlMessage {
-  uint16_t kind = 0;
   uint64_t id = 0;
   uint32_t lane = 0;
   std::string options;
@@ -72,17 +72,13 @@ void CallOnControl(napi_env env, napi_value callback, void*, void* data) {
 }
 
 void TakeControl(const Frame& frame) {
-  OpenHeader header;
-  std::string_view rest = frame.payload;
-  if (static_cast<Control>(frame.kind) != Control::kOpen || rest.size() < sizeof header) return;
-  std::memcpy(&header, rest.data(), sizeof header);
-  rest.remove_prefix(sizeof header);
+  OpenFrame open;
+  if (static_cast<Control>(frame.kind) != Control::kOpen || !ReadOpen(frame.payload, &open)) return;
   auto message = std::make_unique<ControlMessage>();
-  message->kind = frame.kind;
   message->id = frame.id;
-  message->lane = header.lane;
-  message->options = rest.substr(0, header.options_bytes);
-  message->bundle = rest.substr(message->options.size(), header.bundle_bytes);
+  message->lane = open.lane;
+  message->options = open.options;
+  message->bundle = open.bundle;
   napi_call_threadsafe_function(on_control, message.release(), napi_tsfn_blocking);
 }
 

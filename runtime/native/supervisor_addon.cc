@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "frames.h"
 #include "supervisor.h"
 
 namespace locus {
@@ -161,8 +162,8 @@ class Binding {
       bool wake = false;
       while (lane.operations.Read(&frame)) {
         RoundHeader header = {};
-        if (frame.payload.size() >= sizeof header) std::memcpy(&header, frame.payload.data(), sizeof header);
-        const std::string_view commands = frame.payload.substr(std::min(sizeof header, frame.payload.size()));
+        std::string_view commands = frame.payload;
+        TakeRoundHeader(&commands, &header);
         napi_value bytes;
         napi_handle_scope scope;
         napi_open_handle_scope(env_, &scope);
@@ -349,25 +350,23 @@ napi_value Check(napi_env env, napi_callback_info info) {
 /// whether the host took it.
 napi_value PassDescriptor(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  DescriptorHeader header = {};
-  header.connection = static_cast<uint32_t>(arguments.Number(1));
-  std::string texts;
+  DescriptorMessage passed;
+  passed.connection = static_cast<uint32_t>(arguments.Number(1));
+  std::string texts[4];
   napi_valuetype type = napi_undefined;
   if (arguments.count > 3) napi_typeof(env, arguments.values[3], &type);
   if (type == napi_object) {
     const napi_value tls = arguments.values[3];
-    const auto add = [&](const char* name) {
-      const std::string text = arguments.Text(arguments.Member(tls, name));
-      texts += text;
-      return static_cast<uint32_t>(text.size());
+    const auto text = [&](size_t i, const char* name) -> std::string_view {
+      return texts[i] = arguments.Text(arguments.Member(tls, name));
     };
-    header.database = static_cast<uint32_t>(arguments.NumberOf(tls, "database"));
-    header.server_name_bytes = add("serverName");
-    header.authorities_bytes = add("authorities");
-    header.username_bytes = add("username");
-    header.password_bytes = add("password");
+    passed.database = static_cast<uint32_t>(arguments.NumberOf(tls, "database"));
+    passed.server_name = text(0, "serverName");
+    passed.authorities = text(1, "authorities");
+    passed.username = text(2, "username");
+    passed.password = text(3, "password");
   }
-  const std::string message = std::string(reinterpret_cast<const char*>(&header), sizeof header) + texts;
+  const std::string message = WriteDescriptorMessage(passed);
   napi_value sent;
   const bool ok =
       arguments.self->supervisor() != nullptr && message.size() <= kDescriptorMessageBytesMax &&

@@ -1,21 +1,10 @@
 // What hosts say on their rings. Nothing in it is trusted: sizes, numbers and kinds are checked before use,
 // and a host that breaks a rule is condemned.
-#include <cstring>
-
+#include "frames.h"
 #include "supervisor.h"
 #include "supervisor_bounds.h"
 
 namespace locus {
-
-namespace {
-
-std::string_view Take(std::string_view* from, size_t bytes) {
-  const std::string_view taken = from->substr(0, bytes);
-  from->remove_prefix(taken.size());
-  return taken;
-}
-
-}  // namespace
 
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
@@ -70,18 +59,12 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
 
 void Supervisor::OnOutcome(Place place, const Frame& frame) {
   Host& host = *hosts_[place.host];
-  OutcomeHeader header;
-  std::string_view rest = frame.payload;
-  if (rest.size() < sizeof header) {
+  OutcomeFrame said;
+  if (!ReadOutcome(frame.payload, &said)) {
     Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
     return;
   }
-  std::memcpy(&header, Take(&rest, sizeof header).data(), sizeof header);
-  const uint64_t bytes = uint64_t{header.result_bytes} + header.message_bytes + header.stack_bytes;
-  if (bytes != rest.size() || header.code >= static_cast<uint32_t>(Code::kCount)) {
-    Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
-    return;
-  }
+  const OutcomeHeader& header = said.header;
   const auto found = flights_.find(frame.id);
   if (found == flights_.end() || found->second->place.host != place.host ||
       found->second->place.lane != place.lane) {
@@ -99,9 +82,9 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   if (!flight.answered && !again) {
     Outcome outcome;
     outcome.code = static_cast<Code>(header.code);
-    outcome.result = Take(&rest, header.result_bytes);
-    outcome.message = Take(&rest, header.message_bytes);
-    outcome.stack = Take(&rest, header.stack_bytes);
+    outcome.result = said.result;
+    outcome.message = said.message;
+    outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;
     flight.log_lines_dropped += header.log_lines_dropped;
     Answer(flight, std::move(outcome));
@@ -128,11 +111,12 @@ void Supervisor::OnLog(Place place, const Frame& frame) {
     return;
   InFlight& flight = *found->second;
   std::string line(frame.payload.substr(0, kLogLineBytesMax));
-  if (flight.log_bytes + line.size() > kLogBytesMax) {
+  // A line costs more than its bytes: an empty one is none for nothing.
+  if (flight.log_bytes + line.size() >= kLogBytesMax) {
     flight.log_lines_dropped++;
     return;
   }
-  flight.log_bytes += line.size();
+  flight.log_bytes += line.size() + 1;
   LogLater(flight.call.image->name, line);
   if (flight.call.logs) flight.logs.push_back(std::move(line));
 }

@@ -1,6 +1,6 @@
 #include "operation_round.h"
 
-#include <cstring>
+#include "frames.h"
 
 namespace locus {
 
@@ -31,8 +31,7 @@ bool ReadNumber(std::string_view bytes, char type, uint32_t max, size_t* cursor,
 
 bool OperationRound::Read(uint64_t invocation, Place place, std::string_view payload) {
   RoundHeader header;
-  if (payload.size() < sizeof header || payload.size() > sizeof header + kRoundBytesMax) return false;
-  std::memcpy(&header, payload.data(), sizeof header);
+  if (!TakeRoundHeader(&payload, &header) || payload.size() > kRoundBytesMax) return false;
   if (header.count == 0 || header.count > kRoundOperationsMax) return false;
   invocation_ = invocation;
   place_ = place;
@@ -43,7 +42,7 @@ bool OperationRound::Read(uint64_t invocation, Place place, std::string_view pay
   words_.clear();
   operations_.clear();
   refusals_.clear();
-  bytes_.assign(payload.substr(sizeof header));
+  bytes_.assign(payload);
   size_t cursor = 0;
   for (uint32_t i = 0; i < header.count; i++) {
     if (!ReadCommand(&cursor)) return false;

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "expect.h"
 #include "resp.h"
+#include "tests.h"
 
 using namespace std::string_view_literals;
 
