@@ -59,9 +59,11 @@ export class NodeInvoker implements Invoker {
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
-      const description = this.#functions.current(call.function, call.version) ?? (await this.#find(call, signal));
+      const known = this.#functions.current(call.function, call.version);
+      const description = known ?? (await this.#find(call, signal));
       side = sideOf(call, description);
-      const deadlineMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const deadlineMs = known === undefined ? leftOf(limitMs, startedMs, call.function) : limitMs;
       const sideReply = await this.#sides[side].run({ id, call, description, deadlineMs }, signal);
       return this.#account(call, id, side, sideReply, startedMs);
     } catch (error) {
@@ -142,6 +144,16 @@ const sideOf = (call: Call, description: FunctionDescription): Side => {
     throw new LocusError("SIDE_UNAVAILABLE", `cannot run "${call.function}": ${choice.reason}`);
   }
   return choice.side;
+};
+
+/** What a look-up in the registry has left of the call's time. */
+const leftOf = (limitMs: number, startedMs: number, name: string): number => {
+  const leftMs = limitMs - (performance.now() - startedMs);
+  if (leftMs > 0) return leftMs;
+  throw new LocusError(
+    "DEADLINE_EXCEEDED",
+    `looking up the function ${name} took longer than the ${limitMs} ms of the call`,
+  );
 };
 
 /** A UTF-16 unit is at most three bytes of UTF-8: only texts near the bound are counted exactly. */
