@@ -59,10 +59,12 @@ export class NodeInvoker implements Invoker {
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
-      const description = this.#functions.current(call.function, call.version) ?? (await this.#find(call, signal));
+      const known = this.#functions.current(call.function, call.version);
+      const description = known ?? (await this.#find(call, signal));
       const choice = chooseSide({ requested: call.side, preferred: description.side });
       side = choice.side;
-      const deadlineMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const deadlineMs = known === undefined ? leftOf(limitMs, startedMs, call.function) : limitMs;
       const admitted = { id, call, description, deadlineMs };
       try {
         return this.#account(call, id, side, await this.#sides[side].run(admitted, signal), startedMs);
@@ -143,6 +145,16 @@ const elapsedSince = (startedMs: number): number => Math.round((performance.now(
 
 /** A side that refused the call before it ran: another may have it. */
 const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
+
+/** What a look-up in the registry has left of the call's time. */
+const leftOf = (limitMs: number, startedMs: number, name: string): number => {
+  const leftMs = limitMs - (performance.now() - startedMs);
+  if (leftMs > 0) return leftMs;
+  throw new LocusError(
+    "DEADLINE_EXCEEDED",
+    `looking up the function ${name} took longer than the ${limitMs} ms of the call`,
+  );
+};
 
 /** A UTF-16 unit is at most three bytes of UTF-8: only texts near the bound are counted exactly. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;
