@@ -111,15 +111,16 @@ class GuestLoop {
   void Log(GuestInvocation* invocation, std::string_view line);
   /// The function returned (`fulfilled`) or threw `value`.
   void Settle(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
-  /// A bundle that was loaded: its definition as JSON and the file that it was made of, where its map names
-  /// one. Or `failure`: why not, beginning with the author's file and line where that is known.
+  /// A bundle that was loaded: its definition as JSON. Or `failure`: why not, beginning with the author's
+  /// file and line where that is known.
   struct Loaded {
     std::string failure;
     std::string definition;
-    std::string file;
   };
   /// `source_map` is JSON, empty where the bundle has none. It has until a deadline after `began_ns`.
   Loaded Load(v8::Local<v8::String> source, std::string source_map, int64_t began_ns);
+  /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
+  std::string SourceFile() { return Locate(""); }
   /// Prepares what isolates to come need besides their bundles.
   void Warm();
   v8::Global<v8::Function>& run_function() { return run_; }

@@ -58,7 +58,7 @@ class HostSupervisor implements Supervisor {
       {
         launcherPath,
         nodePath: process.execPath,
-        programPath: hostProgram(),
+        programPath: join(BUILD_DIRECTORY, "host.mjs"),
         arguments: [String(source?.connections ?? 0), options.confinement ?? "on"],
         isolatesMax: options.isolatesMax,
         queueLengthMax: options.queueLengthMax,
@@ -212,12 +212,6 @@ class HostSupervisor implements Supervisor {
 
 function tlsOf({ tls, username = "", password = "", database }: DataSource): NativeTls | undefined {
   return tls === undefined ? undefined : { ...tls, username, password, database };
-}
-
-/** In the checkout TypeScript runs as it is; a package carries the stripped file. */
-function hostProgram(): string {
-  const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
-  return join(import.meta.dirname, `main-host.${extension}`);
 }
 
 const codeOf = (code: string): ErrorCode => (isErrorCode(code) ? code : "INTERNAL");

@@ -26,7 +26,7 @@ export type AllHoldings = Readonly<Record<Member, Holdings>>;
 
 const MIB = 1024 * 1024;
 /** Of this checkout: others may run theirs on the machine. */
-const HOST_PROGRAM = join(import.meta.dirname, "..", "..", "runtime", "sandbox", "main-host.");
+const HOST_PROGRAM = join(import.meta.dirname, "..", "..", "build", "host.mjs");
 /** A node's pool of connections grows under load and stays: `LOCUS_STORAGE_CONNECTIONS_MAX` of the cluster, and as much again at the master for each. */
 const CONNECTIONS_MAX = 2 * 40;
 /** A host costs its supervisor a memory file, a pidfd, a pipe, a socket, a bell, and on the compute side a bell for each lane. */
