@@ -7,9 +7,8 @@ import { join } from "node:path";
 export const CERTIFIED_NAME = "redis.example";
 
 export interface Certificate {
-  /** PEM files. The certificate is its own authority. */
+  /** PEM. It is its own authority. */
   readonly certificateFile: string;
-  readonly keyFile: string;
   /** What redis.conf says of them, with TLS on `port`. */
   readonly redisConfig: (port: number) => readonly (readonly [string, string])[];
 }
@@ -23,7 +22,6 @@ export function makeCertificate(folder: string): Certificate {
   execFileSync("openssl", ["req", ...kind, ...files, ...names], { stdio: "ignore" });
   return {
     certificateFile,
-    keyFile,
     redisConfig: (port) => [
       ["tls-port", String(port)],
       ["tls-cert-file", certificateFile],

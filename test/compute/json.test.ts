@@ -168,6 +168,15 @@ describe("--json", () => {
     expect(commands.filter((command) => !covered.has(command ?? ""))).toEqual([]);
   });
 
+  it.each(["deploy", "list", "logs", "load power-law", "doctor"])(
+    "is in the help of %s, with --url",
+    async (command) => {
+      const { stdout } = await runTool("locus", [...command.split(" "), "--help"], {});
+      expect(stdout).toMatch(/^ {2}--json /m);
+      expect(stdout).toMatch(/^ {2}--url <url> /m);
+    },
+  );
+
   it("gives a line for each line of the logs, and none where there are none", async () => {
     await stack.run("locus", "deploy", join(folder, "talking.ts"));
     await stack.run("locus", "call", "talking", "--logs");
