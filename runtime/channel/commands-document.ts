@@ -40,7 +40,7 @@ Where the column *reply* says more: an **object** has a map's names as its prope
 arrays have been spread out (members and scores in turn); **streams** is a list of \`[stream, entries]\`. That is so for the
 methods, and for \`call\` with the command's name in lower case.
 
-Arguments are text, numbers, \`Uint8Array\` for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and
+Arguments are text (sent as UTF-8; half of a surrogate pair becomes U+FFFD), numbers, \`Uint8Array\` for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and
 \`msetnx\` also take an object or a Map. Operations issued in one turn are sent together, as one round.
 
 The column *keys* gives positions of arguments, the command's name being 0.
