@@ -10,7 +10,8 @@ const INTRODUCTION = `# What a function may call
 is the error of what it refuses. It is written from \`runtime/channel/command-table.ts\`, which a test holds against Redis 7.0.
 
 - Nothing that blocks, changes the connection, runs scripts or administers, nothing that is not listed: it is refused
-  before it is sent, with the error \`COMMAND_REFUSED\` and a message such as \`BLPOP: functions may not block\`.
+  before it is sent, with the error \`COMMAND_REFUSED\` and a message such as
+  \`BLPOP: functions may not block; see docs/commands.md\`.
 - **Keys that begin with \`locus:\`** are locus' own, and so are such channels. They are refused wherever a command takes a
   key or a channel. Their names may be seen (KEYS, SCAN, RANDOMKEY); what they hold may not.
 - **Patterns of SORT** (BY, GET) name keys that only Redis sees, since \`*\` stands for an element that a function may have

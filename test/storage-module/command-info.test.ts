@@ -38,7 +38,8 @@ test.each(Object.entries(CONTAINERS))(
     const [heading, ...lines] = (await redis.call(name.toLowerCase(), "help")) as string[];
     expect(heading).toBe(`${name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`);
     const shown = lines.filter((line) => !line.startsWith(" "));
-    expect(shown.map((line) => line.split(" ")[0]).toSorted()).toEqual(subcommands);
+    expect(new Set(shown.map((line) => line.split(" ")[0]))).toEqual(new Set(subcommands));
+    expect(shown).toHaveLength(subcommands.length);
     expect(lines.filter((line) => /^ {4}\S.*\.$/.test(line))).toHaveLength(subcommands.length);
     await expect(redis.call(name, "HELP", "more")).rejects.toThrow(/^ERR wrong number of arguments/);
     await expect(redis.call(name, "NONSENSE")).rejects.toThrow(`Try ${name} HELP`);
