@@ -136,7 +136,7 @@ export const ERRORS = {
     500,
     2,
     "RESULTINVALID",
-    "What the function returned is no JSON (cyclic, a BigInt, too deep), or not what its output schema says.",
+    "What the function returned is no JSON (cyclic, a BigInt, a Map, too deep), or not what its output schema says.",
     "Return plain JSON data that fits the schema.",
   ),
   RESULT_TOO_LARGE: entry(

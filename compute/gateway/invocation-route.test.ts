@@ -116,6 +116,28 @@ describe("POST /v1/functions/{name}/invocations", () => {
     expect(await response.json()).toMatchObject({ status, code });
   });
 
+  it.each([
+    [
+      "a body of another type",
+      { "content-type": "text/plain" },
+      "1",
+      'the content-type is "text/plain", must be application/json',
+    ],
+    ["a body that is too large", {}, `"${"x".repeat(1_024)}"`, "the body has 1026 bytes, 1024 are allowed"],
+    ["a body that is no UTF-8", {}, new Uint8Array([0x22, 0xff, 0x22]), "the body of 3 bytes is no UTF-8"],
+  ])("names value and limit of %s", async (_title, headers, body, detail) => {
+    expect(await (await post("echo/invocations", body, headers)).json()).toMatchObject({ detail });
+  });
+
+  it("refuses a key that is no text: percent-encoded bytes that are no UTF-8", async () => {
+    const response = await post("echo/invocations?key=a%FF");
+    expect(await response.json()).toMatchObject({
+      status: 400,
+      code: "REQUEST_INVALID",
+      detail: expect.stringContaining("UTF-8"),
+    });
+  });
+
   it.each(["0", "-1", "1.5", "soon", "300001", ""])('refuses the deadline "%s"', async (deadline) => {
     const response = await post("empty/invocations", undefined, { "x-locus-deadline-ms": deadline });
     expect(await response.json()).toMatchObject({ status: 400, code: "REQUEST_INVALID" });

@@ -81,7 +81,10 @@ describe("/v1/functions", () => {
     });
     const missing = await fetch(`${gateway.url}/v1/functions/none`, { method: "PUT" });
     expect(await missing.json()).toMatchObject({ status: 400, code: "REQUEST_INVALID" });
-    expect(await (await put("odd", new Uint8Array(1), "application/json")).json()).toMatchObject({ status: 415 });
+    expect(await (await put("odd", new Uint8Array(1), "application/json")).json()).toMatchObject({
+      status: 415,
+      detail: 'the content-type is "application/json", must be application/javascript or text/javascript',
+    });
   });
 });
 

@@ -88,6 +88,10 @@ export class NodeInvoker implements Invoker {
       throw new LocusError("OVERLOADED", `${this.#inFlightMax} calls are in this node already`);
     }
     if (signal?.aborted === true) throw new LocusError("CANCELLED", "cancelled before it ran");
+    const torn = call.keys.findIndex((key) => !key.isWellFormed());
+    if (torn >= 0) {
+      throw new LocusError("ARGS_INVALID", `key ${torn + 1} is no text: it has half of a surrogate pair`);
+    }
     const bytes = argumentBytes(call);
     if (bytes > ARGS_BYTES_MAX) {
       throw new LocusError("ARGS_TOO_LARGE", `args and keys have ${bytes} bytes, ${ARGS_BYTES_MAX} are allowed`);

@@ -9,8 +9,34 @@
 
 namespace locus {
 
+namespace {
+
 using v8::Local;
 using v8::Value;
+
+/// Whether the JSON has what a Map, a Set, a Promise (`{}`) or an array of bytes (`{"0":…}`) become: a look
+/// at the value tells then.
+bool MayHaveLost(std::string_view json) {
+  // Sixteen places at once: a result may be megabytes long.
+  using Bytes = uint8_t __attribute__((vector_size(16)));
+  const auto at = [&](size_t from) {
+    Bytes bytes;
+    std::memcpy(&bytes, json.data() + from, sizeof bytes);
+    return bytes;
+  };
+  size_t looked = 0;
+  for (; looked + sizeof(Bytes) + 2 <= json.size(); looked += sizeof(Bytes)) {
+    const Bytes next = at(looked + 1);
+    const auto found = (at(looked) == '{') & ((next == '}') | ((next == '"') & (at(looked + 2) == '0')));
+    uint64_t halves[2];
+    std::memcpy(halves, &found, sizeof halves);
+    if ((halves[0] | halves[1]) != 0) return true;
+  }
+  const std::string_view rest = json.substr(looked);
+  return rest.find("{}") != std::string_view::npos || rest.find("{\"0") != std::string_view::npos;
+}
+
+}  // namespace
 
 void GuestLoop::Begin(const Frame& frame) {
   Host& host = Host::Get();
@@ -92,17 +118,22 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
     invocation->stack = MapStack(thrown.stack);
     return;
   }
-  if (value->IsUndefined() || value->IsFunction() || value->IsSymbol()) {
+  const auto refuse = [&](std::string_view why) {
+    if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
+    Fail(invocation, Code::RESULT_INVALID, "the result is not JSON: " + std::string(why));
+  };
+  if (value->IsFunction()) return refuse("result is a function: call it");
+  if (value->IsSymbol()) return refuse("result is a symbol");
+  if (value->IsUndefined()) {
     invocation->result = "null";
   } else {
     Local<v8::String> json;
     if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
-      if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
-      std::string why = "the result is not JSON";
-      if (caught.HasCaught() && !caught.HasTerminated() && caught.Exception()->IsObject())
-        why += ": " + ReadThrown(context, caught.Exception()).message;
-      Fail(invocation, Code::RESULT_INVALID, std::move(why));
-      return;
+      if (caught.HasTerminated()) return;
+      const std::string message = ReadThrown(context, caught.Exception()).message;
+      caught.Reset();
+      const std::string loss = FindLoss(value);
+      return refuse(loss.empty() ? message : loss);
     }
     const size_t bytes = json->Utf8LengthV2(isolate_);
     if (bytes > kResultBytesMax) {
@@ -113,8 +144,23 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
     }
     invocation->result = Utf8Of(isolate_, json, bytes);
     if (invocation->result == "undefined") invocation->result = "null";  // a toJSON that returned nothing
+    if (MayHaveLost(invocation->result)) {
+      const std::string loss = FindLoss(value);
+      if (!loss.empty() || isolate_->IsExecutionTerminating()) return refuse(loss);
+    }
   }
   if (!output_schema_.empty()) CheckSchema(invocation, "output", invocation->result);
+}
+
+std::string GuestLoop::FindLoss(Local<Value> result) {
+  const v8::TryCatch ignore(isolate_);
+  Local<Value> loss;
+  if (!find_loss_.Get(isolate_)
+           ->Call(context_.Get(isolate_), v8::Undefined(isolate_), 1, &result)
+           .ToLocal(&loss) ||
+      !loss->IsString())
+    return "";
+  return Utf8Of(isolate_, loss.As<v8::String>(), kErrorTextBytesMax);
 }
 
 void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message) {

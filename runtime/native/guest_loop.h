@@ -126,6 +126,7 @@ class GuestLoop {
   v8::Global<v8::Function>& run_function() { return run_; }
   v8::Global<v8::Function>& begin_function() { return begin_; }
   v8::Global<v8::Function>& describe_function() { return describe_; }
+  v8::Global<v8::Function>& find_loss_function() { return find_loss_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
@@ -156,6 +157,7 @@ class GuestLoop {
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
                    std::string_view message, std::string_view stack);
   void LoseAll();
+  std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);
   void ThrowTooLarge();
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
@@ -183,6 +185,7 @@ class GuestLoop {
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;
+  v8::Global<v8::Function> find_loss_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;

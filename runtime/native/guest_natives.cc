@@ -198,6 +198,11 @@ void SetDescribe(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->describe_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
+/// setFindLoss(find): what tells what of a result JSON would leave out.
+void SetFindLoss(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->find_loss_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
 /// load(source, sourceMap, beganMs): [failure, definition], see GuestLoop::Loaded.
 void Load(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
@@ -286,6 +291,7 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("compileUrl", CompileUrl);
   set("setBegin", SetBegin, self);
   set("setDescribe", SetDescribe, self);
+  set("setFindLoss", SetFindLoss, self);
   set("load", Load, self);
   set("sourceFile", SourceFile, self);
   set("warm", Warm, self);

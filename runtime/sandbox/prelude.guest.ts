@@ -3,6 +3,7 @@
 // needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
 
 import { installEncoding } from "./prelude-encoding.guest.ts";
+import { findLoss } from "./prelude-loss.guest.ts";
 
 /** What C++ offers. None of it is ever reachable from guest code. */
 export interface Natives {
@@ -20,6 +21,7 @@ export interface Natives {
   clone(value: unknown): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
+  setFindLoss(find: (result: unknown) => string | undefined): void;
   /** What makes of a definition the JSON that the host reads, functions shown as "function". */
   setDescribe(describe: (definition: unknown) => string): void;
   setBegin(
@@ -171,6 +173,10 @@ export default function prelude(natives: Natives): void {
   };
   natives.setBegin(begin);
 
+  natives.setFindLoss((result) => {
+    const found = findLoss(result);
+    return found === undefined ? undefined : `result${found}`;
+  });
   natives.setDescribe((definition) => {
     const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;
     if (typeof run === "function") natives.setRun(run);
