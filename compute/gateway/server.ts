@@ -9,7 +9,7 @@ import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import type { Invoker } from "../node/invoker.ts";
 import type { LogBuffer } from "../node/log-buffer.ts";
 import { addBatchRoute } from "./batch-route.ts";
-import { answerClientError } from "./client-error.ts";
+import { answerClientError, refuseExpectation } from "./client-error.ts";
 import { addFunctionRoutes } from "./function-routes.ts";
 import { addInvocationRoute } from "./invocation-route.ts";
 import { addLogRoute } from "./log-route.ts";
@@ -56,6 +56,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOfError(error)),
   });
   app.server.maxConnections = limits.connectionsMax;
+  app.server.on("checkExpectation", refuseExpectation);
   app.removeAllContentTypeParsers();
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfError(error);
