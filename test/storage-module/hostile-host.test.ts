@@ -147,6 +147,22 @@ describe("what it says is kept within bounds:", () => {
     expect(how).toBe("ok");
     expect((JSON.parse(logs) as unknown[]).length).toBeLessThanOrEqual(64 * 1024 + 1);
   });
+
+  test("why an isolate is gone", async () => {
+    await startOver(redis);
+    const [code, error = ""] = await run({ raw: [{ ...CONTROL, kind: CLOSED, id: 1, pad: 1 << 20 }], mute: true });
+    expect(code).toBe("SANDBOX_DIED");
+    expect(error.length).toBeLessThan(4 * 1024);
+  });
+
+  test("why an isolate did not come up, told to each of many callers", async () => {
+    await redis.call("LOCUS.FUNCTION", "LOAD", "late");
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => run({}, { name: "late" })));
+    for (const [code, error = ""] of outcomes) {
+      expect(code).toBe("FUNCTION_INVALID");
+      expect(error.length).toBeLessThan(32 * 1024);
+    }
+  });
 });
 
 describe("it changes what it has said:", () => {
