@@ -72,6 +72,13 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
     return;
   }
+  // Copied before it is looked at. JSON as V8 writes it has no newline: whoever writes one result per line
+  // must not get two.
+  std::string result(said.result);
+  if (result.find('\n') != result.npos) {
+    Condemn(place.host, Code::SANDBOX_DIED, "sent a result of several lines");
+    return;
+  }
   const OutcomeHeader& header = said.header;
   const auto found = flights_.find(frame.id);
   if (found == flights_.end() || found->second->place.host != place.host ||
@@ -90,7 +97,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   if (!flight.answered && !again) {
     Outcome outcome;
     outcome.code = static_cast<Code>(header.code);
-    outcome.result = said.result;
+    outcome.result = std::move(result);
     outcome.message = said.message;
     outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;

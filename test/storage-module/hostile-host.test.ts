@@ -54,6 +54,7 @@ const LIES: readonly (readonly [string, Script])[] = [
   ["a message longer than any may be", { raw: [{ ...OUTCOMES, hex: outcome(1, 0, 20_000, 0), pad: 20_000 }] }],
   ["an outcome longer than any may be", { raw: [{ ...OUTCOMES, claims: 5 << 20 }], rounds: [], mute: true }],
   ["an outcome for a call that it does not have", { raw: [{ ...OUTCOMES, id: 123_456, hex: outcome(0, 0, 0, 0) }] }],
+  ["a result of two lines", { result: '1\n{"result":2}' }],
   ["an unknown kind of outcome", { raw: [{ ...OUTCOMES, kind: 77 }] }],
   ["being ready twice", { raw: [{ ...CONTROL, kind: READY }] }],
   ["an unknown kind of control frame", { raw: [{ ...CONTROL, kind: 77 }] }],
