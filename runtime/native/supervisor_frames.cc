@@ -6,6 +6,14 @@
 
 namespace locus {
 
+namespace {
+
+std::string ReasonIn(const Frame& frame) {
+  return std::string(frame.payload.substr(0, kReasonBytesMax));
+}
+
+}  // namespace
+
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
   uint64_t ready = host.process->header()->outcome_ready.exchange(0, std::memory_order_acquire);
@@ -64,6 +72,13 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
     return;
   }
+  // Copied before it is looked at. JSON as V8 writes it has no newline: whoever writes one result per line
+  // must not get two.
+  std::string result(said.result);
+  if (result.find('\n') != result.npos) {
+    Condemn(place.host, Code::SANDBOX_DIED, "sent a result of several lines");
+    return;
+  }
   const OutcomeHeader& header = said.header;
   const auto found = flights_.find(frame.id);
   if (found == flights_.end() || found->second->place.host != place.host ||
@@ -82,7 +97,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   if (!flight.answered && !again) {
     Outcome outcome;
     outcome.code = static_cast<Code>(header.code);
-    outcome.result = said.result;
+    outcome.result = std::move(result);
     outcome.message = said.message;
     outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;
@@ -155,10 +170,9 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       return;
     case Control::kConnectionLost:
       if (frame.id < options_.connections)
-        deliveries_.emplace_back(
-            [this, index, id = static_cast<uint32_t>(frame.id), lost = std::string(frame.payload)] {
-              options_.on_connection_wanted(index, id, lost);
-            });
+        deliveries_.emplace_back([this, index, id = static_cast<uint32_t>(frame.id), lost = ReasonIn(frame)] {
+          options_.on_connection_wanted(index, id, lost);
+        });
       return;
     case Control::kClosed: {
       if (frame.id == 0 || frame.id >= host.isolates.size()) break;
@@ -168,7 +182,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       PollLane(index, lane);
       if (isolate.in_flight > 0) {
         // The loop ended under its invocations: the isolate is lost, its host is suspect.
-        Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + std::string(frame.payload));
+        Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + ReasonIn(frame));
         return;
       }
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
@@ -199,7 +213,7 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
       result.description = frame.payload;
     } else {
       result.code = Code::FUNCTION_INVALID;
-      result.message = frame.payload;
+      result.message = frame.payload.substr(0, kErrorTextBytesMax);
     }
     AnswerCheck(opening, std::move(result));
     FollowMemoryLimit(index);
@@ -220,7 +234,7 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   // Calls wait on where the function has an isolate that works; one more may come up too slowly on a busy
   // machine.
   if (pool != pools_.end() && pool->second.lanes.size() == 1)
-    FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload));
+    FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload.substr(0, kErrorTextBytesMax)));
   RemoveFromPool(index, opening.lane);
   isolate = {};
   FollowMemoryLimit(index);

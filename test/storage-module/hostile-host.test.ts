@@ -54,6 +54,7 @@ const LIES: readonly (readonly [string, Script])[] = [
   ["a message longer than any may be", { raw: [{ ...OUTCOMES, hex: outcome(1, 0, 20_000, 0), pad: 20_000 }] }],
   ["an outcome longer than any may be", { raw: [{ ...OUTCOMES, claims: 5 << 20 }], rounds: [], mute: true }],
   ["an outcome for a call that it does not have", { raw: [{ ...OUTCOMES, id: 123_456, hex: outcome(0, 0, 0, 0) }] }],
+  ["a result of two lines", { result: '1\n{"result":2}' }],
   ["an unknown kind of outcome", { raw: [{ ...OUTCOMES, kind: 77 }] }],
   ["being ready twice", { raw: [{ ...CONTROL, kind: READY }] }],
   ["an unknown kind of control frame", { raw: [{ ...CONTROL, kind: 77 }] }],
@@ -146,6 +147,22 @@ describe("what it says is kept within bounds:", () => {
     const [how, , logs = "[]"] = await run({ raw, rounds: [] });
     expect(how).toBe("ok");
     expect((JSON.parse(logs) as unknown[]).length).toBeLessThanOrEqual(64 * 1024 + 1);
+  });
+
+  test("why an isolate is gone", async () => {
+    await startOver(redis);
+    const [code, error = ""] = await run({ raw: [{ ...CONTROL, kind: CLOSED, id: 1, pad: 1 << 20 }], mute: true });
+    expect(code).toBe("SANDBOX_DIED");
+    expect(error.length).toBeLessThan(4 * 1024);
+  });
+
+  test("why an isolate did not come up, told to each of many callers", async () => {
+    await redis.call("LOCUS.FUNCTION", "LOAD", "late");
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => run({}, { name: "late" })));
+    for (const [code, error = ""] of outcomes) {
+      expect(code).toBe("FUNCTION_INVALID");
+      expect(error.length).toBeLessThan(32 * 1024);
+    }
   });
 });
 
