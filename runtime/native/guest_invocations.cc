@@ -181,7 +181,21 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
     Finish(invocation, invocation->fatal, "", invocation->fatal_message, invocation->stack);
     return;
   }
-  if (invocation->rounds.empty()) Finish(invocation, Code::kOk, invocation->result, "", "");
+  if (!invocation->rounds.empty()) return;
+  if (HasUnheardFailure(*invocation)) {
+    Finish(invocation, invocation->unheard_code, "",
+           "a write was not awaited, and " + invocation->unheard_message, "");
+  } else {
+    Finish(invocation, Code::kOk, invocation->result, "", "");
+  }
+}
+
+// Whoever has a result relies on the writes of the call: one that may be missing is not kept quiet, unless
+// the function has said by a handler that it may.
+bool GuestLoop::HasUnheardFailure(const GuestInvocation& invocation) {
+  const v8::HandleScope scope(isolate_);
+  return std::any_of(invocation.unheard.begin(), invocation.unheard.end(),
+                     [&](const auto& promise) { return !promise.Get(isolate_)->HasHandler(); });
 }
 
 bool GuestLoop::EndLate(int64_t now) {

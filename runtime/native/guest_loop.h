@@ -27,6 +27,7 @@ struct PendingOperation {
   v8::Global<v8::Promise::Resolver> resolver;
   ReplyShape shape = ReplyShape::kPlain;
   bool binary = false;
+  bool writes = false;
 };
 
 struct PendingRound {
@@ -60,6 +61,11 @@ struct GuestInvocation {
   bool settled = false;
   std::string result;
   std::string stack;
+  /// Writes of which nobody knows whether they ran, since the way to Redis failed, and whose promises had no
+  /// handler then; and how it failed.
+  std::vector<v8::Global<v8::Promise>> unheard;
+  Code unheard_code = Code::kOk;
+  std::string unheard_message;
   /// Set by what ends the invocation whatever its code does (a limit); looked at after the turn.
   Code fatal = Code::kOk;
   std::string fatal_message;
@@ -142,6 +148,8 @@ class GuestLoop {
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();
   void FinishIfDone(GuestInvocation* invocation);
+  bool HasUnheardFailure(const GuestInvocation& invocation);
+  void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, const Replies& replies);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,

@@ -105,6 +105,50 @@ describe("connections of the compute side", () => {
     expect(resultOf(await run(WHO))).toBe("1");
   });
 
+  it("break under a write that is not awaited: the call does not end well, unless its function says that it may", async () => {
+    const server = await startServer();
+    const { run } = await startOver(over(server, { connections: 1 }));
+    await run(WHO);
+    const admin = server.client();
+    // Redis holds the write back while clients are paused, and the connection goes meanwhile.
+    const cutUnder = async (bundle: string): Promise<Outcome> => {
+      await admin.call("CLIENT", "PAUSE", "60000", "WRITE");
+      const ended = run(bundle);
+      await expect
+        .poll(async () => /^blocked_clients:1\r$/m.test(await admin.info("clients")), { timeout: 20_000 })
+        .toBe(true);
+      await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      await admin.call("CLIENT", "UNPAUSE");
+      return ended;
+    };
+    const unheard = errorOf(
+      await cutUnder(
+        bundleOf(({ redis }) => {
+          void redis.rpush("list", "1");
+          return "done";
+        }),
+      ),
+    );
+    expect(unheard.code).toBe("REDIS_UNAVAILABLE");
+    expect(unheard.message).toContain("was not awaited");
+    const heard = await cutUnder(
+      bundleOf(({ redis }) => {
+        redis.rpush("list", "2").catch(() => {});
+        return "done";
+      }),
+    );
+    expect(resultOf(heard)).toBe("done");
+    const late = await cutUnder(
+      bundleOf(async ({ redis }) => {
+        const writing = redis.rpush("list", "3");
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        return writing.catch(() => "heard late");
+      }),
+    );
+    expect(resultOf(late)).toBe("heard late");
+    expect(await admin.exists("list")).toBe(0);
+  });
+
   it("do not keep an isolate from other calls while Redis takes its time", async () => {
     const server = await startServer();
     const { supervisor } = await startOver({ ...over(server), connections: 1 }, 1);
