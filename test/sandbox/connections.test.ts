@@ -149,6 +149,20 @@ describe("connections of the compute side", () => {
     expect(await admin.exists("list")).toBe(0);
   });
 
+  it("are replaced when they end while nobody uses them: the next call knows nothing of it", async () => {
+    const server = await startServer();
+    const { run, supervisor } = await startOver(over(server));
+    const admin = server.client();
+    const connected = async (): Promise<number> =>
+      [...String(await admin.client("LIST")).matchAll(/name=locus-function/g)].length;
+    for (let i = 0; i < 3; i++) {
+      await expect.poll(connected, { timeout: 20_000 }).toBe(2);
+      await until(() => supervisor.state().connections === 2);
+      expect(resultOf(await run(WHO))).toBe("1");
+      await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    }
+  });
+
   it("do not keep an isolate from other calls while Redis takes its time", async () => {
     const server = await startServer();
     const { supervisor } = await startOver({ ...over(server), connections: 1 }, 1);
