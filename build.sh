@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 NPM_VERSION=11.19.1
 REDIS_MAJOR_MIN=7
 GXX_MAJOR_MIN=11
-VERBS=(build demo up test check bench package images compose)
+VERBS=(build demo up test check bench soak package images compose)
 # The npm scripts `check:*`.
 CHECKS=(format lint types dead)
 NODE=node_modules/.bin/node
@@ -42,6 +42,15 @@ help_text() {
     --full       longer runs, for figures to publish
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz]
+
+./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
+    Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
+    checks what docs/reliability.md promises. Ends with 1 at the first promise that does not hold.
+    --minutes N           for how long (10)
+    --seed S              a whole number; the same one brings the same faults and calls back (1)
+    --episode K           begins with the faults and calls of episode K, each takes 20 s (1)
+    --calls-per-second N  on average (40)
+    --json FILE           also writes what happened as JSON
 
 ./build.sh package
     Makes the npm package build/locus-VERSION.tgz, with this machine's native parts, and its bill of materials in build/sbom/.
@@ -331,7 +340,7 @@ if [[ $verb == -h || $verb == --help ]]; then usage && exit; fi
 [[ " ${VERBS[*]} " == *" $verb "* ]] ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
-[[ $# == 0 || $verb == test || $verb == bench ]] || misuse "$verb takes no arguments." "$verb"
+[[ $# == 0 || $verb == test || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in
 build)
@@ -345,6 +354,10 @@ demo | up)
 test) run_tests "$@" ;;
 check) run_checks ;;
 bench) run_benchmarks "$@" ;;
+soak)
+  build
+  exec "$NODE" test/soak/main-soak.ts "$@"
+  ;;
 package) make_package ;;
 images) build_images ;;
 compose) start_containers ;;
