@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Started by `pid` itself and still there. */
-function childrenOf(pid: number): readonly number[] {
+export function childrenOf(pid: number): readonly number[] {
   return threadsOf(pid).flatMap((thread) => {
     const pids = readIfThere(`/proc/${pid}/task/${thread}/children`).split(" ");
     return pids.filter((text) => text !== "").map(Number);

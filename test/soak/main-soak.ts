@@ -3,8 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { interruption } from "#bench/interruption.ts";
 import { commitOf, machineOf } from "#bench/harness/machine.ts";
+import { interruptedBy, interruption } from "#compute/cli/interruption.ts";
 import { Progress } from "#compute/cli/progress.ts";
 import { WORKLOAD } from "./functions.ts";
 import { type EpisodeReport, soak } from "./soak.ts";
@@ -27,32 +27,37 @@ const options = optionsOf(process.argv.slice(2));
 if (options !== null) await run(options);
 
 async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Options): Promise<void> {
-  const interrupted = interruption();
-  const stop = new AbortController();
-  void interrupted.then(() => stop.abort());
+  const signal = interruption();
   const [commit, machine] = [commitOf(), machineOf()];
   const progress = new Progress();
   const startedMs = performance.now();
+  const reports: EpisodeReport[] = [];
   console.log(`Soaking for ${minutes} min, seed ${seed} …`);
-  const reports = await soak({
-    seed,
-    minutes,
-    firstEpisode,
-    episodes: Infinity,
-    episodeMs: EPISODE_MS,
-    callsPerSecond,
-    functions: WORKLOAD,
-    signal: stop.signal,
-    onProgress: (text) => progress.step(() => `${minutesSince(startedMs)} of ${minutes} min, ${text}`),
-    onEpisode: (report) => {
-      progress.end();
-      console.log(lineOf(report));
-    },
-    onBroken: (cluster) => {
-      cluster.saveLogs(LOGS, (path, text) => writeFileSync(path, text));
-      console.log(`The logs of that time are in ${LOGS}`);
-    },
-  });
+  try {
+    await soak({
+      seed,
+      minutes,
+      firstEpisode,
+      episodes: Infinity,
+      episodeMs: EPISODE_MS,
+      callsPerSecond,
+      functions: WORKLOAD,
+      signal,
+      onProgress: (text) => progress.step(() => `${minutesSince(startedMs)} of ${minutes} min, ${text}`),
+      onEpisode: (report) => {
+        reports.push(report);
+        progress.end();
+        console.log(lineOf(report));
+      },
+      onBroken: (cluster) => {
+        cluster.saveLogs(LOGS, (path, text) => writeFileSync(path, text));
+        console.log(`The logs of that time are in ${LOGS}`);
+      },
+    });
+  } catch (error) {
+    // A terminal interrupts what was started as well: that it breaks is no news.
+    if (!signal.aborted) throw error;
+  }
   progress.end();
   const summary = summaryOf({ seed, minutes: (performance.now() - startedMs) / 60_000, callsPerSecond }, reports);
   console.log(summaryText(summary));
@@ -60,8 +65,7 @@ async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Op
     const result = { commit, machine, ...summary, episodes: reports };
     writeFileSync(jsonFile, `${JSON.stringify(result, null, 2)}\n`);
   }
-  // What a signal has set stays.
-  process.exitCode ??= summary.violations.length === 0 ? 0 : 1;
+  process.exitCode = interruptedBy()?.exitCode ?? (summary.violations.length === 0 ? 0 : 1);
 }
 
 function minutesSince(startedMs: number): string {
