@@ -1,28 +1,28 @@
-// A `locus node` in a process of its own, for tests that end it, stop it and start it again: it listens on a port that the
-// OS picks, and logs to a file.
+// A `locus node` in a process of its own, for tests that end it and start it again: it listens on a port that the OS picks,
+// and logs to a file.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { OwnedProcess } from "./owned-process.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "compute", "cli", "main-locus.ts");
 /** Generous: a loaded CI machine takes seconds. */
 const START_TIMEOUT_MS = 60_000;
+/** Beyond any grace that a test gives it. */
+const STOP_TIMEOUT_MS = 30_000;
 const LOOK_INTERVAL_MS = 20;
-const LOG_TAIL_LENGTH = 4_000;
 
 export class NodeProcess {
   readonly #settings: Readonly<Record<string, string>>;
   readonly #logPath: string;
-  #child: ChildProcess;
+  #process: OwnedProcess;
   #url = "";
 
   private constructor(settings: Readonly<Record<string, string>>, logPath: string) {
     this.#settings = settings;
     this.#logPath = logPath;
-    this.#child = this.#spawn();
+    this.#process = this.#spawn();
   }
 
   /** Resolves when it listens, whether or not it can do its work yet. Rejects with the end of its log. */
@@ -38,25 +38,18 @@ export class NodeProcess {
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#process.pid;
   }
 
-  get alive(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
-  /** Resolves when it is gone. */
-  async end(how: "SIGTERM" | "SIGKILL"): Promise<void> {
-    if (!this.alive) return;
-    const gone = once(this.#child, "exit");
-    this.#child.kill(how);
-    await gone;
+  /** Resolves when it is gone. Idempotent. */
+  end(how: "SIGTERM" | "SIGKILL"): Promise<void> {
+    return this.#process.stop(how);
   }
 
   /** After `end`. */
   async startAgain(): Promise<void> {
     const { size } = statSync(this.#logPath);
-    this.#child = this.#spawn();
+    this.#process = this.#spawn();
     await this.#listening(size);
   }
 
@@ -64,18 +57,19 @@ export class NodeProcess {
     return readFileSync(this.#logPath, "utf8");
   }
 
-  #spawn(): ChildProcess {
-    const log = openSync(this.#logPath, "a");
-    const settings = { ...withoutOurs(process.env), LOCUS_HTTP_PORT: "0", ...this.#settings };
-    const child = spawn(process.execPath, [PROGRAM, "node"], { env: settings, stdio: ["ignore", log, log] });
-    closeSync(log);
-    return child;
+  #spawn(): OwnedProcess {
+    return new OwnedProcess({
+      argv: [process.execPath, PROGRAM, "node"],
+      environment: { ...withoutOurs(process.env), LOCUS_HTTP_PORT: "0", ...this.#settings },
+      logPath: this.#logPath,
+      stopTimeoutMs: STOP_TIMEOUT_MS,
+    });
   }
 
   /** It logs where it listens, a JSON object a line; what it logged before `offset` is of an earlier start. */
   async #listening(offset: number): Promise<void> {
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
-    while (this.alive && performance.now() < deadlineMs) {
+    while (this.#process.isRunning && performance.now() < deadlineMs) {
       const lines = readFileSync(this.#logPath).subarray(offset).toString().split("\n").slice(0, -1);
       const line = lines.find((text) => text.includes('"msg":"listening"'));
       if (line !== undefined) {
@@ -85,7 +79,7 @@ export class NodeProcess {
       await sleep(LOOK_INTERVAL_MS);
     }
     await this.end("SIGKILL");
-    throw new Error(`the node did not come up; the end of its log:\n${this.log().slice(-LOG_TAIL_LENGTH)}`);
+    throw new Error(`the node did not come up; the end of its log:\n${this.#process.logTail()}`);
   }
 }
 

@@ -30,7 +30,6 @@ async function invokeUnknown(
     version: "1",
     side: null,
     limits,
-    capabilities: [],
     input: null,
     output: null,
   }));

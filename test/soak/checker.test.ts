@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { ScheduledCall } from "./call-schedule.ts";
 import { check, type Episode, NOTHING_HAPPENED } from "./checker.ts";
+import { checkDeployments, type DeploymentRecord } from "./deployments.ts";
 import type { Fault } from "./fault-schedule.ts";
 import { type WorkloadFunctions, WORKLOAD } from "./functions.ts";
 import type { Answer, CallRecord, FaultRecord } from "./ledger.ts";
@@ -209,6 +210,41 @@ describe("deadlines", () => {
     expect(broken([late(2_100)], { waits: { ...none, node1: [wait] } })).toEqual([]);
     expect(broken([late(2_101)], { waits: { ...none, node1: [wait] } })).toEqual([rule]);
     expect(broken([late(2_100)], { waits: { ...none, node2: [wait] } })).toEqual([rule]);
+  });
+});
+
+describe("deployments", () => {
+  const deployed = (version: string, answer: DeploymentRecord["answer"]): DeploymentRecord => ({
+    function: "f",
+    version,
+    answer,
+  });
+  const unavailable = { code: "REDIS_UNAVAILABLE", message: "" } as const;
+  const rules = (stored: string | null, ...records: readonly DeploymentRecord[]): readonly string[] =>
+    checkDeployments(records, new Map(stored === null ? [] : [["f", stored]])).map(({ rule }) => rule);
+
+  it("that were acknowledged last are there", () => {
+    const lost = ["acknowledged writes are there"];
+    expect(rules("2", deployed("1", "ok"), deployed("2", "ok"))).toEqual([]);
+    expect(rules("1", deployed("1", "ok"), deployed("2", "ok"))).toEqual(lost);
+    expect(rules("3", deployed("1", "ok"), deployed("2", "ok"))).toEqual(lost);
+    expect(rules(null, deployed("1", "ok"))).toEqual(lost);
+  });
+
+  it("that were not acknowledged may be there, before or after one that was", () => {
+    for (const answer of ["lost", unavailable] as const) {
+      for (const stored of ["1", "2"]) {
+        expect(rules(stored, deployed("1", "ok"), deployed("2", answer))).toEqual([]);
+        expect(rules(stored, deployed("1", answer), deployed("2", "ok"))).toEqual([]);
+      }
+      expect(rules(null, deployed("1", answer))).toEqual([]);
+    }
+  });
+
+  it("end with a typed error that something broken explains", () => {
+    for (const code of ["FUNCTION_INVALID", "INTERNAL", "no code"] as const) {
+      expect(rules("1", deployed("1", "ok"), deployed("2", { code, message: "" }))).toEqual(["errors are typed"]);
+    }
   });
 });
 

@@ -34,6 +34,7 @@ export class Cluster {
   readonly replica: RedisServer;
   readonly nodes: Readonly<Record<"node1" | "node2", NodeProcess>>;
   readonly links: Readonly<Record<Link, NetworkLink>>;
+
   private constructor(parts: Pick<Cluster, "master" | "replica" | "nodes" | "links">) {
     this.master = parts.master;
     this.replica = parts.replica;

@@ -27,29 +27,37 @@ const options = optionsOf(process.argv.slice(2));
 if (options !== null) await run(options);
 
 async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Options): Promise<void> {
+  const signal = interruption();
   const [commit, machine] = [commitOf(), machineOf()];
   const progress = new Progress();
   const startedMs = performance.now();
+  const reports: EpisodeReport[] = [];
   console.log(`Soaking for ${minutes} min, seed ${seed} …`);
-  const reports = await soak({
-    seed,
-    minutes,
-    firstEpisode,
-    episodes: Infinity,
-    episodeMs: EPISODE_MS,
-    callsPerSecond,
-    functions: WORKLOAD,
-    signal: interruption(),
-    onProgress: (text) => progress.step(() => `${minutesSince(startedMs)} of ${minutes} min, ${text}`),
-    onEpisode: (report) => {
-      progress.end();
-      console.log(lineOf(report));
-    },
-    onBroken: (cluster) => {
-      cluster.saveLogs(LOGS, (path, text) => writeFileSync(path, text));
-      console.log(`The logs of that time are in ${LOGS}`);
-    },
-  });
+  try {
+    await soak({
+      seed,
+      minutes,
+      firstEpisode,
+      episodes: Infinity,
+      episodeMs: EPISODE_MS,
+      callsPerSecond,
+      functions: WORKLOAD,
+      signal,
+      onProgress: (text) => progress.step(() => `${minutesSince(startedMs)} of ${minutes} min, ${text}`),
+      onEpisode: (report) => {
+        reports.push(report);
+        progress.end();
+        console.log(lineOf(report));
+      },
+      onBroken: (cluster) => {
+        cluster.saveLogs(LOGS, (path, text) => writeFileSync(path, text));
+        console.log(`The logs of that time are in ${LOGS}`);
+      },
+    });
+  } catch (error) {
+    // A terminal interrupts what was started as well: that it breaks is no news.
+    if (!signal.aborted) throw error;
+  }
   progress.end();
   const summary = summaryOf({ seed, minutes: (performance.now() - startedMs) / 60_000, callsPerSecond }, reports);
   console.log(summaryText(summary));

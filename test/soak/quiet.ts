@@ -99,6 +99,31 @@ export class QuietCluster {
     return violations;
   }
 
+  /** The version of each function in the registry; and where a node's mirror has another, or none. */
+  async deployed(): Promise<{ readonly stored: ReadonlyMap<string, string>; readonly mirrors: readonly Violation[] }> {
+    const list = (await this.#master.call("LOCUS.FUNCTION", "LIST")) as readonly (readonly [string, string, string])[];
+    const stored = new Map(list.map(([name, version]) => [name, version]));
+    const mirrors: Violation[] = [];
+    for (const [node, { url }] of Object.entries(this.#cluster.nodes)) {
+      for (const [name, version] of stored) {
+        const response = await fetch(`${url}/v1/functions/${name}/invocations?version=${version}`, {
+          ...PROBE(),
+          method: "POST",
+          body: "{",
+          headers: { connection: "close", "content-type": "application/json" },
+        });
+        // Args that are no JSON get as far as the function's own isolate, and no further; opening one may take its whole deadline.
+        const { code = "none" } = (await response.json()) as { readonly code?: string };
+        if (code !== "ARGS_INVALID" && code !== "DEADLINE_EXCEEDED")
+          mirrors.push({
+            rule: "everything comes back",
+            text: `${node} cannot call ${name} in version ${version}: ${code}`,
+          });
+      }
+    }
+    return { stored, mirrors };
+  }
+
   /** Forgets what the episode has written. */
   async clear(ids: Iterable<string>): Promise<void> {
     const keys = [...ids].map((id) => WRITTEN_PREFIX + id);

@@ -3,11 +3,12 @@
 // ones are compared with.
 
 import { callSchedule } from "./call-schedule.ts";
+import { Deployments, deploymentSchedule } from "./deployments.ts";
 import { check, LATE_MS, latenessMs, NOTHING_HAPPENED, type Violation } from "./checker.ts";
 import { Cluster } from "./cluster.ts";
 import { type Fault, faultSchedule, MEMBERS } from "./fault-schedule.ts";
 import { Faults } from "./faults.ts";
-import { bundleOf, numberAt, numberKey, NUMBERS, type WorkloadFunctions } from "./functions.ts";
+import { numberAt, numberKey, NUMBERS, type WorkloadFunctions } from "./functions.ts";
 import { type AllHoldings, compareHoldings, holdingsOf, orphanedHosts } from "./leftovers.ts";
 import { type CallRecord, Ledger } from "./ledger.ts";
 import { QuietCluster } from "./quiet.ts";
@@ -62,14 +63,22 @@ export async function soak(options: SoakOptions): Promise<readonly EpisodeReport
   await using resources = new AsyncDisposableStack();
   resources.defer(() => cluster.close());
   const quiet = resources.adopt(new QuietCluster(cluster), (one) => one.close());
-  await prepare(cluster, options.functions);
+  await prepare(cluster);
+  const deployments = new Deployments(cluster, options.functions);
+  await deployments.first();
   await quiet.rest(signal);
 
   const reports: EpisodeReport[] = [];
   for (let count = 0; count <= options.episodes && !signal.aborted; count++) {
     if (count > 0 && performance.now() >= untilMs) break;
     const episode = count === 0 ? 0 : options.firstEpisode + count - 1;
-    const report = await playEpisode(episode, { cluster, quiet, options, baseline: reports[0]?.holdings ?? null });
+    const report = await playEpisode(episode, {
+      cluster,
+      quiet,
+      deployments,
+      options,
+      baseline: reports[0]?.holdings ?? null,
+    });
     if (report === null) break;
     reports.push(report);
     options.onEpisode(report);
@@ -81,11 +90,9 @@ export async function soak(options: SoakOptions): Promise<readonly EpisodeReport
   return reports;
 }
 
-async function prepare(cluster: Cluster, functions: WorkloadFunctions): Promise<void> {
+/** What functions read. */
+async function prepare(cluster: Cluster): Promise<void> {
   const master = cluster.client("master");
-  for (const [name, fn] of Object.entries(functions)) {
-    await master.call("LOCUS.FUNCTION", "LOAD", "REPLACE", bundleOf(name, fn));
-  }
   const pairs = Array.from({ length: NUMBERS }, (_, index) => [numberKey(index), String(numberAt(index))]);
   await master.mset(...pairs.flat());
   master.disconnect();
@@ -94,6 +101,7 @@ async function prepare(cluster: Cluster, functions: WorkloadFunctions): Promise<
 interface Surroundings {
   readonly cluster: Cluster;
   readonly quiet: QuietCluster;
+  readonly deployments: Deployments;
   readonly options: SoakOptions;
   readonly baseline: AllHoldings | null;
 }
@@ -101,7 +109,7 @@ interface Surroundings {
 /** null: it was interrupted. */
 async function playEpisode(
   episode: number,
-  { cluster, quiet, options, baseline }: Surroundings,
+  { cluster, quiet, deployments, options, baseline }: Surroundings,
 ): Promise<EpisodeReport | null> {
   const { seed, episodeMs: durationMs, callsPerSecond, functions, signal, onProgress } = options;
   const faults = episode === 0 ? [] : faultSchedule(seed, episode, durationMs);
@@ -127,9 +135,13 @@ async function playEpisode(
       }
     })();
     // Both are waited for, also where one fails: nothing is to be started while the cluster is closed.
-    const [called, played] = await Promise.allSettled([calling, new Faults(cluster, ledger).play(faults, signal)]);
+    const [called, deployed, played] = await Promise.allSettled([
+      calling,
+      deployments.play(deploymentSchedule(seed, episode, durationMs, functions), signal),
+      new Faults(cluster, ledger).play(faults, signal),
+    ]);
     if (played.status === "rejected") return lostReport(episode, ledger, played.reason);
-    if (called.status === "rejected") throw called.reason;
+    for (const one of [called, deployed]) if (one.status === "rejected") throw one.reason;
     await answered(ledger, say, signal);
   } catch (error) {
     if (signal.aborted) return null;
@@ -146,6 +158,7 @@ async function playEpisode(
   const written = await quiet.written();
   const history = { calls: ledger.calls, faults: ledger.faults, written, ownStalls: stalls.own, waits: stalls.waits };
   const replica = await quiet.compareReplica();
+  const { stored, mirrors } = await quiet.deployed();
   await quiet.clear(written.keys());
   const orphans = orphanedHosts();
   const holdings = await holdingsOf((member) => cluster.pidOf(member));
@@ -153,6 +166,8 @@ async function playEpisode(
     ...check(history, functions),
     ...unrest,
     ...replica,
+    ...deployments.check(stored),
+    ...mirrors,
     ...(baseline === null ? [] : compareHoldings(baseline, holdings)),
     ...orphanedHosts()
       .filter((pid) => orphans.includes(pid))
