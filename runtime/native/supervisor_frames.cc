@@ -99,6 +99,8 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     outcome.code = static_cast<Code>(header.code);
     outcome.result = std::move(result);
     outcome.message = said.message;
+    if (header.lost != 0 && HasWritten(host, flight))
+      outcome.message += " while it ran " + flight.call.image->name + ", which had sent writes";
     outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;
     flight.log_lines_dropped += header.log_lines_dropped;

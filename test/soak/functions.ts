@@ -155,9 +155,11 @@ export const WORKLOAD: WorkloadFunctions = {
     ...usual,
     limits: { deadlineMs: DEADLINE_MS, memoryMb: 16 },
     weight: 1.5,
-    writes: 0,
+    writes: 1,
     ends: ["MEMORY_LIMIT", "DEADLINE_EXCEEDED"],
-    run: () => {
+    run: async ({ redis, args }) => {
+      await redis.rpush(`soak:w:${args.id}`, "1");
+      await new Promise((resolve) => setTimeout(resolve, args.ms));
       const held: unknown[] = [];
       for (;;) held.push(Array.from({ length: 1_000 }, () => ({})));
     },
