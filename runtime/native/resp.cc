@@ -1,29 +1,40 @@
 #include "resp.h"
 
 #include <charconv>
-#include <cstring>
 
 namespace locus {
 
+namespace {
+/// As in runtime/channel/reply.ts.
+constexpr size_t kLengthDigitsMax = 10;
+}  // namespace
+
 RespRead ReadRespLine(std::string_view bytes, size_t* cursor, std::string_view* line) {
-  const void* found = std::memchr(bytes.data() + *cursor, '\r', bytes.size() - *cursor);
-  if (found == nullptr) return RespRead::kNeedMore;
-  const auto end = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
-  if (end + 1 >= bytes.size()) return RespRead::kNeedMore;
-  if (bytes[end + 1] != '\n') return RespRead::kBroken;
-  *line = bytes.substr(*cursor, end - *cursor);
-  *cursor = end + 2;
+  // A line that is too long is told as soon as it is, and not read again and again until it ends.
+  const std::string_view window = bytes.substr(*cursor, kRespLineBytesMax + 2);
+  const size_t end = window.find('\r');
+  if (end > kRespLineBytesMax && (end != window.npos || window.size() > kRespLineBytesMax))
+    return RespRead::kBroken;
+  if (end == window.npos || end + 1 >= window.size()) return RespRead::kNeedMore;
+  if (window[end + 1] != '\n') return RespRead::kBroken;
+  *line = window.substr(0, end);
+  *cursor += end + 2;
   return RespRead::kOk;
 }
 
-RespRead ReadRespLength(std::string_view bytes, size_t* cursor, int64_t max, int64_t* length) {
+RespRead ReadRespLength(std::string_view bytes, char type, int64_t max, size_t* cursor, int64_t* length) {
   std::string_view line;
   const RespRead read = ReadRespLine(bytes, cursor, &line);
   if (read != RespRead::kOk) return read;
-  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), *length);
-  if (error != std::errc() || end != line.data() + line.size() || *length < -1 || *length > max)
-    return RespRead::kBroken;
-  return RespRead::kOk;
+  *length = -1;
+  if (line == "-1") return type == '$' || type == '*' ? RespRead::kOk : RespRead::kBroken;
+  if (line.empty() || line.size() > kLengthDigitsMax) return RespRead::kBroken;
+  *length = 0;
+  for (const char digit : line) {
+    if (digit < '0' || digit > '9') return RespRead::kBroken;
+    *length = *length * 10 + (digit - '0');
+  }
+  return *length > max ? RespRead::kBroken : RespRead::kOk;
 }
 
 RespScanner::Found RespScanner::Next(std::string_view bytes) {
@@ -58,9 +69,10 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       case '$':
       case '=':
       case '!':
-        read = ReadRespLength(bytes, &cursor, static_cast<int64_t>(reply_bytes_max_), &length);
+        read = ReadRespLength(bytes, type, static_cast<int64_t>(reply_bytes_max_), &cursor, &length);
         if (read == RespRead::kOk && length >= 0) {
           cursor += static_cast<size_t>(length) + 2;
+          if (cursor > reply_bytes_max_) return {RespRead::kBroken, 0, false};
           if (cursor > bytes.size()) return {};
           if (bytes[cursor - 2] != '\r' || bytes[cursor - 1] != '\n') read = RespRead::kBroken;
         }
@@ -71,7 +83,7 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       case '%':
       case '|':
         // An element takes three bytes at least.
-        read = ReadRespLength(bytes, &cursor, static_cast<int64_t>(reply_bytes_max_ / 3), &length);
+        read = ReadRespLength(bytes, type, static_cast<int64_t>(reply_bytes_max_ / 3), &cursor, &length);
         if (read != RespRead::kOk) break;
         if (type == '%' || type == '|') length *= 2;
         if (open_.size() >= kRespDepthMax) return {RespRead::kBroken, 0, false};
