@@ -19,3 +19,4 @@ void TestJsonText();
 void TestLockBudget();
 void TestOperationRound();
 void TestRegistry();
+void TestRespScanner();

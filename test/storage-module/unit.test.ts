@@ -11,7 +11,14 @@ const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "locus-module-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const TESTS = ["main", "json_text_test", "lock_budget_test", "operation_round_test", "registry_test"];
+const TESTS = [
+  "main",
+  "json_text_test",
+  "lock_budget_test",
+  "operation_round_test",
+  "registry_test",
+  "resp_scanner_test",
+];
 const SOURCES = [
   "function_description",
   "function_version",
