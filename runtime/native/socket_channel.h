@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "channel.h"
+#include "lane.h"
 #include "resp.h"
 #include "shared_memory.h"
 #include "tls.h"
@@ -27,6 +28,7 @@ struct SentRound {
   uint64_t invocation = 0;
   uint32_t number = 0;
   uint32_t unanswered = 0;
+  uint64_t reply_bytes = 0;
 };
 
 class Connection {
@@ -60,6 +62,7 @@ class Connection {
   void WriteOut();
   bool ReadIn(SocketChannel* own);
   bool TakeReplies(SocketChannel* own);
+  bool HandOver(SocketChannel* own, uint32_t count, std::string_view bytes);
   void Break(const std::string& why);
   void PassReading(SocketChannel* own);
 
@@ -72,12 +75,10 @@ class Connection {
   size_t out_offset_ = 0;
   std::string in_;
   size_t in_begin_ = 0;
-  RespScanner scanner_{kReplyBytesMax};
+  RespScanner scanner_{kRepliesBytesMax};
   bool reading_ = false;
   bool hung_up_ = false;
   std::function<void(uint32_t, const std::string& why)> on_lost_;
-
-  static constexpr uint64_t kReplyBytesMax = 64 << 20;
 };
 
 /// The host's connections. Channels pick the least loaded.

@@ -6,6 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Invocation } from "#runtime/function/define.ts";
 import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
+/** A name that a function reaches for in vain. */
+declare const notThere: unknown;
+
 describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
   let side: TestSide;
   beforeAll(async () => {
@@ -155,6 +158,22 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         })
       ).message,
     ).toBe("Error: later");
+  });
+
+  it.each([
+    ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
+    [
+      "a method",
+      ({ redis }: Invocation) => (redis as never as { blpop: () => unknown }).blpop(),
+      "redis.blpop is not a function; docs/commands.md",
+    ],
+    [
+      "a command",
+      ({ redis }: Invocation) => redis.call("nonsense"),
+      "nonsense: not a command that functions may call; see docs/commands.md",
+    ],
+  ])("names the page that lists what there is instead of %s that is not there", async (_what, run, message) => {
+    expect(errorOf(await (await side.deploy(bundleOf(run))).outcome()).message).toContain(message);
   });
 
   it("has the stack of the await that met an error of Redis", async () => {
