@@ -41,9 +41,9 @@ const replay = (target: string): string => {
   return complaint(target, files);
 };
 
-const how = fuzzable ? "fuzzed from its corpus with one seed" : "replayed from its corpus: there is no clang here,";
+const how = fuzzable ? "fuzzed from its corpus" : "replayed from its corpus, there is no clang here";
 
-describe(how, { timeout: SANITIZED_BUILD_TIMEOUT_MS }, () => {
+describe(`with one seed, ${how}:`, { timeout: SANITIZED_BUILD_TIMEOUT_MS }, () => {
   test.each(TARGETS)("%s keeps what it promises", (target) => {
     expect(fuzzable ? fuzz(target) : replay(target)).toBe("");
   });
