@@ -17,7 +17,10 @@ std::string ReasonIn(const Frame& frame) {
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
   uint64_t ready = host.process->header()->outcome_ready.exchange(0, std::memory_order_acquire);
-  while (ready != 0) {
+  // From one that lies nothing more is believed. One that is to go for another reason (memory, a deadline)
+  // may have said something true before.
+  const bool goes_already = !host.condemned.empty();
+  while (ready != 0 && (goes_already || host.condemned.empty())) {
     const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
     ready &= ready - 1;
     if (lane >= host.process->lane_count()) {
