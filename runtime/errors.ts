@@ -238,6 +238,15 @@ export const ERRORS = {
     "Redis cannot be reached, or dropped the connection.",
     "See that Redis runs and that the address and credentials are right; locus reconnects by itself.",
   ),
+  NODE_UNAVAILABLE: entry(
+    "operator",
+    true,
+    503,
+    14,
+    "NODEUNAVAILABLE",
+    "No node answers where a command line tool looks for one.",
+    "Start one with `locus node`, or say where it is with `--url` or LOCUS_URL.",
+  ),
   MODULE_MISSING: entry(
     "operator",
     false,
@@ -271,7 +280,7 @@ export const ERRORS = {
     500,
     9,
     "CONFIGINVALID",
-    "A setting is unknown or has a value that cannot be used.",
+    "A setting, or a part of a command line, is unknown or has a value that cannot be used.",
     "Correct it; the message lists every mistake.",
   ),
   UNSUPPORTED_PLATFORM: entry(

@@ -1,9 +1,12 @@
 // The embedded stack of `demo`, `up` and the benchmarks, with the tools that people run against it.
 
-import { existsSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { checkAgreement } from "#bench/agreement.ts";
 import { type Stack, startStack } from "#bench/stack.ts";
+import { startRedisServer } from "./redis-server.ts";
 import type { Summary } from "#compute/cli/summary.ts";
 
 let stack: Stack;
@@ -15,6 +18,28 @@ beforeAll(async () => {
 });
 
 afterAll(() => stack.close());
+
+describe("a redis-server of a test's own", () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it.each([
+    [
+      "does not start",
+      { config: [["no-such-setting", "1"]] },
+      /did not come up \(1\); the end of its log:[^]*no-such-setting/,
+    ],
+    ["is given up", { signal: AbortSignal.abort(new Error("enough")) }, /^enough$/],
+  ])("leaves nothing behind when it %s", async (_title, options, message) => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-stack-"));
+    vi.stubEnv("TMPDIR", folder);
+    try {
+      await expect(startRedisServer(options)).rejects.toThrow(message);
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
 
 describe("an embedded stack", () => {
   it("gives the same results through an ordinary client and on both sides", async () => {

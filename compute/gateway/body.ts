@@ -34,6 +34,8 @@ export const textBody = (bounds: BodyBounds): BodyParser<string> => {
 export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer> => {
   const overdue = new Overdue(BODY_TIMEOUT_MS);
   return (request, payload, done) => {
+    const encoding = request.headers["content-encoding"];
+    if (encoding !== undefined) return done(new EncodedBody(encoding));
     const tooLargeError = (size: string): LocusError =>
       new LocusError(tooLarge, `the body has ${size} bytes, ${bytesMax} are allowed`);
     const announced = request.headers["content-length"];
@@ -63,6 +65,14 @@ export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer
     payload.on("error", onError);
   };
 };
+
+class EncodedBody extends Error {
+  readonly statusCode = 415;
+
+  constructor(encoding: string) {
+    super(`the body comes with content-encoding ${encoding}: send it as it is`);
+  }
+}
 
 class BodyTimeout extends Error {
   readonly statusCode = 408;

@@ -1,5 +1,6 @@
-// What comes over a connection and is no HTTP request: answered on the bare socket, since there is no request to reply to.
+// What comes over a connection and is no request that can be served: answered on the bare socket, or before any route.
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 import { PROBLEM_TYPE, problemOf } from "./problem.ts";
@@ -64,4 +65,13 @@ const answer = (socket: Socket, { status, reason, detail }: ClientFault): void =
       body,
     ].join("\r\n"),
   );
+};
+
+/** A request that expects something of the server, 100-continue aside, that no server of HTTP/1.1 does. */
+export const refuseExpectation = (request: IncomingMessage, response: ServerResponse): void => {
+  const status = 417;
+  const detail = `nothing here meets the expectation "${request.headers.expect}"`;
+  const body = JSON.stringify(problemOf("REQUEST_INVALID", detail, { status }));
+  const length = Buffer.byteLength(body);
+  response.writeHead(status, { connection: "close", "content-type": PROBLEM_TYPE, "content-length": length }).end(body);
 };

@@ -43,9 +43,9 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
     bundle: Buffer | undefined,
   ): Promise<FastifyReply> => {
     if (bundle === undefined) throw new LocusError("REQUEST_INVALID", "the body of a deployment is the bundle");
-    const { description, created } = await catalogue.deploy(name, bundle);
+    const { description, previousVersion } = await catalogue.deploy(name, bundle);
     reply.header("location", `/v1/functions/${description.name}`);
-    return reply.code(created ? 201 : 200).send(description);
+    return reply.code(previousVersion === null ? 201 : 200).send({ ...description, previousVersion });
   };
 
   const takesBundle = { config: { takes: BUNDLE_TYPES } };

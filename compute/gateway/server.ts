@@ -9,7 +9,7 @@ import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import type { Invoker } from "../node/invoker.ts";
 import type { LogBuffer } from "../node/log-buffer.ts";
 import { addBatchRoute } from "./batch-route.ts";
-import { clientErrors } from "./client-error.ts";
+import { clientErrors, refuseExpectation } from "./client-error.ts";
 import { addFunctionRoutes } from "./function-routes.ts";
 import { addInvocationRoute } from "./invocation-route.ts";
 import { addLogRoute } from "./log-route.ts";
@@ -64,6 +64,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
     frameworkErrors: (error, request, reply) => void sendProblem(reply, problemOfError(error, request)),
   });
   app.server.maxConnections = limits.connectionsMax;
+  app.server.on("checkExpectation", refuseExpectation);
   app.removeAllContentTypeParsers();
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfError(error, request);
@@ -80,7 +81,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
   await app.register(async (scope) => addInvocationRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addBatchRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addFunctionRoutes(scope, parts.catalogue));
-  await app.register(async (scope) => addLogRoute(scope, parts.logs));
+  await app.register(async (scope) => addLogRoute(scope, parts.logs, parts.catalogue));
   await app.register(async (scope) => addOperationRoutes(scope, parts));
   methods.refuseOthers(app);
   return app;

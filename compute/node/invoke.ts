@@ -59,18 +59,19 @@ export class NodeInvoker implements Invoker {
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
-      const description = this.#functions.current(call.function, call.version) ?? (await this.#find(call, signal));
+      const known = this.#functions.current(call.function, call.version);
+      const description = known ?? (await this.#find(call, signal));
       const choice = chooseSide({ requested: call.side, preferred: description.side });
       side = choice.side;
-      const deadlineMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
-      const admitted = { id, call, description, deadlineMs };
+      const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const left = (): number => leftOf(limitMs, startedMs, call.function);
+      const admitted = { id, call, description, deadlineMs: known === undefined ? left() : limitMs };
       try {
         return this.#account(call, id, side, await this.#sides[side].run(admitted, signal), startedMs);
       } catch (error) {
         if (choice.otherwise === null || !isUnavailable(error)) throw error;
         side = choice.otherwise;
-        const leftMs = Math.max(1, deadlineMs - (performance.now() - startedMs));
-        const sideReply = await this.#sides[side].run({ ...admitted, deadlineMs: leftMs }, signal);
+        const sideReply = await this.#sides[side].run({ ...admitted, deadlineMs: left() }, signal);
         return this.#account(call, id, side, sideReply, startedMs);
       }
     } catch (error) {
@@ -147,6 +148,13 @@ const elapsedSince = (startedMs: number): number => Math.round((performance.now(
 
 /** A side that refused the call before it ran: another may have it. */
 const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
+
+/** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
+const leftOf = (limitMs: number, startedMs: number, name: string): number => {
+  const leftMs = limitMs - (performance.now() - startedMs);
+  if (leftMs > 0) return leftMs;
+  throw new LocusError("DEADLINE_EXCEEDED", `the ${limitMs} ms of the call were over before ${name} could run`);
+};
 
 /** A UTF-16 unit is at most three bytes of UTF-8: only texts near the bound are counted exactly. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;

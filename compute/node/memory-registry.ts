@@ -22,7 +22,7 @@ export class MemoryRegistry implements Registry {
 
   async bundle(name: string, version: string): Promise<StoredBundle> {
     const entry = this.#stored.get(name);
-    if (entry === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `no function "${name}"`);
+    if (entry === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `there is no function "${name}" here`);
     if (entry.description.version !== version) {
       throw new LocusError("VERSION_NOT_FOUND", `no version ${version} of "${name}"`);
     }
@@ -37,7 +37,7 @@ export class MemoryRegistry implements Registry {
   }
 
   async delete(name: string): Promise<void> {
-    if (!this.#stored.delete(name)) throw new LocusError("FUNCTION_NOT_FOUND", `no function "${name}"`);
+    if (!this.#stored.delete(name)) throw new LocusError("FUNCTION_NOT_FOUND", `there is no function "${name}" here`);
     this.#announce();
   }
 

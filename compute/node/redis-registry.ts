@@ -18,7 +18,7 @@ export class RedisRegistry implements Registry {
   readonly #commands: Redis;
   readonly #subscriber: Redis;
   readonly #listeners: (() => void)[] = [];
-  /** Whether the module behind the present connection speaks our protocol: nothing is known of functions before. */
+  /** Whether the module behind the present connection speaks our protocol. */
   #understood = false;
 
   constructor(address: RedisAddress, user: RedisUser, log: Pick<Logger, "info" | "warn">) {
@@ -53,12 +53,13 @@ export class RedisRegistry implements Registry {
   }
 
   async list(): Promise<readonly FunctionDescription[]> {
-    if (!this.#understood) await this.probe();
+    await this.#understand();
     const entries = await this.#call("list the functions", "LOCUS.FUNCTION", "LIST");
     return (entries as [string, string, string][]).map(([, , json]) => JSON.parse(json) as FunctionDescription);
   }
 
   async bundle(name: string, version: string): Promise<StoredBundle> {
+    await this.#understand();
     try {
       const reply = await this.#commands.callBuffer("LOCUS.FUNCTION", "DUMP", name, version);
       const [, stored, bundle] = reply as [Buffer, Buffer, Buffer];
@@ -69,12 +70,14 @@ export class RedisRegistry implements Registry {
   }
 
   async load(bundle: Uint8Array): Promise<{ readonly name: string; readonly version: string }> {
+    await this.#understand();
     const reply = await this.#call("store a function", "LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(bundle));
     const [name, version] = reply as [string, string];
     return { name, version };
   }
 
   async delete(name: string): Promise<void> {
+    await this.#understand();
     await this.#call(`delete the function ${name}`, "LOCUS.FUNCTION", "DELETE", name);
   }
 
@@ -98,6 +101,11 @@ export class RedisRegistry implements Registry {
   close(): void {
     this.#commands.disconnect();
     this.#subscriber.disconnect();
+  }
+
+  /** Throws MODULE_MISMATCH and what `probe` throws else: once per connection, before anything is asked of its module. */
+  async #understand(): Promise<void> {
+    if (!this.#understood) await this.probe();
   }
 
   async #call(attempted: string, command: string, ...args: (string | Buffer)[]): Promise<unknown> {

@@ -43,6 +43,9 @@ export function decodeReply(bytes: Uint8Array, offset: number, options: DecodeOp
   const reader = new ReplyReader(bytes, offset, options.binary);
   try {
     const value = reader.readReply();
+    if (options.shape === "object" && Array.isArray(value) && !value.every(isNameOrItem)) {
+      throw malformed("a member's name that is no text");
+    }
     return { value: shapeReply(value, options.shape), end: reader.at };
   } catch (error) {
     if (error === INCOMPLETE) return "incomplete";
@@ -147,7 +150,9 @@ class ReplyReader {
   /** The nearest double, and so exact for every safe integer; ioredis 6.0 misses that by one or two from 2^53 - 57 on. */
   #readInteger(): number {
     const line = textOf(this.#readLine());
-    if (!INTEGER_PATTERN.test(line)) throw malformed(`an integer of "${line}"`);
+    const isInteger =
+      INTEGER_PATTERN.test(line) && (line.length < 19 || BigInt.asIntN(64, BigInt(line)) === BigInt(line));
+    if (!isInteger) throw malformed(`an integer of "${line}"`);
     return Number(line);
   }
 
@@ -186,6 +191,10 @@ class ReplyReader {
     return this.#binary ? new Uint8Array(bytes) : textOf(bytes);
   }
 }
+
+/** Of an aggregate that is to be an object: names stand at even places. */
+const isNameOrItem = (item: ReplyValue, place: number): boolean =>
+  place % 2 === 1 || typeof item === "string" || item instanceof Uint8Array;
 
 const malformed = (what: string): LocusError =>
   new LocusError("INTERNAL", `Redis answered with bytes that are no RESP: ${what.slice(0, 80)}`);

@@ -1,8 +1,8 @@
 // An invocation in its isolate: how it begins, settles and is answered, its timers and its log.
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
+#include "frames.h"
 #include "guest_loop.h"
 #include "guest_thrown.h"
 #include "guest_values.h"
@@ -40,11 +40,9 @@ bool MayHaveLost(std::string_view json) {
 
 void GuestLoop::Begin(const Frame& frame) {
   Host& host = Host::Get();
-  InvokeHeader header;
-  std::string_view rest = frame.payload;
-  if (rest.size() < sizeof header) return;
-  std::memcpy(&header, rest.data(), sizeof header);
-  rest.remove_prefix(sizeof header);
+  InvokeFrame invoke;
+  if (!ReadInvoke(frame.payload, &invoke)) return;
+  const InvokeHeader& header = invoke.header;
   const auto slot = static_cast<uint32_t>(
       std::find_if(slots_.begin(), slots_.end(), [](const auto& entry) { return entry == nullptr; }) -
       slots_.begin());
@@ -69,16 +67,11 @@ void GuestLoop::Begin(const Frame& frame) {
   {
     const v8::TryCatch caught(isolate_);
     std::vector<Local<Value>> keys;
-    for (uint32_t i = 0; i < header.key_count && rest.size() >= sizeof(uint32_t); i++) {
-      uint32_t bytes = 0;
-      std::memcpy(&bytes, rest.data(), sizeof bytes);
-      rest.remove_prefix(sizeof bytes);
-      const std::string_view key = rest.substr(0, bytes);
-      rest.remove_prefix(key.size());
+    for (const std::string_view key : invoke.keys) {
       Local<v8::String> text;
       if (MakeString(isolate_, key).ToLocal(&text)) keys.push_back(text);
     }
-    const std::string args(rest.substr(0, header.args_bytes));
+    const std::string args(invoke.args);
     Local<v8::String> json;
     Local<Value> value;
     if (!input_schema_.empty() && !CheckSchema(invocation, "input", args)) {
@@ -180,21 +173,16 @@ void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message
 
 void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
                             std::string_view message, std::string_view stack) {
-  OutcomeHeader header = {};
-  header.code = static_cast<uint32_t>(code);
-  header.usage = invocation.usage;
-  header.retire = retire_ || !lost_.empty() ? 1 : 0;
-  header.lost = code == Code::SANDBOX_DIED ? 1 : 0;
-  header.log_lines_dropped = invocation.log_lines_dropped;
-  message = message.substr(0, kErrorTextBytesMax);
-  stack = stack.substr(0, kErrorTextBytesMax);
-  header.result_bytes = static_cast<uint32_t>(result.size());
-  header.message_bytes = static_cast<uint32_t>(message.size());
-  header.stack_bytes = static_cast<uint32_t>(stack.size());
-  std::string body(reinterpret_cast<const char*>(&header), sizeof header);
-  body.reserve(sizeof header + result.size() + message.size() + stack.size());
-  body.append(result).append(message).append(stack);
-  to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kOutcome), invocation.id, body);
+  OutcomeFrame outcome = {};
+  outcome.header.code = static_cast<uint32_t>(code);
+  outcome.header.usage = invocation.usage;
+  outcome.header.retire = retire_ || !lost_.empty() ? 1 : 0;
+  outcome.header.lost = code == Code::SANDBOX_DIED ? 1 : 0;
+  outcome.header.log_lines_dropped = invocation.log_lines_dropped;
+  outcome.result = result;
+  outcome.message = message.substr(0, kErrorTextBytesMax);
+  outcome.stack = stack.substr(0, kErrorTextBytesMax);
+  to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kOutcome), invocation.id, WriteOutcome(outcome));
   Host::Get().Announce(lane_);
 }
 
@@ -239,7 +227,21 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
     Finish(invocation, invocation->fatal, "", invocation->fatal_message, invocation->stack);
     return;
   }
-  if (invocation->rounds.empty()) Finish(invocation, Code::kOk, invocation->result, "", "");
+  if (!invocation->rounds.empty()) return;
+  if (HasUnheardFailure(*invocation)) {
+    Finish(invocation, invocation->unheard_code, "",
+           "a write was not awaited, and " + invocation->unheard_message, "");
+  } else {
+    Finish(invocation, Code::kOk, invocation->result, "", "");
+  }
+}
+
+// Whoever has a result relies on the writes of the call: one that may be missing is not kept quiet, unless
+// the function has said by a handler that it may.
+bool GuestLoop::HasUnheardFailure(const GuestInvocation& invocation) {
+  const v8::HandleScope scope(isolate_);
+  return std::any_of(invocation.unheard.begin(), invocation.unheard.end(),
+                     [&](const auto& promise) { return !promise.Get(isolate_)->HasHandler(); });
 }
 
 bool GuestLoop::EndLate(int64_t now) {

@@ -35,7 +35,7 @@ v8::MaybeLocal<v8::Module> ResolveNothing(Local<v8::Context>, Local<v8::String>,
 
 GuestLoop::Loaded GuestLoop::Fails(std::string message, std::string_view stack) {
   const std::string place = Locate(stack);
-  return {(place.empty() ? "" : place + ": ") + std::move(message), "", ""};
+  return {(place.empty() ? "" : place + ": ") + std::move(message), ""};
 }
 
 GuestLoop::Loaded GuestLoop::Load(Local<v8::String> source, std::string source_map, int64_t began_ns) {
@@ -55,7 +55,7 @@ GuestLoop::Loaded GuestLoop::Load(Local<v8::String> source, std::string source_m
   host.active_invocations--;
   if (memory_exceeded_) {
     isolate_->CancelTerminateExecution();
-    return {"it needs more memory to load than it may have", "", ""};
+    return {"it needs more memory to load than it may have", ""};
   }
   if (late)
     return Fails("it was still loading after " + std::to_string(kLoadDeadlineNs / 1'000'000) + " ms", "");
@@ -104,7 +104,7 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
       !json->IsString())
     return caught.HasCaught() && !caught.HasTerminated() ? FailsWith(caught.Exception()) : Loaded();
   const Local<v8::String> described = json.As<v8::String>();
-  return {"", Utf8Of(isolate_, described, described->Utf8LengthV2(isolate_)), Locate("")};
+  return {"", Utf8Of(isolate_, described, described->Utf8LengthV2(isolate_))};
 }
 
 GuestLoop::Loaded GuestLoop::FailsWith(Local<Value> exception) {

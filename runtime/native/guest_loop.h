@@ -27,6 +27,7 @@ struct PendingOperation {
   v8::Global<v8::Promise::Resolver> resolver;
   ReplyShape shape = ReplyShape::kPlain;
   bool binary = false;
+  bool writes = false;
 };
 
 struct PendingRound {
@@ -60,6 +61,11 @@ struct GuestInvocation {
   bool settled = false;
   std::string result;
   std::string stack;
+  /// Writes of which nobody knows whether they ran, since the way to Redis failed, and whose promises had no
+  /// handler then; and how it failed.
+  std::vector<v8::Global<v8::Promise>> unheard;
+  Code unheard_code = Code::kOk;
+  std::string unheard_message;
   /// Set by what ends the invocation whatever its code does (a limit); looked at after the turn.
   Code fatal = Code::kOk;
   std::string fatal_message;
@@ -105,15 +111,16 @@ class GuestLoop {
   void Log(GuestInvocation* invocation, std::string_view line);
   /// The function returned (`fulfilled`) or threw `value`.
   void Settle(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
-  /// A bundle that was loaded: its definition as JSON and the file that it was made of, where its map names
-  /// one. Or `failure`: why not, beginning with the author's file and line where that is known.
+  /// A bundle that was loaded: its definition as JSON. Or `failure`: why not, beginning with the author's
+  /// file and line where that is known.
   struct Loaded {
     std::string failure;
     std::string definition;
-    std::string file;
   };
   /// `source_map` is JSON, empty where the bundle has none. It has until a deadline after `began_ns`.
   Loaded Load(v8::Local<v8::String> source, std::string source_map, int64_t began_ns);
+  /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
+  std::string SourceFile() { return Locate(""); }
   /// Prepares what isolates to come need besides their bundles.
   void Warm();
   v8::Global<v8::Function>& run_function() { return run_; }
@@ -143,6 +150,8 @@ class GuestLoop {
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();
   void FinishIfDone(GuestInvocation* invocation);
+  bool HasUnheardFailure(const GuestInvocation& invocation);
+  void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, const Replies& replies);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,

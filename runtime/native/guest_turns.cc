@@ -219,6 +219,7 @@ void GuestLoop::OnReplies(const Replies& replies) {
       if (replies.failure != Code::kOk) {
         reply.value = MakeError(isolate_, replies.failure, replies.message);
         reply.is_error = true;
+        if (operation.writes) NoteUnheard(invocation, resolver->GetPromise(), replies);
       } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
         Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
         break;
@@ -257,6 +258,14 @@ void GuestLoop::SettleLater(Local<v8::Promise::Resolver> resolver, Local<Value> 
   // It has to follow from `settled` before that settles.
   resolver->Resolve(context, settled).FromMaybe(false);
   soon->Resolve(context, v8::Undefined(isolate_)).FromMaybe(false);
+}
+
+// A function may still come to await it; whether it did is looked at when the invocation ends.
+void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> promise, const Replies& replies) {
+  if (promise->HasHandler()) return;
+  invocation->unheard.emplace_back(isolate_, promise);
+  invocation->unheard_code = replies.failure;
+  invocation->unheard_message = replies.message;
 }
 
 // Replies were taken in, but nothing of the guest has run.

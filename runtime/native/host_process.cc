@@ -34,7 +34,6 @@ Descriptor MoveUp(const Descriptor& from) {
 }  // namespace
 
 std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool operation_rings) {
-  Kill();
   const HostLayout layout{lanes, operation_rings};
   memory_ = CreateSealedMemory("locus-host", layout.file_bytes());
   if (!memory_.valid()) return SystemError("could not create the host's memory file", errno);
@@ -149,11 +148,12 @@ void HostProcess::Stop() {
 // main thread wants. What has not gone yet is reaped with the next one. (Redis may have reaped it already:
 // ECHILD.)
 void HostProcess::ReapLater(int pid) {
-  static std::mutex mutex;
-  static std::vector<int> going;
-  const std::lock_guard lock(mutex);
-  if (pid > 0) going.push_back(pid);
-  std::erase_if(going, [](int child) {
+  // Never destroyed: an owner's thread may kill its host while `main` returns.
+  static auto* const mutex = new std::mutex;
+  static auto* const going = new std::vector<int>;
+  const std::lock_guard lock(*mutex);
+  if (pid > 0) going->push_back(pid);
+  std::erase_if(*going, [](int child) {
     const pid_t reaped = waitpid(child, nullptr, WNOHANG);
     return reaped == child || (reaped < 0 && errno == ECHILD);
   });

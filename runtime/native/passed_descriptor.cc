@@ -4,8 +4,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <cstring>
-
+#include "frames.h"
 #include "host.h"
 #include "resp.h"
 #include "socket_channel.h"
@@ -41,8 +40,7 @@ std::string Ask(TlsSession* tls, std::initializer_list<std::string_view> words) 
   return reply[0] == '-' ? reply.substr(1, reply.find('\r') - 1) : "";
 }
 
-std::string Greet(TlsSession* tls, const std::string& username, const std::string& password,
-                  uint32_t database) {
+std::string Greet(TlsSession* tls, std::string_view username, std::string_view password, uint32_t database) {
   const std::string greeted = password.empty()
                                   ? Ask(tls, {"HELLO", "3", "SETNAME", "locus-function"})
                                   : Ask(tls, {"HELLO", "3", "AUTH", username.empty() ? "default" : username,
@@ -55,23 +53,12 @@ std::string Greet(TlsSession* tls, const std::string& username, const std::strin
 
 }  // namespace
 
-void AdoptDescriptor(Descriptor socket, std::string_view message,
+void AdoptDescriptor(Descriptor socket, std::string_view bytes,
                      const std::function<void(uint32_t, const std::string&)>& on_failure) {
-  DescriptorHeader header;
-  if (message.size() < sizeof header) return;
-  std::memcpy(&header, message.data(), sizeof header);
-  message.remove_prefix(sizeof header);
-  const auto take = [&](uint32_t bytes) {
-    const std::string text(message.substr(0, bytes));
-    message.remove_prefix(text.size());
-    return text;
-  };
-  const std::string server_name = take(header.server_name_bytes);
-  const std::string authorities = take(header.authorities_bytes);
-  const std::string username = take(header.username_bytes);
-  const std::string password = take(header.password_bytes);
+  DescriptorMessage message;
+  if (!ReadDescriptorMessage(bytes, &message)) return;
   ConnectionPool* pool = Host::Get().connections();
-  if (server_name.empty()) return pool->Adopt(header.connection, std::move(socket), nullptr);
+  if (message.server_name.empty()) return pool->Adopt(message.connection, std::move(socket), nullptr);
 
   // Blocking for the greeting, by a timeout of the socket's own; the pool then uses it without blocking.
   const int flags = fcntl(socket.get(), F_GETFL);
@@ -79,11 +66,12 @@ void AdoptDescriptor(Descriptor socket, std::string_view message,
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kGreetingPatience, sizeof kGreetingPatience);
   setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kGreetingPatience, sizeof kGreetingPatience);
   std::string failure;
-  std::unique_ptr<TlsSession> tls = TlsSession::Connect(socket.get(), server_name, authorities, &failure);
-  if (tls) failure = Greet(tls.get(), username, password, header.database);
-  if (!failure.empty()) return on_failure(header.connection, failure);
+  std::unique_ptr<TlsSession> tls = TlsSession::Connect(socket.get(), std::string(message.server_name),
+                                                        std::string(message.authorities), &failure);
+  if (tls) failure = Greet(tls.get(), message.username, message.password, message.database);
+  if (!failure.empty()) return on_failure(message.connection, failure);
   fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK);
-  pool->Adopt(header.connection, std::move(socket), std::move(tls));
+  pool->Adopt(message.connection, std::move(socket), std::move(tls));
 }
 
 }  // namespace locus

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "codes.h"
@@ -11,31 +10,38 @@
 namespace locus {
 
 namespace {
-
-/// No length is believed beyond: Redis keeps no value of that size.
-constexpr int64_t kLengthMax = int64_t{1} << 40;
-
+/// As in runtime/channel/reply.ts.
+constexpr size_t kLengthDigitsMax = 10;
+/// As many digits' worth.
+constexpr int64_t kLengthMax = 9'999'999'999;
 }  // namespace
 
 RespRead ReadRespLine(std::string_view bytes, size_t* cursor, std::string_view* line) {
-  const void* found = std::memchr(bytes.data() + *cursor, '\r', bytes.size() - *cursor);
-  if (found == nullptr) return RespRead::kNeedMore;
-  const auto end = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
-  if (end + 1 >= bytes.size()) return RespRead::kNeedMore;
-  if (bytes[end + 1] != '\n') return RespRead::kBroken;
-  *line = bytes.substr(*cursor, end - *cursor);
-  *cursor = end + 2;
+  // A line that is too long is told as soon as it is, and not read again and again until it ends.
+  const std::string_view window = bytes.substr(*cursor, kRespLineBytesMax + 2);
+  const size_t end = window.find('\r');
+  if (end > kRespLineBytesMax && (end != window.npos || window.size() > kRespLineBytesMax))
+    return RespRead::kBroken;
+  if (end == window.npos || end + 1 >= window.size()) return RespRead::kNeedMore;
+  if (window[end + 1] != '\n') return RespRead::kBroken;
+  *line = window.substr(0, end);
+  *cursor += end + 2;
   return RespRead::kOk;
 }
 
-RespRead ReadRespLength(std::string_view bytes, size_t* cursor, int64_t max, int64_t* length) {
+RespRead ReadRespLength(std::string_view bytes, char type, int64_t max, size_t* cursor, int64_t* length) {
   std::string_view line;
   const RespRead read = ReadRespLine(bytes, cursor, &line);
   if (read != RespRead::kOk) return read;
-  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), *length);
-  if (error != std::errc() || end != line.data() + line.size() || *length < -1 || *length > max)
-    return RespRead::kBroken;
-  return RespRead::kOk;
+  *length = -1;
+  if (line == "-1") return type == '$' || type == '*' ? RespRead::kOk : RespRead::kBroken;
+  if (line.empty() || line.size() > kLengthDigitsMax) return RespRead::kBroken;
+  *length = 0;
+  for (const char digit : line) {
+    if (digit < '0' || digit > '9') return RespRead::kBroken;
+    *length = *length * 10 + (digit - '0');
+  }
+  return *length > max ? RespRead::kBroken : RespRead::kOk;
 }
 
 void RespScanner::Restart() {
@@ -93,7 +99,7 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       case '$':
       case '=':
       case '!':
-        read = ReadRespLength(bytes, &cursor, kLengthMax, &length);
+        read = ReadRespLength(bytes, type, kLengthMax, &cursor, &length);
         if (read != RespRead::kOk || length < 0) break;
         if (IsTooLarge(cursor - position_ + static_cast<uint64_t>(length) + 2)) {
           skip_ = static_cast<uint64_t>(length) + 2;
@@ -108,8 +114,10 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       case '>':
       case '%':
       case '|':
-        read = ReadRespLength(bytes, &cursor, kLengthMax, &length);
+        read = ReadRespLength(bytes, type, kLengthMax, &cursor, &length);
         if (read != RespRead::kOk) break;
+        // An element takes three bytes at least.
+        if (length > 0) IsTooLarge(static_cast<uint64_t>(length) * 3);
         if (type == '%' || type == '|') length *= 2;
         if (open_.size() >= kRespDepthMax) return {RespRead::kBroken};
         if (dropped_ + position_ == 0 && type == '>') push_ = true;
@@ -125,7 +133,7 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       default:
         return {RespRead::kBroken};
     }
-    if (read == RespRead::kNeedMore && bytes.size() - position_ <= kRespLineBytesMax) return NeedMore();
+    if (read == RespRead::kNeedMore) return NeedMore();
     if (read != RespRead::kOk) return {RespRead::kBroken};
     position_ = cursor;
     if (!open_.empty()) open_.back()--;

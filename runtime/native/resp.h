@@ -13,16 +13,16 @@ namespace locus {
 /// Replies nest no deeper than this; Redis' own commands stay below ten.
 constexpr size_t kRespDepthMax = 64;
 
-/// A simple string, an error, a number or a length: Redis' own are shorter by far.
-constexpr size_t kRespLineBytesMax = 1 << 20;
-
 enum class RespRead { kOk, kNeedMore, kBroken };
+
+/// Bytes of one line, at most: REPLY_LINE_BYTES_MAX in runtime/channel/reply.ts.
+constexpr size_t kRespLineBytesMax = 64 * 1024;
 
 /// One line after its type byte: `*cursor` stands after the type and moves behind the CRLF.
 RespRead ReadRespLine(std::string_view bytes, size_t* cursor, std::string_view* line);
 
-/// A length or count line: -1 (null) or 0 … `max`.
-RespRead ReadRespLength(std::string_view bytes, size_t* cursor, int64_t max, int64_t* length);
+/// The length or count after `type`: 0 … `max`, plain digits; -1 for the nil strings and arrays of RESP2.
+RespRead ReadRespLength(std::string_view bytes, char type, int64_t max, size_t* cursor, int64_t* length);
 
 /// Finds the ends of replies in a growing buffer without reading any byte twice. What of a reply passes the
 /// limit need not be kept: it is followed by its lengths, however deep, to its end.

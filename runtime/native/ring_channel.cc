@@ -1,5 +1,7 @@
 #include "ring_channel.h"
 
+#include "frames.h"
+
 namespace locus {
 
 RingChannel::RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell)
@@ -28,11 +30,10 @@ bool RingChannel::Receive(const std::function<void(const Replies&)>& on_replies)
   Frame frame;
   while (replies_.Read(&frame)) {
     found = true;
-    RoundHeader header = {};
-    if (frame.kind == static_cast<uint16_t>(Operations::kReplies) && frame.payload.size() >= sizeof header) {
-      std::memcpy(&header, frame.payload.data(), sizeof header);
-      on_replies({frame.id, header.round, header.count, frame.payload.substr(sizeof header), Code::kOk, {}});
-    }
+    RoundHeader header;
+    std::string_view replies = frame.payload;
+    if (frame.kind == static_cast<uint16_t>(Operations::kReplies) && TakeRoundHeader(&replies, &header))
+      on_replies({frame.id, header.round, header.count, replies, Code::kOk, {}});
     wake |= replies_.Release();
   }
   wake |= replies_.TakeProducerWake();

@@ -28,6 +28,7 @@ void Connection::Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls) {
   if (socket_.valid()) Break("was replaced");
   tls_ = std::move(tls);
   socket_ = std::move(socket);
+  hung_up_ = false;
 }
 
 ssize_t Connection::Read(char* to, size_t bytes) {
@@ -40,7 +41,18 @@ ssize_t Connection::Write(const char* from, size_t bytes) {
 
 bool Connection::up() {
   const std::lock_guard lock(mutex_);
+  return IsUsable();
+}
+
+bool Connection::IsUsable() {
+  if (socket_.valid() && hung_up_ && sent_.empty()) Break("Redis closed the connection");
   return socket_.valid();
+}
+
+void Connection::NoteHangUp() {
+  const std::lock_guard lock(mutex_);
+  hung_up_ = true;
+  IsUsable();
 }
 
 bool Connection::wants_reader() {
@@ -50,12 +62,12 @@ bool Connection::wants_reader() {
 
 size_t Connection::load() {
   const std::lock_guard lock(mutex_);
-  return socket_.valid() ? sent_.size() : SIZE_MAX;
+  return IsUsable() ? sent_.size() : SIZE_MAX;
 }
 
 bool Connection::Send(SocketChannel* owner, const Round& round) {
   const std::lock_guard lock(mutex_);
-  if (!socket_.valid()) return false;
+  if (!IsUsable()) return false;
   sent_.push_back({owner, round.invocation, round.number, round.operations, 0});
   if (out_offset_ == out_.size()) {
     out_.clear();
@@ -270,6 +282,10 @@ void ConnectionPool::Adopt(uint32_t index, Descriptor socket, std::unique_ptr<Tl
   connections_[index]->Adopt(std::move(socket), std::move(tls));
   const std::lock_guard lock(waiting_mutex_);
   for (SocketChannel* channel : waiting_) channel->Wake();
+}
+
+void ConnectionPool::NoteHangUp(uint32_t index) {
+  if (index < connections_.size()) connections_[index]->NoteHangUp();
 }
 
 Connection* ConnectionPool::Choose(Connection* preferred) {

@@ -49,10 +49,14 @@ class Connection {
   /// Whether replies are outstanding and nobody reads.
   bool wants_reader();
   void Abandon(SocketChannel* owner);
+  /// The other end has hung up, as whoever watches the descriptor saw. Who waits for replies reads them
+  /// first.
+  void NoteHangUp();
 
  private:
   friend class ConnectionPool;
   /// All with `mutex_` held.
+  bool IsUsable();
   ssize_t Read(char* to, size_t bytes);
   ssize_t Write(const char* from, size_t bytes);
   void WriteOut();
@@ -73,6 +77,7 @@ class Connection {
   size_t in_begin_ = 0;
   RespScanner scanner_{kRepliesBytesMax};
   bool reading_ = false;
+  bool hung_up_ = false;
   std::function<void(uint32_t, const std::string& why)> on_lost_;
 };
 
@@ -81,6 +86,8 @@ class ConnectionPool {
  public:
   ConnectionPool(uint32_t connections, std::function<void(uint32_t, const std::string& why)> on_lost);
   void Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
+  /// A connection that nobody reads is seen to end by this.
+  void NoteHangUp(uint32_t index);
   /// The least loaded connection that is up; null when none is.
   Connection* Choose(Connection* preferred);
   /// The channel goes: replies to what it has sent are dropped.

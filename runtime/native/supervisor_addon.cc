@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "frames.h"
 #include "supervisor.h"
 
 namespace locus {
@@ -161,8 +162,8 @@ class Binding {
       bool wake = false;
       while (lane.operations.Read(&frame)) {
         RoundHeader header = {};
-        if (frame.payload.size() >= sizeof header) std::memcpy(&header, frame.payload.data(), sizeof header);
-        const std::string_view commands = frame.payload.substr(std::min(sizeof header, frame.payload.size()));
+        std::string_view commands = frame.payload;
+        TakeRoundHeader(&commands, &header);
         napi_value bytes;
         napi_handle_scope scope;
         napi_open_handle_scope(env_, &scope);
@@ -265,7 +266,6 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   options.command.program_path = arguments.Text(arguments.Member(values[0], "programPath"));
   options.command.arguments = arguments.Texts(arguments.Member(values[0], "arguments"));
   options.isolates_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "isolatesMax"));
-  options.spread = static_cast<uint32_t>(arguments.NumberOf(values[0], "spread"));
   options.queue_length_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "queueLengthMax"));
   options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
   napi_get_value_bool(env, arguments.Member(values[0], "operationRings"), &options.operation_rings);
@@ -298,7 +298,8 @@ napi_value MakeImage(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full.
+/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full. A
+/// sleeping isolate is woken by `wake`.
 napi_value Submit(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   void* image = nullptr;
@@ -315,8 +316,15 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
     self->EmitOutcome(number, std::move(outcome));
   };
-  const uint64_t id = self->supervisor()->Submit(std::move(call));
+  const uint64_t id = self->supervisor()->Submit(std::move(call), Wake::kLater);
   return self->Number(static_cast<double>(id));
+}
+
+/// wake(): the isolates that got calls since the last time.
+napi_value WakeIsolates(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (arguments.self->supervisor() != nullptr) arguments.self->supervisor()->WakeIsolates();
+  return nullptr;
 }
 
 napi_value Cancel(napi_env env, napi_callback_info info) {
@@ -342,25 +350,23 @@ napi_value Check(napi_env env, napi_callback_info info) {
 /// whether the host took it.
 napi_value PassDescriptor(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  DescriptorHeader header = {};
-  header.connection = static_cast<uint32_t>(arguments.Number(1));
-  std::string texts;
+  DescriptorMessage passed;
+  passed.connection = static_cast<uint32_t>(arguments.Number(1));
+  std::string texts[4];
   napi_valuetype type = napi_undefined;
   if (arguments.count > 3) napi_typeof(env, arguments.values[3], &type);
   if (type == napi_object) {
     const napi_value tls = arguments.values[3];
-    const auto add = [&](const char* name) {
-      const std::string text = arguments.Text(arguments.Member(tls, name));
-      texts += text;
-      return static_cast<uint32_t>(text.size());
+    const auto text = [&](size_t i, const char* name) -> std::string_view {
+      return texts[i] = arguments.Text(arguments.Member(tls, name));
     };
-    header.database = static_cast<uint32_t>(arguments.NumberOf(tls, "database"));
-    header.server_name_bytes = add("serverName");
-    header.authorities_bytes = add("authorities");
-    header.username_bytes = add("username");
-    header.password_bytes = add("password");
+    passed.database = static_cast<uint32_t>(arguments.NumberOf(tls, "database"));
+    passed.server_name = text(0, "serverName");
+    passed.authorities = text(1, "authorities");
+    passed.username = text(2, "username");
+    passed.password = text(3, "password");
   }
-  const std::string message = std::string(reinterpret_cast<const char*>(&header), sizeof header) + texts;
+  const std::string message = WriteDescriptorMessage(passed);
   napi_value sent;
   const bool ok =
       arguments.self->supervisor() != nullptr && message.size() <= kDescriptorMessageBytesMax &&
@@ -444,15 +450,11 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
                                     nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("image", locus::MakeImage),
-      method("submit", locus::Submit),
-      method("cancel", locus::Cancel),
-      method("check", locus::Check),
-      method("passDescriptor", locus::PassDescriptor),
-      method("reply", locus::Reply),
-      method("state", locus::State),
-      method("start", locus::Start),
-      method("close", locus::Close),
+      method("image", locus::MakeImage),   method("submit", locus::Submit),
+      method("wake", locus::WakeIsolates), method("cancel", locus::Cancel),
+      method("check", locus::Check),       method("passDescriptor", locus::PassDescriptor),
+      method("reply", locus::Reply),       method("state", locus::State),
+      method("start", locus::Start),       method("close", locus::Close),
   };
   napi_value constructor;
   napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),

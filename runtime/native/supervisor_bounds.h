@@ -59,5 +59,7 @@ constexpr uint64_t kIsolateBytesExtra = 24ull << 20;
 /// What a host may say of itself.
 constexpr size_t kAboutBytesMax = 4 * 1024;
 constexpr size_t kLogLineBytesMax = 8 * 1024;
+/// Why something of its came to an end: every caller may be told. Longer texts are cut.
+constexpr size_t kReasonBytesMax = 1024;
 
 }  // namespace locus

@@ -1,7 +1,6 @@
 // What hosts say on their rings. Nothing in it is trusted: sizes, numbers and kinds are checked before use,
 // and a host that breaks a rule is condemned.
-#include <cstring>
-
+#include "frames.h"
 #include "supervisor.h"
 #include "supervisor_bounds.h"
 
@@ -9,21 +8,19 @@ namespace locus {
 
 namespace {
 
-std::string_view Take(std::string_view* from, size_t bytes) {
-  const std::string_view taken = from->substr(0, bytes);
-  from->remove_prefix(taken.size());
-  return taken;
+std::string ReasonIn(const Frame& frame) {
+  return std::string(frame.payload.substr(0, kReasonBytesMax));
 }
 
 }  // namespace
 
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
-  uint64_t ready = host.process.header()->outcome_ready.exchange(0, std::memory_order_acquire);
+  uint64_t ready = host.process->header()->outcome_ready.exchange(0, std::memory_order_acquire);
   while (ready != 0) {
     const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
     ready &= ready - 1;
-    if (lane >= host.process.lane_count()) {
+    if (lane >= host.process->lane_count()) {
       Condemn(index, Code::SANDBOX_DIED, "named a lane that is not there");
     } else if (lane == kControlLane) {
       PollControl(index);
@@ -35,7 +32,7 @@ void Supervisor::PollHost(uint32_t index) {
 
 void Supervisor::PollLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   Frame frame;
   bool ring_bell = false;
   int taken = 0;
@@ -56,7 +53,7 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
   }
   if (taken > kFramesPerPoll) {
     // Others have their turn first; this one is looked at again in the next round.
-    host.process.header()->outcome_ready.fetch_or(uint64_t{1} << lane);
+    host.process->header()->outcome_ready.fetch_or(uint64_t{1} << lane);
     kicked_.store(true);
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
@@ -70,18 +67,19 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
 
 void Supervisor::OnOutcome(Place place, const Frame& frame) {
   Host& host = *hosts_[place.host];
-  OutcomeHeader header;
-  std::string_view rest = frame.payload;
-  if (rest.size() < sizeof header) {
+  OutcomeFrame said;
+  if (!ReadOutcome(frame.payload, &said)) {
     Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
     return;
   }
-  std::memcpy(&header, Take(&rest, sizeof header).data(), sizeof header);
-  const uint64_t bytes = uint64_t{header.result_bytes} + header.message_bytes + header.stack_bytes;
-  if (bytes != rest.size() || header.code >= static_cast<uint32_t>(Code::kCount)) {
-    Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
+  // Copied before it is looked at. JSON as V8 writes it has no newline: whoever writes one result per line
+  // must not get two.
+  std::string result(said.result);
+  if (result.find('\n') != result.npos) {
+    Condemn(place.host, Code::SANDBOX_DIED, "sent a result of several lines");
     return;
   }
+  const OutcomeHeader& header = said.header;
   const auto found = flights_.find(frame.id);
   if (found == flights_.end() || found->second->place.host != place.host ||
       found->second->place.lane != place.lane) {
@@ -99,9 +97,11 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   if (!flight.answered && !again) {
     Outcome outcome;
     outcome.code = static_cast<Code>(header.code);
-    outcome.result = Take(&rest, header.result_bytes);
-    outcome.message = Take(&rest, header.message_bytes);
-    outcome.stack = Take(&rest, header.stack_bytes);
+    outcome.result = std::move(result);
+    outcome.message = said.message;
+    if (header.lost != 0 && HasWritten(host, flight))
+      outcome.message += " while it ran " + flight.call.image->name + ", which had sent writes";
+    outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;
     flight.log_lines_dropped += header.log_lines_dropped;
     Answer(flight, std::move(outcome));
@@ -128,18 +128,19 @@ void Supervisor::OnLog(Place place, const Frame& frame) {
     return;
   InFlight& flight = *found->second;
   std::string line(frame.payload.substr(0, kLogLineBytesMax));
-  if (flight.log_bytes + line.size() > kLogBytesMax) {
+  // A line costs more than its bytes: an empty one is none for nothing.
+  if (flight.log_bytes + line.size() >= kLogBytesMax) {
     flight.log_lines_dropped++;
     return;
   }
-  flight.log_bytes += line.size();
+  flight.log_bytes += line.size() + 1;
   LogLater(flight.call.image->name, line);
   if (flight.call.logs) flight.logs.push_back(std::move(line));
 }
 
 void Supervisor::PollControl(uint32_t index) {
   Host& host = *hosts_[index];
-  HostLane& ring = host.process.lane(kControlLane);
+  HostLane& ring = host.process->lane(kControlLane);
   Frame frame;
   bool ring_bell = false;
   int taken = 0;
@@ -171,10 +172,9 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       return;
     case Control::kConnectionLost:
       if (frame.id < options_.connections)
-        deliveries_.emplace_back(
-            [this, index, id = static_cast<uint32_t>(frame.id), lost = std::string(frame.payload)] {
-              options_.on_connection_wanted(index, id, lost);
-            });
+        deliveries_.emplace_back([this, index, id = static_cast<uint32_t>(frame.id), lost = ReasonIn(frame)] {
+          options_.on_connection_wanted(index, id, lost);
+        });
       return;
     case Control::kClosed: {
       if (frame.id == 0 || frame.id >= host.isolates.size()) break;
@@ -184,12 +184,12 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       PollLane(index, lane);
       if (isolate.in_flight > 0) {
         // The loop ended under its invocations: the isolate is lost, its host is suspect.
-        Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + std::string(frame.payload));
+        Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + ReasonIn(frame));
         return;
       }
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
       isolate = {};
-      host.process.ResetLane(lane);
+      host.process->ResetLane(lane);
       FollowMemoryLimit(index);
       return;
     }
@@ -215,7 +215,7 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
       result.description = frame.payload;
     } else {
       result.code = Code::FUNCTION_INVALID;
-      result.message = frame.payload;
+      result.message = frame.payload.substr(0, kErrorTextBytesMax);
     }
     AnswerCheck(opening, std::move(result));
     FollowMemoryLimit(index);
@@ -236,7 +236,7 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   // Calls wait on where the function has an isolate that works; one more may come up too slowly on a busy
   // machine.
   if (pool != pools_.end() && pool->second.lanes.size() == 1)
-    FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload));
+    FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload.substr(0, kErrorTextBytesMax)));
   RemoveFromPool(index, opening.lane);
   isolate = {};
   FollowMemoryLimit(index);

@@ -1,6 +1,7 @@
 // Which isolate gets an invocation, and which isolates there are.
 #include <algorithm>
 
+#include "frames.h"
 #include "supervisor.h"
 #include "supervisor_bounds.h"
 
@@ -44,25 +45,14 @@ bool Supervisor::TryDispatch(Pool& pool, InFlight& flight) {
 
 void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   Host& host = *hosts_[pool.host];
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   const Call& call = flight.call;
-  InvokeHeader header = {};
-  header.deadline_ns = call.deadline_ns;
-  header.cpu_limit_ns = int64_t{pool.image->limits.cpu_ms} * kMs;
-  header.operations_max = pool.image->limits.operations;
-  header.key_count = static_cast<uint32_t>(call.keys.size());
-  header.args_bytes = static_cast<uint32_t>(call.args.size());
-  for (const std::string& key : call.keys)
-    header.keys_bytes += static_cast<uint32_t>(sizeof(uint32_t) + key.size());
-  std::string payload;
-  payload.reserve(sizeof header + header.keys_bytes + header.args_bytes);
-  payload.append(reinterpret_cast<const char*>(&header), sizeof header);
-  for (const std::string& key : call.keys) {
-    const auto bytes = static_cast<uint32_t>(key.size());
-    payload.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
-    payload.append(key);
-  }
-  payload.append(call.args);
+  InvokeFrame invoke = {};
+  invoke.header.deadline_ns = call.deadline_ns;
+  invoke.header.cpu_limit_ns = int64_t{pool.image->limits.cpu_ms} * kMs;
+  invoke.header.operations_max = pool.image->limits.operations;
+  invoke.keys.assign(call.keys.begin(), call.keys.end());
+  invoke.args = call.args;
 
   flight.place = {pool.host, lane};
   flight.dispatched_ns = NowNs();
@@ -72,8 +62,20 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   isolate.used_ns = flight.dispatched_ns;
   dispatched_.fetch_add(1, std::memory_order_relaxed);
   memory_watch_.SetBusy(true);
-  ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, payload);
-  ring.Ring();
+  ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, WriteInvoke(std::move(invoke)));
+  if (isolate.bell_due) return;
+  isolate.bell_due = true;
+  bells_due_.push_back(flight.place);
+}
+
+void Supervisor::RingDueBells() {
+  for (const Place place : bells_due_) {
+    Host& host = *hosts_[place.host];
+    if (!host.process->alive()) continue;
+    host.isolates[place.lane].bell_due = false;
+    host.process->lane(place.lane).Ring();
+  }
+  bells_due_.clear();
 }
 
 void Supervisor::DispatchQueue(Pool& pool) {
@@ -135,12 +137,9 @@ void Supervisor::SendOpen(uint64_t id, Opening& opening) {
               "\",\"memoryMb\":" + std::to_string(image.limits.memory_mb) + "}";
     bundle = image.bundle;
   }
-  OpenHeader header = {opening.lane, static_cast<uint32_t>(options.size()),
-                       static_cast<uint32_t>(bundle.size()), 0};
-  std::string payload(reinterpret_cast<const char*>(&header), sizeof header);
-  payload.append(options).append(bundle);
-  HostLane& control = host.process.lane(kControlLane);
-  control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id, payload);
+  HostLane& control = host.process->lane(kControlLane);
+  control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id,
+                           WriteOpen({opening.lane, options, bundle}));
   control.Ring();
   opening.sent = true;
   opening.deadline_ns = NowNs() + kOpenDeadlineNs;
@@ -187,7 +186,7 @@ void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
   RemoveFromPool(index, lane);
   host.isolates[lane].state = LaneState::kClosing;
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kClose), 0, {});
   ring.Ring();
 }

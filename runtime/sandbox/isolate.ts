@@ -92,7 +92,7 @@ async function evaluate(
   const load = await natives.get("load", { reference: true });
   const source = mapAt < 0 ? bundle : bundle.slice(0, mapAt);
   const loaded = await load.apply(undefined, [source, map, beganMs], { result: { copy: true } });
-  const [failure, json, file] = loaded as [string, string, string];
+  const [failure, json] = loaded as [string, string];
   if (failure !== "") throw new LocusError("FUNCTION_INVALID", failure.slice(0, MESSAGE_LENGTH_MAX));
   try {
     if (json.length > DESCRIPTION_LENGTH_MAX) {
@@ -100,7 +100,10 @@ async function evaluate(
     }
     return describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
   } catch (error) {
-    if (file === "" || !(error instanceof LocusError)) throw error;
+    if (!(error instanceof LocusError)) throw error;
+    const sourceFile = await natives.get("sourceFile", { reference: true });
+    const file = String(await sourceFile.apply(undefined, [], { result: { copy: true } }));
+    if (file === "") throw error;
     throw new LocusError(error.code, `${file}: ${error.message}`, { cause: error });
   }
 }

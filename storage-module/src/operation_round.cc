@@ -1,6 +1,6 @@
 #include "operation_round.h"
 
-#include <cstring>
+#include "frames.h"
 
 namespace locus {
 
@@ -31,8 +31,7 @@ bool ReadNumber(std::string_view bytes, char type, uint32_t max, size_t* cursor,
 
 bool OperationRound::Read(uint64_t invocation, Place place, std::string_view payload) {
   RoundHeader header;
-  if (payload.size() < sizeof header || payload.size() > sizeof header + kRoundBytesMax) return false;
-  std::memcpy(&header, payload.data(), sizeof header);
+  if (!TakeRoundHeader(&payload, &header) || payload.size() > kRoundBytesMax) return false;
   if (header.count == 0 || header.count > kRoundOperationsMax) return false;
   invocation_ = invocation;
   place_ = place;
@@ -42,8 +41,7 @@ bool OperationRound::Read(uint64_t invocation, Place place, std::string_view pay
   follower = nullptr;
   words_.clear();
   operations_.clear();
-  refusals_.clear();
-  bytes_.assign(payload.substr(sizeof header));
+  bytes_.assign(payload);
   size_t cursor = 0;
   for (uint32_t i = 0; i < header.count; i++) {
     if (!ReadCommand(&cursor)) return false;
@@ -70,13 +68,7 @@ bool OperationRound::ReadCommand(size_t* cursor) {
   }
   const auto argv = words(operation);
   const CommandRule* rule = FindCommand(argv[0], word_count > 1 ? argv[1] : std::string_view());
-  std::optional<Refusal> refusal = rule == nullptr ? CheckOperation(argv) : CheckArguments(*rule, argv);
-  if (refusal) {
-    operation.refusal = static_cast<uint32_t>(refusals_.size());
-    refusals_.push_back(std::move(refusal->message));
-  } else {
-    operation.rule = rule;
-  }
+  if (rule != nullptr && !CheckArguments(*rule, argv)) operation.rule = rule;
   operations_.push_back(operation);
   return true;
 }

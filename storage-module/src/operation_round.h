@@ -20,8 +20,6 @@ struct Operation {
   uint32_t word_count = 0;
   /// Null where the operation is refused.
   const CommandRule* rule = nullptr;
-  /// Of a refused one: what follows `COMMANDREFUSED `, by index.
-  uint32_t refusal = 0;
 };
 
 class OperationRound {
@@ -32,15 +30,20 @@ class OperationRound {
   uint64_t invocation() const { return invocation_; }
   Place place() const { return place_; }
   uint32_t number() const { return number_; }
-  /// What it holds of the module's memory, about.
-  size_t bytes() const { return bytes_.size() + words_.size() * sizeof(std::string_view); }
+  /// What it holds of the module's memory.
+  size_t bytes() const {
+    return bytes_.capacity() + words_.capacity() * sizeof(std::string_view) +
+           operations_.capacity() * sizeof(Operation);
+  }
 
   bool finished() const { return next_ == operations_.size(); }
   const Operation& next() const { return operations_[next_]; }
   std::span<const std::string_view> words(const Operation& operation) const {
     return std::span(words_).subspan(operation.first_word, operation.word_count);
   }
-  const std::string& refusal(const Operation& operation) const { return refusals_[operation.refusal]; }
+  /// What follows `COMMANDREFUSED ` for one without a rule. Found again when it is asked for: a round of
+  /// nothing but such would hold many times its own bytes.
+  std::string refusal(const Operation& operation) const { return CheckOperation(words(operation))->message; }
   void Advance() { next_++; }
 
   /// Which start of the invocation sent it (`InFlight::starts`): one that is run again after its host ended
@@ -60,7 +63,6 @@ class OperationRound {
   std::string bytes_;
   std::vector<std::string_view> words_;
   std::vector<Operation> operations_;
-  std::vector<std::string> refusals_;
   size_t next_ = 0;
 };
 

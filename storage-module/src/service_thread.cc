@@ -74,8 +74,8 @@ void ServiceThread::AllowShortcut() {
 void ServiceThread::Hand(std::shared_ptr<Hosts> hosts) {
   hosts_ = hosts;
   {
-    const std::lock_guard lock(wanted_mutex_);
-    wanted_ = std::move(hosts);
+    const std::lock_guard lock(handed_mutex_);
+    handed_.push_back(std::move(hosts));
     changed_.store(true);
   }
   const uint64_t one = 1;
@@ -130,26 +130,33 @@ void ServiceThread::Account(const KeyspaceService::Served& served) {
 void ServiceThread::Run() {
   pthread_setname_np(pthread_self(), "locus");
   for (;;) {
-    const std::shared_ptr<Hosts> hosts = Wanted();
-    if (!hosts) {
-      pollfd wake = {wake_.get(), POLLIN, 0};
-      poll(&wake, 1, -1);
-      continue;
-    }
-    while (Wanted() == hosts) RunHosts(*hosts);
+    const std::shared_ptr<Hosts> hosts = Next();
+    if (!hosts) continue;
+    RunHosts(*hosts);
     hosts->supervisor.Close(
         Code::SIDE_UNAVAILABLE,
         "the storage side was switched off meanwhile: LOCUS.CONFIG SET enabled yes switches it on");
   }
 }
 
-// What was handed over last; a change from now on shows in `changed_`.
-std::shared_ptr<ServiceThread::Hosts> ServiceThread::Wanted() {
-  const std::lock_guard lock(wanted_mutex_);
-  changed_.store(false);
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t bytes = read(wake_.get(), &count, sizeof count);
-  return wanted_;
+// Waits for what is handed over. None is left out, however soon the next came: it may have been given calls,
+// which it has to answer.
+std::shared_ptr<ServiceThread::Hosts> ServiceThread::Next() {
+  for (;;) {
+    {
+      const std::lock_guard lock(handed_mutex_);
+      uint64_t count = 0;
+      [[maybe_unused]] const ssize_t bytes = read(wake_.get(), &count, sizeof count);
+      if (!handed_.empty()) {
+        std::shared_ptr<Hosts> hosts = std::move(handed_.front());
+        handed_.pop_front();
+        changed_.store(!handed_.empty());
+        return hosts;
+      }
+    }
+    pollfd wake = {wake_.get(), POLLIN, 0};
+    poll(&wake, 1, -1);
+  }
 }
 
 void ServiceThread::RunHosts(Hosts& hosts) {

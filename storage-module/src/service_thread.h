@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -69,7 +70,7 @@ class ServiceThread {
   void Hand(std::shared_ptr<Hosts> hosts);
 
   void Run();
-  std::shared_ptr<Hosts> Wanted();
+  std::shared_ptr<Hosts> Next();
   void RunHosts(Hosts& hosts);
   bool Step(Hosts& hosts, int64_t now);
   bool TryServe(KeyspaceService& keyspace);
@@ -92,9 +93,10 @@ class ServiceThread {
   bool cluster_ = false;
   // Between the threads:
   Descriptor wake_;
-  std::mutex wanted_mutex_;
-  std::shared_ptr<Hosts> wanted_;  ///< what the service thread should run
-  std::atomic<bool> changed_{false};
+  std::mutex handed_mutex_;
+  /// What the service thread is to run, one after the other; null: nothing.
+  std::deque<std::shared_ptr<Hosts>> handed_;
+  std::atomic<bool> changed_{false};  ///< something was handed over
   std::atomic<bool> may_serve_{true};
   std::atomic<int64_t> spin_ns_{0};
   // The service thread's:

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "expect.h"
+#include "tests.h"
 
 using namespace std::string_view_literals;
 

@@ -1,6 +1,6 @@
 #include "lock_budget.h"
 
-#include "expect.h"
+#include "tests.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Runs the module's unit tests in C++; started by test/storage-module/unit.test.ts.
-#include "expect.h"
+#include "tests.h"
 
 int main() {
   TestJsonText();

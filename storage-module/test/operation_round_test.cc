@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "expect.h"
 #include "resp.h"
+#include "tests.h"
 
 using namespace std::string_view_literals;
 
@@ -41,6 +41,18 @@ void TheTableIsAskedAgain() {
   round.Advance();
   EXPECT(round.next().rule == nullptr);
   EXPECT(round.refusal(round.next()).starts_with("GET locus:x"));
+}
+
+/// The service bounds what all rounds hold together by what each says.
+void ARoundHoldsAFewTimesItsBytes() {
+  std::string commands;
+  for (uint32_t i = 0; i < locus::kRoundOperationsMax; i++) commands += "*1\r\n$0\r\n\r\n";
+  locus::OperationRound round;
+  EXPECT(round.Read(1, {0, 1}, Payload(locus::kRoundOperationsMax, commands)));
+  EXPECT(round.bytes() >= commands.size() + locus::kRoundOperationsMax * 2 * sizeof(std::string_view));
+  EXPECT(round.bytes() < 8 * commands.size());
+  EXPECT(
+      round.refusal(round.next()).ends_with("not a command that functions may call; see docs/commands.md"));
 }
 
 void WhatIsNoRoundIsNotRead() {
@@ -104,6 +116,7 @@ void NoisyBytesDoNoHarm() {
 void TestOperationRound() {
   ARoundIsReadWordByWord();
   TheTableIsAskedAgain();
+  ARoundHoldsAFewTimesItsBytes();
   WhatIsNoRoundIsNotRead();
   NoisyBytesDoNoHarm();
 }

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "expect.h"
 #include "function_description.h"
 #include "function_version.h"
+#include "tests.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "expect.h"
 #include "resp.h"
+#include "tests.h"
 
 using namespace locus;
 

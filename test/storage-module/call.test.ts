@@ -1,5 +1,4 @@
-// LOCUS.CALL and LOCUS.NODE: what they take, what they answer, where they are refused, and that a caller who goes takes its
-// call along.
+// LOCUS.CALL and LOCUS.NODE: what they take, and what they answer. Who calls, and how a caller goes: callers.test.ts.
 
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -83,14 +82,6 @@ describe("LOCUS.CALL", () => {
     await own.close();
   });
 
-  test("it is refused in transactions and scripts, with the way out", async () => {
-    const replies = await redis.multi().call("LOCUS.CALL", "script", "0").exec();
-    expect(String(replies?.[0]?.[0])).toMatch(/STORAGEREFUSED LOCUS.CALL .*transaction: call it by itself/);
-    await expect(redis.eval("return redis.call('LOCUS.CALL', 'script', 0)", 0)).rejects.toThrow(
-      /STORAGEREFUSED .*script/,
-    );
-  });
-
   test("clients and clusters find its keys", async () => {
     expect(await redis.command("GETKEYS", "LOCUS.CALL", "f", "2", "a", "b", "arg")).toEqual(["a", "b"]);
     expect(await redis.command("GETKEYS", "LOCUS.NODE", "RUN", "f", "*", "1", "k", "{}", "null")).toEqual(["k"]);
@@ -106,37 +97,6 @@ describe("LOCUS.CALL", () => {
     await redis.set("big", "v".repeat(3 * 1024 * 1024));
     const [reply] = JSON.parse(String(await call("script", "0", '{"rounds":[[["GET","big"]]]}'))) as string[];
     expect(reply).toBe(`$${3 * 1024 * 1024}\r\n${"v".repeat(3 * 1024 * 1024)}\r\n`);
-  });
-
-  test("a client that goes away cancels its call", async () => {
-    const client = server.client();
-    const lost = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":400,"rounds":[[["SET","late","1"]]]}');
-    lost.catch(() => {});
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
-    client.disconnect();
-    await until(async () => (await readInfo(redis)).get("calls_failed_by_code")?.includes("CANCELLED=1") === true);
-    // Its isolate comes to the write only now.
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
-    expect(await redis.exists("late")).toBe(0);
-  });
-
-  test("a killed client's call is cancelled as well", async () => {
-    const client = server.client({ retryStrategy: () => null });
-    const id = await client.client("ID");
-    const lost = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":200}');
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
-    await redis.client("KILL", "ID", id);
-    await expect(lost).rejects.toThrow(/closed/i);
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
-  });
-
-  test("a waiting client cannot be unblocked from outside, only killed", async () => {
-    const client = server.client();
-    const id = await client.client("ID");
-    const slow = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":150}');
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
-    expect(await redis.client("UNBLOCK", id)).toBe(0);
-    expect(await slow).toBe("[]");
   });
 
   test("a host that ends takes its calls along with a typed error, and the next call finds a new one", async () => {

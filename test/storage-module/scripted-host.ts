@@ -21,8 +21,14 @@ export interface Script {
     readonly kind?: number;
     readonly id?: number;
     readonly hex?: string;
+    readonly pad?: number;
+    readonly claims?: number;
+    readonly times?: number;
   }[];
   readonly word?: { readonly name: string; readonly value: number };
+  readonly flip?: string;
+  readonly noise?: { readonly seed: number; readonly steps: number };
+  readonly result?: string;
   readonly exit?: number;
   readonly mute?: boolean;
 }
@@ -38,7 +44,7 @@ export function scriptedHost(): readonly string[] {
     libraries: ["-lcrypto"],
   });
   // Its place on the command line is Node's; the host program that Node would run only has to be there.
-  return ["node", program, "host", join(root, "package.json")];
+  return ["node", program, "host", join(root, "package.json"), "launcher", join(root, "build", "launcher")];
 }
 
 /** A server with the function `script` deployed, unless it is a replica. */

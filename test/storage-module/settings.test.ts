@@ -10,7 +10,10 @@ import { readInfo, runScript, scriptedHost, startScriptedServer, until } from ".
 let server: RedisServer;
 let redis: Redis;
 beforeAll(async () => {
-  server = await startScriptedServer({ moduleArguments: ["queue-max", "2", "isolates-max", "3"] });
+  server = await startScriptedServer({
+    moduleArguments: ["queue-max", "2", "isolates-max", "3"],
+    config: [["enable-debug-command", "yes"]],
+  });
   redis = server.client();
 });
 afterAll(() => server.close());
@@ -68,6 +71,23 @@ test("switched off, locus answers what runs and refuses the rest, its host ends;
   expect(await redis.call("LOCUS.FUNCTION", "LIST")).toHaveLength(1);
   await until(async () => !isAlive(pid));
   await redis.call("LOCUS.CONFIG", "SET", "enabled", "yes");
+  expect(await redis.call("LOCUS.CALL", "script", "0", "[1]")).toBe("[1]");
+});
+
+test("a call that falls between two switches, however quick, is answered", async () => {
+  const clients = Array.from({ length: 4 }, () => server.client());
+  const [first = redis, second = redis, ...callers] = clients;
+  await Promise.all(clients.map((client) => client.ping()));
+  const flip = (client: Redis): Promise<unknown> =>
+    Promise.all(["no", "yes"].map((enabled) => client.call("LOCUS.CONFIG", "SET", "enabled", enabled)));
+  for (let round = 0; round < 50; round += 1) {
+    // While Redis sleeps they queue up, and are then read one after the other.
+    const asleep = redis.call("DEBUG", "SLEEP", "0.005");
+    const outcomes = [first, ...callers, second].map((client) =>
+      callers.includes(client) ? client.call("LOCUS.CALL", "script", "0", "1").then(String, String) : flip(client),
+    );
+    await Promise.all([asleep, ...outcomes]);
+  }
   expect(await redis.call("LOCUS.CALL", "script", "0", "[1]")).toBe("[1]");
 });
 

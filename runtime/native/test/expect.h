@@ -13,10 +13,3 @@ inline int failures = 0;
       failures++;                                                          \
     }                                                                      \
   } while (false)
-
-// One per file, called by main.cc.
-void TestJsonText();
-void TestLockBudget();
-void TestOperationRound();
-void TestRegistry();
-void TestRespScanner();

@@ -1,0 +1,10 @@
+// One per file, called by main.cc.
+#pragma once
+
+#include "expect.h"
+
+void TestJsonText();
+void TestLockBudget();
+void TestOperationRound();
+void TestRegistry();
+void TestRespScanner();
