@@ -71,11 +71,24 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 
 # What needs neither V8 nor Node nor Redis.
 TESTED := $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
-  function_version json_text operation_round redis_api registry reply)
+  function_version json_text operation_round redis_api registry registry_rdb reply)
 
 $(OUT)/tested.a: $(TESTED)
 	rm -f $@
 	$(AR) rc $@ $^
+
+# Fuzzers (test/fuzz): with CXX=clang++ and SANITIZE=fuzzer,address,undefined; elsewhere a program that runs files.
+FUZZ_MAIN := $(if $(findstring fuzzer,$(SANITIZE)),,$(OUT)/fuzz/replay.o)
+$(OUT)/fuzz/sleeper: test/fuzz/targets/sleeper.cc
+	@mkdir -p $(@D)
+	$(CXX) -O1 -o $@ $<
+
+$(OUT)/fuzz/%: $(OUT)/fuzz/%.o $(FUZZ_MAIN) $(OUT)/tested.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
+
+$(OUT)/fuzz/%.o: test/fuzz/targets/%.cc $(GENERATED)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -Istorage-module/src -c -o $@ $<
 
 $(OUT)/test/module_test: $(patsubst storage-module/%.cc,$(OUT)/%.o,$(wildcard storage-module/test/*.cc)) $(OUT)/tested.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
@@ -98,6 +111,6 @@ $(OUT)/module/%.o: storage-module/src/%.cc $(GENERATED)
 clean:
 	rm -rf $(OUT)
 
--include $(wildcard $(OUT)/native/*.d $(OUT)/module/*.d $(OUT)/test/*.d)
+-include $(wildcard $(OUT)/native/*.d $(OUT)/module/*.d $(OUT)/test/*.d $(OUT)/fuzz/*.d)
 .PHONY: all clean
 .SECONDARY:

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 NPM_VERSION=11.19.1
 REDIS_MAJOR_MIN=7
 GXX_MAJOR_MIN=11
-VERBS=(build demo up test check bench soak package images compose)
+VERBS=(build demo up test check fuzz bench soak package images compose)
 # The npm scripts `check:*`.
 CHECKS=(format lint types dead)
 NODE=node_modules/.bin/node
@@ -31,10 +31,15 @@ help_text() {
 
 ./build.sh test [FILTER...]
     Checks format, lint, types and dead code, then runs all tests, or those whose file names contain a FILTER. The last line
-    counts them (each of the four checks counts as one); the exit status is 0 if none failed.
+    counts them (each of the four checks counts as one); the exit status is 0 if none failed. Installs clang with libFuzzer
+    where it may; without it the corpora are replayed and not fuzzed.
 
 ./build.sh check
     What belongs before every commit, in seconds: format, lint, types, dead code, unit tests.
+
+./build.sh fuzz [TARGET] [--minutes N]
+    Fuzzes what takes bytes from elsewhere (test/fuzz/targets), one target or all in turn, for N minutes in all (10). What breaks
+    one is kept in build/fuzz/found. Needs clang with libFuzzer, and installs it as build does.
 
 ./build.sh bench [NAME] [--smoke] [--full] [--json FILE] [--data DIR]
     Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
@@ -147,8 +152,29 @@ apt_install() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
+has_fuzzer() {
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - >/dev/null 2>&1
+}
+
+# Returns 1 where it is not here and may not be installed: only fuzzing needs it.
+want_fuzzer() {
+  local as_root
+  ! has_fuzzer || return 0
+  command -v apt-get >/dev/null && as_root=$(become_root) || return 1
+  step "Installing clang" apt-clang apt_install "$as_root" clang || return 1
+  # Its runtime is a package of its own with newer ones.
+  has_fuzzer || { step "Installing libclang-rt-dev" apt-clang-rt apt_install "$as_root" libclang-rt-dev && has_fuzzer; }
+}
+
+# Prints how to become root, nothing for who is; returns 1 where that takes a password.
+become_root() {
+  [[ $(id -u) != 0 ]] || return 0
+  sudo -n true 2>/dev/null && echo sudo
+}
+
 need_machine() {
-  local packages as_root='none' version
+  local packages as_root version
   [[ $(uname -s) == Linux ]] ||
     fail "locus runs on Linux only: it needs memory files, futexes and seccomp. Here, use the containers: ./build.sh compose"
   # Valkey answers to the older name.
@@ -159,10 +185,9 @@ need_machine() {
   fi
   mapfile -t packages < <(missing_packages)
   if ((${#packages[@]} > 0)); then
-    if [[ $(id -u) == 0 ]]; then as_root=''; elif sudo -n true 2>/dev/null; then as_root='sudo'; fi
     command -v apt-get >/dev/null ||
       fail "This machine lacks, by the names of Debian's packages: ${packages[*]}" "Install them, then run this again."
-    [[ $as_root != none ]] || fail "This machine lacks some packages. Install them, then run this again:" "  sudo apt-get install ${packages[*]}"
+    as_root=$(become_root) || fail "This machine lacks some packages. Install them, then run this again:" "  sudo apt-get install ${packages[*]}"
     step "Installing ${packages[*]}" apt apt_install "$as_root" "${packages[@]}" ||
       fail "apt-get could not install ${packages[*]}. Install them, then run this again."
   fi
@@ -221,6 +246,7 @@ check() { step "Checking: $1" "check-$1" npm run --silent "check:$1"; }
 run_tests() {
   local part report=build/test-report.json failed=0 status=0
   build
+  want_fuzzer || echo "There is no clang with libFuzzer here: the fuzzers' corpora are replayed, and nothing is fuzzed."
   for part in "${CHECKS[@]}"; do check "$part" || failed=$((failed + 1)); done
   rm -f "$report"
   npm run --silent test -- --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
@@ -232,6 +258,12 @@ run_checks() {
   build
   for part in "${CHECKS[@]}"; do check "$part" || exit 1; done
   npm run --silent test:unit
+}
+
+run_fuzzers() {
+  build
+  want_fuzzer || fail "Fuzzing needs clang with libFuzzer. Install it (Debian: clang and libclang-rt-dev), then run this again."
+  exec "$NODE" test/fuzz/main-fuzz.ts "$@"
 }
 
 run_benchmarks() {
@@ -340,7 +372,7 @@ if [[ $verb == -h || $verb == --help ]]; then usage && exit; fi
 [[ " ${VERBS[*]} " == *" $verb "* ]] ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
-[[ $# == 0 || $verb == test || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
+[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in
 build)
@@ -353,6 +385,7 @@ demo | up)
   ;;
 test) run_tests "$@" ;;
 check) run_checks ;;
+fuzz) run_fuzzers "$@" ;;
 bench) run_benchmarks "$@" ;;
 soak)
   build

@@ -3,12 +3,19 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Confinement } from "#runtime/sandbox/supervisor.ts";
-import { environmentWith, type LocusNode, startLocusNode } from "#test/locus-node.ts";
+import { OwnedProcess } from "#test/owned-process.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
+/** Until a node listens and its sandbox host is up. Generous: a loaded CI machine takes seconds. */
+const START_TIMEOUT_MS = 30_000;
+/** Beyond the node's own grace of 10 s. */
+const STOP_TIMEOUT_MS = 15_000;
+const LOOK_INTERVAL_MS = 20;
 
 /** The command line tools that come with locus. */
 export type Tool = "batch" | "redisclient" | "locus";
@@ -59,28 +66,41 @@ export async function startStack({
   const nodeLogPath = join(redis.directory, "node.log");
   const here = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
   const redisSettings = { ...here, ...options.settings };
-  const nodeSettings = { LOCUS_CONFINEMENT: confinement, ...redisSettings, LOCUS_HTTP_PORT: String(httpPort) };
-  let node: LocusNode;
-  try {
-    node = await startLocusNode({ settings: nodeSettings, logPath: nodeLogPath, signal });
-  } catch (error) {
+  const node = new OwnedProcess({
+    argv: [process.execPath, programOf("locus"), "node"],
+    environment: environment({
+      LOCUS_CONFINEMENT: confinement,
+      ...redisSettings,
+      LOCUS_HTTP_PORT: String(httpPort),
+    }),
+    logPath: nodeLogPath,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
+  let closing = false;
+  const ended = node.ended.then((how) => {
+    if (!closing) throw new Error(`the node ended by itself (${how}); the end of its log:\n${node.logTail()}`);
+  });
+  ended.catch(() => {}); // not everyone watches
+  const tools = new Set<Promise<string>>();
+  const close = async (): Promise<void> => {
+    closing = true;
+    await Promise.allSettled(tools);
+    await node.stop();
     await redis.close();
+  };
+  try {
+    const url = await ready(node, nodeLogPath, signal);
+    const settings = { ...redisSettings, LOCUS_URL: url };
+    const run: Stack["run"] = (tool, ...argv) => {
+      const running = runTool(tool, argv, settings, signal).finally(() => tools.delete(running));
+      tools.add(running);
+      return running;
+    };
+    return { redis, url, settings, nodeLogPath, nodePid: node.pid, ended, run, close };
+  } catch (error) {
+    await close();
     throw error;
   }
-  const tools = new Set<Promise<string>>();
-  const { url, pid: nodePid, ended } = node;
-  const settings = { ...redisSettings, LOCUS_URL: url };
-  const run: Stack["run"] = (tool, ...argv) => {
-    const running = runTool(tool, argv, settings, signal).finally(() => tools.delete(running));
-    tools.add(running);
-    return running;
-  };
-  const close = async (): Promise<void> => {
-    await Promise.allSettled(tools);
-    await node.close();
-    await redis.close();
-  };
-  return { redis, url, settings, nodeLogPath, nodePid, ended, run, close };
 }
 
 /** The same, ended with `resources`: in whatever state it is then. */
@@ -95,6 +115,40 @@ const nothing = (): void => {};
 
 const programOf = (tool: Tool): string => join(REPOSITORY, "compute", "cli", `main-${tool}.ts`);
 
+/** The environment without locus' settings: a stack has its own. */
+const environment = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOCUS_"))),
+  ...settings,
+});
+
+/** Where the gateway listens, once the node can do its work. */
+async function ready(node: OwnedProcess, logPath: string, signal: AbortSignal): Promise<string> {
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  while (node.isRunning && performance.now() < deadlineMs) {
+    signal.throwIfAborted();
+    const url = listeningUrl(readFileSync(logPath, "utf8"));
+    if (url !== null && (await answersOk(`${url}/readyz`))) return url;
+    await sleep(LOOK_INTERVAL_MS);
+  }
+  signal.throwIfAborted();
+  throw new Error(`the node did not come up; the end of its log:\n${node.logTail()}`);
+}
+
+/** The node logs it, a JSON object a line; null before that. */
+function listeningUrl(log: string): string | null {
+  const line = log.split("\n").find((text) => text.includes('"msg":"listening"'));
+  return line === undefined ? null : `http://127.0.0.1:${(JSON.parse(line) as { readonly port: number }).port}`;
+}
+
+const answersOk = async (url: string): Promise<boolean> =>
+  fetch(url).then(
+    async (response) => {
+      await response.body?.cancel();
+      return response.ok;
+    },
+    () => false,
+  );
+
 async function runTool(
   tool: Tool,
   argv: readonly string[],
@@ -104,7 +158,7 @@ async function runTool(
   signal.throwIfAborted();
   const child = spawn(process.execPath, [programOf(tool), ...argv], {
     cwd: REPOSITORY,
-    env: environmentWith(settings),
+    env: environment(settings),
     stdio: ["ignore", "pipe", "inherit"],
   });
   const stop = (): void => void child.kill("SIGTERM");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const SCRIPT = join(import.meta.dirname, "..", "build.sh");
-const VERBS = ["demo", "up", "test", "check", "bench", "soak", "package", "images", "compose"];
+const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "soak", "package", "images", "compose"];
 
 const run = (...argv: readonly string[]) => spawnSync(SCRIPT, argv, { encoding: "utf8" });
 

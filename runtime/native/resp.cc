@@ -10,10 +10,12 @@
 namespace locus {
 
 namespace {
+
 /// As in runtime/channel/reply.ts.
 constexpr size_t kLengthDigitsMax = 10;
-/// As many digits' worth.
+/// What is too large is followed by its length, whatever that is.
 constexpr int64_t kLengthMax = 9'999'999'999;
+
 }  // namespace
 
 RespRead ReadRespLine(std::string_view bytes, size_t* cursor, std::string_view* line) {

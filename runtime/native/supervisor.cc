@@ -134,7 +134,8 @@ void Supervisor::Check(std::string bundle, std::function<void(CheckResult&&)> do
 bool Supervisor::Poll() {
   std::vector<std::function<void()>> deliveries;
   std::vector<std::unique_ptr<HostProcess>> let_go;
-  bool found = kicked_.exchange(false) | HasReadyOutcomes();
+  const bool kicked = kicked_.exchange(false);
+  bool found = HasReadyOutcomes() || kicked;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;

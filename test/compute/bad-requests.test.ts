@@ -8,22 +8,21 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
-import { type LocusNode, startLocusNode } from "#test/locus-node.ts";
+import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { call, deploy, metric, readiness } from "./node-client.ts";
+import { call, deploy, metric, readiness, whenReady } from "./node-client.ts";
 
 let redis: RedisServer;
-let node: LocusNode;
+let node: NodeProcess;
 beforeAll(async () => {
   redis = await startRedisServer();
-  node = await startLocusNode({
-    settings: { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) },
-    logPath: join(redis.directory, "node.log"),
-  });
+  const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
+  node = await NodeProcess.start(settings, join(redis.directory, "node.log"));
+  await whenReady(node);
   await deploy(node, 'export default { kind: "locus.function", name: "echo", run: ({ args }) => args };');
 });
 afterAll(async () => {
-  await node.close();
+  await node.end("SIGTERM");
   await redis.close();
 });
 const open = async (): Promise<Socket> => {

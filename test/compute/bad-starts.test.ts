@@ -9,8 +9,6 @@ import { text } from "node:stream/consumers";
 
 import { describe, expect, it, onTestFinished } from "vitest";
 
-import { environmentWith, type Settings } from "#test/locus-node.ts";
-
 const PROGRAM = join(import.meta.dirname, "..", "..", "compute", "cli", "main-locus.ts");
 const WRONG_SETTING = 2;
 
@@ -26,8 +24,8 @@ const childrenOf = (pid: number): readonly string[] =>
     }
   });
 
-const attempt = async (settings: Settings) => {
-  const env = environmentWith({ LOCUS_HTTP_PORT: "0", LOCUS_REDIS_PORT: "1", ...settings });
+const attempt = async (settings: Readonly<Record<string, string>>) => {
+  const env = { PATH: process.env["PATH"], LOCUS_HTTP_PORT: "0", LOCUS_REDIS_PORT: "1", ...settings };
   const child = spawn(process.execPath, [PROGRAM, "node"], { env, stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   child.stdout.resume();

@@ -1,6 +1,8 @@
 // What a test asks a node over HTTP: deploy, call, health, metrics.
 
-import type { LocusNode } from "#test/locus-node.ts";
+import { vi } from "vitest";
+
+import type { NodeProcess } from "#test/node-process.ts";
 
 /** A problem document's status and code where the node refuses. */
 export interface Answer {
@@ -13,7 +15,7 @@ const answerOf = async (response: Response): Promise<Answer> => ({
   body: await response.json(),
 });
 
-export const deploy = async ({ url }: LocusNode, bundle: string): Promise<Answer> =>
+export const deploy = async ({ url }: NodeProcess, bundle: string): Promise<Answer> =>
   answerOf(
     await fetch(`${url}/v1/functions`, {
       method: "POST",
@@ -22,7 +24,7 @@ export const deploy = async ({ url }: LocusNode, bundle: string): Promise<Answer
     }),
   );
 
-export const call = async ({ url }: LocusNode, name: string, side: string, deadlineMs = 5_000): Promise<Answer> =>
+export const call = async ({ url }: NodeProcess, name: string, side: string, deadlineMs = 5_000): Promise<Answer> =>
   answerOf(
     await fetch(`${url}/v1/functions/${name}/invocations?side=${side}`, {
       method: "POST",
@@ -30,16 +32,26 @@ export const call = async ({ url }: LocusNode, name: string, side: string, deadl
     }),
   );
 
-export const readiness = async ({ url }: LocusNode): Promise<Answer> => answerOf(await fetch(`${url}/readyz`));
+export const readiness = async ({ url }: NodeProcess): Promise<Answer> => answerOf(await fetch(`${url}/readyz`));
+
+/** Resolves once it can take calls on both sides. */
+export const whenReady = (node: NodeProcess): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      const { status, body } = await readiness(node);
+      if (status !== 200) throw new Error(`not ready: ${JSON.stringify(body)}`);
+    },
+    { timeout: 30_000 },
+  );
 
 /** A metric without labels. */
-export const metric = async ({ url }: LocusNode, name: string): Promise<number> => {
+export const metric = async ({ url }: NodeProcess, name: string): Promise<number> => {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 };
 
 /** Messages of the node's log at level warn and info, in order. */
-export const said = (node: LocusNode): readonly string[] =>
+export const said = (node: NodeProcess): readonly string[] =>
   node
     .log()
     .split("\n")

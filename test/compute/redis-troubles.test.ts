@@ -5,10 +5,10 @@ import { join } from "node:path";
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { type LocusNode, startLocusNode } from "#test/locus-node.ts";
+import { NodeProcess } from "#test/node-process.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
-import { bundleOf, call, deploy, metric, readiness, said } from "./node-client.ts";
+import { bundleOf, call, deploy, metric, readiness, said, whenReady } from "./node-client.ts";
 
 const SIDES = ["compute", "storage"] as const;
 const LONG = { timeout: 20_000 };
@@ -22,27 +22,22 @@ const startRedis = async (options: RedisServerOptions = {}): Promise<RedisServer
   closing.push(() => redis.close());
   return redis;
 };
-const startNode = async (redis: RedisServer, until: "listening" | "ready") => {
-  const node = await startLocusNode({
-    settings: { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) },
-    logPath: join(redis.directory, "node.log"),
-    until,
-  });
-  closing.push(() => node.close());
+const startNode = async (redis: RedisServer): Promise<NodeProcess> => {
+  const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
+  const node = await NodeProcess.start(settings, join(redis.directory, "node.log"));
+  closing.push(() => node.end("SIGTERM"));
   return node;
 };
 
 const writer = bundleOf("writer", ({ redis }) => redis.incr("written"));
 const reader = bundleOf("reader", ({ redis }) => redis.get("written"));
 
-const isReady = (node: LocusNode) =>
-  vi.waitFor(async () => expect(await readiness(node)).toMatchObject({ status: 200, body: { ready: true } }), LONG);
-const isNotReady = (node: LocusNode, code: string) =>
+const isNotReady = (node: NodeProcess, code: string) =>
   vi.waitFor(
     async () => expect(await readiness(node)).toMatchObject({ status: 503, body: { storage: { ready: false, code } } }),
     LONG,
   );
-const works = async (node: LocusNode): Promise<void> => {
+const works = async (node: NodeProcess): Promise<void> => {
   for (const side of SIDES) {
     await vi.waitFor(async () => expect(await call(node, "reader", side)).toMatchObject({ status: 200 }), LONG);
   }
@@ -54,13 +49,13 @@ describe("a node whose Redis", () => {
   it("is not there yet starts, says so, and takes calls when it comes", async () => {
     const redis = await startRedis();
     process.kill(redis.pid(), "SIGKILL");
-    const node = await startNode(redis, "listening");
+    const node = await startNode(redis);
     expect(said(node)).toContain("Redis is out of reach");
     await isNotReady(node, "REDIS_UNAVAILABLE");
     for (const side of SIDES) expect(await call(node, "reader", side)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     expect(await deploy(node, reader)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await redis.restart();
-    await isReady(node);
+    await whenReady(node);
     expect(said(node)).toContain("connected to Redis");
     expect(await deploy(node, reader)).toMatchObject({ status: 201 });
     await works(node);
@@ -72,7 +67,8 @@ describe("a node whose Redis", () => {
       ["appendfsync", "always"],
     ];
     const redis = await startRedis({ config });
-    const node = await startNode(redis, "ready");
+    const node = await startNode(redis);
+    await whenReady(node);
     for (const bundle of [reader, writer]) await deploy(node, bundle);
     let acknowledged = 0;
     const stopped = new AbortController();
@@ -91,7 +87,7 @@ describe("a node whose Redis", () => {
     await isNotReady(node, "REDIS_UNAVAILABLE");
     const before = acknowledged;
     await redis.restart();
-    await isReady(node);
+    await whenReady(node);
     await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50), LONG);
     stopped.abort();
     await Promise.all(load);
@@ -106,7 +102,8 @@ describe("a node whose Redis", () => {
 
   it("hangs lets no call wait past its deadline and a little, and goes on when it wakes", async () => {
     const redis = await startRedis();
-    const node = await startNode(redis, "ready");
+    const node = await startNode(redis);
+    await whenReady(node);
     await deploy(node, reader);
     await works(node);
     process.kill(redis.pid(), "SIGSTOP");
@@ -119,13 +116,14 @@ describe("a node whose Redis", () => {
     expect(compute).toMatchObject(refusal(504, "DEADLINE_EXCEEDED"));
     expect(storage).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     expect(health).toMatchObject({ status: 503, body: { storage: { code: "REDIS_UNAVAILABLE" } } });
-    await isReady(node);
+    await whenReady(node);
     await works(node);
   });
 
   it("steps down reads on and tells who writes, and writes again when it is back", async () => {
     const primary = await startRedis();
-    const node = await startNode(primary, "ready");
+    const node = await startNode(primary);
+    await whenReady(node);
     for (const bundle of [reader, writer]) await deploy(node, bundle);
     const replica = await startRedis({ replicaOf: primary });
     const admin = primary.client();
@@ -149,7 +147,8 @@ describe("a node whose Redis", () => {
 
   it("steps down under a call tells its caller that the connection was lost", async () => {
     const redis = await startRedis();
-    const node = await startNode(redis, "ready");
+    const node = await startNode(redis);
+    await whenReady(node);
     await deploy(
       node,
       bundleOf("waits", () => new Promise(() => {})),
@@ -169,12 +168,12 @@ describe("a node whose Redis", () => {
     const redis = await startRedis();
     const admin = redis.client();
     await admin.config("SET", "requirepass", "secret");
-    const node = await startNode(redis, "listening");
+    const node = await startNode(redis);
     await isNotReady(node, "REDIS_UNAVAILABLE");
     expect(node.log()).toMatch(/NOAUTH/);
     expect(await call(node, "reader", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await admin.config("SET", "requirepass", "");
-    await isReady(node);
+    await whenReady(node);
     await deploy(node, reader);
     await works(node);
   });
@@ -182,7 +181,8 @@ describe("a node whose Redis", () => {
   it("has no connection left for it says so, and takes calls when there is one", async () => {
     const redis = await startRedis();
     const admin = redis.client();
-    const node = await startNode(redis, "ready");
+    const node = await startNode(redis);
+    await whenReady(node);
     await deploy(node, reader);
     await works(node);
     await admin.config("SET", "maxclients", "1");
@@ -191,7 +191,7 @@ describe("a node whose Redis", () => {
     expect(await call(node, "reader", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     expect(await call(node, "reader", "compute")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await admin.config("SET", "maxclients", "10000");
-    await isReady(node);
+    await whenReady(node);
     await works(node);
   });
 
@@ -201,7 +201,7 @@ describe("a node whose Redis", () => {
   ])("%s says so, and leaves nothing in flight", async (_title, module, code) => {
     const loadmodule = module === null ? [] : [["loadmodule", buildRedisModule(module)]];
     const wrong = await startRedis({ moduleArguments: null, config: loadmodule });
-    const node = await startNode(wrong, "listening");
+    const node = await startNode(wrong);
     await isNotReady(node, code);
     for (const side of SIDES) expect(await call(node, "reader", side)).toMatchObject(refusal(503, code));
     expect(await deploy(node, reader)).toMatchObject(refusal(503, code));

@@ -112,7 +112,9 @@ class Pair {
 
   /** Both ends learn of it, whatever was on its way. */
   reset(): void {
-    this.#near.resetAndDestroy();
+    // One that is shutting down cannot be reset: Node would never close it, and spin when the process exits.
+    if (this.#near.writableEnded) this.#near.destroy();
+    else this.#near.resetAndDestroy();
     this.#far.destroy();
   }
 

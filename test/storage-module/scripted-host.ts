@@ -33,9 +33,9 @@ export interface Script {
   readonly mute?: boolean;
 }
 
-/** The module's arguments for it. */
-export function scriptedHost(): readonly string[] {
-  const program = buildNativeProgram({
+/** The path of its program. */
+export const scriptedHostProgram = (): string =>
+  buildNativeProgram({
     name: "scripted_host",
     sources: [
       ...["codes", "ring", "lane", "shared_memory", "resp"].map((name) => `runtime/native/${name}.cc`),
@@ -43,6 +43,10 @@ export function scriptedHost(): readonly string[] {
     ],
     libraries: ["-lcrypto"],
   });
+
+/** The module's arguments for it. */
+export function scriptedHost(): readonly string[] {
+  const program = scriptedHostProgram();
   // Its place on the command line is Node's; the host program that Node would run only has to be there.
   return ["node", program, "host", join(root, "package.json"), "launcher", join(root, "build", "launcher")];
 }

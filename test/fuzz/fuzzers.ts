@@ -1,0 +1,48 @@
+// The fuzzers of test/fuzz/targets: libFuzzer's where this machine has clang and its runtime, else programs that replay the
+// corpus. Built by make, from the same sources as everything else.
+
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const SANITIZERS = "address,undefined";
+
+export const TARGETS: readonly string[] = globSync("test/fuzz/targets/*.cc", { cwd: ROOT })
+  .map((file) => basename(file, ".cc"))
+  .filter((name) => name !== "replay" && name !== "sleeper")
+  .toSorted();
+
+/** Whether clang++ is here and can make fuzzers. */
+export function hasFuzzer(): boolean {
+  const source = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }';
+  const flags = ["-x", "c++", `-fsanitize=fuzzer,${SANITIZERS}`, "-o", "/dev/null", "-"];
+  return spawnSync("clang++", flags, { input: source }).status === 0;
+}
+
+export interface Fuzzer {
+  readonly target: string;
+  readonly program: string;
+  /** For its environment. */
+  readonly environment: readonly string[];
+}
+
+/** Throws with what the compiler says. */
+export function buildFuzzers(targets: readonly string[], engine: "libFuzzer" | "replay"): readonly Fuzzer[] {
+  const sanitize = engine === "libFuzzer" ? `fuzzer,${SANITIZERS}` : SANITIZERS;
+  const folder = join("build", sanitize.replaceAll(",", "-"), "fuzz");
+  const compiler = engine === "libFuzzer" ? ["CXX=clang++"] : [];
+  const programs = [...targets, "sleeper"].map((name) => join(folder, name));
+  const make = ["--silent", `--jobs=${availableParallelism()}`, `NODE=${process.execPath}`, ...compiler];
+  const result = spawnSync("make", [...make, `SANITIZE=${sanitize}`, ...programs], { cwd: ROOT, encoding: "utf8" });
+  if (result.status !== 0) throw new Error(`the fuzzers do not compile:\n${result.stdout}${result.stderr}`);
+  const environment = [`LOCUS_FUZZ_SLEEPER=${join(ROOT, folder, "sleeper")}`];
+  return targets.map((target) => ({ target, program: join(ROOT, folder, target), environment }));
+}
+
+/** What is kept in the repository. */
+export const corpusOf = (target: string): string => join(ROOT, "test", "fuzz", "corpus", target);
+
+/** What both runs ask of libFuzzer: what takes more than that of time or memory is a finding as well. */
+export const FUZZER_FLAGS: readonly string[] = ["-timeout=60", "-malloc_limit_mb=64", "-rss_limit_mb=1024"];

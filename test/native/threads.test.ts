@@ -1,0 +1,37 @@
+// The native parts that several threads or processes share (runtime/native/test), under the sanitizers: ThreadSanitizer where
+// everybody keeps to the rules, AddressSanitizer where somebody does not.
+
+import { spawnSync } from "node:child_process";
+import { beforeAll, expect, test } from "vitest";
+
+import { buildSanitized, type Sanitizer, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { scriptedHostProgram } from "../storage-module/scripted-host.ts";
+
+let host: string;
+beforeAll(() => {
+  host = scriptedHostProgram();
+}, SANITIZED_BUILD_TIMEOUT_MS);
+
+function complaint(sanitizer: Sanitizer, name: string, ...args: readonly string[]): string {
+  const [program = ""] = buildSanitized(sanitizer, [`test/${name}`]);
+  const { status, signal, stderr } = spawnSync(program, args, { encoding: "utf8" });
+  return status === 0 && stderr === "" ? "" : `ended with ${status ?? signal}:\n${stderr}`;
+}
+
+const timeout = SANITIZED_BUILD_TIMEOUT_MS;
+
+test("what is written on a ring by one thread is read by another, in order", { timeout }, () => {
+  expect(complaint("thread", "ring_test", "honest")).toBe("");
+});
+
+test("a ring whose bytes and positions change all the time breaks, and nothing else does", { timeout }, () => {
+  expect(complaint("address", "ring_test", "liar")).toBe("");
+});
+
+test.each(["thread", "address"] as const)(
+  "a supervisor answers every call once, whoever calls, cancels and dies (%s)",
+  { timeout },
+  (sanitizer) => {
+    expect(complaint(sanitizer, "supervisor_test", host)).toBe("");
+  },
+);
