@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "codes.h"
@@ -119,6 +118,8 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       case '|':
         read = ReadRespLength(bytes, type, kLengthMax, &cursor, &length);
         if (read != RespRead::kOk) break;
+        // An element takes three bytes at least.
+        if (length > 0) IsTooLarge(static_cast<uint64_t>(length) * 3);
         if (type == '%' || type == '|') length *= 2;
         if (open_.size() >= kRespDepthMax) return {RespRead::kBroken};
         if (dropped_ + position_ == 0 && type == '>') push_ = true;
@@ -134,7 +135,7 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       default:
         return {RespRead::kBroken};
     }
-    if (read == RespRead::kNeedMore && bytes.size() - position_ <= kRespLineBytesMax) return NeedMore();
+    if (read == RespRead::kNeedMore) return NeedMore();
     if (read != RespRead::kOk) return {RespRead::kBroken};
     position_ = cursor;
     if (!open_.empty()) open_.back()--;
