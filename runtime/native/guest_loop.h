@@ -151,7 +151,8 @@ class GuestLoop {
   void SendRoundsOfOthers();
   void FinishIfDone(GuestInvocation* invocation);
   bool HasUnheardFailure(const GuestInvocation& invocation);
-  void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, const Replies& replies);
+  void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,
+                   std::string_view message);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "guest_loop.h"
+#include "guest_thrown.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -219,10 +220,14 @@ void GuestLoop::OnReplies(const Replies& replies) {
       if (replies.failure != Code::kOk) {
         reply.value = MakeError(isolate_, replies.failure, replies.message);
         reply.is_error = true;
-        if (operation.writes) NoteUnheard(invocation, resolver->GetPromise(), replies);
+        if (operation.writes)
+          NoteUnheard(invocation, resolver->GetPromise(), replies.failure, replies.message);
       } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
         Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
         break;
+      } else if (reply.is_error && operation.writes) {
+        const Thrown refusal = ReadThrown(context, reply.value);
+        NoteUnheard(invocation, resolver->GetPromise(), refusal.code, refusal.message);
       }
       round->settles_later |= reply.is_error;
       if (round->settles_later) {
@@ -261,11 +266,12 @@ void GuestLoop::SettleLater(Local<v8::Promise::Resolver> resolver, Local<Value> 
 }
 
 // A function may still come to await it; whether it did is looked at when the invocation ends.
-void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> promise, const Replies& replies) {
+void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> promise, Code code,
+                            std::string_view message) {
   if (promise->HasHandler()) return;
   invocation->unheard.emplace_back(isolate_, promise);
-  invocation->unheard_code = replies.failure;
-  invocation->unheard_message = replies.message;
+  invocation->unheard_code = code;
+  invocation->unheard_message = message;
 }
 
 // Replies were taken in, but nothing of the guest has run.
