@@ -369,7 +369,12 @@ misuse() {
 verb=${1:-build}
 shift $(($# > 0))
 if [[ $verb == -h || $verb == --help ]]; then usage && exit; fi
-[[ " ${VERBS[*]} " == *" $verb "* ]] ||
+is_verb() {
+  local one
+  for one in "${VERBS[@]}"; do [[ $one == "$1" ]] && return; done
+  return 1
+}
+is_verb "$verb" ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
