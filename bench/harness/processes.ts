@@ -1,4 +1,5 @@
-// Other processes of this machine, as /proc shows them: who started whom, and how much CPU time they have had.
+// Other processes of this machine, as /proc shows them: who started whom, who belongs together, and how much CPU time they
+// have had.
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -13,6 +14,15 @@ export function childrenOf(pid: number): readonly number[] {
 /** With their children, and so on; without `pid` itself. */
 export const descendantsOf = (pid: number): readonly number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+/** Command lines of the processes that a group has; one that is only to be reaped is none. */
+export const membersOf = (group: number): readonly string[] =>
+  readdirSync("/proc").flatMap((pid) => {
+    const stat = readIfThere(`/proc/${pid}/stat`);
+    // The name, which may hold anything, is the second field.
+    const [state, , itsGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(itsGroup) === group && state !== "Z" ? [readIfThere(`/proc/${pid}/cmdline`)] : [];
+  });
 
 /** Does some work and tells what CPU time each group of processes spent meanwhile, µs. They must be there all the time. */
 export async function watchCpu<Group extends string, Answer>(
