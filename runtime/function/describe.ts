@@ -10,6 +10,7 @@ export const SCHEMA_LENGTH_MAX = 64 * 1024;
 /** Levels of objects and arrays in one schema, at most. Chosen, not measured. */
 export const SCHEMA_DEPTH_MAX = 32;
 
+const VERSION_PATTERN = /^[0-9a-f]{16}$/;
 const FIELDS = new Set(["kind", "name", "side", "capabilities", "limits", "input", "output", "run"]);
 const CAPABILITIES = new Set(["fetch"]);
 
@@ -51,6 +52,29 @@ export function describeDefinition(value: unknown, version: string): FunctionDes
   }
   return description;
 }
+
+/**
+ * Reads a description as the registry or a sandbox host hands it over, where others have written it. Throws FUNCTION_INVALID.
+ */
+export function readDescription(json: string): FunctionDescription {
+  const value = parsed(json);
+  const { version, ...definition } = isFields(value) ? value : {};
+  if (typeof version !== "string" || !VERSION_PATTERN.test(version)) {
+    throw new LocusError(
+      "FUNCTION_INVALID",
+      `a function's description is ${show(json)}, with version ${show(version)}`,
+    );
+  }
+  return describeDefinition({ ...definition, kind: "locus.function", run: "function" }, version);
+}
+
+const parsed = (json: string): unknown => {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+};
 
 function readName(name: unknown, mistakes: Mistakes): string {
   if (typeof name === "string" && NAME_PATTERN.test(name)) return name;
