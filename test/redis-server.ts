@@ -136,8 +136,8 @@ function sanitizerEnvironment(sanitizer: Sanitizer, directory: string): string[]
   const log = `log_path=${join(directory, REPORT)}`;
   return [
     `LD_PRELOAD=${runtime}`,
-    // Redis' own handler for crashes would come first. What Redis leaks is not ours.
-    `ASAN_OPTIONS=${log}:handle_segv=2:detect_leaks=0`,
+    // Redis' own handler for crashes would come first.
+    `ASAN_OPTIONS=${log}:handle_segv=2`,
     `UBSAN_OPTIONS=${log}:print_stacktrace=1`,
     `TSAN_OPTIONS=${log}`,
   ];

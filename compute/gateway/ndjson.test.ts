@@ -41,6 +41,19 @@ describe("LineSplitter", () => {
     expect(split(Buffer.from(`${long}${long}${long}\n2\n`), [50, 150, 250])).toEqual([tooLong(303), { text: "2" }]);
   });
 
+  it("gives for any bytes the same lines wherever they are cut, none of them longer than allowed", () => {
+    const byte = fc.oneof(fc.constantFrom(0x0a, 0x0d, 0x20, 0x22, 0x7b, 0xc3), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 300 }), fc.array(fc.nat(), { maxLength: 30 }), (values, cuts) => {
+        const bytes = Buffer.from(values);
+        const lines = split(bytes, cuts);
+        expect(lines).toEqual(split(bytes));
+        for (const line of lines)
+          expect(Buffer.byteLength("text" in line ? line.text : "")).toBeLessThanOrEqual(LINE_BYTES_MAX);
+      }),
+    );
+  });
+
   it("tells a line that is no UTF-8, and reads on behind it", () => {
     const bytes = Buffer.concat([Buffer.from([0x22, 0xc3, 0x28, 0x22, 0x0a]), Buffer.from("2")]);
     expect(split(bytes)).toEqual([{ fault: "of 4 bytes is no UTF-8" }, { text: "2" }]);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
+import { describeDefinition } from "#runtime/function/describe.ts";
 import { RedisRegistry } from "./redis-registry.ts";
 import { startScriptedRedis, type Script, type ScriptedRedis } from "./scripted-redis.ts";
 
@@ -23,13 +24,14 @@ describe("RedisRegistry", () => {
   });
 
   it("lists, fetches, stores and deletes functions", async () => {
-    const description = { name: "khop", version: "0" };
+    const version = "0123456789abcdef";
+    const description = describeDefinition({ kind: "locus.function", name: "khop", run: "function" }, version);
     const bytes = Buffer.from([0x2f, 0x2f, 0xc3, 0xa9, 0x0d, 0x0a]);
     const sent: string[] = [];
     await start((words) => {
       sent.push(words.join(" "));
       if (words[0] === "LOCUS.INFO") return INFO;
-      if (words[1] === "LIST") return [["khop", "0", JSON.stringify(description)]];
+      if (words[1] === "LIST") return [["khop", version, JSON.stringify(description)]];
       if (words[1] === "DUMP") return ["khop", "0", bytes];
       return words[1] === "LOAD" ? ["khop", "0"] : "OK";
     });
@@ -46,6 +48,27 @@ describe("RedisRegistry", () => {
       "LOCUS.FUNCTION LOAD REPLACE //é\r\n",
       "LOCUS.FUNCTION DELETE khop",
     ]);
+  });
+
+  it("leaves out a function whose description cannot be read, says so once, and lists the others", async () => {
+    const version = "0123456789abcdef";
+    const description = describeDefinition({ kind: "locus.function", name: "khop", run: "function" }, version);
+    const sound = JSON.stringify(description);
+    const unsound = [
+      "",
+      "nonsense",
+      "[]",
+      `${sound}\0`,
+      JSON.stringify({ ...description, capabilities: null, side: 1 }),
+    ];
+    await start((words) => {
+      if (words[0] === "LOCUS.INFO") return INFO;
+      return [...unsound, sound].map((json, index) => [`f${index}`, version, json]);
+    });
+    expect(await registry.list()).toEqual([description]);
+    expect(await registry.list()).toEqual([description]);
+    const told = log.warn.mock.calls.map((call: readonly unknown[]) => call[1]);
+    expect(told.filter((text) => String(text).endsWith("cannot be called"))).toHaveLength(unsound.length);
   });
 
   it("says that functions may have changed when it subscribes, when it is told, and when it comes back", async () => {

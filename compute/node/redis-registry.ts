@@ -5,6 +5,7 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
 import { LocusError } from "#runtime/errors.ts";
+import { readDescription } from "#runtime/function/describe.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
@@ -18,12 +19,16 @@ export class RedisRegistry implements Registry {
   readonly #commands: Redis;
   readonly #subscriber: Redis;
   readonly #listeners: (() => void)[] = [];
+  readonly #log: Pick<Logger, "info" | "warn">;
+  /** Functions of the last list whose descriptions could not be read, by name and version. */
+  #unsound: ReadonlySet<string> = new Set();
   /** Whether the module behind the present connection speaks our protocol. */
   #understood = false;
 
   constructor(address: RedisAddress, user: RedisUser, log: Pick<Logger, "info" | "warn">) {
     this.#commands = openLastingConnection(address, user, "registry");
     this.#subscriber = openLastingConnection(address, user, "subscriber");
+    this.#log = log;
     reportTransitions(this.#commands, log);
     this.#commands.on("close", () => (this.#understood = false));
     // Its losses are those of the other connection: said once.
@@ -55,7 +60,20 @@ export class RedisRegistry implements Registry {
   async list(): Promise<readonly FunctionDescription[]> {
     await this.#understand();
     const entries = await this.#call("list the functions", "LOCUS.FUNCTION", "LIST");
-    return (entries as [string, string, string][]).map(([, , json]) => JSON.parse(json) as FunctionDescription);
+    const unsound = new Set<string>();
+    const list = (entries as [string, string, string][]).flatMap(([name, version, json]) => {
+      try {
+        return [readDescription(json)];
+      } catch (error) {
+        // One that cannot be read must not take the others along. Told once, however often the list is read.
+        const key = `${name} ${version}`;
+        unsound.add(key);
+        if (!this.#unsound.has(key)) this.#log.warn({ reason: (error as Error).message }, `${name} cannot be called`);
+        return [];
+      }
+    });
+    this.#unsound = unsound;
+    return list;
   }
 
   async bundle(name: string, version: string): Promise<StoredBundle> {

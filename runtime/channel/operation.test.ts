@@ -3,11 +3,24 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCannedServer, type CannedServer } from "./canned-server.ts";
 import { encodeOperation, operationOf } from "./operation.ts";
+import { decodeReply } from "./reply.ts";
 
 const text = (command: string, ...args: unknown[]): string =>
   Buffer.from(encodeOperation(operationOf(command, args))).toString();
 
 describe("operationOf and encodeOperation", () => {
+  test("write what reads as the same words again", () => {
+    const words = fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array()), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(words, ([command = "get", ...args]) => {
+        const bytes = encodeOperation(operationOf(String(command), args));
+        const expected = [String(command), ...args].map((word) => new Uint8Array(Buffer.from(word as Uint8Array)));
+        const read = decodeReply(bytes, 0, { shape: "plain", binary: true });
+        expect(read).toEqual({ value: expected, end: bytes.length });
+      }),
+    );
+  });
+
   test("write a command as an array of bulk strings", () => {
     expect(text("set", "k", "é")).toBe("*3\r\n$3\r\nset\r\n$1\r\nk\r\n$2\r\né\r\n");
   });

@@ -139,6 +139,15 @@ describe("decodeReply", () => {
   });
 });
 
+test("makes room for what is there, not for what nested counts announce", () => {
+  const bytes = Buffer.alloc(24 * 1024 * 1024, " ");
+  let at = 0;
+  for (let depth = 0; depth < 64; depth += 1) at += bytes.write("*7000000\r\n", at);
+  const before = process.resourceUsage().maxRSS;
+  expect(() => decoded(bytes, "plain", false)).toThrow("bytes that are no RESP");
+  expect(process.resourceUsage().maxRSS - before).toBeLessThan(256 * 1024);
+});
+
 describe("ioredis 6, asked with the same bytes", () => {
   let server: CannedServer;
   beforeAll(async () => {

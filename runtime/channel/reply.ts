@@ -127,7 +127,10 @@ class ReplyReader {
     if (depth >= REPLY_DEPTH_MAX) throw malformed(`more than ${REPLY_DEPTH_MAX} aggregates inside one another`);
     const count = this.#readLength(REPLY_ITEMS_MAX / itemsPerEntry) * itemsPerEntry;
     if (count * ITEM_BYTES_MIN > this.#bytes.length - this.at) throw INCOMPLETE;
-    return Array.from({ length: count }, () => this.#readValue(depth + 1));
+    // Not made with that length: sixty counts inside one another would each take room for what one of them may have.
+    const items: ReplyValue[] = [];
+    for (let item = 0; item < count; item += 1) items.push(this.#readValue(depth + 1));
+    return items;
   }
 
   #readString(): Uint8Array {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
-import { describeDefinition, SCHEMA_DEPTH_MAX, SCHEMA_LENGTH_MAX } from "./describe.ts";
+import { describeDefinition, readDescription, SCHEMA_DEPTH_MAX, SCHEMA_LENGTH_MAX } from "./describe.ts";
 import { type FunctionDescription, LIMITS, type Limits, NAME_PATTERN } from "./description.ts";
 
 const VERSION = "0123456789abcdef";
@@ -136,6 +136,59 @@ describe("describeDefinition", () => {
         const isDescription = !(outcome instanceof LocusError);
         expect(isDescription ? NAME_PATTERN.test(outcome.name) : outcome.code === "FUNCTION_INVALID").toBe(true);
       }),
+    );
+  });
+});
+
+/** As `outcomeOf`, of a description as text. */
+function readOutcomeOf(json: string): FunctionDescription | LocusError {
+  try {
+    return readDescription(json);
+  } catch (error) {
+    if (error instanceof LocusError) return error;
+    throw error;
+  }
+}
+
+describe("readDescription", () => {
+  const limit = (name: keyof Limits) => fc.integer({ min: LIMITS[name].min, max: LIMITS[name].max });
+  const definition = fc.record({
+    kind: fc.constant("locus.function"),
+    run: fc.constant("function"),
+    name: fc.stringMatching(NAME_PATTERN),
+    side: fc.constantFrom("compute", "storage", null),
+    limits: fc.record({
+      deadlineMs: limit("deadlineMs"),
+      memoryMb: limit("memoryMb"),
+      operations: limit("operations"),
+    }),
+    input: fc.option(fc.dictionary(fc.string(), fc.string())),
+  });
+
+  test("reads what describeDefinition has written", () => {
+    fc.assert(
+      fc.property(definition, (value) => {
+        const description = describeDefinition(value, VERSION);
+        expect(readDescription(JSON.stringify(description))).toEqual(description);
+      }),
+    );
+  });
+
+  test("throws nothing but FUNCTION_INVALID, whatever the text is", () => {
+    const changed = fc
+      .tuple(
+        definition,
+        fc.dictionary(fc.constantFrom("name", "version", "side", "limits", "capabilities"), fc.jsonValue()),
+      )
+      .map(([value, changes]) => JSON.stringify({ ...describeDefinition(value, VERSION), ...changes }));
+    const torn = fc.tuple(changed, fc.nat()).map(([json, end]) => json.slice(0, end % json.length));
+    fc.assert(
+      fc.property(fc.oneof(changed, torn, fc.json(), fc.string()), (json) => {
+        const read = readOutcomeOf(json);
+        const sound = read instanceof LocusError ? read.code === "FUNCTION_INVALID" : NAME_PATTERN.test(read.name);
+        expect(sound).toBe(true);
+      }),
+      { numRuns: 1_000 },
     );
   });
 });

@@ -10,6 +10,7 @@ export const SCHEMA_LENGTH_MAX = 64 * 1024;
 /** Levels of objects and arrays in one schema, at most. Chosen, not measured. */
 export const SCHEMA_DEPTH_MAX = 32;
 
+const VERSION_PATTERN = /^[0-9a-f]{16}$/;
 const FIELDS = new Set(["kind", "name", "side", "limits", "input", "output", "run"]);
 /** Authors look for these; what to say to them. */
 const ABSENT: Readonly<Record<string, string>> = {
@@ -57,6 +58,29 @@ const explainField = (field: string): string =>
   Object.hasOwn(ABSENT, field)
     ? `${field}: ${ABSENT[field]}`
     : `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`;
+
+/**
+ * Reads a description as the registry or a sandbox host hands it over, where others have written it. Throws FUNCTION_INVALID.
+ */
+export function readDescription(json: string): FunctionDescription {
+  const value = parsed(json);
+  const { version, ...definition } = isFields(value) ? value : {};
+  if (typeof version !== "string" || !VERSION_PATTERN.test(version)) {
+    throw new LocusError(
+      "FUNCTION_INVALID",
+      `a function's description is ${show(json)}, with version ${show(version)}`,
+    );
+  }
+  return describeDefinition({ ...definition, kind: "locus.function", run: "function" }, version);
+}
+
+const parsed = (json: string): unknown => {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+};
 
 function readName(name: unknown, mistakes: Mistakes): string {
   if (typeof name === "string" && NAME_PATTERN.test(name)) return name;

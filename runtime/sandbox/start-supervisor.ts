@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Channel } from "#runtime/channel/channel.ts";
 import { isErrorCode, LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { readDescription } from "#runtime/function/describe.ts";
 import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { ConnectionSupply } from "./connection-supply.ts";
@@ -204,9 +205,15 @@ class HostSupervisor implements Supervisor {
   #checked(check: number, code: string, descriptionJson: string, message: string): void {
     const waiting = this.#checks.get(check);
     this.#checks.delete(check);
-    const description = code === "ok" ? (parsed(descriptionJson) as FunctionDescription | undefined) : undefined;
-    if (description !== undefined) waiting?.resolve(description);
-    else waiting?.reject(new LocusError(codeOf(code), message === "" ? "the sandbox host told nonsense" : message));
+    if (code !== "ok") {
+      waiting?.reject(new LocusError(codeOf(code), message));
+      return;
+    }
+    try {
+      waiting?.resolve(readDescription(descriptionJson));
+    } catch (cause) {
+      waiting?.reject(cause);
+    }
   }
 }
 

@@ -48,7 +48,9 @@ Failure ReadDescription(std::string_view json, std::string_view version, Descrip
   if (json.size() > kDescriptionBytesMax)
     return Invalid("it has " + std::to_string(json.size()) + " bytes, may have " +
                    std::to_string(kDescriptionBytesMax));
-  const Json object = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  // The parser skips a byte order mark and ends at a NUL byte; whoever reads the text elsewhere does not.
+  const bool plain = json.starts_with('{') && json.find('\0') == json.npos;
+  const Json object = plain ? Json::parse(json, nullptr, /*allow_exceptions=*/false) : Json();
   if (!object.is_object()) return Invalid("it is no JSON object");
   description->name = TextField(object, "name");
   if (!IsFunctionName(description->name)) return Invalid("its name is " + Shown(description->name));

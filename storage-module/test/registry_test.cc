@@ -44,6 +44,9 @@ void ADescriptionIsCheckedFieldByField() {
   EXPECT(CodeOf("b", Describe("khop", "b", R"(,"memoryMb":"64")")) == Code::FUNCTION_INVALID);
   for (const char* json : {"", "[]", "null", "{", "{}", R"({"name":"khop"})"})
     EXPECT(CodeOf("b", json) == Code::FUNCTION_INVALID);
+  for (const std::string& hidden :
+       {Describe("khop", "b") + std::string("\0x", 2), "\xef\xbb\xbf" + Describe("khop", "b")})
+    EXPECT(CodeOf("b", hidden) == Code::FUNCTION_INVALID);
   EXPECT(CodeOf("b", std::string(locus::kDescriptionBytesMax + 1, ' ')) == Code::FUNCTION_INVALID);
 }
 

@@ -2,13 +2,13 @@
 // run. `./build.sh fuzz` goes on for as long as it is told.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
-import { buildFuzzers, corpusOf, type Fuzzer, FUZZER_FLAGS, hasFuzzer, TARGETS } from "./fuzzers.ts";
+import { buildFuzzers, corpusOf, type Fuzzer, flagsOf, hasFuzzer, TARGETS } from "./fuzzers.ts";
 
 /** Each of these starts a process. */
 const RUNS: Readonly<Record<string, number>> = { supervisor: 300 };
@@ -32,8 +32,11 @@ function complaint(target: string, args: readonly string[]): string {
 
 const fuzz = (target: string): string => {
   const runs = readdirSync(corpusOf(target)).length + (RUNS[target] ?? RUNS_OTHERWISE);
-  const flags = [...FUZZER_FLAGS, "-seed=1", `-runs=${runs}`, `-artifact_prefix=${join(folder, target)}-`];
-  return complaint(target, [...flags, corpusOf(target)]);
+  const flags = [...flagsOf(target), "-seed=1", `-runs=${runs}`, `-artifact_prefix=${join(folder, target)}-`];
+  // What it finds of interest goes into the first folder.
+  const learned = join(folder, target);
+  mkdirSync(learned, { recursive: true });
+  return complaint(target, [...flags, learned, corpusOf(target)]);
 };
 
 const replay = (target: string): string => {

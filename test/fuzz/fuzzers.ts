@@ -2,7 +2,7 @@
 // corpus. Built by make, from the same sources as everything else.
 
 import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 
@@ -45,4 +45,8 @@ export function buildFuzzers(targets: readonly string[], engine: "libFuzzer" | "
 export const corpusOf = (target: string): string => join(ROOT, "test", "fuzz", "corpus", target);
 
 /** What both runs ask of libFuzzer: what takes more than that of time or memory is a finding as well. */
-export const FUZZER_FLAGS: readonly string[] = ["-timeout=60", "-malloc_limit_mb=64", "-rss_limit_mb=1024"];
+export function flagsOf(target: string): readonly string[] {
+  const dictionary = join(ROOT, "test", "fuzz", "targets", `${target}.dict`);
+  const words = existsSync(dictionary) ? [`-dict=${dictionary}`] : [];
+  return ["-timeout=60", "-malloc_limit_mb=64", "-rss_limit_mb=1024", ...words];
+}

@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { buildFuzzers, corpusOf, FUZZER_FLAGS, hasFuzzer, TARGETS } from "./fuzzers.ts";
+import { buildFuzzers, corpusOf, flagsOf, hasFuzzer, TARGETS } from "./fuzzers.ts";
 
 const KEPT = join(import.meta.dirname, "..", "..", "build", "fuzz");
 const MINUTES_OTHERWISE = "10";
@@ -43,7 +43,11 @@ for (const fuzzer of buildFuzzers(targets, "libFuzzer")) {
   const [learned, found] = [join(KEPT, "corpus", fuzzer.target), join(KEPT, "found")];
   for (const folder of [learned, found]) mkdirSync(folder, { recursive: true });
   process.stdout.write(`\n${fuzzer.target}\n`);
-  const flags = [...FUZZER_FLAGS, `-max_total_time=${seconds}`, `-artifact_prefix=${join(found, fuzzer.target)}-`];
+  const flags = [
+    ...flagsOf(fuzzer.target),
+    `-max_total_time=${seconds}`,
+    `-artifact_prefix=${join(found, fuzzer.target)}-`,
+  ];
   const shown = ["-print_final_stats=1", "-verbosity=1"];
   const args = [...fuzzer.environment, fuzzer.program, ...flags, ...shown, learned, corpusOf(fuzzer.target)];
   const { status } = spawnSync("env", args, { stdio: "inherit" });
