@@ -152,10 +152,7 @@ apt_install() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
-has_fuzzer() {
-  echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
-    clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - >/dev/null 2>&1
-}
+has_fuzzer() { "$NODE" test/fuzz/main-has-fuzzer.ts; }
 
 # Returns 1 where it is not here and may not be installed: only fuzzing needs it.
 want_fuzzer() {

@@ -56,7 +56,7 @@ export const residentBytesOf = (pids: readonly number[]): number =>
   }, 0);
 
 /** What /proc tells of it from its state on: the field before is its name, which may hold anything. */
-function statOf(pid: number): readonly string[] {
+export function statOf(pid: number): readonly string[] {
   const stat = readIfThere(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
