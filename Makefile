@@ -18,9 +18,9 @@ GENERATED := $(OUT)/generated/error_codes.inc
 GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 
 # What both sides' supervisors are made of.
-SUPERVISOR := shared_memory ring lane frames codes host_process memory_watch command_table \
+SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_watch command_table \
   $(filter-out supervisor_addon,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
-HOST := shared_memory ring lane frames codes command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
+HOST := shared_memory ring lane frames codes cores command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
 HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
@@ -28,7 +28,7 @@ object = $(patsubst %,$(OUT)/native/%.o,$(1))
 
 GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
 
-all: $(GUESTS) $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
+all: $(GUESTS) $(OUT)/host.mjs $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
 
 $(OUT)/launcher: $(call object,main_launcher confinement)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lseccomp
@@ -55,6 +55,12 @@ $(OUT)/guest/%.js: runtime/sandbox/%.guest.ts $(wildcard runtime/sandbox/*.guest
 	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=iife --global-name=program --platform=neutral \
 	  --main-fields=module,main --conditions=module,import --target=es2024 --minify-syntax --minify-whitespace \
 	  --banner:js='(() => {' --footer:js='return program$(if $(filter url,$*),,.default);})()' --log-level=warning --outfile=$@
+
+# The sandbox host as one file of JavaScript: it starts in two thirds of the time and memory that stripping types takes.
+$(OUT)/host.mjs: runtime/sandbox/main-host.ts $(wildcard runtime/*.ts runtime/*/*.ts) package-lock.json
+	@mkdir -p $(@D)
+	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=esm --platform=node --target=node26 --external:isolated-vm \
+	  --log-level=warning --outfile=$@
 endif
 
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)

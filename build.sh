@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 NPM_VERSION=11.19.1
 REDIS_MAJOR_MIN=7
 GXX_MAJOR_MIN=11
+VERBS=(build demo up test check fuzz bench soak package images compose)
 # The npm scripts `check:*`.
 CHECKS=(format lint types dead)
 NODE=node_modules/.bin/node
@@ -47,6 +48,15 @@ help_text() {
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz]
 
+./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
+    Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
+    checks what docs/reliability.md promises. Ends with 1 at the first promise that does not hold.
+    --minutes N           for how long (10)
+    --seed S              a whole number; the same one brings the same faults and calls back (1)
+    --episode K           begins with the faults and calls of episode K, each takes 20 s (1)
+    --calls-per-second N  on average (40)
+    --json FILE           also writes what happened as JSON
+
 ./build.sh package
     Makes the npm package build/locus-VERSION.tgz, with this machine's native parts, and its bill of materials in build/sbom/.
 
@@ -56,7 +66,8 @@ help_text() {
 
 ./build.sh compose
     Builds the images and brings up the containers storage, compute1 and compute2, with WordNet and the functions of
-    functions/ loaded. Needs a container engine and nothing else.
+    functions/ loaded. Needs a container engine and nothing else. COMPUTE1_PORT and COMPUTE2_PORT in the environment take
+    the place of the ports 8080 and 8081.
 
 Each takes --help. All but the last two build first, which is quick when nothing has changed.
 END
@@ -78,6 +89,9 @@ clean_up() {
   [[ -z $download ]] || rm -rf "$download"
 }
 trap clean_up EXIT
+# A step that ends well in spite of Ctrl-C is not followed by the next one.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # Says every few seconds that a step goes on; `step` ends it.
 tick() {
@@ -337,7 +351,7 @@ start_containers() {
   fi
   cat <<END
 
-Up: storage (Redis with locus), compute1 (http://127.0.0.1:8080) and compute2 (http://127.0.0.1:8081). Try
+Up: storage (Redis with locus), compute1 (http://127.0.0.1:${COMPUTE1_PORT:-8080}) and compute2 (http://127.0.0.1:${COMPUTE2_PORT:-8081}). Try
   docker exec -it compute1 batch khop 1 1000
   docker exec -it compute1 redisclient khop 1 1000
 Stop them, and forget what they hold, with
@@ -345,22 +359,20 @@ Stop them, and forget what they hold, with
 END
 }
 
-# misuse MESSAGE VERB
+# misuse MESSAGE [VERB]: how the verb is used, and last, where it is read, what was wrong.
 misuse() {
+  if (($# > 1)); then usage "$2" >&2; fi
   echo "$1" >&2
-  usage "$2" >&2
   exit 2
 }
 
 verb=${1:-build}
 shift $(($# > 0))
-case $verb in
--h | --help) usage && exit ;;
-build | demo | up | test | check | fuzz | bench | package | images | compose) ;;
-*) misuse "There is no verb $verb." '' ;;
-esac
+if [[ $verb == -h || $verb == --help ]]; then usage && exit; fi
+[[ " ${VERBS[*]} " == *" $verb "* ]] ||
+  misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
-[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench ]] || misuse "$verb takes no arguments." "$verb"
+[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in
 build)
@@ -375,6 +387,10 @@ test) run_tests "$@" ;;
 check) run_checks ;;
 fuzz) run_fuzzers "$@" ;;
 bench) run_benchmarks "$@" ;;
+soak)
+  build
+  exec "$NODE" test/soak/main-soak.ts "$@"
+  ;;
 package) make_package ;;
 images) build_images ;;
 compose) start_containers ;;

@@ -10,6 +10,7 @@ import type { Invocation, Log } from "#runtime/function/define.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Stack } from "./stack.ts";
 
+const NEVER = new AbortController().signal;
 const nothing = (): void => {};
 const SILENT: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
@@ -44,6 +45,6 @@ async function runHere({ redis: { port } }: Stack, name: string, calls: Calls): 
 
 async function runOn({ url }: Stack, side: Side, name: string, calls: Calls): Promise<unknown[]> {
   const wishes = { side, inFlight: 1, logs: false, deadlineMs: null };
-  const replies = await Array.fromAsync(new NodeClient(url).batch(name, calls, wishes));
+  const replies = await Array.fromAsync(new NodeClient({ url, from: "the stack" }, NEVER).batch(name, calls, wishes));
   return replies.map(({ result, error }) => error ?? result);
 }

@@ -5,7 +5,7 @@ import type { Summary } from "#compute/cli/summary.ts";
 import { checkAgreement } from "./agreement.ts";
 import { comparisonText, type Way } from "./comparison.ts";
 import { inForeground } from "./foreground.ts";
-import type { Stack, Tool } from "./stack.ts";
+import { openStack, type Stack, type Tool } from "./stack.ts";
 
 const CALLS = 1_000;
 /** Results compared between the ways: at most one group of `batch`. */
@@ -18,7 +18,7 @@ const WAYS: readonly { readonly name: string; readonly tool: Tool; readonly flag
 ];
 
 console.log("Starting Redis with the locus module, and a node …");
-await inForeground({ httpPort: 0 }, demo);
+await inForeground(async (resources, signal) => demo(await openStack({ httpPort: 0, signal }, resources)));
 
 async function demo(stack: Stack): Promise<void> {
   await show(stack, "locus", "load", "wordnet");

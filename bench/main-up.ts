@@ -4,14 +4,17 @@ import { globSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { inForeground } from "./foreground.ts";
-import type { Stack } from "./stack.ts";
+import { openStack, type Stack } from "./stack.ts";
 
 /** The gateway's own default, where it is free. */
 const HTTP_PORT = 8080;
 const REPOSITORY = join(import.meta.dirname, "..");
 
 console.log("Starting Redis with the locus module, and a node …");
-await inForeground({ httpPort: (await isFree(HTTP_PORT)) ? HTTP_PORT : 0 }, up);
+await inForeground(async (resources, signal) => {
+  const httpPort = (await isFree(HTTP_PORT)) ? HTTP_PORT : 0;
+  await up(await openStack({ httpPort, signal }, resources));
+});
 
 async function up(stack: Stack): Promise<void> {
   process.stdout.write(await stack.run("locus", "load", "wordnet"));

@@ -1,12 +1,14 @@
 // The embedded stack: Redis with the module and a node, on this machine, on ports that the OS picks, in a folder that is
 // removed again. What `demo`, `up`, benchmarks and end-to-end tests run against.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import type { Confinement } from "#runtime/sandbox/supervisor.ts";
+import { OwnedProcess } from "#test/owned-process.ts";
+import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 /** Until a node listens and its sandbox host is up. Generous: a loaded CI machine takes seconds. */
@@ -14,7 +16,6 @@ const START_TIMEOUT_MS = 30_000;
 /** Beyond the node's own grace of 10 s. */
 const STOP_TIMEOUT_MS = 15_000;
 const LOOK_INTERVAL_MS = 20;
-const LOG_TAIL_LENGTH = 3_000;
 
 /** The command line tools that come with locus. */
 export type Tool = "batch" | "redisclient" | "locus";
@@ -26,6 +27,7 @@ export interface Stack {
   /** The settings by which the command line tools find this stack. */
   readonly settings: Readonly<Record<string, string>>;
   readonly nodeLogPath: string;
+  readonly nodePid: number;
   /** Resolves when it was closed; rejects when its node ends by itself. */
   readonly ended: Promise<void>;
   /** Runs a tool against this stack, in the repository's folder and with its stderr on ours, and resolves with what it printed. Rejects where it fails. */
@@ -37,34 +39,81 @@ export interface Stack {
 export interface StackOptions {
   /** Of the gateway; 0: one that is free. */
   readonly httpPort: number;
+  readonly redis?: Omit<RedisServerOptions, "signal">;
+  /** Of the node and the tools, in place of those by which they find Redis. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Of both sides' sandbox hosts; `on` unless said otherwise. */
+  readonly confinement?: Confinement;
+  /** Gives up starting it, and ends tools that run against it; what has started is closed by whoever has it. */
+  readonly signal?: AbortSignal;
 }
 
-/** Starts one and waits until both sides can take calls. Rejects with the end of the log of what did not come up. */
-export async function startStack({ httpPort }: StackOptions): Promise<Stack> {
-  const redis = await startRedisServer();
+/** Of who starts a stack that nothing interrupts. */
+const NEVER = new AbortController().signal;
+
+/**
+ * Starts one and waits until both sides can take calls. Rejects, with nothing left behind, with the end of the log of what
+ * did not come up, or the reason of the signal.
+ */
+export async function startStack({
+  httpPort,
+  confinement = "on",
+  signal = NEVER,
+  ...options
+}: StackOptions): Promise<Stack> {
+  const moduleArguments = ["confinement", confinement];
+  const redis = await startRedisServer({ moduleArguments, ...options.redis, signal });
   const nodeLogPath = join(redis.directory, "node.log");
-  const redisSettings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
-  const node = startNode({ ...redisSettings, LOCUS_HTTP_PORT: String(httpPort) }, nodeLogPath);
+  const here = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
+  const redisSettings = { ...here, ...options.settings };
+  const node = new OwnedProcess({
+    argv: [process.execPath, programOf("locus"), "node"],
+    environment: environment({
+      LOCUS_CONFINEMENT: confinement,
+      ...redisSettings,
+      LOCUS_HTTP_PORT: String(httpPort),
+    }),
+    logPath: nodeLogPath,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
   let closing = false;
-  const ended = once(node, "exit").then(([code, signal]) => {
-    if (!closing)
-      throw new Error(`the node ended by itself (${signal ?? code}); the end of its log:\n${tail(nodeLogPath)}`);
+  const ended = node.ended.then((how) => {
+    if (!closing) throw new Error(`the node ended by itself (${how}); the end of its log:\n${node.logTail()}`);
   });
   ended.catch(() => {}); // not everyone watches
+  const tools = new Set<Promise<string>>();
   const close = async (): Promise<void> => {
     closing = true;
-    await stop(node);
+    await Promise.allSettled(tools);
+    await node.stop();
     await redis.close();
   };
   try {
-    const url = await ready(node, nodeLogPath);
+    const url = await ready(node, nodeLogPath, signal);
     const settings = { ...redisSettings, LOCUS_URL: url };
-    return { redis, url, settings, nodeLogPath, ended, run: (tool, ...argv) => runTool(tool, argv, settings), close };
+    const run: Stack["run"] = (tool, ...argv) => {
+      const running = runTool(tool, argv, settings, signal).finally(() => tools.delete(running));
+      tools.add(running);
+      return running;
+    };
+    return { redis, url, settings, nodeLogPath, nodePid: node.pid, ended, run, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
+
+/** The same, ended with `resources`: in whatever state it is then. */
+export async function openStack(options: StackOptions, resources: AsyncDisposableStack): Promise<Stack> {
+  const starting = startStack(options);
+  // Who is interrupted while it starts waits until there is nothing of it any more.
+  resources.defer(() => starting.then((stack) => stack.close(), nothing));
+  return starting;
+}
+
+const nothing = (): void => {};
+
+const programOf = (tool: Tool): string => join(REPOSITORY, "compute", "cli", `main-${tool}.ts`);
 
 /** The environment without locus' settings: a stack has its own. */
 const environment = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
@@ -72,26 +121,18 @@ const environment = (settings: Readonly<Record<string, string>>): NodeJS.Process
   ...settings,
 });
 
-function startNode(settings: Readonly<Record<string, string>>, logPath: string): ChildProcess {
-  const log = openSync(logPath, "a");
-  const program = join(REPOSITORY, "compute", "cli", "main-locus.ts");
-  const node = spawn(process.execPath, [program, "node"], { env: environment(settings), stdio: ["ignore", log, log] });
-  closeSync(log);
-  return node;
-}
-
 /** Where the gateway listens, once the node can do its work. */
-async function ready(node: ChildProcess, logPath: string): Promise<string> {
+async function ready(node: OwnedProcess, logPath: string, signal: AbortSignal): Promise<string> {
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
-  while (node.exitCode === null && performance.now() < deadlineMs) {
+  while (node.isRunning && performance.now() < deadlineMs) {
+    signal.throwIfAborted();
     const url = listeningUrl(readFileSync(logPath, "utf8"));
     if (url !== null && (await answersOk(`${url}/readyz`))) return url;
     await sleep(LOOK_INTERVAL_MS);
   }
-  throw new Error(`the node did not come up (exit code ${node.exitCode}); the end of its log:\n${tail(logPath)}`);
+  signal.throwIfAborted();
+  throw new Error(`the node did not come up; the end of its log:\n${node.logTail()}`);
 }
-
-const tail = (logPath: string): string => readFileSync(logPath, "utf8").slice(-LOG_TAIL_LENGTH);
 
 /** The node logs it, a JSON object a line; null before that. */
 function listeningUrl(log: string): string | null {
@@ -112,27 +153,23 @@ async function runTool(
   tool: Tool,
   argv: readonly string[],
   settings: Readonly<Record<string, string>>,
+  signal: AbortSignal,
 ): Promise<string> {
-  const program = join(REPOSITORY, "compute", "cli", `main-${tool}.ts`);
-  const child = spawn(process.execPath, [program, ...argv], {
+  signal.throwIfAborted();
+  const child = spawn(process.execPath, [programOf(tool), ...argv], {
     cwd: REPOSITORY,
     env: environment(settings),
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const stop = (): void => void child.kill("SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
   const [printed, [code]] = await Promise.all([
     child.stdout.toArray() as Promise<Buffer[]>,
     once(child, "exit") as Promise<[number | null]>,
   ]);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
   const text = Buffer.concat(printed).toString();
   if (code !== 0) throw new Error(`${[tool, ...argv].join(" ")} ended with exit code ${code}\n${text}`);
   return text;
-}
-
-async function stop(node: ChildProcess): Promise<void> {
-  if (node.exitCode !== null || node.signalCode !== null) return;
-  const gone = once(node, "exit");
-  node.kill("SIGTERM");
-  const timer = setTimeout(() => node.kill("SIGKILL"), STOP_TIMEOUT_MS);
-  await gone;
-  clearTimeout(timer);
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 import type { RedisAddress, RedisUser } from "./node/redis-connection.ts";
 import { integerBetween, type SettingValues } from "./setting.ts";
-import type { REDIS_SETTINGS } from "./settings.ts";
+import { DATABASE_MAX, PORT_MAX, type REDIS_SETTINGS } from "./settings.ts";
 
 interface RedisTarget {
   readonly address: RedisAddress;
@@ -13,6 +13,10 @@ interface RedisTarget {
 }
 
 type RedisParts = Omit<SettingValues<typeof REDIS_SETTINGS>, "url">;
+
+const DEFAULT_PORT = 6379;
+/** The port, which a parser of URLs would refuse without a word of it, and all that stands before it. */
+const PORT_PATTERN = /^([a-z]+:\/\/(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#]*)):([^/?#]*)/i;
 
 const NO_PARTS: RedisParts = {
   host: null,
@@ -46,7 +50,7 @@ export const redisTarget = ({ url, ...single }: SettingValues<typeof REDIS_SETTI
   return {
     address: {
       host: parts.host ?? "127.0.0.1",
-      port: parts.port ?? 6379,
+      port: parts.port ?? DEFAULT_PORT,
       path: parts.path,
       tls: parts.tls === "on",
       ...authoritiesIn(parts.authorities, mistakes),
@@ -78,25 +82,48 @@ const joined = (fromUrl: RedisParts, single: RedisParts, mistakes: string[]): Re
   return parts as unknown as RedisParts;
 };
 
+/** Throws an Error that names the part, and repeats no part that may be a password. */
 const parseRedisUrl = (text: string): RedisParts => {
-  const url = URL.parse(text);
+  // Cut at the wrong place, a password would be shown as a port or a database.
+  if (!text.startsWith("unix:") && /^[^/]*\/\/[^/?#]*[/?#].*@/.test(text)) {
+    throw new Error("has an @ behind its host (in a user or password, write / ? # as %2F, %3F, %23)");
+  }
+  const url = URL.parse(text.replace(PORT_PATTERN, "$1"));
   if (url === null) throw new Error("is no URL");
-  const user = url.username === "" ? null : decodeURIComponent(url.username);
-  const password = url.password === "" ? null : decodeURIComponent(url.password);
+  const user = url.username === "" ? null : decoded("user", url.username);
+  const password = url.password === "" ? null : decoded("password", url.password);
   if (url.protocol === "unix:") {
-    return { ...NO_PARTS, path: decodeURIComponent(url.pathname), tls: "off", user, password };
+    return { ...NO_PARTS, path: decoded("path", url.pathname), tls: "off", user, password };
   }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
     throw new Error(`begins with ${url.protocol}//, which is none of redis, rediss, unix`);
   }
+  if (url.hostname === "") throw new Error("names no host");
+  const port = PORT_PATTERN.exec(text)?.[2] ?? "";
   const database = url.pathname.slice(1);
   return {
     ...NO_PARTS,
     host: url.hostname.replace(/^\[|\]$/g, ""),
-    port: url.port === "" ? 6379 : Number(url.port),
+    port: port === "" ? DEFAULT_PORT : numberIn("port", port, 1, PORT_MAX),
     tls: url.protocol === "rediss:" ? "on" : "off",
-    database: database === "" ? null : integerBetween(0, 65_535)(database),
+    database: database === "" ? null : numberIn("database", database, 0, DATABASE_MAX),
     user,
     password,
   };
+};
+
+const numberIn = (part: string, text: string, min: number, max: number): number => {
+  try {
+    return integerBetween(min, max)(text);
+  } catch (error) {
+    throw new Error(`its ${part} ${(error as Error).message}`, { cause: error });
+  }
+};
+
+const decoded = (part: string, text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw new Error(`its ${part} has a % that begins no character (write a % as %25)`, { cause: error });
+  }
 };

@@ -48,6 +48,12 @@ export const readSettings = <Table extends SettingTable>(
   return { values: values as SettingValues<Table>, mistakes };
 };
 
+/** Names of the table's variables that are set. */
+export const variablesSet = (table: SettingTable, environment: Environment): readonly string[] =>
+  Object.values(table)
+    .map(({ variable }) => variable)
+    .filter((variable) => (environment[variable] ?? "") !== "");
+
 export const textSetting = (variable: string, fallback: string, meaning: string): Setting<string> => ({
   variable,
   fallback: `\`${fallback}\``,

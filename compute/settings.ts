@@ -13,9 +13,9 @@ import {
   type Setting,
 } from "./setting.ts";
 
-const PORT_MAX = 65_535;
+export const PORT_MAX = 65_535;
 /** Redis' own default is 16 databases; it can be told to have as many as it likes. */
-const DATABASE_MAX = 65_535;
+export const DATABASE_MAX = 65_535;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /** How to reach Redis: read by nodes and by the command line tools that talk to Redis themselves. */

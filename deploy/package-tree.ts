@@ -21,6 +21,7 @@ const COPIED = [
   "storage-module/src/*.{cc,h}",
   "build/generated/*",
   "build/guest/*.js",
+  "build/host.mjs",
 ];
 /** Of the machine that packs; `locus build` makes them anew on another. */
 const BINARIES = ["build/launcher", "build/host.node", "build/supervisor.node", "build/locus.so"];

@@ -9,7 +9,7 @@ stable: none is renamed or given another meaning. *retry* says whether the same 
 
 What a boundary shows of an error:
 
-- **HTTP**: a problem document (RFC 9457) with \`code\`, \`detail\` (the message), \`retry\`, \`remedy\` and, where a function threw,
+- **HTTP**: a problem document (RFC 9457) with \`code\`, \`detail\` (the message), \`retry\`, \`remedy\` and, where a function threw an \`Error\`,
   \`stack\`; the status is in the column *HTTP*. [http.md](http.md) has an example. In a batch it is the line's \`error\`.
 - **Redis**: an error reply whose first word is in the column *Redis*. \`LOCUS.NODE RUN\` of a call that reached a sandbox
   answers with the code itself, as JSON.

@@ -73,8 +73,8 @@ export const ERRORS = {
     503,
     9,
     "SIDEUNAVAILABLE",
-    "The side asked for cannot run this function now: it is off, not built, or lacks a capability that the function declares.",
-    "Ask for the other side, or see the health of this one.",
+    "The side that was asked for runs nothing now: it is switched off, stopping, or its sandbox host cannot start.",
+    "The message says what to switch on or mend; until then ask for the other side, or for none.",
   ),
   FUNCTION_NOT_FOUND: entry(
     "caller",
@@ -109,8 +109,8 @@ export const ERRORS = {
     422,
     3,
     "FUNCTIONINVALID",
-    "The bundle was refused: it does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
-    "Mend the bundle; the message says what happened while it was loaded.",
+    "The function was refused: its source cannot be bundled, or the bundle does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
+    "Correct what the message names, in the file and line that it gives, and deploy again.",
   ),
   BUNDLE_TOO_LARGE: entry(
     "author",
@@ -128,7 +128,7 @@ export const ERRORS = {
     2,
     "FUNCTIONFAILED",
     "The function threw, or its promise was rejected.",
-    "See the stack in the reply; it names the author's file and line.",
+    "See what the message says was thrown; a stack, where there is one, names the author's file and line.",
   ),
   RESULT_INVALID: entry(
     "author",
@@ -136,7 +136,7 @@ export const ERRORS = {
     500,
     2,
     "RESULTINVALID",
-    "What the function returned is no JSON (cyclic, a BigInt, too deep), or not what its output schema says.",
+    "What the function returned is no JSON (cyclic, a BigInt, a Map, too deep), or not what its output schema says.",
     "Return plain JSON data that fits the schema.",
   ),
   RESULT_TOO_LARGE: entry(
@@ -238,6 +238,15 @@ export const ERRORS = {
     "Redis cannot be reached, or dropped the connection.",
     "See that Redis runs and that the address and credentials are right; locus reconnects by itself.",
   ),
+  NODE_UNAVAILABLE: entry(
+    "operator",
+    true,
+    503,
+    14,
+    "NODEUNAVAILABLE",
+    "No node answers where a command line tool looks for one.",
+    "Start one with `locus node`, or say where it is with `--url` or LOCUS_URL.",
+  ),
   MODULE_MISSING: entry(
     "operator",
     false,
@@ -271,7 +280,7 @@ export const ERRORS = {
     500,
     9,
     "CONFIGINVALID",
-    "A setting is unknown or has a value that cannot be used.",
+    "A setting, or a part of a command line, is unknown or has a value that cannot be used.",
     "Correct it; the message lists every mistake.",
   ),
   UNSUPPORTED_PLATFORM: entry(

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const SCRIPT = join(import.meta.dirname, "..", "build.sh");
-const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "package", "images", "compose"];
+const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "soak", "package", "images", "compose"];
 
 const run = (...argv: readonly string[]) => spawnSync(SCRIPT, argv, { encoding: "utf8" });
 
@@ -27,5 +27,12 @@ describe("build.sh", () => {
     const { status, stderr } = run(...argv);
     expect(status).toBe(2);
     expect(stderr).toContain("./build.sh");
+  });
+
+  it("says what was wrong in its last line, and of an unknown verb nothing but the verbs that there are", () => {
+    const lines = run("nope").stderr.trimEnd().split("\n");
+    expect(lines).toHaveLength(1);
+    for (const verb of VERBS) expect(lines[0]).toContain(verb);
+    expect(run("demo", "now").stderr.trimEnd().split("\n").at(-1)).toBe("demo takes no arguments.");
   });
 });

@@ -5,8 +5,9 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Finding } from "#compute/cli/doctor-finding.ts";
+import { startStack } from "#bench/stack.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "compute", "cli", "main-locus.ts");
@@ -21,7 +22,7 @@ async function doctor(settings: Readonly<Record<string, string>>) {
   const env = { PATH: process.env["PATH"], LOCUS_REDIS_PATH: redis.path, LOCUS_HTTP_PORT: "0", ...settings };
   const child = spawn(process.execPath, [PROGRAM, "doctor", "--json"], { env, stdio: ["ignore", "pipe", "inherit"] });
   const [printed, [exitCode]] = await Promise.all([text(child.stdout), once(child, "exit") as Promise<[number]>]);
-  const findings = printed.split("\n", printed.split("\n").length - 1).map((line) => JSON.parse(line) as Finding);
+  const { findings } = JSON.parse(printed) as { readonly findings: readonly Finding[] };
   return { exitCode, findings, missing: findings.filter(({ status }) => status === "missing") };
 }
 
@@ -67,6 +68,45 @@ describe("locus doctor", () => {
     expect(missing.map(({ about, found }) => [about, found])).toEqual([
       ["port", expect.stringContaining("EADDRINUSE")],
     ]);
+  });
+
+  it("looks for the node that the tools are told of, and says what told them", async () => {
+    const { missing } = await doctor({ LOCUS_URL: "http://127.0.0.1:2" });
+    expect(missing).toMatchObject([
+      { about: "node", found: expect.stringMatching(/^none at .*:2 \(LOCUS_URL\): .*REFUSED/) },
+    ]);
+    const stack = await startStack({ httpPort: 0 });
+    try {
+      const { exitCode, findings } = await doctor({ ...stack.settings, LOCUS_REDIS_PATH: "" });
+      expect(exitCode).toBe(0);
+      const found = Object.fromEntries(findings.map((finding) => [`${finding.part} ${finding.about}`, finding.found]));
+      expect(found).toMatchObject({
+        "redis Redis": `answers at 127.0.0.1:${stack.redis.port} (LOCUS_REDIS_HOST, LOCUS_REDIS_PORT)`,
+        "node node": `answers at ${stack.url} (LOCUS_URL)`,
+        "node storage side": expect.stringContaining("module"),
+        "node compute side": expect.stringContaining("ready"),
+      });
+      expect(found).not.toHaveProperty("node port");
+    } finally {
+      await stack.close();
+    }
+  });
+
+  it("tells a node whose Redis is gone by the side that is not ready", async () => {
+    const stack = await startStack({ httpPort: 0 });
+    try {
+      stack.redis
+        .client()
+        .shutdown("NOSAVE")
+        .catch(() => {});
+      await vi.waitUntil(async () => !(await fetch(`${stack.url}/readyz`)).ok, { timeout: 30_000 });
+      const { missing } = await doctor({ LOCUS_URL: stack.url });
+      expect(missing.map(({ about, found }) => [about, found])).toEqual([
+        ["storage side", expect.stringContaining("REDIS_UNAVAILABLE")],
+      ]);
+    } finally {
+      await stack.close();
+    }
   });
 
   it("says what is wrong with the settings, and examines the machine all the same", async () => {

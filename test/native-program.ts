@@ -1,4 +1,4 @@
-// Programs in C++ that tests need (test/fixtures/native): compiled when they are older than their sources.
+// Programs and modules of Redis in C++ that tests need (test/fixtures/native): compiled when they are older than their sources.
 
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, statSync } from "node:fs";
@@ -15,14 +15,20 @@ export interface NativeProgram {
 }
 
 /** The program's path. Throws with what the compiler says. */
-export function buildNativeProgram({ name, sources, libraries }: NativeProgram): string {
-  const program = join(root, "build", "test", name);
+export const buildNativeProgram = (program: NativeProgram): string => build(program, program.name, []);
+
+/** The same for a module of Redis. */
+export const buildRedisModule = (name: string): string =>
+  build({ name, sources: ["storage-module/src/redis_api.cc"], libraries: [] }, `${name}.so`, ["-shared", "-fPIC"]);
+
+function build({ name, sources, libraries }: NativeProgram, output: string, kind: readonly string[]): string {
+  const program = join(root, "build", "test", output);
   const all = [join("test/fixtures/native", `${name}.cc`), ...sources];
   const headers = globSync(["runtime/native/*.h", "storage-module/src/*.h"], { cwd: root });
   const newestMs = Math.max(...[...all, ...headers].map((file) => statSync(join(root, file)).mtimeMs));
   if ((statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newestMs) return program;
   mkdirSync(dirname(program), { recursive: true });
-  const flags = ["-std=c++20", "-O2", "-g", "-Wall", "-Wextra", "-pthread"];
+  const flags = ["-std=c++20", "-O2", "-g", "-Wall", "-Wextra", "-pthread", ...kind];
   const includes = ["-Ibuild/generated", "-Iruntime/native", "-Istorage-module/src"];
   const result = spawnSync("g++", [...flags, ...includes, "-o", program, ...all, ...libraries], {
     cwd: root,

@@ -2,22 +2,22 @@
 // Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept, and run a module that
 // a sanitizer watches.
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { execFileSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommonRedisOptions, Redis } from "ioredis";
+import { freePort } from "./free-port.ts";
+import { OwnedProcess } from "./owned-process.ts";
 import { buildSanitized, type Sanitizer } from "./sanitized-build.ts";
 
 const BUILD = join(import.meta.dirname, "..", "build");
 /** A server that has not answered by then will not. Generous: a loaded CI machine starts one in seconds. */
 const START_TIMEOUT_MS = 20_000;
+const LOOK_INTERVAL_MS = 10;
 /** SIGTERM waits for replicas and writes an RDB; then comes SIGKILL. */
 const STOP_TIMEOUT_MS = 20_000;
-const LOG_TAIL_LENGTH = 4_000;
 
 export interface RedisServerOptions {
   /** The module's arguments, `name value` in turn; `null`: without the module. */
@@ -26,6 +26,8 @@ export interface RedisServerOptions {
   readonly config?: readonly (readonly string[])[];
   /** Starts as a replica of this one. */
   readonly replicaOf?: RedisServer;
+  /** Gives up starting it. */
+  readonly signal?: AbortSignal;
   /** The module is one built with it; `close` rejects with what it has found. */
   readonly sanitizer?: Sanitizer;
 }
@@ -50,23 +52,35 @@ export interface RedisServer {
   close(): Promise<void>;
 }
 
-/** Starts one and waits until it answers and has loaded its data. Rejects with the end of its log. */
+/**
+ * Starts one and waits until it answers and has loaded its data. Rejects, with nothing left behind, with the end of its log, or
+ * the reason of the signal.
+ */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), "locus-redis-"));
+  try {
+    return await startIn(directory, options);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function startIn(directory: string, options: RedisServerOptions): Promise<RedisServer> {
   const path = join(directory, "redis.sock");
   const logPath = join(directory, "redis.log");
   const port = await freePort();
   const argv = serverArguments(options, { directory, path, port });
   const clients: Redis[] = [];
   const environment = options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory);
-  let child = await start(argv, environment, logPath, path);
+  let server = await start(argv, environment, logPath, path, options.signal);
   let closed = false;
 
   return {
     path,
     port,
     directory,
-    pid: () => child.pid ?? 0,
+    pid: () => server.pid,
     client(clientOptions = {}) {
       const client = new Redis({ path, maxRetriesPerRequest: null, retryStrategy: () => 20, ...clientOptions });
       client.on("error", () => {}); // a restart is expected, and a command tells when it fails
@@ -75,14 +89,14 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     },
     log: () => readFileSync(logPath, "utf8"),
     async restart(how = "SIGTERM") {
-      await stop(child, how);
-      child = await start(argv, environment, logPath, path);
+      await server.stop(how);
+      server = await start(argv, environment, logPath, path, undefined);
     },
     async close() {
       if (closed) return;
       closed = true;
       for (const client of clients) client.disconnect();
-      await stop(child, "SIGTERM");
+      await server.stop();
       const reports = globSync(`${REPORT}.*`, { cwd: directory }).map((file) => readFileSync(join(directory, file)));
       rmSync(directory, { recursive: true, force: true });
       if (reports.length > 0) throw new Error(`a sanitizer found:\n${reports.join("\n")}`);
@@ -134,18 +148,26 @@ async function start(
   environment: readonly string[],
   logPath: string,
   path: string,
-): Promise<ChildProcess> {
-  const log = openSync(logPath, "a");
-  const child = spawn("env", [...environment, "redis-server", ...argv], { stdio: ["ignore", log, log] });
-  closeSync(log);
+  signal: AbortSignal | undefined,
+): Promise<OwnedProcess> {
+  const server = new OwnedProcess({
+    argv: ["env", ...environment, "redis-server", ...argv],
+    logPath,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
-  while (child.exitCode === null && performance.now() < deadlineMs) {
-    if (await answers(path)) return child;
-    await sleep(10);
+  try {
+    while (server.isRunning && performance.now() < deadlineMs) {
+      signal?.throwIfAborted();
+      if (await answers(path)) return server;
+      await sleep(LOOK_INTERVAL_MS);
+    }
+    const how = server.isRunning ? "it does not answer" : await server.ended;
+    throw new Error(`redis-server did not come up (${how}); the end of its log:\n${server.logTail()}`);
+  } catch (error) {
+    await server.stop("SIGKILL");
+    throw error;
   }
-  await stop(child, "SIGKILL");
-  const tail = readFileSync(logPath, "utf8").slice(-LOG_TAIL_LENGTH);
-  throw new Error(`redis-server did not come up (exit code ${child.exitCode}); the end of its log:\n${tail}`);
 }
 
 /** Whether it serves and has loaded its data: until then it answers -LOADING. */
@@ -160,24 +182,4 @@ async function answers(path: string): Promise<boolean> {
   } finally {
     client.disconnect();
   }
-}
-
-async function stop(child: ChildProcess, how: "SIGTERM" | "SIGKILL"): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill(how);
-  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
-  await gone;
-  clearTimeout(timer);
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("the probe has no port");
-  return address.port;
 }

@@ -43,6 +43,8 @@ export interface TestSide {
   readonly redis: Redis | undefined;
   /** PIDs of the sandbox hosts. */
   hostPids(): Promise<readonly number[]>;
+  /** Calls that are queued or in an isolate, those included whose caller has its answer already. */
+  inFlight(): Promise<number>;
   deploy(bundle: Uint8Array | string): Promise<Deployed>;
   close(): Promise<void>;
 }
@@ -95,6 +97,7 @@ async function startComputeSide(name: "memory" | "socket"): Promise<TestSide> {
     name,
     redis: server?.client(),
     hostPids: async () => supervisor.state().hosts.map((host) => host.pid),
+    inFlight: async () => supervisor.state().inFlight,
     async deploy(bundle) {
       const bytes = Buffer.from(bundle as string);
       const description = await supervisor.check(bytes);
@@ -140,6 +143,7 @@ async function startStorageSide(): Promise<TestSide> {
       const info = String(await redis.call("LOCUS.INFO"));
       return [...info.matchAll(/^host\d+:pid=(\d+)/gm)].map(([, pid]) => Number(pid));
     },
+    inFlight: async () => Number(/^calls_in_flight:(\d+)/m.exec(String(await redis.call("LOCUS.INFO")))?.[1]),
     async deploy(bundle) {
       const [name] = (await redis.call("LOCUS.FUNCTION", "LOAD", bundle as string)) as [string];
       const description = await describe(redis, name);

@@ -1,9 +1,12 @@
 // The embedded stack of `demo`, `up` and the benchmarks, with the tools that people run against it.
 
-import { existsSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { checkAgreement } from "#bench/agreement.ts";
 import { type Stack, startStack } from "#bench/stack.ts";
+import { startRedisServer } from "./redis-server.ts";
 import type { Summary } from "#compute/cli/summary.ts";
 
 let stack: Stack;
@@ -15,6 +18,28 @@ beforeAll(async () => {
 });
 
 afterAll(() => stack.close());
+
+describe("a redis-server of a test's own", () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it.each([
+    [
+      "does not start",
+      { config: [["no-such-setting", "1"]] },
+      /did not come up \(1\); the end of its log:[^]*no-such-setting/,
+    ],
+    ["is given up", { signal: AbortSignal.abort(new Error("enough")) }, /^enough$/],
+  ])("leaves nothing behind when it %s", async (_title, options, message) => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-stack-"));
+    vi.stubEnv("TMPDIR", folder);
+    try {
+      await expect(startRedisServer(options)).rejects.toThrow(message);
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
 
 describe("an embedded stack", () => {
   it("gives the same results through an ordinary client and on both sides", async () => {
@@ -38,6 +63,28 @@ describe("an embedded stack", () => {
     ]);
     expect(compute?.roundsPerCall).toBe(storage?.roundsPerCall);
     expect(storage?.roundsPerCall).toBeLessThan(client?.roundsPerCall ?? 0);
+  });
+
+  it("runs at compute what merely prefers storage while that is switched off, and refuses what asks for it", async () => {
+    const redis = stack.redis.client();
+    const bundle = `export default { kind: "locus.function", name: "near", side: "storage", run: () => "ran" };`;
+    await redis.call("LOCUS.FUNCTION", "LOAD", bundle);
+    const call = (query = "") => fetch(`${stack.url}/v1/functions/near/invocations${query}`, { method: "POST" });
+    expect((await call()).headers.get("x-locus-side")).toBe("storage");
+
+    await redis.call("LOCUS.CONFIG", "SET", "enabled", "no");
+    const unasked = await call();
+    expect([unasked.status, unasked.headers.get("x-locus-side")]).toEqual([200, "compute"]);
+    expect(await (await call("?side=storage")).json()).toMatchObject({
+      code: "SIDE_UNAVAILABLE",
+      detail: expect.stringContaining("LOCUS.CONFIG SET enabled yes"),
+    });
+    const health = await fetch(`${stack.url}/readyz`);
+    expect(await health.json()).toMatchObject({ ready: true, storage: { ready: false, code: "SIDE_UNAVAILABLE" } });
+
+    await redis.call("LOCUS.CONFIG", "SET", "enabled", "yes");
+    expect((await call("?side=storage")).status).toBe(200);
+    await redis.call("LOCUS.FUNCTION", "DELETE", "near");
   });
 
   it("tells what a tool said when it fails", async () => {

@@ -3,6 +3,7 @@
 
 import { deepStrictEqual } from "node:assert";
 import { join } from "node:path";
+import { interruption } from "#compute/cli/interruption.ts";
 import { NodeClient } from "#compute/cli/node-client.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import { startPeer } from "../harness/peer-process.ts";
@@ -46,7 +47,7 @@ export const computePeer = (
   functionName: string,
   { args, keys, reads, expected }: Workload<unknown>,
 ): Peer => {
-  const node = new NodeClient(stack.url);
+  const node = new NodeClient({ url: stack.url, from: "the stack" }, interruption());
   const wishes = { side: "compute", inFlight: 1, logs: false, deadlineMs: null } as const;
   const call = async (): Promise<unknown> => {
     const [reply] = await Array.fromAsync(node.batch(functionName, [{ args, keys }], wishes));

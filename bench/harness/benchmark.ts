@@ -3,7 +3,7 @@
 
 import { writeFileSync } from "node:fs";
 import { Progress } from "#compute/cli/progress.ts";
-import { interruption } from "../interruption.ts";
+import { inForeground } from "../foreground.ts";
 import { interleave, type Peer, type Repeats } from "./contest.ts";
 import { sharingOf, usableCores, type Layout } from "./cores.ts";
 import { commitOf, machineOf } from "./machine.ts";
@@ -43,18 +43,11 @@ interface Contest {
 export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<Effort>): Promise<void> {
   const options = optionsOf(benchmark);
   if (options === null) return;
-  const interrupted = interruption();
-  const resources = new AsyncDisposableStack();
-  try {
-    const result = await Promise.race([interrupted, measure(benchmark, options, resources)]);
-    if (result === undefined) return;
+  await inForeground(async (resources) => {
+    const result = await measure(benchmark, options, resources);
     console.log(resultText(result, benchmark.ratios));
     if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(result, null, 2)}\n`);
-  } finally {
-    await resources.disposeAsync();
-    // An interrupted measurement would go on, with what is no longer there.
-    if (process.exitCode !== undefined) process.exit();
-  }
+  });
 }
 
 async function measure<Effort extends Repeats>(

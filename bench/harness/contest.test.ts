@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { interleave, peerRow, ratioRow, type Peer } from "./contest.ts";
+import { comparisonRow, interleave, peerRow, worstRow, type Peer, type Row } from "./contest.ts";
 
 /** A peer that answers these values one after the other, and notes its turns. */
 const peerOf = (name: string, values: readonly number[], turns: string[] = []): Peer => {
@@ -31,7 +31,7 @@ test("a ratio is the median of the ratios within the repetitions, not the ratio 
   const peers = [peerOf("A", [200, 20, 500]), peerOf("B", [100, 10, 100])];
   const measures = await interleave(peers, { warmUps: 0, repetitions: 3 }, () => {});
   const ratio = { better: "more", of: (valueOf: (peer: string) => number) => valueOf("A") / valueOf("B") } as const;
-  expect(ratioRow("AvsB", ratio, measures, 3)).toEqual({
+  expect(comparisonRow("AvsB", ratio, measures, 3)).toEqual({
     name: "AvsB",
     unit: "ratio",
     median: 2,
@@ -43,7 +43,23 @@ test("a ratio is the median of the ratios within the repetitions, not the ratio 
 
 test("a ratio of a peer that was not measured is a mistake", () => {
   const ratio = { better: "less", of: (valueOf: (peer: string) => number) => valueOf("C") } as const;
-  expect(() => ratioRow("ofC", ratio, new Map(), 1)).toThrow('"C"');
+  expect(() => comparisonRow("ofC", ratio, new Map(), 1)).toThrow('"C"');
+});
+
+test("the worst ratio is the one whose median is, whatever a single repetition came to", () => {
+  const row = (name: string, median: number, min: number): Row => ({
+    name,
+    unit: "ratio",
+    median,
+    min,
+    max: 2,
+    repetitions: [min, median, 2],
+  });
+  const rows = [row("A", 0.9, 0.8), row("B", 1, 0.1), row("C", 0.2, 0.2)];
+  const more = { better: "more", worstOf: ["A", "B"] } as const;
+  expect(worstRow("kept", more, rows)).toEqual(row("kept", 0.9, 0.8));
+  expect(worstRow("kept", { ...more, better: "less" }, rows)).toEqual(row("kept", 1, 0.1));
+  expect(() => worstRow("kept", { ...more, worstOf: ["A", "D"] }, rows)).toThrow("D");
 });
 
 test("a row has the spread of the values and the medians of what stands beside them", () => {

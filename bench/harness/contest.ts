@@ -24,14 +24,25 @@ export interface Peer {
 /** The value of a peer in one repetition. */
 type ValueOf = (peer: string) => number;
 
-/** One number that a benchmark exists for: a comparison of peers within one repetition, and what it should come to. */
-export interface Ratio {
+/** What a number that a benchmark exists for should come to. */
+interface Promised {
   readonly better: "less" | "more";
-  /** Where the issue asks for a bound. */
+  /** Where a bound is promised. */
   readonly must?: number;
   readonly aim?: number;
+}
+
+/** Of peers, within one repetition. */
+export interface Comparison extends Promised {
   readonly of: (valueOf: ValueOf) => number;
 }
+
+/** Of comparisons: the one whose median is worst. The worst of each repetition would be the noisiest. */
+export interface Worst extends Promised {
+  readonly worstOf: readonly string[];
+}
+
+export type Ratio = Comparison | Worst;
 
 export interface Repeats {
   /** Of all peers, before anything counts: compilers and caches warm up. */
@@ -89,15 +100,26 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
 }
 
 /** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */
-export function ratioRow(name: string, ratio: Ratio, measures: Measures, repetitions: number): Row {
+export function comparisonRow(name: string, comparison: Comparison, measures: Measures, repetitions: number): Row {
   const values = Array.from({ length: repetitions }, (_, repetition) =>
-    ratio.of((peer) => {
+    comparison.of((peer) => {
       const measure = measures.get(peer)?.[repetition];
       if (measure === undefined) throw new Error(`${name} compares "${peer}", which was not measured`);
       return measure.value;
     }),
   );
   return { name, unit: "ratio", ...spreadOf(values), repetitions: values };
+}
+
+/** `rows`: of the comparisons. */
+export function worstRow(name: string, { better, worstOf }: Worst, rows: readonly Row[]): Row {
+  const compared = rows.filter((row) => worstOf.includes(row.name));
+  if (compared.length < worstOf.length || compared.length === 0) {
+    throw new Error(`${name} is the worst of ${worstOf.join(", ")}, and not all of these were measured`);
+  }
+  const sign = better === "more" ? 1 : -1;
+  const worst = compared.reduce((one, other) => (sign * other.median < sign * one.median ? other : one));
+  return { ...worst, name };
 }
 
 function medianWhereThere(values: readonly (number | undefined)[]): number | undefined {

@@ -1,10 +1,10 @@
 // The embedded stack with functions deployed, each part on its own cores: what benchmarks of functions run against.
 
-import { startStack, type Stack } from "../stack.ts";
+import { interruption } from "#compute/cli/interruption.ts";
+import type { Confinement } from "#runtime/sandbox/supervisor.ts";
+import { openStack, type Stack } from "../stack.ts";
 import { pin, type Layout } from "./cores.ts";
-import { childrenOf, descendantsOf } from "./processes.ts";
-
-const nothing = (): void => {};
+import { descendantsOf } from "./processes.ts";
 
 /** Each side has a sandbox host of its own. */
 type StackPart = "redis" | "storageHost" | "node" | "computeHost";
@@ -19,18 +19,15 @@ export async function startPlacedStack(
   functions: readonly string[],
   { pinned, cores }: Layout,
   resources: AsyncDisposableStack,
+  confinement: Confinement = "on",
 ): Promise<PlacedStack> {
   // Both sides count the cores when they start, and find two: those of the storage side.
   if (pinned) pin(process.pid, [...new Set([...cores.redis, ...cores.host])]);
-  const starting = startStack({ httpPort: 0 });
-  // Who is interrupted while it starts waits until there is something to end.
-  resources.defer(() => starting.then((stack) => stack.close(), nothing));
-  const stack = await starting;
+  const stack = await openStack({ httpPort: 0, confinement, signal: interruption() }, resources);
   await stack.run("locus", "deploy", ...functions);
 
   const redisPid = stack.redis.pid();
-  const [nodePid] = childrenOf(process.pid).filter((pid) => pid !== redisPid);
-  if (nodePid === undefined) throw new Error("the stack has no node");
+  const { nodePid } = stack;
   if (pinned) {
     pin(redisPid, cores.redis);
     for (const pid of descendantsOf(redisPid)) pin(pid, cores.host);

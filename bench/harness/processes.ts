@@ -36,6 +36,13 @@ const cpuUsOf = (pids: readonly number[]): number =>
     return total + ns.reduce((sum, one) => sum + one, 0) / 1e3;
   }, 0);
 
+/** Resident memory, as the kernel counts it for each: pages that they share count for all. */
+export const residentBytesOf = (pids: readonly number[]): number =>
+  pids.reduce((total, pid) => {
+    const kib = /^VmRSS:\s*(\d+) kB/m.exec(readIfThere(`/proc/${pid}/status`))?.[1];
+    return total + Number(kib ?? Number.NaN) * 1024;
+  }, 0);
+
 function threadsOf(pid: number): readonly string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

@@ -1,7 +1,7 @@
 // A benchmark's result, as `--json` writes it. The same shape for all of them, so that results of different commits and
 // machines can be laid side by side by a program.
 
-import { peerRow, ratioRow, type Measures, type Peer, type Ratio, type Row } from "./contest.ts";
+import { comparisonRow, peerRow, worstRow, type Measures, type Peer, type Ratio, type Row } from "./contest.ts";
 import type { Machine } from "./machine.ts";
 
 export interface Result {
@@ -23,10 +23,13 @@ export function rowsOf(
   measures: Measures,
   repetitions: number,
 ): readonly Row[] {
-  const rows = [
-    ...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])),
-    ...Object.entries(ratios).map(([name, ratio]) => ratioRow(name, ratio, measures, repetitions)),
-  ];
+  const compared = Object.entries(ratios).flatMap(([name, ratio]) =>
+    "of" in ratio ? [comparisonRow(name, ratio, measures, repetitions)] : [],
+  );
+  const worst = Object.entries(ratios).flatMap(([name, ratio]) =>
+    "worstOf" in ratio ? [worstRow(name, ratio, compared)] : [],
+  );
+  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...worst];
   // A figure that is none (0 calls, a division by 0) would be null in JSON, and nobody would know why.
   const wrong = rows.find(({ repetitions }) => !repetitions.every((value) => Number.isFinite(value) && value > 0));
   if (wrong !== undefined) throw new Error(`"${wrong.name}" came to ${wrong.repetitions.join(", ")} ${wrong.unit}`);

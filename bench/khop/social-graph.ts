@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { interruption } from "#compute/cli/interruption.ts";
 import type { GraphInfo } from "#compute/cli/load/graph.ts";
 import type { GraphSource } from "#compute/cli/load/graph-source.ts";
 import { loadGraph } from "#compute/cli/load/load.ts";
@@ -18,7 +19,8 @@ export function loadSocialGraph(
   const file = files.find((path) => existsSync(path));
   const source: GraphSource = file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: null };
   const address = { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 };
-  return loadGraph({ source, address, user: { username: null, password: null } }, ({ step, keys, total }) =>
-    say(`loading the graph: ${step}, ${keys} of ${total} keys`),
+  return loadGraph(
+    { source, address, user: { username: null, password: null }, signal: interruption() },
+    ({ step, keys, total }) => say(`loading the graph: ${step}, ${keys} of ${total} keys`),
   );
 }

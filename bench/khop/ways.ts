@@ -30,7 +30,8 @@ export interface Doors {
 }
 
 export const openWalker = async (way: Way, { redisPort, nodeUrl }: Doors): Promise<Walker> => {
-  if (way.kind === "batch") return batchWalker(new NodeClient(nodeUrl), way.side, way.inFlight);
+  if (way.kind === "batch")
+    return batchWalker(new NodeClient({ url: nodeUrl, from: "the stack" }, NEVER), way.side, way.inFlight);
   const connect = (autoPipelining: boolean): Promise<Redis> =>
     openBrittleConnection(
       { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 },

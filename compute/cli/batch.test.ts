@@ -2,11 +2,12 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { startGateway, type GatewayFixture } from "../gateway/gateway-fixture.ts";
 import { runBatch } from "./batch.ts";
-import { NodeClient, NodeUnreachable } from "./node-client.ts";
+import { NodeClient } from "./node-client.ts";
 import { bundleOf } from "../gateway/gateway-fixture.ts";
 
 const never = new AbortController().signal;
 const ignore = (): void => {};
+const clientOf = ({ url }: GatewayFixture, signal = never) => new NodeClient({ url, from: "a test" }, signal);
 
 describe("runBatch", () => {
   let gateway: GatewayFixture;
@@ -16,13 +17,7 @@ describe("runBatch", () => {
     const seen: unknown[] = [];
     gateway = await startGateway({ visit: ({ args, keys }) => void seen.push([args, keys]) });
     const workload = { function: "visit", repeats: 2, count: 130, args: { depth: 3, nodeId: "ours" } };
-    const tally = await runBatch(
-      new NodeClient(gateway.url),
-      workload,
-      { side: "storage", concurrency: 1 },
-      ignore,
-      never,
-    );
+    const tally = await runBatch(clientOf(gateway), workload, { side: "storage", concurrency: 1 }, ignore, never);
     const once = Array.from({ length: 130 }, (_, index) => [{ depth: 3, nodeId: `${index + 1}` }, [`${index + 1}`]]);
     expect(seen).toEqual([...once, ...once]);
     expect(tally.summary()).toMatchObject({
@@ -45,7 +40,7 @@ describe("runBatch", () => {
       },
     });
     const workload = { function: "count", repeats: 1, count: 40, args: {} };
-    await runBatch(new NodeClient(gateway.url), workload, { side: null, concurrency: 5 }, ignore, never);
+    await runBatch(clientOf(gateway), workload, { side: null, concurrency: 5 }, ignore, never);
     expect(inFlightPeak).toBe(5);
   });
 
@@ -56,7 +51,7 @@ describe("runBatch", () => {
       },
     });
     const workload = { function: "odd", repeats: 1, count: 5, args: {} };
-    const tally = await runBatch(new NodeClient(gateway.url), workload, { side: null, concurrency: 64 }, ignore, never);
+    const tally = await runBatch(clientOf(gateway), workload, { side: null, concurrency: 64 }, ignore, never);
     expect(tally.summary()).toMatchObject({ calls: 5, ok: 2, errors: { FUNCTION_FAILED: 3 }, firstError: "odd 1" });
   });
 
@@ -68,7 +63,7 @@ describe("runBatch", () => {
       if (calls === 100) controller.abort();
     };
     const options = { side: null, concurrency: 64 };
-    const tally = await runBatch(new NodeClient(gateway.url), workload, options, stopSoon, controller.signal);
+    const tally = await runBatch(clientOf(gateway, controller.signal), workload, options, stopSoon, controller.signal);
     expect(tally.calls).toBeGreaterThanOrEqual(100);
     expect(tally.calls).toBeLessThan(1_000);
   });
@@ -77,9 +72,9 @@ describe("runBatch", () => {
 describe("NodeClient", () => {
   it("deploys, lists, describes and deletes, and gives problems back as what they were", async () => {
     const gateway = await startGateway({});
-    const node = new NodeClient(gateway.url);
-    const { description, created } = await node.deploy(bundleOf({ name: "fresh" }));
-    expect(created).toBe(true);
+    const node = clientOf(gateway);
+    const { previousVersion, ...description } = await node.deploy(bundleOf({ name: "fresh" }));
+    expect(previousVersion).toBeNull();
     expect(await node.list()).toEqual([description]);
     expect(await node.describe("fresh")).toEqual(description);
     await node.delete("fresh");
@@ -90,7 +85,7 @@ describe("NodeClient", () => {
   it("reads log lines", async () => {
     const gateway = await startGateway({});
     gateway.logs.append("khop", "one");
-    const lines = await Array.fromAsync(new NodeClient(gateway.url).logs("khop", false, never));
+    const lines = await Array.fromAsync(clientOf(gateway).logs("khop", false));
     expect(lines).toEqual([{ time: expect.any(String), source: "khop", text: "one" }]);
     await gateway.close();
   });
@@ -98,8 +93,31 @@ describe("NodeClient", () => {
   it("says where no node answers, and why", async () => {
     const gateway = await startGateway({});
     await gateway.close();
-    const attempt = new NodeClient(gateway.url).list();
-    await expect(attempt).rejects.toThrow(NodeUnreachable);
-    await expect(attempt).rejects.toThrow(/no node answers at http.*ECONNREFUSED/);
+    const attempt = clientOf(gateway).list();
+    await expect(attempt).rejects.toMatchObject({
+      code: "NODE_UNAVAILABLE",
+      message: expect.stringMatching(/^no node answers at http.* \(a test\): .*ECONNREFUSED/),
+    });
+  });
+
+  it("says that a node went away in the middle of an answer", async () => {
+    const gateway = await startGateway({});
+    gateway.logs.append("khop", "one");
+    const lines = clientOf(gateway).logs(null, true);
+    await lines.next();
+    gateway.app.server.closeAllConnections();
+    await expect(lines.next()).rejects.toMatchObject({
+      code: "NODE_UNAVAILABLE",
+      message: expect.stringContaining("went away during its answer"),
+    });
+    await gateway.close();
+  });
+
+  it("says which setting named a port that no HTTP client takes, and which it could be", async () => {
+    const client = new NodeClient({ url: "http://127.0.0.1:6000", from: "LOCUS_URL" }, never);
+    await expect(client.list()).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringMatching(/^LOCUS_URL: .*"http:\/\/127.0.0.1:6000".* from 1 to 65535 but/),
+    });
   });
 });

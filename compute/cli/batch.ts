@@ -14,7 +14,10 @@ export interface BatchOptions {
   readonly concurrency: number;
 }
 
-/** Runs to the end, or until `signal`: what was done by then is in the tally. Rejects where the node fails as a whole. */
+/**
+ * Runs to the end, or until `signal`, which is the node client's own: what was done by then is in the tally. Rejects where
+ * the node fails as a whole.
+ */
 export const runBatch = async (
   node: NodeClient,
   workload: Workload,
@@ -30,7 +33,7 @@ export const runBatch = async (
       for (let first = 1; first <= workload.count; first += GROUP_LENGTH) {
         const length = Math.min(GROUP_LENGTH, workload.count - first + 1);
         const calls = Array.from({ length }, (_, index) => callOf(workload, first + index));
-        for await (const reply of node.batch(workload.function, calls, wishes, signal)) {
+        for await (const reply of node.batch(workload.function, calls, wishes)) {
           tally.add(recordOf(reply));
           tally.addBytes((reply.usage?.bytesIn ?? 0) + (reply.usage?.bytesOut ?? 0));
           onCall(tally);

@@ -10,6 +10,7 @@ import type { Command } from "commander";
 
 import { LocusError } from "#runtime/errors.ts";
 import { INSTALLATION } from "./installation.ts";
+import { printJson, printLine } from "./output.ts";
 
 const NEEDED = "g++ make libseccomp-dev libssl-dev nlohmann-json3-dev";
 
@@ -17,7 +18,8 @@ export const addBuildCommand = (program: Command): void => {
   program
     .command("build")
     .description("compile the native parts of this installation, for this machine and this Node")
-    .action(async () => {
+    .action(async (_flags: unknown, command: Command) => {
+      const { json } = command.optsWithGlobals<{ readonly json?: boolean }>();
       const { root, headers } = INSTALLATION;
       if (!existsSync(join(headers, "node.h"))) {
         throw new LocusError(
@@ -27,7 +29,8 @@ export const addBuildCommand = (program: Command): void => {
       }
       const settings = [`NODE=${process.execPath}`, `NODE_INCLUDE=${headers}`];
       const make = spawn("make", [`--directory=${root}`, `--jobs=${availableParallelism()}`, ...settings], {
-        stdio: "inherit",
+        // What it does is beside the result.
+        stdio: ["ignore", process.stderr, process.stderr],
       });
       const failure = await Promise.race([
         once(make, "exit").then(([code]) => (code === 0 ? null : `make ended with exit code ${code}`)),
@@ -39,5 +42,9 @@ export const addBuildCommand = (program: Command): void => {
           `${failure}. Needed, by the names of Debian's packages: ${NEEDED}`,
         );
       }
+      const { addons, launcher, module } = INSTALLATION;
+      const built = [launcher, ...addons, module];
+      if (json === true) printJson({ built });
+      else printLine(`built ${built.join(", ")}`);
     });
 };

@@ -2,14 +2,15 @@
 
 import type { Command } from "commander";
 
+import { counted } from "#runtime/counted.ts";
 import { LIMITS } from "#runtime/function/description.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { EXIT } from "./exit-code.ts";
+import { failure, failureText } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
 import { jsonValue, sideOption, wholeNumber } from "./option.ts";
 import { printJson, printLine, printNote } from "./output.ts";
-import { errorText, interruptSignal } from "./program.ts";
 
 interface CallFlags extends NodeFlags {
   readonly key?: readonly string[];
@@ -41,8 +42,8 @@ export const addCallCommand = (program: Command): void => {
         logs: flags.logs === true,
         inFlight: 1,
       };
-      for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes, interruptSignal())) {
-        if (json) printJson(reply);
+      for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes)) {
+        if (json) printJson(withRemedy(reply));
         else printReply(reply);
         if (reply.error !== undefined) process.exitCode = EXIT.failed;
       }
@@ -50,6 +51,12 @@ export const addCallCommand = (program: Command): void => {
 };
 
 const appended = (key: string, keys: readonly string[] = []): readonly string[] => [...keys, key];
+
+/** An error as every command tells it: the node's lines have all of it but the remedy. */
+const withRemedy = (reply: BatchReply) =>
+  reply.error === undefined
+    ? reply
+    : { ...reply, error: failure(reply.error.code, reply.error.message, reply.error.stack) };
 
 const printReply = ({
   result,
@@ -62,7 +69,7 @@ const printReply = ({
 }: BatchReply): void => {
   for (const line of logs) printNote(line);
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
-  else printNote(errorText(error.code, error.message, error.stack));
-  const used = usage === null ? "" : `, ${usage.operations} operations in ${usage.rounds} rounds`;
+  else printNote(failureText(failure(error.code, error.message, error.stack)));
+  const used = usage === null ? "" : `, ${counted(usage.operations, "operation")} in ${counted(usage.rounds, "round")}`;
   if (side !== null) printNote(`at ${side}, version ${version}, ${elapsedUs / 1e3} ms${used}`);
 };

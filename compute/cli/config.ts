@@ -1,29 +1,74 @@
 // The settings of the command line tools: which node they talk to, and for those that talk to Redis themselves, where
-// it is.
+// it is; and what said so, for people who wonder.
 
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { redisTarget } from "../redis-settings.ts";
-import { readSettings, type Environment } from "../setting.ts";
-import { CLI_SETTINGS, NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
+import { integerBetween, readSettings, variablesSet, type Environment } from "../setting.ts";
+import { CLI_SETTINGS, NODE_SETTINGS, PORT_MAX, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
+
+/** Where a node is. */
+export interface NodePlace {
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** What said so: `--url`, a setting's name, or `default`. */
+  readonly from: string;
+  /** Whether it was said of the tools. Else they take the place where a node of this machine would listen. */
+  readonly isNamed: boolean;
+}
 
 export interface CliConfig {
-  /** Of the node, without a slash at the end. */
-  readonly url: string;
+  readonly node: NodePlace;
   readonly redis: RedisAddress;
   readonly user: RedisUser;
+  readonly redisFrom: string;
 }
+
+const DEFAULT = "default";
 
 /** `urlGiven`: the value of `--url`. Throws CONFIG_INVALID with every mistake, a line each. */
 export const readCliConfig = (urlGiven?: string, environment: Environment = process.env): CliConfig => {
   const cli = readSettings(CLI_SETTINGS, environment);
   const redis = readSettings(REDIS_SETTINGS, environment);
+  const node = readSettings(NODE_SETTINGS, environment);
   const target = redisTarget(redis.values);
-  const { httpPort } = readSettings(NODE_SETTINGS, environment).values;
-  const mistakes = [...cli.mistakes, ...redis.mistakes, ...target.mistakes, ...unknownVariables(environment)];
-  const url = urlGiven ?? cli.values.url ?? `http://127.0.0.1:${httpPort}`;
-  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-    mistakes.push(`"${url}" is no URL of a node (http://host:port)`);
+  const place = nodePlace(urlGiven, cli.values.url, node.values.httpPort, environment);
+  const mistakes = [
+    ...cli.mistakes,
+    ...redis.mistakes,
+    ...target.mistakes,
+    ...(place.isNamed ? [] : node.mistakes.filter((mistake) => mistake.startsWith(NODE_SETTINGS.httpPort.variable))),
+    ...(place.isNamed ? urlMistakes(place) : []),
+    ...unknownVariables(environment),
+  ];
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", mistakes.join("\n  "));
-  return { url: url.replace(/\/+$/, ""), redis: target.address, user: target.user };
+  return {
+    node: { ...place, url: place.url.replace(/\/+$/, "") },
+    redis: target.address,
+    user: target.user,
+    redisFrom: variablesSet(REDIS_SETTINGS, environment).join(", ") || DEFAULT,
+  };
+};
+
+const nodePlace = (
+  urlGiven: string | undefined,
+  urlSet: string | null,
+  httpPort: number,
+  environment: Environment,
+): NodePlace => {
+  if (urlGiven !== undefined) return { url: urlGiven, from: "--url", isNamed: true };
+  if (urlSet !== null) return { url: urlSet, from: CLI_SETTINGS.url.variable, isNamed: true };
+  const [portSet = DEFAULT] = variablesSet({ port: NODE_SETTINGS.httpPort }, environment);
+  return { url: `http://127.0.0.1:${httpPort}`, from: portSet, isNamed: false };
+};
+
+const urlMistakes = ({ url, from }: NodePlace): readonly string[] => {
+  const [, protocol, port] = /^(https?):\/\/[^/]*?(?::(\d*))?(?:\/|$)/i.exec(url) ?? [];
+  if (protocol === undefined) return [`${from}: "${url}" is no URL of a node (http://host:port)`];
+  try {
+    if (port !== undefined) integerBetween(1, PORT_MAX)(port);
+  } catch (error) {
+    return [`${from}: the port of "${url}" cannot be used: ${(error as Error).message}`];
+  }
+  return URL.canParse(url) ? [] : [`${from}: "${url}" is no URL of a node (http://host:port)`];
 };

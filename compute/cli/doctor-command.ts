@@ -4,6 +4,8 @@ import type { Command } from "commander";
 
 import type { Finding } from "./doctor-finding.ts";
 import { EXIT } from "./exit-code.ts";
+import { interruption } from "./interruption.ts";
+import type { NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
 
 export const addDoctorCommand = (program: Command): void => {
@@ -11,18 +13,18 @@ export const addDoctorCommand = (program: Command): void => {
     .command("doctor")
     .description("what this machine lacks for locus to work, and how to mend it; exit code 1 if something is missing")
     .action(async (_flags: unknown, command: Command) => {
-      const { json } = command.optsWithGlobals<{ readonly json?: boolean }>();
+      const { url, json = false } = command.optsWithGlobals<NodeFlags>();
       // Only here: the other commands need no sandbox.
       const { examine } = await import("./doctor.ts");
-      const counts = { ok: 0, warning: 0, missing: 0 };
-      for await (const list of examine()) {
-        for (const finding of list) {
-          counts[finding.status] += 1;
-          if (json === true) printJson(finding);
-          else printLine(findingText(finding));
-        }
+      const all: Finding[] = [];
+      for await (const list of examine(url, interruption())) {
+        all.push(...list);
+        if (!json) list.forEach((finding) => printLine(findingText(finding)));
       }
-      if (json !== true) printLine(`\n${counts.missing} missing, ${counts.warning} could be better, ${counts.ok} fine`);
+      const count = (status: Finding["status"]): number => all.filter((finding) => finding.status === status).length;
+      const counts = { missing: count("missing"), warning: count("warning"), ok: count("ok") };
+      if (json) printJson({ ...counts, findings: all });
+      else printLine(`\n${counts.missing} missing, ${counts.warning} could be better, ${counts.ok} fine`);
       if (counts.missing > 0) process.exitCode = EXIT.failed;
     });
 };

@@ -1,22 +1,60 @@
-// `locus doctor`, a node: that its port can be had, or that a node has it already.
+// `locus doctor`, a node: the one that the tools talk to. Where nothing names one it is to be of this machine: then the port
+// must be free for it, or be a node's already.
 
 import { once } from "node:events";
 import { createServer } from "node:net";
 
+import { ERRORS } from "#runtime/errors.ts";
+import type { Health } from "../node/health.ts";
+import type { NodePlace } from "./config.ts";
 import { findings, type Finding } from "./doctor-finding.ts";
+import { reasonOf } from "./node-client.ts";
 
 const ANSWER_TIMEOUT_MS = 2_000;
 
 const node = findings("node");
 
-export const examineNode = async (host: string, port: number): Promise<readonly Finding[]> => {
-  const place = `${host}:${port}`;
+/** `host` and `port`: where `locus node` would listen here. */
+export const examineNode = async (place: NodePlace, host: string, port: number): Promise<readonly Finding[]> => {
+  const answer = await ask(place);
+  if (typeof answer !== "string") return examineHealth(place, answer);
+  if (place.isNamed) {
+    const mend = `start it there (locus node), or correct ${place.from}`;
+    return [node.missing("node", `none at ${place.url} (${place.from}): ${answer}`, mend)];
+  }
   const obstacle = await listenObstacle(host, port);
-  if (obstacle === null) return [node.ok("port", `${place} is free`)];
-  if (obstacle.code === "EADDRINUSE" && (await isLocusNode(port)))
-    return [node.ok("port", `a node answers at ${place}`)];
-  return [node.missing("port", obstacle.message, "set LOCUS_HTTP_HOST and LOCUS_HTTP_PORT to what is free, or 0")];
+  if (obstacle === null)
+    return [node.ok("port", `${host}:${port} (${place.from}) is free for a node: none answers yet`)];
+  const mend =
+    "set LOCUS_HTTP_HOST and LOCUS_HTTP_PORT to what is free, or 0; if a node is elsewhere, say where: LOCUS_URL";
+  return [node.missing("port", `${obstacle.message} (${place.from})`, mend)];
 };
+
+const examineHealth = ({ url, from }: NodePlace, { storage, compute, accepting }: Health): readonly Finding[] => {
+  const sides = Object.entries({ storage, compute }).map(([name, side]) =>
+    side.ready
+      ? node.ok(`${name} side`, side.detail)
+      : node.missing(`${name} side`, `${side.code}: ${side.detail}`, ERRORS[side.code].remedy),
+  );
+  const place = `${url} (${from})`;
+  return accepting
+    ? [node.ok("node", `answers at ${place}`), ...sides]
+    : [node.missing("node", `the one at ${place} is stopping`, "start it again when it has ended")];
+};
+
+/** What a node says of itself, or why none does. */
+const ask = async ({ url }: NodePlace): Promise<Health | string> => {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    const health: unknown = await response.json();
+    if (typeof health === "object" && health !== null && "accepting" in health) return health as Health;
+  } catch (error) {
+    return error instanceof SyntaxError ? NO_NODE : reasonOf(error);
+  }
+  return NO_NODE;
+};
+
+const NO_NODE = "something else answers there";
 
 const listenObstacle = async (host: string, port: number): Promise<NodeJS.ErrnoException | null> => {
   const probe = createServer();
@@ -28,14 +66,5 @@ const listenObstacle = async (host: string, port: number): Promise<NodeJS.ErrnoE
     return error as NodeJS.ErrnoException;
   } finally {
     probe.close();
-  }
-};
-
-const isLocusNode = async (port: number): Promise<boolean> => {
-  try {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
-    return Object.hasOwn((await response.json()) as object, "accepting");
-  } catch {
-    return false;
   }
 };

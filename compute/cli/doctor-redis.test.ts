@@ -11,6 +11,13 @@ it("tells a Redis that cannot write to its folder", () => {
   expect(finding).toMatchObject({ status: "missing", found: "the last write failed: rdb_last_bgsave_status" });
 });
 
+it("tells a storage side that was switched off, and how to switch it on: nothing has to be started again", () => {
+  const off = "locus_enabled:no\r\nlocus_hosts_obstacle:the module's setting enabled is no\r\n";
+  expect(examineInfo(off)).toEqual([
+    expect.objectContaining({ status: "warning", mend: expect.stringMatching(/^LOCUS\.CONFIG SET enabled yes/) }),
+  ]);
+});
+
 it("passes on why the module has no hosts", () => {
   const [finding] = examineInfo("locus_hosts_obstacle:/nowhere/node is missing or may not be executed\r\n");
   expect(finding).toMatchObject({ status: "missing", found: "/nowhere/node is missing or may not be executed" });

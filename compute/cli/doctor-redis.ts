@@ -14,6 +14,7 @@ import { ERRORS, LocusError } from "#runtime/errors.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { RedisRegistry } from "../node/redis-registry.ts";
+import type { CliConfig } from "./config.ts";
 import { findings, type Finding } from "./doctor-finding.ts";
 import { INSTALLATION } from "./installation.ts";
 
@@ -24,13 +25,17 @@ const NOBODY_LISTENS = { info: () => {}, warn: () => {} };
 
 const redis = findings("redis");
 
-export const examineRedis = async (address: RedisAddress, user: RedisUser): Promise<readonly Finding[]> => [
-  ...(await examineServer()),
-  ...(await examineConfigured(address, user)),
-];
+/** Where nodes and tools look for Redis, and what told them to. */
+type RedisConfig = Pick<CliConfig, "redis" | "user" | "redisFrom">;
+
+export const examineRedis = async (config: RedisConfig, signal: AbortSignal): Promise<readonly Finding[]> => {
+  const server = await examineServer(signal);
+  signal.throwIfAborted();
+  return [...server, ...(await examineConfigured(config))];
+};
 
 /** Redis may run elsewhere: that it is not here is no more than a warning. */
-const examineServer = async (): Promise<readonly Finding[]> => {
+const examineServer = async (signal: AbortSignal): Promise<readonly Finding[]> => {
   const { error, stdout } = spawnSync("redis-server", ["--version"], { encoding: "utf8" });
   if (error !== undefined) {
     return [redis.warning("redis-server", "not here", "where Redis is to run here: apt-get install redis-server")];
@@ -39,11 +44,11 @@ const examineServer = async (): Promise<readonly Finding[]> => {
   if (Number.parseInt(version, 10) < MAJOR_MIN) {
     return [redis.warning("redis-server", version, `install Redis ${MAJOR_MIN}.0 or newer, or Valkey`)];
   }
-  return [redis.ok("redis-server", version), await examineModule()];
+  return [redis.ok("redis-server", version), await examineModule(signal)];
 };
 
 /** Loads it in a server that nobody else can reach, and that is gone afterwards. */
-const examineModule = async (): Promise<Finding> => {
+const examineModule = async (signal: AbortSignal): Promise<Finding> => {
   const folder = mkdtempSync(join(tmpdir(), "locus-doctor-"));
   const path = join(folder, "redis.sock");
   const words = ["--port", "0", "--unixsocket", path, "--dir", folder, "--save", ""];
@@ -54,7 +59,7 @@ const examineModule = async (): Promise<Finding> => {
   server.stdout.on("data", (chunk) => (log += chunk));
   try {
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
-    while (server.exitCode === null && performance.now() < deadlineMs) {
+    while (server.exitCode === null && performance.now() < deadlineMs && !signal.aborted) {
       if (await answers(path)) return redis.ok("module", `${INSTALLATION.module} loads`);
       await sleep(LOOK_INTERVAL_MS);
     }
@@ -82,8 +87,8 @@ const answers = async (path: string): Promise<boolean> => {
   }
 };
 
-const examineConfigured = async (address: RedisAddress, user: RedisUser): Promise<readonly Finding[]> => {
-  const place = address.path ?? `${address.host}:${address.port}`;
+const examineConfigured = async ({ redis: address, user, redisFrom }: RedisConfig): Promise<readonly Finding[]> => {
+  const place = `${address.path ?? `${address.host}:${address.port}`} (${redisFrom})`;
   let connection: Redis;
   try {
     connection = await openBrittleConnection(address, user, "doctor");
@@ -123,7 +128,10 @@ export const examineInfo = (text: string): readonly Finding[] => {
   const list: Finding[] = [];
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
   const obstacle = field("locus_hosts_obstacle");
-  if (obstacle !== "") {
+  if (field("locus_enabled") === "no") {
+    const mend = "LOCUS.CONFIG SET enabled yes, where functions are to run beside the data";
+    list.push(redis.warning("hosts of the module", "switched off: the module's setting enabled is no", mend));
+  } else if (obstacle !== "") {
     list.push(redis.missing("hosts of the module", obstacle, "mend what it says, then restart Redis"));
   }
   const unwritten = ["rdb_last_bgsave_status", "aof_last_write_status"].filter((name) => field(name) === "err");

@@ -4,8 +4,8 @@ import { constants } from "node:os";
 
 import { CommanderError } from "commander";
 
-import { LocusError } from "#runtime/errors.ts";
-import { NodeUnreachable } from "./node-client.ts";
+import { LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { interruptedBy } from "./interruption.ts";
 
 export const EXIT = {
   ok: 0,
@@ -28,10 +28,13 @@ Exit codes:
   ${EXIT.unreachable}    the node, or Redis, cannot be reached
   ${EXIT.interrupted}  interrupted (Ctrl-C)`;
 
+const UNREACHABLE: readonly ErrorCode[] = ["NODE_UNAVAILABLE", "REDIS_UNAVAILABLE"];
+
 export const exitCodeOf = (error: unknown): number => {
+  const interrupted = interruptedBy();
+  if (interrupted !== null) return interrupted.exitCode;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof NodeUnreachable) return EXIT.unreachable;
   if (!(error instanceof LocusError)) return EXIT.failed;
   if (error.code === "CONFIG_INVALID") return EXIT.usage;
-  return error.code === "REDIS_UNAVAILABLE" ? EXIT.unreachable : EXIT.failed;
+  return UNREACHABLE.includes(error.code) ? EXIT.unreachable : EXIT.failed;
 };

@@ -1,26 +1,12 @@
-// `locus deploy | list | show | delete`: what is deployed.
+// `locus list | show | delete`: what is deployed.
 
 import type { Command } from "commander";
 
-import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
 import { columns, printJson, printLine } from "./output.ts";
 
 export const addFunctionCommands = (program: Command): void => {
-  program
-    .command("deploy")
-    .description("bundle functions, check them in a sandbox and deploy them, in place of those of their names")
-    .argument("<files...>", "TypeScript or JavaScript files that export a function by default")
-    .action(async (files: readonly string[], _flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      for (const file of files) {
-        const { description, created } = await node.deploy(await bundleFunction(file));
-        if (json) printJson({ ...description, created });
-        else printLine(`${created ? "deployed" : "replaced"} ${description.name} ${description.version}`);
-      }
-    });
-
   program
     .command("list")
     .description("the deployed functions")
@@ -62,11 +48,10 @@ const rowOf = ({ name, version, side, limits }: FunctionDescription): readonly s
   `${limits.memoryMb} MiB`,
 ];
 
-const descriptionText = ({ name, version, side, limits, capabilities, input, output }: FunctionDescription): string => {
+const descriptionText = ({ name, version, side, limits, input, output }: FunctionDescription): string => {
   const rows = [
     ["version", version],
     ["side", side ?? "any"],
-    ["capabilities", capabilities.length === 0 ? "none" : capabilities.join(", ")],
     ["deadline", `${limits.deadlineMs} ms`],
     ["cpu", `${limits.cpuMs} ms`],
     ["memory", `${limits.memoryMb} MiB`],

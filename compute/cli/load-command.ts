@@ -2,7 +2,10 @@
 
 import type { Command } from "commander";
 
+import { counted } from "#runtime/counted.ts";
+import { LocusError } from "#runtime/errors.ts";
 import { readCliConfig } from "./config.ts";
+import { interruption } from "./interruption.ts";
 import { NODES_MAX } from "./load/graph.ts";
 import type { GraphSource } from "./load/graph-source.ts";
 import { loadGraph } from "./load/load.ts";
@@ -17,10 +20,19 @@ interface LoadFlags {
 }
 
 export const addLoadCommand = (program: Command): void => {
-  const load = program.command("load").description("fill Redis with a graph, its nodes numbered from 1");
+  const load = program
+    .command("load")
+    .description("fill Redis with a graph, its nodes numbered from 1")
+    .argument("[graph]", "one of the commands below; wordnet where none is named")
+    // A graph that is known has a command of its own, below.
+    .action((graph: string | undefined, _flags: unknown, command: Command) => {
+      if (graph === undefined) return run({ kind: "wordnet" }, command.optsWithGlobals());
+      const names = command.commands.map((one) => one.name()).join(", ");
+      throw new LocusError("CONFIG_INVALID", `there is no graph "${graph}" to load; there are ${names}`);
+    });
   load
-    .command("wordnet", { isDefault: true })
-    .description("WordNet 3.1: 117,791 sets of synonyms and how they point to each other (default)")
+    .command("wordnet")
+    .description("WordNet 3.1: 117,791 sets of synonyms and how they point to each other")
     .action((_flags: unknown, command: Command) => run({ kind: "wordnet" }, command.optsWithGlobals()));
   load
     .command("power-law")
@@ -50,10 +62,10 @@ export const addLoadCommand = (program: Command): void => {
 const run = async (source: GraphSource, { json }: LoadFlags): Promise<void> => {
   const { redis, user } = readCliConfig();
   const progress = new Progress();
-  const options = { source, address: redis, user };
+  const options = { source, address: redis, user, signal: interruption() };
   const info = await loadGraph(options, ({ step, keys, total }) => {
     progress.step(() => (total === 0 ? step : `${step}: ${keys} of ${total} keys`));
   }).finally(() => progress.end());
   if (json === true) printJson(info);
-  else printLine(`loaded ${info.source}: ${info.nodes} nodes, ${info.edges} edges`);
+  else printLine(`loaded ${info.source}: ${counted(info.nodes, "node")}, ${counted(info.edges, "edge")}`);
 };

@@ -1,4 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { describe, expect, it, vi } from "vitest";
 
 import { loadLocalFunction } from "./local-function.ts";
 
@@ -9,8 +13,32 @@ describe("loadLocalFunction", () => {
     expect((await loadLocalFunction(path)).name).toBe("khop");
   });
 
+  it("resolves what a function imports wherever its file lies, and finds nothing to warn of", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-function-"));
+    const warned = vi.spyOn(process, "emitWarning");
+    try {
+      const source = `import { defineFunction } from "locus/function";
+        import { Type } from "typebox";
+        export default defineFunction({ name: "far", input: Type.Object({}), run: () => 1 });`;
+      writeFileSync(join(folder, "far.ts"), source);
+      writeFileSync(join(folder, "broken.ts"), `throw new Error("on purpose");\nexport default 1;`);
+      expect((await loadLocalFunction(join(folder, "far.ts"))).name).toBe("far");
+      await expect(loadLocalFunction(join(folder, "broken.ts"))).rejects.toMatchObject({
+        code: "FUNCTION_INVALID",
+        message: expect.stringMatching(/broken\.ts throws while it is loaded: Error: on purpose$/),
+      });
+      expect(warned).not.toHaveBeenCalled();
+    } finally {
+      warned.mockRestore();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("says what is not there, and what is no function", async () => {
-    await expect(loadLocalFunction("nobody")).rejects.toMatchObject({ code: "FUNCTION_NOT_FOUND" });
+    await expect(loadLocalFunction("nobody")).rejects.toMatchObject({
+      code: "REQUEST_INVALID",
+      message: expect.stringMatching(/no file nobody, .*; there are aggregate, chain, .*khop/),
+    });
     await expect(loadLocalFunction(new URL("./summary.ts", import.meta.url).pathname)).rejects.toMatchObject({
       code: "FUNCTION_INVALID",
     });

@@ -1,10 +1,10 @@
 // Loads a function's source into this process, to run it there without a sandbox. Only `redisclient` does that, with the
-// functions of whoever starts it.
+// functions of whoever starts it: bundled as for a deployment, so that it is found and resolved as it is there.
 
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { existsSync, readdirSync } from "node:fs";
+import { extname, join, resolve } from "node:path";
 
+import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { FunctionDefinition } from "#runtime/function/define.ts";
 import { LocusError } from "#runtime/errors.ts";
 
@@ -12,21 +12,36 @@ import { LocusError } from "#runtime/errors.ts";
 const EXTENSIONS = [".ts", ".js"];
 const SAMPLES = resolve(import.meta.dirname, "../../functions");
 
-/** `khop` is the sample of that name, `./khop.ts` a file. Rejects with FUNCTION_NOT_FOUND or FUNCTION_INVALID. */
+/** `khop` is the sample of that name, `./khop.ts` a file. Rejects with REQUEST_INVALID or FUNCTION_INVALID. */
 export const loadLocalFunction = async (nameOrPath: string): Promise<FunctionDefinition> => {
   const path = pathOf(nameOrPath);
   if (path === undefined) {
     throw new LocusError(
-      "FUNCTION_NOT_FOUND",
-      `there is no file ${nameOrPath}, and no sample of that name in ${SAMPLES}`,
+      "REQUEST_INVALID",
+      `there is no file ${nameOrPath}, and no function of that name comes with locus; there are ${sampleNames().join(", ")}`,
     );
   }
-  const module = (await import(pathToFileURL(path).href)) as { readonly default?: FunctionDefinition };
-  if (module.default?.kind !== "locus.function") {
+  const definition = await evaluate(path, await bundleFunction(path));
+  if (definition?.kind !== "locus.function") {
     throw new LocusError("FUNCTION_INVALID", `${path} does not export what defineFunction returns by default`);
   }
-  return module.default;
+  return definition;
 };
+
+/** A bundle imports nothing, so it may come from anywhere. Its URL is its text: a stack that names it is of no use. */
+const evaluate = async (path: string, bundle: Uint8Array): Promise<FunctionDefinition | undefined> => {
+  try {
+    const module: unknown = await import(`data:text/javascript;base64,${Buffer.from(bundle).toString("base64")}`);
+    return (module as { readonly default?: FunctionDefinition }).default;
+  } catch (error) {
+    throw new LocusError("FUNCTION_INVALID", `${path} throws while it is loaded: ${String(error)}`, { cause: error });
+  }
+};
+
+const sampleNames = (): readonly string[] =>
+  readdirSync(SAMPLES)
+    .filter((file) => EXTENSIONS.includes(extname(file)) && !/\.(d|test)\./.test(file))
+    .map((file) => file.slice(0, -extname(file).length));
 
 const pathOf = (nameOrPath: string): string | undefined => {
   const isPath = nameOrPath.includes("/") || EXTENSIONS.some((extension) => nameOrPath.endsWith(extension));

@@ -4,9 +4,10 @@
 import type { Side } from "#runtime/profile/sample.ts";
 import { GROUP_LENGTH, runBatch } from "./batch.ts";
 import { readCliConfig } from "./config.ts";
+import { interruption } from "./interruption.ts";
 import { NodeClient } from "./node-client.ts";
 import { numberOption, sideOption } from "./option.ts";
-import { interruptSignal, newProgram, runProgram } from "./program.ts";
+import { newProgram, runProgram } from "./program.ts";
 import { WorkloadReport } from "./workload-report.ts";
 import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
 
@@ -27,12 +28,12 @@ Each call has args {"nodeId": "…"} and the node's id as its key. Example: batc
   .addOption(numberOption("--concurrency <n>", "calls in flight", GROUP_LENGTH, GROUP_LENGTH));
 
 addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
-  const { url } = readCliConfig(flags.url);
+  const { node: place } = readCliConfig(flags.url);
   const workload = workloadOf(name, repeats, count, flags);
-  const node = new NodeClient(url);
+  const signal = interruption();
+  const node = new NodeClient(place, signal);
   await node.describe(name);
-  const signal = interruptSignal();
-  const report = new WorkloadReport({ program: "batch", workload, through: url, flags, signal });
+  const report = new WorkloadReport({ program: "batch", workload, through: place.url, flags });
   const options = { side: flags.side ?? null, concurrency: flags.concurrency };
   report.end(await runBatch(node, workload, options, report.onCall, signal));
 });

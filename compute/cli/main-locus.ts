@@ -1,14 +1,18 @@
 #!/usr/bin/env node
 // `locus`: runs a node, and does to a node what can be done to it.
 
+import type { Command } from "commander";
+
 import { addBuildCommand } from "./build-command.ts";
 import { addCallCommand } from "./call-command.ts";
+import { addDeployCommand } from "./deploy-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addFunctionCommands } from "./function-commands.ts";
 import { INSTALLATION } from "./installation.ts";
 import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
-import { addNodeOptions } from "./node-option.ts";
+import { addNodeOptions, type NodeFlags } from "./node-option.ts";
+import { printJson, printLine } from "./output.ts";
 import { newProgram, runProgram } from "./program.ts";
 
 const { version } = INSTALLATION;
@@ -24,6 +28,7 @@ program
     const { runNode } = await import("../node/main-node.ts");
     await runNode();
   });
+addDeployCommand(program);
 addFunctionCommands(program);
 addCallCommand(program);
 addLogsCommand(program);
@@ -33,6 +38,9 @@ addBuildCommand(program);
 program
   .command("version")
   .description("print the version of locus")
-  .action(() => void process.stdout.write(`${version}\n`));
+  .action((_flags: unknown, command: Command) => {
+    if (command.optsWithGlobals<NodeFlags>().json === true) printJson({ version });
+    else printLine(version);
+  });
 
 await runProgram(program);

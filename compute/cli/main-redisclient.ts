@@ -4,8 +4,9 @@
 import { openBrittleConnection } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { readCliConfig } from "./config.ts";
+import { interruption } from "./interruption.ts";
 import { loadLocalFunction } from "./local-function.ts";
-import { interruptSignal, newProgram, runProgram } from "./program.ts";
+import { newProgram, runProgram } from "./program.ts";
 import { PIPELINED_IN_FLIGHT, runRedisClient } from "./redisclient.ts";
 import { WorkloadReport } from "./workload-report.ts";
 import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
@@ -19,7 +20,7 @@ const program = newProgram("redisclient")
     `Runs a function's source here, in plain Node with ioredis and no sandbox: the baseline for "batch".
 One call at a time, and each command only when the one before has answered. Example: redisclient khop 1 1000`,
   )
-  .argument("<function>", "a sample function's name, or the path of a file")
+  .argument("<function>", "the path of a function's file, or the name of one that comes with locus")
   .option("--pipelined", `pipeline commands by themselves and keep ${PIPELINED_IN_FLIGHT} calls in flight`);
 
 addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
@@ -30,9 +31,9 @@ addWorkload(program).action(async (name: string, repeats: number, count: number,
   const client = await openBrittleConnection(redis, user, "redisclient", pipelined).catch((error: unknown) => {
     throw toLocusError(error, "connect to Redis");
   });
-  const signal = interruptSignal();
+  const signal = interruption();
   const through = pipelined ? "ioredis, pipelined" : "ioredis, one command at a time";
-  const report = new WorkloadReport({ program: "redisclient", workload, through, flags, signal });
+  const report = new WorkloadReport({ program: "redisclient", workload, through, flags });
   report.end(await runRedisClient(client, definition, workload, pipelined, report.onCall, signal));
   client.disconnect();
 });

@@ -6,11 +6,7 @@ import { RESULT_BYTES_MAX, type FunctionDescription } from "#runtime/function/de
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
-
-/** No node answered there. */
-export class NodeUnreachable extends Error {
-  override readonly name = "NodeUnreachable";
-}
+import type { NodePlace } from "./config.ts";
 
 export interface BatchCall {
   readonly args: unknown;
@@ -38,14 +34,19 @@ export interface BatchReply {
   readonly logs?: readonly string[];
 }
 
+/** What fetch says of a port that the Fetch standard forbids. */
+const BLOCKED_PORT = "bad port";
 /** Bytes of one line of a reply: a result and what stands beside it. */
 const LINE_BYTES_MAX = 2 * RESULT_BYTES_MAX;
 
 export class NodeClient {
-  readonly #url: string;
+  readonly #place: Pick<NodePlace, "url" | "from">;
+  readonly #signal: AbortSignal;
 
-  constructor(url: string) {
-    this.#url = url;
+  /** `signal` ends whatever is asked. */
+  constructor(place: Pick<NodePlace, "url" | "from">, signal: AbortSignal) {
+    this.#place = place;
+    this.#signal = signal;
   }
 
   async list(): Promise<readonly FunctionDescription[]> {
@@ -57,13 +58,14 @@ export class NodeClient {
     return (await (await this.#request(functionPath(name))).json()) as FunctionDescription;
   }
 
-  async deploy(bundle: Uint8Array): Promise<{ readonly description: FunctionDescription; readonly created: boolean }> {
+  /** `previousVersion`: of the function of that name until then; null where there was none. */
+  async deploy(bundle: Uint8Array): Promise<FunctionDescription & { readonly previousVersion: string | null }> {
     const response = await this.#request("/v1/functions", {
       method: "POST",
       headers: { "content-type": "application/javascript" },
       body: new Uint8Array(bundle),
     });
-    return { description: (await response.json()) as FunctionDescription, created: response.status === 201 };
+    return (await response.json()) as FunctionDescription & { previousVersion: string | null };
   }
 
   async delete(name: string): Promise<void> {
@@ -71,12 +73,7 @@ export class NodeClient {
   }
 
   /** The replies in the order of the calls, as they come. */
-  async *batch(
-    name: string,
-    calls: readonly BatchCall[],
-    wishes: BatchWishes,
-    signal?: AbortSignal,
-  ): AsyncGenerator<BatchReply> {
+  async *batch(name: string, calls: readonly BatchCall[], wishes: BatchWishes): AsyncGenerator<BatchReply> {
     const query = new URLSearchParams({ usage: "true", logs: `${wishes.logs}`, "in-flight": `${wishes.inFlight}` });
     if (wishes.side !== null) query.set("side", wishes.side);
     const response = await this.#request(`${functionPath(name)}/batch?${query.toString()}`, {
@@ -86,37 +83,63 @@ export class NodeClient {
         ...(wishes.deadlineMs === null ? {} : { "x-locus-deadline-ms": `${wishes.deadlineMs}` }),
       },
       body: calls.map((call) => `${JSON.stringify(call)}\n`).join(""),
-      ...(signal === undefined ? {} : { signal }),
     });
-    yield* readLines<BatchReply>(response);
+    yield* this.#lines<BatchReply>(response);
   }
 
-  /** `source` null: all; `follow`: until `signal`. */
-  async *logs(source: string | null, follow: boolean, signal: AbortSignal): AsyncGenerator<LogLine> {
+  /** `source` null: all; `follow`: until the node or `signal` ends it. */
+  async *logs(source: string | null, follow: boolean): AsyncGenerator<LogLine> {
     const query = new URLSearchParams({ follow: `${follow}`, ...(source === null ? {} : { source }) });
-    yield* readLines<LogLine>(await this.#request(`/v1/logs?${query.toString()}`, { signal }));
+    yield* this.#lines<LogLine>(await this.#request(`/v1/logs?${query.toString()}`));
   }
 
   async #request(path: string, options: RequestInit = {}): Promise<Response> {
+    const { url, from } = this.#place;
     let response: Response;
     try {
-      response = await fetch(this.#url + path, options);
+      response = await fetch(url + path, { ...options, signal: this.#signal });
     } catch (error) {
-      if (options.signal?.aborted === true) throw error;
-      throw new NodeUnreachable(`no node answers at ${this.#url}: ${reasonOf(error)}`, { cause: error });
+      if (this.#signal.aborted) throw error;
+      const reason = reasonOf(error);
+      if (reason === BLOCKED_PORT) {
+        const allowed = "any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
+        throw new LocusError(
+          "CONFIG_INVALID",
+          `${from}: HTTP clients refuse the port of "${url}"; they take ${allowed}`,
+        );
+      }
+      throw new LocusError("NODE_UNAVAILABLE", `no node answers at ${url} (${from}): ${reason}`, { cause: error });
     }
     if (!response.ok) throw await problemOf(response);
     return response;
+  }
+
+  async *#lines<Line>(response: Response): AsyncGenerator<Line> {
+    const splitter = new LineSplitter(LINE_BYTES_MAX);
+    for await (const chunk of this.#chunks(response)) yield* splitter.push(chunk).map(parseLine) as Line[];
+    yield* splitter.end().map(parseLine) as Line[];
+  }
+
+  async *#chunks({ body }: Response): AsyncGenerator<Buffer> {
+    try {
+      for await (const chunk of body ?? []) yield Buffer.from(chunk);
+    } catch (error) {
+      if (this.#signal.aborted) throw error;
+      const { url, from } = this.#place;
+      const message = `the node at ${url} (${from}) went away during its answer: ${reasonOf(error)}`;
+      throw new LocusError("NODE_UNAVAILABLE", message, { cause: error });
+    }
   }
 }
 
 const functionPath = (name: string): string => `/v1/functions/${encodeURIComponent(name)}`;
 
 /** fetch hides the reason behind "fetch failed". */
-const reasonOf = (error: unknown): string => {
+export const reasonOf = (error: unknown): string => {
   const { cause } = error as { cause?: unknown };
   if (cause instanceof AggregateError) return cause.errors.map((one: Error) => one.message).join("; ");
-  return cause instanceof Error ? cause.message : String(error);
+  if (cause instanceof Error) return cause.message;
+  return error instanceof Error ? error.message : String(error);
 };
 
 const problemOf = async (response: Response): Promise<LocusError> => {
@@ -132,12 +155,7 @@ const problemOf = async (response: Response): Promise<LocusError> => {
   return new LocusError("INTERNAL", `${response.url} answered ${response.status}: ${text.slice(0, 200)}`);
 };
 
-async function* readLines<Line>(response: Response): AsyncGenerator<Line> {
-  const splitter = new LineSplitter(LINE_BYTES_MAX);
-  const parse = (line: { readonly text: string } | { readonly fault: string }): Line => {
-    if ("fault" in line) throw new LocusError("INTERNAL", `a line of the reply ${line.fault}`);
-    return JSON.parse(line.text) as Line;
-  };
-  for await (const chunk of response.body ?? []) yield* splitter.push(Buffer.from(chunk)).map(parse);
-  yield* splitter.end().map(parse);
-}
+const parseLine = (line: { readonly text: string } | { readonly fault: string }): unknown => {
+  if ("fault" in line) throw new LocusError("INTERNAL", `a line of the reply ${line.fault}`);
+  return JSON.parse(line.text);
+};

@@ -1,5 +1,6 @@
 // What many calls came to: the common output of `batch` and `redisclient`, so that the two can be read side by side.
 
+import { counted } from "#runtime/counted.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 
 /** One call, as far as it can be known where it was made. */
@@ -105,9 +106,9 @@ export const summaryText = (title: string, summary: Summary): string => {
   const failures = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
   const places = Object.entries(sides).filter(([, count]) => count > 0);
   const perCall = [
-    ...(summary.roundsPerCall === null ? [] : [`${decimal(summary.roundsPerCall)} rounds`]),
-    ...(summary.operationsPerCall === null ? [] : [`${decimal(summary.operationsPerCall)} operations`]),
-    `${decimal(summary.bytesPerCall)} bytes`,
+    ...(summary.roundsPerCall === null ? [] : [counted(decimal(summary.roundsPerCall), "round")]),
+    ...(summary.operationsPerCall === null ? [] : [counted(decimal(summary.operationsPerCall), "operation")]),
+    counted(decimal(summary.bytesPerCall), "byte"),
   ];
   const rows = [
     ["calls", failures.length === 0 ? `${calls}` : `${calls}, ${ok} of them ok`],

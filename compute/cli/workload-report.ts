@@ -1,6 +1,8 @@
 // How far a workload is while it runs, and what it came to: the same for `batch` and `redisclient`.
 
+import { counted } from "#runtime/counted.ts";
 import { EXIT } from "./exit-code.ts";
+import { interruptedBy } from "./interruption.ts";
 import { Progress } from "./progress.ts";
 import { summaryText, type CallTally } from "./summary.ts";
 import type { Workload, WorkloadFlags } from "./workload.ts";
@@ -11,7 +13,6 @@ interface WorkloadReportOptions {
   /** What the calls go through, for people. */
   readonly through: string;
   readonly flags: WorkloadFlags;
-  readonly signal: AbortSignal;
 }
 
 export class WorkloadReport {
@@ -25,22 +26,24 @@ export class WorkloadReport {
   /** To be called after each call. */
   readonly onCall = (tally: CallTally): void => {
     const { repeats, count } = this.#options.workload;
-    this.#progress.step(() => `${tally.calls} of ${repeats * count} calls`);
+    this.#progress.step(() => `${tally.calls} of ${counted(repeats * count, "call")}`);
   };
 
   /** Prints the summary and sets the exit code. What was interrupted is summed up as far as it came. */
   end(tally: CallTally): void {
-    const { program, workload, through, flags, signal } = this.#options;
+    const { program, workload, through, flags } = this.#options;
     this.#progress.end();
     const summary = tally.summary();
     const { function: name, repeats, count } = workload;
-    const interrupted = signal.aborted;
+    const interrupted = interruptedBy();
+    const wanted = counted(repeats * count, "call");
+    const ending = interrupted === null ? "" : `: ${interrupted.message} after ${summary.calls} of ${wanted}`;
     process.stdout.write(
       flags.json === true
-        ? `${JSON.stringify({ program, function: name, repeats, count, through, interrupted, ...summary })}\n`
-        : `${summaryText(`${program} ${name} ${repeats} ${count} (${through})`, summary)}\n`,
+        ? `${JSON.stringify({ program, function: name, repeats, count, through, interrupted: interrupted !== null, ...summary })}\n`
+        : `${summaryText(`${program} ${name} ${repeats} ${count} (${through})${ending}`, summary)}\n`,
     );
-    if (interrupted) process.exitCode = EXIT.interrupted;
+    if (interrupted !== null) process.exitCode = interrupted.exitCode;
     else if (summary.ok < summary.calls) process.exitCode = EXIT.failed;
   }
 }

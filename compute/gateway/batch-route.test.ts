@@ -65,6 +65,14 @@ describe("POST /v1/functions/{name}/batch", () => {
     ]);
   });
 
+  it("refuses a key with half of a surrogate pair, and passes args with one on", async () => {
+    gateway = await startGateway({ echo: ({ args }) => args });
+    expect(await batch("echo/batch", '{"keys":["ok","\\ud800"]}\n{"args":"\\ud800"}')).toEqual([
+      { error: { code: "ARGS_INVALID", message: expect.stringContaining("key 2"), retry: false } },
+      { result: "\ud800" },
+    ]);
+  });
+
   it("tells side, version, usage and log lines where they are asked for", async () => {
     gateway = await startGateway({ say: ({ log }) => log("here") });
     const [line] = await batch("say/batch?usage&logs&side=storage", "{}");

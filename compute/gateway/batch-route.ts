@@ -30,7 +30,7 @@ interface BatchRequest {
 
 export const addBatchRoute = (app: FastifyInstance, invoker: Invoker, lineBytesMax: number): void => {
   app.addContentTypeParser(NDJSON_TYPE, (_request, payload, done) => done(null, payload));
-  app.post<BatchRequest>("/v1/functions/:name/batch", async (request, reply) => {
+  app.post<BatchRequest>("/v1/functions/:name/batch", { config: { takes: [NDJSON_TYPE] } }, async (request, reply) => {
     const { query, body } = request;
     refuseUnknown(query, QUERY);
     const wishes = callWishes(request.params.name, request.headers, query);

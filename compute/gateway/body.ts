@@ -25,7 +25,7 @@ export const textBody = (bounds: BodyBounds): BodyParser<string> => {
   return (request, payload, done) =>
     bytes(request, payload, (error, body) => {
       if (error !== null || body === undefined) return done(error);
-      if (!isUtf8(body)) return done(new LocusError("REQUEST_INVALID", "the body is no UTF-8"));
+      if (!isUtf8(body)) return done(new LocusError("REQUEST_INVALID", `the body of ${body.length} bytes is no UTF-8`));
       done(null, body.toString("utf8"));
     });
 };
@@ -34,8 +34,12 @@ export const textBody = (bounds: BodyBounds): BodyParser<string> => {
 export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer> => {
   const overdue = new Overdue(BODY_TIMEOUT_MS);
   return (request, payload, done) => {
-    const tooLargeError = (): LocusError => new LocusError(tooLarge, `the body has more than ${bytesMax} bytes`);
-    if (Number(request.headers["content-length"] ?? 0) > bytesMax) return done(tooLargeError());
+    const encoding = request.headers["content-encoding"];
+    if (encoding !== undefined) return done(new EncodedBody(encoding));
+    const tooLargeError = (size: string): LocusError =>
+      new LocusError(tooLarge, `the body has ${size} bytes, ${bytesMax} are allowed`);
+    const announced = request.headers["content-length"];
+    if (Number(announced ?? 0) > bytesMax) return done(tooLargeError(`${announced}`));
     const chunks: Buffer[] = [];
     let bytes = 0;
     const settle = (error: Error | null, body?: Buffer): void => {
@@ -51,7 +55,7 @@ export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer
     };
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
-      if (bytes > bytesMax) arrived(tooLargeError());
+      if (bytes > bytesMax) arrived(tooLargeError(`${bytes} or more`));
       else chunks.push(chunk);
     };
     const onEnd = (): void => arrived(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
@@ -61,6 +65,14 @@ export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer
     payload.on("error", onError);
   };
 };
+
+class EncodedBody extends Error {
+  readonly statusCode = 415;
+
+  constructor(encoding: string) {
+    super(`the body comes with content-encoding ${encoding}: send it as it is`);
+  }
+}
 
 class BodyTimeout extends Error {
   readonly statusCode = 408;

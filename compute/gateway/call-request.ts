@@ -15,6 +15,7 @@ export type Query = Readonly<Record<string, string | readonly string[] | undefin
 /** What a request asks of its calls; the same for all lines of a batch. */
 export type CallWishes = Omit<Call, "keys" | "argsJson">;
 
+const URL_LENGTH_SHOWN_MAX = 100;
 const NO_KEYS: readonly string[] = [];
 
 /** Throws REQUEST_INVALID or SIDE_UNKNOWN. */
@@ -26,9 +27,25 @@ export const callWishes = (name: string, headers: IncomingHttpHeaders, query: Qu
   logs: flagOf("logs", first(headers["x-locus-logs"]) ?? single(query, "logs")),
 });
 
-export const keysOf = ({ key }: Query): readonly string[] => {
+/** Throws REQUEST_INVALID where the query of `url` is no percent-encoded UTF-8: the parser would take such a key as it stands. */
+export const keysOf = ({ key }: Query, url: string): readonly string[] => {
   if (key === undefined) return NO_KEYS;
+  if (url.includes("%") && !isPercentEncoded(url)) {
+    throw new LocusError(
+      "REQUEST_INVALID",
+      `the query of ${url.slice(0, URL_LENGTH_SHOWN_MAX)} is no percent-encoded UTF-8`,
+    );
+  }
   return typeof key === "string" ? [key] : key;
+};
+
+const isPercentEncoded = (url: string): boolean => {
+  try {
+    decodeURIComponent(url);
+    return true;
+  } catch {
+    return false;
+  }
 };
 
 /** Throws REQUEST_INVALID where the query has a parameter that `known` lacks. */

@@ -43,16 +43,17 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
     bundle: Buffer | undefined,
   ): Promise<FastifyReply> => {
     if (bundle === undefined) throw new LocusError("REQUEST_INVALID", "the body of a deployment is the bundle");
-    const { description, created } = await catalogue.deploy(name, bundle);
+    const { description, previousVersion } = await catalogue.deploy(name, bundle);
     reply.header("location", `/v1/functions/${description.name}`);
-    return reply.code(created ? 201 : 200).send(description);
+    return reply.code(previousVersion === null ? 201 : 200).send({ ...description, previousVersion });
   };
 
-  app.put<FunctionRequest & BundleRequest>("/v1/functions/:name", async (request, reply) =>
+  const takesBundle = { config: { takes: BUNDLE_TYPES } };
+  app.put<FunctionRequest & BundleRequest>("/v1/functions/:name", takesBundle, async (request, reply) =>
     deploy(reply, request.params.name, request.body),
   );
 
-  app.post<BundleRequest>("/v1/functions", async (request, reply) => deploy(reply, null, request.body));
+  app.post<BundleRequest>("/v1/functions", takesBundle, async (request, reply) => deploy(reply, null, request.body));
 
   app.delete<FunctionRequest>("/v1/functions/:name", async (request, reply) => {
     await catalogue.remove(request.params.name);

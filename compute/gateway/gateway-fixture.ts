@@ -116,7 +116,6 @@ const describeBundle = (bundle: Uint8Array): FunctionDescription => {
     name: "",
     side: null,
     limits: defaultLimits,
-    capabilities: [],
     input: null,
     output: null,
     ...definition,

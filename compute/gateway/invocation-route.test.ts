@@ -30,7 +30,6 @@ describe("POST /v1/functions/{name}/invocations", () => {
       { bodyBytesMax: 1_024 },
     );
     await gateway.registry.load(bundleOf({ name: "here", side: "storage" }));
-    await gateway.registry.load(bundleOf({ name: "fetcher", capabilities: ["fetch"] }));
   });
   afterAll(() => gateway.close());
 
@@ -108,7 +107,6 @@ describe("POST /v1/functions/{name}/invocations", () => {
     ["a body that is no UTF-8", "echo/invocations", new Uint8Array([0x22, 0xff, 0x22]), 400, "REQUEST_INVALID"],
     ["a side that is none", "echo/invocations?side=moon", undefined, 400, "SIDE_UNKNOWN"],
     ["a side asked for twice", "echo/invocations?side=compute&side=storage", undefined, 400, "REQUEST_INVALID"],
-    ["a side without a declared capability", "fetcher/invocations?side=storage", undefined, 503, "SIDE_UNAVAILABLE"],
     ["a query parameter that is not known", "echo/invocations?sid=storage", undefined, 400, "REQUEST_INVALID"],
     ["a flag that is neither", "echo/invocations?logs=maybe", undefined, 400, "REQUEST_INVALID"],
   ])("refuses %s", async (_title, path, body, status, code) => {
@@ -116,6 +114,28 @@ describe("POST /v1/functions/{name}/invocations", () => {
     expect(response.status).toBe(status);
     expect(response.headers.get("content-type")).toContain("application/problem+json");
     expect(await response.json()).toMatchObject({ status, code });
+  });
+
+  it.each([
+    [
+      "a body of another type",
+      { "content-type": "text/plain" },
+      "1",
+      'the content-type is "text/plain", must be application/json',
+    ],
+    ["a body that is too large", {}, `"${"x".repeat(1_024)}"`, "the body has 1026 bytes, 1024 are allowed"],
+    ["a body that is no UTF-8", {}, new Uint8Array([0x22, 0xff, 0x22]), "the body of 3 bytes is no UTF-8"],
+  ])("names value and limit of %s", async (_title, headers, body, detail) => {
+    expect(await (await post("echo/invocations", body, headers)).json()).toMatchObject({ detail });
+  });
+
+  it("refuses a key that is no text: percent-encoded bytes that are no UTF-8", async () => {
+    const response = await post("echo/invocations?key=a%FF");
+    expect(await response.json()).toMatchObject({
+      status: 400,
+      code: "REQUEST_INVALID",
+      detail: expect.stringContaining("UTF-8"),
+    });
   });
 
   it.each(["0", "-1", "1.5", "soon", "300001", ""])('refuses the deadline "%s"', async (deadline) => {

@@ -16,31 +16,36 @@ interface InvocationRequest {
   readonly Body: string | undefined;
 }
 
+const ARGS_TYPE = "application/json";
 const QUERY: ReadonlySet<string> = new Set(["key", "side", "version", "logs"]);
 
 export const addInvocationRoute = (app: FastifyInstance, invoker: Invoker, bodyBytesMax: number): void => {
   const parseBody = textBody({ bytesMax: bodyBytesMax, tooLarge: "ARGS_TOO_LARGE" });
-  app.addContentTypeParser("application/json", parseBody);
-  app.post<InvocationRequest>("/v1/functions/:name/invocations", async (request, reply) => {
-    const { query, body } = request;
-    refuseUnknown(query, QUERY);
-    const wishes = callWishes(request.params.name, request.headers, query);
-    const call = {
-      function: wishes.function,
-      version: wishes.version,
-      side: wishes.side,
-      deadlineMs: wishes.deadlineMs,
-      logs: wishes.logs,
-      keys: keysOf(query),
-      argsJson: body === undefined || body === "" ? "null" : body,
-    };
-    const outcome = await invoker.invoke(call, disconnectSignal(request.raw.socket));
-    setReplyHeaders(reply, outcome);
-    if (!outcome.ok) return sendProblem(reply, problemOfReply(outcome, call.logs));
-    return reply
-      .header("content-type", "application/json; charset=utf-8")
-      .send(call.logs ? withLogs(outcome.resultJson, outcome.logs) : outcome.resultJson);
-  });
+  app.addContentTypeParser(ARGS_TYPE, parseBody);
+  app.post<InvocationRequest>(
+    "/v1/functions/:name/invocations",
+    { config: { takes: [ARGS_TYPE] } },
+    async (request, reply) => {
+      const { query, body } = request;
+      refuseUnknown(query, QUERY);
+      const wishes = callWishes(request.params.name, request.headers, query);
+      const call = {
+        function: wishes.function,
+        version: wishes.version,
+        side: wishes.side,
+        deadlineMs: wishes.deadlineMs,
+        logs: wishes.logs,
+        keys: keysOf(query, request.url),
+        argsJson: body === undefined || body === "" ? "null" : body,
+      };
+      const outcome = await invoker.invoke(call, disconnectSignal(request.raw.socket));
+      setReplyHeaders(reply, outcome);
+      if (!outcome.ok) return sendProblem(reply, problemOfReply(outcome, call.logs));
+      return reply
+        .header("content-type", "application/json; charset=utf-8")
+        .send(call.logs ? withLogs(outcome.resultJson, outcome.logs) : outcome.resultJson);
+    },
+  );
 };
 
 /** Who asks for the log lines gets them beside the result. */

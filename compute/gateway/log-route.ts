@@ -1,10 +1,12 @@
 // GET /v1/logs: the last lines of this node's functions and sandbox hosts as newline-delimited JSON, and with `follow`
-// those that come, until the client goes. Who reads too slowly misses lines and is told how many.
+// those that come, until the client goes. Who reads too slowly misses lines and is told how many. A source that is
+// neither a function nor a part of locus is FUNCTION_NOT_FOUND: it would be silent for ever.
 
 import type { ServerResponse } from "node:http";
 
 import type { FastifyInstance } from "fastify";
 
+import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import type { LogBuffer, LogLine } from "../node/log-buffer.ts";
 import { NDJSON_TYPE } from "./batch-route.ts";
 import { flagOf, refuseUnknown, single, type Query } from "./call-request.ts";
@@ -15,8 +17,14 @@ const BACKLOG_BYTES_MAX = 1024 * 1024;
 const HEARTBEAT_MS = 15_000;
 
 const QUERY: ReadonlySet<string> = new Set(["source", "follow"]);
+/** What speaks beside functions. */
+const PARTS: ReadonlySet<string> = new Set(["gateway", "sandbox-host", "supervisor"]);
 
-export const addLogRoute = (app: FastifyInstance, logs: LogBuffer): void => {
+export const addLogRoute = (
+  app: FastifyInstance,
+  logs: LogBuffer,
+  catalogue: Pick<FunctionCatalogue, "expect">,
+): void => {
   const streams = new Set<LogStream>();
   // A follower would hold up a node that is told to stop.
   app.addHook("preClose", async () => streams.forEach((stream) => stream.end()));
@@ -24,6 +32,9 @@ export const addLogRoute = (app: FastifyInstance, logs: LogBuffer): void => {
     const { query } = request;
     refuseUnknown(query, QUERY);
     const source = single(query, "source") ?? null;
+    // What a deleted function said is still there to read.
+    const known = source === null || PARTS.has(source) || logs.lines(source).length > 0;
+    if (!known) await catalogue.expect(source);
     const held = logs.lines(source).map(jsonLine).join("");
     if (!flagOf("follow", single(query, "follow"))) return reply.header("content-type", NDJSON_TYPE).send(held);
     const stream = new LogStream(reply.raw, source);

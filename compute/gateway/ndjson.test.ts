@@ -13,6 +13,7 @@ const split = (bytes: Buffer, cuts: readonly number[] = []): readonly Line[] => 
   return [...chunks.flatMap((chunk) => splitter.push(chunk)), ...splitter.end()];
 };
 
+const tooLong = (bytes: number): Line => ({ fault: `has ${bytes} bytes, 100 are allowed` });
 const texts = (text: string): readonly Line[] => split(Buffer.from(text));
 
 describe("LineSplitter", () => {
@@ -22,7 +23,7 @@ describe("LineSplitter", () => {
       fc.property(fc.array(text, { maxLength: 10 }), fc.array(fc.nat(), { maxLength: 30 }), (lines, cuts) => {
         const expected = lines.filter((line) => line.trim() !== "").map((line) => ({ text: line }));
         const fitting = expected.map((line) =>
-          Buffer.byteLength(line.text) > LINE_BYTES_MAX ? { fault: "has more than 100 bytes" } : line,
+          Buffer.byteLength(line.text) > LINE_BYTES_MAX ? tooLong(Buffer.byteLength(line.text)) : line,
         );
         expect(split(Buffer.from(lines.join("\n")), cuts)).toEqual(fitting);
       }),
@@ -36,9 +37,8 @@ describe("LineSplitter", () => {
 
   it("tells a line that is too long as one, and reads on behind it", () => {
     const long = "x".repeat(LINE_BYTES_MAX + 1);
-    const fault = { fault: "has more than 100 bytes" };
-    expect(texts(`1\n${long}\n2`)).toEqual([{ text: "1" }, fault, { text: "2" }]);
-    expect(split(Buffer.from(`${long}${long}${long}\n2\n`), [50, 150, 250])).toEqual([fault, { text: "2" }]);
+    expect(texts(`1\n${long}\n2`)).toEqual([{ text: "1" }, tooLong(101), { text: "2" }]);
+    expect(split(Buffer.from(`${long}${long}${long}\n2\n`), [50, 150, 250])).toEqual([tooLong(303), { text: "2" }]);
   });
 
   it("gives for any bytes the same lines wherever they are cut, none of them longer than allowed", () => {
@@ -56,6 +56,6 @@ describe("LineSplitter", () => {
 
   it("tells a line that is no UTF-8, and reads on behind it", () => {
     const bytes = Buffer.concat([Buffer.from([0x22, 0xc3, 0x28, 0x22, 0x0a]), Buffer.from("2")]);
-    expect(split(bytes)).toEqual([{ fault: "is no UTF-8" }, { text: "2" }]);
+    expect(split(bytes)).toEqual([{ fault: "of 4 bytes is no UTF-8" }, { text: "2" }]);
   });
 });

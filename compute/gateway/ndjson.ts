@@ -51,8 +51,8 @@ export class LineSplitter {
     const line = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#pieceBytes = 0;
-    if (bytes > this.#lineBytesMax) lines.push({ fault: `has more than ${this.#lineBytesMax} bytes` });
-    else if (!isUtf8(line)) lines.push({ fault: "is no UTF-8" });
+    if (bytes > this.#lineBytesMax) lines.push({ fault: `has ${bytes} bytes, ${this.#lineBytesMax} are allowed` });
+    else if (!isUtf8(line)) lines.push({ fault: `of ${bytes} bytes is no UTF-8` });
     else {
       const text = line.toString("utf8", 0, line.at(-1) === CARRIAGE_RETURN ? line.length - 1 : line.length);
       if (text.trim() !== "") lines.push({ text });

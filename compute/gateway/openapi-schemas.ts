@@ -22,6 +22,15 @@ const microseconds = (meaning: string) => ({ ...count, description: `${meaning},
 
 const partHealth = object({ ready: flag, code: ref("ErrorCode"), detail: text }, ["code"]);
 
+const functionProperties = {
+  name: ref("FunctionName"),
+  version: { ...text, pattern: "^[0-9a-f]{16}$", description: "First 16 hex digits of the SHA-256 of the bundle." },
+  side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+  limits: ref("Limits"),
+  input: { description: "JSON Schema of the arguments, or null." },
+  output: { description: "JSON Schema of the result, or null." },
+};
+
 export const schemas = {
   Side: side,
   ErrorCode: { type: "string", enum: Object.keys(ERRORS) },
@@ -34,14 +43,13 @@ export const schemas = {
       ]),
     ),
   ),
-  Function: object({
-    name: ref("FunctionName"),
-    version: { ...text, pattern: "^[0-9a-f]{16}$", description: "First 16 hex digits of the SHA-256 of the bundle." },
-    side: { type: ["string", "null"], enum: ["compute", "storage", null] },
-    limits: ref("Limits"),
-    capabilities: texts,
-    input: { description: "JSON Schema of the arguments, or null." },
-    output: { description: "JSON Schema of the result, or null." },
+  Function: object(functionProperties),
+  Deployment: object({
+    ...functionProperties,
+    previousVersion: {
+      type: ["string", "null"],
+      description: "Of the function whose place it took, the same where nothing changed; null where there was none.",
+    },
   }),
   Usage: object({
     wallUs: microseconds("From admission by the supervisor to its reply"),

@@ -58,8 +58,8 @@ const deployment = {
     content: { [BUNDLE_TYPE]: { schema: { type: "string", maxLength: BUNDLE_BYTES_MAX } } },
   },
   responses: {
-    201: { description: "Deployed; there was none of that name.", content: json(schemaRef("Function")) },
-    ...answers(200, "Replaced.", json(schemaRef("Function"))),
+    201: { description: "Deployed; there was none of that name.", content: json(schemaRef("Deployment")) },
+    ...answers(200, "Replaced, or unchanged.", json(schemaRef("Deployment"))),
   },
 };
 
@@ -161,7 +161,7 @@ const operationPaths = {
       operationId: "readLogs",
       summary: "The last lines of this node's functions",
       parameters: [
-        inQuery("source", "Only lines of this function, or of this part of locus."),
+        inQuery("source", "Only lines of this function, or of this part of locus. Unknown ones are an error."),
         inQuery("follow", "Stay, and tell lines as they come. An empty line is a sign of life.", flag),
       ],
       responses: answers(200, "Lines, oldest first.", { [NDJSON_TYPE]: { schema: schemaRef("LogLine") } }),

@@ -1,9 +1,10 @@
 // Errors as clients see them: problem documents (RFC 9457, application/problem+json) whose `code` is one of the closed
 // table. What HTTP itself forbids is REQUEST_INVALID with the status that HTTP has for it.
 
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 
 import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { explainFault } from "./request-fault.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -36,11 +37,11 @@ export const problemOf = (code: ErrorCode, detail: string, extras: ProblemExtras
 };
 
 /** `error` as a problem; a failure that is none of ours is INTERNAL, and its text stays in the process log. */
-export const problemOfError = (error: unknown): Problem => {
+export const problemOfError = (error: unknown, request: FastifyRequest): Problem => {
   if (error instanceof LocusError) return problemOf(error.code, error.message);
   const status = httpStatusOf(error);
   if (status === null) return problemOf("INTERNAL", "the gateway failed; its log tells more");
-  return problemOf("REQUEST_INVALID", (error as Error).message, { status });
+  return problemOf("REQUEST_INVALID", explainFault(error as Error, request), { status });
 };
 
 export const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>

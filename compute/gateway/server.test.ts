@@ -24,11 +24,18 @@ describe("/v1/functions", () => {
     const url = `${gateway.url}/v1/functions/fresh`;
     const first = await put("fresh", bytes(bundleOf({ name: "fresh" })));
     expect(first.status).toBe(201);
+    const { version, previousVersion } = (await first.json()) as Record<string, string | null>;
+    expect(previousVersion).toBeNull();
     const bundle = bytes(bundleOf({ name: "fresh", side: "storage" }));
     const second = await put("fresh", bundle, "text/javascript; charset=utf-8");
     expect(second.status).toBe(200);
-    const description = await second.json();
+    const { previousVersion: replaced, ...description } = (await second.json()) as Record<string, unknown>;
     expect(description).toMatchObject({ name: "fresh", side: "storage" });
+    expect(replaced).toBe(version);
+    expect(await (await put("fresh", bundle)).json()).toEqual({
+      ...description,
+      previousVersion: description["version"],
+    });
 
     expect(await (await fetch(url)).json()).toEqual(description);
     expect(await (await fetch(`${gateway.url}/v1/functions`)).json()).toMatchObject({
@@ -74,7 +81,10 @@ describe("/v1/functions", () => {
     });
     const missing = await fetch(`${gateway.url}/v1/functions/none`, { method: "PUT" });
     expect(await missing.json()).toMatchObject({ status: 400, code: "REQUEST_INVALID" });
-    expect(await (await put("odd", new Uint8Array(1), "application/json")).json()).toMatchObject({ status: 415 });
+    expect(await (await put("odd", new Uint8Array(1), "application/json")).json()).toMatchObject({
+      status: 415,
+      detail: 'the content-type is "application/json", must be application/javascript or text/javascript',
+    });
   });
 });
 
@@ -87,6 +97,18 @@ describe("what operators ask", () => {
       compute: { ready: true, detail: "1 of 1 sandbox hosts ready", confinement: ["seccomp"] },
       accepting: true,
     });
+  });
+
+  it("stays ready while nothing runs beside Redis, and says so of that side", async () => {
+    const other = await startGateway({});
+    other.registry.obstacle = "switched off";
+    const response = await fetch(`${other.url}/readyz`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      ready: true,
+      storage: { ready: false, code: "SIDE_UNAVAILABLE", detail: "switched off" },
+    });
+    await other.close();
   });
 
   it("is not ready while Redis is away, or once it was told to stop", async () => {
@@ -121,6 +143,14 @@ describe("GET /v1/logs", () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       { time: expect.stringMatching(/^\d{4}-.*Z$/), source: "echo", text: "one" },
     ]);
+  });
+
+  it("has nothing of a function that has said nothing, and refuses a source that is not there", async () => {
+    const lines = async (query: string) => fetch(`${gateway.url}/v1/logs?${query}`);
+    expect(await (await lines("source=supervisor")).text()).toBe("");
+    const [unknown, followed] = [await lines("source=nobody"), await lines("source=nobody&follow")];
+    const problem = { status: 404, code: "FUNCTION_NOT_FOUND", detail: 'there is no function "nobody" here' };
+    expect([await unknown.json(), await followed.json()]).toMatchObject([problem, problem]);
   });
 
   it("refuses one follower too many, and leaves nothing behind", async () => {

@@ -9,13 +9,14 @@ import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import type { Invoker } from "../node/invoker.ts";
 import type { LogBuffer } from "../node/log-buffer.ts";
 import { addBatchRoute } from "./batch-route.ts";
-import { answerClientError } from "./client-error.ts";
+import { clientErrors, refuseExpectation } from "./client-error.ts";
 import { addFunctionRoutes } from "./function-routes.ts";
 import { addInvocationRoute } from "./invocation-route.ts";
 import { addLogRoute } from "./log-route.ts";
 import { AllowedMethods } from "./method-not-allowed.ts";
 import { addOperationRoutes, type Operations } from "./operation-routes.ts";
 import { problemOf, problemOfError, sendProblem } from "./problem.ts";
+import { PATH_PART_LENGTH_MAX } from "./request-fault.ts";
 
 /** What the gateway stands in front of. */
 export interface GatewayParts extends Operations {
@@ -34,6 +35,8 @@ export interface GatewayLimits {
 
 /** From the first byte of a request to the end of its headers. Chosen, not measured. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** Bytes of path and headers. */
+const HEADERS_BYTES_MAX = 16 * 1024;
 /** A connection on which nothing moves for so long is closed: longer than the longest call, which is silent. */
 const IDLE_TIMEOUT_MS = LIMITS.deadlineMs.max + 10_000;
 /** How long a client may keep a connection without a request; longer than the 60 s of common load balancers. */
@@ -47,18 +50,24 @@ export type Gateway = FastifyInstance;
 export const createGateway = async (parts: GatewayParts, limits: GatewayLimits): Promise<Gateway> => {
   const app = fastify({
     logger: false,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      maxHeaderSize: HEADERS_BYTES_MAX,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // A connection that is still used while the node drains is served, and told to close.
     return503OnClosing: false,
-    clientErrorHandler: answerClientError,
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOfError(error)),
+    clientErrorHandler: clientErrors({ headersTimeoutMs: HEADERS_TIMEOUT_MS, headersBytesMax: HEADERS_BYTES_MAX }),
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
+    frameworkErrors: (error, request, reply) => void sendProblem(reply, problemOfError(error, request)),
   });
   app.server.maxConnections = limits.connectionsMax;
+  app.server.on("checkExpectation", refuseExpectation);
   app.removeAllContentTypeParsers();
   app.setErrorHandler((error, request, reply) => {
-    const problem = problemOfError(error);
+    const problem = problemOfError(error, request);
     if (problem.code === "INTERNAL") parts.log.error({ err: error, url: request.url }, "the gateway failed");
     return sendProblem(reply, problem);
   });
@@ -72,7 +81,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
   await app.register(async (scope) => addInvocationRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addBatchRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addFunctionRoutes(scope, parts.catalogue));
-  await app.register(async (scope) => addLogRoute(scope, parts.logs));
+  await app.register(async (scope) => addLogRoute(scope, parts.logs, parts.catalogue));
   await app.register(async (scope) => addOperationRoutes(scope, parts));
   methods.refuseOthers(app);
   return app;

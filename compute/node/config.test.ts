@@ -73,9 +73,21 @@ describe("readNodeConfig", () => {
   });
 
   it.each([
+    ["redis://h:99999", 'its port "99999" is no whole number from 1 to 65535'],
+    ["redis://u:p@[::1]:port/3", 'its port "port" is no whole number from 1 to 65535'],
+    ["redis://h:0", 'its port "0" is no whole number from 1 to 65535'],
+    ["redis://h/first", 'its database "first" is no whole number from 0 to 65535'],
+    ["redis://us%er@h", "its user has a % that begins no character (write a % as %25)"],
+    ["redis://:6379", "names no host"],
+    ["http://h", "begins with http://, which is none of redis, rediss, unix"],
+    ["redis://u:secret/rest@h", "has an @ behind its host (in a user or password, write / ? # as %2F, %3F, %23)"],
+  ])("says which part of %s is wrong", (url, mistake) => {
+    expect(mistakesOf({ LOCUS_REDIS_URL: url })).toEqual([`LOCUS_REDIS_URL: ${mistake}`]);
+  });
+
+  it.each([
     ["a socket with a host", { LOCUS_REDIS_PATH: "/s", LOCUS_REDIS_HOST: "h" }],
     ["a URL that is none", { LOCUS_REDIS_URL: "storage:6379" }],
-    ["a database that is no number", { LOCUS_REDIS_URL: "redis://h/first" }],
     ["authorities without TLS", { LOCUS_REDIS_CA: import.meta.filename }],
     ["authorities in a file that is not there", { LOCUS_REDIS_URL: "rediss://h", LOCUS_REDIS_CA: "/no/such/file" }],
   ])("refuses %s", (_title, environment) => {

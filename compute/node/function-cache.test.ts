@@ -14,7 +14,6 @@ const describeBundle = (bundle: Uint8Array): FunctionDescription => ({
   version: versionOf(bundle),
   side: null,
   limits: { deadlineMs: 1, cpuMs: 1, memoryMb: 1, operations: 1, concurrency: 1 },
-  capabilities: [],
   input: null,
   output: null,
 });

@@ -45,7 +45,7 @@ export class FunctionCache {
     if (version !== null && this.#current.has(name)) {
       throw new LocusError("VERSION_NOT_FOUND", `the function "${name}" is not deployed in version ${version}`);
     }
-    throw new LocusError("FUNCTION_NOT_FOUND", `no function "${name}" is deployed`);
+    throw new LocusError("FUNCTION_NOT_FOUND", `there is no function "${name}" here`);
   }
 
   /** The function with its bundle: at once where it is held, else fetched (once, however many ask). */

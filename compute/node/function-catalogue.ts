@@ -9,8 +9,8 @@ import type { Registry } from "./registry.ts";
 
 export interface Deployment {
   readonly description: FunctionDescription;
-  /** false where it took the place of a function of that name. */
-  readonly created: boolean;
+  /** Of the function whose place it took, which may be the same; null where there was none. */
+  readonly previousVersion: string | null;
 }
 
 export class FunctionCatalogue {
@@ -35,6 +35,11 @@ export class FunctionCatalogue {
     return this.#functions.find(name, null);
   }
 
+  /** Asks Redis about a function that this node does not know yet. Rejects with FUNCTION_NOT_FOUND. */
+  async expect(name: string): Promise<void> {
+    if (this.#functions.current(name, null) === undefined) await this.describe(name);
+  }
+
   /** Rejects with FUNCTION_NOT_FOUND. */
   async bundle(name: string): Promise<Uint8Array> {
     return (await this.#functions.image(await this.describe(name))).bundle;
@@ -54,9 +59,10 @@ export class FunctionCatalogue {
     if (name !== null && checked.name !== name) {
       throw new LocusError("FUNCTION_INVALID", `the bundle defines "${checked.name}", not "${name}"`);
     }
-    const created = this.#functions.current(checked.name, null) === undefined;
+    await this.#functions.refresh();
+    const previousVersion = this.#functions.current(checked.name, null)?.version ?? null;
     await this.#registry.load(bundle);
-    return { description: await this.describe(checked.name), created };
+    return { description: await this.describe(checked.name), previousVersion };
   }
 
   /** Rejects with FUNCTION_NOT_FOUND. */

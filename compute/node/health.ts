@@ -12,8 +12,9 @@ type PartHealth =
   | { readonly ready: false; readonly code: ErrorCode; readonly detail: string };
 
 export interface Health {
+  /** Whether calls that leave the side to locus can be taken. */
   readonly ready: boolean;
-  /** Redis with the module: functions are kept there, and run there. */
+  /** Redis with the module: functions are kept there, and run there unless it says SIDE_UNAVAILABLE. */
   readonly storage: PartHealth;
   /** The sandbox hosts of this node. */
   readonly compute: PartHealth & {
@@ -43,7 +44,9 @@ export class NodeHealth {
     const storage = await this.#storage();
     const compute = this.#compute();
     const accepting = this.#accepting;
-    return { ready: storage.ready && compute.ready && accepting, storage, compute, accepting };
+    // Where storage is off, calls that ask for no side run at compute.
+    const knowsFunctions = storage.ready || storage.code === "SIDE_UNAVAILABLE";
+    return { ready: knowsFunctions && compute.ready && accepting, storage, compute, accepting };
   }
 
   async #storage(): Promise<PartHealth> {
@@ -51,7 +54,8 @@ export class NodeHealth {
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(silent), PROBE_TIMEOUT_MS);
     try {
-      const { moduleVersion } = await Promise.race([this.#registry.probe(), promise]);
+      const { moduleVersion, obstacle } = await Promise.race([this.#registry.probe(), promise]);
+      if (obstacle !== "") return { ready: false, code: "SIDE_UNAVAILABLE", detail: obstacle };
       return { ready: true, detail: `module ${moduleVersion}` };
     } catch (error) {
       const { code, message } = error instanceof LocusError ? error : new LocusError("INTERNAL", String(error));

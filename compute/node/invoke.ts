@@ -59,11 +59,21 @@ export class NodeInvoker implements Invoker {
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
-      const description = this.#functions.current(call.function, call.version) ?? (await this.#find(call, signal));
-      side = sideOf(call, description);
-      const deadlineMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
-      const sideReply = await this.#sides[side].run({ id, call, description, deadlineMs }, signal);
-      return this.#account(call, id, side, sideReply, startedMs);
+      const known = this.#functions.current(call.function, call.version);
+      const description = known ?? (await this.#find(call, signal));
+      const choice = chooseSide({ requested: call.side, preferred: description.side });
+      side = choice.side;
+      const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
+      const left = (): number => leftOf(limitMs, startedMs, call.function);
+      const admitted = { id, call, description, deadlineMs: known === undefined ? left() : limitMs };
+      try {
+        return this.#account(call, id, side, await this.#sides[side].run(admitted, signal), startedMs);
+      } catch (error) {
+        if (choice.otherwise === null || !isUnavailable(error)) throw error;
+        side = choice.otherwise;
+        const sideReply = await this.#sides[side].run({ ...admitted, deadlineMs: left() }, signal);
+        return this.#account(call, id, side, sideReply, startedMs);
+      }
     } catch (error) {
       return this.#refuse(error, id, side, startedMs);
     } finally {
@@ -77,6 +87,10 @@ export class NodeInvoker implements Invoker {
       throw new LocusError("OVERLOADED", `${this.#inFlightMax} calls are in this node already`);
     }
     if (signal?.aborted === true) throw new LocusError("CANCELLED", "cancelled before it ran");
+    const torn = call.keys.findIndex((key) => !key.isWellFormed());
+    if (torn >= 0) {
+      throw new LocusError("ARGS_INVALID", `key ${torn + 1} is no text: it has half of a surrogate pair`);
+    }
     const bytes = argumentBytes(call);
     if (bytes > ARGS_BYTES_MAX) {
       throw new LocusError("ARGS_TOO_LARGE", `args and keys have ${bytes} bytes, ${ARGS_BYTES_MAX} are allowed`);
@@ -132,16 +146,14 @@ const NO_LINES: readonly string[] = [];
 
 const elapsedSince = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1_000);
 
-const sideOf = (call: Call, description: FunctionDescription): Side => {
-  const choice = chooseSide({
-    requested: call.side,
-    preferred: description.side,
-    capabilities: description.capabilities,
-  });
-  if (choice.side === null) {
-    throw new LocusError("SIDE_UNAVAILABLE", `cannot run "${call.function}": ${choice.reason}`);
-  }
-  return choice.side;
+/** A side that refused the call before it ran: another may have it. */
+const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
+
+/** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
+const leftOf = (limitMs: number, startedMs: number, name: string): number => {
+  const leftMs = limitMs - (performance.now() - startedMs);
+  if (leftMs > 0) return leftMs;
+  throw new LocusError("DEADLINE_EXCEEDED", `the ${limitMs} ms of the call were over before ${name} could run`);
 };
 
 /** A UTF-16 unit is at most three bytes of UTF-8: only texts near the bound are counted exactly. */

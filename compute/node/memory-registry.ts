@@ -6,6 +6,8 @@ import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
 
 export class MemoryRegistry implements Registry {
   readonly #stored = new Map<string, { readonly description: FunctionDescription; readonly bundle: Uint8Array }>();
+  /** Why nothing runs beside it, as a test wants it. */
+  obstacle = "";
   readonly #listeners: (() => void)[] = [];
   readonly #describe: (bundle: Uint8Array) => FunctionDescription;
 
@@ -20,7 +22,7 @@ export class MemoryRegistry implements Registry {
 
   async bundle(name: string, version: string): Promise<StoredBundle> {
     const entry = this.#stored.get(name);
-    if (entry === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `no function "${name}"`);
+    if (entry === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `there is no function "${name}" here`);
     if (entry.description.version !== version) {
       throw new LocusError("VERSION_NOT_FOUND", `no version ${version} of "${name}"`);
     }
@@ -35,12 +37,12 @@ export class MemoryRegistry implements Registry {
   }
 
   async delete(name: string): Promise<void> {
-    if (!this.#stored.delete(name)) throw new LocusError("FUNCTION_NOT_FOUND", `no function "${name}"`);
+    if (!this.#stored.delete(name)) throw new LocusError("FUNCTION_NOT_FOUND", `there is no function "${name}" here`);
     this.#announce();
   }
 
   async probe(): Promise<RegistryState> {
-    return { moduleVersion: "memory" };
+    return { moduleVersion: "memory", obstacle: this.obstacle };
   }
 
   onChange(listener: () => void): void {

@@ -19,6 +19,7 @@ describe("toLocusError", () => {
     ["ERR unknown command 'LOCUS.NODE', with args beginning with: 'RUN'", "MODULE_MISSING"],
     ["READONLY You can't write against a read only replica.", "STORAGE_REFUSED"],
     ["LOADING Redis is loading the dataset in memory", "STORAGE_REFUSED"],
+    ["UNBLOCKED force unblock from blocking operation, instance state changed", "REDIS_UNAVAILABLE"],
     ["WRONGPASS invalid username-password pair", "REDIS_UNAVAILABLE"],
     ["NOAUTH Authentication required.", "REDIS_UNAVAILABLE"],
     ["NOPERM this user has no permissions to run the 'locus.node' command", "PERMISSION_DENIED"],

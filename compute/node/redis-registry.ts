@@ -22,7 +22,7 @@ export class RedisRegistry implements Registry {
   readonly #log: Pick<Logger, "info" | "warn">;
   /** Functions of the last list whose descriptions could not be read, by name and version. */
   #unsound: ReadonlySet<string> = new Set();
-  /** Whether the module behind the present connection speaks our protocol: nothing is known of functions before. */
+  /** Whether the module behind the present connection speaks our protocol. */
   #understood = false;
 
   constructor(address: RedisAddress, user: RedisUser, log: Pick<Logger, "info" | "warn">) {
@@ -58,7 +58,7 @@ export class RedisRegistry implements Registry {
   }
 
   async list(): Promise<readonly FunctionDescription[]> {
-    if (!this.#understood) await this.probe();
+    await this.#understand();
     const entries = await this.#call("list the functions", "LOCUS.FUNCTION", "LIST");
     const unsound = new Set<string>();
     const list = (entries as [string, string, string][]).flatMap(([name, version, json]) => {
@@ -77,6 +77,7 @@ export class RedisRegistry implements Registry {
   }
 
   async bundle(name: string, version: string): Promise<StoredBundle> {
+    await this.#understand();
     try {
       const reply = await this.#commands.callBuffer("LOCUS.FUNCTION", "DUMP", name, version);
       const [, stored, bundle] = reply as [Buffer, Buffer, Buffer];
@@ -87,12 +88,14 @@ export class RedisRegistry implements Registry {
   }
 
   async load(bundle: Uint8Array): Promise<{ readonly name: string; readonly version: string }> {
+    await this.#understand();
     const reply = await this.#call("store a function", "LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(bundle));
     const [name, version] = reply as [string, string];
     return { name, version };
   }
 
   async delete(name: string): Promise<void> {
+    await this.#understand();
     await this.#call(`delete the function ${name}`, "LOCUS.FUNCTION", "DELETE", name);
   }
 
@@ -106,7 +109,7 @@ export class RedisRegistry implements Registry {
       );
     }
     this.#understood = true;
-    return { moduleVersion: info.get("module_version") ?? "unknown" };
+    return { moduleVersion: info.get("module_version") ?? "unknown", obstacle: info.get("hosts_obstacle") ?? "" };
   }
 
   onChange(listener: () => void): void {
@@ -116,6 +119,11 @@ export class RedisRegistry implements Registry {
   close(): void {
     this.#commands.disconnect();
     this.#subscriber.disconnect();
+  }
+
+  /** Throws MODULE_MISMATCH and what `probe` throws else: once per connection, before anything is asked of its module. */
+  async #understand(): Promise<void> {
+    if (!this.#understood) await this.probe();
   }
 
   async #call(attempted: string, command: string, ...args: (string | Buffer)[]): Promise<unknown> {

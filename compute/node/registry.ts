@@ -25,4 +25,6 @@ export interface Registry {
 
 export interface RegistryState {
   readonly moduleVersion: string;
+  /** Why nothing runs beside Redis now (switched off, a file is missing); empty where all is well. */
+  readonly obstacle: string;
 }

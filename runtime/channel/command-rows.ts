@@ -21,7 +21,7 @@ export type MethodName = AllowedName extends infer Name
 const allowed: readonly AllowedCommand[] = Object.values(ALLOWED).flat();
 const methodOf = (name: string): string => name.split("|", 1)[0] ?? name;
 
-/** All rows in order of name. A row's place is its index, by which the guest's methods and the C++ table refer to it. */
+/** All rows in order of name. A row's place is its index, by which the C++ table refers to it. */
 export const COMMAND_ROWS: readonly CommandRow[] = [
   ...allowed.map((command): CommandRow => ({ standing: "allowed", ...command })),
   ...Object.entries(REFUSED).flatMap(([reason, names]) =>
@@ -32,15 +32,14 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
     .map((name): CommandRow => ({ standing: "container", name })),
 ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-/** A method of the guest's `redis`, with its row's index and the shape of its reply (a container's: `plain`). */
+/** A method of the guest's `redis`, with the shape of its reply (a container's: `plain`). */
 export interface GuestMethod {
   readonly name: string;
-  readonly index: number;
   readonly shape: ReplyShape;
 }
 
 /** The methods of the guest's `redis`, `call` and the `…Buffer` forms not counted. */
-export const GUEST_METHODS: readonly GuestMethod[] = COMMAND_ROWS.flatMap((row, index): GuestMethod[] => {
+export const GUEST_METHODS: readonly GuestMethod[] = COMMAND_ROWS.flatMap((row): GuestMethod[] => {
   if (row.standing === "refused" || row.name.includes("|")) return [];
-  return [{ name: row.name, index, shape: row.standing === "allowed" ? row.shape : "plain" }];
+  return [{ name: row.name, shape: row.standing === "allowed" ? row.shape : "plain" }];
 });

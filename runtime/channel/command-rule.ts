@@ -27,6 +27,9 @@ export const REASONS = {
   option: "not an option that functions may use",
 } as const;
 
+/** Behind every reason: where an author finds what there is instead. */
+export const REFUSAL_HINT = "; see docs/commands.md";
+
 export type Reason = keyof typeof REASONS;
 
 /**

@@ -10,7 +10,8 @@ const INTRODUCTION = `# What a function may call
 is the error of what it refuses. It is written from \`runtime/channel/command-table.ts\`, which a test holds against Redis 7.0.
 
 - Nothing that blocks, changes the connection, runs scripts or administers, nothing that is not listed: it is refused
-  before it is sent, with the error \`COMMAND_REFUSED\` and a message such as \`BLPOP: functions may not block\`.
+  before it is sent, with the error \`COMMAND_REFUSED\` and a message such as
+  \`BLPOP: functions may not block; see docs/commands.md\`.
 - **Keys that begin with \`locus:\`** are locus' own, and so are such channels. They are refused wherever a command takes a
   key or a channel. Their names may be seen (KEYS, SCAN, RANDOMKEY); what they hold may not.
 - **Patterns of SORT** (BY, GET) name keys that only Redis sees, since \`*\` stands for an element that a function may have
@@ -40,7 +41,7 @@ Where the column *reply* says more: an **object** has a map's names as its prope
 arrays have been spread out (members and scores in turn); **streams** is a list of \`[stream, entries]\`. That is so for the
 methods, and for \`call\` with the command's name in lower case.
 
-Arguments are text, numbers, \`Uint8Array\` for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and
+Arguments are text (sent as UTF-8; half of a surrogate pair becomes U+FFFD), numbers, \`Uint8Array\` for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and
 \`msetnx\` also take an object or a Map. Operations issued in one turn are sent together, as one round.
 
 The column *keys* gives positions of arguments, the command's name being 0.

@@ -1,8 +1,8 @@
-// The tables of TypeScript as C++ and the guest's prelude read them: texts of the files under `build/generated`, which
-// the build writes (`main-generate.ts`).
+// The tables of TypeScript as C++ reads them: texts of the files under `build/generated`, which the build writes
+// (`main-generate.ts`).
 
 import { ERRORS } from "#runtime/errors.ts";
-import { COMMAND_ROWS, GUEST_METHODS, type CommandRow } from "./command-rows.ts";
+import { COMMAND_ROWS, type CommandRow } from "./command-rows.ts";
 import { REASONS, type ArgumentRule, type Reason } from "./command-rule.ts";
 
 /** `LOCUS_ERROR(CODE, "REDISPREFIX", retry)` per error code; a code's number in C++ is its place, from 1 (0 is ok). */
@@ -27,12 +27,6 @@ export function commandTableInc(): string {
     ...COMMAND_ROWS.map((row) => `LOCUS_COMMAND(${[...rowFields(row), ...ruleFields(row)].join(", ")})`),
     "#endif",
   ]);
-}
-
-/** `[method, row index, shape]` per method of the guest's `redis`, `call` and the `…Buffer` forms not counted. */
-export function guestCommandsJson(): string {
-  const methods = GUEST_METHODS.map(({ name, index, shape }) => JSON.stringify([name, index, shape]));
-  return `[\n${methods.join(",\n")}\n]\n`;
 }
 
 function rowFields(row: CommandRow): (string | number)[] {

@@ -49,7 +49,7 @@ describe("guestRedisOver", () => {
   });
 
   test("rejects what the table refuses before it is sent", async () => {
-    const refused = { code: "COMMAND_REFUSED", message: "BLPOP: functions may not block" };
+    const refused = { code: "COMMAND_REFUSED", message: "BLPOP: functions may not block; see docs/commands.md" };
     await expect(redis.call("blpop", "k", 0)).rejects.toMatchObject(refused);
     await expect(redis.get("locus:plan")).rejects.toMatchObject({ code: "COMMAND_REFUSED" });
     expect(channel.rounds).toBe(0);

@@ -1,9 +1,9 @@
-// `node runtime/channel/main-generate.ts FOLDER`: writes the tables that C++ and the guest's prelude read. A file that
-// would not change is left alone, so that make rebuilds nothing for it.
+// `node runtime/channel/main-generate.ts FOLDER`: writes the tables that C++ reads. A file that would not change is left
+// alone, so that make rebuilds nothing for it.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { commandTableInc, errorCodesInc, guestCommandsJson } from "./generated-tables.ts";
+import { commandTableInc, errorCodesInc } from "./generated-tables.ts";
 
 const folder = process.argv[2];
 if (folder === undefined) throw new Error("usage: node runtime/channel/main-generate.ts FOLDER");
@@ -12,7 +12,6 @@ mkdirSync(folder, { recursive: true });
 const files = {
   "command_table.inc": commandTableInc(),
   "error_codes.inc": errorCodesInc(),
-  "guest-commands.json": guestCommandsJson(),
 };
 for (const [name, content] of Object.entries(files)) {
   const path = join(folder, name);

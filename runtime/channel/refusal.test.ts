@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { COMMAND_ROWS } from "./command-rows.ts";
-import { RULES_MAX } from "./command-rule.ts";
+import { REFUSAL_HINT, RULES_MAX } from "./command-rule.ts";
 import { checkOperation, type Argument } from "./refusal.ts";
 import { REFUSAL_CASES } from "./refusal-cases.ts";
 
@@ -16,7 +16,8 @@ describe("checkOperation", () => {
   test.each(REFUSAL_CASES.map(([argv, message]) => ({ argv, message, title: printed(argv) })))(
     "answers $title with $message",
     ({ argv, message }) => {
-      expect(checkOperation(argv)).toEqual(message === null ? null : { code: "COMMAND_REFUSED", message });
+      const refusal = { code: "COMMAND_REFUSED", message: `${message}${REFUSAL_HINT}` };
+      expect(checkOperation(argv)).toEqual(message === null ? null : refusal);
     },
   );
 

@@ -3,7 +3,7 @@
 // `refusal-cases.json`.
 
 import type { ErrorCode } from "#runtime/errors.ts";
-import { REASONS, type ArgumentRule, type Reason } from "./command-rule.ts";
+import { REASONS, REFUSAL_HINT, type ArgumentRule, type Reason } from "./command-rule.ts";
 import { COMMAND_ROWS, type CommandRow } from "./command-rows.ts";
 
 /** What an operation is made of: the command's name, then its arguments. */
@@ -130,7 +130,7 @@ const asText = (argument: Argument): string =>
     : Buffer.from(argument.buffer, argument.byteOffset, argument.length).toString("latin1");
 
 function refuse(what: string, reason: Reason): Refusal {
-  return { code: "COMMAND_REFUSED", message: `${what}: ${REASONS[reason]}` };
+  return { code: "COMMAND_REFUSED", message: `${what}: ${REASONS[reason]}${REFUSAL_HINT}` };
 }
 
 /** An argument in a message: one line of printable ASCII, whatever it holds. */

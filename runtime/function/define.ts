@@ -32,8 +32,6 @@ interface Draft<Args, Result> {
   readonly name: string;
   /** Where to run when nobody asks for a side; else locus chooses. */
   readonly side?: Side;
-  /** What only one side can give: `fetch` pins the function to the compute side. */
-  readonly capabilities?: readonly "fetch"[];
   /** Each has a default; docs/functions.md names defaults and ranges. */
   readonly limits?: Partial<Limits>;
   /** Returns the reply as JSON data; what it throws becomes FUNCTION_FAILED, with the author's file and line. */

@@ -30,7 +30,6 @@ describe("describeDefinition", () => {
       version: VERSION,
       side: null,
       limits: { deadlineMs: 5_000, cpuMs: 5_000, memoryMb: 64, operations: 1_000_000, concurrency: 32 },
-      capabilities: [],
       input: null,
       output: null,
     });
@@ -41,7 +40,6 @@ describe("describeDefinition", () => {
     const given = {
       ...MINIMAL,
       side: "compute",
-      capabilities: ["fetch"],
       limits: { memoryMb: 128 },
       input,
       output: {},
@@ -49,7 +47,6 @@ describe("describeDefinition", () => {
 
     expect(describeDefinition(given, VERSION)).toMatchObject({
       side: "compute",
-      capabilities: ["fetch"],
       limits: { memoryMb: 128, deadlineMs: 5_000 },
       input,
       output: {},
@@ -71,7 +68,7 @@ describe("describeDefinition", () => {
       name: "No Name",
       run: undefined,
       side: "moon",
-      capabilities: ["fetch", "fly"],
+      capabilities: ["fetch"],
       limits: { deadlineMs: 0, memoryMb: 1.5, cpuMs: "5", cores: 2 },
       input: true,
       limit: {},
@@ -83,7 +80,7 @@ describe("describeDefinition", () => {
       "run must be a function",
       'name is "No Name"',
       'side is "moon"',
-      'capabilities has "fly"',
+      "capabilities: this version of locus gives none",
       'limits has "cores"',
       "limits.deadlineMs is 0, must be a whole number from 1 to 300000",
       "limits.memoryMb is 1.5",
@@ -92,10 +89,6 @@ describe("describeDefinition", () => {
     ]) {
       expect(message).toContain(part);
     }
-  });
-
-  test("refuses a side that cannot give a declared capability", () => {
-    expect(refusalOf({ ...MINIMAL, side: "storage", capabilities: ["fetch"] }).message).toContain("compute side only");
   });
 
   test("bounds the schemas", () => {
@@ -183,10 +176,7 @@ describe("readDescription", () => {
 
   test("throws nothing but FUNCTION_INVALID, whatever the text is", () => {
     const changed = fc
-      .tuple(
-        definition,
-        fc.dictionary(fc.constantFrom("name", "version", "side", "limits", "capabilities"), fc.jsonValue()),
-      )
+      .tuple(definition, fc.dictionary(fc.constantFrom("name", "version", "side", "limits", "input"), fc.jsonValue()))
       .map(([value, changes]) => JSON.stringify({ ...describeDefinition(value, VERSION), ...changes }));
     const torn = fc.tuple(changed, fc.nat()).map(([json, end]) => json.slice(0, end % json.length));
     fc.assert(

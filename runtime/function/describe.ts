@@ -11,8 +11,11 @@ export const SCHEMA_LENGTH_MAX = 64 * 1024;
 export const SCHEMA_DEPTH_MAX = 32;
 
 const VERSION_PATTERN = /^[0-9a-f]{16}$/;
-const FIELDS = new Set(["kind", "name", "side", "capabilities", "limits", "input", "output", "run"]);
-const CAPABILITIES = new Set(["fetch"]);
+const FIELDS = new Set(["kind", "name", "side", "limits", "input", "output", "run"]);
+/** Authors look for these; what to say to them. */
+const ABSENT: Readonly<Record<string, string>> = {
+  capabilities: "this version of locus gives none: a function reaches Redis, and has no fetch and no network",
+};
 
 type Fields = Readonly<Record<string, unknown>>;
 /** Where checks note what is wrong, each as a clause that stands alone. */
@@ -23,7 +26,7 @@ type Mistakes = string[];
  *
  *     { "kind": "locus.function", "name": "khop", "limits": { "deadlineMs": 2000 }, "run": "function" }
  *
- * `side`, `capabilities`, `limits`, `input` and `output` may be absent or null. Throws FUNCTION_INVALID with all mistakes.
+ * `side`, `limits`, `input` and `output` may be absent or null. Throws FUNCTION_INVALID with all mistakes.
  */
 export function describeDefinition(value: unknown, version: string): FunctionDescription {
   if (!isFields(value) || value["kind"] !== "locus.function") {
@@ -34,16 +37,14 @@ export function describeDefinition(value: unknown, version: string): FunctionDes
   }
   const mistakes: Mistakes = Object.keys(value)
     .filter((field) => !FIELDS.has(field))
-    .map((field) => `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`);
+    .map(explainField);
   if (value["run"] !== "function") mistakes.push("run must be a function");
 
-  const capabilities = readCapabilities(value["capabilities"] ?? [], mistakes);
   const description: FunctionDescription = {
     name: readName(value["name"], mistakes),
     version,
-    side: readSide(value["side"] ?? null, capabilities, mistakes),
+    side: readSide(value["side"] ?? null, mistakes),
     limits: readLimits(value["limits"] ?? {}, mistakes),
-    capabilities,
     input: readSchema("input", value["input"] ?? null, mistakes),
     output: readSchema("output", value["output"] ?? null, mistakes),
   };
@@ -54,18 +55,19 @@ export function describeDefinition(value: unknown, version: string): FunctionDes
 }
 
 /**
- * Reads a description as the registry or a sandbox host hands it over, where others have written it. Throws FUNCTION_INVALID.
+ * Reads a description as the registry or a sandbox host hands it over, where others have written it, perhaps of another
+ * release: fields that are not ours are left out. Throws FUNCTION_INVALID.
  */
 export function readDescription(json: string): FunctionDescription {
   const value = parsed(json);
-  const { version, ...definition } = isFields(value) ? value : {};
+  const { version, name, side, limits, input, output } = isFields(value) ? value : ({} as Fields);
   if (typeof version !== "string" || !VERSION_PATTERN.test(version)) {
     throw new LocusError(
       "FUNCTION_INVALID",
       `a function's description is ${show(json)}, with version ${show(version)}`,
     );
   }
-  return describeDefinition({ ...definition, kind: "locus.function", run: "function" }, version);
+  return describeDefinition({ kind: "locus.function", run: "function", name, side, limits, input, output }, version);
 }
 
 const parsed = (json: string): unknown => {
@@ -76,31 +78,21 @@ const parsed = (json: string): unknown => {
   }
 };
 
+const explainField = (field: string): string =>
+  Object.hasOwn(ABSENT, field)
+    ? `${field}: ${ABSENT[field]}`
+    : `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`;
+
 function readName(name: unknown, mistakes: Mistakes): string {
   if (typeof name === "string" && NAME_PATTERN.test(name)) return name;
   mistakes.push(`name is ${show(name)}, must match ${NAME_PATTERN.source}`);
   return "";
 }
 
-function readSide(side: unknown, capabilities: readonly string[], mistakes: Mistakes): Side | null {
-  if (side === "storage" && capabilities.includes("fetch")) {
-    mistakes.push('side is "storage", but the capability "fetch" is there on the compute side only');
-  }
+function readSide(side: unknown, mistakes: Mistakes): Side | null {
   if (side === null || side === "compute" || side === "storage") return side;
   mistakes.push(`side is ${show(side)}, must be "compute" or "storage"`);
   return null;
-}
-
-function readCapabilities(capabilities: unknown, mistakes: Mistakes): readonly string[] {
-  if (!Array.isArray(capabilities)) {
-    mistakes.push(`capabilities is ${show(capabilities)}, must be an array`);
-    return [];
-  }
-  const unknown = capabilities.find((capability) => !CAPABILITIES.has(capability as string));
-  if (unknown !== undefined) {
-    mistakes.push(`capabilities has ${show(unknown)}, may have only ${[...CAPABILITIES].join(", ")}`);
-  }
-  return [...CAPABILITIES].filter((capability) => capabilities.includes(capability));
 }
 
 function readLimits(limits: unknown, mistakes: Mistakes): Limits {

@@ -49,8 +49,6 @@ export interface FunctionDescription {
   /** The side that the author prefers where nobody asks for one. */
   readonly side: Side | null;
   readonly limits: Limits;
-  /** What only one side can give (`fetch`: compute), declared by the author. */
-  readonly capabilities: readonly string[];
   /** JSON Schema of `args`, where declared. */
   readonly input: unknown;
   /** JSON Schema of the result, where declared. */

@@ -12,6 +12,8 @@ constexpr std::string_view kOwnPrefix = "locus:";
 /// Bytes of an argument that a message shows.
 constexpr size_t kShownBytesMax = 64;
 
+/// REFUSAL_HINT in runtime/channel/command-rule.ts.
+constexpr std::string_view kHint = "; see docs/commands.md";
 constexpr std::string_view kReasonTexts[] = {
 #define LOCUS_REASON(name, text) text,
 #include "command_table.inc"
@@ -192,6 +194,7 @@ std::string DisplayName(const CommandRule& rule) {
 Refusal Refuse(std::string what, RefusalReason reason) {
   what += ": ";
   what += kReasonTexts[static_cast<size_t>(reason)];
+  what += kHint;
   return {std::move(what)};
 }
 

@@ -44,8 +44,7 @@ struct ArgumentRule {
 
 constexpr size_t kArgumentRulesMax = 4;
 
-/// One row. Rows lie in the order of their index, which `CommandRules()` and
-/// build/generated/guest-commands.json share.
+/// One row. Rows lie in the order of their index.
 struct CommandRule {
   std::string_view name;    ///< lower case; a subcommand is "container|subcommand"
   uint8_t container_bytes;  ///< length of the container's name, 0 for a row that is no subcommand

@@ -86,11 +86,17 @@ bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std:
 }
 
 std::string GuestLoop::MapStack(std::string_view stack) {
-  if (stack.empty() || source_map_.empty()) return std::string(stack);
+  if (stack.empty()) return "";
   Local<Value> mapped;
   if (!Auxiliary("mapStack", {source_map_, stack}).ToLocal(&mapped) || !mapped->IsString())
     return std::string(stack);
   return Utf8Of(isolate_, mapped.As<v8::String>(), kErrorTextBytesMax);
+}
+
+std::string GuestLoop::Locate(std::string_view stack) {
+  Local<Value> place;
+  if (!Auxiliary("locate", {source_map_, stack}).ToLocal(&place) || !place->IsString()) return "";
+  return Utf8Of(isolate_, place.As<v8::String>(), kErrorTextBytesMax);
 }
 
 }  // namespace locus

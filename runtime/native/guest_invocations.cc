@@ -4,6 +4,7 @@
 
 #include "frames.h"
 #include "guest_loop.h"
+#include "guest_thrown.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -13,18 +14,26 @@ namespace {
 using v8::Local;
 using v8::Value;
 
-/// How V8 words the RangeError for an array buffer that the isolate's limit leaves no room for.
-constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
-
-/// A property of whatever the guest threw, as text; empty where there is none or where reading it throws.
-std::string TextProperty(Local<v8::Context> context, Local<v8::Object> object, const char* name) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  const v8::TryCatch ignore(isolate);
-  Local<Value> value;
-  Local<v8::String> text;
-  if (!object->Get(context, Text(isolate, name)).ToLocal(&value) || value->IsNullOrUndefined()) return "";
-  if (!value->ToString(context).ToLocal(&text)) return "";
-  return Utf8Of(isolate, text, kErrorTextBytesMax);
+/// Whether the JSON has what a Map, a Set, a Promise (`{}`) or an array of bytes (`{"0":…}`) become: a look
+/// at the value tells then.
+bool MayHaveLost(std::string_view json) {
+  // Sixteen places at once: a result may be megabytes long.
+  using Bytes = uint8_t __attribute__((vector_size(16)));
+  const auto at = [&](size_t from) {
+    Bytes bytes;
+    std::memcpy(&bytes, json.data() + from, sizeof bytes);
+    return bytes;
+  };
+  size_t looked = 0;
+  for (; looked + sizeof(Bytes) + 2 <= json.size(); looked += sizeof(Bytes)) {
+    const Bytes next = at(looked + 1);
+    const auto found = (at(looked) == '{') & ((next == '}') | ((next == '"') & (at(looked + 2) == '0')));
+    uint64_t halves[2];
+    std::memcpy(halves, &found, sizeof halves);
+    if ((halves[0] | halves[1]) != 0) return true;
+  }
+  const std::string_view rest = json.substr(looked);
+  return rest.find("{}") != std::string_view::npos || rest.find("{\"0") != std::string_view::npos;
 }
 
 }  // namespace
@@ -104,35 +113,27 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
-    if (value->IsObject()) {
-      const Local<v8::Object> error = value.As<v8::Object>();
-      Code code = CodeOfError(context, value, Code::FUNCTION_FAILED);
-      std::string message = TextProperty(context, error, "message");
-      if (message == kAllocationFailed) code = Code::MEMORY_LIMIT;
-      const std::string name = TextProperty(context, error, "name");
-      if (code == Code::FUNCTION_FAILED && !name.empty())
-        message = message.empty() ? name : name + ": " + message;
-      Fail(invocation, code, std::move(message));
-      invocation->stack = MapStack(TextProperty(context, error, "stack"));
-    } else {
-      Local<v8::String> text;
-      std::string thrown = "a value that has no text";
-      if (value->ToDetailString(context).ToLocal(&text)) thrown = Utf8Of(isolate_, text, 1024);
-      Fail(invocation, Code::FUNCTION_FAILED, "threw " + thrown);
-    }
+    Thrown thrown = ReadThrown(context, value);
+    Fail(invocation, thrown.code, std::move(thrown.message));
+    invocation->stack = MapStack(thrown.stack);
     return;
   }
-  if (value->IsUndefined() || value->IsFunction() || value->IsSymbol()) {
+  const auto refuse = [&](std::string_view why) {
+    if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
+    Fail(invocation, Code::RESULT_INVALID, "the result is not JSON: " + std::string(why));
+  };
+  if (value->IsFunction()) return refuse("result is a function: call it");
+  if (value->IsSymbol()) return refuse("result is a symbol");
+  if (value->IsUndefined()) {
     invocation->result = "null";
   } else {
     Local<v8::String> json;
     if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
-      if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
-      std::string why = "the result is not JSON";
-      if (caught.HasCaught() && !caught.HasTerminated() && caught.Exception()->IsObject())
-        why += ": " + TextProperty(context, caught.Exception().As<v8::Object>(), "message");
-      Fail(invocation, Code::RESULT_INVALID, std::move(why));
-      return;
+      if (caught.HasTerminated()) return;
+      const std::string message = ReadThrown(context, caught.Exception()).message;
+      caught.Reset();
+      const std::string loss = FindLoss(value);
+      return refuse(loss.empty() ? message : loss);
     }
     const size_t bytes = json->Utf8LengthV2(isolate_);
     if (bytes > kResultBytesMax) {
@@ -143,8 +144,23 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
     }
     invocation->result = Utf8Of(isolate_, json, bytes);
     if (invocation->result == "undefined") invocation->result = "null";  // a toJSON that returned nothing
+    if (MayHaveLost(invocation->result)) {
+      const std::string loss = FindLoss(value);
+      if (!loss.empty() || isolate_->IsExecutionTerminating()) return refuse(loss);
+    }
   }
   if (!output_schema_.empty()) CheckSchema(invocation, "output", invocation->result);
+}
+
+std::string GuestLoop::FindLoss(Local<Value> result) {
+  const v8::TryCatch ignore(isolate_);
+  Local<Value> loss;
+  if (!find_loss_.Get(isolate_)
+           ->Call(context_.Get(isolate_), v8::Undefined(isolate_), 1, &result)
+           .ToLocal(&loss) ||
+      !loss->IsString())
+    return "";
+  return Utf8Of(isolate_, loss.As<v8::String>(), kErrorTextBytesMax);
 }
 
 void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message) {
@@ -211,7 +227,21 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
     Finish(invocation, invocation->fatal, "", invocation->fatal_message, invocation->stack);
     return;
   }
-  if (invocation->rounds.empty()) Finish(invocation, Code::kOk, invocation->result, "", "");
+  if (!invocation->rounds.empty()) return;
+  if (HasUnheardFailure(*invocation)) {
+    Finish(invocation, invocation->unheard_code, "",
+           "a write was not awaited, and " + invocation->unheard_message, "");
+  } else {
+    Finish(invocation, Code::kOk, invocation->result, "", "");
+  }
+}
+
+// Whoever has a result relies on the writes of the call: one that may be missing is not kept quiet, unless
+// the function has said by a handler that it may.
+bool GuestLoop::HasUnheardFailure(const GuestInvocation& invocation) {
+  const v8::HandleScope scope(isolate_);
+  return std::any_of(invocation.unheard.begin(), invocation.unheard.end(),
+                     [&](const auto& promise) { return !promise.Get(isolate_)->HasHandler(); });
 }
 
 bool GuestLoop::EndLate(int64_t now) {

@@ -33,7 +33,11 @@ GuestLoop::GuestLoop(v8::Isolate* isolate, Local<v8::Context> context)
     : isolate_(isolate),
       context_(isolate, context),
       slots_(kConcurrencyMax),
-      generations_(kConcurrencyMax, 0) {}
+      generations_(kConcurrencyMax, 0) {
+  // isolated-vm's own keeps an entry for each rejection that nobody handles, and reports it as its own
+  // call's.
+  isolate->SetPromiseRejectCallback([](v8::PromiseRejectMessage) {});
+}
 
 GuestLoop::~GuestLoop() {
   Host::Get().Unwatch(this);

@@ -27,12 +27,14 @@ struct PendingOperation {
   v8::Global<v8::Promise::Resolver> resolver;
   ReplyShape shape = ReplyShape::kPlain;
   bool binary = false;
+  bool writes = false;
 };
 
 struct PendingRound {
   uint32_t number = 0;
   size_t answered = 0;
   size_t bytes = 0;
+  bool settles_later = false;  ///< an error has come
   std::vector<PendingOperation> operations;
 };
 
@@ -59,6 +61,11 @@ struct GuestInvocation {
   bool settled = false;
   std::string result;
   std::string stack;
+  /// Writes of which nobody knows whether they ran, since the way to Redis failed, and whose promises had no
+  /// handler then; and how it failed.
+  std::vector<v8::Global<v8::Promise>> unheard;
+  Code unheard_code = Code::kOk;
+  std::string unheard_message;
   /// Set by what ends the invocation whatever its code does (a limit); looked at after the turn.
   Code fatal = Code::kOk;
   std::string fatal_message;
@@ -104,17 +111,29 @@ class GuestLoop {
   void Log(GuestInvocation* invocation, std::string_view line);
   /// The function returned (`fulfilled`) or threw `value`.
   void Settle(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
+  /// A bundle that was loaded: its definition as JSON. Or `failure`: why not, beginning with the author's
+  /// file and line where that is known.
+  struct Loaded {
+    std::string failure;
+    std::string definition;
+  };
+  /// `source_map` is JSON, empty where the bundle has none. It has until a deadline after `began_ns`.
+  Loaded Load(v8::Local<v8::String> source, std::string source_map, int64_t began_ns);
+  /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
+  std::string SourceFile() { return Locate(""); }
   /// Prepares what isolates to come need besides their bundles.
   void Warm();
-  void set_source_map(std::string json) { source_map_ = std::move(json); }
   v8::Global<v8::Function>& run_function() { return run_; }
   v8::Global<v8::Function>& begin_function() { return begin_; }
+  v8::Global<v8::Function>& describe_function() { return describe_; }
+  v8::Global<v8::Function>& find_loss_function() { return find_loss_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
   bool TakeInvocations();
   void Begin(const Frame& frame);
   void OnReplies(const Replies& replies);
+  void SettleLater(v8::Local<v8::Promise::Resolver> resolver, v8::Local<v8::Value> value, bool is_error);
   bool FireTimers(int64_t now);
   bool EndLate(int64_t now);
   int64_t NextWakeNs() const;
@@ -123,6 +142,7 @@ class GuestLoop {
   void BeginTurn(GuestInvocation* invocation);
   /// Drains the microtasks, accounts for the time, and sends what was collected.
   void EndTurn();
+  bool CloseTurn();
   void PauseTurn();
   void FinishSettled(uint64_t own);
   int64_t TurnCpuNs(int64_t now);
@@ -130,11 +150,15 @@ class GuestLoop {
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();
   void FinishIfDone(GuestInvocation* invocation);
+  bool HasUnheardFailure(const GuestInvocation& invocation);
+  void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,
+                   std::string_view message);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
                    std::string_view message, std::string_view stack);
   void LoseAll();
+  std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);
   void ThrowTooLarge();
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
@@ -143,6 +167,11 @@ class GuestLoop {
   void RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round);
   static size_t OnNearHeapLimit(void* data, size_t current_limit, size_t initial_limit);
   std::string MapStack(std::string_view stack);
+  /// The first place in the author's files that a stack names; the bundle's own file where it names none.
+  std::string Locate(std::string_view stack);
+  Loaded Evaluate(v8::Local<v8::String> source);
+  Loaded Fails(std::string message, std::string_view stack);
+  Loaded FailsWith(v8::Local<v8::Value> exception);
   bool OpenAuxiliary();
   /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
@@ -156,6 +185,8 @@ class GuestLoop {
   v8::Global<v8::Script> auxiliary_script_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
+  v8::Global<v8::Function> describe_;
+  v8::Global<v8::Function> find_loss_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;

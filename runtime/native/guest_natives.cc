@@ -177,13 +177,6 @@ void SetBegin(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->begin_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
-/// setSourceMap(json)
-void SetSourceMap(const FunctionCallbackInfo<Value>& info) {
-  std::string json;
-  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[0], kBundleBytesMax, &json);
-  LoopOf(info)->set_source_map(std::move(json));
-}
-
 /// warm(): see GuestLoop::Warm.
 void Warm(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->Warm();
@@ -198,6 +191,39 @@ std::string TextOf(const FunctionCallbackInfo<Value>& info, int at) {
   std::string text;
   AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[at], kBundleBytesMax, &text);
   return text;
+}
+
+/// setDescribe(describe): what makes JSON of a definition.
+void SetDescribe(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->describe_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
+/// setFindLoss(find): what tells what of a result JSON would leave out.
+void SetFindLoss(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->find_loss_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
+/// load(source, sourceMap, beganMs): [failure, definition], see GuestLoop::Loaded.
+void Load(const FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  const GuestLoop::Loaded loaded =
+      LoopOf(info)->Load(info[0].As<v8::String>(), TextOf(info, 1),
+                         static_cast<int64_t>(info[2].As<v8::Number>()->Value() * 1e6));
+  Local<Value> parts[2];
+  const std::string* texts[] = {&loaded.failure, &loaded.definition};
+  for (int i = 0; i < 2; i++) {
+    Local<v8::String> text;
+    if (!MakeString(isolate, *texts[i]).ToLocal(&text)) return;
+    parts[i] = text;
+  }
+  info.GetReturnValue().Set(v8::Array::New(isolate, parts, 2));
+}
+
+/// sourceFile(): of the bundle that was loaded; empty where its map names none.
+void SourceFile(const FunctionCallbackInfo<Value>& info) {
+  Local<v8::String> text;
+  if (MakeString(info.GetIsolate(), LoopOf(info)->SourceFile()).ToLocal(&text))
+    info.GetReturnValue().Set(text);
 }
 
 /// serve(lane, inputSchema, outputSchema): runs the loop, frees it, returns why it ended. The last call of an
@@ -264,7 +290,10 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("clone", Clone);
   set("compileUrl", CompileUrl);
   set("setBegin", SetBegin, self);
-  set("setSourceMap", SetSourceMap, self);
+  set("setDescribe", SetDescribe, self);
+  set("setFindLoss", SetFindLoss, self);
+  set("load", Load, self);
+  set("sourceFile", SourceFile, self);
   set("warm", Warm, self);
   set("setRun", SetRun, self);
   set("serve", Serve, self);

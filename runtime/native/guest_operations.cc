@@ -161,7 +161,7 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   AppendArrayHeader(&invocation->commands, argv_.size());
   for (const std::string_view argument : argv_) AppendBulk(&invocation->commands, argument);
   invocation->operations.push_back(
-      {v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule->shape, binary});
+      {v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule->shape, binary, !IsRead(*rule)});
   invocation->writes |= !IsRead(*rule);
   if (invocation != current_) collecting_others_ = true;
   // A turn that issues more than a round may hold sends it in several.

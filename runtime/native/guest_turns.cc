@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "guest_loop.h"
+#include "guest_thrown.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -24,6 +25,17 @@ constexpr uint64_t kTerminated = 2;
 constexpr size_t kKeepBytes = 256 * 1024;
 constexpr size_t kKeepOperations = 4096;
 constexpr size_t kIdleRoundsMax = 64;
+
+/// `error` at the place in the function that awaits it: thrown in a microtask that its promise follows from.
+void ThrowAwaited(const v8::FunctionCallbackInfo<Value>& info) {
+  v8::Isolate* isolate = info.GetIsolate();
+  if (v8::Exception::CaptureStackTrace(isolate->GetCurrentContext(), info.Data().As<v8::Object>()).IsJust())
+    isolate->ThrowException(info.Data());
+}
+
+void GiveValue(const v8::FunctionCallbackInfo<Value>& info) {
+  info.GetReturnValue().Set(info.Data());
+}
 
 int64_t ThreadCpuNs() {
   timespec used = {};
@@ -50,17 +62,19 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
   turn_.store(++turns_ * 4, std::memory_order_release);
 }
 
+// Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
+bool GuestLoop::CloseTurn() {
+  uint64_t running = turns_ * 4;
+  if (turn_.compare_exchange_strong(running, 0)) return false;
+  while ((turn_.load() & 3) != kTerminated) Relax();
+  turn_.store(0);
+  isolate_->CancelTerminateExecution();
+  return true;
+}
+
 void GuestLoop::EndTurn() {
   isolate_->PerformMicrotaskCheckpoint();
-  uint64_t running = turns_ * 4;
-  bool terminated = false;
-  if (!turn_.compare_exchange_strong(running, 0)) {
-    // The watchdog is at it: what it set out to terminate is this turn and no other.
-    while ((turn_.load() & 3) != kTerminated) Relax();
-    turn_.store(0);
-    isolate_->CancelTerminateExecution();
-    terminated = true;
-  }
+  const bool terminated = CloseTurn();
   // isolated-vm ends an isolate in its own way when a collection leaves it above its limit.
   if (memory_exceeded_ || (!terminated && isolate_->IsExecutionTerminating())) lost_ = "its memory ran out";
   const int64_t now = NowNs();
@@ -115,6 +129,7 @@ int64_t GuestLoop::TurnCpuNs(int64_t now) {
 bool GuestLoop::IsTurnOver(int64_t now_ns) const {
   if (turn_deadline_ns_.load(std::memory_order_relaxed) <= now_ns) return true;
   const LaneWords* words = rings_.words;
+  if (words == nullptr) return false;  // a bundle is loaded
   if (words->cancelled.load(std::memory_order_relaxed) ==
       words->turn_invocation.load(std::memory_order_relaxed))
     return true;
@@ -152,6 +167,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   pending.number = round.number;
   pending.answered = 0;
   pending.bytes = round.commands.size();
+  pending.settles_later = false;
   invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
@@ -204,12 +220,18 @@ void GuestLoop::OnReplies(const Replies& replies) {
       if (replies.failure != Code::kOk) {
         reply.value = MakeError(isolate_, replies.failure, replies.message);
         reply.is_error = true;
+        if (operation.writes)
+          NoteUnheard(invocation, resolver->GetPromise(), replies.failure, replies.message);
       } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
         Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
         break;
+      } else if (reply.is_error && operation.writes) {
+        const Thrown refusal = ReadThrown(context, reply.value);
+        NoteUnheard(invocation, resolver->GetPromise(), refusal.code, refusal.message);
       }
-      if (reply.is_error) {
-        resolver->Reject(context, reply.value).FromMaybe(false);
+      round->settles_later |= reply.is_error;
+      if (round->settles_later) {
+        SettleLater(resolver, reply.value, reply.is_error);
       } else {
         resolver->Resolve(context, reply.value).FromMaybe(false);
       }
@@ -222,6 +244,34 @@ void GuestLoop::OnReplies(const Replies& replies) {
   } else {
     PauseTurn();
   }
+}
+
+// An error that is made out here has no stack. Made in a microtask from which the function's promise follows,
+// it has that of the await: V8 finds it on the way back. So the price is paid by errors only; what the round
+// answers after one takes the same way, to settle in the order of the operations.
+void GuestLoop::SettleLater(Local<v8::Promise::Resolver> resolver, Local<Value> value, bool is_error) {
+  const Local<v8::Context> context = context_.Get(isolate_);
+  Local<v8::Promise::Resolver> soon;
+  Local<v8::Function> settle;
+  Local<v8::Promise> settled;
+  if (!v8::Promise::Resolver::New(context).ToLocal(&soon) ||
+      !v8::Function::New(context, is_error ? ThrowAwaited : GiveValue, value, 0,
+                         v8::ConstructorBehavior::kThrow)
+           .ToLocal(&settle) ||
+      !soon->GetPromise()->Then(context, settle).ToLocal(&settled))
+    return;
+  // It has to follow from `settled` before that settles.
+  resolver->Resolve(context, settled).FromMaybe(false);
+  soon->Resolve(context, v8::Undefined(isolate_)).FromMaybe(false);
+}
+
+// A function may still come to await it; whether it did is looked at when the invocation ends.
+void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> promise, Code code,
+                            std::string_view message) {
+  if (promise->HasHandler()) return;
+  invocation->unheard.emplace_back(isolate_, promise);
+  invocation->unheard_code = code;
+  invocation->unheard_message = message;
 }
 
 // Replies were taken in, but nothing of the guest has run.

@@ -2,6 +2,7 @@
 // control lane) and by isolated-vm into each isolate (`InitForContext`: the natives that the prelude wraps).
 #define NAPI_VERSION 9
 #include <node_api.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <v8.h>
 
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "confinement.h"
@@ -111,26 +113,61 @@ void ServeControl() {
   }
 }
 
-/// Compute side: connected descriptors come one by one, each with what is left to do on it.
+/// Takes one connected descriptor, and what is left to do on it. False when the supervisor is gone.
+bool TakeDescriptor(int control_socket, const std::function<void(uint32_t connection, int fd)>& on_taken) {
+  static std::vector<char> text(kDescriptorMessageBytesMax);
+  iovec data = {text.data(), text.size()};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  const ssize_t bytes = recvmsg(control_socket, &message, MSG_CMSG_CLOEXEC);
+  if (bytes == 0 || (bytes < 0 && errno != EINTR)) return false;
+  const cmsghdr* control = CMSG_FIRSTHDR(&message);
+  if (bytes < static_cast<ssize_t>(sizeof(DescriptorHeader)) || control == nullptr ||
+      control->cmsg_type != SCM_RIGHTS)
+    return true;
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
+  DescriptorHeader header;
+  std::memcpy(&header, text.data(), sizeof header);
+  on_taken(header.connection, fd);
+  AdoptDescriptor(
+      Descriptor(fd), {text.data(), static_cast<size_t>(bytes)},
+      [](uint32_t index, const std::string& why) { SendControl(Control::kConnectionLost, index, why); });
+  return true;
+}
+
+/// Compute side: descriptors come one by one, and are watched from then on for the end of their connections:
+/// one that nobody reads would be found dead by the next round that is sent on it.
 void ServeDescriptors(int control_socket) {
-  std::vector<char> text(kDescriptorMessageBytesMax);
+  constexpr uint64_t kControl = UINT64_MAX;
+  const Descriptor watch(epoll_create1(EPOLL_CLOEXEC));
+  const auto add = [&](int fd, uint32_t events, uint64_t data) {
+    epoll_event event = {};
+    event.events = events;
+    event.data.u64 = data;
+    epoll_ctl(watch.get(), EPOLL_CTL_ADD, fd, &event);
+  };
+  add(control_socket, EPOLLIN, kControl);
+  // By connection, the last that was taken: of one that was replaced nothing is heard any more.
+  std::unordered_map<uint32_t, uint32_t> last;
+  uint32_t taken = 0;
   for (;;) {
-    iovec data = {text.data(), text.size()};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message = {};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    const ssize_t bytes = recvmsg(control_socket, &message, MSG_CMSG_CLOEXEC);
-    if (bytes == 0 || (bytes < 0 && errno != EINTR)) return;
-    const cmsghdr* control = CMSG_FIRSTHDR(&message);
-    if (bytes < 0 || control == nullptr || control->cmsg_type != SCM_RIGHTS) continue;
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
-    AdoptDescriptor(
-        Descriptor(fd), {text.data(), static_cast<size_t>(bytes)},
-        [](uint32_t index, const std::string& why) { SendControl(Control::kConnectionLost, index, why); });
+    epoll_event event = {};
+    if (epoll_wait(watch.get(), &event, 1, -1) < 1) continue;
+    if (event.data.u64 != kControl) {
+      const auto connection = static_cast<uint32_t>(event.data.u64);
+      if (last[connection] == event.data.u64 >> 32) Host::Get().connections()->NoteHangUp(connection);
+      continue;
+    }
+    const bool goes_on = TakeDescriptor(control_socket, [&](uint32_t connection, int fd) {
+      last[connection] = ++taken;
+      add(fd, EPOLLRDHUP | EPOLLET, uint64_t{taken} << 32 | connection);
+    });
+    if (!goes_on) return;
   }
 }
 

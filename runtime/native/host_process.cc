@@ -34,7 +34,6 @@ Descriptor MoveUp(const Descriptor& from) {
 }  // namespace
 
 std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool operation_rings) {
-  Kill();
   const HostLayout layout{lanes, operation_rings};
   memory_ = CreateSealedMemory("locus-host", layout.file_bytes());
   if (!memory_.valid()) return SystemError("could not create the host's memory file", errno);

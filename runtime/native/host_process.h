@@ -46,7 +46,7 @@ class HostProcess {
   HostProcess(const HostProcess&) = delete;
   HostProcess& operator=(const HostProcess&) = delete;
 
-  /// Starts a host with `lanes` lanes. Empty on success, else what went wrong.
+  /// Starts a host with `lanes` lanes, once. Empty on success, else what went wrong. Takes milliseconds.
   std::string Start(const HostCommand& command, uint32_t lanes, bool operation_rings);
   /// Ends it with SIGKILL and lets everything go. Idempotent.
   void Kill();

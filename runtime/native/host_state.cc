@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "cores.h"
 #include "guest_loop.h"
 #include "host.h"
 
@@ -42,7 +43,7 @@ std::string Host::Attach(int memory_fd, int supervisor_bell, int first_lane_bell
   supervisor_bell_ = supervisor_bell;
   first_lane_bell_ = first_lane_bell;
   // One core is left to the keyspace service, which spins as well; on a single core nobody spins.
-  spinners_max = static_cast<int32_t>(std::thread::hardware_concurrency()) - 1;
+  spinners_max = static_cast<int32_t>(AvailableCores()) - 1;
   return "";
 }
 

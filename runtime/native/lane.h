@@ -141,7 +141,7 @@ enum class Control : uint16_t {
   kOpen = 1,  ///< → host: OpenHeader, options JSON, bundle. Starts an isolate in a lane; lane 0: check only
   kReady = 2,       ///< ← host: JSON about itself, once, when it can take work
   kOpened = 3,      ///< ← host: the function's description (JSON); id of the request
-  kOpenFailed = 4,  ///< ← host: {code,message,stack} (JSON); id of the request
+  kOpenFailed = 4,  ///< ← host: why, as text; id of the request
   kClosed = 5,  ///< ← host: the isolate in lane `id` is gone and the lane can be given again; reason text
   kConnectionLost = 6,  ///< ← host: connection `id` is gone (reason text); the supervisor passes a fresh one
 };

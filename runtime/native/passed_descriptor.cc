@@ -34,7 +34,7 @@ std::string Ask(TlsSession* tls, std::initializer_list<std::string_view> words) 
     if (bytes <= 0) return "was not answered";
     reply.append(chunk, static_cast<size_t>(bytes));
     const RespScanner::Found found = scanner.Next(reply);
-    if (found.state == RespRead::kBroken) return "was answered by what is no RESP";
+    if (found.state == RespRead::kBroken || found.too_large) return "was answered by what is no RESP";
     if (found.state == RespRead::kOk) break;
   }
   return reply[0] == '-' ? reply.substr(1, reply.find('\r') - 1) : "";

@@ -1,12 +1,21 @@
 #include "resp.h"
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
+
+#include "codes.h"
+#include "lane.h"
 
 namespace locus {
 
 namespace {
+
 /// As in runtime/channel/reply.ts.
 constexpr size_t kLengthDigitsMax = 10;
+/// What is too large is followed by its length, whatever that is.
+constexpr int64_t kLengthMax = 9'999'999'999;
+
 }  // namespace
 
 RespRead ReadRespLine(std::string_view bytes, size_t* cursor, std::string_view* line) {
@@ -37,25 +46,48 @@ RespRead ReadRespLength(std::string_view bytes, char type, int64_t max, size_t* 
   return *length > max ? RespRead::kBroken : RespRead::kOk;
 }
 
+void RespScanner::Restart() {
+  position_ = 0;
+  dropped_ = 0;
+  skip_ = 0;
+  open_.clear();
+  push_ = false;
+  too_large_ = false;
+}
+
+RespScanner::Found RespScanner::NeedMore() {
+  if (!too_large_) return {};
+  dropped_ += position_;
+  return {RespRead::kNeedMore, std::exchange(position_, 0), push_, true};
+}
+
+/// Whether the reply, up to `more` bytes behind what was read, passes the limit.
+bool RespScanner::IsTooLarge(uint64_t more) {
+  too_large_ |= dropped_ + position_ + more > reply_bytes_max_;
+  return too_large_;
+}
+
 RespScanner::Found RespScanner::Next(std::string_view bytes) {
   if (!started_) Restart();
   started_ = true;
   for (;;) {
+    const size_t skipped = std::min<uint64_t>(skip_, bytes.size() - position_);
+    position_ += skipped;
+    skip_ -= skipped;
+    if (skip_ > 0) return NeedMore();
     // Close what is complete; a reply is when nothing is open.
     while (!open_.empty() && open_.back() == 0) open_.pop_back();
-    if (open_.empty() && position_ > 0) {
-      const Found found = {RespRead::kOk, position_, push_};
+    const bool too_large = IsTooLarge(0);
+    if (open_.empty() && dropped_ + position_ > 0) {
       started_ = false;
-      return found;
+      return {RespRead::kOk, position_, push_, too_large};
     }
-    if (position_ >= bytes.size()) return {};
-    if (position_ > reply_bytes_max_) return {RespRead::kBroken, 0, false};
+    if (position_ >= bytes.size()) return NeedMore();
     const char type = bytes[position_];
     size_t cursor = position_ + 1;
     int64_t length = 0;
     std::string_view line;
     RespRead read = RespRead::kOk;
-    bool whole_value = true;
     switch (type) {
       case '+':
       case '-':
@@ -69,43 +101,42 @@ RespScanner::Found RespScanner::Next(std::string_view bytes) {
       case '$':
       case '=':
       case '!':
-        read = ReadRespLength(bytes, type, static_cast<int64_t>(reply_bytes_max_), &cursor, &length);
-        if (read == RespRead::kOk && length >= 0) {
-          cursor += static_cast<size_t>(length) + 2;
-          if (cursor > reply_bytes_max_) return {RespRead::kBroken, 0, false};
-          if (cursor > bytes.size()) return {};
-          if (bytes[cursor - 2] != '\r' || bytes[cursor - 1] != '\n') read = RespRead::kBroken;
+        read = ReadRespLength(bytes, type, kLengthMax, &cursor, &length);
+        if (read != RespRead::kOk || length < 0) break;
+        if (IsTooLarge(cursor - position_ + static_cast<uint64_t>(length) + 2)) {
+          skip_ = static_cast<uint64_t>(length) + 2;
+          break;
         }
+        cursor += static_cast<size_t>(length) + 2;
+        if (cursor > bytes.size()) return NeedMore();
+        if (bytes[cursor - 2] != '\r' || bytes[cursor - 1] != '\n') read = RespRead::kBroken;
         break;
       case '*':
       case '~':
       case '>':
       case '%':
       case '|':
-        // An element takes three bytes at least.
-        read = ReadRespLength(bytes, type, static_cast<int64_t>(reply_bytes_max_ / 3), &cursor, &length);
+        read = ReadRespLength(bytes, type, kLengthMax, &cursor, &length);
         if (read != RespRead::kOk) break;
+        // An element takes three bytes at least.
+        if (length > 0) IsTooLarge(static_cast<uint64_t>(length) * 3);
         if (type == '%' || type == '|') length *= 2;
-        if (open_.size() >= kRespDepthMax) return {RespRead::kBroken, 0, false};
-        if (position_ == 0 && type == '>') push_ = true;
+        if (open_.size() >= kRespDepthMax) return {RespRead::kBroken};
+        if (dropped_ + position_ == 0 && type == '>') push_ = true;
         if (type == '|') {
           // Comes before the value that it is about and is no element itself.
           if (open_.empty()) open_.push_back(1);
-          if (length > 0) open_.push_back(length);
-          position_ = cursor;
-          continue;
+        } else if (!open_.empty()) {
+          open_.back()--;
         }
-        if (!open_.empty()) open_.back()--;
         if (length > 0) open_.push_back(length);
         position_ = cursor;
-        whole_value = false;
-        break;
+        continue;
       default:
-        return {RespRead::kBroken, 0, false};
+        return {RespRead::kBroken};
     }
-    if (read == RespRead::kNeedMore) return {};
-    if (read == RespRead::kBroken) return {RespRead::kBroken, 0, false};
-    if (!whole_value) continue;
+    if (read == RespRead::kNeedMore) return NeedMore();
+    if (read != RespRead::kOk) return {RespRead::kBroken};
     position_ = cursor;
     if (!open_.empty()) open_.back()--;
   }
@@ -129,6 +160,12 @@ void AppendArrayHeader(std::string* to, size_t count) {
   *end++ = '\r';
   *end++ = '\n';
   to->append(header, static_cast<size_t>(end - header));
+}
+
+void AppendRepliesLimit(std::string* to) {
+  to->append("-").append(CodeRedisPrefix(Code::OPERATIONS_LIMIT));
+  to->append(" the replies of this round have more than " + std::to_string(kRepliesBytesMax) +
+             " bytes together: ask for less at once\r\n");
 }
 
 }  // namespace locus

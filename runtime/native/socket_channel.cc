@@ -28,6 +28,7 @@ void Connection::Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls) {
   if (socket_.valid()) Break("was replaced");
   tls_ = std::move(tls);
   socket_ = std::move(socket);
+  hung_up_ = false;
 }
 
 ssize_t Connection::Read(char* to, size_t bytes) {
@@ -40,7 +41,18 @@ ssize_t Connection::Write(const char* from, size_t bytes) {
 
 bool Connection::up() {
   const std::lock_guard lock(mutex_);
+  return IsUsable();
+}
+
+bool Connection::IsUsable() {
+  if (socket_.valid() && hung_up_ && sent_.empty()) Break("Redis closed the connection");
   return socket_.valid();
+}
+
+void Connection::NoteHangUp() {
+  const std::lock_guard lock(mutex_);
+  hung_up_ = true;
+  IsUsable();
 }
 
 bool Connection::wants_reader() {
@@ -50,13 +62,13 @@ bool Connection::wants_reader() {
 
 size_t Connection::load() {
   const std::lock_guard lock(mutex_);
-  return socket_.valid() ? sent_.size() : SIZE_MAX;
+  return IsUsable() ? sent_.size() : SIZE_MAX;
 }
 
 bool Connection::Send(SocketChannel* owner, const Round& round) {
   const std::lock_guard lock(mutex_);
-  if (!socket_.valid()) return false;
-  sent_.push_back({owner, round.invocation, round.number, round.operations});
+  if (!IsUsable()) return false;
+  sent_.push_back({owner, round.invocation, round.number, round.operations, 0});
   if (out_offset_ == out_.size()) {
     out_.clear();
     out_offset_ = 0;
@@ -117,49 +129,63 @@ bool Connection::ReadIn(SocketChannel* own) {
   return mine;
 }
 
-// Gives each whole reply to the round that it belongs to; several of one round travel together.
+// Replies of the first round that waits, `count` of them in `bytes`. True when they are for `own`.
+bool Connection::HandOver(SocketChannel* own, uint32_t count, std::string_view bytes) {
+  SentRound& round = sent_.front();
+  SocketChannel* const owner = round.owner;
+  if (owner != nullptr) {
+    SocketChannel::Letter letter;
+    letter.invocation = round.invocation;
+    letter.round = round.number;
+    letter.count = count;
+    letter.bytes.assign(bytes);
+    owner->Deliver(std::move(letter));
+    if (owner != own) owner->Wake();
+  }
+  round.unanswered -= count;
+  if (round.unanswered == 0) sent_.pop_front();
+  return owner == own;
+}
+
+// Gives each whole reply to the round that it belongs to; several of one round travel together. A reply with
+// which its round's would be too large fails alone: nothing of it is kept, and it is read to its end.
 bool Connection::TakeReplies(SocketChannel* own) {
   bool mine = false;
   size_t begin = in_begin_;
   uint32_t count = 0;
-  const auto hand_over = [&](size_t end) {
-    if (count == 0) return;
-    SentRound& round = sent_.front();
-    if (round.owner != nullptr) {
-      SocketChannel::Letter letter;
-      letter.invocation = round.invocation;
-      letter.round = round.number;
-      letter.count = count;
-      letter.bytes.assign(in_, begin, end - begin);
-      round.owner->Deliver(std::move(letter));
-      if (round.owner == own) {
-        mine = true;
-      } else {
-        round.owner->Wake();
-      }
-    }
-    round.unanswered -= count;
-    if (round.unanswered == 0) sent_.pop_front();
+  const auto hand_over = [&] {
+    if (count > 0) mine |= HandOver(own, count, std::string_view(in_).substr(begin, in_begin_ - begin));
     count = 0;
-    begin = end;
+    begin = in_begin_;
   };
   while (!sent_.empty()) {
+    SentRound& round = sent_.front();
+    scanner_.set_reply_bytes_max(kRepliesBytesMax - std::min(round.reply_bytes, kRepliesBytesMax));
     const RespScanner::Found found = scanner_.Next(std::string_view(in_).substr(in_begin_));
     if (found.state == RespRead::kBroken) {
-      Break("Redis sent what is no RESP, or a reply of more than 64 MiB");
+      Break("Redis sent what is no RESP");
       return true;
     }
-    if (found.state == RespRead::kNeedMore) break;
-    in_begin_ += found.end;
-    if (found.push) {
-      hand_over(in_begin_ - found.end);
+    const bool whole = found.state == RespRead::kOk;
+    if (found.push || found.too_large) {
+      hand_over();
+      in_begin_ += found.end;
       begin = in_begin_;
+      if (!whole) break;
+      if (found.push) continue;
+      round.reply_bytes = kRepliesBytesMax;
+      std::string error;
+      AppendRepliesLimit(&error);
+      mine |= HandOver(own, 1, error);
       continue;
     }
+    if (!whole) break;
+    in_begin_ += found.end;
+    round.reply_bytes += found.end;
     count++;
-    if (count == sent_.front().unanswered) hand_over(in_begin_);
+    if (count == round.unanswered) hand_over();
   }
-  hand_over(in_begin_);
+  hand_over();
   if (in_begin_ > kReadBytes) {
     in_.erase(0, in_begin_);
     in_begin_ = 0;
@@ -236,7 +262,7 @@ void Connection::Break(const std::string& why) {
   out_offset_ = 0;
   in_.clear();
   in_begin_ = 0;
-  scanner_ = RespScanner(kReplyBytesMax);
+  scanner_ = RespScanner(kRepliesBytesMax);
   on_lost_(index_, why);
 }
 
@@ -256,6 +282,10 @@ void ConnectionPool::Adopt(uint32_t index, Descriptor socket, std::unique_ptr<Tl
   connections_[index]->Adopt(std::move(socket), std::move(tls));
   const std::lock_guard lock(waiting_mutex_);
   for (SocketChannel* channel : waiting_) channel->Wake();
+}
+
+void ConnectionPool::NoteHangUp(uint32_t index) {
+  if (index < connections_.size()) connections_[index]->NoteHangUp();
 }
 
 Connection* ConnectionPool::Choose(Connection* preferred) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "channel.h"
+#include "lane.h"
 #include "resp.h"
 #include "shared_memory.h"
 #include "tls.h"
@@ -27,6 +28,7 @@ struct SentRound {
   uint64_t invocation = 0;
   uint32_t number = 0;
   uint32_t unanswered = 0;
+  uint64_t reply_bytes = 0;
 };
 
 class Connection {
@@ -47,15 +49,20 @@ class Connection {
   /// Whether replies are outstanding and nobody reads.
   bool wants_reader();
   void Abandon(SocketChannel* owner);
+  /// The other end has hung up, as whoever watches the descriptor saw. Who waits for replies reads them
+  /// first.
+  void NoteHangUp();
 
  private:
   friend class ConnectionPool;
   /// All with `mutex_` held.
+  bool IsUsable();
   ssize_t Read(char* to, size_t bytes);
   ssize_t Write(const char* from, size_t bytes);
   void WriteOut();
   bool ReadIn(SocketChannel* own);
   bool TakeReplies(SocketChannel* own);
+  bool HandOver(SocketChannel* own, uint32_t count, std::string_view bytes);
   void Break(const std::string& why);
   void PassReading(SocketChannel* own);
 
@@ -68,11 +75,10 @@ class Connection {
   size_t out_offset_ = 0;
   std::string in_;
   size_t in_begin_ = 0;
-  RespScanner scanner_{kReplyBytesMax};
+  RespScanner scanner_{kRepliesBytesMax};
   bool reading_ = false;
+  bool hung_up_ = false;
   std::function<void(uint32_t, const std::string& why)> on_lost_;
-
-  static constexpr uint64_t kReplyBytesMax = 64 << 20;
 };
 
 /// The host's connections. Channels pick the least loaded.
@@ -80,6 +86,8 @@ class ConnectionPool {
  public:
   ConnectionPool(uint32_t connections, std::function<void(uint32_t, const std::string& why)> on_lost);
   void Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
+  /// A connection that nobody reads is seen to end by this.
+  void NoteHangUp(uint32_t index);
   /// The least loaded connection that is up; null when none is.
   Connection* Choose(Connection* preferred);
   /// The channel goes: replies to what it has sent are dropped.

@@ -25,10 +25,10 @@ Supervisor::Supervisor(SupervisorOptions options)
 
 Supervisor::~Supervisor() {
   const std::lock_guard lock(mutex_);
-  for (auto& host : hosts_) host->process.Kill();
+  for (auto& host : hosts_) host->process->Kill();
 }
 
-uint64_t Supervisor::Submit(Call&& call) {
+uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   std::unique_lock lock(mutex_);
   if (closed_) return 0;
   Pool& pool = PoolOf(call.image);
@@ -61,11 +61,18 @@ uint64_t Supervisor::Submit(Call&& call) {
     pool.queue.push_back(id);
     queued_++;
   }
+  if (wake == Wake::kNow) RingDueBells();
   lock.unlock();
-  // The owner sleeps until the earliest deadline that it knew of. Where it serves the operations as well, it wakes up
-  // beside the isolate rather than after it.
-  if (earliest || !dispatched || (options_.operation_rings && owner_sleeps_.load(std::memory_order_relaxed))) Kick();
+  // The owner sleeps until the earliest deadline that it knew of. Where it serves the operations as well, it
+  // wakes up beside the isolate rather than after it.
+  if (earliest || !dispatched || (options_.operation_rings && owner_sleeps_.load(std::memory_order_relaxed)))
+    Kick();
   return id;
+}
+
+void Supervisor::WakeIsolates() {
+  const std::lock_guard lock(mutex_);
+  RingDueBells();
 }
 
 bool Supervisor::Cancel(uint64_t id) {
@@ -77,7 +84,7 @@ bool Supervisor::Cancel(uint64_t id) {
   outcome.code = Code::CANCELLED;
   outcome.message = "the invocation of " + flight.call.image->name + " was cancelled";
   if (flight.place.lane != 0) {
-    HostLane& lane = hosts_[flight.place.host]->process.lane(flight.place.lane);
+    HostLane& lane = hosts_[flight.place.host]->process->lane(flight.place.lane);
     lane.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kCancel), id, {});
     // For an isolate that is in a turn and does not look at its ring.
     lane.rings.words->cancelled.store(id, std::memory_order_relaxed);
@@ -116,7 +123,7 @@ void Supervisor::Check(std::string bundle, std::function<void(CheckResult&&)> do
     Opening opening;
     opening.bundle = std::move(bundle);
     opening.done = std::move(done);
-    opening.deadline_ns = NowNs() + kOpenDeadlineNs;
+    opening.deadline_ns = NowNs() + kCheckPatienceNs;
     const uint64_t id = ++next_id_;
     openings_.emplace(id, std::move(opening));
     SendPendingChecks();
@@ -126,6 +133,7 @@ void Supervisor::Check(std::string bundle, std::function<void(CheckResult&&)> do
 
 bool Supervisor::Poll() {
   std::vector<std::function<void()>> deliveries;
+  std::vector<std::unique_ptr<HostProcess>> let_go;
   const bool kicked = kicked_.exchange(false);
   bool found = HasReadyOutcomes() || kicked;
   {
@@ -143,7 +151,7 @@ bool Supervisor::Poll() {
         if (host.output_due_ns == 0) TakeOutput(host, now);
       } else if (source == Source::kProcess) {
         PollHost(index);  // what it said before it went
-        const std::string how = host.process.Reap();
+        const std::string how = host.process->Reap();
         if (!how.empty()) OnHostDown(index, host.condemned.empty() ? how : host.condemned, now);
         found = true;
       }
@@ -152,10 +160,14 @@ bool Supervisor::Poll() {
     PollDeadlines(now);
     PollOpenings(now);
     DispatchWaiting();
+    RingDueBells();
     memory_watch_.SetBusy(dispatched_.load(std::memory_order_relaxed) > 0);
     deliveries.swap(deliveries_);
+    let_go.swap(let_go_);
   }
+  let_go.clear();
   for (const auto& deliver : deliveries) deliver();
+  StartHosts();
   return found || !deliveries.empty();
 }
 
@@ -166,7 +178,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
   bool work = kicked_.load() || !deliveries_.empty();
   for (uint32_t index = 0; index < hosts_.size(); index++) {
     const auto& host = hosts_[index];
-    if (!host->process.alive()) {
+    if (!host->process->alive()) {
       if (HostIsNeeded(index)) next = std::min(next, host->start_after_ns);
       continue;
     }
@@ -174,7 +186,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
     if (index != 0 && host->unused_since_ns != 0)
       next = std::min(next, host->unused_since_ns + kQuarantineIdleNs + kMs);
     if (!host->ready) next = std::min(next, host->started_ns + kStartDeadlineNs + kMs);
-    HostHeader* header = host->process.header();
+    HostHeader* header = host->process->header();
     AnnounceSleep(&header->supervisor_bell, Sleep::kOnDescriptor);
     if (header->outcome_ready.load() != 0 || header->operations_ready.load() != 0 || !host->condemned.empty())
       work = true;
@@ -185,7 +197,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
     return true;
   }
   for (const auto& host : hosts_) {
-    if (host->process.alive()) locus::CancelSleep(&host->process.header()->supervisor_bell);
+    if (host->process->alive()) locus::CancelSleep(&host->process->header()->supervisor_bell);
   }
   return false;
 }
@@ -193,7 +205,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
 void Supervisor::CancelSleep() {
   owner_sleeps_.store(false, std::memory_order_relaxed);
   for (const auto& host : hosts_) {
-    if (host->process.alive()) locus::CancelSleep(&host->process.header()->supervisor_bell);
+    if (host->process->alive()) locus::CancelSleep(&host->process->header()->supervisor_bell);
   }
 }
 
@@ -250,8 +262,11 @@ void Supervisor::PollOpenings(int64_t now) {
       continue;
     }
     CheckResult result;
-    result.code = Code::SIDE_UNAVAILABLE;
-    result.message = "no sandbox host came up to check the bundle";
+    const bool up = hosts_[0]->ready;
+    result.code = up ? Code::OVERLOADED : Code::SIDE_UNAVAILABLE;
+    result.message = up ? "the bundle waited " + std::to_string(kCheckPatienceNs / (1000 * kMs)) + " s for " +
+                              std::to_string(kChecksMax) + " others that are being checked"
+                        : "no sandbox host came up to check the bundle";
     AnswerCheck(opening, std::move(result));
     openings_.erase(id);
   }
@@ -289,16 +304,16 @@ void Supervisor::Kick() {
 
 bool Supervisor::HasReadyOperations() const {
   return std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
-    return host->process.alive() &&
-           host->process.header()->operations_ready.load(std::memory_order_relaxed) != 0;
+    return host->process->alive() &&
+           host->process->header()->operations_ready.load(std::memory_order_relaxed) != 0;
   });
 }
 
 bool Supervisor::HasReadyOutcomes() const {
   return kicked_.load(std::memory_order_relaxed) ||
          std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
-           return host->process.alive() &&
-                  host->process.header()->outcome_ready.load(std::memory_order_relaxed) != 0;
+           return host->process->alive() &&
+                  host->process->header()->outcome_ready.load(std::memory_order_relaxed) != 0;
          });
 }
 
@@ -317,8 +332,8 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
   for (uint32_t index = 0; index < hosts_.size(); index++) {
     const Host& host = *hosts_[index];
     HostState state;
-    state.pid = host.process.pid();
-    state.state = !host.process.alive() ? "gone" : host.ready ? "ready" : "starting";
+    state.pid = host.process->pid();
+    state.state = !host.process->alive() ? "gone" : host.ready ? "ready" : "starting";
     state.quarantine = index != 0;
     for (const Isolate& isolate : host.isolates) {
       if (isolate.state != LaneState::kFree) state.isolates++;

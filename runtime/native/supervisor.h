@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "codes.h"
+#include "cores.h"
 #include "host_process.h"
 #include "lane.h"
 #include "memory_watch.h"
@@ -88,7 +89,7 @@ struct SupervisorOptions {
   /// Isolates per host, at most (lanes without the control lane).
   uint32_t isolates_max = 16;
   /// Isolates of one function that are worth starting: the cores.
-  uint32_t spread = 2;
+  uint32_t spread = AvailableCores();
   uint32_t queue_length_max = 1024;
   bool operation_rings = false;
   /// Whoever serves the operations sets `InFlight::wrote` itself, before it runs a write: then that alone
@@ -105,6 +106,9 @@ struct Place {
   uint32_t host = 0;
   uint32_t lane = 0;  ///< 0: nowhere, it is queued
 };
+
+/// When an isolate is woken for the call that it got.
+enum class Wake { kNow, kLater };
 
 /// One invocation on its way.
 struct InFlight {
@@ -133,8 +137,11 @@ class Supervisor {
   // From any thread.
 
   /// Takes the call; its outcome comes from `Poll`. 0 when the queue is full or after `Close`: nothing was
-  /// taken.
-  uint64_t Submit(Call&& call);
+  /// taken. With `Wake::kLater` an isolate that sleeps does so until `WakeIsolates`.
+  uint64_t Submit(Call&& call, Wake wake = Wake::kNow);
+  /// Wakes the isolates that got calls with `Wake::kLater`. A wake-up is a system call: one who takes many
+  /// calls at a time wakes each isolate once.
+  void WakeIsolates();
   /// Ends the invocation with `CANCELLED`. False when it is not in flight.
   bool Cancel(uint64_t id);
   /// Loads the bundle in a host and reads its definition. After `Close`: nothing, `done` is dropped.
@@ -185,29 +192,30 @@ class Supervisor {
   void ForEachReadyOperations(F&& f) {
     for (uint32_t index = 0; index < hosts_.size(); index++) {
       Host& host = *hosts_[index];
-      if (!host.process.alive()) continue;
-      std::atomic<uint64_t>& word = host.process.header()->operations_ready;
+      if (!host.process->alive()) continue;
+      std::atomic<uint64_t>& word = host.process->header()->operations_ready;
       if (word.load(std::memory_order_relaxed) == 0) continue;
       uint64_t ready = word.exchange(0, std::memory_order_acquire);
       while (ready != 0) {
         const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
         ready &= ready - 1;
-        if (lane != kControlLane && lane < host.process.lane_count())
-          f(Place{index, lane}, host.process.lane(lane));
+        if (lane != kControlLane && lane < host.process->lane_count())
+          f(Place{index, lane}, host.process->lane(lane));
       }
     }
   }
   /// The rings of a lane, when its host is alive. Valid until the next `Poll`.
   HostLane* LaneAt(Place place) {
     if (place.host >= hosts_.size()) return nullptr;
-    HostProcess& process = hosts_[place.host]->process;
+    HostProcess& process = *hosts_[place.host]->process;
     return process.alive() && place.lane < process.lane_count() ? &process.lane(place.lane) : nullptr;
   }
   bool HasReadyOperations() const;
   /// Tells the hosts which core the keyspace service runs on; -1: it is about to sleep.
   void PublishCore(int32_t core) {
     for (const auto& host : hosts_) {
-      if (host->process.alive()) host->process.header()->service_core.store(core, std::memory_order_relaxed);
+      if (host->process->alive())
+        host->process->header()->service_core.store(core, std::memory_order_relaxed);
     }
   }
   /// Whether a `Poll` would find something besides deaths and deadlines. Cheap: no lock, no system call.
@@ -231,9 +239,11 @@ class Supervisor {
     int64_t used_ns = 0;
     bool retire = false;
     uint32_t memory_mb = 0;
+    bool bell_due = false;  ///< has an invocation that it was not woken for
   };
   struct Host {
-    HostProcess process;
+    /// Never null; one that is not alive where there is none.
+    std::unique_ptr<HostProcess> process = std::make_unique<HostProcess>();
     std::vector<Isolate> isolates;  ///< by lane; [0] unused
     bool ready = false;
     int64_t started_ns = 0;
@@ -286,6 +296,7 @@ class Supervisor {
   void Dispatch(Pool& pool, uint32_t lane, InFlight& flight);
   void DispatchQueue(Pool& pool);
   void DispatchWaiting();
+  void RingDueBells();
   bool OpenIsolate(Pool& pool);
   uint32_t FreeLane(Host& host);
   void EvictIdle(uint32_t host);
@@ -311,7 +322,9 @@ class Supervisor {
   // supervisor_hosts.cc
   static epoll_event EventOf(Source source, uint32_t host, uint32_t events);
   void PollHosts(int64_t now);
-  void StartHost(uint32_t host, int64_t now);
+  void StartHosts();
+  void TakeHost(uint32_t host, std::unique_ptr<HostProcess> process);
+  void LetGo(uint32_t host);
   void Condemn(uint32_t host, Code code, std::string reason);
   void OnMemoryExceeded(uint32_t host, int pid, uint64_t resident_bytes);
   void OnHostDown(uint32_t host, const std::string& how, int64_t now);
@@ -348,7 +361,11 @@ class Supervisor {
   std::unordered_map<uint64_t, std::unique_ptr<InFlight>> flights_;
   std::unordered_map<uint64_t, Opening> openings_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
-  std::vector<std::function<void()>> deliveries_;  ///< to call once the lock is released
+  std::vector<Place> bells_due_;  ///< isolates to wake: see `Wake`
+  // What is done once the lock is released: it takes milliseconds, and Redis' main thread may want the lock.
+  std::vector<std::function<void()>> deliveries_;     ///< to call
+  std::vector<uint32_t> to_start_;                    ///< hosts
+  std::vector<std::unique_ptr<HostProcess>> let_go_;  ///< to destroy
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;
   uint64_t held_bytes_ = 0;  ///< args and keys of all that is in flight or waits

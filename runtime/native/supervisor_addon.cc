@@ -266,7 +266,6 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   options.command.program_path = arguments.Text(arguments.Member(values[0], "programPath"));
   options.command.arguments = arguments.Texts(arguments.Member(values[0], "arguments"));
   options.isolates_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "isolatesMax"));
-  options.spread = static_cast<uint32_t>(arguments.NumberOf(values[0], "spread"));
   options.queue_length_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "queueLengthMax"));
   options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
   napi_get_value_bool(env, arguments.Member(values[0], "operationRings"), &options.operation_rings);
@@ -299,7 +298,8 @@ napi_value MakeImage(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full.
+/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full. A
+/// sleeping isolate is woken by `wake`.
 napi_value Submit(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   void* image = nullptr;
@@ -316,8 +316,15 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
     self->EmitOutcome(number, std::move(outcome));
   };
-  const uint64_t id = self->supervisor()->Submit(std::move(call));
+  const uint64_t id = self->supervisor()->Submit(std::move(call), Wake::kLater);
   return self->Number(static_cast<double>(id));
+}
+
+/// wake(): the isolates that got calls since the last time.
+napi_value WakeIsolates(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (arguments.self->supervisor() != nullptr) arguments.self->supervisor()->WakeIsolates();
+  return nullptr;
 }
 
 napi_value Cancel(napi_env env, napi_callback_info info) {
@@ -443,15 +450,11 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
                                     nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("image", locus::MakeImage),
-      method("submit", locus::Submit),
-      method("cancel", locus::Cancel),
-      method("check", locus::Check),
-      method("passDescriptor", locus::PassDescriptor),
-      method("reply", locus::Reply),
-      method("state", locus::State),
-      method("start", locus::Start),
-      method("close", locus::Close),
+      method("image", locus::MakeImage),   method("submit", locus::Submit),
+      method("wake", locus::WakeIsolates), method("cancel", locus::Cancel),
+      method("check", locus::Check),       method("passDescriptor", locus::PassDescriptor),
+      method("reply", locus::Reply),       method("state", locus::State),
+      method("start", locus::Start),       method("close", locus::Close),
   };
   napi_value constructor;
   napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),

@@ -11,8 +11,10 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kAnswerGraceNs = 20 * kMs;
 /// After this past its deadline an invocation that is still in an isolate costs its host the life.
 constexpr int64_t kKillGraceNs = 1000 * kMs;
-/// Loading a bundle, start of the isolate included.
+/// Loading a bundle, start of the isolate included, from when the host has it.
 constexpr int64_t kOpenDeadlineNs = 10'000 * kMs;
+/// How long a bundle waits for its check to begin.
+constexpr int64_t kCheckPatienceNs = 10'000 * kMs;
 /// A host that has not reported itself ready by then is started anew: Node starts in 0.1 s on an idle
 /// machine.
 constexpr int64_t kStartDeadlineNs = 30'000 * kMs;

@@ -16,11 +16,14 @@ std::string ReasonIn(const Frame& frame) {
 
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
-  uint64_t ready = host.process.header()->outcome_ready.exchange(0, std::memory_order_acquire);
-  while (ready != 0) {
+  uint64_t ready = host.process->header()->outcome_ready.exchange(0, std::memory_order_acquire);
+  // From one that lies nothing more is believed. One that is to go for another reason (memory, a deadline)
+  // may have said something true before.
+  const bool goes_already = !host.condemned.empty();
+  while (ready != 0 && (goes_already || host.condemned.empty())) {
     const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
     ready &= ready - 1;
-    if (lane >= host.process.lane_count()) {
+    if (lane >= host.process->lane_count()) {
       Condemn(index, Code::SANDBOX_DIED, "named a lane that is not there");
     } else if (lane == kControlLane) {
       PollControl(index);
@@ -32,7 +35,7 @@ void Supervisor::PollHost(uint32_t index) {
 
 void Supervisor::PollLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   Frame frame;
   bool ring_bell = false;
   int taken = 0;
@@ -53,7 +56,7 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
   }
   if (taken > kFramesPerPoll) {
     // Others have their turn first; this one is looked at again in the next round.
-    host.process.header()->outcome_ready.fetch_or(uint64_t{1} << lane);
+    host.process->header()->outcome_ready.fetch_or(uint64_t{1} << lane);
     kicked_.store(true);
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
@@ -99,6 +102,8 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     outcome.code = static_cast<Code>(header.code);
     outcome.result = std::move(result);
     outcome.message = said.message;
+    if (header.lost != 0 && HasWritten(host, flight))
+      outcome.message += " while it ran " + flight.call.image->name + ", which had sent writes";
     outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;
     flight.log_lines_dropped += header.log_lines_dropped;
@@ -138,7 +143,7 @@ void Supervisor::OnLog(Place place, const Frame& frame) {
 
 void Supervisor::PollControl(uint32_t index) {
   Host& host = *hosts_[index];
-  HostLane& ring = host.process.lane(kControlLane);
+  HostLane& ring = host.process->lane(kControlLane);
   Frame frame;
   bool ring_bell = false;
   int taken = 0;
@@ -187,7 +192,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       }
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
       isolate = {};
-      host.process.ResetLane(lane);
+      host.process->ResetLane(lane);
       FollowMemoryLimit(index);
       return;
     }

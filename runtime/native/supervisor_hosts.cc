@@ -3,6 +3,7 @@
 // been written.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "supervisor.h"
 #include "supervisor_bounds.h"
@@ -19,23 +20,19 @@ epoll_event Supervisor::EventOf(Source source, uint32_t host, uint32_t events) {
 void Supervisor::PollHosts(int64_t now) {
   for (uint32_t index = 0; index < hosts_.size(); index++) {
     Host& host = *hosts_[index];
-    if (!host.process.alive()) {
-      if (now >= host.start_after_ns && HostIsNeeded(index)) StartHost(index, now);
+    if (!host.process->alive()) {
+      if (now >= host.start_after_ns && HostIsNeeded(index)) to_start_.push_back(index);
       continue;
     }
     if (host.output_due_ns != 0 && now >= host.output_due_ns) TakeOutput(host, now);
-    if (host.process.header()->outcome_ready.load(std::memory_order_relaxed) != 0) PollHost(index);
+    if (host.process->header()->outcome_ready.load(std::memory_order_relaxed) != 0) PollHost(index);
     if (!host.ready && now - host.started_ns > kStartDeadlineNs)
       Condemn(index, Code::SANDBOX_DIED, "did not come up in time");
     if (!host.condemned.empty()) {
       OnHostDown(index, host.condemned, now);
     } else if (index != 0 && !HostIsNeeded(index)) {
       if (host.unused_since_ns == 0) host.unused_since_ns = now;
-      if (now - host.unused_since_ns > kQuarantineIdleNs) {
-        memory_watch_.Unwatch(index);
-        host.process.Kill();
-        host.ready = false;
-      }
+      if (now - host.unused_since_ns > kQuarantineIdleNs) LetGo(index);
     } else {
       host.unused_since_ns = 0;
     }
@@ -47,28 +44,47 @@ bool Supervisor::HostIsNeeded(uint32_t index) const {
                                    [&](const auto& entry) { return entry.second.host == index; });
 }
 
-void Supervisor::StartHost(uint32_t index, int64_t now) {
-  Host& host = *hosts_[index];
+// Without the lock but for the moment in which a host is taken in.
+void Supervisor::StartHosts() {
   const uint32_t lanes = std::min(options_.isolates_max + 1, kLanesMax);
-  host.isolates.assign(lanes, {});
-  host.ready = false;
-  host.condemned.clear();
-  host.condemned_code = Code::SANDBOX_DIED;
-  host.culprit = 0;
-  host.output_due_ns = 0;
-  host.started_ns = now;
-  const std::string failed = host.process.Start(options_.command, lanes, options_.operation_rings);
-  if (!failed.empty()) {
-    OnHostDown(index, failed, now);
-    return;
+  for (const uint32_t index : std::exchange(to_start_, {})) {
+    const int64_t start = NowNs();
+    auto process = std::make_unique<HostProcess>();
+    const std::string failed = process->Start(options_.command, lanes, options_.operation_rings);
+    const std::lock_guard lock(mutex_);
+    Host& host = *hosts_[index];
+    host.isolates.assign(lanes, {});
+    host.condemned.clear();
+    host.condemned_code = Code::SANDBOX_DIED;
+    host.culprit = 0;
+    host.output_due_ns = 0;
+    host.started_ns = start;
+    if (failed.empty()) {
+      TakeHost(index, std::move(process));
+    } else {
+      OnHostDown(index, failed, start);
+    }
   }
+}
+
+void Supervisor::TakeHost(uint32_t index, std::unique_ptr<HostProcess> process) {
+  Host& host = *hosts_[index];
+  host.process = std::move(process);
   epoll_event bell = EventOf(Source::kBell, index, EPOLLIN | EPOLLET);
-  epoll_event process = EventOf(Source::kProcess, index, EPOLLIN);
+  epoll_event gone = EventOf(Source::kProcess, index, EPOLLIN);
   epoll_event output = EventOf(Source::kOutput, index, EPOLLIN | EPOLLET);
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process.bell_descriptor(), &bell);
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process.pid_descriptor(), &process);
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process.output_descriptor(), &output);
-  memory_watch_.Watch(index, host.process.pid(), kHostBytesBase);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process->bell_descriptor(), &bell);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process->pid_descriptor(), &gone);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, host.process->output_descriptor(), &output);
+  memory_watch_.Watch(index, host.process->pid(), kHostBytesBase);
+}
+
+void Supervisor::LetGo(uint32_t index) {
+  Host& host = *hosts_[index];
+  memory_watch_.Unwatch(index);
+  host.process->Stop();
+  let_go_.push_back(std::exchange(host.process, std::make_unique<HostProcess>()));
+  host.ready = false;
 }
 
 void Supervisor::Condemn(uint32_t index, Code code, std::string reason) {
@@ -90,18 +106,18 @@ void Supervisor::OnMemoryExceeded(uint32_t index, int pid, uint64_t resident_byt
   {
     const std::lock_guard lock(mutex_);
     // It may have been replaced since it was looked at.
-    if (index >= hosts_.size() || hosts_[index]->process.pid() != pid) return;
+    if (index >= hosts_.size() || hosts_[index]->process->pid() != pid) return;
     Condemn(index, Code::MEMORY_LIMIT,
             "was ended when its memory reached " + std::to_string(resident_bytes >> 20) + " MiB");
     counters_.killed_for_memory++;
-    hosts_[index]->process.Stop();
+    hosts_[index]->process->Stop();
   }
   Kick();
 }
 
 // Where V8 gives up it says why before it aborts; who was running then needed too much.
 void Supervisor::TakeOutput(Host& host, int64_t now) {
-  const bool all = host.process.ReadOutput(kOutputBytesPerRead, [&](std::string_view line) {
+  const bool all = host.process->ReadOutput(kOutputBytesPerRead, [&](std::string_view line) {
     for (const std::string_view sign : {"out of memory", "invalid size error", "Allocation failed"}) {
       if (line.find(sign) != line.npos && host.condemned.empty()) host.condemned_code = Code::MEMORY_LIMIT;
     }
@@ -111,14 +127,14 @@ void Supervisor::TakeOutput(Host& host, int64_t now) {
 }
 
 bool Supervisor::IsInAnothersTurn(const Host& host, const InFlight& flight) const {
-  const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
+  const LaneWords* words = host.process->lane(flight.place.lane).rings.words;
   return words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
          words->turn_invocation.load(std::memory_order_relaxed) != flight.id;
 }
 
 bool Supervisor::IsCulprit(const Host& host, const InFlight& flight) const {
   if (host.culprit != 0) return flight.id == host.culprit;
-  const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
+  const LaneWords* words = host.process->lane(flight.place.lane).rings.words;
   return words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
          words->turn_invocation.load(std::memory_order_relaxed) == flight.id;
 }
@@ -127,7 +143,7 @@ bool Supervisor::IsCulprit(const Host& host, const InFlight& flight) const {
 // little.
 bool Supervisor::HasWritten(const Host& host, const InFlight& flight) const {
   if (flight.wrote || options_.writes_are_tracked) return flight.wrote;
-  const LaneWords* words = host.process.lane(flight.place.lane).rings.words;
+  const LaneWords* words = host.process->lane(flight.place.lane).rings.words;
   return std::any_of(std::begin(words->wrote), std::end(words->wrote),
                      [&](const auto& mark) { return mark.load() == flight.id; });
 }
@@ -147,12 +163,11 @@ void Supervisor::RunAgain(InFlight& flight) {
 
 void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now) {
   Host& host = *hosts_[index];
-  memory_watch_.Unwatch(index);
-  if (host.process.alive()) {
-    host.process.Stop();
+  if (host.process->alive()) {
+    host.process->Stop();
     TakeOutput(host, now);
   }
-  LogLater("supervisor", "the sandbox host (pid " + std::to_string(host.process.pid()) + ") " + how);
+  LogLater("supervisor", "the sandbox host (pid " + std::to_string(host.process->pid()) + ") " + how);
   counters_.deaths++;
   if (host.condemned_code == Code::DEADLINE_EXCEEDED) counters_.killed_for_time++;
   EndOpenings(index, how);
@@ -197,14 +212,15 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   std::erase_if(pools_,
                 [&](const auto& entry) { return entry.second.lanes.empty() && entry.second.queue.empty(); });
 
-  host.process.Kill();
+  const bool came_up = host.ready;
+  LetGo(index);
   host.last_end = how;
   host.restarts++;
   host.condemned.clear();
   host.isolates.assign(host.isolates.size(), {});
   // One that had come up is replaced at once; one that did not, or not for long, is tried again ever more
   // slowly.
-  if (host.ready && now - host.started_ns > kShortLifeNs) {
+  if (came_up && now - host.started_ns > kShortLifeNs) {
     host.start_failures = 0;
     host.start_after_ns = now;
   } else {
@@ -212,7 +228,6 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
     host.start_after_ns = now + std::min(pause, kRestartPauseMaxNs);
     host.start_failures++;
   }
-  host.ready = false;
   kicked_.store(true);
 }
 
@@ -303,12 +318,13 @@ std::vector<std::string> Supervisor::quarantined() {
 
 void Supervisor::Close(Code code, const std::string& message) {
   std::vector<std::function<void()>> deliveries;
+  std::vector<std::unique_ptr<HostProcess>> let_go;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     for (auto& [id, flight] : flights_) {
       if (flight->answered) continue;
-      const bool wrote = flight->place.lane != 0 && hosts_[flight->place.host]->process.alive() &&
+      const bool wrote = flight->place.lane != 0 && hosts_[flight->place.host]->process->alive() &&
                          HasWritten(*hosts_[flight->place.host], *flight);
       Outcome outcome;
       outcome.code = wrote ? Code::SANDBOX_DIED : code;
@@ -328,19 +344,18 @@ void Supervisor::Close(Code code, const std::string& message) {
     queued_ = 0;
     held_bytes_ = 0;
     dispatched_.store(0);
-    for (uint32_t index = 0; index < hosts_.size(); index++) {
-      memory_watch_.Unwatch(index);
-      hosts_[index]->process.Kill();
-    }
+    for (uint32_t index = 0; index < hosts_.size(); index++) LetGo(index);
     deliveries.swap(deliveries_);
+    let_go.swap(let_go_);
   }
+  let_go.clear();
   for (const auto& deliver : deliveries) deliver();
 }
 
 bool Supervisor::SendDescriptor(uint32_t index, std::string_view message, int fd) {
   const std::lock_guard lock(mutex_);
-  return index < hosts_.size() && hosts_[index]->process.alive() &&
-         hosts_[index]->process.SendDescriptor(message, fd);
+  return index < hosts_.size() && hosts_[index]->process->alive() &&
+         hosts_[index]->process->SendDescriptor(message, fd);
 }
 
 }  // namespace locus

@@ -45,7 +45,7 @@ bool Supervisor::TryDispatch(Pool& pool, InFlight& flight) {
 
 void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   Host& host = *hosts_[pool.host];
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   const Call& call = flight.call;
   InvokeFrame invoke = {};
   invoke.header.deadline_ns = call.deadline_ns;
@@ -63,7 +63,19 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   dispatched_.fetch_add(1, std::memory_order_relaxed);
   memory_watch_.SetBusy(true);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, WriteInvoke(std::move(invoke)));
-  ring.Ring();
+  if (isolate.bell_due) return;
+  isolate.bell_due = true;
+  bells_due_.push_back(flight.place);
+}
+
+void Supervisor::RingDueBells() {
+  for (const Place place : bells_due_) {
+    Host& host = *hosts_[place.host];
+    if (!host.process->alive()) continue;
+    host.isolates[place.lane].bell_due = false;
+    host.process->lane(place.lane).Ring();
+  }
+  bells_due_.clear();
 }
 
 void Supervisor::DispatchQueue(Pool& pool) {
@@ -109,7 +121,6 @@ bool Supervisor::OpenIsolate(Pool& pool) {
   Opening opening;
   opening.host = pool.host;
   opening.lane = lane;
-  opening.deadline_ns = NowNs() + kOpenDeadlineNs;
   const uint64_t id = ++next_id_;
   SendOpen(id, openings_.emplace(id, std::move(opening)).first->second);
   return true;
@@ -126,11 +137,12 @@ void Supervisor::SendOpen(uint64_t id, Opening& opening) {
               "\",\"memoryMb\":" + std::to_string(image.limits.memory_mb) + "}";
     bundle = image.bundle;
   }
-  HostLane& control = host.process.lane(kControlLane);
+  HostLane& control = host.process->lane(kControlLane);
   control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id,
                            WriteOpen({opening.lane, options, bundle}));
   control.Ring();
   opening.sent = true;
+  opening.deadline_ns = NowNs() + kOpenDeadlineNs;
 }
 
 void Supervisor::SendPendingChecks() {
@@ -174,7 +186,7 @@ void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
   RemoveFromPool(index, lane);
   host.isolates[lane].state = LaneState::kClosing;
-  HostLane& ring = host.process.lane(lane);
+  HostLane& ring = host.process->lane(lane);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kClose), 0, {});
   ring.Ring();
 }

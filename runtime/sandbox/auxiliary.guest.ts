@@ -40,15 +40,16 @@ function check(which: string, schemaJson: string, json: string): string | undefi
   return known(value);
 }
 
-/** The stack with the author's positions. Lines of locus' own programs are left out. */
+/** The stack with the author's positions, where the bundle had a map (empty: it had none). Lines of locus' own programs are left out. */
 function mapStack(sourceMapJson: string, stack: string): string {
-  map ??= new TraceMap(sourceMapJson);
+  if (sourceMapJson !== "") map ??= new TraceMap(sourceMapJson);
   const traced = map;
   return stack
     .split("\n")
     .filter((frame) => !frame.includes("<locus>") && !frame.includes("<isolated-vm"))
     .map((frame) =>
       frame.replace(/<function>:(\d+):(\d+)/, (position, line: string, column: string) => {
+        if (traced === undefined) return position;
         const found = originalPositionFor(traced, { line: Number(line), column: Number(column) - 1 });
         return found.source === null ? position : `${found.source}:${found.line}:${found.column + 1}`;
       }),
@@ -56,4 +57,16 @@ function mapStack(sourceMapJson: string, stack: string): string {
     .join("\n");
 }
 
-export default { check, mapStack };
+/** The first place that a stack names, by the author's files; where it names none, the file that the bundle was made of. */
+function locate(sourceMapJson: string, stack: string): string {
+  for (const frame of mapStack(sourceMapJson, stack).split("\n")) {
+    const place = /^ {4}at (?:.*\()?([^()]+:\d+:\d+)\)?$/.exec(frame)?.[1];
+    // With a map, a position that stays one of the bundle's is locus' own or a package's.
+    if (place !== undefined && !(map !== undefined && place.includes("<function>")))
+      return place.replace(/^async /, "");
+  }
+  // esbuild puts a file behind all that it imports.
+  return map?.sources.at(-1) ?? "";
+}
+
+export default { check, locate, mapStack };

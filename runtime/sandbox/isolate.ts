@@ -9,16 +9,12 @@ import type { FunctionDescription } from "#runtime/function/description.ts";
 import { describeDefinition } from "#runtime/function/describe.ts";
 import { versionOf } from "#runtime/function/version.ts";
 
-/** Loading a bundle may take this long, ms: evaluating the module, top-level await included. Chosen, not measured. */
-const LOAD_DEADLINE_MS = 5_000;
 /** A description's JSON, characters. Two schemas of 64 Ki each and small fields. */
 const DESCRIPTION_LENGTH_MAX = 256 * 1024;
 /** The memory of an isolate that only checks a bundle, MiB. */
 const CHECK_MEMORY_MB = 64;
 /** Characters of what a bundle's load threw. */
 const MESSAGE_LENGTH_MAX = 2_048;
-/** How the bundle is called in stacks, until the author's files take its place. */
-const BUNDLE_NAME = "<function>";
 const SOURCE_MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
 
 export class Isolate {
@@ -32,17 +28,15 @@ export class Isolate {
     this.description = description;
   }
 
-  /** Loads a bundle and reads its definition. Throws FUNCTION_INVALID with what went wrong; nothing is left then. */
+  /** Loads a bundle and reads its definition. Throws FUNCTION_INVALID with what went wrong and where; nothing is left then. */
   static async load(loader: IsolateLoader, bundle: string, memoryMb = CHECK_MEMORY_MB): Promise<Isolate> {
+    const beganMs = Number(process.hrtime.bigint()) / 1e6;
     const isolate = new ivm.Isolate({ memoryLimit: memoryMb, onCatastrophicError: (message) => fail(message) });
     let natives: ivm.Reference | undefined;
-    const load = async (): Promise<Isolate> => {
+    try {
       const context = await isolate.createContext();
       natives = await loader.module.create(context);
-      return new Isolate(isolate, natives, await evaluate(loader, isolate, context, natives, bundle));
-    };
-    try {
-      return await withDeadline(load(), () => isolate.dispose());
+      return new Isolate(isolate, natives, await evaluate(loader, context, natives, bundle, beganMs));
     } catch (error) {
       await release(isolate, natives);
       throw error instanceof LocusError ? error : new LocusError("FUNCTION_INVALID", explain(error), { cause: error });
@@ -87,35 +81,34 @@ export class Isolate {
 /** Evaluates the bundle and describes what it exports. */
 async function evaluate(
   loader: IsolateLoader,
-  isolate: ivm.Isolate,
   context: ivm.Context,
   natives: ivm.Reference,
   bundle: string,
+  beganMs: number,
 ): Promise<FunctionDescription> {
-  const describe = await context.evalClosure(`return (${loader.prelude})($0)`, [natives.derefInto()], {
-    filename: "<locus>",
-    result: { reference: true },
-  });
+  await context.evalClosure(`(${loader.prelude})($0)`, [natives.derefInto()], { filename: "<locus>" });
   const mapAt = bundle.lastIndexOf(SOURCE_MAP_MARK);
-  if (mapAt >= 0) {
-    const json = Buffer.from(bundle.slice(mapAt + SOURCE_MAP_MARK.length), "base64").toString("utf8");
-    const setSourceMap = await natives.get("setSourceMap", { reference: true });
-    await setSourceMap.apply(undefined, [json]);
+  const map = mapAt < 0 ? "" : Buffer.from(bundle.slice(mapAt + SOURCE_MAP_MARK.length), "base64").toString("utf8");
+  const load = await natives.get("load", { reference: true });
+  const source = mapAt < 0 ? bundle : bundle.slice(0, mapAt);
+  const loaded = await load.apply(undefined, [source, map, beganMs], { result: { copy: true } });
+  const [failure, json] = loaded as [string, string];
+  if (failure !== "") throw new LocusError("FUNCTION_INVALID", failure.slice(0, MESSAGE_LENGTH_MAX));
+  try {
+    if (json.length > DESCRIPTION_LENGTH_MAX) {
+      throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
+    }
+    return describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
+  } catch (error) {
+    if (!(error instanceof LocusError)) throw error;
+    const sourceFile = await natives.get("sourceFile", { reference: true });
+    const file = String(await sourceFile.apply(undefined, [], { result: { copy: true } }));
+    if (file === "") throw error;
+    throw new LocusError(error.code, `${file}: ${error.message}`, { cause: error });
   }
-  const module = await isolate.compileModule(mapAt >= 0 ? bundle.slice(0, mapAt) : bundle, { filename: BUNDLE_NAME });
-  await module.instantiate(context, (specifier) => {
-    throw new Error(`it imports ${specifier}; a bundle imports nothing`);
-  });
-  await module.evaluate();
-  const definition = await defaultExport(module);
-  const json = (await describe.apply(undefined, [definition.derefInto()], { result: { copy: true } })) as string;
-  if (typeof json !== "string" || json.length > DESCRIPTION_LENGTH_MAX) {
-    throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
-  }
-  return describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
 }
 
-/** Frees what is native of an isolate, then the isolate. One that had to be disposed of while it ran keeps a few KiB. */
+/** Frees what is native of an isolate, then the isolate. */
 async function release(isolate: ivm.Isolate, natives: ivm.Reference | undefined): Promise<void> {
   if (isolate.isDisposed) return;
   try {
@@ -140,42 +133,10 @@ export function isolateLoader(buildDirectory: string): IsolateLoader {
   };
 }
 
-async function defaultExport(module: ivm.Module): Promise<ivm.Reference> {
-  try {
-    return await module.namespace.get("default", { reference: true });
-  } catch (error) {
-    // A binding that is still uninitialised: evaluation stopped at an await.
-    throw new LocusError(
-      "FUNCTION_INVALID",
-      "the bundle had not finished loading: it awaits something at its top level",
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
-async function withDeadline<T>(work: Promise<T>, stop: () => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      stop();
-      reject(new LocusError("FUNCTION_INVALID", `the bundle was not loaded after ${LOAD_DEADLINE_MS} ms`));
-    }, LOAD_DEADLINE_MS);
-  });
-  try {
-    // The loser's rejection (a disposed isolate rejects whatever it was doing) is nobody's concern any more.
-    work.catch(() => {});
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** What a bundle's load threw: untrusted, so only its text is taken, and not more of it than a person reads. */
+/** What isolated-vm says of a load that came to no end, or of a loop that ended by itself. */
 function explain(error: unknown): string {
-  if (!(error instanceof Error)) return "it threw something that is no error";
-  return `${error.name}: ${error.message}`.slice(0, MESSAGE_LENGTH_MAX);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.slice(0, MESSAGE_LENGTH_MAX);
 }
 
 /** V8 itself failed: nothing in this process can be trusted any more. */

@@ -35,7 +35,8 @@ interface HostAddon {
   send(kind: number, id: number, text: string): void;
 }
 
-const buildDirectory = join(import.meta.dirname, "..", "..", "build");
+/** This program is built: one file beside the others that it needs. */
+const buildDirectory = import.meta.dirname;
 const guest = (name: string): string => readFileSync(join(buildDirectory, "guest", `${name}.js`), "utf8");
 const addon = createRequire(import.meta.url)(join(buildDirectory, "host.node")) as HostAddon;
 const loader = isolateLoader(buildDirectory);

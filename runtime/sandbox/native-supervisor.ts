@@ -15,7 +15,6 @@ export interface NativeOptions {
   readonly arguments: readonly string[];
   readonly isolatesMax: number;
   /** Isolates of one function worth starting: the cores. */
-  readonly spread: number;
   readonly queueLengthMax: number;
   readonly connections: number;
   /** Data by ring, answered through `onRound` and `reply`, instead of by sockets. */
@@ -65,7 +64,7 @@ export interface NativeTls {
 
 export interface NativeSupervisor {
   image(name: string, version: string, bundle: Uint8Array, limits: Limits): NativeImage;
-  /** The invocation's id; 0 when the queue is full. */
+  /** The invocation's id; 0 when the queue is full. An isolate that sleeps does so until `wake`. */
   submit(
     call: number,
     image: NativeImage,
@@ -74,6 +73,8 @@ export interface NativeSupervisor {
     deadlineMs: number,
     logs: boolean,
   ): number;
+  /** Wakes the isolates that got invocations. A system call each, so once for all that one turn of the event loop brought. */
+  wake(): void;
   cancel(id: number): void;
   check(check: number, bundle: Uint8Array): void;
   passDescriptor(host: number, connection: number, descriptor: number, tls?: NativeTls): boolean;

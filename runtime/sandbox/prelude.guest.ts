@@ -3,6 +3,7 @@
 // needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
 
 import { installEncoding } from "./prelude-encoding.guest.ts";
+import { findLoss } from "./prelude-loss.guest.ts";
 
 /** What C++ offers. None of it is ever reachable from guest code. */
 export interface Natives {
@@ -20,6 +21,9 @@ export interface Natives {
   clone(value: unknown): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
+  setFindLoss(find: (result: unknown) => string | undefined): void;
+  /** What makes of a definition the JSON that the host reads, functions shown as "function". */
+  setDescribe(describe: (definition: unknown) => string): void;
   setBegin(
     begin: (run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]) => Promise<void>,
   ): void;
@@ -139,8 +143,8 @@ function installUrl(natives: Natives): void {
   }
 }
 
-/** Installs everything; returns what the host asks of a definition: its JSON, functions shown as "function". */
-export default function prelude(natives: Natives): (definition: unknown) => string {
+/** Installs everything. */
+export default function prelude(natives: Natives): void {
   const log = logOf(natives, null);
   define("console", freeze({ ...log, log: log.info, trace: log.debug }));
   installTimers(natives);
@@ -169,12 +173,16 @@ export default function prelude(natives: Natives): (definition: unknown) => stri
   };
   natives.setBegin(begin);
 
-  return (definition) => {
+  natives.setFindLoss((result) => {
+    const found = findLoss(result);
+    return found === undefined ? undefined : `result${found}`;
+  });
+  natives.setDescribe((definition) => {
     const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;
     if (typeof run === "function") natives.setRun(run);
     const json = stringify(definition ?? null, (_key, value: unknown) =>
       typeof value === "function" ? "function" : value,
     );
     return json ?? "null";
-  };
+  });
 }

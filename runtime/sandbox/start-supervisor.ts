@@ -1,6 +1,5 @@
 // Starts the compute side's supervisor: the native one, its calls as promises, and the connections that its hosts get.
 
-import { availableParallelism } from "node:os";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Channel } from "#runtime/channel/channel.ts";
@@ -51,6 +50,7 @@ class HostSupervisor implements Supervisor {
   readonly #calls = new Map<number, (outcome: Outcome) => void>();
   readonly #checks = new Map<number, PromiseWithResolvers<FunctionDescription>>();
   #numbers = 0;
+  #wakeDue = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: StartOptions, launcherPath: string) {
@@ -59,10 +59,9 @@ class HostSupervisor implements Supervisor {
       {
         launcherPath,
         nodePath: process.execPath,
-        programPath: hostProgram(),
+        programPath: join(BUILD_DIRECTORY, "host.mjs"),
         arguments: [String(source?.connections ?? 0), options.confinement ?? "on"],
         isolatesMax: options.isolatesMax,
-        spread: availableParallelism(),
         queueLengthMax: options.queueLengthMax,
         connections: source?.connections ?? 0,
         operationRings: source === undefined,
@@ -135,6 +134,7 @@ class HostSupervisor implements Supervisor {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const id = this.#native.submit(number, this.#imageOf(image), keys, argsJson, deadlineMs, logs);
     if (id === 0) return Promise.resolve(refusal("OVERLOADED", "the queue of calls that wait for an isolate is full"));
+    this.#wakeSoon();
     if (signal === undefined) {
       this.#calls.set(number, resolve);
       return promise;
@@ -146,6 +146,16 @@ class HostSupervisor implements Supervisor {
       resolve(outcome);
     });
     return promise;
+  }
+
+  /** After what else this turn of the event loop brings: under load that is a wake-up for many invocations instead of one each. */
+  #wakeSoon(): void {
+    if (this.#wakeDue) return;
+    this.#wakeDue = true;
+    setImmediate(() => {
+      this.#wakeDue = false;
+      this.#native.wake();
+    });
   }
 
   state(): SupervisorState {
@@ -209,12 +219,6 @@ class HostSupervisor implements Supervisor {
 
 function tlsOf({ tls, username = "", password = "", database }: DataSource): NativeTls | undefined {
   return tls === undefined ? undefined : { ...tls, username, password, database };
-}
-
-/** In the checkout TypeScript runs as it is; a package carries the stripped file. */
-function hostProgram(): string {
-  const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
-  return join(import.meta.dirname, `main-host.${extension}`);
 }
 
 const codeOf = (code: string): ErrorCode => (isErrorCode(code) ? code : "INTERNAL");

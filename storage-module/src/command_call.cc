@@ -1,5 +1,7 @@
 // LOCUS.CALL function numkeys [key …] [arg …]: runs the function, replies its result as JSON. As FCALL, it is
 // routed by key in a cluster; unlike FCALL it blocks its own client only.
+#include <algorithm>
+#include <cctype>
 #include <memory>
 
 #include "module.h"
@@ -8,10 +10,28 @@ namespace locus {
 
 namespace {
 
+constexpr size_t kPlaceBytesMax = 256;
+
+/// " at run (greet.ts:5:11)": the first frame of a stack that has a position; empty where none has.
+std::string PlaceOf(std::string_view stack) {
+  while (!stack.empty()) {
+    const std::string_view line = stack.substr(0, stack.find('\n'));
+    stack.remove_prefix(std::min(line.size() + 1, stack.size()));
+    const size_t end = line.find_last_not_of(')');
+    const bool has_position = end != std::string_view::npos && std::isdigit(line[end]) != 0 &&
+                              line.find(':') != std::string_view::npos;
+    if (line.starts_with("    at ") && has_position) return OneLine(line.substr(3), kPlaceBytesMax);
+  }
+  return "";
+}
+
 int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
   const Outcome& outcome = call.outcome;
   if (outcome.code == Code::kOk) return ReplyText(context, outcome.result);
-  return ReplyFailure(context, {outcome.code, outcome.message});
+  // One line is all that an error reply is: the stack's uppermost place in the author's files goes into it.
+  const std::string place = PlaceOf(outcome.stack);
+  return ReplyFailure(context,
+                      {outcome.code, OneLine(outcome.message, kMessageBytesMax - place.size()) + place});
 }
 
 }  // namespace
@@ -19,7 +39,8 @@ int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
 Failure CheckEnabled() {
   Settings& settings = TheModule().settings;
   if (settings.enabled == 0)
-    return {Code::SIDE_UNAVAILABLE, "locus is switched off in this Redis: LOCUS.CONFIG SET enabled yes"};
+    return {Code::SIDE_UNAVAILABLE,
+            "the module's setting enabled is no: LOCUS.CONFIG SET enabled yes switches the storage side on"};
   const std::string& missing = settings.MissingFile();
   if (!missing.empty())
     return {Code::SIDE_UNAVAILABLE, "no sandbox host can start: " + missing + " (LOCUS.CONFIG GET *)"};

@@ -9,6 +9,7 @@
 #include "function_description.h"
 #include "json_text.h"
 #include "module.h"
+#include "server_config.h"
 
 namespace locus {
 
@@ -71,14 +72,7 @@ Failure TooMany() {
 /// An AOF without an RDB in front loses what is in no key when it is rewritten.
 Failure CheckKept(RedisModuleCtx* context) {
   if ((redis::GetContextFlags(context) & redis::kAppendsToFile) == 0) return {};
-  RedisModuleCallReply* reply = redis::Call(context, "CONFIG", "cc", "GET", "aof-use-rdb-preamble");
-  if (reply == nullptr) return {};
-  RedisModuleCallReply* element = redis::CallReplyArrayElement(reply, 1);
-  size_t bytes = 0;
-  const char* value = element == nullptr ? nullptr : redis::CallReplyStringPtr(element, &bytes);
-  const bool lost = value != nullptr && std::string_view(value, bytes) == "no";
-  redis::FreeCallReply(reply);
-  if (!lost) return {};
+  if (ReadServerConfig(context, "aof-use-rdb-preamble") != "no") return {};
   return {Code::STORAGE_REFUSED,
           "functions would be lost when the AOF is rewritten: CONFIG SET aof-use-rdb-preamble yes first"};
 }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "resp.h"
+
 namespace locus {
 
 namespace {
@@ -214,7 +216,7 @@ bool KeyspaceService::RunOperation(OperationRound& round, InFlight& flight) {
     counters_->refused++;
     AppendErrorReply(&frame_, Code::COMMAND_REFUSED, round.refusal(operation));
   } else if (round.reply_bytes >= kRepliesBytesMax) {
-    AppendRepliesLimit();
+    AppendRepliesLimit(&frame_);
   } else {
     if (!IsRead(*operation.rule)) {
       // Writing while clients are paused would abort Redis.
@@ -227,18 +229,12 @@ bool KeyspaceService::RunOperation(OperationRound& round, InFlight& flight) {
     round.reply_bytes += frame_.size() - before;
     if (round.reply_bytes > kRepliesBytesMax) {
       frame_.resize(before);
-      AppendRepliesLimit();
+      AppendRepliesLimit(&frame_);
     }
   }
   counters_->operations++;
   round.Advance();
   return true;
-}
-
-void KeyspaceService::AppendRepliesLimit() {
-  AppendErrorReply(&frame_, Code::OPERATIONS_LIMIT,
-                   "the replies of this round have more than " + std::to_string(kRepliesBytesMax) +
-                       " bytes together: ask for less at once");
 }
 
 bool KeyspaceService::SendReplies(const OperationRound& round, HostLane& ring, uint32_t count) {

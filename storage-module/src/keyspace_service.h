@@ -100,7 +100,6 @@ class KeyspaceService {
   Turn RunTurn(OperationRound& round, InFlight& flight, HostLane& ring, int64_t until_ns);
   /// False when the write has to wait.
   bool RunOperation(OperationRound& round, InFlight& flight);
-  void AppendRepliesLimit();
   bool SendReplies(const OperationRound& round, HostLane& ring, uint32_t count);
   void Finish(OperationRound* round);
   void Drop(OperationRound* round);

@@ -2,7 +2,9 @@
 // the service thread. What each command does is in its own file.
 #include "module.h"
 
+#include <cctype>
 #include <string>
+#include <vector>
 
 namespace locus {
 
@@ -18,35 +20,72 @@ struct CommandRow {
   int arity;
   /// Position of `numkeys`, which the keys follow; 0: no keys.
   int numkeys_at;
+  /// As HELP shows them, behind the names.
+  const char* arguments;
   const char* summary;
 };
+
+int CommandHelp(RedisModuleCtx* context, RedisModuleString** argv, int argc);
+
+/// HELP answers in any state of the server, as Redis' own do.
+constexpr const char* kHelpFlags = "allow-loading allow-stale";
 
 /// Each is an ACL right of its own (`+locus.call`, `+locus.function|list`). `write` makes Redis refuse a
 /// command on a replica and hold it back while clients are paused; LOCUS.CALL is none, so that functions may
 /// read on replicas: each operation is checked by itself.
 constexpr CommandRow kCommands[] = {
     {"locus.call", nullptr, CommandCall, "blocking no-mandatory-keys getkeys-api", -3, kNumkeysOfCall,
+     "<function> <numkeys> [<key> ...] [<arg> ...]",
      "Runs a function next to the data and replies its result as JSON"},
-    {"locus.node", nullptr, nullptr, "", -2, 0, "What compute nodes ask of the storage side"},
+    {"locus.node", nullptr, nullptr, "", -2, 0, "", "What compute nodes ask of the storage side"},
     {"locus.node", "run", CommandNodeRun, "blocking no-mandatory-keys getkeys-api", -7, kNumkeysOfRun,
+     "<function> <version>|* <numkeys> [<key> ...] <options> <args>",
      "Runs a function in a given version; replies outcome, version, usage, logs and result"},
-    {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "Cancels a run of the same user by its id"},
-    {"locus.function", nullptr, nullptr, "", -2, 0, "The registry of functions"},
-    {"locus.function", "load", CommandFunctionLoad, "write deny-oom", -3, 0,
+    {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "<id>",
+     "Cancels a run of the same user by its id"},
+    {"locus.node", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
+    {"locus.function", nullptr, nullptr, "", -2, 0, "", "The registry of functions"},
+    {"locus.function", "load", CommandFunctionLoad, "write deny-oom blocking", -3, 0, "[REPLACE] <bundle>",
      "Checks a bundle and deploys its function; replies name and version"},
-    {"locus.function", "list", CommandFunctionList, "readonly", 2, 0,
+    {"locus.function", "list", CommandFunctionList, "readonly", 2, 0, "",
      "Replies name, version and description of each function"},
-    {"locus.function", "dump", CommandFunctionDump, "readonly", -3, 0, "Replies name, version and bundle"},
-    {"locus.function", "delete", CommandFunctionDelete, "write", 3, 0, "Removes a function"},
-    {"locus.function", "stats", CommandFunctionStats, "readonly", -2, 0,
+    {"locus.function", "dump", CommandFunctionDump, "readonly", -3, 0, "<name> [<version>]",
+     "Replies name, version and bundle"},
+    {"locus.function", "delete", CommandFunctionDelete, "write", 3, 0, "<name>", "Removes a function"},
+    {"locus.function", "stats", CommandFunctionStats, "readonly", -2, 0, "[<name>]",
      "Replies what the calls of each function used and how they ended"},
-    {"locus.config", nullptr, nullptr, "", -2, 0, "The module's settings"},
-    {"locus.config", "get", CommandConfigGet, "admin allow-loading allow-stale", 3, 0,
+    {"locus.function", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
+    {"locus.config", nullptr, nullptr, "", -2, 0, "", "The module's settings"},
+    {"locus.config", "get", CommandConfigGet, "admin allow-loading allow-stale", 3, 0, "<pattern>",
      "Replies the settings that match a pattern"},
-    {"locus.config", "set", CommandConfigSet, "admin allow-stale", 4, 0, "Changes a setting"},
-    {"locus.info", nullptr, CommandInfo, "fast allow-loading allow-stale", 1, 0,
+    {"locus.config", "set", CommandConfigSet, "admin allow-stale", 4, 0, "<name> <value>",
+     "Changes a setting"},
+    {"locus.config", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
+    {"locus.info", nullptr, CommandInfo, "fast allow-loading allow-stale", 1, 0, "",
      "Replies the state of the module, its hosts and its counters"},
 };
+
+std::string UpperCase(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return upper;
+}
+
+/// Name and arguments of each subcommand, and below it what it does, as Redis' own HELP shows them.
+int CommandHelp(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 2) return redis::WrongArity(context);
+  const std::string container = UpperCase(TextOf(argv[0]));
+  std::vector<std::string> lines = {container + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"};
+  for (const CommandRow& row : kCommands) {
+    if (row.subcommand == nullptr || UpperCase(row.name) != container) continue;
+    const std::string arguments(row.arguments);
+    lines.push_back(UpperCase(row.subcommand) + (arguments.empty() ? "" : " ") + arguments);
+    lines.push_back("    " + std::string(row.summary) + ".");
+  }
+  redis::ReplyWithArray(context, static_cast<long>(lines.size()));
+  for (const std::string& line : lines) redis::ReplyWithSimpleString(context, line.c_str());
+  return redis::kOk;
+}
 
 /// Keys by `numkeys`: how a cluster routes the call, and what a user must have some right to. Which right
 /// each operation needs is checked when it runs.

@@ -4,14 +4,28 @@
 #include <utility>
 
 #include "reply.h"
+#include "server_config.h"
 
 namespace locus {
 
 namespace {
 
-/// `!` replicate, `S` refuse what scripts may not do and writes on a replica, `C` as the context's user, `M`
-/// refuse when out of memory, `E` errors as replies, `3` RESP3.
-#define LOCUS_CALL_FLAGS "!SCME3"
+/// `M` refuse when out of memory, `!` replicate, `S` refuse what scripts may not do and writes on a replica,
+/// `C` as the context's user, `E` errors as replies, `3` RESP3.
+#define LOCUS_CALL_FLAGS "M!SCE3"
+
+/// How far functions may write beyond `maxmemory` where Redis may evict keys: it does so when the next
+/// command of a client comes in, and not while a function runs. Chosen, not measured; a script has no such
+/// bound.
+constexpr float kOvershootRatioMax = 1 + 1.0f / 16;
+
+/// What happens to a command that needs memory when there is none left.
+enum class OnShortage { kRefuse, kRun };
+
+/// The format without its `M`, where the command is to run all the same.
+const char* FormatFor(const char* format, OnShortage on_shortage) {
+  return on_shortage == OnShortage::kRefuse ? format : format + 1;
+}
 
 /// The I-th of the words that a call with `b` (buffer and length) arguments is made of; what is beyond the
 /// command's arguments is passed and never read.
@@ -30,7 +44,7 @@ auto Word(std::span<const std::string_view> arguments) {
 /// would store as it is, and not as the integer that it may be.
 template <size_t kArguments, size_t... I>
 RedisModuleCallReply* CallWithBuffers(RedisModuleCtx* context, const char* name,
-                                      std::span<const std::string_view> arguments,
+                                      std::span<const std::string_view> arguments, OnShortage on_shortage,
                                       std::index_sequence<I...>) {
   static constexpr auto kFormat = [] {
     std::array<char, sizeof LOCUS_CALL_FLAGS + kArguments> format{};
@@ -40,34 +54,41 @@ RedisModuleCallReply* CallWithBuffers(RedisModuleCtx* context, const char* name,
   }();
   auto format = kFormat;
   format[sizeof LOCUS_CALL_FLAGS - 1 + arguments.size()] = '\0';
-  return redis::Call(context, name, format.data(), Word<I>(arguments)...);
+  return redis::Call(context, name, FormatFor(format.data(), on_shortage), Word<I>(arguments)...);
 }
 
 template <size_t kArguments>
 RedisModuleCallReply* CallWithBuffers(RedisModuleCtx* context, const char* name,
-                                      std::span<const std::string_view> arguments) {
-  return CallWithBuffers<kArguments>(context, name, arguments, std::make_index_sequence<2 * kArguments>());
+                                      std::span<const std::string_view> arguments, OnShortage on_shortage) {
+  return CallWithBuffers<kArguments>(context, name, arguments, on_shortage,
+                                     std::make_index_sequence<2 * kArguments>());
 }
 
 /// For commands longer than any that a string's encoding depends on, MSET of more than 32 keys excepted.
 RedisModuleCallReply* CallWithStrings(RedisModuleCtx* context, const char* name,
-                                      std::span<const std::string_view> arguments) {
+                                      std::span<const std::string_view> arguments, OnShortage on_shortage) {
   std::vector<RedisModuleString*> strings;
   strings.reserve(arguments.size());
   for (const std::string_view argument : arguments)
     strings.push_back(redis::CreateString(nullptr, argument.data(), argument.size()));
-  RedisModuleCallReply* reply =
-      redis::Call(context, name, LOCUS_CALL_FLAGS "v", strings.data(), strings.size());
+  RedisModuleCallReply* reply = redis::Call(context, name, FormatFor(LOCUS_CALL_FLAGS "v", on_shortage),
+                                            strings.data(), strings.size());
   for (RedisModuleString* string : strings) redis::FreeString(nullptr, string);
   return reply;
 }
 
 RedisModuleCallReply* CallCommand(RedisModuleCtx* context, const char* name,
-                                  std::span<const std::string_view> arguments) {
-  if (arguments.size() <= 2) return CallWithBuffers<2>(context, name, arguments);
-  if (arguments.size() <= 8) return CallWithBuffers<8>(context, name, arguments);
-  if (arguments.size() <= 64) return CallWithBuffers<64>(context, name, arguments);
-  return CallWithStrings(context, name, arguments);
+                                  std::span<const std::string_view> arguments, OnShortage on_shortage) {
+  if (arguments.size() <= 2) return CallWithBuffers<2>(context, name, arguments, on_shortage);
+  if (arguments.size() <= 8) return CallWithBuffers<8>(context, name, arguments, on_shortage);
+  if (arguments.size() <= 64) return CallWithBuffers<64>(context, name, arguments, on_shortage);
+  return CallWithStrings(context, name, arguments, on_shortage);
+}
+
+/// Whether Redis makes room when the next command comes in, and there is not too much to make already.
+bool MayOvershoot(RedisModuleCtx* context) {
+  return redis::GetUsedMemoryRatio() < kOvershootRatioMax &&
+         ReadServerConfig(context, "maxmemory-policy") != "noeviction";
 }
 
 std::string DisplayName(const CommandRule& rule) {
@@ -139,8 +160,14 @@ void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_v
   const std::string container(rule.name.substr(0, rule.container_bytes));
   const char* name = container.empty() ? rule.name.data() : container.c_str();
   errno = 0;
-  RedisModuleCallReply* reply = CallCommand(context_, name, words.subspan(1));
-  const int error = errno;
+  RedisModuleCallReply* reply = CallCommand(context_, name, words.subspan(1), OnShortage::kRefuse);
+  int error = errno;
+  if (error == ENOSPC && reply != nullptr && MayOvershoot(context_)) {
+    redis::FreeCallReply(reply);
+    errno = 0;
+    reply = CallCommand(context_, name, words.subspan(1), OnShortage::kRun);
+    error = errno;
+  }
   if (reply == nullptr) {
     AppendErrorReply(replies, Code::INTERNAL,
                      std::string("Redis took no call of ") + name + ": " + std::to_string(error));

@@ -48,9 +48,12 @@ struct ServerEvent {
 };
 constexpr ServerEvent kRoleChanged = {0, 1};
 constexpr uint64_t kRoleNowPrimary = 0;
+constexpr ServerEvent kLoading = {3, 1};
+constexpr uint64_t kLoadingStartsRdb = 0;
+constexpr uint64_t kLoadingStartsReplica = 2;
+constexpr uint64_t kLoadingEnded = 3;
 constexpr ServerEvent kEventLoop = {15, 1};
 constexpr uint64_t kEventLoopBeforeSleep = 0;
-constexpr uint64_t kEventLoopAfterSleep = 1;
 using EventHandler = void (*)(RedisModuleCtx*, ServerEvent, uint64_t subevent, void* data);
 
 constexpr int kEventLoopReadable = 1;
@@ -72,8 +75,13 @@ struct TypeMethods {
   int (*aux_load)(RedisModuleIO*, int encoding_version, int when) = nullptr;
   void (*aux_save)(RedisModuleIO*, int when) = nullptr;
   int aux_save_triggers = 0;
-  void* further[10] = {};
+  void* further[8] = {};
+  /// Since version 5 (Redis 7.2, Valkey), in place of `aux_save`: where it saves nothing, the RDB has no
+  /// trace of it.
+  void (*aux_save2)(RedisModuleIO*, int when) = nullptr;
+  void* later[4] = {};
 };
+constexpr uint64_t kTypeMethodsWithAuxSave2 = 5;
 
 /// Where a command's keys stand, for cluster routing and ACL.
 struct KeySpec {
@@ -174,6 +182,7 @@ struct CommandInfo {
   F(int, FreeModuleUser, (RedisModuleUser*))                                                                       \
   F(void, SetContextUser, (RedisModuleCtx*, const RedisModuleUser*))                                               \
   F(int, ACLCheckCommandPermissions, (RedisModuleUser*, RedisModuleString** argv, int argc))                       \
+  F(float, GetUsedMemoryRatio, ())                                                                                 \
   F(int, AvoidReplicaTraffic, ())                                                                                  \
   F(RedisModuleCallReply*, Call, (RedisModuleCtx*, const char* command, const char* format, ...))                  \
   F(const char*, CallReplyProto, (RedisModuleCallReply*, size_t* length))                                          \
@@ -189,6 +198,7 @@ struct CommandInfo {
   F(int, ReplicateVerbatim, (RedisModuleCtx*))                                                                     \
   F(int, PublishMessage, (RedisModuleCtx*, RedisModuleString* channel, RedisModuleString* message))                \
   /* The RDB. */                                                                                                   \
+  F(int, GetTypeMethodVersion, ())                                                                                 \
   F(RedisModuleType*, CreateDataType, (RedisModuleCtx*, const char* name, int encoding_version, TypeMethods*))     \
   F(void, SaveUnsigned, (RedisModuleIO*, uint64_t))                                                                \
   F(uint64_t, LoadUnsigned, (RedisModuleIO*))                                                                      \

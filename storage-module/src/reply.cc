@@ -20,8 +20,8 @@ std::string_view Cut(std::string_view text, size_t bytes_max) {
 
 }  // namespace
 
-std::string OneLine(std::string_view message) {
-  std::string line(Cut(message, kMessageBytesMax));
+std::string OneLine(std::string_view message, size_t bytes_max) {
+  std::string line(Cut(message, bytes_max));
   for (char& c : line) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }

@@ -21,8 +21,8 @@ struct Failure {
 /// Bytes of a message in an error reply or in the log; what is longer is cut.
 constexpr size_t kMessageBytesMax = 1024;
 
-/// The message on one line, printable, cut to `kMessageBytesMax` at a character's edge.
-std::string OneLine(std::string_view message);
+/// The message on one line, printable, cut to `bytes_max` at a character's edge.
+std::string OneLine(std::string_view message, size_t bytes_max = kMessageBytesMax);
 
 /// `-PREFIX message`. Returns what a command handler returns.
 int ReplyFailure(RedisModuleCtx* context, const Failure& failure);

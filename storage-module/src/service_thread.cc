@@ -133,7 +133,9 @@ void ServiceThread::Run() {
     const std::shared_ptr<Hosts> hosts = Next();
     if (!hosts) continue;
     RunHosts(*hosts);
-    hosts->supervisor.Close(Code::SIDE_UNAVAILABLE, "locus was switched off in this Redis");
+    hosts->supervisor.Close(
+        Code::SIDE_UNAVAILABLE,
+        "the storage side was switched off meanwhile: LOCUS.CONFIG SET enabled yes switches it on");
   }
 }
 

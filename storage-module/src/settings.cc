@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <thread>
 
+#include "cores.h"
 #include "lane.h"
 
 namespace locus {
@@ -97,10 +97,8 @@ Settings Settings::Defaults() {
   // Where the package is one among others, npm lays its dependencies beside it.
   if (access(settings.node.c_str(), X_OK) != 0 && access((package + "/../.bin/node").c_str(), X_OK) == 0)
     settings.node = package + "/../.bin/node";
-  // A checkout runs the TypeScript itself, a package its stripped JavaScript.
-  settings.host = package + "/runtime/sandbox/main-host.ts";
-  if (access(settings.host.c_str(), R_OK) != 0) settings.host = package + "/runtime/sandbox/main-host.js";
-  const int64_t cores = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  settings.host = package + "/build/host.mjs";
+  const int64_t cores = AvailableCores();
   settings.spread = std::clamp<int64_t>(cores, 1, settings.isolates_max);
   if (cores == 1) settings.spin_us = 0;
   return settings;

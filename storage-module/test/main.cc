@@ -6,5 +6,6 @@ int main() {
   TestLockBudget();
   TestOperationRound();
   TestRegistry();
+  TestRespScanner();
   return failures == 0 ? 0 : 1;
 }

@@ -51,7 +51,8 @@ void ARoundHoldsAFewTimesItsBytes() {
   EXPECT(round.Read(1, {0, 1}, Payload(locus::kRoundOperationsMax, commands)));
   EXPECT(round.bytes() >= commands.size() + locus::kRoundOperationsMax * 2 * sizeof(std::string_view));
   EXPECT(round.bytes() < 8 * commands.size());
-  EXPECT(round.refusal(round.next()).ends_with("not a command that functions may call"));
+  EXPECT(
+      round.refusal(round.next()).ends_with("not a command that functions may call; see docs/commands.md"));
 }
 
 void WhatIsNoRoundIsNotRead() {

@@ -7,3 +7,4 @@ void TestJsonText();
 void TestLockBudget();
 void TestOperationRound();
 void TestRegistry();
+void TestRespScanner();

@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { runCommand, succeeds } from "./command.ts";
+import { runCommand, succeeds } from "../command.ts";
+import { freePort } from "../free-port.ts";
 import { type Engine, openEngine } from "./engine.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
@@ -19,6 +20,8 @@ const ALL_IN_ONE = "locus-all-in-one";
 const CONFINED = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
 
 let engine: Engine | undefined;
+/** Of this machine, so that another stack may have those that are the default. */
+let ports: { readonly COMPUTE1_PORT: string; readonly COMPUTE2_PORT: string } | undefined;
 let obstacle = "";
 
 beforeAll(async () => {
@@ -29,6 +32,7 @@ beforeAll(async () => {
     say(`not tested: ${obstacle}`);
     return;
   }
+  ports = { COMPUTE1_PORT: String(await freePort()), COMPUTE2_PORT: String(await freePort()) };
   say("building the images and starting the containers (minutes)");
   await run("./build.sh", "compose");
 }, SETUP_TIMEOUT_MS);
@@ -46,7 +50,7 @@ const say = (text: string): void => void process.stderr.write(`containers: ${tex
 const options = (timeoutMs: number) => ({
   directory: REPOSITORY,
   timeoutMs,
-  ...(engine === undefined ? {} : { environment: engine.environment }),
+  ...(engine === undefined ? {} : { environment: { ...engine.environment, ...ports } }),
 });
 const run = (...argv: readonly string[]): Promise<string> => runCommand(argv, options(SETUP_TIMEOUT_MS));
 const runs = (...argv: readonly string[]): Promise<boolean> => succeeds(argv, options(COMMAND_TIMEOUT_MS));
@@ -82,7 +86,9 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
   });
 
   test("publish both nodes on the loopback address", async () => {
-    const states = await Promise.all([8080, 8081].map((port) => fetch(`http://127.0.0.1:${port}/readyz`)));
+    const states = await Promise.all(
+      Object.values(ports ?? {}).map((port) => fetch(`http://127.0.0.1:${port}/readyz`)),
+    );
     expect(states.map(({ status }) => status)).toEqual([200, 200]);
   });
 

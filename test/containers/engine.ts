@@ -1,13 +1,12 @@
 // A container engine for the tests: the one that answers here, or else a private one, started for them and gone after them, in
 // a folder of its own, with the machine's firewall put back as it was found.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCommand, succeeds } from "./command.ts";
+import { runCommand, succeeds } from "../command.ts";
+import { OwnedProcess } from "../owned-process.ts";
 import { baseImageName, importStandIn } from "./stand-in-image.ts";
 
 const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables", "iproute2"];
@@ -90,25 +89,25 @@ async function startPrivateEngine(): Promise<Engine> {
   const firewall = await runCommand(["iptables-save"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
   const ipForward = readFileSync(IP_FORWARD, "utf8");
   const logPath = join(folder, "dockerd.log");
-  const log = openSync(logPath, "a");
-  const dockerd = spawn(
-    "dockerd",
-    [
+  const dockerd = new OwnedProcess({
+    argv: [
+      "dockerd",
       `--host=${environment.DOCKER_HOST}`,
       `--data-root=${join(folder, "data")}`,
       `--exec-root=${join(folder, "exec")}`,
       `--pidfile=${join(folder, "docker.pid")}`,
       "--storage-driver=overlay2",
     ],
-    { env: environment, stdio: ["ignore", log, log] },
-  );
-  closeSync(log);
+    environment,
+    logPath,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
 
   let closed = false;
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
-    await stop(dockerd);
+    await dockerd.stop();
     await succeeds(["ip", "link", "delete", "docker0"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
     await restoreFirewall(firewall, folder, environment);
     writeFileSync(IP_FORWARD, ipForward);
@@ -116,22 +115,13 @@ async function startPrivateEngine(): Promise<Engine> {
   };
 
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
-  while (dockerd.exitCode === null && performance.now() < deadlineMs) {
+  while (dockerd.isRunning && performance.now() < deadlineMs) {
     if (await succeeds(["docker", "info"], { environment, timeoutMs: QUICK_TIMEOUT_MS })) return { environment, close };
     await sleep(100);
   }
-  const tail = readFileSync(logPath, "utf8").slice(-1_000);
+  const tail = dockerd.logTail();
   await close();
   throw new Error(`a container engine cannot be started here: ${tail}`);
-}
-
-async function stop(dockerd: ChildProcess): Promise<void> {
-  if (dockerd.exitCode !== null || dockerd.signalCode !== null) return;
-  const gone = once(dockerd, "exit");
-  dockerd.kill("SIGTERM");
-  const timer = setTimeout(() => dockerd.kill("SIGKILL"), STOP_TIMEOUT_MS);
-  await gone;
-  clearTimeout(timer);
 }
 
 /** A table that did not exist before is not among the rules: it is emptied. */

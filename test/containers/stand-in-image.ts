@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runCommand } from "./command.ts";
+import { runCommand } from "../command.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
 const TIMEOUT_MS = 180_000;

@@ -188,6 +188,21 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     expect(await result({ args: "read" })).toBe("written");
   });
 
+  it("does not end well when a write that was not awaited was refused, unless its function says that it may be", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        await redis.set("a text", "1");
+        const refused = redis.rpush("a text", "2");
+        if (args === "heard") refused.catch(() => {});
+        return "done";
+      }),
+    );
+    const { code, message } = errorOf(await outcome());
+    expect(code).toBe("FUNCTION_FAILED");
+    expect(message).toMatch(/a write was not awaited, and .*WRONGTYPE/);
+    expect(await result({ args: "heard" })).toBe("done");
+  });
+
   it("passes keys and args as they came", async () => {
     const { result } = await side.deploy(bundleOf(({ args, keys }) => ({ args, keys })));
     expect(await result()).toEqual({ args: null, keys: [] });

@@ -1,6 +1,5 @@
 // How a host on the compute side comes by its connections, and what its functions see while there are none.
 
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { DataSource, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
+import { freePort } from "../free-port.ts";
 import { startRedisServer, type RedisServer } from "../redis-server.ts";
 import { bundleOf, errorOf, resultOf } from "../sides.ts";
 
@@ -104,6 +105,64 @@ describe("connections of the compute side", () => {
     expect(resultOf(await run(WHO))).toBe("1");
   });
 
+  it("break under a write that is not awaited: the call does not end well, unless its function says that it may", async () => {
+    const server = await startServer();
+    const { run } = await startOver(over(server, { connections: 1 }));
+    await run(WHO);
+    const admin = server.client();
+    // Redis holds the write back while clients are paused, and the connection goes meanwhile.
+    const cutUnder = async (bundle: string): Promise<Outcome> => {
+      await admin.call("CLIENT", "PAUSE", "60000", "WRITE");
+      const ended = run(bundle);
+      await expect
+        .poll(async () => /^blocked_clients:1\r$/m.test(await admin.info("clients")), { timeout: 20_000 })
+        .toBe(true);
+      await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      await admin.call("CLIENT", "UNPAUSE");
+      return ended;
+    };
+    const unheard = errorOf(
+      await cutUnder(
+        bundleOf(({ redis }) => {
+          void redis.rpush("list", "1");
+          return "done";
+        }),
+      ),
+    );
+    expect(unheard.code).toBe("REDIS_UNAVAILABLE");
+    expect(unheard.message).toContain("was not awaited");
+    const heard = await cutUnder(
+      bundleOf(({ redis }) => {
+        redis.rpush("list", "2").catch(() => {});
+        return "done";
+      }),
+    );
+    expect(resultOf(heard)).toBe("done");
+    const late = await cutUnder(
+      bundleOf(async ({ redis }) => {
+        const writing = redis.rpush("list", "3");
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        return writing.catch(() => "heard late");
+      }),
+    );
+    expect(resultOf(late)).toBe("heard late");
+    expect(await admin.exists("list")).toBe(0);
+  });
+
+  it("are replaced when they end while nobody uses them: the next call knows nothing of it", async () => {
+    const server = await startServer();
+    const { run, supervisor } = await startOver(over(server));
+    const admin = server.client();
+    const connected = async (): Promise<number> =>
+      [...String(await admin.client("LIST")).matchAll(/name=locus-function/g)].length;
+    for (let i = 0; i < 3; i++) {
+      await expect.poll(connected, { timeout: 20_000 }).toBe(2);
+      await until(() => supervisor.state().connections === 2);
+      expect(resultOf(await run(WHO))).toBe("1");
+      await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    }
+  });
+
   it("do not keep an isolate from other calls while Redis takes its time", async () => {
     const server = await startServer();
     const { supervisor } = await startOver({ ...over(server), connections: 1 }, 1);
@@ -166,34 +225,11 @@ describe("connections of the compute side", () => {
   it("speak TLS, and trust nobody else's certificate", async () => {
     const folder = mkdtempSync(join(tmpdir(), "locus-tls-"));
     closing.push(() => rmSync(folder, { recursive: true }));
-    const [certificate, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-    const subject = ["-subj", "/CN=redis.example", "-addext", "subjectAltName=DNS:redis.example,IP:127.0.0.1"];
-    const request = [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-    ];
-    execFileSync("openssl", [...request, "-keyout", key, "-out", certificate, ...subject], { stdio: "ignore" });
-    const probe = await startServer();
-    const port = probe.port;
-    await probe.close();
-    const server = await startServer({
-      config: [
-        ["tls-port", String(port)],
-        ["tls-cert-file", certificate],
-        ["tls-key-file", key],
-        ["tls-ca-cert-file", certificate],
-        ["tls-auth-clients", "no"],
-      ],
-    });
+    const { certificateFile, redisConfig } = makeCertificate(folder);
+    const port = await freePort();
+    const server = await startServer({ config: redisConfig(port) });
     await server.client().config("SET", "requirepass", "secret");
-    const tls = { serverName: "127.0.0.1", authorities: readFileSync(certificate, "utf8") };
+    const tls = { serverName: "127.0.0.1", authorities: readFileSync(certificateFile, "utf8") };
     const source: DataSource = { host: "127.0.0.1", port, database: 2, connections: 2, password: "secret", tls };
     const { run } = await startOver(source);
     expect(resultOf(await run(WHO))).toBe("1");
@@ -203,7 +239,7 @@ describe("connections of the compute side", () => {
     });
     expect(resultOf(await run(large))).toBe(3_000_000);
 
-    const named = await startOver({ ...source, tls: { ...tls, serverName: "redis.example" } });
+    const named = await startOver({ ...source, tls: { ...tls, serverName: CERTIFIED_NAME } });
     expect(resultOf(await named.run(WHO))).toBe("1");
     const misnamed = await startOver({ ...source, tls: { ...tls, serverName: "other.example" } });
     await until(() => misnamed.lines.some((line) => /hostname mismatch|IP address mismatch/i.test(line)));

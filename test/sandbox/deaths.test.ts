@@ -3,6 +3,7 @@
 import { kill } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
@@ -53,6 +54,39 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
     expect(error.message).toContain("had sent writes");
     // The memory channel lives in this process: its data outlives the host like Redis' does.
     expect(await read.result()).toBe("1");
+  });
+
+  it("a call whose isolate is lost by another's memory says so if it had written", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(
+        async ({ redis, args }) => {
+          if (args === "leak") {
+            const held: unknown[] = [];
+            for (;;) held.push(Array.from({ length: 1_000 }, () => ({})));
+          }
+          await redis.incr(`lost:${args}`);
+          await redis.set(`lost:ready:${args}`, "1");
+          return await new Promise(() => {});
+        },
+        { limits: { memoryMb: 16, deadlineMs: 60_000 } },
+      ),
+    );
+    const ready = await side.deploy(
+      bundleOf<readonly string[]>(async ({ redis, args }) => redis.mget(...args.map((name) => `lost:ready:${name}`))),
+    );
+    const names = ["a", "b", "c", "d"];
+    const cancelling = new AbortController();
+    const writing = names.map((writer) => outcome({ args: writer, signal: cancelling.signal }));
+    await expect.poll(() => ready.result({ args: names }), { timeout: 20_000 }).toEqual(names.map(() => "1"));
+    // Each costs the isolate that has least to do: sooner or later one that a writer is in.
+    const first = Promise.race(writing);
+    const lost: GuestError[] = [];
+    void first.then((ended) => lost.push(errorOf(ended)));
+    while (lost.length === 0) expect(errorOf(await outcome({ args: "leak" })).code).toBe("MEMORY_LIMIT");
+    expect(lost[0]?.code).toBe("SANDBOX_DIED");
+    expect(lost[0]?.message).toContain("had sent writes");
+    cancelling.abort();
+    await Promise.all(writing);
   });
 
   it("the queue waits for the next host", async () => {

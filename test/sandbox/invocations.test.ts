@@ -3,7 +3,11 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+import type { Invocation } from "#runtime/function/define.ts";
+import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+/** A name that a function reaches for in vain. */
+declare const notThere: unknown;
 
 describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
   let side: TestSide;
@@ -119,14 +123,23 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       await thrown(() => {
         throw "text";
       }),
-    ).toMatchObject({ code: "FUNCTION_FAILED", message: "threw text" });
+    ).toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "threw text, which is no Error and so has no stack",
+      stack: "",
+    });
+    expect(
+      await thrown(() => {
+        throw { reason: "full", left: [1] };
+      }),
+    ).toMatchObject({ message: expect.stringContaining('threw {"reason":"full","left":[1]}, which is no Error') });
     expect(
       (
         await thrown(() => {
           throw null;
         })
-      ).code,
-    ).toBe("FUNCTION_FAILED");
+      ).message,
+    ).toContain("threw null");
     expect(
       (
         await thrown(() => {
@@ -147,6 +160,80 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     ).toBe("Error: later");
   });
 
+  it.each([
+    ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
+    [
+      "a method",
+      ({ redis }: Invocation) => (redis as never as { blpop: () => unknown }).blpop(),
+      "redis.blpop is not a function; docs/commands.md",
+    ],
+    [
+      "a command",
+      ({ redis }: Invocation) => redis.call("nonsense"),
+      "nonsense: not a command that functions may call; see docs/commands.md",
+    ],
+  ])("names the page that lists what there is instead of %s that is not there", async (_what, run, message) => {
+    expect(errorOf(await (await side.deploy(bundleOf(run))).outcome()).message).toContain(message);
+  });
+
+  it("has the stack of the await that met an error of Redis", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        const push = async (): Promise<number> => await redis.lpush("text", "x");
+        await redis.set("text", "x");
+        if (args === "all") await Promise.all([redis.get("text"), push(), redis.get("text")]);
+        if (args === "caught")
+          return push().catch(({ name, stack }: Error) => ({ name, isPlaced: stack!.includes("at async push") }));
+        await push();
+        return undefined;
+      }),
+    );
+    const message = "ReplyError: WRONGTYPE Operation against a key holding the wrong kind of value";
+    const alone = errorOf(await outcome());
+    expect(alone).toMatchObject({ code: "FUNCTION_FAILED", message });
+    expect(alone.stack).toMatch(
+      /^ReplyError: WRONGTYPE .*\n +at async push \(.*:\d+:\d+\)\n +at async .*run .*:\d+:\d+/,
+    );
+    expect(errorOf(await outcome({ args: "all" })).stack).toMatch(/at async push .*\n.*Promise\.all.*\n.*run/);
+    expect(resultOf(await outcome({ args: "caught" }))).toEqual({ name: "ReplyError", isPlaced: true });
+  });
+
+  it("settles a round's operations in their order, errors among them", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("text", "x");
+        const order: number[] = [];
+        const note = (operation: Promise<unknown>, at: number) =>
+          operation.then(
+            () => order.push(at),
+            () => order.push(-at),
+          );
+        await Promise.all(
+          [redis.get("a"), redis.lpush("text", "x"), redis.get("a"), redis.lpush("text", "x"), redis.get("a")].map(
+            (operation, at) => note(operation, at),
+          ),
+        );
+        return order;
+      }),
+    );
+    expect(await result()).toEqual([0, -1, 2, -3, 4]);
+  });
+
+  it("keeps half of a surrogate pair in JSON, and makes U+FFFD of it where bytes are made", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(async ({ redis, args, log }) => {
+        log.info(`half ${args}`);
+        await redis.set(`key${args}`, `value${args}`);
+        if (args === "\udc00") throw new Error(`no ${args}`);
+        return { args, is: args === "\ud800", value: await redis.get("key\ufffd") };
+      }),
+    );
+    const answered = await outcome({ argsJson: '"\\ud800"', logs: true });
+    expect(answered).toMatchObject({ resultJson: expect.stringContaining('"args":"\\ud800"'), logs: ["half \ufffd"] });
+    expect(resultOf(answered)).toEqual({ args: "\ud800", is: true, value: "value\ufffd" });
+    expect(errorOf(await outcome({ argsJson: '"\\udc00"' })).message).toBe("Error: no \ufffd");
+  });
+
   it("says what of its result is no JSON", async () => {
     const failing = async (run: () => unknown) => errorOf(await (await side.deploy(bundleOf(run))).outcome());
     const cyclic = await failing(() => {
@@ -160,6 +247,45 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     expect((await failing(() => "x".repeat(5 * 1024 * 1024))).code).toBe("RESULT_TOO_LARGE");
     const { result } = await side.deploy(bundleOf(() => undefined));
     expect(await result()).toBeNull();
+  });
+
+  it.each([
+    ["a Map", () => ({ a: [1, { seen: new Map([[1, 2]]) }] }), "result.a[1].seen is a Map"],
+    ["a Set", () => new Set([1]), "result is a Set"],
+    ["bytes", () => ({ bytes: new Uint8Array([1, 2]) }), "result.bytes is an array of bytes"],
+    ["a promise that was not awaited", ({ redis }: Invocation) => [redis.get("k")], "result[0] is a Promise: await it"],
+    ["an error", () => ({ error: new TypeError("x") }), "result.error is an Error"],
+    ["a BigInt", () => ({ n: { big: 1n } }), "result.n.big is a BigInt"],
+    ["a function", () => () => 1, "result is a function"],
+  ])("refuses a result of which JSON would lose %s, and names its place", async (_what, run, message) => {
+    const error = errorOf(await (await side.deploy(bundleOf(run))).outcome());
+    expect(error).toMatchObject({ code: "RESULT_INVALID", message: expect.stringContaining(message.split(":")[0]!) });
+  });
+
+  it("gives what JSON.stringify gives of all else", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(() => {
+        class Point {
+          x = 1;
+          get y() {
+            return 2;
+          }
+        }
+        const own = Object.assign(new Map([[1, 2]]), { toJSON: () => "own" });
+        const odd = {
+          nan: Number.NaN,
+          infinite: -Infinity,
+          nothing: undefined,
+          call: () => 1,
+          holes: [undefined, () => 1],
+        };
+        return { ...odd, empty: {}, date: new Date(0), point: new Point(), own, zero: { 0: "{}" } };
+      }),
+    );
+    expect(await outcome()).toMatchObject({
+      resultJson:
+        '{"nan":null,"infinite":null,"holes":[null,null],"empty":{},"date":"1970-01-01T00:00:00.000Z","point":{"x":1},"own":"own","zero":{"0":"{}"}}',
+    });
   });
 
   it("can be cancelled", async () => {

@@ -8,6 +8,17 @@ import { bundleFunction } from "#runtime/function/bundle.ts";
 import { versionOf } from "#runtime/function/version.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
+/** With a source map of so many bytes, as a bundle of many sources has. */
+const withMap = (bundle: string, bytes: number): string => {
+  const map = Buffer.from(JSON.stringify({ version: 3, sources: [], mappings: "", x: "x".repeat(bytes) }));
+  return `${bundle}//# sourceMappingURL=data:application/json;base64,${map.toString("base64")}`;
+};
+
+async function residentBytesOf(side: TestSide): Promise<() => number> {
+  const [pid] = await side.hostPids();
+  return () => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+}
+
 describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   let side: TestSide;
   beforeAll(async () => {
@@ -36,9 +47,62 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     ["spins while it loads", "for (;;); export default {};"],
     ["awaits for ever while it loads", "await new Promise(() => {}); export default {};"],
   ])("is refused when it %s", async (_what, bundle) => {
-    await expect(side.deploy(bundle)).rejects.toThrow(/had not finished loading|not loaded after|sandbox host/);
+    await expect(side.deploy(bundle)).rejects.toThrow(/had not finished loading|still loading after 5000 ms/);
     const { result } = await side.deploy(bundleOf(() => "well"));
     expect(await result()).toBe("well");
+  });
+
+  it.each([
+    [
+      "does not parse",
+      'const a = 1;\nexport default "open',
+      "<function>:2:16: SyntaxError: Invalid or unexpected token",
+    ],
+    ["throws", 'const a = 1;\n  throw new Error("at load");', "<function>:2:9: Error: at load"],
+    [
+      "imports something",
+      'const a = 1;\nimport "node:fs";',
+      "<function>:2:8: it imports node:fs; a bundle imports nothing",
+    ],
+    [
+      "throws what is no error",
+      'throw { why: "full" };',
+      'threw {"why":"full"}, which is no Error and so has no stack',
+    ],
+    [
+      "needs a global that is not there",
+      "const a = 1;\nrequire('fs');",
+      "<function>:2:1: ReferenceError: require is not defined; docs/functions.md lists the globals that functions have",
+    ],
+    ["fills its memory", "const all = []; for (;;) all.push(new Array(1e5).fill(1));", /more memory/],
+  ])("is refused with the place when it %s", async (_what, bundle, message) => {
+    await expect(side.deploy(bundle)).rejects.toThrow(message);
+  });
+
+  it.each([
+    [
+      "throws",
+      "const a: number = 1;\nconst setUp = () => {\n  throw new TypeError(`no ${a}`);\n};\nsetUp();",
+      /own\.ts:4:9: TypeError: no 1$/,
+    ],
+    ["rejects what it awaits", 'await Promise.reject(new Error("later"));', /own\.ts:2:22: Error: later$/],
+    ["throws in locus' own code", "defineFunction(null as never);", /own\.ts:2:1: TypeError: defineFunction needs/],
+    ["awaits for ever", "await new Promise(() => {});", /own\.ts: it had not finished loading/],
+    ["throws what is no error", 'throw "text";', /own\.ts: threw text, which is no Error/],
+    ["has a name that cannot stand in a URL", "", /own\.ts: the function's definition cannot be used: name is "A b"/],
+  ])("is refused with the author's file when it %s", async (_what, lines, message) => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-bundle-"));
+    try {
+      const file = join(folder, "own.ts");
+      const [first, last] = [
+        'import { defineFunction } from "locus/function";',
+        'export default defineFunction({ name: "A b", run: () => 1 });',
+      ];
+      writeFileSync(file, [first, lines, last].join("\n"));
+      await expect(side.deploy(Buffer.from(await bundleFunction(file)).toString())).rejects.toThrow(message);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("may throw any amount of text while it loads", async () => {
@@ -50,14 +114,14 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   });
 
   it("leaves nothing behind when it was only checked", async () => {
-    const [pid] = await side.hostPids();
-    const resident = (): number => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
-    // A map of half a megabyte, as a bundle of many sources has.
-    const map = Buffer.from(JSON.stringify({ version: 3, sources: [], mappings: "", x: "x".repeat(400_000) }));
+    const resident = await residentBytesOf(side);
     const check = async (times: number): Promise<void> => {
       for (let i = 0; i < times; i++) {
         await side.deploy(
-          `${bundleOf(() => 1)}//# sourceMappingURL=data:application/json;base64,${map.toString("base64")}`,
+          withMap(
+            bundleOf(() => 1),
+            400_000,
+          ),
         );
       }
     };
@@ -65,6 +129,28 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     const before = resident();
     await check(60);
     expect(resident() - before).toBeLessThan(40 * 1024 * 1024);
+  });
+
+  it("leaves nothing behind when it filled its memory", async () => {
+    const resident = await residentBytesOf(side);
+    const filling = withMap("const all = []; for (;;) all.push(new Array(1e5).fill(1)); export default {};", 700_000);
+    const refuse = async (times: number): Promise<void> => {
+      for (let i = 0; i < times; i++) await expect(side.deploy(filling)).rejects.toThrow(/more memory/);
+    };
+    await refuse(10);
+    const before = resident();
+    await refuse(30);
+    expect(resident() - before).toBeLessThan(12 * 1024 * 1024);
+  });
+
+  it.skipIf(name === "storage")("costs nobody the host when it spins among more than are checked at once", async () => {
+    const before = await side.hostPids();
+    const spinning = Array.from({ length: 6 }, () => side.deploy("for (;;); export default {};"));
+    const refusals = (await Promise.allSettled(spinning)).map(
+      (outcome) => "reason" in outcome && String(outcome.reason),
+    );
+    expect(refusals).toEqual(spinning.map(() => expect.stringContaining("still loading after 5000 ms")));
+    expect(await side.hostPids()).toEqual(before);
   });
 
   it("has its content's hash as its version", async () => {

@@ -85,6 +85,68 @@ describe.each(SIDE_NAMES)("sizes on %s", (name) => {
     expect(await result({ args: 1 })).toBe("OK");
   });
 
+  describe.skipIf(name === "memory")("replies of more than 64 MiB", () => {
+    const LARGE = 70 * 1024 * 1024;
+    beforeAll(async () => {
+      const redis = side.redis!;
+      await redis.setrange("large", LARGE, "x");
+      await redis.setrange("parts:0", LARGE / 10, "x");
+      const all =
+        "for i = 1, 9 do redis.call('COPY', 'parts:0', 'parts:' .. i) end for i = 1, 10 do redis.call('RPUSH', 'nested', string.rep('n', 7e6)) end for i = 1, 900000 do redis.call('RPUSH', 'many', 'ninety bytes and some more, so that all of them together are more than a reply may have') end";
+      await redis.eval(all, 0);
+      await redis.set("small", "small");
+    });
+    afterAll(() => side.redis!.flushall());
+
+    it.each([
+      ["one text", ["get", "large"]],
+      ["an array of texts", ["mget", ...Array.from({ length: 10 }, (_, i) => `parts:${i}`)]],
+      ["a list of texts", ["lrange", "nested", "0", "-1"]],
+      ["a long list", ["lrange", "many", "0", "-1"]],
+    ])("fail their operation alone: %s", async (_what, command) => {
+      const { result } = await side.deploy(
+        bundleOf<[string, ...string[]]>(
+          async ({ redis, args }) => {
+            const small = (): Promise<string | null> => redis.get("small");
+            const failing = (): Promise<unknown> => redis.call(...args).catch((error: Error) => error.message);
+            const [before, failed] = await Promise.all([small(), failing()]);
+            return [before, failed, await small()];
+          },
+          { limits: { memoryMb: 512, deadlineMs: 30_000, cpuMs: 20_000 } },
+        ),
+      );
+      const neighbour = await side.deploy(
+        bundleOf(
+          async ({ redis }) => {
+            for (let i = 0; i < 200; i++) await redis.get("small");
+            return "undisturbed";
+          },
+          { limits: { deadlineMs: 30_000, cpuMs: 20_000 } },
+        ),
+      );
+      const neighbours = Array.from({ length: 8 }, () => neighbour.result());
+      const limit = expect.stringMatching(/^OPERATIONSLIMIT the replies of this round have more than 67108864 bytes/);
+      expect(await result({ args: command })).toEqual(["small", limit, "small"]);
+      expect(await Promise.all(neighbours)).toEqual(neighbours.map(() => "undisturbed"));
+    });
+
+    it("count together within a round, and not beyond it", async () => {
+      const { result } = await side.deploy(
+        bundleOf(
+          async ({ redis }) => {
+            const length = async (key: string): Promise<number> => (await redis.getBuffer(key))!.length;
+            const part = (key: number): Promise<number | string> => length(`parts:${key}`).catch(() => "too much");
+            const together = await Promise.all(Array.from({ length: 10 }, (_, i) => part(i)));
+            return [together, await part(9)];
+          },
+          { limits: { memoryMb: 512, deadlineMs: 30_000, cpuMs: 20_000 } },
+        ),
+      );
+      const whole = LARGE / 10 + 1;
+      expect(await result()).toEqual([[...Array.from({ length: 9 }, () => whole), "too much"], whole]);
+    });
+  });
+
   it("text that is no Unicode arrives as its replacement, bytes as they are", async () => {
     const { result } = await side.deploy(
       bundleOf(async ({ redis }) => {

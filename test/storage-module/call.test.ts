@@ -1,10 +1,9 @@
-// LOCUS.CALL and LOCUS.NODE: what they take, what they answer, where they are refused, and that a caller who goes takes its
-// call along.
+// LOCUS.CALL and LOCUS.NODE: what they take, and what they answer. Who calls, and how a caller goes: callers.test.ts.
 
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import type { RedisServer } from "#test/redis-server.ts";
+import { startRedisServer, type RedisServer } from "#test/redis-server.ts";
 import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
@@ -57,12 +56,30 @@ describe("LOCUS.CALL", () => {
     await expect(call("script", "0", "{")).rejects.toThrow(/^ERR args are no JSON/);
   });
 
-  test("it is refused in transactions and scripts, with the way out", async () => {
-    const replies = await redis.multi().call("LOCUS.CALL", "script", "0").exec();
-    expect(String(replies?.[0]?.[0])).toMatch(/STORAGEREFUSED LOCUS.CALL .*transaction: call it by itself/);
-    await expect(redis.eval("return redis.call('LOCUS.CALL', 'script', 0)", 0)).rejects.toThrow(
-      /STORAGEREFUSED .*script/,
+  test("what a function threw comes with its place, on one line; the stack comes with RUN", async () => {
+    const own = await startRedisServer();
+    const client = own.client();
+    const thrower = (what: string) =>
+      client.call(
+        "LOCUS.FUNCTION",
+        "LOAD",
+        "REPLACE",
+        `const deep = () => { throw ${what}; };\nexport default { kind: "locus.function", name: "thrower", run: () => deep() };`,
+      );
+    await thrower('new TypeError("two\\nlines")');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(
+      /^FUNCTIONFAILED TypeError: two lines at deep \(<function>:1:\d+\)$/,
     );
+    const reply = (await client.call("LOCUS.NODE", "RUN", "thrower", "*", "0", "{}", "null")) as string[];
+    expect(JSON.parse(reply[4]!)).toMatchObject({ stack: expect.stringMatching(/at deep .*\n.*at run/) });
+
+    await thrower('new Error("x".repeat(2000))');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(/xxx at deep \(<function>:1:\d+\)$/);
+    await thrower('"text"');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(
+      /^FUNCTIONFAILED threw text, which is no Error/,
+    );
+    await own.close();
   });
 
   test("clients and clusters find its keys", async () => {
@@ -80,37 +97,6 @@ describe("LOCUS.CALL", () => {
     await redis.set("big", "v".repeat(3 * 1024 * 1024));
     const [reply] = JSON.parse(String(await call("script", "0", '{"rounds":[[["GET","big"]]]}'))) as string[];
     expect(reply).toBe(`$${3 * 1024 * 1024}\r\n${"v".repeat(3 * 1024 * 1024)}\r\n`);
-  });
-
-  test("a client that goes away cancels its call", async () => {
-    const client = server.client();
-    const lost = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":400,"rounds":[[["SET","late","1"]]]}');
-    lost.catch(() => {});
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
-    client.disconnect();
-    await until(async () => (await readInfo(redis)).get("calls_failed_by_code")?.includes("CANCELLED=1") === true);
-    // Its isolate comes to the write only now.
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
-    expect(await redis.exists("late")).toBe(0);
-  });
-
-  test("a killed client's call is cancelled as well", async () => {
-    const client = server.client({ retryStrategy: () => null });
-    const id = await client.client("ID");
-    const lost = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":200}');
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
-    await redis.client("KILL", "ID", id);
-    await expect(lost).rejects.toThrow(/closed/i);
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
-  });
-
-  test("a waiting client cannot be unblocked from outside, only killed", async () => {
-    const client = server.client();
-    const id = await client.client("ID");
-    const slow = client.call("LOCUS.CALL", "script", "0", '{"sleepMs":150}');
-    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
-    expect(await redis.client("UNBLOCK", id)).toBe(0);
-    expect(await slow).toBe("[]");
   });
 
   test("a host that ends takes its calls along with a typed error, and the next call finds a new one", async () => {

@@ -280,6 +280,20 @@ describe("writes", () => {
     expect(await writer).toEqual(["$6", "before", "+OK", "$5", "after"]);
   });
 
+  test("RANDOMKEY waits as well: among expired keys that a pause keeps, Redis would look for ever", async () => {
+    const apart = server.client();
+    await apart.select(9);
+    await apart.set("gone", "1", "PX", 1);
+    const admin = server.client();
+    await admin.client("PAUSE", 300, "WRITE");
+    await until(async () => (await apart.exists("gone")) === 0);
+    const before = Number((await readInfo(admin)).get("writes_paused"));
+    const asked = runLines(apart, ["RANDOMKEY"]);
+    await until(async () => Number((await readInfo(admin)).get("writes_paused")) > before);
+    await admin.client("UNPAUSE");
+    expect(await asked).toEqual(["_"]);
+  });
+
   test("that wait too long end with the call's deadline, unwritten", async () => {
     await redis.set("paused", "before");
     await redis.client("PAUSE", 700, "WRITE");

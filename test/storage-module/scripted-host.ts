@@ -38,7 +38,7 @@ export const scriptedHostProgram = (): string =>
   buildNativeProgram({
     name: "scripted_host",
     sources: [
-      ...["ring", "lane", "shared_memory", "resp"].map((name) => `runtime/native/${name}.cc`),
+      ...["codes", "ring", "lane", "shared_memory", "resp"].map((name) => `runtime/native/${name}.cc`),
       "storage-module/src/function_version.cc",
     ],
     libraries: ["-lcrypto"],

@@ -5,10 +5,12 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { RedisAddress, RedisUser } from "#compute/node/redis-connection.ts";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
+import { LocusError } from "#runtime/errors.ts";
 import { type GraphInfo, GRAPH_INFO_KEY, parseGraphInfo } from "./graph.ts";
 import type { GraphSource } from "./graph-source.ts";
 import { loadGraph, type LoadProgress } from "./load.ts";
 
+const NEVER = new AbortController().signal;
 const NOBODY: RedisUser = { username: null, password: null };
 const addressOf = (path: string): RedisAddress => ({ host: "", port: 0, path, tls: false, database: 0 });
 
@@ -30,7 +32,7 @@ describe("parseGraphInfo", () => {
 
 test("loading names what it wanted when Redis cannot be reached", async () => {
   const options = { source: { kind: "power-law", nodes: 5, seed: 1 }, address: addressOf("/nowhere.sock") } as const;
-  await expect(loadGraph({ ...options, user: NOBODY }, () => {})).rejects.toMatchObject({
+  await expect(loadGraph({ ...options, user: NOBODY, signal: NEVER }, () => {})).rejects.toMatchObject({
     code: "REDIS_UNAVAILABLE",
     message: expect.stringContaining("cannot load power-law graph of 5 nodes, seed 1: connect ENOENT /nowhere.sock"),
   });
@@ -49,8 +51,12 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
     await server.close();
   });
 
-  const load = (source: GraphSource, user = NOBODY, onProgress: (progress: LoadProgress) => void = () => {}) =>
-    loadGraph({ source, address: addressOf(server.path), user }, onProgress);
+  const load = (
+    source: GraphSource,
+    user = NOBODY,
+    onProgress: (progress: LoadProgress) => void = () => {},
+    signal = NEVER,
+  ) => loadGraph({ source, address: addressOf(server.path), user, signal }, onProgress);
   const readInfo = async () => parseGraphInfo(await redis.get(GRAPH_INFO_KEY));
 
   test("writes nodes, samples and the marker, and shows how far it is", async () => {
@@ -113,6 +119,19 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
     await load(source);
     expect(await readInfo()).toMatchObject({ nodes: 150, state: "loaded" });
     expect(await redis.exists("150")).toBe(1);
+  });
+
+  test("stops where it is interrupted, says how far it came, and marks the graph as not whole", async () => {
+    const controller = new AbortController();
+    const stopInTheMiddle = ({ keys }: LoadProgress): void => {
+      if (keys === 1_000) controller.abort(new LocusError("CANCELLED", "interrupted by a test"));
+    };
+    const loading = load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, stopInTheMiddle, controller.signal);
+    await expect(loading).rejects.toMatchObject({
+      code: "CANCELLED",
+      message: expect.stringMatching(/stopped while writing, after 1000 of 2502 keys: interrupted by a test; load it/),
+    });
+    expect(await readInfo()).toMatchObject({ nodes: 2_500, state: "loading" });
   });
 
   test("writes nothing when the source is bad", async () => {

@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly source: GraphSource;
   readonly address: RedisAddress;
   readonly user: RedisUser;
+  /** Stops it at the next window. */
+  readonly signal: AbortSignal;
 }
 
 export interface LoadProgress {
@@ -28,19 +30,20 @@ export interface LoadProgress {
 /**
  * Loads a graph, its samples and its marker; what another load left is taken away first, and other keys of the same name are
  * overwritten. `onProgress` is called after each window. Throws REQUEST_INVALID for a bad source, before anything is written, and
- * a Redis error's code otherwise, with how far it came: the marker then says `loading`.
+ * a Redis error's code, or CANCELLED for `signal`'s `Interrupted`, with how far it came: the marker then says `loading`.
  */
 export async function loadGraph(
-  { source, address, user }: LoadOptions,
+  { source, address, user, signal }: LoadOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<GraphInfo> {
   let progress: LoadProgress = { step: "reading", keys: 0, total: 0 };
   const note: Note = (next) => {
     progress = next;
     onProgress(next);
+    signal.throwIfAborted();
   };
   note(progress);
-  const { graph, samples } = await openSource(source);
+  const { graph, samples } = await untilAborted(openSource(source), signal);
 
   const redis = await openBrittleConnection(address, user, "load").catch((error: unknown) => {
     throw toLocusError(error, `load ${graph.source}`);
@@ -60,6 +63,14 @@ export async function loadGraph(
     redis.disconnect();
   }
 }
+
+/** Reading is left where it is: nothing has been written yet. */
+const untilAborted = async <Source>(reading: Promise<Source>, signal: AbortSignal): Promise<Source> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(signal.reason as Error);
+  signal.addEventListener("abort", stop, { once: true });
+  return Promise.race([reading, promise]).finally(() => signal.removeEventListener("abort", stop));
+};
 
 type Note = (progress: LoadProgress) => void;
 

@@ -2,6 +2,7 @@
 // (preferential attachment: Barabási and Albert, Science 286, 1999), so that a few nodes have very many neighbours. Links go
 // both ways. The measures are those of AutoLoc's social graph: 21.5 neighbours, and a walk of depth 5 that reads about 400.
 
+import { counted } from "#runtime/counted.ts";
 import type { Entry, Graph } from "./graph.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -17,7 +18,7 @@ export function generatePowerLaw(nodes: number, seed: number): Graph {
     Math.min(COMMUNITY_NODES, nodes - index * COMMUNITY_NODES),
   );
   return {
-    source: `power-law graph of ${nodes} nodes, seed ${seed}`,
+    source: `power-law graph of ${counted(nodes, "node")}, seed ${seed}`,
     nodes,
     edges: sizes.reduce((sum, size) => sum + 2 * linksWithin(size), 0),
     firstId: 1,

@@ -67,7 +67,7 @@ int64_t EndOfReply(std::string_view bytes) {
   size_t begin = 0;
   for (;;) {
     const RespScanner::Found found = scanner.Next(bytes.substr(begin));
-    if (found.state == RespRead::kBroken) return -1;
+    if (found.state == RespRead::kBroken || found.too_large) return -1;
     if (found.state == RespRead::kNeedMore) return 0;
     begin += found.end;
     if (!found.push) return static_cast<int64_t>(begin);

@@ -1,0 +1,67 @@
+// What do plain clients of Redis notice of functions that want all they can get, and what is left for those functions?
+//
+// Method. Plain clients: redis-benchmark, 50 connections, 16 GETs in flight on each, values of 100 bytes. Functions: calls that
+// read 100 keys at a time, again and again, so many in flight that each isolate always has work. Each is measured alone, then both
+// in the same window. For the tail, a client that sends GETs at fixed times, at half the rate that it reaches when it sends
+// each as soon as the one before has answered, and counts from when a GET was due; alone and beside the functions.
+// Storage and load are on cores of their own where there are four. With two, load, sandbox host and Redis' two threads
+// want them all, and the figures tell how they are shared out rather than what the module does.
+//
+// Expectation. The module's service takes Redis' lock for at most 30 % of the time while clients wait (`lock-share-percent`);
+// so plain clients should keep 70 % of their throughput, and functions that share of Redis' thread. No GET waits for longer
+// than a quantum of 200 µs.
+
+import { runBenchmark } from "./harness/benchmark.ts";
+import type { Repeats } from "./harness/contest.ts";
+import { apartLayout } from "./harness/cores.ts";
+import { startPlacedStack } from "./harness/placed-stack.ts";
+import { ringEntries, VALUE_BYTES } from "./access/values.ts";
+import { interferencePeers } from "./interference/peers.ts";
+import { CONNECTIONS, PIPELINING } from "./interference/redis-benchmark.ts";
+
+interface Effort extends Repeats {
+  /** Of one repetition of one peer. */
+  readonly budgetMs: number;
+}
+
+const SEED = 1;
+
+await runBenchmark<Effort>({
+  name: "interference",
+  question: "What do plain clients of Redis notice of functions that want all they can get?",
+  efforts: {
+    smoke: { warmUps: 1, repetitions: 2, budgetMs: 100 },
+    standard: { warmUps: 1, repetitions: 7, budgetMs: 2_000 },
+    full: { warmUps: 2, repetitions: 9, budgetMs: 8_000 },
+  },
+  ratios: {
+    plainThroughputKept: {
+      better: "more",
+      must: 0.6,
+      aim: 0.68,
+      of: (value) => value("plain GETs, beside functions") / value("plain GETs, alone"),
+    },
+    functionThroughputKept: {
+      better: "more",
+      must: 0.2,
+      aim: 0.28,
+      of: (value) => value("functions, beside plain GETs") / value("functions, alone"),
+    },
+    plainP99Grown: {
+      better: "less",
+      must: 3,
+      aim: 1.5,
+      of: (value) => value("p99 at half rate, beside functions") / value("p99 at half rate, alone"),
+    },
+  },
+  layout: apartLayout,
+  async prepare({ effort, layout, resources, say }) {
+    say("starting Redis and a node");
+    const stack = await startPlacedStack(["bench/access/fanout-gets.ts"], layout, resources);
+    await stack.redis.client().mset(...ringEntries(SEED));
+    return {
+      config: { seed: SEED, valueBytes: VALUE_BYTES, connections: CONNECTIONS, pipelining: PIPELINING },
+      peers: await interferencePeers(stack, effort.budgetMs, resources),
+    };
+  },
+});

@@ -1,0 +1,65 @@
+// How long does it take until a function runs that did not run before, and what does a stack cost that does nothing?
+//
+// Method. One call at a time, over HTTP, to either side. Each repetition deploys the empty function anew, with a comment that makes
+// another version of it: the first call finds no isolate. What it takes is counted from the answer to the deployment
+// to the answer to the call; how long it waited for its isolate (a new V8 isolate with a context, the guest globals, the bundle)
+// is in its usage. For a restart the sandbox host is killed, and the next call counts from there. A new host then has one isolate
+// after another opened in it, and its resident memory tells what each came to. Idle is a stack that ran all of this
+// and is left alone: CPU time of all its processes, and the resident memory of a node and its host.
+//
+// Expectation. A bare isolate with a context takes about a millisecond, starting Node about a hundred. An idle Node wakes up a few
+// times a second; the watch over a host's memory once a second.
+
+import { runBenchmark } from "./harness/benchmark.ts";
+import type { Repeats } from "./harness/contest.ts";
+import { pairLayout } from "./harness/cores.ts";
+import { startPlacedStack } from "./harness/placed-stack.ts";
+import { startPeers } from "./start/peers.ts";
+
+interface Effort extends Repeats {
+  /** First calls of one repetition; their median counts. */
+  readonly calls: number;
+  /** Isolates opened one after the other for their memory. */
+  readonly isolates: number;
+  /** How long the stack is left alone. */
+  readonly idleMs: number;
+}
+
+await runBenchmark<Effort>({
+  name: "start",
+  question: "How long until a function runs that did not run before, and what does an idle stack cost?",
+  efforts: {
+    smoke: { warmUps: 1, repetitions: 2, calls: 1, isolates: 2, idleMs: 200 },
+    standard: { warmUps: 1, repetitions: 5, calls: 9, isolates: 12, idleMs: 5_000 },
+    full: { warmUps: 2, repetitions: 9, calls: 25, isolates: 12, idleMs: 20_000 },
+  },
+  ratios: {
+    isolateMs: {
+      better: "less",
+      must: 5,
+      aim: 2,
+      of: (value) => Math.max(value("isolate, compute"), value("isolate, storage")),
+    },
+    firstCallMs: {
+      better: "less",
+      must: 20,
+      aim: 10,
+      of: (value) => Math.max(value("first call, compute"), value("first call, storage")),
+    },
+    hostRestartMs: {
+      better: "less",
+      must: 1_000,
+      aim: 300,
+      of: (value) => Math.max(value("host restart, compute"), value("host restart, storage")),
+    },
+    idleCpuShare: { better: "less", must: 0.01, aim: 0.003, of: (value) => value("idle stack, CPU") },
+    idleRssMb: { better: "less", must: 250, aim: 150, of: (value) => value("idle node and host, memory") },
+    isolateMb: { better: "less", must: 5, aim: 3, of: (value) => value("isolate, memory") },
+  },
+  layout: pairLayout,
+  async prepare({ effort, layout, resources, say }) {
+    say("starting Redis and a node");
+    const stack = await startPlacedStack(["functions/empty.ts"], layout, resources);
+    return { config: { function: "empty" }, peers: await startPeers(stack, effort) };
+  },
+});

@@ -1,0 +1,118 @@
+// The peers of `start`: each is one figure.
+
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Side } from "#runtime/profile/sample.ts";
+import type { Measure, Peer } from "../harness/contest.ts";
+import type { PlacedStack } from "../harness/placed-stack.ts";
+import { residentBytesOf, watchCpu } from "../harness/processes.ts";
+import { medianOf } from "../harness/statistics.ts";
+import { FreshFunction, type FirstCall } from "./fresh-function.ts";
+
+interface Effort {
+  readonly calls: number;
+  readonly isolates: number;
+  readonly idleMs: number;
+}
+
+const SIDES: readonly Side[] = ["compute", "storage"];
+const MB = 1 << 20;
+/** What is still to be done after the last call (logs, compilers, garbage) is done by then. */
+const SETTLE_MS = 1_500;
+const HOST_DEADLINE_MS = 30_000;
+
+export async function startPeers(stack: PlacedStack, effort: Effort): Promise<readonly Peer[]> {
+  const fresh = await FreshFunction.bundle(stack.url);
+  return [
+    ...SIDES.flatMap((side) => firstCallPeers(fresh, side, effort.calls)),
+    ...SIDES.map((side) => ({ name: `host restart, ${side}`, unit: "ms", run: () => restart(stack, fresh, side) })),
+    { name: "isolate, memory", unit: "MiB", run: () => isolateMemory(stack, fresh, effort.isolates) },
+    { name: "idle stack, CPU", unit: "of a core", run: () => idleCpu(stack, effort.idleMs) },
+    { name: "idle node and host, memory", unit: "MiB", run: async () => idleMemory(stack) },
+  ];
+}
+
+/** Two figures of the same calls; the second peer runs right after the first. */
+function firstCallPeers(fresh: FreshFunction, side: Side, calls: number): Peer[] {
+  let measured: readonly FirstCall[] = [];
+  const median = (pick: (call: FirstCall) => number): Measure => ({ value: medianOf(measured.map(pick)) });
+  return [
+    {
+      name: `first call, ${side}`,
+      unit: "ms",
+      run: async () => {
+        const firstCalls: FirstCall[] = [];
+        for (let call = 0; call < calls; call++) firstCalls.push(await fresh.firstCall(side));
+        measured = firstCalls;
+        return median(({ elapsedMs }) => elapsedMs);
+      },
+    },
+    { name: `isolate, ${side}`, unit: "ms", run: async () => median(({ isolateMs }) => isolateMs) },
+  ];
+}
+
+function hostOf(stack: PlacedStack, side: Side): number | undefined {
+  const { computeHost, storageHost } = stack.processes();
+  return (side === "compute" ? computeHost : storageHost)[0];
+}
+
+/** Kills the host and calls at once: the call waits for the next one. */
+async function restart(stack: PlacedStack, fresh: FreshFunction, side: Side): Promise<Measure> {
+  const host = hostOf(stack, side);
+  if (host === undefined) throw new Error(`there is no sandbox host at ${side}`);
+  const startedMs = performance.now();
+  process.kill(host, "SIGKILL");
+  await answered(fresh, side);
+  return { value: performance.now() - startedMs };
+}
+
+/** The first call may have been on its way to the host when that was killed: then it is told so, and made again. */
+async function answered(fresh: FreshFunction, side: Side): Promise<void> {
+  const deadlineMs = performance.now() + HOST_DEADLINE_MS;
+  for (;;) {
+    try {
+      await fresh.call(side);
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+  }
+}
+
+/** Of a host that has just started: one isolate is open in both readings, so that what is made with the first counts for none. */
+async function isolateMemory(stack: PlacedStack, fresh: FreshFunction, isolates: number): Promise<Measure> {
+  await restart(stack, fresh, "compute");
+  const resident = async (): Promise<number> => {
+    await sleep(SETTLE_MS / 5);
+    return residentBytesOf([hostOf(stack, "compute") ?? 0]);
+  };
+  const names = Array.from({ length: isolates }, (_, index) => `empty-${index}`);
+  for (const name of names) await fresh.deploy(name);
+  const before = await resident();
+  for (const name of names) await fresh.call("compute", name);
+  const after = await resident();
+  return { value: (after - before) / isolates / MB };
+}
+
+async function idleCpu(stack: PlacedStack, idleMs: number): Promise<Measure> {
+  await sleep(SETTLE_MS);
+  const { redis, storageHost, node, computeHost } = stack.processes();
+  const groups = { redis, storageHost, node, computeHost };
+  const { cpuUs } = await watchCpu(groups, () => sleep(idleMs));
+  const share = (us: number): number => us / 1e3 / idleMs;
+  return {
+    value: share(Object.values(cpuUs).reduce((sum, us) => sum + us, 0)),
+    details: {
+      redis: share(cpuUs.redis),
+      storageHost: share(cpuUs.storageHost),
+      node: share(cpuUs.node),
+      computeHost: share(cpuUs.computeHost),
+    },
+  };
+}
+
+function idleMemory(stack: PlacedStack): Measure {
+  const { node, computeHost } = stack.processes();
+  const [nodeMb, hostMb] = [residentBytesOf(node) / MB, residentBytesOf(computeHost) / MB];
+  return { value: nodeMb + hostMb, details: { nodeMb, hostMb } };
+}

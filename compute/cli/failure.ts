@@ -1,0 +1,44 @@
+// What a command line tool says of an error: code, message and remedy of the closed table, as text or as JSON.
+
+import { CommanderError } from "commander";
+
+import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { interruptedBy } from "./interruption.ts";
+
+/** The `error` of a line of JSON (docs/cli.md); a batch's lines have the same, without `remedy`. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Whether the same may succeed later without any change. */
+  readonly retry: boolean;
+  readonly remedy: string;
+  /** The author's files and lines, where a function threw; ours, where the defect is ours. */
+  readonly stack?: string;
+}
+
+export const failure = (code: ErrorCode, message: string, stack = ""): Failure => {
+  const { retry, remedy } = ERRORS[code];
+  return { code, message, retry, remedy, ...(stack === "" ? {} : { stack }) };
+};
+
+export const failureOf = (error: unknown): Failure => {
+  const interrupted = interruptedBy();
+  // Whatever broke because of it: only who says how far it came knows better.
+  if (interrupted !== null && !(error instanceof LocusError && error.code === "CANCELLED")) {
+    return failure(interrupted.code, interrupted.message);
+  }
+  if (error instanceof LocusError) return failure(error.code, error.message, error.guestStack);
+  if (error instanceof CommanderError) return failure("CONFIG_INVALID", misuse(error));
+  if (error instanceof Error) return failure("INTERNAL", error.message, error.stack);
+  return failure("INTERNAL", String(error));
+};
+
+/** A stack begins with the message: it is not said twice. */
+export const failureText = ({ code, message, remedy, stack = "" }: Failure): string => {
+  const said = stack.includes(message) ? stack : [message, stack].join("\n").trimEnd();
+  return `${code}: ${said}\n${remedy}`;
+};
+
+/** commander's message without its own "error: "; where it showed the help instead there is none. */
+const misuse = ({ code, message }: CommanderError): string =>
+  code === "commander.help" ? "no command is given; --help lists them" : message.replace(/^error: /, "");

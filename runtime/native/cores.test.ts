@@ -1,0 +1,79 @@
+// The quotas of control groups, read by cores.cc from folders that look like a machine's.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const compiler = spawnSync("g++", ["--version"]).status === 0;
+
+describe.skipIf(!compiler)("cores.cc (skipped where there is no g++)", () => {
+  const folder = mkdtempSync(join(tmpdir(), "locus-cores-"));
+  const program = join(folder, "cores_test");
+  beforeAll(() => {
+    const sources = ["cores.cc", "cores_test.cc"].map((file) => join(import.meta.dirname, file));
+    execFileSync("g++", ["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, ...sources]);
+  }, 120_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** What is found on a machine that has these files. */
+  const quotaOf = (files: Readonly<Record<string, string>>): string => {
+    const root = mkdtempSync(join(folder, "machine-"));
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    return execFileSync(program, [root], { encoding: "utf8" }).trim();
+  };
+
+  test.each([
+    ["none without control groups", {}, "none"],
+    [
+      "none where the group has none",
+      { "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n" },
+      "none",
+    ],
+    ["a container's own", { "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n" }, "1.500000"],
+    [
+      "the smallest of the groups around a process",
+      {
+        "proc/self/cgroup": "0::/pod/container/locus\n",
+        "sys/fs/cgroup/pod/cpu.max": "200000 100000\n",
+        "sys/fs/cgroup/pod/container/cpu.max": "400000 100000\n",
+        "sys/fs/cgroup/pod/container/locus/cpu.max": "max 100000\n",
+      },
+      "2.000000",
+    ],
+    [
+      "version 1's, whose path may be the host's",
+      {
+        "proc/self/cgroup": "12:memory:/x\n4:cpu,cpuacct:/docker/0123\n2:cpuset:/\n1:name=systemd:/y:z\n",
+        "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "50000\n",
+        "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+      },
+      "0.500000",
+    ],
+    [
+      "none where version 1 says so",
+      {
+        "proc/self/cgroup": "4:cpu:/\n0::/\n",
+        "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+        "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+      },
+      "none",
+    ],
+    [
+      "nothing of nonsense",
+      {
+        "proc/self/cgroup": "nonsense\n0:\n::\n0::\n0::/x\n",
+        "sys/fs/cgroup/x/cpu.max": "much",
+        "sys/fs/cgroup/cpu.max": "",
+      },
+      "none",
+    ],
+  ])("finds %s", (_title, files, quota) => {
+    expect(quotaOf(files)).toBe(quota);
+  });
+});

@@ -1,0 +1,23 @@
+// What guest code threw, as text: nothing of it crosses to the host or to a caller as an object.
+#pragma once
+
+#include <v8.h>
+
+#include <string>
+
+#include "codes.h"
+
+namespace locus {
+
+struct Thrown {
+  Code code = Code::FUNCTION_FAILED;
+  /// "TypeError: …", or the value itself where it is no error; what an author may look up, where that helps.
+  std::string message;
+  /// As V8 wrote it, positions not mapped; empty for what is no error.
+  std::string stack;
+};
+
+/// Reading a property may run guest code: inside a turn only, or while a bundle is loaded.
+Thrown ReadThrown(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
+
+}  // namespace locus

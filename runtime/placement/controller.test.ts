@@ -1,0 +1,243 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Profiles } from "#runtime/profile/profiles.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
+import { advance, type ControllerState, type Rules, type Transition } from "./controller.ts";
+import type { CostConstants, Demand } from "./cost-model.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
+
+const FREE: Rules = { preferred: null, pinnedShare: null, weight: 1, p99UnderUs: null };
+const TWO_MACHINES = { computeCores: 2, storageCores: 1, redisThread: 1, storageMachineCores: 2 };
+
+const WALK: Demand = { operations: 400, rounds: 5, bytes: 50_000, cpuUs: 700 };
+const CHAIN: Demand = { operations: 16, rounds: 16, bytes: 2_000, cpuUs: 20 };
+const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
+
+/** Numbers from 0 to 1 that depend on the seed alone (a linear congruence, Numerical Recipes' constants). */
+const randomOf = (seed: number) => {
+  let state = seed >>> 0;
+  return (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+};
+
+const called = (name: string, demand: Demand, callsPerSecond: number): TrueFunction => ({
+  name,
+  demand,
+  callsPerSecond,
+});
+
+const worldOf = (functions: readonly TrueFunction[], change: Partial<World> = {}): World => ({
+  functionsAt: () => functions,
+  constantsAt: () => DEFAULT_CONSTANTS,
+  capacityAt: () => TWO_MACHINES,
+  callers: null,
+  hubEvery: 0,
+  ...change,
+});
+
+const deciderOf = (functions: readonly TrueFunction[], rules: Partial<Rules> = {}): Decider => ({
+  rules: new Map(functions.map(({ name }) => [name, { ...FREE, ...rules }])),
+  constants: DEFAULT_CONSTANTS,
+});
+
+const runOf = (world: World, durationMs: number, rules: Partial<Rules> = {}): Run =>
+  simulate(world, deciderOf(world.functionsAt(0), rules), durationMs, randomOf(1));
+
+const shareOf = ({ state }: Run, name: string): number => state.get(name)?.share ?? Number.NaN;
+
+/** Of what the best shares of each moment would have done, how much was not, from a time on. */
+const regretOf = ({ moments }: Run, fromMs = 0): number => {
+  const counted = moments.filter(({ ms }) => ms >= fromMs);
+  const sum = (pick: (moment: (typeof counted)[number]) => number) =>
+    counted.reduce((total, moment) => total + pick(moment), 0);
+  return 1 - sum(({ done }) => done) / sum(({ doneByBest }) => doneByBest);
+};
+
+const scaledConstants = (of: CostConstants, factors: { compute: number; storage: number }): CostConstants => {
+  const scaled = <T extends object>(group: T, factor: number): T =>
+    Object.fromEntries(Object.entries(group).map(([name, value]) => [name, (value as number) * factor])) as T;
+  return {
+    compute: { ...scaled(of.compute, factors.compute), bytesPerUs: of.compute.bytesPerUs },
+    storage: { ...scaled(of.storage, factors.storage), cpuRatio: of.storage.cpuRatio },
+  };
+};
+
+describe("the controller, under a steady load", () => {
+  test("puts what walks beside its data and leaves what computes at compute", () => {
+    const run = runOf(
+      worldOf([called("walk", WALK, 100), called("hash", HASH, 20), called("chain", CHAIN, 100)]),
+      2_000,
+    );
+    expect([shareOf(run, "walk"), shareOf(run, "hash"), shareOf(run, "chain")]).toEqual([1, 0, 1]);
+    expect([...run.state.values()].map(({ moves }) => moves)).toEqual([1, 0, 1]);
+    const kinds = run.transitions.filter((one) => one.function === "walk").map(({ why }) => why.kind);
+    expect(kinds.slice(0, 3)).toEqual(["new", "profiled", "latency"]);
+  });
+
+  test("splits the function with the least comparative advantage when compute is full", () => {
+    const run = runOf(worldOf([called("walk", WALK, 100), called("hash", HASH, 400)], { callers: 32 }), 4_000);
+    expect(shareOf(run, "walk")).toBe(1);
+    expect(run.state.get("hash")?.state).toBe("split");
+    expect(regretOf(run, 1_000)).toBeLessThan(0.05);
+  });
+
+  test("begins where the author prefers, and stays where someone pinned it", () => {
+    const world = worldOf([called("hash", HASH, 20)]);
+    expect(runOf(world, 200, { preferred: "storage" }).transitions[0]).toMatchObject({ toShare: 1 });
+    const pinned = runOf(world, 2_000, { pinnedShare: 0.5 });
+    expect(pinned.state.get("hash")).toMatchObject({ state: "pinned", share: 0.5, moves: 0, probeEvery: 0 });
+  });
+
+  test("leaves a side whose tail breaks its function's bound", () => {
+    const world = worldOf([called("walk", WALK, 100)]);
+    expect(shareOf(runOf(world, 2_000, { p99UnderUs: 5_000 }), "walk")).toBe(1);
+    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 1.3 } };
+    const hash = worldOf([called("hash", HASH, 20)], { constantsAt: () => slow });
+    const decider = { ...deciderOf(hash.functionsAt(0), { preferred: "storage", p99UnderUs: 8_000 }), constants: slow };
+    expect(shareOf(simulate(hash, decider, 2_000, randomOf(1)), "hash")).toBe(0);
+  });
+
+  test("does not flap, and comes close to the best shares, whatever the functions, the load and the error of the model", () => {
+    const demand = fc.record({
+      operations: fc.integer({ min: 0, max: 300 }),
+      rounds: fc.integer({ min: 0, max: 30 }),
+      bytes: fc.integer({ min: 0, max: 100_000 }),
+      cpuUs: fc.integer({ min: 5, max: 5_000 }),
+    });
+    const functions = fc.array(fc.tuple(demand, fc.integer({ min: 40, max: 300 })), { minLength: 1, maxLength: 4 });
+    const factor = fc.double({ min: 0.7, max: 1.4, noNaN: true });
+    fc.assert(
+      fc.property(
+        functions,
+        fc.record({ compute: factor, storage: factor }),
+        fc.constantFrom(null, 4, 64),
+        fc.constantFrom(0, 0, 50),
+        fc.integer(),
+        (drawn, factors, callers, hubEvery, seed) => {
+          const list = drawn.map(([one, rate], index) =>
+            called(`f${index}`, { ...one, operations: Math.max(one.operations, one.rounds) }, rate),
+          );
+          const world = worldOf(list, {
+            constantsAt: () => scaledConstants(DEFAULT_CONSTANTS, factors),
+            callers,
+            hubEvery,
+          });
+          const run = simulate(world, deciderOf(list), 8_000, randomOf(seed));
+          for (const { flaps, moves } of run.state.values()) {
+            expect(flaps).toBeLessThanOrEqual(2);
+            expect(moves).toBeLessThanOrEqual(40);
+          }
+          expect(regretOf(run, 3_000)).toBeLessThan(hubEvery > 0 ? 0.2 : 0.12);
+        },
+      ),
+      { numRuns: 30, seed: 1 },
+    );
+  });
+});
+
+describe("the controller, when things change", () => {
+  test("follows a function whose computing changes tenfold every two seconds, within half a second", () => {
+    const light = called("flip", CHAIN, 200);
+    const heavy = called("flip", { ...CHAIN, cpuUs: 6_000 }, 200);
+    const world = worldOf([light], {
+      functionsAt: (ms) => [Math.floor(ms / 2_000) % 2 === 0 ? light : heavy],
+      callers: 8,
+    });
+    const run = runOf(world, 20_000);
+    expect(regretOf(run, 1_000)).toBeLessThan(0.12);
+    expect(run.state.get("flip")?.reverts).toBeLessThanOrEqual(2);
+    expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThanOrEqual(7);
+  });
+
+  test("takes work away from storage within 100 ms of its cores slowing down", () => {
+    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 8 } };
+    const walk = called("walk", { ...WALK, operations: 60 }, 300);
+    const world = worldOf([walk], { constantsAt: (ms) => (ms < 4_000 ? DEFAULT_CONSTANTS : slow), callers: 16 });
+    const run = runOf(world, 8_000);
+    const away = run.moments.find(({ ms, step }) => ms >= 4_000 && (step.state.get("walk")?.share ?? 1) < 1);
+    expect(away?.ms).toBeLessThanOrEqual(4_100 + 100);
+    expect(regretOf(run, 5_000)).toBeLessThan(0.12);
+  });
+
+  test("takes back a move that the model was wrong about, and tries again more and more seldom", () => {
+    // A round beside the data waits for 3 ms: the model does not know.
+    const wrong = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundUs: 3_000 } };
+    const run = runOf(worldOf([called("chain", CHAIN, 100)], { constantsAt: () => wrong }), 60_000);
+    expect(shareOf(run, "chain")).toBe(0);
+    const { reverts, moves } = run.state.get("chain")!;
+    expect(reverts).toBeGreaterThanOrEqual(1);
+    expect(moves).toBeLessThanOrEqual(14);
+    expect(run.transitions.find(({ why }) => why.kind === "reverted")?.why).toMatchObject({ retryInMs: 1_000 });
+  });
+
+  test("looks at the other side now and then, at a hundredth of the cost", () => {
+    const run = runOf(worldOf([called("walk", WALK, 100), called("hash", HASH, 20)]), 30_000);
+    for (const [name, { state, share, probeEvery }] of run.state) {
+      const other = share > 0 ? "compute" : "storage";
+      expect(state).not.toBe("probing");
+      expect(probeEvery).toBeGreaterThanOrEqual(20);
+      expect(run.profiles.get(name)?.estimate(other, 30_000)?.lastMs).toBeGreaterThan(20_000);
+    }
+  });
+});
+
+describe("one step", () => {
+  const profilesWith = (calls: number, side: Side = "compute"): Profiles => {
+    const tally = new SampleTally();
+    for (let call = 0; call < calls; call++) {
+      const sample = { ...NO_USAGE, function: "f", version: "1", side, outcome: "ok" };
+      tally.record({ ...sample, wallUs: 2_000, cpuUs: 30, operations: 20, rounds: 20, bytesIn: 200 }, 2_100);
+    }
+    const profiles = new Profiles();
+    profiles.fold(tally.take().tallies, 1_000, 1_000);
+    return profiles;
+  };
+  const step = (
+    before: ControllerState,
+    profiles: Profiles,
+    rules: ReadonlyMap<string, Rules> = new Map([["f", FREE]]),
+    nowMs = 1_000,
+  ) =>
+    advance(before, {
+      nowMs,
+      profiles,
+      shifted: new Set(),
+      constants: DEFAULT_CONSTANTS,
+      capacity: { ...TWO_MACHINES, callers: 1 },
+      rules,
+    });
+  const changes = (transitions: readonly Transition[]) => transitions.map(({ from, to, why }) => [from, to, why.kind]);
+
+  test("decides nothing before a function was called a few times", () => {
+    const { state, transitions } = step(new Map(), profilesWith(3));
+    expect(state.get("f")).toMatchObject({ state: "profiling", share: 0 });
+    expect(changes(transitions)).toEqual([["profiling", "profiling", "new"]]);
+  });
+
+  test("forgets functions that are no longer deployed, and knows nothing of those that were never called", () => {
+    const first = step(new Map(), profilesWith(50));
+    expect(step(first.state, profilesWith(50), new Map()).state.size).toBe(0);
+    expect(step(new Map(), new Profiles()).state.get("f")).toMatchObject({ state: "profiling" });
+  });
+
+  test("does the same with the same situation, and leaves what it was given as it is", () => {
+    const before = step(new Map(), profilesWith(3)).state;
+    const copy = structuredClone(before);
+    const [one, other] = [step(before, profilesWith(50)), step(before, profilesWith(50))];
+    expect(one).toEqual(other);
+    expect(before).toEqual(copy);
+  });
+
+  test("tells the numbers that moved a function", () => {
+    const profiled = step(step(new Map(), profilesWith(3)).state, profilesWith(50));
+    const why = profiled.transitions.find((one) => one.why.kind === "latency")?.why;
+    expect(why).toMatchObject({ kind: "latency" });
+    if (why?.kind !== "latency") return;
+    expect(why.to).toBeLessThan(why.from);
+    expect(why.noise).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,279 @@
+// Decides where functions run, step by step: from profiles, capacity and rules to a placement for each, with the reason for every
+// move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
+// around it (compute/node) is thin; the simulator runs the same steps. docs/placement.md tells the states as a picture.
+
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Profiles } from "#runtime/profile/profiles.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import type { CostConstants } from "./cost-model.ts";
+import { functionCosts, type FunctionCosts } from "./function-costs.ts";
+import { outlookOf, type Capacity, type Outlook } from "./optimal-shares.ts";
+import type { Placement, PlacementState } from "./plan.ts";
+import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
+
+/** What people and authors have said about one function. */
+export interface Rules {
+  /** Where it begins, before anything is known. */
+  readonly preferred: Side | null;
+  /** Its share at storage, for good; null: free. */
+  readonly pinnedShare: number | null;
+  /** How much a µs of its callers' time counts beside that of others; 1 is usual. */
+  readonly weight: number;
+  /** A side whose 99th percentile is above this is not used while the other's is below; null: none. */
+  readonly p99UnderUs: number | null;
+}
+
+/** All that a step looks at. */
+export interface Situation {
+  readonly nowMs: number;
+  readonly profiles: Profiles;
+  /** Functions whose calls are not what they were, since the step before. */
+  readonly shifted: ReadonlySet<string>;
+  readonly constants: CostConstants;
+  readonly capacity: Capacity;
+  /** By function: those that are deployed. */
+  readonly rules: ReadonlyMap<string, Rules>;
+}
+
+/** Why a placement changed, in the numbers that changed it. */
+type Why =
+  /** Nothing is decided before some calls are known. */
+  | { readonly kind: "new" | "shifted" | "pinned" | "freed" }
+  | { readonly kind: "profiled"; readonly calls: number }
+  | Gain
+  /** A move turned out worse than what was before it: what was promised for a call, and what came, µs. */
+  | { readonly kind: "reverted"; readonly promisedUs: number; readonly cameUs: number; readonly retryInMs: number }
+  /** Calls visit the other side, of which nothing was heard for long; and then something was. */
+  | { readonly kind: "probing" | "probed"; readonly side: Side };
+
+export interface Transition {
+  readonly atMs: number;
+  readonly function: string;
+  readonly from: PlacementState;
+  readonly to: PlacementState;
+  readonly fromShare: number;
+  readonly toShare: number;
+  readonly why: Why;
+}
+
+export interface FunctionState extends Placement {
+  /** The last change of the share. */
+  readonly moved: { readonly atMs: number; readonly fromShare: number; readonly promisedUs: number } | null;
+  /** After a revert: how long it stays, and until when. */
+  readonly backOffMs: number;
+  readonly retryAtMs: number;
+  readonly moves: number;
+  readonly reverts: number;
+  /** Moves back within FLAP_MS, whatever the reason. */
+  readonly flaps: number;
+}
+
+export type ControllerState = ReadonlyMap<string, FunctionState>;
+
+export interface Step {
+  readonly state: ControllerState;
+  readonly transitions: readonly Transition[];
+  /** Of all that is called, under the shares of this step. */
+  readonly outlook: Outlook;
+}
+
+/** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
+const PROFILED_CALLS_MIN = 8;
+/** After a move its function rests, so that the next step sees what came of it. */
+const REST_MS = 100;
+/** A move that is undone within this time was a mistake; later, the load has changed. */
+const VERIFY_MS = 2_000;
+const FLAP_MS = 10_000;
+const BACK_OFF_MIN_MS = 1_000;
+const BACK_OFF_MAX_MS = 60_000;
+/** Probes may cost this part of what their function costs anyway … */
+const PROBE_COST_SHARE = 0.01;
+/** … but come at least so often. */
+const PROBE_INTERVAL_MS = 10_000;
+/** Not called for so long: nothing to decide. */
+const ACTIVE_MS = 10_000;
+
+const FRESH: Omit<FunctionState, "state" | "share"> = {
+  probeEvery: 0,
+  moved: null,
+  backOffMs: 0,
+  retryAtMs: 0,
+  moves: 0,
+  reverts: 0,
+  flaps: 0,
+};
+
+interface Named extends Candidate {
+  readonly name: string;
+  readonly before: FunctionState;
+}
+
+export function advance(before: ControllerState, situation: Situation): Step {
+  const { nowMs, rules, capacity } = situation;
+  const transitions: Transition[] = [];
+  const state = new Map<string, FunctionState>();
+  const enter = (name: string, from: FunctionState | undefined, to: FunctionState, why: Why): FunctionState => {
+    const { state: fromState, share: fromShare } = from ?? to;
+    transitions.push({ atMs: nowMs, function: name, from: fromState, to: to.state, fromShare, toShare: to.share, why });
+    return to;
+  };
+  const candidates: Named[] = [];
+  for (const [name, ruled] of rules) {
+    const from = before.get(name);
+    const { to, why } = settled(name, from, ruled, situation);
+    const settledState = why === null ? to : enter(name, from, to, why);
+    state.set(name, settledState);
+    const candidate = candidateOf(name, ruled, settledState, situation);
+    if (candidate !== null) candidates.push(candidate);
+  }
+  const choices = worthwhileShares(candidates, capacity);
+  for (const [index, candidate] of candidates.entries()) {
+    const { name } = candidate;
+    const move = moved(candidate, choices[index]!, nowMs);
+    const placed = move === null ? candidate.before : enter(name, candidate.before, move.to, move.why);
+    const { to, why } = probed(placed, candidate, nowMs);
+    state.set(name, why === null ? to : enter(name, placed, to, why));
+  }
+  const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
+  return {
+    state,
+    transitions,
+    outlook: outlookOf(
+      candidates.map(({ load }) => load),
+      capacity,
+      shares,
+    ),
+  };
+}
+
+interface Change {
+  readonly to: FunctionState;
+  /** null: nothing that anyone would ask about. */
+  readonly why: Why | null;
+}
+
+/** What is so before anything is weighed up: new, pinned, freed, shifted, profiled. */
+function settled(name: string, now: FunctionState | undefined, rules: Rules, situation: Situation): Change {
+  const { nowMs, profiles, shifted } = situation;
+  const { preferred, pinnedShare } = rules;
+  if (pinnedShare !== null) {
+    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, probeEvery: 0, moved: null };
+    return now?.state === "pinned" && now.share === pinnedShare
+      ? { to: now, why: null }
+      : { to, why: { kind: "pinned" } };
+  }
+  if (now === undefined) {
+    return { to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0 }, why: { kind: "new" } };
+  }
+  if (now.state === "pinned") return { to: { ...now, state: restingState(now.share) }, why: { kind: "freed" } };
+  if (now.state === "profiling") {
+    const calls = knownCalls(profiles.get(name), nowMs);
+    if (calls < PROFILED_CALLS_MIN) return { to: now, why: null };
+    return { to: { ...now, state: restingState(now.share) }, why: { kind: "profiled", calls } };
+  }
+  if (shifted.has(name)) {
+    const to: FunctionState = { ...now, state: "profiling", probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0 };
+    return { to, why: { kind: "shifted" } };
+  }
+  if (now.state === "reverting" && nowMs >= now.retryAtMs) {
+    return { to: { ...now, state: restingState(now.share) }, why: null };
+  }
+  return { to: now, why: null };
+}
+
+const restingState = (share: number): "compute" | "storage" | "split" =>
+  share <= 0 ? "compute" : share >= 1 ? "storage" : "split";
+
+const knownCalls = (profile: FunctionProfile | undefined, nowMs: number): number =>
+  (profile?.estimate("compute", nowMs)?.calls ?? 0) + (profile?.estimate("storage", nowMs)?.calls ?? 0);
+
+/** null: it is not called, or nothing is known. */
+function candidateOf(name: string, rules: Rules, before: FunctionState, situation: Situation): Named | null {
+  const { nowMs, profiles, constants } = situation;
+  const profile = profiles.get(name);
+  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs);
+  if (profile === undefined || costs === null) return null;
+  const { compute, storage } = costs.sides;
+  if (nowMs - Math.max(compute.lastMs ?? 0, storage.lastMs ?? 0) > ACTIVE_MS) return null;
+  const rests = before.moved !== null && nowMs - before.moved.atMs < REST_MS;
+  const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
+  const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs, nowMs);
+  const load = {
+    callsPerSecond: profile.callsPerSecond(nowMs),
+    costs: { compute: compute.cost, storage: storage.cost },
+    lowest,
+    highest,
+    weight: rules.weight,
+  };
+  return { name, before, share: before.share, costs, load };
+}
+
+/** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
+function sidesUnder(
+  p99UnderUs: number | null,
+  profile: FunctionProfile,
+  { sides }: FunctionCosts,
+  nowMs: number,
+): readonly [number, number] {
+  if (p99UnderUs === null) return [0, 1];
+  const measured = (side: Side): number | null =>
+    sides[side].calls < PROFILED_CALLS_MIN ? null : (profile.estimate(side, nowMs)?.p99Us ?? null);
+  // Where a side was not measured its tail is to its mean as that of the other.
+  const p99Us = (side: Side, other: Side): number => {
+    const tail = (measured(other) ?? sides[other].cost.latencyUs) / sides[other].cost.latencyUs;
+    return measured(side) ?? tail * sides[side].cost.latencyUs;
+  };
+  const breaksAtCompute = p99Us("compute", "storage") > p99UnderUs;
+  const breaksAtStorage = p99Us("storage", "compute") > p99UnderUs;
+  if (breaksAtCompute === breaksAtStorage) return [0, 1];
+  return breaksAtCompute ? [1, 1] : [0, 0];
+}
+
+/** null: it stays. A move back, soon and without a shift, says that the one before was a mistake. */
+function moved(candidate: Named, { share, gain }: Choice, nowMs: number): { to: FunctionState; why: Why } | null {
+  const { before } = candidate;
+  if (share === before.share) return null;
+  const [fromUs, promisedUs] = [latencyAt(candidate, before.share), latencyAt(candidate, share)];
+  const last = before.moved;
+  const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
+  const isBack = last !== null && back > 0.5;
+  const isRevert = isBack && nowMs - last.atMs < VERIFY_MS;
+  const backOffMs = isRevert
+    ? Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, 2 * before.backOffMs))
+    : before.backOffMs;
+  const to: FunctionState = {
+    state: isRevert ? "reverting" : restingState(share),
+    share,
+    probeEvery: 0,
+    moved: { atMs: nowMs, fromShare: before.share, promisedUs },
+    backOffMs,
+    retryAtMs: isRevert ? nowMs + backOffMs : before.retryAtMs,
+    moves: before.moves + 1,
+    reverts: before.reverts + (isRevert ? 1 : 0),
+    flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
+  };
+  if (isRevert)
+    return { to, why: { kind: "reverted", promisedUs: last.promisedUs, cameUs: fromUs, retryInMs: backOffMs } };
+  // Bounds that changed (a tail too long) move without a gain.
+  return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
+}
+
+/** Sends a few calls to the side where it is not, as dear as allowed. */
+function probed(now: FunctionState, { costs, load }: Named, nowMs: number): Change {
+  if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing") {
+    return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
+  }
+  const [side, other]: readonly [Side, Side] = now.share > 0 ? ["storage", "compute"] : ["compute", "storage"];
+  const busyUs = ({ computeUs, storageUs, redisUs }: (typeof load.costs)[Side]): number =>
+    computeUs + storageUs + redisUs;
+  const cheapEnough = Math.ceil(busyUs(load.costs[other]) / (PROBE_COST_SHARE * busyUs(load.costs[side])));
+  const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 1e3);
+  // A step of a tenth is no news to those who follow the plan.
+  const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough));
+  const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
+  const lastMs = costs.sides[other].lastMs;
+  const isStale = lastMs === null || nowMs - lastMs > PROBE_INTERVAL_MS;
+  const state = isStale ? "probing" : restingState(now.share);
+  if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
+  return { to: { ...now, state, probeEvery }, why: { kind: isStale ? "probing" : "probed", side: other } };
+}

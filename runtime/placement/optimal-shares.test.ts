@@ -1,0 +1,201 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Cost } from "./cost-model.ts";
+import { optimalShares, outlookOf, type Capacity, type Load, type Outlook } from "./optimal-shares.ts";
+
+const ROOMY: Capacity = { computeCores: 4, storageCores: 4, redisThread: 1, storageMachineCores: 5, callers: 1_000 };
+
+const cost = (latencyUs: number, computeUs: number, storageUs: number, redisUs: number): Cost => ({
+  latencyUs,
+  terms: { call: latencyUs, cpu: 0, operations: 0, rounds: 0, bytes: 0 },
+  computeUs,
+  storageUs,
+  redisUs,
+});
+
+/** A walk: many round trips from afar, few µs nearby. */
+const walk = (callsPerSecond: number): Load => ({
+  callsPerSecond,
+  costs: { compute: cost(20_000, 8_000, 0, 2_000), storage: cost(1_200, 50, 900, 250) },
+  lowest: 0,
+  highest: 1,
+  weight: 1,
+});
+
+/** A password check: computing, the same on both sides. */
+const hash = (callsPerSecond: number): Load => ({
+  callsPerSecond,
+  costs: { compute: cost(10_100, 10_050, 0, 5), storage: cost(10_150, 50, 10_050, 30) },
+  lowest: 0,
+  highest: 1,
+  weight: 1,
+});
+
+const sharesOf = (loads: readonly Load[], capacity = ROOMY): number[] =>
+  [
+    ...optimalShares(
+      loads,
+      capacity,
+      loads.map(() => 0),
+    ),
+  ].map((share) => Math.round(share * 1e6) / 1e6);
+
+describe("optimal shares", () => {
+  test("without a load worth speaking of each function is where its callers wait least", () => {
+    expect(sharesOf([walk(1), hash(1)])).toEqual([1, 0]);
+  });
+
+  test("when compute is full, what computes is split, and what walks stays beside its data", () => {
+    const [walks = 0, hashes = 0] = sharesOf([walk(100), hash(600)]);
+    expect(walks).toBe(1);
+    expect(hashes).toBeGreaterThan(0.2);
+    expect(hashes).toBeLessThan(0.5);
+  });
+
+  test("when storage is full, the walk goes last, since it has the greatest advantage there", () => {
+    const capacity = { ...ROOMY, storageCores: 1, storageMachineCores: 2 };
+    expect(sharesOf([walk(600), hash(290)], capacity)).toEqual([1, 0]);
+  });
+
+  test("one caller who keeps a core busy does not send work where it takes longer", () => {
+    const scoring: Load = {
+      ...hash(800),
+      costs: { compute: cost(3_000, 1_500, 0, 60), storage: cost(1_200, 50, 1_000, 40) },
+    };
+    // 800 calls/s of 1.2 ms: one caller. The storage machine has one core, which is busy nearly all the time.
+    const capacity = { ...ROOMY, computeCores: 1, storageCores: 1, storageMachineCores: 1, callers: 0.96 };
+    expect(sharesOf([scoring], capacity)).toEqual([1]);
+    // The same with sixteen callers waiting in a queue: the other core helps.
+    const [share = 0] = sharesOf([scoring], { ...capacity, callers: 16 });
+    expect(share).toBeLessThan(1);
+    expect(share).toBeGreaterThan(0.5);
+  });
+
+  test("plain clients on Redis' thread leave less of it", () => {
+    const loads = [{ ...walk(500), costs: { ...walk(500).costs, compute: cost(20_000, 4_000, 0, 100) } }];
+    expect(sharesOf(loads)).toEqual([1]);
+    expect(sharesOf(loads, { ...ROOMY, redisThread: 0.1 })[0]).toBeLessThan(1);
+  });
+
+  test("bounds hold", () => {
+    expect(
+      sharesOf([
+        { ...walk(1), highest: 0 },
+        { ...hash(1), lowest: 1 },
+      ]),
+    ).toEqual([0, 1]);
+    expect(sharesOf([{ ...walk(1), lowest: 0.25, highest: 0.25 }])).toEqual([0.25]);
+  });
+});
+
+describe("of any load", () => {
+  const us = fc.integer({ min: 1, max: 20_000 });
+  const anyCost = fc.tuple(us, us, us, us).map(([latency, compute, storage, redis]) => ({
+    compute: cost(latency + compute + redis, compute, 0, redis),
+    storage: cost(latency / 4 + storage + redis / 2, 30, storage, redis / 2),
+  }));
+  const anyLoads = fc.array(
+    fc.record({
+      callsPerSecond: fc.integer({ min: 1, max: 2_000 }),
+      costs: anyCost,
+      lowest: fc.constant(0),
+      highest: fc.constant(1),
+      weight: fc.constantFrom(0.5, 1, 4),
+    }),
+    { minLength: 1, maxLength: 12 },
+  );
+  const anyCapacity = fc.record({
+    computeCores: fc.integer({ min: 1, max: 16 }),
+    storageCores: fc.integer({ min: 1, max: 8 }),
+    redisThread: fc.double({ min: 0.1, max: 1, noNaN: true }),
+    storageMachineCores: fc.integer({ min: 1, max: 9 }),
+    callers: fc.integer({ min: 1, max: 5_000 }),
+  });
+
+  /** Overload decides; where it is the same, waiting does. */
+  const isWorse = (one: Outlook, other: Outlook): boolean =>
+    one.overload > other.overload + 1e-6 ||
+    (Math.abs(one.overload - other.overload) <= 1e-9 && one.waitUsPerSecond > other.waitUsPerSecond * (1 + 1e-6));
+
+  test("no other shares are better: neither all compute, nor all storage, nor any", () => {
+    fc.assert(
+      fc.property(
+        anyLoads,
+        anyCapacity,
+        fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
+        (loads, capacity, any) => {
+          const best = outlookOf(
+            loads,
+            capacity,
+            optimalShares(
+              loads,
+              capacity,
+              loads.map(() => 0),
+            ),
+          );
+          for (const others of [loads.map(() => 0), loads.map(() => 1), loads.map(() => any.next().value)]) {
+            expect(isWorse(best, outlookOf(loads, capacity, others))).toBe(false);
+          }
+        },
+      ),
+    );
+  });
+
+  test("twice the load changes nothing below saturation", () => {
+    fc.assert(
+      fc.property(anyLoads, anyCapacity, (loads, { callers, ...roomy }) => {
+        const capacity = {
+          ...roomy,
+          computeCores: 1e6,
+          storageCores: 1e6,
+          redisThread: 1e6,
+          storageMachineCores: 1e6,
+          callers: 1e9,
+        };
+        const twice = loads.map((load) => ({ ...load, callsPerSecond: 2 * load.callsPerSecond }));
+        expect(sharesOf(twice, { ...capacity, callers: 2 * callers * 1e9 })).toEqual(sharesOf(loads, capacity));
+      }),
+    );
+  });
+
+  test("more storage cores make no plan worse, and move no single function away from storage", () => {
+    fc.assert(
+      fc.property(anyLoads, anyCapacity, fc.integer({ min: 1, max: 8 }), (loads, capacity, more) => {
+        const larger = {
+          ...capacity,
+          storageCores: capacity.storageCores + more,
+          storageMachineCores: capacity.storageMachineCores + more,
+        };
+        const now = loads.map(() => 0);
+        const before = outlookOf(loads, capacity, optimalShares(loads, capacity, now));
+        const after = outlookOf(loads, larger, optimalShares(loads, larger, now));
+        expect(isWorse(after, before)).toBe(false);
+        for (const load of loads) {
+          const [one = 0] = sharesOf([load], capacity);
+          const [other = 0] = sharesOf([load], larger);
+          expect(other).toBeGreaterThanOrEqual(one - 1e-6);
+        }
+      }),
+    );
+  });
+
+  test("where the search begins changes nothing about how good the result is", () => {
+    fc.assert(
+      fc.property(anyLoads, anyCapacity, (loads, capacity) => {
+        const [one, other] = [0, 1].map((start) =>
+          outlookOf(
+            loads,
+            capacity,
+            optimalShares(
+              loads,
+              capacity,
+              loads.map(() => start),
+            ),
+          ),
+        );
+        expect(one!.overload).toBeCloseTo(other!.overload, 6);
+        expect(one!.waitUsPerSecond / other!.waitUsPerSecond).toBeCloseTo(1, 6);
+      }),
+    );
+  });
+});

@@ -1,0 +1,230 @@
+// A load that exists in numbers only: functions whose true costs are given, callers who wait for each other or do not, pools that
+// fill up, and calls that differ. Seeded and in virtual time, so that a run can be repeated. The production decider runs against
+// it in `controller.test.ts` and in bench `controller`.
+
+import { Profiles } from "#runtime/profile/profiles.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
+import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
+import {
+  advance,
+  type ControllerState,
+  type FunctionState,
+  type Rules,
+  type Step,
+  type Transition,
+} from "./controller.ts";
+import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
+import { optimalShares, outlookOf, POOLS, type Capacity, type Load } from "./optimal-shares.ts";
+
+/** A function as it really is, at a moment. */
+export interface TrueFunction {
+  readonly name: string;
+  readonly demand: Demand;
+  /** Who calls it: so many a second, whatever happens … or its part of what callers who wait for each other do. */
+  readonly callsPerSecond: number;
+}
+
+export interface World {
+  /** All functions, at a time from the start on. */
+  readonly functionsAt: (ms: number) => readonly TrueFunction[];
+  /** What things really cost. */
+  readonly constantsAt: (ms: number) => CostConstants;
+  readonly capacityAt: (ms: number) => Omit<Capacity, "callers">;
+  /** So many calls are in flight at any time, of functions in the ratio of their `callsPerSecond`; null: calls come at those rates. */
+  readonly callers: number | null;
+  /** One call in so many is a hub with a hundred times the work; 0: none. */
+  readonly hubEvery: number;
+}
+
+export interface Decider {
+  readonly rules: ReadonlyMap<string, Rules>;
+  /** What the decider believes things cost. */
+  readonly constants: CostConstants;
+}
+
+/** One stretch of a run. */
+interface Moment {
+  readonly ms: number;
+  /** Calls done in it, of those that came. */
+  readonly done: number;
+  /** … and how many the best fixed shares of the moment would have done. */
+  readonly doneByBest: number;
+  readonly step: Step;
+}
+
+export interface Run {
+  readonly moments: readonly Moment[];
+  readonly transitions: readonly Transition[];
+  readonly state: ReadonlyMap<string, FunctionState>;
+  readonly profiles: Profiles;
+}
+
+const STRETCH_MS = 25;
+/** Calls of a function and side that are drawn one by one in a stretch; more are the same ones several times. */
+const DRAWN_MAX = 32;
+const HUB_FACTOR = 100;
+/** Utilisation at which waiting stops growing: callers give up, or queues are bounded. */
+const QUEUED_UTILISATION_MAX = 0.98;
+
+/** The best shares of a moment are those of the moment before while the world is the same. */
+interface KnownBest {
+  readonly key: string;
+  readonly shares: readonly number[];
+}
+
+export function simulate(world: World, decider: Decider, durationMs: number, random: () => number): Run {
+  const profiles = new Profiles();
+  let state: ControllerState = new Map();
+  let known: KnownBest = { key: "", shares: [] };
+  const moments: Moment[] = [];
+  const transitions: Transition[] = [];
+  for (let ms = 0; ms < durationMs; ms += STRETCH_MS) {
+    const functions = world.functionsAt(ms);
+    const shares = functions.map(({ name }) => shareOf(state.get(name)));
+    const now = trafficAt(world, ms, functions, shares);
+    const key = JSON.stringify([functions, world.constantsAt(ms), world.capacityAt(ms)]);
+    if (known.key !== key) known = { key, shares: [...bestShares(world, ms, functions)] };
+    const best = trafficAt(world, ms, functions, known.shares);
+    const tallies = functions.flatMap((one, index) =>
+      draw(world, one, { rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random }),
+    );
+    const nowMs = ms + STRETCH_MS;
+    const shifted = new Set(profiles.fold(tallies, nowMs, STRETCH_MS));
+    const { rules, constants } = decider;
+    const capacity = { ...world.capacityAt(ms), callers: now.inFlight };
+    const step = advance(state, { nowMs, profiles, shifted, constants, capacity, rules });
+    state = step.state;
+    transitions.push(...step.transitions);
+    moments.push({ ms, done: now.done, doneByBest: best.done, step });
+  }
+  return { moments, transitions, state, profiles };
+}
+
+const shareOf = (state: FunctionState | undefined): number => {
+  if (state === undefined) return 0;
+  const probe = state.probeEvery > 0 ? 1 / state.probeEvery : 0;
+  return state.share > 0.5 ? state.share - probe : Math.min(1, state.share + probe);
+};
+
+interface Traffic {
+  /** Calls per second that are done, by function. */
+  readonly rates: readonly number[];
+  /** Calls done in a stretch. */
+  readonly done: number;
+  readonly inFlight: number;
+  /** How much longer everything takes than with nobody else. */
+  readonly queueing: number;
+}
+
+/** Operational analysis (Denning and Buzen, 1978): what callers and pools allow, whichever is less. */
+function trafficAt(world: World, ms: number, functions: readonly TrueFunction[], shares: readonly number[]): Traffic {
+  const loads = loadsOf(world, ms, functions);
+  const capacity = world.capacityAt(ms);
+  const { utilisation, waitUsPerSecond } = outlookOf(loads, { ...capacity, callers: 1 }, shares);
+  const busiest = Math.max(...POOLS.filter((pool) => pool !== "callers").map((pool) => utilisation[pool]));
+  const unqueued = waitUsPerSecond / 1e6;
+  const scale = world.callers === null ? Math.min(1, 1 / busiest) : Math.min(world.callers / unqueued, 1 / busiest);
+  const queueing = 1 / (1 - Math.min(QUEUED_UTILISATION_MAX, busiest * scale) ** 4);
+  const rates = functions.map(({ callsPerSecond }) => callsPerSecond * scale);
+  const done = rates.reduce((sum, rate) => sum + rate, 0) * (STRETCH_MS / 1e3);
+  return { rates, done, inFlight: world.callers ?? unqueued * scale * queueing, queueing };
+}
+
+const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[]): Load[] =>
+  functions.map(({ demand, callsPerSecond }) => {
+    const constants = world.constantsAt(ms);
+    const costs = { compute: costOf("compute", demand, constants), storage: costOf("storage", demand, constants) };
+    return { callsPerSecond, costs, lowest: 0, highest: 1, weight: 1 };
+  });
+
+/** In the true world, with as many callers as there are. */
+function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): Float64Array {
+  const loads = loadsOf(world, ms, functions);
+  const callers = world.callers ?? 1e9;
+  if (world.callers === null)
+    return optimalShares(
+      loads,
+      { ...world.capacityAt(ms), callers },
+      loads.map(() => 0),
+    );
+  // The rates are a ratio: at which of them everything is as busy as it can be is found by halving.
+  let shares = new Float64Array(loads.length);
+  let [low, high] = [1e-4, 1e4];
+  for (let at = 0; at < 40; at++) {
+    const scale = Math.sqrt(low * high);
+    const scaled = loads.map((load) => ({ ...load, callsPerSecond: load.callsPerSecond * scale }));
+    const capacity = { ...world.capacityAt(ms), callers };
+    shares = Float64Array.from(
+      optimalShares(
+        scaled,
+        capacity,
+        loads.map(() => 0),
+      ),
+    );
+    const isFull = Math.max(...Object.values(outlookOf(scaled, capacity, shares).utilisation)) > 1;
+    if (isFull) high = scale;
+    else low = scale;
+  }
+  return shares;
+}
+
+interface Drawing {
+  readonly rate: number;
+  readonly share: number;
+  readonly queueing: number;
+  readonly ms: number;
+  readonly random: () => number;
+}
+
+function draw(
+  world: World,
+  { name, demand }: TrueFunction,
+  { rate, share, queueing, ms, random }: Drawing,
+): readonly Tally[] {
+  const constants = world.constantsAt(ms);
+  const tally = new SampleTally();
+  const factors = new Map<Side, number>();
+  for (const side of ["compute", "storage"] as const) {
+    const expected = rate * (STRETCH_MS / 1e3) * (side === "storage" ? share : 1 - share);
+    const calls = Math.floor(expected + random());
+    const drawn = Math.min(calls, DRAWN_MAX);
+    factors.set(side, drawn === 0 ? 0 : calls / drawn);
+    for (let call = 0; call < drawn; call++) {
+      const isHub = world.hubEvery > 0 && random() < 1 / world.hubEvery;
+      const size = (0.6 + 0.8 * random()) * (isHub ? HUB_FACTOR : 1);
+      const own = {
+        operations: Math.round(demand.operations * size),
+        rounds: demand.rounds,
+        bytes: demand.bytes * size,
+        cpuUs: demand.cpuUs * size,
+      };
+      const { latencyUs, terms } = costOf(side, own, constants);
+      const serviceUs = (latencyUs - terms.call) * (0.9 + 0.2 * random());
+      const queueUs = serviceUs * (queueing - 1);
+      const sample = {
+        ...NO_USAGE,
+        function: name,
+        version: "1",
+        side,
+        outcome: "ok",
+        wallUs: serviceUs + queueUs,
+        queueUs,
+        cpuUs: own.cpuUs * (side === "storage" ? constants.storage.cpuRatio : 1),
+        operations: own.operations,
+        rounds: own.rounds,
+        bytesOut: own.bytes,
+        lockUs: side === "storage" ? own.operations * constants.storage.lockUs : 0,
+      };
+      tally.record(sample, serviceUs + queueUs + terms.call);
+    }
+  }
+  // Calls that were not drawn are like those that were.
+  return tally.take().tallies.map(({ sums, elapsed, ...rest }) => {
+    const factor = factors.get(rest.side) ?? 1;
+    return {
+      ...rest,
+      sums: Array.from(sums, (value) => value * factor),
+      elapsed: elapsed.map((value, index) => (index % 2 === 0 ? value : value * factor)),
+    };
+  });
+}

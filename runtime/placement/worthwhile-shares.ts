@@ -1,0 +1,121 @@
+// Which of the best shares are worth moving to: a move has to promise more than the noise of what it was reckoned from. All
+// together where a pool is too busy, function by function where it is about what callers wait for.
+
+import type { FunctionCosts } from "./function-costs.ts";
+import {
+  COMFORTABLE_UTILISATION,
+  optimalShares,
+  outlookOf,
+  type Capacity,
+  type Load,
+  type Outlook,
+} from "./optimal-shares.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+
+/** One function that is called. */
+export interface Candidate {
+  /** Now. */
+  readonly share: number;
+  readonly load: Load;
+  readonly costs: FunctionCosts;
+}
+
+/** A move's gain and what it was weighed against: times or utilisations before and after, and the standard error of the gain. */
+export interface Gain {
+  readonly kind: "latency" | "overload";
+  /** µs of a call, or the utilisation of the busiest pool. */
+  readonly from: number;
+  readonly to: number;
+  readonly noise: number;
+}
+
+export interface Choice {
+  readonly share: number;
+  /** null: it stays, or its bounds leave no choice. */
+  readonly gain: Gain | null;
+}
+
+/** A move must promise more than this, whatever the noise. Chosen: repetitions of a benchmark differ by as much. */
+const GAIN_MIN = 0.03;
+/** … and more than so many standard errors. */
+const GAIN_NOISES = 2;
+/** Functions looked at one by one in one step, at most; the next step goes on. */
+const SINGLE_MOVES_MAX = 64;
+
+/** In the order of the candidates. */
+export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): readonly Choice[] {
+  const loads = candidates.map(({ load }) => load);
+  const now = candidates.map(({ share, load }) => within(share, load));
+  const best = optimalShares(loads, capacity, now);
+  const [before, after] = [outlookOf(loads, capacity, now), outlookOf(loads, capacity, best)];
+  if (before.crowded || after.crowded) {
+    const gain: Gain = {
+      kind: "overload",
+      from: busiestOf(before),
+      to: busiestOf(after),
+      noise: noiseOf(candidates, best, now),
+    };
+    if (isWorthIt(gain))
+      return Array.from(best, (share, index) => ({ share, gain: share === now[index] ? null : gain }));
+  }
+  return oneByOne(candidates, capacity, best, now);
+}
+
+/** For those whose callers will wait less without making any pool too busy. */
+function oneByOne(
+  candidates: readonly Candidate[],
+  capacity: Capacity,
+  best: ArrayLike<number>,
+  now: readonly number[],
+): readonly Choice[] {
+  const loads = candidates.map(({ load }) => load);
+  const chosen = [...now];
+  let overload: number | null = null;
+  let left = SINGLE_MOVES_MAX;
+  return candidates.map((candidate, index) => {
+    const [from, to] = [now[index]!, best[index]!];
+    if (from === to || left === 0) return { share: from, gain: null };
+    const gain: Gain = {
+      kind: "latency",
+      from: latencyAt(candidate, from),
+      to: latencyAt(candidate, to),
+      noise: errorOf(candidate),
+    };
+    if (!isWorthIt(gain)) return { share: from, gain: null };
+    left -= 1;
+    overload ??= outlookOf(loads, capacity, chosen).overload;
+    const alone = chosen.with(index, to);
+    const overloadAlone = outlookOf(loads, capacity, alone).overload;
+    if (overloadAlone > overload + 1e-9) return { share: from, gain: null };
+    chosen[index] = to;
+    overload = overloadAlone;
+    return { share: to, gain };
+  });
+}
+
+const isWorthIt = ({ from, to, noise }: Gain): boolean => 1 - to / from > Math.max(GAIN_MIN, GAIN_NOISES * noise);
+
+const busiestOf = ({ utilisation }: Outlook): number =>
+  Math.max(COMFORTABLE_UTILISATION, ...Object.values(utilisation));
+
+/** Of a joint gain: the errors of the functions that move, each by its part of what all cost. */
+function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now: readonly number[]): number {
+  let total = 0;
+  let squares = 0;
+  for (const [index, candidate] of candidates.entries()) {
+    const { callsPerSecond, costs } = candidate.load;
+    const busyUs = (side: Side): number => costs[side].computeUs + costs[side].storageUs + costs[side].redisUs;
+    const busy = callsPerSecond * Math.max(busyUs("compute"), busyUs("storage"));
+    total += busy;
+    squares += (busy * (best[index]! - now[index]!) * errorOf(candidate)) ** 2;
+  }
+  return total <= 0 ? 0 : Math.sqrt(squares) / total;
+}
+
+/** Of the difference between the sides, as a share of the cost. */
+const errorOf = ({ costs: { sides } }: Candidate): number => Math.hypot(sides.compute.error, sides.storage.error);
+
+export const latencyAt = ({ load: { costs } }: Candidate, share: number): number =>
+  share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs;
+
+const within = (share: number, { lowest, highest }: Load): number => Math.min(highest, Math.max(lowest, share));

@@ -1,0 +1,79 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ChangeDetector } from "./change-detector.ts";
+
+/** Numbers from 0 to 1 that depend on the seed alone (a linear congruence, Numerical Recipes' constants). */
+const randomOf = (seed: number) => {
+  let state = seed >>> 0;
+  return (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+};
+
+/** The work of calls of a function on a graph: nearly all meet a leaf, one in fifty a hub with a thousand times as much. */
+const hubsAndLeaves =
+  (random: () => number, leafUs = 100) =>
+  (): number =>
+    leafUs * (0.5 + random()) * (random() < 0.02 ? 1_000 : 1);
+
+const observe = (detector: ChangeDetector, calls: number, workOf: () => number): boolean => {
+  const logs = Array.from({ length: calls }, () => Math.log1p(workOf()));
+  const sum = logs.reduce((total, value) => total + value, 0);
+  return detector.observe(
+    calls,
+    sum,
+    logs.reduce((total, value) => total + value * value, 0),
+  );
+};
+
+describe("a change detector", () => {
+  test("gives no alarm while calls differ a thousandfold by their input, but stay the same mixture", () => {
+    let alarms = 0;
+    for (let seed = 0; seed < 20; seed++) {
+      const [detector, work] = [new ChangeDetector(), hubsAndLeaves(randomOf(seed))];
+      for (let stretch = 0; stretch < 1_000; stretch++) if (observe(detector, 20, work)) alarms += 1;
+    }
+    expect(alarms).toBeLessThanOrEqual(1);
+  });
+
+  test("sees within five stretches that each call became four times as much work", () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.constantFrom(4, 1 / 4), (seed, factor) => {
+        const random = randomOf(seed);
+        const detector = new ChangeDetector();
+        for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, hubsAndLeaves(random));
+        const after = Array.from({ length: 8 }, () => observe(detector, 20, hubsAndLeaves(random, 100 * factor)));
+        expect(after.indexOf(true)).toBeGreaterThanOrEqual(0);
+        expect(after.indexOf(true)).toBeLessThan(5);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("follows a slow drift without an alarm", () => {
+    const random = randomOf(1);
+    const detector = new ChangeDetector();
+    let alarms = 0;
+    for (let stretch = 0; stretch < 2_000; stretch++) {
+      if (observe(detector, 50, hubsAndLeaves(random, 100 * (1 + stretch / 2_000)))) alarms += 1;
+    }
+    expect(alarms).toBeLessThanOrEqual(2);
+  });
+
+  test("takes a single stretch in which the machine stuttered for none", () => {
+    const random = randomOf(2);
+    const detector = new ChangeDetector();
+    for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, hubsAndLeaves(random));
+    expect(observe(detector, 20, hubsAndLeaves(random, 100_000))).toBe(false);
+    for (let stretch = 0; stretch < 100; stretch++) expect(observe(detector, 20, hubsAndLeaves(random))).toBe(false);
+  });
+
+  test("compares with what came after an alarm", () => {
+    const random = randomOf(3);
+    const detector = new ChangeDetector();
+    for (let stretch = 0; stretch < 50; stretch++) observe(detector, 20, hubsAndLeaves(random));
+    const alarms = Array.from({ length: 200 }, () => observe(detector, 20, hubsAndLeaves(random, 1_000)));
+    expect(alarms.filter(Boolean)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,84 @@
+// Tells when the calls of a function have become other calls: a two-sided CUSUM (Page, Continuous Inspection Schemes, Biometrika
+// 1954) over the means of short stretches of time, on a logarithmic scale. Calls of one function may differ a thousandfold by
+// their input (a hub and a leaf of a graph): on that scale they spread, and do not drown what is looked for.
+
+/**
+ * Half of the shift that is looked for, in standard deviations of a stretch's mean (Montgomery, Statistical Quality Control, ch. 9).
+ * Shifts of two: stretches have many calls, so a change that matters is many standard deviations, and means of skewed values
+ * wander by one.
+ */
+const ALLOWANCE = 1;
+/** Sum at which the alarm is given: after no fewer than three stretches, since one says Z_MAX − ALLOWANCE at most. */
+const DECISION = 10;
+/** What one stretch may say at most, in standard deviations: a stutter of the machine is no change of a function. */
+const Z_MAX = 6;
+/** A change of less than this (on the logarithmic scale: 5 %) would not change a decision. */
+const DEAD_ZONE = 0.05;
+/** Calls that a reference needs before anything is compared with it. */
+const REFERENCE_CALLS_MIN = 16;
+/** How many stretches the measured noise of stretches is averaged over. */
+const NOISE_STRETCHES = 50;
+/** The reference forgets by calls, so that a slow drift is followed and not reported. */
+const REFERENCE_CALLS_MAX = 10_000;
+
+export class ChangeDetector {
+  #calls = 0;
+  #mean = 0;
+  /** Sum of squared deviations. */
+  #deviation = 0;
+  /** Variance of the stretches' means beside what independent calls would give: calls of a stretch resemble each other. */
+  #inflation = 1;
+  #up = 0;
+  #down = 0;
+
+  /** A stretch's calls: how many, and the sums of their values and of the squares. True: they are not what they were. */
+  observe(calls: number, sum: number, sumOfSquares: number): boolean {
+    if (calls <= 0) return false;
+    const mean = sum / calls;
+    if (this.#calls >= REFERENCE_CALLS_MIN) {
+      const z = this.#surprise(mean, calls);
+      this.#up = Math.max(0, this.#up + z - ALLOWANCE);
+      this.#down = Math.max(0, this.#down - z - ALLOWANCE);
+      if (Math.max(this.#up, this.#down) > DECISION) {
+        this.reset();
+        this.#learn(calls, mean, sum, sumOfSquares);
+        return true;
+      }
+      // What looks like a change does not become what it is compared with.
+      if (Math.abs(z) >= Z_MAX) return false;
+    }
+    this.#learn(calls, mean, sum, sumOfSquares);
+    return false;
+  }
+
+  reset(): void {
+    this.#calls = this.#mean = this.#deviation = this.#up = this.#down = 0;
+    this.#inflation = 1;
+  }
+
+  /** In standard deviations of what a stretch of so many calls may differ by, capped. */
+  #surprise(mean: number, calls: number): number {
+    const variance = this.#deviation / (this.#calls - 1);
+    const error = Math.sqrt((variance / calls + variance / this.#calls) * this.#inflation) + Number.EPSILON;
+    const difference = mean - this.#mean;
+    const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE)) / error;
+    const capped = Math.max(-Z_MAX, Math.min(Z_MAX, z));
+    this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
+    this.#inflation = Math.max(1, this.#inflation);
+    return capped;
+  }
+
+  /** Merges the stretch into the reference (Chan, Golub and LeVeque, 1979). */
+  #learn(calls: number, mean: number, sum: number, sumOfSquares: number): void {
+    const total = this.#calls + calls;
+    const difference = mean - this.#mean;
+    this.#deviation +=
+      Math.max(0, sumOfSquares - (sum * sum) / calls) + (difference * difference * this.#calls * calls) / total;
+    this.#mean += (difference * calls) / total;
+    this.#calls = total;
+    if (this.#calls > REFERENCE_CALLS_MAX) {
+      this.#deviation *= REFERENCE_CALLS_MAX / this.#calls;
+      this.#calls = REFERENCE_CALLS_MAX;
+    }
+  }
+}

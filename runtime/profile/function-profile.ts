@@ -1,0 +1,175 @@
+// What is known of one function: on each side what its calls took, lately, and how fast they come. Means are decayed by time,
+// so that a slow drift is followed; a change that the detector sees throws away what was before it. Bounded: two sides of a few
+// KiB each, whatever the number of calls.
+
+import { ChangeDetector } from "./change-detector.ts";
+import { BUCKETS, percentileUs } from "./histogram.ts";
+import type { Side } from "./sample.ts";
+import { TALLY_TERMS, termOf, type Tally, type TallyTerm } from "./tally.ts";
+
+/** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
+const HALF_LIFE_MS = 2_000;
+/** So many calls are kept however old they are: of a side that is visited now and then there would be nothing otherwise. */
+const CALLS_KEPT = 16;
+/** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
+const RATE_HALF_LIFE_MS = 250;
+
+/** Of the calls on one side, lately. */
+export interface SideEstimate {
+  /** Weighted number of calls behind the means: what is older counts less. */
+  readonly calls: number;
+  /** When the last of them were heard of, ms of the controller's clock. */
+  readonly lastMs: number;
+  /** Means of a call. */
+  readonly elapsedUs: number;
+  readonly serviceUs: number;
+  readonly queueUs: number;
+  readonly cpuUs: number;
+  readonly waitUs: number;
+  readonly operations: number;
+  readonly rounds: number;
+  readonly bytes: number;
+  readonly lockUs: number;
+  readonly failedShare: number;
+  /** Mean of the logarithm of 1 + CPU time in µs, and its standard error. */
+  readonly logCpu: number;
+  readonly logCpuError: number;
+  /** Standard error of `serviceUs`, as a share of it. */
+  readonly serviceError: number;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+}
+
+class SideProfile {
+  readonly #sums = new Float64Array(TALLY_TERMS.length);
+  readonly #elapsed = new Float64Array(BUCKETS);
+  readonly #detector = new ChangeDetector();
+  #lastMs = 0;
+  /** What follows is not scaled at each stretch, but with the next: it would be two hundred products. */
+  #decayedMs = 0;
+
+  /** True: the calls are not what they were, and what was known of them is gone. */
+  fold({ sums, elapsed }: Tally, nowMs: number): boolean {
+    this.#decay(nowMs, termOf(sums, "calls"));
+    const shifted = this.#detector.observe(
+      termOf(sums, "calls"),
+      termOf(sums, "logWork"),
+      termOf(sums, "logWorkSquared"),
+    );
+    if (shifted) this.#forget();
+    for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
+    for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
+      const bucket = elapsed[pair]!;
+      if (bucket >= 0 && bucket < BUCKETS) this.#elapsed[bucket]! += elapsed[pair + 1]!;
+    }
+    this.#lastMs = nowMs;
+    return shifted;
+  }
+
+  /** null: nothing is known. */
+  estimate(nowMs: number): SideEstimate | null {
+    const calls = this.#term("calls") * this.#decayFactor(nowMs, 0);
+    if (calls <= 0) return null;
+    const mean = (term: TallyTerm): number => this.#term(term) / this.#term("calls");
+    return {
+      calls,
+      lastMs: this.#lastMs,
+      elapsedUs: mean("elapsedUs"),
+      serviceUs: mean("serviceUs"),
+      queueUs: mean("queueUs"),
+      cpuUs: mean("cpuUs"),
+      waitUs: mean("waitUs"),
+      operations: mean("operations"),
+      rounds: mean("rounds"),
+      bytes: mean("bytes"),
+      lockUs: mean("lockUs"),
+      failedShare: mean("failed"),
+      logCpu: mean("logCpu"),
+      logCpuError: standardError(mean("logCpu"), mean("logCpuSquared"), calls),
+      serviceError: standardError(mean("serviceUs"), mean("serviceUsSquared"), calls) / Math.max(1, mean("serviceUs")),
+      p50Us: percentileUs(this.#elapsed, 50),
+      p99Us: percentileUs(this.#elapsed, 99),
+    };
+  }
+
+  reset(): void {
+    this.#forget();
+    this.#detector.reset();
+  }
+
+  #term(term: TallyTerm): number {
+    return termOf(this.#sums, term);
+  }
+
+  /** `coming`: calls that take the place of old ones. */
+  #decayFactor(nowMs: number, coming: number): number {
+    const calls = this.#term("calls");
+    const kept = calls <= 0 ? 0 : Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls);
+    return Math.max(kept, decayOf(nowMs - this.#decayedMs, HALF_LIFE_MS));
+  }
+
+  #decay(nowMs: number, coming: number): void {
+    const factor = this.#decayFactor(nowMs, coming);
+    for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! *= factor;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#elapsed[bucket]! *= factor;
+    this.#decayedMs = nowMs;
+  }
+
+  #forget(): void {
+    this.#sums.fill(0);
+    this.#elapsed.fill(0);
+  }
+}
+
+export class FunctionProfile {
+  readonly version: string;
+  readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
+  #callsLately = 0;
+  #firstMs: number | null = null;
+  #rateMs = 0;
+
+  constructor(version: string) {
+    this.version = version;
+  }
+
+  /** `stretchMs`: how long the tally was collected. True: the function is not what it was; its other side is forgotten as well. */
+  fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
+    this.#countCalls(termOf(tally.sums, "calls"), nowMs, stretchMs);
+    const shifted = this.#sides[tally.side].fold(tally, nowMs);
+    if (shifted) this.#sides[tally.side === "compute" ? "storage" : "compute"].reset();
+    return shifted;
+  }
+
+  estimate(side: Side, nowMs: number): SideEstimate | null {
+    return this.#sides[side].estimate(nowMs);
+  }
+
+  callsPerSecond(nowMs: number): number {
+    if (this.#firstMs === null) return 0;
+    // The weight that a steady stream since the first call would have by now: without it a young rate would be too low.
+    const weightMs = weightOf(nowMs - this.#firstMs);
+    const calls = this.#callsLately * decayOf(nowMs - this.#rateMs, RATE_HALF_LIFE_MS);
+    return weightMs <= 0 ? 0 : (calls * 1e3) / weightMs;
+  }
+
+  #countCalls(calls: number, nowMs: number, stretchMs: number): void {
+    this.#firstMs ??= nowMs - stretchMs;
+    // They came all over the stretch: the first of them have decayed by its end.
+    const weight = stretchMs > 0 ? weightOf(stretchMs) / stretchMs : 1;
+    this.#callsLately = this.#callsLately * decayOf(nowMs - this.#rateMs, RATE_HALF_LIFE_MS) + calls * weight;
+    this.#rateMs = nowMs;
+  }
+}
+
+/** A clock that jumps back decays nothing. */
+const decayOf = (ms: number, halfLifeMs: number): number => 2 ** (-Math.max(0, ms) / halfLifeMs);
+
+/** Of a steady stream that began so long ago, in ms of it that count in full: the integral of its decay. */
+const weightOf = (ms: number): number => (RATE_HALF_LIFE_MS / Math.LN2) * (1 - decayOf(ms, RATE_HALF_LIFE_MS));
+
+/** Of a mean of so many values. One call says nothing about how calls differ: as much as the mean itself. */
+function standardError(mean: number, meanOfSquares: number, calls: number): number {
+  if (calls <= 1) return Math.abs(mean);
+  const variance = Math.max(0, meanOfSquares - mean * mean) * (calls / (calls - 1));
+  return Math.sqrt(variance / calls);
+}

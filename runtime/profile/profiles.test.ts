@@ -1,0 +1,100 @@
+import { describe, expect, test } from "vitest";
+import { Profiles, PROFILES_MAX } from "./profiles.ts";
+import { NO_USAGE, type Sample } from "./sample.ts";
+import { SampleTally, type Tally } from "./tally.ts";
+
+const sample = (change: Partial<Sample>): Sample => ({
+  ...NO_USAGE,
+  function: "khop",
+  version: "1",
+  side: "compute",
+  outcome: "ok",
+  ...change,
+});
+
+/** A stretch of so many equal calls. */
+const stretch = (calls: number, change: Partial<Sample>, elapsedUs = 100): readonly Tally[] => {
+  const tally = new SampleTally();
+  for (let call = 0; call < calls; call++) tally.record(sample(change), elapsedUs);
+  return tally.take().tallies;
+};
+
+const STRETCH_MS = 25;
+
+describe("profiles", () => {
+  test("tell means, rate and percentiles of each side", () => {
+    const profiles = new Profiles();
+    for (let at = 0; at < 200; at++) {
+      profiles.fold(
+        stretch(10, { wallUs: 90, cpuUs: 40, operations: 3, rounds: 2 }),
+        (at + 1) * STRETCH_MS,
+        STRETCH_MS,
+      );
+    }
+    const profile = profiles.get("khop");
+    const estimate = profile?.estimate("compute", 5_000);
+    expect(estimate).toMatchObject({ failedShare: 0, lastMs: 5_000 });
+    for (const [term, mean] of Object.entries({ serviceUs: 90, cpuUs: 40, operations: 3, rounds: 2 })) {
+      expect(estimate?.[term as "cpuUs"]).toBeCloseTo(mean);
+    }
+    expect(estimate?.p99Us).toBeGreaterThan(94);
+    expect(estimate?.p99Us).toBeLessThan(106);
+    expect(profile?.callsPerSecond(5_000)).toBeCloseTo(400, -1);
+    expect(profile?.estimate("storage", 5_000)).toBeNull();
+  });
+
+  test("a young rate is not too low, and one that ended falls", () => {
+    const profiles = new Profiles();
+    profiles.fold(stretch(10, {}), STRETCH_MS, STRETCH_MS);
+    expect(profiles.get("khop")?.callsPerSecond(STRETCH_MS)).toBeGreaterThan(350);
+    expect(profiles.get("khop")?.callsPerSecond(STRETCH_MS)).toBeLessThan(450);
+    expect(profiles.get("khop")?.callsPerSecond(3_000)).toBeLessThan(10);
+  });
+
+  test("what is older counts less, but a few calls are kept until others come", () => {
+    const profiles = new Profiles();
+    const fold = (calls: number, cpuUs: number, nowMs: number) =>
+      profiles.fold(stretch(calls, { cpuUs }), nowMs, STRETCH_MS);
+    const estimate = (nowMs: number) => profiles.get("khop")?.estimate("compute", nowMs);
+    fold(40, 100, 0);
+    expect(estimate(20_000)).toMatchObject({ cpuUs: 100, calls: 16 });
+    fold(4, 104, 20_000);
+    expect(estimate(20_000)?.calls).toBeCloseTo(16);
+    expect(estimate(20_000)?.cpuUs).toBeCloseTo((12 * 100 + 4 * 104) / 16);
+    fold(40, 104, 40_000);
+    expect(estimate(40_000)?.cpuUs).toBeCloseTo(104, 1);
+  });
+
+  test("a shift is told, and what was known before it is gone on both sides", () => {
+    const profiles = new Profiles();
+    let nowMs = 0;
+    const fold = (change: Partial<Sample>) => profiles.fold(stretch(20, change), (nowMs += STRETCH_MS), STRETCH_MS);
+    fold({ side: "storage", cpuUs: 100 });
+    for (let at = 0; at < 20; at++) expect(fold({ cpuUs: 95 + (at % 10) })).toEqual([]);
+    const shifts = Array.from({ length: 8 }, (_, at) => fold({ cpuUs: 1_000 + at }));
+    expect(shifts.flat()).toEqual(["khop"]);
+    expect(profiles.get("khop")?.estimate("compute", nowMs)?.cpuUs).toBeGreaterThan(999);
+    expect(profiles.get("khop")?.estimate("storage", nowMs)).toBeNull();
+  });
+
+  test("a new version is a new function", () => {
+    const profiles = new Profiles();
+    profiles.fold(stretch(10, { cpuUs: 100 }), 25, STRETCH_MS);
+    profiles.fold(stretch(10, { cpuUs: 1, version: "2" }), 50, STRETCH_MS);
+    expect(profiles.get("khop")?.version).toBe("2");
+    expect(profiles.get("khop")?.estimate("compute", 50)?.cpuUs).toBe(1);
+  });
+
+  test("are bounded: the function that was called least recently makes room", () => {
+    const profiles = new Profiles();
+    const call = (name: string) => profiles.fold(stretch(1, { function: name }), 0, STRETCH_MS);
+    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`);
+    call("f0");
+    call("one more");
+    expect([...profiles.entries()]).toHaveLength(PROFILES_MAX);
+    expect(profiles.get("f0")).toBeDefined();
+    expect(profiles.get("f1")).toBeUndefined();
+    profiles.keepOnly(new Set(["f2"]));
+    expect([...profiles.entries()].map(([name]) => name)).toEqual(["f2"]);
+  });
+});

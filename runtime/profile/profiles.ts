@@ -1,0 +1,47 @@
+// The profiles of all functions, as the controller keeps them: fed with what nodes send, asked by placement. Bounded: the function
+// that was called least recently makes room.
+
+import { FunctionProfile } from "./function-profile.ts";
+import { TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
+
+/** Two sides of 2 KiB each and their detectors: 16 MiB in all. */
+export const PROFILES_MAX = TALLIED_FUNCTIONS_MAX;
+
+export class Profiles {
+  /** In the order of their last calls. */
+  readonly #functions = new Map<string, FunctionProfile>();
+
+  /**
+   * What one node, or the storage side, saw in the last `stretchMs`. The names of the functions that are not what they were. A new
+   * version is a new function.
+   */
+  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
+    const shifted: string[] = [];
+    for (const tally of tallies) {
+      const { function: name, version } = tally;
+      let profile = this.#functions.get(name);
+      if (profile?.version !== version) profile = new FunctionProfile(version);
+      this.#functions.delete(name);
+      this.#functions.set(name, profile);
+      if (profile.fold(tally, nowMs, stretchMs)) shifted.push(name);
+    }
+    for (const oldest of this.#functions.keys()) {
+      if (this.#functions.size <= PROFILES_MAX) break;
+      this.#functions.delete(oldest);
+    }
+    return shifted;
+  }
+
+  get(name: string): FunctionProfile | undefined {
+    return this.#functions.get(name);
+  }
+
+  /** Of the functions that are deployed; the others are forgotten. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of this.#functions.keys()) if (!names.has(name)) this.#functions.delete(name);
+  }
+
+  entries(): IterableIterator<[string, FunctionProfile]> {
+    return this.#functions.entries();
+  }
+}

@@ -1,0 +1,57 @@
+// `./build.sh bench NAME --smoke --json FILE`, with real peers: that it runs to its end, and that its JSON has the shape that
+// programs rely on which lay results side by side. What the figures are is no matter here.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Result } from "#bench/harness/result.ts";
+import { runCommand } from "./command.ts";
+
+const REPOSITORY = join(import.meta.dirname, "..");
+/** Of one benchmark: seconds, and on a loaded machine more. */
+const TIMEOUT_MS = 300_000;
+const RATIOS = {
+  access: [
+    "storageChainPerLua",
+    "storageFanoutPerLua",
+    "computeChainVsClient",
+    "computeFanoutVsClient",
+    "storageCpuVsLua",
+  ],
+  khop: ["storageVsClient", "storageVsPipelined"],
+  http: ["emptyVsFastify"],
+} as const;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "locus-bench-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const positive = (value: number): boolean => Number.isFinite(value) && value > 0;
+
+describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, () => {
+  it.each(Object.entries(RATIOS))("measures %s, and writes what it came to", async (name, ratioNames) => {
+    const file = join(folder, `${name}.json`);
+    const argv = ["./build.sh", "bench", name, "--smoke", "--json", file];
+    const printed = await runCommand(argv, { directory: REPOSITORY, timeoutMs: TIMEOUT_MS });
+    const result = JSON.parse(readFileSync(file, "utf8")) as Result;
+
+    expect(Object.keys(result)).toEqual(["bench", "commit", "machine", "config", "rows", "ratios"]);
+    const { bench, commit, machine, config, rows, ratios } = result;
+    expect(bench).toBe(name);
+    expect(commit).toMatch(/^([0-9a-f]{40}(-dirty)?|unknown)$/);
+    expect(machine).toMatchObject({ cores: expect.any(Number), versions: { node: expect.any(String) } });
+    expect(config).toMatchObject({ mode: "smoke", effort: expect.any(Object), sharing: expect.any(String) });
+
+    expect(Object.keys(ratios)).toEqual(ratioNames);
+    expect(Object.values(ratios).filter((ratio) => !positive(ratio))).toEqual([]);
+    expect(rows.filter(({ unit }) => unit === "ratio").map((row) => row.name)).toEqual(ratioNames);
+    for (const { median, min, max, repetitions } of rows) {
+      expect([median, min, max, ...repetitions].every(positive)).toBe(true);
+      expect(repetitions).toHaveLength((config["effort"] as { readonly repetitions: number }).repetitions);
+    }
+    for (const row of rows) expect(printed).toContain(row.name);
+  });
+});

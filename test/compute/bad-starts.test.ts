@@ -1,0 +1,76 @@
+// A node that cannot start as it is told to: it says why, all of it at once, ends with the exit code for that, and leaves nothing.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+
+import { describe, expect, it, onTestFinished } from "vitest";
+
+const PROGRAM = join(import.meta.dirname, "..", "..", "compute", "cli", "main-locus.ts");
+const WRONG_SETTING = 2;
+
+/** Processes whose supervisor was this one; the launcher's arguments say so until it is Node. */
+const childrenOf = (pid: number): readonly string[] =>
+  readdirSync("/proc").filter((entry) => {
+    try {
+      return (
+        /^\d+$/.test(entry) && new RegExp(`^PPid:\\t${pid}$`, "m").test(readFileSync(`/proc/${entry}/status`, "utf8"))
+      );
+    } catch {
+      return false;
+    }
+  });
+
+const attempt = async (settings: Readonly<Record<string, string>>) => {
+  const env = { PATH: process.env["PATH"], LOCUS_HTTP_PORT: "0", LOCUS_REDIS_PORT: "1", ...settings };
+  const child = spawn(process.execPath, [PROGRAM, "node"], { env, stdio: ["ignore", "pipe", "pipe"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  child.stdout.resume();
+  const [errors, [exitCode]] = await Promise.all([text(child.stderr), once(child, "exit") as Promise<[number | null]>]);
+  return { errors, exitCode, children: childrenOf(child.pid ?? 0) };
+};
+
+describe("a node", () => {
+  it("lists every wrong and unknown setting, and what to do", async () => {
+    const { errors, exitCode } = await attempt({
+      LOCUS_HTTP_PORT: "eighty",
+      LOCUS_NO_SUCH: "1",
+      LOCUS_CONFINEMENT: "maybe",
+      LOCUS_IN_FLIGHT_MAX: "-1",
+    });
+    expect(exitCode).toBe(WRONG_SETTING);
+    for (const name of ["LOCUS_HTTP_PORT", "LOCUS_NO_SUCH", "LOCUS_CONFINEMENT", "LOCUS_IN_FLIGHT_MAX"]) {
+      expect(errors).toMatch(new RegExp(`^ *${name}: `, "m"));
+    }
+    expect(errors).toContain("CONFIG_INVALID");
+  });
+
+  it("names the port that something else has", async () => {
+    const other = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+    onTestFinished(() => void other.close());
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const { errors, exitCode, children } = await attempt({ LOCUS_HTTP_PORT: String(port) });
+    expect(errors).toContain(`cannot listen on 127.0.0.1 port ${port}`);
+    expect(errors).toContain("EADDRINUSE");
+    expect([exitCode, children]).toEqual([WRONG_SETTING, []]);
+  });
+
+  it.each([
+    ["is no address of this machine", "203.0.113.1", "EADDRNOTAVAIL"],
+    ["has no address", "no-such-host.invalid", /ENOTFOUND|EAI_AGAIN/],
+  ])("names the host that %s", async (_title, host, reason) => {
+    const { errors, exitCode, children } = await attempt({ LOCUS_HTTP_HOST: host });
+    expect(errors).toContain(`cannot listen on ${host} port 0`);
+    expect(errors).toMatch(reason);
+    expect([exitCode, children]).toEqual([WRONG_SETTING, []]);
+  });
+
+  it("names the file of authorities that cannot be read", async () => {
+    const { errors, exitCode } = await attempt({ LOCUS_REDIS_TLS: "on", LOCUS_REDIS_CA: "/no/such/file.pem" });
+    expect([exitCode, errors]).toEqual([WRONG_SETTING, expect.stringContaining("/no/such/file.pem")]);
+  });
+});

@@ -1,0 +1,86 @@
+// Ctrl-C in the command line tools: exit code 130, and what was done by then is told.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Stack, startStack, type Tool } from "#bench/stack.ts";
+import { type Ended, type Running, startTool } from "./tool.ts";
+
+const TALKING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello") });`;
+const MANY = "1000000";
+
+let stack: Stack;
+let folder: string;
+beforeAll(async () => {
+  stack = await startStack({ httpPort: 0 });
+  folder = mkdtempSync(join(tmpdir(), "locus-interruption-"));
+  writeFileSync(join(folder, "talking.ts"), TALKING);
+  await stack.run("locus", "deploy", "functions/empty.ts", "functions/khop.ts", join(folder, "talking.ts"));
+});
+afterAll(async () => {
+  await stack.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Interrupts it once `isUnderWay`, asked again and again, says so. */
+async function interrupted(
+  tool: Tool,
+  argv: readonly string[],
+  isUnderWay: (tool: Running) => Promise<boolean>,
+): Promise<Ended> {
+  const running = startTool(tool, argv, stack.settings);
+  try {
+    while (!(await isUnderWay(running))) expect(running.child.exitCode).toBeNull();
+  } finally {
+    running.child.kill("SIGINT");
+  }
+  return running.ended;
+}
+
+/** Whether Redis has been sent more of a command than before. */
+function callsOf(command: string): () => Promise<boolean> {
+  const client = stack.redis.client();
+  const count = async (): Promise<number> => {
+    const stats = await client.info("commandstats");
+    return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+  };
+  const before = count();
+  return async () => (await count()) > (await before) + 100;
+}
+
+describe("Ctrl-C", () => {
+  it.each([
+    ["batch", ["empty", "1", MANY, "--side", "storage"], "locus\\.node\\|run"],
+    ["redisclient", ["khop", "1", MANY], "get"],
+  ] as const)("ends %s with a summary of what was done", async (tool, argv, command) => {
+    const plain = await interrupted(tool, argv, callsOf(command));
+    expect(plain).toMatchObject({ status: 130, stderr: "" });
+    expect(plain.stdout).toMatch(/: interrupted by SIGINT after \d+ of 1000000 calls\n {2}calls +\d+\n/);
+    const { status, stdout } = await interrupted(tool, [...argv, "--json"], callsOf(command));
+    const { interrupted: isInterrupted, calls } = JSON.parse(stdout) as { interrupted: boolean; calls: number };
+    expect([status, isInterrupted, calls > 0 && calls < Number(MANY)]).toEqual([130, true, true]);
+  });
+
+  it("ends a load, which says how far it came and what to do", async () => {
+    const argv = ["load", "power-law", "--nodes", "1000000"];
+    const plain = await interrupted("locus", argv, callsOf("set"));
+    expect(plain).toMatchObject({ status: 130, stdout: "" });
+    expect(plain.stderr).toMatch(
+      /^CANCELLED: loading .* stopped while writing, after \d+ of 1000002 keys: interrupted by/,
+    );
+    const { status, stdout } = await interrupted("locus", [...argv, "--json"], callsOf("set"));
+    expect([status, JSON.parse(stdout)]).toMatchObject([130, { error: { code: "CANCELLED" } }]);
+  });
+
+  it("ends who follows the logs", async () => {
+    const lineCame = async ({ printed }: Running): Promise<boolean> => {
+      await stack.run("locus", "call", "talking");
+      return printed() !== "";
+    };
+    const { status, stdout } = await interrupted("locus", ["logs", "talking", "-f", "--json"], lineCame);
+    expect(status).toBe(130);
+    for (const line of stdout.trimEnd().split("\n")) expect(JSON.parse(line)).toMatchObject({ source: "talking" });
+  });
+});

@@ -1,0 +1,193 @@
+// One rule for `--json`, held by every command of the three programs: one JSON value on one line of stdout, the result or
+// else the error, and the exit code that there is without it. Only `logs` and `node`, which have no end, give a line for
+// each value (docs/cli.md).
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Stack, startStack, type Tool } from "#bench/stack.ts";
+import { ERRORS } from "#runtime/errors.ts";
+import { runTool } from "./tool.ts";
+
+/** Nobody listens there: the port is reserved and unused. */
+const NOWHERE = { LOCUS_URL: "http://127.0.0.1:2", LOCUS_REDIS_PATH: "/nowhere/redis.sock" };
+const FAILING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "failing", run() { throw new Error("on purpose"); } });`;
+const TALKING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello") });`;
+
+let stack: Stack;
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "locus-json-"));
+  writeFileSync(join(folder, "failing.ts"), FAILING);
+  writeFileSync(join(folder, "talking.ts"), TALKING);
+  writeFileSync(join(folder, "broken.ts"), "export default {");
+  stack = await startStack({ httpPort: 0 });
+  await stack.run("locus", "deploy", "functions/empty.ts", "functions/khop.ts", join(folder, "failing.ts"));
+});
+afterAll(async () => {
+  await stack.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Case {
+  readonly tool: Tool;
+  /** `@` stands for the test's folder. */
+  readonly argv: string;
+  readonly status: number;
+  /** What the value has; `code` is that of its error. */
+  readonly value: object;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+const failed = (code: keyof typeof ERRORS) => ({
+  error: { code, message: expect.any(String), retry: ERRORS[code].retry, remedy: ERRORS[code].remedy },
+});
+const misuse = failed("CONFIG_INVALID");
+const noFunction = failed("FUNCTION_NOT_FOUND");
+const noNode = failed("NODE_UNAVAILABLE");
+const noRedis = failed("REDIS_UNAVAILABLE");
+
+const CASES: readonly Case[] = [
+  { tool: "locus", argv: "version", status: 0, value: { version: expect.any(String) } },
+  { tool: "locus", argv: "", status: 2, value: misuse },
+  { tool: "locus", argv: "no-such-command", status: 2, value: misuse },
+  { tool: "locus", argv: "help no-such-command", status: 2, value: misuse },
+
+  { tool: "locus", argv: "list", status: 0, value: [{ name: "empty" }, { name: "failing" }, { name: "khop" }] },
+  { tool: "locus", argv: "list", status: 3, value: noNode, settings: NOWHERE },
+  { tool: "locus", argv: "list", status: 2, value: misuse, settings: { LOCUS_URL: "nonsense" } },
+  { tool: "locus", argv: "list", status: 2, value: misuse, settings: { LOCUS_NO_SUCH: "1" } },
+  { tool: "locus", argv: "show khop", status: 0, value: { name: "khop", version: expect.any(String) } },
+  { tool: "locus", argv: "show nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "show", status: 2, value: misuse },
+  { tool: "locus", argv: "show khop", status: 3, value: noNode, settings: NOWHERE },
+
+  {
+    tool: "locus",
+    argv: "deploy functions/empty.ts",
+    status: 0,
+    value: [{ file: "functions/empty.ts", outcome: "unchanged", name: "empty", version: expect.any(String) }],
+  },
+  {
+    tool: "locus",
+    argv: "deploy @/broken.ts functions functions/no-such.ts functions/md5.ts",
+    status: 1,
+    value: [
+      { outcome: "failed", ...failed("FUNCTION_INVALID") },
+      { outcome: "failed", ...failed("REQUEST_INVALID") },
+      { outcome: "failed", ...failed("REQUEST_INVALID") },
+      { outcome: expect.stringMatching(/^(deployed|unchanged)$/), name: "md5" },
+    ],
+  },
+  {
+    tool: "locus",
+    argv: "deploy functions/empty.ts functions/md5.ts",
+    status: 3,
+    value: [
+      { outcome: "failed", ...noNode },
+      { outcome: "not tried", error: null },
+    ],
+    settings: NOWHERE,
+  },
+  { tool: "locus", argv: "deploy", status: 2, value: misuse },
+
+  { tool: "locus", argv: "call empty", status: 0, value: { result: null, side: "compute" } },
+  { tool: "locus", argv: "call failing", status: 1, value: { ...failed("FUNCTION_FAILED"), side: "compute" } },
+  { tool: "locus", argv: "call nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "call khop {}", status: 1, value: failed("ARGS_INVALID") },
+  { tool: "locus", argv: "call khop {", status: 2, value: misuse },
+  { tool: "locus", argv: "call khop --side moon", status: 2, value: misuse },
+  { tool: "locus", argv: "call empty", status: 3, value: noNode, settings: NOWHERE },
+
+  { tool: "locus", argv: "delete nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "delete nobody", status: 3, value: noNode, settings: NOWHERE },
+
+  { tool: "locus", argv: "logs nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "logs", status: 3, value: noNode, settings: NOWHERE },
+
+  { tool: "locus", argv: "load power-law --nodes 5", status: 0, value: { nodes: 5, state: "loaded" } },
+  { tool: "locus", argv: "load no-such-graph", status: 2, value: misuse },
+  { tool: "locus", argv: "load power-law --nodes 0", status: 2, value: misuse },
+  { tool: "locus", argv: "load edges /nowhere/edges", status: 1, value: failed("REQUEST_INVALID") },
+  { tool: "locus", argv: "load power-law", status: 3, value: noRedis, settings: NOWHERE },
+
+  { tool: "locus", argv: "doctor", status: 0, value: { missing: 0, findings: expect.any(Array) } },
+  {
+    tool: "locus",
+    argv: "doctor",
+    status: 1,
+    value: { missing: 2, findings: expect.arrayContaining([expect.objectContaining({ about: "node", part: "node" })]) },
+    settings: NOWHERE,
+  },
+  { tool: "locus", argv: "build", status: 0, value: { built: expect.any(Array) } },
+  { tool: "locus", argv: "node", status: 2, value: misuse, settings: { LOCUS_HTTP_PORT: "many" } },
+
+  { tool: "batch", argv: "empty 1 3", status: 0, value: { program: "batch", calls: 3, ok: 3, interrupted: false } },
+  { tool: "batch", argv: "failing 1 3", status: 1, value: { calls: 3, ok: 0, errors: { FUNCTION_FAILED: 3 } } },
+  { tool: "batch", argv: "nobody 1 3", status: 1, value: noFunction },
+  { tool: "batch", argv: "empty 1", status: 2, value: misuse },
+  { tool: "batch", argv: "empty 1 0", status: 2, value: misuse },
+  { tool: "batch", argv: "empty 10000000 10000000", status: 2, value: misuse },
+  { tool: "batch", argv: "empty 1 3", status: 3, value: noNode, settings: NOWHERE },
+
+  { tool: "redisclient", argv: "khop 1 3", status: 0, value: { program: "redisclient", calls: 3, ok: 3 } },
+  { tool: "redisclient", argv: "@/failing.ts 1 3", status: 1, value: { calls: 3, ok: 0 } },
+  { tool: "redisclient", argv: "@/broken.ts 1 3", status: 1, value: failed("FUNCTION_INVALID") },
+  { tool: "redisclient", argv: "nobody 1 3", status: 1, value: failed("REQUEST_INVALID") },
+  { tool: "redisclient", argv: "khop 1 3 --args 7", status: 2, value: misuse },
+  { tool: "redisclient", argv: "khop 1 3", status: 3, value: noRedis, settings: NOWHERE },
+];
+
+const wordsOf = ({ argv }: Case): readonly string[] =>
+  argv.split(" ").flatMap((word) => (word === "" ? [] : [word.replace("@", folder)]));
+
+describe("--json", () => {
+  it.each(CASES.map((one) => [`${one.tool} ${one.argv}`.trim(), one.status, one] as const))(
+    "%s: one value, and exit code %i as without it",
+    async (_title, status, one) => {
+      const settings = one.settings ?? stack.settings;
+      const plain = await runTool(one.tool, wordsOf(one), settings);
+      const json = await runTool(one.tool, [...wordsOf(one), "--json"], settings);
+      expect([plain.status, json.status]).toEqual([status, status]);
+      expect(json.stdout).toMatch(/^[^\n]+\n$/);
+      expect(JSON.parse(json.stdout)).toMatchObject(one.value);
+    },
+  );
+
+  it("has a case here for every command", async () => {
+    const { stdout } = await runTool("locus", ["--help"], {});
+    const commands = [...stdout.slice(stdout.indexOf("\nCommands:")).matchAll(/^ {2}([a-z]+)/gm)].map(
+      ([, name]) => name,
+    );
+    const covered = new Set(CASES.filter(({ tool }) => tool === "locus").map(({ argv }) => argv.split(" ")[0]));
+    expect(commands.length).toBeGreaterThan(10);
+    expect(commands.filter((command) => !covered.has(command ?? ""))).toEqual([]);
+  });
+
+  it.each(["deploy", "list", "logs", "load power-law", "doctor"])(
+    "is in the help of %s, with --url",
+    async (command) => {
+      const { stdout } = await runTool("locus", [...command.split(" "), "--help"], {});
+      expect(stdout).toMatch(/^ {2}--json /m);
+      expect(stdout).toMatch(/^ {2}--url <url> /m);
+    },
+  );
+
+  it("gives a line for each line of the logs, and none where there are none", async () => {
+    await stack.run("locus", "deploy", join(folder, "talking.ts"));
+    await stack.run("locus", "call", "talking", "--logs");
+    const logs = (...argv: readonly string[]) => runTool("locus", ["logs", ...argv, "--json"], stack.settings);
+    expect(await logs("khop")).toEqual({ status: 0, stdout: "", stderr: "" });
+    const { stdout } = await logs("talking");
+    expect(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as object),
+    ).toEqual([{ time: expect.any(String), source: "talking", text: expect.stringContaining("hello") }]);
+  });
+});

@@ -1,0 +1,196 @@
+// A function's life in a real node over a real Redis: deployed, listed, shown, called on both sides, one by one and in a
+// batch, heard and taken away; through HTTP and through the command line. With a Redis that restarts under it, and with one
+// that speaks TLS.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type Stack, startStack } from "#bench/stack.ts";
+import { bundleFunction } from "#runtime/function/bundle.ts";
+import { makeCertificate, tlsObstacle } from "../certificate.ts";
+import { freePort } from "../free-port.ts";
+import { runTool } from "./tool.ts";
+
+const REPOSITORY = join(import.meta.dirname, "..", "..");
+const SIDES = ["compute", "storage"] as const;
+/** Calls that are under way when Redis goes may end so; nothing else may become of them. */
+const CODES_OF_A_RESTART = ["REDIS_UNAVAILABLE", "STORAGE_REFUSED"];
+const BACK_TIMEOUT_MS = 30_000;
+const SOURCE = `import { defineFunction, type Invocation } from "locus/function";
+export default defineFunction({
+  name: "greet",
+  async run({ redis, args, keys, log }: Invocation<{ readonly greeting: string }>) {
+    log.info("greeting", { key: keys[0] });
+    return args.greeting + " " + (await redis.get(keys[0] ?? ""));
+  },
+});
+`;
+
+let folder: string;
+let file: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "locus-life-"));
+  file = join(folder, "greet.ts");
+  writeFileSync(file, SOURCE);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("a function", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    // Kept through an orderly restart.
+    stack = await startStack({ httpPort: 0, redis: { config: [["save", "3600", "1"]] } });
+    await stack.redis.client().mset("who", "Ada", "whom", "Alan");
+  });
+  afterAll(() => stack.close());
+
+  const request = (path: string, method = "GET", body?: string | Uint8Array<ArrayBuffer>, type = "application/json") =>
+    fetch(stack.url + path, { method, ...(body === undefined ? {} : { body, headers: { "content-type": type } }) });
+  const locus = (...argv: readonly string[]) => runTool("locus", argv, stack.settings);
+
+  it("lives and goes through HTTP", async () => {
+    const path = "/v1/functions/greet";
+    const bundle = new Uint8Array(await bundleFunction(file));
+    expect((await request(path)).status).toBe(404);
+    const deployed = await request(path, "PUT", bundle, "application/javascript");
+    expect(deployed.status).toBe(201);
+    const { previousVersion, ...description } = (await deployed.json()) as Record<string, unknown>;
+    expect(previousVersion).toBeNull();
+    expect(await (await request("/v1/functions")).json()).toEqual({ functions: [description] });
+    expect(await (await request(path)).json()).toEqual(description);
+
+    for (const side of SIDES) {
+      const called = await request(`${path}/invocations?key=who&side=${side}`, "POST", '{"greeting":"hello"}');
+      expect([called.status, await called.json()]).toEqual([200, "hello Ada"]);
+      expect(called.headers.get("x-locus-side")).toBe(side);
+      expect(called.headers.get("x-locus-usage")).toContain("operations=1, rounds=1");
+
+      const lines = [
+        '{"args":{"greeting":"hi"},"keys":["who"]}',
+        "nonsense",
+        '{"args":{"greeting":"hi"},"keys":["whom"]}',
+      ];
+      const batch = await request(
+        `${path}/batch?side=${side}`,
+        "POST",
+        `${lines.join("\n")}\n`,
+        "application/x-ndjson",
+      );
+      const replies = (await batch.text()).trimEnd().split("\n");
+      expect(replies.map((line) => JSON.parse(line) as object)).toMatchObject([
+        { result: "hi Ada" },
+        { error: { code: "REQUEST_INVALID" } },
+        { result: "hi Alan" },
+      ]);
+    }
+
+    const logs = (await (await request("/v1/logs?source=greet")).text()).trimEnd().split("\n");
+    expect(logs.map((line) => JSON.parse(line) as object)).toMatchObject(
+      Array.from({ length: 6 }, () => ({ source: "greet", text: expect.stringContaining("greeting") })),
+    );
+    expect((await request(path, "DELETE")).status).toBe(204);
+    const gone = await request(`${path}/invocations`, "POST", "{}");
+    expect([gone.status, await gone.json()]).toMatchObject([404, { code: "FUNCTION_NOT_FOUND" }]);
+  });
+
+  it("lives and goes through the command line", async () => {
+    const deployed = await locus("deploy", file);
+    expect(deployed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^deployed greet [0-9a-f]{16}\n$/) });
+    expect((await locus("deploy", file)).stdout).toBe(deployed.stdout.replace("deployed", "unchanged"));
+    expect((await locus("list")).stdout).toMatch(/^NAME .*\ngreet +[0-9a-f]{16} +any /);
+    expect((await locus("show", "greet")).stdout).toMatch(/^greet\n +version +[0-9a-f]{16}\n/);
+
+    for (const side of SIDES) {
+      const called = await locus("call", "greet", '{"greeting":"hello"}', "--key", "who", "--side", side, "--logs");
+      expect(called).toMatchObject({ status: 0, stdout: '"hello Ada"\n' });
+      expect(called.stderr).toMatch(new RegExp(`greeting[^]*at ${side}, version .*, 1 operation in 1 round\n`));
+      const batch = await runTool("batch", ["greet", "1", "70", "--side", side], stack.settings);
+      expect(batch).toMatchObject({ status: 0, stdout: expect.stringMatching(/calls +70\n/), stderr: "" });
+    }
+    expect((await locus("logs", "greet")).stdout.trimEnd().split("\n").at(-1)).toMatch(/^\S+Z greet {2}.*greeting/);
+    expect(await locus("delete", "greet")).toMatchObject({ status: 0, stdout: "deleted greet\n" });
+    expect(await locus("delete", "greet")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("FUNCTION_NOT_FOUND"),
+    });
+  });
+
+  it("outlives a restart of Redis under the node, and calls meanwhile end with what is the matter", async () => {
+    await locus("deploy", file);
+    const call = async (side: string): Promise<string> => {
+      const called = await request(
+        `/v1/functions/greet/invocations?key=who&side=${side}`,
+        "POST",
+        '{"greeting":"hello"}',
+      );
+      const body = (await called.json()) as string | { readonly code: string };
+      return typeof body === "string" ? body : body.code;
+    };
+    const restarted = new AbortController();
+    const callOn = async (side: string): Promise<readonly string[]> => {
+      const said: string[] = [];
+      while (!restarted.signal.aborted) said.push(await call(side));
+      return said;
+    };
+    const calls = Promise.all(SIDES.map(callOn));
+    await stack.redis.restart();
+    restarted.abort();
+    const said = (await calls).flat();
+    expect(said.filter((one) => one !== "hello Ada" && !CODES_OF_A_RESTART.includes(one))).toEqual([]);
+
+    const ready = async (): Promise<boolean> => (await request("/readyz")).ok;
+    await vi.waitUntil(ready, { timeout: BACK_TIMEOUT_MS });
+    for (const side of SIDES) {
+      await vi.waitFor(async () => expect(await call(side)).toBe("hello Ada"), { timeout: BACK_TIMEOUT_MS });
+    }
+  });
+
+  it("gives what the documents say of the walk from node 7 of WordNet", async () => {
+    await locus("load", "wordnet");
+    await locus("deploy", "functions/khop.ts");
+    const walk = ["call", "khop", '{"nodeId":"7"}', "--key", "7", "--side", "storage"];
+    const { stdout, stderr } = await locus(...walk);
+    const commandLine = readFileSync(join(REPOSITORY, "docs", "cli.md"), "utf8");
+    expect(commandLine).toContain(`$ locus ${walk.join(" ").replace(/(\{.*\})/, "'$1'")}\n    ${stdout}`);
+    expect(commandLine).toContain(/\d+ operations in \d+ rounds/.exec(stderr)?.[0]);
+    const result = stdout.trimEnd().replaceAll(/[:,]/g, "$& ");
+    expect(readFileSync(join(REPOSITORY, "docs", "http.md"), "utf8")).toContain(`{"result": ${result}}`);
+  });
+});
+
+const obstacle = tlsObstacle();
+describe.skipIf(obstacle !== null)(`a node over TLS${obstacle === null ? "" : ` (skipped: ${obstacle})`}`, () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    const { certificateFile, redisConfig } = makeCertificate(folder);
+    const tlsPort = await freePort();
+    stack = await startStack({
+      httpPort: 0,
+      redis: { config: redisConfig(tlsPort) },
+      settings: { LOCUS_REDIS_PORT: String(tlsPort), LOCUS_REDIS_TLS: "on", LOCUS_REDIS_CA: certificateFile },
+    });
+    await stack.redis.client().set("who", "Ada");
+  });
+  afterAll(() => stack.close());
+
+  it("runs functions on both sides, and so does redisclient without one", async () => {
+    await stack.run("locus", "deploy", file, "functions/khop.ts");
+    for (const side of SIDES) {
+      expect(await stack.run("locus", "call", "greet", '{"greeting":"hi"}', "--key", "who", "--side", side)).toBe(
+        '"hi Ada"\n',
+      );
+    }
+    expect(await stack.run("redisclient", "khop", "1", "3")).toMatch(/calls +3\n/);
+    const clients = String(await stack.redis.client().client("LIST")).split("\n");
+    const connectedTo = (port: number | string) => clients.filter((line) => line.includes(` laddr=127.0.0.1:${port} `));
+    expect(connectedTo(stack.settings["LOCUS_REDIS_PORT"] ?? "").length).toBeGreaterThan(2);
+    expect(connectedTo(stack.redis.port)).toEqual([]);
+  });
+
+  it("does not come up with an authority that does not vouch for Redis", async () => {
+    const { LOCUS_REDIS_CA: _trusted, ...settings } = stack.settings;
+    const { status, stderr } = await runTool("redisclient", ["khop", "1", "1"], settings);
+    expect([status, stderr]).toEqual([3, expect.stringMatching(/^REDIS_UNAVAILABLE: .*self.signed/)]);
+  });
+});

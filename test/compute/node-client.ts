@@ -1,0 +1,68 @@
+// What a test asks a node over HTTP: deploy, call, health, metrics.
+
+import { vi } from "vitest";
+
+import type { NodeProcess } from "#test/node-process.ts";
+
+/** A problem document's status and code where the node refuses. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+const answerOf = async (response: Response): Promise<Answer> => ({
+  status: response.status,
+  body: await response.json(),
+});
+
+export const deploy = async ({ url }: NodeProcess, bundle: string): Promise<Answer> =>
+  answerOf(
+    await fetch(`${url}/v1/functions`, {
+      method: "POST",
+      body: bundle,
+      headers: { "content-type": "application/javascript" },
+    }),
+  );
+
+export const call = async ({ url }: NodeProcess, name: string, side: string, deadlineMs = 5_000): Promise<Answer> =>
+  answerOf(
+    await fetch(`${url}/v1/functions/${name}/invocations?side=${side}`, {
+      method: "POST",
+      headers: { "x-locus-deadline-ms": String(deadlineMs) },
+    }),
+  );
+
+export const readiness = async ({ url }: NodeProcess): Promise<Answer> => answerOf(await fetch(`${url}/readyz`));
+
+/** Resolves once it can take calls on both sides. */
+export const whenReady = (node: NodeProcess): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      const { status, body } = await readiness(node);
+      if (status !== 200) throw new Error(`not ready: ${JSON.stringify(body)}`);
+    },
+    { timeout: 30_000 },
+  );
+
+/** A metric without labels. */
+export const metric = async ({ url }: NodeProcess, name: string): Promise<number> => {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+};
+
+/** Messages of the node's log at level warn and info, in order. */
+export const said = (node: NodeProcess): readonly string[] =>
+  node
+    .log()
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => (JSON.parse(line) as { readonly msg: string }).msg);
+
+/** A function of that name. */
+export const bundleOf = (name: string, run: (invocation: { readonly redis: Redis }) => unknown): string =>
+  `export default { kind: "locus.function", name: "${name}", run: ${run.toString()} };\n`;
+
+interface Redis {
+  get(key: string): Promise<string | null>;
+  incr(key: string): Promise<number>;
+}

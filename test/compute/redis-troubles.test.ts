@@ -1,0 +1,210 @@
+// A real node and its Redis, which is not there yet, goes away, hangs, steps down, lets nobody in, or is not the one that the node
+// needs: the node says so in its log, on /readyz and to each caller, and is back by itself when Redis is.
+
+import { join } from "node:path";
+
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { NodeProcess } from "#test/node-process.ts";
+import { buildRedisModule } from "#test/native-program.ts";
+import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
+import { bundleOf, call, deploy, metric, readiness, said, whenReady } from "./node-client.ts";
+
+const SIDES = ["compute", "storage"] as const;
+const LONG = { timeout: 20_000 };
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+const startRedis = async (options: RedisServerOptions = {}): Promise<RedisServer> => {
+  const redis = await startRedisServer(options);
+  closing.push(() => redis.close());
+  return redis;
+};
+const startNode = async (redis: RedisServer): Promise<NodeProcess> => {
+  const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
+  const node = await NodeProcess.start(settings, join(redis.directory, "node.log"));
+  closing.push(() => node.end("SIGTERM"));
+  return node;
+};
+
+const writer = bundleOf("writer", ({ redis }) => redis.incr("written"));
+const reader = bundleOf("reader", ({ redis }) => redis.get("written"));
+
+const isNotReady = (node: NodeProcess, code: string) =>
+  vi.waitFor(
+    async () => expect(await readiness(node)).toMatchObject({ status: 503, body: { storage: { ready: false, code } } }),
+    LONG,
+  );
+const works = async (node: NodeProcess): Promise<void> => {
+  for (const side of SIDES) {
+    await vi.waitFor(async () => expect(await call(node, "reader", side)).toMatchObject({ status: 200 }), LONG);
+  }
+  expect(await metric(node, "locus_calls_in_flight")).toBe(0);
+};
+const refusal = (status: number, code: string) => ({ status, body: { status, code, detail: expect.any(String) } });
+
+describe("a node whose Redis", () => {
+  it("is not there yet starts, says so, and takes calls when it comes", async () => {
+    const redis = await startRedis();
+    process.kill(redis.pid(), "SIGKILL");
+    const node = await startNode(redis);
+    expect(said(node)).toContain("Redis is out of reach");
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    for (const side of SIDES) expect(await call(node, "reader", side)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    expect(await deploy(node, reader)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    await redis.restart();
+    await whenReady(node);
+    expect(said(node)).toContain("connected to Redis");
+    expect(await deploy(node, reader)).toMatchObject({ status: 201 });
+    await works(node);
+  });
+
+  it("dies under load answers every call, loses nothing that it acknowledged, and goes on when it is back", async () => {
+    const config = [
+      ["appendonly", "yes"],
+      ["appendfsync", "always"],
+    ];
+    const redis = await startRedis({ config });
+    const node = await startNode(redis);
+    await whenReady(node);
+    for (const bundle of [reader, writer]) await deploy(node, bundle);
+    let acknowledged = 0;
+    const stopped = new AbortController();
+    const codes = new Set<string>();
+    const load = SIDES.flatMap((side) =>
+      Array.from({ length: 4 }, async () => {
+        while (!stopped.signal.aborted) {
+          const { status, body } = await call(node, "writer", side);
+          if (status === 200) acknowledged++;
+          else codes.add((body as { code: string }).code);
+        }
+      }),
+    );
+    await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(50), LONG);
+    process.kill(redis.pid(), "SIGKILL");
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    const before = acknowledged;
+    await redis.restart();
+    await whenReady(node);
+    await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50), LONG);
+    stopped.abort();
+    await Promise.all(load);
+    expect([...codes].filter((code) => !["REDIS_UNAVAILABLE", "STORAGE_REFUSED"].includes(code))).toEqual([]);
+    expect(Number(await redis.client().get("written"))).toBeGreaterThanOrEqual(acknowledged);
+    // What the sandbox hosts' connections meet is said besides.
+    const told = said(node).filter((message) => /^(lost the )?connect|^Redis is out of reach$/.test(message));
+    const gone = expect.stringMatching(/^(lost the connection to Redis|Redis is out of reach)$/);
+    expect(told).toEqual(["connected to Redis", gone, "connected to Redis"]);
+    await works(node);
+  });
+
+  it("hangs lets no call wait past its deadline and a little, and goes on when it wakes", async () => {
+    const redis = await startRedis();
+    const node = await startNode(redis);
+    await whenReady(node);
+    await deploy(node, reader);
+    await works(node);
+    process.kill(redis.pid(), "SIGSTOP");
+    const [compute, storage, health] = await Promise.all([
+      call(node, "reader", "compute", 300),
+      call(node, "reader", "storage", 300),
+      readiness(node),
+    ]);
+    process.kill(redis.pid(), "SIGCONT");
+    expect(compute).toMatchObject(refusal(504, "DEADLINE_EXCEEDED"));
+    expect(storage).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    expect(health).toMatchObject({ status: 503, body: { storage: { code: "REDIS_UNAVAILABLE" } } });
+    await whenReady(node);
+    await works(node);
+  });
+
+  it("steps down reads on and tells who writes, and writes again when it is back", async () => {
+    const primary = await startRedis();
+    const node = await startNode(primary);
+    await whenReady(node);
+    for (const bundle of [reader, writer]) await deploy(node, bundle);
+    const replica = await startRedis({ replicaOf: primary });
+    const admin = primary.client();
+    await vi.waitFor(async () => expect(await admin.info("replication")).toContain("state=online"), LONG);
+    await admin.call("FAILOVER");
+    await vi.waitFor(async () => expect(await admin.info("replication")).toContain("role:slave"), LONG);
+    for (const side of SIDES) {
+      expect(await call(node, "writer", side)).toMatchObject({
+        status: 500,
+        body: { code: "FUNCTION_FAILED", detail: expect.stringContaining("READONLY ") },
+      });
+    }
+    expect(await deploy(node, writer)).toMatchObject(refusal(503, "STORAGE_REFUSED"));
+    await works(node);
+    await replica.client().call("FAILOVER");
+    await vi.waitFor(async () => expect(await admin.info("replication")).toContain("role:master"), LONG);
+    for (const side of SIDES) {
+      await vi.waitFor(async () => expect(await call(node, "writer", side)).toMatchObject({ status: 200 }), LONG);
+    }
+  });
+
+  it("steps down under a call tells its caller that the connection was lost", async () => {
+    const redis = await startRedis();
+    const node = await startNode(redis);
+    await whenReady(node);
+    await deploy(
+      node,
+      bundleOf("waits", () => new Promise(() => {})),
+    );
+    const waiting = call(node, "waits", "storage");
+    await vi.waitFor(async () => expect(await metric(node, "locus_calls_in_flight")).toBe(1));
+    const admin = redis.client();
+    await vi.waitFor(async () => expect(String(await admin.call("LOCUS.INFO"))).toContain("calls_in_flight:1"));
+    await admin.replicaof("127.0.0.1", 1);
+    expect(await waiting).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    await admin.replicaof("NO", "ONE");
+    await vi.waitFor(async () => expect(String(await admin.call("LOCUS.INFO"))).toContain("calls_in_flight:0"));
+    expect(await metric(node, "locus_calls_in_flight")).toBe(0);
+  });
+
+  it("lets nobody in says why, and takes calls when it does", async () => {
+    const redis = await startRedis();
+    const admin = redis.client();
+    await admin.config("SET", "requirepass", "secret");
+    const node = await startNode(redis);
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    expect(node.log()).toMatch(/NOAUTH/);
+    expect(await call(node, "reader", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    await admin.config("SET", "requirepass", "");
+    await whenReady(node);
+    await deploy(node, reader);
+    await works(node);
+  });
+
+  it("has no connection left for it says so, and takes calls when there is one", async () => {
+    const redis = await startRedis();
+    const admin = redis.client();
+    const node = await startNode(redis);
+    await whenReady(node);
+    await deploy(node, reader);
+    await works(node);
+    await admin.config("SET", "maxclients", "1");
+    await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    expect(await call(node, "reader", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    expect(await call(node, "reader", "compute")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    await admin.config("SET", "maxclients", "10000");
+    await whenReady(node);
+    await works(node);
+  });
+
+  it.each([
+    ["has no module", null, "MODULE_MISSING"],
+    ["has a module of another release", "other_release_module", "MODULE_MISMATCH"],
+  ])("%s says so, and leaves nothing in flight", async (_title, module, code) => {
+    const loadmodule = module === null ? [] : [["loadmodule", buildRedisModule(module)]];
+    const wrong = await startRedis({ moduleArguments: null, config: loadmodule });
+    const node = await startNode(wrong);
+    await isNotReady(node, code);
+    for (const side of SIDES) expect(await call(node, "reader", side)).toMatchObject(refusal(503, code));
+    expect(await deploy(node, reader)).toMatchObject(refusal(503, code));
+    expect(await metric(node, "locus_calls_in_flight")).toBe(0);
+  });
+});

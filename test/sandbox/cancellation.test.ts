@@ -1,0 +1,87 @@
+// A caller who goes, in every state that its call may be in: the call ends at once for its caller, does nothing more, and leaves
+// nothing in flight; the next one works.
+
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { bundleOf, type Deployed, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+
+const LONG = { timeout: 20_000 };
+
+describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
+  let side: TestSide;
+  let marks: Deployed;
+  beforeAll(async () => {
+    side = await startSide(name);
+    marks = await side.deploy(bundleOf(({ redis }) => redis.exists("late")));
+  });
+  afterAll(() => side.close());
+
+  /** Calls, waits until as many are in flight and as far as `there` says, and cancels all, the last first. Their codes. */
+  const cancelAll = async ({ outcome }: Deployed, calls = 1, there = async () => true): Promise<readonly string[]> => {
+    const controllers = Array.from({ length: calls }, () => new AbortController());
+    const outcomes = controllers.map(({ signal }) => outcome({ signal, deadlineMs: 30_000 }));
+    await vi.waitFor(async () => expect([await side.inFlight(), await there()]).toEqual([calls, true]), LONG);
+    for (const controller of controllers.toReversed()) controller.abort();
+    return (await Promise.all(outcomes)).map((ended) => errorOf(ended).code);
+  };
+  /** How many marks there are once nothing is in flight any more, told by a call that works. */
+  const marksLeft = async (): Promise<unknown> => {
+    await vi.waitFor(async () => expect(await side.inFlight()).toBe(0), LONG);
+    return marks.result();
+  };
+
+  it.each([
+    [
+      "while it computes",
+      bundleOf(
+        async ({ redis }) => {
+          const until = Date.now() + 20_000;
+          while (Date.now() < until);
+          await redis.set("late", "1");
+        },
+        { limits: { deadlineMs: 30_000, cpuMs: 30_000 } },
+      ),
+    ],
+    [
+      "while it sleeps",
+      bundleOf(
+        async ({ redis }) => {
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          await redis.set("late", "1");
+        },
+        { limits: { deadlineMs: 30_000 } },
+      ),
+    ],
+    ["while it waits for nothing", bundleOf(() => new Promise(() => {}), { limits: { deadlineMs: 30_000 } })],
+    [
+      "while its isolate starts",
+      bundleOf(({ redis }) => redis.set("late", "1"), {
+        before: "const until = Date.now() + 500; while (Date.now() < until);",
+      }),
+    ],
+  ])("%s", async (_state, bundle) => {
+    expect(await cancelAll(await side.deploy(bundle))).toEqual(["CANCELLED"]);
+    expect(await marksLeft()).toBe(0);
+  });
+
+  it("while it is queued", async () => {
+    const limits = { concurrency: 1, deadlineMs: 30_000 };
+    const holds = await side.deploy(bundleOf(() => new Promise(() => {}), { limits }));
+    expect(new Set(await cancelAll(holds, 12))).toEqual(new Set(["CANCELLED"]));
+    expect(await marksLeft()).toBe(0);
+  });
+
+  it.skipIf(name === "memory")("while it waits for an operation", async () => {
+    const writes = await side.deploy(bundleOf(({ redis }) => redis.set("late", "1")));
+    await side.redis!.client("PAUSE", 60_000, "WRITE");
+    const codes = await cancelAll(writes, 1, async () =>
+      name === "storage"
+        ? !String(await side.redis!.call("LOCUS.INFO")).includes("writes_paused:0\r")
+        : String(await side.redis!.client("LIST")).includes("cmd=set "),
+    );
+    expect(codes).toEqual(["CANCELLED"]);
+    await side.redis!.client("UNPAUSE");
+    // On the compute side it was sent already, and waited in Redis.
+    expect(await marksLeft()).toBe(name === "socket" ? 1 : 0);
+  });
+});

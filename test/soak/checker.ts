@@ -1,0 +1,270 @@
+// The judge: given what happened in an episode and what was found in Redis after it, says which promises were broken. Pure.
+// docs/reliability.md says what each rule promises.
+
+import { isDeepStrictEqual } from "node:util";
+import type { ErrorCode } from "#runtime/errors.ts";
+import type { ScheduledCall } from "./call-schedule.ts";
+import { describeFault, type Member, type Subject } from "./fault-schedule.ts";
+import { expectedWrites, type WorkloadFunction, type WorkloadFunctions } from "./functions.ts";
+import type { Answer, CallRecord, FaultRecord, Span } from "./ledger.ts";
+import type { Wait } from "./stalls.ts";
+
+type Rule =
+  | "acknowledged writes are there"
+  | "nothing is written twice"
+  | "an error tells what was written"
+  | "one answer each"
+  | "the right answer"
+  | "errors are typed"
+  | "errors have a cause"
+  | "deadlines hold"
+  | "nothing runs on"
+  | "everything comes back"
+  | "the replica follows"
+  | "nothing is left behind";
+
+export interface Violation {
+  readonly rule: Rule;
+  readonly text: string;
+}
+
+export interface Episode {
+  readonly calls: readonly CallRecord[];
+  readonly faults: readonly FaultRecord[];
+  /** What each call has written, by its id; none where there is nothing. */
+  readonly written: ReadonlyMap<string, readonly string[]>;
+  /** When the caller's own process stood still. */
+  readonly ownStalls: readonly Span[];
+  /** How long who answers waited for a core. */
+  readonly waits: Readonly<Record<Member, readonly Wait[]>>;
+}
+
+/** An episode in which nobody was stopped and nothing stood still. */
+export const NOTHING_HAPPENED: Episode = {
+  calls: [],
+  faults: [],
+  written: new Map(),
+  ownStalls: [],
+  waits: { master: [], replica: [], node1: [], node2: [] },
+};
+
+/** Beyond its deadline, a call may take so long to be answered. */
+export const LATE_MS = 1_000;
+/** After a fault is over, what it broke may still be coming back. */
+const RECOVERY_MS = 5_000;
+/** A fault may be seen before its beginning is written down. */
+const NOTICE_MS = 500;
+
+/** Of waiting for a core, what makes a machine busy: half of what a node gives Redis beyond a deadline. */
+const BUSY_MS = 250;
+
+/** What may happen to any call while something is broken or the machine is busy. */
+const DISTURBED: ReadonlySet<string> = new Set<ErrorCode>([
+  "DEADLINE_EXCEEDED",
+  "OVERLOADED",
+  "REDIS_UNAVAILABLE",
+  "SANDBOX_DIED",
+  "SIDE_UNAVAILABLE",
+  "STORAGE_REFUSED",
+]);
+/** Of these, what nothing but a fault explains. */
+const NEEDS_FAULT: ReadonlySet<string> = new Set<ErrorCode>([
+  "REDIS_UNAVAILABLE",
+  "SIDE_UNAVAILABLE",
+  "STORAGE_REFUSED",
+]);
+/** Codes of calls that never ran. */
+const NEVER_RAN: ReadonlySet<string> = new Set<ErrorCode>(["OVERLOADED", "FUNCTION_NOT_FOUND"]);
+/** What Redis itself tells a function in its own words, which the function throws on. */
+const REDIS_SAYS = /\b(LOADING|READONLY|MASTERDOWN)\b/;
+
+export function check(episode: Episode, functions: WorkloadFunctions): readonly Violation[] {
+  return [
+    ...strangers(episode),
+    ...episode.calls.flatMap((record) => {
+      const fn = functions[record.call.function];
+      if (fn === undefined) throw new Error(`there is no function ${record.call.function} in the workload`);
+      return [
+        ...writesOf(record, fn, episode),
+        ...answersOf(record, fn, episode),
+        ...deadlineOf(record, fn, episode),
+      ].map(({ rule, text }) => ({ rule, text: `${text}; ${describeCall(record, episode)}` }));
+    }),
+  ];
+}
+
+/** How long after its deadline the call was answered, what is not its own taken off; null: it never was. */
+export function latenessMs(record: CallRecord, fn: WorkloadFunction, episode: Episode): number | null {
+  const [first] = record.answers;
+  if (first === undefined) return null;
+  const life = { fromMs: record.sentMs, untilMs: first.atMs };
+  return life.untilMs - life.fromMs - deadlineMsOf(record, fn) - allowedMs(record, life, episode);
+}
+
+// ---- Writes
+
+function* writesOf(record: CallRecord, fn: WorkloadFunction, { written }: Episode): Generator<Violation> {
+  const expected = record.call.target === "replica" ? [] : expectedWrites(fn);
+  const found = written.get(record.call.args.id) ?? [];
+  const ok = record.answers.some(({ answer }) => answer.kind === "ok");
+  const told = `wrote ${JSON.stringify(found)}, of ${JSON.stringify(expected)}`;
+  // Whatever became of the call: its writes in their order, each once, and none beyond them.
+  if (found.length > expected.length || found.some((value, index) => value !== expected[index])) {
+    yield { rule: "nothing is written twice", text: told };
+  } else if (ok && found.length < expected.length) {
+    yield { rule: "acknowledged writes are there", text: `was answered well, and ${told}` };
+  }
+  for (const { answer } of record.answers) {
+    if (answer.kind !== "error" || found.length === 0) continue;
+    const isSilent = saysNothingWritten(answer);
+    if (isSilent)
+      yield { rule: "an error tells what was written", text: `${answer.code} "${answer.message}", and ${told}` };
+  }
+}
+
+/** Whether the error says, by what it says or does not say, that the call has written nothing. */
+const saysNothingWritten = ({ code, message }: Answer & { kind: "error" }): boolean => {
+  if (NEVER_RAN.has(code)) return true;
+  const isOfDeadHost = code === "SANDBOX_DIED" || /^the sandbox host .* while it ran/.test(message);
+  return isOfDeadHost && !message.includes("had sent writes");
+};
+
+/** Lists that belong to no call of the episode: somebody of an earlier one was still at work. */
+function strangers({ calls, written }: Episode): readonly Violation[] {
+  const ids = new Set(calls.map(({ call }) => call.args.id));
+  return [...written.keys()]
+    .filter((id) => !ids.has(id))
+    .map((id) => ({ rule: "nothing runs on", text: `${id}, a call of an earlier episode, has written since` }));
+}
+
+// ---- Answers
+
+function* answersOf(record: CallRecord, fn: WorkloadFunction, episode: Episode): Generator<Violation> {
+  const { answers, call, leftMs } = record;
+  if (answers.length === 0 && leftMs === null) yield { rule: "one answer each", text: "was never answered" };
+  if (answers.length > 1) yield { rule: "one answer each", text: `was answered ${answers.length} times` };
+  for (const { answer, atMs } of answers) {
+    const life = { fromMs: record.sentMs, untilMs: atMs };
+    const cause = (): boolean => hasFault(call, life, episode.faults) || isMachineBusy(life, episode);
+    if (answer.kind === "garbled") {
+      yield { rule: "one answer each", text: `was answered with something that is no answer: ${answer.text}` };
+    } else if (answer.kind === "lost") {
+      if (!isDown(call.target, life, episode.faults))
+        yield {
+          rule: "errors have a cause",
+          text: `lost its connection (${answer.reason}) while nothing had happened`,
+        };
+    } else if (answer.kind === "ok") {
+      if (!fn.ends.includes("ok")) yield { rule: "the right answer", text: "ended well, which it cannot" };
+      else if (!isDeepStrictEqual(answer.result, fn.result(call.args)))
+        yield { rule: "the right answer", text: `got the result ${JSON.stringify(answer.result)}` };
+    } else if (!isExpected(answer, fn, record)) {
+      yield { rule: "errors are typed", text: `ended with ${answer.code} "${answer.message}"` };
+    } else if (needsFault(answer, fn) && !cause()) {
+      yield {
+        rule: "errors have a cause",
+        text: `ended with ${answer.code} "${answer.message}" while nothing was broken`,
+      };
+    }
+  }
+}
+
+function isExpected(
+  { code, message }: Answer & { kind: "error" },
+  fn: WorkloadFunction,
+  { call }: CallRecord,
+): boolean {
+  if (fn.ends.includes(code) || DISTURBED.has(code)) return true;
+  if (code === "FUNCTION_FAILED") return REDIS_SAYS.test(message);
+  // A replica that has just started has no functions yet.
+  return code === "FUNCTION_NOT_FOUND" && call.target === "replica";
+}
+
+const needsFault = ({ code, message }: Answer & { kind: "error" }, fn: WorkloadFunction): boolean =>
+  !fn.ends.includes(code) &&
+  (NEEDS_FAULT.has(code) || code === "FUNCTION_NOT_FOUND" || /\b(LOADING|MASTERDOWN)\b/.test(message));
+
+const meets = (one: Span, other: Span): boolean => one.fromMs <= other.untilMs && other.fromMs <= one.untilMs;
+
+/** Whether who answers was ended while the call was under way. */
+const isDown = (target: Member, life: Span, faults: readonly FaultRecord[]): boolean =>
+  faults.some(
+    ({ fault, fromMs, untilMs }) =>
+      fault.subject === target &&
+      (fault.kind === "kill" || fault.kind === "end") &&
+      meets({ fromMs: fromMs - NOTICE_MS, untilMs: untilMs + NOTICE_MS }, life),
+  );
+
+/** Whether something between the call and the master was broken, or had not had the time to come back. */
+function hasFault({ target }: ScheduledCall, life: Span, faults: readonly FaultRecord[]): boolean {
+  const concerned = new Set<Subject>([target, "master"]);
+  if (target !== "master") concerned.add(`link ${target}`);
+  return faults.some(
+    ({ fault, fromMs, untilMs }) =>
+      concerned.has(fault.subject) && meets({ fromMs: fromMs - NOTICE_MS, untilMs: untilMs + RECOVERY_MS }, life),
+  );
+}
+
+/** Whether Redis may have seemed silent because there was no core for somebody. */
+const isMachineBusy = (life: Span, { waits, ownStalls }: Episode): boolean =>
+  Object.values(waits).some((ofMember) => waitedMs(ofMember, life) > BUSY_MS) || coveredMs(ownStalls, life) > BUSY_MS;
+
+const waitedMs = (waits: readonly Wait[], life: Span): number =>
+  waits.filter((wait) => meets(wait, life)).reduce((sum, wait) => sum + wait.waitedMs, 0);
+
+// ---- Deadlines
+
+function* deadlineOf(record: CallRecord, fn: WorkloadFunction, episode: Episode): Generator<Violation> {
+  const lateMs = latenessMs(record, fn, episode);
+  if (lateMs === null || lateMs <= LATE_MS || record.leftMs !== null) return;
+  yield { rule: "deadlines hold", text: `was answered ${Math.round(lateMs)} ms after its deadline` };
+}
+
+const deadlineMsOf = ({ call }: CallRecord, { limits }: WorkloadFunction): number =>
+  Math.min(call.deadlineMs ?? Infinity, limits.deadlineMs ?? Infinity);
+
+/** Time of a call's life in which who answers was stopped, or the caller stood still, and what who answers waited for a core. */
+function allowedMs({ call }: CallRecord, life: Span, { faults, ownStalls, waits }: Episode): number {
+  const stops = faults.filter(({ fault }) => fault.kind === "stop" && fault.subject === call.target);
+  const waitedMs = waits[call.target].filter((wait) => meets(wait, life)).reduce((sum, wait) => sum + wait.waitedMs, 0);
+  return coveredMs([...stops, ...ownStalls], life) + waitedMs;
+}
+
+/** How much of `life` the spans cover, each moment counted once. */
+function coveredMs(spans: readonly Span[], life: Span): number {
+  let covered = 0;
+  let doneMs = life.fromMs;
+  for (const span of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const untilMs = Math.min(span.untilMs, life.untilMs);
+    const fromMs = Math.max(span.fromMs, doneMs);
+    if (untilMs <= fromMs) continue;
+    covered += untilMs - fromMs;
+    doneMs = untilMs;
+  }
+  return covered;
+}
+
+// ---- Telling
+
+function describeCall(record: CallRecord, { faults }: Episode): string {
+  const { call, sentMs, answers, leftMs } = record;
+  const endMs = answers[0]?.atMs ?? leftMs ?? sentMs;
+  const around = faults
+    .filter((fault) =>
+      meets(
+        { fromMs: fault.fromMs - NOTICE_MS, untilMs: fault.untilMs + NOTICE_MS },
+        { fromMs: sentMs, untilMs: endMs },
+      ),
+    )
+    .map(({ fault, victim }) => describeFault(fault) + (victim === "" ? "" : ` (${victim})`));
+  const ended = answers.map(({ answer, atMs }) => `${tellAnswer(answer)} after ${Math.round(atMs - sentMs)} ms`);
+  return [
+    `${call.function} ${call.args.id} by ${call.way} to ${call.target}, at ${call.atMs} ms`,
+    `deadline ${call.deadlineMs ?? "the function's"}`,
+    ...(leftMs === null ? [] : [`left after ${Math.round(leftMs - sentMs)} ms`]),
+    `answers: ${ended.join(", ") || "none"}`,
+    `faults around it: ${around.join(", ") || "none"}`,
+  ].join("; ");
+}
+
+const tellAnswer = (answer: Answer): string => (answer.kind === "error" ? answer.code : answer.kind);

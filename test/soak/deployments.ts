@@ -1,0 +1,170 @@
+// Functions replaced while everything dies: the same function in another version, so that its calls stay what they are. A
+// deployment that was acknowledged is a write like any other. The schedule is pure; `Deployments` does it, one after another.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { toLocusError } from "#compute/node/redis-error.ts";
+import { type ErrorCode, isErrorCode } from "#runtime/errors.ts";
+import { versionOf } from "#runtime/function/version.ts";
+import type { Violation } from "./checker.ts";
+import type { Cluster } from "./cluster.ts";
+import { mix } from "./fault-schedule.ts";
+import { bundleOf, type WorkloadFunctions } from "./functions.ts";
+
+interface ScheduledDeployment {
+  readonly atMs: number;
+  readonly function: string;
+  readonly by: "node1" | "node2" | "master";
+}
+
+export interface DeploymentRecord {
+  readonly function: string;
+  readonly version: string;
+  /** `lost`: whoever was asked went away. */
+  readonly answer: "ok" | "lost" | { readonly code: ErrorCode | "no code"; readonly message: string };
+}
+
+const GAP_MEAN_MS = 4_000;
+/** LOAD may take so long: a check in a sandbox host, a connection that comes back. */
+const TIMEOUT_MS = 30_000;
+
+export function deploymentSchedule(
+  seed: number,
+  episode: number,
+  durationMs: number,
+  functions: WorkloadFunctions,
+): readonly ScheduledDeployment[] {
+  const random = seededRandom(mix(seed, episode, 3));
+  const names = Object.keys(functions);
+  const schedule: ScheduledDeployment[] = [];
+  const gap = (): number => Math.ceil(-Math.log(1 - random()) * GAP_MEAN_MS);
+  for (let atMs = gap(); atMs < durationMs; atMs += gap()) {
+    const name = names[Math.floor(random() * names.length)] ?? "";
+    schedule.push({
+      atMs,
+      function: name,
+      by: (["node1", "node2", "master"] as const)[Math.floor(random() * 3)] ?? "master",
+    });
+  }
+  return schedule;
+}
+
+export class Deployments {
+  readonly records: DeploymentRecord[] = [];
+  readonly #cluster: Cluster;
+  readonly #functions: WorkloadFunctions;
+  #count = 0;
+
+  constructor(cluster: Cluster, functions: WorkloadFunctions) {
+    this.#cluster = cluster;
+    this.#functions = functions;
+  }
+
+  /** Every function once, by the master, before there is any fault. Rejects where one is refused. */
+  async first(): Promise<void> {
+    for (const name of Object.keys(this.#functions)) {
+      const { answer } = await this.#deploy({ atMs: 0, function: name, by: "master" });
+      if (answer !== "ok") throw new Error(`${name} was refused: ${JSON.stringify(answer)}`);
+    }
+  }
+
+  /** Resolves when all have been answered, or were given up. */
+  async play(schedule: readonly ScheduledDeployment[], signal: AbortSignal): Promise<void> {
+    const startedMs = performance.now();
+    for (const deployment of schedule) {
+      const waitMs = startedMs + deployment.atMs - performance.now();
+      if (waitMs > 1) await sleep(waitMs, undefined, { signal });
+      await this.#deploy(deployment);
+    }
+  }
+
+  /** What `stored` should be: what was acknowledged last, or one that was not and may have come later. Forgets what is settled by it. */
+  check(stored: ReadonlyMap<string, string>): readonly Violation[] {
+    const violations = checkDeployments(this.records, stored);
+    const settled = [...stored].map(([name, version]) => ({ function: name, version, answer: "ok" }) as const);
+    this.records.splice(0, this.records.length, ...settled);
+    return violations;
+  }
+
+  async #deploy({ function: name, by }: ScheduledDeployment): Promise<DeploymentRecord> {
+    const fn = this.#functions[name];
+    if (fn === undefined) throw new Error(`there is no function ${name} in the workload`);
+    const bundle = `${bundleOf(name, fn)}// ${++this.#count}\n`;
+    const answer = await (by === "master" ? this.#load(bundle) : this.#put(by, name, bundle));
+    const record = { function: name, version: versionOf(Buffer.from(bundle)), answer };
+    this.records.push(record);
+    return record;
+  }
+
+  async #load(bundle: string): Promise<DeploymentRecord["answer"]> {
+    const client = this.#cluster.master.client({
+      commandTimeout: TIMEOUT_MS,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+    });
+    try {
+      await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", bundle);
+      return "ok";
+    } catch (error) {
+      const isReply = error instanceof Error && error.name === "ReplyError";
+      const { code, message } = toLocusError(error, "deploy");
+      return isReply ? { code, message } : "lost";
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  async #put(node: "node1" | "node2", name: string, bundle: string): Promise<DeploymentRecord["answer"]> {
+    try {
+      const response = await fetch(`${this.#cluster.nodes[node].url}/v1/functions/${name}`, {
+        method: "PUT",
+        headers: { "content-type": "application/javascript", connection: "close" },
+        body: bundle,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      const text = await response.text();
+      if (response.ok) return "ok";
+      const { code, detail } = JSON.parse(text) as { readonly code?: string; readonly detail?: string };
+      return { code: code !== undefined && isErrorCode(code) ? code : "no code", message: detail ?? text };
+    } catch {
+      return "lost";
+    }
+  }
+}
+
+/** With what a deployment may end while something is broken. */
+const DISTURBED: ReadonlySet<string> = new Set<ErrorCode>([
+  "OVERLOADED",
+  "REDIS_UNAVAILABLE",
+  "SANDBOX_DIED",
+  "SIDE_UNAVAILABLE",
+  "STORAGE_REFUSED",
+]);
+
+/** `records` in the order in which they were made; `stored`: the version of each function in the registry. */
+export function checkDeployments(
+  records: readonly DeploymentRecord[],
+  stored: ReadonlyMap<string, string>,
+): readonly Violation[] {
+  const violations: Violation[] = records.flatMap(({ function: name, answer }) =>
+    typeof answer === "string" || DISTURBED.has(answer.code)
+      ? []
+      : [{ rule: "errors are typed", text: `the deployment of ${name} ended with ${answer.code} "${answer.message}"` }],
+  );
+  for (const name of new Set(records.map((record) => record.function))) {
+    const own = records.filter((record) => record.function === name);
+    const last = own.findLast(({ answer }) => answer === "ok")?.version;
+    // One that was not acknowledged may be there, and may have come after one that was.
+    const possible = own
+      .filter(({ answer, version }) => answer !== "ok" || version === last)
+      .map(({ version }) => version);
+    const found = stored.get(name);
+    const isRight = found === undefined ? last === undefined : possible.includes(found);
+    if (isRight) continue;
+    violations.push({
+      rule: "acknowledged writes are there",
+      text: `${name} is stored in version ${found ?? "none"}, was acknowledged in ${last ?? "none"}`,
+    });
+  }
+  return violations;
+}

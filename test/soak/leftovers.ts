@@ -1,0 +1,151 @@
+// What processes hold while nobody calls: descriptors, memory files, children, memory, CPU time. Measured when everything
+// is quiet, and compared with what it was after the warm-up: what deaths leave behind adds up.
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { childrenOf } from "#bench/harness/processes.ts";
+import { type Member, MEMBERS } from "./fault-schedule.ts";
+import type { Violation } from "./checker.ts";
+
+interface Holdings {
+  readonly pid: number;
+  readonly descriptors: number;
+  /** Memory files of sandbox hosts. */
+  readonly memoryFiles: number;
+  readonly hosts: number;
+  /** Children that have ended and that nobody has asked after. */
+  readonly zombies: number;
+  readonly threads: number;
+  readonly residentBytes: number;
+  readonly hostsResidentBytes: number;
+  /** Of one core, with its hosts, over a moment of quiet. */
+  readonly cpuShare: number;
+}
+
+export type AllHoldings = Readonly<Record<Member, Holdings>>;
+
+const MIB = 1024 * 1024;
+/** Of this checkout: others may run theirs on the machine. */
+const HOST_PROGRAM = join(import.meta.dirname, "..", "..", "build", "host.mjs");
+/** A node's pool of connections grows under load and stays: `LOCUS_STORAGE_CONNECTIONS_MAX` of the cluster, and as much again at the master for each. */
+const CONNECTIONS_MAX = 2 * 40;
+/** A host costs its supervisor a memory file, a pidfd, a pipe, a socket, a bell, and on the compute side a bell for each lane. */
+const DESCRIPTORS_PER_HOST = 5 + 17;
+/** What Node's and Redis' allocators keep for later. */
+const MEMORY_SLACK_BYTES: Readonly<Record<Member, number>> = {
+  master: 96 * MIB,
+  replica: 96 * MIB,
+  node1: 160 * MIB,
+  node2: 160 * MIB,
+};
+/** Quiet processes look around now and then. */
+const CPU_SHARE_MAX = 0.5;
+/** One that has just been killed is asked after when the next one is. */
+const ZOMBIES_MAX = 2;
+
+const QUIET_LOOK_MS = 500;
+
+export async function holdingsOf(pidOf: (member: Member) => number): Promise<AllHoldings> {
+  const groups = MEMBERS.map((member) => ({ member, pids: [pidOf(member), ...childrenOf(pidOf(member))] }));
+  const before = groups.map(({ pids }) => cpuMsOf(pids));
+  const startedMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, QUIET_LOOK_MS));
+  const tookMs = performance.now() - startedMs;
+  return Object.fromEntries(
+    groups.map(({ member, pids }, index) => {
+      const cpuShare = (cpuMsOf(pids) - (before[index] ?? 0)) / tookMs;
+      return [member, { ...holdingsOfProcess(pidOf(member)), cpuShare }];
+    }),
+  ) as Record<Member, Holdings>;
+}
+
+function holdingsOfProcess(pid: number): Omit<Holdings, "cpuShare"> {
+  const descriptors = readdirSync(`/proc/${pid}/fd`).map((fd) => linkAt(`/proc/${pid}/fd/${fd}`));
+  const children = childrenOf(pid);
+  const zombies = children.filter((child) => stateOf(child) === "Z");
+  const hosts = children.filter((child) => !zombies.includes(child));
+  return {
+    pid,
+    descriptors: descriptors.length,
+    memoryFiles: descriptors.filter((target) => target.includes("memfd:locus-host")).length,
+    hosts: hosts.length,
+    zombies: zombies.length,
+    threads: readdirSync(`/proc/${pid}/task`).length,
+    residentBytes: residentBytesOf(pid),
+    hostsResidentBytes: hosts.reduce((sum, host) => sum + residentBytesOf(host), 0),
+  };
+}
+
+/** `baseline` is that of the warm-up. */
+export function compareHoldings(baseline: AllHoldings, now: AllHoldings): readonly Violation[] {
+  return MEMBERS.flatMap((member) => {
+    const [then, held] = [baseline[member], now[member]];
+    const too: string[] = [];
+    const moreHosts = Math.max(0, held.hosts - then.hosts);
+    const descriptorsMax = then.descriptors + CONNECTIONS_MAX + moreHosts * DESCRIPTORS_PER_HOST;
+    if (held.descriptors > descriptorsMax)
+      too.push(`${held.descriptors} descriptors, after the warm-up ${then.descriptors}`);
+    if (held.memoryFiles !== held.hosts) too.push(`${held.memoryFiles} memory files for ${held.hosts} hosts`);
+    if (held.hosts === 0) too.push("no sandbox host");
+    if (held.zombies > ZOMBIES_MAX) too.push(`${held.zombies} children that have ended`);
+    if (held.residentBytes > then.residentBytes + MEMORY_SLACK_BYTES[member])
+      too.push(`${mib(held.residentBytes)} MiB resident, after the warm-up ${mib(then.residentBytes)}`);
+    if (held.cpuShare > CPU_SHARE_MAX) too.push(`${held.cpuShare.toFixed(2)} of a core busy while nobody calls`);
+    return too.map((text) => ({
+      rule: "nothing is left behind" as const,
+      text: `${member} (pid ${held.pid}) has ${text}`,
+    }));
+  });
+}
+
+/** Sandbox hosts whose supervisor is gone. One that is only just dying is gone at a second look. */
+export const orphanedHosts = (): readonly number[] =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const command = textAt(`/proc/${pid}/cmdline`);
+      if (!command.includes(HOST_PROGRAM)) return false;
+      return stateOf(pid) !== "Z" && !isSupervisor(parentOf(pid));
+    });
+
+const isSupervisor = (pid: number): boolean => /redis-server|valkey-server|node/.test(textAt(`/proc/${pid}/cmdline`));
+
+const mib = (bytes: number): number => Math.round(bytes / MIB);
+
+function cpuMsOf(pids: readonly number[]): number {
+  const ticks = pids.flatMap((pid) => {
+    const [user = "0", system = "0"] = fieldsOf(pid).slice(11, 13);
+    return [Number(user), Number(system)];
+  });
+  // USER_HZ is 100 on all that Linux runs on here.
+  return ticks.reduce((sum, one) => sum + one, 0) * 10;
+}
+
+const stateOf = (pid: number): string => fieldsOf(pid)[0] ?? "";
+const parentOf = (pid: number): number => Number(fieldsOf(pid)[1] ?? 0);
+
+/** Of /proc/PID/stat, from the third on: the second is the name, which may hold anything. */
+function fieldsOf(pid: number): readonly string[] {
+  const stat = textAt(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+const residentBytesOf = (pid: number): number => Number(textAt(`/proc/${pid}/statm`).split(" ")[1] ?? 0) * 4096;
+
+/** Empty where the process has gone meanwhile. */
+function textAt(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}

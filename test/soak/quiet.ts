@@ -1,0 +1,152 @@
+// After an episode: waits until everything is whole and at rest, and reads what is there. What does not come to rest is a
+// violation, and says what it still waited for.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import type { Violation } from "./checker.ts";
+import type { Cluster } from "./cluster.ts";
+import { WRITTEN_PREFIX } from "./functions.ts";
+
+/** Everything comes back within seconds; this is for a loaded machine. */
+const REST_TIMEOUT_MS = 60_000;
+const LOOK_MS = 50;
+/** A connection of its own, so that none is left open at the node. */
+const PROBE = (): RequestInit => ({ headers: { connection: "close" }, signal: AbortSignal.timeout(5_000) });
+
+export class QuietCluster {
+  readonly #cluster: Cluster;
+  readonly #master: Redis;
+  readonly #replica: Redis;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#master = cluster.client("master");
+    this.#replica = cluster.client("replica");
+  }
+
+  /** Resolves when nothing is in flight, nobody is blocked, both sides of both nodes are ready and the replica has all; at the latest after a minute, with what was missing. */
+  async rest(signal: AbortSignal): Promise<readonly Violation[]> {
+    const untilMs = performance.now() + REST_TIMEOUT_MS;
+    for (;;) {
+      const missing = (await Promise.all([this.#unrestOfRedis(), this.#unrestOfNodes()])).flat();
+      if (missing.length === 0 || signal.aborted) return [];
+      if (performance.now() > untilMs)
+        return missing.map((text) => ({
+          rule: "everything comes back",
+          text: `${text}, a minute after the last fault`,
+        }));
+      await sleep(LOOK_MS);
+    }
+  }
+
+  async #unrestOfRedis(): Promise<readonly string[]> {
+    try {
+      const [master, replica] = [await infoOf(this.#master), await infoOf(this.#replica)];
+      const missing: string[] = [];
+      for (const [name, info] of [
+        ["master", master],
+        ["replica", replica],
+      ] as const) {
+        for (const field of ["blocked_clients", "locus_calls_in_flight", "locus_calls_queued"]) {
+          if (info.get(field) !== "0") missing.push(`${name} has ${field} ${info.get(field)}`);
+        }
+        if (!/state=ready/.test(info.get("locus_host0") ?? ""))
+          missing.push(`${name} has no sandbox host that is ready`);
+      }
+      if (replica.get("master_link_status") !== "up") missing.push("the replica has no link to the master");
+      if (replica.get("slave_repl_offset") !== master.get("master_repl_offset")) missing.push("the replica is behind");
+      return missing;
+    } catch (error) {
+      return [`Redis says ${String(error)}`];
+    }
+  }
+
+  async #unrestOfNodes(): Promise<readonly string[]> {
+    const all = Object.entries(this.#cluster.nodes).map(async ([name, node]) => {
+      try {
+        const ready = await (await fetch(`${node.url}/readyz`, PROBE())).text();
+        const { ready: isReady } = JSON.parse(ready) as { readonly ready: boolean };
+        if (!isReady) return [`${name} is not ready: ${ready}`];
+        const metrics = await (await fetch(`${node.url}/metrics`, PROBE())).text();
+        return ["locus_calls_in_flight", "locus_storage_queue_length", "locus_compute_queue_length"]
+          .filter((metric) => !metrics.includes(`\n${metric} 0\n`))
+          .map((metric) => `${name} has ${metric} other than 0`);
+      } catch (error) {
+        return [`${name} says ${String(error)}`];
+      }
+    });
+    return (await Promise.all(all)).flat();
+  }
+
+  /** What calls have written, by their ids. */
+  async written(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const keys = await this.#master.keys(`${WRITTEN_PREFIX}*`);
+    const lists = await Promise.all(keys.map((key) => this.#master.lrange(key, 0, -1)));
+    return new Map(keys.map((key, index) => [key.slice(WRITTEN_PREFIX.length), lists[index] ?? []]));
+  }
+
+  /** Whether master and replica hold the same. */
+  async compareReplica(): Promise<readonly Violation[]> {
+    const digests = [await this.#master.call("DEBUG", "DIGEST"), await this.#replica.call("DEBUG", "DIGEST")];
+    const functions = await Promise.all(
+      [this.#master, this.#replica].map(async (server) => JSON.stringify(await server.call("LOCUS.FUNCTION", "LIST"))),
+    );
+    const violations: Violation[] = [];
+    if (digests[0] !== digests[1])
+      violations.push({ rule: "the replica follows", text: "it holds other keys than the master" });
+    if (functions[0] !== functions[1])
+      violations.push({ rule: "the replica follows", text: "it holds other functions than the master" });
+    return violations;
+  }
+
+  /** The version of each function in the registry; and where a node's mirror has another, or none. */
+  async deployed(): Promise<{ readonly stored: ReadonlyMap<string, string>; readonly mirrors: readonly Violation[] }> {
+    const list = (await this.#master.call("LOCUS.FUNCTION", "LIST")) as readonly (readonly [string, string, string])[];
+    const stored = new Map(list.map(([name, version]) => [name, version]));
+    const mirrors: Violation[] = [];
+    for (const [node, { url }] of Object.entries(this.#cluster.nodes)) {
+      for (const [name, version] of stored) {
+        const response = await fetch(`${url}/v1/functions/${name}/invocations?version=${version}`, {
+          ...PROBE(),
+          method: "POST",
+          body: "{",
+          headers: { connection: "close", "content-type": "application/json" },
+        });
+        // Args that are no JSON get as far as the function's own isolate, and no further; opening one may take its whole deadline.
+        const { code = "none" } = (await response.json()) as { readonly code?: string };
+        if (code !== "ARGS_INVALID" && code !== "DEADLINE_EXCEEDED")
+          mirrors.push({
+            rule: "everything comes back",
+            text: `${node} cannot call ${name} in version ${version}: ${code}`,
+          });
+      }
+    }
+    return { stored, mirrors };
+  }
+
+  /** Forgets what the episode has written. */
+  async clear(ids: Iterable<string>): Promise<void> {
+    const keys = [...ids].map((id) => WRITTEN_PREFIX + id);
+    if (keys.length > 0) await this.#master.unlink(...keys);
+  }
+
+  /** Counters of the module and of the nodes that tell what the faults did. */
+  async counters(): Promise<{ readonly hostDeaths: number; readonly callsRunAgain: number }> {
+    const info = await infoOf(this.#master);
+    return {
+      hostDeaths: Number(info.get("locus_host_deaths") ?? 0),
+      callsRunAgain: Number(info.get("locus_calls_run_again") ?? 0),
+    };
+  }
+
+  close(): void {
+    this.#master.disconnect();
+    this.#replica.disconnect();
+  }
+}
+
+/** All of INFO, the module's section included. */
+async function infoOf(server: Redis): Promise<ReadonlyMap<string, string>> {
+  const lines = (await server.info("everything")).split("\r\n").filter((line) => line.includes(":"));
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+}

@@ -1,0 +1,80 @@
+// A short soak with a fixed seed, in which all promises hold; and such as must be caught: functions that write twice, that
+// say that they wrote and did not, that answer for another.
+
+import { expect, it } from "vitest";
+import { WORKLOAD, type WorkloadFunctions } from "./functions.ts";
+import { type EpisodeReport, soak, type SoakOptions } from "./soak.ts";
+
+const options = (rest: Partial<SoakOptions>): SoakOptions => ({
+  seed: 20_260_101,
+  minutes: 10,
+  firstEpisode: 1,
+  episodes: 2,
+  episodeMs: 15_000,
+  callsPerSecond: 20,
+  functions: WORKLOAD,
+  signal: new AbortController().signal,
+  onProgress: () => {},
+  onEpisode: () => {},
+  onBroken: () => {},
+  ...rest,
+});
+
+const rulesOf = (reports: readonly EpisodeReport[]): ReadonlySet<string> =>
+  new Set(reports.flatMap(({ violations }) => violations.map(({ rule }) => rule)));
+
+it("keeps all promises while everything dies", { timeout: 300_000 }, async () => {
+  const reports = await soak(options({}));
+  expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
+  expect(reports).toHaveLength(3);
+  for (const { episode, endings, faults } of reports) {
+    expect(endings["ok"]).toBeGreaterThan(100);
+    expect(Object.keys(faults).length > 0).toBe(episode > 0);
+  }
+});
+
+it("catches functions that break what is promised for them", { timeout: 120_000 }, async () => {
+  const one = WORKLOAD["soak-write-once"]!;
+  const functions: WorkloadFunctions = {
+    "soak-twice": {
+      ...one,
+      run: async ({ redis, args }) => {
+        await redis.rpush(`soak:w:${args.id}`, "1");
+        await redis.rpush(`soak:w:${args.id}`, "1");
+        return args.id;
+      },
+    },
+    "soak-liar": { ...one, run: ({ args }) => args.id },
+    "soak-other": {
+      ...one,
+      run: async ({ redis, args }) => {
+        await redis.rpush(`soak:w:${args.id}`, "1");
+        return `not ${args.id}`;
+      },
+    },
+    "soak-thrower": {
+      ...one,
+      run: () => {
+        throw new Error("because");
+      },
+    },
+  };
+  const reports = await soak(options({ episodes: 0, episodeMs: 3_000, functions }));
+  expect(reports).toHaveLength(1);
+  expect(rulesOf(reports)).toEqual(
+    new Set(["nothing is written twice", "acknowledged writes are there", "the right answer", "errors are typed"]),
+  );
+});
+
+it("ends everything when it is interrupted", { timeout: 120_000 }, async () => {
+  const stop = new AbortController();
+  const reports = await soak(
+    options({
+      signal: stop.signal,
+      onProgress: (text) => {
+        if (text.includes("50 calls")) stop.abort();
+      },
+    }),
+  );
+  expect(reports).toEqual([]);
+});

@@ -1,0 +1,80 @@
+// When this process did not run although it wanted to: stalls of its own event loop. A caller that stands still cannot tell
+// that an answer came in time, so those times do not count against who answers. Also how long the threads of each process
+// that answers were kept waiting for a core by others, as the kernel tells it.
+
+import { readdirSync, readFileSync } from "node:fs";
+import type { Span } from "./ledger.ts";
+
+const TICK_MS = 10;
+/** Ticks are late by a little at all times. */
+const STALL_MS = 30;
+const LOOK_MS = 100;
+
+/** Between two looks, how long that thread of the process waited for a core which waited longest. */
+export interface Wait extends Span {
+  readonly waitedMs: number;
+}
+
+interface Look {
+  readonly pid: number;
+  readonly atMs: number;
+  /** Of each thread, since it began. */
+  readonly waitedMs: ReadonlyMap<string, number>;
+}
+
+export class StallWatch<Watched extends string> {
+  readonly own: Span[] = [];
+  readonly waits: Readonly<Record<Watched, Wait[]>>;
+  readonly #pidOf: (watched: Watched) => number;
+  readonly #timer: NodeJS.Timeout;
+  readonly #looks = new Map<Watched, Look>();
+  #tickMs = performance.now();
+  #lookMs = 0;
+
+  constructor(watched: readonly Watched[], pidOf: (watched: Watched) => number) {
+    this.#pidOf = pidOf;
+    this.waits = Object.fromEntries(watched.map((name) => [name, []])) as unknown as Record<Watched, Wait[]>;
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    if (now - this.#tickMs > TICK_MS + STALL_MS) this.own.push({ fromMs: this.#tickMs, untilMs: now });
+    this.#tickMs = now;
+    if (now < this.#lookMs) return;
+    this.#lookMs = now + LOOK_MS;
+    for (const name of Object.keys(this.waits) as Watched[]) this.#look(name, now);
+  }
+
+  #look(name: Watched, atMs: number): void {
+    const pid = this.#pidOf(name);
+    const before = this.#looks.get(name);
+    const look: Look = { pid, atMs, waitedMs: waitedForCoreMs(pid) };
+    this.#looks.set(name, look);
+    if (before?.pid !== pid) return;
+    const waitedMs = Math.max(
+      0,
+      ...[...look.waitedMs].map(([thread, waited]) => waited - (before.waitedMs.get(thread) ?? 0)),
+    );
+    if (waitedMs > 1) this.waits[name].push({ fromMs: before.atMs, untilMs: atMs, waitedMs });
+  }
+}
+
+/** Empty where the process is gone. */
+function waitedForCoreMs(pid: number): ReadonlyMap<string, number> {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    return new Map(
+      threads.map((thread) => [
+        thread,
+        Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[1]) / 1e6,
+      ]),
+    );
+  } catch {
+    return new Map();
+  }
+}

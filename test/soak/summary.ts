@@ -1,0 +1,77 @@
+// What a soak came to, over all its episodes: what is printed at its end, and kept as JSON.
+
+import type { Violation } from "./checker.ts";
+import { type Member, MEMBERS } from "./fault-schedule.ts";
+import type { EpisodeReport } from "./soak.ts";
+
+interface Run {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly callsPerSecond: number;
+}
+
+export interface Summary extends Run {
+  readonly episodes: number;
+  readonly calls: number;
+  readonly writes: number;
+  readonly endings: Readonly<Record<string, number>>;
+  readonly faults: Readonly<Record<string, number>>;
+  /** The latest answer after its deadline; see `EpisodeReport`. */
+  readonly latestMs: number;
+  readonly excused: number;
+  /** Resident, MiB: after the warm-up, the most, and at the end. */
+  readonly residentMb: Readonly<Record<Member, readonly [number, number, number]>>;
+  readonly violations: readonly Violation[];
+}
+
+export function summaryOf(run: Run, reports: readonly EpisodeReport[]): Summary {
+  const sum = (count: (report: EpisodeReport) => number): number =>
+    reports.reduce((total, report) => total + count(report), 0);
+  const residentMb = (member: Member): readonly [number, number, number] => {
+    const series = reports.flatMap(({ holdings }) =>
+      holdings === null ? [] : [Math.round(holdings[member].residentBytes / 2 ** 20)],
+    );
+    return [series[0] ?? 0, Math.max(0, ...series), series.at(-1) ?? 0];
+  };
+  return {
+    ...run,
+    episodes: Math.max(0, reports.length - 1),
+    calls: sum(({ calls }) => calls),
+    writes: sum(({ writes }) => writes),
+    endings: merged(reports.map(({ endings }) => endings)),
+    faults: merged(reports.map(({ faults }) => faults)),
+    latestMs: Math.max(0, ...reports.map(({ latestMs }) => latestMs)),
+    excused: sum(({ excused }) => excused),
+    residentMb: Object.fromEntries(MEMBERS.map((member) => [member, residentMb(member)])) as Summary["residentMb"],
+    violations: reports.flatMap(({ violations }) => violations),
+  };
+}
+
+export function summaryText(summary: Summary): string {
+  const { minutes, seed, episodes, calls, writes, violations } = summary;
+  const verdict =
+    violations.length === 0
+      ? "Every promise held."
+      : `${violations.length} promises were broken:\n${violations.map(({ rule, text }) => `  ${rule}: ${text}`).join("\n")}`;
+  return [
+    "",
+    `${minutes.toFixed(1)} min, seed ${seed}: ${episodes} episodes, ${calls} calls, ${writes} writes found`,
+    `calls ended: ${told(summary.endings)}`,
+    `faults: ${told(summary.faults)}`,
+    `latest answer: ${summary.latestMs} ms after its deadline; ${summary.excused} more were late because who answers was stopped or had no core`,
+    `resident after the warm-up, at most, at the end: ${MEMBERS.map((member) => `${member} ${summary.residentMb[member].join("/")} MiB`).join(", ")}`,
+    verdict,
+  ].join("\n");
+}
+
+const told = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(", ") || "none";
+
+function merged(all: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+  const total: Record<string, number> = {};
+  for (const counts of all)
+    for (const [name, count] of Object.entries(counts)) total[name] = (total[name] ?? 0) + count;
+  return total;
+}

@@ -1,0 +1,138 @@
+// Every command of the module with too few arguments, too many, and wrong ones: each an error that says what is wrong, nothing left
+// behind, and the next good call works.
+
+import type { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import type { RedisServer } from "#test/redis-server.ts";
+import { readInfo, runLines, startScriptedServer } from "./scripted-host.ts";
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startScriptedServer();
+  redis = server.client();
+});
+afterAll(() => server.close());
+
+const TORN = Buffer.from([0x61, 0xc3]);
+const MEGABYTE = "x".repeat(1024 * 1024);
+const ARITY = /^ERR wrong number of arguments for 'locus\.[a-z|]+' command$/;
+const NO_SUBCOMMAND = /^ERR unknown subcommand 'nonsense'/;
+
+type Word = string | Buffer;
+const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
+  [["locus.call"], ARITY],
+  [["locus.call", "script"], ARITY],
+  [["locus.call", "nobody", "0"], /^NOFUNCTION .*"nobody"/],
+  [["locus.call", "", "0"], /^NOFUNCTION .*""/],
+  [["locus.call", TORN, "0"], /^NOFUNCTION /],
+  [["locus.call", MEGABYTE, "0"], /^NOFUNCTION .*…"/],
+  ...["", "x", "-1", "1.5", " 1", "1 ", "+1", "0x1", "18446744073709551616"].map(
+    (count) => [["locus.call", "script", count], /^ERR numkeys is ".*", must be a whole number from 0$/] as const,
+  ),
+  [["locus.call", "script", "1"], /^ERR numkeys is 1, but only 0 arguments follow it$/],
+  [["locus.call", "script", "18446744073709551615", "k"], /^ERR numkeys is 18446744073709551615, but only 1 /],
+  [["locus.call", "script", "1", TORN], /^ARGSINVALID the key .* is not UTF-8$/],
+  [["locus.call", "script", "0", TORN], /^ARGSINVALID the argument .* is not UTF-8$/],
+  [["locus.call", "script", "1", MEGABYTE, "1"], /^ARGSTOOLARGE .* have 1048584 bytes, may have 1048576$/],
+  [["locus.call", "script", "0", MEGABYTE, "1"], /^ARGSTOOLARGE /],
+  [["locus.node"], ARITY],
+  [["locus.node", "nonsense"], NO_SUBCOMMAND],
+  [["locus.node", "run", "script", "*", "0", "{}"], ARITY],
+  [["locus.node", "run", "nobody", "*", "0", "{}", "null"], /^NOFUNCTION /],
+  [["locus.node", "run", "script", "", "0", "{}", "null"], /^NOVERSION .*""/],
+  [
+    ["locus.node", "run", "script", "0000000000000000", "0", "{}", "null"],
+    /^NOVERSION .*its current one is [0-9a-f]{16}/,
+  ],
+  [["locus.node", "run", "script", "*", "x", "{}", "null"], /^ERR numkeys is "x"/],
+  [["locus.node", "run", "script", "*", "1", "{}", "null"], /^ERR after its keys .* takes options and args/],
+  [["locus.node", "run", "script", "*", "0", "{}", "null", "more"], /^ERR after its keys .* not 3 arguments/],
+  [["locus.node", "run", "script", "*", "0", "{", "null"], /^ERR options .* is no JSON object/],
+  [["locus.node", "run", "script", "*", "0", TORN, "null"], /^ERR options .* is no JSON object/],
+  [["locus.node", "run", "script", "*", "0", "[".repeat(4_000), "null"], /^ERR options .* is no JSON object/],
+  [["locus.node", "run", "script", "*", "0", "[".repeat(5_000), "null"], /^ERR options .* more than 4096 bytes/],
+  [["locus.node", "run", "script", "*", "0", '{"deadlineMs":-1}', "null"], /^ERR options .* deadlineMs is "-1"/],
+  [["locus.node", "run", "script", "*", "0", '{"deadlineMs":"5"}', "null"], /^ERR options .* deadlineMs is/],
+  [["locus.node", "run", "script", "*", "0", '{"deadlineMs":1e400}', "null"], /^ERR options /],
+  [["locus.node", "run", "script", "*", "0", '{"logs":null}', "null"], /^ERR options .* logs must be/],
+  [["locus.node", "run", "script", "*", "0", `{"id":"${"i".repeat(129)}"}`, "null"], /^ERR options .* id must have/],
+  [["locus.node", "run", "script", "*", "0", `{"trace":"${"t".repeat(257)}"}`, "null"], /^ERR options .* trace/],
+  [["locus.node", "run", "script", "*", "0", "{}", TORN], /^ARGSINVALID /],
+  [["locus.node", "cancel"], ARITY],
+  [["locus.node", "cancel", "a", "b"], ARITY],
+  [["locus.function"], ARITY],
+  [["locus.function", "nonsense"], NO_SUBCOMMAND],
+  [["locus.function", "load"], ARITY],
+  [["locus.function", "load", "REPLACE", "a", "b"], /^ERR usage: LOCUS\.FUNCTION LOAD \[REPLACE\] bundle/],
+  [["locus.function", "load", "NOPLACE", "a"], /^ERR usage: /],
+  [["locus.function", "load", "a", "b", "c", "d", "e"], /^ERR usage: /],
+  [["locus.function", "load", "REPLACE", "a", "DESCRIPTION", "{}"], /^ERR DESCRIPTION is for replication/],
+  [["locus.function", "load", ""], /^FUNCTIONINVALID /],
+  [["locus.function", "load", TORN], /^FUNCTIONINVALID /],
+  [["locus.function", "load", `${MEGABYTE}x`], /^BUNDLETOOLARGE .* 1048577 bytes, may have 1048576/],
+  [["locus.function", "load", "script again"], /^FUNCTIONEXISTS .*REPLACE/],
+  [["locus.function", "list", "a"], ARITY],
+  [["locus.function", "dump"], ARITY],
+  [["locus.function", "dump", "a", "b", "c"], /^ERR wrong number of arguments/],
+  [["locus.function", "dump", "nobody"], /^NOFUNCTION /],
+  [["locus.function", "dump", "script", "0"], /^NOVERSION /],
+  [["locus.function", "delete"], ARITY],
+  [["locus.function", "delete", "a", "b"], ARITY],
+  [["locus.function", "delete", "nobody"], /^NOFUNCTION /],
+  [["locus.function", "stats", "a", "b"], /^ERR wrong number of arguments/],
+  [["locus.function", "stats", "nobody"], /^NOFUNCTION /],
+  [["locus.config"], ARITY],
+  [["locus.config", "nonsense"], NO_SUBCOMMAND],
+  [["locus.config", "get"], ARITY],
+  [["locus.config", "get", "a", "b"], ARITY],
+  [["locus.config", "set", "enabled"], ARITY],
+  [["locus.config", "set", "enabled", "yes", "no"], ARITY],
+  [["locus.config", "set", "nonsense", "1"], /^CONFIGINVALID there is no setting "nonsense"/],
+  [["locus.config", "set", "spin-us", ""], /^CONFIGINVALID spin-us is ""/],
+  [["locus.config", "set", "spin-us", "99999999999999999999"], /^CONFIGINVALID spin-us is /],
+  [["locus.config", "set", TORN, "1"], /^CONFIGINVALID /],
+  [["locus.info", "a"], ARITY],
+];
+
+test("every command of the module is tried", async () => {
+  const commands = (await redis.call("COMMAND", "LIST", "FILTERBY", "MODULE", "locus")) as string[];
+  const containers = commands.filter((name) => commands.some((other) => other.startsWith(`${name}|`)));
+  const tried = new Set(BAD.map(([[name, subcommand]]) => `${String(name)}|${String(subcommand)}`));
+  const all = [...commands, ...containers];
+  expect(all.filter((name) => ![...tried].some((words) => words.startsWith(name)))).toEqual([]);
+});
+
+const shown = (word: Word): string =>
+  word.length > 40 ? `${word.length} bytes` : JSON.stringify(word.toString("latin1"));
+
+test.each(BAD.map(([words, told]) => ({ words, told, title: words.map(shown).join(" ") })))(
+  "$title",
+  async ({ words: [name = "", ...args], told }) => {
+    const before = await redis.call("LOCUS.FUNCTION", "LIST");
+    const answer = await redis.call(String(name), args).then(
+      () => "no error",
+      (error: Error) => error.message,
+    );
+    expect(answer).toMatch(told);
+    expect(await redis.call("LOCUS.FUNCTION", "LIST")).toEqual(before);
+  },
+);
+
+test("none of them leaves anything in flight, and the next calls work", async () => {
+  const info = await readInfo(redis);
+  expect([info.get("calls_in_flight"), info.get("calls_queued")]).toEqual(["0", "0"]);
+  expect(info.get("host0")).toContain("restarts=0");
+  expect(await redis.info("clients")).toContain("blocked_clients:0");
+  expect(await runLines(redis, ["PING"])).toEqual(["+PONG"]);
+});
+
+test("names that a cancel does not know are no error", async () => {
+  for (const id of ["", "nobody", TORN, MEGABYTE]) expect(await redis.call("LOCUS.NODE", "CANCEL", id)).toBe(0);
+});
+
+test("a key and an argument may hold any Unicode, NUL included", async () => {
+  const odd = ["\0", "\r\n", "*1\r\n", "\u{10ffff}", "é", "\u2028", '"\\', "locus:not-asked-for"];
+  expect(await redis.call("LOCUS.CALL", "script", String(odd.length), ...odd, ...odd)).toBe(JSON.stringify(odd));
+});
