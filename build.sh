@@ -152,10 +152,7 @@ apt_install() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
-has_fuzzer() {
-  echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
-    clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - >/dev/null 2>&1
-}
+has_fuzzer() { "$NODE" test/fuzz/main-has-fuzzer.ts; }
 
 # Returns 1 where it is not here and may not be installed: only fuzzing needs it.
 want_fuzzer() {
@@ -369,7 +366,12 @@ misuse() {
 verb=${1:-build}
 shift $(($# > 0))
 if [[ $verb == -h || $verb == --help ]]; then usage && exit; fi
-[[ " ${VERBS[*]} " == *" $verb "* ]] ||
+is_verb() {
+  local one
+  for one in "${VERBS[@]}"; do [[ $one == "$1" ]] && return; done
+  return 1
+}
+is_verb "$verb" ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"

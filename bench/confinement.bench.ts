@@ -9,6 +9,8 @@
 // that has some.
 
 import type { Workload } from "#compute/cli/workload.ts";
+import type { Health } from "#compute/node/health.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import type { Confinement } from "#runtime/sandbox/supervisor.ts";
 import { besidePeer, computePeer } from "./access/peers.ts";
 import { ringEntries } from "./access/values.ts";
@@ -16,7 +18,7 @@ import { chainOf, fanoutOf } from "./access/workloads.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Comparison, Peer, Repeats } from "./harness/contest.ts";
 import { pairLayout, type Layout } from "./harness/cores.ts";
-import { startPlacedStack } from "./harness/placed-stack.ts";
+import { startPlacedStack, type PlacedStack } from "./harness/placed-stack.ts";
 import { peerOf, startCallers } from "./khop/callers.ts";
 import { loadSocialGraph } from "./khop/social-graph.ts";
 
@@ -31,6 +33,8 @@ interface Effort extends Repeats {
 const SEED = 1;
 const DEPTH = 5;
 const FUNCTIONS = ["bench/access/chain-gets.ts", "bench/access/fanout-gets.ts", "functions/khop.ts"];
+/** The parts of the confinement that look at system calls (docs/security.md). */
+const FILTERS = ["calls", "threads"];
 const WALK = "storage, khop";
 /** Of each: time per GET (less is better), or calls and GETs per second (more is). */
 const TIMES = ["storage, chain", "storage, fan-out"];
@@ -51,23 +55,35 @@ await runBenchmark<Effort>({
   layout: pairLayout,
   async prepare({ effort, layout, resources, say }) {
     say("starting two stacks");
-    const confined = await stackPeers("on", layout, effort, resources, say);
-    const free = await stackPeers("off", layout, effort, resources, say);
+    const confined = await confinedStack("on", layout, effort, resources, say);
+    const free = await confinedStack("off", layout, effort, resources, say);
+    // Where the machine allows no filters for system calls, there would be nothing to compare.
+    for (const [side, parts] of Object.entries(confined.parts)) {
+      const missing = FILTERS.filter((part) => !parts.includes(part));
+      if (missing.length > 0)
+        throw new Error(`this machine does not confine hosts at ${side}: no ${missing.join(", ")}`);
+    }
     return {
-      config: { seed: SEED, depth: DEPTH },
+      config: { seed: SEED, depth: DEPTH, confinedBy: confined.parts },
       // Side by side: a disturbance of seconds meets both.
-      peers: confined.flatMap((peer, index) => [peer, free[index]!]),
+      peers: confined.peers.flatMap((peer, index) => [peer, free.peers[index]!]),
     };
   },
 });
 
-async function stackPeers(
+interface ConfinedStack {
+  readonly peers: readonly Peer[];
+  /** What holds its hosts, by side. */
+  readonly parts: Readonly<Record<Side, readonly string[]>>;
+}
+
+async function confinedStack(
   confinement: Confinement,
   layout: Layout,
   effort: Effort,
   resources: AsyncDisposableStack,
   say: (text: string) => void,
-): Promise<readonly Peer[]> {
+): Promise<ConfinedStack> {
   const stack = await startPlacedStack(FUNCTIONS, layout, resources, confinement);
   const redis = stack.redis.client();
   await redis.mset(...ringEntries(SEED));
@@ -80,7 +96,7 @@ async function stackPeers(
   const workload: Workload = { function: "khop", repeats: 1, count: effort.walks, args: { depth: DEPTH } };
   const ways = { [named(WALK, confinement)]: { kind: "batch", side: "storage", inFlight: 1 } } as const;
   const callers = await startCallers(ways, stack, workload, resources);
-  return [
+  const peers = [
     besidePeer(options, named("storage, chain", confinement), chain, () =>
       call("bench-chain", 0, JSON.stringify(chain.args)),
     ),
@@ -91,6 +107,14 @@ async function stackPeers(
     computePeer(options, named("compute, fan-out", confinement), "bench-fanout", socketFanout),
     ...callers.map((caller) => peerOf(caller, stack)),
   ];
+  return { peers, parts: await confinementOf(stack) };
+}
+
+async function confinementOf({ url, redis }: PlacedStack): Promise<ConfinedStack["parts"]> {
+  const { compute } = (await (await fetch(`${url}/readyz`)).json()) as Health;
+  const about = /^locus_host0_about:(.*?)\r?$/m.exec(await redis.client().info("locus"))?.[1] ?? "";
+  const { confinement } = JSON.parse(about === "" ? "{}" : about) as { readonly confinement?: readonly string[] };
+  return { compute: compute.confinement, storage: confinement ?? [] };
 }
 
 /** What is left of the speed. */

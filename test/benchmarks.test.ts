@@ -1,7 +1,7 @@
 // `./build.sh bench NAME --smoke --json FILE`, with real peers: that it runs to its end, and that its JSON has the shape that
 // programs rely on which lay results side by side. What the figures are is no matter here.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -21,6 +21,16 @@ const RATIOS = {
   ],
   khop: ["storageVsClient", "storageVsPipelined"],
   http: ["emptyVsFastify"],
+  interference: ["plainThroughputKept", "functionThroughputKept", "plainP99Grown"],
+  start: ["isolateMs", "firstCallMs", "hostRestartMs", "idleCpuShare", "idleRssMb", "isolateMb"],
+  confinement: [
+    "storageChainKept",
+    "storageFanoutKept",
+    "computeChainKept",
+    "computeFanoutKept",
+    "storageKhopKept",
+    "confinedKept",
+  ],
 } as const;
 
 let folder: string;
@@ -30,6 +40,11 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const positive = (value: number): boolean => Number.isFinite(value) && value > 0;
+
+it("knows every benchmark", () => {
+  const names = globSync("*.bench.ts", { cwd: join(REPOSITORY, "bench") }).map((file) => file.replace(".bench.ts", ""));
+  expect(names.toSorted()).toEqual(Object.keys(RATIOS).toSorted());
+});
 
 describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, () => {
   it.each(Object.entries(RATIOS))("measures %s, and writes what it came to", async (name, ratioNames) => {

@@ -23,11 +23,14 @@ describe("build.sh", () => {
     expect(stdout).toContain(verb);
   });
 
-  it.each([["nope"], ["demo", "now"], ["--fast"]])("refuses %s with its usage and exit code 2", (...argv) => {
-    const { status, stderr } = run(...argv);
-    expect(status).toBe(2);
-    expect(stderr).toContain("./build.sh");
-  });
+  it.each([["nope"], ["test check"], ["demo", "now"], ["--fast"], ["fuzz", "--nope"]])(
+    "refuses %s with its usage and exit code 2",
+    (...argv) => {
+      const { status, stderr } = run(...argv);
+      expect(status).toBe(2);
+      expect(stderr).toContain("./build.sh");
+    },
+  );
 
   it("says what was wrong in its last line, and of an unknown verb nothing but the verbs that there are", () => {
     const lines = run("nope").stderr.trimEnd().split("\n");

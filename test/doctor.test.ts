@@ -92,6 +92,23 @@ describe("locus doctor", () => {
     }
   });
 
+  it("finds nothing missing where storage was switched off on purpose, and says so", async () => {
+    const stack = await startStack({ httpPort: 0 });
+    try {
+      await stack.redis.client().call("LOCUS.CONFIG", "SET", "enabled", "no");
+      const { exitCode, findings } = await doctor({ ...stack.settings, LOCUS_REDIS_PATH: "" });
+      expect(findings.filter(({ status }) => status !== "ok").map(({ about, status }) => [about, status])).toEqual(
+        expect.arrayContaining([
+          ["hosts of the module", "warning"],
+          ["storage side", "warning"],
+        ]),
+      );
+      expect(exitCode).toBe(0);
+    } finally {
+      await stack.close();
+    }
+  });
+
   it("tells a node whose Redis is gone by the side that is not ready", async () => {
     const stack = await startStack({ httpPort: 0 });
     try {

@@ -3,11 +3,12 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { membersOf } from "#bench/harness/processes.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 const LOOK_INTERVAL_MS = 2;
@@ -52,18 +53,6 @@ class Foreground {
     }
   }
 }
-
-/** Command lines of the processes that a group has; one that is only to be reaped has none. */
-const membersOf = (group: number): readonly string[] =>
-  readdirSync("/proc").flatMap((pid) => {
-    try {
-      const [state, , itsGroup] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
-      if (Number(itsGroup) !== group || state === "Z") return [];
-      return [readFileSync(`/proc/${pid}/cmdline`, "utf8")];
-    } catch {
-      return []; // no process, or one that has gone
-    }
-  });
 
 type Phase = (one: Foreground) => () => boolean;
 const PHASES: Readonly<Record<string, Phase>> = {

@@ -12,6 +12,8 @@ type StackPart = "redis" | "storageHost" | "node" | "computeHost";
 export interface PlacedStack extends Stack {
   /** The processes that it is made of now. */
   processes(): Readonly<Record<StackPart, readonly number[]>>;
+  /** A host that was started again runs where its supervisor does until this puts it on its own cores. */
+  pinHosts(): void;
 }
 
 /** `functions`: files. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
@@ -28,14 +30,20 @@ export async function startPlacedStack(
 
   const redisPid = stack.redis.pid();
   const { nodePid } = stack;
+  const pinHosts = (): void => {
+    if (!pinned) return;
+    for (const pid of descendantsOf(redisPid)) pin(pid, cores.host);
+    for (const pid of descendantsOf(nodePid)) pin(pid, cores.node);
+  };
   if (pinned) {
     pin(redisPid, cores.redis);
-    for (const pid of descendantsOf(redisPid)) pin(pid, cores.host);
-    for (const pid of [nodePid, ...descendantsOf(nodePid)]) pin(pid, cores.node);
+    pin(nodePid, cores.node);
     pin(process.pid, cores.load);
   }
+  pinHosts();
   return {
     ...stack,
+    pinHosts,
     processes: () => ({
       redis: [redisPid],
       storageHost: descendantsOf(redisPid),

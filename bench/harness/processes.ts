@@ -1,4 +1,5 @@
-// Other processes of this machine, as /proc shows them: who started whom, and how much CPU time they have had.
+// Other processes of this machine, as /proc shows them: who started whom, who belongs together, and how much CPU time they
+// have had.
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -13,6 +14,17 @@ export function childrenOf(pid: number): readonly number[] {
 /** With their children, and so on; without `pid` itself. */
 export const descendantsOf = (pid: number): readonly number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+/** Command lines of the processes that a group has. */
+export const membersOf = (group: number): readonly string[] =>
+  readdirSync("/proc").flatMap((entry) => {
+    const pid = Number(entry);
+    const [, , itsGroup] = statOf(pid);
+    return Number(itsGroup) === group && !hasEnded(pid) ? [readIfThere(`/proc/${pid}/cmdline`)] : [];
+  });
+
+/** One that is only to be reaped has. */
+export const hasEnded = (pid: number): boolean => [undefined, "", "Z"].includes(statOf(pid)[0]);
 
 /** Does some work and tells what CPU time each group of processes spent meanwhile, µs. They must be there all the time. */
 export async function watchCpu<Group extends string, Answer>(
@@ -42,6 +54,12 @@ export const residentBytesOf = (pids: readonly number[]): number =>
     const kib = /^VmRSS:\s*(\d+) kB/m.exec(readIfThere(`/proc/${pid}/status`))?.[1];
     return total + Number(kib ?? Number.NaN) * 1024;
   }, 0);
+
+/** What /proc tells of it from its state on: the field before is its name, which may hold anything. */
+export function statOf(pid: number): readonly string[] {
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
 
 function threadsOf(pid: number): readonly string[] {
   try {

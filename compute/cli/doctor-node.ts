@@ -30,12 +30,16 @@ export const examineNode = async (place: NodePlace, host: string, port: number):
   return [node.missing("port", `${obstacle.message} (${place.from})`, mend)];
 };
 
-const examineHealth = ({ url, from }: NodePlace, { storage, compute, accepting }: Health): readonly Finding[] => {
-  const sides = Object.entries({ storage, compute }).map(([name, side]) =>
-    side.ready
-      ? node.ok(`${name} side`, side.detail)
-      : node.missing(`${name} side`, `${side.code}: ${side.detail}`, ERRORS[side.code].remedy),
-  );
+const examineHealth = (
+  { url, from }: NodePlace,
+  { ready, storage, compute, accepting }: Health,
+): readonly Finding[] => {
+  const sides = Object.entries({ storage, compute }).map(([name, side]) => {
+    if (side.ready) return node.ok(`${name} side`, side.detail);
+    // A node whose storage side is off is ready all the same: it runs everything itself.
+    const say = ready ? node.warning : node.missing;
+    return say(`${name} side`, `${side.code}: ${side.detail}`, ERRORS[side.code].remedy);
+  });
   const place = `${url} (${from})`;
   return accepting
     ? [node.ok("node", `answers at ${place}`), ...sides]

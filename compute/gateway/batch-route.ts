@@ -10,6 +10,7 @@ import type { FastifyInstance } from "fastify";
 import { LocusError } from "#runtime/errors.ts";
 import type { Invoker } from "../node/invoker.ts";
 import { errorLine, parseBatchLine, replyLine, type LineWishes } from "./batch-line.ts";
+import { encodingOf } from "./body.ts";
 import { callWishes, flagOf, integerOf, refuseUnknown, single, type CallWishes, type Query } from "./call-request.ts";
 import { disconnectSignal } from "./disconnect.ts";
 import { LineSplitter, type Line } from "./ndjson.ts";
@@ -17,7 +18,7 @@ import { OrderedWindow } from "./ordered-window.ts";
 
 export const NDJSON_TYPE = "application/x-ndjson";
 
-/** Lines of one batch in flight, at most and by default: AutoLoc's group (reference: its `batch`). */
+/** Lines of one batch in flight, at most and by default: as many as AutoLoc's batch. */
 export const BATCH_IN_FLIGHT_MAX = 64;
 
 const QUERY: ReadonlySet<string> = new Set(["side", "version", "logs", "usage", "in-flight"]);
@@ -29,7 +30,7 @@ interface BatchRequest {
 }
 
 export const addBatchRoute = (app: FastifyInstance, invoker: Invoker, lineBytesMax: number): void => {
-  app.addContentTypeParser(NDJSON_TYPE, (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser(NDJSON_TYPE, (request, payload, done) => done(encodingOf(request), payload));
   app.post<BatchRequest>("/v1/functions/:name/batch", { config: { takes: [NDJSON_TYPE] } }, async (request, reply) => {
     const { query, body } = request;
     refuseUnknown(query, QUERY);

@@ -34,8 +34,8 @@ export const textBody = (bounds: BodyBounds): BodyParser<string> => {
 export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer> => {
   const overdue = new Overdue(BODY_TIMEOUT_MS);
   return (request, payload, done) => {
-    const encoding = request.headers["content-encoding"];
-    if (encoding !== undefined) return done(new EncodedBody(encoding));
+    const encoded = encodingOf(request);
+    if (encoded !== null) return done(encoded);
     const tooLargeError = (size: string): LocusError =>
       new LocusError(tooLarge, `the body has ${size} bytes, ${bytesMax} are allowed`);
     const announced = request.headers["content-length"];
@@ -65,6 +65,10 @@ export const bytesBody = ({ bytesMax, tooLarge }: BodyBounds): BodyParser<Buffer
     payload.on("error", onError);
   };
 };
+
+/** Nothing is unpacked here: a body that comes packed is refused. null: it comes as it is. */
+export const encodingOf = ({ headers }: FastifyRequest): Error | null =>
+  headers["content-encoding"] === undefined ? null : new EncodedBody(headers["content-encoding"]);
 
 class EncodedBody extends Error {
   readonly statusCode = 415;

@@ -57,6 +57,7 @@ export const startGateway = async (
     sides: { compute: side, storage: side },
     inFlightMax,
     observers: [metrics],
+    nowMs: () => performance.now(),
   });
   const logs = new LogBuffer();
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });

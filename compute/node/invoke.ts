@@ -29,6 +29,8 @@ interface NodeInvokerOptions {
   /** Calls in this node at once, at most; one more is refused with OVERLOADED. */
   readonly inFlightMax: number;
   readonly observers: readonly CallObserver[];
+  /** A clock that is never set back: what deadlines and elapsed times are measured by. */
+  readonly nowMs: () => number;
 }
 
 export class NodeInvoker implements Invoker {
@@ -36,16 +38,18 @@ export class NodeInvoker implements Invoker {
   readonly #sides: Readonly<Record<Side, SideRunner>>;
   readonly #inFlightMax: number;
   readonly #observers: readonly CallObserver[];
+  readonly #nowMs: () => number;
   /** Ids are unique over all nodes: a random beginning for this process, then a count. */
   readonly #idPrefix = `${randomBytes(6).toString("hex")}-`;
   #admitted = 0;
   #inFlight = 0;
 
-  constructor({ functions, sides, inFlightMax, observers }: NodeInvokerOptions) {
+  constructor({ functions, sides, inFlightMax, observers, nowMs }: NodeInvokerOptions) {
     this.#functions = functions;
     this.#sides = sides;
     this.#inFlightMax = inFlightMax;
     this.#observers = observers;
+    this.#nowMs = nowMs;
   }
 
   get inFlight(): number {
@@ -53,7 +57,7 @@ export class NodeInvoker implements Invoker {
   }
 
   async invoke(call: Call, signal?: AbortSignal): Promise<Reply> {
-    const startedMs = performance.now();
+    const startedMs = this.#nowMs();
     const id = this.#idPrefix + (this.#admitted += 1).toString(36);
     let side: Side | null = null;
     this.#inFlight += 1;
@@ -64,7 +68,7 @@ export class NodeInvoker implements Invoker {
       const choice = chooseSide({ requested: call.side, preferred: description.side });
       side = choice.side;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
-      const left = (): number => leftOf(limitMs, startedMs, call.function);
+      const left = (): number => leftOf(limitMs, this.#nowMs() - startedMs, call.function);
       const admitted = { id, call, description, deadlineMs: known === undefined ? left() : limitMs };
       try {
         return this.#account(call, id, side, await this.#sides[side].run(admitted, signal), startedMs);
@@ -109,7 +113,7 @@ export class NodeInvoker implements Invoker {
   }
 
   #account(call: Call, id: string, side: Side, { version, outcome }: SideReply, startedMs: number): Reply {
-    const elapsedUs = elapsedSince(startedMs);
+    const elapsedUs = this.#elapsedUsSince(startedMs);
     const { usage } = outcome;
     const sample: Sample = {
       ...usage,
@@ -135,23 +139,25 @@ export class NodeInvoker implements Invoker {
       side,
       version: null,
       usage: null,
-      elapsedUs: elapsedSince(startedMs),
+      elapsedUs: this.#elapsedUsSince(startedMs),
       logs: NO_LINES,
       error: { code, message: error instanceof Error ? error.message : String(error), stack: "" },
     };
+  }
+
+  #elapsedUsSince(startedMs: number): number {
+    return Math.round((this.#nowMs() - startedMs) * 1_000);
   }
 }
 
 const NO_LINES: readonly string[] = [];
 
-const elapsedSince = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1_000);
-
 /** A side that refused the call before it ran: another may have it. */
 const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
 
 /** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
-const leftOf = (limitMs: number, startedMs: number, name: string): number => {
-  const leftMs = limitMs - (performance.now() - startedMs);
+const leftOf = (limitMs: number, elapsedMs: number, name: string): number => {
+  const leftMs = limitMs - elapsedMs;
   if (leftMs > 0) return leftMs;
   throw new LocusError("DEADLINE_EXCEEDED", `the ${limitMs} ms of the call were over before ${name} could run`);
 };

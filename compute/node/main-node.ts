@@ -54,6 +54,7 @@ export const runNode = async (): Promise<void> => {
     sides: { compute: new ComputeSide(supervisor, functions), storage },
     inFlightMax: config.inFlightMax,
     observers: [metrics, nodeLog],
+    nowMs: () => performance.now(),
   });
   const health = new NodeHealth(registry, supervisor);
   const catalogue = new FunctionCatalogue(registry, functions, supervisor);

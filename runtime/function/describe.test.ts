@@ -176,7 +176,10 @@ describe("readDescription", () => {
 
   test("throws nothing but FUNCTION_INVALID, whatever the text is", () => {
     const changed = fc
-      .tuple(definition, fc.dictionary(fc.constantFrom("name", "version", "side", "limits", "input"), fc.jsonValue()))
+      .tuple(
+        definition,
+        fc.dictionary(fc.constantFrom("name", "version", "side", "limits", "capabilities"), fc.jsonValue()),
+      )
       .map(([value, changes]) => JSON.stringify({ ...describeDefinition(value, VERSION), ...changes }));
     const torn = fc.tuple(changed, fc.nat()).map(([json, end]) => json.slice(0, end % json.length));
     fc.assert(

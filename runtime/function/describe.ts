@@ -54,20 +54,24 @@ export function describeDefinition(value: unknown, version: string): FunctionDes
   return description;
 }
 
+const explainField = (field: string): string =>
+  Object.hasOwn(ABSENT, field)
+    ? `${field}: ${ABSENT[field]}`
+    : `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`;
+
 /**
- * Reads a description as the registry or a sandbox host hands it over, where others have written it, perhaps of another
- * release: fields that are not ours are left out. Throws FUNCTION_INVALID.
+ * Reads a description as the registry or a sandbox host hands it over, where others have written it. Throws FUNCTION_INVALID.
  */
 export function readDescription(json: string): FunctionDescription {
   const value = parsed(json);
-  const { version, name, side, limits, input, output } = isFields(value) ? value : ({} as Fields);
+  const { version, ...definition } = isFields(value) ? value : {};
   if (typeof version !== "string" || !VERSION_PATTERN.test(version)) {
     throw new LocusError(
       "FUNCTION_INVALID",
       `a function's description is ${show(json)}, with version ${show(version)}`,
     );
   }
-  return describeDefinition({ kind: "locus.function", run: "function", name, side, limits, input, output }, version);
+  return describeDefinition({ ...definition, kind: "locus.function", run: "function" }, version);
 }
 
 const parsed = (json: string): unknown => {
@@ -77,11 +81,6 @@ const parsed = (json: string): unknown => {
     return undefined;
   }
 };
-
-const explainField = (field: string): string =>
-  Object.hasOwn(ABSENT, field)
-    ? `${field}: ${ABSENT[field]}`
-    : `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`;
 
 function readName(name: unknown, mistakes: Mistakes): string {
   if (typeof name === "string" && NAME_PATTERN.test(name)) return name;

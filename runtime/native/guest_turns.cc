@@ -194,6 +194,7 @@ void GuestLoop::SendRoundsOfOthers() {
 }
 
 void GuestLoop::OnReplies(const Replies& replies) {
+  if (!lost_.empty()) return;  // all that is in flight is ended by that
   const auto found = by_id_.find(replies.invocation);
   if (found == by_id_.end()) return;  // has ended meanwhile
   GuestInvocation* invocation = found->second;
@@ -277,7 +278,7 @@ void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> prom
 // Replies were taken in, but nothing of the guest has run.
 void GuestLoop::PauseTurn() {
   uint64_t running = turns_ * 4;
-  if (!turn_.compare_exchange_strong(running, 0)) {
+  if (memory_exceeded_ || !turn_.compare_exchange_strong(running, 0)) {
     EndTurn();
     return;
   }

@@ -84,6 +84,11 @@ void TakeControl(const Frame& frame) {
   napi_call_threadsafe_function(on_control, message.release(), napi_tsfn_blocking);
 }
 
+bool CanFlushControl() {
+  const std::lock_guard lock(control_mutex);
+  return control_out.can_flush();
+}
+
 /// The control lane's thread: frames become calls on Node's main thread.
 void ServeControl() {
   RingConsumer in(control_rings.invocations_in, kInvocationFrameBytesMax);
@@ -105,7 +110,7 @@ void ServeControl() {
     }
     if (wake) Host::Get().Announce(kControlLane);
     AnnounceSleep(bell, Sleep::kOnFutex);
-    if (!in.empty()) {
+    if (!in.empty() || CanFlushControl()) {
       CancelSleep(bell);
       continue;
     }

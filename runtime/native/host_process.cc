@@ -133,6 +133,8 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   pidfd_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd_.valid()) {
     const std::string error = SystemError("could not watch the host (pidfd_open)", errno);
+    // By its number, which is its own until it is reaped.
+    kill(pid_, SIGKILL);
     Kill();
     return error;
   }

@@ -45,7 +45,10 @@ bool Connection::up() {
 }
 
 bool Connection::IsUsable() {
-  if (socket_.valid() && hung_up_ && sent_.empty()) Break("Redis closed the connection");
+  // Rounds whose isolate has gone wait for nothing.
+  const auto is_wanted = [](const auto& round) { return round.owner != nullptr; };
+  if (socket_.valid() && hung_up_ && std::none_of(sent_.begin(), sent_.end(), is_wanted))
+    Break("Redis closed the connection");
   return socket_.valid();
 }
 

@@ -147,6 +147,7 @@ bool Supervisor::Poll() {
       const auto index = static_cast<uint32_t>(events[i].data.u64);
       if (index >= hosts_.size()) continue;
       Host& host = *hosts_[index];
+      if (!host.process->alive()) continue;
       if (source == Source::kOutput) {
         if (host.output_due_ns == 0) TakeOutput(host, now);
       } else if (source == Source::kProcess) {

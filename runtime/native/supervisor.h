@@ -251,6 +251,7 @@ class Supervisor {
     uint32_t start_failures = 0;
     uint64_t restarts = 0;
     std::string condemned;
+    bool lied = false;                         ///< broke a rule of the rings: nothing more of it is believed
     Code condemned_code = Code::SANDBOX_DIED;  ///< what its culprits get
     uint64_t culprit = 0;  ///< the invocation it was condemned for; 0: whoever was running
     std::string last_end;
@@ -312,12 +313,14 @@ class Supervisor {
 
   // supervisor_frames.cc
   void PollHost(uint32_t index);
-  void PollLane(uint32_t host, uint32_t lane);
+  /// Whether there was more than is taken at a time.
+  bool PollLane(uint32_t host, uint32_t lane);
   void PollControl(uint32_t host);
   void OnOutcome(Place place, const Frame& frame);
   void OnLog(Place place, const Frame& frame);
   void OnControl(uint32_t host, const Frame& frame);
   void OnOpened(uint32_t host, const Frame& frame);
+  void LoseInvocations(Place place, const std::string& why);
 
   // supervisor_hosts.cc
   static epoll_event EventOf(Source source, uint32_t host, uint32_t events);
@@ -326,6 +329,7 @@ class Supervisor {
   void TakeHost(uint32_t host, std::unique_ptr<HostProcess> process);
   void LetGo(uint32_t host);
   void Condemn(uint32_t host, Code code, std::string reason);
+  void CondemnAsLiar(uint32_t host, std::string reason);
   void OnMemoryExceeded(uint32_t host, int pid, uint64_t resident_bytes);
   void OnHostDown(uint32_t host, const std::string& how, int64_t now);
   void TakeOutput(Host& host, int64_t now);

@@ -29,6 +29,8 @@ constexpr uint64_t kHeldBytesMax = 64ull << 20;
 constexpr size_t kStaleDeadlinesMax = 4096;
 /// Frames taken from one lane before others have their turn.
 constexpr int kFramesPerPoll = 256;
+/// Polls of the ring of an isolate that has gone, of kFramesPerPoll each: the ring cannot hold as much.
+constexpr int kLastWordsPollsMax = 64;
 /// What is read at once of what a host writes to its output, and how long it then waits.
 constexpr size_t kOutputBytesPerRead = 16 * 1024;
 constexpr int64_t kOutputPauseNs = 250 * kMs;

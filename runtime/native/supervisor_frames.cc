@@ -17,14 +17,11 @@ std::string ReasonIn(const Frame& frame) {
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
   uint64_t ready = host.process->header()->outcome_ready.exchange(0, std::memory_order_acquire);
-  // From one that lies nothing more is believed. One that is to go for another reason (memory, a deadline)
-  // may have said something true before.
-  const bool goes_already = !host.condemned.empty();
-  while (ready != 0 && (goes_already || host.condemned.empty())) {
+  while (ready != 0 && !host.lied) {
     const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
     ready &= ready - 1;
     if (lane >= host.process->lane_count()) {
-      Condemn(index, Code::SANDBOX_DIED, "named a lane that is not there");
+      CondemnAsLiar(index, "named a lane that is not there");
     } else if (lane == kControlLane) {
       PollControl(index);
     } else {
@@ -33,7 +30,7 @@ void Supervisor::PollHost(uint32_t index) {
   }
 }
 
-void Supervisor::PollLane(uint32_t index, uint32_t lane) {
+bool Supervisor::PollLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
   HostLane& ring = host.process->lane(lane);
   Frame frame;
@@ -49,12 +46,13 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
         OnLog(place, frame);
         break;
       default:
-        Condemn(index, Code::SANDBOX_DIED, "sent an unknown kind of frame");
+        CondemnAsLiar(index, "sent an unknown kind of frame");
     }
     ring_bell |= ring.from_isolate.Release();
-    if (!host.condemned.empty()) return;
+    if (host.lied) return false;
   }
-  if (taken > kFramesPerPoll) {
+  const bool more = taken > kFramesPerPoll;
+  if (more) {
     // Others have their turn first; this one is looked at again in the next round.
     host.process->header()->outcome_ready.fetch_or(uint64_t{1} << lane);
     kicked_.store(true);
@@ -65,28 +63,29 @@ void Supervisor::PollLane(uint32_t index, uint32_t lane) {
   ring.to_isolate.Flush();
   if (waited || ring_bell) ring.Ring();
   if (ring.from_isolate.broken() || ring.to_isolate.broken())
-    Condemn(index, Code::SANDBOX_DIED, "broke the rules of the ring");
+    CondemnAsLiar(index, "broke the rules of the ring");
+  return more && !host.lied;
 }
 
 void Supervisor::OnOutcome(Place place, const Frame& frame) {
   Host& host = *hosts_[place.host];
   OutcomeFrame said;
   if (!ReadOutcome(frame.payload, &said)) {
-    Condemn(place.host, Code::SANDBOX_DIED, "sent a torn outcome");
+    CondemnAsLiar(place.host, "sent a torn outcome");
     return;
   }
   // Copied before it is looked at. JSON as V8 writes it has no newline: whoever writes one result per line
   // must not get two.
   std::string result(said.result);
   if (result.find('\n') != result.npos) {
-    Condemn(place.host, Code::SANDBOX_DIED, "sent a result of several lines");
+    CondemnAsLiar(place.host, "sent a result of several lines");
     return;
   }
   const OutcomeHeader& header = said.header;
   const auto found = flights_.find(frame.id);
   if (found == flights_.end() || found->second->place.host != place.host ||
       found->second->place.lane != place.lane) {
-    Condemn(place.host, Code::SANDBOX_DIED, "answered an invocation that it does not have");
+    CondemnAsLiar(place.host, "answered an invocation that it does not have");
     return;
   }
   InFlight& flight = *found->second;
@@ -148,17 +147,17 @@ void Supervisor::PollControl(uint32_t index) {
   bool ring_bell = false;
   int taken = 0;
   while (ring.from_isolate.Read(&frame)) {
-    if (++taken > kFramesPerPoll) return Condemn(index, Code::SANDBOX_DIED, "flooded the control lane");
+    if (++taken > kFramesPerPoll) return CondemnAsLiar(index, "flooded the control lane");
     OnControl(index, frame);
     ring_bell |= ring.from_isolate.Release();
-    if (!host.condemned.empty()) return;
+    if (host.lied) return;
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
   const bool waited = ring.to_isolate.pending_bytes() > 0;
   ring.to_isolate.Flush();
   if (waited || ring_bell) ring.Ring();
   if (ring.from_isolate.broken() || ring.to_isolate.broken())
-    Condemn(index, Code::SANDBOX_DIED, "broke the rules of the ring");
+    CondemnAsLiar(index, "broke the rules of the ring");
 }
 
 void Supervisor::OnControl(uint32_t index, const Frame& frame) {
@@ -184,12 +183,13 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       const auto lane = static_cast<uint32_t>(frame.id);
       Isolate& isolate = host.isolates[lane];
       // Its last words lie on its own ring, which may be looked at after this one.
-      PollLane(index, lane);
-      if (isolate.in_flight > 0) {
-        // The loop ended under its invocations: the isolate is lost, its host is suspect.
-        Condemn(index, Code::SANDBOX_DIED, "lost an isolate: " + ReasonIn(frame));
-        return;
+      for (int polls = 0; PollLane(index, lane); polls++) {
+        if (polls > kLastWordsPollsMax)
+          return CondemnAsLiar(index, "went on on the ring of an isolate that has gone");
       }
+      if (host.lied) return;
+      // It may have got more after it had looked for the last time.
+      LoseInvocations({index, lane}, ReasonIn(frame));
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
       isolate = {};
       host.process->ResetLane(lane);
@@ -203,7 +203,34 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
     default:
       break;
   }
-  Condemn(index, Code::SANDBOX_DIED, "sent an unknown control frame");
+  CondemnAsLiar(index, "sent an unknown control frame");
+}
+
+// Those that the isolate never took, or did not answer: run again where nothing was written, as in a lost
+// host.
+void Supervisor::LoseInvocations(Place place, const std::string& why) {
+  Host& host = *hosts_[place.host];
+  std::vector<InFlight*> again;
+  std::vector<uint64_t> ended;
+  for (auto& [id, flight] : flights_) {
+    if (flight->place.host != place.host || flight->place.lane != place.lane) continue;
+    host.isolates[place.lane].in_flight--;
+    dispatched_.fetch_sub(1, std::memory_order_relaxed);
+    const bool wrote = HasWritten(host, *flight);
+    if (!flight->answered && !wrote && flight->starts < kStartsMax) {
+      again.push_back(flight.get());
+      continue;
+    }
+    ended.push_back(id);
+    if (flight->answered) continue;
+    Outcome outcome;
+    outcome.code = Code::SANDBOX_DIED;
+    outcome.message = "the isolate was lost: " + why + " while it ran " + flight->call.image->name +
+                      (wrote ? ", which had sent writes" : "");
+    Answer(*flight, std::move(outcome));
+  }
+  for (const uint64_t id : ended) Forget(id);
+  for (InFlight* flight : again) RunAgain(*flight);
 }
 
 void Supervisor::OnOpened(uint32_t index, const Frame& frame) {

@@ -55,6 +55,7 @@ void Supervisor::StartHosts() {
     Host& host = *hosts_[index];
     host.isolates.assign(lanes, {});
     host.condemned.clear();
+    host.lied = false;
     host.condemned_code = Code::SANDBOX_DIED;
     host.culprit = 0;
     host.output_due_ns = 0;
@@ -83,6 +84,10 @@ void Supervisor::LetGo(uint32_t index) {
   Host& host = *hosts_[index];
   memory_watch_.Unwatch(index);
   host.process->Stop();
+  // By hand: closing them is not enough while a child that Redis forked (to save) holds copies.
+  for (const int fd :
+       {host.process->bell_descriptor(), host.process->pid_descriptor(), host.process->output_descriptor()})
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   let_go_.push_back(std::exchange(host.process, std::make_unique<HostProcess>()));
   host.ready = false;
 }
@@ -95,9 +100,14 @@ void Supervisor::Condemn(uint32_t index, Code code, std::string reason) {
   kicked_.store(true);
 }
 
+void Supervisor::CondemnAsLiar(uint32_t index, std::string reason) {
+  hosts_[index]->lied = true;
+  Condemn(index, Code::SANDBOX_DIED, std::move(reason));
+}
+
 void Supervisor::CondemnHost(uint32_t index, std::string reason) {
   const std::lock_guard lock(mutex_);
-  Condemn(index, Code::SANDBOX_DIED, std::move(reason));
+  CondemnAsLiar(index, std::move(reason));
 }
 
 // On the watch's thread. The process is stopped here and now, since the owner may be busy; the owner does the
@@ -217,6 +227,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   host.last_end = how;
   host.restarts++;
   host.condemned.clear();
+  host.lied = false;
   host.isolates.assign(host.isolates.size(), {});
   // One that had come up is replaced at once; one that did not, or not for long, is tried again ever more
   // slowly.
@@ -243,6 +254,7 @@ void Supervisor::EndOpenings(uint32_t index, const std::string& how) {
       // Who else was in the host may have ended it: a bundle is to blame when it happens again.
       if (++opening.starts < kStartsMax) {
         opening.sent = false;
+        opening.deadline_ns = NowNs() + kCheckPatienceNs;
         ++entry;
         continue;
       }

@@ -4,7 +4,7 @@ export type Side = "compute" | "storage";
 
 /**
  * What one invocation used. Operations, rounds and bytes do not depend on the side, which is what lets placement
- * predict the side where the function is not (DESIGN: the cost model).
+ * predict the side where the function is not (runtime/placement/cost-model.ts).
  */
 export interface Usage {
   /** From admission by the supervisor to its reply, µs. */

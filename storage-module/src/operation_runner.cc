@@ -87,8 +87,10 @@ RedisModuleCallReply* CallCommand(RedisModuleCtx* context, const char* name,
 
 /// Whether Redis makes room when the next command comes in, and there is not too much to make already.
 bool MayOvershoot(RedisModuleCtx* context) {
-  return redis::GetUsedMemoryRatio() < kOvershootRatioMax &&
-         ReadServerConfig(context, "maxmemory-policy") != "noeviction";
+  if (redis::GetUsedMemoryRatio() >= kOvershootRatioMax) return false;
+  // Empty where CONFIG was renamed away: then it may be any.
+  const std::string policy = ReadServerConfig(context, "maxmemory-policy");
+  return !policy.empty() && policy != "noeviction";
 }
 
 std::string DisplayName(const CommandRule& rule) {

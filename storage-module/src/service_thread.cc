@@ -73,11 +73,10 @@ void ServiceThread::AllowShortcut() {
 
 void ServiceThread::Hand(std::shared_ptr<Hosts> hosts) {
   hosts_ = hosts;
-  {
-    const std::lock_guard lock(handed_mutex_);
-    handed_.push_back(std::move(hosts));
-    changed_.store(true);
-  }
+  const std::lock_guard lock(handed_mutex_);
+  handed_.push_back(std::move(hosts));
+  changed_.store(true);
+  // Under the lock: whoever takes it takes the wake-up with it.
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }

@@ -73,6 +73,11 @@ describe("a request that is malformed", () => {
   it.each([
     ["an expectation that nobody meets", `${CALL}${HEADERS}expect: wonders\r\ncontent-length: 1\r\n\r\n1`, 417],
     ["an encoded body", `${CALL}${HEADERS}content-encoding: gzip\r\ncontent-length: 1\r\n\r\n1`, 415],
+    [
+      "an encoded batch",
+      `POST /v1/functions/echo/batch HTTP/1.1\r\nhost: h\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\n1`,
+      415,
+    ],
     ["a method that nothing has", `TRACE /healthz HTTP/1.1\r\n${HEADERS}\r\n`, 404],
     ["a path with dots", `GET /v1/functions/../../x HTTP/1.1\r\n${HEADERS}\r\n`, 404],
   ])("gets its own status: %s", async (_title, request, status) => {

@@ -2,35 +2,31 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+
+import { membersOf } from "#bench/harness/processes.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "..", "compute", "cli", "main-locus.ts");
 const WRONG_SETTING = 2;
+const GONE_TIMEOUT_MS = 10_000;
 
-/** Processes whose supervisor was this one; the launcher's arguments say so until it is Node. */
-const childrenOf = (pid: number): readonly string[] =>
-  readdirSync("/proc").filter((entry) => {
-    try {
-      return (
-        /^\d+$/.test(entry) && new RegExp(`^PPid:\\t${pid}$`, "m").test(readFileSync(`/proc/${entry}/status`, "utf8"))
-      );
-    } catch {
-      return false;
-    }
-  });
-
+/** How it ended, and who of its process group was still there a while later: the group outlives the one that leads it. */
 const attempt = async (settings: Readonly<Record<string, string>>) => {
   const env = { PATH: process.env["PATH"], LOCUS_HTTP_PORT: "0", LOCUS_REDIS_PORT: "1", ...settings };
-  const child = spawn(process.execPath, [PROGRAM, "node"], { env, stdio: ["ignore", "pipe", "pipe"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  const child = spawn(process.execPath, [PROGRAM, "node"], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const group = child.pid ?? 0;
+  const left = (): readonly string[] => membersOf(group);
+  onTestFinished(() => {
+    if (left().length > 0) process.kill(-group, "SIGKILL");
+  });
   child.stdout.resume();
   const [errors, [exitCode]] = await Promise.all([text(child.stderr), once(child, "exit") as Promise<[number | null]>]);
-  return { errors, exitCode, children: childrenOf(child.pid ?? 0) };
+  await vi.waitUntil(() => left().length === 0, { timeout: GONE_TIMEOUT_MS }).catch(() => {});
+  return { errors, exitCode, left: left() };
 };
 
 describe("a node", () => {
@@ -53,20 +49,20 @@ describe("a node", () => {
     onTestFinished(() => void other.close());
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
-    const { errors, exitCode, children } = await attempt({ LOCUS_HTTP_PORT: String(port) });
+    const { errors, exitCode, left } = await attempt({ LOCUS_HTTP_PORT: String(port) });
     expect(errors).toContain(`cannot listen on 127.0.0.1 port ${port}`);
     expect(errors).toContain("EADDRINUSE");
-    expect([exitCode, children]).toEqual([WRONG_SETTING, []]);
+    expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
   });
 
   it.each([
     ["is no address of this machine", "203.0.113.1", "EADDRNOTAVAIL"],
     ["has no address", "no-such-host.invalid", /ENOTFOUND|EAI_AGAIN/],
   ])("names the host that %s", async (_title, host, reason) => {
-    const { errors, exitCode, children } = await attempt({ LOCUS_HTTP_HOST: host });
+    const { errors, exitCode, left } = await attempt({ LOCUS_HTTP_HOST: host });
     expect(errors).toContain(`cannot listen on ${host} port 0`);
     expect(errors).toMatch(reason);
-    expect([exitCode, children]).toEqual([WRONG_SETTING, []]);
+    expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
   });
 
   it("names the file of authorities that cannot be read", async () => {

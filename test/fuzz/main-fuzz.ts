@@ -16,10 +16,15 @@ const usage = (why: string): never => {
   process.exit(2);
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { minutes: { type: "string", default: MINUTES_OTHERWISE } },
-});
+const parsed = (() => {
+  try {
+    const options = { minutes: { type: "string", default: MINUTES_OTHERWISE } } as const;
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    return usage((error as Error).message);
+  }
+})();
+const { values, positionals } = parsed;
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) usage(`--minutes is "${values.minutes}", must be a number above 0`);
 const [target, ...others] = positionals;

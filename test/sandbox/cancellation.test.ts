@@ -46,7 +46,7 @@ describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
       "while it sleeps",
       bundleOf(
         async ({ redis }) => {
-          await new Promise((resolve) => setTimeout(resolve, 300));
+          await new Promise((resolve) => setTimeout(resolve, 10_000));
           await redis.set("late", "1");
         },
         { limits: { deadlineMs: 30_000 } },
@@ -56,7 +56,7 @@ describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
     [
       "while its isolate starts",
       bundleOf(({ redis }) => redis.set("late", "1"), {
-        before: "const until = Date.now() + 500; while (Date.now() < until);",
+        before: "const until = Date.now() + 2_000; while (Date.now() < until);",
       }),
     ],
   ])("%s", async (_state, bundle) => {

@@ -1,9 +1,10 @@
 // What a bundle must be to be accepted, and what its author is told otherwise, on every side.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { residentBytesOf } from "#bench/harness/processes.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import { versionOf } from "#runtime/function/version.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
@@ -14,9 +15,9 @@ const withMap = (bundle: string, bytes: number): string => {
   return `${bundle}//# sourceMappingURL=data:application/json;base64,${map.toString("base64")}`;
 };
 
-async function residentBytesOf(side: TestSide): Promise<() => number> {
-  const [pid] = await side.hostPids();
-  return () => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+async function residentOf(side: TestSide): Promise<() => number> {
+  const hosts = await side.hostPids();
+  return () => residentBytesOf(hosts);
 }
 
 describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
@@ -114,7 +115,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   });
 
   it("leaves nothing behind when it was only checked", async () => {
-    const resident = await residentBytesOf(side);
+    const resident = await residentOf(side);
     const check = async (times: number): Promise<void> => {
       for (let i = 0; i < times; i++) {
         await side.deploy(
@@ -132,7 +133,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   });
 
   it("leaves nothing behind when it filled its memory", async () => {
-    const resident = await residentBytesOf(side);
+    const resident = await residentOf(side);
     const filling = withMap("const all = []; for (;;) all.push(new Array(1e5).fill(1)); export default {};", 700_000);
     const refuse = async (times: number): Promise<void> => {
       for (let i = 0; i < times; i++) await expect(side.deploy(filling)).rejects.toThrow(/more memory/);

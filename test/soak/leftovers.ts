@@ -3,7 +3,8 @@
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { childrenOf } from "#bench/harness/processes.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { childrenOf, residentBytesOf, statOf, watchCpu } from "#bench/harness/processes.ts";
 import { type Member, MEMBERS } from "./fault-schedule.ts";
 import type { Violation } from "./checker.ts";
 
@@ -46,14 +47,13 @@ const ZOMBIES_MAX = 2;
 const QUIET_LOOK_MS = 500;
 
 export async function holdingsOf(pidOf: (member: Member) => number): Promise<AllHoldings> {
-  const groups = MEMBERS.map((member) => ({ member, pids: [pidOf(member), ...childrenOf(pidOf(member))] }));
-  const before = groups.map(({ pids }) => cpuMsOf(pids));
+  const groups = MEMBERS.map((member) => [member, [pidOf(member), ...childrenOf(pidOf(member))]] as const);
   const startedMs = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, QUIET_LOOK_MS));
-  const tookMs = performance.now() - startedMs;
+  const { cpuUs } = await watchCpu(Object.fromEntries(groups), () => sleep(QUIET_LOOK_MS));
+  const tookUs = (performance.now() - startedMs) * 1_000;
   return Object.fromEntries(
-    groups.map(({ member, pids }, index) => {
-      const cpuShare = (cpuMsOf(pids) - (before[index] ?? 0)) / tookMs;
+    MEMBERS.map((member) => {
+      const cpuShare = (cpuUs[member] ?? 0) / tookUs;
       return [member, { ...holdingsOfProcess(pidOf(member)), cpuShare }];
     }),
   ) as Record<Member, Holdings>;
@@ -71,8 +71,8 @@ function holdingsOfProcess(pid: number): Omit<Holdings, "cpuShare"> {
     hosts: hosts.length,
     zombies: zombies.length,
     threads: readdirSync(`/proc/${pid}/task`).length,
-    residentBytes: residentBytesOf(pid),
-    hostsResidentBytes: hosts.reduce((sum, host) => sum + residentBytesOf(host), 0),
+    residentBytes: residentBytesOf([pid]),
+    hostsResidentBytes: residentBytesOf(hosts),
   };
 }
 
@@ -113,25 +113,8 @@ const isSupervisor = (pid: number): boolean => /redis-server|valkey-server|node/
 
 const mib = (bytes: number): number => Math.round(bytes / MIB);
 
-function cpuMsOf(pids: readonly number[]): number {
-  const ticks = pids.flatMap((pid) => {
-    const [user = "0", system = "0"] = fieldsOf(pid).slice(11, 13);
-    return [Number(user), Number(system)];
-  });
-  // USER_HZ is 100 on all that Linux runs on here.
-  return ticks.reduce((sum, one) => sum + one, 0) * 10;
-}
-
-const stateOf = (pid: number): string => fieldsOf(pid)[0] ?? "";
-const parentOf = (pid: number): number => Number(fieldsOf(pid)[1] ?? 0);
-
-/** Of /proc/PID/stat, from the third on: the second is the name, which may hold anything. */
-function fieldsOf(pid: number): readonly string[] {
-  const stat = textAt(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-const residentBytesOf = (pid: number): number => Number(textAt(`/proc/${pid}/statm`).split(" ")[1] ?? 0) * 4096;
+const stateOf = (pid: number): string => statOf(pid)[0] ?? "";
+const parentOf = (pid: number): number => Number(statOf(pid)[1] ?? 0);
 
 /** Empty where the process has gone meanwhile. */
 function textAt(path: string): string {

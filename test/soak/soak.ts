@@ -4,7 +4,7 @@
 
 import { callSchedule } from "./call-schedule.ts";
 import { Deployments, deploymentSchedule } from "./deployments.ts";
-import { check, LATE_MS, latenessMs, NOTHING_HAPPENED, type Violation } from "./checker.ts";
+import { check, type Episode, LATE_MS, latenessMs, NOTHING_HAPPENED, type Violation } from "./checker.ts";
 import { Cluster } from "./cluster.ts";
 import { type Fault, faultSchedule, MEMBERS } from "./fault-schedule.ts";
 import { Faults } from "./faults.ts";
@@ -42,9 +42,12 @@ export interface EpisodeReport {
   readonly endings: Readonly<Record<string, number>>;
   readonly faults: Readonly<Record<string, number>>;
   readonly writes: number;
-  /** Of the latest answer after its deadline, what is not its own taken off; and how many calls needed that to be in time. */
+  /** Of the latest answer, after its deadline, what is not its own taken off. */
   readonly latestMs: number;
-  readonly excused: number;
+  /** Calls that were answered too late by the clock, but for the time in which who answers was stopped. */
+  readonly lateWhileStopped: number;
+  /** And those that needed what was waited for a core, or the caller's own stalls, to be taken off as well. */
+  readonly lateWithoutCore: number;
   /** null: it did not come to rest. */
   readonly holdings: AllHoldings | null;
   readonly violations: readonly Violation[];
@@ -176,17 +179,20 @@ async function playEpisode(
         text: `the sandbox host ${pid} outlived its supervisor`,
       })),
   ];
-  const late = ledger.calls.map((record) => {
+  const late = ledger.calls.flatMap((record) => {
     const fn = functions[record.call.function];
-    return fn === undefined
-      ? null
-      : { own: latenessMs(record, fn, history), clock: latenessMs(record, fn, NOTHING_HAPPENED) };
+    if (fn === undefined) return [];
+    const lateness = (happened: Partial<Episode>): number =>
+      latenessMs(record, fn, { ...NOTHING_HAPPENED, ...happened }) ?? 0;
+    return [{ byTheClock: lateness({}), stopsTakenOff: lateness({ faults: ledger.faults }), own: lateness(history) }];
   });
   return {
     ...countsOf(episode, ledger),
     writes: [...written.values()].reduce((sum, list) => sum + list.length, 0),
-    latestMs: Math.round(Math.max(0, ...late.map((one) => one?.own ?? 0))),
-    excused: late.filter((one) => (one?.clock ?? 0) > LATE_MS && (one?.own ?? 0) <= LATE_MS).length,
+    latestMs: Math.round(Math.max(0, ...late.map(({ own }) => own))),
+    lateWhileStopped: late.filter(({ byTheClock, stopsTakenOff }) => byTheClock > LATE_MS && stopsTakenOff <= LATE_MS)
+      .length,
+    lateWithoutCore: late.filter(({ stopsTakenOff, own }) => stopsTakenOff > LATE_MS && own <= LATE_MS).length,
     holdings,
     violations,
   };
@@ -195,7 +201,15 @@ async function playEpisode(
 /** Of an episode after which there is nothing more to ask: something that was ended did not come back. */
 function lostReport(episode: number, ledger: Ledger, reason: unknown): EpisodeReport {
   const violation = { rule: "everything comes back", text: String(reason) } as const;
-  return { ...countsOf(episode, ledger), writes: 0, latestMs: 0, excused: 0, holdings: null, violations: [violation] };
+  return {
+    ...countsOf(episode, ledger),
+    writes: 0,
+    latestMs: 0,
+    lateWhileStopped: 0,
+    lateWithoutCore: 0,
+    holdings: null,
+    violations: [violation],
+  };
 }
 
 const countsOf = (

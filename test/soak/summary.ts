@@ -18,7 +18,8 @@ export interface Summary extends Run {
   readonly faults: Readonly<Record<string, number>>;
   /** The latest answer after its deadline; see `EpisodeReport`. */
   readonly latestMs: number;
-  readonly excused: number;
+  readonly lateWhileStopped: number;
+  readonly lateWithoutCore: number;
   /** Resident, MiB: after the warm-up, the most, and at the end. */
   readonly residentMb: Readonly<Record<Member, readonly [number, number, number]>>;
   readonly violations: readonly Violation[];
@@ -41,7 +42,8 @@ export function summaryOf(run: Run, reports: readonly EpisodeReport[]): Summary 
     endings: merged(reports.map(({ endings }) => endings)),
     faults: merged(reports.map(({ faults }) => faults)),
     latestMs: Math.max(0, ...reports.map(({ latestMs }) => latestMs)),
-    excused: sum(({ excused }) => excused),
+    lateWhileStopped: sum(({ lateWhileStopped }) => lateWhileStopped),
+    lateWithoutCore: sum(({ lateWithoutCore }) => lateWithoutCore),
     residentMb: Object.fromEntries(MEMBERS.map((member) => [member, residentMb(member)])) as Summary["residentMb"],
     violations: reports.flatMap(({ violations }) => violations),
   };
@@ -58,7 +60,7 @@ export function summaryText(summary: Summary): string {
     `${minutes.toFixed(1)} min, seed ${seed}: ${episodes} episodes, ${calls} calls, ${writes} writes found`,
     `calls ended: ${told(summary.endings)}`,
     `faults: ${told(summary.faults)}`,
-    `latest answer: ${summary.latestMs} ms after its deadline; ${summary.excused} more were late because who answers was stopped or had no core`,
+    `latest answer: ${summary.latestMs} ms after its deadline; ${summary.lateWhileStopped} more were late because who answers was stopped, ${summary.lateWithoutCore} because it, or the caller, had no core`,
     `resident after the warm-up, at most, at the end: ${MEMBERS.map((member) => `${member} ${summary.residentMb[member].join("/")} MiB`).join(", ")}`,
     verdict,
   ].join("\n");

@@ -37,6 +37,7 @@ const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
   [["locus.call", "script", "0", TORN], /^ARGSINVALID the argument .* is not UTF-8$/],
   [["locus.call", "script", "1", MEGABYTE, "1"], /^ARGSTOOLARGE .* have 1048584 bytes, may have 1048576$/],
   [["locus.call", "script", "0", MEGABYTE, "1"], /^ARGSTOOLARGE /],
+  ...["locus.node", "locus.function", "locus.config"].map((name) => [[name, "help", "more"], ARITY] as const),
   [["locus.node"], ARITY],
   [["locus.node", "nonsense"], NO_SUBCOMMAND],
   [["locus.node", "run", "script", "*", "0", "{}"], ARITY],

@@ -88,8 +88,10 @@ describe("LOCUS.CALL", () => {
   });
 
   test("only its own client waits", async () => {
-    const slow = server.client().call("LOCUS.CALL", "script", "0", '{"sleepMs":300}');
+    const slow = server.client().call("LOCUS.CALL", "script", "0", '{"awaits":"go"}');
+    await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
     expect(await redis.ping()).toBe("PONG");
+    await redis.set("go", "1");
     expect(await slow).toBe("[]");
   });
 
@@ -160,7 +162,7 @@ describe("LOCUS.NODE", () => {
   });
 
   test("a deadline in the options holds", async () => {
-    const reply = (await run("script", "*", "0", '{"deadlineMs":50}', '{"sleepMs":400}')) as string[];
+    const reply = (await run("script", "*", "0", '{"deadlineMs":50}', '{"awaits":"nothing"}')) as string[];
     expect(reply[0]).toBe("error");
     expect(JSON.parse(reply[4] ?? "")).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     await until(async () => (await readInfo(redis)).get("calls_in_flight") === "0");
@@ -168,7 +170,7 @@ describe("LOCUS.NODE", () => {
 
   test("CANCEL from another connection ends a run by its id; ids in flight are unique", async () => {
     const other = server.client();
-    const slow = other.call("LOCUS.NODE", "RUN", "script", "*", "0", '{"id":"one"}', '{"sleepMs":300}');
+    const slow = other.call("LOCUS.NODE", "RUN", "script", "*", "0", '{"id":"one"}', '{"awaits":"nothing"}');
     await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
     await expect(run("script", "*", "0", '{"id":"one"}', "null")).rejects.toThrow(/^ERR .*"one" is in flight/);
     expect(await redis.call("LOCUS.NODE", "CANCEL", "one")).toBe(1);
@@ -180,9 +182,12 @@ describe("LOCUS.NODE", () => {
   test("nobody cancels another user's run", async () => {
     await redis.acl("SETUSER", "mallory", "on", "nopass", "+@all", "~*", "&*");
     const mallory = server.client({ username: "mallory", password: "x" });
-    const slow = server.client().call("LOCUS.NODE", "RUN", "script", "*", "0", '{"id":"mine"}', '{"sleepMs":300}');
+    const slow = server
+      .client()
+      .call("LOCUS.NODE", "RUN", "script", "*", "0", '{"id":"mine"}', '{"awaits":"released"}');
     await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
     expect(await mallory.call("LOCUS.NODE", "CANCEL", "mine")).toBe(0);
+    await redis.set("released", "1");
     expect(((await slow) as string[])[0]).toBe("ok");
   });
 });

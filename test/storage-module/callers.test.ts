@@ -26,8 +26,8 @@ const idle = (client: Redis) => until(async () => (await info(client, "calls_in_
 const running = (client: Redis) => until(async () => (await info(client, "calls_in_flight")) === "1");
 const call = (client: Redis, script: object): Promise<string> =>
   client.call("LOCUS.CALL", "script", "0", JSON.stringify(script)).then(String, String);
-/** Writes some time after it began. */
-const lateWrite = { sleepMs: 200, rounds: [[["SET", "late", "1"]]] };
+/** Writes when its caller has gone. */
+const lateWrite = { awaits: "nothing", rounds: [[["SET", "late", "1"]]] };
 
 describe("where a call cannot wait", () => {
   const waiting: readonly (readonly [string, readonly string[]])[] = [
@@ -75,7 +75,7 @@ describe("a connection", () => {
     const server = await start();
     const client = server.client();
     const call = (): Promise<unknown> =>
-      client.call("LOCUS.CALL", "script", "0", JSON.stringify({ sleepMs: 50, rounds: [[["SET", "where", "x"]]] }));
+      client.call("LOCUS.CALL", "script", "0", JSON.stringify({ rounds: [[["SET", "where", "x"]]], repeat: 50 }));
     const order = await Promise.all([call(), client.select(3), call(), client.get("where"), client.call("RESET")]);
     expect(order).toEqual(['["+OK\\r\\n"]', "OK", '["+OK\\r\\n"]', "x", "RESET"]);
     expect(await client.exists("where")).toBe(1);
@@ -84,8 +84,11 @@ describe("a connection", () => {
   test("whose database is swapped sees what is there now, as any client does", async () => {
     const server = await start();
     const [client, admin] = [server.client({ db: 1 }), server.client()];
-    await Promise.all([server.client({ db: 1 }).set("who", "one"), server.client({ db: 2 }).set("who", "two")]);
-    const script = { rounds: [[["GET", "who"]], [["SET", "who", "new"]]], sleepMs: 200 };
+    await Promise.all([
+      server.client({ db: 1 }).set("who", "one"),
+      server.client({ db: 2 }).mset("who", "two", "swapped", "1"),
+    ]);
+    const script = { awaits: "swapped", rounds: [[["GET", "who"]], [["SET", "who", "new"]]] };
     const swapped = call(client, script);
     await running(admin);
     await admin.call("SWAPDB", "1", "2");
@@ -97,9 +100,10 @@ describe("a connection", () => {
     const server = await start();
     const [client, admin] = [server.client(), server.client()];
     await admin.set("k", "r".repeat(100));
-    const flushed = call(client, { sleepMs: 150, rounds: [[["GET", "k"]], [["INCR", "k"]]] });
+    const flushed = call(client, { awaits: "go", rounds: [[["GET", "k"]], [["INCR", "k"]]] });
     await running(admin);
     await admin.flushall("ASYNC");
+    await admin.set("go", "1");
     expect(JSON.parse(await flushed)).toEqual(["_\r\n", ":1\r\n"]);
   });
 
@@ -107,9 +111,10 @@ describe("a connection", () => {
     const server = await start();
     const [client, admin] = [server.client(), server.client()];
     const id = await client.client("ID");
-    const waiting = call(client, { sleepMs: 100 });
+    const waiting = call(client, { awaits: "go" });
     await running(admin);
     expect(await admin.call("CLIENT", "UNBLOCK", String(id), how)).toBe(0);
+    await admin.set("go", "1");
     expect(await waiting).toBe("[]");
   });
 });
@@ -142,13 +147,14 @@ describe.each(WAYS)("a caller who %s", (_way, leave) => {
 
   test("while its call is queued leaves the queue", async () => {
     const { server, client, id, admin } = await cast({ moduleArguments: ["isolates-max", "1"] });
-    const first = call(server.client(), { sleepMs: 300 });
+    const first = call(server.client(), { awaits: "go" });
     await running(admin);
     const queued = call(client, lateWrite);
     await until(async () => (await info(admin, "calls_queued")) === "1");
     await leave(client, admin, id);
     expect(await queued).toMatch(/closed/);
     await until(async () => (await info(admin, "calls_queued")) === "0");
+    await admin.set("go", "1");
     expect(await first).toBe("[]");
     expect(await runLines(admin, ["EXISTS", "late"])).toEqual([":0"]);
   });

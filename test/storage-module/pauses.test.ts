@@ -1,9 +1,13 @@
 // Redis holds its clients back: CLIENT PAUSE, FAILOVER, SHUTDOWN. A function's write waits as a client's would (writing all the
 // same would abort Redis), its reads go on, and what was acknowledged is there afterwards.
 
+import { once } from "node:events";
+import { connect } from "node:net";
+
 import type { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 
+import { hasEnded } from "#bench/harness/processes.ts";
 import type { RedisServer, RedisServerOptions } from "#test/redis-server.ts";
 import { readIncrements, startIncrements } from "./increments.ts";
 import { readInfo, runLines, runScript, startScriptedServer, until } from "./scripted-host.ts";
@@ -30,8 +34,11 @@ const writesWait = (client: Redis) => until(async () => Number(await info(client
 const idle = (client: Redis) => until(async () => (await info(client, "calls_in_flight")) === "0");
 
 describe("CLIENT PAUSE", () => {
-  const reading = { sleepMs: 100, rounds: [[["GET", "k"]], [["SET", "k", "after"]], [["GET", "k"]]] };
+  const reading = { awaits: "go", rounds: [[["GET", "k"]], [["SET", "k", "after"]], [["GET", "k"]]] };
   const read = ["$6\r\nbefore\r\n", "+OK\r\n", "$5\r\nafter\r\n"];
+  /** From the moment on at which the call finds its key. */
+  const pauseAndGo = (admin: Redis, mode: "ALL" | "WRITE") =>
+    admin.multi().set("go", "1").call("CLIENT", "PAUSE", "60000", mode).exec();
 
   test("WRITE: a call that runs reads on, and writes when it is over", async () => {
     const server = await start();
@@ -39,7 +46,7 @@ describe("CLIENT PAUSE", () => {
     await admin.set("k", "before");
     const running = runScript(caller, reading);
     await until(async () => (await info(admin, "calls_in_flight")) === "1");
-    await admin.client("PAUSE", 60_000, "WRITE");
+    await pauseAndGo(admin, "WRITE");
     await writesWait(admin);
     expect(await admin.get("k")).toBe("before");
     await admin.client("UNPAUSE");
@@ -49,14 +56,16 @@ describe("CLIENT PAUSE", () => {
   test("ALL: calls that come wait for its end, and a call that runs waits with its write", async () => {
     const server = await start();
     const [caller, admin] = [server.client(), server.client()];
+    const monitor = await startMonitor(server.path);
     await admin.set("k", "before");
     const running = runScript(caller, reading);
     await until(async () => (await info(admin, "calls_in_flight")) === "1");
-    // Nobody can end it before its time: that would be a command.
-    await admin.client("PAUSE", 400, "ALL");
+    await pauseAndGo(admin, "ALL");
     const next = runLines(server.client(), ["PING"]);
+    await monitor.until("INFO locus", /^locus_writes_paused:[1-9]/m);
+    await monitor.until("INFO clients", /^blocked_clients:2\r/m);
+    monitor.close();
     expect(await Promise.all([running, next])).toEqual([read, ["+PONG"]]);
-    expect(Number(await info(admin, "writes_paused"))).toBeGreaterThan(0);
   });
 
   test("a publication waits as a write does, and a key that has expired is gone though nothing may be deleted", async () => {
@@ -164,7 +173,7 @@ describe("SHUTDOWN with a replica behind", () => {
     const { acknowledged, refusals } = await load.stop();
     expect([...refusals.keys()]).toEqual(["closed"]);
     expect(await readIncrements(replica)).toBeGreaterThanOrEqual(acknowledged);
-    await until(async () => !isThere(host));
+    await until(async () => hasEnded(host));
   });
 
   test("that is given up lets the write through", async () => {
@@ -183,11 +192,21 @@ describe("SHUTDOWN with a replica behind", () => {
   });
 });
 
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** A client that watches counts as a replica to Redis, and those no pause holds back. It ends the pause when it is closed. */
+async function startMonitor(path: string) {
+  const socket = connect(path).setEncoding("utf8");
+  let said = "";
+  socket.on("data", (text: string) => (said += text));
+  socket.write("MONITOR\r\n");
+  return {
+    /** Asks until the answer is that. */
+    until: (command: string, answer: RegExp) =>
+      until(async () => {
+        said = "";
+        socket.write(`${command}\r\n`);
+        await once(socket, "data");
+        return answer.test(said);
+      }),
+    close: () => void socket.end("CLIENT UNPAUSE\r\n"),
+  };
 }

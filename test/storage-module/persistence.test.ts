@@ -30,6 +30,25 @@ const more = async (load: Increments): Promise<void> => {
 };
 
 describe("under load", () => {
+  test("hosts end and start while a child of Redis saves, which holds copies of all descriptors", async () => {
+    const server = await start({ config: [["rdb-key-save-delay", "10000000"]] });
+    const admin = server.client();
+    await admin.mset("a", "1", "b", "2", "c", "3");
+    await admin.bgsave();
+    const readyHost = async (): Promise<string | undefined> =>
+      /^locus_host0:pid=(\d+),state=ready/m.exec(await admin.info("locus"))?.[1];
+    // The second of them dies soon after its start, so that there is none for a moment.
+    for (let ends = 0; ends < 3; ends++) {
+      await until(async () => (await readyHost()) !== undefined);
+      const pid = await readyHost();
+      process.kill(Number(pid), "SIGKILL");
+      await until(async () => (await readyHost()) !== pid);
+    }
+    await until(async () => (await readyHost()) !== undefined);
+    expect(await info(admin, "rdb_bgsave_in_progress")).toBe("1");
+    expect(server.log()).not.toContain("REDIS BUG REPORT");
+  });
+
   test("snapshots and rewrites of the AOF end well, calls go on meanwhile, and a crash after them loses nothing", async () => {
     const config = [
       ["appendonly", "yes"],

@@ -15,7 +15,8 @@ export interface Script {
   readonly together?: boolean;
   readonly repeat?: number;
   readonly quiet?: boolean;
-  readonly sleepMs?: number;
+  /** The key on whose appearance everything else waits, a cancellation aside. */
+  readonly awaits?: string;
   readonly raw?: readonly {
     readonly ring?: string;
     readonly kind?: number;

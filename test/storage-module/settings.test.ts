@@ -1,9 +1,9 @@
 // LOCUS.INFO, LOCUS.CONFIG, the off switch, and what the module says when it is loaded wrongly.
 
-import { readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { hasEnded } from "#bench/harness/processes.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { readInfo, runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
 
@@ -46,21 +46,21 @@ test("CONFIG GET takes a pattern; SET checks ranges and names what is fixed", as
 });
 
 test("a full queue refuses calls", async () => {
-  const slow = ["LOCUS.CALL", "script", "0", '{"sleepMs":150}'] as const;
-  const calls = Array.from({ length: 8 }, () =>
-    server
-      .client()
-      .call(...slow)
-      .then(String, String),
-  );
-  const outcomes = await Promise.all(calls);
-  expect(outcomes.some((outcome) => outcome.includes("OVERLOADED"))).toBe(true);
-  expect(outcomes.some((outcome) => outcome === "[]")).toBe(true);
+  const outcomes: string[] = [];
+  const calls = Array.from({ length: 8 }, async () => {
+    const called = server.client().call("LOCUS.CALL", "script", "0", '{"awaits":"go"}');
+    outcomes.push(await called.then(String, String));
+  });
+  await until(async () => outcomes.length > 0);
+  expect(outcomes.filter((outcome) => !outcome.includes("OVERLOADED"))).toEqual([]);
+  await redis.set("go", "1");
+  await Promise.all(calls);
+  expect(outcomes).toContain("[]");
 });
 
 test("switched off, locus answers what runs and refuses the rest, its host ends; switched on, it is back", async () => {
   const pid = Number(/pid=(\d+)/.exec((await readInfo(redis)).get("host0") ?? "")?.[1]);
-  const running = server.client().call("LOCUS.CALL", "script", "0", '{"sleepMs":5000}').then(String, String);
+  const running = server.client().call("LOCUS.CALL", "script", "0", '{"awaits":"nothing"}').then(String, String);
   await until(async () => (await readInfo(redis)).get("calls_in_flight") === "1");
   await redis.call("LOCUS.CONFIG", "SET", "enabled", "no");
   expect(await running).toMatch(/SIDEUNAVAILABLE/);
@@ -69,7 +69,7 @@ test("switched off, locus answers what runs and refuses the rest, its host ends;
   );
   await expect(redis.call("LOCUS.FUNCTION", "LOAD", "x")).rejects.toThrow(/^SIDEUNAVAILABLE/);
   expect(await redis.call("LOCUS.FUNCTION", "LIST")).toHaveLength(1);
-  await until(async () => !isAlive(pid));
+  await until(async () => hasEnded(pid));
   await redis.call("LOCUS.CONFIG", "SET", "enabled", "yes");
   expect(await redis.call("LOCUS.CALL", "script", "0", "[1]")).toBe("[1]");
 });
@@ -94,9 +94,9 @@ test("a call that falls between two switches, however quick, is answered", async
 test("no host outlives its Redis, however that ends", async () => {
   for (const how of ["SIGTERM", "SIGKILL"] as const) {
     const pid = Number(/pid=(\d+)/.exec((await readInfo(redis)).get("host0") ?? "")?.[1]);
-    expect(isAlive(pid)).toBe(true);
+    expect(hasEnded(pid)).toBe(false);
     await server.restart(how);
-    await until(async () => !isAlive(pid));
+    await until(async () => hasEnded(pid));
     await until(async () => (await readInfo(redis)).get("host0")?.includes("state=ready") === true);
   }
 });
@@ -114,12 +114,3 @@ test("without its host program the module loads, says so, and refuses calls with
   );
   await lame.close();
 });
-
-/** A zombie is not. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}

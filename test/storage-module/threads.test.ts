@@ -22,7 +22,7 @@ const SCRIPTS: readonly Script[] = [
   },
   { rounds: [[["INCR", "n"]], [["GET", "n"]], [["LRANGE", "list", "0", "-1"]]], together: true },
   { rounds: [[["GET", "large"]]] },
-  { sleepMs: 5, rounds: [[["PING"]]] },
+  { rounds: [[["PING"]]], repeat: 500 },
   { rounds: [[["FLUSHALL"], ["GET", "locus:x"]]] },
 ];
 /** What costs a host its life: few of them, since one that dies again and again is started ever more slowly. */
