@@ -55,7 +55,7 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
   command: some(REFUSAL_CASES).map(([argv]) => Buffer.from(argv.map(String).join("\n"))),
   description: [
     description(""),
-    description("", { input: { type: "object" }, capabilities: ["fetch"], side: "storage" }),
+    description("", { input: { type: "object" }, side: "storage" }),
     description("", { limits: { ...limits, memoryMb: 1_025 } }),
     description("", { name: "Khop" }),
     "[".repeat(1_000),
