@@ -5,7 +5,8 @@ import type { Summary } from "#compute/cli/summary.ts";
 import { checkAgreement } from "./agreement.ts";
 import { comparisonText, type Way } from "./comparison.ts";
 import { inForeground } from "./foreground.ts";
-import { openStack, type Stack, type Tool } from "./stack.ts";
+import type { Tool } from "#test/tool.ts";
+import { openStack, type Stack } from "./stack.ts";
 
 const CALLS = 1_000;
 /** Results compared between the ways: at most one group of `batch`. */

@@ -1,16 +1,12 @@
 // `locus doctor` on this machine, which has all that locus needs, with one thing after another taken away.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Finding } from "#compute/cli/doctor-finding.ts";
 import { startStack } from "#bench/stack.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
-
-const PROGRAM = join(import.meta.dirname, "..", "compute", "cli", "main-locus.ts");
+import { runTool, type Settings } from "./tool.ts";
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -18,12 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-async function doctor(settings: Readonly<Record<string, string>>) {
-  const env = { PATH: process.env["PATH"], LOCUS_REDIS_PATH: redis.path, LOCUS_HTTP_PORT: "0", ...settings };
-  const child = spawn(process.execPath, [PROGRAM, "doctor", "--json"], { env, stdio: ["ignore", "pipe", "inherit"] });
-  const [printed, [exitCode]] = await Promise.all([text(child.stdout), once(child, "exit") as Promise<[number]>]);
-  const { findings } = JSON.parse(printed) as { readonly findings: readonly Finding[] };
-  return { exitCode, findings, missing: findings.filter(({ status }) => status === "missing") };
+async function doctor(settings: Settings) {
+  const all = { LOCUS_REDIS_PATH: redis.path, LOCUS_HTTP_PORT: "0", ...settings };
+  const { status, stdout } = await runTool("locus", ["doctor", "--json"], all);
+  const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
+  return { exitCode: status, findings, missing: findings.filter((finding) => finding.status === "missing") };
 }
 
 describe("locus doctor", () => {
@@ -135,10 +130,9 @@ describe("locus doctor", () => {
   });
 
   it("says it for people, each with how to mend it", async () => {
-    const env = { PATH: process.env["PATH"], LOCUS_REDIS_PATH: "/nowhere/redis.sock", LOCUS_HTTP_PORT: "0" };
-    const child = spawn(process.execPath, [PROGRAM, "doctor"], { env, stdio: ["ignore", "pipe", "inherit"] });
-    const printed = await text(child.stdout);
-    expect(printed).toMatch(/^missing +redis +Redis: .*\n +→ start it/m);
-    expect(printed).toMatch(/^1 missing, \d+ could be better, \d+ fine$/m);
+    const settings = { LOCUS_REDIS_PATH: "/nowhere/redis.sock", LOCUS_HTTP_PORT: "0" };
+    const { stdout } = await runTool("locus", ["doctor"], settings);
+    expect(stdout).toMatch(/^missing +redis +Redis: .*\n +→ start it/m);
+    expect(stdout).toMatch(/^1 missing, \d+ could be better, \d+ fine$/m);
   });
 });

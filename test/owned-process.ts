@@ -10,6 +10,7 @@ const LOG_TAIL_LENGTH = 4_000;
 export interface OwnedProcessOptions {
   readonly argv: readonly [string, ...string[]];
   readonly environment?: NodeJS.ProcessEnv;
+  readonly directory?: string;
   /** Appended to. */
   readonly logPath: string;
   /** How long it may take to stop when it is told to. */
@@ -23,11 +24,15 @@ export class OwnedProcess {
   readonly ended: Promise<number | NodeJS.Signals>;
 
   constructor(options: OwnedProcessOptions) {
-    const { argv, environment, logPath } = options;
+    const { argv, environment, directory, logPath } = options;
     const [program, ...rest] = argv;
     const log = openSync(logPath, "a");
     this.#options = options;
-    this.#child = spawn(program, rest, { env: environment ?? process.env, stdio: ["ignore", log, log] });
+    this.#child = spawn(program, rest, {
+      env: environment ?? process.env,
+      cwd: directory,
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     this.ended = once(this.#child, "exit").then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals);
     this.ended.catch(() => {}); // not everyone watches

@@ -9,6 +9,8 @@ import { type Stack, startStack } from "#bench/stack.ts";
 import { startRedisServer } from "./redis-server.ts";
 import type { Summary } from "#compute/cli/summary.ts";
 
+const LONG = { timeout: 20_000 };
+
 let stack: Stack;
 
 beforeAll(async () => {
@@ -89,6 +91,20 @@ describe("an embedded stack", () => {
 
   it("tells what a tool said when it fails", async () => {
     await expect(stack.run("batch", "no-such-function", "1", "1")).rejects.toThrow(/ended with exit code 1/);
+  });
+
+  it("ends the tools that run when it is closed", async () => {
+    const other = await startStack({ httpPort: 0 });
+    try {
+      await other.run("locus", "load", "power-law", "--nodes", "500");
+      const endless = other.run("redisclient", "khop", "1", "1000000").then(String, String);
+      const redis = other.redis.client();
+      await vi.waitUntil(async () => /cmdstat_get:calls=\d{3}/.test(await redis.info("commandstats")), LONG);
+      await other.close();
+      expect(await endless).toMatch(/redisclient khop .* ended with exit code 143/);
+    } finally {
+      await other.close();
+    }
   });
 
   it("leaves nothing behind when it is closed", async () => {

@@ -10,15 +10,15 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { call, deploy, metric, readiness, whenReady } from "./node-client.ts";
+import { call, deploy, metric, readiness } from "./node-client.ts";
 
 let redis: RedisServer;
 let node: NodeProcess;
 beforeAll(async () => {
   redis = await startRedisServer();
   const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
-  node = await NodeProcess.start(settings, join(redis.directory, "node.log"));
-  await whenReady(node);
+  node = await NodeProcess.start({ settings, logPath: join(redis.directory, "node.log") });
+  await node.ready();
   await deploy(node, 'export default { kind: "locus.function", name: "echo", run: ({ args }) => args };');
 });
 afterAll(async () => {

@@ -1,32 +1,28 @@
 // A node that cannot start as it is told to: it says why, all of it at once, ends with the exit code for that, and leaves nothing.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
 
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 
 import { membersOf } from "#bench/harness/processes.ts";
+import { type Settings, startTool } from "#test/tool.ts";
 
-const PROGRAM = join(import.meta.dirname, "..", "..", "compute", "cli", "main-locus.ts");
 const WRONG_SETTING = 2;
 const GONE_TIMEOUT_MS = 10_000;
 
 /** How it ended, and who of its process group was still there a while later: the group outlives the one that leads it. */
-const attempt = async (settings: Readonly<Record<string, string>>) => {
-  const env = { PATH: process.env["PATH"], LOCUS_HTTP_PORT: "0", LOCUS_REDIS_PORT: "1", ...settings };
-  const child = spawn(process.execPath, [PROGRAM, "node"], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+const attempt = async (settings: Settings) => {
+  const all = { LOCUS_HTTP_PORT: "0", LOCUS_REDIS_PORT: "1", ...settings };
+  const { child, ended } = startTool("locus", ["node"], all, { detached: true });
   const group = child.pid ?? 0;
   const left = (): readonly string[] => membersOf(group);
   onTestFinished(() => {
     if (left().length > 0) process.kill(-group, "SIGKILL");
   });
-  child.stdout.resume();
-  const [errors, [exitCode]] = await Promise.all([text(child.stderr), once(child, "exit") as Promise<[number | null]>]);
+  const { status, stderr } = await ended;
   await vi.waitUntil(() => left().length === 0, { timeout: GONE_TIMEOUT_MS }).catch(() => {});
-  return { errors, exitCode, left: left() };
+  return { errors: stderr, exitCode: status, left: left() };
 };
 
 describe("a node", () => {

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Stack, startStack, type Tool } from "#bench/stack.ts";
-import { type Ended, type Running, startTool } from "./tool.ts";
+import { type Stack, startStack } from "#bench/stack.ts";
+import { type Ended, type Running, startTool, type Tool } from "#test/tool.ts";
 
 const TALKING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello") });`;

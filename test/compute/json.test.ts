@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Stack, startStack, type Tool } from "#bench/stack.ts";
+import { type Stack, startStack } from "#bench/stack.ts";
 import { ERRORS } from "#runtime/errors.ts";
-import { runTool } from "./tool.ts";
+import { runTool, type Tool } from "#test/tool.ts";
 
 /** Nobody listens there: the port is reserved and unused. */
 const NOWHERE = { LOCUS_URL: "http://127.0.0.1:2", LOCUS_REDIS_PATH: "/nowhere/redis.sock" };

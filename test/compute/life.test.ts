@@ -10,7 +10,7 @@ import { type Stack, startStack } from "#bench/stack.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import { makeCertificate, tlsObstacle } from "../certificate.ts";
 import { freePort } from "../free-port.ts";
-import { runTool } from "./tool.ts";
+import { runTool } from "#test/tool.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
 const SIDES = ["compute", "storage"] as const;

@@ -1,7 +1,5 @@
 // What a test asks a node over HTTP: deploy, call, health, metrics.
 
-import { vi } from "vitest";
-
 import type { NodeProcess } from "#test/node-process.ts";
 
 /** A problem document's status and code where the node refuses. */
@@ -33,16 +31,6 @@ export const call = async ({ url }: NodeProcess, name: string, side: string, dea
   );
 
 export const readiness = async ({ url }: NodeProcess): Promise<Answer> => answerOf(await fetch(`${url}/readyz`));
-
-/** Resolves once it can take calls on both sides. */
-export const whenReady = (node: NodeProcess): Promise<void> =>
-  vi.waitFor(
-    async () => {
-      const { status, body } = await readiness(node);
-      if (status !== 200) throw new Error(`not ready: ${JSON.stringify(body)}`);
-    },
-    { timeout: 30_000 },
-  );
 
 /** A metric without labels. */
 export const metric = async ({ url }: NodeProcess, name: string): Promise<number> => {

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { NodeProcess } from "#test/node-process.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
-import { bundleOf, call, deploy, metric, readiness, said, whenReady } from "./node-client.ts";
+import { bundleOf, call, deploy, metric, readiness, said } from "./node-client.ts";
 
 const SIDES = ["compute", "storage"] as const;
 const LONG = { timeout: 20_000 };
@@ -24,7 +24,7 @@ const startRedis = async (options: RedisServerOptions = {}): Promise<RedisServer
 };
 const startNode = async (redis: RedisServer): Promise<NodeProcess> => {
   const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
-  const node = await NodeProcess.start(settings, join(redis.directory, "node.log"));
+  const node = await NodeProcess.start({ settings, logPath: join(redis.directory, "node.log") });
   closing.push(() => node.end("SIGTERM"));
   return node;
 };
@@ -55,7 +55,7 @@ describe("a node whose Redis", () => {
     for (const side of SIDES) expect(await call(node, "reader", side)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     expect(await deploy(node, reader)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await redis.restart();
-    await whenReady(node);
+    await node.ready();
     expect(said(node)).toContain("connected to Redis");
     expect(await deploy(node, reader)).toMatchObject({ status: 201 });
     await works(node);
@@ -68,7 +68,7 @@ describe("a node whose Redis", () => {
     ];
     const redis = await startRedis({ config });
     const node = await startNode(redis);
-    await whenReady(node);
+    await node.ready();
     for (const bundle of [reader, writer]) await deploy(node, bundle);
     let acknowledged = 0;
     const stopped = new AbortController();
@@ -87,7 +87,7 @@ describe("a node whose Redis", () => {
     await isNotReady(node, "REDIS_UNAVAILABLE");
     const before = acknowledged;
     await redis.restart();
-    await whenReady(node);
+    await node.ready();
     await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50), LONG);
     stopped.abort();
     await Promise.all(load);
@@ -103,7 +103,7 @@ describe("a node whose Redis", () => {
   it("hangs lets no call wait past its deadline and a little, and goes on when it wakes", async () => {
     const redis = await startRedis();
     const node = await startNode(redis);
-    await whenReady(node);
+    await node.ready();
     await deploy(node, reader);
     await works(node);
     process.kill(redis.pid(), "SIGSTOP");
@@ -116,14 +116,14 @@ describe("a node whose Redis", () => {
     expect(compute).toMatchObject(refusal(504, "DEADLINE_EXCEEDED"));
     expect(storage).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     expect(health).toMatchObject({ status: 503, body: { storage: { code: "REDIS_UNAVAILABLE" } } });
-    await whenReady(node);
+    await node.ready();
     await works(node);
   });
 
   it("steps down reads on and tells who writes, and writes again when it is back", async () => {
     const primary = await startRedis();
     const node = await startNode(primary);
-    await whenReady(node);
+    await node.ready();
     for (const bundle of [reader, writer]) await deploy(node, bundle);
     const replica = await startRedis({ replicaOf: primary });
     const admin = primary.client();
@@ -148,7 +148,7 @@ describe("a node whose Redis", () => {
   it("steps down under a call tells its caller that the connection was lost", async () => {
     const redis = await startRedis();
     const node = await startNode(redis);
-    await whenReady(node);
+    await node.ready();
     await deploy(
       node,
       bundleOf("waits", () => new Promise(() => {})),
@@ -173,7 +173,7 @@ describe("a node whose Redis", () => {
     expect(node.log()).toMatch(/NOAUTH/);
     expect(await call(node, "reader", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await admin.config("SET", "requirepass", "");
-    await whenReady(node);
+    await node.ready();
     await deploy(node, reader);
     await works(node);
   });
@@ -182,7 +182,7 @@ describe("a node whose Redis", () => {
     const redis = await startRedis();
     const admin = redis.client();
     const node = await startNode(redis);
-    await whenReady(node);
+    await node.ready();
     await deploy(node, reader);
     await works(node);
     await admin.config("SET", "maxclients", "1");
@@ -191,7 +191,7 @@ describe("a node whose Redis", () => {
     expect(await call(node, "reader", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     expect(await call(node, "reader", "compute")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await admin.config("SET", "maxclients", "10000");
-    await whenReady(node);
+    await node.ready();
     await works(node);
   });
 

@@ -1,12 +1,12 @@
 // The package as somebody else has it: made by `npm pack`, installed into an empty project in the system's
 // temporary folder, and used from there. Nothing of the checkout is on its way.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { NodeProcess } from "#test/node-process.ts";
+import { environmentOf, type Settings } from "#test/tool.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
 
@@ -16,9 +16,9 @@ export interface InstalledPackage {
   /** The package's, inside of it. */
   readonly folder: string;
   /** Runs a program of the project's, as `npx` does. */
-  run(tool: string, argv: readonly string[], settings?: Readonly<Record<string, string>>): Ended;
+  run(tool: string, argv: readonly string[], settings?: Settings): Ended;
   /** Starts `locus node` on a free port and resolves with its URL. */
-  startNode(settings: Readonly<Record<string, string>>): Promise<string>;
+  startNode(settings: Settings): Promise<string>;
   /** Ends its nodes and removes the project. */
   close(): Promise<void>;
 }
@@ -38,36 +38,28 @@ export function installPackage(): InstalledPackage {
   writeFileSync(join(project, "package.json"), "{}");
   const tarball = `./${packed.trim().split("\n").at(-1)}`;
   run(project, "install", "--prefer-offline", "--no-audit", "--no-fund", tarball);
-  const environment = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
-    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOCUS_"))),
-    PATH: `${join(project, "node_modules", ".bin")}:${process.env["PATH"]}`,
-    ...settings,
-  });
-  const nodes: ChildProcess[] = [];
+  const programs = join(project, "node_modules", ".bin");
+  const PATH = `${programs}:${process.env["PATH"]}`;
+  const nodes: NodeProcess[] = [];
 
   return {
     project,
     folder: join(project, "node_modules", "locus"),
     run: (tool, argv, settings = {}) =>
-      spawnSync(tool, argv, { cwd: project, env: environment(settings), encoding: "utf8" }),
+      spawnSync(tool, argv, { cwd: project, env: environmentOf({ PATH, ...settings }), encoding: "utf8" }),
     async startNode(settings) {
-      const node = spawn("locus", ["node"], {
-        cwd: project,
-        env: environment({ ...settings, LOCUS_HTTP_PORT: "0" }),
-        stdio: ["ignore", "pipe", "inherit"],
+      const logPath = join(project, `node-${nodes.length}.log`);
+      const node = await NodeProcess.start({
+        settings: { PATH, ...settings },
+        logPath,
+        argv: [join(programs, "locus")],
+        directory: project,
       });
       nodes.push(node);
-      for await (const line of createInterface(node.stdout)) {
-        const { msg, port } = JSON.parse(line) as { readonly msg: string; readonly port?: number };
-        if (msg === "listening") return `http://127.0.0.1:${port}`;
-      }
-      throw new Error("the node ended before it listened");
+      return node.url;
     },
     async close() {
-      for (const node of nodes.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) {
-        node.kill("SIGTERM");
-        await once(node, "exit");
-      }
+      for (const node of nodes) await node.end("SIGTERM");
       rmSync(project, { recursive: true, force: true });
     },
   };

@@ -60,7 +60,7 @@ export class Cluster {
     );
     const start = async (name: "node1" | "node2"): Promise<NodeProcess> => {
       const settings = { ...NODE_SETTINGS, LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: `${links[name].port}` };
-      const node = await NodeProcess.start(settings, join(directory, `${name}.log`));
+      const node = await NodeProcess.start({ settings, logPath: join(directory, `${name}.log`) });
       return started.adopt(node, (one) => one.end("SIGKILL"));
     };
     const nodes = { node1: await start("node1"), node2: await start("node2") };

@@ -3,6 +3,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
+import type { Health } from "#compute/node/health.ts";
+import { areBothReady } from "#test/node-process.ts";
 import type { Violation } from "./checker.ts";
 import type { Cluster } from "./cluster.ts";
 import { WRITTEN_PREFIX } from "./functions.ts";
@@ -65,8 +67,7 @@ export class QuietCluster {
     const all = Object.entries(this.#cluster.nodes).map(async ([name, node]) => {
       try {
         const ready = await (await fetch(`${node.url}/readyz`, PROBE())).text();
-        const { ready: isReady } = JSON.parse(ready) as { readonly ready: boolean };
-        if (!isReady) return [`${name} is not ready: ${ready}`];
+        if (!areBothReady(JSON.parse(ready) as Health)) return [`${name} is not ready: ${ready}`];
         const metrics = await (await fetch(`${node.url}/metrics`, PROBE())).text();
         return ["locus_calls_in_flight", "locus_storage_queue_length", "locus_compute_queue_length"]
           .filter((metric) => !metrics.includes(`\n${metric} 0\n`))
