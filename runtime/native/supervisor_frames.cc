@@ -188,6 +188,9 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
           return CondemnAsLiar(index, "went on on the ring of an isolate that has gone");
       }
       if (host.lied) return;
+      // One that is lost says so with its last outcomes: it was in a turn of one of them.
+      if (isolate.in_flight > 0 && !isolate.retire)
+        return CondemnAsLiar(index, "lost an isolate: " + ReasonIn(frame));
       // It may have got more after it had looked for the last time.
       LoseInvocations({index, lane}, ReasonIn(frame));
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);

@@ -59,6 +59,7 @@ const LIES: readonly (readonly [string, Script])[] = [
   ["being ready twice", { raw: [{ ...CONTROL, kind: READY }] }],
   ["an unknown kind of control frame", { raw: [{ ...CONTROL, kind: 77 }] }],
   ["an isolate gone that it does not have", { raw: [{ ...CONTROL, kind: CLOSED, id: 1_000_000 }] }],
+  ["an isolate gone under its call", { raw: [{ ...CONTROL, kind: CLOSED, id: 1 }] }],
   ["a flood of control frames", { raw: [{ ...CONTROL, kind: OPENED, id: 77, times: 100_000 }] }],
   [
     "a position on the operation ring that cannot be",
@@ -98,14 +99,6 @@ test("an answer that comes twice costs the host its life, and the answer stands"
   const answer = { ...OUTCOMES, hex: outcome(0, 2, 0, 0), pad: 2, times: 2 };
   expect((await run({ raw: [answer], mute: true })).slice(0, 2)).toEqual(["ok", "  "]);
   await until(async () => (await readInfo(redis)).get("host_deaths") === "1");
-  expect(await runLines(redis, ["GET", "a"])).toEqual(["$1", "1"]);
-});
-
-test("an isolate gone under its call: the call is answered once, with its result or a type, and the next call works", async () => {
-  await startOver(redis);
-  const script = { raw: [{ ...CONTROL, kind: CLOSED, id: 1 }], rounds: [[["GET", "a"]]] };
-  const [how, body] = await run(script);
-  expect([how === "ok" ? body : how]).toContainEqual(expect.stringMatching(/^(\["\$1|SANDBOX_DIED)/));
   expect(await runLines(redis, ["GET", "a"])).toEqual(["$1", "1"]);
 });
 
