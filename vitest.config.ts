@@ -11,6 +11,8 @@ export default defineConfig({
         test: {
           ...shared,
           name: "unit",
+          // Properties try a hundred cases: seconds on a busy machine.
+          testTimeout: 60_000,
           include: ["{runtime,storage-module,compute,functions,bench,deploy}/**/*.test.ts"],
         },
       },

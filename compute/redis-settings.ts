@@ -16,7 +16,7 @@ type RedisParts = Omit<SettingValues<typeof REDIS_SETTINGS>, "url">;
 
 const DEFAULT_PORT = 6379;
 /** The port, which a parser of URLs would refuse without a word of it, and all that stands before it. */
-const PORT_PATTERN = /^([a-z]+:\/\/(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#]*)):([^/?#]*)/i;
+const PORT_PATTERN = /^([a-z]+:\/\/(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#]*)):([^/?#@]*)(?=[/?#]|$)/i;
 
 const NO_PARTS: RedisParts = {
   host: null,

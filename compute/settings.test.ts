@@ -52,6 +52,11 @@ describe("readSettings", () => {
     }
   });
 
+  it("takes no password for a port where the host is missing", () => {
+    const { values } = readSettings(REDIS_SETTINGS, { LOCUS_REDIS_URL: "redis://me:s3cret-s3cret@/:/" });
+    expect(redisTarget(values).mistakes).toEqual(["LOCUS_REDIS_URL: is no URL"]);
+  });
+
   it("makes of any address a target or a mistake that does not repeat the password", () => {
     const part = fc.oneof(fc.string({ maxLength: 5 }), fc.constantFrom("%", "%zz", "[", "@", "/", "7"));
     fc.assert(

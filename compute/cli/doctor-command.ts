@@ -1,5 +1,7 @@
 // `locus doctor`: what is missing on this machine for locus to work, and how to mend it. It changes nothing.
 
+import { setImmediate as turn } from "node:timers/promises";
+
 import type { Command } from "commander";
 
 import type { Finding } from "./doctor-finding.ts";
@@ -17,7 +19,12 @@ export const addDoctorCommand = (program: Command): void => {
       // Only here: the other commands need no sandbox.
       const { examine } = await import("./doctor.ts");
       const all: Finding[] = [];
-      for await (const list of examine(url, interruption())) {
+      const signal = interruption();
+      for await (const list of examine(url, signal)) {
+        // A Ctrl-C ends the programs that are tried as well: what they lack then says nothing. It is known when the event
+        // loop has turned, since trying them stops it.
+        await turn();
+        signal.throwIfAborted();
         all.push(...list);
         if (!json) list.forEach((finding) => printLine(findingText(finding)));
       }

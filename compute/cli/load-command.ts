@@ -22,7 +22,9 @@ interface LoadFlags {
 export const addLoadCommand = (program: Command): void => {
   const load = program
     .command("load")
-    .description("fill Redis with a graph, its nodes numbered from 1")
+    .description(
+      "fill Redis with a graph: its nodes are the keys 1, 2, 3, … It takes the place of the one before, whose keys are deleted, whatever they hold by now",
+    )
     .argument("[graph]", "one of the commands below; wordnet where none is named")
     // A graph that is known has a command of its own, below.
     .action((graph: string | undefined, _flags: unknown, command: Command) => {

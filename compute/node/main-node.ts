@@ -88,9 +88,13 @@ const listen = async (gateway: Gateway, { httpHost, httpPort }: NodeConfig): Pro
     await gateway.listen({ host: httpHost, port: httpPort });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new LocusError("CONFIG_INVALID", `cannot listen on ${httpHost} port ${httpPort}: ${reason}`, {
-      cause: error,
-    });
+    throw new LocusError(
+      "CONFIG_INVALID",
+      `cannot listen on ${httpHost} port ${httpPort} (LOCUS_HTTP_HOST, LOCUS_HTTP_PORT; port 0 takes a free one): ${reason}`,
+      {
+        cause: error,
+      },
+    );
   }
 };
 

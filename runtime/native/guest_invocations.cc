@@ -304,6 +304,12 @@ void GuestLoop::Log(GuestInvocation* invocation, std::string_view line) {
     invocation->log_lines_dropped++;
     return;
   }
+  // The stack of an error that was caught is for its author as well.
+  std::string mapped;
+  if (line.size() <= kErrorTextBytesMax && line.find(kBundleName) != line.npos) {
+    mapped = MapStack(line);
+    line = mapped;
+  }
   invocation->log_bytes += line.size() + 1;
   to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kLog), invocation->id,
                        line.substr(0, kLogBytesMax));

@@ -16,9 +16,6 @@ using v8::Value;
 /// Loading a bundle may take this long, top-level await and the reading of its definition included. Chosen,
 /// not measured.
 constexpr int64_t kLoadDeadlineNs = 5'000'000'000;
-/// How the bundle is called in stacks, until the author's files take its place
-/// (runtime/sandbox/auxiliary.guest.ts).
-constexpr std::string_view kBundleName = "<function>";
 
 /// A position in the bundle as a stack has it. Both count from 0.
 std::string FrameAt(int line, int column) {

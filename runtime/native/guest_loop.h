@@ -78,6 +78,10 @@ struct GuestTimer {
   v8::Global<v8::Function> callback;
 };
 
+/// How the bundle is called in stacks, until the author's files take its place
+/// (runtime/sandbox/auxiliary.guest.ts).
+constexpr std::string_view kBundleName = "<function>";
+
 class GuestLoop {
  public:
   /// Timers of one isolate at once.

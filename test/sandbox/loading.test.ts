@@ -160,7 +160,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     expect(description.version).toBe(versionOf(Buffer.from(bundle)));
   });
 
-  it("shows the author's file and line when it throws", async () => {
+  it("shows the author's file and line when it throws, and when it logs what was thrown", async () => {
     const folder = mkdtempSync(join(tmpdir(), "locus-bundle-"));
     try {
       const file = join(folder, "broken.ts");
@@ -170,14 +170,18 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
         "const deep = (nothing: Nothing | null): number => {",
         "  return nothing!.a;",
         "};",
-        `export default defineFunction({ name: "broken-${name}", run: () => deep(null) });`,
+        "const logged = () => { try { deep(null); } catch (error) { console.error('caught', error); } };",
+        `export default defineFunction({ name: "broken-${name}", run: () => { logged(); return deep(null); } });`,
       ];
       writeFileSync(file, lines.join("\n"));
       const { outcome } = await side.deploy(Buffer.from(await bundleFunction(file)).toString());
-      const error = errorOf(await outcome());
+      const ended = await outcome({ logs: true });
+      expect(ended.logs.join("\n")).toContain("broken.ts:4:");
+      expect(ended.logs.join("\n")).not.toContain("<function>");
+      const error = errorOf(ended);
       expect(error.message).toMatch(/TypeError: Cannot read properties of null/);
       expect(error.stack).toContain("broken.ts:4:");
-      expect(error.stack).toContain("broken.ts:6:");
+      expect(error.stack).toContain("broken.ts:7:");
     } finally {
       rmSync(folder, { recursive: true });
     }
