@@ -54,13 +54,7 @@ describe("RedisRegistry", () => {
     const version = "0123456789abcdef";
     const description = describeDefinition({ kind: "locus.function", name: "khop", run: "function" }, version);
     const sound = JSON.stringify(description);
-    const unsound = [
-      "",
-      "nonsense",
-      "[]",
-      `${sound}\0`,
-      JSON.stringify({ ...description, capabilities: null, side: 1 }),
-    ];
+    const unsound = ["", "nonsense", "[]", `${sound}\0`, JSON.stringify({ ...description, limits: null, side: 1 })];
     await start((words) => {
       if (words[0] === "LOCUS.INFO") return INFO;
       return [...unsound, sound].map((json, index) => [`f${index}`, version, json]);

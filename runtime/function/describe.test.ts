@@ -174,6 +174,11 @@ describe("readDescription", () => {
     );
   });
 
+  test("reads what another release has written, without what this one does not know", () => {
+    const description = describeDefinition(MINIMAL, VERSION);
+    expect(readDescription(JSON.stringify({ ...description, capabilities: [], later: 1 }))).toEqual(description);
+  });
+
   test("throws nothing but FUNCTION_INVALID, whatever the text is", () => {
     const changed = fc
       .tuple(

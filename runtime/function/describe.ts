@@ -60,18 +60,19 @@ const explainField = (field: string): string =>
     : `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`;
 
 /**
- * Reads a description as the registry or a sandbox host hands it over, where others have written it. Throws FUNCTION_INVALID.
+ * Reads a description as the registry or a sandbox host hands it over, where others have written it, perhaps with another
+ * release: fields that this one does not know are left out. Throws FUNCTION_INVALID.
  */
 export function readDescription(json: string): FunctionDescription {
   const value = parsed(json);
-  const { version, ...definition } = isFields(value) ? value : {};
+  const { version, name, side, limits, input, output } = isFields(value) ? value : ({} as Fields);
   if (typeof version !== "string" || !VERSION_PATTERN.test(version)) {
     throw new LocusError(
       "FUNCTION_INVALID",
       `a function's description is ${show(json)}, with version ${show(version)}`,
     );
   }
-  return describeDefinition({ ...definition, kind: "locus.function", run: "function" }, version);
+  return describeDefinition({ kind: "locus.function", run: "function", name, side, limits, input, output }, version);
 }
 
 const parsed = (json: string): unknown => {

@@ -117,8 +117,9 @@ void KeyspaceService::Enqueue(std::unique_ptr<OperationRound> owned) {
   OperationRound* round = owned.get();
   Lane& lane = LaneAt(round->place());
   rounds_bytes_ += round->bytes();
+  // Of the same start only: what is left of one before is dropped, with those that follow it.
   const auto before = std::find_if(lane.rounds.rbegin(), lane.rounds.rend(), [&](const auto& other) {
-    return other->invocation() == round->invocation();
+    return other->invocation() == round->invocation() && other->start == round->start;
   });
   if (before == lane.rounds.rend()) {
     ready_.push_back(round);
