@@ -217,18 +217,19 @@ void GuestLoop::OnReplies(const Replies& replies) {
       const v8::HandleScope operation_scope(isolate_);
       const Local<v8::Promise::Resolver> resolver = operation.resolver.Get(isolate_);
       operation.resolver.Reset();
+      const Local<v8::Promise> promise = resolver->GetPromise();
+      const bool unheard = operation.writes && !promise->HasHandler();
       DecodedReply reply;
       if (replies.failure != Code::kOk) {
         reply.value = MakeError(isolate_, replies.failure, replies.message);
         reply.is_error = true;
-        if (operation.writes)
-          NoteUnheard(invocation, resolver->GetPromise(), replies.failure, replies.message);
+        if (unheard) NoteUnheard(invocation, promise, replies.failure, replies.message);
       } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
         Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
         break;
-      } else if (reply.is_error && operation.writes) {
+      } else if (reply.is_error && unheard) {
         const Thrown refusal = ReadThrown(context, reply.value);
-        NoteUnheard(invocation, resolver->GetPromise(), refusal.code, refusal.message);
+        NoteUnheard(invocation, promise, refusal.code, refusal.message);
       }
       round->settles_later |= reply.is_error;
       if (round->settles_later) {
@@ -266,10 +267,10 @@ void GuestLoop::SettleLater(Local<v8::Promise::Resolver> resolver, Local<Value> 
   soon->Resolve(context, v8::Undefined(isolate_)).FromMaybe(false);
 }
 
-// A function may still come to await it; whether it did is looked at when the invocation ends.
+// A function may still come to await a write that it has not awaited yet; whether it did is looked at when
+// the invocation ends.
 void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> promise, Code code,
                             std::string_view message) {
-  if (promise->HasHandler()) return;
   invocation->unheard.emplace_back(isolate_, promise);
   invocation->unheard_code = code;
   invocation->unheard_message = message;

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <queue>
 #include <string>
 #include <string_view>
@@ -337,6 +338,13 @@ class Supervisor {
   bool IsCulprit(const Host& host, const InFlight& flight) const;
   bool IsInAnothersTurn(const Host& host, const InFlight& flight) const;
   bool HasWritten(const Host& host, const InFlight& flight) const;
+  /// Whether its caller would not notice.
+  bool MayRunAgain(const Host& host, const InFlight& flight) const;
+  /// Answers and forgets invocations that were lost in the midst. Those that may run again are left and
+  /// returned: to run, when their places are cleared away. Who is to blame never does, and is answered with
+  /// `blame`.
+  std::vector<InFlight*> EndLost(const Host& host, const std::vector<InFlight*>& lost,
+                                 const std::string& what, std::optional<Code> blame);
   void RunAgain(InFlight& flight);
   void SendToQuarantine(const std::string& key);
   void NoteGoodInvocation(Pool& pool);

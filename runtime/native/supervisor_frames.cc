@@ -94,8 +94,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   isolate.used_ns = NowNs();
   dispatched_.fetch_sub(1, std::memory_order_relaxed);
   if (header.retire != 0) isolate.retire = true;
-  const bool again =
-      header.lost != 0 && !flight.answered && flight.starts < kStartsMax && !HasWritten(host, flight);
+  const bool again = header.lost != 0 && MayRunAgain(host, flight);
   if (!flight.answered && !again) {
     Outcome outcome;
     outcome.code = static_cast<Code>(header.code);
@@ -213,27 +212,15 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
 // host.
 void Supervisor::LoseInvocations(Place place, const std::string& why) {
   Host& host = *hosts_[place.host];
-  std::vector<InFlight*> again;
-  std::vector<uint64_t> ended;
-  for (auto& [id, flight] : flights_) {
+  std::vector<InFlight*> lost;
+  for (const auto& [id, flight] : flights_) {
     if (flight->place.host != place.host || flight->place.lane != place.lane) continue;
     host.isolates[place.lane].in_flight--;
     dispatched_.fetch_sub(1, std::memory_order_relaxed);
-    const bool wrote = HasWritten(host, *flight);
-    if (!flight->answered && !wrote && flight->starts < kStartsMax) {
-      again.push_back(flight.get());
-      continue;
-    }
-    ended.push_back(id);
-    if (flight->answered) continue;
-    Outcome outcome;
-    outcome.code = Code::SANDBOX_DIED;
-    outcome.message = "the isolate was lost: " + why + " while it ran " + flight->call.image->name +
-                      (wrote ? ", which had sent writes" : "");
-    Answer(*flight, std::move(outcome));
+    lost.push_back(flight.get());
   }
-  for (const uint64_t id : ended) Forget(id);
-  for (InFlight* flight : again) RunAgain(*flight);
+  for (InFlight* flight : EndLost(host, lost, "the isolate was lost: " + why, std::nullopt))
+    RunAgain(*flight);
 }
 
 void Supervisor::OnOpened(uint32_t index, const Frame& frame) {

@@ -158,6 +158,30 @@ bool Supervisor::HasWritten(const Host& host, const InFlight& flight) const {
                      [&](const auto& mark) { return mark.load() == flight.id; });
 }
 
+bool Supervisor::MayRunAgain(const Host& host, const InFlight& flight) const {
+  return !flight.answered && flight.starts < kStartsMax && !HasWritten(host, flight);
+}
+
+std::vector<InFlight*> Supervisor::EndLost(const Host& host, const std::vector<InFlight*>& lost,
+                                           const std::string& what, std::optional<Code> blame) {
+  std::vector<InFlight*> again;
+  for (InFlight* flight : lost) {
+    if (!blame && MayRunAgain(host, *flight)) {
+      again.push_back(flight);
+      continue;
+    }
+    if (!flight->answered) {
+      Outcome outcome;
+      outcome.code = blame.value_or(Code::SANDBOX_DIED);
+      outcome.message = what + " while it ran " + flight->call.image->name +
+                        (HasWritten(host, *flight) ? ", which had sent writes" : "");
+      Answer(*flight, std::move(outcome));
+    }
+    Forget(flight->id);
+  }
+  return again;
+}
+
 void Supervisor::RunAgain(InFlight& flight) {
   counters_.reruns++;
   flight.place = {};
@@ -195,25 +219,10 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   std::sort(culprits.begin(), culprits.end());
   culprits.erase(std::unique(culprits.begin(), culprits.end()), culprits.end());
   const bool certain = culprits.size() == 1;
-  std::vector<uint64_t> ended;
-  std::vector<InFlight*> again;
-  const auto settle = [&](InFlight& flight, bool blamed) {
-    const bool wrote = HasWritten(host, flight);
-    if (!flight.answered && !blamed && !wrote && flight.starts < kStartsMax) {
-      again.push_back(&flight);
-      return;
-    }
-    ended.push_back(flight.id);
-    if (flight.answered) return;
-    Outcome outcome;
-    outcome.code = blamed ? host.condemned_code : Code::SANDBOX_DIED;
-    outcome.message = "the sandbox host " + how + " while it ran " + flight.call.image->name +
-                      (wrote ? ", which had sent writes" : "");
-    Answer(flight, std::move(outcome));
-  };
-  for (InFlight* suspect : suspects) settle(*suspect, certain);
-  for (InFlight* other : others) settle(*other, false);
-  for (const uint64_t id : ended) Forget(id);
+  const std::string what = "the sandbox host " + how;
+  std::vector<InFlight*> again =
+      EndLost(host, suspects, what, certain ? std::optional(host.condemned_code) : std::nullopt);
+  for (InFlight* flight : EndLost(host, others, what, std::nullopt)) again.push_back(flight);
   for (auto& [key, pool] : pools_) {
     if (pool.host == index) pool.lanes.clear();
   }
