@@ -13,6 +13,7 @@ import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
+import { addPlacementCommands } from "./placement-command.ts";
 import { newProgram, runProgram } from "./program.ts";
 
 const { version } = INSTALLATION;
@@ -31,6 +32,7 @@ program
 addDeployCommand(program);
 addFunctionCommands(program);
 addCallCommand(program);
+addPlacementCommands(program);
 addLogsCommand(program);
 addLoadCommand(program);
 addDoctorCommand(program);

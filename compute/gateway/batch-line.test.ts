@@ -28,7 +28,7 @@ describe("parseBatchLine", () => {
 
 describe("replyLine and errorLine", () => {
   it("write one line of JSON, whatever the texts are", () => {
-    const facts = { side: "compute", version: "v", id: "1", elapsedUs: 1, usage: NO_USAGE } as const;
+    const facts = { side: "compute", reason: "plan", version: "v", id: "1", elapsedUs: 1, usage: NO_USAGE } as const;
     const text = fc.string({ unit: "binary", maxLength: 20 });
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 2 }), text, fc.array(text), (value, message, logs) => {

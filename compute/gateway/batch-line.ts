@@ -31,8 +31,8 @@ export const replyLine = (reply: Reply, wishes: LineWishes): string => {
   const outcome = reply.ok
     ? `"result":${reply.resultJson}`
     : `"error":${errorJson(reply.error.code, reply.error.message, reply.error.stack)}`;
-  const { side, version, id: invocation, elapsedUs, usage } = reply;
-  const facts = wishes.usage ? `,${inner({ side, version, invocation, elapsedUs, usage })}` : "";
+  const { side, reason, version, id: invocation, elapsedUs, usage } = reply;
+  const facts = wishes.usage ? `,${inner({ side, reason, version, invocation, elapsedUs, usage })}` : "";
   const logs = wishes.logs ? `,${inner({ logs: reply.logs })}` : "";
   return `{${outcome}${facts}${logs}}\n`;
 };

@@ -1,13 +1,8 @@
 // Follows the plan, call by call: of each function's calls the planned share goes to storage, spread as evenly as can be, and now
 // and then one visits the other side. Part of the way of every call: a look-up and an addition.
 
+import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
-import type { Side } from "#runtime/profile/sample.ts";
-
-export interface PlannedSide {
-  readonly side: Side;
-  readonly reason: "plan" | "probe";
-}
 
 /** Shares are sums of fractions: an error of rounding sends no call elsewhere. */
 const EPSILON = 1e-9;

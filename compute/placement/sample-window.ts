@@ -1,27 +1,18 @@
 // What this node's calls came to, sent on many times a second while there are any: the data plane's word to the controller.
 
 import type { Sample } from "#runtime/profile/sample.ts";
-import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
 import type { CallObserver } from "../node/invoke.ts";
-
-/** What one node saw in a stretch of time. */
-export interface SampleWindow {
-  readonly node: string;
-  readonly stretchMs: number;
-  readonly tallies: readonly Tally[];
-  /** Calls of functions for which there was no room. */
-  readonly untracked: number;
-  /** Calls in the node at the end of it, waiting ones included. */
-  readonly inFlight: number;
-}
+import type { Machine, SampleWindow } from "./messages.ts";
 
 /** A change of the load is a few of these old when it is known. Chosen: at 25 ms a thousand functions cost the controller 1 % of a core. */
-const WINDOW_MS = 25;
+export const WINDOW_MS = 25;
 /** Nobody waits for the first window of a node that was idle; one that had calls all the time sends them this long. */
 const STRETCH_MAX_MS = 250;
 
 interface WindowOptions {
   readonly node: string;
+  readonly machine: Machine;
   readonly inFlight: () => number;
   readonly onWindow: (window: SampleWindow) => void;
 }
@@ -53,7 +44,9 @@ export class SampleWindows implements CallObserver {
     const nowMs = performance.now();
     const stretchMs = Math.min(STRETCH_MAX_MS, Math.max(WINDOW_MS, nowMs - this.#sinceMs));
     this.#sinceMs = nowMs;
-    const { node, inFlight, onWindow } = this.#options;
-    onWindow({ node, stretchMs, ...this.#tally.take(), inFlight: inFlight() });
+    const { node, machine, inFlight, onWindow } = this.#options;
+    const { tallies, untracked } = this.#tally.take();
+    const plain = tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] }));
+    onWindow({ node, machine, stretchMs, tallies: plain, untracked, inFlight: inFlight() });
   }
 }

@@ -2,7 +2,7 @@
 // with every graph, so that all the functions that come with locus run over any of them. Sizes are AutoLoc's.
 
 import type { Entry } from "./graph.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 const SEED = 1;
 const TEXT_LENGTH = 64 * 1024;
