@@ -165,6 +165,7 @@ class GuestLoop {
   std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);
   void ThrowTooLarge();
+  bool CheckArgument(v8::Local<v8::Value> value);
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
   bool TakePairs(v8::Local<v8::Context> context, v8::Local<v8::Object> pairs);
   bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, size_t pairs_at);

@@ -164,8 +164,8 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
     [
       "a method",
-      ({ redis }: Invocation) => (redis as never as { blpop: () => unknown }).blpop(),
-      "redis.blpop is not a function; docs/commands.md",
+      ({ redis }: Invocation) => (redis as never as { scanStream: () => unknown }).scanStream(),
+      "redis.scanStream is not a function; docs/commands.md",
     ],
     [
       "a command",
