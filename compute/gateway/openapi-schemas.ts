@@ -2,6 +2,7 @@
 
 import { ERRORS } from "#runtime/errors.ts";
 import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
+import { LOG_LEVELS } from "../node/log-buffer.ts";
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
@@ -112,7 +113,14 @@ export const schemas = {
     },
     accepting: flag,
   }),
-  LogLine: object({ time: { ...text, format: "date-time" }, source: text, text }),
+  LogLine: object({
+    time: { ...text, format: "date-time" },
+    level: { type: "string", enum: LOG_LEVELS },
+    source: { ...text, description: "The function, or the part of locus that speaks." },
+    side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+    invocation: { type: ["string", "null"], description: "The id of its call, where that has not been answered yet." },
+    text,
+  }),
 };
 
 export const schemaRef = (name: keyof typeof schemas) => ref(name);
