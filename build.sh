@@ -212,7 +212,7 @@ install_packages() {
   npm_config_globalconfig=$(npm config get globalconfig 2>/dev/null) \
     "$download/node_modules/$package/bin/node" "$download/node_modules/npm/bin/npm-cli.js" \
     ci --ignore-scripts --no-audit --no-fund &&
-    for tool in batch locus redisclient; do ln -sf "../../compute/cli/main-$tool.ts" "node_modules/.bin/$tool"; done
+    for tool in batch locus redisclient; do ln -sf ../../compute/cli/launch "node_modules/.bin/$tool"; done
 }
 
 need_packages() {
