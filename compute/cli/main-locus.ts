@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // `locus`: runs a node, and does to a node what can be done to it.
 
 import type { Command } from "commander";

@@ -13,7 +13,7 @@ import { FunctionCache } from "../node/function-cache.ts";
 import { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { NodeHealth } from "../node/health.ts";
 import { NodeInvoker } from "../node/invoke.ts";
-import { LogBuffer } from "../node/log-buffer.ts";
+import { LogBuffer, type LogLine } from "../node/log-buffer.ts";
 import { MemoryRegistry } from "../node/memory-registry.ts";
 import { MemorySide, type MemoryFunction } from "../node/memory-side.ts";
 import { NodeMetrics } from "../node/metrics.ts";
@@ -37,6 +37,15 @@ const encoder = new TextEncoder();
 
 export const bundleOf = (definition: { readonly name: string } & Partial<FunctionDescription>): Uint8Array =>
   encoder.encode(JSON.stringify(definition));
+
+/** A line that a function has written. */
+export const lineOf = (source: string, text: string): Omit<LogLine, "time"> => ({
+  level: "info",
+  source,
+  side: "storage",
+  invocation: "abc-1",
+  text,
+});
 
 /** Listens on a free port, with a function deployed for each body. */
 export const startGateway = async (

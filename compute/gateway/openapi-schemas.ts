@@ -4,6 +4,7 @@ import { ERRORS } from "#runtime/errors.ts";
 import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
 import { SIDE_REASONS } from "#runtime/placement/choose-side.ts";
 import { PLACEMENT_STATES } from "#runtime/placement/plan.ts";
+import { LOG_LEVELS } from "../node/log-buffer.ts";
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
@@ -154,7 +155,14 @@ export const schemas = {
     constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },
     functions: { type: "array", items: ref("Placement") },
   }),
-  LogLine: object({ time: { ...text, format: "date-time" }, source: text, text }),
+  LogLine: object({
+    time: { ...text, format: "date-time" },
+    level: { type: "string", enum: LOG_LEVELS },
+    source: { ...text, description: "The function, or the part of locus that speaks." },
+    side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+    invocation: { type: ["string", "null"], description: "The id of its call, where that has not been answered yet." },
+    text,
+  }),
 };
 
 export const schemaRef = (name: keyof typeof schemas) => ref(name);

@@ -17,8 +17,8 @@ const FIND_TIMEOUT_MS = 2_000;
 
 /** Who keeps account of calls: for each call one of the two is called, once. Must not throw. */
 export interface CallObserver {
-  /** A sandbox had it. `elapsedUs` as in `Reply`. */
-  ran(sample: Sample, elapsedUs: number, logs: readonly string[]): void;
+  /** A sandbox had it. `elapsedUs` and `id` as in `Reply`. */
+  ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string): void;
   /** It ended before a sandbox had it. */
   refused(code: ErrorCode): void;
 }
@@ -137,7 +137,7 @@ export class NodeInvoker implements Invoker {
       side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
     };
-    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs);
+    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs, id);
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
       ? { ok: true, id, side, reason, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }

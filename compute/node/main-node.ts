@@ -36,7 +36,7 @@ export const runNode = async (): Promise<void> => {
     isolatesMax: config.isolatesMax,
     queueLengthMax: config.computeQueueMax,
     confinement: config.confinement,
-    onLog: ({ source, text }) => nodeLog.line(source, text),
+    onLog: (line) => nodeLog.heard(line),
   });
   const storage = new StorageSide({
     address: config.redis,

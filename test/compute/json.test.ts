@@ -199,6 +199,15 @@ describe("--json", () => {
         .trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line) as object),
-    ).toEqual([{ time: expect.any(String), source: "talking", text: expect.stringContaining("hello") }]);
+    ).toEqual([
+      {
+        time: expect.any(String),
+        level: "info",
+        source: "talking",
+        side: "compute",
+        invocation: expect.stringMatching(/^[0-9a-f]{12}-/),
+        text: expect.stringContaining("hello"),
+      },
+    ]);
   });
 });
