@@ -71,6 +71,18 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     bytes(3, u32(1, 2, 4, 3, 2, 1), "host", "pem", "me", "x"),
   ],
   json: ["", "plain", 'a"b\\c', "\n\u0001\u007f", "é€😀", "\ud800"].map((value) => Buffer.from(value)),
+  options: [
+    "{}",
+    '{"deadlineMs":300000,"logs":true,"id":"1a2b-3","trace":"00-ab-01"}',
+    '{"deadlineMs":300001}',
+    '{"deadlineMs":18446744073709551615}',
+    '{"deadlineMs":1.5,"deadlineMs":1}',
+    '{"id":"\\u0000\\ud83d\\ude00"}',
+    '{"id":""}',
+    `{"deadlineMs":${"[".repeat(900)}${"]".repeat(900)}}`,
+    '{"kays":1}',
+    "null",
+  ].map((json) => Buffer.from(json)),
   registry: [
     bytes(0),
     bytes(1, u16(4), "khop", 1, version("")),
