@@ -43,6 +43,8 @@ constexpr CommandRow kCommands[] = {
      "Runs a function in a given version; replies outcome, version, usage, logs and result"},
     {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "<id>",
      "Cancels a run of the same user by its id"},
+    {"locus.node", "samples", CommandNodeSamples, "blocking", 3, 0, "<timeout-ms>",
+     "Replies what calls came to that reached this server without a node, a window at a time"},
     {"locus.node", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
     {"locus.function", nullptr, nullptr, "", -2, 0, "", "The registry of functions"},
     {"locus.function", "load", CommandFunctionLoad, "write deny-oom blocking", -3, 0, "[REPLACE] <bundle>",

@@ -6,6 +6,7 @@
 #include "function_stats.h"
 #include "log_lines.h"
 #include "registry.h"
+#include "sample_windows.h"
 #include "service_thread.h"
 #include "settings.h"
 
@@ -24,7 +25,8 @@ struct Module {
   FunctionStats stats;
   LogLines log;
   ServiceThread service;
-  Calls calls{&service, &stats};
+  SampleWindows samples;
+  Calls calls{&service, &stats, &samples};
 };
 
 /// Never destroyed: the service thread outlives `main`.
@@ -49,6 +51,7 @@ int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
 
 /// The section `locus` in Redis' own INFO.
 void WriteInfoSection(RedisModuleInfoCtx*, int for_crash_report);

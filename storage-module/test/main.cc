@@ -7,5 +7,6 @@ int main() {
   TestOperationRound();
   TestRegistry();
   TestRespScanner();
+  TestSampleTally();
   return failures == 0 ? 0 : 1;
 }

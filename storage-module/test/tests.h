@@ -8,3 +8,4 @@ void TestLockBudget();
 void TestOperationRound();
 void TestRegistry();
 void TestRespScanner();
+void TestSampleTally();

@@ -28,7 +28,7 @@ afterAll(() => server.close());
 
 const CONTAINERS = {
   "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "LIST", "LOAD", "STATS"],
-  "LOCUS.NODE": ["CANCEL", "HELP", "RUN"],
+  "LOCUS.NODE": ["CANCEL", "HELP", "RUN", "SAMPLES"],
   "LOCUS.CONFIG": ["GET", "HELP", "SET"],
 };
 
