@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "function_stats.h"
 #include "log_lines.h"
+#include "plan.h"
 #include "registry.h"
 #include "sample_windows.h"
 #include "service_thread.h"
@@ -26,6 +27,7 @@ struct Module {
   LogLines log;
   ServiceThread service;
   SampleWindows samples;
+  PlanFollower plan;
   Calls calls{&service, &stats, &samples};
 };
 
@@ -52,6 +54,8 @@ int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 
 /// The section `locus` in Redis' own INFO.
 void WriteInfoSection(RedisModuleInfoCtx*, int for_crash_report);

@@ -1,7 +1,6 @@
 #include "sample_tally.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "json_text.h"
@@ -13,13 +12,6 @@ namespace {
 /// As RATIO in histogram.ts, OPERATION_WORK_US in tally.ts.
 constexpr double kRatio = 1.1;
 constexpr double kOperationWorkUs = 5;
-
-/// The shortest text that reads as the same number.
-void AppendNumber(std::string* json, double value) {
-  char text[32];
-  const auto [end, error] = std::to_chars(text, text + sizeof text, value);
-  json->append(text, end);
-}
 
 /// What a host says of itself is unsigned: whatever it says, a sum stays a number.
 template <typename Ns>
@@ -106,7 +98,7 @@ void SampleTally::Sums::Append(std::string* json, std::string_view function) con
   json->push_back('[');
   for (size_t i = 0; i < values.size(); i++) {
     if (i > 0) json->push_back(',');
-    AppendNumber(json, values[i]);
+    AppendJsonDouble(json, values[i]);
   }
   json->push_back(']');
   AppendJsonName(json, "elapsed");

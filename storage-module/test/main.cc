@@ -5,6 +5,7 @@ int main() {
   TestJsonText();
   TestLockBudget();
   TestOperationRound();
+  TestPlan();
   TestRegistry();
   TestRespScanner();
   TestSampleTally();
