@@ -49,6 +49,10 @@ void ForEachField(Field&& field) {
   number("functions", module.registry.functions().size());
   number("bundle_bytes", bundle_bytes);
 
+  const Plan& plan = module.plan.plan();
+  number("plan_version", plan.version);
+  number("plan_functions", plan.placements.size());
+
   const Failure disabled = CheckEnabled();
   field("hosts_obstacle", OneLine(disabled.message));
   number("hosts", state.hosts.size());

@@ -83,6 +83,13 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     '{"kays":1}',
     "null",
   ].map((json) => Buffer.from(json)),
+  plan: [
+    { version: 1, placements: {} },
+    { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100 } } },
+    { version: 2, placements: { f: { state: "compute", share: 0, probeEvery: 0 }, g: { state: "nowhere" } } },
+    { version: 1.5, placements: [[]] },
+    { version: 3, placements: { a: { a: { a: { a: {} } } } } },
+  ].map((plan) => Buffer.from(JSON.stringify(plan))),
   registry: [
     bytes(0),
     bytes(1, u16(4), "khop", 1, version("")),
