@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Result } from "#bench/harness/result.ts";
+import { placementRatios } from "#bench/placement/ratios.ts";
 import { runCommand } from "./command.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
@@ -31,6 +32,7 @@ const RATIOS = {
     "storageKhopKept",
     "confinedKept",
   ],
+  placement: Object.keys(placementRatios([0], [0, 1_000])),
 } as const;
 
 let folder: string;
@@ -60,9 +62,9 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
     expect(machine).toMatchObject({ cores: expect.any(Number), versions: { node: expect.any(String) } });
     expect(config).toMatchObject({ mode: "smoke", effort: expect.any(Object), sharing: expect.any(String) });
 
-    expect(Object.keys(ratios)).toEqual(ratioNames);
+    expect(Object.keys(ratios).toSorted()).toEqual(ratioNames.toSorted());
     expect(Object.values(ratios).filter((ratio) => !positive(ratio))).toEqual([]);
-    expect(rows.filter(({ unit }) => unit === "ratio").map((row) => row.name)).toEqual(ratioNames);
+    expect(rows.flatMap((row) => (row.unit === "ratio" ? [row.name] : [])).toSorted()).toEqual(ratioNames.toSorted());
     for (const { median, min, max, repetitions } of rows) {
       expect([median, min, max, ...repetitions].every(positive)).toBe(true);
       expect(repetitions).toHaveLength((config["effort"] as { readonly repetitions: number }).repetitions);
