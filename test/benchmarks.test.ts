@@ -32,6 +32,7 @@ const RATIOS = {
     "storageKhopKept",
     "confinedKept",
   ],
+  controller: ["controllerCpuShare", "recordUs"],
   placement: Object.keys(placementRatios([0], [0, 1_000])),
 } as const;
 

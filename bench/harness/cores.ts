@@ -49,7 +49,8 @@ export function serverLayout(cores: readonly number[]): Layout {
   return { pinned: true, cores: { redis: load, host: load, node, load } };
 }
 
-const sharedLayout = (cores: readonly number[]): Layout => ({
+/** Nothing is held to any core. */
+export const sharedLayout = (cores: readonly number[]): Layout => ({
   pinned: false,
   cores: { redis: cores, host: cores, node: cores, load: cores },
 });
