@@ -3,11 +3,11 @@
 import type { Measure, Peer } from "../harness/contest.ts";
 import { medianOf } from "../harness/statistics.ts";
 import { watchCpu } from "../harness/processes.ts";
-import { bestShares, type Shares } from "./best-shares.ts";
-import type { Calls, Phase } from "./load.ts";
+import type { Shares } from "./best-shares.ts";
+import type { Phase } from "./load.ts";
+import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
 import { MIXES, type Mix } from "./mixes.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
-import { cameOf } from "./rates.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
 import type { SplitStack } from "./split-stack.ts";
@@ -44,20 +44,13 @@ export interface Bench {
   readonly suffix: string;
 }
 
-const fixed = (shares: Shares): RuleName => ({ kind: "shares", shares });
-
 /** Each function on each side, and where locus puts it. */
 export function alonePeers(bench: Bench): readonly Peer[] {
   return bench.suite.flatMap((workload) =>
     RULES_ALONE.map((title) => {
       const rule = ruleOf(title, [workload.name], {}, bench);
-      return peerOf(
-        bench,
-        rowName(workload.name, title, bench.suffix),
-        partsOf([workload], [1]),
-        workload.callers,
-        rule,
-      );
+      const arrivals = { callers: workload.callers };
+      return peerOf(bench, rowName(workload.name, title, bench.suffix), [partOf(workload, 1)], arrivals, rule);
     }),
   );
 }
@@ -69,33 +62,16 @@ export interface WeighedMix {
 }
 
 /** Weighs the functions of each mix and looks for the shares that suit it best. */
-export async function weighMixes(bench: Bench, say: (text: string) => void): Promise<readonly WeighedMix[]> {
-  const { tryMs } = bench.times;
-  const bestAlone = new Map<string, number>();
+export async function weighMixes(
+  { stack, suite, times: { tryMs } }: Bench,
+  say: (text: string) => void,
+): Promise<readonly WeighedMix[]> {
   const weighed: WeighedMix[] = [];
   for (const mix of MIXES) {
-    const workloads = mix.functions.map((name) => bench.suite.find((one) => one.name === name)!);
-    for (const workload of workloads) {
-      if (bestAlone.has(workload.name)) continue;
-      say(`weighing ${workload.name}`);
-      const parts = partsOf([workload], [1]);
-      const rates: number[] = [];
-      for (const share of [0, 1]) {
-        rates.push((await run(bench, parts, workload.callers, fixed({ [workload.name]: share }), tryMs)).perSecond);
-      }
-      bestAlone.set(workload.name, Math.max(...rates));
-    }
-    // As many calls a second as it makes alone: the same time for each.
-    const parts = partsOf(
-      workloads,
-      mix.functions.map((name) => bestAlone.get(name)!),
-    );
-    let tries = 0;
-    const oracle = await bestShares(mix.functions, async (shares) => {
-      say(`${mix.name}: looking for its best fixed shares, try ${(tries += 1)}`);
-      return (await run(bench, parts, CALLERS, fixed(shares), tryMs)).perSecond;
-    });
-    weighed.push({ mix, parts, oracle });
+    say(`${mix.name}: weighing it, looking for its best fixed shares`);
+    const workloads = mix.functions.map((name) => suite.find((one) => one.name === name)!);
+    const parts = await weighedParts(stack, workloads, tryMs);
+    weighed.push({ mix, parts, oracle: await findBestShares(stack, parts, CALLERS, tryMs) });
   }
   return weighed;
 }
@@ -104,7 +80,7 @@ export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly
   weighed.flatMap(({ mix, parts, oracle }) =>
     RULES.map((title) => {
       const rule = ruleOf(title, mix.functions, oracle, bench);
-      return peerOf(bench, rowName(mix.name, title, bench.suffix), parts, CALLERS, rule);
+      return peerOf(bench, rowName(mix.name, title, bench.suffix), parts, { callers: CALLERS }, rule);
     }),
   );
 
@@ -112,19 +88,16 @@ export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly
 export async function openPeers(bench: Bench, weighed: readonly WeighedMix[]): Promise<readonly Peer[]> {
   const peers: Peer[] = [];
   for (const { mix, parts, oracle } of weighed) {
-    const { perSecond } = await run(bench, parts, CALLERS, fixed(oracle), bench.times.budgetMs);
+    const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.budgetMs);
     const arrivals = { perSecond: OPEN_LOAD * perSecond };
     for (const title of RULES) {
       const name = `${rowName(mix.name, title, bench.suffix)}, open`;
-      const rule = ruleOf(title, mix.functions, oracle, bench);
-      peers.push({
-        name,
-        unit: "µs",
-        run: async () => {
-          const { p50Us, p99Us, storageShare } = await came(bench, parts, arrivals, rule, name);
-          return { value: p50Us, p50Us, p99Us, details: { storageShare } };
-        },
-      });
+      const closed = peerOf(bench, name, parts, arrivals, ruleOf(title, mix.functions, oracle, bench));
+      const run = async (): Promise<Measure> => {
+        const measured = await closed.run();
+        return { ...measured, value: measured.p50Us ?? Number.NaN };
+      };
+      peers.push({ name, unit: "µs", run });
     }
   }
   return peers;
@@ -146,9 +119,6 @@ export const predictionPeer = ({ stack, suite, times, suffix }: Bench): Peer => 
   },
 });
 
-const partsOf = (workloads: readonly Workload[], weights: readonly number[]): readonly Part[] =>
-  workloads.map(({ name, calls }, index) => ({ function: name, weight: weights[index]!, calls }));
-
 function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, { storageCores }: Bench): RuleName {
   switch (title) {
     case "compute":
@@ -167,40 +137,24 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
   return { kind: title };
 }
 
-const peerOf = (bench: Bench, name: string, parts: readonly Part[], callers: number, rule: RuleName): Peer => ({
+const peerOf = (
+  { stack, times }: Bench,
+  name: string,
+  parts: readonly Part[],
+  arrivals: Phase["arrivals"],
+  rule: RuleName,
+): Peer => ({
   name,
   unit: "calls/s",
   run: async (): Promise<Measure> => {
-    const work = () => came(bench, parts, { callers }, rule, name);
-    const { answer, cpuUs } = await watchCpu(bench.stack.processes(), work);
+    const work = () => measure(stack, { parts, arrivals, rule, memory: name, ...times });
+    const { answer, cpuUs } = await watchCpu(stack.processes(), work);
     const { perSecond, p50Us, p99Us, storageShare, calls } = answer;
-    const storageCpuUs = cpuUs.redis + cpuUs.storageHost;
-    const computeCpuUs = cpuUs.load + cpuUs.computeHost;
     const details = {
       storageShare,
-      storageCpuUsPerCall: storageCpuUs / calls,
-      computeCpuUsPerCall: computeCpuUs / calls,
+      storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
+      computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
     };
     return { value: perSecond, p50Us, p99Us, details };
   },
 });
-
-const run = (bench: Bench, parts: readonly Part[], callers: number, rule: RuleName, ms: number) =>
-  came({ ...bench, times: { ...bench.times, leadInMs: ms / 4, budgetMs: ms } }, parts, { callers }, rule, "try");
-
-/** Rejects where a call fails: what is measured then is something else. */
-async function came(
-  { stack, times: { leadInMs, budgetMs } }: Bench,
-  parts: readonly Part[],
-  arrivals: Phase["arrivals"],
-  rule: RuleName,
-  name: string,
-) {
-  // A rule that learns goes on from its last turn; fixed shares have nothing to learn.
-  const memory = rule.kind === "shares" ? JSON.stringify(rule) : name;
-  const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
-  const calls = await stack.load.ask<Calls>({ kind: "load", phases, rule, memory });
-  const answer = cameOf(calls, leadInMs, leadInMs + budgetMs);
-  if (calls.firstError !== null) throw new Error(`${name}: a call failed: ${calls.firstError}`);
-  return { ...answer, calls: calls.endMs.length };
-}

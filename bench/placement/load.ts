@@ -3,7 +3,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Invoker, Reply } from "#compute/node/invoker.ts";
-import type { Rule } from "./rule.ts";
+import { sharesRule, type Rule } from "./rule.ts";
+import type { Shares } from "./best-shares.ts";
 import { Schedule, type Part, type Scheduled } from "./schedule.ts";
 
 /** A stretch of a load during which it is the same. */
@@ -12,6 +13,8 @@ export interface Phase {
   readonly parts: readonly Part[];
   /** Closed: so many calls are in flight. Open: so many come a second, at random times. */
   readonly arrivals: { readonly callers: number } | { readonly perSecond: number };
+  /** Where calls run in this phase, whatever the rule of the run says. */
+  readonly shares?: Shares;
 }
 
 /** All calls of a run that ended, in the order in which they ended. */
@@ -66,9 +69,10 @@ class Recorder {
 export async function runLoad(
   invoker: Invoker,
   phases: readonly Phase[],
-  rule: Rule,
+  ruleOfRun: Rule,
   random: () => number,
 ): Promise<Calls> {
+  let rule = ruleOfRun;
   const recorder = new Recorder();
   const schedule = new Schedule([]);
   const make = async (): Promise<void> => {
@@ -94,8 +98,9 @@ export async function runLoad(
     while (callers.there <= callers.wanted) await make();
     callers.there -= 1;
   };
-  for (const { ms, parts, arrivals } of phases) {
+  for (const { ms, parts, arrivals, shares } of phases) {
     schedule.follow(parts);
+    rule = shares === undefined ? ruleOfRun : sharesRule(shares);
     callers.wanted = "callers" in arrivals ? arrivals.callers : 0;
     for (; callers.there < callers.wanted; callers.there++) start(caller);
     if ("callers" in arrivals) await sleep(ms);

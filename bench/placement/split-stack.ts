@@ -2,6 +2,7 @@
 // placement chooses between, on one.
 
 import { join } from "node:path";
+import type { Redis } from "ioredis";
 import type { GraphInfo } from "#compute/cli/load/graph.ts";
 import { interruption } from "#compute/cli/interruption.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
@@ -19,6 +20,8 @@ type StackPart = "redis" | "storageHost" | "load" | "computeHost";
 
 export interface SplitStack {
   readonly redis: RedisServer;
+  /** Over its Unix socket. */
+  readonly client: Redis;
   readonly load: PeerProcess<LoadProcessRequest>;
   /** The processes that it is made of now. */
   processes(): Readonly<Record<StackPart, readonly number[]>>;
@@ -56,6 +59,7 @@ export async function startSplitStack({
   const client = redis.client();
   const stack: SplitStack = {
     redis,
+    client,
     load,
     processes: () => ({
       redis: [redis.pid()],

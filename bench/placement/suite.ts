@@ -47,78 +47,44 @@ const TAO_READS = { object: 29, link: 16, count: 12, range: 43 } as const;
 const userOf = (index: number): string => `user-${index % USERS}`;
 const PASSWORD = "correct horse battery staple";
 
-/** All of them. The same span gives the same calls. */
-export function suiteOver({ firstId, lastId }: GraphSpan): readonly Workload[] {
+const drawnNodes = ({ firstId, lastId }: GraphSpan): (() => string) => {
   const random = seededRandom(SEED);
-  const nodeId = (): string => String(firstId + Math.floor(random() * (lastId - firstId + 1)));
-  const calls = (argsOf: (index: number) => unknown, keys: readonly string[] = []): SuiteCall[] =>
-    Array.from({ length: CALLS }, (_, index) => ({ argsJson: JSON.stringify(argsOf(index)), keys }));
-  const one = (source: string, of: readonly SuiteCall[], callers = CALLERS): Workload => ({
-    name: source,
-    source,
-    calls: of,
-    callers,
-  });
-  const chains = CHAIN_READS.flatMap((reads) =>
-    CHAIN_COMPUTE_US.map((computeUs) => ({
-      ...one(
-        "chain",
-        calls(() => ({ nodeId: nodeId(), reads, computeUs })),
-      ),
-      name: `chain-${reads}x${computeUs}`,
-    })),
-  );
+  return () => String(firstId + Math.floor(random() * (lastId - firstId + 1)));
+};
+
+const workloadOf = (
+  source: string,
+  argsOf: (index: number) => unknown,
+  { keys = [], callers = CALLERS }: { readonly keys?: readonly string[]; readonly callers?: number } = {},
+): Workload => {
+  const calls = Array.from({ length: CALLS }, (_, index) => ({ argsJson: JSON.stringify(argsOf(index)), keys }));
+  return { name: source, source, calls, callers };
+};
+
+/** Dependent reads, then computing. */
+export function chainOf(span: GraphSpan, reads: number, computeUs: number): Workload {
+  const nodeId = drawnNodes(span);
+  const chain = workloadOf("chain", () => ({ nodeId: nodeId(), reads, computeUs }));
+  return { ...chain, name: `chain-${reads}x${computeUs}` };
+}
+
+/** All of them. The same span gives the same calls. */
+export function suiteOver(span: GraphSpan): readonly Workload[] {
+  const nodeId = drawnNodes(span);
   return [
-    one(
-      "empty",
-      calls(() => null),
-    ),
-    one(
-      "tao",
-      calls((index) => ({ nodeId: nodeId(), read: taoRead(index), to: nodeId() })),
-    ),
-    one(
-      "score",
-      calls(() => ({ nodeId: nodeId() })),
-    ),
-    one(
-      "top-k",
-      calls(() => ({ nodeId: nodeId() })),
-    ),
-    one(
-      "aggregate",
-      calls(() => ({ nodeId: nodeId() })),
-    ),
-    one(
-      "project",
-      calls(() => ({}), ["md5"]),
-    ),
-    one(
-      "pagerank",
-      calls(() => null),
-    ),
-    one(
-      "khop",
-      calls(() => ({ nodeId: nodeId(), depth: KHOP_DEPTH })),
-    ),
-    one(
-      "hash-password",
-      calls((index) => ({ action: "verify", user: userOf(index), password: PASSWORD })),
-    ),
-    one(
-      "sha256",
-      calls(() => null),
-    ),
-    one(
-      "sieve",
-      calls(() => ({ below: SIEVE_BELOW })),
-    ),
-    one(
-      "md5",
-      calls(() => null),
-      CALLERS_OF_SLOW,
-    ),
-    ...chains,
+    workloadOf("empty", () => null),
+    workloadOf("tao", (index) => ({ nodeId: nodeId(), read: taoRead(index), to: nodeId() })),
+    workloadOf("score", () => ({ nodeId: nodeId() })),
+    workloadOf("top-k", () => ({ nodeId: nodeId() })),
+    workloadOf("aggregate", () => ({ nodeId: nodeId() })),
+    workloadOf("project", () => ({}), { keys: ["md5"] }),
+    workloadOf("pagerank", () => null),
+    workloadOf("khop", () => ({ nodeId: nodeId(), depth: KHOP_DEPTH })),
+    workloadOf("hash-password", (index) => ({ action: "verify", user: userOf(index), password: PASSWORD })),
+    workloadOf("sha256", () => null),
+    workloadOf("sieve", () => ({ below: SIEVE_BELOW })),
+    workloadOf("md5", () => null, { callers: CALLERS_OF_SLOW }),
+    ...CHAIN_READS.flatMap((reads) => CHAIN_COMPUTE_US.map((computeUs) => chainOf(span, reads, computeUs))),
   ];
 }
 
