@@ -32,7 +32,7 @@ const DRIFT = [0.2, 0.4, 0.6, 0.8, 0.6, 0.4, 0.2];
 const CROWD_CALLERS = 48;
 const FEW_CALLERS = 2;
 
-export interface Shifting {
+interface Shifting {
   readonly bimodal: Scenario;
   readonly others: readonly Scenario[];
   /** To be deployed before. */
