@@ -101,12 +101,16 @@ export class PlacementLink {
   }
 
   /**
-   * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, and another controller may
-   * have written already. One at a time.
+   * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, or the plan is not the one that
+   * the change was made from. One at a time.
    */
   async writePlan(holder: string, change: PlanChange): Promise<boolean> {
-    await this.commands.watch(KEYS.lease);
-    if ((await this.commands.get(KEYS.lease)) !== holder) {
+    await this.commands.watch(KEYS.lease, KEYS.plan);
+    const [leased, version] = await Promise.all([
+      this.commands.get(KEYS.lease),
+      this.commands.hget(KEYS.plan, VERSION_FIELD),
+    ]);
+    if (leased !== holder || Number(version ?? 0) !== change.base) {
       await this.commands.unwatch();
       return false;
     }
