@@ -14,7 +14,7 @@ export const IN_FLIGHT = [1, 8] as const;
 
 const PLACES = ["compute", "storage", "auto"] as const;
 
-export const rowName = (of: string, where: (typeof PLACES)[number], inFlight: number): string =>
+const rowName = (of: string, where: (typeof PLACES)[number], inFlight: number): string =>
   `${of}, ${where}, ${inFlight} in flight`;
 
 /** Throughput of auto ÷ that of the side that does less. */

@@ -11,7 +11,7 @@ import type { SplitStack } from "../placement/split-stack.ts";
 
 /** Of the capacity. */
 export const OFFERED = [0.5, 1, 1.5, 2, 3] as const;
-export const SIDES = ["auto", "compute", "storage"] as const;
+const SIDES = ["auto", "compute", "storage"] as const;
 
 type Where = (typeof SIDES)[number];
 
