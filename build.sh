@@ -74,7 +74,19 @@ END
 }
 
 # usage [VERB]: all of it, or the paragraph of one verb.
-usage() { help_text | awk -v RS= -v ORS='\n\n' -v verb="${1:-}" 'verb == "" || $2 == verb || $2 == "[" verb "]"'; }
+usage() {
+  help_text | awk -v RS= -v ORS='\n\n' -v verb="${1:-}" 'verb == "" || $2 == verb || $2 == "[" verb "]"'
+  [[ ${1:-} != bench ]] || list_benchmarks
+}
+
+# By name, with the question that each asks.
+list_benchmarks() {
+  local file
+  echo "NAME is one of"
+  for file in bench/*.bench.ts; do
+    printf '  %-13s %s\n' "$(basename -s .bench.ts "$file")" "$(sed -n 's/^ *question: "\(.*\)",$/\1/p' "$file")"
+  done
+}
 
 fail() {
   printf '%s\n' "$@" >&2
@@ -212,7 +224,7 @@ install_packages() {
   npm_config_globalconfig=$(npm config get globalconfig 2>/dev/null) \
     "$download/node_modules/$package/bin/node" "$download/node_modules/npm/bin/npm-cli.js" \
     ci --ignore-scripts --no-audit --no-fund &&
-    for tool in batch locus redisclient; do ln -sf "../../compute/cli/main-$tool.ts" "node_modules/.bin/$tool"; done
+    for tool in batch locus redisclient; do ln -sf ../../compute/cli/launch "node_modules/.bin/$tool"; done
 }
 
 need_packages() {
@@ -266,11 +278,11 @@ run_fuzzers() {
 run_benchmarks() {
   local files=(bench/*.bench.ts) file
   if [[ ${1:-} == [!-]* ]]; then
-    [[ -f bench/$1.bench.ts ]] || fail "There is no benchmark $1; there are: $(basename -a -s .bench.ts "${files[@]}" | xargs)"
+    [[ -f bench/$1.bench.ts ]] || misuse "There is no benchmark $1; there are: $(basename -a -s .bench.ts "${files[@]}" | xargs)"
     files=("bench/$1.bench.ts")
     shift
   elif [[ " $* " == *' --json '* ]]; then
-    fail "--json FILE holds one benchmark's result: name the benchmark."
+    misuse "--json FILE holds one benchmark's result: name the benchmark."
   fi
   build
   for file in "${files[@]}"; do "$NODE" "$file" "$@"; done
@@ -374,6 +386,7 @@ is_verb() {
 is_verb "$verb" ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
+[[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in

@@ -1,14 +1,14 @@
 // Ctrl-C, and a SIGTERM, in the demo, in `up` and in a benchmark, at every phase: the exit code says so, no stack is traced,
-// and nothing is left of what was started, neither process nor folder.
+// and nothing is left of what was started, neither process nor folder. So it is when what they started ends by itself.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { membersOf } from "#bench/harness/processes.ts";
+import { childrenOf, membersOf } from "#bench/harness/processes.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 const LOOK_INTERVAL_MS = 2;
@@ -105,5 +105,32 @@ describe("a signal", () => {
     const peersRun: Phase = (one) => () => membersOf(one.group).some((argv) => argv.includes("main-load"));
     const benchmark = new Foreground("http.bench.ts", ["--smoke"]);
     expect(await interrupted(benchmark, PHASES[name] ?? peersRun, { toGroup: true })).toEqual(CLEAN);
+  });
+});
+
+describe("`up`", () => {
+  it.each([
+    ["The node", "main-locus"],
+    ["Redis", "redis-server"],
+  ])("says that %s ended and how, once and in short lines, and leaves nothing", async (what, program) => {
+    const up = new Foreground("main-up.ts", []);
+    try {
+      const ended = once(up.child, "close") as Promise<[number | null]>;
+      await up.reaches(up.hasSaid("Ctrl-C stops everything."));
+      const commandLine = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      const pid = childrenOf(up.group).find((child) => commandLine(child).includes(program)) ?? 0;
+      process.kill(pid, "SIGKILL");
+      expect(await ended).toEqual([1, null]);
+      const [, said = ""] = up.output.split("Ctrl-C stops everything.\n");
+      const [empty, first, ...log] = said.trimEnd().split("\n");
+      expect([empty, first]).toEqual(["", `${what} ended by itself, killed by SIGKILL. The end of its log:`]);
+      expect(log.length).toBeGreaterThan(0);
+      expect(log.length).toBeLessThanOrEqual(10);
+      for (const line of log) expect(line).toMatch(/^ {2}.{0,301}$/);
+      await vi.waitUntil(() => membersOf(up.group).length === 0, { timeout: GONE_TIMEOUT_MS });
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      if (membersOf(up.group).length > 0) process.kill(-up.group, "SIGKILL");
+    }
   });
 });

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommonRedisOptions, Redis } from "ioredis";
 import { freePort } from "./free-port.ts";
-import { OwnedProcess } from "./owned-process.ts";
+import { endingText, OwnedProcess, ProgramFailure, tailOf } from "./owned-process.ts";
 import { buildSanitized, type Sanitizer } from "./sanitized-build.ts";
 
 const BUILD = join(import.meta.dirname, "..", "build");
@@ -42,6 +42,10 @@ export interface RedisServer {
   /** Its folder: RDB, AOF, log. */
   readonly directory: string;
   pid(): number;
+  /** How it ended, when it has: another one after each restart. */
+  ended(): Promise<number | NodeJS.Signals>;
+  /** The last lines of its log, for an error. */
+  logTail(): string;
   /** A client over the Unix socket; `close` disconnects it. */
   client(options?: Omit<CommonRedisOptions, "replyMapping">): Redis;
   /** What the server and the module have logged since the folder was made. */
@@ -81,6 +85,8 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
     port,
     directory,
     pid: () => server.pid,
+    ended: () => server.ended,
+    logTail: () => tailOf(logPath),
     client(clientOptions = {}) {
       const client = new Redis({ path, maxRetriesPerRequest: null, retryStrategy: () => 20, ...clientOptions });
       client.on("error", () => {}); // a restart is expected, and a command tells when it fails
@@ -162,8 +168,8 @@ async function start(
       if (await answers(path)) return server;
       await sleep(LOOK_INTERVAL_MS);
     }
-    const how = server.isRunning ? "it does not answer" : await server.ended;
-    throw new Error(`redis-server did not come up (${how}); the end of its log:\n${server.logTail()}`);
+    const how = server.isRunning ? "it does not answer" : `it ended ${endingText(await server.ended)}`;
+    throw new ProgramFailure(`redis-server did not come up: ${how}. The end of its log:\n${server.logTail()}`);
   } catch (error) {
     await server.stop("SIGKILL");
     throw error;

@@ -97,7 +97,7 @@ function optionsOf({ name, question }: { readonly name: string; readonly questio
     if (options === null) console.log(help);
     return options;
   } catch (error) {
-    console.error(`${(error as Error).message}\n${help}`);
+    console.error(`${help}\n${(error as Error).message}`);
     process.exitCode = 2;
     return null;
   }

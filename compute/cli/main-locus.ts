@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // `locus`: runs a node, and does to a node what can be done to it.
 
 import type { Command } from "commander";
@@ -13,6 +12,7 @@ import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
+import { addPlacementCommands } from "./placement-command.ts";
 import { newProgram, runProgram } from "./program.ts";
 
 const { version } = INSTALLATION;
@@ -31,6 +31,7 @@ program
 addDeployCommand(program);
 addFunctionCommands(program);
 addCallCommand(program);
+addPlacementCommands(program);
 addLogsCommand(program);
 addLoadCommand(program);
 addDoctorCommand(program);

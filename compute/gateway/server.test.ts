@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
-import { bundleOf, startGateway, type GatewayFixture } from "./gateway-fixture.ts";
+import { bundleOf, startGateway, type GatewayFixture, lineOf } from "./gateway-fixture.ts";
 
 let gateway: GatewayFixture;
 
@@ -137,11 +137,11 @@ describe("what operators ask", () => {
 
 describe("GET /v1/logs", () => {
   it("gives the lines that are held, of one source where one is named", async () => {
-    gateway.logs.append("echo", "one");
-    gateway.logs.append("other", "two");
+    gateway.logs.append(lineOf("echo", "one"));
+    gateway.logs.append(lineOf("other", "two"));
     const lines = (await (await fetch(`${gateway.url}/v1/logs?source=echo`)).text()).trim().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toEqual([
-      { time: expect.stringMatching(/^\d{4}-.*Z$/), source: "echo", text: "one" },
+      { time: expect.stringMatching(/^\d{4}-.*Z$/), ...lineOf("echo", "one") },
     ]);
   });
 
@@ -164,11 +164,11 @@ describe("GET /v1/logs", () => {
 
   it("tells lines as they come to who follows, and lets go when the node stops", async () => {
     const other = await startGateway({});
-    other.logs.append("echo", "before");
+    other.logs.append(lineOf("echo", "before"));
     const response = await fetch(`${other.url}/v1/logs?follow`);
     const lines = response.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
     expect((await lines.next()).value).toContain("before");
-    other.logs.append("echo", "after");
+    other.logs.append(lineOf("echo", "after"));
     expect((await lines.next()).value).toContain("after");
     const closing = other.app.close();
     expect((await lines.next()).done).toBe(true);

@@ -7,6 +7,7 @@ import { LocusError } from "#runtime/errors.ts";
 import type { DataSource } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { createGateway, type Gateway } from "../gateway/server.ts";
+import { NodePlacement } from "../placement/node-placement.ts";
 import { ComputeSide } from "./compute-side.ts";
 import { readNodeConfig, type NodeConfig } from "./config.ts";
 import { FunctionCache } from "./function-cache.ts";
@@ -35,7 +36,7 @@ export const runNode = async (): Promise<void> => {
     isolatesMax: config.isolatesMax,
     queueLengthMax: config.computeQueueMax,
     confinement: config.confinement,
-    onLog: ({ source, text }) => nodeLog.line(source, text),
+    onLog: (line) => nodeLog.heard(line),
   });
   const storage = new StorageSide({
     address: config.redis,
@@ -43,23 +44,36 @@ export const runNode = async (): Promise<void> => {
     connectionsMax: config.storageConnectionsMax,
     queueLengthMax: config.storageQueueMax,
   });
+  const placement =
+    config.placement === "auto"
+      ? new NodePlacement({
+          address: config.redis,
+          user: config.nodeUser,
+          functions,
+          inFlight: () => invoker.inFlight,
+          log,
+          nowMs: () => performance.timeOrigin + performance.now(),
+        })
+      : null;
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => storage.queueLength,
     sandbox: () => supervisor.state(),
+    placementText: () => placement?.metricsText() ?? "",
     functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({
     functions,
+    plannedSide: (name) => placement?.sideFor(name) ?? null,
     sides: { compute: new ComputeSide(supervisor, functions), storage },
     inFlightMax: config.inFlightMax,
-    observers: [metrics, nodeLog],
+    observers: placement === null ? [metrics, nodeLog] : [metrics, nodeLog, placement.observer],
     nowMs: () => performance.now(),
   });
   const health = new NodeHealth(registry, supervisor);
   const catalogue = new FunctionCatalogue(registry, functions, supervisor);
   const gateway = await createGateway(
-    { invoker, catalogue, logs: lines, metrics, health, log },
+    { invoker, catalogue, placement, logs: lines, metrics, health, log },
     { bodyBytesMax: config.httpBodyBytesMax, connectionsMax: config.httpConnectionsMax },
   );
 
@@ -76,6 +90,7 @@ export const runNode = async (): Promise<void> => {
     log.info({ signal, graceMs: config.graceMs }, "stopping");
     health.stopAccepting();
     await stopWithin(config.graceMs, gateway);
+    await placement?.close();
     await supervisor.close(0);
     storage.close();
     registry.close();

@@ -3,7 +3,7 @@
 
 import { forestEntries } from "./forest.ts";
 import type { Entry } from "./graph.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 const SEED = 1;
 const TEXT_LENGTH = 64 * 1024;
