@@ -1,7 +1,7 @@
 // A thousand functions called a hundred thousand times a second, as samples drawn once and replayed: what recording them costs the
 // way of a call, and what folding and deciding cost the controller.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { advance, type ControllerState, type Rules } from "#runtime/placement/controller.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
@@ -128,6 +128,7 @@ function crowdedBy(demands: readonly Demand[], callsPerSecond: number): Capacity
     computeCores: 0.7 * cores,
     storageCores: 0.5 * cores,
     storageMachineCores: 0.5 * cores + 1,
+    sharedCores: Infinity,
     redisThread: 1,
     callers: 10_000,
   };

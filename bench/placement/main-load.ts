@@ -1,11 +1,14 @@
-// A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`.
+// A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`. The node has no
+// gateway: what HTTP costs would be the same for all that is compared, and would hide the differences between them.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
+import { readNodeConfig } from "#compute/node/config.ts";
 import type { Invoker } from "#compute/node/invoker.ts";
+import { openNode } from "#compute/node/node.ts";
+import { openProcessLog } from "#compute/node/process-log.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { servePeer } from "../harness/peer-process.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";
-import { openNode } from "./node-in-process.ts";
 import { predict, type Prediction } from "./prediction.ts";
 import { newRule, type RuleName } from "./rule-names.ts";
 import type { Rule } from "./rule.ts";
@@ -29,7 +32,11 @@ const random = seededRandom(2);
 
 servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | null> => {
   if (request.kind === "open") {
-    invoker = await openNode(request.redisPort);
+    const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
+    const node = await openNode(readNodeConfig(settings), openProcessLog("silent"));
+    await node.supervisor.ready();
+    await node.catalogue.list();
+    invoker = node.invoker;
     return null;
   }
   if (invoker === undefined) throw new Error("the node was not opened");

@@ -1,6 +1,6 @@
 // The rules by their names, as a request for a load asks for one.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { asfpRule } from "./asfp-rule.ts";
 import { autolocRule } from "./autoloc-rule.ts";
 import { kayakRule } from "./kayak-rule.ts";

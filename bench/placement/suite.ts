@@ -2,7 +2,7 @@
 // weight are functions of their own, so that each is known by itself.
 
 import { join } from "node:path";
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 
 export interface SuiteCall {
