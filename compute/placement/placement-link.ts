@@ -105,15 +105,18 @@ export class PlacementLink {
    * have written already. One at a time.
    */
   async writePlan(holder: string, change: PlanChange): Promise<boolean> {
-    await this.commands.watch(KEYS.lease);
-    if ((await this.commands.get(KEYS.lease)) !== holder) {
-      await this.commands.unwatch();
-      return false;
-    }
     const fields = Object.entries(change.placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
-    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(change.version), ...fields);
-    if (change.removed.length > 0) transaction.hdel(KEYS.plan, ...change.removed);
-    return (await transaction.publish(CHANNELS.plan, JSON.stringify(change)).exec()) !== null;
+    for (;;) {
+      await this.commands.watch(KEYS.lease);
+      if ((await this.commands.get(KEYS.lease)) !== holder) {
+        await this.commands.unwatch();
+        return false;
+      }
+      const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(change.version), ...fields);
+      if (change.removed.length > 0) transaction.hdel(KEYS.plan, ...change.removed);
+      // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
+      if ((await transaction.publish(CHANNELS.plan, JSON.stringify(change)).exec()) !== null) return true;
+    }
   }
 
   async readRules(): Promise<ReadonlyMap<string, SaidRules>> {
