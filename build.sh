@@ -105,12 +105,15 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Whether a line can be written over.
+rewrites() { [[ -t 1 && ${TERM:-dumb} != dumb ]]; }
+
 # Says every few seconds that a step goes on; `step` ends it.
 tick() {
   local title=$1 log=$2 seconds=0
   while sleep 1; do
     seconds=$((seconds + 1))
-    if [[ -t 1 ]]; then
+    if rewrites; then
       printf '\r\033[K%s … %d s  %s' "$title" "$seconds" "$(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-60)"
     elif ((seconds % 10 == 0)); then
       printf '%s … %d s\n' "$title" "$seconds"
@@ -124,7 +127,7 @@ step() {
   shift 2
   mkdir -p "$LOGS"
   printf '%s …' "$title"
-  [[ -t 1 ]] || printf '\n'
+  rewrites || printf '\n'
   : >"$log"
   tick "$title" "$log" &
   ticker=$!
@@ -132,7 +135,7 @@ step() {
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   ticker=''
-  [[ ! -t 1 ]] || printf '\r\033[K'
+  ! rewrites || printf '\r\033[K'
   if ((status != 0)); then
     printf '%s … failed; the end of %s:\n' "$title" "$log"
     tail -n 30 "$log" | sed 's/^/  /'

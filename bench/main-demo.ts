@@ -40,7 +40,7 @@ async function demo(stack: Stack): Promise<void> {
 
 /** Why the rows are where they are; the last two are usually close. */
 function readingOf(ways: readonly Way[]): string {
-  const rounds = ways.map(({ summary }) => summary.roundsPerCall?.toPrecision(3) ?? "?");
+  const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
 and on to its sandbox; ${rounds[2]} rounds on one machine just about pay for that, so expect the two sides of locus to be close here. Walks

@@ -117,7 +117,7 @@ describe("NodeClient", () => {
     const client = new NodeClient({ url: "http://127.0.0.1:6000", from: "LOCUS_URL" }, never);
     await expect(client.list()).rejects.toMatchObject({
       code: "CONFIG_INVALID",
-      message: expect.stringMatching(/^LOCUS_URL: .*"http:\/\/127.0.0.1:6000".* from 1 to 65535 but/),
+      message: expect.stringMatching(/^LOCUS_URL is "http:\/\/127.0.0.1:6000": .* from 1 to 65535 but/),
     });
   });
 });

@@ -38,8 +38,10 @@ export interface BatchReply {
   readonly logs?: readonly string[];
 }
 
-/** What fetch says of a port that the Fetch standard forbids. */
-const BLOCKED_PORT = "bad port";
+/** What fetch says of a port that the Fetch standard forbids, and what that means. */
+const FETCH_BLOCKED_PORT = "bad port";
+const BLOCKED_PORT =
+  "HTTP clients refuse this port; they take any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
 /** Bytes of one line of a reply: a result and what stands beside it. */
 const LINE_BYTES_MAX = 2 * RESULT_BYTES_MAX;
 
@@ -133,13 +135,7 @@ export class NodeClient {
     } catch (error) {
       if (this.#signal.aborted) throw error;
       const reason = reasonOf(error);
-      if (reason === BLOCKED_PORT) {
-        const allowed = "any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
-        throw new LocusError(
-          "CONFIG_INVALID",
-          `${from}: HTTP clients refuse the port of "${url}"; they take ${allowed}`,
-        );
-      }
+      if (reason === BLOCKED_PORT) throw new LocusError("CONFIG_INVALID", `${from} is "${url}": ${reason}`);
       throw new LocusError("NODE_UNAVAILABLE", `no node answers at ${url} (${from}): ${reason}`, { cause: error });
     }
     if (!response.ok) throw await problemOf(response);
@@ -172,7 +168,7 @@ const functionPath = (name: string): string => `/v1/functions/${encodeURICompone
 export const reasonOf = (error: unknown): string => {
   const { cause } = error as { cause?: unknown };
   if (cause instanceof AggregateError) return cause.errors.map((one: Error) => one.message).join("; ");
-  if (cause instanceof Error) return cause.message;
+  if (cause instanceof Error) return cause.message === FETCH_BLOCKED_PORT ? BLOCKED_PORT : cause.message;
   return error instanceof Error ? error.message : String(error);
 };
 

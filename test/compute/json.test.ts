@@ -179,14 +179,19 @@ describe("--json", () => {
     expect(commands.filter((command) => !covered.has(command ?? ""))).toEqual([]);
   });
 
-  it.each(["deploy", "list", "logs", "load power-law", "doctor"])(
-    "is in the help of %s, with --url",
-    async (command) => {
-      const { stdout } = await runTool("locus", [...command.split(" "), "--help"], {});
-      expect(stdout).toMatch(/^ {2}--json /m);
-      expect(stdout).toMatch(/^ {2}--url <url> /m);
-    },
-  );
+  it.each([
+    ["deploy", ["--url", "--json"]],
+    ["list", ["--url", "--json"]],
+    ["logs", ["--url", "--json"]],
+    ["doctor", ["--url", "--json"]],
+    ["load power-law", ["--json"]],
+    ["version", ["--json"]],
+    ["node", []],
+  ])("is in the help of %s where it means something, as --url is: %j", async (command, options) => {
+    const { stdout } = await runTool("locus", [...command.split(" "), "--help"], {});
+    const shown = [...stdout.matchAll(/^ {2}(--json|--url|-V, --version)\b/gm)].map(([, option]) => option);
+    expect(shown).toEqual(options);
+  });
 
   it("gives a line for each line of the logs, and none where there are none", async () => {
     await stack.run("locus", "deploy", join(folder, "talking.ts"));
