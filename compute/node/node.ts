@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 
 import type { DataSource, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { calibrate } from "../placement/calibrate.ts";
 import { NodePlacement } from "../placement/node-placement.ts";
 import { ComputeSide } from "./compute-side.ts";
 import type { NodeConfig } from "./config.ts";
@@ -56,6 +57,10 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           address: config.redis,
           user: config.nodeUser,
           functions,
+          calibrate: async (commands) => {
+            await supervisor.ready();
+            return calibrate({ supervisor, address: config.redis, functionUser: config.functionUser, commands });
+          },
           inFlight: () => invoker.inFlight,
           log,
           nowMs: () => performance.timeOrigin + performance.now(),

@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 
+import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
 import { LocusError } from "#runtime/errors.ts";
@@ -54,6 +55,8 @@ interface PlacementOptions {
   readonly address: RedisAddress;
   readonly user: RedisUser;
   readonly functions: FunctionCache;
+  /** Measures what moving and computing cost here, with the connection of the node's user for Redis' own figures. */
+  readonly calibrate: (commands: Redis) => Promise<CostConstants>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
@@ -215,10 +218,23 @@ export class NodePlacement {
       await this.#link.listenAsController(true);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
+      void this.#calibrate();
     } catch (error) {
       log.warn({ reason: (error as Error).message }, "cannot control placement");
     } finally {
       this.#isTaking = false;
+    }
+  }
+
+  /** Until then, and where it cannot be done, the usual constants are reckoned with. */
+  async #calibrate(): Promise<void> {
+    const { calibrate, log } = this.#options;
+    try {
+      const constants = await calibrate(this.#link.commands);
+      log.info({ constants }, "calibrated");
+      this.#watch.calibrated(constants);
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, "not calibrated: usual constants are reckoned with");
     }
   }
 

@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { infoOf } from "../node/redis-info.ts";
+import { busyUsOf } from "./calibrate.ts";
 import { cpusOf } from "./machine.ts";
 import type { Surroundings } from "./placement-loop.ts";
 
@@ -67,10 +68,7 @@ export class RedisWatch {
     const { redis, nowMs, onChange } = this.#options;
     const [module, server] = await Promise.all([redis.call("LOCUS.INFO"), redis.info("cpu")]);
     const [ours, cpu] = [infoOf(String(module)), infoOf(server)];
-    const number = (from: ReadonlyMap<string, string>, name: string): number => Number(from.get(name) ?? 0);
-    const threadSeconds = number(cpu, "used_cpu_user_main_thread") + number(cpu, "used_cpu_sys_main_thread");
-    const lockUs = number(ours, "lock_us") - number(ours, "lock_us_of_main_thread");
-    const now = { atMs: nowMs(), busyMs: threadSeconds * 1e3 + lockUs / 1e3 };
+    const now = { atMs: nowMs(), busyMs: busyUsOf(cpu, ours) / 1e3 };
     const cpus = cpusOf(ours.get("cpus") ?? "");
     const before = this.#storage;
     this.#storage = {

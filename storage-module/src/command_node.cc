@@ -1,5 +1,6 @@
 // LOCUS.NODE: what compute nodes ask of the storage side. RUN is LOCUS.CALL with a version, options, and all
-// that the sandbox measured in the reply; CANCEL ends a RUN from another connection.
+// that the sandbox measured in the reply; TRY the same with a function that is not deployed; CANCEL ends
+// either from another connection.
 #include <memory>
 
 #include "json_text.h"
@@ -46,23 +47,14 @@ Failure FindVersion(std::string_view name, std::string_view version, Deployment*
   return {};
 }
 
-}  // namespace
-
-int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
-  if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
-  if (argc < 7) return redis::WrongArity(context);
-  if (const Failure failure = CheckMayBlock(context, "LOCUS.NODE RUN")) return ReplyFailure(context, failure);
-  if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
-  auto call = std::make_unique<PendingCall>();
+/// `rest`: from `numkeys` on.
+int Run(RedisModuleCtx* context, const char* command, std::unique_ptr<PendingCall> call, Arguments rest) {
   call->reply = ReplyOutcome;
-  if (const Failure failure = FindVersion(TextOf(argv[2]), TextOf(argv[3]), &call->deployment))
-    return ReplyFailure(context, failure);
-  Arguments rest(argv + 4, static_cast<size_t>(argc - 4));
   if (const Failure failure = TakeKeys(&rest, &call->arguments)) return ReplyFailure(context, failure);
   if (rest.size() != 2)
-    return ReplyFailure(context,
-                        {Code::REQUEST_INVALID, "after its keys LOCUS.NODE RUN takes options and args, not " +
-                                                    std::to_string(rest.size()) + " arguments"});
+    return ReplyFailure(context, {Code::REQUEST_INVALID, "after its keys " + std::string(command) +
+                                                             " takes options and args, not " +
+                                                             std::to_string(rest.size()) + " arguments"});
   RunOptions options;
   if (const Failure failure = ReadRunOptions(TextOf(rest[0]), &options))
     return ReplyFailure(context, failure);
@@ -72,6 +64,43 @@ int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) 
   if (const Failure failure = ReadArgs(rest.subspan(1), &call->arguments))
     return ReplyFailure(context, failure);
   return TheModule().calls.Start(context, std::move(call));
+}
+
+Failure CheckMayRun(RedisModuleCtx* context, const char* command) {
+  if (Failure failure = CheckMayBlock(context, command)) return failure;
+  return CheckEnabled();
+}
+
+}  // namespace
+
+int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
+  if (argc < 7) return redis::WrongArity(context);
+  constexpr char kCommand[] = "LOCUS.NODE RUN";
+  if (const Failure failure = CheckMayRun(context, kCommand)) return ReplyFailure(context, failure);
+  auto call = std::make_unique<PendingCall>();
+  if (const Failure failure = FindVersion(TextOf(argv[2]), TextOf(argv[3]), &call->deployment))
+    return ReplyFailure(context, failure);
+  return Run(context, kCommand, std::move(call), Arguments(argv + 4, static_cast<size_t>(argc - 4)));
+}
+
+// What the bundle does is bounded by the same limits as what was deployed, and by its caller's rights.
+int CommandNodeTry(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
+  if (argc < 7) return redis::WrongArity(context);
+  constexpr char kCommand[] = "LOCUS.NODE TRY";
+  if (const Failure failure = CheckMayRun(context, kCommand)) return ReplyFailure(context, failure);
+  const std::string_view bundle = TextOf(argv[2]);
+  if (bundle.size() > kBundleBytesMax)
+    return ReplyFailure(
+        context, {Code::BUNDLE_TOO_LARGE, "the bundle has " + std::to_string(bundle.size()) + " bytes, " +
+                                              std::to_string(kBundleBytesMax) + " are allowed"});
+  auto call = std::make_unique<PendingCall>();
+  const std::string_view description = TextOf(argv[3]);
+  if (const Failure failure =
+          Registry::Prepare(std::string(bundle), std::string(description), &call->deployment))
+    return ReplyFailure(context, failure);
+  return Run(context, kCommand, std::move(call), Arguments(argv + 4, static_cast<size_t>(argc - 4)));
 }
 
 int CommandNodeCancel(RedisModuleCtx* context, RedisModuleString** argv, int argc) {

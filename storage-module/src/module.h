@@ -53,6 +53,7 @@ int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeTry(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
@@ -81,6 +82,16 @@ describe("placement", () => {
     expect(all.functions.map((one) => one.function)).toEqual(["idle", "walk"]);
     expect(all.regret).toBeLessThan(0.5);
     expect(nodes.filter(isController)).toHaveLength(1);
+  });
+
+  it("whoever decides has measured what moving and computing cost here", async () => {
+    const deciding = nodes.find(isController)!;
+    await vi.waitFor(() => expect(said(deciding)).toContain("calibrated"), LONG);
+    const { constants } = await overview(nodes[1]!);
+    expect(constants).not.toEqual(DEFAULT_CONSTANTS);
+    for (const group of Object.values(constants ?? {}) as object[]) {
+      for (const value of Object.values(group) as unknown[]) expect(value).toBeGreaterThanOrEqual(0);
+    }
   });
 
   it("metrics tell the shares on every node, and what they are decided from where they are", async () => {
