@@ -182,7 +182,7 @@ async function emptyCalls(run: Runner, { redisUs }: Meters): Promise<SideCalibra
 }
 
 /** Time that Redis' one thread worked, or another held its lock, µs since it started. */
-export async function busyOf(redis: Redis): Promise<number> {
+async function busyOf(redis: Redis): Promise<number> {
   const [server, module] = await Promise.all([redis.info("cpu"), redis.call("LOCUS.INFO")]);
   return busyUsOf(infoOf(server), infoOf(String(module)));
 }
