@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { comparisonRow, interleave, peerRow, worstRow, type Peer, type Row } from "./contest.ts";
+import { comparisonRow, figureOf, interleave, peerRow, worstRow, type Peer, type Row } from "./contest.ts";
 
 /** A peer that answers these values one after the other, and notes its turns. */
 const peerOf = (name: string, values: readonly number[], turns: string[] = []): Peer => {
@@ -60,6 +60,14 @@ test("the worst ratio is the one whose median is, whatever a single repetition c
   expect(worstRow("kept", more, rows)).toEqual(row("kept", 0.9, 0.8));
   expect(worstRow("kept", { ...more, better: "less" }, rows)).toEqual(row("kept", 1, 0.1));
   expect(() => worstRow("kept", { ...more, worstOf: ["A", "D"] }, rows)).toThrow("D");
+});
+
+test("a ratio is its median, or its worst repetition where that is what counts", () => {
+  const row: Row = { name: "A", unit: "ratio", median: 2, min: 1, max: 5, repetitions: [2, 1, 5] };
+  const of = () => 1;
+  expect(figureOf(row, { better: "less", of })).toBe(2);
+  expect(figureOf(row, { better: "less", counts: "worst", of })).toBe(5);
+  expect(figureOf(row, { better: "more", counts: "worst", of })).toBe(1);
 });
 
 test("a row has the spread of the values and the medians of what stands beside them", () => {

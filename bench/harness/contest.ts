@@ -18,6 +18,8 @@ export interface Peer {
   readonly name: string;
   /** Of its values: "GETs/s". */
   readonly unit: string;
+  /** Nothing, or less, is a figure here (a regret, a number of failures), and no sign of a measurement that failed. */
+  readonly canBeNothing?: true;
   readonly run: () => Promise<Measure>;
 }
 
@@ -30,6 +32,10 @@ interface Promised {
   /** Where a bound is promised. */
   readonly must?: number;
   readonly aim?: number;
+  /** As of a peer. */
+  readonly canBeNothing?: true;
+  /** What counts of the repetitions; the median unless said otherwise. */
+  readonly counts?: "worst";
 }
 
 /** Of peers, within one repetition. */
@@ -110,6 +116,10 @@ export function comparisonRow(name: string, comparison: Comparison, measures: Me
   );
   return { name, unit: "ratio", ...spreadOf(values), repetitions: values };
 }
+
+/** The figure that a ratio comes to. */
+export const figureOf = ({ median, min, max }: Row, { counts, better }: Ratio): number =>
+  counts === undefined ? median : better === "more" ? min : max;
 
 /** `rows`: of the comparisons. */
 export function worstRow(name: string, { better, worstOf }: Worst, rows: readonly Row[]): Row {

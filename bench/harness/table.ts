@@ -1,6 +1,6 @@
 // A result for people: what each peer came to, then each ratio beside what it must reach and what it aims at.
 
-import type { Ratio, Row } from "./contest.ts";
+import { figureOf, type Ratio, type Row } from "./contest.ts";
 import type { Ratios, Result } from "./result.ts";
 
 const GAP = "   ";
@@ -41,12 +41,12 @@ const peerCells = ({ name, unit, median, min, max, p50Us, p99Us, details = {} }:
     .join(", "),
 ];
 
-const ratioCells = ({ name, median, min, max }: Row, ratio: Ratio): string[] => [
-  name,
-  decimal(median),
-  `${decimal(min)} – ${decimal(max)}`,
-  ...verdict(median, ratio, ratio.must),
-  ...verdict(median, ratio, ratio.aim),
+const ratioCells = (row: Row, ratio: Ratio): string[] => [
+  row.name,
+  decimal(figureOf(row, ratio)),
+  `${decimal(row.min)} – ${decimal(row.max)}`,
+  ...verdict(figureOf(row, ratio), ratio, ratio.must),
+  ...verdict(figureOf(row, ratio), ratio, ratio.aim),
 ];
 
 function verdict(value: number, { better }: Ratio, bound: number | undefined): [string, string] {

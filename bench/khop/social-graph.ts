@@ -8,16 +8,20 @@ import type { GraphSource } from "#compute/cli/load/graph-source.ts";
 import { loadGraph } from "#compute/cli/load/load.ts";
 
 const GENERATED: GraphSource = { kind: "power-law", nodes: 4_000, seed: 1 };
-const FILES = ["social.json", "social.json.gz"];
+const SUFFIXES = ["json", "json.gz"];
 
 export function loadSocialGraph(
   redisPort: number,
   dataDirectory: string | null,
   say: (text: string) => void,
 ): Promise<GraphInfo> {
-  const files = dataDirectory === null ? [] : FILES.map((name) => join(dataDirectory, name));
-  const file = files.find((path) => existsSync(path));
-  const source: GraphSource = file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: null };
+  const fileOf = (name: string): string | undefined =>
+    dataDirectory === null
+      ? undefined
+      : SUFFIXES.map((suffix) => join(dataDirectory, `${name}.${suffix}`)).find((path) => existsSync(path));
+  const file = fileOf("social");
+  const source: GraphSource =
+    file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: fileOf("pagerank") ?? null };
   const address = { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 };
   return loadGraph(
     { source, address, user: { username: null, password: null }, signal: interruption() },

@@ -12,6 +12,7 @@ import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
+import { addPlacementCommands } from "./placement-command.ts";
 import { newProgram, runProgram, withoutOptions } from "./program.ts";
 
 const { version } = INSTALLATION;
@@ -29,6 +30,7 @@ withoutOptions(program.command("node"), "url", "json")
 addDeployCommand(program);
 addFunctionCommands(program);
 addCallCommand(program);
+addPlacementCommands(program);
 addLogsCommand(program);
 addLoadCommand(program);
 addDoctorCommand(program);

@@ -3,8 +3,11 @@
 
 import { LocusError, isErrorCode, type ErrorCode } from "#runtime/errors.ts";
 import { RESULT_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
+import type { PlacementRules } from "../gateway/placement-routes.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
 import type { NodePlace } from "./config.ts";
 
@@ -27,6 +30,7 @@ export interface BatchReply {
   readonly result?: unknown;
   readonly error?: { readonly code: ErrorCode; readonly message: string; readonly stack?: string };
   readonly side?: Side | null;
+  readonly reason?: SideReason | null;
   readonly version?: string | null;
   readonly invocation?: string;
   readonly elapsedUs?: number;
@@ -40,6 +44,13 @@ const BLOCKED_PORT =
   "HTTP clients refuse this port; they take any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
 /** Bytes of one line of a reply: a result and what stands beside it. */
 const LINE_BYTES_MAX = 2 * RESULT_BYTES_MAX;
+
+/** What is absent stays as it was; null takes it back. */
+interface PlacementChange {
+  readonly pin?: Side | number | null;
+  readonly weight?: number;
+  readonly p99UnderMs?: number | null;
+}
 
 export class NodeClient {
   readonly #place: Pick<NodePlace, "url" | "from">;
@@ -72,6 +83,27 @@ export class NodeClient {
 
   async delete(name: string): Promise<void> {
     await this.#request(functionPath(name), { method: "DELETE" });
+  }
+
+  async placement(): Promise<PlacementOverview> {
+    return (await (await this.#request("/v1/placement")).json()) as PlacementOverview;
+  }
+
+  async explain(name: string): Promise<PlacementSummary> {
+    return (await (await this.#request(placementPath(name))).json()) as PlacementSummary;
+  }
+
+  async rule(name: string, change: PlacementChange): Promise<PlacementRules> {
+    const response = await this.#request(placementPath(name), {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(change),
+    });
+    return (await response.json()) as PlacementRules;
+  }
+
+  async free(name: string): Promise<void> {
+    await this.#request(placementPath(name), { method: "DELETE" });
   }
 
   /** The replies in the order of the calls, as they come. */
@@ -127,6 +159,8 @@ export class NodeClient {
     }
   }
 }
+
+const placementPath = (name: string): string => `/v1/placement/${encodeURIComponent(name)}`;
 
 const functionPath = (name: string): string => `/v1/functions/${encodeURIComponent(name)}`;
 

@@ -59,10 +59,12 @@ export const startGateway = async (
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => 0,
     sandbox: () => SANDBOX,
+    placementText: () => "",
     functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({
     functions,
+    plannedSide: () => null,
     sides: { compute: side, storage: side },
     inFlightMax,
     observers: [metrics],
@@ -72,7 +74,7 @@ export const startGateway = async (
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
   const health = new NodeHealth(registry, { state: () => SANDBOX });
   const app = await createGateway(
-    { invoker, catalogue, logs, metrics, health, log: { error: () => {} } },
+    { invoker, catalogue, placement: null, logs, metrics, health, log: { error: () => {} } },
     { bodyBytesMax, connectionsMax: 100 },
   );
   for (const name of Object.keys(bodies)) await registry.load(bundleOf({ name }));

@@ -37,6 +37,7 @@ describe("NodeMetrics", () => {
       inFlight: () => 2,
       storageQueueLength: () => 3,
       sandbox: () => SANDBOX,
+      placementText: () => "",
       functionNames: () => ["khop"],
     });
     metrics.ran(sample({}), 100);

@@ -18,6 +18,8 @@ interface NodeGauges {
   readonly storageQueueLength: () => number;
   /** The sandbox hosts of this node. */
   readonly sandbox: () => SupervisorState;
+  /** Of placement, as it stands in the text. */
+  readonly placementText: () => string;
   /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
   readonly functionNames: () => readonly string[];
 }
@@ -65,7 +67,7 @@ export class NodeMetrics implements CallObserver {
     const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
       [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
     );
-    const { inFlight, storageQueueLength, sandbox } = this.#gauges;
+    const { inFlight, storageQueueLength, sandbox, placementText } = this.#gauges;
     return [
       exposeNumbers(
         "counter",
@@ -95,6 +97,7 @@ export class NodeMetrics implements CallObserver {
         storageQueueLength(),
       ),
       sandboxText(sandbox()),
+      placementText(),
     ].join("");
   }
 

@@ -42,6 +42,16 @@ bool AnsweredKeyPositions(RedisModuleCtx* context, RedisModuleString** argv, int
   return true;
 }
 
+Failure ReadNumber(const char* name, std::string_view text, int64_t min, int64_t max, int64_t* number) {
+  const std::optional<size_t> read = ReadCount(text);
+  if (!read || *read > static_cast<size_t>(max) || static_cast<int64_t>(*read) < min)
+    return {Code::REQUEST_INVALID, std::string(name) + " is " + Shown(text) +
+                                       ", must be a whole number from " + std::to_string(min) + " to " +
+                                       std::to_string(max)};
+  *number = static_cast<int64_t>(*read);
+  return {};
+}
+
 Failure TakeKeys(Arguments* argv, CallArguments* call) {
   const std::string_view text = TextOf(argv->front());
   const std::optional<size_t> read = ReadCount(text);

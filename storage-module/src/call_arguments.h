@@ -1,8 +1,11 @@
 // What stands after `numkeys` in LOCUS.CALL and LOCUS.NODE RUN: the declared keys, then the function's args.
+// And numbers among the arguments of any command.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "redis_api.h"
@@ -21,6 +24,9 @@ struct CallArguments {
 /// routing in Redis 7.0, which does not look at key specifications. True when this was such a call; it is
 /// answered then.
 bool AnsweredKeyPositions(RedisModuleCtx* context, RedisModuleString** argv, int argc, int numkeys_at);
+
+/// A whole number within a range, as an argument `name` of a command.
+Failure ReadNumber(const char* name, std::string_view text, int64_t min, int64_t max, int64_t* number);
 
 /// Takes `numkeys key …` off the front of `argv`.
 Failure TakeKeys(Arguments* argv, CallArguments* call);

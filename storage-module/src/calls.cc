@@ -51,12 +51,14 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
   stats_->Admit(image.name);
+  call->admitted_ns = NowNs();
+  if (call->direct) samples_->Came();
 
   Call submitted;
   submitted.image = call->deployment.image;
   submitted.keys = std::move(call->arguments.keys);
   submitted.args = std::move(call->arguments.args);
-  submitted.deadline_ns = NowNs() + deadline_ms * kMs;
+  submitted.deadline_ns = call->admitted_ns + deadline_ms * kMs;
   submitted.logs = call->logs;
   submitted.principal = std::move(caller);
   submitted.done = [this, call](Outcome&& outcome) {
@@ -70,6 +72,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
     return redis::kOk;
   }
   stats_->End(image.name, Code::OVERLOADED, {});
+  if (call->direct) samples_->Left();
   Forget(*call);
   redis::AbortBlock(call->client);
   return ReplyFailure(context, {Code::OVERLOADED, "the queue of waiting invocations is full: " + image.name +
@@ -100,9 +103,14 @@ void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
   if (found != calls.by_client_.end()) calls.service_->Cancel(found->second->invocation);
 }
 
-void Calls::OnDone(RedisModuleCtx*, void* data) {
+// Also for a client that is gone. The time until here has the way over the main thread in it, which a busy
+// Redis makes long.
+void Calls::OnDone(RedisModuleCtx* context, void* data) {
   const std::unique_ptr<PendingCall> call(static_cast<PendingCall*>(data));
-  TheModule().calls.Forget(*call);
+  Calls& calls = TheModule().calls;
+  if (call->direct)
+    calls.samples_->Ran(context, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
+  calls.Forget(*call);
 }
 
 }  // namespace locus

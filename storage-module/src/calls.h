@@ -12,6 +12,7 @@
 #include "function_stats.h"
 #include "redis_api.h"
 #include "registry.h"
+#include "sample_windows.h"
 #include "service_thread.h"
 
 namespace locus {
@@ -23,11 +24,14 @@ struct PendingCall {
   /// From now; the smaller of this and the function's own limit holds. 0: the function's own.
   int64_t deadline_ms = 0;
   bool logs = false;
+  /// It came without a node, which would account for it.
+  bool direct = false;
   /// The caller's own name for it, for `Cancel`; empty: none.
   std::string cancel_id;
   /// Writes the reply from the outcome, on the main thread.
   int (*reply)(RedisModuleCtx*, const PendingCall&) = nullptr;
 
+  int64_t admitted_ns = 0;
   Outcome outcome;
   RedisModuleBlockedClient* client = nullptr;
   uint64_t invocation = 0;
@@ -37,7 +41,8 @@ struct PendingCall {
 /// Main thread only.
 class Calls {
  public:
-  Calls(ServiceThread* service, FunctionStats* stats) : service_(service), stats_(stats) {}
+  Calls(ServiceThread* service, FunctionStats* stats, SampleWindows* samples)
+      : service_(service), stats_(stats), samples_(samples) {}
 
   /// Blocks the client and runs the call as its user, in its database. Replies at once where it cannot.
   int Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> call);
@@ -52,6 +57,7 @@ class Calls {
 
   ServiceThread* const service_;
   FunctionStats* const stats_;
+  SampleWindows* const samples_;
   std::unordered_map<RedisModuleBlockedClient*, PendingCall*> by_client_;
   /// User and id, which no two calls in flight share.
   std::unordered_map<std::string, PendingCall*> by_cancel_key_;

@@ -60,6 +60,7 @@ int CommandCall(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   auto call = std::make_unique<PendingCall>();
   call->deployment = *deployment;
   call->reply = ReplyResult;
+  call->direct = true;
   Arguments rest(argv + 2, static_cast<size_t>(argc - 2));
   if (const Failure failure = TakeKeys(&rest, &call->arguments)) return ReplyFailure(context, failure);
   if (const Failure failure = ReadArgs(rest, &call->arguments)) return ReplyFailure(context, failure);

@@ -1,59 +1,14 @@
 // LOCUS.NODE: what compute nodes ask of the storage side. RUN is LOCUS.CALL with a version, options, and all
 // that the sandbox measured in the reply; CANCEL ends a RUN from another connection.
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "json_text.h"
 #include "module.h"
+#include "run_options.h"
 
 namespace locus {
 
 namespace {
-
-using Json = nlohmann::json;
-
-/// Bytes of a RUN's options.
-constexpr size_t kOptionsBytesMax = 4 * 1024;
-/// Bytes of a caller's name for its call, and of its trace.
-constexpr size_t kCancelIdBytesMax = 128;
-constexpr size_t kTraceBytesMax = 256;
-/// As LIMITS.deadlineMs in runtime/function/description.ts.
-constexpr int64_t kDeadlineMsMax = 300'000;
-
-Failure InvalidOptions(std::string message) {
-  return {Code::REQUEST_INVALID, "options of LOCUS.NODE RUN: " + std::move(message)};
-}
-
-Failure ReadOptions(std::string_view text, PendingCall* call) {
-  if (text.size() > kOptionsBytesMax)
-    return InvalidOptions("more than " + std::to_string(kOptionsBytesMax) + " bytes");
-  const Json options = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!options.is_object()) return InvalidOptions(Shown(text) + " is no JSON object");
-  for (const auto& [name, value] : options.items()) {
-    if (name == "deadlineMs") {
-      if (!value.is_number_unsigned() || value < 1 || value > kDeadlineMsMax)
-        return InvalidOptions("deadlineMs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
-                              std::to_string(kDeadlineMsMax));
-      call->deadline_ms = value.get<int64_t>();
-    } else if (name == "logs") {
-      if (!value.is_boolean()) return InvalidOptions("logs must be true or false");
-      call->logs = value.get<bool>();
-    } else if (name == "id") {
-      if (!value.is_string()) return InvalidOptions("id must be a string");
-      call->cancel_id = value.get<std::string>();
-      if (call->cancel_id.empty() || call->cancel_id.size() > kCancelIdBytesMax)
-        return InvalidOptions("id must have 1 to " + std::to_string(kCancelIdBytesMax) + " bytes");
-    } else if (name == "trace") {
-      // Held to its form now; what carries it on comes with tracing.
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kTraceBytesMax)
-        return InvalidOptions("trace must be a string of at most " + std::to_string(kTraceBytesMax) +
-                              " bytes");
-    } else {
-      return InvalidOptions("there is none named " + Shown(name) + ", only deadlineMs, logs, id and trace");
-    }
-  }
-  return {};
-}
 
 std::string ErrorJson(const Outcome& outcome) {
   std::string json = "{";
@@ -108,7 +63,12 @@ int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) 
     return ReplyFailure(context,
                         {Code::REQUEST_INVALID, "after its keys LOCUS.NODE RUN takes options and args, not " +
                                                     std::to_string(rest.size()) + " arguments"});
-  if (const Failure failure = ReadOptions(TextOf(rest[0]), call.get())) return ReplyFailure(context, failure);
+  RunOptions options;
+  if (const Failure failure = ReadRunOptions(TextOf(rest[0]), &options))
+    return ReplyFailure(context, failure);
+  call->deadline_ms = options.deadline_ms;
+  call->logs = options.logs;
+  call->cancel_id = std::move(options.cancel_id);
   if (const Failure failure = ReadArgs(rest.subspan(1), &call->arguments))
     return ReplyFailure(context, failure);
   return TheModule().calls.Start(context, std::move(call));

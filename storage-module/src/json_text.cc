@@ -1,5 +1,6 @@
 #include "json_text.h"
 
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 
@@ -90,6 +91,12 @@ void AppendJsonName(std::string* to, std::string_view name) {
 void AppendJsonNumber(std::string* to, std::string_view name, uint64_t value) {
   AppendJsonName(to, name);
   to->append(std::to_string(value));
+}
+
+void AppendJsonDouble(std::string* to, double value) {
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof text, value);
+  to->append(text, end);
 }
 
 void AppendJsonUs(std::string* to, std::string_view name, int64_t ns) {

@@ -17,6 +17,8 @@ void AppendJsonString(std::string* to, std::string_view text);
 /// Appends `"name":`, with a comma before it unless it is an object's first.
 void AppendJsonName(std::string* to, std::string_view name);
 void AppendJsonNumber(std::string* to, std::string_view name, uint64_t value);
+/// The shortest text that reads as the same number, which must be finite.
+void AppendJsonDouble(std::string* to, double value);
 /// Nanoseconds as microseconds with their fraction.
 void AppendJsonUs(std::string* to, std::string_view name, int64_t ns);
 std::string JsonStrings(const std::vector<std::string>& texts);

@@ -5,7 +5,9 @@
 #include "calls.h"
 #include "function_stats.h"
 #include "log_lines.h"
+#include "plan.h"
 #include "registry.h"
+#include "sample_windows.h"
 #include "service_thread.h"
 #include "settings.h"
 
@@ -24,7 +26,9 @@ struct Module {
   FunctionStats stats;
   LogLines log;
   ServiceThread service;
-  Calls calls{&service, &stats};
+  SampleWindows samples;
+  PlanFollower plan;
+  Calls calls{&service, &stats, &samples};
 };
 
 /// Never destroyed: the service thread outlives `main`.
@@ -49,6 +53,9 @@ int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 
 /// The section `locus` in Redis' own INFO.
 void WriteInfoSection(RedisModuleInfoCtx*, int for_crash_report);

@@ -106,8 +106,10 @@ bool ServiceThread::OnMainPass(int64_t work_ns) {
   KeyspaceService& keyspace = hosts_->keyspace;
   const std::unique_lock serving(keyspace.serving(), std::try_to_lock);
   if (!serving) return false;
+  const KeyspaceService::Served served = keyspace.Serve(hold_ns);
   counters_.main_holds++;
-  Account(keyspace.Serve(hold_ns));
+  counters_.main_lock_ns += served.held_ns;
+  Account(served);
   keyspace.RingBells();
   return true;
 }

@@ -5,7 +5,9 @@ int main() {
   TestJsonText();
   TestLockBudget();
   TestOperationRound();
+  TestPlan();
   TestRegistry();
   TestRespScanner();
+  TestSampleTally();
   return failures == 0 ? 0 : 1;
 }

@@ -6,5 +6,7 @@
 void TestJsonText();
 void TestLockBudget();
 void TestOperationRound();
+void TestPlan();
 void TestRegistry();
 void TestRespScanner();
+void TestSampleTally();

@@ -106,6 +106,17 @@ const CASES: readonly Case[] = [
   { tool: "locus", argv: "delete nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "delete nobody", status: 3, value: noNode, settings: NOWHERE },
 
+  { tool: "locus", argv: "placement", status: 0, value: { functions: expect.any(Array) } },
+  { tool: "locus", argv: "placement", status: 3, value: noNode, settings: NOWHERE },
+  { tool: "locus", argv: "why khop", status: 0, value: { function: "khop", reason: expect.any(String) } },
+  { tool: "locus", argv: "why nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "pin empty 0.5", status: 0, value: { function: "empty", pin: 0.5 } },
+  { tool: "locus", argv: "pin empty nowhere", status: 2, value: misuse },
+  { tool: "locus", argv: "weigh empty --weight 2", status: 0, value: { function: "empty", weight: 2 } },
+  { tool: "locus", argv: "weigh empty --weight 0", status: 2, value: misuse },
+  { tool: "locus", argv: "free empty", status: 0, value: { freed: "empty" } },
+  { tool: "locus", argv: "free nobody", status: 1, value: noFunction },
+
   { tool: "locus", argv: "logs nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "logs", status: 3, value: noNode, settings: NOWHERE },
 

@@ -2,7 +2,7 @@
 // deployment that was acknowledged is a write like any other. The schedule is pure; `Deployments` does it, one after another.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { toLocusError } from "#compute/node/redis-error.ts";
 import { type ErrorCode, isErrorCode } from "#runtime/errors.ts";
 import { versionOf } from "#runtime/function/version.ts";

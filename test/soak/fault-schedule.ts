@@ -1,7 +1,7 @@
 // What breaks in an episode, and when: drawn from the seed and the episode's number alone, so that both bring the same
 // faults back. Pure; `faults.ts` does it.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 /** The processes that are started for a soak. */
 export const MEMBERS = ["master", "replica", "node1", "node2"] as const;

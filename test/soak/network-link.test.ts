@@ -36,8 +36,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function open(): Promise<Socket> {
-  const client = connect({ port: link.port, host: "127.0.0.1", allowHalfOpen: true });
+async function open(through = link): Promise<Socket> {
+  const client = connect({ port: through.port, host: "127.0.0.1", allowHalfOpen: true });
   client.on("error", () => {});
   clients.push(client);
   await once(client, "connect");
@@ -100,9 +100,7 @@ it("lets nothing through while it is stalled, and then all of it in order", asyn
   client.write("three");
   // A connection made meanwhile is stalled as well, but another link's is not.
   const other = await NetworkLink.open(join(directory, "far.sock"));
-  const beside = connect(other.port, "127.0.0.1");
-  clients.push(beside);
-  expect(await echo(beside, "beside")).toBe("beside");
+  expect(await echo(await open(other), "beside")).toBe("beside");
   expect(came).toBe("");
   link.heal();
   await expect.poll(() => came).toBe("twothree");
@@ -129,4 +127,17 @@ it.each(["from master", "to master"] as const)("ends one direction: %s", async (
   link.halfClose(direction);
   await end;
   expect((direction === "from master" ? served[0]! : client).readableEnded).toBe(false);
+});
+
+it("is closed when nobody is connected to either end any more, and its port is free", async () => {
+  const [client, other] = [await open(), await open()];
+  await echo(client, "one");
+  other.end();
+  const { port } = link;
+  await Promise.all([link.close(), link.close()]);
+  expect(link.connections).toBe(0);
+  const successor = createServer();
+  successor.listen(port, "127.0.0.1");
+  await once(successor, "listening");
+  successor.close();
 });

@@ -11,6 +11,7 @@ export class NetworkLink {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   readonly #weather: Weather = { cut: false, stalled: false, delayMs: 0 };
+  #closed: Promise<void> | null = null;
 
   private constructor(path: string) {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
@@ -67,10 +68,18 @@ export class NetworkLink {
     for (const pair of this.#pairs) pair.flow();
   }
 
-  async close(): Promise<void> {
-    this.cut();
+  /** Resolves when nobody is connected any more, and nobody can be. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    const ended = once(this.#server, "close");
     this.#server.close();
-    if (this.#server.listening) await once(this.#server, "close");
+    this.cut();
+    await ended;
+    await Promise.all([...this.#pairs].map(({ closed }) => closed));
   }
 }
 

@@ -151,7 +151,7 @@ async function playEpisode(
     throw error;
   } finally {
     stalls.close();
-    workload.close();
+    await workload.close();
   }
   if (signal.aborted) return null;
 

@@ -28,7 +28,8 @@ afterAll(() => server.close());
 
 const CONTAINERS = {
   "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "LIST", "LOAD", "STATS"],
-  "LOCUS.NODE": ["CANCEL", "HELP", "RUN"],
+  "LOCUS.NODE": ["CANCEL", "HELP", "RUN", "SAMPLES"],
+  "LOCUS.PLAN": ["GET", "HELP", "SET"],
   "LOCUS.CONFIG": ["GET", "HELP", "SET"],
 };
 
@@ -74,7 +75,9 @@ test("COMMAND DOCS has a summary of each, COMMAND GETKEYS the declared keys", as
   const docs = JSON.stringify(
     await redis.call("COMMAND", "DOCS", "locus.call", "locus.info", ...Object.keys(CONTAINERS)),
   );
-  expect(docs.match(/"summary","[^"]+"/g)).toHaveLength(5 + Object.values(CONTAINERS).flat().length);
+  expect(docs.match(/"summary","[^"]+"/g)).toHaveLength(
+    2 + Object.keys(CONTAINERS).length + Object.values(CONTAINERS).flat().length,
+  );
   expect(await redis.call("COMMAND", "GETKEYS", "LOCUS.CALL", "f", "2", "a", "b", "x")).toEqual(["a", "b"]);
   expect(await redis.call("COMMAND", "GETKEYS", "LOCUS.NODE", "RUN", "f", "*", "1", "k", "{}", "1")).toEqual(["k"]);
 });

@@ -1,0 +1,117 @@
+#include "sample_tally.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "json_text.h"
+
+namespace locus {
+
+namespace {
+
+/// As RATIO in histogram.ts, OPERATION_WORK_US in tally.ts.
+constexpr double kRatio = 1.1;
+constexpr double kOperationWorkUs = 5;
+
+/// What a host says of itself is unsigned: whatever it says, a sum stays a number.
+template <typename Ns>
+double UsOf(Ns ns) {
+  return static_cast<double>(ns) / 1e3;
+}
+
+}  // namespace
+
+size_t TallyBucketOf(double us) {
+  static const double log_ratio = std::log(kRatio);
+  if (us <= 1) return 0;
+  return static_cast<size_t>(std::min<double>(kTallyBuckets - 1, std::ceil(std::log(us) / log_ratio)));
+}
+
+void SampleTally::Record(std::string_view function, std::string_view version, Code code, const Usage& usage,
+                         int64_t elapsed_ns) {
+  auto found = functions_.find(function);
+  if (found == functions_.end()) {
+    if (functions_.size() >= kTalliedFunctionsMax) {
+      untracked_++;
+      return;
+    }
+    found = functions_.emplace(function, Sums{std::string(version)}).first;
+  } else if (found->second.version != version) {
+    found->second = Sums{std::string(version)};
+  }
+  found->second.Add(code, usage, UsOf(elapsed_ns));
+}
+
+void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us) {
+  const double service_us = UsOf(usage.wall_ns - usage.queue_ns);
+  const double cpu_us = UsOf(usage.isolate.cpu_ns);
+  const auto operations = static_cast<double>(usage.isolate.operations);
+  const double log_work = std::log1p(cpu_us + kOperationWorkUs * operations);
+  const double log_cpu = std::log1p(cpu_us);
+  // In the order of TALLY_TERMS.
+  const std::array<double, kTallyTerms> terms = {
+      1,
+      code == Code::kOk ? 0.0 : 1.0,
+      elapsed_us,
+      service_us,
+      service_us * service_us,
+      UsOf(usage.queue_ns),
+      cpu_us,
+      UsOf(usage.isolate.wait_ns),
+      operations,
+      static_cast<double>(usage.isolate.rounds),
+      static_cast<double>(usage.isolate.bytes_out) + static_cast<double>(usage.isolate.bytes_in),
+      UsOf(usage.lock_ns),
+      log_work,
+      log_work * log_work,
+      log_cpu,
+      log_cpu * log_cpu,
+  };
+  for (size_t i = 0; i < terms.size(); i++) values[i] += terms[i];
+  elapsed[TallyBucketOf(elapsed_us)]++;
+}
+
+void SampleTally::Take(std::string* json) {
+  AppendJsonNumber(json, "untracked", untracked_);
+  AppendJsonName(json, "tallies");
+  json->push_back('[');
+  bool first = true;
+  for (const auto& [function, sums] : functions_) {
+    if (!first) json->push_back(',');
+    first = false;
+    sums.Append(json, function);
+  }
+  json->push_back(']');
+  functions_.clear();
+  untracked_ = 0;
+}
+
+void SampleTally::Sums::Append(std::string* json, std::string_view function) const {
+  json->push_back('{');
+  AppendJsonName(json, "function");
+  AppendJsonString(json, function);
+  AppendJsonName(json, "version");
+  AppendJsonString(json, version);
+  AppendJsonName(json, "side");
+  AppendJsonString(json, "storage");
+  AppendJsonName(json, "sums");
+  json->push_back('[');
+  for (size_t i = 0; i < values.size(); i++) {
+    if (i > 0) json->push_back(',');
+    AppendJsonDouble(json, values[i]);
+  }
+  json->push_back(']');
+  AppendJsonName(json, "elapsed");
+  json->push_back('[');
+  bool first = true;
+  for (size_t bucket = 0; bucket < elapsed.size(); bucket++) {
+    if (elapsed[bucket] == 0) continue;
+    if (!first) json->push_back(',');
+    first = false;
+    json->append(std::to_string(bucket)).push_back(',');
+    json->append(std::to_string(elapsed[bucket]));
+  }
+  json->append("]}");
+}
+
+}  // namespace locus

@@ -1,0 +1,51 @@
+// What calls came to since somebody last asked, by function: sums only, so that recording a call costs a
+// look-up and a dozen additions. The twin of runtime/profile/tally.ts, whose terms and buckets it has: a
+// controller folds both alike, and test/storage-module/samples.test.ts holds the two together.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "supervisor.h"
+
+namespace locus {
+
+/// As TALLY_TERMS, BUCKETS and TALLIED_FUNCTIONS_MAX.
+constexpr size_t kTallyTerms = 16;
+constexpr size_t kTallyBuckets = 200;
+constexpr size_t kTalliedFunctionsMax = 4'096;
+
+/// As `bucketOf` in runtime/profile/histogram.ts.
+size_t TallyBucketOf(double us);
+
+class SampleTally {
+ public:
+  /// `elapsed_ns`: from admission to answer, as the caller's door saw it. Under a µs.
+  void Record(std::string_view function, std::string_view version, Code code, const Usage& usage,
+              int64_t elapsed_ns);
+  bool empty() const { return functions_.empty() && untracked_ == 0; }
+  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, and begins anew.
+  void Take(std::string* json);
+
+ private:
+  struct Sums {
+    std::string version;
+    std::array<double, kTallyTerms> values = {};
+    std::array<uint32_t, kTallyBuckets> elapsed = {};
+
+    void Add(Code code, const Usage& usage, double elapsed_us);
+    void Append(std::string* json, std::string_view function) const;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+
+  std::unordered_map<std::string, Sums, Hash, std::equal_to<>> functions_;
+  uint64_t untracked_ = 0;
+};
+
+}  // namespace locus

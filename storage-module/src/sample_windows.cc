@@ -1,0 +1,112 @@
+#include "sample_windows.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "bell.h"
+#include "json_text.h"
+#include "module.h"
+
+namespace locus {
+
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+
+}  // namespace
+
+SampleWindows::SampleWindows() : taken_ns_(NowNs()) {}
+
+void SampleWindows::Ran(RedisModuleCtx* context, const FunctionImage& image, const Outcome& outcome,
+                        int64_t elapsed_ns) {
+  in_flight_--;
+  if (tally_.empty()) first_ns_ = NowNs();
+  tally_.Record(image.name, image.version, outcome.code, outcome.usage, elapsed_ns);
+  if (!takers_.empty()) Arm(context);
+}
+
+int SampleWindows::Take(RedisModuleCtx* context, int64_t timeout_ms) {
+  if (timeout_ms == 0) return ReplyText(context, TakeJson());
+  if (const Failure failure = CheckMayBlock(context, "LOCUS.NODE SAMPLES"))
+    return ReplyFailure(context, failure);
+  if (takers_.size() >= kSampleTakersMax)
+    return ReplyFailure(
+        context, {Code::OVERLOADED,
+                  std::to_string(kSampleTakersMax) + " clients wait for samples already: try again later"});
+  RedisModuleBlockedClient* client = redis::BlockClient(context, OnEnd, nullptr, OnDone, 0);
+  redis::SetDisconnectCallback(client, OnDisconnect);
+  takers_.push_back({client, redis::CreateTimer(context, timeout_ms, OnTimeout, client)});
+  if (!tally_.empty()) Arm(context);
+  return redis::kOk;
+}
+
+/// Ends the window in time for the taker that waits longest.
+void SampleWindows::Arm(RedisModuleCtx* context) {
+  if (armed_) return;
+  armed_ = true;
+  const int64_t left_ns = first_ns_ + kSampleWindowMs * kMs - NowNs();
+  redis::CreateTimer(context, std::max<int64_t>((left_ns + kMs - 1) / kMs, 0), OnWindow, this);
+}
+
+void SampleWindows::OnWindow(RedisModuleCtx* context, void* data) {
+  auto& windows = *static_cast<SampleWindows*>(data);
+  windows.armed_ = false;
+  // Who waited may be gone, or may have had it all when its time was over.
+  if (!windows.takers_.empty() && !windows.tally_.empty()) windows.Answer(context, windows.takers_.begin());
+}
+
+void SampleWindows::OnTimeout(RedisModuleCtx* context, void* client) {
+  SampleWindows& windows = TheModule().samples;
+  const auto taker = windows.Find(static_cast<RedisModuleBlockedClient*>(client));
+  taker->timer = 0;  // Redis frees a timer that has fired, and one that is stopped
+  windows.Answer(context, taker);
+}
+
+void SampleWindows::Answer(RedisModuleCtx* context, std::deque<Taker>::iterator taker) {
+  if (taker->timer != 0) redis::StopTimer(context, taker->timer, nullptr);
+  redis::UnblockClient(taker->client, new std::string(TakeJson()));
+  takers_.erase(taker);
+}
+
+std::deque<SampleWindows::Taker>::iterator SampleWindows::Find(const RedisModuleBlockedClient* client) {
+  return std::ranges::find(takers_, client, &Taker::client);
+}
+
+std::string SampleWindows::TakeJson() {
+  const int64_t now = NowNs();
+  std::string json = "{";
+  AppendJsonName(&json, "stretchMs");
+  json.append(std::to_string((now - taken_ns_) / kMs));
+  AppendJsonNumber(&json, "inFlight", in_flight_);
+  tally_.Take(&json);
+  json.push_back('}');
+  taken_ns_ = now;
+  return json;
+}
+
+int SampleWindows::OnEnd(RedisModuleCtx* context, RedisModuleString**, int) {
+  return ReplyText(context, *static_cast<const std::string*>(redis::GetBlockedClientPrivateData(context)));
+}
+
+void SampleWindows::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
+  SampleWindows& windows = TheModule().samples;
+  const auto taker = windows.Find(client);
+  if (taker == windows.takers_.end()) return;  // it has been answered, and is on its way
+  redis::StopTimer(context, taker->timer, nullptr);
+  windows.takers_.erase(taker);
+  redis::UnblockClient(client, nullptr);
+}
+
+void SampleWindows::OnDone(RedisModuleCtx*, void* json) {
+  delete static_cast<std::string*>(json);
+}
+
+int CommandNodeSamples(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 3) return redis::WrongArity(context);
+  int64_t timeout_ms = 0;
+  if (const Failure failure = ReadNumber("timeoutMs", TextOf(argv[2]), 0, kSampleTimeoutMsMax, &timeout_ms))
+    return ReplyFailure(context, failure);
+  return TheModule().samples.Take(context, timeout_ms);
+}
+
+}  // namespace locus

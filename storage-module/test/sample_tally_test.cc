@@ -1,0 +1,63 @@
+#include "sample_tally.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tests.h"
+
+namespace {
+
+using locus::Code;
+using locus::SampleTally;
+using Json = nlohmann::json;
+
+Json Taken(SampleTally* tally) {
+  std::string json = "{";
+  tally->Take(&json);
+  return Json::parse(json + "}");
+}
+
+void WhatIsTakenIsGone() {
+  SampleTally tally;
+  EXPECT(tally.empty());
+  tally.Record("khop", "1", Code::kOk, {}, 1'000);
+  EXPECT(!tally.empty() && Taken(&tally)["tallies"].size() == 1);
+  EXPECT(tally.empty() && Taken(&tally)["tallies"].empty());
+}
+
+void ANewVersionBeginsAnew() {
+  SampleTally tally;
+  tally.Record("khop", "1", Code::kOk, {}, 1'000);
+  tally.Record("khop", "2", Code::CANCELLED, {}, 1'000);
+  const Json tallies = Taken(&tally)["tallies"];
+  EXPECT(tallies.size() == 1 && tallies[0]["version"] == "2" && tallies[0]["sums"][0] == 1);
+}
+
+void CallsOfMoreFunctionsThanThereIsRoomForAreCounted() {
+  SampleTally tally;
+  for (size_t i = 0; i < locus::kTalliedFunctionsMax + 3; i++)
+    tally.Record("f" + std::to_string(i), "1", Code::kOk, {}, 1'000);
+  tally.Record("f0", "1", Code::kOk, {}, 1'000);
+  const Json taken = Taken(&tally);
+  EXPECT(taken["untracked"] == 3 && taken["tallies"].size() == locus::kTalliedFunctionsMax);
+  for (const Json& one : taken["tallies"])
+    if (one["function"] == "f0") EXPECT(one["sums"][0] == 2);
+}
+
+void WhateverAHostSaysOfItselfIsANumber() {
+  SampleTally tally;
+  locus::Usage usage;
+  usage.isolate = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+  for (int i = 0; i < 1'000; i++) tally.Record("liar", "1", Code::kOk, usage, INT64_MAX);
+  tally.Record("liar", "1", Code::kOk, {}, INT64_MIN);
+  const Json taken = Taken(&tally);
+  for (const Json& sum : taken["tallies"][0]["sums"]) EXPECT(sum.is_number());
+}
+
+}  // namespace
+
+void TestSampleTally() {
+  WhatIsTakenIsGone();
+  ANewVersionBeginsAnew();
+  CallsOfMoreFunctionsThanThereIsRoomForAreCounted();
+  WhateverAHostSaysOfItselfIsANumber();
+}
