@@ -33,6 +33,12 @@ const RATIOS = {
     "confinedKept",
   ],
   controller: ["controllerCpuShare", "recordUs"],
+  autoloc: [
+    "khopAutoVsClient",
+    ...["khop", "md5", "pagerank", "mix"].flatMap((name) => [`${name}Gain1`, `${name}Gain8`]),
+    "systemGain",
+  ],
+  overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept"],
   placement: Object.keys(placementRatios([0], [0, 1_000])),
   shift: [
     "secondsToAdapt",

@@ -48,7 +48,12 @@ export interface Worst extends Promised {
   readonly worstOf: readonly string[];
 }
 
-export type Ratio = Comparison | Worst;
+/** Of comparisons: the one whose median is best. */
+export interface Best extends Promised {
+  readonly bestOf: readonly string[];
+}
+
+export type Ratio = Comparison | Worst | Best;
 
 export interface Repeats {
   /** Of all peers, before anything counts: compilers and caches warm up. */
@@ -122,14 +127,16 @@ export const figureOf = ({ median, min, max }: Row, { counts, better }: Ratio): 
   counts === undefined ? median : better === "more" ? min : max;
 
 /** `rows`: of the comparisons. */
-export function worstRow(name: string, { better, worstOf }: Worst, rows: readonly Row[]): Row {
-  const compared = rows.filter((row) => worstOf.includes(row.name));
-  if (compared.length < worstOf.length || compared.length === 0) {
-    throw new Error(`${name} is the worst of ${worstOf.join(", ")}, and not all of these were measured`);
+export function extremeRow(name: string, ratio: Worst | Best, rows: readonly Row[]): Row {
+  const [word, names] = "worstOf" in ratio ? ["worst", ratio.worstOf] : ["best", ratio.bestOf];
+  const compared = rows.filter((row) => names.includes(row.name));
+  if (compared.length < names.length || compared.length === 0) {
+    throw new Error(`${name} is the ${word} of ${names.join(", ")}, and not all of these were measured`);
   }
-  const sign = better === "more" ? 1 : -1;
-  const worst = compared.reduce((one, other) => (sign * other.median < sign * one.median ? other : one));
-  return { ...worst, name };
+  const isLeastWanted = (word === "worst") === (ratio.better === "more");
+  const sign = isLeastWanted ? 1 : -1;
+  const extreme = compared.reduce((one, other) => (sign * other.median < sign * one.median ? other : one));
+  return { ...extreme, name };
 }
 
 function medianWhereThere(values: readonly (number | undefined)[]): number | undefined {

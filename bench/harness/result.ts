@@ -5,7 +5,7 @@ import {
   comparisonRow,
   figureOf,
   peerRow,
-  worstRow,
+  extremeRow,
   type Measures,
   type Peer,
   type Ratio,
@@ -35,10 +35,10 @@ export function rowsOf(
   const compared = Object.entries(ratios).flatMap(([name, ratio]) =>
     "of" in ratio ? [comparisonRow(name, ratio, measures, repetitions)] : [],
   );
-  const worst = Object.entries(ratios).flatMap(([name, ratio]) =>
-    "worstOf" in ratio ? [worstRow(name, ratio, compared)] : [],
+  const extremes = Object.entries(ratios).flatMap(([name, ratio]) =>
+    "of" in ratio ? [] : [extremeRow(name, ratio, compared)],
   );
-  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...worst];
+  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...extremes];
   // A figure that is none (0 calls, a division by 0) would be null in JSON, and nobody would know why.
   const canBeNothing = new Set([
     ...peers.flatMap((peer) => (peer.canBeNothing ? [peer.name] : [])),

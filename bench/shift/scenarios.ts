@@ -32,13 +32,7 @@ const DRIFT = [0.2, 0.4, 0.6, 0.8, 0.6, 0.4, 0.2];
 const CROWD_CALLERS = 48;
 const FEW_CALLERS = 2;
 
-interface Shifting {
-  readonly bimodal: Scenario;
-  readonly others: readonly Scenario[];
-  /** To be deployed before. */
-  readonly workloads: readonly Workload[];
-}
-
+/** What the scenarios call: to be deployed before. `light` and `heavy` are one function. */
 export const shiftingWorkloads = (span: GraphSpan) => {
   const suite = suiteOver(span);
   const named = (name: string): Workload => suite.find((one) => one.name === name)!;

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import type { Placement, Plan } from "#runtime/placement/plan.ts";
+import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 
 const at = (share: number): Placement => ({ state: share > 0 ? "storage" : "compute", share, probeEvery: 0 });
@@ -44,13 +44,27 @@ test("a change that was missed makes it read all again", async () => {
   await vi.waitFor(() => expect(followed.plan).toEqual(store.plan));
 });
 
-test("what a controller of before still says changes nothing", () => {
+test("a change that was read already changes nothing", () => {
   const { store, followed } = storeOf(planOf(0, {}));
   followed.follow(planOf(9, { f: 1 }));
   followed.apply(change(8, 7, { f: 0 }));
-  followed.follow(planOf(8, { f: 0 }));
   expect(followed.plan).toEqual(planOf(9, { f: 1 }));
   expect(store.readings).toBe(0);
+});
+
+test("an answer that a change has overtaken is asked for again, and one that stays is what there is", async () => {
+  const { store, followed } = storeOf(planOf(8, { f: 0 }));
+  followed.follow(planOf(9, { f: 1 }));
+  followed.refresh();
+  await vi.waitFor(() => expect(followed.plan).toEqual(planOf(8, { f: 0 })));
+  expect(store.readings).toBe(2);
+});
+
+test("a plan of an earlier reign is followed where Redis has lost the later ones", async () => {
+  const { followed } = storeOf(planOf(planVersion(1, 0), { f: 0 }));
+  followed.follow(planOf(planVersion(7, 3), { f: 1 }));
+  followed.apply(change(planVersion(1, 0), 0, { f: 0 }));
+  await vi.waitFor(() => expect(followed.sideFor("f")?.side).toBe("compute"));
 });
 
 test("the last plan holds while it cannot be read", async () => {

@@ -1,7 +1,7 @@
 // The plan as a node knows it: read once, then kept up by the changes that the controller tells. A change that does not fit onto
 // what is known is a reason to read it again; one that is older is none of ours.
 
-import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
+import { NO_PLAN, reignOf, type Plan } from "#runtime/placement/plan.ts";
 import type { PlanChange } from "./messages.ts";
 import { PlanFollower } from "./plan-follower.ts";
 
@@ -24,7 +24,11 @@ export class FollowedPlan {
   sideFor: PlanFollower["sideFor"] = (name) => this.#follower.sideFor(name);
 
   apply({ version, base, placements, removed }: PlanChange): void {
-    if (version <= this.#plan.version) return;
+    if (version <= this.#plan.version) {
+      // It was read already, or Redis has lost the plans of all reigns and begins anew.
+      if (reignOf(version) < reignOf(this.#plan.version)) this.refresh();
+      return;
+    }
     if (base !== this.#plan.version) return this.refresh();
     const all = new Map(this.#plan.placements);
     for (const name of removed) all.delete(name);
@@ -32,9 +36,8 @@ export class FollowedPlan {
     this.follow({ version, placements: all });
   }
 
-  /** Unless a later one is known. */
+  /** From the next call on. */
   follow(plan: Plan): void {
-    if (plan.version < this.#plan.version) return;
     this.#plan = plan;
     this.#follower.follow(plan.placements);
   }
@@ -47,10 +50,15 @@ export class FollowedPlan {
 
   async #refresh(): Promise<void> {
     this.#isReading = true;
+    let isSecond = false;
     while (this.#isStale) {
       this.#isStale = false;
       try {
-        this.follow(await this.#read());
+        const plan = await this.#read();
+        // A change may have overtaken the answer. One that is as old the second time is what there is.
+        this.#isStale ||= plan.version < this.#plan.version && !isSecond;
+        isSecond = true;
+        if (!this.#isStale) this.follow(plan);
       } catch {
         // It is read again when the connection is back.
       }

@@ -14,15 +14,15 @@ interface LeaseOptions {
   /** Told from all other nodes by this. */
   readonly holder: string;
   readonly nowMs: () => number;
-  /** After it was gained or lost. */
-  readonly onChange: (isHeld: boolean) => void;
+  /** After every turn. A lease that ended and was gained again was lost in between: that is told as well. */
+  readonly onTurn: (isHeld: boolean) => void;
 }
 
 export class Lease {
   readonly #options: LeaseOptions;
   #timer: NodeJS.Timeout | undefined;
   #validUntilMs = -Infinity;
-  #wasHeld = false;
+  #isTurning = false;
   #isClosed = false;
 
   constructor(options: LeaseOptions) {
@@ -56,23 +56,20 @@ export class Lease {
   }
 
   async #turn(): Promise<void> {
-    if (this.#isClosed) return;
-    const { redis, key, holder, nowMs } = this.#options;
+    if (this.#isClosed || this.#isTurning) return;
+    this.#isTurning = true;
+    const { redis, key, holder, nowMs, onTurn } = this.#options;
     // From before the question: an answer that was long on its way gives so much less.
     const askedMs = nowMs();
     try {
-      if (await isGranted(redis, key, holder)) this.#validUntilMs = askedMs + TTL_MS;
+      const isGrantedNow = await isGranted(redis, key, holder);
+      if (!this.isHeld) onTurn(false);
+      if (isGrantedNow) this.#validUntilMs = askedMs + TTL_MS;
     } catch {
       // Redis is out of reach: a lease that was held goes on until its end.
     }
-    this.#tell();
-  }
-
-  #tell(): void {
-    const { isHeld } = this;
-    if (isHeld === this.#wasHeld || this.#isClosed) return;
-    this.#wasHeld = isHeld;
-    this.#options.onChange(isHeld);
+    this.#isTurning = false;
+    if (!this.#isClosed) onTurn(this.isHeld);
   }
 }
 

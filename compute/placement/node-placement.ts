@@ -84,6 +84,7 @@ export class NodePlacement {
   /** Of the functions that are deployed; null: to be made anew. */
   #rules: ReadonlyMap<string, Rules> | null = null;
   #control: Control | null = null;
+  #isTaking = false;
   #asked = 0;
 
   constructor(options: PlacementOptions) {
@@ -118,7 +119,10 @@ export class NodePlacement {
       key: this.#link.leaseKey,
       holder: this.node,
       nowMs,
-      onChange: (isHeld) => void (isHeld ? this.#take() : this.#leave()),
+      onTurn: (isHeld) => {
+        if (!isHeld) this.#leave();
+        else if (this.#control === null) void this.#take();
+      },
     });
   }
 
@@ -181,6 +185,8 @@ export class NodePlacement {
 
   /** This node controls from now on. */
   async #take(): Promise<void> {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
     const { log, nowMs } = this.#options;
     try {
       const [reign, found] = [await this.#link.nextReign(), await this.#link.readPlan()];
@@ -211,6 +217,8 @@ export class NodePlacement {
       loop.reviewSoon();
     } catch (error) {
       log.warn({ reason: (error as Error).message }, "cannot control placement");
+    } finally {
+      this.#isTaking = false;
     }
   }
 

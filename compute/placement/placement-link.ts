@@ -39,6 +39,9 @@ const answersTo = (node: string): string => `locus:placement:answers:${node}`;
 /** Beside the names of functions, none of which begins so. */
 const VERSION_FIELD = "@version";
 
+/** A lease is renewed seldom: not even twice in a row while a plan is written. */
+const WRITE_ATTEMPTS_MAX = 5;
+
 export interface LinkListener {
   /** The subscriptions stand: what was said before was not heard. */
   readonly onConnected: () => void;
@@ -101,19 +104,25 @@ export class PlacementLink {
   }
 
   /**
-   * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, and another controller may
-   * have written already. One at a time.
+   * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, or the plan is not the one that
+   * the change was made from. One at a time.
    */
   async writePlan(holder: string, change: PlanChange): Promise<boolean> {
-    await this.commands.watch(KEYS.lease);
-    if ((await this.commands.get(KEYS.lease)) !== holder) {
-      await this.commands.unwatch();
-      return false;
-    }
     const fields = Object.entries(change.placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
-    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(change.version), ...fields);
-    if (change.removed.length > 0) transaction.hdel(KEYS.plan, ...change.removed);
-    return (await transaction.publish(CHANNELS.plan, JSON.stringify(change)).exec()) !== null;
+    for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
+      await this.commands.watch(KEYS.lease, KEYS.plan);
+      const leased = await this.commands.get(KEYS.lease);
+      const version = await this.commands.hget(KEYS.plan, VERSION_FIELD);
+      if (leased !== holder || Number(version ?? 0) !== change.base) {
+        await this.commands.unwatch();
+        return false;
+      }
+      const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(change.version), ...fields);
+      if (change.removed.length > 0) transaction.hdel(KEYS.plan, ...change.removed);
+      // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
+      if ((await transaction.publish(CHANNELS.plan, JSON.stringify(change)).exec()) !== null) return true;
+    }
+    return false;
   }
 
   async readRules(): Promise<ReadonlyMap<string, SaidRules>> {

@@ -167,6 +167,16 @@ describe("placement", () => {
     expect(isController(heir)).toBe(true);
   });
 
+  it("whoever decides begins anew where Redis has lost the plan", async () => {
+    await redis.client().del("locus:placement:plan", "locus:placement:reign", "locus:placement:lease");
+    expect(await call(nodes[0]!, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
+    await ask(nodes[0]!, "/walk", "PUT", { pin: "compute" });
+    for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
+    await ask(nodes[0]!, "/walk", "DELETE");
+    for (const node of nodes) await callUntil(node, "walk", ["storage", "plan"]);
+    await vi.waitFor(() => expect(nodes.filter(isController)).toHaveLength(1), LONG);
+  });
+
   it("a function that is taken away leaves the plan", async () => {
     await fetch(`${nodes[0]!.url}/v1/functions/idle`, { method: "DELETE" });
     await vi.waitFor(
