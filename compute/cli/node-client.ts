@@ -6,6 +6,7 @@ import { RESULT_BYTES_MAX, type FunctionDescription } from "#runtime/function/de
 import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
+import type { FunctionStats } from "../node/metrics.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
@@ -119,6 +120,12 @@ export class NodeClient {
       body: calls.map((call) => `${JSON.stringify(call)}\n`).join(""),
     });
     yield* this.#lines<BatchReply>(response);
+  }
+
+  /** Of all functions that were called through the node, or of one. */
+  async stats(name: string | null): Promise<readonly FunctionStats[]> {
+    const query = name === null ? "" : `?function=${encodeURIComponent(name)}`;
+    return ((await (await this.#request(`/v1/stats${query}`)).json()) as { functions: FunctionStats[] }).functions;
   }
 
   /** `source` null: all; `follow`: until the node or `signal` ends it. */
