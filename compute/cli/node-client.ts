@@ -175,6 +175,8 @@ const functionPath = (name: string): string => `/v1/functions/${encodeURICompone
 export const reasonOf = (error: unknown): string => {
   const { cause } = error as { cause?: unknown };
   if (cause instanceof AggregateError) return cause.errors.map((one: Error) => one.message).join("; ");
+  if (cause instanceof Error && "reason" in cause)
+    return `TLS failed, ${String(cause.reason)} (a node speaks plain http://)`;
   if (cause instanceof Error) return cause.message === FETCH_BLOCKED_PORT ? BLOCKED_PORT : cause.message;
   return error instanceof Error ? error.message : String(error);
 };
