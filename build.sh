@@ -51,7 +51,7 @@ help_text() {
 ./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
     Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
     checks what docs/reliability.md promises. Ends with 1 at the first promise that does not hold.
-    --minutes N           for how long (10)
+    --minutes N           for how long (10); one episode with faults is played in any case
     --seed S              a whole number; the same one brings the same faults and calls back (1)
     --episode K           begins with the faults and calls of episode K, each takes 20 s (1)
     --calls-per-second N  on average (40)

@@ -50,8 +50,8 @@ export interface RedisServer {
   client(options?: Omit<CommonRedisOptions, "replyMapping">): Redis;
   /** What the server and the module have logged since the folder was made. */
   log(): string;
-  /** Ends it (as `how` says) and starts it again over the same folder; clients reconnect. */
-  restart(how?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Ends it (as `how` says) and starts it again over the same folder, these lines added to its configuration; clients reconnect. */
+  restart(how?: "SIGTERM" | "SIGKILL", config?: RedisServerOptions["config"]): Promise<void>;
   /** Ends server and clients and removes the folder. Idempotent. */
   close(): Promise<void>;
 }
@@ -94,9 +94,9 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
       return client;
     },
     log: () => readFileSync(logPath, "utf8"),
-    async restart(how = "SIGTERM") {
+    async restart(how = "SIGTERM", config = []) {
       await server.stop(how);
-      server = await start(argv, environment, logPath, path, undefined);
+      server = await start([...argv, ...flagsOf(config)], environment, logPath, path, undefined);
     },
     async close() {
       if (closed) return;
@@ -126,8 +126,11 @@ function serverArguments(
   lines.push(...(options.config ?? []));
   const moduleArguments = options.moduleArguments ?? [];
   if (options.moduleArguments !== null) lines.push(["loadmodule", modulePath(options), ...moduleArguments]);
-  return lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
+  return flagsOf(lines);
 }
+
+const flagsOf = (lines: readonly (readonly string[])[]): string[] =>
+  lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
 
 function modulePath({ sanitizer }: RedisServerOptions): string {
   const [path] = sanitizer === undefined ? [join(BUILD, "locus.so")] : buildSanitized(sanitizer, ["locus.so"]);

@@ -26,7 +26,8 @@ beforeEach(async () => {
   });
   server.listen(join(directory, "far.sock"));
   await once(server, "listening");
-  link = await NetworkLink.open(join(directory, "far.sock"));
+  link = await NetworkLink.open();
+  link.leadTo(join(directory, "far.sock"));
 });
 
 afterEach(async () => {
@@ -99,7 +100,8 @@ it("lets nothing through while it is stalled, and then all of it in order", asyn
   client.write("two");
   client.write("three");
   // A connection made meanwhile is stalled as well, but another link's is not.
-  const other = await NetworkLink.open(join(directory, "far.sock"));
+  const other = await NetworkLink.open();
+  other.leadTo(join(directory, "far.sock"));
   expect(await echo(await open(other), "beside")).toBe("beside");
   expect(came).toBe("");
   link.heal();
@@ -119,14 +121,14 @@ it("slows down what goes through it, and is fast again when it is healed", async
   await expect.poll(() => came).toBe("one");
 });
 
-it.each(["from master", "to master"] as const)("ends one direction: %s", async (direction) => {
+it.each(["from server", "to server"] as const)("ends one direction: %s", async (direction) => {
   const client = await open();
   await echo(client, "one");
-  const end = once(direction === "from master" ? client : served[0]!, "end");
-  (direction === "from master" ? client : served[0]!).resume();
+  const end = once(direction === "from server" ? client : served[0]!, "end");
+  (direction === "from server" ? client : served[0]!).resume();
   link.halfClose(direction);
   await end;
-  expect((direction === "from master" ? served[0]! : client).readableEnded).toBe(false);
+  expect((direction === "from server" ? served[0]! : client).readableEnded).toBe(false);
 });
 
 it("is closed when nobody is connected to either end any more, and its port is free", async () => {
@@ -140,4 +142,18 @@ it("is closed when nobody is connected to either end any more, and its port is f
   successor.listen(port, "127.0.0.1");
   await once(successor, "listening");
   successor.close();
+});
+
+it("leads elsewhere when it is told to, and what it had led to is broken", async () => {
+  const client = await open();
+  await echo(client, "one");
+  const other = createServer((socket) => socket.on("error", () => {}).end("other"));
+  other.listen(join(directory, "other.sock"));
+  await once(other, "listening");
+  const gone = [ended(client), ended(served[0]!)];
+  link.leadTo(join(directory, "other.sock"));
+  await Promise.all(gone);
+  const [chunk] = (await once(await open(), "data")) as [Buffer];
+  expect(chunk.toString()).toBe("other");
+  other.close();
 });
