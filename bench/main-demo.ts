@@ -63,8 +63,8 @@ function readingOf(ways: readonly Way[]): string {
   const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
-and on to its sandbox; ${rounds[2]} rounds on one machine just about pay for that, so expect the two sides of locus to be close here. Walks
-with more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).`;
+and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: the two sides of locus come out close, in either order. Walks with
+more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).`;
 }
 
 async function show(stack: Stack, tool: Tool, ...argv: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 
 import { counted } from "#runtime/counted.ts";
+import { durationText } from "#runtime/figures.ts";
 import { LIMITS } from "#runtime/function/description.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import { EXIT } from "./exit-code.ts";
@@ -70,7 +71,7 @@ const printReply = ({
   for (const line of logs) printNote(line);
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
   else printNote(failureText(failure(error.code, error.message, error.stack)));
-  if (side !== null) printNote(`at ${side}, version ${version}, ${milliseconds(elapsedUs)}`);
+  if (side !== null) printNote(`at ${side}, version ${version}, ${durationText(elapsedUs)}`);
   if (usage !== null) printNote(usageText(usage));
 };
 
@@ -80,9 +81,7 @@ const usageText = (usage: Usage): string => {
   return [
     `${counted(operations, "operation")} in ${counted(rounds, "round")}`,
     `${counted(bytesOut, "byte")} sent, ${bytesIn} received`,
-    `computed ${milliseconds(cpuUs)}, waited ${milliseconds(waitUs)}, queued ${milliseconds(queueUs)}`,
-    ...(lockUs > 0 ? [`held Redis for ${milliseconds(lockUs)}`] : []),
+    `computed ${durationText(cpuUs)}, waited ${durationText(waitUs)}, queued ${durationText(queueUs)}`,
+    ...(lockUs > 0 ? [`held Redis for ${durationText(lockUs)}`] : []),
   ].join("; ");
 };
-
-const milliseconds = (us: number): string => `${Number((us / 1e3).toPrecision(3))} ms`;

@@ -25,6 +25,7 @@ it.each([
   [["run", "1", "1", "--args", "{"], expect.stringMatching(/^--args is "\{", must be JSON: .*[^.]$/)],
   [["run", "1", "1", "--args", "[]"], '--args is "[]", must be a JSON object'],
   [["--many", "it's\n'", "run"], `--many is "it's\n'", must be a whole number from 1 to 9`],
+  [["--many", "x".repeat(200), "run"], `--many is "${"x".repeat(80)}…", must be a whole number from 1 to 9`],
   [["--side", "moon", "run"], '--side is "moon", must be one of compute, storage'],
   [["run"], "missing required argument 'repeats' (--help says what there is)"],
   [["--mony", "1"], "unknown option '--mony'; did you mean --many? (--help says what there is)"],

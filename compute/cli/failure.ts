@@ -46,10 +46,14 @@ const misuse = ({ code, message }: CommanderError): string => {
   const wrongValue = WRONG_VALUE.exec(text)?.groups;
   if (wrongValue !== undefined) {
     const { argument, option, value = "", must = "" } = wrongValue;
-    return `${option ?? `<${argument}>`} is "${value}", ${must.replace("Allowed choices are", "must be one of")}`;
+    const shown = value.length > VALUE_LENGTH_MAX ? `${value.slice(0, VALUE_LENGTH_MAX)}…` : value;
+    return `${option ?? `<${argument}>`} is "${shown}", ${must.replace("Allowed choices are", "must be one of")}`;
   }
   return `${text.replace(/\s*\n\(Did you mean (.*)\?\)/, "; did you mean $1?")} (--help says what there is)`;
 };
+
+/** Characters of a value that a message shows. */
+const VALUE_LENGTH_MAX = 80;
 
 /** What commander says of a value, before what the check of the value said (option.ts). */
 const WRONG_VALUE =

@@ -14,6 +14,7 @@ import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
 import { addPlacementCommands } from "./placement-command.ts";
 import { newProgram, runProgram, withoutOptions } from "./program.ts";
+import { addStatsCommand } from "./stats-command.ts";
 
 const { version } = INSTALLATION;
 const program = addNodeOptions(newProgram("locus"))
@@ -31,6 +32,7 @@ addDeployCommand(program);
 addFunctionCommands(program);
 addCallCommand(program);
 addPlacementCommands(program);
+addStatsCommand(program);
 addLogsCommand(program);
 addLoadCommand(program);
 addDoctorCommand(program);

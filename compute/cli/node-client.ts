@@ -6,6 +6,7 @@ import { RESULT_BYTES_MAX, type FunctionDescription } from "#runtime/function/de
 import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
+import type { FunctionStats } from "../node/metrics.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
@@ -121,6 +122,12 @@ export class NodeClient {
     yield* this.#lines<BatchReply>(response);
   }
 
+  /** Of all functions that were called through the node, or of one. */
+  async stats(name: string | null): Promise<readonly FunctionStats[]> {
+    const query = name === null ? "" : `?function=${encodeURIComponent(name)}`;
+    return ((await (await this.#request(`/v1/stats${query}`)).json()) as { functions: FunctionStats[] }).functions;
+  }
+
   /** `source` null: all; `follow`: until the node or `signal` ends it. */
   async *logs(source: string | null, follow: boolean): AsyncGenerator<LogLine> {
     const query = new URLSearchParams({ follow: `${follow}`, ...(source === null ? {} : { source }) });
@@ -168,6 +175,8 @@ const functionPath = (name: string): string => `/v1/functions/${encodeURICompone
 export const reasonOf = (error: unknown): string => {
   const { cause } = error as { cause?: unknown };
   if (cause instanceof AggregateError) return cause.errors.map((one: Error) => one.message).join("; ");
+  if (cause instanceof Error && "reason" in cause)
+    return `TLS failed, ${String(cause.reason)} (a node speaks plain http://)`;
   if (cause instanceof Error) return cause.message === FETCH_BLOCKED_PORT ? BLOCKED_PORT : cause.message;
   return error instanceof Error ? error.message : String(error);
 };

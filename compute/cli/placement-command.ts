@@ -83,13 +83,13 @@ const whereOf = (text: string): Side | number => {
   if (isSide(text)) return text;
   const share = Number(text);
   if (text !== "" && share >= 0 && share <= 1) return share;
-  throw new InvalidArgumentError("It is neither compute, nor storage, nor a share from 0 to 1.");
+  throw new InvalidArgumentError("must be compute, storage, or a share from 0 to 1");
 };
 
 const numberOf = (text: string): number => {
   const value = Number(text);
   if (text !== "" && Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError("It is no number above 0.");
+  throw new InvalidArgumentError("must be a number above 0");
 };
 
 const rulesText = ({ function: name, pin, weight, p99UnderMs }: PlacementRules): string => {

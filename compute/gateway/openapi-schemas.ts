@@ -155,6 +155,16 @@ export const schemas = {
     constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },
     functions: { type: "array", items: ref("Placement") },
   }),
+  FunctionStats: object({
+    function: ref("FunctionName"),
+    side,
+    calls: { ...count, description: "That a sandbox ran." },
+    failed: { ...count, description: "Of these: ended with an error." },
+    errors: { type: "object", additionalProperties: count, description: "How many ended with which code." },
+    meanUs: microseconds("From admission by the node to its answer"),
+    p50Us: microseconds("The median, to 5 %"),
+    p99Us: microseconds("The 99th percentile, to 5 %"),
+  }),
   LogLine: object({
     time: { ...text, format: "date-time" },
     level: { type: "string", enum: LOG_LEVELS },

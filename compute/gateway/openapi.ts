@@ -190,6 +190,18 @@ const placementPaths = {
 };
 
 const operationPaths = {
+  "/v1/stats": {
+    get: {
+      operationId: "readStats",
+      summary: "What the calls of each function through this node came to, by side",
+      parameters: [inQuery("function", "Of this function only. One that is not deployed is an error.")],
+      responses: answers(
+        200,
+        "Since the node started; none of functions that were not called.",
+        json({ type: "object", properties: { functions: { type: "array", items: schemaRef("FunctionStats") } } }),
+      ),
+    },
+  },
   "/v1/logs": {
     get: {
       operationId: "readLogs",

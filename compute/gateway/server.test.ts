@@ -135,6 +135,22 @@ describe("what operators ask", () => {
   });
 });
 
+describe("GET /v1/stats", () => {
+  it("tells of the functions that were called, of one where one is named, and refuses one that is not there", async () => {
+    const other = await startGateway({ echo: () => 1, quiet: () => 1 });
+    const stats = async (query = "") => (await fetch(`${other.url}/v1/stats${query}`)).json();
+    expect(await stats()).toEqual({ functions: [] });
+    await fetch(`${other.url}/v1/functions/echo/invocations?side=storage`, { method: "POST" });
+    const echo = { function: "echo", side: "storage", calls: 1, failed: 0, errors: {}, meanUs: expect.any(Number) };
+    expect(await stats()).toMatchObject({ functions: [echo] });
+    expect(await stats("?function=echo")).toMatchObject({ functions: [echo] });
+    expect(await stats("?function=quiet")).toEqual({ functions: [] });
+    expect(await stats("?function=nobody")).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
+    expect(await stats("?name=echo")).toMatchObject({ status: 400, code: "REQUEST_INVALID" });
+    await other.close();
+  });
+});
+
 describe("GET /v1/logs", () => {
   it("gives the lines that are held, of one source where one is named", async () => {
     gateway.logs.append(lineOf("echo", "one"));

@@ -86,7 +86,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
   await app.register(async (scope) => addFunctionRoutes(scope, parts.catalogue));
   await app.register(async (scope) => addPlacementRoutes(scope, parts.placement, parts.catalogue));
   await app.register(async (scope) => addLogRoute(scope, parts.logs, parts.catalogue));
-  await app.register(async (scope) => addOperationRoutes(scope, parts));
+  await app.register(async (scope) => addOperationRoutes(scope, parts, parts.catalogue));
   methods.refuseOthers(app);
   return app;
 };

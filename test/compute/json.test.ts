@@ -117,6 +117,10 @@ const CASES: readonly Case[] = [
   { tool: "locus", argv: "free empty", status: 0, value: { freed: "empty" } },
   { tool: "locus", argv: "free nobody", status: 1, value: noFunction },
 
+  { tool: "locus", argv: "stats", status: 0, value: expect.any(Array) },
+  { tool: "locus", argv: "stats nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "stats", status: 3, value: noNode, settings: NOWHERE },
+
   { tool: "locus", argv: "logs nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "logs", status: 3, value: noNode, settings: NOWHERE },
 

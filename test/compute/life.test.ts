@@ -120,6 +120,11 @@ describe("a function", () => {
     expect((await locus("logs", "greet")).stdout.trimEnd().split("\n").at(-1)).toMatch(
       /^\S+Z info {2}greet storage [0-9a-f]{12}-\w+ {2}.*greeting/,
     );
+    const stats = (await locus("stats", "greet")).stdout.trimEnd().split("\n");
+    expect(stats).toEqual([
+      expect.stringMatching(/^FUNCTION +SIDE +CALLS +FAILED +MEAN +P50 +P99 +ERRORS$/),
+      ...SIDES.map((side) => expect.stringMatching(new RegExp(`^greet +${side} +\\d+ +0 +\\d.*s$`)) as string),
+    ]);
     expect(await locus("delete", "greet")).toMatchObject({ status: 0, stdout: "deleted greet\n" });
     expect(await locus("delete", "greet")).toMatchObject({
       status: 1,
