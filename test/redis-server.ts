@@ -50,7 +50,7 @@ export interface RedisServer {
   client(options?: Omit<CommonRedisOptions, "replyMapping">): Redis;
   /** What the server and the module have logged since the folder was made. */
   log(): string;
-  /** Ends it (as `how` says) and starts it again over the same folder, these lines added to its configuration; clients reconnect. */
+  /** Ends it (as `how` says) and starts it again over the same folder, with these lines in place of those of the same names; clients reconnect. */
   restart(how?: "SIGTERM" | "SIGKILL", config?: RedisServerOptions["config"]): Promise<void>;
   /** Ends server and clients and removes the folder. Idempotent. */
   close(): Promise<void>;
@@ -74,10 +74,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
   const path = join(directory, "redis.sock");
   const logPath = join(directory, "redis.log");
   const port = await freePort();
-  const argv = serverArguments(options, { directory, path, port });
+  const config = serverConfig(options, { directory, path, port });
   const clients: Redis[] = [];
   const environment = options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory);
-  let server = await start(argv, environment, logPath, path, options.signal);
+  let server = await start(flagsOf(config), environment, logPath, path, options.signal);
   let closed = false;
 
   return {
@@ -94,9 +94,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
       return client;
     },
     log: () => readFileSync(logPath, "utf8"),
-    async restart(how = "SIGTERM", config = []) {
+    async restart(how = "SIGTERM", changed = []) {
+      const kept = config.filter(([name]) => !changed.some(([other]) => other === name));
       await server.stop(how);
-      server = await start([...argv, ...flagsOf(config)], environment, logPath, path, undefined);
+      server = await start(flagsOf([...kept, ...changed]), environment, logPath, path, undefined);
     },
     async close() {
       if (closed) return;
@@ -110,10 +111,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
   };
 }
 
-function serverArguments(
+function serverConfig(
   options: RedisServerOptions,
   { directory, path, port }: { readonly directory: string; readonly path: string; readonly port: number },
-): string[] {
+): readonly (readonly string[])[] {
   const lines: (readonly string[])[] = [
     ["port", String(port)],
     ["bind", "127.0.0.1"],
@@ -126,7 +127,7 @@ function serverArguments(
   lines.push(...(options.config ?? []));
   const moduleArguments = options.moduleArguments ?? [];
   if (options.moduleArguments !== null) lines.push(["loadmodule", modulePath(options), ...moduleArguments]);
-  return flagsOf(lines);
+  return lines;
 }
 
 const flagsOf = (lines: readonly (readonly string[])[]): string[] =>

@@ -239,15 +239,20 @@ describe("answers", () => {
       [...Array(good + bad).keys()].map((index) =>
         called([index < good ? OK : error("REDIS_UNAVAILABLE")], { function: "soak-compute", deadlineMs: null }),
       );
-    expect(broken(calls(35, 65), BROKEN)).toEqual([]);
-    expect(broken(calls(34, 66), BROKEN)).toEqual(["most calls end well"]);
+    expect(broken(calls(40, 60), BROKEN)).toEqual([]);
+    expect(broken(calls(39, 61), BROKEN)).toEqual(["most calls end well"]);
     expect(broken(calls(0, 99), BROKEN)).toEqual([]);
     // Who left, or never ends well, does not count.
     const others = [
       ...Array(500).fill(called([], { leftMs: 1_005 })),
       ...Array(500).fill(called([error("DEADLINE_EXCEEDED")], { function: "soak-never" })),
     ];
-    expect(broken([...calls(35, 65), ...others], BROKEN)).toEqual([]);
+    expect(broken([...calls(40, 60), ...others], BROKEN)).toEqual([]);
+    // Nor does who asked a process that was away, or had no core.
+    const away = { faults: [...BROKEN.faults, fault("kill", "node1", 0, 9_000)] };
+    expect(broken(calls(0, 200), away)).toEqual([]);
+    const wait = { fromMs: 900, untilMs: 1_500, waitedMs: 300 };
+    expect(broken(calls(0, 200), { ...BROKEN, waits: { ...NOTHING_HAPPENED.waits, node2: [wait] } })).toEqual([]);
   });
 
   it.each(["INTERNAL", "FUNCTION_INVALID", "FUNCTION_NOT_FOUND", "MEMORY_LIMIT", "CANCELLED"] as const)(

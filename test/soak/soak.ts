@@ -6,7 +6,7 @@ import { callSchedule } from "./call-schedule.ts";
 import { Deployments, deploymentSchedule } from "./deployments.ts";
 import { check, countWell, type Episode, LATE_MS, latenessMs, NOTHING_HAPPENED, type Violation } from "./checker.ts";
 import { Cluster } from "./cluster.ts";
-import { type Fault, faultSchedule, MEMBERS } from "./fault-schedule.ts";
+import { type Fault, faultSchedule, type Member, MEMBERS } from "./fault-schedule.ts";
 import { Faults } from "./faults.ts";
 import { harmless, numberAt, numberKey, NUMBERS, type WorkloadFunctions } from "./functions.ts";
 import { type AllHoldings, compareHoldings, holdingsOf, orphanedHosts } from "./leftovers.ts";
@@ -40,7 +40,7 @@ export interface EpisodeReport {
   readonly calls: number;
   /** By what they ended with; calls whose caller went away are `left`. */
   readonly endings: Readonly<Record<string, number>>;
-  /** Of the calls that could end well, the share that did; 1 where there was none. */
+  /** Of the calls that could end well, the share that did (`countWell`); 1 where there was none. */
   readonly wellShare: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly writes: number;
@@ -146,7 +146,7 @@ async function playEpisode(
       deployments.play(deploymentSchedule(seed, episode, durationMs, functions), signal),
       new Faults(cluster, ledger).play(faults, signal),
     ]);
-    if (played.status === "rejected") return lostReport(countsOf(episode, ledger, functions), played.reason);
+    if (played.status === "rejected") return lostReport(countsOf(episode, ledger, stalls, functions), played.reason);
     for (const one of [sent, deployed]) if (one.status === "rejected") throw one.reason;
     await answered(ledger, say, signal);
   } catch (error) {
@@ -190,7 +190,7 @@ async function playEpisode(
     return [{ byTheClock: lateness({}), stopsTakenOff: lateness({ faults: ledger.faults }), own: lateness(history) }];
   });
   return {
-    ...countsOf(episode, ledger, functions),
+    ...countsOf(episode, ledger, stalls, functions),
     writes: [...written.values()].reduce((sum, list) => sum + list.length, 0),
     latestMs: Math.round(Math.max(0, ...late.map(({ own }) => own))),
     lateWhileStopped: late.filter(({ byTheClock, stopsTakenOff }) => byTheClock > LATE_MS && stopsTakenOff <= LATE_MS)
@@ -217,8 +217,11 @@ function lostReport(counts: Counts, reason: unknown): EpisodeReport {
   };
 }
 
-function countsOf(episode: number, ledger: Ledger, functions: WorkloadFunctions): Counts {
-  const { could, did } = countWell(ledger, functions);
+function countsOf(episode: number, ledger: Ledger, stalls: StallWatch<Member>, functions: WorkloadFunctions): Counts {
+  const { could, did } = countWell(
+    { calls: ledger.calls, faults: ledger.faults, ownStalls: stalls.own, waits: stalls.waits },
+    functions,
+  );
   return {
     episode,
     calls: ledger.calls.length,

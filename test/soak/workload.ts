@@ -76,16 +76,18 @@ export class Workload {
       record.leftMs = performance.now();
       connection.disconnect();
     });
+    // Who has left has hung up, though the reply may still come.
+    const release = (): void => void (record.leftMs === null && idle.push(connection));
     try {
       const reply = await connection.call("LOCUS.CALL", call.function, "0", JSON.stringify(call.args));
       this.#answer(record, okOf(String(reply)));
-      idle.push(connection);
+      release();
     } catch (error) {
       const failure = toLocusError(error, "call");
       const isReply = error instanceof Error && error.name === "ReplyError";
       if (isReply) this.#answer(record, { kind: "error", code: failure.code, message: failure.message });
       else if (record.leftMs === null) this.#answer(record, { kind: "lost", reason: failure.message });
-      if (isReply) idle.push(connection);
+      if (isReply) release();
     } finally {
       clearTimeout(timer);
     }
