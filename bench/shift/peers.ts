@@ -6,6 +6,7 @@ import { linePlotSvg } from "../harness/plot.ts";
 import { medianOf } from "../harness/statistics.ts";
 import type { Shares } from "../placement/best-shares.ts";
 import type { Calls } from "../placement/load.ts";
+import type { Moves } from "../placement/main-load.ts";
 import { findBestShares } from "../placement/measure.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
@@ -46,6 +47,8 @@ interface Run {
   /** Beginning of each stage, and the end of the last. */
   readonly bordersMs: readonly number[];
   readonly failed: number;
+  /** Meanwhile. */
+  readonly moves: Moves;
 }
 
 export class ScenarioPeers {
@@ -72,8 +75,9 @@ export class ScenarioPeers {
         this.#runs.set(driver, run);
         const [fromMs, untilMs] = [run.bordersMs[1]!, run.bordersMs.at(-1)!];
         const storage = run.calls.atStorage.reduce((sum, one) => sum + one, 0) / run.calls.atStorage.length;
+        const probes = run.calls.isProbe.reduce((sum, one) => sum + one, 0) / run.calls.isProbe.length;
         const value = endsBetween(run.calls.endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3);
-        return { value, details: { storageShare: storage, failed: run.failed } };
+        return { value, details: { storageShare: storage, probeShare: probes, ...run.moves, failed: run.failed } };
       },
     };
   }
@@ -134,7 +138,7 @@ export class ScenarioPeers {
       arrivals: { callers },
       ...(driver === "best fixed shares" ? { shares: this.#best.get(kind)! } : {}),
     }));
-    const countedBefore = await this.#counted();
+    const [countedBefore, movesBefore] = [await this.#counted(), await this.#moves()];
     const running = this.#stack.load.ask<Calls>({
       kind: "load",
       phases,
@@ -145,7 +149,17 @@ export class ScenarioPeers {
     const [calls] = await Promise.all([running, disturbing]);
     const refused = calls.ok.length - calls.ok.reduce((sum, one) => sum + one, 0);
     const madeTwice = (await this.#counted()) - countedBefore - countsIn(stages, calls);
-    return { calls, bordersMs, failed: refused + Math.abs(madeTwice) };
+    const movesAfter = await this.#moves();
+    const moves = {
+      moves: movesAfter.moves - movesBefore.moves,
+      reverts: movesAfter.reverts - movesBefore.reverts,
+      flaps: movesAfter.flaps - movesBefore.flaps,
+    };
+    return { calls, bordersMs, failed: refused + Math.abs(madeTwice), moves };
+  }
+
+  #moves(): Promise<Moves> {
+    return this.#stack.load.ask<Moves>({ kind: "moves" });
   }
 
   /** All that was ever counted. */

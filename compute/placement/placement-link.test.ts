@@ -35,12 +35,12 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   const afterItWasSeen = (happens: () => Promise<unknown>): void => {
     const { commands } = link;
     const get = commands.get.bind(commands);
-    commands.get = (async (key: string) => {
+    commands.get = async (key: string) => {
       const holder = await get(key);
       commands.get = get;
       await happens();
       return holder;
-    }) as typeof commands.get;
+    };
   };
   const change = (version: number) => ({
     version,
