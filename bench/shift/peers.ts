@@ -47,8 +47,8 @@ interface Run {
   /** Beginning of each stage, and the end of the last. */
   readonly bordersMs: readonly number[];
   readonly failed: number;
-  /** Meanwhile. */
-  readonly moves: Moves;
+  /** By the plan, meanwhile; null where it was not followed. */
+  readonly moved: Moves | null;
 }
 
 export class ScenarioPeers {
@@ -77,19 +77,20 @@ export class ScenarioPeers {
         const storage = run.calls.atStorage.reduce((sum, one) => sum + one, 0) / run.calls.atStorage.length;
         const probes = run.calls.isProbe.reduce((sum, one) => sum + one, 0) / run.calls.isProbe.length;
         const value = endsBetween(run.calls.endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3);
-        return { value, details: { storageShare: storage, probeShare: probes, ...run.moves, failed: run.failed } };
+        return { value, details: { storageShare: storage, probeShare: probes, ...run.moved } };
       },
     };
   }
 
   /** For each change, how long it took; from the runs of this repetition. */
   adaptationsS(driver: Driver): readonly number[] {
-    const [best, run] = [this.#ran("best fixed shares"), this.#ran(driver)];
-    return this.#scenario.stages.flatMap(({ kind }, index) =>
-      index === 0
-        ? []
-        : [secondsToAdapt(run.calls.endMs, run.bordersMs[index]!, run.bordersMs[index + 1]!, this.#rateOf(kind, best))],
-    );
+    const best = this.#ran("best fixed shares");
+    const { calls, bordersMs } = this.#ran(driver);
+    return this.#scenario.stages.slice(1).map(({ kind }, index) => {
+      const [fromMs, untilMs] = [bordersMs[index + 1]!, bordersMs[index + 2]!];
+      const endMs = calls.endMs.filter((ms, call) => ms - calls.elapsedUs[call]! / 1e3 >= fromMs);
+      return secondsToAdapt(endMs, fromMs, untilMs, this.#rateOf(kind, best));
+    });
   }
 
   failed(driver: Driver): number {
@@ -138,7 +139,7 @@ export class ScenarioPeers {
       arrivals: { callers },
       ...(driver === "best fixed shares" ? { shares: this.#best.get(kind)! } : {}),
     }));
-    const [countedBefore, movesBefore] = [await this.#counted(), await this.#moves()];
+    const [countedBefore, before] = [await this.#counted(), await this.#moves()];
     const running = this.#stack.load.ask<Calls>({
       kind: "load",
       phases,
@@ -149,13 +150,10 @@ export class ScenarioPeers {
     const [calls] = await Promise.all([running, disturbing]);
     const refused = calls.ok.length - calls.ok.reduce((sum, one) => sum + one, 0);
     const madeTwice = (await this.#counted()) - countedBefore - countsIn(stages, calls);
-    const movesAfter = await this.#moves();
-    const moves = {
-      moves: movesAfter.moves - movesBefore.moves,
-      reverts: movesAfter.reverts - movesBefore.reverts,
-      flaps: movesAfter.flaps - movesBefore.flaps,
-    };
-    return { calls, bordersMs, failed: refused + Math.abs(madeTwice), moves };
+    const after = await this.#moves();
+    const [moves, reverts, flaps] = (["moves", "reverts", "flaps"] as const).map((what) => after[what] - before[what]);
+    const moved = driver === "auto" ? { moves: moves!, reverts: reverts!, flaps: flaps! } : null;
+    return { calls, bordersMs, failed: refused + Math.abs(madeTwice), moved };
   }
 
   #moves(): Promise<Moves> {
