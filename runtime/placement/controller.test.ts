@@ -72,7 +72,8 @@ describe("the controller, under a steady load", () => {
     expect([shareOf(run, "walk"), shareOf(run, "hash"), shareOf(run, "chain")]).toEqual([1, 0, 1]);
     expect([...run.state.values()].map(({ moves }) => moves)).toEqual([1, 0, 1]);
     const kinds = run.transitions.filter((one) => one.function === "walk").map(({ why }) => why.kind);
-    expect(kinds.slice(0, 3)).toEqual(["new", "profiled", "latency"]);
+    // Nobody gets traffic before it was visited.
+    expect(kinds.slice(0, 5)).toEqual(["new", "profiled", "probing", "probed", "latency"]);
   });
 
   test("splits the function with the least comparative advantage when compute is full", () => {
@@ -237,7 +238,11 @@ describe("one step", () => {
   });
 
   test("tells the numbers that moved a function", () => {
-    const profiled = step(step(new Map(), profilesWith(3)).state, profilesWith(50));
+    const known = profilesWith(50);
+    const visit = new SampleTally();
+    visit.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 100 }, 200);
+    known.fold(visit.take().tallies, 1_000, 25);
+    const profiled = step(step(new Map(), profilesWith(3)).state, known);
     const why = profiled.transitions.find((one) => one.why.kind === "latency")?.why;
     expect(why).toMatchObject({ kind: "latency" });
     if (why?.kind !== "latency") return;
