@@ -83,6 +83,9 @@ export interface Step {
 
 /** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
 export const PROFILED_CALLS_MIN = 8;
+/** Fewer do where they are alike: a function that computes for long would take long to be known. Standard errors of their means. */
+const ALIKE_CALLS_MIN = 3;
+const ALIKE_ERROR_MAX = 0.1;
 /** After a move its function rests, so that the next step sees what came of it. */
 const REST_MS = 100;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
@@ -186,8 +189,8 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   }
   if (now.state === "pinned") return { to: { ...now, state: restingState(now.share) }, why: { kind: "freed" } };
   if (now.state === "profiling") {
-    const calls = knownCalls(profiles.get(name), nowMs);
-    if (calls < PROFILED_CALLS_MIN) return { to: now, why: null };
+    const { calls, isEnough } = knownCalls(profiles.get(name), nowMs);
+    if (!isEnough) return { to: now, why: null };
     return { to: { ...now, state: restingState(now.share) }, why: { kind: "profiled", calls } };
   }
   if (shifted.has(name)) {
@@ -203,8 +206,17 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
 const restingState = (share: number): "compute" | "storage" | "split" =>
   share <= 0 ? "compute" : share >= 1 ? "storage" : "split";
 
-const knownCalls = (profile: FunctionProfile | undefined, nowMs: number): number =>
-  (profile?.estimate("compute", nowMs)?.calls ?? 0) + (profile?.estimate("storage", nowMs)?.calls ?? 0);
+function knownCalls(
+  profile: FunctionProfile | undefined,
+  nowMs: number,
+): { readonly calls: number; readonly isEnough: boolean } {
+  const known = (["compute", "storage"] as const).flatMap((side) => profile?.estimate(side, nowMs) ?? []);
+  const calls = known.reduce((sum, estimate) => sum + estimate.calls, 0);
+  const areAlike = known.some(
+    (one) => one.calls >= ALIKE_CALLS_MIN && Math.max(one.logCpuError, one.serviceError) <= ALIKE_ERROR_MAX,
+  );
+  return { calls, isEnough: calls >= PROFILED_CALLS_MIN || areAlike };
+}
 
 /** null: it is not called, or nothing is known. */
 function candidateOf(name: string, rules: Rules, before: FunctionState, situation: Situation): Named | null {
