@@ -57,8 +57,11 @@ const call = async (node: NodeProcess, name: string): Promise<readonly [string |
   expect(status).toBe(200);
   return [headers.get("x-locus-side"), headers.get("x-locus-reason")];
 };
+/** By what it said since it was started the last time: who was killed did not say that it controls no more. */
 const isController = (node: NodeProcess): boolean => {
-  const told = said(node).filter((message) => message.startsWith("this node controls placement"));
+  const all = said(node);
+  const since = all.slice(all.lastIndexOf("listening"));
+  const told = since.filter((message) => message.startsWith("this node controls placement"));
   return told.at(-1) === "this node controls placement";
 };
 const callUntil = (node: NodeProcess, name: string, place: readonly [string, string]) =>
