@@ -168,8 +168,9 @@ export class NodeInvoker implements Invoker {
 
 const NO_LINES: readonly string[] = [];
 
-/** A side that refused the call before it ran: another may have it. */
-const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
+/** A side that refused the call before it ran, for what the other one does not ask: that one may have it. */
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED");
 
 /** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
 const leftOf = (limitMs: number, elapsedMs: number, name: string): number => {

@@ -50,7 +50,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
-  stats_->Admit(image.name);
+  stats_->Admit(image);
   call->admitted_ns = NowNs();
   if (call->direct) samples_->Came();
 
@@ -63,7 +63,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   submitted.principal = std::move(caller);
   submitted.done = [this, call](Outcome&& outcome) {
     call->outcome = std::move(outcome);
-    stats_->End(call->deployment.image->name, call->outcome.code, call->outcome.usage);
+    stats_->End(*call->deployment.image, call->outcome.code, call->outcome.usage);
     redis::UnblockClient(call->client, call);
   };
   call->invocation = service_->Submit(std::move(submitted));
@@ -71,7 +71,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
-  stats_->End(image.name, Code::OVERLOADED, {});
+  stats_->End(image, Code::OVERLOADED, {});
   if (call->direct) samples_->Left();
   Forget(*call);
   redis::AbortBlock(call->client);
