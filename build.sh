@@ -23,7 +23,8 @@ help_text() {
 
 ./build.sh demo
     Starts Redis with the locus module and a node on free ports, loads WordNet as a graph, walks it with the same function
-    through an ordinary client, on the compute side and next to the data, and shows the three side by side.
+    through an ordinary client, on the compute side, next to the data and where locus chooses, and shows the four side by side,
+    with the reason for the choice.
 
 ./build.sh up
     Starts Redis with the locus module and a node, loads WordNet, deploys the functions of functions/, prints what to try,

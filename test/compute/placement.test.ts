@@ -1,7 +1,6 @@
 // Placement over a real Redis and two real nodes: a function moves to its data by measurement, all nodes follow one plan, people have
 // their say, and whoever decides may die.
 
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
@@ -210,39 +209,6 @@ describe("placement", () => {
       async () => expect((await overview(nodes[1]!)).functions.map((one) => one.function)).toEqual(["direct", "walk"]),
       LONG,
     );
-  });
-
-  it("a node whose user has no more rights than the documentation says decides as well", async () => {
-    const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "configuration.md"), "utf8");
-    const [, paragraph = ""] = /^(The node's own user needs[^]*?)The\nuser that functions/m.exec(page) ?? [];
-    const rights = [...paragraph.matchAll(/`([+~&][^`]*)`/g)].flatMap(([, words = ""]) => words.split(/\s+/));
-    const own = await startRedisServer();
-    try {
-      await own
-        .client()
-        .call("ACL", "SETUSER", "node", "on", ">secret", "resetkeys", "resetchannels", "-@all", ...rights);
-      await own.client().call("LOCUS.FUNCTION", "LOAD", walk);
-      const node = await NodeProcess.start({
-        settings: {
-          LOCUS_REDIS_HOST: "127.0.0.1",
-          LOCUS_REDIS_PORT: String(own.port),
-          LOCUS_REDIS_USER: "node",
-          LOCUS_REDIS_PASSWORD: "secret",
-          LOCUS_FUNCTION_USER: "default",
-        },
-        logPath: join(own.directory, "node.log"),
-      });
-      try {
-        await node.ready();
-        await callUntil(node, "walk", ["storage", "plan"]);
-        await vi.waitFor(() => expect(said(node)).toContain("calibrated"), LONG);
-        expect(said(node)).not.toContain("placement is hindered");
-      } finally {
-        await node.end("SIGTERM");
-      }
-    } finally {
-      await own.close();
-    }
   });
 
   it("a node that is told to decide nothing runs functions where they declare it", async () => {
