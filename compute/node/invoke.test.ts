@@ -1,13 +1,14 @@
-// The way of a call through a node, as far as its time is concerned; the gateway's tests go the rest of it.
+// The way of a call through a node: its time, and what becomes of it where a side is out of reach. The gateway's tests go the rest of it.
 
 import { describe, expect, it } from "vitest";
+import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
-import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
-import type { SideRunner } from "./side-runner.ts";
+import { SideNotReached, type SideRunner } from "./side-runner.ts";
 
 const LOOK_UP_MS = 60;
 
@@ -79,5 +80,58 @@ describe("a call of a function that the node has to look up", () => {
     const { reply, givenMs } = await invokeUnknown(LOOK_UP_MS, null);
     expect(reply).toMatchObject({ ok: false, error: { code: "DEADLINE_EXCEEDED" } });
     expect(givenMs).toEqual([]);
+  });
+});
+
+describe("a call whose storage side fails", () => {
+  const lost = new LocusError("REDIS_UNAVAILABLE", "the connection was lost");
+  const refused = new SideNotReached(new LocusError("REDIS_UNAVAILABLE", "connect ECONNREFUSED"));
+  const off = new LocusError("SIDE_UNAVAILABLE", "it is switched off");
+
+  /** A function that prefers storage, of which nobody planned anything. */
+  const invokePreferred = async (failure: LocusError, asked: Side | null): Promise<Reply> => {
+    const limits = { deadlineMs: 1_000, cpuMs: 1, memoryMb: 1, operations: 1, concurrency: 1 };
+    const registry = new MemoryRegistry(() => ({
+      name: "f",
+      version: "1",
+      side: "storage",
+      limits,
+      input: null,
+      output: null,
+    }));
+    await registry.load(new Uint8Array());
+    const well = { version: "1", outcome: { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] } } as const;
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => null,
+      sides: { compute: { run: async () => well }, storage: { run: () => Promise.reject(failure) } },
+      inFlightMax: 10,
+      observers: [],
+      nowMs: () => 0,
+    });
+    return invoker.invoke({
+      function: "f",
+      version: null,
+      keys: [],
+      argsJson: "1",
+      side: asked,
+      deadlineMs: null,
+      logs: false,
+    });
+  };
+
+  it.each([
+    ["could not be reached", refused],
+    ["is off", off],
+  ])("runs at compute where storage %s and nobody asked for it", async (_why, failure) => {
+    expect(await invokePreferred(failure, null)).toMatchObject({ ok: true, side: "compute", reason: "unavailable" });
+  });
+
+  it.each([
+    ["storage was asked for", refused, "storage"],
+    ["it may have been sent", lost, null],
+  ] as const)("fails where %s", async (_why, failure, asked) => {
+    const error = { code: "REDIS_UNAVAILABLE", message: failure.message };
+    expect(await invokePreferred(failure, asked)).toMatchObject({ ok: false, side: "storage", error });
   });
 });
