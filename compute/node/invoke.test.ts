@@ -1,4 +1,4 @@
-// The way of a call through a node, as far as its time is concerned; the gateway's tests go the rest of it.
+// The way of a call through a node: its time, and what becomes of it where a side is out of reach. The gateway's tests go the rest of it.
 
 import { describe, expect, it } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
@@ -8,7 +8,7 @@ import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
-import type { SideRunner } from "./side-runner.ts";
+import { SideNotReached, type SideRunner } from "./side-runner.ts";
 
 const LOOK_UP_MS = 60;
 
@@ -91,15 +91,20 @@ describe("a call that the plan sends where it is refused before it runs", () => 
   it.each([
     ["SIDE_UNAVAILABLE", null, "compute"],
     ["PERMISSION_DENIED", null, "compute"],
+    ["not reached", null, "compute"],
     ["REDIS_UNAVAILABLE", null, null],
     ["PERMISSION_DENIED", "storage", null],
-  ] as const)("with %s, asked for %s, runs at %s", async (code, asked, ranAt) => {
+    ["not reached", "storage", null],
+  ] as const)("with %s, asked for %s, runs at %s", async (what, asked, ranAt) => {
+    const code = what === "not reached" ? "REDIS_UNAVAILABLE" : what;
+    const refusal = new LocusError(code, "no");
+    const failure = what === "not reached" ? new SideNotReached(refusal) : refusal;
     const registry = new SlowRegistry(() => described(1_000));
     await registry.load(new Uint8Array());
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
       plannedSide: () => ({ side: "storage", reason: "probe" }),
-      sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(new LocusError(code, "no")) } },
+      sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(failure) } },
       inFlightMax: 10,
       observers: [],
       nowMs: () => 0,

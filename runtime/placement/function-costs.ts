@@ -29,7 +29,7 @@ const SLOWNESS_MAX = 10_000;
 const LEAST_DOUBLES_MS = 30_000;
 
 /** What is remembered of a side while its profile comes and goes. */
-export interface Pace {
+interface Pace {
   /** Measured time ÷ the model's. */
   readonly slowness: number;
   /** The least of it lately: without a crowd. */

@@ -100,6 +100,27 @@ describe("a node whose Redis", () => {
     await works(node);
   });
 
+  it("is gone still runs at compute what merely prefers storage and does not ask Redis", async () => {
+    const redis = await startRedis();
+    const node = await startNode(redis);
+    await node.ready();
+    await deploy(
+      node,
+      'export default { kind: "locus.function", name: "prefers", side: "storage", run: () => "well" };',
+    );
+    // At compute too: a node fetches a bundle from Redis when it is first called there.
+    for (const side of SIDES) expect(await call(node, "prefers", side)).toMatchObject({ status: 200 });
+    process.kill(redis.pid(), "SIGKILL");
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    const answer = await fetch(`${node.url}/v1/functions/prefers/invocations`, { method: "POST" });
+    expect([answer.status, answer.headers.get("x-locus-side"), answer.headers.get("x-locus-reason")]).toEqual([
+      200,
+      "compute",
+      "unavailable",
+    ]);
+    expect(await call(node, "prefers", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+  });
+
   it("hangs lets no call wait past its deadline and a little, and goes on when it wakes", async () => {
     const redis = await startRedis();
     const node = await startNode(redis);
