@@ -334,11 +334,13 @@ export class NodePlacement {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
     this.#waiting.set(id, { resolve, timer });
+    // A Redis that is frozen answers neither: the time counts from here.
+    this.#link.ask({ id, node: this.node, function: name }).then(
+      (heard) => heard === 0 && resolve(null),
+      () => resolve(null),
+    );
     try {
-      if ((await this.#link.ask({ id, node: this.node, function: name })) === 0) return null;
       return await promise;
-    } catch {
-      return null;
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(id);
