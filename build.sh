@@ -392,6 +392,11 @@ is_verb "$verb" ||
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
+# Its program would say so as well, once everything is built.
+for word in "$@"; do
+  [[ $word != -* ]] || grep -qwFe "${word%%=*}" <<<"$(usage "$verb")" ||
+    misuse "$verb has no option ${word%%=*}." "$verb"
+done
 
 case $verb in
 build)

@@ -72,6 +72,12 @@ describe("build.sh", () => {
     expect(stderr).toContain("./build.sh");
   });
 
+  it.each(["fuzz", "bench", "soak"])("refuses an option that %s has not before it builds anything", (verb) => {
+    const { status, stdout, stderr } = run(verb, "--nope=1");
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr.trimEnd().split("\n").at(-1)).toBe(`${verb} has no option --nope.`);
+  });
+
   it("tells what each benchmark asks, and refuses what is no benchmark, or no option of one, with exit code 2", () => {
     const { stdout } = run("bench", "--help");
     const benchmarks = globSync("*.bench.ts", { cwd: join(SCRIPT, "..", "bench") });

@@ -101,7 +101,7 @@ const PROBE_COST_SHARE = 0.01;
 const PROBE_INTERVAL_MS = 10_000;
 /** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
 const WARM_MS = 30_000;
-const VISITS_MIN = 3;
+export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
 /** Not called for so long: nothing to decide. */
 const ACTIVE_MS = 10_000;

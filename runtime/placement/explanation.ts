@@ -4,7 +4,7 @@
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { PROFILED_CALLS_MIN, type FunctionState, type Rules, type Transition } from "./controller.ts";
+import { PROFILED_CALLS_MIN, VISITS_MIN, type FunctionState, type Rules, type Transition } from "./controller.ts";
 import type { CostConstants, Demand, LatencyTerms } from "./cost-model.ts";
 import { functionCosts, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
@@ -107,6 +107,7 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
     ) {
       return `${latency}, but ${there} breaks its bound of ${durationText(rules.p99UnderUs)} on the 99th percentile.`;
     }
+    if (sides[there].calls < VISITS_MIN) return `${latency}, by the model: a few visits there come first.`;
     return `${latency}: too little to move for, by what is known.`;
   }
   const guess = sides[there].calls === 0 ? ", by the model" : "";

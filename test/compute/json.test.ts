@@ -16,6 +16,10 @@ const FAILING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "failing", run() { throw new Error("on purpose"); } });`;
 const TALKING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello") });`;
+const GRUMBLING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "grumbling", run({ log }) { log.warn("hm"); console.log(new Error("seen")); } });`;
+const LEAVING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "leaving", run: ({ redis }) => redis.quit().then(() => redis.get("a")) });`;
 
 let stack: Stack;
 let folder: string;
@@ -24,6 +28,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "locus-json-"));
   writeFileSync(join(folder, "failing.ts"), FAILING);
   writeFileSync(join(folder, "talking.ts"), TALKING);
+  writeFileSync(join(folder, "grumbling.ts"), GRUMBLING);
+  writeFileSync(join(folder, "leaving.ts"), LEAVING);
   writeFileSync(join(folder, "broken.ts"), "export default {");
   stack = await startStack({ httpPort: 0 });
   await stack.run("locus", "deploy", "functions/empty.ts", "functions/khop.ts", join(folder, "failing.ts"));
@@ -151,6 +157,8 @@ const CASES: readonly Case[] = [
 
   { tool: "redisclient", argv: "khop 1 3", status: 0, value: { program: "redisclient", calls: 3, ok: 3 } },
   { tool: "redisclient", argv: "@/failing.ts 1 3", status: 1, value: { calls: 3, ok: 0 } },
+  { tool: "redisclient", argv: "@/grumbling.ts 1 3", status: 0, value: { calls: 3, ok: 3 } },
+  { tool: "redisclient", argv: "@/leaving.ts 1 3", status: 3, value: { errors: { REDIS_UNAVAILABLE: 3 } } },
   { tool: "redisclient", argv: "@/broken.ts 1 3", status: 1, value: failed("FUNCTION_INVALID") },
   { tool: "redisclient", argv: "nobody 1 3", status: 1, value: failed("REQUEST_INVALID") },
   { tool: "redisclient", argv: "khop 1 3 --args 7", status: 2, value: misuse },
@@ -219,4 +227,12 @@ describe("--json", () => {
       },
     ]);
   });
+});
+
+it("redisclient tells on stderr what a function writes, with the author's lines", async () => {
+  const { stderr } = await runTool("redisclient", [join(folder, "grumbling.ts"), "1", "1"], stack.settings);
+  const [warning, error, ...frames] = stderr.split("\n");
+  expect([warning, error]).toEqual(["warn: hm", "Error: seen"]);
+  expect(frames[0]).toMatch(/grumbling\.ts:2:\d+\)?$/);
+  expect(stderr).not.toContain("base64");
 });

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { NodeProcess } from "#test/node-process.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
+import { runTool } from "#test/tool.ts";
 import { bundleOf, call, deploy, metric, readiness, said } from "./node-client.ts";
 
 const SIDES = ["compute", "storage"] as const;
@@ -119,6 +120,14 @@ describe("a node whose Redis", () => {
       "unavailable",
     ]);
     expect(await call(node, "prefers", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    for (const argv of [
+      ["locus", "call", "prefers"],
+      ["batch", "prefers", "1", "2"],
+    ] as const) {
+      const [tool, ...words] = argv;
+      const ended = await runTool(tool, [...words, "--side", "storage"], { LOCUS_URL: node.url });
+      expect([ended.status, ended.stdout + ended.stderr]).toEqual([3, expect.stringContaining("REDIS_UNAVAILABLE")]);
+    }
   });
 
   it("hangs lets no call wait past its deadline and a little, and goes on when it wakes", async () => {
