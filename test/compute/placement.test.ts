@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { startDelayProxy } from "#bench/placement/delay-proxy.ts";
 import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
@@ -12,6 +13,8 @@ import { bundleOf, deploy, metric, said } from "./node-client.ts";
 
 const LONG = { timeout: 20_000 };
 
+/** Between the nodes and Redis: so far that what walks belongs to its data however busy this machine is. */
+const ROUND_TRIP_US = 2_000;
 /** Sixty-four round trips at compute, a look into memory each at storage. */
 const walk = bundleOf("walk", async ({ redis }) => {
   for (let step = 0; step < 64; step++) await redis.get("nothing");
@@ -21,9 +24,11 @@ const direct = bundleOf("direct", ({ redis }) => redis.get("nothing"));
 
 let redis: RedisServer;
 let nodes: NodeProcess[];
+let port: number;
+const resources = new AsyncDisposableStack();
 const settingsOf = (): Record<string, string> => ({
   LOCUS_REDIS_HOST: "127.0.0.1",
-  LOCUS_REDIS_PORT: String(redis.port),
+  LOCUS_REDIS_PORT: String(port),
 });
 const startNode = async (name: string, settings: Record<string, string> = {}): Promise<NodeProcess> => {
   const node = await NodeProcess.start({
@@ -35,11 +40,13 @@ const startNode = async (name: string, settings: Record<string, string> = {}): P
 };
 beforeAll(async () => {
   redis = await startRedisServer();
+  port = await startDelayProxy(redis.port, ROUND_TRIP_US, resources);
   nodes = [await startNode("one"), await startNode("two")];
   for (const bundle of [walk, idle, direct]) await deploy(nodes[0]!, bundle);
 });
 afterAll(async () => {
   await Promise.all(nodes.map((node) => node.end("SIGTERM")));
+  await resources.disposeAsync();
   await redis.close();
 });
 
