@@ -13,7 +13,7 @@ import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
 import { addPlacementCommands } from "./placement-command.ts";
-import { newProgram, runProgram, withoutOptions } from "./program.ts";
+import { addHelpCommand, newProgram, runProgram, withoutOptions } from "./program.ts";
 import { addStatsCommand } from "./stats-command.ts";
 
 const { version } = INSTALLATION;
@@ -43,5 +43,6 @@ withoutOptions(program.command("version"), "url")
     if (command.optsWithGlobals<NodeFlags>().json === true) printJson({ version });
     else printLine(version);
   });
+addHelpCommand(program);
 
 await runProgram(program);
