@@ -17,9 +17,9 @@ import { addHelpCommand, newProgram, runProgram, withoutOptions } from "./progra
 import { addStatsCommand } from "./stats-command.ts";
 
 const { version } = INSTALLATION;
-const program = addNodeOptions(newProgram("locus"))
-  .description("Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.")
-  .version(version, "-V, --version");
+const program = addNodeOptions(newProgram("locus")).description(
+  "Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.",
+);
 
 withoutOptions(program.command("node"), "url", "json")
   .description("run a node: the gateway and its sandbox hosts (docs/configuration.md)")

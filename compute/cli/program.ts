@@ -5,12 +5,14 @@ import { Command, CommanderError, type Option } from "commander";
 
 import { LocusError } from "#runtime/errors.ts";
 import { EXIT, EXIT_CODES, exitCodeOf } from "./exit-code.ts";
+import { INSTALLATION } from "./installation.ts";
 import { failureOf, failureText } from "./failure.ts";
 import { printJson, printNote } from "./output.ts";
 
 /** Commands that are added to it end as it does: they take this over when they are made. */
 export const newProgram = (name: string): Command =>
   new Command(name)
+    .version(INSTALLATION.version, "-V, --version")
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, visibleGlobalOptions })
     // Mistakes are told like all other errors.
