@@ -54,7 +54,9 @@ async function demo(stack: Stack): Promise<void> {
 }
 
 /** As a shell takes it. */
-const quoted = (word: string): string => (/^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
 
 function resultOf({ ok, calls, callsPerSecond, sides = { compute: 0, storage: 0 } }: Summary): string {
   const places = Object.entries(sides).map(([side, count]) => `${count} at ${side}`);

@@ -10,7 +10,7 @@ import { exitCodeOfCodes } from "./exit-code.ts";
 import { failure, failureText } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
-import { jsonValue, sideOption, wholeNumber } from "./option.ts";
+import { jsonValueOrPlace, sideOption, wholeNumber } from "./option.ts";
 import { printJson, printLine, printNote } from "./output.ts";
 
 interface CallFlags extends NodeFlags {
@@ -25,7 +25,7 @@ export const addCallCommand = (program: Command): void => {
     .command("call")
     .description("run a function once and print its result")
     .argument("<name>")
-    .argument("[args]", "JSON", jsonValue, null)
+    .argument("[args]", "JSON; @path of a file that holds it; - for stdin", jsonValueOrPlace, null)
     .option("--key <key>", "a Redis key that the call declares; may be repeated", appended)
     .addOption(sideOption())
     .option(

@@ -57,6 +57,15 @@ export const readRedisPlace = (environment: Environment): RedisPlace => {
   return place;
 };
 
+/** The environment without the variables that locus does not know, and a sentence for each of those: they stand in nothing's way. */
+export const knownSettings = (
+  environment: Environment = process.env,
+): { readonly known: Environment; readonly unknown: readonly string[] } => {
+  const unknown = unknownVariables(environment);
+  const isKnown = (variable: string): boolean => !unknown.some((mistake) => mistake.startsWith(`${variable}: `));
+  return { known: Object.fromEntries(Object.entries(environment).filter(([variable]) => isKnown(variable))), unknown };
+};
+
 const refuse = (mistakes: readonly string[]): void => {
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", mistakes.join("\n  "));
 };

@@ -3,9 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import { readNodeConfig } from "../node/config.ts";
-import type { Environment } from "../setting.ts";
-import { unknownVariables } from "../settings.ts";
-import { readCliConfig, readRedisPlace } from "./config.ts";
+import { knownSettings, readCliConfig, readRedisPlace } from "./config.ts";
 import { examineBuild } from "./doctor-build.ts";
 import { findings, type Finding } from "./doctor-finding.ts";
 import { examineMachine, readMachineFacts } from "./doctor-machine.ts";
@@ -19,7 +17,8 @@ export async function* examine(urlGiven: string | undefined, signal: AbortSignal
   if (facts.platform !== "linux") return;
   yield await examineBuild();
   signal.throwIfAborted();
-  const { known, mistakes } = settingsOf(process.env);
+  const { known, unknown } = knownSettings();
+  const mistakes = new Set(unknown);
   const redis = sound(() => readRedisPlace(known), mistakes);
   const cli = sound(() => readCliConfig(urlGiven, known), mistakes);
   const node = sound(() => readNodeConfig(known), mistakes);
@@ -30,14 +29,6 @@ export async function* examine(urlGiven: string | undefined, signal: AbortSignal
   yield await examineRedis(redis, signal);
   if (cli !== null && node !== null) yield await examineNode(cli.node, node.httpHost, node.httpPort);
 }
-
-/** Variables that locus does not know are mistakes, and stand in nothing's way. */
-const settingsOf = (environment: Environment): { readonly known: Environment; readonly mistakes: Set<string> } => {
-  const mistakes = unknownVariables(environment);
-  const isKnown = (variable: string): boolean => !mistakes.some((mistake) => mistake.startsWith(`${variable}: `));
-  const known = Object.fromEntries(Object.entries(environment).filter(([variable]) => isKnown(variable)));
-  return { known, mistakes: new Set(mistakes) };
-};
 
 /** null, and what is wrong, a line each, where the settings cannot be used. */
 const sound = <Config>(read: () => Config, mistakes: Set<string>): Config | null => {

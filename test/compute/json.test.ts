@@ -2,13 +2,14 @@
 // else the error, and the exit code that there is without it. Only `logs` and `node`, which have no end, give a line for
 // each value (docs/cli.md).
 
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
 import { ERRORS } from "#runtime/errors.ts";
-import { runTool, type Tool } from "#test/tool.ts";
+import { environmentOf, programOf, runTool, type Tool } from "#test/tool.ts";
 
 /** Nobody listens there: the port is reserved and unused. */
 const NOWHERE = { LOCUS_URL: "http://127.0.0.1:2", LOCUS_REDIS_PATH: "/nowhere/redis.sock" };
@@ -227,6 +228,16 @@ describe("--json", () => {
       },
     ]);
   });
+});
+
+it("locus call takes its args from a file or from stdin", async () => {
+  const [argsJson, path] = ['{"nodeId":"7"}', join(folder, "args.json")];
+  writeFileSync(path, argsJson);
+  const wanted = { status: 0, stdout: expect.stringContaining('"visited"') };
+  expect(await runTool("locus", ["call", "khop", `@${path}`, "--key", "7"], stack.settings)).toMatchObject(wanted);
+  const env = environmentOf(stack.settings);
+  const words = [programOf("locus"), "call", "khop", "-", "--key", "7"];
+  expect(spawnSync(process.execPath, words, { input: argsJson, env, encoding: "utf8" })).toMatchObject(wanted);
 });
 
 it("redisclient tells on stderr what a function writes, with the author's lines", async () => {
