@@ -229,6 +229,7 @@ export class Scheduler<Ticket> implements CapacityView {
     instance.running--;
     if (instance.running === 0) this.#noLongerBusy(instance);
     if (instance.state === "gone") return;
+    this.#shrink(instance);
     if (instance.state === "draining") {
       if (instance.running === 0) this.#effects.stopInstance(instance, instance.stopReason!);
     } else if (usage.isBroken === true || usage.lackedMemory === true) this.#retire(instance, "unhealthy", now);
@@ -750,6 +751,16 @@ export class Scheduler<Ticket> implements CapacityView {
     this.#configuredMb += pool.config.memoryMb;
     this.#configuredMbMs += pool.config.memoryMb * now;
     return instance;
+  }
+
+  /** One that was started before its function's need was known gives back what it does not need. */
+  #shrink(instance: Instance): void {
+    const { memoryMb, cpus } = instance.pool.need;
+    if (instance.state !== "busy" || (memoryMb >= instance.memoryMb && cpus >= instance.cpus)) return;
+    const { node } = instance;
+    this.#liveMb -= Math.max(0, instance.memoryMb - memoryMb);
+    node.shrink(instance, Math.min(memoryMb, instance.memoryMb), Math.min(cpus, instance.cpus));
+    this.fleet.changed(node);
   }
 
   #startEnded(instance: Instance): void {

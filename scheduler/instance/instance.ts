@@ -18,9 +18,9 @@ export class Instance {
   readonly #name: string | null;
   readonly pool: FunctionPool;
   readonly share: NodeShare;
-  /** What it holds of its node, as its function's need was known when it was started. */
-  readonly memoryMb: number;
-  readonly cpus: number;
+  /** What it holds of its node, as its function's need was known when it was started, or less since. */
+  memoryMb: number;
+  cpus: number;
   readonly isCpuHeavy: boolean;
   readonly createdMs: number;
   state: InstanceState = "starting";

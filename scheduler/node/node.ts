@@ -112,6 +112,15 @@ export class Node {
     if (instance.isCpuHeavy) this.#heavyCpus += instance.cpus;
   }
 
+  /** It holds less from now on. */
+  shrink(instance: Instance, memoryMb: number, cpus: number): void {
+    this.#promisedMb -= instance.memoryMb - memoryMb;
+    this.#promisedCpus -= instance.cpus - cpus;
+    if (instance.isCpuHeavy) this.#heavyCpus -= instance.cpus - cpus;
+    instance.memoryMb = memoryMb;
+    instance.cpus = cpus;
+  }
+
   remove(instance: Instance): void {
     this.instances--;
     this.#promisedMb = this.isEmpty ? 0 : this.#promisedMb - instance.memoryMb;

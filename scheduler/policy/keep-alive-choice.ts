@@ -85,6 +85,11 @@ export function chooseKeepAlive(
       choice.waitedSeconds = misses * onMiss.waitSeconds;
     }
   }
+  // Nothing is known of anyone: until what is held costs as much as a miss, which is never worse than twice the best (as with renting skis).
+  if (count === 0) {
+    choice.keepAliveMs = Math.min(keepAliveMsMax, (missCost * 1e3) / memoryGb);
+    return;
+  }
   // Beyond the longest gap of its own. Of so many the next is longer than all with one in so many and one; how much longer is Lindy's guess:
   // longer than t with the longest ÷ t. What is held for those that never end grows with t, what is missed falls: least at their mean.
   if (!looksBeyond || gaps === undefined || gaps.gaps < TAIL_GAPS_MIN) return;
