@@ -325,7 +325,8 @@ export class Scheduler<Ticket> implements CapacityView {
     this.#nodesPending = Math.max(0, this.#nodesPending - 1);
     const node = this.fleet.add(description);
     this.#effects.nodeNoted(node.id, "reserved", `${this.fleet.nodes.size} nodes are there`);
-    this.#feed(now);
+    this.#starved.largestFirst(node.description);
+    this.#feed(now, this.#starved.size);
     this.#nodeMayBeEmpty(node, now);
     return node;
   }
@@ -705,10 +706,10 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   /** Gives nodes to those that want some, one each in turn; then sees to more room where that was not enough. */
-  #feed(now: number): void {
+  #feed(now: number, probesMax = STARVED_PROBES): void {
     const starved = this.#starved;
     let probes = 0;
-    while (probes < STARVED_PROBES) {
+    while (probes < probesMax) {
       const pool = starved.first;
       if (pool === null) return;
       if (this.#start(pool, "miss", now)) {

@@ -48,9 +48,9 @@ export class Node {
   drainingCpus = 0;
   readonly idleAlarm: HeapEntry<Alarm>;
   /** Where the fleet's index has it. */
-  bucket = -1;
-  nextInBucket: Node | null = null;
-  previousInBucket: Node | null = null;
+  cell = -1;
+  nextInCell: Node | null = null;
+  previousInCell: Node | null = null;
 
   constructor(description: NodeDescription, rank: number) {
     this.description = description;

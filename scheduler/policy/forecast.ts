@@ -341,8 +341,8 @@ class ForecastFunction implements FunctionPolicy {
     miss.waitSeconds = startMs / 1e3;
     const missCost = miss.gbSeconds + price * miss.waitSeconds;
     const prior = this.#common.gaps;
-    // Where cold starts have their price each is worth the chance; a score's sums go by what was seen.
-    const beyond = this.#common.price.countsColdStarts;
+    // Where waiting has its price a keep-alive is worth the chance; a score's sums go by what was seen.
+    const beyond = !this.#common.price.followsScore;
     chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, Infinity, beyond, plain);
     const returns = level === 0 ? this.#returns : null;
     if (returns === null || !returns.isJudged) return false;

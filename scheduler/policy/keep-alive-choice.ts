@@ -86,7 +86,7 @@ export function chooseKeepAlive(
     }
   }
   // Nothing is known of anyone: until what is held costs as much as a miss, which is never worse than twice the best (as with renting skis).
-  if (count === 0) {
+  if (count === 0 && looksBeyond) {
     choice.keepAliveMs = Math.min(keepAliveMsMax, (missCost * 1e3) / memoryGb);
     return;
   }

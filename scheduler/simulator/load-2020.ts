@@ -4,7 +4,7 @@
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 
-export interface Function2020 {
+interface Function2020 {
   readonly key: string;
   readonly kind: "hello" | "cpu" | "memory" | "sleep";
   readonly memoryMb: number;
