@@ -591,9 +591,13 @@ export class Scheduler<Ticket> implements CapacityView {
     }
     const { node } = instance;
     if (isReserved || (!node.isBounded && this.settings.warmMemoryMb === Infinity)) return;
+    // Its places by worth stay as they were while it is used: a key that is too low is put right when it comes to the top.
     const worth = pool.policy.worth(now);
-    this.#idle.set(instance.overall, worth);
-    node.idle.set(instance.onNode, worth);
+    instance.worth = worth;
+    instance.isEvictable = true;
+    const { overall, onNode } = instance;
+    if (overall.index < 0 || worth < overall.key) this.#idle.set(overall, worth);
+    if (onNode.index < 0 || worth < onNode.key) node.idle.set(onNode, worth);
     node.idleMb += instance.memoryMb;
     node.idleCpus += instance.cpus;
     if (!this.#starved.isEmpty) this.#feed(now);
@@ -603,9 +607,8 @@ export class Scheduler<Ticket> implements CapacityView {
     const { pool, node } = instance;
     pool.idle--;
     this.counts.idle--;
-    if (!instance.isRanked) return;
-    this.#idle.remove(instance.overall);
-    node.idle.remove(instance.onNode);
+    if (!instance.isEvictable) return;
+    instance.isEvictable = false;
     node.idleMb -= instance.memoryMb;
     node.idleCpus -= instance.cpus;
   }
@@ -791,6 +794,7 @@ export class Scheduler<Ticket> implements CapacityView {
     if (state === "idle") this.#leaveIdle(instance);
     else if (state === "starting") this.#startEnded(instance);
     pool.withdraw(instance);
+    instance.unrank(this.#idle);
     if (instance.hasExpiry) this.#alarms.remove(instance.expiry);
     instance.state = "draining";
     instance.stopReason = reason;
@@ -845,7 +849,7 @@ export class Scheduler<Ticket> implements CapacityView {
 
   #keepWithinWarmMemory(): void {
     while (this.#liveMb > this.settings.warmMemoryMb) {
-      const least = this.#idle.peek();
+      const least = leastWorth(this.#idle);
       if (least === undefined) return;
       this.#evict(least.owner, least.key);
     }
@@ -877,7 +881,7 @@ export class Scheduler<Ticket> implements CapacityView {
     const node = this.#nodeToClear(memoryMb, cpus);
     if (node === null) return;
     while (!node.willFit(memoryMb, cpus)) {
-      const least = node.idle.peek();
+      const least = leastWorth(node.idle);
       if (least === undefined) return;
       this.#evict(least.owner, least.key);
     }
@@ -888,7 +892,7 @@ export class Scheduler<Ticket> implements CapacityView {
     const looked: HeapEntry<Instance>[] = [];
     let chosen: Node | null = null;
     while (looked.length < ROOM_PROBES && chosen === null) {
-      const least = this.#idle.peek();
+      const least = leastWorth(this.#idle);
       if (least === undefined) break;
       const { node } = least.owner;
       if (node.willFit(memoryMb, cpus)) break;
@@ -951,6 +955,17 @@ export class Scheduler<Ticket> implements CapacityView {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
     return this.#nowMs;
   }
+}
+
+/** Puts the keys on top right: those of instances that are used now, and of those that have become worth more since. */
+function leastWorth(heap: IndexedHeap<Instance>): HeapEntry<Instance> | undefined {
+  for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
+    const { isEvictable, worth } = top.owner;
+    if (isEvictable && worth <= top.key) return top;
+    if (isEvictable) heap.set(top, worth);
+    else heap.remove(top);
+  }
+  return undefined;
 }
 
 /** NaN: no id of ours. */
