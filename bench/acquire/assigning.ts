@@ -14,6 +14,8 @@ export interface Size {
 }
 
 const SEED = 1;
+/** Each function is called as often whatever the size: with ten times as many there are ten times as many calls a second. */
+const INTERVAL_MS = 100;
 /** Functions are asked for in this order, again and again: drawn before anything is measured. */
 const ORDER = 65_536;
 
@@ -24,11 +26,13 @@ export class Assigning implements Effects<number> {
   readonly #starting: Instance[] = [];
   readonly #stopped: Instance[] = [];
   #granted: Instance | null = null;
+  readonly #stepMs: number;
   #nowMs = 0;
   #pairs = 0;
 
   constructor({ nodes, functions, instances }: Size) {
     this.#scheduler = new Scheduler<number>(forecast({ kind: "waiting", gbSecondsPerWaitSecond: 1e6 }), this);
+    this.#stepMs = INTERVAL_MS / functions / 2;
     const perNode = Math.ceil(instances / nodes) * 2;
     for (let node = 0; node < nodes; node++) {
       const description = { id: `node${node}`, address: "", port: 0, memoryMb: 128 * perNode, cpus: 128 * perNode };
@@ -50,14 +54,14 @@ export class Assigning implements Effects<number> {
   usPerPair(pairs: number): number {
     const before = process.cpuUsage();
     for (let pair = 0; pair < pairs; pair++) {
-      this.#nowMs += 0.05;
+      this.#nowMs += this.#stepMs;
       const pool = this.#pools[this.#order[this.#pairs++ % ORDER]!]!;
       this.#scheduler.acquire(pool, pair, Infinity, this.#nowMs);
       // One in many was ended by the policy, and another takes its place.
       while (this.#starting.length > 0) this.#scheduler.instanceStarted(this.#starting.pop()!, this.#nowMs);
       if (this.#granted === null) throw new Error("no instance was granted");
-      this.#nowMs += 0.05;
-      this.#scheduler.release(this.#granted, { executionMs: 0.05 }, this.#nowMs);
+      this.#nowMs += this.#stepMs;
+      this.#scheduler.release(this.#granted, { executionMs: this.#stepMs }, this.#nowMs);
       this.#granted = null;
       if (this.#scheduler.nextWakeMs() <= this.#nowMs) this.#scheduler.tick(this.#nowMs);
       while (this.#stopped.length > 0) this.#scheduler.instanceGone(this.#stopped.pop()!, this.#nowMs);

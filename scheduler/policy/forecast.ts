@@ -107,6 +107,13 @@ interface SavedForecast {
   readonly returns: readonly number[] | null;
 }
 
+/** A keep-alive that was chosen, at which price, and up to how many gaps it holds. */
+interface KeptChoice {
+  readonly price: number;
+  readonly gaps: number;
+  readonly keepAliveMs: number;
+}
+
 /** Reused: what is weighed last. */
 const plain = newKeepAliveChoice();
 const ahead = newKeepAliveChoice();
@@ -145,10 +152,8 @@ class ForecastFunction implements FunctionPolicy {
   #warmUntilMs = -Infinity;
   /** The instance that comes to rest next ended a call: else it was started and found none. */
   #hasEnded = false;
-  /** By level: the keep-alive chosen, at which price, and up to how many gaps it holds. */
-  readonly #keepMs: number[] = [];
-  readonly #keepPrice: number[] = [];
-  readonly #keepGaps: number[] = [];
+  /** By level. */
+  readonly #kept: (KeptChoice | undefined)[] = [];
   /** Its part of the sums by price. */
   #settleAt = 0;
   #held: Float64Array | null = null;
@@ -252,12 +257,13 @@ class ForecastFunction implements FunctionPolicy {
     const level = levelOf(this.#gaps.depth);
     const price = this.#pricePerSecond;
     const gaps = this.#gaps.levels[level]?.gaps ?? 0;
-    const before = this.#keepPrice[level] ?? 0;
-    if (Math.abs(price - before) <= PRICE_CHANGE * before && gaps <= this.#keepGaps[level]!)
-      return this.#keepMs[level]!;
-    this.#keepPrice[level] = price;
-    this.#keepGaps[level] = gaps * (1 + GAPS_CHANGE);
-    return (this.#keepMs[level] = (this.#startsAhead(level, price) ? ahead : plain).keepAliveMs);
+    const before = this.#kept[level];
+    if (before !== undefined && Math.abs(price - before.price) <= PRICE_CHANGE * before.price && gaps <= before.gaps) {
+      return before.keepAliveMs;
+    }
+    const { keepAliveMs } = this.#startsAhead(level, price) ? ahead : plain;
+    this.#kept[level] = { price, gaps: gaps * (1 + GAPS_CHANGE), keepAliveMs };
+    return keepAliveMs;
   }
 
   /** The wait that an idle instance saves, by its memory, the sooner the more: by how often the function is called. */

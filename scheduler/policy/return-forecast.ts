@@ -16,7 +16,7 @@ const MEDIAN_OF = 9;
 /** How many errors a window may leave out at either end. */
 const LEFT_OUT = [0, 1, 3, 6];
 /** Ways and windows are weighed anew after one return in so many, once there were many. */
-const WEIGH_EVERY = 8;
+const WEIGH_EVERY = 16;
 /** Forecasts that must have met what came before one is followed, and over how many the mean of what they came to goes. */
 const JUDGED_MIN = 3;
 const JUDGED_MAX = 12;
