@@ -21,7 +21,7 @@ import type { Repeats } from "./harness/contest.ts";
 import { sharedLayout } from "./harness/cores.ts";
 import { atEqualMemory } from "./traces/cold-starts.ts";
 import { scoreOf2020 } from "./traces/contest-2020.ts";
-import { scoredTraces, syntheticTrace, weekOfCalls } from "./traces/sets.ts";
+import { busyTrace, scoredTraces, weekOfCalls } from "./traces/sets.ts";
 
 const SPEED_SEED = 2_003;
 const COLD_STARTS_SEED = 2_004;
@@ -61,7 +61,7 @@ await runBenchmark<Repeats>({
     const { ours, hybrid } = atEqualMemory(weekOfCalls(COLD_STARTS_SEED));
     say("the 2020 load");
     const contest = scoreOf2020(SEED_2020);
-    const speedTrace = syntheticTrace(SPEED_SEED);
+    const speedTrace = busyTrace(SPEED_SEED);
     const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
     const known = (name: string, unit: string, value: number, details: Readonly<Record<string, number>> = {}) => ({
       name,

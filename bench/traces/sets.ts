@@ -19,8 +19,12 @@ export function scoredTraces(dataDirectory: string | null): readonly Trace[] {
   return scored.flatMap((trace) => [trace, withDurations(trace, FACTOR)]);
 }
 
-export const syntheticTrace = (seed: number): Trace =>
+const syntheticTrace = (seed: number): Trace =>
   azureLikeTrace({ seed, functions: 100, hours: 12, callsPerHourMax: 120 });
+
+/** With the busy functions that have most of the calls, as traces do. */
+export const busyTrace = (seed: number): Trace =>
+  azureLikeTrace({ seed, functions: 300, hours: 12, callsPerHourMax: 3_600 });
 
 /** A week, as where the hybrid histogram was published: most functions are called a few times a day. */
 export const weekOfCalls = (seed: number): Trace =>

@@ -25,7 +25,8 @@ function firstPrice(objective: Objective): number {
 /** Rungs, a factor of 4 apart, from 4⁻⁶ to 4¹² GB. */
 export const RUNGS = 19;
 const RUNG_FACTOR = 4;
-export const rungPrice = (rung: number): number => RUNG_FACTOR ** (rung - 6);
+const PRICES = Float64Array.from({ length: RUNGS }, (_, rung) => RUNG_FACTOR ** (rung - 6));
+export const rungPrice = (rung: number): number => PRICES[rung]!;
 /** Until anything is known: a second of waiting counts as a GB held for so many seconds. Chosen. */
 const FIRST_PRICE = 10;
 

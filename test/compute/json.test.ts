@@ -145,6 +145,16 @@ const CASES: readonly Case[] = [
     value: { missing: 2, findings: expect.arrayContaining([expect.objectContaining({ about: "node", part: "node" })]) },
     settings: NOWHERE,
   },
+  {
+    tool: "locus",
+    argv: "simulate --synthetic 1 --functions 5 --hours 1",
+    status: 0,
+    value: { policy: "forecast", score: expect.objectContaining({ score: expect.any(Number) }) },
+  },
+  { tool: "locus", argv: "simulate", status: 2, value: misuse },
+  { tool: "locus", argv: "simulate --synthetic 1 --policy best", status: 2, value: misuse },
+  { tool: "locus", argv: "simulate /nowhere", status: 1, value: failed("REQUEST_INVALID") },
+
   { tool: "locus", argv: "build", status: 0, value: { built: expect.any(Array) } },
   { tool: "locus", argv: "node", status: 2, value: misuse, settings: { LOCUS_HTTP_PORT: "many" } },
 
