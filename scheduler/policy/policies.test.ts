@@ -38,6 +38,21 @@ describe("keep-alive of least cost", () => {
     expect(keepAliveMs).toBeLessThan(11_000);
   });
 
+  test("goes beyond the longest gap where waiting has a price that is worth the chance, never beyond the break-even", () => {
+    const gaps = new GapHistogram();
+    for (let seen = 0; seen < 5; seen++) gaps.add(60_000);
+    const choice = newKeepAliveChoice();
+    const keepAlive = (known: GapHistogram | undefined, price: number): number => {
+      chooseKeepAlive(known, null, 0, 1, 0.5, { gbSeconds: 0.5, waitSeconds: 1 }, price, Infinity, true, choice);
+      return choice.keepAliveMs;
+    };
+    expect(keepAlive(gaps, 60)).toBeLessThan(70_000);
+    const breakEvenMs = (1_000 + 0.5) / 0.5 / 1e-3;
+    expect(keepAlive(gaps, 1_000)).toBeGreaterThan(70_000);
+    expect(keepAlive(gaps, 1_000)).toBeLessThan(breakEvenMs);
+    expect(keepAlive(undefined, 1_000)).toBeCloseTo(breakEvenMs);
+  });
+
   test("ends before the gaps that are too long for it, and counts what these cost", () => {
     const { keepAliveMs, waitedSeconds, heldGbSeconds } = choose([100, 100, 100, 1e6], 10);
     expect(keepAliveMs).toBeLessThan(200);

@@ -91,6 +91,13 @@ test("a period is found, and the instance is there when the call comes", () => {
   expect(result.forecastErrors[0]).toBeLessThan(0.001);
 });
 
+test("calls that come at once by a clock find as many instances as they are worth", () => {
+  const calls = Array.from({ length: 400 }, (_, call) => [Math.floor(call / 8) * 60_000, 2_000] as const);
+  const { waitMs } = replay(traceOf(calls, 3_000), forecast({ kind: "waiting", gbSecondsPerWaitSecond: 20 }));
+  const last = waitMs.subarray(200);
+  expect(last.filter((one) => one < 5).length).toBeGreaterThan(last.length * 0.9);
+});
+
 const POLICIES = [() => fixedKeepAlive("reference", REFERENCE), hybridHistogram, greedyDual, () => forecast()];
 
 test("the same trace and policy give the same figures, with each policy", () => {
