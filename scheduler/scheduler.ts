@@ -124,7 +124,7 @@ export class Scheduler<Ticket> implements CapacityView {
     if (known !== undefined) {
       const { memoryMb, concurrency } = known.config;
       if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
-        known.config = config;
+        known.configure(config);
         this.#keepReserved(known, now);
         return known;
       }
@@ -229,7 +229,7 @@ export class Scheduler<Ticket> implements CapacityView {
     instance.running--;
     if (instance.running === 0) this.#noLongerBusy(instance);
     if (instance.state === "gone") return;
-    this.#shrink(instance);
+    if (usage.memoryMb !== undefined || usage.cpus !== undefined) this.#shrink(instance);
     if (instance.state === "draining") {
       if (instance.running === 0) this.#effects.stopInstance(instance, instance.stopReason!);
     } else if (usage.isBroken === true || usage.lackedMemory === true) this.#retire(instance, "unhealthy", now);
@@ -404,7 +404,7 @@ export class Scheduler<Ticket> implements CapacityView {
       this.#leaveIdle(instance);
       pool.withdraw(instance);
       this.#becomeBusy(instance, now);
-      instance.running = pool.config.concurrency;
+      instance.running = pool.concurrency;
       taken.push(instance);
     }
     if (taken.length === 0) return null;
@@ -522,7 +522,7 @@ export class Scheduler<Ticket> implements CapacityView {
       this.#becomeBusy(instance, now);
     }
     instance.running++;
-    if (instance.running === pool.config.concurrency) pool.withdraw(instance);
+    if (instance.running === pool.concurrency) pool.withdraw(instance);
     this.#effects.granted(ticket, instance);
   }
 
@@ -557,14 +557,14 @@ export class Scheduler<Ticket> implements CapacityView {
     if (!isNew && !this.policy.sharesStarts && pool.starting >= pool.queue.size) return this.#rest(instance, now);
     for (
       let waiter = pool.queue.first;
-      waiter !== null && instance.running < pool.config.concurrency;
+      waiter !== null && instance.running < pool.concurrency;
       waiter = pool.queue.first
     ) {
       this.#leave(waiter as Waiter<Ticket>);
       pool.policy.waited(now - waiter.sinceMs, now);
       if (instance.running === 0) this.#becomeBusy(instance, now);
       instance.running++;
-      if (instance.running === pool.config.concurrency) pool.withdraw(instance);
+      if (instance.running === pool.concurrency) pool.withdraw(instance);
       this.#effects.granted(waiter.ticket as Ticket, instance);
     }
     this.#wantNoMore(pool);
@@ -581,7 +581,7 @@ export class Scheduler<Ticket> implements CapacityView {
     const keepMs = pool.policy.keepAliveMs(pool.idle, now);
     this.#wakeToPlan(pool, now);
     instance.expireAtMs = Math.max(now + keepMs, pool.idle <= pool.warm ? pool.warmUntilMs : 0);
-    const isReserved = pool.live <= pool.config.reservedInstances;
+    const isReserved = pool.live <= pool.reservedInstances;
     if (isReserved) instance.expireAtMs = Infinity;
     if (instance.expireAtMs <= now) return this.#stop(instance, "idle for long");
     // An alarm that rings too early costs less than moving it at each call.
@@ -618,7 +618,7 @@ export class Scheduler<Ticket> implements CapacityView {
     const { pool } = instance;
     if (pool.idle <= pool.warm && pool.warmUntilMs > instance.expireAtMs) instance.expireAtMs = pool.warmUntilMs;
     if (instance.expireAtMs > now) this.#alarms.set(instance.expiry, instance.expireAtMs);
-    else if (pool.live > pool.config.reservedInstances) this.#stop(instance, "idle for long");
+    else if (pool.live > pool.reservedInstances) this.#stop(instance, "idle for long");
   }
 
   #leave(waiter: Waiter<Ticket>): void {
@@ -655,7 +655,7 @@ export class Scheduler<Ticket> implements CapacityView {
   /** Starts that have no node yet are dropped where fewer calls wait than there are starts. */
   #wantNoMore(pool: FunctionPool): void {
     if (pool.unplaced > 0) {
-      const wanted = Math.ceil(pool.queue.size / pool.config.concurrency) - pool.starting;
+      const wanted = Math.ceil(pool.queue.size / pool.concurrency) - pool.starting;
       if (pool.unplaced > wanted) this.#setUnplaced(pool, Math.max(0, wanted));
     }
     if (pool.queue.size === 0) this.#alarms.remove(pool.reconsiderAlarm);
@@ -682,7 +682,7 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   #keepReserved(pool: FunctionPool, now: number): void {
-    this.#startAhead(pool, pool.config.reservedInstances - pool.live - pool.unplaced, "reserved", now);
+    this.#startAhead(pool, pool.reservedInstances - pool.live - pool.unplaced, "reserved", now);
   }
 
   /** Not where calls of others wait for room. */
@@ -695,7 +695,7 @@ export class Scheduler<Ticket> implements CapacityView {
 
   #learn(pool: FunctionPool, { executionMs, memoryMb, cpus, lackedMemory }: Usage, now: number): void {
     pool.policy.ended(executionMs, now);
-    pool.need.used(memoryMb, cpus);
+    if (memoryMb !== undefined || cpus !== undefined) pool.need.used(memoryMb, cpus);
     if (lackedMemory === true) pool.need.provedTooSmall();
   }
 

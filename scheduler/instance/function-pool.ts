@@ -47,6 +47,9 @@ export class NodeShare {
 
 export class FunctionPool implements PoolView {
   config: FunctionConfig;
+  /** Of the configuration; here since each call asks. */
+  concurrency = 1;
+  reservedInstances = 0;
   readonly policy: FunctionPolicy;
   readonly need: LearnedNeed;
   readonly queue = new WaitQueue();
@@ -77,11 +80,18 @@ export class FunctionPool implements PoolView {
 
   constructor(config: FunctionConfig, policy: FunctionPolicy) {
     this.config = config;
+    this.configure(config);
     this.policy = policy;
     this.need = new LearnedNeed(config);
     this.planAlarm = new HeapEntry<Alarm>({ kind: "plan", pool: this });
     this.reconsiderAlarm = new HeapEntry<Alarm>({ kind: "reconsider", pool: this });
     this.cooledAlarm = new HeapEntry<Alarm>({ kind: "cooled", pool: this });
+  }
+
+  configure(config: FunctionConfig): void {
+    this.config = config;
+    this.concurrency = config.concurrency;
+    this.reservedInstances = config.reservedInstances;
   }
 
   get waiting(): number {
