@@ -96,7 +96,7 @@ Failure FindVersion(std::string_view name, std::string_view version, Deployment*
 int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
   if (argc < 7) return redis::WrongArity(context);
-  if (const Failure failure = CheckMayBlock(context, "LOCUS.NODE RUN")) return ReplyFailure(context, failure);
+  if (const Failure failure = CheckByItself(context, "LOCUS.NODE RUN")) return ReplyFailure(context, failure);
   if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
   auto call = std::make_unique<PendingCall>();
   call->reply = ReplyOutcome;

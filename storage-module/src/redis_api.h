@@ -55,6 +55,14 @@ constexpr uint64_t kLoadingStartsReplica = 2;
 constexpr uint64_t kLoadingEnded = 3;
 constexpr ServerEvent kEventLoop = {15, 1};
 constexpr uint64_t kEventLoopBeforeSleep = 0;
+constexpr ServerEvent kClientChange = {4, 1};
+constexpr uint64_t kClientDisconnected = 1;
+/// What comes with it; there is more behind.
+struct ClientInfo {
+  uint64_t version;
+  uint64_t flags;
+  uint64_t id;
+};
 using EventHandler = void (*)(RedisModuleCtx*, ServerEvent, uint64_t subevent, void* data);
 
 constexpr int kEventLoopReadable = 1;
@@ -174,6 +182,7 @@ struct CommandInfo {
   F(int, UnblockClient, (RedisModuleBlockedClient*, void* private_data))                                           \
   F(int, AbortBlock, (RedisModuleBlockedClient*))                                                                  \
   F(void*, GetBlockedClientPrivateData, (RedisModuleCtx*))                                                         \
+  F(uint64_t, GetClientId, (RedisModuleCtx*))                                                                      \
   F(RedisModuleString*, GetCurrentUserName, (RedisModuleCtx*))                                                     \
   F(int, GetSelectedDb, (RedisModuleCtx*))                                                                         \
   /* The keyspace. */                                                                                              \

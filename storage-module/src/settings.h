@@ -32,6 +32,8 @@ struct Settings {
   int64_t spread = 2;
   /// Invocations that wait for an isolate, at most.
   int64_t queue_max = 1024;
+  /// How long a call waits for its node to take it before it runs here after all, ms. Chosen, not measured.
+  int64_t take_patience_ms = 100;
   /// Of the global lock while clients wait, percent.
   int64_t lock_share_percent = 30;
   /// Lock time between two passes of the main thread, µs.

@@ -8,6 +8,7 @@ import { encodeOperation } from "#runtime/channel/operation.ts";
 import { REFUSAL_CASES } from "#runtime/channel/refusal-cases.ts";
 import goldenReplies from "#runtime/channel/golden-replies.json" with { type: "json" };
 import { LIMITS } from "#runtime/function/description.ts";
+import { NO_USAGE } from "#runtime/profile/sample.ts";
 
 const CORPUS = join(import.meta.dirname, "corpus");
 /** Golden replies and refusals are many alike: so many of each, evenly chosen. */
@@ -34,6 +35,9 @@ const description = (bundle: keyof typeof VERSIONS, more: object = {}): string =
   JSON.stringify({ name: "khop", version: VERSIONS[bundle], limits, ...more });
 const version = (bundle: keyof typeof VERSIONS): Buffer =>
   bytes(u16(description(bundle).length), description(bundle), u16(bundle.length), bundle);
+
+const given = (isError: number, usage: object, body: string): Buffer =>
+  bytes(isError, u16(JSON.stringify(usage).length), JSON.stringify(usage), body);
 
 // The steps of supervisor.cc and ring.cc, by their numbers there.
 const POLL = 15;
@@ -69,6 +73,13 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     bytes(2, u32(1, 2, 3, 0), "{}", "abc"),
     bytes(3, u32(1, 0, 0, 0, 0, 0)),
     bytes(3, u32(1, 2, 4, 3, 2, 1), "host", "pem", "me", "x"),
+  ],
+  given: [
+    given(0, NO_USAGE, '{"a":1}'),
+    given(0, { ...NO_USAGE, wallUs: 1e12, operations: 2 ** 53 - 1 }, "null"),
+    given(0, { ...NO_USAGE, cpuUs: -1 }, "1\n2"),
+    given(1, NO_USAGE, JSON.stringify({ code: "FUNCTION_FAILED", message: "no", stack: "at run (f.ts:1:2)" })),
+    given(1, {}, JSON.stringify({ code: "NOBODY_KNOWS" })),
   ],
   json: ["", "plain", 'a"b\\c', "\n\u0001\u007f", "é€😀", "\ud800"].map((value) => Buffer.from(value)),
   plan: [

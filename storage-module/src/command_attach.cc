@@ -1,0 +1,67 @@
+// LOCUS.NODE ATTACH | DETACH | TAKE | GIVE: nodes that run what this server hands them (attached_nodes.h).
+#include "given_outcome.h"
+#include "module.h"
+
+namespace locus {
+
+namespace {
+
+/// Ids of calls: what JavaScript holds exactly.
+constexpr int64_t kCallIdMax = (int64_t{1} << 53) - 1;
+
+Failure ReadGiven(std::string_view kind, Arguments arguments, Outcome* outcome) {
+  if (IsWord(kind, "OK") && arguments.size() == 2)
+    return ReadGivenResult(TextOf(arguments[0]), TextOf(arguments[1]), outcome);
+  if (IsWord(kind, "ERROR") && arguments.size() == 2)
+    return ReadGivenError(TextOf(arguments[0]), TextOf(arguments[1]), outcome);
+  return {Code::REQUEST_INVALID,
+          "usage: LOCUS.NODE GIVE id (OK usage result | ERROR usage error | BACK reason)"};
+}
+
+}  // namespace
+
+int CommandNodeAttach(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 4) return redis::WrongArity(context);
+  Failure failure = CheckByItself(context, "LOCUS.NODE ATTACH");
+  if (!failure) failure = TheModule().nodes.Attach(context, TextOf(argv[2]), TextOf(argv[3]));
+  return failure ? ReplyFailure(context, failure) : redis::ReplyWithSimpleString(context, "OK");
+}
+
+int CommandNodeDetach(RedisModuleCtx* context, RedisModuleString**, int argc) {
+  if (argc != 2) return redis::WrongArity(context);
+  int64_t out = 0;
+  if (const Failure failure = TheModule().nodes.Detach(context, &out)) return ReplyFailure(context, failure);
+  return redis::ReplyWithLongLong(context, out);
+}
+
+int CommandNodeTake(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 4) return redis::WrongArity(context);
+  int64_t max = 0;
+  int64_t timeout_ms = 0;
+  Failure failure = ReadNumber("max", TextOf(argv[2]), 0, kTakenAtOnceMax, &max);
+  if (!failure) failure = ReadNumber("timeoutMs", TextOf(argv[3]), 0, kTakeTimeoutMsMax, &timeout_ms);
+  return failure ? ReplyFailure(context, failure) : TheModule().nodes.Take(context, max, timeout_ms);
+}
+
+int CommandNodeGive(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc < 5) return redis::WrongArity(context);
+  AttachedNodes& nodes = TheModule().nodes;
+  int64_t id = 0;
+  bool taken = false;
+  Outcome outcome;
+  const bool back = argc == 5 && IsWord(TextOf(argv[3]), "BACK");
+  Failure failure = ReadNumber("id", TextOf(argv[2]), 0, kCallIdMax, &id);
+  if (!failure) failure = nodes.CheckTaken(context, static_cast<uint64_t>(id), &taken);
+  if (!failure && !back)
+    failure = ReadGiven(TextOf(argv[3]), {argv + 4, static_cast<size_t>(argc - 4)}, &outcome);
+  if (failure) return ReplyFailure(context, failure);
+  if (taken && back) {
+    redis::Log(context, "verbose", "a node gave a call back: %s", OneLine(TextOf(argv[4])).c_str());
+    nodes.TakeBack(static_cast<uint64_t>(id));
+  } else if (taken) {
+    nodes.Give(static_cast<uint64_t>(id), std::move(outcome));
+  }
+  return redis::ReplyWithLongLong(context, taken ? 1 : 0);
+}
+
+}  // namespace locus
