@@ -1,4 +1,5 @@
 // LOCUS.NODE ATTACH | DETACH | TAKE | GIVE: nodes that run what this server hands them (attached_nodes.h).
+// And ACT, by which a node's connection takes on the user for whom it runs something.
 #include "given_outcome.h"
 #include "module.h"
 
@@ -19,6 +20,21 @@ Failure ReadGiven(std::string_view kind, Arguments arguments, Outcome* outcome) 
 }
 
 }  // namespace
+
+int CommandNodeAct(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 3) return redis::WrongArity(context);
+  if (const Failure failure = CheckByItself(context, "LOCUS.NODE ACT")) return ReplyFailure(context, failure);
+  if (TheModule().settings.node_act == 0)
+    return ReplyFailure(
+        context, {Code::STORAGE_REFUSED, "the module's setting node-act is no: it is set after loadmodule"});
+  const std::string_view user = TextOf(argv[2]);
+  if (redis::AuthenticateClientWithACLUser(context, user.data(), user.size(), nullptr, nullptr, nullptr) !=
+      redis::kOk)
+    return ReplyFailure(context,
+                        {Code::REQUEST_INVALID, "there is no user " + Shown(user) + ", or it is off"});
+  TheModule().nodes.ChangeUser(context, user);
+  return redis::ReplyWithSimpleString(context, "OK");
+}
 
 int CommandNodeAttach(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (argc != 4) return redis::WrongArity(context);

@@ -43,6 +43,8 @@ constexpr CommandRow kCommands[] = {
      "Runs a function in a given version; replies outcome, version, usage, logs and result"},
     {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "<id>",
      "Cancels a run of the same user by its id"},
+    {"locus.node", "act", CommandNodeAct, "fast deny-script", 3, 0, "<user>",
+     "Gives this connection the rights of another user, and no others"},
     {"locus.node", "attach", CommandNodeAttach, "no-monitor no-slowlog deny-script", 4, 0,
      "<node-id> <secret>", "Makes this connection one of a node that takes calls"},
     {"locus.node", "detach", CommandNodeDetach, "fast", 2, 0, "",

@@ -53,6 +53,7 @@ int CommandFunctionList(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionLoad(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeAct(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeAttach(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeDetach(RedisModuleCtx*, RedisModuleString** argv, int argc);

@@ -28,6 +28,7 @@ using CommandHandler = int (*)(RedisModuleCtx*, RedisModuleString** argv, int ar
 using FreePrivateData = void (*)(RedisModuleCtx*, void*);
 using DisconnectHandler = void (*)(RedisModuleCtx*, RedisModuleBlockedClient*);
 using EventLoopHandler = void (*)(int fd, void* data, int mask);
+using UserChangedHandler = void (*)(uint64_t client_id, void* data);
 using TimerHandler = void (*)(RedisModuleCtx*, void* data);
 using InfoHandler = void (*)(RedisModuleInfoCtx*, int for_crash_report);
 
@@ -184,6 +185,8 @@ struct CommandInfo {
   F(void*, GetBlockedClientPrivateData, (RedisModuleCtx*))                                                         \
   F(uint64_t, GetClientId, (RedisModuleCtx*))                                                                      \
   F(RedisModuleString*, GetCurrentUserName, (RedisModuleCtx*))                                                     \
+  F(int, AuthenticateClientWithACLUser, (RedisModuleCtx*, const char* name, size_t length, UserChangedHandler,     \
+                                         void* data, uint64_t* client_id))                                         \
   F(int, GetSelectedDb, (RedisModuleCtx*))                                                                         \
   /* The keyspace. */                                                                                              \
   F(RedisModuleCtx*, GetDetachedThreadSafeContext, (RedisModuleCtx*))                                              \

@@ -26,6 +26,9 @@ struct Settings {
   int64_t enabled = 1;
   /// Whether GET may go past MONITOR and the command statistics (get_shortcut.h).
   int64_t get_shortcut = 1;
+  /// Whether nodes may take on other users with LOCUS.NODE ACT. At load only, and no unless the operator says
+  /// so: who may act may do all that any user may, and `+@all` has the right to it.
+  int64_t node_act = 0;
   /// Isolates, at most.
   int64_t isolates_max = 16;
   /// Isolates of one function that are worth starting. By default the cores.
