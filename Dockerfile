@@ -51,7 +51,7 @@ COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
 COPY functions functions
-RUN for tool in batch redisclient locus; do ln -s "/opt/locus/compute/cli/main-$tool.ts" "/usr/local/bin/$tool"; done \
+RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
 USER 1000:1000
 ENV LOCUS_HTTP_HOST=0.0.0.0
@@ -73,7 +73,7 @@ COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
 COPY functions functions
-RUN for tool in batch redisclient locus; do ln -s "/opt/locus/compute/cli/main-$tool.ts" "/usr/local/bin/$tool"; done \
+RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
 USER 1000:1000
 VOLUME /data

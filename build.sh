@@ -51,7 +51,7 @@ help_text() {
 ./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
     Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
     checks what docs/reliability.md promises. Ends with 1 at the first promise that does not hold.
-    --minutes N           for how long (10)
+    --minutes N           for how long (10); one episode with faults is played in any case
     --seed S              a whole number; the same one brings the same faults and calls back (1)
     --episode K           begins with the faults and calls of episode K, each takes 20 s (1)
     --calls-per-second N  on average (40)
@@ -74,7 +74,19 @@ END
 }
 
 # usage [VERB]: all of it, or the paragraph of one verb.
-usage() { help_text | awk -v RS= -v ORS='\n\n' -v verb="${1:-}" 'verb == "" || $2 == verb || $2 == "[" verb "]"'; }
+usage() {
+  help_text | awk -v RS= -v ORS='\n\n' -v verb="${1:-}" 'verb == "" || $2 == verb || $2 == "[" verb "]"'
+  [[ ${1:-} != bench ]] || list_benchmarks
+}
+
+# By name, with the question that each asks.
+list_benchmarks() {
+  local file
+  echo "NAME is one of"
+  for file in bench/*.bench.ts; do
+    printf '  %-13s %s\n' "$(basename -s .bench.ts "$file")" "$(sed -n 's/^ *question: "\(.*\)",$/\1/p' "$file")"
+  done
+}
 
 fail() {
   printf '%s\n' "$@" >&2
@@ -93,12 +105,15 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Whether a line can be written over.
+rewrites() { [[ -t 1 && ${TERM:-dumb} != dumb ]]; }
+
 # Says every few seconds that a step goes on; `step` ends it.
 tick() {
   local title=$1 log=$2 seconds=0
   while sleep 1; do
     seconds=$((seconds + 1))
-    if [[ -t 1 ]]; then
+    if rewrites; then
       printf '\r\033[K%s … %d s  %s' "$title" "$seconds" "$(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-60)"
     elif ((seconds % 10 == 0)); then
       printf '%s … %d s\n' "$title" "$seconds"
@@ -112,7 +127,7 @@ step() {
   shift 2
   mkdir -p "$LOGS"
   printf '%s …' "$title"
-  [[ -t 1 ]] || printf '\n'
+  rewrites || printf '\n'
   : >"$log"
   tick "$title" "$log" &
   ticker=$!
@@ -120,7 +135,7 @@ step() {
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   ticker=''
-  [[ ! -t 1 ]] || printf '\r\033[K'
+  ! rewrites || printf '\r\033[K'
   if ((status != 0)); then
     printf '%s … failed; the end of %s:\n' "$title" "$log"
     tail -n 30 "$log" | sed 's/^/  /'
@@ -212,7 +227,7 @@ install_packages() {
   npm_config_globalconfig=$(npm config get globalconfig 2>/dev/null) \
     "$download/node_modules/$package/bin/node" "$download/node_modules/npm/bin/npm-cli.js" \
     ci --ignore-scripts --no-audit --no-fund &&
-    for tool in batch locus redisclient; do ln -sf "../../compute/cli/main-$tool.ts" "node_modules/.bin/$tool"; done
+    for tool in batch locus redisclient; do ln -sf ../../compute/cli/launch "node_modules/.bin/$tool"; done
 }
 
 need_packages() {
@@ -266,11 +281,11 @@ run_fuzzers() {
 run_benchmarks() {
   local files=(bench/*.bench.ts) file
   if [[ ${1:-} == [!-]* ]]; then
-    [[ -f bench/$1.bench.ts ]] || fail "There is no benchmark $1; there are: $(basename -a -s .bench.ts "${files[@]}" | xargs)"
+    [[ -f bench/$1.bench.ts ]] || misuse "There is no benchmark $1; there are: $(basename -a -s .bench.ts "${files[@]}" | xargs)"
     files=("bench/$1.bench.ts")
     shift
   elif [[ " $* " == *' --json '* ]]; then
-    fail "--json FILE holds one benchmark's result: name the benchmark."
+    misuse "--json FILE holds one benchmark's result: name the benchmark."
   fi
   build
   for file in "${files[@]}"; do "$NODE" "$file" "$@"; done
@@ -374,6 +389,7 @@ is_verb() {
 is_verb "$verb" ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
+[[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
 
 case $verb in

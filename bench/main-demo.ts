@@ -1,7 +1,9 @@
-// `./build.sh demo`: the same function over the same graph through an ordinary client, on the compute side, and next to the
-// data, one call at a time, with the numbers side by side. About a minute.
+// `./build.sh demo`: the same function over the same graph through an ordinary client, on the compute side, next to the data, and
+// where locus chooses, one call at a time, with the numbers side by side; then why it runs there, and one of the other kind. About a
+// minute.
 
 import type { Summary } from "#compute/cli/summary.ts";
+import type { PlacementSummary } from "#compute/placement/node-placement.ts";
 import { checkAgreement } from "./agreement.ts";
 import { comparisonText, type Way } from "./comparison.ts";
 import { inForeground } from "./foreground.ts";
@@ -16,6 +18,15 @@ const WAYS: readonly { readonly name: string; readonly tool: Tool; readonly flag
   { name: "an ordinary client", tool: "redisclient", flags: [] },
   { name: "locus, compute side", tool: "batch", flags: ["--side", "compute", "--concurrency", "1"] },
   { name: "locus, next to the data", tool: "batch", flags: ["--side", "storage", "--concurrency", "1"] },
+  { name: "locus, where it chooses", tool: "batch", flags: ["--concurrency", "1"] },
+];
+/** One small write, and computing. */
+const HASH = [
+  "hash-password",
+  "1",
+  "100",
+  "--args",
+  '{"action":"create","user":"ada","password":"difference engine","iterations":5000}',
 ];
 
 console.log("Starting Redis with the locus module, and a node …");
@@ -23,7 +34,7 @@ await inForeground(async (resources, signal) => demo(await openStack({ httpPort:
 
 async function demo(stack: Stack): Promise<void> {
   await show(stack, "locus", "load", "wordnet");
-  await show(stack, "locus", "deploy", "functions/khop.ts");
+  await show(stack, "locus", "deploy", "functions/khop.ts", "functions/hash-password.ts");
   const ways: Way[] = [];
   for (const { name, tool, flags } of WAYS) {
     console.log(`$ ${[tool, ...WORK, ...flags].join(" ")}`);
@@ -31,10 +42,29 @@ async function demo(stack: Stack): Promise<void> {
   }
   await checkAgreement(stack, "khop", COMPARED);
   console.log(
-    `\n${CALLS} walks over WordNet, two hops each, one at a time; the first ${COMPARED} agree in all three ways.\n`,
+    `\n${CALLS} walks over WordNet, two hops each, one at a time; the first ${COMPARED} agree in all ways.\n`,
   );
   console.log(comparisonText(ways));
+  console.log(`\n${readingOf(ways)}\n`);
+  console.log(`$ batch ${HASH.join(" ")}`);
+  await stack.run("batch", ...HASH);
+  for (const name of ["khop", "hash-password"]) console.log(`\n${await whyText(stack, name)}`);
   console.log("\nNext: ./build.sh up, then docs/getting-started.md");
+}
+
+/** In a sentence; `locus why` shows the figures behind it. */
+async function whyText(stack: Stack, name: string): Promise<string> {
+  const { state, reason } = JSON.parse(await stack.run("locus", "why", name, "--json")) as PlacementSummary;
+  return `Why is ${name} where it is (${state})? ${reason ?? ""}`;
+}
+
+/** Why the rows are where they are; the two sides are usually close. */
+function readingOf(ways: readonly Way[]): string {
+  const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
+  return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
+function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
+and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: the two sides of locus come out close, in either order. Walks with
+more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).`;
 }
 
 async function show(stack: Stack, tool: Tool, ...argv: readonly string[]): Promise<void> {

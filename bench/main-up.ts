@@ -3,6 +3,7 @@
 import { globSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { endingText, ProgramFailure } from "#test/owned-process.ts";
 import { inForeground } from "./foreground.ts";
 import { openStack, type Stack } from "./stack.ts";
 
@@ -21,7 +22,13 @@ async function up(stack: Stack): Promise<void> {
   const samples = globSync("functions/*.ts", { cwd: REPOSITORY }).filter((file) => !file.endsWith(".test.ts"));
   process.stdout.write(await stack.run("locus", "deploy", ...samples.toSorted()));
   console.log(welcome(stack));
-  await stack.ended;
+  await Promise.race([stack.ended, redisEnded(stack)]);
+}
+
+/** Rejects when it does: nobody here ends it before the stack is closed, which is not waited for. */
+async function redisEnded({ redis }: Stack): Promise<never> {
+  const how = await redis.ended();
+  throw new ProgramFailure(`Redis ended by itself, ${endingText(how)}. The end of its log:\n${redis.logTail()}`);
 }
 
 function welcome({ redis, url, settings, nodeLogPath }: Stack): string {

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import type { Confinement } from "#runtime/sandbox/supervisor.ts";
 import { NodeProcess } from "#test/node-process.ts";
+import { endingText, ProgramFailure } from "#test/owned-process.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 import { type Running, type Settings, startTool, type Tool } from "#test/tool.ts";
 
@@ -62,7 +63,10 @@ export async function startStack({ httpPort, confinement = "on", signal, ...opti
     await started.ready();
     const { url, pid: nodePid } = started;
     const ended = started.ended.then((how) => {
-      if (!closing) throw new Error(`the node ended by itself (${how}); the end of its log:\n${started.logTail()}`);
+      if (closing) return;
+      throw new ProgramFailure(
+        `The node ended by itself, ${endingText(how)}. The end of its log:\n${started.logTail()}`,
+      );
     });
     ended.catch(() => {}); // not everyone watches
     const toolSettings = { ...redisSettings, LOCUS_URL: url };
@@ -78,7 +82,9 @@ export async function startStack({ httpPort, confinement = "on", signal, ...opti
         signal?.removeEventListener("abort", stop);
       });
       signal?.throwIfAborted();
-      if (status !== 0) throw new Error(`${[tool, ...argv].join(" ")} ended with exit code ${status}\n${stdout}`);
+      if (status !== 0) {
+        throw new ProgramFailure(`${[tool, ...argv].join(" ")} ended with exit code ${status}\n${stdout}`.trimEnd());
+      }
       return stdout;
     };
     return { redis, url, settings: toolSettings, nodeLogPath, nodePid, ended, run, close };

@@ -105,6 +105,14 @@ export const NODE_SETTINGS = {
     { otherwise: 1_024, min: 1, max: 1_000_000 },
     "calls waiting for one of those connections; one more is refused with OVERLOADED",
   ),
+  placement: {
+    variable: "LOCUS_PLACEMENT",
+    fallback: "`auto`",
+    meaning:
+      "who chooses a side for calls that ask for none: `auto`, by measurement; `declared`, the function's own preference, else compute",
+    otherwise: "auto",
+    parse: oneOf(["auto", "declared"]),
+  } satisfies Setting<"auto" | "declared">,
   bundleCacheBytesMax: integerSetting(
     "LOCUS_BUNDLE_CACHE_BYTES_MAX",
     { otherwise: 64 * BUNDLE_BYTES_MAX, min: BUNDLE_BYTES_MAX, max: 1024 * 1024 * 1024 },

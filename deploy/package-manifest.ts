@@ -14,6 +14,7 @@ const KEPT = [
   "version",
   "description",
   "license",
+  "bin",
   "type",
   "os",
   "cpu",
@@ -27,8 +28,7 @@ const KEPT = [
  * the folders that the package has.
  */
 export const packedManifest = (manifest: Manifest): Manifest => ({
-  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version">),
-  bin: Object.fromEntries(Object.entries(manifest.bin).map(([tool, file]) => [tool, toJavaScript(file)])),
+  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version" | "bin">),
   imports: {
     "#runtime/*.ts": "./runtime/*.js",
     "#compute/*.ts": "./compute/*.js",
@@ -38,5 +38,3 @@ export const packedManifest = (manifest: Manifest): Manifest => ({
     "./package.json": "./package.json",
   },
 });
-
-const toJavaScript = (file: string): string => file.replace(/\.ts$/, ".js");

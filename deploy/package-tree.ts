@@ -15,6 +15,7 @@ const COPIED = [
   "LICENSE",
   "README.md",
   "Makefile",
+  "compute/cli/launch",
   "docs/**/*.md",
   "functions/README.md",
   "runtime/native/*.{cc,h}",

@@ -128,7 +128,7 @@ export const ERRORS = {
     2,
     "FUNCTIONFAILED",
     "The function threw, or its promise was rejected.",
-    "See what the message says was thrown; a stack, where there is one, names the author's file and line.",
+    "Correct what the message names; a stack, where there is one, has the author's file and line.",
   ),
   RESULT_INVALID: entry(
     "author",
@@ -164,7 +164,7 @@ export const ERRORS = {
     1,
     "CANCELLED",
     "The invocation was cancelled by its caller, or its caller went away.",
-    "Nothing: it was asked for.",
+    "Call again if the result is still wanted.",
   ),
   CPU_LIMIT: entry(
     "author",

@@ -1,6 +1,7 @@
 // build.sh as a person meets it first: its help, and what it makes of a mistake. What its verbs do is tested by using them.
 
 import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -23,14 +24,30 @@ describe("build.sh", () => {
     expect(stdout).toContain(verb);
   });
 
-  it.each([["nope"], ["test check"], ["demo", "now"], ["--fast"], ["fuzz", "--nope"]])(
-    "refuses %s with its usage and exit code 2",
-    (...argv) => {
-      const { status, stderr } = run(...argv);
-      expect(status).toBe(2);
-      expect(stderr).toContain("./build.sh");
-    },
-  );
+  it.each([
+    ["nope"],
+    ["test check"],
+    ["demo", "now"],
+    ["--fast"],
+    ["fuzz", "--nope"],
+    ["test", "--nope"],
+    ["soak", "--nope"],
+  ])("refuses %s with its usage and exit code 2", (...argv) => {
+    const { status, stderr } = run(...argv);
+    expect(status).toBe(2);
+    expect(stderr).toContain("./build.sh");
+  });
+
+  it("tells what each benchmark asks, and refuses what is no benchmark, or no option of one, with exit code 2", () => {
+    const { stdout } = run("bench", "--help");
+    const benchmarks = globSync("*.bench.ts", { cwd: join(SCRIPT, "..", "bench") });
+    for (const file of benchmarks) {
+      expect(stdout).toMatch(new RegExp(`^  ${file.replace(".bench.ts", "")} +[A-Z].*\\?$`, "m"));
+    }
+    for (const argv of [["nope"], ["--json", "file"], ["khop", "--nope"]]) {
+      expect(run("bench", ...argv)).toMatchObject({ status: 2 });
+    }
+  });
 
   it("says what was wrong in its last line, and of an unknown verb nothing but the verbs that there are", () => {
     const lines = run("nope").stderr.trimEnd().split("\n");

@@ -4,7 +4,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Health } from "#compute/node/health.ts";
-import { OwnedProcess } from "./owned-process.ts";
+import { OwnedProcess, ProgramFailure } from "./owned-process.ts";
 import { environmentOf, programOf, type Settings } from "./tool.ts";
 
 /** Until it listens, and until both sides are ready. Generous: a loaded CI machine takes seconds. */
@@ -129,6 +129,6 @@ export class NodeProcess {
       await sleep(LOOK_INTERVAL_MS);
     }
     signal.throwIfAborted();
-    throw new Error(`the node did not come to ${what}; the end of its log:\n${this.logTail()}`);
+    throw new ProgramFailure(`the node did not come to ${what}. The end of its log:\n${this.logTail()}`);
   }
 }

@@ -5,7 +5,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 
-const LOG_TAIL_LENGTH = 4_000;
+/** What an error shows of a log. */
+const TAIL_LINES = 10;
+const TAIL_LINE_LENGTH_MAX = 300;
+
+/** What became of a program that was started. Its message says it all: where in our code it was noticed tells nobody anything. */
+export class ProgramFailure extends Error {}
+
+/** How a program ended, for a sentence: "with exit code 1". */
+export const endingText = (how: number | NodeJS.Signals): string =>
+  typeof how === "number" ? `with exit code ${how}` : `killed by ${how}`;
 
 export interface OwnedProcessOptions {
   readonly argv: readonly [string, ...string[]];
@@ -48,9 +57,9 @@ export class OwnedProcess {
     return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** The end of its log, for an error. */
+  /** The last lines of its log, for an error. */
   logTail(): string {
-    return readFileSync(this.#options.logPath, "utf8").slice(-LOG_TAIL_LENGTH);
+    return tailOf(this.#options.logPath);
   }
 
   /** Resolves when it has ended. Idempotent. */
@@ -61,6 +70,14 @@ export class OwnedProcess {
     await this.ended;
     clearTimeout(timer);
   }
+}
+
+/** Lines that are too long are cut. */
+export function tailOf(logPath: string): string {
+  const lines = readFileSync(logPath, "utf8").trimEnd().split("\n").slice(-TAIL_LINES);
+  const cut = (line: string): string =>
+    line.length > TAIL_LINE_LENGTH_MAX ? `${line.slice(0, TAIL_LINE_LENGTH_MAX)}…` : line;
+  return lines.map((line) => `  ${cut(line)}`).join("\n");
 }
 
 const running = new Set<ChildProcess>();

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommonRedisOptions, Redis } from "ioredis";
 import { freePort } from "./free-port.ts";
-import { OwnedProcess } from "./owned-process.ts";
+import { endingText, OwnedProcess, ProgramFailure, tailOf } from "./owned-process.ts";
 import { buildSanitized, type Sanitizer } from "./sanitized-build.ts";
 
 const BUILD = join(import.meta.dirname, "..", "build");
@@ -42,12 +42,16 @@ export interface RedisServer {
   /** Its folder: RDB, AOF, log. */
   readonly directory: string;
   pid(): number;
+  /** How it ended, when it has: another one after each restart. */
+  ended(): Promise<number | NodeJS.Signals>;
+  /** The last lines of its log, for an error. */
+  logTail(): string;
   /** A client over the Unix socket; `close` disconnects it. */
   client(options?: Omit<CommonRedisOptions, "replyMapping">): Redis;
   /** What the server and the module have logged since the folder was made. */
   log(): string;
-  /** Ends it (as `how` says) and starts it again over the same folder; clients reconnect. */
-  restart(how?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Ends it (as `how` says) and starts it again over the same folder, with these lines in place of those of the same names; clients reconnect. */
+  restart(how?: "SIGTERM" | "SIGKILL", config?: RedisServerOptions["config"]): Promise<void>;
   /** Ends server and clients and removes the folder. Idempotent. */
   close(): Promise<void>;
 }
@@ -70,10 +74,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
   const path = join(directory, "redis.sock");
   const logPath = join(directory, "redis.log");
   const port = await freePort();
-  const argv = serverArguments(options, { directory, path, port });
+  const config = serverConfig(options, { directory, path, port });
   const clients: Redis[] = [];
   const environment = options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory);
-  let server = await start(argv, environment, logPath, path, options.signal);
+  let server = await start(flagsOf(config), environment, logPath, path, options.signal);
   let closed = false;
 
   return {
@@ -81,6 +85,8 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
     port,
     directory,
     pid: () => server.pid,
+    ended: () => server.ended,
+    logTail: () => tailOf(logPath),
     client(clientOptions = {}) {
       const client = new Redis({ path, maxRetriesPerRequest: null, retryStrategy: () => 20, ...clientOptions });
       client.on("error", () => {}); // a restart is expected, and a command tells when it fails
@@ -88,9 +94,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
       return client;
     },
     log: () => readFileSync(logPath, "utf8"),
-    async restart(how = "SIGTERM") {
+    async restart(how = "SIGTERM", changed = []) {
+      const kept = config.filter(([name]) => !changed.some(([other]) => other === name));
       await server.stop(how);
-      server = await start(argv, environment, logPath, path, undefined);
+      server = await start(flagsOf([...kept, ...changed]), environment, logPath, path, undefined);
     },
     async close() {
       if (closed) return;
@@ -104,10 +111,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
   };
 }
 
-function serverArguments(
+function serverConfig(
   options: RedisServerOptions,
   { directory, path, port }: { readonly directory: string; readonly path: string; readonly port: number },
-): string[] {
+): readonly (readonly string[])[] {
   const lines: (readonly string[])[] = [
     ["port", String(port)],
     ["bind", "127.0.0.1"],
@@ -120,8 +127,11 @@ function serverArguments(
   lines.push(...(options.config ?? []));
   const moduleArguments = options.moduleArguments ?? [];
   if (options.moduleArguments !== null) lines.push(["loadmodule", modulePath(options), ...moduleArguments]);
-  return lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
+  return lines;
 }
+
+const flagsOf = (lines: readonly (readonly string[])[]): string[] =>
+  lines.flatMap(([name, ...values]) => [`--${name}`, ...values]);
 
 function modulePath({ sanitizer }: RedisServerOptions): string {
   const [path] = sanitizer === undefined ? [join(BUILD, "locus.so")] : buildSanitized(sanitizer, ["locus.so"]);
@@ -162,8 +172,8 @@ async function start(
       if (await answers(path)) return server;
       await sleep(LOOK_INTERVAL_MS);
     }
-    const how = server.isRunning ? "it does not answer" : await server.ended;
-    throw new Error(`redis-server did not come up (${how}); the end of its log:\n${server.logTail()}`);
+    const how = server.isRunning ? "it does not answer" : `it ended ${endingText(await server.ended)}`;
+    throw new ProgramFailure(`redis-server did not come up: ${how}. The end of its log:\n${server.logTail()}`);
   } catch (error) {
     await server.stop("SIGKILL");
     throw error;

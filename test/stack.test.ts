@@ -28,7 +28,7 @@ describe("a redis-server of a test's own", () => {
     [
       "does not start",
       { config: [["no-such-setting", "1"]] },
-      /did not come up \(1\); the end of its log:[^]*no-such-setting/,
+      /did not come up: it ended with exit code 1\. The end of its log:[^]*no-such-setting/,
     ],
     ["is given up", { signal: AbortSignal.abort(new Error("enough")) }, /^enough$/],
   ])("leaves nothing behind when it %s", async (_title, options, message) => {

@@ -1,7 +1,7 @@
 // The values that `access` reads: of 100 bytes, each beginning with the key of another one, so that they form one ring in
 // random order. Whoever follows it cannot read a value before it has the one before.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 /** So many that a step rarely finds the next value in a core's own cache by luck; 10,000 of them are about 2 MB in Redis. */
 const RING_LENGTH = 10_000;

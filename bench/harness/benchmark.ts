@@ -4,7 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { Progress } from "#compute/cli/progress.ts";
 import { inForeground } from "../foreground.ts";
-import { interleave, type Peer, type Repeats } from "./contest.ts";
+import { interleave, type Peer, type Repeats, type Row } from "./contest.ts";
 import { sharingOf, usableCores, type Layout } from "./cores.ts";
 import { commitOf, machineOf } from "./machine.ts";
 import { OPTIONS_HELP, parseOptions, type BenchmarkOptions, type Mode } from "./options.ts";
@@ -16,7 +16,8 @@ export interface Benchmark<Effort extends Repeats> {
   readonly question: string;
   /** How much each mode runs. */
   readonly efforts: Readonly<Record<Mode, Effort>>;
-  readonly ratios: Ratios;
+  /** Those of a mode that measures more than others are more. */
+  readonly ratios: Ratios | ((effort: Effort) => Ratios);
   readonly layout: (cores: readonly number[]) => Layout;
   /** Starts what is measured, checks that all peers give the same results, and hands them over. */
   readonly prepare: (setting: Setting<Effort>) => Promise<Contest>;
@@ -37,34 +38,45 @@ interface Contest {
   readonly peers: readonly Peer[];
   /** Sizes, seeds, settings: what the figures depend on beside effort and layout. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Pictures of what was measured, as SVG, by what they show: written beside the JSON. */
+  readonly plots?: (rows: readonly Row[]) => Readonly<Record<string, string>>;
 }
 
 /** Prints the table, writes the JSON. Rejects where a peer fails, or peers disagree. Never fails for a ratio that falls short. */
 export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<Effort>): Promise<void> {
   const options = optionsOf(benchmark);
   if (options === null) return;
+  const { ratios: ratiosOrMore } = benchmark;
+  const ratios = typeof ratiosOrMore === "function" ? ratiosOrMore(benchmark.efforts[options.mode]) : ratiosOrMore;
   await inForeground(async (resources) => {
-    const result = await measure(benchmark, options, resources);
-    console.log(resultText(result, benchmark.ratios));
-    if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(result, null, 2)}\n`);
+    const { result, plots } = await measure(benchmark, ratios, options, resources);
+    console.log(resultText(result, ratios));
+    const { jsonFile } = options;
+    if (jsonFile === null) return;
+    writeFileSync(jsonFile, `${JSON.stringify(result, null, 2)}\n`);
+    for (const [name, svg] of Object.entries(plots)) writeFileSync(plotFile(jsonFile, name), svg);
   });
 }
 
+/** `out.json` and `mixes` are `out.mixes.svg`. */
+const plotFile = (jsonFile: string, name: string): string => `${jsonFile.replace(/\.json$/, "")}.${name}.svg`;
+
 async function measure<Effort extends Repeats>(
-  { name, efforts, ratios, layout: layoutOf, prepare }: Benchmark<Effort>,
+  { name, efforts, layout: layoutOf, prepare }: Benchmark<Effort>,
+  ratios: Ratios,
   { mode, dataDirectory }: BenchmarkOptions,
   resources: AsyncDisposableStack,
-): Promise<Result> {
+): Promise<{ readonly result: Result; readonly plots: Readonly<Record<string, string>> }> {
   const [commit, machine] = [commitOf(), machineOf()];
   const effort = efforts[mode];
   const layout = layoutOf(usableCores());
   const progress = new Progress();
   const say = (text: string): void => progress.step(() => `${name}: ${text}`);
   try {
-    const { peers, config } = await prepare({ effort, layout, dataDirectory, resources, say });
+    const { peers, config, plots } = await prepare({ effort, layout, dataDirectory, resources, say });
     const rows = rowsOf(peers, ratios, await interleave(peers, effort, say), effort.repetitions);
     const { pinned, cores } = layout;
-    return {
+    const result = {
       bench: name,
       commit,
       machine,
@@ -72,6 +84,7 @@ async function measure<Effort extends Repeats>(
       rows,
       ratios: ratiosOf(ratios, rows),
     };
+    return { result, plots: plots?.(rows) ?? {} };
   } finally {
     progress.end();
   }
@@ -84,7 +97,7 @@ function optionsOf({ name, question }: { readonly name: string; readonly questio
     if (options === null) console.log(help);
     return options;
   } catch (error) {
-    console.error(`${(error as Error).message}\n${help}`);
+    console.error(`${help}\n${(error as Error).message}`);
     process.exitCode = 2;
     return null;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { comparisonRow, interleave, peerRow, worstRow, type Peer, type Row } from "./contest.ts";
+import { comparisonRow, extremeRow, figureOf, interleave, peerRow, type Peer, type Row } from "./contest.ts";
 
 /** A peer that answers these values one after the other, and notes its turns. */
 const peerOf = (name: string, values: readonly number[], turns: string[] = []): Peer => {
@@ -46,7 +46,7 @@ test("a ratio of a peer that was not measured is a mistake", () => {
   expect(() => comparisonRow("ofC", ratio, new Map(), 1)).toThrow('"C"');
 });
 
-test("the worst ratio is the one whose median is, whatever a single repetition came to", () => {
+test("the worst ratio, or the best, is the one whose median is, whatever a single repetition came to", () => {
   const row = (name: string, median: number, min: number): Row => ({
     name,
     unit: "ratio",
@@ -57,9 +57,19 @@ test("the worst ratio is the one whose median is, whatever a single repetition c
   });
   const rows = [row("A", 0.9, 0.8), row("B", 1, 0.1), row("C", 0.2, 0.2)];
   const more = { better: "more", worstOf: ["A", "B"] } as const;
-  expect(worstRow("kept", more, rows)).toEqual(row("kept", 0.9, 0.8));
-  expect(worstRow("kept", { ...more, better: "less" }, rows)).toEqual(row("kept", 1, 0.1));
-  expect(() => worstRow("kept", { ...more, worstOf: ["A", "D"] }, rows)).toThrow("D");
+  expect(extremeRow("kept", more, rows)).toEqual(row("kept", 0.9, 0.8));
+  expect(extremeRow("kept", { ...more, better: "less" }, rows)).toEqual(row("kept", 1, 0.1));
+  expect(extremeRow("gain", { better: "more", bestOf: ["A", "B"] }, rows)).toEqual(row("gain", 1, 0.1));
+  expect(extremeRow("gain", { better: "less", bestOf: ["A", "C"] }, rows)).toEqual(row("gain", 0.2, 0.2));
+  expect(() => extremeRow("kept", { ...more, worstOf: ["A", "D"] }, rows)).toThrow("D");
+});
+
+test("a ratio is its median, or its worst repetition where that is what counts", () => {
+  const row: Row = { name: "A", unit: "ratio", median: 2, min: 1, max: 5, repetitions: [2, 1, 5] };
+  const of = () => 1;
+  expect(figureOf(row, { better: "less", of })).toBe(2);
+  expect(figureOf(row, { better: "less", counts: "worst", of })).toBe(5);
+  expect(figureOf(row, { better: "more", counts: "worst", of })).toBe(1);
 });
 
 test("a row has the spread of the values and the medians of what stands beside them", () => {

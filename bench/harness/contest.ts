@@ -18,6 +18,8 @@ export interface Peer {
   readonly name: string;
   /** Of its values: "GETs/s". */
   readonly unit: string;
+  /** Nothing, or less, is a figure here (a regret, a number of failures), and no sign of a measurement that failed. */
+  readonly canBeNothing?: true;
   readonly run: () => Promise<Measure>;
 }
 
@@ -30,6 +32,10 @@ interface Promised {
   /** Where a bound is promised. */
   readonly must?: number;
   readonly aim?: number;
+  /** As of a peer. */
+  readonly canBeNothing?: true;
+  /** What counts of the repetitions; the median unless said otherwise. */
+  readonly counts?: "worst";
 }
 
 /** Of peers, within one repetition. */
@@ -42,7 +48,12 @@ export interface Worst extends Promised {
   readonly worstOf: readonly string[];
 }
 
-export type Ratio = Comparison | Worst;
+/** Of comparisons: the one whose median is best. */
+export interface Best extends Promised {
+  readonly bestOf: readonly string[];
+}
+
+export type Ratio = Comparison | Worst | Best;
 
 export interface Repeats {
   /** Of all peers, before anything counts: compilers and caches warm up. */
@@ -111,15 +122,21 @@ export function comparisonRow(name: string, comparison: Comparison, measures: Me
   return { name, unit: "ratio", ...spreadOf(values), repetitions: values };
 }
 
+/** The figure that a ratio comes to. */
+export const figureOf = ({ median, min, max }: Row, { counts, better }: Ratio): number =>
+  counts === undefined ? median : better === "more" ? min : max;
+
 /** `rows`: of the comparisons. */
-export function worstRow(name: string, { better, worstOf }: Worst, rows: readonly Row[]): Row {
-  const compared = rows.filter((row) => worstOf.includes(row.name));
-  if (compared.length < worstOf.length || compared.length === 0) {
-    throw new Error(`${name} is the worst of ${worstOf.join(", ")}, and not all of these were measured`);
+export function extremeRow(name: string, ratio: Worst | Best, rows: readonly Row[]): Row {
+  const [word, names] = "worstOf" in ratio ? ["worst", ratio.worstOf] : ["best", ratio.bestOf];
+  const compared = rows.filter((row) => names.includes(row.name));
+  if (compared.length < names.length || compared.length === 0) {
+    throw new Error(`${name} is the ${word} of ${names.join(", ")}, and not all of these were measured`);
   }
-  const sign = better === "more" ? 1 : -1;
-  const worst = compared.reduce((one, other) => (sign * other.median < sign * one.median ? other : one));
-  return { ...worst, name };
+  const isLeastWanted = (word === "worst") === (ratio.better === "more");
+  const sign = isLeastWanted ? 1 : -1;
+  const extreme = compared.reduce((one, other) => (sign * other.median < sign * one.median ? other : one));
+  return { ...extreme, name };
 }
 
 function medianWhereThere(values: readonly (number | undefined)[]): number | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { apartLayout, parseCoreList, pairLayout, serverLayout, sharingOf } from "./cores.ts";
+import { apartLayout, parseCoreList, pairLayout, serverLayout, sharingOf, splitLayout } from "./cores.ts";
 
 test.for([
   [[0, 1, 2, 3], { redis: [0], host: [1], node: [2, 3], load: [2, 3] }],
@@ -22,6 +22,19 @@ test("otherwise with fewer than four cores nothing is pinned, and the result say
     expect(layout.pinned).toBe(false);
     expect(sharingOf(layout)).toContain("nothing is pinned");
   }
+});
+
+test.for([
+  [[0, 1], [0], [1]],
+  [
+    [0, 1, 2, 3, 8],
+    [0, 1],
+    [2, 3],
+  ],
+] as const)("storage and compute have half of the cores %j each", ([cores, storage, compute]) => {
+  const parts = { redis: storage, host: storage, node: compute, load: compute };
+  expect(splitLayout(cores)).toEqual({ pinned: true, cores: parts });
+  expect(splitLayout([0]).pinned).toBe(false);
 });
 
 test("a server and its load share no core, and what idles is with the load", () => {

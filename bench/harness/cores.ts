@@ -34,6 +34,14 @@ export function pairLayout(cores: readonly number[]): Layout {
   return { pinned: true, cores: { redis: [redis!], host: others.slice(0, 1), node: others, load: others } };
 }
 
+/** Storage and compute as two machines of the same size: Redis with its host on one half of the cores, a node with its load on the other. */
+export function splitLayout(cores: readonly number[]): Layout {
+  if (cores.length < 2) return sharedLayout(cores);
+  const half = Math.floor(cores.length / 2);
+  const [storage, compute] = [cores.slice(0, half), cores.slice(half, 2 * half)];
+  return { pinned: true, cores: { redis: storage, host: storage, node: compute, load: compute } };
+}
+
 /** For work without data: the server on two cores, its load on two others, where Redis idles as well. */
 export function serverLayout(cores: readonly number[]): Layout {
   if (cores.length < CORES_APART_MIN) return sharedLayout(cores);
@@ -41,7 +49,8 @@ export function serverLayout(cores: readonly number[]): Layout {
   return { pinned: true, cores: { redis: load, host: load, node, load } };
 }
 
-const sharedLayout = (cores: readonly number[]): Layout => ({
+/** Nothing is held to any core. */
+export const sharedLayout = (cores: readonly number[]): Layout => ({
   pinned: false,
   cores: { redis: cores, host: cores, node: cores, load: cores },
 });

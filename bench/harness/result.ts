@@ -1,7 +1,16 @@
 // A benchmark's result, as `--json` writes it. The same shape for all of them, so that results of different commits and
 // machines can be laid side by side by a program.
 
-import { comparisonRow, peerRow, worstRow, type Measures, type Peer, type Ratio, type Row } from "./contest.ts";
+import {
+  comparisonRow,
+  figureOf,
+  peerRow,
+  extremeRow,
+  type Measures,
+  type Peer,
+  type Ratio,
+  type Row,
+} from "./contest.ts";
 import type { Machine } from "./machine.ts";
 
 export interface Result {
@@ -26,17 +35,26 @@ export function rowsOf(
   const compared = Object.entries(ratios).flatMap(([name, ratio]) =>
     "of" in ratio ? [comparisonRow(name, ratio, measures, repetitions)] : [],
   );
-  const worst = Object.entries(ratios).flatMap(([name, ratio]) =>
-    "worstOf" in ratio ? [worstRow(name, ratio, compared)] : [],
+  const extremes = Object.entries(ratios).flatMap(([name, ratio]) =>
+    "of" in ratio ? [] : [extremeRow(name, ratio, compared)],
   );
-  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...worst];
+  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...extremes];
   // A figure that is none (0 calls, a division by 0) would be null in JSON, and nobody would know why.
-  const wrong = rows.find(({ repetitions }) => !repetitions.every((value) => Number.isFinite(value) && value > 0));
+  const canBeNothing = new Set([
+    ...peers.flatMap((peer) => (peer.canBeNothing ? [peer.name] : [])),
+    ...Object.entries(ratios).flatMap(([name, ratio]) => (ratio.canBeNothing ? [name] : [])),
+  ]);
+  const isWrong = (name: string, value: number): boolean =>
+    !Number.isFinite(value) || (value <= 0 && !canBeNothing.has(name));
+  const wrong = rows.find(({ name, repetitions }) => repetitions.some((value) => isWrong(name, value)));
   if (wrong !== undefined) throw new Error(`"${wrong.name}" came to ${wrong.repetitions.join(", ")} ${wrong.unit}`);
   return rows;
 }
 
 export const ratiosOf = (ratios: Ratios, rows: readonly Row[]): Readonly<Record<string, number>> =>
   Object.fromEntries(
-    rows.filter(({ name, unit }) => unit === "ratio" && name in ratios).map(({ name, median }) => [name, median]),
+    rows.flatMap((row) => {
+      const ratio = row.unit === "ratio" ? ratios[row.name] : undefined;
+      return ratio === undefined ? [] : [[row.name, figureOf(row, ratio)]];
+    }),
   );

@@ -1,6 +1,6 @@
 // A result for people: what each peer came to, then each ratio beside what it must reach and what it aims at.
 
-import type { Ratio, Row } from "./contest.ts";
+import { figureOf, type Ratio, type Row } from "./contest.ts";
 import type { Ratios, Result } from "./result.ts";
 
 const GAP = "   ";
@@ -8,6 +8,8 @@ const GAP = "   ";
 export function resultText({ bench, commit, machine, config, rows }: Result, ratios: Ratios): string {
   const { cpu, cores, versions, loadAverage } = machine;
   const peers = rows.filter(({ name }) => ratios[name] === undefined);
+  const isSmoke = config["mode"] === "smoke";
+  const heads = ["", "ratio", "min – max", ...(isSmoke ? [] : ["must", "", "aim", ""])];
   return [
     `${bench} (${String(config["mode"])}), commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " and changes" : ""}`,
     `${cores} cores of ${cpu}, load ${decimal(loadAverage)}; Redis ${versions["redis"]}, Node ${versions["node"]}`,
@@ -16,12 +18,14 @@ export function resultText({ bench, commit, machine, config, rows }: Result, rat
     aligned([["", "median", "min – max", "", "p50", "p99", "beside"], ...peers.map(peerCells)]),
     "",
     aligned([
-      ["", "ratio", "min – max", "must", "", "aim", ""],
+      heads,
       ...rows.flatMap((row) => {
         const ratio = ratios[row.name];
-        return ratio === undefined ? [] : [ratioCells(row, ratio)];
+        return ratio === undefined ? [] : [ratioCells(row, ratio).slice(0, heads.length)];
       }),
     ]),
+    // What a run of seconds came to is held against nothing.
+    ...(isSmoke ? ["", "A smoke run shows that the benchmark runs: its figures mean nothing."] : []),
   ].join("\n");
 }
 
@@ -37,12 +41,12 @@ const peerCells = ({ name, unit, median, min, max, p50Us, p99Us, details = {} }:
     .join(", "),
 ];
 
-const ratioCells = ({ name, median, min, max }: Row, ratio: Ratio): string[] => [
-  name,
-  decimal(median),
-  `${decimal(min)} – ${decimal(max)}`,
-  ...verdict(median, ratio, ratio.must),
-  ...verdict(median, ratio, ratio.aim),
+const ratioCells = (row: Row, ratio: Ratio): string[] => [
+  row.name,
+  decimal(figureOf(row, ratio)),
+  `${decimal(row.min)} – ${decimal(row.max)}`,
+  ...verdict(figureOf(row, ratio), ratio, ratio.must),
+  ...verdict(figureOf(row, ratio), ratio, ratio.aim),
 ];
 
 function verdict(value: number, { better }: Ratio, bound: number | undefined): [string, string] {

@@ -14,7 +14,8 @@ import khop from "#functions/khop.ts";
 
 export type Way =
   | { readonly kind: "redisclient"; readonly pipelined: boolean }
-  | { readonly kind: "batch"; readonly side: Side; readonly inFlight: number }
+  /** Where locus places it, unless there is a side. */
+  | { readonly kind: "batch"; readonly side: Side | null; readonly inFlight: number }
   | { readonly kind: "LOCUS.CALL"; readonly inFlight: number };
 
 export interface Walker {
@@ -69,7 +70,7 @@ const redisClientWalker = (client: Redis, pipelined: boolean): Walker => {
   };
 };
 
-const batchWalker = (node: NodeClient, side: Side, inFlight: number): Walker => ({
+const batchWalker = (node: NodeClient, side: Side | null, inFlight: number): Walker => ({
   time: (workload) => runBatch(node, workload, { side, concurrency: inFlight }, nothing, NEVER),
   async results(workload) {
     const results: unknown[] = [];

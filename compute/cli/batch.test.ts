@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 
-import { startGateway, type GatewayFixture } from "../gateway/gateway-fixture.ts";
+import { startGateway, type GatewayFixture, lineOf } from "../gateway/gateway-fixture.ts";
 import { runBatch } from "./batch.ts";
 import { NodeClient } from "./node-client.ts";
 import { bundleOf } from "../gateway/gateway-fixture.ts";
@@ -84,9 +84,9 @@ describe("NodeClient", () => {
 
   it("reads log lines", async () => {
     const gateway = await startGateway({});
-    gateway.logs.append("khop", "one");
+    gateway.logs.append(lineOf("khop", "one"));
     const lines = await Array.fromAsync(clientOf(gateway).logs("khop", false));
-    expect(lines).toEqual([{ time: expect.any(String), source: "khop", text: "one" }]);
+    expect(lines).toEqual([{ time: expect.any(String), ...lineOf("khop", "one") }]);
     await gateway.close();
   });
 
@@ -102,7 +102,7 @@ describe("NodeClient", () => {
 
   it("says that a node went away in the middle of an answer", async () => {
     const gateway = await startGateway({});
-    gateway.logs.append("khop", "one");
+    gateway.logs.append(lineOf("khop", "one"));
     const lines = clientOf(gateway).logs(null, true);
     await lines.next();
     gateway.app.server.closeAllConnections();
@@ -117,7 +117,7 @@ describe("NodeClient", () => {
     const client = new NodeClient({ url: "http://127.0.0.1:6000", from: "LOCUS_URL" }, never);
     await expect(client.list()).rejects.toMatchObject({
       code: "CONFIG_INVALID",
-      message: expect.stringMatching(/^LOCUS_URL: .*"http:\/\/127.0.0.1:6000".* from 1 to 65535 but/),
+      message: expect.stringMatching(/^LOCUS_URL is "http:\/\/127.0.0.1:6000": .* from 1 to 65535 but/),
     });
   });
 });

@@ -11,12 +11,12 @@ import type { Command } from "commander";
 import { LocusError } from "#runtime/errors.ts";
 import { INSTALLATION } from "./installation.ts";
 import { printJson, printLine } from "./output.ts";
+import { withoutOptions } from "./program.ts";
 
 const NEEDED = "g++ make libseccomp-dev libssl-dev nlohmann-json3-dev";
 
 export const addBuildCommand = (program: Command): void => {
-  program
-    .command("build")
+  withoutOptions(program.command("build"), "url")
     .description("compile the native parts of this installation, for this machine and this Node")
     .action(async (_flags: unknown, command: Command) => {
       const { json } = command.optsWithGlobals<{ readonly json?: boolean }>();

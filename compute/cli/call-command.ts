@@ -3,8 +3,9 @@
 import type { Command } from "commander";
 
 import { counted } from "#runtime/counted.ts";
+import { durationText } from "#runtime/figures.ts";
 import { LIMITS } from "#runtime/function/description.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import type { Side, Usage } from "#runtime/profile/sample.ts";
 import { EXIT } from "./exit-code.ts";
 import { failure, failureText } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
@@ -70,6 +71,17 @@ const printReply = ({
   for (const line of logs) printNote(line);
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
   else printNote(failureText(failure(error.code, error.message, error.stack)));
-  const used = usage === null ? "" : `, ${counted(usage.operations, "operation")} in ${counted(usage.rounds, "round")}`;
-  if (side !== null) printNote(`at ${side}, version ${version}, ${elapsedUs / 1e3} ms${used}`);
+  if (side !== null) printNote(`at ${side}, version ${version}, ${durationText(elapsedUs)}`);
+  if (usage !== null) printNote(usageText(usage));
+};
+
+/** What the call moved, waited for and computed. */
+const usageText = (usage: Usage): string => {
+  const { operations, rounds, bytesOut, bytesIn, cpuUs, waitUs, queueUs, lockUs } = usage;
+  return [
+    `${counted(operations, "operation")} in ${counted(rounds, "round")}`,
+    `${counted(bytesOut, "byte")} sent, ${bytesIn} received`,
+    `computed ${durationText(cpuUs)}, waited ${durationText(waitUs)}, queued ${durationText(queueUs)}`,
+    ...(lockUs > 0 ? [`held Redis for ${durationText(lockUs)}`] : []),
+  ].join("; ");
 };

@@ -7,6 +7,9 @@ import { redisTarget } from "../redis-settings.ts";
 import { integerBetween, readSettings, variablesSet, type Environment } from "../setting.ts";
 import { CLI_SETTINGS, NODE_SETTINGS, PORT_MAX, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
 
+/** Whether a terminal understands "back to the line's beginning" and "erase to its end". */
+export const terminalRewrites = (environment: Environment = process.env): boolean => environment["TERM"] !== "dumb";
+
 /** Where a node is. */
 export interface NodePlace {
   /** Without a slash at the end. */

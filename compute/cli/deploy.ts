@@ -64,7 +64,9 @@ const deployFile = async (node: Pick<NodeClient, "deploy">, file: string): Promi
 /** Which files of a folder are functions only their author knows: it is refused. */
 const checkFile = async (path: string): Promise<void> => {
   const found = await stat(path).catch((error: unknown) => {
-    throw new LocusError("REQUEST_INVALID", `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const what = code === "ENOENT" ? `there is no file ${path}` : `cannot read ${path}: ${message}`;
+    throw new LocusError("REQUEST_INVALID", what, { cause: error });
   });
   if (!found.isDirectory()) return;
   const sources = (await readdir(path))

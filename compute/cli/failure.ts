@@ -33,12 +33,28 @@ export const failureOf = (error: unknown): Failure => {
   return failure("INTERNAL", String(error));
 };
 
-/** A stack begins with the message: it is not said twice. */
+/** A stack begins with the message, perhaps in other words: it is not said twice. */
 export const failureText = ({ code, message, remedy, stack = "" }: Failure): string => {
-  const said = stack.includes(message) ? stack : [message, stack].join("\n").trimEnd();
-  return `${code}: ${said}\n${remedy}`;
+  const frames = stack.split("\n").filter((line) => /^ +at /.test(line));
+  return [`${code}: ${message}`, ...frames, remedy].join("\n");
 };
 
-/** commander's message without its own "error: "; where it showed the help instead there is none. */
-const misuse = ({ code, message }: CommanderError): string =>
-  code === "commander.help" ? "no command is given; --help lists them" : message.replace(/^error: /, "");
+/** commander's message in our words, on one line; where it showed the help instead there is none. */
+const misuse = ({ code, message }: CommanderError): string => {
+  if (code === "commander.help") return "no command is given; --help lists them";
+  const text = message.replace(/^error: /, "").replace(/\.$/, "");
+  const wrongValue = WRONG_VALUE.exec(text)?.groups;
+  if (wrongValue !== undefined) {
+    const { argument, option, value = "", must = "" } = wrongValue;
+    const shown = value.length > VALUE_LENGTH_MAX ? `${value.slice(0, VALUE_LENGTH_MAX)}…` : value;
+    return `${option ?? `<${argument}>`} is "${shown}", ${must.replace("Allowed choices are", "must be one of")}`;
+  }
+  return `${text.replace(/\s*\n\(Did you mean (.*)\?\)/, "; did you mean $1?")} (--help says what there is)`;
+};
+
+/** Characters of a value that a message shows. */
+const VALUE_LENGTH_MAX = 80;
+
+/** What commander says of a value, before what the check of the value said (option.ts). */
+const WRONG_VALUE =
+  /^(?:command-argument value '(?<value>.*)' is invalid for argument '(?<argument>.*?)'|option '(?<option>\S+).*?' argument '(?<value>.*)' is invalid)\. (?<must>.*)$/s;

@@ -11,6 +11,7 @@ import type { GraphSource } from "./load/graph-source.ts";
 import { loadGraph } from "./load/load.ts";
 import { numberOption } from "./option.ts";
 import { printJson, printLine } from "./output.ts";
+import { withoutOptions } from "./program.ts";
 import { Progress } from "./progress.ts";
 
 const SEED_MAX = 2 ** 32 - 1;
@@ -20,8 +21,7 @@ interface LoadFlags {
 }
 
 export const addLoadCommand = (program: Command): void => {
-  const load = program
-    .command("load")
+  const load = withoutOptions(program.command("load"), "url")
     .description(
       "fill Redis with a graph: its nodes are the keys 1, 2, 3, … It takes the place of the one before, whose keys are deleted, whatever they hold by now",
     )

@@ -3,9 +3,10 @@
 
 import type { Command } from "commander";
 
+import type { LogLine } from "../node/log-buffer.ts";
 import { interruptedBy } from "./interruption.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
-import { printJson, printLine } from "./output.ts";
+import { printJson, printLine, printNote } from "./output.ts";
 
 export const addLogsCommand = (program: Command): void => {
   program
@@ -16,11 +17,14 @@ export const addLogsCommand = (program: Command): void => {
     .action(async (name: string | undefined, _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<NodeFlags & { readonly follow?: boolean }>();
       const { node, json } = nodeOf(flags);
+      let lines = 0;
       try {
         for await (const line of node.logs(name ?? null, flags.follow === true)) {
           if (json) printJson(line);
-          else printLine(`${line.time} ${line.source}  ${line.text}`);
+          else printLine(lineText(line));
+          lines += 1;
         }
+        if (lines === 0 && !json) printNote(`${name ?? "nobody"} has written no line on this node since it started`);
       } catch (error) {
         const interrupted = interruptedBy();
         if (interrupted === null) throw error;
@@ -29,3 +33,6 @@ export const addLogsCommand = (program: Command): void => {
       }
     });
 };
+
+const lineText = ({ time, level, source, side, invocation, text }: LogLine): string =>
+  `${[time, level.padEnd(5), source, side, invocation].filter((part) => part !== null).join(" ")}  ${text}`;

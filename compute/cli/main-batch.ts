@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // `batch <function> <repeats> <count>`: a function over many nodes, through a locus node.
 
 import type { Side } from "#runtime/profile/sample.ts";

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // `locus`: runs a node, and does to a node what can be done to it.
 
 import type { Command } from "commander";
@@ -13,15 +12,16 @@ import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
-import { newProgram, runProgram } from "./program.ts";
+import { addPlacementCommands } from "./placement-command.ts";
+import { newProgram, runProgram, withoutOptions } from "./program.ts";
+import { addStatsCommand } from "./stats-command.ts";
 
 const { version } = INSTALLATION;
 const program = addNodeOptions(newProgram("locus"))
   .description("Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.")
   .version(version, "-V, --version");
 
-program
-  .command("node")
+withoutOptions(program.command("node"), "url", "json")
   .description("run a node: the gateway and its sandbox hosts (docs/configuration.md)")
   .action(async () => {
     // Only here: the other commands need neither a server nor a sandbox.
@@ -31,12 +31,13 @@ program
 addDeployCommand(program);
 addFunctionCommands(program);
 addCallCommand(program);
+addPlacementCommands(program);
+addStatsCommand(program);
 addLogsCommand(program);
 addLoadCommand(program);
 addDoctorCommand(program);
 addBuildCommand(program);
-program
-  .command("version")
+withoutOptions(program.command("version"), "url")
   .description("print the version of locus")
   .action((_flags: unknown, command: Command) => {
     if (command.optsWithGlobals<NodeFlags>().json === true) printJson({ version });

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // `redisclient <function> <repeats> <count>`: the same function in plain Node with a plain Redis client, without locus.
 
 import { openBrittleConnection } from "../node/redis-connection.ts";

@@ -3,8 +3,12 @@
 
 import { LocusError, isErrorCode, type ErrorCode } from "#runtime/errors.ts";
 import { RESULT_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
+import type { FunctionStats } from "../node/metrics.ts";
+import type { PlacementRules } from "../gateway/placement-routes.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
 import type { NodePlace } from "./config.ts";
 
@@ -27,6 +31,7 @@ export interface BatchReply {
   readonly result?: unknown;
   readonly error?: { readonly code: ErrorCode; readonly message: string; readonly stack?: string };
   readonly side?: Side | null;
+  readonly reason?: SideReason | null;
   readonly version?: string | null;
   readonly invocation?: string;
   readonly elapsedUs?: number;
@@ -34,10 +39,19 @@ export interface BatchReply {
   readonly logs?: readonly string[];
 }
 
-/** What fetch says of a port that the Fetch standard forbids. */
-const BLOCKED_PORT = "bad port";
+/** What fetch says of a port that the Fetch standard forbids, and what that means. */
+const FETCH_BLOCKED_PORT = "bad port";
+const BLOCKED_PORT =
+  "HTTP clients refuse this port; they take any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
 /** Bytes of one line of a reply: a result and what stands beside it. */
 const LINE_BYTES_MAX = 2 * RESULT_BYTES_MAX;
+
+/** What is absent stays as it was; null takes it back. */
+interface PlacementChange {
+  readonly pin?: Side | number | null;
+  readonly weight?: number;
+  readonly p99UnderMs?: number | null;
+}
 
 export class NodeClient {
   readonly #place: Pick<NodePlace, "url" | "from">;
@@ -72,6 +86,27 @@ export class NodeClient {
     await this.#request(functionPath(name), { method: "DELETE" });
   }
 
+  async placement(): Promise<PlacementOverview> {
+    return (await (await this.#request("/v1/placement")).json()) as PlacementOverview;
+  }
+
+  async explain(name: string): Promise<PlacementSummary> {
+    return (await (await this.#request(placementPath(name))).json()) as PlacementSummary;
+  }
+
+  async rule(name: string, change: PlacementChange): Promise<PlacementRules> {
+    const response = await this.#request(placementPath(name), {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(change),
+    });
+    return (await response.json()) as PlacementRules;
+  }
+
+  async free(name: string): Promise<void> {
+    await this.#request(placementPath(name), { method: "DELETE" });
+  }
+
   /** The replies in the order of the calls, as they come. */
   async *batch(name: string, calls: readonly BatchCall[], wishes: BatchWishes): AsyncGenerator<BatchReply> {
     const query = new URLSearchParams({ usage: "true", logs: `${wishes.logs}`, "in-flight": `${wishes.inFlight}` });
@@ -85,6 +120,12 @@ export class NodeClient {
       body: calls.map((call) => `${JSON.stringify(call)}\n`).join(""),
     });
     yield* this.#lines<BatchReply>(response);
+  }
+
+  /** Of all functions that were called through the node, or of one. */
+  async stats(name: string | null): Promise<readonly FunctionStats[]> {
+    const query = name === null ? "" : `?function=${encodeURIComponent(name)}`;
+    return ((await (await this.#request(`/v1/stats${query}`)).json()) as { functions: FunctionStats[] }).functions;
   }
 
   /** `source` null: all; `follow`: until the node or `signal` ends it. */
@@ -101,13 +142,7 @@ export class NodeClient {
     } catch (error) {
       if (this.#signal.aborted) throw error;
       const reason = reasonOf(error);
-      if (reason === BLOCKED_PORT) {
-        const allowed = "any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
-        throw new LocusError(
-          "CONFIG_INVALID",
-          `${from}: HTTP clients refuse the port of "${url}"; they take ${allowed}`,
-        );
-      }
+      if (reason === BLOCKED_PORT) throw new LocusError("CONFIG_INVALID", `${from} is "${url}": ${reason}`);
       throw new LocusError("NODE_UNAVAILABLE", `no node answers at ${url} (${from}): ${reason}`, { cause: error });
     }
     if (!response.ok) throw await problemOf(response);
@@ -132,13 +167,17 @@ export class NodeClient {
   }
 }
 
+const placementPath = (name: string): string => `/v1/placement/${encodeURIComponent(name)}`;
+
 const functionPath = (name: string): string => `/v1/functions/${encodeURIComponent(name)}`;
 
 /** fetch hides the reason behind "fetch failed". */
 export const reasonOf = (error: unknown): string => {
   const { cause } = error as { cause?: unknown };
   if (cause instanceof AggregateError) return cause.errors.map((one: Error) => one.message).join("; ");
-  if (cause instanceof Error) return cause.message;
+  if (cause instanceof Error && "reason" in cause)
+    return `TLS failed, ${String(cause.reason)} (a node speaks plain http://)`;
+  if (cause instanceof Error) return cause.message === FETCH_BLOCKED_PORT ? BLOCKED_PORT : cause.message;
   return error instanceof Error ? error.message : String(error);
 };
 

@@ -1,4 +1,4 @@
-// What an option's text must be, said in commander's way.
+// What an option's text must be, said as in `--nodes is "0", must be …`.
 
 import { InvalidArgumentError, Option } from "commander";
 
@@ -7,7 +7,7 @@ export const wholeNumber =
   (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-    throw new InvalidArgumentError(`It is no whole number from 1 to ${max}.`);
+    throw new InvalidArgumentError(`must be a whole number from 1 to ${max}`);
   };
 
 export const numberOption = (flags: string, meaning: string, max: number, otherwise: number): Option =>
@@ -20,6 +20,6 @@ export const jsonValue = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new InvalidArgumentError(`It is no JSON: ${(error as Error).message}.`);
+    throw new InvalidArgumentError(`must be JSON: ${(error as Error).message}`);
   }
 };

@@ -1,7 +1,7 @@
 // What is common to the three programs: how one begins, and how it ends. Its error goes to stderr for people, and with
 // --json to stdout, where the result would have been.
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 
 import { EXIT, EXIT_CODES, exitCodeOf } from "./exit-code.ts";
 import { failureOf, failureText } from "./failure.ts";
@@ -11,9 +11,29 @@ import { printJson, printNote } from "./output.ts";
 export const newProgram = (name: string): Command =>
   new Command(name)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput(asksForJson() ? { outputError: () => {} } : {})
+    .configureHelp({ showGlobalOptions: true, visibleGlobalOptions })
+    // Mistakes are told like all other errors.
+    .configureOutput({ outputError: () => {} })
     .addHelpText("after", EXIT_CODES);
+
+const unheeded = new WeakMap<Command, readonly string[]>();
+
+/** The program's options that mean nothing to the command, or to commands below it, are not in its help. */
+export const withoutOptions = (command: Command, ...names: readonly string[]): Command => {
+  unheeded.set(command, names);
+  return command;
+};
+
+/** `--version` is of a program alone. */
+const visibleGlobalOptions = (command: Command): Option[] => {
+  const line: Command[] = [];
+  for (let one: Command | null = command; one !== null; one = one.parent) line.push(one);
+  const leftOut = new Set(["version", ...line.flatMap((one) => unheeded.get(one) ?? [])]);
+  return line
+    .slice(1)
+    .flatMap(({ options }) => options)
+    .filter((option) => !option.hidden && !leftOut.has(option.name()));
+};
 
 /** Runs the program to its end and sets the process's exit code. */
 export const runProgram = async (program: Command): Promise<void> => {
@@ -32,8 +52,9 @@ export const runProgram = async (program: Command): Promise<void> => {
 
 const tell = (error: unknown): void => {
   if (asksForJson()) printJson({ error: failureOf(error) });
-  // commander has written its own.
-  else if (!(error instanceof CommanderError)) printNote(failureText(failureOf(error)));
+  // Where no command was given, the help says enough.
+  else if (!(error instanceof CommanderError && error.code === "commander.help"))
+    printNote(failureText(failureOf(error)));
 };
 
 /** Before the command line is understood, since that may be what fails. What stands after `--` are no options. */

@@ -58,5 +58,5 @@ export const workloadOf = (name: string, repeats: number, count: number, { args 
 const jsonObject = (text: string): Workload["args"] => {
   const value = jsonValue(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Workload["args"];
-  throw new InvalidArgumentError("It is no JSON object.");
+  throw new InvalidArgumentError("must be a JSON object");
 };

@@ -3,6 +3,7 @@
 
 import { ERRORS, type ErrorCode } from "#runtime/errors.ts";
 import type { Reply } from "../node/invoker.ts";
+import { membersOf } from "./json-members.ts";
 import type { Line } from "./ndjson.ts";
 
 /** What the client asked to be told of each call beside its result. */
@@ -16,14 +17,15 @@ export type ParsedLine =
   | { readonly ok: false; readonly message: string };
 
 const NO_KEYS: readonly string[] = [];
+const NAME_LENGTH_SHOWN = 40;
 
+/** args are passed on as they stand, as the body of one call is: the sandbox says where they are no JSON. */
 export const parseBatchLine = (line: Line): ParsedLine => {
   if ("fault" in line) return refused(`the line ${line.fault}`);
   try {
-    return callOf(JSON.parse(line.text));
+    return callOf(line.text);
   } catch (error) {
-    // A million brackets parse and do not print: that is a RangeError, and the line's own fault as well.
-    return refused(`the line is no JSON that can be passed on: ${(error as Error).message}`);
+    return refused(`the line is no object of the form {"args": …, "keys": […]}: ${(error as Error).message}`);
   }
 };
 
@@ -31,24 +33,30 @@ export const replyLine = (reply: Reply, wishes: LineWishes): string => {
   const outcome = reply.ok
     ? `"result":${reply.resultJson}`
     : `"error":${errorJson(reply.error.code, reply.error.message, reply.error.stack)}`;
-  const { side, version, id: invocation, elapsedUs, usage } = reply;
-  const facts = wishes.usage ? `,${inner({ side, version, invocation, elapsedUs, usage })}` : "";
+  const { side, reason, version, id: invocation, elapsedUs, usage } = reply;
+  const facts = wishes.usage ? `,${inner({ side, reason, version, invocation, elapsedUs, usage })}` : "";
   const logs = wishes.logs ? `,${inner({ logs: reply.logs })}` : "";
   return `{${outcome}${facts}${logs}}\n`;
 };
 
 export const errorLine = (code: ErrorCode, message: string): string => `{"error":${errorJson(code, message, "")}}\n`;
 
-const callOf = (value: unknown): ParsedLine => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return refused('the line is no object of the form {"args": …, "keys": […]}');
+/** Throws a SyntaxError where it is no object. */
+const callOf = (text: string): ParsedLine => {
+  let argsJson = "null";
+  let keys: readonly string[] | null = NO_KEYS;
+  for (const { name, json, levels } of membersOf(text)) {
+    if (name === "args") argsJson = json;
+    else if (name === "keys") keys = levels === 1 ? stringsIn(json) : null;
+    else return refused(`the line has a member "${name.slice(0, NAME_LENGTH_SHOWN)}"; args and keys are known`);
   }
-  const { args = null, keys = NO_KEYS, ...others } = value as Record<string, unknown>;
-  for (const name in others) return refused(`the line has a member "${name}"; args and keys are known`);
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string")) {
-    return refused("the line's keys are no array of strings");
-  }
-  return { ok: true, argsJson: JSON.stringify(args), keys };
+  return keys === null ? refused("the line's keys are no array of strings") : { ok: true, argsJson, keys };
+};
+
+/** null: it is no array of strings. Throws a SyntaxError where it is no JSON. */
+const stringsIn = (json: string): readonly string[] | null => {
+  const value = JSON.parse(json) as unknown;
+  return Array.isArray(value) && value.every((one) => typeof one === "string") ? value : null;
 };
 
 const refused = (message: string): ParsedLine => ({ ok: false, message });

@@ -79,6 +79,7 @@ describe("POST /v1/functions/{name}/batch", () => {
     expect(line).toEqual({
       result: null,
       side: "storage",
+      reason: "asked",
       version: expect.stringMatching(/^[0-9a-f]{16}$/),
       invocation: expect.any(String),
       elapsedUs: expect.any(Number),

@@ -13,7 +13,7 @@ import { FunctionCache } from "../node/function-cache.ts";
 import { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { NodeHealth } from "../node/health.ts";
 import { NodeInvoker } from "../node/invoke.ts";
-import { LogBuffer } from "../node/log-buffer.ts";
+import { LogBuffer, type LogLine } from "../node/log-buffer.ts";
 import { MemoryRegistry } from "../node/memory-registry.ts";
 import { MemorySide, type MemoryFunction } from "../node/memory-side.ts";
 import { NodeMetrics } from "../node/metrics.ts";
@@ -38,6 +38,15 @@ const encoder = new TextEncoder();
 export const bundleOf = (definition: { readonly name: string } & Partial<FunctionDescription>): Uint8Array =>
   encoder.encode(JSON.stringify(definition));
 
+/** A line that a function has written. */
+export const lineOf = (source: string, text: string): Omit<LogLine, "time"> => ({
+  level: "info",
+  source,
+  side: "storage",
+  invocation: "abc-1",
+  text,
+});
+
 /** Listens on a free port, with a function deployed for each body. */
 export const startGateway = async (
   bodies: Readonly<Record<string, MemoryFunction>>,
@@ -50,10 +59,12 @@ export const startGateway = async (
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => 0,
     sandbox: () => SANDBOX,
+    placementText: () => "",
     functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({
     functions,
+    plannedSide: () => null,
     sides: { compute: side, storage: side },
     inFlightMax,
     observers: [metrics],
@@ -63,7 +74,7 @@ export const startGateway = async (
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
   const health = new NodeHealth(registry, { state: () => SANDBOX });
   const app = await createGateway(
-    { invoker, catalogue, logs, metrics, health, log: { error: () => {} } },
+    { invoker, catalogue, placement: null, logs, metrics, health, log: { error: () => {} } },
     { bodyBytesMax, connectionsMax: 100 },
   );
   for (const name of Object.keys(bodies)) await registry.load(bundleOf({ name }));

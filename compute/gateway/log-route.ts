@@ -77,7 +77,8 @@ class LogStream {
     }
     if (this.#dropped > 0) {
       const text = `${this.#dropped} lines were dropped: this reader was too slow`;
-      this.#response.write(jsonLine({ time: line.time, source: "gateway", text }));
+      const from = { source: "gateway", side: null, invocation: null } as const;
+      this.#response.write(jsonLine({ time: line.time, level: "warn", ...from, text }));
       this.#dropped = 0;
     }
     this.#response.write(jsonLine(line));

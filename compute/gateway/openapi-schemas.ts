@@ -2,6 +2,9 @@
 
 import { ERRORS } from "#runtime/errors.ts";
 import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
+import { SIDE_REASONS } from "#runtime/placement/choose-side.ts";
+import { PLACEMENT_STATES } from "#runtime/placement/plan.ts";
+import { LOG_LEVELS } from "../node/log-buffer.ts";
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
@@ -33,6 +36,12 @@ const functionProperties = {
 
 export const schemas = {
   Side: side,
+  SideReason: {
+    type: "string",
+    enum: SIDE_REASONS,
+    description:
+      "Why a call ran where it did: its caller asked; the plan; a visit that keeps the other side's profile true; the author's preference; nobody said anything; the side that was chosen could run nothing.",
+  },
   ErrorCode: { type: "string", enum: Object.keys(ERRORS) },
   FunctionName: { type: "string", pattern: NAME_PATTERN.source },
   Limits: object(
@@ -73,13 +82,14 @@ export const schemas = {
         result: anyJson,
         error: object({ code: ref("ErrorCode"), message: text, retry: flag, stack: text }, ["stack"]),
         side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+        reason: { type: ["string", "null"], enum: [...SIDE_REASONS, null] },
         version: { type: ["string", "null"] },
         invocation: text,
         elapsedUs: microseconds("From admission by the node to its answer"),
         usage: { anyOf: [ref("Usage"), { type: "null" }] },
         logs: texts,
       },
-      ["result", "error", "side", "version", "invocation", "elapsedUs", "usage", "logs"],
+      ["result", "error", "side", "reason", "version", "invocation", "elapsedUs", "usage", "logs"],
     ),
     description: "One line of the reply: a result or an error, and what was asked for beside it.",
   },
@@ -112,7 +122,57 @@ export const schemas = {
     },
     accepting: flag,
   }),
-  LogLine: object({ time: { ...text, format: "date-time" }, source: text, text }),
+  PlacementRules: {
+    ...object(
+      {
+        pin: { description: "compute, storage, or the share at storage from 0 to 1; null leaves it free." },
+        weight: { type: "number", default: 1, description: "How much a µs of its callers' time counts." },
+        p99UnderMs: {
+          type: ["number", "null"],
+          description: "A side whose 99th percentile is above it is left while the other's is below.",
+        },
+      },
+      ["pin", "weight", "p99UnderMs"],
+    ),
+    additionalProperties: false,
+  },
+  Placement: {
+    ...object({
+      function: ref("FunctionName"),
+      state: { type: "string", enum: PLACEMENT_STATES },
+      share: { type: "number", minimum: 0, maximum: 1, description: "Of its calls, at storage." },
+      probeEvery: { ...count, description: "One call in so many visits the other side; 0: none." },
+    }),
+    description:
+      "While a node controls also: reason (a sentence), rules, callsPerSecond, moves, reverts, flaps, demand, sides (cost, terms, predicted and measured, µs) and transitions.",
+  },
+  PlacementOverview: object({
+    planVersion: count,
+    controller: { type: ["string", "null"], description: "The node that decides; null: none, the last plan holds." },
+    nodes: { type: ["integer", "null"] },
+    outlook: { type: ["object", "null"], description: "How busy the plan makes each part." },
+    regret: { type: ["number", "null"], description: "Of what the best shares would give, the part that is missing." },
+    constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },
+    functions: { type: "array", items: ref("Placement") },
+  }),
+  FunctionStats: object({
+    function: ref("FunctionName"),
+    side,
+    calls: { ...count, description: "That a sandbox ran." },
+    failed: { ...count, description: "Of these: ended with an error." },
+    errors: { type: "object", additionalProperties: count, description: "How many ended with which code." },
+    meanUs: microseconds("From admission by the node to its answer"),
+    p50Us: microseconds("The median, to 5 %"),
+    p99Us: microseconds("The 99th percentile, to 5 %"),
+  }),
+  LogLine: object({
+    time: { ...text, format: "date-time" },
+    level: { type: "string", enum: LOG_LEVELS },
+    source: { ...text, description: "The function, or the part of locus that speaks." },
+    side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+    invocation: { type: ["string", "null"], description: "The id of its call, where that has not been answered yet." },
+    text,
+  }),
 };
 
 export const schemaRef = (name: keyof typeof schemas) => ref(name);

@@ -33,7 +33,11 @@ const flag = { type: "boolean", default: false };
 
 const functionName = { name: "name", in: "path", required: true, schema: schemaRef("FunctionName") };
 const callParameters = [
-  inQuery("side", "Where to run; else the function's preference, else compute.", schemaRef("Side")),
+  inQuery(
+    "side",
+    "Where to run; else as the plan says, else the function's preference, else compute.",
+    schemaRef("Side"),
+  ),
   inHeader("x-locus-side", "The same; outranks the query.", schemaRef("Side")),
   inQuery("version", "Run this version or none."),
   inHeader("x-locus-deadline-ms", "Wall clock, ms; the function's own limit holds in any case.", {
@@ -47,6 +51,7 @@ const callParameters = [
 const callHeaders = {
   "server-timing": headerOf("total, queue, cpu and wait, ms."),
   "x-locus-side": headerOf("Where it ran.", schemaRef("Side")),
+  "x-locus-reason": headerOf("Why there.", schemaRef("SideReason")),
   "x-locus-version": headerOf("Which version ran."),
   "x-locus-invocation": headerOf("The invocation's id."),
   "x-locus-usage": headerOf("operations, rounds, bytes-out, bytes-in, lock-us: a structured dictionary (RFC 9651)."),
@@ -155,7 +160,48 @@ const callPaths = {
   },
 };
 
+const placementPaths = {
+  "/v1/placement": {
+    get: {
+      operationId: "readPlacement",
+      summary: "Where all functions run, and how busy that keeps each part",
+      responses: answers(200, "The plan and what it was made from.", json(schemaRef("PlacementOverview"))),
+    },
+  },
+  "/v1/placement/{name}": {
+    parameters: [functionName],
+    get: {
+      operationId: "explainPlacement",
+      summary: "Why a function is where it is",
+      responses: answers(200, "Its place, the costs on both sides, the last moves.", json(schemaRef("Placement"))),
+    },
+    put: {
+      operationId: "rulePlacement",
+      summary: "Pin a function, weigh it, bound its 99th percentile; what is not said stays, and null takes back",
+      requestBody: { required: true, content: json(schemaRef("PlacementRules")) },
+      responses: answers(200, "What holds now.", json(schemaRef("PlacementRules"))),
+    },
+    delete: {
+      operationId: "freePlacement",
+      summary: "Take back all that was said of a function",
+      responses: answers(204, "It is free."),
+    },
+  },
+};
+
 const operationPaths = {
+  "/v1/stats": {
+    get: {
+      operationId: "readStats",
+      summary: "What the calls of each function through this node came to, by side",
+      parameters: [inQuery("function", "Of this function only. One that is not deployed is an error.")],
+      responses: answers(
+        200,
+        "Since the node started; none of functions that were not called.",
+        json({ type: "object", properties: { functions: { type: "array", items: schemaRef("FunctionStats") } } }),
+      ),
+    },
+  },
   "/v1/logs": {
     get: {
       operationId: "readLogs",
@@ -208,6 +254,6 @@ export const openApiDocument = {
     summary: "Functions that run where they are cheapest.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
-  paths: { ...functionPaths, ...callPaths, ...operationPaths },
+  paths: { ...functionPaths, ...callPaths, ...placementPaths, ...operationPaths },
   components: { schemas },
 };

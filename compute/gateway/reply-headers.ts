@@ -1,13 +1,14 @@
-// What each reply to a call tells in headers beside its body: where it ran, in which version, and what it used.
+// What each reply to a call tells in headers beside its body: where it ran and why there, in which version, and what it used.
 
 import type { FastifyReply } from "fastify";
 
 import type { Usage } from "#runtime/profile/sample.ts";
 import type { Reply } from "../node/invoker.ts";
 
-export const setReplyHeaders = (reply: FastifyReply, { id, side, version, usage, elapsedUs }: Reply): void => {
+export const setReplyHeaders = (reply: FastifyReply, { id, side, reason, version, usage, elapsedUs }: Reply): void => {
   reply.header("x-locus-invocation", id);
   if (side !== null) reply.header("x-locus-side", side);
+  if (reason !== null) reply.header("x-locus-reason", reason);
   if (version !== null) reply.header("x-locus-version", version);
   if (usage === null) {
     reply.header("server-timing", `total;dur=${ms(elapsedUs)}`);

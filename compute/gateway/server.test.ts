@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
-import { bundleOf, startGateway, type GatewayFixture } from "./gateway-fixture.ts";
+import { bundleOf, startGateway, type GatewayFixture, lineOf } from "./gateway-fixture.ts";
 
 let gateway: GatewayFixture;
 
@@ -135,13 +135,29 @@ describe("what operators ask", () => {
   });
 });
 
+describe("GET /v1/stats", () => {
+  it("tells of the functions that were called, of one where one is named, and refuses one that is not there", async () => {
+    const other = await startGateway({ echo: () => 1, quiet: () => 1 });
+    const stats = async (query = "") => (await fetch(`${other.url}/v1/stats${query}`)).json();
+    expect(await stats()).toEqual({ functions: [] });
+    await fetch(`${other.url}/v1/functions/echo/invocations?side=storage`, { method: "POST" });
+    const echo = { function: "echo", side: "storage", calls: 1, failed: 0, errors: {}, meanUs: expect.any(Number) };
+    expect(await stats()).toMatchObject({ functions: [echo] });
+    expect(await stats("?function=echo")).toMatchObject({ functions: [echo] });
+    expect(await stats("?function=quiet")).toEqual({ functions: [] });
+    expect(await stats("?function=nobody")).toMatchObject({ status: 404, code: "FUNCTION_NOT_FOUND" });
+    expect(await stats("?name=echo")).toMatchObject({ status: 400, code: "REQUEST_INVALID" });
+    await other.close();
+  });
+});
+
 describe("GET /v1/logs", () => {
   it("gives the lines that are held, of one source where one is named", async () => {
-    gateway.logs.append("echo", "one");
-    gateway.logs.append("other", "two");
+    gateway.logs.append(lineOf("echo", "one"));
+    gateway.logs.append(lineOf("other", "two"));
     const lines = (await (await fetch(`${gateway.url}/v1/logs?source=echo`)).text()).trim().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toEqual([
-      { time: expect.stringMatching(/^\d{4}-.*Z$/), source: "echo", text: "one" },
+      { time: expect.stringMatching(/^\d{4}-.*Z$/), ...lineOf("echo", "one") },
     ]);
   });
 
@@ -164,11 +180,11 @@ describe("GET /v1/logs", () => {
 
   it("tells lines as they come to who follows, and lets go when the node stops", async () => {
     const other = await startGateway({});
-    other.logs.append("echo", "before");
+    other.logs.append(lineOf("echo", "before"));
     const response = await fetch(`${other.url}/v1/logs?follow`);
     const lines = response.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
     expect((await lines.next()).value).toContain("before");
-    other.logs.append("echo", "after");
+    other.logs.append(lineOf("echo", "after"));
     expect((await lines.next()).value).toContain("after");
     const closing = other.app.close();
     expect((await lines.next()).done).toBe(true);

@@ -15,6 +15,7 @@ import { addInvocationRoute } from "./invocation-route.ts";
 import { addLogRoute } from "./log-route.ts";
 import { AllowedMethods } from "./method-not-allowed.ts";
 import { addOperationRoutes, type Operations } from "./operation-routes.ts";
+import { addPlacementRoutes, type PlacementDesk } from "./placement-routes.ts";
 import { problemOf, problemOfError, sendProblem } from "./problem.ts";
 import { PATH_PART_LENGTH_MAX } from "./request-fault.ts";
 
@@ -22,6 +23,8 @@ import { PATH_PART_LENGTH_MAX } from "./request-fault.ts";
 export interface GatewayParts extends Operations {
   readonly invoker: Invoker;
   readonly catalogue: FunctionCatalogue;
+  /** null: placement is as functions declare it. */
+  readonly placement: PlacementDesk | null;
   readonly logs: LogBuffer;
   readonly log: Pick<Logger, "error">;
 }
@@ -81,8 +84,9 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
   await app.register(async (scope) => addInvocationRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addBatchRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addFunctionRoutes(scope, parts.catalogue));
+  await app.register(async (scope) => addPlacementRoutes(scope, parts.placement, parts.catalogue));
   await app.register(async (scope) => addLogRoute(scope, parts.logs, parts.catalogue));
-  await app.register(async (scope) => addOperationRoutes(scope, parts));
+  await app.register(async (scope) => addOperationRoutes(scope, parts, parts.catalogue));
   methods.refuseOthers(app);
   return app;
 };

@@ -16,7 +16,7 @@ export class ComputeSide implements SideRunner {
     this.#functions = functions;
   }
 
-  async run({ call, description, deadlineMs }: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
+  async run({ id, call, description, deadlineMs }: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
     const held = this.#functions.image(description);
     let image: FunctionImage;
     let remainingMs = deadlineMs;
@@ -30,7 +30,7 @@ export class ComputeSide implements SideRunner {
       image = held;
     }
     const { keys, argsJson, logs } = call;
-    const outcome = await this.#supervisor.invoke({ image, keys, argsJson, deadlineMs: remainingMs, logs }, signal);
+    const outcome = await this.#supervisor.invoke({ image, keys, argsJson, deadlineMs: remainingMs, logs, id }, signal);
     return { version: image.description.version, outcome };
   }
 

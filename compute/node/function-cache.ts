@@ -14,6 +14,7 @@ export class FunctionCache {
   /** By version, the least recently used first. */
   readonly #images = new Map<string, FunctionImage>();
   readonly #fetching = new Map<string, Promise<FunctionImage>>();
+  readonly #listeners: (() => void)[] = [];
   #imageBytes = 0;
   #reading: Promise<void> | null = null;
   #readingNext: Promise<void> | null = null;
@@ -24,6 +25,11 @@ export class FunctionCache {
     this.#bundleBytesMax = bundleBytesMax;
     // A failure needs no answer here: the next look-up that misses reads again and gets it as its own.
     registry.onChange(() => void this.refresh().catch(() => {}));
+  }
+
+  /** Calls it whenever the functions may not be what they were. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** All functions, by name. */
@@ -79,6 +85,7 @@ export class FunctionCache {
       .list()
       .then((list) => {
         this.#current = new Map(list.map((description) => [description.name, description]));
+        for (const listener of this.#listeners) listener();
       })
       .finally(() => {
         this.#reading = null;

@@ -45,6 +45,7 @@ async function invokeUnknown(
   };
   const invoker = new NodeInvoker({
     functions,
+    plannedSide: () => null,
     sides: { compute: side, storage: side },
     inFlightMax: 10,
     observers: [],

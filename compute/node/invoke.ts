@@ -1,11 +1,11 @@
 // The way of one call through a node, in four steps: admit (bounded, with a deadline) → choose a side → run there →
-// account for it. The gateway calls it; the sides do the work.
+// account for it. The gateway calls it; the sides do the work; placement says which.
 
 import { randomBytes } from "node:crypto";
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { ARGS_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
-import { chooseSide } from "#runtime/placement/choose-side.ts";
+import { chooseSide, type PlannedSide, type SideChoice, type SideReason } from "#runtime/placement/choose-side.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
@@ -17,14 +17,16 @@ const FIND_TIMEOUT_MS = 2_000;
 
 /** Who keeps account of calls: for each call one of the two is called, once. Must not throw. */
 export interface CallObserver {
-  /** A sandbox had it. `elapsedUs` as in `Reply`. */
-  ran(sample: Sample, elapsedUs: number, logs: readonly string[]): void;
+  /** A sandbox had it. `elapsedUs` and `id` as in `Reply`. */
+  ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string): void;
   /** It ended before a sandbox had it. */
   refused(code: ErrorCode): void;
 }
 
 interface NodeInvokerOptions {
   readonly functions: FunctionCache;
+  /** null: nothing is planned for the function of that name. */
+  readonly plannedSide: (name: string) => PlannedSide | null;
   readonly sides: Readonly<Record<Side, SideRunner>>;
   /** Calls in this node at once, at most; one more is refused with OVERLOADED. */
   readonly inFlightMax: number;
@@ -33,8 +35,15 @@ interface NodeInvokerOptions {
   readonly nowMs: () => number;
 }
 
+/** Where a call runs, and why there. */
+interface Place {
+  readonly side: Side;
+  readonly reason: SideReason;
+}
+
 export class NodeInvoker implements Invoker {
   readonly #functions: FunctionCache;
+  readonly #plannedSide: (name: string) => PlannedSide | null;
   readonly #sides: Readonly<Record<Side, SideRunner>>;
   readonly #inFlightMax: number;
   readonly #observers: readonly CallObserver[];
@@ -44,8 +53,9 @@ export class NodeInvoker implements Invoker {
   #admitted = 0;
   #inFlight = 0;
 
-  constructor({ functions, sides, inFlightMax, observers, nowMs }: NodeInvokerOptions) {
+  constructor({ functions, plannedSide, sides, inFlightMax, observers, nowMs }: NodeInvokerOptions) {
     this.#functions = functions;
+    this.#plannedSide = plannedSide;
     this.#sides = sides;
     this.#inFlightMax = inFlightMax;
     this.#observers = observers;
@@ -59,30 +69,35 @@ export class NodeInvoker implements Invoker {
   async invoke(call: Call, signal?: AbortSignal): Promise<Reply> {
     const startedMs = this.#nowMs();
     const id = this.#idPrefix + (this.#admitted += 1).toString(36);
-    let side: Side | null = null;
+    let place: Place | null = null;
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
       const known = this.#functions.current(call.function, call.version);
       const description = known ?? (await this.#find(call, signal));
-      const choice = chooseSide({ requested: call.side, preferred: description.side });
-      side = choice.side;
+      const choice = this.#choose(call, description);
+      place = choice;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
       const left = (): number => leftOf(limitMs, this.#nowMs() - startedMs, call.function);
       const admitted = { id, call, description, deadlineMs: known === undefined ? left() : limitMs };
       try {
-        return this.#account(call, id, side, await this.#sides[side].run(admitted, signal), startedMs);
+        return this.#account(call, id, place, await this.#sides[place.side].run(admitted, signal), startedMs);
       } catch (error) {
         if (choice.otherwise === null || !isUnavailable(error)) throw error;
-        side = choice.otherwise;
-        const sideReply = await this.#sides[side].run({ ...admitted, deadlineMs: left() }, signal);
-        return this.#account(call, id, side, sideReply, startedMs);
+        place = { side: choice.otherwise, reason: "unavailable" };
+        const sideReply = await this.#sides[place.side].run({ ...admitted, deadlineMs: left() }, signal);
+        return this.#account(call, id, place, sideReply, startedMs);
       }
     } catch (error) {
-      return this.#refuse(error, id, side, startedMs);
+      return this.#refuse(error, id, place, startedMs);
     } finally {
       this.#inFlight -= 1;
     }
+  }
+
+  /** Only a call that may go either way is one of those that the plan spreads. */
+  #choose({ side: requested, function: name }: Call, { side: preferred }: FunctionDescription): SideChoice {
+    return chooseSide({ requested, planned: requested === null ? this.#plannedSide(name) : null, preferred });
   }
 
   /** What can be refused without knowing the function. */
@@ -112,7 +127,7 @@ export class NodeInvoker implements Invoker {
     return withDeadline(found, bound, signal);
   }
 
-  #account(call: Call, id: string, side: Side, { version, outcome }: SideReply, startedMs: number): Reply {
+  #account(call: Call, id: string, { side, reason }: Place, { version, outcome }: SideReply, startedMs: number): Reply {
     const elapsedUs = this.#elapsedUsSince(startedMs);
     const { usage } = outcome;
     const sample: Sample = {
@@ -122,21 +137,22 @@ export class NodeInvoker implements Invoker {
       side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
     };
-    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs);
+    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs, id);
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
-      ? { ok: true, id, side, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
-      : { ok: false, id, side, version, usage, elapsedUs, logs, error: outcome.error };
+      ? { ok: true, id, side, reason, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
+      : { ok: false, id, side, reason, version, usage, elapsedUs, logs, error: outcome.error };
   }
 
-  #refuse(error: unknown, id: string, side: Side | null, startedMs: number): Reply {
+  #refuse(error: unknown, id: string, place: Place | null, startedMs: number): Reply {
     const known = error instanceof LocusError;
     const code = known ? error.code : "INTERNAL";
     for (const observer of this.#observers) observer.refused(code);
     return {
       ok: false,
       id,
-      side,
+      side: place?.side ?? null,
+      reason: place?.reason ?? null,
       version: null,
       usage: null,
       elapsedUs: this.#elapsedUsSince(startedMs),

@@ -1,6 +1,7 @@
 // The port between those who bring calls to a node (the gateway today) and what runs them. The node's own
 // implementation is `NodeInvoker`; `MemoryInvoker` is the obvious one, for tests of whatever stands in front.
 
+import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 
@@ -26,6 +27,8 @@ interface ReplyFacts {
   readonly id: string;
   /** null where the call ended before a side was chosen. */
   readonly side: Side | null;
+  /** Why there; null with it. */
+  readonly reason: SideReason | null;
   /** null where the call ended before a version was known. */
   readonly version: string | null;
   /** null where the sandbox never had the invocation. */

@@ -2,32 +2,34 @@ import { describe, expect, it } from "vitest";
 
 import { LogBuffer, type LogLine } from "./log-buffer.ts";
 
+const said = (source: string, text: string) =>
+  ({ level: "info", source, side: "compute", invocation: "abc-1", text }) as const;
 const NOON = new Date("2026-01-01T12:00:00Z");
 
 describe("LogBuffer", () => {
   it("keeps the last thousand lines, oldest first", () => {
     const buffer = new LogBuffer(() => NOON);
-    for (let index = 0; index < 1_500; index += 1) buffer.append(index % 2 === 0 ? "even" : "odd", `${index}`);
+    for (let index = 0; index < 1_500; index += 1) buffer.append(said(index % 2 === 0 ? "even" : "odd", `${index}`));
     const texts = buffer.lines(null).map((line) => line.text);
     expect(texts).toEqual(Array.from({ length: 1_000 }, (_, index) => `${index + 500}`));
     expect(buffer.lines("odd")).toHaveLength(500);
-    expect(buffer.lines("odd")[0]).toEqual({ time: "2026-01-01T12:00:00.000Z", source: "odd", text: "501" });
+    expect(buffer.lines("odd")[0]).toEqual({ time: "2026-01-01T12:00:00.000Z", ...said("odd", "501") });
   });
 
   it("keeps the beginning of a line that is too long", () => {
     const buffer = new LogBuffer();
-    buffer.append("khop", "x".repeat(10_000));
+    buffer.append(said("khop", "x".repeat(10_000)));
     expect(buffer.lines(null)[0]?.text).toHaveLength(4_096);
   });
 
   it("tells who follows what comes from then on, until they leave", () => {
     const buffer = new LogBuffer();
-    buffer.append("khop", "before");
+    buffer.append(said("khop", "before"));
     const heard: LogLine[] = [];
     const leave = buffer.follow((line) => heard.push(line));
-    buffer.append("khop", "now");
+    buffer.append(said("khop", "now"));
     leave();
-    buffer.append("khop", "later");
+    buffer.append(said("khop", "later"));
     expect(heard.map((line) => line.text)).toEqual(["now"]);
   });
 

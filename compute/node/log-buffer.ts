@@ -2,12 +2,21 @@
 // both ways: old lines make room, and a follower too many is refused.
 
 import { LocusError } from "#runtime/errors.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogLine {
   /** ISO 8601, UTC. */
   readonly time: string;
+  readonly level: LogLevel;
   /** The function's name, or the part of locus that speaks. */
   readonly source: string;
+  /** Where the function ran; null where no function speaks. */
+  readonly side: Side | null;
+  /** The invocation's id; null where no function speaks, or its caller has been answered already. */
+  readonly invocation: string | null;
   readonly text: string;
 }
 
@@ -31,8 +40,8 @@ export class LogBuffer {
     this.#now = now;
   }
 
-  append(source: string, text: string): void {
-    const line = { time: this.#now().toISOString(), source, text: text.slice(0, LINE_LENGTH_MAX) };
+  append({ text, ...rest }: Omit<LogLine, "time">): void {
+    const line = { time: this.#now().toISOString(), ...rest, text: text.slice(0, LINE_LENGTH_MAX) };
     this.#lines[this.#next] = line;
     this.#next = (this.#next + 1) % LINES_MAX;
     for (const follower of this.#followers) follower(line);

@@ -37,6 +37,7 @@ describe("NodeMetrics", () => {
       inFlight: () => 2,
       storageQueueLength: () => 3,
       sandbox: () => SANDBOX,
+      placementText: () => "",
       functionNames: () => ["khop"],
     });
     metrics.ran(sample({}), 100);
@@ -77,5 +78,36 @@ describe("NodeMetrics", () => {
       expect(lines).toContain(line);
     }
     expect(metrics.text()).not.toContain("deleted");
+  });
+
+  it("tells what the calls of each deployed function came to, on each side", () => {
+    const metrics = new NodeMetrics({
+      inFlight: () => 0,
+      storageQueueLength: () => 0,
+      sandbox: () => SANDBOX,
+      placementText: () => "",
+      functionNames: () => ["khop", "chain", "idle"],
+    });
+    for (let ms = 1; ms <= 100; ms += 1) metrics.ran(sample({}), ms * 1e3);
+    metrics.ran(sample({ outcome: "CPU_LIMIT" }), 1e3);
+    metrics.ran(sample({ side: "compute" }), 200);
+    metrics.ran(sample({ function: "chain" }), 1);
+    metrics.ran(sample({ function: "deleted" }), 1);
+    const [chain, compute, storage, ...more] = metrics.stats(null);
+    expect(more).toEqual([]);
+    expect(chain).toMatchObject({ function: "chain", calls: 1 });
+    expect(compute).toMatchObject({ function: "khop", side: "compute", calls: 1, failed: 0, errors: {}, meanUs: 200 });
+    expect(storage).toMatchObject({
+      function: "khop",
+      side: "storage",
+      calls: 101,
+      failed: 1,
+      errors: { CPU_LIMIT: 1 },
+    });
+    expect(storage!.meanUs).toBe(Math.round(5_051_000 / 101));
+    expect(Math.abs(storage!.p50Us / 50e3 - 1)).toBeLessThan(0.06);
+    expect(Math.abs(storage!.p99Us / 99e3 - 1)).toBeLessThan(0.06);
+    expect(metrics.stats("khop")).toEqual([compute, storage]);
+    expect(metrics.stats("idle")).toEqual([]);
   });
 });

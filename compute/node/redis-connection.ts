@@ -49,7 +49,8 @@ export const openBrittleConnection = async (
     await redis.connect();
     return redis;
   } catch (error) {
-    redis.disconnect();
+    // Of one that has ended ioredis would wait, for seconds, that it ends.
+    if (redis.status !== "end") redis.disconnect();
     throw reason ?? error;
   }
 };

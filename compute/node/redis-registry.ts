@@ -9,6 +9,7 @@ import { readDescription } from "#runtime/function/describe.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
+import { infoOf } from "./redis-info.ts";
 import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
 
 /** What the module calls the conversation of this release; another number is MODULE_MISMATCH. */
@@ -100,7 +101,7 @@ export class RedisRegistry implements Registry {
   }
 
   async probe(): Promise<RegistryState> {
-    const info = parseInfo(String(await this.#call("ask the module for its state", "LOCUS.INFO")));
+    const info = infoOf(String(await this.#call("ask the module for its state", "LOCUS.INFO")));
     const protocol = info.get("protocol");
     if (protocol !== PROTOCOL) {
       throw new LocusError(
@@ -155,12 +156,3 @@ const reportTransitions = (redis: Redis, log: Pick<Logger, "info" | "warn">): vo
     reported = "down";
   });
 };
-
-/** `LOCUS.INFO`: lines of `key:value`, `#` begins a heading. */
-const parseInfo = (text: string): ReadonlyMap<string, string> =>
-  new Map(
-    text
-      .split(/\r?\n/)
-      .filter((line) => line.includes(":") && !line.startsWith("#"))
-      .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
-  );

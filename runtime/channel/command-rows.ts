@@ -32,6 +32,15 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
     .map((name): CommandRow => ({ standing: "container", name })),
 ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
+/**
+ * Methods that only refuse, so that who looks for one learns why there is none. They reject, and throw where client
+ * libraries return something other than a promise: what is chained on it would hide the reason.
+ */
+export const REFUSED_METHODS: readonly { readonly name: string; readonly throws: boolean }[] = COMMAND_ROWS.flatMap(
+  (row) =>
+    row.standing === "refused" && !row.name.includes("|") ? [{ name: row.name, throws: row.reason === "chained" }] : [],
+);
+
 /** A method of the guest's `redis`, with the shape of its reply (a container's: `plain`). */
 export interface GuestMethod {
   readonly name: string;

@@ -16,7 +16,9 @@ export const REASONS = {
   unknown: "not a command that functions may call",
   blocks: "functions may not block",
   connection: "functions may not change their connection",
-  transaction: "functions may not open a transaction",
+  transaction: "functions have no transactions",
+  chained:
+    "functions have no transactions and no pipelines; what is issued together, as by Promise.all, shares a round",
   script: "functions may not run scripts",
   server: "functions may not administer the server or look into it",
   database: "functions stay in their own database",

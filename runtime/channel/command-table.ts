@@ -261,7 +261,9 @@ export const REFUSED: Readonly<Partial<Record<Reason, readonly string[]>>> = {
     ...names("asking auth client hello quit readonly readwrite reset select"),
     ...names("monitor psubscribe punsubscribe ssubscribe subscribe sunsubscribe unsubscribe"),
   ],
-  transaction: names("discard exec multi unwatch watch"),
+  transaction: names("discard exec unwatch watch"),
+  // What client libraries chain commands on. The second is no command of Redis.
+  chained: names("multi pipeline"),
   script: names("eval eval_ro evalsha evalsha_ro fcall fcall_ro function script"),
   server: [
     ...names("acl bgrewriteaof bgsave cluster command config debug failover flushall flushdb info lastsave latency"),

@@ -11,7 +11,9 @@ is the error of what it refuses. It is written from \`runtime/channel/command-ta
 
 - Nothing that blocks, changes the connection, runs scripts or administers, nothing that is not listed: it is refused
   before it is sent, with the error \`COMMAND_REFUSED\` and a message such as
-  \`BLPOP: functions may not block; see docs/commands.md\`.
+  \`BLPOP: functions may not block; see docs/commands.md\`. The methods of refused commands are there to say so: they reject, but
+  \`multi\` and \`pipeline\`, which client libraries chain commands on, throw. What is issued in one turn, as by \`Promise.all\`, is
+  one round without either.
 - **Keys that begin with \`locus:\`** are locus' own, and so are such channels. They are refused wherever a command takes a
   key or a channel. Their names may be seen (KEYS, SCAN, RANDOMKEY); what they hold may not.
 - **Patterns of SORT** (BY, GET) name keys that only Redis sees, since \`*\` stands for an element that a function may have
@@ -41,8 +43,10 @@ Where the column *reply* says more: an **object** has a map's names as its prope
 arrays have been spread out (members and scores in turn); **streams** is a list of \`[stream, entries]\`. That is so for the
 methods, and for \`call\` with the command's name in lower case.
 
-Arguments are text (sent as UTF-8; half of a surrogate pair becomes U+FFFD), numbers, \`Uint8Array\` for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and
-\`msetnx\` also take an object or a Map. Operations issued in one turn are sent together, as one round.
+Arguments are text (sent as UTF-8; half of a surrogate pair becomes U+FFFD), numbers, bigints and booleans (sent as their text), \`Uint8Array\`
+for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and \`msetnx\` also take an object or a Map for their pairs.
+Anything else rejects with a \`TypeError\` that names the argument, where ioredis would send \`[object Object]\` or an empty text: \`null\`,
+\`undefined\`, objects (send what \`JSON.stringify\` makes of them), lists inside lists, callbacks. Operations issued in one turn are sent together, as one round.
 
 The column *keys* gives positions of arguments, the command's name being 0.
 `;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, expectTypeOf, test } from "vitest";
 import type { Channel } from "./channel.ts";
-import { GUEST_METHODS } from "./command-rows.ts";
+import { GUEST_METHODS, REFUSED_METHODS } from "./command-rows.ts";
 import type { GuestRedis } from "./guest-redis.ts";
 import { guestRedisOver } from "./guest-redis-over.ts";
 import { MemoryChannel } from "./memory-channel.ts";
@@ -14,7 +14,10 @@ describe("guestRedisOver", () => {
   });
 
   test("has a method and its Buffer form for every command of the table", () => {
-    const names = [...GUEST_METHODS.map(({ name }) => name), "call"].flatMap((name) => [name, `${name}Buffer`]);
+    const names = [...[...GUEST_METHODS, ...REFUSED_METHODS].map(({ name }) => name), "call"].flatMap((name) => [
+      name,
+      `${name}Buffer`,
+    ]);
     expect(Object.keys(redis).toSorted()).toEqual(names.toSorted());
   });
 
@@ -49,9 +52,25 @@ describe("guestRedisOver", () => {
   });
 
   test("rejects what the table refuses before it is sent", async () => {
+    const refusing = redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
     const refused = { code: "COMMAND_REFUSED", message: "BLPOP: functions may not block; see docs/commands.md" };
     await expect(redis.call("blpop", "k", 0)).rejects.toMatchObject(refused);
+    await expect(refusing["blpop"]?.("k", 0)).rejects.toMatchObject(refused);
+    await expect(refusing["subscribeBuffer"]?.("news", () => {})).rejects.toMatchObject({ code: "COMMAND_REFUSED" });
     await expect(redis.get("locus:plan")).rejects.toMatchObject({ code: "COMMAND_REFUSED" });
+    expect(channel.rounds).toBe(0);
+  });
+
+  test("throws where a client library would return what commands are chained on", () => {
+    const chaining = redis as unknown as Record<"multi" | "pipeline", () => unknown>;
+    for (const method of ["multi", "pipeline"] as const) {
+      expect(() => chaining[method]()).toThrow("as by Promise.all, shares a round; see docs/commands.md");
+    }
+  });
+
+  test("rejects an argument that nobody means, naming it", async () => {
+    const value = { a: 1 } as unknown as string;
+    await expect(redis.set("k", value)).rejects.toThrow("SET: argument 2 is an object; send its text");
     expect(channel.rounds).toBe(0);
   });
 

@@ -4,7 +4,7 @@
 import { nextTick } from "node:process";
 import { LocusError } from "#runtime/errors.ts";
 import type { Channel } from "./channel.ts";
-import { GUEST_METHODS } from "./command-rows.ts";
+import { GUEST_METHODS, REFUSED_METHODS } from "./command-rows.ts";
 import type { ReplyShape } from "./command-rule.ts";
 import type { GuestRedis } from "./guest-redis.ts";
 import { operationOf, type Operation } from "./operation.ts";
@@ -37,8 +37,18 @@ export function guestRedisOver(channel: Channel): GuestRedis {
   const methods = Object.entries(forms).flatMap(([form, invoke]) => [
     [`call${form}`, invoke],
     ...GUEST_METHODS.map(({ name }) => [`${name}${form}`, (...args: unknown[]) => invoke(name, ...args)]),
+    ...REFUSED_METHODS.map(({ name, throws }) => [
+      `${name}${form}`,
+      throws ? () => refuse(name) : async () => refuse(name),
+    ]),
   ]);
   return Object.fromEntries(methods) as GuestRedis;
+}
+
+function refuse(command: string): never {
+  const refusal = checkOperation([command]);
+  if (refusal === null) throw new Error(`${command} is not refused`);
+  throw new LocusError(refusal.code, refusal.message);
 }
 
 /**

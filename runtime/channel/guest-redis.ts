@@ -25,7 +25,7 @@ interface Commands<Text>
    * Any command of docs/commands.md by name. A name in lower case is the method of that name; in any other case it is
    * the same command, but maps come flat (`call("HGETALL", key)` gives fields and values in turn), as with ioredis.
    */
-  call(command: string, ...args: Many<Value | Pairs | null | undefined>): Promise<unknown>;
+  call(command: string, ...args: Many<Value | Pairs>): Promise<unknown>;
 }
 
 type BufferForms<Methods> = { [Name in keyof Methods & string as `${Name}Buffer`]: Methods[Name] };

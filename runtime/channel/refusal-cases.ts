@@ -17,7 +17,11 @@ export const REFUSAL_CASES: readonly Case[] = [
   [["get"], null],
   [["blpop", "k", "0"], "BLPOP: functions may not block"],
   [["Select", "1"], "SELECT: functions may not change their connection"],
-  [["MULTI"], "MULTI: functions may not open a transaction"],
+  [["exec"], "EXEC: functions have no transactions"],
+  [
+    ["MULTI"],
+    "MULTI: functions have no transactions and no pipelines; what is issued together, as by Promise.all, shares a round",
+  ],
   [["fcall", "f", "0"], "FCALL: functions may not run scripts"],
   [["CONFIG", "GET", "*"], "CONFIG: functions may not administer the server or look into it"],
   [["move", "k", "1"], "MOVE: functions stay in their own database"],

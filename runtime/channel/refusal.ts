@@ -28,7 +28,7 @@ export function checkOperation(argv: readonly Argument[]): Refusal | null {
   const words = argv.map(asText);
   const row = findRow(words[0] ?? "", words[1]);
   if (row === undefined) return refuse(shown(argv[0] ?? ""), "unknown");
-  const name = row.name.toUpperCase().replace("|", " ");
+  const name = displayName(row.name).replace("|", " ");
   if (row.standing === "refused") return refuse(name, row.reason);
   if (row.standing === "container") {
     return refuse(argv[1] === undefined ? name : `${name} ${shown(argv[1])}`, "unknown");
@@ -128,6 +128,9 @@ const asText = (argument: Argument): string =>
   typeof argument === "string"
     ? argument
     : Buffer.from(argument.buffer, argument.byteOffset, argument.length).toString("latin1");
+
+/** A command's name as messages have it. */
+export const displayName = (name: string): string => shown(name).toUpperCase();
 
 function refuse(what: string, reason: Reason): Refusal {
   return { code: "COMMAND_REFUSED", message: `${what}: ${REASONS[reason]}${REFUSAL_HINT}` };

@@ -76,6 +76,16 @@ describe("bundleFunction", () => {
     });
   });
 
+  test.for(["notes.txt", "data.json", "function", "README.md"])("refuses %s, which is no source", async (name) => {
+    await writeFile(join(folder, name), "{}");
+    await expect(bundleFunction(join(folder, name))).rejects.toMatchObject({
+      code: "FUNCTION_INVALID",
+      message: expect.stringMatching(
+        new RegExp(`/${name} is no source of a function: name a TypeScript or JavaScript file`),
+      ),
+    });
+  });
+
   test("names the line and column of a syntax error", async () => {
     await expect(bundleText("const fine = 1;\nconst broken = ;\n")).rejects.toMatchObject({
       code: "FUNCTION_INVALID",

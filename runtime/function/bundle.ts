@@ -11,12 +11,20 @@ import { GUEST_GLOBALS } from "./globals.ts";
 import { guestModules } from "./guest-modules.ts";
 
 const MISTAKES_SHOWN_MAX = 10;
+/** esbuild would make a module of other files as well, with their text for its default export. */
+const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
 
 /**
  * Bundles a function's TypeScript or JavaScript file with all that it imports; the same source gives the same bytes.
  * Takes tens of milliseconds. Throws FUNCTION_INVALID, naming file, line and reason, and BUNDLE_TOO_LARGE.
  */
 export async function bundleFunction(entryFile: string): Promise<Uint8Array> {
+  if (!SOURCE_PATTERN.test(entryFile)) {
+    throw new LocusError(
+      "FUNCTION_INVALID",
+      `${entryFile} is no source of a function: name a TypeScript or JavaScript file (.ts, .js, .mts, .mjs, …)`,
+    );
+  }
   const { outputFiles, metafile } = await buildEntry(entryFile);
   const [bundle] = outputFiles;
   const [output] = Object.values(metafile.outputs);

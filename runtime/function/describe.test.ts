@@ -76,7 +76,7 @@ describe("describeDefinition", () => {
 
     expect(code).toBe("FUNCTION_INVALID");
     for (const part of [
-      '"limit" is no field',
+      '"limit" is no field of a definition, which has name, side, limits, input, output, run',
       "run must be a function",
       'name is "No Name"',
       'side is "moon"',

@@ -11,6 +11,7 @@ export const SCHEMA_LENGTH_MAX = 64 * 1024;
 export const SCHEMA_DEPTH_MAX = 32;
 
 const VERSION_PATTERN = /^[0-9a-f]{16}$/;
+/** `kind` is defineFunction's own. */
 const FIELDS = new Set(["kind", "name", "side", "limits", "input", "output", "run"]);
 /** Authors look for these; what to say to them. */
 const ABSENT: Readonly<Record<string, string>> = {
@@ -57,7 +58,7 @@ export function describeDefinition(value: unknown, version: string): FunctionDes
 const explainField = (field: string): string =>
   Object.hasOwn(ABSENT, field)
     ? `${field}: ${ABSENT[field]}`
-    : `${show(field)} is no field of a definition, which has ${[...FIELDS].join(", ")}`;
+    : `${show(field)} is no field of a definition, which has ${[...FIELDS].filter((one) => one !== "kind").join(", ")}`;
 
 /**
  * Reads a description as the registry or a sandbox host hands it over, where others have written it, perhaps with another

@@ -186,8 +186,8 @@ std::string Shown(std::string_view argument) {
 }
 
 std::string DisplayName(const CommandRule& rule) {
-  std::string name(rule.name);
-  for (char& c : name) c = c == '|' ? ' ' : c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c;
+  std::string name = locus::DisplayName(rule.name);
+  std::replace(name.begin(), name.end(), '|', ' ');
   return name;
 }
 
@@ -199,6 +199,12 @@ Refusal Refuse(std::string what, RefusalReason reason) {
 }
 
 }  // namespace
+
+std::string DisplayName(std::string_view name) {
+  std::string shown = Shown(name);
+  for (char& c : shown) c = c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c;
+  return shown;
+}
 
 std::span<const CommandRule> CommandRules() {
   return kRules;

@@ -77,6 +77,9 @@ std::optional<Refusal> CheckArguments(const CommandRule& rule, std::span<const s
 /// FindCommand and CheckArguments. Redis itself checks arity and everything else.
 std::optional<Refusal> CheckOperation(std::span<const std::string_view> argv);
 
+/// A command's name as messages have it: one line of printable ASCII in upper case, cut where it is long.
+std::string DisplayName(std::string_view name);
+
 /// Whether the command can never change the dataset or how a key is kept.
 inline bool IsRead(const CommandRule& rule) {
   return rule.access == CommandAccess::kRead;

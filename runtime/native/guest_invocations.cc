@@ -1,5 +1,7 @@
 // An invocation in its isolate: how it begins, settles and is answered, its timers and its log.
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <utility>
 
 #include "frames.h"
@@ -189,6 +191,7 @@ void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::s
 // The mark that it wrote stays until the supervisor has the outcome: it may have to decide about another run.
 void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
                        std::string_view message, std::string_view stack) {
+  if (!invocation->lone_rejections.empty()) LogLoneRejections(invocation);
   SendOutcome(*invocation, code, result, message, stack);
   Host::Get().active_invocations.fetch_sub(1, std::memory_order_relaxed);
 
@@ -244,6 +247,53 @@ bool GuestLoop::HasUnheardFailure(const GuestInvocation& invocation) {
                      [&](const auto& promise) { return !promise.Get(isolate_)->HasHandler(); });
 }
 
+// Nobody hears of it unless a handler is added later, which a function may still do.
+void GuestLoop::OnPromiseReject(v8::PromiseRejectMessage message) {
+  GuestLoop* loop = Current();
+  if (loop == nullptr || loop->current_ == nullptr || loop->reading_rejections_) return;
+  std::vector<LoneRejection>& lone = loop->current_->lone_rejections;
+  if (message.GetEvent() == v8::kPromiseRejectWithNoHandler) {
+    if (lone.size() < kLoneRejectionsMax)
+      lone.push_back({v8::Global<v8::Promise>(loop->isolate_, message.GetPromise()), ""});
+  } else if (message.GetEvent() == v8::kPromiseHandlerAddedAfterReject) {
+    std::erase_if(lone, [&](const LoneRejection& one) { return one.promise == message.GetPromise(); });
+  }
+}
+
+// Inside the turn: what was thrown may run code of the guest when it is read.
+void GuestLoop::ReadLoneRejections() {
+  const v8::HandleScope scope(isolate_);
+  const Local<v8::Context> context = context_.Get(isolate_);
+  reading_rejections_ = true;
+  for (LoneRejection& lone : current_->lone_rejections) {
+    const Local<v8::Promise> promise = lone.promise.Get(isolate_);
+    if (!lone.reason.empty() || promise->HasHandler() || isolate_->IsExecutionTerminating()) continue;
+    const Thrown thrown = ReadThrown(context, promise->Result());
+    lone.reason = thrown.stack.empty() ? thrown.message : MapStack(thrown.stack);
+  }
+  reading_rejections_ = false;
+}
+
+void GuestLoop::LogLoneRejections(GuestInvocation* invocation) {
+  const v8::HandleScope scope(isolate_);
+  for (const LoneRejection& lone : invocation->lone_rejections) {
+    if (!lone.reason.empty() && !lone.promise.Get(isolate_)->HasHandler())
+      Log(invocation, "error: a promise was rejected and nobody handled it: " + lone.reason);
+  }
+}
+
+std::string GuestLoop::Progress(const GuestInvocation& invocation) {
+  const UsageWire& usage = invocation.usage;
+  const auto plural = [](uint64_t number) { return number == 1 ? "" : "s"; };
+  char text[200];
+  snprintf(text, sizeof text,
+           "it computed for %.1f ms and waited for %.1f ms, with %" PRIu64 " operation%s in %" PRIu64
+           " round%s",
+           static_cast<double>(usage.cpu_ns) / 1e6, static_cast<double>(usage.wait_ns) / 1e6,
+           usage.operations, plural(usage.operations), usage.rounds, plural(usage.rounds));
+  return text;
+}
+
 bool GuestLoop::EndLate(int64_t now) {
   std::vector<GuestInvocation*> late;
   earliest_deadline_ns_ = INT64_MAX;
@@ -254,8 +304,11 @@ bool GuestLoop::EndLate(int64_t now) {
       earliest_deadline_ns_ = std::min(earliest_deadline_ns_, invocation->deadline_ns);
     }
   }
-  for (GuestInvocation* invocation : late)
-    Finish(invocation, Code::DEADLINE_EXCEEDED, "", "the function did not end before its deadline", "");
+  for (GuestInvocation* invocation : late) {
+    invocation->usage.wait_ns += static_cast<uint64_t>(now - invocation->waiting_since_ns);
+    Finish(invocation, Code::DEADLINE_EXCEEDED, "",
+           "the function did not end before its deadline: " + Progress(*invocation), "");
+  }
   return !late.empty();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "guest_values.h"
 #include "ring_channel.h"
 #include "socket_channel.h"
 
@@ -23,6 +24,22 @@ constexpr int64_t kSpinNs = 100'000;
 
 thread_local GuestLoop* current_loop = nullptr;
 
+/// import() of what bundling could not take in, since its name is computed.
+v8::MaybeLocal<v8::Promise> RefuseImport(Local<v8::Context> context, Local<v8::Data>, Local<Value>,
+                                         Local<v8::String> specifier, Local<v8::FixedArray>) {
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  Local<v8::Promise::Resolver> resolver;
+  Local<v8::String> text;
+  if (!v8::Promise::Resolver::New(context).ToLocal(&resolver) ||
+      !MakeString(isolate, "cannot import \"" + Utf8Of(isolate, specifier, 256) +
+                               "\": a function has only the modules that bundling found, and that finds "
+                               "those whose names are written out, as in import(\"./file.ts\")")
+           .ToLocal(&text))
+    return {};
+  resolver->Reject(context, v8::Exception::TypeError(text)).FromMaybe(false);
+  return resolver->GetPromise();
+}
+
 }  // namespace
 
 GuestLoop* GuestLoop::Current() {
@@ -36,7 +53,8 @@ GuestLoop::GuestLoop(v8::Isolate* isolate, Local<v8::Context> context)
       generations_(kConcurrencyMax, 0) {
   // isolated-vm's own keeps an entry for each rejection that nobody handles, and reports it as its own
   // call's.
-  isolate->SetPromiseRejectCallback([](v8::PromiseRejectMessage) {});
+  isolate->SetPromiseRejectCallback(OnPromiseReject);
+  isolate->SetHostImportModuleDynamicallyCallback(RefuseImport);
 }
 
 GuestLoop::~GuestLoop() {

@@ -38,6 +38,12 @@ struct PendingRound {
   std::vector<PendingOperation> operations;
 };
 
+/// A promise that was rejected while nobody had it.
+struct LoneRejection {
+  v8::Global<v8::Promise> promise;
+  std::string reason;  ///< as its log line shows it; read at the end of the turn
+};
+
 struct GuestInvocation {
   uint64_t id = 0;
   uint32_t slot = 0;
@@ -66,6 +72,8 @@ struct GuestInvocation {
   std::vector<v8::Global<v8::Promise>> unheard;
   Code unheard_code = Code::kOk;
   std::string unheard_message;
+  /// Those that are still nobody's when the invocation ends are told in its log.
+  std::vector<LoneRejection> lone_rejections;
   /// Set by what ends the invocation whatever its code does (a limit); looked at after the turn.
   Code fatal = Code::kOk;
   std::string fatal_message;
@@ -86,6 +94,8 @@ class GuestLoop {
  public:
   /// Timers of one isolate at once.
   static constexpr size_t kTimersMax = 10'000;
+  /// Rejections of one invocation that nobody has heard of yet; more are not looked at.
+  static constexpr size_t kLoneRejectionsMax = 8;
 
   GuestLoop(v8::Isolate* isolate, v8::Local<v8::Context> context);
   ~GuestLoop();
@@ -157,6 +167,11 @@ class GuestLoop {
   bool HasUnheardFailure(const GuestInvocation& invocation);
   void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,
                    std::string_view message);
+  static void OnPromiseReject(v8::PromiseRejectMessage message);
+  void ReadLoneRejections();
+  void LogLoneRejections(GuestInvocation* invocation);
+  /// How far the invocation came, for one that is ended at its deadline.
+  static std::string Progress(const GuestInvocation& invocation);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
@@ -165,6 +180,7 @@ class GuestLoop {
   std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);
   void ThrowTooLarge();
+  bool CheckArgument(v8::Local<v8::Value> value);
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
   bool TakePairs(v8::Local<v8::Context> context, v8::Local<v8::Object> pairs);
   bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, size_t pairs_at);
@@ -214,6 +230,7 @@ class GuestLoop {
   int64_t cpu_at_ns_ = 0;                     ///< the thread's processor time as last read, and when that was
   int64_t cpu_read_ns_ = 0;
   clockid_t cpu_clock_ = {};
+  bool reading_rejections_ = false;
   bool collecting_others_ =
       false;  ///< an operation was issued on behalf of another invocation than the turn's
   bool closing_ = false;

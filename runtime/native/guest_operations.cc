@@ -36,8 +36,36 @@ std::string NameOf(v8::Isolate* isolate, const v8::FunctionCallbackInfo<Value>& 
 
 }  // namespace
 
+// Throws a TypeError that names the argument where a value would be sent as something that nobody means:
+// "[object Object]", or an empty text for nothing. False then.
+bool GuestLoop::CheckArgument(Local<Value> value) {
+  if (value->IsString() || value->IsNumber()) return true;
+  std::string_view what, mend;
+  if (value->IsNullOrUndefined()) {
+    what = value->IsNull() ? "null" : "undefined";
+    mend = "send text, a number or bytes";
+  } else if (value->IsFunction()) {
+    what = "a function";
+    mend = "methods of redis return promises and take no callback";
+  } else if (value->IsArray()) {
+    what = "a list inside a list";
+    mend = "lists are spread out, one level";
+  } else if (value->IsObject() && !value->IsUint8Array()) {
+    what = "an object";
+    mend = "send its text, such as JSON.stringify makes, or bytes as a Uint8Array";
+  } else {
+    return true;
+  }
+  std::string message = ends_.empty() ? "call" : DisplayName(std::string_view(arena_).substr(0, ends_[0]));
+  message +=
+      ": argument " + std::to_string(ends_.size()) + " is " + std::string(what) + "; " + std::string(mend);
+  isolate_->ThrowException(v8::Exception::TypeError(Text(isolate_, message)));
+  return false;
+}
+
 // An operation's size is bounded as it is taken in, by what it will take on the wire.
 bool GuestLoop::TakeArgument(Local<v8::Context> context, Local<Value> value) {
+  if (!CheckArgument(value)) return false;
   const size_t before = arena_.size();
   const size_t taken = before + ends_.size() * kBulkOverheadBytes;
   const size_t room = kOperationBytesMax - std::min(taken, kOperationBytesMax);
@@ -104,12 +132,22 @@ bool GuestLoop::TakeArguments(const v8::FunctionCallbackInfo<Value>& info, size_
 void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t command, bool binary,
                         bool named) {
   const Local<v8::Context> context = isolate_->GetCurrentContext();
+  const CommandRule* rule = named ? nullptr : &CommandRules()[command];
+  // What is chained on a transaction or a pipeline would hide a rejection's reason.
+  if (rule != nullptr && rule->standing == CommandStanding::kRefused &&
+      rule->reason == RefusalReason::kChained) {
+    isolate_->ThrowException(MakeError(isolate_, Code::COMMAND_REFUSED, CheckArguments(*rule, {})->message));
+    return;
+  }
   Local<v8::Promise::Resolver> resolver;
   if (!v8::Promise::Resolver::New(context).ToLocal(&resolver)) return;
   info.GetReturnValue().Set(resolver->GetPromise());
   const auto refuse = [&](Code code, std::string_view message) {
     resolver->Reject(context, MakeError(isolate_, code, message)).FromMaybe(false);
   };
+
+  if (rule != nullptr && rule->standing == CommandStanding::kRefused)
+    return refuse(Code::COMMAND_REFUSED, CheckArguments(*rule, {})->message);
 
   const Local<v8::Data> field = info.This()->GetInternalField(0);
   GuestInvocation* invocation = field->IsValue() && field.As<Value>()->IsUint32()
@@ -126,7 +164,6 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
 
   arena_.clear();
   ends_.clear();
-  const CommandRule* rule = named ? nullptr : &CommandRules()[command];
   {
     v8::TryCatch caught(isolate_);
     if (rule != nullptr) {

@@ -74,6 +74,7 @@ bool GuestLoop::CloseTurn() {
 
 void GuestLoop::EndTurn() {
   isolate_->PerformMicrotaskCheckpoint();
+  if (!current_->lone_rejections.empty()) ReadLoneRejections();
   const bool terminated = CloseTurn();
   // isolated-vm ends an isolate in its own way when a collection leaves it above its limit.
   if (memory_exceeded_ || (!terminated && isolate_->IsExecutionTerminating())) lost_ = "its memory ran out";
@@ -92,7 +93,8 @@ void GuestLoop::EndTurn() {
     // What else the isolate has in flight may finish; new invocations get a fresh one.
     retire_ = true;
     if (now >= invocation->deadline_ns) {
-      Fail(invocation, Code::DEADLINE_EXCEEDED, "the function did not end before its deadline");
+      Fail(invocation, Code::DEADLINE_EXCEEDED,
+           "the function did not end before its deadline: " + Progress(*invocation));
     } else if (rings_.words->cancelled.load() == invocation->id) {
       Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
     } else {

@@ -123,7 +123,6 @@ bool AppendArgument(v8::Isolate* isolate, Local<v8::Context> context, Local<Valu
     to->resize(before + bytes_max + 1);
     return false;
   };
-  if (value->IsNullOrUndefined()) return true;
   if (value->IsUint8Array()) {
     const Local<v8::Uint8Array> array = value.As<v8::Uint8Array>();
     const size_t bytes = array->ByteLength();
@@ -131,11 +130,6 @@ bool AppendArgument(v8::Isolate* isolate, Local<v8::Context> context, Local<Valu
     to->resize(before + bytes);
     array->CopyContents(to->data() + before, bytes);
     return true;
-  }
-  if (value->IsFunction()) {
-    isolate->ThrowException(
-        v8::Exception::TypeError(Text(isolate, "a callback was passed: methods of redis return promises")));
-    return false;
   }
   Local<v8::String> text;
   if (value->IsString()) {

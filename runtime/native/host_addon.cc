@@ -118,8 +118,10 @@ void ServeControl() {
   }
 }
 
-/// Takes one connected descriptor, and what is left to do on it. False when the supervisor is gone.
-bool TakeDescriptor(int control_socket, const std::function<void(uint32_t connection, int fd)>& on_taken) {
+/// Takes one connected descriptor, and what is left to do on it. `on_come` is told before anybody can use, or
+/// close, it; `on_adopted` when it is the connection's. False when the supervisor is gone.
+bool TakeDescriptor(int control_socket, const std::function<void(uint32_t connection, int fd)>& on_come,
+                    const std::function<void(uint32_t connection)>& on_adopted) {
   static std::vector<char> text(kDescriptorMessageBytesMax);
   iovec data = {text.data(), text.size()};
   alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
@@ -138,10 +140,11 @@ bool TakeDescriptor(int control_socket, const std::function<void(uint32_t connec
   std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
   DescriptorHeader header;
   std::memcpy(&header, text.data(), sizeof header);
-  on_taken(header.connection, fd);
-  AdoptDescriptor(
+  on_come(header.connection, fd);
+  const bool adopted = AdoptDescriptor(
       Descriptor(fd), {text.data(), static_cast<size_t>(bytes)},
       [](uint32_t index, const std::string& why) { SendControl(Control::kConnectionLost, index, why); });
+  if (adopted) on_adopted(header.connection);
   return true;
 }
 
@@ -157,21 +160,23 @@ void ServeDescriptors(int control_socket) {
     epoll_ctl(watch.get(), EPOLL_CTL_ADD, fd, &event);
   };
   add(control_socket, EPOLLIN, kControl);
-  // By connection, the last that was taken: of one that was replaced nothing is heard any more.
-  std::unordered_map<uint32_t, uint32_t> last;
-  uint32_t taken = 0;
+  // By connection, the one that it has: of others that came for it nothing is heard.
+  std::unordered_map<uint32_t, uint32_t> current;
+  uint32_t come = 0;
   for (;;) {
     epoll_event event = {};
     if (epoll_wait(watch.get(), &event, 1, -1) < 1) continue;
     if (event.data.u64 != kControl) {
       const auto connection = static_cast<uint32_t>(event.data.u64);
-      if (last[connection] == event.data.u64 >> 32) Host::Get().connections()->NoteHangUp(connection);
+      if (current[connection] == event.data.u64 >> 32) Host::Get().connections()->NoteHangUp(connection);
       continue;
     }
-    const bool goes_on = TakeDescriptor(control_socket, [&](uint32_t connection, int fd) {
-      last[connection] = ++taken;
-      add(fd, EPOLLRDHUP | EPOLLET, uint64_t{taken} << 32 | connection);
-    });
+    const bool goes_on = TakeDescriptor(
+        control_socket,
+        [&](uint32_t connection, int fd) {
+          add(fd, EPOLLRDHUP | EPOLLET, uint64_t{++come} << 32 | connection);
+        },
+        [&](uint32_t connection) { current[connection] = come; });
     if (!goes_on) return;
   }
 }

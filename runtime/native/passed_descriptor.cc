@@ -53,10 +53,10 @@ std::string Greet(TlsSession* tls, std::string_view username, std::string_view p
 
 }  // namespace
 
-void AdoptDescriptor(Descriptor socket, std::string_view bytes,
+bool AdoptDescriptor(Descriptor socket, std::string_view bytes,
                      const std::function<void(uint32_t, const std::string&)>& on_failure) {
   DescriptorMessage message;
-  if (!ReadDescriptorMessage(bytes, &message)) return;
+  if (!ReadDescriptorMessage(bytes, &message)) return false;
   ConnectionPool* pool = Host::Get().connections();
   if (message.server_name.empty()) return pool->Adopt(message.connection, std::move(socket), nullptr);
 
@@ -69,9 +69,12 @@ void AdoptDescriptor(Descriptor socket, std::string_view bytes,
   std::unique_ptr<TlsSession> tls = TlsSession::Connect(socket.get(), std::string(message.server_name),
                                                         std::string(message.authorities), &failure);
   if (tls) failure = Greet(tls.get(), message.username, message.password, message.database);
-  if (!failure.empty()) return on_failure(message.connection, failure);
+  if (!failure.empty()) {
+    on_failure(message.connection, failure);
+    return false;
+  }
   fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK);
-  pool->Adopt(message.connection, std::move(socket), std::move(tls));
+  return pool->Adopt(message.connection, std::move(socket), std::move(tls));
 }
 
 }  // namespace locus

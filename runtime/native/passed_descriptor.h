@@ -10,9 +10,9 @@
 
 namespace locus {
 
-/// Blocks for the handshake, seconds at most. `bytes`: a DescriptorMessage (frames.h). `on_failure` gets
-/// the connection's number and why it was given up.
-void AdoptDescriptor(Descriptor socket, std::string_view bytes,
+/// Whether it is the connection's from now on. Blocks for the handshake, seconds at most. `bytes`: a
+/// DescriptorMessage (frames.h). `on_failure` gets the connection's number and why it was given up.
+bool AdoptDescriptor(Descriptor socket, std::string_view bytes,
                      const std::function<void(uint32_t, const std::string&)>& on_failure);
 
 }  // namespace locus

@@ -23,12 +23,13 @@ constexpr size_t kKeepBytes = 1024 * 1024;
 // ---- Connection
 // -----------------------------------------------------------------------------------------------
 
-void Connection::Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls) {
+bool Connection::Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls) {
   const std::lock_guard lock(mutex_);
-  if (socket_.valid()) Break("was replaced");
+  if (IsUsable()) return false;
   tls_ = std::move(tls);
   socket_ = std::move(socket);
   hung_up_ = false;
+  return true;
 }
 
 ssize_t Connection::Read(char* to, size_t bytes) {
@@ -280,11 +281,12 @@ ConnectionPool::ConnectionPool(uint32_t connections,
   }
 }
 
-void ConnectionPool::Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls) {
-  if (index >= connections_.size()) return;
-  connections_[index]->Adopt(std::move(socket), std::move(tls));
+bool ConnectionPool::Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls) {
+  if (index >= connections_.size() || !connections_[index]->Adopt(std::move(socket), std::move(tls)))
+    return false;
   const std::lock_guard lock(waiting_mutex_);
   for (SocketChannel* channel : waiting_) channel->Wake();
+  return true;
 }
 
 void ConnectionPool::NoteHangUp(uint32_t index) {

@@ -35,8 +35,9 @@ class Connection {
  public:
   explicit Connection(uint32_t index) : index_(index) {}
 
-  /// Takes over a connected, authenticated descriptor, with its TLS session where it has one.
-  void Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls);
+  /// Takes over a connected, authenticated descriptor, with its TLS session where it has one. False, and it
+  /// is closed, where there is one that works: two may have been sent for one loss.
+  bool Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls);
   bool up();
   /// Rounds under way: what a channel chooses by.
   size_t load();
@@ -85,7 +86,8 @@ class Connection {
 class ConnectionPool {
  public:
   ConnectionPool(uint32_t connections, std::function<void(uint32_t, const std::string& why)> on_lost);
-  void Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
+  /// False where that connection has a descriptor that works: it keeps it.
+  bool Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
   /// A connection that nobody reads is seen to end by this.
   void NoteHangUp(uint32_t index);
   /// The least loaded connection that is up; null when none is.

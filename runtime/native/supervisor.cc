@@ -292,9 +292,10 @@ void Supervisor::AnswerCheck(Opening& opening, CheckResult&& result) {
       [done = std::move(opening.done), result = std::move(result)]() mutable { done(std::move(result)); });
 }
 
-void Supervisor::LogLater(std::string source, std::string text) {
-  deliveries_.emplace_back(
-      [this, source = std::move(source), text = std::move(text)] { options_.on_log(source, text); });
+void Supervisor::LogLater(std::string source, std::string text, uint64_t call) {
+  deliveries_.emplace_back([this, source = std::move(source), text = std::move(text), call] {
+    options_.on_log(source, text, call);
+  });
 }
 
 void Supervisor::Kick() {

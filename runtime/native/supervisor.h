@@ -74,6 +74,7 @@ struct Call {
   std::string args;         ///< JSON text
   int64_t deadline_ns = 0;  ///< NowNs() clock
   bool logs = false;        ///< keep the lines for the outcome
+  uint64_t number = 0;      ///< the owner's own, told with each line; not 0 where lines are to be told apart
   std::shared_ptr<Principal> principal;
   std::function<void(Outcome&&)> done;  ///< called exactly once, on the owner's thread
 };
@@ -96,7 +97,8 @@ struct SupervisorOptions {
   /// Whoever serves the operations sets `InFlight::wrote` itself, before it runs a write: then that alone
   /// counts, and not the isolate's mark, which is there already when a round has been sent and not served.
   bool writes_are_tracked = false;
-  std::function<void(std::string_view source, std::string_view text)> on_log;
+  /// `call`: its `Call::number`, 0 where it is no function that speaks.
+  std::function<void(std::string_view source, std::string_view text, uint64_t call)> on_log;
   /// Compute side: a host is up and wants `connections` descriptors (`SendDescriptor`), or lost one.
   std::function<void(uint32_t host, uint32_t connection, std::string_view lost)> on_connection_wanted;
   uint32_t connections = 0;
@@ -358,7 +360,7 @@ class Supervisor {
   void Answer(InFlight& flight, Outcome&& outcome);
   void AnswerCheck(Opening& opening, CheckResult&& result);
   void Kick();
-  void LogLater(std::string source, std::string text);
+  void LogLater(std::string source, std::string text, uint64_t call = 0);
 
   SupervisorOptions options_;
   std::mutex mutex_;

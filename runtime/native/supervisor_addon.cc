@@ -20,8 +20,8 @@ class Binding {
   Binding(napi_env env, SupervisorOptions options, napi_value handlers)
       : env_(env), operation_rings_(options.operation_rings) {
     napi_create_reference(env, handlers, 1, &handlers_);
-    options.on_log = [this](std::string_view source, std::string_view text) {
-      Emit("onLog", {Text(source), Text(text)});
+    options.on_log = [this](std::string_view source, std::string_view text, uint64_t call) {
+      Emit("onLog", {Text(source), Text(text), Number(static_cast<double>(call))});
     };
     options.on_connection_wanted = [this](uint32_t host, uint32_t connection, std::string_view lost) {
       Emit("onConnectionWanted", {Number(host), Number(connection), Text(lost)});
@@ -312,6 +312,7 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.args = arguments.Text(3);
   call.deadline_ns = NowNs() + static_cast<int64_t>(arguments.Number(4) * 1e6);
   call.logs = arguments.Flag(5);
+  call.number = static_cast<uint64_t>(arguments.Number(0));
   Binding* self = arguments.self;
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
     self->EmitOutcome(number, std::move(outcome));

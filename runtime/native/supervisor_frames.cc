@@ -135,7 +135,7 @@ void Supervisor::OnLog(Place place, const Frame& frame) {
     return;
   }
   flight.log_bytes += line.size() + 1;
-  LogLater(flight.call.image->name, line);
+  LogLater(flight.call.image->name, line, flight.call.number);
   if (flight.call.logs) flight.logs.push_back(std::move(line));
 }
 

@@ -2,26 +2,36 @@ import { describe, expect, it } from "vitest";
 
 import { chooseSide, isSide, type SideQuestion } from "./choose-side.ts";
 
-const ask = (question: Partial<SideQuestion>) => chooseSide({ requested: null, preferred: null, ...question });
+const ask = (question: Partial<SideQuestion>) =>
+  chooseSide({ requested: null, planned: null, preferred: null, ...question });
 
 describe("chooseSide", () => {
   it.each([
-    ["runs at compute where nobody says anything", {}, { side: "compute", otherwise: null }],
+    ["runs at compute where nobody says anything", {}, { side: "compute", reason: "default", otherwise: null }],
     [
       "follows the author's preference, and has compute behind storage",
       { preferred: "storage" },
-      { side: "storage", otherwise: "compute" },
+      { side: "storage", reason: "preferred", otherwise: "compute" },
     ],
-    ["has nothing behind compute, preferred or not", { preferred: "compute" }, { side: "compute", otherwise: null }],
     [
-      "puts the caller's wish above the author's, with nothing behind it",
-      { requested: "storage", preferred: "compute" },
-      { side: "storage", otherwise: null },
+      "has nothing behind compute, preferred or not",
+      { preferred: "compute" },
+      { side: "compute", reason: "preferred", otherwise: null },
+    ],
+    [
+      "puts the plan above the author's preference, and compute behind it as well",
+      { planned: { side: "storage", reason: "probe" }, preferred: "compute" },
+      { side: "storage", reason: "probe", otherwise: "compute" },
+    ],
+    [
+      "puts the caller's wish above the plan and the author's, with nothing behind it",
+      { requested: "storage", planned: { side: "compute", reason: "plan" }, preferred: "compute" },
+      { side: "storage", reason: "asked", otherwise: null },
     ],
     [
       "takes a wish at its word where the author prefers the same",
       { requested: "storage", preferred: "storage" },
-      { side: "storage", otherwise: null },
+      { side: "storage", reason: "asked", otherwise: null },
     ],
   ] as const)("%s", (_title, question, choice) => {
     expect(ask(question)).toEqual(choice);

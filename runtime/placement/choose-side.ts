@@ -1,19 +1,33 @@
-// Where one call runs while placement is by hand: the side that the caller asks for, else the one that the author
-// prefers, else compute.
+// Where one call runs: the side that the caller asks for, else what the plan says, else the side that the author prefers, else
+// compute.
 
 import type { Side } from "#runtime/profile/sample.ts";
 
 const DEFAULT_SIDE: Side = "compute";
 
+/** What the plan says of one call: its function's place, or a visit to the other side that keeps the profile there true. */
+export interface PlannedSide {
+  readonly side: Side;
+  readonly reason: "plan" | "probe";
+}
+
+/** Why a call ran where it did. `unavailable`: the side that was chosen could run nothing. */
+export const SIDE_REASONS = ["asked", "plan", "probe", "preferred", "default", "unavailable"] as const;
+
+export type SideReason = (typeof SIDE_REASONS)[number];
+
 export interface SideQuestion {
   /** The side that the caller asks for; null leaves the choice to locus. */
   readonly requested: Side | null;
+  /** null: nothing is planned for the function. */
+  readonly planned: PlannedSide | null;
   /** The side that the function's author prefers, where one is declared. */
   readonly preferred: Side | null;
 }
 
 export interface SideChoice {
   readonly side: Side;
+  readonly reason: SideReason;
   /** Where the call runs when that side can run nothing now (SIDE_UNAVAILABLE); null: nowhere. */
   readonly otherwise: Side | null;
 }
@@ -21,11 +35,12 @@ export interface SideChoice {
 export const isSide = (text: string): text is Side => text === "compute" || text === "storage";
 
 /**
- * Chooses a side. Who asks for one gets that one or an error. What merely prefers storage runs at compute where storage is
+ * Chooses a side. Who asks for one gets that one or an error. What merely was meant for storage runs at compute where storage is
  * off; never the other way round, since a core beside Redis is everybody's.
  */
-export const chooseSide = ({ requested, preferred }: SideQuestion): SideChoice => {
-  if (requested !== null) return { side: requested, otherwise: null };
-  const side = preferred ?? DEFAULT_SIDE;
-  return { side, otherwise: side === "storage" ? "compute" : null };
+export const chooseSide = ({ requested, planned, preferred }: SideQuestion): SideChoice => {
+  if (requested !== null) return { side: requested, reason: "asked", otherwise: null };
+  const side = planned?.side ?? preferred ?? DEFAULT_SIDE;
+  const reason = planned?.reason ?? (preferred === null ? "default" : "preferred");
+  return { side, reason, otherwise: side === "storage" ? "compute" : null };
 };

@@ -5,9 +5,9 @@
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Profiles } from "#runtime/profile/profiles.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { CostConstants } from "./cost-model.ts";
+import { busyUs, type CostConstants } from "./cost-model.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
-import { outlookOf, type Capacity, type Outlook } from "./optimal-shares.ts";
+import { outlookOf, regretOf, type Capacity, type Outlook } from "./optimal-shares.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
 
@@ -75,20 +75,24 @@ export interface Step {
   readonly transitions: readonly Transition[];
   /** Of all that is called, under the shares of this step. */
   readonly outlook: Outlook;
+  /** Of what the best shares would give by what is known, the part that these do not: 0 to 1. */
+  readonly regret: number;
 }
 
 /** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
-const PROFILED_CALLS_MIN = 8;
+export const PROFILED_CALLS_MIN = 8;
 /** After a move its function rests, so that the next step sees what came of it. */
 const REST_MS = 100;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
 const VERIFY_MS = 2_000;
 const FLAP_MS = 10_000;
+/** A split that changes by less follows a load, and takes nothing back. */
+const REFINEMENT = 0.1;
 const BACK_OFF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 60_000;
 /** Probes may cost this part of what their function costs anyway … */
 const PROBE_COST_SHARE = 0.01;
-/** … but come at least so often. */
+/** … but come twice in this time at least, so that one is there when it is over. */
 const PROBE_INTERVAL_MS = 10_000;
 /** Not called for so long: nothing to decide. */
 const ACTIVE_MS = 10_000;
@@ -102,6 +106,9 @@ const FRESH: Omit<FunctionState, "state" | "share"> = {
   reverts: 0,
   flaps: 0,
 };
+
+/** Of a function of which nobody has said anything. */
+export const FREE_RULES: Rules = { preferred: null, pinnedShare: null, weight: 1, p99UnderUs: null };
 
 interface Named extends Candidate {
   readonly name: string;
@@ -126,7 +133,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const candidate = candidateOf(name, ruled, settledState, situation);
     if (candidate !== null) candidates.push(candidate);
   }
-  const choices = worthwhileShares(candidates, capacity);
+  const { choices, best } = worthwhileShares(candidates, capacity);
   for (const [index, candidate] of candidates.entries()) {
     const { name } = candidate;
     const move = moved(candidate, choices[index]!, nowMs);
@@ -135,16 +142,14 @@ export function advance(before: ControllerState, situation: Situation): Step {
     state.set(name, why === null ? to : enter(name, placed, to, why));
   }
   const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
-  return {
-    state,
-    transitions,
-    outlook: outlookOf(
-      candidates.map(({ load }) => load),
-      capacity,
-      shares,
-    ),
-  };
+  const loads = candidates.map(({ load }) => load);
+  const outlook = outlookOf(loads, capacity, shares);
+  return { state, transitions, outlook, regret: regretOf(outlook, best) };
 }
+
+/** Where a controller goes on that knows no more than the plan of the one before it. */
+export const resumed = (placements: ReadonlyMap<string, Placement>): ControllerState =>
+  new Map(Array.from(placements, ([name, { share }]) => [name, { ...FRESH, state: "profiling", share }]));
 
 interface Change {
   readonly to: FunctionState;
@@ -236,7 +241,7 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): { to: 
   const [fromUs, promisedUs] = [latencyAt(candidate, before.share), latencyAt(candidate, share)];
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
-  const isBack = last !== null && back > 0.5;
+  const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   const isRevert = isBack && nowMs - last.atMs < VERIFY_MS;
   const backOffMs = isRevert
     ? Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, 2 * before.backOffMs))
@@ -264,10 +269,8 @@ function probed(now: FunctionState, { costs, load }: Named, nowMs: number): Chan
     return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
   }
   const [side, other]: readonly [Side, Side] = now.share > 0 ? ["storage", "compute"] : ["compute", "storage"];
-  const busyUs = ({ computeUs, storageUs, redisUs }: (typeof load.costs)[Side]): number =>
-    computeUs + storageUs + redisUs;
   const cheapEnough = Math.ceil(busyUs(load.costs[other]) / (PROBE_COST_SHARE * busyUs(load.costs[side])));
-  const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 1e3);
+  const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
   // A step of a tenth is no news to those who follow the plan.
   const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough));
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;

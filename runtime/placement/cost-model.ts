@@ -53,7 +53,7 @@ export interface CostConstants {
 }
 
 /** What the caller of one call waits for, µs; their sum is the latency without queues. */
-interface LatencyTerms {
+export interface LatencyTerms {
   /** Getting the call there and its reply back. */
   readonly call: number;
   readonly cpu: number;
@@ -73,6 +73,9 @@ export interface Cost {
   /** Of Redis' one thread. */
   readonly redisUs: number;
 }
+
+/** Of all that work for a call, µs. */
+export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => computeUs + storageUs + redisUs;
 
 export const costOf = (side: Side, demand: Demand, constants: CostConstants): Cost =>
   side === "compute" ? costAtCompute(demand, constants) : costAtStorage(demand, constants);

@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import type { Cost } from "./cost-model.ts";
 import { optimalShares, outlookOf, type Capacity, type Load, type Outlook } from "./optimal-shares.ts";
 
-const ROOMY: Capacity = { computeCores: 4, storageCores: 4, redisThread: 1, storageMachineCores: 5, callers: 1_000 };
+const ROOMY: Capacity = {
+  computeCores: 4,
+  storageCores: 4,
+  redisThread: 1,
+  storageMachineCores: 5,
+  sharedCores: Infinity,
+  callers: 1_000,
+};
 
 const cost = (latencyUs: number, computeUs: number, storageUs: number, redisUs: number): Cost => ({
   latencyUs,
@@ -109,6 +116,7 @@ describe("of any load", () => {
     storageCores: fc.integer({ min: 1, max: 8 }),
     redisThread: fc.double({ min: 0.1, max: 1, noNaN: true }),
     storageMachineCores: fc.integer({ min: 1, max: 9 }),
+    sharedCores: fc.constantFrom(Infinity, 2, 5),
     callers: fc.integer({ min: 1, max: 5_000 }),
   });
 
@@ -150,6 +158,7 @@ describe("of any load", () => {
           storageCores: 1e6,
           redisThread: 1e6,
           storageMachineCores: 1e6,
+          sharedCores: 1e6,
           callers: 1e9,
         };
         const twice = loads.map((load) => ({ ...load, callsPerSecond: 2 * load.callsPerSecond }));

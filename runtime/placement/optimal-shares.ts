@@ -10,7 +10,7 @@
 // core busy would look like a saturated core, and half of the work would be sent where it takes ten times as long.
 
 import { solve, type Row } from "./linear-programme.ts";
-import type { Cost } from "./cost-model.ts";
+import { busyUs, type Cost } from "./cost-model.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 
 /** One function as the decision sees it. */
@@ -35,13 +35,15 @@ export interface Capacity {
   readonly redisThread: number;
   /** Of the machine that Redis and those hosts share. */
   readonly storageMachineCores: number;
+  /** Of a machine that Redis shares with the nodes; Infinity: with none. */
+  readonly sharedCores: number;
   /** Calls in flight, waiting ones included. */
   readonly callers: number;
 }
 
-export type Pool = "compute" | "storage" | "redis" | "storageMachine" | "callers";
+export type Pool = "compute" | "storage" | "redis" | "storageMachine" | "shared" | "callers";
 
-export const POOLS: readonly Pool[] = ["compute", "storage", "redis", "storageMachine", "callers"];
+export const POOLS: readonly Pool[] = ["compute", "storage", "redis", "storageMachine", "shared", "callers"];
 
 /**
  * Up to here queues are short, and what callers wait for decides alone. At 0.75 a call that finds one of two servers waits
@@ -83,7 +85,7 @@ export function optimalShares(loads: readonly Load[], capacity: Capacity, now: r
 
 /** Of a share for each load, in their order. */
 export function outlookOf(loads: readonly Load[], capacity: Capacity, shares: ArrayLike<number>): Outlook {
-  const used: Record<Pool, number> = { compute: 0, storage: 0, redis: 0, storageMachine: 0, callers: 0 };
+  const used: Record<Pool, number> = { compute: 0, storage: 0, redis: 0, storageMachine: 0, shared: 0, callers: 0 };
   let waitUsPerSecond = 0;
   for (const [index, load] of loads.entries()) {
     const share = shares[index] ?? 0;
@@ -104,13 +106,25 @@ export function outlookOf(loads: readonly Load[], capacity: Capacity, shares: Ar
   };
 }
 
+/** Of what the best shares would give, the part that these do not: of the busiest pool's relief where it is crowded, else of the waiting. */
+export function regretOf(now: Outlook, best: Outlook): number {
+  const lost = (mine: number, least: number): number => (mine <= 0 ? 0 : Math.max(0, 1 - least / mine));
+  return now.crowded
+    ? lost(COMFORTABLE_UTILISATION + now.overload, COMFORTABLE_UTILISATION + best.overload)
+    : lost(now.waitUsPerSecond, best.waitUsPerSecond);
+}
+
 /** In units of each pool, so that all rows are about 1: what the shares add to what there would be with everything at compute. */
 function programmeOf(loads: readonly Load[], capacity: Capacity): { waiting: Float64Array; rows: Row[] } {
   const rows = POOLS.map((pool) => {
     const size = sizeOf(capacity, pool);
-    const atCompute = loads.reduce((sum, load) => sum + usedBy(load, pool, 0), 0) / size;
-    const weights = Float64Array.from(loads, (load) => (usedBy(load, pool, 1) - usedBy(load, pool, 0)) / size);
-    return { weights, bound: COMFORTABLE_UTILISATION - atCompute, reliefWeight: 1 };
+    const atCompute = Float64Array.from(loads, (load) => usedBy(load, pool, 0) / size);
+    const weights = Float64Array.from(loads, (load, index) => usedBy(load, pool, 1) / size - atCompute[index]!);
+    return {
+      weights,
+      bound: COMFORTABLE_UTILISATION - atCompute.reduce((sum, used) => sum + used, 0),
+      reliefWeight: 1,
+    };
   });
   const waiting = Float64Array.from(
     loads,
@@ -133,6 +147,7 @@ const US_USED: Readonly<Record<Pool, (cost: Cost) => number>> = {
   storage: ({ storageUs }) => storageUs,
   redis: ({ redisUs }) => redisUs,
   storageMachine: ({ storageUs, redisUs }) => storageUs + redisUs,
+  shared: busyUs,
   callers: ({ latencyUs }) => latencyUs,
 };
 
@@ -141,6 +156,7 @@ const SIZE: Readonly<Record<Pool, keyof Capacity>> = {
   storage: "storageCores",
   redis: "redisThread",
   storageMachine: "storageMachineCores",
+  shared: "sharedCores",
   callers: "callers",
 };
 /** What does not exist is very small, and fills up at once. */

@@ -1,6 +1,7 @@
 // Which of the best shares are worth moving to: a move has to promise more than the noise of what it was reckoned from. All
 // together where a pool is too busy, function by function where it is about what callers wait for.
 
+import { busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 import {
   COMFORTABLE_UTILISATION,
@@ -10,7 +11,6 @@ import {
   type Load,
   type Outlook,
 } from "./optimal-shares.ts";
-import type { Side } from "#runtime/profile/sample.ts";
 
 /** One function that is called. */
 export interface Candidate {
@@ -42,8 +42,14 @@ const GAIN_NOISES = 2;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
 const SINGLE_MOVES_MAX = 64;
 
-/** In the order of the candidates. */
-export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): readonly Choice[] {
+interface Choices {
+  /** In the order of the candidates. */
+  readonly choices: readonly Choice[];
+  /** Of the best shares, whether they are worth the moves or not. */
+  readonly best: Outlook;
+}
+
+export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): Choices {
   const loads = candidates.map(({ load }) => load);
   const now = candidates.map(({ share, load }) => within(share, load));
   const best = optimalShares(loads, capacity, now);
@@ -55,10 +61,12 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       to: busiestOf(after),
       noise: noiseOf(candidates, best, now),
     };
-    if (isWorthIt(gain))
-      return Array.from(best, (share, index) => ({ share, gain: share === now[index] ? null : gain }));
+    if (isWorthIt(gain)) {
+      const choices = Array.from(best, (share, index) => ({ share, gain: share === now[index] ? null : gain }));
+      return { choices, best: after };
+    }
   }
-  return oneByOne(candidates, capacity, best, now);
+  return { choices: oneByOne(candidates, capacity, best, now), best: after };
 }
 
 /** For those whose callers will wait less without making any pool too busy. */
@@ -104,8 +112,7 @@ function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now:
   let squares = 0;
   for (const [index, candidate] of candidates.entries()) {
     const { callsPerSecond, costs } = candidate.load;
-    const busyUs = (side: Side): number => costs[side].computeUs + costs[side].storageUs + costs[side].redisUs;
-    const busy = callsPerSecond * Math.max(busyUs("compute"), busyUs("storage"));
+    const busy = callsPerSecond * Math.max(busyUs(costs.compute), busyUs(costs.storage));
     total += busy;
     squares += (busy * (best[index]! - now[index]!) * errorOf(candidate)) ** 2;
   }

@@ -1,15 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { ChangeDetector } from "./change-detector.ts";
-
-/** Numbers from 0 to 1 that depend on the seed alone (a linear congruence, Numerical Recipes' constants). */
-const randomOf = (seed: number) => {
-  let state = seed >>> 0;
-  return (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-};
 
 /** The work of calls of a function on a graph: nearly all meet a leaf, one in fifty a hub with a thousand times as much. */
 const hubsAndLeaves =
@@ -31,7 +23,7 @@ describe("a change detector", () => {
   test("gives no alarm while calls differ a thousandfold by their input, but stay the same mixture", () => {
     let alarms = 0;
     for (let seed = 0; seed < 20; seed++) {
-      const [detector, work] = [new ChangeDetector(), hubsAndLeaves(randomOf(seed))];
+      const [detector, work] = [new ChangeDetector(), hubsAndLeaves(seededRandom(seed))];
       for (let stretch = 0; stretch < 1_000; stretch++) if (observe(detector, 20, work)) alarms += 1;
     }
     expect(alarms).toBeLessThanOrEqual(1);
@@ -40,7 +32,7 @@ describe("a change detector", () => {
   test("sees within five stretches that each call became four times as much work", () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(4, 1 / 4), (seed, factor) => {
-        const random = randomOf(seed);
+        const random = seededRandom(seed);
         const detector = new ChangeDetector();
         for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, hubsAndLeaves(random));
         const after = Array.from({ length: 8 }, () => observe(detector, 20, hubsAndLeaves(random, 100 * factor)));
@@ -52,7 +44,7 @@ describe("a change detector", () => {
   });
 
   test("follows a slow drift without an alarm", () => {
-    const random = randomOf(1);
+    const random = seededRandom(1);
     const detector = new ChangeDetector();
     let alarms = 0;
     for (let stretch = 0; stretch < 2_000; stretch++) {
@@ -62,7 +54,7 @@ describe("a change detector", () => {
   });
 
   test("takes a single stretch in which the machine stuttered for none", () => {
-    const random = randomOf(2);
+    const random = seededRandom(2);
     const detector = new ChangeDetector();
     for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, hubsAndLeaves(random));
     expect(observe(detector, 20, hubsAndLeaves(random, 100_000))).toBe(false);
@@ -70,7 +62,7 @@ describe("a change detector", () => {
   });
 
   test("compares with what came after an alarm", () => {
-    const random = randomOf(3);
+    const random = seededRandom(3);
     const detector = new ChangeDetector();
     for (let stretch = 0; stretch < 50; stretch++) observe(detector, 20, hubsAndLeaves(random));
     const alarms = Array.from({ length: 200 }, () => observe(detector, 20, hubsAndLeaves(random, 1_000)));

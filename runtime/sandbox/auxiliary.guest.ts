@@ -4,8 +4,7 @@
 import "./auxiliary-globals.guest.ts";
 import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import { Compile } from "typebox/schema";
-
-const MISTAKES_SHOWN_MAX = 3;
+import { mistakesText } from "./schema-mistakes.guest.ts";
 
 type Check = (value: unknown) => string | undefined;
 const checks = new Map<string, Check>();
@@ -13,14 +12,11 @@ let map: TraceMap | undefined;
 
 function compile(which: string, schemaJson: string): Check {
   const validator = Compile(JSON.parse(schemaJson) as object);
-  const what = which === "input" ? "args" : "the result";
+  const what = which === "input" ? "args" : "result";
   return (value) => {
     if (validator.Check(value)) return undefined;
-    const [, errors] = validator.Errors(value);
-    const mistakes = errors
-      .slice(0, MISTAKES_SHOWN_MAX)
-      .map((error) => `${error.instancePath === "" ? what : `${what}${error.instancePath}`} ${error.message}`);
-    return mistakes.length > 0 ? mistakes.join("; ") : `${what} does not fit the ${which} schema`;
+    const [, findings] = validator.Errors(value);
+    return findings.length > 0 ? mistakesText(what, findings) : `${what} does not fit the ${which} schema`;
   };
 }
 

@@ -25,7 +25,8 @@ export interface NativeOptions {
 
 /** Called on the event loop. `usage` is in the order of `Usage`. */
 export interface NativeHandlers {
-  onLog(source: string, text: string): void;
+  /** `call`: the number that the function was submitted with; 0 where no function speaks. */
+  onLog(source: string, text: string, call: number): void;
   onOutcome(
     call: number,
     code: string,

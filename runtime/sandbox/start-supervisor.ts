@@ -47,7 +47,7 @@ class HostSupervisor implements Supervisor {
   readonly #native: NativeSupervisor;
   readonly #supply: ConnectionSupply | undefined;
   readonly #images = new WeakMap<FunctionImage, NativeImage>();
-  readonly #calls = new Map<number, (outcome: Outcome) => void>();
+  readonly #calls = new Map<number, { readonly id: string | null; readonly settle: (outcome: Outcome) => void }>();
   readonly #checks = new Map<number, PromiseWithResolvers<FunctionDescription>>();
   #numbers = 0;
   #wakeDue = false;
@@ -68,7 +68,10 @@ class HostSupervisor implements Supervisor {
         confine: options.confinement !== "off",
       },
       {
-        onLog: (from, text) => options.onLog({ source: from, text }),
+        onLog: (from, text, call) =>
+          options.onLog(
+            call === 0 ? { source: from, text } : { source: from, text, invocation: this.#calls.get(call)?.id ?? null },
+          ),
         onOutcome: (call, code, result, message, stack, usage, logs) =>
           this.#settle(call, outcomeOf(code, result, message, stack, usageOf(usage), logs)),
         onChecked: (check, code, description, message) => this.#checked(check, code, description, message),
@@ -135,16 +138,18 @@ class HostSupervisor implements Supervisor {
     const id = this.#native.submit(number, this.#imageOf(image), keys, argsJson, deadlineMs, logs);
     if (id === 0) return Promise.resolve(refusal("OVERLOADED", "the queue of calls that wait for an isolate is full"));
     this.#wakeSoon();
+    const ownId = invocation.id ?? null;
     if (signal === undefined) {
-      this.#calls.set(number, resolve);
+      this.#calls.set(number, { id: ownId, settle: resolve });
       return promise;
     }
     const onAbort = (): void => this.#native.cancel(id);
     signal.addEventListener("abort", onAbort, { once: true });
-    this.#calls.set(number, (outcome) => {
+    const settle = (outcome: Outcome): void => {
       signal.removeEventListener("abort", onAbort);
       resolve(outcome);
-    });
+    };
+    this.#calls.set(number, { id: ownId, settle });
     return promise;
   }
 
@@ -180,7 +185,7 @@ class HostSupervisor implements Supervisor {
     this.#supply?.close();
     this.#native.close();
     const ended = refusal("SANDBOX_DIED", "the node shut down while the invocation ran");
-    for (const settle of this.#calls.values()) settle(ended);
+    for (const { settle } of this.#calls.values()) settle(ended);
     for (const check of this.#checks.values()) check.reject(closedError());
     this.#calls.clear();
     this.#checks.clear();
@@ -197,9 +202,9 @@ class HostSupervisor implements Supervisor {
   }
 
   #settle(call: number, outcome: Outcome): void {
-    const settle = this.#calls.get(call);
+    const waiting = this.#calls.get(call);
     this.#calls.delete(call);
-    settle?.(outcome);
+    waiting?.settle(outcome);
   }
 
   #checked(check: number, code: string, descriptionJson: string, message: string): void {

@@ -20,6 +20,17 @@ export interface Invocation {
   readonly deadlineMs: number;
   /** Whether the reply carries the log lines. They go to the process log in any case. */
   readonly logs: boolean;
+  /** The owner's own, for the log. */
+  readonly id?: string;
+}
+
+/** A line from a function's console, from a host, or from the supervisor itself. */
+export interface HostLine {
+  /** The function's name, or the part of locus that speaks. */
+  readonly source: string;
+  readonly text: string;
+  /** Of a function: the id of its invocation, null where that has been answered already. */
+  readonly invocation?: string | null;
 }
 
 export interface GuestError {
@@ -67,8 +78,8 @@ export interface SupervisorOptions {
   readonly queueLengthMax: number;
   /** `on` unless said otherwise. */
   readonly confinement?: Confinement;
-  /** A line from a function's console or from the host itself, for the process log. */
-  readonly onLog: (line: { readonly source: string; readonly text: string }) => void;
+  /** For the process log. */
+  readonly onLog: (line: HostLine) => void;
 }
 
 export interface SupervisorState {

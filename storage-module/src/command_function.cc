@@ -65,7 +65,13 @@ Failure TooMany() {
 /// An AOF without an RDB in front loses what is in no key when it is rewritten.
 Failure CheckKept(RedisModuleCtx* context) {
   if ((redis::GetContextFlags(context) & redis::kAppendsToFile) == 0) return {};
-  if (ReadServerConfig(context, "aof-use-rdb-preamble") != "no") return {};
+  const std::string preamble = ReadServerConfig(context, "aof-use-rdb-preamble");
+  if (preamble == "yes") return {};
+  // Nothing else tells, and to keep a function until the next rewrite only is worse than to refuse it.
+  if (preamble.empty())
+    return {Code::STORAGE_REFUSED,
+            "whether functions would be lost when the AOF is rewritten cannot be known here, where CONFIG "
+            "is renamed or removed: give it its name back, or set appendonly no, and start Redis again"};
   return {Code::STORAGE_REFUSED,
           "functions would be lost when the AOF is rewritten: CONFIG SET aof-use-rdb-preamble yes first"};
 }

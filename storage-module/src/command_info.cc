@@ -2,6 +2,7 @@
 // read `module_version` and `protocol` here before they trust the rest of the conversation.
 #include <cstdio>
 
+#include "machine.h"
 #include "module.h"
 
 namespace locus {
@@ -51,6 +52,9 @@ void ForEachField(Field&& field) {
 
   field("module_version", kModuleVersion);
   number("protocol", kProtocol);
+  const Machine machine = ThisMachine();
+  field("machine", machine.id);
+  field("cpus", machine.cpus);
   field("enabled", module.settings.enabled != 0 ? "yes" : "no");
   number("functions", module.registry.functions().size());
   number("bundle_bytes", bundle_bytes);
@@ -105,6 +109,7 @@ void ForEachField(Field&& field) {
   number("lock_holds", keyspace.holds);
   number("lock_holds_of_main_thread", keyspace.main_holds);
   number("lock_us", keyspace.lock_ns / 1000);
+  number("lock_us_of_main_thread", keyspace.main_lock_ns / 1000);
   number("lock_hold_max_us", keyspace.hold_max_ns / 1000);
   field("lock_share", Decimal(state.lock_share));
 }

@@ -1,59 +1,15 @@
 // LOCUS.NODE: what compute nodes ask of the storage side. RUN is LOCUS.CALL with a version, options, and all
-// that the sandbox measured in the reply; CANCEL ends a RUN from another connection.
+// that the sandbox measured in the reply; TRY the same with a function that is not deployed; CANCEL ends
+// either from another connection.
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "json_text.h"
 #include "module.h"
+#include "run_options.h"
 
 namespace locus {
 
 namespace {
-
-using Json = nlohmann::json;
-
-/// Bytes of a RUN's options.
-constexpr size_t kOptionsBytesMax = 4 * 1024;
-/// Bytes of a caller's name for its call, and of its trace.
-constexpr size_t kCancelIdBytesMax = 128;
-constexpr size_t kTraceBytesMax = 256;
-/// As LIMITS.deadlineMs in runtime/function/description.ts.
-constexpr int64_t kDeadlineMsMax = 300'000;
-
-Failure InvalidOptions(std::string message) {
-  return {Code::REQUEST_INVALID, "options of LOCUS.NODE RUN: " + std::move(message)};
-}
-
-Failure ReadOptions(std::string_view text, PendingCall* call) {
-  if (text.size() > kOptionsBytesMax)
-    return InvalidOptions("more than " + std::to_string(kOptionsBytesMax) + " bytes");
-  const Json options = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!options.is_object()) return InvalidOptions(Shown(text) + " is no JSON object");
-  for (const auto& [name, value] : options.items()) {
-    if (name == "deadlineMs") {
-      if (!value.is_number_unsigned() || value < 1 || value > kDeadlineMsMax)
-        return InvalidOptions("deadlineMs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
-                              std::to_string(kDeadlineMsMax));
-      call->deadline_ms = value.get<int64_t>();
-    } else if (name == "logs") {
-      if (!value.is_boolean()) return InvalidOptions("logs must be true or false");
-      call->logs = value.get<bool>();
-    } else if (name == "id") {
-      if (!value.is_string()) return InvalidOptions("id must be a string");
-      call->cancel_id = value.get<std::string>();
-      if (call->cancel_id.empty() || call->cancel_id.size() > kCancelIdBytesMax)
-        return InvalidOptions("id must have 1 to " + std::to_string(kCancelIdBytesMax) + " bytes");
-    } else if (name == "trace") {
-      // Held to its form now; what carries it on comes with tracing.
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kTraceBytesMax)
-        return InvalidOptions("trace must be a string of at most " + std::to_string(kTraceBytesMax) +
-                              " bytes");
-    } else {
-      return InvalidOptions("there is none named " + Shown(name) + ", only deadlineMs, logs, id and trace");
-    }
-  }
-  return {};
-}
 
 std::string ErrorJson(const Outcome& outcome) {
   std::string json = "{";
@@ -91,27 +47,60 @@ Failure FindVersion(std::string_view name, std::string_view version, Deployment*
   return {};
 }
 
+/// `rest`: from `numkeys` on.
+int Run(RedisModuleCtx* context, const char* command, std::unique_ptr<PendingCall> call, Arguments rest) {
+  call->reply = ReplyOutcome;
+  if (const Failure failure = TakeKeys(&rest, &call->arguments)) return ReplyFailure(context, failure);
+  if (rest.size() != 2)
+    return ReplyFailure(context, {Code::REQUEST_INVALID, "after its keys " + std::string(command) +
+                                                             " takes options and args, not " +
+                                                             std::to_string(rest.size()) + " arguments"});
+  RunOptions options;
+  if (const Failure failure = ReadRunOptions(TextOf(rest[0]), &options))
+    return ReplyFailure(context, failure);
+  call->deadline_ms = options.deadline_ms;
+  call->logs = options.logs;
+  call->cancel_id = std::move(options.cancel_id);
+  if (const Failure failure = ReadArgs(rest.subspan(1), &call->arguments))
+    return ReplyFailure(context, failure);
+  return TheModule().calls.Start(context, std::move(call));
+}
+
+Failure CheckMayRun(RedisModuleCtx* context, const char* command) {
+  if (Failure failure = CheckByItself(context, command)) return failure;
+  return CheckEnabled();
+}
+
 }  // namespace
 
 int CommandNodeRun(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
   if (argc < 7) return redis::WrongArity(context);
-  if (const Failure failure = CheckByItself(context, "LOCUS.NODE RUN")) return ReplyFailure(context, failure);
-  if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
+  constexpr char kCommand[] = "LOCUS.NODE RUN";
+  if (const Failure failure = CheckMayRun(context, kCommand)) return ReplyFailure(context, failure);
   auto call = std::make_unique<PendingCall>();
-  call->reply = ReplyOutcome;
   if (const Failure failure = FindVersion(TextOf(argv[2]), TextOf(argv[3]), &call->deployment))
     return ReplyFailure(context, failure);
-  Arguments rest(argv + 4, static_cast<size_t>(argc - 4));
-  if (const Failure failure = TakeKeys(&rest, &call->arguments)) return ReplyFailure(context, failure);
-  if (rest.size() != 2)
-    return ReplyFailure(context,
-                        {Code::REQUEST_INVALID, "after its keys LOCUS.NODE RUN takes options and args, not " +
-                                                    std::to_string(rest.size()) + " arguments"});
-  if (const Failure failure = ReadOptions(TextOf(rest[0]), call.get())) return ReplyFailure(context, failure);
-  if (const Failure failure = ReadArgs(rest.subspan(1), &call->arguments))
+  return Run(context, kCommand, std::move(call), Arguments(argv + 4, static_cast<size_t>(argc - 4)));
+}
+
+// What the bundle does is bounded by the same limits as what was deployed, and by its caller's rights.
+int CommandNodeTry(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfRun)) return redis::kOk;
+  if (argc < 7) return redis::WrongArity(context);
+  constexpr char kCommand[] = "LOCUS.NODE TRY";
+  if (const Failure failure = CheckMayRun(context, kCommand)) return ReplyFailure(context, failure);
+  const std::string_view bundle = TextOf(argv[2]);
+  if (bundle.size() > kBundleBytesMax)
+    return ReplyFailure(
+        context, {Code::BUNDLE_TOO_LARGE, "the bundle has " + std::to_string(bundle.size()) + " bytes, " +
+                                              std::to_string(kBundleBytesMax) + " are allowed"});
+  auto call = std::make_unique<PendingCall>();
+  const std::string_view description = TextOf(argv[3]);
+  if (const Failure failure =
+          Registry::Prepare(std::string(bundle), std::string(description), &call->deployment))
     return ReplyFailure(context, failure);
-  return TheModule().calls.Start(context, std::move(call));
+  return Run(context, kCommand, std::move(call), Arguments(argv + 4, static_cast<size_t>(argc - 4)));
 }
 
 int CommandNodeCancel(RedisModuleCtx* context, RedisModuleString** argv, int argc) {

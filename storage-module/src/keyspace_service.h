@@ -41,7 +41,8 @@ struct KeyspaceCounters {
   uint64_t holds = 0;          ///< of the global lock
   uint64_t main_holds = 0;     ///< of these: by the main thread at the end of its pass
   int64_t lock_ns = 0;
-  int64_t hold_max_ns = 0;  ///< the longest
+  int64_t main_lock_ns = 0;  ///< of this: held by the main thread
+  int64_t hold_max_ns = 0;   ///< the longest
 };
 
 class KeyspaceService {

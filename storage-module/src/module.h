@@ -59,6 +59,7 @@ int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeDetach(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeGive(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeTry(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeTake(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);

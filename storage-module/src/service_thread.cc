@@ -57,7 +57,9 @@ void ServiceThread::Apply(const Settings& settings) {
     options.queue_length_max = static_cast<uint32_t>(settings.queue_max);
     options.operation_rings = true;
     options.writes_are_tracked = true;
-    options.on_log = on_log_;
+    options.on_log = [this](std::string_view source, std::string_view text, uint64_t) {
+      on_log_(source, text);
+    };
     Hand(std::make_shared<Hosts>(std::move(options), runner_.get(), &counters_));
   }
 }
@@ -104,8 +106,10 @@ bool ServiceThread::OnMainPass(int64_t work_ns) {
   KeyspaceService& keyspace = hosts_->keyspace;
   const std::unique_lock serving(keyspace.serving(), std::try_to_lock);
   if (!serving) return false;
+  const KeyspaceService::Served served = keyspace.Serve(hold_ns);
   counters_.main_holds++;
-  Account(keyspace.Serve(hold_ns));
+  counters_.main_lock_ns += served.held_ns;
+  Account(served);
   keyspace.RingBells();
   return true;
 }

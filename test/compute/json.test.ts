@@ -106,6 +106,21 @@ const CASES: readonly Case[] = [
   { tool: "locus", argv: "delete nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "delete nobody", status: 3, value: noNode, settings: NOWHERE },
 
+  { tool: "locus", argv: "placement", status: 0, value: { functions: expect.any(Array) } },
+  { tool: "locus", argv: "placement", status: 3, value: noNode, settings: NOWHERE },
+  { tool: "locus", argv: "why khop", status: 0, value: { function: "khop", reason: expect.any(String) } },
+  { tool: "locus", argv: "why nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "pin empty 0.5", status: 0, value: { function: "empty", pin: 0.5 } },
+  { tool: "locus", argv: "pin empty nowhere", status: 2, value: misuse },
+  { tool: "locus", argv: "weigh empty --weight 2", status: 0, value: { function: "empty", weight: 2 } },
+  { tool: "locus", argv: "weigh empty --weight 0", status: 2, value: misuse },
+  { tool: "locus", argv: "free empty", status: 0, value: { freed: "empty" } },
+  { tool: "locus", argv: "free nobody", status: 1, value: noFunction },
+
+  { tool: "locus", argv: "stats", status: 0, value: expect.any(Array) },
+  { tool: "locus", argv: "stats nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "stats", status: 3, value: noNode, settings: NOWHERE },
+
   { tool: "locus", argv: "logs nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "logs", status: 3, value: noNode, settings: NOWHERE },
 
@@ -168,14 +183,19 @@ describe("--json", () => {
     expect(commands.filter((command) => !covered.has(command ?? ""))).toEqual([]);
   });
 
-  it.each(["deploy", "list", "logs", "load power-law", "doctor"])(
-    "is in the help of %s, with --url",
-    async (command) => {
-      const { stdout } = await runTool("locus", [...command.split(" "), "--help"], {});
-      expect(stdout).toMatch(/^ {2}--json /m);
-      expect(stdout).toMatch(/^ {2}--url <url> /m);
-    },
-  );
+  it.each([
+    ["deploy", ["--url", "--json"]],
+    ["list", ["--url", "--json"]],
+    ["logs", ["--url", "--json"]],
+    ["doctor", ["--url", "--json"]],
+    ["load power-law", ["--json"]],
+    ["version", ["--json"]],
+    ["node", []],
+  ])("is in the help of %s where it means something, as --url is: %j", async (command, options) => {
+    const { stdout } = await runTool("locus", [...command.split(" "), "--help"], {});
+    const shown = [...stdout.matchAll(/^ {2}(--json|--url|-V, --version)\b/gm)].map(([, option]) => option);
+    expect(shown).toEqual(options);
+  });
 
   it("gives a line for each line of the logs, and none where there are none", async () => {
     await stack.run("locus", "deploy", join(folder, "talking.ts"));
@@ -188,6 +208,15 @@ describe("--json", () => {
         .trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line) as object),
-    ).toEqual([{ time: expect.any(String), source: "talking", text: expect.stringContaining("hello") }]);
+    ).toEqual([
+      {
+        time: expect.any(String),
+        level: "info",
+        source: "talking",
+        side: "compute",
+        invocation: expect.stringMatching(/^[0-9a-f]{12}-/),
+        text: expect.stringContaining("hello"),
+      },
+    ]);
   });
 });

@@ -87,7 +87,12 @@ describe("a function", () => {
 
     const logs = (await (await request("/v1/logs?source=greet")).text()).trimEnd().split("\n");
     expect(logs.map((line) => JSON.parse(line) as object)).toMatchObject(
-      Array.from({ length: 6 }, () => ({ source: "greet", text: expect.stringContaining("greeting") })),
+      Array.from({ length: 6 }, (_, index) => ({
+        level: "info",
+        source: "greet",
+        side: SIDES[Math.floor(index / 3)],
+        text: expect.stringContaining("greeting"),
+      })),
     );
     expect((await request(path, "DELETE")).status).toBe(204);
     const gone = await request(`${path}/invocations`, "POST", "{}");
@@ -104,11 +109,22 @@ describe("a function", () => {
     for (const side of SIDES) {
       const called = await locus("call", "greet", '{"greeting":"hello"}', "--key", "who", "--side", side, "--logs");
       expect(called).toMatchObject({ status: 0, stdout: '"hello Ada"\n' });
-      expect(called.stderr).toMatch(new RegExp(`greeting[^]*at ${side}, version .*, 1 operation in 1 round\n`));
+      expect(called.stderr).toMatch(
+        new RegExp(
+          `greeting[^]*at ${side}, version .* ms\n1 operation in 1 round; \\d+ bytes sent, \\d+ received; computed `,
+        ),
+      );
       const batch = await runTool("batch", ["greet", "1", "70", "--side", side], stack.settings);
       expect(batch).toMatchObject({ status: 0, stdout: expect.stringMatching(/calls +70\n/), stderr: "" });
     }
-    expect((await locus("logs", "greet")).stdout.trimEnd().split("\n").at(-1)).toMatch(/^\S+Z greet {2}.*greeting/);
+    expect((await locus("logs", "greet")).stdout.trimEnd().split("\n").at(-1)).toMatch(
+      /^\S+Z info {2}greet storage [0-9a-f]{12}-\w+ {2}.*greeting/,
+    );
+    const stats = (await locus("stats", "greet")).stdout.trimEnd().split("\n");
+    expect(stats).toEqual([
+      expect.stringMatching(/^FUNCTION +SIDE +CALLS +FAILED +MEAN +P50 +P99 +ERRORS$/),
+      ...SIDES.map((side) => expect.stringMatching(new RegExp(`^greet +${side} +\\d+ +0 +\\d.*s$`)) as string),
+    ]);
     expect(await locus("delete", "greet")).toMatchObject({ status: 0, stdout: "deleted greet\n" });
     expect(await locus("delete", "greet")).toMatchObject({
       status: 1,

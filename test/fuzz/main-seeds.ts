@@ -82,6 +82,18 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     given(1, {}, JSON.stringify({ code: "NOBODY_KNOWS" })),
   ],
   json: ["", "plain", 'a"b\\c', "\n\u0001\u007f", "é€😀", "\ud800"].map((value) => Buffer.from(value)),
+  options: [
+    "{}",
+    '{"deadlineMs":300000,"logs":true,"id":"1a2b-3","trace":"00-ab-01"}',
+    '{"deadlineMs":300001}',
+    '{"deadlineMs":18446744073709551615}',
+    '{"deadlineMs":1.5,"deadlineMs":1}',
+    '{"id":"\\u0000\\ud83d\\ude00"}',
+    '{"id":""}',
+    `{"deadlineMs":${"[".repeat(900)}${"]".repeat(900)}}`,
+    '{"kays":1}',
+    "null",
+  ].map((json) => Buffer.from(json)),
   plan: [
     { version: 1, placements: {} },
     { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100 } } },

@@ -109,6 +109,68 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     expect(usage.operations).toBe(0);
   });
 
+  it("has methods of commands that functions may not call, which say why", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const methods = redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+        const said = (error: unknown): string => `${(error as { code: string }).code}: ${(error as Error).message}`;
+        const rejections = await Promise.all(
+          ["blpop", "flushall", "subscribeBuffer", "exec"].map((name) => methods[name]!("k", () => {}).catch(said)),
+        );
+        const throws = ["multi", "pipeline"].map((name) => {
+          try {
+            return void methods[name]!();
+          } catch (error) {
+            return said(error);
+          }
+        });
+        return [...rejections, ...throws];
+      }),
+    );
+    const chained =
+      "functions have no transactions and no pipelines; what is issued together, as by Promise.all, shares a round";
+    expect(await result()).toEqual(
+      [
+        "BLPOP: functions may not block",
+        "FLUSHALL: functions may not administer the server or look into it",
+        "SUBSCRIBE: functions may not change their connection",
+        "EXEC: functions have no transactions",
+        `MULTI: ${chained}`,
+        `PIPELINE: ${chained}`,
+      ].map((message) => `COMMAND_REFUSED: ${message}; see docs/commands.md`),
+    );
+    expect((await outcome()).usage.operations).toBe(0);
+  });
+
+  it("refuses arguments that nobody means, naming each", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf(({ redis }) => {
+        const methods = redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+        const sent = [
+          methods["set"]!("k", { a: 1 }),
+          methods["set"]!("k", undefined),
+          methods["set"]!("k", () => {}),
+          methods["hset"]!("h", { f: 1, g: null }),
+          methods["hset"]!("h", ["f", ["v"]]),
+          redis.call("hset", "h", "f", { a: 1 }),
+          redis.callBuffer("Set", "k", new ArrayBuffer(1) as never),
+        ];
+        return Promise.all(sent.map((one) => one.catch(String)));
+      }),
+    );
+    const object = "an object; send its text, such as JSON.stringify makes, or bytes as a Uint8Array";
+    expect(await result()).toEqual([
+      `TypeError: SET: argument 2 is ${object}`,
+      "TypeError: SET: argument 2 is undefined; send text, a number or bytes",
+      "TypeError: SET: argument 2 is a function; methods of redis return promises and take no callback",
+      "TypeError: HSET: argument 5 is null; send text, a number or bytes",
+      "TypeError: HSET: argument 3 is a list inside a list; lists are spread out, one level",
+      `TypeError: HSET: argument 3 is ${object}`,
+      `TypeError: SET: argument 2 is ${object}`,
+    ]);
+    expect((await outcome()).usage.operations).toBe(0);
+  });
+
   it("sends what is issued together as one round, and what is awaited one by one as many", async () => {
     const { outcome } = await side.deploy(
       bundleOf<string>(async ({ redis, args }) => {
@@ -260,14 +322,15 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     const { outcome, result } = await side.deploy(
       bundleOf<number>(
         async ({ redis, args }) => {
-          const many: string[] = [];
-          many.length = args;
+          // A list of millions is mostly holes, each of them undefined.
+          const many: string[] = args > 1_000_000 ? [] : Array.from({ length: args }, () => "k");
+          if (args > 1_000_000) many.length = args;
           return await redis.exists("a", "b", ...(args > 0 ? [many as unknown as string] : []));
         },
         { limits: { memoryMb: 256 } },
       ),
     );
-    expect(errorOf(await outcome({ args: 4_000_000_000 })).code).toBe("OPERATIONS_LIMIT");
+    expect(errorOf(await outcome({ args: 4_000_000_000 })).message).toContain("EXISTS: argument 3 is undefined");
     expect(errorOf(await outcome({ args: 1_000_000 })).code).toBe("OPERATIONS_LIMIT");
     expect(await result({ args: 0 })).toBe(0);
   });

@@ -5,6 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
+import { describeDefinition } from "#runtime/function/describe.ts";
+import { versionOf } from "#runtime/function/version.ts";
+import { openDataConnection } from "#runtime/sandbox/data-connection.ts";
+import { BUILD_DIRECTORY, newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { DataSource, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
@@ -161,6 +165,58 @@ describe("connections of the compute side", () => {
       expect(resultOf(await run(WHO))).toBe("1");
       await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     }
+  });
+
+  it("are kept, and watched on, when others come for them: two may have been sent for one loss", async () => {
+    const server = await startServer();
+    const admin = server.client();
+    const wanted: string[] = [];
+    const { promise: ended, resolve: end } = Promise.withResolvers<readonly string[]>();
+    const native = newNativeSupervisor(
+      {
+        launcherPath: join(BUILD_DIRECTORY, "launcher"),
+        nodePath: process.execPath,
+        programPath: join(BUILD_DIRECTORY, "host.mjs"),
+        arguments: ["1", "on"],
+        isolatesMax: 2,
+        queueLengthMax: 1,
+        connections: 1,
+        operationRings: false,
+        confine: true,
+      },
+      {
+        onLog: () => {},
+        onOutcome: (_, code, result) => end([code, result]),
+        onChecked: () => {},
+        onConnectionWanted: (_host, _connection, lost) => wanted.push(lost),
+        onRound: () => {},
+      },
+    );
+    closing.push(() => native.close());
+    native.start();
+    await expect.poll(() => wanted, { timeout: 20_000 }).toEqual([""]);
+    const pass = async (): Promise<void> => {
+      const opened = await openDataConnection(over(server));
+      expect(native.passDescriptor(0, 0, opened.descriptor)).toBe(true);
+      opened.close();
+    };
+    const connected = async (): Promise<readonly string[]> =>
+      [...String(await admin.client("LIST")).matchAll(/^id=(\d+) .*name=locus-function/gm)].map(([, id = ""]) => id);
+    await pass();
+    const [first = ""] = await connected();
+    await pass();
+    await expect.poll(connected, { timeout: 20_000 }).toEqual([first]);
+    const bundle = Buffer.from(WHO);
+    const { name, version, limits } = describeDefinition(
+      { kind: "locus.function", name: "who", run: "function" },
+      versionOf(bundle),
+    );
+    native.submit(1, native.image(name, version, bundle, limits), [], "null", 5_000, false);
+    native.wake();
+    expect(await ended).toEqual(["ok", '"1"']);
+    expect(wanted).toEqual([""]);
+    await admin.call("CLIENT", "KILL", "ID", first);
+    await expect.poll(() => wanted, { timeout: 20_000 }).toEqual(["", "Redis closed the connection"]);
   });
 
   it("do not keep an isolate from other calls while Redis takes its time", async () => {

@@ -88,7 +88,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
       "ReferenceError",
       "ReferenceError",
       "ReferenceError",
-      "Error",
+      "TypeError",
       "SyntaxError",
       "ReferenceError",
       "ReferenceError",

@@ -109,6 +109,69 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     expect(usage.operations).toBe(10);
   });
 
+  it("says how far it came by its deadline", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        await redis.get("k");
+        if (args === "compute") for (;;);
+        await new Promise(() => {});
+      }),
+    );
+    const text =
+      /^the function did not end before its deadline: it computed for ([\d.]+) ms and waited for ([\d.]+) ms, with 1 operation in 1 round$/;
+    const progress = async (args: string): Promise<number[]> => {
+      const ended = await outcome({ args, deadlineMs: 200 });
+      const [, computed, waited] = text.exec(errorOf(ended).message) ?? [];
+      expect(ended.usage.cpuUs / 1e3).toBeCloseTo(Number(computed), 0);
+      expect(ended.usage.waitUs / 1e3).toBeCloseTo(Number(waited), 0);
+      return [Number(computed), Number(waited)];
+    };
+    const [computedIdly, waited] = await progress("wait");
+    expect(waited).toBeGreaterThan(computedIdly!);
+    const [computed] = await progress("compute");
+    expect(computed).toBeGreaterThan(computedIdly!);
+  });
+
+  it("tells in its log of rejections that nobody handled, and of no others", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<number>(async ({ redis, args }) => {
+        const late = Promise.reject(new Error("handled later"));
+        void redis.call("BLPOP", "k", 0);
+        for (let i = 0; i < args; i++) void Promise.reject(`lone ${i}`);
+        void (async () => {
+          await redis.get("k");
+          throw new RangeError("lost");
+        })();
+        await redis.get("k");
+        await late.catch(() => {});
+        await redis.get("k");
+        return "done";
+      }),
+    );
+    const intro = "error: a promise was rejected and nobody handled it: ";
+    const few = await outcome({ args: 1, logs: true });
+    expect(resultOf(few)).toBe("done");
+    expect(few.logs).toEqual([
+      expect.stringMatching(`^${intro}Error: BLPOP: functions may not block`),
+      `${intro}threw lone 0, which is no Error and so has no stack`,
+      expect.stringMatching(`^${intro}RangeError: lost\n    at `),
+    ]);
+    const many = await outcome({ args: 100, logs: true });
+    expect(resultOf(many)).toBe("done");
+    expect(many.logs.length).toBeGreaterThan(5);
+    expect(many.logs.length).toBeLessThan(9);
+  });
+
+  it("says what import() of a computed name cannot do", async () => {
+    const { outcome } = await side.deploy(
+      `export default { kind: "locus.function", name: "importer", run: ({ args }) => import(args) };`,
+    );
+    const { message } = errorOf(await outcome({ args: "./more.ts" }));
+    expect(message).toContain(
+      'TypeError: cannot import "./more.ts": a function has only the modules that bundling found',
+    );
+  });
+
   it("tells what it threw", async () => {
     const thrown = async (run: () => unknown) => errorOf(await (await side.deploy(bundleOf(run))).outcome());
     expect(
@@ -164,8 +227,8 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
     [
       "a method",
-      ({ redis }: Invocation) => (redis as never as { blpop: () => unknown }).blpop(),
-      "redis.blpop is not a function; docs/commands.md",
+      ({ redis }: Invocation) => (redis as never as { scanStream: () => unknown }).scanStream(),
+      "redis.scanStream is not a function; docs/commands.md",
     ],
     [
       "a command",
@@ -320,11 +383,11 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     );
     expect(await result({ args: { n: 1 } })).toBe("positive");
     const wrongInput = errorOf(await outcome({ args: { n: "one" } }));
-    expect(wrongInput).toMatchObject({ code: "ARGS_INVALID", message: "args/n must be integer" });
+    expect(wrongInput).toMatchObject({ code: "ARGS_INVALID", message: "args.n must be an integer" });
     expect(errorOf(await outcome({ args: {} })).code).toBe("ARGS_INVALID");
     expect(errorOf(await outcome({ args: { n: 0 } }))).toMatchObject({
       code: "RESULT_INVALID",
-      message: "the result must be string",
+      message: "the result must be a string",
     });
   });
 

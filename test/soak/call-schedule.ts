@@ -2,7 +2,7 @@
 // `workload.ts` does it. Calls come when they come, however many are under way: a load that waits for answers would spare
 // what is broken.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { between, mix, type Member } from "./fault-schedule.ts";
 import { NUMBERS, type WorkloadArgs, type WorkloadFunctions } from "./functions.ts";
 

@@ -41,6 +41,9 @@ const fault = (kind: Fault["kind"], subject: Fault["subject"], fromMs: number, u
   untilMs,
 });
 
+/** All the calls' time long, on all that a call by node1 needs. */
+const BROKEN = { faults: [fault("kill", "master", 0, 9_000), fault("kill-host", "node1", 0, 9_000)] };
+
 const wrote = (...values: readonly string[]): Episode["written"] => new Map([["a", values]]);
 const ALL = ["1", "2", "3", "4", "5"];
 
@@ -71,29 +74,31 @@ describe("writes", () => {
     "are not made twice, as in %j, whatever the call's answer was",
     (values) => {
       for (const one of [OK, error("SANDBOX_DIED", "it had sent writes"), error("DEADLINE_EXCEEDED")]) {
-        expect(broken([called([one])], { written: wrote(...values) })).toEqual(["nothing is written twice"]);
+        const history = { ...BROKEN, written: wrote(...values) };
+        expect(broken([called([one])], history)).toEqual(["nothing is written twice"]);
       }
     },
   );
 
   it("keep their order, and leave none out", () => {
-    expect(broken([called([error("DEADLINE_EXCEEDED")])], { written: wrote("2", "1") })).toEqual([
-      "nothing is written twice",
-    ]);
-    expect(broken([called([error("DEADLINE_EXCEEDED")])], { written: wrote("1", "3") })).toEqual([
-      "nothing is written twice",
-    ]);
+    for (const values of [
+      ["2", "1"],
+      ["1", "3"],
+    ]) {
+      const history = { ...BROKEN, written: wrote(...values) };
+      expect(broken([called([error("DEADLINE_EXCEEDED")])], history)).toEqual(["nothing is written twice"]);
+    }
   });
 
   it("are none where an error says so", () => {
     const says = "an error tells what was written";
     const died = "the sandbox host ended by signal 9 while it ran soak-write-several";
-    const written = wrote("1");
-    expect(broken([called([error("SANDBOX_DIED", died)])], { written })).toEqual([says]);
-    expect(broken([called([error("MEMORY_LIMIT", died)])], { written })).toContain(says);
-    expect(broken([called([error("OVERLOADED", "the queue is full")])], { written })).toEqual([says]);
-    expect(broken([called([error("SANDBOX_DIED", `${died}, which had sent writes`)])], { written })).toEqual([]);
-    expect(broken([called([error("SANDBOX_DIED", died)])])).toEqual([]);
+    const history = { ...BROKEN, written: wrote("1") };
+    expect(broken([called([error("SANDBOX_DIED", died)])], history)).toEqual([says]);
+    expect(broken([called([error("MEMORY_LIMIT", died)])], history)).toContain(says);
+    expect(broken([called([error("OVERLOADED", "the queue is full")])], history)).toEqual([says]);
+    expect(broken([called([error("SANDBOX_DIED", `${died}, which had sent writes`)])], history)).toEqual([]);
+    expect(broken([called([error("SANDBOX_DIED", died)])], BROKEN)).toEqual([]);
   });
 
   it("of a call of an earlier episode do not come any more", () => {
@@ -105,6 +110,60 @@ describe("writes", () => {
     const call = called([refused], { way: "call", target: "replica" });
     expect(broken([call])).toEqual([]);
     expect(broken([call], { written: wrote("1") })).toEqual(["nothing is written twice"]);
+  });
+});
+
+describe("a promotion", () => {
+  const failover = { faults: [fault("failover", "master", 900, 1_500)] };
+  const promote = { faults: [fault("promote", "master", 900, 1_500)] };
+  const gap = wrote("1", "3", "5");
+
+  it("by FAILOVER loses nothing", () => {
+    expect(broken([called([OK])], { ...failover, written: wrote(...ALL) })).toEqual([]);
+    expect(broken([called([OK])], { ...failover, written: wrote("1", "2") })).toEqual([
+      "acknowledged writes are there",
+    ]);
+    expect(broken([called([error("REDIS_UNAVAILABLE")])], { ...failover, written: gap })).toEqual([
+      "nothing is written twice",
+    ]);
+  });
+
+  it("after a kill loses what was acknowledged meanwhile, any of it, and makes nothing twice", () => {
+    for (const written of [new Map(), wrote("1", "2"), gap, wrote(...ALL)]) {
+      for (const one of [OK, error("REDIS_UNAVAILABLE")])
+        expect(broken([called([one])], { ...promote, written })).toEqual([]);
+    }
+    for (const written of [wrote("1", "1"), wrote("2", "1"), wrote("6")]) {
+      expect(broken([called([OK])], { ...promote, written })).toEqual(["nothing is written twice"]);
+    }
+  });
+
+  it("after a kill loses nothing that was acknowledged before it began, or begun after", () => {
+    for (const [fromMs, untilMs] of [
+      [1_011, 1_500],
+      [500, 999],
+    ] as const) {
+      const faults = [fault("promote", "master", fromMs, untilMs)];
+      expect(broken([called([OK])], { faults, written: wrote("1") })).toEqual(["acknowledged writes are there"]);
+    }
+  });
+
+  it("lets write who was a replica when it was asked", () => {
+    const call = called([OK], { way: "call", target: "replica" });
+    expect(broken([call], { ...failover, written: wrote(...ALL) })).toEqual([]);
+    expect(broken([call], { written: wrote(...ALL) })).toEqual(["nothing is written twice"]);
+  });
+
+  it("lets go of clients, and explains what a replica refuses", () => {
+    const readonly = error("FUNCTION_FAILED", "ReplyError: READONLY You can't write against a read only replica.");
+    for (const history of [failover, promote]) {
+      for (const target of ["master", "replica"] as const) {
+        expect(broken([called([LOST], { way: "call", target })], history)).toEqual([]);
+      }
+      expect(broken([called([LOST])], history)).toEqual(["errors have a cause"]);
+      expect(broken([called([readonly])], history)).toEqual([]);
+    }
+    expect(broken([called([readonly])])).toEqual(["errors have a cause"]);
   });
 });
 
@@ -122,6 +181,78 @@ describe("answers", () => {
     expect(broken([called([{ kind: "ok", result: "b" }])], { written })).toEqual(["the right answer"]);
     expect(broken([called([OK], { function: "soak-never" })], { written: wrote("1") })).toEqual(["the right answer"]);
     expect(broken([called([error("DEADLINE_EXCEEDED")], { function: "soak-never" })])).toEqual([]);
+  });
+
+  it.each(["DEADLINE_EXCEEDED", "OVERLOADED", "SANDBOX_DIED"] as const)(
+    "are %s only while something is broken that the call needs",
+    (code) => {
+      const cause = "errors have a cause";
+      const [there, way] = ["http compute", "http storage"] as const;
+      const explained = (call: Partial<ScheduledCall>, ...faults: readonly FaultRecord[]): boolean =>
+        broken([called([error(code, "it had sent writes")], call)], { faults }).length === 0;
+      expect(broken([called([error(code)])])).toEqual([cause]);
+      // A host matters to what runs in it alone; for two seconds after it, and not before.
+      expect(explained({ way: there }, fault("kill-host", "node1", 1_005, 1_005))).toBe(true);
+      expect(explained({ way: there }, fault("stop-host", "node1", -2_000, -1_000))).toBe(true);
+      expect(explained({ way: there }, fault("stop-host", "node1", -2_000, -1_001))).toBe(false);
+      expect(explained({ way: there }, fault("kill-host", "node1", 1_011, 1_011))).toBe(false);
+      expect(explained({ way: there }, fault("kill-host", "master", 1_005, 1_005))).toBe(false);
+      expect(explained({ way }, fault("kill-host", "master", 1_005, 1_005))).toBe(true);
+      expect(explained({ way }, fault("kill-host", "node1", 1_005, 1_005))).toBe(false);
+      // The way to the master ends no host.
+      for (const one of [fault("stall", "link node1", 900, 1_100), fault("stop", "master", 900, 1_100)]) {
+        expect(explained({ way: there }, one)).toBe(code !== "SANDBOX_DIED");
+      }
+      expect(explained({ way }, fault("stop", "master", 900, 1_100))).toBe(true);
+      expect(
+        explained({ way: there }, fault("kill", "node2", 900, 1_100), fault("cut", "link node2", 900, 1_100)),
+      ).toBe(false);
+    },
+  );
+
+  it("blame a host's end on who may have taken it with it, in the same host alone", () => {
+    const call = called([error("SANDBOX_DIED", "it had sent writes")], { way: "http storage" });
+    const other = (rest: Partial<ScheduledCall>): CallRecord =>
+      called([error("MEMORY_LIMIT")], { function: "soak-leak", args: { id: "b", ms: 0, first: 0 }, ...rest });
+    expect(broken([call, other({ way: "call", target: "master" })])).toEqual([]);
+    expect(broken([call, other({ way: "http storage", target: "node2" })])).toEqual([]);
+    expect(broken([call, other({ way: "http compute" })])).toEqual(["errors have a cause"]);
+    const unavailable = called([error("REDIS_UNAVAILABLE")], { way: "http storage" });
+    expect(broken([unavailable, other({ way: "call", target: "master" })])).toEqual(["errors have a cause"]);
+  });
+
+  it("are DEADLINE_EXCEEDED without a cause where the call takes as long by itself", () => {
+    const call = (ms: number, deadlineMs: number | null): CallRecord =>
+      called([error("DEADLINE_EXCEEDED")], {
+        function: "soak-wait-then-write",
+        args: { id: "a", ms, first: 0 },
+        deadlineMs,
+      });
+    expect(broken([call(301, 800)])).toEqual([]);
+    expect(broken([call(300, 800)])).toEqual(["errors have a cause"]);
+    expect(broken([call(700, null)])).toEqual(["errors have a cause"]);
+    expect(broken([call(5, 250)])).toEqual([]);
+  });
+
+  it("are well for most calls, however much is broken", () => {
+    const calls = (good: number, bad: number): readonly CallRecord[] =>
+      [...Array(good + bad).keys()].map((index) =>
+        called([index < good ? OK : error("REDIS_UNAVAILABLE")], { function: "soak-compute", deadlineMs: null }),
+      );
+    expect(broken(calls(40, 60), BROKEN)).toEqual([]);
+    expect(broken(calls(39, 61), BROKEN)).toEqual(["most calls end well"]);
+    expect(broken(calls(0, 99), BROKEN)).toEqual([]);
+    // Who left, or never ends well, does not count.
+    const others = [
+      ...Array(500).fill(called([], { leftMs: 1_005 })),
+      ...Array(500).fill(called([error("DEADLINE_EXCEEDED")], { function: "soak-never" })),
+    ];
+    expect(broken([...calls(40, 60), ...others], BROKEN)).toEqual([]);
+    // Nor does who asked a process that was away, or had no core.
+    const away = { faults: [...BROKEN.faults, fault("kill", "node1", 0, 9_000)] };
+    expect(broken(calls(0, 200), away)).toEqual([]);
+    const wait = { fromMs: 900, untilMs: 1_500, waitedMs: 300 };
+    expect(broken(calls(0, 200), { ...BROKEN, waits: { ...NOTHING_HAPPENED.waits, node2: [wait] } })).toEqual([]);
   });
 
   it.each(["INTERNAL", "FUNCTION_INVALID", "FUNCTION_NOT_FOUND", "MEMORY_LIMIT", "CANCELLED"] as const)(
@@ -155,7 +286,8 @@ describe("answers", () => {
     const call = called([error("REDIS_UNAVAILABLE")]);
     expect(broken([call])).toEqual([cause]);
     expect(broken([call], { faults: [fault("cut", "link node2", 900, 1_500)] })).toEqual([cause]);
-    expect(broken([call], { faults: [fault("cut", "link node1", 5, 10)] })).toEqual([]);
+    expect(broken([call], { faults: [fault("cut", "link node1", -1_010, -1_000)] })).toEqual([]);
+    expect(broken([call], { faults: [fault("cut", "link node1", -1_010, -1_001)] })).toEqual([cause]);
     expect(broken([call], { faults: [fault("stop", "master", 900, 1_500)] })).toEqual([]);
     const wait = { fromMs: 900, untilMs: 1_500, waitedMs: 300 };
     expect(broken([call], { waits: { ...NOTHING_HAPPENED.waits, master: [wait] } })).toEqual([]);
@@ -168,7 +300,8 @@ describe("answers", () => {
 });
 
 describe("deadlines", () => {
-  const late = (afterMs: number): CallRecord => called([error("DEADLINE_EXCEEDED")], { afterMs });
+  const late = (afterMs: number): CallRecord =>
+    called([error("DEADLINE_EXCEEDED")], { afterMs, function: "soak-never" });
   const rule = "deadlines hold";
 
   it("hold to a second", () => {
@@ -178,9 +311,10 @@ describe("deadlines", () => {
   });
 
   it("are the function's where the call has none, or a later one", () => {
-    const { deadlineMs: own = 0 } = WORKLOAD["soak-write-several"]?.limits ?? {};
+    const { deadlineMs: own = 0 } = WORKLOAD["soak-never"]?.limits ?? {};
     for (const deadlineMs of [null, 60_000]) {
-      const call = (afterMs: number): CallRecord => called([error("DEADLINE_EXCEEDED")], { afterMs, deadlineMs });
+      const call = (afterMs: number): CallRecord =>
+        called([error("DEADLINE_EXCEEDED")], { afterMs, deadlineMs, function: "soak-never" });
       expect(broken([call(own + 1_000)])).toEqual([]);
       expect(broken([call(own + 1_001)])).toEqual([rule]);
     }
@@ -218,13 +352,21 @@ describe("deployments", () => {
     function: "f",
     version,
     answer,
+    fromMs: 1_000,
+    untilMs: 1_010,
   });
   const unavailable = { code: "REDIS_UNAVAILABLE", message: "" } as const;
-  const rules = (stored: string | null, ...records: readonly DeploymentRecord[]): readonly string[] =>
-    checkDeployments(records, new Map(stored === null ? [] : [["f", stored]])).map(({ rule }) => rule);
+  const DOWN = fault("kill", "node1", 900, 1_500);
+  const rulesWith = (
+    faults: readonly FaultRecord[],
+    stored: string | null,
+    ...records: readonly DeploymentRecord[]
+  ): readonly string[] =>
+    checkDeployments(records, new Map(stored === null ? [] : [["f", stored]]), faults).map(({ rule }) => rule);
+  const rules = rulesWith.bind(null, [DOWN]);
+  const lost = ["acknowledged writes are there"];
 
   it("that were acknowledged last are there", () => {
-    const lost = ["acknowledged writes are there"];
     expect(rules("2", deployed("1", "ok"), deployed("2", "ok"))).toEqual([]);
     expect(rules("1", deployed("1", "ok"), deployed("2", "ok"))).toEqual(lost);
     expect(rules("3", deployed("1", "ok"), deployed("2", "ok"))).toEqual(lost);
@@ -241,9 +383,25 @@ describe("deployments", () => {
     }
   });
 
+  it("that a master acknowledged while it was killed and replaced may be gone, but not those before", () => {
+    const before = { ...deployed("1", "ok"), fromMs: 500, untilMs: 510 };
+    for (const [kind, untilMs, expected] of [
+      ["promote", 1_500, []],
+      ["promote", 999, lost],
+      ["failover", 1_500, lost],
+    ] as const) {
+      const faults = [fault(kind, "master", 900, untilMs)];
+      expect(rulesWith(faults, "1", before, deployed("2", "ok"))).toEqual(expected);
+      expect(rulesWith(faults, null, before)).toEqual(lost);
+    }
+  });
+
   it("end with a typed error that something broken explains", () => {
     for (const code of ["FUNCTION_INVALID", "INTERNAL", "no code"] as const) {
       expect(rules("1", deployed("1", "ok"), deployed("2", { code, message: "" }))).toEqual(["errors are typed"]);
+    }
+    for (const answer of ["lost", unavailable] as const) {
+      expect(rulesWith([], "1", deployed("1", "ok"), deployed("2", answer))).toEqual(["errors have a cause"]);
     }
   });
 });

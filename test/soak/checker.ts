@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ErrorCode } from "#runtime/errors.ts";
 import type { ScheduledCall } from "./call-schedule.ts";
-import { describeFault, type Member, type Subject } from "./fault-schedule.ts";
+import { describeFault, type Fault, isPromotion, type Member } from "./fault-schedule.ts";
 import { expectedWrites, type WorkloadFunction, type WorkloadFunctions } from "./functions.ts";
 import type { Answer, CallRecord, FaultRecord, Span } from "./ledger.ts";
 import type { Wait } from "./stalls.ts";
@@ -17,6 +17,7 @@ type Rule =
   | "the right answer"
   | "errors are typed"
   | "errors have a cause"
+  | "most calls end well"
   | "deadlines hold"
   | "nothing runs on"
   | "everything comes back"
@@ -50,13 +51,27 @@ export const NOTHING_HAPPENED: Episode = {
 
 /** Beyond its deadline, a call may take so long to be answered. */
 export const LATE_MS = 1_000;
-/** After a fault is over, what it broke may still be coming back. */
-const RECOVERY_MS = 5_000;
-/** A fault may be seen before its beginning is written down. */
+/**
+ * After a fault is over, what it broke may still be coming back. Of 611 REDIS_UNAVAILABLE in 17 episodes on a busy machine none was of
+ * a call sent later than 220 ms after the fault; but nodes pause for up to a second between two attempts to connect.
+ */
+const RECOVERY_MS = 2_000;
+/** The end of a fault may be seen before it is written down. */
 const NOTICE_MS = 500;
+/** After its answer, or the lack of one, a call may still write. */
+const GIVEN_UP_MS = 5_000;
+/** What a call needs beside what it takes by itself: an isolate that is opened, a busy machine. With less it may reach its deadline at any time. */
+const ROOM_MS = 500;
 
 /** Of waiting for a core, what makes a machine busy: half of what a node gives Redis beyond a deadline. */
 const BUSY_MS = 250;
+
+/**
+ * How many of the calls that can end well do, at least, in an episode of so many: less than half of what the worst of eleven episodes
+ * came to (86 to 98 %). Below that, faults explain each error and yet too much fails.
+ */
+const WELL_SHARE_MIN = 0.4;
+const WELL_OF_MIN = 100;
 
 /** What may happen to any call while something is broken or the machine is busy. */
 const DISTURBED: ReadonlySet<string> = new Set<ErrorCode>([
@@ -67,26 +82,23 @@ const DISTURBED: ReadonlySet<string> = new Set<ErrorCode>([
   "SIDE_UNAVAILABLE",
   "STORAGE_REFUSED",
 ]);
-/** Of these, what nothing but a fault explains. */
-const NEEDS_FAULT: ReadonlySet<string> = new Set<ErrorCode>([
-  "REDIS_UNAVAILABLE",
-  "SIDE_UNAVAILABLE",
-  "STORAGE_REFUSED",
-]);
 /** Codes of calls that never ran. */
 const NEVER_RAN: ReadonlySet<string> = new Set<ErrorCode>(["OVERLOADED", "FUNCTION_NOT_FOUND"]);
+/** What the end of a sandbox host can bring upon the calls in it, and those that wait for it. */
+const OF_HOSTS: ReadonlySet<string> = new Set<ErrorCode>(["DEADLINE_EXCEEDED", "OVERLOADED", "SANDBOX_DIED"]);
 /** What Redis itself tells a function in its own words, which the function throws on. */
 const REDIS_SAYS = /\b(LOADING|READONLY|MASTERDOWN)\b/;
 
 export function check(episode: Episode, functions: WorkloadFunctions): readonly Violation[] {
   return [
     ...strangers(episode),
+    ...wellShare(episode, functions),
     ...episode.calls.flatMap((record) => {
       const fn = functions[record.call.function];
       if (fn === undefined) throw new Error(`there is no function ${record.call.function} in the workload`);
       return [
         ...writesOf(record, fn, episode),
-        ...answersOf(record, fn, episode),
+        ...answersOf(record, fn, episode, functions),
         ...deadlineOf(record, fn, episode),
       ].map(({ rule, text }) => ({ rule, text: `${text}; ${describeCall(record, episode)}` }));
     }),
@@ -103,15 +115,20 @@ export function latenessMs(record: CallRecord, fn: WorkloadFunction, episode: Ep
 
 // ---- Writes
 
-function* writesOf(record: CallRecord, fn: WorkloadFunction, { written }: Episode): Generator<Violation> {
-  const expected = record.call.target === "replica" ? [] : expectedWrites(fn);
+function* writesOf(record: CallRecord, fn: WorkloadFunction, { written, faults }: Episode): Generator<Violation> {
+  const life = writingLife(record, fn);
+  const promotions = faults.filter((one) => isPromotion(one.fault) && meets(one, life));
+  const wasLossy = promotions.some(({ fault }) => fault.kind === "promote");
+  // Who was a replica when it was asked may have become the master.
+  const mayWrite = record.call.target !== "replica" || promotions.length > 0;
+  const expected = mayWrite ? expectedWrites(fn) : [];
   const found = written.get(record.call.args.id) ?? [];
-  const ok = record.answers.some(({ answer }) => answer.kind === "ok");
+  const isAcknowledged = record.call.target !== "replica" && record.answers.some(({ answer }) => answer.kind === "ok");
   const told = `wrote ${JSON.stringify(found)}, of ${JSON.stringify(expected)}`;
   // Whatever became of the call: its writes in their order, each once, and none beyond them.
-  if (found.length > expected.length || found.some((value, index) => value !== expected[index])) {
+  if (!(wasLossy ? isSomeOf(found, expected) : isBeginningOf(found, expected))) {
     yield { rule: "nothing is written twice", text: told };
-  } else if (ok && found.length < expected.length) {
+  } else if (isAcknowledged && !wasLossy && found.length < expected.length) {
     yield { rule: "acknowledged writes are there", text: `was answered well, and ${told}` };
   }
   for (const { answer } of record.answers) {
@@ -121,6 +138,22 @@ function* writesOf(record: CallRecord, fn: WorkloadFunction, { written }: Episod
       yield { rule: "an error tells what was written", text: `${answer.code} "${answer.message}", and ${told}` };
   }
 }
+
+/** While it may write; all that it has written is on the replica at the beginning of a promotion that comes after. */
+const writingLife = (record: CallRecord, fn: WorkloadFunction): Span => {
+  const ok = record.answers.find(({ answer }) => answer.kind === "ok");
+  const givenUpMs = record.sentMs + deadlineMsOf(record, fn) + GIVEN_UP_MS;
+  return { fromMs: record.sentMs, untilMs: ok?.atMs ?? givenUpMs };
+};
+
+const isBeginningOf = (found: readonly string[], expected: readonly string[]): boolean =>
+  found.length <= expected.length && found.every((value, index) => value === expected[index]);
+
+/** In their order, each once. */
+const isSomeOf = (found: readonly string[], expected: readonly string[]): boolean => {
+  const rest = expected.values();
+  return found.every((value) => rest.some((one) => one === value));
+};
 
 /** Whether the error says, by what it says or does not say, that the call has written nothing. */
 const saysNothingWritten = ({ code, message }: Answer & { kind: "error" }): boolean => {
@@ -139,13 +172,17 @@ function strangers({ calls, written }: Episode): readonly Violation[] {
 
 // ---- Answers
 
-function* answersOf(record: CallRecord, fn: WorkloadFunction, episode: Episode): Generator<Violation> {
+function* answersOf(
+  record: CallRecord,
+  fn: WorkloadFunction,
+  episode: Episode,
+  functions: WorkloadFunctions,
+): Generator<Violation> {
   const { answers, call, leftMs } = record;
   if (answers.length === 0 && leftMs === null) yield { rule: "one answer each", text: "was never answered" };
   if (answers.length > 1) yield { rule: "one answer each", text: `was answered ${answers.length} times` };
   for (const { answer, atMs } of answers) {
     const life = { fromMs: record.sentMs, untilMs: atMs };
-    const cause = (): boolean => hasFault(call, life, episode.faults) || isMachineBusy(life, episode);
     if (answer.kind === "garbled") {
       yield { rule: "one answer each", text: `was answered with something that is no answer: ${answer.text}` };
     } else if (answer.kind === "lost") {
@@ -158,9 +195,9 @@ function* answersOf(record: CallRecord, fn: WorkloadFunction, episode: Episode):
       if (!fn.ends.includes("ok")) yield { rule: "the right answer", text: "ended well, which it cannot" };
       else if (!isDeepStrictEqual(answer.result, fn.result(call.args)))
         yield { rule: "the right answer", text: `got the result ${JSON.stringify(answer.result)}` };
-    } else if (!isExpected(answer, fn, record)) {
+    } else if (!isExpected(answer, record, fn)) {
       yield { rule: "errors are typed", text: `ended with ${answer.code} "${answer.message}"` };
-    } else if (needsFault(answer, fn) && !cause()) {
+    } else if (!isItsOwn(answer, record, fn) && !hasCause(answer.code, record, life, episode, functions)) {
       yield {
         rule: "errors have a cause",
         text: `ended with ${answer.code} "${answer.message}" while nothing was broken`,
@@ -171,46 +208,100 @@ function* answersOf(record: CallRecord, fn: WorkloadFunction, episode: Episode):
 
 function isExpected(
   { code, message }: Answer & { kind: "error" },
-  fn: WorkloadFunction,
   { call }: CallRecord,
+  { ends }: WorkloadFunction,
 ): boolean {
-  if (fn.ends.includes(code) || DISTURBED.has(code)) return true;
+  if (ends.includes(code) || DISTURBED.has(code)) return true;
   if (code === "FUNCTION_FAILED") return REDIS_SAYS.test(message);
   // A replica that has just started has no functions yet.
   return code === "FUNCTION_NOT_FOUND" && call.target === "replica";
 }
 
-const needsFault = ({ code, message }: Answer & { kind: "error" }, fn: WorkloadFunction): boolean =>
-  !fn.ends.includes(code) &&
-  (NEEDS_FAULT.has(code) || code === "FUNCTION_NOT_FOUND" || /\b(LOADING|MASTERDOWN)\b/.test(message));
-
-const meets = (one: Span, other: Span): boolean => one.fromMs <= other.untilMs && other.fromMs <= one.untilMs;
-
-/** Whether who answers was ended while the call was under way. */
-const isDown = (target: Member, life: Span, faults: readonly FaultRecord[]): boolean =>
-  faults.some(
-    ({ fault, fromMs, untilMs }) =>
-      fault.subject === target &&
-      (fault.kind === "kill" || fault.kind === "end") &&
-      meets({ fromMs: fromMs - NOTICE_MS, untilMs: untilMs + NOTICE_MS }, life),
-  );
-
-/** Whether something between the call and the master was broken, or had not had the time to come back. */
-function hasFault({ target }: ScheduledCall, life: Span, faults: readonly FaultRecord[]): boolean {
-  const concerned = new Set<Subject>([target, "master"]);
-  if (target !== "master") concerned.add(`link ${target}`);
-  return faults.some(
-    ({ fault, fromMs, untilMs }) =>
-      concerned.has(fault.subject) && meets({ fromMs: fromMs - NOTICE_MS, untilMs: untilMs + RECOVERY_MS }, life),
-  );
+/** Whether the call ends like that when nothing is broken. */
+function isItsOwn({ code, message }: Answer & { kind: "error" }, record: CallRecord, fn: WorkloadFunction): boolean {
+  if (fn.ends.includes(code)) return true;
+  if (code === "DEADLINE_EXCEEDED") return !hasRoom(record, fn);
+  return record.call.target === "replica" && code === "FUNCTION_FAILED" && /\bREADONLY\b/.test(message);
 }
 
-/** Whether Redis may have seemed silent because there was no core for somebody. */
-const isMachineBusy = (life: Span, { waits, ownStalls }: Episode): boolean =>
+const hasRoom = (record: CallRecord, fn: WorkloadFunction): boolean =>
+  deadlineMsOf(record, fn) - (fn.takesMs?.(record.call.args) ?? 0) >= ROOM_MS;
+
+/** Whether something explains that a call which lived then ended with the code. */
+const hasCause = (
+  code: ErrorCode,
+  record: CallRecord,
+  life: Span,
+  episode: Episode,
+  functions: WorkloadFunctions,
+): boolean =>
+  episode.faults.some((one) => concerns(one.fault, record.call, code) && meets(aftermath(one), life)) ||
+  (OF_HOSTS.has(code) && hasHostEnded(record, life, episode, functions)) ||
+  isMachineBusy(life, episode);
+
+/** While what the fault broke may be felt. */
+export const aftermath = ({ fromMs, untilMs }: Span): Span => ({ fromMs, untilMs: untilMs + RECOVERY_MS });
+
+/** Whether the fault broke something that the call needs, and that the code tells of. */
+function concerns({ kind, subject }: Fault, call: ScheduledCall, code: ErrorCode): boolean {
+  const place = placeOf(call);
+  if (kind === "kill-host" || kind === "stop-host") return subject === place;
+  if (subject === call.target || subject === place) return true;
+  // All that is left is the way to the master, and the master itself: no host dies of them.
+  return code !== "SANDBOX_DIED" && (subject === "master" || subject === `link ${call.target}`);
+}
+
+/** Whose sandbox host runs the call. */
+const placeOf = ({ way, target }: ScheduledCall): Member =>
+  way === "call" || way.endsWith("compute") ? target : "master";
+
+/** Whether another call may have taken the sandbox host with it in which this one ran, or was to run. */
+const hasHostEnded = (record: CallRecord, life: Span, { calls }: Episode, functions: WorkloadFunctions): boolean =>
+  calls.some(
+    (other) =>
+      other !== record &&
+      functions[other.call.function]?.endsHosts === true &&
+      placeOf(other.call) === placeOf(record.call) &&
+      meets(aftermath({ fromMs: other.sentMs, untilMs: endMsOf(other) }), life),
+  );
+
+export const meets = (one: Span, other: Span): boolean => one.fromMs <= other.untilMs && other.fromMs <= one.untilMs;
+
+/** Whether who answers was ended, or let go of its clients when it changed its role, while the call was under way. */
+const isDown = (target: Member, life: Span, faults: readonly FaultRecord[]): boolean =>
+  faults.some(({ fault, fromMs, untilMs }) => {
+    const isEnd = fault.subject === target && (fault.kind === "kill" || fault.kind === "end");
+    const isOther = isPromotion(fault) && (target === "master" || target === "replica");
+    return (isEnd || isOther) && meets({ fromMs, untilMs: untilMs + NOTICE_MS }, life);
+  });
+
+/** Whether something may have seemed silent because there was no core for somebody. */
+const isMachineBusy = (life: Span, { waits, ownStalls }: Pick<Episode, "waits" | "ownStalls">): boolean =>
   Object.values(waits).some((ofMember) => waitedMs(ofMember, life) > BUSY_MS) || coveredMs(ownStalls, life) > BUSY_MS;
 
 const waitedMs = (waits: readonly Wait[], life: Span): number =>
   waits.filter((wait) => meets(wait, life)).reduce((sum, wait) => sum + wait.waitedMs, 0);
+
+/** Calls that nothing in themselves keeps from ending well, whom somebody could answer who had a core to run on, and how many of them did. */
+export function countWell(
+  episode: Omit<Episode, "written">,
+  functions: WorkloadFunctions,
+): { readonly could: number; readonly did: number } {
+  const could = episode.calls.filter((record) => {
+    const fn = functions[record.call.function];
+    const isRefused = record.call.target === "replica" && fn !== undefined && fn.writes > 0;
+    if (fn?.ends.includes("ok") !== true || isRefused || record.leftMs !== null || !hasRoom(record, fn)) return false;
+    const life = { fromMs: record.sentMs, untilMs: endMsOf(record) };
+    return !isDown(record.call.target, life, episode.faults) && !isMachineBusy(life, episode);
+  });
+  return { could: could.length, did: could.filter(({ answers }) => answers[0]?.answer.kind === "ok").length };
+}
+
+function* wellShare(episode: Episode, functions: WorkloadFunctions): Generator<Violation> {
+  const { could, did } = countWell(episode, functions);
+  if (could >= WELL_OF_MIN && did < could * WELL_SHARE_MIN)
+    yield { rule: "most calls end well", text: `${did} of ${could} calls that could end well did` };
+}
 
 // ---- Deadlines
 
@@ -246,9 +337,11 @@ function coveredMs(spans: readonly Span[], life: Span): number {
 
 // ---- Telling
 
+const endMsOf = ({ answers, leftMs, sentMs }: CallRecord): number => answers[0]?.atMs ?? leftMs ?? sentMs;
+
 function describeCall(record: CallRecord, { faults }: Episode): string {
   const { call, sentMs, answers, leftMs } = record;
-  const endMs = answers[0]?.atMs ?? leftMs ?? sentMs;
+  const endMs = endMsOf(record);
   const around = faults
     .filter((fault) =>
       meets(

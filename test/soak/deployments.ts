@@ -2,14 +2,15 @@
 // deployment that was acknowledged is a write like any other. The schedule is pure; `Deployments` does it, one after another.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { toLocusError } from "#compute/node/redis-error.ts";
 import { type ErrorCode, isErrorCode } from "#runtime/errors.ts";
 import { versionOf } from "#runtime/function/version.ts";
-import type { Violation } from "./checker.ts";
+import { aftermath, meets, type Violation } from "./checker.ts";
 import type { Cluster } from "./cluster.ts";
 import { mix } from "./fault-schedule.ts";
 import { bundleOf, type WorkloadFunctions } from "./functions.ts";
+import type { FaultRecord, Span } from "./ledger.ts";
 
 interface ScheduledDeployment {
   readonly atMs: number;
@@ -17,7 +18,7 @@ interface ScheduledDeployment {
   readonly by: "node1" | "node2" | "master";
 }
 
-export interface DeploymentRecord {
+export interface DeploymentRecord extends Span {
   readonly function: string;
   readonly version: string;
   /** `lost`: whoever was asked went away. */
@@ -79,9 +80,12 @@ export class Deployments {
   }
 
   /** What `stored` should be: what was acknowledged last, or one that was not and may have come later. Forgets what is settled by it. */
-  check(stored: ReadonlyMap<string, string>): readonly Violation[] {
-    const violations = checkDeployments(this.records, stored);
-    const settled = [...stored].map(([name, version]) => ({ function: name, version, answer: "ok" }) as const);
+  check(stored: ReadonlyMap<string, string>, faults: readonly FaultRecord[]): readonly Violation[] {
+    const violations = checkDeployments(this.records, stored, faults);
+    const now = performance.now();
+    const settled = [...stored].map(
+      ([name, version]) => ({ function: name, version, answer: "ok", fromMs: now, untilMs: now }) as const,
+    );
     this.records.splice(0, this.records.length, ...settled);
     return violations;
   }
@@ -90,8 +94,10 @@ export class Deployments {
     const fn = this.#functions[name];
     if (fn === undefined) throw new Error(`there is no function ${name} in the workload`);
     const bundle = `${bundleOf(name, fn)}// ${++this.#count}\n`;
+    const fromMs = performance.now();
     const answer = await (by === "master" ? this.#load(bundle) : this.#put(by, name, bundle));
-    const record = { function: name, version: versionOf(Buffer.from(bundle)), answer };
+    const untilMs = performance.now();
+    const record = { function: name, version: versionOf(Buffer.from(bundle)), answer, fromMs, untilMs };
     this.records.push(record);
     return record;
   }
@@ -145,19 +151,15 @@ const DISTURBED: ReadonlySet<string> = new Set<ErrorCode>([
 export function checkDeployments(
   records: readonly DeploymentRecord[],
   stored: ReadonlyMap<string, string>,
+  faults: readonly FaultRecord[],
 ): readonly Violation[] {
-  const violations: Violation[] = records.flatMap(({ function: name, answer }) =>
-    typeof answer === "string" || DISTURBED.has(answer.code)
-      ? []
-      : [{ rule: "errors are typed", text: `the deployment of ${name} ended with ${answer.code} "${answer.message}"` }],
-  );
+  const violations: Violation[] = records.flatMap((record) => refusalOf(record, faults));
+  const isKept = (record: DeploymentRecord): boolean => record.answer === "ok" && !mayBeLost(record, faults);
   for (const name of new Set(records.map((record) => record.function))) {
     const own = records.filter((record) => record.function === name);
-    const last = own.findLast(({ answer }) => answer === "ok")?.version;
+    const last = own.findLast(isKept)?.version;
     // One that was not acknowledged may be there, and may have come after one that was.
-    const possible = own
-      .filter(({ answer, version }) => answer !== "ok" || version === last)
-      .map(({ version }) => version);
+    const possible = own.filter((record) => !isKept(record) || record.version === last).map(({ version }) => version);
     const found = stored.get(name);
     const isRight = found === undefined ? last === undefined : possible.includes(found);
     if (isRight) continue;
@@ -168,3 +170,18 @@ export function checkDeployments(
   }
   return violations;
 }
+
+function refusalOf(record: DeploymentRecord, faults: readonly FaultRecord[]): readonly Violation[] {
+  const { function: name, answer } = record;
+  if (answer === "ok") return [];
+  const told = answer === "lost" ? answer : `${answer.code} "${answer.message}"`;
+  const text = `the deployment of ${name} ended with ${told}`;
+  if (answer !== "lost" && !DISTURBED.has(answer.code)) return [{ rule: "errors are typed", text }];
+  // It needs the master, a sandbox host, and who was asked: most of what can break.
+  if (faults.some((fault) => meets(aftermath(fault), record))) return [];
+  return [{ rule: "errors have a cause", text: `${text} while nothing was broken` }];
+}
+
+/** What was acknowledged by a master that was killed then may not have reached the replica that took its place. */
+const mayBeLost = (record: DeploymentRecord, faults: readonly FaultRecord[]): boolean =>
+  faults.some((one) => one.fault.kind === "promote" && meets(one, record));

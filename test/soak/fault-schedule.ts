@@ -1,7 +1,7 @@
 // What breaks in an episode, and when: drawn from the seed and the episode's number alone, so that both bring the same
 // faults back. Pure; `faults.ts` does it.
 
-import { seededRandom } from "#compute/cli/load/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 /** The processes that are started for a soak. */
 export const MEMBERS = ["master", "replica", "node1", "node2"] as const;
@@ -11,8 +11,23 @@ export const LINKS = ["node1", "node2", "replica"] as const;
 export type Link = (typeof LINKS)[number];
 export type Subject = Member | `link ${Link}`;
 
-/** `stop` is SIGSTOP, and SIGCONT when its time is over; `kill` is SIGKILL and `end` SIGTERM, and a start when its time is over. */
-type FaultKind = "kill-host" | "stop-host" | "kill" | "end" | "stop" | "cut" | "half-close" | "stall" | "slow";
+/**
+ * `stop` is SIGSTOP, and SIGCONT when its time is over; `kill` is SIGKILL and `end` SIGTERM, and a start when its time is over.
+ * `failover` makes the replica the master and the master its replica, in good order; `promote` after the master has been killed, which
+ * comes back as a replica when its time is over.
+ */
+type FaultKind =
+  | "kill-host"
+  | "stop-host"
+  | "kill"
+  | "end"
+  | "stop"
+  | "cut"
+  | "half-close"
+  | "stall"
+  | "slow"
+  | "failover"
+  | "promote";
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -44,13 +59,22 @@ const KINDS: readonly KindOfFault[] = [
   { kind: "half-close", subjects: NETWORK, weight: 2, lastsMs: [0, 0] },
   { kind: "stall", subjects: NETWORK, weight: 2, lastsMs: [100, 4_000] },
   { kind: "slow", subjects: NETWORK, weight: 2, lastsMs: [500, 4_000] },
+  { kind: "failover", subjects: ["master"], weight: 2, lastsMs: [0, 0] },
+  { kind: "promote", subjects: ["master"], weight: 2, lastsMs: [0, 1_500] },
 ];
+/** To change places both servers and all that leads to them have to be left alone. */
+const OF_PROMOTION: readonly Subject[] = ["master", "replica", ...NETWORK];
 const WEIGHTS = KINDS.reduce((sum, { weight }) => sum + weight, 0);
 
 /** Between two faults, on average. */
 const GAP_MEAN_MS = 700;
 /** What was broken is left alone for so long: it has to be seen to work again. */
 const REST_MS = 700;
+
+export const isPromotion = ({ kind }: Fault): boolean => kind === "failover" || kind === "promote";
+
+/** What it breaks, or needs whole. */
+export const subjectsOf = (fault: Fault): readonly Subject[] => (isPromotion(fault) ? OF_PROMOTION : [fault.subject]);
 
 /** In the order of their times. Every fault is over at `durationMs`; no two are on one subject at once. */
 export function faultSchedule(seed: number, episode: number, durationMs: number): readonly Fault[] {
@@ -59,12 +83,13 @@ export function faultSchedule(seed: number, episode: number, durationMs: number)
   const faults: Fault[] = [];
   for (let atMs = gap(random()); atMs < durationMs; atMs += gap(random())) {
     // All are drawn, whether used or not: what one fault is does not change those after it.
-    const { kind, subjects, lastsMs } = kindAt(random() * WEIGHTS);
-    const subject = subjects[Math.floor(random() * subjects.length)] ?? "master";
+    const { kind, subjects: all, lastsMs } = kindAt(random() * WEIGHTS);
+    const subject = all[Math.floor(random() * all.length)] ?? "master";
     const fault = { kind, subject, atMs, lastsMs: Math.round(between(lastsMs, random())), pick: random() };
     const untilMs = atMs + fault.lastsMs;
-    if ((freeAtMs.get(subject) ?? 0) > atMs || untilMs > durationMs) continue;
-    freeAtMs.set(subject, untilMs + REST_MS);
+    const subjects = subjectsOf(fault);
+    if (untilMs > durationMs || subjects.some((one) => (freeAtMs.get(one) ?? 0) > atMs)) continue;
+    for (const one of subjects) freeAtMs.set(one, untilMs + REST_MS);
     faults.push(fault);
   }
   return faults;

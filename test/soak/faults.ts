@@ -2,9 +2,10 @@
 // has resolved, everything runs that was started, and the network is whole.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Cluster } from "./cluster.ts";
-import { type Fault, LINKS, type Link, type Member, MEMBERS, type Subject } from "./fault-schedule.ts";
+import { type Cluster, send } from "./cluster.ts";
+import { type Fault, LINKS, type Link, type Member, MEMBERS, type Subject, subjectsOf } from "./fault-schedule.ts";
 import type { Ledger } from "./ledger.ts";
+import { failOver, promoteAfterKill } from "./promotion.ts";
 
 const DELAY_MAX_MS = 60;
 
@@ -24,9 +25,10 @@ export class Faults {
     const startedMs = performance.now();
     const played = faults.map(async (fault) => {
       await sleep(startedMs + fault.atMs - performance.now(), undefined, { signal });
-      const before = this.#under.get(fault.subject) ?? Promise.resolve();
+      const subjects = subjectsOf(fault);
+      const before = Promise.all(subjects.map(async (subject) => this.#under.get(subject)));
       const under = before.then(() => this.#happen(fault, signal));
-      this.#under.set(fault.subject, under);
+      for (const subject of subjects) this.#under.set(subject, under);
       await under;
     });
     const settled = await Promise.allSettled(played);
@@ -38,7 +40,10 @@ export class Faults {
   async #happen(fault: Fault, signal: AbortSignal): Promise<void> {
     const fromMs = performance.now();
     const victim = await this.#do(fault, signal);
-    if (victim !== null) this.#ledger.faults.push({ fault, victim, fromMs, untilMs: performance.now() });
+    if (victim === null) return;
+    this.#ledger.faults.push({ fault, victim, fromMs, untilMs: performance.now() });
+    // Nobody has missed the old master since: it is the replica that is away, a fault of its own.
+    if (fault.kind === "promote") await this.#happen({ ...fault, kind: "kill", subject: "replica" }, signal);
   }
 
   /** Resolves when the fault is over, with its victim; null: there was none. */
@@ -49,6 +54,8 @@ export class Faults {
     if (kind === "stop") return stopped(this.#cluster.pidOf(memberOf(subject)), pause);
     if (kind === "kill") return this.#restart(memberOf(subject), "SIGKILL", pause);
     if (kind === "end") return this.#restart(memberOf(subject), "SIGTERM", pause);
+    if (kind === "failover") return this.#promote(failOver);
+    if (kind === "promote") return this.#promote(promoteAfterKill);
     return this.#happenToLink(kind, linkOf(subject), pick, pause);
   }
 
@@ -68,6 +75,12 @@ export class Faults {
     return `pid ${pid}`;
   }
 
+  /** Its victim is the old master. */
+  async #promote(promotion: (cluster: Cluster) => Promise<boolean>): Promise<string | null> {
+    const pid = this.#cluster.pidOf("master");
+    return (await promotion(this.#cluster)) ? `pid ${pid}` : null;
+  }
+
   async #happenToLink(
     kind: "half-close" | "cut" | "stall" | "slow",
     name: Link,
@@ -76,7 +89,7 @@ export class Faults {
   ): Promise<string> {
     const link = this.#cluster.links[name];
     if (kind === "half-close") {
-      const direction = pick < 0.5 ? "from master" : "to master";
+      const direction = pick < 0.5 ? "from server" : "to server";
       link.halfClose(direction);
       return direction;
     }
@@ -100,15 +113,6 @@ async function stopped(pid: number, pause: () => Promise<void>): Promise<string>
     send(pid, "SIGCONT");
   }
   return `pid ${pid}`;
-}
-
-/** To a process that may have gone meanwhile. */
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }
 
 const memberOf = (subject: Subject): Member => {

@@ -23,8 +23,12 @@ export interface WorkloadFunction {
   readonly writes: number;
   /** The result of a call that ended well. */
   readonly result: (args: WorkloadArgs) => unknown;
-  /** How it ends when nothing is broken: "ok", an error code, or one of several. */
+  /** How it ends when nothing is broken and it has the time: "ok", an error code, or one of several. */
   readonly ends: readonly ("ok" | ErrorCode)[];
+  /** How long a call takes by itself, where it waits. */
+  readonly takesMs?: (args: WorkloadArgs) => number;
+  /** May take its sandbox host with it, and what others run there. */
+  readonly endsHosts?: true;
   /** Of the calls, relative to the others'. */
   readonly weight: number;
 }
@@ -101,6 +105,7 @@ export const WORKLOAD: WorkloadFunctions = {
     ...usual,
     weight: 12,
     writes: 1,
+    takesMs: ({ ms }) => ms,
     run: async ({ redis, args }) => {
       await redis.get("soak:number:1");
       await new Promise((resolve) => setTimeout(resolve, args.ms));
@@ -112,6 +117,7 @@ export const WORKLOAD: WorkloadFunctions = {
     ...usual,
     weight: 12,
     writes: 2,
+    takesMs: ({ ms }) => ms,
     run: async ({ redis, args }) => {
       await redis.rpush(`soak:w:${args.id}`, "1");
       await new Promise((resolve) => setTimeout(resolve, args.ms));
@@ -156,7 +162,9 @@ export const WORKLOAD: WorkloadFunctions = {
     limits: { deadlineMs: DEADLINE_MS, memoryMb: 16 },
     weight: 1.5,
     writes: 1,
-    ends: ["MEMORY_LIMIT", "DEADLINE_EXCEEDED"],
+    // The last one: by the leak of another call, in the isolate that they share.
+    ends: ["MEMORY_LIMIT", "DEADLINE_EXCEEDED", "SANDBOX_DIED"],
+    endsHosts: true,
     run: async ({ redis, args }) => {
       await redis.rpush(`soak:w:${args.id}`, "1");
       await new Promise((resolve) => setTimeout(resolve, args.ms));
@@ -170,9 +178,14 @@ export const WORKLOAD: WorkloadFunctions = {
     weight: 0.4,
     writes: 0,
     ends: ["MEMORY_LIMIT", "DEADLINE_EXCEEDED"],
+    endsHosts: true,
     run: () => "x".repeat(5e8).split("").length,
   },
 };
+
+/** Without those that break what others run in: with them alone, nothing fails that is not broken from outside. */
+export const harmless = (functions: WorkloadFunctions): WorkloadFunctions =>
+  Object.fromEntries(Object.entries(functions).filter(([, { endsHosts }]) => endsHosts !== true));
 
 /** What a call must leave in its list. */
 export const expectedWrites = ({ writes }: WorkloadFunction): readonly string[] =>

@@ -1,5 +1,5 @@
-// What processes hold while nobody calls: descriptors, memory files, children, memory, CPU time. Measured when everything
-// is quiet, and compared with what it was after the warm-up: what deaths leave behind adds up.
+// What processes hold while nobody calls: descriptors, memory files, children, threads, memory, CPU time. Measured when
+// everything is quiet, and compared with what it was after the warm-up: what deaths leave behind adds up.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { childrenOf, residentBytesOf, statOf, watchCpu } from "#bench/harness/pr
 import { type Member, MEMBERS } from "./fault-schedule.ts";
 import type { Violation } from "./checker.ts";
 
-interface Holdings {
+export interface Holdings {
   readonly pid: number;
   readonly descriptors: number;
   /** Memory files of sandbox hosts. */
@@ -17,6 +17,8 @@ interface Holdings {
   /** Children that have ended and that nobody has asked after. */
   readonly zombies: number;
   readonly threads: number;
+  /** Of that host which has most: one for each isolate that it has had at once, or that never let go of its own. */
+  readonly hostThreads: number;
   readonly residentBytes: number;
   readonly hostsResidentBytes: number;
   /** Of one core, with its hosts, over a moment of quiet. */
@@ -32,6 +34,12 @@ const HOST_PROGRAM = join(import.meta.dirname, "..", "..", "build", "host.mjs");
 const CONNECTIONS_MAX = 2 * 40;
 /** A host costs its supervisor a memory file, a pidfd, a pipe, a socket, a bell, and on the compute side a bell for each lane. */
 const DESCRIPTORS_PER_HOST = 5 + 17;
+/** Node's pool and Redis' helpers start theirs at the first need; seen: one more or less. */
+const THREADS_SLACK = 4;
+/** One for each of 16 isolates; Node's own and ours, and some that isolated-vm keeps for later. Seen: 10 without isolates, 27 with as many as there are functions. */
+const HOST_THREADS_MAX = 16 + 16;
+/** Heaps of isolates that V8 has not collected yet, beyond those of the warm-up. Seen: 15 MiB. */
+const HOST_MEMORY_SLACK_BYTES = 64 * MIB;
 /** What Node's and Redis' allocators keep for later. */
 const MEMORY_SLACK_BYTES: Readonly<Record<Member, number>> = {
   master: 96 * MIB,
@@ -70,7 +78,8 @@ function holdingsOfProcess(pid: number): Omit<Holdings, "cpuShare"> {
     memoryFiles: descriptors.filter((target) => target.includes("memfd:locus-host")).length,
     hosts: hosts.length,
     zombies: zombies.length,
-    threads: readdirSync(`/proc/${pid}/task`).length,
+    threads: threadsOf(pid),
+    hostThreads: Math.max(0, ...hosts.map(threadsOf)),
     residentBytes: residentBytesOf([pid]),
     hostsResidentBytes: residentBytesOf(hosts),
   };
@@ -90,6 +99,14 @@ export function compareHoldings(baseline: AllHoldings, now: AllHoldings): readon
     if (held.zombies > ZOMBIES_MAX) too.push(`${held.zombies} children that have ended`);
     if (held.residentBytes > then.residentBytes + MEMORY_SLACK_BYTES[member])
       too.push(`${mib(held.residentBytes)} MiB resident, after the warm-up ${mib(then.residentBytes)}`);
+    if (held.threads > then.threads + THREADS_SLACK)
+      too.push(`${held.threads} threads, after the warm-up ${then.threads}`);
+    if (held.hostThreads > HOST_THREADS_MAX) too.push(`a sandbox host with ${held.hostThreads} threads`);
+    const hostsMax = held.hosts * (then.hostsResidentBytes / then.hosts + HOST_MEMORY_SLACK_BYTES);
+    if (held.hostsResidentBytes > hostsMax)
+      too.push(
+        `${mib(held.hostsResidentBytes)} MiB resident in ${held.hosts} sandbox hosts, after the warm-up ${mib(then.hostsResidentBytes)} in ${then.hosts}`,
+      );
     if (held.cpuShare > CPU_SHARE_MAX) too.push(`${held.cpuShare.toFixed(2)} of a core busy while nobody calls`);
     return too.map((text) => ({
       rule: "nothing is left behind" as const,
@@ -115,6 +132,15 @@ const mib = (bytes: number): number => Math.round(bytes / MIB);
 
 const stateOf = (pid: number): string => statOf(pid)[0] ?? "";
 const parentOf = (pid: number): number => Number(statOf(pid)[1] ?? 0);
+
+/** 0 where the process has gone meanwhile. */
+function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0;
+  }
+}
 
 /** Empty where the process has gone meanwhile. */
 function textAt(path: string): string {

@@ -59,13 +59,18 @@ async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Op
     if (!signal.aborted) throw error;
   }
   progress.end();
-  const summary = summaryOf({ seed, minutes: (performance.now() - startedMs) / 60_000, callsPerSecond }, reports);
+  const tookMinutes = (performance.now() - startedMs) / 60_000;
+  const interrupted = interruptedBy();
+  const summary = summaryOf(
+    { seed, minutes: tookMinutes, callsPerSecond, interruption: interrupted?.message ?? null },
+    reports,
+  );
   console.log(summaryText(summary));
   if (jsonFile !== null) {
     const result = { commit, machine, ...summary, episodes: reports };
     writeFileSync(jsonFile, `${JSON.stringify(result, null, 2)}\n`);
   }
-  process.exitCode = interruptedBy()?.exitCode ?? (summary.violations.length === 0 ? 0 : 1);
+  process.exitCode = interrupted?.exitCode ?? (summary.violations.length === 0 && summary.episodes > 0 ? 0 : 1);
 }
 
 function minutesSince(startedMs: number): string {

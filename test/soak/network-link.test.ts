@@ -26,7 +26,8 @@ beforeEach(async () => {
   });
   server.listen(join(directory, "far.sock"));
   await once(server, "listening");
-  link = await NetworkLink.open(join(directory, "far.sock"));
+  link = await NetworkLink.open();
+  link.leadTo(join(directory, "far.sock"));
 });
 
 afterEach(async () => {
@@ -36,8 +37,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function open(): Promise<Socket> {
-  const client = connect({ port: link.port, host: "127.0.0.1", allowHalfOpen: true });
+async function open(through = link): Promise<Socket> {
+  const client = connect({ port: through.port, host: "127.0.0.1", allowHalfOpen: true });
   client.on("error", () => {});
   clients.push(client);
   await once(client, "connect");
@@ -99,10 +100,9 @@ it("lets nothing through while it is stalled, and then all of it in order", asyn
   client.write("two");
   client.write("three");
   // A connection made meanwhile is stalled as well, but another link's is not.
-  const other = await NetworkLink.open(join(directory, "far.sock"));
-  const beside = connect(other.port, "127.0.0.1");
-  clients.push(beside);
-  expect(await echo(beside, "beside")).toBe("beside");
+  const other = await NetworkLink.open();
+  other.leadTo(join(directory, "far.sock"));
+  expect(await echo(await open(other), "beside")).toBe("beside");
   expect(came).toBe("");
   link.heal();
   await expect.poll(() => came).toBe("twothree");
@@ -121,12 +121,39 @@ it("slows down what goes through it, and is fast again when it is healed", async
   await expect.poll(() => came).toBe("one");
 });
 
-it.each(["from master", "to master"] as const)("ends one direction: %s", async (direction) => {
+it.each(["from server", "to server"] as const)("ends one direction: %s", async (direction) => {
   const client = await open();
   await echo(client, "one");
-  const end = once(direction === "from master" ? client : served[0]!, "end");
-  (direction === "from master" ? client : served[0]!).resume();
+  const end = once(direction === "from server" ? client : served[0]!, "end");
+  (direction === "from server" ? client : served[0]!).resume();
   link.halfClose(direction);
   await end;
-  expect((direction === "from master" ? served[0]! : client).readableEnded).toBe(false);
+  expect((direction === "from server" ? served[0]! : client).readableEnded).toBe(false);
+});
+
+it("is closed when nobody is connected to either end any more, and its port is free", async () => {
+  const [client, other] = [await open(), await open()];
+  await echo(client, "one");
+  other.end();
+  const { port } = link;
+  await Promise.all([link.close(), link.close()]);
+  expect(link.connections).toBe(0);
+  const successor = createServer();
+  successor.listen(port, "127.0.0.1");
+  await once(successor, "listening");
+  successor.close();
+});
+
+it("leads elsewhere when it is told to, and what it had led to is broken", async () => {
+  const client = await open();
+  await echo(client, "one");
+  const other = createServer((socket) => socket.on("error", () => {}).end("other"));
+  other.listen(join(directory, "other.sock"));
+  await once(other, "listening");
+  const gone = [ended(client), ended(served[0]!)];
+  link.leadTo(join(directory, "other.sock"));
+  await Promise.all(gone);
+  const [chunk] = (await once(await open(), "data")) as [Buffer];
+  expect(chunk.toString()).toBe("other");
+  other.close();
 });

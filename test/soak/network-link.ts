@@ -1,5 +1,5 @@
-// The network between a member and the master, in one process: a TCP port that passes on to the master's Unix socket, and
-// can cut, close one half of, stall and slow down whatever goes through it.
+// The network between a member and a server, in one process: a TCP port that passes on to the server's Unix socket, and
+// can cut, close one half of, stall and slow down whatever goes through it, and be led to another server.
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -11,22 +11,25 @@ export class NetworkLink {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   readonly #weather: Weather = { cut: false, stalled: false, delayMs: 0 };
+  /** null: nowhere yet. */
+  #path: string | null = null;
+  #closed: Promise<void> | null = null;
 
-  private constructor(path: string) {
+  private constructor() {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
-      if (this.#weather.cut) {
+      if (this.#weather.cut || this.#path === null) {
         near.resetAndDestroy();
         return;
       }
-      const pair = new Pair(near, connect({ path, allowHalfOpen: true }), this.#weather);
+      const pair = new Pair(near, connect({ path: this.#path, allowHalfOpen: true }), this.#weather);
       this.#pairs.add(pair);
       void pair.closed.then(() => this.#pairs.delete(pair));
     });
   }
 
-  /** To the server that listens, or will listen, on the Unix socket `path`. */
-  static async open(path: string): Promise<NetworkLink> {
-    const link = new NetworkLink(path);
+  /** Refuses connections until it is led somewhere. */
+  static async open(): Promise<NetworkLink> {
+    const link = new NetworkLink();
     link.#server.listen(0, "127.0.0.1");
     await once(link.#server, "listening");
     return link;
@@ -41,10 +44,16 @@ export class NetworkLink {
     return this.#pairs.size;
   }
 
+  /** To the server that listens, or will listen, on the Unix socket `path`. Breaks connections to another one. */
+  leadTo(path: string): void {
+    this.#path = path;
+    this.#reset();
+  }
+
   /** Breaks all connections, and refuses new ones until `heal`. */
   cut(): void {
     this.#weather.cut = true;
-    for (const pair of this.#pairs) pair.reset();
+    this.#reset();
   }
 
   /** Nothing goes through, in either direction, until `heal`; connections stay as they are, and new ones come up. */
@@ -57,9 +66,13 @@ export class NetworkLink {
     this.#weather.delayMs = delayMs;
   }
 
-  /** Ends one direction of the connections that are there: what comes from the master, or what goes to it. */
-  halfClose(direction: "from master" | "to master"): void {
+  /** Ends one direction of the connections that are there: what comes from the server, or what goes to it. */
+  halfClose(direction: "from server" | "to server"): void {
     for (const pair of this.#pairs) pair.end(direction);
+  }
+
+  #reset(): void {
+    for (const pair of this.#pairs) pair.reset();
   }
 
   heal(): void {
@@ -67,10 +80,18 @@ export class NetworkLink {
     for (const pair of this.#pairs) pair.flow();
   }
 
-  async close(): Promise<void> {
-    this.cut();
+  /** Resolves when nobody is connected any more, and nobody can be. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    const ended = once(this.#server, "close");
     this.#server.close();
-    if (this.#server.listening) await once(this.#server, "close");
+    this.cut();
+    await ended;
+    await Promise.all([...this.#pairs].map(({ closed }) => closed));
   }
 }
 
@@ -84,14 +105,14 @@ class Pair {
   readonly closed: Promise<unknown>;
   readonly #near: Socket;
   readonly #far: Socket;
-  readonly #toMaster: Direction;
-  readonly #fromMaster: Direction;
+  readonly #toServer: Direction;
+  readonly #fromServer: Direction;
 
   constructor(near: Socket, far: Socket, weather: Weather) {
     this.#near = near;
     this.#far = far;
-    this.#toMaster = new Direction(near, far, weather);
-    this.#fromMaster = new Direction(far, near, weather);
+    this.#toServer = new Direction(near, far, weather);
+    this.#fromServer = new Direction(far, near, weather);
     const gone = [near, far].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
     for (const socket of [near, far]) {
       socket.on("error", () => this.destroy());
@@ -102,12 +123,12 @@ class Pair {
   }
 
   flow(): void {
-    this.#toMaster.flow();
-    this.#fromMaster.flow();
+    this.#toServer.flow();
+    this.#fromServer.flow();
   }
 
-  end(direction: "from master" | "to master"): void {
-    (direction === "to master" ? this.#far : this.#near).end();
+  end(direction: "from server" | "to server"): void {
+    (direction === "to server" ? this.#far : this.#near).end();
   }
 
   /** Both ends learn of it, whatever was on its way. */

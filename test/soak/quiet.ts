@@ -8,6 +8,7 @@ import { areBothReady } from "#test/node-process.ts";
 import type { Violation } from "./checker.ts";
 import type { Cluster } from "./cluster.ts";
 import { WRITTEN_PREFIX } from "./functions.ts";
+import { infoOf } from "./redis-info.ts";
 
 /** Everything comes back within seconds; this is for a loaded machine. */
 const REST_TIMEOUT_MS = 60_000;
@@ -17,13 +18,10 @@ const PROBE = (): RequestInit => ({ headers: { connection: "close" }, signal: Ab
 
 export class QuietCluster {
   readonly #cluster: Cluster;
-  readonly #master: Redis;
-  readonly #replica: Redis;
+  readonly #clients = new Map<string, Redis>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    this.#master = cluster.client("master");
-    this.#replica = cluster.client("replica");
   }
 
   /** Resolves when nothing is in flight, nobody is blocked, both sides of both nodes are ready and the replica has all; at the latest after a minute, with what was missing. */
@@ -43,7 +41,7 @@ export class QuietCluster {
 
   async #unrestOfRedis(): Promise<readonly string[]> {
     try {
-      const [master, replica] = [await infoOf(this.#master), await infoOf(this.#replica)];
+      const [master, replica] = [await infoOf(this.#master, "everything"), await infoOf(this.#replica, "everything")];
       const missing: string[] = [];
       for (const [name, info] of [
         ["master", master],
@@ -131,23 +129,23 @@ export class QuietCluster {
     if (keys.length > 0) await this.#master.unlink(...keys);
   }
 
-  /** Counters of the module and of the nodes that tell what the faults did. */
-  async counters(): Promise<{ readonly hostDeaths: number; readonly callsRunAgain: number }> {
-    const info = await infoOf(this.#master);
-    return {
-      hostDeaths: Number(info.get("locus_host_deaths") ?? 0),
-      callsRunAgain: Number(info.get("locus_calls_run_again") ?? 0),
-    };
-  }
-
   close(): void {
-    this.#master.disconnect();
-    this.#replica.disconnect();
+    for (const client of this.#clients.values()) client.disconnect();
   }
-}
 
-/** All of INFO, the module's section included. */
-async function infoOf(server: Redis): Promise<ReadonlyMap<string, string>> {
-  const lines = (await server.info("everything")).split("\r\n").filter((line) => line.includes(":"));
-  return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+  get #master(): Redis {
+    return this.#client("master");
+  }
+
+  get #replica(): Redis {
+    return this.#client("replica");
+  }
+
+  /** One for each server, whatever its role is now. */
+  #client(role: "master" | "replica"): Redis {
+    const { path } = this.#cluster[role];
+    const client = this.#clients.get(path) ?? this.#cluster.client(role);
+    this.#clients.set(path, client);
+    return client;
+  }
 }

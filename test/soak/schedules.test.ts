@@ -3,7 +3,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { callSchedule } from "./call-schedule.ts";
-import { faultSchedule } from "./fault-schedule.ts";
+import { faultSchedule, subjectsOf } from "./fault-schedule.ts";
 import { WORKLOAD } from "./functions.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
@@ -30,7 +30,9 @@ describe("a fault schedule", () => {
         expect(faults.map(({ atMs }) => atMs)).toEqual(faults.map(({ atMs }) => atMs).toSorted((a, b) => a - b));
         for (const { atMs, lastsMs } of faults) expect(atMs + lastsMs).toBeLessThanOrEqual(DURATION_MS);
         const overlapping = faults.filter((fault, index) => {
-          const next = faults.slice(index + 1).find(({ subject }) => subject === fault.subject);
+          const next = faults
+            .slice(index + 1)
+            .find((later) => subjectsOf(later).some((subject) => subjectsOf(fault).includes(subject)));
           return next !== undefined && next.atMs <= fault.atMs + fault.lastsMs;
         });
         expect(overlapping).toEqual([]);
@@ -43,8 +45,8 @@ describe("a fault schedule", () => {
     for (let episode = 1; episode <= 200; episode++) {
       for (const { kind, subject } of faultSchedule(1, episode, DURATION_MS)) seen.add(`${kind} ${subject}`);
     }
-    // Five kinds for four processes, four kinds for three links.
-    expect(seen.size).toBe(5 * 4 + 4 * 3);
+    // Five kinds for four processes, four kinds for three links, two kinds of promotion.
+    expect(seen.size).toBe(5 * 4 + 4 * 3 + 2);
   });
 });
 

@@ -1,14 +1,14 @@
 // A soak: episode after episode of faults under load, each followed by quiet in which everything is checked. Stops at the
-// first episode that broke a promise. The first episode has no faults: it warms up, and what is held after it is what later
-// ones are compared with.
+// first episode that broke a promise. The first episode has no faults, nor functions that break what they run in: it warms up,
+// all of it has to end well, and what is held after it is what later ones are compared with.
 
 import { callSchedule } from "./call-schedule.ts";
 import { Deployments, deploymentSchedule } from "./deployments.ts";
-import { check, type Episode, LATE_MS, latenessMs, NOTHING_HAPPENED, type Violation } from "./checker.ts";
+import { check, countWell, type Episode, LATE_MS, latenessMs, NOTHING_HAPPENED, type Violation } from "./checker.ts";
 import { Cluster } from "./cluster.ts";
-import { type Fault, faultSchedule, MEMBERS } from "./fault-schedule.ts";
+import { type Fault, faultSchedule, type Member, MEMBERS } from "./fault-schedule.ts";
 import { Faults } from "./faults.ts";
-import { numberAt, numberKey, NUMBERS, type WorkloadFunctions } from "./functions.ts";
+import { harmless, numberAt, numberKey, NUMBERS, type WorkloadFunctions } from "./functions.ts";
 import { type AllHoldings, compareHoldings, holdingsOf, orphanedHosts } from "./leftovers.ts";
 import { type CallRecord, Ledger } from "./ledger.ts";
 import { QuietCluster } from "./quiet.ts";
@@ -18,7 +18,7 @@ import { Workload } from "./workload.ts";
 
 export interface SoakOptions {
   readonly seed: number;
-  /** No episode begins after it. */
+  /** No episode begins after it, but for the first one with faults. */
   readonly minutes: number;
   /** The first after the warm-up, which is number 0; and how many, at most. */
   readonly firstEpisode: number;
@@ -40,6 +40,8 @@ export interface EpisodeReport {
   readonly calls: number;
   /** By what they ended with; calls whose caller went away are `left`. */
   readonly endings: Readonly<Record<string, number>>;
+  /** Of the calls that could end well, the share that did (`countWell`); 1 where there was none. */
+  readonly wellShare: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly writes: number;
   /** Of the latest answer, after its deadline, what is not its own taken off. */
@@ -73,7 +75,7 @@ export async function soak(options: SoakOptions): Promise<readonly EpisodeReport
 
   const reports: EpisodeReport[] = [];
   for (let count = 0; count <= options.episodes && !signal.aborted; count++) {
-    if (count > 0 && performance.now() >= untilMs) break;
+    if (count > 1 && performance.now() >= untilMs) break;
     const episode = count === 0 ? 0 : options.firstEpisode + count - 1;
     const report = await playEpisode(episode, {
       cluster,
@@ -116,7 +118,8 @@ async function playEpisode(
 ): Promise<EpisodeReport | null> {
   const { seed, episodeMs: durationMs, callsPerSecond, functions, signal, onProgress } = options;
   const faults = episode === 0 ? [] : faultSchedule(seed, episode, durationMs);
-  const shipments = callSchedule({ seed, episode, durationMs, callsPerSecond }, functions);
+  const called = episode === 0 ? harmless(functions) : functions;
+  const shipments = callSchedule({ seed, episode, durationMs, callsPerSecond }, called);
   const ledger = new Ledger();
   const stalls = new StallWatch(MEMBERS, (member) => cluster.pidOf(member));
   const workload = new Workload(
@@ -138,20 +141,20 @@ async function playEpisode(
       }
     })();
     // Both are waited for, also where one fails: nothing is to be started while the cluster is closed.
-    const [called, deployed, played] = await Promise.allSettled([
+    const [sent, deployed, played] = await Promise.allSettled([
       calling,
       deployments.play(deploymentSchedule(seed, episode, durationMs, functions), signal),
       new Faults(cluster, ledger).play(faults, signal),
     ]);
-    if (played.status === "rejected") return lostReport(episode, ledger, played.reason);
-    for (const one of [called, deployed]) if (one.status === "rejected") throw one.reason;
+    if (played.status === "rejected") return lostReport(countsOf(episode, ledger, stalls, functions), played.reason);
+    for (const one of [sent, deployed]) if (one.status === "rejected") throw one.reason;
     await answered(ledger, say, signal);
   } catch (error) {
     if (signal.aborted) return null;
     throw error;
   } finally {
     stalls.close();
-    workload.close();
+    await workload.close();
   }
   if (signal.aborted) return null;
 
@@ -169,7 +172,7 @@ async function playEpisode(
     ...check(history, functions),
     ...unrest,
     ...replica,
-    ...deployments.check(stored),
+    ...deployments.check(stored, ledger.faults),
     ...mirrors,
     ...(baseline === null ? [] : compareHoldings(baseline, holdings)),
     ...orphanedHosts()
@@ -187,7 +190,7 @@ async function playEpisode(
     return [{ byTheClock: lateness({}), stopsTakenOff: lateness({ faults: ledger.faults }), own: lateness(history) }];
   });
   return {
-    ...countsOf(episode, ledger),
+    ...countsOf(episode, ledger, stalls, functions),
     writes: [...written.values()].reduce((sum, list) => sum + list.length, 0),
     latestMs: Math.round(Math.max(0, ...late.map(({ own }) => own))),
     lateWhileStopped: late.filter(({ byTheClock, stopsTakenOff }) => byTheClock > LATE_MS && stopsTakenOff <= LATE_MS)
@@ -198,11 +201,13 @@ async function playEpisode(
   };
 }
 
+type Counts = Pick<EpisodeReport, "episode" | "calls" | "endings" | "wellShare" | "faults">;
+
 /** Of an episode after which there is nothing more to ask: something that was ended did not come back. */
-function lostReport(episode: number, ledger: Ledger, reason: unknown): EpisodeReport {
+function lostReport(counts: Counts, reason: unknown): EpisodeReport {
   const violation = { rule: "everything comes back", text: String(reason) } as const;
   return {
-    ...countsOf(episode, ledger),
+    ...counts,
     writes: 0,
     latestMs: 0,
     lateWhileStopped: 0,
@@ -212,15 +217,19 @@ function lostReport(episode: number, ledger: Ledger, reason: unknown): EpisodeRe
   };
 }
 
-const countsOf = (
-  episode: number,
-  { calls, faults }: Ledger,
-): Pick<EpisodeReport, "episode" | "calls" | "endings" | "faults"> => ({
-  episode,
-  calls: calls.length,
-  endings: tally(calls.map(endingOf)),
-  faults: tally(faults.map(({ fault }) => nameOf(fault))),
-});
+function countsOf(episode: number, ledger: Ledger, stalls: StallWatch<Member>, functions: WorkloadFunctions): Counts {
+  const { could, did } = countWell(
+    { calls: ledger.calls, faults: ledger.faults, ownStalls: stalls.own, waits: stalls.waits },
+    functions,
+  );
+  return {
+    episode,
+    calls: ledger.calls.length,
+    endings: tally(ledger.calls.map(endingOf)),
+    wellShare: could === 0 ? 1 : did / could,
+    faults: tally(ledger.faults.map(({ fault }) => nameOf(fault))),
+  };
+}
 
 /** Until every call has its answer, or will not get one. */
 async function answered(ledger: Ledger, say: () => void, signal: AbortSignal): Promise<void> {

@@ -8,13 +8,18 @@ interface Run {
   readonly seed: number;
   readonly minutes: number;
   readonly callsPerSecond: number;
+  /** What ended it early; null where nothing did. */
+  readonly interruption: string | null;
 }
 
 export interface Summary extends Run {
+  /** With faults, and played to their end. */
   readonly episodes: number;
   readonly calls: number;
   readonly writes: number;
   readonly endings: Readonly<Record<string, number>>;
+  /** The least of all episodes; see `EpisodeReport`. */
+  readonly wellShare: number;
   readonly faults: Readonly<Record<string, number>>;
   /** The latest answer after its deadline; see `EpisodeReport`. */
   readonly latestMs: number;
@@ -40,6 +45,7 @@ export function summaryOf(run: Run, reports: readonly EpisodeReport[]): Summary 
     calls: sum(({ calls }) => calls),
     writes: sum(({ writes }) => writes),
     endings: merged(reports.map(({ endings }) => endings)),
+    wellShare: Math.min(1, ...reports.map(({ wellShare }) => wellShare)),
     faults: merged(reports.map(({ faults }) => faults)),
     latestMs: Math.max(0, ...reports.map(({ latestMs }) => latestMs)),
     lateWhileStopped: sum(({ lateWhileStopped }) => lateWhileStopped),
@@ -50,20 +56,26 @@ export function summaryOf(run: Run, reports: readonly EpisodeReport[]): Summary 
 }
 
 export function summaryText(summary: Summary): string {
-  const { minutes, seed, episodes, calls, writes, violations } = summary;
-  const verdict =
-    violations.length === 0
-      ? "Every promise held."
-      : `${violations.length} promises were broken:\n${violations.map(({ rule, text }) => `  ${rule}: ${text}`).join("\n")}`;
+  const { minutes, seed, episodes, calls, writes } = summary;
   return [
     "",
     `${minutes.toFixed(1)} min, seed ${seed}: ${episodes} episodes, ${calls} calls, ${writes} writes found`,
     `calls ended: ${told(summary.endings)}`,
+    `of those that could end well, at least ${Math.round(summary.wellShare * 100)} % in each episode did`,
     `faults: ${told(summary.faults)}`,
     `latest answer: ${summary.latestMs} ms after its deadline; ${summary.lateWhileStopped} more were late because who answers was stopped, ${summary.lateWithoutCore} because it, or the caller, had no core`,
     `resident after the warm-up, at most, at the end: ${MEMBERS.map((member) => `${member} ${summary.residentMb[member].join("/")} MiB`).join(", ")}`,
-    verdict,
+    ...(summary.interruption === null ? [] : [`It was ${summary.interruption}.`]),
+    verdictOf(summary),
   ].join("\n");
+}
+
+function verdictOf({ episodes, violations }: Summary): string {
+  if (violations.length > 0) {
+    const told = violations.map(({ rule, text }) => `  ${rule}: ${text}`);
+    return `${violations.length} promises were broken:\n${told.join("\n")}`;
+  }
+  return episodes === 0 ? "Nothing was tested: no episode with faults came to its end." : "Every promise held.";
 }
 
 const told = (counts: Readonly<Record<string, number>>): string =>

@@ -1,7 +1,8 @@
 // Sends an episode's calls by their ways and writes down what comes of them. Never sends anything twice: no client here
 // retries.
 
-import { Agent, type IncomingMessage, request } from "node:http";
+import { once } from "node:events";
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import type { Redis } from "ioredis";
 import { openBrittleConnection } from "#compute/node/redis-connection.ts";
@@ -22,8 +23,12 @@ export class Workload {
   readonly #doors: Doors;
   readonly #ledger: Ledger;
   readonly #agent = new Agent({ keepAlive: true });
-  /** A connection per call in flight: a blocked client's next command waits behind it. */
-  readonly #idle: Record<"master" | "replica", Redis[]> = { master: [], replica: [] };
+  readonly #requests = new Set<ClientRequest>();
+  /** By the socket's path; a connection per call in flight: a blocked client's next command waits behind it. */
+  readonly #idle = new Map<string, Redis[]>();
+  readonly #connections = new Set<Redis>();
+  readonly #underWay = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(doors: Doors, ledger: Ledger) {
     this.#doors = doors;
@@ -33,74 +38,89 @@ export class Workload {
   send(shipment: Shipment): void {
     const records = shipment.map((call) => this.#ledger.send(call)) as [CallRecord, ...CallRecord[]];
     const [{ call }] = records;
-    if (call.way === "call") void this.#call(records[0], call);
-    else this.#post(records, call);
+    const sent = call.way === "call" ? this.#call(records[0], call) : this.#post(records, call);
+    this.#underWay.add(sent);
+    void sent.then(() => this.#underWay.delete(sent));
   }
 
-  /** Hangs up on everybody. */
-  close(): void {
+  /** Hangs up on everybody. What has no answer by then gets none. Resolves when no connection is left. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const sockets = [this.#agent.sockets, this.#agent.freeSockets].flatMap((byName) => Object.values(byName)).flat();
+    const gone = sockets.map(async (socket) => socket?.closed === false && (await once(socket, "close")));
+    for (const sent of this.#requests) sent.destroy();
     this.#agent.destroy();
-    for (const connection of Object.values(this.#idle).flat()) connection.disconnect();
+    const ended = [...this.#connections].map((connection) => this.#hangUp(connection));
+    await Promise.all([...gone, ...ended, ...this.#underWay]);
+  }
+
+  #answer(record: CallRecord, what: Answer): void {
+    if (!this.#isClosed) answer(record, what);
   }
 
   // ---- LOCUS.CALL
 
   async #call(record: CallRecord, call: ScheduledCall): Promise<void> {
-    const server = call.target === "replica" ? "replica" : "master";
-    const idle = this.#idle[server];
+    const path = this.#doors.socketPath(call.target === "replica" ? "replica" : "master");
+    const idle = this.#idle.get(path) ?? [];
+    this.#idle.set(path, idle);
     let connection: Redis;
     try {
-      connection = idle.pop() ?? (await this.#connect(server));
+      connection = idle.pop() ?? (await this.#connect(path, idle));
     } catch (error) {
-      answer(record, { kind: "lost", reason: String(error) });
+      this.#answer(record, { kind: "lost", reason: String(error) });
       return;
     }
+    if (this.#isClosed) return this.#hangUp(connection);
     const timer = leaving(call, () => {
       record.leftMs = performance.now();
       connection.disconnect();
     });
+    // Who has left has hung up, though the reply may still come.
+    const release = (): void => void (record.leftMs === null && idle.push(connection));
     try {
       const reply = await connection.call("LOCUS.CALL", call.function, "0", JSON.stringify(call.args));
-      answer(record, okOf(String(reply)));
-      idle.push(connection);
+      this.#answer(record, okOf(String(reply)));
+      release();
     } catch (error) {
       const failure = toLocusError(error, "call");
       const isReply = error instanceof Error && error.name === "ReplyError";
-      if (isReply) answer(record, { kind: "error", code: failure.code, message: failure.message });
-      else if (record.leftMs === null) answer(record, { kind: "lost", reason: failure.message });
-      if (isReply) idle.push(connection);
+      if (isReply) this.#answer(record, { kind: "error", code: failure.code, message: failure.message });
+      else if (record.leftMs === null) this.#answer(record, { kind: "lost", reason: failure.message });
+      if (isReply) release();
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #connect(server: "master" | "replica"): Promise<Redis> {
-    const path = this.#doors.socketPath(server);
+  async #connect(path: string, idle: Redis[]): Promise<Redis> {
     const connection = await openBrittleConnection(
       { host: "", port: 0, path, tls: false, database: 0 },
       DEFAULT_USER,
       "soak",
     );
+    this.#connections.add(connection);
     connection.once("end", () => {
-      const idle = this.#idle[server];
+      this.#connections.delete(connection);
       if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1);
     });
     return connection;
   }
 
+  async #hangUp(connection: Redis): Promise<void> {
+    if (!this.#connections.has(connection)) return;
+    const ended = once(connection, "end");
+    connection.disconnect();
+    await ended;
+  }
+
   // ---- HTTP
 
-  #post(records: readonly [CallRecord, ...CallRecord[]], call: ScheduledCall): void {
+  async #post(records: readonly [CallRecord, ...CallRecord[]], call: ScheduledCall): Promise<void> {
     const [how, side = ""] = call.way.split(" ");
     const isBatch = how === "batch";
     const node = call.target === "node2" ? "node2" : "node1";
     const url = `${this.#doors.url(node)}/v1/functions/${call.function}/${isBatch ? "batch" : "invocations"}`;
-    const lost = (error: unknown): void => {
-      for (const record of records) {
-        if (record.answers.length === 0 && record.leftMs === null)
-          answer(record, { kind: "lost", reason: String(error) });
-      }
-    };
     const sent = request(url, {
       agent: this.#agent,
       method: "POST",
@@ -110,50 +130,59 @@ export class Workload {
         ...(call.deadlineMs === null ? {} : { "x-locus-deadline-ms": String(call.deadlineMs) }),
       },
     });
+    this.#requests.add(sent);
     const timer = leaving(call, () => {
       for (const record of records) record.leftMs = record.answers.length === 0 ? performance.now() : null;
       sent.destroy();
     });
-    sent.on("error", lost);
-    sent.on("close", () => clearTimeout(timer));
-    sent.on("response", (response) => {
-      const taken = isBatch ? takeLines(response, records) : takeReply(response, records[0]);
-      taken.catch(lost);
-    });
-    sent.end(
-      isBatch
-        ? records.map((record) => `${JSON.stringify({ args: record.call.args })}\n`).join("")
-        : JSON.stringify(call.args),
-    );
+    sent.on("error", () => {}); // whoever reads the reply learns of it
+    try {
+      sent.end(
+        isBatch
+          ? records.map((record) => `${JSON.stringify({ args: record.call.args })}\n`).join("")
+          : JSON.stringify(call.args),
+      );
+      const [response] = (await once(sent, "response")) as [IncomingMessage];
+      await (isBatch ? this.#takeLines(response, records) : this.#takeReply(response, records[0]));
+    } catch (error) {
+      for (const record of records) {
+        if (record.answers.length === 0 && record.leftMs === null)
+          this.#answer(record, { kind: "lost", reason: String(error) });
+      }
+    } finally {
+      clearTimeout(timer);
+      this.#requests.delete(sent);
+    }
+  }
+
+  /** Rejects when the connection breaks in the middle of the reply. */
+  async #takeReply(response: IncomingMessage, record: CallRecord): Promise<void> {
+    const chunks = (await response.toArray()) as Buffer[];
+    const body = Buffer.concat(chunks).toString();
+    this.#answer(record, response.statusCode === 200 ? okOf(body) : errorOf(body));
+  }
+
+  /** Rejects as `#takeReply` does, and when lines are missing. */
+  async #takeLines(response: IncomingMessage, records: readonly CallRecord[]): Promise<void> {
+    const lines = createInterface({ input: response });
+    const { promise: broken, reject } = Promise.withResolvers<never>();
+    response.on("error", reject);
+    const read = async (): Promise<void> => {
+      let next = 0;
+      for await (const line of lines) {
+        const record = records[Math.min(next, records.length - 1)];
+        next += 1;
+        if (record !== undefined)
+          this.#answer(record, response.statusCode === 200 ? answerOfLine(line) : errorOf(line));
+      }
+      if (next < records.length) throw new Error(`the batch ended after ${next} of ${records.length} lines`);
+    };
+    await Promise.race([read(), broken]);
   }
 }
 
 const leaving = ({ leavesAfterMs }: ScheduledCall, leave: () => void): NodeJS.Timeout | undefined =>
   leavesAfterMs === null ? undefined : setTimeout(leave, leavesAfterMs);
-
-/** Rejects when the connection breaks in the middle of the reply. */
-async function takeReply(response: IncomingMessage, record: CallRecord): Promise<void> {
-  const chunks = (await response.toArray()) as Buffer[];
-  const body = Buffer.concat(chunks).toString();
-  answer(record, response.statusCode === 200 ? okOf(body) : errorOf(body));
-}
-
-/** Rejects as `takeReply` does, and when lines are missing. */
-async function takeLines(response: IncomingMessage, records: readonly CallRecord[]): Promise<void> {
-  const lines = createInterface({ input: response });
-  const { promise: broken, reject } = Promise.withResolvers<never>();
-  response.on("error", reject);
-  const read = async (): Promise<void> => {
-    let next = 0;
-    for await (const line of lines) {
-      const record = records[Math.min(next, records.length - 1)];
-      next += 1;
-      if (record !== undefined) answer(record, response.statusCode === 200 ? answerOfLine(line) : errorOf(line));
-    }
-    if (next < records.length) throw new Error(`the batch ended after ${next} of ${records.length} lines`);
-  };
-  await Promise.race([read(), broken]);
-}
 
 const okOf = (json: string): Answer => {
   const result = parse(json);

@@ -47,6 +47,13 @@ const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
     ["locus.node", "run", "script", "0000000000000000", "0", "{}", "null"],
     /^NOVERSION .*its current one is [0-9a-f]{16}/,
   ],
+  [["locus.node", "samples"], ARITY],
+  [["locus.node", "samples", "x"], /^ERR /],
+  [["locus.node", "samples", "-1"], /^ERR /],
+  [["locus.node", "try", "bundle", "{}", "0", "{}"], ARITY],
+  [["locus.node", "try", "bundle", "{", "0", "{}", "null"], /^FUNCTIONINVALID /],
+  [["locus.node", "try", "bundle", "[".repeat(5_000), "0", "{}", "null"], /^FUNCTIONINVALID /],
+  [["locus.node", "try", `${MEGABYTE}x`, "{}", "0", "{}", "null"], /^BUNDLETOOLARGE .* 1048577 bytes/],
   [["locus.node", "run", "script", "*", "x", "{}", "null"], /^ERR numkeys is "x"/],
   [["locus.node", "run", "script", "*", "1", "{}", "null"], /^ERR after its keys .* takes options and args/],
   [["locus.node", "run", "script", "*", "0", "{}", "null", "more"], /^ERR after its keys .* not 3 arguments/],
@@ -95,6 +102,13 @@ const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
   [["locus.config", "set", "spin-us", "99999999999999999999"], /^CONFIGINVALID spin-us is /],
   [["locus.config", "set", TORN, "1"], /^CONFIGINVALID /],
   [["locus.info", "a"], ARITY],
+  [["locus.plan"], ARITY],
+  [["locus.plan", "nonsense"], NO_SUBCOMMAND],
+  [["locus.plan", "get", "a"], ARITY],
+  [["locus.plan", "set"], ARITY],
+  [["locus.plan", "set", "{"], /^ERR /],
+  [["locus.plan", "set", TORN], /^ERR /],
+  [["locus.plan", "help", "more"], ARITY],
 ];
 
 test("every command of the module is tried", async () => {

@@ -3,6 +3,7 @@
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { versionOf } from "#runtime/function/version.ts";
 import { startRedisServer, type RedisServer } from "#test/redis-server.ts";
 import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
 
@@ -104,6 +105,34 @@ describe("LOCUS.CALL", () => {
   test("a host that ends takes its calls along with a typed error, and the next call finds a new one", async () => {
     await expect(call("script", "0", '{"exit":3}')).rejects.toThrow(/^SANDBOXDIED .*exit code 3/);
     expect(await call("script", "0", "[]")).toBe("[]");
+  });
+});
+
+describe("LOCUS.NODE TRY", () => {
+  test("runs a function that is not deployed, with its own limits and its caller's rights, and leaves none", async () => {
+    const own = await startRedisServer();
+    const client = own.client();
+    const bundle = `export default { kind: "locus.function", name: "visitor", run: ({ redis, args }) => args.spin ? (() => { for (;;); })() : redis.get(args.key) };`;
+    const limits = { deadlineMs: 20_000, cpuMs: 50, memoryMb: 64, operations: 10, concurrency: 1 };
+    const version = versionOf(new TextEncoder().encode(bundle));
+    const described = (change: object) =>
+      JSON.stringify({ name: "visitor", version, side: null, limits, input: null, output: null, ...change });
+    const attempt = (by: Redis, args: string, change: object = {}) =>
+      by.call("LOCUS.NODE", "TRY", bundle, described(change), "0", "{}", args) as Promise<string[]>;
+    await client.set("mine", "1");
+    const [outcome, ran, usage, , result] = await attempt(client, '{"key":"mine"}');
+    expect([outcome, ran, result]).toEqual(["ok", version, '"1"']);
+    expect(JSON.parse(usage ?? "")).toMatchObject({ operations: 1, rounds: 1 });
+    const [spun, , , , error] = await attempt(client, '{"spin":true}');
+    expect([spun, JSON.parse(error ?? "")]).toMatchObject(["error", { code: "CPU_LIMIT" }]);
+    await expect(attempt(client, "{}", { version: "0123456789abcdef" })).rejects.toThrow(/^FUNCTIONINVALID /);
+    await client.call("ACL", "SETUSER", "guest", "on", ">secret", "~yours", "+@read", "+locus.node|try");
+    const guest = own.client({ username: "guest", password: "secret" });
+    const [refused, , , , why] = await attempt(guest, '{"key":"mine"}');
+    expect([refused, JSON.parse(why ?? "")]).toMatchObject(["error", { message: expect.stringContaining("NOPERM") }]);
+    await expect(guest.call("LOCUS.NODE", "RUN", "visitor", "*", "0", "{}", "null")).rejects.toThrow(/^NOPERM/);
+    expect(await client.call("LOCUS.FUNCTION", "LIST")).toEqual([]);
+    await own.close();
   });
 });
 

@@ -33,6 +33,7 @@ describe("where a call cannot wait", () => {
   const waiting: readonly (readonly [string, readonly string[]])[] = [
     ["LOCUS.CALL", ["script", "0", "[]"]],
     ["LOCUS.NODE", ["RUN", "script", "*", "0", "{}", "[]"]],
+    ["LOCUS.NODE", ["TRY", "bundle", "{}", "0", "{}", "[]"]],
     ["LOCUS.FUNCTION", ["LOAD", "elsewhere"]],
   ];
 

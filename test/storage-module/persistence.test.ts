@@ -106,6 +106,21 @@ describe("under load", () => {
   );
 });
 
+test("WAIT after a call waits for what the call has written", async () => {
+  const primary = await start();
+  const replica = await start({ replicaOf: primary });
+  const [client, copy] = [primary.client(), replica.client()];
+  await until(async () => (await info(copy, "master_link_status")) === "up");
+  expect(await runLines(client, ["GET", "k"])).toEqual(["_"]);
+  expect(await client.wait(1, 20_000)).toBe(1);
+  process.kill(replica.pid(), "SIGSTOP");
+  expect(await runLines(client, ["SET", "k", "1"])).toEqual(["+OK"]);
+  expect(await client.wait(1, 100)).toBe(0);
+  process.kill(replica.pid(), "SIGCONT");
+  expect(await client.wait(1, 20_000)).toBe(1);
+  expect(await copy.get("k")).toBe("1");
+});
+
 describe("a function is told what a client is told", () => {
   const told = (client: Redis, ...command: readonly [string, ...string[]]): Promise<string> =>
     client.call(...command).then(String, (error: Error) => `-${error.message}`);

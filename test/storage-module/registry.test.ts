@@ -176,6 +176,25 @@ describe("what survives", () => {
     await server.close();
   });
 
+  test.each([
+    ["removed", ""],
+    ["renamed", "configure"],
+  ])("where CONFIG is %s, LOAD is refused with an AOF, which may lose them, and not without", async (_, name) => {
+    const rename = ["rename-command", "CONFIG", name];
+    const server = await startRedisServer({
+      moduleArguments: scriptedHost(),
+      config: [rename, ["appendonly", "yes"]],
+    });
+    await expect(server.client().call("LOCUS.FUNCTION", "LOAD", "lost")).rejects.toThrow(
+      /^STORAGEREFUSED .*CONFIG is renamed or removed/,
+    );
+    expect(await server.client().call("LOCUS.FUNCTION", "LIST")).toEqual([]);
+    await server.close();
+    const without = await startRedisServer({ moduleArguments: scriptedHost(), config: [rename] });
+    expect(await without.client().call("LOCUS.FUNCTION", "LOAD", "kept")).toEqual(["kept", versionOf("kept")]);
+    await without.close();
+  });
+
   test("a replica gets them with a full resynchronisation and as they change, and takes none itself", async () => {
     const primary = await startScriptedServer();
     await deploy(primary.client());

@@ -4,7 +4,7 @@
 
 import { counted } from "#runtime/counted.ts";
 import type { Entry, Graph } from "./graph.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 /** Nodes of a community; the last one has what is left. A walk stays in its community. */
 const COMMUNITY_NODES = 400;

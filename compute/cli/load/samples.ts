@@ -1,8 +1,9 @@
-// The keys beside the graph that functions read by default: `md5`, a text of 64 KiB, and `pagerank`, a small edge list. Loaded
-// with every graph, so that all the functions that come with locus run over any of them. Sizes are AutoLoc's.
+// The keys beside the graph that functions read by default: `md5`, a text of 64 KiB, `pagerank`, a small edge list, both of AutoLoc's
+// sizes, and what `score` reads. Loaded with every graph, so that all the functions that come with locus run over any of them.
 
+import { forestEntries } from "./forest.ts";
 import type { Entry } from "./graph.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 
 const SEED = 1;
 const TEXT_LENGTH = 64 * 1024;
@@ -17,6 +18,7 @@ export function sampleEntries(pagerankEdges: string | null): readonly Entry[] {
   return [
     ["md5", letters.join("")],
     ["pagerank", pagerankEdges ?? JSON.stringify(generateEdges(random))],
+    ...forestEntries(seededRandom(SEED)),
   ];
 }
 

@@ -35,7 +35,7 @@ locus::SupervisorOptions OptionsOf(const char* host) {
   options.queue_length_max = 64;
   options.operation_rings = true;
   options.writes_are_tracked = true;
-  options.on_log = [](std::string_view, std::string_view) {};
+  options.on_log = [](std::string_view, std::string_view, uint64_t) {};
   return options;
 }
 

@@ -1,0 +1,52 @@
+// The rows of `autoloc`: its three functions, each alone and all mixed equally, on either side and where locus puts them.
+
+import type { Peer } from "../harness/contest.ts";
+import type { Shares } from "../placement/best-shares.ts";
+import { fixed, measure, partOf } from "../placement/measure.ts";
+import type { RuleName } from "../placement/rule-names.ts";
+import type { SplitStack } from "../placement/split-stack.ts";
+import type { Workload } from "../placement/suite.ts";
+
+export const FUNCTIONS = ["khop", "md5", "pagerank"] as const;
+export const MIX = "mix";
+/** Calls in flight: one caller who waits, and several. Of `md5` a core makes ten a second: more would pass its deadline. */
+export const IN_FLIGHT = [1, 8] as const;
+
+const PLACES = ["compute", "storage", "auto"] as const;
+
+const rowName = (of: string, where: (typeof PLACES)[number], inFlight: number): string =>
+  `${of}, ${where}, ${inFlight} in flight`;
+
+/** Throughput of auto ÷ that of the side that does less. */
+export const gainOf = (of: string, inFlight: number, value: (row: string) => number): number =>
+  value(rowName(of, "auto", inFlight)) /
+  Math.min(value(rowName(of, "compute", inFlight)), value(rowName(of, "storage", inFlight)));
+
+export function autolocPeers(
+  stack: SplitStack,
+  workloads: readonly Workload[],
+  times: { readonly leadInMs: number; readonly budgetMs: number },
+): readonly Peer[] {
+  const loads = [
+    ...workloads.map((workload) => ({ name: workload.name, parts: [partOf(workload, 1)] })),
+    { name: MIX, parts: workloads.map((workload) => partOf(workload, 1)) },
+  ];
+  return loads.flatMap(({ name, parts }) =>
+    IN_FLIGHT.flatMap((inFlight) =>
+      PLACES.map((where): Peer => {
+        const shares: Shares = Object.fromEntries(workloads.map((one) => [one.name, where === "storage" ? 1 : 0]));
+        const rule: RuleName = where === "auto" ? { kind: "auto" } : fixed(shares);
+        const row = rowName(name, where, inFlight);
+        const measurement = { parts, arrivals: { callers: inFlight }, rule, memory: row, ...times };
+        return {
+          name: row,
+          unit: "calls/s",
+          run: async () => {
+            const { perSecond, p50Us, p99Us, storageShare } = await measure(stack, measurement);
+            return { value: perSecond, p50Us, p99Us, details: { storageShare } };
+          },
+        };
+      }),
+    ),
+  );
+}

@@ -1,0 +1,76 @@
+// What is left of the throughput when more is asked than can be done?
+//
+// Method. As in `placement`, but nobody waits: calls come at random times, at half of what the best fixed shares do with callers who
+// wait, and at up to three times as many. What a node cannot take it refuses (OVERLOADED); calls that are answered count. Two loads: walks,
+// which saturate the storage side as AutoLoc's do, and the reference mix of walks and password hashes. Beside them the same with all
+// calls on one side.
+//
+// Expectation. AutoLoc falls from 31,967 to 2,026 calls/s there without its scheduling, and keeps 31,967 with it. Queues here are bounded,
+// a refusal costs the node some microseconds, and functions leave the side that is full.
+
+import { runBenchmark } from "./harness/benchmark.ts";
+import type { Comparison, Repeats } from "./harness/contest.ts";
+import { splitLayout } from "./harness/cores.ts";
+import { OFFERED, offeredPeers, offeredPlot, offeredRow, type OfferedLoad } from "./overload/offered.ts";
+import { findBestShares, partOf, tryShares, weighedParts } from "./placement/measure.ts";
+import type { Part } from "./placement/schedule.ts";
+import { startSplitStack } from "./placement/split-stack.ts";
+import { CALLERS, suiteOver } from "./placement/suite.ts";
+
+interface Effort extends Repeats {
+  readonly leadInMs: number;
+  readonly budgetMs: number;
+  readonly tryMs: number;
+}
+
+const LOADS = ["walks", "mix"] as const;
+const MOST = OFFERED.at(-1)!;
+
+const kept = (load: string): Comparison => ({
+  better: "more",
+  of: (value) =>
+    value(offeredRow(load, "auto", MOST)) /
+    Math.max(...OFFERED.map((offered) => value(offeredRow(load, "auto", offered)))),
+});
+
+await runBenchmark<Effort>({
+  name: "overload",
+  question: "What is left of the throughput when more is asked than can be done?",
+  efforts: {
+    smoke: { warmUps: 0, repetitions: 1, leadInMs: 20, budgetMs: 60, tryMs: 10 },
+    standard: { warmUps: 0, repetitions: 3, leadInMs: 1_000, budgetMs: 2_000, tryMs: 400 },
+    full: { warmUps: 1, repetitions: 7, leadInMs: 2_000, budgetMs: 5_000, tryMs: 1_000 },
+  },
+  ratios: {
+    walksOverloadKept: kept("walks"),
+    mixOverloadKept: kept("mix"),
+    overloadKept: { better: "more", must: 0.9, aim: 0.97, worstOf: ["walksOverloadKept", "mixOverloadKept"] },
+  },
+  layout: splitLayout,
+  async prepare({ effort, layout, dataDirectory, resources, say }) {
+    say("starting Redis and a node");
+    const { stack, graph } = await startSplitStack({ layout, roundTripUs: 0, dataDirectory, say, resources });
+    const suite = suiteOver(graph);
+    const [walk, hash] = ["khop", "hash-password"].map((name) => suite.find((one) => one.name === name)!);
+    const workloads = [walk!, hash!];
+    await stack.deploy(workloads);
+    const loadOf = async (name: (typeof LOADS)[number], parts: readonly Part[]): Promise<OfferedLoad> => {
+      say(`${name}: looking for its best fixed shares`);
+      const best = await findBestShares(stack, parts, CALLERS, effort.tryMs);
+      return { name, parts, capacity: await tryShares(stack, parts, CALLERS, best, 2 * effort.tryMs) };
+    };
+    const loads = [
+      await loadOf("walks", [partOf(walk!, 1)]),
+      await loadOf("mix", await weighedParts(stack, workloads, effort.tryMs)),
+    ];
+    return {
+      config: {
+        graph: graph.source,
+        offered: OFFERED,
+        capacity: Object.fromEntries(loads.map(({ name, capacity }) => [name, Math.round(capacity)])),
+      },
+      peers: loads.flatMap((load) => offeredPeers(stack, load, effort)),
+      plots: (rows) => Object.fromEntries(LOADS.map((load) => [load, offeredPlot(load, rows)])),
+    };
+  },
+});

@@ -1,0 +1,103 @@
+// Where do functions run best, and does locus find it: against either side for all, against the rules of ASFP, Kayak and AutoLoc on the
+// same sandboxes, and against the best fixed shares that a sweep finds?
+//
+// Method. Each function of the suite alone, and six mixes of two or three, weighted so that each function, alone on its better side,
+// takes the same time. Callers wait for their answers (16 of them; 4 where a call takes a tenth of a second). Redis and its sandbox host
+// have half of the cores, a node and the load the other half: with two cores one each. The load is in the node's own process, calls
+// its invoker and asks for the side that a rule has chosen, or for none (auto): no HTTP, which would cost each call of all rows the
+// same tens of µs on the node's core, and hide what is compared. Rules are asked per call and told what came of it; what each is spared
+// stands in its file. Each measurement has a lead-in under its own load and rule, in which whoever adapts adapts.
+//
+// Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
+// the error is the median over all functions, both ways. Other round trip times than loopback's come from a userland proxy, which
+// adds about 0.1 ms of its own: by default only the prediction at 1 ms, with --full everything at 0.2 and 1 ms, and open loops.
+//
+// Expectation. Functions that wait for their data gain beside it, functions that compute use the core that is free. A mix of both
+// should do on two cores what each alone does on one.
+
+import { runBenchmark } from "./harness/benchmark.ts";
+import type { Peer, Repeats } from "./harness/contest.ts";
+import { splitLayout } from "./harness/cores.ts";
+import {
+  alonePeers,
+  mixPeers,
+  openPeers,
+  predictionPeer,
+  weighMixes,
+  type Bench,
+  type Times,
+} from "./placement/contestants.ts";
+import { placementPlots } from "./placement/plots.ts";
+import { networkOf, placementRatios } from "./placement/ratios.ts";
+import { startSplitStack } from "./placement/split-stack.ts";
+import { CALLERS, suiteOver } from "./placement/suite.ts";
+
+interface Effort extends Repeats, Times {
+  /** Round trip times at which everything is measured, and not the prediction alone, µs; 0: loopback. */
+  readonly gridUs: readonly number[];
+  readonly predictedUs: readonly number[];
+  readonly isOpenToo: boolean;
+}
+
+await runBenchmark<Effort>({
+  name: "placement",
+  question: "Does locus run functions where they run best, against fixed sides, other rules and an oracle?",
+  efforts: {
+    smoke: {
+      warmUps: 0,
+      repetitions: 1,
+      leadInMs: 5,
+      budgetMs: 20,
+      tryMs: 10,
+      gridUs: [0],
+      predictedUs: [0, 1_000],
+      isOpenToo: false,
+    },
+    standard: {
+      warmUps: 1,
+      repetitions: 3,
+      leadInMs: 500,
+      budgetMs: 1_000,
+      tryMs: 400,
+      gridUs: [0],
+      predictedUs: [0, 1_000],
+      isOpenToo: false,
+    },
+    full: {
+      warmUps: 1,
+      repetitions: 5,
+      leadInMs: 1_000,
+      budgetMs: 3_000,
+      tryMs: 1_000,
+      gridUs: [0, 200, 1_000],
+      predictedUs: [0, 200, 1_000],
+      isOpenToo: true,
+    },
+  },
+  ratios: ({ gridUs, predictedUs }) => placementRatios(gridUs, predictedUs),
+  layout: splitLayout,
+  async prepare({ effort, layout, dataDirectory, resources, say }) {
+    const peers: Peer[] = [];
+    const config: Record<string, unknown> = { callers: CALLERS };
+    for (const us of effort.predictedUs) {
+      const { suffix } = networkOf(us);
+      say(`starting Redis and a node${suffix}`);
+      const { stack, graph } = await startSplitStack({ layout, roundTripUs: us, dataDirectory, say, resources });
+      const suite = suiteOver(graph);
+      const bench: Bench = { stack, suite, times: effort, storageCores: layout.cores.host.length, suffix };
+      await stack.deploy(suite);
+      peers.push(predictionPeer(bench));
+      config["graph"] = graph.source;
+      if (!effort.gridUs.includes(us)) continue;
+      const weighed = await weighMixes(bench, say);
+      peers.push(...alonePeers(bench), ...mixPeers(bench, weighed));
+      if (effort.isOpenToo) peers.push(...(await openPeers(bench, weighed)));
+      config[`mixes${suffix}`] = weighed.map(({ mix, parts, oracle }) => ({
+        name: mix.name,
+        callsPerSecond: Object.fromEntries(parts.map(({ function: name, weight }) => [name, Math.round(weight)])),
+        oracle,
+      }));
+    }
+    return { config, peers, plots: (rows) => placementPlots(rows) };
+  },
+});

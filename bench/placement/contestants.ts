@@ -1,0 +1,160 @@
+// The rows of `placement` on one stack: each function alone and each mix, by rule, and the error of the model's predictions.
+
+import type { Measure, Peer } from "../harness/contest.ts";
+import { medianOf } from "../harness/statistics.ts";
+import { watchCpu } from "../harness/processes.ts";
+import type { Shares } from "./best-shares.ts";
+import type { Phase } from "./load.ts";
+import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
+import { MIXES, type Mix } from "./mixes.ts";
+import { errorOf, type Prediction } from "./prediction.ts";
+import type { RuleName } from "./rule-names.ts";
+import type { Part } from "./schedule.ts";
+import type { SplitStack } from "./split-stack.ts";
+import { CALLERS, type Workload } from "./suite.ts";
+
+export interface Times {
+  /** Before each measurement, under the same load and rule: whoever adapts does it now. */
+  readonly leadInMs: number;
+  readonly budgetMs: number;
+  /** Of one try of the oracle's sweep. */
+  readonly tryMs: number;
+}
+
+/** Rules that a mix is measured under; a function alone under the first three. */
+export const RULES = ["compute", "storage", "auto", "ASFP", "Kayak", "AutoLoc", "oracle"] as const;
+export const RULES_ALONE = RULES.slice(0, 3);
+export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc"] as const;
+
+export type RuleTitle = (typeof RULES)[number];
+
+/** Of a function or a mix under a rule; `suffix` tells the network where it is not loopback. */
+export const rowName = (of: string, rule: RuleTitle, suffix = ""): string => `${of}, ${rule}${suffix}`;
+
+export const predictionRow = (suffix = ""): string => `prediction error${suffix}`;
+
+/** Load of the open loop, as a share of what the oracle's shares do: busy, and not so busy that queues decide. */
+const OPEN_LOAD = 0.6;
+
+export interface Bench {
+  readonly stack: SplitStack;
+  readonly suite: readonly Workload[];
+  readonly times: Times;
+  readonly storageCores: number;
+  readonly suffix: string;
+}
+
+/** Each function on each side, and where locus puts it. */
+export function alonePeers(bench: Bench): readonly Peer[] {
+  return bench.suite.flatMap((workload) =>
+    RULES_ALONE.map((title) => {
+      const rule = ruleOf(title, [workload.name], {}, bench);
+      const arrivals = { callers: workload.callers };
+      return peerOf(bench, rowName(workload.name, title, bench.suffix), [partOf(workload, 1)], arrivals, rule);
+    }),
+  );
+}
+
+export interface WeighedMix {
+  readonly mix: Mix;
+  readonly parts: readonly Part[];
+  readonly oracle: Shares;
+}
+
+/** Weighs the functions of each mix and looks for the shares that suit it best. */
+export async function weighMixes(
+  { stack, suite, times: { tryMs } }: Bench,
+  say: (text: string) => void,
+): Promise<readonly WeighedMix[]> {
+  const weighed: WeighedMix[] = [];
+  for (const mix of MIXES) {
+    say(`${mix.name}: weighing it, looking for its best fixed shares`);
+    const workloads = mix.functions.map((name) => suite.find((one) => one.name === name)!);
+    const parts = await weighedParts(stack, workloads, tryMs);
+    weighed.push({ mix, parts, oracle: await findBestShares(stack, parts, CALLERS, tryMs) });
+  }
+  return weighed;
+}
+
+export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly Peer[] =>
+  weighed.flatMap(({ mix, parts, oracle }) =>
+    RULES.map((title) => {
+      const rule = ruleOf(title, mix.functions, oracle, bench);
+      return peerOf(bench, rowName(mix.name, title, bench.suffix), parts, { callers: CALLERS }, rule);
+    }),
+  );
+
+/** The same mixes at a rate that does not depend on how fast they are answered: what a call takes, µs. */
+export async function openPeers(bench: Bench, weighed: readonly WeighedMix[]): Promise<readonly Peer[]> {
+  const peers: Peer[] = [];
+  for (const { mix, parts, oracle } of weighed) {
+    const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.budgetMs);
+    const arrivals = { perSecond: OPEN_LOAD * perSecond };
+    for (const title of RULES) {
+      const name = `${rowName(mix.name, title, bench.suffix)}, open`;
+      const closed = peerOf(bench, name, parts, arrivals, ruleOf(title, mix.functions, oracle, bench));
+      const run = async (): Promise<Measure> => {
+        const measured = await closed.run();
+        return { ...measured, value: measured.p50Us ?? Number.NaN };
+      };
+      peers.push({ name, unit: "µs", run });
+    }
+  }
+  return peers;
+}
+
+/** The median over all functions, either side predicted from the other. */
+export const predictionPeer = ({ stack, suite, times, suffix }: Bench): Peer => ({
+  name: predictionRow(suffix),
+  unit: "of the time",
+  run: async () => {
+    const errors: [name: string, error: number][] = [];
+    for (const { name, calls } of suite) {
+      const request = { kind: "predict", function: name, calls, budgetMs: times.tryMs / 2, callsMin: 8 } as const;
+      for (const one of await stack.load.ask<readonly Prediction[]>(request)) {
+        errors.push([`${name} at ${one.toSide}`, errorOf(one)]);
+      }
+    }
+    return { value: medianOf(errors.map(([, error]) => error)), details: Object.fromEntries(errors) };
+  },
+});
+
+function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, { storageCores }: Bench): RuleName {
+  switch (title) {
+    case "compute":
+      return fixed({});
+    case "storage":
+      return fixed(Object.fromEntries(functions.map((name) => [name, 1])));
+    case "oracle":
+      return fixed(oracle);
+    case "ASFP":
+      return { kind: title, storageCores };
+    case "auto":
+    case "Kayak":
+    case "AutoLoc":
+      break;
+  }
+  return { kind: title };
+}
+
+const peerOf = (
+  { stack, times }: Bench,
+  name: string,
+  parts: readonly Part[],
+  arrivals: Phase["arrivals"],
+  rule: RuleName,
+): Peer => ({
+  name,
+  unit: "calls/s",
+  run: async (): Promise<Measure> => {
+    const work = () => measure(stack, { parts, arrivals, rule, memory: name, ...times });
+    const { answer, cpuUs } = await watchCpu(stack.processes(), work);
+    const { perSecond, p50Us, p99Us, storageShare, calls } = answer;
+    const details = {
+      storageShare,
+      storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
+      computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
+    };
+    return { value: perSecond, p50Us, p99Us, details };
+  },
+});

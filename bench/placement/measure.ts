@@ -1,0 +1,80 @@
+// One measurement on a split stack: a load under a rule, and what came of it.
+
+import { bestShares, type Shares } from "./best-shares.ts";
+import type { Calls, Phase } from "./load.ts";
+import { cameOf, type Came } from "./rates.ts";
+import type { RuleName } from "./rule-names.ts";
+import type { Part } from "./schedule.ts";
+import type { SplitStack } from "./split-stack.ts";
+import { CALLERS, type Workload } from "./suite.ts";
+
+export interface Measurement {
+  readonly parts: readonly Part[];
+  readonly arrivals: Phase["arrivals"];
+  readonly rule: RuleName;
+  /** Under this a rule that learns goes on from its last turn. */
+  readonly memory: string;
+  /** Before what is measured, under the same load and rule: whoever adapts does it now. */
+  readonly leadInMs: number;
+  readonly budgetMs: number;
+}
+
+/** Rejects where a call fails: what is measured then is something else. */
+export async function measure(
+  { load }: SplitStack,
+  { parts, arrivals, rule, memory, leadInMs, budgetMs }: Measurement,
+): Promise<Came & { readonly calls: number }> {
+  const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
+  const calls = await load.ask<Calls>({ kind: "load", phases, rule, memory });
+  if (calls.firstError !== null) throw new Error(`${memory}: a call failed: ${calls.firstError}`);
+  return { ...cameOf(calls, leadInMs, leadInMs + budgetMs), calls: calls.endMs.length };
+}
+
+export const fixed = (shares: Shares): RuleName => ({ kind: "shares", shares });
+
+/** Calls per second under fixed shares, by a short try. */
+export async function tryShares(
+  stack: SplitStack,
+  parts: readonly Part[],
+  callers: number,
+  shares: Shares,
+  tryMs: number,
+): Promise<number> {
+  const times = { leadInMs: tryMs / 4, budgetMs: tryMs };
+  const memory = JSON.stringify(shares);
+  return (await measure(stack, { parts, arrivals: { callers }, rule: fixed(shares), memory, ...times })).perSecond;
+}
+
+/** The best fixed shares, by many of them. */
+export const findBestShares = (
+  stack: SplitStack,
+  parts: readonly Part[],
+  callers: number,
+  tryMs: number,
+): Promise<Shares> =>
+  bestShares(
+    parts.map(({ function: name }) => name),
+    (shares) => tryShares(stack, parts, callers, shares, tryMs),
+  );
+
+export const partOf = ({ name, calls }: Workload, weight: number): Part => ({ function: name, weight, calls });
+
+/**
+ * Parts of a mix in which each function, alone on its better side, takes the same time: as many calls a second as it makes
+ * there.
+ */
+export async function weighedParts(
+  stack: SplitStack,
+  workloads: readonly Workload[],
+  tryMs: number,
+): Promise<readonly Part[]> {
+  const parts: Part[] = [];
+  for (const workload of workloads) {
+    const alone = [partOf(workload, 1)];
+    const callers = Math.min(CALLERS, workload.callers);
+    const rates: number[] = [];
+    for (const share of [0, 1]) rates.push(await tryShares(stack, alone, callers, { [workload.name]: share }, tryMs));
+    parts.push(partOf(workload, Math.max(...rates)));
+  }
+  return parts;
+}

@@ -1,0 +1,77 @@
+// How well the cost model knows the side where a function is not. Each function is called on either side, one call at a time, the
+// same calls; a profile that has seen one side only predicts the other, and what was measured there says by how much it was wrong.
+
+import type { Invoker } from "#compute/node/invoker.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { functionCosts } from "#runtime/placement/function-costs.ts";
+import { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
+import type { SuiteCall } from "./suite.ts";
+
+export interface Prediction {
+  readonly function: string;
+  readonly toSide: Side;
+  /** Mean time of a call in the sandbox, µs. */
+  readonly predictedUs: number;
+  readonly measuredUs: number;
+}
+
+interface Predicted {
+  readonly function: string;
+  readonly calls: readonly SuiteCall[];
+}
+
+interface PredictionOptions {
+  readonly constants: CostConstants;
+  /** Of each side of each function. */
+  readonly budgetMs: number;
+  readonly callsMin: number;
+}
+
+const SIDES = ["compute", "storage"] as const;
+/** The sides take turns, so that a disturbance meets both. */
+const TURNS = 4;
+
+export async function predict(
+  invoker: Invoker,
+  { function: name, calls }: Predicted,
+  { constants, budgetMs, callsMin }: PredictionOptions,
+): Promise<readonly Prediction[]> {
+  const profiles: Record<Side, FunctionProfile | null> = { compute: null, storage: null };
+  const tallies = { compute: new SampleTally(), storage: new SampleTally() };
+  const made = { compute: 0, storage: 0 };
+  for (let turn = 0; turn <= TURNS; turn++) {
+    for (const side of SIDES) {
+      const untilMs = performance.now() + budgetMs / TURNS;
+      for (let call = 0; call < callsMin / TURNS || performance.now() < untilMs; call++) {
+        const asked = { function: name, version: null, ...calls[made[side] % calls.length]! };
+        const reply = await invoker.invoke({ ...asked, side, deadlineMs: null, logs: false });
+        if (!reply.ok) throw new Error(`${name} at ${side}: ${reply.error.code}: ${reply.error.message}`);
+        // The first turn warms up.
+        if (turn === 0 || reply.usage === null) continue;
+        made[side] += 1;
+        const sample = { ...reply.usage, function: name, version: "1", side, outcome: "ok" };
+        tallies[side].record(sample, reply.elapsedUs);
+      }
+    }
+  }
+  const nowMs = performance.now();
+  for (const side of SIDES) {
+    const [tally] = tallies[side].take().tallies;
+    if (tally === undefined) throw new Error(`${name} was not called at ${side}`);
+    const profile = new FunctionProfile("1");
+    profile.fold(tally, nowMs, budgetMs);
+    profiles[side] = profile;
+  }
+  return SIDES.map((fromSide) => {
+    const toSide = fromSide === "compute" ? "storage" : "compute";
+    const cost = functionCosts(profiles[fromSide]!, constants, nowMs)?.sides[toSide].cost;
+    const measured = profiles[toSide]!.estimate(toSide, nowMs);
+    if (cost === undefined || measured === null) throw new Error(`nothing is known of ${name}`);
+    return { function: name, toSide, predictedUs: cost.latencyUs - cost.terms.call, measuredUs: measured.serviceUs };
+  });
+}
+
+export const errorOf = ({ predictedUs, measuredUs }: Prediction): number =>
+  Math.abs(predictedUs - measuredUs) / measuredUs;

@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import type { Calls } from "./load.ts";
+import { cameOf } from "./rates.ts";
+
+const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = () => true): Calls => ({
+  endMs: Float64Array.from(endMs),
+  elapsedUs: Float64Array.from(endMs, (_, index) => 100 * (index + 1)),
+  part: new Uint8Array(endMs.length),
+  atStorage: Uint8Array.from(endMs, (_, index) => index % 2),
+  ok: Uint8Array.from(endMs, (_, index) => (isOk(index) ? 1 : 0)),
+  firstError: null,
+});
+
+test("a rate is taken from the first end within the window to the last", () => {
+  const calls = callsOf([5, 10, 30, 50, 70, 99]);
+  expect(cameOf(calls, 8, 80)).toMatchObject({ perSecond: 50, p50Us: 300, p99Us: 500, storageShare: 0.5, failed: 0 });
+});
+
+test("calls that failed are counted as such, and not as done", () => {
+  expect(
+    cameOf(
+      callsOf([10, 20, 30], (index) => index !== 1),
+      0,
+      100,
+    ),
+  ).toMatchObject({ perSecond: 50, failed: 1 });
+  expect(() =>
+    cameOf(
+      callsOf([10, 20], () => false),
+      0,
+      100,
+    ),
+  ).toThrow("no call ended well");
+});
+
+test("where calls are longer than the window all of them count", () => {
+  expect(cameOf(callsOf([150, 250]), 20, 50).perSecond).toBe(10);
+  expect(cameOf(callsOf([200]), 20, 50).perSecond).toBe(5);
+});

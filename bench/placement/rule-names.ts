@@ -1,0 +1,32 @@
+// The rules by their names, as a request for a load asks for one.
+
+import { seededRandom } from "#runtime/seeded-random.ts";
+import { asfpRule } from "./asfp-rule.ts";
+import { autolocRule } from "./autoloc-rule.ts";
+import { kayakRule } from "./kayak-rule.ts";
+import { planRule, sharesRule, type Rule } from "./rule.ts";
+
+export type RuleName =
+  /** Whatever locus has planned. */
+  | { readonly kind: "auto" }
+  /** Of each function, its share at storage; of those that are not named `otherwise`. */
+  | { readonly kind: "shares"; readonly shares: Readonly<Record<string, number>> }
+  | { readonly kind: "ASFP"; readonly storageCores: number }
+  | { readonly kind: "Kayak" }
+  | { readonly kind: "AutoLoc" };
+
+export function newRule(name: RuleName): Rule {
+  switch (name.kind) {
+    case "auto":
+      return planRule;
+    case "shares":
+      return sharesRule(name.shares);
+    case "ASFP":
+      return asfpRule(name.storageCores);
+    case "Kayak":
+      return kayakRule(seededRandom(1));
+    case "AutoLoc":
+      break;
+  }
+  return autolocRule();
+}

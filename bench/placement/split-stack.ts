@@ -1,0 +1,79 @@
+// Redis with its sandbox host on the storage side's cores, a node with its load on the compute side's: the two machines that
+// placement chooses between, on one.
+
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import type { GraphInfo } from "#compute/cli/load/graph.ts";
+import { interruption } from "#compute/cli/interruption.ts";
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { pin, type Layout } from "../harness/cores.ts";
+import { startPeer, type PeerProcess } from "../harness/peer-process.ts";
+import { descendantsOf } from "../harness/processes.ts";
+import { loadSocialGraph } from "../khop/social-graph.ts";
+import { startDelayProxy } from "./delay-proxy.ts";
+import type { LoadProcessRequest } from "./main-load.ts";
+import { bundleOf, passwordCalls, type Workload } from "./suite.ts";
+
+const PROGRAM = join(import.meta.dirname, "main-load.ts");
+
+type StackPart = "redis" | "storageHost" | "load" | "computeHost";
+
+export interface SplitStack {
+  readonly redis: RedisServer;
+  /** Over its Unix socket. */
+  readonly client: Redis;
+  readonly load: PeerProcess<LoadProcessRequest>;
+  /** The processes that it is made of now. */
+  processes(): Readonly<Record<StackPart, readonly number[]>>;
+  /** Before they are called; with what they find in Redis. */
+  deploy(workloads: readonly Workload[]): Promise<void>;
+}
+
+export interface SplitStackOptions {
+  readonly layout: Layout;
+  /** Between the node and Redis; 0: loopback, without a proxy. */
+  readonly roundTripUs: number;
+  readonly dataDirectory: string | null;
+  readonly say: (text: string) => void;
+  /** It ends with these. */
+  readonly resources: AsyncDisposableStack;
+}
+
+/** Starts one over a graph. */
+export async function startSplitStack({
+  layout: { pinned, cores },
+  roundTripUs,
+  dataDirectory,
+  say,
+  resources,
+}: SplitStackOptions): Promise<{ readonly stack: SplitStack; readonly graph: GraphInfo }> {
+  // What is started counts the cores that it finds: those of its starter.
+  if (pinned) pin(process.pid, cores.redis);
+  const redis = await startRedisServer({ signal: interruption() });
+  resources.defer(() => redis.close());
+  if (pinned) pin(process.pid, cores.node);
+  const graph = await loadSocialGraph(redis.port, dataDirectory, say);
+  const port = roundTripUs === 0 ? redis.port : await startDelayProxy(redis.port, roundTripUs, resources);
+  const load = await startPeer<LoadProcessRequest>(PROGRAM, [], resources);
+  await load.ask<null>({ kind: "open", redisPort: port });
+  const client = redis.client();
+  const stack: SplitStack = {
+    redis,
+    client,
+    load,
+    processes: () => ({
+      redis: [redis.pid()],
+      storageHost: descendantsOf(redis.pid()),
+      load: [load.pid],
+      computeHost: descendantsOf(load.pid),
+    }),
+    async deploy(workloads) {
+      for (const workload of workloads) {
+        await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(await bundleOf(workload)));
+      }
+      if (!workloads.some(({ source }) => source === "hash-password")) return;
+      for (const { argsJson } of passwordCalls()) await client.call("LOCUS.CALL", "hash-password", 0, argsJson);
+    },
+  };
+  return { stack, graph };
+}

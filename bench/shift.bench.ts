@@ -1,0 +1,113 @@
+// How soon does locus follow a load that changes, and what does it lose meanwhile?
+//
+// Method. As in `placement`: Redis with its host on half of the cores, a node with its load on the other half, callers who wait for their
+// answers. `bimodal` is Kayak's load: a chain of 16 reads whose computing flips between nothing and 2 ms, every 2 s. `drift`: walks and
+// password hashes whose weights drift, and a write that counts. `crowd`: 2 callers, then 48, then 2. `neighbour`: a client of Redis that
+// keeps its thread busy for a while. `slowed`: a process that computes on the storage side's cores for a while. Each runs under
+// locus, and under the best fixed shares of each stage, which a sweep has found and which change with the stage at once. Regret is what is
+// missing of the latter's calls.
+//
+// A flip is followed when calls end at 85 % of the rate that the best fixed shares come to in such a stage, over 50 calls and no less
+// than 50 ms; until the next flip where that does not happen. What was counted, less the calls that were answered, was done twice.
+//
+// Expectation. A controller that hears of its nodes 40 times a second needs a few windows to be sure, and one to move.
+
+import { runBenchmark } from "./harness/benchmark.ts";
+import type { Repeats } from "./harness/contest.ts";
+import { splitLayout } from "./harness/cores.ts";
+import { medianOf } from "./harness/statistics.ts";
+import { startSplitStack } from "./placement/split-stack.ts";
+import { coreBurner, noisyNeighbour } from "./shift/disturbances.ts";
+import {
+  ADAPT_ROW,
+  ADAPT_WORST_ROW,
+  doneRow,
+  FAILED_ROW,
+  findAllBestShares,
+  ScenarioPeers,
+  type Driver,
+} from "./shift/peers.ts";
+import { scenariosOver, shiftingWorkloads, type Scale } from "./shift/scenarios.ts";
+
+interface Effort extends Repeats, Scale {}
+
+const regretOf =
+  (scenario: string, driver: Driver = "auto") =>
+  (value: (row: string) => number): number =>
+    1 - value(doneRow(scenario, driver)) / value(doneRow(scenario, "best fixed shares"));
+
+await runBenchmark<Effort>({
+  name: "shift",
+  question: "How soon does locus follow a load that changes, and what does it lose meanwhile?",
+  efforts: {
+    smoke: { warmUps: 0, repetitions: 1, stageMs: 60, flips: 2, tryMs: 10 },
+    standard: { warmUps: 0, repetitions: 3, stageMs: 2_000, flips: 6, tryMs: 400 },
+    full: { warmUps: 1, repetitions: 7, stageMs: 2_000, flips: 14, tryMs: 1_000 },
+  },
+  ratios: {
+    secondsToAdapt: { better: "less", must: 0.5, aim: 0.1, canBeNothing: true, of: (value) => value(ADAPT_ROW) },
+    secondsToAdaptWorst: {
+      better: "less",
+      must: 0.8,
+      aim: 0.3,
+      canBeNothing: true,
+      counts: "worst",
+      of: (value) => value(ADAPT_WORST_ROW),
+    },
+    regret: { better: "less", must: 0.12, aim: 0.03, canBeNothing: true, of: regretOf("bimodal") },
+    failed: { better: "less", must: 0, aim: 0, canBeNothing: true, counts: "worst", of: (value) => value(FAILED_ROW) },
+    regretKayak: { better: "less", canBeNothing: true, of: regretOf("bimodal", "Kayak") },
+    regretDrift: { better: "less", canBeNothing: true, of: regretOf("drift") },
+    regretCrowd: { better: "less", canBeNothing: true, of: regretOf("crowd") },
+    regretNeighbour: { better: "less", canBeNothing: true, of: regretOf("neighbour") },
+    regretSlowed: { better: "less", canBeNothing: true, of: regretOf("slowed") },
+  },
+  layout: splitLayout,
+  async prepare({ effort, layout, dataDirectory, resources, say }) {
+    say("starting Redis and a node");
+    const { stack, graph } = await startSplitStack({ layout, roundTripUs: 0, dataDirectory, say, resources });
+    const workloads = shiftingWorkloads(graph);
+    const { light, walk, hash, count } = workloads;
+    await stack.deploy([light, walk, hash, count]);
+    const disturbances = { neighbour: noisyNeighbour(stack.redis), burner: coreBurner(layout, resources) };
+    const { bimodal, others } = await scenariosOver(stack, workloads, disturbances, effort);
+    const shares: Record<string, unknown> = {};
+    const peersOf = async (scenario: typeof bimodal): Promise<ScenarioPeers> => {
+      say(`${scenario.name}: looking for the best fixed shares of its stages`);
+      const best = await findAllBestShares(stack, scenario, effort.tryMs);
+      shares[scenario.name] = Object.fromEntries(best);
+      return new ScenarioPeers(stack, scenario, best);
+    };
+    const flips = await peersOf(bimodal);
+    const rest = await Array.fromAsync(others, peersOf);
+    const all = [flips, ...rest];
+    return {
+      config: { graph: graph.source, bestShares: shares },
+      peers: [
+        flips.peer("best fixed shares"),
+        flips.peer("auto"),
+        flips.peer("Kayak"),
+        {
+          name: ADAPT_ROW,
+          unit: "s",
+          canBeNothing: true,
+          run: async () => ({ value: medianOf(flips.adaptationsS("auto")) }),
+        },
+        {
+          name: ADAPT_WORST_ROW,
+          unit: "s",
+          canBeNothing: true,
+          run: async () => ({ value: Math.max(...flips.adaptationsS("auto")) }),
+        },
+        ...rest.flatMap((scenario) => [scenario.peer("best fixed shares"), scenario.peer("auto")]),
+        {
+          name: FAILED_ROW,
+          unit: "calls",
+          canBeNothing: true,
+          run: async () => ({ value: all.reduce((sum, scenario) => sum + scenario.failed("auto"), 0) }),
+        },
+      ],
+      plots: () => ({ bimodal: flips.plot("A load that flips", ["best fixed shares", "auto", "Kayak"]) }),
+    };
+  },
+});

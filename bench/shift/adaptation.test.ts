@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { endsBetween, secondsToAdapt } from "./adaptation.ts";
+
+/** Ends of calls at these rates, each for a second. */
+const endsAt = (...perSecond: readonly number[]): number[] =>
+  perSecond.flatMap((rate, second) => Array.from({ length: rate }, (_, call) => 1e3 * second + (1e3 * call) / rate));
+
+test("it takes until the rate is that of the best fixed shares, nearly", () => {
+  expect(secondsToAdapt(endsAt(1_000, 500, 1_000), 1_000, 3_000, 1_000)).toBeCloseTo(1, 1);
+  expect(secondsToAdapt(endsAt(1_000, 900), 1_000, 2_000, 1_000)).toBe(0);
+});
+
+test("where it never comes to that it takes all the time there is", () => {
+  expect(secondsToAdapt(endsAt(1_000, 700, 700), 1_000, 3_000, 1_000)).toBe(2);
+});
+
+test("slow calls are counted over a longer time", () => {
+  expect(secondsToAdapt(endsAt(20, 20, 20, 20, 20), 1_000, 5_000, 20)).toBe(0);
+});
+
+test("ends are counted from … until", () => {
+  expect(endsBetween([1, 2, 2, 3, 5], 2, 3)).toBe(2);
+  expect(endsBetween([1, 2, 2, 3, 5], 4, 9)).toBe(1);
+  expect(endsBetween([], 0, 1)).toBe(0);
+});

@@ -1,0 +1,95 @@
+// Loads that do not stay as they are: what changes, when, and what is around it.
+
+import type { SplitStack } from "../placement/split-stack.ts";
+import type { Part } from "../placement/schedule.ts";
+import { partOf, weighedParts } from "../placement/measure.ts";
+import { CALLERS, chainOf, suiteOver, type GraphSpan, type Workload } from "../placement/suite.ts";
+import type { Disturbance } from "./disturbances.ts";
+
+/** A stretch of a scenario during which it is the same. */
+export interface Stage {
+  /** Stages of one kind are alike: the same shares suit them best. */
+  readonly kind: string;
+  readonly ms: number;
+  readonly parts: readonly Part[];
+  readonly callers: number;
+  /** Whether the scenario's disturbance is at work. */
+  readonly disturbed: boolean;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** The first one leads in, and does not count. */
+  readonly stages: readonly Stage[];
+  readonly disturbance: Disturbance | null;
+}
+
+/** Reads of each call, and computing: either nothing, or so much that it outweighs them. */
+const FLIP_READS = 16;
+const FLIP_COMPUTE_US = 2_000;
+/** Time that hashing takes of what both take, each alone on its better side, stage by stage. */
+const DRIFT = [0.2, 0.4, 0.6, 0.8, 0.6, 0.4, 0.2];
+const CROWD_CALLERS = 48;
+const FEW_CALLERS = 2;
+
+/** What the scenarios call: to be deployed before. `light` and `heavy` are one function. */
+export const shiftingWorkloads = (span: GraphSpan) => {
+  const suite = suiteOver(span);
+  const named = (name: string): Workload => suite.find((one) => one.name === name)!;
+  const light = { ...chainOf(span, FLIP_READS, 0), name: "chain-flip" };
+  const heavy = { ...chainOf(span, FLIP_READS, FLIP_COMPUTE_US), name: "chain-flip" };
+  return { light, heavy, walk: named("khop"), hash: named("hash-password"), count: named("top-k") };
+};
+
+export interface Scale {
+  /** Of a stage; Kayak's is 2 s. */
+  readonly stageMs: number;
+  readonly flips: number;
+  readonly tryMs: number;
+}
+
+export async function scenariosOver(
+  stack: SplitStack,
+  { light, heavy, walk, hash, count }: ReturnType<typeof shiftingWorkloads>,
+  disturbances: Readonly<Record<"neighbour" | "burner", Disturbance>>,
+  { stageMs, flips, tryMs }: Scale,
+): Promise<{ readonly bimodal: Scenario; readonly others: readonly Scenario[] }> {
+  const stage = (kind: string, parts: readonly Part[], callers = CALLERS, disturbed = false): Stage => ({
+    kind,
+    ms: stageMs,
+    parts,
+    callers,
+    disturbed,
+  });
+  const [lightPart, heavyPart] = [[partOf(light, 1)], [partOf(heavy, 1)]];
+  const [walkPart, hashPart] = await weighedParts(stack, [walk, hash], tryMs);
+  const mixed = (hashShare: number): Part[] => [
+    { ...walkPart!, weight: 2 * (1 - hashShare) * walkPart!.weight },
+    { ...hashPart!, weight: 2 * hashShare * hashPart!.weight },
+  ];
+  const even = mixed(0.5);
+  const calm = stage("mix", even);
+  const disturbed = (kind: string): Stage[] => [calm, calm, stage(kind, even, CALLERS, true), calm];
+  const drift = DRIFT.map((hashShare) => {
+    // A write, a tenth of all calls, whose count tells whether any was made twice.
+    const parts = mixed(hashShare);
+    const counted = partOf(count, parts.reduce((sum, { weight }) => sum + weight, 0) / 9);
+    return stage(`hash ${hashShare}`, [...parts, counted]);
+  });
+  const crowd = [stage("few", even, FEW_CALLERS), stage("few", even, FEW_CALLERS), stage("crowd", even, CROWD_CALLERS)];
+  return {
+    bimodal: {
+      name: "bimodal",
+      stages: Array.from({ length: flips + 2 }, (_, index) =>
+        index % 2 === 0 ? stage("light", lightPart) : stage("heavy", heavyPart),
+      ),
+      disturbance: null,
+    },
+    others: [
+      { name: "drift", stages: [drift[0]!, ...drift], disturbance: null },
+      { name: "crowd", stages: [...crowd, stage("few", even, FEW_CALLERS)], disturbance: null },
+      { name: "neighbour", stages: disturbed("with a neighbour"), disturbance: disturbances.neighbour },
+      { name: "slowed", stages: disturbed("slowed"), disturbance: disturbances.burner },
+    ],
+  };
+}

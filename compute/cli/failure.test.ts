@@ -1,0 +1,46 @@
+import { expect, it } from "vitest";
+
+import { LocusError } from "#runtime/errors.ts";
+import { failureOf, failureText } from "./failure.ts";
+import { numberOption, sideOption } from "./option.ts";
+import { newProgram } from "./program.ts";
+import { addWorkload } from "./workload.ts";
+
+const mistakeOf = (...argv: readonly string[]): string => {
+  const program = newProgram("tool")
+    .addOption(sideOption())
+    .addOption(numberOption("--many <n>", "", 9, 1));
+  program.command("other");
+  addWorkload(program.command("run")).action(() => {});
+  try {
+    program.parse(argv, { from: "user" });
+  } catch (error) {
+    return failureOf(error).message;
+  }
+  throw new Error("no mistake was seen");
+};
+
+it.each([
+  [["run", "x", "1"], '<repeats> is "x", must be a whole number from 1 to 10000000'],
+  [["run", "1", "1", "--args", "{"], expect.stringMatching(/^--args is "\{", must be JSON: .*[^.]$/)],
+  [["run", "1", "1", "--args", "[]"], '--args is "[]", must be a JSON object'],
+  [["--many", "it's\n'", "run"], `--many is "it's\n'", must be a whole number from 1 to 9`],
+  [["--many", "x".repeat(200), "run"], `--many is "${"x".repeat(80)}…", must be a whole number from 1 to 9`],
+  [["--side", "moon", "run"], '--side is "moon", must be one of compute, storage'],
+  [["run"], "missing required argument 'repeats' (--help says what there is)"],
+  [["--mony", "1"], "unknown option '--mony'; did you mean --many? (--help says what there is)"],
+  [["othr"], "unknown command 'othr'; did you mean other? (--help says what there is)"],
+  [["other", "more"], expect.stringMatching(/^too many arguments for 'other'.*more \(--help says what there is\)$/)],
+])("tells of %j what must be there", (argv, message) => {
+  expect(mistakeOf(...argv)).toEqual(message);
+});
+
+it("says a message once, whether or not the stack begins with it", () => {
+  const frames = "    at run (f.ts:1:2)\n    at async more (f.ts:3:4)";
+  const textOf = (message: string, guestStack: string): string[] =>
+    failureText(failureOf(new LocusError("FUNCTION_FAILED", message, { guestStack }))).split("\n");
+  const lines = ["FUNCTION_FAILED: Error: it broke; see the page", ...frames.split("\n"), expect.any(String)];
+  expect(textOf("Error: it broke; see the page", `Error: it broke\n${frames}`)).toEqual(lines);
+  expect(textOf("Error: it broke; see the page", `Error: it broke; see the page\n${frames}`)).toEqual(lines);
+  expect(textOf("threw 1", "")).toEqual(["FUNCTION_FAILED: threw 1", expect.any(String)]);
+});

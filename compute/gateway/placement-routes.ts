@@ -1,0 +1,121 @@
+// /v1/placement: where functions run and why, and what people have to say about it.
+
+import type { FastifyInstance } from "fastify";
+
+import { LocusError } from "#runtime/errors.ts";
+import { isSide } from "#runtime/placement/choose-side.ts";
+import type { SaidRules } from "../placement/messages.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
+import type { FunctionCatalogue } from "../node/function-catalogue.ts";
+import { textBody } from "./body.ts";
+
+/** Who knows of placement. */
+export interface PlacementDesk {
+  overview(): Promise<PlacementOverview>;
+  explain(name: string): Promise<PlacementSummary>;
+  /** What is not said of it stays as it was; null takes back all. What holds from now on. */
+  rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules>;
+}
+
+/** What was said of a function, as a reply. */
+export interface PlacementRules {
+  readonly function: string;
+  /** The share at storage; null: it is free. */
+  readonly pin: number | null;
+  readonly weight: number;
+  readonly p99UnderMs: number | null;
+}
+
+interface FunctionRequest {
+  readonly Params: { readonly name: string };
+  readonly Body: string | undefined;
+}
+
+const RULES_TYPE = "application/json";
+const RULES_BYTES_MAX = 4_096;
+const SHARES = { compute: 0, storage: 1 } as const;
+const WEIGHT_MAX = 1_000;
+const P99_MS_MAX = 1e6;
+
+/** `desk` null: placement is as functions declare it. */
+export const addPlacementRoutes = (
+  app: FastifyInstance,
+  desk: PlacementDesk | null,
+  catalogue: FunctionCatalogue,
+): void => {
+  app.addContentTypeParser(RULES_TYPE, textBody({ bytesMax: RULES_BYTES_MAX, tooLarge: "ARGS_TOO_LARGE" }));
+  const open = (): PlacementDesk => {
+    if (desk !== null) return desk;
+    throw new LocusError(
+      "REQUEST_INVALID",
+      "this node runs functions where they declare it, and decides nothing (LOCUS_PLACEMENT is declared)",
+    );
+  };
+
+  app.get("/v1/placement", async () => open().overview());
+
+  app.get<FunctionRequest>("/v1/placement/:name", async ({ params: { name } }) => {
+    const placement = open();
+    await catalogue.expect(name);
+    return placement.explain(name);
+  });
+
+  app.put<FunctionRequest>(
+    "/v1/placement/:name",
+    { config: { takes: [RULES_TYPE] } },
+    async ({ params: { name }, body }) => {
+      const placement = open();
+      const change = changeOf(body ?? "");
+      await catalogue.expect(name);
+      return rulesReply(name, await placement.rule(name, change));
+    },
+  );
+
+  app.delete<FunctionRequest>("/v1/placement/:name", async ({ params: { name } }, reply) => {
+    const placement = open();
+    await catalogue.expect(name);
+    await placement.rule(name, null);
+    return reply.code(204).send();
+  });
+};
+
+const rulesReply = (name: string, { pinnedShare, weight, p99UnderUs }: SaidRules): PlacementRules => ({
+  function: name,
+  pin: pinnedShare,
+  weight,
+  p99UnderMs: p99UnderUs === null ? null : p99UnderUs / 1e3,
+});
+
+/** Throws REQUEST_INVALID. */
+function changeOf(text: string): Partial<SaidRules> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new LocusError("REQUEST_INVALID", `the body is no JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new LocusError("REQUEST_INVALID", 'the body is no object such as {"pin": "storage"}');
+  }
+  const { pin, weight, p99UnderMs, ...others } = value as Record<string, unknown>;
+  for (const name in others) {
+    throw new LocusError("REQUEST_INVALID", `the body has a member "${name}"; pin, weight and p99UnderMs are known`);
+  }
+  return {
+    ...(pin === undefined ? {} : { pinnedShare: pin === null ? null : shareOf(pin) }),
+    ...(weight === undefined ? {} : { weight: numberOf("weight", weight, 1 / WEIGHT_MAX, WEIGHT_MAX) }),
+    ...(p99UnderMs === undefined ? {} : { p99UnderUs: p99UnderMs === null ? null : 1e3 * p99MsOf(p99UnderMs) }),
+  };
+}
+
+const p99MsOf = (value: unknown): number => numberOf("p99UnderMs", value, 1e-3, P99_MS_MAX);
+
+const shareOf = (pin: unknown): number =>
+  typeof pin === "string" && isSide(pin)
+    ? SHARES[pin]
+    : numberOf("pin (compute, storage, or the share at storage)", pin, 0, 1);
+
+const numberOf = (name: string, value: unknown, min: number, max: number): number => {
+  if (typeof value === "number" && value >= min && value <= max) return value;
+  throw new LocusError("REQUEST_INVALID", `${name} is ${JSON.stringify(value)}, no number from ${min} to ${max}`);
+};

@@ -1,0 +1,115 @@
+// A node without its gateway: settings → registry and its mirror → the two sides → the way of a call, with all that keeps account of
+// it. `main-node.ts` puts HTTP in front of it; a benchmark calls it directly.
+
+import type { Logger } from "pino";
+
+import type { DataSource, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { calibrate } from "../placement/calibrate.ts";
+import { NodePlacement } from "../placement/node-placement.ts";
+import { ComputeSide } from "./compute-side.ts";
+import type { NodeConfig } from "./config.ts";
+import { FunctionCache } from "./function-cache.ts";
+import { FunctionCatalogue } from "./function-catalogue.ts";
+import { NodeHealth } from "./health.ts";
+import { NodeInvoker } from "./invoke.ts";
+import { LogBuffer } from "./log-buffer.ts";
+import { NodeMetrics } from "./metrics.ts";
+import { NodeLog } from "./node-log.ts";
+import { RedisRegistry } from "./redis-registry.ts";
+import { StorageSide } from "./storage-side.ts";
+
+export interface Node {
+  readonly invoker: NodeInvoker;
+  readonly catalogue: FunctionCatalogue;
+  /** null: placement is as functions declare it. */
+  readonly placement: NodePlacement | null;
+  readonly logs: LogBuffer;
+  readonly metrics: NodeMetrics;
+  readonly health: NodeHealth;
+  readonly supervisor: Supervisor;
+  /** Ends what is still running. */
+  close(): Promise<void>;
+}
+
+/** Resolves when the first attempt to reach Redis has ended, well or not: a node whose Redis is away says so, and is ready when it is back. */
+export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
+  const logs = new LogBuffer();
+  const nodeLog = new NodeLog(log, logs);
+  const registry = new RedisRegistry(config.redis, config.nodeUser, log);
+  const functions = new FunctionCache(registry, config.bundleCacheBytesMax);
+  const supervisor = await startSupervisor({
+    dataSource: dataSourceOf(config),
+    isolatesMax: config.isolatesMax,
+    queueLengthMax: config.computeQueueMax,
+    confinement: config.confinement,
+    onLog: (line) => nodeLog.heard(line),
+  });
+  const storage = new StorageSide({
+    address: config.redis,
+    user: config.functionUser,
+    connectionsMax: config.storageConnectionsMax,
+    queueLengthMax: config.storageQueueMax,
+  });
+  const placement =
+    config.placement === "auto"
+      ? new NodePlacement({
+          address: config.redis,
+          user: config.nodeUser,
+          functions,
+          calibrate: async (commands) => {
+            await supervisor.ready();
+            return calibrate({ supervisor, address: config.redis, functionUser: config.functionUser, commands });
+          },
+          inFlight: () => invoker.inFlight,
+          log,
+          nowMs: () => performance.timeOrigin + performance.now(),
+        })
+      : null;
+  const metrics = new NodeMetrics({
+    inFlight: () => invoker.inFlight,
+    storageQueueLength: () => storage.queueLength,
+    sandbox: () => supervisor.state(),
+    placementText: () => placement?.metricsText() ?? "",
+    functionNames: () => functions.list().map((description) => description.name),
+  });
+  const invoker = new NodeInvoker({
+    functions,
+    plannedSide: (name) => placement?.sideFor(name) ?? null,
+    sides: { compute: new ComputeSide(supervisor, functions), storage },
+    inFlightMax: config.inFlightMax,
+    observers: placement === null ? [metrics, nodeLog] : [metrics, nodeLog, placement.observer],
+    nowMs: () => performance.now(),
+  });
+  supervisor.ready().then(
+    () => log.info("the sandbox host is ready"),
+    (error: unknown) => log.error({ err: error }, "no sandbox host: the compute side is not there"),
+  );
+  await registry.firstAttempt();
+  return {
+    invoker,
+    catalogue: new FunctionCatalogue(registry, functions, supervisor),
+    placement,
+    logs,
+    metrics,
+    health: new NodeHealth(registry, supervisor),
+    supervisor,
+    close: async () => {
+      await placement?.close();
+      await supervisor.close(0);
+      storage.close();
+      registry.close();
+    },
+  };
+}
+
+const dataSourceOf = ({ redis, functionUser, computeConnections }: NodeConfig): DataSource => ({
+  host: redis.host,
+  port: redis.port,
+  ...(redis.path === null ? {} : { path: redis.path }),
+  ...(functionUser.username === null ? {} : { username: functionUser.username }),
+  ...(functionUser.password === null ? {} : { password: functionUser.password }),
+  ...(redis.tls ? { tls: { serverName: redis.host, authorities: redis.authorities ?? "" } } : {}),
+  database: redis.database,
+  connections: computeConnections,
+});

@@ -1,0 +1,76 @@
+import { expect, test, vi } from "vitest";
+import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { FollowedPlan } from "./followed-plan.ts";
+
+const at = (share: number): Placement => ({ state: share > 0 ? "storage" : "compute", share, probeEvery: 0 });
+const planOf = (version: number, shares: Record<string, number>): Plan => ({
+  version,
+  placements: new Map(Object.entries(shares).map(([name, share]) => [name, at(share)])),
+});
+const change = (version: number, base: number, shares: Record<string, number>, removed: string[] = []) => ({
+  version,
+  base,
+  placements: Object.fromEntries(Object.entries(shares).map(([name, share]) => [name, at(share)])),
+  removed,
+});
+
+/** What is kept in Redis, and how often it was read. */
+const storeOf = (plan: Plan) => {
+  const store = { plan, readings: 0 };
+  const followed = new FollowedPlan(async () => {
+    store.readings += 1;
+    return store.plan;
+  });
+  return { store, followed };
+};
+
+test("a change of the plan that is known is all that it takes", async () => {
+  const { store, followed } = storeOf(planOf(5, { f: 0, g: 0 }));
+  followed.refresh();
+  await vi.waitFor(() => expect(followed.plan.version).toBe(5));
+  followed.apply(change(6, 5, { f: 1 }, ["g"]));
+  expect(followed.plan).toEqual(planOf(6, { f: 1 }));
+  expect(followed.sideFor("f")?.side).toBe("storage");
+  expect(followed.sideFor("g")).toBeNull();
+  expect(store.readings).toBe(1);
+});
+
+test("a change that was missed makes it read all again", async () => {
+  const { store, followed } = storeOf(planOf(5, { f: 0 }));
+  followed.refresh();
+  await vi.waitFor(() => expect(followed.plan.version).toBe(5));
+  store.plan = planOf(7, { f: 1, g: 1 });
+  followed.apply(change(7, 6, { g: 1 }));
+  await vi.waitFor(() => expect(followed.plan).toEqual(store.plan));
+});
+
+test("a change that was read already changes nothing", () => {
+  const { store, followed } = storeOf(planOf(0, {}));
+  followed.follow(planOf(9, { f: 1 }));
+  followed.apply(change(8, 7, { f: 0 }));
+  expect(followed.plan).toEqual(planOf(9, { f: 1 }));
+  expect(store.readings).toBe(0);
+});
+
+test("an answer that a change has overtaken is asked for again, and one that stays is what there is", async () => {
+  const { store, followed } = storeOf(planOf(8, { f: 0 }));
+  followed.follow(planOf(9, { f: 1 }));
+  followed.refresh();
+  await vi.waitFor(() => expect(followed.plan).toEqual(planOf(8, { f: 0 })));
+  expect(store.readings).toBe(2);
+});
+
+test("a plan of an earlier reign is followed where Redis has lost the later ones", async () => {
+  const { followed } = storeOf(planOf(planVersion(1, 0), { f: 0 }));
+  followed.follow(planOf(planVersion(7, 3), { f: 1 }));
+  followed.apply(change(planVersion(1, 0), 0, { f: 0 }));
+  await vi.waitFor(() => expect(followed.sideFor("f")?.side).toBe("compute"));
+});
+
+test("the last plan holds while it cannot be read", async () => {
+  const followed = new FollowedPlan(() => Promise.reject(new Error("away")));
+  followed.follow(planOf(3, { f: 1 }));
+  followed.refresh();
+  await Promise.resolve();
+  expect(followed.sideFor("f")?.side).toBe("storage");
+});

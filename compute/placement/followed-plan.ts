@@ -1,0 +1,68 @@
+// The plan as a node knows it: read once, then kept up by the changes that the controller tells. A change that does not fit onto
+// what is known is a reason to read it again; one that is older is none of ours.
+
+import { NO_PLAN, reignOf, type Plan } from "#runtime/placement/plan.ts";
+import type { PlanChange } from "./messages.ts";
+import { PlanFollower } from "./plan-follower.ts";
+
+export class FollowedPlan {
+  readonly #follower = new PlanFollower();
+  readonly #read: () => Promise<Plan>;
+  #plan: Plan = NO_PLAN;
+  #isReading = false;
+  /** A change was missed since the reading began. */
+  #isStale = false;
+
+  constructor(read: () => Promise<Plan>) {
+    this.#read = read;
+  }
+
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  sideFor: PlanFollower["sideFor"] = (name) => this.#follower.sideFor(name);
+
+  apply({ version, base, placements, removed }: PlanChange): void {
+    if (version <= this.#plan.version) {
+      // It was read already, or Redis has lost the plans of all reigns and begins anew.
+      if (reignOf(version) < reignOf(this.#plan.version)) this.refresh();
+      return;
+    }
+    if (base !== this.#plan.version) return this.refresh();
+    const all = new Map(this.#plan.placements);
+    for (const name of removed) all.delete(name);
+    for (const [name, placement] of Object.entries(placements)) all.set(name, placement);
+    this.follow({ version, placements: all });
+  }
+
+  /** From the next call on. */
+  follow(plan: Plan): void {
+    this.#plan = plan;
+    this.#follower.follow(plan.placements);
+  }
+
+  /** Reads it as it is now. While Redis is away the last plan holds. */
+  refresh(): void {
+    this.#isStale = true;
+    if (!this.#isReading) void this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    this.#isReading = true;
+    let isSecond = false;
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
+        const plan = await this.#read();
+        // A change may have overtaken the answer. One that is as old the second time is what there is.
+        this.#isStale ||= plan.version < this.#plan.version && !isSecond;
+        isSecond = true;
+        if (!this.#isStale) this.follow(plan);
+      } catch {
+        // It is read again when the connection is back.
+      }
+    }
+    this.#isReading = false;
+  }
+}

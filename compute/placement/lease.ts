@@ -1,0 +1,81 @@
+// A lease in Redis: at most one node holds it, and believes that it does only while Redis does too. When its holder dies, another
+// has it within TTL_MS + EVERY_MS.
+
+import type { Redis } from "ioredis";
+
+/** So long it stays with a holder that is silent. */
+const TTL_MS = 1_200;
+/** So often a holder renews it and others ask for it. */
+const EVERY_MS = 400;
+
+interface LeaseOptions {
+  readonly redis: Redis;
+  readonly key: string;
+  /** Told from all other nodes by this. */
+  readonly holder: string;
+  readonly nowMs: () => number;
+  /** After every turn. A lease that ended and was gained again was lost in between: that is told as well. */
+  readonly onTurn: (isHeld: boolean) => void;
+}
+
+export class Lease {
+  readonly #options: LeaseOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #validUntilMs = -Infinity;
+  #isTurning = false;
+  #isClosed = false;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#turn(), EVERY_MS).unref();
+  }
+
+  /** A node that was paused for longer than the lease knows that it may have lost it. */
+  get isHeld(): boolean {
+    return this.#options.nowMs() < this.#validUntilMs;
+  }
+
+  /** Asks at once, when there is a connection to ask over. */
+  hurry(): void {
+    void this.#turn();
+  }
+
+  /** Gives it back, so that nobody has to wait for its end. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    const { redis, key, holder } = this.#options;
+    const wasHeld = this.isHeld;
+    this.#validUntilMs = -Infinity;
+    if (!wasHeld) return;
+    try {
+      if ((await redis.get(key)) === holder) await redis.del(key);
+    } catch {
+      // It ends by itself.
+    }
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#isClosed || this.#isTurning) return;
+    this.#isTurning = true;
+    const { redis, key, holder, nowMs, onTurn } = this.#options;
+    // From before the question: an answer that was long on its way gives so much less.
+    const askedMs = nowMs();
+    try {
+      const isGrantedNow = await isGranted(redis, key, holder);
+      if (!this.isHeld) onTurn(false);
+      if (isGrantedNow) this.#validUntilMs = askedMs + TTL_MS;
+    } catch {
+      // Redis is out of reach: a lease that was held goes on until its end.
+    }
+    this.#isTurning = false;
+    if (!this.#isClosed) onTurn(this.isHeld);
+  }
+}
+
+async function isGranted(redis: Redis, key: string, holder: string): Promise<boolean> {
+  const now = await redis.get(key);
+  if (now === null) return (await redis.set(key, holder, "PX", TTL_MS, "NX")) === "OK";
+  // If it ended in between, somebody else's lasts this little longer: nobody has two.
+  return now === holder && (await redis.pexpire(key, TTL_MS)) === 1;
+}

@@ -1,0 +1,27 @@
+// What machine this is, and what of it this process may use: whether a node and Redis share cores is seen by it.
+
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+import type { Machine } from "./messages.ts";
+
+/** The same for every process of one boot of one machine, in containers too. */
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+const STATUS = "/proc/self/status";
+
+export const thisMachine = (): Machine => ({
+  id: readFileSync(BOOT_ID, "utf8").trim(),
+  cpus: cpusOf(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(STATUS, "utf8"))?.[1] ?? ""),
+  cores: availableParallelism(),
+});
+
+/** Numbers of a list as the kernel writes it: `0-3,8`. Bounded; what is no number is left out. */
+export function cpusOf(list: string): number[] {
+  const cpus: number[] = [];
+  for (const [, first = "", last] of list.matchAll(/(\d+)(?:-(\d+))?/g)) {
+    for (let cpu = Number(first); cpu <= Number(last ?? first) && cpus.length < CPUS_MAX; cpu++) cpus.push(cpu);
+  }
+  return cpus;
+}
+
+const CPUS_MAX = 4_096;

@@ -1,0 +1,108 @@
+// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, rules that
+// people have made, questions and answers. Whoever may publish in Redis may have written them, so every one is checked before
+// anything of it is believed; what is no such message is null.
+
+import { Type, type Static, type TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+
+import { NAME_PATTERN } from "#runtime/function/description.ts";
+import type { Rules } from "#runtime/placement/controller.ts";
+import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
+import { BUCKETS } from "#runtime/profile/histogram.ts";
+import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS } from "#runtime/profile/tally.ts";
+
+/** Of one message: 4,096 functions on two sides, each with a few hundred bytes of sums. */
+const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
+
+const name = Type.String({ pattern: NAME_PATTERN.source });
+const amount = Type.Number({ minimum: 0, maximum: 1e15 });
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
+
+const placement = Type.Object({
+  state: Type.Enum([...PLACEMENT_STATES]),
+  share: Type.Number({ minimum: 0, maximum: 1 }),
+  probeEvery: count,
+});
+
+const tally = Type.Object({
+  function: name,
+  version: Type.String({ maxLength: 64 }),
+  side,
+  sums: Type.Array(amount, { minItems: TALLY_TERMS.length, maxItems: TALLY_TERMS.length }),
+  elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
+});
+
+/** What one node saw in a stretch of time, and what it is. */
+const window = Type.Object({
+  node: Type.String({ minLength: 1, maxLength: 64 }),
+  stretchMs: amount,
+  tallies: Type.Array(tally, { maxItems: 2 * TALLIED_FUNCTIONS_MAX }),
+  /** Calls of functions for which there was no room. */
+  untracked: count,
+  /** Calls in the node at the end of it, waiting ones included. */
+  inFlight: count,
+  machine: Type.Object({
+    /** The same for all processes on one machine, containers included. */
+    id: Type.String({ maxLength: 64 }),
+    /** That the node may use, by number. */
+    cpus: Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { maxItems: 4_096 }),
+    /** That it may use at once: fewer where a quota says so. */
+    cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
+  }),
+});
+
+/** What changed in the plan since the one of version `base`. */
+const planChange = Type.Object({
+  version: count,
+  base: count,
+  placements: Type.Record(name, placement, { additionalProperties: false }),
+  removed: Type.Array(name),
+});
+
+const rules = Type.Object({
+  pinnedShare: Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()]),
+  weight: Type.Number({ minimum: 0.001, maximum: 1_000 }),
+  p99UnderUs: Type.Union([Type.Number({ minimum: 1, maximum: 1e9 }), Type.Null()]),
+});
+
+/** null asks about all. */
+const question = Type.Object({
+  id: count,
+  node: Type.String({ minLength: 1, maxLength: 64 }),
+  function: Type.Union([name, Type.Null()]),
+});
+
+/** `answer` is the controller's own, made for people: it is passed on as it is. */
+const answer = Type.Object({ id: count, answer: Type.Unknown() });
+
+export type SampleWindow = Static<typeof window>;
+export type Machine = SampleWindow["machine"];
+export type PlanChange = Static<typeof planChange>;
+export type Question = Static<typeof question>;
+export type Answer = Static<typeof answer>;
+/** What people have said about a function; where it begins is its author's word. */
+export type SaidRules = Omit<Rules, "preferred">;
+
+export const SAID_NOTHING: SaidRules = { pinnedShare: null, weight: 1, p99UnderUs: null };
+
+function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
+  const compiled = Compile(schema);
+  return (text) => {
+    if (text.length > TEXT_LENGTH_MAX) return null;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return null;
+    }
+    return compiled.Check(value) ? value : null;
+  };
+}
+
+export const readWindow = reader(window);
+export const readPlanChange = reader(planChange);
+export const readPlacement: (text: string) => Placement | null = reader(placement);
+export const readRules: (text: string) => SaidRules | null = reader(rules);
+export const readQuestion = reader(question);
+export const readAnswer = reader(answer);

@@ -1,0 +1,369 @@
+// A node's part in placement. Every node sends what its calls came to and follows the plan; the one that holds the lease decides it
+// as well (docs/placement.md). Nothing here is on the way of a call but a look-up in the plan and a sum.
+
+import { randomBytes } from "node:crypto";
+
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+
+import { LocusError } from "#runtime/errors.ts";
+import { FREE_RULES, type Rules, type Transition } from "#runtime/placement/controller.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { explain, type Explanation } from "#runtime/placement/explanation.ts";
+import type { Outlook } from "#runtime/placement/optimal-shares.ts";
+import { reignOf, type Placement } from "#runtime/placement/plan.ts";
+import type { PlannedSide } from "#runtime/placement/choose-side.ts";
+import type { FunctionCache } from "../node/function-cache.ts";
+import type { CallObserver } from "../node/invoke.ts";
+import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
+import { toLocusError } from "../node/redis-error.ts";
+import { FollowedPlan } from "./followed-plan.ts";
+import { Lease } from "./lease.ts";
+import { thisMachine } from "./machine.ts";
+import { SAID_NOTHING, type Answer, type Question, type SaidRules, type SampleWindow } from "./messages.ts";
+import { PlacementLink } from "./placement-link.ts";
+import { PlacementLoop } from "./placement-loop.ts";
+import { placementText } from "./placement-metrics.ts";
+import { PlanWriter } from "./plan-writer.ts";
+import { SampleWindows } from "./sample-window.ts";
+import { RedisWatch } from "./surroundings.ts";
+
+/** A controller that has no answer by then counts as gone. */
+const ANSWER_TIMEOUT_MS = 1_000;
+const QUESTIONS_MAX = 256;
+
+/** All functions, and what their shares add up to. */
+export interface PlacementOverview {
+  readonly planVersion: number;
+  /** null: no node controls now, and the last plan holds. */
+  readonly controller: string | null;
+  /** Nodes that had calls lately. */
+  readonly nodes: number | null;
+  readonly outlook: Outlook | null;
+  /** Of what the best shares would give by what is known, the part that these do not. */
+  readonly regret: number | null;
+  readonly constants: CostConstants | null;
+  readonly functions: readonly PlacementSummary[];
+}
+
+/** What is known of a function without the controller is its place. */
+export type PlacementSummary = Placement &
+  Pick<Explanation, "function"> &
+  Partial<Omit<Explanation, "function" | keyof Placement>>;
+
+interface PlacementOptions {
+  readonly address: RedisAddress;
+  readonly user: RedisUser;
+  readonly functions: FunctionCache;
+  /** Measures what moving and computing cost here, with the connection of the node's user for Redis' own figures. */
+  readonly calibrate: (commands: Redis) => Promise<CostConstants>;
+  /** Calls in the node now, waiting ones included. */
+  readonly inFlight: () => number;
+  readonly log: Pick<Logger, "info" | "warn" | "debug">;
+  readonly nowMs: () => number;
+}
+
+/** What only the controller has. */
+interface Control {
+  readonly loop: PlacementLoop;
+  readonly writer: PlanWriter;
+}
+
+interface Waiting {
+  readonly resolve: (answer: unknown) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class NodePlacement {
+  readonly node = randomBytes(6).toString("hex");
+  readonly #options: PlacementOptions;
+  readonly #link: PlacementLink;
+  readonly #lease: Lease;
+  readonly #followed: FollowedPlan;
+  readonly #windows: SampleWindows;
+  readonly #watch: RedisWatch;
+  readonly #waiting = new Map<number, Waiting>();
+  #said: ReadonlyMap<string, SaidRules> = new Map();
+  /** Of the functions that are deployed; null: to be made anew. */
+  #rules: ReadonlyMap<string, Rules> | null = null;
+  #control: Control | null = null;
+  #isTaking = false;
+  #asked = 0;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+    const { address, user, functions, inFlight, log, nowMs } = options;
+    functions.onChange(() => this.#reviewRules());
+    this.#link = new PlacementLink(address, user, this.node, {
+      onConnected: () => this.#connected(),
+      onPlan: (change) => this.#followed.apply(change),
+      onRules: () => void this.#readRules(),
+      onAnswer: (answer) => this.#answered(answer),
+      onWindow: (window) => this.#heard(window),
+      onQuestion: (question) => this.#answer(question),
+      onRefused: (reason) => log.warn({ reason }, "placement is hindered"),
+    });
+    this.#followed = new FollowedPlan(() => this.#link.readPlan());
+    this.#watch = new RedisWatch({
+      redis: this.#link.commands,
+      modelledShare: () => this.#redisShare(),
+      onChange: () => this.#control?.loop.reviewSoon(),
+      nowMs,
+    });
+    const machine = thisMachine();
+    this.#windows = new SampleWindows({
+      node: this.node,
+      machine,
+      inFlight,
+      onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
+    });
+    this.#lease = new Lease({
+      redis: this.#link.commands,
+      key: this.#link.leaseKey,
+      holder: this.node,
+      nowMs,
+      onTurn: (isHeld) => {
+        if (!isHeld) this.#leave();
+        else if (this.#control === null) void this.#take();
+      },
+    });
+  }
+
+  get observer(): CallObserver {
+    return this.#windows;
+  }
+
+  /** By the plan, and counted as one of the calls that it spreads; null: nothing is planned. */
+  sideFor = (name: string): PlannedSide | null => this.#followed.sideFor(name);
+
+  metricsText(): string {
+    return placementText({
+      placements: this.#followed.plan.placements,
+      loop: this.#control?.loop ?? null,
+      constants: this.#watch.surroundings.constants,
+      nowMs: this.#options.nowMs(),
+    });
+  }
+
+  async overview(): Promise<PlacementOverview> {
+    const answer = (await this.#ask(null)) as PlacementOverview | null;
+    return answer ?? this.#overviewAlone();
+  }
+
+  /** Of a function that is deployed. */
+  async explain(name: string): Promise<PlacementSummary> {
+    const answer = (await this.#ask(name)) as Explanation | null;
+    return answer ?? this.#overviewAlone().functions.find((one) => one.function === name) ?? NOT_PLANNED(name);
+  }
+
+  /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
+  async rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules> {
+    try {
+      const before = (await this.#link.readRules()).get(name) ?? SAID_NOTHING;
+      const rules = change === null ? SAID_NOTHING : { ...before, ...change };
+      await this.#link.writeRules(name, change === null ? null : rules);
+      await this.#readRules();
+      return rules;
+    } catch (error) {
+      throw toLocusError(error, `keep what was said of ${name}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#windows.close();
+    this.#leave();
+    for (const { resolve, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      resolve(null);
+    }
+    await this.#lease.close();
+    this.#link.close();
+  }
+
+  #connected(): void {
+    this.#followed.refresh();
+    void this.#readRules();
+    this.#lease.hurry();
+  }
+
+  /** This node controls from now on. */
+  async #take(): Promise<void> {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
+    const { log, nowMs } = this.#options;
+    try {
+      const [reign, found] = [await this.#link.nextReign(), await this.#link.readPlan()];
+      await this.#readRules();
+      // A reign that Redis has forgotten would be one that nobody follows.
+      const version = Math.max(reign, reignOf(found.version) + 1);
+      if (!this.#lease.isHeld || this.#control !== null) return;
+      const writer = new PlanWriter({
+        reign: version,
+        found,
+        write: (change) => this.#link.writePlan(this.node, change),
+        onWritten: (plan) => this.#followed.follow(plan),
+        onDeposed: () => this.#leave(),
+      });
+      const loop = new PlacementLoop(
+        {
+          rules: () => this.#rulesNow(),
+          surroundings: () => this.#watch.surroundings,
+          onPlacements: (placements) => writer.want(placements),
+          onTransition: (transition) => this.#tell(transition),
+          nowMs,
+        },
+        found.placements,
+      );
+      this.#control = { loop, writer };
+      await this.#link.listenAsController(true);
+      log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
+      loop.reviewSoon();
+      void this.#calibrate();
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, "cannot control placement");
+    } finally {
+      this.#isTaking = false;
+    }
+  }
+
+  /** Until then, and where it cannot be done, the usual constants are reckoned with. */
+  async #calibrate(): Promise<void> {
+    const { calibrate, log } = this.#options;
+    try {
+      const constants = await calibrate(this.#link.commands);
+      log.info({ constants }, "calibrated");
+      this.#watch.calibrated(constants);
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, "not calibrated: usual constants are reckoned with");
+    }
+  }
+
+  #leave(): void {
+    if (this.#control === null) return;
+    this.#control.loop.close();
+    this.#control.writer.close();
+    this.#control = null;
+    void this.#link.listenAsController(false);
+    this.#options.log.info({ node: this.node }, "this node controls placement no more");
+  }
+
+  #heard(window: SampleWindow): void {
+    if (this.#control === null) return;
+    this.#watch.keepFresh();
+    this.#control.loop.take(window);
+  }
+
+  /** Moves are news; the rest is for who asks. */
+  #tell({ function: name, from, to, fromShare, toShare, why }: Transition): void {
+    const { log } = this.#options;
+    const what = { function: name, from, to, fromShare, toShare, why };
+    if (fromShare === toShare) log.debug(what, "placement");
+    else log.info(what, "moved");
+  }
+
+  #rulesNow(): ReadonlyMap<string, Rules> {
+    this.#rules ??= new Map(
+      this.#options.functions
+        .list()
+        .map(({ name, side }) => [name, { ...FREE_RULES, ...this.#said.get(name), preferred: side }]),
+    );
+    return this.#rules;
+  }
+
+  #reviewRules(): void {
+    this.#rules = null;
+    this.#control?.loop.reviewSoon();
+  }
+
+  async #readRules(): Promise<void> {
+    try {
+      this.#said = await this.#link.readRules();
+    } catch {
+      // They are read again when the connection is back.
+      return;
+    }
+    this.#reviewRules();
+  }
+
+  #redisShare(): number {
+    const utilisation = this.#control?.loop.step?.outlook.utilisation.redis ?? 0;
+    return utilisation * this.#watch.surroundings.storage.redisThread;
+  }
+
+  // ---- What is asked
+
+  /** null: nobody controls, or it does not answer. */
+  async #ask(name: string | null): Promise<unknown> {
+    if (this.#control !== null) return this.#known(this.#control.loop, name);
+    if (this.#waiting.size >= QUESTIONS_MAX) {
+      throw new LocusError("OVERLOADED", `${QUESTIONS_MAX} questions wait for the controller already`);
+    }
+    const id = (this.#asked += 1);
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
+    this.#waiting.set(id, { resolve, timer });
+    try {
+      if ((await this.#link.ask({ id, node: this.node, function: name })) === 0) return null;
+      return await promise;
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(id);
+    }
+  }
+
+  #answered({ id, answer }: Answer): void {
+    this.#waiting.get(id)?.resolve(answer);
+  }
+
+  #answer({ id, node, function: name }: Question): void {
+    if (this.#control === null) return;
+    this.#link.answer(node, { id, answer: this.#known(this.#control.loop, name) });
+  }
+
+  #known(loop: PlacementLoop, name: string | null): PlacementOverview | Explanation | null {
+    const nowMs = this.#options.nowMs();
+    const { constants } = this.#watch.surroundings;
+    const explained = (one: string): Explanation | null => {
+      const state = loop.state.get(one);
+      const rules = this.#rulesNow().get(one) ?? FREE_RULES;
+      const known = { rules, profile: loop.profiles.get(one), constants, transitions: loop.transitions, nowMs };
+      return state === undefined ? null : explain(one, { state, ...known });
+    };
+    if (name !== null) return explained(name);
+    return {
+      planVersion: this.#followed.plan.version,
+      controller: this.node,
+      nodes: loop.nodes.size,
+      outlook: loop.step?.outlook ?? null,
+      regret: loop.step?.regret ?? null,
+      constants,
+      functions: [...loop.state.keys()].toSorted().map((one) => ({ ...explained(one)!, transitions: [] })),
+    };
+  }
+
+  #overviewAlone(): PlacementOverview {
+    const { version, placements } = this.#followed.plan;
+    const functions = [...placements]
+      .map(([name, placement]) => ({ function: name, ...placement }))
+      .toSorted((one, other) => (one.function < other.function ? -1 : 1));
+    return {
+      planVersion: version,
+      controller: null,
+      nodes: null,
+      outlook: null,
+      regret: null,
+      constants: null,
+      functions,
+    };
+  }
+}
+
+const NOT_PLANNED = (name: string): PlacementSummary => ({
+  function: name,
+  state: "profiling",
+  share: 0,
+  probeEvery: 0,
+  reason: "Nothing is planned for it.",
+});

@@ -1,0 +1,200 @@
+// Placement in Redis: the plan and the rules as hashes, so that a node that comes late reads them; channels for all that is said.
+// Every node listens for changes of plan and rules; the controller listens for windows and questions as well.
+
+import type { Redis } from "ioredis";
+
+import type { Placement, Plan } from "#runtime/placement/plan.ts";
+import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import {
+  readAnswer,
+  readPlacement,
+  readPlanChange,
+  readQuestion,
+  readRules,
+  readWindow,
+  type Answer,
+  type PlanChange,
+  type Question,
+  type SaidRules,
+  type SampleWindow,
+} from "./messages.ts";
+
+const KEYS = {
+  lease: "locus:placement:lease",
+  reign: "locus:placement:reign",
+  plan: "locus:placement:plan",
+  rules: "locus:placement:rules",
+} as const;
+
+const CHANNELS = {
+  windows: "locus:placement:windows",
+  plan: "locus:placement:plan",
+  rules: "locus:placement:rules",
+  questions: "locus:placement:questions",
+} as const;
+
+/** To one node. */
+const answersTo = (node: string): string => `locus:placement:answers:${node}`;
+
+/** Beside the names of functions, none of which begins so. */
+const VERSION_FIELD = "@version";
+
+/** A lease is renewed seldom: not even twice in a row while a plan is written. */
+const WRITE_ATTEMPTS_MAX = 5;
+
+export interface LinkListener {
+  /** The subscriptions stand: what was said before was not heard. */
+  readonly onConnected: () => void;
+  readonly onPlan: (change: PlanChange) => void;
+  readonly onRules: () => void;
+  readonly onAnswer: (answer: Answer) => void;
+  /** Only while `listenAsController`. */
+  readonly onWindow: (window: SampleWindow) => void;
+  readonly onQuestion: (question: Question) => void;
+  /** Redis refuses what is needed; once for each text. */
+  readonly onRefused: (reason: string) => void;
+}
+
+/** All methods reject with ioredis' errors while Redis is away. */
+export class PlacementLink {
+  readonly commands: Redis;
+  readonly #subscriber: Redis;
+  readonly #node: string;
+  readonly #listener: LinkListener;
+  readonly #told = new Set<string>();
+  #isController = false;
+
+  constructor(address: RedisAddress, user: RedisUser, node: string, listener: LinkListener) {
+    this.#node = node;
+    this.#listener = listener;
+    this.commands = openLastingConnection(address, user, "placement");
+    this.#subscriber = openLastingConnection(address, user, "placement-news");
+    // Losses are told by the registry's connection.
+    this.commands.on("error", () => {});
+    this.#subscriber.on("error", () => {});
+    this.#subscriber.on("message", (channel, text) => this.#hear(channel, text));
+    this.#subscriber.on("ready", () => void this.#subscribe());
+  }
+
+  get leaseKey(): string {
+    return KEYS.lease;
+  }
+
+  /** Windows and questions are for the controller. */
+  async listenAsController(isController: boolean): Promise<void> {
+    this.#isController = isController;
+    const channels = [CHANNELS.windows, CHANNELS.questions];
+    await this.#attempt(() =>
+      isController ? this.#subscriber.subscribe(...channels) : this.#subscriber.unsubscribe(...channels),
+    );
+  }
+
+  nextReign(): Promise<number> {
+    return this.commands.incr(KEYS.reign);
+  }
+
+  async readPlan(): Promise<Plan> {
+    const { [VERSION_FIELD]: version = "0", ...fields } = await this.commands.hgetall(KEYS.plan);
+    const placements = new Map<string, Placement>();
+    for (const [name, text] of Object.entries(fields)) {
+      const placement = readPlacement(text);
+      if (placement !== null) placements.set(name, placement);
+    }
+    return { version: Number(version), placements };
+  }
+
+  /**
+   * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, or the plan is not the one that
+   * the change was made from. One at a time.
+   */
+  async writePlan(holder: string, change: PlanChange): Promise<boolean> {
+    const fields = Object.entries(change.placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
+    for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
+      await this.commands.watch(KEYS.lease, KEYS.plan);
+      const leased = await this.commands.get(KEYS.lease);
+      const version = await this.commands.hget(KEYS.plan, VERSION_FIELD);
+      if (leased !== holder || Number(version ?? 0) !== change.base) {
+        await this.commands.unwatch();
+        return false;
+      }
+      const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(change.version), ...fields);
+      if (change.removed.length > 0) transaction.hdel(KEYS.plan, ...change.removed);
+      // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
+      if ((await transaction.publish(CHANNELS.plan, JSON.stringify(change)).exec()) !== null) return true;
+    }
+    return false;
+  }
+
+  async readRules(): Promise<ReadonlyMap<string, SaidRules>> {
+    const said = new Map<string, SaidRules>();
+    for (const [name, text] of Object.entries(await this.commands.hgetall(KEYS.rules))) {
+      const rules = readRules(text);
+      if (rules !== null) said.set(name, rules);
+    }
+    return said;
+  }
+
+  /** null takes back all that was said of the function. */
+  async writeRules(name: string, rules: SaidRules | null): Promise<void> {
+    const transaction = this.commands.multi();
+    if (rules === null) transaction.hdel(KEYS.rules, name);
+    else transaction.hset(KEYS.rules, name, JSON.stringify(rules));
+    const replies = await transaction.publish(CHANNELS.rules, name).exec();
+    for (const [error] of replies ?? []) if (error !== null) throw error;
+  }
+
+  sendWindow(window: SampleWindow): void {
+    void this.#attempt(() => this.commands.publish(CHANNELS.windows, JSON.stringify(window)));
+  }
+
+  /** How many controllers hear it. */
+  ask(question: Question): Promise<number> {
+    return this.commands.publish(CHANNELS.questions, JSON.stringify(question));
+  }
+
+  answer(node: string, answer: Answer): void {
+    void this.#attempt(() => this.commands.publish(answersTo(node), JSON.stringify(answer)));
+  }
+
+  close(): void {
+    this.commands.disconnect();
+    this.#subscriber.disconnect();
+  }
+
+  async #subscribe(): Promise<void> {
+    await this.#attempt(() => this.#subscriber.subscribe(CHANNELS.plan, CHANNELS.rules, answersTo(this.#node)));
+    if (this.#isController) await this.listenAsController(true);
+    this.#listener.onConnected();
+  }
+
+  #hear(channel: string, text: string): void {
+    const { onPlan, onRules, onAnswer, onWindow, onQuestion } = this.#listener;
+    const pass = <Message>(message: Message | null, on: (message: Message) => void): void => {
+      if (message === null) this.#refuse(`a message on ${channel} is none that this node knows`);
+      else on(message);
+    };
+    if (channel === CHANNELS.windows) pass(readWindow(text), onWindow);
+    else if (channel === CHANNELS.plan) pass(readPlanChange(text), onPlan);
+    else if (channel === CHANNELS.rules) onRules();
+    else if (channel === CHANNELS.questions) pass(readQuestion(text), onQuestion);
+    else pass(readAnswer(text), onAnswer);
+  }
+
+  /** What is lost with a connection is said again, or is old by then. What Redis refuses is for the operator. */
+  async #attempt(send: () => Promise<unknown>): Promise<void> {
+    try {
+      await send();
+    } catch (error) {
+      const { name, message } = error as Error;
+      if (name === "ReplyError") this.#refuse(message);
+    }
+  }
+
+  #refuse(reason: string): void {
+    if (this.#told.has(reason) || this.#told.size >= REFUSALS_TOLD_MAX) return;
+    this.#told.add(reason);
+    this.#listener.onRefused(reason);
+  }
+}
+
+const REFUSALS_TOLD_MAX = 32;

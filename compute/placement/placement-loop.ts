@@ -1,0 +1,205 @@
+// The loop around the decider: windows in, placements out. Runs in the node that controls; all that it decides is decided by
+// `runtime/placement/controller.ts`, from what is gathered here.
+
+import {
+  advance,
+  resumed,
+  type ControllerState,
+  type Rules,
+  type Step,
+  type Transition,
+} from "#runtime/placement/controller.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import type { Capacity } from "#runtime/placement/optimal-shares.ts";
+import type { Placement } from "#runtime/placement/plan.ts";
+import { Profiles } from "#runtime/profile/profiles.ts";
+import type { Tally } from "#runtime/profile/tally.ts";
+import type { Machine, SampleWindow } from "./messages.ts";
+import { WINDOW_MS } from "./sample-window.ts";
+
+/** Transitions that are kept to be asked for; each is a few hundred bytes. */
+const TRANSITIONS_KEPT_MAX = 1_024;
+/** Calls in flight are averaged over about this time: a window sees those of one moment. */
+const IN_FLIGHT_HALF_LIFE_MS = 250;
+/** A node that was silent for so long takes no part; one that has calls is heard forty times a second. Chosen. */
+const SILENT_MS = 5_000;
+/** More nodes than a plan is made for: those beyond are not counted. */
+const NODES_MAX = 1_024;
+
+/** What is known beside the calls. */
+export interface Surroundings {
+  readonly constants: CostConstants;
+  /** Of Redis and the hosts beside it. */
+  readonly storage: {
+    /** null: not known, so it shares none with a node. */
+    readonly machine: Machine | null;
+    /** Whether calls can run there. */
+    readonly isOpen: boolean;
+    /** Of Redis' one thread, the part that plain clients leave. */
+    readonly redisThread: number;
+  };
+}
+
+interface LoopOptions {
+  /** By function: those that are deployed, with what was said about them. */
+  readonly rules: () => ReadonlyMap<string, Rules>;
+  readonly surroundings: () => Surroundings;
+  readonly onPlacements: (placements: ReadonlyMap<string, Placement>) => void;
+  readonly onTransition: (transition: Transition) => void;
+  readonly nowMs: () => number;
+}
+
+/** A node that was heard of lately. */
+interface KnownNode {
+  readonly machine: Machine;
+  /** Calls in flight, averaged. */
+  readonly calls: number;
+  readonly atMs: number;
+}
+
+export class PlacementLoop {
+  readonly #options: LoopOptions;
+  readonly #profiles = new Profiles();
+  readonly #nodes = new Map<string, KnownNode>();
+  readonly #transitions: Transition[] = [];
+  readonly #shifted = new Set<string>();
+  #state: ControllerState;
+  #step: Step | null = null;
+  #steppedMs = -Infinity;
+  #due: NodeJS.Timeout | undefined;
+
+  /** Goes on from what another controller had planned. */
+  constructor(options: LoopOptions, placements: ReadonlyMap<string, Placement>) {
+    this.#options = options;
+    this.#state = resumed(placements);
+  }
+
+  get state(): ControllerState {
+    return this.#state;
+  }
+
+  get profiles(): Profiles {
+    return this.#profiles;
+  }
+
+  /** The last step; null before the first. */
+  get step(): Step | null {
+    return this.#step;
+  }
+
+  /** The latest ones last. */
+  get transitions(): readonly Transition[] {
+    return this.#transitions;
+  }
+
+  /** By name, those that were heard of lately. */
+  get nodes(): ReadonlyMap<string, KnownNode> {
+    return this.#nodes;
+  }
+
+  /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
+  take({ node, machine, stretchMs, tallies, inFlight }: SampleWindow): void {
+    const nowMs = this.#options.nowMs();
+    this.#count(node, machine, inFlight, nowMs);
+    this.fold(tallies, stretchMs);
+  }
+
+  /** Calls that reached storage without a node. */
+  fold(tallies: readonly Tally[], stretchMs: number): void {
+    for (const name of this.#profiles.fold(tallies, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
+    this.reviewSoon();
+  }
+
+  /** Something is not as it was at the last step. */
+  reviewSoon(): void {
+    const waitMs = this.#steppedMs + WINDOW_MS - this.#options.nowMs();
+    // A window of the only node comes a little before or after the time.
+    if (waitMs < WINDOW_MS / 4) this.#review();
+    else this.#due ??= setTimeout(() => this.#review(), waitMs).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#due);
+  }
+
+  #review(): void {
+    clearTimeout(this.#due);
+    this.#due = undefined;
+    const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
+    const nowMs = clock();
+    this.#steppedMs = nowMs;
+    const around = surroundings();
+    const situation = {
+      nowMs,
+      profiles: this.#profiles,
+      shifted: new Set(this.#shifted),
+      constants: around.constants,
+      capacity: this.#capacity(around.storage, nowMs),
+      rules: rules(),
+    };
+    this.#shifted.clear();
+    const before = this.#state;
+    this.#step = advance(before, situation);
+    this.#state = this.#step.state;
+    this.#profiles.keepOnly(new Set(situation.rules.keys()));
+    for (const transition of this.#step.transitions) {
+      this.#transitions.push(transition);
+      onTransition(transition);
+    }
+    this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
+    if (isOther(before, this.#state)) onPlacements(this.#state);
+  }
+
+  #count(node: string, machine: Machine, calls: number, atMs: number): void {
+    const before = this.#nodes.get(node);
+    if (before === undefined && this.#nodes.size >= NODES_MAX) return;
+    const weight = before === undefined ? 0 : 2 ** (-(atMs - before.atMs) / IN_FLIGHT_HALF_LIFE_MS);
+    this.#nodes.set(node, { machine, calls: weight * (before?.calls ?? 0) + (1 - weight) * calls, atMs });
+  }
+
+  #capacity(storage: Surroundings["storage"], nowMs: number): Capacity {
+    let callers = 0;
+    for (const [node, { calls, atMs }] of this.#nodes) {
+      if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
+      else callers += calls * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
+    }
+    const machines = Array.from(this.#nodes.values(), ({ machine }) => machine);
+    return { ...coresOf(machines, storage), redisThread: storage.redisThread, callers };
+  }
+}
+
+/** Nodes on one machine share its cores; where all share with Redis, so do the two sides. */
+function coresOf(
+  nodes: readonly Machine[],
+  { machine: storage, isOpen }: Surroundings["storage"],
+): Omit<Capacity, "redisThread" | "callers"> {
+  const cpusById = new Map<string, Set<number>>();
+  const coresById = new Map<string, number>();
+  for (const { id, cpus, cores } of nodes) {
+    const all = cpusById.get(id) ?? new Set<number>();
+    for (const cpu of cpus) all.add(cpu);
+    cpusById.set(id, all);
+    coresById.set(id, Math.min(all.size, (coresById.get(id) ?? 0) + cores));
+  }
+  const computeCores = [...coresById.values()].reduce((sum, cores) => sum + cores, 0);
+  // What is not known yet is taken for one core: little, and not nothing.
+  const storageCores = storage?.cores ?? 1;
+  const beside = storage === null ? undefined : cpusById.get(storage.id);
+  const isShared = storage !== null && cpusById.size === 1 && storage.cpus.some((cpu) => beside?.has(cpu));
+  return {
+    computeCores: Math.max(1, computeCores),
+    storageCores: isOpen ? storageCores : 0,
+    storageMachineCores: Math.max(1, storageCores),
+    sharedCores: isShared ? new Set([...storage.cpus, ...(beside ?? [])]).size : Infinity,
+  };
+}
+
+/** Whether those who follow have something to follow anew. */
+function isOther(before: ControllerState, after: ControllerState): boolean {
+  if (before.size !== after.size) return true;
+  for (const [name, { state, share, probeEvery }] of after) {
+    const was = before.get(name);
+    if (was?.state !== state || was.share !== share || was.probeEvery !== probeEvery) return true;
+  }
+  return false;
+}

@@ -1,0 +1,77 @@
+// What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
+
+import { explain, type Explanation } from "#runtime/placement/explanation.ts";
+import { FREE_RULES, type FunctionState } from "#runtime/placement/controller.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { POOLS } from "#runtime/placement/optimal-shares.ts";
+import type { Placement } from "#runtime/placement/plan.ts";
+import { exposeNumber, exposeNumbers, type Series } from "../node/exposition.ts";
+import type { PlacementLoop } from "./placement-loop.ts";
+
+interface MeasuredPlacement {
+  readonly placements: ReadonlyMap<string, Placement>;
+  /** null: this node does not control. */
+  readonly loop: PlacementLoop | null;
+  readonly constants: CostConstants;
+  readonly nowMs: number;
+}
+
+export function placementText({ placements, loop, constants, nowMs }: MeasuredPlacement): string {
+  const shares = Array.from(placements, ([name, { share }]) => ({ labels: { function: name }, value: share }));
+  const texts = [
+    exposeNumbers("gauge", "locus_placement_share", "Of a function's calls, the planned part at storage.", shares),
+    exposeNumber("gauge", "locus_placement_controls", "Whether this node decides placement.", loop === null ? 0 : 1),
+  ];
+  if (loop === null) return texts.join("");
+  const states = [...loop.state];
+  const count = (pick: (state: FunctionState) => number): Series[] =>
+    states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
+  const explained = states.map(([name, state]) =>
+    explain(name, { state, rules: FREE_RULES, profile: loop.profiles.get(name), constants, transitions: [], nowMs }),
+  );
+  texts.push(
+    exposeNumbers(
+      "counter",
+      "locus_placement_moves_total",
+      "Changes of a function's share.",
+      count((one) => one.moves),
+    ),
+    exposeNumbers(
+      "counter",
+      "locus_placement_reverts_total",
+      "Moves taken back.",
+      count((one) => one.reverts),
+    ),
+    exposeNumbers(
+      "counter",
+      "locus_placement_flaps_total",
+      "Moves back within ten seconds.",
+      count((one) => one.flaps),
+    ),
+    exposeNumbers(
+      "gauge",
+      "locus_placement_prediction_error",
+      "Difference of the predicted time in the sandbox to the measured, as a part of it.",
+      explained.flatMap(errorsOf),
+    ),
+    exposeNumbers(
+      "gauge",
+      "locus_placement_utilisation",
+      "How busy the plan keeps each part, by what is known; 1 is all of it.",
+      POOLS.map((pool) => ({ labels: { pool }, value: loop.step?.outlook.utilisation[pool] ?? 0 })),
+    ),
+    exposeNumber(
+      "gauge",
+      "locus_placement_regret",
+      "Of what the best shares would give by what is known, the part that is missing.",
+      loop.step?.regret ?? 0,
+    ),
+  );
+  return texts.join("");
+}
+
+const errorsOf = ({ function: name, sides }: Explanation): Series[] =>
+  (["compute", "storage"] as const).flatMap((side) => {
+    const error = sides?.[side].predictionError ?? null;
+    return error === null ? [] : [{ labels: { function: name, side }, value: error }];
+  });

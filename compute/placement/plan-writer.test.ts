@@ -1,0 +1,70 @@
+import { expect, test, vi } from "vitest";
+import { NO_PLAN, planVersion, reignOf, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import type { PlanChange } from "./messages.ts";
+import { PlanWriter } from "./plan-writer.ts";
+
+const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0 });
+const placements = (shares: Record<string, number>) =>
+  new Map(Object.entries(shares).map(([name, share]) => [name, at(share)]));
+
+/** Writes wait until they are answered. */
+const writerOf = (found: Plan = NO_PLAN) => {
+  const asked: { readonly change: PlanChange; readonly answer: (written: boolean | Error) => void }[] = [];
+  const written: Plan[] = [];
+  let deposed = 0;
+  const writer = new PlanWriter({
+    reign: 2,
+    found,
+    write: (change) =>
+      new Promise((resolve, reject) => {
+        asked.push({ change, answer: (result) => (result instanceof Error ? reject(result) : resolve(result)) });
+      }),
+    onWritten: (plan) => written.push(plan),
+    onDeposed: () => (deposed += 1),
+  });
+  return { writer, asked, written, deposed: () => deposed };
+};
+
+test("writes what changed, and what came in the meantime in one change", async () => {
+  const { writer, asked, written } = writerOf({ version: 7, placements: placements({ old: 1, same: 1 }) });
+  writer.want(placements({ same: 1, f: 0.5 }));
+  expect(asked[0]?.change).toEqual({
+    version: planVersion(2, 0),
+    base: 7,
+    placements: { f: at(0.5) },
+    removed: ["old"],
+  });
+  writer.want(placements({ same: 1, f: 0.6 }));
+  writer.want(placements({ same: 1, f: 0.7 }));
+  expect(asked).toHaveLength(1);
+  asked[0]?.answer(true);
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[1]?.change).toMatchObject({ base: planVersion(2, 0), placements: { f: at(0.7) }, removed: [] });
+  asked[1]?.answer(true);
+  await vi.waitFor(() => expect(written.map(({ version }) => reignOf(version))).toEqual([2, 2]));
+});
+
+test("writes nothing where nothing changed", () => {
+  const { writer, asked } = writerOf({ version: 7, placements: placements({ f: 1 }) });
+  writer.want(placements({ f: 1 }));
+  expect(asked).toEqual([]);
+});
+
+test("tries again what could not be written", async () => {
+  const { writer, asked, written } = writerOf();
+  writer.want(placements({ f: 1 }));
+  asked[0]?.answer(new Error("away"));
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[1]?.change).toEqual(asked[0]?.change);
+  asked[1]?.answer(true);
+  await vi.waitFor(() => expect(written).toHaveLength(1));
+});
+
+test("stops when another node controls", async () => {
+  const { writer, asked, deposed } = writerOf();
+  writer.want(placements({ f: 1 }));
+  asked[0]?.answer(false);
+  await vi.waitFor(() => expect(deposed()).toBe(1));
+  writer.want(placements({ f: 0 }));
+  expect(asked).toHaveLength(1);
+});

@@ -1,0 +1,83 @@
+// Brings the controller's placements into a plan that all nodes follow: what changed since the last one that was written, one
+// change at a time. While one is being written the next ones come together.
+
+import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import type { PlanChange } from "./messages.ts";
+
+/** A write that failed is tried again after this: Redis is away, or busy. */
+const RETRY_MS = 200;
+
+interface WriterOptions {
+  /** Of the controllers, which this one is. */
+  readonly reign: number;
+  /** The plan that it found. */
+  readonly found: Plan;
+  /** False: it controls no more, and nothing was written. */
+  readonly write: (change: PlanChange) => Promise<boolean>;
+  readonly onWritten: (plan: Plan) => void;
+  readonly onDeposed: () => void;
+}
+
+export class PlanWriter {
+  readonly #options: WriterOptions;
+  #written: Plan;
+  #wanted: ReadonlyMap<string, Placement> | null = null;
+  #count = 0;
+  #isWriting = false;
+  #isClosed = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#written = options.found;
+  }
+
+  /** In place of all that was wanted before. */
+  want(placements: ReadonlyMap<string, Placement>): void {
+    this.#wanted = placements;
+    if (!this.#isWriting) void this.#writeAll();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#wanted !== null && !this.#isClosed) {
+      const placements = new Map(Array.from(this.#wanted, ([name, placement]) => [name, plain(placement)]));
+      this.#wanted = null;
+      const change = this.#changeTo(placements);
+      if (change === null) continue;
+      try {
+        if (!(await this.#options.write(change))) {
+          this.#isClosed = true;
+          this.#options.onDeposed();
+          break;
+        }
+        this.#count += 1;
+        this.#written = { version: change.version, placements };
+        this.#options.onWritten(this.#written);
+      } catch {
+        this.#wanted ??= placements;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  /** null: it is the same plan. */
+  #changeTo(placements: ReadonlyMap<string, Placement>): PlanChange | null {
+    const before = this.#written.placements;
+    const changed = [...placements].filter(([name, placement]) => !isSame(before.get(name), placement));
+    const removed = [...before.keys()].filter((name) => !placements.has(name));
+    if (changed.length === 0 && removed.length === 0) return null;
+    const version = planVersion(this.#options.reign, this.#count);
+    return { version, base: this.#written.version, placements: Object.fromEntries(changed), removed };
+  }
+}
+
+/** Without what else the controller keeps of it. */
+const plain = ({ state, share, probeEvery }: Placement): Placement => ({ state, share, probeEvery });
+
+const isSame = (one: Placement | undefined, { state, share, probeEvery }: Placement): boolean =>
+  one?.state === state && one.share === share && one.probeEvery === probeEvery;

@@ -1,0 +1,52 @@
+// What this node's calls came to, sent on many times a second while there are any: the data plane's word to the controller.
+
+import type { Sample } from "#runtime/profile/sample.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
+import type { CallObserver } from "../node/invoke.ts";
+import type { Machine, SampleWindow } from "./messages.ts";
+
+/** A change of the load is a few of these old when it is known. Chosen: at 25 ms a thousand functions cost the controller 1 % of a core. */
+export const WINDOW_MS = 25;
+/** Nobody waits for the first window of a node that was idle; one that had calls all the time sends them this long. */
+const STRETCH_MAX_MS = 250;
+
+interface WindowOptions {
+  readonly node: string;
+  readonly machine: Machine;
+  readonly inFlight: () => number;
+  readonly onWindow: (window: SampleWindow) => void;
+}
+
+export class SampleWindows implements CallObserver {
+  readonly #options: WindowOptions;
+  readonly #tally = new SampleTally();
+  #timer: NodeJS.Timeout | undefined;
+  #sinceMs = performance.now();
+
+  constructor(options: WindowOptions) {
+    this.#options = options;
+  }
+
+  ran(sample: Sample, elapsedUs: number): void {
+    this.#tally.record(sample, elapsedUs);
+    // An idle node has no timer, and costs nothing.
+    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
+  }
+
+  refused(): void {}
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #send(): void {
+    this.#timer = undefined;
+    const nowMs = performance.now();
+    const stretchMs = Math.min(STRETCH_MAX_MS, Math.max(WINDOW_MS, nowMs - this.#sinceMs));
+    this.#sinceMs = nowMs;
+    const { node, machine, inFlight, onWindow } = this.#options;
+    const { tallies, untracked } = this.#tally.take();
+    const plain = tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] }));
+    onWindow({ node, machine, stretchMs, tallies: plain, untracked, inFlight: inFlight() });
+  }
+}

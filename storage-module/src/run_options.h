@@ -1,0 +1,29 @@
+// The options of LOCUS.NODE RUN, JSON that a node sends with each call.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "reply.h"
+
+namespace locus {
+
+/// Bytes of a RUN's options.
+constexpr size_t kOptionsBytesMax = 4 * 1024;
+/// Bytes of a caller's name for its call, and of its trace.
+constexpr size_t kCancelIdBytesMax = 128;
+constexpr size_t kTraceBytesMax = 256;
+/// As LIMITS.deadlineMs in runtime/function/description.ts.
+constexpr int64_t kDeadlineMsMax = 300'000;
+
+struct RunOptions {
+  int64_t deadline_ms = 0;  ///< 0: the function's own
+  bool logs = false;
+  std::string cancel_id;  ///< empty: none
+};
+
+/// REQUEST_INVALID, saying which option and why, where `text` is not what a node may send.
+Failure ReadRunOptions(std::string_view text, RunOptions* options);
+
+}  // namespace locus

@@ -1,0 +1,205 @@
+// Placement over a real Redis and two real nodes: a function moves to its data by measurement, all nodes follow one plan, people have
+// their say, and whoever decides may die.
+
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { NodeProcess } from "#test/node-process.ts";
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { runTool } from "#test/tool.ts";
+import { bundleOf, deploy, said } from "./node-client.ts";
+
+const LONG = { timeout: 20_000 };
+
+/** Sixty-four round trips at compute, a look into memory each at storage. */
+const walk = bundleOf("walk", async ({ redis }) => {
+  for (let step = 0; step < 64; step++) await redis.get("nothing");
+});
+const idle = bundleOf("idle", () => 1);
+
+let redis: RedisServer;
+let nodes: NodeProcess[];
+const settingsOf = (): Record<string, string> => ({
+  LOCUS_REDIS_HOST: "127.0.0.1",
+  LOCUS_REDIS_PORT: String(redis.port),
+});
+const startNode = async (name: string, settings: Record<string, string> = {}): Promise<NodeProcess> => {
+  const node = await NodeProcess.start({
+    settings: { ...settingsOf(), ...settings },
+    logPath: join(redis.directory, `${name}.log`),
+  });
+  await node.ready();
+  return node;
+};
+beforeAll(async () => {
+  redis = await startRedisServer();
+  nodes = [await startNode("one"), await startNode("two")];
+  for (const bundle of [walk, idle]) await deploy(nodes[0]!, bundle);
+});
+afterAll(async () => {
+  await Promise.all(nodes.map((node) => node.end("SIGTERM")));
+  await redis.close();
+});
+
+const ask = async (node: NodeProcess, path: string, method = "GET", body?: unknown) => {
+  const response = await fetch(`${node.url}/v1/placement${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  return { status: response.status, body: response.status === 204 ? null : await response.json() };
+};
+const overview = async (node: NodeProcess) => (await ask(node, "")).body as PlacementOverview;
+const explain = async (node: NodeProcess, name: string) => (await ask(node, `/${name}`)).body as PlacementSummary;
+/** Nobody asks for a side. Where it ran, and why there. */
+const call = async (node: NodeProcess, name: string): Promise<readonly [string | null, string | null]> => {
+  const { status, headers } = await fetch(`${node.url}/v1/functions/${name}/invocations`, { method: "POST" });
+  expect(status).toBe(200);
+  return [headers.get("x-locus-side"), headers.get("x-locus-reason")];
+};
+const isController = (node: NodeProcess): boolean => {
+  const told = said(node).filter((message) => message.startsWith("this node controls placement"));
+  return told.at(-1) === "this node controls placement";
+};
+const callUntil = (node: NodeProcess, name: string, place: readonly [string, string]) =>
+  vi.waitFor(async () => expect(await call(node, name)).toEqual(place), { ...LONG, interval: 5 });
+
+describe("placement", () => {
+  it("moves a function to its data when its calls are known, and says why on every node", async () => {
+    await callUntil(nodes[0]!, "walk", ["storage", "plan"]);
+    await callUntil(nodes[1]!, "walk", ["storage", "plan"]);
+    for (const node of nodes) {
+      expect(await explain(node, "walk")).toMatchObject({
+        function: "walk",
+        share: 1,
+        demand: { operations: 64, rounds: 64 },
+        reason: expect.stringContaining("waiting for its 64 rounds"),
+      });
+    }
+    const { transitions } = await explain(nodes[1]!, "walk");
+    expect(transitions?.map(({ why }) => why.kind)).toContain("latency");
+    const all = await overview(nodes[1]!);
+    expect(all.functions.map((one) => one.function)).toEqual(["idle", "walk"]);
+    expect(all.regret).toBeLessThan(0.5);
+    expect(nodes.filter(isController)).toHaveLength(1);
+  });
+
+  it("whoever decides has measured what moving and computing cost here", async () => {
+    const deciding = nodes.find(isController)!;
+    await vi.waitFor(() => expect(said(deciding)).toContain("calibrated"), LONG);
+    const { constants } = await overview(nodes[1]!);
+    expect(constants).not.toEqual(DEFAULT_CONSTANTS);
+    for (const group of Object.values(constants ?? {}) as object[]) {
+      for (const value of Object.values(group) as unknown[]) expect(value).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  it("metrics tell the shares on every node, and what they are decided from where they are", async () => {
+    for (const node of nodes) {
+      const text = await (await fetch(`${node.url}/metrics`)).text();
+      expect(text).toContain('locus_placement_share{function="walk"} 1\n');
+      expect(/^locus_placement_moves_total\{function="walk"\} 1$/m.test(text)).toBe(isController(node));
+      expect(/^locus_placement_prediction_error\{function="walk",side="storage"\} /m.test(text)).toBe(
+        isController(node),
+      );
+    }
+  });
+
+  it("a caller who asks for a side has it, whatever the plan", async () => {
+    const { headers } = await fetch(`${nodes[0]!.url}/v1/functions/walk/invocations?side=compute`, { method: "POST" });
+    expect([headers.get("x-locus-side"), headers.get("x-locus-reason")]).toEqual(["compute", "asked"]);
+  });
+
+  it("people pin a function on any node, for all of them, and free it again", async () => {
+    const [one, other] = nodes as [NodeProcess, NodeProcess];
+    expect(await ask(other, "/walk", "PUT", { pin: "compute", weight: 2 })).toMatchObject({
+      status: 200,
+      body: { function: "walk", pin: 0, weight: 2, p99UnderMs: null },
+    });
+    for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
+    expect(await explain(one, "walk")).toMatchObject({ state: "pinned", share: 0, rules: { weight: 2 } });
+    expect(await ask(one, "/walk", "PUT", { pin: null })).toMatchObject({ body: { pin: null, weight: 2 } });
+    await callUntil(other, "walk", ["storage", "plan"]);
+    expect((await ask(one, "/walk", "DELETE")).status).toBe(204);
+    await vi.waitFor(async () => expect(await explain(one, "walk")).toMatchObject({ rules: { weight: 1 } }), LONG);
+  });
+
+  it.each([
+    ["no JSON", "nonsense"],
+    ["a place that there is not", { pin: "elsewhere" }],
+    ["a share beyond 1", { pin: 2 }],
+    ["a weight of 0", { weight: 0 }],
+    ["a member that is not known", { pinned: 1 }],
+  ])("refuses rules with %s, and nothing changes", async (_what, body) => {
+    const before = await explain(nodes[0]!, "walk");
+    expect(await ask(nodes[0]!, "/walk", "PUT", body)).toMatchObject({
+      status: 400,
+      body: { code: "REQUEST_INVALID" },
+    });
+    expect((await explain(nodes[0]!, "walk")).rules).toEqual(before.rules);
+  });
+
+  it("knows no function that is not deployed", async () => {
+    for (const [method, body] of [["GET"], ["PUT", {}], ["DELETE"]] as const) {
+      expect(await ask(nodes[0]!, "/absent", method, body)).toMatchObject({
+        status: 404,
+        body: { code: "FUNCTION_NOT_FOUND" },
+      });
+    }
+  });
+
+  it("the command line tells it to people and to programs", async () => {
+    const locus = (...argv: readonly string[]) => runTool("locus", [...argv, "--url", nodes[1]!.url], {});
+    expect((await locus("placement")).stdout).toMatch(/walk\s+\w+\s+100 %/);
+    const why = await locus("why", "walk");
+    expect(why.stdout).toContain("64 operations in 64 rounds");
+    expect(why.stdout).toMatch(/at storage: .*measured/);
+    expect(JSON.parse((await locus("why", "walk", "--json")).stdout)).toMatchObject({ function: "walk", share: 1 });
+    expect((await locus("pin", "idle", "0.5")).stdout).toBe("idle: pinned, 50 % at storage, weight 1\n");
+    expect((await locus("free", "idle")).stdout).toBe("freed idle\n");
+    expect(await locus("pin", "idle", "nowhere")).toMatchObject({ status: 2 });
+  });
+
+  it("when the node that decides dies the plan holds, and the other decides", async () => {
+    const deciding = nodes.findIndex(isController);
+    const [dead, heir] = [nodes[deciding]!, nodes[1 - deciding]!];
+    await dead.end("SIGKILL");
+    await callUntil(heir, "walk", ["storage", "plan"]);
+    await vi.waitFor(() => expect(isController(heir)).toBe(true), LONG);
+    await callUntil(heir, "walk", ["storage", "plan"]);
+    await vi.waitFor(async () => {
+      await call(heir, "walk");
+      expect(await explain(heir, "walk")).toMatchObject({ share: 1, state: expect.stringMatching("storage|probing") });
+    }, LONG);
+    expect((await explain(heir, "walk")).moves).toBe(0);
+    await dead.startAgain();
+    await dead.ready();
+    await callUntil(dead, "walk", ["storage", "plan"]);
+    expect(isController(heir)).toBe(true);
+  });
+
+  it("whoever decides begins anew where Redis has lost the plan", async () => {
+    await redis.client().del("locus:placement:plan", "locus:placement:reign", "locus:placement:lease");
+    expect(await call(nodes[0]!, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
+    await ask(nodes[0]!, "/walk", "PUT", { pin: "compute" });
+    for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
+    await ask(nodes[0]!, "/walk", "DELETE");
+    for (const node of nodes) await callUntil(node, "walk", ["storage", "plan"]);
+    await vi.waitFor(() => expect(nodes.filter(isController)).toHaveLength(1), LONG);
+  });
+
+  it("a function that is taken away leaves the plan", async () => {
+    await fetch(`${nodes[0]!.url}/v1/functions/idle`, { method: "DELETE" });
+    await vi.waitFor(
+      async () => expect((await overview(nodes[1]!)).functions.map((one) => one.function)).toEqual(["walk"]),
+      LONG,
+    );
+  });
+
+  it("a node that is told to decide nothing runs functions where they declare it", async () => {
+    const node = await startNode("declared", { LOCUS_PLACEMENT: "declared" });
+    nodes.push(node);
+    expect(await call(node, "walk")).toEqual(["compute", "default"]);
+    expect(await ask(node, "")).toMatchObject({ status: 400, body: { code: "REQUEST_INVALID" } });
+  });
+});
