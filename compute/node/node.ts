@@ -7,6 +7,7 @@ import type { DataSource, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { calibrate } from "../placement/calibrate.ts";
 import { NodePlacement } from "../placement/node-placement.ts";
+import { Attachment } from "./attachment.ts";
 import { ComputeSide } from "./compute-side.ts";
 import type { NodeConfig } from "./config.ts";
 import { FunctionCache } from "./function-cache.ts";
@@ -28,6 +29,8 @@ export interface Node {
   readonly metrics: NodeMetrics;
   readonly health: NodeHealth;
   readonly supervisor: Supervisor;
+  /** Takes no more calls that came to Redis, and lets those that are here end for at most `graceMs`. */
+  leave(graceMs: number): Promise<void>;
   /** Ends what is still running. */
   close(): Promise<void>;
 }
@@ -85,6 +88,10 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     () => log.info("the sandbox host is ready"),
     (error: unknown) => log.error({ err: error }, "no sandbox host: the compute side is not there"),
   );
+  const attachment = new Attachment(
+    { address: config.redis, nodeUser: config.nodeUser, functionUser: config.functionUser, invoker },
+    log,
+  );
   await registry.firstAttempt();
   return {
     invoker,
@@ -94,7 +101,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     metrics,
     health: new NodeHealth(registry, supervisor),
     supervisor,
+    leave: (graceMs) => attachment.close(graceMs),
     close: async () => {
+      await attachment.close(0);
       await placement?.close();
       await supervisor.close(0);
       storage.close();

@@ -89,6 +89,8 @@ Failure AttachedNodes::Detach(RedisModuleCtx* context, int64_t* out) {
   if (node == nullptr) return NotAttached();
   node->leaving = true;
   TakeBackWaiting(*node);
+  // Who waits learns that there is nothing to wait for but cancellations.
+  while (!node->takers.empty()) Wake(context, node);
   *out = static_cast<int64_t>(node->taken.size());
   return {};
 }
