@@ -3,7 +3,7 @@
 //
 // Method. Samples of a thousand functions are drawn once, seeded, from one read and 10 µs of computing to hundreds of reads and
 // milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleTally), in
-// windows of 25 ms; the windows are then folded and decided upon as the controller does it, 40 times a second of that load. CPU time of
+// windows of 25 ms; the windows are then folded and decided upon by the controller's loop, 40 times a second of that load. CPU time of
 // this process, that of the garbage collector's threads included, over what the load would have lasted. No Redis, no sockets.
 //
 // Expectation. A window has a few thousand sums to add and a programme of a thousand shares and five rows to solve: a millisecond.
@@ -44,7 +44,7 @@ await runBenchmark<Effort>({
     say("drawing samples");
     const options = { functions: FUNCTIONS, samplesPerSecond: SAMPLES_PER_SECOND, windowMs: WINDOW_MS };
     const replay = new Replay({ ...options, windows: 1e3 / WINDOW_MS });
-    const windows = replay.record();
+    const windows = replay.windows();
     return {
       config: options,
       peers: [

@@ -1,14 +1,15 @@
 // How soon does locus follow a load that changes, and what does it lose meanwhile?
 //
 // Method. As in `placement`: Redis with its host on half of the cores, a node with its load on the other half, callers who wait for their
-// answers. `bimodal` is Kayak's load: a chain of 16 reads whose computing flips between nothing and 2 ms, every 2 s. `drift`: walks and
+// answers. `bimodal` is Kayak's load: a chain of 64 reads whose computing flips between nothing and 4 ms, every 2 s. `drift`: walks and
 // password hashes whose weights drift, and a write that counts. `crowd`: 2 callers, then 48, then 2. `neighbour`: a client of Redis that
 // keeps its thread busy for a while. `slowed`: a process that computes on the storage side's cores for a while. Each runs under
 // locus, and under the best fixed shares of each stage, which a sweep has found and which change with the stage at once. Regret is what is
 // missing of the latter's calls.
 //
-// A flip is followed when calls end at 85 % of the rate that the best fixed shares come to in such a stage, over 50 calls and no less
-// than 50 ms; until the next flip where that does not happen. What was counted, less the calls that were answered, was done twice.
+// A flip is followed when calls that began after it end at 85 % of the rate that the best fixed shares come to in such a stage, for three
+// windows of 50 calls and no less than 100 ms; until the next flip where that does not happen. What was counted, less the calls that were
+// answered, was done twice.
 //
 // Expectation. A controller that hears of its nodes 40 times a second needs a few windows to be sure, and one to move.
 

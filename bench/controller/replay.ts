@@ -2,11 +2,11 @@
 // way of a call, and what folding and deciding cost the controller.
 
 import { seededRandom } from "#runtime/seeded-random.ts";
-import { advance, type ControllerState, type Rules } from "#runtime/placement/controller.ts";
+import type { Machine, SampleWindow } from "#compute/placement/messages.ts";
+import { PlacementLoop, type Surroundings } from "#compute/placement/placement-loop.ts";
+import { FREE_RULES, type Rules } from "#runtime/placement/controller.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import type { Capacity } from "#runtime/placement/optimal-shares.ts";
-import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
 
@@ -23,6 +23,9 @@ const SEED = 1;
 /** Of calls, on the other side: what a controller sees are probes and shares in between. */
 const ELSEWHERE = 0.02;
 
+/** Calls in flight. */
+const CALLERS = 10_000;
+
 interface Recorded {
   readonly sample: Sample;
   readonly elapsedUs: number;
@@ -32,7 +35,8 @@ export class Replay {
   readonly #options: ReplayOptions;
   readonly #windows: readonly (readonly Recorded[])[];
   readonly #rules: ReadonlyMap<string, Rules>;
-  readonly #capacity: Capacity;
+  readonly #machine: Machine;
+  readonly #surroundings: Surroundings;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -45,19 +49,22 @@ export class Replay {
     this.#windows = Array.from({ length: options.windows }, () =>
       Array.from({ length: perWindow }, () => drawnSample(functions[Math.floor(random() * functions.length)]!, random)),
     );
-    const rules: Rules = { preferred: null, pinnedShare: null, weight: 1, p99UnderUs: null };
-    this.#rules = new Map(functions.map(({ name }) => [name, rules]));
-    this.#capacity = crowdedBy(
+    this.#rules = new Map(functions.map(({ name }) => [name, FREE_RULES]));
+    // So few that not all functions can be where they are best: the decision has the most to weigh up then.
+    const cores = coresFor(
       functions.map(({ demand }) => demand),
       options.samplesPerSecond,
     );
+    this.#machine = machineOf("nodes", 0.7 * cores);
+    const storage = { machine: machineOf("storage", 0.5 * cores), isOpen: true, redisThread: 1 };
+    this.#surroundings = { constants: DEFAULT_CONSTANTS, storage };
   }
 
   get samples(): number {
     return this.#windows.reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** All windows, each taken at its end. */
+  /** All calls, as a node records them; what a window came to is taken at its end. */
   record(): readonly (readonly Tally[])[] {
     const tally = new SampleTally();
     return this.#windows.map((window) => {
@@ -66,21 +73,39 @@ export class Replay {
     });
   }
 
+  /** As they reach the controller. */
+  windows(): readonly SampleWindow[] {
+    return this.record().map((tallies) => ({
+      node: "node",
+      machine: this.#machine,
+      stretchMs: this.#options.windowMs,
+      tallies: tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] })),
+      untracked: 0,
+      inFlight: CALLERS,
+    }));
+  }
+
   /** What a controller does with them, for so many rounds of all windows. How many functions it has placed. */
-  decide(windows: readonly (readonly Tally[])[], rounds: number): number {
-    const { windowMs } = this.#options;
-    const profiles = new Profiles();
-    let state: ControllerState = new Map();
+  decide(windows: readonly SampleWindow[], rounds: number): number {
     let nowMs = 0;
+    const loop = new PlacementLoop(
+      {
+        rules: () => this.#rules,
+        surroundings: () => this.#surroundings,
+        onPlacements: () => {},
+        onTransition: () => {},
+        nowMs: () => nowMs,
+      },
+      new Map(),
+    );
     for (let round = 0; round < rounds; round++) {
-      for (const tallies of windows) {
-        nowMs += windowMs;
-        const shifted = new Set(profiles.fold(tallies, nowMs, windowMs));
-        const situation = { nowMs, profiles, shifted, constants: DEFAULT_CONSTANTS, capacity: this.#capacity };
-        state = advance(state, { ...situation, rules: this.#rules }).state;
+      for (const window of windows) {
+        nowMs += this.#options.windowMs;
+        loop.take(window);
       }
     }
-    return [...state.values()].filter(({ state: named }) => named !== "profiling").length;
+    loop.close();
+    return [...loop.state.values()].filter(({ state }) => state !== "profiling").length;
   }
 }
 
@@ -121,15 +146,12 @@ function drawnSample(
   return { sample, elapsedUs: wallUs + terms.call };
 }
 
-/** So little that not all can be where they are best: the decision has the most to weigh up then. */
-function crowdedBy(demands: readonly Demand[], callsPerSecond: number): Capacity {
-  const cores = (demands.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / demands.length / 1e6) * callsPerSecond;
-  return {
-    computeCores: 0.7 * cores,
-    storageCores: 0.5 * cores,
-    storageMachineCores: 0.5 * cores + 1,
-    sharedCores: Infinity,
-    redisThread: 1,
-    callers: 10_000,
-  };
-}
+/** Of computing at once. */
+const coresFor = (demands: readonly Demand[], callsPerSecond: number): number =>
+  (demands.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / demands.length / 1e6) * callsPerSecond;
+
+const machineOf = (id: string, cores: number): Machine => ({
+  id,
+  cores: Math.ceil(cores),
+  cpus: Array.from({ length: Math.ceil(cores) }, (_, cpu) => cpu),
+});

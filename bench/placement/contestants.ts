@@ -149,9 +149,10 @@ const peerOf = (
   run: async (): Promise<Measure> => {
     const work = () => measure(stack, { parts, arrivals, rule, memory: name, ...times });
     const { answer, cpuUs } = await watchCpu(stack.processes(), work);
-    const { perSecond, p50Us, p99Us, storageShare, calls } = answer;
+    const { perSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
     const details = {
       storageShare,
+      probeShare,
       storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
       computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
     };

@@ -26,6 +26,8 @@ export interface Calls {
   readonly part: Uint8Array;
   /** 1 where it ran at storage. */
   readonly atStorage: Uint8Array;
+  /** 1 where it ran there only to see how it does. */
+  readonly isProbe: Uint8Array;
   /** 1 where it went well. */
   readonly ok: Uint8Array;
   /** Of the first call that did not. */
@@ -41,6 +43,7 @@ class Recorder {
   readonly #elapsedUs: number[] = [];
   readonly #part: number[] = [];
   readonly #atStorage: number[] = [];
+  readonly #isProbe: number[] = [];
   readonly #ok: number[] = [];
   #firstError: string | null = null;
 
@@ -49,6 +52,7 @@ class Recorder {
     this.#elapsedUs.push(elapsedUs);
     this.#part.push(part);
     this.#atStorage.push(reply.side === "storage" ? 1 : 0);
+    this.#isProbe.push(reply.reason === "probe" ? 1 : 0);
     this.#ok.push(reply.ok ? 1 : 0);
     if (!reply.ok) this.#firstError ??= `${reply.error.code}: ${reply.error.message}`;
   }
@@ -59,6 +63,7 @@ class Recorder {
       elapsedUs: Float64Array.from(this.#elapsedUs),
       part: Uint8Array.from(this.#part),
       atStorage: Uint8Array.from(this.#atStorage),
+      isProbe: Uint8Array.from(this.#isProbe),
       ok: Uint8Array.from(this.#ok),
       firstError: this.#firstError,
     };

@@ -3,9 +3,9 @@
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { readNodeConfig } from "#compute/node/config.ts";
-import type { Invoker } from "#compute/node/invoker.ts";
-import { openNode } from "#compute/node/node.ts";
+import { openNode, type Node } from "#compute/node/node.ts";
 import { openProcessLog } from "#compute/node/process-log.ts";
+import type { PlacementOverview } from "#compute/placement/node-placement.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { servePeer } from "../harness/peer-process.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";
@@ -24,24 +24,42 @@ export type LoadProcessRequest =
       readonly calls: readonly SuiteCall[];
       readonly budgetMs: number;
       readonly callsMin: number;
-    };
+    }
+  /** How often functions were moved so far, and back. */
+  | { readonly kind: "moves" };
 
-let invoker: Invoker | undefined;
+export interface Moves {
+  readonly moves: number;
+  readonly reverts: number;
+  readonly flaps: number;
+}
+
+let node: Node | undefined;
 const rules = new Map<string, Rule>();
 const random = seededRandom(2);
 
-servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | null> => {
+servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | Moves | null> => {
   if (request.kind === "open") {
     const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
-    const node = await openNode(readNodeConfig(settings), openProcessLog("silent"));
+    node = await openNode(readNodeConfig(settings), openProcessLog("silent"));
     await node.supervisor.ready();
     await node.catalogue.list();
-    invoker = node.invoker;
     return null;
   }
-  if (invoker === undefined) throw new Error("the node was not opened");
-  if (request.kind === "predict") return predict(invoker, request, { ...request, constants: DEFAULT_CONSTANTS });
+  if (node === undefined) throw new Error("the node was not opened");
+  const { invoker, placement } = node;
+  if (request.kind === "moves") return movesOf(await placement?.overview());
+  if (request.kind === "predict") {
+    const constants = (await placement?.overview())?.constants ?? DEFAULT_CONSTANTS;
+    return predict(invoker, request, { ...request, constants });
+  }
   const { phases, rule: name, memory } = request;
   const rule = rules.getOrInsertComputed(memory, () => newRule(name));
   return runLoad(invoker, phases, rule, random);
 });
+
+function movesOf(overview: PlacementOverview | undefined): Moves {
+  const functions = overview?.functions ?? [];
+  const sumOf = (count: keyof Moves): number => functions.reduce((sum, one) => sum + (one[count] ?? 0), 0);
+  return { moves: sumOf("moves"), reverts: sumOf("reverts"), flaps: sumOf("flaps") };
+}

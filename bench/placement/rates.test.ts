@@ -7,13 +7,21 @@ const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = ()
   elapsedUs: Float64Array.from(endMs, (_, index) => 100 * (index + 1)),
   part: new Uint8Array(endMs.length),
   atStorage: Uint8Array.from(endMs, (_, index) => index % 2),
+  isProbe: Uint8Array.from(endMs, (_, index) => (index === 2 ? 1 : 0)),
   ok: Uint8Array.from(endMs, (_, index) => (isOk(index) ? 1 : 0)),
   firstError: null,
 });
 
 test("a rate is taken from the first end within the window to the last", () => {
   const calls = callsOf([5, 10, 30, 50, 70, 99]);
-  expect(cameOf(calls, 8, 80)).toMatchObject({ perSecond: 50, p50Us: 300, p99Us: 500, storageShare: 0.5, failed: 0 });
+  expect(cameOf(calls, 8, 80)).toMatchObject({
+    perSecond: 50,
+    p50Us: 300,
+    p99Us: 500,
+    storageShare: 0.5,
+    probeShare: 0.25,
+    failed: 0,
+  });
 });
 
 test("calls that failed are counted as such, and not as done", () => {

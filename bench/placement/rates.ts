@@ -9,6 +9,7 @@ export interface Came {
   readonly p99Us: number;
   /** Of the calls, at storage. */
   readonly storageShare: number;
+  readonly probeShare: number;
   readonly failed: number;
 }
 
@@ -17,19 +18,21 @@ export interface Came {
  * matter then. Where fewer than two ended, all calls count. Throws where none did.
  */
 export function cameOf(calls: Calls, fromMs: number, toMs: number): Came {
-  const { endMs, elapsedUs, atStorage, ok } = calls;
+  const { endMs, elapsedUs, atStorage, isProbe, ok } = calls;
   const indexes = [...endMs.keys()].filter((index) => endMs[index]! >= fromMs && endMs[index]! < toMs);
   if (indexes.length < 2 && toMs !== Infinity) return cameOf(calls, 0, Infinity);
   const done = indexes.filter((index) => ok[index] === 1);
   const [first, last] = [done[0], done.at(-1)];
   if (first === undefined || last === undefined) throw new Error(`no call ended well; the first: ${calls.firstError}`);
   const sorted = Float64Array.from(done, (index) => elapsedUs[index]!).toSorted();
+  const shareOf = (column: Uint8Array): number => done.reduce((sum, index) => sum + column[index]!, 0) / done.length;
   const seconds = (endMs[last]! - endMs[first]!) / 1e3;
   return {
     perSecond: seconds > 0 ? (done.length - 1) / seconds : 1e3 / endMs[last]!,
     p50Us: percentile(sorted, 50)!,
     p99Us: percentile(sorted, 99)!,
-    storageShare: done.reduce((sum, index) => sum + atStorage[index]!, 0) / done.length,
+    storageShare: shareOf(atStorage),
+    probeShare: shareOf(isProbe),
     failed: indexes.length - done.length,
   };
 }

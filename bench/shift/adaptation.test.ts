@@ -10,6 +10,16 @@ test("it takes until the rate is that of the best fixed shares, nearly", () => {
   expect(secondsToAdapt(endsAt(1_000, 900), 1_000, 2_000, 1_000)).toBe(0);
 });
 
+test("one lucky stretch is not enough", () => {
+  const lucky = [
+    ...endsAt(1_000, 500, 0),
+    ...endsAt(1_000)
+      .slice(0, 150)
+      .map((ms) => 1_300 + ms),
+  ].toSorted((a, b) => a - b);
+  expect(secondsToAdapt(lucky, 1_000, 2_000, 1_000)).toBe(1);
+});
+
 test("where it never comes to that it takes all the time there is", () => {
   expect(secondsToAdapt(endsAt(1_000, 700, 700), 1_000, 3_000, 1_000)).toBe(2);
 });

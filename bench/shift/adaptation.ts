@@ -4,12 +4,15 @@
 const WELL = 0.85;
 /** A rate is taken over so many calls, and no shorter than this. */
 const CALLS = 50;
-const WINDOW_MS_MIN = 50;
+const WINDOW_MS_MIN = 100;
+/** So many windows in a row, or it was luck. */
+const WINDOWS = 3;
 const STEP_MS = 5;
 
 /**
- * From the change to the beginning of the first stretch that does as well, s; the whole time up to the next
- * change where there is none. `endMs`: ends of calls, in order.
+ * From the change to the beginning of the first windows that do as well, s; the whole time up to the next change where there are
+ * none. `endMs`: ends of the calls that began after the change, in order; those that were on their way when it came say nothing
+ * about what is after it.
  */
 export function secondsToAdapt(
   endMs: ArrayLike<number>,
@@ -20,7 +23,12 @@ export function secondsToAdapt(
   const windowMs = Math.max(WINDOW_MS_MIN, (CALLS * 1e3) / bestPerSecond);
   const wanted = (WELL * bestPerSecond * windowMs) / 1e3;
   for (let startMs = fromMs; startMs + windowMs <= untilMs; startMs += STEP_MS) {
-    if (endsBetween(endMs, startMs, startMs + windowMs) >= wanted) return (startMs - fromMs) / 1e3;
+    // Fewer at the end of the stretch.
+    const windows = Math.min(WINDOWS, Math.floor((untilMs - startMs) / windowMs));
+    const areWell = Array.from({ length: windows }, (_, window) => startMs + window * windowMs).every(
+      (windowStartMs) => endsBetween(endMs, windowStartMs, windowStartMs + windowMs) >= wanted,
+    );
+    if (areWell) return (startMs - fromMs) / 1e3;
   }
   return (untilMs - fromMs) / 1e3;
 }

@@ -6,6 +6,7 @@ import { linePlotSvg } from "../harness/plot.ts";
 import { medianOf } from "../harness/statistics.ts";
 import type { Shares } from "../placement/best-shares.ts";
 import type { Calls } from "../placement/load.ts";
+import type { Moves } from "../placement/main-load.ts";
 import { findBestShares } from "../placement/measure.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
@@ -46,6 +47,8 @@ interface Run {
   /** Beginning of each stage, and the end of the last. */
   readonly bordersMs: readonly number[];
   readonly failed: number;
+  /** By the plan, meanwhile; null where it was not followed. */
+  readonly moved: Moves | null;
 }
 
 export class ScenarioPeers {
@@ -72,20 +75,22 @@ export class ScenarioPeers {
         this.#runs.set(driver, run);
         const [fromMs, untilMs] = [run.bordersMs[1]!, run.bordersMs.at(-1)!];
         const storage = run.calls.atStorage.reduce((sum, one) => sum + one, 0) / run.calls.atStorage.length;
+        const probes = run.calls.isProbe.reduce((sum, one) => sum + one, 0) / run.calls.isProbe.length;
         const value = endsBetween(run.calls.endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3);
-        return { value, details: { storageShare: storage, failed: run.failed } };
+        return { value, details: { storageShare: storage, probeShare: probes, ...run.moved } };
       },
     };
   }
 
   /** For each change, how long it took; from the runs of this repetition. */
   adaptationsS(driver: Driver): readonly number[] {
-    const [best, run] = [this.#ran("best fixed shares"), this.#ran(driver)];
-    return this.#scenario.stages.flatMap(({ kind }, index) =>
-      index === 0
-        ? []
-        : [secondsToAdapt(run.calls.endMs, run.bordersMs[index]!, run.bordersMs[index + 1]!, this.#rateOf(kind, best))],
-    );
+    const best = this.#ran("best fixed shares");
+    const { calls, bordersMs } = this.#ran(driver);
+    return this.#scenario.stages.slice(1).map(({ kind }, index) => {
+      const [fromMs, untilMs] = [bordersMs[index + 1]!, bordersMs[index + 2]!];
+      const endMs = calls.endMs.filter((ms, call) => ms - calls.elapsedUs[call]! / 1e3 >= fromMs);
+      return secondsToAdapt(endMs, fromMs, untilMs, this.#rateOf(kind, best));
+    });
   }
 
   failed(driver: Driver): number {
@@ -134,7 +139,7 @@ export class ScenarioPeers {
       arrivals: { callers },
       ...(driver === "best fixed shares" ? { shares: this.#best.get(kind)! } : {}),
     }));
-    const countedBefore = await this.#counted();
+    const [countedBefore, before] = [await this.#counted(), await this.#moves()];
     const running = this.#stack.load.ask<Calls>({
       kind: "load",
       phases,
@@ -145,7 +150,14 @@ export class ScenarioPeers {
     const [calls] = await Promise.all([running, disturbing]);
     const refused = calls.ok.length - calls.ok.reduce((sum, one) => sum + one, 0);
     const madeTwice = (await this.#counted()) - countedBefore - countsIn(stages, calls);
-    return { calls, bordersMs, failed: refused + Math.abs(madeTwice) };
+    const after = await this.#moves();
+    const [moves, reverts, flaps] = (["moves", "reverts", "flaps"] as const).map((what) => after[what] - before[what]);
+    const moved = driver === "auto" ? { moves: moves!, reverts: reverts!, flaps: flaps! } : null;
+    return { calls, bordersMs, failed: refused + Math.abs(madeTwice), moved };
+  }
+
+  #moves(): Promise<Moves> {
+    return this.#stack.load.ask<Moves>({ kind: "moves" });
   }
 
   /** All that was ever counted. */

@@ -24,9 +24,9 @@ export interface Scenario {
   readonly disturbance: Disturbance | null;
 }
 
-/** Reads of each call, and computing: either nothing, or so much that it outweighs them. */
-const FLIP_READS = 16;
-const FLIP_COMPUTE_US = 2_000;
+/** Reads of each call, so many that it belongs beside its data, and computing: nothing, or so much that a core more is worth more. */
+const FLIP_READS = 64;
+const FLIP_COMPUTE_US = 4_000;
 /** Time that hashing takes of what both take, each alone on its better side, stage by stage. */
 const DRIFT = [0.2, 0.4, 0.6, 0.8, 0.6, 0.4, 0.2];
 const CROWD_CALLERS = 48;

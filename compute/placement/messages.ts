@@ -33,15 +33,22 @@ const tally = Type.Object({
   elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
 });
 
-/** What one node saw in a stretch of time, and what it is. */
-const window = Type.Object({
-  node: Type.String({ minLength: 1, maxLength: 64 }),
+const seen = {
   stretchMs: amount,
   tallies: Type.Array(tally, { maxItems: 2 * TALLIED_FUNCTIONS_MAX }),
   /** Calls of functions for which there was no room. */
   untracked: count,
-  /** Calls in the node at the end of it, waiting ones included. */
+  /** Calls under way at the end of it, waiting ones included. */
   inFlight: count,
+};
+
+/** What the module saw of calls that came without a node. */
+const directWindow = Type.Object(seen);
+
+/** What one node saw in a stretch of time, and what it is. */
+const window = Type.Object({
+  node: Type.String({ minLength: 1, maxLength: 64 }),
+  ...seen,
   machine: Type.Object({
     /** The same for all processes on one machine, containers included. */
     id: Type.String({ maxLength: 64 }),
@@ -77,6 +84,7 @@ const question = Type.Object({
 const answer = Type.Object({ id: count, answer: Type.Unknown() });
 
 export type SampleWindow = Static<typeof window>;
+export type DirectWindow = Static<typeof directWindow>;
 export type Machine = SampleWindow["machine"];
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;
@@ -101,6 +109,7 @@ function reader<Schema extends TSchema>(schema: Schema): (text: string) => Stati
 }
 
 export const readWindow = reader(window);
+export const readDirectWindow = reader(directWindow);
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readRules: (text: string) => SaidRules | null = reader(rules);

@@ -17,6 +17,7 @@ import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
+import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 import { Lease } from "./lease.ts";
 import { thisMachine } from "./machine.ts";
@@ -67,6 +68,7 @@ interface PlacementOptions {
 interface Control {
   readonly loop: PlacementLoop;
   readonly writer: PlanWriter;
+  readonly direct: DirectSamples;
 }
 
 interface Waiting {
@@ -182,6 +184,8 @@ export class NodePlacement {
 
   #connected(): void {
     this.#followed.refresh();
+    // A Redis that was started again knows no plan.
+    if (this.#control !== null && this.#followed.plan.version > 0) this.#link.tellModule(this.#followed.plan);
     void this.#readRules();
     this.#lease.hurry();
   }
@@ -190,18 +194,22 @@ export class NodePlacement {
   async #take(): Promise<void> {
     if (this.#isTaking) return;
     this.#isTaking = true;
-    const { log, nowMs } = this.#options;
+    const { address, user, log, nowMs } = this.#options;
     try {
-      const [reign, found] = [await this.#link.nextReign(), await this.#link.readPlan()];
+      const [count, found] = [await this.#link.nextReign(), await this.#link.readPlan()];
+      const followed = await this.#link.modulePlanVersion();
       await this.#readRules();
-      // A reign that Redis has forgotten would be one that nobody follows.
-      const version = Math.max(reign, reignOf(found.version) + 1);
+      // Where Redis has forgotten the count or the plan, the module or the nodes may follow a later one still.
+      const reign = Math.max(count, reignOf(Math.max(found.version, followed)) + 1);
       if (!this.#lease.isHeld || this.#control !== null) return;
       const writer = new PlanWriter({
-        reign: version,
+        reign,
         found,
         write: (change) => this.#link.writePlan(this.node, change),
-        onWritten: (plan) => this.#followed.follow(plan),
+        onWritten: (plan) => {
+          this.#followed.follow(plan);
+          this.#link.tellModule(plan);
+        },
         onDeposed: () => this.#leave(),
       });
       const loop = new PlacementLoop(
@@ -214,7 +222,17 @@ export class NodePlacement {
         },
         found.placements,
       );
-      this.#control = { loop, writer };
+      const direct = new DirectSamples({
+        address,
+        user,
+        onWindow: (window) => {
+          this.#watch.keepFresh();
+          loop.takeDirect(window);
+        },
+        onRefused: (reason) => this.#link.tellRefusal(reason),
+      });
+      this.#control = { loop, writer, direct };
+      if (found.version > 0) this.#link.tellModule(found);
       await this.#link.listenAsController(true);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
@@ -242,6 +260,7 @@ export class NodePlacement {
     if (this.#control === null) return;
     this.#control.loop.close();
     this.#control.writer.close();
+    this.#control.direct.close();
     this.#control = null;
     void this.#link.listenAsController(false);
     this.#options.log.info({ node: this.node }, "this node controls placement no more");
@@ -335,7 +354,7 @@ export class NodePlacement {
     return {
       planVersion: this.#followed.plan.version,
       controller: this.node,
-      nodes: loop.nodes.size,
+      nodes: loop.nodeCount,
       outlook: loop.step?.outlook ?? null,
       regret: loop.step?.regret ?? null,
       constants,

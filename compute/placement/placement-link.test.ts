@@ -35,7 +35,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   const afterItWasSeen = (happens: () => Promise<unknown>): void => {
     const { commands } = link;
     const get = commands.get.bind(commands);
-    commands.get = async (key: Parameters<typeof get>[0]) => {
+    commands.get = async (key: string) => {
       const holder = await get(key);
       commands.get = get;
       await happens();

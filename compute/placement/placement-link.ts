@@ -125,6 +125,20 @@ export class PlacementLink {
     return false;
   }
 
+  /** For calls that come without a node. */
+  tellModule({ version, placements }: Plan): void {
+    const plan = JSON.stringify({ version, placements: Object.fromEntries(placements) });
+    void this.#attempt(() => this.commands.call("LOCUS.PLAN", "SET", plan));
+  }
+
+  /** Of the plan that the module follows; 0: none. */
+  async modulePlanVersion(): Promise<number> {
+    const { version } = JSON.parse(String(await this.commands.call("LOCUS.PLAN", "GET"))) as {
+      readonly version?: number;
+    };
+    return version ?? 0;
+  }
+
   async readRules(): Promise<ReadonlyMap<string, SaidRules>> {
     const said = new Map<string, SaidRules>();
     for (const [name, text] of Object.entries(await this.commands.hgetall(KEYS.rules))) {
@@ -156,6 +170,13 @@ export class PlacementLink {
     void this.#attempt(() => this.commands.publish(answersTo(node), JSON.stringify(answer)));
   }
 
+  /** Once for each reason. */
+  tellRefusal(reason: string): void {
+    if (this.#told.has(reason) || this.#told.size >= REFUSALS_TOLD_MAX) return;
+    this.#told.add(reason);
+    this.#listener.onRefused(reason);
+  }
+
   close(): void {
     this.commands.disconnect();
     this.#subscriber.disconnect();
@@ -170,7 +191,7 @@ export class PlacementLink {
   #hear(channel: string, text: string): void {
     const { onPlan, onRules, onAnswer, onWindow, onQuestion } = this.#listener;
     const pass = <Message>(message: Message | null, on: (message: Message) => void): void => {
-      if (message === null) this.#refuse(`a message on ${channel} is none that this node knows`);
+      if (message === null) this.tellRefusal(`a message on ${channel} is none that this node knows`);
       else on(message);
     };
     if (channel === CHANNELS.windows) pass(readWindow(text), onWindow);
@@ -186,14 +207,8 @@ export class PlacementLink {
       await send();
     } catch (error) {
       const { name, message } = error as Error;
-      if (name === "ReplyError") this.#refuse(message);
+      if (name === "ReplyError") this.tellRefusal(message);
     }
-  }
-
-  #refuse(reason: string): void {
-    if (this.#told.has(reason) || this.#told.size >= REFUSALS_TOLD_MAX) return;
-    this.#told.add(reason);
-    this.#listener.onRefused(reason);
   }
 }
 

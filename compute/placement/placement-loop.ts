@@ -14,7 +14,7 @@ import type { Capacity } from "#runtime/placement/optimal-shares.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
-import type { Machine, SampleWindow } from "./messages.ts";
+import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 import { WINDOW_MS } from "./sample-window.ts";
 
 /** Transitions that are kept to be asked for; each is a few hundred bytes. */
@@ -49,9 +49,13 @@ interface LoopOptions {
   readonly nowMs: () => number;
 }
 
+/** Stands for all that comes without a node; no node is called so. */
+const DIRECT = "";
+
 /** A node that was heard of lately. */
 interface KnownNode {
-  readonly machine: Machine;
+  /** null: calls that came without a node bring no cores. */
+  readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
   readonly atMs: number;
@@ -92,20 +96,24 @@ export class PlacementLoop {
     return this.#transitions;
   }
 
-  /** By name, those that were heard of lately. */
-  get nodes(): ReadonlyMap<string, KnownNode> {
-    return this.#nodes;
+  /** How many were heard of lately. */
+  get nodeCount(): number {
+    return this.#nodes.size - (this.#nodes.has(DIRECT) ? 1 : 0);
   }
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
   take({ node, machine, stretchMs, tallies, inFlight }: SampleWindow): void {
-    const nowMs = this.#options.nowMs();
-    this.#count(node, machine, inFlight, nowMs);
-    this.fold(tallies, stretchMs);
+    this.#count(node, machine, inFlight);
+    this.#fold(tallies, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
-  fold(tallies: readonly Tally[], stretchMs: number): void {
+  takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
+    this.#count(DIRECT, null, inFlight);
+    this.#fold(tallies, stretchMs);
+  }
+
+  #fold(tallies: readonly Tally[], stretchMs: number): void {
     for (const name of this.#profiles.fold(tallies, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
     this.reviewSoon();
   }
@@ -150,7 +158,8 @@ export class PlacementLoop {
     if (isOther(before, this.#state)) onPlacements(this.#state);
   }
 
-  #count(node: string, machine: Machine, calls: number, atMs: number): void {
+  #count(node: string, machine: Machine | null, calls: number): void {
+    const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
     const weight = before === undefined ? 0 : 2 ** (-(atMs - before.atMs) / IN_FLIGHT_HALF_LIFE_MS);
@@ -163,7 +172,7 @@ export class PlacementLoop {
       if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
       else callers += calls * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
     }
-    const machines = Array.from(this.#nodes.values(), ({ machine }) => machine);
+    const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
     return { ...coresOf(machines, storage), redisThread: storage.redisThread, callers };
   }
 }

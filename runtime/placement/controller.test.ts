@@ -72,7 +72,8 @@ describe("the controller, under a steady load", () => {
     expect([shareOf(run, "walk"), shareOf(run, "hash"), shareOf(run, "chain")]).toEqual([1, 0, 1]);
     expect([...run.state.values()].map(({ moves }) => moves)).toEqual([1, 0, 1]);
     const kinds = run.transitions.filter((one) => one.function === "walk").map(({ why }) => why.kind);
-    expect(kinds.slice(0, 3)).toEqual(["new", "profiled", "latency"]);
+    // Nobody gets traffic before it was visited.
+    expect(kinds.slice(0, 5)).toEqual(["new", "profiled", "probing", "probed", "latency"]);
   });
 
   test("splits the function with the least comparative advantage when compute is full", () => {
@@ -182,11 +183,13 @@ describe("the controller, when things change", () => {
 });
 
 describe("one step", () => {
-  const profilesWith = (calls: number, side: Side = "compute"): Profiles => {
+  /** `factor`: each call has so many times the work of the one before. */
+  const profilesWith = (calls: number, side: Side = "compute", factor = 1): Profiles => {
     const tally = new SampleTally();
     for (let call = 0; call < calls; call++) {
       const sample = { ...NO_USAGE, function: "f", version: "1", side, outcome: "ok" };
-      tally.record({ ...sample, wallUs: 2_000, cpuUs: 30, operations: 20, rounds: 20, bytesIn: 200 }, 2_100);
+      const wallUs = 2_000 * factor ** call;
+      tally.record({ ...sample, wallUs, cpuUs: 30, operations: 20, rounds: 20, bytesIn: 200 }, wallUs + 100);
     }
     const profiles = new Profiles();
     profiles.fold(tally.take().tallies, 1_000, 1_000);
@@ -209,9 +212,18 @@ describe("one step", () => {
   const changes = (transitions: readonly Transition[]) => transitions.map(({ from, to, why }) => [from, to, why.kind]);
 
   test("decides nothing before a function was called a few times", () => {
-    const { state, transitions } = step(new Map(), profilesWith(3));
+    const { state, transitions } = step(new Map(), profilesWith(3, "compute", 2));
     expect(state.get("f")).toMatchObject({ state: "profiling", share: 0 });
     expect(changes(transitions)).toEqual([["profiling", "profiling", "new"]]);
+  });
+
+  test("takes a few calls that are alike for enough, and many where they differ", () => {
+    const stateAfter = (profiles: Profiles) =>
+      step(step(new Map(), new Profiles()).state, profiles).state.get("f")?.state;
+    expect(stateAfter(profilesWith(2))).toBe("profiling");
+    expect(stateAfter(profilesWith(3))).not.toBe("profiling");
+    expect(stateAfter(profilesWith(7, "compute", 1.5))).toBe("profiling");
+    expect(stateAfter(profilesWith(8, "compute", 1.5))).not.toBe("profiling");
   });
 
   test("forgets functions that are no longer deployed, and knows nothing of those that were never called", () => {
@@ -237,7 +249,11 @@ describe("one step", () => {
   });
 
   test("tells the numbers that moved a function", () => {
-    const profiled = step(step(new Map(), profilesWith(3)).state, profilesWith(50));
+    const known = profilesWith(50);
+    const visit = new SampleTally();
+    visit.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 100 }, 200);
+    known.fold(visit.take().tallies, 1_000, 25);
+    const profiled = step(step(new Map(), profilesWith(3)).state, known);
     const why = profiled.transitions.find((one) => one.why.kind === "latency")?.why;
     expect(why).toMatchObject({ kind: "latency" });
     if (why?.kind !== "latency") return;

@@ -66,6 +66,8 @@ export interface FunctionState extends Placement {
   readonly reverts: number;
   /** Moves back within FLAP_MS, whatever the reason. */
   readonly flaps: number;
+  /** When a call was last heard of on each side, whatever is still known of it. */
+  readonly visitedMs: Readonly<Record<Side, number | null>>;
 }
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
@@ -81,6 +83,9 @@ export interface Step {
 
 /** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
 export const PROFILED_CALLS_MIN = 8;
+/** Fewer do where they are alike: a function that computes for long would take long to be known. Standard errors of their means. */
+const ALIKE_CALLS_MIN = 3;
+const ALIKE_ERROR_MAX = 0.1;
 /** After a move its function rests, so that the next step sees what came of it. */
 const REST_MS = 100;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
@@ -94,6 +99,9 @@ const BACK_OFF_MAX_MS = 60_000;
 const PROBE_COST_SHARE = 0.01;
 /** … but come twice in this time at least, so that one is there when it is over. */
 const PROBE_INTERVAL_MS = 10_000;
+/** A side that was visited within this time is warm; no other one is given traffic. Its first visits are one call in so many. */
+const WARM_MS = 30_000;
+const FIRST_VISIT_EVERY = 4;
 /** Not called for so long: nothing to decide. */
 const ACTIVE_MS = 10_000;
 
@@ -105,6 +113,7 @@ const FRESH: Omit<FunctionState, "state" | "share"> = {
   moves: 0,
   reverts: 0,
   flaps: 0,
+  visitedMs: { compute: null, storage: null },
 };
 
 /** Of a function of which nobody has said anything. */
@@ -136,10 +145,18 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { choices, best } = worthwhileShares(candidates, capacity);
   for (const [index, candidate] of candidates.entries()) {
     const { name } = candidate;
-    const move = moved(candidate, choices[index]!, nowMs);
-    const placed = move === null ? candidate.before : enter(name, candidate.before, move.to, move.why);
-    const { to, why } = probed(placed, candidate, nowMs);
-    state.set(name, why === null ? to : enter(name, placed, to, why));
+    const choice = choices[index]!;
+    let now = candidate.before;
+    const apply = ({ to, why }: Change): void => {
+      now = why === null ? to : enter(name, now, to, why);
+    };
+    if (choice.share !== now.share && !isWarm(now, choice.share, nowMs)) {
+      apply(visiting(now, choice.share));
+    } else {
+      if (choice.share !== now.share) apply(moved(candidate, choice, nowMs));
+      apply(probed(now, candidate, nowMs));
+    }
+    state.set(name, now);
   }
   const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
   const loads = candidates.map(({ load }) => load);
@@ -172,8 +189,8 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   }
   if (now.state === "pinned") return { to: { ...now, state: restingState(now.share) }, why: { kind: "freed" } };
   if (now.state === "profiling") {
-    const calls = knownCalls(profiles.get(name), nowMs);
-    if (calls < PROFILED_CALLS_MIN) return { to: now, why: null };
+    const { calls, isEnough } = knownCalls(profiles.get(name), nowMs);
+    if (!isEnough) return { to: now, why: null };
     return { to: { ...now, state: restingState(now.share) }, why: { kind: "profiled", calls } };
   }
   if (shifted.has(name)) {
@@ -189,8 +206,17 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
 const restingState = (share: number): "compute" | "storage" | "split" =>
   share <= 0 ? "compute" : share >= 1 ? "storage" : "split";
 
-const knownCalls = (profile: FunctionProfile | undefined, nowMs: number): number =>
-  (profile?.estimate("compute", nowMs)?.calls ?? 0) + (profile?.estimate("storage", nowMs)?.calls ?? 0);
+function knownCalls(
+  profile: FunctionProfile | undefined,
+  nowMs: number,
+): { readonly calls: number; readonly isEnough: boolean } {
+  const known = (["compute", "storage"] as const).flatMap((side) => profile?.estimate(side, nowMs) ?? []);
+  const calls = known.reduce((sum, estimate) => sum + estimate.calls, 0);
+  const areAlike = known.some(
+    (one) => one.calls >= ALIKE_CALLS_MIN && Math.max(one.logCpuError, one.serviceError) <= ALIKE_ERROR_MAX,
+  );
+  return { calls, isEnough: calls >= PROFILED_CALLS_MIN || areAlike };
+}
 
 /** null: it is not called, or nothing is known. */
 function candidateOf(name: string, rules: Rules, before: FunctionState, situation: Situation): Named | null {
@@ -210,7 +236,11 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
     highest,
     weight: rules.weight,
   };
-  return { name, before, share: before.share, costs, load };
+  const visitedMs = {
+    compute: compute.lastMs ?? before.visitedMs.compute,
+    storage: storage.lastMs ?? before.visitedMs.storage,
+  };
+  return { name, before: { ...before, visitedMs }, share: before.share, costs, load };
 }
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
@@ -234,10 +264,23 @@ function sidesUnder(
   return breaksAtCompute ? [1, 1] : [0, 0];
 }
 
-/** null: it stays. A move back, soon and without a shift, says that the one before was a mistake. */
-function moved(candidate: Named, { share, gain }: Choice, nowMs: number): { to: FunctionState; why: Why } | null {
+const gainingSide = ({ share: from }: Placement, to: number): Side => (to > from ? "storage" : "compute");
+
+/** Whether the side that is to get more of its calls has had one lately. */
+function isWarm(now: FunctionState, share: number, nowMs: number): boolean {
+  const visitedMs = now.visitedMs[gainingSide(now, share)];
+  return visitedMs !== null && nowMs - visitedMs <= WARM_MS;
+}
+
+/** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
+const visiting = (now: FunctionState, share: number): Change => ({
+  to: { ...now, state: "probing", probeEvery: FIRST_VISIT_EVERY },
+  why: now.state === "probing" ? null : { kind: "probing", side: gainingSide(now, share) },
+});
+
+/** A move back, soon and without a shift, says that the one before was a mistake. */
+function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change {
   const { before } = candidate;
-  if (share === before.share) return null;
   const [fromUs, promisedUs] = [latencyAt(candidate, before.share), latencyAt(candidate, share)];
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
@@ -256,6 +299,7 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): { to: 
     moves: before.moves + 1,
     reverts: before.reverts + (isRevert ? 1 : 0),
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
+    visitedMs: before.visitedMs,
   };
   if (isRevert)
     return { to, why: { kind: "reverted", promisedUs: last.promisedUs, cameUs: fromUs, retryInMs: backOffMs } };
@@ -264,7 +308,7 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): { to: 
 }
 
 /** Sends a few calls to the side where it is not, as dear as allowed. */
-function probed(now: FunctionState, { costs, load }: Named, nowMs: number): Change {
+function probed(now: FunctionState, { load }: Named, nowMs: number): Change {
   if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing") {
     return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
   }
@@ -272,10 +316,10 @@ function probed(now: FunctionState, { costs, load }: Named, nowMs: number): Chan
   const cheapEnough = Math.ceil(busyUs(load.costs[other]) / (PROBE_COST_SHARE * busyUs(load.costs[side])));
   const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
   // A step of a tenth is no news to those who follow the plan.
+  const visitedMs = now.visitedMs[other];
   const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough));
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
-  const lastMs = costs.sides[other].lastMs;
-  const isStale = lastMs === null || nowMs - lastMs > PROBE_INTERVAL_MS;
+  const isStale = visitedMs === null || nowMs - visitedMs > PROBE_INTERVAL_MS;
   const state = isStale ? "probing" : restingState(now.share);
   if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
   return { to: { ...now, state, probeEvery }, why: { kind: isStale ? "probing" : "probed", side: other } };

@@ -89,7 +89,7 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
   if (sides === null || demand === null) return `No call of it is known: ${whereOf(share)} until there are some.`;
   const calls = sides.compute.calls + sides.storage.calls;
   if (state === "profiling" && calls < PROFILED_CALLS_MIN) {
-    return `Of the ${PROFILED_CALLS_MIN} calls that a decision takes ${Math.floor(calls)} are known: ${whereOf(share)} until then.`;
+    return `Of the ${PROFILED_CALLS_MIN} calls that a decision may take ${Math.floor(calls)} are known: ${whereOf(share)} until then.`;
   }
   const here: Side = share >= 0.5 ? "storage" : "compute";
   const there: Side = here === "storage" ? "compute" : "storage";

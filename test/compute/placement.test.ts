@@ -1,6 +1,7 @@
 // Placement over a real Redis and two real nodes: a function moves to its data by measurement, all nodes follow one plan, people have
 // their say, and whoever decides may die.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
@@ -8,7 +9,7 @@ import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
-import { bundleOf, deploy, said } from "./node-client.ts";
+import { bundleOf, deploy, metric, said } from "./node-client.ts";
 
 const LONG = { timeout: 20_000 };
 
@@ -17,6 +18,7 @@ const walk = bundleOf("walk", async ({ redis }) => {
   for (let step = 0; step < 64; step++) await redis.get("nothing");
 });
 const idle = bundleOf("idle", () => 1);
+const direct = bundleOf("direct", ({ redis }) => redis.get("nothing"));
 
 let redis: RedisServer;
 let nodes: NodeProcess[];
@@ -35,7 +37,7 @@ const startNode = async (name: string, settings: Record<string, string> = {}): P
 beforeAll(async () => {
   redis = await startRedisServer();
   nodes = [await startNode("one"), await startNode("two")];
-  for (const bundle of [walk, idle]) await deploy(nodes[0]!, bundle);
+  for (const bundle of [walk, idle, direct]) await deploy(nodes[0]!, bundle);
 });
 afterAll(async () => {
   await Promise.all(nodes.map((node) => node.end("SIGTERM")));
@@ -57,9 +59,9 @@ const call = async (node: NodeProcess, name: string): Promise<readonly [string |
   expect(status).toBe(200);
   return [headers.get("x-locus-side"), headers.get("x-locus-reason")];
 };
-const isController = (node: NodeProcess): boolean => {
-  const told = said(node).filter((message) => message.startsWith("this node controls placement"));
-  return told.at(-1) === "this node controls placement";
+const controllers = async (): Promise<readonly NodeProcess[]> => {
+  const controls = await Promise.all(nodes.map((node) => metric(node, "locus_placement_controls")));
+  return nodes.filter((_node, index) => controls[index] === 1);
 };
 const callUntil = (node: NodeProcess, name: string, place: readonly [string, string]) =>
   vi.waitFor(async () => expect(await call(node, name)).toEqual(place), { ...LONG, interval: 5 });
@@ -79,13 +81,13 @@ describe("placement", () => {
     const { transitions } = await explain(nodes[1]!, "walk");
     expect(transitions?.map(({ why }) => why.kind)).toContain("latency");
     const all = await overview(nodes[1]!);
-    expect(all.functions.map((one) => one.function)).toEqual(["idle", "walk"]);
+    expect(all.functions.map((one) => one.function)).toEqual(["direct", "idle", "walk"]);
     expect(all.regret).toBeLessThan(0.5);
-    expect(nodes.filter(isController)).toHaveLength(1);
+    expect(await controllers()).toHaveLength(1);
   });
 
   it("whoever decides has measured what moving and computing cost here", async () => {
-    const deciding = nodes.find(isController)!;
+    const [deciding] = (await controllers()) as [NodeProcess];
     await vi.waitFor(() => expect(said(deciding)).toContain("calibrated"), LONG);
     const { constants } = await overview(nodes[1]!);
     expect(constants).not.toEqual(DEFAULT_CONSTANTS);
@@ -95,12 +97,13 @@ describe("placement", () => {
   });
 
   it("metrics tell the shares on every node, and what they are decided from where they are", async () => {
+    const [deciding] = await controllers();
     for (const node of nodes) {
       const text = await (await fetch(`${node.url}/metrics`)).text();
       expect(text).toContain('locus_placement_share{function="walk"} 1\n');
-      expect(/^locus_placement_moves_total\{function="walk"\} 1$/m.test(text)).toBe(isController(node));
+      expect(/^locus_placement_moves_total\{function="walk"\} 1$/m.test(text)).toBe(node === deciding);
       expect(/^locus_placement_prediction_error\{function="walk",side="storage"\} /m.test(text)).toBe(
-        isController(node),
+        node === deciding,
       );
     }
   });
@@ -108,6 +111,19 @@ describe("placement", () => {
   it("a caller who asks for a side has it, whatever the plan", async () => {
     const { headers } = await fetch(`${nodes[0]!.url}/v1/functions/walk/invocations?side=compute`, { method: "POST" });
     expect([headers.get("x-locus-side"), headers.get("x-locus-reason")]).toEqual(["compute", "asked"]);
+  });
+
+  it("calls that come straight to Redis count as well, and the module is told the plan", async () => {
+    const client = redis.client();
+    await vi.waitFor(async () => {
+      for (let at = 0; at < 10; at++) await client.call("LOCUS.CALL", "direct", "0");
+      expect((await explain(nodes[0]!, "direct")).sides?.storage.calls).toBeGreaterThan(8);
+    }, LONG);
+    await vi.waitFor(async () => {
+      const told = JSON.parse(String(await client.call("LOCUS.PLAN", "GET"))) as { readonly version: number };
+      expect(told).toMatchObject({ placements: { walk: { share: 1 } } });
+      expect(told.version).toBe((await overview(nodes[1]!)).planVersion);
+    }, LONG);
   });
 
   it("people pin a function on any node, for all of them, and free it again", async () => {
@@ -161,11 +177,11 @@ describe("placement", () => {
   });
 
   it("when the node that decides dies the plan holds, and the other decides", async () => {
-    const deciding = nodes.findIndex(isController);
-    const [dead, heir] = [nodes[deciding]!, nodes[1 - deciding]!];
+    const [dead] = (await controllers()) as [NodeProcess];
+    const heir = nodes.find((node) => node !== dead)!;
     await dead.end("SIGKILL");
     await callUntil(heir, "walk", ["storage", "plan"]);
-    await vi.waitFor(() => expect(isController(heir)).toBe(true), LONG);
+    await vi.waitFor(async () => expect(await metric(heir, "locus_placement_controls")).toBe(1), LONG);
     await callUntil(heir, "walk", ["storage", "plan"]);
     await vi.waitFor(async () => {
       await call(heir, "walk");
@@ -175,7 +191,7 @@ describe("placement", () => {
     await dead.startAgain();
     await dead.ready();
     await callUntil(dead, "walk", ["storage", "plan"]);
-    expect(isController(heir)).toBe(true);
+    expect(await controllers()).toEqual([heir]);
   });
 
   it("whoever decides begins anew where Redis has lost the plan", async () => {
@@ -185,15 +201,48 @@ describe("placement", () => {
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
     await ask(nodes[0]!, "/walk", "DELETE");
     for (const node of nodes) await callUntil(node, "walk", ["storage", "plan"]);
-    await vi.waitFor(() => expect(nodes.filter(isController)).toHaveLength(1), LONG);
+    await vi.waitFor(async () => expect(await controllers()).toHaveLength(1), LONG);
   });
 
   it("a function that is taken away leaves the plan", async () => {
     await fetch(`${nodes[0]!.url}/v1/functions/idle`, { method: "DELETE" });
     await vi.waitFor(
-      async () => expect((await overview(nodes[1]!)).functions.map((one) => one.function)).toEqual(["walk"]),
+      async () => expect((await overview(nodes[1]!)).functions.map((one) => one.function)).toEqual(["direct", "walk"]),
       LONG,
     );
+  });
+
+  it("a node whose user has no more rights than the documentation says decides as well", async () => {
+    const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "configuration.md"), "utf8");
+    const [, paragraph = ""] = /^(The node's own user needs[^]*?)The\nuser that functions/m.exec(page) ?? [];
+    const rights = [...paragraph.matchAll(/`([+~&][^`]*)`/g)].flatMap(([, words = ""]) => words.split(/\s+/));
+    const own = await startRedisServer();
+    try {
+      await own
+        .client()
+        .call("ACL", "SETUSER", "node", "on", ">secret", "resetkeys", "resetchannels", "-@all", ...rights);
+      await own.client().call("LOCUS.FUNCTION", "LOAD", walk);
+      const node = await NodeProcess.start({
+        settings: {
+          LOCUS_REDIS_HOST: "127.0.0.1",
+          LOCUS_REDIS_PORT: String(own.port),
+          LOCUS_REDIS_USER: "node",
+          LOCUS_REDIS_PASSWORD: "secret",
+          LOCUS_FUNCTION_USER: "default",
+        },
+        logPath: join(own.directory, "node.log"),
+      });
+      try {
+        await node.ready();
+        await callUntil(node, "walk", ["storage", "plan"]);
+        await vi.waitFor(() => expect(said(node)).toContain("calibrated"), LONG);
+        expect(said(node)).not.toContain("placement is hindered");
+      } finally {
+        await node.end("SIGTERM");
+      }
+    } finally {
+      await own.close();
+    }
   });
 
   it("a node that is told to decide nothing runs functions where they declare it", async () => {
