@@ -23,7 +23,8 @@ help_text() {
 
 ./build.sh demo
     Starts Redis with the locus module and a node on free ports, loads WordNet as a graph, walks it with the same function
-    through an ordinary client, on the compute side and next to the data, and shows the three side by side.
+    through an ordinary client, on the compute side, next to the data and where locus chooses, and shows the four side by side,
+    with the reason for the choice.
 
 ./build.sh up
     Starts Redis with the locus module and a node, loads WordNet, deploys the functions of functions/, prints what to try,
@@ -391,6 +392,11 @@ is_verb "$verb" ||
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
+# Its program would say so as well, once everything is built.
+for word in "$@"; do
+  [[ $word != -* ]] || grep -qwFe "${word%%=*}" <<<"$(usage "$verb")" ||
+    misuse "$verb has no option ${word%%=*}." "$verb"
+done
 
 case $verb in
 build)

@@ -3,6 +3,7 @@
 // minute.
 
 import type { Summary } from "#compute/cli/summary.ts";
+import { counted } from "#runtime/counted.ts";
 import type { PlacementSummary } from "#compute/placement/node-placement.ts";
 import { checkAgreement } from "./agreement.ts";
 import { comparisonText, type Way } from "./comparison.ts";
@@ -24,9 +25,9 @@ const WAYS: readonly { readonly name: string; readonly tool: Tool; readonly flag
 const HASH = [
   "hash-password",
   "1",
-  "100",
+  "1000",
   "--args",
-  '{"action":"create","user":"ada","password":"difference engine","iterations":5000}',
+  '{"action":"create","user":"ada","password":"difference engine","iterations":1000}',
 ];
 
 console.log("Starting Redis with the locus module, and a node …");
@@ -46,10 +47,20 @@ async function demo(stack: Stack): Promise<void> {
   );
   console.log(comparisonText(ways));
   console.log(`\n${readingOf(ways)}\n`);
-  console.log(`$ batch ${HASH.join(" ")}`);
-  await stack.run("batch", ...HASH);
+  console.log(`$ batch ${HASH.map(quoted).join(" ")}`);
+  console.log(resultOf(JSON.parse(await stack.run("batch", ...HASH, "--json")) as Summary));
   for (const name of ["khop", "hash-password"]) console.log(`\n${await whyText(stack, name)}`);
   console.log("\nNext: ./build.sh up, then docs/getting-started.md");
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function resultOf({ ok, calls, callsPerSecond, sides = { compute: 0, storage: 0 } }: Summary): string {
+  const places = Object.entries(sides).map(([side, count]) => `${count} at ${side}`);
+  return `${ok} of ${counted(calls, "call")} went well, ${Math.round(callsPerSecond)} a second; ${places.join(", ")}`;
 }
 
 /** In a sentence; `locus why` shows the figures behind it. */

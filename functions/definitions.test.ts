@@ -16,6 +16,6 @@ test.for(files)("%s can be deployed, under its file's name", async (file) => {
     typeof value === "function" ? "function" : value,
   );
 
-  const description = describeDefinition(JSON.parse(json), versionOf(bundle));
+  const description = describeDefinition(JSON.parse(json), versionOf(bundle), "deploy");
   expect(description.name).toBe(basename(file, ".ts"));
 });

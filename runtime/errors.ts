@@ -37,8 +37,8 @@ export const ERRORS = {
     400,
     3,
     "ERR",
-    "The request itself is malformed: a bad header, query, path or body.",
-    "Correct the request; the message names the part.",
+    "The request itself is malformed (a bad header, query, path or body), or names a file that is not there.",
+    "Correct what the message names.",
   ),
   ARGS_INVALID: entry(
     "caller",
@@ -281,7 +281,7 @@ export const ERRORS = {
     9,
     "CONFIGINVALID",
     "A setting, or a part of a command line, is unknown or has a value that cannot be used.",
-    "Correct it; the message lists every mistake.",
+    "Correct what the message names; it lists every mistake.",
   ),
   UNSUPPORTED_PLATFORM: entry(
     "operator",

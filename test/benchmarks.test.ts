@@ -23,7 +23,7 @@ const RATIOS = {
   khop: ["storageVsClient", "storageVsPipelined"],
   http: ["emptyVsFastify"],
   interference: ["plainThroughputKept", "functionThroughputKept", "plainP99Grown"],
-  start: ["isolateMs", "firstCallMs", "hostRestartMs", "idleCpuShare", "idleRssMb", "isolateMb"],
+  start: ["isolateMs", "warmStartUs", "firstCallMs", "hostRestartMs", "idleCpuShare", "idleRssMb", "isolateMb"],
   confinement: [
     "storageChainKept",
     "storageFanoutKept",

@@ -1,14 +1,48 @@
-// build.sh as a person meets it first: its help, and what it makes of a mistake. What its verbs do is tested by using them.
+// build.sh as a person meets it first: its help, and what it makes of a mistake or of a machine that lacks something. What its verbs do
+// is tested by using them.
 
 import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
-import { join } from "node:path";
+import { globSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const SCRIPT = join(import.meta.dirname, "..", "build.sh");
 const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "soak", "package", "images", "compose"];
 
 const run = (...argv: readonly string[]) => spawnSync(SCRIPT, argv, { encoding: "utf8" });
+
+/** `./build.sh` on a machine like this one, without some programs and with others of the test's making, by their shell script. */
+function runWhere(lacking: readonly string[], made: Readonly<Record<string, string>>) {
+  const folder = mkdtempSync(join(tmpdir(), "locus-machine-"));
+  try {
+    for (const [name, script] of Object.entries(made)) {
+      writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
+    const taken = new Set([...lacking, ...Object.keys(made)]);
+    for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
+      for (const name of programsIn(directory).filter((one) => !taken.has(one))) {
+        symlinkSync(join(directory, name), join(folder, name));
+        taken.add(name);
+      }
+    }
+    const { status, stdout, stderr } = spawnSync(SCRIPT, [], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: folder },
+    });
+    return { status, stdout, stderr };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const programsIn = (directory: string): readonly string[] => {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // PATH may name what is not there
+  }
+};
 
 describe("build.sh", () => {
   it("names every verb in its help", () => {
@@ -38,6 +72,12 @@ describe("build.sh", () => {
     expect(stderr).toContain("./build.sh");
   });
 
+  it.each(["fuzz", "bench", "soak"])("refuses an option that %s has not before it builds anything", (verb) => {
+    const { status, stdout, stderr } = run(verb, "--nope=1");
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr.trimEnd().split("\n").at(-1)).toBe(`${verb} has no option --nope.`);
+  });
+
   it("tells what each benchmark asks, and refuses what is no benchmark, or no option of one, with exit code 2", () => {
     const { stdout } = run("bench", "--help");
     const benchmarks = globSync("*.bench.ts", { cwd: join(SCRIPT, "..", "bench") });
@@ -54,5 +94,46 @@ describe("build.sh", () => {
     expect(lines).toHaveLength(1);
     for (const verb of VERBS) expect(lines[0]).toContain(verb);
     expect(run("demo", "now").stderr.trimEnd().split("\n").at(-1)).toBe("demo takes no arguments.");
+  });
+
+  describe("on a machine that lacks something", () => {
+    const servers = ["redis-server", "valkey-server"];
+
+    it("names Debian's packages where there is no apt-get", () => {
+      const { status, stderr } = runWhere([...servers, "apt-get"], {});
+      expect(status).toBe(1);
+      expect(stderr).toMatch(
+        /^This machine lacks, by the names of Debian's packages: .*redis-server.*\nInstall them, then run/,
+      );
+    });
+
+    it("gives the command where only root may install", () => {
+      const { status, stderr } = runWhere(servers, { id: "echo 1000", sudo: "exit 1", "apt-get": "exit 1" });
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^This machine lacks some packages\..*\n {2}sudo apt-get install .*redis-server/);
+    });
+
+    it("shows what apt-get said where that fails", () => {
+      const { status, stdout, stderr } = runWhere(servers, { id: "echo 0", "apt-get": "echo no such mirror; exit 1" });
+      expect(status).toBe(1);
+      expect(stdout).toMatch(/Installing .*redis-server.* failed; the end of [^]*\n {2}no such mirror\n/);
+      expect(stderr).toMatch(/^apt-get could not install .*redis-server.*\. Install them, then run this again\.$/m);
+    });
+
+    it.each([
+      [
+        "redis-server",
+        'echo "Redis server v=6.2.6 sha=0"',
+        "redis-server is version 6.2.6; locus needs Redis 7.0 or newer",
+      ],
+      [
+        "uname",
+        "echo Darwin",
+        "locus runs on Linux only: it needs memory files, futexes and seccomp. Here, use the containers",
+      ],
+    ])("says so where %s is another", (name, script, message) => {
+      const { status, stderr } = runWhere([], { [name]: script });
+      expect([status, stderr]).toEqual([1, expect.stringContaining(message)]);
+    });
   });
 });

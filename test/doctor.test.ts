@@ -34,7 +34,9 @@ describe("locus doctor", () => {
     expect(exitCode).toBe(1);
     expect(missing).toHaveLength(1);
     expect(missing[0]?.found).toContain("/nowhere/redis.sock");
-    expect(missing[0]?.mend).toMatch(/redis-server --loadmodule \/.*locus\.so/);
+    expect(missing[0]?.mend).toMatch(
+      /redis-server --port 0 --unixsocket \/nowhere\/redis\.sock --loadmodule \/.*locus\.so/,
+    );
   });
 
   it("tells a Redis without the module, and a module without its hosts", async () => {
@@ -121,12 +123,18 @@ describe("locus doctor", () => {
     }
   });
 
-  it("says what is wrong with the settings, and examines the machine all the same", async () => {
+  it("says what is wrong with the settings, once, and examines all that does not depend on it", async () => {
     const { exitCode, findings, missing } = await doctor({ LOCUS_HTTP_PORT: "many", LOCUS_NO_SUCH: "1" });
     expect(exitCode).toBe(1);
     expect(missing.map(({ about }) => about)).toEqual(["settings"]);
-    expect(missing[0]?.found).toContain("LOCUS_NO_SUCH");
+    expect(missing[0]?.found).toMatch(/^LOCUS_NO_SUCH: .*\n +LOCUS_HTTP_PORT: [^\n]*$/);
     expect(findings.map(({ part }) => part)).toContain("build");
+    expect(findings.map(({ about }) => about)).toEqual(expect.arrayContaining(["module", "Redis", "module in Redis"]));
+    const nodesOwn = await doctor({ LOCUS_NO_SUCH: "1", LOCUS_REDIS_PORT: "none", LOCUS_REDIS_PATH: "" });
+    expect(nodesOwn.missing.map(({ about }) => about)).toEqual(["settings"]);
+    expect(nodesOwn.findings.map(({ about }) => about)).toContain("module");
+    const unknownAlone = await doctor({ LOCUS_NO_SUCH: "1" });
+    expect(unknownAlone.findings.map(({ about }) => about)).toEqual(expect.arrayContaining(["Redis", "port"]));
   });
 
   it("says it for people, each with how to mend it", async () => {

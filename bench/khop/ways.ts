@@ -87,7 +87,7 @@ const batchWalker = (node: NodeClient, side: Side | null, inFlight: number): Wal
 /** A connection for each call in flight: a blocked client's next commands wait behind it. */
 const locusCallWalker = (clients: readonly Redis[]): Walker => {
   const run = async (workload: Workload, onResult: (node: number, result: unknown) => void): Promise<CallTally> => {
-    const tally = new CallTally();
+    const tally = new CallTally(true);
     const startedMs = performance.now();
     let next = 1;
     const worker = async (client: Redis): Promise<void> => {

@@ -1,3 +1,5 @@
+import type { ServerResponse } from "node:http";
+
 import { afterEach, describe, expect, it } from "vitest";
 
 import { startGateway, type GatewayFixture, lineOf } from "../gateway/gateway-fixture.ts";
@@ -42,6 +44,27 @@ describe("runBatch", () => {
     const workload = { function: "count", repeats: 1, count: 40, args: {} };
     await runBatch(clientOf(gateway), workload, { side: null, concurrency: 5 }, ignore, never);
     expect(inFlightPeak).toBe(5);
+  });
+
+  it("sends groups of 64, one after the other", async () => {
+    let started = 0;
+    const full = Promise.withResolvers<void>();
+    gateway = await startGateway({
+      // Nothing ends before 64 have started, which a smaller group never does.
+      visit: async () => {
+        if (++started === 64) full.resolve();
+        await full.promise;
+      },
+    });
+    let [requests, underWay, underWayPeak] = [0, 0, 0];
+    gateway.app.server.on("request", (_request, response: ServerResponse) => {
+      requests += 1;
+      underWayPeak = Math.max(underWayPeak, ++underWay);
+      response.once("finish", () => (underWay -= 1));
+    });
+    const workload = { function: "visit", repeats: 1, count: 130, args: {} };
+    await runBatch(clientOf(gateway), workload, { side: null, concurrency: 64 }, ignore, never);
+    expect({ requests, underWayPeak, started }).toEqual({ requests: 3, underWayPeak: 1, started: 130 });
   });
 
   it("counts failures by code", async () => {

@@ -25,7 +25,7 @@ export const runBatch = async (
   onCall: (tally: CallTally) => void,
   signal: AbortSignal,
 ): Promise<CallTally> => {
-  const tally = new CallTally();
+  const tally = new CallTally(true);
   const wishes = { side, inFlight: concurrency, logs: false, deadlineMs: null };
   for (let repeat = 0; repeat < workload.repeats && !signal.aborted; repeat += 1) {
     const startedMs = performance.now();

@@ -6,11 +6,11 @@ import { counted } from "#runtime/counted.ts";
 import { durationText } from "#runtime/figures.ts";
 import { LIMITS } from "#runtime/function/description.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
-import { EXIT } from "./exit-code.ts";
+import { exitCodeOfCodes } from "./exit-code.ts";
 import { failure, failureText } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
-import { jsonValue, sideOption, wholeNumber } from "./option.ts";
+import { jsonValueOrPlace, sideOption, wholeNumber } from "./option.ts";
 import { printJson, printLine, printNote } from "./output.ts";
 
 interface CallFlags extends NodeFlags {
@@ -25,7 +25,7 @@ export const addCallCommand = (program: Command): void => {
     .command("call")
     .description("run a function once and print its result")
     .argument("<name>")
-    .argument("[args]", "JSON", jsonValue, null)
+    .argument("[args]", "JSON; @path of a file that holds it; - for stdin", jsonValueOrPlace, null)
     .option("--key <key>", "a Redis key that the call declares; may be repeated", appended)
     .addOption(sideOption())
     .option(
@@ -46,7 +46,7 @@ export const addCallCommand = (program: Command): void => {
       for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes)) {
         if (json) printJson(withRemedy(reply));
         else printReply(reply);
-        if (reply.error !== undefined) process.exitCode = EXIT.failed;
+        if (reply.error !== undefined) process.exitCode = exitCodeOfCodes([reply.error.code]);
       }
     });
 };
@@ -63,7 +63,7 @@ const printReply = ({
   result,
   error,
   side = null,
-  version,
+  version = null,
   elapsedUs = 0,
   usage = null,
   logs = [],
@@ -71,9 +71,12 @@ const printReply = ({
   for (const line of logs) printNote(line);
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
   else printNote(failureText(failure(error.code, error.message, error.stack)));
-  if (side !== null) printNote(`at ${side}, version ${version}, ${durationText(elapsedUs)}`);
+  if (side !== null) printNote([`at ${side}`, ...versionText(version), durationText(elapsedUs)].join(", "));
   if (usage !== null) printNote(usageText(usage));
 };
+
+/** Nothing where no sandbox had the call. */
+const versionText = (version: string | null): readonly string[] => (version === null ? [] : [`version ${version}`]);
 
 /** What the call moved, waited for and computed. */
 const usageText = (usage: Usage): string => {

@@ -20,11 +20,15 @@ export interface NodePlace {
   readonly isNamed: boolean;
 }
 
-export interface CliConfig {
-  readonly node: NodePlace;
+/** Where Redis is, and what said so. */
+export interface RedisPlace {
   readonly redis: RedisAddress;
   readonly user: RedisUser;
   readonly redisFrom: string;
+}
+
+export interface CliConfig extends RedisPlace {
+  readonly node: NodePlace;
 }
 
 const DEFAULT = "default";
@@ -32,24 +36,47 @@ const DEFAULT = "default";
 /** `urlGiven`: the value of `--url`. Throws CONFIG_INVALID with every mistake, a line each. */
 export const readCliConfig = (urlGiven?: string, environment: Environment = process.env): CliConfig => {
   const cli = readSettings(CLI_SETTINGS, environment);
-  const redis = readSettings(REDIS_SETTINGS, environment);
+  const redis = redisPlace(environment);
   const node = readSettings(NODE_SETTINGS, environment);
-  const target = redisTarget(redis.values);
   const place = nodePlace(urlGiven, cli.values.url, node.values.httpPort, environment);
   const mistakes = [
     ...cli.mistakes,
     ...redis.mistakes,
-    ...target.mistakes,
     ...(place.isNamed ? [] : node.mistakes.filter((mistake) => mistake.startsWith(NODE_SETTINGS.httpPort.variable))),
     ...(place.isNamed ? urlMistakes(place) : []),
     ...unknownVariables(environment),
   ];
+  refuse(mistakes);
+  return { node: { ...place, url: place.url.replace(/\/+$/, "") }, ...redis.place };
+};
+
+/** For who needs no node: its settings may have mistakes. Throws CONFIG_INVALID as `readCliConfig`. */
+export const readRedisPlace = (environment: Environment): RedisPlace => {
+  const { place, mistakes } = redisPlace(environment);
+  refuse(mistakes);
+  return place;
+};
+
+/** The environment without the variables that locus does not know, and a sentence for each of those: they stand in nothing's way. */
+export const knownSettings = (
+  environment: Environment = process.env,
+): { readonly known: Environment; readonly unknown: readonly string[] } => {
+  const unknown = unknownVariables(environment);
+  const isKnown = (variable: string): boolean => !unknown.some((mistake) => mistake.startsWith(`${variable}: `));
+  return { known: Object.fromEntries(Object.entries(environment).filter(([variable]) => isKnown(variable))), unknown };
+};
+
+const refuse = (mistakes: readonly string[]): void => {
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", mistakes.join("\n  "));
+};
+
+const redisPlace = (environment: Environment): { place: RedisPlace; mistakes: readonly string[] } => {
+  const { values, mistakes } = readSettings(REDIS_SETTINGS, environment);
+  const target = redisTarget(values);
+  const redisFrom = variablesSet(REDIS_SETTINGS, environment).join(", ") || DEFAULT;
   return {
-    node: { ...place, url: place.url.replace(/\/+$/, "") },
-    redis: target.address,
-    user: target.user,
-    redisFrom: variablesSet(REDIS_SETTINGS, environment).join(", ") || DEFAULT,
+    place: { redis: target.address, user: target.user, redisFrom },
+    mistakes: [...mistakes, ...target.mistakes],
   };
 };
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { examineInfo } from "./doctor-redis.ts";
+import { examineInfo, startCommand } from "./doctor-redis.ts";
 
 it("finds nothing amiss in a Redis that writes what it has to", () => {
   expect(examineInfo("rdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\nlocus_hosts_obstacle:\r\n")).toEqual([]);
@@ -21,4 +21,11 @@ it("tells a storage side that was switched off, and how to switch it on: nothing
 it("passes on why the module has no hosts", () => {
   const [finding] = examineInfo("locus_hosts_obstacle:/nowhere/node is missing or may not be executed\r\n");
   expect(finding).toMatchObject({ status: "missing", found: "/nowhere/node is missing or may not be executed" });
+});
+
+it.each([
+  [{ path: null, port: 6_380 }, "redis-server --port 6380 --loadmodule /"],
+  [{ path: "/run/redis.sock", port: 6_379 }, "redis-server --port 0 --unixsocket /run/redis.sock --loadmodule /"],
+])("says how to start a server where it is looked for: %j", (address, beginning) => {
+  expect(startCommand(address)).toContain(beginning);
 });

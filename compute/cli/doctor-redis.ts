@@ -14,7 +14,7 @@ import { ERRORS, LocusError } from "#runtime/errors.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { RedisRegistry } from "../node/redis-registry.ts";
-import type { CliConfig } from "./config.ts";
+import type { RedisPlace } from "./config.ts";
 import { findings, type Finding } from "./doctor-finding.ts";
 import { INSTALLATION } from "./installation.ts";
 
@@ -25,13 +25,11 @@ const NOBODY_LISTENS = { info: () => {}, warn: () => {} };
 
 const redis = findings("redis");
 
-/** Where nodes and tools look for Redis, and what told them to. */
-type RedisConfig = Pick<CliConfig, "redis" | "user" | "redisFrom">;
-
-export const examineRedis = async (config: RedisConfig, signal: AbortSignal): Promise<readonly Finding[]> => {
+/** `config`: where nodes and tools look for Redis. null: the settings cannot be used, and no more than this machine is looked at. */
+export const examineRedis = async (config: RedisPlace | null, signal: AbortSignal): Promise<readonly Finding[]> => {
   const server = await examineServer(signal);
   signal.throwIfAborted();
-  return [...server, ...(await examineConfigured(config))];
+  return config === null ? server : [...server, ...(await examineConfigured(config))];
 };
 
 /** Redis may run elsewhere: that it is not here is no more than a warning. */
@@ -87,15 +85,20 @@ const answers = async (path: string): Promise<boolean> => {
   }
 };
 
-const examineConfigured = async ({ redis: address, user, redisFrom }: RedisConfig): Promise<readonly Finding[]> => {
+const examineConfigured = async ({ redis: address, user, redisFrom }: RedisPlace): Promise<readonly Finding[]> => {
   const place = `${address.path ?? `${address.host}:${address.port}`} (${redisFrom})`;
   let connection: Redis;
   try {
     connection = await openBrittleConnection(address, user, "doctor");
   } catch (error) {
     const { message } = toLocusError(error, `connect to ${place}`);
-    const start = `redis-server --loadmodule ${INSTALLATION.module} node ${process.execPath}`;
-    return [redis.missing("Redis", message, `start it (${start}), or say where it is (docs/configuration.md)`)];
+    return [
+      redis.missing(
+        "Redis",
+        message,
+        `start it (${startCommand(address)}), or say where it is (docs/configuration.md)`,
+      ),
+    ];
   }
   try {
     return [
@@ -108,6 +111,12 @@ const examineConfigured = async ({ redis: address, user, redisFrom }: RedisConfi
   } finally {
     connection.disconnect();
   }
+};
+
+/** Of a server that listens where it is looked for. */
+export const startCommand = ({ path, port }: Pick<RedisAddress, "path" | "port">): string => {
+  const listening = path === null ? `--port ${port}` : `--port 0 --unixsocket ${path}`;
+  return `redis-server ${listening} --loadmodule ${INSTALLATION.module} node ${process.execPath}`;
 };
 
 const examineProtocol = async (address: RedisAddress, user: RedisUser): Promise<Finding> => {

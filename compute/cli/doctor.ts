@@ -3,7 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import { readNodeConfig } from "../node/config.ts";
-import { readCliConfig } from "./config.ts";
+import { knownSettings, readCliConfig, readRedisPlace } from "./config.ts";
 import { examineBuild } from "./doctor-build.ts";
 import { findings, type Finding } from "./doctor-finding.ts";
 import { examineMachine, readMachineFacts } from "./doctor-machine.ts";
@@ -17,13 +17,26 @@ export async function* examine(urlGiven: string | undefined, signal: AbortSignal
   if (facts.platform !== "linux") return;
   yield await examineBuild();
   signal.throwIfAborted();
+  const { known, unknown } = knownSettings();
+  const mistakes = new Set(unknown);
+  const redis = sound(() => readRedisPlace(known), mistakes);
+  const cli = sound(() => readCliConfig(urlGiven, known), mistakes);
+  const node = sound(() => readNodeConfig(known), mistakes);
+  if (mistakes.size > 0) {
+    const found = [...mistakes].join("\n  ");
+    yield [findings("node").missing("settings", found, "correct them (docs/configuration.md)")];
+  }
+  yield await examineRedis(redis, signal);
+  if (cli !== null && node !== null) yield await examineNode(cli.node, node.httpHost, node.httpPort);
+}
+
+/** null, and what is wrong, a line each, where the settings cannot be used. */
+const sound = <Config>(read: () => Config, mistakes: Set<string>): Config | null => {
   try {
-    const { httpHost, httpPort } = readNodeConfig();
-    const config = readCliConfig(urlGiven);
-    yield await examineRedis(config, signal);
-    yield await examineNode(config.node, httpHost, httpPort);
+    return read();
   } catch (error) {
     if (!(error instanceof LocusError && error.code === "CONFIG_INVALID")) throw error;
-    yield [findings("node").missing("settings", error.message, "correct them (docs/configuration.md)")];
+    for (const mistake of error.message.replace("cannot start:\n", "").split("\n")) mistakes.add(mistake.trim());
+    return null;
   }
-}
+};

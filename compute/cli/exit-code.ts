@@ -34,7 +34,16 @@ export const exitCodeOf = (error: unknown): number => {
   const interrupted = interruptedBy();
   if (interrupted !== null) return interrupted.exitCode;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (!(error instanceof LocusError)) return EXIT.failed;
-  if (error.code === "CONFIG_INVALID") return EXIT.usage;
-  return UNREACHABLE.includes(error.code) ? EXIT.unreachable : EXIT.failed;
+  return error instanceof LocusError ? exitCodeOfCode(error.code) : EXIT.failed;
+};
+
+/** Where several things failed, each with one of these codes: what they have in common. */
+export const exitCodeOfCodes = (codes: readonly ErrorCode[]): number => {
+  const [first = EXIT.ok, ...others] = new Set(codes.map(exitCodeOfCode));
+  return others.length > 0 ? EXIT.failed : first;
+};
+
+const exitCodeOfCode = (code: ErrorCode): number => {
+  if (code === "CONFIG_INVALID") return EXIT.usage;
+  return UNREACHABLE.includes(code) ? EXIT.unreachable : EXIT.failed;
 };

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { failureOf, failureText } from "./failure.ts";
-import { numberOption, sideOption } from "./option.ts";
-import { newProgram } from "./program.ts";
+import { jsonValueOrPlace, numberOption, sideOption } from "./option.ts";
+import { addHelpCommand, newProgram } from "./program.ts";
 import { addWorkload } from "./workload.ts";
 
 const mistakeOf = (...argv: readonly string[]): string => {
@@ -12,6 +12,8 @@ const mistakeOf = (...argv: readonly string[]): string => {
     .addOption(numberOption("--many <n>", "", 9, 1));
   program.command("other");
   addWorkload(program.command("run")).action(() => {});
+  addHelpCommand(program);
+  program.command("take").argument("<json>", "", jsonValueOrPlace);
   try {
     program.parse(argv, { from: "user" });
   } catch (error) {
@@ -27,6 +29,12 @@ it.each([
   [["--many", "it's\n'", "run"], `--many is "it's\n'", must be a whole number from 1 to 9`],
   [["--many", "x".repeat(200), "run"], `--many is "${"x".repeat(80)}…", must be a whole number from 1 to 9`],
   [["--side", "moon", "run"], '--side is "moon", must be one of compute, storage'],
+  [["help", "othr"], 'there is no command "othr"; there are other, run, help, take'],
+  [
+    ["take", "@/nowhere/a.json"],
+    expect.stringMatching(/^<json> is "@.nowhere.a.json", must be a file that can be read: ENOENT/),
+  ],
+  [["take", `@${import.meta.filename}`], expect.stringMatching(/^<json> is "@.*", must be JSON: /)],
   [["run"], "missing required argument 'repeats' (--help says what there is)"],
   [["--mony", "1"], "unknown option '--mony'; did you mean --many? (--help says what there is)"],
   [["othr"], "unknown command 'othr'; did you mean other? (--help says what there is)"],

@@ -2,7 +2,9 @@
 // functions of whoever starts it: bundled as for a deployment, so that it is found and resolved as it is there.
 
 import { existsSync, readdirSync } from "node:fs";
+import { registerHooks, setSourceMapsSupport } from "node:module";
 import { extname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { FunctionDefinition } from "#runtime/function/define.ts";
@@ -28,13 +30,24 @@ export const loadLocalFunction = async (nameOrPath: string): Promise<FunctionDef
   return definition;
 };
 
-/** A bundle imports nothing, so it may come from anywhere. Its URL is its text: a stack that names it is of no use. */
+/**
+ * A bundle imports nothing, so it may come from anywhere: it is loaded as if it lay beside its source, where its source map
+ * leads from, so that stacks name the author's files and lines.
+ */
 const evaluate = async (path: string, bundle: Uint8Array): Promise<FunctionDefinition | undefined> => {
+  const bundleUrl = `${pathToFileURL(path).href}?bundle`;
+  const hooks = registerHooks({
+    load: (url, context, next) =>
+      url === bundleUrl ? { format: "module", source: bundle, shortCircuit: true } : next(url, context),
+  });
+  setSourceMapsSupport(true, { nodeModules: true });
   try {
-    const module: unknown = await import(`data:text/javascript;base64,${Buffer.from(bundle).toString("base64")}`);
+    const module: unknown = await import(bundleUrl);
     return (module as { readonly default?: FunctionDefinition }).default;
   } catch (error) {
     throw new LocusError("FUNCTION_INVALID", `${path} throws while it is loaded: ${String(error)}`, { cause: error });
+  } finally {
+    hooks.deregister();
   }
 };
 

@@ -24,7 +24,7 @@ Each call has args {"nodeId": "…"} and the node's id as its key. Example: batc
   .argument("<function>", "a deployed function")
   .option("--url <url>", "the node (default: LOCUS_URL, else this machine)")
   .addOption(sideOption())
-  .addOption(numberOption("--concurrency <n>", "calls in flight", GROUP_LENGTH, GROUP_LENGTH));
+  .addOption(numberOption("--concurrency <n>", `calls in flight, at most ${GROUP_LENGTH}`, GROUP_LENGTH, GROUP_LENGTH));
 
 addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
   const { node: place } = readCliConfig(flags.url);

@@ -13,13 +13,13 @@ import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
 import { addPlacementCommands } from "./placement-command.ts";
-import { newProgram, runProgram, withoutOptions } from "./program.ts";
+import { addHelpCommand, newProgram, runProgram, withoutOptions } from "./program.ts";
 import { addStatsCommand } from "./stats-command.ts";
 
 const { version } = INSTALLATION;
-const program = addNodeOptions(newProgram("locus"))
-  .description("Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.")
-  .version(version, "-V, --version");
+const program = addNodeOptions(newProgram("locus")).description(
+  "Functions that run where they are cheapest: on compute workers, or in a sandbox next to Redis.",
+);
 
 withoutOptions(program.command("node"), "url", "json")
   .description("run a node: the gateway and its sandbox hosts (docs/configuration.md)")
@@ -43,5 +43,6 @@ withoutOptions(program.command("version"), "url")
     if (command.optsWithGlobals<NodeFlags>().json === true) printJson({ version });
     else printLine(version);
   });
+addHelpCommand(program);
 
 await runProgram(program);

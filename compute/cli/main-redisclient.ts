@@ -1,5 +1,7 @@
 // `redisclient <function> <repeats> <count>`: the same function in plain Node with a plain Redis client, without locus.
 
+import { Console } from "node:console";
+
 import { openBrittleConnection } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { readCliConfig } from "./config.ts";
@@ -13,6 +15,9 @@ import { addWorkload, workloadOf, type WorkloadFlags } from "./workload.ts";
 interface Flags extends WorkloadFlags {
   readonly pipelined?: boolean;
 }
+
+// What functions write: stdout holds the summary alone.
+globalThis.console = new Console(process.stderr, process.stderr);
 
 const program = newProgram("redisclient")
   .description(
@@ -34,7 +39,8 @@ addWorkload(program).action(async (name: string, repeats: number, count: number,
   const through = pipelined ? "ioredis, pipelined" : "ioredis, one command at a time";
   const report = new WorkloadReport({ program: "redisclient", workload, through, flags });
   report.end(await runRedisClient(client, definition, workload, pipelined, report.onCall, signal));
-  client.disconnect();
+  // For one that has ended ioredis would wait, for seconds, that it ends.
+  if (client.status !== "end") client.disconnect();
 });
 
 await runProgram(program);

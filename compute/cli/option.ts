@@ -1,5 +1,7 @@
 // What an option's text must be, said as in `--nodes is "0", must be …`.
 
+import { readFileSync } from "node:fs";
+
 import { InvalidArgumentError, Option } from "commander";
 
 export const wholeNumber =
@@ -15,6 +17,20 @@ export const numberOption = (flags: string, meaning: string, max: number, otherw
 
 export const sideOption = (): Option =>
   new Option("--side <side>", "where to run (default: as the node decides)").choices(["compute", "storage"]);
+
+const STDIN = 0;
+
+/** JSON itself, or where it is: `@path` for a file, `-` for stdin. No JSON begins so. */
+export const jsonValueOrPlace = (text: string): unknown => {
+  if (text !== "-" && !text.startsWith("@")) return jsonValue(text);
+  let found: string;
+  try {
+    found = readFileSync(text === "-" ? STDIN : text.slice(1), "utf8");
+  } catch (error) {
+    throw new InvalidArgumentError(`must be a file that can be read: ${(error as Error).message}`);
+  }
+  return jsonValue(found);
+};
 
 export const jsonValue = (text: string): unknown => {
   try {

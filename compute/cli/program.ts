@@ -3,13 +3,16 @@
 
 import { Command, CommanderError, type Option } from "commander";
 
+import { LocusError } from "#runtime/errors.ts";
 import { EXIT, EXIT_CODES, exitCodeOf } from "./exit-code.ts";
+import { INSTALLATION } from "./installation.ts";
 import { failureOf, failureText } from "./failure.ts";
 import { printJson, printNote } from "./output.ts";
 
 /** Commands that are added to it end as it does: they take this over when they are made. */
 export const newProgram = (name: string): Command =>
   new Command(name)
+    .version(INSTALLATION.version, "-V, --version")
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, visibleGlobalOptions })
     // Mistakes are told like all other errors.
@@ -62,4 +65,18 @@ const asksForJson = (): boolean => {
   const argv = process.argv.slice(2);
   const end = argv.indexOf("--");
   return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+};
+
+/** `help`, which commander's own would answer with the program's help for a command that there is not. */
+export const addHelpCommand = (program: Command): void => {
+  program.helpCommand(false);
+  withoutOptions(program.command("help"), "url", "json")
+    .description("display help for command")
+    .argument("[command]")
+    .action((name: string | undefined) => {
+      const asked = name === undefined ? program : program.commands.find((command) => command.name() === name);
+      if (asked !== undefined) return asked.help();
+      const names = program.commands.map((command) => command.name()).join(", ");
+      throw new LocusError("CONFIG_INVALID", `there is no command "${name}"; there are ${names}`);
+    });
 };

@@ -20,7 +20,7 @@ export const runRedisClient = async (
   onCall: (tally: CallTally) => void,
   signal: AbortSignal,
 ): Promise<CallTally> => {
-  const tally = new CallTally();
+  const tally = new CallTally(false);
   const serial = serialRedis(client);
   const redis = (pipelined ? client : serial.redis) as unknown as Invocation["redis"];
   const { stream } = client;
@@ -29,7 +29,7 @@ export const runRedisClient = async (
     const { args, keys } = callOf(workload, node);
     const startedMs = performance.now();
     const commandsBefore = serial.commands();
-    const error = await errorOf(() => definition.run({ redis, args, keys, log: SILENT }));
+    const error = await errorOf(client, () => definition.run({ redis, args, keys, log: LOG }));
     // One call and one command at a time, each command is a round. Pipelined, calls share them.
     const commands = pipelined ? null : serial.commands() - commandsBefore;
     const elapsedUs = (performance.now() - startedMs) * 1e3;
@@ -49,14 +49,21 @@ export const runRedisClient = async (
   return tally;
 };
 
-const errorOf = async (run: () => unknown): Promise<CallRecord["error"]> => {
+/** Once the connection is lost it stays so, and whatever fails then fails of it. */
+const errorOf = async (client: Redis, run: () => unknown): Promise<CallRecord["error"]> => {
   try {
     await run();
     return null;
   } catch (error) {
-    return { code: "FUNCTION_FAILED", message: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { code: client.status === "ready" ? "FUNCTION_FAILED" : "REDIS_UNAVAILABLE", message };
   }
 };
 
-const nothing = (): void => {};
-const SILENT: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+/** On stderr, as console's (main-redisclient.ts); a level is said as `locus call --logs` says it. */
+const LOG: Log = {
+  debug: (...values) => console.debug("debug:", ...values),
+  info: (...values) => console.info(...values),
+  warn: (...values) => console.warn("warn:", ...values),
+  error: (...values) => console.error("error:", ...values),
+};

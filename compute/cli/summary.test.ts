@@ -37,7 +37,7 @@ describe("percentile", () => {
 
 describe("CallTally", () => {
   it("sums up calls, errors, sides and what a call needed on average", () => {
-    const tally = new CallTally();
+    const tally = new CallTally(true);
     tally.add(call({ elapsedUs: 3_000 }));
     tally.add(call({ elapsedUs: 1_000, side: "compute", rounds: 4 }));
     tally.add(
@@ -64,8 +64,14 @@ describe("CallTally", () => {
     });
   });
 
+  it("says nothing of sides where there are none", () => {
+    const tally = new CallTally(false);
+    tally.add(call({ side: null }));
+    expect(tally.summary()).not.toHaveProperty("sides");
+  });
+
   it("says nothing of rounds where one call's cannot be told, and divides nothing by no calls", () => {
-    const tally = new CallTally();
+    const tally = new CallTally(true);
     expect(tally.summary()).toMatchObject({ calls: 0, callsPerSecond: 0, p50Us: null, bytesPerCall: 0 });
     tally.add(call({ rounds: null, operations: null }));
     tally.add(call({}));
@@ -75,7 +81,7 @@ describe("CallTally", () => {
 
 describe("summaryText", () => {
   it("is short and aligned, and leaves out what there is nothing to say of", () => {
-    const tally = new CallTally();
+    const tally = new CallTally(true);
     tally.add(call({ elapsedUs: 1_234.5 }));
     tally.addBytes(123_456);
     tally.endRepeat(0.012_345);
@@ -93,7 +99,7 @@ describe("summaryText", () => {
   });
 
   it("tells what failed, and what the first failure said", () => {
-    const tally = new CallTally();
+    const tally = new CallTally(true);
     tally.add(call({ error: { code: "OVERLOADED", message: "full" }, side: null }));
     expect(summaryText("batch", tally.summary())).toContain("  errors    OVERLOADED 1; the first: full");
   });

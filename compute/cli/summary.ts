@@ -1,14 +1,15 @@
 // What many calls came to: the common output of `batch` and `redisclient`, so that the two can be read side by side.
 
 import { counted } from "#runtime/counted.ts";
+import type { ErrorCode } from "#runtime/errors.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 
 /** One call, as far as it can be known where it was made. */
 export interface CallRecord {
   readonly elapsedUs: number;
   /** null where it went well. */
-  readonly error: { readonly code: string; readonly message: string } | null;
-  /** null for a call that ran outside of locus, or nowhere. */
+  readonly error: { readonly code: ErrorCode; readonly message: string } | null;
+  /** null for a call that ran nowhere, or where there are no sides. */
   readonly side: Side | null;
   /** null where nobody can say whose they are: calls share rounds. */
   readonly operations: number | null;
@@ -19,10 +20,11 @@ export interface Summary {
   readonly calls: number;
   readonly ok: number;
   /** Calls by error code. */
-  readonly errors: Readonly<Record<string, number>>;
+  readonly errors: Readonly<Partial<Record<ErrorCode, number>>>;
   /** What the first call that failed said. */
   readonly firstError: string | null;
-  readonly sides: Readonly<Record<Side, number>>;
+  /** Absent where there are none: outside of locus. */
+  readonly sides?: Readonly<Record<Side, number>>;
   readonly seconds: number;
   /** Of each repeat. */
   readonly secondsPerRepeat: readonly number[];
@@ -37,14 +39,19 @@ export interface Summary {
 
 export class CallTally {
   readonly #elapsedUs: number[] = [];
-  readonly #errors: Record<string, number> = {};
-  readonly #sides: Record<Side, number> = { compute: 0, storage: 0 };
+  readonly #errors: Partial<Record<ErrorCode, number>> = {};
+  readonly #sides: Record<Side, number> | null;
   readonly #secondsPerRepeat: number[] = [];
   #firstError: string | null = null;
   #ok = 0;
   #operations: number | null = 0;
   #rounds: number | null = 0;
   #bytes = 0;
+
+  /** `hasSides`: whether the calls run in locus. */
+  constructor(hasSides: boolean) {
+    this.#sides = hasSides ? { compute: 0, storage: 0 } : null;
+  }
 
   get calls(): number {
     return this.#elapsedUs.length;
@@ -57,7 +64,7 @@ export class CallTally {
       this.#errors[error.code] = (this.#errors[error.code] ?? 0) + 1;
       this.#firstError ??= error.message;
     }
-    if (side !== null) this.#sides[side] += 1;
+    if (side !== null && this.#sides !== null) this.#sides[side] += 1;
     this.#operations = sum(this.#operations, operations);
     this.#rounds = sum(this.#rounds, rounds);
   }
@@ -80,7 +87,7 @@ export class CallTally {
       ok: this.#ok,
       errors: this.#errors,
       firstError: this.#firstError,
-      sides: this.#sides,
+      ...(this.#sides === null ? {} : { sides: this.#sides }),
       seconds,
       secondsPerRepeat: this.#secondsPerRepeat,
       callsPerSecond: seconds === 0 ? 0 : calls / seconds,
@@ -104,7 +111,7 @@ export const percentile = (sorted: Float64Array, percent: number): number | null
 export const summaryText = (title: string, summary: Summary): string => {
   const { calls, ok, errors, firstError, sides, seconds, callsPerSecond, p50Us, p99Us } = summary;
   const failures = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
-  const places = Object.entries(sides).filter(([, count]) => count > 0);
+  const places = Object.entries(sides ?? {}).filter(([, count]) => count > 0);
   const perCall = [
     ...(summary.roundsPerCall === null ? [] : [counted(decimal(summary.roundsPerCall), "round")]),
     ...(summary.operationsPerCall === null ? [] : [counted(decimal(summary.operationsPerCall), "operation")]),

@@ -1,7 +1,8 @@
 // How far a workload is while it runs, and what it came to: the same for `batch` and `redisclient`.
 
 import { counted } from "#runtime/counted.ts";
-import { EXIT } from "./exit-code.ts";
+import type { ErrorCode } from "#runtime/errors.ts";
+import { exitCodeOfCodes } from "./exit-code.ts";
 import { interruptedBy } from "./interruption.ts";
 import { Progress } from "./progress.ts";
 import { summaryText, type CallTally } from "./summary.ts";
@@ -44,6 +45,6 @@ export class WorkloadReport {
         : `${summaryText(`${program} ${name} ${repeats} ${count} (${through})${ending}`, summary)}\n`,
     );
     if (interrupted !== null) process.exitCode = interrupted.exitCode;
-    else if (summary.ok < summary.calls) process.exitCode = EXIT.failed;
+    else process.exitCode = exitCodeOfCodes(Object.keys(summary.errors) as ErrorCode[]);
   }
 }

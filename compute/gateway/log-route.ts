@@ -6,6 +6,7 @@ import type { ServerResponse } from "node:http";
 
 import type { FastifyInstance } from "fastify";
 
+import { counted } from "#runtime/counted.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import type { LogBuffer, LogLine } from "../node/log-buffer.ts";
 import { NDJSON_TYPE } from "./batch-route.ts";
@@ -76,7 +77,7 @@ class LogStream {
       return;
     }
     if (this.#dropped > 0) {
-      const text = `${this.#dropped} lines were dropped: this reader was too slow`;
+      const text = `${counted(this.#dropped, "line")} dropped: this reader was too slow`;
       const from = { source: "gateway", side: null, invocation: null } as const;
       this.#response.write(jsonLine({ time: line.time, level: "warn", ...from, text }));
       this.#dropped = 0;

@@ -1,13 +1,14 @@
-// The way of a call through a node, as far as its time is concerned; the gateway's tests go the rest of it.
+// The way of a call through a node: its time, and what becomes of it where a side is out of reach. The gateway's tests go the rest of it.
 
 import { describe, expect, it } from "vitest";
+import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
-import type { SideRunner } from "./side-runner.ts";
+import { SideNotReached, type SideRunner } from "./side-runner.ts";
 
 const LOOK_UP_MS = 60;
 
@@ -21,28 +22,41 @@ class SlowRegistry extends MemoryRegistry {
   }
 }
 
+const described = (deadlineMs: number): FunctionDescription => ({
+  name: "f",
+  version: "1",
+  side: null,
+  limits: { deadlineMs, cpuMs: 1, memoryMb: 1, operations: 1, concurrency: 1 },
+  input: null,
+  output: null,
+});
+
+const answering = (given: (deadlineMs: number) => void): SideRunner => ({
+  run: async ({ deadlineMs }) => {
+    given(deadlineMs);
+    return { version: "1", outcome: { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] } };
+  },
+});
+
+const CALL: Call = {
+  function: "f",
+  version: null,
+  keys: [],
+  argsJson: "1",
+  side: null,
+  deadlineMs: null,
+  logs: false,
+};
+
 /** Invokes a function that the node does not know yet, and tells what its side was given. */
 async function invokeUnknown(
   ownMs: number,
   askedMs: number | null,
 ): Promise<{ reply: Reply; givenMs: readonly number[] }> {
-  const limits = { deadlineMs: ownMs, cpuMs: 1, memoryMb: 1, operations: 1, concurrency: 1 };
-  const registry = new SlowRegistry(() => ({
-    name: "f",
-    version: "1",
-    side: null,
-    limits,
-    input: null,
-    output: null,
-  }));
+  const registry = new SlowRegistry(() => described(ownMs));
   const functions = new FunctionCache(registry, 1_024);
   const givenMs: number[] = [];
-  const side: SideRunner = {
-    run: async ({ deadlineMs }) => {
-      givenMs.push(deadlineMs);
-      return { version: "1", outcome: { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] } };
-    },
-  };
+  const side = answering((deadlineMs) => givenMs.push(deadlineMs));
   const invoker = new NodeInvoker({
     functions,
     plannedSide: () => null,
@@ -52,16 +66,7 @@ async function invokeUnknown(
     nowMs: () => registry.elapsedMs,
   });
   await registry.load(new Uint8Array());
-  const call: Call = {
-    function: "f",
-    version: null,
-    keys: [],
-    argsJson: "1",
-    side: null,
-    deadlineMs: askedMs,
-    logs: false,
-  };
-  return { reply: await invoker.invoke(call), givenMs };
+  return { reply: await invoker.invoke({ ...CALL, deadlineMs: askedMs }), givenMs };
 }
 
 describe("a call of a function that the node has to look up", () => {
@@ -79,5 +84,36 @@ describe("a call of a function that the node has to look up", () => {
     const { reply, givenMs } = await invokeUnknown(LOOK_UP_MS, null);
     expect(reply).toMatchObject({ ok: false, error: { code: "DEADLINE_EXCEEDED" } });
     expect(givenMs).toEqual([]);
+  });
+});
+
+describe("a call that the plan sends where it is refused before it runs", () => {
+  it.each([
+    ["SIDE_UNAVAILABLE", null, "compute"],
+    ["PERMISSION_DENIED", null, "compute"],
+    ["not reached", null, "compute"],
+    ["REDIS_UNAVAILABLE", null, null],
+    ["PERMISSION_DENIED", "storage", null],
+    ["not reached", "storage", null],
+  ] as const)("with %s, asked for %s, runs at %s", async (what, asked, ranAt) => {
+    const code = what === "not reached" ? "REDIS_UNAVAILABLE" : what;
+    const refusal = new LocusError(code, "no");
+    const failure = what === "not reached" ? new SideNotReached(refusal) : refusal;
+    const registry = new SlowRegistry(() => described(1_000));
+    await registry.load(new Uint8Array());
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => ({ side: "storage", reason: "probe" }),
+      sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(failure) } },
+      inFlightMax: 10,
+      observers: [],
+      nowMs: () => 0,
+    });
+    const reply = await invoker.invoke({ ...CALL, side: asked });
+    const [ran, refused] = [
+      { ok: true, side: ranAt, reason: "unavailable" },
+      { ok: false, error: { code } },
+    ];
+    expect(reply).toMatchObject(ranAt === null ? refused : ran);
   });
 });

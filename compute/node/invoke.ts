@@ -10,7 +10,7 @@ import type { Sample, Side } from "#runtime/profile/sample.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Call, Invoker, Reply } from "./invoker.ts";
-import type { SideReply, SideRunner } from "./side-runner.ts";
+import { SideNotReached, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
@@ -168,8 +168,10 @@ export class NodeInvoker implements Invoker {
 
 const NO_LINES: readonly string[] = [];
 
-/** A side that refused the call before it ran: another may have it. */
-const isUnavailable = (error: unknown): boolean => error instanceof LocusError && error.code === "SIDE_UNAVAILABLE";
+/** A side that refused the call before it ran, for what the other one does not ask: that one may have it. */
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof SideNotReached ||
+  (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
 
 /** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
 const leftOf = (limitMs: number, elapsedMs: number, name: string): number => {

@@ -16,6 +16,28 @@ describe("LogBuffer", () => {
     expect(buffer.lines("odd")[0]).toEqual({ time: "2026-01-01T12:00:00.000Z", ...said("odd", "501") });
   });
 
+  it("keeps what others said when one source floods it, and a quarter of its lines at least", () => {
+    const buffer = new LogBuffer();
+    for (let index = 0; index < 300; index += 1) buffer.append(said("calm", `${index}`));
+    buffer.append(said("rare", "once"));
+    for (let index = 0; index < 5_000; index += 1) buffer.append(said("flood", `${index}`));
+    const textsOf = (source: string) => buffer.lines(source).map((line) => line.text);
+    const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `${from + index}`);
+    expect(buffer.lines(null)).toHaveLength(1_000);
+    expect(textsOf("rare")).toEqual(["once"]);
+    expect(textsOf("calm")).toEqual(numbers(50, 300));
+    expect(textsOf("flood")).toEqual(numbers(4_251, 5_000));
+  });
+
+  it("lets the oldest line go, whoever's it is, where many share it", () => {
+    const buffer = new LogBuffer();
+    for (let index = 0; index < 1_100; index += 1) buffer.append(said(`source-${index % 200}`, `${index}`));
+    expect(buffer.lines(null).map((line) => line.text)).toEqual(Array.from({ length: 1_000 }, (_, i) => `${i + 100}`));
+    for (let index = 0; index < 1_000; index += 1) buffer.append(said(`other-${index}`, ""));
+    expect(buffer.lines("source-0")).toEqual([]);
+    expect(buffer.lines(null)).toHaveLength(1_000);
+  });
+
   it("keeps the beginning of a line that is too long", () => {
     const buffer = new LogBuffer();
     buffer.append(said("khop", "x".repeat(10_000)));

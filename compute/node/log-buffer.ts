@@ -24,17 +24,26 @@ export type LogFollower = (line: LogLine) => void;
 
 /** Lines kept, at most. Chosen, not measured: an hour of a chatty function's mistakes, a few megabytes at worst. */
 const LINES_MAX = 1_000;
+/** While the buffer is full, who holds more makes room first: one that floods it does not wipe out what others said. */
+const LINES_OF_SOURCE_MAX = LINES_MAX / 4;
 /** Of a longer line the beginning is kept. */
 const LINE_LENGTH_MAX = 4_096;
 /** At once, at most. */
 const FOLLOWERS_MAX = 32;
 
+interface Kept {
+  /** Counts all lines, of all sources. */
+  readonly order: number;
+  readonly line: LogLine;
+}
+
 export class LogBuffer {
-  readonly #lines: LogLine[] = [];
+  /** Oldest first; none is empty. */
+  readonly #bySource = new Map<string, Kept[]>();
+  #kept = 0;
+  #appended = 0;
   readonly #followers = new Set<LogFollower>();
   readonly #now: () => Date;
-  /** Where the next line goes once the buffer is full: it is a ring. */
-  #next = 0;
 
   constructor(now: () => Date = () => new Date()) {
     this.#now = now;
@@ -42,15 +51,19 @@ export class LogBuffer {
 
   append({ text, ...rest }: Omit<LogLine, "time">): void {
     const line = { time: this.#now().toISOString(), ...rest, text: text.slice(0, LINE_LENGTH_MAX) };
-    this.#lines[this.#next] = line;
-    this.#next = (this.#next + 1) % LINES_MAX;
+    if (this.#kept === LINES_MAX) this.#makeRoom();
+    const kept = this.#bySource.get(line.source);
+    const latest = { order: this.#appended++, line };
+    if (kept === undefined) this.#bySource.set(line.source, [latest]);
+    else kept.push(latest);
+    this.#kept += 1;
     for (const follower of this.#followers) follower(line);
   }
 
   /** Oldest first; of one source where it is given. */
   lines(source: string | null): readonly LogLine[] {
-    const inOrder = [...this.#lines.slice(this.#next), ...this.#lines.slice(0, this.#next)];
-    return source === null ? inOrder : inOrder.filter((line) => line.source === source);
+    const kept = source === null ? [...this.#bySource.values()].flat() : (this.#bySource.get(source) ?? []);
+    return kept.toSorted((one, other) => one.order - other.order).map(({ line }) => line);
   }
 
   /** Tells each line from now on, until the returned function is called. Throws OVERLOADED where too many follow. */
@@ -61,4 +74,18 @@ export class LogBuffer {
     this.#followers.add(follower);
     return () => void this.#followers.delete(follower);
   }
+
+  /** The oldest line goes of those sources that hold too many; where none does, the oldest of all. */
+  #makeRoom(): void {
+    const all = [...this.#bySource.values()];
+    const large = all.filter((kept) => kept.length > LINES_OF_SOURCE_MAX);
+    const oldest = (large.length > 0 ? large : all).reduce((one, other) =>
+      orderOf(one) < orderOf(other) ? one : other,
+    );
+    const gone = oldest.shift();
+    if (gone !== undefined && oldest.length === 0) this.#bySource.delete(gone.line.source);
+    this.#kept -= 1;
+  }
 }
+
+const orderOf = ([first]: readonly Kept[]): number => first?.order ?? Infinity;

@@ -25,7 +25,8 @@ describe("RedisRegistry", () => {
 
   it("lists, fetches, stores and deletes functions", async () => {
     const version = "0123456789abcdef";
-    const description = describeDefinition({ kind: "locus.function", name: "khop", run: "function" }, version);
+    const definition = { kind: "locus.function", name: "khop", run: "function" };
+    const description = describeDefinition(definition, version, "deploy");
     const bytes = Buffer.from([0x2f, 0x2f, 0xc3, 0xa9, 0x0d, 0x0a]);
     const sent: string[] = [];
     await start((words) => {
@@ -52,7 +53,8 @@ describe("RedisRegistry", () => {
 
   it("leaves out a function whose description cannot be read, says so once, and lists the others", async () => {
     const version = "0123456789abcdef";
-    const description = describeDefinition({ kind: "locus.function", name: "khop", run: "function" }, version);
+    const definition = { kind: "locus.function", name: "khop", run: "function" };
+    const description = describeDefinition(definition, version, "deploy");
     const sound = JSON.stringify(description);
     const unsound = ["", "nonsense", "[]", `${sound}\0`, JSON.stringify({ ...description, limits: null, side: 1 })];
     await start((words) => {

@@ -1,6 +1,7 @@
 // One side as a node sees it: something that runs an admitted call. `ComputeSide` gives it to the sandbox hosts of this
 // machine, `StorageSide` sends it to the ones next to Redis.
 
+import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Call } from "./invoker.ts";
@@ -20,7 +21,14 @@ export interface SideReply {
   readonly outcome: Outcome;
 }
 
+/** The way to the side could not be opened: nothing of the call was sent, so another side may have it. */
+export class SideNotReached extends LocusError {
+  constructor(cause: LocusError) {
+    super(cause.code, cause.message, { cause });
+  }
+}
+
 export interface SideRunner {
-  /** Rejects with a LocusError where the call did not reach a sandbox. */
+  /** Rejects with a LocusError where the call did not reach a sandbox; a SideNotReached is sure that it did not even leave. */
   run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply>;
 }

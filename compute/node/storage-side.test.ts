@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { Call } from "./invoker.ts";
 import { startScriptedRedis, type Script, type ScriptedReply, type ScriptedRedis } from "./scripted-redis.ts";
-import type { AdmittedCall } from "./side-runner.ts";
+import { SideNotReached, type AdmittedCall } from "./side-runner.ts";
 import { StorageSide } from "./storage-side.ts";
 
 const USAGE = {
@@ -171,16 +171,20 @@ describe("StorageSide", () => {
       socket.destroy();
       return undefined;
     });
-    await expect(side.run(admitted())).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    const broken: unknown = await side.run(admitted()).catch((error: unknown) => error);
+    expect(broken).toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    expect(broken).not.toBeInstanceOf(SideNotReached);
     expect(await side.run(admitted())).toMatchObject({ outcome: { ok: true } });
     expect(runs).toBe(2);
   });
 
-  it("says at once that nothing listens there", async () => {
+  it("says at once that nothing listens there, and that nothing was sent", async () => {
     await start(() => undefined);
     const nowhere = { ...redis.address, port: 1 };
     const lost = new StorageSide({ address: nowhere, user: redis.user, connectionsMax: 1, queueLengthMax: 1 });
-    await expect(lost.run(admitted())).rejects.toMatchObject({
+    const error: unknown = await lost.run(admitted()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(SideNotReached);
+    expect(error).toMatchObject({
       code: "REDIS_UNAVAILABLE",
       message: "cannot connect to Redis for a call: connect ECONNREFUSED 127.0.0.1:1",
     });

@@ -10,7 +10,7 @@ import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { Pool } from "./pool.ts";
 import { openBrittleConnection, openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
-import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
+import { SideNotReached, type AdmittedCall, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** How much longer than its deadline a call may go unanswered before Redis itself counts as out of reach. Chosen, not measured. */
 const ANSWER_GRACE_MS = 500;
@@ -64,7 +64,7 @@ export class StorageSide implements SideRunner {
       connection.on("end", () => this.#pool.discard(connection));
       return connection;
     } catch (error) {
-      throw toLocusError(error, "connect to Redis for a call");
+      throw new SideNotReached(toLocusError(error, "connect to Redis for a call"));
     }
   }
 

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 
 const at = (share: number): Placement => ({ state: share > 0 ? "storage" : "compute", share, probeEvery: 0 });
@@ -44,12 +45,25 @@ test("a change that was missed makes it read all again", async () => {
   await vi.waitFor(() => expect(followed.plan).toEqual(store.plan));
 });
 
-test("a change that was read already changes nothing", () => {
-  const { store, followed } = storeOf(planOf(0, {}));
-  followed.follow(planOf(9, { f: 1 }));
-  followed.apply(change(8, 7, { f: 0 }));
+test("a change that was read already changes nothing", async () => {
+  const { store, followed } = storeOf(planOf(9, { f: 1 }));
+  followed.follow(store.plan);
+  followed.apply(change(9, 8, { f: 0 }));
   expect(followed.plan).toEqual(planOf(9, { f: 1 }));
   expect(store.readings).toBe(0);
+  followed.apply(change(8, 7, { f: 0 }));
+  await vi.waitFor(() => expect(store.readings).toBe(1));
+  expect(followed.plan).toEqual(planOf(9, { f: 1 }));
+});
+
+test("a plan that was told and not written is left with the next that is", async () => {
+  const { store, followed } = storeOf(planOf(5, { f: 0 }));
+  followed.follow(store.plan);
+  followed.apply(change(1_000, 5, { f: 1 }));
+  expect(followed.sideFor("f")?.side).toBe("storage");
+  store.plan = planOf(6, { f: 0, g: 0 });
+  followed.apply(change(6, 5, { g: 0 }));
+  await vi.waitFor(() => expect(followed.plan).toEqual(store.plan));
 });
 
 test("an answer that a change has overtaken is asked for again, and one that stays is what there is", async () => {
@@ -73,4 +87,14 @@ test("the last plan holds while it cannot be read", async () => {
   followed.refresh();
   await Promise.resolve();
   expect(followed.sideFor("f")?.side).toBe("storage");
+});
+
+test("changes that nobody wrote do not make it grow without end", async () => {
+  const { store, followed } = storeOf(planOf(1, { f: 1 }));
+  followed.refresh();
+  await vi.waitFor(() => expect(followed.plan.version).toBe(1));
+  const forged = Object.fromEntries(Array.from({ length: TALLIED_FUNCTIONS_MAX }, (_, at) => [`g${at}`, 0]));
+  followed.apply(change(2, 1, forged));
+  await vi.waitFor(() => expect(store.readings).toBeGreaterThan(1));
+  expect(followed.plan).toEqual(store.plan);
 });

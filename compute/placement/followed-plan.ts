@@ -1,7 +1,8 @@
 // The plan as a node knows it: read once, then kept up by the changes that the controller tells. A change that does not fit onto
-// what is known is a reason to read it again; one that is older is none of ours.
+// what is known is a reason to read it again.
 
-import { NO_PLAN, reignOf, type Plan } from "#runtime/placement/plan.ts";
+import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
+import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import type { PlanChange } from "./messages.ts";
 import { PlanFollower } from "./plan-follower.ts";
 
@@ -24,15 +25,14 @@ export class FollowedPlan {
   sideFor: PlanFollower["sideFor"] = (name) => this.#follower.sideFor(name);
 
   apply({ version, base, placements, removed }: PlanChange): void {
-    if (version <= this.#plan.version) {
-      // It was read already, or Redis has lost the plans of all reigns and begins anew.
-      if (reignOf(version) < reignOf(this.#plan.version)) this.refresh();
-      return;
-    }
+    if (version === this.#plan.version) return;
+    // An older one was read already, or Redis has lost the plans of all reigns and begins anew, or nobody wrote what is followed here.
     if (base !== this.#plan.version) return this.refresh();
     const all = new Map(this.#plan.placements);
     for (const name of removed) all.delete(name);
     for (const [name, placement] of Object.entries(placements)) all.set(name, placement);
+    // No controller has so many: somebody else told it.
+    if (all.size > TALLIED_FUNCTIONS_MAX) return this.refresh();
     this.follow({ version, placements: all });
   }
 

@@ -40,7 +40,7 @@ export class Lease {
     void this.#turn();
   }
 
-  /** Gives it back, so that nobody has to wait for its end. */
+  /** Gives it back, so that nobody has to wait for its end. Does not wait longer for Redis than that. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
@@ -48,11 +48,10 @@ export class Lease {
     const wasHeld = this.isHeld;
     this.#validUntilMs = -Infinity;
     if (!wasHeld) return;
-    try {
-      if ((await redis.get(key)) === holder) await redis.del(key);
-    } catch {
-      // It ends by itself.
-    }
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, TTL_MS);
+    await Promise.race([giveBack(redis, key, holder), over.promise]);
+    clearTimeout(timer);
   }
 
   async #turn(): Promise<void> {
@@ -64,7 +63,7 @@ export class Lease {
     try {
       const isGrantedNow = await isGranted(redis, key, holder);
       if (!this.isHeld) onTurn(false);
-      if (isGrantedNow) this.#validUntilMs = askedMs + TTL_MS;
+      this.#validUntilMs = isGrantedNow && !this.#isClosed ? askedMs + TTL_MS : -Infinity;
     } catch {
       // Redis is out of reach: a lease that was held goes on until its end.
     }
@@ -73,9 +72,19 @@ export class Lease {
   }
 }
 
+async function giveBack(redis: Redis, key: string, holder: string): Promise<void> {
+  try {
+    if ((await redis.get(key)) === holder) await redis.del(key);
+  } catch {
+    // It ends by itself.
+  }
+}
+
 async function isGranted(redis: Redis, key: string, holder: string): Promise<boolean> {
   const now = await redis.get(key);
   if (now === null) return (await redis.set(key, holder, "PX", TTL_MS, "NX")) === "OK";
-  // If it ended in between, somebody else's lasts this little longer: nobody has two.
-  return now === holder && (await redis.pexpire(key, TTL_MS)) === 1;
+  if (now !== holder) return false;
+  // If it ended in between, it was somebody else's that lasts this little longer now.
+  const [isRenewed, then] = await Promise.all([redis.pexpire(key, TTL_MS), redis.get(key)]);
+  return isRenewed === 1 && then === holder;
 }

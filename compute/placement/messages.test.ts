@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "#runtime/function/description.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { readAnswer, readPlacement, readPlanChange, readQuestion, readRules, readWindow } from "./messages.ts";
@@ -26,6 +27,16 @@ describe("a message", () => {
     ["answer", readAnswer, { id: 1, answer: { anything: true } }],
   ])("%s is read as it was written", (_what, read, value) => {
     expect(read(text(value))).toEqual(JSON.parse(text(value)));
+  });
+
+  test("of calls that took as long as a call may is read", () => {
+    const long = new SampleTally();
+    const wallUs = LIMITS.deadlineMs.max * 1e3;
+    for (let call = 0; call < 1_000; call++) {
+      long.record({ ...NO_USAGE, function: "f", version: "1", side: "compute", outcome: "ok", wallUs }, wallUs);
+    }
+    const { tallies } = long.take();
+    expect(readWindow(text({ ...window, tallies }))).toMatchObject({ tallies: [{ function: "f" }] });
   });
 
   test.each([

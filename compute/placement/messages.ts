@@ -16,6 +16,8 @@ const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
 
 const name = Type.String({ pattern: NAME_PATTERN.source });
 const amount = Type.Number({ minimum: 0, maximum: 1e15 });
+/** The square of five minutes in µs, over more calls than there are. */
+const sum = Type.Number({ minimum: 0, maximum: 1e30 });
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
 
@@ -29,7 +31,7 @@ const tally = Type.Object({
   function: name,
   version: Type.String({ maxLength: 64 }),
   side,
-  sums: Type.Array(amount, { minItems: TALLY_TERMS.length, maxItems: TALLY_TERMS.length }),
+  sums: Type.Array(sum, { minItems: TALLY_TERMS.length, maxItems: TALLY_TERMS.length }),
   elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
 });
 

@@ -88,6 +88,8 @@ export class NodePlacement {
   #said: ReadonlyMap<string, SaidRules> = new Map();
   /** Of the functions that are deployed; null: to be made anew. */
   #rules: ReadonlyMap<string, Rules> | null = null;
+  #rulesRead: Promise<void> = Promise.resolve();
+  #rulesNext: Promise<void> | null = null;
   #control: Control | null = null;
   #isTaking = false;
   #asked = 0;
@@ -229,16 +231,18 @@ export class NodePlacement {
           this.#watch.keepFresh();
           loop.takeDirect(window);
         },
-        onRefused: (reason) => this.#link.tellRefusal(reason),
+        onRefused: (reason) => this.#link.refused(reason),
       });
+      // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
       if (found.version > 0) this.#link.tellModule(found);
-      await this.#link.listenAsController(true);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
       void this.#calibrate();
+      await this.#link.listenAsController(true);
     } catch (error) {
-      log.warn({ reason: (error as Error).message }, "cannot control placement");
+      // It is tried again with every turn of the lease.
+      this.#link.refused(`cannot control: ${(error as Error).message}`);
     } finally {
       this.#isTaking = false;
     }
@@ -294,7 +298,16 @@ export class NodePlacement {
     this.#control?.loop.reviewSoon();
   }
 
-  async #readRules(): Promise<void> {
+  /** As they are now: who asks while they are being read shares the next reading with all others who do. */
+  #readRules(): Promise<void> {
+    this.#rulesNext ??= this.#rulesRead.then(() => {
+      this.#rulesNext = null;
+      return (this.#rulesRead = this.#takeRules());
+    });
+    return this.#rulesNext;
+  }
+
+  async #takeRules(): Promise<void> {
     try {
       this.#said = await this.#link.readRules();
     } catch {
@@ -321,11 +334,13 @@ export class NodePlacement {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
     this.#waiting.set(id, { resolve, timer });
+    // A Redis that is frozen answers neither: the time counts from here.
+    this.#link.ask({ id, node: this.node, function: name }).then(
+      (heard) => heard === 0 && resolve(null),
+      () => resolve(null),
+    );
     try {
-      if ((await this.#link.ask({ id, node: this.node, function: name })) === 0) return null;
       return await promise;
-    } catch {
-      return null;
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(id);

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
 import { PlacementLink } from "./placement-link.ts";
 
@@ -62,5 +62,63 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     expect(await link.writePlan("me", change(2))).toBe(false);
     expect(await link.writePlan("me", change(2))).toBe(false);
     expect((await link.readPlan()).version).toBe(1);
+  });
+
+  test("is written only while the lease is watched, whatever is said of a function meanwhile", async () => {
+    await other.set(link.leaseKey, "me");
+    const base = (await link.readPlan()).version;
+    let said: Promise<void> | undefined;
+    afterItWasSeen(async () => {
+      said = link.writeRules("walk", { pinnedShare: 1, weight: 1, p99UnderUs: null });
+      await other.set(link.leaseKey, "another");
+    });
+    expect(await link.writePlan("me", { ...change(base + 1), base })).toBe(false);
+    await said;
+    expect((await link.readPlan()).version).toBe(base);
+  });
+
+  test("loses nothing that is said of a function while it is written", async () => {
+    await other.set(link.leaseKey, "me");
+    let version = (await link.readPlan()).version;
+    let said: Promise<void> | undefined;
+    afterItWasSeen(async () => {
+      await other.pexpire(link.leaseKey, 60_000);
+      said = link.writeRules("walk", { pinnedShare: 0.25, weight: 1, p99UnderUs: null });
+    });
+    expect(await link.writePlan("me", change((version += 1)))).toBe(true);
+    await said;
+    expect((await link.readRules()).get("walk")?.pinnedShare).toBe(0.25);
+  });
+
+  test.each(["nonsense", "1.5", "-1", "9007199254740993"])("of the version %s counts as none", async (version) => {
+    await other.hset("locus:placement:plan", "@version", version);
+    expect((await link.readPlan()).version).toBe(0);
+    await other.set(link.leaseKey, "me");
+    expect(await link.writePlan("me", change(1))).toBe(true);
+    expect((await link.readPlan()).version).toBe(1);
+  });
+
+  test("names that no function has are not read", async () => {
+    await other.hset("locus:placement:plan", "No Name", JSON.stringify(change(1).placements.walk));
+    expect([...(await link.readPlan()).placements.keys()]).toEqual(["walk"]);
+  });
+
+  test("windows do not pile up before a server that is silent", async () => {
+    const window = {
+      node: "n",
+      machine: { id: "m", cpus: [0], cores: 1 },
+      stretchMs: 25,
+      tallies: [],
+      untracked: 0,
+      inFlight: 0,
+    };
+    let heard = 0;
+    await other.subscribe("locus:placement:windows");
+    other.on("message", () => (heard += 1));
+    for (let at = 0; at < 100; at++) link.sendWindow(window);
+    await link.commands.ping();
+    await vi.waitFor(() => expect(heard).toBe(8));
+    link.sendWindow(window);
+    await vi.waitFor(() => expect(heard).toBe(9));
   });
 });

@@ -1,9 +1,10 @@
 // Placement in Redis: the plan and the rules as hashes, so that a node that comes late reads them; channels for all that is said.
 // Every node listens for changes of plan and rules; the controller listens for windows and questions as well.
 
-import type { Redis } from "ioredis";
+import type { ChainableCommander, Redis } from "ioredis";
 
-import type { Placement, Plan } from "#runtime/placement/plan.ts";
+import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import {
   readAnswer,
@@ -41,6 +42,8 @@ const VERSION_FIELD = "@version";
 
 /** A lease is renewed seldom: not even twice in a row while a plan is written. */
 const WRITE_ATTEMPTS_MAX = 5;
+/** Windows on their way at once: two hundred milliseconds. A server that is silent would have them pile up here. */
+const WINDOWS_SENT_MAX = 8;
 
 export interface LinkListener {
   /** The subscriptions stand: what was said before was not heard. */
@@ -63,6 +66,8 @@ export class PlacementLink {
   readonly #listener: LinkListener;
   readonly #told = new Set<string>();
   #isController = false;
+  #windowsSent = 0;
+  #lastTransaction: Promise<unknown> = Promise.resolve();
 
   constructor(address: RedisAddress, user: RedisUser, node: string, listener: LinkListener) {
     this.#node = node;
@@ -98,31 +103,30 @@ export class PlacementLink {
     const placements = new Map<string, Placement>();
     for (const [name, text] of Object.entries(fields)) {
       const placement = readPlacement(text);
-      if (placement !== null) placements.set(name, placement);
+      if (placement !== null && NAME_PATTERN.test(name)) placements.set(name, placement);
     }
-    return { version: Number(version), placements };
+    return { version: versionOf(version), placements };
   }
 
   /**
    * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, or the plan is not the one that
    * the change was made from. One at a time.
    */
-  async writePlan(holder: string, change: PlanChange): Promise<boolean> {
-    const fields = Object.entries(change.placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
-    for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
-      await this.commands.watch(KEYS.lease, KEYS.plan);
-      const leased = await this.commands.get(KEYS.lease);
-      const version = await this.commands.hget(KEYS.plan, VERSION_FIELD);
-      if (leased !== holder || Number(version ?? 0) !== change.base) {
-        await this.commands.unwatch();
-        return false;
+  writePlan(holder: string, change: PlanChange): Promise<boolean> {
+    return this.#alone(async () => {
+      for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
+        await this.commands.watch(KEYS.lease, KEYS.plan);
+        const leased = await this.commands.get(KEYS.lease);
+        const version = await this.commands.hget(KEYS.plan, VERSION_FIELD);
+        if (leased !== holder || versionOf(version ?? "0") !== change.base) {
+          await this.commands.unwatch();
+          return false;
+        }
+        // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
+        if (await isExecuted(this.#transactionOf(change))) return true;
       }
-      const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(change.version), ...fields);
-      if (change.removed.length > 0) transaction.hdel(KEYS.plan, ...change.removed);
-      // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
-      if ((await transaction.publish(CHANNELS.plan, JSON.stringify(change)).exec()) !== null) return true;
-    }
-    return false;
+      return false;
+    });
   }
 
   /** For calls that come without a node. */
@@ -149,16 +153,23 @@ export class PlacementLink {
   }
 
   /** null takes back all that was said of the function. */
-  async writeRules(name: string, rules: SaidRules | null): Promise<void> {
-    const transaction = this.commands.multi();
-    if (rules === null) transaction.hdel(KEYS.rules, name);
-    else transaction.hset(KEYS.rules, name, JSON.stringify(rules));
-    const replies = await transaction.publish(CHANNELS.rules, name).exec();
-    for (const [error] of replies ?? []) if (error !== null) throw error;
+  writeRules(name: string, rules: SaidRules | null): Promise<void> {
+    return this.#alone(async () => {
+      // What a write of the plan that was cut short still watches makes this one void, once.
+      await this.commands.unwatch();
+      const transaction = this.commands.multi();
+      if (rules === null) transaction.hdel(KEYS.rules, name);
+      else transaction.hset(KEYS.rules, name, JSON.stringify(rules));
+      await isExecuted(transaction.publish(CHANNELS.rules, name));
+    });
   }
 
   sendWindow(window: SampleWindow): void {
-    void this.#attempt(() => this.commands.publish(CHANNELS.windows, JSON.stringify(window)));
+    if (this.#windowsSent >= WINDOWS_SENT_MAX) return;
+    this.#windowsSent += 1;
+    void this.#attempt(() => this.commands.publish(CHANNELS.windows, JSON.stringify(window))).finally(
+      () => (this.#windowsSent -= 1),
+    );
   }
 
   /** How many controllers hear it. */
@@ -170,8 +181,8 @@ export class PlacementLink {
     void this.#attempt(() => this.commands.publish(answersTo(node), JSON.stringify(answer)));
   }
 
-  /** Once for each reason. */
-  tellRefusal(reason: string): void {
+  /** Something stands in the way: tells of it, once. */
+  refused(reason: string): void {
     if (this.#told.has(reason) || this.#told.size >= REFUSALS_TOLD_MAX) return;
     this.#told.add(reason);
     this.#listener.onRefused(reason);
@@ -180,6 +191,21 @@ export class PlacementLink {
   close(): void {
     this.commands.disconnect();
     this.#subscriber.disconnect();
+  }
+
+  /** Once what came before is over: all share the connection, and what one transaction watches the end of another forgets. */
+  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastTransaction.then(work);
+    this.#lastTransaction = result.catch(() => {});
+    return result;
+  }
+
+  #transactionOf(change: PlanChange): ChainableCommander {
+    const { version, placements, removed } = change;
+    const fields = Object.entries(placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
+    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(version), ...fields);
+    if (removed.length > 0) transaction.hdel(KEYS.plan, ...removed);
+    return transaction.publish(CHANNELS.plan, JSON.stringify(change));
   }
 
   async #subscribe(): Promise<void> {
@@ -191,7 +217,7 @@ export class PlacementLink {
   #hear(channel: string, text: string): void {
     const { onPlan, onRules, onAnswer, onWindow, onQuestion } = this.#listener;
     const pass = <Message>(message: Message | null, on: (message: Message) => void): void => {
-      if (message === null) this.tellRefusal(`a message on ${channel} is none that this node knows`);
+      if (message === null) this.refused(`a message on ${channel} is none that this node knows`);
       else on(message);
     };
     if (channel === CHANNELS.windows) pass(readWindow(text), onWindow);
@@ -207,9 +233,22 @@ export class PlacementLink {
       await send();
     } catch (error) {
       const { name, message } = error as Error;
-      if (name === "ReplyError") this.tellRefusal(message);
+      if (name === "ReplyError") this.refused(message);
     }
   }
 }
 
 const REFUSALS_TOLD_MAX = 32;
+
+/** False where a key that was watched has changed. */
+async function isExecuted(transaction: ChainableCommander): Promise<boolean> {
+  const replies = await transaction.exec();
+  for (const [error] of replies ?? []) if (error !== null) throw error;
+  return replies !== null;
+}
+
+/** What is no version is none: the next plan takes its place. */
+function versionOf(text: string): number {
+  const version = Number(text);
+  return Number.isSafeInteger(version) && version >= 0 ? version : NO_PLAN.version;
+}

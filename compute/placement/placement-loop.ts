@@ -11,7 +11,7 @@ import {
 } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import type { Capacity } from "#runtime/placement/optimal-shares.ts";
-import type { Placement } from "#runtime/placement/plan.ts";
+import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
@@ -206,9 +206,6 @@ function coresOf(
 /** Whether those who follow have something to follow anew. */
 function isOther(before: ControllerState, after: ControllerState): boolean {
   if (before.size !== after.size) return true;
-  for (const [name, { state, share, probeEvery }] of after) {
-    const was = before.get(name);
-    if (was?.state !== state || was.share !== share || was.probeEvery !== probeEvery) return true;
-  }
+  for (const [name, placement] of after) if (!isSamePlacement(before.get(name), placement)) return true;
   return false;
 }

@@ -1,7 +1,7 @@
 // Brings the controller's placements into a plan that all nodes follow: what changed since the last one that was written, one
 // change at a time. While one is being written the next ones come together.
 
-import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { isSamePlacement, planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import type { PlanChange } from "./messages.ts";
 
 /** A write that failed is tried again after this: Redis is away, or busy. */
@@ -68,7 +68,7 @@ export class PlanWriter {
   /** null: it is the same plan. */
   #changeTo(placements: ReadonlyMap<string, Placement>): PlanChange | null {
     const before = this.#written.placements;
-    const changed = [...placements].filter(([name, placement]) => !isSame(before.get(name), placement));
+    const changed = [...placements].filter(([name, placement]) => !isSamePlacement(before.get(name), placement));
     const removed = [...before.keys()].filter((name) => !placements.has(name));
     if (changed.length === 0 && removed.length === 0) return null;
     const version = planVersion(this.#options.reign, this.#count);
@@ -78,6 +78,3 @@ export class PlanWriter {
 
 /** Without what else the controller keeps of it. */
 const plain = ({ state, share, probeEvery }: Placement): Placement => ({ state, share, probeEvery });
-
-const isSame = (one: Placement | undefined, { state, share, probeEvery }: Placement): boolean =>
-  one?.state === state && one.share === share && one.probeEvery === probeEvery;

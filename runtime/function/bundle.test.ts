@@ -100,6 +100,23 @@ describe("bundleFunction", () => {
     });
   });
 
+  test.each([
+    ["lodash", "lodash"],
+    ["lodash/fp", "lodash"],
+    ["@nobody/nothing/deep", "@nobody/nothing"],
+  ])("says how to install the package of %s", async (name, wanted) => {
+    await expect(bundleText(`import * as it from "${name}";\nexport default it;`)).rejects.toMatchObject({
+      code: "FUNCTION_INVALID",
+      message: expect.stringContaining(`"${name}": install it beside the file (npm install ${wanted})`),
+    });
+  });
+
+  test("says of a file that is not there nothing of packages", async () => {
+    await expect(bundleText(`import it from "./gone.ts";\nexport default it;`)).rejects.toMatchObject({
+      message: expect.stringMatching(/Could not resolve "\.\/gone\.ts"$/),
+    });
+  });
+
   test("refuses what would have to be loaded while the function runs", async () => {
     await expect(bundleText(`import it from "https://example.org/it.js";\nexport default it;`)).rejects.toMatchObject({
       code: "FUNCTION_INVALID",

@@ -11,6 +11,8 @@ import { GUEST_GLOBALS } from "./globals.ts";
 import { guestModules } from "./guest-modules.ts";
 
 const MISTAKES_SHOWN_MAX = 10;
+/** What names a package, or a file in one: no path. */
+const PACKAGE_PATTERN = /^(@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*(\/|$)/i;
 /** esbuild would make a module of other files as well, with their text for its default export. */
 const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
 
@@ -83,9 +85,19 @@ function explain({ location, text }: Message, folder: string): string {
   // Without a place it is the entry itself that was not found.
   if (location === null) return missing === undefined ? text : `there is no file ${basename(missing)} in ${folder}`;
   const place = `${join(folder, location.file)}:${location.line}:${location.column + 1}`;
-  if (missing === undefined || !isBuiltin(missing)) return `${place}: ${text}`;
+  if (missing === undefined) return `${place}: ${text}`;
+  if (PACKAGE_PATTERN.test(missing) && !isBuiltin(missing)) {
+    return `${place}: ${text}: install it beside the file (npm install ${packageOf(missing)})`;
+  }
+  if (!isBuiltin(missing)) return `${place}: ${text}`;
   return `${place}: "${missing}" is a module of Node.js, and a function has none; it has the language, ${GUEST_GLOBALS.join(", ")}, and packages that need no more`;
 }
+
+const packageOf = (imported: string): string =>
+  imported
+    .split("/")
+    .slice(0, imported.startsWith("@") ? 2 : 1)
+    .join("/");
 
 function largestInputs({ inputs }: Metafile["outputs"][string]): string {
   return Object.entries(inputs)

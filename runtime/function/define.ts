@@ -30,7 +30,7 @@ export interface Invocation<Args = unknown> {
 interface Draft<Args, Result> {
   /** Lower-case letters, digits, `_` and `-`, a letter first, at most 64: what stands in URLs and after LOCUS.CALL. */
   readonly name: string;
-  /** Where to run when nobody asks for a side; else locus chooses. */
+  /** Where calls run that ask for no side, until locus knows them well enough to choose. */
   readonly side?: Side;
   /** Each has a default; docs/functions.md names defaults and ranges. */
   readonly limits?: Partial<Limits>;

@@ -10,7 +10,7 @@ const MINIMAL = { kind: "locus.function", name: "one", run: "function" };
 /** What comes of describing this definition: a description, or the error that is thrown. */
 function outcomeOf(value: unknown): FunctionDescription | LocusError {
   try {
-    return describeDefinition(value, VERSION);
+    return describeDefinition(value, VERSION, "deploy");
   } catch (error) {
     if (error instanceof LocusError) return error;
     throw error;
@@ -25,7 +25,7 @@ function refusalOf(value: unknown): LocusError {
 
 describe("describeDefinition", () => {
   test("fills in what the author left out", () => {
-    expect(describeDefinition(MINIMAL, VERSION)).toEqual({
+    expect(describeDefinition(MINIMAL, VERSION, "deploy")).toEqual({
       name: "one",
       version: VERSION,
       side: null,
@@ -45,7 +45,7 @@ describe("describeDefinition", () => {
       output: {},
     };
 
-    expect(describeDefinition(given, VERSION)).toMatchObject({
+    expect(describeDefinition(given, VERSION, "deploy")).toMatchObject({
       side: "compute",
       limits: { memoryMb: 128, deadlineMs: 5_000 },
       input,
@@ -95,11 +95,21 @@ describe("describeDefinition", () => {
     let nested: object = {};
     for (let level = 1; level < SCHEMA_DEPTH_MAX; level++) nested = { items: nested };
 
-    expect(describeDefinition({ ...MINIMAL, input: nested }, VERSION).input).toEqual(nested);
+    expect(describeDefinition({ ...MINIMAL, input: nested }, VERSION, "deploy").input).toEqual(nested);
     expect(refusalOf({ ...MINIMAL, input: { items: nested } }).message).toContain("input is nested deeper than 32");
     expect(refusalOf({ ...MINIMAL, output: { title: "x".repeat(SCHEMA_LENGTH_MAX) } }).message).toContain(
       "output is longer than 65536",
     );
+  });
+
+  test("refuses schemas with mistakes when they are deployed, and serves those that an older release took", () => {
+    const input = { type: "objekt" };
+    const output = { requird: ["a"] };
+    const { message } = refusalOf({ ...MINIMAL, side: "moon", input, output });
+    for (const part of ["side is", 'input/type is "objekt"', "output/requird is no keyword"]) {
+      expect(message).toContain(part);
+    }
+    expect(describeDefinition({ ...MINIMAL, input, output }, VERSION, "serve")).toMatchObject({ input, output });
   });
 
   test("keeps its message short, however long the author's values are", () => {
@@ -168,14 +178,14 @@ describe("readDescription", () => {
   test("reads what describeDefinition has written", () => {
     fc.assert(
       fc.property(definition, (value) => {
-        const description = describeDefinition(value, VERSION);
+        const description = describeDefinition(value, VERSION, "serve");
         expect(readDescription(JSON.stringify(description))).toEqual(description);
       }),
     );
   });
 
   test("reads what another release has written, without what this one does not know", () => {
-    const description = describeDefinition(MINIMAL, VERSION);
+    const description = describeDefinition(MINIMAL, VERSION, "deploy");
     expect(readDescription(JSON.stringify({ ...description, capabilities: [], later: 1 }))).toEqual(description);
   });
 
@@ -185,7 +195,7 @@ describe("readDescription", () => {
         definition,
         fc.dictionary(fc.constantFrom("name", "version", "side", "limits", "capabilities"), fc.jsonValue()),
       )
-      .map(([value, changes]) => JSON.stringify({ ...describeDefinition(value, VERSION), ...changes }));
+      .map(([value, changes]) => JSON.stringify({ ...describeDefinition(value, VERSION, "serve"), ...changes }));
     const torn = fc.tuple(changed, fc.nat()).map(([json, end]) => json.slice(0, end % json.length));
     fc.assert(
       fc.property(fc.oneof(changed, torn, fc.json(), fc.string()), (json) => {

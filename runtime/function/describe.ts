@@ -4,6 +4,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { type FunctionDescription, LIMITS, type Limits, NAME_PATTERN } from "./description.ts";
+import { schemaMistakes } from "./schema.ts";
 
 /** Characters of one schema as JSON, at most. Chosen, not measured. */
 export const SCHEMA_LENGTH_MAX = 64 * 1024;
@@ -23,13 +24,19 @@ type Fields = Readonly<Record<string, unknown>>;
 type Mistakes = string[];
 
 /**
+ * What a definition is read for. A schema that says nothing where its author meant something is refused when it is
+ * deployed; what is deployed is served, since an older release may have taken it.
+ */
+export type Purpose = "deploy" | "serve";
+
+/**
  * Reads a definition. `value` is the default export as JSON data, its functions replaced by the text "function":
  *
  *     { "kind": "locus.function", "name": "khop", "limits": { "deadlineMs": 2000 }, "run": "function" }
  *
  * `side`, `limits`, `input` and `output` may be absent or null. Throws FUNCTION_INVALID with all mistakes.
  */
-export function describeDefinition(value: unknown, version: string): FunctionDescription {
+export function describeDefinition(value: unknown, version: string, purpose: Purpose): FunctionDescription {
   if (!isFields(value) || value["kind"] !== "locus.function") {
     throw new LocusError(
       "FUNCTION_INVALID",
@@ -46,8 +53,8 @@ export function describeDefinition(value: unknown, version: string): FunctionDes
     version,
     side: readSide(value["side"] ?? null, mistakes),
     limits: readLimits(value["limits"] ?? {}, mistakes),
-    input: readSchema("input", value["input"] ?? null, mistakes),
-    output: readSchema("output", value["output"] ?? null, mistakes),
+    input: readSchema("input", value["input"] ?? null, purpose, mistakes),
+    output: readSchema("output", value["output"] ?? null, purpose, mistakes),
   };
   if (mistakes.length > 0) {
     throw new LocusError("FUNCTION_INVALID", `the function's definition cannot be used: ${mistakes.join("; ")}`);
@@ -73,7 +80,8 @@ export function readDescription(json: string): FunctionDescription {
       `a function's description is ${show(json)}, with version ${show(version)}`,
     );
   }
-  return describeDefinition({ kind: "locus.function", run: "function", name, side, limits, input, output }, version);
+  const definition = { kind: "locus.function", run: "function", name, side, limits, input, output };
+  return describeDefinition(definition, version, "serve");
 }
 
 const parsed = (json: string): unknown => {
@@ -120,14 +128,14 @@ function readLimits(limits: unknown, mistakes: Mistakes): Limits {
   };
 }
 
-function readSchema(field: string, schema: unknown, mistakes: Mistakes): unknown {
+function readSchema(field: string, schema: unknown, purpose: Purpose, mistakes: Mistakes): unknown {
   if (schema === null) return null;
   if (!isFields(schema)) mistakes.push(`${field} is ${show(schema)}, must be a JSON Schema: an object`);
   else if (depthOf(schema) > SCHEMA_DEPTH_MAX)
     mistakes.push(`${field} is nested deeper than ${SCHEMA_DEPTH_MAX} levels`);
   else if (JSON.stringify(schema).length > SCHEMA_LENGTH_MAX) {
     mistakes.push(`${field} is longer than ${SCHEMA_LENGTH_MAX} characters of JSON`);
-  }
+  } else if (purpose === "deploy") mistakes.push(...schemaMistakes(field, schema));
   return schema;
 }
 

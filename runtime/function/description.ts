@@ -46,7 +46,7 @@ export interface FunctionDescription {
   readonly name: string;
   /** First 16 hex digits of the SHA-256 of the bundle. */
   readonly version: string;
-  /** The side that the author prefers where nobody asks for one. */
+  /** Where the author has calls run that ask for no side, until placement has a plan for them. */
   readonly side: Side | null;
   readonly limits: Limits;
   /** JSON Schema of `args`, where declared. */

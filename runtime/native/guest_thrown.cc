@@ -41,9 +41,12 @@ std::string Show(Local<v8::Context> context, Local<Value> value) {
 
 /// Where to look for what is there instead, behind V8's words for what is not.
 std::string_view HintFor(std::string_view name, std::string_view message) {
-  if (name == "ReferenceError" && message.ends_with(" is not defined"))
+  const bool is_no_function = name == "TypeError" && message.ends_with(" is not a function");
+  const bool is_no_global =
+      is_no_function && (message.starts_with("globalThis.") || message.starts_with("fetch "));
+  if (is_no_global || (name == "ReferenceError" && message.ends_with(" is not defined")))
     return "; docs/functions.md lists the globals that functions have";
-  if (name == "TypeError" && message.starts_with("redis.") && message.ends_with(" is not a function"))
+  if (is_no_function && message.starts_with("redis."))
     return "; docs/commands.md lists the commands that functions may call";
   return "";
 }

@@ -39,6 +39,8 @@ uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   flight.submitted_ns = NowNs();
   flight.bytes = flight.call.args.size();
   for (const std::string& key : flight.call.keys) flight.bytes += key.size();
+  // Deployed bundles are few, and held in any case; of these one comes with every call.
+  if (flight.call.image->tried) flight.bytes += flight.call.image->bundle.size();
   const bool behind_others = !pool.queue.empty();
   if (held_bytes_ + flight.bytes > kHeldBytesMax) {
     DropIfEmpty(pool);

@@ -43,8 +43,10 @@ struct FunctionImage {
   std::string version;
   std::string bundle;
   Limits limits;
+  bool tried = false;  ///< it is not deployed, and its limits are those of whoever tries it
 
-  std::string key() const { return name + "@" + version; }
+  /// What has it in common shares isolates, and quarantine.
+  std::string key() const;
 };
 
 struct Usage {

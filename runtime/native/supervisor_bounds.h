@@ -22,8 +22,8 @@ constexpr int64_t kStartDeadlineNs = 30'000 * kMs;
 constexpr int64_t kRestartPauseNs = 50 * kMs;
 constexpr int64_t kRestartPauseMaxNs = 5'000 * kMs;
 
-/// Args and keys of everything that is in flight or waits. Chosen: a thousand calls of usual size, or 64 of
-/// the largest.
+/// Args and keys of everything that is in flight or waits, and bundles that are tried. Chosen: a thousand
+/// calls of usual size, or 64 of the largest.
 constexpr uint64_t kHeldBytesMax = 64ull << 20;
 /// Deadlines of calls that have ended, besides as many as there are calls.
 constexpr size_t kStaleDeadlinesMax = 4096;

@@ -7,6 +7,15 @@
 
 namespace locus {
 
+std::string FunctionImage::key() const {
+  std::string key = name + "@" + version;
+  if (!tried) return key;
+  for (const uint32_t limit :
+       {limits.deadline_ms, limits.cpu_ms, limits.memory_mb, limits.operations, limits.concurrency})
+    key += "/" + std::to_string(limit);
+  return key;
+}
+
 Supervisor::Pool& Supervisor::PoolOf(const std::shared_ptr<const FunctionImage>& image) {
   const std::string key = image->key();
   Pool& pool = pools_[key];

@@ -126,7 +126,8 @@ describe("the controller, under a steady load", () => {
           });
           const run = simulate(world, deciderOf(list), 8_000, seededRandom(seed));
           for (const { flaps, moves } of run.state.values()) {
-            expect(flaps).toBeLessThanOrEqual(2);
+            // Back-offs of one, two and four seconds leave room for no more in eight.
+            expect(flaps).toBeLessThanOrEqual(3);
             expect(moves).toBeLessThanOrEqual(40);
           }
           expect(regretOf(run, 3_000)).toBeLessThan(hubEvery > 0 ? 0.2 : 0.12);
@@ -161,14 +162,21 @@ describe("the controller, when things change", () => {
     expect(regretOf(run, 5_000)).toBeLessThan(0.12);
   });
 
-  test("takes back a move that the model was wrong about, and tries again more and more seldom", () => {
+  test("moves nothing to a side that the model is wrong about: a few visits tell", () => {
     // A round beside the data waits for 3 ms: the model does not know.
     const wrong = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundUs: 3_000 } };
     const run = runOf(worldOf([called("chain", CHAIN, 100)], { constantsAt: () => wrong }), 60_000);
-    expect(shareOf(run, "chain")).toBe(0);
+    expect(run.state.get("chain")).toMatchObject({ share: 0, moves: 0 });
+  });
+
+  test("takes back a move that turns out wrong, and tries again later and later", () => {
+    // Rounds beside the data wait for 3 ms more than half of the time.
+    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundUs: 3_000 } };
+    const constantsAt = (ms: number) => (ms % 1_000 < 400 ? DEFAULT_CONSTANTS : slow);
+    const run = runOf(worldOf([called("chain", CHAIN, 400)], { constantsAt }), 60_000);
     const { reverts, moves } = run.state.get("chain")!;
     expect(reverts).toBeGreaterThanOrEqual(1);
-    expect(moves).toBeLessThanOrEqual(14);
+    expect(moves).toBeLessThanOrEqual(20);
     expect(run.transitions.find(({ why }) => why.kind === "reverted")?.why).toMatchObject({ retryInMs: 1_000 });
   });
 
@@ -250,9 +258,18 @@ describe("one step", () => {
 
   test("tells the numbers that moved a function", () => {
     const known = profilesWith(50);
-    const visit = new SampleTally();
-    visit.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 100 }, 200);
-    known.fold(visit.take().tallies, 1_000, 25);
+    const visits = new SampleTally();
+    const visit = {
+      ...NO_USAGE,
+      function: "f",
+      version: "1",
+      side: "storage",
+      outcome: "ok",
+      operations: 20,
+      rounds: 20,
+    } as const;
+    for (let at = 0; at < 3; at++) visits.record({ ...visit, wallUs: 100, cpuUs: 30 }, 200);
+    known.fold(visits.take().tallies, 1_000, 25);
     const profiled = step(step(new Map(), profilesWith(3)).state, known);
     const why = profiled.transitions.find((one) => one.why.kind === "latency")?.why;
     expect(why).toMatchObject({ kind: "latency" });

@@ -6,7 +6,7 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Profiles } from "#runtime/profile/profiles.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs, type CostConstants } from "./cost-model.ts";
-import { functionCosts, type FunctionCosts } from "./function-costs.ts";
+import { functionCosts, NO_PACES, type FunctionCosts, type Paces } from "./function-costs.ts";
 import { outlookOf, regretOf, type Capacity, type Outlook } from "./optimal-shares.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
@@ -66,8 +66,8 @@ export interface FunctionState extends Placement {
   readonly reverts: number;
   /** Moves back within FLAP_MS, whatever the reason. */
   readonly flaps: number;
-  /** When a call was last heard of on each side, whatever is still known of it. */
-  readonly visitedMs: Readonly<Record<Side, number | null>>;
+  /** What is known of each side whatever becomes of its profile. */
+  readonly paces: Paces;
 }
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
@@ -99,8 +99,9 @@ const BACK_OFF_MAX_MS = 60_000;
 const PROBE_COST_SHARE = 0.01;
 /** … but come twice in this time at least, so that one is there when it is over. */
 const PROBE_INTERVAL_MS = 10_000;
-/** A side that was visited within this time is warm; no other one is given traffic. Its first visits are one call in so many. */
+/** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
 const WARM_MS = 30_000;
+export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
 /** Not called for so long: nothing to decide. */
 const ACTIVE_MS = 10_000;
@@ -113,7 +114,7 @@ const FRESH: Omit<FunctionState, "state" | "share"> = {
   moves: 0,
   reverts: 0,
   flaps: 0,
-  visitedMs: { compute: null, storage: null },
+  paces: NO_PACES,
 };
 
 /** Of a function of which nobody has said anything. */
@@ -222,13 +223,13 @@ function knownCalls(
 function candidateOf(name: string, rules: Rules, before: FunctionState, situation: Situation): Named | null {
   const { nowMs, profiles, constants } = situation;
   const profile = profiles.get(name);
-  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs);
+  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, before.paces);
   if (profile === undefined || costs === null) return null;
   const { compute, storage } = costs.sides;
   if (nowMs - Math.max(compute.lastMs ?? 0, storage.lastMs ?? 0) > ACTIVE_MS) return null;
   const rests = before.moved !== null && nowMs - before.moved.atMs < REST_MS;
   const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
-  const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs, nowMs);
+  const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);
   const load = {
     callsPerSecond: profile.callsPerSecond(nowMs),
     costs: { compute: compute.cost, storage: storage.cost },
@@ -236,11 +237,7 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
     highest,
     weight: rules.weight,
   };
-  const visitedMs = {
-    compute: compute.lastMs ?? before.visitedMs.compute,
-    storage: storage.lastMs ?? before.visitedMs.storage,
-  };
-  return { name, before: { ...before, visitedMs }, share: before.share, costs, load };
+  return { name, before: { ...before, paces: costs.paces }, share: before.share, costs, load };
 }
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
@@ -248,11 +245,10 @@ function sidesUnder(
   p99UnderUs: number | null,
   profile: FunctionProfile,
   { sides }: FunctionCosts,
-  nowMs: number,
 ): readonly [number, number] {
   if (p99UnderUs === null) return [0, 1];
   const measured = (side: Side): number | null =>
-    sides[side].calls < PROFILED_CALLS_MIN ? null : (profile.estimate(side, nowMs)?.p99Us ?? null);
+    sides[side].calls < PROFILED_CALLS_MIN ? null : profile.percentileUs(side, 99);
   // Where a side was not measured its tail is to its mean as that of the other.
   const p99Us = (side: Side, other: Side): number => {
     const tail = (measured(other) ?? sides[other].cost.latencyUs) / sides[other].cost.latencyUs;
@@ -268,8 +264,8 @@ const gainingSide = ({ share: from }: Placement, to: number): Side => (to > from
 
 /** Whether the side that is to get more of its calls has had one lately. */
 function isWarm(now: FunctionState, share: number, nowMs: number): boolean {
-  const visitedMs = now.visitedMs[gainingSide(now, share)];
-  return visitedMs !== null && nowMs - visitedMs <= WARM_MS;
+  const pace = now.paces[gainingSide(now, share)];
+  return pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= WARM_MS;
 }
 
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
@@ -299,7 +295,7 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change
     moves: before.moves + 1,
     reverts: before.reverts + (isRevert ? 1 : 0),
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
-    visitedMs: before.visitedMs,
+    paces: before.paces,
   };
   if (isRevert)
     return { to, why: { kind: "reverted", promisedUs: last.promisedUs, cameUs: fromUs, retryInMs: backOffMs } };
@@ -316,10 +312,11 @@ function probed(now: FunctionState, { load }: Named, nowMs: number): Change {
   const cheapEnough = Math.ceil(busyUs(load.costs[other]) / (PROBE_COST_SHARE * busyUs(load.costs[side])));
   const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
   // A step of a tenth is no news to those who follow the plan.
-  const visitedMs = now.visitedMs[other];
-  const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough));
+  const pace = now.paces[other];
+  const isKnown = pace !== null && pace.calls >= VISITS_MIN;
+  const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough, isKnown ? Infinity : FIRST_VISIT_EVERY));
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
-  const isStale = visitedMs === null || nowMs - visitedMs > PROBE_INTERVAL_MS;
+  const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
   const state = isStale ? "probing" : restingState(now.share);
   if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
   return { to: { ...now, state, probeEvery }, why: { kind: isStale ? "probing" : "probed", side: other } };

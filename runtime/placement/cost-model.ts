@@ -47,7 +47,7 @@ export interface CostConstants {
     readonly operationUs: number;
     /** Of Redis' one thread (its lock) for each operation. */
     readonly lockUs: number;
-    /** What a round waits beside all that. */
+    /** What a round takes beside all that, on a storage core: waking up there and back. */
     readonly roundUs: number;
   };
 }
@@ -60,11 +60,15 @@ export interface LatencyTerms {
   readonly operations: number;
   readonly rounds: number;
   readonly bytes: number;
+  /** What calls take longer than all that: queues for cores, neighbours. 0 in the model. */
+  readonly crowd: number;
 }
 
 /** Of one call on one side, µs. */
 export interface Cost {
   readonly latencyUs: number;
+  /** The same where nobody else is about: what a crowd adds is its own doing. */
+  readonly aloneUs: number;
   readonly terms: LatencyTerms;
   /** On compute cores. */
   readonly computeUs: number;
@@ -89,8 +93,10 @@ function costAtCompute({ operations, rounds, bytes, cpuUs }: Demand, { compute: 
     operations: operations * (of.operationUs + of.redisOperationUs),
     rounds: rounds * (of.roundUs + of.redisRoundUs + of.roundTripUs),
     bytes: bytes / of.bytesPerUs,
+    crowd: 0,
   };
-  return { latencyUs: sumOf(terms), terms, computeUs: of.callUs + cpuUs + client, storageUs: 0, redisUs };
+  const latencyUs = sumOf(terms);
+  return { latencyUs, aloneUs: latencyUs, terms, computeUs: of.callUs + cpuUs + client, storageUs: 0, redisUs };
 }
 
 function costAtStorage({ operations, rounds, cpuUs }: Demand, { storage: of }: CostConstants): Cost {
@@ -101,15 +107,18 @@ function costAtStorage({ operations, rounds, cpuUs }: Demand, { storage: of }: C
     operations: operations * (of.operationUs + of.lockUs),
     rounds: rounds * of.roundUs,
     bytes: 0,
+    crowd: 0,
   };
+  const latencyUs = sumOf(terms);
   return {
-    latencyUs: sumOf(terms),
+    latencyUs,
+    aloneUs: latencyUs,
     terms,
     computeUs: of.nodeCallUs,
-    storageUs: of.callUs + cpu + operations * of.operationUs,
+    storageUs: of.callUs + cpu + operations * of.operationUs + rounds * of.roundUs,
     redisUs: of.redisCallUs + operations * of.lockUs,
   };
 }
 
-const sumOf = ({ call, cpu, operations, rounds, bytes }: LatencyTerms): number =>
-  call + cpu + operations + rounds + bytes;
+const sumOf = ({ call, cpu, operations, rounds, bytes, crowd }: LatencyTerms): number =>
+  call + cpu + operations + rounds + bytes + crowd;

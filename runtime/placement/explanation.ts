@@ -4,7 +4,7 @@
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { PROFILED_CALLS_MIN, type FunctionState, type Rules, type Transition } from "./controller.ts";
+import { PROFILED_CALLS_MIN, VISITS_MIN, type FunctionState, type Rules, type Transition } from "./controller.ts";
 import type { CostConstants, Demand, LatencyTerms } from "./cost-model.ts";
 import { functionCosts, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
@@ -47,7 +47,7 @@ interface Known {
 }
 
 export function explain(name: string, { state, rules, profile, constants, transitions, nowMs }: Known): Explanation {
-  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs);
+  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = profile?.estimate(side, nowMs) ?? null;
     const { predictedUs, measuredUs } = of;
@@ -55,8 +55,8 @@ export function explain(name: string, { state, rules, profile, constants, transi
       ...of,
       predictionError:
         predictedUs === null || measuredUs === null || measuredUs <= 0 ? null : Math.abs(predictedUs / measuredUs - 1),
-      p50Us: estimate?.p50Us ?? null,
-      p99Us: estimate?.p99Us ?? null,
+      p50Us: profile?.percentileUs(side, 50) ?? null,
+      p99Us: profile?.percentileUs(side, 99) ?? null,
       failedShare: estimate?.failedShare ?? null,
     };
   };
@@ -100,10 +100,18 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
       return `${latency}, but ${whereOf(share)} keeps the busiest part at ${percentText(move.to)} instead of ${percentText(move.from)}.`;
     }
     if (move?.kind === "reverted") return `${latency} by now; a move there was taken back, and is tried again later.`;
-    if (rules.p99UnderUs !== null) return `${latency}; ${here} keeps its bound on the 99th percentile.`;
+    if (
+      rules.p99UnderUs !== null &&
+      isBroken(sides[there], rules.p99UnderUs) &&
+      !isBroken(sides[here], rules.p99UnderUs)
+    ) {
+      return `${latency}, but ${there} breaks its bound of ${durationText(rules.p99UnderUs)} on the 99th percentile.`;
+    }
+    if (sides[there].calls < VISITS_MIN) return `${latency}, by the model: a few visits there come first.`;
     return `${latency}: too little to move for, by what is known.`;
   }
-  return `${latency}: ${differenceOf(sides[here].cost.terms, sides[there].cost.terms, there, demand)}.`;
+  const guess = sides[there].calls === 0 ? ", by the model" : "";
+  return `${latency}${guess}: ${differenceOf(sides[here].cost.terms, sides[there].cost.terms, there, demand)}.`;
 }
 
 const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string>> = {
@@ -112,14 +120,17 @@ const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string
   operations: ({ operations }) => `on handling its ${amountText(operations)} operations`,
   rounds: ({ rounds }) => `on waiting for its ${amountText(rounds)} rounds`,
   bytes: ({ bytes }) => `on moving its ${amountText(bytes / 1024)} KiB`,
+  crowd: () => "on waiting for others",
 };
 
 /** The term that makes most of it. */
 function differenceOf(here: LatencyTerms, there: LatencyTerms, side: Side, demand: Demand): string {
   const terms = Object.keys(TERM_NAMES) as (keyof LatencyTerms)[];
   const [term = "call"] = terms.toSorted((one, other) => there[other] - here[other] - (there[one] - here[one]));
-  return `at ${side} ${durationText(there[term] - here[term])} more go ${TERM_NAMES[term](demand)}`;
+  return `${durationText(there[term] - here[term])} more at ${side} ${TERM_NAMES[term](demand)}`;
 }
+
+const isBroken = ({ p99Us }: ExplainedSide, boundUs: number): boolean => p99Us !== null && p99Us > boundUs;
 
 const whereOf = (share: number): string =>
   share <= 0 ? "it runs at compute" : share >= 1 ? "it runs at storage" : `${percentText(share)} of it runs at storage`;

@@ -5,23 +5,44 @@
 // known by two ratios only, each of what the same calls had: their time to what the model says of them (its slowness), and the
 // typical (geometric) mean of their CPU time to that of the other side's.
 //
-// Where calls take longer than the model says, a crowd is the reason more often than the side: the same neighbours slow both. So a
-// side of which little was heard lately is taken to be as slow as the other, until a few visits have told better.
+// Slowness does not depend on what the calls need, so it outlives a shift: a function whose calls have changed is known on the
+// other side as soon as its new calls are known at all.
 
 import type { FunctionProfile, SideEstimate } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 
-/** So many calls weigh as much as the model itself. Chosen, not measured. */
-const MODEL_CALLS = 4;
-/** A side's slowness is news: what was measured counts half as much after this time. Chosen: probes come as often. */
-const SLOWNESS_HALF_LIFE_MS = 5_000;
+/** So many calls weigh as much as what was known before them. Chosen, not measured. */
+const PRIOR_CALLS = 2;
+/** What was known of a side's slowness goes halfway back to the model's in this time. Chosen: probes come more often. */
+const SLOWNESS_HALF_LIFE_MS = 30_000;
 /** The model's own error where nothing was measured: half of what its benchmark asks of it at most (`predictionErrorMedian`). */
 const MODEL_ERROR = 0.12;
 /** No measured mean is trusted to less than this. */
 const ERROR_MIN = 0.01;
+/** Standard deviation of the logarithm of a call's CPU time where too few calls tell. Chosen: calls differ by half. */
+const SPREAD = 0.5;
+const SPREAD_CALLS_MIN = 3;
 /** A side that takes so many times longer or shorter than the model says is believed no further. */
-const CORRECTION_MAX = 10_000;
+const SLOWNESS_MAX = 10_000;
+/** The least slowness is taken for a side's own until a greater one has lasted: it doubles in this time. Chosen. */
+const LEAST_DOUBLES_MS = 30_000;
+
+/** What is remembered of a side while its profile comes and goes. */
+interface Pace {
+  /** Measured time ÷ the model's. */
+  readonly slowness: number;
+  /** The least of it lately: without a crowd. */
+  readonly least: number;
+  /** Calls that it was learnt from. */
+  readonly calls: number;
+  /** When the last of them was heard of. */
+  readonly atMs: number;
+}
+
+export type Paces = Readonly<Record<Side, Pace | null>>;
+
+export const NO_PACES: Paces = { compute: null, storage: null };
 
 export interface SideCosts {
   /** As believed: the model's, corrected by what was measured. */
@@ -39,48 +60,37 @@ export interface SideCosts {
 export interface FunctionCosts {
   readonly demand: Demand;
   readonly sides: Readonly<Record<Side, SideCosts>>;
+  /** To be given with the next question. */
+  readonly paces: Paces;
 }
 
 type Estimates = Readonly<Record<Side, SideEstimate | null>>;
 
-/** null: no call of it is known. */
-export function functionCosts(profile: FunctionProfile, constants: CostConstants, nowMs: number): FunctionCosts | null {
+/** `remembered`: what the last answer gave. null: no call of it is known. */
+export function functionCosts(
+  profile: FunctionProfile,
+  constants: CostConstants,
+  nowMs: number,
+  remembered: Paces = NO_PACES,
+): FunctionCosts | null {
   const estimates = { compute: profile.estimate("compute", nowMs), storage: profile.estimate("storage", nowMs) };
   const cpuRatio = cpuRatioOf(estimates, constants.storage.cpuRatio);
   const demand = pooledDemand(estimates, cpuRatio);
   if (demand === null) return null;
   const own = { ...constants, storage: { ...constants.storage, cpuRatio } };
-  const measured = {
-    compute: slownessOf("compute", estimates.compute, own, nowMs),
-    storage: slownessOf("storage", estimates.storage, own, nowMs),
+  const spread = spreadOf(estimates);
+  const of = (side: Side) => {
+    const measured = predictionOf(side, estimates[side], own);
+    const pace = paceOf(estimates[side], measured, remembered[side]);
+    const slowness = { now: slownessNow(pace, nowMs), alone: pace?.least ?? 1 };
+    return { costs: sideCosts(side, estimates[side], { demand, spread }, own, measured, slowness), pace };
   };
+  const [compute, storage] = [of("compute"), of("storage")];
   return {
     demand,
-    sides: {
-      compute: sideCosts("compute", estimates.compute, demand, own, [measured.compute, measured.storage]),
-      storage: sideCosts("storage", estimates.storage, demand, own, [measured.storage, measured.compute]),
-    },
+    sides: { compute: compute.costs, storage: storage.costs },
+    paces: { compute: compute.pace, storage: storage.pace },
   };
-}
-
-/** How much longer the calls on a side took than the model says of the same calls. */
-interface Slowness {
-  /** Of those calls, in the sandbox; null: there were none. */
-  readonly predictedUs: number | null;
-  readonly factor: number;
-  /** How far it is believed, 0 to 1. */
-  readonly trust: number;
-}
-
-function slownessOf(side: Side, estimate: SideEstimate | null, constants: CostConstants, nowMs: number): Slowness {
-  if (estimate === null) return { predictedUs: null, factor: 1, trust: 0 };
-  const { operations, rounds, bytes, calls, lastMs } = estimate;
-  const cpuUs = side === "storage" ? estimate.cpuUs / constants.storage.cpuRatio : estimate.cpuUs;
-  const { latencyUs, terms } = costOf(side, { operations, rounds, bytes, cpuUs }, constants);
-  const predictedUs = latencyUs - terms.call;
-  const factor = clamp(estimate.serviceUs / Math.max(predictedUs, 1), 1 / CORRECTION_MAX, CORRECTION_MAX);
-  const fresh = calls * 2 ** (-Math.max(0, nowMs - lastMs) / SLOWNESS_HALF_LIFE_MS);
-  return { predictedUs, factor, trust: fresh / (fresh + MODEL_CALLS) };
 }
 
 /** CPU time at storage ÷ at compute, of this function: as far as both are known. */
@@ -88,7 +98,7 @@ function cpuRatioOf({ compute, storage }: Estimates, usual: number): number {
   if (compute === null || storage === null) return usual;
   const calls = Math.min(compute.calls, storage.calls);
   const measured = storage.logCpu - compute.logCpu;
-  return Math.exp((calls * measured + MODEL_CALLS * Math.log(usual)) / (calls + MODEL_CALLS));
+  return Math.exp((calls * measured + PRIOR_CALLS * Math.log(usual)) / (calls + PRIOR_CALLS));
 }
 
 /** What does not depend on the side is known from both, each by its calls. */
@@ -105,21 +115,55 @@ function pooledDemand(estimates: Estimates, cpuRatio: number): Demand | null {
   return { operations: pooled("operations"), rounds: pooled("rounds"), bytes: pooled("bytes"), cpuUs: pooled("cpuUs") };
 }
 
+/** Standard deviation of the logarithm of a call's CPU time: calls differ as much on one side as on the other. */
+function spreadOf(estimates: Estimates): number {
+  const known = (["compute", "storage"] as const).flatMap((side) => estimates[side] ?? []);
+  const best = known.toSorted((one, other) => other.calls - one.calls)[0];
+  return best === undefined || best.calls < SPREAD_CALLS_MIN ? SPREAD : best.logCpuError * Math.sqrt(best.calls);
+}
+
+/** What the model says of the calls that were made on the side, in the sandbox; null: there were none. */
+function predictionOf(side: Side, estimate: SideEstimate | null, constants: CostConstants): number | null {
+  if (estimate === null) return null;
+  const { operations, rounds, bytes } = estimate;
+  const cpuUs = side === "storage" ? estimate.cpuUs / constants.storage.cpuRatio : estimate.cpuUs;
+  const { latencyUs, terms } = costOf(side, { operations, rounds, bytes, cpuUs }, constants);
+  return latencyUs - terms.call;
+}
+
+/** Learns from calls that are new. */
+function paceOf(estimate: SideEstimate | null, predictedUs: number | null, before: Pace | null): Pace | null {
+  if (estimate === null || predictedUs === null || (before !== null && estimate.lastMs <= before.atMs)) return before;
+  const atMs = estimate.lastMs;
+  const measured = clamp(estimate.serviceUs / Math.max(predictedUs, 1), 1 / SLOWNESS_MAX, SLOWNESS_MAX);
+  const trust = estimate.calls / (estimate.calls + PRIOR_CALLS);
+  const slowness = measured ** trust * slownessNow(before, atMs) ** (1 - trust);
+  const passedMs = before === null ? 0 : atMs - before.atMs;
+  const least = before === null ? slowness : Math.min(slowness, before.least * 2 ** (passedMs / LEAST_DOUBLES_MS));
+  return { slowness, least, calls: Math.max(estimate.calls, before?.calls ?? 0), atMs };
+}
+
+const slownessNow = (pace: Pace | null, nowMs: number): number =>
+  pace === null ? 1 : pace.slowness ** (2 ** (-Math.max(0, nowMs - pace.atMs) / SLOWNESS_HALF_LIFE_MS));
+
 function sideCosts(
   side: Side,
   estimate: SideEstimate | null,
-  demand: Demand,
+  { demand, spread }: { readonly demand: Demand; readonly spread: number },
   constants: CostConstants,
-  [own, other]: readonly [Slowness, Slowness],
+  predictedUs: number | null,
+  slowness: { readonly now: number; readonly alone: number },
 ): SideCosts {
-  const { trust, predictedUs } = own;
   const model = costOf(side, demand, constants);
-  const slowness = own.factor ** trust * other.factor ** (other.trust * (1 - trust));
+  const calls = estimate?.calls ?? 0;
+  const trust = calls / (calls + PRIOR_CALLS);
   const lockUs = estimate !== null && estimate.operations > 0 ? estimate.lockUs / estimate.operations : null;
   const measuredLock = lockUs ?? constants.storage.lockUs;
+  const sandboxUs = model.latencyUs - model.terms.call;
   return {
     cost: {
-      ...scaled(model, slowness),
+      ...scaled(model, slowness.now),
+      aloneUs: model.terms.call + sandboxUs * slowness.alone,
       redisUs:
         side === "storage"
           ? model.redisUs + trust * demand.operations * (measuredLock - constants.storage.lockUs)
@@ -127,23 +171,29 @@ function sideCosts(
     },
     predictedUs,
     measuredUs: estimate?.serviceUs ?? null,
-    error: Math.max(ERROR_MIN, trust * (estimate?.logCpuError ?? 0) + (1 - trust) * MODEL_ERROR),
-    calls: estimate?.calls ?? 0,
+    error: Math.max(ERROR_MIN, (trust * spread) / Math.sqrt(Math.max(1, calls)) + (1 - trust) * MODEL_ERROR),
+    calls,
     lastMs: estimate?.lastMs ?? null,
   };
 }
 
-/** Scales what callers wait for in the sandbox; what cores and Redis' thread spend was measured as such, or is the model's. */
+/**
+ * What callers wait for in the sandbox, longer or shorter; what cores and Redis' thread spend was measured as such, or is the model's.
+ * Nobody can tell which term a crowd makes longer: it is one of its own.
+ */
 function scaled(model: Cost, factor: number): Cost {
   const { call, cpu, operations, rounds, bytes } = model.terms;
+  const shorter = Math.min(1, factor);
+  const sandboxUs = model.latencyUs - call;
   const terms = {
     call,
-    cpu: cpu * factor,
-    operations: operations * factor,
-    rounds: rounds * factor,
-    bytes: bytes * factor,
+    cpu: cpu * shorter,
+    operations: operations * shorter,
+    rounds: rounds * shorter,
+    bytes: bytes * shorter,
+    crowd: sandboxUs * (factor - shorter),
   };
-  return { ...model, terms, latencyUs: call + (model.latencyUs - call) * factor };
+  return { ...model, terms, latencyUs: call + sandboxUs * factor };
 }
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));

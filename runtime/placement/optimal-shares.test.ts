@@ -14,7 +14,8 @@ const ROOMY: Capacity = {
 
 const cost = (latencyUs: number, computeUs: number, storageUs: number, redisUs: number): Cost => ({
   latencyUs,
-  terms: { call: latencyUs, cpu: 0, operations: 0, rounds: 0, bytes: 0 },
+  aloneUs: latencyUs,
+  terms: { call: latencyUs, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 },
   computeUs,
   storageUs,
   redisUs,

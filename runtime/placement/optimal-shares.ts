@@ -114,6 +114,36 @@ export function regretOf(now: Outlook, best: Outlook): number {
     : lost(now.waitUsPerSecond, best.waitUsPerSecond);
 }
 
+/** How far shares overload the pools, kept up while they change one by one. */
+export class Overload {
+  readonly #loads: readonly Load[];
+  readonly #sizes: readonly number[];
+  readonly #used: Float64Array;
+
+  constructor(loads: readonly Load[], capacity: Capacity, shares: ArrayLike<number>) {
+    this.#loads = loads;
+    this.#sizes = POOLS.map((pool) => sizeOf(capacity, pool));
+    this.#used = Float64Array.from(POOLS, (pool) =>
+      loads.reduce((sum, load, index) => sum + usedBy(load, pool, shares[index] ?? 0), 0),
+    );
+  }
+
+  /** Whether no pool that is too busy then would be busier than the busiest is now. If so, it is moved. */
+  move(index: number, from: number, to: number): boolean {
+    const load = this.#loads[index]!;
+    const changed = POOLS.map((pool, at) => this.#used[at]! + usedBy(load, pool, to) - usedBy(load, pool, from));
+    if (this.#excess(changed) > this.#excess(this.#used) + 1e-9) return false;
+    this.#used.set(changed);
+    return true;
+  }
+
+  #excess(used: ArrayLike<number>): number {
+    let most = COMFORTABLE_UTILISATION;
+    for (const [at, size] of this.#sizes.entries()) most = Math.max(most, used[at]! / size);
+    return most;
+  }
+}
+
 /** In units of each pool, so that all rows are about 1: what the shares add to what there would be with everything at compute. */
 function programmeOf(loads: readonly Load[], capacity: Capacity): { waiting: Float64Array; rows: Row[] } {
   const rows = POOLS.map((pool) => {
@@ -148,7 +178,8 @@ const US_USED: Readonly<Record<Pool, (cost: Cost) => number>> = {
   redis: ({ redisUs }) => redisUs,
   storageMachine: ({ storageUs, redisUs }) => storageUs + redisUs,
   shared: busyUs,
-  callers: ({ latencyUs }) => latencyUs,
+  // Not as long as they wait now: a crowd would look as if it had no callers to spare wherever they went.
+  callers: ({ aloneUs }) => aloneUs,
 };
 
 const SIZE: Readonly<Record<Pool, keyof Capacity>> = {

@@ -13,6 +13,10 @@ export interface Placement {
   readonly probeEvery: number;
 }
 
+/** Whether who follows the one would do anything else by the other. */
+export const isSamePlacement = (one: Placement | undefined, { state, share, probeEvery }: Placement): boolean =>
+  one?.state === state && one.share === share && one.probeEvery === probeEvery;
+
 export interface Plan {
   /** A later plan has a greater one, whoever made it (`planVersion`). */
   readonly version: number;

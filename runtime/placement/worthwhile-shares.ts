@@ -7,6 +7,7 @@ import {
   COMFORTABLE_UTILISATION,
   optimalShares,
   outlookOf,
+  Overload,
   type Capacity,
   type Load,
   type Outlook,
@@ -76,9 +77,7 @@ function oneByOne(
   best: ArrayLike<number>,
   now: readonly number[],
 ): readonly Choice[] {
-  const loads = candidates.map(({ load }) => load);
-  const chosen = [...now];
-  let overload: number | null = null;
+  let overload: Overload | null = null;
   let left = SINGLE_MOVES_MAX;
   return candidates.map((candidate, index) => {
     const [from, to] = [now[index]!, best[index]!];
@@ -91,13 +90,12 @@ function oneByOne(
     };
     if (!isWorthIt(gain)) return { share: from, gain: null };
     left -= 1;
-    overload ??= outlookOf(loads, capacity, chosen).overload;
-    const alone = chosen.with(index, to);
-    const overloadAlone = outlookOf(loads, capacity, alone).overload;
-    if (overloadAlone > overload + 1e-9) return { share: from, gain: null };
-    chosen[index] = to;
-    overload = overloadAlone;
-    return { share: to, gain };
+    overload ??= new Overload(
+      candidates.map(({ load }) => load),
+      capacity,
+      now,
+    );
+    return overload.move(index, from, to) ? { share: to, gain } : { share: from, gain: null };
   });
 }
 

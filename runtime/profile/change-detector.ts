@@ -12,8 +12,8 @@ const ALLOWANCE = 1;
 const DECISION = 10;
 /** What one stretch may say at most, in standard deviations: a stutter of the machine is no change of a function. */
 const Z_MAX = 6;
-/** A change of less than this (on the logarithmic scale: 5 %) would not change a decision. */
-const DEAD_ZONE = 0.05;
+/** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much. */
+const DEAD_ZONE = 0.1;
 /** Calls that a reference needs before anything is compared with it. */
 const REFERENCE_CALLS_MIN = 16;
 /** How many stretches the measured noise of stretches is averaged over. */

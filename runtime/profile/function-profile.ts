@@ -36,8 +36,6 @@ export interface SideEstimate {
   readonly logCpuError: number;
   /** Standard error of `serviceUs`, as a share of it. */
   readonly serviceError: number;
-  readonly p50Us: number | null;
-  readonly p99Us: number | null;
 }
 
 class SideProfile {
@@ -66,9 +64,14 @@ class SideProfile {
     return shifted;
   }
 
+  /** Weighted: what is older counts less. */
+  callsAt(nowMs: number): number {
+    return this.#term("calls") * this.#decayFactor(nowMs, 0);
+  }
+
   /** null: nothing is known. */
   estimate(nowMs: number): SideEstimate | null {
-    const calls = this.#term("calls") * this.#decayFactor(nowMs, 0);
+    const calls = this.callsAt(nowMs);
     if (calls <= 0) return null;
     const mean = (term: TallyTerm): number => this.#term(term) / this.#term("calls");
     return {
@@ -87,9 +90,12 @@ class SideProfile {
       logCpu: mean("logCpu"),
       logCpuError: standardError(mean("logCpu"), mean("logCpuSquared"), calls),
       serviceError: standardError(mean("serviceUs"), mean("serviceUsSquared"), calls) / Math.max(1, mean("serviceUs")),
-      p50Us: percentileUs(this.#elapsed, 50),
-      p99Us: percentileUs(this.#elapsed, 99),
     };
+  }
+
+  /** Of the whole time of a call; null: nothing is known. */
+  percentileUs(percent: number): number | null {
+    return percentileUs(this.#elapsed, percent);
   }
 
   reset(): void {
@@ -132,16 +138,26 @@ export class FunctionProfile {
     this.version = version;
   }
 
-  /** `stretchMs`: how long the tally was collected. True: the function is not what it was; its other side is forgotten as well. */
+  /**
+   * `stretchMs`: how long the tally was collected. True: the function is not what it was; its other side is forgotten as well. Only
+   * the side that has most of its calls can say so: what changes on the other was known from a few visits, with everything cold.
+   */
   fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
     this.#countCalls(termOf(tally.sums, "calls"), nowMs, stretchMs);
-    const shifted = this.#sides[tally.side].fold(tally, nowMs);
-    if (shifted) this.#sides[tally.side === "compute" ? "storage" : "compute"].reset();
+    const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
+    const isMost = this.#sides[tally.side].callsAt(nowMs) >= other.callsAt(nowMs);
+    const shifted = this.#sides[tally.side].fold(tally, nowMs) && isMost;
+    if (shifted) other.reset();
     return shifted;
   }
 
   estimate(side: Side, nowMs: number): SideEstimate | null {
     return this.#sides[side].estimate(nowMs);
+  }
+
+  /** Of the whole time of a call on that side; null: nothing is known. */
+  percentileUs(side: Side, percent: number): number | null {
+    return this.#sides[side].percentileUs(percent);
   }
 
   callsPerSecond(nowMs: number): number {

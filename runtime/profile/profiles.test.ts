@@ -37,8 +37,8 @@ describe("profiles", () => {
     for (const [term, mean] of Object.entries({ serviceUs: 90, cpuUs: 40, operations: 3, rounds: 2 })) {
       expect(estimate?.[term as "cpuUs"]).toBeCloseTo(mean);
     }
-    expect(estimate?.p99Us).toBeGreaterThan(94);
-    expect(estimate?.p99Us).toBeLessThan(106);
+    expect(profile?.percentileUs("compute", 99)).toBeGreaterThan(94);
+    expect(profile?.percentileUs("compute", 99)).toBeLessThan(106);
     expect(profile?.callsPerSecond(5_000)).toBeCloseTo(400, -1);
     expect(profile?.estimate("storage", 5_000)).toBeNull();
   });
@@ -75,6 +75,20 @@ describe("profiles", () => {
     expect(shifts.flat()).toEqual(["khop"]);
     expect(profiles.get("khop")?.estimate("compute", nowMs)?.cpuUs).toBeGreaterThan(999);
     expect(profiles.get("khop")?.estimate("storage", nowMs)).toBeNull();
+  });
+
+  test("what changes on a side of a few visits is no shift, and only that side begins anew", () => {
+    const profiles = new Profiles();
+    let nowMs = 0;
+    const fold = (calls: number, change: Partial<Sample>) =>
+      profiles.fold(stretch(calls, change), (nowMs += STRETCH_MS), STRETCH_MS);
+    for (let at = 0; at < 20; at++) {
+      fold(20, { cpuUs: 100 + (at % 10) });
+      fold(1, { side: "storage", cpuUs: 900 + at });
+    }
+    for (let at = 0; at < 6; at++) expect(fold(4, { side: "storage", cpuUs: 100 + at })).toEqual([]);
+    expect(profiles.get("khop")?.estimate("storage", nowMs)?.cpuUs).toBeLessThan(200);
+    expect(profiles.get("khop")?.estimate("compute", nowMs)?.calls).toBeGreaterThan(100);
   });
 
   test("a new version is a new function", () => {

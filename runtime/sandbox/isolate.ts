@@ -6,7 +6,7 @@ import { join } from "node:path";
 import ivm from "isolated-vm";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import { describeDefinition } from "#runtime/function/describe.ts";
+import { describeDefinition, type Purpose } from "#runtime/function/describe.ts";
 import { versionOf } from "#runtime/function/version.ts";
 
 /** A description's JSON, characters. Two schemas of 64 Ki each and small fields. */
@@ -29,14 +29,19 @@ export class Isolate {
   }
 
   /** Loads a bundle and reads its definition. Throws FUNCTION_INVALID with what went wrong and where; nothing is left then. */
-  static async load(loader: IsolateLoader, bundle: string, memoryMb = CHECK_MEMORY_MB): Promise<Isolate> {
+  static async load(
+    loader: IsolateLoader,
+    bundle: string,
+    purpose: Purpose,
+    memoryMb = CHECK_MEMORY_MB,
+  ): Promise<Isolate> {
     const beganMs = Number(process.hrtime.bigint()) / 1e6;
     const isolate = new ivm.Isolate({ memoryLimit: memoryMb, onCatastrophicError: (message) => fail(message) });
     let natives: ivm.Reference | undefined;
     try {
       const context = await isolate.createContext();
       natives = await loader.module.create(context);
-      return new Isolate(isolate, natives, await evaluate(loader, context, natives, bundle, beganMs));
+      return new Isolate(isolate, natives, await evaluate(loader, context, natives, bundle, purpose, beganMs));
     } catch (error) {
       await release(isolate, natives);
       throw error instanceof LocusError ? error : new LocusError("FUNCTION_INVALID", explain(error), { cause: error });
@@ -84,6 +89,7 @@ async function evaluate(
   context: ivm.Context,
   natives: ivm.Reference,
   bundle: string,
+  purpose: Purpose,
   beganMs: number,
 ): Promise<FunctionDescription> {
   await context.evalClosure(`(${loader.prelude})($0)`, [natives.derefInto()], { filename: "<locus>" });
@@ -98,7 +104,7 @@ async function evaluate(
     if (json.length > DESCRIPTION_LENGTH_MAX) {
       throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
     }
-    return describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)));
+    return describeDefinition(JSON.parse(json), versionOf(Buffer.from(bundle)), purpose);
   } catch (error) {
     if (!(error instanceof LocusError)) throw error;
     const sourceFile = await natives.get("sourceFile", { reference: true });

@@ -45,15 +45,16 @@ const connections = Number(connectionsText);
 
 async function open(id: number, lane: number, optionsJson: string, bundle: string): Promise<void> {
   const { memoryMb } = JSON.parse(optionsJson) as { readonly memoryMb?: number };
+  const isCheck = lane === 0;
   let isolate: Isolate;
   try {
-    isolate = await Isolate.load(loader, bundle, memoryMb);
+    isolate = await Isolate.load(loader, bundle, isCheck ? "deploy" : "serve", memoryMb);
   } catch (error) {
     addon.send(CONTROL.openFailed, id, error instanceof LocusError ? error.message : String(error));
     return;
   }
   addon.send(CONTROL.opened, id, JSON.stringify(isolate.description));
-  if (lane === 0) {
+  if (isCheck) {
     await isolate.discard();
     return;
   }

@@ -56,14 +56,14 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
-  stats_->Admit(image.name);
+  stats_->Admit(image);
 
   const bool elsewhere = call->direct && plan_->SideFor(image.name) == Side::kCompute;
   if ((elsewhere && nodes_->Hand(context, call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
-  stats_->End(image.name, Code::OVERLOADED, {});
+  stats_->End(image, Code::OVERLOADED, {});
   Forget(*call);
   redis::AbortBlock(call->client);
   return ReplyFailure(context, QueueIsFull(*call));
@@ -96,7 +96,7 @@ void Calls::RunHereOrAnswer(PendingCall* call) {
 /// Also on the service thread.
 void Calls::Answer(PendingCall* call, Outcome&& outcome) {
   call->outcome = std::move(outcome);
-  stats_->End(call->deployment.image->name, call->outcome.code, call->outcome.usage);
+  stats_->End(*call->deployment.image, call->outcome.code, call->outcome.usage);
   redis::UnblockClient(call->client, call);
 }
 

@@ -98,7 +98,7 @@ int CommandNodeTry(RedisModuleCtx* context, RedisModuleString** argv, int argc) 
   auto call = std::make_unique<PendingCall>();
   const std::string_view description = TextOf(argv[3]);
   if (const Failure failure =
-          Registry::Prepare(std::string(bundle), std::string(description), &call->deployment))
+          Registry::Prepare(std::string(bundle), std::string(description), &call->deployment, /*tried=*/true))
     return ReplyFailure(context, failure);
   return Run(context, kCommand, std::move(call), Arguments(argv + 4, static_cast<size_t>(argc - 4)));
 }

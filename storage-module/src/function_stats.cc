@@ -54,16 +54,17 @@ std::vector<std::pair<const char*, uint64_t>> CallCounters::errors_by_code() con
   return errors;
 }
 
-void FunctionStats::Admit(const std::string& name) {
+void FunctionStats::Admit(const FunctionImage& image) {
   const std::lock_guard lock(mutex_);
   totals_.Admit();
-  functions_[name].Admit();
+  if (!image.tried) functions_[image.name].Admit();
 }
 
-void FunctionStats::End(const std::string& name, Code code, const Usage& usage) {
+void FunctionStats::End(const FunctionImage& image, Code code, const Usage& usage) {
   const std::lock_guard lock(mutex_);
   totals_.End(code, usage);
-  const auto found = functions_.find(name);
+  if (image.tried) return;
+  const auto found = functions_.find(image.name);
   if (found != functions_.end() && found->second.in_flight > 0) found->second.End(code, usage);
 }
 

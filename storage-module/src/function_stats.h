@@ -33,9 +33,10 @@ struct CallCounters {
 
 class FunctionStats {
  public:
-  void Admit(const std::string& name);
-  /// Adds to a function only while it is deployed; to the totals always.
-  void End(const std::string& name, Code code, const Usage& usage);
+  void Admit(const FunctionImage& image);
+  /// Adds to a function only while it is deployed; to the totals always. Callers name what is tried as they
+  /// like: of that there are totals only.
+  void End(const FunctionImage& image, Code code, const Usage& usage);
   /// The function is no longer deployed.
   void Forget(std::string_view name);
 

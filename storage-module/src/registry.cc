@@ -7,7 +7,7 @@
 
 namespace locus {
 
-Failure Registry::Prepare(std::string bundle, std::string description, Deployment* deployment) {
+Failure Registry::Prepare(std::string bundle, std::string description, Deployment* deployment, bool tried) {
   Description read;
   std::string version = VersionOf(bundle);
   if (Failure failure = ReadDescription(description, version, &read)) return failure;
@@ -16,6 +16,7 @@ Failure Registry::Prepare(std::string bundle, std::string description, Deploymen
   image->version = std::move(version);
   image->bundle = std::move(bundle);
   image->limits = read.limits;
+  image->tried = tried;
   deployment->image = std::move(image);
   deployment->description = std::move(description);
   return {};

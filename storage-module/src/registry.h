@@ -31,8 +31,9 @@ class Registry {
   using Versions = std::vector<Deployment>;
   using Functions = std::map<std::string, Versions, std::less<>>;
 
-  /// The bundle and its description as a deployment, everything in it checked.
-  static Failure Prepare(std::string bundle, std::string description, Deployment* deployment);
+  /// The bundle and its description as a deployment, everything in it checked. `tried`: it will not be one.
+  static Failure Prepare(std::string bundle, std::string description, Deployment* deployment,
+                         bool tried = false);
 
   /// Null where there is none of that name.
   const Deployment* Find(std::string_view name) const;

@@ -2,13 +2,14 @@
 // else the error, and the exit code that there is without it. Only `logs` and `node`, which have no end, give a line for
 // each value (docs/cli.md).
 
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
 import { ERRORS } from "#runtime/errors.ts";
-import { runTool, type Tool } from "#test/tool.ts";
+import { environmentOf, programOf, runTool, type Tool } from "#test/tool.ts";
 
 /** Nobody listens there: the port is reserved and unused. */
 const NOWHERE = { LOCUS_URL: "http://127.0.0.1:2", LOCUS_REDIS_PATH: "/nowhere/redis.sock" };
@@ -16,6 +17,10 @@ const FAILING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "failing", run() { throw new Error("on purpose"); } });`;
 const TALKING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello") });`;
+const GRUMBLING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "grumbling", run({ log }) { log.warn("hm"); console.log(new Error("seen")); } });`;
+const LEAVING = `import { defineFunction } from "locus/function";
+export default defineFunction({ name: "leaving", run: ({ redis }) => redis.quit().then(() => redis.get("a")) });`;
 
 let stack: Stack;
 let folder: string;
@@ -24,6 +29,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "locus-json-"));
   writeFileSync(join(folder, "failing.ts"), FAILING);
   writeFileSync(join(folder, "talking.ts"), TALKING);
+  writeFileSync(join(folder, "grumbling.ts"), GRUMBLING);
+  writeFileSync(join(folder, "leaving.ts"), LEAVING);
   writeFileSync(join(folder, "broken.ts"), "export default {");
   stack = await startStack({ httpPort: 0 });
   await stack.run("locus", "deploy", "functions/empty.ts", "functions/khop.ts", join(folder, "failing.ts"));
@@ -151,6 +158,8 @@ const CASES: readonly Case[] = [
 
   { tool: "redisclient", argv: "khop 1 3", status: 0, value: { program: "redisclient", calls: 3, ok: 3 } },
   { tool: "redisclient", argv: "@/failing.ts 1 3", status: 1, value: { calls: 3, ok: 0 } },
+  { tool: "redisclient", argv: "@/grumbling.ts 1 3", status: 0, value: { calls: 3, ok: 3 } },
+  { tool: "redisclient", argv: "@/leaving.ts 1 3", status: 3, value: { errors: { REDIS_UNAVAILABLE: 3 } } },
   { tool: "redisclient", argv: "@/broken.ts 1 3", status: 1, value: failed("FUNCTION_INVALID") },
   { tool: "redisclient", argv: "nobody 1 3", status: 1, value: failed("REQUEST_INVALID") },
   { tool: "redisclient", argv: "khop 1 3 --args 7", status: 2, value: misuse },
@@ -219,4 +228,22 @@ describe("--json", () => {
       },
     ]);
   });
+});
+
+it("locus call takes its args from a file or from stdin", async () => {
+  const [argsJson, path] = ['{"nodeId":"7"}', join(folder, "args.json")];
+  writeFileSync(path, argsJson);
+  const wanted = { status: 0, stdout: expect.stringContaining('"visited"') };
+  expect(await runTool("locus", ["call", "khop", `@${path}`, "--key", "7"], stack.settings)).toMatchObject(wanted);
+  const env = environmentOf(stack.settings);
+  const words = [programOf("locus"), "call", "khop", "-", "--key", "7"];
+  expect(spawnSync(process.execPath, words, { input: argsJson, env, encoding: "utf8" })).toMatchObject(wanted);
+});
+
+it("redisclient tells on stderr what a function writes, with the author's lines", async () => {
+  const { stderr } = await runTool("redisclient", [join(folder, "grumbling.ts"), "1", "1"], stack.settings);
+  const [warning, error, ...frames] = stderr.split("\n");
+  expect([warning, error]).toEqual(["warn: hm", "Error: seen"]);
+  expect(frames[0]).toMatch(/grumbling\.ts:2:\d+\)?$/);
+  expect(stderr).not.toContain("base64");
 });

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { NodeProcess } from "#test/node-process.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
+import { runTool } from "#test/tool.ts";
 import { bundleOf, call, deploy, metric, readiness, said } from "./node-client.ts";
 
 const SIDES = ["compute", "storage"] as const;
@@ -98,6 +99,35 @@ describe("a node whose Redis", () => {
     const gone = expect.stringMatching(/^(lost the connection to Redis|Redis is out of reach)$/);
     expect(told).toEqual(["connected to Redis", gone, "connected to Redis"]);
     await works(node);
+  });
+
+  it("is gone still runs at compute what merely prefers storage and does not ask Redis", async () => {
+    const redis = await startRedis();
+    const node = await startNode(redis);
+    await node.ready();
+    await deploy(
+      node,
+      'export default { kind: "locus.function", name: "prefers", side: "storage", run: () => "well" };',
+    );
+    // At compute too: a node fetches a bundle from Redis when it is first called there.
+    for (const side of SIDES) expect(await call(node, "prefers", side)).toMatchObject({ status: 200 });
+    process.kill(redis.pid(), "SIGKILL");
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    const answer = await fetch(`${node.url}/v1/functions/prefers/invocations`, { method: "POST" });
+    expect([answer.status, answer.headers.get("x-locus-side"), answer.headers.get("x-locus-reason")]).toEqual([
+      200,
+      "compute",
+      "unavailable",
+    ]);
+    expect(await call(node, "prefers", "storage")).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    for (const argv of [
+      ["locus", "call", "prefers"],
+      ["batch", "prefers", "1", "2"],
+    ] as const) {
+      const [tool, ...words] = argv;
+      const ended = await runTool(tool, [...words, "--side", "storage"], { LOCUS_URL: node.url });
+      expect([ended.status, ended.stdout + ended.stderr]).toEqual([3, expect.stringContaining("REDIS_UNAVAILABLE")]);
+    }
   });
 
   it("hangs lets no call wait past its deadline and a little, and goes on when it wakes", async () => {

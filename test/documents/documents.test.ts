@@ -1,9 +1,11 @@
-// The documents lead somewhere: their links, the files that they name, the shape that the style asks for.
+// The documents lead somewhere: their links, the files that they name, the functions that they show, the shape that the style asks for.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { loadLocalFunction } from "#compute/cli/local-function.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -27,6 +29,13 @@ const inBackticks = (text: string): string[] =>
 const isPath = (word: string): boolean =>
   /^[\w.-]+(\/[\w.-]+)+\/?$/.test(word) &&
   (folders.has(word.split("/", 1)[0] ?? "") || /\.(ts|cc|h|md|json|sh)$/.test(word));
+/** What a build leaves, or a name that stands for many: `bench/NAME.bench.ts`. */
+const isMadeUp = (path: string): boolean => path.startsWith("build/") || /\b(NAME|TARGET|VERSION)\b/.test(path);
+
+/** Each with the document that shows it. */
+const functionsShown = documents.flatMap((document) =>
+  [...read(document).matchAll(/^```ts\n(.*?)^```/gms)].map(([, source]) => [document, source ?? ""] as const),
+);
 
 describe("the documents", () => {
   it.each(documents)("%s links to what is there", (document) => {
@@ -37,10 +46,24 @@ describe("the documents", () => {
     expect(relative.filter((target) => !exists(join(dirname(document), target)))).toEqual([]);
   });
 
-  it.each(["ARCHITECTURE", "rings", "channel", "sandbox"])("docs/%s.md names files that are there", (name) => {
-    const paths = inBackticks(read(`docs/${name}.md`)).filter(isPath);
-    expect(paths).not.toEqual([]);
-    expect(paths.filter((path) => !exists(path))).toEqual([]);
+  it.each(documents)("%s names files that are there", (document) => {
+    const paths = inBackticks(read(document)).filter((word) => isPath(word) && !isMadeUp(word));
+    expect(paths.filter((path) => !exists(path) && !exists(join(dirname(document), path)))).toEqual([]);
+  });
+
+  it("name files as these tests recognise them", () => {
+    expect(inBackticks(read("docs/ARCHITECTURE.md")).filter(isPath).length).toBeGreaterThan(50);
+  });
+
+  it.each(functionsShown)("show in %s a function that can be deployed", async (_document, source) => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-documents-"));
+    try {
+      const file = join(folder, "shown.ts");
+      writeFileSync(file, source);
+      expect(await loadLocalFunction(file)).toMatchObject({ name: expect.any(String), run: expect.any(Function) });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("number the decisions without a gap, each on at most 40 lines", () => {

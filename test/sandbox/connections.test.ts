@@ -210,6 +210,7 @@ describe("connections of the compute side", () => {
     const { name, version, limits } = describeDefinition(
       { kind: "locus.function", name: "who", run: "function" },
       versionOf(bundle),
+      "deploy",
     );
     native.submit(1, native.image(name, version, bundle, limits), [], "null", 5_000, false);
     native.wake();

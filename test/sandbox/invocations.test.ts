@@ -226,6 +226,19 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
   it.each([
     ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
     [
+      "a global that was taken from globalThis",
+      () => {
+        const { fetch } = globalThis;
+        return fetch("http://127.0.0.1");
+      },
+      "fetch is not a function; docs/functions.md lists the globals",
+    ],
+    [
+      "a member of globalThis",
+      () => (globalThis as never as { fetch: () => void }).fetch(),
+      "globalThis.fetch is not a function; docs/functions.md lists the globals",
+    ],
+    [
       "a method",
       ({ redis }: Invocation) => (redis as never as { scanStream: () => unknown }).scanStream(),
       "redis.scanStream is not a function; docs/commands.md",

@@ -40,6 +40,11 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
       /name/,
     ],
     ["asks for more memory than there may be", bundleOf(() => 1, { limits: { memoryMb: 1e6 } }), /limits\.memoryMb/],
+    [
+      "has a schema with a typo",
+      'export default { kind: "locus.function", name: "a", input: { requird: ["a"] }, run() {} };',
+      /input\/requird is no keyword of JSON Schema/,
+    ],
   ])("is refused when it %s", async (_what, bundle, message) => {
     await expect(side.deploy(bundle)).rejects.toThrow(message);
   });

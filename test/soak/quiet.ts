@@ -16,6 +16,17 @@ const LOOK_MS = 50;
 /** A connection of its own, so that none is left open at the node. */
 const PROBE = (): RequestInit => ({ headers: { connection: "close" }, signal: AbortSignal.timeout(5_000) });
 
+/** Names of the clients that wait in Redis, but for the node that controls placement: it waits for samples whenever there are none. */
+async function blockedClients(redis: Redis): Promise<readonly string[]> {
+  const clients = String(await redis.client("LIST")).split("\n");
+  return clients.flatMap((client) => {
+    const [, name = ""] = / name=(\S*) /.exec(client) ?? [];
+    return / flags=\S*b/.test(client) && name !== "locus-placement-samples"
+      ? [name === "" ? "one without a name" : name]
+      : [];
+  });
+}
+
 export class QuietCluster {
   readonly #cluster: Cluster;
   readonly #clients = new Map<string, Redis>();
@@ -43,13 +54,15 @@ export class QuietCluster {
     try {
       const [master, replica] = [await infoOf(this.#master, "everything"), await infoOf(this.#replica, "everything")];
       const missing: string[] = [];
-      for (const [name, info] of [
-        ["master", master],
-        ["replica", replica],
+      for (const [name, client, info] of [
+        ["master", this.#master, master],
+        ["replica", this.#replica, replica],
       ] as const) {
-        for (const field of ["blocked_clients", "locus_calls_in_flight", "locus_calls_queued"]) {
+        for (const field of ["locus_calls_in_flight", "locus_calls_queued"]) {
           if (info.get(field) !== "0") missing.push(`${name} has ${field} ${info.get(field)}`);
         }
+        const blocked = await blockedClients(client);
+        if (blocked.length > 0) missing.push(`${name} has blocked clients: ${blocked.join(", ")}`);
         if (!/state=ready/.test(info.get("locus_host0") ?? ""))
           missing.push(`${name} has no sandbox host that is ready`);
       }

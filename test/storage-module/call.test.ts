@@ -134,6 +134,29 @@ describe("LOCUS.NODE TRY", () => {
     expect(await client.call("LOCUS.FUNCTION", "LIST")).toEqual([]);
     await own.close();
   });
+
+  test("has nothing of a deployed function's: not its isolates and limits, not its statistics", async () => {
+    const own = await startRedisServer();
+    const client = own.client();
+    const bundle = `export default { kind: "locus.function", name: "visited", run: async ({ redis }) => { for (let at = 0; at < 5; at++) await redis.get("a"); return "done"; } };`;
+    const version = versionOf(new TextEncoder().encode(bundle));
+    const attempt = async (operations: number): Promise<string> => {
+      const limits = { deadlineMs: 20_000, cpuMs: 50, memoryMb: 64, operations, concurrency: 1 };
+      const description = JSON.stringify({ name: "visited", version, side: null, limits, input: null, output: null });
+      const reply = await client.call("LOCUS.NODE", "TRY", bundle, description, "0", "{}", "null");
+      const [outcome, , , , result = ""] = reply as string[];
+      return outcome === "ok" ? result : (JSON.parse(result) as { code: string }).code;
+    };
+    expect(await attempt(1)).toBe("OPERATIONS_LIMIT");
+    expect(await attempt(5)).toBe('"done"');
+    await client.call("LOCUS.FUNCTION", "LOAD", bundle);
+    expect(await client.call("LOCUS.CALL", "visited", "0")).toBe('"done"');
+    expect(await attempt(1)).toBe("OPERATIONS_LIMIT");
+    const [[, statistics]] = (await client.call("LOCUS.FUNCTION", "STATS", "visited")) as [[string, string]];
+    expect(JSON.parse(statistics)).toMatchObject({ calls: 1, inFlight: 0, ok: 1, errors: {} });
+    expect((await readInfo(client)).get("calls")).toBe("4");
+    await own.close();
+  });
 });
 
 describe("LOCUS.NODE", () => {

@@ -5,21 +5,13 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 import type { Redis } from "ioredis";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { buildRedisModule } from "#test/native-program.ts";
-import type { RedisServer, RedisServerOptions } from "#test/redis-server.ts";
-import { readInfo, runLines, startScriptedServer, until } from "./scripted-host.ts";
+import type { RedisServerOptions } from "#test/redis-server.ts";
+import { readInfo, runLines, serversOfTests, until } from "./scripted-host.ts";
 
-const servers: RedisServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-const start = async (options: RedisServerOptions = {}): Promise<RedisServer> => {
-  const server = await startScriptedServer(options);
-  servers.push(server);
-  return server;
-};
+const start = serversOfTests();
 
 const info = async (client: Redis, name: string): Promise<string | undefined> => (await readInfo(client)).get(name);
 const idle = (client: Redis) => until(async () => (await info(client, "calls_in_flight")) === "0");

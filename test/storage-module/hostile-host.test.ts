@@ -59,7 +59,8 @@ const LIES: readonly (readonly [string, Script])[] = [
   ["being ready twice", { raw: [{ ...CONTROL, kind: READY }] }],
   ["an unknown kind of control frame", { raw: [{ ...CONTROL, kind: 77 }] }],
   ["an isolate gone that it does not have", { raw: [{ ...CONTROL, kind: CLOSED, id: 1_000_000 }] }],
-  ["an isolate gone under its call", { raw: [{ ...CONTROL, kind: CLOSED, id: 1 }] }],
+  // Mute: an outcome that came first would leave no call to be gone under.
+  ["an isolate gone under its call", { raw: [{ ...CONTROL, kind: CLOSED, id: 1 }], rounds: [], mute: true }],
   ["a flood of control frames", { raw: [{ ...CONTROL, kind: OPENED, id: 77, times: 100_000 }] }],
   [
     "a position on the operation ring that cannot be",

@@ -5,22 +5,14 @@ import { once } from "node:events";
 import { connect } from "node:net";
 
 import type { Redis } from "ioredis";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { hasEnded } from "#bench/harness/processes.ts";
-import type { RedisServer, RedisServerOptions } from "#test/redis-server.ts";
+import type { RedisServer } from "#test/redis-server.ts";
 import { readIncrements, startIncrements } from "./increments.ts";
-import { readInfo, runLines, runScript, startScriptedServer, until } from "./scripted-host.ts";
+import { readInfo, runLines, runScript, serversOfTests, until } from "./scripted-host.ts";
 
-const servers: RedisServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0).toReversed()) await server.close();
-});
-const start = async (options: RedisServerOptions = {}): Promise<RedisServer> => {
-  const server = await startScriptedServer(options);
-  servers.push(server);
-  return server;
-};
+const start = serversOfTests();
 
 const startPair = async (): Promise<readonly [RedisServer, RedisServer]> => {
   const primary = await start();

@@ -4,21 +4,12 @@
 import { mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
-import type { RedisServer, RedisServerOptions } from "#test/redis-server.ts";
 import { type Increments, readIncrements, startIncrements } from "./increments.ts";
-import { runLines, startScriptedServer, until } from "./scripted-host.ts";
+import { runLines, serversOfTests, until } from "./scripted-host.ts";
 
-const servers: RedisServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0).toReversed()) await server.close();
-});
-const start = async (options: RedisServerOptions = {}): Promise<RedisServer> => {
-  const server = await startScriptedServer(options);
-  servers.push(server);
-  return server;
-};
+const start = serversOfTests();
 
 const info = async (client: Redis, name: string): Promise<string> =>
   new RegExp(`^${name}:(.*)\r$`, "m").exec(await client.info())?.[1] ?? "";

@@ -5,14 +5,13 @@ import { spawnSync } from "node:child_process";
 
 import * as fc from "fast-check";
 import type { Redis } from "ioredis";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { ERRORS } from "#runtime/errors.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally, termOf } from "#runtime/profile/tally.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
-import type { RedisServer, RedisServerOptions } from "#test/redis-server.ts";
-import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { readInfo, serversOfTests, until } from "./scripted-host.ts";
 
 interface Window {
   readonly stretchMs: number;
@@ -21,15 +20,7 @@ interface Window {
   readonly tallies: readonly Tally[];
 }
 
-const servers: RedisServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-const start = async (options: RedisServerOptions = {}): Promise<RedisServer> => {
-  const server = await startScriptedServer(options);
-  servers.push(server);
-  return server;
-};
+const start = serversOfTests();
 
 const take = async (client: Redis, timeoutMs: number): Promise<Window> =>
   JSON.parse(String(await client.call("LOCUS.NODE", "SAMPLES", String(timeoutMs)))) as Window;

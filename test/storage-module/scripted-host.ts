@@ -3,7 +3,9 @@
 
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import { afterEach } from "vitest";
 
+import { infoOf } from "#compute/node/redis-info.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 
@@ -60,6 +62,19 @@ export async function startScriptedServer(options: RedisServerOptions = {}): Pro
   return server;
 }
 
+/** Starts servers as `startScriptedServer` does, for a file whose every test has its own: they end with the test, the latest first. */
+export function serversOfTests(): typeof startScriptedServer {
+  const servers: RedisServer[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0).toReversed()) await server.close();
+  });
+  return async (options) => {
+    const server = await startScriptedServer(options);
+    servers.push(server);
+    return server;
+  };
+}
+
 /** Runs the script; the replies of each round as RESP text. */
 export async function runScript(client: Redis, script: Script): Promise<readonly string[]> {
   return JSON.parse(String(await client.call("LOCUS.CALL", "script", "0", JSON.stringify(script)))) as string[];
@@ -73,8 +88,7 @@ export async function runLines(client: Redis, ...round: readonly (readonly strin
 
 /** `key:value` lines of LOCUS.INFO. */
 export async function readInfo(client: Redis): Promise<ReadonlyMap<string, string>> {
-  const lines = String(await client.call("LOCUS.INFO")).split("\r\n");
-  return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+  return infoOf(String(await client.call("LOCUS.INFO")));
 }
 
 /** Waits until it holds; rejects when it does not within ten seconds. */

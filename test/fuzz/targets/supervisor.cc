@@ -117,7 +117,7 @@ class Scene {
     options.isolates_max = kLanes - 1;
     options.queue_length_max = 8;
     options.operation_rings = true;
-    options.on_log = [](std::string_view, std::string_view) {};
+    options.on_log = [](std::string_view, std::string_view, uint64_t) {};
     return options;
   }
   static HostHeader* Header(const HostLane& lane) {

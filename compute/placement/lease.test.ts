@@ -1,0 +1,86 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
+import { Lease } from "./lease.ts";
+
+const KEY = "lease";
+
+describe.skipIf(!redisServerExists())("a lease in a real server (skipped where there is none)", () => {
+  let server: RedisProcess;
+  let redis: Redis;
+  let other: Redis;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis({ path: server.path });
+    other = new Redis({ path: server.path });
+  });
+  beforeEach(async () => void (await other.flushall()));
+  afterAll(async () => {
+    redis.disconnect();
+    other.disconnect();
+    await server.close();
+  });
+
+  const leaseOf = (holder: string) => {
+    const turns: boolean[] = [];
+    const lease = new Lease({
+      redis,
+      key: KEY,
+      holder,
+      nowMs: () => performance.now(),
+      onTurn: (isHeld) => turns.push(isHeld),
+    });
+    return { lease, turns };
+  };
+  const turned = async ({ lease, turns }: ReturnType<typeof leaseOf>, isHeld: boolean): Promise<void> => {
+    const before = turns.length;
+    lease.hurry();
+    await vi.waitFor(() => expect(turns.slice(before).at(-1)).toBe(isHeld));
+    expect(lease.isHeld).toBe(isHeld);
+  };
+
+  test("has one holder, and another when that one gives it back", async () => {
+    const [one, two] = [leaseOf("one"), leaseOf("two")];
+    await turned(one, true);
+    await turned(two, false);
+    await one.lease.close();
+    await turned(two, true);
+    expect(await other.get(KEY)).toBe("two");
+    await two.lease.close();
+    expect(await other.get(KEY)).toBeNull();
+  });
+
+  test("is no more held as soon as it is seen to be another's", async () => {
+    const one = leaseOf("one");
+    await turned(one, true);
+    await other.set(KEY, "two");
+    await turned(one, false);
+    await one.lease.close();
+    expect(await other.get(KEY)).toBe("two");
+  });
+
+  test("that passed to another between question and renewal is not held", async () => {
+    const one = leaseOf("one");
+    await turned(one, true);
+    const get = redis.get.bind(redis);
+    redis.get = async (key: string) => {
+      redis.get = get;
+      const holder = await get(key);
+      await other.set(KEY, "two");
+      return holder;
+    };
+    await turned(one, false);
+    await one.lease.close();
+    expect(await other.get(KEY)).toBe("two");
+  });
+
+  test("is given up without Redis where that is silent for longer than it lasts", async () => {
+    const one = leaseOf("one");
+    await turned(one, true);
+    await other.client("PAUSE", 60_000, "ALL");
+    const answered = other.ping();
+    await expect(Promise.race([one.lease.close(), answered])).resolves.toBeUndefined();
+    expect(one.lease.isHeld).toBe(false);
+    answered.catch(() => {});
+  });
+});
