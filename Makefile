@@ -21,7 +21,7 @@ GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_watch command_table \
   $(filter-out supervisor_addon,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
 HOST := shared_memory ring lane frames codes cores command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
-HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor confinement)
+HOST := $(sort $(filter-out host_process,$(HOST)) resp read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))
@@ -70,7 +70,7 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 # ---- What tests run (test/sanitized-build.ts), beside the module itself.
 
 # What needs neither V8 nor Node nor Redis.
-TESTED := $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
+TESTED := $(call object,$(SUPERVISOR) resp read_set) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
   function_version given_outcome json_text operation_round plan redis_api registry registry_rdb reply run_options \
   sample_tally)
 

@@ -142,6 +142,10 @@ export const schemas = {
       state: { type: "string", enum: PLACEMENT_STATES },
       share: { type: "number", minimum: 0, maximum: 1, description: "Of its calls, at storage." },
       probeEvery: { ...count, description: "One call in so many visits the other side; 0: none." },
+      backCpuUs: {
+        ...count,
+        description: "A call that has computed at storage for so long is run at compute instead; 0: none is.",
+      },
     }),
     description:
       "While a node controls also: reason (a sentence), rules, callsPerSecond, moves, reverts, flaps, demand, sides (cost, terms, predicted and measured, µs) and transitions.",

@@ -37,8 +37,8 @@ export interface AttachmentOptions {
   readonly invoker: Invoker;
 }
 
-/** `[id, function, version, deadline-ms, user, db, keys, args]` */
-type TakenCall = readonly [number, string, string, number, string, number, readonly string[], string];
+/** `[id, function, version, deadline-ms, user, db, keys, args, what a run that was pushed back had read]` */
+type TakenCall = readonly [number, string, string, number, string, number, readonly string[], string, string];
 
 export class AttachmentSession {
   readonly #invoker: Invoker;
@@ -113,11 +113,23 @@ export class AttachmentSession {
     if (calls.length === 0) await Promise.all([keepAlive(this.#giver), keepAlive(this.#speaker)]);
   }
 
-  async #run([id, name, version, deadlineMs, , , keys, argsJson]: TakenCall): Promise<void> {
+  async #run([id, name, version, deadlineMs, , , keys, argsJson, reads]: TakenCall): Promise<void> {
     const controller = new AbortController();
     this.#held.set(id, controller);
-    const call = { function: name, version, keys, argsJson, side: "compute", deadlineMs, logs: false } as const;
-    const reply = await this.#invoker.invoke(call, controller.signal);
+    const reply = await this.#invoker.invoke(
+      {
+        function: name,
+        version,
+        keys,
+        argsJson,
+        side: "compute",
+        deadlineMs,
+        logs: false,
+        known: Buffer.from(reads, "base64"),
+        mayWrite: async () => (await this.#giver.call("LOCUS.NODE", "WRITES", String(id))) === 1,
+      },
+      controller.signal,
+    );
     try {
       // Nobody waits for one that was cancelled.
       if (!controller.signal.aborted) await this.#give(id, reply);

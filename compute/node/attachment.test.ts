@@ -7,7 +7,7 @@ import { Attachment } from "./attachment.ts";
 import type { Call, Reply } from "./invoker.ts";
 import { startScriptedRedis, type Script, type ScriptedReply, type ScriptedRedis } from "./scripted-redis.ts";
 
-const CALL = [7, "khop", "0123456789abcdef", 1_000, "default", 0, ["k"], '{"depth":5}'] as const;
+const CALL = [7, "khop", "0123456789abcdef", 1_000, "default", 0, ["k"], '{"depth":5}', "cmVhZHM="] as const;
 const FACTS = { id: "1", side: "compute", reason: "asked", version: null, elapsedUs: 1, logs: [] } as const;
 const failed = (code: "OVERLOADED" | "DEADLINE_EXCEEDED" | "FUNCTION_FAILED", usage: Reply["usage"]): Reply => ({
   ...FACTS,
@@ -74,6 +74,8 @@ describe("an attachment", () => {
         side: "compute",
         deadlineMs: 1_000,
         logs: false,
+        known: Buffer.from("reads"),
+        mayWrite: expect.any(Function) as unknown,
       },
     ]);
   });

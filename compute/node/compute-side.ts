@@ -16,7 +16,7 @@ export class ComputeSide implements SideRunner {
     this.#functions = functions;
   }
 
-  async run({ id, call, description, deadlineMs }: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
+  async run({ id, call, description, deadlineMs, known }: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
     const held = this.#functions.image(description);
     let image: FunctionImage;
     let remainingMs = deadlineMs;
@@ -29,8 +29,18 @@ export class ComputeSide implements SideRunner {
     } else {
       image = held;
     }
-    const { keys, argsJson, logs } = call;
-    const outcome = await this.#supervisor.invoke({ image, keys, argsJson, deadlineMs: remainingMs, logs, id }, signal);
+    const { keys, argsJson, logs, mayWrite } = call;
+    const invocation = {
+      image,
+      keys,
+      argsJson,
+      deadlineMs: remainingMs,
+      logs,
+      id,
+      ...(known === null ? {} : { known }),
+      ...(mayWrite === undefined ? {} : { mayWrite }),
+    };
+    const outcome = await this.#supervisor.invoke(invocation, signal);
     return { version: image.description.version, outcome };
   }
 

@@ -10,15 +10,17 @@ import type { Sample, Side } from "#runtime/profile/sample.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Call, Invoker, Reply } from "./invoker.ts";
-import { SideNotReached, type SideReply, type SideRunner } from "./side-runner.ts";
+import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
 
-/** Who keeps account of calls: for each call one of the two is called, once. Must not throw. */
+/** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
 export interface CallObserver {
   /** A sandbox had it. `elapsedUs` and `id` as in `Reply`. */
   ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string): void;
+  /** Before that: what it used at storage until it was pushed back. */
+  pushedBack(sample: Sample, elapsedUs: number): void;
   /** It ended before a sandbox had it. */
   refused(code: ErrorCode): void;
 }
@@ -77,16 +79,30 @@ export class NodeInvoker implements Invoker {
       const description = known ?? (await this.#find(call, signal));
       const choice = this.#choose(call, description);
       place = choice;
+      let { otherwise } = choice;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
       const left = (): number => leftOf(limitMs, this.#nowMs() - startedMs, call.function);
-      const admitted = { id, call, description, deadlineMs: known === undefined ? left() : limitMs };
-      try {
-        return this.#account(call, id, place, await this.#sides[place.side].run(admitted, signal), startedMs);
-      } catch (error) {
-        if (choice.otherwise === null || !isUnavailable(error)) throw error;
-        place = { side: choice.otherwise, reason: "unavailable" };
-        const sideReply = await this.#sides[place.side].run({ ...admitted, deadlineMs: left() }, signal);
-        return this.#account(call, id, place, sideReply, startedMs);
+      let admitted: AdmittedCall = {
+        id,
+        call,
+        description,
+        deadlineMs: known === undefined ? left() : limitMs,
+        backCpuUs: choice.backCpuUs,
+        known: call.known ?? null,
+      };
+      for (;;) {
+        try {
+          const sideReply = await this.#sides[place.side].run(admitted, signal);
+          if (!("known" in sideReply)) return this.#account(call, id, place, sideReply, startedMs);
+          this.#notePushedBack(call, sideReply, startedMs);
+          // Where compute can run nothing, it has to come to its end at storage after all.
+          [place, otherwise] = [{ side: "compute", reason: "pushed-back" }, "storage"];
+          admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
+        } catch (error) {
+          if (otherwise === null || !isUnavailable(error)) throw error;
+          [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
+          admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
+        }
       }
     } catch (error) {
       return this.#refuse(error, id, place, startedMs);
@@ -142,6 +158,12 @@ export class NodeInvoker implements Invoker {
     return outcome.ok
       ? { ok: true, id, side, reason, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
       : { ok: false, id, side, reason, version, usage, elapsedUs, logs, error: outcome.error };
+  }
+
+  #notePushedBack({ function: name }: Call, { version, usage }: PushedBack, startedMs: number): void {
+    const sample: Sample = { ...usage, function: name, version, side: "storage", outcome: "ok" };
+    const elapsedUs = this.#elapsedUsSince(startedMs);
+    for (const observer of this.#observers) observer.pushedBack(sample, elapsedUs);
   }
 
   #refuse(error: unknown, id: string, place: Place | null, startedMs: number): Reply {

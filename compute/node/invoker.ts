@@ -20,6 +20,10 @@ export interface Call {
   readonly deadlineMs: number | null;
   /** Whether the reply carries the function's log lines. */
   readonly logs: boolean;
+  /** Of a call that was handed over: what a run of it that was pushed back had read. */
+  readonly known?: Uint8Array;
+  /** Of a call that was handed over: as in `Invocation`. */
+  readonly mayWrite?: () => Promise<boolean>;
 }
 
 interface ReplyFacts {

@@ -73,6 +73,7 @@ export class NodeMetrics implements CallObserver {
   readonly #gauges: NodeGauges;
   readonly #calls: Readonly<Record<Side, Map<string, CallCounts>>> = { compute: new Map(), storage: new Map() };
   readonly #refused = new Map<ErrorCode, number>();
+  readonly #pushedBack = new Map<string, number>();
 
   constructor(gauges: NodeGauges) {
     this.#gauges = gauges;
@@ -86,6 +87,10 @@ export class NodeMetrics implements CallObserver {
       functions.set(sample.function, counts);
     }
     counts.add(sample.outcome, elapsedUs);
+  }
+
+  pushedBack({ function: name }: Sample): void {
+    this.#pushedBack.set(name, (this.#pushedBack.get(name) ?? 0) + 1);
   }
 
   refused(code: ErrorCode): void {
@@ -125,6 +130,12 @@ export class NodeMetrics implements CallObserver {
         "Calls that ended before a sandbox had them, by error code.",
         [...this.#refused].map(([code, value]) => ({ labels: { code }, value })),
       ),
+      exposeNumbers(
+        "counter",
+        "locus_calls_pushed_back_total",
+        "Calls that were ended at storage, since they were far dearer than others, and run at compute.",
+        [...this.#pushedBack].map(([name, value]) => ({ labels: { function: name }, value })),
+      ),
       exposeHistogram(
         "locus_call_seconds",
         "From admission by the node to its answer.",
@@ -144,7 +155,7 @@ export class NodeMetrics implements CallObserver {
   }
 
   #keepOnly(names: ReadonlySet<string>): void {
-    for (const functions of Object.values(this.#calls)) {
+    for (const functions of [...Object.values(this.#calls), this.#pushedBack]) {
       for (const name of functions.keys()) if (!names.has(name)) functions.delete(name);
     }
   }

@@ -3,7 +3,12 @@ import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 
-const at = (share: number): Placement => ({ state: share > 0 ? "storage" : "compute", share, probeEvery: 0 });
+const at = (share: number): Placement => ({
+  state: share > 0 ? "storage" : "compute",
+  share,
+  probeEvery: 0,
+  backCpuUs: 0,
+});
 const planOf = (version: number, shares: Record<string, number>): Plan => ({
   version,
   placements: new Map(Object.entries(shares).map(([name, share]) => [name, at(share)])),

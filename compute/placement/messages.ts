@@ -5,7 +5,7 @@
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
-import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
 import type { Rules } from "#runtime/placement/controller.ts";
 import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
@@ -25,6 +25,7 @@ const placement = Type.Object({
   state: Type.Enum([...PLACEMENT_STATES]),
   share: Type.Number({ minimum: 0, maximum: 1 }),
   probeEvery: count,
+  backCpuUs: Type.Integer({ minimum: 0, maximum: LIMITS.deadlineMs.max * 1_000 }),
 });
 
 const tally = Type.Object({

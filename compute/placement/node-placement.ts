@@ -399,5 +399,6 @@ const NOT_PLANNED = (name: string): PlacementSummary => ({
   state: "profiling",
   share: 0,
   probeEvery: 0,
+  backCpuUs: 0,
   reason: "Nothing is planned for it.",
 });

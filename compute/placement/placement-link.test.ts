@@ -45,7 +45,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   const change = (version: number) => ({
     version,
     base: version - 1,
-    placements: { walk: { state: "storage", share: 1, probeEvery: 0 } } as const,
+    placements: { walk: { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 } } as const,
     removed: [],
   });
 

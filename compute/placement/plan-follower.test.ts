@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Placement } from "#runtime/placement/plan.ts";
 import { PlanFollower } from "./plan-follower.ts";
 
-const placement = (share: number, probeEvery = 0): Placement => ({ state: "split", share, probeEvery });
+const placement = (share: number, probeEvery = 0): Placement => ({ state: "split", share, probeEvery, backCpuUs: 0 });
 
 const follow = (share: number, probeEvery = 0): PlanFollower => {
   const follower = new PlanFollower();
@@ -42,9 +42,18 @@ test("a plan that changes holds from the next call on", () => {
   const follower = follow(0);
   calls(follower, 7);
   follower.follow(new Map([["f", placement(1)]]));
-  expect(follower.sideFor("f")).toEqual({ side: "storage", reason: "plan" });
+  expect(follower.sideFor("f")).toEqual({ side: "storage", reason: "plan", backCpuUs: 0 });
   follower.follow(new Map([["f", placement(0)]]));
-  expect(follower.sideFor("f")).toEqual({ side: "compute", reason: "plan" });
+  expect(follower.sideFor("f")).toEqual({ side: "compute", reason: "plan", backCpuUs: 0 });
+});
+
+test("a call may be pushed back from storage, and from nowhere else", () => {
+  const follower = new PlanFollower();
+  follower.follow(new Map([["f", { ...placement(0.5), backCpuUs: 10_000 }]]));
+  expect([follower.sideFor("f"), follower.sideFor("f")]).toEqual([
+    { side: "compute", reason: "plan", backCpuUs: 0 },
+    { side: "storage", reason: "plan", backCpuUs: 10_000 },
+  ]);
 });
 
 test("what is not planned is left to others", () => {

@@ -3,6 +3,7 @@
 
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 
 /** Shares are sums of fractions: an error of rounding sends no call elsewhere. */
 const EPSILON = 1e-9;
@@ -20,14 +21,16 @@ class Spread {
   next(): PlannedSide {
     const { share, probeEvery } = this.placement;
     this.#calls += 1;
-    if (probeEvery > 0 && this.#calls % probeEvery === 0) {
-      return { side: share > 0 ? "compute" : "storage", reason: "probe" };
-    }
+    if (probeEvery > 0 && this.#calls % probeEvery === 0) return this.#to(share > 0 ? "compute" : "storage", "probe");
     // A share that was lowered owes nothing of before.
     this.#owed = Math.min(this.#owed, 1) + share;
-    if (this.#owed < 1 - EPSILON) return { side: "compute", reason: "plan" };
+    if (this.#owed < 1 - EPSILON) return this.#to("compute", "plan");
     this.#owed -= 1;
-    return { side: "storage", reason: "plan" };
+    return this.#to("storage", "plan");
+  }
+
+  #to(side: Side, reason: PlannedSide["reason"]): PlannedSide {
+    return { side, reason, backCpuUs: side === "storage" ? this.placement.backCpuUs : 0 };
   }
 }
 

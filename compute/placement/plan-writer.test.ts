@@ -3,7 +3,7 @@ import { NO_PLAN, planVersion, reignOf, type Placement, type Plan } from "#runti
 import type { PlanChange } from "./messages.ts";
 import { PlanWriter } from "./plan-writer.ts";
 
-const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0 });
+const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0, backCpuUs: 0 });
 const placements = (shares: Record<string, number>) =>
   new Map(Object.entries(shares).map(([name, share]) => [name, at(share)]));
 

@@ -77,4 +77,9 @@ export class PlanWriter {
 }
 
 /** Without what else the controller keeps of it. */
-const plain = ({ state, share, probeEvery }: Placement): Placement => ({ state, share, probeEvery });
+const plain = ({ state, share, probeEvery, backCpuUs }: Placement): Placement => ({
+  state,
+  share,
+  probeEvery,
+  backCpuUs,
+});

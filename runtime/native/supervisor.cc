@@ -37,7 +37,7 @@ uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   flight.id = ++next_id_;
   flight.call = std::move(call);
   flight.submitted_ns = NowNs();
-  flight.bytes = flight.call.args.size();
+  flight.bytes = flight.call.args.size() + flight.call.known.size();
   for (const std::string& key : flight.call.keys) flight.bytes += key.size();
   // Deployed bundles are few, and held in any case; of these one comes with every call.
   if (flight.call.image->tried) flight.bytes += flight.call.image->bundle.size();
@@ -100,6 +100,15 @@ bool Supervisor::Cancel(uint64_t id) {
   lock.unlock();
   Kick();
   return true;
+}
+
+void Supervisor::AllowWrites(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = flights_.find(id);
+  if (found == flights_.end() || found->second->answered || found->second->place.lane == 0) return;
+  HostLane& lane = hosts_[found->second->place.host]->process->lane(found->second->place.lane);
+  lane.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kMayWrite), id, {});
+  lane.Ring();
 }
 
 void Supervisor::Forget(uint64_t id) {
@@ -321,13 +330,17 @@ bool Supervisor::HasReadyOutcomes() const {
          });
 }
 
-InFlight* Supervisor::FindInFlight(uint64_t id, Place place) {
-  const std::lock_guard lock(mutex_);
+InFlight* Supervisor::InFlightAt(uint64_t id, Place place) {
   const auto found = flights_.find(id);
   if (found == flights_.end()) return nullptr;
   InFlight* flight = found->second.get();
-  const bool here = flight->place.host == place.host && flight->place.lane == place.lane;
-  return here && !flight->answered ? flight : nullptr;
+  return flight->place.host == place.host && flight->place.lane == place.lane ? flight : nullptr;
+}
+
+InFlight* Supervisor::FindInFlight(uint64_t id, Place place) {
+  const std::lock_guard lock(mutex_);
+  InFlight* flight = InFlightAt(id, place);
+  return flight != nullptr && !flight->answered ? flight : nullptr;
 }
 
 std::vector<Supervisor::HostState> Supervisor::host_states() {

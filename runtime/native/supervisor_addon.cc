@@ -26,6 +26,9 @@ class Binding {
     options.on_connection_wanted = [this](uint32_t host, uint32_t connection, std::string_view lost) {
       Emit("onConnectionWanted", {Number(host), Number(connection), Text(lost)});
     };
+    options.on_write_asked = [this](uint64_t call, uint64_t id) {
+      Emit("onWriteAsked", {Number(static_cast<double>(call)), Number(static_cast<double>(id))});
+    };
     supervisor_ = std::make_unique<Supervisor>(std::move(options));
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(env, &loop);
@@ -196,7 +199,7 @@ class Binding {
 struct Arguments {
   napi_env env;
   napi_value values[8];
-  size_t count = 8;
+  size_t count = std::size(values);
   Binding* self = nullptr;
 
   Arguments(napi_env env, napi_callback_info info) : env(env) {
@@ -298,8 +301,8 @@ napi_value MakeImage(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full. A
-/// sleeping isolate is woken by `wake`.
+/// submit(call, image, keys, args, deadlineMs, logs, known, asksToWrite): the invocation's id, 0 when the
+/// queue is full. A sleeping isolate is woken by `wake`.
 napi_value Submit(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   void* image = nullptr;
@@ -312,6 +315,8 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.args = arguments.Text(3);
   call.deadline_ns = NowNs() + static_cast<int64_t>(arguments.Number(4) * 1e6);
   call.logs = arguments.Flag(5);
+  call.known = arguments.Bytes(6);
+  call.asks_to_write = arguments.Flag(7);
   call.number = static_cast<uint64_t>(arguments.Number(0));
   Binding* self = arguments.self;
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
@@ -325,6 +330,14 @@ napi_value Submit(napi_env env, napi_callback_info info) {
 napi_value WakeIsolates(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   if (arguments.self->supervisor() != nullptr) arguments.self->supervisor()->WakeIsolates();
+  return nullptr;
+}
+
+/// allowWrites(id): of an invocation that asked.
+napi_value AllowWrites(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (arguments.self->supervisor() != nullptr)
+    arguments.self->supervisor()->AllowWrites(static_cast<uint64_t>(arguments.Number(0)));
   return nullptr;
 }
 
@@ -451,11 +464,17 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
                                     nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("image", locus::MakeImage),   method("submit", locus::Submit),
-      method("wake", locus::WakeIsolates), method("cancel", locus::Cancel),
-      method("check", locus::Check),       method("passDescriptor", locus::PassDescriptor),
-      method("reply", locus::Reply),       method("state", locus::State),
-      method("start", locus::Start),       method("close", locus::Close),
+      method("image", locus::MakeImage),
+      method("submit", locus::Submit),
+      method("wake", locus::WakeIsolates),
+      method("cancel", locus::Cancel),
+      method("allowWrites", locus::AllowWrites),
+      method("check", locus::Check),
+      method("passDescriptor", locus::PassDescriptor),
+      method("reply", locus::Reply),
+      method("state", locus::State),
+      method("start", locus::Start),
+      method("close", locus::Close),
   };
   napi_value constructor;
   napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),

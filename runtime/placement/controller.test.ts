@@ -241,7 +241,7 @@ describe("one step", () => {
   });
 
   test("goes on from the plan of another controller, and asks again whether it is right", () => {
-    const before = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 100 }]]));
+    const before = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 100, backCpuUs: 0 }]]));
     expect(before.get("f")).toMatchObject({ state: "profiling", share: 1, probeEvery: 0 });
     const { state, transitions } = step(before, profilesWith(50, "storage"));
     expect(state.get("f")?.share).toBe(1);

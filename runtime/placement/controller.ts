@@ -9,6 +9,7 @@ import { busyUs, type CostConstants } from "./cost-model.ts";
 import { functionCosts, NO_PACES, type FunctionCosts, type Paces } from "./function-costs.ts";
 import { outlookOf, regretOf, type Capacity, type Outlook } from "./optimal-shares.ts";
 import type { Placement, PlacementState } from "./plan.ts";
+import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
 
 /** What people and authors have said about one function. */
@@ -108,6 +109,7 @@ const ACTIVE_MS = 10_000;
 
 const FRESH: Omit<FunctionState, "state" | "share"> = {
   probeEvery: 0,
+  backCpuUs: BACK_UNKNOWN_US,
   moved: null,
   backOffMs: 0,
   retryAtMs: 0,
@@ -180,7 +182,8 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, probeEvery: 0, moved: null };
+    const still = { probeEvery: 0, backCpuUs: 0, moved: null };
+    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, ...still };
     return now?.state === "pinned" && now.share === pinnedShare
       ? { to: now, why: null }
       : { to, why: { kind: "pinned" } };
@@ -188,7 +191,10 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   if (now === undefined) {
     return { to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0 }, why: { kind: "new" } };
   }
-  if (now.state === "pinned") return { to: { ...now, state: restingState(now.share) }, why: { kind: "freed" } };
+  if (now.state === "pinned") {
+    const to: FunctionState = { ...now, state: restingState(now.share), backCpuUs: BACK_UNKNOWN_US };
+    return { to, why: { kind: "freed" } };
+  }
   if (now.state === "profiling") {
     const { calls, isEnough } = knownCalls(profiles.get(name), nowMs);
     if (!isEnough) return { to: now, why: null };
@@ -237,7 +243,8 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
     highest,
     weight: rules.weight,
   };
-  return { name, before: { ...before, paces: costs.paces }, share: before.share, costs, load };
+  const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
+  return { name, before: { ...before, paces: costs.paces, backCpuUs: back }, share: before.share, costs, load };
 }
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
@@ -289,6 +296,7 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change
     state: isRevert ? "reverting" : restingState(share),
     share,
     probeEvery: 0,
+    backCpuUs: before.backCpuUs,
     moved: { atMs: nowMs, fromShare: before.share, promisedUs },
     backOffMs,
     retryAtMs: isRevert ? nowMs + backOffMs : before.retryAtMs,

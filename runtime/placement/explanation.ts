@@ -65,13 +65,14 @@ export function explain(name: string, { state, rules, profile, constants, transi
     storage: explained("storage", costs.sides.storage),
   };
   const own = transitions.filter((transition) => transition.function === name).slice(-TRANSITIONS_TOLD_MAX);
-  const { share, probeEvery, moves, reverts, flaps } = state;
+  const { share, probeEvery, backCpuUs, moves, reverts, flaps } = state;
   const told = {
     function: name,
     version: profile?.version ?? null,
     state: state.state,
     share,
     probeEvery,
+    backCpuUs,
     rules,
     callsPerSecond: profile?.callsPerSecond(nowMs) ?? 0,
     moves,

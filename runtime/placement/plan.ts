@@ -11,11 +11,16 @@ export interface Placement {
   readonly share: number;
   /** One call in so many visits the other side, so that the profile there stays true; 0: none does. */
   readonly probeEvery: number;
+  /** A call that has computed at storage for so long, µs, and has sent nothing but reads is run at compute instead; 0: none is. */
+  readonly backCpuUs: number;
 }
 
 /** Whether who follows the one would do anything else by the other. */
-export const isSamePlacement = (one: Placement | undefined, { state, share, probeEvery }: Placement): boolean =>
-  one?.state === state && one.share === share && one.probeEvery === probeEvery;
+export const isSamePlacement = (
+  one: Placement | undefined,
+  { state, share, probeEvery, backCpuUs }: Placement,
+): boolean =>
+  one?.state === state && one.share === share && one.probeEvery === probeEvery && one.backCpuUs === backCpuUs;
 
 export interface Plan {
   /** A later plan has a greater one, whoever made it (`planVersion`). */

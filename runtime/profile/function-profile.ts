@@ -34,6 +34,8 @@ export interface SideEstimate {
   /** Mean of the logarithm of 1 + CPU time in µs, and its standard error. */
   readonly logCpu: number;
   readonly logCpuError: number;
+  /** Of one call's. */
+  readonly logCpuDeviation: number;
   /** Standard error of `serviceUs`, as a share of it. */
   readonly serviceError: number;
 }
@@ -88,6 +90,7 @@ class SideProfile {
       lockUs: mean("lockUs"),
       failedShare: mean("failed"),
       logCpu: mean("logCpu"),
+      logCpuDeviation: Math.sqrt(Math.max(0, mean("logCpuSquared") - mean("logCpu") ** 2)),
       logCpuError: standardError(mean("logCpu"), mean("logCpuSquared"), calls),
       serviceError: standardError(mean("serviceUs"), mean("serviceUsSquared"), calls) / Math.max(1, mean("serviceUs")),
     };

@@ -22,6 +22,13 @@ export interface Invocation {
   readonly logs: boolean;
   /** The owner's own, for the log. */
   readonly id?: string;
+  /** What a run that was pushed back had read (docs/placement.md, Push-back): it is not read again. */
+  readonly known?: Uint8Array;
+  /**
+   * Asked before the invocation sends anything but reads, and again by a run that takes the place of one that was lost. It waits
+   * for the answer, and is cancelled where that is false or an error.
+   */
+  readonly mayWrite?: () => Promise<boolean>;
 }
 
 /** A line from a function's console, from a host, or from the supervisor itself. */

@@ -43,7 +43,7 @@ int64_t PatienceEndNs(const PendingCall& call) {
 }
 
 size_t BytesOf(const PendingCall& call) {
-  size_t bytes = call.arguments.args.size();
+  size_t bytes = call.arguments.args.size() + call.known.size();
   for (const std::string& key : call.arguments.keys) bytes += sizeof(uint32_t) + key.size();
   return bytes;
 }
@@ -119,12 +119,17 @@ void AttachedNodes::End(RedisModuleCtx* context, const SharedNode& node) {
   while (!node->takers.empty()) Wake(context, node);
   TakeBackWaiting(*node);
   for (const uint64_t id : std::set<uint64_t>(node->taken)) {
-    counters_.lost++;
     PendingCall* call = Release(id);
+    if (!call->wrote) {
+      counters_.run_again++;
+      TheModule().calls.RunHereOrAnswer(call);
+      continue;
+    }
+    counters_.lost++;
     Outcome outcome;
     outcome.code = Code::SANDBOX_DIED;
     outcome.message = "the node " + node->id + " was lost while it ran " + call->deployment.image->name +
-                      ": whether that had written is not known";
+                      ", which had begun to write";
     TheModule().calls.Answer(call, std::move(outcome));
   }
 }
@@ -151,6 +156,11 @@ AttachedNodes::SharedNode AttachedNodes::Choose(const PendingCall& call, NotHand
     chosen = node;
   }
   return chosen;
+}
+
+bool AttachedNodes::MayHand(const PendingCall& call) const {
+  NotHanded why = NotHanded::kNoNode;
+  return !nodes_.empty() && Choose(call, &why) != nullptr;
 }
 
 bool AttachedNodes::Hand(RedisModuleCtx* context, PendingCall* call) {
@@ -342,7 +352,7 @@ int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) 
 
 void AttachedNodes::ReplyCall(RedisModuleCtx* context, uint64_t id, const PendingCall& call) {
   const int64_t left_ms = (call.deadline_ns - NowNs() + kMs - 1) / kMs;
-  redis::ReplyWithArray(context, 8);
+  redis::ReplyWithArray(context, 9);
   redis::ReplyWithLongLong(context, static_cast<long long>(id));
   ReplyText(context, call.deployment.image->name);
   ReplyText(context, call.deployment.image->version);
@@ -352,6 +362,7 @@ void AttachedNodes::ReplyCall(RedisModuleCtx* context, uint64_t id, const Pendin
   redis::ReplyWithArray(context, static_cast<long>(call.arguments.keys.size()));
   for (const std::string& key : call.arguments.keys) ReplyText(context, key);
   ReplyText(context, call.arguments.args);
+  ReplyText(context, Base64(call.known));
 }
 
 // ---- Giving
@@ -361,6 +372,14 @@ Failure AttachedNodes::CheckTaken(RedisModuleCtx* context, uint64_t call_id, boo
   if (node == nullptr) return NotAttached();
   *taken = node->taken.contains(call_id);
   return {};
+}
+
+void AttachedNodes::NoteWrites(uint64_t call_id) {
+  handed_.at(call_id).call->wrote = true;
+}
+
+bool AttachedNodes::HasAskedToWrite(uint64_t call_id) const {
+  return handed_.at(call_id).call->wrote;
 }
 
 void AttachedNodes::Give(uint64_t call_id, Outcome&& outcome) {

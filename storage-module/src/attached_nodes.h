@@ -4,7 +4,8 @@
 //
 // An attachment is some connections of one node, which has shown the same secret on each. It ends with the
 // first of them that closes: who lost one may have lost what was said on it. What it had not taken runs here
-// then; of what it had taken nobody can say whether it wrote, so that it fails.
+// then, and so does what it had taken and not asked to write for. Of the rest nobody can say what it wrote:
+// that fails.
 #pragma once
 
 #include <array>
@@ -47,8 +48,9 @@ struct HandedCounters {
   uint64_t returned = 0;  ///< with what the function came to, or with its error
   uint64_t taken_back =
       0;  ///< to run here: not taken in time, given back, or the node left or was lost before it took it
-  uint64_t lost = 0;     ///< with a node that had taken it
-  uint64_t overdue = 0;  ///< past their deadlines, and the node has not said so
+  uint64_t run_again = 0;  ///< here, after a node was lost that had taken it and had not asked to write
+  uint64_t lost = 0;       ///< with a node that had taken it and had asked to write
+  uint64_t overdue = 0;    ///< past their deadlines, and the node has not said so
   std::array<uint64_t, static_cast<size_t>(NotHanded::kCount)> not_handed = {};
 };
 
@@ -62,6 +64,9 @@ class AttachedNodes {
   int Take(RedisModuleCtx* context, int64_t max, int64_t timeout_ms);
   /// Whether the node that this connection belongs to has that call: not any more where nobody waits for it.
   Failure CheckTaken(RedisModuleCtx* context, uint64_t call_id, bool* taken);
+  /// The call that was taken is about to send its first write: from here on it runs nowhere else.
+  void NoteWrites(uint64_t call_id);
+  bool HasAskedToWrite(uint64_t call_id) const;
   /// What became of a call that was taken.
   void Give(uint64_t call_id, Outcome&& outcome);
   /// The node could not run it, and nothing of it ran: it runs here.
@@ -69,6 +74,8 @@ class AttachedNodes {
   /// The connection, if it is an attached one, speaks for another user now.
   void ChangeUser(RedisModuleCtx* context, std::string_view user);
 
+  /// Whether a node that may act for its caller has room.
+  bool MayHand(const PendingCall& call) const;
   /// Hands the call to the node that has fewest of those that may act for its caller. False: it has to run
   /// here.
   bool Hand(RedisModuleCtx* context, PendingCall* call);

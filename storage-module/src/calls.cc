@@ -59,11 +59,14 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   stats_->Admit(image);
 
   const bool elsewhere = call->direct && plan_->SideFor(image.name) == Side::kCompute;
+  if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
   if ((elsewhere && nodes_->Hand(context, call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
-  stats_->End(image, Code::OVERLOADED, {});
+  Outcome refused;
+  refused.code = Code::OVERLOADED;
+  stats_->End(image, refused);
   Forget(*call);
   redis::AbortBlock(call->client);
   return ReplyFailure(context, QueueIsFull(*call));
@@ -72,12 +75,23 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
 bool Calls::RunHere(PendingCall* call) {
   Call submitted;
   submitted.image = call->deployment.image;
-  submitted.keys = std::move(call->arguments.keys);
-  submitted.args = std::move(call->arguments.args);
+  if (call->direct && call->back_cpu_us > 0) {
+    submitted.keys = call->arguments.keys;
+    submitted.args = call->arguments.args;
+  } else {
+    submitted.keys = std::move(call->arguments.keys);
+    submitted.args = std::move(call->arguments.args);
+  }
   submitted.deadline_ns = call->deadline_ns;
+  submitted.back_cpu_ns = call->back_cpu_us * 1'000;
+  submitted.known = std::move(call->known);
   submitted.logs = call->logs;
   submitted.principal = call->caller;
-  submitted.done = [this, call](Outcome&& outcome) { Answer(call, std::move(outcome)); };
+  submitted.done = [this, call](Outcome&& outcome) {
+    if (!call->direct || !outcome.back) return Answer(call, std::move(outcome));
+    call->outcome = std::move(outcome);
+    redis::EventLoopAddOneShot(OnPushedBack, call);
+  };
   call->invocation = service_->Submit(std::move(submitted));
   if (call->direct && call->invocation != 0) samples_->Came();
   return call->invocation != 0;
@@ -96,8 +110,27 @@ void Calls::RunHereOrAnswer(PendingCall* call) {
 /// Also on the service thread.
 void Calls::Answer(PendingCall* call, Outcome&& outcome) {
   call->outcome = std::move(outcome);
-  stats_->End(*call->deployment.image, call->outcome.code, call->outcome.usage);
+  stats_->End(*call->deployment.image, call->outcome);
   redis::UnblockClient(call->client, call);
+}
+
+void Calls::OnPushedBack(void* data) {
+  auto* const call = static_cast<PendingCall*>(data);
+  Calls& calls = TheModule().calls;
+  calls.stats_->PushedBack(*call->deployment.image, call->outcome.usage);
+  calls.samples_->Ran(calls.context_, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
+  call->invocation = 0;
+  call->known = std::move(call->outcome.result);
+  call->outcome = {};
+  // Once is enough: where no node has room any more, it runs here to its end.
+  call->back_cpu_us = 0;
+  if (call->gone) {
+    Outcome outcome;
+    outcome.code = Code::CANCELLED;
+    outcome.message = "the caller of " + call->deployment.image->name + " is gone";
+    return calls.Answer(call, std::move(outcome));
+  }
+  if (!calls.nodes_->Hand(calls.context_, call)) calls.RunHereOrAnswer(call);
 }
 
 bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
@@ -122,6 +155,7 @@ void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* clie
   Calls& calls = TheModule().calls;
   const auto found = calls.by_client_.find(client);
   if (found == calls.by_client_.end()) return;
+  found->second->gone = true;
   if (found->second->handed != 0) {
     calls.nodes_->Cancel(context, found->second);
   } else {

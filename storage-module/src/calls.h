@@ -26,6 +26,8 @@ struct PendingCall {
   CallArguments arguments;
   /// From now; the smaller of this and the function's own limit holds. 0: the function's own.
   int64_t deadline_ms = 0;
+  /// As in RunOptions; of a call that came without a node the plan says it.
+  int64_t back_cpu_us = 0;
   bool logs = false;
   /// It came without a node, which would have chosen its side, and would account for it.
   bool direct = false;
@@ -41,6 +43,9 @@ struct PendingCall {
   RedisModuleBlockedClient* client = nullptr;
   uint64_t invocation = 0;  ///< in the supervisor; 0: not there, or not yet
   uint64_t handed = 0;      ///< to a node, under this id; 0: to none
+  std::string known;        ///< the read set of a run that was pushed back
+  bool gone = false;        ///< the client
+  bool wrote = false;       ///< the node that has it has asked to write
   std::string cancel_key;
 };
 
@@ -51,6 +56,8 @@ class Calls {
         AttachedNodes* nodes)
       : service_(service), stats_(stats), samples_(samples), plan_(plan), nodes_(nodes) {}
 
+  /// `context`: detached, for what no command asks for.
+  void Open(RedisModuleCtx* context) { context_ = context; }
   /// Blocks the client and runs the call as its user, in its database: here, or on a node where the plan says
   /// so. Replies at once where it cannot.
   int Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> call);
@@ -64,6 +71,8 @@ class Calls {
   void RunHereOrAnswer(PendingCall* call);
 
  private:
+  /// A direct call that is to run on a node; on the main thread.
+  static void OnPushedBack(void* call);
   static int OnOutcome(RedisModuleCtx* context, RedisModuleString** argv, int argc);
   static void OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client);
   static void OnDone(RedisModuleCtx* context, void* call);
@@ -71,6 +80,7 @@ class Calls {
   bool RunHere(PendingCall* call);
   void Forget(const PendingCall& call);
 
+  RedisModuleCtx* context_ = nullptr;
   ServiceThread* const service_;
   FunctionStats* const stats_;
   SampleWindows* const samples_;

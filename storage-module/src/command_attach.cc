@@ -1,5 +1,5 @@
-// LOCUS.NODE ATTACH | DETACH | TAKE | GIVE: nodes that run what this server hands them (attached_nodes.h).
-// And ACT, by which a node's connection takes on the user for whom it runs something.
+// LOCUS.NODE ATTACH | DETACH | TAKE | WRITES | GIVE: nodes that run what this server hands them
+// (attached_nodes.h). And ACT, by which a node's connection takes on the user for whom it runs something.
 #include "given_outcome.h"
 #include "module.h"
 
@@ -59,6 +59,18 @@ int CommandNodeTake(RedisModuleCtx* context, RedisModuleString** argv, int argc)
   return failure ? ReplyFailure(context, failure) : TheModule().nodes.Take(context, max, timeout_ms);
 }
 
+int CommandNodeWrites(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
+  if (argc != 3) return redis::WrongArity(context);
+  AttachedNodes& nodes = TheModule().nodes;
+  int64_t id = 0;
+  bool taken = false;
+  Failure failure = ReadNumber("id", TextOf(argv[2]), 0, kCallIdMax, &id);
+  if (!failure) failure = nodes.CheckTaken(context, static_cast<uint64_t>(id), &taken);
+  if (failure) return ReplyFailure(context, failure);
+  if (taken) nodes.NoteWrites(static_cast<uint64_t>(id));
+  return redis::ReplyWithLongLong(context, taken ? 1 : 0);
+}
+
 int CommandNodeGive(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (argc < 5) return redis::WrongArity(context);
   AttachedNodes& nodes = TheModule().nodes;
@@ -70,6 +82,8 @@ int CommandNodeGive(RedisModuleCtx* context, RedisModuleString** argv, int argc)
   if (!failure) failure = nodes.CheckTaken(context, static_cast<uint64_t>(id), &taken);
   if (!failure && !back)
     failure = ReadGiven(TextOf(argv[3]), {argv + 4, static_cast<size_t>(argc - 4)}, &outcome);
+  if (!failure && taken && back && nodes.HasAskedToWrite(static_cast<uint64_t>(id)))
+    failure = {Code::REQUEST_INVALID, "a call that has asked to write cannot be given back"};
   if (failure) return ReplyFailure(context, failure);
   if (taken && back) {
     redis::Log(context, "verbose", "a node gave a call back: %s", OneLine(TextOf(argv[4])).c_str());

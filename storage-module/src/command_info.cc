@@ -87,6 +87,7 @@ void ForEachField(Field&& field) {
   number("calls_queued", state.queued);
   number("calls", calls.calls);
   number("calls_failed", calls.errors());
+  number("calls_pushed_back", calls.pushed_back);
   field("calls_failed_by_code", Join(calls.errors_by_code()));
 
   const AttachedNodes::State nodes = module.nodes.state();
@@ -97,6 +98,7 @@ void ForEachField(Field&& field) {
   number("calls_handed_taken", nodes.taken);
   number("calls_returned", handed.returned);
   number("calls_taken_back", handed.taken_back);
+  number("calls_run_again_after_node", handed.run_again);
   number("calls_lost_with_node", handed.lost);
   number("calls_overdue_on_node", handed.overdue);
   field("calls_not_handed", Join(Reasons(handed)));

@@ -57,6 +57,8 @@ constexpr CommandRow kCommands[] = {
     {"locus.node", "give", CommandNodeGive, "fast", -5, 0,
      "<id> (OK <usage> <result> | ERROR <usage> <error> | BACK <reason>)",
      "Says what became of a call that was taken; replies whether somebody waited for it"},
+    {"locus.node", "writes", CommandNodeWrites, "fast", 3, 0, "<id>",
+     "Says that a call that was taken is about to write; replies whether it still may"},
     {"locus.node", "samples", CommandNodeSamples, "blocking", 3, 0, "<timeout-ms>",
      "Replies what calls came to that reached this server without a node, a window at a time"},
     {"locus.node", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
@@ -163,6 +165,7 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
           redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   module.log.Open(redis::GetDetachedThreadSafeContext(context));
+  module.calls.Open(redis::GetDetachedThreadSafeContext(context));
   const auto on_log = [&module](std::string_view source, std::string_view text) {
     module.log.Write(source, text);
   };

@@ -62,6 +62,7 @@ int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeTry(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeTake(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeWrites(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 

@@ -25,6 +25,7 @@ struct Placement {
   std::string_view state;    ///< one of a closed list
   double share = 0;          ///< of its calls, here: 0 to 1
   uint32_t probe_every = 0;  ///< one call in so many visits the other side; 0: none does
+  int64_t back_cpu_us = 0;   ///< a call that has computed here for so long is pushed back; 0: none is
 };
 
 struct Plan {
@@ -46,6 +47,7 @@ class PlanFollower {
   bool Follow(Plan plan);
   /// Here what is not planned.
   Side SideFor(std::string_view function);
+  int64_t BackCpuUs(std::string_view function) const;
   const Plan& plan() const { return plan_; }
 
  private:

@@ -28,6 +28,7 @@ using CommandHandler = int (*)(RedisModuleCtx*, RedisModuleString** argv, int ar
 using FreePrivateData = void (*)(RedisModuleCtx*, void*);
 using DisconnectHandler = void (*)(RedisModuleCtx*, RedisModuleBlockedClient*);
 using EventLoopHandler = void (*)(int fd, void* data, int mask);
+using OneShotHandler = void (*)(void* data);
 using UserChangedHandler = void (*)(uint64_t client_id, void* data);
 using TimerHandler = void (*)(RedisModuleCtx*, void* data);
 using InfoHandler = void (*)(RedisModuleInfoCtx*, int for_crash_report);
@@ -160,6 +161,7 @@ struct CommandInfo {
   F(int, GetContextFlags, (RedisModuleCtx*))                                                                       \
   F(int, SubscribeToServerEvent, (RedisModuleCtx*, ServerEvent, EventHandler))                                     \
   F(int, EventLoopAdd, (int fd, int mask, EventLoopHandler, void* data))                                           \
+  F(int, EventLoopAddOneShot, (OneShotHandler, void* data))                                                        \
   F(uint64_t, CreateTimer, (RedisModuleCtx*, long long ms, TimerHandler, void* data))                              \
   F(int, StopTimer, (RedisModuleCtx*, uint64_t timer, void** data))                                                \
   F(void, Log, (RedisModuleCtx*, const char* level, const char* format, ...))                                      \

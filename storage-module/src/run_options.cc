@@ -25,6 +25,11 @@ Failure ReadRunOptions(std::string_view text, RunOptions* options) {
         return InvalidOptions("deadlineMs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
                               std::to_string(kDeadlineMsMax));
       options->deadline_ms = value.get<int64_t>();
+    } else if (name == "backCpuUs") {
+      if (!value.is_number_unsigned() || value < 1 || value > kBackCpuUsMax)
+        return InvalidOptions("backCpuUs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
+                              std::to_string(kBackCpuUsMax));
+      options->back_cpu_us = value.get<int64_t>();
     } else if (name == "logs") {
       if (!value.is_boolean()) return InvalidOptions("logs must be true or false");
       options->logs = value.get<bool>();
@@ -39,7 +44,8 @@ Failure ReadRunOptions(std::string_view text, RunOptions* options) {
         return InvalidOptions("trace must be a string of at most " + std::to_string(kTraceBytesMax) +
                               " bytes");
     } else {
-      return InvalidOptions("there is none named " + Shown(name) + ", only deadlineMs, logs, id and trace");
+      return InvalidOptions("there is none named " + Shown(name) +
+                            ", only deadlineMs, backCpuUs, logs, id and trace");
     }
   }
   return {};

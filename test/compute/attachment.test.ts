@@ -19,6 +19,23 @@ const held = bundleOf("held", async ({ redis }) => {
   return "ended";
 });
 
+const reading = bundleOf("reading", async ({ redis }) => {
+  while ((await redis.get("released")) === null);
+  return "read";
+});
+/** Reads, computes for long, in one turn or over many, and goes on. */
+const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: boolean }>(
+  "digging",
+  async ({ redis, args: { isPatient, writesFirst } }) => {
+    let sum = Number(await redis.hget("dug", "a"));
+    if (writesFirst) await redis.incr("runs");
+    for (const end = Date.now() + 200; Date.now() < end;) if (isPatient) sum += Number(await redis.hget("dug", "b"));
+    sum = Number(await redis.hget("dug", "a")) + Number(await redis.hget("dug", "c"));
+    if (!writesFirst) await redis.incr("runs");
+    return [sum, await redis.hget("dug", "a")];
+  },
+);
+
 let redis: RedisServer;
 let client: Redis;
 let node: NodeProcess;
@@ -41,9 +58,11 @@ const info = async (name: string): Promise<string | undefined> =>
   new RegExp(`^${name}:(.*?)\r?$`, "m").exec(String(await client.call("LOCUS.INFO")))?.[1];
 const comesTo = (name: string, value: string) =>
   vi.waitFor(async () => expect(await info(name)).toBe(value), { ...LONG, interval: 10 });
-const place = async (state: "compute" | "storage"): Promise<void> => {
-  const placement = { state, share: state === "storage" ? 1 : 0, probeEvery: 0 };
-  const plan = { version: (versions += 1), placements: { held: placement, greet: placement } };
+const place = async (state: "compute" | "storage", backCpuUs = 0): Promise<void> => {
+  const placement = { state, share: state === "storage" ? 1 : 0, probeEvery: 0, backCpuUs };
+  const names = ["held", "greet", "reading", "digging"];
+  const placements = Object.fromEntries(names.map((name) => [name, placement]));
+  const plan = { version: (versions += 1), placements };
   expect(await client.call("LOCUS.PLAN", "SET", JSON.stringify(plan))).toEqual(["taken", versions]);
 };
 const call = (own: Redis, name: string, ...args: readonly string[]): Promise<string> =>
@@ -56,6 +75,8 @@ beforeAll(async () => {
   client = redis.client();
   node = await startNode();
   await deploy(node, held);
+  await deploy(node, reading);
+  await deploy(node, digging);
   await deploy(
     node,
     `export default { kind: "locus.function", name: "greet", async run({ redis, keys, args }) {
@@ -120,6 +141,37 @@ describe("a call of LOCUS.CALL", () => {
     expect(await call(client, "held")).toBe('"ended"');
     await node.startAgain();
     await node.ready();
+  });
+
+  it("is run again, unseen, when the node dies with it before it wrote", async () => {
+    const unseen = call(redis.client(), "reading");
+    await vi.waitFor(async () => expect(await metric(node, "locus_calls_in_flight")).toBe(1), LONG);
+    await node.end("SIGKILL");
+    await comesTo("calls_run_again_after_node", "1");
+    await client.set("released", "1");
+    expect(await unseen).toBe('"read"');
+    await node.startAgain();
+    await node.ready();
+  });
+
+  it("is pushed back to the node when it computes for longer than the plan allows, and reads nothing twice", async () => {
+    await client.hset("dug", { a: 1, b: 2, c: 4 });
+    await place("storage", 20_000);
+    const [returned, back] = [Number(await info("calls_returned")), Number(await info("calls_pushed_back"))];
+    const reads = async () => Number(/cmdstat_hget:calls=(\d+)/.exec(await client.info("commandstats"))?.[1]);
+    await client.config("RESETSTAT");
+    expect(await call(client, "digging", "0", '{"isPatient":false,"writesFirst":false}')).toBe('[5,"1"]');
+    expect(await reads()).toBe(4);
+    expect(await client.get("runs")).toBe("1");
+    expect(await call(client, "digging", "0", '{"isPatient":true,"writesFirst":false}')).toBe('[5,"1"]');
+    expect(await client.get("runs")).toBe("2");
+    expect(await info("calls_pushed_back")).toBe(String(back + 2));
+    // Not what has written: it stays.
+    expect(await call(client, "digging", "0", '{"isPatient":false,"writesFirst":true}')).toBe('[5,"1"]');
+    expect(await info("calls_pushed_back")).toBe(String(back + 2));
+    expect(await info("calls_returned")).toBe(String(returned + 2));
+    expect(await client.get("runs")).toBe("3");
+    await place("compute");
   });
 
   it("is finished by a node that is told to stop, and later ones run at the module", async () => {

@@ -39,6 +39,15 @@ const version = (bundle: keyof typeof VERSIONS): Buffer =>
 const given = (isError: number, usage: object, body: string): Buffer =>
   bytes(isError, u16(JSON.stringify(usage).length), JSON.stringify(usage), body);
 
+/** A round each. */
+const reads = (...operations: readonly (readonly [readonly string[], string])[]): Buffer =>
+  bytes(
+    ...operations.flatMap(([operation, reply]) => {
+      const command = encodeOperation(operation);
+      return [u32(1, command.length, reply.length), command, reply];
+    }),
+  );
+
 // The steps of supervisor.cc and ring.cc, by their numbers there.
 const POLL = 15;
 const SUBMIT = bytes(0, 0, 0, 1);
@@ -96,11 +105,22 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
   ].map((json) => Buffer.from(json)),
   plan: [
     { version: 1, placements: {} },
-    { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100 } } },
-    { version: 2, placements: { f: { state: "compute", share: 0, probeEvery: 0 }, g: { state: "nowhere" } } },
+    { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100, backCpuUs: 0 } } },
+    {
+      version: 2,
+      placements: { f: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 }, g: { state: "nowhere" } },
+    },
     { version: 1.5, placements: [[]] },
     { version: 3, placements: { a: { a: { a: { a: {} } } } } },
   ].map((plan) => Buffer.from(JSON.stringify(plan))),
+  reads: [
+    bytes(),
+    reads([["GET", "a"], "$1\r\nx\r\n"], [["GET", "a"], "_\r\n"]),
+    reads([["MGET", "a", "b"], "*2\r\n_\r\n$0\r\n\r\n"]),
+    reads([["GET", "a"], "$9\r\nx\r\n"]),
+    reads([["GET", "a"], ">1\r\n$1\r\nx\r\n"]),
+    bytes(u32(0, 0, 0), u32(2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1)),
+  ],
   registry: [
     bytes(0),
     bytes(1, u16(4), "khop", 1, version("")),
@@ -136,6 +156,9 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     bytes(READY, 1, POLL, OPENED, SUBMIT, SUBMIT, SUBMIT, OPENED, 2, 0, 2, 1, POLL),
     bytes(READY, SUBMIT, OPENED, 9 | (1 << 4), 0, text("a line"), 3 | (1 << 4), 0, u64(1n << 40n), POLL),
     bytes(READY, SUBMIT, OPENED, 10 | (1 << 4), u16(9), 0, text(""), POLL),
+    bytes(READY, SUBMIT, OPENED, outcome(1, 0, 0, 2)),
+    bytes(READY, SUBMIT, OPENED, 11 | (1 << 4), 0, POLL, outcome(1, 0, 0, 0)),
+    bytes(READY, 0, 1, 0, 1, OPENED, 11 | (1 << 4), 0, POLL),
   ],
 };
 

@@ -1,4 +1,4 @@
-// LOCUS.NODE ATTACH, TAKE, GIVE, DETACH: calls that the plan wants elsewhere, and what becomes of them when the node, the caller or
+// LOCUS.NODE ATTACH, TAKE, WRITES, GIVE, DETACH: calls that the plan wants elsewhere, and what becomes of them when the node, the caller or
 // time is not as it should be. The node is played by the test: what is promised holds whatever a node does. AddressSanitizer watches
 // the module.
 
@@ -10,7 +10,7 @@ import type { RedisServer } from "#test/redis-server.ts";
 import { buildSanitized, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
 import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
 
-type TakenCall = readonly [number, string, string, number, string, number, string[], string];
+type TakenCall = readonly [number, string, string, number, string, number, string[], string, string];
 
 const SECRET = "0123456789abcdef";
 const USAGE = JSON.stringify({ ...NO_USAGE, wallUs: 1_500.5, cpuUs: 3, operations: 2 });
@@ -35,7 +35,7 @@ const start = async (share = 0): Promise<RedisServer> => {
 };
 let plans = 0;
 const plan = (client: Redis, share: number): Promise<unknown> => {
-  const placements = { script: { state: "split", share, probeEvery: 0 } };
+  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs: 0 } };
   return client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: (plans += 1), placements }));
 };
 
@@ -73,6 +73,10 @@ class PlayedNode {
     if (one === undefined || calls.length > 1) throw new Error(`took ${calls.length} calls`);
     return one;
   }
+  /** Whether the call may write. */
+  writes(id: number): Promise<unknown> {
+    return this.giver.call("LOCUS.NODE", "WRITES", String(id));
+  }
   give(id: number, ...what: readonly string[]): Promise<unknown> {
     return this.giver.call("LOCUS.NODE", "GIVE", String(id), ...what);
   }
@@ -91,8 +95,8 @@ describe("a call that the plan wants at compute", () => {
     const server = await start();
     const [client, node] = [server.client(), await new PlayedNode(server).attach()];
     const replied = call(server.client(), "2", "a", "é", '{"x":1}');
-    const [id, name, version, deadlineMs, user, db, keys, args] = await node.takeOne();
-    expect([name, user, db, keys, args]).toEqual(["script", "default", 0, ["a", "é"], '{"x":1}']);
+    const [id, name, version, deadlineMs, user, db, keys, args, reads] = await node.takeOne();
+    expect([name, user, db, keys, args, reads]).toEqual(["script", "default", 0, ["a", "é"], '{"x":1}', ""]);
     expect(version).toMatch(/^[0-9a-f]{16}$/);
     expect(deadlineMs).toBeGreaterThan(0);
     expect(deadlineMs).toBeLessThanOrEqual(60_000);
@@ -271,17 +275,34 @@ describe("a call runs here after all", () => {
 });
 
 describe("a call that was taken", () => {
-  test("fails with its node, since nobody can say what it had written", async () => {
+  test("fails with its node when that has asked to write, since nobody can say what it had written", async () => {
     const server = await start();
     const [client, node] = [server.client(), await new PlayedNode(server).attach()];
     const replied = call(client);
-    await node.takeOne();
+    const [id] = await node.takeOne();
+    expect(await node.writes(id)).toBe(1);
+    await expect(node.give(id, "BACK", "no room")).rejects.toThrow(/^ERR a call that has asked to write cannot/);
     node.taker.disconnect();
-    expect(await replied).toMatch(/SANDBOXDIED the node node-1 was lost while it ran script: .* not known/);
+    expect(await replied).toMatch(/SANDBOXDIED the node node-1 was lost while it ran script, which had begun to write/);
     await expectInfo(client, { nodes_attached: "0", calls_lost_with_node: "1", calls_handed_taken: "0" });
     await expect(node.giver.call("LOCUS.NODE", "TAKE", "1", "0")).rejects.toThrow(
       /^ERR this connection is not attached/,
     );
+    await expect(node.writes(id)).rejects.toThrow(/^ERR this connection is not attached/);
+  });
+
+  test("runs here, unseen by its caller, when its node is lost before it asked to write; that may not write then", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const other = await new PlayedNode(server).attach("node-2");
+    await other.giver.call("LOCUS.NODE", "DETACH");
+    const replied = call(client, "0", "[7]");
+    const [id] = await node.takeOne();
+    expect(await other.writes(id)).toBe(0);
+    node.taker.disconnect();
+    expect(await replied).toBe("[7]");
+    await expect(node.writes(id)).rejects.toThrow(/^ERR this connection is not attached/);
+    await expectInfo(client, { calls_run_again_after_node: "1", calls_lost_with_node: "0", calls_failed: "0" });
   });
 
   test("ends at its deadline, whatever its node does, and the node is told", async () => {
