@@ -176,6 +176,8 @@ class GuestLoop {
   void PauseTurn();
   void FinishSettled(uint64_t own);
   int64_t TurnCpuNs(int64_t now);
+  void LimitTurn(const GuestInvocation& invocation);
+  bool ForgoBack(GuestInvocation* invocation);
   bool IsTurnOver(int64_t now_ns) const;
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();

@@ -54,13 +54,28 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
     cpu_read_ns_ = turn_started_ns_;
   }
   turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
-  const int64_t limit = MayGoBack(*invocation) ? std::min(invocation->back_cpu_ns, invocation->cpu_limit_ns)
-                                               : invocation->cpu_limit_ns;
-  turn_cpu_until_ns_.store(cpu_at_ns_ + limit - static_cast<int64_t>(invocation->usage.cpu_ns),
-                           std::memory_order_relaxed);
+  LimitTurn(*invocation);
   rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
   rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
   turn_.store(++turns_ * 4, std::memory_order_release);
+}
+
+void GuestLoop::LimitTurn(const GuestInvocation& invocation) {
+  const int64_t limit = MayGoBack(invocation) ? std::min(invocation.back_cpu_ns, invocation.cpu_limit_ns)
+                                              : invocation.cpu_limit_ns;
+  turn_cpu_until_ns_.store(cpu_at_ns_ + limit - static_cast<int64_t>(invocation.usage.cpu_ns),
+                           std::memory_order_relaxed);
+}
+
+// A turn that was to end when its invocation may go back, and is about to send a write: from here on it is
+// another one for the watchdog, with another limit. False when that has begun to end it.
+bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
+  uint64_t running = turns_ * 4;
+  if (!turn_.compare_exchange_strong(running, (turns_ + 1) * 4)) return false;
+  turns_++;
+  invocation->back_cpu_ns = 0;
+  LimitTurn(*invocation);
+  return true;
 }
 
 // Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
@@ -163,6 +178,9 @@ void GuestLoop::TerminateLateTurn(int64_t now_ns) {
 
 void GuestLoop::SendRound(GuestInvocation* invocation) {
   if (invocation->operations.empty()) return;
+  // Only in the midst of a turn is it the current one.
+  if (invocation->writes && invocation == current_ && MayGoBack(*invocation) && !ForgoBack(invocation))
+    return;
   Round round;
   round.invocation = invocation->id;
   round.number = invocation->next_round++;
@@ -183,7 +201,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
-  pending.kept = MayGoBack(*invocation);
+  pending.kept = MayGoBack(*invocation) && !invocation->reads.full();
   if (pending.kept) pending.commands = round.commands;
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
   if (held) {

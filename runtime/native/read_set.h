@@ -19,6 +19,8 @@ class ReadSet {
  public:
   void Add(uint32_t operations, std::string_view commands, std::string_view replies);
   std::string_view bytes() const { return bytes_; }
+  /// Whether nothing more is kept.
+  bool full() const { return full_; }
 
  private:
   std::string bytes_;

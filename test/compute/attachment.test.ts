@@ -36,6 +36,14 @@ const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: bo
   },
 );
 
+/** More writes than a round may have: the first round leaves in the midst of the turn, and the turn goes on. */
+const flooding = bundleOf("flooding", async ({ redis }) => {
+  const sent: Promise<number>[] = [];
+  for (let index = 0; index < 70_000; index++) sent.push(redis.incr("runs"));
+  for (const end = Date.now() + 700; Date.now() < end;);
+  return (await Promise.all(sent)).length;
+});
+
 let redis: RedisServer;
 let client: Redis;
 let node: NodeProcess;
@@ -60,7 +68,7 @@ const comesTo = (name: string, value: string) =>
   vi.waitFor(async () => expect(await info(name)).toBe(value), { ...LONG, interval: 10 });
 const place = async (state: "compute" | "storage", backCpuUs = 0): Promise<void> => {
   const placement = { state, share: state === "storage" ? 1 : 0, probeEvery: 0, backCpuUs };
-  const names = ["held", "greet", "reading", "digging"];
+  const names = ["held", "greet", "reading", "digging", "flooding"];
   const placements = Object.fromEntries(names.map((name) => [name, placement]));
   const plan = { version: (versions += 1), placements };
   expect(await client.call("LOCUS.PLAN", "SET", JSON.stringify(plan))).toEqual(["taken", versions]);
@@ -77,6 +85,7 @@ beforeAll(async () => {
   await deploy(node, held);
   await deploy(node, reading);
   await deploy(node, digging);
+  await deploy(node, flooding);
   await deploy(
     node,
     `export default { kind: "locus.function", name: "greet", async run({ redis, keys, args }) {
@@ -171,6 +180,15 @@ describe("a call of LOCUS.CALL", () => {
     expect(await info("calls_pushed_back")).toBe(String(back + 2));
     expect(await info("calls_returned")).toBe(String(returned + 2));
     expect(await client.get("runs")).toBe("3");
+    await place("compute");
+  });
+
+  it("is not pushed back when it has sent a write, also in the turn that is too long", async () => {
+    await place("storage", 600_000);
+    const back = await info("calls_pushed_back");
+    expect(await call(client, "flooding")).toBe("70000");
+    expect(await client.get("runs")).toBe("70000");
+    expect(await info("calls_pushed_back")).toBe(back);
     await place("compute");
   });
 
