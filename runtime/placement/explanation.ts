@@ -1,6 +1,7 @@
 // Why a function is where it is: all that the decision was made from, and a sentence for people. Pure; for `locus why`, the gateway
 // and whoever else asks.
 
+import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
@@ -90,7 +91,7 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
   if (sides === null || demand === null) return `No call of it is known: ${whereOf(share)} until there are some.`;
   const calls = sides.compute.calls + sides.storage.calls;
   if (state === "profiling" && calls < PROFILED_CALLS_MIN) {
-    return `Of the ${PROFILED_CALLS_MIN} calls that a decision may take ${Math.floor(calls)} are known: ${whereOf(share)} until then.`;
+    return `Of the ${PROFILED_CALLS_MIN} calls that a decision may take ${Math.floor(calls)} ${calls < 2 ? "is" : "are"} known: ${whereOf(share)} until then.`;
   }
   const here: Side = share >= 0.5 ? "storage" : "compute";
   const there: Side = here === "storage" ? "compute" : "storage";
@@ -118,8 +119,8 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
 const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string>> = {
   call: () => "on getting the call there and its reply back",
   cpu: () => "on computing",
-  operations: ({ operations }) => `on handling its ${amountText(operations)} operations`,
-  rounds: ({ rounds }) => `on waiting for its ${amountText(rounds)} rounds`,
+  operations: ({ operations }) => `on handling its ${counted(amountText(operations), "operation")}`,
+  rounds: ({ rounds }) => `on waiting for its ${counted(amountText(rounds), "round")}`,
   bytes: ({ bytes }) => `on moving its ${amountText(bytes / 1024)} KiB`,
   crowd: () => "on waiting for others",
 };
