@@ -9,7 +9,7 @@ import { NAME_PATTERN } from "#runtime/function/description.ts";
 import type { Rules } from "#runtime/placement/controller.ts";
 import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
-import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS } from "#runtime/profile/tally.ts";
+import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 
 /** Of one message: 4,096 functions on two sides, each with a few hundred bytes of sums. */
 const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
@@ -85,9 +85,10 @@ const question = Type.Object({
 /** `answer` is the controller's own, made for people: it is passed on as it is. */
 const answer = Type.Object({ id: count, answer: Type.Unknown() });
 
-export type SampleWindow = Static<typeof window>;
-export type DirectWindow = Static<typeof directWindow>;
-export type Machine = SampleWindow["machine"];
+export type Machine = Static<typeof window>["machine"];
+/** What is written is not changed by who reads it. */
+export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
+export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;
 export type Answer = Static<typeof answer>;
@@ -110,8 +111,8 @@ function reader<Schema extends TSchema>(schema: Schema): (text: string) => Stati
   };
 }
 
-export const readWindow = reader(window);
-export const readDirectWindow = reader(directWindow);
+export const readWindow: (text: string) => SampleWindow | null = reader(window);
+export const readDirectWindow: (text: string) => DirectWindow | null = reader(directWindow);
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readRules: (text: string) => SaidRules | null = reader(rules);

@@ -46,7 +46,6 @@ export class SampleWindows implements CallObserver {
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
-    const plain = tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] }));
-    onWindow({ node, machine, stretchMs, tallies: plain, untracked, inFlight: inFlight() });
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight() });
   }
 }

@@ -38,7 +38,7 @@ export interface Tally {
   readonly version: string;
   readonly side: Side;
   /** In the order of TALLY_TERMS. */
-  readonly sums: ArrayLike<number>;
+  readonly sums: readonly number[];
   /** `elapsedUs` of the calls, by bucket of `histogram.ts`: bucket, count, bucket, count, … */
   readonly elapsed: readonly number[];
 }
@@ -52,21 +52,19 @@ const TERMS = Object.fromEntries(TALLY_TERMS.map((term, index) => [term, index])
 
 export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERMS[term]] ?? 0;
 
-/** Mutable: of one function and side. */
+/** Mutable: of one function and side. Made once and used for one window after another, since making one takes longer than a sum. */
 class Sums {
-  readonly version: string;
-  readonly values = new Float64Array(TALLY_TERMS.length);
-  readonly elapsed = new Uint32Array(BUCKETS);
-
-  constructor(version: string) {
-    this.version = version;
-  }
+  version = "";
+  readonly #values = new Float64Array(TALLY_TERMS.length);
+  readonly #elapsed = new Uint32Array(BUCKETS);
+  /** Those of `#elapsed` that are not 0. */
+  readonly #buckets: number[] = [];
 
   add(
     { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome }: Sample,
     elapsedUs: number,
   ): void {
-    const { values } = this;
+    const values = this.#values;
     const serviceUs = wallUs - queueUs;
     const logWork = Math.log1p(cpuUs + OPERATION_WORK_US * operations);
     const logCpu = Math.log1p(cpuUs);
@@ -87,12 +85,32 @@ class Sums {
     values[13]! += logWork * logWork;
     values[14]! += logCpu;
     values[15]! += logCpu * logCpu;
-    this.elapsed[bucketOf(elapsedUs)]! += 1;
+    const bucket = bucketOf(elapsedUs);
+    if (this.#elapsed[bucket] === 0) this.#buckets.push(bucket);
+    this.#elapsed[bucket]! += 1;
+  }
+
+  /** And begins anew. */
+  take(): Pick<Tally, "version" | "sums" | "elapsed"> {
+    const sums: number[] = [];
+    for (let term = 0; term < this.#values.length; term++) sums.push(this.#values[term]!);
+    const elapsed: number[] = [];
+    for (const bucket of this.#buckets) {
+      elapsed.push(bucket, this.#elapsed[bucket]!);
+      this.#elapsed[bucket] = 0;
+    }
+    this.#values.fill(0);
+    this.#buckets.length = 0;
+    return { version: this.version, sums, elapsed };
   }
 }
 
+/** Kept for the next windows, of 1 KiB each. */
+const SPARE_SUMS_MAX = 1_024;
+
 export class SampleTally {
   readonly #sides: Readonly<Record<Side, Map<string, Sums>>> = { compute: new Map(), storage: new Map() };
+  readonly #spare: Sums[] = [];
   #untracked = 0;
 
   /** Under a µs. */
@@ -104,7 +122,8 @@ export class SampleTally {
         this.#untracked += 1;
         return;
       }
-      sums = new Sums(sample.version);
+      sums = this.#spare.pop() ?? new Sums();
+      sums.version = sample.version;
       functions.set(sample.function, sums);
     }
     sums.add(sample, elapsedUs);
@@ -113,22 +132,15 @@ export class SampleTally {
   /** What has come since the last time. */
   take(): { readonly tallies: readonly Tally[]; readonly untracked: number } {
     const tallies: Tally[] = [];
-    for (const [side, functions] of Object.entries(this.#sides) as [Side, Map<string, Sums>][]) {
-      for (const [name, { version, values, elapsed }] of functions) {
-        tallies.push({ function: name, version, side, sums: values, elapsed: sparse(elapsed) });
+    for (const side of ["compute", "storage"] as const) {
+      for (const [name, sums] of this.#sides[side]) {
+        tallies.push({ function: name, side, ...sums.take() });
+        if (this.#spare.length < SPARE_SUMS_MAX) this.#spare.push(sums);
       }
-      functions.clear();
+      this.#sides[side].clear();
     }
     const untracked = this.#untracked;
     this.#untracked = 0;
     return { tallies, untracked };
   }
-}
-
-function sparse(counts: Uint32Array): number[] {
-  const pairs: number[] = [];
-  for (let bucket = 0; bucket < counts.length; bucket++) {
-    if (counts[bucket]! > 0) pairs.push(bucket, counts[bucket]!);
-  }
-  return pairs;
 }
