@@ -3,8 +3,8 @@
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import { FREE_RULES, type FunctionState } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import { POOLS } from "#runtime/placement/optimal-shares.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
+import { POOLS } from "#runtime/placement/pool-use.ts";
 import { exposeNumber, exposeNumbers, type Series } from "../node/exposition.ts";
 import type { PlacementLoop } from "./placement-loop.ts";
 

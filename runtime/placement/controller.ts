@@ -7,8 +7,9 @@ import type { Profiles } from "#runtime/profile/profiles.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs, type CostConstants } from "./cost-model.ts";
 import { functionCosts, NO_PACES, type FunctionCosts, type Paces } from "./function-costs.ts";
-import { outlookOf, regretOf, type Capacity, type Outlook } from "./optimal-shares.ts";
+import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement, PlacementState } from "./plan.ts";
+import type { Capacity } from "./pool-use.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
 
 /** What people and authors have said about one function. */
@@ -75,7 +76,9 @@ export type ControllerState = ReadonlyMap<string, FunctionState>;
 export interface Step {
   readonly state: ControllerState;
   readonly transitions: readonly Transition[];
-  /** Of all that is called, under the shares of this step. */
+  /** Functions that are called. */
+  readonly called: number;
+  /** Of all of them, under the shares of this step. */
   readonly outlook: Outlook;
   /** Of what the best shares would give by what is known, the part that these do not: 0 to 1. */
   readonly regret: number;
@@ -143,7 +146,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const candidate = candidateOf(name, ruled, settledState, situation);
     if (candidate !== null) candidates.push(candidate);
   }
-  const { choices, best } = worthwhileShares(candidates, capacity);
+  const { use, choices, best } = worthwhileShares(candidates, capacity);
   for (const [index, candidate] of candidates.entries()) {
     const { name } = candidate;
     const choice = choices[index]!;
@@ -160,9 +163,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
     state.set(name, now);
   }
   const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
-  const loads = candidates.map(({ load }) => load);
-  const outlook = outlookOf(loads, capacity, shares);
-  return { state, transitions, outlook, regret: regretOf(outlook, best) };
+  const outlook = outlookOf(use, shares);
+  return { state, transitions, called: candidates.length, outlook, regret: regretOf(outlook, best) };
 }
 
 /** Where a controller goes on that knows no more than the plan of the one before it. */
@@ -223,10 +225,10 @@ function knownCalls(
 function candidateOf(name: string, rules: Rules, before: FunctionState, situation: Situation): Named | null {
   const { nowMs, profiles, constants } = situation;
   const profile = profiles.get(name);
-  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, before.paces);
-  if (profile === undefined || costs === null) return null;
+  if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
+  const costs = functionCosts(profile, constants, nowMs, before.paces);
+  if (costs === null) return null;
   const { compute, storage } = costs.sides;
-  if (nowMs - Math.max(compute.lastMs ?? 0, storage.lastMs ?? 0) > ACTIVE_MS) return null;
   const rests = before.moved !== null && nowMs - before.moved.atMs < REST_MS;
   const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
   const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);

@@ -101,10 +101,10 @@ describe("profiles", () => {
 
   test("are bounded: the function that was called least recently makes room", () => {
     const profiles = new Profiles();
-    const call = (name: string) => profiles.fold(stretch(1, { function: name }), 0, STRETCH_MS);
-    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`);
-    call("f0");
-    call("one more");
+    const call = (name: string, nowMs: number) => profiles.fold(stretch(1, { function: name }), nowMs, STRETCH_MS);
+    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`, index);
+    call("f0", PROFILES_MAX);
+    call("one more", PROFILES_MAX + 1);
     expect([...profiles.entries()]).toHaveLength(PROFILES_MAX);
     expect(profiles.get("f0")).toBeDefined();
     expect(profiles.get("f1")).toBeUndefined();
