@@ -126,6 +126,7 @@ export const FREE_RULES: Rules = { preferred: null, pinnedShare: null, weight: 1
 interface Named extends Candidate {
   readonly name: string;
   readonly before: FunctionState;
+  readonly profile: FunctionProfile;
 }
 
 export function advance(before: ControllerState, situation: Situation): Step {
@@ -155,7 +156,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
       now = why === null ? to : enter(name, now, to, why);
     };
     if (choice.share !== now.share && !isWarm(now, choice.share, nowMs)) {
-      apply(visiting(now, choice.share));
+      apply(visiting(now, candidate, choice.share));
     } else {
       if (choice.share !== now.share) apply(moved(candidate, choice, nowMs));
       apply(probed(now, candidate, nowMs));
@@ -239,7 +240,7 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
     highest,
     weight: rules.weight,
   };
-  return { name, before: { ...before, paces: costs.paces }, share: before.share, costs, load };
+  return { name, profile, before: { ...before, paces: costs.paces }, share: before.share, costs, load };
 }
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
@@ -271,10 +272,26 @@ function isWarm(now: FunctionState, share: number, nowMs: number): boolean {
 }
 
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
-const visiting = (now: FunctionState, share: number): Change => ({
-  to: { ...now, state: "probing", probeEvery: FIRST_VISIT_EVERY },
-  why: now.state === "probing" ? null : { kind: "probing", side: gainingSide(now, share) },
-});
+function visiting(now: FunctionState, candidate: Named, share: number): Change {
+  const side = gainingSide(now, share);
+  const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side) : FIRST_VISIT_EVERY;
+  return {
+    to: { ...now, state: "probing", probeEvery },
+    why: now.state === "probing" ? null : { kind: "probing", side },
+  };
+}
+
+/** Nothing is known of a side where every visit fails, and no more than probes should find that out. */
+const failsAt = ({ profile, costs }: Named, side: Side): boolean =>
+  costs.sides[side].calls === 0 && profile.untold(side) >= VISITS_MIN;
+
+/** One call in so many: as dear as allowed, and seldom enough. */
+function probeEveryOf({ load: { callsPerSecond, costs } }: Named, other: Side): number {
+  const side: Side = other === "compute" ? "storage" : "compute";
+  const cheapEnough = Math.ceil(busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side])));
+  const oftenEnough = Math.ceil((callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
+  return Math.max(2, Math.min(cheapEnough, oftenEnough));
+}
 
 /** A move back, soon and without a shift, says that the one before was a mistake. */
 function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change {
@@ -306,17 +323,16 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change
 }
 
 /** Sends a few calls to the side where it is not, as dear as allowed. */
-function probed(now: FunctionState, { load }: Named, nowMs: number): Change {
+function probed(now: FunctionState, candidate: Named, nowMs: number): Change {
   if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing") {
     return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
   }
-  const [side, other]: readonly [Side, Side] = now.share > 0 ? ["storage", "compute"] : ["compute", "storage"];
-  const cheapEnough = Math.ceil(busyUs(load.costs[other]) / (PROBE_COST_SHARE * busyUs(load.costs[side])));
-  const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
-  // A step of a tenth is no news to those who follow the plan.
+  const other: Side = now.share > 0 ? "compute" : "storage";
   const pace = now.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
-  const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough, isKnown ? Infinity : FIRST_VISIT_EVERY));
+  const cheap = probeEveryOf(candidate, other);
+  const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
+  // A step of a tenth is no news to those who follow the plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
   const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
   const state = isStale ? "probing" : restingState(now.share);

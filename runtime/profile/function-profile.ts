@@ -30,6 +30,7 @@ export interface SideEstimate {
   readonly rounds: number;
   readonly bytes: number;
   readonly lockUs: number;
+  /** Of all that came, those that do not say what the function costs included. */
   readonly failedShare: number;
   /** Mean of the logarithm of 1 + CPU time in µs, and its standard error. */
   readonly logCpu: number;
@@ -56,6 +57,11 @@ class SideProfile {
   /** True: the calls are not what they were, and what was known of them is gone. */
   fold({ sums, elapsed }: Tally, nowMs: number): boolean {
     const calls = termOf(sums, "calls");
+    if (calls <= 0) {
+      // Only failures: they are told beside what is known, which is as old as it was.
+      for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
+      return false;
+    }
     this.#decay(this.#decayFactor(nowMs, calls));
     const shifted = this.#detector.observe(calls, termOf(sums, "logWork"), termOf(sums, "logWorkSquared"));
     if (shifted) this.#forget();
@@ -71,6 +77,11 @@ class SideProfile {
   /** Weighted: what is older counts less. */
   callsAt(nowMs: number): number {
     return termOf(this.#sums, "calls") * this.#decayFactor(nowMs, 0);
+  }
+
+  /** Weighted like those that tell something; where none does, all that there were. */
+  get untold(): number {
+    return termOf(this.#sums, "untold");
   }
 
   /** null: nothing is known. */
@@ -92,7 +103,7 @@ class SideProfile {
       rounds: termOf(sums, "rounds") * per,
       bytes: termOf(sums, "bytes") * per,
       lockUs: termOf(sums, "lockUs") * per,
-      failedShare: termOf(sums, "failed") * per,
+      failedShare: termOf(sums, "failed") / (termOf(sums, "calls") + termOf(sums, "untold")),
       logCpu,
       logCpuError: standardError(logCpu, termOf(sums, "logCpuSquared") * per, calls),
       serviceError: standardError(serviceUs, termOf(sums, "serviceUsSquared") * per, calls) / Math.max(1, serviceUs),
@@ -147,7 +158,8 @@ export class FunctionProfile {
    * the side that has most of its calls can say so: what changes on the other was known from a few visits, with everything cold.
    */
   fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
-    this.#countCalls(termOf(tally.sums, "calls"), nowMs, stretchMs);
+    // What failed has to be served as well, and what was turned away comes again.
+    this.#countCalls(termOf(tally.sums, "calls") + termOf(tally.sums, "untold"), nowMs, stretchMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     const before = own.callsAt(nowMs);
@@ -163,6 +175,11 @@ export class FunctionProfile {
 
   estimate(side: Side, nowMs: number): SideEstimate | null {
     return this.#sides[side].estimate(nowMs);
+  }
+
+  /** Of the calls on that side: those that failed and tell nothing of what it costs there. */
+  untold(side: Side): number {
+    return this.#sides[side].untold;
   }
 
   /** Of the whole time of a call on that side; null: nothing is known. */

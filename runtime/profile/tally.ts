@@ -7,8 +7,9 @@ import type { Sample, Side } from "./sample.ts";
 
 /** What is summed over the calls, in this order. Times are µs. */
 export const TALLY_TERMS = [
+  /** Those that say what the function costs: all sums but the two of failures are theirs. */
   "calls",
-  /** Ended by an error. */
+  /** Ended by an error, whether it says so or not. */
   "failed",
   /** From admission to answer, as the caller's door saw it: queues and the way there included. */
   "elapsedUs",
@@ -28,6 +29,8 @@ export const TALLY_TERMS = [
   /** Logarithm of the CPU time: by it two sides are compared, since a rare dear call hardly moves its mean. */
   "logCpu",
   "logCpuSquared",
+  /** Calls that came, and do not say what the function costs. */
+  "untold",
 ] as const;
 
 export type TallyTerm = (typeof TALLY_TERMS)[number];
@@ -52,6 +55,18 @@ const TERMS = Object.fromEntries(TALLY_TERMS.map((term, index) => [term, index])
 
 export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERMS[term]] ?? 0;
 
+/** Ended by what the function did, or by taking too much: they took as long as they did, or would have taken longer. */
+const TELLING: ReadonlySet<string> = new Set([
+  "ok",
+  "RESULT_INVALID",
+  "RESULT_TOO_LARGE",
+  "DEADLINE_EXCEEDED",
+  "CPU_LIMIT",
+  "OPERATIONS_LIMIT",
+]);
+/** Mistakes of callers: never a call of the function. */
+const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]);
+
 /** Mutable: of one function and side. Made once and used for one window after another, since making one takes longer than a sum. */
 class Sums {
   version = "";
@@ -65,12 +80,19 @@ class Sums {
     elapsedUs: number,
   ): void {
     const values = this.#values;
+    if (outcome !== "ok") {
+      values[1]! += 1;
+      // A call that threw at once, was turned away or was over before it ran would make its side look the faster one.
+      if (!TELLING.has(outcome) || cpuUs <= 0) {
+        values[16]! += 1;
+        return;
+      }
+    }
     const serviceUs = wallUs - queueUs;
     const logWork = Math.log1p(cpuUs + OPERATION_WORK_US * operations);
     const logCpu = Math.log1p(cpuUs);
     // In the order of TALLY_TERMS.
     values[0]! += 1;
-    values[1]! += outcome === "ok" ? 0 : 1;
     values[2]! += elapsedUs;
     values[3]! += serviceUs;
     values[4]! += serviceUs * serviceUs;
@@ -95,7 +117,7 @@ class Sums {
     const sums: number[] = [];
     for (let term = 0; term < this.#values.length; term++) sums.push(this.#values[term]!);
     const elapsed: number[] = [];
-    for (const bucket of this.#buckets) {
+    for (const bucket of this.#buckets.toSorted((one, other) => one - other)) {
       elapsed.push(bucket, this.#elapsed[bucket]!);
       this.#elapsed[bucket] = 0;
     }
@@ -115,6 +137,7 @@ export class SampleTally {
 
   /** Under a µs. */
   record(sample: Sample, elapsedUs: number): void {
+    if (REFUSED.has(sample.outcome)) return;
     const functions = this.#sides[sample.side];
     let sums = functions.get(sample.function);
     if (sums === undefined || sums.version !== sample.version) {
