@@ -1,12 +1,11 @@
-// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, rules that
-// people have made, questions and answers. Whoever may publish in Redis may have written them, so every one is checked before
+// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions and
+// answers. Whoever may publish in Redis may have written them, so every one is checked before
 // anything of it is believed; what is no such message is null.
 
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
-import type { Rules } from "#runtime/placement/controller.ts";
 import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
@@ -69,12 +68,6 @@ const planChange = Type.Object({
   removed: Type.Array(name),
 });
 
-const rules = Type.Object({
-  pinnedShare: Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()]),
-  weight: Type.Number({ minimum: 0.001, maximum: 1_000 }),
-  p99UnderUs: Type.Union([Type.Number({ minimum: 1, maximum: 1e9 }), Type.Null()]),
-});
-
 /** null asks about all. */
 const question = Type.Object({
   id: count,
@@ -92,11 +85,6 @@ export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & { read
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;
 export type Answer = Static<typeof answer>;
-/** What people have said about a function; where it begins is its author's word. */
-export type SaidRules = Omit<Rules, "preferred">;
-
-export const SAID_NOTHING: SaidRules = { pinnedShare: null, weight: 1, p99UnderUs: null };
-
 function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
   const compiled = Compile(schema);
   return (text) => {
@@ -115,6 +103,5 @@ export const readWindow: (text: string) => SampleWindow | null = reader(window);
 export const readDirectWindow: (text: string) => DirectWindow | null = reader(directWindow);
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
-export const readRules: (text: string) => SaidRules | null = reader(rules);
 export const readQuestion = reader(question);
 export const readAnswer = reader(answer);

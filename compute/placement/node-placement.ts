@@ -21,11 +21,12 @@ import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 import { Lease } from "./lease.ts";
 import { thisMachine } from "./machine.ts";
-import { SAID_NOTHING, type Answer, type Question, type SaidRules, type SampleWindow } from "./messages.ts";
+import type { Answer, Question, SampleWindow } from "./messages.ts";
 import { PlacementLink } from "./placement-link.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 import { placementText } from "./placement-metrics.ts";
 import { PlanWriter } from "./plan-writer.ts";
+import { SAID_NOTHING, type SaidRules } from "./said-rules.ts";
 import { SampleWindows } from "./sample-window.ts";
 import { RedisWatch } from "./surroundings.ts";
 
@@ -92,6 +93,7 @@ export class NodePlacement {
   #rulesNext: Promise<void> | null = null;
   #control: Control | null = null;
   #isTaking = false;
+  #isForgetting = false;
   #asked = 0;
 
   constructor(options: PlacementOptions) {
@@ -163,11 +165,9 @@ export class NodePlacement {
   /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
   async rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules> {
     try {
-      const before = (await this.#link.readRules()).get(name) ?? SAID_NOTHING;
-      const rules = change === null ? SAID_NOTHING : { ...before, ...change };
-      await this.#link.writeRules(name, change === null ? null : rules);
+      await this.#link.writeRules(name, change);
       await this.#readRules();
-      return rules;
+      return (await this.#link.readRules()).get(name) ?? SAID_NOTHING;
     } catch (error) {
       throw toLocusError(error, `keep what was said of ${name}`);
     }
@@ -296,6 +296,26 @@ export class NodePlacement {
   #reviewRules(): void {
     this.#rules = null;
     this.#control?.loop.reviewSoon();
+    void this.#forgetGone();
+  }
+
+  /** Takes back what was said of functions that are deployed no more, once the registry has said so to this question. */
+  async #forgetGone(): Promise<void> {
+    const { functions, log } = this.#options;
+    const gone = (): readonly string[] =>
+      [...this.#said.keys()].filter((name) => functions.current(name, null) === undefined);
+    if (this.#control === null || this.#isForgetting || gone().length === 0) return;
+    this.#isForgetting = true;
+    try {
+      await functions.refresh();
+      for (const name of gone()) {
+        await this.#link.writeRules(name, null);
+        log.info({ function: name }, "what was said of a function went with it");
+      }
+    } catch {
+      // The next change of functions or rules tries again.
+    }
+    this.#isForgetting = false;
   }
 
   /** As they are now: who asks while they are being read shares the next reading with all others who do. */

@@ -11,14 +11,13 @@ import {
   readPlacement,
   readPlanChange,
   readQuestion,
-  readRules,
   readWindow,
   type Answer,
   type PlanChange,
   type Question,
-  type SaidRules,
   type SampleWindow,
 } from "./messages.ts";
+import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 
 const KEYS = {
   lease: "locus:placement:lease",
@@ -144,22 +143,18 @@ export class PlacementLink {
   }
 
   async readRules(): Promise<ReadonlyMap<string, SaidRules>> {
-    const said = new Map<string, SaidRules>();
-    for (const [name, text] of Object.entries(await this.commands.hgetall(KEYS.rules))) {
-      const rules = readRules(text);
-      if (rules !== null) said.set(name, rules);
-    }
-    return said;
+    return rulesIn(await this.commands.hgetall(KEYS.rules));
   }
 
-  /** null takes back all that was said of the function. */
-  writeRules(name: string, rules: SaidRules | null): Promise<void> {
+  /** What is not said stays as it was, whoever else says something now; null takes back all. */
+  writeRules(name: string, change: Partial<SaidRules> | null): Promise<void> {
     return this.#alone(async () => {
       // What a write of the plan that was cut short still watches makes this one void, once.
       await this.commands.unwatch();
+      const { set, removed } = fieldsChange(name, change);
       const transaction = this.commands.multi();
-      if (rules === null) transaction.hdel(KEYS.rules, name);
-      else transaction.hset(KEYS.rules, name, JSON.stringify(rules));
+      if (set.length > 0) transaction.hset(KEYS.rules, ...set.flat());
+      if (removed.length > 0) transaction.hdel(KEYS.rules, ...removed);
       await isExecuted(transaction.publish(CHANNELS.rules, name));
     });
   }

@@ -146,6 +146,18 @@ describe("placement", () => {
     await vi.waitFor(async () => expect(await explain(one, "walk")).toMatchObject({ rules: { weight: 1 } }), LONG);
   });
 
+  it("two people who say something of a function at once both have their say", async () => {
+    const [one, other] = nodes as [NodeProcess, NodeProcess];
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([
+        ask(one, "/idle", "PUT", { pin: round / 10 }),
+        ask(other, "/idle", "PUT", { weight: 2 + round }),
+      ]);
+      expect(await ask(other, "/idle", "PUT", {})).toMatchObject({ body: { pin: round / 10, weight: 2 + round } });
+    }
+    expect((await ask(one, "/idle", "DELETE")).status).toBe(204);
+  });
+
   it.each([
     ["no JSON", "nonsense"],
     ["a place that there is not", { pin: "elsewhere" }],
@@ -210,10 +222,16 @@ describe("placement", () => {
     await vi.waitFor(async () => expect(await controllers()).toHaveLength(1), LONG);
   });
 
-  it("a function that is taken away leaves the plan", async () => {
+  it("a function that is taken away leaves the plan, and what was said of it goes with it", async () => {
+    await ask(nodes[1]!, "/idle", "PUT", { pin: 0.5, weight: 3 });
+    await ask(nodes[1]!, "/walk", "PUT", { weight: 3 });
     await fetch(`${nodes[0]!.url}/v1/functions/idle`, { method: "DELETE" });
     await vi.waitFor(
       async () => expect((await overview(nodes[1]!)).functions.map((one) => one.function)).toEqual(["direct", "walk"]),
+      LONG,
+    );
+    await vi.waitFor(
+      async () => expect(await redis.client().hgetall("locus:placement:rules")).toEqual({ "walk:weight": "3" }),
       LONG,
     );
   });
