@@ -1,6 +1,7 @@
 // The loop around the decider: windows in, placements out. Runs in the node that controls; all that it decides is decided by
 // `runtime/placement/controller.ts`, from what is gathered here.
 
+import { clamp } from "#runtime/clamp.ts";
 import {
   advance,
   resumed,
@@ -138,7 +139,7 @@ export class PlacementLoop {
   /** A function that is not what it was does not wait for the others. */
   #intervalMs(): number {
     if (this.#shifted.size > 0) return WINDOW_MS;
-    return Math.min(STEP_MS_MAX, Math.max(WINDOW_MS, STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0)));
+    return clamp(STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0), WINDOW_MS, STEP_MS_MAX);
   }
 
   #review(): void {

@@ -11,7 +11,7 @@ export interface PlannedSide {
   readonly reason: "plan" | "probe";
 }
 
-/** Why a call ran where it did. `unavailable`: the side that was chosen could run nothing. */
+/** Why a call ran where it did. `unavailable`: the side that was chosen could not have it. */
 export const SIDE_REASONS = ["asked", "plan", "probe", "preferred", "default", "unavailable"] as const;
 
 export type SideReason = (typeof SIDE_REASONS)[number];
@@ -28,7 +28,7 @@ export interface SideQuestion {
 export interface SideChoice {
   readonly side: Side;
   readonly reason: SideReason;
-  /** Where the call runs when that side can run nothing now (SIDE_UNAVAILABLE); null: nowhere. */
+  /** Where the call runs when that side cannot have it: it is off, was not reached, or its user may run nothing there; null: nowhere. */
   readonly otherwise: Side | null;
 }
 

@@ -2,6 +2,7 @@
 // move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
 // around it (compute/node) is thin; the simulator runs the same steps. docs/placement.md tells the states as a picture.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Profiles } from "#runtime/profile/profiles.ts";
 import type { Side } from "#runtime/profile/sample.ts";
@@ -301,9 +302,7 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   const isRevert = isBack && nowMs - last.atMs < VERIFY_MS;
-  const backOffMs = isRevert
-    ? Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, 2 * before.backOffMs))
-    : before.backOffMs;
+  const backOffMs = isRevert ? clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS) : before.backOffMs;
   const to: FunctionState = {
     state: isRevert ? "reverting" : restingState(share),
     share,

@@ -8,6 +8,7 @@
 // Slowness does not depend on what the calls need, so it outlives a shift: a function whose calls have changed is known on the
 // other side as soon as its new calls are known at all.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile, SideEstimate } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
@@ -201,4 +202,6 @@ function paced(model: Cost, slowness: number, least: number, moreLockUs: number)
   };
 }
 
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
+/** |predicted − measured| ÷ measured, of the time in the sandbox; null: nothing was measured there. */
+export const predictionErrorOf = ({ predictedUs, measuredUs }: SideCosts): number | null =>
+  predictedUs === null || measuredUs === null || measuredUs <= 0 ? null : Math.abs(predictedUs / measuredUs - 1);

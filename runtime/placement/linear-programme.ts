@@ -2,6 +2,8 @@
 // which all rows may be overstepped. First that overstepping is made as small as can be, then the cost. Called by
 // `optimal-shares.ts`; knows nothing of functions and pools.
 
+import { clamp } from "#runtime/clamp.ts";
+
 /** `weights · x ≤ bound + relief × reliefWeight` */
 interface Row {
   readonly weights: Float64Array;
@@ -258,5 +260,3 @@ class Tableau {
     return matrix.map((line) => line.slice(size));
   }
 }
-
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));

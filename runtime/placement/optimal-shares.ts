@@ -9,6 +9,7 @@
 // same callers would make fewer, as surely as if a core were missing. Without this, one caller who keeps a
 // core busy would look like a saturated core, and half of the work would be sent where it takes ten times as long.
 
+import { clamp } from "#runtime/clamp.ts";
 import { solve } from "./linear-programme.ts";
 import { POOLS, type Pool, type PoolUse } from "./pool-use.ts";
 
@@ -55,7 +56,7 @@ export function optimalShares(use: PoolUse, now: readonly number[]): Float64Arra
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */
 function fastestShares({ loads, waiting: { added } }: PoolUse, now: readonly number[]): Float64Array {
   return Float64Array.from(loads, ({ lowest, highest }, index) =>
-    added[index]! < 0 ? highest : added[index]! > 0 ? lowest : Math.min(highest, Math.max(lowest, now[index]!)),
+    added[index]! < 0 ? highest : added[index]! > 0 ? lowest : clamp(now[index]!, lowest, highest),
   );
 }
 

@@ -1,6 +1,7 @@
 // Which of the best shares are worth moving to: a move has to promise more than the noise of what it was reckoned from. All
 // together where a pool is too busy, function by function where it is about what callers wait for.
 
+import { clamp } from "#runtime/clamp.ts";
 import { busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, Overload, type Outlook } from "./optimal-shares.ts";
@@ -118,4 +119,4 @@ const errorOf = ({ costs: { sides } }: Candidate): number =>
 export const latencyAt = ({ load: { costs } }: Candidate, share: number): number =>
   share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs;
 
-const within = (share: number, { lowest, highest }: Load): number => Math.min(highest, Math.max(lowest, share));
+const within = (share: number, { lowest, highest }: Load): number => clamp(share, lowest, highest);
