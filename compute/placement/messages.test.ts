@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "#runtime/function/description.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { readAnswer, readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
+import { readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
 
 const tally = new SampleTally();
 tally.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 12.5 }, 30);
@@ -22,7 +22,6 @@ describe("a message", () => {
     ["change of the plan", readPlanChange, change],
     ["placement", readPlacement, placement],
     ["question", readQuestion, { id: 1, node: "n", function: null }],
-    ["answer", readAnswer, { id: 1, answer: { anything: true } }],
   ])("%s is read as it was written", (_what, read, value) => {
     expect(read(text(value))).toEqual(JSON.parse(text(value)));
   });
@@ -49,7 +48,7 @@ describe("a message", () => {
   });
 
   test("that anybody may have written is read or refused, and never throws", () => {
-    const readers = [readWindow, readPlanChange, readPlacement, readQuestion, readAnswer];
+    const readers = [readWindow, readPlanChange, readPlacement, readQuestion];
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), fc.constantFrom(...readers), (anything, read) => {
         expect(() => read(anything)).not.toThrow();

@@ -1,5 +1,4 @@
-// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions and
-// answers. Whoever may publish in Redis may have written them, so every one is checked before
+// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions. Whoever may publish in Redis may have written them, so every one is checked before
 // anything of it is believed; what is no such message is null.
 
 import { Type, type Static, type TSchema } from "typebox";
@@ -75,17 +74,13 @@ const question = Type.Object({
   function: Type.Union([name, Type.Null()]),
 });
 
-/** `answer` is the controller's own, made for people: it is passed on as it is. */
-const answer = Type.Object({ id: count, answer: Type.Unknown() });
-
 export type Machine = Static<typeof window>["machine"];
 /** What is written is not changed by who reads it. */
 export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;
-export type Answer = Static<typeof answer>;
-function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
+export function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
   const compiled = Compile(schema);
   return (text) => {
     if (text.length > TEXT_LENGTH_MAX) return null;
@@ -104,4 +99,3 @@ export const readDirectWindow: (text: string) => DirectWindow | null = reader(di
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readQuestion = reader(question);
-export const readAnswer = reader(answer);

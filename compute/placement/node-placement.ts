@@ -1,7 +1,7 @@
 // A node's part in placement. Every node sends what its calls came to and follows the plan; the one that holds the lease decides it
 // as well (docs/placement.md). Nothing here is on the way of a call but a look-up in the plan and a sum.
 
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -10,18 +10,18 @@ import { LocusError } from "#runtime/errors.ts";
 import { FREE_RULES, type Rules, type Transition } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
-import type { Outlook } from "#runtime/placement/optimal-shares.ts";
-import { reignOf, type Placement } from "#runtime/placement/plan.ts";
+import { reignOf } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
+import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 import { Lease } from "./lease.ts";
 import { thisMachine } from "./machine.ts";
-import type { Answer, Question, SampleWindow } from "./messages.ts";
+import type { Question, SampleWindow } from "./messages.ts";
 import { PlacementLink } from "./placement-link.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 import { placementText } from "./placement-metrics.ts";
@@ -33,25 +33,8 @@ import { RedisWatch } from "./surroundings.ts";
 /** A controller that has no answer by then counts as gone. */
 const ANSWER_TIMEOUT_MS = 1_000;
 const QUESTIONS_MAX = 256;
-
-/** All functions, and what their shares add up to. */
-export interface PlacementOverview {
-  readonly planVersion: number;
-  /** null: no node controls now, and the last plan holds. */
-  readonly controller: string | null;
-  /** Nodes that had calls lately. */
-  readonly nodes: number | null;
-  readonly outlook: Outlook | null;
-  /** Of what the best shares would give by what is known, the part that these do not. */
-  readonly regret: number | null;
-  readonly constants: CostConstants | null;
-  readonly functions: readonly PlacementSummary[];
-}
-
-/** What is known of a function without the controller is its place. */
-export type PlacementSummary = Placement &
-  Pick<Explanation, "function"> &
-  Partial<Omit<Explanation, "function" | keyof Placement>>;
+/** As many as a random whole number may have. */
+const QUESTION_IDS = 2 ** 48 - 1;
 
 interface PlacementOptions {
   readonly address: RedisAddress;
@@ -73,7 +56,7 @@ interface Control {
 }
 
 interface Waiting {
-  readonly resolve: (answer: unknown) => void;
+  readonly resolve: (answer: Answer["answer"]) => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -94,7 +77,6 @@ export class NodePlacement {
   #control: Control | null = null;
   #isTaking = false;
   #isForgetting = false;
-  #asked = 0;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
@@ -152,14 +134,15 @@ export class NodePlacement {
   }
 
   async overview(): Promise<PlacementOverview> {
-    const answer = (await this.#ask(null)) as PlacementOverview | null;
-    return answer ?? this.#overviewAlone();
+    const answer = await this.#ask(null);
+    return answer !== null && "functions" in answer ? answer : this.#overviewAlone();
   }
 
   /** Of a function that is deployed. */
   async explain(name: string): Promise<PlacementSummary> {
-    const answer = (await this.#ask(name)) as Explanation | null;
-    return answer ?? this.#overviewAlone().functions.find((one) => one.function === name) ?? NOT_PLANNED(name);
+    const answer = await this.#ask(name);
+    if (answer !== null && "function" in answer && answer.function === name) return answer;
+    return this.#overviewAlone().functions.find((one) => one.function === name) ?? NOT_PLANNED(name);
   }
 
   /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
@@ -345,13 +328,14 @@ export class NodePlacement {
   // ---- What is asked
 
   /** null: nobody controls, or it does not answer. */
-  async #ask(name: string | null): Promise<unknown> {
+  async #ask(name: string | null): Promise<Answer["answer"]> {
     if (this.#control !== null) return this.#known(this.#control.loop, name);
     if (this.#waiting.size >= QUESTIONS_MAX) {
       throw new LocusError("OVERLOADED", `${QUESTIONS_MAX} questions wait for the controller already`);
     }
-    const id = (this.#asked += 1);
-    const { promise, resolve } = Promise.withResolvers<unknown>();
+    // Who may publish shall not guess what is asked.
+    const id = randomInt(QUESTION_IDS);
+    const { promise, resolve } = Promise.withResolvers<Answer["answer"]>();
     const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
     this.#waiting.set(id, { resolve, timer });
     // A Redis that is frozen answers neither: the time counts from here.
@@ -376,7 +360,7 @@ export class NodePlacement {
     this.#link.answer(node, { id, answer: this.#known(this.#control.loop, name) });
   }
 
-  #known(loop: PlacementLoop, name: string | null): PlacementOverview | Explanation | null {
+  #known(loop: PlacementLoop, name: string | null): Answer["answer"] {
     const nowMs = this.#options.nowMs();
     const { constants } = this.#watch.surroundings;
     const explained = (one: string): Explanation | null => {

@@ -6,13 +6,12 @@ import type { ChainableCommander, Redis } from "ioredis";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { readAnswer, type Answer } from "./answers.ts";
 import {
-  readAnswer,
   readPlacement,
   readPlanChange,
   readQuestion,
   readWindow,
-  type Answer,
   type PlanChange,
   type Question,
   type SampleWindow,

@@ -10,7 +10,7 @@ import { functionCosts, predictionErrorOf, type SideCosts } from "./function-cos
 import type { Placement } from "./plan.ts";
 
 /** Transitions of one function that are told, the latest last. */
-const TRANSITIONS_TOLD_MAX = 20;
+export const TRANSITIONS_TOLD_MAX = 20;
 
 interface ExplainedSide extends SideCosts {
   /** As `predictionErrorOf`. */

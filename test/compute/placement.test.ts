@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "#compute/placement/answers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { startDelayProxy } from "#bench/placement/delay-proxy.ts";
 import { NodeProcess } from "#test/node-process.ts";
