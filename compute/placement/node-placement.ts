@@ -10,7 +10,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { FREE_RULES, type Rules, type Transition } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
-import { reignOf } from "#runtime/placement/plan.ts";
+import type { Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
@@ -170,7 +170,7 @@ export class NodePlacement {
   #connected(): void {
     this.#followed.refresh();
     // A Redis that was started again knows no plan.
-    if (this.#control !== null && this.#followed.plan.version > 0) this.#link.tellModule(this.#followed.plan);
+    if (this.#control !== null && this.#followed.plan.version > 0) this.#tellModule(this.#followed.plan);
     void this.#readRules();
     this.#lease.hurry();
   }
@@ -181,19 +181,18 @@ export class NodePlacement {
     this.#isTaking = true;
     const { address, user, log, nowMs } = this.#options;
     try {
-      const [count, found] = [await this.#link.nextReign(), await this.#link.readPlan()];
+      const found = await this.#link.readPlan();
+      // Where Redis has forgotten the plan, the module may follow a later one still.
       const followed = await this.#link.modulePlanVersion();
       await this.#readRules();
-      // Where Redis has forgotten the count or the plan, the module or the nodes may follow a later one still.
-      const reign = Math.max(count, reignOf(Math.max(found.version, followed)) + 1);
       if (!this.#lease.isHeld || this.#control !== null) return;
       const writer = new PlanWriter({
-        reign,
         found,
+        followed,
         write: (change) => this.#link.writePlan(this.node, change),
         onWritten: (plan) => {
           this.#followed.follow(plan);
-          this.#link.tellModule(plan);
+          this.#tellModule(plan);
         },
         onDeposed: () => this.#leave(),
       });
@@ -218,7 +217,7 @@ export class NodePlacement {
       });
       // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
-      if (found.version > 0) this.#link.tellModule(found);
+      if (found.version > 0) this.#tellModule(found);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
       void this.#calibrate();
@@ -229,6 +228,11 @@ export class NodePlacement {
     } finally {
       this.#isTaking = false;
     }
+  }
+
+  /** Of the plans that a server follows a controller's is the latest: another one was made by somebody who is none. */
+  #tellModule(plan: Plan): void {
+    this.#link.tellModule(plan, (followed) => this.#control?.writer.overtake(followed));
   }
 
   /** Until then, and where it cannot be done, the usual constants are reckoned with. */

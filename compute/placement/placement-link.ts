@@ -20,7 +20,6 @@ import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 
 const KEYS = {
   lease: "locus:placement:lease",
-  reign: "locus:placement:reign",
   plan: "locus:placement:plan",
   rules: "locus:placement:rules",
 } as const;
@@ -92,10 +91,6 @@ export class PlacementLink {
     );
   }
 
-  nextReign(): Promise<number> {
-    return this.commands.incr(KEYS.reign);
-  }
-
   async readPlan(): Promise<Plan> {
     const { [VERSION_FIELD]: version = "0", ...fields } = await this.commands.hgetall(KEYS.plan);
     const placements = new Map<string, Placement>();
@@ -127,10 +122,13 @@ export class PlacementLink {
     });
   }
 
-  /** For calls that come without a node. */
-  tellModule({ version, placements }: Plan): void {
+  /** For calls that come without a node. `onKept`: it follows a later one, of that version. */
+  tellModule({ version, placements }: Plan, onKept: (version: number) => void): void {
     const plan = JSON.stringify({ version, placements: Object.fromEntries(placements) });
-    void this.#attempt(() => this.commands.call("LOCUS.PLAN", "SET", plan));
+    void this.#attempt(async () => {
+      const [what, followed] = (await this.commands.call("LOCUS.PLAN", "SET", plan)) as [string, number];
+      if (what === "kept" && followed !== version) onKept(followed);
+    });
   }
 
   /** Of the plan that the module follows; 0: none. */

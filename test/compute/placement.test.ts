@@ -213,13 +213,28 @@ describe("placement", () => {
   });
 
   it("whoever decides begins anew where Redis has lost the plan", async () => {
-    await redis.client().del("locus:placement:plan", "locus:placement:reign", "locus:placement:lease");
+    await redis.client().del("locus:placement:plan", "locus:placement:lease");
     expect(await call(nodes[0]!, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
     await ask(nodes[0]!, "/walk", "PUT", { pin: "compute" });
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
     await ask(nodes[0]!, "/walk", "DELETE");
     for (const node of nodes) await callUntil(node, "walk", ["storage", "plan"]);
     await vi.waitFor(async () => expect(await controllers()).toHaveLength(1), LONG);
+  });
+
+  it("a plan that somebody gave the module who is no controller does not stay, whatever its version", async () => {
+    const client = redis.client();
+    const told = async () => JSON.parse(String(await client.call("LOCUS.PLAN", "GET"))) as { readonly version: number };
+    const forge = async (version: number) => {
+      const [what] = (await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version, placements: {} }))) as [string];
+      return what;
+    };
+    expect(await forge(Number.MAX_SAFE_INTEGER)).toBe("kept");
+    expect(await forge((await told()).version + 2 ** 50)).toBe("taken");
+    // With the next plan, whatever it is for, the controller is told of it.
+    await ask(nodes[0]!, "/idle", "PUT", { pin: 0.5 });
+    await vi.waitFor(async () => expect(await told()).toMatchObject({ placements: { idle: { share: 0.5 } } }), LONG);
+    await vi.waitFor(async () => expect((await overview(nodes[1]!)).planVersion).toBe((await told()).version), LONG);
   });
 
   it("a function that is taken away leaves the plan, and what was said of it goes with it", async () => {
