@@ -8,7 +8,7 @@ import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
 import type { FunctionStats } from "../node/metrics.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
-import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
 import type { NodePlace } from "./config.ts";
 

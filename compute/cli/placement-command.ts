@@ -8,7 +8,7 @@ import { isSide } from "#runtime/placement/choose-side.ts";
 import type { LatencyTerms } from "#runtime/placement/cost-model.ts";
 import type { Transition } from "#runtime/placement/controller.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
 import { columns, printJson, printLine } from "./output.ts";

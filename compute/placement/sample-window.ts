@@ -1,5 +1,6 @@
 // What this node's calls came to, sent on many times a second while there are any: the data plane's word to the controller.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import type { CallObserver } from "../node/invoke.ts";
@@ -47,11 +48,10 @@ export class SampleWindows implements CallObserver {
   #send(): void {
     this.#timer = undefined;
     const nowMs = performance.now();
-    const stretchMs = Math.min(STRETCH_MAX_MS, Math.max(WINDOW_MS, nowMs - this.#sinceMs));
+    const stretchMs = clamp(nowMs - this.#sinceMs, WINDOW_MS, STRETCH_MAX_MS);
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
-    const plain = tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] }));
-    onWindow({ node, machine, stretchMs, tallies: plain, untracked, inFlight: inFlight() });
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight() });
   }
 }

@@ -14,7 +14,7 @@ export interface PlannedSide {
 }
 
 /**
- * Why a call ran where it did. `unavailable`: the side that was chosen could run nothing. `pushed-back`: it was far dearer at storage
+ * Why a call ran where it did. `unavailable`: the side that was chosen could not have it. `pushed-back`: it was far dearer at storage
  * than calls of its function are.
  */
 export const SIDE_REASONS = ["asked", "plan", "probe", "preferred", "default", "unavailable", "pushed-back"] as const;
@@ -33,7 +33,7 @@ export interface SideQuestion {
 export interface SideChoice {
   readonly side: Side;
   readonly reason: SideReason;
-  /** Where the call runs when that side can run nothing now (SIDE_UNAVAILABLE); null: nowhere. */
+  /** Where the call runs when that side cannot have it: it is off, was not reached, or its user may run nothing there; null: nowhere. */
   readonly otherwise: Side | null;
   /** As in `PlannedSide`. */
   readonly backCpuUs: number;

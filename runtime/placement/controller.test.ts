@@ -256,6 +256,20 @@ describe("one step", () => {
     expect(before).toEqual(copy);
   });
 
+  test("visits a side where every call fails no more often than it probes", () => {
+    const known = profilesWith(50);
+    const first = step(step(new Map(), known).state, known);
+    expect(first.state.get("f")).toMatchObject({ state: "probing", probeEvery: 4 });
+    const failing = new SampleTally();
+    for (let at = 0; at < 3; at++) {
+      failing.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "SANDBOX_DIED" }, 50);
+    }
+    known.fold(failing.take().tallies, 1_000, 25);
+    const then = step(first.state, known).state.get("f")!;
+    expect(then).toMatchObject({ state: "probing", share: 0 });
+    expect(then.probeEvery).toBeGreaterThan(4);
+  });
+
   test("tells the numbers that moved a function", () => {
     const known = profilesWith(50);
     const visits = new SampleTally();

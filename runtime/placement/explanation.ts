@@ -7,14 +7,14 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { PROFILED_CALLS_MIN, VISITS_MIN, type FunctionState, type Rules, type Transition } from "./controller.ts";
 import type { CostConstants, Demand, LatencyTerms } from "./cost-model.ts";
-import { functionCosts, type SideCosts } from "./function-costs.ts";
+import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
 
 /** Transitions of one function that are told, the latest last. */
-const TRANSITIONS_TOLD_MAX = 20;
+export const TRANSITIONS_TOLD_MAX = 20;
 
 interface ExplainedSide extends SideCosts {
-  /** |predicted − measured| ÷ measured, of the time in the sandbox; null: nothing was measured here. */
+  /** As `predictionErrorOf`. */
   readonly predictionError: number | null;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
@@ -51,11 +51,9 @@ export function explain(name: string, { state, rules, profile, constants, transi
   const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = profile?.estimate(side, nowMs) ?? null;
-    const { predictedUs, measuredUs } = of;
     return {
       ...of,
-      predictionError:
-        predictedUs === null || measuredUs === null || measuredUs <= 0 ? null : Math.abs(predictedUs / measuredUs - 1),
+      predictionError: predictionErrorOf(of),
       p50Us: profile?.percentileUs(side, 50) ?? null,
       p99Us: profile?.percentileUs(side, 99) ?? null,
       failedShare: estimate?.failedShare ?? null,

@@ -23,20 +23,31 @@ export const isSamePlacement = (
   one?.state === state && one.share === share && one.probeEvery === probeEvery && one.backCpuUs === backCpuUs;
 
 export interface Plan {
-  /** A later plan has a greater one, whoever made it (`planVersion`). */
+  /** Tells which of two plans is the later one, whoever made them (`isLaterPlan`); 0: there is none. */
   readonly version: number;
   readonly placements: ReadonlyMap<string, Placement>;
 }
 
 export const NO_PLAN: Plan = { version: 0, placements: new Map() };
 
-/** Plans of one controller: at the fastest, one every 25 ms for four days. Then it has to be elected again. */
-const PLANS_OF_A_REIGN_MAX = 2 ** 24;
+/** Whole numbers that JavaScript holds exactly. */
+const VERSIONS = 2 ** 53;
+/** Plans of one controller: at the fastest, one every 25 ms for four days. */
+export const PLANS_OF_A_REIGN_MAX = 2 ** 24;
+const REIGNS = VERSIONS / PLANS_OF_A_REIGN_MAX;
 
-/**
- * `reign`: how many controllers there have been, this one included; `count`: how many plans it has made. A controller that was
- * paused and does not know yet that there is a new one writes plans that nobody follows.
- */
+/** The `count`th plan of a controller, from 0 on. One that was paused and does not know that it was succeeded writes plans that nobody follows. */
 export const planVersion = (reign: number, count: number): number => reign * PLANS_OF_A_REIGN_MAX + count;
 
-export const reignOf = (version: number): number => Math.floor(version / PLANS_OF_A_REIGN_MAX);
+/** Whose plans are later than the one of this version, and than all others of its reign. */
+export const nextReign = (version: number): number => (Math.floor(version / PLANS_OF_A_REIGN_MAX) + 1) % REIGNS || 1;
+
+/**
+ * Versions go round, and one is later than the half of them that lie behind it (serial number arithmetic, RFC 1982): none is the last,
+ * so that whoever makes a plan of an absurd version is succeeded like everybody.
+ */
+export function isLaterPlan(version: number, than: number): boolean {
+  if (version === 0 || than === 0) return version > than;
+  const ahead = version - than;
+  return (ahead < 0 ? ahead + VERSIONS : ahead) < VERSIONS / 2 && ahead !== 0;
+}

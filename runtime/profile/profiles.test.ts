@@ -91,6 +91,33 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.estimate("compute", nowMs)?.calls).toBeGreaterThan(100);
   });
 
+  test("calls that fail at once come as often as they do, and change nothing of what a call costs", () => {
+    const profiles = new Profiles();
+    for (let at = 0; at < 200; at++) {
+      const tally = new SampleTally();
+      for (let call = 0; call < 10; call++) tally.record(sample({ wallUs: 5_000, cpuUs: 4_000 }), 5_100);
+      for (let call = 0; call < 10; call++)
+        tally.record(sample({ wallUs: 20, cpuUs: 10, outcome: "FUNCTION_FAILED" }), 50);
+      profiles.fold(tally.take().tallies, (at + 1) * STRETCH_MS, STRETCH_MS);
+    }
+    const profile = profiles.get("khop")!;
+    const estimate = profile.estimate("compute", 5_000)!;
+    expect(estimate.serviceUs).toBeCloseTo(5_000);
+    expect(estimate.failedShare).toBeCloseTo(0.5);
+    expect(profile.callsPerSecond(5_000)).toBeCloseTo(800, -1);
+    expect(profile.percentileUs("compute", 1)).toBeGreaterThan(4_000);
+  });
+
+  test("a side where every call fails is not known, and nothing new is heard of it", () => {
+    const profiles = new Profiles();
+    profiles.fold(stretch(20, { cpuUs: 100 }), 25, STRETCH_MS);
+    const fails = { side: "storage", cpuUs: 1, outcome: "FUNCTION_FAILED" } as const;
+    for (let at = 2; at < 40; at++) profiles.fold(stretch(20, fails), at * STRETCH_MS, STRETCH_MS);
+    const profile = profiles.get("khop")!;
+    expect(profile.estimate("storage", 1_000)).toBeNull();
+    expect(profile.lastMs).toBe(25);
+  });
+
   test("a new version is a new function", () => {
     const profiles = new Profiles();
     profiles.fold(stretch(10, { cpuUs: 100 }), 25, STRETCH_MS);
@@ -101,10 +128,10 @@ describe("profiles", () => {
 
   test("are bounded: the function that was called least recently makes room", () => {
     const profiles = new Profiles();
-    const call = (name: string) => profiles.fold(stretch(1, { function: name }), 0, STRETCH_MS);
-    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`);
-    call("f0");
-    call("one more");
+    const call = (name: string, nowMs: number) => profiles.fold(stretch(1, { function: name }), nowMs, STRETCH_MS);
+    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`, index);
+    call("f0", PROFILES_MAX);
+    call("one more", PROFILES_MAX + 1);
     expect([...profiles.entries()]).toHaveLength(PROFILES_MAX);
     expect(profiles.get("f0")).toBeDefined();
     expect(profiles.get("f1")).toBeUndefined();

@@ -57,7 +57,7 @@ int Run(RedisModuleCtx* context, const char* command, std::unique_ptr<PendingCal
                                                              " takes options and args, not " +
                                                              std::to_string(rest.size()) + " arguments"});
   RunOptions options;
-  if (const Failure failure = ReadRunOptions(TextOf(rest[0]), &options))
+  if (const Failure failure = ReadRunOptions(command, TextOf(rest[0]), &options))
     return ReplyFailure(context, failure);
   call->deadline_ms = options.deadline_ms;
   call->back_cpu_us = options.back_cpu_us;

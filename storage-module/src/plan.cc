@@ -122,8 +122,14 @@ Failure ReadPlan(std::string_view text, Plan* plan) {
   return {};
 }
 
+bool IsLaterPlan(uint64_t version, uint64_t than) {
+  if (version == 0 || than == 0) return version > than;
+  const uint64_t ahead = (version - than) & kPlanVersionMax;
+  return ahead != 0 && ahead <= kPlanVersionMax / 2;
+}
+
 bool PlanFollower::Follow(Plan plan) {
-  if (plan.version <= plan_.version) return false;
+  if (!IsLaterPlan(plan.version, plan_.version)) return false;
   std::erase_if(spreads_, [&](const auto& spread) { return !plan.placements.contains(spread.first); });
   plan_ = std::move(plan);
   return true;

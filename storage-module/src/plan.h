@@ -35,6 +35,10 @@ struct Plan {
   std::string Json() const;
 };
 
+/// The twin of isLaterPlan in plan.ts: versions go round, and one is later than the half of them that lie
+/// behind it. 0 is earlier than all.
+bool IsLaterPlan(uint64_t version, uint64_t than);
+
 /// Reads the whole of it, or says what is wrong with it.
 Failure ReadPlan(std::string_view json, Plan* plan);
 
@@ -42,8 +46,8 @@ Failure ReadPlan(std::string_view json, Plan* plan);
 /// calls runs here, spread as evenly as can be, and now and then one visits the other side.
 class PlanFollower {
  public:
-  /// From the next call on. False for a plan that is not later than the one that is followed: nothing
-  /// changes.
+  /// From the next call on. False for a plan that is not later (IsLaterPlan) than the one that is followed:
+  /// nothing changes.
   bool Follow(Plan plan);
   /// Here what is not planned.
   Side SideFor(std::string_view function);

@@ -1,4 +1,4 @@
-// The options of LOCUS.NODE RUN, JSON that a node sends with each call.
+// The options of LOCUS.NODE RUN and TRY, JSON that a node sends with each call.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct RunOptions {
   int64_t back_cpu_us = 0;
 };
 
-/// REQUEST_INVALID, saying which option and why, where `text` is not what a node may send.
-Failure ReadRunOptions(std::string_view text, RunOptions* options);
+/// REQUEST_INVALID, saying which option and why, where `text` is not what a node may send with `command`.
+Failure ReadRunOptions(const char* command, std::string_view text, RunOptions* options);
 
 }  // namespace locus

@@ -99,6 +99,17 @@ void OnlyALaterPlanIsFollowed() {
   EXPECT(follower.SideFor("f") == Side::kStorage);
 }
 
+void NoVersionIsTheLast() {
+  constexpr uint64_t kReign = uint64_t{1} << 24;
+  PlanFollower follower;
+  EXPECT(follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("0")))));
+  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("1")))));
+  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax - 1, Placed("1")))));
+  EXPECT(follower.Follow(Read(Text(kReign, Placed("1")))));
+  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("0")))));
+  EXPECT(follower.plan().version == kReign && follower.SideFor("f") == Side::kStorage);
+}
+
 void TheShareIsThePlannedOneAtAnyTime() {
   for (const char* share : {"0", "0.001", "0.1", "0.3333333333333333", "0.5", "0.9", "0.999", "1"}) {
     PlanFollower follower;
@@ -140,6 +151,7 @@ void TestPlan() {
   APlanOfManyFunctionsHasABound();
   NestingCostsNothing();
   OnlyALaterPlanIsFollowed();
+  NoVersionIsTheLast();
   TheShareIsThePlannedOneAtAnyTime();
   AChangedShareHoldsFromTheNextCallOn();
   OneCallInSoManyVisitsTheOtherSide();
