@@ -10,6 +10,7 @@ import { NodePlacement } from "../placement/node-placement.ts";
 import { Attachment } from "./attachment.ts";
 import { ComputeSide } from "./compute-side.ts";
 import type { NodeConfig } from "./config.ts";
+import { CountedSide } from "./counted-side.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { FunctionCatalogue } from "./function-catalogue.ts";
 import { NodeHealth } from "./health.ts";
@@ -76,10 +77,14 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     placementText: () => placement?.metricsText() ?? "",
     functionNames: () => functions.list().map((description) => description.name),
   });
+  const sides = {
+    compute: new CountedSide(new ComputeSide(supervisor, functions)),
+    storage: new CountedSide(storage),
+  };
   const invoker = new NodeInvoker({
     functions,
-    plannedSide: (name) => placement?.sideFor(name) ?? null,
-    sides: { compute: new ComputeSide(supervisor, functions), storage },
+    plannedSide: (name) => placement?.sideFor(name, sides) ?? null,
+    sides,
     inFlightMax: config.inFlightMax,
     observers: placement === null ? [metrics, nodeLog] : [metrics, nodeLog, placement.observer],
     nowMs: () => performance.now(),

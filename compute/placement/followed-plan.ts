@@ -22,7 +22,7 @@ export class FollowedPlan {
     return this.#plan;
   }
 
-  sideFor: PlanFollower["sideFor"] = (name) => this.#follower.sideFor(name);
+  sideFor: PlanFollower["sideFor"] = (name, sides) => this.#follower.sideFor(name, sides);
 
   apply({ version, base, placements, removed }: PlanChange): void {
     if (version === this.#plan.version) return;

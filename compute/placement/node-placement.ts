@@ -25,6 +25,7 @@ import type { Question, SampleWindow } from "./messages.ts";
 import { PlacementLink } from "./placement-link.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 import { placementText } from "./placement-metrics.ts";
+import type { SidesInFlight } from "./plan-follower.ts";
 import { PlanWriter } from "./plan-writer.ts";
 import { SAID_NOTHING, type SaidRules } from "./said-rules.ts";
 import { SampleWindows } from "./sample-window.ts";
@@ -122,7 +123,7 @@ export class NodePlacement {
   }
 
   /** By the plan, and counted as one of the calls that it spreads; null: nothing is planned. */
-  sideFor = (name: string): PlannedSide | null => this.#followed.sideFor(name);
+  sideFor = (name: string, sides: SidesInFlight): PlannedSide | null => this.#followed.sideFor(name, sides);
 
   metricsText(): string {
     return placementText({

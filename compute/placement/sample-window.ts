@@ -6,7 +6,7 @@ import { SampleTally } from "#runtime/profile/tally.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { Machine, SampleWindow } from "./messages.ts";
 
-/** A change of the load is a few of these old when it is known. Chosen: at 25 ms a thousand functions cost the controller 1 % of a core. */
+/** A change of the load is a few of these old when it is known. Chosen; bench `controller` tells what a thousand functions cost. */
 export const WINDOW_MS = 25;
 /** Nobody waits for the first window of a node that was idle; one that had calls all the time sends them this long. */
 const STRETCH_MAX_MS = 250;

@@ -122,20 +122,20 @@ class Tableau {
   minimise(costs: Float64Array): void {
     const columns = this.#lower.length;
     let stalls = 0;
-    let steps = 0;
-    while (steps < STEPS_PER_VARIABLE_MAX * columns) {
+    for (let steps = 0; steps < STEPS_PER_VARIABLE_MAX * columns;) {
       const inverse = this.#inverse();
       this.#price(costs, inverse);
+      const entering = this.#entering(stalls > STALLS_MAX);
+      if (entering.length === 0) {
+        this.#basicValues = this.#solveBasis(inverse);
+        return;
+      }
       // While the basis is the same, prices are: most columns only go from one bound to the other.
-      for (let isSameBasis = true; isSameBasis; steps++) {
-        const entering = this.#entering(stalls > STALLS_MAX);
-        if (entering < 0) {
-          this.#basicValues = this.#solveBasis(inverse);
-          return;
-        }
-        const { length, leaving } = this.#step(entering, inverse, stalls > STALLS_MAX);
+      for (const column of entering) {
+        const { length, leaving } = this.#step(column, inverse, stalls > STALLS_MAX);
         stalls = length > EPSILON ? 0 : stalls + 1;
-        isSameBasis = leaving < 0;
+        steps += 1;
+        if (leaving >= 0) break;
       }
     }
     throw new Error(`the simplex method took more than ${STEPS_PER_VARIABLE_MAX} steps for each of ${columns} columns`);
@@ -155,19 +155,21 @@ class Tableau {
     }
   }
 
-  /** The column whose change lowers the cost most per unit, or with `first` the first that lowers it; -1: none does. */
-  #entering(first: boolean): number {
-    let best = -1;
-    let bestGain = EPSILON;
+  /** The columns whose change lowers the cost, those that lower it most per unit first; or with `first` the first of them. */
+  #entering(first: boolean): readonly number[] {
+    const columns: number[] = [];
     for (let column = 0; column < this.#lower.length; column++) {
-      const reduced = this.#reduced[column]!;
-      const gain = this.#atUpper[column] === 1 ? reduced : -reduced;
-      if (gain <= bestGain || this.#isBasic[column] === 1 || this.#upper[column] === this.#lower[column]) continue;
-      best = column;
+      if (this.#gainOf(column) <= EPSILON) continue;
+      if (this.#isBasic[column] === 1 || this.#upper[column] === this.#lower[column]) continue;
+      columns.push(column);
       if (first) break;
-      bestGain = gain;
     }
-    return best;
+    return columns.toSorted((one, other) => this.#gainOf(other) - this.#gainOf(one));
+  }
+
+  #gainOf(column: number): number {
+    const reduced = this.#reduced[column]!;
+    return this.#atUpper[column] === 1 ? reduced : -reduced;
   }
 
   /** Moves a column as far as bounds allow: to its other bound, or into the basis in place of what reached its own (-1: nothing did). */

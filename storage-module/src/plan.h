@@ -42,8 +42,9 @@ bool IsLaterPlan(uint64_t version, uint64_t than);
 /// Reads the whole of it, or says what is wrong with it.
 Failure ReadPlan(std::string_view json, Plan* plan);
 
-/// Says for each call where it runs, the twin of compute/placement/plan-follower.ts: the planned share of
-/// calls runs here, spread as evenly as can be, and now and then one visits the other side.
+/// Says for each call where it runs, the twin of compute/placement/plan-follower.ts, but for what that
+/// knows of sides that stand idle: the planned share of calls runs here, spread as evenly as can be, and now
+/// and then one visits the other side.
 class PlanFollower {
  public:
   /// From the next call on. False for a plan that is not later (IsLaterPlan) than the one that is followed:
