@@ -18,7 +18,7 @@ const TAKE_TIMEOUT_MS = 2_000;
 const LAST_TAKE_TIMEOUT_MS = 50;
 /** How much longer than it was asked to wait Redis may be silent before it counts as lost. Chosen, not measured. */
 const SILENCE_MS = 10_000;
-/** What says that nothing of a call ran, so that another may run it. */
+/** What says, of a call that has used nothing, that nothing of it ran, so that another may run it. */
 const NOT_RUN: ReadonlySet<ErrorCode> = new Set([
   "OVERLOADED",
   "SIDE_UNAVAILABLE",
@@ -48,6 +48,7 @@ export class AttachmentSession {
   readonly #speaker: Redis;
   readonly #held = new Map<number, AbortController>();
   readonly #lost: Promise<never>;
+  #keptMs = performance.now();
   #isLeaving = false;
   #isDetached = false;
 
@@ -110,12 +111,16 @@ export class AttachmentSession {
     const [calls, cancelled] = (await answered(take, "take calls", timeoutMs)) as [TakenCall[], number[]];
     for (const id of cancelled) this.#held.get(id)?.abort();
     for (const call of calls) void this.#run(call);
-    if (calls.length === 0) await Promise.all([keepAlive(this.#giver), keepAlive(this.#speaker)]);
+    // Also while calls come all the time: nothing else is said on the speaker.
+    if (calls.length > 0 && performance.now() - this.#keptMs < TAKE_TIMEOUT_MS) return;
+    await Promise.all([keepAlive(this.#giver), keepAlive(this.#speaker)]);
+    this.#keptMs = performance.now();
   }
 
   async #run([id, name, version, deadlineMs, , , keys, argsJson, reads]: TakenCall): Promise<void> {
     const controller = new AbortController();
     this.#held.set(id, controller);
+    let mayHaveWritten = false;
     const reply = await this.#invoker.invoke(
       {
         function: name,
@@ -126,23 +131,26 @@ export class AttachmentSession {
         deadlineMs,
         logs: false,
         known: Buffer.from(reads, "base64"),
-        mayWrite: async () => (await this.#giver.call("LOCUS.NODE", "WRITES", String(id))) === 1,
+        mayWrite: async () => {
+          mayHaveWritten = true;
+          return (await this.#giver.call("LOCUS.NODE", "WRITES", String(id))) === 1;
+        },
       },
       controller.signal,
     );
     try {
       // Nobody waits for one that was cancelled.
-      if (!controller.signal.aborted) await this.#give(id, reply);
+      if (!controller.signal.aborted) await this.#give(id, given(reply, mayHaveWritten));
     } catch {
       // Lost: `serve` says so. Refused: a result that the module cannot take is one that its caller cannot have.
-      await this.#give(id, undeliverable(reply)).catch(() => {});
+      await this.#give(id, given(undeliverable(reply), true)).catch(() => {});
     } finally {
       this.#held.delete(id);
     }
   }
 
-  async #give(id: number, reply: Reply): Promise<void> {
-    await this.#giver.call("LOCUS.NODE", "GIVE", String(id), ...given(reply));
+  async #give(id: number, words: readonly string[]): Promise<void> {
+    await this.#giver.call("LOCUS.NODE", "GIVE", String(id), ...words);
   }
 }
 
@@ -160,10 +168,11 @@ const keepAlive = (connection: Redis): Promise<unknown> =>
     "keep the attachment alive",
   );
 
-const given = (reply: Reply): readonly string[] => {
+const given = (reply: Reply, mayHaveWritten: boolean): readonly string[] => {
   if (reply.ok) return ["OK", JSON.stringify(reply.usage ?? NO_USAGE), reply.resultJson];
   const { error, usage } = reply;
-  if (usage === null && NOT_RUN.has(error.code)) return ["BACK", `${error.code} ${error.message}`];
+  const hasRun = mayHaveWritten || (usage !== null && usage.cpuUs > 0);
+  if (!hasRun && NOT_RUN.has(error.code)) return ["BACK", `${error.code} ${error.message}`];
   return ["ERROR", JSON.stringify(usage ?? NO_USAGE), JSON.stringify(error)];
 };
 

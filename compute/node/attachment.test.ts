@@ -84,10 +84,26 @@ describe("an attachment", () => {
     expect(await given(failed("OVERLOADED", null))).toEqual(["7", "BACK", "OVERLOADED why"]);
     await attachment.close(0);
     await redis.close();
-    expect((await given(failed("OVERLOADED", NO_USAGE)))[1]).toBe("ERROR");
+    // A queue for isolates that is full refuses in the words of a call that ran.
+    expect((await given(failed("OVERLOADED", NO_USAGE)))[1]).toBe("BACK");
+    await attachment.close(0);
+    await redis.close();
+    expect((await given(failed("OVERLOADED", { ...NO_USAGE, cpuUs: 1 })))[1]).toBe("ERROR");
     await attachment.close(0);
     await redis.close();
     expect((await given(failed("DEADLINE_EXCEEDED", null)))[1]).toBe("ERROR");
+  });
+
+  it("says something on each connection also while calls come all the time", async () => {
+    const pinged = new Set<unknown>();
+    await start(
+      ([command, subcommand], socket) => {
+        if (command?.toUpperCase() === "PING") pinged.add(socket);
+        return subcommand === "TAKE" ? [[CALL], []] : "OK";
+      },
+      { ...FACTS, ok: true, usage: NO_USAGE, resultJson: "[1]" },
+    );
+    await vi.waitFor(() => expect(pinged.size).toBe(2), { timeout: 10_000 });
   });
 
   it("says so where the module does not take what a function came to", async () => {

@@ -4,8 +4,8 @@
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
-import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
-import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
+import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { BACK_CPU_US_MAX, PLACEMENT_STATES, PROBE_EVERY_MAX, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 
@@ -22,8 +22,8 @@ const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
 const placement = Type.Object({
   state: Type.Enum([...PLACEMENT_STATES]),
   share: Type.Number({ minimum: 0, maximum: 1 }),
-  probeEvery: count,
-  backCpuUs: Type.Integer({ minimum: 0, maximum: LIMITS.deadlineMs.max * 1_000 }),
+  probeEvery: Type.Integer({ minimum: 0, maximum: PROBE_EVERY_MAX }),
+  backCpuUs: Type.Integer({ minimum: 0, maximum: BACK_CPU_US_MAX }),
 });
 
 const tally = Type.Object({

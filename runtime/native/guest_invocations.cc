@@ -205,8 +205,10 @@ bool GuestLoop::MayGoBack(const GuestInvocation& invocation) {
   return invocation.back_cpu_ns > 0 && !invocation.marked && invocation.fatal == Code::kOk;
 }
 
-// What it has said stays said: the run that follows says it again.
+// What it has said stays said: the run that follows says it again. Of what it has asked for no reply comes
+// any more: where the function has kept such a promise for later calls, those would wait for ever.
 void GuestLoop::PushBack(GuestInvocation* invocation) {
+  retire_ |= !invocation->operations.empty() || !invocation->rounds.empty();
   SendOutcome(*invocation, Code::kOk, invocation->reads.bytes(), "", "", /*back=*/true);
   Release(invocation);
 }

@@ -25,6 +25,7 @@ constexpr uint64_t kTerminated = 2;
 constexpr size_t kKeepBytes = 256 * 1024;
 constexpr size_t kKeepOperations = 4096;
 constexpr size_t kIdleRoundsMax = 64;
+constexpr size_t kKeepTextBytes = 16 * 1024;
 
 /// `error` at the place in the function that awaits it: thrown in a microtask that its promise follows from.
 void ThrowAwaited(const v8::FunctionCallbackInfo<Value>& info) {
@@ -68,14 +69,17 @@ void GuestLoop::LimitTurn(const GuestInvocation& invocation) {
 }
 
 // A turn that was to end when its invocation may go back, and is about to send a write: from here on it is
-// another one for the watchdog, with another limit. False when that has begun to end it.
+// another one for the watchdog, which sees no other limit than its own. False when that has begun to end it.
 bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
-  uint64_t running = turns_ * 4;
-  if (!turn_.compare_exchange_strong(running, (turns_ + 1) * 4)) return false;
-  turns_++;
-  invocation->back_cpu_ns = 0;
+  const int64_t back_cpu_ns = std::exchange(invocation->back_cpu_ns, 0);
   LimitTurn(*invocation);
-  return true;
+  uint64_t running = turns_ * 4;
+  if (turn_.compare_exchange_strong(running, (turns_ + 1) * 4)) {
+    turns_++;
+    return true;
+  }
+  invocation->back_cpu_ns = back_cpu_ns;
+  return false;
 }
 
 // Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
@@ -201,7 +205,8 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
-  pending.kept = MayGoBack(*invocation) && !invocation->reads.full();
+  pending.kept =
+      MayGoBack(*invocation) && !invocation->reads.full() && round.commands.size() <= kReadSetBytesMax;
   if (pending.kept) pending.commands = round.commands;
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
   if (held) {
@@ -245,6 +250,10 @@ void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>
     invocation->reads.Add(static_cast<uint32_t>(round->operations.size()), round->commands, round->replies);
   round->replies.clear();
   round->operations.clear();
+  // Of small ones the room is used again.
+  for (std::string* text : {&round->commands, &round->replies}) {
+    if (text->capacity() > kKeepTextBytes) std::string().swap(*text);
+  }
   if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
     invocation->rounds.erase(round);
   } else {

@@ -9,7 +9,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs, type CostConstants } from "./cost-model.ts";
 import { functionCosts, NO_PACES, type FunctionCosts, type Paces } from "./function-costs.ts";
 import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
-import type { Placement, PlacementState } from "./plan.ts";
+import { PROBE_EVERY_MAX, type Placement, type PlacementState } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
 import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
@@ -299,7 +299,7 @@ function probeEveryOf({ load: { callsPerSecond, costs } }: Named, other: Side): 
   const side: Side = other === "compute" ? "storage" : "compute";
   const cheapEnough = Math.ceil(busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side])));
   const oftenEnough = Math.ceil((callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
-  return Math.max(2, Math.min(cheapEnough, oftenEnough));
+  return clamp(Math.min(cheapEnough, oftenEnough), 2, PROBE_EVERY_MAX);
 }
 
 /** A move back, soon and without a shift, says that the one before was a mistake. */

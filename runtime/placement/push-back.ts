@@ -1,7 +1,9 @@
 // When a call at storage is far dearer than its function's calls are, so that it is better ended and begun anew at compute, where its
 // computing keeps nobody else from the data (docs/placement.md, Push-back).
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import { BACK_CPU_US_MAX } from "./plan.ts";
 
 /** A call of a function of which nothing is known may compute for so long, µs. Chosen: as long as ten thousand reads take there. */
 export const BACK_UNKNOWN_US = 50_000;
@@ -24,6 +26,6 @@ export function backCpuUs(profile: FunctionProfile | undefined, nowMs: number, b
     usualUs = Math.max(usualUs, TIMES * cpuUs, Math.expm1(logCpu + DEVIATIONS * logCpuDeviation));
   }
   if (usualUs === 0) return BACK_UNKNOWN_US;
-  const wantedUs = Math.ceil(Math.max(BACK_MIN_US, usualUs));
+  const wantedUs = clamp(Math.ceil(usualUs), BACK_MIN_US, BACK_CPU_US_MAX);
   return beforeUs >= wantedUs / STEP && beforeUs <= wantedUs * STEP ? beforeUs : wantedUs;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Profiles, PROFILES_MAX } from "./profiles.ts";
 import { NO_USAGE, type Sample } from "./sample.ts";
-import { SampleTally, type Tally } from "./tally.ts";
+import { SampleTally, TALLY_TERMS, type Tally, type TallyTerm } from "./tally.ts";
 
 const sample = (change: Partial<Sample>): Sample => ({
   ...NO_USAGE,
@@ -21,7 +21,33 @@ const stretch = (calls: number, change: Partial<Sample>, elapsedUs = 100): reado
 
 const STRETCH_MS = 25;
 
+/** As somebody wrote it who is no node. */
+const forged = (change: Partial<Record<TallyTerm, number>>): Tally => ({
+  function: "khop",
+  version: "1",
+  side: "compute",
+  sums: TALLY_TERMS.map((term) => change[term] ?? 0),
+  elapsed: [],
+});
+
 describe("profiles", () => {
+  test.each([
+    { calls: 0.5, cpuUs: 1 },
+    { calls: 1e-300, cpuUs: 1e30 },
+    { calls: 2e9 },
+    { calls: 1, cpuUs: 1.8e16 },
+    { calls: 1, logCpu: 1e3 },
+    { calls: 1, operations: 1e8 },
+    { calls: 1, failed: 3, untold: 1 },
+    { cpuUs: 1 },
+  ])("are not made of what no calls can have come to: %j", (sums) => {
+    const profiles = new Profiles();
+    profiles.fold([forged(sums)], 0, STRETCH_MS);
+    expect(profiles.get("khop")).toBeUndefined();
+    profiles.fold([forged({ calls: 1, cpuUs: 1e9, operations: 1e6, failed: 2, untold: 1 })], 0, STRETCH_MS);
+    expect(profiles.get("khop")?.estimate("compute", 0)).toMatchObject({ calls: 1, cpuUs: 1e9 });
+  });
+
   test("tell means, rate and percentiles of each side", () => {
     const profiles = new Profiles();
     for (let at = 0; at < 200; at++) {

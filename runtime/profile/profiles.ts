@@ -2,7 +2,7 @@
 // that was called least recently makes room.
 
 import { FunctionProfile } from "./function-profile.ts";
-import { TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
+import { isPlausible, TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
 
 /** Two sides of 2 KiB each and their detectors: 16 MiB in all. */
 export const PROFILES_MAX = TALLIED_FUNCTIONS_MAX;
@@ -12,11 +12,12 @@ export class Profiles {
 
   /**
    * What one node, or the storage side, saw in the last `stretchMs`. The names of the functions that are not what they were. A new
-   * version is a new function.
+   * version is a new function; what no calls can have come to is left out.
    */
   fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
     const shifted: string[] = [];
     for (const tally of tallies) {
+      if (!isPlausible(tally)) continue;
       const { function: name, version } = tally;
       let profile = this.#functions.get(name);
       if (profile?.version !== version) {

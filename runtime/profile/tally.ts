@@ -55,6 +55,42 @@ const TERMS = Object.fromEntries(TALLY_TERMS.map((term, index) => [term, index])
 
 export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERMS[term]] ?? 0;
 
+/** Of one call, µs: far beyond any deadline, so that a node that was stopped for a while is believed. */
+const US_MAX = 1e10;
+/** As the greatest limit of a function is. */
+const OPERATIONS_MAX = 1e7;
+/** Of 1 + so much work. */
+const LOG_MAX = Math.log1p(US_MAX * 2);
+/** What one call can come to. Of a host that says more, or of whoever else writes windows, no mean is made. */
+const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold">, number>> = {
+  elapsedUs: US_MAX,
+  serviceUs: US_MAX,
+  serviceUsSquared: US_MAX ** 2,
+  queueUs: US_MAX,
+  cpuUs: US_MAX,
+  waitUs: US_MAX,
+  operations: OPERATIONS_MAX,
+  rounds: OPERATIONS_MAX,
+  bytes: 1e15,
+  lockUs: US_MAX,
+  logWork: LOG_MAX,
+  logWorkSquared: LOG_MAX ** 2,
+  logCpu: LOG_MAX,
+  logCpuSquared: LOG_MAX ** 2,
+};
+const TERMS_MAX = Object.entries(TERM_MAX) as readonly (readonly [keyof typeof TERM_MAX, number])[];
+/** Calls of one function in one window. */
+const CALLS_MAX = 1e9;
+
+/** Whether calls of a function can have come to that. Sums are numbers from 0. */
+export function isPlausible({ sums }: Tally): boolean {
+  const counts = [termOf(sums, "calls"), termOf(sums, "failed"), termOf(sums, "untold")];
+  const [calls = 0, failed = 0, untold = 0] = counts;
+  if (!counts.every(Number.isSafeInteger) || calls > CALLS_MAX || untold > CALLS_MAX) return false;
+  if (failed > calls + untold) return false;
+  return TERMS_MAX.every(([term, most]) => termOf(sums, term) <= calls * most);
+}
+
 /** Ended by what the function did, or by taking too much: they took as long as they did, or would have taken longer. */
 const TELLING: ReadonlySet<string> = new Set([
   "ok",

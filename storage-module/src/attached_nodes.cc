@@ -38,10 +38,6 @@ Failure NotAttached() {
   return {Code::REQUEST_INVALID, "this connection is not attached: LOCUS.NODE ATTACH comes first"};
 }
 
-int64_t PatienceEndNs(const PendingCall& call) {
-  return call.admitted_ns + TheModule().settings.take_patience_ms * kMs;
-}
-
 size_t BytesOf(const PendingCall& call) {
   size_t bytes = call.arguments.args.size() + call.known.size();
   for (const std::string& key : call.arguments.keys) bytes += sizeof(uint32_t) + key.size();
@@ -175,10 +171,11 @@ bool AttachedNodes::Hand(RedisModuleCtx* context, PendingCall* call) {
   const uint64_t id = ++next_id_;
   call->handed = id;
   Handed& handed = handed_[id];
-  handed = {call, node, 0, bytes};
+  // From now: one that was pushed back came long ago.
+  handed = {call, node, NowNs() + TheModule().settings.take_patience_ms * kMs, 0, bytes};
   handed_bytes_ += bytes;
   node->waiting.insert(id);
-  SetDue(context, id, handed, std::min(PatienceEndNs(*call), call->deadline_ns));
+  SetDue(context, id, handed, std::min(handed.patience_end_ns, call->deadline_ns));
   Wake(context, node);
   return true;
 }
@@ -250,7 +247,7 @@ void AttachedNodes::OnDue(RedisModuleCtx* context, void*) {
     const Handed& handed = nodes.handed_.at(id);
     const SharedNode node = handed.node;
     if (node->waiting.contains(id)) {
-      node->silent = now >= PatienceEndNs(*handed.call);
+      node->silent = now >= handed.patience_end_ns;
       nodes.TakeBack(id);
       continue;
     }

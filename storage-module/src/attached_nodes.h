@@ -121,6 +121,7 @@ class AttachedNodes {
   struct Handed {
     PendingCall* call = nullptr;
     SharedNode node;
+    int64_t patience_end_ns = 0;  ///< when it runs here, if it has not been taken
     int64_t due_ns = 0;
     size_t bytes = 0;
   };

@@ -34,8 +34,8 @@ const start = async (share = 0): Promise<RedisServer> => {
   return server;
 };
 let plans = 0;
-const plan = (client: Redis, share: number): Promise<unknown> => {
-  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs: 0 } };
+const plan = (client: Redis, share: number, backCpuUs = 0): Promise<unknown> => {
+  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs } };
   return client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: (plans += 1), placements }));
 };
 
@@ -272,6 +272,28 @@ describe("a call runs here after all", () => {
     for (const id of taken) await node.give(id, "OK", USAGE, "1");
     expect(new Set(await Promise.all(replies))).toEqual(new Set(["1"]));
   });
+});
+
+/** An outcome frame of a call that is pushed back, with no reads: `OutcomeHeader` of zeros up to its last word. */
+const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(76)}01000000` } as const;
+
+test("a call that is pushed back waits for its node from then on, however long it ran here", async () => {
+  const server = await start();
+  const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+  const patienceMs = 500;
+  await client.call("LOCUS.CONFIG", "SET", "take-patience-ms", String(patienceMs));
+  await plan(client, 1, 1_000);
+  const taken = node.take();
+  await until(async () => /blocked_clients:1/.test(await client.info("clients")));
+  const begunMs = performance.now();
+  const replied = call(server.client(), "0", JSON.stringify({ awaits: "go", raw: [PUSHED_BACK], mute: true }));
+  await until(() => Promise.resolve(performance.now() - begunMs > 1.5 * patienceMs));
+  await client.set("go", "1");
+  await until(async () => (await info(client, "calls_pushed_back")) === "1");
+  const [[id] = []] = (await taken).calls;
+  await node.give(id!, "OK", USAGE, '"node"');
+  expect(await replied).toBe('"node"');
+  await expectInfo(client, { calls_handed: "1", calls_returned: "1", calls_taken_back: "0", calls_in_flight: "0" });
 });
 
 describe("a call that was taken", () => {
