@@ -17,8 +17,8 @@ const FIND_TIMEOUT_MS = 2_000;
 
 /** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
 export interface CallObserver {
-  /** A sandbox had it. `elapsedUs` and `id` as in `Reply`. */
-  ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string): void;
+  /** A sandbox had it. `elapsedUs` and `id` as in `Reply`; `beforeUs` of it were before it was pushed back from the other side. */
+  ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string, beforeUs: number): void;
   /** Before that: what it used at storage until it was pushed back. */
   pushedBack(sample: Sample, elapsedUs: number): void;
   /** It ended before a sandbox had it. */
@@ -80,6 +80,7 @@ export class NodeInvoker implements Invoker {
       const choice = this.#choose(call, description);
       place = choice;
       let { otherwise } = choice;
+      let pushedBackUs = 0;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
       const left = (): number => leftOf(limitMs, this.#nowMs() - startedMs, call.function);
       let admitted: AdmittedCall = {
@@ -93,7 +94,12 @@ export class NodeInvoker implements Invoker {
       for (;;) {
         try {
           const sideReply = await this.#sides[place.side].run(admitted, signal);
-          if (!("known" in sideReply)) return this.#account(call, id, place, sideReply, startedMs);
+          if (!("known" in sideReply)) {
+            if (place.reason === "pushed-back" && isOverloaded(sideReply))
+              throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
+            return this.#account(call, id, place, sideReply, startedMs, pushedBackUs);
+          }
+          pushedBackUs = this.#elapsedUsSince(startedMs);
           this.#notePushedBack(call, sideReply, startedMs);
           // Where compute can run nothing, it has to come to its end at storage after all.
           [place, otherwise] = [{ side: "compute", reason: "pushed-back" }, "storage"];
@@ -143,7 +149,14 @@ export class NodeInvoker implements Invoker {
     return withDeadline(found, bound, signal);
   }
 
-  #account(call: Call, id: string, { side, reason }: Place, { version, outcome }: SideReply, startedMs: number): Reply {
+  #account(
+    call: Call,
+    id: string,
+    { side, reason }: Place,
+    { version, outcome }: SideReply,
+    startedMs: number,
+    beforeUs: number,
+  ): Reply {
     const elapsedUs = this.#elapsedUsSince(startedMs);
     const { usage } = outcome;
     const sample: Sample = {
@@ -153,7 +166,7 @@ export class NodeInvoker implements Invoker {
       side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
     };
-    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs, id);
+    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs, id, beforeUs);
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
       ? { ok: true, id, side, reason, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
@@ -194,6 +207,9 @@ const NO_LINES: readonly string[] = [];
 const isUnavailable = (error: unknown): boolean =>
   error instanceof SideNotReached ||
   (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
+
+/** The sandbox did not even take it. */
+const isOverloaded = ({ outcome }: SideReply): boolean => !outcome.ok && outcome.error.code === "OVERLOADED";
 
 /** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
 const leftOf = (limitMs: number, elapsedMs: number, name: string): number => {

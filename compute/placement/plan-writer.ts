@@ -53,7 +53,8 @@ export class PlanWriter {
 
   /** What another wrote, who is no controller, is followed somewhere: goes on in a reign that is later. */
   overtake(version: number): void {
-    if (this.#isClosed || !isLaterPlan(version, planVersion(this.#reign, this.#count))) return;
+    // The next one would not be later than that.
+    if (this.#isClosed || isLaterPlan(planVersion(this.#reign, this.#count), version)) return;
     this.#begin(nextReign(version));
     this.#isOvertaken = true;
     this.want(this.#wanted ?? this.#written.placements);

@@ -28,21 +28,25 @@ export class SampleWindows implements CallObserver {
     this.#options = options;
   }
 
-  ran(sample: Sample, elapsedUs: number): void {
-    this.#tally.record(sample, elapsedUs);
-    // An idle node has no timer, and costs nothing.
-    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
+  ran(sample: Sample, elapsedUs: number, _logs: readonly string[], _id: string, beforeUs: number): void {
+    this.#record(sample, elapsedUs - beforeUs);
   }
 
   /** What it used there counts, or storage would look as cheap as what is left of its calls. */
   pushedBack(sample: Sample, elapsedUs: number): void {
-    this.ran(sample, elapsedUs);
+    this.#record(sample, elapsedUs);
   }
 
   refused(): void {}
 
   close(): void {
     clearTimeout(this.#timer);
+  }
+
+  #record(sample: Sample, elapsedUs: number): void {
+    this.#tally.record(sample, elapsedUs);
+    // An idle node has no timer, and costs nothing.
+    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
   }
 
   #send(): void {

@@ -197,6 +197,8 @@ void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::s
 void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
                        std::string_view message, std::string_view stack) {
   if (!invocation->lone_rejections.empty()) LogLoneRejections(invocation);
+  const bool ended_by_itself = code == Code::kOk || code == Code::FUNCTION_FAILED;
+  retire_ |= !ended_by_itself && LeavesPromises(*invocation);
   SendOutcome(*invocation, code, result, message, stack);
   Release(invocation);
 }
@@ -205,10 +207,17 @@ bool GuestLoop::MayGoBack(const GuestInvocation& invocation) {
   return invocation.back_cpu_ns > 0 && !invocation.marked && invocation.fatal == Code::kOk;
 }
 
-// What it has said stays said: the run that follows says it again. Of what it has asked for no reply comes
-// any more: where the function has kept such a promise for later calls, those would wait for ever.
+// Of what an invocation that is ended has asked for no reply comes any more, and no timer of its fires: where
+// the function has kept such a promise for later calls, those would wait for ever.
+bool GuestLoop::LeavesPromises(const GuestInvocation& invocation) const {
+  return !invocation.operations.empty() || !invocation.rounds.empty() ||
+         std::ranges::any_of(timers_,
+                             [&](const GuestTimer& timer) { return timer.invocation == invocation.id; });
+}
+
+// What it has said stays said: the run that follows says it again.
 void GuestLoop::PushBack(GuestInvocation* invocation) {
-  retire_ |= !invocation->operations.empty() || !invocation->rounds.empty();
+  retire_ |= LeavesPromises(*invocation);
   SendOutcome(*invocation, Code::kOk, invocation->reads.bytes(), "", "", /*back=*/true);
   Release(invocation);
 }

@@ -187,6 +187,7 @@ class GuestLoop {
   /// Whether it may be run elsewhere from its beginning, and nobody would notice.
   static bool MayGoBack(const GuestInvocation& invocation);
   void PushBack(GuestInvocation* invocation);
+  bool LeavesPromises(const GuestInvocation& invocation) const;
   bool AnswerKnown(GuestInvocation* invocation, size_t begin, const CommandRule& rule, bool binary,
                    v8::Local<v8::Promise::Resolver> resolver);
   void FinishIfDone(GuestInvocation* invocation);

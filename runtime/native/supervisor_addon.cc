@@ -316,6 +316,8 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.deadline_ns = NowNs() + static_cast<int64_t>(arguments.Number(4) * 1e6);
   call.logs = arguments.Flag(5);
   call.known = arguments.Bytes(6);
+  // It comes from another machine; what is not to be had is read again.
+  if (call.known.size() > kReadSetBytesMax) call.known.clear();
   call.asks_to_write = arguments.Flag(7);
   call.number = static_cast<uint64_t>(arguments.Number(0));
   Binding* self = arguments.self;

@@ -269,7 +269,7 @@ void AttachedNodes::OnDue(RedisModuleCtx* context, void*) {
 int AttachedNodes::Take(RedisModuleCtx* context, int64_t max, int64_t timeout_ms) {
   const SharedNode node = NodeOf(context);
   if (node == nullptr) return ReplyFailure(context, NotAttached());
-  node->silent = false;
+  if (max > 0) node->silent = false;
   const bool ready = !node->cancelled.empty() || (max > 0 && !node->waiting.empty());
   if (ready || timeout_ms == 0) return ReplyTaken(context, *node, max);
   if (const Failure failure = CheckByItself(context, "LOCUS.NODE TAKE"))

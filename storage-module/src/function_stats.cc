@@ -19,6 +19,11 @@ void AppendUsage(std::string* json, const Usage& usage) {
   AppendJsonUs(json, "lockUs", usage.lock_ns);
 }
 
+/// Whatever nodes say of their calls, there is no overflow.
+void AddTime(int64_t ns, int64_t* sum) {
+  if (__builtin_add_overflow(*sum, ns, sum)) *sum = INT64_MAX;
+}
+
 void Add(const Usage& usage, Usage* sum) {
   sum->isolate.cpu_ns += usage.isolate.cpu_ns;
   sum->isolate.wait_ns += usage.isolate.wait_ns;
@@ -26,9 +31,9 @@ void Add(const Usage& usage, Usage* sum) {
   sum->isolate.rounds += usage.isolate.rounds;
   sum->isolate.bytes_out += usage.isolate.bytes_out;
   sum->isolate.bytes_in += usage.isolate.bytes_in;
-  sum->wall_ns += usage.wall_ns;
-  sum->queue_ns += usage.queue_ns;
-  sum->lock_ns += usage.lock_ns;
+  AddTime(usage.wall_ns, &sum->wall_ns);
+  AddTime(usage.queue_ns, &sum->queue_ns);
+  AddTime(usage.lock_ns, &sum->lock_ns);
 }
 
 }  // namespace

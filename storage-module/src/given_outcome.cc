@@ -11,8 +11,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Of a time: eleven days, beyond any deadline. Of a count: what JavaScript holds exactly.
-constexpr double kUsMax = 1e12;
+/// Of a time: three hours, beyond any deadline. Of a count: what JavaScript holds exactly.
+constexpr double kUsMax = 1e10;
 constexpr double kCountMax = 9007199254740991;
 
 struct UsageField {
