@@ -118,6 +118,11 @@ export const schemas = {
       properties: {
         ...partHealth.properties,
         confinement: { ...texts, description: "What confines every sandbox host of the node." },
+        actingFor: {
+          type: "array",
+          items: object({ user: text, database: { type: "integer", minimum: 0 } }),
+          description: "The other users of Redis whose calls run here, each in a sandbox host of its own.",
+        },
       },
     },
     accepting: flag,

@@ -28,7 +28,7 @@ describe("an attachment", () => {
     redis = await startScriptedRedis(script);
     const { address, user } = redis;
     const invoker = { invoke: async (call: Call) => (asked.push(call), reply) };
-    attachment = new Attachment({ address, nodeUser: user, functionUser: user, invoker }, log);
+    attachment = new Attachment({ address, nodeUser: user, functionUser: user, acting: null, invoker }, log);
   };
   afterEach(async () => {
     await attachment.close(0);
@@ -43,7 +43,7 @@ describe("an attachment", () => {
       if (subcommand === "TAKE") {
         if (taken) return undefined;
         taken = true;
-        return [[CALL], []];
+        return [[CALL], [], []];
       }
       return subcommand === "GIVE" ? give(words.slice(2)) : "OK";
     };

@@ -5,6 +5,12 @@ import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 
+/** Somebody in Redis: what a function does is done with this user's rights, in this database. */
+export interface Caller {
+  readonly user: string;
+  readonly database: number;
+}
+
 /** What a caller asks for. */
 export interface Call {
   readonly function: string;
@@ -22,6 +28,8 @@ export interface Call {
   readonly logs: boolean;
   /** Of a call that was handed over: what a run of it that was pushed back had read. */
   readonly known?: Uint8Array;
+  /** Of a call that was handed over: for whom it runs, where that is not the function user. */
+  readonly caller?: Caller;
   /** Of a call that was handed over: as in `Invocation`. */
   readonly mayWrite?: () => Promise<boolean>;
 }

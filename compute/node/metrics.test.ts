@@ -37,6 +37,7 @@ describe("NodeMetrics", () => {
       inFlight: () => 2,
       storageQueueLength: () => 3,
       sandbox: () => SANDBOX,
+      actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       functionNames: () => ["khop"],
     });
@@ -74,6 +75,7 @@ describe("NodeMetrics", () => {
       'locus_sandbox_host_kills_total{for="time"} 1',
       "locus_reruns_total 7",
       "locus_quarantines_total 3",
+      'locus_acting_for{user="reader",database="3"} 1',
     ]) {
       expect(lines).toContain(line);
     }
@@ -85,6 +87,7 @@ describe("NodeMetrics", () => {
       inFlight: () => 0,
       storageQueueLength: () => 0,
       sandbox: () => SANDBOX,
+      actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       functionNames: () => ["khop", "chain", "idle"],
     });

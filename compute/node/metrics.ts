@@ -7,6 +7,7 @@ import type { Sample, Side } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { exposeHistogram, exposeNumber, exposeNumbers } from "./exposition.ts";
 import type { CallObserver } from "./invoke.ts";
+import type { Caller } from "./invoker.ts";
 import { sandboxText } from "./sandbox-metrics.ts";
 
 /** Upper bounds of the latency buckets, µs: powers of about 3 from 100 µs to 10 s. */
@@ -19,6 +20,8 @@ interface NodeGauges {
   readonly storageQueueLength: () => number;
   /** The sandbox hosts of this node. */
   readonly sandbox: () => SupervisorState;
+  /** The other users of Redis for whom this node acts. */
+  readonly actingFor: () => readonly Caller[];
   /** Of placement, as it stands in the text. */
   readonly placementText: () => string;
   /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
@@ -114,7 +117,7 @@ export class NodeMetrics implements CallObserver {
     const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
       [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
     );
-    const { inFlight, storageQueueLength, sandbox, placementText } = this.#gauges;
+    const { inFlight, storageQueueLength, sandbox, actingFor, placementText } = this.#gauges;
     return [
       exposeNumbers(
         "counter",
@@ -150,6 +153,12 @@ export class NodeMetrics implements CallObserver {
         storageQueueLength(),
       ),
       sandboxText(sandbox()),
+      exposeNumbers(
+        "gauge",
+        "locus_acting_for",
+        "1 for each other user of Redis whose calls run here, in a sandbox host of its own.",
+        actingFor().map(({ user, database }) => ({ labels: { user, database: String(database) }, value: 1 })),
+      ),
       placementText(),
     ].join("");
   }

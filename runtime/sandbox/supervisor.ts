@@ -60,6 +60,8 @@ export interface DataSource {
   readonly username?: string;
   readonly password?: string;
   readonly database: number;
+  /** The user that a connection takes on when it has authenticated, where that is another one (LOCUS.NODE ACT); not with TLS. */
+  readonly actsFor?: string;
   /** With TLS the host makes the session and authenticates itself, so it holds this user's credentials and no others. */
   readonly tls?: {
     /** Whom the certificate must be for. */
