@@ -109,7 +109,7 @@ const SANDBOX: SupervisorState = {
   reruns: 0,
   quarantined: 0,
   released: 0,
-  queued: 0,
+  calls: { queued: 0, starting: 0, running: 0, waiting: 0 },
   inFlight: 0,
   connections: 1,
 };

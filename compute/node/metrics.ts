@@ -42,6 +42,13 @@ export interface FunctionStats {
   readonly p99Us: number;
 }
 
+/** How invocations ended. */
+interface Ended {
+  readonly done: number;
+  readonly failed: number;
+  readonly pushedBack: number;
+}
+
 /** Of one function on one side. */
 class CallCounts {
   readonly outcomes = new Map<string, number>();
@@ -77,6 +84,8 @@ export class NodeMetrics implements CallObserver {
   readonly #calls: Readonly<Record<Side, Map<string, CallCounts>>> = { compute: new Map(), storage: new Map() };
   readonly #refused = new Map<ErrorCode, number>();
   readonly #pushedBack = new Map<string, number>();
+  /** Of functions that are no longer deployed. */
+  #forgotten: Ended = { done: 0, failed: 0, pushedBack: 0 };
 
   constructor(gauges: NodeGauges) {
     this.#gauges = gauges;
@@ -117,6 +126,7 @@ export class NodeMetrics implements CallObserver {
     const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
       [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
     );
+    const ended = this.#endedOf(() => true);
     const { inFlight, storageQueueLength, sandbox, actingFor, placementText } = this.#gauges;
     return [
       exposeNumbers(
@@ -139,6 +149,11 @@ export class NodeMetrics implements CallObserver {
         "Calls that were ended at storage, since they were far dearer than others, and run at compute.",
         [...this.#pushedBack].map(([name, value]) => ({ labels: { function: name }, value })),
       ),
+      exposeNumbers("counter", "locus_invocations_ended_total", "How invocations ended, on either side.", [
+        { labels: { state: "done" }, value: ended.done },
+        { labels: { state: "failed" }, value: ended.failed },
+        { labels: { state: "pushed-back" }, value: ended.pushedBack },
+      ]),
       exposeHistogram(
         "locus_call_seconds",
         "From admission by the node to its answer.",
@@ -163,7 +178,24 @@ export class NodeMetrics implements CallObserver {
     ].join("");
   }
 
+  /** Of the functions of these names, and of all that have been forgotten. */
+  #endedOf(isCounted: (name: string) => boolean): Ended {
+    let { done, failed, pushedBack } = this.#forgotten;
+    for (const functions of Object.values(this.#calls)) {
+      for (const [name, { outcomes }] of functions) {
+        if (!isCounted(name)) continue;
+        for (const [outcome, count] of outcomes) {
+          if (outcome === "ok") done += count;
+          else failed += count;
+        }
+      }
+    }
+    for (const [name, count] of this.#pushedBack) if (isCounted(name)) pushedBack += count;
+    return { done, failed, pushedBack };
+  }
+
   #keepOnly(names: ReadonlySet<string>): void {
+    this.#forgotten = this.#endedOf((name) => !names.has(name));
     for (const functions of [...Object.values(this.#calls), this.#pushedBack]) {
       for (const name of functions.keys()) if (!names.has(name)) functions.delete(name);
     }

@@ -1,6 +1,8 @@
 // What several supervisors of one node come to together: the function user's, and one for each user for whom the node acts.
 
-import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
+import type { CallStates, SupervisorState } from "#runtime/sandbox/supervisor.ts";
+
+const NO_CALLS: CallStates = { queued: 0, starting: 0, running: 0, waiting: 0 };
 
 export const NO_SANDBOX: SupervisorState = {
   hosts: [],
@@ -10,7 +12,7 @@ export const NO_SANDBOX: SupervisorState = {
   reruns: 0,
   quarantined: 0,
   released: 0,
-  queued: 0,
+  calls: NO_CALLS,
   inFlight: 0,
   connections: 0,
 };
@@ -26,7 +28,12 @@ export const sandboxTotal = (states: readonly SupervisorState[]): SupervisorStat
     reruns: sum((state) => state.reruns),
     quarantined: sum((state) => state.quarantined),
     released: sum((state) => state.released),
-    queued: sum((state) => state.queued),
+    calls: {
+      queued: sum(({ calls }) => calls.queued),
+      starting: sum(({ calls }) => calls.starting),
+      running: sum(({ calls }) => calls.running),
+      waiting: sum(({ calls }) => calls.waiting),
+    },
     inFlight: sum((state) => state.inFlight),
     connections: sum((state) => state.connections),
   };
@@ -36,7 +43,7 @@ export const sandboxTotal = (states: readonly SupervisorState[]): SupervisorStat
 export const countsOf = (state: SupervisorState): SupervisorState => ({
   ...state,
   hosts: [],
-  queued: 0,
+  calls: NO_CALLS,
   inFlight: 0,
   connections: 0,
 });

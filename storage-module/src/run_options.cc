@@ -38,14 +38,9 @@ Failure ReadRunOptions(std::string_view text, RunOptions* options) {
       options->cancel_id = value.get<std::string>();
       if (options->cancel_id.empty() || options->cancel_id.size() > kCancelIdBytesMax)
         return InvalidOptions("id must have 1 to " + std::to_string(kCancelIdBytesMax) + " bytes");
-    } else if (name == "trace") {
-      // Held to its form now; what carries it on comes with tracing.
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kTraceBytesMax)
-        return InvalidOptions("trace must be a string of at most " + std::to_string(kTraceBytesMax) +
-                              " bytes");
     } else {
       return InvalidOptions("there is none named " + Shown(name) +
-                            ", only deadlineMs, backCpuUs, logs, id and trace");
+                            ", only deadlineMs, backCpuUs, logs and id");
     }
   }
   return {};

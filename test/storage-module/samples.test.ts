@@ -199,6 +199,7 @@ describe("the tallies in TypeScript and C++", () => {
     outcome: fc.constantFrom("ok", "ok", "DEADLINE_EXCEEDED", "INTERNAL"),
     wallUs: us,
     queueUs: us,
+    startUs: us,
     cpuUs: us,
     waitUs: us,
     lockUs: us,
