@@ -8,7 +8,16 @@ import type { Call, Reply } from "./invoker.ts";
 import { startScriptedRedis, type Script, type ScriptedReply, type ScriptedRedis } from "./scripted-redis.ts";
 
 const CALL = [7, "khop", "0123456789abcdef", 1_000, "default", 0, ["k"], '{"depth":5}', "cmVhZHM="] as const;
-const FACTS = { id: "1", side: "compute", reason: "asked", version: null, elapsedUs: 1, logs: [] } as const;
+const FACTS = {
+  id: "1",
+  side: "compute",
+  reason: "asked",
+  version: null,
+  elapsedUs: 1,
+  sentUs: 0,
+  pushedBack: null,
+  logs: [],
+} as const;
 const failed = (code: "OVERLOADED" | "DEADLINE_EXCEEDED" | "FUNCTION_FAILED", usage: Reply["usage"]): Reply => ({
   ...FACTS,
   ok: false,
