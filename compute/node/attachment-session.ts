@@ -7,12 +7,13 @@ import type { Redis } from "ioredis";
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { withDeadline } from "./deadline.ts";
-import type { Invoker, Reply } from "./invoker.ts";
+import type { ActingUsers, AttachmentKey } from "./acting-users.ts";
+import type { Caller, Invoker, Reply } from "./invoker.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
 
 /** Calls in one answer; the module bounds how many a node has in all (kHandedPerNodeMax). */
 const TAKE_MAX = 256;
-/** An answer without calls, and a word on the other connections, so that nobody takes them for dead. */
+/** An answer without calls, and how often there is a word on the other connections, so that nobody takes them for dead. */
 const TAKE_TIMEOUT_MS = 2_000;
 /** While calls are awaited that were taken before this node detached itself. */
 const LAST_TAKE_TIMEOUT_MS = 50;
@@ -32,28 +33,41 @@ export interface AttachmentOptions {
   readonly address: RedisAddress;
   /** Of the connections that take and give. */
   readonly nodeUser: RedisUser;
-  /** For whom this node may act: its connections for functions are this user's. */
+  /** For whom this node acts in any case: its connections for functions are this user's. */
   readonly functionUser: RedisUser;
+  /** null: for nobody else. */
+  readonly acting: ActingUsers | null;
   readonly invoker: Invoker;
 }
 
 /** `[id, function, version, deadline-ms, user, db, keys, args, what a run that was pushed back had read]` */
 type TakenCall = readonly [number, string, string, number, string, number, readonly string[], string, string];
 
+/** Redis' own name for the user of who names none. */
+const DEFAULT_USER = "default";
+
 export class AttachmentSession {
   readonly #invoker: Invoker;
+  readonly #acting: ActingUsers | null;
+  readonly #key: AttachmentKey;
+  readonly #functionUser: Caller;
   readonly #taker: Redis;
   readonly #giver: Redis;
   /** Its user is what it is for: it shows whose calls may come. */
   readonly #speaker: Redis;
   readonly #held = new Map<number, AbortController>();
   readonly #lost: Promise<never>;
-  #keptMs = performance.now();
+  /** When something was last said on those that have nothing to say. */
+  #aliveMs = performance.now();
   #isLeaving = false;
   #isDetached = false;
 
-  private constructor(invoker: Invoker, connections: readonly [Redis, Redis, Redis]) {
+  private constructor(options: AttachmentOptions, key: AttachmentKey, connections: readonly [Redis, Redis, Redis]) {
+    const { invoker, acting, functionUser, address } = options;
     this.#invoker = invoker;
+    this.#acting = acting;
+    this.#key = key;
+    this.#functionUser = { user: functionUser.username ?? DEFAULT_USER, database: address.database };
     [this.#taker, this.#giver, this.#speaker] = connections;
     this.#lost = new Promise((_, reject) => {
       for (const connection of connections) connection.on("end", () => reject(lost()));
@@ -63,16 +77,22 @@ export class AttachmentSession {
   }
 
   /** Rejects with what ioredis says, or the module. Nothing is left behind then. */
-  static async open({ address, nodeUser, functionUser, invoker }: AttachmentOptions): Promise<AttachmentSession> {
+  static async open(options: AttachmentOptions): Promise<AttachmentSession> {
+    const { address, nodeUser, functionUser } = options;
     const opened: Redis[] = [];
     try {
       for (const user of [nodeUser, nodeUser, functionUser]) {
         // Outcomes of one turn are sent together.
         opened.push(await openBrittleConnection(address, user, "attachment", opened.length === 1));
       }
-      const session = new AttachmentSession(invoker, opened as [Redis, Redis, Redis]);
       const [id, secret] = [randomBytes(8).toString("hex"), randomBytes(16).toString("hex")];
-      for (const connection of opened) await answered(connection.call("LOCUS.NODE", "ATTACH", id, secret), "attach");
+      const connections = opened as [Redis, Redis, Redis];
+      const session = new AttachmentSession(options, { id, secret }, connections);
+      const [taker, giver, speaker] = connections;
+      for (const connection of [taker, giver]) {
+        await answered(connection.call("LOCUS.NODE", "ATTACH", id, secret), "attach");
+      }
+      await answered(speaker.call("LOCUS.NODE", "ATTACH", id, secret, "SPEAKS"), "attach");
       return session;
     } catch (error) {
       for (const connection of opened) connection.disconnect();
@@ -89,6 +109,7 @@ export class AttachmentSession {
     } finally {
       for (const controller of this.#held.values()) controller.abort();
       this.close();
+      this.#acting?.leaveAll();
     }
   }
 
@@ -108,16 +129,22 @@ export class AttachmentSession {
   async #takeOnce(): Promise<void> {
     const timeoutMs = this.#isLeaving ? LAST_TAKE_TIMEOUT_MS : TAKE_TIMEOUT_MS;
     const take = this.#taker.call("LOCUS.NODE", "TAKE", String(TAKE_MAX), String(timeoutMs));
-    const [calls, cancelled] = (await answered(take, "take calls", timeoutMs)) as [TakenCall[], number[]];
+    const answer = await answered(take, "take calls", timeoutMs);
+    const [calls, cancelled, wanted] = answer as [TakenCall[], number[], (readonly [string, number])[]];
     for (const id of cancelled) this.#held.get(id)?.abort();
     for (const call of calls) void this.#run(call);
-    // Also while calls come all the time: nothing else is said on the speaker.
-    if (calls.length > 0 && performance.now() - this.#keptMs < TAKE_TIMEOUT_MS) return;
+    if (wanted.length > 0 && !this.#isLeaving) {
+      const callers = wanted.map(([user, database]) => ({ user, database }));
+      this.#acting?.want(callers, this.#key);
+    }
+    if (performance.now() - this.#aliveMs < TAKE_TIMEOUT_MS) return;
+    this.#aliveMs = performance.now();
+    this.#acting?.keepAlive();
     await Promise.all([keepAlive(this.#giver), keepAlive(this.#speaker)]);
-    this.#keptMs = performance.now();
   }
 
-  async #run([id, name, version, deadlineMs, , , keys, argsJson, reads]: TakenCall): Promise<void> {
+  async #run([id, name, version, deadlineMs, user, database, keys, argsJson, reads]: TakenCall): Promise<void> {
+    const isOfFunctionUser = user === this.#functionUser.user && database === this.#functionUser.database;
     const controller = new AbortController();
     this.#held.set(id, controller);
     let mayHaveWritten = false;
@@ -131,6 +158,7 @@ export class AttachmentSession {
         deadlineMs,
         logs: false,
         known: Buffer.from(reads, "base64"),
+        ...(isOfFunctionUser ? {} : { caller: { user, database } }),
         mayWrite: async () => {
           mayHaveWritten = true;
           return (await this.#giver.call("LOCUS.NODE", "WRITES", String(id))) === 1;

@@ -8,7 +8,16 @@ import type { Call, Reply } from "./invoker.ts";
 import { startScriptedRedis, type Script, type ScriptedReply, type ScriptedRedis } from "./scripted-redis.ts";
 
 const CALL = [7, "khop", "0123456789abcdef", 1_000, "default", 0, ["k"], '{"depth":5}', "cmVhZHM="] as const;
-const FACTS = { id: "1", side: "compute", reason: "asked", version: null, elapsedUs: 1, logs: [] } as const;
+const FACTS = {
+  id: "1",
+  side: "compute",
+  reason: "asked",
+  version: null,
+  elapsedUs: 1,
+  sentUs: 0,
+  pushedBack: null,
+  logs: [],
+} as const;
 const failed = (code: "OVERLOADED" | "DEADLINE_EXCEEDED" | "FUNCTION_FAILED", usage: Reply["usage"]): Reply => ({
   ...FACTS,
   ok: false,
@@ -28,7 +37,7 @@ describe("an attachment", () => {
     redis = await startScriptedRedis(script);
     const { address, user } = redis;
     const invoker = { invoke: async (call: Call) => (asked.push(call), reply) };
-    attachment = new Attachment({ address, nodeUser: user, functionUser: user, invoker }, log);
+    attachment = new Attachment({ address, nodeUser: user, functionUser: user, acting: null, invoker }, log);
   };
   afterEach(async () => {
     await attachment.close(0);
@@ -43,7 +52,7 @@ describe("an attachment", () => {
       if (subcommand === "TAKE") {
         if (taken) return undefined;
         taken = true;
-        return [[CALL], []];
+        return [[CALL], [], []];
       }
       return subcommand === "GIVE" ? give(words.slice(2)) : "OK";
     };
@@ -99,7 +108,7 @@ describe("an attachment", () => {
     await start(
       ([command, subcommand], socket) => {
         if (command?.toUpperCase() === "PING") pinged.add(socket);
-        return subcommand === "TAKE" ? [[CALL], []] : "OK";
+        return subcommand === "TAKE" ? [[CALL], [], []] : "OK";
       },
       { ...FACTS, ok: true, usage: NO_USAGE, resultJson: "[1]" },
     );

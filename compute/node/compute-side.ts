@@ -5,14 +5,18 @@ import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
+import type { Caller } from "./invoker.ts";
 import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 
+/** Who runs the calls of a user: the function user's where there is none. Throws SIDE_UNAVAILABLE where nobody does. */
+type SupervisorFor = (caller: Caller | undefined) => Pick<Supervisor, "invoke">;
+
 export class ComputeSide implements SideRunner {
-  readonly #supervisor: Pick<Supervisor, "invoke">;
+  readonly #supervisorFor: SupervisorFor;
   readonly #functions: FunctionCache;
 
-  constructor(supervisor: Pick<Supervisor, "invoke">, functions: FunctionCache) {
-    this.#supervisor = supervisor;
+  constructor(supervisorFor: SupervisorFor, functions: FunctionCache) {
+    this.#supervisorFor = supervisorFor;
     this.#functions = functions;
   }
 
@@ -40,7 +44,7 @@ export class ComputeSide implements SideRunner {
       ...(known === null ? {} : { known }),
       ...(mayWrite === undefined ? {} : { mayWrite }),
     };
-    const outcome = await this.#supervisor.invoke(invocation, signal);
+    const outcome = await this.#supervisorFor(call.caller).invoke(invocation, signal);
     return { version: image.description.version, outcome };
   }
 

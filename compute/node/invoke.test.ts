@@ -155,7 +155,13 @@ describe("a call that is pushed back", () => {
 
   it("runs at compute with what it has read, and is one call", async () => {
     expect(await invoke(answering(() => {}))).toMatchObject({
-      reply: { ok: true, side: "compute", reason: "pushed-back", resultJson: "1" },
+      reply: {
+        ok: true,
+        side: "compute",
+        reason: "pushed-back",
+        resultJson: "1",
+        pushedBack: { usage: { cpuUs: 20_000 } },
+      },
       told: ["storage pushed back after 20000", "compute ok"],
       given: [
         { backCpuUs: 20_000, known: null },

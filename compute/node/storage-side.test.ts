@@ -9,6 +9,7 @@ import { StorageSide } from "./storage-side.ts";
 const USAGE = {
   wallUs: 1,
   queueUs: 2,
+  startUs: 1,
   cpuUs: 3,
   waitUs: 4,
   operations: 5,

@@ -289,6 +289,7 @@ void Supervisor::Answer(InFlight& flight, Outcome&& outcome) {
   const int64_t now = NowNs();
   outcome.usage.wall_ns = now - flight.submitted_ns;
   outcome.usage.queue_ns = (flight.dispatched_ns != 0 ? flight.dispatched_ns : now) - flight.submitted_ns;
+  outcome.usage.start_ns = flight.start_ns;
   outcome.usage.lock_ns = flight.lock_ns;
   outcome.logs = std::move(flight.logs);
   if (flight.log_lines_dropped > 0 && flight.call.logs)
@@ -375,9 +376,27 @@ uint32_t Supervisor::in_flight() {
   return static_cast<uint32_t>(flights_.size());
 }
 
-uint32_t Supervisor::queued() {
+Supervisor::CallStates Supervisor::call_states() {
   const std::lock_guard lock(mutex_);
-  return queued_;
+  CallStates states;
+  for (const auto& [key, pool] : pools_) {
+    const auto has = [&](LaneState state) {
+      return std::ranges::any_of(
+          pool.lanes, [&](uint32_t lane) { return hosts_[pool.host]->isolates[lane].state == state; });
+    };
+    const bool starting = has(LaneState::kOpening) && !has(LaneState::kReady);
+    (starting ? states.starting : states.queued) += static_cast<uint32_t>(pool.queue.size());
+  }
+  for (const auto& [id, flight] : flights_) {
+    const auto [host, lane] = flight->place;
+    if (lane == 0 || flight->answered) continue;
+    HostProcess& process = *hosts_[host]->process;
+    const LaneWords* words = process.alive() ? process.lane(lane).rings.words : nullptr;
+    const bool running = words != nullptr && words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
+                         words->turn_invocation.load(std::memory_order_relaxed) == id;
+    (running ? states.running : states.waiting)++;
+  }
+  return states;
 }
 
 }  // namespace locus

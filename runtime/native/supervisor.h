@@ -53,6 +53,7 @@ struct Usage {
   UsageWire isolate = {};
   int64_t wall_ns = 0;
   int64_t queue_ns = 0;
+  int64_t start_ns = 0;  ///< of that: while the isolate that it got was being opened
   int64_t lock_ns = 0;
 };
 
@@ -131,6 +132,7 @@ struct InFlight {
   Call call;
   int64_t submitted_ns = 0;
   int64_t dispatched_ns = 0;
+  int64_t start_ns = 0;  ///< as in Usage
   int64_t lock_ns = 0;
   Place place;
   bool answered = false;  ///< the caller has its outcome (deadline, cancel); the isolate may still be at it
@@ -190,7 +192,15 @@ class Supervisor {
   /// Functions in quarantine now, as name@version.
   std::vector<std::string> quarantined();
   uint32_t in_flight();
-  uint32_t queued();
+  /// What the calls are at that have not been answered. Counted when it is asked for.
+  struct CallStates {
+    uint32_t queued = 0;    ///< wait for an isolate
+    uint32_t starting = 0;  ///< the same, and the first one for their function is being opened
+    uint32_t running = 0;   ///< in a turn
+    uint32_t waiting =
+        0;  ///< have an isolate, and are between two turns: for replies, a timer, or their turn
+  };
+  CallStates call_states();
 
   // From the owner's thread only.
 
@@ -259,6 +269,8 @@ class Supervisor {
     bool retire = false;
     uint32_t memory_mb = 0;
     bool bell_due = false;  ///< has an invocation that it was not woken for
+    int64_t opening_ns = 0;
+    int64_t opened_ns = 0;
   };
   struct Host {
     /// Never null; one that is not alive where there is none.

@@ -124,12 +124,16 @@ class Binding {
     napi_handle_scope scope;
     napi_open_handle_scope(env_, &scope);
     const UsageWire& isolate = outcome.usage.isolate;
-    const double numbers[] = {
-        static_cast<double>(outcome.usage.wall_ns) / 1e3, static_cast<double>(outcome.usage.queue_ns) / 1e3,
-        static_cast<double>(isolate.cpu_ns) / 1e3,        static_cast<double>(isolate.wait_ns) / 1e3,
-        static_cast<double>(isolate.operations),          static_cast<double>(isolate.rounds),
-        static_cast<double>(isolate.bytes_out),           static_cast<double>(isolate.bytes_in),
-        static_cast<double>(outcome.usage.lock_ns) / 1e3};
+    const double numbers[] = {static_cast<double>(outcome.usage.wall_ns) / 1e3,
+                              static_cast<double>(outcome.usage.queue_ns) / 1e3,
+                              static_cast<double>(outcome.usage.start_ns) / 1e3,
+                              static_cast<double>(isolate.cpu_ns) / 1e3,
+                              static_cast<double>(isolate.wait_ns) / 1e3,
+                              static_cast<double>(isolate.operations),
+                              static_cast<double>(isolate.rounds),
+                              static_cast<double>(isolate.bytes_out),
+                              static_cast<double>(isolate.bytes_in),
+                              static_cast<double>(outcome.usage.lock_ns) / 1e3};
     napi_value usage, logs;
     napi_create_array_with_length(env_, std::size(numbers), &usage);
     for (size_t i = 0; i < std::size(numbers); i++)
@@ -403,7 +407,7 @@ napi_value Reply(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], queued, inFlight}
+/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], calls: {queued, …}, inFlight}
 napi_value State(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
@@ -435,7 +439,14 @@ napi_value State(napi_env env, napi_callback_info info) {
           std::pair{"killedForTime", counters.killed_for_time}, std::pair{"reruns", counters.reruns},
           std::pair{"quarantined", counters.quarantined}, std::pair{"released", counters.released}})
       napi_set_named_property(env, state, name, self->Number(static_cast<double>(count)));
-    napi_set_named_property(env, state, "queued", self->Number(self->supervisor()->queued()));
+    const Supervisor::CallStates calls = self->supervisor()->call_states();
+    napi_value call_states;
+    napi_create_object(env, &call_states);
+    for (const auto& [name, count] :
+         {std::pair{"queued", calls.queued}, std::pair{"starting", calls.starting},
+          std::pair{"running", calls.running}, std::pair{"waiting", calls.waiting}})
+      napi_set_named_property(env, call_states, name, self->Number(count));
+    napi_set_named_property(env, state, "calls", call_states);
     napi_set_named_property(env, state, "inFlight", self->Number(self->supervisor()->in_flight()));
   }
   napi_set_named_property(env, state, "hosts", hosts);

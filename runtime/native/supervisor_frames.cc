@@ -268,7 +268,8 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   const auto pool = pools_.find(isolate.pool);
   if (ok) {
     isolate.state = LaneState::kReady;
-    isolate.used_ns = NowNs();
+    isolate.opening_ns = isolate.used_ns;
+    isolate.used_ns = isolate.opened_ns = NowNs();
     if (pool == pools_.end()) return;
     pool->second.failed_openings = 0;
     DispatchQueue(pool->second);

@@ -73,6 +73,8 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   Isolate& isolate = host.isolates[lane];
   isolate.in_flight++;
   isolate.used_ns = flight.dispatched_ns;
+  if (isolate.opened_ns > flight.submitted_ns)
+    flight.start_ns = isolate.opened_ns - std::max(isolate.opening_ns, flight.submitted_ns);
   dispatched_.fetch_add(1, std::memory_order_relaxed);
   memory_watch_.SetBusy(true);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, WriteInvoke(std::move(invoke)));

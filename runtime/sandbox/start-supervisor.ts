@@ -254,6 +254,7 @@ function usageOf(numbers: readonly number[]): Usage {
   const [
     wallUs = 0,
     queueUs = 0,
+    startUs = 0,
     cpuUs = 0,
     waitUs = 0,
     operations = 0,
@@ -262,7 +263,7 @@ function usageOf(numbers: readonly number[]): Usage {
     bytesIn = 0,
     lockUs = 0,
   ] = numbers;
-  return { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
+  return { wallUs, queueUs, startUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
 }
 
 const refusal = (code: ErrorCode, message: string): Outcome => ({

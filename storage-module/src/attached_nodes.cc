@@ -48,7 +48,8 @@ size_t BytesOf(const PendingCall& call) {
 
 // ---- Attachments
 
-Failure AttachedNodes::Attach(RedisModuleCtx* context, std::string_view id, std::string_view secret) {
+Failure AttachedNodes::Attach(RedisModuleCtx* context, std::string_view id, std::string_view secret,
+                              bool speaks) {
   if (!IsNodeId(id))
     return {Code::REQUEST_INVALID, "the node's id is " + Shown(id) + ", must have 1 to " +
                                        std::to_string(kNodeIdBytesMax) + " letters, digits and any of -_.:"};
@@ -59,6 +60,10 @@ Failure AttachedNodes::Attach(RedisModuleCtx* context, std::string_view id, std:
   if (found != nodes_.end() && !IsSame(found->second->secret, secret))
     return {Code::REQUEST_INVALID,
             "a node " + Shown(id) + " is attached with another secret: ids must differ"};
+  // Who speaks keeps no attachment alive: it might be one that has ended meanwhile.
+  if (found == nodes_.end() && speaks)
+    return {Code::REQUEST_INVALID,
+            "no node " + Shown(id) + " is attached: its connections that take and give come first"};
   const SharedNode attached = NodeOf(context);
   if (attached != nullptr && (found == nodes_.end() || found->second != attached))
     return {Code::REQUEST_INVALID, "this connection is attached as " + Shown(attached->id) + " already"};
@@ -75,7 +80,9 @@ Failure AttachedNodes::Attach(RedisModuleCtx* context, std::string_view id, std:
     nodes_.emplace(id, node);
   }
   const uint64_t client = redis::GetClientId(context);
-  node->connections[client] = {UserOf(context), redis::GetSelectedDb(context)};
+  const Connection& connection =
+      node->connections[client] = {UserOf(context), redis::GetSelectedDb(context), speaks};
+  if (speaks) wanted_.Forget(connection.user, connection.db);
   by_client_[client] = std::move(node);
   return {};
 }
@@ -92,7 +99,12 @@ Failure AttachedNodes::Detach(RedisModuleCtx* context, int64_t* out) {
 }
 
 void AttachedNodes::ChangeUser(RedisModuleCtx* context, std::string_view user) {
-  if (const SharedNode node = NodeOf(context)) node->connections[redis::GetClientId(context)].user = user;
+  const SharedNode node = NodeOf(context);
+  if (node == nullptr) return;
+  const int db = redis::GetSelectedDb(context);
+  node->connections[redis::GetClientId(context)] = {std::string(user), db, true};
+  wanted_.Forget(user, db);
+  TakeBackUnspoken(*node);
 }
 
 AttachedNodes::SharedNode AttachedNodes::NodeOf(RedisModuleCtx* context) const {
@@ -105,7 +117,13 @@ void AttachedNodes::OnClientChanged(RedisModuleCtx* context, redis::ServerEvent,
   if (subevent != redis::kClientDisconnected) return;
   AttachedNodes& nodes = TheModule().nodes;
   const auto found = nodes.by_client_.find(static_cast<const redis::ClientInfo*>(data)->id);
-  if (found != nodes.by_client_.end()) nodes.End(context, SharedNode(found->second));
+  if (found == nodes.by_client_.end()) return;
+  const SharedNode node = found->second;
+  const auto connection = node->connections.find(found->first);
+  if (!connection->second.speaks || node->connections.size() == 1) return nodes.End(context, node);
+  node->connections.erase(connection);
+  nodes.by_client_.erase(found);
+  nodes.TakeBackUnspoken(*node);
 }
 
 void AttachedNodes::End(RedisModuleCtx* context, const SharedNode& node) {
@@ -141,7 +159,7 @@ AttachedNodes::SharedNode AttachedNodes::Choose(const PendingCall& call, NotHand
     // The nearest that a node came to being the one.
     NotHanded obstacle = NotHanded::kUser;
     for (const auto& [client, connection] : node->connections) {
-      if (connection.user != TextOf(call.caller->user())) continue;
+      if (!connection.speaks || connection.user != TextOf(call.caller->user())) continue;
       obstacle = connection.db == call.caller->db() ? NotHanded::kFull : NotHanded::kDatabase;
       if (obstacle == NotHanded::kFull) break;
     }
@@ -165,6 +183,7 @@ bool AttachedNodes::Hand(RedisModuleCtx* context, PendingCall* call) {
   const SharedNode node = Choose(*call, &why);
   if (node == nullptr || handed_bytes_ + bytes > kHandedBytesMax) {
     counters_.not_handed[static_cast<size_t>(why)]++;
+    if (why == NotHanded::kUser || why == NotHanded::kDatabase) Want(context, *call);
     return false;
   }
   counters_.handed++;
@@ -178,6 +197,12 @@ bool AttachedNodes::Hand(RedisModuleCtx* context, PendingCall* call) {
   SetDue(context, id, handed, std::min(handed.patience_end_ns, call->deadline_ns));
   Wake(context, node);
   return true;
+}
+
+void AttachedNodes::Want(RedisModuleCtx* context, const PendingCall& call) {
+  if (TheModule().settings.node_act == 0) return;
+  if (!wanted_.Note(TextOf(call.caller->user()), call.caller->db(), NowNs())) return;
+  for (const auto& [id, node] : nodes_) Wake(context, node);
 }
 
 void AttachedNodes::Cancel(RedisModuleCtx* context, PendingCall* call) {
@@ -213,6 +238,17 @@ void AttachedNodes::TakeBack(uint64_t id) {
 
 void AttachedNodes::TakeBackWaiting(Node& node) {
   for (const uint64_t id : std::set<uint64_t>(node.waiting)) TakeBack(id);
+}
+
+void AttachedNodes::TakeBackUnspoken(Node& node) {
+  for (const uint64_t id : std::set<uint64_t>(node.waiting)) {
+    const Caller& caller = *handed_.at(id).call->caller;
+    const bool spoken = std::ranges::any_of(node.connections, [&](const auto& entry) {
+      const Connection& connection = entry.second;
+      return connection.speaks && connection.user == TextOf(caller.user()) && connection.db == caller.db();
+    });
+    if (!spoken) TakeBack(id);
+  }
 }
 
 // ---- Time
@@ -270,7 +306,8 @@ int AttachedNodes::Take(RedisModuleCtx* context, int64_t max, int64_t timeout_ms
   const SharedNode node = NodeOf(context);
   if (node == nullptr) return ReplyFailure(context, NotAttached());
   if (max > 0) node->silent = false;
-  const bool ready = !node->cancelled.empty() || (max > 0 && !node->waiting.empty());
+  const bool ready = !node->cancelled.empty() || (max > 0 && !node->waiting.empty()) ||
+                     !wanted_.After(node->told, NowNs()).empty();
   if (ready || timeout_ms == 0) return ReplyTaken(context, *node, max);
   if (const Failure failure = CheckByItself(context, "LOCUS.NODE TAKE"))
     return ReplyFailure(context, failure);
@@ -331,7 +368,7 @@ void AttachedNodes::OnTakenDone(RedisModuleCtx*, void* taking) {
 
 int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) {
   const size_t count = std::min(static_cast<size_t>(max), node.waiting.size());
-  redis::ReplyWithArray(context, 2);
+  redis::ReplyWithArray(context, 3);
   redis::ReplyWithArray(context, static_cast<long>(count));
   for (size_t i = 0; i < count; i++) {
     const uint64_t id = *node.waiting.begin();
@@ -344,6 +381,14 @@ int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) 
   redis::ReplyWithArray(context, static_cast<long>(node.cancelled.size()));
   for (const uint64_t id : node.cancelled) redis::ReplyWithLongLong(context, static_cast<long long>(id));
   node.cancelled.clear();
+  const std::vector<const WantedUsers::Wanted*> news = wanted_.After(node.told, NowNs());
+  node.told = wanted_.last();
+  redis::ReplyWithArray(context, static_cast<long>(news.size()));
+  for (const WantedUsers::Wanted* wanted : news) {
+    redis::ReplyWithArray(context, 2);
+    ReplyText(context, wanted->user);
+    redis::ReplyWithLongLong(context, wanted->db);
+  }
   return redis::kOk;
 }
 

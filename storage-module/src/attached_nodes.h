@@ -2,10 +2,11 @@
 // call over where the plan says compute; whatever then happens to the node, the call has one answer: from the
 // node, from here, or a typed error.
 //
-// An attachment is some connections of one node, which has shown the same secret on each. It ends with the
-// first of them that closes: who lost one may have lost what was said on it. What it had not taken runs here
-// then, and so does what it had taken and not asked to write for. Of the rest nobody can say what it wrote:
-// that fails.
+// An attachment is some connections of one node, which has shown the same secret on each. Some take and give:
+// it ends with the first of these that closes, since who lost one may have lost what was said on it. What it
+// had not taken runs here then, and so does what it had taken and not asked to write for. Of the rest nobody
+// can say what it wrote: that fails. The others speak, each for its user in its database, and say nothing:
+// with one that closes no more calls of that user come.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@
 #include "redis_api.h"
 #include "reply.h"
 #include "supervisor.h"
+#include "wanted_users.h"
 
 namespace locus {
 
@@ -57,10 +59,11 @@ struct HandedCounters {
 /// Main thread only.
 class AttachedNodes {
  public:
-  Failure Attach(RedisModuleCtx* context, std::string_view id, std::string_view secret);
+  /// `speaks`: for its user in its database, instead of taking and giving.
+  Failure Attach(RedisModuleCtx* context, std::string_view id, std::string_view secret, bool speaks);
   /// The attachment of this connection gets nothing more. How many calls it has still to give.
   Failure Detach(RedisModuleCtx* context, int64_t* out);
-  /// Replies calls and cancellations, at once or when there are some.
+  /// Replies calls, cancellations and wanted users, at once or when there are some.
   int Take(RedisModuleCtx* context, int64_t max, int64_t timeout_ms);
   /// Whether the node that this connection belongs to has that call: not any more where nobody waits for it.
   Failure CheckTaken(RedisModuleCtx* context, uint64_t call_id, bool* taken);
@@ -71,7 +74,7 @@ class AttachedNodes {
   void Give(uint64_t call_id, Outcome&& outcome);
   /// The node could not run it, and nothing of it ran: it runs here.
   void TakeBack(uint64_t call_id);
-  /// The connection, if it is an attached one, speaks for another user now.
+  /// The connection, if it is an attached one, speaks for this user now.
   void ChangeUser(RedisModuleCtx* context, std::string_view user);
 
   /// Whether a node that may act for its caller has room.
@@ -93,11 +96,12 @@ class AttachedNodes {
   State state() const;
 
  private:
-  /// For whom a connection was opened, as it has shown by authenticating: functions run with these rights in
-  /// this database.
+  /// For whom a connection was opened, as it has shown by authenticating or acting: functions run with these
+  /// rights in this database.
   struct Connection {
     std::string user;
     int db = 0;
+    bool speaks = false;
   };
   /// A client that waits; a timer of ours keeps its time, as in sample_windows.h.
   struct Taker {
@@ -113,6 +117,7 @@ class AttachedNodes {
     std::set<uint64_t> taken;
     std::vector<uint64_t> cancelled;  ///< of those that it had taken, to be told
     std::deque<Taker> takers;
+    uint64_t told = 0;     ///< of the wanted users: all up to this number
     bool silent = false;   ///< let a call wait for too long, and has not taken since
     bool leaving = false;  ///< wants no more
     bool gone = false;
@@ -139,6 +144,8 @@ class AttachedNodes {
 
   SharedNode NodeOf(RedisModuleCtx* context) const;
   SharedNode Choose(const PendingCall& call, NotHanded* why) const;
+  /// Has all nodes told that one might act for the caller.
+  void Want(RedisModuleCtx* context, const PendingCall& call);
   int ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max);
   void ReplyCall(RedisModuleCtx* context, uint64_t id, const PendingCall& call);
   /// The taker, out of its node's list; no client where it has been answered.
@@ -149,6 +156,8 @@ class AttachedNodes {
   /// Out of all lists; the call is the caller's to answer or to run.
   PendingCall* Release(uint64_t id);
   void TakeBackWaiting(Node& node);
+  /// What waits for a node that does not speak for its caller any more.
+  void TakeBackUnspoken(Node& node);
   void End(RedisModuleCtx* context, const SharedNode& node);
 
   std::map<std::string, SharedNode, std::less<>> nodes_;
@@ -160,6 +169,7 @@ class AttachedNodes {
   int64_t timer_due_ns_ = 0;
   uint64_t next_id_ = 0;
   HandedCounters counters_;
+  WantedUsers wanted_;
 };
 
 }  // namespace locus

@@ -37,9 +37,10 @@ int CommandNodeAct(RedisModuleCtx* context, RedisModuleString** argv, int argc) 
 }
 
 int CommandNodeAttach(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
-  if (argc != 4) return redis::WrongArity(context);
+  const bool speaks = argc == 5 && IsWord(TextOf(argv[4]), "SPEAKS");
+  if (argc != 4 && !speaks) return redis::WrongArity(context);
   Failure failure = CheckByItself(context, "LOCUS.NODE ATTACH");
-  if (!failure) failure = TheModule().nodes.Attach(context, TextOf(argv[2]), TextOf(argv[3]));
+  if (!failure) failure = TheModule().nodes.Attach(context, TextOf(argv[2]), TextOf(argv[3]), speaks);
   return failure ? ReplyFailure(context, failure) : redis::ReplyWithSimpleString(context, "OK");
 }
 

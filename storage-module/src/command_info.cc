@@ -84,8 +84,12 @@ void ForEachField(Field&& field) {
   number("calls_run_again", state.supervisor.reruns);
 
   number("calls_in_flight", state.in_flight);
-  number("calls_queued", state.queued);
+  number("calls_queued", state.calls.queued);
+  number("calls_starting", state.calls.starting);
+  number("calls_running", state.calls.running);
+  number("calls_waiting", state.calls.waiting);
   number("calls", calls.calls);
+  number("calls_done", calls.outcomes[0]);
   number("calls_failed", calls.errors());
   number("calls_pushed_back", calls.pushed_back);
   field("calls_failed_by_code", Join(calls.errors_by_code()));

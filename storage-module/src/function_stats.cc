@@ -10,6 +10,7 @@ void AppendUsage(std::string* json, const Usage& usage) {
   const UsageWire& isolate = usage.isolate;
   AppendJsonUs(json, "wallUs", usage.wall_ns);
   AppendJsonUs(json, "queueUs", usage.queue_ns);
+  AppendJsonUs(json, "startUs", usage.start_ns);
   AppendJsonUs(json, "cpuUs", static_cast<int64_t>(isolate.cpu_ns));
   AppendJsonUs(json, "waitUs", static_cast<int64_t>(isolate.wait_ns));
   AppendJsonNumber(json, "operations", isolate.operations);
@@ -33,6 +34,7 @@ void Add(const Usage& usage, Usage* sum) {
   sum->isolate.bytes_in += usage.isolate.bytes_in;
   AddTime(usage.wall_ns, &sum->wall_ns);
   AddTime(usage.queue_ns, &sum->queue_ns);
+  AddTime(usage.start_ns, &sum->start_ns);
   AddTime(usage.lock_ns, &sum->lock_ns);
 }
 

@@ -37,6 +37,7 @@ void SetCount(Usage* usage, double count) {
 constexpr UsageField kUsageFields[] = {
     {"wallUs", kUsMax, SetNs<&Usage::wall_ns>},
     {"queueUs", kUsMax, SetNs<&Usage::queue_ns>},
+    {"startUs", kUsMax, SetNs<&Usage::start_ns>},
     {"cpuUs", kUsMax, SetIsolateNs<&UsageWire::cpu_ns>},
     {"waitUs", kUsMax, SetIsolateNs<&UsageWire::wait_ns>},
     {"operations", kCountMax, SetCount<&UsageWire::operations>},

@@ -37,13 +37,8 @@ Failure ReadRunOptions(const char* command, std::string_view text, RunOptions* o
       options->cancel_id = value.get<std::string>();
       if (options->cancel_id.empty() || options->cancel_id.size() > kCancelIdBytesMax)
         return invalid("id must have 1 to " + std::to_string(kCancelIdBytesMax) + " bytes");
-    } else if (name == "trace") {
-      // Held to its form now; what carries it on comes with tracing.
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kTraceBytesMax)
-        return invalid("trace must be a string of at most " + std::to_string(kTraceBytesMax) + " bytes");
     } else {
-      return invalid("there is none named " + Shown(name) +
-                     ", only deadlineMs, backCpuUs, logs, id and trace");
+      return invalid("there is none named " + Shown(name) + ", only deadlineMs, backCpuUs, logs and id");
     }
   }
   return {};

@@ -11,9 +11,8 @@ namespace locus {
 
 /// Bytes of a RUN's options.
 constexpr size_t kOptionsBytesMax = 4 * 1024;
-/// Bytes of a caller's name for its call, and of its trace.
+/// Bytes of a caller's name for its call.
 constexpr size_t kCancelIdBytesMax = 128;
-constexpr size_t kTraceBytesMax = 256;
 /// As LIMITS.deadlineMs in runtime/function/description.ts.
 constexpr int64_t kDeadlineMsMax = 300'000;
 /// Of a call that is pushed back: no call computes for longer.

@@ -69,8 +69,8 @@ void APlanOfManyFunctionsHasABound() {
   const auto of = [](size_t count) {
     std::string placements;
     for (size_t i = 0; i < count; i++)
-      placements +=
-          (i == 0 ? "\"f" : ",\"f") + std::to_string(i) + R"(":{"state":"compute","share":0,"probeEvery":0,"backCpuUs":0})";
+      placements += (i == 0 ? "\"f" : ",\"f") + std::to_string(i) +
+                    R"(":{"state":"compute","share":0,"probeEvery":0,"backCpuUs":0})";
     return Text(1, placements);
   };
   Plan plan;

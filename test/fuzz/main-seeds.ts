@@ -93,7 +93,7 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
   json: ["", "plain", 'a"b\\c', "\n\u0001\u007f", "é€😀", "\ud800"].map((value) => Buffer.from(value)),
   options: [
     "{}",
-    '{"deadlineMs":300000,"logs":true,"id":"1a2b-3","trace":"00-ab-01"}',
+    '{"deadlineMs":300000,"logs":true,"id":"1a2b-3"}',
     '{"deadlineMs":300001}',
     '{"deadlineMs":18446744073709551615}',
     '{"deadlineMs":1.5,"deadlineMs":1}',

@@ -118,8 +118,10 @@ test("an attached connection that acts gets its node the calls of that user", as
   }
   expect(await caller.call("LOCUS.CALL", "script", "0", "[1]")).toBe("[1]");
   expect((await readInfo(redis)).get("calls_not_handed")).toBe("user=1");
+  const take = () => taker.call("LOCUS.NODE", "TAKE", "1", "60000") as Promise<[(readonly unknown[])[], [], unknown[]]>;
+  expect((await take())[2]).toEqual([["caller", 0]]);
   await act(speaker, "caller");
-  const taken = taker.call("LOCUS.NODE", "TAKE", "1", "60000") as Promise<[(readonly unknown[])[]]>;
+  const taken = take();
   const replied = caller.call("LOCUS.CALL", "script", "0", "[1]");
   const [[call]] = await taken;
   expect(call?.[4]).toBe("caller");

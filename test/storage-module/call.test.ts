@@ -169,7 +169,7 @@ describe("LOCUS.NODE", () => {
     expect(version).toMatch(/^[0-9a-f]{16}$/);
     expect(JSON.parse(result)).toEqual(["+OK\r\n$1\r\n1\r\n"]);
     expect(Object.keys(JSON.parse(usage) as object)).toEqual(
-      "wallUs queueUs cpuUs waitUs operations rounds bytesOut bytesIn lockUs".split(" "),
+      "wallUs queueUs startUs cpuUs waitUs operations rounds bytesOut bytesIn lockUs".split(" "),
     );
     expect((JSON.parse(usage) as { lockUs: number }).lockUs).toBeGreaterThan(0);
   });
@@ -204,7 +204,7 @@ describe("LOCUS.NODE", () => {
     ['{"deadlineMs":300001}', /deadlineMs is "300001"/],
     ['{"logs":1}', /logs must be/],
     ['{"id":""}', /id must have/],
-    ['{"trace":1}', /trace must be/],
+    ['{"backCpuUs":0}', /backCpuUs is "0"/],
   ])("options %s are refused", async (options, message) => {
     await expect(run("script", "*", "0", options, "null")).rejects.toThrow(/^ERR options/);
     await expect(run("script", "*", "0", options, "null")).rejects.toThrow(message);

@@ -23,11 +23,11 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 /** Every call of `script` belongs on the compute side, unless said otherwise. */
-const start = async (share = 0): Promise<RedisServer> => {
+const start = async (share = 0, ...moduleArguments: readonly string[]): Promise<RedisServer> => {
   const server = await startScriptedServer({
     sanitizer: "address",
     // What a test wants to wait waits for as long as it takes.
-    moduleArguments: ["take-patience-ms", "60000"],
+    moduleArguments: ["take-patience-ms", "60000", ...moduleArguments],
   });
   servers.push(server);
   await plan(server.client(), share);
@@ -42,11 +42,20 @@ const plan = (client: Redis, share: number, backCpuUs = 0): Promise<unknown> => 
 const brittle = { retryStrategy: () => null, autoResendUnfulfilledCommands: false } as const;
 const attach = (client: Redis, id: string, secret = SECRET): Promise<unknown> =>
   client.call("LOCUS.NODE", "ATTACH", id, secret);
+const speak = (client: Redis, id: string): Promise<unknown> =>
+  client.call("LOCUS.NODE", "ATTACH", id, SECRET, "SPEAKS");
 
-/** A node of two connections: one takes, one gives. */
+interface Taken {
+  readonly calls: TakenCall[];
+  readonly cancelled: number[];
+  readonly wanted: [string, number][];
+}
+
+/** A node of three connections: one takes, one gives, one speaks for its user. */
 class PlayedNode {
   readonly taker: Redis;
   readonly giver: Redis;
+  readonly speaker: Redis;
 
   constructor(
     server: RedisServer,
@@ -54,18 +63,18 @@ class PlayedNode {
   ) {
     this.taker = server.client({ ...brittle, ...options });
     this.giver = server.client({ ...brittle, ...options });
+    this.speaker = server.client({ ...brittle, ...options });
   }
   async attach(id = "node-1"): Promise<this> {
     await attach(this.taker, id);
     await attach(this.giver, id);
+    await speak(this.speaker, id);
     return this;
   }
-  async take(max = 16, timeoutMs = 60_000): Promise<{ calls: TakenCall[]; cancelled: number[] }> {
-    const [calls, cancelled] = (await this.taker.call("LOCUS.NODE", "TAKE", String(max), String(timeoutMs))) as [
-      TakenCall[],
-      number[],
-    ];
-    return { calls, cancelled };
+  async take(max = 16, timeoutMs = 60_000): Promise<Taken> {
+    const answer = await this.taker.call("LOCUS.NODE", "TAKE", String(max), String(timeoutMs));
+    const [calls, cancelled, wanted] = answer as [TakenCall[], number[], [string, number][]];
+    return { calls, cancelled, wanted };
   }
   async takeOne(): Promise<TakenCall> {
     const { calls } = await this.take();
@@ -170,10 +179,12 @@ describe("a call runs here after all", () => {
     const client = server.client();
     expect(await call(client, "0", "[1]")).toBe("[1]");
     expect(await info(client, "calls_not_handed")).toBe("no_node=1");
-    await new PlayedNode(server).attach();
+    const node = await new PlayedNode(server).attach();
     await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
     expect(await call(server.client({ username: "other", password: "x" }), "0", "[2]")).toBe("[2]");
     expect(await call(server.client({ db: 3 }), "0", "[3]")).toBe("[3]");
+    // Whom it may not act for it need not know.
+    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [], wanted: [] });
     await expectInfo(client, { calls_handed: "0", calls_not_handed: "no_node=1,user=1,database=1" });
   });
 
@@ -182,12 +193,73 @@ describe("a call runs here after all", () => {
     const client = server.client();
     await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
     const node = await new PlayedNode(server).attach();
-    await attach(server.client({ ...brittle, username: "other", password: "x", db: 3 }), "node-1");
+    await speak(server.client({ ...brittle, username: "other", password: "x", db: 3 }), "node-1");
     const replied = call(server.client({ username: "other", password: "x", db: 3 }));
     const [id, , , , user, db] = await node.takeOne();
     expect([user, db]).toEqual(["other", 3]);
     await node.give(id, "OK", USAGE, "3");
     expect(await replied).toBe("3");
+  });
+
+  test("when the connection that spoke for its caller closes: it has not been taken, and the node stays attached", async () => {
+    const server = await start();
+    const client = server.client();
+    await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
+    const node = await new PlayedNode(server).attach();
+    const speakers = [0, 1].map(() => server.client({ ...brittle, username: "other", password: "x" }));
+    for (const speaker of speakers) await speak(speaker, "node-1");
+    const [others, ours] = [
+      call(server.client({ username: "other", password: "x" }), "0", "[1]"),
+      call(server.client()),
+    ];
+    await waiting(client, 2);
+    speakers[0]!.disconnect();
+    await until(async () => String(await client.client("LIST")).split(" user=other ").length === 3);
+    await waiting(client, 2);
+    speakers[1]!.disconnect();
+    expect(await others).toBe("[1]");
+    const [id] = await node.takeOne();
+    await node.give(id, "OK", USAGE, "2");
+    expect(await ours).toBe("2");
+    await expectInfo(client, { nodes_attached: "1", calls_taken_back: "1" });
+  });
+
+  test("when none acts for its caller; nodes are told for whom, each once, where acting is allowed", async () => {
+    const server = await start(0, "node-act", "yes");
+    const client = server.client();
+    await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
+    const node = await new PlayedNode(server).attach();
+    const told = node.take();
+    await until(async () => /blocked_clients:1/.test(await client.info("clients")));
+    const other = server.client({ username: "other", password: "x" });
+    expect(await call(other, "0", "[1]")).toBe("[1]");
+    expect(await told).toEqual({ calls: [], cancelled: [], wanted: [["other", 0]] });
+    expect(await call(other, "0", "[1]")).toBe("[1]");
+    expect(await call(server.client({ db: 3 }), "0", "[1]")).toBe("[1]");
+    expect(await node.take()).toEqual({ calls: [], cancelled: [], wanted: [["default", 3]] });
+    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [], wanted: [] });
+    const late = await new PlayedNode(server).attach("node-2");
+    expect(await late.take()).toEqual({
+      calls: [],
+      cancelled: [],
+      wanted: [
+        ["other", 0],
+        ["default", 3],
+      ],
+    });
+  });
+
+  test("for as many callers as there are, of whom nodes are told the last 64", async () => {
+    const server = await start(0, "node-act", "yes");
+    const node = await new PlayedNode(server).attach();
+    const client = server.client({ db: 1 });
+    const names = Array.from({ length: 70 }, (_, index) => (index === 0 ? "u".repeat(257) : `user-${index}`));
+    for (const name of names) {
+      await client.acl("SETUSER", name, "on", "nopass", "+@all", "~*");
+      await client.auth(name, "x");
+      expect(await call(client, "0", "[1]")).toBe("[1]");
+    }
+    expect((await node.take()).wanted).toEqual(names.slice(6).map((name) => [name, 1]));
   });
 
   test("when the node gives it back, and its caller sees one call", async () => {
@@ -335,7 +407,7 @@ describe("a call that was taken", () => {
     const [id, , , deadlineMs] = await node.takeOne();
     expect(deadlineMs).toBeLessThanOrEqual(1_500);
     expect(await replied).toMatch(/DEADLINE script did not end before its deadline, on the node node-1/);
-    expect(await node.take(0)).toEqual({ calls: [], cancelled: [id] });
+    expect(await node.take(0)).toEqual({ calls: [], cancelled: [id], wanted: [] });
     expect(await node.give(id, "OK", USAGE, "1")).toBe(0);
     expect(await info(client, "calls_overdue_on_node")).toBe("1");
   });
@@ -348,12 +420,12 @@ describe("a call that was taken", () => {
     const [id] = await node.takeOne();
     const cancelled = node.take(0);
     callers[0].disconnect();
-    expect(await cancelled).toEqual({ calls: [], cancelled: [id] });
+    expect(await cancelled).toEqual({ calls: [], cancelled: [id], wanted: [] });
     const unseen = call(callers[1]);
     await waiting(client, 1);
     callers[1].disconnect();
     await waiting(client, 0);
-    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [] });
+    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [], wanted: [] });
     expect(await node.give(id, "OK", USAGE, "1")).toBe(0);
     expect(await Promise.all([lost, unseen])).toEqual([
       expect.stringContaining("closed"),
@@ -437,6 +509,8 @@ describe("an attachment", () => {
     }
     const [[refused] = []] = (await client.multi().call("LOCUS.NODE", "ATTACH", "a", SECRET).exec()) ?? [];
     expect(String(refused)).toMatch(/STORAGEREFUSED/);
+    await expect(client.call("LOCUS.NODE", "ATTACH", "node-1", SECRET, "SHOUTS")).rejects.toThrow(/wrong number/);
+    await expect(speak(client, "node-1")).rejects.toThrow(/^ERR no node "node-1" is attached/);
     await attach(client, "node-1");
     await attach(client, "node-1");
     await expect(attach(client, "node-2")).rejects.toThrow(/^ERR this connection is attached as "node-1"/);
@@ -485,7 +559,7 @@ describe("an attachment", () => {
     await attach(other, "node-1");
     const long = other.call("LOCUS.NODE", "TAKE", "1", "60000") as Promise<[TakenCall[], number[]]>;
     await until(async () => /blocked_clients:1/.test(await client.info("clients")));
-    expect(await node.take(1, 20)).toEqual({ calls: [], cancelled: [] });
+    expect(await node.take(1, 20)).toEqual({ calls: [], cancelled: [], wanted: [] });
     const replied = call(client);
     const [[taken]] = await long;
     await node.give(taken![0], "OK", USAGE, "1");

@@ -199,6 +199,7 @@ describe("the tallies in TypeScript and C++", () => {
     outcome: fc.constantFrom("ok", "ok", "DEADLINE_EXCEEDED", "FUNCTION_FAILED", "ARGS_INVALID"),
     wallUs: us,
     queueUs: us,
+    startUs: us,
     cpuUs: fc.oneof(us, fc.constant(0)),
     waitUs: us,
     lockUs: us,

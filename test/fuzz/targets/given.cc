@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   EXPECT(is_error || (IsUtf8(outcome.result) && outcome.result.find('\n') == outcome.result.npos));
   EXPECT(outcome.message.size() <= kErrorTextBytesMax && outcome.stack.size() <= kErrorTextBytesMax);
   const Usage& used = outcome.usage;
-  EXPECT(used.wall_ns >= 0 && used.queue_ns >= 0 && used.lock_ns >= 0);
+  EXPECT(used.wall_ns >= 0 && used.queue_ns >= 0 && used.start_ns >= 0 && used.lock_ns >= 0);
   EXPECT(used.isolate.cpu_ns <= 1'000'000'000'000'000 && used.isolate.operations < uint64_t{1} << 53);
   return 0;
 }

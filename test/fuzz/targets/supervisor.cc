@@ -107,7 +107,7 @@ class Scene {
   void End() {
     supervisor_.Close(Code::SIDE_UNAVAILABLE, "over");
     for (int number = 0; number < calls_; number++) EXPECT(answers_[number] == 1);
-    EXPECT(supervisor_.in_flight() == 0 && supervisor_.queued() == 0);
+    EXPECT(supervisor_.in_flight() == 0 && supervisor_.call_states().queued == 0);
   }
 
  private:
