@@ -50,6 +50,7 @@ COPY --from=build /opt/locus/build build
 COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
+COPY scheduler scheduler
 COPY functions functions
 RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
@@ -72,6 +73,7 @@ COPY --from=build /opt/locus/build build
 COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
+COPY scheduler scheduler
 COPY functions functions
 RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json

@@ -18,6 +18,7 @@ const COPIED = [
   "compute/cli/launch",
   "docs/**/*.md",
   "functions/README.md",
+  "scheduler/grpc/proto/*.proto",
   "runtime/native/*.{cc,h}",
   "storage-module/src/*.{cc,h}",
   "build/generated/*",
