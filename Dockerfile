@@ -11,6 +11,7 @@ RUN npm ci --omit=dev --ignore-scripts
 COPY Makefile ./
 COPY runtime runtime
 COPY storage-module storage-module
+COPY scheduler scheduler
 RUN make --jobs="$(nproc)" NODE=node \
  && strip --strip-unneeded build/launcher build/*.node build/*.so \
  && rm -rf build/native build/module

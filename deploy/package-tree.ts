@@ -24,6 +24,7 @@ const COPIED = [
   "build/generated/*",
   "build/guest/*.js",
   "build/host.mjs",
+  "build/agent.mjs",
 ];
 /** Of the machine that packs; `locus build` makes them anew on another. */
 const BINARIES = ["build/launcher", "build/host.node", "build/supervisor.node", "build/locus.so"];
