@@ -5,16 +5,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { LocusError } from "#runtime/errors.ts";
-import { BUILD_DIRECTORY } from "#runtime/sandbox/native-supervisor.ts";
 import type { DataSource, HostLine } from "#runtime/sandbox/supervisor.ts";
 import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
+import { AGENT_PATH } from "./agent-program.ts";
 import type { Cgroup, CgroupFolder } from "./cgroup.ts";
 import type { InstanceSpec, InstanceUse } from "./driver.ts";
 
-const AGENT_PATH = join(BUILD_DIRECTORY, "agent.mjs");
 /** How often a process without a cgroup is looked at. A thread can fault in some 200 MB meanwhile. Chosen. */
 const LOOK_MS = 100;
 /** Of Linux, on all machines that locus runs on. */
