@@ -6,7 +6,7 @@ import { nameIn, textIn } from "./field.ts";
 import { unary } from "./handler.ts";
 import type { FunctionTerms } from "./scheduler-service.ts";
 
-interface FunctionCall {
+export interface FunctionCall {
   readonly requestId: string;
   readonly accountId: string;
   readonly functionName: string;

@@ -18,13 +18,19 @@ export const unary =
   ): handleUnaryCall<Request, Message> =>
   async (call, callback) => {
     const abort = new AbortController();
-    call.on("cancelled", () => abort.abort());
+    let isOver = false;
+    // gRPC says so of every call in the end, of those that were answered as well.
+    call.on("cancelled", () => {
+      if (!isOver) abort.abort();
+    });
     let message: Message;
     try {
       message = await reply(call.request, abort.signal);
     } catch (error) {
       callback(statusOf(error));
       return;
+    } finally {
+      isOver = true;
     }
     if (call.cancelled) undo?.(call.request, message);
     else callback(null, message);

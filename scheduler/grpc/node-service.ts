@@ -44,7 +44,7 @@ interface NodeUse {
   readonly diskFreeInodes: number;
 }
 
-interface ContainerUse {
+export interface ContainerUse {
   readonly containerId: string;
   /** Its limit. */
   readonly totalMemoryBytes: number;

@@ -2,7 +2,7 @@
 // ended. How failures are told follows the contest's own scaler: most as a status of gRPC, two in the reply.
 
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
-import { LocusError } from "#runtime/errors.ts";
+import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import { integerIn, messageIn, nameIn, noteIn, textIn } from "./field.ts";
 import { unary } from "./handler.ts";
 import { SLOT_STATUS, type SlotStatus } from "./slot-status.ts";
@@ -20,13 +20,13 @@ const TIMEOUT_SECONDS_MAX = 7 * 86_400;
 const MEMORY_MB_MAX = 2 ** 20;
 
 /** Which instance serves which request. */
-interface SlotAssignment {
+export interface SlotAssignment {
   readonly requestId: string;
   readonly metaKey: string;
   readonly instanceId: string;
 }
 
-interface SlotResult {
+export interface SlotResult {
   /** 200, or a fault of the function's. */
   readonly statusCode: number;
   readonly durationMs: number;
@@ -41,7 +41,7 @@ export interface SlotScaler {
     request: { readonly requestId: string; readonly startedAtMs: number; readonly meta: SlotMeta },
     signal: AbortSignal,
   ): Promise<SlotAssignment>;
-  /** An instance that is idle already is no mistake. Rejects with FUNCTION_NOT_FOUND, INSTANCE_NOT_FOUND. */
+  /** An instance that is idle already is no mistake. Rejects with FUNCTION_NOT_FOUND, INSTANCE_NOT_FOUND, INSTANCE_NOT_HELD. */
   idle(assignment: SlotAssignment, result: SlotResult, signal?: AbortSignal): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ export const scalerService = (scaler: SlotScaler): UntypedServiceImplementation 
         const assigment = { request_id: requestId, meta_key: metaKey, instance_id: instanceId };
         return { status: SLOT_STATUS.Ok, assigment };
       } catch (error) {
-        return inReply(error, "OVERLOADED", SLOT_STATUS.Throttle);
+        return inReply(error, ASSIGN_STATUSES);
       }
     },
     (_request, { assigment }) => {
@@ -107,15 +107,22 @@ export const scalerService = (scaler: SlotScaler): UntypedServiceImplementation 
       await scaler.idle(assignment, resultIn(result), signal);
       return { status: SLOT_STATUS.Ok };
     } catch (error) {
-      return inReply(error, "FUNCTION_NOT_FOUND", SLOT_STATUS.InternalError);
+      return inReply(error, IDLE_STATUSES);
     }
   }),
 });
 
-/** One failure of each method is told in the reply; any other is thrown on, and becomes a status of gRPC. */
-function inReply(error: unknown, code: string, status: SlotStatus): IdleReply {
-  if (!(error instanceof LocusError) || error.code !== code) throw error;
-  return { status, error_message: error.message.toWellFormed() };
+/** What is told in the reply; any other failure is thrown on, and becomes a status of gRPC. */
+const ASSIGN_STATUSES = { OVERLOADED: SLOT_STATUS.Throttle };
+const IDLE_STATUSES = {
+  FUNCTION_NOT_FOUND: SLOT_STATUS.InternalError,
+  INSTANCE_NOT_HELD: SLOT_STATUS.InvalidAssigment,
+};
+
+function inReply(error: unknown, statuses: Partial<Record<ErrorCode, SlotStatus>>): IdleReply {
+  const status = error instanceof LocusError ? statuses[error.code] : undefined;
+  if (status === undefined) throw error;
+  return { status, error_message: (error as LocusError).message.toWellFormed() };
 }
 
 export const metaIn = (meta: MetaMessage): SlotMeta => ({
