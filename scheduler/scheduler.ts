@@ -10,12 +10,12 @@ import type { Effects, StartReason, StopReason } from "./effects.ts";
 import { functionConfig, type FunctionConfig } from "./function-config.ts";
 import { HeapEntry, IndexedHeap } from "./indexed-heap.ts";
 import { FunctionPool } from "./instance/function-pool.ts";
-import { Instance } from "./instance/instance.ts";
+import { Instance, INSTANCE_PREFIX } from "./instance/instance.ts";
 import { Lease } from "./instance/lease.ts";
 import { Waiter } from "./instance/wait-queue.ts";
 import { Fleet } from "./node/fleet.ts";
 import type { Node, NodeDescription, NodeStats } from "./node/node.ts";
-import type { Policy } from "./policy/policy.ts";
+import type { CapacityView, Policy } from "./policy/policy.ts";
 import { SCHEDULER_DEFAULTS, type SchedulerSettings } from "./settings.ts";
 import { StarvedPools } from "./instance/starved-pools.ts";
 
@@ -60,7 +60,7 @@ const ROOM_PROBES = 16;
 /** A policy that wants to be asked at once is asked so much later: time goes on. */
 const WAKE_MS_MIN = 1;
 
-export class Scheduler<Ticket> {
+export class Scheduler<Ticket> implements CapacityView {
   readonly policy: Policy;
   readonly settings: SchedulerSettings;
   readonly fleet = new Fleet();
@@ -79,7 +79,10 @@ export class Scheduler<Ticket> {
   readonly #effects: Effects<Ticket>;
   readonly #alarms = new IndexedHeap<Alarm>();
   readonly #pools = new Map<string, FunctionPool>();
-  readonly #instances = new Map<string, Instance>();
+  /** By serial number: their ids are made when somebody asks. */
+  readonly #instances = new Map<number, Instance>();
+  /** Serial numbers of those that came with an id. */
+  readonly #adopted = new Map<string, number>();
   readonly #leases = new Map<string, Lease>();
   readonly #waiters = new Map<Ticket, Waiter<Ticket>>();
   readonly #starved = new StarvedPools();
@@ -90,6 +93,10 @@ export class Scheduler<Ticket> {
   #nowMs = -Infinity;
   #serial = 0;
   #liveMb = 0;
+  /** Of configured memory: what ended, what lives, and the latter times its beginning. */
+  #endedMbMs = 0;
+  #configuredMb = 0;
+  #configuredMbMs = 0;
   #nodesPending = 0;
 
   constructor(
@@ -99,6 +106,7 @@ export class Scheduler<Ticket> {
     saved: SavedScheduler | null = null,
   ) {
     this.policy = policy;
+    policy.attach(this);
     this.#effects = effects;
     this.settings = { ...SCHEDULER_DEFAULTS, ...settings };
     // What another policy knew means nothing to this one; what functions need does.
@@ -146,7 +154,8 @@ export class Scheduler<Ticket> {
     for (let waiter = pool.queue.first; waiter !== null; waiter = pool.queue.first) {
       this.#refuse(waiter as Waiter<Ticket>, new LocusError("FUNCTION_NOT_FOUND", `function "${key}" was taken away`));
     }
-    for (const instance of pool.instances) {
+    for (const instance of this.#instances.values()) {
+      if (instance.pool !== pool) continue;
       if (instance.state === "idle" || instance.state === "starting") this.#stop(instance, "function is gone");
     }
     for (const lease of pool.leases) this.#revoke(lease);
@@ -227,8 +236,9 @@ export class Scheduler<Ticket> {
   }
 
   instance(id: string): Instance {
-    const instance = this.#instances.get(id);
-    if (instance === undefined) throw new LocusError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`);
+    const serial = this.#adopted.get(id) ?? serialOf(id);
+    const instance = this.#instances.get(serial);
+    if (instance?.id !== id) throw new LocusError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`);
     return instance;
   }
 
@@ -292,8 +302,12 @@ export class Scheduler<Ticket> {
   adopt(id: string, key: string, nodeId: string, nowMs: number): Instance {
     const now = this.#advance(nowMs);
     const [pool, node] = [this.pool(key), this.node(nodeId)];
-    if (this.#instances.has(id)) throw new LocusError("REQUEST_INVALID", `instance "${id}" is known already`);
+    if (this.#adopted.has(id)) throw new LocusError("REQUEST_INVALID", `instance "${id}" is known already`);
     const instance = this.#newInstance(id, pool, node, now);
+    this.#adopted.set(id, instance.serial);
+    // Ours of before a restart: what starts now is named differently.
+    const before = serialOf(id);
+    if (before >= this.#serial) this.#serial = before + 1;
     instance.state = "busy";
     this.#offer(instance, now);
     return instance;
@@ -332,7 +346,8 @@ export class Scheduler<Ticket> {
     this.fleet.remove(node);
     this.#effects.nodeNoted(id, "lost", why);
     const pools = new Set<FunctionPool>();
-    for (const instance of node.instances) {
+    for (const instance of this.#instances.values()) {
+      if (instance.node !== node) continue;
       pools.add(instance.pool);
       this.#forget(instance);
     }
@@ -352,7 +367,8 @@ export class Scheduler<Ticket> {
     node.draining = true;
     this.fleet.changed(node);
     this.#effects.nodeNoted(id, "draining", "asked for");
-    for (const instance of node.instances) {
+    for (const instance of this.#instances.values()) {
+      if (instance.node !== node) continue;
       if (instance.state === "idle" || instance.running > 0) this.#stop(instance, "node drains");
       if (instance.lease !== null) this.#revoke(instance.lease);
     }
@@ -390,7 +406,7 @@ export class Scheduler<Ticket> {
       taken.push(instance);
     }
     if (taken.length === 0) return null;
-    const lease = new Lease(`${this.settings.instancePrefix}l${this.#serial++}`, holder, pool, taken, now + ttlMs);
+    const lease = new Lease(`l${this.#serial++}`, holder, pool, taken, now + ttlMs);
     for (const instance of taken) instance.lease = lease;
     this.#leases.set(lease.id, lease);
     pool.leases.add(lease);
@@ -452,6 +468,10 @@ export class Scheduler<Ticket> {
       this.#alarms.remove(top);
       this.#ring(top.owner, now);
     }
+  }
+
+  heldGbSeconds(nowMs: number): number {
+    return (this.#endedMbMs + this.#configuredMb * nowMs - this.#configuredMbMs) / (1024 * 1e3);
   }
 
   save(): SavedScheduler {
@@ -562,9 +582,9 @@ export class Scheduler<Ticket> {
     if (isReserved) instance.expireAtMs = Infinity;
     if (instance.expireAtMs <= now) return this.#stop(instance, "idle for long");
     // An alarm that rings too early costs less than moving it at each call.
-    const { expiry } = instance;
-    if (expiry.index < 0 || instance.expireAtMs < expiry.key) {
-      if (instance.expireAtMs !== Infinity) this.#alarms.set(expiry, instance.expireAtMs);
+    const { expireAtMs } = instance;
+    if (expireAtMs !== Infinity && (!instance.hasExpiry || expireAtMs < instance.expiry.key)) {
+      this.#alarms.set(instance.expiry, expireAtMs);
     }
     const { node } = instance;
     if (isReserved || (!node.isBounded && this.settings.warmMemoryMb === Infinity)) return;
@@ -580,7 +600,7 @@ export class Scheduler<Ticket> {
     const { pool, node } = instance;
     pool.idle--;
     this.counts.idle--;
-    if (instance.overall.index < 0) return;
+    if (!instance.isRanked) return;
     this.#idle.remove(instance.overall);
     node.idle.remove(instance.onNode);
     node.idleMb -= instance.memoryMb;
@@ -706,7 +726,7 @@ export class Scheduler<Ticket> {
     const { need } = pool;
     const node = this.fleet.place(need.memoryMb, need.cpus, need.isCpuHeavy);
     if (node === null) return false;
-    const instance = this.#newInstance(`${this.settings.instancePrefix}${this.#serial++}`, pool, node, now);
+    const instance = this.#newInstance(null, pool, node, now);
     pool.starting++;
     pool.startingSinceSumMs += now;
     this.counts.starting++;
@@ -716,17 +736,18 @@ export class Scheduler<Ticket> {
     return true;
   }
 
-  #newInstance(id: string, pool: FunctionPool, node: Node, now: number): Instance {
+  #newInstance(name: string | null, pool: FunctionPool, node: Node, now: number): Instance {
     const share = pool.share(node);
     share.instances++;
-    const instance = new Instance(id, pool, share, now);
-    this.#instances.set(id, instance);
-    pool.instances.add(instance);
+    const instance = new Instance(this.#serial++, name, pool, share, now);
+    this.#instances.set(instance.serial, instance);
     pool.live++;
     node.add(instance);
     this.fleet.changed(node);
     this.#alarms.remove(node.idleAlarm);
     this.#liveMb += instance.memoryMb;
+    this.#configuredMb += pool.config.memoryMb;
+    this.#configuredMbMs += pool.config.memoryMb * now;
     return instance;
   }
 
@@ -757,11 +778,15 @@ export class Scheduler<Ticket> {
     if (state === "idle") this.#leaveIdle(instance);
     else if (state === "starting") this.#startEnded(instance);
     pool.withdraw(instance);
-    this.#alarms.remove(instance.expiry);
+    if (instance.hasExpiry) this.#alarms.remove(instance.expiry);
     instance.state = "draining";
     instance.stopReason = reason;
     pool.live--;
     this.#liveMb -= instance.memoryMb;
+    const { memoryMb } = pool.config;
+    this.#configuredMb -= memoryMb;
+    this.#configuredMbMs -= memoryMb * instance.createdMs;
+    this.#endedMbMs += memoryMb * (this.#nowMs - instance.createdMs);
     this.counts.draining++;
     node.drainingMb += instance.memoryMb;
     node.drainingCpus += instance.cpus;
@@ -780,7 +805,8 @@ export class Scheduler<Ticket> {
     this.#noLongerBusy(instance);
     instance.state = "gone";
     this.counts.draining--;
-    this.#instances.delete(instance.id);
+    this.#instances.delete(instance.serial);
+    if (this.#adopted.size > 0) this.#adopted.delete(instance.id);
     pool.leaves(instance);
     node.drainingMb -= instance.memoryMb;
     node.drainingCpus -= instance.cpus;
@@ -808,8 +834,13 @@ export class Scheduler<Ticket> {
     while (this.#liveMb > this.settings.warmMemoryMb) {
       const least = this.#idle.peek();
       if (least === undefined) return;
-      this.#stop(least.owner, "makes room");
+      this.#evict(least.owner, least.key);
     }
+  }
+
+  #evict(instance: Instance, worth: number): void {
+    instance.pool.policy.evicted(worth, instance.pool);
+    this.#stop(instance, "makes room");
   }
 
   /** For those that want a node and have none: more nodes where there may be more, else the least worth of the idle instances go. */
@@ -835,7 +866,7 @@ export class Scheduler<Ticket> {
     while (!node.willFit(memoryMb, cpus)) {
       const least = node.idle.peek();
       if (least === undefined) return;
-      this.#stop(least.owner, "makes room");
+      this.#evict(least.owner, least.key);
     }
   }
 
@@ -861,7 +892,8 @@ export class Scheduler<Ticket> {
   #nodeMayBeEmpty(node: Node, now: number): void {
     if (!node.isEmpty || node.gone) return;
     if (node.draining) this.#release(node, "drained");
-    else if (this.settings.nodeIdleMs !== Infinity) this.#alarms.set(node.idleAlarm, now + this.settings.nodeIdleMs);
+    // Those that came by themselves go by themselves.
+    else if (this.settings.nodesMax > 0) this.#alarms.set(node.idleAlarm, now + this.settings.nodeIdleMs);
   }
 
   #maybeRelease(node: Node, now: number): void {
@@ -907,6 +939,10 @@ export class Scheduler<Ticket> {
     return this.#nowMs;
   }
 }
+
+/** NaN: no id of ours. */
+const serialOf = (id: string): number =>
+  id.startsWith(INSTANCE_PREFIX) ? Number(id.slice(INSTANCE_PREFIX.length)) : NaN;
 
 const deadlinePassed = ({ config }: FunctionPool, waitedMs: number): LocusError =>
   new LocusError(

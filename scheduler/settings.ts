@@ -11,7 +11,7 @@ export interface SchedulerSettings {
   readonly nodesMin: number;
   /** Empty nodes that are kept in reserve, beside those with instances. */
   readonly nodesAhead: number;
-  /** A node beyond these is released after being empty for so long. */
+  /** A node beyond these is released after being empty for so long; none where none may be reserved. */
   readonly nodeIdleMs: number;
   /** What a node that is reserved is expected to offer. */
   readonly nodeSize: Resources;
@@ -22,8 +22,6 @@ export interface SchedulerSettings {
   /** After a failed start the function's next waits so long, twice as long after each in a row, at most the second. */
   readonly coolDownMs: number;
   readonly coolDownMsMax: number;
-  /** Instances are named by this and a number. */
-  readonly instancePrefix: string;
 }
 
 /** Of the 2020 contest's 4 GiB a node reports 3,072 MiB as usable, and has 2 CPUs. */
@@ -40,5 +38,4 @@ export const SCHEDULER_DEFAULTS: SchedulerSettings = {
   warmMemoryMb: Infinity,
   coolDownMs: 100,
   coolDownMsMax: 30_000,
-  instancePrefix: "i",
 };

@@ -50,7 +50,6 @@ export class FunctionPool implements PoolView {
   readonly policy: FunctionPolicy;
   readonly need: LearnedNeed;
   readonly queue = new WaitQueue();
-  readonly instances = new Set<Instance>();
   readonly #shares = new Map<Node, NodeShare>();
   /** Shares that have a free instance, by the rank of their node: those of late nodes are used last, so that these can be drained. */
   readonly #free = new IndexedHeap<NodeShare>();
@@ -130,7 +129,6 @@ export class FunctionPool implements PoolView {
   }
 
   leaves(instance: Instance): void {
-    this.instances.delete(instance);
     const { share } = instance;
     share.instances--;
     if (share.instances === 0) this.#shares.delete(share.node);

@@ -9,8 +9,13 @@ import type { Lease } from "./lease.ts";
 
 export type InstanceState = "starting" | "idle" | "busy" | "draining" | "gone";
 
+/** What their ids begin with, those apart that were adopted. */
+export const INSTANCE_PREFIX = "i";
+
 export class Instance {
-  readonly id: string;
+  /** Its number among all that this scheduler has started or adopted. */
+  readonly serial: number;
+  readonly #name: string | null;
   readonly pool: FunctionPool;
   readonly share: NodeShare;
   /** What it holds of its node, as its function's need was known when it was started. */
@@ -34,24 +39,48 @@ export class Instance {
   /** Neighbours in its share's list of those that can take a call. */
   next: Instance | null = null;
   previous: Instance | null = null;
-  readonly expiry: HeapEntry<Alarm>;
-  /** Among the idle instances of its node, by worth. */
-  readonly onNode: HeapEntry<Instance>;
-  /** Among all idle instances. */
-  readonly overall: HeapEntry<Instance>;
+  /** Made when they are needed: many instances end before. */
+  #expiry: HeapEntry<Alarm> | null = null;
+  #onNode: HeapEntry<Instance> | null = null;
+  #overall: HeapEntry<Instance> | null = null;
 
-  constructor(id: string, pool: FunctionPool, share: NodeShare, nowMs: number) {
+  /** `name`: of one that had one before. */
+  constructor(serial: number, name: string | null, pool: FunctionPool, share: NodeShare, nowMs: number) {
     const { memoryMb, cpus, isCpuHeavy } = pool.need;
-    this.id = id;
+    this.serial = serial;
+    this.#name = name;
     this.pool = pool;
     this.share = share;
     this.memoryMb = memoryMb;
     this.cpus = cpus;
     this.isCpuHeavy = isCpuHeavy;
     this.createdMs = nowMs;
-    this.expiry = new HeapEntry<Alarm>({ kind: "idle-end", instance: this });
-    this.onNode = new HeapEntry<Instance>(this);
-    this.overall = new HeapEntry<Instance>(this);
+  }
+
+  get id(): string {
+    return this.#name ?? `${INSTANCE_PREFIX}${this.serial}`;
+  }
+
+  get expiry(): HeapEntry<Alarm> {
+    return (this.#expiry ??= new HeapEntry<Alarm>({ kind: "idle-end", instance: this }));
+  }
+
+  get hasExpiry(): boolean {
+    return this.#expiry !== null && this.#expiry.index >= 0;
+  }
+
+  /** Among the idle instances of its node, by worth. */
+  get onNode(): HeapEntry<Instance> {
+    return (this.#onNode ??= new HeapEntry<Instance>(this));
+  }
+
+  /** Among all idle instances. */
+  get overall(): HeapEntry<Instance> {
+    return (this.#overall ??= new HeapEntry<Instance>(this));
+  }
+
+  get isRanked(): boolean {
+    return this.#overall !== null && this.#overall.index >= 0;
   }
 
   get node(): Node {

@@ -34,7 +34,7 @@ export class Node {
   #promisedCpus = 0;
   /** Taken by others than our instances, as the last stats had it. */
   #foreignMb = 0;
-  readonly instances = new Set<Instance>();
+  instances = 0;
   /** Idle instances, the least worth on top. */
   readonly idle = new IndexedHeap<Instance>();
   idleMb = 0;
@@ -102,18 +102,18 @@ export class Node {
   }
 
   get isEmpty(): boolean {
-    return this.instances.size === 0;
+    return this.instances === 0;
   }
 
   add(instance: Instance): void {
-    this.instances.add(instance);
+    this.instances++;
     this.#promisedMb += instance.memoryMb;
     this.#promisedCpus += instance.cpus;
     if (instance.isCpuHeavy) this.#heavyCpus += instance.cpus;
   }
 
   remove(instance: Instance): void {
-    this.instances.delete(instance);
+    this.instances--;
     this.#promisedMb = this.isEmpty ? 0 : this.#promisedMb - instance.memoryMb;
     this.#promisedCpus = this.isEmpty ? 0 : this.#promisedCpus - instance.cpus;
     if (instance.isCpuHeavy) this.#heavyCpus = this.isEmpty ? 0 : this.#heavyCpus - instance.cpus;

@@ -15,6 +15,7 @@ export const REFERENCE: FixedKeepAlive = { keepAliveMs: 300_000, lookEveryMs: 10
 export const fixedKeepAlive = (name: string, keepAlive: FixedKeepAlive): Policy => ({
   name,
   sharesStarts: false,
+  attach: () => {},
   follow: () => new FixedFunction(keepAlive),
   save: () => null,
   restore: () => {},
@@ -59,6 +60,8 @@ class FixedFunction implements FunctionPolicy {
   worth(nowMs: number): number {
     return nowMs;
   }
+
+  evicted(): void {}
 
   nextPlanMs(): number {
     return Infinity;

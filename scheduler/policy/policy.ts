@@ -13,11 +13,18 @@ export interface Policy {
   readonly name: string;
   /** Whether a call whose start is under way takes an instance that is free earlier; else it waits for its own, as the contests' references do. */
   readonly sharesStarts: boolean;
+  /** Once, before anything else: where it finds what was held in all. */
+  attach(capacity: CapacityView): void;
   /** What decides for one function. `saved` is what `save` of the same policy gave, before a restart. */
   follow(facts: FunctionFacts, nowMs: number, saved?: unknown): FunctionPolicy;
   /** What it knows of all functions together, as JSON; `restore` takes it back. */
   save(): unknown;
   restore(saved: unknown): void;
+}
+
+export interface CapacityView {
+  /** Configured memory of all instances, from the beginning of each to its end, or until now. */
+  heldGbSeconds(nowMs: number): number;
 }
 
 /** Instances of one function when the policy is asked. */
@@ -53,6 +60,8 @@ export interface FunctionPolicy {
   keepAliveMs(idle: number, nowMs: number): number;
   /** What an idle instance is worth: where room is short, the least goes first. */
   worth(nowMs: number): number;
+  /** One of that worth was ended to make room. */
+  evicted(worth: number, pool: PoolView): void;
   /** When `plan` shall be asked next; Infinity where nothing is foreseen. Read after each arrival and each plan. */
   nextPlanMs(nowMs: number): number;
   /** How many instances should be warm now (free or starting, above those that calls wait for), and no fewer than until when. */
