@@ -6,9 +6,9 @@ import { listen } from "./grpc/listener.ts";
 import { PlatformClient } from "./grpc/platform-client.ts";
 import { scalerService, type SlotMeta } from "./grpc/scaler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
-import { fixedKeepAlive, REFERENCE } from "./policy/fixed.ts";
 import { readScalerConfig } from "./service/config.ts";
 import { eventLog } from "./service/event-log.ts";
+import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { SlotDesk, SlotDriver } from "./service/slot-desk.ts";
 
@@ -20,13 +20,13 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpus: Infinity };
 
 await runUntilSignal(async (resources, write) => {
-  const { port, platform: endpoint, grpc } = readScalerConfig();
+  const { port, platform: endpoint, policy, grpc } = readScalerConfig();
   const log = eventLog(write, Date.now);
   const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
   const metas = new Map<string, SlotMeta>();
   const driver = new SlotDriver(platform, metas);
   const scheduler = new LiveScheduler({
-    policy: fixedKeepAlive("reference", REFERENCE),
+    policy: policyOf(policy),
     driver,
     nodes: { reserve: () => Promise.reject(new Error("a platform has no nodes")), release: async () => {} },
     observer: log,
@@ -41,6 +41,6 @@ await runUntilSignal(async (resources, write) => {
   const desk = new SlotDesk(scheduler, driver, metas);
   const services = { "serverless.simulator.Scaler": scalerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
-  log.say({ event: "listening", port: listener.port, platform: endpoint });
+  log.say({ event: "listening", port: listener.port, policy, platform: endpoint });
   return listener;
 });

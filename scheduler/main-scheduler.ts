@@ -6,18 +6,18 @@ import { NodeClient } from "./grpc/node-client.ts";
 import { ResourceManagerClient } from "./grpc/resource-manager-client.ts";
 import { schedulerService } from "./grpc/scheduler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
-import { fixedKeepAlive, REFERENCE } from "./policy/fixed.ts";
 import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
 import { eventLog } from "./service/event-log.ts";
 import { ReservedNodes } from "./service/reserved-nodes.ts";
+import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, nodesMax, grpc } = readSchedulerConfig();
+  const { port, resourceManager, stackName, hostName, nodesMax, policy, grpc } = readSchedulerConfig();
   const log = eventLog(write, Date.now);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
@@ -25,7 +25,7 @@ await runUntilSignal(async (resources, write) => {
   // One scheduler: its own name is the account for which it reserves.
   const nodes = new ReservedNodes({ pool, connect, accountId: stackName ?? "locus" });
   const scheduler = new LiveScheduler({
-    policy: fixedKeepAlive("reference", REFERENCE),
+    policy: policyOf(policy),
     driver: nodes,
     nodes,
     observer: log,
@@ -40,6 +40,6 @@ await runUntilSignal(async (resources, write) => {
   for (const description of await nodes.recover()) scheduler.core.nodeReserved(description, scheduler.now());
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
-  log.say({ event: "listening", port: listener.port, resourceManager, stackName, hostName });
+  log.say({ event: "listening", port: listener.port, policy, resourceManager, stackName, hostName });
   return listener;
 });

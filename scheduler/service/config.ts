@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { LocusError } from "#runtime/errors.ts";
 import { type Environment, readSettings, type SettingTable, type SettingValues } from "#runtime/setting.ts";
 import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
-import { GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS } from "./settings.ts";
+import { GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, unknownVariables } from "./settings.ts";
 
 interface GrpcConfig {
   readonly host: string;
@@ -39,7 +39,7 @@ function read<Table extends SettingTable>(
 ): { readonly values: SettingValues<Table>; readonly grpc: GrpcConfig } {
   const own = readSettings(table, environment);
   const shared = readSettings(GRPC_SETTINGS, environment);
-  const mistakes = [...own.mistakes, ...shared.mistakes, ...more];
+  const mistakes = [...own.mistakes, ...shared.mistakes, ...more, ...unknownVariables(environment)];
   const grpc = grpcOf(shared.values, mistakes);
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return { values: own.values, grpc };

@@ -1,7 +1,16 @@
 // Environment variables of the scheduler's programs, in one table per part: the contests' own names where they have one. docs/grpc.md
 // mirrors them (a test holds them equal).
 
-import { integerSetting, optionalSetting, textSetting } from "#runtime/setting.ts";
+import {
+  integerSetting,
+  oneOf,
+  optionalSetting,
+  textSetting,
+  type Environment,
+  type Setting,
+  type SettingTable,
+} from "#runtime/setting.ts";
+import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
 
 const PORT_MAX = 65_535;
 const port = (variable: string, otherwise: number, meaning: string) =>
@@ -28,13 +37,22 @@ export const GRPC_SETTINGS = {
   ),
 };
 
+const policy: Setting<PolicyName> = {
+  variable: "LOCUS_POLICY",
+  fallback: "`forecast`",
+  meaning: `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
+  otherwise: "forecast",
+  parse: oneOf(POLICY_NAMES),
+};
+
 /** Of `scaler`, the 2023 contest's. */
 export const SCALER_SETTINGS = {
   port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
   platform: textSetting("LOCUS_PLATFORM_ENDPOINT", "127.0.0.1:50051", "`host:port` of the Platform"),
+  policy,
 };
 
-/** Of the 2020 contest's scheduler; all but the last are the contest's own. */
+/** Of the 2020 contest's scheduler; the first four are the contest's own. */
 export const SCHEDULER_SETTINGS = {
   port: port("SERVICE_PORT", 10_600, "port of the Scheduler; 0 takes a free one"),
   resourceManager: optionalSetting(
@@ -49,4 +67,17 @@ export const SCHEDULER_SETTINGS = {
     { otherwise: 20, min: 1, max: 10_000 },
     "nodes that may be reserved at once",
   ),
+  policy,
 };
+
+const VARIABLES: ReadonlySet<string> = new Set(
+  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS].flatMap((table) =>
+    Object.values(table as SettingTable).map(({ variable }) => variable),
+  ),
+);
+
+/** A sentence for each `LOCUS_*` variable that no program here reads: most likely a typing error. */
+export const unknownVariables = (environment: Environment): readonly string[] =>
+  Object.keys(environment)
+    .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
+    .map((variable) => `${variable}: there is no such setting`);

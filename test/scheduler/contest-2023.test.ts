@@ -16,26 +16,14 @@ const META = { key: "nodes1", runtime: "go", timeout_in_secs: 627, memory_in_mb:
 
 let resources: AsyncDisposableStack;
 let platform: TestPlatform;
-let scaler: ContestClient;
-let program: OwnedProcess;
-let logPath: string;
+let folder: string;
+let platformEndpoint: string;
 beforeEach(async () => {
   resources = new AsyncDisposableStack();
   platform = new TestPlatform();
-  const { endpoint } = await serve(resources, { "serverless.simulator.Platform": platformService(platform) });
-  const folder = mkdtempSync(join(tmpdir(), "locus-scaler-"));
+  platformEndpoint = (await serve(resources, { "serverless.simulator.Platform": platformService(platform) })).endpoint;
+  folder = mkdtempSync(join(tmpdir(), "locus-scaler-"));
   resources.defer(() => rmSync(folder, { recursive: true }));
-  logPath = join(folder, "log");
-  program = new OwnedProcess({
-    argv: [process.execPath, PROGRAM],
-    environment: { PATH: process.env["PATH"], LOCUS_PLATFORM_ENDPOINT: endpoint, LOCUS_SCALER_PORT: "0" },
-    logPath,
-    stopTimeoutMs: 20_000,
-  });
-  resources.defer(() => program.stop());
-  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1], { timeout: 30_000 });
-  scaler = contestClient("serverless.simulator.Scaler", `127.0.0.1:${port}`);
-  resources.defer(() => scaler.close());
 });
 afterEach(() => resources.disposeAsync());
 
@@ -45,53 +33,84 @@ interface Assigned {
   readonly instance_id: string;
 }
 
-const assign = async (request_id: string, meta_data: object = META): Promise<Assigned> => {
-  const reply = await scaler.call("Assign", { request_id, timestamp: Date.now(), meta_data });
+interface Started {
+  readonly client: ContestClient;
+  readonly port: number;
+  /** Tells it to end; its exit code. */
+  readonly ended: () => Promise<number | NodeJS.Signals>;
+}
+
+async function startScaler(
+  settings: Readonly<Record<string, string>> = { LOCUS_POLICY: "reference" },
+): Promise<Started> {
+  const logPath = join(folder, "log");
+  const own = { LOCUS_PLATFORM_ENDPOINT: platformEndpoint, LOCUS_SCALER_PORT: "0" };
+  const program = new OwnedProcess({
+    argv: [process.execPath, PROGRAM],
+    environment: { PATH: process.env["PATH"], ...own, ...settings },
+    logPath,
+    stopTimeoutMs: 20_000,
+  });
+  resources.defer(() => program.stop());
+  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1], { timeout: 30_000 });
+  const client = contestClient("serverless.simulator.Scaler", `127.0.0.1:${port}`);
+  resources.defer(() => client.close());
+  const ended = async (): Promise<number | NodeJS.Signals> => {
+    await program.stop();
+    return program.ended;
+  };
+  return { client, port: Number(port), ended };
+}
+
+async function assign(client: ContestClient, request_id: string): Promise<Assigned> {
+  const reply = await client.call("Assign", { request_id, timestamp: Date.now(), meta_data: META });
   expect(reply["status"]).toBe("Ok");
   return reply["assigment"] as Assigned;
-};
-const idle = (
-  assigment: object,
-  result: object = { status_code: 200, duration_in_ms: 50 },
-): Promise<Record<string, unknown>> => scaler.call("Idle", { assigment, result });
+}
+const idle = (client: ContestClient, assigment: object, result: object = { status_code: 200, duration_in_ms: 50 }) =>
+  client.call("Idle", { assigment, result });
 
 test("makes an instance of a new slot, uses it again, and another only while that one is busy", async () => {
-  const first = await assign("r1");
+  const { client } = await startScaler();
+  const first = await assign(client, "r1");
   expect(first).toMatchObject({ request_id: "r1", meta_key: "nodes1" });
   expect([...platform.slots.values()]).toEqual([{ memoryMb: 512, instanceId: first.instance_id }]);
-  await idle(first);
-  const again = await assign("r2");
+  await idle(client, first);
+  const again = await assign(client, "r2");
   expect(again.instance_id).toBe(first.instance_id);
-  const other = await assign("r3");
+  const other = await assign(client, "r3");
   expect(other.instance_id).not.toBe(first.instance_id);
   expect(platform.created).toBe(2);
 });
 
 test("destroys an instance that is not fit for more, and says so of one that is gone", async () => {
-  const assigned = await assign("r1");
-  expect(await idle(assigned, { status_code: 408, need_destroy: true, reason: "bad instance" })).toEqual({
+  const { client } = await startScaler();
+  const assigned = await assign(client, "r1");
+  expect(await idle(client, assigned, { status_code: 408, need_destroy: true, reason: "bad instance" })).toEqual({
     status: "Ok",
   });
   await vi.waitUntil(() => platform.slots.size === 0);
-  expect((await failureOf(idle(assigned))).code).toBe("NOT_FOUND");
-  expect((await assign("r2")).instance_id).not.toBe(assigned.instance_id);
+  expect((await failureOf(idle(client, assigned))).code).toBe("NOT_FOUND");
+  expect((await assign(client, "r2")).instance_id).not.toBe(assigned.instance_id);
 });
 
 test("takes no instance from a request that has it", async () => {
-  const assigned = await assign("r1");
-  expect(await idle(assigned)).toEqual({ status: "Ok" });
-  expect(await idle(assigned)).toEqual({ status: "Ok" });
-  const next = await assign("r2");
+  const { client } = await startScaler();
+  const assigned = await assign(client, "r1");
+  expect(await idle(client, assigned)).toEqual({ status: "Ok" });
+  expect(await idle(client, assigned)).toEqual({ status: "Ok" });
+  const next = await assign(client, "r2");
   expect(next.instance_id).toBe(assigned.instance_id);
-  expect(await idle(assigned)).toMatchObject({ status: "InvalidAssigment" });
-  expect(await idle({ ...assigned, meta_key: "unknown" })).toMatchObject({ status: "InternalError" });
-  expect(await idle(next)).toEqual({ status: "Ok" });
+  expect(await idle(client, assigned)).toMatchObject({ status: "InvalidAssigment" });
+  expect(await idle(client, { ...assigned, meta_key: "unknown" })).toMatchObject({ status: "InternalError" });
+  expect(await idle(client, next)).toEqual({ status: "Ok" });
 });
 
 test("leaves no slot of a function that cannot be initialised", async () => {
+  const { client } = await startScaler();
   const stop = AbortSignal.timeout(1_000);
   const failed = failureOf(
-    scaler.call("Assign", { request_id: "r1", meta_data: { ...META, key: platform.broken } }, { signal: stop }),
+    client.call("Assign", { request_id: "r1", meta_data: { ...META, key: platform.broken } }, { signal: stop }),
   );
   await vi.waitUntil(() => platform.created > 0);
   await failed;
@@ -99,12 +118,20 @@ test("leaves no slot of a function that cannot be initialised", async () => {
   expect(platform.reasons).toContain("it was not initialised");
 });
 
+test.each(["forecast", "hybrid-histogram", "greedy-dual"])("serves the same with the policy %s", async (policy) => {
+  const { client, ended } = await startScaler({ LOCUS_POLICY: policy });
+  const assigned = await assign(client, "r1");
+  expect(await idle(client, assigned)).toEqual({ status: "Ok" });
+  await assign(client, "r2");
+  await ended();
+  expect(platform.slots.size).toBe(0);
+});
+
 test("ends in good order when it is told to, and gives its slots back", async () => {
-  const { request_id } = await assign("r1");
+  const { client, port, ended } = await startScaler();
+  const { request_id } = await assign(client, "r1");
   expect(request_id).toBe("r1");
-  const port = Number(/"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1]);
-  await program.stop();
-  expect(await program.ended).toBe(0);
+  expect(await ended()).toBe(0);
   expect([platform.slots.size, platform.reasons]).toEqual([0, ["the scaler ends"]]);
   const refused = await new Promise((resolve) =>
     createConnection(port, "127.0.0.1").on("error", resolve).on("connect", resolve),
@@ -115,15 +142,15 @@ test("ends in good order when it is told to, and gives its slots back", async ()
 test.each([
   [
     "main-scaler.ts",
-    { LOCUS_SCALER_PORT: "many", LOCUS_GRPC_CERT: "/nowhere.pem" },
-    ["LOCUS_SCALER_PORT", "LOCUS_GRPC_CERT"],
+    { LOCUS_POLISY: "reference", LOCUS_SCALER_PORT: "many", LOCUS_GRPC_CERT: "/nowhere.pem" },
+    ["LOCUS_SCALER_PORT", "LOCUS_GRPC_CERT", "LOCUS_POLISY"],
   ],
   ["main-scheduler.ts", { SERVICE_PORT: "-1" }, ["SERVICE_PORT", "RESOURCE_MANAGER_ENDPOINT"]],
 ])("%s tells every mistake of its settings at once, and does not start", async (file, environment, variables) => {
   const starting = new OwnedProcess({
     argv: [process.execPath, join(PROGRAM, "..", file)],
     environment: { PATH: process.env["PATH"], ...environment },
-    logPath: `${logPath}.${file}`,
+    logPath: join(folder, file),
     stopTimeoutMs: 5_000,
   });
   expect(await starting.ended).toBe(1);
