@@ -91,6 +91,20 @@ export class Peer {
     }
   }
 
+  /** Resolves when there is a connection. Rejects with PEER_UNAVAILABLE where that takes longer. */
+  connected(timeoutMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { endpoint } = this.#options;
+    this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
+      if (error === undefined) resolve();
+      else
+        reject(
+          new LocusError("PEER_UNAVAILABLE", `nobody answers at ${endpoint} within ${timeoutMs} ms`, { cause: error }),
+        );
+    });
+    return promise;
+  }
+
   /** Calls under way go on to their end; there can be no others. Idempotent. */
   close(): void {
     this.#client.close();

@@ -4,7 +4,13 @@ import { readFileSync } from "node:fs";
 import { LocusError } from "#runtime/errors.ts";
 import { type Environment, readSettings, type SettingTable, type SettingValues } from "#runtime/setting.ts";
 import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
-import { GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, unknownVariables } from "./settings.ts";
+import {
+  GRPC_SETTINGS,
+  SCALER_SETTINGS,
+  SCHEDULER_SETTINGS,
+  SIMULATOR_SETTINGS,
+  unknownVariables,
+} from "./settings.ts";
 
 interface GrpcConfig {
   readonly host: string;
@@ -18,7 +24,9 @@ type SchedulerConfig = Omit<SettingValues<typeof SCHEDULER_SETTINGS>, "resourceM
   readonly grpc: GrpcConfig;
 };
 
-/** Both throw CONFIG_INVALID with every mistake, a line each. */
+type SimulatorConfig = SettingValues<typeof SIMULATOR_SETTINGS> & { readonly grpc: GrpcConfig };
+
+/** They throw CONFIG_INVALID with every mistake, a line each. */
 export function readScalerConfig(environment: Environment = process.env): ScalerConfig {
   const { values, grpc } = read(SCALER_SETTINGS, environment, []);
   return { ...values, grpc };
@@ -30,6 +38,11 @@ export function readSchedulerConfig(environment: Environment = process.env): Sch
     : ["RESOURCE_MANAGER_ENDPOINT: is not set, and there is no default"];
   const { values, grpc } = read(SCHEDULER_SETTINGS, environment, missing);
   return { ...values, resourceManager: values.resourceManager ?? "", grpc };
+}
+
+export function readSimulatorConfig(environment: Environment = process.env): SimulatorConfig {
+  const { values, grpc } = read(SIMULATOR_SETTINGS, environment, []);
+  return { ...values, grpc };
 }
 
 function read<Table extends SettingTable>(

@@ -10,14 +10,19 @@ const STDERR = 2;
 /** That calls under way get to end in. */
 const GRACE_MS = 5_000;
 
-/** Exits with 0 after a signal, and with 1 where `start` cannot do its work, which is told on standard error. */
+/** A listener, and what it listens for, where that comes to an end by itself. */
+interface Running extends Listener {
+  readonly done?: Promise<void>;
+}
+
+/** Exits with 0 after a signal or when it is done, and with 1 where it cannot do its work, which is told on standard error. */
 export async function runUntilSignal(
-  start: (resources: AsyncDisposableStack, write: (line: string) => void) => Promise<Listener>,
+  start: (resources: AsyncDisposableStack, write: (line: string) => void) => Promise<Running>,
 ): Promise<never> {
   const resources = new AsyncDisposableStack();
   try {
     const listener = await start(resources, (line) => print(STDOUT, line));
-    await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
+    await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT"), ...(listener.done ? [listener.done] : [])]);
     await listener.close(GRACE_MS);
     await resources.disposeAsync();
     process.exit(0);

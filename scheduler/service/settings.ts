@@ -70,8 +70,17 @@ export const SCHEDULER_SETTINGS = {
   policy,
 };
 
+/** Of `simulator`, the 2023 contest's. */
+export const SIMULATOR_SETTINGS = {
+  port: port("LOCUS_PLATFORM_PORT", 50_051, "port of the Platform; 0 takes a free one"),
+  statisticsHost: textSetting("LOCUS_STATISTICS_HOST", "127.0.0.1", "address that the statistics listen on"),
+  statisticsPort: port("LOCUS_STATISTICS_PORT", 9_000, "port of the statistics (HTTP); 0 takes a free one"),
+  scaler: textSetting("LOCUS_SCALER_ENDPOINT", "127.0.0.1:9001", "`host:port` of the Scaler"),
+  dataFolder: textSetting("LOCUS_DATA_DIR", "/tmp/data", "folder with a folder for each data set"),
+};
+
 const VARIABLES: ReadonlySet<string> = new Set(
-  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS].flatMap((table) =>
+  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, SIMULATOR_SETTINGS].flatMap((table) =>
     Object.values(table as SettingTable).map(({ variable }) => variable),
   ),
 );
