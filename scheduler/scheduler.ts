@@ -577,6 +577,7 @@ export class Scheduler<Ticket> implements CapacityView {
     pool.idle++;
     this.counts.idle++;
     const keepMs = pool.policy.keepAliveMs(pool.idle, now);
+    this.#wakeToPlan(pool, now);
     instance.expireAtMs = Math.max(now + keepMs, pool.idle <= pool.warm ? pool.warmUntilMs : 0);
     const isReserved = pool.live <= pool.config.reservedInstances;
     if (isReserved) instance.expireAtMs = Infinity;

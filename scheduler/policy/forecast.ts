@@ -321,7 +321,9 @@ class ForecastFunction implements FunctionPolicy {
     miss.waitSeconds = startMs / 1e3;
     const missCost = miss.gbSeconds + price * miss.waitSeconds;
     const prior = this.#common.gaps;
-    chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, Infinity, plain);
+    // Where cold starts have their price each is worth the chance; a score's sums go by what was seen.
+    const beyond = this.#common.price.countsColdStarts;
+    chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, Infinity, beyond, plain);
     const returns = level === 0 ? this.#returns : null;
     if (returns === null || !returns.isJudged) return false;
     miss.gbSeconds = returns.heldSeconds * this.#memoryGb;
@@ -329,7 +331,7 @@ class ForecastFunction implements FunctionPolicy {
     if (miss.gbSeconds + price * miss.waitSeconds >= missCost) return false;
     // Judged are returns, which are gaps longer than this: for those alone it tells what they cost.
     const keepMsMax = BURST_STARTS * startMs;
-    chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, keepMsMax, ahead);
+    chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, keepMsMax, false, ahead);
     return ahead.cost < plain.cost;
   }
 

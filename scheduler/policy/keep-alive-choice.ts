@@ -33,10 +33,12 @@ export const newKeepAliveChoice = (): KeepAliveChoice => ({
 /** Kept a little longer than the longest gap that it is for. Chosen. */
 const MARGIN = 1.05;
 const MARGIN_MS = 2;
+/** Fewer gaps say nothing of longer ones. */
+const TAIL_GAPS_MIN = 2;
 
 /**
  * Into `choice`, which is reused: this runs often. `neverAgain` is how many gaps are taken to outlast everything: of a function that was seen
- * little, the next call may never come. `prior` is what other functions' gaps are, as if so many of them had been seen here.
+ * little, the next call may never come. `looksBeyond`: whether a keep-alive may be longer than all gaps seen. `prior` is what other functions' gaps are, as if so many of them had been seen here.
  */
 export function chooseKeepAlive(
   gaps: GapHistogram | undefined,
@@ -47,6 +49,7 @@ export function chooseKeepAlive(
   onMiss: Readonly<MissCost>,
   price: number,
   keepAliveMsMax: number,
+  looksBeyond: boolean,
   choice: KeepAliveChoice,
 ): void {
   const scale = prior === null || prior.gaps === 0 ? 0 : priorWeight / prior.gaps;
@@ -61,15 +64,16 @@ export function chooseKeepAlive(
   const last = Math.max(gaps?.last ?? -1, scale === 0 ? -1 : prior!.last);
   let count = 0;
   let sumMs = 0;
+  let longestMs = 0;
   for (let bucket = first; bucket <= last; bucket++) {
     const own = gaps === undefined ? 0 : gaps.counts[bucket]!;
     const others = scale === 0 ? 0 : prior!.counts[bucket]! * scale;
     if (own + others === 0) continue;
     count += own + others;
     sumMs += (own === 0 ? 0 : gaps!.sumsMs[bucket]!) + (others === 0 ? 0 : prior!.sumsMs[bucket]! * scale);
-    const longestMs = own > 0 ? gaps!.longestMs[bucket]! : prior!.longestMs[bucket]!;
+    longestMs = own > 0 ? gaps!.longestMs[bucket]! : prior!.longestMs[bucket]!;
     const keepMs = longestMs * MARGIN + MARGIN_MS;
-    if (keepMs > keepAliveMsMax) break;
+    if (keepMs > keepAliveMsMax) return;
     const misses = total - count;
     const held = (memoryGb * (sumMs + misses * keepMs)) / 1e3;
     const cost = held + misses * missCost;
@@ -81,4 +85,23 @@ export function chooseKeepAlive(
       choice.waitedSeconds = misses * onMiss.waitSeconds;
     }
   }
+  // Beyond the longest gap of its own. Of so many the next is longer than all with one in so many and one; how much longer is Lindy's guess:
+  // longer than t with the longest ÷ t. What is held for those that never end grows with t, what is missed falls: least at their mean.
+  if (!looksBeyond || gaps === undefined || gaps.gaps < TAIL_GAPS_MIN) return;
+  const breakEvenMs = (missCost * 1e3) / memoryGb;
+  const fromMs = gaps.longestMs[gaps.last]! * MARGIN + MARGIN_MS;
+  if (breakEvenMs <= fromMs || breakEvenMs > keepAliveMsMax) return;
+  const tail = gaps.gaps / (gaps.gaps + 1);
+  const keepMs = Math.sqrt((fromMs * breakEvenMs * tail) / neverAgain);
+  if (keepMs <= fromMs) return;
+  const missed = neverAgain + (tail * fromMs) / keepMs;
+  const beyondMs = neverAgain * keepMs + tail * fromMs * (1 + Math.log(keepMs / fromMs));
+  const held = (memoryGb * (sumMs + beyondMs)) / 1e3;
+  const cost = held + missed * missCost;
+  const without = (memoryGb * (sumMs + (neverAgain + tail) * fromMs)) / 1e3 + (neverAgain + tail) * missCost;
+  if (cost >= without || cost - tail * missCost >= bestCost) return;
+  choice.cost = cost;
+  choice.keepAliveMs = keepMs;
+  choice.heldGbSeconds = held + missed * onMiss.gbSeconds;
+  choice.waitedSeconds = missed * onMiss.waitSeconds;
 }

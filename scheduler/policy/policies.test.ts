@@ -27,7 +27,7 @@ describe("keep-alive of least cost", () => {
     const gaps = new GapHistogram();
     for (const gapMs of gapsMs) gaps.add(gapMs);
     const choice = newKeepAliveChoice();
-    chooseKeepAlive(gaps, null, 0, 0, 0.5, { gbSeconds: 0.5, waitSeconds: 1 }, price, Infinity, choice);
+    chooseKeepAlive(gaps, null, 0, 0, 0.5, { gbSeconds: 0.5, waitSeconds: 1 }, price, Infinity, false, choice);
     return choice;
   };
 

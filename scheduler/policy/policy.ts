@@ -62,7 +62,7 @@ export interface FunctionPolicy {
   worth(nowMs: number): number;
   /** One of that worth was ended to make room. */
   evicted(worth: number, pool: PoolView): void;
-  /** When `plan` shall be asked next; Infinity where nothing is foreseen. Read after each arrival and each plan. */
+  /** When `plan` shall be asked next; Infinity where nothing is foreseen. Read after each arrival, each plan, and when an instance comes to rest. */
   nextPlanMs(nowMs: number): number;
   /** How many instances should be warm now (free or starting, above those that calls wait for), and no fewer than until when. */
   plan(pool: PoolView, nowMs: number): WarmPlan;
