@@ -10,6 +10,7 @@ import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
 import { eventLog } from "./service/event-log.ts";
 import { ReservedNodes } from "./service/reserved-nodes.ts";
+import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 
@@ -34,8 +35,9 @@ await runUntilSignal(async (resources, write) => {
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });
   const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onLost });
+  const watch = new NodeWatch(scheduler, nodes);
   resources.defer(() => {
-    for (const one of [desk, scheduler, nodes, pool]) one.close();
+    for (const one of [watch, desk, scheduler, nodes, pool]) one.close();
   });
   for (const description of await nodes.recover()) scheduler.core.nodeReserved(description, scheduler.now());
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };

@@ -18,6 +18,9 @@ const LOST_GRACE_MS = 30_000;
 /** How often what is held is looked through. */
 const LOOK_MS = 5_000;
 
+/** What a call came to that leaves no container fit for another. Callers of somebody else's tell no codes. */
+const BROKEN: readonly string[] = ["SANDBOX_DIED", "INSTANCE_NOT_FOUND", "INSTANCE_FAILED", "PEER_UNAVAILABLE"];
+
 interface Held {
   readonly instance: Instance;
   readonly lostAtMs: number;
@@ -70,14 +73,21 @@ export class ContainerDesk implements ContainerScheduler {
     return { nodeId, nodeAddress, nodePort, containerId: this.#containerId(instance) };
   }
 
-  async giveBack({ requestId, containerId, durationNanos, memoryBytesMax }: ContainerUsed): Promise<void> {
+  async giveBack({ requestId, containerId, durationNanos, memoryBytesMax, errorCode }: ContainerUsed): Promise<void> {
     const held = this.#held.get(requestId);
     if (held === undefined || this.#containerId(held.instance) !== containerId) {
       throw new LocusError("INSTANCE_NOT_FOUND", `request ${requestId} holds no container ${containerId}`);
     }
     this.#held.delete(requestId);
     const memory = memoryBytesMax > 0 ? { memoryMb: memoryBytesMax / MIB } : {};
-    this.#scheduler.release(held.instance, { executionMs: durationNanos / 1e6, ...memory });
+    // It died meanwhile, as the scheduler knows already.
+    if (held.instance.state === "gone") return;
+    this.#scheduler.release(held.instance, {
+      executionMs: durationNanos / 1e6,
+      ...memory,
+      isBroken: BROKEN.includes(errorCode),
+      lackedMemory: errorCode === "MEMORY_LIMIT",
+    });
   }
 
   /** Ends the instances that were not given back in time: whoever has one may still use it. */

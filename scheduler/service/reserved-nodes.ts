@@ -111,6 +111,21 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
     return connection;
   }
 
+  /** An instance's container, where it has one by now. */
+  containerOf(instance: Instance): string | undefined {
+    return this.#containers.get(instance);
+  }
+
+  /** The node is lost: nothing is asked of it any more, and the manager may have it back. */
+  async forget(nodeId: string): Promise<void> {
+    this.#connections.get(nodeId)?.close();
+    this.#connections.delete(nodeId);
+    for (const instance of this.#containers.keys()) {
+      if (instance.node.id === nodeId) this.#containers.delete(instance);
+    }
+    await this.#options.pool.release({ requestId: randomUUID(), nodeId });
+  }
+
   async #start(instance: Instance, signal: AbortSignal): Promise<void> {
     const { key, memoryMb, timeoutMs } = instance.pool.config;
     const meta = { functionName: key, handler: "", timeoutMs, memoryBytes: Math.round(memoryMb * MIB) };

@@ -1,7 +1,7 @@
 // The image of the scaler, run as the 2023 contest runs it: two containers of one network namespace, the first by its run.sh. Skipped, saying why,
 // where there is no engine.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -45,6 +45,8 @@ afterAll(async () => {
 test("the scaler starts, serves the simulator, and ends with it", { timeout: RUN_TIMEOUT_MS }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "locus-data-"));
   try {
+    // Of this user alone as it was made, and the container has another.
+    chmodSync(folder, 0o755);
     const set = join(folder, "small");
     mkdirSync(set);
     const meta = { key: "f", runtime: "go", memoryInMb: 128, timeoutInSecs: 60, initDurationInMs: 10 };

@@ -16,6 +16,7 @@ import { LiveScheduler } from "#scheduler/live-scheduler.ts";
 import { fixedKeepAlive } from "#scheduler/policy/fixed.ts";
 import { ContainerDesk } from "#scheduler/service/container-desk.ts";
 import { SchedulerDoor } from "#scheduler/service/function-door.ts";
+import { NodeWatch } from "#scheduler/service/node-watch.ts";
 import { ReservedNodes } from "#scheduler/service/reserved-nodes.ts";
 import { OwnedProcess } from "../owned-process.ts";
 import { contestClient, failureOf } from "./contest-client.ts";
@@ -78,10 +79,11 @@ async function startAll({ keepAliveMs = 60_000, now = () => performance.now() } 
     functions: { get: (name) => LISTED.find(({ functionName }) => functionName === name), list: () => LISTED },
   });
   const api = await serve(resources, { "apiserverproto.APIServer": apiServerService(door) });
+  const watch = new NodeWatch(scheduler, nodes);
   resources.defer(() => {
-    for (const one of [pool, remote, nodes, scheduler, desk, ...clients.values()]) one.close();
+    for (const one of [watch, pool, remote, nodes, scheduler, desk, ...clients.values()]) one.close();
   });
-  return { shelf, scheduler, desk, lost, scheduling, api: api.client("apiserverproto.APIServer") };
+  return { shelf, scheduler, watch, desk, lost, scheduling, api: api.client("apiserverproto.APIServer") };
 }
 
 const containersOf = async ({ nodes }: NodeShelf): Promise<number[]> =>
@@ -207,6 +209,37 @@ test(
     expect(after["container_id"]).not.toBe(before["container_id"]);
   },
 );
+
+test("a container that died on its node is not handed out again", async () => {
+  const { api, shelf, watch, scheduler } = await startAll();
+  const call = () => api.call("InvokeFunction", { function_name: "hello", event: Buffer.from("1") });
+  const kill = async (): Promise<void> => {
+    const [{ driver }] = shelf.nodes as [NodeShelf["nodes"][number]];
+    for (const { id } of await driver.list()) await driver.stop(id);
+  };
+  await call();
+  await kill();
+  await watch.look();
+  expect([...scheduler.core.instances()]).toEqual([]);
+  expect(String((await call())["body"])).toBe('{"hello":1}');
+  // Before anybody has looked, one call pays for it.
+  await kill();
+  expect((await failureOf(call())).code).toBe("NOT_FOUND");
+  expect(String((await call())["body"])).toBe('{"hello":1}');
+});
+
+test("a node that does not answer is lost, and calls go to another", { timeout: 120_000 }, async () => {
+  const { api, shelf, watch, scheduler } = await startAll();
+  await api.call("InvokeFunction", { function_name: "hello" });
+  const [{ close }] = shelf.nodes as [NodeShelf["nodes"][number]];
+  await close();
+  for (let looks = 0; looks < 3; looks++) await watch.look();
+  expect([...scheduler.core.fleet.nodes.keys()]).toEqual([]);
+  expect(shelf.reserved).toEqual([]);
+  shelf.broken.add("node-0");
+  expect(await api.call("InvokeFunction", { function_name: "hello" })).toHaveProperty("body");
+  expect(shelf.reserved).toEqual(["node-1"]);
+});
 
 test("a node is driven by a scheduler of somebody else's, and owned by one account", async () => {
   const shelf = await NodeShelf.open(resources, IMAGES, [NODE_BYTES]);

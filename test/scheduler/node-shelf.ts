@@ -14,11 +14,15 @@ import { serve } from "./served.ts";
 export interface ShelvedNode {
   readonly node: PooledNode;
   readonly driver: IsolateDriver;
+  /** Its NodeService ends. */
+  readonly close: () => Promise<void>;
 }
 
 export class NodeShelf implements NodePool {
   readonly nodes: readonly ShelvedNode[];
   readonly #reserved = new Set<string>();
+  /** Nodes that are not handed out. */
+  readonly broken = new Set<string>();
 
   private constructor(nodes: readonly ShelvedNode[]) {
     this.nodes = nodes;
@@ -47,7 +51,7 @@ export class NodeShelf implements NodePool {
           },
         };
         const node = new DriverNode({ driver, functions, memoryBytes, concurrency: 1, folder: "/" });
-        const { endpoint } = await serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
+        const { endpoint, close } = await serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
         const port = Number(endpoint.split(":")[1]);
         const description = {
           id: `node-${index}`,
@@ -57,7 +61,7 @@ export class NodeShelf implements NodePool {
           reservedAtMs: 1,
           releasedAtMs: 0,
         };
-        return { node: description, driver };
+        return { node: description, driver, close };
       }),
     );
     return new NodeShelf(nodes);
@@ -68,7 +72,7 @@ export class NodeShelf implements NodePool {
   }
 
   async reserve(): Promise<PooledNode> {
-    const free = this.nodes.find(({ node }) => !this.#reserved.has(node.id));
+    const free = this.nodes.find(({ node }) => !this.#reserved.has(node.id) && !this.broken.has(node.id));
     if (free === undefined) throw new LocusError("NODES_EXHAUSTED", "no available node can be reserved");
     this.#reserved.add(free.node.id);
     return free.node;

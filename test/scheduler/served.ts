@@ -6,6 +6,7 @@ import { contestClient, type ContestClient } from "./contest-client.ts";
 
 export interface Served {
   readonly endpoint: string;
+  readonly close: () => Promise<void>;
   readonly client: (service: string, options?: Parameters<typeof contestClient>[2]) => ContestClient;
 }
 
@@ -19,6 +20,7 @@ export async function serve(
   const endpoint = `127.0.0.1:${listener.port}`;
   return {
     endpoint,
+    close: () => listener.close(0),
     client: (service, options) => {
       const client = contestClient(service, endpoint, options);
       resources.defer(() => client.close());
