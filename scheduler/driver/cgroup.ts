@@ -69,7 +69,9 @@ export class CgroupFolder {
       for (const controller of files.controllers) await mkdir(join(root, controller, name), { recursive: true });
       // The children of a folder have the controllers that it passes on.
       if (isUnified) await writeFile(join(root, name, "cgroup.subtree_control"), "+cpu +memory");
-      return new CgroupFolder(root, name, files);
+      const folder = new CgroupFolder(root, name, files);
+      await folder.removeEmpty();
+      return folder;
     } catch {
       return null;
     }
