@@ -28,7 +28,7 @@ object = $(patsubst %,$(OUT)/native/%.o,$(1))
 
 GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
 
-all: $(GUESTS) $(OUT)/host.mjs $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
+all: $(GUESTS) $(OUT)/host.mjs $(OUT)/agent.mjs $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
 
 $(OUT)/launcher: $(call object,main_launcher confinement)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lseccomp
@@ -61,6 +61,12 @@ $(OUT)/host.mjs: runtime/sandbox/main-host.ts $(wildcard runtime/*.ts runtime/*/
 	@mkdir -p $(@D)
 	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=esm --platform=node --target=node26 --external:isolated-vm \
 	  --log-level=warning --outfile=$@
+
+# The program of instances that are processes or containers, as one file: a container is sent it.
+$(OUT)/agent.mjs: $(wildcard scheduler/driver/agent/*.ts runtime/*.ts runtime/*/*.ts) package-lock.json
+	@mkdir -p $(@D)
+	$(NODE) node_modules/esbuild/bin/esbuild scheduler/driver/agent/main-agent.ts --bundle --format=esm --platform=node --target=node26 \
+	  --minify-syntax --minify-whitespace --log-level=warning --outfile=$@
 endif
 
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)

@@ -11,7 +11,7 @@ import {
   textSetting,
   type Environment,
   type Setting,
-} from "./setting.ts";
+} from "#runtime/setting.ts";
 
 export const PORT_MAX = 65_535;
 /** Redis' own default is 16 databases; it can be told to have as many as it likes. */

@@ -32,6 +32,7 @@ export const packedManifest = (manifest: Manifest): Manifest => ({
   imports: {
     "#runtime/*.ts": "./runtime/*.js",
     "#compute/*.ts": "./compute/*.js",
+    "#scheduler/*.ts": "./scheduler/*.js",
   },
   exports: {
     "./function": { types: "./runtime/function/define.d.ts", default: "./runtime/function/define.js" },

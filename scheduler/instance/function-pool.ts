@@ -1,0 +1,136 @@
+// All that the scheduler holds of one function: its instances by node, the calls that wait, what was learned of its need, and the policy's
+// own state of it. Lists and counts only; what is done with them is scheduler.ts.
+
+import { HeapEntry, IndexedHeap } from "../indexed-heap.ts";
+import type { Alarm } from "../alarm.ts";
+import type { FunctionConfig } from "../function-config.ts";
+import type { Node } from "../node/node.ts";
+import type { FunctionPolicy, PoolView } from "../policy/policy.ts";
+import type { Instance } from "./instance.ts";
+import type { Lease } from "./lease.ts";
+import { LearnedNeed } from "./learned-need.ts";
+import { WaitQueue } from "./wait-queue.ts";
+
+/** A function's instances on one node, and in a list those that can take a call, the most recently used first. */
+export class NodeShare {
+  readonly node: Node;
+  readonly entry: HeapEntry<NodeShare>;
+  instances = 0;
+  #first: Instance | null = null;
+
+  constructor(node: Node) {
+    this.node = node;
+    this.entry = new HeapEntry<NodeShare>(this);
+  }
+
+  get first(): Instance | null {
+    return this.#first;
+  }
+
+  push(instance: Instance): void {
+    const first = this.#first;
+    instance.previous = null;
+    instance.next = first;
+    if (first !== null) first.previous = instance;
+    this.#first = instance;
+  }
+
+  remove(instance: Instance): void {
+    const { next, previous } = instance;
+    if (previous === null) this.#first = next;
+    else previous.next = next;
+    if (next !== null) next.previous = previous;
+    instance.next = null;
+    instance.previous = null;
+  }
+}
+
+export class FunctionPool implements PoolView {
+  config: FunctionConfig;
+  readonly policy: FunctionPolicy;
+  readonly need: LearnedNeed;
+  readonly queue = new WaitQueue();
+  readonly #shares = new Map<Node, NodeShare>();
+  /** Shares that have a free instance, by the rank of their node: those of late nodes are used last, so that these can be drained. */
+  readonly #free = new IndexedHeap<NodeShare>();
+  readonly planAlarm: HeapEntry<Alarm>;
+  readonly reconsiderAlarm: HeapEntry<Alarm>;
+  readonly cooledAlarm: HeapEntry<Alarm>;
+  busy = 0;
+  idle = 0;
+  starting = 0;
+  /** Starts that are wanted and have no node yet. */
+  unplaced = 0;
+  /** Instances that are draining are beside this. */
+  live = 0;
+  /** Of those that are starting, and of those that are busy: sums of the times since when. */
+  startingSinceSumMs = 0;
+  busySinceSumMs = 0;
+  warm = 0;
+  warmUntilMs = 0;
+  /** Starts in a row that failed. */
+  failures = 0;
+  /** No start before this. */
+  coolUntilMs = -Infinity;
+  removed = false;
+  readonly leases = new Set<Lease>();
+
+  constructor(config: FunctionConfig, policy: FunctionPolicy) {
+    this.config = config;
+    this.policy = policy;
+    this.need = new LearnedNeed(config);
+    this.planAlarm = new HeapEntry<Alarm>({ kind: "plan", pool: this });
+    this.reconsiderAlarm = new HeapEntry<Alarm>({ kind: "reconsider", pool: this });
+    this.cooledAlarm = new HeapEntry<Alarm>({ kind: "cooled", pool: this });
+  }
+
+  get waiting(): number {
+    return this.queue.size;
+  }
+
+  get startingSinceMs(): number {
+    return this.startingSinceSumMs / this.starting;
+  }
+
+  get busySinceMs(): number {
+    return this.busySinceSumMs / this.busy;
+  }
+
+  share(node: Node): NodeShare {
+    let share = this.#shares.get(node);
+    if (share === undefined) {
+      share = new NodeShare(node);
+      this.#shares.set(node, share);
+    }
+    return share;
+  }
+
+  /** An instance that can take a call, or null; it stays in its list. */
+  get firstFree(): Instance | null {
+    const top = this.#free.peek();
+    return top === undefined ? null : top.owner.first;
+  }
+
+  /** Nothing where it is offered already. */
+  offer(instance: Instance): void {
+    if (instance.isOffered) return;
+    instance.isOffered = true;
+    const { share } = instance;
+    if (share.first === null) this.#free.set(share.entry, share.node.rank);
+    share.push(instance);
+  }
+
+  withdraw(instance: Instance): void {
+    if (!instance.isOffered) return;
+    instance.isOffered = false;
+    const { share } = instance;
+    share.remove(instance);
+    if (share.first === null) this.#free.remove(share.entry);
+  }
+
+  leaves(instance: Instance): void {
+    const { share } = instance;
+    share.instances--;
+    if (share.instances === 0) this.#shares.delete(share.node);
+  }
+}

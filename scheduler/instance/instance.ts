@@ -1,0 +1,89 @@
+// One warm place where a function runs: starting → idle ⇄ busy → draining → gone. The scheduler alone moves it from state to state.
+
+import { HeapEntry } from "../indexed-heap.ts";
+import type { Alarm } from "../alarm.ts";
+import type { StopReason } from "../effects.ts";
+import type { Node } from "../node/node.ts";
+import type { FunctionPool, NodeShare } from "./function-pool.ts";
+import type { Lease } from "./lease.ts";
+
+export type InstanceState = "starting" | "idle" | "busy" | "draining" | "gone";
+
+/** What their ids begin with, those apart that were adopted. */
+export const INSTANCE_PREFIX = "i";
+
+export class Instance {
+  /** Its number among all that this scheduler has started or adopted. */
+  readonly serial: number;
+  readonly #name: string | null;
+  readonly pool: FunctionPool;
+  readonly share: NodeShare;
+  /** What it holds of its node, as its function's need was known when it was started. */
+  readonly memoryMb: number;
+  readonly cpus: number;
+  readonly isCpuHeavy: boolean;
+  readonly createdMs: number;
+  state: InstanceState = "starting";
+  /** Calls that it holds; up to the function's concurrency. A leased one counts as full. */
+  running = 0;
+  idleSinceMs = 0;
+  busySinceMs = 0;
+  /** While idle. */
+  expireAtMs = 0;
+  lease: Lease | null = null;
+  /** Whether it is in its share's list, and whether it is counted as busy: the scheduler's own notes. */
+  isOffered = false;
+  isCountedBusy = false;
+  /** Once it drains. */
+  stopReason: StopReason | null = null;
+  /** Neighbours in its share's list of those that can take a call. */
+  next: Instance | null = null;
+  previous: Instance | null = null;
+  /** Made when they are needed: many instances end before. */
+  #expiry: HeapEntry<Alarm> | null = null;
+  #onNode: HeapEntry<Instance> | null = null;
+  #overall: HeapEntry<Instance> | null = null;
+
+  /** `name`: of one that had one before. */
+  constructor(serial: number, name: string | null, pool: FunctionPool, share: NodeShare, nowMs: number) {
+    const { memoryMb, cpus, isCpuHeavy } = pool.need;
+    this.serial = serial;
+    this.#name = name;
+    this.pool = pool;
+    this.share = share;
+    this.memoryMb = memoryMb;
+    this.cpus = cpus;
+    this.isCpuHeavy = isCpuHeavy;
+    this.createdMs = nowMs;
+  }
+
+  get id(): string {
+    return this.#name ?? `${INSTANCE_PREFIX}${this.serial}`;
+  }
+
+  get expiry(): HeapEntry<Alarm> {
+    return (this.#expiry ??= new HeapEntry<Alarm>({ kind: "idle-end", instance: this }));
+  }
+
+  get hasExpiry(): boolean {
+    return this.#expiry !== null && this.#expiry.index >= 0;
+  }
+
+  /** Among the idle instances of its node, by worth. */
+  get onNode(): HeapEntry<Instance> {
+    return (this.#onNode ??= new HeapEntry<Instance>(this));
+  }
+
+  /** Among all idle instances. */
+  get overall(): HeapEntry<Instance> {
+    return (this.#overall ??= new HeapEntry<Instance>(this));
+  }
+
+  get isRanked(): boolean {
+    return this.#overall !== null && this.#overall.index >= 0;
+  }
+
+  get node(): Node {
+    return this.share.node;
+  }
+}

@@ -1,0 +1,87 @@
+// What an instance of a function really needs. Configured memory is what its author dared to write; real use is often a hundredth of it
+// (protocols of the 2020 contest: 5 of 512 MiB), so nodes are packed by what was seen, with a margin, and not by what was written.
+
+import type { FunctionConfig } from "../function-config.ts";
+
+/** Executions that must have been seen before what was seen counts. Chosen. */
+const SAMPLES_MIN = 10;
+/** On top of the most that was seen. Chosen; an instance that passes its need is only killed where its node is full. */
+const MEMORY_MARGIN = 1.25;
+const CPU_MARGIN = 1.25;
+/** Nothing is packed tighter than this: a process's own. Chosen. */
+const MEMORY_MB_MIN = 16;
+/** An instance was killed for memory: as configured, for so many executions, twice as many each time. */
+const DISTRUST_EXECUTIONS = 1_000;
+const DISTRUST_DOUBLINGS_MAX = 10;
+/** Of the greatest CPU share seen, per execution: a function that became lighter is believed after hundreds of calls. */
+const CPU_DECAY = 0.998;
+/** Of contests' nodes: CPUs per GiB of configured memory (1.4 of the protocols). */
+const CPUS_PER_GIB = 0.67;
+
+export class LearnedNeed {
+  readonly #configuredMb: number;
+  readonly #configuredCpus: number;
+  #samples = 0;
+  #memoryMbMax = 0;
+  #cpuSamples = 0;
+  #cpusMax = 0;
+  #distrust = 0;
+  #failures = 0;
+
+  constructor({ memoryMb, concurrency }: FunctionConfig) {
+    this.#configuredMb = memoryMb;
+    this.#configuredCpus = (memoryMb / 1024) * CPUS_PER_GIB;
+    // What is reported is of an instance; each of its calls might come to as much.
+    this.#memoryMarginMb = concurrency;
+  }
+
+  readonly #memoryMarginMb: number;
+
+  get memoryMb(): number {
+    if (this.#samples < SAMPLES_MIN || this.#distrust > 0) return this.#configuredMb;
+    const need = Math.ceil(this.#memoryMbMax * MEMORY_MARGIN + this.#memoryMarginMb);
+    return Math.min(this.#configuredMb, Math.max(MEMORY_MB_MIN, need));
+  }
+
+  get cpus(): number {
+    if (this.#cpuSamples < SAMPLES_MIN) return this.#configuredCpus;
+    return Math.min(this.#configuredCpus, this.#cpusMax * CPU_MARGIN);
+  }
+
+  /** Uses most of what it may: two of them on a node get into each other's way. */
+  get isCpuHeavy(): boolean {
+    return this.#cpuSamples >= SAMPLES_MIN && this.#cpusMax > this.#configuredCpus / 2;
+  }
+
+  used(memoryMb: number | undefined, cpus: number | undefined): void {
+    if (this.#distrust > 0) this.#distrust--;
+    if (memoryMb !== undefined && memoryMb > 0) {
+      this.#samples++;
+      this.#memoryMbMax = Math.max(this.#memoryMbMax, memoryMb);
+    }
+    if (cpus !== undefined && cpus >= 0) {
+      this.#cpuSamples++;
+      this.#cpusMax = Math.max(this.#cpusMax * CPU_DECAY, cpus);
+    }
+  }
+
+  /** An instance was killed for want of memory. */
+  provedTooSmall(): void {
+    this.#distrust = DISTRUST_EXECUTIONS * 2 ** Math.min(this.#failures, DISTRUST_DOUBLINGS_MAX);
+    this.#failures++;
+  }
+
+  save(): readonly number[] {
+    return [this.#samples, this.#memoryMbMax, this.#cpuSamples, this.#cpusMax, this.#distrust, this.#failures];
+  }
+
+  restore(saved: readonly number[]): void {
+    const [samples = 0, memoryMbMax = 0, cpuSamples = 0, cpusMax = 0, distrust = 0, failures = 0] = saved;
+    this.#samples = samples;
+    this.#memoryMbMax = memoryMbMax;
+    this.#cpuSamples = cpuSamples;
+    this.#cpusMax = cpusMax;
+    this.#distrust = distrust;
+    this.#failures = failures;
+  }
+}

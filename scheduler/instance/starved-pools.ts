@@ -1,0 +1,60 @@
+// Functions whose starts have no node yet, served in turn: one start each. One whose instances fit nowhere is passed over while smaller ones
+// do, but not for ever.
+
+import type { Resources } from "../node/node.ts";
+import type { FunctionPool } from "./function-pool.ts";
+
+/** After being passed over so often nobody else is served until there is room. Chosen. */
+const PASSED_OVER_MAX = 1_000;
+/** Functions whose wants are added up. Chosen. */
+const ADDED_UP_MAX = 256;
+
+export class StarvedPools {
+  /** A map keeps the order in which functions came; the value is how often one was passed over. */
+  readonly #pools = new Map<FunctionPool, number>();
+
+  get isEmpty(): boolean {
+    return this.#pools.size === 0;
+  }
+
+  get size(): number {
+    return this.#pools.size;
+  }
+
+  get first(): FunctionPool | null {
+    return this.#pools.keys().next().value ?? null;
+  }
+
+  add(pool: FunctionPool): void {
+    if (!this.#pools.has(pool)) this.#pools.set(pool, 0);
+  }
+
+  remove(pool: FunctionPool): void {
+    this.#pools.delete(pool);
+  }
+
+  /** One start of it has found a node: the others come first. */
+  placed(pool: FunctionPool): void {
+    if (this.#pools.delete(pool) && pool.unplaced > 0) this.#pools.set(pool, 0);
+  }
+
+  /** It fits nowhere. True: nobody else is to be served before it. */
+  passedOver(pool: FunctionPool): boolean {
+    const times = this.#pools.get(pool) ?? 0;
+    if (times >= PASSED_OVER_MAX) return true;
+    this.#pools.delete(pool);
+    this.#pools.set(pool, times + 1);
+    return false;
+  }
+
+  /** How many more nodes of that size their starts would fill. */
+  nodesWanted({ memoryMb, cpus }: Resources): number {
+    let [memory, cpu, looked] = [0, 0, 0];
+    for (const { need, unplaced } of this.#pools.keys()) {
+      memory += need.memoryMb * unplaced;
+      cpu += need.cpus * unplaced;
+      if (++looked >= ADDED_UP_MAX) break;
+    }
+    return Math.ceil(Math.max(memory / memoryMb, cpu / cpus));
+  }
+}

@@ -1,0 +1,54 @@
+// Calls of one function that wait for an instance, first come first served. Anyone can leave from the middle, in O(1).
+
+import { HeapEntry } from "../indexed-heap.ts";
+import type { Alarm } from "../alarm.ts";
+import type { FunctionPool } from "./function-pool.ts";
+
+export class Waiter<Ticket> {
+  readonly ticket: Ticket;
+  readonly pool: FunctionPool;
+  readonly sinceMs: number;
+  readonly deadline: HeapEntry<Alarm>;
+  next: Waiter<unknown> | null = null;
+  previous: Waiter<unknown> | null = null;
+
+  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number) {
+    this.ticket = ticket;
+    this.pool = pool;
+    this.sinceMs = nowMs;
+    this.deadline = new HeapEntry<Alarm>({ kind: "deadline", waiter: this });
+  }
+}
+
+export class WaitQueue {
+  #first: Waiter<unknown> | null = null;
+  #last: Waiter<unknown> | null = null;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get first(): Waiter<unknown> | null {
+    return this.#first;
+  }
+
+  push(waiter: Waiter<unknown>): void {
+    waiter.previous = this.#last;
+    if (this.#last === null) this.#first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+    this.#size++;
+  }
+
+  remove(waiter: Waiter<unknown>): void {
+    const { next, previous } = waiter;
+    if (previous === null) this.#first = next;
+    else previous.next = next;
+    if (next === null) this.#last = previous;
+    else next.previous = previous;
+    waiter.next = null;
+    waiter.previous = null;
+    this.#size--;
+  }
+}

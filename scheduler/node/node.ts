@@ -1,0 +1,129 @@
+// A compute host as the scheduler sees it: what it offers, what was promised of it to instances, and what it says of itself.
+
+import { HeapEntry, IndexedHeap } from "../indexed-heap.ts";
+import type { Alarm } from "../alarm.ts";
+import type { Instance } from "../instance/instance.ts";
+
+/** What nodes are packed by. Infinity where a node has no bound. */
+export interface Resources {
+  readonly memoryMb: number;
+  readonly cpus: number;
+}
+
+/** A node as whoever provides it describes it. */
+export interface NodeDescription extends Resources {
+  readonly id: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What a node tells of itself now and then. */
+export interface NodeStats {
+  /** Still free by its own figures; without what it keeps for itself. */
+  readonly availableMemoryMb: number;
+  /** What our instances use there, as it sees them. */
+  readonly instancesMemoryMb: number;
+}
+
+export class Node {
+  readonly description: NodeDescription;
+  /** Order of coming: instances are used on low ranks first, so that high ones can be drained. */
+  readonly rank: number;
+  /** Promised to instances that have not gone. Never more than offered. */
+  #promisedMb = 0;
+  #promisedCpus = 0;
+  /** Taken by others than our instances, as the last stats had it. */
+  #foreignMb = 0;
+  instances = 0;
+  /** Idle instances, the least worth on top. */
+  readonly idle = new IndexedHeap<Instance>();
+  idleMb = 0;
+  idleCpus = 0;
+  draining = false;
+  gone = false;
+  /** Promised to instances that use most of their CPU share. */
+  #heavyCpus = 0;
+  /** What is promised to instances that drain: it comes back soon. */
+  drainingMb = 0;
+  drainingCpus = 0;
+  readonly idleAlarm: HeapEntry<Alarm>;
+  /** Where the fleet's index has it. */
+  bucket = -1;
+  nextInBucket: Node | null = null;
+  previousInBucket: Node | null = null;
+
+  constructor(description: NodeDescription, rank: number) {
+    this.description = description;
+    this.rank = rank;
+    this.idleAlarm = new HeapEntry<Alarm>({ kind: "node-idle", node: this });
+  }
+
+  get id(): string {
+    return this.description.id;
+  }
+
+  /**
+   * For new instances. Our own accounts and what the node says may differ; the smaller wins: a promise stands although the memory is not used
+   * yet, and what others use is not there although we promised it to nobody. Never below 0.
+   */
+  get freeMb(): number {
+    return Math.max(0, this.description.memoryMb - this.#promisedMb - this.#foreignMb);
+  }
+
+  get freeCpus(): number {
+    return Math.max(0, this.description.cpus - this.#promisedCpus);
+  }
+
+  get promised(): Resources {
+    return { memoryMb: this.#promisedMb, cpus: this.#promisedCpus };
+  }
+
+  fits(memoryMb: number, cpus: number): boolean {
+    return memoryMb <= this.freeMb + ROUNDING && cpus <= this.freeCpus + ROUNDING;
+  }
+
+  /** Once those that drain are gone. */
+  willFit(memoryMb: number, cpus: number): boolean {
+    return memoryMb <= this.freeMb + this.drainingMb + ROUNDING && cpus <= this.freeCpus + this.drainingCpus + ROUNDING;
+  }
+
+  /** Were the idle ones ended as well. */
+  couldFit(memoryMb: number, cpus: number): boolean {
+    return this.willFit(memoryMb - this.idleMb, cpus - this.idleCpus);
+  }
+
+  get heavyCpus(): number {
+    return this.#heavyCpus;
+  }
+
+  /** Whether it can be full at all. */
+  get isBounded(): boolean {
+    return this.description.memoryMb !== Infinity || this.description.cpus !== Infinity;
+  }
+
+  get isEmpty(): boolean {
+    return this.instances === 0;
+  }
+
+  add(instance: Instance): void {
+    this.instances++;
+    this.#promisedMb += instance.memoryMb;
+    this.#promisedCpus += instance.cpus;
+    if (instance.isCpuHeavy) this.#heavyCpus += instance.cpus;
+  }
+
+  remove(instance: Instance): void {
+    this.instances--;
+    this.#promisedMb = this.isEmpty ? 0 : this.#promisedMb - instance.memoryMb;
+    this.#promisedCpus = this.isEmpty ? 0 : this.#promisedCpus - instance.cpus;
+    if (instance.isCpuHeavy) this.#heavyCpus = this.isEmpty ? 0 : this.#heavyCpus - instance.cpus;
+  }
+
+  told({ availableMemoryMb, instancesMemoryMb }: NodeStats): void {
+    const used = this.description.memoryMb - availableMemoryMb;
+    this.#foreignMb = Math.max(0, used - instancesMemoryMb);
+  }
+}
+
+/** Sums of shares of a CPU are not exact. */
+const ROUNDING = 1e-9;

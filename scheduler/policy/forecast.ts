@@ -1,0 +1,363 @@
+// Our own policy, and the default. It learns of each function what a start takes, how long calls run, how long instances stay idle (by their
+// level in the stack of idle ones) and when the function returns; and decides by expected cost, memory held against waiting:
+//
+// - keep-alive: the one of least cost for the idle gaps seen at that level (keep-alive-choice.ts);
+// - starting ahead: where forecasts of returns have proved cheaper than keeping or starting (return-forecast.ts);
+// - starting or waiting for a busy instance: whichever costs less for all that wait (queue-drain.ts).
+//
+// What waiting is worth is set, or follows from the score that is to be had (waiting-price.ts). No constant here is of a trace; functions
+// that are new are judged by what all functions have been like. docs/scheduler.md derives it.
+
+import { ExecutionTime } from "./execution-time.ts";
+import { GapHistogram, IdleGaps, levelOf, type SavedGaps } from "./idle-gaps.ts";
+import { chooseKeepAlive, newKeepAliveChoice, type MissCost } from "./keep-alive-choice.ts";
+import {
+  NOTHING_WARM,
+  type CapacityView,
+  type FunctionPolicy,
+  type Policy,
+  type PoolView,
+  type WarmPlan,
+} from "./policy.ts";
+import { totalWaitMs, type Draining } from "./queue-drain.ts";
+import { ReturnForecast } from "./return-forecast.ts";
+import { RUNGS, rungPrice, WaitingPrice, type Objective } from "./waiting-price.ts";
+
+/** Other functions' gaps count as much as so many of its own, and so many of its gaps are taken never to end. Chosen: the least that is any. */
+const PRIOR_GAPS = 1;
+const NEVER_AGAIN = 1;
+/** Of each function so many gaps go into what is known of all. */
+const GAPS_FOR_ALL = 32;
+/** Until a start, or an execution, was seen anywhere. Chosen. */
+const FIRST_START_MS = 1_000;
+/** A start's mean is over so many. */
+const STARTS_MEAN = 16;
+/** Calls further apart than so many starts are no burst; a gap longer than that is none that keeping an instance is sure to be cheaper for. */
+const BURST_STARTS = 2;
+/** A kept keep-alive is weighed anew when the price has changed by this, or its gaps are so much more. */
+const PRICE_CHANGE = 0.05;
+const GAPS_CHANGE = 1 / 16;
+/** The sums by price are settled after so much more calls. */
+const CALLS_CHANGE = 1 / 8;
+
+export const forecast = (objective: Objective = { kind: "score-2023" }): Policy => {
+  const common = new Common(objective);
+  return {
+    name: "forecast",
+    sharesStarts: true,
+    attach: (capacity) => void (common.capacity = capacity),
+    follow: ({ memoryMb }, nowMs, saved) =>
+      new ForecastFunction(common, memoryMb / 1024, nowMs, saved as SavedForecast | undefined),
+    save: () => common.save(),
+    restore: (saved) => common.restore(saved as SavedCommon),
+  };
+};
+
+interface SavedCommon {
+  readonly gaps: ReturnType<GapHistogram["save"]>;
+  readonly starts: readonly [count: number, sumMs: number];
+  readonly executions: readonly [count: number, sumMs: number];
+}
+
+/** What is known of all functions together. */
+class Common {
+  readonly price: WaitingPrice;
+  readonly gaps = new GapHistogram();
+  capacity: CapacityView = { heldGbSeconds: () => 0 };
+  starts = 0;
+  startSumMs = 0;
+  executions = 0;
+  executionSumMs = 0;
+
+  constructor(objective: Objective) {
+    this.price = new WaitingPrice(objective);
+  }
+
+  get startMs(): number {
+    return this.starts === 0 ? FIRST_START_MS : this.startSumMs / this.starts;
+  }
+
+  /** As long as a start, until better is known: neither waiting nor starting is favoured. */
+  get executionMs(): number {
+    return this.executions === 0 ? this.startMs : this.executionSumMs / this.executions;
+  }
+
+  save(): SavedCommon {
+    return {
+      gaps: this.gaps.save(),
+      starts: [this.starts, this.startSumMs],
+      executions: [this.executions, this.executionSumMs],
+    };
+  }
+
+  restore({ gaps, starts, executions }: SavedCommon): void {
+    this.gaps.restore(gaps);
+    [this.starts, this.startSumMs] = starts;
+    [this.executions, this.executionSumMs] = executions;
+  }
+}
+
+interface SavedForecast {
+  readonly gaps: SavedGaps;
+  readonly execution: readonly number[];
+  readonly starts: readonly [count: number, meanMs: number];
+  readonly calls: number;
+  readonly returns: readonly number[] | null;
+}
+
+/** Reused: what is weighed last. */
+const plain = newKeepAliveChoice();
+const ahead = newKeepAliveChoice();
+const miss: MissCost = { gbSeconds: 0, waitSeconds: 0 };
+const draining: Draining = {
+  waiting: 0,
+  arrivingForMs: 0,
+  arrivalsPerMs: 0,
+  busyPerMs: 0,
+  starting: 0,
+  startedInMs: 0,
+  perInstanceMs: 0,
+};
+
+class ForecastFunction implements FunctionPolicy {
+  readonly #common: Common;
+  readonly #memoryGb: number;
+  readonly #sinceMs: number;
+  readonly #gaps = new IdleGaps();
+  readonly #execution = new ExecutionTime();
+  #returns: ReturnForecast | null = null;
+  #starts = 0;
+  #startMs = 0;
+  #calls = 0;
+  #inFlight = 0;
+  /** Calls since the last pause, and its end. */
+  #burstCalls = 0;
+  #burstSinceMs = 0;
+  #lastArrivalMs = -Infinity;
+  /** A start ahead that is due, and until when what was started ahead stays. */
+  #planMs = Infinity;
+  #warmUntilMs = -Infinity;
+  /** The instance that comes to rest next ended a call: else it was started and found none. */
+  #hasEnded = false;
+  /** By level: the keep-alive chosen, at which price, and up to how many gaps it holds. */
+  readonly #keepMs: number[] = [];
+  readonly #keepPrice: number[] = [];
+  readonly #keepGaps: number[] = [];
+  /** Its part of the sums by price. */
+  #settleAt = 0;
+  #held: Float64Array | null = null;
+  #waited: Float64Array | null = null;
+
+  constructor(common: Common, memoryGb: number, nowMs: number, saved: SavedForecast | undefined) {
+    this.#common = common;
+    this.#memoryGb = memoryGb;
+    this.#sinceMs = nowMs;
+    if (saved === undefined) return;
+    this.#gaps.restore(saved.gaps);
+    this.#execution.restore(saved.execution);
+    [this.#starts, this.#startMs] = saved.starts;
+    if (saved.returns !== null) this.#returns = new ReturnForecast(saved.returns);
+  }
+
+  arrived(nowMs: number): void {
+    this.#calls++;
+    const startMs = this.#expectedStartMs;
+    const gapMs = this.#gaps.arrived(nowMs);
+    // NaN where no instance would have been idle.
+    if (gapMs === gapMs) {
+      if (this.#calls <= GAPS_FOR_ALL) this.#common.gaps.add(gapMs);
+      if (this.#inFlight === 0 && gapMs > BURST_STARTS * startMs) this.#returned(nowMs, startMs);
+    }
+    if (nowMs - this.#lastArrivalMs > BURST_STARTS * startMs) {
+      this.#burstSinceMs = nowMs;
+      this.#burstCalls = 0;
+    }
+    this.#inFlight++;
+    this.#burstCalls++;
+    this.#lastArrivalMs = nowMs;
+  }
+
+  /** As many as lower the cost: each for the waiting that it saves all that wait and are to come, against its memory while it starts. */
+  startsFor(pool: PoolView, nowMs: number): number {
+    const startMs = this.#expectedStartMs;
+    const executionMs = this.#execution.calls === 0 ? this.#common.executionMs : this.#execution.meanMs;
+    const coming = pool.starting + pool.unplaced;
+    const burstMs = nowMs - this.#burstSinceMs;
+    draining.waiting = pool.waiting;
+    // A burst that has lasted so long is expected to last as long again.
+    draining.arrivingForMs = burstMs;
+    draining.arrivalsPerMs = burstMs > 0 ? (this.#burstCalls - 1) / burstMs : 0;
+    draining.busyPerMs = pool.busy === 0 ? 0 : pool.busy / Math.max(1, 2 * this.#leftMs(nowMs - pool.busySinceMs));
+    draining.starting = coming;
+    draining.startedInMs = pool.starting === 0 ? startMs : Math.max(0, startMs - (nowMs - pool.startingSinceMs));
+    draining.perInstanceMs = 1 / Math.max(1, executionMs);
+    const servers = Math.max(1, pool.busy + coming);
+    const horizonMs = HORIZON * (startMs + burstMs + (executionMs * (1 + pool.waiting)) / servers);
+    const worthMs = (this.#memoryGb * startMs) / this.#pricePerSecond;
+    let starts = pool.busy + coming === 0 ? 1 : 0;
+    let waitMs = totalWaitMs(draining, starts, startMs, horizonMs);
+    while (starts + coming < pool.waiting) {
+      const withOneMoreMs = totalWaitMs(draining, starts + 1, startMs, horizonMs);
+      if (waitMs - withOneMoreMs <= worthMs) break;
+      waitMs = withOneMoreMs;
+      starts++;
+    }
+    return starts;
+  }
+
+  /** When those busy have run twice as long, but not before a part of a start has passed, nor after a whole one. */
+  reconsiderAtMs({ busy, busySinceMs }: PoolView, nowMs: number): number {
+    const startMs = this.#expectedStartMs;
+    const elapsedMs = busy === 0 ? 0 : nowMs - busySinceMs;
+    return nowMs + Math.min(startMs, Math.max(elapsedMs, startMs / 4));
+  }
+
+  started(startMs: number): void {
+    this.#starts++;
+    this.#startMs += (startMs - this.#startMs) / Math.min(this.#starts, STARTS_MEAN);
+    this.#common.starts++;
+    this.#common.startSumMs += startMs;
+  }
+
+  ended(executionMs: number, nowMs: number): void {
+    this.#inFlight--;
+    this.#hasEnded = true;
+    this.#gaps.ended(nowMs);
+    this.#execution.add(executionMs);
+    const { price } = this.#common;
+    this.#common.executions++;
+    this.#common.executionSumMs += executionMs;
+    price.executedSeconds += executionMs / 1e3;
+    price.executedGbSeconds += (executionMs / 1e3) * this.#memoryGb;
+    if (this.#calls < this.#settleAt || !price.followsScore) return;
+    this.#settleAt = this.#calls * (1 + CALLS_CHANGE) + 1;
+    this.#settle(nowMs);
+  }
+
+  waited(waitMs: number): void {
+    this.#common.price.actuallyWaitedSeconds += waitMs / 1e3;
+  }
+
+  keepAliveMs(_idle: number, nowMs: number): number {
+    const hasEnded = this.#hasEnded;
+    this.#hasEnded = false;
+    if (!hasEnded && nowMs < this.#warmUntilMs) return 0;
+    const level = levelOf(this.#gaps.depth);
+    const price = this.#pricePerSecond;
+    const gaps = this.#gaps.levels[level]?.gaps ?? 0;
+    const before = this.#keepPrice[level] ?? 0;
+    if (Math.abs(price - before) <= PRICE_CHANGE * before && gaps <= this.#keepGaps[level]!)
+      return this.#keepMs[level]!;
+    this.#keepPrice[level] = price;
+    this.#keepGaps[level] = gaps * (1 + GAPS_CHANGE);
+    return (this.#keepMs[level] = (this.#startsAhead(level, price) ? ahead : plain).keepAliveMs);
+  }
+
+  /** The wait that an idle instance saves, by its memory, the sooner the more: by how often the function is called. */
+  worth(nowMs: number): number {
+    const callsPerMs = this.#calls / Math.max(1, nowMs - this.#sinceMs);
+    return (callsPerMs * this.#expectedStartMs) / this.#memoryGb;
+  }
+
+  evicted(): void {}
+
+  nextPlanMs(): number {
+    return this.#planMs;
+  }
+
+  plan(): WarmPlan {
+    this.#planMs = Infinity;
+    if (this.#returns === null || !this.#startsAhead(0, this.#pricePerSecond)) return NOTHING_WARM;
+    this.#warmUntilMs = this.#returns.untilMs;
+    return { warm: 1, untilMs: this.#warmUntilMs };
+  }
+
+  forecastError(): number | null {
+    return this.#returns?.relativeError ?? null;
+  }
+
+  save(): SavedForecast {
+    return {
+      gaps: this.#gaps.save(),
+      execution: this.#execution.save(),
+      starts: [this.#starts, this.#startMs],
+      calls: this.#calls,
+      returns: this.#returns?.save() ?? null,
+    };
+  }
+
+  get #expectedStartMs(): number {
+    return this.#starts === 0 ? this.#common.startMs : this.#startMs;
+  }
+
+  /** Expected, of calls that have run for so long on the mean. */
+  #leftMs(elapsedMs: number): number {
+    if (this.#execution.calls > 0) return this.#execution.leftMs(elapsedMs);
+    return Math.max(this.#common.executionMs - elapsedMs, elapsedMs);
+  }
+
+  /** GB·s that a second of this function's waiting is worth. */
+  get #pricePerSecond(): number {
+    const { price } = this.#common;
+    if (!price.countsColdStarts) return price.price;
+    // A cold start costs the same however long it takes; where functions count equally, that of one with few calls counts more.
+    const intervalMs = (this.#lastArrivalMs - this.#sinceMs) / this.#calls;
+    const weight = price.countsFunctionsEqually ? Math.max(1, intervalMs) / 1e3 : 1;
+    return (price.price * weight * 1e3) / this.#expectedStartMs;
+  }
+
+  #returned(nowMs: number, startMs: number): void {
+    const returns = (this.#returns ??= new ReturnForecast());
+    returns.returned(nowMs, startMs, this.#memoryGb, this.#pricePerSecond);
+    const dueMs = returns.readyMs - startMs;
+    this.#planMs = dueMs > nowMs ? dueMs : Infinity;
+  }
+
+  /** Into `plain` and `ahead`: keep-alives and costs at that price, and whether starting ahead of returns is the cheaper. */
+  #startsAhead(level: number, price: number): boolean {
+    const startMs = this.#expectedStartMs;
+    const gaps = this.#gaps.levels[level];
+    miss.gbSeconds = (this.#memoryGb * startMs) / 1e3;
+    miss.waitSeconds = startMs / 1e3;
+    const missCost = miss.gbSeconds + price * miss.waitSeconds;
+    const prior = this.#common.gaps;
+    // Where cold starts have their price each is worth the chance; a score's sums go by what was seen.
+    const beyond = this.#common.price.countsColdStarts;
+    chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, Infinity, beyond, plain);
+    const returns = level === 0 ? this.#returns : null;
+    if (returns === null || !returns.isJudged) return false;
+    miss.gbSeconds = returns.heldSeconds * this.#memoryGb;
+    miss.waitSeconds = returns.waitedSeconds;
+    if (miss.gbSeconds + price * miss.waitSeconds >= missCost) return false;
+    // Judged are returns, which are gaps longer than this: for those alone it tells what they cost.
+    const keepMsMax = BURST_STARTS * startMs;
+    chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, keepMsMax, false, ahead);
+    return ahead.cost < plain.cost;
+  }
+
+  /** What it would have come to at each price takes the place of what it came to before. */
+  #settle(nowMs: number): void {
+    const { price, capacity } = this.#common;
+    const held = (this.#held ??= new Float64Array(RUNGS));
+    const waited = (this.#waited ??= new Float64Array(RUNGS));
+    const startSeconds = this.#expectedStartMs / 1e3;
+    for (let rung = 0; rung < RUNGS; rung++) {
+      let heldHere = this.#gaps.firstUses * startSeconds * this.#memoryGb;
+      let waitedHere = this.#gaps.firstUses * startSeconds;
+      for (let level = 0; level < this.#gaps.levels.length; level++) {
+        if (this.#gaps.levels[level] === undefined) continue;
+        const choice = this.#startsAhead(level, rungPrice(rung)) ? ahead : plain;
+        heldHere += choice.heldGbSeconds;
+        waitedHere += choice.waitedSeconds;
+      }
+      price.held[rung]! += heldHere - held[rung]!;
+      price.waited[rung]! += waitedHere - waited[rung]!;
+      held[rung] = heldHere;
+      waited[rung] = waitedHere;
+    }
+    price.settle(capacity.heldGbSeconds(nowMs));
+  }
+}
+
+/** Queues are looked at for so many times as long as starts, bursts and executions take; beyond, all is guessed anyway. Chosen. */
+const HORIZON = 4;

@@ -1,0 +1,115 @@
+// How long instances of one function stay idle until they are used again, were none ever ended: what keep-alive is decided by.
+//
+// Idle instances are a stack: the most recently used is taken first. So the one at a level of the stack stays there until calls come down to
+// it, and each level has a gap distribution of its own: the lowest waits for the function's next call, the tenth for the next burst of
+// ten. The stack is kept by arrivals and ends alone, whatever instances really were ended meanwhile, so what is learned does not depend
+// on what was decided by it.
+
+/** Two buckets to the octave, from 1 ms to 2³³ ms (99 days). */
+const BUCKETS = 68;
+const PER_OCTAVE = 2 / Math.LN2;
+/** Levels are taken together by octaves: 1, 2, 3–4, 5–8, …, and all above 64. */
+const LEVELS = 8;
+/** Beyond so many nothing is remembered of idle instances. */
+const STACK_MAX = 4_096;
+/** When a level has seen so many gaps, they all count half: what a function did long ago fades. */
+const GAPS_MAX = 8_192;
+
+export const bucketOfMs = (ms: number): number => Math.min(BUCKETS - 1, Math.floor(Math.log(ms + 1) * PER_OCTAVE));
+
+export const levelOf = (depth: number): number => (depth <= 1 ? 0 : Math.min(LEVELS - 1, 32 - Math.clz32(depth - 1)));
+
+/** Gaps of one level. */
+export class GapHistogram {
+  readonly counts = new Float64Array(BUCKETS);
+  readonly sumsMs = new Float64Array(BUCKETS);
+  readonly longestMs = new Float64Array(BUCKETS);
+  gaps = 0;
+  first = BUCKETS;
+  last = -1;
+
+  add(gapMs: number): void {
+    const bucket = bucketOfMs(gapMs);
+    this.counts[bucket]!++;
+    this.sumsMs[bucket]! += gapMs;
+    if (gapMs > this.longestMs[bucket]!) this.longestMs[bucket] = gapMs;
+    if (bucket < this.first) this.first = bucket;
+    if (bucket > this.last) this.last = bucket;
+    if (++this.gaps >= GAPS_MAX) this.#fade();
+  }
+
+  #fade(): void {
+    for (let bucket = this.first; bucket <= this.last; bucket++) {
+      this.counts[bucket]! /= 2;
+      this.sumsMs[bucket]! /= 2;
+    }
+    this.gaps /= 2;
+  }
+
+  save(): readonly (readonly number[])[] {
+    const saved: number[][] = [];
+    for (let bucket = this.first; bucket <= this.last; bucket++) {
+      if (this.counts[bucket]! > 0) {
+        saved.push([bucket, this.counts[bucket]!, this.sumsMs[bucket]!, this.longestMs[bucket]!]);
+      }
+    }
+    return saved;
+  }
+
+  restore(saved: readonly (readonly number[])[]): void {
+    for (const [bucket = 0, count = 0, sumMs = 0, longestMs = 0] of saved) {
+      this.counts[bucket] = count;
+      this.sumsMs[bucket] = sumMs;
+      this.longestMs[bucket] = longestMs;
+      this.gaps += count;
+      this.first = Math.min(this.first, bucket);
+      this.last = Math.max(this.last, bucket);
+    }
+  }
+}
+
+export interface SavedGaps {
+  readonly levels: readonly (ReturnType<GapHistogram["save"]> | null)[];
+  readonly firstUses: number;
+}
+
+export class IdleGaps {
+  readonly levels: (GapHistogram | undefined)[] = [];
+  /** When the instances that would be idle came to rest, the lowest level first. */
+  readonly #stack: number[] = [];
+  /** Calls that found nothing in the stack: no keep-alive would have served them. */
+  firstUses = 0;
+
+  /** Instances that would be idle. */
+  get depth(): number {
+    return this.#stack.length;
+  }
+
+  /** A call came. The gap that it ended; NaN where no instance could be idle. */
+  arrived(nowMs: number): number {
+    const sinceMs = this.#stack.pop();
+    if (sinceMs === undefined) {
+      this.firstUses++;
+      return NaN;
+    }
+    const gapMs = nowMs - sinceMs;
+    const level = levelOf(this.#stack.length + 1);
+    (this.levels[level] ??= new GapHistogram()).add(gapMs);
+    return gapMs;
+  }
+
+  ended(nowMs: number): void {
+    if (this.#stack.length < STACK_MAX) this.#stack.push(nowMs);
+  }
+
+  save(): SavedGaps {
+    return { levels: Array.from(this.levels, (level) => level?.save() ?? null), firstUses: this.firstUses };
+  }
+
+  restore({ levels, firstUses }: SavedGaps): void {
+    this.firstUses = firstUses;
+    levels.forEach((level, index) => {
+      if (level !== null) (this.levels[index] ??= new GapHistogram()).restore(level);
+    });
+  }
+}

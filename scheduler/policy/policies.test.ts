@@ -1,0 +1,158 @@
+import { describe, expect, test } from "vitest";
+
+import { ExecutionTime } from "./execution-time.ts";
+import { forecast } from "./forecast.ts";
+import { greedyDual } from "./greedy-dual.ts";
+import { forecastNext, hybridHistogram } from "./hybrid-histogram.ts";
+import { GapHistogram, IdleGaps } from "./idle-gaps.ts";
+import { chooseKeepAlive, newKeepAliveChoice } from "./keep-alive-choice.ts";
+import type { PoolView } from "./policy.ts";
+import { totalWaitMs } from "./queue-drain.ts";
+import { WaitingPrice } from "./waiting-price.ts";
+
+const POOL: PoolView = {
+  busy: 0,
+  idle: 0,
+  starting: 0,
+  waiting: 0,
+  unplaced: 0,
+  startingSinceMs: NaN,
+  busySinceMs: NaN,
+};
+const FACTS = { memoryMb: 512, concurrency: 1 };
+const MINUTE = 60_000;
+
+describe("keep-alive of least cost", () => {
+  const choose = (gapsMs: readonly number[], price: number): ReturnType<typeof newKeepAliveChoice> => {
+    const gaps = new GapHistogram();
+    for (const gapMs of gapsMs) gaps.add(gapMs);
+    const choice = newKeepAliveChoice();
+    chooseKeepAlive(gaps, null, 0, 0, 0.5, { gbSeconds: 0.5, waitSeconds: 1 }, price, Infinity, false, choice);
+    return choice;
+  };
+
+  test("is nothing where a gap costs more than a start, and just above the gaps where it costs less", () => {
+    expect(choose([10_000], 1).keepAliveMs).toBe(0);
+    const { keepAliveMs } = choose([10_000], 10);
+    expect(keepAliveMs).toBeGreaterThan(10_000);
+    expect(keepAliveMs).toBeLessThan(11_000);
+  });
+
+  test("ends before the gaps that are too long for it, and counts what these cost", () => {
+    const { keepAliveMs, waitedSeconds, heldGbSeconds } = choose([100, 100, 100, 1e6], 10);
+    expect(keepAliveMs).toBeLessThan(200);
+    expect(waitedSeconds).toBe(1);
+    expect(heldGbSeconds).toBeCloseTo(0.5 * (0.3 + keepAliveMs / 1e3) + 0.5);
+  });
+});
+
+test("idle gaps are kept by level: the lowest instance waits for the next call, the higher for the next burst", () => {
+  const gaps = new IdleGaps();
+  for (let burst = 0; burst < 10; burst++) {
+    const atMs = burst * 10_000;
+    for (let call = 0; call < 4; call++) gaps.arrived(atMs);
+    for (let call = 0; call < 4; call++) gaps.ended(atMs + 100);
+    gaps.arrived(atMs + 200);
+    gaps.ended(atMs + 300);
+  }
+  expect(gaps.firstUses).toBe(4);
+  expect(gaps.levels[2]!.gaps).toBe(2 * 9 + 10);
+  expect(gaps.levels[0]!.first).toBeGreaterThan(gaps.levels[2]!.first);
+});
+
+test("what is left of an execution is what those as long had left; of one longer than all, as much again", () => {
+  const execution = new ExecutionTime();
+  for (let call = 0; call < 50; call++) execution.add(100);
+  for (let call = 0; call < 50; call++) execution.add(10_000);
+  expect(execution.leftMs(0)).toBeCloseTo(5_050);
+  expect(execution.leftMs(1_000)).toBeCloseTo(9_000);
+  expect(execution.leftMs(50_000)).toBe(50_000);
+});
+
+test("waiting in all is the area under the queue", () => {
+  const queue = {
+    waiting: 10,
+    arrivingForMs: 0,
+    arrivalsPerMs: 0,
+    busyPerMs: 0.1,
+    starting: 0,
+    startedInMs: 0,
+    perInstanceMs: 0.1,
+  };
+  expect(totalWaitMs(queue, 0, 50, 1_000)).toBeCloseTo((10 * 100) / 2);
+  // At 50 ms five are left; one is taken by the new instance, and the rest go twice as fast.
+  expect(totalWaitMs(queue, 1, 50, 1_000)).toBeCloseTo(((10 + 5) / 2) * 50 + (4 * 20) / 2);
+});
+
+test("the price of waiting takes the better of two optima", () => {
+  const price = new WaitingPrice({ kind: "score-2023" });
+  price.executedSeconds = 100;
+  price.executedGbSeconds = 100;
+  // Holding a little waits as long as it runs; holding very much never waits.
+  price.held.fill(100);
+  price.waited.fill(100);
+  price.held.fill(1e6, 10);
+  price.waited.fill(0, 10);
+  price.settle(0);
+  const low = price.price;
+  price.held.fill(120, 10);
+  price.settle(0);
+  expect(price.price).toBeGreaterThan(low);
+});
+
+describe("hybrid histogram", () => {
+  test("keeps for four hours while it knows nothing, then ends, starts again before the head and stays until the tail", () => {
+    const one = hybridHistogram().follow(FACTS, 0);
+    const call = (atMs: number): number => {
+      one.arrived(atMs);
+      one.ended(1_000, atMs + 1_000);
+      return one.keepAliveMs(1, atMs + 1_000);
+    };
+    expect(call(0)).toBe(240 * MINUTE);
+    for (let at = 1; at < 20; at++) call(at * 30 * MINUTE);
+    const endMs = 19 * 30 * MINUTE + 1_000;
+    expect(one.nextPlanMs(endMs)).toBeCloseTo(endMs + 29 * MINUTE * 0.9 - 1_000);
+    const { warm, untilMs } = one.plan(POOL, one.nextPlanMs(endMs));
+    expect(warm).toBe(1);
+    expect(untilMs).toBeCloseTo(endMs + 30 * MINUTE * 1.1);
+  });
+
+  test("forecasts what is longer than its histogram", () => {
+    expect(forecastNext([5, 5, 5, 5])).toBe(5);
+    expect(forecastNext([1, 3, 1, 3, 1])).toBeCloseTo(3, 0);
+  });
+});
+
+test("greedy-dual: what is called more, starts longer and is smaller is worth more, and the clock goes on", () => {
+  const policy = greedyDual();
+  const [often, seldom, large] = [
+    policy.follow(FACTS, 0),
+    policy.follow(FACTS, 0),
+    policy.follow({ ...FACTS, memoryMb: 5_120 }, 0),
+  ];
+  for (let call = 0; call < 3; call++) often.arrived(call);
+  seldom.arrived(0);
+  large.arrived(0);
+  expect(often.worth(0)).toBeGreaterThan(seldom.worth(0));
+  expect(seldom.worth(0)).toBeGreaterThan(large.worth(0));
+  const before = seldom.worth(0);
+  often.evicted(often.worth(0), POOL);
+  expect(seldom.worth(0)).toBeGreaterThan(before);
+});
+
+test("what our own policy knows outlives a restart, as JSON", () => {
+  const policy = forecast();
+  const one = policy.follow(FACTS, 0);
+  one.started(150, 0);
+  for (let at = 0; at < 40; at++) {
+    one.arrived(at * 30_000);
+    one.waited(0, at * 30_000);
+    one.ended(50, at * 30_000 + 50);
+    one.keepAliveMs(1, at * 30_000 + 50);
+  }
+  const [common, saved] = JSON.parse(JSON.stringify([policy.save(), one.save()])) as unknown[];
+  const again = forecast();
+  again.restore(common);
+  const restored = again.follow(FACTS, 0, saved);
+  expect(restored.save()).toEqual({ ...(one.save() as object), calls: 0 });
+});

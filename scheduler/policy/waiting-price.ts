@@ -1,0 +1,86 @@
+// What a second of waiting is worth in GB·s of memory held: the exchange rate by which keep-alive, starting ahead and waiting for busy
+// instances are decided.
+//
+// It is either set, or follows from a score of two ratios as the 2023 contest's:
+//
+//     score = executed GB·s ÷ held GB·s  +  executing s ÷ (executing + waiting) s
+//
+// At the margin a second of waiting costs E ÷ (E + W)², and a GB·s of memory G ÷ S²; the price is the quotient. But the score has several
+// optima (hold nothing and wait, or hold all and never wait), each its own price's best answer. So what each function would come to is added
+// up at a ladder of prices, and the rung is taken where the whole score is highest.
+
+export type Objective =
+  /** The price is set. */
+  | { readonly kind: "waiting"; readonly gbSecondsPerWaitSecond: number }
+  /** Each cold start costs as much, however long it takes; or as much more as its function has fewer calls, times the seconds between two. */
+  | { readonly kind: "cold-starts"; readonly gbSeconds: number; readonly equally: "calls" | "functions" }
+  /** As high a score of the 2023 contest as can be had. */
+  | { readonly kind: "score-2023" };
+
+function firstPrice(objective: Objective): number {
+  if (objective.kind === "waiting") return objective.gbSecondsPerWaitSecond;
+  return objective.kind === "cold-starts" ? objective.gbSeconds : FIRST_PRICE;
+}
+
+/** Rungs, a factor of 4 apart, from 4⁻⁶ to 4¹² GB. */
+export const RUNGS = 19;
+const RUNG_FACTOR = 4;
+export const rungPrice = (rung: number): number => RUNG_FACTOR ** (rung - 6);
+/** Until anything is known: a second of waiting counts as a GB held for so many seconds. Chosen. */
+const FIRST_PRICE = 10;
+
+/** As much is taken to be still to come, in multiples of what has been: what was waited and held already cannot be undone. Chosen: the usual guess. */
+const AHEAD = 1;
+
+export class WaitingPrice {
+  readonly #objective: Objective;
+  /** By rung, over all functions. */
+  readonly held = new Float64Array(RUNGS);
+  readonly waited = new Float64Array(RUNGS);
+  executedGbSeconds = 0;
+  executedSeconds = 0;
+  /** What was waited in all, indeed. */
+  actuallyWaitedSeconds = 0;
+  #price: number;
+
+  constructor(objective: Objective) {
+    this.#objective = objective;
+    this.#price = firstPrice(objective);
+  }
+
+  /** GB·s for a second of waiting. */
+  get price(): number {
+    return this.#price;
+  }
+
+  get followsScore(): boolean {
+    return this.#objective.kind === "score-2023";
+  }
+
+  get countsColdStarts(): boolean {
+    return this.#objective.kind === "cold-starts";
+  }
+
+  get countsFunctionsEqually(): boolean {
+    return this.#objective.kind === "cold-starts" && this.#objective.equally === "functions";
+  }
+
+  /** After sums have changed. */
+  settle(actuallyHeldGbSeconds: number): void {
+    if (!this.followsScore || this.executedSeconds <= 0) return;
+    let [best, bestScore] = [0, -1];
+    for (let rung = 0; rung < RUNGS; rung++) {
+      const score =
+        ((1 + AHEAD) * this.executedGbSeconds) /
+          (AHEAD * (this.executedGbSeconds + this.held[rung]!) + actuallyHeldGbSeconds) +
+        ((1 + AHEAD) * this.executedSeconds) /
+          ((1 + AHEAD) * this.executedSeconds + AHEAD * this.waited[rung]! + this.actuallyWaitedSeconds);
+      if (score > bestScore) [best, bestScore] = [rung, score];
+    }
+    const held = AHEAD * (this.executedGbSeconds + this.held[best]!) + actuallyHeldGbSeconds;
+    const all = (1 + AHEAD) * this.executedSeconds + AHEAD * this.waited[best]! + this.actuallyWaitedSeconds;
+    const marginal = ((this.executedSeconds / all ** 2) * held ** 2) / this.executedGbSeconds;
+    // Between its rungs a price gives the same answers: the marginal one lies near.
+    this.#price = Math.min(rungPrice(best) * RUNG_FACTOR, Math.max(rungPrice(best) / RUNG_FACTOR, marginal));
+  }
+}

@@ -1,0 +1,952 @@
+// The scheduler: one state machine that owns instances and nodes. It has no timer, no promise and no clock: it is told what happened and
+// when, and commands through `Effects`. Live code (live-scheduler.ts) and the simulator drive this same class.
+//
+// Invariants: a call waits only while no instance of its function is free; an instance that is busy holds at least one call or a lease; what
+// is promised of a node never exceeds what it offers.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { Alarm } from "./alarm.ts";
+import type { Effects, StartReason, StopReason } from "./effects.ts";
+import { functionConfig, type FunctionConfig } from "./function-config.ts";
+import { HeapEntry, IndexedHeap } from "./indexed-heap.ts";
+import { FunctionPool } from "./instance/function-pool.ts";
+import { Instance, INSTANCE_PREFIX } from "./instance/instance.ts";
+import { Lease } from "./instance/lease.ts";
+import { Waiter } from "./instance/wait-queue.ts";
+import { Fleet } from "./node/fleet.ts";
+import type { Node, NodeDescription, NodeStats } from "./node/node.ts";
+import type { CapacityView, Policy } from "./policy/policy.ts";
+import { SCHEDULER_DEFAULTS, type SchedulerSettings } from "./settings.ts";
+import { StarvedPools } from "./instance/starved-pools.ts";
+
+/** What a call came to, told when its instance is released. */
+export interface Usage {
+  readonly executionMs: number;
+  /** Most that the instance used while the call ran. */
+  readonly memoryMb?: number;
+  /** CPU time ÷ execution time. */
+  readonly cpus?: number;
+  /** The instance is not to be used again. */
+  readonly isBroken?: boolean;
+  /** It was killed for want of memory. */
+  readonly lackedMemory?: boolean;
+}
+
+/** What outlives a restart: JSON. */
+export interface SavedScheduler {
+  readonly policy: string;
+  readonly common: unknown;
+  readonly functions: Readonly<Record<string, { readonly policy: unknown; readonly need: readonly number[] }>>;
+}
+
+export interface Counts {
+  starting: number;
+  idle: number;
+  busy: number;
+  draining: number;
+  waiting: number;
+  unplaced: number;
+  /** Since the beginning. */
+  arrivals: number;
+  starts: number;
+  failedStarts: number;
+  refusals: number;
+}
+
+/** Functions wanting a node that are looked at in one go. Chosen. */
+const STARVED_PROBES = 32;
+/** Idle instances that are looked at to make room for one start. Chosen. */
+const ROOM_PROBES = 16;
+/** A policy that wants to be asked at once is asked so much later: time goes on. */
+const WAKE_MS_MIN = 1;
+
+export class Scheduler<Ticket> implements CapacityView {
+  readonly policy: Policy;
+  readonly settings: SchedulerSettings;
+  readonly fleet = new Fleet();
+  readonly counts: Counts = {
+    starting: 0,
+    idle: 0,
+    busy: 0,
+    draining: 0,
+    waiting: 0,
+    unplaced: 0,
+    arrivals: 0,
+    starts: 0,
+    failedStarts: 0,
+    refusals: 0,
+  };
+  readonly #effects: Effects<Ticket>;
+  readonly #alarms = new IndexedHeap<Alarm>();
+  readonly #pools = new Map<string, FunctionPool>();
+  /** By serial number: their ids are made when somebody asks. */
+  readonly #instances = new Map<number, Instance>();
+  /** Serial numbers of those that came with an id. */
+  readonly #adopted = new Map<string, number>();
+  readonly #leases = new Map<string, Lease>();
+  readonly #waiters = new Map<Ticket, Waiter<Ticket>>();
+  readonly #starved = new StarvedPools();
+  /** Idle instances on nodes with bounds, or where warm memory is bounded; the least worth on top. */
+  readonly #idle = new IndexedHeap<Instance>();
+  readonly #refill = new HeapEntry<Alarm>({ kind: "refill" });
+  readonly #saved: SavedScheduler | null;
+  #nowMs = -Infinity;
+  #serial = 0;
+  #liveMb = 0;
+  /** Of configured memory: what ended, what lives, and the latter times its beginning. */
+  #endedMbMs = 0;
+  #configuredMb = 0;
+  #configuredMbMs = 0;
+  #nodesPending = 0;
+
+  constructor(
+    policy: Policy,
+    effects: Effects<Ticket>,
+    settings: Partial<SchedulerSettings> = {},
+    saved: SavedScheduler | null = null,
+  ) {
+    this.policy = policy;
+    policy.attach(this);
+    this.#effects = effects;
+    this.settings = { ...SCHEDULER_DEFAULTS, ...settings };
+    // What another policy knew means nothing to this one; what functions need does.
+    this.#saved = saved;
+    if (saved?.policy === policy.name) policy.restore(saved.common);
+  }
+
+  // ── functions ──
+
+  /** Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. */
+  declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
+    const now = this.#advance(nowMs);
+    const config = functionConfig(given);
+    const known = this.#pools.get(config.key);
+    if (known !== undefined) {
+      const { memoryMb, concurrency } = known.config;
+      if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
+        known.config = config;
+        this.#keepReserved(known, now);
+        return known;
+      }
+      this.remove(config.key, now);
+    }
+    const saved = this.#saved?.functions[config.key];
+    const state = this.#saved?.policy === this.policy.name ? saved?.policy : undefined;
+    const { memoryMb, concurrency } = config;
+    const pool = new FunctionPool(config, this.policy.follow({ memoryMb, concurrency }, now, state));
+    if (saved !== undefined) pool.need.restore(saved.need);
+    this.#pools.set(config.key, pool);
+    this.#wakeToPlan(pool, now);
+    this.#keepReserved(pool, now);
+    return pool;
+  }
+
+  /** Calls that wait are refused; those that run end. */
+  remove(key: string, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const pool = this.pool(key);
+    this.#pools.delete(key);
+    pool.removed = true;
+    this.#alarms.remove(pool.planAlarm);
+    this.#alarms.remove(pool.reconsiderAlarm);
+    this.#alarms.remove(pool.cooledAlarm);
+    this.#setUnplaced(pool, 0);
+    for (let waiter = pool.queue.first; waiter !== null; waiter = pool.queue.first) {
+      this.#refuse(waiter as Waiter<Ticket>, new LocusError("FUNCTION_NOT_FOUND", `function "${key}" was taken away`));
+    }
+    for (const instance of this.#instances.values()) {
+      if (instance.pool !== pool) continue;
+      if (instance.state === "idle" || instance.state === "starting") this.#stop(instance, "function is gone");
+    }
+    for (const lease of pool.leases) this.#revoke(lease);
+    this.#feed(now);
+  }
+
+  pool(key: string): FunctionPool {
+    const pool = this.#pools.get(key);
+    if (pool === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `the scheduler knows no function "${key}"`);
+    return pool;
+  }
+
+  functions(): Iterable<FunctionPool> {
+    return this.#pools.values();
+  }
+
+  // ── calls ──
+
+  /** Grants or refuses at once, or later, `deadlineMs` at the latest. */
+  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (pool.removed) {
+      const error = new LocusError("FUNCTION_NOT_FOUND", `function "${pool.config.key}" was taken away`);
+      return this.#effects.refused(ticket, error);
+    }
+    this.counts.arrivals++;
+    pool.policy.arrived(now);
+    this.#wakeToPlan(pool, now);
+    const free = pool.firstFree;
+    if (free !== null) {
+      pool.policy.waited(0, now);
+      return this.#grant(free, ticket, now);
+    }
+    if (this.counts.waiting >= this.settings.waitingMax) {
+      this.counts.refusals++;
+      const text = `${this.settings.waitingMax} calls wait for an instance already`;
+      return this.#effects.refused(ticket, new LocusError("OVERLOADED", text));
+    }
+    if (deadlineMs <= now) {
+      this.counts.refusals++;
+      return this.#effects.refused(ticket, deadlinePassed(pool, 0));
+    }
+    const waiter = new Waiter(ticket, pool, now);
+    pool.queue.push(waiter);
+    this.counts.waiting++;
+    this.#waiters.set(ticket, waiter);
+    if (deadlineMs !== Infinity) this.#alarms.set(waiter.deadline, deadlineMs);
+    this.#serveWaiting(pool, now);
+  }
+
+  /** Whether it waited, and does no more. False: it was granted or refused already; a granted one is its caller's to release. */
+  cancel(ticket: Ticket, nowMs: number): boolean {
+    const now = this.#advance(nowMs);
+    const waiter = this.#waiters.get(ticket);
+    if (waiter === undefined) return false;
+    this.#leave(waiter);
+    this.#wantNoMore(waiter.pool);
+    this.#feed(now);
+    return true;
+  }
+
+  /** A call ended. REQUEST_INVALID where the instance holds none (returned twice), or a lease's holder runs it. */
+  release(instance: Instance, usage: Usage, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (instance.running === 0 || instance.lease !== null) {
+      const why = instance.lease === null ? "holds no call: it was returned before" : "is on lease";
+      throw new LocusError("INSTANCE_NOT_HELD", `instance "${instance.id}" ${why}`);
+    }
+    const { pool } = instance;
+    this.#learn(pool, usage, now);
+    instance.running--;
+    if (instance.running === 0) this.#noLongerBusy(instance);
+    if (instance.state === "gone") return;
+    if (instance.state === "draining") {
+      if (instance.running === 0) this.#effects.stopInstance(instance, instance.stopReason!);
+    } else if (usage.isBroken === true || usage.lackedMemory === true) this.#retire(instance, "unhealthy", now);
+    else this.#offer(instance, now);
+  }
+
+  instance(id: string): Instance {
+    const serial = this.#adopted.get(id) ?? serialOf(id);
+    const instance = this.#instances.get(serial);
+    if (instance?.id !== id) throw new LocusError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`);
+    return instance;
+  }
+
+  instances(): Iterable<Instance> {
+    return this.#instances.values();
+  }
+
+  // ── instances ──
+
+  instanceStarted(instance: Instance, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (instance.state !== "starting") return;
+    const { pool } = instance;
+    this.#startEnded(instance);
+    pool.failures = 0;
+    pool.policy.started(now - instance.createdMs, now);
+    instance.state = "busy";
+    this.#offer(instance, now, true);
+  }
+
+  /** It never came to be. The function's next start waits, longer each time. */
+  instanceFailed(instance: Instance, why: string, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (instance.state !== "starting") return;
+    this.counts.failedStarts++;
+    this.#coolDown(instance, why, now);
+    this.#forget(instance);
+    this.#nodeMayBeEmpty(instance.node, now);
+    this.#feed(now);
+  }
+
+  /** It may not be used again, though it may hold calls. */
+  instanceUnhealthy(instance: Instance, why: string, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (instance.state === "gone" || instance.state === "draining") return;
+    this.#coolDown(instance, why, now);
+    this.#stop(instance, "unhealthy");
+  }
+
+  /** It does not exist any more: it was stopped, or died. */
+  instanceGone(instance: Instance, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (instance.state === "gone") return;
+    const wasAsked = instance.state === "draining";
+    this.#forget(instance);
+    this.#nodeMayBeEmpty(instance.node, now);
+    if (!wasAsked && !instance.pool.removed) {
+      this.#serveWaiting(instance.pool, now);
+      this.#keepReserved(instance.pool, now);
+    }
+    this.#feed(now);
+  }
+
+  /** Ends an idle instance, or one that is busy after its calls. */
+  stop(instance: Instance, nowMs: number): void {
+    this.#advance(nowMs);
+    if (instance.state !== "gone" && instance.state !== "draining") this.#stop(instance, "asked for");
+  }
+
+  /** One that was there before this scheduler, as its node says. It counts as idle. */
+  adopt(id: string, key: string, nodeId: string, nowMs: number): Instance {
+    const now = this.#advance(nowMs);
+    const [pool, node] = [this.pool(key), this.node(nodeId)];
+    if (this.#adopted.has(id)) throw new LocusError("REQUEST_INVALID", `instance "${id}" is known already`);
+    const instance = this.#newInstance(id, pool, node, now);
+    this.#adopted.set(id, instance.serial);
+    // Ours of before a restart: what starts now is named differently.
+    const before = serialOf(id);
+    if (before >= this.#serial) this.#serial = before + 1;
+    instance.state = "busy";
+    this.#offer(instance, now);
+    return instance;
+  }
+
+  // ── nodes ──
+
+  /** A node is there: one that was asked for, or one that came by itself. */
+  nodeReserved(description: NodeDescription, nowMs: number): Node {
+    const now = this.#advance(nowMs);
+    if (this.fleet.nodes.has(description.id)) {
+      throw new LocusError("REQUEST_INVALID", `node "${description.id}" is known already`);
+    }
+    this.#nodesPending = Math.max(0, this.#nodesPending - 1);
+    const node = this.fleet.add(description);
+    this.#effects.nodeNoted(node.id, "reserved", `${this.fleet.nodes.size} nodes are there`);
+    this.#feed(now);
+    this.#nodeMayBeEmpty(node, now);
+    return node;
+  }
+
+  nodeRefused(why: string, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    this.#nodesPending = Math.max(0, this.#nodesPending - 1);
+    const retryInMs = this.settings.nodeRetryMs;
+    this.#effects.nodeNoted("", "refused", `${why}; asked again in ${retryInMs} ms`);
+    this.#alarms.set(this.#refill, now + retryInMs);
+    this.#makeRoom();
+  }
+
+  /** Its instances are gone with it. */
+  nodeLost(id: string, why: string, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const node = this.node(id);
+    this.#alarms.remove(node.idleAlarm);
+    this.fleet.remove(node);
+    this.#effects.nodeNoted(id, "lost", why);
+    const pools = new Set<FunctionPool>();
+    for (const instance of this.#instances.values()) {
+      if (instance.node !== node) continue;
+      pools.add(instance.pool);
+      this.#forget(instance);
+    }
+    for (const pool of pools) {
+      if (pool.removed) continue;
+      this.#serveWaiting(pool, now);
+      this.#keepReserved(pool, now);
+    }
+    this.#feed(now);
+  }
+
+  /** Takes no new instances, and is released when those it has are gone. */
+  drainNode(id: string, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const node = this.node(id);
+    if (node.draining) return;
+    node.draining = true;
+    this.fleet.changed(node);
+    this.#effects.nodeNoted(id, "draining", "asked for");
+    for (const instance of this.#instances.values()) {
+      if (instance.node !== node) continue;
+      if (instance.state === "idle" || instance.running > 0) this.#stop(instance, "node drains");
+      if (instance.lease !== null) this.#revoke(instance.lease);
+    }
+    this.#nodeMayBeEmpty(node, now);
+  }
+
+  nodeStats(id: string, stats: NodeStats, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const node = this.node(id);
+    node.told(stats);
+    this.fleet.changed(node);
+    this.#feed(now);
+  }
+
+  node(id: string): Node {
+    const node = this.fleet.nodes.get(id);
+    if (node === undefined) throw new LocusError("NODE_NOT_FOUND", `the scheduler knows no node "${id}"`);
+    return node;
+  }
+
+  // ── leases ──
+
+  /** Up to `count` idle instances for `ttlMs`, those on the holder's own node first; null where none is idle or calls wait. */
+  lease(holder: string, pool: FunctionPool, count: number, ttlMs: number, nowMs: number): Lease | null {
+    const now = this.#advance(nowMs);
+    const taken: Instance[] = [];
+    const own = this.fleet.nodes.get(holder);
+    while (taken.length < count && pool.idle > 0) {
+      const instance = (own === undefined ? null : pool.share(own).first) ?? pool.firstFree;
+      if (instance === null || instance.running > 0) break;
+      this.#leaveIdle(instance);
+      pool.withdraw(instance);
+      this.#becomeBusy(instance, now);
+      instance.running = pool.config.concurrency;
+      taken.push(instance);
+    }
+    if (taken.length === 0) return null;
+    const lease = new Lease(`l${this.#serial++}`, holder, pool, taken, now + ttlMs);
+    for (const instance of taken) instance.lease = lease;
+    this.#leases.set(lease.id, lease);
+    pool.leases.add(lease);
+    this.#alarms.set(lease.expiry, lease.expiresMs);
+    return lease;
+  }
+
+  leaseOf(id: string): Lease {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) throw new LocusError("INSTANCE_NOT_FOUND", `there is no lease "${id}"`);
+    return lease;
+  }
+
+  /** False: it was revoked, and ends when it ends. */
+  renewLease(lease: Lease, ttlMs: number, nowMs: number): boolean {
+    const now = this.#advance(nowMs);
+    if (lease.revoked || lease.instances.size === 0) return false;
+    lease.expiresMs = now + ttlMs;
+    this.#alarms.set(lease.expiry, lease.expiresMs);
+    return true;
+  }
+
+  /** What calls on a lease came to since the last report. */
+  reportLease(lease: Lease, usages: readonly Usage[], nowMs: number): void {
+    const now = this.#advance(nowMs);
+    for (const usage of usages) {
+      this.counts.arrivals++;
+      lease.pool.policy.arrived(now);
+      lease.pool.policy.waited(0, now);
+      this.#learn(lease.pool, usage, now);
+    }
+    this.#wakeToPlan(lease.pool, now);
+  }
+
+  /** Its holder uses these no more; without them named, none of it. */
+  returnLease(lease: Lease, nowMs: number, instances: Iterable<Instance> = lease.instances): void {
+    const now = this.#advance(nowMs);
+    for (const instance of instances) {
+      if (lease.instances.delete(instance)) this.#comeBack(instance, now);
+    }
+    if (lease.instances.size === 0) this.#endLease(lease);
+  }
+
+  revokeLease(lease: Lease, nowMs: number): void {
+    this.#advance(nowMs);
+    this.#revoke(lease);
+  }
+
+  // ── time ──
+
+  /** When `tick` should be called; Infinity: not before something else happens. */
+  nextWakeMs(): number {
+    return this.#alarms.peek()?.key ?? Infinity;
+  }
+
+  tick(nowMs: number): void {
+    const now = this.#advance(nowMs);
+    for (let top = this.#alarms.peek(); top !== undefined && top.key <= now; top = this.#alarms.peek()) {
+      this.#alarms.remove(top);
+      this.#ring(top.owner, now);
+    }
+  }
+
+  heldGbSeconds(nowMs: number): number {
+    return (this.#endedMbMs + this.#configuredMb * nowMs - this.#configuredMbMs) / (1024 * 1e3);
+  }
+
+  save(): SavedScheduler {
+    const functions = Object.fromEntries(
+      [...this.#pools].map(([key, { policy, need }]) => [key, { policy: policy.save(), need: need.save() }]),
+    );
+    return { policy: this.policy.name, common: this.policy.save(), functions };
+  }
+
+  #ring(alarm: Alarm, now: number): void {
+    switch (alarm.kind) {
+      case "idle-end":
+        return this.#maybeEnd(alarm.instance, now);
+      case "deadline": {
+        const waiter = alarm.waiter as Waiter<Ticket>;
+        this.#refuse(waiter, deadlinePassed(waiter.pool, now - waiter.sinceMs));
+        this.#wantNoMore(waiter.pool);
+        return this.#feed(now);
+      }
+      case "reconsider":
+      case "cooled":
+        this.#keepReserved(alarm.pool, now);
+        return this.#serveWaiting(alarm.pool, now);
+      case "plan":
+        return this.#plan(alarm.pool, now);
+      case "node-idle":
+        return this.#maybeRelease(alarm.node, now);
+      case "lease-end": {
+        const { lease } = alarm;
+        this.#effects.leaseEnded(lease, "expired");
+        return this.returnLease(lease, now);
+      }
+      case "refill":
+        return this.#feed(now);
+      default:
+        return alarm satisfies never;
+    }
+  }
+
+  // ── how calls and instances meet ──
+
+  #grant(instance: Instance, ticket: Ticket, now: number): void {
+    const { pool } = instance;
+    if (instance.state === "idle") {
+      this.#leaveIdle(instance);
+      this.#becomeBusy(instance, now);
+    }
+    instance.running++;
+    if (instance.running === pool.config.concurrency) pool.withdraw(instance);
+    this.#effects.granted(ticket, instance);
+  }
+
+  #becomeBusy(instance: Instance, now: number): void {
+    const { pool } = instance;
+    instance.state = "busy";
+    instance.busySinceMs = now;
+    instance.isCountedBusy = true;
+    pool.busy++;
+    this.counts.busy++;
+    pool.busySinceSumMs += now;
+  }
+
+  /** Its last call ended, whatever its state. */
+  #noLongerBusy(instance: Instance): void {
+    if (!instance.isCountedBusy) return;
+    const { pool } = instance;
+    instance.isCountedBusy = false;
+    pool.busy--;
+    this.counts.busy--;
+    pool.busySinceSumMs = pool.busy === 0 ? 0 : pool.busySinceSumMs - instance.busySinceMs;
+  }
+
+  /** It can take a call that it could not take before: to those that wait, first come first served, or it rests. Its state is busy. */
+  #offer(instance: Instance, now: number, isNew = false): void {
+    const { pool } = instance;
+    if (pool.removed || instance.node.draining) {
+      return this.#stop(instance, pool.removed ? "function is gone" : "node drains");
+    }
+    pool.offer(instance);
+    // Each of those that wait has a start of its own under way, and waits for that.
+    if (!isNew && !this.policy.sharesStarts && pool.starting >= pool.queue.size) return this.#rest(instance, now);
+    for (
+      let waiter = pool.queue.first;
+      waiter !== null && instance.running < pool.config.concurrency;
+      waiter = pool.queue.first
+    ) {
+      this.#leave(waiter as Waiter<Ticket>);
+      pool.policy.waited(now - waiter.sinceMs, now);
+      if (instance.running === 0) this.#becomeBusy(instance, now);
+      instance.running++;
+      if (instance.running === pool.config.concurrency) pool.withdraw(instance);
+      this.#effects.granted(waiter.ticket as Ticket, instance);
+    }
+    this.#wantNoMore(pool);
+    if (instance.running === 0) this.#rest(instance, now);
+  }
+
+  /** It is idle from now on, or ends at once. It is in the list of the free. */
+  #rest(instance: Instance, now: number): void {
+    const { pool } = instance;
+    instance.state = "idle";
+    instance.idleSinceMs = now;
+    pool.idle++;
+    this.counts.idle++;
+    const keepMs = pool.policy.keepAliveMs(pool.idle, now);
+    this.#wakeToPlan(pool, now);
+    instance.expireAtMs = Math.max(now + keepMs, pool.idle <= pool.warm ? pool.warmUntilMs : 0);
+    const isReserved = pool.live <= pool.config.reservedInstances;
+    if (isReserved) instance.expireAtMs = Infinity;
+    if (instance.expireAtMs <= now) return this.#stop(instance, "idle for long");
+    // An alarm that rings too early costs less than moving it at each call.
+    const { expireAtMs } = instance;
+    if (expireAtMs !== Infinity && (!instance.hasExpiry || expireAtMs < instance.expiry.key)) {
+      this.#alarms.set(instance.expiry, expireAtMs);
+    }
+    const { node } = instance;
+    if (isReserved || (!node.isBounded && this.settings.warmMemoryMb === Infinity)) return;
+    const worth = pool.policy.worth(now);
+    this.#idle.set(instance.overall, worth);
+    node.idle.set(instance.onNode, worth);
+    node.idleMb += instance.memoryMb;
+    node.idleCpus += instance.cpus;
+    if (!this.#starved.isEmpty) this.#feed(now);
+  }
+
+  #leaveIdle(instance: Instance): void {
+    const { pool, node } = instance;
+    pool.idle--;
+    this.counts.idle--;
+    if (!instance.isRanked) return;
+    this.#idle.remove(instance.overall);
+    node.idle.remove(instance.onNode);
+    node.idleMb -= instance.memoryMb;
+    node.idleCpus -= instance.cpus;
+  }
+
+  #maybeEnd(instance: Instance, now: number): void {
+    if (instance.state !== "idle" || instance.expireAtMs === Infinity) return;
+    const { pool } = instance;
+    if (pool.idle <= pool.warm && pool.warmUntilMs > instance.expireAtMs) instance.expireAtMs = pool.warmUntilMs;
+    if (instance.expireAtMs > now) this.#alarms.set(instance.expiry, instance.expireAtMs);
+    else if (pool.live > pool.config.reservedInstances) this.#stop(instance, "idle for long");
+  }
+
+  #leave(waiter: Waiter<Ticket>): void {
+    waiter.pool.queue.remove(waiter);
+    this.counts.waiting--;
+    this.#waiters.delete(waiter.ticket);
+    this.#alarms.remove(waiter.deadline);
+  }
+
+  #refuse(waiter: Waiter<Ticket>, error: LocusError): void {
+    this.#leave(waiter);
+    this.counts.refusals++;
+    this.#effects.refused(waiter.ticket, error);
+  }
+
+  /** Calls wait and no instance is free: starts what they are worth, and looks again when the policy says. */
+  #serveWaiting(pool: FunctionPool, now: number): void {
+    if (pool.queue.size === 0 || pool.removed) return;
+    if (this.#isCooling(pool)) return;
+    const room = pool.config.instancesMax - pool.live - pool.unplaced;
+    const asked = pool.policy.startsFor(pool, now);
+    const isHopeless = pool.busy + pool.starting + pool.unplaced === 0;
+    const starts = Math.min(room, Math.max(asked, isHopeless ? 1 : 0));
+    if (starts > 0) {
+      this.#setUnplaced(pool, pool.unplaced + starts);
+      this.#feed(now);
+    }
+    if (pool.leases.size > 0) for (const lease of pool.leases) this.#revoke(lease);
+    const againMs = pool.policy.reconsiderAtMs(pool, now);
+    if (againMs === Infinity) this.#alarms.remove(pool.reconsiderAlarm);
+    else this.#alarms.set(pool.reconsiderAlarm, Math.max(againMs, now + WAKE_MS_MIN));
+  }
+
+  /** Starts that have no node yet are dropped where fewer calls wait than there are starts. */
+  #wantNoMore(pool: FunctionPool): void {
+    if (pool.unplaced > 0) {
+      const wanted = Math.ceil(pool.queue.size / pool.config.concurrency) - pool.starting;
+      if (pool.unplaced > wanted) this.#setUnplaced(pool, Math.max(0, wanted));
+    }
+    if (pool.queue.size === 0) this.#alarms.remove(pool.reconsiderAlarm);
+  }
+
+  #wakeToPlan(pool: FunctionPool, now: number): void {
+    const atMs = pool.policy.nextPlanMs(now);
+    const { planAlarm } = pool;
+    // As with idle instances: early is cheap.
+    if (atMs === Infinity || (planAlarm.index >= 0 && planAlarm.key <= atMs)) return;
+    this.#alarms.set(planAlarm, Math.max(atMs, now + WAKE_MS_MIN));
+  }
+
+  #plan(pool: FunctionPool, now: number): void {
+    if (pool.policy.nextPlanMs(now) <= now) {
+      const { warm, untilMs } = pool.policy.plan(pool, now);
+      pool.warm = warm;
+      pool.warmUntilMs = untilMs;
+      const coming = pool.idle + Math.max(0, pool.starting + pool.unplaced - pool.queue.size);
+      const room = pool.config.instancesMax - pool.live - pool.unplaced;
+      this.#startAhead(pool, Math.min(warm - coming, room), "prewarm", now);
+    }
+    this.#wakeToPlan(pool, now);
+  }
+
+  #keepReserved(pool: FunctionPool, now: number): void {
+    this.#startAhead(pool, pool.config.reservedInstances - pool.live - pool.unplaced, "reserved", now);
+  }
+
+  /** Not where calls of others wait for room. */
+  #startAhead(pool: FunctionPool, count: number, why: StartReason, now: number): void {
+    if (this.#isCooling(pool)) return;
+    for (let started = 0; started < count; started++) {
+      if (!this.#starved.isEmpty || !this.#start(pool, why, now)) return;
+    }
+  }
+
+  #learn(pool: FunctionPool, { executionMs, memoryMb, cpus, lackedMemory }: Usage, now: number): void {
+    pool.policy.ended(executionMs, now);
+    pool.need.used(memoryMb, cpus);
+    if (lackedMemory === true) pool.need.provedTooSmall();
+  }
+
+  // ── starting and stopping ──
+
+  #setUnplaced(pool: FunctionPool, count: number): void {
+    this.counts.unplaced += count - pool.unplaced;
+    pool.unplaced = count;
+    if (count > 0) this.#starved.add(pool);
+    else this.#starved.remove(pool);
+  }
+
+  /** Gives nodes to those that want some, one each in turn; then sees to more room where that was not enough. */
+  #feed(now: number): void {
+    const starved = this.#starved;
+    let probes = 0;
+    while (probes < STARVED_PROBES) {
+      const pool = starved.first;
+      if (pool === null) return;
+      if (this.#start(pool, "miss", now)) {
+        this.#setUnplaced(pool, pool.unplaced - 1);
+        starved.placed(pool);
+        probes = 0;
+      } else {
+        if (starved.passedOver(pool)) break;
+        probes++;
+        if (probes >= starved.size) break;
+      }
+    }
+    this.#makeRoom();
+  }
+
+  #start(pool: FunctionPool, why: StartReason, now: number): boolean {
+    const { need } = pool;
+    const node = this.fleet.place(need.memoryMb, need.cpus, need.isCpuHeavy);
+    if (node === null) return false;
+    const instance = this.#newInstance(null, pool, node, now);
+    pool.starting++;
+    pool.startingSinceSumMs += now;
+    this.counts.starting++;
+    this.counts.starts++;
+    this.#effects.startInstance(instance, why);
+    this.#keepWithinWarmMemory();
+    return true;
+  }
+
+  #newInstance(name: string | null, pool: FunctionPool, node: Node, now: number): Instance {
+    const share = pool.share(node);
+    share.instances++;
+    const instance = new Instance(this.#serial++, name, pool, share, now);
+    this.#instances.set(instance.serial, instance);
+    pool.live++;
+    node.add(instance);
+    this.fleet.changed(node);
+    this.#alarms.remove(node.idleAlarm);
+    this.#liveMb += instance.memoryMb;
+    this.#configuredMb += pool.config.memoryMb;
+    this.#configuredMbMs += pool.config.memoryMb * now;
+    return instance;
+  }
+
+  #startEnded(instance: Instance): void {
+    const { pool } = instance;
+    pool.starting--;
+    pool.startingSinceSumMs -= instance.createdMs;
+    this.counts.starting--;
+  }
+
+  /** It is no good any more: its function may need another. */
+  #retire(instance: Instance, reason: StopReason, now: number): void {
+    this.#stop(instance, reason);
+    this.#serveWaiting(instance.pool, now);
+    this.#keepReserved(instance.pool, now);
+  }
+
+  /** An idle or starting one is ended at once, a busy one when its calls have ended. */
+  #stop(instance: Instance, reason: StopReason): void {
+    if (instance.state === "draining" || instance.state === "gone") return;
+    this.#drains(instance, reason);
+    if (instance.running === 0) this.#effects.stopInstance(instance, reason);
+  }
+
+  /** Out of the lists and counts of its state. */
+  #drains(instance: Instance, reason: StopReason): void {
+    const { pool, node, state } = instance;
+    if (state === "idle") this.#leaveIdle(instance);
+    else if (state === "starting") this.#startEnded(instance);
+    pool.withdraw(instance);
+    if (instance.hasExpiry) this.#alarms.remove(instance.expiry);
+    instance.state = "draining";
+    instance.stopReason = reason;
+    pool.live--;
+    this.#liveMb -= instance.memoryMb;
+    const { memoryMb } = pool.config;
+    this.#configuredMb -= memoryMb;
+    this.#configuredMbMs -= memoryMb * instance.createdMs;
+    this.#endedMbMs += memoryMb * (this.#nowMs - instance.createdMs);
+    this.counts.draining++;
+    node.drainingMb += instance.memoryMb;
+    node.drainingCpus += instance.cpus;
+  }
+
+  /** Whatever its state: it does not exist any more. Who holds its calls may still release it. */
+  #forget(instance: Instance): void {
+    const { pool, node, lease } = instance;
+    if (instance.state !== "draining") this.#drains(instance, "not wanted");
+    if (lease !== null) {
+      instance.lease = null;
+      instance.running = 0;
+      lease.instances.delete(instance);
+      if (lease.instances.size === 0) this.#endLease(lease);
+    }
+    this.#noLongerBusy(instance);
+    instance.state = "gone";
+    this.counts.draining--;
+    this.#instances.delete(instance.serial);
+    if (this.#adopted.size > 0) this.#adopted.delete(instance.id);
+    pool.leaves(instance);
+    node.drainingMb -= instance.memoryMb;
+    node.drainingCpus -= instance.cpus;
+    node.remove(instance);
+    if (!node.gone) this.fleet.changed(node);
+  }
+
+  #isCooling(pool: FunctionPool): boolean {
+    return pool.cooledAlarm.index >= 0;
+  }
+
+  #coolDown(instance: Instance, why: string, now: number): void {
+    const { pool } = instance;
+    const { coolDownMs, coolDownMsMax } = this.settings;
+    const retryInMs = Math.min(coolDownMsMax, coolDownMs * 2 ** Math.min(pool.failures, 30));
+    pool.failures++;
+    this.#setUnplaced(pool, 0);
+    if (!pool.removed) this.#alarms.set(pool.cooledAlarm, now + retryInMs);
+    this.#effects.instanceFailed(instance, why, retryInMs);
+  }
+
+  // ── room ──
+
+  #keepWithinWarmMemory(): void {
+    while (this.#liveMb > this.settings.warmMemoryMb) {
+      const least = this.#idle.peek();
+      if (least === undefined) return;
+      this.#evict(least.owner, least.key);
+    }
+  }
+
+  #evict(instance: Instance, worth: number): void {
+    instance.pool.policy.evicted(worth, instance.pool);
+    this.#stop(instance, "makes room");
+  }
+
+  /** For those that want a node and have none: more nodes where there may be more, else the least worth of the idle instances go. */
+  #makeRoom(): void {
+    const { nodesMax, nodeSize } = this.settings;
+    if (this.#starved.isEmpty) return;
+    if (this.#refill.index < 0) {
+      const wanted = this.#starved.nodesWanted(nodeSize);
+      while (this.#nodesPending < wanted && this.fleet.nodes.size + this.#nodesPending < nodesMax) {
+        this.#nodesPending++;
+        this.#effects.reserveNode();
+      }
+    }
+    if (this.#nodesPending > 0) return;
+    const pool = this.#starved.first;
+    if (pool !== null) this.#clearFor(pool);
+  }
+
+  /** Ends idle instances on the node where that makes room for one start, the least worth first. */
+  #clearFor({ need: { memoryMb, cpus } }: FunctionPool): void {
+    const node = this.#nodeToClear(memoryMb, cpus);
+    if (node === null) return;
+    while (!node.willFit(memoryMb, cpus)) {
+      const least = node.idle.peek();
+      if (least === undefined) return;
+      this.#evict(least.owner, least.key);
+    }
+  }
+
+  /** null: no idle instance's end would help, or enough end already. */
+  #nodeToClear(memoryMb: number, cpus: number): Node | null {
+    const looked: HeapEntry<Instance>[] = [];
+    let chosen: Node | null = null;
+    while (looked.length < ROOM_PROBES && chosen === null) {
+      const least = this.#idle.peek();
+      if (least === undefined) break;
+      const { node } = least.owner;
+      if (node.willFit(memoryMb, cpus)) break;
+      if (node.couldFit(memoryMb, cpus)) chosen = node;
+      else {
+        this.#idle.remove(least);
+        looked.push(least);
+      }
+    }
+    for (const entry of looked) this.#idle.set(entry, entry.key);
+    return chosen;
+  }
+
+  #nodeMayBeEmpty(node: Node, now: number): void {
+    if (!node.isEmpty || node.gone) return;
+    if (node.draining) this.#release(node, "drained");
+    // Those that came by themselves go by themselves.
+    else if (this.settings.nodesMax > 0) this.#alarms.set(node.idleAlarm, now + this.settings.nodeIdleMs);
+  }
+
+  #maybeRelease(node: Node, now: number): void {
+    const { nodesMin, nodesAhead, nodeIdleMs } = this.settings;
+    if (!node.isEmpty || node.gone) return;
+    // As many as were empty and are kept: those that come later than this one are looked at by their own alarms.
+    const isKept = this.fleet.nodes.size <= nodesMin || this.fleet.emptyNodes <= nodesAhead;
+    if (isKept) this.#alarms.set(node.idleAlarm, now + nodeIdleMs);
+    else this.#release(node, `empty for ${nodeIdleMs} ms`);
+  }
+
+  #release(node: Node, why: string): void {
+    this.#alarms.remove(node.idleAlarm);
+    this.fleet.remove(node);
+    this.#effects.releaseNode(node, why);
+  }
+
+  // ── leases ──
+
+  #revoke(lease: Lease): void {
+    if (lease.revoked) return;
+    lease.revoked = true;
+    this.#effects.leaseEnded(lease, "revoked");
+  }
+
+  #comeBack(instance: Instance, now: number): void {
+    instance.lease = null;
+    instance.running = 0;
+    this.#noLongerBusy(instance);
+    if (instance.state === "draining") this.#effects.stopInstance(instance, instance.stopReason!);
+    else this.#offer(instance, now);
+  }
+
+  #endLease(lease: Lease): void {
+    this.#alarms.remove(lease.expiry);
+    this.#leases.delete(lease.id);
+    lease.pool.leases.delete(lease);
+  }
+
+  /** A clock that goes back stands still. */
+  #advance(nowMs: number): number {
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+    return this.#nowMs;
+  }
+}
+
+/** NaN: no id of ours. */
+const serialOf = (id: string): number =>
+  id.startsWith(INSTANCE_PREFIX) ? Number(id.slice(INSTANCE_PREFIX.length)) : NaN;
+
+const deadlinePassed = ({ config }: FunctionPool, waitedMs: number): LocusError =>
+  new LocusError(
+    "DEADLINE_EXCEEDED",
+    `no instance of "${config.key}" was free before the call's deadline; it waited ${Math.round(waitedMs)} ms`,
+  );

@@ -1,0 +1,26 @@
+// A trace: which function was called when, and how long the call ran. In columns, since traces have millions of calls.
+
+export interface TraceFunction {
+  readonly key: string;
+  readonly memoryMb: number;
+  /** Of an instance, after its slot was created. Policies are not told: they learn it. */
+  readonly initMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface Trace {
+  readonly name: string;
+  readonly functions: readonly TraceFunction[];
+  /** Index into `functions`, by call. */
+  readonly functionOf: Int32Array;
+  /** ms since the first call; never falling. */
+  readonly startMs: Float64Array;
+  readonly durationMs: Float64Array;
+}
+
+/** The same calls, each running so many times as long. */
+export const withDurations = (trace: Trace, factor: number): Trace => ({
+  ...trace,
+  name: `${trace.name} × ${factor}`,
+  durationMs: trace.durationMs.map((durationMs) => durationMs * factor),
+});
