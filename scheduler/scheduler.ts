@@ -229,6 +229,7 @@ export class Scheduler<Ticket> implements CapacityView {
     instance.running--;
     if (instance.running === 0) this.#noLongerBusy(instance);
     if (instance.state === "gone") return;
+    this.#shrink(instance);
     if (instance.state === "draining") {
       if (instance.running === 0) this.#effects.stopInstance(instance, instance.stopReason!);
     } else if (usage.isBroken === true || usage.lackedMemory === true) this.#retire(instance, "unhealthy", now);
@@ -324,7 +325,8 @@ export class Scheduler<Ticket> implements CapacityView {
     this.#nodesPending = Math.max(0, this.#nodesPending - 1);
     const node = this.fleet.add(description);
     this.#effects.nodeNoted(node.id, "reserved", `${this.fleet.nodes.size} nodes are there`);
-    this.#feed(now);
+    this.#starved.largestFirst(node.description);
+    this.#feed(now, this.#starved.size);
     this.#nodeMayBeEmpty(node, now);
     return node;
   }
@@ -589,9 +591,13 @@ export class Scheduler<Ticket> implements CapacityView {
     }
     const { node } = instance;
     if (isReserved || (!node.isBounded && this.settings.warmMemoryMb === Infinity)) return;
+    // Its places by worth stay as they were while it is used: a key that is too low is put right when it comes to the top.
     const worth = pool.policy.worth(now);
-    this.#idle.set(instance.overall, worth);
-    node.idle.set(instance.onNode, worth);
+    instance.worth = worth;
+    instance.isEvictable = true;
+    const { overall, onNode } = instance;
+    if (overall.index < 0 || worth < overall.key) this.#idle.set(overall, worth);
+    if (onNode.index < 0 || worth < onNode.key) node.idle.set(onNode, worth);
     node.idleMb += instance.memoryMb;
     node.idleCpus += instance.cpus;
     if (!this.#starved.isEmpty) this.#feed(now);
@@ -601,9 +607,8 @@ export class Scheduler<Ticket> implements CapacityView {
     const { pool, node } = instance;
     pool.idle--;
     this.counts.idle--;
-    if (!instance.isRanked) return;
-    this.#idle.remove(instance.overall);
-    node.idle.remove(instance.onNode);
+    if (!instance.isEvictable) return;
+    instance.isEvictable = false;
     node.idleMb -= instance.memoryMb;
     node.idleCpus -= instance.cpus;
   }
@@ -704,10 +709,10 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   /** Gives nodes to those that want some, one each in turn; then sees to more room where that was not enough. */
-  #feed(now: number): void {
+  #feed(now: number, probesMax = STARVED_PROBES): void {
     const starved = this.#starved;
     let probes = 0;
-    while (probes < STARVED_PROBES) {
+    while (probes < probesMax) {
       const pool = starved.first;
       if (pool === null) return;
       if (this.#start(pool, "miss", now)) {
@@ -752,6 +757,16 @@ export class Scheduler<Ticket> implements CapacityView {
     return instance;
   }
 
+  /** One that was started before its function's need was known gives back what it does not need. */
+  #shrink(instance: Instance): void {
+    const { memoryMb, cpus } = instance.pool.need;
+    if (instance.state !== "busy" || (memoryMb >= instance.memoryMb && cpus >= instance.cpus)) return;
+    const { node } = instance;
+    this.#liveMb -= Math.max(0, instance.memoryMb - memoryMb);
+    node.shrink(instance, Math.min(memoryMb, instance.memoryMb), Math.min(cpus, instance.cpus));
+    this.fleet.changed(node);
+  }
+
   #startEnded(instance: Instance): void {
     const { pool } = instance;
     pool.starting--;
@@ -779,6 +794,7 @@ export class Scheduler<Ticket> implements CapacityView {
     if (state === "idle") this.#leaveIdle(instance);
     else if (state === "starting") this.#startEnded(instance);
     pool.withdraw(instance);
+    instance.unrank(this.#idle);
     if (instance.hasExpiry) this.#alarms.remove(instance.expiry);
     instance.state = "draining";
     instance.stopReason = reason;
@@ -833,7 +849,7 @@ export class Scheduler<Ticket> implements CapacityView {
 
   #keepWithinWarmMemory(): void {
     while (this.#liveMb > this.settings.warmMemoryMb) {
-      const least = this.#idle.peek();
+      const least = leastWorth(this.#idle);
       if (least === undefined) return;
       this.#evict(least.owner, least.key);
     }
@@ -865,7 +881,7 @@ export class Scheduler<Ticket> implements CapacityView {
     const node = this.#nodeToClear(memoryMb, cpus);
     if (node === null) return;
     while (!node.willFit(memoryMb, cpus)) {
-      const least = node.idle.peek();
+      const least = leastWorth(node.idle);
       if (least === undefined) return;
       this.#evict(least.owner, least.key);
     }
@@ -876,7 +892,7 @@ export class Scheduler<Ticket> implements CapacityView {
     const looked: HeapEntry<Instance>[] = [];
     let chosen: Node | null = null;
     while (looked.length < ROOM_PROBES && chosen === null) {
-      const least = this.#idle.peek();
+      const least = leastWorth(this.#idle);
       if (least === undefined) break;
       const { node } = least.owner;
       if (node.willFit(memoryMb, cpus)) break;
@@ -939,6 +955,17 @@ export class Scheduler<Ticket> implements CapacityView {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
     return this.#nowMs;
   }
+}
+
+/** Puts the keys on top right: those of instances that are used now, and of those that have become worth more since. */
+function leastWorth(heap: IndexedHeap<Instance>): HeapEntry<Instance> | undefined {
+  for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
+    const { isEvictable, worth } = top.owner;
+    if (isEvictable && worth <= top.key) return top;
+    if (isEvictable) heap.set(top, worth);
+    else heap.remove(top);
+  }
+  return undefined;
 }
 
 /** NaN: no id of ours. */

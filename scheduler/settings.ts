@@ -25,7 +25,9 @@ export interface SchedulerSettings {
 }
 
 /** Of the 2020 contest's 4 GiB a node reports 3,072 MiB as usable, and has 2 CPUs. */
-const CONTEST_NODE: Resources = { memoryMb: 3_072, cpus: 2 };
+export const CONTEST_NODE: Resources = { memoryMb: 3_072, cpus: 2 };
+/** There. */
+export const CONTEST_NODES_MAX = 20;
 
 export const SCHEDULER_DEFAULTS: SchedulerSettings = {
   waitingMax: 10_000,

@@ -9,14 +9,15 @@ export interface BenchmarkOptions {
   readonly mode: Mode;
   /** Where the result goes as JSON. */
   readonly jsonFile: string | null;
-  /** A folder that may hold AutoLoc's data. */
+  /** A folder that may hold others' data. */
   readonly dataDirectory: string | null;
 }
 
 export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figures mean nothing
   --full       longer runs, for figures to publish
   --json FILE  also writes the result as JSON, and pictures of it beside it
-  --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]
+  --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
+               2023 contest's format, a folder each
   --help       this text`;
 
 /** null: help was asked for. Throws TypeError with what is wrong. */

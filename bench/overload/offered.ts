@@ -1,6 +1,6 @@
 // The rows of `overload`: what is answered of what is offered, by how much that is.
 
-import { linePlotSvg } from "../harness/plot.ts";
+import { linePlotSvg } from "#runtime/plot.ts";
 import type { Peer, Row } from "../harness/contest.ts";
 import type { Calls } from "../placement/load.ts";
 import { fixed } from "../placement/measure.ts";

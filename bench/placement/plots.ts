@@ -1,7 +1,7 @@
 // Pictures of `placement`: what each function and each mix comes to under each rule, as a share of the best row.
 
 import type { Row } from "../harness/contest.ts";
-import { barPlotSvg } from "../harness/plot.ts";
+import { barPlotSvg } from "#runtime/plot.ts";
 import { rowName, RULES, RULES_ALONE, type RuleTitle } from "./contestants.ts";
 import { MIXES } from "./mixes.ts";
 import { SUITE_NAMES } from "./suite.ts";

@@ -2,7 +2,7 @@
 // made for, under Kayak.
 
 import type { Peer } from "../harness/contest.ts";
-import { linePlotSvg } from "../harness/plot.ts";
+import { linePlotSvg } from "#runtime/plot.ts";
 import { medianOf } from "../harness/statistics.ts";
 import type { Shares } from "../placement/best-shares.ts";
 import type { Calls } from "../placement/load.ts";

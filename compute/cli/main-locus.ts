@@ -14,6 +14,7 @@ import { addNodeOptions, type NodeFlags } from "./node-option.ts";
 import { printJson, printLine } from "./output.ts";
 import { addPlacementCommands } from "./placement-command.ts";
 import { addHelpCommand, newProgram, runProgram, withoutOptions } from "./program.ts";
+import { addSimulateCommand } from "./simulate-command.ts";
 import { addStatsCommand } from "./stats-command.ts";
 
 const { version } = INSTALLATION;
@@ -35,6 +36,7 @@ addPlacementCommands(program);
 addStatsCommand(program);
 addLogsCommand(program);
 addLoadCommand(program);
+addSimulateCommand(program);
 addDoctorCommand(program);
 addBuildCommand(program);
 withoutOptions(program.command("version"), "url")

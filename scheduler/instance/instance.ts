@@ -1,6 +1,6 @@
 // One warm place where a function runs: starting → idle ⇄ busy → draining → gone. The scheduler alone moves it from state to state.
 
-import { HeapEntry } from "../indexed-heap.ts";
+import { HeapEntry, type IndexedHeap } from "../indexed-heap.ts";
 import type { Alarm } from "../alarm.ts";
 import type { StopReason } from "../effects.ts";
 import type { Node } from "../node/node.ts";
@@ -18,9 +18,9 @@ export class Instance {
   readonly #name: string | null;
   readonly pool: FunctionPool;
   readonly share: NodeShare;
-  /** What it holds of its node, as its function's need was known when it was started. */
-  readonly memoryMb: number;
-  readonly cpus: number;
+  /** What it holds of its node, as its function's need was known when it was started, or less since. */
+  memoryMb: number;
+  cpus: number;
   readonly isCpuHeavy: boolean;
   readonly createdMs: number;
   state: InstanceState = "starting";
@@ -31,6 +31,9 @@ export class Instance {
   /** While idle. */
   expireAtMs = 0;
   lease: Lease | null = null;
+  /** While idle: what the policy holds it to be worth, and whether it may be ended to make room. */
+  worth = 0;
+  isEvictable = false;
   /** Whether it is in its share's list, and whether it is counted as busy: the scheduler's own notes. */
   isOffered = false;
   isCountedBusy = false;
@@ -79,8 +82,10 @@ export class Instance {
     return (this.#overall ??= new HeapEntry<Instance>(this));
   }
 
-  get isRanked(): boolean {
-    return this.#overall !== null && this.#overall.index >= 0;
+  /** Out of both orders by worth. */
+  unrank(overall: IndexedHeap<Instance>): void {
+    if (this.#overall !== null) overall.remove(this.#overall);
+    if (this.#onNode !== null) this.node.idle.remove(this.#onNode);
   }
 
   get node(): Node {

@@ -33,6 +33,16 @@ export class StarvedPools {
     this.#pools.delete(pool);
   }
 
+  /** Room has come: the largest first, which leaves the least (best fit decreasing). Those passed over too often stay in front. */
+  largestFirst({ memoryMb, cpus }: Resources): void {
+    const size = ({ need }: FunctionPool): number => Math.max(need.memoryMb / memoryMb, need.cpus / cpus);
+    const ordered = [...this.#pools].toSorted(([one, passed], [other, passedOther]) =>
+      passed >= PASSED_OVER_MAX || passedOther >= PASSED_OVER_MAX ? passedOther - passed : size(other) - size(one),
+    );
+    this.#pools.clear();
+    for (const [pool, passed] of ordered) this.#pools.set(pool, passed);
+  }
+
   /** One start of it has found a node: the others come first. */
   placed(pool: FunctionPool): void {
     if (this.#pools.delete(pool) && pool.unplaced > 0) this.#pools.set(pool, 0);

@@ -1,14 +1,25 @@
-// All nodes, ordered so that one into which an instance fits best is found without looking at all of them.
+// All nodes, ordered so that one into which an instance fits well is found without looking at all of them: in a grid by what is free of
+// memory and of CPU, so that of nodes alike a few stand for the rest.
 
-import { Node, type NodeDescription } from "./node.ts";
+import { Node, type NodeDescription, type Resources } from "./node.ts";
 
-/** Nodes lie in buckets by the share that is free of what they have least of. */
-const BUCKETS = 64;
-/** Nodes that are looked at where it is not certain that they have room. Chosen: the best of as many is hardly worse than the best. */
-const PROBES = 48;
+/** Steps of either resource; one more is for nodes without a bound. */
+const STEPS = 16;
+/** Nodes that are looked at in one cell. Chosen: those of a cell differ by less than a sixteenth of a node. */
+const PROBES = 6;
+/** How much being full counts against being even. Chosen: it decides among those as even. */
+const TIGHTNESS = 0.1;
 
 export class Fleet {
   readonly nodes = new Map<string, Node>();
+  readonly #cells: (Node | null)[] = Array.from({ length: STEPS * STEPS }, () => null);
+  /** By memory step, a bit for each CPU step whose cell is not empty. */
+  readonly #filled = new Int32Array(STEPS);
+  /** The most that any node offers: what steps are parts of. */
+  #memoryMb = 0;
+  #cpus = 0;
+  #ranks = 0;
+
   /** Without an instance. */
   get emptyNodes(): number {
     let empty = 0;
@@ -16,13 +27,9 @@ export class Fleet {
     return empty;
   }
 
-  readonly #buckets: (Node | null)[] = Array.from({ length: BUCKETS + 1 }, () => null);
-  /** One bit for each bucket that is not empty, of 32 each. */
-  readonly #filled = new Int32Array(3);
-  #ranks = 0;
-
   add(description: NodeDescription): Node {
     const node = new Node(description, this.#ranks++);
+    this.#measure(description);
     this.nodes.set(node.id, node);
     this.#file(node);
     return node;
@@ -36,94 +43,85 @@ export class Fleet {
 
   /** Its free resources are others now, or it drains. */
   changed(node: Node): void {
-    if (node.gone || bucketOf(node) === node.bucket) return;
+    if (node.gone || this.#cellOf(node) === node.cell) return;
     this.#unfile(node);
     this.#file(node);
   }
 
   /**
-   * Best fit over several resources: of the nodes with room the one whose remaining resources the instance's need is nearest to, in the
-   * Euclidean norm of shares (norm-based greedy; Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011).
-   * A function that is heavy on the CPU goes where the fewest of its kind are instead. null: nowhere is room.
+   * Of the nodes with room the one on which what remains free is the most even, and among those as even the fullest: what is left of
+   * one resource alone is of no use to anyone (after Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011, who
+   * weigh an instance against a node's remaining resources as vectors). One that is heavy on the CPU goes where the fewest of its kind
+   * are instead, since they slow each other down. null: nowhere is room.
    */
   place(memoryMb: number, cpus: number, isCpuHeavy: boolean): Node | null {
     let best: Node | null = null;
     let bestScore = Infinity;
-    let probes = 0;
-    for (let bucket = this.#nextFilled(0); bucket >= 0; bucket = this.#nextFilled(bucket + 1)) {
-      for (let node = this.#buckets[bucket]!; node !== null; node = node.nextInBucket!) {
-        if (node.fits(memoryMb, cpus)) {
+    const columns = -1 << stepOf(cpus, this.#cpus);
+    for (let row = stepOf(memoryMb, this.#memoryMb); row < STEPS; row++) {
+      let bits = this.#filled[row]! & columns;
+      while (bits !== 0) {
+        const column = 31 - Math.clz32(bits & -bits);
+        bits &= bits - 1;
+        let node: Node | null = this.#cells[row * STEPS + column]!;
+        for (let probe = 0; node !== null && probe < PROBES; probe++, node = node.nextInCell) {
+          if (!node.fits(memoryMb, cpus)) continue;
           const score = isCpuHeavy ? node.heavyCpus / node.description.cpus : misfit(node, memoryMb, cpus);
           if (score < bestScore) [best, bestScore] = [node, score];
         }
-        if (++probes >= PROBES && best !== null) return best;
-        // Nothing in fuller ones: go on where there surely is room.
-        if (probes === PROBES) break;
-      }
-      if (probes === PROBES) {
-        const surely = this.#surelyFits(memoryMb, cpus);
-        if (bucket < surely) bucket = surely - 1;
       }
     }
     return best;
   }
 
-  #surelyFits(memoryMb: number, cpus: number): number {
-    let share = 0;
-    for (const node of this.nodes.values()) {
-      const { description } = node;
-      share = Math.max(memoryMb / description.memoryMb, cpus / description.cpus);
-      break;
-    }
-    return Math.min(BUCKETS, Math.ceil(share * BUCKETS));
+  /** A node larger than all before: steps are wider from now on. */
+  #measure({ memoryMb, cpus }: Resources): void {
+    const isLarger = (memoryMb > this.#memoryMb && memoryMb < Infinity) || (cpus > this.#cpus && cpus < Infinity);
+    if (!isLarger) return;
+    for (const node of this.nodes.values()) this.#unfile(node);
+    if (memoryMb < Infinity) this.#memoryMb = Math.max(this.#memoryMb, memoryMb);
+    if (cpus < Infinity) this.#cpus = Math.max(this.#cpus, cpus);
+    for (const node of this.nodes.values()) this.#file(node);
   }
 
-  #nextFilled(from: number): number {
-    for (let word = from >> 5; word < 3; word++) {
-      let bits = this.#filled[word]!;
-      if (word === from >> 5) bits &= -1 << (from & 31);
-      if (bits !== 0) return (word << 5) + (31 - Math.clz32(bits & -bits));
-    }
-    return -1;
+  /** -1: takes no new instances. */
+  #cellOf(node: Node): number {
+    if (node.draining || node.gone) return -1;
+    return stepOf(node.freeMb, this.#memoryMb) * STEPS + stepOf(node.freeCpus, this.#cpus);
   }
 
   #file(node: Node): void {
-    const bucket = bucketOf(node);
-    node.bucket = bucket;
-    if (bucket < 0) return;
-    const first = this.#buckets[bucket]!;
-    node.previousInBucket = null;
-    node.nextInBucket = first;
-    if (first !== null) first.previousInBucket = node;
-    this.#buckets[bucket] = node;
-    this.#filled[bucket >> 5]! |= 1 << (bucket & 31);
+    const cell = this.#cellOf(node);
+    node.cell = cell;
+    if (cell < 0) return;
+    const first = this.#cells[cell]!;
+    node.previousInCell = null;
+    node.nextInCell = first;
+    if (first !== null) first.previousInCell = node;
+    this.#cells[cell] = node;
+    this.#filled[Math.floor(cell / STEPS)]! |= 1 << (cell % STEPS);
   }
 
   #unfile(node: Node): void {
-    const { bucket, nextInBucket, previousInBucket } = node;
-    if (bucket < 0) return;
-    if (previousInBucket === null) this.#buckets[bucket] = nextInBucket;
-    else previousInBucket.nextInBucket = nextInBucket;
-    if (nextInBucket !== null) nextInBucket.previousInBucket = previousInBucket;
-    if (this.#buckets[bucket] === null) this.#filled[bucket >> 5]! &= ~(1 << (bucket & 31));
-    node.nextInBucket = null;
-    node.previousInBucket = null;
-    node.bucket = -1;
+    const { cell, nextInCell, previousInCell } = node;
+    if (cell < 0) return;
+    if (previousInCell === null) this.#cells[cell] = nextInCell;
+    else previousInCell.nextInCell = nextInCell;
+    if (nextInCell !== null) nextInCell.previousInCell = previousInCell;
+    if (this.#cells[cell] === null) this.#filled[Math.floor(cell / STEPS)]! &= ~(1 << (cell % STEPS));
+    node.nextInCell = null;
+    node.previousInCell = null;
+    node.cell = -1;
   }
 }
 
-/** -1: takes no new instances. */
-function bucketOf(node: Node): number {
-  if (node.draining || node.gone) return -1;
-  const { memoryMb, cpus } = node.description;
-  const memoryShare = memoryMb === Infinity ? 1 : node.freeMb / memoryMb;
-  const cpuShare = cpus === Infinity ? 1 : node.freeCpus / cpus;
-  return Math.floor(Math.min(memoryShare, cpuShare) * BUCKETS);
-}
+/** A little more than it has is as much: sums of shares are not exact. */
+const stepOf = (amount: number, most: number): number =>
+  amount === Infinity ? STEPS - 1 : Math.min(STEPS - 1, Math.floor((amount / (most || 1)) * STEPS * (1 - 1e-9)));
 
 function misfit(node: Node, memoryMb: number, cpus: number): number {
   const { description } = node;
   const memory = description.memoryMb === Infinity ? 0 : (node.freeMb - memoryMb) / description.memoryMb;
   const cpu = description.cpus === Infinity ? 0 : (node.freeCpus - cpus) / description.cpus;
-  return memory * memory + cpu * cpu;
+  return Math.abs(memory - cpu) + TIGHTNESS * (memory + cpu);
 }

@@ -48,9 +48,9 @@ export class Node {
   drainingCpus = 0;
   readonly idleAlarm: HeapEntry<Alarm>;
   /** Where the fleet's index has it. */
-  bucket = -1;
-  nextInBucket: Node | null = null;
-  previousInBucket: Node | null = null;
+  cell = -1;
+  nextInCell: Node | null = null;
+  previousInCell: Node | null = null;
 
   constructor(description: NodeDescription, rank: number) {
     this.description = description;
@@ -110,6 +110,15 @@ export class Node {
     this.#promisedMb += instance.memoryMb;
     this.#promisedCpus += instance.cpus;
     if (instance.isCpuHeavy) this.#heavyCpus += instance.cpus;
+  }
+
+  /** It holds less from now on. */
+  shrink(instance: Instance, memoryMb: number, cpus: number): void {
+    this.#promisedMb -= instance.memoryMb - memoryMb;
+    this.#promisedCpus -= instance.cpus - cpus;
+    if (instance.isCpuHeavy) this.#heavyCpus -= instance.cpus - cpus;
+    instance.memoryMb = memoryMb;
+    instance.cpus = cpus;
   }
 
   remove(instance: Instance): void {

@@ -6,23 +6,20 @@ const BUCKETS = 68;
 const CALLS_MAX = 1_024;
 
 export class ExecutionTime {
-  readonly #counts = new Float64Array(BUCKETS);
-  readonly #sumsMs = new Float64Array(BUCKETS);
+  /** Of each bucket its count and its sum, side by side. */
+  readonly #cells = new Float64Array(BUCKETS * 2);
   calls = 0;
   #last = -1;
   #sumMs = 0;
 
   add(executionMs: number): void {
     const bucket = bucketOfMs(executionMs);
-    this.#counts[bucket]!++;
+    this.#cells[bucket * 2]!++;
     if (bucket > this.#last) this.#last = bucket;
-    this.#sumsMs[bucket]! += executionMs;
+    this.#cells[bucket * 2 + 1]! += executionMs;
     this.#sumMs += executionMs;
     if (++this.calls < CALLS_MAX) return;
-    for (let index = 0; index < BUCKETS; index++) {
-      this.#counts[index]! /= 2;
-      this.#sumsMs[index]! /= 2;
-    }
+    for (let index = 0; index < this.#cells.length; index++) this.#cells[index]! /= 2;
     this.calls /= 2;
     this.#sumMs /= 2;
   }
@@ -35,24 +32,23 @@ export class ExecutionTime {
   leftMs(elapsedMs: number): number {
     let [count, sumMs] = [0, 0];
     for (let bucket = bucketOfMs(elapsedMs); bucket <= this.#last; bucket++) {
-      const here = this.#counts[bucket]!;
+      const here = this.#cells[bucket * 2]!;
       if (here === 0) continue;
-      if (this.#sumsMs[bucket]! / here <= elapsedMs) continue;
+      if (this.#cells[bucket * 2 + 1]! / here <= elapsedMs) continue;
       count += here;
-      sumMs += this.#sumsMs[bucket]!;
+      sumMs += this.#cells[bucket * 2 + 1]!;
     }
     return count === 0 ? elapsedMs : sumMs / count - elapsedMs;
   }
 
   save(): readonly number[] {
-    return [this.calls, this.#sumMs, ...this.#counts, ...this.#sumsMs];
+    return [this.calls, this.#sumMs, ...this.#cells];
   }
 
   restore([calls = 0, sumMs = 0, ...rest]: readonly number[]): void {
     this.calls = calls;
     this.#sumMs = sumMs;
     this.#last = BUCKETS - 1;
-    this.#counts.set(rest.slice(0, BUCKETS));
-    this.#sumsMs.set(rest.slice(BUCKETS, 2 * BUCKETS));
+    this.#cells.set(rest.slice(0, this.#cells.length));
   }
 }

@@ -30,6 +30,8 @@ const NEVER_AGAIN = 1;
 const GAPS_FOR_ALL = 32;
 /** Until a start, or an execution, was seen anywhere. Chosen. */
 const FIRST_START_MS = 1_000;
+/** Of calls that come at once. */
+const TOGETHER_SMOOTHING = 1 / 4;
 /** A start's mean is over so many. */
 const STARTS_MEAN = 16;
 /** Calls further apart than so many starts are no burst; a gap longer than that is none that keeping an instance is sure to be cheaper for. */
@@ -136,6 +138,10 @@ class ForecastFunction implements FunctionPolicy {
   #lastArrivalMs = -Infinity;
   /** A start ahead that is due, and until when what was started ahead stays. */
   #planMs = Infinity;
+  /** Calls that come at once when it returns: mean of the last few returns, and those since the last. */
+  #together = 1;
+  #sinceReturn = 0;
+  #togetherUntilMs = -Infinity;
   #warmUntilMs = -Infinity;
   /** The instance that comes to rest next ended a call: else it was started and found none. */
   #hasEnded = false;
@@ -173,6 +179,7 @@ class ForecastFunction implements FunctionPolicy {
       this.#burstCalls = 0;
     }
     this.#inFlight++;
+    if (nowMs <= this.#togetherUntilMs) this.#sinceReturn++;
     this.#burstCalls++;
     this.#lastArrivalMs = nowMs;
   }
@@ -269,7 +276,17 @@ class ForecastFunction implements FunctionPolicy {
     this.#planMs = Infinity;
     if (this.#returns === null || !this.#startsAhead(0, this.#pricePerSecond)) return NOTHING_WARM;
     this.#warmUntilMs = this.#returns.untilMs;
-    return { warm: 1, untilMs: this.#warmUntilMs };
+    return { warm: this.#warmAhead(), untilMs: this.#warmUntilMs };
+  }
+
+  /**
+   * How many for calls that come at once: B calls of X s wait X · B² ÷ 2n in all with n instances, which cost m · (T + w) each to have; least at
+   * n = B · √(price · X ÷ (2 m · (T + w))).
+   */
+  #warmAhead(): number {
+    const heldSeconds = this.#returns!.heldSeconds;
+    const worth = (this.#pricePerSecond * (this.#execution.meanMs / 1e3)) / (2 * this.#memoryGb * heldSeconds);
+    return Math.max(1, Math.round(this.#together * Math.min(1, Math.sqrt(worth))));
   }
 
   forecastError(): number | null {
@@ -307,6 +324,9 @@ class ForecastFunction implements FunctionPolicy {
   }
 
   #returned(nowMs: number, startMs: number): void {
+    if (this.#sinceReturn > 0) this.#together += (this.#sinceReturn - this.#together) * TOGETHER_SMOOTHING;
+    this.#sinceReturn = 0;
+    this.#togetherUntilMs = nowMs + Math.min(startMs, this.#execution.meanMs);
     const returns = (this.#returns ??= new ReturnForecast());
     returns.returned(nowMs, startMs, this.#memoryGb, this.#pricePerSecond);
     const dueMs = returns.readyMs - startMs;
@@ -321,8 +341,8 @@ class ForecastFunction implements FunctionPolicy {
     miss.waitSeconds = startMs / 1e3;
     const missCost = miss.gbSeconds + price * miss.waitSeconds;
     const prior = this.#common.gaps;
-    // Where cold starts have their price each is worth the chance; a score's sums go by what was seen.
-    const beyond = this.#common.price.countsColdStarts;
+    // Where waiting has its price a keep-alive is worth the chance; a score's sums go by what was seen.
+    const beyond = !this.#common.price.followsScore;
     chooseKeepAlive(gaps, prior, PRIOR_GAPS, NEVER_AGAIN, this.#memoryGb, miss, price, Infinity, beyond, plain);
     const returns = level === 0 ? this.#returns : null;
     if (returns === null || !returns.isJudged) return false;

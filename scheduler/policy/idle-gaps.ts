@@ -21,18 +21,30 @@ export const levelOf = (depth: number): number => (depth <= 1 ? 0 : Math.min(LEV
 
 /** Gaps of one level. */
 export class GapHistogram {
-  readonly counts = new Float64Array(BUCKETS);
-  readonly sumsMs = new Float64Array(BUCKETS);
-  readonly longestMs = new Float64Array(BUCKETS);
+  /** Of each bucket its count, the sum of its gaps and the longest, side by side. */
+  readonly #cells = new Float64Array(BUCKETS * 3);
   gaps = 0;
   first = BUCKETS;
   last = -1;
 
+  count(bucket: number): number {
+    return this.#cells[bucket * 3]!;
+  }
+
+  sumMs(bucket: number): number {
+    return this.#cells[bucket * 3 + 1]!;
+  }
+
+  longestMs(bucket: number): number {
+    return this.#cells[bucket * 3 + 2]!;
+  }
+
   add(gapMs: number): void {
     const bucket = bucketOfMs(gapMs);
-    this.counts[bucket]!++;
-    this.sumsMs[bucket]! += gapMs;
-    if (gapMs > this.longestMs[bucket]!) this.longestMs[bucket] = gapMs;
+    const cell = bucket * 3;
+    this.#cells[cell]!++;
+    this.#cells[cell + 1]! += gapMs;
+    if (gapMs > this.#cells[cell + 2]!) this.#cells[cell + 2] = gapMs;
     if (bucket < this.first) this.first = bucket;
     if (bucket > this.last) this.last = bucket;
     if (++this.gaps >= GAPS_MAX) this.#fade();
@@ -40,8 +52,8 @@ export class GapHistogram {
 
   #fade(): void {
     for (let bucket = this.first; bucket <= this.last; bucket++) {
-      this.counts[bucket]! /= 2;
-      this.sumsMs[bucket]! /= 2;
+      this.#cells[bucket * 3]! /= 2;
+      this.#cells[bucket * 3 + 1]! /= 2;
     }
     this.gaps /= 2;
   }
@@ -49,18 +61,15 @@ export class GapHistogram {
   save(): readonly (readonly number[])[] {
     const saved: number[][] = [];
     for (let bucket = this.first; bucket <= this.last; bucket++) {
-      if (this.counts[bucket]! > 0) {
-        saved.push([bucket, this.counts[bucket]!, this.sumsMs[bucket]!, this.longestMs[bucket]!]);
-      }
+      const count = this.count(bucket);
+      if (count > 0) saved.push([bucket, count, this.sumMs(bucket), this.longestMs(bucket)]);
     }
     return saved;
   }
 
   restore(saved: readonly (readonly number[])[]): void {
     for (const [bucket = 0, count = 0, sumMs = 0, longestMs = 0] of saved) {
-      this.counts[bucket] = count;
-      this.sumsMs[bucket] = sumMs;
-      this.longestMs[bucket] = longestMs;
+      this.#cells.set([count, sumMs, longestMs], bucket * 3);
       this.gaps += count;
       this.first = Math.min(this.first, bucket);
       this.last = Math.max(this.last, bucket);

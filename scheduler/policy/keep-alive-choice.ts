@@ -66,12 +66,12 @@ export function chooseKeepAlive(
   let sumMs = 0;
   let longestMs = 0;
   for (let bucket = first; bucket <= last; bucket++) {
-    const own = gaps === undefined ? 0 : gaps.counts[bucket]!;
-    const others = scale === 0 ? 0 : prior!.counts[bucket]! * scale;
+    const own = gaps === undefined ? 0 : gaps.count(bucket);
+    const others = scale === 0 ? 0 : prior!.count(bucket) * scale;
     if (own + others === 0) continue;
     count += own + others;
-    sumMs += (own === 0 ? 0 : gaps!.sumsMs[bucket]!) + (others === 0 ? 0 : prior!.sumsMs[bucket]! * scale);
-    longestMs = own > 0 ? gaps!.longestMs[bucket]! : prior!.longestMs[bucket]!;
+    sumMs += (own === 0 ? 0 : gaps!.sumMs(bucket)) + (others === 0 ? 0 : prior!.sumMs(bucket) * scale);
+    longestMs = own > 0 ? gaps!.longestMs(bucket) : prior!.longestMs(bucket);
     const keepMs = longestMs * MARGIN + MARGIN_MS;
     if (keepMs > keepAliveMsMax) return;
     const misses = total - count;
@@ -85,11 +85,16 @@ export function chooseKeepAlive(
       choice.waitedSeconds = misses * onMiss.waitSeconds;
     }
   }
+  // Nothing is known of anyone: until what is held costs as much as a miss, which is never worse than twice the best (as with renting skis).
+  if (count === 0 && looksBeyond) {
+    choice.keepAliveMs = Math.min(keepAliveMsMax, (missCost * 1e3) / memoryGb);
+    return;
+  }
   // Beyond the longest gap of its own. Of so many the next is longer than all with one in so many and one; how much longer is Lindy's guess:
   // longer than t with the longest ÷ t. What is held for those that never end grows with t, what is missed falls: least at their mean.
   if (!looksBeyond || gaps === undefined || gaps.gaps < TAIL_GAPS_MIN) return;
   const breakEvenMs = (missCost * 1e3) / memoryGb;
-  const fromMs = gaps.longestMs[gaps.last]! * MARGIN + MARGIN_MS;
+  const fromMs = gaps.longestMs(gaps.last) * MARGIN + MARGIN_MS;
   if (breakEvenMs <= fromMs || breakEvenMs > keepAliveMsMax) return;
   const tail = gaps.gaps / (gaps.gaps + 1);
   const keepMs = Math.sqrt((fromMs * breakEvenMs * tail) / neverAgain);

@@ -19,8 +19,11 @@ export interface Trace {
 }
 
 /** The same calls, each running so many times as long. */
-export const withDurations = (trace: Trace, factor: number): Trace => ({
-  ...trace,
-  name: `${trace.name} × ${factor}`,
-  durationMs: trace.durationMs.map((durationMs) => durationMs * factor),
-});
+export const withDurations = (trace: Trace, factor: number): Trace =>
+  factor === 1
+    ? trace
+    : {
+        ...trace,
+        name: `${trace.name} × ${factor}`,
+        durationMs: trace.durationMs.map((durationMs) => durationMs * factor),
+      };
