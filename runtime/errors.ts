@@ -333,7 +333,7 @@ export const ERRORS = {
     false,
     401,
     16,
-    "NOAUTH",
+    "UNAUTHENTICATED",
     "A gRPC listener that asks for a secret was called without it, or with another.",
     "Give the secret that the listener was started with (LOCUS_GRPC_SECRET).",
   ),
