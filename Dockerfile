@@ -1,6 +1,26 @@
 # The images of locus. `storage`: Redis with the module and its sandbox hosts. `compute`: a node, its sandbox hosts, and the
-# command line tools. `all-in-one`: both in one container. Node is the version that package.json pins. The first two want an
-# init as process 1 (`docker run --init`), the third brings one. Each says in /opt/locus/sbom.cdx.json what it is made of.
+# command line tools. `all-in-one`: both in one container. `scaler`: the scheduler as the 2023 contest runs it, and its
+# simulator. Node is the version that package.json pins. The first two want an init as process 1 (`docker run --init`), as the
+# last does, the third brings one. Each says in /opt/locus/sbom.cdx.json what it is made of.
+# What the 2023 contest's run.sh starts at the image's root, and its simulator. It needs netcat, and nothing that is compiled:
+# it stands first, since not every builder leaves out the stages before.
+FROM node:26.10.0-bookworm-slim AS scaler
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends netcat-openbsd \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/locus
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
+COPY runtime runtime
+COPY scheduler scheduler
+COPY deploy deploy
+RUN npm sbom --package-lock-only --sbom-format=cyclonedx | node deploy/main-sbom.ts image > sbom.cdx.json \
+ && cp deploy/scaler/* /
+USER 1000:1000
+WORKDIR /
+EXPOSE 9001
+CMD ["./run.sh"]
+
 FROM node:26.10.0-bookworm-slim AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ make libseccomp-dev libssl-dev nlohmann-json3-dev \
@@ -11,6 +31,7 @@ RUN npm ci --omit=dev --ignore-scripts
 COPY Makefile ./
 COPY runtime runtime
 COPY storage-module storage-module
+COPY scheduler scheduler
 RUN make --jobs="$(nproc)" NODE=node \
  && strip --strip-unneeded build/launcher build/*.node build/*.so \
  && rm -rf build/native build/module
@@ -50,6 +71,7 @@ COPY --from=build /opt/locus/build build
 COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
+COPY scheduler scheduler
 COPY functions functions
 RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
@@ -72,6 +94,7 @@ COPY --from=build /opt/locus/build build
 COPY deploy deploy
 COPY runtime runtime
 COPY compute compute
+COPY scheduler scheduler
 COPY functions functions
 RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json

@@ -21,14 +21,14 @@ GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_watch command_table \
   $(filter-out supervisor_addon,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
 HOST := shared_memory ring lane frames codes cores command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
-HOST := $(sort $(filter-out host_process,$(HOST)) resp tls passed_descriptor confinement)
+HOST := $(sort $(filter-out host_process,$(HOST)) resp read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))
 
 GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
 
-all: $(GUESTS) $(OUT)/host.mjs $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
+all: $(GUESTS) $(OUT)/host.mjs $(OUT)/agent.mjs $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
 
 $(OUT)/launcher: $(call object,main_launcher confinement)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lseccomp
@@ -61,6 +61,12 @@ $(OUT)/host.mjs: runtime/sandbox/main-host.ts $(wildcard runtime/*.ts runtime/*/
 	@mkdir -p $(@D)
 	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=esm --platform=node --target=node26 --external:isolated-vm \
 	  --log-level=warning --outfile=$@
+
+# The program of instances that are processes or containers, as one file: a container is sent it.
+$(OUT)/agent.mjs: $(wildcard scheduler/driver/agent/*.ts runtime/*.ts runtime/*/*.ts) package-lock.json
+	@mkdir -p $(@D)
+	$(NODE) node_modules/esbuild/bin/esbuild scheduler/driver/agent/main-agent.ts --bundle --format=esm --platform=node --target=node26 \
+	  --minify-syntax --minify-whitespace --log-level=warning --outfile=$@
 endif
 
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
@@ -70,8 +76,9 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 # ---- What tests run (test/sanitized-build.ts), beside the module itself.
 
 # What needs neither V8 nor Node nor Redis.
-TESTED := $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
-  function_version json_text operation_round plan redis_api registry registry_rdb reply run_options sample_tally)
+TESTED := $(call object,$(SUPERVISOR) resp read_set) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
+  function_version given_outcome json_text operation_round plan redis_api registry registry_rdb reply run_options \
+  sample_tally)
 
 $(OUT)/tested.a: $(TESTED)
 	rm -f $@

@@ -1,17 +1,27 @@
-// What does it cost to be given a warm instance and to give it back, and does that grow with how much there is?
+// What does it cost to be given a warm instance and to give it back: of the scheduler itself, does that grow with how much there is, and
+// over gRPC, against a server that only answers?
 //
-// Method. A scheduler with a thousand nodes, ten thousand functions and a hundred thousand warm instances, and one with ten times as much of
-// each, in this process, with the default policy. Functions are asked for at random (seeded), and what was granted is released, in
-// virtual time; CPU time of this process, garbage collection included, per pair. Both sizes in turn.
+// Method. In process: a scheduler with a thousand nodes, ten thousand functions and a hundred thousand warm instances, and one with ten
+// times as much of each, with the default policy. Functions are asked for at random (seeded), and what was granted is released, in
+// virtual time; CPU time of this process, garbage collection included, per pair.
+// Over gRPC: the same two calls to both servers, AcquireContainer and then ReturnContainer with what the first gave, from a plain grpc-js
+// client in a process of its own, on one connection with so many pairs under way. The scheduler's instances are warm: all that it does is
+// to find a free one, remember who has it, and take it back. The echo is a bare grpc-js server with the same messages, whose handlers
+// answer at once. Server and load are on cores of their own where there are four. All in turn.
 //
-// Expectation. Look-ups, lists and heaps, no scan: a few µs. What grows is a cache miss here and there.
+// Expectation. Look-ups, lists and heaps, no scan: a few µs. What grows is a cache miss here and there. A unary call costs grpc-js some 50 µs
+// and more on the server: nine tenths should be left.
 
+import { acquirePeers } from "./acquire/acquire-peers.ts";
 import { Assigning } from "./acquire/assigning.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
-import { sharedLayout } from "./harness/cores.ts";
+import { serverLayout } from "./harness/cores.ts";
 
 interface Effort extends Repeats {
+  /** Of one repetition of one server. */
+  readonly budgetMs: number;
+  /** Of one repetition in process. */
   readonly pairs: number;
   /** Calls of each function before anything is measured. */
   readonly learned: number;
@@ -25,11 +35,17 @@ await runBenchmark<Effort>({
   name: "acquire",
   question: "What does it cost to be given a warm instance and to give it back?",
   efforts: {
-    smoke: { warmUps: 1, repetitions: 2, pairs: 20_000, learned: 1 },
-    standard: { warmUps: 2, repetitions: 7, pairs: 500_000, learned: 40 },
-    full: { warmUps: 2, repetitions: 15, pairs: 2_000_000, learned: 40 },
+    smoke: { warmUps: 1, repetitions: 2, budgetMs: 200, pairs: 20_000, learned: 1 },
+    standard: { warmUps: 3, repetitions: 9, budgetMs: 2_000, pairs: 500_000, learned: 40 },
+    full: { warmUps: 3, repetitions: 15, budgetMs: 8_000, pairs: 2_000_000, learned: 40 },
   },
   ratios: {
+    acquireVsEcho: {
+      better: "more",
+      must: 0.7,
+      aim: 0.9,
+      of: (value) => value("scheduler over gRPC") / value("grpc-js, bare echo"),
+    },
     assignUs: { better: "less", must: 20, aim: 5, of: (value) => value("a pair in process") },
     assignGrowth: {
       better: "less",
@@ -38,8 +54,10 @@ await runBenchmark<Effort>({
       of: (value) => value("a pair, ten times as much of everything") / value("a pair in process"),
     },
   },
-  layout: sharedLayout,
-  async prepare({ effort, say }) {
+  layout: serverLayout,
+  async prepare({ effort, layout, resources, say }) {
+    say("starting the scheduler and the echo");
+    const overGrpc = await acquirePeers({ budgetMs: effort.budgetMs, layout, resources });
     say("filling the schedulers");
     const [small, large] = [new Assigning(SIZE), new Assigning(LARGE)];
     // What is learned at a function's first calls costs more than what follows: both know their functions as well.
@@ -47,8 +65,9 @@ await runBenchmark<Effort>({
     small.usPerPair(SIZE.functions * effort.learned);
     large.usPerPair(LARGE.functions * effort.learned);
     return {
-      config: { size: SIZE, large: LARGE, policy: "forecast" },
+      config: { ...overGrpc.config, size: SIZE, large: LARGE, policy: "forecast" },
       peers: [
+        ...overGrpc.peers,
         { name: "a pair in process", unit: "µs", run: async () => ({ value: small.usPerPair(effort.pairs) }) },
         {
           name: "a pair, ten times as much of everything",

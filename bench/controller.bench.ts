@@ -4,13 +4,17 @@
 // Method. Samples of a thousand functions are drawn once, seeded, from one read and 10 µs of computing to hundreds of reads and
 // milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleTally), in
 // windows of 25 ms; the windows are then folded and decided upon by the controller's loop, 40 times a second of that load. CPU time of
-// this process, that of the garbage collector's threads included, over what the load would have lasted. No Redis, no sockets.
+// this process, that of the garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. What a
+// controller hears from other nodes it has to read first: that is a figure of its own, of all windows as text, since how much of the load
+// comes through the controller itself is the deployment's choice.
 //
-// Expectation. A window has a few thousand sums to add and a programme of a thousand shares and five rows to solve: a millisecond.
+// Expectation. A window has a thousand tallies to fold, of less than half a µs each; a step, every tenth of a second with so many
+// functions, a thousand costs to reckon and a programme of a thousand shares and six rows to solve, a few µs each: 3 % of a core in all.
 
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
 import { sharedLayout } from "./harness/cores.ts";
+import { readWindow } from "#compute/placement/messages.ts";
 import { Replay } from "./controller/replay.ts";
 
 interface Effort extends Repeats {
@@ -45,6 +49,7 @@ await runBenchmark<Effort>({
     const options = { functions: FUNCTIONS, samplesPerSecond: SAMPLES_PER_SECOND, windowMs: WINDOW_MS };
     const replay = new Replay({ ...options, windows: 1e3 / WINDOW_MS });
     const windows = replay.windows();
+    const texts = windows.map((window) => JSON.stringify(window));
     return {
       config: options,
       peers: [
@@ -61,6 +66,12 @@ await runBenchmark<Effort>({
             const cpuUs = cpuUsOf(() => (placed = replay.decide(windows, effort.seconds)));
             return { value: cpuUs / 1e6 / effort.seconds, details: { placed } };
           },
+        },
+        {
+          name: "reading windows, of a core",
+          unit: "cores",
+          // The windows are those of one second.
+          run: async () => ({ value: cpuUsOf(() => texts.forEach(readWindow)) / 1e6 }),
         },
       ],
     };

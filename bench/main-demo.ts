@@ -4,7 +4,7 @@
 
 import type { Summary } from "#compute/cli/summary.ts";
 import { counted } from "#runtime/counted.ts";
-import type { PlacementSummary } from "#compute/placement/node-placement.ts";
+import type { PlacementSummary } from "#compute/placement/answers.ts";
 import { checkAgreement } from "./agreement.ts";
 import { comparisonText, type Way } from "./comparison.ts";
 import { inForeground } from "./foreground.ts";

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 import type { RedisAddress, RedisUser } from "./node/redis-connection.ts";
-import { integerBetween, type SettingValues } from "./setting.ts";
+import { integerBetween, type SettingValues } from "#runtime/setting.ts";
 import { DATABASE_MAX, PORT_MAX, type REDIS_SETTINGS } from "./settings.ts";
 
 interface RedisTarget {

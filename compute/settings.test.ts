@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { redisTarget } from "./redis-settings.ts";
-import { readSettings, type SettingTable } from "./setting.ts";
+import { readSettings, type SettingTable } from "#runtime/setting.ts";
 import { CLI_SETTINGS, NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "./settings.ts";
 
 const documentation = readFileSync(new URL("../docs/configuration.md", import.meta.url), "utf8");

@@ -11,7 +11,7 @@ import {
   textSetting,
   type Environment,
   type Setting,
-} from "./setting.ts";
+} from "#runtime/setting.ts";
 
 export const PORT_MAX = 65_535;
 /** Redis' own default is 16 databases; it can be told to have as many as it likes. */
@@ -104,6 +104,16 @@ export const NODE_SETTINGS = {
     "LOCUS_STORAGE_QUEUE_MAX",
     { otherwise: 1_024, min: 1, max: 1_000_000 },
     "calls waiting for one of those connections; one more is refused with OVERLOADED",
+  ),
+  actingUsersMax: integerSetting(
+    "LOCUS_ACTING_USERS_MAX",
+    { otherwise: 4, min: 0, max: 12 },
+    "users other than the function user for whom calls that came to Redis run here, where Redis allows it; each has a sandbox host of its own, and the least recently used makes room",
+  ),
+  actingIdleMs: integerSetting(
+    "LOCUS_ACTING_IDLE_MS",
+    { otherwise: 300_000, min: 1_000, max: 86_400_000 },
+    "ms without a call after which the sandbox host of such a user is closed",
   ),
   placement: {
     variable: "LOCUS_PLACEMENT",

@@ -18,11 +18,13 @@ const COPIED = [
   "compute/cli/launch",
   "docs/**/*.md",
   "functions/README.md",
+  "scheduler/grpc/proto/*.proto",
   "runtime/native/*.{cc,h}",
   "storage-module/src/*.{cc,h}",
   "build/generated/*",
   "build/guest/*.js",
   "build/host.mjs",
+  "build/agent.mjs",
 ];
 /** Of the machine that packs; `locus build` makes them anew on another. */
 const BINARIES = ["build/launcher", "build/host.node", "build/supervisor.node", "build/locus.so"];

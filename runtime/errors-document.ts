@@ -17,7 +17,8 @@ What a boundary shows of an error:
   is the code. What Redis itself answers rejects with Redis' own text and has no code.
 - **The command line**: the message on stderr and an exit code; [cli.md](cli.md) lists them.
 
-The column *gRPC* is the number of \`google.rpc.Code\`; nothing in this release speaks gRPC yet.
+- **gRPC**: the status is in the column *gRPC*, the number of \`google.rpc.Code\`; the message is its details, and the code stands in the
+  trailing metadata as \`locus-code\`. Some replies have a status of their own: [grpc.md](grpc.md).
 `;
 
 /** Who must act, as a heading and a sentence. */

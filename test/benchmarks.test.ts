@@ -33,6 +33,7 @@ const RATIOS = {
     "confinedKept",
   ],
   controller: ["controllerCpuShare", "recordUs"],
+  acquire: ["acquireVsEcho"],
   autoloc: [
     "khopAutoVsClient",
     ...["khop", "md5", "pagerank", "mix"].flatMap((name) => [`${name}Gain1`, `${name}Gain8`]),

@@ -1,4 +1,4 @@
-// A certificate that nobody but its own maker vouches for, made with openssl, for a redis-server that speaks TLS.
+// A certificate that nobody but its own maker vouches for, made with openssl, for a server that speaks TLS.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ export const CERTIFIED_NAME = "redis.example";
 export interface Certificate {
   /** PEM. It is its own authority. */
   readonly certificateFile: string;
+  readonly keyFile: string;
   /** What redis.conf says of them, with TLS on `port`. */
   readonly redisConfig: (port: number) => readonly (readonly [string, string])[];
 }
@@ -22,6 +23,7 @@ export function makeCertificate(folder: string): Certificate {
   execFileSync("openssl", ["req", ...kind, ...files, ...names], { stdio: "ignore" });
   return {
     certificateFile,
+    keyFile,
     redisConfig: (port) => [
       ["tls-port", String(port)],
       ["tls-cert-file", certificateFile],

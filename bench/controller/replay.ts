@@ -79,7 +79,7 @@ export class Replay {
       node: "node",
       machine: this.#machine,
       stretchMs: this.#options.windowMs,
-      tallies: tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] })),
+      tallies,
       untracked: 0,
       inFlight: CALLERS,
     }));

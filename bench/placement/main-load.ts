@@ -5,7 +5,7 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { readNodeConfig } from "#compute/node/config.ts";
 import { openNode, type Node } from "#compute/node/node.ts";
 import { openProcessLog } from "#compute/node/process-log.ts";
-import type { PlacementOverview } from "#compute/placement/node-placement.ts";
+import type { PlacementOverview } from "#compute/placement/answers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { servePeer } from "../harness/peer-process.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";

@@ -6,6 +6,7 @@ import { counted } from "#runtime/counted.ts";
 import { durationText } from "#runtime/figures.ts";
 import { LIMITS } from "#runtime/function/description.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
+import { TRACE_STATES, type TraceStep } from "../node/trace.ts";
 import { exitCodeOfCodes } from "./exit-code.ts";
 import { failure, failureText } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
@@ -18,7 +19,10 @@ interface CallFlags extends NodeFlags {
   readonly side?: Side;
   readonly deadlineMs?: number;
   readonly logs?: boolean;
+  readonly trace?: boolean;
 }
+
+const STATE_WIDTH = Math.max(...TRACE_STATES.map((state) => state.length));
 
 export const addCallCommand = (program: Command): void => {
   program
@@ -34,6 +38,7 @@ export const addCallCommand = (program: Command): void => {
       wholeNumber(LIMITS.deadlineMs.max),
     )
     .option("--logs", "print the function's log lines on stderr")
+    .option("--trace", "print on stderr what the call was at, and when")
     .action(async (name: string, args: unknown, _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<CallFlags>();
       const { node, json } = nodeOf(flags);
@@ -41,6 +46,7 @@ export const addCallCommand = (program: Command): void => {
         side: flags.side ?? null,
         deadlineMs: flags.deadlineMs ?? null,
         logs: flags.logs === true,
+        trace: flags.trace === true,
         inFlight: 1,
       };
       for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes)) {
@@ -66,6 +72,7 @@ const printReply = ({
   version = null,
   elapsedUs = 0,
   usage = null,
+  trace = [],
   logs = [],
 }: BatchReply): void => {
   for (const line of logs) printNote(line);
@@ -73,7 +80,15 @@ const printReply = ({
   else printNote(failureText(failure(error.code, error.message, error.stack)));
   if (side !== null) printNote([`at ${side}`, ...versionText(version), durationText(elapsedUs)].join(", "));
   if (usage !== null) printNote(usageText(usage));
+  for (const step of trace) printNote(stepText(step));
 };
+
+const stepText = ({ state, side, atUs, forUs }: TraceStep): string =>
+  [
+    `${state.padEnd(STATE_WIDTH)}${side === null ? "" : ` at ${side}`}`,
+    ...(atUs === undefined ? [] : [`from ${durationText(atUs)}`]),
+    ...(forUs === undefined ? [] : [`for ${durationText(forUs)}`]),
+  ].join(", ");
 
 /** Nothing where no sandbox had the call. */
 const versionText = (version: string | null): readonly string[] => (version === null ? [] : [`version ${version}`]);

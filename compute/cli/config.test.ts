@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { Environment } from "../setting.ts";
+import type { Environment } from "#runtime/setting.ts";
 import { readCliConfig } from "./config.ts";
 
 describe("readCliConfig", () => {

@@ -7,8 +7,9 @@ import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { LogLine } from "../node/log-buffer.ts";
 import type { FunctionStats } from "../node/metrics.ts";
+import type { TraceStep } from "../node/trace.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
-import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
 import type { NodePlace } from "./config.ts";
 
@@ -22,6 +23,7 @@ export interface BatchWishes {
   /** Calls at once, 1 to 64. */
   readonly inFlight: number;
   readonly logs: boolean;
+  readonly trace?: boolean;
   /** ms; null leaves the function's own. */
   readonly deadlineMs: number | null;
 }
@@ -36,6 +38,7 @@ export interface BatchReply {
   readonly invocation?: string;
   readonly elapsedUs?: number;
   readonly usage?: Usage | null;
+  readonly trace?: readonly TraceStep[];
   readonly logs?: readonly string[];
 }
 
@@ -109,7 +112,12 @@ export class NodeClient {
 
   /** The replies in the order of the calls, as they come. */
   async *batch(name: string, calls: readonly BatchCall[], wishes: BatchWishes): AsyncGenerator<BatchReply> {
-    const query = new URLSearchParams({ usage: "true", logs: `${wishes.logs}`, "in-flight": `${wishes.inFlight}` });
+    const query = new URLSearchParams({
+      usage: "true",
+      logs: `${wishes.logs}`,
+      trace: `${wishes.trace === true}`,
+      "in-flight": `${wishes.inFlight}`,
+    });
     if (wishes.side !== null) query.set("side", wishes.side);
     const response = await this.#request(`${functionPath(name)}/batch?${query.toString()}`, {
       method: "POST",

@@ -2,12 +2,13 @@
 
 import { InvalidArgumentError, type Command } from "commander";
 
+import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
 import type { LatencyTerms } from "#runtime/placement/cost-model.ts";
 import type { Transition } from "#runtime/placement/controller.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
 import { columns, printJson, printLine } from "./output.ts";
@@ -112,7 +113,7 @@ const overviewText = ({ controller, planVersion, functions, outlook, regret, nod
   ]);
   const lines = [rows.length === 0 ? "no function is planned yet" : columns(heads, rows), ""];
   if (controller === null) lines.push(`no node controls now: the last plan (${planVersion}) holds`);
-  else lines.push(`plan ${planVersion}, made by node ${controller} for ${nodes ?? 0} nodes with calls`);
+  else lines.push(`plan ${planVersion}, made by node ${controller} for ${counted(nodes ?? 0, "node")} with calls`);
   if (outlook !== null) {
     const { compute, storage, redis } = outlook.utilisation;
     lines.push(
@@ -132,7 +133,7 @@ const summaryText = (summary: PlacementSummary): string => {
     const { operations, rounds, bytes, cpuUs } = demand;
     lines.push(
       "",
-      `a call: ${amountText(operations)} operations in ${amountText(rounds)} rounds, ${amountText(bytes)} bytes, ${durationText(cpuUs)} of computing`,
+      `a call: ${counted(amountText(operations), "operation")} in ${counted(amountText(rounds), "round")}, ${counted(amountText(bytes), "byte")}, ${durationText(cpuUs)} of computing`,
     );
   }
   if (sides !== undefined && sides !== null) {
@@ -142,7 +143,7 @@ const summaryText = (summary: PlacementSummary): string => {
       const measured =
         measuredUs === null || predictedUs === null
           ? "not visited: predicted"
-          : `measured ${durationText(measuredUs)} in the sandbox, predicted ${durationText(predictedUs)}, p99 ${durationText(p99Us ?? 0)}, ${amountText(calls)} calls`;
+          : `measured ${durationText(measuredUs)} in the sandbox, predicted ${durationText(predictedUs)}, p99 ${durationText(p99Us ?? 0)}, ${counted(amountText(calls), "call")}`;
       lines.push("", `at ${side}: ${durationText(cost.latencyUs)}  (${measured})`);
       for (const [term, us] of Object.entries(cost.terms) as [keyof LatencyTerms, number][]) {
         lines.push(`  ${term.padEnd(10)} ${durationText(us).padStart(8)}  ${bar(us / longest)}`.trimEnd());

@@ -17,20 +17,38 @@ export const newProgram = (name: string): Command =>
     .configureHelp({ showGlobalOptions: true, visibleGlobalOptions })
     // Mistakes are told like all other errors.
     .configureOutput({ outputError: () => {} })
+    .hook("preAction", (_program, command) => refuseUnheeded(command))
     .addHelpText("after", EXIT_CODES);
 
 const unheeded = new WeakMap<Command, readonly string[]>();
 
-/** The program's options that mean nothing to the command, or to commands below it, are not in its help. */
+/** The program's options that mean nothing to the command, or to commands below it: not in its help, and refused, but for `--json`. */
 export const withoutOptions = (command: Command, ...names: readonly string[]): Command => {
   unheeded.set(command, names);
   return command;
 };
 
-/** `--version` is of a program alone. */
-const visibleGlobalOptions = (command: Command): Option[] => {
+/** The command and those that it is below, the program last. */
+const lineOf = (command: Command): readonly Command[] => {
   const line: Command[] = [];
   for (let one: Command | null = command; one !== null; one = one.parent) line.push(one);
+  return line;
+};
+
+/** What is asked for and not heeded would look as if it were. */
+const refuseUnheeded = (command: Command): void => {
+  const line = lineOf(command);
+  const names = line.map((one) => one.name()).toReversed();
+  for (const option of line.flatMap((one) => unheeded.get(one) ?? [])) {
+    // Errors are told in JSON by every command.
+    if (option === "json" || line.every((one) => one.getOptionValueSource(option) !== "cli")) continue;
+    throw new LocusError("CONFIG_INVALID", `${names.join(" ")} takes no --${option}: it would have no effect`);
+  }
+};
+
+/** `--version` is of a program alone. */
+const visibleGlobalOptions = (command: Command): Option[] => {
+  const line = lineOf(command);
   const leftOut = new Set(["version", ...line.flatMap((one) => unheeded.get(one) ?? [])]);
   return line
     .slice(1)

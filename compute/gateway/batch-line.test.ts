@@ -57,11 +57,20 @@ describe("parseBatchLine", () => {
 
 describe("replyLine and errorLine", () => {
   it("write one line of JSON, whatever the texts are", () => {
-    const facts = { side: "compute", reason: "plan", version: "v", id: "1", elapsedUs: 1, usage: NO_USAGE } as const;
+    const facts = {
+      side: "compute",
+      reason: "plan",
+      version: "v",
+      id: "1",
+      elapsedUs: 1,
+      sentUs: 0,
+      pushedBack: null,
+      usage: NO_USAGE,
+    } as const;
     const text = fc.string({ unit: "binary", maxLength: 20 });
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 2 }), text, fc.array(text), (value, message, logs) => {
-        const wishes = { usage: true, logs: true };
+        const wishes = { usage: true, trace: true, logs: true };
         const error = { code: "FUNCTION_FAILED", message, stack: message } as const;
         const lines = [
           replyLine({ ok: true, resultJson: JSON.stringify(value), logs, ...facts }, wishes),

@@ -3,12 +3,14 @@
 
 import { ERRORS, type ErrorCode } from "#runtime/errors.ts";
 import type { Reply } from "../node/invoker.ts";
+import { traceOf } from "../node/trace.ts";
 import { membersOf } from "./json-members.ts";
 import type { Line } from "./ndjson.ts";
 
 /** What the client asked to be told of each call beside its result. */
 export interface LineWishes {
   readonly usage: boolean;
+  readonly trace: boolean;
   readonly logs: boolean;
 }
 
@@ -35,8 +37,9 @@ export const replyLine = (reply: Reply, wishes: LineWishes): string => {
     : `"error":${errorJson(reply.error.code, reply.error.message, reply.error.stack)}`;
   const { side, reason, version, id: invocation, elapsedUs, usage } = reply;
   const facts = wishes.usage ? `,${inner({ side, reason, version, invocation, elapsedUs, usage })}` : "";
+  const trace = wishes.trace ? `,${inner({ trace: traceOf(reply) })}` : "";
   const logs = wishes.logs ? `,${inner({ logs: reply.logs })}` : "";
-  return `{${outcome}${facts}${logs}}\n`;
+  return `{${outcome}${facts}${trace}${logs}}\n`;
 };
 
 export const errorLine = (code: ErrorCode, message: string): string => `{"error":${errorJson(code, message, "")}}\n`;

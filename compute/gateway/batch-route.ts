@@ -11,7 +11,16 @@ import { LocusError } from "#runtime/errors.ts";
 import type { Invoker } from "../node/invoker.ts";
 import { errorLine, parseBatchLine, replyLine, type LineWishes } from "./batch-line.ts";
 import { encodingOf } from "./body.ts";
-import { callWishes, flagOf, integerOf, refuseUnknown, single, type CallWishes, type Query } from "./call-request.ts";
+import {
+  callWishes,
+  flagOf,
+  integerOf,
+  refuseUnknown,
+  single,
+  traceAsked,
+  type CallWishes,
+  type Query,
+} from "./call-request.ts";
 import { disconnectSignal } from "./disconnect.ts";
 import { LineSplitter, type Line } from "./ndjson.ts";
 import { OrderedWindow } from "./ordered-window.ts";
@@ -21,7 +30,7 @@ export const NDJSON_TYPE = "application/x-ndjson";
 /** Lines of one batch in flight, at most and by default: as many as AutoLoc's batch. */
 export const BATCH_IN_FLIGHT_MAX = 64;
 
-const QUERY: ReadonlySet<string> = new Set(["side", "version", "logs", "usage", "in-flight"]);
+const QUERY: ReadonlySet<string> = new Set(["side", "version", "logs", "usage", "trace", "in-flight"]);
 
 interface BatchRequest {
   readonly Params: { readonly name: string };
@@ -35,7 +44,11 @@ export const addBatchRoute = (app: FastifyInstance, invoker: Invoker, lineBytesM
     const { query, body } = request;
     refuseUnknown(query, QUERY);
     const wishes = callWishes(request.params.name, request.headers, query);
-    const told: LineWishes = { usage: flagOf("usage", single(query, "usage")), logs: wishes.logs };
+    const told: LineWishes = {
+      usage: flagOf("usage", single(query, "usage")),
+      trace: traceAsked(request.headers, query),
+      logs: wishes.logs,
+    };
     const inFlightMax = integerOf(
       "in-flight",
       single(query, "in-flight") ?? `${BATCH_IN_FLIGHT_MAX}`,

@@ -25,7 +25,21 @@ export const callWishes = (name: string, headers: IncomingHttpHeaders, query: Qu
   side: sideOf(first(headers["x-locus-side"]) ?? single(query, "side")),
   deadlineMs: deadlineOf(first(headers["x-locus-deadline-ms"])),
   logs: flagOf("logs", first(headers["x-locus-logs"]) ?? single(query, "logs")),
+  ...traceOf(first(headers["traceparent"])),
 });
+
+/** Whether the reply tells what the call was at, and when. Throws REQUEST_INVALID. */
+export const traceAsked = (headers: IncomingHttpHeaders, query: Query): boolean =>
+  flagOf("trace", first(headers["x-locus-trace"]) ?? single(query, "trace"));
+
+/** W3C Trace Context: version, trace, parent and flags; of a version to come there may be more. */
+const TRACE_PARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
+
+/** One that is malformed is as good as none, which is what the recommendation says. */
+const traceOf = (parent: string | undefined): Pick<Call, "traceId"> => {
+  const traceId = parent === undefined ? undefined : TRACE_PARENT.exec(parent)?.[1];
+  return traceId === undefined ? {} : { traceId };
+};
 
 /** Throws REQUEST_INVALID where the query of `url` is no percent-encoded UTF-8: the parser would take such a key as it stands. */
 export const keysOf = ({ key }: Query, url: string): readonly string[] => {
@@ -67,7 +81,7 @@ export const single = (query: Query, name: string): string | undefined => {
 export const flagOf = (name: string, text: string | undefined): boolean => {
   if (text === undefined || text === "false") return false;
   // `?logs` alone means yes.
-  if (text === "true" || text === "") return true;
+  if (text === "true" || text === "1" || text === "") return true;
   throw new LocusError("REQUEST_INVALID", `${name} is "${text}", neither true nor false`);
 };
 

@@ -59,6 +59,7 @@ export const startGateway = async (
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => 0,
     sandbox: () => SANDBOX,
+    actingFor: () => [],
     placementText: () => "",
     functionNames: () => functions.list().map((description) => description.name),
   });
@@ -72,7 +73,7 @@ export const startGateway = async (
   });
   const logs = new LogBuffer();
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
-  const health = new NodeHealth(registry, { state: () => SANDBOX });
+  const health = new NodeHealth(registry, { state: () => SANDBOX }, () => []);
   const app = await createGateway(
     { invoker, catalogue, placement: null, logs, metrics, health, log: { error: () => {} } },
     { bodyBytesMax, connectionsMax: 100 },
@@ -108,7 +109,7 @@ const SANDBOX: SupervisorState = {
   reruns: 0,
   quarantined: 0,
   released: 0,
-  queued: 0,
+  calls: { queued: 0, starting: 0, running: 0, waiting: 0 },
   inFlight: 0,
   connections: 1,
 };

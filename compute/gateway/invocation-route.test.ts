@@ -53,6 +53,41 @@ describe("POST /v1/functions/{name}/invocations", () => {
     expect(await (await post("empty/invocations")).text()).toBe("null");
   });
 
+  it("tells what a call was at where that is asked for, and refuses what is neither yes nor no before it runs", async () => {
+    const done = [{ state: "done", side: "storage", atUs: expect.any(Number) as unknown }];
+    for (const [query, headers] of [
+      ["&trace", {}],
+      ["&trace=false", { "x-locus-trace": "1" }],
+    ] as const) {
+      const reply = await post(`empty/invocations?side=storage${query}`, undefined, headers);
+      expect(JSON.parse(reply.headers.get("x-locus-trace") ?? "")).toEqual(done);
+    }
+    const failed = await post("fail/invocations?trace");
+    expect(JSON.parse(failed.headers.get("x-locus-trace") ?? "")).toMatchObject([{ state: "failed" }]);
+    expect((await post("empty/invocations")).headers.has("x-locus-trace")).toBe(false);
+    expect((await post("empty/invocations?trace=maybe")).status).toBe(400);
+  });
+
+  it("begins the id of a call with its caller's trace, and takes one that is malformed for none", async () => {
+    const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const idOf = async (traceparent: string) =>
+      (await post("empty/invocations", undefined, { traceparent })).headers.get("x-locus-invocation");
+    const own = /^[0-9a-f]{12}-[0-9a-z]+$/;
+    for (const good of [`00-${trace}-00f067aa0ba902b7-01`, `01-${trace}-00f067aa0ba902b7-00-more`]) {
+      expect(await idOf(good)).toMatch(new RegExp(`^${trace}-[0-9a-f]{12}-[0-9a-z]+$`));
+    }
+    for (const bad of [
+      trace,
+      `ff-${trace}-00f067aa0ba902b7-01`,
+      `00-${trace.toUpperCase()}-00f067aa0ba902b7-01`,
+      `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
+      `00-${trace}-0000000000000000-01`,
+      `00-${trace}-00f067aa0ba902b7-011`,
+    ]) {
+      expect(await idOf(bad)).toMatch(own);
+    }
+  });
+
   it("tells side, version, id and usage of each call", async () => {
     const { headers } = await post("empty/invocations?side=storage");
     expect(headers.get("x-locus-side")).toBe("storage");

@@ -5,10 +5,10 @@ import type { FastifyInstance } from "fastify";
 
 import type { Invoker, Reply } from "../node/invoker.ts";
 import { textBody } from "./body.ts";
-import { callWishes, keysOf, refuseUnknown, type Query } from "./call-request.ts";
+import { callWishes, keysOf, refuseUnknown, traceAsked, type Query } from "./call-request.ts";
 import { disconnectSignal } from "./disconnect.ts";
 import { problemOf, sendProblem } from "./problem.ts";
-import { setReplyHeaders } from "./reply-headers.ts";
+import { setReplyHeaders, setTraceHeader } from "./reply-headers.ts";
 
 interface InvocationRequest {
   readonly Params: { readonly name: string };
@@ -17,7 +17,7 @@ interface InvocationRequest {
 }
 
 const ARGS_TYPE = "application/json";
-const QUERY: ReadonlySet<string> = new Set(["key", "side", "version", "logs"]);
+const QUERY: ReadonlySet<string> = new Set(["key", "side", "version", "logs", "trace"]);
 
 export const addInvocationRoute = (app: FastifyInstance, invoker: Invoker, bodyBytesMax: number): void => {
   const parseBody = textBody({ bytesMax: bodyBytesMax, tooLarge: "ARGS_TOO_LARGE" });
@@ -29,17 +29,15 @@ export const addInvocationRoute = (app: FastifyInstance, invoker: Invoker, bodyB
       const { query, body } = request;
       refuseUnknown(query, QUERY);
       const wishes = callWishes(request.params.name, request.headers, query);
+      const isTraced = traceAsked(request.headers, query);
       const call = {
-        function: wishes.function,
-        version: wishes.version,
-        side: wishes.side,
-        deadlineMs: wishes.deadlineMs,
-        logs: wishes.logs,
+        ...wishes,
         keys: keysOf(query, request.url),
         argsJson: body === undefined || body === "" ? "null" : body,
       };
       const outcome = await invoker.invoke(call, disconnectSignal(request.raw.socket));
       setReplyHeaders(reply, outcome);
+      if (isTraced) setTraceHeader(reply, outcome);
       if (!outcome.ok) return sendProblem(reply, problemOfReply(outcome, call.logs));
       return reply
         .header("content-type", "application/json; charset=utf-8")

@@ -5,6 +5,7 @@ import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
 import { SIDE_REASONS } from "#runtime/placement/choose-side.ts";
 import { PLACEMENT_STATES } from "#runtime/placement/plan.ts";
 import { LOG_LEVELS } from "../node/log-buffer.ts";
+import { TRACE_STATES } from "../node/trace.ts";
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
@@ -63,6 +64,7 @@ export const schemas = {
   Usage: object({
     wallUs: microseconds("From admission by the supervisor to its reply"),
     queueUs: microseconds("Of that: waiting for an isolate"),
+    startUs: microseconds("Of that: while the isolate was being opened"),
     cpuUs: microseconds("Computing"),
     waitUs: microseconds("Waiting for replies or timers"),
     operations: { ...count, description: "Redis commands sent." },
@@ -71,6 +73,15 @@ export const schemas = {
     bytesIn: { ...count, description: "RESP bytes received from Redis." },
     lockUs: microseconds("Under Redis' lock; 0 at compute"),
   }),
+  TraceStep: object(
+    {
+      state: { type: "string", enum: TRACE_STATES },
+      side: { type: ["string", "null"], enum: ["compute", "storage", null] },
+      atUs: microseconds("Since admission by the node, when it first came to it; waiting has none"),
+      forUs: microseconds("Altogether; none of what ends a run"),
+    },
+    ["atUs", "forUs"],
+  ),
   BatchCall: {
     ...object({ args: anyJson, keys: texts }, ["args", "keys"]),
     additionalProperties: false,
@@ -87,9 +98,10 @@ export const schemas = {
         invocation: text,
         elapsedUs: microseconds("From admission by the node to its answer"),
         usage: { anyOf: [ref("Usage"), { type: "null" }] },
+        trace: { type: "array", items: ref("TraceStep") },
         logs: texts,
       },
-      ["result", "error", "side", "reason", "version", "invocation", "elapsedUs", "usage", "logs"],
+      ["result", "error", "side", "reason", "version", "invocation", "elapsedUs", "usage", "trace", "logs"],
     ),
     description: "One line of the reply: a result or an error, and what was asked for beside it.",
   },
@@ -118,6 +130,11 @@ export const schemas = {
       properties: {
         ...partHealth.properties,
         confinement: { ...texts, description: "What confines every sandbox host of the node." },
+        actingFor: {
+          type: "array",
+          items: object({ user: text, database: { type: "integer", minimum: 0 } }),
+          description: "The other users of Redis whose calls run here, each in a sandbox host of its own.",
+        },
       },
     },
     accepting: flag,
@@ -142,6 +159,10 @@ export const schemas = {
       state: { type: "string", enum: PLACEMENT_STATES },
       share: { type: "number", minimum: 0, maximum: 1, description: "Of its calls, at storage." },
       probeEvery: { ...count, description: "One call in so many visits the other side; 0: none." },
+      backCpuUs: {
+        ...count,
+        description: "A call that has computed at storage for so long is run at compute instead; 0: none is.",
+      },
     }),
     description:
       "While a node controls also: reason (a sentence), rules, callsPerSecond, moves, reverts, flaps, demand, sides (cost, terms, predicted and measured, µs) and transitions.",

@@ -47,6 +47,9 @@ const callParameters = [
   }),
   inQuery("logs", "Carry the function's log lines in the reply.", flag),
   inHeader("x-locus-logs", "The same; outranks the query.", flag),
+  inQuery("trace", "Tell what the call was at, and when.", flag),
+  inHeader("x-locus-trace", "The same; outranks the query.", flag),
+  inHeader("traceparent", "W3C Trace Context: the invocation's id begins with the trace's.", { type: "string" }),
 ];
 const callHeaders = {
   "server-timing": headerOf("total, queue, cpu and wait, ms."),
@@ -54,6 +57,10 @@ const callHeaders = {
   "x-locus-reason": headerOf("Why there.", schemaRef("SideReason")),
   "x-locus-version": headerOf("Which version ran."),
   "x-locus-invocation": headerOf("The invocation's id."),
+  "x-locus-trace": {
+    description: "Where it was asked for: what the call was at, and when.",
+    content: json({ type: "array", items: schemaRef("TraceStep") }),
+  },
   "x-locus-usage": headerOf("operations, rounds, bytes-out, bytes-in, lock-us: a structured dictionary (RFC 9651)."),
 };
 

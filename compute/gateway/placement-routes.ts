@@ -4,8 +4,8 @@ import type { FastifyInstance } from "fastify";
 
 import { LocusError } from "#runtime/errors.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
-import type { SaidRules } from "../placement/messages.ts";
-import type { PlacementOverview, PlacementSummary } from "../placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
+import type { SaidRules } from "../placement/said-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { textBody } from "./body.ts";
 

@@ -4,6 +4,7 @@ import type { FastifyReply } from "fastify";
 
 import type { Usage } from "#runtime/profile/sample.ts";
 import type { Reply } from "../node/invoker.ts";
+import { traceOf } from "../node/trace.ts";
 
 export const setReplyHeaders = (reply: FastifyReply, { id, side, reason, version, usage, elapsedUs }: Reply): void => {
   reply.header("x-locus-invocation", id);
@@ -16,6 +17,11 @@ export const setReplyHeaders = (reply: FastifyReply, { id, side, reason, version
   }
   reply.header("server-timing", serverTiming(elapsedUs, usage));
   reply.header("x-locus-usage", usageDictionary(usage));
+};
+
+/** For whoever asks: what the call was at, and when. */
+export const setTraceHeader = (reply: FastifyReply, outcome: Reply): void => {
+  reply.header("x-locus-trace", JSON.stringify(traceOf(outcome)));
 };
 
 /** Server-Timing of the W3C, in ms: the whole, and of that waiting for an isolate, computing, and waiting for data. */

@@ -94,7 +94,7 @@ describe("what operators ask", () => {
     expect(await (await fetch(`${gateway.url}/readyz`)).json()).toEqual({
       ready: true,
       storage: { ready: true, detail: "module memory" },
-      compute: { ready: true, detail: "1 of 1 sandbox hosts ready", confinement: ["seccomp"] },
+      compute: { ready: true, detail: "1 of 1 sandbox hosts ready", confinement: ["seccomp"], actingFor: [] },
       accepting: true,
     });
   });

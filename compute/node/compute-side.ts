@@ -5,18 +5,22 @@ import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
+import type { Caller } from "./invoker.ts";
 import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 
+/** Who runs the calls of a user: the function user's where there is none. Throws SIDE_UNAVAILABLE where nobody does. */
+type SupervisorFor = (caller: Caller | undefined) => Pick<Supervisor, "invoke">;
+
 export class ComputeSide implements SideRunner {
-  readonly #supervisor: Pick<Supervisor, "invoke">;
+  readonly #supervisorFor: SupervisorFor;
   readonly #functions: FunctionCache;
 
-  constructor(supervisor: Pick<Supervisor, "invoke">, functions: FunctionCache) {
-    this.#supervisor = supervisor;
+  constructor(supervisorFor: SupervisorFor, functions: FunctionCache) {
+    this.#supervisorFor = supervisorFor;
     this.#functions = functions;
   }
 
-  async run({ id, call, description, deadlineMs }: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
+  async run({ id, call, description, deadlineMs, known }: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
     const held = this.#functions.image(description);
     let image: FunctionImage;
     let remainingMs = deadlineMs;
@@ -29,8 +33,18 @@ export class ComputeSide implements SideRunner {
     } else {
       image = held;
     }
-    const { keys, argsJson, logs } = call;
-    const outcome = await this.#supervisor.invoke({ image, keys, argsJson, deadlineMs: remainingMs, logs, id }, signal);
+    const { keys, argsJson, logs, mayWrite } = call;
+    const invocation = {
+      image,
+      keys,
+      argsJson,
+      deadlineMs: remainingMs,
+      logs,
+      id,
+      ...(known === null ? {} : { known }),
+      ...(mayWrite === undefined ? {} : { mayWrite }),
+    };
+    const outcome = await this.#supervisorFor(call.caller).invoke(invocation, signal);
     return { version: image.description.version, outcome };
   }
 

@@ -2,7 +2,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import { redisTarget } from "../redis-settings.ts";
-import { readSettings, type Environment, type SettingValues } from "../setting.ts";
+import { readSettings, type Environment, type SettingValues } from "#runtime/setting.ts";
 import { NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
 import type { RedisAddress, RedisUser } from "./redis-connection.ts";
 

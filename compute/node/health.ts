@@ -2,6 +2,7 @@
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
+import type { Caller } from "./invoker.ts";
 import type { Registry } from "./registry.ts";
 
 /** Beyond it Redis counts as out of reach. Chosen below the usual time limit of a readiness probe, 1 s. */
@@ -20,6 +21,8 @@ export interface Health {
   readonly compute: PartHealth & {
     /** What confines every one of them (docs/security.md). */
     readonly confinement: readonly string[];
+    /** The other users of Redis whose calls this node runs, each in a sandbox host of its own. */
+    readonly actingFor: readonly Caller[];
   };
   /** false from the moment on that the node was told to stop. */
   readonly accepting: boolean;
@@ -28,11 +31,13 @@ export interface Health {
 export class NodeHealth {
   readonly #registry: Registry;
   readonly #sandbox: { state(): SupervisorState };
+  readonly #actingFor: () => readonly Caller[];
   #accepting = true;
 
-  constructor(registry: Registry, sandbox: { state(): SupervisorState }) {
+  constructor(registry: Registry, sandbox: { state(): SupervisorState }, actingFor: () => readonly Caller[]) {
     this.#registry = registry;
     this.#sandbox = sandbox;
+    this.#actingFor = actingFor;
   }
 
   /** Load balancers send no more calls from here on. */
@@ -67,16 +72,17 @@ export class NodeHealth {
 
   #compute(): Health["compute"] {
     const { hosts } = this.#sandbox.state();
+    const actingFor = this.#actingFor();
     const ready = hosts.filter((host) => host.state === "ready");
     const detail = `${ready.length} of ${hosts.length} sandbox hosts ready`;
     if (ready.length === 0) {
       const lastEnd = hosts.find((host) => host.lastEnd !== "")?.lastEnd;
       const reason = lastEnd === undefined ? "" : `; the last one: ${lastEnd}`;
-      return { ready: false, code: "SIDE_UNAVAILABLE", detail: detail + reason, confinement: [] };
+      return { ready: false, code: "SIDE_UNAVAILABLE", detail: detail + reason, confinement: [], actingFor };
     }
     const confinement = ready
       .map((host) => new Set(host.confinement))
       .reduce((common, parts) => common.intersection(parts));
-    return { ready: true, detail, confinement: [...confinement] };
+    return { ready: true, detail, confinement: [...confinement], actingFor };
   }
 }

@@ -8,7 +8,7 @@ import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
-import { SideNotReached, type SideRunner } from "./side-runner.ts";
+import { SideNotReached, type AdmittedCall, type SideRunner } from "./side-runner.ts";
 
 const LOOK_UP_MS = 60;
 
@@ -103,7 +103,7 @@ describe("a call that the plan sends where it is refused before it runs", () => 
     await registry.load(new Uint8Array());
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "probe" }),
+      plannedSide: () => ({ side: "storage", reason: "probe", backCpuUs: 0 }),
       sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(failure) } },
       inFlightMax: 10,
       observers: [],
@@ -115,5 +115,66 @@ describe("a call that the plan sends where it is refused before it runs", () => 
       { ok: false, error: { code } },
     ];
     expect(reply).toMatchObject(ranAt === null ? refused : ran);
+  });
+});
+
+describe("a call that is pushed back", () => {
+  const known = Buffer.from("reads");
+  const usage = { ...NO_USAGE, cpuUs: 20_000 };
+  const invoke = async (compute: SideRunner) => {
+    const registry = new SlowRegistry(() => described(1_000));
+    await registry.load(new Uint8Array());
+    const given: AdmittedCall[] = [];
+    const told: string[] = [];
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 20_000 }),
+      sides: {
+        compute: { run: (admitted) => (given.push(admitted), compute.run(admitted)) },
+        storage: {
+          run: async (admitted) => {
+            given.push(admitted);
+            if (admitted.backCpuUs > 0) return { version: "1", usage, known };
+            return { version: "1", outcome: { ok: true, resultJson: "2", usage, logs: [] } };
+          },
+        },
+      },
+      inFlightMax: 10,
+      observers: [
+        {
+          ran: ({ side, outcome }) => void told.push(`${side} ${outcome}`),
+          pushedBack: ({ side, cpuUs }) => void told.push(`${side} pushed back after ${cpuUs}`),
+          refused: (code) => void told.push(code),
+        },
+      ],
+      nowMs: () => registry.elapsedMs,
+    });
+    const reply = await invoker.invoke(CALL);
+    return { reply, told, given: given.map(({ backCpuUs, known: read }) => ({ backCpuUs, known: read })) };
+  };
+
+  it("runs at compute with what it has read, and is one call", async () => {
+    expect(await invoke(answering(() => {}))).toMatchObject({
+      reply: {
+        ok: true,
+        side: "compute",
+        reason: "pushed-back",
+        resultJson: "1",
+        pushedBack: { usage: { cpuUs: 20_000 } },
+      },
+      told: ["storage pushed back after 20000", "compute ok"],
+      given: [
+        { backCpuUs: 20_000, known: null },
+        { backCpuUs: 0, known },
+      ],
+    });
+  });
+
+  it("comes to its end at storage where compute can run nothing", async () => {
+    const away = { run: () => Promise.reject(new LocusError("SIDE_UNAVAILABLE", "no")) };
+    expect(await invoke(away)).toMatchObject({
+      reply: { ok: true, side: "storage", reason: "unavailable", resultJson: "2" },
+      told: ["storage pushed back after 20000", "storage ok"],
+    });
   });
 });

@@ -9,16 +9,18 @@ import { chooseSide, type PlannedSide, type SideChoice, type SideReason } from "
 import type { Sample, Side } from "#runtime/profile/sample.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
-import type { Call, Invoker, Reply } from "./invoker.ts";
-import { SideNotReached, type SideReply, type SideRunner } from "./side-runner.ts";
+import type { Call, Invoker, PushedBackRun, Reply } from "./invoker.ts";
+import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
 
-/** Who keeps account of calls: for each call one of the two is called, once. Must not throw. */
+/** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
 export interface CallObserver {
-  /** A sandbox had it. `elapsedUs` and `id` as in `Reply`. */
-  ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string): void;
+  /** A sandbox had it. `elapsedUs` and `id` as in `Reply`; `beforeUs` of it were before it was pushed back from the other side. */
+  ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string, beforeUs: number): void;
+  /** Before that: what it used at storage until it was pushed back. */
+  pushedBack(sample: Sample, elapsedUs: number): void;
   /** It ended before a sandbox had it. */
   refused(code: ErrorCode): void;
 }
@@ -34,6 +36,9 @@ interface NodeInvokerOptions {
   /** A clock that is never set back: what deadlines and elapsed times are measured by. */
   readonly nowMs: () => number;
 }
+
+/** By what it is known, and how it came to where it ended. */
+type Way = Pick<Reply, "id" | "sentUs" | "pushedBack">;
 
 /** Where a call runs, and why there. */
 interface Place {
@@ -68,28 +73,53 @@ export class NodeInvoker implements Invoker {
 
   async invoke(call: Call, signal?: AbortSignal): Promise<Reply> {
     const startedMs = this.#nowMs();
-    const id = this.#idPrefix + (this.#admitted += 1).toString(36);
+    const ownId = this.#idPrefix + (this.#admitted += 1).toString(36);
+    const id = call.traceId === undefined ? ownId : `${call.traceId}-${ownId}`;
     let place: Place | null = null;
+    let sentUs = 0;
+    let pushedBack: PushedBackRun | null = null;
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
       const known = this.#functions.current(call.function, call.version);
       const description = known ?? (await this.#find(call, signal));
+      if (known === undefined) sentUs = this.#elapsedUsSince(startedMs);
       const choice = this.#choose(call, description);
       place = choice;
+      let { otherwise } = choice;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
       const left = (): number => leftOf(limitMs, this.#nowMs() - startedMs, call.function);
-      const admitted = { id, call, description, deadlineMs: known === undefined ? left() : limitMs };
-      try {
-        return this.#account(call, id, place, await this.#sides[place.side].run(admitted, signal), startedMs);
-      } catch (error) {
-        if (choice.otherwise === null || !isUnavailable(error)) throw error;
-        place = { side: choice.otherwise, reason: "unavailable" };
-        const sideReply = await this.#sides[place.side].run({ ...admitted, deadlineMs: left() }, signal);
-        return this.#account(call, id, place, sideReply, startedMs);
+      let admitted: AdmittedCall = {
+        id,
+        call,
+        description,
+        deadlineMs: known === undefined ? left() : limitMs,
+        backCpuUs: choice.backCpuUs,
+        known: call.known ?? null,
+      };
+      for (;;) {
+        try {
+          const sideReply = await this.#sides[place.side].run(admitted, signal);
+          if (!("known" in sideReply)) {
+            if (place.reason === "pushed-back" && isOverloaded(sideReply))
+              throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
+            return this.#account(call, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
+          }
+          pushedBack = this.#notePushedBack(call, sideReply, sentUs, startedMs);
+          sentUs = pushedBack.endedUs;
+          // Where compute can run nothing, it has to come to its end at storage after all.
+          [place, otherwise] = [{ side: "compute", reason: "pushed-back" }, "storage"];
+          admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
+        } catch (error) {
+          if (otherwise === null || !isUnavailable(error)) throw error;
+          [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
+          sentUs = this.#elapsedUsSince(startedMs);
+          admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
+        }
       }
     } catch (error) {
-      return this.#refuse(error, id, place, startedMs);
+      const { side, reason } = place ?? { side: null, reason: null };
+      return this.#refuse(error, { id, side, reason, sentUs, pushedBack }, startedMs);
     } finally {
       this.#inFlight -= 1;
     }
@@ -127,32 +157,39 @@ export class NodeInvoker implements Invoker {
     return withDeadline(found, bound, signal);
   }
 
-  #account(call: Call, id: string, { side, reason }: Place, { version, outcome }: SideReply, startedMs: number): Reply {
+  #account(call: Call, way: Way & Place, { version, outcome }: SideReply, startedMs: number): Reply {
     const elapsedUs = this.#elapsedUsSince(startedMs);
     const { usage } = outcome;
     const sample: Sample = {
       ...usage,
       function: call.function,
       version,
-      side,
+      side: way.side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
     };
-    for (const observer of this.#observers) observer.ran(sample, elapsedUs, outcome.logs, id);
+    for (const observer of this.#observers) {
+      observer.ran(sample, elapsedUs, outcome.logs, way.id, way.pushedBack?.endedUs ?? 0);
+    }
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
-      ? { ok: true, id, side, reason, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
-      : { ok: false, id, side, reason, version, usage, elapsedUs, logs, error: outcome.error };
+      ? { ok: true, ...way, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
+      : { ok: false, ...way, version, usage, elapsedUs, logs, error: outcome.error };
   }
 
-  #refuse(error: unknown, id: string, place: Place | null, startedMs: number): Reply {
+  #notePushedBack(call: Call, { version, usage }: PushedBack, sentUs: number, startedMs: number): PushedBackRun {
+    const sample: Sample = { ...usage, function: call.function, version, side: "storage", outcome: "ok" };
+    const endedUs = this.#elapsedUsSince(startedMs);
+    for (const observer of this.#observers) observer.pushedBack(sample, endedUs);
+    return { sentUs, endedUs, usage };
+  }
+
+  #refuse(error: unknown, way: Way & Pick<Reply, "side" | "reason">, startedMs: number): Reply {
     const known = error instanceof LocusError;
     const code = known ? error.code : "INTERNAL";
     for (const observer of this.#observers) observer.refused(code);
     return {
       ok: false,
-      id,
-      side: place?.side ?? null,
-      reason: place?.reason ?? null,
+      ...way,
       version: null,
       usage: null,
       elapsedUs: this.#elapsedUsSince(startedMs),
@@ -172,6 +209,9 @@ const NO_LINES: readonly string[] = [];
 const isUnavailable = (error: unknown): boolean =>
   error instanceof SideNotReached ||
   (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
+
+/** The sandbox did not even take it. */
+const isOverloaded = ({ outcome }: SideReply): boolean => !outcome.ok && outcome.error.code === "OVERLOADED";
 
 /** What a look-up in the registry, or a side that turned out to be off, has left of the call's time. */
 const leftOf = (limitMs: number, elapsedMs: number, name: string): number => {

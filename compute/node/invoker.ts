@@ -5,6 +5,12 @@ import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 
+/** Somebody in Redis: what a function does is done with this user's rights, in this database. */
+export interface Caller {
+  readonly user: string;
+  readonly database: number;
+}
+
 /** What a caller asks for. */
 export interface Call {
   readonly function: string;
@@ -20,6 +26,21 @@ export interface Call {
   readonly deadlineMs: number | null;
   /** Whether the reply carries the function's log lines. */
   readonly logs: boolean;
+  /** The caller's own trace (W3C), 32 hexadecimal digits: the invocation's id begins with it. */
+  readonly traceId?: string;
+  /** Of a call that was handed over: what a run of it that was pushed back had read. */
+  readonly known?: Uint8Array;
+  /** Of a call that was handed over: for whom it runs, where that is not the function user. */
+  readonly caller?: Caller;
+  /** Of a call that was handed over: as in `Invocation`. */
+  readonly mayWrite?: () => Promise<boolean>;
+}
+
+/** A run of a call that was ended at storage. Times are since admission by the node, µs. */
+export interface PushedBackRun {
+  readonly sentUs: number;
+  readonly endedUs: number;
+  readonly usage: Usage;
 }
 
 interface ReplyFacts {
@@ -35,6 +56,10 @@ interface ReplyFacts {
   readonly usage: Usage | null;
   /** From admission by the node to its answer, µs: what the caller waited for, its own network aside. */
   readonly elapsedUs: number;
+  /** Of that: until it was sent to the side where it ended, µs. */
+  readonly sentUs: number;
+  /** What came before that; null: nothing. */
+  readonly pushedBack: PushedBackRun | null;
   readonly logs: readonly string[];
 }
 

@@ -24,7 +24,7 @@ export const runNode = async (): Promise<void> => {
   onStopSignal(async (signal) => {
     log.info({ signal, graceMs: config.graceMs }, "stopping");
     node.health.stopAccepting();
-    await stopWithin(config.graceMs, gateway);
+    await Promise.all([stopWithin(config.graceMs, gateway), node.leave(config.graceMs)]);
     await node.close();
     log.info("stopped");
   });

@@ -17,7 +17,7 @@ const SANDBOX: SupervisorState = {
   reruns: 7,
   quarantined: 3,
   released: 1,
-  queued: 4,
+  calls: { queued: 4, starting: 3, running: 2, waiting: 1 },
   inFlight: 0,
   connections: 1,
 };
@@ -37,6 +37,7 @@ describe("NodeMetrics", () => {
       inFlight: () => 2,
       storageQueueLength: () => 3,
       sandbox: () => SANDBOX,
+      actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       functionNames: () => ["khop"],
     });
@@ -44,6 +45,7 @@ describe("NodeMetrics", () => {
     metrics.ran(sample({}), 101);
     metrics.ran(sample({ outcome: "FUNCTION_FAILED" }), 20e6);
     metrics.ran(sample({ function: "deleted" }), 1);
+    metrics.pushedBack(sample({}));
     metrics.refused("OVERLOADED");
     metrics.refused("OVERLOADED");
     const lines = metrics.text().split("\n");
@@ -64,7 +66,13 @@ describe("NodeMetrics", () => {
       'locus_call_seconds_count{function="khop",side="storage"} 3',
       "locus_calls_in_flight 2",
       "locus_storage_queue_length 3",
-      "locus_compute_queue_length 4",
+      'locus_invocations{state="queued"} 4',
+      'locus_invocations{state="starting"} 3',
+      'locus_invocations{state="running"} 2',
+      'locus_invocations{state="waiting"} 1',
+      'locus_invocations_ended_total{state="done"} 3',
+      'locus_invocations_ended_total{state="failed"} 1',
+      'locus_invocations_ended_total{state="pushed-back"} 1',
       'locus_sandbox_hosts{state="ready"} 1',
       'locus_sandbox_hosts{state="starting"} 1',
       'locus_sandbox_hosts{state="gone"} 0',
@@ -74,6 +82,7 @@ describe("NodeMetrics", () => {
       'locus_sandbox_host_kills_total{for="time"} 1',
       "locus_reruns_total 7",
       "locus_quarantines_total 3",
+      'locus_acting_for{user="reader",database="3"} 1',
     ]) {
       expect(lines).toContain(line);
     }
@@ -85,6 +94,7 @@ describe("NodeMetrics", () => {
       inFlight: () => 0,
       storageQueueLength: () => 0,
       sandbox: () => SANDBOX,
+      actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       functionNames: () => ["khop", "chain", "idle"],
     });

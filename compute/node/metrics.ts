@@ -7,6 +7,7 @@ import type { Sample, Side } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { exposeHistogram, exposeNumber, exposeNumbers } from "./exposition.ts";
 import type { CallObserver } from "./invoke.ts";
+import type { Caller } from "./invoker.ts";
 import { sandboxText } from "./sandbox-metrics.ts";
 
 /** Upper bounds of the latency buckets, µs: powers of about 3 from 100 µs to 10 s. */
@@ -19,6 +20,8 @@ interface NodeGauges {
   readonly storageQueueLength: () => number;
   /** The sandbox hosts of this node. */
   readonly sandbox: () => SupervisorState;
+  /** The other users of Redis for whom this node acts. */
+  readonly actingFor: () => readonly Caller[];
   /** Of placement, as it stands in the text. */
   readonly placementText: () => string;
   /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
@@ -37,6 +40,13 @@ export interface FunctionStats {
   readonly meanUs: number;
   readonly p50Us: number;
   readonly p99Us: number;
+}
+
+/** How invocations ended. */
+interface Ended {
+  readonly done: number;
+  readonly failed: number;
+  readonly pushedBack: number;
 }
 
 /** Of one function on one side. */
@@ -73,6 +83,9 @@ export class NodeMetrics implements CallObserver {
   readonly #gauges: NodeGauges;
   readonly #calls: Readonly<Record<Side, Map<string, CallCounts>>> = { compute: new Map(), storage: new Map() };
   readonly #refused = new Map<ErrorCode, number>();
+  readonly #pushedBack = new Map<string, number>();
+  /** Of functions that are no longer deployed. */
+  #forgotten: Ended = { done: 0, failed: 0, pushedBack: 0 };
 
   constructor(gauges: NodeGauges) {
     this.#gauges = gauges;
@@ -86,6 +99,10 @@ export class NodeMetrics implements CallObserver {
       functions.set(sample.function, counts);
     }
     counts.add(sample.outcome, elapsedUs);
+  }
+
+  pushedBack({ function: name }: Sample): void {
+    this.#pushedBack.set(name, (this.#pushedBack.get(name) ?? 0) + 1);
   }
 
   refused(code: ErrorCode): void {
@@ -109,7 +126,8 @@ export class NodeMetrics implements CallObserver {
     const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
       [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
     );
-    const { inFlight, storageQueueLength, sandbox, placementText } = this.#gauges;
+    const ended = this.#endedOf(() => true);
+    const { inFlight, storageQueueLength, sandbox, actingFor, placementText } = this.#gauges;
     return [
       exposeNumbers(
         "counter",
@@ -125,6 +143,17 @@ export class NodeMetrics implements CallObserver {
         "Calls that ended before a sandbox had them, by error code.",
         [...this.#refused].map(([code, value]) => ({ labels: { code }, value })),
       ),
+      exposeNumbers(
+        "counter",
+        "locus_calls_pushed_back_total",
+        "Calls that were ended at storage, since they were far dearer than others, and run at compute.",
+        [...this.#pushedBack].map(([name, value]) => ({ labels: { function: name }, value })),
+      ),
+      exposeNumbers("counter", "locus_invocations_ended_total", "How invocations ended, on either side.", [
+        { labels: { state: "done" }, value: ended.done },
+        { labels: { state: "failed" }, value: ended.failed },
+        { labels: { state: "pushed-back" }, value: ended.pushedBack },
+      ]),
       exposeHistogram(
         "locus_call_seconds",
         "From admission by the node to its answer.",
@@ -139,12 +168,35 @@ export class NodeMetrics implements CallObserver {
         storageQueueLength(),
       ),
       sandboxText(sandbox()),
+      exposeNumbers(
+        "gauge",
+        "locus_acting_for",
+        "1 for each other user of Redis whose calls run here, in a sandbox host of its own.",
+        actingFor().map(({ user, database }) => ({ labels: { user, database: String(database) }, value: 1 })),
+      ),
       placementText(),
     ].join("");
   }
 
-  #keepOnly(names: ReadonlySet<string>): void {
+  /** Of the functions of these names, and of all that have been forgotten. */
+  #endedOf(isCounted: (name: string) => boolean): Ended {
+    let { done, failed, pushedBack } = this.#forgotten;
     for (const functions of Object.values(this.#calls)) {
+      for (const [name, { outcomes }] of functions) {
+        if (!isCounted(name)) continue;
+        for (const [outcome, count] of outcomes) {
+          if (outcome === "ok") done += count;
+          else failed += count;
+        }
+      }
+    }
+    for (const [name, count] of this.#pushedBack) if (isCounted(name)) pushedBack += count;
+    return { done, failed, pushedBack };
+  }
+
+  #keepOnly(names: ReadonlySet<string>): void {
+    this.#forgotten = this.#endedOf((name) => !names.has(name));
+    for (const functions of [...Object.values(this.#calls), this.#pushedBack]) {
       for (const name of functions.keys()) if (!names.has(name)) functions.delete(name);
     }
   }

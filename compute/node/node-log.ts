@@ -28,6 +28,9 @@ export class NodeLog implements CallObserver {
     for (const text of logs) this.#guestLine(sample.function, "storage", id, text);
   }
 
+  /** The run that follows says its lines again. */
+  pushedBack(): void {}
+
   refused(): void {}
 
   /** The prelude (runtime/sandbox/prelude.guest.ts) writes the level before the text, but for `info`. */

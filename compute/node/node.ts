@@ -3,20 +3,26 @@
 
 import type { Logger } from "pino";
 
-import type { DataSource, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { LocusError } from "#runtime/errors.ts";
+import type { DataSource, HostLine, Supervisor, SupervisorOptions } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { calibrate } from "../placement/calibrate.ts";
 import { NodePlacement } from "../placement/node-placement.ts";
+import { ActingUsers } from "./acting-users.ts";
+import { Attachment } from "./attachment.ts";
 import { ComputeSide } from "./compute-side.ts";
 import type { NodeConfig } from "./config.ts";
+import { CountedSide } from "./counted-side.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { FunctionCatalogue } from "./function-catalogue.ts";
 import { NodeHealth } from "./health.ts";
 import { NodeInvoker } from "./invoke.ts";
+import type { Caller } from "./invoker.ts";
 import { LogBuffer } from "./log-buffer.ts";
 import { NodeMetrics } from "./metrics.ts";
 import { NodeLog } from "./node-log.ts";
 import { RedisRegistry } from "./redis-registry.ts";
+import { sandboxTotal } from "./sandbox-states.ts";
 import { StorageSide } from "./storage-side.ts";
 
 export interface Node {
@@ -28,6 +34,8 @@ export interface Node {
   readonly metrics: NodeMetrics;
   readonly health: NodeHealth;
   readonly supervisor: Supervisor;
+  /** Takes no more calls that came to Redis, and lets those that are here end for at most `graceMs`. */
+  leave(graceMs: number): Promise<void>;
   /** Ends what is still running. */
   close(): Promise<void>;
 }
@@ -38,13 +46,17 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const nodeLog = new NodeLog(log, logs);
   const registry = new RedisRegistry(config.redis, config.nodeUser, log);
   const functions = new FunctionCache(registry, config.bundleCacheBytesMax);
-  const supervisor = await startSupervisor({
-    dataSource: dataSourceOf(config),
+  const sandbox = {
     isolatesMax: config.isolatesMax,
     queueLengthMax: config.computeQueueMax,
     confinement: config.confinement,
-    onLog: (line) => nodeLog.heard(line),
-  });
+    onLog: (line: HostLine) => nodeLog.heard(line),
+  };
+  const supervisor = await startSupervisor({ ...sandbox, dataSource: dataSourceOf(config) });
+  const acting = actingUsers(config, sandbox, log);
+  const sandboxes = {
+    state: () => (acting === null ? supervisor.state() : sandboxTotal([supervisor.state(), acting.state()])),
+  };
   const storage = new StorageSide({
     address: config.redis,
     user: config.functionUser,
@@ -69,14 +81,24 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => storage.queueLength,
-    sandbox: () => supervisor.state(),
+    sandbox: () => sandboxes.state(),
+    actingFor: () => acting?.acting() ?? [],
     placementText: () => placement?.metricsText() ?? "",
     functionNames: () => functions.list().map((description) => description.name),
   });
+  const supervisorFor = (caller: Caller | undefined) => {
+    if (caller === undefined) return supervisor;
+    if (acting === null) throw new LocusError("SIDE_UNAVAILABLE", "this node acts for no other user of Redis");
+    return acting.supervisorFor(caller);
+  };
+  const sides = {
+    compute: new CountedSide(new ComputeSide(supervisorFor, functions)),
+    storage: new CountedSide(storage),
+  };
   const invoker = new NodeInvoker({
     functions,
-    plannedSide: (name) => placement?.sideFor(name) ?? null,
-    sides: { compute: new ComputeSide(supervisor, functions), storage },
+    plannedSide: (name) => placement?.sideFor(name, sides) ?? null,
+    sides,
     inFlightMax: config.inFlightMax,
     observers: placement === null ? [metrics, nodeLog] : [metrics, nodeLog, placement.observer],
     nowMs: () => performance.now(),
@@ -85,6 +107,10 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     () => log.info("the sandbox host is ready"),
     (error: unknown) => log.error({ err: error }, "no sandbox host: the compute side is not there"),
   );
+  const attachment = new Attachment(
+    { address: config.redis, nodeUser: config.nodeUser, functionUser: config.functionUser, acting, invoker },
+    log,
+  );
   await registry.firstAttempt();
   return {
     invoker,
@@ -92,16 +118,38 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     placement,
     logs,
     metrics,
-    health: new NodeHealth(registry, supervisor),
+    health: new NodeHealth(registry, supervisor, () => acting?.acting() ?? []),
     supervisor,
+    leave: (graceMs) => attachment.close(graceMs),
     close: async () => {
+      await attachment.close(0);
       await placement?.close();
+      await acting?.close();
       await supervisor.close(0);
       storage.close();
       registry.close();
     },
   };
 }
+
+/** null: for nobody but the function user. */
+const actingUsers = (config: NodeConfig, sandbox: Omit<SupervisorOptions, "dataSource">, log: Logger) => {
+  if (config.actingUsersMax === 0) return null;
+  if (config.redis.tls) {
+    // Its hosts would make the sessions themselves, and need what this node authenticates with.
+    log.info("acts for no other users of Redis: it cannot with TLS");
+    return null;
+  }
+  return new ActingUsers({
+    address: config.redis,
+    nodeUser: config.nodeUser,
+    connections: config.computeConnections,
+    sandbox,
+    usersMax: config.actingUsersMax,
+    idleMs: config.actingIdleMs,
+    log,
+  });
+};
 
 const dataSourceOf = ({ redis, functionUser, computeConnections }: NodeConfig): DataSource => ({
   host: redis.host,

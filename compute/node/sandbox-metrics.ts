@@ -7,11 +7,11 @@ const HOST_STATES = ["starting", "ready", "gone"] as const;
 
 export const sandboxText = (state: SupervisorState): string =>
   [
-    exposeNumber(
+    exposeNumbers(
       "gauge",
-      "locus_compute_queue_length",
-      "Calls waiting for an isolate on the compute side.",
-      state.queued,
+      "locus_invocations",
+      "Invocations in the sandbox hosts of this node now, by state.",
+      Object.entries(state.calls).map(([name, value]) => ({ labels: { state: name }, value })),
     ),
     exposeNumbers(
       "gauge",

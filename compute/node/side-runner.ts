@@ -3,6 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
+import type { Usage } from "#runtime/profile/sample.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Call } from "./invoker.ts";
 
@@ -13,6 +14,10 @@ export interface AdmittedCall {
   readonly description: FunctionDescription;
   /** From now, ms: the smaller of the call's and the function's. */
   readonly deadlineMs: number;
+  /** At storage it may be pushed back when it has computed for so long, µs; 0: not. */
+  readonly backCpuUs: number;
+  /** What a run of it that was pushed back had read; null: none was. */
+  readonly known: Uint8Array | null;
 }
 
 /** How it ended, and in which version: the storage side runs the one that is current there. */
@@ -28,7 +33,16 @@ export class SideNotReached extends LocusError {
   }
 }
 
+/** It is to run on the other side, from its beginning: it has sent nothing but reads. */
+export interface PushedBack {
+  readonly version: string;
+  /** Of the run that was ended. */
+  readonly usage: Usage;
+  /** For `AdmittedCall.known`. */
+  readonly known: Uint8Array;
+}
+
 export interface SideRunner {
-  /** Rejects with a LocusError where the call did not reach a sandbox; a SideNotReached is sure that it did not even leave. */
-  run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply>;
+  /** Only what has `backCpuUs` is pushed back. Rejects with a LocusError where the call did not reach a sandbox; a SideNotReached is sure that it did not even leave. */
+  run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply | PushedBack>;
 }

@@ -9,6 +9,7 @@ import { StorageSide } from "./storage-side.ts";
 const USAGE = {
   wallUs: 1,
   queueUs: 2,
+  startUs: 1,
   cpuUs: 3,
   waitUs: 4,
   operations: 5,
@@ -22,6 +23,8 @@ const CURRENT = "0123456789abcdef";
 const admitted = (overrides: Partial<Call> = {}, id = "call-1", deadlineMs = 1_000): AdmittedCall => ({
   id,
   deadlineMs,
+  backCpuUs: 0,
+  known: null,
   description: {} as FunctionDescription,
   call: {
     function: "khop",
@@ -78,6 +81,17 @@ describe("StorageSide", () => {
       '{"depth":5}',
     ]);
     expect(sent[1]?.slice(2, 5)).toEqual(["khop", CURRENT, "0"]);
+  });
+
+  it("lets a call be pushed back, and gives back what it has read", async () => {
+    const options: string[] = [];
+    await start((words) => (options.push(words.at(-2)!), ["back", CURRENT, JSON.stringify(USAGE), "[]", "AAH/"]));
+    expect(await side.run({ ...admitted(), backCpuUs: 20_000 })).toEqual({
+      version: CURRENT,
+      usage: USAGE,
+      known: Buffer.from([0, 1, 255]),
+    });
+    expect(JSON.parse(options[0]!)).toMatchObject({ backCpuUs: 20_000, id: "call-1" });
   });
 
   it("gives back how a function failed", async () => {

@@ -10,7 +10,7 @@ import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { Pool } from "./pool.ts";
 import { openBrittleConnection, openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
-import { SideNotReached, type AdmittedCall, type SideReply, type SideRunner } from "./side-runner.ts";
+import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** How much longer than its deadline a call may go unanswered before Redis itself counts as out of reach. Chosen, not measured. */
 const ANSWER_GRACE_MS = 500;
@@ -44,7 +44,7 @@ export class StorageSide implements SideRunner {
     return this.#pool.queueLength;
   }
 
-  async run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
+  async run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply | PushedBack> {
     const startedMs = performance.now();
     const connection = await this.#pool.acquire(admitted.deadlineMs, signal);
     // A whole number, and not a millisecond short for the microseconds that finding a connection took.
@@ -117,7 +117,7 @@ export class StorageSide implements SideRunner {
   }
 }
 
-const runArguments = ({ id, call }: AdmittedCall, deadlineMs: number): string[] => [
+const runArguments = ({ id, call, backCpuUs }: AdmittedCall, deadlineMs: number): string[] => [
   "RUN",
   call.function,
   // The module decides which version is current: it is the registry.
@@ -125,19 +125,22 @@ const runArguments = ({ id, call }: AdmittedCall, deadlineMs: number): string[] 
   String(call.keys.length),
   ...call.keys,
   // Lines are always asked for: the node's own log tells what functions say on both sides.
-  `{"deadlineMs":${deadlineMs},"logs":true,"id":"${id}"}`,
+  backCpuUs === 0
+    ? `{"deadlineMs":${deadlineMs},"logs":true,"id":"${id}"}`
+    : `{"deadlineMs":${deadlineMs},"backCpuUs":${backCpuUs},"logs":true,"id":"${id}"}`,
   call.argsJson,
 ];
 
 const NO_LINES: readonly string[] = [];
 
-/** `["ok" | "error", version, usage, logs, result | error]`, the last three as JSON. */
-const parseReply = (reply: unknown): SideReply => {
+/** `["ok" | "error" | "back", version, usage, logs, result | error | read set]`: JSON from the third on, the read set in base64. */
+const parseReply = (reply: unknown): SideReply | PushedBack => {
   if (!Array.isArray(reply) || reply.length !== 5 || !reply.every((part) => typeof part === "string")) {
     throw new LocusError("INTERNAL", "LOCUS.NODE RUN answered in a shape that this node does not know");
   }
   const [status, version, usageJson, logsJson, json] = reply as [string, string, string, string, string];
   const usage = JSON.parse(usageJson) as Usage;
+  if (status === "back") return { version, usage, known: Buffer.from(json, "base64") };
   const logs = logsJson === "[]" ? NO_LINES : (JSON.parse(logsJson) as string[]);
   const outcome: Outcome =
     status === "ok" ? { ok: true, resultJson: json, usage, logs } : { ok: false, error: parseError(json), usage, logs };

@@ -3,7 +3,13 @@ import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 
-const at = (share: number): Placement => ({ state: share > 0 ? "storage" : "compute", share, probeEvery: 0 });
+const IDLE = { compute: { inFlight: 0 }, storage: { inFlight: 0 } };
+const at = (share: number): Placement => ({
+  state: share > 0 ? "storage" : "compute",
+  share,
+  probeEvery: 0,
+  backCpuUs: 0,
+});
 const planOf = (version: number, shares: Record<string, number>): Plan => ({
   version,
   placements: new Map(Object.entries(shares).map(([name, share]) => [name, at(share)])),
@@ -31,8 +37,8 @@ test("a change of the plan that is known is all that it takes", async () => {
   await vi.waitFor(() => expect(followed.plan.version).toBe(5));
   followed.apply(change(6, 5, { f: 1 }, ["g"]));
   expect(followed.plan).toEqual(planOf(6, { f: 1 }));
-  expect(followed.sideFor("f")?.side).toBe("storage");
-  expect(followed.sideFor("g")).toBeNull();
+  expect(followed.sideFor("f", IDLE)?.side).toBe("storage");
+  expect(followed.sideFor("g", IDLE)).toBeNull();
   expect(store.readings).toBe(1);
 });
 
@@ -60,7 +66,7 @@ test("a plan that was told and not written is left with the next that is", async
   const { store, followed } = storeOf(planOf(5, { f: 0 }));
   followed.follow(store.plan);
   followed.apply(change(1_000, 5, { f: 1 }));
-  expect(followed.sideFor("f")?.side).toBe("storage");
+  expect(followed.sideFor("f", IDLE)?.side).toBe("storage");
   store.plan = planOf(6, { f: 0, g: 0 });
   followed.apply(change(6, 5, { g: 0 }));
   await vi.waitFor(() => expect(followed.plan).toEqual(store.plan));
@@ -78,7 +84,7 @@ test("a plan of an earlier reign is followed where Redis has lost the later ones
   const { followed } = storeOf(planOf(planVersion(1, 0), { f: 0 }));
   followed.follow(planOf(planVersion(7, 3), { f: 1 }));
   followed.apply(change(planVersion(1, 0), 0, { f: 0 }));
-  await vi.waitFor(() => expect(followed.sideFor("f")?.side).toBe("compute"));
+  await vi.waitFor(() => expect(followed.sideFor("f", IDLE)?.side).toBe("compute"));
 });
 
 test("the last plan holds while it cannot be read", async () => {
@@ -86,7 +92,7 @@ test("the last plan holds while it cannot be read", async () => {
   followed.follow(planOf(3, { f: 1 }));
   followed.refresh();
   await Promise.resolve();
-  expect(followed.sideFor("f")?.side).toBe("storage");
+  expect(followed.sideFor("f", IDLE)?.side).toBe("storage");
 });
 
 test("changes that nobody wrote do not make it grow without end", async () => {

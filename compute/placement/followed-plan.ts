@@ -1,7 +1,7 @@
 // The plan as a node knows it: read once, then kept up by the changes that the controller tells. A change that does not fit onto
 // what is known is a reason to read it again.
 
-import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
+import { isLaterPlan, NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import type { PlanChange } from "./messages.ts";
 import { PlanFollower } from "./plan-follower.ts";
@@ -22,7 +22,7 @@ export class FollowedPlan {
     return this.#plan;
   }
 
-  sideFor: PlanFollower["sideFor"] = (name) => this.#follower.sideFor(name);
+  sideFor: PlanFollower["sideFor"] = (name, sides) => this.#follower.sideFor(name, sides);
 
   apply({ version, base, placements, removed }: PlanChange): void {
     if (version === this.#plan.version) return;
@@ -56,7 +56,7 @@ export class FollowedPlan {
       try {
         const plan = await this.#read();
         // A change may have overtaken the answer. One that is as old the second time is what there is.
-        this.#isStale ||= plan.version < this.#plan.version && !isSecond;
+        this.#isStale ||= isLaterPlan(this.#plan.version, plan.version) && !isSecond;
         isSecond = true;
         if (!this.#isStale) this.follow(plan);
       } catch {

@@ -3,15 +3,14 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "#runtime/function/description.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { readAnswer, readPlacement, readPlanChange, readQuestion, readRules, readWindow } from "./messages.ts";
+import { readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
 
 const tally = new SampleTally();
 tally.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 12.5 }, 30);
 const machine = { id: "m", cpus: [0, 1], cores: 1.5 };
 const window = { node: "n", stretchMs: 25, machine, untracked: 0, inFlight: 3, tallies: tally.take().tallies };
-const placement = { state: "split", share: 0.5, probeEvery: 10 };
+const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0 };
 const change = { version: 2, base: 1, placements: { f: placement }, removed: ["g"] };
-const rules = { pinnedShare: null, weight: 1, p99UnderUs: null };
 
 /** As it travels. */
 const text = (value: unknown): string =>
@@ -22,9 +21,7 @@ describe("a message", () => {
     ["window", readWindow, window],
     ["change of the plan", readPlanChange, change],
     ["placement", readPlacement, placement],
-    ["rules", readRules, rules],
     ["question", readQuestion, { id: 1, node: "n", function: null }],
-    ["answer", readAnswer, { id: 1, answer: { anything: true } }],
   ])("%s is read as it was written", (_what, read, value) => {
     expect(read(text(value))).toEqual(JSON.parse(text(value)));
   });
@@ -46,13 +43,12 @@ describe("a message", () => {
     ["a version below 0", readPlanChange, { ...change, version: -1 }],
     ["sums of another length", readWindow, { ...window, tallies: [{ ...window.tallies[0], sums: [1] }] }],
     ["a node without cores", readWindow, { ...window, machine: { ...machine, cores: 0 } }],
-    ["a weight of 0", readRules, { ...rules, weight: 0 }],
   ])("with %s is none", (_what, read, value) => {
     expect(read(text(value))).toBeNull();
   });
 
   test("that anybody may have written is read or refused, and never throws", () => {
-    const readers = [readWindow, readPlanChange, readPlacement, readRules, readQuestion, readAnswer];
+    const readers = [readWindow, readPlanChange, readPlacement, readQuestion];
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), fc.constantFrom(...readers), (anything, read) => {
         expect(() => read(anything)).not.toThrow();

@@ -1,15 +1,13 @@
-// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, rules that
-// people have made, questions and answers. Whoever may publish in Redis may have written them, so every one is checked before
+// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions. Whoever may publish in Redis may have written them, so every one is checked before
 // anything of it is believed; what is no such message is null.
 
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
-import type { Rules } from "#runtime/placement/controller.ts";
-import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
+import { BACK_CPU_US_MAX, PLACEMENT_STATES, PROBE_EVERY_MAX, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
-import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS } from "#runtime/profile/tally.ts";
+import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 
 /** Of one message: 4,096 functions on two sides, each with a few hundred bytes of sums. */
 const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
@@ -24,7 +22,8 @@ const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
 const placement = Type.Object({
   state: Type.Enum([...PLACEMENT_STATES]),
   share: Type.Number({ minimum: 0, maximum: 1 }),
-  probeEvery: count,
+  probeEvery: Type.Integer({ minimum: 0, maximum: PROBE_EVERY_MAX }),
+  backCpuUs: Type.Integer({ minimum: 0, maximum: BACK_CPU_US_MAX }),
 });
 
 const tally = Type.Object({
@@ -69,12 +68,6 @@ const planChange = Type.Object({
   removed: Type.Array(name),
 });
 
-const rules = Type.Object({
-  pinnedShare: Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()]),
-  weight: Type.Number({ minimum: 0.001, maximum: 1_000 }),
-  p99UnderUs: Type.Union([Type.Number({ minimum: 1, maximum: 1e9 }), Type.Null()]),
-});
-
 /** null asks about all. */
 const question = Type.Object({
   id: count,
@@ -82,21 +75,13 @@ const question = Type.Object({
   function: Type.Union([name, Type.Null()]),
 });
 
-/** `answer` is the controller's own, made for people: it is passed on as it is. */
-const answer = Type.Object({ id: count, answer: Type.Unknown() });
-
-export type SampleWindow = Static<typeof window>;
-export type DirectWindow = Static<typeof directWindow>;
-export type Machine = SampleWindow["machine"];
+export type Machine = Static<typeof window>["machine"];
+/** What is written is not changed by who reads it. */
+export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
+export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;
-export type Answer = Static<typeof answer>;
-/** What people have said about a function; where it begins is its author's word. */
-export type SaidRules = Omit<Rules, "preferred">;
-
-export const SAID_NOTHING: SaidRules = { pinnedShare: null, weight: 1, p99UnderUs: null };
-
-function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
+export function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
   const compiled = Compile(schema);
   return (text) => {
     if (text.length > TEXT_LENGTH_MAX) return null;
@@ -110,10 +95,8 @@ function reader<Schema extends TSchema>(schema: Schema): (text: string) => Stati
   };
 }
 
-export const readWindow = reader(window);
-export const readDirectWindow = reader(directWindow);
+export const readWindow: (text: string) => SampleWindow | null = reader(window);
+export const readDirectWindow: (text: string) => DirectWindow | null = reader(directWindow);
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
-export const readRules: (text: string) => SaidRules | null = reader(rules);
 export const readQuestion = reader(question);
-export const readAnswer = reader(answer);

@@ -1,7 +1,7 @@
 // A node's part in placement. Every node sends what its calls came to and follows the plan; the one that holds the lease decides it
 // as well (docs/placement.md). Nothing here is on the way of a call but a look-up in the plan and a sum.
 
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -10,47 +10,32 @@ import { LocusError } from "#runtime/errors.ts";
 import { FREE_RULES, type Rules, type Transition } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
-import type { Outlook } from "#runtime/placement/optimal-shares.ts";
-import { reignOf, type Placement } from "#runtime/placement/plan.ts";
+import type { Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
+import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 import { Lease } from "./lease.ts";
 import { thisMachine } from "./machine.ts";
-import { SAID_NOTHING, type Answer, type Question, type SaidRules, type SampleWindow } from "./messages.ts";
+import type { Question, SampleWindow } from "./messages.ts";
 import { PlacementLink } from "./placement-link.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 import { placementText } from "./placement-metrics.ts";
+import type { SidesInFlight } from "./plan-follower.ts";
 import { PlanWriter } from "./plan-writer.ts";
+import { SAID_NOTHING, type SaidRules } from "./said-rules.ts";
 import { SampleWindows } from "./sample-window.ts";
 import { RedisWatch } from "./surroundings.ts";
 
 /** A controller that has no answer by then counts as gone. */
 const ANSWER_TIMEOUT_MS = 1_000;
 const QUESTIONS_MAX = 256;
-
-/** All functions, and what their shares add up to. */
-export interface PlacementOverview {
-  readonly planVersion: number;
-  /** null: no node controls now, and the last plan holds. */
-  readonly controller: string | null;
-  /** Nodes that had calls lately. */
-  readonly nodes: number | null;
-  readonly outlook: Outlook | null;
-  /** Of what the best shares would give by what is known, the part that these do not. */
-  readonly regret: number | null;
-  readonly constants: CostConstants | null;
-  readonly functions: readonly PlacementSummary[];
-}
-
-/** What is known of a function without the controller is its place. */
-export type PlacementSummary = Placement &
-  Pick<Explanation, "function"> &
-  Partial<Omit<Explanation, "function" | keyof Placement>>;
+/** As many as a random whole number may have. */
+const QUESTION_IDS = 2 ** 48 - 1;
 
 interface PlacementOptions {
   readonly address: RedisAddress;
@@ -72,7 +57,7 @@ interface Control {
 }
 
 interface Waiting {
-  readonly resolve: (answer: unknown) => void;
+  readonly resolve: (answer: Answer["answer"]) => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -92,7 +77,7 @@ export class NodePlacement {
   #rulesNext: Promise<void> | null = null;
   #control: Control | null = null;
   #isTaking = false;
-  #asked = 0;
+  #isForgetting = false;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
@@ -138,7 +123,7 @@ export class NodePlacement {
   }
 
   /** By the plan, and counted as one of the calls that it spreads; null: nothing is planned. */
-  sideFor = (name: string): PlannedSide | null => this.#followed.sideFor(name);
+  sideFor = (name: string, sides: SidesInFlight): PlannedSide | null => this.#followed.sideFor(name, sides);
 
   metricsText(): string {
     return placementText({
@@ -150,24 +135,23 @@ export class NodePlacement {
   }
 
   async overview(): Promise<PlacementOverview> {
-    const answer = (await this.#ask(null)) as PlacementOverview | null;
-    return answer ?? this.#overviewAlone();
+    const answer = await this.#ask(null);
+    return answer !== null && "functions" in answer ? answer : this.#overviewAlone();
   }
 
   /** Of a function that is deployed. */
   async explain(name: string): Promise<PlacementSummary> {
-    const answer = (await this.#ask(name)) as Explanation | null;
-    return answer ?? this.#overviewAlone().functions.find((one) => one.function === name) ?? NOT_PLANNED(name);
+    const answer = await this.#ask(name);
+    if (answer !== null && "function" in answer && answer.function === name) return answer;
+    return this.#overviewAlone().functions.find((one) => one.function === name) ?? NOT_PLANNED(name);
   }
 
   /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
   async rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules> {
     try {
-      const before = (await this.#link.readRules()).get(name) ?? SAID_NOTHING;
-      const rules = change === null ? SAID_NOTHING : { ...before, ...change };
-      await this.#link.writeRules(name, change === null ? null : rules);
+      await this.#link.writeRules(name, change);
       await this.#readRules();
-      return rules;
+      return (await this.#link.readRules()).get(name) ?? SAID_NOTHING;
     } catch (error) {
       throw toLocusError(error, `keep what was said of ${name}`);
     }
@@ -187,7 +171,7 @@ export class NodePlacement {
   #connected(): void {
     this.#followed.refresh();
     // A Redis that was started again knows no plan.
-    if (this.#control !== null && this.#followed.plan.version > 0) this.#link.tellModule(this.#followed.plan);
+    if (this.#control !== null && this.#followed.plan.version > 0) this.#tellModule(this.#followed.plan);
     void this.#readRules();
     this.#lease.hurry();
   }
@@ -198,19 +182,18 @@ export class NodePlacement {
     this.#isTaking = true;
     const { address, user, log, nowMs } = this.#options;
     try {
-      const [count, found] = [await this.#link.nextReign(), await this.#link.readPlan()];
+      const found = await this.#link.readPlan();
+      // Where Redis has forgotten the plan, the module may follow a later one still.
       const followed = await this.#link.modulePlanVersion();
       await this.#readRules();
-      // Where Redis has forgotten the count or the plan, the module or the nodes may follow a later one still.
-      const reign = Math.max(count, reignOf(Math.max(found.version, followed)) + 1);
       if (!this.#lease.isHeld || this.#control !== null) return;
       const writer = new PlanWriter({
-        reign,
         found,
+        followed,
         write: (change) => this.#link.writePlan(this.node, change),
         onWritten: (plan) => {
           this.#followed.follow(plan);
-          this.#link.tellModule(plan);
+          this.#tellModule(plan);
         },
         onDeposed: () => this.#leave(),
       });
@@ -235,7 +218,7 @@ export class NodePlacement {
       });
       // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
-      if (found.version > 0) this.#link.tellModule(found);
+      if (found.version > 0) this.#tellModule(found);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
       void this.#calibrate();
@@ -246,6 +229,11 @@ export class NodePlacement {
     } finally {
       this.#isTaking = false;
     }
+  }
+
+  /** Of the plans that a server follows a controller's is the latest: another one was made by somebody who is none. */
+  #tellModule(plan: Plan): void {
+    this.#link.tellModule(plan, (followed) => this.#control?.writer.overtake(followed));
   }
 
   /** Until then, and where it cannot be done, the usual constants are reckoned with. */
@@ -296,6 +284,26 @@ export class NodePlacement {
   #reviewRules(): void {
     this.#rules = null;
     this.#control?.loop.reviewSoon();
+    void this.#forgetGone();
+  }
+
+  /** Takes back what was said of functions that are deployed no more, once the registry has said so to this question. */
+  async #forgetGone(): Promise<void> {
+    const { functions, log } = this.#options;
+    const gone = (): readonly string[] =>
+      [...this.#said.keys()].filter((name) => functions.current(name, null) === undefined);
+    if (this.#control === null || this.#isForgetting || gone().length === 0) return;
+    this.#isForgetting = true;
+    try {
+      await functions.refresh();
+      for (const name of gone()) {
+        await this.#link.writeRules(name, null);
+        log.info({ function: name }, "what was said of a function went with it");
+      }
+    } catch {
+      // The next change of functions or rules tries again.
+    }
+    this.#isForgetting = false;
   }
 
   /** As they are now: who asks while they are being read shares the next reading with all others who do. */
@@ -325,13 +333,14 @@ export class NodePlacement {
   // ---- What is asked
 
   /** null: nobody controls, or it does not answer. */
-  async #ask(name: string | null): Promise<unknown> {
+  async #ask(name: string | null): Promise<Answer["answer"]> {
     if (this.#control !== null) return this.#known(this.#control.loop, name);
     if (this.#waiting.size >= QUESTIONS_MAX) {
       throw new LocusError("OVERLOADED", `${QUESTIONS_MAX} questions wait for the controller already`);
     }
-    const id = (this.#asked += 1);
-    const { promise, resolve } = Promise.withResolvers<unknown>();
+    // Who may publish shall not guess what is asked.
+    const id = randomInt(QUESTION_IDS);
+    const { promise, resolve } = Promise.withResolvers<Answer["answer"]>();
     const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
     this.#waiting.set(id, { resolve, timer });
     // A Redis that is frozen answers neither: the time counts from here.
@@ -356,7 +365,7 @@ export class NodePlacement {
     this.#link.answer(node, { id, answer: this.#known(this.#control.loop, name) });
   }
 
-  #known(loop: PlacementLoop, name: string | null): PlacementOverview | Explanation | null {
+  #known(loop: PlacementLoop, name: string | null): Answer["answer"] {
     const nowMs = this.#options.nowMs();
     const { constants } = this.#watch.surroundings;
     const explained = (one: string): Explanation | null => {
@@ -399,5 +408,6 @@ const NOT_PLANNED = (name: string): PlacementSummary => ({
   state: "profiling",
   share: 0,
   probeEvery: 0,
+  backCpuUs: 0,
   reason: "Nothing is planned for it.",
 });

@@ -5,6 +5,22 @@ import { PlacementLink } from "./placement-link.ts";
 
 const ignored = (): void => {};
 
+const linkTo = async (server: RedisProcess): Promise<PlacementLink> => {
+  const connected = Promise.withResolvers<void>();
+  const address = { host: "", port: 0, path: server.path, tls: false, database: 0 };
+  const link = new PlacementLink(address, { username: null, password: null }, "me", {
+    onConnected: connected.resolve,
+    onPlan: ignored,
+    onRules: ignored,
+    onAnswer: ignored,
+    onWindow: ignored,
+    onQuestion: ignored,
+    onRefused: ignored,
+  });
+  await connected.promise;
+  return link;
+};
+
 describe.skipIf(!redisServerExists())("a plan in a real server (skipped where there is none)", () => {
   let server: RedisProcess;
   let other: Redis;
@@ -12,18 +28,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   beforeAll(async () => {
     server = await startRedis();
     other = new Redis({ path: server.path });
-    const connected = Promise.withResolvers<void>();
-    const address = { host: "", port: 0, path: server.path, tls: false, database: 0 };
-    link = new PlacementLink(address, { username: null, password: null }, "me", {
-      onConnected: connected.resolve,
-      onPlan: ignored,
-      onRules: ignored,
-      onAnswer: ignored,
-      onWindow: ignored,
-      onQuestion: ignored,
-      onRefused: ignored,
-    });
-    await connected.promise;
+    link = await linkTo(server);
   });
   afterAll(async () => {
     link.close();
@@ -45,7 +50,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   const change = (version: number) => ({
     version,
     base: version - 1,
-    placements: { walk: { state: "storage", share: 1, probeEvery: 0 } } as const,
+    placements: { walk: { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 } } as const,
     removed: [],
   });
 
@@ -88,6 +93,21 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     expect(await link.writePlan("me", change((version += 1)))).toBe(true);
     await said;
     expect((await link.readRules()).get("walk")?.pinnedShare).toBe(0.25);
+  });
+
+  test("loses nothing that two people say of a function at once", async () => {
+    const others = await linkTo(server);
+    for (let round = 0; round < 50; round++) {
+      await Promise.all([
+        link.writeRules("both", { pinnedShare: round / 100 }),
+        others.writeRules("both", { weight: 2 + round }),
+      ]);
+      const said = { pinnedShare: round / 100, weight: 2 + round, p99UnderUs: null };
+      expect((await link.readRules()).get("both")).toEqual(said);
+    }
+    await Promise.all([link.writeRules("both", { pinnedShare: null }), others.writeRules("both", { weight: 1 })]);
+    expect((await others.readRules()).has("both")).toBe(false);
+    others.close();
   });
 
   test.each(["nonsense", "1.5", "-1", "9007199254740993"])("of the version %s counts as none", async (version) => {

@@ -6,23 +6,20 @@ import type { ChainableCommander, Redis } from "ioredis";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { readAnswer, type Answer } from "./answers.ts";
 import {
-  readAnswer,
   readPlacement,
   readPlanChange,
   readQuestion,
-  readRules,
   readWindow,
-  type Answer,
   type PlanChange,
   type Question,
-  type SaidRules,
   type SampleWindow,
 } from "./messages.ts";
+import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 
 const KEYS = {
   lease: "locus:placement:lease",
-  reign: "locus:placement:reign",
   plan: "locus:placement:plan",
   rules: "locus:placement:rules",
 } as const;
@@ -94,10 +91,6 @@ export class PlacementLink {
     );
   }
 
-  nextReign(): Promise<number> {
-    return this.commands.incr(KEYS.reign);
-  }
-
   async readPlan(): Promise<Plan> {
     const { [VERSION_FIELD]: version = "0", ...fields } = await this.commands.hgetall(KEYS.plan);
     const placements = new Map<string, Placement>();
@@ -129,10 +122,13 @@ export class PlacementLink {
     });
   }
 
-  /** For calls that come without a node. */
-  tellModule({ version, placements }: Plan): void {
+  /** For calls that come without a node. `onKept`: it follows a later one, of that version. */
+  tellModule({ version, placements }: Plan, onKept: (version: number) => void): void {
     const plan = JSON.stringify({ version, placements: Object.fromEntries(placements) });
-    void this.#attempt(() => this.commands.call("LOCUS.PLAN", "SET", plan));
+    void this.#attempt(async () => {
+      const [what, followed] = (await this.commands.call("LOCUS.PLAN", "SET", plan)) as [string, number];
+      if (what === "kept" && followed !== version) onKept(followed);
+    });
   }
 
   /** Of the plan that the module follows; 0: none. */
@@ -144,22 +140,18 @@ export class PlacementLink {
   }
 
   async readRules(): Promise<ReadonlyMap<string, SaidRules>> {
-    const said = new Map<string, SaidRules>();
-    for (const [name, text] of Object.entries(await this.commands.hgetall(KEYS.rules))) {
-      const rules = readRules(text);
-      if (rules !== null) said.set(name, rules);
-    }
-    return said;
+    return rulesIn(await this.commands.hgetall(KEYS.rules));
   }
 
-  /** null takes back all that was said of the function. */
-  writeRules(name: string, rules: SaidRules | null): Promise<void> {
+  /** What is not said stays as it was, whoever else says something now; null takes back all. */
+  writeRules(name: string, change: Partial<SaidRules> | null): Promise<void> {
     return this.#alone(async () => {
       // What a write of the plan that was cut short still watches makes this one void, once.
       await this.commands.unwatch();
+      const { set, removed } = fieldsChange(name, change);
       const transaction = this.commands.multi();
-      if (rules === null) transaction.hdel(KEYS.rules, name);
-      else transaction.hset(KEYS.rules, name, JSON.stringify(rules));
+      if (set.length > 0) transaction.hset(KEYS.rules, ...set.flat());
+      if (removed.length > 0) transaction.hdel(KEYS.rules, ...removed);
       await isExecuted(transaction.publish(CHANNELS.rules, name));
     });
   }

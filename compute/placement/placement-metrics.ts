@@ -1,10 +1,10 @@
 // What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
 
-import { explain, type Explanation } from "#runtime/placement/explanation.ts";
-import { FREE_RULES, type FunctionState } from "#runtime/placement/controller.ts";
+import type { FunctionState } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import { POOLS } from "#runtime/placement/optimal-shares.ts";
+import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
+import { POOLS } from "#runtime/placement/pool-use.ts";
 import { exposeNumber, exposeNumbers, type Series } from "../node/exposition.ts";
 import type { PlacementLoop } from "./placement-loop.ts";
 
@@ -26,9 +26,11 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
   const states = [...loop.state];
   const count = (pick: (state: FunctionState) => number): Series[] =>
     states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
-  const explained = states.map(([name, state]) =>
-    explain(name, { state, rules: FREE_RULES, profile: loop.profiles.get(name), constants, transitions: [], nowMs }),
-  );
+  const errors = states.flatMap(([name, { paces }]) => {
+    const profile = loop.profiles.get(name);
+    const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, paces);
+    return costs === null ? [] : errorsOf(name, costs);
+  });
   texts.push(
     exposeNumbers(
       "counter",
@@ -52,7 +54,7 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
       "gauge",
       "locus_placement_prediction_error",
       "Difference of the predicted time in the sandbox to the measured, as a part of it.",
-      explained.flatMap(errorsOf),
+      errors,
     ),
     exposeNumbers(
       "gauge",
@@ -70,8 +72,8 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
   return texts.join("");
 }
 
-const errorsOf = ({ function: name, sides }: Explanation): Series[] =>
+const errorsOf = (name: string, { sides }: FunctionCosts): Series[] =>
   (["compute", "storage"] as const).flatMap((side) => {
-    const error = sides?.[side].predictionError ?? null;
+    const error = predictionErrorOf(sides[side]);
     return error === null ? [] : [{ labels: { function: name, side }, value: error }];
   });

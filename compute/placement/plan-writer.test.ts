@@ -1,20 +1,20 @@
 import { expect, test, vi } from "vitest";
-import { NO_PLAN, planVersion, reignOf, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import type { PlanChange } from "./messages.ts";
 import { PlanWriter } from "./plan-writer.ts";
 
-const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0 });
+const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0, backCpuUs: 0 });
 const placements = (shares: Record<string, number>) =>
   new Map(Object.entries(shares).map(([name, share]) => [name, at(share)]));
 
 /** Writes wait until they are answered. */
-const writerOf = (found: Plan = NO_PLAN) => {
+const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
   const asked: { readonly change: PlanChange; readonly answer: (written: boolean | Error) => void }[] = [];
   const written: Plan[] = [];
   let deposed = 0;
   const writer = new PlanWriter({
-    reign: 2,
     found,
+    followed,
     write: (change) =>
       new Promise((resolve, reject) => {
         asked.push({ change, answer: (result) => (result instanceof Error ? reject(result) : resolve(result)) });
@@ -41,7 +41,7 @@ test("writes what changed, and what came in the meantime in one change", async (
   await vi.waitFor(() => expect(asked).toHaveLength(2));
   expect(asked[1]?.change).toMatchObject({ base: planVersion(2, 0), placements: { f: at(0.7) }, removed: [] });
   asked[1]?.answer(true);
-  await vi.waitFor(() => expect(written.map(({ version }) => reignOf(version))).toEqual([2, 2]));
+  await vi.waitFor(() => expect(written.map(({ version }) => version)).toEqual([planVersion(2, 0), planVersion(2, 1)]));
 });
 
 test("writes nothing where nothing changed", () => {
@@ -67,4 +67,44 @@ test("stops when another node controls", async () => {
   await vi.waitFor(() => expect(deposed()).toBe(1));
   writer.want(placements({ f: 0 }));
   expect(asked).toHaveLength(1);
+});
+
+test("its plans are later than what anybody follows, in Redis or elsewhere", () => {
+  for (const [found, followed] of [
+    [planVersion(7, 3), 0],
+    [planVersion(2, 0), planVersion(7, 3)],
+  ] as const) {
+    const { writer, asked } = writerOf({ version: found, placements: new Map() }, followed);
+    writer.want(placements({ f: 1 }));
+    expect(asked[0]?.change).toMatchObject({ base: found, version: planVersion(8, 0) });
+  }
+});
+
+test("after the last version comes one of the first reign", () => {
+  const { writer, asked } = writerOf(NO_PLAN, Number.MAX_SAFE_INTEGER);
+  writer.want(placements({ f: 1 }));
+  expect(asked[0]?.change.version).toBe(planVersion(1, 0));
+});
+
+test("a plan that somebody else has others follow is overtaken by the same plan as before, once", async () => {
+  const { writer, asked, written } = writerOf();
+  writer.want(placements({ f: 1 }));
+  asked[0]?.answer(true);
+  await vi.waitFor(() => expect(written).toHaveLength(1));
+  writer.overtake(planVersion(1, 9));
+  writer.overtake(planVersion(2, 0));
+  expect(asked).toHaveLength(1);
+  writer.overtake(planVersion(40, 7));
+  expect(asked[1]?.change).toEqual({
+    version: planVersion(41, 0),
+    base: planVersion(2, 0),
+    placements: {},
+    removed: [],
+  });
+  asked[1]?.answer(true);
+  await vi.waitFor(() =>
+    expect(written.at(-1)).toEqual({ version: planVersion(41, 0), placements: placements({ f: 1 }) }),
+  );
+  writer.want(placements({ f: 1 }));
+  expect(asked).toHaveLength(2);
 });

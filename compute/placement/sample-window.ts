@@ -1,11 +1,12 @@
 // What this node's calls came to, sent on many times a second while there are any: the data plane's word to the controller.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { Machine, SampleWindow } from "./messages.ts";
 
-/** A change of the load is a few of these old when it is known. Chosen: at 25 ms a thousand functions cost the controller 1 % of a core. */
+/** A change of the load is a few of these old when it is known. Chosen; bench `controller` tells what a thousand functions cost. */
 export const WINDOW_MS = 25;
 /** Nobody waits for the first window of a node that was idle; one that had calls all the time sends them this long. */
 const STRETCH_MAX_MS = 250;
@@ -27,10 +28,13 @@ export class SampleWindows implements CallObserver {
     this.#options = options;
   }
 
-  ran(sample: Sample, elapsedUs: number): void {
-    this.#tally.record(sample, elapsedUs);
-    // An idle node has no timer, and costs nothing.
-    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
+  ran(sample: Sample, elapsedUs: number, _logs: readonly string[], _id: string, beforeUs: number): void {
+    this.#record(sample, elapsedUs - beforeUs);
+  }
+
+  /** What it used there counts, or storage would look as cheap as what is left of its calls. */
+  pushedBack(sample: Sample, elapsedUs: number): void {
+    this.#record(sample, elapsedUs);
   }
 
   refused(): void {}
@@ -39,14 +43,19 @@ export class SampleWindows implements CallObserver {
     clearTimeout(this.#timer);
   }
 
+  #record(sample: Sample, elapsedUs: number): void {
+    this.#tally.record(sample, elapsedUs);
+    // An idle node has no timer, and costs nothing.
+    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
+  }
+
   #send(): void {
     this.#timer = undefined;
     const nowMs = performance.now();
-    const stretchMs = Math.min(STRETCH_MAX_MS, Math.max(WINDOW_MS, nowMs - this.#sinceMs));
+    const stretchMs = clamp(nowMs - this.#sinceMs, WINDOW_MS, STRETCH_MAX_MS);
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
-    const plain = tallies.map((one) => ({ ...one, sums: Array.from(one.sums), elapsed: [...one.elapsed] }));
-    onWindow({ node, machine, stretchMs, tallies: plain, untracked, inFlight: inFlight() });
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight() });
   }
 }

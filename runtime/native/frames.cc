@@ -55,7 +55,8 @@ bool ReadInvoke(std::string_view payload, InvokeFrame* invoke) {
   InvokeHeader& header = invoke->header;
   std::string_view keys;
   if (!TakeHeader(&payload, &header) || !Take(&payload, header.keys_bytes, &keys) ||
-      !Take(&payload, header.args_bytes, &invoke->args) || !payload.empty())
+      !Take(&payload, header.args_bytes, &invoke->args) || header.known_bytes > kReadSetBytesMax ||
+      !Take(&payload, header.known_bytes, &invoke->known) || !payload.empty())
     return false;
   invoke->keys.clear();
   for (uint32_t i = 0; i < header.key_count; i++) {
@@ -73,10 +74,11 @@ std::string WriteInvoke(InvokeFrame invoke) {
   header.keys_bytes = 0;
   for (const std::string_view key : invoke.keys) header.keys_bytes += sizeof(uint32_t) + Bytes(key);
   header.args_bytes = Bytes(invoke.args);
+  header.known_bytes = Bytes(invoke.known);
   std::string payload = Begin(header);
-  payload.reserve(sizeof header + header.keys_bytes + header.args_bytes);
+  payload.reserve(sizeof header + header.keys_bytes + header.args_bytes + header.known_bytes);
   for (const std::string_view key : invoke.keys) payload.append(Begin(Bytes(key))).append(key);
-  return payload.append(invoke.args);
+  return payload.append(invoke.args).append(invoke.known);
 }
 
 bool ReadOpen(std::string_view payload, OpenFrame* open) {

@@ -26,10 +26,11 @@ struct InvokeFrame {
   InvokeHeader header;
   std::vector<std::string_view> keys;
   std::string_view args;
+  std::string_view known;
 };
 /// False unless lengths and counts are right.
 bool ReadInvoke(std::string_view payload, InvokeFrame* invoke);
-/// With the counts and lengths that its keys and args have.
+/// With the counts and lengths that its texts have.
 std::string WriteInvoke(InvokeFrame invoke);
 
 struct OpenFrame {

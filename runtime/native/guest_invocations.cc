@@ -59,6 +59,10 @@ void GuestLoop::Begin(const Frame& frame) {
   invocation->deadline_ns = header.deadline_ns;
   invocation->cpu_limit_ns = header.cpu_limit_ns;
   invocation->operations_max = header.operations_max;
+  invocation->back_cpu_ns = header.back_cpu_ns;
+  invocation->asks_to_write = header.asks_to_write != 0;
+  // What cannot be used is read again.
+  if (!invoke.known.empty()) invocation->known.Read(invoke.known);
   by_id_[frame.id] = invocation;
   earliest_deadline_ns_ = std::min(earliest_deadline_ns_, header.deadline_ns);
   host.active_invocations.fetch_add(1, std::memory_order_relaxed);
@@ -174,12 +178,13 @@ void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message
 }
 
 void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
-                            std::string_view message, std::string_view stack) {
+                            std::string_view message, std::string_view stack, bool back) {
   OutcomeFrame outcome = {};
   outcome.header.code = static_cast<uint32_t>(code);
   outcome.header.usage = invocation.usage;
   outcome.header.retire = retire_ || !lost_.empty() ? 1 : 0;
   outcome.header.lost = code == Code::SANDBOX_DIED ? 1 : 0;
+  outcome.header.back = back ? 1 : 0;
   outcome.header.log_lines_dropped = invocation.log_lines_dropped;
   outcome.result = result;
   outcome.message = message.substr(0, kErrorTextBytesMax);
@@ -192,7 +197,32 @@ void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::s
 void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
                        std::string_view message, std::string_view stack) {
   if (!invocation->lone_rejections.empty()) LogLoneRejections(invocation);
+  const bool ended_by_itself = code == Code::kOk || code == Code::FUNCTION_FAILED;
+  retire_ |= !ended_by_itself && LeavesPromises(*invocation);
   SendOutcome(*invocation, code, result, message, stack);
+  Release(invocation);
+}
+
+bool GuestLoop::MayGoBack(const GuestInvocation& invocation) {
+  return invocation.back_cpu_ns > 0 && !invocation.marked && invocation.fatal == Code::kOk;
+}
+
+// Of what an invocation that is ended has asked for no reply comes any more, and no timer of its fires: where
+// the function has kept such a promise for later calls, those would wait for ever.
+bool GuestLoop::LeavesPromises(const GuestInvocation& invocation) const {
+  return !invocation.operations.empty() || !invocation.rounds.empty() ||
+         std::ranges::any_of(timers_,
+                             [&](const GuestTimer& timer) { return timer.invocation == invocation.id; });
+}
+
+// What it has said stays said: the run that follows says it again.
+void GuestLoop::PushBack(GuestInvocation* invocation) {
+  retire_ |= LeavesPromises(*invocation);
+  SendOutcome(*invocation, Code::kOk, invocation->reads.bytes(), "", "", /*back=*/true);
+  Release(invocation);
+}
+
+void GuestLoop::Release(GuestInvocation* invocation) {
   Host::Get().active_invocations.fetch_sub(1, std::memory_order_relaxed);
 
   channel_->Forget(invocation->id);

@@ -138,6 +138,10 @@ bool GuestLoop::TakeInvocations() {
         if (const auto invocation = by_id_.find(frame.id); invocation != by_id_.end())
           Finish(invocation->second, Code::CANCELLED, "", "", "");
         break;
+      case ToIsolate::kMayWrite:
+        if (const auto invocation = by_id_.find(frame.id); invocation != by_id_.end())
+          AllowWrites(invocation->second);
+        break;
       case ToIsolate::kClose:
         closing_ = true;
         break;

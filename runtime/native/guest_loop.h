@@ -19,6 +19,7 @@
 #include "command_table.h"
 #include "host.h"
 #include "lane.h"
+#include "read_set.h"
 
 namespace locus {
 
@@ -36,6 +37,16 @@ struct PendingRound {
   size_t bytes = 0;
   bool settles_later = false;  ///< an error has come
   std::vector<PendingOperation> operations;
+  bool kept = false;  ///< for the read set, with its commands and the replies that have come
+  std::string commands;
+  std::string replies;
+};
+
+/// A round that waits for leave to write.
+struct HeldRound {
+  uint32_t number = 0;
+  uint32_t operations = 0;
+  std::string commands;
 };
 
 /// A promise that was rejected while nobody had it.
@@ -50,7 +61,9 @@ struct GuestInvocation {
   int64_t started_ns = 0;
   int64_t deadline_ns = 0;
   int64_t cpu_limit_ns = 0;
+  int64_t back_cpu_ns = 0;  ///< as in `InvokeHeader`
   uint32_t operations_max = 0;
+  bool asks_to_write = false;  ///< and has no leave yet
   UsageWire usage = {};
   int64_t waiting_since_ns = 0;
   bool marked = false;  ///< `LaneWords::wrote` says that it writes
@@ -61,6 +74,9 @@ struct GuestInvocation {
   uint32_t next_round = 0;
   std::list<PendingRound> rounds;  ///< a list: resolving can run guest code that adds one
   size_t unanswered_bytes = 0;     ///< of the rounds that are out
+  std::vector<HeldRound> held;     ///< all that came after the first with a write; empty: none waits
+  ReadSet reads;                   ///< kept while it may be pushed back
+  KnownReads known;                ///< of an earlier run; none when it has issued a write
   uint64_t log_bytes = 0;
   uint32_t log_lines_dropped = 0;
   /// The function has returned or thrown; the outcome waits for the rounds that are still out.
@@ -160,9 +176,20 @@ class GuestLoop {
   void PauseTurn();
   void FinishSettled(uint64_t own);
   int64_t TurnCpuNs(int64_t now);
+  void LimitTurn(const GuestInvocation& invocation);
+  bool ForgoBack(GuestInvocation* invocation);
   bool IsTurnOver(int64_t now_ns) const;
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();
+  void MarkWritten(GuestInvocation* invocation);
+  void Hold(GuestInvocation* invocation, const Round& round);
+  void AllowWrites(GuestInvocation* invocation);
+  /// Whether it may be run elsewhere from its beginning, and nobody would notice.
+  static bool MayGoBack(const GuestInvocation& invocation);
+  void PushBack(GuestInvocation* invocation);
+  bool LeavesPromises(const GuestInvocation& invocation) const;
+  bool AnswerKnown(GuestInvocation* invocation, size_t begin, const CommandRule& rule, bool binary,
+                   v8::Local<v8::Promise::Resolver> resolver);
   void FinishIfDone(GuestInvocation* invocation);
   bool HasUnheardFailure(const GuestInvocation& invocation);
   void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,
@@ -174,8 +201,9 @@ class GuestLoop {
   static std::string Progress(const GuestInvocation& invocation);
   void Finish(GuestInvocation* invocation, Code code, std::string_view result, std::string_view message,
               std::string_view stack);
+  void Release(GuestInvocation* invocation);
   void SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
-                   std::string_view message, std::string_view stack);
+                   std::string_view message, std::string_view stack, bool back = false);
   void LoseAll();
   std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);

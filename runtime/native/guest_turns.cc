@@ -25,6 +25,7 @@ constexpr uint64_t kTerminated = 2;
 constexpr size_t kKeepBytes = 256 * 1024;
 constexpr size_t kKeepOperations = 4096;
 constexpr size_t kIdleRoundsMax = 64;
+constexpr size_t kKeepTextBytes = 16 * 1024;
 
 /// `error` at the place in the function that awaits it: thrown in a microtask that its promise follows from.
 void ThrowAwaited(const v8::FunctionCallbackInfo<Value>& info) {
@@ -54,12 +55,31 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
     cpu_read_ns_ = turn_started_ns_;
   }
   turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
-  turn_cpu_until_ns_.store(
-      cpu_at_ns_ + invocation->cpu_limit_ns - static_cast<int64_t>(invocation->usage.cpu_ns),
-      std::memory_order_relaxed);
+  LimitTurn(*invocation);
   rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
   rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
   turn_.store(++turns_ * 4, std::memory_order_release);
+}
+
+void GuestLoop::LimitTurn(const GuestInvocation& invocation) {
+  const int64_t limit = MayGoBack(invocation) ? std::min(invocation.back_cpu_ns, invocation.cpu_limit_ns)
+                                              : invocation.cpu_limit_ns;
+  turn_cpu_until_ns_.store(cpu_at_ns_ + limit - static_cast<int64_t>(invocation.usage.cpu_ns),
+                           std::memory_order_relaxed);
+}
+
+// A turn that was to end when its invocation may go back, and is about to send a write: from here on it is
+// another one for the watchdog, which sees no other limit than its own. False when that has begun to end it.
+bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
+  const int64_t back_cpu_ns = std::exchange(invocation->back_cpu_ns, 0);
+  LimitTurn(*invocation);
+  uint64_t running = turns_ * 4;
+  if (turn_.compare_exchange_strong(running, (turns_ + 1) * 4)) {
+    turns_++;
+    return true;
+  }
+  invocation->back_cpu_ns = back_cpu_ns;
+  return false;
 }
 
 // Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
@@ -89,6 +109,9 @@ void GuestLoop::EndTurn() {
     Finish(invocation, Code::MEMORY_LIMIT, "", "the function needed more memory than it may have", "");
     return;
   }
+  const uint64_t id = invocation->id;
+  const auto computed_ns = static_cast<int64_t>(invocation->usage.cpu_ns);
+  bool back = false;
   if (terminated) {
     // What else the isolate has in flight may finish; new invocations get a fresh one.
     retire_ = true;
@@ -97,15 +120,23 @@ void GuestLoop::EndTurn() {
            "the function did not end before its deadline: " + Progress(*invocation));
     } else if (rings_.words->cancelled.load() == invocation->id) {
       Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
+    } else if (MayGoBack(*invocation) && computed_ns < invocation->cpu_limit_ns) {
+      back = true;
     } else {
       Fail(invocation, Code::CPU_LIMIT,
            "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) +
                " ms");
     }
   }
-  SendRound(invocation);
+  if (!terminated && !invocation->settled)
+    back = MayGoBack(*invocation) && computed_ns >= invocation->back_cpu_ns;
+  if (back) {
+    PushBack(invocation);
+  } else {
+    SendRound(invocation);
+  }
   if (collecting_others_) SendRoundsOfOthers();
-  FinishSettled(invocation->id);
+  FinishSettled(id);
 }
 
 // A turn can settle others than its own invocation: they may wait for one promise. And the round that has
@@ -151,6 +182,9 @@ void GuestLoop::TerminateLateTurn(int64_t now_ns) {
 
 void GuestLoop::SendRound(GuestInvocation* invocation) {
   if (invocation->operations.empty()) return;
+  // Only in the midst of a turn is it the current one.
+  if (invocation->writes && invocation == current_ && MayGoBack(*invocation) && !ForgoBack(invocation))
+    return;
   Round round;
   round.invocation = invocation->id;
   round.number = invocation->next_round++;
@@ -159,10 +193,8 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->usage.rounds++;
   invocation->usage.operations += round.operations;
   invocation->usage.bytes_out += round.commands.size();
-  if (invocation->writes && !invocation->marked) {
-    invocation->marked = true;
-    rings_.words->wrote[invocation->slot].store(invocation->id, std::memory_order_seq_cst);
-  }
+  const bool held = invocation->asks_to_write && (invocation->writes || !invocation->held.empty());
+  if (invocation->writes && !held) MarkWritten(invocation);
   // Rounds and their vectors are used again: a chain of reads makes one after the other.
   if (idle_rounds_.empty()) idle_rounds_.emplace_back();
   PendingRound& pending = idle_rounds_.front();
@@ -173,16 +205,55 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
+  pending.kept =
+      MayGoBack(*invocation) && !invocation->reads.full() && round.commands.size() <= kReadSetBytesMax;
+  if (pending.kept) pending.commands = round.commands;
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
-  channel_->Send(round);
+  if (held) {
+    Hold(invocation, round);
+  } else {
+    channel_->Send(round);
+  }
   invocation->commands.clear();
   if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();
   invocation->writes = false;
 }
 
+// From here on it is not pushed back, nor run again unseen after a death.
+void GuestLoop::MarkWritten(GuestInvocation* invocation) {
+  if (invocation->marked) return;
+  invocation->marked = true;
+  invocation->reads = {};
+  rings_.words->wrote[invocation->slot].store(invocation->id, std::memory_order_seq_cst);
+}
+
+// What is held counts among what is sent and not answered, and so has its bound.
+void GuestLoop::Hold(GuestInvocation* invocation, const Round& round) {
+  if (invocation->held.empty()) {
+    to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kAsksToWrite), invocation->id, {});
+    Host::Get().Announce(lane_);
+  }
+  invocation->held.push_back({round.number, round.operations, std::string(round.commands)});
+}
+
+void GuestLoop::AllowWrites(GuestInvocation* invocation) {
+  invocation->asks_to_write = false;
+  MarkWritten(invocation);
+  for (const HeldRound& held : std::exchange(invocation->held, {}))
+    channel_->Send({invocation->id, held.number, held.operations, held.commands});
+}
+
 void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round) {
   invocation->unanswered_bytes -= round->bytes;
+  // What failed, wholly or in part, is read again.
+  if (round->kept && !round->settles_later && MayGoBack(*invocation))
+    invocation->reads.Add(static_cast<uint32_t>(round->operations.size()), round->commands, round->replies);
+  round->replies.clear();
   round->operations.clear();
+  // Of small ones the room is used again.
+  for (std::string* text : {&round->commands, &round->replies}) {
+    if (text->capacity() > kKeepTextBytes) std::string().swap(*text);
+  }
   if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
     invocation->rounds.erase(round);
   } else {
@@ -208,6 +279,8 @@ void GuestLoop::OnReplies(const Replies& replies) {
   const Local<v8::Context> context = context_.Get(isolate_);
   BeginTurn(invocation);
   invocation->usage.bytes_in += replies.bytes.size();
+  round->kept = round->kept && round->replies.size() + replies.bytes.size() <= kReadSetBytesMax;
+  if (round->kept) round->replies.append(replies.bytes);
   std::string_view bytes = replies.bytes;
   {
     const v8::TryCatch caught(isolate_);

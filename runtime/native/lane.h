@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 2;
+constexpr uint32_t kHostVersion = 3;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -35,6 +35,9 @@ constexpr uint64_t kArgsBytesMax = 1 << 20;
 constexpr uint64_t kResultBytesMax = 4 << 20;
 constexpr uint64_t kBundleBytesMax = 1 << 20;
 constexpr uint64_t kLogBytesMax = 64 << 10;
+/// What an invocation has read, kept so that another run of it need not read it again; what comes on top is
+/// read again.
+constexpr uint64_t kReadSetBytesMax = 256 << 10;
 /// Message and stack of an error, each cut to this.
 constexpr uint64_t kErrorTextBytesMax = 16 << 10;
 /// Commands of one round, RESP bytes.
@@ -118,15 +121,17 @@ struct LaneRings {
 
 /// Kinds on `invocations_in` (supervisor → isolate).
 enum class ToIsolate : uint16_t {
-  kInvoke = 1,  ///< InvokeHeader, keys (u32 length + bytes each), args (JSON text)
-  kCancel = 2,  ///< no payload; id of the invocation
-  kClose = 3,   ///< no payload: end the loop after the invocations in flight
+  kInvoke = 1,    ///< InvokeHeader, keys (u32 length + bytes each), args (JSON text), a read set
+  kCancel = 2,    ///< no payload; id of the invocation
+  kClose = 3,     ///< no payload: end the loop after the invocations in flight
+  kMayWrite = 4,  ///< no payload; answers kAsksToWrite
 };
 
 /// Kinds on `invocations_out` (isolate → supervisor).
 enum class FromIsolate : uint16_t {
-  kOutcome = 1,  ///< OutcomeHeader, then body, message, stack
-  kLog = 2,      ///< one line of text (UTF-8) of the invocation
+  kOutcome = 1,      ///< OutcomeHeader, then body, message, stack
+  kLog = 2,          ///< one line of text (UTF-8) of the invocation
+  kAsksToWrite = 3,  ///< no payload: it has something to send that is no read, and waits for kMayWrite
 };
 
 /// Kinds on `operations` (isolate → keyspace service) and `replies` (back).
@@ -170,10 +175,21 @@ struct OpenHeader {
 struct InvokeHeader {
   int64_t deadline_ns;  ///< NowNs() clock
   int64_t cpu_limit_ns;
+  /// It is pushed back when it has computed for so long and has sent nothing but reads; 0: never.
+  int64_t back_cpu_ns;
   uint32_t operations_max;
   uint32_t key_count;
   uint32_t keys_bytes;
   uint32_t args_bytes;
+  uint32_t known_bytes;    ///< of the read set of an earlier run
+  uint32_t asks_to_write;  ///< 1: sends nothing but reads before kMayWrite has come
+};
+
+/// In a read set, for each round: this, its commands, its replies.
+struct ReadRoundHeader {
+  uint32_t operations;
+  uint32_t commands_bytes;
+  uint32_t replies_bytes;
 };
 
 struct RoundHeader {
@@ -204,7 +220,8 @@ struct OutcomeHeader {
   uint32_t lost;
   /// Log lines beyond what an invocation may keep.
   uint32_t log_lines_dropped;
-  uint32_t reserved;
+  /// Pushed back: it is to run elsewhere, and in place of the result comes what it has read.
+  uint32_t back;
 };
 
 }  // namespace locus

@@ -37,7 +37,7 @@ uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   flight.id = ++next_id_;
   flight.call = std::move(call);
   flight.submitted_ns = NowNs();
-  flight.bytes = flight.call.args.size();
+  flight.bytes = flight.call.args.size() + flight.call.known.size();
   for (const std::string& key : flight.call.keys) flight.bytes += key.size();
   // Deployed bundles are few, and held in any case; of these one comes with every call.
   if (flight.call.image->tried) flight.bytes += flight.call.image->bundle.size();
@@ -100,6 +100,15 @@ bool Supervisor::Cancel(uint64_t id) {
   lock.unlock();
   Kick();
   return true;
+}
+
+void Supervisor::AllowWrites(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = flights_.find(id);
+  if (found == flights_.end() || found->second->answered || found->second->place.lane == 0) return;
+  HostLane& lane = hosts_[found->second->place.host]->process->lane(found->second->place.lane);
+  lane.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kMayWrite), id, {});
+  lane.Ring();
 }
 
 void Supervisor::Forget(uint64_t id) {
@@ -280,6 +289,7 @@ void Supervisor::Answer(InFlight& flight, Outcome&& outcome) {
   const int64_t now = NowNs();
   outcome.usage.wall_ns = now - flight.submitted_ns;
   outcome.usage.queue_ns = (flight.dispatched_ns != 0 ? flight.dispatched_ns : now) - flight.submitted_ns;
+  outcome.usage.start_ns = flight.start_ns;
   outcome.usage.lock_ns = flight.lock_ns;
   outcome.logs = std::move(flight.logs);
   if (flight.log_lines_dropped > 0 && flight.call.logs)
@@ -321,13 +331,17 @@ bool Supervisor::HasReadyOutcomes() const {
          });
 }
 
-InFlight* Supervisor::FindInFlight(uint64_t id, Place place) {
-  const std::lock_guard lock(mutex_);
+InFlight* Supervisor::InFlightAt(uint64_t id, Place place) {
   const auto found = flights_.find(id);
   if (found == flights_.end()) return nullptr;
   InFlight* flight = found->second.get();
-  const bool here = flight->place.host == place.host && flight->place.lane == place.lane;
-  return here && !flight->answered ? flight : nullptr;
+  return flight->place.host == place.host && flight->place.lane == place.lane ? flight : nullptr;
+}
+
+InFlight* Supervisor::FindInFlight(uint64_t id, Place place) {
+  const std::lock_guard lock(mutex_);
+  InFlight* flight = InFlightAt(id, place);
+  return flight != nullptr && !flight->answered ? flight : nullptr;
 }
 
 std::vector<Supervisor::HostState> Supervisor::host_states() {
@@ -362,9 +376,27 @@ uint32_t Supervisor::in_flight() {
   return static_cast<uint32_t>(flights_.size());
 }
 
-uint32_t Supervisor::queued() {
+Supervisor::CallStates Supervisor::call_states() {
   const std::lock_guard lock(mutex_);
-  return queued_;
+  CallStates states;
+  for (const auto& [key, pool] : pools_) {
+    const auto has = [&](LaneState state) {
+      return std::ranges::any_of(
+          pool.lanes, [&](uint32_t lane) { return hosts_[pool.host]->isolates[lane].state == state; });
+    };
+    const bool starting = has(LaneState::kOpening) && !has(LaneState::kReady);
+    (starting ? states.starting : states.queued) += static_cast<uint32_t>(pool.queue.size());
+  }
+  for (const auto& [id, flight] : flights_) {
+    const auto [host, lane] = flight->place;
+    if (lane == 0 || flight->answered) continue;
+    HostProcess& process = *hosts_[host]->process;
+    const LaneWords* words = process.alive() ? process.lane(lane).rings.words : nullptr;
+    const bool running = words != nullptr && words->turn_started_ns.load(std::memory_order_relaxed) != 0 &&
+                         words->turn_invocation.load(std::memory_order_relaxed) == id;
+    (running ? states.running : states.waiting)++;
+  }
+  return states;
 }
 
 }  // namespace locus

@@ -53,6 +53,7 @@ struct Usage {
   UsageWire isolate = {};
   int64_t wall_ns = 0;
   int64_t queue_ns = 0;
+  int64_t start_ns = 0;  ///< of that: while the isolate that it got was being opened
   int64_t lock_ns = 0;
 };
 
@@ -61,6 +62,8 @@ struct Outcome {
   std::string result;   ///< JSON text, when ok
   std::string message;  ///< otherwise
   std::string stack;
+  /// Pushed back: `result` has the read set, and it is to run elsewhere (`Call::known`).
+  bool back = false;
   Usage usage;
   std::vector<std::string> logs;
 };
@@ -76,7 +79,12 @@ struct Call {
   std::string args;         ///< JSON text
   int64_t deadline_ns = 0;  ///< NowNs() clock
   bool logs = false;        ///< keep the lines for the outcome
-  uint64_t number = 0;      ///< the owner's own, told with each line; not 0 where lines are to be told apart
+  /// Pushed back when it has computed for so long and has sent nothing but reads; 0: never.
+  int64_t back_cpu_ns = 0;
+  std::string known;  ///< the read set of a run that was pushed back
+  /// It sends nothing but reads before `AllowWrites`; `SupervisorOptions::on_write_asked` says when to.
+  bool asks_to_write = false;
+  uint64_t number = 0;  ///< the owner's own, told with each line; not 0 where lines are to be told apart
   std::shared_ptr<Principal> principal;
   std::function<void(Outcome&&)> done;  ///< called exactly once, on the owner's thread
 };
@@ -101,6 +109,9 @@ struct SupervisorOptions {
   bool writes_are_tracked = false;
   /// `call`: its `Call::number`, 0 where it is no function that speaks.
   std::function<void(std::string_view source, std::string_view text, uint64_t call)> on_log;
+  /// A call that `asks_to_write` has something to send that is no read, and waits; again after a run that was
+  /// lost. `number`: its `Call::number`.
+  std::function<void(uint64_t number, uint64_t id)> on_write_asked;
   /// Compute side: a host is up and wants `connections` descriptors (`SendDescriptor`), or lost one.
   std::function<void(uint32_t host, uint32_t connection, std::string_view lost)> on_connection_wanted;
   uint32_t connections = 0;
@@ -121,10 +132,12 @@ struct InFlight {
   Call call;
   int64_t submitted_ns = 0;
   int64_t dispatched_ns = 0;
+  int64_t start_ns = 0;  ///< as in Usage
   int64_t lock_ns = 0;
   Place place;
   bool answered = false;  ///< the caller has its outcome (deadline, cancel); the isolate may still be at it
   bool wrote = false;     ///< sent something other than reads, as far as the supervisor's side can tell
+  bool asked = false;     ///< to write, since it was given to its isolate
   uint32_t starts = 0;    ///< how often it was given to an isolate
   size_t bytes = 0;       ///< of args and keys
   size_t log_bytes = 0;
@@ -149,6 +162,8 @@ class Supervisor {
   void WakeIsolates();
   /// Ends the invocation with `CANCELLED`. False when it is not in flight.
   bool Cancel(uint64_t id);
+  /// The invocation that asked may write. One that has ended meanwhile does not matter.
+  void AllowWrites(uint64_t id);
   /// Loads the bundle in a host and reads its definition. After `Close`: nothing, `done` is dropped.
   void Check(std::string bundle, std::function<void(CheckResult&&)> done);
 
@@ -171,12 +186,21 @@ class Supervisor {
     uint64_t reruns = 0;       ///< invocations run again, unseen by their callers
     uint64_t quarantined = 0;  ///< times that a function was sent to quarantine
     uint64_t released = 0;     ///< times that one left it
+    uint64_t pushed_back = 0;  ///< invocations that are to run elsewhere
   };
   Counters counters();
   /// Functions in quarantine now, as name@version.
   std::vector<std::string> quarantined();
   uint32_t in_flight();
-  uint32_t queued();
+  /// What the calls are at that have not been answered. Counted when it is asked for.
+  struct CallStates {
+    uint32_t queued = 0;    ///< wait for an isolate
+    uint32_t starting = 0;  ///< the same, and the first one for their function is being opened
+    uint32_t running = 0;   ///< in a turn
+    uint32_t waiting =
+        0;  ///< have an isolate, and are between two turns: for replies, a timer, or their turn
+  };
+  CallStates call_states();
 
   // From the owner's thread only.
 
@@ -245,6 +269,8 @@ class Supervisor {
     bool retire = false;
     uint32_t memory_mb = 0;
     bool bell_due = false;  ///< has an invocation that it was not woken for
+    int64_t opening_ns = 0;
+    int64_t opened_ns = 0;
   };
   struct Host {
     /// Never null; one that is not alive where there is none.
@@ -323,6 +349,7 @@ class Supervisor {
   void PollControl(uint32_t host);
   void OnOutcome(Place place, const Frame& frame);
   void OnLog(Place place, const Frame& frame);
+  void OnWriteAsked(Place place, const Frame& frame);
   void OnControl(uint32_t host, const Frame& frame);
   void OnOpened(uint32_t host, const Frame& frame);
   void LoseInvocations(Place place, const std::string& why);
@@ -355,6 +382,8 @@ class Supervisor {
   bool HostIsNeeded(uint32_t host) const;
 
   // supervisor.cc
+  /// With the lock held; null where that isolate does not have it.
+  InFlight* InFlightAt(uint64_t id, Place place);
   void Forget(uint64_t id);
   void RebuildDeadlines();
   void PollDeadlines(int64_t now);

@@ -26,6 +26,9 @@ class Binding {
     options.on_connection_wanted = [this](uint32_t host, uint32_t connection, std::string_view lost) {
       Emit("onConnectionWanted", {Number(host), Number(connection), Text(lost)});
     };
+    options.on_write_asked = [this](uint64_t call, uint64_t id) {
+      Emit("onWriteAsked", {Number(static_cast<double>(call)), Number(static_cast<double>(id))});
+    };
     supervisor_ = std::make_unique<Supervisor>(std::move(options));
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(env, &loop);
@@ -121,12 +124,16 @@ class Binding {
     napi_handle_scope scope;
     napi_open_handle_scope(env_, &scope);
     const UsageWire& isolate = outcome.usage.isolate;
-    const double numbers[] = {
-        static_cast<double>(outcome.usage.wall_ns) / 1e3, static_cast<double>(outcome.usage.queue_ns) / 1e3,
-        static_cast<double>(isolate.cpu_ns) / 1e3,        static_cast<double>(isolate.wait_ns) / 1e3,
-        static_cast<double>(isolate.operations),          static_cast<double>(isolate.rounds),
-        static_cast<double>(isolate.bytes_out),           static_cast<double>(isolate.bytes_in),
-        static_cast<double>(outcome.usage.lock_ns) / 1e3};
+    const double numbers[] = {static_cast<double>(outcome.usage.wall_ns) / 1e3,
+                              static_cast<double>(outcome.usage.queue_ns) / 1e3,
+                              static_cast<double>(outcome.usage.start_ns) / 1e3,
+                              static_cast<double>(isolate.cpu_ns) / 1e3,
+                              static_cast<double>(isolate.wait_ns) / 1e3,
+                              static_cast<double>(isolate.operations),
+                              static_cast<double>(isolate.rounds),
+                              static_cast<double>(isolate.bytes_out),
+                              static_cast<double>(isolate.bytes_in),
+                              static_cast<double>(outcome.usage.lock_ns) / 1e3};
     napi_value usage, logs;
     napi_create_array_with_length(env_, std::size(numbers), &usage);
     for (size_t i = 0; i < std::size(numbers); i++)
@@ -196,7 +203,7 @@ class Binding {
 struct Arguments {
   napi_env env;
   napi_value values[8];
-  size_t count = 8;
+  size_t count = std::size(values);
   Binding* self = nullptr;
 
   Arguments(napi_env env, napi_callback_info info) : env(env) {
@@ -298,8 +305,8 @@ napi_value MakeImage(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/// submit(call, image, keys, args, deadlineMs, logs): the invocation's id, 0 when the queue is full. A
-/// sleeping isolate is woken by `wake`.
+/// submit(call, image, keys, args, deadlineMs, logs, known, asksToWrite): the invocation's id, 0 when the
+/// queue is full. A sleeping isolate is woken by `wake`.
 napi_value Submit(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   void* image = nullptr;
@@ -312,6 +319,10 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   call.args = arguments.Text(3);
   call.deadline_ns = NowNs() + static_cast<int64_t>(arguments.Number(4) * 1e6);
   call.logs = arguments.Flag(5);
+  call.known = arguments.Bytes(6);
+  // It comes from another machine; what is not to be had is read again.
+  if (call.known.size() > kReadSetBytesMax) call.known.clear();
+  call.asks_to_write = arguments.Flag(7);
   call.number = static_cast<uint64_t>(arguments.Number(0));
   Binding* self = arguments.self;
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
@@ -325,6 +336,14 @@ napi_value Submit(napi_env env, napi_callback_info info) {
 napi_value WakeIsolates(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   if (arguments.self->supervisor() != nullptr) arguments.self->supervisor()->WakeIsolates();
+  return nullptr;
+}
+
+/// allowWrites(id): of an invocation that asked.
+napi_value AllowWrites(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (arguments.self->supervisor() != nullptr)
+    arguments.self->supervisor()->AllowWrites(static_cast<uint64_t>(arguments.Number(0)));
   return nullptr;
 }
 
@@ -388,7 +407,7 @@ napi_value Reply(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], queued, inFlight}
+/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], calls: {queued, …}, inFlight}
 napi_value State(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
@@ -420,7 +439,14 @@ napi_value State(napi_env env, napi_callback_info info) {
           std::pair{"killedForTime", counters.killed_for_time}, std::pair{"reruns", counters.reruns},
           std::pair{"quarantined", counters.quarantined}, std::pair{"released", counters.released}})
       napi_set_named_property(env, state, name, self->Number(static_cast<double>(count)));
-    napi_set_named_property(env, state, "queued", self->Number(self->supervisor()->queued()));
+    const Supervisor::CallStates calls = self->supervisor()->call_states();
+    napi_value call_states;
+    napi_create_object(env, &call_states);
+    for (const auto& [name, count] :
+         {std::pair{"queued", calls.queued}, std::pair{"starting", calls.starting},
+          std::pair{"running", calls.running}, std::pair{"waiting", calls.waiting}})
+      napi_set_named_property(env, call_states, name, self->Number(count));
+    napi_set_named_property(env, state, "calls", call_states);
     napi_set_named_property(env, state, "inFlight", self->Number(self->supervisor()->in_flight()));
   }
   napi_set_named_property(env, state, "hosts", hosts);
@@ -451,11 +477,17 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
                                     nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("image", locus::MakeImage),   method("submit", locus::Submit),
-      method("wake", locus::WakeIsolates), method("cancel", locus::Cancel),
-      method("check", locus::Check),       method("passDescriptor", locus::PassDescriptor),
-      method("reply", locus::Reply),       method("state", locus::State),
-      method("start", locus::Start),       method("close", locus::Close),
+      method("image", locus::MakeImage),
+      method("submit", locus::Submit),
+      method("wake", locus::WakeIsolates),
+      method("cancel", locus::Cancel),
+      method("allowWrites", locus::AllowWrites),
+      method("check", locus::Check),
+      method("passDescriptor", locus::PassDescriptor),
+      method("reply", locus::Reply),
+      method("state", locus::State),
+      method("start", locus::Start),
+      method("close", locus::Close),
   };
   napi_value constructor;
   napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),

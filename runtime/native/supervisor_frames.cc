@@ -45,6 +45,9 @@ bool Supervisor::PollLane(uint32_t index, uint32_t lane) {
       case FromIsolate::kLog:
         OnLog(place, frame);
         break;
+      case FromIsolate::kAsksToWrite:
+        OnWriteAsked(place, frame);
+        break;
       default:
         CondemnAsLiar(index, "sent an unknown kind of frame");
     }
@@ -77,18 +80,23 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   // Copied before it is looked at. JSON as V8 writes it has no newline: whoever writes one result per line
   // must not get two.
   std::string result(said.result);
-  if (result.find('\n') != result.npos) {
+  const OutcomeHeader& header = said.header;
+  const bool back = header.back != 0;
+  if (!back && result.find('\n') != result.npos) {
     CondemnAsLiar(place.host, "sent a result of several lines");
     return;
   }
-  const OutcomeHeader& header = said.header;
-  const auto found = flights_.find(frame.id);
-  if (found == flights_.end() || found->second->place.host != place.host ||
-      found->second->place.lane != place.lane) {
+  InFlight* const found = InFlightAt(frame.id, place);
+  if (found == nullptr) {
     CondemnAsLiar(place.host, "answered an invocation that it does not have");
     return;
   }
-  InFlight& flight = *found->second;
+  InFlight& flight = *found;
+  if (back && (header.code != 0 || result.size() > kReadSetBytesMax || flight.call.back_cpu_ns == 0 ||
+               HasWritten(host, flight))) {
+    CondemnAsLiar(place.host, "pushed an invocation back that has to be ended");
+    return;
+  }
   Isolate& isolate = host.isolates[place.lane];
   isolate.in_flight--;
   isolate.used_ns = NowNs();
@@ -100,6 +108,8 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     outcome.code = static_cast<Code>(header.code);
     outcome.result = std::move(result);
     outcome.message = said.message;
+    outcome.back = back;
+    if (back) counters_.pushed_back++;
     if (header.lost != 0 && HasWritten(host, flight))
       outcome.message += " while it ran " + flight.call.image->name + ", which had sent writes";
     outcome.stack = said.stack;
@@ -122,12 +132,23 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   }
 }
 
-void Supervisor::OnLog(Place place, const Frame& frame) {
-  const auto found = flights_.find(frame.id);
-  if (found == flights_.end() || found->second->place.lane != place.lane ||
-      found->second->place.host != place.host)
+void Supervisor::OnWriteAsked(Place place, const Frame& frame) {
+  InFlight* flight = InFlightAt(frame.id, place);
+  if (flight == nullptr || !flight->call.asks_to_write) {
+    CondemnAsLiar(place.host, "asked to write for an invocation that need not");
     return;
-  InFlight& flight = *found->second;
+  }
+  // Once for each run.
+  if (flight->answered || flight->asked) return;
+  flight->asked = true;
+  deliveries_.emplace_back(
+      [this, number = flight->call.number, id = frame.id] { options_.on_write_asked(number, id); });
+}
+
+void Supervisor::OnLog(Place place, const Frame& frame) {
+  InFlight* const found = InFlightAt(frame.id, place);
+  if (found == nullptr) return;
+  InFlight& flight = *found;
   std::string line(frame.payload.substr(0, kLogLineBytesMax));
   // A line costs more than its bytes: an empty one is none for nothing.
   if (flight.log_bytes + line.size() >= kLogBytesMax) {
@@ -247,7 +268,8 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   const auto pool = pools_.find(isolate.pool);
   if (ok) {
     isolate.state = LaneState::kReady;
-    isolate.used_ns = NowNs();
+    isolate.opening_ns = isolate.used_ns;
+    isolate.used_ns = isolate.opened_ns = NowNs();
     if (pool == pools_.end()) return;
     pool->second.failed_openings = 0;
     DispatchQueue(pool->second);

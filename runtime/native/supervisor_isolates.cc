@@ -60,15 +60,21 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   invoke.header.deadline_ns = call.deadline_ns;
   invoke.header.cpu_limit_ns = int64_t{pool.image->limits.cpu_ms} * kMs;
   invoke.header.operations_max = pool.image->limits.operations;
+  invoke.header.back_cpu_ns = call.back_cpu_ns;
+  invoke.header.asks_to_write = call.asks_to_write ? 1 : 0;
   invoke.keys.assign(call.keys.begin(), call.keys.end());
   invoke.args = call.args;
+  invoke.known = call.known;
 
   flight.place = {pool.host, lane};
   flight.dispatched_ns = NowNs();
   flight.starts++;
+  flight.asked = false;
   Isolate& isolate = host.isolates[lane];
   isolate.in_flight++;
   isolate.used_ns = flight.dispatched_ns;
+  if (isolate.opened_ns > flight.submitted_ns)
+    flight.start_ns = isolate.opened_ns - std::max(isolate.opening_ns, flight.submitted_ns);
   dispatched_.fetch_add(1, std::memory_order_relaxed);
   memory_watch_.SetBusy(true);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kInvoke), flight.id, WriteInvoke(std::move(invoke)));

@@ -1,6 +1,7 @@
 // What moving and computing cost on this machine, from a few measured runs of one function on both sides. Pure arithmetic;
 // `compute/placement/calibrate.ts` makes the runs.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { CostConstants } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 
@@ -88,4 +89,4 @@ function solved(
 }
 
 const near = (usual: number, measured: number): number =>
-  Number.isNaN(measured) ? usual : Math.min(usual * DISTANCE_MAX, Math.max(usual / DISTANCE_MAX, measured));
+  Number.isNaN(measured) ? usual : clamp(measured, usual / DISTANCE_MAX, usual * DISTANCE_MAX);

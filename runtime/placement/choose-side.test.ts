@@ -7,31 +7,35 @@ const ask = (question: Partial<SideQuestion>) =>
 
 describe("chooseSide", () => {
   it.each([
-    ["runs at compute where nobody says anything", {}, { side: "compute", reason: "default", otherwise: null }],
+    [
+      "runs at compute where nobody says anything",
+      {},
+      { side: "compute", reason: "default", otherwise: null, backCpuUs: 0 },
+    ],
     [
       "follows the author's preference, and has compute behind storage",
       { preferred: "storage" },
-      { side: "storage", reason: "preferred", otherwise: "compute" },
+      { side: "storage", reason: "preferred", otherwise: "compute", backCpuUs: 0 },
     ],
     [
       "has nothing behind compute, preferred or not",
       { preferred: "compute" },
-      { side: "compute", reason: "preferred", otherwise: null },
+      { side: "compute", reason: "preferred", otherwise: null, backCpuUs: 0 },
     ],
     [
       "puts the plan above the author's preference, and compute behind it as well",
-      { planned: { side: "storage", reason: "probe" }, preferred: "compute" },
-      { side: "storage", reason: "probe", otherwise: "compute" },
+      { planned: { side: "storage", reason: "probe", backCpuUs: 20 }, preferred: "compute" },
+      { side: "storage", reason: "probe", otherwise: "compute", backCpuUs: 20 },
     ],
     [
       "puts the caller's wish above the plan and the author's, with nothing behind it",
-      { requested: "storage", planned: { side: "compute", reason: "plan" }, preferred: "compute" },
-      { side: "storage", reason: "asked", otherwise: null },
+      { requested: "storage", planned: { side: "compute", reason: "plan", backCpuUs: 0 }, preferred: "compute" },
+      { side: "storage", reason: "asked", otherwise: null, backCpuUs: 0 },
     ],
     [
       "takes a wish at its word where the author prefers the same",
       { requested: "storage", preferred: "storage" },
-      { side: "storage", reason: "asked", otherwise: null },
+      { side: "storage", reason: "asked", otherwise: null, backCpuUs: 0 },
     ],
   ] as const)("%s", (_title, question, choice) => {
     expect(ask(question)).toEqual(choice);

@@ -9,10 +9,15 @@ const DEFAULT_SIDE: Side = "compute";
 export interface PlannedSide {
   readonly side: Side;
   readonly reason: "plan" | "probe";
+  /** As in `Placement`; 0 at compute. */
+  readonly backCpuUs: number;
 }
 
-/** Why a call ran where it did. `unavailable`: the side that was chosen could run nothing. */
-export const SIDE_REASONS = ["asked", "plan", "probe", "preferred", "default", "unavailable"] as const;
+/**
+ * Why a call ran where it did. `unavailable`: the side that was chosen could not have it. `pushed-back`: it was far dearer at storage
+ * than calls of its function are.
+ */
+export const SIDE_REASONS = ["asked", "plan", "probe", "preferred", "default", "unavailable", "pushed-back"] as const;
 
 export type SideReason = (typeof SIDE_REASONS)[number];
 
@@ -28,8 +33,10 @@ export interface SideQuestion {
 export interface SideChoice {
   readonly side: Side;
   readonly reason: SideReason;
-  /** Where the call runs when that side can run nothing now (SIDE_UNAVAILABLE); null: nowhere. */
+  /** Where the call runs when that side cannot have it: it is off, was not reached, or its user may run nothing there; null: nowhere. */
   readonly otherwise: Side | null;
+  /** As in `PlannedSide`. */
+  readonly backCpuUs: number;
 }
 
 export const isSide = (text: string): text is Side => text === "compute" || text === "storage";
@@ -39,8 +46,8 @@ export const isSide = (text: string): text is Side => text === "compute" || text
  * off; never the other way round, since a core beside Redis is everybody's.
  */
 export const chooseSide = ({ requested, planned, preferred }: SideQuestion): SideChoice => {
-  if (requested !== null) return { side: requested, reason: "asked", otherwise: null };
+  if (requested !== null) return { side: requested, reason: "asked", otherwise: null, backCpuUs: 0 };
   const side = planned?.side ?? preferred ?? DEFAULT_SIDE;
   const reason = planned?.reason ?? (preferred === null ? "default" : "preferred");
-  return { side, reason, otherwise: side === "storage" ? "compute" : null };
+  return { side, reason, otherwise: side === "storage" ? "compute" : null, backCpuUs: planned?.backCpuUs ?? 0 };
 };

@@ -241,7 +241,7 @@ describe("one step", () => {
   });
 
   test("goes on from the plan of another controller, and asks again whether it is right", () => {
-    const before = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 100 }]]));
+    const before = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 100, backCpuUs: 0 }]]));
     expect(before.get("f")).toMatchObject({ state: "profiling", share: 1, probeEvery: 0 });
     const { state, transitions } = step(before, profilesWith(50, "storage"));
     expect(state.get("f")?.share).toBe(1);
@@ -254,6 +254,20 @@ describe("one step", () => {
     const [one, other] = [step(before, profilesWith(50)), step(before, profilesWith(50))];
     expect(one).toEqual(other);
     expect(before).toEqual(copy);
+  });
+
+  test("visits a side where every call fails no more often than it probes", () => {
+    const known = profilesWith(50);
+    const first = step(step(new Map(), known).state, known);
+    expect(first.state.get("f")).toMatchObject({ state: "probing", probeEvery: 4 });
+    const failing = new SampleTally();
+    for (let at = 0; at < 3; at++) {
+      failing.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "SANDBOX_DIED" }, 50);
+    }
+    known.fold(failing.take().tallies, 1_000, 25);
+    const then = step(first.state, known).state.get("f")!;
+    expect(then).toMatchObject({ state: "probing", share: 0 });
+    expect(then.probeEvery).toBeGreaterThan(4);
   });
 
   test("tells the numbers that moved a function", () => {

@@ -2,13 +2,16 @@
 // move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
 // around it (compute/node) is thin; the simulator runs the same steps. docs/placement.md tells the states as a picture.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Profiles } from "#runtime/profile/profiles.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs, type CostConstants } from "./cost-model.ts";
 import { functionCosts, NO_PACES, type FunctionCosts, type Paces } from "./function-costs.ts";
-import { outlookOf, regretOf, type Capacity, type Outlook } from "./optimal-shares.ts";
-import type { Placement, PlacementState } from "./plan.ts";
+import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
+import { PROBE_EVERY_MAX, type Placement, type PlacementState } from "./plan.ts";
+import type { Capacity } from "./pool-use.ts";
+import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
 
 /** What people and authors have said about one function. */
@@ -75,7 +78,9 @@ export type ControllerState = ReadonlyMap<string, FunctionState>;
 export interface Step {
   readonly state: ControllerState;
   readonly transitions: readonly Transition[];
-  /** Of all that is called, under the shares of this step. */
+  /** Functions that are called. */
+  readonly called: number;
+  /** Of all of them, under the shares of this step. */
   readonly outlook: Outlook;
   /** Of what the best shares would give by what is known, the part that these do not: 0 to 1. */
   readonly regret: number;
@@ -108,6 +113,7 @@ const ACTIVE_MS = 10_000;
 
 const FRESH: Omit<FunctionState, "state" | "share"> = {
   probeEvery: 0,
+  backCpuUs: BACK_UNKNOWN_US,
   moved: null,
   backOffMs: 0,
   retryAtMs: 0,
@@ -123,6 +129,7 @@ export const FREE_RULES: Rules = { preferred: null, pinnedShare: null, weight: 1
 interface Named extends Candidate {
   readonly name: string;
   readonly before: FunctionState;
+  readonly profile: FunctionProfile;
 }
 
 export function advance(before: ControllerState, situation: Situation): Step {
@@ -143,7 +150,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const candidate = candidateOf(name, ruled, settledState, situation);
     if (candidate !== null) candidates.push(candidate);
   }
-  const { choices, best } = worthwhileShares(candidates, capacity);
+  const { use, choices, best } = worthwhileShares(candidates, capacity);
   for (const [index, candidate] of candidates.entries()) {
     const { name } = candidate;
     const choice = choices[index]!;
@@ -152,7 +159,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
       now = why === null ? to : enter(name, now, to, why);
     };
     if (choice.share !== now.share && !isWarm(now, choice.share, nowMs)) {
-      apply(visiting(now, choice.share));
+      apply(visiting(now, candidate, choice.share));
     } else {
       if (choice.share !== now.share) apply(moved(candidate, choice, nowMs));
       apply(probed(now, candidate, nowMs));
@@ -160,9 +167,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
     state.set(name, now);
   }
   const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
-  const loads = candidates.map(({ load }) => load);
-  const outlook = outlookOf(loads, capacity, shares);
-  return { state, transitions, outlook, regret: regretOf(outlook, best) };
+  const outlook = outlookOf(use, shares);
+  return { state, transitions, called: candidates.length, outlook, regret: regretOf(outlook, best) };
 }
 
 /** Where a controller goes on that knows no more than the plan of the one before it. */
@@ -180,7 +186,8 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, probeEvery: 0, moved: null };
+    const still = { probeEvery: 0, backCpuUs: 0, moved: null };
+    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, ...still };
     return now?.state === "pinned" && now.share === pinnedShare
       ? { to: now, why: null }
       : { to, why: { kind: "pinned" } };
@@ -188,7 +195,10 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   if (now === undefined) {
     return { to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0 }, why: { kind: "new" } };
   }
-  if (now.state === "pinned") return { to: { ...now, state: restingState(now.share) }, why: { kind: "freed" } };
+  if (now.state === "pinned") {
+    const to: FunctionState = { ...now, state: restingState(now.share), backCpuUs: BACK_UNKNOWN_US };
+    return { to, why: { kind: "freed" } };
+  }
   if (now.state === "profiling") {
     const { calls, isEnough } = knownCalls(profiles.get(name), nowMs);
     if (!isEnough) return { to: now, why: null };
@@ -223,10 +233,10 @@ function knownCalls(
 function candidateOf(name: string, rules: Rules, before: FunctionState, situation: Situation): Named | null {
   const { nowMs, profiles, constants } = situation;
   const profile = profiles.get(name);
-  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, before.paces);
-  if (profile === undefined || costs === null) return null;
+  if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
+  const costs = functionCosts(profile, constants, nowMs, before.paces);
+  if (costs === null) return null;
   const { compute, storage } = costs.sides;
-  if (nowMs - Math.max(compute.lastMs ?? 0, storage.lastMs ?? 0) > ACTIVE_MS) return null;
   const rests = before.moved !== null && nowMs - before.moved.atMs < REST_MS;
   const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
   const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);
@@ -237,7 +247,9 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
     highest,
     weight: rules.weight,
   };
-  return { name, before: { ...before, paces: costs.paces }, share: before.share, costs, load };
+  const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
+  const known = { ...before, paces: costs.paces, backCpuUs: back };
+  return { name, profile, before: known, share: before.share, costs, load };
 }
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
@@ -269,10 +281,26 @@ function isWarm(now: FunctionState, share: number, nowMs: number): boolean {
 }
 
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
-const visiting = (now: FunctionState, share: number): Change => ({
-  to: { ...now, state: "probing", probeEvery: FIRST_VISIT_EVERY },
-  why: now.state === "probing" ? null : { kind: "probing", side: gainingSide(now, share) },
-});
+function visiting(now: FunctionState, candidate: Named, share: number): Change {
+  const side = gainingSide(now, share);
+  const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side) : FIRST_VISIT_EVERY;
+  return {
+    to: { ...now, state: "probing", probeEvery },
+    why: now.state === "probing" ? null : { kind: "probing", side },
+  };
+}
+
+/** Nothing is known of a side where every visit fails, and no more than probes should find that out. */
+const failsAt = ({ profile, costs }: Named, side: Side): boolean =>
+  costs.sides[side].calls === 0 && profile.untold(side) >= VISITS_MIN;
+
+/** One call in so many: as dear as allowed, and seldom enough. */
+function probeEveryOf({ load: { callsPerSecond, costs } }: Named, other: Side): number {
+  const side: Side = other === "compute" ? "storage" : "compute";
+  const cheapEnough = Math.ceil(busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side])));
+  const oftenEnough = Math.ceil((callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
+  return clamp(Math.min(cheapEnough, oftenEnough), 2, PROBE_EVERY_MAX);
+}
 
 /** A move back, soon and without a shift, says that the one before was a mistake. */
 function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change {
@@ -282,13 +310,12 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   const isRevert = isBack && nowMs - last.atMs < VERIFY_MS;
-  const backOffMs = isRevert
-    ? Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, 2 * before.backOffMs))
-    : before.backOffMs;
+  const backOffMs = isRevert ? clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS) : before.backOffMs;
   const to: FunctionState = {
     state: isRevert ? "reverting" : restingState(share),
     share,
     probeEvery: 0,
+    backCpuUs: before.backCpuUs,
     moved: { atMs: nowMs, fromShare: before.share, promisedUs },
     backOffMs,
     retryAtMs: isRevert ? nowMs + backOffMs : before.retryAtMs,
@@ -304,17 +331,16 @@ function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change
 }
 
 /** Sends a few calls to the side where it is not, as dear as allowed. */
-function probed(now: FunctionState, { load }: Named, nowMs: number): Change {
+function probed(now: FunctionState, candidate: Named, nowMs: number): Change {
   if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing") {
     return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
   }
-  const [side, other]: readonly [Side, Side] = now.share > 0 ? ["storage", "compute"] : ["compute", "storage"];
-  const cheapEnough = Math.ceil(busyUs(load.costs[other]) / (PROBE_COST_SHARE * busyUs(load.costs[side])));
-  const oftenEnough = Math.ceil((load.callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
-  // A step of a tenth is no news to those who follow the plan.
+  const other: Side = now.share > 0 ? "compute" : "storage";
   const pace = now.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
-  const wanted = Math.max(2, Math.min(cheapEnough, oftenEnough, isKnown ? Infinity : FIRST_VISIT_EVERY));
+  const cheap = probeEveryOf(candidate, other);
+  const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
+  // A step of a tenth is no news to those who follow the plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
   const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
   const state = isStale ? "probing" : restingState(now.share);

@@ -81,8 +81,13 @@ export interface Cost {
 /** Of all that work for a call, µs. */
 export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => computeUs + storageUs + redisUs;
 
-export const costOf = (side: Side, demand: Demand, constants: CostConstants): Cost =>
-  side === "compute" ? costAtCompute(demand, constants) : costAtStorage(demand, constants);
+/** `cpuRatio`: of the function, where it is known better than that of computing as such. */
+export const costOf = (
+  side: Side,
+  demand: Demand,
+  constants: CostConstants,
+  cpuRatio = constants.storage.cpuRatio,
+): Cost => (side === "compute" ? costAtCompute(demand, constants) : costAtStorage(demand, constants, cpuRatio));
 
 function costAtCompute({ operations, rounds, bytes, cpuUs }: Demand, { compute: of }: CostConstants): Cost {
   const client = operations * of.operationUs + rounds * of.roundUs;
@@ -99,8 +104,8 @@ function costAtCompute({ operations, rounds, bytes, cpuUs }: Demand, { compute: 
   return { latencyUs, aloneUs: latencyUs, terms, computeUs: of.callUs + cpuUs + client, storageUs: 0, redisUs };
 }
 
-function costAtStorage({ operations, rounds, cpuUs }: Demand, { storage: of }: CostConstants): Cost {
-  const cpu = cpuUs * of.cpuRatio;
+function costAtStorage({ operations, rounds, cpuUs }: Demand, { storage: of }: CostConstants, cpuRatio: number): Cost {
+  const cpu = cpuUs * cpuRatio;
   const terms = {
     call: of.nodeCallUs + of.redisCallUs + of.callUs + of.callRoundTripUs,
     cpu,

@@ -1,19 +1,20 @@
 // Why a function is where it is: all that the decision was made from, and a sentence for people. Pure; for `locus why`, the gateway
 // and whoever else asks.
 
+import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { PROFILED_CALLS_MIN, VISITS_MIN, type FunctionState, type Rules, type Transition } from "./controller.ts";
 import type { CostConstants, Demand, LatencyTerms } from "./cost-model.ts";
-import { functionCosts, type SideCosts } from "./function-costs.ts";
+import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
 
 /** Transitions of one function that are told, the latest last. */
-const TRANSITIONS_TOLD_MAX = 20;
+export const TRANSITIONS_TOLD_MAX = 20;
 
 interface ExplainedSide extends SideCosts {
-  /** |predicted − measured| ÷ measured, of the time in the sandbox; null: nothing was measured here. */
+  /** As `predictionErrorOf`. */
   readonly predictionError: number | null;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
@@ -50,11 +51,9 @@ export function explain(name: string, { state, rules, profile, constants, transi
   const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = profile?.estimate(side, nowMs) ?? null;
-    const { predictedUs, measuredUs } = of;
     return {
       ...of,
-      predictionError:
-        predictedUs === null || measuredUs === null || measuredUs <= 0 ? null : Math.abs(predictedUs / measuredUs - 1),
+      predictionError: predictionErrorOf(of),
       p50Us: profile?.percentileUs(side, 50) ?? null,
       p99Us: profile?.percentileUs(side, 99) ?? null,
       failedShare: estimate?.failedShare ?? null,
@@ -65,13 +64,14 @@ export function explain(name: string, { state, rules, profile, constants, transi
     storage: explained("storage", costs.sides.storage),
   };
   const own = transitions.filter((transition) => transition.function === name).slice(-TRANSITIONS_TOLD_MAX);
-  const { share, probeEvery, moves, reverts, flaps } = state;
+  const { share, probeEvery, backCpuUs, moves, reverts, flaps } = state;
   const told = {
     function: name,
     version: profile?.version ?? null,
     state: state.state,
     share,
     probeEvery,
+    backCpuUs,
     rules,
     callsPerSecond: profile?.callsPerSecond(nowMs) ?? 0,
     moves,
@@ -89,7 +89,7 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
   if (sides === null || demand === null) return `No call of it is known: ${whereOf(share)} until there are some.`;
   const calls = sides.compute.calls + sides.storage.calls;
   if (state === "profiling" && calls < PROFILED_CALLS_MIN) {
-    return `Of the ${PROFILED_CALLS_MIN} calls that a decision may take ${Math.floor(calls)} are known: ${whereOf(share)} until then.`;
+    return `Of the ${PROFILED_CALLS_MIN} calls that a decision may take ${Math.floor(calls)} ${calls < 2 ? "is" : "are"} known: ${whereOf(share)} until then.`;
   }
   const here: Side = share >= 0.5 ? "storage" : "compute";
   const there: Side = here === "storage" ? "compute" : "storage";
@@ -117,8 +117,8 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
 const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string>> = {
   call: () => "on getting the call there and its reply back",
   cpu: () => "on computing",
-  operations: ({ operations }) => `on handling its ${amountText(operations)} operations`,
-  rounds: ({ rounds }) => `on waiting for its ${amountText(rounds)} rounds`,
+  operations: ({ operations }) => `on handling its ${counted(amountText(operations), "operation")}`,
+  rounds: ({ rounds }) => `on waiting for its ${counted(amountText(rounds), "round")}`,
   bytes: ({ bytes }) => `on moving its ${amountText(bytes / 1024)} KiB`,
   crowd: () => "on waiting for others",
 };

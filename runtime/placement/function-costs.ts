@@ -8,6 +8,7 @@
 // Slowness does not depend on what the calls need, so it outlives a shift: a function whose calls have changed is known on the
 // other side as soon as its new calls are known at all.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile, SideEstimate } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
@@ -77,20 +78,23 @@ export function functionCosts(
   const cpuRatio = cpuRatioOf(estimates, constants.storage.cpuRatio);
   const demand = pooledDemand(estimates, cpuRatio);
   if (demand === null) return null;
-  const own = { ...constants, storage: { ...constants.storage, cpuRatio } };
-  const spread = spreadOf(estimates);
-  const of = (side: Side) => {
-    const measured = predictionOf(side, estimates[side], own);
-    const pace = paceOf(estimates[side], measured, remembered[side]);
-    const slowness = { now: slownessNow(pace, nowMs), alone: pace?.least ?? 1 };
-    return { costs: sideCosts(side, estimates[side], { demand, spread }, own, measured, slowness), pace };
-  };
-  const [compute, storage] = [of("compute"), of("storage")];
+  const known = { demand, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
+  const compute = sideCosts("compute", estimates.compute, remembered.compute, known);
+  const storage = sideCosts("storage", estimates.storage, remembered.storage, known);
   return {
     demand,
     sides: { compute: compute.costs, storage: storage.costs },
     paces: { compute: compute.pace, storage: storage.pace },
   };
+}
+
+/** Of one function, whatever the side. */
+interface Known {
+  readonly demand: Demand;
+  readonly spread: number;
+  readonly cpuRatio: number;
+  readonly constants: CostConstants;
+  readonly nowMs: number;
 }
 
 /** CPU time at storage ÷ at compute, of this function: as far as both are known. */
@@ -102,32 +106,31 @@ function cpuRatioOf({ compute, storage }: Estimates, usual: number): number {
 }
 
 /** What does not depend on the side is known from both, each by its calls. */
-function pooledDemand(estimates: Estimates, cpuRatio: number): Demand | null {
-  const known = (["compute", "storage"] as const).flatMap((side) => {
-    const estimate = estimates[side];
-    if (estimate === null) return [];
-    return [{ ...estimate, cpuUs: side === "storage" ? estimate.cpuUs / cpuRatio : estimate.cpuUs }];
-  });
-  const calls = known.reduce((sum, estimate) => sum + estimate.calls, 0);
+function pooledDemand({ compute, storage }: Estimates, cpuRatio: number): Demand | null {
+  const calls = (compute?.calls ?? 0) + (storage?.calls ?? 0);
   if (calls <= 0) return null;
-  const pooled = (term: keyof Demand): number =>
-    known.reduce((sum, estimate) => sum + estimate.calls * estimate[term], 0) / calls;
-  return { operations: pooled("operations"), rounds: pooled("rounds"), bytes: pooled("bytes"), cpuUs: pooled("cpuUs") };
+  const part = (storage?.calls ?? 0) / calls;
+  const pooled = (here = 0, there = 0): number => (1 - part) * here + part * there;
+  return {
+    operations: pooled(compute?.operations, storage?.operations),
+    rounds: pooled(compute?.rounds, storage?.rounds),
+    bytes: pooled(compute?.bytes, storage?.bytes),
+    cpuUs: pooled(compute?.cpuUs, (storage?.cpuUs ?? 0) / cpuRatio),
+  };
 }
 
 /** Standard deviation of the logarithm of a call's CPU time: calls differ as much on one side as on the other. */
-function spreadOf(estimates: Estimates): number {
-  const known = (["compute", "storage"] as const).flatMap((side) => estimates[side] ?? []);
-  const best = known.toSorted((one, other) => other.calls - one.calls)[0];
-  return best === undefined || best.calls < SPREAD_CALLS_MIN ? SPREAD : best.logCpuError * Math.sqrt(best.calls);
+function spreadOf({ compute, storage }: Estimates): number {
+  const best = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
+  return best === null || best.calls < SPREAD_CALLS_MIN ? SPREAD : best.logCpuError * Math.sqrt(best.calls);
 }
 
 /** What the model says of the calls that were made on the side, in the sandbox; null: there were none. */
-function predictionOf(side: Side, estimate: SideEstimate | null, constants: CostConstants): number | null {
+function predictionOf(side: Side, estimate: SideEstimate | null, { cpuRatio, constants }: Known): number | null {
   if (estimate === null) return null;
   const { operations, rounds, bytes } = estimate;
-  const cpuUs = side === "storage" ? estimate.cpuUs / constants.storage.cpuRatio : estimate.cpuUs;
-  const { latencyUs, terms } = costOf(side, { operations, rounds, bytes, cpuUs }, constants);
+  const cpuUs = side === "storage" ? estimate.cpuUs / cpuRatio : estimate.cpuUs;
+  const { latencyUs, terms } = costOf(side, { operations, rounds, bytes, cpuUs }, constants, cpuRatio);
   return latencyUs - terms.call;
 }
 
@@ -143,57 +146,62 @@ function paceOf(estimate: SideEstimate | null, predictedUs: number | null, befor
   return { slowness, least, calls: Math.max(estimate.calls, before?.calls ?? 0), atMs };
 }
 
-const slownessNow = (pace: Pace | null, nowMs: number): number =>
-  pace === null ? 1 : pace.slowness ** (2 ** (-Math.max(0, nowMs - pace.atMs) / SLOWNESS_HALF_LIFE_MS));
+function slownessNow(pace: Pace | null, nowMs: number): number {
+  if (pace === null || nowMs <= pace.atMs) return pace?.slowness ?? 1;
+  return pace.slowness ** (2 ** ((pace.atMs - nowMs) / SLOWNESS_HALF_LIFE_MS));
+}
 
 function sideCosts(
   side: Side,
   estimate: SideEstimate | null,
-  { demand, spread }: { readonly demand: Demand; readonly spread: number },
-  constants: CostConstants,
-  predictedUs: number | null,
-  slowness: { readonly now: number; readonly alone: number },
-): SideCosts {
-  const model = costOf(side, demand, constants);
+  remembered: Pace | null,
+  known: Known,
+): { readonly costs: SideCosts; readonly pace: Pace | null } {
+  const { demand, spread, cpuRatio, constants, nowMs } = known;
+  const predictedUs = predictionOf(side, estimate, known);
+  const pace = paceOf(estimate, predictedUs, remembered);
+  const model = costOf(side, demand, constants, cpuRatio);
   const calls = estimate?.calls ?? 0;
   const trust = calls / (calls + PRIOR_CALLS);
-  const lockUs = estimate !== null && estimate.operations > 0 ? estimate.lockUs / estimate.operations : null;
-  const measuredLock = lockUs ?? constants.storage.lockUs;
-  const sandboxUs = model.latencyUs - model.terms.call;
-  return {
-    cost: {
-      ...scaled(model, slowness.now),
-      aloneUs: model.terms.call + sandboxUs * slowness.alone,
-      redisUs:
-        side === "storage"
-          ? model.redisUs + trust * demand.operations * (measuredLock - constants.storage.lockUs)
-          : model.redisUs,
-    },
+  const { lockUs } = constants.storage;
+  const measuredLockUs = estimate !== null && estimate.operations > 0 ? estimate.lockUs / estimate.operations : lockUs;
+  const moreLockUs = side === "storage" ? trust * demand.operations * (measuredLockUs - lockUs) : 0;
+  const costs = {
+    cost: paced(model, slownessNow(pace, nowMs), pace?.least ?? 1, moreLockUs),
     predictedUs,
     measuredUs: estimate?.serviceUs ?? null,
     error: Math.max(ERROR_MIN, (trust * spread) / Math.sqrt(Math.max(1, calls)) + (1 - trust) * MODEL_ERROR),
     calls,
     lastMs: estimate?.lastMs ?? null,
   };
+  return { costs, pace };
 }
 
 /**
- * What callers wait for in the sandbox, longer or shorter; what cores and Redis' thread spend was measured as such, or is the model's.
+ * `slowness` now, and the least of it. What callers wait for in the sandbox, longer or shorter; what cores and Redis' thread spend was measured as such, or is the model's.
  * Nobody can tell which term a crowd makes longer: it is one of its own.
  */
-function scaled(model: Cost, factor: number): Cost {
+function paced(model: Cost, slowness: number, least: number, moreLockUs: number): Cost {
   const { call, cpu, operations, rounds, bytes } = model.terms;
-  const shorter = Math.min(1, factor);
+  const shorter = Math.min(1, slowness);
   const sandboxUs = model.latencyUs - call;
-  const terms = {
-    call,
-    cpu: cpu * shorter,
-    operations: operations * shorter,
-    rounds: rounds * shorter,
-    bytes: bytes * shorter,
-    crowd: sandboxUs * (factor - shorter),
+  return {
+    latencyUs: call + sandboxUs * slowness,
+    aloneUs: call + sandboxUs * least,
+    terms: {
+      call,
+      cpu: cpu * shorter,
+      operations: operations * shorter,
+      rounds: rounds * shorter,
+      bytes: bytes * shorter,
+      crowd: sandboxUs * (slowness - shorter),
+    },
+    computeUs: model.computeUs,
+    storageUs: model.storageUs,
+    redisUs: model.redisUs + moreLockUs,
   };
-  return { ...model, terms, latencyUs: call + sandboxUs * factor };
 }
 
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
+/** |predicted − measured| ÷ measured, of the time in the sandbox; null: nothing was measured there. */
+export const predictionErrorOf = ({ predictedUs, measuredUs }: SideCosts): number | null =>
+  predictedUs === null || measuredUs === null || measuredUs <= 0 ? null : Math.abs(predictedUs / measuredUs - 1);

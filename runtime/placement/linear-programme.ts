@@ -2,8 +2,10 @@
 // which all rows may be overstepped. First that overstepping is made as small as can be, then the cost. Called by
 // `optimal-shares.ts`; knows nothing of functions and pools.
 
+import { clamp } from "#runtime/clamp.ts";
+
 /** `weights · x ≤ bound + relief × reliefWeight` */
-export interface Row {
+interface Row {
   readonly weights: Float64Array;
   readonly bound: number;
   /** Above 0. */
@@ -29,7 +31,7 @@ export interface Solution {
 const EPSILON = 1e-10;
 /** After so many steps without progress the choice of the smallest index (Bland, 1977) makes sure that none comes twice. */
 const STALLS_MAX = 20;
-/** The simplex method ends by itself; a limit says so when rounding keeps it from doing so. */
+/** The simplex method ends by itself, unless rounding keeps it from doing so: then it is content with what it has. */
 const STEPS_PER_VARIABLE_MAX = 50;
 
 /**
@@ -38,10 +40,8 @@ const STEPS_PER_VARIABLE_MAX = 50;
  */
 export function solve(programme: Programme, start?: Float64Array): Solution {
   const tableau = new Tableau(programme, start);
-  const { reliefColumn } = tableau;
-  tableau.minimise((column) => (column === reliefColumn ? 1 : 0));
-  tableau.holdRelief();
-  tableau.minimise((column) => programme.costs[column] ?? 0);
+  tableau.minimiseRelief();
+  tableau.minimise(programme.costs);
   return { x: tableau.values().slice(0, programme.costs.length), relief: Math.max(0, tableau.relief) };
 }
 
@@ -57,6 +57,8 @@ class Tableau {
   /** The columns of the basis, and their values. */
   readonly #basis: number[] = [];
   #basicValues: number[] = [];
+  /** By how much a unit of each column changes the cost, at the prices of the basis. */
+  readonly #reduced: Float64Array;
 
   constructor({ costs, lower, upper, rows }: Programme, start: Float64Array | undefined) {
     const variables = costs.length;
@@ -69,6 +71,7 @@ class Tableau {
     this.#upper.set(upper);
     this.#atUpper = new Uint8Array(columns);
     this.#isBasic = new Uint8Array(columns);
+    this.#reduced = new Float64Array(columns);
     for (let column = 0; column < variables; column++) {
       const [low, high] = [lower[column]!, upper[column]!];
       this.#atUpper[column] = (start?.[column] ?? low) > (low + high) / 2 ? 1 : 0;
@@ -98,80 +101,109 @@ class Tableau {
     return row >= 0 ? this.#basicValues[row]! : this.#outside(this.reliefColumn);
   }
 
-  /** From here on it may not grow. */
-  holdRelief(): void {
+  /** From there on it may not grow. */
+  minimiseRelief(): void {
+    const costs = new Float64Array(this.#lower.length);
+    costs[this.reliefColumn] = 1;
+    this.minimise(costs);
     this.#upper[this.reliefColumn] = Math.max(0, this.relief);
   }
 
   values(): Float64Array {
-    const values = Float64Array.from(this.#lower, (_, column) => this.#outside(column));
+    const values = this.#lower.slice();
+    for (let column = 0; column < values.length; column++) values[column] = this.#outside(column);
     this.#basis.forEach((column, row) => {
       values[column] = clamp(this.#basicValues[row]!, this.#lower[column]!, this.#upper[column]!);
     });
     return values;
   }
 
-  minimise(costOf: (column: number) => number): void {
+  /** `costs`: of the first columns; the others cost nothing. */
+  minimise(costs: Float64Array): void {
     const columns = this.#lower.length;
     let stalls = 0;
-    for (let step = 0; step < STEPS_PER_VARIABLE_MAX * columns; step++) {
+    for (let steps = 0; steps < STEPS_PER_VARIABLE_MAX * columns;) {
       const inverse = this.#inverse();
-      const prices = inverse[0]!.map((_, row) =>
-        this.#basis.reduce((sum, column, index) => sum + costOf(column) * inverse[index]![row]!, 0),
-      );
-      const entering = this.#entering(costOf, prices, stalls > STALLS_MAX);
-      if (entering < 0) {
+      this.#price(costs, inverse);
+      const entering = this.#entering(stalls > STALLS_MAX);
+      if (entering.length === 0) {
         this.#basicValues = this.#solveBasis(inverse);
         return;
       }
-      stalls = this.#step(entering, inverse, stalls > STALLS_MAX) > EPSILON ? 0 : stalls + 1;
+      // While the basis is the same, prices are: most columns only go from one bound to the other.
+      for (const column of entering) {
+        const { length, leaving } = this.#step(column, inverse, stalls > STALLS_MAX);
+        stalls = length > EPSILON ? 0 : stalls + 1;
+        steps += 1;
+        if (leaving >= 0) break;
+      }
     }
-    throw new Error(`the simplex method took more than ${STEPS_PER_VARIABLE_MAX} steps for each of ${columns} columns`);
+    this.#basicValues = this.#solveBasis(this.#inverse());
   }
 
-  /** The column whose change lowers the cost most per unit, or with `first` the first that lowers it; -1: none does. */
-  #entering(costOf: (column: number) => number, prices: readonly number[], first: boolean): number {
-    let best = -1;
-    let bestGain = EPSILON;
+  /** What a unit of each column costs, less what it saves of the rows at the prices of the basis. */
+  #price(costs: Float64Array, inverse: readonly (readonly number[])[]): void {
+    const reduced = this.#reduced.fill(0);
+    reduced.set(costs);
+    for (const [row, { weights, reliefWeight }] of this.#rows.entries()) {
+      let price = 0;
+      for (const [index, column] of this.#basis.entries()) price += (costs[column] ?? 0) * inverse[index]![row]!;
+      if (price === 0) continue;
+      for (let column = 0; column < weights.length; column++) reduced[column]! -= price * weights[column]!;
+      reduced[this.reliefColumn]! += price * reliefWeight;
+      reduced[this.reliefColumn + 1 + row]! -= price;
+    }
+  }
+
+  /** The columns whose change lowers the cost, those that lower it most per unit first; or with `first` the first of them. */
+  #entering(first: boolean): readonly number[] {
+    const columns: number[] = [];
     for (let column = 0; column < this.#lower.length; column++) {
+      if (this.#gainOf(column) <= EPSILON) continue;
       if (this.#isBasic[column] === 1 || this.#upper[column] === this.#lower[column]) continue;
-      let reduced = costOf(column);
-      for (let row = 0; row < prices.length; row++) reduced -= prices[row]! * this.#entry(row, column);
-      const gain = this.#atUpper[column] === 1 ? reduced : -reduced;
-      if (gain <= bestGain) continue;
-      best = column;
+      columns.push(column);
       if (first) break;
-      bestGain = gain;
     }
-    return best;
+    return columns.toSorted((one, other) => this.#gainOf(other) - this.#gainOf(one));
   }
 
-  /** Moves a column as far as bounds allow: to its other bound, or into the basis in place of what reached its own. The step's length. */
-  #step(entering: number, inverse: readonly (readonly number[])[], smallestIndex: boolean): number {
+  #gainOf(column: number): number {
+    const reduced = this.#reduced[column]!;
+    return this.#atUpper[column] === 1 ? reduced : -reduced;
+  }
+
+  /** Moves a column as far as bounds allow: to its other bound, or into the basis in place of what reached its own (-1: nothing did). */
+  #step(
+    entering: number,
+    inverse: readonly (readonly number[])[],
+    smallestIndex: boolean,
+  ): { readonly length: number; readonly leaving: number } {
     const direction = this.#atUpper[entering] === 1 ? -1 : 1;
-    const change = inverse.map(
-      (line) => -direction * line.reduce((sum, factor, row) => sum + factor * this.#entry(row, entering), 0),
-    );
+    const change = inverse.map((line) => {
+      let sum = 0;
+      for (let row = 0; row < line.length; row++) sum -= direction * line[row]! * this.#entry(row, entering);
+      return sum;
+    });
     let length = this.#upper[entering]! - this.#lower[entering]!;
     let leaving = -1;
-    this.#basis.forEach((column, row) => {
+    for (const [row, column] of this.#basis.entries()) {
       const rate = change[row]!;
-      if (Math.abs(rate) <= EPSILON) return;
+      if (Math.abs(rate) <= EPSILON) continue;
       const limit = rate < 0 ? this.#lower[column]! : this.#upper[column]!;
       const reach = Math.max(0, (limit - this.#basicValues[row]!) / rate);
-      if (reach > length + EPSILON) return;
+      if (reach > length + EPSILON) continue;
       const tied = Math.abs(reach - length) <= EPSILON && leaving >= 0;
       const preferred = smallestIndex
         ? column < (this.#basis[leaving] ?? Infinity)
         : Math.abs(rate) > Math.abs(change[leaving] ?? 0);
-      if (tied && !preferred) return;
+      if (tied && !preferred) continue;
       length = Math.min(length, reach);
       leaving = row;
-    });
-    this.#basicValues = this.#basicValues.map((value, row) => value + change[row]! * length);
+    }
+    for (let row = 0; row < change.length; row++) this.#basicValues[row]! += change[row]! * length;
     if (leaving < 0) {
       this.#atUpper[entering] = 1 - this.#atUpper[entering]!;
-      return length;
+      return { length, leaving };
     }
     const left = this.#basis[leaving]!;
     this.#isBasic[left] = 0;
@@ -179,7 +211,7 @@ class Tableau {
     this.#basicValues[leaving] = this.#outside(entering) + direction * length;
     this.#basis[leaving] = entering;
     this.#isBasic[entering] = 1;
-    return length;
+    return { length, leaving };
   }
 
   /** The value of a column outside of the basis. */
@@ -194,11 +226,14 @@ class Tableau {
   }
 
   #solveBasis(inverse: readonly (readonly number[])[]): number[] {
-    const rest = this.#rows.map(({ bound }, row) => {
-      let sum = bound;
-      for (let column = 0; column < this.#lower.length; column++) {
-        if (this.#isBasic[column] === 0) sum -= this.#entry(row, column) * this.#outside(column);
-      }
+    const outside = this.#lower.slice();
+    for (let column = 0; column < outside.length; column++) {
+      if (this.#isBasic[column] === 1) outside[column] = 0;
+      else if (this.#atUpper[column] === 1) outside[column] = this.#upper[column]!;
+    }
+    const rest = this.#rows.map(({ weights, bound, reliefWeight }, row) => {
+      let sum = bound + reliefWeight * outside[this.reliefColumn]! - outside[this.reliefColumn + 1 + row]!;
+      for (let column = 0; column < weights.length; column++) sum -= weights[column]! * outside[column]!;
       return sum;
     });
     return inverse.map((line) => line.reduce((sum, factor, row) => sum + factor * rest[row]!, 0));
@@ -227,5 +262,3 @@ class Tableau {
     return matrix.map((line) => line.slice(size));
   }
 }
-
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));

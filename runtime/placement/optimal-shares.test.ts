@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cost } from "./cost-model.ts";
-import { optimalShares, outlookOf, type Capacity, type Load, type Outlook } from "./optimal-shares.ts";
+import { optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
+import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 const ROOMY: Capacity = {
   computeCores: 4,
@@ -42,8 +43,7 @@ const hash = (callsPerSecond: number): Load => ({
 const sharesOf = (loads: readonly Load[], capacity = ROOMY): number[] =>
   [
     ...optimalShares(
-      loads,
-      capacity,
+      new PoolUse(loads, capacity),
       loads.map(() => 0),
     ),
   ].map((share) => Math.round(share * 1e6) / 1e6);
@@ -133,17 +133,16 @@ describe("of any load", () => {
         anyCapacity,
         fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
         (loads, capacity, any) => {
+          const use = new PoolUse(loads, capacity);
           const best = outlookOf(
-            loads,
-            capacity,
+            use,
             optimalShares(
-              loads,
-              capacity,
+              use,
               loads.map(() => 0),
             ),
           );
           for (const others of [loads.map(() => 0), loads.map(() => 1), loads.map(() => any.next().value)]) {
-            expect(isWorse(best, outlookOf(loads, capacity, others))).toBe(false);
+            expect(isWorse(best, outlookOf(use, others))).toBe(false);
           }
         },
       ),
@@ -177,8 +176,8 @@ describe("of any load", () => {
           storageMachineCores: capacity.storageMachineCores + more,
         };
         const now = loads.map(() => 0);
-        const before = outlookOf(loads, capacity, optimalShares(loads, capacity, now));
-        const after = outlookOf(loads, larger, optimalShares(loads, larger, now));
+        const outlookWith = (use: PoolUse): Outlook => outlookOf(use, optimalShares(use, now));
+        const [before, after] = [outlookWith(new PoolUse(loads, capacity)), outlookWith(new PoolUse(loads, larger))];
         expect(isWorse(after, before)).toBe(false);
         for (const load of loads) {
           const [one = 0] = sharesOf([load], capacity);
@@ -192,13 +191,12 @@ describe("of any load", () => {
   test("where the search begins changes nothing about how good the result is", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, (loads, capacity) => {
+        const use = new PoolUse(loads, capacity);
         const [one, other] = [0, 1].map((start) =>
           outlookOf(
-            loads,
-            capacity,
+            use,
             optimalShares(
-              loads,
-              capacity,
+              use,
               loads.map(() => start),
             ),
           ),

@@ -4,6 +4,12 @@ export const PLACEMENT_STATES = ["profiling", "compute", "storage", "split", "pr
 
 export type PlacementState = (typeof PLACEMENT_STATES)[number];
 
+/** What `probeEvery` may be: 32 bits in the module. */
+export const PROBE_EVERY_MAX = 2 ** 32 - 1;
+
+/** What `backCpuUs` may be: no call computes for longer than the longest deadline, five minutes. */
+export const BACK_CPU_US_MAX = 300e6;
+
 /** Of one function. */
 export interface Placement {
   readonly state: PlacementState;
@@ -11,27 +17,43 @@ export interface Placement {
   readonly share: number;
   /** One call in so many visits the other side, so that the profile there stays true; 0: none does. */
   readonly probeEvery: number;
+  /** A call that has computed at storage for so long, µs, and has sent nothing but reads is run at compute instead; 0: none is. */
+  readonly backCpuUs: number;
 }
 
 /** Whether who follows the one would do anything else by the other. */
-export const isSamePlacement = (one: Placement | undefined, { state, share, probeEvery }: Placement): boolean =>
-  one?.state === state && one.share === share && one.probeEvery === probeEvery;
+export const isSamePlacement = (
+  one: Placement | undefined,
+  { state, share, probeEvery, backCpuUs }: Placement,
+): boolean =>
+  one?.state === state && one.share === share && one.probeEvery === probeEvery && one.backCpuUs === backCpuUs;
 
 export interface Plan {
-  /** A later plan has a greater one, whoever made it (`planVersion`). */
+  /** Tells which of two plans is the later one, whoever made them (`isLaterPlan`); 0: there is none. */
   readonly version: number;
   readonly placements: ReadonlyMap<string, Placement>;
 }
 
 export const NO_PLAN: Plan = { version: 0, placements: new Map() };
 
-/** Plans of one controller: at the fastest, one every 25 ms for four days. Then it has to be elected again. */
-const PLANS_OF_A_REIGN_MAX = 2 ** 24;
+/** Whole numbers that JavaScript holds exactly. */
+const VERSIONS = 2 ** 53;
+/** Plans of one controller: at the fastest, one every 25 ms for four days. */
+export const PLANS_OF_A_REIGN_MAX = 2 ** 24;
+const REIGNS = VERSIONS / PLANS_OF_A_REIGN_MAX;
 
-/**
- * `reign`: how many controllers there have been, this one included; `count`: how many plans it has made. A controller that was
- * paused and does not know yet that there is a new one writes plans that nobody follows.
- */
+/** The `count`th plan of a controller, from 0 on. One that was paused and does not know that it was succeeded writes plans that nobody follows. */
 export const planVersion = (reign: number, count: number): number => reign * PLANS_OF_A_REIGN_MAX + count;
 
-export const reignOf = (version: number): number => Math.floor(version / PLANS_OF_A_REIGN_MAX);
+/** Whose plans are later than the one of this version, and than all others of its reign. */
+export const nextReign = (version: number): number => (Math.floor(version / PLANS_OF_A_REIGN_MAX) + 1) % REIGNS || 1;
+
+/**
+ * Versions go round, and one is later than the half of them that lie behind it (serial number arithmetic, RFC 1982): none is the last,
+ * so that whoever makes a plan of an absurd version is succeeded like everybody.
+ */
+export function isLaterPlan(version: number, than: number): boolean {
+  if (version === 0 || than === 0) return version > than;
+  const ahead = version - than;
+  return (ahead < 0 ? ahead + VERSIONS : ahead) < VERSIONS / 2 && ahead !== 0;
+}

@@ -14,7 +14,8 @@ import {
   type Transition,
 } from "./controller.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
-import { optimalShares, outlookOf, POOLS, type Capacity, type Load } from "./optimal-shares.ts";
+import { optimalShares, outlookOf } from "./optimal-shares.ts";
+import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** A function as it really is, at a moment. */
 export interface TrueFunction {
@@ -120,7 +121,7 @@ interface Traffic {
 function trafficAt(world: World, ms: number, functions: readonly TrueFunction[], shares: readonly number[]): Traffic {
   const loads = loadsOf(world, ms, functions);
   const capacity = world.capacityAt(ms);
-  const { utilisation, waitUsPerSecond } = outlookOf(loads, { ...capacity, callers: 1 }, shares);
+  const { utilisation, waitUsPerSecond } = outlookOf(new PoolUse(loads, { ...capacity, callers: 1 }), shares);
   const busiest = Math.max(...POOLS.filter((pool) => pool !== "callers").map((pool) => utilisation[pool]));
   const unqueued = waitUsPerSecond / 1e6;
   const scale = world.callers === null ? Math.min(1, 1 / busiest) : Math.min(world.callers / unqueued, 1 / busiest);
@@ -140,28 +141,18 @@ const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[]): 
 /** In the true world, with as many callers as there are. */
 function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): Float64Array {
   const loads = loadsOf(world, ms, functions);
-  const callers = world.callers ?? 1e9;
-  if (world.callers === null)
-    return optimalShares(
-      loads,
-      { ...world.capacityAt(ms), callers },
-      loads.map(() => 0),
-    );
+  const capacity = { ...world.capacityAt(ms), callers: world.callers ?? 1e9 };
+  const none = loads.map(() => 0);
+  if (world.callers === null) return optimalShares(new PoolUse(loads, capacity), none);
   // The rates are a ratio: at which of them everything is as busy as it can be is found by halving.
   let shares = new Float64Array(loads.length);
   let [low, high] = [1e-4, 1e4];
   for (let at = 0; at < 40; at++) {
     const scale = Math.sqrt(low * high);
     const scaled = loads.map((load) => ({ ...load, callsPerSecond: load.callsPerSecond * scale }));
-    const capacity = { ...world.capacityAt(ms), callers };
-    shares = Float64Array.from(
-      optimalShares(
-        scaled,
-        capacity,
-        loads.map(() => 0),
-      ),
-    );
-    const isFull = Math.max(...Object.values(outlookOf(scaled, capacity, shares).utilisation)) > 1;
+    const use = new PoolUse(scaled, capacity);
+    shares = Float64Array.from(optimalShares(use, none));
+    const isFull = Math.max(...Object.values(outlookOf(use, shares).utilisation)) > 1;
     if (isFull) high = scale;
     else low = scale;
   }

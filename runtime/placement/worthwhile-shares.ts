@@ -1,17 +1,11 @@
 // Which of the best shares are worth moving to: a move has to promise more than the noise of what it was reckoned from. All
 // together where a pool is too busy, function by function where it is about what callers wait for.
 
+import { clamp } from "#runtime/clamp.ts";
 import { busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
-import {
-  COMFORTABLE_UTILISATION,
-  optimalShares,
-  outlookOf,
-  Overload,
-  type Capacity,
-  type Load,
-  type Outlook,
-} from "./optimal-shares.ts";
+import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, Overload, type Outlook } from "./optimal-shares.ts";
+import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** One function that is called. */
 export interface Candidate {
@@ -44,6 +38,8 @@ const GAIN_NOISES = 2;
 const SINGLE_MOVES_MAX = 64;
 
 interface Choices {
+  /** What the candidates use of each pool, whatever their shares are. */
+  readonly use: PoolUse;
   /** In the order of the candidates. */
   readonly choices: readonly Choice[];
   /** Of the best shares, whether they are worth the moves or not. */
@@ -51,10 +47,13 @@ interface Choices {
 }
 
 export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): Choices {
-  const loads = candidates.map(({ load }) => load);
+  const use = new PoolUse(
+    candidates.map(({ load }) => load),
+    capacity,
+  );
   const now = candidates.map(({ share, load }) => within(share, load));
-  const best = optimalShares(loads, capacity, now);
-  const [before, after] = [outlookOf(loads, capacity, now), outlookOf(loads, capacity, best)];
+  const best = optimalShares(use, now);
+  const [before, after] = [outlookOf(use, now), outlookOf(use, best)];
   if (before.crowded || after.crowded) {
     const gain: Gain = {
       kind: "overload",
@@ -64,16 +63,16 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     };
     if (isWorthIt(gain)) {
       const choices = Array.from(best, (share, index) => ({ share, gain: share === now[index] ? null : gain }));
-      return { choices, best: after };
+      return { use, choices, best: after };
     }
   }
-  return { choices: oneByOne(candidates, capacity, best, now), best: after };
+  return { use, choices: oneByOne(candidates, use, best, now), best: after };
 }
 
 /** For those whose callers will wait less without making any pool too busy. */
 function oneByOne(
   candidates: readonly Candidate[],
-  capacity: Capacity,
+  use: PoolUse,
   best: ArrayLike<number>,
   now: readonly number[],
 ): readonly Choice[] {
@@ -90,11 +89,7 @@ function oneByOne(
     };
     if (!isWorthIt(gain)) return { share: from, gain: null };
     left -= 1;
-    overload ??= new Overload(
-      candidates.map(({ load }) => load),
-      capacity,
-      now,
-    );
+    overload ??= new Overload(use, now);
     return overload.move(index, from, to) ? { share: to, gain } : { share: from, gain: null };
   });
 }
@@ -118,9 +113,10 @@ function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now:
 }
 
 /** Of the difference between the sides, as a share of the cost. */
-const errorOf = ({ costs: { sides } }: Candidate): number => Math.hypot(sides.compute.error, sides.storage.error);
+const errorOf = ({ costs: { sides } }: Candidate): number =>
+  Math.sqrt(sides.compute.error ** 2 + sides.storage.error ** 2);
 
 export const latencyAt = ({ load: { costs } }: Candidate, share: number): number =>
   share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs;
 
-const within = (share: number, { lowest, highest }: Load): number => Math.min(highest, Math.max(lowest, share));
+const within = (share: number, { lowest, highest }: Load): number => clamp(share, lowest, highest);

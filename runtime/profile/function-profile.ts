@@ -5,7 +5,7 @@
 import { ChangeDetector } from "./change-detector.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
 import type { Side } from "./sample.ts";
-import { TALLY_TERMS, termOf, type Tally, type TallyTerm } from "./tally.ts";
+import { TALLY_TERMS, termOf, type Tally } from "./tally.ts";
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
 const HALF_LIFE_MS = 2_000;
@@ -30,35 +30,47 @@ export interface SideEstimate {
   readonly rounds: number;
   readonly bytes: number;
   readonly lockUs: number;
+  /** Of all that came, those that do not say what the function costs included. */
   readonly failedShare: number;
   /** Mean of the logarithm of 1 + CPU time in µs, and its standard error. */
   readonly logCpu: number;
   readonly logCpuError: number;
+  /** Of one call's. */
+  readonly logCpuDeviation: number;
   /** Standard error of `serviceUs`, as a share of it. */
   readonly serviceError: number;
 }
 
+/** The histogram is scaled back when its new calls weigh so much. */
+const WEIGHT_MAX = 1e12;
+
 class SideProfile {
   readonly #sums = new Float64Array(TALLY_TERMS.length);
+  /** In units of `#weight`, which grows as the sums decay: two hundred products less for every fold. */
   readonly #elapsed = new Float64Array(BUCKETS);
+  #weight = 1;
   readonly #detector = new ChangeDetector();
   #lastMs = 0;
-  /** What follows is not scaled at each stretch, but with the next: it would be two hundred products. */
-  #decayedMs = 0;
+
+  get lastMs(): number {
+    return this.#lastMs;
+  }
 
   /** True: the calls are not what they were, and what was known of them is gone. */
   fold({ sums, elapsed }: Tally, nowMs: number): boolean {
-    this.#decay(nowMs, termOf(sums, "calls"));
-    const shifted = this.#detector.observe(
-      termOf(sums, "calls"),
-      termOf(sums, "logWork"),
-      termOf(sums, "logWorkSquared"),
-    );
+    const calls = termOf(sums, "calls");
+    if (calls <= 0) {
+      // Only failures: they are told beside what is known, which is as old as it was.
+      for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
+      return false;
+    }
+    this.#decay(this.#decayFactor(nowMs, calls));
+    const shifted = this.#detector.observe(calls, termOf(sums, "logWork"), termOf(sums, "logWorkSquared"));
     if (shifted) this.#forget();
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
-      if (bucket >= 0 && bucket < BUCKETS) this.#elapsed[bucket]! += elapsed[pair + 1]!;
+      if (bucket >= 0 && bucket < BUCKETS) this.#elapsed[bucket]! += elapsed[pair + 1]! * this.#weight;
     }
     this.#lastMs = nowMs;
     return shifted;
@@ -66,30 +78,38 @@ class SideProfile {
 
   /** Weighted: what is older counts less. */
   callsAt(nowMs: number): number {
-    return this.#term("calls") * this.#decayFactor(nowMs, 0);
+    return termOf(this.#sums, "calls") * this.#decayFactor(nowMs, 0);
+  }
+
+  /** Weighted like those that tell something; where none does, all that there were. */
+  get untold(): number {
+    return termOf(this.#sums, "untold");
   }
 
   /** null: nothing is known. */
   estimate(nowMs: number): SideEstimate | null {
     const calls = this.callsAt(nowMs);
     if (calls <= 0) return null;
-    const mean = (term: TallyTerm): number => this.#term(term) / this.#term("calls");
+    const sums = this.#sums;
+    const per = 1 / termOf(sums, "calls");
+    const [serviceUs, logCpu] = [termOf(sums, "serviceUs") * per, termOf(sums, "logCpu") * per];
     return {
       calls,
       lastMs: this.#lastMs,
-      elapsedUs: mean("elapsedUs"),
-      serviceUs: mean("serviceUs"),
-      queueUs: mean("queueUs"),
-      cpuUs: mean("cpuUs"),
-      waitUs: mean("waitUs"),
-      operations: mean("operations"),
-      rounds: mean("rounds"),
-      bytes: mean("bytes"),
-      lockUs: mean("lockUs"),
-      failedShare: mean("failed"),
-      logCpu: mean("logCpu"),
-      logCpuError: standardError(mean("logCpu"), mean("logCpuSquared"), calls),
-      serviceError: standardError(mean("serviceUs"), mean("serviceUsSquared"), calls) / Math.max(1, mean("serviceUs")),
+      elapsedUs: termOf(sums, "elapsedUs") * per,
+      serviceUs,
+      queueUs: termOf(sums, "queueUs") * per,
+      cpuUs: termOf(sums, "cpuUs") * per,
+      waitUs: termOf(sums, "waitUs") * per,
+      operations: termOf(sums, "operations") * per,
+      rounds: termOf(sums, "rounds") * per,
+      bytes: termOf(sums, "bytes") * per,
+      lockUs: termOf(sums, "lockUs") * per,
+      failedShare: termOf(sums, "failed") / (termOf(sums, "calls") + termOf(sums, "untold")),
+      logCpu,
+      logCpuDeviation: Math.sqrt(Math.max(0, termOf(sums, "logCpuSquared") * per - logCpu ** 2)),
+      logCpuError: standardError(logCpu, termOf(sums, "logCpuSquared") * per, calls),
+      serviceError: standardError(serviceUs, termOf(sums, "serviceUsSquared") * per, calls) / Math.max(1, serviceUs),
     };
   }
 
@@ -103,27 +123,25 @@ class SideProfile {
     this.#detector.reset();
   }
 
-  #term(term: TallyTerm): number {
-    return termOf(this.#sums, term);
-  }
-
   /** `coming`: calls that take the place of old ones. */
   #decayFactor(nowMs: number, coming: number): number {
-    const calls = this.#term("calls");
+    const calls = termOf(this.#sums, "calls");
     const kept = calls <= 0 ? 0 : Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls);
-    return Math.max(kept, decayOf(nowMs - this.#decayedMs, HALF_LIFE_MS));
+    return kept === 1 ? 1 : Math.max(kept, decayOf(nowMs - this.#lastMs, HALF_LIFE_MS));
   }
 
-  #decay(nowMs: number, coming: number): void {
-    const factor = this.#decayFactor(nowMs, coming);
+  #decay(factor: number): void {
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! *= factor;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#elapsed[bucket]! *= factor;
-    this.#decayedMs = nowMs;
+    this.#weight /= factor;
+    if (this.#weight < WEIGHT_MAX) return;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#elapsed[bucket]! /= this.#weight;
+    this.#weight = 1;
   }
 
   #forget(): void {
     this.#sums.fill(0);
     this.#elapsed.fill(0);
+    this.#weight = 1;
   }
 }
 
@@ -143,16 +161,28 @@ export class FunctionProfile {
    * the side that has most of its calls can say so: what changes on the other was known from a few visits, with everything cold.
    */
   fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
-    this.#countCalls(termOf(tally.sums, "calls"), nowMs, stretchMs);
+    // What failed has to be served as well, and what was turned away comes again.
+    this.#countCalls(termOf(tally.sums, "calls") + termOf(tally.sums, "untold"), nowMs, stretchMs);
+    const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
-    const isMost = this.#sides[tally.side].callsAt(nowMs) >= other.callsAt(nowMs);
-    const shifted = this.#sides[tally.side].fold(tally, nowMs) && isMost;
+    const before = own.callsAt(nowMs);
+    const shifted = own.fold(tally, nowMs) && before >= other.callsAt(nowMs);
     if (shifted) other.reset();
     return shifted;
   }
 
+  /** When the last call was heard of, ms of the controller's clock; 0: none was. */
+  get lastMs(): number {
+    return Math.max(this.#sides.compute.lastMs, this.#sides.storage.lastMs);
+  }
+
   estimate(side: Side, nowMs: number): SideEstimate | null {
     return this.#sides[side].estimate(nowMs);
+  }
+
+  /** Of the calls on that side: those that failed and tell nothing of what it costs there. */
+  untold(side: Side): number {
+    return this.#sides[side].untold;
   }
 
   /** Of the whole time of a call on that side; null: nothing is known. */
@@ -178,7 +208,7 @@ export class FunctionProfile {
 }
 
 /** A clock that jumps back decays nothing. */
-const decayOf = (ms: number, halfLifeMs: number): number => 2 ** (-Math.max(0, ms) / halfLifeMs);
+const decayOf = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * Math.max(0, ms)) / halfLifeMs);
 
 /** Of a steady stream that began so long ago, in ms of it that count in full: the integral of its decay. */
 const weightOf = (ms: number): number => (RATE_HALF_LIFE_MS / Math.LN2) * (1 - decayOf(ms, RATE_HALF_LIFE_MS));

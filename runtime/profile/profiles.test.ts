@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Profiles, PROFILES_MAX } from "./profiles.ts";
 import { NO_USAGE, type Sample } from "./sample.ts";
-import { SampleTally, type Tally } from "./tally.ts";
+import { SampleTally, TALLY_TERMS, type Tally, type TallyTerm } from "./tally.ts";
 
 const sample = (change: Partial<Sample>): Sample => ({
   ...NO_USAGE,
@@ -21,7 +21,33 @@ const stretch = (calls: number, change: Partial<Sample>, elapsedUs = 100): reado
 
 const STRETCH_MS = 25;
 
+/** As somebody wrote it who is no node. */
+const forged = (change: Partial<Record<TallyTerm, number>>): Tally => ({
+  function: "khop",
+  version: "1",
+  side: "compute",
+  sums: TALLY_TERMS.map((term) => change[term] ?? 0),
+  elapsed: [],
+});
+
 describe("profiles", () => {
+  test.each([
+    { calls: 0.5, cpuUs: 1 },
+    { calls: 1e-300, cpuUs: 1e30 },
+    { calls: 2e9 },
+    { calls: 1, cpuUs: 1.8e16 },
+    { calls: 1, logCpu: 1e3 },
+    { calls: 1, operations: 1e8 },
+    { calls: 1, failed: 3, untold: 1 },
+    { cpuUs: 1 },
+  ])("are not made of what no calls can have come to: %j", (sums) => {
+    const profiles = new Profiles();
+    profiles.fold([forged(sums)], 0, STRETCH_MS);
+    expect(profiles.get("khop")).toBeUndefined();
+    profiles.fold([forged({ calls: 1, cpuUs: 1e9, operations: 1e6, failed: 2, untold: 1 })], 0, STRETCH_MS);
+    expect(profiles.get("khop")?.estimate("compute", 0)).toMatchObject({ calls: 1, cpuUs: 1e9 });
+  });
+
   test("tell means, rate and percentiles of each side", () => {
     const profiles = new Profiles();
     for (let at = 0; at < 200; at++) {
@@ -91,6 +117,33 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.estimate("compute", nowMs)?.calls).toBeGreaterThan(100);
   });
 
+  test("calls that fail at once come as often as they do, and change nothing of what a call costs", () => {
+    const profiles = new Profiles();
+    for (let at = 0; at < 200; at++) {
+      const tally = new SampleTally();
+      for (let call = 0; call < 10; call++) tally.record(sample({ wallUs: 5_000, cpuUs: 4_000 }), 5_100);
+      for (let call = 0; call < 10; call++)
+        tally.record(sample({ wallUs: 20, cpuUs: 10, outcome: "FUNCTION_FAILED" }), 50);
+      profiles.fold(tally.take().tallies, (at + 1) * STRETCH_MS, STRETCH_MS);
+    }
+    const profile = profiles.get("khop")!;
+    const estimate = profile.estimate("compute", 5_000)!;
+    expect(estimate.serviceUs).toBeCloseTo(5_000);
+    expect(estimate.failedShare).toBeCloseTo(0.5);
+    expect(profile.callsPerSecond(5_000)).toBeCloseTo(800, -1);
+    expect(profile.percentileUs("compute", 1)).toBeGreaterThan(4_000);
+  });
+
+  test("a side where every call fails is not known, and nothing new is heard of it", () => {
+    const profiles = new Profiles();
+    profiles.fold(stretch(20, { cpuUs: 100 }), 25, STRETCH_MS);
+    const fails = { side: "storage", cpuUs: 1, outcome: "FUNCTION_FAILED" } as const;
+    for (let at = 2; at < 40; at++) profiles.fold(stretch(20, fails), at * STRETCH_MS, STRETCH_MS);
+    const profile = profiles.get("khop")!;
+    expect(profile.estimate("storage", 1_000)).toBeNull();
+    expect(profile.lastMs).toBe(25);
+  });
+
   test("a new version is a new function", () => {
     const profiles = new Profiles();
     profiles.fold(stretch(10, { cpuUs: 100 }), 25, STRETCH_MS);
@@ -101,10 +154,10 @@ describe("profiles", () => {
 
   test("are bounded: the function that was called least recently makes room", () => {
     const profiles = new Profiles();
-    const call = (name: string) => profiles.fold(stretch(1, { function: name }), 0, STRETCH_MS);
-    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`);
-    call("f0");
-    call("one more");
+    const call = (name: string, nowMs: number) => profiles.fold(stretch(1, { function: name }), nowMs, STRETCH_MS);
+    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`, index);
+    call("f0", PROFILES_MAX);
+    call("one more", PROFILES_MAX + 1);
     expect([...profiles.entries()]).toHaveLength(PROFILES_MAX);
     expect(profiles.get("f0")).toBeDefined();
     expect(profiles.get("f1")).toBeUndefined();

@@ -2,33 +2,31 @@
 // that was called least recently makes room.
 
 import { FunctionProfile } from "./function-profile.ts";
-import { TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
+import { isPlausible, TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
 
 /** Two sides of 2 KiB each and their detectors: 16 MiB in all. */
 export const PROFILES_MAX = TALLIED_FUNCTIONS_MAX;
 
 export class Profiles {
-  /** In the order of their last calls. */
   readonly #functions = new Map<string, FunctionProfile>();
 
   /**
    * What one node, or the storage side, saw in the last `stretchMs`. The names of the functions that are not what they were. A new
-   * version is a new function.
+   * version is a new function; what no calls can have come to is left out.
    */
   fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
     const shifted: string[] = [];
     for (const tally of tallies) {
+      if (!isPlausible(tally)) continue;
       const { function: name, version } = tally;
       let profile = this.#functions.get(name);
-      if (profile?.version !== version) profile = new FunctionProfile(version);
-      this.#functions.delete(name);
-      this.#functions.set(name, profile);
+      if (profile?.version !== version) {
+        profile = new FunctionProfile(version);
+        this.#functions.set(name, profile);
+      }
       if (profile.fold(tally, nowMs, stretchMs)) shifted.push(name);
     }
-    for (const oldest of this.#functions.keys()) {
-      if (this.#functions.size <= PROFILES_MAX) break;
-      this.#functions.delete(oldest);
-    }
+    if (this.#functions.size > PROFILES_MAX) this.#makeRoom();
     return shifted;
   }
 
@@ -39,6 +37,11 @@ export class Profiles {
   /** Of the functions that are deployed; the others are forgotten. */
   keepOnly(names: ReadonlySet<string>): void {
     for (const name of this.#functions.keys()) if (!names.has(name)) this.#functions.delete(name);
+  }
+
+  #makeRoom(): void {
+    const oldestFirst = [...this.#functions].toSorted(([, one], [, other]) => one.lastMs - other.lastMs);
+    for (const [name] of oldestFirst.slice(0, this.#functions.size - PROFILES_MAX)) this.#functions.delete(name);
   }
 
   entries(): IterableIterator<[string, FunctionProfile]> {

@@ -11,6 +11,8 @@ export interface Usage {
   readonly wallUs: number;
   /** Of that: waiting for an isolate, µs. */
   readonly queueUs: number;
+  /** Of that: while the isolate that it got was being opened, µs. */
+  readonly startUs: number;
   /** On the isolate's thread, in the function's own turns, µs. */
   readonly cpuUs: number;
   /** Waiting for replies or timers inside the isolate, µs. */
@@ -31,6 +33,7 @@ export interface Usage {
 export const NO_USAGE: Usage = {
   wallUs: 0,
   queueUs: 0,
+  startUs: 0,
   cpuUs: 0,
   waitUs: 0,
   operations: 0,

@@ -43,6 +43,34 @@ test("a tally is the sum of what was recorded since it was last taken, by functi
   expect(tally.take()).toEqual({ tallies: [], untracked: 0 });
 });
 
+test.each([
+  // outcome, what it used → whether its costs are in the sums, whether it counts as one that came
+  ["ok", {}, 1, 0],
+  ["RESULT_INVALID", { cpuUs: 5 }, 1, 0],
+  ["DEADLINE_EXCEEDED", { cpuUs: 5 }, 1, 0],
+  ["DEADLINE_EXCEEDED", { wallUs: 9, queueUs: 9 }, 0, 1],
+  ["FUNCTION_FAILED", { cpuUs: 5 }, 0, 1],
+  ["CANCELLED", { cpuUs: 5 }, 0, 1],
+  ["OVERLOADED", {}, 0, 1],
+] as const)("a call that ended as %s and used %j tells what its function costs: %i", (outcome, used, told, untold) => {
+  const tally = new SampleTally();
+  tally.record(sample({ ...used, outcome }), 100);
+  const [{ sums, elapsed } = { sums: [], elapsed: [] }] = tally.take().tallies;
+  expect([termOf(sums, "calls"), termOf(sums, "untold"), termOf(sums, "failed")]).toEqual([
+    told,
+    untold,
+    outcome === "ok" ? 0 : 1,
+  ]);
+  expect(termOf(sums, "elapsedUs")).toBe(100 * told);
+  expect(elapsed).toHaveLength(2 * told);
+});
+
+test("what its caller did wrong is no call of a function", () => {
+  const tally = new SampleTally();
+  for (const outcome of ["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]) tally.record(sample({ outcome }), 1);
+  expect(tally.take()).toEqual({ tallies: [], untracked: 0 });
+});
+
 test("a new version begins anew", () => {
   const tally = new SampleTally();
   tally.record(sample({ cpuUs: 100 }), 100);

@@ -7,8 +7,9 @@ import type { Sample, Side } from "./sample.ts";
 
 /** What is summed over the calls, in this order. Times are µs. */
 export const TALLY_TERMS = [
+  /** Those that say what the function costs: all sums but the two of failures are theirs. */
   "calls",
-  /** Ended by an error. */
+  /** Ended by an error, whether it says so or not. */
   "failed",
   /** From admission to answer, as the caller's door saw it: queues and the way there included. */
   "elapsedUs",
@@ -28,6 +29,8 @@ export const TALLY_TERMS = [
   /** Logarithm of the CPU time: by it two sides are compared, since a rare dear call hardly moves its mean. */
   "logCpu",
   "logCpuSquared",
+  /** Calls that came, and do not say what the function costs. */
+  "untold",
 ] as const;
 
 export type TallyTerm = (typeof TALLY_TERMS)[number];
@@ -38,7 +41,7 @@ export interface Tally {
   readonly version: string;
   readonly side: Side;
   /** In the order of TALLY_TERMS. */
-  readonly sums: ArrayLike<number>;
+  readonly sums: readonly number[];
   /** `elapsedUs` of the calls, by bucket of `histogram.ts`: bucket, count, bucket, count, … */
   readonly elapsed: readonly number[];
 }
@@ -52,27 +55,80 @@ const TERMS = Object.fromEntries(TALLY_TERMS.map((term, index) => [term, index])
 
 export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERMS[term]] ?? 0;
 
-/** Mutable: of one function and side. */
-class Sums {
-  readonly version: string;
-  readonly values = new Float64Array(TALLY_TERMS.length);
-  readonly elapsed = new Uint32Array(BUCKETS);
+/** Of one call, µs: far beyond any deadline, so that a node that was stopped for a while is believed. */
+const US_MAX = 1e10;
+/** As the greatest limit of a function is. */
+const OPERATIONS_MAX = 1e7;
+/** Of 1 + so much work. */
+const LOG_MAX = Math.log1p(US_MAX * 2);
+/** What one call can come to. Of a host that says more, or of whoever else writes windows, no mean is made. */
+const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold">, number>> = {
+  elapsedUs: US_MAX,
+  serviceUs: US_MAX,
+  serviceUsSquared: US_MAX ** 2,
+  queueUs: US_MAX,
+  cpuUs: US_MAX,
+  waitUs: US_MAX,
+  operations: OPERATIONS_MAX,
+  rounds: OPERATIONS_MAX,
+  bytes: 1e15,
+  lockUs: US_MAX,
+  logWork: LOG_MAX,
+  logWorkSquared: LOG_MAX ** 2,
+  logCpu: LOG_MAX,
+  logCpuSquared: LOG_MAX ** 2,
+};
+const TERMS_MAX = Object.entries(TERM_MAX) as readonly (readonly [keyof typeof TERM_MAX, number])[];
+/** Calls of one function in one window. */
+const CALLS_MAX = 1e9;
 
-  constructor(version: string) {
-    this.version = version;
-  }
+/** Whether calls of a function can have come to that. Sums are numbers from 0. */
+export function isPlausible({ sums }: Tally): boolean {
+  const counts = [termOf(sums, "calls"), termOf(sums, "failed"), termOf(sums, "untold")];
+  const [calls = 0, failed = 0, untold = 0] = counts;
+  if (!counts.every(Number.isSafeInteger) || calls > CALLS_MAX || untold > CALLS_MAX) return false;
+  if (failed > calls + untold) return false;
+  return TERMS_MAX.every(([term, most]) => termOf(sums, term) <= calls * most);
+}
+
+/** Ended by what the function did, or by taking too much: they took as long as they did, or would have taken longer. */
+const TELLING: ReadonlySet<string> = new Set([
+  "ok",
+  "RESULT_INVALID",
+  "RESULT_TOO_LARGE",
+  "DEADLINE_EXCEEDED",
+  "CPU_LIMIT",
+  "OPERATIONS_LIMIT",
+]);
+/** Mistakes of callers: never a call of the function. */
+const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]);
+
+/** Mutable: of one function and side. Made once and used for one window after another, since making one takes longer than a sum. */
+class Sums {
+  version = "";
+  readonly #values = new Float64Array(TALLY_TERMS.length);
+  readonly #elapsed = new Uint32Array(BUCKETS);
+  /** Those of `#elapsed` that are not 0. */
+  readonly #buckets: number[] = [];
 
   add(
     { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome }: Sample,
     elapsedUs: number,
   ): void {
-    const { values } = this;
+    const values = this.#values;
+    if (outcome !== "ok") {
+      values[1]! += 1;
+      // A call that threw at once, was turned away or was over before it ran would make its side look the faster one.
+      if (!TELLING.has(outcome) || cpuUs <= 0) {
+        values[16]! += 1;
+        return;
+      }
+    }
     const serviceUs = wallUs - queueUs;
     const logWork = Math.log1p(cpuUs + OPERATION_WORK_US * operations);
     const logCpu = Math.log1p(cpuUs);
     // In the order of TALLY_TERMS.
     values[0]! += 1;
-    values[1]! += outcome === "ok" ? 0 : 1;
     values[2]! += elapsedUs;
     values[3]! += serviceUs;
     values[4]! += serviceUs * serviceUs;
@@ -87,16 +143,37 @@ class Sums {
     values[13]! += logWork * logWork;
     values[14]! += logCpu;
     values[15]! += logCpu * logCpu;
-    this.elapsed[bucketOf(elapsedUs)]! += 1;
+    const bucket = bucketOf(elapsedUs);
+    if (this.#elapsed[bucket] === 0) this.#buckets.push(bucket);
+    this.#elapsed[bucket]! += 1;
+  }
+
+  /** And begins anew. */
+  take(): Pick<Tally, "version" | "sums" | "elapsed"> {
+    const sums: number[] = [];
+    for (let term = 0; term < this.#values.length; term++) sums.push(this.#values[term]!);
+    const elapsed: number[] = [];
+    for (const bucket of this.#buckets.toSorted((one, other) => one - other)) {
+      elapsed.push(bucket, this.#elapsed[bucket]!);
+      this.#elapsed[bucket] = 0;
+    }
+    this.#values.fill(0);
+    this.#buckets.length = 0;
+    return { version: this.version, sums, elapsed };
   }
 }
 
+/** Kept for the next windows, of 1 KiB each. */
+const SPARE_SUMS_MAX = 1_024;
+
 export class SampleTally {
   readonly #sides: Readonly<Record<Side, Map<string, Sums>>> = { compute: new Map(), storage: new Map() };
+  readonly #spare: Sums[] = [];
   #untracked = 0;
 
   /** Under a µs. */
   record(sample: Sample, elapsedUs: number): void {
+    if (REFUSED.has(sample.outcome)) return;
     const functions = this.#sides[sample.side];
     let sums = functions.get(sample.function);
     if (sums === undefined || sums.version !== sample.version) {
@@ -104,7 +181,8 @@ export class SampleTally {
         this.#untracked += 1;
         return;
       }
-      sums = new Sums(sample.version);
+      sums = this.#spare.pop() ?? new Sums();
+      sums.version = sample.version;
       functions.set(sample.function, sums);
     }
     sums.add(sample, elapsedUs);
@@ -113,22 +191,15 @@ export class SampleTally {
   /** What has come since the last time. */
   take(): { readonly tallies: readonly Tally[]; readonly untracked: number } {
     const tallies: Tally[] = [];
-    for (const [side, functions] of Object.entries(this.#sides) as [Side, Map<string, Sums>][]) {
-      for (const [name, { version, values, elapsed }] of functions) {
-        tallies.push({ function: name, version, side, sums: values, elapsed: sparse(elapsed) });
+    for (const side of ["compute", "storage"] as const) {
+      for (const [name, sums] of this.#sides[side]) {
+        tallies.push({ function: name, side, ...sums.take() });
+        if (this.#spare.length < SPARE_SUMS_MAX) this.#spare.push(sums);
       }
-      functions.clear();
+      this.#sides[side].clear();
     }
     const untracked = this.#untracked;
     this.#untracked = 0;
     return { tallies, untracked };
   }
-}
-
-function sparse(counts: Uint32Array): number[] {
-  const pairs: number[] = [];
-  for (let bucket = 0; bucket < counts.length; bucket++) {
-    if (counts[bucket]! > 0) pairs.push(bucket, counts[bucket]!);
-  }
-  return pairs;
 }

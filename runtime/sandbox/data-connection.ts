@@ -1,5 +1,5 @@
-// Connections for a sandbox host, which cannot open one: the node connects and authenticates as the function user, then
-// hands the descriptor over. The host never sees the password; only a TLS session it must make itself.
+// Connections for a sandbox host, which cannot open one: the node connects and authenticates as the function user, or as itself and
+// then takes on another user, and hands the descriptor over. The host never sees the password; only a TLS session it must make itself.
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -9,7 +9,7 @@ import { LocusError } from "#runtime/errors.ts";
 import type { DataSource } from "./supervisor.ts";
 
 const CONNECT_DEADLINE_MS = 5_000;
-/** What HELLO and SELECT may answer, bytes: some hundred are usual. */
+/** What HELLO, SELECT and ACT may answer, bytes: some hundred are usual. */
 const GREETING_BYTES_MAX = 64 * 1024;
 
 export interface DataConnection {
@@ -57,6 +57,8 @@ async function greet(socket: Socket, source: DataSource): Promise<void> {
       : ["HELLO", "3", "AUTH", source.username ?? "default", source.password, "SETNAME", "locus-function"],
   ];
   if (source.database !== 0) greeting.push(["SELECT", String(source.database)]);
+  // Last: from here on it has that user's rights and no others.
+  if (source.actsFor !== undefined) greeting.push(["LOCUS.NODE", "ACT", source.actsFor]);
   let received = Buffer.alloc(0);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onData = (bytes: Buffer): void => {

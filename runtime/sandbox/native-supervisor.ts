@@ -36,6 +36,8 @@ export interface NativeHandlers {
     usage: readonly number[],
     logs: readonly string[],
   ): void;
+  /** The invocation waits for `allowWrites` before it sends what is no read. */
+  onWriteAsked(call: number, id: number): void;
   onChecked(check: number, code: string, descriptionJson: string, message: string): void;
   /** `lost`: why the one before was given up; empty when there was none. */
   onConnectionWanted(host: number, connection: number, lost: string): void;
@@ -73,10 +75,14 @@ export interface NativeSupervisor {
     argsJson: string,
     deadlineMs: number,
     logs: boolean,
+    /** null: nothing is known. */
+    known: Uint8Array | null,
+    asksToWrite: boolean,
   ): number;
   /** Wakes the isolates that got invocations. A system call each, so once for all that one turn of the event loop brought. */
   wake(): void;
   cancel(id: number): void;
+  allowWrites(id: number): void;
   check(check: number, bundle: Uint8Array): void;
   passDescriptor(host: number, connection: number, descriptor: number, tls?: NativeTls): boolean;
   reply(host: number, lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;

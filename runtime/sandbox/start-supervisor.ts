@@ -43,11 +43,20 @@ export async function startSupervisor(options: StartOptions): Promise<Supervisor
   return new HostSupervisor(options, launcherPath);
 }
 
+interface PendingCall {
+  /** The owner's. */
+  readonly id: string | null;
+  readonly settle: (outcome: Outcome) => void;
+  readonly mayWrite: (() => Promise<boolean>) | null;
+}
+
+const NEVER = (): Promise<boolean> => Promise.resolve(false);
+
 class HostSupervisor implements Supervisor {
   readonly #native: NativeSupervisor;
   readonly #supply: ConnectionSupply | undefined;
   readonly #images = new WeakMap<FunctionImage, NativeImage>();
-  readonly #calls = new Map<number, { readonly id: string | null; readonly settle: (outcome: Outcome) => void }>();
+  readonly #calls = new Map<number, PendingCall>();
   readonly #checks = new Map<number, PromiseWithResolvers<FunctionDescription>>();
   #numbers = 0;
   #wakeDue = false;
@@ -74,6 +83,7 @@ class HostSupervisor implements Supervisor {
           ),
         onOutcome: (call, code, result, message, stack, usage, logs) =>
           this.#settle(call, outcomeOf(code, result, message, stack, usageOf(usage), logs)),
+        onWriteAsked: (call, id) => void this.#askToWrite(call, id),
         onChecked: (check, code, description, message) => this.#checked(check, code, description, message),
         onConnectionWanted: (host, connection, lost) => this.#supply?.want(host, connection, lost),
         onRound:
@@ -135,12 +145,15 @@ class HostSupervisor implements Supervisor {
     const deadlineMs = Math.min(invocation.deadlineMs, image.description.limits.deadlineMs);
     const number = ++this.#numbers;
     const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const id = this.#native.submit(number, this.#imageOf(image), keys, argsJson, deadlineMs, logs);
+    const { known = null, mayWrite = null } = invocation;
+    const asks = mayWrite !== null;
+    const native = this.#imageOf(image);
+    const id = this.#native.submit(number, native, keys, argsJson, deadlineMs, logs, known, asks);
     if (id === 0) return Promise.resolve(refusal("OVERLOADED", "the queue of calls that wait for an isolate is full"));
     this.#wakeSoon();
     const ownId = invocation.id ?? null;
     if (signal === undefined) {
-      this.#calls.set(number, { id: ownId, settle: resolve });
+      this.#calls.set(number, { id: ownId, settle: resolve, mayWrite });
       return promise;
     }
     const onAbort = (): void => this.#native.cancel(id);
@@ -149,8 +162,15 @@ class HostSupervisor implements Supervisor {
       signal.removeEventListener("abort", onAbort);
       resolve(outcome);
     };
-    this.#calls.set(number, { id: ownId, settle });
+    this.#calls.set(number, { id: ownId, settle, mayWrite });
     return promise;
+  }
+
+  async #askToWrite(call: number, id: number): Promise<void> {
+    const mayWrite = this.#calls.get(call)?.mayWrite ?? NEVER;
+    const isAllowed = await mayWrite().catch(() => false);
+    if (isAllowed) this.#native.allowWrites(id);
+    else this.#native.cancel(id);
   }
 
   /** After what else this turn of the event loop brings: under load that is a wake-up for many invocations instead of one each. */
@@ -234,6 +254,7 @@ function usageOf(numbers: readonly number[]): Usage {
   const [
     wallUs = 0,
     queueUs = 0,
+    startUs = 0,
     cpuUs = 0,
     waitUs = 0,
     operations = 0,
@@ -242,7 +263,7 @@ function usageOf(numbers: readonly number[]): Usage {
     bytesIn = 0,
     lockUs = 0,
   ] = numbers;
-  return { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
+  return { wallUs, queueUs, startUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
 }
 
 const refusal = (code: ErrorCode, message: string): Outcome => ({

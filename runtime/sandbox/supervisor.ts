@@ -22,6 +22,13 @@ export interface Invocation {
   readonly logs: boolean;
   /** The owner's own, for the log. */
   readonly id?: string;
+  /** What a run that was pushed back had read (docs/placement.md, Push-back): it is not read again. */
+  readonly known?: Uint8Array;
+  /**
+   * Asked before the invocation sends anything but reads, and again by a run that takes the place of one that was lost. It waits
+   * for the answer, and is cancelled where that is false or an error.
+   */
+  readonly mayWrite?: () => Promise<boolean>;
 }
 
 /** A line from a function's console, from a host, or from the supervisor itself. */
@@ -53,6 +60,8 @@ export interface DataSource {
   readonly username?: string;
   readonly password?: string;
   readonly database: number;
+  /** The user that a connection takes on when it has authenticated, where that is another one (LOCUS.NODE ACT); not with TLS. */
+  readonly actsFor?: string;
   /** With TLS the host makes the session and authenticates itself, so it holds this user's credentials and no others. */
   readonly tls?: {
     /** Whom the certificate must be for. */
@@ -82,6 +91,17 @@ export interface SupervisorOptions {
   readonly onLog: (line: HostLine) => void;
 }
 
+export interface CallStates {
+  /** Wait for an isolate. */
+  readonly queued: number;
+  /** The same, and the first one for their function is being opened. */
+  readonly starting: number;
+  /** In a turn. */
+  readonly running: number;
+  /** Have an isolate, and are between two turns. */
+  readonly waiting: number;
+}
+
 export interface SupervisorState {
   readonly hosts: readonly {
     readonly pid: number;
@@ -106,7 +126,8 @@ export interface SupervisorState {
   /** Times that a function was sent to quarantine, and that one left it. */
   readonly quarantined: number;
   readonly released: number;
-  readonly queued: number;
+  /** What the calls are at that have not been answered. */
+  readonly calls: CallStates;
   readonly inFlight: number;
   /** Connections to Redis that are up, over all hosts. */
   readonly connections: number;

@@ -1,5 +1,7 @@
 #include "call_arguments.h"
 
+#include <strings.h>
+
 #include <charconv>
 #include <optional>
 
@@ -50,6 +52,10 @@ Failure ReadNumber(const char* name, std::string_view text, int64_t min, int64_t
                                        std::to_string(max)};
   *number = static_cast<int64_t>(*read);
   return {};
+}
+
+bool IsWord(std::string_view argument, std::string_view word) {
+  return argument.size() == word.size() && strncasecmp(argument.data(), word.data(), word.size()) == 0;
 }
 
 Failure TakeKeys(Arguments* argv, CallArguments* call) {

@@ -28,6 +28,9 @@ bool AnsweredKeyPositions(RedisModuleCtx* context, RedisModuleString** argv, int
 /// A whole number within a range, as an argument `name` of a command.
 Failure ReadNumber(const char* name, std::string_view text, int64_t min, int64_t max, int64_t* number);
 
+/// Whether it is that word of a command's own, in any case.
+bool IsWord(std::string_view argument, std::string_view word);
+
 /// Takes `numkeys key …` off the front of `argv`.
 Failure TakeKeys(Arguments* argv, CallArguments* call);
 

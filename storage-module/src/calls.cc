@@ -17,9 +17,14 @@ std::string CancelKey(const RedisModuleString* user, std::string_view id) {
   return std::string(TextOf(user)) + " " + std::string(id);
 }
 
+Failure QueueIsFull(const PendingCall& call) {
+  return {Code::OVERLOADED, "the queue of waiting invocations is full: " + call.deployment.image->name +
+                                " was not called; try again later"};
+}
+
 }  // namespace
 
-Failure CheckMayBlock(RedisModuleCtx* context, const char* command) {
+Failure CheckByItself(RedisModuleCtx* context, const char* command) {
   const int flags = redis::GetContextFlags(context);
   const char* where = nullptr;
   if ((flags & redis::kInTransaction) != 0) {
@@ -30,53 +35,102 @@ Failure CheckMayBlock(RedisModuleCtx* context, const char* command) {
     where = "by a module";
   }
   if (where == nullptr) return {};
-  return {Code::STORAGE_REFUSED, std::string(command) + " waits for a sandbox and cannot be called " + where +
-                                     ": call it by itself"};
+  return {Code::STORAGE_REFUSED, std::string(command) + " cannot be called " + where + ": call it by itself"};
 }
 
 int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   PendingCall* call = owned.get();
   const FunctionImage& image = *call->deployment.image;
-  auto caller = std::make_shared<Caller>(redis::GetCurrentUserName(context), redis::GetSelectedDb(context));
+  call->caller = std::make_shared<Caller>(redis::GetCurrentUserName(context), redis::GetSelectedDb(context));
   if (!call->cancel_id.empty()) {
-    call->cancel_key = CancelKey(caller->user(), call->cancel_id);
+    call->cancel_key = CancelKey(call->caller->user(), call->cancel_id);
     if (!by_cancel_key_.emplace(call->cancel_key, call).second)
       return ReplyFailure(context, {Code::REQUEST_INVALID, "a call with the id " + Shown(call->cancel_id) +
                                                                " is in flight: ids must differ"});
   }
   int64_t deadline_ms = image.limits.deadline_ms;
   if (call->deadline_ms > 0) deadline_ms = std::min(deadline_ms, call->deadline_ms);
+  call->admitted_ns = NowNs();
+  call->deadline_ns = call->admitted_ns + deadline_ms * kMs;
 
   call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
   stats_->Admit(image);
-  call->admitted_ns = NowNs();
-  if (call->direct) samples_->Came();
 
-  Call submitted;
-  submitted.image = call->deployment.image;
-  submitted.keys = std::move(call->arguments.keys);
-  submitted.args = std::move(call->arguments.args);
-  submitted.deadline_ns = call->admitted_ns + deadline_ms * kMs;
-  submitted.logs = call->logs;
-  submitted.principal = std::move(caller);
-  submitted.done = [this, call](Outcome&& outcome) {
-    call->outcome = std::move(outcome);
-    stats_->End(*call->deployment.image, call->outcome.code, call->outcome.usage);
-    redis::UnblockClient(call->client, call);
-  };
-  call->invocation = service_->Submit(std::move(submitted));
-  if (call->invocation != 0) {
+  const bool elsewhere = call->direct && plan_->SideFor(image.name) == Side::kCompute;
+  if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
+  if ((elsewhere && nodes_->Hand(context, call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
-  stats_->End(image, Code::OVERLOADED, {});
-  if (call->direct) samples_->Left();
+  Outcome refused;
+  refused.code = Code::OVERLOADED;
+  stats_->End(image, refused);
   Forget(*call);
   redis::AbortBlock(call->client);
-  return ReplyFailure(context, {Code::OVERLOADED, "the queue of waiting invocations is full: " + image.name +
-                                                      " was not called; try again later"});
+  return ReplyFailure(context, QueueIsFull(*call));
+}
+
+bool Calls::RunHere(PendingCall* call) {
+  Call submitted;
+  submitted.image = call->deployment.image;
+  if (call->direct && call->back_cpu_us > 0) {
+    submitted.keys = call->arguments.keys;
+    submitted.args = call->arguments.args;
+  } else {
+    submitted.keys = std::move(call->arguments.keys);
+    submitted.args = std::move(call->arguments.args);
+  }
+  submitted.deadline_ns = call->deadline_ns;
+  submitted.back_cpu_ns = call->back_cpu_us * 1'000;
+  submitted.known = std::move(call->known);
+  submitted.logs = call->logs;
+  submitted.principal = call->caller;
+  submitted.done = [this, call](Outcome&& outcome) {
+    if (!call->direct || !outcome.back) return Answer(call, std::move(outcome));
+    call->outcome = std::move(outcome);
+    redis::EventLoopAddOneShot(OnPushedBack, call);
+  };
+  call->invocation = service_->Submit(std::move(submitted));
+  if (call->direct && call->invocation != 0) samples_->Came();
+  return call->invocation != 0;
+}
+
+void Calls::RunHereOrAnswer(PendingCall* call) {
+  Failure failure = CheckEnabled();
+  if (!failure && RunHere(call)) return;
+  if (!failure) failure = QueueIsFull(*call);
+  Outcome outcome;
+  outcome.code = failure.code;
+  outcome.message = std::move(failure.message);
+  Answer(call, std::move(outcome));
+}
+
+/// Also on the service thread.
+void Calls::Answer(PendingCall* call, Outcome&& outcome) {
+  call->outcome = std::move(outcome);
+  stats_->End(*call->deployment.image, call->outcome);
+  redis::UnblockClient(call->client, call);
+}
+
+void Calls::OnPushedBack(void* data) {
+  auto* const call = static_cast<PendingCall*>(data);
+  Calls& calls = TheModule().calls;
+  calls.stats_->PushedBack(*call->deployment.image, call->outcome.usage);
+  calls.samples_->Ran(calls.context_, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
+  call->invocation = 0;
+  call->known = std::move(call->outcome.result);
+  call->outcome = {};
+  // Once is enough: where no node has room any more, it runs here to its end.
+  call->back_cpu_us = 0;
+  if (call->gone) {
+    Outcome outcome;
+    outcome.code = Code::CANCELLED;
+    outcome.message = "the caller of " + call->deployment.image->name + " is gone";
+    return calls.Answer(call, std::move(outcome));
+  }
+  if (!calls.nodes_->Hand(calls.context_, call)) calls.RunHereOrAnswer(call);
 }
 
 bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
@@ -97,10 +151,16 @@ int Calls::OnOutcome(RedisModuleCtx* context, RedisModuleString**, int) {
 }
 
 // The client is gone; its handle lives until the outcome has come.
-void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
+void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
   Calls& calls = TheModule().calls;
   const auto found = calls.by_client_.find(client);
-  if (found != calls.by_client_.end()) calls.service_->Cancel(found->second->invocation);
+  if (found == calls.by_client_.end()) return;
+  found->second->gone = true;
+  if (found->second->handed != 0) {
+    calls.nodes_->Cancel(context, found->second);
+  } else {
+    calls.service_->Cancel(found->second->invocation);
+  }
 }
 
 // Also for a client that is gone. The time until here has the way over the main thread in it, which a busy
@@ -108,7 +168,7 @@ void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
 void Calls::OnDone(RedisModuleCtx* context, void* data) {
   const std::unique_ptr<PendingCall> call(static_cast<PendingCall*>(data));
   Calls& calls = TheModule().calls;
-  if (call->direct)
+  if (call->direct && call->invocation != 0)
     calls.samples_->Ran(context, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
   calls.Forget(*call);
 }

@@ -1,6 +1,6 @@
-// Calls of functions by clients: from the command that asks, over the supervisor, to the reply of the blocked
-// client. LOCUS.CALL and LOCUS.NODE RUN differ in what they ask and how they are answered; this is the way
-// between.
+// Calls of functions by clients: from the command that asks, over the supervisor or a node, to the reply of
+// the blocked client. LOCUS.CALL and LOCUS.NODE RUN differ in what they ask and how they are answered; this
+// is the way between.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,11 @@
 #include <string>
 #include <unordered_map>
 
+#include "attached_nodes.h"
 #include "call_arguments.h"
 #include "function_stats.h"
+#include "operation_runner.h"
+#include "plan.h"
 #include "redis_api.h"
 #include "registry.h"
 #include "sample_windows.h"
@@ -23,48 +26,73 @@ struct PendingCall {
   CallArguments arguments;
   /// From now; the smaller of this and the function's own limit holds. 0: the function's own.
   int64_t deadline_ms = 0;
+  /// As in RunOptions; of a call that came without a node the plan says it.
+  int64_t back_cpu_us = 0;
   bool logs = false;
-  /// It came without a node, which would account for it.
+  /// It came without a node, which would have chosen its side, and would account for it.
   bool direct = false;
   /// The caller's own name for it, for `Cancel`; empty: none.
   std::string cancel_id;
   /// Writes the reply from the outcome, on the main thread.
   int (*reply)(RedisModuleCtx*, const PendingCall&) = nullptr;
 
+  std::shared_ptr<Caller> caller;
   int64_t admitted_ns = 0;
+  int64_t deadline_ns = 0;
   Outcome outcome;
   RedisModuleBlockedClient* client = nullptr;
-  uint64_t invocation = 0;
+  uint64_t invocation = 0;  ///< in the supervisor; 0: not there, or not yet
+  uint64_t handed = 0;      ///< to a node, under this id; 0: to none
+  std::string known;        ///< the read set of a run that was pushed back
+  bool gone = false;        ///< the client
+  bool wrote = false;       ///< the node that has it has asked to write
   std::string cancel_key;
 };
 
 /// Main thread only.
 class Calls {
  public:
-  Calls(ServiceThread* service, FunctionStats* stats, SampleWindows* samples)
-      : service_(service), stats_(stats), samples_(samples) {}
+  Calls(ServiceThread* service, FunctionStats* stats, SampleWindows* samples, PlanFollower* plan,
+        AttachedNodes* nodes)
+      : service_(service), stats_(stats), samples_(samples), plan_(plan), nodes_(nodes) {}
 
-  /// Blocks the client and runs the call as its user, in its database. Replies at once where it cannot.
+  /// `context`: detached, for what no command asks for.
+  void Open(RedisModuleCtx* context) { context_ = context; }
+  /// Blocks the client and runs the call as its user, in its database: here, or on a node where the plan says
+  /// so. Replies at once where it cannot.
   int Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> call);
   /// Cancels the call that the same user started under this id. False when there is none.
   bool Cancel(RedisModuleCtx* context, std::string_view cancel_id);
 
+  // Of calls that a node had been handed:
+
+  void Answer(PendingCall* call, Outcome&& outcome);
+  /// Runs it with what is left of its time.
+  void RunHereOrAnswer(PendingCall* call);
+
  private:
+  /// A direct call that is to run on a node; on the main thread.
+  static void OnPushedBack(void* call);
   static int OnOutcome(RedisModuleCtx* context, RedisModuleString** argv, int argc);
   static void OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client);
   static void OnDone(RedisModuleCtx* context, void* call);
+  /// False where no more calls can wait.
+  bool RunHere(PendingCall* call);
   void Forget(const PendingCall& call);
 
+  RedisModuleCtx* context_ = nullptr;
   ServiceThread* const service_;
   FunctionStats* const stats_;
   SampleWindows* const samples_;
+  PlanFollower* const plan_;
+  AttachedNodes* const nodes_;
   std::unordered_map<RedisModuleBlockedClient*, PendingCall*> by_client_;
   /// User and id, which no two calls in flight share.
   std::unordered_map<std::string, PendingCall*> by_cancel_key_;
 };
 
-/// Why a command that blocks its client cannot do so here (in a transaction, a script, a module's call);
-/// empty if it can.
-Failure CheckMayBlock(RedisModuleCtx* context, const char* command);
+/// Why a command that blocks its client, or concerns its connection, cannot do so here (in a transaction, a
+/// script, a module's call); empty if it can.
+Failure CheckByItself(RedisModuleCtx* context, const char* command);
 
 }  // namespace locus

@@ -50,7 +50,7 @@ Failure CheckEnabled() {
 int CommandCall(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (AnsweredKeyPositions(context, argv, argc, kNumkeysOfCall)) return redis::kOk;
   if (argc < 3) return redis::WrongArity(context);
-  if (const Failure failure = CheckMayBlock(context, "LOCUS.CALL")) return ReplyFailure(context, failure);
+  if (const Failure failure = CheckByItself(context, "LOCUS.CALL")) return ReplyFailure(context, failure);
   if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
   const std::string_view name = TextOf(argv[1]);
   const Deployment* deployment = TheModule().registry.Find(name);

@@ -2,8 +2,6 @@
 // in the RDB, replicated, in the AOF. A bundle is checked in a sandbox host before it is accepted; what a
 // primary sends, or an AOF holds, was checked there and comes with what was found: LOAD REPLACE bundle
 // DESCRIPTION json.
-#include <strings.h>
-
 #include <memory>
 
 #include "function_description.h"
@@ -26,11 +24,6 @@ struct PendingLoad {
 };
 
 int loads_in_flight = 0;
-
-bool IsWord(std::string_view argument, const char* word) {
-  return argument.size() == std::string_view(word).size() &&
-         strncasecmp(argument.data(), word, argument.size()) == 0;
-}
 
 /// Tells this server's subscribers; replicas tell theirs when the change reaches them.
 void Announce(RedisModuleCtx* context, std::string_view event, std::string_view name,
@@ -121,7 +114,7 @@ void OnLoadDone(RedisModuleCtx*, void* load) {
 }
 
 int StartLoad(RedisModuleCtx* context, std::string_view bundle, bool replace) {
-  if (const Failure failure = CheckMayBlock(context, "LOCUS.FUNCTION LOAD"))
+  if (const Failure failure = CheckByItself(context, "LOCUS.FUNCTION LOAD"))
     return ReplyFailure(context, failure);
   if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
   if (const Failure failure = TooLarge(bundle.size())) return ReplyFailure(context, failure);

@@ -28,6 +28,16 @@ std::string Decimal(double value) {
   return text;
 }
 
+/// Why calls were not handed over though the plan said so.
+std::vector<std::pair<const char*, uint64_t>> Reasons(const HandedCounters& counters) {
+  constexpr const char* kNames[] = {"no_node", "user", "database", "full"};
+  std::vector<std::pair<const char*, uint64_t>> reasons;
+  for (size_t i = 0; i < counters.not_handed.size(); i++) {
+    if (counters.not_handed[i] > 0) reasons.emplace_back(kNames[i], counters.not_handed[i]);
+  }
+  return reasons;
+}
+
 /// Calls `field(name, value)` for each line.
 template <typename Field>
 void ForEachField(Field&& field) {
@@ -74,10 +84,28 @@ void ForEachField(Field&& field) {
   number("calls_run_again", state.supervisor.reruns);
 
   number("calls_in_flight", state.in_flight);
-  number("calls_queued", state.queued);
+  number("calls_queued", state.calls.queued);
+  number("calls_starting", state.calls.starting);
+  number("calls_running", state.calls.running);
+  number("calls_waiting", state.calls.waiting);
   number("calls", calls.calls);
+  number("calls_done", calls.outcomes[0]);
   number("calls_failed", calls.errors());
+  number("calls_pushed_back", calls.pushed_back);
   field("calls_failed_by_code", Join(calls.errors_by_code()));
+
+  const AttachedNodes::State nodes = module.nodes.state();
+  const HandedCounters& handed = nodes.counters;
+  number("nodes_attached", nodes.nodes);
+  number("calls_handed", handed.handed);
+  number("calls_handed_waiting", nodes.waiting);
+  number("calls_handed_taken", nodes.taken);
+  number("calls_returned", handed.returned);
+  number("calls_taken_back", handed.taken_back);
+  number("calls_run_again_after_node", handed.run_again);
+  number("calls_lost_with_node", handed.lost);
+  number("calls_overdue_on_node", handed.overdue);
+  field("calls_not_handed", Join(Reasons(handed)));
 
   const KeyspaceCounters& keyspace = state.keyspace;
   number("rounds", keyspace.rounds);

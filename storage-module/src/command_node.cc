@@ -27,10 +27,11 @@ int ReplyOutcome(RedisModuleCtx* context, const PendingCall& call) {
   const Outcome& outcome = call.outcome;
   const bool ok = outcome.code == Code::kOk;
   redis::ReplyWithArray(context, 5);
-  ReplyText(context, ok ? "ok" : "error");
+  ReplyText(context, outcome.back ? "back" : ok ? "ok" : "error");
   ReplyText(context, call.deployment.image->version);
   ReplyText(context, UsageJson(outcome.usage));
   ReplyText(context, JsonStrings(outcome.logs));
+  if (outcome.back) return ReplyText(context, Base64(outcome.result));
   return ReplyText(context, ok ? outcome.result : ErrorJson(outcome));
 }
 
@@ -56,9 +57,10 @@ int Run(RedisModuleCtx* context, const char* command, std::unique_ptr<PendingCal
                                                              " takes options and args, not " +
                                                              std::to_string(rest.size()) + " arguments"});
   RunOptions options;
-  if (const Failure failure = ReadRunOptions(TextOf(rest[0]), &options))
+  if (const Failure failure = ReadRunOptions(command, TextOf(rest[0]), &options))
     return ReplyFailure(context, failure);
   call->deadline_ms = options.deadline_ms;
+  call->back_cpu_us = options.back_cpu_us;
   call->logs = options.logs;
   call->cancel_id = std::move(options.cancel_id);
   if (const Failure failure = ReadArgs(rest.subspan(1), &call->arguments))
@@ -67,7 +69,7 @@ int Run(RedisModuleCtx* context, const char* command, std::unique_ptr<PendingCal
 }
 
 Failure CheckMayRun(RedisModuleCtx* context, const char* command) {
-  if (Failure failure = CheckMayBlock(context, command)) return failure;
+  if (Failure failure = CheckByItself(context, command)) return failure;
   return CheckEnabled();
 }
 

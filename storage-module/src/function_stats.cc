@@ -6,17 +6,36 @@ namespace locus {
 
 namespace {
 
-void AppendUsage(std::string* json, int64_t wall_ns, int64_t queue_ns, const UsageWire& isolate,
-                 int64_t lock_ns) {
-  AppendJsonUs(json, "wallUs", wall_ns);
-  AppendJsonUs(json, "queueUs", queue_ns);
+void AppendUsage(std::string* json, const Usage& usage) {
+  const UsageWire& isolate = usage.isolate;
+  AppendJsonUs(json, "wallUs", usage.wall_ns);
+  AppendJsonUs(json, "queueUs", usage.queue_ns);
+  AppendJsonUs(json, "startUs", usage.start_ns);
   AppendJsonUs(json, "cpuUs", static_cast<int64_t>(isolate.cpu_ns));
   AppendJsonUs(json, "waitUs", static_cast<int64_t>(isolate.wait_ns));
   AppendJsonNumber(json, "operations", isolate.operations);
   AppendJsonNumber(json, "rounds", isolate.rounds);
   AppendJsonNumber(json, "bytesOut", isolate.bytes_out);
   AppendJsonNumber(json, "bytesIn", isolate.bytes_in);
-  AppendJsonUs(json, "lockUs", lock_ns);
+  AppendJsonUs(json, "lockUs", usage.lock_ns);
+}
+
+/// Whatever nodes say of their calls, there is no overflow.
+void AddTime(int64_t ns, int64_t* sum) {
+  if (__builtin_add_overflow(*sum, ns, sum)) *sum = INT64_MAX;
+}
+
+void Add(const Usage& usage, Usage* sum) {
+  sum->isolate.cpu_ns += usage.isolate.cpu_ns;
+  sum->isolate.wait_ns += usage.isolate.wait_ns;
+  sum->isolate.operations += usage.isolate.operations;
+  sum->isolate.rounds += usage.isolate.rounds;
+  sum->isolate.bytes_out += usage.isolate.bytes_out;
+  sum->isolate.bytes_in += usage.isolate.bytes_in;
+  AddTime(usage.wall_ns, &sum->wall_ns);
+  AddTime(usage.queue_ns, &sum->queue_ns);
+  AddTime(usage.start_ns, &sum->start_ns);
+  AddTime(usage.lock_ns, &sum->lock_ns);
 }
 
 }  // namespace
@@ -26,18 +45,16 @@ void CallCounters::Admit() {
   in_flight++;
 }
 
-void CallCounters::End(Code code, const Usage& usage) {
+void CallCounters::End(const Outcome& outcome) {
   in_flight--;
-  outcomes[static_cast<size_t>(code)]++;
-  isolate.cpu_ns += usage.isolate.cpu_ns;
-  isolate.wait_ns += usage.isolate.wait_ns;
-  isolate.operations += usage.isolate.operations;
-  isolate.rounds += usage.isolate.rounds;
-  isolate.bytes_out += usage.isolate.bytes_out;
-  isolate.bytes_in += usage.isolate.bytes_in;
-  wall_ns += usage.wall_ns;
-  queue_ns += usage.queue_ns;
-  lock_ns += usage.lock_ns;
+  if (outcome.back) return PushedBack(outcome.usage);
+  outcomes[static_cast<size_t>(outcome.code)]++;
+  Add(outcome.usage, &usage);
+}
+
+void CallCounters::PushedBack(const Usage& used) {
+  pushed_back++;
+  Add(used, &usage);
 }
 
 uint64_t CallCounters::errors() const {
@@ -60,12 +77,19 @@ void FunctionStats::Admit(const FunctionImage& image) {
   if (!image.tried) functions_[image.name].Admit();
 }
 
-void FunctionStats::End(const FunctionImage& image, Code code, const Usage& usage) {
+void FunctionStats::End(const FunctionImage& image, const Outcome& outcome) {
   const std::lock_guard lock(mutex_);
-  totals_.End(code, usage);
+  totals_.End(outcome);
   if (image.tried) return;
   const auto found = functions_.find(image.name);
-  if (found != functions_.end() && found->second.in_flight > 0) found->second.End(code, usage);
+  if (found != functions_.end() && found->second.in_flight > 0) found->second.End(outcome);
+}
+
+void FunctionStats::PushedBack(const FunctionImage& image, const Usage& usage) {
+  const std::lock_guard lock(mutex_);
+  totals_.PushedBack(usage);
+  const auto found = functions_.find(image.name);
+  if (found != functions_.end() && found->second.in_flight > 0) found->second.PushedBack(usage);
 }
 
 void FunctionStats::Forget(std::string_view name) {
@@ -94,14 +118,15 @@ std::string FunctionStats::Json(std::string_view name) const {
   json.push_back('{');
   for (const auto& [code, count] : counters.errors_by_code()) AppendJsonNumber(&json, code, count);
   json.push_back('}');
-  AppendUsage(&json, counters.wall_ns, counters.queue_ns, counters.isolate, counters.lock_ns);
+  AppendJsonNumber(&json, "pushedBack", counters.pushed_back);
+  AppendUsage(&json, counters.usage);
   json.push_back('}');
   return json;
 }
 
 std::string UsageJson(const Usage& usage) {
   std::string json = "{";
-  AppendUsage(&json, usage.wall_ns, usage.queue_ns, usage.isolate, usage.lock_ns);
+  AppendUsage(&json, usage);
   json.push_back('}');
   return json;
 }

@@ -19,13 +19,13 @@ struct CallCounters {
   uint64_t calls = 0;
   uint64_t in_flight = 0;
   std::array<uint64_t, static_cast<size_t>(Code::kCount)> outcomes = {};
-  UsageWire isolate = {};
-  int64_t wall_ns = 0;
-  int64_t queue_ns = 0;
-  int64_t lock_ns = 0;
+  uint64_t pushed_back = 0;  ///< runs of calls that were to run elsewhere
+  Usage usage;
 
   void Admit();
-  void End(Code code, const Usage& usage);
+  void End(const Outcome& outcome);
+  /// A run of a call that has not ended with it.
+  void PushedBack(const Usage& usage);
   uint64_t errors() const;
   /// `CODE:count` for each error that occurred.
   std::vector<std::pair<const char*, uint64_t>> errors_by_code() const;
@@ -36,7 +36,9 @@ class FunctionStats {
   void Admit(const FunctionImage& image);
   /// Adds to a function only while it is deployed; to the totals always. Callers name what is tried as they
   /// like: of that there are totals only.
-  void End(const FunctionImage& image, Code code, const Usage& usage);
+  void End(const FunctionImage& image, const Outcome& outcome);
+  /// A run of a call that goes on elsewhere.
+  void PushedBack(const FunctionImage& image, const Usage& usage);
   /// The function is no longer deployed.
   void Forget(std::string_view name);
 

@@ -46,6 +46,20 @@ constexpr CommandRow kCommands[] = {
      "Runs a function that is not deployed, once; replies as RUN does"},
     {"locus.node", "cancel", CommandNodeCancel, "fast", 3, 0, "<id>",
      "Cancels a run of the same user by its id"},
+    {"locus.node", "act", CommandNodeAct, "fast deny-script", 3, 0, "<user>",
+     "Gives this connection the rights of another user, and no others"},
+    {"locus.node", "attach", CommandNodeAttach, "no-monitor no-slowlog deny-script", -4, 0,
+     "<node-id> <secret> [SPEAKS]", "Makes this connection one of a node that takes calls"},
+    {"locus.node", "detach", CommandNodeDetach, "fast", 2, 0, "",
+     "Hands this connection's node no more calls; replies how many it has still to give"},
+    {"locus.node", "take", CommandNodeTake, "blocking", 4, 0, "<max> <timeout-ms>",
+     "Replies calls for this connection's node, ids of calls that nobody waits for any more, and wanted "
+     "users"},
+    {"locus.node", "give", CommandNodeGive, "fast", -5, 0,
+     "<id> (OK <usage> <result> | ERROR <usage> <error> | BACK <reason>)",
+     "Says what became of a call that was taken; replies whether somebody waited for it"},
+    {"locus.node", "writes", CommandNodeWrites, "fast", 3, 0, "<id>",
+     "Says that a call that was taken is about to write; replies whether it still may"},
     {"locus.node", "samples", CommandNodeSamples, "blocking", 3, 0, "<timeout-ms>",
      "Replies what calls came to that reached this server without a node, a window at a time"},
     {"locus.node", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
@@ -147,9 +161,12 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
       return Refuse(context, std::string("Redis takes no command ") + row.name);
   }
   if (!RegisterPersistence(context) || redis::RegisterInfoFunc(context, WriteInfoSection) != redis::kOk ||
-      redis::SubscribeToServerEvent(context, redis::kRoleChanged, OnRoleChanged) != redis::kOk)
+      redis::SubscribeToServerEvent(context, redis::kRoleChanged, OnRoleChanged) != redis::kOk ||
+      redis::SubscribeToServerEvent(context, redis::kClientChange, AttachedNodes::OnClientChanged) !=
+          redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   module.log.Open(redis::GetDetachedThreadSafeContext(context));
+  module.calls.Open(redis::GetDetachedThreadSafeContext(context));
   const auto on_log = [&module](std::string_view source, std::string_view text) {
     module.log.Write(source, text);
   };

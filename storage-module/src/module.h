@@ -2,6 +2,7 @@
 // it here.
 #pragma once
 
+#include "attached_nodes.h"
 #include "calls.h"
 #include "function_stats.h"
 #include "log_lines.h"
@@ -28,7 +29,8 @@ struct Module {
   ServiceThread service;
   SampleWindows samples;
   PlanFollower plan;
-  Calls calls{&service, &stats, &samples};
+  AttachedNodes nodes;
+  Calls calls{&service, &stats, &samples, &plan, &nodes};
 };
 
 /// Never destroyed: the service thread outlives `main`.
@@ -51,10 +53,16 @@ int CommandFunctionList(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionLoad(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandInfo(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeAct(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeAttach(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeCancel(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeDetach(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeGive(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeRun(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeTry(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeSamples(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeTake(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandNodeWrites(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 

@@ -5,6 +5,7 @@
 
 #include "function_description.h"
 #include "json_text.h"
+#include "run_options.h"
 
 namespace locus {
 
@@ -52,8 +53,8 @@ bool IsNumberUpTo(const Json& value, uint64_t max) {
 Failure ReadPlacement(const std::string& function, const Json& json, Placement* placement) {
   const auto invalid = [&](const std::string& what) { return Invalid("of " + Shown(function) + " " + what); };
   if (!IsFunctionName(function)) return Invalid(Shown(function) + " is no function's name");
-  if (!HasJust(json, {"state", "share", "probeEvery"}))
-    return invalid("it must say state, share and probeEvery, and nothing else");
+  if (!HasJust(json, {"state", "share", "probeEvery", "backCpuUs"}))
+    return invalid("it must say state, share, probeEvery and backCpuUs, and nothing else");
   const Json& state = json["state"];
   const auto known =
       state.is_string() ? std::ranges::find(kStates, state.get_ref<const std::string&>()) : std::end(kStates);
@@ -67,6 +68,11 @@ Failure ReadPlacement(const std::string& function, const Json& json, Placement* 
   if (!IsNumberUpTo(probe_every, UINT32_MAX))
     return invalid("probeEvery is " + Shown(probe_every.dump()) + ", must be a whole number from 0");
   placement->probe_every = probe_every.get<uint32_t>();
+  const Json& back_cpu_us = json["backCpuUs"];
+  if (!IsNumberUpTo(back_cpu_us, kBackCpuUsMax))
+    return invalid("backCpuUs is " + Shown(back_cpu_us.dump()) + ", must be a whole number from 0 to " +
+                   std::to_string(kBackCpuUsMax));
+  placement->back_cpu_us = back_cpu_us.get<int64_t>();
   return {};
 }
 
@@ -85,6 +91,7 @@ std::string Plan::Json() const {
     AppendJsonName(&json, "share");
     AppendJsonDouble(&json, placement.share);
     AppendJsonNumber(&json, "probeEvery", placement.probe_every);
+    AppendJsonNumber(&json, "backCpuUs", static_cast<uint64_t>(placement.back_cpu_us));
     json.push_back('}');
   }
   json.append("}}");
@@ -115,11 +122,22 @@ Failure ReadPlan(std::string_view text, Plan* plan) {
   return {};
 }
 
+bool IsLaterPlan(uint64_t version, uint64_t than) {
+  if (version == 0 || than == 0) return version > than;
+  const uint64_t ahead = (version - than) & kPlanVersionMax;
+  return ahead != 0 && ahead <= kPlanVersionMax / 2;
+}
+
 bool PlanFollower::Follow(Plan plan) {
-  if (plan.version <= plan_.version) return false;
+  if (!IsLaterPlan(plan.version, plan_.version)) return false;
   std::erase_if(spreads_, [&](const auto& spread) { return !plan.placements.contains(spread.first); });
   plan_ = std::move(plan);
   return true;
+}
+
+int64_t PlanFollower::BackCpuUs(std::string_view function) const {
+  const auto found = plan_.placements.find(function);
+  return found == plan_.placements.end() ? 0 : found->second.back_cpu_us;
 }
 
 Side PlanFollower::SideFor(std::string_view function) {

@@ -25,6 +25,7 @@ struct Placement {
   std::string_view state;    ///< one of a closed list
   double share = 0;          ///< of its calls, here: 0 to 1
   uint32_t probe_every = 0;  ///< one call in so many visits the other side; 0: none does
+  int64_t back_cpu_us = 0;   ///< a call that has computed here for so long is pushed back; 0: none is
 };
 
 struct Plan {
@@ -34,18 +35,24 @@ struct Plan {
   std::string Json() const;
 };
 
+/// The twin of isLaterPlan in plan.ts: versions go round, and one is later than the half of them that lie
+/// behind it. 0 is earlier than all.
+bool IsLaterPlan(uint64_t version, uint64_t than);
+
 /// Reads the whole of it, or says what is wrong with it.
 Failure ReadPlan(std::string_view json, Plan* plan);
 
-/// Says for each call where it runs, the twin of compute/placement/plan-follower.ts: the planned share of
-/// calls runs here, spread as evenly as can be, and now and then one visits the other side.
+/// Says for each call where it runs, the twin of compute/placement/plan-follower.ts, but for what that
+/// knows of sides that stand idle: the planned share of calls runs here, spread as evenly as can be, and now
+/// and then one visits the other side.
 class PlanFollower {
  public:
-  /// From the next call on. False for a plan that is not later than the one that is followed: nothing
-  /// changes.
+  /// From the next call on. False for a plan that is not later (IsLaterPlan) than the one that is followed:
+  /// nothing changes.
   bool Follow(Plan plan);
   /// Here what is not planned.
   Side SideFor(std::string_view function);
+  int64_t BackCpuUs(std::string_view function) const;
   const Plan& plan() const { return plan_; }
 
  private:

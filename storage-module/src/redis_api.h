@@ -28,6 +28,8 @@ using CommandHandler = int (*)(RedisModuleCtx*, RedisModuleString** argv, int ar
 using FreePrivateData = void (*)(RedisModuleCtx*, void*);
 using DisconnectHandler = void (*)(RedisModuleCtx*, RedisModuleBlockedClient*);
 using EventLoopHandler = void (*)(int fd, void* data, int mask);
+using OneShotHandler = void (*)(void* data);
+using UserChangedHandler = void (*)(uint64_t client_id, void* data);
 using TimerHandler = void (*)(RedisModuleCtx*, void* data);
 using InfoHandler = void (*)(RedisModuleInfoCtx*, int for_crash_report);
 
@@ -55,6 +57,14 @@ constexpr uint64_t kLoadingStartsReplica = 2;
 constexpr uint64_t kLoadingEnded = 3;
 constexpr ServerEvent kEventLoop = {15, 1};
 constexpr uint64_t kEventLoopBeforeSleep = 0;
+constexpr ServerEvent kClientChange = {4, 1};
+constexpr uint64_t kClientDisconnected = 1;
+/// What comes with it; there is more behind.
+struct ClientInfo {
+  uint64_t version;
+  uint64_t flags;
+  uint64_t id;
+};
 using EventHandler = void (*)(RedisModuleCtx*, ServerEvent, uint64_t subevent, void* data);
 
 constexpr int kEventLoopReadable = 1;
@@ -151,6 +161,7 @@ struct CommandInfo {
   F(int, GetContextFlags, (RedisModuleCtx*))                                                                       \
   F(int, SubscribeToServerEvent, (RedisModuleCtx*, ServerEvent, EventHandler))                                     \
   F(int, EventLoopAdd, (int fd, int mask, EventLoopHandler, void* data))                                           \
+  F(int, EventLoopAddOneShot, (OneShotHandler, void* data))                                                        \
   F(uint64_t, CreateTimer, (RedisModuleCtx*, long long ms, TimerHandler, void* data))                              \
   F(int, StopTimer, (RedisModuleCtx*, uint64_t timer, void** data))                                                \
   F(void, Log, (RedisModuleCtx*, const char* level, const char* format, ...))                                      \
@@ -174,7 +185,10 @@ struct CommandInfo {
   F(int, UnblockClient, (RedisModuleBlockedClient*, void* private_data))                                           \
   F(int, AbortBlock, (RedisModuleBlockedClient*))                                                                  \
   F(void*, GetBlockedClientPrivateData, (RedisModuleCtx*))                                                         \
+  F(uint64_t, GetClientId, (RedisModuleCtx*))                                                                      \
   F(RedisModuleString*, GetCurrentUserName, (RedisModuleCtx*))                                                     \
+  F(int, AuthenticateClientWithACLUser, (RedisModuleCtx*, const char* name, size_t length, UserChangedHandler,     \
+                                         void* data, uint64_t* client_id))                                         \
   F(int, GetSelectedDb, (RedisModuleCtx*))                                                                         \
   /* The keyspace. */                                                                                              \
   F(RedisModuleCtx*, GetDetachedThreadSafeContext, (RedisModuleCtx*))                                              \

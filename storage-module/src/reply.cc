@@ -1,5 +1,7 @@
 #include "reply.h"
 
+#include <openssl/evp.h>
+
 namespace locus {
 
 namespace {
@@ -26,6 +28,16 @@ std::string OneLine(std::string_view message, size_t bytes_max) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }
   return line;
+}
+
+std::string Base64(std::string_view bytes) {
+  // It writes a NUL behind what it makes.
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  const int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<size_t>(length));
+  return text;
 }
 
 int ReplyFailure(RedisModuleCtx* context, const Failure& failure) {

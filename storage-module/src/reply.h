@@ -28,6 +28,9 @@ std::string OneLine(std::string_view message, size_t bytes_max = kMessageBytesMa
 int ReplyFailure(RedisModuleCtx* context, const Failure& failure);
 int ReplyText(RedisModuleCtx* context, std::string_view text);
 
+/// Bytes as text.
+std::string Base64(std::string_view bytes);
+
 /// The bytes of an argument; valid as long as the argument.
 std::string_view TextOf(const RedisModuleString* argument);
 

@@ -8,38 +8,37 @@ namespace {
 
 using Json = nlohmann::json;
 
-Failure InvalidOptions(std::string message) {
-  return {Code::REQUEST_INVALID, "options of LOCUS.NODE RUN: " + std::move(message)};
-}
-
 }  // namespace
 
-Failure ReadRunOptions(std::string_view text, RunOptions* options) {
+Failure ReadRunOptions(const char* command, std::string_view text, RunOptions* options) {
+  const auto invalid = [command](const std::string& message) -> Failure {
+    return {Code::REQUEST_INVALID, "options of " + std::string(command) + ": " + message};
+  };
   if (text.size() > kOptionsBytesMax)
-    return InvalidOptions("more than " + std::to_string(kOptionsBytesMax) + " bytes");
+    return invalid("more than " + std::to_string(kOptionsBytesMax) + " bytes");
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return InvalidOptions(Shown(text) + " is no JSON object");
+  if (!json.is_object()) return invalid(Shown(text) + " is no JSON object");
   for (const auto& [name, value] : json.items()) {
     if (name == "deadlineMs") {
       if (!value.is_number_unsigned() || value < 1 || value > kDeadlineMsMax)
-        return InvalidOptions("deadlineMs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
-                              std::to_string(kDeadlineMsMax));
+        return invalid("deadlineMs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
+                       std::to_string(kDeadlineMsMax));
       options->deadline_ms = value.get<int64_t>();
+    } else if (name == "backCpuUs") {
+      if (!value.is_number_unsigned() || value < 1 || value > kBackCpuUsMax)
+        return invalid("backCpuUs is " + Shown(value.dump()) + ", must be a whole number from 1 to " +
+                       std::to_string(kBackCpuUsMax));
+      options->back_cpu_us = value.get<int64_t>();
     } else if (name == "logs") {
-      if (!value.is_boolean()) return InvalidOptions("logs must be true or false");
+      if (!value.is_boolean()) return invalid("logs must be true or false");
       options->logs = value.get<bool>();
     } else if (name == "id") {
-      if (!value.is_string()) return InvalidOptions("id must be a string");
+      if (!value.is_string()) return invalid("id must be a string");
       options->cancel_id = value.get<std::string>();
       if (options->cancel_id.empty() || options->cancel_id.size() > kCancelIdBytesMax)
-        return InvalidOptions("id must have 1 to " + std::to_string(kCancelIdBytesMax) + " bytes");
-    } else if (name == "trace") {
-      // Held to its form now; what carries it on comes with tracing.
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kTraceBytesMax)
-        return InvalidOptions("trace must be a string of at most " + std::to_string(kTraceBytesMax) +
-                              " bytes");
+        return invalid("id must have 1 to " + std::to_string(kCancelIdBytesMax) + " bytes");
     } else {
-      return InvalidOptions("there is none named " + Shown(name) + ", only deadlineMs, logs, id and trace");
+      return invalid("there is none named " + Shown(name) + ", only deadlineMs, backCpuUs, logs and id");
     }
   }
   return {};

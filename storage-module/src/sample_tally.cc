@@ -12,6 +12,18 @@ namespace {
 /// As RATIO in histogram.ts, OPERATION_WORK_US in tally.ts.
 constexpr double kRatio = 1.1;
 constexpr double kOperationWorkUs = 5;
+/// Where `failed` and `untold` are in TALLY_TERMS.
+constexpr size_t kFailed = 1;
+constexpr size_t kUntold = 16;
+
+/// As TELLING and REFUSED in tally.ts.
+bool IsTelling(Code code) {
+  return code == Code::kOk || code == Code::RESULT_INVALID || code == Code::RESULT_TOO_LARGE ||
+         code == Code::DEADLINE_EXCEEDED || code == Code::CPU_LIMIT || code == Code::OPERATIONS_LIMIT;
+}
+bool IsRefused(Code code) {
+  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED;
+}
 
 /// What a host says of itself is unsigned: whatever it says, a sum stays a number.
 template <typename Ns>
@@ -29,6 +41,7 @@ size_t TallyBucketOf(double us) {
 
 void SampleTally::Record(std::string_view function, std::string_view version, Code code, const Usage& usage,
                          int64_t elapsed_ns) {
+  if (IsRefused(code)) return;
   auto found = functions_.find(function);
   if (found == functions_.end()) {
     if (functions_.size() >= kTalliedFunctionsMax) {
@@ -43,6 +56,13 @@ void SampleTally::Record(std::string_view function, std::string_view version, Co
 }
 
 void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us) {
+  if (code != Code::kOk) {
+    values[kFailed]++;
+    if (!IsTelling(code) || usage.isolate.cpu_ns == 0) {
+      values[kUntold]++;
+      return;
+    }
+  }
   const double service_us = UsOf(usage.wall_ns - usage.queue_ns);
   const double cpu_us = UsOf(usage.isolate.cpu_ns);
   const auto operations = static_cast<double>(usage.isolate.operations);
@@ -51,7 +71,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us) {
   // In the order of TALLY_TERMS.
   const std::array<double, kTallyTerms> terms = {
       1,
-      code == Code::kOk ? 0.0 : 1.0,
+      0,
       elapsed_us,
       service_us,
       service_us * service_us,
@@ -66,6 +86,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us) {
       log_work * log_work,
       log_cpu,
       log_cpu * log_cpu,
+      0,
   };
   for (size_t i = 0; i < terms.size(); i++) values[i] += terms[i];
   elapsed[TallyBucketOf(elapsed_us)]++;

@@ -27,7 +27,7 @@ void SampleWindows::Ran(RedisModuleCtx* context, const FunctionImage& image, con
 
 int SampleWindows::Take(RedisModuleCtx* context, int64_t timeout_ms) {
   if (timeout_ms == 0) return ReplyText(context, TakeJson());
-  if (const Failure failure = CheckMayBlock(context, "LOCUS.NODE SAMPLES"))
+  if (const Failure failure = CheckByItself(context, "LOCUS.NODE SAMPLES"))
     return ReplyFailure(context, failure);
   if (takers_.size() >= kSampleTakersMax)
     return ReplyFailure(

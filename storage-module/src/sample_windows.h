@@ -23,11 +23,9 @@ class SampleWindows {
  public:
   SampleWindows();
 
-  /// A call that came straight to this Redis is in flight, from here until `Ran` or `Left`.
+  /// A call that came straight to this Redis runs in its hosts, from here until `Ran`.
   void Came() { in_flight_++; }
   void Ran(RedisModuleCtx* context, const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns);
-  /// It did not run here.
-  void Left() { in_flight_--; }
 
   /// Replies the window: at its end, or after `timeout_ms` whatever there is by then. Each call is in one
   /// window, whose taker may go before it has it.

@@ -90,7 +90,7 @@ ServiceThread::State ServiceThread::state() {
     state.supervisor = hosts_->supervisor.counters();
     state.quarantined = hosts_->supervisor.quarantined();
     state.in_flight = hosts_->supervisor.in_flight();
-    state.queued = hosts_->supervisor.queued();
+    state.calls = hosts_->supervisor.call_states();
   }
   state.keyspace = counters_;
   state.lock_share = NowNs() - window_started_ns_ < 2 * kShareWindowNs ? lock_share_ : 0;

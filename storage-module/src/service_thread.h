@@ -31,7 +31,7 @@ class ServiceThread {
     Supervisor::Counters supervisor;
     std::vector<std::string> quarantined;  ///< functions, as name@version
     uint32_t in_flight = 0;
-    uint32_t queued = 0;
+    Supervisor::CallStates calls;
     KeyspaceCounters keyspace;
     double lock_share = 0;  ///< of the last second
   };

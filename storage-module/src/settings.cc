@@ -29,6 +29,7 @@ constexpr NumberSetting kNumbers[] = {
     {"isolates-max", &Settings::isolates_max, 1, kLanesMax - 1, true},
     {"spread", &Settings::spread, 1, kLanesMax - 1, true},
     {"queue-max", &Settings::queue_max, 1, 65'536, true},
+    {"take-patience-ms", &Settings::take_patience_ms, 1, 60'000, false},
     {"lock-share-percent", &Settings::lock_share_percent, 1, 90, false},
     {"quantum-us", &Settings::quantum_us, 10, 10'000, false},
     {"spin-us", &Settings::spin_us, 0, 1'000, false},
@@ -60,11 +61,13 @@ constexpr PathSetting kPaths[] = {
 struct Switch {
   const char* name;
   int64_t Settings::*value;
+  bool at_load_only;
 };
 
 constexpr Switch kSwitches[] = {
-    {"enabled", &Settings::enabled},
-    {"get-shortcut", &Settings::get_shortcut},
+    {"enabled", &Settings::enabled, false},
+    {"get-shortcut", &Settings::get_shortcut, false},
+    {"node-act", &Settings::node_act, true},
 };
 
 bool SameName(std::string_view a, std::string_view b) {
@@ -73,6 +76,10 @@ bool SameName(std::string_view a, std::string_view b) {
 
 Failure Invalid(std::string message) {
   return {Code::CONFIG_INVALID, std::move(message)};
+}
+
+Failure Fixed(const char* name) {
+  return Invalid(std::string(name) + " is fixed while Redis runs: set it after loadmodule");
 }
 
 std::string DirectoryOf(const std::string& path) {
@@ -123,8 +130,7 @@ Failure Settings::Set(std::string_view name, std::string_view value) {
 Failure Settings::Assign(std::string_view name, std::string_view value, bool at_load) {
   for (const NumberSetting& setting : kNumbers) {
     if (!SameName(name, setting.name)) continue;
-    if (setting.at_load_only && !at_load)
-      return Invalid(std::string(setting.name) + " is fixed while Redis runs: set it after loadmodule");
+    if (setting.at_load_only && !at_load) return Fixed(setting.name);
     int64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc() || end != value.data() + value.size() || number < setting.min ||
@@ -136,15 +142,13 @@ Failure Settings::Assign(std::string_view name, std::string_view value, bool at_
   }
   for (const PathSetting& setting : kPaths) {
     if (!SameName(name, setting.name)) continue;
-    if (!at_load)
-      return Invalid(std::string(setting.name) + " is fixed while Redis runs: set it after loadmodule");
+    if (!at_load) return Fixed(setting.name);
     this->*setting.value = value;
     return {};
   }
   for (const Choice& setting : kChoices) {
     if (!SameName(name, setting.name)) continue;
-    if (!at_load)
-      return Invalid(std::string(setting.name) + " is fixed while Redis runs: set it after loadmodule");
+    if (!at_load) return Fixed(setting.name);
     const auto chosen = std::find_if(std::begin(setting.among), std::end(setting.among),
                                      [&](std::string_view choice) { return SameName(value, choice); });
     if (chosen == std::end(setting.among))
@@ -154,6 +158,7 @@ Failure Settings::Assign(std::string_view name, std::string_view value, bool at_
   }
   for (const Switch& setting : kSwitches) {
     if (!SameName(name, setting.name)) continue;
+    if (setting.at_load_only && !at_load) return Fixed(setting.name);
     if (!SameName(value, "yes") && !SameName(value, "no"))
       return Invalid(std::string(setting.name) + " is " + Shown(value) + ", must be yes or no");
     this->*setting.value = SameName(value, "yes") ? 1 : 0;

@@ -26,12 +26,17 @@ struct Settings {
   int64_t enabled = 1;
   /// Whether GET may go past MONITOR and the command statistics (get_shortcut.h).
   int64_t get_shortcut = 1;
+  /// Whether nodes may take on other users with LOCUS.NODE ACT. At load only, and no unless the operator says
+  /// so: who may act may do all that any user may, and `+@all` has the right to it.
+  int64_t node_act = 0;
   /// Isolates, at most.
   int64_t isolates_max = 16;
   /// Isolates of one function that are worth starting. By default the cores.
   int64_t spread = 2;
   /// Invocations that wait for an isolate, at most.
   int64_t queue_max = 1024;
+  /// How long a call waits for its node to take it before it runs here after all, ms. Chosen, not measured.
+  int64_t take_patience_ms = 100;
   /// Of the global lock while clients wait, percent.
   int64_t lock_share_percent = 30;
   /// Lock time between two passes of the main thread, µs.

@@ -9,5 +9,6 @@ int main() {
   TestRegistry();
   TestRespScanner();
   TestSampleTally();
+  TestWantedUsers();
   return failures == 0 ? 0 : 1;
 }

@@ -19,7 +19,7 @@ std::string Text(uint64_t version, std::string_view placements) {
 std::string Placed(std::string_view share, std::string_view probe_every = "0",
                    std::string_view state = "split") {
   return R"("f":{"state":")" + std::string(state) + R"(","share":)" + std::string(share) +
-         R"(,"probeEvery":)" + std::string(probe_every) + "}";
+         R"(,"probeEvery":)" + std::string(probe_every) + R"(,"backCpuUs":0})";
 }
 
 Plan Read(const std::string& json) {
@@ -55,8 +55,8 @@ void APlanIsReadWholeOrNotAtAll() {
            Text(8, Placed("1", "0.5")),
            Text(8, Placed("1", "0", "elsewhere")),
            Text(8, R"("f":{"state":"split","share":1})"),
-           Text(8, R"("f":{"state":"split","share":1,"probeEvery":0,"more":{}})"),
-           Text(8, R"("F":{"state":"split","share":1,"probeEvery":0})"),
+           Text(8, R"("f":{"state":"split","share":1,"probeEvery":0,"backCpuUs":0,"more":{}})"),
+           Text(8, R"("F":{"state":"split","share":1,"probeEvery":0,"backCpuUs":0})"),
            Text(8, good + R"(,"g":{})"),
            std::string(locus::kPlanBytesMax + 1, ' '),
        }) {
@@ -69,8 +69,8 @@ void APlanOfManyFunctionsHasABound() {
   const auto of = [](size_t count) {
     std::string placements;
     for (size_t i = 0; i < count; i++)
-      placements +=
-          (i == 0 ? "\"f" : ",\"f") + std::to_string(i) + R"(":{"state":"compute","share":0,"probeEvery":0})";
+      placements += (i == 0 ? "\"f" : ",\"f") + std::to_string(i) +
+                    R"(":{"state":"compute","share":0,"probeEvery":0,"backCpuUs":0})";
     return Text(1, placements);
   };
   Plan plan;
@@ -97,6 +97,17 @@ void OnlyALaterPlanIsFollowed() {
   EXPECT(follower.SideFor("f") == Side::kCompute);
   EXPECT(follower.Follow(Read(Text(6, ""))));
   EXPECT(follower.SideFor("f") == Side::kStorage);
+}
+
+void NoVersionIsTheLast() {
+  constexpr uint64_t kReign = uint64_t{1} << 24;
+  PlanFollower follower;
+  EXPECT(follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("0")))));
+  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("1")))));
+  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax - 1, Placed("1")))));
+  EXPECT(follower.Follow(Read(Text(kReign, Placed("1")))));
+  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("0")))));
+  EXPECT(follower.plan().version == kReign && follower.SideFor("f") == Side::kStorage);
 }
 
 void TheShareIsThePlannedOneAtAnyTime() {
@@ -140,6 +151,7 @@ void TestPlan() {
   APlanOfManyFunctionsHasABound();
   NestingCostsNothing();
   OnlyALaterPlanIsFollowed();
+  NoVersionIsTheLast();
   TheShareIsThePlannedOneAtAnyTime();
   AChangedShareHoldsFromTheNextCallOn();
   OneCallInSoManyVisitsTheOtherSide();

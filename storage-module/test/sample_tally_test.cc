@@ -27,9 +27,23 @@ void WhatIsTakenIsGone() {
 void ANewVersionBeginsAnew() {
   SampleTally tally;
   tally.Record("khop", "1", Code::kOk, {}, 1'000);
-  tally.Record("khop", "2", Code::CANCELLED, {}, 1'000);
+  tally.Record("khop", "2", Code::kOk, {}, 1'000);
   const Json tallies = Taken(&tally)["tallies"];
   EXPECT(tallies.size() == 1 && tallies[0]["version"] == "2" && tallies[0]["sums"][0] == 1);
+}
+
+void CallsThatFailSayNothingOfWhatTheirFunctionCosts() {
+  SampleTally tally;
+  locus::Usage usage;
+  usage.wall_ns = 5'000;
+  usage.isolate.cpu_ns = 4'000;
+  tally.Record("khop", "1", Code::kOk, usage, 6'000);
+  tally.Record("khop", "1", Code::FUNCTION_FAILED, usage, 6'000);
+  tally.Record("khop", "1", Code::OVERLOADED, {}, 6'000);
+  tally.Record("khop", "1", Code::ARGS_INVALID, {}, 6'000);
+  const Json sums = Taken(&tally)["tallies"][0]["sums"];
+  EXPECT(sums.size() == locus::kTallyTerms);
+  EXPECT(sums[0] == 1 && sums[1] == 2 && sums[2] == 6 && sums[16] == 2);
 }
 
 void CallsOfMoreFunctionsThanThereIsRoomForAreCounted() {
@@ -58,6 +72,7 @@ void WhateverAHostSaysOfItselfIsANumber() {
 void TestSampleTally() {
   WhatIsTakenIsGone();
   ANewVersionBeginsAnew();
+  CallsThatFailSayNothingOfWhatTheirFunctionCosts();
   CallsOfMoreFunctionsThanThereIsRoomForAreCounted();
   WhateverAHostSaysOfItselfIsANumber();
 }

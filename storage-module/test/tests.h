@@ -10,3 +10,4 @@ void TestPlan();
 void TestRegistry();
 void TestRespScanner();
 void TestSampleTally();
+void TestWantedUsers();

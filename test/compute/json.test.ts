@@ -158,6 +158,8 @@ const CASES: readonly Case[] = [
   { tool: "locus", argv: "build", status: 0, value: { built: expect.any(Array) } },
   { tool: "locus", argv: "node", status: 2, value: misuse, settings: { LOCUS_HTTP_PORT: "many" } },
 
+  { tool: "locus", argv: "load power-law --url http://127.0.0.1:2", status: 2, value: misuse },
+  { tool: "locus", argv: "--url http://127.0.0.1:2 version", status: 2, value: misuse },
   { tool: "batch", argv: "empty 1 3", status: 0, value: { program: "batch", calls: 3, ok: 3, interrupted: false } },
   { tool: "batch", argv: "failing 1 3", status: 1, value: { calls: 3, ok: 0, errors: { FUNCTION_FAILED: 3 } } },
   { tool: "batch", argv: "nobody 1 3", status: 1, value: noFunction },

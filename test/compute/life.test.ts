@@ -202,6 +202,7 @@ describe.skipIf(obstacle !== null)(`a node over TLS${obstacle === null ? "" : ` 
     const connectedTo = (port: number | string) => clients.filter((line) => line.includes(` laddr=127.0.0.1:${port} `));
     expect(connectedTo(stack.settings["LOCUS_REDIS_PORT"] ?? "").length).toBeGreaterThan(2);
     expect(connectedTo(stack.redis.port)).toEqual([]);
+    expect(readFileSync(stack.nodeLogPath, "utf8")).toContain("acts for no other users of Redis: it cannot with TLS");
   });
 
   it("does not come up with an authority that does not vouch for Redis", async () => {

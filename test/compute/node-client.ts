@@ -47,10 +47,16 @@ export const said = (node: NodeProcess): readonly string[] =>
     .map((line) => (JSON.parse(line) as { readonly msg: string }).msg);
 
 /** A function of that name. */
-export const bundleOf = (name: string, run: (invocation: { readonly redis: Redis }) => unknown): string =>
+export const bundleOf = <Args = unknown>(name: string, run: (invocation: Invocation<Args>) => unknown): string =>
   `export default { kind: "locus.function", name: "${name}", run: ${run.toString()} };\n`;
 
+interface Invocation<Args> {
+  readonly redis: Redis;
+  readonly args: Args;
+}
+
 interface Redis {
+  hget(key: string, field: string): Promise<string | null>;
   get(key: string): Promise<string | null>;
   incr(key: string): Promise<number>;
 }

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { PlacementOverview, PlacementSummary } from "#compute/placement/node-placement.ts";
+import type { PlacementOverview, PlacementSummary } from "#compute/placement/answers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { startDelayProxy } from "#bench/placement/delay-proxy.ts";
 import { NodeProcess } from "#test/node-process.ts";
@@ -146,6 +146,18 @@ describe("placement", () => {
     await vi.waitFor(async () => expect(await explain(one, "walk")).toMatchObject({ rules: { weight: 1 } }), LONG);
   });
 
+  it("two people who say something of a function at once both have their say", async () => {
+    const [one, other] = nodes as [NodeProcess, NodeProcess];
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([
+        ask(one, "/idle", "PUT", { pin: round / 10 }),
+        ask(other, "/idle", "PUT", { weight: 2 + round }),
+      ]);
+      expect(await ask(other, "/idle", "PUT", {})).toMatchObject({ body: { pin: round / 10, weight: 2 + round } });
+    }
+    expect((await ask(one, "/idle", "DELETE")).status).toBe(204);
+  });
+
   it.each([
     ["no JSON", "nonsense"],
     ["a place that there is not", { pin: "elsewhere" }],
@@ -201,7 +213,7 @@ describe("placement", () => {
   });
 
   it("whoever decides begins anew where Redis has lost the plan", async () => {
-    await redis.client().del("locus:placement:plan", "locus:placement:reign", "locus:placement:lease");
+    await redis.client().del("locus:placement:plan", "locus:placement:lease");
     expect(await call(nodes[0]!, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
     await ask(nodes[0]!, "/walk", "PUT", { pin: "compute" });
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
@@ -210,10 +222,31 @@ describe("placement", () => {
     await vi.waitFor(async () => expect(await controllers()).toHaveLength(1), LONG);
   });
 
-  it("a function that is taken away leaves the plan", async () => {
+  it("a plan that somebody gave the module who is no controller does not stay, whatever its version", async () => {
+    const client = redis.client();
+    const told = async () => JSON.parse(String(await client.call("LOCUS.PLAN", "GET"))) as { readonly version: number };
+    const forge = async (version: number) => {
+      const [what] = (await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version, placements: {} }))) as [string];
+      return what;
+    };
+    expect(await forge(Number.MAX_SAFE_INTEGER)).toBe("kept");
+    expect(await forge((await told()).version + 2 ** 50)).toBe("taken");
+    // With the next plan, whatever it is for, the controller is told of it.
+    await ask(nodes[0]!, "/idle", "PUT", { pin: 0.5 });
+    await vi.waitFor(async () => expect(await told()).toMatchObject({ placements: { idle: { share: 0.5 } } }), LONG);
+    await vi.waitFor(async () => expect((await overview(nodes[1]!)).planVersion).toBe((await told()).version), LONG);
+  });
+
+  it("a function that is taken away leaves the plan, and what was said of it goes with it", async () => {
+    await ask(nodes[1]!, "/idle", "PUT", { pin: 0.5, weight: 3 });
+    await ask(nodes[1]!, "/walk", "PUT", { weight: 3 });
     await fetch(`${nodes[0]!.url}/v1/functions/idle`, { method: "DELETE" });
     await vi.waitFor(
       async () => expect((await overview(nodes[1]!)).functions.map((one) => one.function)).toEqual(["direct", "walk"]),
+      LONG,
+    );
+    await vi.waitFor(
+      async () => expect(await redis.client().hgetall("locus:placement:rules")).toEqual({ "walk:weight": "3" }),
       LONG,
     );
   });

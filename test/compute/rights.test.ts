@@ -24,6 +24,8 @@ function rulesBetween(from: string, to: string): readonly string[] {
 const nodeRules = (placement: boolean): readonly string[] =>
   rulesBetween("The node's own user needs", placement ? "The\nuser that functions run as" : "; for placement also");
 
+const FUNCTION_RULES = rulesBetween("user that functions run as needs", ", the commands");
+
 describe.each([
   ["auto", true],
   ["declared", false],
@@ -37,7 +39,7 @@ describe.each([
     const admin = redis.client();
     await admin.mset("ours", "1", "others", "2");
     await admin.call("ACL", "SETUSER", "node", "on", ">a", "resetchannels", ...nodeRules(placement));
-    await admin.call("ACL", "SETUSER", "guest", "on", ">b", "+locus.node", "+get", "~ours");
+    await admin.call("ACL", "SETUSER", "guest", "on", ">b", ...FUNCTION_RULES, "+get", "~ours");
     settings = {
       LOCUS_REDIS_HOST: "127.0.0.1",
       LOCUS_REDIS_PORT: String(redis.port),

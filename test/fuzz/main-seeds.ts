@@ -8,6 +8,7 @@ import { encodeOperation } from "#runtime/channel/operation.ts";
 import { REFUSAL_CASES } from "#runtime/channel/refusal-cases.ts";
 import goldenReplies from "#runtime/channel/golden-replies.json" with { type: "json" };
 import { LIMITS } from "#runtime/function/description.ts";
+import { NO_USAGE } from "#runtime/profile/sample.ts";
 
 const CORPUS = join(import.meta.dirname, "corpus");
 /** Golden replies and refusals are many alike: so many of each, evenly chosen. */
@@ -34,6 +35,18 @@ const description = (bundle: keyof typeof VERSIONS, more: object = {}): string =
   JSON.stringify({ name: "khop", version: VERSIONS[bundle], limits, ...more });
 const version = (bundle: keyof typeof VERSIONS): Buffer =>
   bytes(u16(description(bundle).length), description(bundle), u16(bundle.length), bundle);
+
+const given = (isError: number, usage: object, body: string): Buffer =>
+  bytes(isError, u16(JSON.stringify(usage).length), JSON.stringify(usage), body);
+
+/** A round each. */
+const reads = (...operations: readonly (readonly [readonly string[], string])[]): Buffer =>
+  bytes(
+    ...operations.flatMap(([operation, reply]) => {
+      const command = encodeOperation(operation);
+      return [u32(1, command.length, reply.length), command, reply];
+    }),
+  );
 
 // The steps of supervisor.cc and ring.cc, by their numbers there.
 const POLL = 15;
@@ -70,10 +83,17 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     bytes(3, u32(1, 0, 0, 0, 0, 0)),
     bytes(3, u32(1, 2, 4, 3, 2, 1), "host", "pem", "me", "x"),
   ],
+  given: [
+    given(0, NO_USAGE, '{"a":1}'),
+    given(0, { ...NO_USAGE, wallUs: 1e12, operations: 2 ** 53 - 1 }, "null"),
+    given(0, { ...NO_USAGE, cpuUs: -1 }, "1\n2"),
+    given(1, NO_USAGE, JSON.stringify({ code: "FUNCTION_FAILED", message: "no", stack: "at run (f.ts:1:2)" })),
+    given(1, {}, JSON.stringify({ code: "NOBODY_KNOWS" })),
+  ],
   json: ["", "plain", 'a"b\\c', "\n\u0001\u007f", "é€😀", "\ud800"].map((value) => Buffer.from(value)),
   options: [
     "{}",
-    '{"deadlineMs":300000,"logs":true,"id":"1a2b-3","trace":"00-ab-01"}',
+    '{"deadlineMs":300000,"logs":true,"id":"1a2b-3"}',
     '{"deadlineMs":300001}',
     '{"deadlineMs":18446744073709551615}',
     '{"deadlineMs":1.5,"deadlineMs":1}',
@@ -85,11 +105,22 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
   ].map((json) => Buffer.from(json)),
   plan: [
     { version: 1, placements: {} },
-    { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100 } } },
-    { version: 2, placements: { f: { state: "compute", share: 0, probeEvery: 0 }, g: { state: "nowhere" } } },
+    { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100, backCpuUs: 0 } } },
+    {
+      version: 2,
+      placements: { f: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 }, g: { state: "nowhere" } },
+    },
     { version: 1.5, placements: [[]] },
     { version: 3, placements: { a: { a: { a: { a: {} } } } } },
   ].map((plan) => Buffer.from(JSON.stringify(plan))),
+  reads: [
+    bytes(),
+    reads([["GET", "a"], "$1\r\nx\r\n"], [["GET", "a"], "_\r\n"]),
+    reads([["MGET", "a", "b"], "*2\r\n_\r\n$0\r\n\r\n"]),
+    reads([["GET", "a"], "$9\r\nx\r\n"]),
+    reads([["GET", "a"], ">1\r\n$1\r\nx\r\n"]),
+    bytes(u32(0, 0, 0), u32(2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1)),
+  ],
   registry: [
     bytes(0),
     bytes(1, u16(4), "khop", 1, version("")),
@@ -125,6 +156,9 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     bytes(READY, 1, POLL, OPENED, SUBMIT, SUBMIT, SUBMIT, OPENED, 2, 0, 2, 1, POLL),
     bytes(READY, SUBMIT, OPENED, 9 | (1 << 4), 0, text("a line"), 3 | (1 << 4), 0, u64(1n << 40n), POLL),
     bytes(READY, SUBMIT, OPENED, 10 | (1 << 4), u16(9), 0, text(""), POLL),
+    bytes(READY, SUBMIT, OPENED, outcome(1, 0, 0, 2)),
+    bytes(READY, SUBMIT, OPENED, 11 | (1 << 4), 0, POLL, outcome(1, 0, 0, 0)),
+    bytes(READY, 0, 1, 0, 1, OPENED, 11 | (1 << 4), 0, POLL),
   ],
 };
 

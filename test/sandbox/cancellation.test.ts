@@ -64,6 +64,26 @@ describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
     expect(await marksLeft()).toBe(0);
   });
 
+  it("leaves nobody waiting for a promise that it kept and nothing settles any more", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf(
+        ({ args }) => {
+          const shared = globalThis as { kept?: Promise<string> };
+          if (args === "look") return shared.kept ?? "fresh";
+          return (shared.kept ??= new Promise((resolve) => setTimeout(() => resolve("late"), 20_000)));
+        },
+        { limits: { deadlineMs: 30_000 } },
+      ),
+    );
+    const controller = new AbortController();
+    const cancelled = outcome({ signal: controller.signal, args: "keep" });
+    await vi.waitFor(async () => expect(await side.inFlight()).toBe(1), LONG);
+    controller.abort();
+    expect(errorOf(await cancelled).code).toBe("CANCELLED");
+    expect(errorOf(await outcome({ deadlineMs: 300, args: "keep" })).code).toBe("DEADLINE_EXCEEDED");
+    expect(await result({ args: "look" })).toBe("fresh");
+  });
+
   it("while it is queued", async () => {
     const limits = { concurrency: 1, deadlineMs: 30_000 };
     const holds = await side.deploy(bundleOf(() => new Promise(() => {}), { limits }));

@@ -187,6 +187,7 @@ describe("connections of the compute side", () => {
       {
         onLog: () => {},
         onOutcome: (_, code, result) => end([code, result]),
+        onWriteAsked: () => {},
         onChecked: () => {},
         onConnectionWanted: (_host, _connection, lost) => wanted.push(lost),
         onRound: () => {},
@@ -212,7 +213,7 @@ describe("connections of the compute side", () => {
       versionOf(bundle),
       "deploy",
     );
-    native.submit(1, native.image(name, version, bundle, limits), [], "null", 5_000, false);
+    native.submit(1, native.image(name, version, bundle, limits), [], "null", 5_000, false, null, false);
     native.wake();
     expect(await ended).toEqual(["ok", '"1"']);
     expect(wanted).toEqual([""]);

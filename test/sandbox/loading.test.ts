@@ -146,7 +146,8 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     await refuse(10);
     const before = resident();
     await refuse(30);
-    expect(resident() - before).toBeLessThan(12 * 1024 * 1024);
+    // On a busy machine the last of them is still being disposed of.
+    await expect.poll(() => resident() - before, { timeout: 20_000 }).toBeLessThan(12 * 1024 * 1024);
   });
 
   it.skipIf(name === "storage")("costs nobody the host when it spins among more than are checked at once", async () => {

@@ -80,7 +80,7 @@ export class QuietCluster {
         const ready = await (await fetch(`${node.url}/readyz`, PROBE())).text();
         if (!areBothReady(JSON.parse(ready) as Health)) return [`${name} is not ready: ${ready}`];
         const metrics = await (await fetch(`${node.url}/metrics`, PROBE())).text();
-        return ["locus_calls_in_flight", "locus_storage_queue_length", "locus_compute_queue_length"]
+        return ["locus_calls_in_flight", "locus_storage_queue_length", 'locus_invocations{state="queued"}']
           .filter((metric) => !metrics.includes(`\n${metric} 0\n`))
           .map((metric) => `${name} has ${metric} other than 0`);
       } catch (error) {

@@ -126,6 +126,8 @@ describe("LOCUS.NODE TRY", () => {
     const [spun, , , , error] = await attempt(client, '{"spin":true}');
     expect([spun, JSON.parse(error ?? "")]).toMatchObject(["error", { code: "CPU_LIMIT" }]);
     await expect(attempt(client, "{}", { version: "0123456789abcdef" })).rejects.toThrow(/^FUNCTIONINVALID /);
+    const mistaken = client.call("LOCUS.NODE", "TRY", bundle, described({}), "0", '{"trace":1}', "null");
+    await expect(mistaken).rejects.toThrow(/^ERR options of LOCUS.NODE TRY: trace must be/);
     await client.call("ACL", "SETUSER", "guest", "on", ">secret", "~yours", "+@read", "+locus.node|try");
     const guest = own.client({ username: "guest", password: "secret" });
     const [refused, , , , why] = await attempt(guest, '{"key":"mine"}');
@@ -167,7 +169,7 @@ describe("LOCUS.NODE", () => {
     expect(version).toMatch(/^[0-9a-f]{16}$/);
     expect(JSON.parse(result)).toEqual(["+OK\r\n$1\r\n1\r\n"]);
     expect(Object.keys(JSON.parse(usage) as object)).toEqual(
-      "wallUs queueUs cpuUs waitUs operations rounds bytesOut bytesIn lockUs".split(" "),
+      "wallUs queueUs startUs cpuUs waitUs operations rounds bytesOut bytesIn lockUs".split(" "),
     );
     expect((JSON.parse(usage) as { lockUs: number }).lockUs).toBeGreaterThan(0);
   });
@@ -202,7 +204,7 @@ describe("LOCUS.NODE", () => {
     ['{"deadlineMs":300001}', /deadlineMs is "300001"/],
     ['{"logs":1}', /logs must be/],
     ['{"id":""}', /id must have/],
-    ['{"trace":1}', /trace must be/],
+    ['{"backCpuUs":0}', /backCpuUs is "0"/],
   ])("options %s are refused", async (options, message) => {
     await expect(run("script", "*", "0", options, "null")).rejects.toThrow(/^ERR options/);
     await expect(run("script", "*", "0", options, "null")).rejects.toThrow(message);

@@ -34,7 +34,7 @@ describe("where a call cannot wait", () => {
     async (name, args) => {
       const server = await start({ config: [["loadmodule", buildRedisModule("relay_module")]] });
       const client = server.client();
-      const refused = /^(?:ReplyError: )?STORAGEREFUSED LOCUS.* waits for a sandbox/;
+      const refused = /^(?:ReplyError: )?STORAGEREFUSED LOCUS.* cannot be called .*: call it by itself/;
       const quoted = [name, ...args].map((word) => `'${word}'`).join(", ");
       const [[inTransaction] = []] =
         (await client

@@ -28,7 +28,7 @@ afterAll(() => server.close());
 
 const CONTAINERS = {
   "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "LIST", "LOAD", "STATS"],
-  "LOCUS.NODE": ["CANCEL", "HELP", "RUN", "SAMPLES", "TRY"],
+  "LOCUS.NODE": ["ACT", "ATTACH", "CANCEL", "DETACH", "GIVE", "HELP", "RUN", "SAMPLES", "TAKE", "TRY", "WRITES"],
   "LOCUS.PLAN": ["GET", "HELP", "SET"],
   "LOCUS.CONFIG": ["GET", "HELP", "SET"],
 };

@@ -27,14 +27,19 @@ const round = (count: number, commands: string): string => u32(0, count) + hex(c
 const GET = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
 /** An outcome's payload without its texts: code, lengths of result, message and stack, then usage and flags. */
 const outcome = (...numbers: readonly number[]): string => u32(...numbers) + "00".repeat(64);
+/** Zeros up to its last word. */
+const PUSHED_BACK = `${"00".repeat(76)}01000000`;
 
 const OUTCOMES = { ring: "outcomes" } as const;
+const ASKS_TO_WRITE = 3;
 const CONTROL = { ring: "control" } as const;
 const READY = 2;
 const OPENED = 3;
 const CLOSED = 5;
 
 const LIES: readonly (readonly [string, Script])[] = [
+  ["a push-back that nobody asked for", { raw: [{ ...OUTCOMES, hex: PUSHED_BACK }], mute: true }],
+  ["a wish to write that nobody asks about", { raw: [{ ...OUTCOMES, kind: ASKS_TO_WRITE }], mute: true }],
   ["a frame of an unknown kind", { raw: [{ kind: 99 }] }],
   ["a round without a header", { raw: [{ hex: "0102" }] }],
   ["a round of no commands", { raw: [{ hex: round(0, "") }] }],

@@ -23,7 +23,12 @@ interface Plan {
 }
 
 const NONE: Plan = { version: 0, placements: {} };
-const placement = (state: PlacementState, share: number, probeEvery = 0): Placement => ({ state, share, probeEvery });
+const placement = (state: PlacementState, share: number, probeEvery = 0): Placement => ({
+  state,
+  share,
+  probeEvery,
+  backCpuUs: 0,
+});
 const set = (client: Redis, plan: Plan): Promise<unknown> => client.call("LOCUS.PLAN", "SET", JSON.stringify(plan));
 const get = async (client: Redis): Promise<Plan> => JSON.parse(String(await client.call("LOCUS.PLAN", "GET"))) as Plan;
 

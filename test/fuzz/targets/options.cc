@@ -6,7 +6,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace locus;
   RunOptions options;
-  const Failure failure = ReadRunOptions({reinterpret_cast<const char*>(data), size}, &options);
+  const Failure failure =
+      ReadRunOptions("LOCUS.NODE RUN", {reinterpret_cast<const char*>(data), size}, &options);
   EXPECT(failure.message.size() < 1024);
   if (failure) {
     EXPECT(failure.code == Code::REQUEST_INVALID && !failure.message.empty());

@@ -30,11 +30,13 @@ class Scene {
     call.args = "null";
     call.deadline_ns = NowNs() + 3'600'000'000'000;
     call.logs = true;
+    call.back_cpu_ns = which % 4 == 0 ? 1'000 : 0;
+    call.asks_to_write = which % 5 == 0;
     const int number = calls_++;
     call.done = [this, number](Outcome&& outcome) {
       EXPECT(++answers_[number] == 1);
       EXPECT(outcome.message.size() <= kErrorTextBytesMax + 1024 &&
-             outcome.result.find('\n') == std::string::npos);
+             (outcome.back || outcome.result.find('\n') == std::string::npos));
     };
     const uint64_t id = supervisor_.Submit(std::move(call));
     if (id == 0) answers_[number]++;
@@ -105,11 +107,11 @@ class Scene {
   void End() {
     supervisor_.Close(Code::SIDE_UNAVAILABLE, "over");
     for (int number = 0; number < calls_; number++) EXPECT(answers_[number] == 1);
-    EXPECT(supervisor_.in_flight() == 0 && supervisor_.queued() == 0);
+    EXPECT(supervisor_.in_flight() == 0 && supervisor_.call_states().queued == 0);
   }
 
  private:
-  static SupervisorOptions Options() {
+  SupervisorOptions Options() {
     SupervisorOptions options;
     // Beside the target: a program that sleeps, in the launcher's place.
     static const std::string sleeper = std::string(std::getenv("LOCUS_FUZZ_SLEEPER"));
@@ -118,6 +120,7 @@ class Scene {
     options.queue_length_max = 8;
     options.operation_rings = true;
     options.on_log = [](std::string_view, std::string_view, uint64_t) {};
+    options.on_write_asked = [this](uint64_t, uint64_t id) { supervisor_.AllowWrites(id); };
     return options;
   }
   static HostHeader* Header(const HostLane& lane) {
@@ -175,7 +178,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         OutcomeFrame outcome = {};
         outcome.header.code = input.Take<uint8_t>() % 4;
         outcome.header.retire = input.Take<uint8_t>() & 1;
-        outcome.header.lost = input.Take<uint8_t>() & 1;
+        const auto flags = input.Take<uint8_t>();
+        outcome.header.lost = flags & 1;
+        outcome.header.back = flags >> 1 & 1;
         outcome.result = input.TakeText();
         scene.Say(lane, static_cast<uint16_t>(FromIsolate::kOutcome), scene.Id(&input),
                   WriteOutcome(outcome));
@@ -186,6 +191,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       case 10:
         scene.Say(lane, input.Take<uint16_t>(), scene.Id(&input), input.TakeText());
+        break;
+      case 11:
+        scene.Say(lane, static_cast<uint16_t>(FromIsolate::kAsksToWrite), scene.Id(&input), "");
         break;
       default:
         scene.Poll();

@@ -1,0 +1,49 @@
+// What a node asks for users whom it may not take on. With a real Redis, and for those whom it may: test/compute/acting.test.ts.
+
+import { afterEach, expect, it, vi } from "vitest";
+
+import { ActingUsers } from "./acting-users.ts";
+import { startScriptedRedis, type ScriptedRedis } from "./scripted-redis.ts";
+
+let redis: ScriptedRedis;
+let acting: ActingUsers;
+afterEach(async () => {
+  await acting.close();
+  await redis.close();
+});
+
+it("does not ask again for a user whom it was refused, and tells each reason once", async () => {
+  const asked: string[] = [];
+  const log = { info: vi.fn<() => void>(), warn: vi.fn<() => void>() };
+  redis = await startScriptedRedis((words) => {
+    if (words[1] !== "ACT") return "OK";
+    asked.push(words[2] ?? "");
+    return new Error("NOPERM no right to act");
+  });
+  acting = new ActingUsers({
+    address: redis.address,
+    nodeUser: redis.user,
+    connections: 1,
+    sandbox: { isolatesMax: 1, queueLengthMax: 1, onLog: () => {} },
+    usersMax: 1,
+    idleMs: 1_000,
+    log,
+  });
+  const want = (user: string, database = 0) => acting.want([{ user, database }], { id: "a", secret: "b" });
+  const refusals = async (users: readonly string[]) => {
+    await vi.waitFor(() => expect(asked).toEqual(users));
+    await vi.waitFor(() => expect(redis.sockets.size).toBe(0));
+  };
+  want("ada");
+  // Where there is no room nobody is asked.
+  want("bob");
+  await refusals(["ada"]);
+  want("ada");
+  want("bob");
+  await refusals(["ada", "bob"]);
+  want("ada", 1);
+  await refusals(["ada", "bob", "ada"]);
+  expect(log.warn).toHaveBeenCalledTimes(1);
+  expect(acting.acting()).toEqual([]);
+  expect(() => acting.supervisorFor({ user: "ada", database: 0 })).toThrow(/does not act for the user "ada"/);
+});

@@ -1,0 +1,87 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { FREE_RULES } from "#runtime/placement/controller.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { explain } from "#runtime/placement/explanation.ts";
+import { simulate } from "#runtime/placement/simulated-load.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
+import { readAnswer, type Answer, type PlacementOverview } from "./answers.ts";
+
+const WALK = { name: "walk", demand: { operations: 64, rounds: 64, bytes: 5_000, cpuUs: 100 }, callsPerSecond: 200 };
+const IDLE = { name: "idle", demand: { operations: 0, rounds: 0, bytes: 0, cpuUs: 10 }, callsPerSecond: 0 };
+const DURATION_MS = 2_000;
+
+const run = simulate(
+  {
+    functionsAt: () => [WALK, IDLE],
+    constantsAt: () => DEFAULT_CONSTANTS,
+    capacityAt: () => ({
+      computeCores: 2,
+      storageCores: 1,
+      redisThread: 1,
+      storageMachineCores: 2,
+      sharedCores: Infinity,
+    }),
+    callers: null,
+    hubEvery: 0,
+  },
+  { rules: new Map([WALK, IDLE].map(({ name }) => [name, FREE_RULES])), constants: DEFAULT_CONSTANTS },
+  DURATION_MS,
+  seededRandom(1),
+);
+const explained = (name: string) =>
+  explain(name, {
+    state: run.state.get(name)!,
+    rules: FREE_RULES,
+    profile: run.profiles.get(name),
+    constants: DEFAULT_CONSTANTS,
+    transitions: run.transitions,
+    nowMs: DURATION_MS,
+  });
+const { outlook, regret } = run.moments.at(-1)!.step;
+const overview: PlacementOverview = {
+  planVersion: 7,
+  controller: "0123456789ab",
+  nodes: 2,
+  outlook,
+  regret,
+  constants: DEFAULT_CONSTANTS,
+  functions: [explained("idle"), explained("walk")],
+};
+
+describe("an answer", () => {
+  test.each([
+    ["of a function that is called", explained("walk")],
+    ["of one that never was", explained("idle")],
+    ["of all", overview],
+    ["of nothing", null],
+  ])("%s is read as it was written", (_what, answer) => {
+    const text = JSON.stringify({ id: 1, answer } satisfies Answer);
+    expect(readAnswer(text)).toEqual(JSON.parse(text));
+  });
+
+  const walk = explained("walk");
+  test.each([
+    ["of anything", { anything: true }],
+    ["of a text", "walk"],
+    ["of a function without costs", { ...walk, sides: {} }],
+    ["of a function whose name is none", { ...walk, function: "No Name" }],
+    ["with a share beyond 1", { ...walk, share: 2 }],
+    ["with a sentence without end", { ...walk, reason: "x".repeat(2_000) }],
+    ["with a move that nobody knows", { ...walk, transitions: [{ ...walk.transitions[0], why: { kind: "whim" } }] }],
+    ["with a move at a time that is none", { ...walk, transitions: [{ ...walk.transitions[0], atMs: 1e300 }] }],
+    ["with moves without end", { ...walk, transitions: Array.from({ length: 99 }, () => walk.transitions[0]) }],
+    ["of all, busy in words", { ...overview, outlook: { ...outlook, utilisation: { compute: "very" } } }],
+    ["of all, one of which is anything", { ...overview, functions: [walk, {}] }],
+  ])("%s is none", (_what, answer) => {
+    expect(readAnswer(JSON.stringify({ id: 1, answer }))).toBeNull();
+  });
+
+  test("that anybody may have written is read or refused, and never throws", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (anything) => {
+        expect(() => readAnswer(anything)).not.toThrow();
+      }),
+    );
+  });
+});

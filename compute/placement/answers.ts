@@ -1,0 +1,160 @@
+// What the controller answers to questions: of all functions, or why one is where it is. It comes over a channel of Redis, so it is
+// held to its form and to bounds before the gateway and the tools believe it.
+
+import { Type, type TProperties } from "typebox";
+
+import { NAME_PATTERN } from "#runtime/function/description.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { TRANSITIONS_TOLD_MAX, type Explanation } from "#runtime/placement/explanation.ts";
+import type { Outlook } from "#runtime/placement/optimal-shares.ts";
+import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
+import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
+import { reader } from "./messages.ts";
+
+/** All functions, and what their shares add up to. */
+export interface PlacementOverview {
+  readonly planVersion: number;
+  /** null: no node controls now, and the last plan holds. */
+  readonly controller: string | null;
+  /** Nodes that had calls lately. */
+  readonly nodes: number | null;
+  readonly outlook: Outlook | null;
+  /** Of what the best shares would give by what is known, the part that these do not. */
+  readonly regret: number | null;
+  readonly constants: CostConstants | null;
+  readonly functions: readonly PlacementSummary[];
+}
+
+/** What is known of a function without the controller is its place. */
+export type PlacementSummary = Placement &
+  Pick<Explanation, "function"> &
+  Partial<Omit<Explanation, "function" | keyof Placement>>;
+
+export interface Answer {
+  /** Of the question. */
+  readonly id: number;
+  /** null: nothing is known. */
+  readonly answer: Explanation | PlacementOverview | null;
+}
+
+/** Of a sentence, or of a name. */
+const TEXT_LENGTH_MAX = 1_024;
+
+const number = Type.Number();
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const name = Type.String({ pattern: NAME_PATTERN.source });
+const text = Type.String({ maxLength: TEXT_LENGTH_MAX });
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
+const state = Type.Enum([...PLACEMENT_STATES]);
+const orNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
+  Type.Union([schema, Type.Null()]);
+const numbers = <Name extends string>(...names: readonly Name[]) =>
+  Type.Object(Object.fromEntries(names.map((one) => [one, number])) as Record<Name, typeof number>);
+const reason = <Kind extends string, Properties extends TProperties>(kinds: readonly Kind[], properties: Properties) =>
+  Type.Object({ kind: Type.Enum([...kinds]), ...properties });
+
+const why = Type.Union([
+  reason(["new", "shifted", "pinned", "freed"], {}),
+  reason(["profiled"], { calls: number }),
+  reason(["latency", "overload"], { from: number, to: number, noise: number }),
+  reason(["reverted"], { promisedUs: number, cameUs: number, retryInMs: number }),
+  reason(["probing", "probed"], { side }),
+]);
+
+const transition = Type.Object({
+  // That a date can have.
+  atMs: Type.Number({ minimum: 0, maximum: 8.64e15 }),
+  function: name,
+  from: state,
+  to: state,
+  fromShare: share,
+  toShare: share,
+  why,
+});
+
+const costOnSide = Type.Object({
+  cost: Type.Object({
+    latencyUs: number,
+    aloneUs: number,
+    terms: numbers("call", "cpu", "operations", "rounds", "bytes", "crowd"),
+    computeUs: number,
+    storageUs: number,
+    redisUs: number,
+  }),
+  predictedUs: orNull(number),
+  measuredUs: orNull(number),
+  error: number,
+  calls: number,
+  lastMs: orNull(number),
+  predictionError: orNull(number),
+  p50Us: orNull(number),
+  p99Us: orNull(number),
+  failedShare: orNull(number),
+});
+
+const explanation = Type.Object({
+  function: name,
+  version: orNull(text),
+  state,
+  share,
+  probeEvery: count,
+  backCpuUs: count,
+  rules: Type.Object({
+    preferred: orNull(side),
+    pinnedShare: orNull(share),
+    weight: number,
+    p99UnderUs: orNull(number),
+  }),
+  callsPerSecond: number,
+  moves: count,
+  reverts: count,
+  flaps: count,
+  demand: orNull(numbers("operations", "rounds", "bytes", "cpuUs")),
+  sides: orNull(Type.Object({ compute: costOnSide, storage: costOnSide })),
+  transitions: Type.Array(transition, { maxItems: TRANSITIONS_TOLD_MAX }),
+  reason: text,
+});
+
+const overview = Type.Object({
+  planVersion: count,
+  controller: orNull(text),
+  nodes: orNull(count),
+  outlook: orNull(
+    Type.Object({
+      utilisation: numbers("compute", "storage", "redis", "storageMachine", "shared", "callers"),
+      overload: number,
+      crowded: Type.Boolean(),
+      waitUsPerSecond: number,
+    }),
+  ),
+  regret: orNull(number),
+  constants: orNull(
+    Type.Object({
+      compute: numbers(
+        "callUs",
+        "operationUs",
+        "roundUs",
+        "redisOperationUs",
+        "redisRoundUs",
+        "roundTripUs",
+        "bytesPerUs",
+      ),
+      storage: numbers(
+        "nodeCallUs",
+        "redisCallUs",
+        "callUs",
+        "callRoundTripUs",
+        "cpuRatio",
+        "operationUs",
+        "lockUs",
+        "roundUs",
+      ),
+    }),
+  ),
+  functions: Type.Array(explanation, { maxItems: TALLIED_FUNCTIONS_MAX }),
+});
+
+export const readAnswer: (text: string) => Answer | null = reader(
+  Type.Object({ id: count, answer: Type.Union([explanation, overview, Type.Null()]) }),
+);

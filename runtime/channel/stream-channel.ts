@@ -1,0 +1,131 @@
+// A channel over a connection of this process: for functions that run in plain Node, in an instance of their own. The sandbox has its own,
+// native one (`runtime/native/socket_channel.cc`).
+
+import { once } from "node:events";
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { LocusError } from "#runtime/errors.ts";
+import type { Channel } from "./channel.ts";
+import { encodeOperation, type Operation } from "./operation.ts";
+import { decodeReply } from "./reply.ts";
+import { ReplyError } from "./reply-value.ts";
+
+/** Where Redis is, and as whom. */
+export interface RedisSource {
+  readonly host: string;
+  readonly port: number;
+  /** A Unix socket instead of host and port. */
+  readonly path?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly database: number;
+  readonly tls?: { readonly serverName: string; readonly authorities: string };
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Of the replies of one round, at most: what native channels hold of one reply. Chosen. */
+const REPLIES_BYTES_MAX = 64 * 1024 * 1024;
+
+interface Round {
+  readonly length: number;
+  readonly resolve: (replies: Uint8Array) => void;
+  readonly reject: (error: LocusError) => void;
+}
+
+/** One connection, pipelined; made when it is first needed, and again after a loss. */
+export class StreamChannel implements Channel {
+  readonly #source: RedisSource;
+  #connection: Promise<Socket> | null = null;
+  #rounds: Round[] = [];
+
+  constructor(source: RedisSource) {
+    this.#source = source;
+  }
+
+  async send(round: readonly Operation[]): Promise<Uint8Array> {
+    this.#connection ??= this.#connect();
+    const socket = await this.#connection;
+    return this.#exchange(socket, round);
+  }
+
+  close(): void {
+    this.#connection?.then((socket) => socket.destroy()).catch(() => {});
+  }
+
+  #exchange(socket: Socket, round: readonly Operation[]): Promise<Uint8Array> {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    this.#rounds.push({ length: round.length, resolve, reject });
+    socket.write(Buffer.concat(round.map(encodeOperation)));
+    return promise;
+  }
+
+  async #connect(): Promise<Socket> {
+    const { host, port, path, tls, username = "default", password, database } = this.#source;
+    const address = path === undefined ? { host, port } : { path };
+    const trust = { servername: tls?.serverName ?? "", ...(tls?.authorities ? { ca: tls.authorities } : {}) };
+    const socket = tls === undefined ? connectPlain(address) : connectTls({ ...address, ...trust });
+    socket.setNoDelay(true).setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
+    try {
+      await once(socket, tls === undefined ? "connect" : "secureConnect");
+      this.#listen(socket);
+      const hello = password === undefined ? ["HELLO", "3"] : ["HELLO", "3", "AUTH", username, password];
+      const greeting = [hello, ["SELECT", String(database)]];
+      const replies = await this.#exchange(socket, greeting);
+      for (let [at, left] = [0, greeting.length]; left > 0; left--) {
+        const reply = decodeReply(replies, at, { shape: "plain", binary: false });
+        if (reply === "incomplete") throw new Error("half a greeting");
+        if (reply.value instanceof ReplyError)
+          throw new LocusError("PERMISSION_DENIED", `Redis: ${reply.value.message}`);
+        at = reply.end;
+      }
+      socket.setTimeout(0);
+      return socket;
+    } catch (cause) {
+      socket.destroy();
+      this.#connection = null;
+      if (cause instanceof LocusError) throw cause;
+      const where = path ?? `${host}:${port}`;
+      throw new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${where}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+
+  #listen(socket: Socket): void {
+    let held: Buffer = Buffer.alloc(0);
+    socket.on("data", (bytes: Buffer) => {
+      held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+      try {
+        held = this.#settle(held);
+        if (held.length > REPLIES_BYTES_MAX) throw new RangeError(`replies of more than ${REPLIES_BYTES_MAX} bytes`);
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    });
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      this.#connection = null;
+      const rounds = this.#rounds;
+      this.#rounds = [];
+      const lost = new LocusError("REDIS_UNAVAILABLE", "the connection to Redis was lost");
+      for (const { reject } of rounds) reject(lost);
+    });
+  }
+
+  /** Settles the rounds whose replies are all there; returns the bytes of those that are not. */
+  #settle(bytes: Buffer): Buffer {
+    let start = 0;
+    for (let round = this.#rounds[0]; round !== undefined; round = this.#rounds[0]) {
+      let end = start;
+      for (let left = round.length; left > 0; left--) {
+        const reply = decodeReply(bytes, end, { shape: "plain", binary: true });
+        if (reply === "incomplete") return bytes.subarray(start);
+        end = reply.end;
+      }
+      this.#rounds.shift();
+      round.resolve(bytes.subarray(start, end));
+      start = end;
+    }
+    return bytes.subarray(start);
+  }
+}

@@ -1,0 +1,50 @@
+// What an invocation has read: kept while it may be pushed back, so that its run elsewhere need not read it
+// again. A read set is, for each round, a `ReadRoundHeader`, the commands as they were sent, and their
+// replies (RESP).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lane.h"
+
+namespace locus {
+
+/// At most `kReadSetBytesMax`: from the first round on that would make it larger, none is kept.
+class ReadSet {
+ public:
+  void Add(uint32_t operations, std::string_view commands, std::string_view replies);
+  std::string_view bytes() const { return bytes_; }
+  /// Whether nothing more is kept.
+  bool full() const { return full_; }
+
+ private:
+  std::string bytes_;
+  bool full_ = false;
+};
+
+/// A read set as the second run uses it: each reply answers its command once.
+class KnownReads {
+ public:
+  /// False unless it is a read set, whose rounds have as many commands and replies as they say: nothing is
+  /// known then.
+  bool Read(std::string_view read_set);
+  /// The first reply to that command that has not been taken; valid as long as this.
+  std::optional<std::string_view> Take(std::string_view command);
+  /// What was read before a write says nothing about what comes after it.
+  void Forget();
+  bool empty() const { return replies_.empty(); }
+
+ private:
+  bool ReadRounds(std::string_view rounds);
+
+  std::vector<char> bytes_;  ///< where the commands and replies lie
+  /// By command; the next one to be taken is the last.
+  std::unordered_map<std::string_view, std::vector<std::string_view>> replies_;
+};
+
+}  // namespace locus

@@ -1,0 +1,108 @@
+// What functions use of each pool: cores, Redis' thread, and the callers that there are. Linear in the shares, so it is reckoned once
+// for a step: what there is with everything at compute, and what each function adds to it at storage.
+
+import type { Side } from "#runtime/profile/sample.ts";
+import { busyUs, type Cost } from "./cost-model.ts";
+
+/** One function as the decision sees it. */
+export interface Load {
+  /** Offered: also those that were turned away. */
+  readonly callsPerSecond: number;
+  readonly costs: Readonly<Record<Side, Cost>>;
+  /** Its share at storage may be from … to. A pin, a capability or a move that has to wait makes them equal. */
+  readonly lowest: number;
+  readonly highest: number;
+  /** How much a µs of its callers' time counts beside that of others; 1 unless someone says so. */
+  readonly weight: number;
+}
+
+/** What there is, less what others use of it. */
+export interface Capacity {
+  /** Of all nodes, cores. */
+  readonly computeCores: number;
+  /** That sandbox hosts beside Redis may use at once. */
+  readonly storageCores: number;
+  /** Of Redis' one thread: 1 less what plain clients take. */
+  readonly redisThread: number;
+  /** Of the machine that Redis and those hosts share. */
+  readonly storageMachineCores: number;
+  /** Of a machine that Redis shares with the nodes; Infinity: with none. */
+  readonly sharedCores: number;
+  /** Calls in flight, waiting ones included. */
+  readonly callers: number;
+}
+
+export type Pool = "compute" | "storage" | "redis" | "storageMachine" | "shared" | "callers";
+
+export const POOLS: readonly Pool[] = ["compute", "storage", "redis", "storageMachine", "shared", "callers"];
+
+/** By one call, µs, in the order of POOLS. */
+const US_USED: readonly ((cost: Cost) => number)[] = [
+  ({ computeUs }) => computeUs,
+  ({ storageUs }) => storageUs,
+  ({ redisUs }) => redisUs,
+  ({ storageUs, redisUs }) => storageUs + redisUs,
+  busyUs,
+  // Not as long as they wait now: a crowd would look as if it had no callers to spare wherever they went.
+  ({ aloneUs }) => aloneUs,
+];
+
+const SIZE: Readonly<Record<Pool, keyof Capacity>> = {
+  compute: "computeCores",
+  storage: "storageCores",
+  redis: "redisThread",
+  storageMachine: "storageMachineCores",
+  shared: "sharedCores",
+  callers: "callers",
+};
+/** What does not exist is very small, and fills up at once. */
+const SIZE_MIN = 1e-3;
+
+/** A sum over all functions that is linear in their shares. */
+export class Linear {
+  /** With everything at compute. */
+  atCompute = 0;
+  /** What each function adds with all of its calls at storage. */
+  readonly added: Float64Array;
+
+  constructor(functions: number) {
+    this.added = new Float64Array(functions);
+  }
+
+  put(index: number, atCompute: number, atStorage: number): void {
+    this.atCompute += atCompute;
+    this.added[index] = atStorage - atCompute;
+  }
+
+  /** `shares`: at storage. */
+  at(shares: ArrayLike<number>): number {
+    let sum = this.atCompute;
+    for (let index = 0; index < this.added.length; index++) sum += this.added[index]! * (shares[index] ?? 0);
+    return sum;
+  }
+}
+
+/** Functions in the order of the loads. */
+export class PoolUse {
+  readonly loads: readonly Load[];
+  /** In the order of POOLS; 1 is the whole pool. */
+  readonly pools: readonly Linear[];
+  /** What all callers wait for, weighted, µs per second. */
+  readonly waiting: Linear;
+
+  constructor(loads: readonly Load[], capacity: Capacity) {
+    this.loads = loads;
+    this.pools = POOLS.map(() => new Linear(loads.length));
+    this.waiting = new Linear(loads.length);
+    const parts = POOLS.map((pool) => 1 / (1e6 * Math.max(SIZE_MIN, capacity[SIZE[pool]])));
+    for (const [index, { callsPerSecond, weight, costs }] of loads.entries()) {
+      const { compute, storage } = costs;
+      for (let pool = 0; pool < parts.length; pool++) {
+        const [used, part] = [US_USED[pool]!, callsPerSecond * parts[pool]!];
+        this.pools[pool]!.put(index, part * used(compute), part * used(storage));
+      }
+      const weighted = weight * callsPerSecond;
+      this.waiting.put(index, weighted * compute.latencyUs, weighted * storage.latencyUs);
+    }
+  }
+}

@@ -1,0 +1,206 @@
+// The thread of an agent on which the function runs, in plain Node. What the agent's own thread tells it and hears from it are the messages
+// here; its heap is bounded by the thread's limits, and its end is the agent's.
+
+import { registerHooks, setSourceMapsSupport } from "node:module";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { Compile } from "typebox/schema";
+import type { Channel } from "#runtime/channel/channel.ts";
+import { guestRedisOver } from "#runtime/channel/guest-redis-over.ts";
+import { type RedisSource, StreamChannel } from "#runtime/channel/stream-channel.ts";
+import { LocusError, type ErrorCode } from "#runtime/errors.ts";
+import type { FunctionDefinition, Log } from "#runtime/function/define.ts";
+import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
+import type { Usage } from "#runtime/profile/sample.ts";
+import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
+import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
+
+interface ThreadFunction {
+  readonly name: string;
+  readonly bundle: Uint8Array;
+  readonly input: unknown;
+  readonly output: unknown;
+  readonly operations: number;
+  readonly data: RedisSource | null;
+}
+
+export interface ThreadCall {
+  readonly call: number;
+  readonly keys: readonly string[];
+  readonly argsJson: string;
+  readonly logs: boolean;
+}
+
+export type ThreadMessage =
+  | { readonly kind: "loaded" }
+  | { readonly kind: "refused"; readonly message: string }
+  | {
+      readonly kind: "ended";
+      readonly call: number;
+      readonly outcome: ThreadOutcome;
+      readonly usage: Usage;
+      readonly logs: readonly string[];
+    };
+
+type ThreadOutcome =
+  | { readonly ok: true; readonly resultJson: string }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly stack: string };
+
+/** Bytes of a call's log lines; what is more is left out. As in the sandbox. */
+const LOG_BYTES_MAX = 64 * 1024;
+const LINE_LENGTH_MAX = 4_096;
+
+/** Runs until the thread ends. */
+export async function runThread(): Promise<void> {
+  const port = parentPort as MessagePort;
+  const given = workerData as ThreadFunction;
+  const say = (message: ThreadMessage): void => port.postMessage(message);
+  try {
+    const definition = await load(given);
+    const call = callerOf(definition, given);
+    port.on("message", (asked: ThreadCall) => void call(asked).then(say));
+    say({ kind: "loaded" });
+  } catch (error) {
+    say({ kind: "refused", message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** A bundle imports nothing: it is loaded as if it lay in the root folder, and its source map leads to the author's files. */
+async function load({ name, bundle }: ThreadFunction): Promise<FunctionDefinition> {
+  const url = `file:///${name}.js`;
+  registerHooks({
+    resolve: (asked, context, next) => (asked === url ? { url, shortCircuit: true } : next(asked, context)),
+    load: (asked, context, next) =>
+      asked === url ? { format: "module", source: bundle, shortCircuit: true } : next(asked, context),
+  });
+  setSourceMapsSupport(true);
+  const module = (await import(url)) as { readonly default?: FunctionDefinition };
+  if (module.default?.kind !== "locus.function")
+    throw new Error("the bundle's default export is no function definition");
+  return module.default;
+}
+
+function callerOf(definition: FunctionDefinition, given: ThreadFunction) {
+  const checkInput = checkOf("args", given.input);
+  const checkOutput = checkOf("result", given.output);
+  const channel = given.data === null ? NO_REDIS : new StreamChannel(given.data);
+  return async ({ call, keys, argsJson, logs: wantsLogs }: ThreadCall): Promise<ThreadMessage> => {
+    const [startedMs, cpuBefore] = [performance.now(), process.threadCpuUsage()];
+    const counted = countOver(channel, given.operations);
+    const logs = new CallLog(wantsLogs);
+    let outcome: ThreadOutcome;
+    try {
+      const args = argsOf(argsJson);
+      refuse("ARGS_INVALID", checkInput(args));
+      const result = await definition.run({ redis: guestRedisOver(counted), args, keys, log: logs.log });
+      const resultJson = resultJsonOf(result);
+      refuse("RESULT_INVALID", checkOutput(result));
+      outcome = { ok: true, resultJson };
+    } catch (error) {
+      outcome = failureOf(error);
+    }
+    const { user, system } = process.threadCpuUsage(cpuBefore);
+    const [wallUs, cpuUs] = [(performance.now() - startedMs) * 1e3, user + system];
+    const { operations, rounds, bytesOut, bytesIn } = counted;
+    const used = { operations, rounds, bytesOut, bytesIn, lockUs: 0 };
+    const usage = { wallUs, queueUs: 0, startUs: 0, cpuUs, waitUs: Math.max(0, wallUs - cpuUs), ...used };
+    return { kind: "ended", call, outcome, usage, logs: logs.lines };
+  };
+}
+
+/** What is wrong with a value by the schema; nothing where it fits, or there is no schema. */
+function checkOf(what: string, schema: unknown): (value: unknown) => string | undefined {
+  if (schema === null || schema === undefined) return () => undefined;
+  const validator = Compile(schema);
+  return (value) => {
+    if (validator.Check(value)) return undefined;
+    const [, findings] = validator.Errors(value);
+    return findings.length > 0 ? mistakesText(what, findings) : `${what} does not fit the schema`;
+  };
+}
+
+function refuse(code: ErrorCode, mistake: string | undefined): void {
+  if (mistake !== undefined) throw new LocusError(code, mistake);
+}
+
+function argsOf(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new LocusError("ARGS_INVALID", `args are not JSON: ${(error as Error).message}`);
+  }
+}
+
+function resultJsonOf(result: unknown): string {
+  let json: string;
+  try {
+    json = JSON.stringify(result) ?? "null";
+  } catch (error) {
+    throw new LocusError("RESULT_INVALID", `result is no JSON: ${(error as Error).message}`);
+  }
+  const loss = findLoss(result);
+  refuse("RESULT_INVALID", loss === undefined ? undefined : `result${loss}`);
+  const bytes = Buffer.byteLength(json);
+  if (bytes <= RESULT_BYTES_MAX) return json;
+  throw new LocusError("RESULT_TOO_LARGE", `the result has ${bytes} bytes; at most ${RESULT_BYTES_MAX} are allowed`);
+}
+
+function failureOf(error: unknown): ThreadOutcome {
+  if (error instanceof LocusError) return { ok: false, code: error.code, message: error.message, stack: "" };
+  if (error instanceof Error)
+    return { ok: false, code: "FUNCTION_FAILED", message: error.message, stack: error.stack ?? "" };
+  return { ok: false, code: "FUNCTION_FAILED", message: String(error), stack: "" };
+}
+
+const NO_REDIS: Channel = {
+  send: () => Promise.reject(new LocusError("REDIS_UNAVAILABLE", "this instance was given no Redis")),
+};
+
+/** The channel, for one call: what it sends is counted, and bounded. */
+function countOver(channel: Channel, operationsMax: number) {
+  const counted = {
+    operations: 0,
+    rounds: 0,
+    bytesOut: 0,
+    bytesIn: 0,
+    async send(round: Parameters<Channel["send"]>[0]): Promise<Uint8Array> {
+      counted.operations += round.length;
+      if (counted.operations > operationsMax) {
+        throw new LocusError("OPERATIONS_LIMIT", `the call sent more than ${operationsMax} operations`);
+      }
+      counted.rounds += 1;
+      for (const words of round) counted.bytesOut += words.reduce((sum, word) => sum + word.length, 0);
+      const replies = await channel.send(round);
+      counted.bytesIn += replies.length;
+      return replies;
+    },
+  };
+  return counted;
+}
+
+/** A call's own lines. They go to the process log in any case. */
+class CallLog {
+  readonly lines: string[] = [];
+  readonly log: Log;
+  #bytes = 0;
+
+  constructor(wanted: boolean) {
+    const at =
+      (level: string) =>
+      (...values: readonly unknown[]): void => {
+        const text = `${level === "info" ? "" : `${level}: `}${values.map(show).join(" ")}`.slice(0, LINE_LENGTH_MAX);
+        process.stderr.write(`${text}\n`);
+        this.#bytes += text.length;
+        if (wanted && this.#bytes <= LOG_BYTES_MAX) this.lines.push(text);
+      };
+    this.log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    return value instanceof Error ? (value.stack ?? value.message) : (JSON.stringify(value) ?? String(value));
+  } catch {
+    return "[unprintable]";
+  }
+}

@@ -1,0 +1,175 @@
+// Groups of the kernel that hold a process to its CPU and memory: cgroup v2, or v1 where the machine has that. Groups are made inside one
+// folder that locus may write; where there is none, processes are not held to a quota.
+
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { InstanceUse } from "./driver.ts";
+
+/** The kernel's own default. */
+const PERIOD_US = 100_000;
+/** It takes no less. */
+const QUOTA_US_MIN = 1_000;
+/** A group can be removed when the kernel has buried its last process. */
+const REMOVE_TRIES = 50;
+const REMOVE_PAUSE_MS = 20;
+
+interface Files {
+  /** Folders, below the root, in which a group has a folder each. */
+  readonly controllers: readonly string[];
+  readonly limit: (quotaUs: number) => readonly (readonly [file: string, text: string])[];
+  readonly resize: (memoryBytes: number) => readonly (readonly [file: string, text: string])[];
+  readonly memoryUse: string;
+  readonly cpuUse: string;
+  readonly cpuUs: (text: string) => number;
+  readonly kills: string;
+}
+
+/** By version. Names of files are relative to the root, with the group in place of "*". */
+const FILES: Readonly<Record<1 | 2, Files>> = {
+  1: {
+    controllers: ["cpu", "cpuacct", "memory"],
+    limit: (quotaUs) => [
+      ["cpu/*/cpu.cfs_period_us", String(PERIOD_US)],
+      ["cpu/*/cpu.cfs_quota_us", String(quotaUs)],
+    ],
+    resize: (bytes) => [["memory/*/memory.limit_in_bytes", String(bytes)]],
+    memoryUse: "memory/*/memory.usage_in_bytes",
+    cpuUse: "cpuacct/*/cpuacct.usage",
+    cpuUs: (text) => Number(text) / 1e3,
+    kills: "memory/*/memory.oom_control",
+  },
+  2: {
+    controllers: [""],
+    limit: (quotaUs) => [["*/cpu.max", `${quotaUs} ${PERIOD_US}`]],
+    resize: (bytes) => [["*/memory.max", String(bytes)]],
+    memoryUse: "*/memory.current",
+    cpuUse: "*/cpu.stat",
+    cpuUs: (text) => Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? 0),
+    kills: "*/memory.events",
+  },
+};
+
+export class CgroupFolder {
+  readonly #root: string;
+  readonly #name: string;
+  readonly #files: Files;
+
+  private constructor(root: string, name: string, files: Files) {
+    this.#root = root;
+    this.#name = name;
+    this.#files = files;
+  }
+
+  /** `name` is a folder below `root`, which is where the machine has its cgroups; made where it is not there. null where that may not be. */
+  static async open(root: string, name: string): Promise<CgroupFolder | null> {
+    const isUnified = await exists(join(root, "cgroup.controllers"));
+    const files = FILES[isUnified ? 2 : 1];
+    try {
+      for (const controller of files.controllers) await mkdir(join(root, controller, name), { recursive: true });
+      // The children of a folder have the controllers that it passes on.
+      if (isUnified) await writeFile(join(root, name, "cgroup.subtree_control"), "+cpu +memory");
+      const folder = new CgroupFolder(root, name, files);
+      await folder.removeEmpty();
+      return folder;
+    } catch {
+      return null;
+    }
+  }
+
+  /** A group for one process, in which it is at once. Rejects where the kernel refuses it. */
+  async group(
+    id: string,
+    pid: number,
+    { cpus, memoryBytes }: { readonly cpus: number; readonly memoryBytes: number },
+  ): Promise<Cgroup> {
+    const group = new Cgroup(this.#root, join(this.#name, id), this.#files);
+    try {
+      await group.make(pid);
+      await group.resize(memoryBytes);
+      await group.limit(cpus);
+      return group;
+    } catch (error) {
+      await group.remove();
+      throw error;
+    }
+  }
+
+  /** Groups without a process: what an owner that crashed has left. */
+  async removeEmpty(): Promise<void> {
+    const { controllers } = this.#files;
+    for (const controller of controllers) {
+      const folder = join(this.#root, controller, this.#name);
+      for (const entry of await readdir(folder, { withFileTypes: true })) {
+        // The kernel refuses for one that is in use.
+        if (entry.isDirectory()) await rmdir(join(folder, entry.name)).catch(() => {});
+      }
+    }
+  }
+}
+
+export class Cgroup {
+  readonly #root: string;
+  readonly #name: string;
+  readonly #files: Files;
+
+  constructor(root: string, name: string, files: Files) {
+    this.#root = root;
+    this.#name = name;
+    this.#files = files;
+  }
+
+  async make(pid: number): Promise<void> {
+    for (const controller of this.#files.controllers) {
+      await mkdir(join(this.#root, controller, this.#name));
+      await writeFile(join(this.#root, controller, this.#name, "cgroup.procs"), String(pid));
+    }
+  }
+
+  async limit(cpus: number): Promise<void> {
+    await this.#write(this.#files.limit(Math.max(QUOTA_US_MIN, Math.round(cpus * PERIOD_US))));
+  }
+
+  async resize(memoryBytes: number): Promise<void> {
+    await this.#write(this.#files.resize(memoryBytes));
+  }
+
+  async use(): Promise<InstanceUse> {
+    const [memory, cpu] = await Promise.all([this.#read(this.#files.memoryUse), this.#read(this.#files.cpuUse)]);
+    return { memoryBytes: Number(memory), cpuUs: Math.round(this.#files.cpuUs(cpu)) };
+  }
+
+  /** Whether the kernel has killed here for want of memory. */
+  async hasKilled(): Promise<boolean> {
+    const text = await this.#read(this.#files.kills).catch(() => "");
+    return /^oom_kill [1-9]/m.test(text);
+  }
+
+  /** When its process has ended. */
+  async remove(): Promise<void> {
+    for (const controller of this.#files.controllers) {
+      const folder = join(this.#root, controller, this.#name);
+      for (let left = REMOVE_TRIES; left > 0 && (await exists(folder)); left--) {
+        await rmdir(folder).catch(() => sleep(REMOVE_PAUSE_MS));
+      }
+    }
+  }
+
+  async #write(files: readonly (readonly [string, string])[]): Promise<void> {
+    for (const [file, text] of files) await writeFile(this.#path(file), text);
+  }
+
+  #read(file: string): Promise<string> {
+    return readFile(this.#path(file), "utf8");
+  }
+
+  #path(file: string): string {
+    return join(this.#root, file.replace("*", this.#name));
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

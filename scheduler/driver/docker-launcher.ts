@@ -1,0 +1,276 @@
+// Agents as containers of a Docker engine. The image needs a Node and nothing of ours: the agent's program is the first thing that a
+// container is sent. What an owner that crashed has left is found by its label and removed.
+
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { PassThrough, type Duplex } from "node:stream";
+import Docker from "dockerode";
+import { LocusError } from "#runtime/errors.ts";
+import type { DataSource, HostLine } from "#runtime/sandbox/supervisor.ts";
+import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
+import { AGENT_PATH } from "./agent-program.ts";
+import type { InstanceSpec } from "./driver.ts";
+
+const OWNER_LABEL = "locus.owner";
+const INSTANCE_LABEL = "locus.instance";
+/** The kernel's own default. */
+const PERIOD_US = 100_000;
+/** It takes no less. */
+const QUOTA_US_MIN = 1_000;
+/** Of one question to the engine: it queues starts where its machine is short of something. */
+const ENGINE_TIMEOUT_MS = 60_000;
+/** nobody's. */
+const USER = "65534:65534";
+const PIDS_MAX = 256;
+const LINE_LENGTH_MAX = 4_096;
+/** Of what a command that is run in a container prints. */
+const OUTPUT_BYTES_MAX = 64 * 1024;
+/** Reads the length of a program, the program, and becomes it; what follows on standard input is the program's. */
+const BOOTSTRAP = `
+const { readSync } = require("node:fs");
+const take = (length) => {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; ) {
+    const count = readSync(0, bytes, at, length - at);
+    if (count === 0) process.exit(0);
+    at += count;
+  }
+  return bytes;
+};
+const program = take(take(4).readUInt32BE(0));
+import("data:text/javascript;base64," + program.toString("base64"));
+`;
+
+export interface DockerLauncherOptions {
+  /** Of the engine. */
+  readonly socketPath: string;
+  readonly image: string;
+  /** A name that no other owner has at the same engine; what has it and is left is removed. Letters, digits, "_", ".", "-". */
+  readonly owner: string;
+  /** Of the containers; where there are data, one in which Redis can be reached. */
+  readonly network: string;
+  readonly data: DataSource | null;
+  readonly onLog: (line: HostLine) => void;
+}
+
+export class DockerLauncher implements AgentLauncher {
+  readonly data: DataSource | null;
+  readonly #options: DockerLauncherOptions;
+  readonly #docker: Docker;
+  readonly #program: Buffer;
+
+  private constructor(options: DockerLauncherOptions) {
+    this.#options = options;
+    this.data = options.data;
+    this.#docker = new Docker({ socketPath: options.socketPath });
+    const program = readFileSync(AGENT_PATH);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(program.length);
+    this.#program = Buffer.concat([length, program]);
+  }
+
+  /** Removes what is left of an earlier owner of the name. Rejects with INSTANCE_FAILED where no engine answers. */
+  static async open(options: DockerLauncherOptions): Promise<DockerLauncher> {
+    const launcher = new DockerLauncher(options);
+    await launcher.#removeAll();
+    return launcher;
+  }
+
+  async launch(spec: InstanceSpec): Promise<AgentProcess> {
+    const name = this.#nameOf(spec.id);
+    try {
+      const container = await within(this.#docker.createContainer(this.#containerOf(spec, name)), `create ${name}`);
+      const stream = await within(container.attach(ATTACH), `attach to ${name}`);
+      await within(container.start(), `start ${name}`);
+      return this.#agentOf(spec, container, stream);
+    } catch (cause) {
+      await this.#remove(name);
+      throw new LocusError("INSTANCE_FAILED", `instance ${spec.id}: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  /** What a command prints in an instance's container, and its exit code. Rejects with INSTANCE_NOT_FOUND, INSTANCE_FAILED. */
+  async exec(
+    id: string,
+    argv: readonly string[],
+  ): Promise<{ readonly output: string; readonly exitCode: number | null }> {
+    const container = this.#docker.getContainer(this.#nameOf(id));
+    try {
+      const exec = await within(container.exec({ Cmd: argv, AttachStdout: true, AttachStderr: true }), `exec in ${id}`);
+      const stream = await within(exec.start({ hijack: true, stdin: false }), `exec in ${id}`);
+      const output = await within(textOf(this.#apart(stream)), `exec in ${id}`);
+      return { output, exitCode: (await within(exec.inspect(), `exec in ${id}`)).ExitCode };
+    } catch (cause) {
+      const isAbsent = (cause as { readonly statusCode?: number }).statusCode === 404;
+      throw new LocusError(
+        isAbsent ? "INSTANCE_NOT_FOUND" : "INSTANCE_FAILED",
+        `instance ${id}: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#removeAll().catch(() => {});
+  }
+
+  #agentOf(spec: InstanceSpec, container: Docker.Container, stream: Duplex): AgentProcess {
+    const { stdout, stderr } = this.#apart(stream);
+    const source = spec.image.description.name;
+    const say = (text: string): void => this.#options.onLog({ source, text: text.slice(0, LINE_LENGTH_MAX) });
+    createInterface({ input: stderr }).on("line", say);
+    stream.write(this.#program);
+    return {
+      input: stream,
+      output: stdout,
+      ended: this.#ended(container, stream),
+      // What is killed already needs no killing.
+      kill: () => void container.kill().catch(() => {}),
+      limit: async (cpus) => {
+        await this.#update(container, { CpuPeriod: PERIOD_US, CpuQuota: quotaUs(cpus) });
+        return true;
+      },
+      resize: async (memoryBytes) => {
+        await this.#update(container, { Memory: memoryBytes, MemorySwap: memoryBytes });
+        return true;
+      },
+      use: async () => {
+        try {
+          const { memory_stats, cpu_stats } = await within(
+            container.stats({ stream: false, "one-shot": true }),
+            "stats",
+          );
+          return { memoryBytes: memory_stats.usage ?? 0, cpuUs: Math.round(cpu_stats.cpu_usage.total_usage / 1e3) };
+        } catch {
+          return null;
+        }
+      },
+    };
+  }
+
+  async #ended(container: Docker.Container, stream: Duplex): Promise<AgentEnd> {
+    try {
+      const { StatusCode } = await container.wait();
+      const { State } = await within(container.inspect(), "inspect");
+      return { how: `with exit code ${StatusCode}`, lackedMemory: State.OOMKilled };
+    } catch (error) {
+      return { how: `with the engine: ${(error as Error).message}`, lackedMemory: false };
+    } finally {
+      await container.remove(REMOVE).catch(() => {});
+      stream.destroy();
+    }
+  }
+
+  async #update(container: Docker.Container, limits: Parameters<Docker.Container["update"]>[0]): Promise<void> {
+    try {
+      await within(container.update(limits), "update");
+    } catch (cause) {
+      throw new LocusError("INSTANCE_FAILED", `the engine does not change limits: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+
+  /** The engine sends both outputs over one stream. */
+  #apart(stream: Duplex): { readonly stdout: PassThrough; readonly stderr: PassThrough } {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    this.#docker.modem.demuxStream(stream, stdout, stderr);
+    const end = (): void => {
+      stdout.end();
+      stderr.end();
+    };
+    stream.on("end", end).on("close", end).on("error", end);
+    return { stdout, stderr };
+  }
+
+  #containerOf({ id, memoryBytes, cpus }: InstanceSpec, name: string) {
+    const { image, owner, network, data } = this.#options;
+    return {
+      name,
+      Image: image,
+      Entrypoint: ["node"],
+      Cmd: ["--eval", BOOTSTRAP],
+      User: USER,
+      Env: [],
+      Labels: { [OWNER_LABEL]: owner, [INSTANCE_LABEL]: id },
+      OpenStdin: true,
+      // The container's input ends with whoever attached to it: so does the agent.
+      StdinOnce: true,
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+      HostConfig: {
+        Memory: memoryBytes,
+        MemorySwap: memoryBytes,
+        CpuPeriod: PERIOD_US,
+        CpuQuota: quotaUs(cpus),
+        PidsLimit: PIDS_MAX,
+        ReadonlyRootfs: true,
+        CapDrop: ["ALL"],
+        SecurityOpt: ["no-new-privileges"],
+        NetworkMode: data === null ? "none" : network,
+        Init: true,
+        Tmpfs: { "/tmp": "" },
+      },
+    };
+  }
+
+  #nameOf(id: string): string {
+    return `locus-${this.#options.owner}-${id}`;
+  }
+
+  async #removeAll(): Promise<void> {
+    const filters = { label: [`${OWNER_LABEL}=${this.#options.owner}`] };
+    try {
+      const left = await within(this.#docker.listContainers({ all: true, filters }), "list containers");
+      await Promise.all(left.map(({ Id }) => this.#remove(Id)));
+    } catch (cause) {
+      throw new LocusError(
+        "INSTANCE_FAILED",
+        `the container engine at ${this.#options.socketPath}: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+
+  async #remove(nameOrId: string): Promise<void> {
+    // It may be gone, or never have been.
+    await within(this.#docker.getContainer(nameOrId).remove(REMOVE), "remove").catch(() => {});
+  }
+}
+
+const ATTACH = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true } as const;
+const REMOVE = { force: true, v: true };
+
+const quotaUs = (cpus: number): number => Math.max(QUOTA_US_MIN, Math.round(cpus * PERIOD_US));
+
+/** An engine that hangs is not waited for. */
+async function within<Value>(promise: Promise<Value>, attempted: string): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const error = new Error(`${attempted}: the engine did not answer within ${ENGINE_TIMEOUT_MS} ms`);
+  const timer = setTimeout(() => reject(error), ENGINE_TIMEOUT_MS);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function textOf({
+  stdout,
+  stderr,
+}: {
+  readonly stdout: PassThrough;
+  readonly stderr: PassThrough;
+}): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  const collect = async (stream: PassThrough): Promise<void> => {
+    for await (const piece of stream) {
+      bytes += (piece as Buffer).length;
+      if (bytes <= OUTPUT_BYTES_MAX) pieces.push(piece as Buffer);
+    }
+  };
+  await Promise.all([collect(stdout), collect(stderr)]);
+  return Buffer.concat(pieces).toString();
+}

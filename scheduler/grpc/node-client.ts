@@ -1,0 +1,135 @@
+// A NodeService of somebody else: a node of the contest's, or another of ours.
+
+import { LocusError } from "#runtime/errors.ts";
+import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
+import { integerIn, messageIn, nameIn } from "./field.ts";
+import type {
+  ContainerNode,
+  CreateContainerReply,
+  FunctionMeta,
+  FunctionMetaMessage,
+  GetStatsReply,
+  InvokeFunctionReply,
+  NodeCall,
+  NodeCallResult,
+  NodeStats,
+} from "./node-service.ts";
+import { Peer, type PeerOptions } from "./peer.ts";
+
+/** Messages of one result; the largest body in chunks of some KiB, and a few. */
+const MESSAGES_MAX = 4_096;
+
+export class NodeClient implements ContainerNode {
+  readonly #peer: Peer;
+
+  constructor(options: PeerOptions) {
+    this.#peer = new Peer("nodeservoceproto.NodeService", options);
+  }
+
+  async reserve(
+    { requestId, ownerAccountId }: Parameters<ContainerNode["reserve"]>[0],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#peer.unary("Reserve", { request_id: requestId, owner_account_id: ownerAccountId }, signal);
+  }
+
+  async createContainer(
+    { requestId, name, meta }: Parameters<ContainerNode["createContainer"]>[0],
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const request = { request_id: requestId, name, function_meta: metaMessage(meta) };
+    const reply: CreateContainerReply = await this.#peer.unary("CreateContainer", request, signal);
+    return this.#peer.checked("CreateContainer", () => nameIn(reply.container_id, "container_id"));
+  }
+
+  async removeContainer(
+    { requestId, containerId }: Parameters<ContainerNode["removeContainer"]>[0],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#peer.unary("RemoveContainer", { request_id: requestId, container_id: containerId }, signal);
+  }
+
+  /** The function's own time bounds the call as well. */
+  async invoke({ requestId, containerId, event, meta }: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
+    const request = {
+      request_id: requestId,
+      container_id: containerId,
+      event,
+      function_meta: metaMessage(meta),
+    };
+    const messages = this.#peer.streaming<InvokeFunctionReply>("InvokeFunction", request, signal, meta.timeoutMs);
+    return collect(messages);
+  }
+
+  async stats(requestId: string, signal?: AbortSignal): Promise<NodeStats> {
+    const reply: GetStatsReply = await this.#peer.unary("GetStats", { request_id: requestId }, signal);
+    return this.#peer.checked("GetStats", () => statsIn(reply));
+  }
+
+  close(): void {
+    this.#peer.close();
+  }
+}
+
+const metaMessage = ({ functionName, handler, timeoutMs, memoryBytes }: FunctionMeta): FunctionMetaMessage => ({
+  function_name: functionName,
+  handler,
+  timeout_in_ms: timeoutMs,
+  memory_in_bytes: memoryBytes,
+});
+
+/** Header, body and footer may come in one message or in many. */
+async function collect(messages: AsyncIterable<InvokeFunctionReply>): Promise<NodeCallResult> {
+  const chunks: Uint8Array[] = [];
+  let [bytes, count] = [0, 0];
+  let header: InvokeFunctionReply["header"];
+  let footer: InvokeFunctionReply["footer"];
+  for await (const message of messages) {
+    header ??= message.header;
+    footer ??= message.footer;
+    const chunk = message.body ?? new Uint8Array();
+    bytes += chunk.length;
+    if (bytes > RESULT_BYTES_MAX || ++count > MESSAGES_MAX) {
+      throw new LocusError(
+        "RESULT_TOO_LARGE",
+        `a result of more than ${RESULT_BYTES_MAX} bytes, or of more than ${MESSAGES_MAX} messages`,
+      );
+    }
+    if (chunk.length > 0) chunks.push(chunk);
+  }
+  const failure = footer?.error || footer?.invoke_exception || "";
+  return {
+    body: Buffer.concat(chunks),
+    error: header?.error?.length ? header.error : Buffer.from(failure),
+    handled: header?.handled ?? failure === "",
+    statusCode: header?.status_code ?? "",
+    headers: Object.fromEntries(Object.entries(header?.headers ?? {}).map(([name, { items }]) => [name, items])),
+    memoryBytesMax: integerIn(header?.max_mem_usage_in_bytes ?? 0, "header.max_mem_usage_in_bytes"),
+    log: header?.function_log ?? "",
+    durationNanos: integerIn(footer?.duration_in_nanos ?? 0, "footer.duration_in_nanos"),
+  };
+}
+
+function statsIn({ node_stats, container_stats_list, live_id, owner_account_id }: GetStatsReply): NodeStats {
+  const node = messageIn(node_stats, "node_stats");
+  return {
+    node: {
+      totalMemoryBytes: integerIn(node.total_memory_in_bytes, "node_stats.total_memory_in_bytes"),
+      usedMemoryBytes: integerIn(node.memory_usage_in_bytes, "node_stats.memory_usage_in_bytes"),
+      availableMemoryBytes: integerIn(node.available_memory_in_bytes, "node_stats.available_memory_in_bytes"),
+      cpuPercent: node.cpu_usage_pct,
+      diskTotalBytes: integerIn(node.disk_total_in_bytes, "node_stats.disk_total_in_bytes"),
+      diskAvailableBytes: integerIn(node.disk_avail_in_bytes, "node_stats.disk_avail_in_bytes"),
+      diskTotalInodes: integerIn(node.disk_total_inodes, "node_stats.disk_total_inodes"),
+      diskFreeInodes: integerIn(node.disk_free_inodes, "node_stats.disk_free_inodes"),
+    },
+    containers: container_stats_list.map((container) => ({
+      containerId: nameIn(container.container_id, "container_id"),
+      totalMemoryBytes: integerIn(container.total_memory_in_bytes, "container.total_memory_in_bytes"),
+      usedMemoryBytes: integerIn(container.memory_usage_in_bytes, "container.memory_usage_in_bytes"),
+      cpuPercent: container.cpu_usage_pct,
+    })),
+    liveId: live_id,
+    ownerAccountId: owner_account_id,
+  };
+}

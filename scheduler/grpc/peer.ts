@@ -1,0 +1,146 @@
+// A gRPC service of somebody else, called with a deadline and a signal: what our clients of the contracts are made of.
+
+import { Client, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { LocusError } from "#runtime/errors.ts";
+import { errorOf } from "./grpc-error.ts";
+import { MESSAGE_BYTES_MAX } from "./listener.ts";
+import { secretMetadata } from "./secret.ts";
+import { channelTrust, type PeerSecurity } from "./security.ts";
+import { SERVICES, type ServiceName } from "./services.ts";
+
+/** Between attempts to connect; gRPC's own grows to two minutes, and a peer that is back should be found. */
+const RECONNECT_MS_MAX = 5_000;
+
+export interface PeerOptions {
+  /** `host:port`, or `unix:path`. */
+  readonly endpoint: string;
+  readonly security: PeerSecurity;
+  /** Of one call, from now. */
+  readonly timeoutMs: number;
+}
+
+/** Connects when it is first called, and again after a loss. */
+export class Peer {
+  readonly #client: Client;
+  readonly #service: ServiceName;
+  readonly #options: PeerOptions;
+  readonly #metadata: Metadata;
+
+  constructor(service: ServiceName, options: PeerOptions) {
+    this.#service = service;
+    this.#options = options;
+    this.#metadata = secretMetadata(options.security.secret);
+    const [trust, trustOptions] = channelTrust(options.security, options.endpoint);
+    this.#client = new Client(options.endpoint, trust, { ...OPTIONS, ...trustOptions });
+  }
+
+  /** Rejects with a LocusError; CANCELLED where `signal` aborts, DEADLINE_EXCEEDED, PEER_UNAVAILABLE, or what the peer answered. */
+  unary<Message>(
+    method: string,
+    request: object,
+    signal: AbortSignal | undefined,
+    timeoutMs = this.#options.timeoutMs,
+  ): Promise<Message> {
+    const { path, requestSerialize, responseDeserialize } = this.#method(method);
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+    if (signal?.aborted) return Promise.reject(this.#cancelled(method));
+    const call = this.#client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize as (bytes: Buffer) => Message,
+      request,
+      this.#metadata,
+      { deadline: Date.now() + timeoutMs },
+      (error, message) => {
+        signal?.removeEventListener("abort", onAbort);
+        if (error !== null) reject(this.#failure(error, method));
+        else resolve(message as Message);
+      },
+    );
+    const onAbort = (): void => call.cancel();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    return promise;
+  }
+
+  /** The messages, one after another. Whoever stops taking them cancels the call. Rejects as `unary` does. */
+  async *streaming<Message>(
+    method: string,
+    request: object,
+    signal: AbortSignal | undefined,
+    timeoutMs = this.#options.timeoutMs,
+  ): AsyncGenerator<Message, void> {
+    const { path, requestSerialize, responseDeserialize } = this.#method(method);
+    if (signal?.aborted) throw this.#cancelled(method);
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize as (bytes: Buffer) => Message,
+      request,
+      this.#metadata,
+      { deadline: Date.now() + timeoutMs },
+    );
+    const onAbort = (): void => call.cancel();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      for await (const message of call) yield message as Message;
+    } catch (error) {
+      throw this.#failure(error as ServiceError, method);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      call.cancel();
+    }
+  }
+
+  /** Resolves when there is a connection. Rejects with PEER_UNAVAILABLE where that takes longer. */
+  connected(timeoutMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { endpoint } = this.#options;
+    this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
+      if (error === undefined) resolve();
+      else
+        reject(
+          new LocusError("PEER_UNAVAILABLE", `nobody answers at ${endpoint} within ${timeoutMs} ms`, { cause: error }),
+        );
+    });
+    return promise;
+  }
+
+  /** Calls under way go on to their end; there can be no others. Idempotent. */
+  close(): void {
+    this.#client.close();
+  }
+
+  /** What `read` makes of a reply; a reply that it refuses breaks the contract: INTERNAL. */
+  checked<Value>(method: string, read: () => Value): Value {
+    try {
+      return read();
+    } catch (cause) {
+      const what = (cause as Error).message;
+      throw new LocusError("INTERNAL", `${method} at ${this.#options.endpoint} answered what it must not: ${what}`, {
+        cause,
+      });
+    }
+  }
+
+  #failure(error: ServiceError, method: string): LocusError {
+    return errorOf(error, `${method} at ${this.#options.endpoint}`);
+  }
+
+  #cancelled(method: string): LocusError {
+    return new LocusError("CANCELLED", `${method} at ${this.#options.endpoint}: cancelled before it was sent`);
+  }
+
+  #method(name: string) {
+    const method = SERVICES[this.#service][name];
+    if (method === undefined) throw new Error(`${this.#service} has no method ${name}`);
+    return method;
+  }
+}
+
+const OPTIONS = {
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+  "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+  "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
+  // A call is sent once: whether it may be sent again, only who asked can know.
+  "grpc.enable_retries": 0,
+};

@@ -1,0 +1,46 @@
+// The 2023 contest's scaler, as its run.sh starts it: the Scaler on its port, slots from the Platform, and the scheduler between them. Runs until
+// a signal stops it.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { listen } from "./grpc/listener.ts";
+import { PlatformClient } from "./grpc/platform-client.ts";
+import { scalerService, type SlotMeta } from "./grpc/scaler-service.ts";
+import { LiveScheduler } from "./live-scheduler.ts";
+import { readScalerConfig } from "./service/config.ts";
+import { eventLog } from "./service/event-log.ts";
+import { policyOf } from "./service/policy-choice.ts";
+import { runUntilSignal } from "./service/run-until-signal.ts";
+import { SlotDesk, SlotDriver } from "./service/slot-desk.ts";
+
+/** Of one question to the platform: a slot takes a tenth of a second, an instance up to two minutes. */
+const PLATFORM_TIMEOUT_MS = 300_000;
+/** That slots are given back in when it ends. */
+const CLOSE_TIMEOUT_MS = 5_000;
+/** A platform has no nodes: as one without bounds. */
+const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpus: Infinity };
+
+await runUntilSignal(async (resources, write) => {
+  const { port, platform: endpoint, policy, grpc } = readScalerConfig();
+  const log = eventLog(write, Date.now);
+  const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
+  const metas = new Map<string, SlotMeta>();
+  const driver = new SlotDriver(platform, metas);
+  const scheduler = new LiveScheduler({
+    policy: policyOf(policy),
+    driver,
+    nodes: { reserve: () => Promise.reject(new Error("a platform has no nodes")), release: async () => {} },
+    observer: log,
+  });
+  scheduler.core.nodeReserved(PLATFORM, scheduler.now());
+  resources.defer(async () => {
+    scheduler.close();
+    // The platform may have ended before.
+    await Promise.race([driver.close(), sleep(CLOSE_TIMEOUT_MS)]);
+    platform.close();
+  });
+  const desk = new SlotDesk(scheduler, driver, metas);
+  const services = { "serverless.simulator.Scaler": scalerService(desk) };
+  const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
+  log.say({ event: "listening", port: listener.port, policy, platform: endpoint });
+  return listener;
+});

@@ -1,0 +1,47 @@
+// The 2020 contest's scheduler: the Scheduler on its port, nodes from the ResourceManager that it is told, containers on them. Runs until a signal
+// stops it.
+
+import { listen } from "./grpc/listener.ts";
+import { NodeClient } from "./grpc/node-client.ts";
+import { ResourceManagerClient } from "./grpc/resource-manager-client.ts";
+import { schedulerService } from "./grpc/scheduler-service.ts";
+import { LiveScheduler } from "./live-scheduler.ts";
+import { readSchedulerConfig } from "./service/config.ts";
+import { ContainerDesk } from "./service/container-desk.ts";
+import { eventLog } from "./service/event-log.ts";
+import { ReservedNodes } from "./service/reserved-nodes.ts";
+import { NodeWatch } from "./service/node-watch.ts";
+import { policyOf } from "./service/policy-choice.ts";
+import { runUntilSignal } from "./service/run-until-signal.ts";
+
+/** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
+const PEER_TIMEOUT_MS = 30_000;
+
+await runUntilSignal(async (resources, write) => {
+  const { port, resourceManager, stackName, hostName, nodesMax, policy, grpc } = readSchedulerConfig();
+  const log = eventLog(write, Date.now);
+  const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
+  const pool = new ResourceManagerClient(peer(resourceManager));
+  const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));
+  // One scheduler: its own name is the account for which it reserves.
+  const nodes = new ReservedNodes({ pool, connect, accountId: stackName ?? "locus" });
+  const scheduler = new LiveScheduler({
+    policy: policyOf(policy),
+    driver: nodes,
+    nodes,
+    observer: log,
+    settings: { nodesMax },
+  });
+  const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
+    log.say({ event: "lost", request, instance });
+  const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onLost });
+  const watch = new NodeWatch(scheduler, nodes);
+  resources.defer(() => {
+    for (const one of [watch, desk, scheduler, nodes, pool]) one.close();
+  });
+  for (const description of await nodes.recover()) scheduler.core.nodeReserved(description, scheduler.now());
+  const services = { "schedulerproto.Scheduler": schedulerService(desk) };
+  const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
+  log.say({ event: "listening", port: listener.port, policy, resourceManager, stackName, hostName });
+  return listener;
+});

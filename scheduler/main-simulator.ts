@@ -1,0 +1,110 @@
+// The 2023 contest's simulator: serves the Platform, plays data sets to the Scaler in real time, one after another, tells how it stands as JSON
+// over HTTP, and ends when the last is over. Arguments: names of data sets; none: all that are there, or a synthetic one.
+
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { listen, type Listener } from "./grpc/listener.ts";
+import { platformService } from "./grpc/platform-service.ts";
+import { ScalerClient } from "./grpc/scaler-client.ts";
+import { readSimulatorConfig } from "./service/config.ts";
+import { runUntilSignal } from "./service/run-until-signal.ts";
+import { azureLikeTrace } from "./simulator/azure-like.ts";
+import { readTrace } from "./simulator/read-trace.ts";
+import { RealTimePlatform } from "./simulator/real-time-platform.ts";
+import { RealTimeRun } from "./simulator/real-time-run.ts";
+import type { Trace } from "./simulator/trace.ts";
+
+/** That a Scaler may take to start in. */
+const SCALER_WAIT_MS = 300_000;
+/** Of one Assign: a start may take two minutes. */
+const SCALER_TIMEOUT_MS = 600_000;
+/** Where nothing is mounted: a few minutes of a small load. */
+const SYNTHETIC = { seed: 1, functions: 50, hours: 0.05, callsPerHourMax: 2_000 };
+
+const now = (): number => performance.now();
+
+await runUntilSignal(async (resources, write) => {
+  const { port, statisticsHost, statisticsPort, scaler: endpoint, dataFolder, grpc } = readSimulatorConfig();
+  const sets = dataSets(dataFolder, process.argv.slice(2));
+  const runs: RealTimeRun[] = [];
+  const statistics = createServer((_request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(
+      `${JSON.stringify(
+        runs.map((run) => run.statistics()),
+        null,
+        2,
+      )}\n`,
+    );
+  });
+  const stop = new AbortController();
+  const scaler = new ScalerClient({ endpoint, security: grpc.peer, timeoutMs: SCALER_TIMEOUT_MS });
+  resources.defer(() => {
+    stop.abort();
+    scaler.close();
+    statistics.close();
+    statistics.closeAllConnections();
+  });
+  const platforms = sets.map(({ trace }) => new RealTimePlatform(trace.functions, now));
+  let current = platforms[0]!;
+  const services = {
+    "serverless.simulator.Platform": platformService({
+      createSlot: (request, signal) => current.createSlot(request, signal),
+      destroySlot: (request) => current.destroySlot(request),
+      init: (request, signal) => current.init(request, signal),
+    }),
+  };
+  const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
+  statistics.listen(statisticsPort, statisticsHost);
+  await once(statistics, "listening");
+  write(
+    JSON.stringify({
+      event: "listening",
+      port: listener.port,
+      statisticsPort: (statistics.address() as AddressInfo).port,
+    }),
+  );
+
+  const playAll = async (): Promise<void> => {
+    await scaler.connected(SCALER_WAIT_MS);
+    for (const [index, { trace, folder }] of sets.entries()) {
+      current = platforms[index]!;
+      const run = new RealTimeRun({ trace, folder, scaler, platform: current, now });
+      runs.push(run);
+      await run.play(stop.signal);
+      write(JSON.stringify({ event: "ended", ...run.statistics() }));
+    }
+  };
+  return { ...listener, done: playAll() } satisfies Listener & { readonly done: Promise<void> };
+});
+
+interface DataSet {
+  readonly trace: Trace;
+  readonly folder: string;
+}
+
+/** Throws TRACE_INVALID, REQUEST_INVALID. */
+function dataSets(folder: string, names: readonly string[]): readonly DataSet[] {
+  const chosen = names.length > 0 ? names : foldersIn(folder);
+  if (chosen.length === 0) return [{ trace: syntheticTrace(), folder: "synthetic" }];
+  return chosen.map((name) => ({ trace: readTrace(join(folder, name)), folder: join(folder, name) }));
+}
+
+/** The wire has whole megabytes. */
+function syntheticTrace(): Trace {
+  const trace = azureLikeTrace(SYNTHETIC);
+  const functions = trace.functions.map((one) => ({ ...one, memoryMb: Math.ceil(one.memoryMb) }));
+  return { ...trace, functions };
+}
+
+function foldersIn(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).toSorted();
+  } catch {
+    return [];
+  }
+}

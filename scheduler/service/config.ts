@@ -1,0 +1,82 @@
+// The settings of the scheduler's programs, read once when one starts.
+
+import { readFileSync } from "node:fs";
+import { LocusError } from "#runtime/errors.ts";
+import { type Environment, readSettings, type SettingTable, type SettingValues } from "#runtime/setting.ts";
+import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
+import {
+  GRPC_SETTINGS,
+  SCALER_SETTINGS,
+  SCHEDULER_SETTINGS,
+  SIMULATOR_SETTINGS,
+  unknownVariables,
+} from "./settings.ts";
+
+interface GrpcConfig {
+  readonly host: string;
+  readonly listener: ListenerSecurity;
+  readonly peer: PeerSecurity;
+}
+
+type ScalerConfig = SettingValues<typeof SCALER_SETTINGS> & { readonly grpc: GrpcConfig };
+type SchedulerConfig = Omit<SettingValues<typeof SCHEDULER_SETTINGS>, "resourceManager"> & {
+  readonly resourceManager: string;
+  readonly grpc: GrpcConfig;
+};
+
+type SimulatorConfig = SettingValues<typeof SIMULATOR_SETTINGS> & { readonly grpc: GrpcConfig };
+
+/** They throw CONFIG_INVALID with every mistake, a line each. */
+export function readScalerConfig(environment: Environment = process.env): ScalerConfig {
+  const { values, grpc } = read(SCALER_SETTINGS, environment, []);
+  return { ...values, grpc };
+}
+
+export function readSchedulerConfig(environment: Environment = process.env): SchedulerConfig {
+  const missing = environment["RESOURCE_MANAGER_ENDPOINT"]
+    ? []
+    : ["RESOURCE_MANAGER_ENDPOINT: is not set, and there is no default"];
+  const { values, grpc } = read(SCHEDULER_SETTINGS, environment, missing);
+  return { ...values, resourceManager: values.resourceManager ?? "", grpc };
+}
+
+export function readSimulatorConfig(environment: Environment = process.env): SimulatorConfig {
+  const { values, grpc } = read(SIMULATOR_SETTINGS, environment, []);
+  return { ...values, grpc };
+}
+
+function read<Table extends SettingTable>(
+  table: Table,
+  environment: Environment,
+  more: readonly string[],
+): { readonly values: SettingValues<Table>; readonly grpc: GrpcConfig } {
+  const own = readSettings(table, environment);
+  const shared = readSettings(GRPC_SETTINGS, environment);
+  const mistakes = [...own.mistakes, ...shared.mistakes, ...more, ...unknownVariables(environment)];
+  const grpc = grpcOf(shared.values, mistakes);
+  if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
+  return { values: own.values, grpc };
+}
+
+/** What is wrong with it is added to `mistakes`. */
+function grpcOf(values: SettingValues<typeof GRPC_SETTINGS>, mistakes: string[]): GrpcConfig {
+  const { host, secret, certificateFile, keyFile, authoritiesFile } = values;
+  const textOf = (variable: string, file: string | null): string => {
+    try {
+      return file === null ? "" : readFileSync(file, "utf8");
+    } catch (error) {
+      mistakes.push(`${variable}: ${(error as Error).message}`);
+      return "";
+    }
+  };
+  if ((certificateFile === null) !== (keyFile === null)) {
+    mistakes.push("LOCUS_GRPC_CERT and LOCUS_GRPC_KEY: one is set without the other");
+  }
+  const [certificate, key] = [textOf("LOCUS_GRPC_CERT", certificateFile), textOf("LOCUS_GRPC_KEY", keyFile)];
+  const authorities = textOf("LOCUS_GRPC_CA", authoritiesFile);
+  return {
+    host,
+    listener: { secret, tls: certificateFile === null ? null : { certificate, key } },
+    peer: { secret, tls: authoritiesFile === null ? null : { authorities, serverName: null } },
+  };
+}

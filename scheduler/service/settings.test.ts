@@ -1,0 +1,23 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import type { SettingTable } from "#runtime/setting.ts";
+import { GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, SIMULATOR_SETTINGS } from "./settings.ts";
+
+const documentation = readFileSync(new URL("../../docs/grpc.md", import.meta.url), "utf8");
+const tableOf = (settings: SettingTable): string =>
+  [
+    "| setting | default | meaning |",
+    "|---|---|---|",
+    ...Object.values(settings).map(
+      ({ variable, fallback, meaning }) => `| \`${variable}\` | ${fallback} | ${meaning} |`,
+    ),
+  ].join("\n");
+
+it.each([
+  ["all gRPC services", GRPC_SETTINGS],
+  ["the scaler", SCALER_SETTINGS],
+  ["the scheduler", SCHEDULER_SETTINGS],
+  ["the simulator", SIMULATOR_SETTINGS],
+])("docs/grpc.md has the settings of %s, word for word", (_title, settings) => {
+  expect(documentation).toContain(tableOf(settings));
+});

@@ -1,0 +1,92 @@
+// Environment variables of the scheduler's programs, in one table per part: the contests' own names where they have one. docs/grpc.md
+// mirrors them (a test holds them equal).
+
+import {
+  integerSetting,
+  oneOf,
+  optionalSetting,
+  textSetting,
+  type Environment,
+  type Setting,
+  type SettingTable,
+} from "#runtime/setting.ts";
+import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
+
+const PORT_MAX = 65_535;
+const port = (variable: string, otherwise: number, meaning: string) =>
+  integerSetting(variable, { otherwise, min: 0, max: PORT_MAX }, meaning);
+
+/** Of every gRPC listener and client. */
+export const GRPC_SETTINGS = {
+  host: textSetting("LOCUS_GRPC_HOST", "127.0.0.1", "address that gRPC services listen on; `0.0.0.0` for all"),
+  secret: optionalSetting(
+    "LOCUS_GRPC_SECRET",
+    "not set",
+    "what callers send as `authorization: Bearer …`, and what our own clients send; without it whoever reaches a listener is served",
+  ),
+  certificateFile: optionalSetting(
+    "LOCUS_GRPC_CERT",
+    "not set",
+    "TLS: a file with the listeners' certificate and its chain (PEM)",
+  ),
+  keyFile: optionalSetting("LOCUS_GRPC_KEY", "not set", "TLS: a file with the certificate's key (PEM)"),
+  authoritiesFile: optionalSetting(
+    "LOCUS_GRPC_CA",
+    "not set",
+    "TLS: a file with the authorities that our own clients trust (PEM); set, they speak TLS",
+  ),
+};
+
+const policy: Setting<PolicyName> = {
+  variable: "LOCUS_POLICY",
+  fallback: "`forecast`",
+  meaning: `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
+  otherwise: "forecast",
+  parse: oneOf(POLICY_NAMES),
+};
+
+/** Of `scaler`, the 2023 contest's. */
+export const SCALER_SETTINGS = {
+  port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
+  platform: textSetting("LOCUS_PLATFORM_ENDPOINT", "127.0.0.1:50051", "`host:port` of the Platform"),
+  policy,
+};
+
+/** Of the 2020 contest's scheduler; the first four are the contest's own. */
+export const SCHEDULER_SETTINGS = {
+  port: port("SERVICE_PORT", 10_600, "port of the Scheduler; 0 takes a free one"),
+  resourceManager: optionalSetting(
+    "RESOURCE_MANAGER_ENDPOINT",
+    "none: it has to be set",
+    "`host:port` of the ResourceManager",
+  ),
+  stackName: optionalSetting("STACK_NAME", "not set", "name of the stack, for the log"),
+  hostName: optionalSetting("HOST_NAME", "not set", "name of this host, for the log"),
+  nodesMax: integerSetting(
+    "LOCUS_NODES_MAX",
+    { otherwise: 20, min: 1, max: 10_000 },
+    "nodes that may be reserved at once",
+  ),
+  policy,
+};
+
+/** Of `simulator`, the 2023 contest's. */
+export const SIMULATOR_SETTINGS = {
+  port: port("LOCUS_PLATFORM_PORT", 50_051, "port of the Platform; 0 takes a free one"),
+  statisticsHost: textSetting("LOCUS_STATISTICS_HOST", "127.0.0.1", "address that the statistics listen on"),
+  statisticsPort: port("LOCUS_STATISTICS_PORT", 9_000, "port of the statistics (HTTP); 0 takes a free one"),
+  scaler: textSetting("LOCUS_SCALER_ENDPOINT", "127.0.0.1:9001", "`host:port` of the Scaler"),
+  dataFolder: textSetting("LOCUS_DATA_DIR", "/tmp/data", "folder with a folder for each data set"),
+};
+
+const VARIABLES: ReadonlySet<string> = new Set(
+  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, SIMULATOR_SETTINGS].flatMap((table) =>
+    Object.values(table as SettingTable).map(({ variable }) => variable),
+  ),
+);
+
+/** A sentence for each `LOCUS_*` variable that no program here reads: most likely a typing error. */
+export const unknownVariables = (environment: Environment): readonly string[] =>
+  Object.keys(environment)
+    .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
+    .map((variable) => `${variable}: there is no such setting`);

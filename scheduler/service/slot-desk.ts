@@ -1,0 +1,139 @@
+// The 2023 contest's Scaler over the real scheduler: its instances are slots of a Platform, one request each.
+
+import { randomUUID } from "node:crypto";
+import { LocusError } from "#runtime/errors.ts";
+import type { SlotPlatform } from "../grpc/platform-service.ts";
+import type { SlotAssignment, SlotMeta, SlotResult, SlotScaler } from "../grpc/scaler-service.ts";
+import type { FunctionPool } from "../instance/function-pool.ts";
+import type { Instance } from "../instance/instance.ts";
+import type { InstanceDriver, LiveScheduler } from "../live-scheduler.ts";
+
+/** Functions that it has heard of; one more is refused. Chosen: the largest data set has some hundred. */
+const METAS_MAX = 100_000;
+
+interface Slot {
+  readonly slotId: string;
+  /** As the contest's messages name it. */
+  readonly instanceId: string;
+}
+
+/** Makes instances of a platform's slots: of each the memory that its meta asks for, since the platform compares. */
+export class SlotDriver implements InstanceDriver {
+  readonly #platform: SlotPlatform;
+  readonly #metas: ReadonlyMap<string, SlotMeta>;
+  readonly #slots = new Map<Instance, Slot>();
+  readonly #instances = new Map<string, Instance>();
+  /** Ends what is asked of the platform for an instance that is not wanted any more. */
+  readonly #starting = new Map<Instance, { readonly abort: AbortController; readonly done: Promise<void> }>();
+
+  constructor(platform: SlotPlatform, metas: ReadonlyMap<string, SlotMeta>) {
+    this.#platform = platform;
+    this.#metas = metas;
+  }
+
+  start(instance: Instance): Promise<void> {
+    const abort = new AbortController();
+    const done = this.#start(instance, abort.signal).finally(() => this.#starting.delete(instance));
+    this.#starting.set(instance, { abort, done });
+    return done;
+  }
+
+  async stop(instance: Instance, reason: string): Promise<void> {
+    const starting = this.#starting.get(instance);
+    starting?.abort.abort();
+    await starting?.done.catch(() => {});
+    const slot = this.#slots.get(instance);
+    if (slot === undefined) return;
+    this.#slots.delete(instance);
+    this.#instances.delete(slot.instanceId);
+    await this.#platform.destroySlot({ requestId: randomUUID(), slotId: slot.slotId, reason });
+  }
+
+  /** Gives every slot back: a platform that goes on would charge for them. */
+  async close(): Promise<void> {
+    for (const { abort } of this.#starting.values()) abort.abort();
+    await Promise.allSettled(Array.from(this.#starting.values(), ({ done }) => done));
+    const slots = [...this.#slots.values()];
+    this.#slots.clear();
+    this.#instances.clear();
+    const reason = "the scaler ends";
+    await Promise.allSettled(
+      slots.map(({ slotId }) => this.#platform.destroySlot({ requestId: randomUUID(), slotId, reason })),
+    );
+  }
+
+  /** undefined: there is none of that id. */
+  instanceOf(instanceId: string): Instance | undefined {
+    return this.#instances.get(instanceId);
+  }
+
+  idOf(instance: Instance): string {
+    const slot = this.#slots.get(instance);
+    if (slot === undefined) throw new LocusError("INSTANCE_FAILED", `instance ${instance.id} is in no slot`);
+    return slot.instanceId;
+  }
+
+  async #start(instance: Instance, signal: AbortSignal): Promise<void> {
+    const meta = this.#metas.get(instance.pool.config.key);
+    if (meta === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `there is no meta ${instance.pool.config.key}`);
+    const requestId = randomUUID();
+    const { id: slotId } = await this.#platform.createSlot({ requestId, memoryMb: meta.memoryMb }, signal);
+    const instanceId = randomUUID();
+    try {
+      await this.#platform.init({ requestId, slotId, instanceId, meta }, signal);
+    } catch (error) {
+      await this.#platform.destroySlot({ requestId, slotId, reason: "it was not initialised" }).catch(() => {});
+      throw error;
+    }
+    this.#slots.set(instance, { slotId, instanceId });
+    this.#instances.set(instanceId, instance);
+  }
+}
+
+export class SlotDesk implements SlotScaler {
+  readonly #scheduler: LiveScheduler;
+  readonly #driver: SlotDriver;
+  readonly #metas: Map<string, SlotMeta>;
+  readonly #pools = new Map<string, FunctionPool>();
+  /** By busy instance, the request that has it. */
+  readonly #held = new Map<Instance, string>();
+
+  /** `metas` is shared with the driver: it starts what this has heard of. */
+  constructor(scheduler: LiveScheduler, driver: SlotDriver, metas: Map<string, SlotMeta>) {
+    this.#scheduler = scheduler;
+    this.#driver = driver;
+    this.#metas = metas;
+  }
+
+  async assign({ requestId, meta }: Parameters<SlotScaler["assign"]>[0], signal: AbortSignal): Promise<SlotAssignment> {
+    const instance = await this.#scheduler.acquire(this.#poolOf(meta), Infinity, signal);
+    this.#held.set(instance, requestId);
+    return { requestId, metaKey: meta.key, instanceId: this.#driver.idOf(instance) };
+  }
+
+  async idle({ requestId, metaKey, instanceId }: SlotAssignment, result: SlotResult): Promise<void> {
+    if (!this.#pools.has(metaKey)) throw new LocusError("FUNCTION_NOT_FOUND", `there is no meta ${metaKey}`);
+    const instance = this.#driver.instanceOf(instanceId);
+    if (instance === undefined) throw new LocusError("INSTANCE_NOT_FOUND", `there is no instance ${instanceId}`);
+    const holder = this.#held.get(instance);
+    // It is idle: told twice.
+    if (holder === undefined) return;
+    if (holder !== requestId) {
+      throw new LocusError("INSTANCE_NOT_HELD", `instance ${instanceId} serves another request than ${requestId}`);
+    }
+    this.#held.delete(instance);
+    this.#scheduler.release(instance, { executionMs: result.durationMs, isBroken: result.needDestroy });
+  }
+
+  #poolOf(meta: SlotMeta): FunctionPool {
+    const known = this.#metas.get(meta.key);
+    const pool = this.#pools.get(meta.key);
+    if (pool !== undefined && !pool.removed && known?.memoryMb === meta.memoryMb) return pool;
+    if (this.#metas.size >= METAS_MAX) throw new LocusError("OVERLOADED", `there are ${METAS_MAX} metas already`);
+    this.#metas.set(meta.key, meta);
+    const config = { key: meta.key, memoryMb: meta.memoryMb, timeoutMs: Math.max(1, meta.timeoutSeconds) * 1e3 };
+    const declared = this.#scheduler.core.declare({ ...config, concurrency: 1 }, this.#scheduler.now());
+    this.#pools.set(meta.key, declared);
+    return declared;
+  }
+}

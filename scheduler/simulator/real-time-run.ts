@@ -1,0 +1,144 @@
+// Plays a trace to a Scaler in real time, as the 2023 contest's simulator does: Assign when a request comes, Idle when it has run, both timed.
+// What it has come to can be asked for at any time.
+
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SlotAssignment, SlotMeta, SlotScaler } from "../grpc/scaler-service.ts";
+import type { RealTimePlatform } from "./real-time-platform.ts";
+import { score2023 } from "./score-2023.ts";
+import type { Trace } from "./trace.ts";
+
+/** The contest's simulator's own words, in its own JSON. */
+export interface RunStatistics {
+  readonly id: string;
+  readonly requestFilePath: string;
+  readonly metaFilePath: string;
+  readonly startTime: string;
+  readonly endTime: string;
+  readonly totalRequestsCount: number;
+  readonly failedRequestsCount: number;
+  readonly successRate: number;
+  readonly invocationLatencyInSecs: number;
+  readonly invocationExecutionTimeInSecs: number;
+  readonly invocationExecutionTimeInGBs: number;
+  readonly invocationScheduleTimeInSecs: number;
+  readonly invocationIdleTimeInSecs: number;
+  readonly totalSlotTimeInGBs: number;
+  readonly totalLiveSlotCount: number;
+  readonly score: number;
+}
+
+export interface RealTimeRunOptions {
+  readonly trace: Trace;
+  /** Of the trace, for the statistics. */
+  readonly folder: string;
+  readonly scaler: SlotScaler;
+  readonly platform: RealTimePlatform;
+  readonly now: () => number;
+}
+
+export class RealTimeRun {
+  readonly #options: RealTimeRunOptions;
+  readonly #id = randomUUID();
+  readonly #startedAt = new Date();
+  /** By call, ms; those that have not ended have none. */
+  readonly #scheduleMs: Float64Array;
+  readonly #idleMs: Float64Array;
+  readonly #hasEnded: Uint8Array;
+  #endedAt: Date | null = null;
+  #failed = 0;
+  #slotGbSeconds = 0;
+
+  constructor(options: RealTimeRunOptions) {
+    this.#options = options;
+    const { length } = options.trace.startMs;
+    this.#scheduleMs = new Float64Array(length);
+    this.#idleMs = new Float64Array(length);
+    this.#hasEnded = new Uint8Array(length);
+  }
+
+  /** Resolves when the last request has ended and all slots are destroyed. A failed request counts as such. */
+  async play(signal: AbortSignal): Promise<void> {
+    const { trace, platform, now } = this.#options;
+    const startedMs = now();
+    const requests: Promise<void>[] = [];
+    for (let call = 0; call < trace.startMs.length && !signal.aborted; call++) {
+      const inMs = startedMs + trace.startMs[call]! - now();
+      if (inMs > 0) await sleep(inMs, undefined, { signal }).catch(() => {});
+      if (!signal.aborted) requests.push(this.#request(call, signal));
+    }
+    await Promise.all(requests);
+    this.#slotGbSeconds = platform.slotGbSeconds;
+    platform.destroyAll();
+    this.#endedAt = new Date();
+  }
+
+  statistics(): RunStatistics {
+    const { trace, folder, platform } = this.#options;
+    const total = trace.startMs.length;
+    const slotGbSeconds = this.#endedAt === null ? platform.slotGbSeconds : this.#slotGbSeconds;
+    const ended = this.#ended();
+    const waitMs = ended.map((call) => this.#scheduleMs[call]! + this.#idleMs[call]!);
+    const played = {
+      ...trace,
+      functionOf: Int32Array.from(ended, (call) => trace.functionOf[call]!),
+      durationMs: Float64Array.from(ended, (call) => trace.durationMs[call]!),
+    };
+    const { score, executionSeconds, executionGbSeconds } = score2023({
+      trace: played,
+      policy: "",
+      waitMs: Float64Array.from(waitMs),
+      slotGbSeconds: Float64Array.of(slotGbSeconds),
+      starts: 0,
+      spanMs: 0,
+      forecastErrors: [],
+    });
+    const secondsOf = (values: Float64Array): number => ended.reduce((sum, call) => sum + values[call]! / 1e3, 0);
+    const [schedule, idle] = [secondsOf(this.#scheduleMs), secondsOf(this.#idleMs)];
+    return {
+      id: this.#id,
+      requestFilePath: `${folder}/requests`,
+      metaFilePath: `${folder}/metas`,
+      startTime: this.#startedAt.toISOString(),
+      endTime: this.#endedAt?.toISOString() ?? "not end yet",
+      totalRequestsCount: total,
+      failedRequestsCount: this.#failed,
+      successRate: total === 0 ? 1 : 1 - this.#failed / total,
+      invocationLatencyInSecs: executionSeconds + schedule + idle,
+      invocationExecutionTimeInSecs: executionSeconds,
+      invocationExecutionTimeInGBs: executionGbSeconds,
+      invocationScheduleTimeInSecs: schedule,
+      invocationIdleTimeInSecs: idle,
+      totalSlotTimeInGBs: slotGbSeconds,
+      totalLiveSlotCount: platform.liveSlots,
+      score,
+    };
+  }
+
+  #ended(): readonly number[] {
+    return Array.from(this.#hasEnded.keys()).filter((call) => this.#hasEnded[call] === 1);
+  }
+
+  async #request(call: number, signal: AbortSignal): Promise<void> {
+    const { trace, scaler, platform, now } = this.#options;
+    const { key, memoryMb, timeoutMs } = trace.functions[trace.functionOf[call]!]!;
+    const meta: SlotMeta = { key, runtime: "custom", timeoutSeconds: Math.round(timeoutMs / 1e3), memoryMb };
+    const durationMs = trace.durationMs[call]!;
+    try {
+      const askedMs = now();
+      const request = { requestId: randomUUID(), startedAtMs: Date.now(), meta };
+      const assignment: SlotAssignment = await scaler.assign(request, signal);
+      this.#scheduleMs[call] = now() - askedMs;
+      platform.begin(assignment.instanceId, key);
+      await sleep(durationMs, undefined, { signal });
+      platform.end(assignment.instanceId);
+      const endedMs = now();
+      const result = { statusCode: 200, durationMs: Math.round(durationMs), needDestroy: false, reason: "" };
+      await scaler.idle(assignment, result, signal);
+      this.#idleMs[call] = now() - endedMs;
+      this.#hasEnded[call] = 1;
+    } catch {
+      this.#failed++;
+    }
+  }
+}

@@ -1,0 +1,271 @@
+// The 2020 contest's system, whole: its APIServer, Scheduler, ResourceManager and NodeServices over gRPC, with our scheduler in the middle and
+// locus functions in the containers; and the parts alone, driven by others.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
+import { NodeClient } from "#scheduler/grpc/node-client.ts";
+import { ResourceManagerClient } from "#scheduler/grpc/resource-manager-client.ts";
+import { resourceManagerService } from "#scheduler/grpc/resource-manager-service.ts";
+import { SchedulerClient } from "#scheduler/grpc/scheduler-client.ts";
+import { schedulerService } from "#scheduler/grpc/scheduler-service.ts";
+import { PLAIN } from "#scheduler/grpc/security.ts";
+import { LiveScheduler } from "#scheduler/live-scheduler.ts";
+import { fixedKeepAlive } from "#scheduler/policy/fixed.ts";
+import { ContainerDesk } from "#scheduler/service/container-desk.ts";
+import { SchedulerDoor } from "#scheduler/service/function-door.ts";
+import { NodeWatch } from "#scheduler/service/node-watch.ts";
+import { ReservedNodes } from "#scheduler/service/reserved-nodes.ts";
+import { OwnedProcess } from "../owned-process.ts";
+import { contestClient, failureOf } from "./contest-client.ts";
+import { imageOf } from "./driver-fixture.ts";
+import { NodeShelf } from "./node-shelf.ts";
+import { serve } from "./served.ts";
+
+const PROGRAM = join(import.meta.dirname, "..", "..", "scheduler", "main-scheduler.ts");
+const MIB = 2 ** 20;
+const TERMS = { timeoutMs: 20_000, memoryBytes: 512 * MIB, handler: "" };
+const IMAGES = new Map([
+  ["hello", imageOf(({ args }) => ({ hello: args }))],
+  ["fails", imageOf(() => Promise.reject(new Error("on purpose")))],
+  [
+    "sleeps",
+    imageOf(({ args }: { readonly args: number }) => new Promise((resolve) => setTimeout(() => resolve(args), args))),
+  ],
+]);
+const LISTED = [...IMAGES.keys()].map((functionName) => ({ functionName, ...TERMS }));
+/** Two containers in each. */
+const NODE_BYTES = 1_024 * MIB;
+
+let resources: AsyncDisposableStack;
+beforeEach(() => {
+  resources = new AsyncDisposableStack();
+});
+afterEach(() => resources.disposeAsync());
+
+async function startAll({ keepAliveMs = 60_000, now = () => performance.now() } = {}) {
+  const shelf = await NodeShelf.open(resources, IMAGES, [NODE_BYTES, NODE_BYTES]);
+  const manager = await serve(resources, { "resourcemanagerproto.ResourceManager": resourceManagerService(shelf) });
+  const peer = (endpoint: string) => ({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+  const pool = new ResourceManagerClient(peer(manager.endpoint));
+  const connect = (address: string, port: number) => new NodeClient(peer(`${address}:${port}`));
+  const nodes = new ReservedNodes({ pool, connect, accountId: "account" });
+  const scheduler = new LiveScheduler({
+    policy: fixedKeepAlive("test", { keepAliveMs, lookEveryMs: 0 }),
+    driver: nodes,
+    nodes,
+    observer: { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded() {} },
+    now,
+    settings: { nodesMax: 2, nodeIdleMs: 50, nodeSize: { memoryMb: 1_024, cpus: 2 } },
+  });
+  const lost: string[] = [];
+  const desk = new ContainerDesk({
+    scheduler,
+    containerId: nodes.containerId,
+    onLost: (requestId) => void lost.push(requestId),
+  });
+  const scheduling = await serve(resources, { "schedulerproto.Scheduler": schedulerService(desk) });
+  const remote = new SchedulerClient(peer(scheduling.endpoint));
+  const clients = new Map<number, NodeClient>();
+  const door = new SchedulerDoor({
+    scheduler: remote,
+    node: (address, port) => {
+      const client = clients.get(port) ?? connect(address, port);
+      clients.set(port, client);
+      return client;
+    },
+    functions: { get: (name) => LISTED.find(({ functionName }) => functionName === name), list: () => LISTED },
+  });
+  const api = await serve(resources, { "apiserverproto.APIServer": apiServerService(door) });
+  const watch = new NodeWatch(scheduler, nodes);
+  resources.defer(() => {
+    for (const one of [watch, pool, remote, nodes, scheduler, desk, ...clients.values()]) one.close();
+  });
+  return { shelf, scheduler, watch, desk, lost, scheduling, api: api.client("apiserverproto.APIServer") };
+}
+
+const containersOf = async ({ nodes }: NodeShelf): Promise<number[]> =>
+  Promise.all(nodes.map(async ({ driver }) => (await driver.list()).length));
+
+test("a call of a locus function goes through all of it, and its container is used again", async () => {
+  const { api, shelf, desk } = await startAll();
+  for (const n of [1, 2]) {
+    const { body } = await api.call("InvokeFunction", {
+      account_id: "account",
+      function_name: "hello",
+      event: Buffer.from(String(n)),
+    });
+    expect(String(body)).toBe(`{"hello":${n}}`);
+  }
+  expect(await containersOf(shelf)).toEqual([1, 0]);
+  expect(shelf.reserved).toEqual(["node-0"]);
+  expect(desk.held).toBe(0);
+  const { functions } = await api.call("ListFunctions", {});
+  expect(functions).toHaveLength(IMAGES.size);
+});
+
+test("a function's failure is its caller's to hear, and its container comes back", async () => {
+  const { api, desk } = await startAll();
+  const failed = await failureOf(api.call("InvokeFunction", { function_name: "fails" }));
+  expect(failed).toMatchObject({
+    code: "UNKNOWN",
+    message: expect.stringContaining("on purpose"),
+    metadata: { "locus-code": "FUNCTION_FAILED" },
+  });
+  expect((await failureOf(api.call("InvokeFunction", { function_name: "absent" }))).code).toBe("NOT_FOUND");
+  expect(desk.held).toBe(0);
+});
+
+test("calls at once fill one node, then another, and what has no room waits", async () => {
+  const { api, shelf } = await startAll();
+  const call = (ms: number) => api.call("InvokeFunction", { function_name: "sleeps", event: Buffer.from(String(ms)) });
+  const calls = Array.from({ length: 6 }, () => call(300));
+  await vi.waitUntil(async () => (await containersOf(shelf)).join() === "2,2");
+  for (const { body } of await Promise.all(calls)) expect(String(body)).toBe("300");
+  expect(await containersOf(shelf)).toEqual([2, 2]);
+});
+
+test("a call that its caller gives up is given up on the node, and its container comes back", async () => {
+  const { api, desk } = await startAll();
+  const stop = new AbortController();
+  const call = failureOf(
+    api.call("InvokeFunction", { function_name: "sleeps", event: Buffer.from("15000") }, { signal: stop.signal }),
+  );
+  await vi.waitUntil(() => desk.held === 1);
+  stop.abort();
+  expect((await call).code).toBe("CANCELLED");
+  await vi.waitUntil(() => desk.held === 0);
+});
+
+test("containers that nothing wants end, and their nodes go back", async () => {
+  const { api, shelf } = await startAll({ keepAliveMs: 20 });
+  await api.call("InvokeFunction", { function_name: "hello" });
+  await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0" && shelf.reserved.length === 0, {
+    timeout: 10_000,
+  });
+  expect(await api.call("InvokeFunction", { function_name: "hello" })).toHaveProperty("body");
+});
+
+test("a container that nobody gives back is ended when its function's time is long over", async () => {
+  let aheadMs = 0;
+  const { scheduling, desk, lost, shelf } = await startAll({ now: () => performance.now() + aheadMs });
+  const client = scheduling.client("schedulerproto.Scheduler");
+  const config = { timeout_in_ms: 1, memory_in_bytes: 512 * MIB };
+  const request = { request_id: "lost", function_name: "hello", function_config: config };
+  await client.call("AcquireContainer", request);
+  expect((await failureOf(client.call("AcquireContainer", request))).code).toBe("INVALID_ARGUMENT");
+  desk.lookForLost();
+  expect(lost).toEqual([]);
+  aheadMs = 31_000;
+  desk.lookForLost();
+  expect(lost).toEqual(["lost"]);
+  await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0");
+});
+
+test(
+  "the scheduler as a program takes over the nodes of the one that was killed before it",
+  { timeout: 120_000 },
+  async () => {
+    const shelf = await NodeShelf.open(resources, IMAGES, [NODE_BYTES]);
+    const manager = await serve(resources, { "resourcemanagerproto.ResourceManager": resourceManagerService(shelf) });
+    const folder = mkdtempSync(join(tmpdir(), "locus-scheduler-"));
+    resources.defer(() => rmSync(folder, { recursive: true }));
+    const start = async (name: string) => {
+      const logPath = join(folder, name);
+      const program = new OwnedProcess({
+        argv: [process.execPath, PROGRAM],
+        environment: {
+          PATH: process.env["PATH"],
+          RESOURCE_MANAGER_ENDPOINT: manager.endpoint,
+          SERVICE_PORT: "0",
+          STACK_NAME: "stack",
+        },
+        logPath,
+        stopTimeoutMs: 20_000,
+      });
+      resources.defer(() => program.stop());
+      const port = await vi.waitUntil(() => /"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1], {
+        timeout: 30_000,
+      });
+      const client = contestClient("schedulerproto.Scheduler", `127.0.0.1:${port}`);
+      resources.defer(() => client.close());
+      return { program, client };
+    };
+    const request = {
+      request_id: "r1",
+      function_name: "hello",
+      function_config: { timeout_in_ms: 5_000, memory_in_bytes: 512 * MIB },
+    };
+    const first = await start("first");
+    const before = await first.client.call("AcquireContainer", request);
+    expect(await containersOf(shelf)).toEqual([1]);
+    await first.program.stop("SIGKILL");
+    const second = await start("second");
+    expect(await containersOf(shelf)).toEqual([0]);
+    const after = await second.client.call("AcquireContainer", request);
+    expect(after).toMatchObject({ node_id: before["node_id"] });
+    expect(after["container_id"]).not.toBe(before["container_id"]);
+  },
+);
+
+test("a container that died on its node is not handed out again", async () => {
+  const { api, shelf, watch, scheduler } = await startAll();
+  const call = () => api.call("InvokeFunction", { function_name: "hello", event: Buffer.from("1") });
+  const kill = async (): Promise<void> => {
+    const [{ driver }] = shelf.nodes as [NodeShelf["nodes"][number]];
+    for (const { id } of await driver.list()) await driver.stop(id);
+  };
+  await call();
+  await kill();
+  await watch.look();
+  expect([...scheduler.core.instances()]).toEqual([]);
+  expect(String((await call())["body"])).toBe('{"hello":1}');
+  // Before anybody has looked, one call pays for it.
+  await kill();
+  expect((await failureOf(call())).code).toBe("NOT_FOUND");
+  expect(String((await call())["body"])).toBe('{"hello":1}');
+});
+
+test("a node that does not answer is lost, and calls go to another", { timeout: 120_000 }, async () => {
+  const { api, shelf, watch, scheduler } = await startAll();
+  await api.call("InvokeFunction", { function_name: "hello" });
+  const [{ close }] = shelf.nodes as [NodeShelf["nodes"][number]];
+  await close();
+  for (let looks = 0; looks < 3; looks++) await watch.look();
+  expect([...scheduler.core.fleet.nodes.keys()]).toEqual([]);
+  expect(shelf.reserved).toEqual([]);
+  shelf.broken.add("node-0");
+  expect(await api.call("InvokeFunction", { function_name: "hello" })).toHaveProperty("body");
+  expect(shelf.reserved).toEqual(["node-1"]);
+});
+
+test("a node is driven by a scheduler of somebody else's, and owned by one account", async () => {
+  const shelf = await NodeShelf.open(resources, IMAGES, [NODE_BYTES]);
+  const [{ node }] = shelf.nodes as [NodeShelf["nodes"][number]];
+  const service = contestClient("nodeservoceproto.NodeService", `${node.address}:${node.port}`);
+  resources.defer(() => service.close());
+  const meta = { function_name: "hello", timeout_in_ms: 5_000, memory_in_bytes: 128 * MIB };
+  await service.call("Reserve", { owner_account_id: "one" });
+  expect((await failureOf(service.call("Reserve", { owner_account_id: "two" }))).code).toBe("PERMISSION_DENIED");
+  const { container_id } = await service.call("CreateContainer", { name: "c", function_meta: meta });
+  const messages = await service.stream("InvokeFunction", {
+    container_id,
+    event: Buffer.from('"you"'),
+    function_meta: meta,
+  });
+  expect(Buffer.concat(messages.map(({ body }) => body as Buffer)).toString()).toBe('{"hello":"you"}');
+  const stats = await service.call("GetStats", {});
+  expect(stats).toMatchObject({
+    owner_account_id: "one",
+    container_stats_list: [{ container_id, total_memory_in_bytes: String(128 * MIB) }],
+  });
+  expect(
+    (await failureOf(service.call("CreateContainer", { function_meta: { ...meta, function_name: "absent" } }))).code,
+  ).toBe("NOT_FOUND");
+  await service.call("RemoveContainer", { container_id });
+  expect((await failureOf(service.stream("InvokeFunction", { container_id, function_meta: meta }))).code).toBe(
+    "NOT_FOUND",
+  );
+});

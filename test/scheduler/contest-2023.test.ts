@@ -1,0 +1,158 @@
+// The 2023 contest's scaler, driven by a client that knows the contract only, with a Platform that compares what it is asked with what it has.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { platformService } from "#scheduler/grpc/platform-service.ts";
+import { OwnedProcess } from "../owned-process.ts";
+import { contestClient, failureOf, type ContestClient } from "./contest-client.ts";
+import { serve } from "./served.ts";
+import { TestPlatform } from "./slot-platform.ts";
+
+const PROGRAM = join(import.meta.dirname, "..", "..", "scheduler", "main-scaler.ts");
+const META = { key: "nodes1", runtime: "go", timeout_in_secs: 627, memory_in_mb: 512 };
+
+let resources: AsyncDisposableStack;
+let platform: TestPlatform;
+let folder: string;
+let platformEndpoint: string;
+beforeEach(async () => {
+  resources = new AsyncDisposableStack();
+  platform = new TestPlatform();
+  platformEndpoint = (await serve(resources, { "serverless.simulator.Platform": platformService(platform) })).endpoint;
+  folder = mkdtempSync(join(tmpdir(), "locus-scaler-"));
+  resources.defer(() => rmSync(folder, { recursive: true }));
+});
+afterEach(() => resources.disposeAsync());
+
+interface Assigned {
+  readonly request_id: string;
+  readonly meta_key: string;
+  readonly instance_id: string;
+}
+
+interface Started {
+  readonly client: ContestClient;
+  readonly port: number;
+  /** Tells it to end; its exit code. */
+  readonly ended: () => Promise<number | NodeJS.Signals>;
+}
+
+async function startScaler(
+  settings: Readonly<Record<string, string>> = { LOCUS_POLICY: "reference" },
+): Promise<Started> {
+  const logPath = join(folder, "log");
+  const own = { LOCUS_PLATFORM_ENDPOINT: platformEndpoint, LOCUS_SCALER_PORT: "0" };
+  const program = new OwnedProcess({
+    argv: [process.execPath, PROGRAM],
+    environment: { PATH: process.env["PATH"], ...own, ...settings },
+    logPath,
+    stopTimeoutMs: 20_000,
+  });
+  resources.defer(() => program.stop());
+  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1], { timeout: 30_000 });
+  const client = contestClient("serverless.simulator.Scaler", `127.0.0.1:${port}`);
+  resources.defer(() => client.close());
+  const ended = async (): Promise<number | NodeJS.Signals> => {
+    await program.stop();
+    return program.ended;
+  };
+  return { client, port: Number(port), ended };
+}
+
+async function assign(client: ContestClient, request_id: string): Promise<Assigned> {
+  const reply = await client.call("Assign", { request_id, timestamp: Date.now(), meta_data: META });
+  expect(reply["status"]).toBe("Ok");
+  return reply["assigment"] as Assigned;
+}
+const idle = (client: ContestClient, assigment: object, result: object = { status_code: 200, duration_in_ms: 50 }) =>
+  client.call("Idle", { assigment, result });
+
+test("makes an instance of a new slot, uses it again, and another only while that one is busy", async () => {
+  const { client } = await startScaler();
+  const first = await assign(client, "r1");
+  expect(first).toMatchObject({ request_id: "r1", meta_key: "nodes1" });
+  expect([...platform.slots.values()]).toEqual([{ memoryMb: 512, instanceId: first.instance_id }]);
+  await idle(client, first);
+  const again = await assign(client, "r2");
+  expect(again.instance_id).toBe(first.instance_id);
+  const other = await assign(client, "r3");
+  expect(other.instance_id).not.toBe(first.instance_id);
+  expect(platform.created).toBe(2);
+});
+
+test("destroys an instance that is not fit for more, and says so of one that is gone", async () => {
+  const { client } = await startScaler();
+  const assigned = await assign(client, "r1");
+  expect(await idle(client, assigned, { status_code: 408, need_destroy: true, reason: "bad instance" })).toEqual({
+    status: "Ok",
+  });
+  await vi.waitUntil(() => platform.slots.size === 0);
+  expect((await failureOf(idle(client, assigned))).code).toBe("NOT_FOUND");
+  expect((await assign(client, "r2")).instance_id).not.toBe(assigned.instance_id);
+});
+
+test("takes no instance from a request that has it", async () => {
+  const { client } = await startScaler();
+  const assigned = await assign(client, "r1");
+  expect(await idle(client, assigned)).toEqual({ status: "Ok" });
+  expect(await idle(client, assigned)).toEqual({ status: "Ok" });
+  const next = await assign(client, "r2");
+  expect(next.instance_id).toBe(assigned.instance_id);
+  expect(await idle(client, assigned)).toMatchObject({ status: "InvalidAssigment" });
+  expect(await idle(client, { ...assigned, meta_key: "unknown" })).toMatchObject({ status: "InternalError" });
+  expect(await idle(client, next)).toEqual({ status: "Ok" });
+});
+
+test("leaves no slot of a function that cannot be initialised", async () => {
+  const { client } = await startScaler();
+  const stop = AbortSignal.timeout(1_000);
+  const failed = failureOf(
+    client.call("Assign", { request_id: "r1", meta_data: { ...META, key: platform.broken } }, { signal: stop }),
+  );
+  await vi.waitUntil(() => platform.created > 0);
+  await failed;
+  await vi.waitUntil(() => platform.slots.size === 0);
+  expect(platform.reasons).toContain("it was not initialised");
+});
+
+test.each(["forecast", "hybrid-histogram", "greedy-dual"])("serves the same with the policy %s", async (policy) => {
+  const { client, ended } = await startScaler({ LOCUS_POLICY: policy });
+  const assigned = await assign(client, "r1");
+  expect(await idle(client, assigned)).toEqual({ status: "Ok" });
+  await assign(client, "r2");
+  await ended();
+  expect(platform.slots.size).toBe(0);
+});
+
+test("ends in good order when it is told to, and gives its slots back", async () => {
+  const { client, port, ended } = await startScaler();
+  const { request_id } = await assign(client, "r1");
+  expect(request_id).toBe("r1");
+  expect(await ended()).toBe(0);
+  expect([platform.slots.size, platform.reasons]).toEqual([0, ["the scaler ends"]]);
+  const refused = await new Promise((resolve) =>
+    createConnection(port, "127.0.0.1").on("error", resolve).on("connect", resolve),
+  );
+  expect(refused).toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test.each([
+  [
+    "main-scaler.ts",
+    { LOCUS_POLISY: "reference", LOCUS_SCALER_PORT: "many", LOCUS_GRPC_CERT: "/nowhere.pem" },
+    ["LOCUS_SCALER_PORT", "LOCUS_GRPC_CERT", "LOCUS_POLISY"],
+  ],
+  ["main-scheduler.ts", { SERVICE_PORT: "-1" }, ["SERVICE_PORT", "RESOURCE_MANAGER_ENDPOINT"]],
+])("%s tells every mistake of its settings at once, and does not start", async (file, environment, variables) => {
+  const starting = new OwnedProcess({
+    argv: [process.execPath, join(PROGRAM, "..", file)],
+    environment: { PATH: process.env["PATH"], ...environment },
+    logPath: join(folder, file),
+    stopTimeoutMs: 5_000,
+  });
+  expect(await starting.ended).toBe(1);
+  for (const variable of variables) expect(starting.logTail()).toContain(variable);
+});

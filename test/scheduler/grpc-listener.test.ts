@@ -1,0 +1,385 @@
+// What holds of every listener: calls that are given up, deadlines, secrets, TLS, sizes, health, reflection, and how it ends.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, credentials } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { LocusError } from "#runtime/errors.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
+import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
+import { listen } from "#scheduler/grpc/listener.ts";
+import { type ContainerNode, nodeService } from "#scheduler/grpc/node-service.ts";
+import { NodeClient } from "#scheduler/grpc/node-client.ts";
+import { SchedulerClient } from "#scheduler/grpc/scheduler-client.ts";
+import { type ContainerUsed, type ContainerWanted, schedulerService } from "#scheduler/grpc/scheduler-service.ts";
+import { PLAIN } from "#scheduler/grpc/security.ts";
+import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
+import { ContainerShelf } from "./container-shelf.ts";
+import { contestClient, failureOf } from "./contest-client.ts";
+import { serve } from "./served.ts";
+
+const SCHEDULER = "schedulerproto.Scheduler";
+const API_SERVER = "apiserverproto.APIServer";
+const NODE = "nodeservoceproto.NodeService";
+const MIB = 2 ** 20;
+const ACQUIRE = {
+  request_id: "r1",
+  function_name: "f",
+  function_config: { timeout_in_ms: 60_000, memory_in_bytes: MIB },
+};
+const WANTED = {
+  requestId: "r1",
+  accountId: "",
+  functionName: "f",
+  terms: { timeoutMs: 60_000, memoryBytes: MIB, handler: "" },
+};
+
+let resources: AsyncDisposableStack;
+beforeEach(() => {
+  resources = new AsyncDisposableStack();
+});
+afterEach(() => resources.disposeAsync());
+
+describe("a call that is given up", () => {
+  test("while it waits for a container leaves the queue", async () => {
+    const shelf = new ContainerShelf(0);
+    const { client } = await serve(resources, { [SCHEDULER]: schedulerService(shelf) });
+    const giveUp = new AbortController();
+    const failed = failureOf(client(SCHEDULER).call("AcquireContainer", ACQUIRE, { signal: giveUp.signal }));
+    await vi.waitUntil(() => shelf.waiting === 1);
+    giveUp.abort();
+    expect((await failed).code).toBe("CANCELLED");
+    await vi.waitUntil(() => shelf.waiting === 0);
+    shelf.put("container-0");
+    expect(shelf.free).toBe(1);
+  });
+
+  test("when its deadline passes leaves the queue", async () => {
+    const shelf = new ContainerShelf(0);
+    const { client } = await serve(resources, { [SCHEDULER]: schedulerService(shelf) });
+    const call = client(SCHEDULER).call("AcquireContainer", ACQUIRE, { deadline: Date.now() + 100 });
+    expect((await failureOf(call)).code).toBe("DEADLINE_EXCEEDED");
+    await vi.waitUntil(() => shelf.wanted.length === 1 && shelf.waiting === 0);
+  });
+
+  test("when its connection breaks leaves the queue", async () => {
+    const shelf = new ContainerShelf(0);
+    const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(shelf) });
+    const sockets: Socket[] = [];
+    const relay = createServer((near) => {
+      const far = connect(Number(endpoint.split(":")[1]), "127.0.0.1");
+      for (const socket of [near, far]) sockets.push(socket.on("error", () => {}));
+      near.pipe(far).pipe(near);
+    }).listen(0, "127.0.0.1");
+    resources.defer(() => void relay.close());
+    await once(relay, "listening");
+    const caller = contestClient(SCHEDULER, `127.0.0.1:${(relay.address() as AddressInfo).port}`);
+    resources.defer(() => caller.close());
+    const failed = failureOf(caller.call("AcquireContainer", ACQUIRE));
+    await vi.waitUntil(() => shelf.waiting === 1);
+    for (const socket of sockets) socket.destroy();
+    expect((await failed).code).toBe("UNAVAILABLE");
+    await vi.waitUntil(() => shelf.waiting === 0);
+  });
+
+  test("has its container put back that came when nobody waited any more", async () => {
+    const shelf = new ContainerShelf(1);
+    const entered = Promise.withResolvers<void>();
+    const deaf = {
+      acquire: async (wanted: ContainerWanted, signal: AbortSignal) => {
+        const acquired = await shelf.acquire(wanted, signal);
+        entered.resolve();
+        await once(signal, "abort");
+        return acquired;
+      },
+      giveBack: (used: ContainerUsed) => shelf.giveBack(used),
+    };
+    const { client } = await serve(resources, { [SCHEDULER]: schedulerService(deaf) });
+    const giveUp = new AbortController();
+    const failed = failureOf(client(SCHEDULER).call("AcquireContainer", ACQUIRE, { signal: giveUp.signal }));
+    await entered.promise;
+    expect(shelf.free).toBe(0);
+    giveUp.abort();
+    await failed;
+    await vi.waitUntil(() => shelf.free === 1);
+  });
+
+  test("never keeps a container, whenever it is given up", async () => {
+    const shelf = new ContainerShelf(4);
+    const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(shelf) });
+    const scheduler = new SchedulerClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+    resources.defer(() => scheduler.close());
+    const random = seededRandom(7);
+    const unknown = new Set<string>();
+    const call = async (requestId: string): Promise<void> => {
+      const giveUp = new AbortController();
+      const timer = setTimeout(() => giveUp.abort(), random() * 3);
+      const ended = { durationNanos: 0, memoryBytesMax: 0, errorCode: "", errorMessage: "" };
+      try {
+        const { containerId } = await scheduler.acquire({ ...WANTED, requestId }, giveUp.signal);
+        await scheduler.giveBack({ requestId, containerId, ...ended });
+      } catch (error) {
+        if ((error as LocusError).code !== "CANCELLED") throw error;
+        unknown.add(requestId);
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    for (let round = 0; round < 40; round++) {
+      await Promise.all(Array.from({ length: 16 }, (_, index) => call(`${round}-${index}`)));
+    }
+    await vi.waitUntil(() => shelf.waiting === 0);
+    // A reply that had left before its caller gave up: what it names is held until its time is over, and by nobody else.
+    const lost = shelf.held.filter((requestId) => !unknown.has(requestId));
+    expect(lost).toEqual([]);
+  });
+
+  test("in a node reaches what runs there, and its deadline as well", async () => {
+    const signals: AbortSignal[] = [];
+    const node = {
+      invoke: async (_call: unknown, signal: AbortSignal): Promise<never> => {
+        signals.push(signal);
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        throw new LocusError("CANCELLED", "cancelled");
+      },
+    } as unknown as ContainerNode;
+    const { endpoint } = await serve(resources, { [NODE]: nodeService(node) });
+    const client = new NodeClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+    resources.defer(() => client.close());
+    const call = { requestId: "", containerId: "c", event: Buffer.alloc(0) };
+    const meta = { functionName: "f", timeoutMs: 60_000, memoryBytes: MIB, handler: "" };
+    const giveUp = new AbortController();
+    const cancelled = client.invoke({ ...call, meta }, giveUp.signal);
+    await vi.waitUntil(() => signals.length === 1);
+    giveUp.abort();
+    await expect(cancelled).rejects.toMatchObject({ code: "CANCELLED" });
+    await expect(client.invoke({ ...call, meta: { ...meta, timeoutMs: 50 } })).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+    });
+    await vi.waitUntil(() => signals.length === 2 && signals.every(({ aborted }) => aborted));
+  });
+});
+
+describe("a secret", () => {
+  const security = { ...PLAIN, secret: "s3cret" };
+
+  test.each([
+    ["none", undefined],
+    ["another", "s3cret2"],
+    ["an empty one", ""],
+  ])("keeps out who has %s, before the message is looked at", async (_title, secret) => {
+    const shelf = new ContainerShelf(1);
+    const { client } = await serve(resources, { [SCHEDULER]: schedulerService(shelf) }, security);
+    const failed = await failureOf(
+      client(SCHEDULER).call("AcquireContainer", ACQUIRE, secret === undefined ? {} : { secret }),
+    );
+    expect(failed.code).toBe("UNAUTHENTICATED");
+    expect(shelf.wanted).toEqual([]);
+  });
+
+  test("lets in who has it, streams included", async () => {
+    const node = {
+      stats: async () => {
+        throw new LocusError("OVERLOADED", "reached");
+      },
+    } as unknown as ContainerNode;
+    const { client, endpoint } = await serve(
+      resources,
+      { [SCHEDULER]: schedulerService(new ContainerShelf(2)), [NODE]: nodeService(node) },
+      security,
+    );
+    const reply = await client(SCHEDULER).call("AcquireContainer", ACQUIRE, { secret: "s3cret" });
+    expect(reply["container_id"]).toBe("container-1");
+    const ours = new SchedulerClient({ endpoint, security, timeoutMs: 10_000 });
+    resources.defer(() => ours.close());
+    expect((await ours.acquire({ ...WANTED, requestId: "r2" })).containerId).toBe("container-0");
+    expect((await failureOf(client(NODE).stream("InvokeFunction", {}))).code).toBe("UNAUTHENTICATED");
+    expect((await failureOf(client(NODE).stream("InvokeFunction", {}, { secret: "s3cret" }))).code).toBe(
+      "INVALID_ARGUMENT",
+    );
+  });
+});
+
+describe("TLS", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "locus-grpc-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const secured = () => {
+    const { certificateFile, keyFile } = makeCertificate(folder);
+    const certificate = readFileSync(certificateFile, "utf8");
+    return {
+      authority: certificate,
+      security: { secret: "s3cret", tls: { certificate, key: readFileSync(keyFile, "utf8") } },
+    };
+  };
+
+  test("is spoken with who trusts the certificate, and with nobody else", async () => {
+    const { authority, security } = secured();
+    const { client, endpoint } = await serve(
+      resources,
+      { [SCHEDULER]: schedulerService(new ContainerShelf(3)) },
+      security,
+    );
+    const trusting = client(SCHEDULER, {
+      tls: { authority: Buffer.from(authority) },
+      channel: { "grpc.ssl_target_name_override": CERTIFIED_NAME },
+    });
+    expect(await trusting.call("AcquireContainer", ACQUIRE, { secret: "s3cret" })).toHaveProperty("container_id");
+    expect((await failureOf(trusting.call("AcquireContainer", ACQUIRE))).code).toBe("UNAUTHENTICATED");
+    for (const distrusting of [client(SCHEDULER, { tls: { authority: null } }), client(SCHEDULER)]) {
+      expect((await failureOf(distrusting.call("AcquireContainer", ACQUIRE, { secret: "s3cret" }))).code).toBe(
+        "UNAVAILABLE",
+      );
+    }
+    const peer = { endpoint, timeoutMs: 10_000 };
+    const tls = { authorities: authority, serverName: CERTIFIED_NAME };
+    const ours = new SchedulerClient({ ...peer, security: { secret: "s3cret", tls } });
+    const wrongName = new SchedulerClient({
+      ...peer,
+      security: { secret: "s3cret", tls: { ...tls, serverName: "other.example" } },
+    });
+    const byAddress = new SchedulerClient({
+      ...peer,
+      security: { secret: "s3cret", tls: { ...tls, serverName: null } },
+    });
+    resources.defer(() => [ours, wrongName, byAddress].forEach((one) => one.close()));
+    expect(await ours.acquire({ ...WANTED, requestId: "r2" })).toHaveProperty("containerId");
+    expect(await byAddress.acquire({ ...WANTED, requestId: "r3" })).toHaveProperty("containerId");
+    await expect(wrongName.acquire(WANTED)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
+  });
+
+  test("with a certificate that is none keeps the listener from starting", async () => {
+    const tls = { certificate: "no PEM", key: "no PEM" };
+    const listening = listen({ host: "127.0.0.1", port: 0, security: { secret: null, tls }, services: {} });
+    await expect(listening).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+});
+
+describe("sizes", () => {
+  const echo = {
+    invoke: async ({ functionName, event }: { readonly functionName: string; readonly event: Buffer }) =>
+      functionName === "grow" ? Buffer.alloc(5 * MIB) : event,
+    list: async () => [],
+  };
+  const unlimited = { channel: { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 } };
+
+  test("of a message go up to a little over what a result may have, both ways", async () => {
+    const { client } = await serve(resources, { [API_SERVER]: apiServerService(echo) });
+    const api = client(API_SERVER, unlimited);
+    const event = Buffer.alloc(4 * MIB, "e");
+    const { body } = await api.call("InvokeFunction", { function_name: "echo", event });
+    expect(event.equals(body as Buffer)).toBe(true);
+    const large = failureOf(api.call("InvokeFunction", { function_name: "echo", event: Buffer.alloc(5 * MIB) }));
+    expect((await large).code).toBe("RESOURCE_EXHAUSTED");
+    expect((await failureOf(api.call("InvokeFunction", { function_name: "grow" }))).code).toBe("RESOURCE_EXHAUSTED");
+  });
+
+  test("count as they are when a message is compressed", async () => {
+    const { client } = await serve(resources, { [API_SERVER]: apiServerService(echo) });
+    const channel = { ...unlimited.channel, "grpc.default_compression_algorithm": 2 };
+    const api = client(API_SERVER, { channel });
+    const small = await api.call("InvokeFunction", { function_name: "echo", event: Buffer.from("{}") });
+    expect(String(small["body"])).toBe("{}");
+    const bomb = failureOf(api.call("InvokeFunction", { function_name: "echo", event: Buffer.alloc(64 * MIB) }));
+    expect((await bomb).code).toBe("RESOURCE_EXHAUSTED");
+  });
+});
+
+describe("health", () => {
+  test("is told without the secret, for each service and for all, until the listener ends", async () => {
+    const services = { [SCHEDULER]: schedulerService(new ContainerShelf(0)) };
+    const listener = await listen({ host: "127.0.0.1", port: 0, security: { ...PLAIN, secret: "s3cret" }, services });
+    resources.defer(() => listener.close(0));
+    const client = new Client(`127.0.0.1:${listener.port}`, credentials.createInsecure());
+    resources.defer(() => client.close());
+    const check = (service: string): Promise<string> =>
+      unaryBytes(client, "/grpc.health.v1.Health/Check", stringField(1, service));
+    // HealthCheckResponse { ServingStatus status = 1; }, SERVING being 1.
+    expect(await check("")).toBe("0801");
+    expect(await check(SCHEDULER)).toBe("0801");
+    await expect(check("nothing.Such")).rejects.toMatchObject({ code: 5 });
+  });
+});
+
+describe("reflection", () => {
+  test("names the services that are there, to who has the secret", async () => {
+    const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(new ContainerShelf(0)) });
+    const client = new Client(endpoint, credentials.createInsecure());
+    resources.defer(() => client.close());
+    const stream = client.makeBidiStreamRequest(
+      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+    );
+    // ServerReflectionRequest { string list_services = 7; }
+    stream.write(stringField(7, ""));
+    const [listed] = (await stream.take(1).toArray()) as [Buffer];
+    stream.cancel();
+    expect(listed.toString("latin1")).toContain(SCHEDULER);
+    expect(listed.toString("latin1")).not.toContain(API_SERVER);
+  });
+});
+
+describe("a listener", () => {
+  test("ends within its grace though a call goes on, and cancels that", async () => {
+    const shelf = new ContainerShelf(0);
+    const listener = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      security: PLAIN,
+      services: { [SCHEDULER]: schedulerService(shelf) },
+    });
+    const scheduler = new SchedulerClient({
+      endpoint: `127.0.0.1:${listener.port}`,
+      security: PLAIN,
+      timeoutMs: 60_000,
+    });
+    resources.defer(() => scheduler.close());
+    const acquiring = scheduler.acquire(WANTED);
+    const failed = acquiring.then(() => null).catch((error: LocusError) => error.code);
+    await vi.waitUntil(() => shelf.waiting === 1);
+    await Promise.all([listener.close(50), listener.close(50)]);
+    expect(["CANCELLED", "PEER_UNAVAILABLE"]).toContain(await failed);
+    await vi.waitUntil(() => shelf.waiting === 0);
+    await expect(scheduler.acquire(WANTED)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
+  });
+
+  test("says CONFIG_INVALID of a port that is taken", async () => {
+    const one = await listen({ host: "127.0.0.1", port: 0, security: PLAIN, services: {} });
+    resources.defer(() => one.close(0));
+    const two = listen({ host: "127.0.0.1", port: one.port, security: PLAIN, services: {} });
+    await expect(two).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+
+  test("outlives a client that speaks no HTTP/2", async () => {
+    const { client, endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(new ContainerShelf(1)) });
+    const port = Number(endpoint.split(":")[1]);
+    const closed = Promise.withResolvers<void>();
+    const socket = connect(port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\n\r\n".repeat(10)));
+    socket
+      .on("error", () => {})
+      .on("close", closed.resolve)
+      .resume();
+    await closed.promise;
+    expect(await client(SCHEDULER).call("AcquireContainer", ACQUIRE)).toHaveProperty("container_id");
+  });
+});
+
+const stringField = (number: number, text: string): Buffer =>
+  Buffer.concat([Buffer.from([(number << 3) | 2, Buffer.byteLength(text)]), Buffer.from(text)]);
+
+/** The reply as hexadecimal digits. */
+function unaryBytes(client: Client, path: string, request: Buffer): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const same = (bytes: Buffer): Buffer => bytes;
+  client.makeUnaryRequest(path, same, same, request, (error, reply) => {
+    if (error === null) resolve((reply as Buffer).toString("hex"));
+    else reject(error);
+  });
+  return promise;
+}

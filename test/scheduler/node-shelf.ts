@@ -1,0 +1,88 @@
+// Nodes for a scheduler that speaks the 2020 contest's protocol: each a real one, with its NodeService on a port of its own, behind a
+// ResourceManager that hands them out one by one.
+
+import { MemoryChannel } from "#runtime/channel/memory-channel.ts";
+import { LocusError } from "#runtime/errors.ts";
+import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import type { FunctionImage } from "#runtime/sandbox/supervisor.ts";
+import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
+import { nodeService } from "#scheduler/grpc/node-service.ts";
+import type { NodePool, PooledNode } from "#scheduler/grpc/resource-manager-service.ts";
+import { DriverNode } from "#scheduler/service/driver-node.ts";
+import { serve } from "./served.ts";
+
+export interface ShelvedNode {
+  readonly node: PooledNode;
+  readonly driver: IsolateDriver;
+  /** Its NodeService ends. */
+  readonly close: () => Promise<void>;
+}
+
+export class NodeShelf implements NodePool {
+  readonly nodes: readonly ShelvedNode[];
+  readonly #reserved = new Set<string>();
+  /** Nodes that are not handed out. */
+  readonly broken = new Set<string>();
+
+  private constructor(nodes: readonly ShelvedNode[]) {
+    this.nodes = nodes;
+  }
+
+  static async open(
+    resources: AsyncDisposableStack,
+    images: ReadonlyMap<string, FunctionImage>,
+    memoryBytesOf: readonly number[],
+  ): Promise<NodeShelf> {
+    const supervisor = await startSupervisor({
+      channel: new MemoryChannel(),
+      isolatesMax: 16,
+      queueLengthMax: 100,
+      onLog: () => {},
+    });
+    resources.defer(() => supervisor.close(0));
+    const nodes = await Promise.all(
+      memoryBytesOf.map(async (memoryBytes, index) => {
+        const driver = new IsolateDriver(supervisor);
+        const functions = {
+          image: async (name: string): Promise<FunctionImage> => {
+            const image = images.get(name);
+            if (image === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `there is no function ${name}`);
+            return image;
+          },
+        };
+        const node = new DriverNode({ driver, functions, memoryBytes, concurrency: 1, folder: "/" });
+        const { endpoint, close } = await serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
+        const port = Number(endpoint.split(":")[1]);
+        const description = {
+          id: `node-${index}`,
+          address: "127.0.0.1",
+          port,
+          memoryBytes,
+          reservedAtMs: 1,
+          releasedAtMs: 0,
+        };
+        return { node: description, driver, close };
+      }),
+    );
+    return new NodeShelf(nodes);
+  }
+
+  get reserved(): readonly string[] {
+    return [...this.#reserved];
+  }
+
+  async reserve(): Promise<PooledNode> {
+    const free = this.nodes.find(({ node }) => !this.#reserved.has(node.id) && !this.broken.has(node.id));
+    if (free === undefined) throw new LocusError("NODES_EXHAUSTED", "no available node can be reserved");
+    this.#reserved.add(free.node.id);
+    return free.node;
+  }
+
+  async release({ nodeId }: Parameters<NodePool["release"]>[0]): Promise<void> {
+    if (!this.#reserved.delete(nodeId)) throw new LocusError("NODE_NOT_FOUND", `node ${nodeId} is not reserved`);
+  }
+
+  async usage(): Promise<readonly PooledNode[]> {
+    return this.nodes.flatMap(({ node }) => (this.#reserved.has(node.id) ? [node] : []));
+  }
+}

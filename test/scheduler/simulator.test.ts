@@ -1,0 +1,152 @@
+// The 2023 contest's simulator and scaler as programs, talking to each other over gRPC, started as the contest's run.sh starts them.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { LocusError } from "#runtime/errors.ts";
+import { RealTimePlatform } from "#scheduler/simulator/real-time-platform.ts";
+import { freePort } from "../free-port.ts";
+import { OwnedProcess } from "../owned-process.ts";
+
+const SCHEDULER = join(import.meta.dirname, "..", "..", "scheduler");
+const METAS = [
+  { key: "quick", runtime: "go", memoryInMb: 512, timeoutInSecs: 60, initDurationInMs: 20 },
+  { key: "slow", runtime: "java", memoryInMb: 1_024, timeoutInSecs: 60, initDurationInMs: 200 },
+];
+/** Two of `quick` apart, two at once, and one of `slow`. */
+const REQUESTS = [
+  [0, "quick", 30],
+  [300, "quick", 30],
+  [600, "quick", 60],
+  [610, "quick", 60],
+  [700, "slow", 100],
+] as const;
+
+let folder: string;
+const resources = { stack: new AsyncDisposableStack() };
+beforeEach(() => {
+  resources.stack = new AsyncDisposableStack();
+  folder = mkdtempSync(join(tmpdir(), "locus-simulator-"));
+  resources.stack.defer(() => rmSync(folder, { recursive: true }));
+});
+afterEach(() => resources.stack.disposeAsync());
+
+const start = (
+  program: string,
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): OwnedProcess => {
+  const started = new OwnedProcess({
+    argv: [process.execPath, join(SCHEDULER, program), ...argv],
+    environment: { PATH: process.env["PATH"], ...environment },
+    logPath: join(folder, program),
+    stopTimeoutMs: 20_000,
+  });
+  resources.stack.defer(() => started.stop());
+  return started;
+};
+
+function writeDataSet(name: string): void {
+  const set = join(folder, "data", name);
+  mkdirSync(set, { recursive: true });
+  const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  writeFileSync(join(set, "metas"), lines(METAS));
+  const requests = REQUESTS.map(([at, metaKey, durationsInMs]) => ({
+    metaKey,
+    startTime: 1_685_980_824_304 + at,
+    durationsInMs,
+    statusCode: 200,
+  }));
+  writeFileSync(join(set, "requests"), lines(requests));
+}
+
+interface Said {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+const saidBy = (program: string): readonly Said[] =>
+  readFileSync(join(folder, program), "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Said);
+
+test("the simulator plays a data set to our scaler, tells how it stands, and ends", { timeout: 60_000 }, async () => {
+  writeDataSet("one");
+  const [scalerPort, platformPort, statisticsPort] = [await freePort(), await freePort(), await freePort()];
+  const scaler = start("main-scaler.ts", [], {
+    LOCUS_SCALER_PORT: String(scalerPort),
+    LOCUS_PLATFORM_ENDPOINT: `127.0.0.1:${platformPort}`,
+    LOCUS_POLICY: "reference",
+  });
+  const simulator = start("main-simulator.ts", ["one"], {
+    LOCUS_PLATFORM_PORT: String(platformPort),
+    LOCUS_STATISTICS_PORT: String(statisticsPort),
+    LOCUS_SCALER_ENDPOINT: `127.0.0.1:${scalerPort}`,
+    LOCUS_DATA_DIR: join(folder, "data"),
+  });
+  const live = await vi.waitUntil(
+    async () => {
+      const response = await fetch(`http://127.0.0.1:${statisticsPort}/`).catch(() => null);
+      const runs = ((await response?.json()) ?? []) as readonly Said[];
+      return runs[0];
+    },
+    { timeout: 30_000 },
+  );
+  expect(live).toMatchObject({ endTime: "not end yet", totalRequestsCount: REQUESTS.length });
+  expect(await simulator.ended).toBe(0);
+  const ended = saidBy("main-simulator.ts").find(({ event }) => event === "ended");
+  expect(ended).toMatchObject({
+    requestFilePath: expect.stringMatching(/one\/requests$/),
+    failedRequestsCount: 0,
+    successRate: 1,
+    totalLiveSlotCount: 0,
+    invocationExecutionTimeInSecs: expect.closeTo(0.28, 6),
+  });
+  const { score, totalSlotTimeInGBs, invocationScheduleTimeInSecs } = ended as Said & Record<string, number>;
+  // Two slots of `quick` and one of `slow`: three starts were waited for.
+  expect(invocationScheduleTimeInSecs).toBeGreaterThan(0.3);
+  expect(totalSlotTimeInGBs).toBeGreaterThan(0.5);
+  expect(score).toBeGreaterThan(0);
+  expect(score).toBeLessThan(100);
+  expect(scaler.isRunning).toBe(true);
+});
+
+test("a line that is broken is told with its number, and nothing is played", async () => {
+  writeDataSet("broken");
+  writeFileSync(
+    join(folder, "data", "broken", "requests"),
+    `${JSON.stringify({ metaKey: "quick", startTime: 1, durationsInMs: 1 })}\n{`,
+  );
+  const simulator = start("main-simulator.ts", ["broken"], { LOCUS_DATA_DIR: join(folder, "data") });
+  expect(await simulator.ended).toBe(1);
+  expect(simulator.logTail()).toContain("line 2");
+});
+
+test("the platform holds scalers to its rules, and charges for slots until they are destroyed", async () => {
+  let nowMs = 0;
+  const functions = [{ key: "f", memoryMb: 1_024, initMs: 1, timeoutMs: 1_000 }];
+  const platform = new RealTimePlatform(functions, () => nowMs);
+  const meta = { key: "f", runtime: "go", timeoutSeconds: 1, memoryMb: 1_024 };
+  const codeOf = (error: unknown): string => (error as LocusError).code;
+  const { id: slotId } = await platform.createSlot({ requestId: "r", memoryMb: 1_024 });
+  const { id: smallId } = await platform.createSlot({ requestId: "r", memoryMb: 128 });
+  const instance = { requestId: "r", slotId, instanceId: "i", meta };
+  expect(await platform.init({ ...instance, slotId: smallId }).catch(codeOf)).toBe("REQUEST_INVALID");
+  expect(await platform.init({ ...instance, meta: { ...meta, key: "g" } }).catch(codeOf)).toBe("REQUEST_INVALID");
+  expect(await platform.init({ ...instance, slotId: "none" }).catch(codeOf)).toBe("INSTANCE_NOT_FOUND");
+  await platform.init(instance);
+  expect(await platform.init({ ...instance, instanceId: "j" }).catch(codeOf)).toBe("REQUEST_INVALID");
+  platform.begin("i", "f");
+  expect(() => platform.begin("i", "f")).toThrow(LocusError);
+  expect(() => platform.begin("i", "g")).toThrow(LocusError);
+  platform.end("i");
+  nowMs = 2_000;
+  expect(platform.slotGbSeconds).toBeCloseTo(2 + 2 / 8, 6);
+  await platform.destroySlot({ requestId: "r", slotId, reason: "" });
+  expect(await platform.destroySlot({ requestId: "r", slotId, reason: "" }).catch(codeOf)).toBe("INSTANCE_NOT_FOUND");
+  nowMs = 4_000;
+  platform.destroyAll();
+  expect(platform.slotGbSeconds).toBeCloseTo(2 + 4 / 8, 6);
+  expect(platform.liveSlots).toBe(0);
+});

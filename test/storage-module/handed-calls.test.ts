@@ -1,0 +1,583 @@
+// LOCUS.NODE ATTACH, TAKE, WRITES, GIVE, DETACH: calls that the plan wants elsewhere, and what becomes of them when the node, the caller or
+// time is not as it should be. The node is played by the test: what is promised holds whatever a node does. AddressSanitizer watches
+// the module.
+
+import type { Redis } from "ioredis";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+
+import { NO_USAGE } from "#runtime/profile/sample.ts";
+import type { RedisServer } from "#test/redis-server.ts";
+import { buildSanitized, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+
+type TakenCall = readonly [number, string, string, number, string, number, string[], string, string];
+
+const SECRET = "0123456789abcdef";
+const USAGE = JSON.stringify({ ...NO_USAGE, wallUs: 1_500.5, cpuUs: 3, operations: 2 });
+
+beforeAll(() => {
+  buildSanitized("address", ["locus.so"]);
+}, SANITIZED_BUILD_TIMEOUT_MS);
+const servers: RedisServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+/** Every call of `script` belongs on the compute side, unless said otherwise. */
+const start = async (share = 0, ...moduleArguments: readonly string[]): Promise<RedisServer> => {
+  const server = await startScriptedServer({
+    sanitizer: "address",
+    // What a test wants to wait waits for as long as it takes.
+    moduleArguments: ["take-patience-ms", "60000", ...moduleArguments],
+  });
+  servers.push(server);
+  await plan(server.client(), share);
+  return server;
+};
+let plans = 0;
+const plan = (client: Redis, share: number, backCpuUs = 0): Promise<unknown> => {
+  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs } };
+  return client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: (plans += 1), placements }));
+};
+
+const brittle = { retryStrategy: () => null, autoResendUnfulfilledCommands: false } as const;
+const attach = (client: Redis, id: string, secret = SECRET): Promise<unknown> =>
+  client.call("LOCUS.NODE", "ATTACH", id, secret);
+const speak = (client: Redis, id: string): Promise<unknown> =>
+  client.call("LOCUS.NODE", "ATTACH", id, SECRET, "SPEAKS");
+
+interface Taken {
+  readonly calls: TakenCall[];
+  readonly cancelled: number[];
+  readonly wanted: [string, number][];
+}
+
+/** A node of three connections: one takes, one gives, one speaks for its user. */
+class PlayedNode {
+  readonly taker: Redis;
+  readonly giver: Redis;
+  readonly speaker: Redis;
+
+  constructor(
+    server: RedisServer,
+    options: { readonly username?: string; readonly password?: string; db?: number } = {},
+  ) {
+    this.taker = server.client({ ...brittle, ...options });
+    this.giver = server.client({ ...brittle, ...options });
+    this.speaker = server.client({ ...brittle, ...options });
+  }
+  async attach(id = "node-1"): Promise<this> {
+    await attach(this.taker, id);
+    await attach(this.giver, id);
+    await speak(this.speaker, id);
+    return this;
+  }
+  async take(max = 16, timeoutMs = 60_000): Promise<Taken> {
+    const answer = await this.taker.call("LOCUS.NODE", "TAKE", String(max), String(timeoutMs));
+    const [calls, cancelled, wanted] = answer as [TakenCall[], number[], [string, number][]];
+    return { calls, cancelled, wanted };
+  }
+  async takeOne(): Promise<TakenCall> {
+    const { calls } = await this.take();
+    const [one] = calls;
+    if (one === undefined || calls.length > 1) throw new Error(`took ${calls.length} calls`);
+    return one;
+  }
+  /** Whether the call may write. */
+  writes(id: number): Promise<unknown> {
+    return this.giver.call("LOCUS.NODE", "WRITES", String(id));
+  }
+  give(id: number, ...what: readonly string[]): Promise<unknown> {
+    return this.giver.call("LOCUS.NODE", "GIVE", String(id), ...what);
+  }
+}
+
+const call = (client: Redis, ...args: readonly string[]): Promise<string> =>
+  client.call("LOCUS.CALL", "script", ...(args.length === 0 ? ["0"] : args)).then(String, String);
+const info = async (client: Redis, name: string): Promise<string | undefined> => (await readInfo(client)).get(name);
+const expectInfo = async (client: Redis, expected: Readonly<Record<string, string>>): Promise<void> =>
+  expect(Object.fromEntries(await readInfo(client))).toMatchObject(expected);
+const waiting = (client: Redis, count: number): Promise<void> =>
+  until(async () => (await info(client, "calls_handed_waiting")) === String(count));
+
+describe("a call that the plan wants at compute", () => {
+  test("is taken with all that it needs, and its caller gets what the node gives", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replied = call(server.client(), "2", "a", "é", '{"x":1}');
+    const [id, name, version, deadlineMs, user, db, keys, args, reads] = await node.takeOne();
+    expect([name, user, db, keys, args, reads]).toEqual(["script", "default", 0, ["a", "é"], '{"x":1}', ""]);
+    expect(version).toMatch(/^[0-9a-f]{16}$/);
+    expect(deadlineMs).toBeGreaterThan(0);
+    expect(deadlineMs).toBeLessThanOrEqual(60_000);
+    await expectInfo(client, { nodes_attached: "1", calls_handed: "1", calls_handed_taken: "1", calls_in_flight: "0" });
+    expect(await node.give(id, "OK", USAGE, '{"far":"away"}')).toBe(1);
+    expect(await replied).toBe('{"far":"away"}');
+    await expectInfo(client, { calls_returned: "1", calls_handed_taken: "0", calls_taken_back: "0" });
+    const [[, statistics] = []] = (await client.call("LOCUS.FUNCTION", "STATS", "script")) as string[][];
+    expect(JSON.parse(statistics!)).toMatchObject({ calls: 1, inFlight: 0, ok: 1, wallUs: 1_500.5, operations: 2 });
+    const samples = JSON.parse(String(await client.call("LOCUS.NODE", "SAMPLES", "0"))) as object;
+    expect(samples).toMatchObject({ inFlight: 0, tallies: [] });
+  });
+
+  test("ends with the error that the node gives, in the words that it would have here", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replied = call(client);
+    const [id] = await node.takeOne();
+    const error = { code: "FUNCTION_FAILED", message: "Error: no\nway", stack: "Error\n    at run (f.ts:1:2)" };
+    await node.give(id, "ERROR", USAGE, JSON.stringify(error));
+    expect(await replied).toBe("ReplyError: FUNCTIONFAILED Error: no way at run (f.ts:1:2)");
+    expect(await info(client, "calls_failed_by_code")).toBe("FUNCTION_FAILED=1");
+  });
+
+  test("is taken together with others that wait, in their order, as many as are wanted", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replies = ["1", "2", "3"].map((args) => call(server.client(), "0", args));
+    await waiting(client, 3);
+    const first = await node.take(2);
+    const second = await node.take(2);
+    expect([first.calls.length, second.calls.length]).toEqual([2, 1]);
+    const taken = [...first.calls, ...second.calls];
+    expect(taken.map(([id]) => id)).toEqual(taken.map(([id]) => id).toSorted((one, other) => one - other));
+    // Results in another order than calls.
+    for (const [id, , , , , , , args] of taken.toReversed()) await node.give(id, "OK", USAGE, `[${args}]`);
+    expect(await Promise.all(replies)).toEqual(["[1]", "[2]", "[3]"]);
+  });
+
+  test("waits for none where the plan wants it here, and a node's own RUN is never handed", async () => {
+    const server = await start(1);
+    const client = server.client();
+    await new PlayedNode(server).attach();
+    expect(await call(client, "0", "[1]")).toBe("[1]");
+    await plan(client, 0);
+    const run = (await client.call("LOCUS.NODE", "RUN", "script", "*", "0", "{}", "[2]")) as string[];
+    expect(run[4]).toBe("[2]");
+    await expectInfo(client, { calls_handed: "0", calls_not_handed: "" });
+  });
+
+  test("is one of the planned share", async () => {
+    const server = await start(0.75);
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const over = new AbortController();
+    const works = (async () => {
+      while (!over.signal.aborted) {
+        for (const [id] of (await node.take(16, 20)).calls) await node.give(id, "OK", USAGE, '"node"');
+      }
+    })();
+    const replies: string[] = [];
+    for (let index = 0; index < 40; index++) replies.push(await call(client, "0", '"here"'));
+    over.abort();
+    await works;
+    expect(replies.filter((reply) => reply === '"node"')).toHaveLength(10);
+  });
+});
+
+describe("a call runs here after all", () => {
+  test("when no node is attached, or none that may act for its caller or in its database", async () => {
+    const server = await start();
+    const client = server.client();
+    expect(await call(client, "0", "[1]")).toBe("[1]");
+    expect(await info(client, "calls_not_handed")).toBe("no_node=1");
+    const node = await new PlayedNode(server).attach();
+    await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
+    expect(await call(server.client({ username: "other", password: "x" }), "0", "[2]")).toBe("[2]");
+    expect(await call(server.client({ db: 3 }), "0", "[3]")).toBe("[3]");
+    // Whom it may not act for it need not know.
+    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [], wanted: [] });
+    await expectInfo(client, { calls_handed: "0", calls_not_handed: "no_node=1,user=1,database=1" });
+  });
+
+  test("and a node that has shown that it may act for a caller, there, gets the caller's calls", async () => {
+    const server = await start();
+    const client = server.client();
+    await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
+    const node = await new PlayedNode(server).attach();
+    await speak(server.client({ ...brittle, username: "other", password: "x", db: 3 }), "node-1");
+    const replied = call(server.client({ username: "other", password: "x", db: 3 }));
+    const [id, , , , user, db] = await node.takeOne();
+    expect([user, db]).toEqual(["other", 3]);
+    await node.give(id, "OK", USAGE, "3");
+    expect(await replied).toBe("3");
+  });
+
+  test("when the connection that spoke for its caller closes: it has not been taken, and the node stays attached", async () => {
+    const server = await start();
+    const client = server.client();
+    await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
+    const node = await new PlayedNode(server).attach();
+    const speakers = [0, 1].map(() => server.client({ ...brittle, username: "other", password: "x" }));
+    for (const speaker of speakers) await speak(speaker, "node-1");
+    const [others, ours] = [
+      call(server.client({ username: "other", password: "x" }), "0", "[1]"),
+      call(server.client()),
+    ];
+    await waiting(client, 2);
+    speakers[0]!.disconnect();
+    await until(async () => String(await client.client("LIST")).split(" user=other ").length === 3);
+    await waiting(client, 2);
+    speakers[1]!.disconnect();
+    expect(await others).toBe("[1]");
+    const [id] = await node.takeOne();
+    await node.give(id, "OK", USAGE, "2");
+    expect(await ours).toBe("2");
+    await expectInfo(client, { nodes_attached: "1", calls_taken_back: "1" });
+  });
+
+  test("when none acts for its caller; nodes are told for whom, each once, where acting is allowed", async () => {
+    const server = await start(0, "node-act", "yes");
+    const client = server.client();
+    await client.acl("SETUSER", "other", "on", "nopass", "+@all", "~*");
+    const node = await new PlayedNode(server).attach();
+    const told = node.take();
+    await until(async () => /blocked_clients:1/.test(await client.info("clients")));
+    const other = server.client({ username: "other", password: "x" });
+    expect(await call(other, "0", "[1]")).toBe("[1]");
+    expect(await told).toEqual({ calls: [], cancelled: [], wanted: [["other", 0]] });
+    expect(await call(other, "0", "[1]")).toBe("[1]");
+    expect(await call(server.client({ db: 3 }), "0", "[1]")).toBe("[1]");
+    expect(await node.take()).toEqual({ calls: [], cancelled: [], wanted: [["default", 3]] });
+    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [], wanted: [] });
+    const late = await new PlayedNode(server).attach("node-2");
+    expect(await late.take()).toEqual({
+      calls: [],
+      cancelled: [],
+      wanted: [
+        ["other", 0],
+        ["default", 3],
+      ],
+    });
+  });
+
+  test("for as many callers as there are, of whom nodes are told the last 64", async () => {
+    const server = await start(0, "node-act", "yes");
+    const node = await new PlayedNode(server).attach();
+    const client = server.client({ db: 1 });
+    const names = Array.from({ length: 70 }, (_, index) => (index === 0 ? "u".repeat(257) : `user-${index}`));
+    for (const name of names) {
+      await client.acl("SETUSER", name, "on", "nopass", "+@all", "~*");
+      await client.auth(name, "x");
+      expect(await call(client, "0", "[1]")).toBe("[1]");
+    }
+    expect((await node.take()).wanted).toEqual(names.slice(6).map((name) => [name, 1]));
+  });
+
+  test("when the node gives it back, and its caller sees one call", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replied = call(client, "1", "k", "[1]");
+    const [id] = await node.takeOne();
+    expect(await node.give(id, "BACK", "no sandbox host came up")).toBe(1);
+    expect(await replied).toBe("[1]");
+    expect(await node.give(id, "OK", USAGE, "2")).toBe(0);
+    await expectInfo(client, { calls_taken_back: "1", calls_returned: "0", calls: "1" });
+  });
+
+  test("when it is not taken in time; the node gets no more until it takes again", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    await client.call("LOCUS.CONFIG", "SET", "take-patience-ms", "20");
+    expect(await call(client, "0", "[1]")).toBe("[1]");
+    expect(await call(client, "0", "[2]")).toBe("[2]");
+    await client.call("LOCUS.CONFIG", "SET", "take-patience-ms", "60000");
+    await expectInfo(client, { calls_handed: "1", calls_taken_back: "1", calls_not_handed: "no_node=1" });
+    const taken = node.take();
+    await until(async () => /blocked_clients:1/.test(await client.info("clients")));
+    const replied = call(client);
+    await node.give((await taken).calls[0]![0], "OK", USAGE, "3");
+    expect(await replied).toBe("3");
+  });
+
+  test("when its node is lost, or leaves, before it took it", async () => {
+    const server = await start();
+    const client = server.client();
+    const leave: readonly ((node: PlayedNode) => Promise<unknown>)[] = [
+      async (node) => node.giver.disconnect(),
+      (node) => node.giver.call("LOCUS.NODE", "DETACH"),
+    ];
+    for (const leaves of leave) {
+      const node = await new PlayedNode(server).attach();
+      const replied = call(server.client(), "0", "[1]");
+      await waiting(client, 1);
+      await leaves(node);
+      expect(await replied).toBe("[1]");
+      node.taker.disconnect();
+      await until(async () => (await info(client, "nodes_attached")) === "0");
+    }
+    expect(await info(client, "calls_taken_back")).toBe("2");
+  });
+
+  test("when what is out has as many bytes as may be out", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const big = JSON.stringify("x".repeat(1024 * 1024 - 2));
+    const out: (readonly [number, Promise<string>])[] = [];
+    for (let index = 0; index < 64; index++) {
+      const taken = node.takeOne();
+      const replied = call(server.client(), "0", big);
+      out.push([(await taken)[0], replied]);
+    }
+    expect(await call(client, "0", big)).toBe(big);
+    await expectInfo(client, { calls_handed_taken: "64", calls_not_handed: "full=1" });
+    for (const [id, replied] of out) {
+      await node.give(id, "OK", USAGE, "1");
+      expect(await replied).toBe("1");
+    }
+  });
+
+  test("when more are out than a node may have", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const callers = Array.from({ length: 1_024 }, () =>
+      server.client({ ...brittle, enableReadyCheck: false, lazyConnect: true }),
+    );
+    for (const caller of callers) await caller.connect();
+    const taken: number[] = [];
+    const replies: Promise<string>[] = [];
+    for (const caller of callers) {
+      const next = node.takeOne();
+      replies.push(call(caller, "0", "[1]"));
+      taken.push((await next)[0]);
+    }
+    expect(await call(client, "0", "[2]")).toBe("[2]");
+    await expectInfo(client, { calls_handed_taken: "1024", calls_not_handed: "full=1" });
+    for (const id of taken) await node.give(id, "OK", USAGE, "1");
+    expect(new Set(await Promise.all(replies))).toEqual(new Set(["1"]));
+  });
+});
+
+/** An outcome frame of a call that is pushed back, with no reads: `OutcomeHeader` of zeros up to its last word. */
+const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(76)}01000000` } as const;
+
+test("a call that is pushed back waits for its node from then on, however long it ran here", async () => {
+  const server = await start();
+  const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+  const patienceMs = 500;
+  await client.call("LOCUS.CONFIG", "SET", "take-patience-ms", String(patienceMs));
+  await plan(client, 1, 1_000);
+  const taken = node.take();
+  await until(async () => /blocked_clients:1/.test(await client.info("clients")));
+  const begunMs = performance.now();
+  const replied = call(server.client(), "0", JSON.stringify({ awaits: "go", raw: [PUSHED_BACK], mute: true }));
+  await until(() => Promise.resolve(performance.now() - begunMs > 1.5 * patienceMs));
+  await client.set("go", "1");
+  await until(async () => (await info(client, "calls_pushed_back")) === "1");
+  const [[id] = []] = (await taken).calls;
+  await node.give(id!, "OK", USAGE, '"node"');
+  expect(await replied).toBe('"node"');
+  await expectInfo(client, { calls_handed: "1", calls_returned: "1", calls_taken_back: "0", calls_in_flight: "0" });
+});
+
+describe("a call that was taken", () => {
+  test("fails with its node when that has asked to write, since nobody can say what it had written", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replied = call(client);
+    const [id] = await node.takeOne();
+    expect(await node.writes(id)).toBe(1);
+    await expect(node.give(id, "BACK", "no room")).rejects.toThrow(/^ERR a call that has asked to write cannot/);
+    node.taker.disconnect();
+    expect(await replied).toMatch(/SANDBOXDIED the node node-1 was lost while it ran script, which had begun to write/);
+    await expectInfo(client, { nodes_attached: "0", calls_lost_with_node: "1", calls_handed_taken: "0" });
+    await expect(node.giver.call("LOCUS.NODE", "TAKE", "1", "0")).rejects.toThrow(
+      /^ERR this connection is not attached/,
+    );
+    await expect(node.writes(id)).rejects.toThrow(/^ERR this connection is not attached/);
+  });
+
+  test("runs here, unseen by its caller, when its node is lost before it asked to write; that may not write then", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const other = await new PlayedNode(server).attach("node-2");
+    await other.giver.call("LOCUS.NODE", "DETACH");
+    const replied = call(client, "0", "[7]");
+    const [id] = await node.takeOne();
+    expect(await other.writes(id)).toBe(0);
+    node.taker.disconnect();
+    expect(await replied).toBe("[7]");
+    await expect(node.writes(id)).rejects.toThrow(/^ERR this connection is not attached/);
+    await expectInfo(client, { calls_run_again_after_node: "1", calls_lost_with_node: "0", calls_failed: "0" });
+  });
+
+  test("ends at its deadline, whatever its node does, and the node is told", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", "script in 1500 ms");
+    const replied = call(client);
+    const [id, , , deadlineMs] = await node.takeOne();
+    expect(deadlineMs).toBeLessThanOrEqual(1_500);
+    expect(await replied).toMatch(/DEADLINE script did not end before its deadline, on the node node-1/);
+    expect(await node.take(0)).toEqual({ calls: [], cancelled: [id], wanted: [] });
+    expect(await node.give(id, "OK", USAGE, "1")).toBe(0);
+    expect(await info(client, "calls_overdue_on_node")).toBe("1");
+  });
+
+  test("is cancelled on its node when its caller goes; one that was not taken is never seen", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const callers = [server.client(brittle), server.client(brittle)] as const;
+    const lost = call(callers[0]);
+    const [id] = await node.takeOne();
+    const cancelled = node.take(0);
+    callers[0].disconnect();
+    expect(await cancelled).toEqual({ calls: [], cancelled: [id], wanted: [] });
+    const unseen = call(callers[1]);
+    await waiting(client, 1);
+    callers[1].disconnect();
+    await waiting(client, 0);
+    expect(await node.take(16, 0)).toEqual({ calls: [], cancelled: [], wanted: [] });
+    expect(await node.give(id, "OK", USAGE, "1")).toBe(0);
+    expect(await Promise.all([lost, unseen])).toEqual([
+      expect.stringContaining("closed"),
+      expect.stringContaining("closed"),
+    ]);
+    expect(await info(client, "calls_failed_by_code")).toBe("CANCELLED=2");
+  });
+
+  test("may be given after DETACH, which lets nothing more come", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replied = call(server.client());
+    const [id] = await node.takeOne();
+    expect(await node.giver.call("LOCUS.NODE", "DETACH")).toBe(1);
+    expect(await call(client, "0", "[2]")).toBe("[2]");
+    await node.give(id, "OK", USAGE, "1");
+    expect(await replied).toBe("1");
+  });
+
+  test("stays out until something usable is given for it", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const replied = call(client);
+    const [id] = await node.takeOne();
+    const error = (code: string) => JSON.stringify({ code, message: "", stack: "" });
+    const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+      [["OK", USAGE], /^ERR usage/],
+      [["FINE", USAGE, "1"], /^ERR usage/],
+      [["OK", USAGE, ""], /result is no JSON on one line/],
+      [["OK", USAGE, "1\n2"], /result is no JSON on one line/],
+      [["OK", USAGE, "x".repeat(4 * 1024 * 1024 + 1)], /result has 4194305 bytes/],
+      [["OK", "[]", "1"], /is no JSON object/],
+      [["OK", "{}", "1"], /wallUs must be a number/],
+      [["OK", JSON.stringify({ ...NO_USAGE, rounds: -1 }), "1"], /rounds must be a number/],
+      [["OK", JSON.stringify({ ...NO_USAGE, lockUs: "1" }), "1"], /lockUs must be a number/],
+      [["OK", " ".repeat(5_000), "1"], /more than 4096 bytes/],
+      [["ERROR", USAGE, "{}"], /no error ""/],
+      [["ERROR", USAGE, error("NOBODY_KNOWS")], /no error "NOBODY_KNOWS"/],
+      [["ERROR", USAGE, "x".repeat(300_000)], /error has 300000 bytes/],
+    ];
+    for (const [what, message] of wrong) await expect(node.give(id, ...what)).rejects.toThrow(message);
+    await expect(node.give(-1, "OK", USAGE, "1")).rejects.toThrow(/^ERR id is/);
+    expect(await node.give(id + 1, "OK", USAGE, "1")).toBe(0);
+    await node.give(id, "OK", USAGE, "1");
+    expect(await replied).toBe("1");
+  });
+});
+
+describe("an attachment", () => {
+  test("is its own: nobody else takes from it or gives for it", async () => {
+    const server = await start();
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    await expect(attach(client, "node-1", "another secret of it")).rejects.toThrow(/^ERR a node "node-1" is attached/);
+    await expect(client.call("LOCUS.NODE", "TAKE", "1", "0")).rejects.toThrow(/not attached/);
+    await expect(client.call("LOCUS.NODE", "DETACH")).rejects.toThrow(/not attached/);
+    const replied = call(server.client());
+    const [id] = await node.takeOne();
+    await expect(client.call("LOCUS.NODE", "GIVE", String(id), "OK", USAGE, "1")).rejects.toThrow(/not attached/);
+    const other = await new PlayedNode(server).attach("node-2");
+    expect(await other.give(id, "OK", USAGE, "1")).toBe(0);
+    expect(await node.give(id, "OK", USAGE, "2")).toBe(1);
+    expect(await replied).toBe("2");
+  });
+
+  test.each(["attach", "detach", "take", "give"])("needs a right of its own to %s", async (subcommand) => {
+    const server = await start();
+    await server.client().acl("SETUSER", "some", "on", "nopass", "+@all", `-locus.node|${subcommand}`);
+    const some = server.client({ username: "some", password: "x" });
+    const args = { attach: ["a", SECRET], detach: [], take: ["1", "0"], give: ["1", "BACK", ""] }[subcommand] ?? [];
+    await expect(some.call("LOCUS.NODE", subcommand, ...args)).rejects.toThrow(/^NOPERM/);
+  });
+
+  test("is refused where its id, its secret or the place of the call will not do", async () => {
+    const server = await start();
+    const client = server.client();
+    for (const id of ["", "a b", "a\n", "x".repeat(129)]) {
+      await expect(attach(client, id)).rejects.toThrow(/^ERR the node's id is/);
+    }
+    for (const secret of ["", "short", "x".repeat(129)]) {
+      await expect(attach(client, "node-1", secret)).rejects.toThrow(/^ERR the secret must have/);
+    }
+    const [[refused] = []] = (await client.multi().call("LOCUS.NODE", "ATTACH", "a", SECRET).exec()) ?? [];
+    expect(String(refused)).toMatch(/STORAGEREFUSED/);
+    await expect(client.call("LOCUS.NODE", "ATTACH", "node-1", SECRET, "SHOUTS")).rejects.toThrow(/wrong number/);
+    await expect(speak(client, "node-1")).rejects.toThrow(/^ERR no node "node-1" is attached/);
+    await attach(client, "node-1");
+    await attach(client, "node-1");
+    await expect(attach(client, "node-2")).rejects.toThrow(/^ERR this connection is attached as "node-1"/);
+    for (const [max, timeoutMs] of [
+      ["257", "0"],
+      ["-1", "0"],
+      ["1", "60001"],
+    ] as const) {
+      await expect(client.call("LOCUS.NODE", "TAKE", max, timeoutMs)).rejects.toThrow(/^ERR (?:max|timeoutMs) is/);
+    }
+    await expectInfo(client, { nodes_attached: "1" });
+  });
+
+  test("has a bound on its connections, and there is one on attachments", async () => {
+    const server = await start();
+    const connections = Array.from({ length: 16 }, () => server.client());
+    for (const connection of connections) await attach(connection, "node-0");
+    await expect(attach(server.client(), "node-0")).rejects.toThrow(/^OVERLOADED .*16 connections/);
+    for (let index = 1; index < 64; index++) await attach(server.client(), `node-${index}`);
+    const last = server.client();
+    await expect(attach(last, "node-64")).rejects.toThrow(/^OVERLOADED 64 nodes/);
+    connections[0]!.disconnect();
+    await until(async () => (await info(last, "nodes_attached")) === "63");
+    await attach(last, "node-64");
+  });
+
+  test("shares the calls with others by how many each has", async () => {
+    const server = await start();
+    const client = server.client();
+    const nodes = [await new PlayedNode(server).attach("node-1"), await new PlayedNode(server).attach("node-2")];
+    const replies = Array.from({ length: 6 }, () => call(server.client()));
+    await waiting(client, 6);
+    for (const node of nodes) {
+      const { calls } = await node.take();
+      expect(calls).toHaveLength(3);
+      for (const [id] of calls) await node.give(id, "OK", USAGE, "1");
+    }
+    expect(await Promise.all(replies)).toEqual(Array.from({ length: 6 }, () => "1"));
+  });
+
+  test("that waits for calls is told when its time is over, and its other takers wait on", async () => {
+    const server = await start();
+    const client = server.client();
+    const node = await new PlayedNode(server).attach();
+    const other = server.client(brittle);
+    await attach(other, "node-1");
+    const long = other.call("LOCUS.NODE", "TAKE", "1", "60000") as Promise<[TakenCall[], number[]]>;
+    await until(async () => /blocked_clients:1/.test(await client.info("clients")));
+    expect(await node.take(1, 20)).toEqual({ calls: [], cancelled: [], wanted: [] });
+    const replied = call(client);
+    const [[taken]] = await long;
+    await node.give(taken![0], "OK", USAGE, "1");
+    expect(await replied).toBe("1");
+  });
+});
+
+test("what a call replies does not depend on where it ran, in RESP2 and RESP3", async () => {
+  const server = await start();
+  const node = await new PlayedNode(server).attach();
+  for (const protocol of ["2", "3"]) {
+    const client = server.client();
+    await client.call("HELLO", protocol);
+    const replied = client.call("LOCUS.CALL", "script", "0", '["x"]');
+    const [id, , , , , , , args] = await node.takeOne();
+    await node.give(id, "OK", USAGE, args);
+    await plan(client, 1);
+    expect(await replied).toBe(await client.call("LOCUS.CALL", "script", "0", '["x"]'));
+    await plan(client, 0);
+  }
+});
