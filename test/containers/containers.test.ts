@@ -172,10 +172,13 @@ describe("an image's bill of materials", () => {
       readonly bomFormat: string;
       readonly components: readonly { readonly name: string; readonly version: string }[];
     };
-    const versions = Object.fromEntries(components.map(({ name, version }) => [name, version]));
+    // A dependency may bring another version of one that is pinned.
+    const parts = new Set(components.map(({ name, version }) => `${name} ${version}`));
+    const names = new Set(components.map(({ name }) => name));
     expect(bomFormat).toBe("CycloneDX");
-    expect(versions).toMatchObject(pinned);
-    for (const name of packages) expect(versions).toHaveProperty(name);
-    expect(versions).not.toHaveProperty("vitest");
+    const wanted = Object.entries(pinned).map(([name, version]) => `${name} ${version}`);
+    expect(wanted.filter((part) => !parts.has(part))).toEqual([]);
+    expect(packages.filter((name) => !names.has(name))).toEqual([]);
+    expect(names).not.toContain("vitest");
   });
 });

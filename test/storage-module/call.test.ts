@@ -126,8 +126,8 @@ describe("LOCUS.NODE TRY", () => {
     const [spun, , , , error] = await attempt(client, '{"spin":true}');
     expect([spun, JSON.parse(error ?? "")]).toMatchObject(["error", { code: "CPU_LIMIT" }]);
     await expect(attempt(client, "{}", { version: "0123456789abcdef" })).rejects.toThrow(/^FUNCTIONINVALID /);
-    const mistaken = client.call("LOCUS.NODE", "TRY", bundle, described({}), "0", '{"trace":1}', "null");
-    await expect(mistaken).rejects.toThrow(/^ERR options of LOCUS.NODE TRY: trace must be/);
+    const mistaken = client.call("LOCUS.NODE", "TRY", bundle, described({}), "0", '{"logs":1}', "null");
+    await expect(mistaken).rejects.toThrow(/^ERR options of LOCUS.NODE TRY: logs must be/);
     await client.call("ACL", "SETUSER", "guest", "on", ">secret", "~yours", "+@read", "+locus.node|try");
     const guest = own.client({ username: "guest", password: "secret" });
     const [refused, , , , why] = await attempt(guest, '{"key":"mine"}');
