@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { mistakesOfBill } from "../bill-of-materials.ts";
 import { runCommand, succeeds } from "../command.ts";
 import { freePort } from "../free-port.ts";
 import { type Engine, openEngine } from "./engine.ts";
@@ -167,18 +168,6 @@ describe("an image's bill of materials", () => {
     ["locus-compute", { ...manifest.dependencies, ...node }, ["libseccomp2"]],
     ["locus", { ...manifest.dependencies, ...node }, ["redis-server", "libseccomp2", "tini"]],
   ])("of %s names what is pinned, and Debian's packages", (image, pinned, packages) => {
-    const file = join(REPOSITORY, "build", "sbom", `image-${image}.cdx.json`);
-    const { bomFormat, components } = JSON.parse(readFileSync(file, "utf8")) as {
-      readonly bomFormat: string;
-      readonly components: readonly { readonly name: string; readonly version: string }[];
-    };
-    // A dependency may bring another version of one that is pinned.
-    const parts = new Set(components.map(({ name, version }) => `${name} ${version}`));
-    const names = new Set(components.map(({ name }) => name));
-    expect(bomFormat).toBe("CycloneDX");
-    const wanted = Object.entries(pinned).map(([name, version]) => `${name} ${version}`);
-    expect(wanted.filter((part) => !parts.has(part))).toEqual([]);
-    expect(packages.filter((name) => !names.has(name))).toEqual([]);
-    expect(names).not.toContain("vitest");
+    expect(mistakesOfBill(`image-${image}.cdx.json`, pinned, packages)).toEqual([]);
   });
 });
