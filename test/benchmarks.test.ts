@@ -33,7 +33,9 @@ const RATIOS = {
     "confinedKept",
   ],
   controller: ["controllerCpuShare", "recordUs"],
-  acquire: ["acquireVsEcho"],
+  acquire: ["acquireVsEcho", "assignGrowth", "assignUs"],
+  packing: ["packingWaste"],
+  traces: ["coldStartsVsHybrid", "score2020", "scoreGain", "scoreVsHindsight", "simulatedPerSecond"],
   autoloc: [
     "khopAutoVsClient",
     ...["khop", "md5", "pagerank", "mix"].flatMap((name) => [`${name}Gain1`, `${name}Gain8`]),
