@@ -85,7 +85,7 @@ await runBenchmark<Repeats>({
         known("reference's score", "points", mean(scored.map((one) => one.reference.score.score))),
         known(
           "our score ÷ hindsight's, worst",
-          "ratio",
+          "of its score",
           Math.min(...scored.map((one) => one.ours.score.score / one.hindsight.score.score)),
         ),
         known("p75 cold-start rate", "of calls", ours.coldShareOfFunctions.p75, {
