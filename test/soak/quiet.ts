@@ -16,14 +16,15 @@ const LOOK_MS = 50;
 /** A connection of its own, so that none is left open at the node. */
 const PROBE = (): RequestInit => ({ headers: { connection: "close" }, signal: AbortSignal.timeout(5_000) });
 
-/** Names of the clients that wait in Redis, but for the node that controls placement: it waits for samples whenever there are none. */
+/** Clients of nodes that wait in Redis whenever there is nothing for them: samples, and calls that came without a node. */
+const WAITING: ReadonlySet<string> = new Set(["locus-placement-samples", "locus-attachment"]);
+
+/** Names of the other clients that wait in Redis. */
 async function blockedClients(redis: Redis): Promise<readonly string[]> {
   const clients = String(await redis.client("LIST")).split("\n");
   return clients.flatMap((client) => {
     const [, name = ""] = / name=(\S*) /.exec(client) ?? [];
-    return / flags=\S*b/.test(client) && name !== "locus-placement-samples"
-      ? [name === "" ? "one without a name" : name]
-      : [];
+    return / flags=\S*b/.test(client) && !WAITING.has(name) ? [name === "" ? "one without a name" : name] : [];
   });
 }
 
