@@ -380,9 +380,9 @@ Supervisor::CallStates Supervisor::call_states() {
   const std::lock_guard lock(mutex_);
   CallStates states;
   for (const auto& [key, pool] : pools_) {
-    const auto has = [&](LaneState state) {
-      return std::ranges::any_of(
-          pool.lanes, [&](uint32_t lane) { return hosts_[pool.host]->isolates[lane].state == state; });
+    const std::vector<Isolate>& isolates = hosts_[pool.host]->isolates;
+    const auto has = [&isolates, &lanes = pool.lanes](LaneState state) {
+      return std::ranges::any_of(lanes, [&](uint32_t lane) { return isolates[lane].state == state; });
     };
     const bool starting = has(LaneState::kOpening) && !has(LaneState::kReady);
     (starting ? states.starting : states.queued) += static_cast<uint32_t>(pool.queue.size());
