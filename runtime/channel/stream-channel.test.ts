@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import type { LocusError } from "#runtime/errors.ts";
-import { type RedisSource, StreamChannel } from "./stream-channel.ts";
+import type { RedisSource } from "./redis-source.ts";
+import { StreamChannel } from "./stream-channel.ts";
 
 /** To HELLO and SELECT. */
 const GREETED = "%1\r\n+server\r\n+redis\r\n+OK\r\n";
@@ -25,7 +26,7 @@ async function serverOf(script: (sent: string, socket: Socket) => void): Promise
   });
   servers.push(server.listen(0, "127.0.0.1"));
   await once(server, "listening");
-  const source: RedisSource = { host: "127.0.0.1", port: (server.address() as AddressInfo).port, database: 0 };
+  const source: RedisSource = { host: "127.0.0.1", port: (server.address() as AddressInfo).port, database: 1 };
   return new StreamChannel(source);
 }
 

@@ -7,20 +7,8 @@ import { connect as connectTls } from "node:tls";
 import { LocusError } from "#runtime/errors.ts";
 import type { Channel } from "./channel.ts";
 import { encodeOperation, type Operation } from "./operation.ts";
+import { greet, type RedisSource } from "./redis-source.ts";
 import { decodeReply } from "./reply.ts";
-import { ReplyError } from "./reply-value.ts";
-
-/** Where Redis is, and as whom. */
-export interface RedisSource {
-  readonly host: string;
-  readonly port: number;
-  /** A Unix socket instead of host and port. */
-  readonly path?: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly database: number;
-  readonly tls?: { readonly serverName: string; readonly authorities: string };
-}
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Of the replies of one round, at most: what native channels hold of one reply. Chosen. */
@@ -60,24 +48,16 @@ export class StreamChannel implements Channel {
   }
 
   async #connect(): Promise<Socket> {
-    const { host, port, path, tls, username = "default", password, database } = this.#source;
+    const { host, port, path, tls } = this.#source;
     const address = path === undefined ? { host, port } : { path };
     const trust = { servername: tls?.serverName ?? "", ...(tls?.authorities ? { ca: tls.authorities } : {}) };
     const socket = tls === undefined ? connectPlain(address) : connectTls({ ...address, ...trust });
     socket.setNoDelay(true).setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
     try {
       await once(socket, tls === undefined ? "connect" : "secureConnect");
+      await greet(socket, this.#source);
       this.#listen(socket);
-      const hello = password === undefined ? ["HELLO", "3"] : ["HELLO", "3", "AUTH", username, password];
-      const greeting = [hello, ["SELECT", String(database)]];
-      const replies = await this.#exchange(socket, greeting);
-      for (let [at, left] = [0, greeting.length]; left > 0; left--) {
-        const reply = decodeReply(replies, at, { shape: "plain", binary: false });
-        if (reply === "incomplete") throw new Error("half a greeting");
-        if (reply.value instanceof ReplyError)
-          throw new LocusError("PERMISSION_DENIED", `Redis: ${reply.value.message}`);
-        at = reply.end;
-      }
+      socket.resume();
       socket.setTimeout(0);
       return socket;
     } catch (cause) {

@@ -3,14 +3,12 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { decodeReply } from "#runtime/channel/reply.ts";
-import { encodeOperation } from "#runtime/channel/operation.ts";
+import { greet } from "#runtime/channel/redis-source.ts";
 import { LocusError } from "#runtime/errors.ts";
 import type { DataSource } from "./supervisor.ts";
 
 const CONNECT_DEADLINE_MS = 5_000;
-/** What HELLO, SELECT and ACT may answer, bytes: some hundred are usual. */
-const GREETING_BYTES_MAX = 64 * 1024;
+const CLIENT_NAME = "locus-function";
 
 export interface DataConnection {
   readonly descriptor: number;
@@ -34,7 +32,7 @@ export async function openDataConnection(source: DataSource): Promise<DataConnec
     CONNECT_DEADLINE_MS,
   );
   try {
-    if (source.tls === undefined) await greet(socket, source);
+    if (source.tls === undefined) await greet(socket, source, { clientName: CLIENT_NAME, actsFor: source.actsFor });
     else await once(socket, "connect");
   } catch (error) {
     socket.destroy();
@@ -48,43 +46,6 @@ export async function openDataConnection(source: DataSource): Promise<DataConnec
   // From here on only the close of our own copy follows, which may still report an error.
   socket.on("error", () => {});
   return { descriptor: descriptorOf(socket), close: () => socket.destroy() };
-}
-
-async function greet(socket: Socket, source: DataSource): Promise<void> {
-  const greeting: (readonly [string, ...string[]])[] = [
-    source.password === undefined
-      ? ["HELLO", "3", "SETNAME", "locus-function"]
-      : ["HELLO", "3", "AUTH", source.username ?? "default", source.password, "SETNAME", "locus-function"],
-  ];
-  if (source.database !== 0) greeting.push(["SELECT", String(source.database)]);
-  // Last: from here on it has that user's rights and no others.
-  if (source.actsFor !== undefined) greeting.push(["LOCUS.NODE", "ACT", source.actsFor]);
-  let received = Buffer.alloc(0);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onData = (bytes: Buffer): void => {
-    received = Buffer.concat([received, bytes]);
-    if (received.length > GREETING_BYTES_MAX) reject(new Error("Redis answered more than a greeting"));
-    let offset = 0;
-    for (const [command] of greeting) {
-      const reply = decodeReply(received, offset, { shape: "plain", binary: false });
-      if (reply === "incomplete") return;
-      if (reply.value instanceof Error) {
-        reject(new LocusError("PERMISSION_DENIED", `Redis refused ${command}: ${reply.value.message}`));
-        return;
-      }
-      offset = reply.end;
-    }
-    resolve();
-  };
-  const onClose = (): void => reject(new Error("Redis closed the connection"));
-  socket.on("data", onData).on("error", reject).on("close", onClose);
-  socket.write(Buffer.concat(greeting.map(encodeOperation)));
-  try {
-    await promise;
-  } finally {
-    socket.pause();
-    socket.off("data", onData).off("close", onClose).off("error", reject);
-  }
 }
 
 /** Node keeps the descriptor in the handle, which has no public door; a test of this file holds the shape. */

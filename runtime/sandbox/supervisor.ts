@@ -1,6 +1,7 @@
 // The compute side's supervisor of sandbox hosts: starts them, gives them invocations over the rings, collects outcomes,
 // restarts what dies. A thin face over the native one (`runtime/native/supervisor.h`), which the Redis module uses as well.
 
+import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
@@ -51,24 +52,13 @@ export type Outcome =
   | { readonly ok: true; readonly resultJson: string; readonly usage: Usage; readonly logs: readonly string[] }
   | { readonly ok: false; readonly error: GuestError; readonly usage: Usage; readonly logs: readonly string[] };
 
-/** How a sandbox host reaches Redis: the node connects and authenticates, the host only gets connected descriptors. */
-export interface DataSource {
-  readonly host: string;
-  readonly port: number;
-  /** A Unix socket instead of host and port. */
-  readonly path?: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly database: number;
+/**
+ * How a sandbox host reaches Redis: the node connects and authenticates, the host only gets connected descriptors. With TLS the host makes
+ * the session and authenticates itself, so it holds this user's credentials and no others.
+ */
+export interface DataSource extends RedisSource {
   /** The user that a connection takes on when it has authenticated, where that is another one (LOCUS.NODE ACT); not with TLS. */
   readonly actsFor?: string;
-  /** With TLS the host makes the session and authenticates itself, so it holds this user's credentials and no others. */
-  readonly tls?: {
-    /** Whom the certificate must be for. */
-    readonly serverName: string;
-    /** PEM of the authorities to trust; empty: those that Node brings along. */
-    readonly authorities: string;
-  };
   /** Connections per sandbox host, pipelined. */
   readonly connections: number;
 }

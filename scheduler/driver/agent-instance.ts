@@ -4,7 +4,8 @@
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { LocusError } from "#runtime/errors.ts";
-import type { DataSource, Outcome } from "#runtime/sandbox/supervisor.ts";
+import type { RedisSource } from "#runtime/channel/redis-source.ts";
+import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { encodeFrame, FrameReader } from "./agent/frame.ts";
 import { fromAgent, type FromAgent, type ToAgent } from "./agent/messages.ts";
 import type { InstanceCall, InstanceSpec, InstanceUse } from "./driver.ts";
@@ -38,7 +39,7 @@ export interface AgentLauncher {
   /** Rejects with INSTANCE_FAILED; nothing is left of it then. `signal` is looked at before and after. */
   launch(spec: InstanceSpec): Promise<AgentProcess>;
   /** What the agents' data come from. */
-  readonly data: DataSource | null;
+  readonly data: RedisSource | null;
   close(): Promise<void>;
 }
 
@@ -82,7 +83,7 @@ export class AgentInstance {
   }
 
   /** Rejects with FUNCTION_INVALID, MEMORY_LIMIT, INSTANCE_FAILED, CANCELLED; it ends then. */
-  async load({ image, memoryBytes }: InstanceSpec, data: DataSource | null, signal?: AbortSignal): Promise<void> {
+  async load({ image, memoryBytes }: InstanceSpec, data: RedisSource | null, signal?: AbortSignal): Promise<void> {
     const { name, limits, input, output } = image.description;
     const heapMb = Math.floor((memoryBytes - AGENT_BYTES) / 2 ** 20);
     this.#say({ kind: "load", name, limits, input, output, heapMb, data }, image.bundle);

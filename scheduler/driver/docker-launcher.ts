@@ -6,7 +6,8 @@ import { createInterface } from "node:readline";
 import { PassThrough, type Duplex } from "node:stream";
 import Docker from "dockerode";
 import { LocusError } from "#runtime/errors.ts";
-import type { DataSource, HostLine } from "#runtime/sandbox/supervisor.ts";
+import type { RedisSource } from "#runtime/channel/redis-source.ts";
+import type { HostLine } from "#runtime/sandbox/supervisor.ts";
 import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
 import type { InstanceSpec } from "./driver.ts";
@@ -49,12 +50,12 @@ export interface DockerLauncherOptions {
   readonly owner: string;
   /** Of the containers; where there are data, one in which Redis can be reached. */
   readonly network: string;
-  readonly data: DataSource | null;
+  readonly data: RedisSource | null;
   readonly onLog: (line: HostLine) => void;
 }
 
 export class DockerLauncher implements AgentLauncher {
-  readonly data: DataSource | null;
+  readonly data: RedisSource | null;
   readonly #options: DockerLauncherOptions;
   readonly #docker: Docker;
   readonly #program: Buffer;

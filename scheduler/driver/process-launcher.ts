@@ -7,7 +7,8 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import { LocusError } from "#runtime/errors.ts";
-import type { DataSource, HostLine } from "#runtime/sandbox/supervisor.ts";
+import type { RedisSource } from "#runtime/channel/redis-source.ts";
+import type { HostLine } from "#runtime/sandbox/supervisor.ts";
 import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
 import type { Cgroup, CgroupFolder } from "./cgroup.ts";
@@ -24,14 +25,14 @@ const V8_GIVES_UP: readonly (NodeJS.Signals | null)[] = ["SIGABRT", "SIGTRAP"];
 const LINE_LENGTH_MAX = 4_096;
 
 export interface ProcessLauncherOptions {
-  readonly data: DataSource | null;
+  readonly data: RedisSource | null;
   /** null: no quotas. */
   readonly cgroups: CgroupFolder | null;
   readonly onLog: (line: HostLine) => void;
 }
 
 export class ProcessLauncher implements AgentLauncher {
-  readonly data: DataSource | null;
+  readonly data: RedisSource | null;
   readonly #options: ProcessLauncherOptions;
 
   constructor(options: ProcessLauncherOptions) {

@@ -4,7 +4,7 @@
 import { isErrorCode, type ErrorCode } from "#runtime/errors.ts";
 import type { Limits } from "#runtime/function/description.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
-import type { DataSource } from "#runtime/sandbox/supervisor.ts";
+import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { Frame } from "./frame.ts";
 
 export type ToAgent =
@@ -18,7 +18,7 @@ export type ToAgent =
       /** Of the function's own thread, MiB. */
       readonly heapMb: number;
       /** null: operations are refused. */
-      readonly data: DataSource | null;
+      readonly data: RedisSource | null;
     }
   /** The payload is the args. */
   | {
