@@ -5,18 +5,10 @@ import { describe, expect, it } from "vitest";
 
 import { redisTarget } from "./redis-settings.ts";
 import { readSettings, type SettingTable } from "#runtime/setting.ts";
+import { settingsTable } from "#runtime/settings-document.ts";
 import { CLI_SETTINGS, NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "./settings.ts";
 
 const documentation = readFileSync(new URL("../docs/configuration.md", import.meta.url), "utf8");
-
-const tableOf = (settings: SettingTable): string =>
-  [
-    "| setting | default | meaning |",
-    "|---|---|---|",
-    ...Object.values(settings).map(
-      ({ variable, fallback, meaning }) => `| \`${variable}\` | ${fallback} | ${meaning} |`,
-    ),
-  ].join("\n");
 
 describe("readSettings", () => {
   it("makes of any environment values within bounds, or mistakes that name the variable, and throws at none", () => {
@@ -83,7 +75,7 @@ describe("docs/configuration.md", () => {
     ["a node", NODE_SETTINGS],
     ["the command line tools", CLI_SETTINGS],
   ])("has the table of the settings of %s, word for word", (_title, settings) => {
-    expect(documentation).toContain(tableOf(settings));
+    expect(documentation).toContain(settingsTable(settings));
   });
 
   it("names no setting that is not there", () => {

@@ -11,9 +11,9 @@ import {
   textSetting,
   type Environment,
   type Setting,
+  PORT_MAX,
 } from "#runtime/setting.ts";
 
-export const PORT_MAX = 65_535;
 /** Redis' own default is 16 databases; it can be told to have as many as it likes. */
 export const DATABASE_MAX = 65_535;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

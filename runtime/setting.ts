@@ -1,6 +1,8 @@
 // One setting: an environment variable, how its text is read, and what the documentation says of it. A table of them
 // is read as a whole, so that every mistake is told at once.
 
+export const PORT_MAX = 65_535;
+
 export interface Setting<Value> {
   readonly variable: string;
   /** As the documentation shows it. */

@@ -4,8 +4,8 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { redisTarget } from "../redis-settings.ts";
-import { integerBetween, readSettings, variablesSet, type Environment } from "#runtime/setting.ts";
-import { CLI_SETTINGS, NODE_SETTINGS, PORT_MAX, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
+import { integerBetween, PORT_MAX, readSettings, variablesSet, type Environment } from "#runtime/setting.ts";
+import { CLI_SETTINGS, NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
 
 /** Whether a terminal understands "back to the line's beginning" and "erase to its end". */
 export const terminalRewrites = (environment: Environment = process.env): boolean => environment["TERM"] !== "dumb";

@@ -7,7 +7,6 @@ import { LocusError } from "#runtime/errors.ts";
 const TEXT_LENGTH_MAX = 256;
 /** Of a reason or an error's message; more is cut off, since it is for people. */
 const NOTE_LENGTH_MAX = 1_000;
-export const PORT_MAX = 65_535;
 
 /** A whole number from `min` to `max`. Throws REQUEST_INVALID, also for what has more digits than a JavaScript number. */
 export function integerIn(value: number, field: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {

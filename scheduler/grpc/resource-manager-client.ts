@@ -1,6 +1,7 @@
 // A ResourceManager of somebody else: where a scheduler gets its nodes from.
 
-import { integerIn, messageIn, nameIn, PORT_MAX } from "./field.ts";
+import { PORT_MAX } from "#runtime/setting.ts";
+import { integerIn, messageIn, nameIn } from "./field.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import type {
   GetNodesUsageReply,

@@ -1,6 +1,7 @@
 // A Scheduler of somebody else: what an API server asks for containers.
 
-import { integerIn, nameIn, PORT_MAX } from "./field.ts";
+import { PORT_MAX } from "#runtime/setting.ts";
+import { integerIn, nameIn } from "./field.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import type {
   AcquireContainerReply,

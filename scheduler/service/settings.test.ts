@@ -1,17 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import type { SettingTable } from "#runtime/setting.ts";
+import { settingsTable } from "#runtime/settings-document.ts";
 import { GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, SIMULATOR_SETTINGS } from "./settings.ts";
 
 const documentation = readFileSync(new URL("../../docs/grpc.md", import.meta.url), "utf8");
-const tableOf = (settings: SettingTable): string =>
-  [
-    "| setting | default | meaning |",
-    "|---|---|---|",
-    ...Object.values(settings).map(
-      ({ variable, fallback, meaning }) => `| \`${variable}\` | ${fallback} | ${meaning} |`,
-    ),
-  ].join("\n");
 
 it.each([
   ["all gRPC services", GRPC_SETTINGS],
@@ -19,5 +11,5 @@ it.each([
   ["the scheduler", SCHEDULER_SETTINGS],
   ["the simulator", SIMULATOR_SETTINGS],
 ])("docs/grpc.md has the settings of %s, word for word", (_title, settings) => {
-  expect(documentation).toContain(tableOf(settings));
+  expect(documentation).toContain(settingsTable(settings));
 });

@@ -9,10 +9,10 @@ import {
   type Environment,
   type Setting,
   type SettingTable,
+  PORT_MAX,
 } from "#runtime/setting.ts";
 import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
 
-const PORT_MAX = 65_535;
 const port = (variable: string, otherwise: number, meaning: string) =>
   integerSetting(variable, { otherwise, min: 0, max: PORT_MAX }, meaning);
 
