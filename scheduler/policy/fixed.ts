@@ -2,7 +2,8 @@
 // instance. With a look every 10 s and 5 minutes it is the reference of the 2023 contest ("simple"): idle instances are looked at every
 // 10 s from the function's first call on, and those idle for more than 5 minutes end.
 
-import { NOTHING_WARM, type FunctionPolicy, type Policy, type PoolView } from "./policy.ts";
+import { KeepAliveFunction } from "./keep-alive-function.ts";
+import type { Policy } from "./policy.ts";
 
 export interface FixedKeepAlive {
   readonly keepAliveMs: number;
@@ -21,32 +22,19 @@ export const fixedKeepAlive = (name: string, keepAlive: FixedKeepAlive): Policy 
   restore: () => {},
 });
 
-class FixedFunction implements FunctionPolicy {
+class FixedFunction extends KeepAliveFunction {
   readonly #keepAlive: FixedKeepAlive;
   /** Looks are counted from the first call on. */
   #firstMs: number | null = null;
 
   constructor(keepAlive: FixedKeepAlive) {
+    super();
     this.#keepAlive = keepAlive;
   }
 
   arrived(nowMs: number): void {
     this.#firstMs ??= nowMs;
   }
-
-  startsFor({ waiting, starting, unplaced }: PoolView): number {
-    return waiting - starting - unplaced;
-  }
-
-  reconsiderAtMs(): number {
-    return Infinity;
-  }
-
-  started(): void {}
-
-  ended(): void {}
-
-  waited(): void {}
 
   keepAliveMs(_idle: number, nowMs: number): number {
     const { keepAliveMs, lookEveryMs } = this.#keepAlive;
@@ -55,24 +43,6 @@ class FixedFunction implements FunctionPolicy {
     // The first look at which it has been idle for longer than that.
     const looks = Math.floor((nowMs + keepAliveMs - firstMs) / lookEveryMs) + 1;
     return firstMs + looks * lookEveryMs - nowMs;
-  }
-
-  worth(nowMs: number): number {
-    return nowMs;
-  }
-
-  evicted(): void {}
-
-  nextPlanMs(): number {
-    return Infinity;
-  }
-
-  plan(): typeof NOTHING_WARM {
-    return NOTHING_WARM;
-  }
-
-  forecastError(): null {
-    return null;
   }
 
   save(): null {

@@ -6,7 +6,8 @@
 // with the function's calls since it was last out of the cache, what a start takes, and its memory. The clock is the greatest priority
 // that was ended so far: what is not used falls behind. Nothing is started ahead, no call waits for a busy instance.
 
-import { NOTHING_WARM, type FunctionPolicy, type Policy, type PoolView } from "./policy.ts";
+import { KeepAliveFunction } from "./keep-alive-function.ts";
+import type { Policy, PoolView } from "./policy.ts";
 
 /** Before a function's first start was seen. Chosen. */
 const FIRST_START_MS = 1_000;
@@ -27,13 +28,14 @@ export const greedyDual = (): Policy => {
   };
 };
 
-class GreedyDualFunction implements FunctionPolicy {
+class GreedyDualFunction extends KeepAliveFunction {
   readonly #clock: Clock;
   readonly #memoryMb: number;
   #frequency = 0;
   #startMs = FIRST_START_MS;
 
   constructor(clock: Clock, memoryMb: number, saved: unknown) {
+    super();
     this.#clock = clock;
     this.#memoryMb = memoryMb;
     if (Array.isArray(saved)) [this.#frequency, this.#startMs] = saved as [number, number];
@@ -43,45 +45,21 @@ class GreedyDualFunction implements FunctionPolicy {
     this.#frequency++;
   }
 
-  startsFor({ waiting, starting, unplaced }: PoolView): number {
-    return waiting - starting - unplaced;
-  }
-
-  reconsiderAtMs(): number {
-    return Infinity;
-  }
-
-  started(startMs: number): void {
+  override started(startMs: number): void {
     this.#startMs = startMs;
   }
-
-  ended(): void {}
-
-  waited(): void {}
 
   keepAliveMs(): number {
     return Infinity;
   }
 
-  worth(): number {
+  override worth(): number {
     return this.#clock.priority + (this.#frequency * this.#startMs) / this.#memoryMb;
   }
 
-  evicted(worth: number, view: PoolView): void {
+  override evicted(worth: number, view: PoolView): void {
     this.#clock.priority = Math.max(this.#clock.priority, worth);
     if (view.busy + view.idle + view.starting <= 1) this.#frequency = 0;
-  }
-
-  nextPlanMs(): number {
-    return Infinity;
-  }
-
-  plan(): typeof NOTHING_WARM {
-    return NOTHING_WARM;
-  }
-
-  forecastError(): null {
-    return null;
   }
 
   save(): unknown {

@@ -6,7 +6,8 @@
 //
 // The paper forecasts with an automatically chosen ARIMA; here that is AR(1) with drift, fitted by least squares to the last idle times.
 
-import { NOTHING_WARM, type FunctionPolicy, type Policy, type PoolView, type WarmPlan } from "./policy.ts";
+import { KeepAliveFunction } from "./keep-alive-function.ts";
+import { NOTHING_WARM, type Policy, type WarmPlan } from "./policy.ts";
 
 const BIN_MS = 60e3;
 const BINS = 240;
@@ -38,7 +39,7 @@ interface SavedHybrid {
   readonly startMs: number;
 }
 
-class HybridFunction implements FunctionPolicy {
+class HybridFunction extends KeepAliveFunction {
   readonly #bins = new Uint32Array(BINS);
   #inBounds = 0;
   #squares = 0;
@@ -54,6 +55,7 @@ class HybridFunction implements FunctionPolicy {
   #windows: { readonly prewarmMs: number; readonly keepAliveMs: number } | null = null;
 
   constructor(saved: SavedHybrid | undefined) {
+    super();
     if (saved === undefined) return;
     saved.bins.forEach((count, bin) => {
       this.#bins[bin] = count;
@@ -71,25 +73,15 @@ class HybridFunction implements FunctionPolicy {
     this.#planMs = Infinity;
   }
 
-  startsFor({ waiting, starting, unplaced }: PoolView): number {
-    return waiting - starting - unplaced;
-  }
-
-  reconsiderAtMs(): number {
-    return Infinity;
-  }
-
-  started(startMs: number): void {
+  override started(startMs: number): void {
     this.#startMs = startMs;
   }
 
-  ended(_executionMs: number, nowMs: number): void {
+  override ended(_executionMs: number, nowMs: number): void {
     this.#running--;
     this.#justEnded = true;
     this.#idleSinceMs = nowMs;
   }
-
-  waited(): void {}
 
   keepAliveMs(_idle: number, nowMs: number): number {
     const afterCall = this.#justEnded;
@@ -105,23 +97,13 @@ class HybridFunction implements FunctionPolicy {
     return 0;
   }
 
-  worth(nowMs: number): number {
-    return nowMs;
-  }
-
-  evicted(): void {}
-
-  nextPlanMs(): number {
+  override nextPlanMs(): number {
     return this.#planMs;
   }
 
-  plan(): WarmPlan {
+  override plan(): WarmPlan {
     this.#planMs = Infinity;
     return this.#running > 0 ? NOTHING_WARM : { warm: 1, untilMs: this.#untilMs };
-  }
-
-  forecastError(): null {
-    return null;
   }
 
   save(): SavedHybrid {
