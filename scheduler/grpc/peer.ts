@@ -41,22 +41,13 @@ export class Peer {
     signal: AbortSignal | undefined,
     timeoutMs = this.#options.timeoutMs,
   ): Promise<Message> {
-    const { path, requestSerialize, responseDeserialize } = this.#method(method);
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
     if (signal?.aborted) return Promise.reject(this.#cancelled(method));
-    const call = this.#client.makeUnaryRequest(
-      path,
-      requestSerialize,
-      responseDeserialize as (bytes: Buffer) => Message,
-      request,
-      this.#metadata,
-      { deadline: Date.now() + timeoutMs },
-      (error, message) => {
-        signal?.removeEventListener("abort", onAbort);
-        if (error !== null) reject(this.#failure(error, method));
-        else resolve(message as Message);
-      },
-    );
+    const call = this.#client.makeUnaryRequest(...this.#request(method, request, timeoutMs), (error, message) => {
+      signal?.removeEventListener("abort", onAbort);
+      if (error !== null) reject(this.#failure(error, method));
+      else resolve(message as Message);
+    });
     const onAbort = (): void => call.cancel();
     signal?.addEventListener("abort", onAbort, { once: true });
     return promise;
@@ -69,16 +60,8 @@ export class Peer {
     signal: AbortSignal | undefined,
     timeoutMs = this.#options.timeoutMs,
   ): AsyncGenerator<Message, void> {
-    const { path, requestSerialize, responseDeserialize } = this.#method(method);
     if (signal?.aborted) throw this.#cancelled(method);
-    const call = this.#client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize as (bytes: Buffer) => Message,
-      request,
-      this.#metadata,
-      { deadline: Date.now() + timeoutMs },
-    );
+    const call = this.#client.makeServerStreamRequest(...this.#request(method, request, timeoutMs));
     const onAbort = (): void => call.cancel();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -130,10 +113,19 @@ export class Peer {
     return new LocusError("CANCELLED", `${method} at ${this.#options.endpoint}: cancelled before it was sent`);
   }
 
-  #method(name: string) {
+  /** What every kind of call to that method begins with. */
+  #request(name: string, request: object, timeoutMs: number) {
     const method = SERVICES[this.#service][name];
     if (method === undefined) throw new Error(`${this.#service} has no method ${name}`);
-    return method;
+    const { path, requestSerialize, responseDeserialize } = method;
+    return [
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      this.#metadata,
+      { deadline: Date.now() + timeoutMs },
+    ] as const;
   }
 }
 
