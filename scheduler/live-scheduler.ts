@@ -80,18 +80,24 @@ export class LiveScheduler {
         if (this.core.cancel(ticket, this.now())) ticket.reject(cancelled(pool));
         this.wake();
       };
+      let isWaiting = true;
+      const ended = (): void => {
+        isWaiting = false;
+        signal?.removeEventListener("abort", onAbort);
+      };
       const ticket: Ticket = {
         resolve: (instance) => {
-          signal?.removeEventListener("abort", onAbort);
+          ended();
           resolve(instance);
         },
         reject: (error) => {
-          signal?.removeEventListener("abort", onAbort);
+          ended();
           reject(error);
         },
       };
-      signal?.addEventListener("abort", onAbort);
       this.core.acquire(pool, ticket, deadlineMs, this.now());
+      // Most are granted by now, and nothing is set up for them.
+      if (isWaiting) signal?.addEventListener("abort", onAbort);
       this.wake();
     });
   }
@@ -104,11 +110,10 @@ export class LiveScheduler {
   /** After events that were told to `core`. */
   wake(): void {
     const nextMs = this.core.nextWakeMs();
-    if (this.#closed || nextMs === this.#timerMs) return;
+    // One that rings too early finds nothing to do and is set again: cheaper than to move it with every call.
+    if (this.#closed || nextMs >= this.#timerMs) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
     this.#timerMs = nextMs;
-    if (nextMs === Infinity) return;
     const inMs = Math.min(TIMER_MS_MAX, Math.max(0, nextMs - this.now()));
     this.#timer = setTimeout(() => this.#ring(), inMs);
     this.#timer.unref();
