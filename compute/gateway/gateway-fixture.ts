@@ -17,6 +17,7 @@ import { LogBuffer, type LogLine } from "../node/log-buffer.ts";
 import { MemoryRegistry } from "../node/memory-registry.ts";
 import { MemorySide, type MemoryFunction } from "../node/memory-side.ts";
 import { NodeMetrics } from "../node/metrics.ts";
+import { NO_SANDBOX } from "../node/sandbox-states.ts";
 import { createGateway } from "./server.ts";
 
 export interface GatewayFixture {
@@ -90,6 +91,7 @@ export const startGateway = async (
 };
 
 const SANDBOX: SupervisorState = {
+  ...NO_SANDBOX,
   hosts: [
     {
       pid: 1,
@@ -103,14 +105,6 @@ const SANDBOX: SupervisorState = {
       lastEnd: "",
     },
   ],
-  deaths: 0,
-  killedForMemory: 0,
-  killedForTime: 0,
-  reruns: 0,
-  quarantined: 0,
-  released: 0,
-  calls: { queued: 0, starting: 0, running: 0, waiting: 0 },
-  inFlight: 0,
   connections: 1,
 };
 
