@@ -35,6 +35,8 @@ export type StopReason =
   | "node drains"
   | "function is gone"
   | "not wanted"
+  | "outgrew its node"
   | "asked for";
 
-export type StartReason = "miss" | "prewarm" | "reserved";
+/** `load`: what a function has is busy. `outgrown`: one is moved to a node with more room. */
+export type StartReason = "miss" | "prewarm" | "reserved" | "load" | "outgrown";

@@ -72,9 +72,27 @@ export class LiveScheduler {
    * An instance for one call, which must be released. Rejects with OVERLOADED, DEADLINE_EXCEEDED, FUNCTION_NOT_FOUND, or CANCELLED where
    * `signal` says so: nothing is held then.
    */
-  acquire(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal): Promise<Instance> {
+  acquire(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal, near: Node | null = null): Promise<Instance> {
     if (signal?.aborted === true) return Promise.reject(cancelled(pool));
-    return new Promise<Instance>((resolve, reject) => {
+    return this.#granted(pool, signal, (ticket) => {
+      this.core.acquire(pool, ticket, deadlineMs, this.now(), near);
+      return true;
+    })!;
+  }
+
+  /** One more where that takes nothing from anybody (`Scheduler.grow`), else null. Rejects as `acquire` does. */
+  grow(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal): Promise<Instance> | null {
+    return this.#granted(pool, signal, (ticket) => this.core.grow(pool, ticket, deadlineMs, this.now()));
+  }
+
+  /** null where `ask` says that there is nothing to wait for. */
+  #granted(
+    pool: FunctionPool,
+    signal: AbortSignal | undefined,
+    ask: (ticket: Ticket) => boolean,
+  ): Promise<Instance> | null {
+    let isAsked = true;
+    const granted = new Promise<Instance>((resolve, reject) => {
       const onAbort = (): void => {
         // Granted meanwhile: whoever awaits has it, and releases it.
         if (this.core.cancel(ticket, this.now())) ticket.reject(cancelled(pool));
@@ -95,11 +113,12 @@ export class LiveScheduler {
           reject(error);
         },
       };
-      this.core.acquire(pool, ticket, deadlineMs, this.now());
+      isAsked = ask(ticket);
       // Most are granted by now, and nothing is set up for them.
-      if (isWaiting) signal?.addEventListener("abort", onAbort);
+      if (isAsked && isWaiting) signal?.addEventListener("abort", onAbort);
       this.wake();
     });
+    return isAsked ? granted : null;
   }
 
   release(instance: Instance, usage: Usage): void {

@@ -303,31 +303,112 @@ describe("nodes", () => {
 describe("leases", () => {
   test("what is lent is busy for others until it expires, and then idle again", () => {
     const { effects, scheduler } = setUp();
-    const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
-    scheduler.adopt("x1", "f", "n1", 0);
-    scheduler.adopt("x2", "f", "n1", 0);
-    const lease = scheduler.lease("n1", pool, 5, 1_000, 1)!;
-    expect([...lease.instances].map(({ id }) => id).toSorted()).toEqual(["x1", "x2"]);
-    expect(scheduler.lease("n2", pool, 1, 1_000, 1)).toBeNull();
+    const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);
+    const instance = scheduler.adopt("x1", "f", "n1", 0);
+    const lease = scheduler.lend(instance, "n1", 1_000, 1);
+    expect(() => scheduler.lend(instance, "n2", 1_000, 1)).toThrow(
+      expect.objectContaining({ code: "INSTANCE_NOT_HELD" }),
+    );
+    // There is no room for another one.
     scheduler.acquire(pool, "a", Infinity, 2);
     expect(effects.ended).toEqual(["revoked"]);
     expect(scheduler.renewLease(lease, 1_000, 3)).toBe(false);
     scheduler.tick(1_001);
     expect(effects.ended).toEqual(["revoked", "expired"]);
-    expect(effects.grants.has("a")).toBe(true);
-    expect(() => scheduler.leaseOf(lease.id)).toThrow(expect.objectContaining({ code: "INSTANCE_NOT_FOUND" }));
+    expect(effects.grants.get("a")).toBe(instance);
+    scheduler.returnLease(lease, 1_002);
+    expect(instance.running).toBe(1);
   });
 
-  test("a holder gives back some of it, and reports its calls", () => {
-    const { scheduler } = setUp();
+  test("are not called back where a start is under way for whoever waits", () => {
+    const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
-    for (const id of ["x1", "x2"]) scheduler.adopt(id, "f", "n1", 0);
-    const lease = scheduler.lease("n1", pool, 2, 1_000, 1)!;
-    scheduler.reportLease(lease, [used, used], 2);
-    scheduler.returnLease(lease, 3, [scheduler.instance("x1")]);
-    expect(scheduler.counts).toMatchObject({ idle: 1, busy: 1, arrivals: 2 });
-    scheduler.returnLease(lease, 4);
-    expect(scheduler.counts).toMatchObject({ idle: 2, busy: 0 });
+    const lease = scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 1_000, 1);
+    scheduler.acquire(pool, "a", Infinity, 2);
+    expect(effects.starting).toHaveLength(1);
+    expect(scheduler.renewLease(lease, 1_000, 3)).toBe(true);
+    scheduler.instanceStarted(effects.starting[0]!, 4);
+    scheduler.lend(effects.grants.get("a")!, "n2", 1_000, 4);
+    expect(scheduler.counts).toMatchObject({ busy: 2, idle: 0 });
+    scheduler.returnLease(lease, 5);
+    expect(scheduler.counts).toMatchObject({ busy: 1, idle: 1 });
+  });
+
+  test("one of the function that holds the most is called back for another that finds no room", () => {
+    const { effects, scheduler } = setUp();
+    scheduler.declare({ key: "f", memoryMb: 500 }, 0);
+    const leases = ["x1", "x2"].map((id) => scheduler.lend(scheduler.adopt(id, "f", "n1", 0), "n1", 60_000, 1));
+    const other = scheduler.declare({ key: "g", memoryMb: 500 }, 1);
+    scheduler.acquire(other, "a", Infinity, 2);
+    scheduler.acquire(other, "b", Infinity, 2);
+    const revoked = leases.filter((lease) => lease.revoked);
+    expect(revoked).toHaveLength(1);
+    scheduler.returnLease(revoked[0]!, 3);
+    scheduler.instanceGone(effects.stopping[0]!, 4);
+    expect(effects.starting[0]!.pool).toBe(other);
+    // Each has one: neither takes the other's.
+    expect(leases.filter((lease) => lease.revoked)).toHaveLength(1);
+  });
+});
+
+describe("growth", () => {
+  const OTHER = { ...NODE, id: "n2" };
+
+  test("takes what is free, else starts where CPU is to spare, and nothing where somebody would lose by it", () => {
+    const { effects, scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
+    const pool = scheduler.declare({ key: "f", memoryMb: 512 }, 0);
+    scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 60_000, 0);
+    scheduler.nodeReserved({ ...OTHER, cpus: 2 }, 0);
+    expect(scheduler.grow(pool, "a", Infinity, 1)).toBe(true);
+    expect(effects.starting.map(({ node }) => node.id)).toEqual(["n2"]);
+    expect(scheduler.grow(pool, "b", Infinity, 2)).toBe(false);
+    scheduler.instanceStarted(effects.starting[0]!, 3);
+    scheduler.release(effects.grants.get("a")!, used, 4);
+    expect(scheduler.grow(pool, "c", Infinity, 5)).toBe(true);
+    expect(effects.grants.get("c")?.node.id).toBe("n2");
+    expect(scheduler.grow(pool, "d", Infinity, 6)).toBe(false);
+    expect(scheduler.counts).toMatchObject({ waiting: 0, busy: 2 });
+  });
+
+  test("goes no further on a node than there are cores", () => {
+    const { effects, scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    for (const ticket of ["a", "b"]) {
+      expect(scheduler.grow(pool, ticket, Infinity, 1)).toBe(true);
+      scheduler.instanceStarted(effects.starting.at(-1)!, 2);
+    }
+    expect(scheduler.grow(pool, "c", Infinity, 3)).toBe(false);
+  });
+
+  test("a promise follows what an instance uses, and leaves a quarter of its node's CPUs to others", () => {
+    const { scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
+    scheduler.declare({ key: "f", memoryMb: 100 }, 0);
+    const instance = scheduler.adopt("x1", "f", "n1", 0);
+    scheduler.instanceUses(instance, { memoryMb: 130, cpus: 1 }, 1);
+    expect(instance).toMatchObject({ memoryMb: 130, cpus: 1 });
+    scheduler.instanceUses(instance, { memoryMb: 130, cpus: 2 }, 2);
+    expect(instance.cpus).toBe(1.5);
+    for (let look = 0; look < 20; look++) scheduler.instanceUses(instance, { memoryMb: 10, cpus: 0.1 }, 3 + look);
+    expect(instance.cpus).toBeLessThan(0.2);
+    check(scheduler);
+  });
+
+  test("one that outgrows its node is replaced on another with room, one at a time", () => {
+    const { effects, scheduler } = setUp();
+    scheduler.declare({ key: "f", memoryMb: 500 }, 0);
+    const [first, second] = ["x1", "x2"].map((id) => scheduler.adopt(id, "f", "n1", 0));
+    scheduler.nodeReserved(OTHER, 0);
+    const lease = scheduler.lend(first!, "n1", 60_000, 0);
+    scheduler.instanceUses(first!, { memoryMb: 700 }, 1);
+    scheduler.instanceUses(second!, { memoryMb: 700 }, 1);
+    expect(effects.starting.map(({ node, memoryMb }) => [node.id, memoryMb])).toEqual([["n2", 700]]);
+    expect(lease.revoked).toBe(false);
+    scheduler.instanceStarted(effects.starting[0]!, 2);
+    expect(lease.revoked).toBe(true);
+    scheduler.returnLease(lease, 3);
+    expect(effects.stopping).toEqual([first]);
+    expect(effects.stopReasons).toEqual(["outgrew its node"]);
+    check(scheduler);
   });
 });
 
@@ -350,6 +431,8 @@ describe("whatever happens", () => {
       "stats",
       "drain",
       "lease",
+      "grow",
+      "uses",
       "return",
       "unhealthy",
     ),
@@ -410,7 +493,10 @@ describe("whatever happens", () => {
             else if (what === "node") scheduler.nodeReserved({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
             else if (what === "stats" && node !== undefined)
               scheduler.nodeStats(node.id, { availableMemoryMb: which, instancesMemoryMb: 0 }, now);
-            else if (what === "lease") scheduler.lease("n", pools[which % 3]!, 2, which, now);
+            else if (what === "lease" && instance?.state === "idle") scheduler.lend(instance, "n", which, now);
+            else if (what === "grow") scheduler.grow(pools[which % 3]!, `t${tickets++}`, now + which * 10, now);
+            else if (what === "uses" && instance !== undefined)
+              scheduler.instanceUses(instance, { memoryMb: which, cpus: which / 300 }, now);
             else if (what === "return" && leased !== undefined) scheduler.returnLease(leased.lease!, now);
             check(scheduler);
           }

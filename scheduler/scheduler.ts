@@ -32,6 +32,14 @@ export interface Usage {
   readonly lackedMemory?: boolean;
 }
 
+/** Of an instance, since it was last told. */
+export interface InstanceUse {
+  /** undefined: not known. */
+  readonly memoryMb?: number;
+  /** CPU time ÷ time. */
+  readonly cpus?: number;
+}
+
 /** What outlives a restart: JSON. */
 export interface SavedScheduler {
   readonly policy: string;
@@ -57,6 +65,10 @@ export interface Counts {
 const STARVED_PROBES = 32;
 /** Idle instances that are looked at to make room for one start. Chosen. */
 const ROOM_PROBES = 16;
+/** Of a node's CPUs so much is not promised to what is there already: a small function that comes later finds room. Chosen. */
+const CPUS_LEFT = 1 / 4;
+/** What an instance does not use any more is taken back by so much at each look. Chosen. */
+const CPU_RELEASE = 1 / 2;
 /** A policy that wants to be asked at once is asked so much later: time goes on. */
 const WAKE_MS_MIN = 1;
 
@@ -83,7 +95,8 @@ export class Scheduler<Ticket> implements CapacityView {
   readonly #instances = new Map<number, Instance>();
   /** Serial numbers of those that came with an id. */
   readonly #adopted = new Map<string, number>();
-  readonly #leases = new Map<string, Lease>();
+  /** Revoked, and not come back yet. */
+  #leasesRevoked = 0;
   readonly #waiters = new Map<Ticket, Waiter<Ticket>>();
   readonly #starved = new StarvedPools();
   /** Idle instances on nodes with bounds, or where warm memory is bounded; the least worth on top. */
@@ -174,8 +187,8 @@ export class Scheduler<Ticket> implements CapacityView {
 
   // ── calls ──
 
-  /** Grants or refuses at once, or later, `deadlineMs` at the latest. */
-  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number): void {
+  /** Grants or refuses at once, or later, `deadlineMs` at the latest. `near`: where whoever asks is. */
+  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
     const now = this.#advance(nowMs);
     if (pool.removed) {
       const error = new LocusError("FUNCTION_NOT_FOUND", `function "${pool.config.key}" was taken away`);
@@ -184,7 +197,7 @@ export class Scheduler<Ticket> implements CapacityView {
     this.counts.arrivals++;
     pool.policy.arrived(now);
     this.#wakeToPlan(pool, now);
-    const free = pool.firstFree;
+    const free = (near === null ? null : pool.freeOn(near)) ?? pool.firstFree;
     if (free !== null) {
       pool.policy.waited(0, now);
       return this.#grant(free, ticket, now);
@@ -198,12 +211,37 @@ export class Scheduler<Ticket> implements CapacityView {
       this.counts.refusals++;
       return this.#effects.refused(ticket, deadlinePassed(pool, 0));
     }
-    const waiter = new Waiter(ticket, pool, now);
-    pool.queue.push(waiter);
-    this.counts.waiting++;
-    this.#waiters.set(ticket, waiter);
-    if (deadlineMs !== Infinity) this.#alarms.set(waiter.deadline, deadlineMs);
+    this.#join(pool, ticket, deadlineMs, now, near);
     this.#serveWaiting(pool, now);
+  }
+
+  /**
+   * One more instance, where nobody loses anything by it: one that is free, or a start for which a node has room now; on the node with the most
+   * CPU to spare, and where the function has fewer instances than there are cores. False: there is none, and nothing has happened.
+   */
+  grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number): boolean {
+    const now = this.#advance(nowMs);
+    if (pool.removed || pool.queue.size > 0) return false;
+    const free = pool.freeWhereCpuIs();
+    let node: Node | null = null;
+    if (free === null) {
+      const isFull = pool.live + pool.unplaced >= pool.config.instancesMax;
+      if (isFull || !this.#starved.isEmpty || this.#isCooling(pool)) return false;
+      const { memoryMb, cpus } = pool.need;
+      node = this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
+      if (node === null || this.counts.waiting >= this.settings.waitingMax) return false;
+    }
+    this.counts.arrivals++;
+    pool.policy.arrived(now);
+    this.#wakeToPlan(pool, now);
+    if (free !== null) {
+      pool.policy.waited(0, now);
+      this.#grant(free, ticket, now);
+    } else if (node !== null) {
+      this.#join(pool, ticket, deadlineMs, now, null);
+      this.#startOn(node, pool, "load", now);
+    }
+    return true;
   }
 
   /** Whether it waited, and does no more. False: it was granted or refused already; a granted one is its caller's to release. */
@@ -258,6 +296,29 @@ export class Scheduler<Ticket> implements CapacityView {
     pool.policy.started(now - instance.createdMs, now);
     instance.state = "busy";
     this.#offer(instance, now, true);
+    if (pool.replacement === instance) this.#replace(pool);
+  }
+
+  /**
+   * What an instance was seen to use lately: its function's need is learned by it, and what the instance is promised follows. Where its node
+   * has no room for that and another has, one is started there in its place.
+   */
+  instanceUses(instance: Instance, { memoryMb = 0, cpus = 0 }: InstanceUse, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const { pool, node, state } = instance;
+    pool.need.used(memoryMb, cpus);
+    if (state !== "busy" && state !== "idle") return;
+    const wantedMb = Math.max(pool.need.memoryMb, memoryMb);
+    const wantedCpus = Math.max(pool.need.cpus, cpus);
+    const cpusLeft = Math.max(0, node.freeCpus - node.description.cpus * CPUS_LEFT);
+    const nextCpus =
+      wantedCpus < instance.cpus
+        ? instance.cpus - (instance.cpus - wantedCpus) * CPU_RELEASE
+        : Math.min(wantedCpus, instance.cpus + cpusLeft);
+    this.#resize(instance, Math.min(wantedMb, instance.memoryMb + node.freeMb), nextCpus);
+    const isShort = wantedMb > instance.memoryMb || wantedCpus > instance.cpus + node.freeCpus;
+    if (isShort) this.#moveElsewhere(instance, wantedMb, wantedCpus, now);
+    if (!this.#starved.isEmpty) this.#feed(now);
   }
 
   /** It never came to be. The function's next start waits, longer each time. */
@@ -393,68 +454,52 @@ export class Scheduler<Ticket> implements CapacityView {
 
   // ── leases ──
 
-  /** Up to `count` idle instances for `ttlMs`, those on the holder's own node first; null where none is idle or calls wait. */
-  lease(holder: string, pool: FunctionPool, count: number, ttlMs: number, nowMs: number): Lease | null {
+  /**
+   * To `holder`, for `ttlMs`: an idle instance, or one that a call was granted, whose place the lease then takes. To the policy a lease is what a
+   * call is: it arrived when it was asked for and has run when the instance comes back.
+   */
+  lend(instance: Instance, holder: string, ttlMs: number, nowMs: number): Lease {
     const now = this.#advance(nowMs);
-    const taken: Instance[] = [];
-    const own = this.fleet.nodes.get(holder);
-    while (taken.length < count && pool.idle > 0) {
-      const instance = (own === undefined ? null : pool.share(own).first) ?? pool.firstFree;
-      if (instance === null || instance.running > 0) break;
-      this.#leaveIdle(instance);
-      pool.withdraw(instance);
-      this.#becomeBusy(instance, now);
-      instance.running = pool.concurrency;
-      taken.push(instance);
+    const { pool, state, running } = instance;
+    const isFree = state === "idle" || (state === "busy" && running === 1);
+    if (!isFree || instance.lease !== null) {
+      throw new LocusError("INSTANCE_NOT_HELD", `instance "${instance.id}" is used by others: it cannot be lent`);
     }
-    if (taken.length === 0) return null;
-    const lease = new Lease(`l${this.#serial++}`, holder, pool, taken, now + ttlMs);
-    for (const instance of taken) instance.lease = lease;
-    this.#leases.set(lease.id, lease);
+    if (state === "idle") {
+      this.#leaveIdle(instance);
+      this.#becomeBusy(instance, now);
+    }
+    pool.withdraw(instance);
+    pool.busy--;
+    pool.busySinceSumMs -= instance.busySinceMs;
+    pool.leased++;
+    instance.running = pool.concurrency;
+    const lease = new Lease(holder, instance, now + ttlMs);
+    instance.lease = lease;
     pool.leases.add(lease);
     this.#alarms.set(lease.expiry, lease.expiresMs);
-    return lease;
-  }
-
-  leaseOf(id: string): Lease {
-    const lease = this.#leases.get(id);
-    if (lease === undefined) throw new LocusError("INSTANCE_NOT_FOUND", `there is no lease "${id}"`);
     return lease;
   }
 
   /** False: it was revoked, and ends when it ends. */
   renewLease(lease: Lease, ttlMs: number, nowMs: number): boolean {
     const now = this.#advance(nowMs);
-    if (lease.revoked || lease.instances.size === 0) return false;
+    if (lease.revoked || lease.instance.lease !== lease) return false;
     lease.expiresMs = now + ttlMs;
     this.#alarms.set(lease.expiry, lease.expiresMs);
     return true;
   }
 
-  /** What calls on a lease came to since the last report. */
-  reportLease(lease: Lease, usages: readonly Usage[], nowMs: number): void {
+  /** Its holder uses it no more. Nothing where it is over already. */
+  returnLease(lease: Lease, nowMs: number): void {
     const now = this.#advance(nowMs);
-    for (const usage of usages) {
-      this.counts.arrivals++;
-      lease.pool.policy.arrived(now);
-      lease.pool.policy.waited(0, now);
-      this.#learn(lease.pool, usage, now);
-    }
-    this.#wakeToPlan(lease.pool, now);
-  }
-
-  /** Its holder uses these no more; without them named, none of it. */
-  returnLease(lease: Lease, nowMs: number, instances: Iterable<Instance> = lease.instances): void {
-    const now = this.#advance(nowMs);
-    for (const instance of instances) {
-      if (lease.instances.delete(instance)) this.#comeBack(instance, now);
-    }
-    if (lease.instances.size === 0) this.#endLease(lease);
-  }
-
-  revokeLease(lease: Lease, nowMs: number): void {
-    this.#advance(nowMs);
-    this.#revoke(lease);
+    const { instance } = lease;
+    if (instance.lease !== lease) return;
+    this.#endLease(lease, now);
+    instance.running = 0;
+    this.#noLongerBusy(instance);
+    if (instance.state === "draining") this.#effects.stopInstance(instance, instance.stopReason!);
+    else this.#offer(instance, now);
   }
 
   // ── time ──
@@ -502,9 +547,8 @@ export class Scheduler<Ticket> implements CapacityView {
       case "node-idle":
         return this.#maybeRelease(alarm.node, now);
       case "lease-end": {
-        const { lease } = alarm;
-        this.#effects.leaseEnded(lease, "expired");
-        return this.returnLease(lease, now);
+        this.#effects.leaseEnded(alarm.lease, "expired");
+        return this.returnLease(alarm.lease, now);
       }
       case "refill":
         return this.#feed(now);
@@ -621,6 +665,14 @@ export class Scheduler<Ticket> implements CapacityView {
     else if (pool.live > pool.reservedInstances) this.#stop(instance, "idle for long");
   }
 
+  #join(pool: FunctionPool, ticket: Ticket, deadlineMs: number, now: number, near: Node | null): void {
+    const waiter = new Waiter(ticket, pool, now, near);
+    pool.queue.push(waiter);
+    this.counts.waiting++;
+    this.#waiters.set(ticket, waiter);
+    if (deadlineMs !== Infinity) this.#alarms.set(waiter.deadline, deadlineMs);
+  }
+
   #leave(waiter: Waiter<Ticket>): void {
     waiter.pool.queue.remove(waiter);
     this.counts.waiting--;
@@ -646,7 +698,8 @@ export class Scheduler<Ticket> implements CapacityView {
       this.#setUnplaced(pool, pool.unplaced + starts);
       this.#feed(now);
     }
-    if (pool.leases.size > 0) for (const lease of pool.leases) this.#revoke(lease);
+    // Not where starts under way serve all.
+    if (pool.starting < pool.queue.size) for (const lease of pool.leases) this.#revoke(lease);
     const againMs = pool.policy.reconsiderAtMs(pool, now);
     if (againMs === Infinity) this.#alarms.remove(pool.reconsiderAlarm);
     else this.#alarms.set(pool.reconsiderAlarm, Math.max(againMs, now + WAKE_MS_MIN));
@@ -729,9 +782,16 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   #start(pool: FunctionPool, why: StartReason, now: number): boolean {
-    const { need } = pool;
-    const node = this.fleet.place(need.memoryMb, need.cpus, need.isCpuHeavy);
+    const { memoryMb, cpus, isCpuHeavy } = pool.need;
+    const near = pool.queue.first?.near ?? null;
+    const fitsNear = near !== null && !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
+    const node = fitsNear ? near : this.fleet.place(memoryMb, cpus, isCpuHeavy);
     if (node === null) return false;
+    this.#startOn(node, pool, why, now);
+    return true;
+  }
+
+  #startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {
     const instance = this.#newInstance(null, pool, node, now);
     pool.starting++;
     pool.startingSinceSumMs += now;
@@ -739,7 +799,7 @@ export class Scheduler<Ticket> implements CapacityView {
     this.counts.starts++;
     this.#effects.startInstance(instance, why);
     this.#keepWithinWarmMemory();
-    return true;
+    return instance;
   }
 
   #newInstance(name: string | null, pool: FunctionPool, node: Node, now: number): Instance {
@@ -761,10 +821,40 @@ export class Scheduler<Ticket> implements CapacityView {
   #shrink(instance: Instance): void {
     const { memoryMb, cpus } = instance.pool.need;
     if (instance.state !== "busy" || (memoryMb >= instance.memoryMb && cpus >= instance.cpus)) return;
+    this.#resize(instance, Math.min(memoryMb, instance.memoryMb), Math.min(cpus, instance.cpus));
+  }
+
+  #resize(instance: Instance, memoryMb: number, cpus: number): void {
     const { node } = instance;
-    this.#liveMb -= Math.max(0, instance.memoryMb - memoryMb);
-    node.shrink(instance, Math.min(memoryMb, instance.memoryMb), Math.min(cpus, instance.cpus));
+    if (memoryMb === instance.memoryMb && cpus === instance.cpus) return;
+    this.#liveMb += memoryMb - instance.memoryMb;
+    if (instance.isEvictable) {
+      node.idleMb += memoryMb - instance.memoryMb;
+      node.idleCpus += cpus - instance.cpus;
+    }
+    node.resize(instance, memoryMb, cpus);
     this.fleet.changed(node);
+  }
+
+  #moveElsewhere(instance: Instance, memoryMb: number, cpus: number, now: number): void {
+    const { pool, node } = instance;
+    if (pool.replaced !== null || pool.removed || this.#isCooling(pool) || !this.#starved.isEmpty) return;
+    const other = this.fleet.roomiest(memoryMb, cpus, (one) => one !== node);
+    if (other === null) return;
+    pool.replaced = instance;
+    pool.replacement = this.#startOn(other, pool, "outgrown", now);
+    const extra = pool.replacement;
+    this.#resize(extra, Math.max(extra.memoryMb, memoryMb), Math.max(extra.cpus, cpus));
+  }
+
+  /** The new one is there: the other goes when its calls have ended. */
+  #replace(pool: FunctionPool): void {
+    const { replaced } = pool;
+    pool.replaced = null;
+    pool.replacement = null;
+    if (replaced === null) return;
+    if (replaced.lease !== null) this.#revoke(replaced.lease);
+    this.#stop(replaced, "outgrew its node");
   }
 
   #startEnded(instance: Instance): void {
@@ -814,10 +904,12 @@ export class Scheduler<Ticket> implements CapacityView {
     const { pool, node, lease } = instance;
     if (instance.state !== "draining") this.#drains(instance, "not wanted");
     if (lease !== null) {
-      instance.lease = null;
+      this.#endLease(lease, this.#nowMs);
       instance.running = 0;
-      lease.instances.delete(instance);
-      if (lease.instances.size === 0) this.#endLease(lease);
+    }
+    if (pool.replaced === instance || pool.replacement === instance) {
+      pool.replaced = null;
+      pool.replacement = null;
     }
     this.#noLongerBusy(instance);
     instance.state = "gone";
@@ -877,9 +969,10 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   /** Ends idle instances on the node where that makes room for one start, the least worth first. */
-  #clearFor({ need: { memoryMb, cpus } }: FunctionPool): void {
+  #clearFor(pool: FunctionPool): void {
+    const { memoryMb, cpus } = pool.need;
     const node = this.#nodeToClear(memoryMb, cpus);
-    if (node === null) return;
+    if (node === null) return this.#callBack(pool);
     while (!node.willFit(memoryMb, cpus)) {
       const least = leastWorth(node.idle);
       if (least === undefined) return;
@@ -933,21 +1026,36 @@ export class Scheduler<Ticket> implements CapacityView {
   #revoke(lease: Lease): void {
     if (lease.revoked) return;
     lease.revoked = true;
+    this.#leasesRevoked++;
     this.#effects.leaseEnded(lease, "revoked");
   }
 
-  #comeBack(instance: Instance, now: number): void {
+  /** It is a busy instance's again, whatever becomes of that. */
+  #endLease(lease: Lease, now: number): void {
+    const { instance } = lease;
+    const { pool } = instance;
+    this.#alarms.remove(lease.expiry);
+    if (lease.revoked) this.#leasesRevoked--;
+    pool.leases.delete(lease);
+    pool.leased--;
+    pool.busy++;
+    pool.busySinceSumMs += instance.busySinceMs;
     instance.lease = null;
-    instance.running = 0;
-    this.#noLongerBusy(instance);
-    if (instance.state === "draining") this.#effects.stopInstance(instance, instance.stopReason!);
-    else this.#offer(instance, now);
+    pool.policy.ended(now - instance.busySinceMs, now);
   }
 
-  #endLease(lease: Lease): void {
-    this.#alarms.remove(lease.expiry);
-    this.#leases.delete(lease.id);
-    lease.pool.leases.delete(lease);
+  /** Somebody finds no room, and nothing is idle: of the function that holds the most, one instance comes back when its calls have ended. One at a time. */
+  #callBack({ live, need: { memoryMb, cpus } }: FunctionPool): void {
+    if (this.#leasesRevoked > 0) return;
+    let most: FunctionPool | null = null;
+    for (const pool of this.#pools.values()) {
+      if (pool.leased > Math.max(live, most?.leased ?? 0)) most = pool;
+    }
+    if (most === null) return;
+    for (const lease of most.leases) {
+      const { node, memoryMb: itsMb, cpus: itsCpus } = lease.instance;
+      if (node.couldFit(memoryMb - itsMb, cpus - itsCpus)) return this.#revoke(lease);
+    }
   }
 
   /** A clock that goes back stands still. */

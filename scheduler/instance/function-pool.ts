@@ -64,6 +64,8 @@ export class FunctionPool implements PoolView {
   starting = 0;
   /** Starts that are wanted and have no node yet. */
   unplaced = 0;
+  /** Of those that are lent to nodes. They are none of `busy`: what the policy waits for are calls, and a lease is no call. */
+  leased = 0;
   /** Instances that are draining are beside this. */
   live = 0;
   /** Of those that are starting, and of those that are busy: sums of the times since when. */
@@ -77,6 +79,9 @@ export class FunctionPool implements PoolView {
   coolUntilMs = -Infinity;
   removed = false;
   readonly leases = new Set<Lease>();
+  /** An instance that has outgrown its node, and the one that takes its place elsewhere. One pair at a time. */
+  replaced: Instance | null = null;
+  replacement: Instance | null = null;
 
   constructor(config: FunctionConfig, policy: FunctionPolicy) {
     this.config = config;
@@ -113,6 +118,25 @@ export class FunctionPool implements PoolView {
       this.#shares.set(node, share);
     }
     return share;
+  }
+
+  /** How many there are on a node, those that drain included. */
+  instancesOn(node: Node): number {
+    return this.#shares.get(node)?.instances ?? 0;
+  }
+
+  /** As `firstFree`, of one node. */
+  freeOn(node: Node): Instance | null {
+    return this.#shares.get(node)?.first ?? null;
+  }
+
+  /** As `firstFree`, of the node that has the most CPU to spare. A look at each node that has an instance of it. */
+  freeWhereCpuIs(): Instance | null {
+    let best: NodeShare | null = null;
+    for (const share of this.#shares.values()) {
+      if (share.first !== null && share.node.freeCpus > (best?.node.freeCpus ?? -1)) best = share;
+    }
+    return best?.first ?? null;
   }
 
   /** An instance that can take a call, or null; it stays in its list. */

@@ -2,20 +2,24 @@
 
 import { HeapEntry } from "../indexed-heap.ts";
 import type { Alarm } from "../alarm.ts";
+import type { Node } from "../node/node.ts";
 import type { FunctionPool } from "./function-pool.ts";
 
 export class Waiter<Ticket> {
   readonly ticket: Ticket;
   readonly pool: FunctionPool;
   readonly sinceMs: number;
+  /** Where whoever asks is: a start prefers that node while it fits there. */
+  readonly near: Node | null;
   readonly deadline: HeapEntry<Alarm>;
   next: Waiter<unknown> | null = null;
   previous: Waiter<unknown> | null = null;
 
-  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number) {
+  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number, near: Node | null) {
     this.ticket = ticket;
     this.pool = pool;
     this.sinceMs = nowMs;
+    this.near = near;
     this.deadline = new HeapEntry<Alarm>({ kind: "deadline", waiter: this });
   }
 }

@@ -74,6 +74,16 @@ export class Fleet {
     return best;
   }
 
+  /** Of the nodes with room, and of which `accepts` says so, the one with the most CPU to spare. A look at all: for what is asked seldom. */
+  roomiest(memoryMb: number, cpus: number, accepts: (node: Node) => boolean): Node | null {
+    let best: Node | null = null;
+    for (const node of this.nodes.values()) {
+      if (node.draining || !node.fits(memoryMb, cpus) || !accepts(node)) continue;
+      if (best === null || node.freeCpus > best.freeCpus) best = node;
+    }
+    return best;
+  }
+
   /** A node larger than all before: steps are wider from now on. */
   #measure({ memoryMb, cpus }: Resources): void {
     const isLarger = (memoryMb > this.#memoryMb && memoryMb < Infinity) || (cpus > this.#cpus && cpus < Infinity);

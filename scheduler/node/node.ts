@@ -112,8 +112,8 @@ export class Node {
     if (instance.isCpuHeavy) this.#heavyCpus += instance.cpus;
   }
 
-  /** It holds less from now on. */
-  shrink(instance: Instance, memoryMb: number, cpus: number): void {
+  /** It holds so much from now on: no more than is free. */
+  resize(instance: Instance, memoryMb: number, cpus: number): void {
     this.#promisedMb -= instance.memoryMb - memoryMb;
     this.#promisedCpus -= instance.cpus - cpus;
     if (instance.isCpuHeavy) this.#heavyCpus -= instance.cpus - cpus;

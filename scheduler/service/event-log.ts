@@ -32,6 +32,7 @@ export function eventLog(
     failed: ({ id, pool }, why, retryInMs) =>
       say({ event: "failed", instance: id, function: pool.config.key, why, retryInMs }),
     node: (id, what, why) => say({ event: "node", node: id, what, why }),
-    leaseEnded: ({ id }, why) => say({ event: "lease", lease: id, why }),
+    leaseEnded: ({ holder, instance: { id, pool } }, why) =>
+      say({ event: "lease", instance: id, function: pool.config.key, holder, why }),
   };
 }
