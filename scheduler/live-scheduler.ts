@@ -81,8 +81,13 @@ export class LiveScheduler {
   }
 
   /** One more where that takes nothing from anybody (`Scheduler.grow`), else null. Rejects as `acquire` does. */
-  grow(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal): Promise<Instance> | null {
-    return this.#granted(pool, signal, (ticket) => this.core.grow(pool, ticket, deadlineMs, this.now()));
+  grow(
+    pool: FunctionPool,
+    deadlineMs: number,
+    signal?: AbortSignal,
+    near: Node | null = null,
+  ): Promise<Instance> | null {
+    return this.#granted(pool, signal, (ticket) => this.core.grow(pool, ticket, deadlineMs, this.now(), near));
   }
 
   /** null where `ask` says that there is nothing to wait for. */

@@ -21,7 +21,7 @@ const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpu
 
 await runUntilSignal(async (resources, write) => {
   const { port, platform: endpoint, policy, grpc } = readScalerConfig();
-  const log = eventLog(write, Date.now);
+  const log = eventLog((event) => write(JSON.stringify({ time: Date.now(), ...event })), Date.now);
   const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
   const metas = new Map<string, SlotMeta>();
   const driver = new SlotDriver(platform, metas);

@@ -19,7 +19,7 @@ const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
   const { port, resourceManager, stackName, hostName, nodesMax, policy, grpc } = readSchedulerConfig();
-  const log = eventLog(write, Date.now);
+  const log = eventLog((event) => write(JSON.stringify({ time: Date.now(), ...event })), Date.now);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));

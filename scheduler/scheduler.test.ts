@@ -370,6 +370,15 @@ describe("growth", () => {
     expect(scheduler.counts).toMatchObject({ waiting: 0, busy: 2 });
   });
 
+  test("comes first to whoever asks and has none there, though one is free elsewhere", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
+    scheduler.adopt("x1", "f", "n1", 0);
+    const near = scheduler.nodeReserved(OTHER, 0);
+    expect(scheduler.grow(pool, "a", Infinity, 1, near)).toBe(true);
+    expect(effects.starting.map(({ node }) => node)).toEqual([near]);
+  });
+
   test("goes no further on a node than there are cores", () => {
     const { effects, scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);

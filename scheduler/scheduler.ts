@@ -216,19 +216,24 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   /**
-   * One more instance, where nobody loses anything by it: one that is free, or a start for which a node has room now; on the node with the most
-   * CPU to spare, and where the function has fewer instances than there are cores. False: there is none, and nothing has happened.
+   * One more instance, where nobody loses anything by it: near whoever asks where there is none yet, else one that is free, or a start for which a node
+   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. False: there is none,
+   * and nothing has happened.
    */
-  grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number): boolean {
+  grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): boolean {
     const now = this.#advance(nowMs);
-    if (pool.removed || pool.queue.size > 0) return false;
-    const free = pool.freeWhereCpuIs();
+    // Not before those that wait for what is not even starting.
+    if (pool.removed || pool.queue.size > pool.starting) return false;
+    const { memoryMb, cpus } = pool.need;
     let node: Node | null = null;
+    if (near !== null && !near.gone && !near.draining && pool.instancesOn(near) === 0 && near.fits(memoryMb, cpus)) {
+      node = near;
+    }
+    const free = node === null ? pool.freeWhereCpuIs() : null;
     if (free === null) {
       const isFull = pool.live + pool.unplaced >= pool.config.instancesMax;
       if (isFull || !this.#starved.isEmpty || this.#isCooling(pool)) return false;
-      const { memoryMb, cpus } = pool.need;
-      node = this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
+      node ??= this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
       if (node === null || this.counts.waiting >= this.settings.waitingMax) return false;
     }
     this.counts.arrivals++;
@@ -360,8 +365,8 @@ export class Scheduler<Ticket> implements CapacityView {
     if (instance.state !== "gone" && instance.state !== "draining") this.#stop(instance, "asked for");
   }
 
-  /** One that was there before this scheduler, as its node says. It counts as idle. */
-  adopt(id: string, key: string, nodeId: string, nowMs: number): Instance {
+  /** One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least. */
+  adopt(id: string, key: string, nodeId: string, nowMs: number, keepMs = 0): Instance {
     const now = this.#advance(nowMs);
     const [pool, node] = [this.pool(key), this.node(nodeId)];
     if (this.#adopted.has(id)) throw new LocusError("REQUEST_INVALID", `instance "${id}" is known already`);
@@ -370,6 +375,7 @@ export class Scheduler<Ticket> implements CapacityView {
     // Ours of before a restart: what starts now is named differently.
     const before = serialOf(id);
     if (before >= this.#serial) this.#serial = before + 1;
+    instance.keepUntilMs = now + keepMs;
     instance.state = "busy";
     this.#offer(instance, now);
     return instance;
@@ -624,7 +630,8 @@ export class Scheduler<Ticket> implements CapacityView {
     this.counts.idle++;
     const keepMs = pool.policy.keepAliveMs(pool.idle, now);
     this.#wakeToPlan(pool, now);
-    instance.expireAtMs = Math.max(now + keepMs, pool.idle <= pool.warm ? pool.warmUntilMs : 0);
+    const warmUntilMs = pool.idle <= pool.warm ? pool.warmUntilMs : 0;
+    instance.expireAtMs = Math.max(now + keepMs, warmUntilMs, instance.keepUntilMs);
     const isReserved = pool.live <= pool.reservedInstances;
     if (isReserved) instance.expireAtMs = Infinity;
     if (instance.expireAtMs <= now) return this.#stop(instance, "idle for long");
@@ -782,13 +789,21 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   #start(pool: FunctionPool, why: StartReason, now: number): boolean {
-    const { memoryMb, cpus, isCpuHeavy } = pool.need;
-    const near = pool.queue.first?.near ?? null;
-    const fitsNear = near !== null && !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
-    const node = fitsNear ? near : this.fleet.place(memoryMb, cpus, isCpuHeavy);
+    const node = this.#nodeFor(pool);
     if (node === null) return false;
     this.#startOn(node, pool, why, now);
     return true;
+  }
+
+  /** Near whoever waits, up to an instance for each core there; then where CPU is to spare. Else, and where nobody said where they are, the best fit. */
+  #nodeFor(pool: FunctionPool): Node | null {
+    const { memoryMb, cpus, isCpuHeavy } = pool.need;
+    const near = pool.queue.first?.near ?? null;
+    if (near === null) return this.fleet.place(memoryMb, cpus, isCpuHeavy);
+    const hasCore = (node: Node): boolean => pool.instancesOn(node) < node.description.cpus;
+    const fitsNear = !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
+    if (fitsNear && hasCore(near)) return near;
+    return this.fleet.roomiest(memoryMb, cpus, hasCore) ?? this.fleet.place(memoryMb, cpus, isCpuHeavy);
   }
 
   #startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {

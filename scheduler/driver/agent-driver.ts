@@ -55,8 +55,11 @@ export class AgentDriver implements Driver {
     if (instance.inFlight >= spec.concurrency) {
       return failure("OVERLOADED", `instance ${id} runs ${instance.inFlight} calls already`);
     }
+    const { mayWrite, ...rest } = call;
+    // Its operations are the function's own business: whether one writes cannot be seen from here.
+    if (mayWrite !== undefined && !(await mayWrite())) return failure("CANCELLED", "the call was not to write");
     const deadlineMs = Math.min(call.deadlineMs, spec.image.description.limits.deadlineMs);
-    return instance.invoke({ ...call, deadlineMs }, signal);
+    return instance.invoke({ ...rest, deadlineMs }, signal);
   }
 
   async limit(id: string, cpus: number): Promise<boolean> {

@@ -24,6 +24,8 @@ export interface InstanceCall {
   readonly logs: boolean;
   /** The owner's own, for the log. */
   readonly id?: string;
+  /** Asked before the call sends anything but reads, or before it begins; where the answer is false it comes to CANCELLED. */
+  readonly mayWrite?: () => Promise<boolean>;
 }
 
 export interface StartedInstance {

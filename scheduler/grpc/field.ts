@@ -14,6 +14,12 @@ export function integerIn(value: number, field: string, min = 0, max = Number.MA
   throw new LocusError("REQUEST_INVALID", `${field} is ${value}, must be a whole number from ${min} to ${max}`);
 }
 
+/** Any number from `min` to `max`. Throws REQUEST_INVALID. */
+export function numberIn(value: number, field: string, min: number, max: number): number {
+  if (value >= min && value <= max) return value;
+  throw new LocusError("REQUEST_INVALID", `${field} is ${value}, must be from ${min} to ${max}`);
+}
+
 /** Throws REQUEST_INVALID where it is empty or longer than TEXT_LENGTH_MAX. */
 export function nameIn(value: string, field: string): string {
   if (value === "") throw new LocusError("REQUEST_INVALID", `${field} is missing`);

@@ -36,14 +36,22 @@ export const unary =
     else callback(null, message);
   };
 
+/** As `Reply`; `send` is for a message before all others. Few of them: they do not wait for the caller. */
+type StreamedReply<Request, Message> = (
+  request: Request,
+  signal: AbortSignal,
+  send: (message: Message) => void,
+) => Promise<Iterable<Message>>;
+
 /** The messages leave as fast as the caller takes them: no more than one waits. */
 export const serverStreaming =
-  <Request, Message>(reply: Reply<Request, Iterable<Message>>): handleServerStreamingCall<Request, Message> =>
+  <Request, Message>(reply: StreamedReply<Request, Message>): handleServerStreamingCall<Request, Message> =>
   async (call) => {
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());
     try {
-      for (const message of await reply(call.request, abort.signal)) {
+      const send = (message: Message): void => void call.write(message);
+      for (const message of await reply(call.request, abort.signal, send)) {
         if (abort.signal.aborted) return;
         if (!call.write(message)) await drained(call, abort.signal);
       }

@@ -2,6 +2,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
+import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { integerIn, messageIn, nameIn } from "./field.ts";
 import type {
   ContainerNode,
@@ -16,14 +17,18 @@ import type {
 } from "./node-service.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 
+/** That a call may write has to be said within; beyond, the call is given up. */
+const ALLOW_TIMEOUT_MS = 2_000;
 /** Messages of one result; the largest body in chunks of some KiB, and a few. */
 const MESSAGES_MAX = 4_096;
 
 export class NodeClient implements ContainerNode {
   readonly #peer: Peer;
+  readonly #calls: Peer;
 
   constructor(options: PeerOptions) {
     this.#peer = new Peer("nodeservoceproto.NodeService", options);
+    this.#calls = new Peer("locus.NodeCalls", options);
   }
 
   async reserve(
@@ -50,15 +55,24 @@ export class NodeClient implements ContainerNode {
   }
 
   /** The function's own time bounds the call as well. */
-  async invoke({ requestId, containerId, event, meta }: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
+  async invoke({ requestId, containerId, event, meta, own }: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
     const request = {
       request_id: requestId,
       container_id: containerId,
       event,
       function_meta: metaMessage(meta),
+      ...(own === undefined ? {} : { own: { keys: own.keys, logs: own.logs } }),
     };
     const messages = this.#peer.streaming<InvokeFunctionReply>("InvokeFunction", request, signal, meta.timeoutMs);
-    return collect(messages);
+    return collect(messages, () => {
+      void this.#allowWrites(requestId, own).catch(() => {});
+    });
+  }
+
+  /** Nothing is said where it may not: the call waits there until it is cancelled. */
+  async #allowWrites(requestId: string, own: NodeCall["own"]): Promise<void> {
+    if (own === undefined || !(await own.mayWrite())) return;
+    await this.#calls.unary("AllowWrites", { request_id: requestId }, undefined, ALLOW_TIMEOUT_MS);
   }
 
   async stats(requestId: string, signal?: AbortSignal): Promise<NodeStats> {
@@ -68,6 +82,7 @@ export class NodeClient implements ContainerNode {
 
   close(): void {
     this.#peer.close();
+    this.#calls.close();
   }
 }
 
@@ -79,14 +94,20 @@ const metaMessage = ({ functionName, handler, timeoutMs, memoryBytes }: Function
 });
 
 /** Header, body and footer may come in one message or in many. */
-async function collect(messages: AsyncIterable<InvokeFunctionReply>): Promise<NodeCallResult> {
+async function collect(
+  messages: AsyncIterable<InvokeFunctionReply>,
+  onWantsToWrite: () => void,
+): Promise<NodeCallResult> {
   const chunks: Uint8Array[] = [];
   let [bytes, count] = [0, 0];
   let header: InvokeFunctionReply["header"];
   let footer: InvokeFunctionReply["footer"];
+  let outcomeJson = "";
   for await (const message of messages) {
     header ??= message.header;
     footer ??= message.footer;
+    if (message.own?.wants_to_write) onWantsToWrite();
+    outcomeJson ||= message.own?.outcome_json ?? "";
     const chunk = message.body ?? new Uint8Array();
     bytes += chunk.length;
     if (bytes > RESULT_BYTES_MAX || ++count > MESSAGES_MAX) {
@@ -98,7 +119,9 @@ async function collect(messages: AsyncIterable<InvokeFunctionReply>): Promise<No
     if (chunk.length > 0) chunks.push(chunk);
   }
   const failure = footer?.error || footer?.invoke_exception || "";
+  const outcome = outcomeJson === "" ? {} : { outcome: outcomeIn(outcomeJson, chunks) };
   return {
+    ...outcome,
     body: Buffer.concat(chunks),
     error: header?.error?.length ? header.error : Buffer.from(failure),
     handled: header?.handled ?? failure === "",
@@ -108,6 +131,12 @@ async function collect(messages: AsyncIterable<InvokeFunctionReply>): Promise<No
     log: header?.function_log ?? "",
     durationNanos: integerIn(footer?.duration_in_nanos ?? 0, "footer.duration_in_nanos"),
   };
+}
+
+/** Of a node that has our secret: it is trusted to say what it is asked. */
+function outcomeIn(json: string, chunks: readonly Uint8Array[]): Outcome {
+  const outcome = JSON.parse(json) as Outcome;
+  return outcome.ok ? { ...outcome, resultJson: Buffer.concat(chunks).toString() } : outcome;
 }
 
 function statsIn({ node_stats, container_stats_list, live_id, owner_account_id }: GetStatsReply): NodeStats {

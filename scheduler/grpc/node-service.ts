@@ -1,8 +1,11 @@
 // nodeservoceproto.NodeService, the contest's of 2020, over a port: instances (there: containers) of one node, and calls in them.
 
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
-import { messageIn, nameIn, textIn } from "./field.ts";
+import { ARGS_BYTES_MAX } from "#runtime/function/description.ts";
+import type { Outcome } from "#runtime/sandbox/supervisor.ts";
+import { integerIn, messageIn, nameIn, textIn } from "./field.ts";
 import { serverStreaming, unary } from "./handler.ts";
+import type { AllowedWrites } from "./node-calls-service.ts";
 import { type FunctionTerms, termsIn } from "./scheduler-service.ts";
 
 export interface FunctionMeta extends FunctionTerms {
@@ -14,6 +17,15 @@ export interface NodeCall {
   readonly containerId: string;
   readonly event: Buffer;
   readonly meta: FunctionMeta;
+  /** Of a node of ours, which knows more of a call than the contest's. */
+  readonly own?: OwnCall;
+}
+
+interface OwnCall {
+  readonly keys: readonly string[];
+  readonly logs: boolean;
+  /** Asked before the call sends anything but reads: it waits for the answer. Where its caller has gone it ends. */
+  readonly mayWrite: () => Promise<boolean>;
 }
 
 /** What a call in a container came to. A function that failed has `error` and is no failure of the node. */
@@ -30,6 +42,8 @@ export interface NodeCallResult {
   readonly memoryBytesMax: number;
   readonly log: string;
   readonly durationNanos: number;
+  /** For a node of ours, in place of all else. */
+  readonly outcome?: Outcome;
 }
 
 interface NodeUse {
@@ -82,6 +96,8 @@ export interface ContainerNode {
   stats(requestId: string, signal?: AbortSignal): Promise<NodeStats>;
 }
 
+/** Of a call, since each has a byte at least. */
+const KEYS_MAX = ARGS_BYTES_MAX;
 /** Of one message of a result; a larger one comes in several. */
 const CHUNK_BYTES = 256 * 1024;
 
@@ -106,9 +122,16 @@ export interface CreateContainerReply {
 interface InvokeFunctionRequest extends NodeRequest {
   readonly event: Buffer;
   readonly function_meta: FunctionMetaMessage | null;
+  readonly own: { readonly keys: readonly string[]; readonly logs: boolean } | null;
+}
+/** To a node of ours: first, where it comes to that, that the call wants to write; last what it came to, the result apart, which is the body. */
+interface OwnMessage {
+  readonly wants_to_write?: boolean;
+  readonly outcome_json?: string;
 }
 export interface InvokeFunctionReply {
   readonly body?: Uint8Array;
+  readonly own?: OwnMessage | null;
   readonly header?: {
     readonly error: Uint8Array;
     readonly handled: boolean;
@@ -144,7 +167,11 @@ export interface GetStatsReply {
   readonly owner_account_id: string;
 }
 
-export const nodeService = (node: ContainerNode): UntypedServiceImplementation => ({
+/** `writes`: where callers of ours say that calls may write; null: there are none. */
+export const nodeService = (
+  node: ContainerNode,
+  writes: AllowedWrites | null = null,
+): UntypedServiceImplementation => ({
   Reserve: unary<{ readonly request_id: string; readonly owner_account_id: string }, object>(
     async ({ request_id, owner_account_id }, signal) => {
       const ownerAccountId = textIn(owner_account_id, "owner_account_id");
@@ -168,14 +195,24 @@ export const nodeService = (node: ContainerNode): UntypedServiceImplementation =
     await node.removeContainer({ requestId: textIn(request_id, "request_id"), containerId }, signal);
     return {};
   }),
-  InvokeFunction: serverStreaming<InvokeFunctionRequest, InvokeFunctionReply>(async (request, signal) => {
+  InvokeFunction: serverStreaming<InvokeFunctionRequest, InvokeFunctionReply>(async (request, signal, send) => {
+    const requestId = textIn(request.request_id, "request_id");
     const call = {
-      requestId: textIn(request.request_id, "request_id"),
+      requestId,
       containerId: nameIn(request.container_id, "container_id"),
       event: request.event,
       meta: metaIn(messageIn(request.function_meta, "function_meta")),
     };
-    return messagesOf(await node.invoke(call, signal));
+    if (request.own === null || writes === null) return messagesOf(await node.invoke(call, signal));
+    const { keys, logs } = request.own;
+    integerIn(keys.length, "the number of keys", 0, KEYS_MAX);
+    const mayWrite = (): Promise<boolean> => {
+      const allowed = writes.wait(requestId, signal);
+      send({ own: { wants_to_write: true } });
+      return allowed;
+    };
+    const { outcome } = await node.invoke({ ...call, own: { keys, logs, mayWrite } }, signal);
+    return ownMessagesOf(outcome!);
   }),
   GetStats: unary<{ readonly request_id: string }, GetStatsReply>(async ({ request_id }, signal) =>
     statsMessage(await node.stats(textIn(request_id, "request_id"), signal)),
@@ -204,6 +241,13 @@ function* messagesOf(result: NodeCallResult): Generator<InvokeFunctionReply, voi
   for (let at = 0; at < body.length; at += CHUNK_BYTES) yield { body: body.subarray(at, at + CHUNK_BYTES) };
   const exception = error.length > 0 && !handled ? Buffer.from(error).toString() : "";
   yield { footer: { duration_in_nanos: durationNanos, invoke_exception: exception, error: "" } };
+}
+
+/** The result in pieces, then all the rest. */
+function* ownMessagesOf(outcome: Outcome): Generator<InvokeFunctionReply, void> {
+  const body = outcome.ok ? Buffer.from(outcome.resultJson) : Buffer.alloc(0);
+  for (let at = 0; at < body.length; at += CHUNK_BYTES) yield { body: body.subarray(at, at + CHUNK_BYTES) };
+  yield { own: { outcome_json: JSON.stringify(outcome.ok ? { ...outcome, resultJson: "" } : outcome) } };
 }
 
 const statsMessage = ({ node, containers, liveId, ownerAccountId }: NodeStats): GetStatsReply => ({

@@ -1,4 +1,4 @@
-// The services of the contests' and AutoLoc's protocols, loaded from the .proto files beside this one.
+// The services of the contests' and AutoLoc's protocols, and of our own, loaded from the .proto files beside this one.
 
 import { join } from "node:path";
 import { loadSync, type PackageDefinition, type ServiceDefinition } from "@grpc/proto-loader";
@@ -10,6 +10,7 @@ const FILES = [
   "api-server.proto",
   "serverless-sim.proto",
   "funcloc.proto",
+  "capacity.proto",
 ];
 
 /**
@@ -35,6 +36,8 @@ export const SERVICES = {
   "serverless.simulator.Scaler": service("serverless.simulator.Scaler"),
   "serverless.simulator.Platform": service("serverless.simulator.Platform"),
   "funcloc.FuncLoc": service("funcloc.FuncLoc"),
+  "locus.Capacity": service("locus.Capacity"),
+  "locus.NodeCalls": service("locus.NodeCalls"),
 } as const;
 
 export type ServiceName = keyof typeof SERVICES;

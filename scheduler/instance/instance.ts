@@ -30,6 +30,8 @@ export class Instance {
   busySinceMs = 0;
   /** While idle. */
   expireAtMs = 0;
+  /** Of one that was adopted: it stays so long at least, since somebody may hold it who has not said so yet. */
+  keepUntilMs = 0;
   lease: Lease | null = null;
   /** While idle: what the policy holds it to be worth, and whether it may be ended to make room. */
   worth = 0;

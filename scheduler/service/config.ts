@@ -5,6 +5,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { type Environment, readSettings, type SettingTable, type SettingValues } from "#runtime/setting.ts";
 import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
 import {
+  CAPACITY_SETTINGS,
   GRPC_SETTINGS,
   SCALER_SETTINGS,
   SCHEDULER_SETTINGS,
@@ -12,7 +13,7 @@ import {
   unknownVariables,
 } from "./settings.ts";
 
-interface GrpcConfig {
+export interface GrpcConfig {
   readonly host: string;
   readonly listener: ListenerSecurity;
   readonly peer: PeerSecurity;
@@ -23,6 +24,8 @@ type SchedulerConfig = Omit<SettingValues<typeof SCHEDULER_SETTINGS>, "resourceM
   readonly resourceManager: string;
   readonly grpc: GrpcConfig;
 };
+
+type CapacityConfig = SettingValues<typeof CAPACITY_SETTINGS> & { readonly grpc: GrpcConfig };
 
 type SimulatorConfig = SettingValues<typeof SIMULATOR_SETTINGS> & { readonly grpc: GrpcConfig };
 
@@ -40,6 +43,11 @@ export function readSchedulerConfig(environment: Environment = process.env): Sch
   return { ...values, resourceManager: values.resourceManager ?? "", grpc };
 }
 
+export function readCapacityConfig(environment: Environment = process.env): CapacityConfig {
+  const { values, grpc } = read(CAPACITY_SETTINGS, environment, []);
+  return { ...values, grpc };
+}
+
 export function readSimulatorConfig(environment: Environment = process.env): SimulatorConfig {
   const { values, grpc } = read(SIMULATOR_SETTINGS, environment, []);
   return { ...values, grpc };
@@ -51,15 +59,16 @@ function read<Table extends SettingTable>(
   more: readonly string[],
 ): { readonly values: SettingValues<Table>; readonly grpc: GrpcConfig } {
   const own = readSettings(table, environment);
-  const shared = readSettings(GRPC_SETTINGS, environment);
-  const mistakes = [...own.mistakes, ...shared.mistakes, ...more, ...unknownVariables(environment)];
-  const grpc = grpcOf(shared.values, mistakes);
+  const mistakes = [...own.mistakes, ...more, ...unknownVariables(environment)];
+  const grpc = readGrpcConfig(environment, mistakes);
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return { values: own.values, grpc };
 }
 
-/** What is wrong with it is added to `mistakes`. */
-function grpcOf(values: SettingValues<typeof GRPC_SETTINGS>, mistakes: string[]): GrpcConfig {
+/** What all who serve or call over gRPC have. What is wrong with it is added to `mistakes`. */
+export function readGrpcConfig(environment: Environment, mistakes: string[]): GrpcConfig {
+  const { values, mistakes: own } = readSettings(GRPC_SETTINGS, environment);
+  mistakes.push(...own);
   const { host, secret, certificateFile, keyFile, authoritiesFile } = values;
   const textOf = (variable: string, file: string | null): string => {
     try {

@@ -7,17 +7,32 @@ import { availableParallelism, loadavg } from "node:os";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, ListedInstance } from "../driver/driver.ts";
-import type { ContainerNode, ContainerUse, NodeCall, NodeCallResult, NodeStats } from "../grpc/node-service.ts";
+import type { HostedInstance } from "../grpc/capacity-service.ts";
+import type {
+  ContainerNode,
+  ContainerUse,
+  FunctionMeta,
+  NodeCall,
+  NodeCallResult,
+  NodeStats,
+} from "../grpc/node-service.ts";
 
 /** The contest's: 0.67 of a core for each GiB of a function's memory. */
 const CPUS_PER_GIB = 0.67;
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
+const MIB = 2 ** 20;
 
 /** Where a node finds what it is told to run. */
 interface FunctionSource {
-  /** Rejects with FUNCTION_NOT_FOUND. */
+  /** `functionName`: a name, or `name@version`. Rejects with FUNCTION_NOT_FOUND, VERSION_NOT_FOUND. */
   image(functionName: string): Promise<FunctionImage>;
+}
+
+/** As it was made. */
+interface Container {
+  readonly name: string;
+  readonly meta: FunctionMeta;
 }
 
 export interface DriverNodeOptions {
@@ -25,8 +40,6 @@ export interface DriverNodeOptions {
   readonly functions: FunctionSource;
   /** That it offers to containers. */
   readonly memoryBytes: number;
-  /** Calls at once in one container. The contest's schedulers may send more than one. */
-  readonly concurrency: number;
   /** Where its disk is looked at. */
   readonly folder: string;
 }
@@ -34,6 +47,8 @@ export interface DriverNodeOptions {
 export class DriverNode implements ContainerNode {
   readonly #options: DriverNodeOptions;
   readonly #liveId = randomUUID();
+  readonly #containers = new Map<string, Container>();
+  #served = 0;
   #owner = "";
   /** CPU time of each container when it was last looked at. */
   #seen = new Map<string, { readonly cpuUs: number; readonly atMs: number }>();
@@ -50,26 +65,57 @@ export class DriverNode implements ContainerNode {
   }
 
   async createContainer(
-    { meta }: Parameters<ContainerNode["createContainer"]>[0],
+    { name, meta }: Parameters<ContainerNode["createContainer"]>[0],
     signal?: AbortSignal,
   ): Promise<string> {
-    const { driver, functions, concurrency } = this.#options;
+    const { driver, functions } = this.#options;
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
     const cpus = Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CPUS_PER_GIB);
-    await driver.start({ id, image, memoryBytes: meta.memoryBytes, cpus, concurrency }, signal);
+    const { concurrency } = image.description.limits;
+    const { ended } = await driver.start({ id, image, memoryBytes: meta.memoryBytes, cpus, concurrency }, signal);
+    this.#containers.set(id, { name, meta });
+    void ended.then(() => this.#forget(id));
     return id;
+  }
+
+  /** Calls that have come over the service. */
+  get served(): number {
+    return this.#served;
+  }
+
+  /** All that are here, whoever had them made. */
+  async hosted(): Promise<readonly HostedInstance[]> {
+    const instances = await this.#options.driver.list();
+    return instances.flatMap(({ id, use }) => {
+      const container = this.#containers.get(id);
+      if (container === undefined) return [];
+      const { name, meta } = container;
+      const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
+      return [{ id, name, shape, usedMb: (use?.memoryBytes ?? 0) / MIB }];
+    });
   }
 
   async removeContainer({ containerId }: Parameters<ContainerNode["removeContainer"]>[0]): Promise<void> {
     await this.#options.driver.stop(containerId);
-    this.#seen.delete(containerId);
+    this.#forget(containerId);
   }
 
-  async invoke({ requestId, containerId, event, meta }: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
+  async invoke(nodeCall: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
+    const { requestId, containerId, event, meta, own } = nodeCall;
+    this.#served++;
     const argsJson = event.length === 0 ? "null" : event.toString();
-    const call = { keys: [], argsJson, deadlineMs: meta.timeoutMs, logs: true, id: requestId };
-    const outcome = await this.#options.driver.invoke(containerId, call, signal);
+    const call = {
+      keys: own?.keys ?? [],
+      argsJson,
+      deadlineMs: meta.timeoutMs,
+      logs: own?.logs ?? true,
+      id: requestId,
+    };
+    const mayWrite = own?.mayWrite;
+    const asking = mayWrite === undefined ? call : { ...call, mayWrite };
+    const outcome = await this.#options.driver.invoke(containerId, asking, signal);
+    if (own !== undefined) return { ...NOTHING_TOLD, outcome };
     const instances = await this.#options.driver.list();
     const used = instances.find(({ id }) => id === containerId)?.use?.memoryBytes ?? 0;
     return resultOf(outcome, used);
@@ -98,6 +144,11 @@ export class DriverNode implements ContainerNode {
     };
   }
 
+  #forget(containerId: string): void {
+    this.#containers.delete(containerId);
+    this.#seen.delete(containerId);
+  }
+
   /** A driver that cannot tell has an instance use what it may. */
   #useOf({ id, memoryBytes, use }: ListedInstance): ContainerUse {
     const before = this.#seen.get(id);
@@ -122,6 +173,18 @@ const REFUSALS: readonly string[] = [
   "ARGS_INVALID",
   "ARGS_TOO_LARGE",
 ];
+
+/** Of a call of another node of ours: the outcome says it all. */
+const NOTHING_TOLD: NodeCallResult = {
+  body: new Uint8Array(),
+  error: new Uint8Array(),
+  handled: true,
+  statusCode: "",
+  headers: {},
+  memoryBytesMax: 0,
+  log: "",
+  durationNanos: 0,
+};
 
 function resultOf(outcome: Outcome, memoryBytesMax: number): NodeCallResult {
   const about = {

@@ -1,27 +1,26 @@
-// What a scheduler's program says of what it does, with the reason: a line of JSON on standard output for each start, stop, node and failure,
-// and nothing per call. Bounded: beyond so many lines a second what was left out is counted.
+// What a scheduler says of what it does, with the reason: an event for each start, stop, node and failure, and nothing per call. Bounded: beyond so
+// many events a second what was left out is counted.
 
 import type { SchedulerObserver } from "../live-scheduler.ts";
 
 /** Chosen: a log that can be read. */
-const LINES_PER_SECOND = 100;
+const EVENTS_PER_SECOND = 100;
 
 export function eventLog(
-  write: (line: string) => void,
+  write: (event: object) => void,
   now: () => number,
 ): SchedulerObserver & { say(event: object): void } {
   let second = 0;
-  let lines = 0;
+  let events = 0;
   let left = 0;
   const say = (event: object): void => {
-    const at = now();
-    const current = Math.floor(at / 1e3);
+    const current = Math.floor(now() / 1e3);
     if (current !== second) {
-      if (left > 0) write(JSON.stringify({ time: at, event: "left out", lines: left }));
-      [second, lines, left] = [current, 0, 0];
+      if (left > 0) write({ event: "left out", events: left });
+      [second, events, left] = [current, 0, 0];
     }
-    if (++lines > LINES_PER_SECOND) left++;
-    else write(JSON.stringify({ time: at, ...event }));
+    if (++events > EVENTS_PER_SECOND) left++;
+    else write(event);
   };
   return {
     say,

@@ -7,6 +7,7 @@ import type { NodePool } from "../grpc/resource-manager-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { InstanceDriver, NodeSource } from "../live-scheduler.ts";
 import type { Node, NodeDescription } from "../node/node.ts";
+import { Containers } from "./containers.ts";
 
 const MIB = 2 ** 20;
 /** The contest's machine; a ResourceManager tells memory only. */
@@ -26,8 +27,7 @@ export interface ReservedNodesOptions {
 export class ReservedNodes implements NodeSource, InstanceDriver {
   readonly #options: ReservedNodesOptions;
   readonly #connections = new Map<string, NodeConnection>();
-  readonly #containers = new Map<Instance, string>();
-  readonly #starting = new Map<Instance, { readonly abort: AbortController; readonly done: Promise<void> }>();
+  readonly #containers = new Containers();
 
   constructor(options: ReservedNodesOptions) {
     this.#options = options;
@@ -82,28 +82,17 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
   }
 
   start(instance: Instance): Promise<void> {
-    const abort = new AbortController();
-    const done = this.#start(instance, abort.signal).finally(() => this.#starting.delete(instance));
-    this.#starting.set(instance, { abort, done });
-    return done;
+    return this.#containers.start(instance, (signal) => this.#create(instance, signal));
   }
 
-  async stop(instance: Instance): Promise<void> {
-    const starting = this.#starting.get(instance);
-    starting?.abort.abort();
-    await starting?.done.catch(() => {});
-    const containerId = this.#containers.get(instance);
-    if (containerId === undefined) return;
-    this.#containers.delete(instance);
-    await this.connection(instance.node.id).removeContainer({ requestId: randomUUID(), containerId });
+  stop(instance: Instance): Promise<void> {
+    return this.#containers.stop(instance, (containerId) =>
+      this.connection(instance.node.id).removeContainer({ requestId: randomUUID(), containerId }),
+    );
   }
 
   /** For the desk: containers are named by their nodes. */
-  readonly containerId = (instance: Instance): string => {
-    const containerId = this.#containers.get(instance);
-    if (containerId === undefined) throw new LocusError("INSTANCE_FAILED", `instance ${instance.id} has no container`);
-    return containerId;
-  };
+  readonly containerId = (instance: Instance): string => this.#containers.expect(instance);
 
   connection(nodeId: string): NodeConnection {
     const connection = this.#connections.get(nodeId);
@@ -113,24 +102,22 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
 
   /** An instance's container, where it has one by now. */
   containerOf(instance: Instance): string | undefined {
-    return this.#containers.get(instance);
+    return this.#containers.idOf(instance);
   }
 
   /** The node is lost: nothing is asked of it any more, and the manager may have it back. */
   async forget(nodeId: string): Promise<void> {
     this.#connections.get(nodeId)?.close();
     this.#connections.delete(nodeId);
-    for (const instance of this.#containers.keys()) {
-      if (instance.node.id === nodeId) this.#containers.delete(instance);
-    }
+    this.#containers.forgetNode(nodeId);
     await this.#options.pool.release({ requestId: randomUUID(), nodeId });
   }
 
-  async #start(instance: Instance, signal: AbortSignal): Promise<void> {
+  #create(instance: Instance, signal: AbortSignal): Promise<string> {
     const { key, memoryMb, timeoutMs } = instance.pool.config;
     const meta = { functionName: key, handler: "", timeoutMs, memoryBytes: Math.round(memoryMb * MIB) };
     const request = { requestId: randomUUID(), name: instance.id, meta };
-    this.#containers.set(instance, await this.connection(instance.node.id).createContainer(request, signal));
+    return this.connection(instance.node.id).createContainer(request, signal);
   }
 
   /** Ends the connections; nodes stay reserved. */

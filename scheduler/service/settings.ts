@@ -37,7 +37,7 @@ export const GRPC_SETTINGS = {
   ),
 };
 
-const policy: Setting<PolicyName> = {
+export const POLICY_SETTING: Setting<PolicyName> = {
   variable: "LOCUS_POLICY",
   fallback: "`forecast`",
   meaning: `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
@@ -49,7 +49,7 @@ const policy: Setting<PolicyName> = {
 export const SCALER_SETTINGS = {
   port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
   platform: textSetting("LOCUS_PLATFORM_ENDPOINT", "127.0.0.1:50051", "`host:port` of the Platform"),
-  policy,
+  policy: POLICY_SETTING,
 };
 
 /** Of the 2020 contest's scheduler; the first four are the contest's own. */
@@ -67,7 +67,13 @@ export const SCHEDULER_SETTINGS = {
     { otherwise: 20, min: 1, max: 10_000 },
     "nodes that may be reserved at once",
   ),
-  policy,
+  policy: POLICY_SETTING,
+};
+
+/** Of the scheduler of our own nodes, where that is a process apart. */
+export const CAPACITY_SETTINGS = {
+  port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
+  policy: POLICY_SETTING,
 };
 
 /** Of `simulator`, the 2023 contest's. */
@@ -80,7 +86,7 @@ export const SIMULATOR_SETTINGS = {
 };
 
 const VARIABLES: ReadonlySet<string> = new Set(
-  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, SIMULATOR_SETTINGS].flatMap((table) =>
+  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, CAPACITY_SETTINGS, SIMULATOR_SETTINGS].flatMap((table) =>
     Object.values(table as SettingTable).map(({ variable }) => variable),
   ),
 );

@@ -1,0 +1,102 @@
+// What a scheduler tells people of its nodes and instances.
+
+import type { Instance } from "../instance/instance.ts";
+import type { Scheduler } from "../scheduler.ts";
+
+/** Instances in one overview; the rest is counted. A page that people can read. */
+const INSTANCES_MAX = 10_000;
+
+interface NodeSummary {
+  readonly id: string;
+  readonly address: string;
+  readonly port: number;
+  /** Offered, promised to instances, and free for more of them. */
+  readonly memoryMb: number;
+  readonly promisedMb: number;
+  readonly freeMb: number;
+  readonly cpus: number;
+  readonly promisedCpus: number;
+  readonly freeCpus: number;
+  readonly instances: number;
+  readonly draining: boolean;
+}
+
+interface InstanceSummary {
+  readonly id: string;
+  readonly function: string;
+  readonly version: string | null;
+  readonly node: string;
+  readonly state: string;
+  /** The node that uses it; null: none. */
+  readonly holder: string | null;
+  readonly memoryMb: number;
+  readonly cpus: number;
+  readonly ageMs: number;
+}
+
+interface CapacityCounts {
+  readonly starting: number;
+  readonly idle: number;
+  readonly busy: number;
+  readonly draining: number;
+  readonly waiting: number;
+  readonly unplaced: number;
+  readonly arrivals: number;
+  readonly starts: number;
+  readonly failedStarts: number;
+  readonly refusals: number;
+}
+
+export interface CapacityOverview {
+  readonly policy: string;
+  readonly nodes: readonly NodeSummary[];
+  readonly instances: readonly InstanceSummary[];
+  /** How many more there are. */
+  readonly instancesLeftOut: number;
+  readonly counts: CapacityCounts;
+  /** Of functions whose policy makes forecasts: their error on what they had not seen. */
+  readonly forecastErrors: Readonly<Record<string, number>>;
+}
+
+/** `idOf`: an instance's name on its node, where it has one by now. */
+export function capacityOverview<Ticket>(
+  core: Scheduler<Ticket>,
+  nowMs: number,
+  idOf: (instance: Instance) => string | undefined,
+): CapacityOverview {
+  const nodes = [...core.fleet.nodes.values()].map((node): NodeSummary => {
+    const { id, address, port, memoryMb, cpus } = node.description;
+    const { freeMb, freeCpus, instances, draining, promised } = node;
+    const free = { freeMb: rounded(freeMb), freeCpus: rounded(freeCpus) };
+    const taken = { promisedMb: rounded(promised.memoryMb), promisedCpus: rounded(promised.cpus) };
+    return { id, address, port, memoryMb, cpus, ...taken, ...free, instances, draining };
+  });
+  const instances: InstanceSummary[] = [];
+  let instancesLeftOut = 0;
+  for (const instance of core.instances()) {
+    if (instances.length >= INSTANCES_MAX) {
+      instancesLeftOut++;
+      continue;
+    }
+    const [name = "", version = null] = instance.pool.config.key.split("@");
+    instances.push({
+      id: idOf(instance) ?? instance.id,
+      function: name,
+      version,
+      node: instance.node.id,
+      state: instance.state,
+      holder: instance.lease?.holder ?? null,
+      memoryMb: rounded(instance.memoryMb),
+      cpus: rounded(instance.cpus),
+      ageMs: Math.round(nowMs - instance.createdMs),
+    });
+  }
+  const forecastErrors: Record<string, number> = {};
+  for (const { config, policy } of core.functions()) {
+    const error = policy.forecastError();
+    if (error !== null) forecastErrors[config.key] = error;
+  }
+  return { policy: core.policy.name, nodes, instances, instancesLeftOut, counts: { ...core.counts }, forecastErrors };
+}
+
+const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;

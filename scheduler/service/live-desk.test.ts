@@ -1,0 +1,181 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+
+import type { HostedInstance, NodeBeat } from "../grpc/capacity-service.ts";
+import { fixedKeepAlive } from "../policy/fixed.ts";
+import { LiveDesk, type LiveDeskOptions } from "./live-desk.ts";
+
+const SHAPE = { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 };
+const WARM = { ...fixedKeepAlive("warm", { keepAliveMs: 3_600_000, lookEveryMs: 0 }), sharesStarts: true };
+const MIB = 2 ** 20;
+
+/** Containers of one node. */
+class Host {
+  readonly id: string;
+  readonly containers = new Map<string, HostedInstance>();
+  readonly #beat: Partial<NodeBeat>;
+
+  constructor(id: string, beat: Partial<NodeBeat> = {}) {
+    this.id = id;
+    this.#beat = beat;
+  }
+
+  beat(more: Partial<NodeBeat> = {}): NodeBeat {
+    const offered = { address: this.id, port: 1, memoryMb: 256, availableMb: 256, cpus: 2, isLeaving: false };
+    const instances = [...this.containers.values()];
+    return { nodeId: this.id, ...offered, instances, leases: [], returned: [], ...this.#beat, ...more };
+  }
+}
+
+const cluster = (...hosts: readonly Host[]) => {
+  let made = 0;
+  const events: string[] = [];
+  const connect: LiveDeskOptions["connect"] = ({ id }) => {
+    const host = hosts.find((one) => one.id === id)!;
+    return {
+      createContainer: async ({ name, meta }) => {
+        const container = `${id}-${made++}`;
+        const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
+        host.containers.set(container, { id: container, name, shape, usedMb: 0 });
+        return container;
+      },
+      removeContainer: async ({ containerId }) => void host.containers.delete(containerId),
+    };
+  };
+  const observer = {
+    started() {},
+    stopped() {},
+    failed() {},
+    node: (id: string, what: string) => void events.push(`${id} ${what}`),
+    leaseEnded() {},
+  };
+  const open = (): LiveDesk => {
+    const desk = new LiveDesk({ policy: WARM, observer, connect, saved: null });
+    opened.push(desk);
+    return desk;
+  };
+  return { open, events };
+};
+
+const opened: LiveDesk[] = [];
+afterEach(() => {
+  vi.useRealTimers();
+  for (const desk of opened.splice(0)) desk.close();
+});
+const wanted = (nodeId: string, more = {}) => ({ nodeId, shape: SHAPE, count: 1, isGrowth: false, ...more });
+const use = (id: string, calls = 1, cpus = 0.1) => ({ id, calls, cpus });
+
+describe("the desk", () => {
+  test("starts an instance on the node that asks, and lends it to nobody else", async () => {
+    const [a, b] = [new Host("a"), new Host("b")];
+    const desk = cluster(a, b).open();
+    await expect(desk.lease(wanted("b"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("b"));
+    expect(leased).toEqual({ id: "b-0", nodeId: "b", address: "b", port: 1, cpus: 2 });
+    expect((await desk.lease(wanted("a")))[0]).toMatchObject({ nodeId: "a" });
+    expect((await desk.overview()).instances.map(({ id, holder, state }) => [id, holder, state])).toEqual([
+      ["b-0", "b", "busy"],
+      ["a-1", "a", "busy"],
+    ]);
+  });
+
+  test("what is given back is lent again, and a lease of somebody else's is gone", async () => {
+    const [a, b] = [new Host("a"), new Host("b")];
+    const desk = cluster(a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    await desk.beat(a.beat({ returned: [leased!.id] }));
+    const [again] = await desk.lease(wanted("b"));
+    expect(again!.id).toBe(leased!.id);
+    // Nothing of b's is a's to give back.
+    desk.takeBack("a", [again!.id]);
+    expect((await desk.overview()).instances[0]!.holder).toBe("b");
+    expect(await desk.beat(a.beat({ leases: [use(again!.id)] }))).toMatchObject({ gone: [again!.id] });
+  });
+
+  test("a function that is too large for any node is refused, and growth takes only what there is", async () => {
+    const a = new Host("a");
+    const desk = cluster(a).open();
+    await desk.beat(a.beat());
+    const large = { ...SHAPE, key: "large@1", memoryMb: 300 };
+    await expect(desk.lease(wanted("a", { shape: large }))).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
+    expect(await desk.lease(wanted("a", { count: 16, isGrowth: true }))).toHaveLength(2);
+    expect(await desk.lease(wanted("a", { isGrowth: true }))).toEqual([]);
+  });
+
+  test("who waits and goes away holds nothing", async () => {
+    const a = new Host("a", { memoryMb: 64 });
+    const desk = cluster(a).open();
+    await desk.beat(a.beat());
+    await desk.lease(wanted("a"));
+    const cancel = new AbortController();
+    const waiting = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1" } }), cancel.signal);
+    expect((await desk.beat(a.beat({ leases: [use("a-0")] }))).isPressed).toBe(true);
+    cancel.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "CANCELLED" });
+    expect((await desk.overview()).counts).toMatchObject({ waiting: 0, unplaced: 0, busy: 1 });
+  });
+
+  test("takes over what is there, lends it on to whoever says that it holds it, and starts nothing anew", async () => {
+    const [a, b] = [new Host("a"), new Host("b")];
+    const { open } = cluster(a, b);
+    const before = open();
+    for (const host of [a, b]) await before.beat(host.beat());
+    const [held] = await before.lease(wanted("b"));
+    before.close();
+    const desk = open();
+    // Its holder comes before its node has: that is no reason to lose it.
+    expect(await desk.beat(a.beat({ leases: [use(held!.id)] }))).toMatchObject({ gone: [], revoked: [] });
+    expect(await desk.beat(b.beat({ leases: [use(held!.id)] }))).toMatchObject({ gone: [], revoked: [] });
+    const { instances, counts } = await desk.overview();
+    expect(instances.map(({ id, holder }) => [id, holder])).toEqual([[held!.id, "b"]]);
+    expect(counts.starts).toBe(0);
+  });
+
+  test("removes what it started for nobody, and forgets what its node does not name twice", async () => {
+    const a = new Host("a");
+    const desk = cluster(a).open();
+    await desk.beat(a.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    const { name, shape } = a.containers.get(leased!.id)!;
+    const orphan = { id: "orphan", name: name.replace(/\d+$/, "77"), shape, usedMb: 0 };
+    a.containers.set("orphan", orphan);
+    await desk.beat(a.beat());
+    expect([...a.containers.keys()]).toEqual([leased!.id]);
+    a.containers.clear();
+    await desk.beat(a.beat());
+    expect((await desk.overview()).instances).toHaveLength(1);
+    await desk.beat(a.beat());
+    expect((await desk.overview()).instances).toHaveLength(0);
+  });
+
+  test("a node that falls silent is lost with its instances, and what it held elsewhere is free", async () => {
+    vi.useFakeTimers();
+    const [a, b] = [new Host("a", { memoryMb: 64 }), new Host("b")];
+    const { open, events } = cluster(a, b);
+    const desk = open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const leased = [...(await desk.lease(wanted("a"))), ...(await desk.lease(wanted("a")))];
+    expect(leased.map(({ nodeId }) => nodeId)).toEqual(["a", "b"]);
+    for (let passed = 0; passed < 4_000; passed += 500) {
+      await vi.advanceTimersByTimeAsync(500);
+      await desk.beat(b.beat());
+    }
+    expect(events).toContain("a lost");
+    const { nodes, instances } = await desk.overview();
+    expect(nodes.map(({ id }) => id)).toEqual(["b"]);
+    expect(instances.map(({ id, state, holder }) => [id, state, holder])).toEqual([[leased[1]!.id, "idle", null]]);
+  });
+
+  test("a node that leaves gets nothing new, and is let go when nothing runs there", async () => {
+    const [a, b] = [new Host("a"), new Host("b")];
+    const { open, events } = cluster(a, b);
+    const desk = open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    await desk.beat(a.beat({ isLeaving: true, returned: [leased!.id] }));
+    await vi.waitFor(() => expect(events).toContain("a released"));
+    expect(a.containers.size).toBe(0);
+    await expect(desk.lease(wanted("a"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
+  });
+});

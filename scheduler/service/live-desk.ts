@@ -1,0 +1,325 @@
+// The desk at which nodes get instances, over the live scheduler: nodes come by their first beat and are lost when they fall silent, instances
+// are containers of their NodeServices, and what earlier schedulers had started there is taken over.
+
+import { randomBytes, randomUUID } from "node:crypto";
+import { LocusError } from "#runtime/errors.ts";
+import type {
+  BeatAnswer,
+  FunctionShape,
+  HostedInstance,
+  LeasedInstance,
+  LeaseUse,
+  LeaseWanted,
+  NodeBeat,
+  ServedDesk,
+} from "../grpc/capacity-service.ts";
+import type { ContainerNode } from "../grpc/node-service.ts";
+import type { FunctionPool } from "../instance/function-pool.ts";
+import type { Instance } from "../instance/instance.ts";
+import { LiveScheduler, type InstanceDriver, type SchedulerObserver } from "../live-scheduler.ts";
+import type { NodeDescription } from "../node/node.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { SavedScheduler } from "../scheduler.ts";
+import { type CapacityOverview, capacityOverview } from "./capacity-overview.ts";
+import { Containers } from "./containers.ts";
+
+const MIB = 2 ** 20;
+/** A node that said nothing for so long is lost: five beats and a little. */
+const SILENT_MS = 3_000;
+const LOOK_MS = 500;
+/** Of a lease, from the last beat that named it. A node goes on so long while nobody answers. */
+export const LEASE_MS = 5_000;
+/** An instance is gone when its node has not named it so often in a row: the first of these beats may be older than the instance. */
+const UNNAMED_MAX = 2;
+/** Functions that are known at once, by version; beyond, those without instances that nobody asked for the longest are forgotten. Chosen. */
+const FUNCTIONS_MAX = 4_096;
+/** A lease is waited for at most so long; whoever still needs it asks again. */
+const WAIT_MS = 30_000;
+
+interface Joined {
+  readonly description: NodeDescription;
+  lastBeatMs: number;
+  /** Instances that its last beat did not name. */
+  unnamed: Map<Instance, number>;
+}
+
+export interface LiveDeskOptions {
+  readonly policy: Policy;
+  readonly observer: SchedulerObserver;
+  /** Kept by whoever gives it: many instances are on one node. */
+  readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
+  readonly saved: SavedScheduler | null;
+}
+
+export class LiveDesk implements ServedDesk {
+  readonly #live: LiveScheduler;
+  readonly #containers = new Containers();
+  readonly #connect: LiveDeskOptions["connect"];
+  readonly #nodes = new Map<string, Joined>();
+  /** What real use was told last, MiB, by instances' own nodes. */
+  readonly #usedMb = new WeakMap<Instance, number>();
+  /** By key, the one that was asked for the longest ago first. */
+  readonly #pools = new Map<string, FunctionPool>();
+  /** What it has started says so: two schedulers after one another name their instances differently. */
+  readonly #reign = randomBytes(6).toString("hex");
+  /** Names of what it has started, or is starting. */
+  readonly #names = new Set<string>();
+  readonly #startedMs: number;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ policy, observer, connect, saved }: LiveDeskOptions) {
+    this.#connect = connect;
+    this.#live = new LiveScheduler({
+      policy,
+      observer,
+      saved,
+      driver: this.#driver(),
+      nodes: {
+        reserve: () => Promise.reject(new LocusError("NODES_EXHAUSTED", "nodes come by themselves")),
+        release: async ({ id }) => void this.#nodes.delete(id),
+      },
+    });
+    this.#startedMs = this.#live.now();
+    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  async beat(beat: NodeBeat): Promise<BeatAnswer> {
+    const { core } = this.#live;
+    const nowMs = this.#live.now();
+    const joined = this.#join(beat, nowMs);
+    const answer = { gone: [] as string[], revoked: [] as string[], isPressed: false };
+    if (joined !== null) {
+      joined.lastBeatMs = nowMs;
+      const usedMb = beat.instances.reduce((sum, one) => sum + one.usedMb, 0);
+      core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb: usedMb }, nowMs);
+      this.#hosted(joined, beat.instances, nowMs);
+    }
+    this.takeBack(beat.nodeId, beat.returned);
+    for (const use of beat.leases) this.#used(beat.nodeId, use, answer, nowMs);
+    answer.isPressed = core.counts.unplaced > 0;
+    this.#live.wake();
+    return answer;
+  }
+
+  async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> {
+    const { core } = this.#live;
+    const node = core.node(wanted.nodeId);
+    const pool = this.#poolOf(wanted.shape);
+    const deadlineMs = this.#live.now() + WAIT_MS;
+    const granted: Promise<Instance>[] = [];
+    if (!wanted.isGrowth) {
+      this.#expectFits(pool);
+      granted.push(this.#live.acquire(pool, deadlineMs, signal, node));
+    }
+    while (granted.length < wanted.count) {
+      const more = this.#live.grow(pool, deadlineMs, signal, node);
+      if (more === null) break;
+      granted.push(more);
+    }
+    // One that cannot be had takes nothing from the others.
+    const settled = await Promise.allSettled(granted);
+    const leased = settled.flatMap((one) => (one.status === "fulfilled" ? this.#lend(one.value, wanted.nodeId) : []));
+    const [failed] = settled.filter((one) => one.status === "rejected");
+    if (leased.length === 0 && failed !== undefined && !wanted.isGrowth) throw failed.reason as LocusError;
+    this.#live.wake();
+    return leased;
+  }
+
+  async overview(): Promise<CapacityOverview> {
+    return this.overviewNow();
+  }
+
+  overviewNow(): CapacityOverview {
+    return capacityOverview(this.#live.core, this.#live.now(), (one) => this.#containers.idOf(one));
+  }
+
+  /** What of these the node holds it holds no more. */
+  takeBack(nodeId: string, ids: readonly string[]): void {
+    for (const id of ids) {
+      const lease = this.#containers.instanceOf(id)?.lease;
+      if (lease?.holder === nodeId) this.#live.core.returnLease(lease, this.#live.now());
+    }
+    this.#live.wake();
+  }
+
+  save(): SavedScheduler {
+    return this.#live.core.save();
+  }
+
+  /** Instances stay where they are: another scheduler takes them over. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#live.close();
+  }
+
+  // ── nodes ──
+
+  /** null: it leaves, or has left. */
+  #join(beat: NodeBeat, nowMs: number): Joined | null {
+    const { nodeId: id, address, port, memoryMb, cpus, isLeaving } = beat;
+    const { core } = this.#live;
+    const known = this.#nodes.get(id);
+    if (isLeaving) {
+      if (known !== undefined) core.drainNode(id, nowMs);
+      return null;
+    }
+    if (known !== undefined) return known;
+    const description = { id, address, port, memoryMb, cpus };
+    core.nodeReserved(description, nowMs);
+    const joined = { description, lastBeatMs: nowMs, unnamed: new Map<Instance, number>() };
+    this.#nodes.set(id, joined);
+    return joined;
+  }
+
+  /** Adopts what it does not know, removes what was started for nobody, and forgets what is not there any more. */
+  #hosted(joined: Joined, hosted: readonly HostedInstance[], nowMs: number): void {
+    const { core } = this.#live;
+    const nodeId = joined.description.id;
+    const named = new Set<Instance>();
+    for (const { id, name, shape, usedMb } of hosted) {
+      const known = this.#containers.instanceOf(id);
+      if (known !== undefined) {
+        named.add(known);
+        this.#usedMb.set(known, usedMb);
+      } else if (!name.startsWith(this.#reign)) this.#adopt(id, shape, nodeId, nowMs);
+      else if (!this.#names.has(name)) this.#remove(joined.description, id).catch(() => {});
+    }
+    const unnamed = new Map<Instance, number>();
+    for (const instance of core.instances()) {
+      if (instance.node.id !== nodeId || named.has(instance)) continue;
+      if (this.#containers.idOf(instance) === undefined) continue;
+      const times = (joined.unnamed.get(instance) ?? 0) + 1;
+      if (times < UNNAMED_MAX) unnamed.set(instance, times);
+      else this.#gone(instance, nowMs);
+    }
+    joined.unnamed = unnamed;
+  }
+
+  #adopt(id: string, shape: FunctionShape, nodeId: string, nowMs: number): void {
+    const pool = this.#poolOf(shape);
+    const { memoryMb, cpus } = pool.need;
+    const { core } = this.#live;
+    // What does not fit is not ours to have: its node knows it, and nobody calls it.
+    if (!core.node(nodeId).fits(memoryMb, cpus)) return;
+    const instance = core.adopt(id, shape.key, nodeId, nowMs, SILENT_MS);
+    this.#containers.is(instance, id);
+  }
+
+  #gone(instance: Instance, nowMs: number): void {
+    this.#containers.forget(instance);
+    this.#live.core.instanceGone(instance, nowMs);
+  }
+
+  /** Who has fallen silent is lost: with its instances, and with what it held on others. */
+  #look(): void {
+    const { core } = this.#live;
+    const nowMs = this.#live.now();
+    for (const [id, { lastBeatMs }] of this.#nodes) {
+      if (nowMs - lastBeatMs < SILENT_MS) continue;
+      this.#nodes.delete(id);
+      this.#containers.forgetNode(id);
+      if (core.fleet.nodes.has(id)) core.nodeLost(id, `it has said nothing for ${SILENT_MS} ms`, nowMs);
+      for (const instance of core.instances()) {
+        if (instance.lease?.holder === id) core.returnLease(instance.lease, nowMs);
+      }
+    }
+    this.#live.wake();
+  }
+
+  // ── leases ──
+
+  #used(nodeId: string, { id, calls, cpus }: LeaseUse, answer: { gone: string[]; revoked: string[] }, nowMs: number) {
+    const { core } = this.#live;
+    const instance = this.#containers.instanceOf(id);
+    if (instance === undefined) {
+      // Its node may not have been here yet, since this scheduler began.
+      if (nowMs - this.#startedMs > SILENT_MS) answer.gone.push(id);
+      return;
+    }
+    const { lease } = instance;
+    if (lease === null && instance.state === "idle") {
+      // Lent by the scheduler before this one, or expired while nobody could be reached.
+      core.lend(instance, nodeId, LEASE_MS, nowMs);
+    } else if (lease?.holder !== nodeId) {
+      answer.gone.push(id);
+      return;
+    } else if (!core.renewLease(lease, LEASE_MS, nowMs)) answer.revoked.push(id);
+    if (calls === 0) return;
+    const memoryMb = this.#usedMb.get(instance) ?? 0;
+    core.instanceUses(instance, { ...(memoryMb > 0 ? { memoryMb } : {}), cpus }, nowMs);
+  }
+
+  #lend(instance: Instance, nodeId: string): readonly LeasedInstance[] {
+    const { core } = this.#live;
+    const nowMs = this.#live.now();
+    const id = this.#containers.idOf(instance);
+    if (id === undefined || !this.#nodes.has(nodeId) || instance.state === "gone") {
+      if (instance.running > 0) core.release(instance, { executionMs: 0 }, nowMs);
+      return [];
+    }
+    core.lend(instance, nodeId, LEASE_MS, nowMs);
+    const { id: itsNode, address, port, cpus } = instance.node.description;
+    return [{ id, nodeId: itsNode, address, port, cpus }];
+  }
+
+  #expectFits(pool: FunctionPool): void {
+    const { memoryMb } = pool.need;
+    for (const { description } of this.#live.core.fleet.nodes.values()) {
+      if (description.memoryMb >= memoryMb) return;
+    }
+    const { key } = pool.config;
+    throw new LocusError("NODES_EXHAUSTED", `an instance of "${key}" takes ${memoryMb} MiB: no node offers as much`);
+  }
+
+  // ── functions ──
+
+  #poolOf({ key, memoryMb, timeoutMs }: FunctionShape): FunctionPool {
+    const known = this.#pools.get(key);
+    let pool = known;
+    if (pool === undefined || pool.removed || pool.config.memoryMb !== memoryMb) {
+      // Of one holder at a time: how many calls an instance takes at once is its holder's matter.
+      pool = this.#live.core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, this.#live.now());
+    }
+    this.#pools.delete(key);
+    this.#pools.set(key, pool);
+    if (this.#pools.size > FUNCTIONS_MAX) this.#forgetOne();
+    return pool;
+  }
+
+  #forgetOne(): void {
+    for (const [key, pool] of this.#pools) {
+      if (pool.live > 0 || pool.waiting > 0) continue;
+      this.#pools.delete(key);
+      this.#live.core.remove(key, this.#live.now());
+      return;
+    }
+  }
+
+  // ── instances ──
+
+  #driver(): InstanceDriver {
+    return {
+      start: (instance) => {
+        const name = `${this.#reign}-${instance.serial}`;
+        this.#names.add(name);
+        const { key, memoryMb, timeoutMs } = instance.pool.config;
+        const meta = { functionName: key, handler: "", timeoutMs, memoryBytes: Math.ceil(memoryMb * MIB) };
+        const node = this.#connect(instance.node.description);
+        const create = (signal: AbortSignal): Promise<string> =>
+          node.createContainer({ requestId: name, name, meta }, signal);
+        return this.#containers.start(instance, create).catch((error: unknown) => {
+          this.#names.delete(name);
+          throw error;
+        });
+      },
+      stop: (instance) => {
+        this.#names.delete(`${this.#reign}-${instance.serial}`);
+        return this.#containers.stop(instance, (id) => this.#remove(instance.node.description, id));
+      },
+    };
+  }
+
+  #remove(node: NodeDescription, containerId: string): Promise<void> {
+    return this.#connect(node).removeContainer({ requestId: randomUUID(), containerId });
+  }
+}
