@@ -13,6 +13,19 @@ import {
   type Setting,
   PORT_MAX,
 } from "#runtime/setting.ts";
+import { GRPC_SETTINGS, POLICY_SETTING } from "#scheduler/service/settings.ts";
+
+/** Who schedules instances: the controller, nobody, or whoever listens at `host:port`. */
+type SchedulerChoice = "auto" | "off" | `${string}:${string}`;
+
+const ENDPOINT = /^(\[[^\]]+\]|[^:\s]+):(\d{1,5})$/;
+
+const schedulerChoice = (text: string): SchedulerChoice => {
+  if (text === "auto" || text === "off") return text;
+  const port = Number(ENDPOINT.exec(text)?.[2] ?? 0);
+  if (port >= 1 && port <= PORT_MAX) return text as SchedulerChoice;
+  throw new Error(`"${text}" is none of auto, off and host:port`);
+};
 
 /** Redis' own default is 16 databases; it can be told to have as many as it likes. */
 export const DATABASE_MAX = 65_535;
@@ -123,6 +136,38 @@ export const NODE_SETTINGS = {
     otherwise: "auto",
     parse: oneOf(["auto", "declared"]),
   } satisfies Setting<"auto" | "declared">,
+  scheduler: {
+    variable: "LOCUS_SCHEDULER",
+    fallback: "`auto`",
+    meaning:
+      "who gives calls of the compute side their instances: `auto`, the node that controls; `host:port` of a scheduler that is a process of its own; `off`, nobody: calls run on the node that they came to",
+    otherwise: "auto",
+    parse: schedulerChoice,
+  } satisfies Setting<SchedulerChoice>,
+  policy: POLICY_SETTING,
+  nodeServicePort: optionalSetting(
+    "LOCUS_NODE_SERVICE_PORT",
+    "10700, or a free one where that is taken",
+    "port on which other nodes and schedulers find this node",
+    integerBetween(0, PORT_MAX),
+  ),
+  nodeAddress: optionalSetting(
+    "LOCUS_NODE_ADDRESS",
+    "`LOCUS_GRPC_HOST`, or the host's name where that is all addresses",
+    "name or address under which they reach it",
+  ),
+  nodeMemoryMb: optionalSetting(
+    "LOCUS_NODE_MEMORY_MB",
+    "three quarters of the container's, or the machine's",
+    "MiB that this node offers to instances",
+    integerBetween(1, 1024 * 1024 * 1024),
+  ),
+  nodeCpus: optionalSetting(
+    "LOCUS_NODE_CPUS",
+    "the cores, or the container's quota of them",
+    "cores that this node offers to instances",
+    integerBetween(1, 1_024),
+  ),
   bundleCacheBytesMax: integerSetting(
     "LOCUS_BUNDLE_CACHE_BYTES_MAX",
     { otherwise: 64 * BUNDLE_BYTES_MAX, min: BUNDLE_BYTES_MAX, max: 1024 * 1024 * 1024 },
@@ -151,7 +196,7 @@ export const CLI_SETTINGS = {
 };
 
 const VARIABLES: ReadonlySet<string> = new Set(
-  [REDIS_SETTINGS, NODE_SETTINGS, CLI_SETTINGS].flatMap((table) =>
+  [REDIS_SETTINGS, NODE_SETTINGS, CLI_SETTINGS, GRPC_SETTINGS].flatMap((table) =>
     Object.values(table as Record<string, Setting<unknown>>).map(({ variable }) => variable),
   ),
 );

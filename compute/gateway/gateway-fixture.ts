@@ -62,6 +62,7 @@ export const startGateway = async (
     sandbox: () => SANDBOX,
     actingFor: () => [],
     placementText: () => "",
+    capacityText: () => "",
     functionNames: () => functions.list().map((description) => description.name),
   });
   const invoker = new NodeInvoker({

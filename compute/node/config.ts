@@ -3,6 +3,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import { redisTarget } from "../redis-settings.ts";
 import { readSettings, type Environment, type SettingValues } from "#runtime/setting.ts";
+import { type GrpcConfig, readGrpcConfig } from "#scheduler/service/config.ts";
 import { NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
 import type { RedisAddress, RedisUser } from "./redis-connection.ts";
 
@@ -14,6 +15,7 @@ export interface NodeConfig extends NodeValues {
   readonly nodeUser: RedisUser;
   /** Of the connections on which functions run. */
   readonly functionUser: RedisUser;
+  readonly grpc: GrpcConfig;
 }
 
 /** Throws CONFIG_INVALID with every mistake, a line each. */
@@ -23,12 +25,19 @@ export const readNodeConfig = (environment: Environment = process.env): NodeConf
   const target = redisTarget(redis.values);
   const { functionUser, functionPassword, ...values } = node.values;
   const mistakes = [...redis.mistakes, ...target.mistakes, ...node.mistakes, ...unknownVariables(environment)];
+  const grpc = readGrpcConfig(environment, mistakes);
+  if (values.scheduler !== "auto" && values.scheduler !== "off" && grpc.peer.secret === null) {
+    mistakes.push(
+      "LOCUS_SCHEDULER: a scheduler of its own does not know the nodes' secret; set LOCUS_GRPC_SECRET here and there",
+    );
+  }
   if (functionUser === null && functionPassword !== null) {
     mistakes.push("LOCUS_FUNCTION_PASSWORD: is set without LOCUS_FUNCTION_USER");
   }
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return {
     ...values,
+    grpc,
     redis: target.address,
     nodeUser: target.user,
     functionUser: functionUser === null ? target.user : { username: functionUser, password: functionPassword },

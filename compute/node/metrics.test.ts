@@ -39,6 +39,7 @@ describe("NodeMetrics", () => {
       sandbox: () => SANDBOX,
       actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
+      capacityText: () => "",
       functionNames: () => ["khop"],
     });
     metrics.ran(sample({}), 100);
@@ -96,6 +97,7 @@ describe("NodeMetrics", () => {
       sandbox: () => SANDBOX,
       actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
+      capacityText: () => "",
       functionNames: () => ["khop", "chain", "idle"],
     });
     for (let ms = 1; ms <= 100; ms += 1) metrics.ran(sample({}), ms * 1e3);

@@ -24,6 +24,8 @@ interface NodeGauges {
   readonly actingFor: () => readonly Caller[];
   /** Of placement, as it stands in the text. */
   readonly placementText: () => string;
+  /** Of instances, in the same way. */
+  readonly capacityText: () => string;
   /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
   readonly functionNames: () => readonly string[];
 }
@@ -127,7 +129,7 @@ export class NodeMetrics implements CallObserver {
       [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
     );
     const ended = this.#endedOf(() => true);
-    const { inFlight, storageQueueLength, sandbox, actingFor, placementText } = this.#gauges;
+    const { inFlight, storageQueueLength, sandbox, actingFor, placementText, capacityText } = this.#gauges;
     return [
       exposeNumbers(
         "counter",
@@ -175,6 +177,7 @@ export class NodeMetrics implements CallObserver {
         actingFor().map(({ user, database }) => ({ labels: { user, database: String(database) }, value: 1 })),
       ),
       placementText(),
+      capacityText(),
     ].join("");
   }
 

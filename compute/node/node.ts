@@ -6,6 +6,9 @@ import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import type { DataSource, HostLine, Supervisor, SupervisorOptions } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { machineOffer } from "../capacity/machine-offer.ts";
+import { NodeCapacity } from "../capacity/node-capacity.ts";
+import { Controllership } from "../controller/controllership.ts";
 import { calibrate } from "../placement/calibrate.ts";
 import { NodePlacement } from "../placement/node-placement.ts";
 import { ActingUsers } from "./acting-users.ts";
@@ -30,6 +33,8 @@ export interface Node {
   readonly catalogue: FunctionCatalogue;
   /** null: placement is as functions declare it. */
   readonly placement: NodePlacement | null;
+  /** null: nobody schedules instances. */
+  readonly capacity: NodeCapacity | null;
   readonly logs: LogBuffer;
   readonly metrics: NodeMetrics;
   readonly health: NodeHealth;
@@ -63,11 +68,16 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     connectionsMax: config.storageConnectionsMax,
     queueLengthMax: config.storageQueueMax,
   });
+  const isControlled = config.placement === "auto" || config.scheduler !== "off";
+  const controllership = isControlled
+    ? new Controllership({ address: config.redis, user: config.nodeUser, log, nowMs })
+    : null;
   const placement =
-    config.placement === "auto"
+    controllership !== null && config.placement === "auto"
       ? new NodePlacement({
           address: config.redis,
           user: config.nodeUser,
+          controllership,
           functions,
           calibrate: async (commands) => {
             await supervisor.ready();
@@ -75,8 +85,12 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           },
           inFlight: () => invoker.inFlight,
           log,
-          nowMs: () => performance.timeOrigin + performance.now(),
+          nowMs,
         })
+      : null;
+  const capacity =
+    controllership !== null && config.scheduler !== "off"
+      ? capacityOf(config, { controllership, functions, supervisor, log, nowMs })
       : null;
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
@@ -84,6 +98,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     sandbox: () => sandboxes.state(),
     actingFor: () => acting?.acting() ?? [],
     placementText: () => placement?.metricsText() ?? "",
+    capacityText: () => capacity?.metricsText() ?? "",
     functionNames: () => functions.list().map((description) => description.name),
   });
   const supervisorFor = (caller: Caller | undefined) => {
@@ -92,7 +107,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     return acting.supervisorFor(caller);
   };
   const sides = {
-    compute: new CountedSide(new ComputeSide(supervisorFor, functions)),
+    compute: new CountedSide(new ComputeSide({ supervisorFor, functions, capacity })),
     storage: new CountedSide(storage),
   };
   const invoker = new NodeInvoker({
@@ -116,14 +131,19 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     invoker,
     catalogue: new FunctionCatalogue(registry, functions, supervisor),
     placement,
+    capacity,
     logs,
     metrics,
     health: new NodeHealth(registry, supervisor, () => acting?.acting() ?? []),
     supervisor,
-    leave: (graceMs) => attachment.close(graceMs),
+    leave: async (graceMs) => {
+      await Promise.all([attachment.close(graceMs), capacity?.leave(graceMs)]);
+    },
     close: async () => {
       await attachment.close(0);
-      await placement?.close();
+      placement?.close();
+      await capacity?.close();
+      await controllership?.close();
       await acting?.close();
       await supervisor.close(0);
       storage.close();
@@ -131,6 +151,26 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     },
   };
 }
+
+/** A clock that is never set back, and is the same for all who share the machine. */
+const nowMs = (): number => performance.timeOrigin + performance.now();
+
+const capacityOf = (
+  config: NodeConfig,
+  parts: Pick<
+    ConstructorParameters<typeof NodeCapacity>[0],
+    "controllership" | "functions" | "supervisor" | "log" | "nowMs"
+  >,
+): NodeCapacity =>
+  new NodeCapacity({
+    ...parts,
+    schedulerEndpoint: config.scheduler === "auto" ? null : config.scheduler,
+    policy: config.policy,
+    port: config.nodeServicePort,
+    address: config.nodeAddress,
+    offer: machineOffer(config.nodeMemoryMb, config.nodeCpus),
+    grpc: config.grpc,
+  });
 
 /** null: for nobody but the function user. */
 const actingUsers = (config: NodeConfig, sandbox: Omit<SupervisorOptions, "dataSource">, log: Logger) => {

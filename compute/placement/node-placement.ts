@@ -1,7 +1,7 @@
 // A node's part in placement. Every node sends what its calls came to and follows the plan; the one that holds the lease decides it
 // as well (docs/placement.md). Nothing here is on the way of a call but a look-up in the plan and a sum.
 
-import { randomBytes, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -12,6 +12,7 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import type { Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
+import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
@@ -19,7 +20,6 @@ import { toLocusError } from "../node/redis-error.ts";
 import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
-import { Lease } from "./lease.ts";
 import { thisMachine } from "./machine.ts";
 import type { Question, SampleWindow } from "./messages.ts";
 import { PlacementLink } from "./placement-link.ts";
@@ -40,6 +40,8 @@ const QUESTION_IDS = 2 ** 48 - 1;
 interface PlacementOptions {
   readonly address: RedisAddress;
   readonly user: RedisUser;
+  /** Whoever holds it decides. */
+  readonly controllership: Controllership;
   readonly functions: FunctionCache;
   /** Measures what moving and computing cost here, with the connection of the node's user for Redis' own figures. */
   readonly calibrate: (commands: Redis) => Promise<CostConstants>;
@@ -62,10 +64,9 @@ interface Waiting {
 }
 
 export class NodePlacement {
-  readonly node = randomBytes(6).toString("hex");
+  readonly node: string;
   readonly #options: PlacementOptions;
   readonly #link: PlacementLink;
-  readonly #lease: Lease;
   readonly #followed: FollowedPlan;
   readonly #windows: SampleWindows;
   readonly #watch: RedisWatch;
@@ -78,10 +79,12 @@ export class NodePlacement {
   #control: Control | null = null;
   #isTaking = false;
   #isForgetting = false;
+  #isClosed = false;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    const { address, user, functions, inFlight, log, nowMs } = options;
+    const { address, user, controllership, functions, inFlight, log, nowMs } = options;
+    this.node = controllership.node;
     functions.onChange(() => this.#reviewRules());
     this.#link = new PlacementLink(address, user, this.node, {
       onConnected: () => this.#connected(),
@@ -106,15 +109,10 @@ export class NodePlacement {
       inFlight,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });
-    this.#lease = new Lease({
-      redis: this.#link.commands,
-      key: this.#link.leaseKey,
-      holder: this.node,
-      nowMs,
-      onTurn: (isHeld) => {
-        if (!isHeld) this.#leave();
-        else if (this.#control === null) void this.#take();
-      },
+    controllership.onTurn((isHeld) => {
+      if (this.#isClosed) return;
+      if (!isHeld) this.#leave();
+      else if (this.#control === null) void this.#take();
     });
   }
 
@@ -157,14 +155,14 @@ export class NodePlacement {
     }
   }
 
-  async close(): Promise<void> {
+  close(): void {
+    this.#isClosed = true;
     this.#windows.close();
     this.#leave();
     for (const { resolve, timer } of this.#waiting.values()) {
       clearTimeout(timer);
       resolve(null);
     }
-    await this.#lease.close();
     this.#link.close();
   }
 
@@ -173,12 +171,12 @@ export class NodePlacement {
     // A Redis that was started again knows no plan.
     if (this.#control !== null && this.#followed.plan.version > 0) this.#tellModule(this.#followed.plan);
     void this.#readRules();
-    this.#lease.hurry();
+    if (this.#control === null) void this.#take();
   }
 
-  /** This node controls from now on. */
+  /** This node controls from now on, where it may. */
   async #take(): Promise<void> {
-    if (this.#isTaking) return;
+    if (this.#isTaking || !this.#options.controllership.isHeld) return;
     this.#isTaking = true;
     const { address, user, log, nowMs } = this.#options;
     try {
@@ -186,7 +184,7 @@ export class NodePlacement {
       // Where Redis has forgotten the plan, the module may follow a later one still.
       const followed = await this.#link.modulePlanVersion();
       await this.#readRules();
-      if (!this.#lease.isHeld || this.#control !== null) return;
+      if (!this.#options.controllership.isHeld || this.#isClosed || this.#control !== null) return;
       const writer = new PlanWriter({
         found,
         followed,

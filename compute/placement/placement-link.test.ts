@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
+import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { PlacementLink } from "./placement-link.ts";
 
 const ignored = (): void => {};
@@ -55,27 +56,27 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   });
 
   test("is written by who holds the lease, also where it was renewed meanwhile", async () => {
-    await other.set(link.leaseKey, "me");
-    afterItWasSeen(() => other.pexpire(link.leaseKey, 60_000));
+    await other.set(CONTROLLER_LEASE_KEY, "me");
+    afterItWasSeen(() => other.pexpire(CONTROLLER_LEASE_KEY, 60_000));
     expect(await link.writePlan("me", change(1))).toBe(true);
     expect(await link.readPlan()).toEqual({ version: 1, placements: new Map([["walk", change(1).placements.walk]]) });
   });
 
   test("is not written by who has lost it, before or meanwhile", async () => {
-    await other.set(link.leaseKey, "me");
-    afterItWasSeen(() => other.set(link.leaseKey, "another"));
+    await other.set(CONTROLLER_LEASE_KEY, "me");
+    afterItWasSeen(() => other.set(CONTROLLER_LEASE_KEY, "another"));
     expect(await link.writePlan("me", change(2))).toBe(false);
     expect(await link.writePlan("me", change(2))).toBe(false);
     expect((await link.readPlan()).version).toBe(1);
   });
 
   test("is written only while the lease is watched, whatever is said of a function meanwhile", async () => {
-    await other.set(link.leaseKey, "me");
+    await other.set(CONTROLLER_LEASE_KEY, "me");
     const base = (await link.readPlan()).version;
     let said: Promise<void> | undefined;
     afterItWasSeen(async () => {
       said = link.writeRules("walk", { pinnedShare: 1, weight: 1, p99UnderUs: null });
-      await other.set(link.leaseKey, "another");
+      await other.set(CONTROLLER_LEASE_KEY, "another");
     });
     expect(await link.writePlan("me", { ...change(base + 1), base })).toBe(false);
     await said;
@@ -83,11 +84,11 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   });
 
   test("loses nothing that is said of a function while it is written", async () => {
-    await other.set(link.leaseKey, "me");
+    await other.set(CONTROLLER_LEASE_KEY, "me");
     let version = (await link.readPlan()).version;
     let said: Promise<void> | undefined;
     afterItWasSeen(async () => {
-      await other.pexpire(link.leaseKey, 60_000);
+      await other.pexpire(CONTROLLER_LEASE_KEY, 60_000);
       said = link.writeRules("walk", { pinnedShare: 0.25, weight: 1, p99UnderUs: null });
     });
     expect(await link.writePlan("me", change((version += 1)))).toBe(true);
@@ -113,7 +114,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   test.each(["nonsense", "1.5", "-1", "9007199254740993"])("of the version %s counts as none", async (version) => {
     await other.hset("locus:placement:plan", "@version", version);
     expect((await link.readPlan()).version).toBe(0);
-    await other.set(link.leaseKey, "me");
+    await other.set(CONTROLLER_LEASE_KEY, "me");
     expect(await link.writePlan("me", change(1))).toBe(true);
     expect((await link.readPlan()).version).toBe(1);
   });

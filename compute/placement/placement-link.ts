@@ -5,6 +5,7 @@ import type { ChainableCommander, Redis } from "ioredis";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
@@ -19,7 +20,6 @@ import {
 import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 
 const KEYS = {
-  lease: "locus:placement:lease",
   plan: "locus:placement:plan",
   rules: "locus:placement:rules",
 } as const;
@@ -78,10 +78,6 @@ export class PlacementLink {
     this.#subscriber.on("ready", () => void this.#subscribe());
   }
 
-  get leaseKey(): string {
-    return KEYS.lease;
-  }
-
   /** Windows and questions are for the controller. */
   async listenAsController(isController: boolean): Promise<void> {
     this.#isController = isController;
@@ -108,8 +104,8 @@ export class PlacementLink {
   writePlan(holder: string, change: PlanChange): Promise<boolean> {
     return this.#alone(async () => {
       for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
-        await this.commands.watch(KEYS.lease, KEYS.plan);
-        const leased = await this.commands.get(KEYS.lease);
+        await this.commands.watch(CONTROLLER_LEASE_KEY, KEYS.plan);
+        const leased = await this.commands.get(CONTROLLER_LEASE_KEY);
         const version = await this.commands.hget(KEYS.plan, VERSION_FIELD);
         if (leased !== holder || versionOf(version ?? "0") !== change.base) {
           await this.commands.unwatch();

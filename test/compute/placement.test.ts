@@ -215,7 +215,7 @@ describe("placement", () => {
   });
 
   it("whoever decides begins anew where Redis has lost the plan", async () => {
-    await redis.client().del("locus:placement:plan", "locus:placement:lease");
+    await redis.client().del("locus:placement:plan", "locus:controller:lease");
     expect(await call(nodes[0]!, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
     await ask(nodes[0]!, "/walk", "PUT", { pin: "compute" });
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);

@@ -29,6 +29,7 @@ describe.skipIf(!redisServerExists())("a lease in a real server (skipped where t
       holder,
       nowMs: () => performance.now(),
       onTurn: (isHeld) => turns.push(isHeld),
+      onRefused: () => {},
     });
     return { lease, turns };
   };
@@ -43,6 +44,7 @@ describe.skipIf(!redisServerExists())("a lease in a real server (skipped where t
     const [one, two] = [leaseOf("one"), leaseOf("two")];
     await turned(one, true);
     await turned(two, false);
+    expect(two.lease.holder).toBe("one");
     await one.lease.close();
     await turned(two, true);
     expect(await other.get(KEY)).toBe("two");

@@ -16,10 +16,13 @@ interface LeaseOptions {
   readonly nowMs: () => number;
   /** After every turn. A lease that ended and was gained again was lost in between: that is told as well. */
   readonly onTurn: (isHeld: boolean) => void;
+  /** Redis refuses what is needed for it. */
+  readonly onRefused: (reason: string) => void;
 }
 
 export class Lease {
   readonly #options: LeaseOptions;
+  #holder: string | null = null;
   #timer: NodeJS.Timeout | undefined;
   #validUntilMs = -Infinity;
   #isTurning = false;
@@ -33,6 +36,11 @@ export class Lease {
   /** A node that was paused for longer than the lease knows that it may have lost it. */
   get isHeld(): boolean {
     return this.#options.nowMs() < this.#validUntilMs;
+  }
+
+  /** Who held it when Redis was last asked; null: nobody was known to. */
+  get holder(): string | null {
+    return this.#holder;
   }
 
   /** Asks at once, when there is a connection to ask over. */
@@ -57,15 +65,16 @@ export class Lease {
   async #turn(): Promise<void> {
     if (this.#isClosed || this.#isTurning) return;
     this.#isTurning = true;
-    const { redis, key, holder, nowMs, onTurn } = this.#options;
+    const { redis, key, holder, nowMs, onTurn, onRefused } = this.#options;
     // From before the question: an answer that was long on its way gives so much less.
     const askedMs = nowMs();
     try {
-      const isGrantedNow = await isGranted(redis, key, holder);
+      this.#holder = await holderAfter(redis, key, holder);
       if (!this.isHeld) onTurn(false);
-      this.#validUntilMs = isGrantedNow && !this.#isClosed ? askedMs + TTL_MS : -Infinity;
-    } catch {
+      this.#validUntilMs = this.#holder === holder && !this.#isClosed ? askedMs + TTL_MS : -Infinity;
+    } catch (error) {
       // Redis is out of reach: a lease that was held goes on until its end.
+      if ((error as Error).name === "ReplyError") onRefused((error as Error).message);
     }
     this.#isTurning = false;
     if (!this.#isClosed) onTurn(this.isHeld);
@@ -80,11 +89,12 @@ async function giveBack(redis: Redis, key: string, holder: string): Promise<void
   }
 }
 
-async function isGranted(redis: Redis, key: string, holder: string): Promise<boolean> {
+/** Asks for it, or renews it. Whose it is then; null: somebody's who was not seen. */
+async function holderAfter(redis: Redis, key: string, holder: string): Promise<string | null> {
   const now = await redis.get(key);
-  if (now === null) return (await redis.set(key, holder, "PX", TTL_MS, "NX")) === "OK";
-  if (now !== holder) return false;
+  if (now === null) return (await redis.set(key, holder, "PX", TTL_MS, "NX")) === "OK" ? holder : null;
+  if (now !== holder) return now;
   // If it ended in between, it was somebody else's that lasts this little longer now.
   const [isRenewed, then] = await Promise.all([redis.pexpire(key, TTL_MS), redis.get(key)]);
-  return isRenewed === 1 && then === holder;
+  return isRenewed === 1 ? then : null;
 }

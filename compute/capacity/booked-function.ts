@@ -1,0 +1,93 @@
+// One version of a function in a node's book: the instances that the node holds of it, and the calls that wait for one.
+
+import type { FunctionShape } from "#scheduler/grpc/capacity-service.ts";
+import type { BookedInstance } from "./booked-instance.ts";
+
+/** Calls count by so much less with each that follows: the last hundred or so. Chosen. */
+const DECAY = 1 - 1 / 64;
+
+export interface Waiter {
+  /** null: it runs here, without an instance. */
+  readonly resolve: (instance: BookedInstance | null) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class BookedFunction {
+  readonly shape: FunctionShape;
+  /** Calls that an instance takes at once. */
+  readonly concurrency: number;
+  readonly instances: BookedInstance[] = [];
+  /** In the order in which they came. */
+  readonly waiters = new Set<Waiter>();
+  inFlight = 0;
+  /** Cores that the instances can keep busy: one each, and no more on a node than it has. */
+  threads = 0;
+  /** What is asked of the scheduler now; null: nothing. */
+  asked: AbortController | null = null;
+  growAtMs = -Infinity;
+  isGrowing = false;
+  /** Beats in a row in which there was nothing of it. */
+  emptyBeats = 0;
+  #cpuMs = 0;
+  #elapsedMs = 0;
+  #calls = 0;
+
+  constructor(shape: FunctionShape, concurrency: number) {
+    this.shape = shape;
+    this.concurrency = concurrency;
+  }
+
+  /** Of a call's time the part in which it computes, as its node sees it: calls in flight times this is cores in use. */
+  get cpuShare(): number {
+    return this.#elapsedMs === 0 ? 0 : this.#cpuMs / this.#elapsedMs;
+  }
+
+  get meanMs(): number {
+    return this.#calls === 0 ? 1 : this.#elapsedMs / this.#calls;
+  }
+
+  ended(elapsedMs: number, cpuUs: number): void {
+    this.#calls = this.#calls * DECAY + 1;
+    this.#elapsedMs = this.#elapsedMs * DECAY + elapsedMs;
+    this.#cpuMs = this.#cpuMs * DECAY + cpuUs / 1e3;
+  }
+
+  add(instance: BookedInstance): void {
+    this.instances.push(instance);
+    this.#countThreads();
+  }
+
+  remove(instance: BookedInstance): void {
+    const at = this.instances.indexOf(instance);
+    if (at < 0) return;
+    this.instances.splice(at, 1);
+    this.#countThreads();
+  }
+
+  /**
+   * Where a call is expected to be done first: the fewest calls that run there times what one takes there; here where that is the same. null:
+   * nowhere is one free. A look at each: there are as many as keep a node's calls busy.
+   */
+  best(): BookedInstance | null {
+    let best: BookedInstance | null = null;
+    let least = Infinity;
+    for (const instance of this.instances) {
+      if (instance.isRevoked || instance.running >= this.concurrency) continue;
+      const cost = (instance.running + 1) * instance.meanMs;
+      if (cost < least || (cost === least && instance.isHere && best?.isHere === false)) {
+        best = instance;
+        least = cost;
+      }
+    }
+    return best;
+  }
+
+  #countThreads(): void {
+    const byNode = new Map<string, number>();
+    for (const { leased, isRevoked } of this.instances) {
+      const { nodeId, cpus } = leased;
+      if (!isRevoked) byNode.set(nodeId, Math.min(cpus, (byNode.get(nodeId) ?? 0) + 1));
+    }
+    this.threads = byNode.values().reduce((sum, cores) => sum + cores, 0);
+  }
+}

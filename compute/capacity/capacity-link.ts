@@ -1,0 +1,110 @@
+// A node's word with the scheduler: a beat every half second says what the node has, what its leases did and which it gives back, and hears which are
+// over. While nobody answers the node goes on with what it holds until that expires.
+
+import type { Logger } from "pino";
+import { LocusError } from "#runtime/errors.ts";
+import type {
+  CapacityDesk,
+  HostedInstance,
+  LeasedInstance,
+  LeaseWanted,
+  NodeBeat,
+} from "#scheduler/grpc/capacity-service.ts";
+import { LEASE_MS } from "#scheduler/service/live-desk.ts";
+import type { LeaseBook } from "./lease-book.ts";
+
+const BEAT_MS = 500;
+/** Of one beat: a scheduler that answers no sooner counts as away. */
+const ANSWER_MS = 1_000;
+
+export interface CapacityLinkOptions {
+  readonly book: LeaseBook;
+  /** Who gives instances now; null: nobody does. */
+  readonly desk: () => CapacityDesk | null;
+  readonly describe: () => Pick<NodeBeat, "nodeId" | "address" | "port" | "memoryMb" | "availableMb" | "cpus">;
+  readonly hosted: () => Promise<readonly HostedInstance[]>;
+  readonly log: Pick<Logger, "info" | "warn">;
+  readonly nowMs: () => number;
+}
+
+export class CapacityLink {
+  readonly #options: CapacityLinkOptions;
+  #timer: NodeJS.Timeout | null = null;
+  #beating: Promise<void> = Promise.resolve();
+  /** At first: when it began. A node that starts is given time to find who schedules. */
+  #answeredMs: number;
+  #beatenMs: number;
+  /** What was last said of the scheduler, so that it is said once. */
+  #isAway = false;
+  #isClosed = false;
+
+  constructor(options: CapacityLinkOptions) {
+    this.#options = options;
+    this.#beatenMs = options.nowMs();
+    this.#answeredMs = this.#beatenMs;
+    this.#again(0);
+  }
+
+  lease(wanted: LeaseWanted, signal: AbortSignal): Promise<readonly LeasedInstance[]> {
+    const desk = this.#options.desk();
+    if (desk === null) return Promise.reject(new LocusError("PEER_UNAVAILABLE", "nobody schedules instances now"));
+    return desk.lease(wanted, signal);
+  }
+
+  /** A beat at once: the scheduler is another one. */
+  hurry(): void {
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#again(0);
+  }
+
+  /** Says that this node leaves, and gives back what it holds. Does not wait longer for an answer than for any. */
+  async leave(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#beating;
+    this.#options.book.close();
+    await this.#beat(true);
+  }
+
+  #again(inMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#beating = this.#beat(false).then(() => {
+        if (!this.#isClosed) this.#again(BEAT_MS);
+      });
+    }, inMs).unref();
+  }
+
+  /** Never rejects. */
+  async #beat(isLeaving: boolean): Promise<void> {
+    const { book, desk: deskNow, describe, hosted, nowMs } = this.#options;
+    const desk = deskNow();
+    try {
+      const instances = isLeaving ? [] : await hosted();
+      const atMs = nowMs();
+      const leases = book.uses(Math.max(1, atMs - this.#beatenMs));
+      this.#beatenMs = atMs;
+      const returned = book.returning;
+      if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
+      const beat = { ...describe(), isLeaving, instances, leases, returned };
+      book.answered(await desk.beat(beat, AbortSignal.timeout(ANSWER_MS)), returned);
+      this.#answeredMs = atMs;
+      this.#tell(false, "");
+    } catch (error) {
+      if (nowMs() - this.#answeredMs < LEASE_MS) return;
+      book.expireAll();
+      this.#tell(true, (error as Error).message);
+    }
+  }
+
+  /** Once, until it is otherwise. */
+  #tell(isAway: boolean, reason: string): void {
+    if (isAway === this.#isAway || this.#isClosed) return;
+    this.#isAway = isAway;
+    const { log } = this.#options;
+    if (isAway) log.warn({ reason }, "no scheduler answers: calls run here, without instances");
+    else log.info("the scheduler answers again");
+  }
+}

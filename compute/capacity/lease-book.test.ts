@@ -1,0 +1,231 @@
+import { array, assert, constantFrom, integer, property, record } from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { LocusError } from "#runtime/errors.ts";
+import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
+import type { LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-service.ts";
+import type { BookedInstance } from "./booked-instance.ts";
+import { LeaseBook } from "./lease-book.ts";
+
+const ME = "me";
+const limits = { deadlineMs: 5_000, cpuMs: 5_000, memoryMb: 64, operations: LIMITS.operations.default, concurrency: 2 };
+const khop: FunctionDescription = { name: "khop", version: "1", side: null, limits, input: null, output: null };
+const at = (id: string, nodeId = ME, cpus = 2): LeasedInstance => ({ id, nodeId, address: "", port: 1, cpus });
+
+/** Requests are answered by the test. */
+interface Request {
+  readonly wanted: LeaseWanted;
+  readonly signal: AbortSignal;
+  readonly grant: (leased: readonly LeasedInstance[]) => Promise<void>;
+  readonly refuse: (error: Error) => Promise<void>;
+}
+
+const setUp = () => {
+  const requests: Request[] = [];
+  const clock = { nowMs: 0 };
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const book = new LeaseBook({
+    nodeId: ME,
+    nowMs: () => clock.nowMs,
+    lease: (wanted, signal) => {
+      const { promise, resolve, reject } = Promise.withResolvers<readonly LeasedInstance[]>();
+      signal.addEventListener("abort", () => reject(new LocusError("CANCELLED", "given up")));
+      const grant = (leased: readonly LeasedInstance[]): Promise<void> => (resolve(leased), settled());
+      const refuse = (error: Error): Promise<void> => (reject(error), settled());
+      requests.push({ wanted, signal, grant, refuse });
+      return promise;
+    },
+  });
+  const held = async (...leased: readonly LeasedInstance[]): Promise<void> => {
+    const waiting = book.wait(khop, 1_000);
+    await requests.at(-1)!.grant(leased);
+    book.done((await waiting)!, 1, 0);
+  };
+  return { book, requests, clock, held };
+};
+const take = (book: LeaseBook): BookedInstance => book.take(khop)!;
+const NOTHING = { gone: [], revoked: [], isPressed: false };
+
+describe("a node's book of leases", () => {
+  test("asks once for all calls of a function that wait, and serves them in their order", async () => {
+    const { book, requests } = setUp();
+    expect(book.take(khop)).toBeNull();
+    const waiting = Array.from({ length: 3 }, () => book.wait(khop, 1_000));
+    expect(requests).toHaveLength(1);
+    expect(requests[0]!.wanted).toEqual({
+      nodeId: ME,
+      shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 },
+      count: 1,
+      isGrowth: false,
+    });
+    await requests[0]!.grant([at("a")]);
+    const [first, second] = [await waiting[0]!, await waiting[1]!];
+    expect([first, second]).toEqual([first, first]);
+    // The third finds both places taken: one more request stands for it, and whichever is first serves it.
+    expect(requests.map(({ wanted }) => wanted.isGrowth)).toEqual([false, false]);
+    expect(book.take(khop)).toBeNull();
+    book.done(first!, 1, 0);
+    expect(await waiting[2]!).toBe(first);
+    expect(requests[1]!.signal.aborted).toBe(true);
+    expect(book.waiting).toBe(0);
+  });
+
+  test("takes the instance where a call is done first: fewest calls times what one takes, here where that is the same", async () => {
+    const { book, held } = setUp();
+    await held(at("there", "other"), at("here"));
+    const [first, second] = [take(book), take(book)];
+    expect([first.id, second.id]).toEqual(["here", "there"]);
+    book.done(second, 40, 0);
+    book.done(first, 1, 0);
+    expect([take(book).id, take(book).id]).toEqual(["here", "here"]);
+    expect(take(book).id).toBe("there");
+  });
+
+  test("a call that is cancelled waits no more, and the request of nobody is given up", async () => {
+    const { book, requests } = setUp();
+    const cancel = new AbortController();
+    const call = book.wait(khop, 1_000, cancel.signal);
+    cancel.abort();
+    await expect(call).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(requests[0]!.signal.aborted).toBe(true);
+    expect(book.waiting).toBe(0);
+  });
+
+  test("a call is refused at its deadline, and the one too many at once", async () => {
+    const { book } = setUp();
+    await expect(book.wait(khop, 5)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    const cancel = new AbortController();
+    const waiting = Array.from({ length: 10_000 }, () => book.wait(khop, 60_000, cancel.signal).catch(() => null));
+    await expect(book.wait(khop, 60_000)).rejects.toMatchObject({ code: "OVERLOADED" });
+    cancel.abort();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set([null]));
+  });
+
+  test("calls run without an instance where nobody schedules, and none is refused for that", async () => {
+    const { book, requests } = setUp();
+    const calls = [book.wait(khop, 1_000), book.wait(khop, 1_000)];
+    await requests[0]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
+    expect(await Promise.all(calls)).toEqual([null, null]);
+    const large = book.wait(khop, 1_000);
+    await requests[1]!.refuse(new LocusError("NODES_EXHAUSTED", "too large"));
+    expect(await large).toBeNull();
+    expect(book.without).toEqual({ "no-scheduler": 2, refused: 1, late: 0 });
+    const many = book.wait(khop, 1_000);
+    many.catch(() => {});
+    await requests[2]!.refuse(new LocusError("OVERLOADED", "full"));
+    await expect(many).rejects.toMatchObject({ code: "OVERLOADED" });
+  });
+
+  test("tells what instances did, and gives back those that are not used", async () => {
+    const { book, held } = setUp();
+    await held(at("a"), at("b"));
+    const used = take(book);
+    book.done(used, 1, 5_000);
+    expect(book.uses(10)).toEqual([
+      { id: "a", calls: 2, cpus: 0.5 },
+      { id: "b", calls: 0, cpus: 0 },
+    ]);
+    const running = take(book);
+    expect(book.uses(10).map(({ id }) => id)).toEqual(["a"]);
+    expect(book.returning).toEqual(["b"]);
+    book.uses(10);
+    book.uses(10);
+    expect(book.size).toBe(1);
+    book.answered(NOTHING, ["b"]);
+    expect(book.returning).toEqual([]);
+    book.done(running, 1, 0);
+  });
+
+  test("gives back at once what is not used where somebody finds no room", async () => {
+    const { book, held } = setUp();
+    await held(at("a"), at("b"));
+    book.uses(10);
+    book.answered({ ...NOTHING, isPressed: true }, []);
+    expect(book.returning).toEqual(["b"]);
+  });
+
+  test("sends nothing to what was revoked, gives it back with its last call, and aborts what is gone", async () => {
+    const { book, held, requests } = setUp();
+    await held(at("a"), at("b", "other"));
+    const [first, second] = [take(book), take(book)];
+    book.answered({ ...NOTHING, revoked: ["a"], gone: ["b"] }, []);
+    expect(second.lost.aborted).toBe(true);
+    expect(book.take(khop)).toBeNull();
+    expect(book.returning).toEqual([]);
+    book.done(first, 1, 0);
+    book.done(second, 1, 0);
+    expect(book.returning).toEqual(["a"]);
+    // Lent anew before the return was told: it is not on its way back.
+    const call = book.wait(khop, 1_000);
+    await requests.at(-1)!.grant([at("a")]);
+    expect((await call)!.id).toBe("a");
+    expect(book.returning).toEqual([]);
+  });
+
+  test("asks for more where calls in flight compute more than the instances' threads can", async () => {
+    const { book, held, requests, clock } = setUp();
+    await held(at("a"));
+    book.done(take(book), 10, 9_000);
+    clock.nowMs = 100;
+    const before = requests.length;
+    const running = [take(book), take(book)];
+    const growth = requests.slice(before);
+    expect(growth.map(({ wanted }) => wanted.isGrowth)).toEqual([true]);
+    await growth[0]!.grant([at("b", "other")]);
+    expect(take(book).id).toBe("b");
+    // Not again so soon, and not while computing is little of what calls do.
+    expect(requests).toHaveLength(before + 1);
+    for (const one of running) book.done(one, 100, 10);
+    for (let call = 0; call < 200; call++) book.done(take(book), 100, 10);
+    clock.nowMs = 10_000;
+    take(book);
+    expect(requests).toHaveLength(before + 1);
+  });
+
+  test("holds nothing any more when all has expired, and calls that run go on", async () => {
+    const { book, held } = setUp();
+    await held(at("a"));
+    const running = take(book);
+    book.expireAll();
+    expect([book.size, book.take(khop), book.uses(1)]).toEqual([0, null, []]);
+    book.done(running, 1, 0);
+    expect(book.returning).toEqual([]);
+  });
+
+  test("never runs more calls on an instance than it takes, and none on one that is over, whatever happens", async () => {
+    const step = record({
+      what: constantFrom("take", "done", "lend", "gone", "revoked", "beat", "expire"),
+      which: integer({ min: 0, max: 7 }),
+    });
+    assert(
+      property(array(step, { maxLength: 100 }), (steps) => {
+        const { book, requests } = setUp();
+        const running: BookedInstance[] = [];
+        const over = new Set<string>();
+        let wrong = false;
+        void book.wait(khop, 60_000).then((instance) => instance !== null && running.push(instance));
+        for (const { what, which } of steps) {
+          const id = `i${which}`;
+          if (what === "take") {
+            const instance = book.take(khop);
+            if (instance === null) continue;
+            wrong ||= over.has(instance.id) || instance.running > limits.concurrency;
+            running.push(instance);
+          } else if (what === "done" && running.length > 0)
+            book.done(running.splice(which % running.length, 1)[0]!, 1, 500);
+          else if (what === "lend") void requests.at(-1)!.grant([at(`${id}-${requests.length}`)]);
+          else if (what === "gone" || what === "revoked") {
+            const one = running[which % Math.max(1, running.length)];
+            if (one === undefined) continue;
+            over.add(one.id);
+            book.answered({ ...NOTHING, [what]: [one.id] }, []);
+          } else if (what === "beat") book.uses(1);
+          else if (what === "expire") book.expireAll();
+        }
+        expect(wrong).toBe(false);
+        for (const one of running) expect(one.running).toBeGreaterThan(0);
+        book.close();
+      }),
+    );
+  });
+});

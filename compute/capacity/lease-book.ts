@@ -1,0 +1,317 @@
+// A node's book of the instances that it holds on lease. A call finds one here without asking anybody; where there is none the calls of one
+// function ask the scheduler once for all of them, and wait: in order, so many at most, and no longer than is any use.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { FunctionDescription } from "#runtime/function/description.ts";
+import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted } from "#scheduler/grpc/capacity-service.ts";
+import { BookedFunction, type Waiter } from "./booked-function.ts";
+import { BookedInstance } from "./booked-instance.ts";
+
+/** Calls of a node that wait for an instance; one more is refused. As many as wait in a scheduler. */
+const WAITING_MAX = 10_000;
+/**
+ * A call that waited so long runs on its node all the same, as if there were no scheduler: that all instances are taken for as long says that there
+ * is less of everything than is asked for, and a node that queues calls of its own is no worse than one that refuses them. Chosen.
+ */
+const PATIENCE_MS = 2_000;
+/** Instances asked for at once. */
+const ASKED_MAX = 16;
+/** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
+const BUSY_SHARE = 0.75;
+/** Between two attempts of one function to get more. */
+const GROW_EVERY_MS = 50;
+/** Beats in which nothing ran on an instance until it is given back, so that keep-alive is the scheduler's matter. */
+const IDLE_BEATS = 2;
+/** Beats without an instance and a call until what was learned of a function is forgotten. */
+const EMPTY_BEATS = 120;
+
+/** Why calls ran here without an instance. */
+export type WithoutReason = "no-scheduler" | "refused" | "late";
+
+export interface LeaseBookOptions {
+  readonly nodeId: string;
+  /** Asks the scheduler; rejects with PEER_UNAVAILABLE where there is none. */
+  readonly lease: (wanted: LeaseWanted, signal: AbortSignal) => Promise<readonly LeasedInstance[]>;
+  /** Monotonic, ms. */
+  readonly nowMs: () => number;
+}
+
+export class LeaseBook {
+  readonly #options: LeaseBookOptions;
+  /** By version, which is the same for no two functions. */
+  readonly #functions = new Map<string, BookedFunction>();
+  readonly #held = new Map<string, BookedInstance>();
+  #returning = new Set<string>();
+  #waiting = 0;
+  #isClosed = false;
+  /** Since the beginning. */
+  readonly without: Record<WithoutReason, number> = { "no-scheduler": 0, refused: 0, late: 0 };
+  readonly counts = { taken: 0, waited: 0, waitedMs: 0 };
+
+  constructor(options: LeaseBookOptions) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Instances held. */
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** An instance for one call, which is to be given back by `done`; null: `wait` for one. */
+  take({ version }: FunctionDescription): BookedInstance | null {
+    const booked = this.#functions.get(version);
+    if (booked === undefined || booked.waiters.size > 0) return null;
+    const instance = booked.best();
+    if (instance === null) return null;
+    this.#give(booked, instance);
+    return instance;
+  }
+
+  /**
+   * As `take`, when one can be had; null: none could, and the call runs here without. Rejects with OVERLOADED, with DEADLINE_EXCEEDED when
+   * `timeoutMs` is over, and with CANCELLED.
+   */
+  wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
+    if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
+    if (this.#isClosed) return Promise.resolve(null);
+    if (this.#waiting >= WAITING_MAX) {
+      return Promise.reject(new LocusError("OVERLOADED", `${WAITING_MAX} calls wait for an instance already`));
+    }
+    const booked = this.#functionOf(description);
+    const sinceMs = this.#options.nowMs();
+    this.#waiting++;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        booked.waiters.delete(waiter);
+        this.#waiting--;
+        if (booked.waiters.size === 0) booked.asked?.abort();
+        this.counts.waited++;
+        this.counts.waitedMs += this.#options.nowMs() - sinceMs;
+      };
+      const waiter: Waiter = {
+        resolve: (instance) => {
+          leave();
+          resolve(instance);
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const onAbort = (): void => waiter.reject(cancelled(description.name));
+      const onTimeout = (): void => {
+        if (timeoutMs <= PATIENCE_MS) return waiter.reject(tooLate(description.name, timeoutMs));
+        this.without.late++;
+        waiter.resolve(null);
+      };
+      const timer = setTimeout(onTimeout, Math.min(timeoutMs, PATIENCE_MS));
+      signal?.addEventListener("abort", onAbort);
+      booked.waiters.add(waiter);
+      this.#serve(booked);
+      this.#ask(booked);
+    });
+  }
+
+  /** A call that had the instance ended. `elapsedMs`: since it was taken. */
+  done(instance: BookedInstance, elapsedMs: number, cpuUs: number): void {
+    const { function: booked } = instance;
+    instance.running--;
+    booked.inFlight--;
+    instance.ended(elapsedMs, cpuUs);
+    booked.ended(elapsedMs, cpuUs);
+    if (instance.isRevoked && instance.running === 0 && this.#held.get(instance.id) === instance)
+      this.#giveBack(instance);
+    if (booked.waiters.size > 0) this.#serve(booked);
+  }
+
+  /** A call that had the instance never ran there: it is not there any more, or cannot be reached. */
+  lose(instance: BookedInstance): void {
+    if (this.#held.get(instance.id) !== instance) return;
+    this.#held.delete(instance.id);
+    // Whoever gave it is told: where it is there all the same, others may have it.
+    this.#returning.add(instance.id);
+    instance.lose();
+    instance.function.remove(instance);
+  }
+
+  /** What instances did since the last beat, `elapsedMs` ago. Those that are not used any more are held no more: `returning` names them. */
+  uses(elapsedMs: number): readonly LeaseUse[] {
+    const uses: LeaseUse[] = [];
+    for (const instance of this.#held.values()) {
+      const { id, calls, cpuUs } = instance;
+      uses.push({ id, calls, cpus: cpuUs / 1e3 / elapsedMs });
+      instance.idleBeats = calls === 0 && instance.running === 0 ? instance.idleBeats + 1 : 0;
+      instance.calls = 0;
+      instance.cpuUs = 0;
+      if (instance.idleBeats >= IDLE_BEATS) this.#giveBack(instance);
+    }
+    for (const [version, booked] of this.#functions) {
+      const isEmpty = booked.instances.length === 0 && booked.inFlight === 0 && booked.waiters.size === 0;
+      booked.emptyBeats = isEmpty ? booked.emptyBeats + 1 : 0;
+      if (booked.emptyBeats >= EMPTY_BEATS) this.#functions.delete(version);
+    }
+    return uses.filter(({ id }) => this.#held.has(id));
+  }
+
+  get returning(): readonly string[] {
+    return [...this.#returning];
+  }
+
+  /** Of a beat that named `returned`. */
+  answered({ gone, revoked, isPressed }: BeatAnswer, returned: readonly string[]): void {
+    for (const id of returned) this.#returning.delete(id);
+    for (const id of gone) {
+      const instance = this.#held.get(id);
+      if (instance === undefined) continue;
+      this.lose(instance);
+      this.#returning.delete(id);
+    }
+    for (const id of revoked) {
+      const instance = this.#held.get(id);
+      if (instance === undefined) continue;
+      instance.isRevoked = true;
+      instance.function.remove(instance);
+      if (instance.running === 0) this.#giveBack(instance);
+    }
+    if (!isPressed) return;
+    for (const instance of this.#held.values()) {
+      if (instance.running === 0 && instance.calls === 0 && instance.idleBeats > 0) this.#giveBack(instance);
+    }
+  }
+
+  /** Nobody has renewed anything for so long that all of it is over. What runs goes on. */
+  expireAll(): void {
+    for (const instance of this.#held.values()) {
+      instance.isRevoked = true;
+      instance.function.remove(instance);
+    }
+    this.#held.clear();
+    this.#returning.clear();
+  }
+
+  /** Holds nothing from now on: calls run here, without an instance. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    for (const booked of this.#functions.values()) {
+      booked.asked?.abort();
+      for (const waiter of booked.waiters) waiter.resolve(null);
+    }
+    for (const instance of this.#held.values()) this.#giveBack(instance);
+  }
+
+  #functionOf({ name, version, limits }: FunctionDescription): BookedFunction {
+    let booked = this.#functions.get(version);
+    if (booked === undefined) {
+      const shape = { key: `${name}@${version}`, memoryMb: limits.memoryMb, timeoutMs: limits.deadlineMs };
+      booked = new BookedFunction(shape, limits.concurrency);
+      this.#functions.set(version, booked);
+    }
+    return booked;
+  }
+
+  #give(booked: BookedFunction, instance: BookedInstance): void {
+    instance.running++;
+    booked.inFlight++;
+    this.counts.taken++;
+    if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
+  }
+
+  #giveBack(instance: BookedInstance): void {
+    this.#held.delete(instance.id);
+    this.#returning.add(instance.id);
+    instance.isRevoked = true;
+    instance.function.remove(instance);
+  }
+
+  /** First come, first served. */
+  #serve(booked: BookedFunction): void {
+    for (const waiter of booked.waiters) {
+      const instance = booked.best();
+      if (instance === null) return;
+      this.#give(booked, instance);
+      waiter.resolve(instance);
+    }
+  }
+
+  /** For those that wait, unless it is asked already. */
+  #ask(booked: BookedFunction): void {
+    if (booked.asked !== null || booked.waiters.size === 0) return;
+    const asked = new AbortController();
+    booked.asked = asked;
+    const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
+    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: false };
+    this.#options.lease(wanted, asked.signal).then(
+      (leased) => {
+        booked.asked = null;
+        for (const one of leased) this.#hold(booked, one);
+        this.#serve(booked);
+        this.#ask(booked);
+        // What was free elsewhere serves at once; from then on calls need not go there.
+        if (leased.length > 0 && !booked.instances.some(({ isHere }) => isHere)) this.#grow(booked);
+      },
+      (error: unknown) => {
+        booked.asked = null;
+        // Who came since the last one left waits for a request of its own.
+        if (asked.signal.aborted || codeOf(error) === "DEADLINE_EXCEEDED") return this.#ask(booked);
+        this.#refused(booked, error);
+      },
+    );
+  }
+
+  #refused(booked: BookedFunction, error: unknown): void {
+    const code = codeOf(error);
+    const reason = code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND" ? "no-scheduler" : "refused";
+    for (const waiter of booked.waiters) {
+      if (code === "OVERLOADED") waiter.reject(error as LocusError);
+      else {
+        this.without[reason]++;
+        waiter.resolve(null);
+      }
+    }
+  }
+
+  #grow(booked: BookedFunction): void {
+    const nowMs = this.#options.nowMs();
+    if (booked.isGrowing || nowMs < booked.growAtMs) return;
+    booked.isGrowing = true;
+    booked.growAtMs = nowMs + GROW_EVERY_MS;
+    const cores = (booked.inFlight * booked.cpuShare) / BUSY_SHARE;
+    const count = Math.max(1, Math.min(ASKED_MAX, Math.ceil(cores - booked.threads)));
+    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: true };
+    const over = (leased: readonly LeasedInstance[]): void => {
+      booked.isGrowing = false;
+      for (const one of leased) this.#hold(booked, one);
+    };
+    this.#options.lease(wanted, NEVER).then(over, () => over([]));
+  }
+
+  #hold(booked: BookedFunction, leased: LeasedInstance): void {
+    if (this.#isClosed) return void this.#returning.add(leased.id);
+    if (this.#held.has(leased.id)) return;
+    // It was on its way back, and has been lent anew.
+    this.#returning.delete(leased.id);
+    const isHere = leased.nodeId === this.#options.nodeId;
+    const instance = new BookedInstance(leased, booked, isHere, booked.meanMs);
+    this.#held.set(leased.id, instance);
+    booked.add(instance);
+  }
+}
+
+const NEVER = new AbortController().signal;
+
+const codeOf = (error: unknown): string => (error instanceof LocusError ? error.code : "INTERNAL");
+
+const cancelled = (name: string): LocusError =>
+  new LocusError("CANCELLED", `nobody waits any more for an instance of ${name}`);
+
+const tooLate = (name: string, timeoutMs: number): LocusError =>
+  new LocusError(
+    "DEADLINE_EXCEEDED",
+    `no instance of ${name} was free within the ${Math.round(timeoutMs)} ms of the call`,
+  );

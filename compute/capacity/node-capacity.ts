@@ -1,0 +1,288 @@
+// A node's part in the scheduling of instances: it offers what it has, serves those who have instances here, holds leases for its own calls in a book,
+// and schedules for all where it controls. docs/scheduler.md, Nodes of locus.
+
+import { hostname } from "node:os";
+import type { Logger } from "pino";
+import { LocusError } from "#runtime/errors.ts";
+import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
+import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
+import { type CapacityDesk, capacityService, type ServedDesk } from "#scheduler/grpc/capacity-service.ts";
+import { type Listener, listen } from "#scheduler/grpc/listener.ts";
+import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
+import { nodeService } from "#scheduler/grpc/node-service.ts";
+import type { GrpcConfig } from "#scheduler/service/config.ts";
+import type { NodeDescription } from "#scheduler/node/node.ts";
+import { DriverNode } from "#scheduler/service/driver-node.ts";
+import { eventLog } from "#scheduler/service/event-log.ts";
+import type { PolicyName } from "#scheduler/service/policy-choice.ts";
+import type { Controllership } from "../controller/controllership.ts";
+import type { FunctionCache } from "../node/function-cache.ts";
+import { capacityText } from "./capacity-metrics.ts";
+import { CapacityLink } from "./capacity-link.ts";
+import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
+import { LeaseBook } from "./lease-book.ts";
+import type { MachineOffer } from "./machine-offer.ts";
+import { endpointOf, NodePeers } from "./node-peers.ts";
+import { sharedSecret } from "./shared-secret.ts";
+
+/** The contest's. */
+const NODE_SERVICE_PORT = 10_700;
+const MIB = 2 ** 20;
+/** Of a beat, or any other question to a scheduler; and of a lease, which may have to be waited for. */
+const DESK_TIMEOUT_MS = 2_000;
+const LEASE_TIMEOUT_MS = 31_000;
+/** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
+const OWNER = "locus";
+
+export interface NodeCapacityOptions {
+  /** `host:port` of a scheduler that is a process of its own; null: the controller's. */
+  readonly schedulerEndpoint: string | null;
+  readonly policy: PolicyName;
+  /** null: the usual one, or where that is taken one that is free. */
+  readonly port: number | null;
+  /** Under which other nodes reach this one; null: as it listens. */
+  readonly address: string | null;
+  readonly offer: MachineOffer;
+  readonly grpc: GrpcConfig;
+  readonly controllership: Controllership;
+  readonly functions: FunctionCache;
+  readonly supervisor: Supervisor;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
+  readonly nowMs: () => number;
+}
+
+/** What there is once the node listens. */
+interface Opened {
+  readonly listener: Listener;
+  readonly peers: NodePeers;
+  readonly endpoint: { readonly address: string; readonly port: number };
+  readonly link: CapacityLink;
+  /** Of other schedulers. */
+  readonly connect: (endpoint: string) => CapacityClient;
+}
+
+/** Of the node that controls; of a process apart, which has no name. */
+interface OtherScheduler {
+  readonly node: string;
+  readonly client: CapacityClient;
+}
+
+export class NodeCapacity {
+  readonly book: LeaseBook;
+  readonly #options: NodeCapacityOptions;
+  readonly #driver: IsolateDriver;
+  readonly #node: DriverNode;
+  readonly #events: ReturnType<typeof eventLog>;
+  #opened: Opened | null = null;
+  #opening: Promise<void> | null = null;
+  #hasFailed = false;
+  #controlled: ControlledDesk | null = null;
+  #isTaking = false;
+  #other: OtherScheduler | null = null;
+  #isClosed = false;
+
+  constructor(options: NodeCapacityOptions) {
+    const { controllership, supervisor, offer, log, nowMs } = options;
+    this.#options = options;
+    this.book = new LeaseBook({
+      nodeId: controllership.node,
+      lease: (wanted, signal) => {
+        if (this.#opened !== null) return this.#opened.link.lease(wanted, signal);
+        return Promise.reject(new LocusError("PEER_UNAVAILABLE", "this node has not reached Redis yet"));
+      },
+      nowMs,
+    });
+    this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
+    this.#driver = new IsolateDriver(supervisor);
+    this.#node = new DriverNode({
+      driver: this.#driver,
+      functions: { image: (named) => this.#imageOf(named) },
+      memoryBytes: offer.memoryMb * MIB,
+      folder: "/",
+    });
+    void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
+    controllership.onTurn((isHeld) => void this.#turn(isHeld));
+  }
+
+  /** Connections to other nodes; null: there are none yet. */
+  get peers(): NodePeers | null {
+    return this.#opened?.peers ?? null;
+  }
+
+  /** Who gives instances now; null: nobody is known to. */
+  get desk(): CapacityDesk | null {
+    return this.#controlled?.desk ?? this.#other?.client ?? null;
+  }
+
+  metricsText(): string {
+    return capacityText(this.book, this.#node.served, this.#controlled?.desk.overviewNow() ?? null);
+  }
+
+  /** Takes no new instances and holds none; calls of other nodes that run here go on for at most `graceMs`. */
+  async leave(graceMs: number): Promise<void> {
+    await this.#opened?.link.leave();
+    await this.#opened?.listener.close(graceMs);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#opening?.catch(() => {});
+    await this.leave(0);
+    await this.#controlled?.close();
+    this.#controlled = null;
+    this.#other?.client.close();
+    this.#opened?.peers.close();
+    this.book.close();
+    await this.#driver.close();
+  }
+
+  async #turn(isHeld: boolean): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      await this.#open();
+      if (this.#opened === null || this.#options.schedulerEndpoint !== null) return;
+      if (isHeld) await this.#control(this.#opened);
+      else await this.#follow(this.#opened);
+    } catch {
+      // Redis is away: the next turn tries again.
+    }
+  }
+
+  // ── this node as others see it ──
+
+  #open(): Promise<void> {
+    if (this.#opened !== null || this.#hasFailed) return Promise.resolve();
+    this.#opening ??= this.#listen().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #listen(): Promise<void> {
+    const { grpc, controllership, schedulerEndpoint, address, offer, log, nowMs } = this.#options;
+    const secret = grpc.listener.secret ?? (await sharedSecret(controllership.commands));
+    const writes = new AllowedWrites();
+    const services = {
+      "nodeservoceproto.NodeService": nodeService(this.#node, writes),
+      "locus.NodeCalls": nodeCallsService(writes),
+      "locus.Capacity": capacityService(this.#servedDesk()),
+    };
+    const listener = await this.#listenWith({ ...grpc.listener, secret }, services);
+    if (listener === null) return;
+    const security = { ...grpc.peer, secret };
+    const endpoint = { address: address ?? addressOf(grpc.host), port: listener.port };
+    const connect = (at: string): CapacityClient =>
+      new CapacityClient({ endpoint: at, security, timeoutMs: DESK_TIMEOUT_MS }, LEASE_TIMEOUT_MS);
+    if (schedulerEndpoint !== null) this.#other = { node: "", client: connect(schedulerEndpoint) };
+    const link = new CapacityLink({
+      book: this.book,
+      desk: () => this.desk,
+      describe: () => ({
+        nodeId: controllership.node,
+        ...endpoint,
+        memoryMb: offer.memoryMb,
+        availableMb: offer.availableMb(),
+        cpus: offer.cpus,
+      }),
+      hosted: () => this.#node.hosted(),
+      log,
+      nowMs,
+    });
+    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, connect };
+    log.info({ node: controllership.node, ...endpoint }, "offers instances");
+  }
+
+  /** null: it cannot, which is told. */
+  async #listenWith(
+    security: GrpcConfig["listener"],
+    services: Parameters<typeof listen>[0]["services"],
+  ): Promise<Listener | null> {
+    const { grpc, port, log } = this.#options;
+    const { host } = grpc;
+    try {
+      return await listen({ host, port: port ?? NODE_SERVICE_PORT, security, services });
+    } catch (error) {
+      const isTaken = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE";
+      if (port === null && isTaken) return listen({ host, port: 0, security, services });
+      this.#hasFailed = true;
+      log.error({ reason: (error as Error).message }, "offers no instances: calls run here, without a scheduler");
+      return null;
+    }
+  }
+
+  async #imageOf(named: string): Promise<FunctionImage> {
+    const { functions } = this.#options;
+    const [name = "", version = null] = named.split("@");
+    return functions.image(functions.current(name, version) ?? (await functions.find(name, version)));
+  }
+
+  /** The scheduler for others, while this node controls. */
+  #servedDesk(): ServedDesk {
+    const own = (): ServedDesk => {
+      if (this.#controlled !== null) return this.#controlled.desk;
+      throw new LocusError("PEER_UNAVAILABLE", "this node does not control, or does no more");
+    };
+    return {
+      beat: async (beat) => own().beat(beat),
+      lease: async (wanted, signal) => own().lease(wanted, signal),
+      overview: async () => own().overview(),
+      takeBack: (nodeId, ids) => this.#controlled?.desk.takeBack(nodeId, ids),
+    };
+  }
+
+  // ── who schedules ──
+
+  async #control({ link, peers, endpoint }: Opened): Promise<void> {
+    const { controllership, policy, log } = this.#options;
+    if (this.#controlled !== null || this.#isTaking) return;
+    this.#isTaking = true;
+    try {
+      const controlled = await ControlledDesk.open({
+        redis: controllership.commands,
+        isHeld: () => controllership.isHeld,
+        endpoint: { node: controllership.node, ...endpoint },
+        policy,
+        observer: this.#events,
+        connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
+        log,
+      });
+      if (this.#isClosed || !controllership.isHeld) return await controlled.close();
+      this.#controlled = controlled;
+    } finally {
+      this.#isTaking = false;
+    }
+    this.#setOther(null);
+    log.info({ node: controllership.node, policy }, "this node schedules instances");
+    link.hurry();
+  }
+
+  async #follow({ link, connect }: Opened): Promise<void> {
+    const { controllership, log } = this.#options;
+    const controlled = this.#controlled;
+    this.#controlled = null;
+    if (controlled !== null) {
+      log.info({ node: controllership.node }, "this node schedules instances no more");
+      await controlled.close();
+    }
+    const { holder, node, commands } = controllership;
+    if (holder === null || holder === node || holder === this.#other?.node) return;
+    const endpoint = await readEndpoint(commands);
+    // Whoever holds the lease has not said yet where it is.
+    if (endpoint === null || endpoint.node !== holder || this.#isClosed) return;
+    this.#setOther({ node: holder, client: connect(endpointOf(endpoint.address, endpoint.port)) });
+    link.hurry();
+  }
+
+  #setOther(other: OtherScheduler | null): void {
+    this.#other?.client.close();
+    this.#other = other;
+  }
+}
+
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+
+/** Of who listens on all addresses, the name of this host: in containers other containers find it. */
+const addressOf = (host: string): string =>
+  LOOPBACK.test(host) || (host !== "0.0.0.0" && host !== "::") ? host : hostname();

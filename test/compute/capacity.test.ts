@@ -1,0 +1,190 @@
+// Instances for calls of the compute side, over a real Redis and real nodes: calls spread over nodes where the CPU of one does not do, whoever dies
+// takes no call along that could be run again, and whoever schedules may be another node, a process apart, or nobody.
+
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NodeProcess } from "#test/node-process.ts";
+import { OwnedProcess } from "#test/owned-process.ts";
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { environmentOf } from "#test/tool.ts";
+import { freePort } from "#test/free-port.ts";
+import { type Answer, bundleOf, call, deploy, metric, said } from "./node-client.ts";
+
+const LONG = { timeout: 30_000, interval: 50 };
+const DEADLINE_MS = 30_000;
+
+/** Some milliseconds of CPU. */
+const busy = bundleOf("busy", () => {
+  let sum = 0;
+  for (let step = 0; step < 1e6; step++) sum = (sum * 31 + step) % 1_000_003;
+  return sum;
+}).replace("run:", "limits: { deadlineMs: 60000, cpuMs: 60000, concurrency: 4 }, run:");
+/** Counts itself at its end, after some CPU. */
+const counted = busy
+  .replace("busy", "counted")
+  .replace("() =>", "async ({ redis }) =>")
+  .replace("return sum", 'return await redis.incr("count")');
+const quick = bundleOf("quick", () => 7);
+
+let redis: RedisServer;
+let nodes: NodeProcess[];
+let others: OwnedProcess[];
+beforeEach(async () => {
+  redis = await startRedisServer();
+  nodes = [];
+  others = [];
+});
+afterEach(async () => {
+  await Promise.all(nodes.map((node) => node.end("SIGTERM")));
+  await Promise.all(others.map((one) => one.stop()));
+  await redis.close();
+});
+
+const startNode = async (settings: Record<string, string> = {}): Promise<NodeProcess> => {
+  const node = await NodeProcess.start({
+    settings: {
+      LOCUS_REDIS_HOST: "127.0.0.1",
+      LOCUS_REDIS_PORT: String(redis.port),
+      LOCUS_PLACEMENT: "declared",
+      LOCUS_NODE_CPUS: "1",
+      ...settings,
+    },
+    logPath: join(redis.directory, `node${nodes.length}.log`),
+  });
+  nodes.push(node);
+  await node.ready();
+  return node;
+};
+
+/** Calls of other nodes that a node has run: of those that came to it over HTTP it counts itself. */
+const ranAt = (node: NodeProcess): Promise<number> => metric(node, "locus_instance_calls_served_total");
+const schedules = (node: NodeProcess): boolean => said(node).includes("this node schedules instances");
+/** They take their instances from a scheduler. */
+const joined = (node: NodeProcess): Promise<void> =>
+  vi.waitFor(async () => {
+    const before = await metric(node, "locus_instance_leases_taken_total");
+    await call(node, "quick", "compute");
+    expect(await metric(node, "locus_instance_leases_taken_total")).toBeGreaterThan(before);
+  }, LONG);
+
+/** So many calls, so many at once. */
+async function load(node: NodeProcess, name: string, calls: number, atOnce: number): Promise<readonly Answer[]> {
+  const answers: Answer[] = [];
+  let left = calls;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) answers.push(await call(node, name, "compute", DEADLINE_MS));
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return answers;
+}
+const statuses = (answers: readonly Answer[]): ReadonlySet<number> => new Set(answers.map(({ status }) => status));
+
+describe("instances", () => {
+  it("of a function that computes are on both nodes, whichever its calls came to", async () => {
+    const [one, two] = [await startNode(), await startNode()];
+    for (const bundle of [busy, quick]) await deploy(one, bundle);
+    await Promise.all([joined(one), joined(two)]);
+    await vi.waitFor(async () => {
+      expect(statuses(await load(one, "busy", 64, 16))).toEqual(new Set([200]));
+      expect(await ranAt(two)).toBeGreaterThan(0);
+    }, LONG);
+    await vi.waitFor(async () => {
+      expect(statuses(await load(two, "busy", 64, 16))).toEqual(new Set([200]));
+      expect(await ranAt(one)).toBeGreaterThan(0);
+    }, LONG);
+  });
+
+  it("that die with their node take no call along, and no call that has written runs again", async () => {
+    const [one, two] = [await startNode(), await startNode()];
+    for (const bundle of [counted, quick]) await deploy(one, bundle);
+    await Promise.all([joined(one), joined(two)]);
+    const answers: Answer[] = [];
+    const over = new AbortController();
+    const loaded = (async () => {
+      while (!over.signal.aborted) answers.push(...(await load(one, "counted", 32, 16)));
+    })();
+    await vi.waitFor(async () => expect(await ranAt(two)).toBeGreaterThan(10), LONG);
+    await two.end("SIGKILL");
+    const before = answers.length;
+    await vi.waitFor(() => expect(answers.length).toBeGreaterThan(before + 64), LONG);
+    over.abort();
+    await loaded;
+    const failed = answers.filter(({ status }) => status !== 200);
+    for (const { body } of failed) expect(body).toMatchObject({ code: "SANDBOX_DIED" });
+    const numbers = answers.filter(({ status }) => status === 200).map(({ body }) => body as number);
+    // Each that was answered counted once: what is beyond is of those that may have written, and say so.
+    expect(new Set(numbers).size).toBe(numbers.length);
+    const total = Number(await redis.client().get("count"));
+    expect(total).toBeGreaterThanOrEqual(numbers.length);
+    expect(total).toBeLessThanOrEqual(answers.length);
+  });
+
+  it("go on while whoever schedules dies, and are taken over by the next", async () => {
+    const first = await startNode();
+    await vi.waitFor(() => expect(schedules(first)).toBe(true), LONG);
+    const second = await startNode();
+    await deploy(second, quick);
+    await joined(second);
+    expect(schedules(second)).toBe(false);
+    const answers: Answer[] = [];
+    const over = new AbortController();
+    const loaded = (async () => {
+      while (!over.signal.aborted) answers.push(await call(second, "quick", "compute"));
+    })();
+    await first.end("SIGKILL");
+    await vi.waitFor(() => expect(schedules(second)).toBe(true), LONG);
+    const before = await metric(second, "locus_instance_leases_taken_total");
+    await vi.waitFor(
+      async () => expect(await metric(second, "locus_instance_leases_taken_total")).toBeGreaterThan(before + 10),
+      LONG,
+    );
+    over.abort();
+    await loaded;
+    expect(statuses(answers)).toEqual(new Set([200]));
+    // Its instance was there before: the new one has started none.
+    const starts = second
+      .log()
+      .split("\n")
+      .filter((line) => line.includes('"event":"start"'));
+    expect(starts.filter((line) => line.includes("quick"))).toEqual([]);
+  });
+
+  it("come from a scheduler that is a process apart, and calls go on without it", async () => {
+    const port = await freePort();
+    const settings = { LOCUS_GRPC_SECRET: "s3cret" };
+    const start = async (): Promise<OwnedProcess> => {
+      const scheduler = new OwnedProcess({
+        argv: [process.execPath, join(import.meta.dirname, "../../scheduler/main-capacity.ts")],
+        environment: environmentOf({ ...settings, LOCUS_SCHEDULER_PORT: String(port) }),
+        logPath: join(redis.directory, "scheduler.log"),
+        stopTimeoutMs: 10_000,
+      });
+      others.push(scheduler);
+      return scheduler;
+    };
+    const scheduler = await start();
+    const one = await startNode({ ...settings, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
+    await deploy(one, quick);
+    await joined(one);
+    expect(schedules(one)).toBe(false);
+    await scheduler.stop("SIGKILL");
+    await vi.waitFor(async () => {
+      expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
+      expect(said(one)).toContain("no scheduler answers: calls run here, without instances");
+    }, LONG);
+    expect(await metric(one, "locus_instance_leases")).toBe(0);
+    expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
+    await start();
+    await vi.waitFor(() => expect(said(one)).toContain("the scheduler answers again"), LONG);
+    await joined(one);
+  });
+
+  it("are nobody's where scheduling is off", async () => {
+    const one = await startNode({ LOCUS_SCHEDULER: "off" });
+    await deploy(one, quick);
+    expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
+    expect(said(one)).not.toContain("offers instances");
+    expect(await metric(one, "locus_instance_leases")).toBeNaN();
+    expect(await redis.client().keys("locus:controller:*")).toEqual([]);
+  });
+});
