@@ -1,5 +1,5 @@
 // What does it cost to be given a warm instance and to give it back: of the scheduler itself, does that grow with how much there is, and
-// over gRPC, against a server that only answers?
+// over gRPC, against a server that only answers? And what is left of a node's calls per second when each has an instance from it?
 //
 // Method. In process: a scheduler with a thousand nodes, ten thousand functions and a hundred thousand warm instances, and one with ten
 // times as much of each, with the default policy. Functions are asked for at random (seeded), and what was granted is released, in
@@ -8,11 +8,14 @@
 // client in a process of its own, on one connection with so many pairs under way. The scheduler's instances are warm: all that it does is
 // to find a free one, remember who has it, and take it back. The echo is a bare grpc-js server with the same messages, whose handlers
 // answer at once. Server and load are on cores of their own where there are four. All in turn.
+// Through a node: calls of an empty function over HTTP as in `http`, to a node that schedules, and to one of which LOCUS_SCHEDULER is off.
 //
 // Expectation. Look-ups, lists and heaps, no scan: a few µs. What grows is a cache miss here and there. A unary call costs grpc-js some 50 µs
-// and more on the server: nine tenths should be left.
+// and more on the server: nine tenths should be left. A call that finds its instance in the node's book pays for a look and a few sums: a
+// hundredth of what it takes.
 
 import { acquirePeers } from "./acquire/acquire-peers.ts";
+import { computePathPeers, SCHEDULED, UNSCHEDULED } from "./acquire/compute-path-peers.ts";
 import { Assigning } from "./acquire/assigning.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
@@ -53,11 +56,19 @@ await runBenchmark<Effort>({
       aim: 1.2,
       of: (value) => value("a pair, ten times as much of everything") / value("a pair in process"),
     },
+    computePath: {
+      better: "more",
+      must: 0.95,
+      aim: 0.99,
+      of: (value) => value(SCHEDULED) / value(UNSCHEDULED),
+    },
   },
   layout: serverLayout,
   async prepare({ effort, layout, resources, say }) {
     say("starting the scheduler and the echo");
     const overGrpc = await acquirePeers({ budgetMs: effort.budgetMs, layout, resources });
+    say("starting two nodes, one of which schedules");
+    const throughNodes = await computePathPeers({ budgetMs: effort.budgetMs, layout, resources });
     say("filling the schedulers");
     const [small, large] = [new Assigning(SIZE), new Assigning(LARGE)];
     // What is learned at a function's first calls costs more than what follows: both know their functions as well.
@@ -68,6 +79,7 @@ await runBenchmark<Effort>({
       config: { ...overGrpc.config, size: SIZE, large: LARGE, policy: "forecast" },
       peers: [
         ...overGrpc.peers,
+        ...throughNodes,
         { name: "a pair in process", unit: "µs", run: async () => ({ value: small.usPerPair(effort.pairs) }) },
         {
           name: "a pair, ten times as much of everything",

@@ -84,7 +84,7 @@ async function confinedStack(
   resources: AsyncDisposableStack,
   say: (text: string) => void,
 ): Promise<ConfinedStack> {
-  const stack = await startPlacedStack(FUNCTIONS, layout, resources, confinement);
+  const stack = await startPlacedStack(FUNCTIONS, layout, resources, { confinement });
   const redis = stack.redis.client();
   await redis.mset(...ringEntries(SEED));
   await loadSocialGraph(stack.redis.port, null, say);

@@ -1,8 +1,7 @@
 // The embedded stack with functions deployed, each part on its own cores: what benchmarks of functions run against.
 
 import { interruption } from "#compute/cli/interruption.ts";
-import type { Confinement } from "#runtime/sandbox/supervisor.ts";
-import { openStack, type Stack } from "../stack.ts";
+import { openStack, type Stack, type StackOptions } from "../stack.ts";
 import { pin, type Layout } from "./cores.ts";
 import { descendantsOf } from "./processes.ts";
 
@@ -16,16 +15,16 @@ export interface PlacedStack extends Stack {
   pinHosts(): void;
 }
 
-/** `functions`: files. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
+/** `functions`: files. `options`: what the stack is to be besides. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
 export async function startPlacedStack(
   functions: readonly string[],
   { pinned, cores }: Layout,
   resources: AsyncDisposableStack,
-  confinement: Confinement = "on",
+  options: Pick<StackOptions, "confinement" | "settings"> = {},
 ): Promise<PlacedStack> {
   // Both sides count the cores when they start, and find two: those of the storage side.
   if (pinned) pin(process.pid, [...new Set([...cores.redis, ...cores.host])]);
-  const stack = await openStack({ httpPort: 0, confinement, signal: interruption() }, resources);
+  const stack = await openStack({ httpPort: 0, ...options, signal: interruption() }, resources);
   await stack.run("locus", "deploy", ...functions);
 
   const redisPid = stack.redis.pid();
