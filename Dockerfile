@@ -76,8 +76,9 @@ COPY functions functions
 RUN for tool in batch redisclient locus; do ln -s /opt/locus/compute/cli/launch "/usr/local/bin/$tool"; done \
  && node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
 USER 1000:1000
-ENV LOCUS_HTTP_HOST=0.0.0.0
-EXPOSE 8080
+# Nodes run each other's calls: they know each other by a secret that Redis keeps.
+ENV LOCUS_HTTP_HOST=0.0.0.0 LOCUS_GRPC_HOST=0.0.0.0
+EXPOSE 8080 10700
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.LOCUS_HTTP_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["locus", "node"]
