@@ -300,6 +300,18 @@ describe("nodes", () => {
   });
 });
 
+test("instances that were reserved and are no more end by the policy", () => {
+  const { effects, scheduler } = setUp();
+  const config = { key: "f", memoryMb: 100 };
+  scheduler.declare({ ...config, reservedInstances: 2 }, 0);
+  for (const instance of effects.starting) scheduler.instanceStarted(instance, 1);
+  scheduler.tick(1e9);
+  expect(scheduler.counts.idle).toBe(2);
+  scheduler.declare({ ...config, reservedInstances: 1 }, 1e9);
+  scheduler.tick(1e9 + 60_001);
+  expect(scheduler.counts).toMatchObject({ idle: 1, draining: 1 });
+});
+
 describe("leases", () => {
   test("what is lent is busy for others until it expires, and then idle again", () => {
     const { effects, scheduler } = setUp();

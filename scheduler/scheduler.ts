@@ -137,7 +137,9 @@ export class Scheduler<Ticket> implements CapacityView {
     if (known !== undefined) {
       const { memoryMb, concurrency } = known.config;
       if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
+        const isLowered = config.reservedInstances < known.reservedInstances;
         known.configure(config);
+        if (isLowered) this.#unreserve(known, now);
         this.#keepReserved(known, now);
         return known;
       }
@@ -739,6 +741,15 @@ export class Scheduler<Ticket> implements CapacityView {
       this.#startAhead(pool, Math.min(warm - coming, room), "prewarm", now);
     }
     this.#wakeToPlan(pool, now);
+  }
+
+  /** Those that were kept whatever the policy says are its matter again. */
+  #unreserve(pool: FunctionPool, now: number): void {
+    for (const instance of this.#instances.values()) {
+      if (instance.pool !== pool || instance.state !== "idle" || instance.expireAtMs !== Infinity) continue;
+      this.#leaveIdle(instance);
+      this.#rest(instance, now);
+    }
   }
 
   #keepReserved(pool: FunctionPool, now: number): void {

@@ -1,10 +1,18 @@
 // One version of a function in a node's book: the instances that the node holds of it, and the calls that wait for one.
 
+import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionShape } from "#scheduler/grpc/capacity-service.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 
 /** Calls count by so much less with each that follows: the last hundred or so. Chosen. */
 const DECAY = 1 - 1 / 64;
+
+/** As the scheduler knows it. */
+export const shapeOf = ({ name, version, limits }: FunctionDescription): FunctionShape => ({
+  key: `${name}@${version}`,
+  memoryMb: limits.memoryMb,
+  timeoutMs: limits.deadlineMs,
+});
 
 export interface Waiter {
   /** null: it runs here, without an instance. */

@@ -21,7 +21,10 @@ export interface CapacityLinkOptions {
   readonly book: LeaseBook;
   /** Who gives instances now; null: nobody does. */
   readonly desk: () => CapacityDesk | null;
-  readonly describe: () => Pick<NodeBeat, "nodeId" | "address" | "port" | "memoryMb" | "availableMb" | "cpus">;
+  readonly describe: () => Pick<
+    NodeBeat,
+    "nodeId" | "address" | "port" | "memoryMb" | "availableMb" | "cpus" | "scaled"
+  >;
   readonly hosted: () => Promise<readonly HostedInstance[]>;
   readonly log: Pick<Logger, "info" | "warn">;
   readonly nowMs: () => number;

@@ -4,7 +4,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted } from "#scheduler/grpc/capacity-service.ts";
-import { BookedFunction, type Waiter } from "./booked-function.ts";
+import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 
 /** Calls of a node that wait for an instance; one more is refused. As many as wait in a scheduler. */
@@ -205,11 +205,11 @@ export class LeaseBook {
     for (const instance of this.#held.values()) this.#giveBack(instance);
   }
 
-  #functionOf({ name, version, limits }: FunctionDescription): BookedFunction {
+  #functionOf(description: FunctionDescription): BookedFunction {
+    const { version, limits } = description;
     let booked = this.#functions.get(version);
     if (booked === undefined) {
-      const shape = { key: `${name}@${version}`, memoryMb: limits.memoryMb, timeoutMs: limits.deadlineMs };
-      booked = new BookedFunction(shape, limits.concurrency);
+      booked = new BookedFunction(shapeOf(description), limits.concurrency);
       this.#functions.set(version, booked);
     }
     return booked;

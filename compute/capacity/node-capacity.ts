@@ -6,8 +6,14 @@ import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
+import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
-import { type CapacityDesk, capacityService, type ServedDesk } from "#scheduler/grpc/capacity-service.ts";
+import {
+  type CapacityDesk,
+  capacityService,
+  type ScaledFunction,
+  type ServedDesk,
+} from "#scheduler/grpc/capacity-service.ts";
 import { type Listener, listen } from "#scheduler/grpc/listener.ts";
 import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
 import { nodeService } from "#scheduler/grpc/node-service.ts";
@@ -18,12 +24,15 @@ import { eventLog } from "#scheduler/service/event-log.ts";
 import type { PolicyName } from "#scheduler/service/policy-choice.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
+import { toLocusError } from "../node/redis-error.ts";
 import { capacityText } from "./capacity-metrics.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
+import { shapeOf } from "./booked-function.ts";
 import { LeaseBook } from "./lease-book.ts";
 import type { MachineOffer } from "./machine-offer.ts";
 import { endpointOf, NodePeers } from "./node-peers.ts";
+import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
 import { sharedSecret } from "./shared-secret.ts";
 
 /** The contest's. */
@@ -32,6 +41,8 @@ const MIB = 2 ** 20;
 /** Of a beat, or any other question to a scheduler; and of a lease, which may have to be waited for. */
 const DESK_TIMEOUT_MS = 2_000;
 const LEASE_TIMEOUT_MS = 31_000;
+/** How often is looked what people say of functions' instances. */
+const RULES_MS = 2_000;
 /** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
 const OWNER = "locus";
 
@@ -73,6 +84,7 @@ export class NodeCapacity {
   readonly #options: NodeCapacityOptions;
   readonly #driver: IsolateDriver;
   readonly #node: DriverNode;
+  readonly #rules: ScaleRules;
   readonly #events: ReturnType<typeof eventLog>;
   #opened: Opened | null = null;
   #opening: Promise<void> | null = null;
@@ -81,6 +93,7 @@ export class NodeCapacity {
   #isTaking = false;
   #other: OtherScheduler | null = null;
   #isClosed = false;
+  #rulesReadMs = -Infinity;
 
   constructor(options: NodeCapacityOptions) {
     const { controllership, supervisor, offer, log, nowMs } = options;
@@ -94,6 +107,7 @@ export class NodeCapacity {
       nowMs,
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
+    this.#rules = new ScaleRules(controllership.commands);
     this.#driver = new IsolateDriver(supervisor);
     this.#node = new DriverNode({
       driver: this.#driver,
@@ -113,6 +127,24 @@ export class NodeCapacity {
   /** Who gives instances now; null: nobody is known to. */
   get desk(): CapacityDesk | null {
     return this.#controlled?.desk ?? this.#other?.client ?? null;
+  }
+
+  /** Of all nodes. Rejects with PEER_UNAVAILABLE where nobody schedules now. */
+  async overview(): Promise<CapacityOverview> {
+    const { desk } = this;
+    if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node schedules instances now");
+    return desk.overview();
+  }
+
+  /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
+  async scale(name: string, change: Partial<ScaleRule> | null): Promise<ScaleRule> {
+    try {
+      return await this.#rules.say(name, change);
+    } catch (error) {
+      throw toLocusError(error, `keep what was said of ${name}'s instances`);
+    } finally {
+      this.#opened?.link.hurry();
+    }
   }
 
   metricsText(): string {
@@ -141,6 +173,7 @@ export class NodeCapacity {
   async #turn(isHeld: boolean): Promise<void> {
     if (this.#isClosed) return;
     try {
+      await this.#readRules();
       await this.#open();
       if (this.#opened === null || this.#options.schedulerEndpoint !== null) return;
       if (isHeld) await this.#control(this.#opened);
@@ -185,6 +218,7 @@ export class NodeCapacity {
         memoryMb: offer.memoryMb,
         availableMb: offer.availableMb(),
         cpus: offer.cpus,
+        scaled: this.#scaled(),
       }),
       hosted: () => this.#node.hosted(),
       log,
@@ -216,6 +250,23 @@ export class NodeCapacity {
     const { functions } = this.#options;
     const [name = "", version = null] = named.split("@");
     return functions.image(functions.current(name, version) ?? (await functions.find(name, version)));
+  }
+
+  /** Seldom: people speak seldom. */
+  async #readRules(): Promise<void> {
+    const nowMs = this.#options.nowMs();
+    if (nowMs - this.#rulesReadMs < RULES_MS) return;
+    this.#rulesReadMs = nowMs;
+    await this.#rules.read();
+  }
+
+  /** Of those that are deployed, in the current version. */
+  #scaled(): readonly ScaledFunction[] {
+    const { functions } = this.#options;
+    return [...this.#rules.now].flatMap(([name, { min, max }]) => {
+      const description = functions.current(name, null);
+      return description === undefined ? [] : [{ shape: shapeOf(description), min, max: max ?? 0 }];
+    });
   }
 
   /** The scheduler for others, while this node controls. */

@@ -5,6 +5,8 @@ import { LocusError, isErrorCode, type ErrorCode } from "#runtime/errors.ts";
 import { RESULT_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
 import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
+import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
+import type { ScaleRule } from "../capacity/scale-rules.ts";
 import type { LogLine } from "../node/log-buffer.ts";
 import type { FunctionStats } from "../node/metrics.ts";
 import type { TraceStep } from "../node/trace.ts";
@@ -49,6 +51,12 @@ const BLOCKED_PORT =
 /** Bytes of one line of a reply: a result and what stands beside it. */
 const LINE_BYTES_MAX = 2 * RESULT_BYTES_MAX;
 
+export type NodeList = Pick<CapacityOverview, "policy" | "nodes">;
+
+export interface InstanceList extends Pick<CapacityOverview, "instances" | "counts"> {
+  readonly leftOut: number;
+}
+
 /** What is absent stays as it was; null takes it back. */
 interface PlacementChange {
   readonly pin?: Side | number | null;
@@ -83,6 +91,29 @@ export class NodeClient {
       body: new Uint8Array(bundle),
     });
     return (await response.json()) as FunctionDescription & { previousVersion: string | null };
+  }
+
+  async nodes(): Promise<NodeList> {
+    return (await (await this.#request("/v1/nodes")).json()) as NodeList;
+  }
+
+  /** Of all functions, or of one. */
+  async instances(name: string | null): Promise<InstanceList> {
+    const query = name === null ? "" : `?function=${encodeURIComponent(name)}`;
+    return (await (await this.#request(`/v1/instances${query}`)).json()) as InstanceList;
+  }
+
+  async scale(name: string, change: Partial<ScaleRule>): Promise<ScaleRule> {
+    const response = await this.#request(`/v1/instances/${encodeURIComponent(name)}`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(change),
+    });
+    return (await response.json()) as ScaleRule;
+  }
+
+  async unscale(name: string): Promise<void> {
+    await this.#request(`/v1/instances/${encodeURIComponent(name)}`, { method: "DELETE" });
   }
 
   async delete(name: string): Promise<void> {

@@ -77,7 +77,7 @@ export const startGateway = async (
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
   const health = new NodeHealth(registry, { state: () => SANDBOX }, () => []);
   const app = await createGateway(
-    { invoker, catalogue, placement: null, logs, metrics, health, log: { error: () => {} } },
+    { invoker, catalogue, placement: null, capacity: null, logs, metrics, health, log: { error: () => {} } },
     { bodyBytesMax, connectionsMax: 100 },
   );
   for (const name of Object.keys(bodies)) await registry.load(bundleOf({ name }));

@@ -29,6 +29,7 @@ const answers = (status: number, description: string, content?: unknown, headers
   default: problem,
 });
 
+const text = { type: "string" };
 const flag = { type: "boolean", default: false };
 
 const functionName = { name: "name", in: "path", required: true, schema: schemaRef("FunctionName") };
@@ -196,6 +197,53 @@ const placementPaths = {
   },
 };
 
+const instancePaths = {
+  "/v1/nodes": {
+    get: {
+      operationId: "listNodes",
+      summary: "The nodes that instances run on",
+      responses: answers(
+        200,
+        "What each offers, and what of it is promised.",
+        json({ type: "object", properties: { policy: text, nodes: { type: "array", items: schemaRef("Node") } } }),
+      ),
+    },
+  },
+  "/v1/instances": {
+    get: {
+      operationId: "listInstances",
+      summary: "The instances of functions",
+      parameters: [inQuery("function", "Of this function only. One that is not deployed is an error.")],
+      responses: answers(
+        200,
+        "At most 10,000; `leftOut` tells of how many more there are.",
+        json({
+          type: "object",
+          properties: {
+            instances: { type: "array", items: schemaRef("Instance") },
+            leftOut: { type: "integer", minimum: 0 },
+            counts: { type: "object", additionalProperties: { type: "integer", minimum: 0 } },
+          },
+        }),
+      ),
+    },
+  },
+  "/v1/instances/{name}": {
+    parameters: [functionName],
+    put: {
+      operationId: "scaleFunction",
+      summary: "Say how many instances a function keeps, and has at most; what is not said stays",
+      requestBody: { required: true, content: json(schemaRef("ScaleRule")) },
+      responses: answers(200, "What holds now.", json(schemaRef("ScaleRule"))),
+    },
+    delete: {
+      operationId: "unscaleFunction",
+      summary: "Take back all that was said of a function's instances",
+      responses: answers(204, "As many as are wanted."),
+    },
+  },
+};
+
 const operationPaths = {
   "/v1/stats": {
     get: {
@@ -261,6 +309,6 @@ export const openApiDocument = {
     summary: "Functions that run where they are cheapest.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
-  paths: { ...functionPaths, ...callPaths, ...placementPaths, ...operationPaths },
+  paths: { ...functionPaths, ...callPaths, ...placementPaths, ...instancePaths, ...operationPaths },
   components: { schemas },
 };

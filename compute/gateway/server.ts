@@ -11,6 +11,7 @@ import type { LogBuffer } from "../node/log-buffer.ts";
 import { addBatchRoute } from "./batch-route.ts";
 import { clientErrors, refuseExpectation } from "./client-error.ts";
 import { addFunctionRoutes } from "./function-routes.ts";
+import { addInstanceRoutes, type InstanceDesk } from "./instance-routes.ts";
 import { addInvocationRoute } from "./invocation-route.ts";
 import { addLogRoute } from "./log-route.ts";
 import { AllowedMethods } from "./method-not-allowed.ts";
@@ -25,6 +26,8 @@ export interface GatewayParts extends Operations {
   readonly catalogue: FunctionCatalogue;
   /** null: placement is as functions declare it. */
   readonly placement: PlacementDesk | null;
+  /** null: nobody schedules instances. */
+  readonly capacity: InstanceDesk | null;
   readonly logs: LogBuffer;
   readonly log: Pick<Logger, "error">;
 }
@@ -85,6 +88,7 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
   await app.register(async (scope) => addBatchRoute(scope, parts.invoker, limits.bodyBytesMax));
   await app.register(async (scope) => addFunctionRoutes(scope, parts.catalogue));
   await app.register(async (scope) => addPlacementRoutes(scope, parts.placement, parts.catalogue));
+  await app.register(async (scope) => addInstanceRoutes(scope, parts.capacity, parts.catalogue));
   await app.register(async (scope) => addLogRoute(scope, parts.logs, parts.catalogue));
   await app.register(async (scope) => addOperationRoutes(scope, parts, parts.catalogue));
   methods.refuseOthers(app);

@@ -33,6 +33,14 @@ export interface LeaseUse {
   readonly cpus: number;
 }
 
+/** A function of which people have said how many instances it has, in the version that is current. */
+export interface ScaledFunction {
+  readonly shape: FunctionShape;
+  readonly min: number;
+  /** 0: as many as there is room for. */
+  readonly max: number;
+}
+
 export interface NodeBeat {
   readonly nodeId: string;
   readonly address: string;
@@ -47,6 +55,7 @@ export interface NodeBeat {
   /** All that it holds: what is not named here is over when it expires. */
   readonly leases: readonly LeaseUse[];
   readonly returned: readonly string[];
+  readonly scaled: readonly ScaledFunction[];
 }
 
 export interface BeatAnswer {
@@ -119,6 +128,7 @@ interface BeatRequest {
   }[];
   readonly leases: readonly LeaseUse[];
   readonly returned: readonly string[];
+  readonly scaled: readonly { readonly function: FunctionMessage | null; readonly min: number; readonly max: number }[];
 }
 export interface BeatReply {
   readonly gone: readonly string[];
@@ -184,6 +194,7 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
   })),
   leases: beat.leases,
   returned: beat.returned,
+  scaled: beat.scaled.map(({ shape, min, max }) => ({ function: shapeMessage(shape), min, max })),
 });
 
 export const wantedMessage = ({ nodeId, shape, count, isGrowth }: LeaseWanted): LeaseRequest => ({
@@ -219,6 +230,11 @@ const beatIn = (request: BeatRequest): NodeBeat => ({
     cpus: numberIn(cpus, "lease.cpus", 0, CPUS_MAX),
   })),
   returned: manyIn(request.returned, "returned").map((id) => nameIn(id, "returned")),
+  scaled: manyIn(request.scaled, "scaled").map(({ function: shape, min, max }) => ({
+    shape: shapeIn(shape),
+    min: integerIn(min, "scaled.min", 0, COUNT_MAX),
+    max: integerIn(max, "scaled.max", 0, COUNT_MAX),
+  })),
 });
 
 const wantedIn = (request: LeaseRequest): LeaseWanted => ({

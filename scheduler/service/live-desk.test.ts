@@ -22,7 +22,7 @@ class Host {
   beat(more: Partial<NodeBeat> = {}): NodeBeat {
     const offered = { address: this.id, port: 1, memoryMb: 256, availableMb: 256, cpus: 2, isLeaving: false };
     const instances = [...this.containers.values()];
-    return { nodeId: this.id, ...offered, instances, leases: [], returned: [], ...this.#beat, ...more };
+    return { nodeId: this.id, ...offered, instances, leases: [], returned: [], scaled: [], ...this.#beat, ...more };
   }
 }
 
@@ -165,6 +165,22 @@ describe("the desk", () => {
     const { nodes, instances } = await desk.overview();
     expect(nodes.map(({ id }) => id)).toEqual(["b"]);
     expect(instances.map(({ id, state, holder }) => [id, state, holder])).toEqual([[leased[1]!.id, "idle", null]]);
+  });
+
+  test("keeps as many instances of a function as people say, of the version that is current, and no more than they say", async () => {
+    const a = new Host("a");
+    const desk = cluster(a).open();
+    const kept = async (key: string) =>
+      (await desk.overview()).instances.filter((one) => `${one.function}@${one.version}` === key).length;
+    await desk.beat(a.beat({ scaled: [{ shape: SHAPE, min: 2, max: 2 }] }));
+    await vi.waitFor(async () => expect((await desk.overview()).counts.idle).toBe(2));
+    await desk.lease(wanted("a", { count: 2 }));
+    expect(await desk.lease(wanted("a", { isGrowth: true }))).toEqual([]);
+    const next = { ...SHAPE, key: "khop@2" };
+    await desk.beat(a.beat({ scaled: [{ shape: next, min: 1, max: 0 }] }));
+    await vi.waitFor(async () => expect(await kept("khop@2")).toBe(1));
+    await desk.beat(a.beat());
+    expect(await kept("khop@2")).toBe(1);
   });
 
   test("a node that leaves gets nothing new, and is let go when nothing runs there", async () => {

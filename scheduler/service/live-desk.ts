@@ -11,6 +11,7 @@ import type {
   LeaseUse,
   LeaseWanted,
   NodeBeat,
+  ScaledFunction,
   ServedDesk,
 } from "../grpc/capacity-service.ts";
 import type { ContainerNode } from "../grpc/node-service.ts";
@@ -60,6 +61,9 @@ export class LiveDesk implements ServedDesk {
   readonly #usedMb = new WeakMap<Instance, number>();
   /** By key, the one that was asked for the longest ago first. */
   readonly #pools = new Map<string, FunctionPool>();
+  /** By name, what people have said; as it came, to see whether it is something else now. */
+  #scaled = new Map<string, ScaledFunction>();
+  #scaledText = "[]";
   /** What it has started says so: two schedulers after one another name their instances differently. */
   readonly #reign = randomBytes(6).toString("hex");
   /** Names of what it has started, or is starting. */
@@ -93,6 +97,7 @@ export class LiveDesk implements ServedDesk {
       const usedMb = beat.instances.reduce((sum, one) => sum + one.usedMb, 0);
       core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb: usedMb }, nowMs);
       this.#hosted(joined, beat.instances, nowMs);
+      this.#scale(beat.scaled);
     }
     this.takeBack(beat.nodeId, beat.returned);
     for (const use of beat.leases) this.#used(beat.nodeId, use, answer, nowMs);
@@ -278,7 +283,7 @@ export class LiveDesk implements ServedDesk {
     let pool = known;
     if (pool === undefined || pool.removed || pool.config.memoryMb !== memoryMb) {
       // Of one holder at a time: how many calls an instance takes at once is its holder's matter.
-      pool = this.#live.core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, this.#live.now());
+      pool = this.#declare({ key, memoryMb, timeoutMs });
     }
     this.#pools.delete(key);
     this.#pools.set(key, pool);
@@ -286,9 +291,34 @@ export class LiveDesk implements ServedDesk {
     return pool;
   }
 
+  #declare(shape: FunctionShape): FunctionPool {
+    const [name = ""] = shape.key.split("@");
+    const said = this.#scaled.get(name);
+    // Of a version that is not current any more nothing is kept.
+    const reservedInstances = said?.shape.key === shape.key ? said.min : 0;
+    const bound = said === undefined || said.max === 0 ? {} : { instancesMax: said.max };
+    return this.#live.core.declare({ ...shape, concurrency: 1, reservedInstances, ...bound }, this.#live.now());
+  }
+
+  /** All nodes say the same, as soon as they have read it. */
+  #scale(scaled: readonly ScaledFunction[]): void {
+    const text = JSON.stringify(scaled);
+    if (text === this.#scaledText) return;
+    const before = this.#scaled;
+    this.#scaledText = text;
+    this.#scaled = new Map(scaled.map((one) => [one.shape.key.split("@")[0] ?? "", one]));
+    for (const [key, { config }] of this.#pools) {
+      const [name = ""] = key.split("@");
+      if (!before.has(name) && !this.#scaled.has(name)) continue;
+      const { memoryMb, timeoutMs } = config;
+      this.#pools.set(key, this.#declare({ key, memoryMb, timeoutMs }));
+    }
+    for (const { shape, min } of scaled) if (min > 0) this.#poolOf(shape);
+  }
+
   #forgetOne(): void {
     for (const [key, pool] of this.#pools) {
-      if (pool.live > 0 || pool.waiting > 0) continue;
+      if (pool.live > 0 || pool.waiting > 0 || pool.reservedInstances > 0) continue;
       this.#pools.delete(key);
       this.#live.core.remove(key, this.#live.now());
       return;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NodeProcess } from "#test/node-process.ts";
 import { OwnedProcess } from "#test/owned-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { environmentOf } from "#test/tool.ts";
+import { environmentOf, runTool } from "#test/tool.ts";
 import { freePort } from "#test/free-port.ts";
 import { type Answer, bundleOf, call, deploy, metric, said } from "./node-client.ts";
 
@@ -179,12 +179,42 @@ describe("instances", () => {
     await joined(one);
   });
 
+  it("are told of by every node, to people too, and are as many as people say", async () => {
+    const [one, two] = [await startNode(), await startNode()];
+    await deploy(one, quick);
+    await Promise.all([joined(one), joined(two)]);
+    const get = async (node: NodeProcess, path: string) => (await (await fetch(node.url + path)).json()) as never;
+    const locus = (...argv: readonly string[]) => runTool("locus", argv, { LOCUS_URL: two.url });
+    for (const node of [one, two]) {
+      await vi.waitFor(async () => {
+        const { nodes: offered } = (await get(node, "/v1/nodes")) as { nodes: readonly { readonly cpus: number }[] };
+        expect(offered.map(({ cpus }) => cpus)).toEqual([1, 1]);
+      }, LONG);
+    }
+    expect((await locus("scale", "quick", "--min", "3")).stdout).toBe("quick: at least 3, at most any number\n");
+    for (const node of [one, two]) {
+      await vi.waitFor(async () => {
+        const { instances } = (await get(node, "/v1/instances?function=quick")) as { instances: readonly object[] };
+        expect(instances.length).toBeGreaterThanOrEqual(3);
+      }, LONG);
+    }
+    expect((await locus("instances", "quick")).stdout).toMatch(/\squick\s+[0-9a-f]{16}\s+[0-9a-f]{12}\s+(idle|busy)\s/);
+    expect((await locus("nodes")).stdout).toContain("policy: forecast");
+    const controlling = [one, two].find(schedules)!;
+    const text = await (await fetch(`${controlling.url}/metrics`)).text();
+    expect(text).toMatch(/^locus_instances\{state="idle"\} \d+$/m);
+    expect(text).toMatch(/^locus_packing_waste [12]$/m);
+    expect(text).toMatch(/^locus_node_utilisation\{node="[0-9a-f]{12}",resource="memory"\} 0\.\d+/m);
+    expect((await locus("scale", "quick", "--free")).stdout).toBe("freed quick\n");
+  });
+
   it("are nobody's where scheduling is off", async () => {
     const one = await startNode({ LOCUS_SCHEDULER: "off" });
     await deploy(one, quick);
     expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
     expect(said(one)).not.toContain("offers instances");
     expect(await metric(one, "locus_instance_leases")).toBeNaN();
+    expect((await fetch(`${one.url}/v1/nodes`)).status).toBe(400);
     expect(await redis.client().keys("locus:controller:*")).toEqual([]);
   });
 });

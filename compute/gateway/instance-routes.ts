@@ -1,0 +1,106 @@
+// /v1/nodes and /v1/instances: what the scheduler has, and what people have to say about how many instances a function has.
+
+import type { FastifyInstance } from "fastify";
+import { LocusError } from "#runtime/errors.ts";
+import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
+import { INSTANCES_MAX, type ScaleRule } from "../capacity/scale-rules.ts";
+import type { FunctionCatalogue } from "../node/function-catalogue.ts";
+import { textBody } from "./body.ts";
+import { refuseUnknown, single, type Query } from "./call-request.ts";
+
+/** Who knows of instances. */
+export interface InstanceDesk {
+  /** Rejects with PEER_UNAVAILABLE where nobody schedules now. */
+  overview(): Promise<CapacityOverview>;
+  /** What is not said stays as it was; null takes back all. What holds from now on. */
+  scale(name: string, change: Partial<ScaleRule> | null): Promise<ScaleRule>;
+}
+
+interface FunctionRequest {
+  readonly Params: { readonly name: string };
+  readonly Body: string | undefined;
+}
+
+const RULE_TYPE = "application/json";
+const RULE_BYTES_MAX = 4_096;
+const INSTANCES_QUERY: ReadonlySet<string> = new Set(["function"]);
+
+/** `desk` null: nobody schedules instances. */
+export const addInstanceRoutes = (
+  app: FastifyInstance,
+  desk: InstanceDesk | null,
+  catalogue: Pick<FunctionCatalogue, "expect">,
+): void => {
+  app.addContentTypeParser(RULE_TYPE, textBody({ bytesMax: RULE_BYTES_MAX, tooLarge: "ARGS_TOO_LARGE" }));
+  const open = (): InstanceDesk => {
+    if (desk !== null) return desk;
+    throw new LocusError("REQUEST_INVALID", "this node's calls have no instances (LOCUS_SCHEDULER is off)");
+  };
+
+  app.get("/v1/nodes", async () => {
+    const { policy, nodes } = await open().overview();
+    return { policy, nodes };
+  });
+
+  app.get<{ readonly Querystring: Query }>("/v1/instances", async ({ query }) => {
+    refuseUnknown(query, INSTANCES_QUERY);
+    const name = single(query, "function") ?? null;
+    const instanceDesk = open();
+    if (name !== null) await catalogue.expect(name);
+    const { instances, instancesLeftOut, counts } = await instanceDesk.overview();
+    return {
+      instances: instances.filter((one) => name === null || one.function === name),
+      leftOut: instancesLeftOut,
+      counts,
+    };
+  });
+
+  app.put<FunctionRequest>(
+    "/v1/instances/:name",
+    { config: { takes: [RULE_TYPE] } },
+    async ({ params: { name }, body }) => {
+      const instanceDesk = open();
+      const change = changeOf(body ?? "");
+      await catalogue.expect(name);
+      return { function: name, ...(await instanceDesk.scale(name, change)) };
+    },
+  );
+
+  app.delete<FunctionRequest>("/v1/instances/:name", async ({ params: { name } }, reply) => {
+    const instanceDesk = open();
+    await catalogue.expect(name);
+    await instanceDesk.scale(name, null);
+    return reply.code(204).send();
+  });
+};
+
+/** Throws REQUEST_INVALID. */
+function changeOf(text: string): Partial<ScaleRule> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new LocusError("REQUEST_INVALID", `the body is no JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new LocusError("REQUEST_INVALID", 'the body is no object such as {"min": 2}');
+  }
+  const { min, max, ...others } = value as Record<string, unknown>;
+  for (const name in others) {
+    throw new LocusError("REQUEST_INVALID", `the body has a member "${name}"; min and max are known`);
+  }
+  return {
+    ...(min === undefined ? {} : { min: countOf("min", min, 0) }),
+    ...(max === undefined ? {} : { max: max === null ? null : countOf("max", max, 1) }),
+  };
+}
+
+const countOf = (name: string, value: unknown, least: number): number => {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= INSTANCES_MAX) {
+    return value as number;
+  }
+  throw new LocusError(
+    "REQUEST_INVALID",
+    `${name} is ${JSON.stringify(value)}, no whole number from ${least} to ${INSTANCES_MAX}`,
+  );
+};
