@@ -262,6 +262,12 @@ export class Scheduler<Ticket> implements CapacityView {
     return true;
   }
 
+  /** Nobody schedules here any more: all that wait are told so. */
+  refuseAll(error: LocusError, nowMs: number): void {
+    this.#advance(nowMs);
+    for (const waiter of this.#waiters.values()) this.#refuse(waiter, error);
+  }
+
   /** A call ended. REQUEST_INVALID where the instance holds none (returned twice), or a lease's holder runs it. */
   release(instance: Instance, usage: Usage, nowMs: number): void {
     const now = this.#advance(nowMs);

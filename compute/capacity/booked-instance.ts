@@ -45,7 +45,6 @@ export class BookedInstance {
 
   lose(): void {
     this.#isLost = true;
-    this.isRevoked = true;
     this.#lost?.abort();
   }
 

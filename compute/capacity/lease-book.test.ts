@@ -162,6 +162,17 @@ describe("a node's book of leases", () => {
     expect(book.returning).toEqual([]);
   });
 
+  test("an instance that refused a call gets no more, and what runs there goes on", async () => {
+    const { book, held } = setUp();
+    await held(at("a", "other"));
+    const [running, refused] = [take(book), take(book)];
+    book.drop(refused);
+    book.done(refused, 1, 0);
+    expect([book.take(khop), running.lost.aborted, book.returning]).toEqual([null, false, ["a"]]);
+    book.done(running, 1, 0);
+    expect(book.returning).toEqual(["a"]);
+  });
+
   test("asks for more where calls in flight compute more than the instances' threads can", async () => {
     const { book, held, requests, clock } = setUp();
     await held(at("a"));

@@ -130,14 +130,12 @@ export class LeaseBook {
     if (booked.waiters.size > 0) this.#serve(booked);
   }
 
-  /** A call that had the instance never ran there: it is not there any more, or cannot be reached. */
-  lose(instance: BookedInstance): void {
-    if (this.#held.get(instance.id) !== instance) return;
-    this.#held.delete(instance.id);
-    // Whoever gave it is told: where it is there all the same, others may have it.
-    this.#returning.add(instance.id);
-    instance.lose();
-    instance.function.remove(instance);
+  /**
+   * A call that had the instance never ran there, or is to run again: it takes no more calls, or cannot be reached. Those that run there go on: each
+   * sees for itself. Whoever lent it is told, since where it is there all the same others may have it.
+   */
+  drop(instance: BookedInstance): void {
+    if (this.#held.get(instance.id) === instance) this.#giveBack(instance);
   }
 
   /** What instances did since the last beat, `elapsedMs` ago. Those that are not used any more are held no more: `returning` names them. */
@@ -169,8 +167,9 @@ export class LeaseBook {
     for (const id of gone) {
       const instance = this.#held.get(id);
       if (instance === undefined) continue;
-      this.lose(instance);
+      this.#giveBack(instance);
       this.#returning.delete(id);
+      instance.lose();
     }
     for (const id of revoked) {
       const instance = this.#held.get(id);
@@ -195,14 +194,14 @@ export class LeaseBook {
     this.#returning.clear();
   }
 
-  /** Holds nothing from now on: calls run here, without an instance. Idempotent. */
+  /** Holds nothing more from now on: calls run here, without an instance. What calls still have is over when it expires, or they end. Idempotent. */
   close(): void {
     this.#isClosed = true;
     for (const booked of this.#functions.values()) {
       booked.asked?.abort();
       for (const waiter of booked.waiters) waiter.resolve(null);
     }
-    for (const instance of this.#held.values()) this.#giveBack(instance);
+    for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
 
   #functionOf(description: FunctionDescription): BookedFunction {

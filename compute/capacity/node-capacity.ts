@@ -43,6 +43,8 @@ const DESK_TIMEOUT_MS = 2_000;
 const LEASE_TIMEOUT_MS = 31_000;
 /** How often is looked what people say of functions' instances. */
 const RULES_MS = 2_000;
+/** Of answers that are on their way when the last call has ended. */
+const LISTENER_GRACE_MS = 2_000;
 /** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
 const OWNER = "locus";
 
@@ -92,7 +94,8 @@ export class NodeCapacity {
   #controlled: ControlledDesk | null = null;
   #isTaking = false;
   #other: OtherScheduler | null = null;
-  #isClosed = false;
+  #isLeaving = false;
+  #resigned: Promise<void> | null = null;
   #rulesReadMs = -Infinity;
 
   constructor(options: NodeCapacityOptions) {
@@ -151,27 +154,44 @@ export class NodeCapacity {
     return capacityText(this.book, this.#node.served, this.#controlled?.desk.overviewNow() ?? null);
   }
 
-  /** Takes no new instances and holds none; calls of other nodes that run here go on for at most `graceMs`. */
-  async leave(graceMs: number): Promise<void> {
-    await this.#opened?.link.leave();
-    await this.#opened?.listener.close(graceMs);
+  /**
+   * Takes no new instances, holds none, and schedules no more: whoever gives the controller's lease back then leaves that to another node. Resolves
+   * when the calls of other nodes that run here have ended, after `graceMs` at the latest; `resigned` when that may be done.
+   */
+  leave(graceMs: number): { readonly resigned: Promise<void>; readonly ended: Promise<void> } {
+    this.#isLeaving = true;
+    this.#resigned ??= this.#resign();
+    const ended = this.#resigned.then(() => this.#end(graceMs));
+    return { resigned: this.#resigned, ended };
   }
 
+  /** Ends what still runs. Idempotent. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    await this.leave(0).ended;
+    await this.#driver.close();
+    this.#opened?.peers.close();
+  }
+
+  /** A call that wants to write asks its caller over the listener: that closes last. */
+  async #end(graceMs: number): Promise<void> {
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, graceMs);
+    await Promise.race([this.#node.drain(), over]);
+    clearTimeout(timer);
+    await this.#opened?.listener.close(LISTENER_GRACE_MS);
+  }
+
+  async #resign(): Promise<void> {
     await this.#opening?.catch(() => {});
-    await this.leave(0);
+    await this.#opened?.link.leave();
+    this.book.close();
     await this.#controlled?.close();
     this.#controlled = null;
-    this.#other?.client.close();
-    this.#opened?.peers.close();
-    this.book.close();
-    await this.#driver.close();
+    this.#setOther(null);
   }
 
   async #turn(isHeld: boolean): Promise<void> {
-    if (this.#isClosed) return;
+    if (this.#isLeaving) return;
     try {
       await this.#readRules();
       await this.#open();
@@ -299,7 +319,7 @@ export class NodeCapacity {
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
         log,
       });
-      if (this.#isClosed || !controllership.isHeld) return await controlled.close();
+      if (this.#isLeaving || !controllership.isHeld) return await controlled.close();
       this.#controlled = controlled;
     } finally {
       this.#isTaking = false;
@@ -321,7 +341,7 @@ export class NodeCapacity {
     if (holder === null || holder === node || holder === this.#other?.node) return;
     const endpoint = await readEndpoint(commands);
     // Whoever holds the lease has not said yet where it is.
-    if (endpoint === null || endpoint.node !== holder || this.#isClosed) return;
+    if (endpoint === null || endpoint.node !== holder || this.#isLeaving) return;
     this.#setOther({ node: holder, client: connect(endpointOf(endpoint.address, endpoint.port)) });
     link.hurry();
   }

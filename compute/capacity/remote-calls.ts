@@ -50,7 +50,8 @@ export async function callAt(
     if (NOT_RUN.has(code)) return RUN_AGAIN;
     if (!LOST.has(code)) throw error;
     if (!mayHaveWritten) return RUN_AGAIN;
-    const text = `node ${leased.nodeId} was lost while the call ran there, which may have written`;
+    const why = (error as Error).message;
+    const text = `node ${leased.nodeId} was lost while the call ran there, which may have written: ${why}`;
     throw new LocusError("SANDBOX_DIED", text, { cause: error });
   }
 }

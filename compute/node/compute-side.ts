@@ -61,7 +61,7 @@ export class ComputeSide implements SideRunner {
         }
         const { peers } = this.#capacity;
         const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs, signal);
-        if (outcome === RUN_AGAIN) book.lose(instance);
+        if (outcome === RUN_AGAIN) book.drop(instance);
         else {
           cpuUs = outcome.usage.cpuUs;
           return { version: description.version, outcome };

@@ -137,7 +137,11 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     health: new NodeHealth(registry, supervisor, () => acting?.acting() ?? []),
     supervisor,
     leave: async (graceMs) => {
-      await Promise.all([attachment.close(graceMs), capacity?.leave(graceMs)]);
+      placement?.close();
+      const left = capacity?.leave(graceMs);
+      // Whoever controls next need not wait for what still runs here.
+      const resigned = (left?.resigned ?? Promise.resolve()).then(() => controllership?.close());
+      await Promise.all([attachment.close(graceMs), left?.ended, resigned]);
     },
     close: async () => {
       await attachment.close(0);

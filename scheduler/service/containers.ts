@@ -45,9 +45,15 @@ export class Containers {
     this.#instances.delete(id);
   }
 
-  /** Of a node that is lost, with all that is on it. */
-  forgetNode(nodeId: string): void {
-    for (const instance of this.#ids.keys()) if (instance.node.id === nodeId) this.forget(instance);
+  /** Of a node that is lost, with all that is on it: the names of that. */
+  forgetNode(nodeId: string): readonly string[] {
+    const lost: string[] = [];
+    for (const [instance, id] of this.#ids) {
+      if (instance.node.id !== nodeId) continue;
+      lost.push(id);
+      this.forget(instance);
+    }
+    return lost;
   }
 
   idOf(instance: Instance): string | undefined {

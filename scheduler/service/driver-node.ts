@@ -6,7 +6,7 @@ import { statfs } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
-import type { Driver, ListedInstance } from "../driver/driver.ts";
+import type { Driver, InstanceCall, ListedInstance } from "../driver/driver.ts";
 import type { HostedInstance } from "../grpc/capacity-service.ts";
 import type {
   ContainerNode,
@@ -33,6 +33,9 @@ interface FunctionSource {
 interface Container {
   readonly name: string;
   readonly meta: FunctionMeta;
+  /** Calls of nodes of ours. A container that is removed takes no more, and ends with the last. */
+  readonly calls: Set<Promise<unknown>>;
+  removed: Promise<void> | null;
 }
 
 export interface DriverNodeOptions {
@@ -49,6 +52,7 @@ export class DriverNode implements ContainerNode {
   readonly #liveId = randomUUID();
   readonly #containers = new Map<string, Container>();
   #served = 0;
+  #isDraining = false;
   #owner = "";
   /** CPU time of each container when it was last looked at. */
   #seen = new Map<string, { readonly cpuUs: number; readonly atMs: number }>();
@@ -74,7 +78,7 @@ export class DriverNode implements ContainerNode {
     const cpus = Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CPUS_PER_GIB);
     const { concurrency } = image.description.limits;
     const { ended } = await driver.start({ id, image, memoryBytes: meta.memoryBytes, cpus, concurrency }, signal);
-    this.#containers.set(id, { name, meta });
+    this.#containers.set(id, { name, meta, calls: new Set(), removed: null });
     void ended.then(() => this.#forget(id));
     return id;
   }
@@ -82,6 +86,12 @@ export class DriverNode implements ContainerNode {
   /** Calls that have come over the service. */
   get served(): number {
     return this.#served;
+  }
+
+  /** Takes no more calls of nodes of ours. Resolves when those that run have ended; their callers must be able to reach it until then. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.allSettled([...this.#containers.values()].flatMap(({ calls }) => [...calls]));
   }
 
   /** All that are here, whoever had them made. */
@@ -97,8 +107,10 @@ export class DriverNode implements ContainerNode {
   }
 
   async removeContainer({ containerId }: Parameters<ContainerNode["removeContainer"]>[0]): Promise<void> {
-    await this.#options.driver.stop(containerId);
-    this.#forget(containerId);
+    const container = this.#containers.get(containerId);
+    if (container === undefined) return this.#stop(containerId);
+    container.removed ??= Promise.allSettled(container.calls).then(() => this.#stop(containerId));
+    await container.removed;
   }
 
   async invoke(nodeCall: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
@@ -112,10 +124,8 @@ export class DriverNode implements ContainerNode {
       logs: own?.logs ?? true,
       id: requestId,
     };
-    const mayWrite = own?.mayWrite;
-    const asking = mayWrite === undefined ? call : { ...call, mayWrite };
-    const outcome = await this.#options.driver.invoke(containerId, asking, signal);
-    if (own !== undefined) return { ...NOTHING_TOLD, outcome };
+    if (own !== undefined) return this.#invokeOwn(containerId, { ...call, mayWrite: own.mayWrite }, signal);
+    const outcome = await this.#options.driver.invoke(containerId, call, signal);
     const instances = await this.#options.driver.list();
     const used = instances.find(({ id }) => id === containerId)?.use?.memoryBytes ?? 0;
     return resultOf(outcome, used);
@@ -142,6 +152,25 @@ export class DriverNode implements ContainerNode {
       liveId: this.#liveId,
       ownerAccountId: this.#owner,
     };
+  }
+
+  async #invokeOwn(containerId: string, call: InstanceCall, signal?: AbortSignal): Promise<NodeCallResult> {
+    const container = this.#containers.get(containerId);
+    if (this.#isDraining || container === undefined || container.removed !== null) {
+      throw new LocusError("INSTANCE_NOT_FOUND", `there is no container ${containerId}, or it ends`);
+    }
+    const running = this.#options.driver.invoke(containerId, call, signal);
+    container.calls.add(running);
+    try {
+      return { ...NOTHING_TOLD, outcome: await running };
+    } finally {
+      container.calls.delete(running);
+    }
+  }
+
+  async #stop(containerId: string): Promise<void> {
+    await this.#options.driver.stop(containerId);
+    this.#forget(containerId);
   }
 
   #forget(containerId: string): void {

@@ -116,6 +116,25 @@ describe("the desk", () => {
     expect((await desk.overview()).counts).toMatchObject({ waiting: 0, unplaced: 0, busy: 1 });
   });
 
+  test("who waits is told when it schedules no more", async () => {
+    const a = new Host("a", { memoryMb: 64 });
+    const desk = cluster(a).open();
+    await desk.beat(a.beat());
+    await desk.lease(wanted("a"));
+    const waiting = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1" } }));
+    desk.close();
+    await expect(waiting).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
+  });
+
+  test("leaves alone what a foreign scheduler has on a node", async () => {
+    const a = new Host("a");
+    a.containers.set("c", { id: "c", name: "theirs", shape: { ...SHAPE, key: "khop" }, usedMb: 0 });
+    const desk = cluster(a).open();
+    for (let beat = 0; beat < 3; beat++) await desk.beat(a.beat());
+    expect((await desk.overview()).instances).toEqual([]);
+    expect(a.containers.size).toBe(1);
+  });
+
   test("takes over what is there, lends it on to whoever says that it holds it, and starts nothing anew", async () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const { open } = cluster(a, b);
@@ -161,6 +180,8 @@ describe("the desk", () => {
       await vi.advanceTimersByTimeAsync(500);
       await desk.beat(b.beat());
     }
+    const { gone, revoked } = await desk.beat(b.beat({ leases: [use(leased[0]!.id), use("of whom nobody knows")] }));
+    expect([gone, revoked]).toEqual([[leased[0]!.id], ["of whom nobody knows"]]);
     expect(events).toContain("a lost");
     const { nodes, instances } = await desk.overview();
     expect(nodes.map(({ id }) => id)).toEqual(["b"]);

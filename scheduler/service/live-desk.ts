@@ -34,6 +34,8 @@ export const LEASE_MS = 5_000;
 const UNNAMED_MAX = 2;
 /** Functions that are known at once, by version; beyond, those without instances that nobody asked for the longest are forgotten. Chosen. */
 const FUNCTIONS_MAX = 4_096;
+/** Instances that are known to be lost. Some of as many leases as a beat names. */
+const LOST_MAX = 10_000;
 /** A lease is waited for at most so long; whoever still needs it asks again. */
 const WAIT_MS = 30_000;
 
@@ -67,7 +69,9 @@ export class LiveDesk implements ServedDesk {
   /** What it has started says so: two schedulers after one another name their instances differently. */
   readonly #reign = randomBytes(6).toString("hex");
   /** Names of what it has started, or is starting. */
-  readonly #names = new Set<string>();
+  readonly #names = new Map<string, Instance>();
+  /** Instances that were lost with their nodes, the last of them: whoever holds one waits for nothing. */
+  readonly #lost = new Set<string>();
   readonly #startedMs: number;
   readonly #timer: NodeJS.Timeout;
 
@@ -154,6 +158,8 @@ export class LiveDesk implements ServedDesk {
   /** Instances stay where they are: another scheduler takes them over. */
   close(): void {
     clearInterval(this.#timer);
+    const over = new LocusError("PEER_UNAVAILABLE", "this scheduler schedules no more");
+    this.#live.core.refuseAll(over, this.#live.now());
     this.#live.close();
   }
 
@@ -186,8 +192,10 @@ export class LiveDesk implements ServedDesk {
       if (known !== undefined) {
         named.add(known);
         this.#usedMb.set(known, usedMb);
-      } else if (!name.startsWith(this.#reign)) this.#adopt(id, shape, nodeId, nowMs);
-      else if (!this.#names.has(name)) this.#remove(joined.description, id).catch(() => {});
+      } else if (!name.startsWith(this.#reign)) {
+        // What is no version's is a foreign scheduler's.
+        if (shape.key.includes("@")) this.#adopt(id, shape, nodeId, nowMs);
+      } else if (!this.#names.has(name)) this.#remove(joined.description, id).catch(() => {});
     }
     const unnamed = new Map<Instance, number>();
     for (const instance of core.instances()) {
@@ -212,6 +220,7 @@ export class LiveDesk implements ServedDesk {
 
   #gone(instance: Instance, nowMs: number): void {
     this.#containers.forget(instance);
+    this.#names.delete(this.#nameOf(instance));
     this.#live.core.instanceGone(instance, nowMs);
   }
 
@@ -222,8 +231,10 @@ export class LiveDesk implements ServedDesk {
     for (const [id, { lastBeatMs }] of this.#nodes) {
       if (nowMs - lastBeatMs < SILENT_MS) continue;
       this.#nodes.delete(id);
-      this.#containers.forgetNode(id);
+      for (const lost of this.#containers.forgetNode(id)) this.#lost.add(lost);
+      for (const lost of this.#lost) if (this.#lost.size > LOST_MAX) this.#lost.delete(lost);
       if (core.fleet.nodes.has(id)) core.nodeLost(id, `it has said nothing for ${SILENT_MS} ms`, nowMs);
+      for (const [name, { state }] of this.#names) if (state === "gone") this.#names.delete(name);
       for (const instance of core.instances()) {
         if (instance.lease?.holder === id) core.returnLease(instance.lease, nowMs);
       }
@@ -237,8 +248,9 @@ export class LiveDesk implements ServedDesk {
     const { core } = this.#live;
     const instance = this.#containers.instanceOf(id);
     if (instance === undefined) {
-      // Its node may not have been here yet, since this scheduler began.
-      if (nowMs - this.#startedMs > SILENT_MS) answer.gone.push(id);
+      // Its node may not have been here yet, or has left and lets its calls end.
+      if (this.#lost.has(id)) answer.gone.push(id);
+      else if (nowMs - this.#startedMs > SILENT_MS) answer.revoked.push(id);
       return;
     }
     const { lease } = instance;
@@ -330,8 +342,8 @@ export class LiveDesk implements ServedDesk {
   #driver(): InstanceDriver {
     return {
       start: (instance) => {
-        const name = `${this.#reign}-${instance.serial}`;
-        this.#names.add(name);
+        const name = this.#nameOf(instance);
+        this.#names.set(name, instance);
         const { key, memoryMb, timeoutMs } = instance.pool.config;
         const meta = { functionName: key, handler: "", timeoutMs, memoryBytes: Math.ceil(memoryMb * MIB) };
         const node = this.#connect(instance.node.description);
@@ -343,10 +355,14 @@ export class LiveDesk implements ServedDesk {
         });
       },
       stop: (instance) => {
-        this.#names.delete(`${this.#reign}-${instance.serial}`);
+        this.#names.delete(this.#nameOf(instance));
         return this.#containers.stop(instance, (id) => this.#remove(instance.node.description, id));
       },
     };
+  }
+
+  #nameOf({ serial }: Instance): string {
+    return `${this.#reign}-${serial}`;
   }
 
   #remove(node: NodeDescription, containerId: string): Promise<void> {

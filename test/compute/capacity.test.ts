@@ -149,6 +149,27 @@ describe("instances", () => {
     expect(starts.filter((line) => line.includes("quick"))).toEqual([]);
   });
 
+  it("end with their calls where their node is told to stop, and scheduling goes to another at once", async () => {
+    const first = await startNode();
+    await vi.waitFor(() => expect(schedules(first)).toBe(true), LONG);
+    const second = await startNode();
+    await deploy(second, counted);
+    await deploy(second, quick);
+    await joined(second);
+    const answers: Answer[] = [];
+    const over = new AbortController();
+    const loaded = (async () => {
+      while (!over.signal.aborted) answers.push(...(await load(second, "counted", 32, 16)));
+    })();
+    await vi.waitFor(async () => expect(await ranAt(first)).toBeGreaterThan(10), LONG);
+    await first.end("SIGTERM");
+    await vi.waitFor(() => expect(schedules(second)).toBe(true), LONG);
+    over.abort();
+    await loaded;
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(Number(await redis.client().get("count"))).toBe(answers.length);
+  });
+
   it("come from a scheduler that is a process apart, and calls go on without it", async () => {
     const port = await freePort();
     const settings = { LOCUS_GRPC_SECRET: "s3cret" };
