@@ -243,4 +243,11 @@ bool HostProcess::SendDescriptor(std::string_view text, int fd) {
          static_cast<ssize_t>(text.size());
 }
 
+uint64_t HostProcess::cpu_us() const {
+  clockid_t clock = 0;
+  timespec time = {};
+  if (!alive() || clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<uint64_t>(time.tv_sec) * 1000000 + static_cast<uint64_t>(time.tv_nsec) / 1000;
+}
+
 }  // namespace locus

@@ -359,6 +359,7 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
     }
     state.restarts = host.restarts;
     state.resident_bytes = memory_watch_.resident_bytes(index);
+    state.cpu_us = host.process->cpu_us();
     state.last_end = host.last_end;
     state.about = host.about;
     states.push_back(state);

@@ -175,6 +175,7 @@ class Supervisor {
     uint32_t in_flight = 0;
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
+    uint64_t cpu_us = 0;   ///< of all its threads, since it was started
     std::string last_end;  ///< how the one before ended
     std::string about;     ///< what it said of itself when it came up (JSON)
   };

@@ -428,6 +428,7 @@ napi_value State(napi_env env, napi_callback_info info) {
       napi_set_named_property(env, entry, "about", self->Text(host.about));
       napi_set_named_property(env, entry, "residentBytes",
                               self->Number(static_cast<double>(host.resident_bytes)));
+      napi_set_named_property(env, entry, "cpuUs", self->Number(static_cast<double>(host.cpu_us)));
       napi_value quarantine;
       napi_get_boolean(env, host.quarantine, &quarantine);
       napi_set_named_property(env, entry, "quarantine", quarantine);

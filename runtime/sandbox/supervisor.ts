@@ -100,6 +100,8 @@ export interface SupervisorState {
     readonly inFlight: number;
     readonly restarts: number;
     readonly residentBytes: number;
+    /** CPU time of all its threads, µs. */
+    readonly cpuUs: number;
     /** Holds one function that cost a process before. */
     readonly quarantine: boolean;
     /** Which parts of the confinement hold: docs/security.md names them. */
