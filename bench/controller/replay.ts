@@ -141,7 +141,7 @@ function drawnSample(
     operations,
     rounds,
     bytesIn: bytes,
-    lockUs: side === "storage" ? operations * DEFAULT_CONSTANTS.storage.lockUs : 0,
+    lockUs: side === "storage" ? operations * DEFAULT_CONSTANTS.storage.redisOperationUs : 0,
   } as const;
   return { sample, elapsedUs: wallUs + terms.call };
 }

@@ -5,6 +5,7 @@ import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { BACK_CPU_US_MAX, PLACEMENT_STATES, PROBE_EVERY_MAX, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
@@ -75,6 +76,26 @@ const question = Type.Object({
   function: Type.Union([name, Type.Null()]),
 });
 
+const SIDE_CONSTANTS = [
+  "callWaitUs",
+  "enterUs",
+  "operationWaitUs",
+  "roundWaitUs",
+  "callUs",
+  "operationUs",
+  "roundUs",
+  "redisCallUs",
+  "redisOperationUs",
+  "redisRoundUs",
+] as const;
+const constantsNamed = <Name extends string>(...names: readonly Name[]) =>
+  Type.Object(Object.fromEntries(names.map((one) => [one, amount])) as Record<Name, typeof amount>);
+
+export const costConstants = Type.Object({
+  compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs"),
+  storage: constantsNamed(...SIDE_CONSTANTS, "nodeCallUs", "cpuRatio"),
+});
+
 export type Machine = Static<typeof window>["machine"];
 /** What is written is not changed by who reads it. */
 export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
@@ -100,3 +121,4 @@ export const readDirectWindow: (text: string) => DirectWindow | null = reader(di
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readQuestion = reader(question);
+export const readConstants: (text: string) => CostConstants | null = reader(costConstants);
