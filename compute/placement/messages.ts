@@ -59,6 +59,8 @@ const window = Type.Object({
     /** That it may use at once: fewer where a quota says so. */
     cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
   }),
+  /** CPU time of the node and its sandbox hosts in the stretch. */
+  cpuUs: amount,
 });
 
 /** What changed in the plan since the one of version `base`. */

@@ -49,6 +49,8 @@ interface PlacementOptions {
   readonly calibrate: (commands: Redis) => Promise<CostConstants | null>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
+  /** CPU time of this node and its sandbox hosts since some time, µs. */
+  readonly cpuUs: () => number;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
   readonly nowMs: () => number;
 }
@@ -85,7 +87,7 @@ export class NodePlacement {
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    const { address, user, functions, inFlight, log, nowMs } = options;
+    const { address, user, functions, inFlight, cpuUs, log, nowMs } = options;
     functions.onChange(() => this.#reviewRules());
     this.#link = new PlacementLink(address, user, this.node, {
       onConnected: () => this.#connected(),
@@ -108,6 +110,7 @@ export class NodePlacement {
       node: this.node,
       machine,
       inFlight,
+      cpuUs,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });
     this.#lease = new Lease({
@@ -133,7 +136,7 @@ export class NodePlacement {
     return placementText({
       placements: this.#followed.plan.placements,
       loop: this.#control?.loop ?? null,
-      constants: this.#watch.surroundings.constants,
+      constants: this.#control?.loop.constants ?? this.#watch.surroundings.constants,
       nowMs: this.#options.nowMs(),
     });
   }
@@ -383,7 +386,7 @@ export class NodePlacement {
 
   #known(loop: PlacementLoop, name: string | null): Answer["answer"] {
     const nowMs = this.#options.nowMs();
-    const { constants } = this.#watch.surroundings;
+    const { constants } = loop;
     const explained = (one: string): Explanation | null => {
       const state = loop.state.get(one);
       const rules = this.#rulesNow().get(one) ?? FREE_RULES;
