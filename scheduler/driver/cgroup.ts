@@ -102,6 +102,13 @@ export class CgroupFolder {
     }
   }
 
+  /** With the groups in it that have no process; one that is in use stays. */
+  async remove(): Promise<void> {
+    await this.removeEmpty();
+    for (const controller of this.#files.controllers)
+      await rmdir(join(this.#root, controller, this.#name)).catch(() => {});
+  }
+
   /** Groups without a process: what an owner that crashed has left. */
   async removeEmpty(): Promise<void> {
     const { controllers } = this.#files;

@@ -27,8 +27,10 @@ export interface QuotaDriverOptions {
 
 /** The kernel's own period: of a mean over a longer time it holds back what comes at once. */
 const LOOK_MS = 100;
-/** Of the time that a look takes: looking costs a twentieth of a core at most. Chosen. */
-const LOOK_REST = 20;
+/** Without a call for so long an instance rests, at least. Chosen. */
+const REST_AFTER_MS_MIN = 50;
+/** So many instances are looked at in that time; more are looked at less often, so that looking costs no more. Chosen. */
+const INSTANCES_PER_LOOK = 50;
 /** What an instance has at rest, or more where it needs more: twice the least that the kernel takes. Chosen. */
 const CPUS_FLOOR = 0.02;
 /** The least that the kernel takes. */
@@ -42,6 +44,8 @@ const ROUNDING = 1e-9;
 
 interface Followed {
   readonly id: string;
+  /** Its own. */
+  limit: number;
   /** The driver knows it. */
   isStarted: boolean;
   inFlight: number;
@@ -51,6 +55,8 @@ interface Followed {
   /** What the driver was told last; while it is being told, the greater of both. */
   reserved: number;
   telling: Promise<void> | null;
+  /** Rings when it has had no call for a while. */
+  restTimer: NodeJS.Timeout | null;
 }
 
 export class QuotaDriver implements Driver {
@@ -84,12 +90,14 @@ export class QuotaDriver implements Driver {
     const quota = this.#reallocation.granted(id);
     const one: Followed = {
       id,
+      limit: cpus,
       isStarted: false,
       inFlight: 0,
       callsMost: 0,
       lastLook: null,
       reserved: quota,
       telling: null,
+      restTimer: null,
     };
     this.#followed.set(id, one);
     try {
@@ -100,6 +108,7 @@ export class QuotaDriver implements Driver {
       await this.#tell(one, quota, cpus);
       one.isStarted = true;
       this.#follow(one);
+      this.#restLater(one);
       this.#lookLater(LOOK_MS);
       return started;
     } catch (error) {
@@ -111,6 +120,7 @@ export class QuotaDriver implements Driver {
   async invoke(id: string, call: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
     const one = this.#followed.get(id);
     if (one === undefined) return this.#driver.invoke(id, call, signal);
+    if (one.restTimer !== null) clearTimeout(one.restTimer);
     one.inFlight++;
     one.callsMost = Math.max(one.callsMost, one.inFlight);
     this.#apply(this.#reallocation.called(id, one.inFlight));
@@ -118,6 +128,7 @@ export class QuotaDriver implements Driver {
       return await this.#driver.invoke(id, call, signal);
     } finally {
       one.inFlight--;
+      this.#restLater(one);
     }
   }
 
@@ -130,6 +141,7 @@ export class QuotaDriver implements Driver {
     if (changes === null) {
       throw new LocusError("OVERLOADED", `instance ${id}: ${cpus} CPUs are not left of ${this.#options.cpus}`);
     }
+    one.limit = cpus;
     this.#follow(one);
     this.#apply(changes);
     await this.#told();
@@ -156,6 +168,15 @@ export class QuotaDriver implements Driver {
     await this.#driver.close();
   }
 
+  #restLater(one: Followed): void {
+    if (!this.#options.limitsAtOnce || one.inFlight > 0 || this.#closed) return;
+    if (one.restTimer !== null) clearTimeout(one.restTimer);
+    one.restTimer = setTimeout(() => {
+      if (this.#followed.get(one.id) === one) this.#apply(this.#reallocation.rested(one.id));
+    }, restAfterMs(one.limit));
+    one.restTimer.unref();
+  }
+
   #lookLater(inMs: number): void {
     if (this.#timer !== null || this.#closed || this.#followed.size === 0) return;
     this.#timer = setTimeout(() => void this.#look(), inMs);
@@ -169,7 +190,9 @@ export class QuotaDriver implements Driver {
     const samples = instances.flatMap((instance) => this.#sample(instance, nowMs) ?? []);
     this.#apply(this.#reallocation.sampled(samples, nowMs));
     this.#timer = null;
-    this.#lookLater(Math.max(LOOK_MS, LOOK_REST * (nowMs - startedMs)));
+    // One that takes long, as through an engine, is followed by a rest as long. Longer it may not be: a machine that is busy is slow to look.
+    const looks = Math.ceil(this.#followed.size / INSTANCES_PER_LOOK);
+    this.#lookLater(Math.max(LOOK_MS * looks, nowMs - startedMs));
   }
 
   /** null: at the first look, and where the driver does not tell. */
@@ -241,6 +264,13 @@ export class QuotaDriver implements Driver {
   #forget(one: Followed): void {
     if (this.#followed.get(one.id) !== one) return;
     this.#followed.delete(one.id);
+    if (one.restTimer !== null) clearTimeout(one.restTimer);
     this.#apply(this.#reallocation.remove(one.id));
   }
 }
+
+/**
+ * With a raise the kernel gives the quota of a whole period anew. One that has used its limit, which takes its thread that share of a period, and
+ * then rested for the others, would have had that in any case: so it never has more in a period than its limit.
+ */
+const restAfterMs = (limit: number): number => Math.max(REST_AFTER_MS_MIN, (1 - limit) * LOOK_MS);

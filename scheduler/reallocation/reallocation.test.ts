@@ -59,6 +59,8 @@ describe("CPUs of instances", () => {
   test("one without calls has the floor, and with the first call what it used before when it had calls", () => {
     const looks = cpus(0.5);
     looks.looks(20, busy);
+    expect(looks.reallocation.rested("i0")).toEqual([{ id: "i0", amount: 0.02 }]);
+    looks.look(busy);
     looks.look({ id: "i0" });
     expect(looks.reallocation.granted("i0")).toBe(0.02);
     expect(looks.reallocation.called("i0", 1)).toEqual([{ id: "i0", amount: expect.closeTo(0.2, 9) }]);
@@ -75,6 +77,7 @@ describe("CPUs of instances", () => {
 
   test("a burst after a long rest is held back until it is called at most", () => {
     const looks = cpus(0.5);
+    looks.reallocation.rested("i0");
     looks.looks(1_000, { id: "i0" });
     looks.reallocation.called("i0", 8);
     expect(looks.reallocation.granted("i0")).toBe(0.5);
@@ -178,7 +181,7 @@ describe("counts of functions", () => {
 test("whatever comes, the total is never passed, each has from its floor to its limit, and the same samples give the same grants", () => {
   const ids = ["a", "b", "c", "d", "e", "f"];
   const event = record({
-    what: constantFrom("add", "remove", "called", "relimit", "look", "look", "look"),
+    what: constantFrom("add", "remove", "called", "rested", "relimit", "look", "look", "look"),
     id: constantFrom(...ids),
     amount: double({ min: 0.01, max: 3, noNaN: true }),
     samples: array(
@@ -203,6 +206,7 @@ test("whatever comes, the total is never passed, each has from its floor to its 
         const tell = (reallocation: Reallocation) => {
           if (what === "add") return reallocation.add(id, amount);
           if (what === "remove") return reallocation.remove(id);
+          if (what === "rested") return reallocation.rested(id);
           if (what === "called") return reallocation.called(id, Math.ceil(amount));
           return what === "relimit" ? reallocation.relimit(id, amount) : reallocation.sampled(full, nowMs);
         };

@@ -13,7 +13,7 @@ export interface ReallocationSettings {
   readonly floor: number;
   /** Grants are whole multiples, but for a limit that is none. */
   readonly step: number;
-  /** Whether a raise comes in time for the call that needs it: then a member without calls has its floor, and a forecast is of times with calls. */
+  /** Whether members rest between calls (`rested`): then forecasts are of times with calls. */
   readonly rests: boolean;
 }
 
@@ -54,6 +54,7 @@ interface Member {
   wantedBusy: number;
   /** Calls in flight that this is meant for. */
   callsBusy: number;
+  isResting: boolean;
   /** The same, or what it has at rest. */
   wanted: number;
   calls: number;
@@ -83,7 +84,7 @@ export class Reallocation {
   /** It wants `initial` until it is known. null: no room is left for its floor; else what changes, its own grant included. */
   add(id: string, limit: number, initial = limit): readonly Change[] | null {
     const limitSteps = this.#limitOf(limit);
-    const floor = Math.min(this.#floor, limitSteps);
+    const floor = Math.min(this.#floor, this.#stepsOf(limit));
     if (this.#members.has(id) || this.#floors + floor > this.#total) return null;
     this.#floors += floor;
     const wanted = clamp(this.#stepsOf(initial), floor, limitSteps);
@@ -94,6 +95,7 @@ export class Reallocation {
       initial: wanted,
       wantedBusy: wanted,
       callsBusy: Infinity,
+      isResting: false,
       wanted,
       calls: Infinity,
       granted: 0,
@@ -119,14 +121,15 @@ export class Reallocation {
     const member = this.#members.get(id);
     if (member === undefined) return null;
     const limitSteps = this.#limitOf(limit);
-    const floors = this.#floors - this.#floorOf(member) + Math.min(this.#floor, limitSteps);
+    const floors = this.#floors - this.#floorOf(member) + Math.min(this.#floor, this.#stepsOf(limit));
     if (floors > this.#total) return null;
     this.#floors = floors;
     member.limit = limitSteps;
     member.limitAmount = limit;
     member.initial = limitSteps;
     member.wantedBusy = limitSteps;
-    wantAll(member);
+    if (member.isResting) this.#rest(member);
+    else wantAll(member);
     return this.#divide();
   }
 
@@ -134,10 +137,19 @@ export class Reallocation {
   called(id: string, calls: number): readonly Change[] {
     const member = this.#members.get(id);
     if (member === undefined || calls <= member.calls) return [];
+    member.isResting = false;
     member.calls = member.callsBusy;
     member.wanted = member.wantedBusy;
     // More than was foreseen.
     if (calls > member.calls) wantAll(member);
+    return this.#divide();
+  }
+
+  /** It has had no call for a while: it has its floor until it is called. */
+  rested(id: string): readonly Change[] {
+    const member = this.#members.get(id);
+    if (member === undefined || member.isResting) return [];
+    this.#rest(member);
     return this.#divide();
   }
 
@@ -162,11 +174,7 @@ export class Reallocation {
   }
 
   #learn(member: Member, { used, calls, lacked }: Sample, nowMs: number): void {
-    if (this.#rests && calls === 0 && lacked === null) {
-      member.wanted = this.#floorOf(member);
-      member.calls = 0;
-      return;
-    }
+    if (this.#rests && calls === 0) return;
     const isMore = calls > (member.callsForecast.upper ?? Infinity) + ROUNDING;
     member.callsForecast.add(calls);
     const isHeldBack = lacked !== null && member.granted < member.limit;
@@ -183,7 +191,14 @@ export class Reallocation {
     }
     this.#foresee(member, this.#stepsOf(Math.max(used, isHeldBack ? lacked : 0)), nowMs);
     // More came than was foreseen, and may still run.
-    if (isMore) wantAll(member);
+    if (member.isResting) this.#rest(member);
+    else if (isMore) wantAll(member);
+  }
+
+  #rest(member: Member): void {
+    member.isResting = true;
+    member.wanted = this.#floorOf(member);
+    member.calls = 0;
   }
 
   /** `least`: whatever is foreseen. */
