@@ -81,10 +81,12 @@ describe("containers", { timeout: 120_000 }, () => {
       onUnheld: (id, why) => expect.fail(`${id} is not held: ${why}`),
     });
     try {
-      const image = imageOf(() => {
+      const deadlineMs = 60_000;
+      const spin = () => {
         const before = process.cpuUsage();
         for (;;) if (process.cpuUsage(before).user >= 300e3) return "spun";
-      });
+      };
+      const image = imageOf(spin, { limits: { deadlineMs, cpuMs: deadlineMs } });
       const spec = specOf({ cpus: 0.8, image });
       await following.start(spec);
       const quota = async (): Promise<number> => {
@@ -93,7 +95,7 @@ describe("containers", { timeout: 120_000 }, () => {
       };
       expect(await quota()).toBe(0.8);
       await vi.waitUntil(async () => (await quota()) <= 0.1, { timeout: 60_000, interval: 100 });
-      const call = following.invoke(spec.id, callOf());
+      const call = following.invoke(spec.id, callOf(null, { deadlineMs }));
       await vi.waitUntil(async () => (await quota()) === 0.8, { timeout: 60_000, interval: 20 });
       expect(codeOf(await call)).toBe('ok "spun"');
     } finally {
