@@ -46,6 +46,8 @@ export interface InstanceUse {
   readonly memoryBytes: number;
   /** Since it was started. */
   readonly cpuUs: number;
+  /** Since it was started, the time in which its CPU quota held it back, of all its threads together; absent where nobody counts it. */
+  readonly throttledUs?: number;
 }
 
 export interface Driver {

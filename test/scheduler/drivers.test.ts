@@ -215,10 +215,9 @@ describe("groups of the kernel", () => {
       "150000 100000",
       String(128 * MIB),
     ]);
-    writeFileSync(join(root, "locus", "i1", "memory.current"), "1048576\n");
-    writeFileSync(join(root, "locus", "i1", "cpu.stat"), "usage_usec 1500\nuser_usec 1000\n");
+    writeFileSync(join(root, "locus", "i1", "cpu.stat"), "usage_usec 1500\nuser_usec 1000\nthrottled_usec 250\n");
     writeFileSync(join(root, "locus", "i1", "memory.events"), "oom 1\noom_kill 1\n");
-    expect(await group?.use()).toEqual({ memoryBytes: MIB, cpuUs: 1_500 });
+    expect(await group?.cpuUse()).toEqual({ cpuUs: 1_500, throttledUs: 250 });
     expect(await group?.hasKilled()).toBe(true);
     rmSync(root, { recursive: true });
   });
