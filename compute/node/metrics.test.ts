@@ -11,6 +11,7 @@ const SANDBOX: SupervisorState = {
     { ...HOST, state: "ready", residentBytes: 1_000, cpuUs: 0 },
     { ...HOST, state: "starting", residentBytes: 2_000, cpuUs: 0 },
   ],
+  functions: [],
   deaths: 5,
   killedForMemory: 2,
   killedForTime: 1,

@@ -187,6 +187,7 @@ void HostProcess::ResetLane(uint32_t index) {
   for (auto& mark : words->wrote) mark.store(0, std::memory_order_relaxed);
   words->turn_started_ns.store(0);
   words->turn_invocation.store(0);
+  words->memory_bytes.store(0);
   words->isolate_bell.sleep.store(0);
   lane.OpenEnds();
 }
