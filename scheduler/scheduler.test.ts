@@ -54,6 +54,35 @@ describe("instances", () => {
     expect(effects.grants.get("c")).toBe(onFirst);
   });
 
+  test("a function that is allowed fewer has idle ones end, those first that rest longest, and starts no more until it is allowed more", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 100, instancesMax: 5 }, 0);
+    for (const ticket of ["a", "b", "c"]) scheduler.acquire(pool, ticket, Infinity, 1);
+    const [first, second, third] = effects.starting;
+    for (const one of [first!, second!, third!]) scheduler.instanceStarted(one, 2);
+    scheduler.release(second!, used, 3);
+    scheduler.release(first!, used, 4);
+    scheduler.allow(pool, 2, 5);
+    expect(effects.stopping).toEqual([second]);
+    scheduler.acquire(pool, "d", Infinity, 6);
+    scheduler.acquire(pool, "e", Infinity, 6);
+    expect(effects.grants.get("d")).toBe(first);
+    expect([effects.starting.length, pool.waiting]).toEqual([3, 1]);
+    scheduler.allow(pool, 9, 7);
+    expect([effects.starting.length, pool.instancesMax]).toEqual([4, 5]);
+  });
+
+  test("a function is always allowed those that are reserved, and as many as it is configured with when it is declared again", () => {
+    const { effects, scheduler } = setUp();
+    const config = { key: "f", memoryMb: 100, instancesMax: 5, reservedInstances: 2 };
+    const pool = scheduler.declare(config, 0);
+    for (const one of effects.starting) scheduler.instanceStarted(one, 1);
+    scheduler.allow(pool, 0, 2);
+    expect([pool.instancesMax, effects.stopping.length]).toEqual([2, 0]);
+    scheduler.declare(config, 3);
+    expect(pool.instancesMax).toBe(5);
+  });
+
   test("a call that waits for its start takes an instance that is free earlier, and the start serves the next", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);

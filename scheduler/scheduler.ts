@@ -183,6 +183,24 @@ export class Scheduler<Ticket> implements CapacityView {
     return pool;
   }
 
+  /**
+   * How many instances it may have at once from now on, within what its config says; until it is declared again. Idle ones above that end,
+   * those that rest longest first; busy ones stay.
+   */
+  allow(pool: FunctionPool, instances: number, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    if (pool.removed) return;
+    pool.instancesMax = Math.max(1, pool.reservedInstances, Math.min(instances, pool.config.instancesMax));
+    const wanted = Math.max(0, pool.instancesMax - pool.live);
+    if (pool.unplaced > wanted) this.#setUnplaced(pool, wanted);
+    const surplus = pool.live - pool.instancesMax;
+    if (surplus > 0) {
+      const idle = Array.from(pool.offered()).filter(({ state }) => state === "idle");
+      const oldest = idle.toSorted((one, other) => one.idleSinceMs - other.idleSinceMs);
+      for (const instance of oldest.slice(0, surplus)) this.#stop(instance, "not wanted");
+    } else this.#serveWaiting(pool, now);
+  }
+
   functions(): Iterable<FunctionPool> {
     return this.#pools.values();
   }
@@ -705,7 +723,7 @@ export class Scheduler<Ticket> implements CapacityView {
   #serveWaiting(pool: FunctionPool, now: number): void {
     if (pool.queue.size === 0 || pool.removed) return;
     if (this.#isCooling(pool)) return;
-    const room = pool.config.instancesMax - pool.live - pool.unplaced;
+    const room = pool.instancesMax - pool.live - pool.unplaced;
     const asked = pool.policy.startsFor(pool, now);
     const isHopeless = pool.busy + pool.starting + pool.unplaced === 0;
     const starts = Math.min(room, Math.max(asked, isHopeless ? 1 : 0));
@@ -743,7 +761,7 @@ export class Scheduler<Ticket> implements CapacityView {
       pool.warm = warm;
       pool.warmUntilMs = untilMs;
       const coming = pool.idle + Math.max(0, pool.starting + pool.unplaced - pool.queue.size);
-      const room = pool.config.instancesMax - pool.live - pool.unplaced;
+      const room = pool.instancesMax - pool.live - pool.unplaced;
       this.#startAhead(pool, Math.min(warm - coming, room), "prewarm", now);
     }
     this.#wakeToPlan(pool, now);

@@ -35,6 +35,7 @@ const RATIOS = {
   controller: ["controllerCpuShare", "recordUs"],
   acquire: ["acquireVsEcho", "assignGrowth", "assignUs"],
   packing: ["packingWaste"],
+  quota: ["reservedPerUsed", "waitP99Grown"],
   traces: ["coldStartsVsHybrid", "score2020", "scoreGain", "scoreVsHindsight", "simulatedPerSecond"],
   autoloc: [
     "khopAutoVsClient",

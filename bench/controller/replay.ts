@@ -8,7 +8,7 @@ import { FREE_RULES, type Rules } from "#runtime/placement/controller.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
-import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
+import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 
 export interface ReplayOptions {
   readonly functions: number;
@@ -82,6 +82,7 @@ export class Replay {
       tallies,
       untracked: 0,
       inFlight: CALLERS,
+      cpuUs: tallies.reduce((sum, { sums }) => sum + termOf(sums, "cpuUs"), 0),
     }));
   }
 
@@ -141,7 +142,7 @@ function drawnSample(
     operations,
     rounds,
     bytesIn: bytes,
-    lockUs: side === "storage" ? operations * DEFAULT_CONSTANTS.storage.lockUs : 0,
+    lockUs: side === "storage" ? operations * DEFAULT_CONSTANTS.storage.redisOperationUs : 0,
   } as const;
   return { sample, elapsedUs: wallUs + terms.call };
 }

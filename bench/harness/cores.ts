@@ -86,10 +86,17 @@ export const parseCoreList = (text: string): readonly number[] =>
       return Array.from({ length: last - first + 1 }, (_, index) => first + index);
     });
 
+/** A thread that ends while taskset goes through them all fails it. */
+const PIN_ATTEMPTS_MAX = 10;
+
 /** Holds a process to these cores, all its threads; what it starts from now on is held as well. */
 export function pin(pid: number, cores: readonly number[]): void {
   const argv = ["--all-tasks", "--pid", "--cpu-list", cores.join(","), String(pid)];
-  const { status, error, stderr } = spawnSync(TASKSET, argv, { encoding: "utf8" });
-  if (status !== 0)
-    throw new Error(`taskset cannot hold process ${pid} to the cores ${cores.join(",")}`, { cause: error ?? stderr });
+  let said: unknown;
+  for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt++) {
+    const { status, error, stderr } = spawnSync(TASKSET, argv, { encoding: "utf8" });
+    if (status === 0) return;
+    said = error ?? stderr;
+  }
+  throw new Error(`taskset cannot hold process ${pid} to the cores ${cores.join(",")}`, { cause: said });
 }

@@ -32,20 +32,39 @@ export async function watchCpu<Group extends string, Answer>(
   work: () => Promise<Answer>,
 ): Promise<{ readonly answer: Answer; readonly cpuUs: Readonly<Record<Group, number>> }> {
   const names = Object.keys(groups) as Group[];
-  const before = names.map((name) => cpuUsOf(groups[name]));
+  const timesOf = (name: Group): readonly CpuTimes[] => groups[name].map(cpuTimesOf);
+  const before = names.map(timesOf);
   const answer = await work();
-  const spent = names.map((name, index) => [name, cpuUsOf(groups[name]) - (before[index] ?? 0)] as const);
+  const spent = names.map((name, index) => [name, spentUs(before[index]!, timesOf(name))] as const);
   return { answer, cpuUs: Object.fromEntries(spent) as Record<Group, number> };
 }
 
-/** Of all threads that these processes have now. */
-const cpuUsOf = (pids: readonly number[]): number =>
-  pids.reduce((total, pid) => {
-    // The first field of schedstat is time on a CPU in ns; that of the process itself is its main thread's alone.
-    const ns = threadsOf(pid).map((thread) =>
-      Number(readIfThere(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]),
-    );
-    return total + ns.reduce((sum, one) => sum + one, 0) / 1e3;
+/** CPU time of a process, µs. */
+interface CpuTimes {
+  /** Of the threads that it has now, to the ns. */
+  readonly threadsUs: number;
+  /** Of all that it ever had, in hundredths of a second. */
+  readonly allUs: number;
+}
+
+const TICK_US = 1e4;
+/** Where the time in user mode stands, counted from the state on; that in the kernel follows. */
+const UTIME = 11;
+
+function cpuTimesOf(pid: number): CpuTimes {
+  // The first field of schedstat is time on a CPU in ns; that of the process itself is its main thread's alone.
+  const ns = threadsOf(pid).map((thread) => Number(readIfThere(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]));
+  const [user, system] = statOf(pid)
+    .slice(UTIME, UTIME + 2)
+    .map(Number);
+  return { threadsUs: ns.reduce((sum, one) => sum + one, 0) / 1e3, allUs: ((user ?? 0) + (system ?? 0)) * TICK_US };
+}
+
+/** A sandbox host's threads come and go with its isolates, and take their time along: then the coarser figure is nearer. */
+const spentUs = (before: readonly CpuTimes[], after: readonly CpuTimes[]): number =>
+  after.reduce((total, { threadsUs, allUs }, at) => {
+    const was = before[at]!;
+    return total + Math.max(threadsUs - was.threadsUs, allUs - was.allUs - TICK_US);
   }, 0);
 
 /** Resident memory, as the kernel counts it for each: pages that they share count for all. */

@@ -1,6 +1,7 @@
 // A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`. The node has no
 // gateway: what HTTP costs would be the same for all that is compared, and would hide the differences between them.
 
+import { setTimeout } from "node:timers/promises";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { readNodeConfig } from "#compute/node/config.ts";
 import { openNode, type Node } from "#compute/node/node.ts";
@@ -34,6 +35,9 @@ export interface Moves {
   readonly flaps: number;
 }
 
+const CALIBRATED_WITHIN_MS = 60_000;
+const CALIBRATED_LOOK_MS = 50;
+
 let node: Node | undefined;
 const rules = new Map<string, Rule>();
 const random = seededRandom(2);
@@ -44,6 +48,7 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
     node = await openNode(readNodeConfig(settings), openProcessLog("silent"));
     await node.supervisor.ready();
     await node.catalogue.list();
+    await calibrated(node);
     return null;
   }
   if (node === undefined) throw new Error("the node was not opened");
@@ -57,6 +62,15 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
   const rule = rules.getOrInsertComputed(memory, () => newRule(name));
   return runLoad(invoker, phases, rule, random);
 });
+
+/** Nothing is asked of it before: who has to place calls knows what they cost, as a node does that is not called from its first moment on. */
+async function calibrated({ placement }: Node): Promise<void> {
+  const untilMs = performance.now() + CALIBRATED_WITHIN_MS;
+  while ((await placement?.overview())?.constantsFrom !== "measured") {
+    if (performance.now() > untilMs) throw new Error("the node was not calibrated");
+    await setTimeout(CALIBRATED_LOOK_MS);
+  }
+}
 
 function movesOf(overview: PlacementOverview | undefined): Moves {
   const functions = overview?.functions ?? [];

@@ -1,5 +1,6 @@
 // The shapes that the OpenAPI document refers to by name.
 
+import { CONSTANTS_SOURCES } from "#runtime/placement/cost-model.ts";
 import { ERRORS } from "#runtime/errors.ts";
 import { LIMITS, NAME_PATTERN } from "#runtime/function/description.ts";
 import { SIDE_REASONS } from "#runtime/placement/choose-side.ts";
@@ -174,6 +175,10 @@ export const schemas = {
     outlook: { type: ["object", "null"], description: "How busy the plan makes each part." },
     regret: { type: ["number", "null"], description: "Of what the best shares would give, the part that is missing." },
     constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },
+    constantsFrom: {
+      enum: [...CONSTANTS_SOURCES, null],
+      description: "Whether they were measured by this controller, kept from an earlier one, or are the usual ones.",
+    },
     functions: { type: "array", items: ref("Placement") },
   }),
   Node: object({

@@ -8,9 +8,10 @@ const HOST = { pid: 1, isolates: 0, inFlight: 0, restarts: 0, quarantine: false,
 
 const SANDBOX: SupervisorState = {
   hosts: [
-    { ...HOST, state: "ready", residentBytes: 1_000 },
-    { ...HOST, state: "starting", residentBytes: 2_000 },
+    { ...HOST, state: "ready", residentBytes: 1_000, cpuUs: 0 },
+    { ...HOST, state: "starting", residentBytes: 2_000, cpuUs: 0 },
   ],
+  functions: [],
   deaths: 5,
   killedForMemory: 2,
   killedForTime: 1,

@@ -84,6 +84,10 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
             return calibrate({ supervisor, address: config.redis, functionUser: config.functionUser, commands });
           },
           inFlight: () => invoker.inFlight,
+          cpuUs: () => {
+            const { user, system } = process.cpuUsage();
+            return sandboxes.state().hosts.reduce((sum, { cpuUs }) => sum + cpuUs, user + system);
+          },
           log,
           nowMs,
         })

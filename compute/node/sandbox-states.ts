@@ -6,6 +6,7 @@ const NO_CALLS: CallStates = { queued: 0, starting: 0, running: 0, waiting: 0 };
 
 export const NO_SANDBOX: SupervisorState = {
   hosts: [],
+  functions: [],
   deaths: 0,
   killedForMemory: 0,
   killedForTime: 0,
@@ -22,6 +23,7 @@ export const sandboxTotal = (states: readonly SupervisorState[]): SupervisorStat
     states.reduce((total, state) => total + count(state), 0);
   return {
     hosts: states.flatMap(({ hosts }) => hosts),
+    functions: states.flatMap(({ functions }) => functions),
     deaths: sum((state) => state.deaths),
     killedForMemory: sum((state) => state.killedForMemory),
     killedForTime: sum((state) => state.killedForTime),
@@ -43,6 +45,7 @@ export const sandboxTotal = (states: readonly SupervisorState[]): SupervisorStat
 export const countsOf = (state: SupervisorState): SupervisorState => ({
   ...state,
   hosts: [],
+  functions: [],
   calls: NO_CALLS,
   inFlight: 0,
   connections: 0,

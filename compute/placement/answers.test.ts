@@ -46,6 +46,7 @@ const overview: PlacementOverview = {
   outlook,
   regret,
   constants: DEFAULT_CONSTANTS,
+  constantsFrom: "measured",
   functions: [explained("idle"), explained("walk")],
 };
 

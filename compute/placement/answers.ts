@@ -4,12 +4,12 @@
 import { Type, type TProperties } from "typebox";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
-import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { CONSTANTS_SOURCES, type ConstantsSource, type CostConstants } from "#runtime/placement/cost-model.ts";
 import { TRANSITIONS_TOLD_MAX, type Explanation } from "#runtime/placement/explanation.ts";
 import type { Outlook } from "#runtime/placement/optimal-shares.ts";
 import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
-import { reader } from "./messages.ts";
+import { costConstants, reader } from "./messages.ts";
 
 /** All functions, and what their shares add up to. */
 export interface PlacementOverview {
@@ -22,6 +22,7 @@ export interface PlacementOverview {
   /** Of what the best shares would give by what is known, the part that these do not. */
   readonly regret: number | null;
   readonly constants: CostConstants | null;
+  readonly constantsFrom: ConstantsSource | null;
   readonly functions: readonly PlacementSummary[];
 }
 
@@ -77,7 +78,7 @@ const costOnSide = Type.Object({
   cost: Type.Object({
     latencyUs: number,
     aloneUs: number,
-    terms: numbers("call", "cpu", "operations", "rounds", "bytes", "crowd"),
+    terms: numbers("call", "enter", "cpu", "operations", "rounds", "bytes", "crowd"),
     computeUs: number,
     storageUs: number,
     redisUs: number,
@@ -129,29 +130,8 @@ const overview = Type.Object({
     }),
   ),
   regret: orNull(number),
-  constants: orNull(
-    Type.Object({
-      compute: numbers(
-        "callUs",
-        "operationUs",
-        "roundUs",
-        "redisOperationUs",
-        "redisRoundUs",
-        "roundTripUs",
-        "bytesPerUs",
-      ),
-      storage: numbers(
-        "nodeCallUs",
-        "redisCallUs",
-        "callUs",
-        "callRoundTripUs",
-        "cpuRatio",
-        "operationUs",
-        "lockUs",
-        "roundUs",
-      ),
-    }),
-  ),
+  constants: orNull(costConstants),
+  constantsFrom: orNull(Type.Enum([...CONSTANTS_SOURCES])),
   functions: Type.Array(explanation, { maxItems: TALLIED_FUNCTIONS_MAX }),
 });
 

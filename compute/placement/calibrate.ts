@@ -2,12 +2,12 @@
 // sandbox host of this node and next to Redis (LOCUS.NODE TRY). What a user may not read is refused after the same way there and back, and
 // serves as well.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
 
 import { LIMITS, type FunctionDescription, type Limits } from "#runtime/function/description.ts";
 import { versionOf } from "#runtime/function/version.ts";
-import { constantsOf, type CalibrationRun, type SideCalibration } from "#runtime/placement/calibration.ts";
+import { constantsOf, type RunAlone, type RunInCrowd, type SideCalibration } from "#runtime/placement/calibration.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
 import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
@@ -33,19 +33,26 @@ export default { kind: "locus.function", name: "${NAME}", async run({ redis, arg
 } };
 `);
 
-const CHAIN_ROUNDS = 32;
-const BATCH_ROUNDS = 4;
-const BATCH_OPERATIONS = 256;
+const CHAIN = '["chain",32]';
+const BATCH = '["batch",256,4]';
+const NOTHING = '["nothing"]';
+/** A millisecond or two. */
+const COMPUTING = '["compute",1000000]';
 const BYTES_OF_A_KEY = 65_536;
 const BYTES_ROUNDS = 8;
-/** A millisecond or two. */
-const COMPUTE_LOOPS = 1_000_000;
-const EMPTY_CALLS = 20;
-/** Each run is made so often, and the least disturbed one counts … */
-const REPETITIONS = 4;
-/** … as far as there is time. Over a slow network a run has to do. */
-const BUDGET_MS = 450;
+/** Each run is made so often, since the first ones are slow, and the one in the middle counts … */
+const REPETITIONS = 32;
+/** … as far as there is time, ms for each kind of run. Over a slow network few have to do. */
+const BUDGET_MS = 50;
+/** In a crowd: a core that is awake finds more to do, and costs are what they are when it matters. */
+const CALLERS = 8;
+/** Which costs nothing: each takes a few more. */
+const NOTHINGS = 4;
 const DEADLINE_MS = 5_000;
+/** What is going on without us is listened to for so long, before and after, ms … */
+const LISTEN_MS = 30;
+/** … and may keep Redis' thread, or a core of its hosts or ours, busy for this part of the time. */
+const OTHERS_MAX = 0.15;
 
 interface Machine {
   readonly supervisor: Pick<Supervisor, "invoke" | "state">;
@@ -56,10 +63,18 @@ interface Machine {
   readonly commands: Redis;
 }
 
-type Runner = (args: string) => Promise<Usage>;
+/** `caller`: one of CALLERS. */
+type Runner = (args: string, caller: number) => Promise<Usage>;
 
-/** Rejects where a side cannot run anything. */
-export async function calibrate({ supervisor, address, functionUser, commands }: Machine): Promise<CostConstants> {
+/** null: others are at work, and what would be measured is theirs as well. Rejects where a side cannot run anything. */
+export async function calibrate({
+  supervisor,
+  address,
+  functionUser,
+  commands,
+}: Machine): Promise<CostConstants | null> {
+  const clocks = clocksOver(commands, supervisor);
+  if (!(await isQuiet(clocks))) return null;
   const description: FunctionDescription = {
     name: NAME,
     version: versionOf(BUNDLE),
@@ -71,140 +86,164 @@ export async function calibrate({ supervisor, address, functionUser, commands }:
     output: null,
   };
   const image = { description, bundle: BUNDLE };
-  const connection = await openBrittleConnection(address, functionUser, "calibration");
-  try {
-    const compute: Runner = async (argsJson) => {
-      const outcome = await supervisor.invoke({ image, keys: [], argsJson, deadlineMs: DEADLINE_MS, logs: false });
-      if (!outcome.ok) throw new Error(`at compute: ${outcome.error.message}`);
-      return outcome.usage;
-    };
-    const describedAs = JSON.stringify(description);
-    const storage: Runner = async (argsJson) => {
-      const options = `{"deadlineMs":${DEADLINE_MS}}`;
-      const reply = await connection.call(
-        "LOCUS.NODE",
-        "TRY",
-        Buffer.from(BUNDLE),
-        describedAs,
-        "0",
-        options,
-        argsJson,
-      );
-      const [outcome, , usage, , error] = reply as [string, string, string, string, string];
-      if (outcome !== "ok") throw new Error(`at storage: ${error}`);
-      return JSON.parse(usage) as Usage;
-    };
-    const redisUs = () => busyOf(commands);
-    const hostUs = () => cpuOf(supervisor.state().hosts.map(({ pid }) => pid));
-    const [atCompute, atStorage] = [
-      await measure(compute, { redisUs, hostUs }),
-      await measure(storage, { redisUs, hostUs: () => null }),
-    ];
-    const long = await leastOf(compute, `["bytes",${BYTES_OF_A_KEY},${BYTES_ROUNDS}]`);
-    const short = await leastOf(compute, `["bytes",1,${BYTES_ROUNDS}]`);
-    const moved = long.bytesOut + long.bytesIn - short.bytesOut - short.bytesIn;
-    return constantsOf({
-      compute: atCompute,
-      storage: atStorage,
-      bytes: { moved, us: serviceOf(long) - serviceOf(short) },
-    });
-  } finally {
-    connection.disconnect();
+  await using connections = new AsyncDisposableStack();
+  const callers: Redis[] = [];
+  while (callers.length < CALLERS) {
+    const connection = await openBrittleConnection(address, functionUser, "calibration");
+    connections.defer(() => connection.disconnect());
+    callers.push(connection);
   }
+  const compute: Runner = async (argsJson) => {
+    const outcome = await supervisor.invoke({ image, keys: [], argsJson, deadlineMs: DEADLINE_MS, logs: false });
+    if (!outcome.ok) throw new Error(`at compute: ${outcome.error.message}`);
+    return outcome.usage;
+  };
+  const describedAs = JSON.stringify(description);
+  const bundle = Buffer.from(BUNDLE);
+  const options = `{"deadlineMs":${DEADLINE_MS}}`;
+  const storage: Runner = async (args, caller) => {
+    const reply = await callers[caller]!.call("LOCUS.NODE", "TRY", bundle, describedAs, "0", options, args);
+    const [outcome, , usage, , error] = reply as [string, string, string, string, string];
+    if (outcome !== "ok") throw new Error(`at storage: ${error}`);
+    return JSON.parse(usage) as Usage;
+  };
+  const atCompute = await measure(compute, async () => {
+    const { redisUs, hostUs, nodeUs } = await clocks();
+    return { redisUs, sideUs: hostUs + nodeUs, nodeUs };
+  });
+  const atStorage = await measure(storage, async () => {
+    const { redisUs, besideRedisUs, nodeUs } = await clocks();
+    return { redisUs, sideUs: besideRedisUs, nodeUs };
+  });
+  const [long, short] = [
+    middleOf(await repeated(compute, `["bytes",${BYTES_OF_A_KEY},${BYTES_ROUNDS}]`)),
+    middleOf(await repeated(compute, `["bytes",1,${BYTES_ROUNDS}]`)),
+  ];
+  const moved = long.bytesOut + long.bytesIn - short.bytesOut - short.bytesIn;
+  if (!(await isQuiet(clocks))) return null;
+  return constantsOf({
+    compute: atCompute,
+    storage: atStorage,
+    bytes: { moved, us: serviceOf(long) - serviceOf(short) },
+  });
 }
 
-interface Meters {
-  readonly redisUs: () => Promise<number>;
-  readonly hostUs: () => number | null;
+/** CPU time since some time, µs. */
+interface Clocks {
+  readonly redisUs: number;
+  readonly sideUs: number;
+  readonly nodeUs: number;
 }
 
-async function measure(run: Runner, meters: Meters): Promise<SideCalibration> {
-  // The first opens the isolate and warms it up.
-  await run('["batch",64,4]');
-  const chain = await metered(run, `["chain",${CHAIN_ROUNDS},1]`, meters);
-  const batch = await metered(run, `["batch",${BATCH_OPERATIONS},${BATCH_ROUNDS}]`, meters);
-  const computing = await leastOf(run, `["compute",${COMPUTE_LOOPS}]`);
-  return { chain, batch, computingUs: computing.cpuUs, call: await emptyCalls(run, meters) };
+async function measure(run: Runner, clocks: () => Promise<Clocks>): Promise<SideCalibration> {
+  // The first ones open an isolate and warm it up.
+  for (const args of [BATCH, CHAIN, NOTHING]) await repeated(run, args);
+  const alone = async (args: string): Promise<RunAlone> => {
+    const usage = middleOf(await repeated(run, args));
+    return { operations: usage.operations, rounds: usage.rounds, serviceUs: serviceOf(usage) };
+  };
+  const chain = await alone(CHAIN);
+  const batch = await alone(BATCH);
+  const nothing = await nothingAlone(run);
+  const computingUs = middleOf(await repeated(run, COMPUTING)).cpuUs;
+  const inCrowd = (args: string, times?: number): Promise<RunInCrowd> => crowd(run, clocks, args, times);
+  // In this order: those before warm up what the later ones need.
+  const [manyBatches, manyChains] = [await inCrowd(BATCH), await inCrowd(CHAIN)];
+  const manyNothings = await inCrowd(NOTHING, NOTHINGS * REPETITIONS);
+  return {
+    alone: { chain, batch, nothing, computingUs },
+    crowd: { chain: manyChains, batch: manyBatches, nothing: manyNothings },
+  };
 }
 
 const serviceOf = ({ wallUs, queueUs }: Usage): number => wallUs - queueUs;
 
-/** Runs it until the time is over or it was often enough. */
-async function* repeated(run: Runner, args: string): AsyncGenerator<Usage> {
-  const untilMs = performance.now() + BUDGET_MS / 8;
-  for (let at = 0; at < REPETITIONS; at++) {
-    yield await run(args);
-    if (performance.now() > untilMs) return;
-  }
+/** Until the time is over or it was often enough; once at least. */
+async function repeated(run: Runner, args: string, { caller = 0, times = REPETITIONS } = {}): Promise<Usage[]> {
+  const untilMs = performance.now() + BUDGET_MS;
+  const usages = [];
+  for (let at = 0; at === 0 || (at < times && performance.now() < untilMs); at++) usages.push(await run(args, caller));
+  return usages;
 }
 
-async function leastOf(run: Runner, args: string): Promise<Usage> {
-  let least: Usage | null = null;
-  for await (const usage of repeated(run, args)) {
-    if (least === null || serviceOf(usage) < serviceOf(least)) least = usage;
-  }
-  return least!;
+const middleOf = (usages: readonly Usage[]): Usage => {
+  const sorted = usages.toSorted((one, other) => serviceOf(one) - serviceOf(other));
+  return sorted[sorted.length >> 1]!;
+};
+
+async function nothingAlone(run: Runner): Promise<SideCalibration["alone"]["nothing"]> {
+  const outsideUs: number[] = [];
+  const timed: Runner = async (args, caller) => {
+    const startMs = performance.now();
+    const usage = await run(args, caller);
+    outsideUs.push((performance.now() - startMs) * 1e3 - serviceOf(usage));
+    return usage;
+  };
+  const { wallUs, queueUs, cpuUs } = middleOf(await repeated(timed, NOTHING));
+  outsideUs.sort((one, other) => one - other);
+  return { serviceUs: wallUs - queueUs - cpuUs, outsideUs: outsideUs[outsideUs.length >> 1]! };
 }
 
-/** What Redis and the host worked is the mean over the repetitions: their clocks are coarse. */
-async function metered(run: Runner, args: string, { redisUs, hostUs }: Meters): Promise<CalibrationRun> {
-  let least: Usage | null = null;
-  let runs = 0;
-  const [redisBefore, hostBefore] = [await redisUs(), hostUs()];
-  for await (const usage of repeated(run, args)) {
-    runs += 1;
-    if (least === null || serviceOf(usage) < serviceOf(least)) least = usage;
-  }
-  const [redisAfter, hostAfter] = [await redisUs(), hostUs()];
-  const { operations, rounds, lockUs } = least!;
+/** What a call takes of everybody's time. The functions' own computing aside: it is next to nothing. */
+async function crowd(run: Runner, clocks: () => Promise<Clocks>, args: string, times?: number): Promise<RunInCrowd> {
+  const before = await clocks();
+  const callers = Array.from({ length: CALLERS }, (_, caller) =>
+    repeated(run, args, { caller, ...(times === undefined ? {} : { times }) }),
+  );
+  const usages = (await Promise.all(callers)).flat();
+  const after = await clocks();
+  const { operations, rounds } = usages[0]!;
+  const perCall = (us: number): number => us / usages.length;
   return {
     operations,
     rounds,
-    serviceUs: serviceOf(least!),
-    redisUs: (redisAfter - redisBefore) / runs,
-    hostUs: hostBefore === null || hostAfter === null ? null : (hostAfter - hostBefore) / runs,
-    lockUs,
+    redisUs: perCall(after.redisUs - before.redisUs),
+    sideUs: perCall(after.sideUs - before.sideUs),
+    nodeUs: perCall(after.nodeUs - before.nodeUs),
+    lockUs: perCall(usages.reduce((sum, { lockUs }) => sum + lockUs, 0)),
   };
 }
 
-async function emptyCalls(run: Runner, { redisUs }: Meters): Promise<SideCalibration["call"]> {
-  const redisBefore = await redisUs();
-  const nodeBefore = process.cpuUsage();
-  let waitUs = Infinity;
-  for (let at = 0; at < EMPTY_CALLS; at++) {
-    const startMs = performance.now();
-    const usage = await run('["nothing"]');
-    waitUs = Math.min(waitUs, (performance.now() - startMs) * 1e3 - serviceOf(usage));
-  }
-  const { user, system } = process.cpuUsage(nodeBefore);
-  const redisAfter = await redisUs();
-  return { waitUs, nodeUs: (user + system) / EMPTY_CALLS, redisUs: (redisAfter - redisBefore) / EMPTY_CALLS };
+/** CPU time of all that may work for a call, µs. */
+type AllClocks = () => Promise<Readonly<Record<"redisUs" | "besideRedisUs" | "hostUs" | "nodeUs", number>>>;
+
+async function isQuiet(clocks: AllClocks): Promise<boolean> {
+  const [before, startMs] = [await clocks(), performance.now()];
+  await setTimeout(LISTEN_MS);
+  const after = await clocks();
+  const mostUs = OTHERS_MAX * (performance.now() - startMs) * 1e3;
+  return (["redisUs", "besideRedisUs", "hostUs"] as const).every((clock) => after[clock] - before[clock] <= mostUs);
 }
+
+const clocksOver =
+  (redis: Redis, supervisor: Pick<Supervisor, "state">): AllClocks =>
+  async () => {
+    const [server, module] = await Promise.all([redis.info("cpu"), redis.call("LOCUS.INFO")]);
+    const [cpu, ours] = [infoOf(server), infoOf(String(module))];
+    const { user, system } = process.cpuUsage();
+    return {
+      redisUs: busyUsOf(cpu, ours),
+      besideRedisUs: besideRedisUsOf(cpu, ours),
+      hostUs: supervisor.state().hosts.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
+      nodeUs: user + system,
+    };
+  };
+
+const numberIn = (from: ReadonlyMap<string, string>, name: string): number => Number(from.get(name) ?? 0);
+
+const mainThreadUs = (cpu: ReadonlyMap<string, string>): number =>
+  1e6 * (numberIn(cpu, "used_cpu_user_main_thread") + numberIn(cpu, "used_cpu_sys_main_thread"));
+
+/** Of Redis' lock: while another thread than Redis' own had it. */
+const lentUs = (module: ReadonlyMap<string, string>): number =>
+  numberIn(module, "lock_us") - numberIn(module, "lock_us_of_main_thread");
 
 /** Time that Redis' one thread worked, or another held its lock, µs since it started. */
-async function busyOf(redis: Redis): Promise<number> {
-  const [server, module] = await Promise.all([redis.info("cpu"), redis.call("LOCUS.INFO")]);
-  return busyUsOf(infoOf(server), infoOf(String(module)));
-}
+export const busyUsOf = (cpu: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number =>
+  mainThreadUs(cpu) + lentUs(module);
 
-export const busyUsOf = (cpu: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number => {
-  const number = (from: ReadonlyMap<string, string>, name: string): number => Number(from.get(name) ?? 0);
-  const seconds = number(cpu, "used_cpu_user_main_thread") + number(cpu, "used_cpu_sys_main_thread");
-  return seconds * 1e6 + number(module, "lock_us") - number(module, "lock_us_of_main_thread");
+/** CPU time of the sandbox hosts beside Redis, and of the threads that serve them, where they do not hold its lock, µs. */
+const besideRedisUsOf = (cpu: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number => {
+  const allUs = 1e6 * (numberIn(cpu, "used_cpu_user") + numberIn(cpu, "used_cpu_sys"));
+  return numberIn(module, "hosts_cpu_us") + allUs - mainThreadUs(cpu) - lentUs(module);
 };
-
-/** CPU time of all threads of these processes, µs; null where it cannot be read. */
-function cpuOf(pids: readonly number[]): number | null {
-  let ns = 0;
-  try {
-    for (const pid of pids) {
-      for (const thread of readdirSync(`/proc/${pid}/task`)) {
-        ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
-      }
-    }
-  } catch {
-    // A thread that has just ended, or a kernel without these figures.
-    return null;
-  }
-  return ns / 1e3;
-}

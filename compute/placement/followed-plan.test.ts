@@ -104,3 +104,17 @@ test("changes that nobody wrote do not make it grow without end", async () => {
   await vi.waitFor(() => expect(store.readings).toBeGreaterThan(1));
   expect(followed.plan).toEqual(store.plan);
 });
+
+test("changes that come faster than answers do not keep it from what is answered", async () => {
+  const followedBefore: number[] = [];
+  const followed = new FollowedPlan(async () => {
+    followedBefore.push(followed.plan.version);
+    const version = 5 + 2 * followedBefore.length;
+    // Meanwhile it misses one, every time but the last.
+    if (followedBefore.length < 5) followed.apply(change(version + 2, version + 1, { f: 1 }));
+    return planOf(version, { f: 1 });
+  });
+  followed.refresh();
+  await vi.waitFor(() => expect(followed.plan.version).toBe(15));
+  expect(followedBefore).toEqual([0, 7, 9, 11, 13]);
+});

@@ -58,7 +58,8 @@ export class FollowedPlan {
         // A change may have overtaken the answer. One that is as old the second time is what there is.
         this.#isStale ||= isLaterPlan(this.#plan.version, plan.version) && !isSecond;
         isSecond = true;
-        if (!this.#isStale) this.follow(plan);
+        // What is later than what is followed is better than that, although it is read again: changes may come faster than answers.
+        if (!this.#isStale || isLaterPlan(plan.version, this.#plan.version)) this.follow(plan);
       } catch {
         // It is read again when the connection is back.
       }

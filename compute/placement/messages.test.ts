@@ -8,7 +8,15 @@ import { readPlacement, readPlanChange, readQuestion, readWindow } from "./messa
 const tally = new SampleTally();
 tally.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 12.5 }, 30);
 const machine = { id: "m", cpus: [0, 1], cores: 1.5 };
-const window = { node: "n", stretchMs: 25, machine, untracked: 0, inFlight: 3, tallies: tally.take().tallies };
+const window = {
+  node: "n",
+  stretchMs: 25,
+  machine,
+  untracked: 0,
+  inFlight: 3,
+  cpuUs: 20_000,
+  tallies: tally.take().tallies,
+};
 const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0 };
 const change = { version: 2, base: 1, placements: { f: placement }, removed: ["g"] };
 

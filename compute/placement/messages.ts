@@ -5,6 +5,7 @@ import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { BACK_CPU_US_MAX, PLACEMENT_STATES, PROBE_EVERY_MAX, type Placement } from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
@@ -58,6 +59,8 @@ const window = Type.Object({
     /** That it may use at once: fewer where a quota says so. */
     cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
   }),
+  /** CPU time of the node and its sandbox hosts in the stretch. */
+  cpuUs: amount,
 });
 
 /** What changed in the plan since the one of version `base`. */
@@ -73,6 +76,26 @@ const question = Type.Object({
   id: count,
   node: Type.String({ minLength: 1, maxLength: 64 }),
   function: Type.Union([name, Type.Null()]),
+});
+
+const SIDE_CONSTANTS = [
+  "callWaitUs",
+  "enterUs",
+  "operationWaitUs",
+  "roundWaitUs",
+  "callUs",
+  "operationUs",
+  "roundUs",
+  "redisCallUs",
+  "redisOperationUs",
+  "redisRoundUs",
+] as const;
+const constantsNamed = <Name extends string>(...names: readonly Name[]) =>
+  Type.Object(Object.fromEntries(names.map((one) => [one, amount])) as Record<Name, typeof amount>);
+
+export const costConstants = Type.Object({
+  compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs"),
+  storage: constantsNamed(...SIDE_CONSTANTS, "nodeCallUs", "cpuRatio"),
 });
 
 export type Machine = Static<typeof window>["machine"];
@@ -100,3 +123,4 @@ export const readDirectWindow: (text: string) => DirectWindow | null = reader(di
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readQuestion = reader(question);
+export const readConstants: (text: string) => CostConstants | null = reader(costConstants);

@@ -2,6 +2,7 @@
 // as well (docs/placement.md). Nothing here is on the way of a call but a look-up in the plan and a sum.
 
 import { randomInt } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -34,6 +35,9 @@ import { RedisWatch } from "./surroundings.ts";
 /** A controller that has no answer by then counts as gone. */
 const ANSWER_TIMEOUT_MS = 1_000;
 const QUESTIONS_MAX = 256;
+/** Between attempts to calibrate, while others are at work. */
+const CALIBRATION_PAUSE_MIN_MS = 1_000;
+const CALIBRATION_PAUSE_MAX_MS = 60_000;
 /** As many as a random whole number may have. */
 const QUESTION_IDS = 2 ** 48 - 1;
 
@@ -43,10 +47,12 @@ interface PlacementOptions {
   /** Whoever holds it decides. */
   readonly controllership: Controllership;
   readonly functions: FunctionCache;
-  /** Measures what moving and computing cost here, with the connection of the node's user for Redis' own figures. */
-  readonly calibrate: (commands: Redis) => Promise<CostConstants>;
+  /** Measures what moving and computing cost here, with the connection of the node's user for Redis' own figures; null: others are at work. */
+  readonly calibrate: (commands: Redis) => Promise<CostConstants | null>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
+  /** CPU time of this node and its sandbox hosts since some time, µs. */
+  readonly cpuUs: () => number;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
   readonly nowMs: () => number;
 }
@@ -83,7 +89,7 @@ export class NodePlacement {
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    const { address, user, controllership, functions, inFlight, log, nowMs } = options;
+    const { address, user, controllership, functions, inFlight, cpuUs, log, nowMs } = options;
     this.node = controllership.node;
     functions.onChange(() => this.#reviewRules());
     this.#link = new PlacementLink(address, user, this.node, {
@@ -107,6 +113,7 @@ export class NodePlacement {
       node: this.node,
       machine,
       inFlight,
+      cpuUs,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });
     controllership.onTurn((isHeld) => {
@@ -127,7 +134,7 @@ export class NodePlacement {
     return placementText({
       placements: this.#followed.plan.placements,
       loop: this.#control?.loop ?? null,
-      constants: this.#watch.surroundings.constants,
+      constants: this.#control?.loop.constants ?? this.#watch.surroundings.constants,
       nowMs: this.#options.nowMs(),
     });
   }
@@ -219,7 +226,7 @@ export class NodePlacement {
       if (found.version > 0) this.#tellModule(found);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
-      void this.#calibrate();
+      void this.#calibrate(this.#control);
       await this.#link.listenAsController(true);
     } catch (error) {
       // It is tried again with every turn of the lease.
@@ -234,15 +241,27 @@ export class NodePlacement {
     this.#link.tellModule(plan, (followed) => this.#control?.writer.overtake(followed));
   }
 
-  /** Until then, and where it cannot be done, the usual constants are reckoned with. */
-  async #calibrate(): Promise<void> {
+  /** Until it is quiet enough for that what an earlier controller has measured holds, or the usual. */
+  async #calibrate(control: Control): Promise<void> {
     const { calibrate, log } = this.#options;
-    try {
-      const constants = await calibrate(this.#link.commands);
-      log.info({ constants }, "calibrated");
-      this.#watch.calibrated(constants);
-    } catch (error) {
-      log.warn({ reason: (error as Error).message }, "not calibrated: usual constants are reckoned with");
+    const kept = await this.#link.readConstants().catch(() => null);
+    if (kept !== null && this.#watch.constantsFrom === "usual") this.#watch.calibrated(kept, "kept");
+    for (let pauseMs = CALIBRATION_PAUSE_MIN_MS; this.#control === control;) {
+      try {
+        const constants = await calibrate(this.#link.commands);
+        if (constants !== null) {
+          log.info({ constants }, "calibrated");
+          this.#watch.calibrated(constants, "measured");
+          this.#link.keepConstants(constants);
+          return;
+        }
+        log.debug({ pauseMs }, "not calibrated yet: others are at work");
+      } catch (error) {
+        const told = pauseMs === CALIBRATION_PAUSE_MIN_MS ? "warn" : "debug";
+        log[told]({ reason: (error as Error).message, pauseMs }, "not calibrated: it is tried again");
+      }
+      await pause(pauseMs, undefined, { ref: false });
+      pauseMs = Math.min(2 * pauseMs, CALIBRATION_PAUSE_MAX_MS);
     }
   }
 
@@ -365,7 +384,7 @@ export class NodePlacement {
 
   #known(loop: PlacementLoop, name: string | null): Answer["answer"] {
     const nowMs = this.#options.nowMs();
-    const { constants } = this.#watch.surroundings;
+    const { constants } = loop;
     const explained = (one: string): Explanation | null => {
       const state = loop.state.get(one);
       const rules = this.#rulesNow().get(one) ?? FREE_RULES;
@@ -380,6 +399,7 @@ export class NodePlacement {
       outlook: loop.step?.outlook ?? null,
       regret: loop.step?.regret ?? null,
       constants,
+      constantsFrom: this.#watch.constantsFrom,
       functions: [...loop.state.keys()].toSorted().map((one) => ({ ...explained(one)!, transitions: [] })),
     };
   }
@@ -396,6 +416,7 @@ export class NodePlacement {
       outlook: null,
       regret: null,
       constants: null,
+      constantsFrom: null,
       functions,
     };
   }

@@ -4,11 +4,13 @@
 import type { ChainableCommander, Redis } from "ioredis";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
+  readConstants,
   readPlacement,
   readPlanChange,
   readQuestion,
@@ -22,6 +24,7 @@ import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 const KEYS = {
   plan: "locus:placement:plan",
   rules: "locus:placement:rules",
+  constants: "locus:placement:constants",
 } as const;
 
 const CHANNELS = {
@@ -133,6 +136,16 @@ export class PlacementLink {
       readonly version?: number;
     };
     return version ?? 0;
+  }
+
+  /** As an earlier controller measured them; null: none has. */
+  async readConstants(): Promise<CostConstants | null> {
+    const text = await this.commands.get(KEYS.constants);
+    return text === null ? null : readConstants(text);
+  }
+
+  keepConstants(constants: CostConstants): void {
+    void this.#attempt(() => this.commands.set(KEYS.constants, JSON.stringify(constants)));
   }
 
   async readRules(): Promise<ReadonlyMap<string, SaidRules>> {

@@ -13,6 +13,7 @@ import {
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
+import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
@@ -22,6 +23,8 @@ import { WINDOW_MS } from "./sample-window.ts";
 const TRANSITIONS_KEPT_MAX = 1_024;
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
+/** So long after a change of shares what nodes work is what it will be. */
+const SETTLED_MS = 500;
 /** A node that was silent for so long takes no part; one that has calls is heard forty times a second. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 2 µs of each, so deciding takes 2 % of a core … */
@@ -63,6 +66,8 @@ interface KnownNode {
   readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
+  /** Cores that it and its hosts keep busy, averaged. */
+  readonly busyCores: number;
   readonly atMs: number;
 }
 
@@ -75,6 +80,10 @@ export class PlacementLoop {
   #state: ControllerState;
   #step: Step | null = null;
   #steppedMs = -Infinity;
+  /** The last change of any share. */
+  #movedMs = -Infinity;
+  /** See refinement.ts. */
+  #moreUs = 0;
   #due: NodeJS.Timeout | undefined;
 
   /** Goes on from what another controller had planned. */
@@ -89,6 +98,11 @@ export class PlacementLoop {
 
   get profiles(): Profiles {
     return this.#profiles;
+  }
+
+  /** As calibrated, and refined by what nodes have worked since. */
+  get constants(): CostConstants {
+    return withMore(this.#options.surroundings().constants, this.#moreUs);
   }
 
   /** The last step; null before the first. */
@@ -107,14 +121,15 @@ export class PlacementLoop {
   }
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
-  take({ node, machine, stretchMs, tallies, inFlight }: SampleWindow): void {
-    this.#count(node, machine, inFlight);
+  take({ node, machine, stretchMs, tallies, inFlight, cpuUs }: SampleWindow): void {
+    const busyCores = clamp(cpuUs / (1e3 * Math.max(1, stretchMs)), 0, machine.cores);
+    this.#count(node, machine, inFlight, busyCores);
     this.#fold(tallies, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#count(DIRECT, null, inFlight);
+    this.#count(DIRECT, null, inFlight, 0);
     this.#fold(tallies, stretchMs);
   }
 
@@ -147,14 +162,16 @@ export class PlacementLoop {
     this.#due = undefined;
     const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
     const nowMs = clock();
+    const passedMs = nowMs - this.#steppedMs;
     this.#steppedMs = nowMs;
     const around = surroundings();
+    const capacity = this.#capacity(around.storage, nowMs);
     const situation = {
       nowMs,
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: around.constants,
-      capacity: this.#capacity(around.storage, nowMs),
+      constants: withMore(around.constants, this.#moreUs),
+      capacity,
       rules: rules(),
     };
     this.#shifted.clear();
@@ -165,17 +182,32 @@ export class PlacementLoop {
     for (const transition of this.#step.transitions) {
       this.#transitions.push(transition);
       onTransition(transition);
+      if (transition.fromShare !== transition.toShare) this.#movedMs = nowMs;
     }
+    if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(this.#step, around.constants, capacity.computeCores, passedMs);
     this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
     if (isOther(before, this.#state)) onPlacements(this.#state);
   }
 
-  #count(node: string, machine: Machine | null, calls: number): void {
+  #refine({ outlook, callsPerSecond }: Step, constants: CostConstants, cores: number, passedMs: number): void {
+    const measuredCores = [...this.#nodes.values()].reduce((sum, { busyCores }) => sum + busyCores, 0);
+    const modelledCores = outlook.utilisation.compute * cores;
+    const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
+    this.#moreUs = refined(this.#moreUs, worked, constants);
+  }
+
+  #count(node: string, machine: Machine | null, calls: number, busyCores: number): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
     const weight = before === undefined ? 0 : 2 ** (-(atMs - before.atMs) / IN_FLIGHT_HALF_LIFE_MS);
-    this.#nodes.set(node, { machine, calls: weight * (before?.calls ?? 0) + (1 - weight) * calls, atMs });
+    const averaged = (old: number, now: number): number => weight * old + (1 - weight) * now;
+    this.#nodes.set(node, {
+      machine,
+      calls: averaged(before?.calls ?? 0, calls),
+      busyCores: averaged(before?.busyCores ?? 0, busyCores),
+      atMs,
+    });
   }
 
   #capacity(storage: Surroundings["storage"], nowMs: number): Capacity {

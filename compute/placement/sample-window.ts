@@ -15,6 +15,8 @@ interface WindowOptions {
   readonly node: string;
   readonly machine: Machine;
   readonly inFlight: () => number;
+  /** CPU time of the node and its sandbox hosts since some time, µs. */
+  readonly cpuUs: () => number;
   readonly onWindow: (window: SampleWindow) => void;
 }
 
@@ -23,6 +25,8 @@ export class SampleWindows implements CallObserver {
   readonly #tally = new SampleTally();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
+  /** When the window was begun that is being filled. */
+  #cpuBeforeUs = 0;
 
   constructor(options: WindowOptions) {
     this.#options = options;
@@ -46,7 +50,9 @@ export class SampleWindows implements CallObserver {
   #record(sample: Sample, elapsedUs: number): void {
     this.#tally.record(sample, elapsedUs);
     // An idle node has no timer, and costs nothing.
-    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.#send(), WINDOW_MS).unref();
+    if (performance.now() - this.#sinceMs > WINDOW_MS) this.#cpuBeforeUs = this.#options.cpuUs();
   }
 
   #send(): void {
@@ -56,6 +62,10 @@ export class SampleWindows implements CallObserver {
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
-    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight() });
+    const cpuNowUs = this.#options.cpuUs();
+    // A host that ended takes its time along.
+    const cpuUs = Math.max(0, cpuNowUs - this.#cpuBeforeUs);
+    this.#cpuBeforeUs = cpuNowUs;
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), cpuUs });
   }
 }

@@ -4,7 +4,7 @@
 import type { Redis } from "ioredis";
 
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import { infoOf } from "../node/redis-info.ts";
 import { busyUsOf } from "./calibrate.ts";
 import { cpusOf } from "./machine.ts";
@@ -35,6 +35,7 @@ export class RedisWatch {
   readonly #options: WatchOptions;
   #storage: Surroundings["storage"] = { machine: null, isOpen: true, redisThread: 1 };
   #constants: CostConstants = DEFAULT_CONSTANTS;
+  #constantsFrom: ConstantsSource = "usual";
   #last: ThreadTime | null = null;
   #askedMs = -Infinity;
   #isAsking = false;
@@ -47,8 +48,13 @@ export class RedisWatch {
     return { constants: this.#constants, storage: this.#storage };
   }
 
-  calibrated(constants: CostConstants): void {
+  get constantsFrom(): ConstantsSource {
+    return this.#constantsFrom;
+  }
+
+  calibrated(constants: CostConstants, from: ConstantsSource): void {
     this.#constants = constants;
+    this.#constantsFrom = from;
     this.#options.onChange();
   }
 

@@ -1,5 +1,7 @@
 #include "cores.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string_view>
@@ -64,7 +66,12 @@ std::optional<double> CpuQuota(const std::string& root) {
 }
 
 uint32_t AvailableCores() {
-  uint32_t cores = std::max(std::thread::hardware_concurrency(), 1u);
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  // The standard library counts those of the machine.
+  const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+  uint32_t cores = known ? static_cast<uint32_t>(CPU_COUNT(&allowed)) : std::thread::hardware_concurrency();
+  cores = std::max(cores, 1u);
   if (const std::optional<double> quota = CpuQuota(); quota && *quota < cores)
     cores = std::max(static_cast<uint32_t>(*quota), 1u);
   return cores;

@@ -1,7 +1,7 @@
 // The quotas of control groups, read by cores.cc from folders that look like a machine's.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -75,5 +75,12 @@ describe.skipIf(!compiler)("cores.cc (skipped where there is no g++)", () => {
     ],
   ])("finds %s", (_title, files, quota) => {
     expect(quotaOf(files)).toBe(quota);
+  });
+
+  test("counts the cores that the process may run on", () => {
+    const [first] =
+      /\d+/.exec(/^Cpus_allowed_list:.*$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[0] ?? "") ?? [];
+    expect(first).toBeDefined();
+    expect(execFileSync("taskset", ["--cpu-list", first!, program], { encoding: "utf8" })).toBe("1\n");
   });
 });

@@ -22,6 +22,10 @@ constexpr size_t kHeapSlackBytes = 1 << 30;
 /// khop: with 20 µs a walk waited 400 to 590 µs in four rounds, with 100 µs 250 to 300).
 constexpr int64_t kSpinNs = 100'000;
 
+/// Pause between two measurements of memory at least, and how often the time that one took.
+constexpr int64_t kMemoryPauseNs = 100'000'000;
+constexpr int64_t kMemoryPauseTimes = 100;
+
 thread_local GuestLoop* current_loop = nullptr;
 
 /// import() of what bundling could not take in, since its name is computed.
@@ -86,6 +90,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   pthread_getcpuclockid(pthread_self(), &cpu_clock_);
   host.Watch(this);
   host.awake++;
+  MeasureMemory();
   while (lost_.empty() && !(closing_ && by_id_.empty())) {
     const v8::HandleScope turn_scope(isolate_);
     bool found = TakeInvocations();
@@ -99,6 +104,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
     // moment.
     const int64_t now = found ? turn_ended_ns_ : NowNs();
     if (!by_id_.empty() && now >= earliest_deadline_ns_) found |= EndLate(now);
+    if (memory_stale_ && now >= measure_after_ns_) MeasureMemory();
     if (!found) Wait();
   }
   host.awake--;
@@ -115,6 +121,18 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   current_loop = nullptr;
   channel_.reset();
   return lost_;
+}
+
+// What V8 has taken for the heap, used or not, and what lies outside of it: buffers, and V8's own.
+void GuestLoop::MeasureMemory() {
+  const int64_t began_ns = NowNs();
+  v8::HeapStatistics heap;
+  isolate_->GetHeapStatistics(&heap);
+  rings_.words->memory_bytes.store(heap.total_heap_size() + heap.external_memory() + heap.malloced_memory(),
+                                   std::memory_order_relaxed);
+  const int64_t now = NowNs();
+  memory_stale_ = false;
+  measure_after_ns_ = now + std::max(kMemoryPauseNs, kMemoryPauseTimes * (now - began_ns));
 }
 
 size_t GuestLoop::OnNearHeapLimit(void* data, size_t current_limit, size_t) {
@@ -157,6 +175,7 @@ int64_t GuestLoop::NextWakeNs() const {
   int64_t next = INT64_MAX;
   for (const auto& [id, invocation] : by_id_) next = std::min(next, invocation->deadline_ns);
   for (const GuestTimer& timer : timers_) next = std::min(next, timer.due_ns);
+  if (memory_stale_) next = std::min(next, measure_after_ns_);
   return next;
 }
 

@@ -167,6 +167,7 @@ class GuestLoop {
   bool FireTimers(int64_t now);
   bool EndLate(int64_t now);
   int64_t NextWakeNs() const;
+  void MeasureMemory();
   void Wait();
 
   void BeginTurn(GuestInvocation* invocation);
@@ -265,6 +266,8 @@ class GuestLoop {
   bool retire_ = false;
   std::string lost_;  ///< why the isolate cannot go on
   bool memory_exceeded_ = false;
+  bool memory_stale_ = false;  ///< a turn has run since it was measured
+  int64_t measure_after_ns_ = 0;
 
   /// 0 between turns; else the turn's number times four, plus how far its termination is: 1 under way, 2
   /// done.

@@ -103,6 +103,7 @@ void GuestLoop::EndTurn() {
   GuestInvocation* invocation = current_;
   current_ = nullptr;
   turn_ended_ns_ = now;
+  memory_stale_ = true;
   invocation->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
   invocation->waiting_since_ns = now;
   if (!lost_.empty()) {

@@ -187,6 +187,7 @@ void HostProcess::ResetLane(uint32_t index) {
   for (auto& mark : words->wrote) mark.store(0, std::memory_order_relaxed);
   words->turn_started_ns.store(0);
   words->turn_invocation.store(0);
+  words->memory_bytes.store(0);
   words->isolate_bell.sleep.store(0);
   lane.OpenEnds();
 }
@@ -241,6 +242,13 @@ bool HostProcess::SendDescriptor(std::string_view text, int fd) {
   std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
   return sendmsg(control_socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) ==
          static_cast<ssize_t>(text.size());
+}
+
+uint64_t HostProcess::cpu_us() const {
+  clockid_t clock = 0;
+  timespec time = {};
+  if (!alive() || clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<uint64_t>(time.tv_sec) * 1000000 + static_cast<uint64_t>(time.tv_nsec) / 1000;
 }
 
 }  // namespace locus

@@ -55,6 +55,8 @@ class HostProcess {
 
   bool alive() const { return pid_ > 0; }
   int pid() const { return pid_; }
+  /// CPU time of all its threads; 0: it has ended, or the machine does not tell.
+  uint64_t cpu_us() const;
   uint32_t lane_count() const { return static_cast<uint32_t>(lanes_.size()); }
   HostLane& lane(uint32_t index) { return lanes_[index]; }
   /// Empties the rings of a lane that nobody uses: the next isolate and we begin anew, whatever the last one

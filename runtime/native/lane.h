@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 3;
+constexpr uint32_t kHostVersion = 4;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -70,6 +70,8 @@ struct LaneWords {
   /// who was running.
   std::atomic<int64_t> turn_started_ns;
   std::atomic<uint64_t> turn_invocation;
+  /// What the isolate holds of heap and buffers, as last measured; 0 before that.
+  std::atomic<uint64_t> memory_bytes;
   /// The invocation that was cancelled last: its turn, if it is in one, is ended like a late one.
   alignas(64) std::atomic<uint64_t> cancelled;
 };

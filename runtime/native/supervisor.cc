@@ -172,6 +172,7 @@ bool Supervisor::Poll() {
     PollDeadlines(now);
     PollOpenings(now);
     DispatchWaiting();
+    KeepIsolates(now);
     RingDueBells();
     memory_watch_.SetBusy(dispatched_.load(std::memory_order_relaxed) > 0);
     deliveries.swap(deliveries_);
@@ -187,7 +188,8 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
   const std::lock_guard lock(mutex_);
   int64_t next = deadlines_.empty() ? INT64_MAX : deadlines_.top().at_ns;
   for (const auto& [id, opening] : openings_) next = std::min(next, opening.deadline_ns);
-  bool work = kicked_.load() || !deliveries_.empty();
+  next = std::min(next, keep_at_ns_);
+  bool work = kicked_.load() || keep_due_ || !deliveries_.empty();
   for (uint32_t index = 0; index < hosts_.size(); index++) {
     const auto& host = hosts_[index];
     if (!host->process->alive()) {
@@ -359,9 +361,22 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
     }
     state.restarts = host.restarts;
     state.resident_bytes = memory_watch_.resident_bytes(index);
+    state.cpu_us = host.process->cpu_us();
     state.last_end = host.last_end;
     state.about = host.about;
     states.push_back(state);
+  }
+  return states;
+}
+
+std::vector<Supervisor::FunctionState> Supervisor::function_states() {
+  const std::lock_guard lock(mutex_);
+  const int64_t now = NowNs();
+  std::vector<FunctionState> states;
+  for (const auto& [key, pool] : pools_) {
+    FunctionState state = {pool.image->name, pool.image->version, pool.bounds, ReadyIn(pool), 0, pool.cpu_ns};
+    for (const uint32_t lane : pool.lanes) state.memory_bytes += MemoryOf({pool.host, lane}, now);
+    states.push_back(std::move(state));
   }
   return states;
 }

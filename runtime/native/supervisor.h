@@ -26,6 +26,7 @@
 #include "host_process.h"
 #include "lane.h"
 #include "memory_watch.h"
+#include "recent_most.h"
 
 namespace locus {
 
@@ -87,6 +88,25 @@ struct Call {
   uint64_t number = 0;  ///< the owner's own, told with each line; not 0 where lines are to be told apart
   std::shared_ptr<Principal> principal;
   std::function<void(Outcome&&)> done;  ///< called exactly once, on the owner's thread
+};
+
+/// How many isolates of a function version there are, whatever its calls ask for. None at all: as many as
+/// calls are worth, until their lanes are needed.
+struct IsolateBounds {
+  /// Open at all times. Others' idle isolates make room for them, and not the other way round while others
+  /// can.
+  uint32_t min = 0;
+  /// Besides those that take no more calls and finish up. 0: `SupervisorOptions::spread`, or `min` where that
+  /// is more.
+  uint32_t max = 0;
+
+  bool any() const { return min != 0 || max != 0; }
+};
+
+/// What became of a wish for isolates.
+struct KeepResult {
+  Code code = Code::kOk;
+  std::string message;
 };
 
 /// What a host said of a bundle: the description (JSON), or why not.
@@ -166,6 +186,14 @@ class Supervisor {
   void AllowWrites(uint64_t id);
   /// Loads the bundle in a host and reads its definition. After `Close`: nothing, `done` is dropped.
   void Check(std::string bundle, std::function<void(CheckResult&&)> done);
+  /// From now on these bounds hold for the image's version, in place of those before; what they make
+  /// superfluous closes when it is idle. `done` comes on the owner's thread, once: when as many as are kept
+  /// by then, of those asked for here, can take calls, or with what stands in the way: FUNCTION_INVALID,
+  /// SANDBOX_DIED (hosts died while they loaded it, each time), OVERLOADED (no lane
+  /// is to be had), SIDE_UNAVAILABLE. The bounds hold in any case, but for more than a host has lanes. After
+  /// `Close`: nothing, `done` is dropped.
+  void Keep(const std::shared_ptr<const FunctionImage>& image, IsolateBounds bounds,
+            std::function<void(KeepResult&&)> done);
 
   struct HostState {
     int pid = 0;
@@ -175,10 +203,24 @@ class Supervisor {
     uint32_t in_flight = 0;
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
+    uint64_t cpu_us = 0;   ///< of all its threads, since it was started
     std::string last_end;  ///< how the one before ended
     std::string about;     ///< what it said of itself when it came up (JSON)
   };
   std::vector<HostState> host_states();
+  struct FunctionState {
+    std::string name;
+    std::string version;
+    IsolateBounds bounds;
+    uint32_t isolates = 0;  ///< that take calls
+    /// The most that its isolates have held lately, of heap and buffers, as they tell and as far as they may.
+    uint64_t memory_bytes = 0;
+    /// Of its calls that isolates have answered, since it had its first isolate or bounds and has had one of
+    /// both.
+    uint64_t cpu_ns = 0;
+  };
+  /// The versions that have isolates, bounds, or calls that wait.
+  std::vector<FunctionState> function_states();
   struct Counters {
     uint64_t deaths = 0;  ///< hosts that ended, whatever the reason
     uint64_t killed_for_memory = 0;
@@ -271,6 +313,8 @@ class Supervisor {
     bool bell_due = false;  ///< has an invocation that it was not woken for
     int64_t opening_ns = 0;
     int64_t opened_ns = 0;
+    RecentMost memory_bytes = {};
+    int64_t memory_seen_ns = 0;
   };
   struct Host {
     /// Never null; one that is not alive where there is none.
@@ -296,6 +340,18 @@ class Supervisor {
     uint32_t good_invocations = 0;
     uint64_t since = 0;  ///< order of arrival
   };
+  /// A `Keep` that has no answer yet.
+  struct Wish {
+    uint32_t min = 0;
+    int64_t deadline_ns = 0;
+    std::function<void(KeepResult&&)> done;
+  };
+  /// Whose isolates make room for one more where all lanes are taken.
+  enum class Room {
+    kNobodys,
+    kSpare,   ///< idle ones beyond what is kept
+    kAnyones  ///< those first, then idle ones that are kept, then the one with the least to do
+  };
   struct Pool {
     std::string key;
     std::shared_ptr<const FunctionImage> image;
@@ -303,6 +359,13 @@ class Supervisor {
     std::vector<uint32_t> lanes;
     std::deque<uint64_t> queue;
     uint32_t failed_openings = 0;  ///< deaths of hosts while they loaded it, one after the other
+    IsolateBounds bounds;
+    std::vector<Wish> wishes;
+    int64_t open_after_ns = 0;  ///< what is missing of `bounds.min` is opened then
+    uint32_t failures = 0;      ///< to load it, one after the other
+    uint64_t cpu_ns = 0;
+
+    bool empty() const { return lanes.empty() && queue.empty() && wishes.empty() && !bounds.any(); }
   };
   enum class Source : uint32_t { kKick, kBell, kProcess, kOutput };
 
@@ -329,9 +392,10 @@ class Supervisor {
   void DispatchQueue(Pool& pool);
   void DispatchWaiting();
   void RingDueBells();
-  bool OpenIsolate(Pool& pool);
+  bool OpenIsolate(Pool& pool, Room room);
   uint32_t FreeLane(Host& host);
-  void EvictIdle(uint32_t host);
+  void MakeRoom(uint32_t host, Room room);
+  uint32_t HostOf(const std::string& key) const;
   void SendOpen(uint64_t id, Opening& opening);
   void SendPendingChecks();
   uint32_t ChecksUnderWay(uint32_t host) const;
@@ -341,6 +405,24 @@ class Supervisor {
   void DropIfEmpty(Pool& pool);
   void FailQueue(Pool& pool, Code code, const std::string& message);
   void FollowMemoryLimit(uint32_t host);
+  uint64_t MemoryOf(Place place, int64_t now);
+
+  // supervisor_bounds.cc
+  /// Why they cannot be; empty where they can.
+  std::string RefuseBounds(const std::string& key, const IsolateBounds& bounds) const;
+  uint32_t UsableIn(const Pool& pool) const;
+  uint32_t ReadyIn(const Pool& pool) const;
+  bool MayOpen(const Pool& pool, uint32_t usable) const;
+  bool IsSpare(const Isolate& isolate) const;
+  void NoteTaken(const Isolate& isolate);
+  void KeepIsolates(int64_t now);
+  void OpenMissing(Pool& pool, int64_t now);
+  void CloseSurplus(const std::string& key, IsolateBounds before);
+  void GrantWishes(Pool& pool);
+  /// Those that ask for more than `min`.
+  void FailWishes(Pool& pool, uint32_t min, Code code, const std::string& message);
+  void ExpireWishes(Pool& pool, int64_t now);
+  void AnswerWish(Wish& wish, KeepResult&& result);
 
   // supervisor_frames.cc
   void PollHost(uint32_t index);
@@ -413,7 +495,9 @@ class Supervisor {
   std::vector<std::unique_ptr<HostProcess>> let_go_;  ///< to destroy
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;
-  uint64_t held_bytes_ = 0;  ///< args and keys of all that is in flight or waits
+  uint64_t held_bytes_ = 0;         ///< args and keys of all that is in flight or waits
+  bool keep_due_ = false;           ///< something has changed that may leave kept isolates missing
+  int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case
   std::unordered_map<std::string, Quarantine> quarantined_;
   uint64_t quarantines_ = 0;
   Counters counters_;

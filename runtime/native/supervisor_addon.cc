@@ -366,6 +366,23 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/// keep(number, image, min, max): answered by onKept(number, code, message). A max of 0 is none.
+napi_value Keep(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Binding* self = arguments.self;
+  void* image = nullptr;
+  napi_get_value_external(env, arguments.values[1], &image);
+  if (image == nullptr || self->supervisor() == nullptr) return nullptr;
+  const IsolateBounds bounds = {static_cast<uint32_t>(arguments.Number(2)),
+                                static_cast<uint32_t>(arguments.Number(3))};
+  self->supervisor()->Keep(
+      *static_cast<Image*>(image), bounds, [self, number = arguments.Number(0)](KeepResult&& result) {
+        self->Emit("onKept",
+                   {self->Number(number), self->Text(CodeName(result.code)), self->Text(result.message)});
+      });
+  return nullptr;
+}
+
 /// passDescriptor(host, connection, fd, tls?: {serverName, authorities, username, password, database}):
 /// whether the host took it.
 napi_value PassDescriptor(napi_env env, napi_callback_info info) {
@@ -407,7 +424,28 @@ napi_value Reply(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], calls: {queued, …}, inFlight}
+/// [{name, version, isolates, min, memoryBytes, cpuUs}]
+napi_value FunctionStates(napi_env env, Binding* self) {
+  napi_value functions;
+  napi_create_array(env, &functions);
+  uint32_t index = 0;
+  for (const Supervisor::FunctionState& function : self->supervisor()->function_states()) {
+    napi_value entry;
+    napi_create_object(env, &entry);
+    napi_set_named_property(env, entry, "name", self->Text(function.name));
+    napi_set_named_property(env, entry, "version", self->Text(function.version));
+    for (const auto& [name, number] : {std::pair{"isolates", static_cast<double>(function.isolates)},
+                                       std::pair{"min", static_cast<double>(function.bounds.min)},
+                                       std::pair{"memoryBytes", static_cast<double>(function.memory_bytes)},
+                                       std::pair{"cpuUs", static_cast<double>(function.cpu_ns) / 1e3}})
+      napi_set_named_property(env, entry, name, self->Number(number));
+    napi_set_element(env, functions, index++, entry);
+  }
+  return functions;
+}
+
+/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], functions: [{name, …}], calls: {queued, …},
+/// inFlight}
 napi_value State(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
@@ -428,6 +466,7 @@ napi_value State(napi_env env, napi_callback_info info) {
       napi_set_named_property(env, entry, "about", self->Text(host.about));
       napi_set_named_property(env, entry, "residentBytes",
                               self->Number(static_cast<double>(host.resident_bytes)));
+      napi_set_named_property(env, entry, "cpuUs", self->Number(static_cast<double>(host.cpu_us)));
       napi_value quarantine;
       napi_get_boolean(env, host.quarantine, &quarantine);
       napi_set_named_property(env, entry, "quarantine", quarantine);
@@ -447,6 +486,7 @@ napi_value State(napi_env env, napi_callback_info info) {
           std::pair{"running", calls.running}, std::pair{"waiting", calls.waiting}})
       napi_set_named_property(env, call_states, name, self->Number(count));
     napi_set_named_property(env, state, "calls", call_states);
+    napi_set_named_property(env, state, "functions", FunctionStates(env, self));
     napi_set_named_property(env, state, "inFlight", self->Number(self->supervisor()->in_flight()));
   }
   napi_set_named_property(env, state, "hosts", hosts);
@@ -483,6 +523,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
       method("cancel", locus::Cancel),
       method("allowWrites", locus::AllowWrites),
       method("check", locus::Check),
+      method("keep", locus::Keep),
       method("passDescriptor", locus::PassDescriptor),
       method("reply", locus::Reply),
       method("state", locus::State),

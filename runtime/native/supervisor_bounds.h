@@ -1,6 +1,7 @@
 // The supervisor's bounds in time and number. Chosen, not measured, where nothing else is said.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace locus {
@@ -18,9 +19,14 @@ constexpr int64_t kCheckPatienceNs = 10'000 * kMs;
 /// A host that has not reported itself ready by then is started anew: Node starts in 0.1 s on an idle
 /// machine.
 constexpr int64_t kStartDeadlineNs = 30'000 * kMs;
-/// First and longest pause before a host that did not come up is tried again; doubles in between.
+/// First and longest pause before a host that did not come up, or an isolate to be kept that did not load, is
+/// tried again; doubles in between.
 constexpr int64_t kRestartPauseNs = 50 * kMs;
 constexpr int64_t kRestartPauseMaxNs = 5'000 * kMs;
+/// The pause after so many failures before this one.
+constexpr int64_t PauseNs(uint32_t failures) {
+  return std::min(kRestartPauseNs << std::min<uint32_t>(failures, 7), kRestartPauseMaxNs);
+}
 
 /// Args and keys of everything that is in flight or waits, and bundles that are tried. Chosen: a thousand
 /// calls of usual size, or 64 of the largest.
@@ -51,6 +57,24 @@ constexpr size_t kQuarantinedMax = 64;
 constexpr uint32_t kGoodInvocationsToLeave = 100;
 /// A quarantine host that nobody uses is ended after this.
 constexpr int64_t kQuarantineIdleNs = 30'000 * kMs;
+
+/// How long whoever asks for isolates waits for them. Chosen: what a host has to come up.
+constexpr int64_t kKeepPatienceNs = 30'000 * kMs;
+/// Of one function, at once.
+constexpr size_t kWishesMax = 1024;
+/// Versions with bounds: each holds its bundle, open or not.
+constexpr size_t kBoundFunctionsMax = 1024;
+/// Isolates under way in one host when one more is opened for a function that has some: a bundle that hangs
+/// while it is loaded keeps nobody from his first.
+constexpr uint32_t kKeptOpeningsMax = 2;
+/// Nothing is opened for the bounds of a function for so long when hosts have died again and again while they
+/// loaded it: each time others lose their host as well.
+constexpr int64_t kDeadlyPauseNs = 30'000 * kMs;
+/// A kept isolate that made room for another function is opened again after this at the earliest; how often
+/// room is looked for where there is none.
+constexpr int64_t kReopenPauseNs = 1000 * kMs;
+/// How often the memory of an isolate is looked at, and not only when somebody asks.
+constexpr int64_t kMemoryLookNs = 100 * kMs;
 
 /// What a host may have resident besides its isolates' own limits: Node itself (about 100 MB), bundles,
 /// replies on their way (64 MiB at most in one round).

@@ -98,10 +98,12 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     return;
   }
   Isolate& isolate = host.isolates[place.lane];
+  const int64_t now = NowNs();
   isolate.in_flight--;
-  isolate.used_ns = NowNs();
+  isolate.used_ns = now;
   dispatched_.fetch_sub(1, std::memory_order_relaxed);
-  if (header.retire != 0) isolate.retire = true;
+  if (header.retire != 0) isolate.retire = keep_due_ = true;
+  if (now - isolate.memory_seen_ns >= kMemoryLookNs) MemoryOf(place, now);
   const bool again = header.lost != 0 && MayRunAgain(host, flight);
   if (!flight.answered && !again) {
     Outcome outcome;
@@ -117,8 +119,11 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     flight.log_lines_dropped += header.log_lines_dropped;
     Answer(flight, std::move(outcome));
   }
-  const auto pool = pools_.find(isolate.pool);
-  if (pool != pools_.end() && header.retire == 0) NoteGoodInvocation(pool->second);
+  if (const auto pool = pools_.find(isolate.pool); pool != pools_.end()) {
+    // An isolate is one thread: it cannot have computed for longer than it had the call.
+    pool->second.cpu_ns += std::min(header.usage.cpu_ns, static_cast<uint64_t>(now - flight.dispatched_ns));
+    if (header.retire == 0) NoteGoodInvocation(pool->second);
+  }
   if (again) {
     RunAgain(flight);
   } else {
@@ -187,6 +192,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       if (host.ready) break;
       host.ready = true;
       host.about = frame.payload.substr(0, kAboutBytesMax);
+      keep_due_ = true;
       SendPendingChecks();
       for (uint32_t connection = 0; connection < options_.connections; connection++)
         deliveries_.emplace_back(
@@ -216,6 +222,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
       isolate = {};
       host.process->ResetLane(lane);
+      keep_due_ = true;
       FollowMemoryLimit(index);
       return;
     }
@@ -265,20 +272,30 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   }
   Isolate& isolate = hosts_[index]->isolates[opening.lane];
   if (isolate.state != LaneState::kOpening) return;
+  keep_due_ = true;
   const auto pool = pools_.find(isolate.pool);
   if (ok) {
     isolate.state = LaneState::kReady;
     isolate.opening_ns = isolate.used_ns;
     isolate.used_ns = isolate.opened_ns = NowNs();
+    if (isolate.retire) return CloseLane(index, opening.lane);
     if (pool == pools_.end()) return;
     pool->second.failed_openings = 0;
+    pool->second.failures = 0;
+    pool->second.open_after_ns = 0;
     DispatchQueue(pool->second);
     return;
   }
   // Calls wait on where the function has an isolate that works; one more may come up too slowly on a busy
   // machine.
-  if (pool != pools_.end() && pool->second.lanes.size() == 1)
-    FailQueue(pool->second, Code::FUNCTION_INVALID, std::string(frame.payload.substr(0, kErrorTextBytesMax)));
+  if (pool != pools_.end()) {
+    const std::string why(frame.payload.substr(0, kErrorTextBytesMax));
+    if (pool->second.lanes.size() == 1) {
+      FailQueue(pool->second, Code::FUNCTION_INVALID, why);
+      FailWishes(pool->second, 0, Code::FUNCTION_INVALID, why);
+    }
+    pool->second.open_after_ns = NowNs() + PauseNs(pool->second.failures++);
+  }
   RemoveFromPool(index, opening.lane);
   isolate = {};
   FollowMemoryLimit(index);

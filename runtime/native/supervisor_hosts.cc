@@ -228,8 +228,8 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   }
   for (const std::string& key : culprits) SendToQuarantine(key);
   for (InFlight* flight : again) RunAgain(*flight);
-  std::erase_if(pools_,
-                [&](const auto& entry) { return entry.second.lanes.empty() && entry.second.queue.empty(); });
+  std::erase_if(pools_, [](const auto& entry) { return entry.second.empty(); });
+  keep_due_ = true;
 
   const bool came_up = host.ready;
   LetGo(index);
@@ -244,9 +244,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
     host.start_failures = 0;
     host.start_after_ns = now;
   } else {
-    const int64_t pause = kRestartPauseNs << std::min<uint32_t>(host.start_failures, 7);
-    host.start_after_ns = now + std::min(pause, kRestartPauseMaxNs);
-    host.start_failures++;
+    host.start_after_ns = now + PauseNs(host.start_failures++);
   }
   kicked_.store(true);
 }
@@ -273,8 +271,12 @@ void Supervisor::EndOpenings(uint32_t index, const std::string& how) {
       AnswerCheck(opening, std::move(result));
     } else if (const auto pool = pools_.find(host.isolates[opening.lane].pool);
                pool != pools_.end() && ++pool->second.failed_openings >= kStartsMax) {
-      FailQueue(pool->second, Code::SANDBOX_DIED,
-                "the sandbox host " + how + " each time it loaded " + pool->second.image->name);
+      const std::string why = "the sandbox host " + how + " each time it loaded " + pool->second.image->name;
+      if (pool->second.bounds.min > 0) LogLater("supervisor", why + ": those that are to be kept open wait");
+      FailQueue(pool->second, Code::SANDBOX_DIED, why);
+      FailWishes(pool->second, 0, Code::SANDBOX_DIED, why);
+      pool->second.failed_openings = 0;
+      pool->second.open_after_ns = NowNs() + kDeadlyPauseNs;
     }
     entry = openings_.erase(entry);
   }
@@ -359,6 +361,7 @@ void Supervisor::Close(Code code, const std::string& message) {
       result.message = message;
       AnswerCheck(opening, std::move(result));
     }
+    for (auto& [key, pool] : pools_) FailWishes(pool, 0, code, message);
     flights_.clear();
     openings_.clear();
     pools_.clear();

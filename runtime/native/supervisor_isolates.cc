@@ -22,10 +22,14 @@ Supervisor::Pool& Supervisor::PoolOf(const std::shared_ptr<const FunctionImage>&
   if (!pool.image) {
     pool.key = key;
     pool.image = image;
-    if (const auto quarantine = quarantined_.find(key); quarantine != quarantined_.end())
-      pool.host = quarantine->second.host;
+    pool.host = HostOf(key);
   }
   return pool;
+}
+
+uint32_t Supervisor::HostOf(const std::string& key) const {
+  const auto quarantine = quarantined_.find(key);
+  return quarantine == quarantined_.end() ? 0 : quarantine->second.host;
 }
 
 // An idle isolate is best. Where all are busy, one more is worth starting up to the spread; meanwhile the
@@ -46,7 +50,9 @@ bool Supervisor::TryDispatch(Pool& pool, InFlight& flight) {
       best = lane;
   }
   const bool idle = best != 0 && host.isolates[best].in_flight == 0;
-  if (!idle && !opening && usable < options_.spread) OpenIsolate(pool);
+  // A pool that has an isolate already waits for it rather than taking another function's.
+  if (!idle && !opening && MayOpen(pool, usable))
+    OpenIsolate(pool, pool.lanes.empty() ? Room::kAnyones : Room::kNobodys);
   if (best == 0 || host.isolates[best].in_flight >= pool.image->limits.concurrency) return false;
   Dispatch(pool, best, flight);
   return true;
@@ -121,13 +127,12 @@ uint32_t Supervisor::FreeLane(Host& host) {
   return 0;
 }
 
-bool Supervisor::OpenIsolate(Pool& pool) {
+bool Supervisor::OpenIsolate(Pool& pool, Room room) {
   Host& host = *hosts_[pool.host];
   if (!host.ready) return false;
   const uint32_t lane = FreeLane(host);
   if (lane == 0) {
-    // A pool that has an isolate already waits for it rather than taking another function's.
-    if (pool.lanes.empty()) EvictIdle(pool.host);
+    MakeRoom(pool.host, room);
     return false;
   }
   host.isolates[lane] = {LaneState::kOpening, pool.key, 0, NowNs(), false, pool.image->limits.memory_mb};
@@ -178,9 +183,11 @@ uint32_t Supervisor::ChecksUnderWay(uint32_t host) const {
 
 // The least recently used idle isolate makes room; its lane is free once the host says so. Where all are busy
 // the one with the least to do takes no more and goes when it is done, so that no function waits for ever.
-void Supervisor::EvictIdle(uint32_t index) {
+void Supervisor::MakeRoom(uint32_t index, Room room) {
+  if (room == Room::kNobodys) return;
   Host& host = *hosts_[index];
-  uint32_t oldest = 0;
+  uint32_t spare = 0;
+  uint32_t kept = 0;
   uint32_t lightest = 0;
   for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
     const Isolate& isolate = host.isolates[lane];
@@ -188,13 +195,15 @@ void Supervisor::EvictIdle(uint32_t index) {
     if (isolate.state != LaneState::kReady) continue;
     if (lightest == 0 || isolate.in_flight < host.isolates[lightest].in_flight) lightest = lane;
     if (isolate.in_flight > 0) continue;
+    uint32_t& oldest = IsSpare(isolate) ? spare : kept;
     if (oldest == 0 || isolate.used_ns < host.isolates[oldest].used_ns) oldest = lane;
   }
-  if (oldest != 0) {
-    CloseLane(index, oldest);
-  } else if (lightest != 0) {
-    host.isolates[lightest].retire = true;
-  }
+  if (spare != 0) return CloseLane(index, spare);
+  if (room == Room::kSpare || lightest == 0) return;
+  NoteTaken(host.isolates[kept != 0 ? kept : lightest]);
+  if (kept != 0) return CloseLane(index, kept);
+  host.isolates[lightest].retire = true;
+  keep_due_ = true;
 }
 
 void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
@@ -210,6 +219,7 @@ void Supervisor::RemoveFromPool(uint32_t index, uint32_t lane) {
   const auto pool = pools_.find(hosts_[index]->isolates[lane].pool);
   if (pool == pools_.end()) return;
   std::erase(pool->second.lanes, lane);
+  keep_due_ = true;
   DropIfEmpty(pool->second);
 }
 
@@ -222,7 +232,10 @@ void Supervisor::LeaveQueue(const InFlight& flight) {
 }
 
 void Supervisor::DropIfEmpty(Pool& pool) {
-  if (!pool.lanes.empty() || !pool.queue.empty()) return;
+  if (!pool.empty()) {
+    if (pool.lanes.empty()) pool.host = HostOf(pool.key);
+    return;
+  }
   const std::string key = pool.key;
   pools_.erase(key);
 }
@@ -249,6 +262,18 @@ void Supervisor::FollowMemoryLimit(uint32_t index) {
   }
   limit += ChecksUnderWay(index) * ((uint64_t{kCheckMemoryMb} << 20) + kIsolateBytesExtra);
   memory_watch_.SetLimit(index, limit);
+}
+
+// What the isolate tells stands in shared memory: more than it may have is not believed.
+uint64_t Supervisor::MemoryOf(Place place, int64_t now) {
+  Host& host = *hosts_[place.host];
+  Isolate& isolate = host.isolates[place.lane];
+  const uint64_t most = (uint64_t{isolate.memory_mb} << 20) + kIsolateBytesExtra;
+  const uint64_t told =
+      host.process->lane(place.lane).rings.words->memory_bytes.load(std::memory_order_relaxed);
+  isolate.memory_seen_ns = now;
+  isolate.memory_bytes.Note(std::min(told, most), now);
+  return isolate.memory_bytes.At(now);
 }
 
 }  // namespace locus

@@ -1,61 +1,52 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { constantsOf, type Calibration, type CalibrationRun, type SideCalibration } from "./calibration.ts";
-import type { CostConstants } from "./cost-model.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { constantsOf, type Calibration, type RunAlone, type RunInCrowd } from "./calibration.ts";
+import { costOf, type Cost, type CostConstants } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 
+type Run = Pick<RunAlone, "operations" | "rounds">;
+
+const CHAIN: Run = { operations: 32, rounds: 32 };
+const BATCH: Run = { operations: 1_024, rounds: 4 };
+const NOTHING: Run = { operations: 0, rounds: 0 };
+
 /** What would be measured where these are the constants. */
-function measuredAt({ compute, storage }: CostConstants): Calibration {
-  const atCompute = (operations: number, rounds: number): CalibrationRun => ({
-    operations,
-    rounds,
-    serviceUs:
-      operations * (compute.operationUs + compute.redisOperationUs) +
-      rounds * (compute.roundUs + compute.redisRoundUs + compute.roundTripUs),
-    redisUs: operations * compute.redisOperationUs + rounds * compute.redisRoundUs,
-    hostUs: operations * compute.operationUs + rounds * compute.roundUs,
-    lockUs: 0,
-  });
-  const atStorage = (operations: number, rounds: number): CalibrationRun => ({
-    operations,
-    rounds,
-    serviceUs: operations * (storage.operationUs + storage.lockUs) + rounds * storage.roundUs,
-    redisUs: operations * storage.lockUs,
-    hostUs: null,
-    lockUs: operations * storage.lockUs,
-  });
-  const side = (run: typeof atCompute): Pick<SideCalibration, "chain" | "batch"> => ({
-    chain: run(32, 32),
-    batch: run(1_024, 4),
-  });
-  const { nodeCallUs, redisCallUs, callUs, callRoundTripUs } = storage;
+function measuredAt(constants: CostConstants): Calibration {
+  const { compute, storage } = constants;
+  const side = (of: Side, { computingUs, nodeUs }: { readonly computingUs: number; readonly nodeUs: number }) => {
+    const costOfRun = ({ operations, rounds }: Run): Cost =>
+      costOf(of, { operations, rounds, bytes: 0, cpuUs: 0 }, constants);
+    const alone = (run: Run): RunAlone => {
+      const { latencyUs, terms } = costOfRun(run);
+      return { ...run, serviceUs: latencyUs - terms.call };
+    };
+    const inCrowd = (run: Run): RunInCrowd => {
+      const { computeUs, storageUs, redisUs } = costOfRun(run);
+      const lockUs = of === "storage" ? run.operations * storage.redisOperationUs : 0;
+      return { ...run, sideUs: of === "storage" ? storageUs : computeUs, redisUs, nodeUs, lockUs };
+    };
+    const nothing = { serviceUs: constants[of].enterUs, outsideUs: constants[of].callWaitUs };
+    return {
+      alone: { chain: alone(CHAIN), batch: alone(BATCH), nothing, computingUs },
+      crowd: { chain: inCrowd(CHAIN), batch: inCrowd(BATCH), nothing: inCrowd(NOTHING) },
+    };
+  };
   return {
-    compute: {
-      ...side(atCompute),
-      computingUs: 1_000,
-      call: { waitUs: compute.callUs / 2, nodeUs: compute.callUs, redisUs: 0 },
-    },
-    storage: {
-      ...side(atStorage),
-      computingUs: 1_000 * storage.cpuRatio,
-      call: { waitUs: nodeCallUs + redisCallUs + callUs + callRoundTripUs, nodeUs: nodeCallUs, redisUs: redisCallUs },
-    },
+    compute: side("compute", { computingUs: 1_000, nodeUs: 0 }),
+    storage: side("storage", { computingUs: 1_000 * storage.cpuRatio, nodeUs: storage.nodeCallUs }),
     bytes: { moved: 1e6, us: 1e6 / compute.bytesPerUs },
   };
 }
 
 const factor = fc.double({ min: 0.2, max: 5, noNaN: true });
 const anyConstants = fc
-  .record({ compute: factor, storage: factor, roundTripUs: fc.double({ min: 0, max: 5_000, noNaN: true }) })
-  .map(({ compute: atCompute, storage: atStorage, roundTripUs }): CostConstants => {
+  .record({ compute: factor, storage: factor, roundWaitUs: fc.double({ min: 0, max: 5_000, noNaN: true }) })
+  .map(({ compute: atCompute, storage: atStorage, roundWaitUs }): CostConstants => {
     const scaled = <Group extends object>(group: Group, by: number): Group =>
       Object.fromEntries(Object.entries(group).map(([name, value]) => [name, (value as number) * by])) as Group;
     const { compute, storage } = DEFAULT_CONSTANTS;
-    return {
-      compute: { ...scaled(compute, atCompute), roundTripUs },
-      // It cannot be seen from outside.
-      storage: { ...scaled(storage, atStorage), callUs: storage.callUs },
-    };
+    return { compute: { ...scaled(compute, atCompute), roundWaitUs }, storage: scaled(storage, atStorage) };
   });
 
 test("constants come out of a calibration as they went into it", () => {
@@ -64,7 +55,7 @@ test("constants come out of a calibration as they went into it", () => {
       const found = constantsOf(measuredAt(constants));
       for (const side of ["compute", "storage"] as const) {
         for (const [name, value] of Object.entries(constants[side])) {
-          expect((found[side] as Record<string, number>)[name], `${side}.${name}`).toBeCloseTo(value, 3);
+          expect(new Map(Object.entries(found[side])).get(name), `${side}.${name}`).toBeCloseTo(value, 3);
         }
       }
     }),
@@ -72,21 +63,26 @@ test("constants come out of a calibration as they went into it", () => {
 });
 
 test("a measurement that was disturbed beyond belief leaves constants that can be reckoned with", () => {
-  const us = fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1e9, noNaN: true }));
-  const run = (operations: number, rounds: number) =>
+  const us = fc.oneof(fc.constant(0), fc.double({ min: -1e6, max: 1e9, noNaN: true }));
+  const alone = ({ operations, rounds }: Run) =>
+    fc.record({ operations: fc.constant(operations), rounds: fc.constant(rounds), serviceUs: us });
+  const inCrowd = ({ operations, rounds }: Run) =>
     fc.record({
       operations: fc.constant(operations),
       rounds: fc.constant(rounds),
-      serviceUs: us,
+      sideUs: us,
       redisUs: us,
-      hostUs: fc.option(us),
+      nodeUs: us,
       lockUs: us,
     });
   const side = fc.record({
-    chain: run(32, 32),
-    batch: run(1_024, 4),
-    computingUs: us,
-    call: fc.record({ waitUs: us, nodeUs: us, redisUs: us }),
+    alone: fc.record({
+      chain: alone(CHAIN),
+      batch: alone(BATCH),
+      nothing: fc.record({ serviceUs: us, outsideUs: us }),
+      computingUs: us,
+    }),
+    crowd: fc.record({ chain: inCrowd(CHAIN), batch: inCrowd(BATCH), nothing: inCrowd(NOTHING) }),
   });
   const any = fc.record({ compute: side, storage: side, bytes: fc.record({ moved: us, us }) });
   fc.assert(

@@ -2,91 +2,116 @@
 // `compute/placement/calibrate.ts` makes the runs.
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 
-/** One run, all in µs: the least disturbed of several. */
-export interface CalibrationRun {
+interface Run {
   readonly operations: number;
   readonly rounds: number;
-  /** In the sandbox, without waiting for an isolate. */
+}
+
+/** A call while no other ran, as most of them were. */
+export interface RunAlone extends Run {
+  /** In the sandbox, without waiting for an isolate, µs. */
   readonly serviceUs: number;
-  /** Of Redis' one thread: its CPU time, and the time that its lock was held. */
+}
+
+/** CPU time of a call that ran in a crowd of the same, µs. */
+export interface RunInCrowd extends Run {
+  /** Of the side's cores: the sandbox host, and at compute the node, at storage the threads beside Redis' own. */
+  readonly sideUs: number;
+  /** Of Redis' one thread: its CPU time, and the time that another held its lock. */
   readonly redisUs: number;
-  /** Of all threads of the sandbox host; null where they cannot be seen. */
-  readonly hostUs: number | null;
+  /** Of the node. */
+  readonly nodeUs: number;
+  /** Of Redis' thread: while its lock was held for the function. */
   readonly lockUs: number;
 }
 
 /** Of one side. */
 export interface SideCalibration {
-  /** A round for each operation. */
-  readonly chain: CalibrationRun;
-  /** Many operations in few rounds. */
-  readonly batch: CalibrationRun;
-  /** CPU time of the same computing on either side. */
-  readonly computingUs: number;
-  /** Of a call that does nothing: all that its caller waited beside the sandbox, and who worked. */
-  readonly call: { readonly waitUs: number; readonly nodeUs: number; readonly redisUs: number };
+  readonly alone: {
+    /** A round for each operation. */
+    readonly chain: RunAlone;
+    /** Many operations in few rounds. */
+    readonly batch: RunAlone;
+    /** It does nothing: what its caller waited in the sandbox, and beside it. */
+    readonly nothing: { readonly serviceUs: number; readonly outsideUs: number };
+    /** CPU time of the same computing on either side. */
+    readonly computingUs: number;
+  };
+  readonly crowd: { readonly chain: RunInCrowd; readonly batch: RunInCrowd; readonly nothing: RunInCrowd };
 }
 
-export interface Calibration {
-  readonly compute: SideCalibration;
-  readonly storage: SideCalibration;
+export interface Calibration extends Readonly<Record<Side, SideCalibration>> {
   /** RESP bytes that a round moved, and how much longer it took than one that moved none. */
   readonly bytes: { readonly moved: number; readonly us: number };
 }
 
-/** A constant that is so far from the usual one was not measured but disturbed. A round trip may be as long as it likes. */
+/** Work that is so far from the usual one was not measured but disturbed. What is waited for may be as long as it likes. */
 const DISTANCE_MAX = 30;
 
 export function constantsOf({ compute, storage, bytes }: Calibration): CostConstants {
   const usual = DEFAULT_CONSTANTS;
-  const atCompute = solved(compute, "serviceUs");
-  const ofRedis = solved(compute, "redisUs");
-  const atStorage = solved(storage, "serviceUs");
-  const redisOperationUs = near(usual.compute.redisOperationUs, ofRedis.operationUs);
-  const redisRoundUs = near(usual.compute.redisRoundUs, ofRedis.roundUs);
-  const host = compute.chain.hostUs === null ? null : compute.chain.hostUs / compute.chain.rounds;
-  const operationUs = near(usual.compute.operationUs, atCompute.operationUs - redisOperationUs);
-  const roundUs = near(usual.compute.roundUs, host === null ? usual.compute.roundUs : host - operationUs);
-  const lockUs = near(usual.storage.lockUs, storage.batch.lockUs / storage.batch.operations);
-  const nodeCallUs = near(usual.storage.nodeCallUs, storage.call.nodeUs);
-  const redisCallUs = near(usual.storage.redisCallUs, storage.call.redisUs);
+  const lock = solved(storage.crowd.chain, storage.crowd.batch, ({ lockUs }) => lockUs).operationUs;
   return {
     compute: {
-      callUs: near(usual.compute.callUs, Math.max(compute.call.waitUs, compute.call.nodeUs)),
-      operationUs,
-      roundUs,
-      redisOperationUs,
-      redisRoundUs,
-      roundTripUs: Math.max(0, atCompute.roundUs - roundUs - redisRoundUs),
+      ...waitsOf(compute),
+      ...worksOf("compute", compute),
       bytesPerUs: near(usual.compute.bytesPerUs, bytes.us <= 0 ? Infinity : bytes.moved / bytes.us),
     },
     storage: {
-      nodeCallUs,
-      redisCallUs,
-      callUs: usual.storage.callUs,
-      callRoundTripUs: Math.max(0, storage.call.waitUs - nodeCallUs - redisCallUs - usual.storage.callUs),
-      cpuRatio: near(1, storage.computingUs / compute.computingUs),
-      operationUs: near(usual.storage.operationUs, atStorage.operationUs - lockUs),
-      lockUs,
-      roundUs: near(usual.storage.roundUs, atStorage.roundUs),
+      ...waitsOf(storage),
+      ...worksOf("storage", storage),
+      redisOperationUs: near(usual.storage.redisOperationUs, lock),
+      nodeCallUs: near(usual.storage.nodeCallUs, storage.crowd.nothing.nodeUs),
+      cpuRatio: near(1, storage.alone.computingUs / compute.alone.computingUs),
     },
   };
 }
 
-/** Two runs, two unknowns: what each operation and each round takes of a term. */
-function solved(
-  { chain, batch }: SideCalibration,
-  term: "serviceUs" | "redisUs",
+function waitsOf({ alone: { chain, batch, nothing } }: SideCalibration) {
+  const own = ({ serviceUs }: RunAlone): number => serviceUs - nothing.serviceUs;
+  const { operationUs, roundUs } = solved(chain, batch, own);
+  return {
+    callWaitUs: Math.max(0, nothing.outsideUs),
+    enterUs: Math.max(0, nothing.serviceUs),
+    operationWaitUs: finite(operationUs),
+    roundWaitUs: finite(roundUs),
+  };
+}
+
+function worksOf(side: Side, { crowd: { chain, batch, nothing } }: SideCalibration) {
+  const usual = DEFAULT_CONSTANTS[side];
+  const more = (term: "sideUs" | "redisUs") => solved(chain, batch, (run) => Math.max(0, run[term] - nothing[term]));
+  const [ofSide, ofRedis] = [more("sideUs"), more("redisUs")];
+  return {
+    callUs: near(usual.callUs, nothing.sideUs),
+    operationUs: near(usual.operationUs, ofSide.operationUs),
+    roundUs: near(usual.roundUs, ofSide.roundUs),
+    redisCallUs: near(usual.redisCallUs, nothing.redisUs),
+    redisOperationUs: near(usual.redisOperationUs, ofRedis.operationUs),
+    redisRoundUs: near(usual.redisRoundUs, ofRedis.roundUs),
+  };
+}
+
+/** Two runs, two unknowns: what each operation and each round takes of it. */
+function solved<OneRun extends Run>(
+  chain: OneRun,
+  batch: OneRun,
+  us: (run: OneRun) => number,
 ): { readonly operationUs: number; readonly roundUs: number } {
-  const perChainRound = chain[term] / chain.rounds;
+  const perChainRound = us(chain) / chain.rounds;
   const operationUs =
-    (batch[term] - batch.rounds * perChainRound) /
-    (batch.operations - (batch.rounds * chain.operations) / chain.rounds);
+    (us(batch) - batch.rounds * perChainRound) / (batch.operations - (batch.rounds * chain.operations) / chain.rounds);
   return { operationUs, roundUs: perChainRound - (operationUs * chain.operations) / chain.rounds };
 }
 
-const near = (usual: number, measured: number): number =>
-  Number.isNaN(measured) ? usual : clamp(measured, usual / DISTANCE_MAX, usual * DISTANCE_MAX);
+const finite = (us: number): number => (Number.isFinite(us) ? Math.max(0, us) : 0);
+
+/** What takes nothing as a rule is not measured against that. */
+const near = (usual: number, measured: number): number => {
+  if (Number.isNaN(measured)) return usual;
+  return clamp(measured, usual / DISTANCE_MAX, usual * DISTANCE_MAX);
+};

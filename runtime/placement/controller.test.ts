@@ -17,7 +17,7 @@ const TWO_MACHINES = {
   sharedCores: Infinity,
 };
 
-const WALK: Demand = { operations: 400, rounds: 5, bytes: 50_000, cpuUs: 700 };
+const WALK: Demand = { operations: 400, rounds: 20, bytes: 50_000, cpuUs: 700 };
 const CHAIN: Demand = { operations: 16, rounds: 16, bytes: 2_000, cpuUs: 20 };
 const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
 
@@ -73,7 +73,7 @@ describe("the controller, under a steady load", () => {
     expect([...run.state.values()].map(({ moves }) => moves)).toEqual([1, 0, 1]);
     const kinds = run.transitions.filter((one) => one.function === "walk").map(({ why }) => why.kind);
     // Nobody gets traffic before it was visited.
-    expect(kinds.slice(0, 5)).toEqual(["new", "profiled", "probing", "probed", "latency"]);
+    expect(kinds).toEqual(["new", "profiled", "probing", "latency"]);
   });
 
   test("splits the function with the least comparative advantage when compute is full", () => {
@@ -164,14 +164,14 @@ describe("the controller, when things change", () => {
 
   test("moves nothing to a side that the model is wrong about: a few visits tell", () => {
     // A round beside the data waits for 3 ms: the model does not know.
-    const wrong = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundUs: 3_000 } };
+    const wrong = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundWaitUs: 3_000 } };
     const run = runOf(worldOf([called("chain", CHAIN, 100)], { constantsAt: () => wrong }), 60_000);
     expect(run.state.get("chain")).toMatchObject({ share: 0, moves: 0 });
   });
 
   test("takes back a move that turns out wrong, and tries again later and later", () => {
     // Rounds beside the data wait for 3 ms more than half of the time.
-    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundUs: 3_000 } };
+    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundWaitUs: 3_000 } };
     const constantsAt = (ms: number) => (ms % 1_000 < 400 ? DEFAULT_CONSTANTS : slow);
     const run = runOf(worldOf([called("chain", CHAIN, 400)], { constantsAt }), 60_000);
     const { reverts, moves } = run.state.get("chain")!;

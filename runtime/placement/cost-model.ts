@@ -14,48 +14,56 @@ export interface Demand {
   readonly cpuUs: number;
 }
 
-/** µs, unless the name says otherwise. Calibrated at start, refined from samples; the defaults are in `default-constants.ts`. */
+/**
+ * Of one side, µs. What a call waits for is of a call that is alone: each round then wakes somebody up. What is worked for it is of calls
+ * that come in a crowd, where a core that is awake does several at a time: it decides what cores can bear.
+ */
+interface SideConstants {
+  /** A call waits outside of the sandbox: the gateway, its way there and back. */
+  readonly callWaitUs: number;
+  /** A call waits in the sandbox beside what it does there: waking the isolate up. */
+  readonly enterUs: number;
+  readonly operationWaitUs: number;
+  readonly roundWaitUs: number;
+  /** On the side's cores for each call. */
+  readonly callUs: number;
+  /** The same for each operation: encoding it, decoding its reply. */
+  readonly operationUs: number;
+  /** The same for each round: sending it, waking up. */
+  readonly roundUs: number;
+  /** Of Redis' one thread for each call: reading it, replying. */
+  readonly redisCallUs: number;
+  /** The same for each operation; at storage the time that the lock is held. */
+  readonly redisOperationUs: number;
+  /** The same for each round; at compute a read and a write of a socket. */
+  readonly redisRoundUs: number;
+}
+
+/** Calibrated at start, refined from samples; the defaults are in `default-constants.ts`. */
 export interface CostConstants {
-  readonly compute: {
-    /** On a compute core for each call: the gateway, handing it to an isolate and back. */
-    readonly callUs: number;
-    /** On a compute core for each operation: encoding it, decoding its reply. */
-    readonly operationUs: number;
-    /** On a compute core for each round: system calls. */
-    readonly roundUs: number;
-    /** On Redis' thread for each operation that comes over a socket. */
-    readonly redisOperationUs: number;
-    /** The same for each round: a read and a write of a socket. */
-    readonly redisRoundUs: number;
-    /** What a round waits beside all that: the network there and back, waking up. */
-    readonly roundTripUs: number;
+  readonly compute: SideConstants & {
     /** Of the network. */
     readonly bytesPerUs: number;
   };
-  readonly storage: {
-    /** On a compute core for each call: the gateway, and the Redis client that passes it on. */
+  readonly storage: SideConstants & {
+    /** On a compute core for each call: the Redis client that passes it on. */
     readonly nodeCallUs: number;
-    /** On Redis' thread for each call: reading it, replying. */
-    readonly redisCallUs: number;
-    /** On a storage core for each call: handing it to an isolate and back. */
-    readonly callUs: number;
-    /** What a call waits on its way there and back. */
-    readonly callRoundTripUs: number;
     /** CPU time on a storage core ÷ the same on a compute core. */
     readonly cpuRatio: number;
-    /** On a storage core for each operation: encoding, the ring, decoding. */
-    readonly operationUs: number;
-    /** Of Redis' one thread (its lock) for each operation. */
-    readonly lockUs: number;
-    /** What a round takes beside all that, on a storage core: waking up there and back. */
-    readonly roundUs: number;
   };
 }
+
+/** Where constants come from: nobody has measured yet, an earlier controller has, this one has. */
+export const CONSTANTS_SOURCES = ["usual", "kept", "measured"] as const;
+
+export type ConstantsSource = (typeof CONSTANTS_SOURCES)[number];
 
 /** What the caller of one call waits for, µs; their sum is the latency without queues. */
 export interface LatencyTerms {
   /** Getting the call there and its reply back. */
   readonly call: number;
+  /** Waking an isolate up for it. */
+  readonly enter: number;
   readonly cpu: number;
   readonly operations: number;
   readonly rounds: number;
@@ -82,48 +90,35 @@ export interface Cost {
 export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => computeUs + storageUs + redisUs;
 
 /** `cpuRatio`: of the function, where it is known better than that of computing as such. */
-export const costOf = (
+export function costOf(
   side: Side,
-  demand: Demand,
-  constants: CostConstants,
-  cpuRatio = constants.storage.cpuRatio,
-): Cost => (side === "compute" ? costAtCompute(demand, constants) : costAtStorage(demand, constants, cpuRatio));
-
-function costAtCompute({ operations, rounds, bytes, cpuUs }: Demand, { compute: of }: CostConstants): Cost {
-  const client = operations * of.operationUs + rounds * of.roundUs;
-  const redisUs = operations * of.redisOperationUs + rounds * of.redisRoundUs;
+  { operations, rounds, bytes, cpuUs }: Demand,
+  { compute, storage }: CostConstants,
+  cpuRatio = storage.cpuRatio,
+): Cost {
+  const isAtStorage = side === "storage";
+  const of = isAtStorage ? storage : compute;
+  const cpu = isAtStorage ? cpuUs * cpuRatio : cpuUs;
   const terms = {
-    call: of.callUs,
-    cpu: cpuUs,
-    operations: operations * (of.operationUs + of.redisOperationUs),
-    rounds: rounds * (of.roundUs + of.redisRoundUs + of.roundTripUs),
-    bytes: bytes / of.bytesPerUs,
-    crowd: 0,
-  };
-  const latencyUs = sumOf(terms);
-  return { latencyUs, aloneUs: latencyUs, terms, computeUs: of.callUs + cpuUs + client, storageUs: 0, redisUs };
-}
-
-function costAtStorage({ operations, rounds, cpuUs }: Demand, { storage: of }: CostConstants, cpuRatio: number): Cost {
-  const cpu = cpuUs * cpuRatio;
-  const terms = {
-    call: of.nodeCallUs + of.redisCallUs + of.callUs + of.callRoundTripUs,
+    call: of.callWaitUs,
+    enter: of.enterUs,
     cpu,
-    operations: operations * (of.operationUs + of.lockUs),
-    rounds: rounds * of.roundUs,
-    bytes: 0,
+    operations: operations * of.operationWaitUs,
+    rounds: rounds * of.roundWaitUs,
+    bytes: isAtStorage ? 0 : bytes / compute.bytesPerUs,
     crowd: 0,
   };
   const latencyUs = sumOf(terms);
+  const workUs = of.callUs + cpu + operations * of.operationUs + rounds * of.roundUs;
   return {
     latencyUs,
     aloneUs: latencyUs,
     terms,
-    computeUs: of.nodeCallUs,
-    storageUs: of.callUs + cpu + operations * of.operationUs + rounds * of.roundUs,
-    redisUs: of.redisCallUs + operations * of.lockUs,
+    computeUs: isAtStorage ? storage.nodeCallUs : workUs,
+    storageUs: isAtStorage ? workUs : 0,
+    redisUs: of.redisCallUs + operations * of.redisOperationUs + rounds * of.redisRoundUs,
   };
 }
 
-const sumOf = ({ call, cpu, operations, rounds, bytes, crowd }: LatencyTerms): number =>
-  call + cpu + operations + rounds + bytes + crowd;
+const sumOf = ({ call, enter, cpu, operations, rounds, bytes, crowd }: LatencyTerms): number =>
+  call + enter + cpu + operations + rounds + bytes + crowd;

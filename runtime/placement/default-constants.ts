@@ -1,27 +1,34 @@
-// What moving and computing cost before anything was calibrated: CPU time of Redis, hosts and node under bench `placement` on two cores
-// of an AMD EPYC over loopback (docs/benchmarks.md). A calibration against the live Redis replaces them within the first second.
+// What moving and computing cost before anything was calibrated: what a calibration finds on two cores of an AMD EPYC
+// over loopback, Redis and its hosts on the one, a node on the other (docs/benchmarks.md). A calibration against the live Redis replaces them within the first second.
 
 import type { CostConstants } from "./cost-model.ts";
 
 export const DEFAULT_CONSTANTS: CostConstants = {
   compute: {
-    callUs: 8,
-    operationUs: 1,
-    roundUs: 14,
-    redisOperationUs: 0.6,
-    redisRoundUs: 11,
-    roundTripUs: 15,
-    // 10 Gbit/s, less what headers take.
-    bytesPerUs: 1_000,
+    callWaitUs: 4,
+    enterUs: 8,
+    operationWaitUs: 0.8,
+    roundWaitUs: 55,
+    callUs: 12,
+    operationUs: 0.8,
+    roundUs: 8,
+    redisCallUs: 0.1,
+    redisOperationUs: 0.3,
+    redisRoundUs: 7,
+    bytesPerUs: 1_500,
   },
   storage: {
-    nodeCallUs: 45,
-    redisCallUs: 35,
-    callUs: 20,
-    callRoundTripUs: 60,
+    callWaitUs: 140,
+    enterUs: 20,
+    operationWaitUs: 0.6,
+    roundWaitUs: 9,
+    callUs: 16,
+    operationUs: 0.8,
+    roundUs: 3,
+    redisCallUs: 27,
+    redisOperationUs: 0.1,
+    redisRoundUs: 0.7,
+    nodeCallUs: 40,
     cpuRatio: 1,
-    operationUs: 0.3,
-    lockUs: 0.3,
-    roundUs: 4,
   },
 };

@@ -116,6 +116,7 @@ function sentenceOf({ state, share, sides, demand, transitions, rules }: Omit<Ex
 
 const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string>> = {
   call: () => "on getting the call there and its reply back",
+  enter: () => "on waking an isolate up",
   cpu: () => "on computing",
   operations: ({ operations }) => `on handling its ${counted(amountText(operations), "operation")}`,
   rounds: ({ rounds }) => `on waiting for its ${counted(amountText(rounds), "round")}`,

@@ -163,7 +163,7 @@ function sideCosts(
   const model = costOf(side, demand, constants, cpuRatio);
   const calls = estimate?.calls ?? 0;
   const trust = calls / (calls + PRIOR_CALLS);
-  const { lockUs } = constants.storage;
+  const { redisOperationUs: lockUs } = constants.storage;
   const measuredLockUs = estimate !== null && estimate.operations > 0 ? estimate.lockUs / estimate.operations : lockUs;
   const moreLockUs = side === "storage" ? trust * demand.operations * (measuredLockUs - lockUs) : 0;
   const costs = {
@@ -182,7 +182,7 @@ function sideCosts(
  * Nobody can tell which term a crowd makes longer: it is one of its own.
  */
 function paced(model: Cost, slowness: number, least: number, moreLockUs: number): Cost {
-  const { call, cpu, operations, rounds, bytes } = model.terms;
+  const { call, enter, cpu, operations, rounds, bytes } = model.terms;
   const shorter = Math.min(1, slowness);
   const sandboxUs = model.latencyUs - call;
   return {
@@ -190,6 +190,7 @@ function paced(model: Cost, slowness: number, least: number, moreLockUs: number)
     aloneUs: call + sandboxUs * least,
     terms: {
       call,
+      enter: enter * shorter,
       cpu: cpu * shorter,
       operations: operations * shorter,
       rounds: rounds * shorter,

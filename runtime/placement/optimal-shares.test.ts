@@ -16,7 +16,7 @@ const ROOMY: Capacity = {
 const cost = (latencyUs: number, computeUs: number, storageUs: number, redisUs: number): Cost => ({
   latencyUs,
   aloneUs: latencyUs,
-  terms: { call: latencyUs, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 },
+  terms: { call: latencyUs, enter: 0, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 },
   computeUs,
   storageUs,
   redisUs,

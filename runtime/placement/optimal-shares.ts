@@ -11,7 +11,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import { solve } from "./linear-programme.ts";
-import { POOLS, type Pool, type PoolUse } from "./pool-use.ts";
+import { POOLS, type Load, type Pool, type PoolUse } from "./pool-use.ts";
 
 /**
  * Up to here queues are short, and what callers wait for decides alone. At 0.75 a call that finds one of two servers waits
@@ -50,8 +50,14 @@ export function optimalShares(use: PoolUse, now: readonly number[]): Float64Arra
     },
     Float64Array.from(now),
   );
-  return x;
+  return x.map((share, index) => atBound(share, loads[index]!));
 }
+
+/** Of the arithmetic: what is so near to a bound is there. */
+const EPSILON = 1e-9;
+
+const atBound = (share: number, { lowest, highest }: Load): number =>
+  share - lowest < EPSILON ? lowest : highest - share < EPSILON ? highest : share;
 
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */
 function fastestShares({ loads, waiting: { added } }: PoolUse, now: readonly number[]): Float64Array {

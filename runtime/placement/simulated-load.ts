@@ -204,7 +204,7 @@ function draw(
         operations: own.operations,
         rounds: own.rounds,
         bytesOut: own.bytes,
-        lockUs: side === "storage" ? own.operations * constants.storage.lockUs : 0,
+        lockUs: side === "storage" ? own.operations * constants.storage.redisOperationUs : 0,
       };
       tally.record(sample, serviceUs + queueUs + terms.call);
     }

@@ -39,6 +39,7 @@ export interface NativeHandlers {
   /** The invocation waits for `allowWrites` before it sends what is no read. */
   onWriteAsked(call: number, id: number): void;
   onChecked(check: number, code: string, descriptionJson: string, message: string): void;
+  onKept(keep: number, code: string, message: string): void;
   /** `lost`: why the one before was given up; empty when there was none. */
   onConnectionWanted(host: number, connection: number, lost: string): void;
   onRound(host: number, lane: number, invocation: number, round: number, count: number, commands: Uint8Array): void;
@@ -84,6 +85,8 @@ export interface NativeSupervisor {
   cancel(id: number): void;
   allowWrites(id: number): void;
   check(check: number, bundle: Uint8Array): void;
+  /** `max` 0: none. */
+  keep(keep: number, image: NativeImage, min: number, max: number): void;
   passDescriptor(host: number, connection: number, descriptor: number, tls?: NativeTls): boolean;
   reply(host: number, lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;
   state(): NativeState;

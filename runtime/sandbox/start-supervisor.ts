@@ -16,14 +16,16 @@ import {
   type NativeSupervisor,
   type NativeTls,
 } from "./native-supervisor.ts";
-import type {
-  DataSource,
-  FunctionImage,
-  Invocation,
-  Outcome,
-  Supervisor,
-  SupervisorOptions,
-  SupervisorState,
+import {
+  ISOLATES_MAX,
+  type DataSource,
+  type FunctionImage,
+  type Invocation,
+  type IsolateBounds,
+  type Outcome,
+  type Supervisor,
+  type SupervisorOptions,
+  type SupervisorState,
 } from "./supervisor.ts";
 
 /** The first host must be up by then, ms: starting Node takes a tenth of a second on an idle machine. */
@@ -58,6 +60,7 @@ class HostSupervisor implements Supervisor {
   readonly #images = new WeakMap<FunctionImage, NativeImage>();
   readonly #calls = new Map<number, PendingCall>();
   readonly #checks = new Map<number, PromiseWithResolvers<FunctionDescription>>();
+  readonly #keeps = new Map<number, PromiseWithResolvers<void>>();
   #numbers = 0;
   #wakeDue = false;
   #closed: Promise<void> | undefined;
@@ -85,6 +88,7 @@ class HostSupervisor implements Supervisor {
           this.#settle(call, outcomeOf(code, result, message, stack, usageOf(usage), logs)),
         onWriteAsked: (call, id) => void this.#askToWrite(call, id),
         onChecked: (check, code, description, message) => this.#checked(check, code, description, message),
+        onKept: (keep, code, message) => this.#kept(keep, code, message),
         onConnectionWanted: (host, connection, lost) => this.#supply?.want(host, connection, lost),
         onRound:
           "channel" in options
@@ -130,6 +134,24 @@ class HostSupervisor implements Supervisor {
     this.#checks.set(number, check);
     this.#native.check(number, bundle);
     return check.promise;
+  }
+
+  async keep(image: FunctionImage, { min, max }: IsolateBounds): Promise<void> {
+    if (![min, max ?? 1].every((count) => Number.isInteger(count) && count <= ISOLATES_MAX) || min < 0) {
+      throw new LocusError(
+        "REQUEST_INVALID",
+        `isolates are kept from ${min} to ${max}: each is at most ${ISOLATES_MAX}`,
+      );
+    }
+    if (max !== null && (max < 1 || max < min)) {
+      throw new LocusError("REQUEST_INVALID", `of at least ${min} isolates there may be ${max}`);
+    }
+    if (this.#closed !== undefined) throw closedError();
+    const number = ++this.#numbers;
+    const keep = Promise.withResolvers<void>();
+    this.#keeps.set(number, keep);
+    this.#native.keep(number, this.#imageOf(image), min, max ?? 0);
+    await keep.promise;
   }
 
   invoke(invocation: Invocation, signal?: AbortSignal): Promise<Outcome> {
@@ -206,9 +228,10 @@ class HostSupervisor implements Supervisor {
     this.#native.close();
     const ended = refusal("SANDBOX_DIED", "the node shut down while the invocation ran");
     for (const { settle } of this.#calls.values()) settle(ended);
-    for (const check of this.#checks.values()) check.reject(closedError());
+    for (const waiting of [...this.#checks.values(), ...this.#keeps.values()]) waiting.reject(closedError());
     this.#calls.clear();
     this.#checks.clear();
+    this.#keeps.clear();
   }
 
   #imageOf(image: FunctionImage): NativeImage {
@@ -225,6 +248,13 @@ class HostSupervisor implements Supervisor {
     const waiting = this.#calls.get(call);
     this.#calls.delete(call);
     waiting?.settle(outcome);
+  }
+
+  #kept(keep: number, code: string, message: string): void {
+    const waiting = this.#keeps.get(keep);
+    this.#keeps.delete(keep);
+    if (code === "ok") waiting?.resolve();
+    else waiting?.reject(new LocusError(codeOf(code), message));
   }
 
   #checked(check: number, code: string, descriptionJson: string, message: string): void {

@@ -81,6 +81,33 @@ export interface SupervisorOptions {
   readonly onLog: (line: HostLine) => void;
 }
 
+/** How many isolates of a function version there are, whatever its calls ask for. */
+export interface IsolateBounds {
+  /** Open at all times. Others' idle isolates make room for them, and not the other way round while others can. */
+  readonly min: number;
+  /** Besides those that take no more calls and finish up. null: as many as calls are worth, which is the cores. */
+  readonly max: number | null;
+}
+
+/** Calls decide: as many as they are worth, until their lanes are needed. */
+export const NO_BOUNDS: IsolateBounds = { min: 0, max: null };
+
+/** `LANES_MAX` in runtime/native/lane.h, without the control lane. */
+export const ISOLATES_MAX = 63;
+
+export interface FunctionState {
+  readonly name: string;
+  readonly version: string;
+  /** That take calls now. */
+  readonly isolates: number;
+  /** Kept open whatever calls ask for. */
+  readonly min: number;
+  /** The most that its isolates together have held in the last ten to twenty seconds: V8's heap and buffers outside of it. */
+  readonly memoryBytes: number;
+  /** CPU time of its calls since it has had isolates or bounds without a break. */
+  readonly cpuUs: number;
+}
+
 export interface CallStates {
   /** Wait for an isolate. */
   readonly queued: number;
@@ -100,6 +127,8 @@ export interface SupervisorState {
     readonly inFlight: number;
     readonly restarts: number;
     readonly residentBytes: number;
+    /** CPU time of all its threads, µs. */
+    readonly cpuUs: number;
     /** Holds one function that cost a process before. */
     readonly quarantine: boolean;
     /** Which parts of the confinement hold: docs/security.md names them. */
@@ -107,6 +136,8 @@ export interface SupervisorState {
     /** How the one before ended; empty for the first. */
     readonly lastEnd: string;
   }[];
+  /** In no order: those that have isolates, bounds, or calls that wait. */
+  readonly functions: readonly FunctionState[];
   /** Hosts that ended, for whatever reason. */
   readonly deaths: number;
   readonly killedForMemory: number;
@@ -131,6 +162,13 @@ export interface Supervisor {
   check(bundle: Uint8Array): Promise<FunctionDescription>;
   /** Runs one invocation; never rejects. `signal` cancels it: the outcome is then CANCELLED. */
   invoke(invocation: Invocation, signal?: AbortSignal): Promise<Outcome>;
+  /**
+   * From now on these bounds hold for the version, in place of those before; what they make superfluous closes when it is idle. Resolves
+   * when as many as are kept by then, of those asked for here, can take calls. Rejects with what stands in the way: REQUEST_INVALID,
+   * FUNCTION_INVALID, SANDBOX_DIED (hosts died while they loaded it), OVERLOADED (no room), SIDE_UNAVAILABLE; the bounds hold nevertheless,
+   * unless they are invalid or more than a host has room for.
+   */
+  keep(image: FunctionImage, bounds: IsolateBounds): Promise<void>;
   state(): SupervisorState;
   /** Lets what is in flight finish for at most `graceMs`, then ends the hosts. Idempotent. */
   close(graceMs: number): Promise<void>;

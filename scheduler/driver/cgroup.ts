@@ -4,7 +4,6 @@
 import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { InstanceUse } from "./driver.ts";
 
 /** The kernel's own default. */
 const PERIOD_US = 100_000;
@@ -19,9 +18,10 @@ interface Files {
   readonly controllers: readonly string[];
   readonly limit: (quotaUs: number) => readonly (readonly [file: string, text: string])[];
   readonly resize: (memoryBytes: number) => readonly (readonly [file: string, text: string])[];
-  readonly memoryUse: string;
   readonly cpuUse: string;
   readonly cpuUs: (text: string) => number;
+  readonly throttled: string;
+  readonly throttledUs: (text: string) => number;
   readonly kills: string;
 }
 
@@ -34,21 +34,28 @@ const FILES: Readonly<Record<1 | 2, Files>> = {
       ["cpu/*/cpu.cfs_quota_us", String(quotaUs)],
     ],
     resize: (bytes) => [["memory/*/memory.limit_in_bytes", String(bytes)]],
-    memoryUse: "memory/*/memory.usage_in_bytes",
     cpuUse: "cpuacct/*/cpuacct.usage",
     cpuUs: (text) => Number(text) / 1e3,
+    throttled: "cpu/*/cpu.stat",
+    throttledUs: (text) => Number(/^throttled_time (\d+)$/m.exec(text)?.[1] ?? 0) / 1e3,
     kills: "memory/*/memory.oom_control",
   },
   2: {
     controllers: [""],
     limit: (quotaUs) => [["*/cpu.max", `${quotaUs} ${PERIOD_US}`]],
     resize: (bytes) => [["*/memory.max", String(bytes)]],
-    memoryUse: "*/memory.current",
     cpuUse: "*/cpu.stat",
     cpuUs: (text) => Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? 0),
+    throttled: "*/cpu.stat",
+    throttledUs: (text) => Number(/^throttled_usec (\d+)$/m.exec(text)?.[1] ?? 0),
     kills: "*/memory.events",
   },
 };
+
+interface CpuUse {
+  readonly cpuUs: number;
+  readonly throttledUs: number;
+}
 
 export class CgroupFolder {
   readonly #root: string;
@@ -95,6 +102,13 @@ export class CgroupFolder {
     }
   }
 
+  /** With the groups in it that have no process; one that is in use stays. */
+  async remove(): Promise<void> {
+    await this.removeEmpty();
+    for (const controller of this.#files.controllers)
+      await rmdir(join(this.#root, controller, this.#name)).catch(() => {});
+  }
+
   /** Groups without a process: what an owner that crashed has left. */
   async removeEmpty(): Promise<void> {
     const { controllers } = this.#files;
@@ -134,9 +148,11 @@ export class Cgroup {
     await this.#write(this.#files.resize(memoryBytes));
   }
 
-  async use(): Promise<InstanceUse> {
-    const [memory, cpu] = await Promise.all([this.#read(this.#files.memoryUse), this.#read(this.#files.cpuUse)]);
-    return { memoryBytes: Number(memory), cpuUs: Math.round(this.#files.cpuUs(cpu)) };
+  /** Of all that is and was in it. */
+  async cpuUse(): Promise<CpuUse> {
+    const { cpuUse, cpuUs, throttled, throttledUs } = this.#files;
+    const [used, held] = await Promise.all([this.#read(cpuUse), this.#read(throttled)]);
+    return { cpuUs: Math.round(cpuUs(used)), throttledUs: Math.round(throttledUs(held)) };
   }
 
   /** Whether the kernel has killed here for want of memory. */

@@ -141,7 +141,11 @@ export class DockerLauncher implements AgentLauncher {
             container.stats({ stream: false, "one-shot": true }),
             "stats",
           );
-          return { memoryBytes: memory_stats.usage ?? 0, cpuUs: Math.round(cpu_stats.cpu_usage.total_usage / 1e3) };
+          return {
+            memoryBytes: memory_stats.usage ?? 0,
+            cpuUs: Math.round(cpu_stats.cpu_usage.total_usage / 1e3),
+            throttledUs: Math.round((cpu_stats.throttling_data?.throttled_time ?? 0) / 1e3),
+          };
         } catch {
           return null;
         }

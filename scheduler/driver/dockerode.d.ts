@@ -55,7 +55,10 @@ declare module "dockerode" {
       update(options: Partial<Pick<HostConfig, "Memory" | "MemorySwap" | "CpuPeriod" | "CpuQuota">>): Promise<unknown>;
       stats(options: { readonly stream: false; readonly "one-shot": true }): Promise<{
         readonly memory_stats: { readonly usage?: number };
-        readonly cpu_stats: { readonly cpu_usage: { readonly total_usage: number } };
+        readonly cpu_stats: {
+          readonly cpu_usage: { readonly total_usage: number };
+          readonly throttling_data?: { readonly throttled_time: number };
+        };
       }>;
       exec(options: {
         readonly Cmd: readonly string[];

@@ -40,7 +40,7 @@ export interface ListedInstance {
   readonly memoryBytes: number;
   readonly cpus: number;
   readonly inFlight: number;
-  /** null: the driver cannot tell one instance's from another's. */
+  /** null: nothing is known of it. */
   readonly use: InstanceUse | null;
 }
 
@@ -48,12 +48,15 @@ export interface InstanceUse {
   readonly memoryBytes: number;
   /** Since it was started. */
   readonly cpuUs: number;
+  /** Since it was started, the time in which its CPU quota held it back, of all its threads together; absent where nobody counts it. */
+  readonly throttledUs?: number;
 }
 
 export interface Driver {
   /**
    * Resolves when it takes calls. Rejects with what stands in the way: REQUEST_INVALID (an id that is there, a memory that no instance
-   * can live in), FUNCTION_INVALID, INSTANCE_FAILED, CANCELLED where `signal` aborts. Nothing is left of it then.
+   * can live in), FUNCTION_INVALID, OVERLOADED (no room for it here), INSTANCE_FAILED, CANCELLED where `signal` aborts. Nothing is left of
+   * it then.
    */
   start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance>;
   /**

@@ -1,26 +1,51 @@
-// Instances as slots in a sandbox host, the default: an instance is leave to run so many calls of one function at once, in whichever isolate
-// the supervisor has for it. Its limits are the function's own.
+// Instances as isolates in a sandbox host, the default: for each instance of a function version one is kept open, as far as the instances'
+// CPUs go, and never more than those. The calls of a version share its isolates, and an instance bounds how many of them run at once.
 
 import { LocusError } from "#runtime/errors.ts";
-import type { Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import {
+  ISOLATES_MAX,
+  NO_BOUNDS,
+  type FunctionImage,
+  type FunctionState,
+  type Outcome,
+  type Supervisor,
+} from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceCall, InstanceSpec, ListedInstance, StartedInstance } from "./driver.ts";
 import { checkCpus, checkMemory, checkSpec, failure, notFound, refusalOf } from "./instance-bounds.ts";
 
-/** Slots in one driver; one more is refused. Chosen: some hundred bytes each. */
+/** Instances of one driver; one more is refused. Chosen: some hundred bytes each. */
 const INSTANCES_MAX = 100_000;
+/** Sums of CPUs are exact up to this. */
+const CPUS_EPSILON = 1e-6;
+const MIB = 2 ** 20;
+
+type Isolates = Pick<Supervisor, "invoke" | "keep" | "state">;
 
 interface Slot {
   spec: InstanceSpec;
+  readonly version: Version;
   readonly calls: Set<AbortController>;
   readonly ended: PromiseWithResolvers<string>;
+  /** That have ended since CPU time was shared out. */
+  callsEnded: number;
+  cpuUs: number;
+}
+
+/** What the instances of one function version have in common. */
+interface Version {
+  readonly image: FunctionImage;
+  readonly slots: Set<Slot>;
+  /** CPU time that has been shared out. */
+  sharedCpuUs: number;
 }
 
 export class IsolateDriver implements Driver {
-  readonly #supervisor: Pick<Supervisor, "invoke" | "ready">;
+  readonly #supervisor: Isolates;
   readonly #slots = new Map<string, Slot>();
+  readonly #versions = new Map<string, Version>();
 
-  /** The supervisor stays its owner's. */
-  constructor(supervisor: Pick<Supervisor, "invoke" | "ready">) {
+  /** The supervisor stays its owner's; of a version's bounds there nobody else decides. */
+  constructor(supervisor: Isolates) {
     this.#supervisor = supervisor;
   }
 
@@ -30,15 +55,18 @@ export class IsolateDriver implements Driver {
     if (this.#slots.size >= INSTANCES_MAX) {
       throw new LocusError("OVERLOADED", `instance ${spec.id}: there are ${INSTANCES_MAX} already`);
     }
-    const slot: Slot = { spec, calls: new Set(), ended: Promise.withResolvers() };
-    this.#slots.set(spec.id, slot);
+    if (signal?.aborted) throw abandoned(spec.id);
+    const slot = this.#add(spec);
+    const abort = Promise.withResolvers<never>();
+    const onAbort = (): void => abort.reject(abandoned(spec.id));
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      await this.#supervisor.ready();
-      signal?.throwIfAborted();
+      await Promise.race([this.#keep(slot.version), abort.promise]);
     } catch (cause) {
-      this.#slots.delete(spec.id);
-      if (signal?.aborted) throw new LocusError("CANCELLED", `instance ${spec.id}: nobody waits for it any more`);
-      throw new LocusError("INSTANCE_FAILED", `instance ${spec.id}: ${(cause as Error).message}`, { cause });
+      if (this.#slots.get(spec.id) === slot) this.#remove(slot);
+      throw startError(spec.id, cause);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
     }
     if (this.#slots.get(spec.id) !== slot)
       throw new LocusError("INSTANCE_FAILED", `instance ${spec.id} was stopped while it started`);
@@ -46,7 +74,8 @@ export class IsolateDriver implements Driver {
   }
 
   async invoke(id: string, call: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
-    const { spec, calls } = this.#slot(id);
+    const slot = this.#slot(id);
+    const { spec, calls } = slot;
     const refusal = refusalOf(call);
     if (refusal !== null) return refusal;
     if (calls.size >= spec.concurrency) return failure("OVERLOADED", `instance ${id} runs ${calls.size} calls already`);
@@ -59,39 +88,45 @@ export class IsolateDriver implements Driver {
       return outcome;
     } finally {
       calls.delete(stop);
+      slot.callsEnded++;
     }
   }
 
+  /** True: its version has no more isolates than all its instances' CPUs, rounded up. */
   async limit(id: string, cpus: number): Promise<boolean> {
     const slot = this.#slot(id);
     checkCpus(id, cpus);
     slot.spec = { ...slot.spec, cpus };
-    return false;
+    this.#keepLater(slot.version);
+    return true;
   }
 
+  /** An isolate's memory is the function's own limit, which is settled when it opens: true where that is within what was asked. */
   async resize(id: string, memoryBytes: number): Promise<boolean> {
     const slot = this.#slot(id);
     checkMemory(id, memoryBytes, 1);
     slot.spec = { ...slot.spec, memoryBytes };
-    return false;
+    return slot.spec.image.description.limits.memoryMb * MIB <= memoryBytes;
   }
 
   async stop(id: string): Promise<void> {
-    const { calls, ended } = this.#slot(id);
-    this.#slots.delete(id);
-    for (const call of calls) call.abort();
-    ended.resolve("it was stopped");
+    this.#remove(this.#slot(id));
   }
 
   async list(): Promise<readonly ListedInstance[]> {
-    return Array.from(this.#slots.values(), ({ spec, calls }) => ({
-      id: spec.id,
-      function: spec.image.description.name,
-      memoryBytes: spec.memoryBytes,
-      cpus: spec.cpus,
-      inFlight: calls.size,
-      use: null,
-    }));
+    const states = this.#states();
+    for (const version of this.#versions.values()) shareCpu(version, states.get(keyOf(version.image)));
+    return Array.from(this.#slots.values(), ({ spec, version, calls, cpuUs }) => {
+      const state = states.get(keyOf(version.image));
+      return {
+        id: spec.id,
+        function: spec.image.description.name,
+        memoryBytes: spec.memoryBytes,
+        cpus: spec.cpus,
+        inFlight: calls.size,
+        use: state === undefined ? null : { memoryBytes: Math.round(state.memoryBytes / version.slots.size), cpuUs },
+      };
+    });
   }
 
   async close(): Promise<void> {
@@ -103,4 +138,75 @@ export class IsolateDriver implements Driver {
     if (slot === undefined) throw notFound(id);
     return slot;
   }
+
+  #add(spec: InstanceSpec): Slot {
+    const key = keyOf(spec.image);
+    const state = this.#states().get(key);
+    let version = this.#versions.get(key);
+    if (version === undefined) {
+      version = { image: spec.image, slots: new Set(), sharedCpuUs: state?.cpuUs ?? 0 };
+      this.#versions.set(key, version);
+    }
+    // What has been used up to now was not its own.
+    shareCpu(version, state);
+    const ended = Promise.withResolvers<string>();
+    const slot: Slot = { spec, version, calls: new Set(), ended, callsEnded: 0, cpuUs: 0 };
+    version.slots.add(slot);
+    this.#slots.set(spec.id, slot);
+    return slot;
+  }
+
+  #remove(slot: Slot): void {
+    const { spec, version, calls, ended } = slot;
+    shareCpu(version, this.#states().get(keyOf(version.image)));
+    this.#slots.delete(spec.id);
+    version.slots.delete(slot);
+    if (version.slots.size === 0) this.#versions.delete(keyOf(version.image));
+    for (const call of calls) call.abort();
+    ended.resolve("it was stopped");
+    this.#keepLater(version);
+  }
+
+  /** Rejects with what stands in the way of as many as there are to be. */
+  async #keep({ image, slots }: Version): Promise<void> {
+    if (slots.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
+    const cpus = Array.from(slots, ({ spec }) => spec.cpus).reduce((sum, one) => sum + one, 0);
+    const max = Math.min(Math.max(Math.ceil(cpus - CPUS_EPSILON), 1), ISOLATES_MAX);
+    await this.#supervisor.keep(image, { min: Math.min(slots.size, max), max });
+  }
+
+  /** Nobody waits for it: calls find out what is missing. */
+  #keepLater(version: Version): void {
+    this.#keep(version).catch(() => {});
+  }
+
+  #states(): ReadonlyMap<string, FunctionState> {
+    return new Map(this.#supervisor.state().functions.map((state) => [`${state.name}@${state.version}`, state]));
+  }
+}
+
+const keyOf = ({ description }: FunctionImage): string => `${description.name}@${description.version}`;
+
+/** What a version has used since the last time goes to its instances, in proportion to their calls since then. */
+function shareCpu(version: Version, state: FunctionState | undefined): void {
+  if (state === undefined || version.slots.size === 0) return;
+  // It began anew where the version had nothing open for a while.
+  const used = state.cpuUs < version.sharedCpuUs ? state.cpuUs : state.cpuUs - version.sharedCpuUs;
+  version.sharedCpuUs = state.cpuUs;
+  const weights = Array.from(version.slots, (slot) => ({ slot, calls: slot.callsEnded + slot.calls.size }));
+  const calls = weights.reduce((sum, weight) => sum + weight.calls, 0);
+  for (const weight of weights) {
+    weight.slot.cpuUs += used * (calls === 0 ? 1 / weights.length : weight.calls / calls);
+    weight.slot.callsEnded = 0;
+  }
+}
+
+const abandoned = (id: string): LocusError =>
+  new LocusError("CANCELLED", `instance ${id}: nobody waits for it any more`);
+
+function startError(id: string, cause: unknown): LocusError {
+  const code = cause instanceof LocusError ? cause.code : "INTERNAL";
+  if (code === "CANCELLED") return cause as LocusError;
+  const told = code === "FUNCTION_INVALID" || code === "OVERLOADED" ? code : "INSTANCE_FAILED";
+  return new LocusError(told, `instance ${id}: ${(cause as Error).message}`, { cause });
 }

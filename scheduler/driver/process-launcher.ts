@@ -90,7 +90,7 @@ export class ProcessLauncher implements AgentLauncher {
         await group?.resize(memoryBytes);
         return true;
       },
-      use: () => useOf(pid).catch(() => null),
+      use: () => useOf(pid, group).catch(() => null),
     };
   }
 
@@ -136,9 +136,14 @@ async function ownBytes(pid: number): Promise<number> {
   return (Number(residentPages) - Number(filePages)) * PAGE_BYTES;
 }
 
-async function useOf(pid: number): Promise<InstanceUse> {
-  const [memoryBytes, stat] = await Promise.all([ownBytes(pid), readFile(`/proc/${pid}/stat`, "utf8")]);
+async function useOf(pid: number, group: Cgroup | null): Promise<InstanceUse> {
+  const [memoryBytes, cpu] = await Promise.all([ownBytes(pid), group?.cpuUse() ?? ownCpu(pid)]);
+  return { memoryBytes, ...cpu };
+}
+
+async function ownCpu(pid: number): Promise<{ readonly cpuUs: number }> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
   // The program's name, in parentheses, may hold anything; utime and stime are the 12th and 13th after it (proc(5)).
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return { memoryBytes, cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US };
+  return { cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US };
 }

@@ -50,6 +50,8 @@ export class FunctionPool implements PoolView {
   /** Of the configuration; here since each call asks. */
   concurrency = 1;
   reservedInstances = 0;
+  /** Instances at once that it may have now: from those reserved, at least one, to what is configured. */
+  instancesMax = 0;
   readonly policy: FunctionPolicy;
   readonly need: LearnedNeed;
   readonly queue = new WaitQueue();
@@ -97,6 +99,14 @@ export class FunctionPool implements PoolView {
     this.config = config;
     this.concurrency = config.concurrency;
     this.reservedInstances = config.reservedInstances;
+    this.instancesMax = config.instancesMax;
+  }
+
+  /** Those with room for a call, the idle ones among them, in no order. */
+  *offered(): Iterable<Instance> {
+    for (const share of this.#shares.values()) {
+      for (let instance = share.first; instance !== null; instance = instance.next) yield instance;
+    }
   }
 
   get waiting(): number {

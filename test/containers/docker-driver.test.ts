@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { AgentDriver } from "#scheduler/driver/agent-driver.ts";
 import { DockerLauncher, type DockerLauncherOptions } from "#scheduler/driver/docker-launcher.ts";
 import type { Driver } from "#scheduler/driver/driver.ts";
+import { QuotaDriver } from "#scheduler/reallocation/quota-driver.ts";
 import { specOf, testAgentDriver, testDriver } from "../scheduler/driver-contract.ts";
 import { callOf, codeOf, imageOf } from "../scheduler/driver-fixture.ts";
 import { runCommand } from "../command.ts";
@@ -70,6 +71,36 @@ describe("containers", { timeout: 120_000 }, () => {
     expect((await limits()).trim()).toBe(`25000 ${192 * MIB}`);
     expect(codeOf(await driver.invoke(spec.id, callOf(1)))).toContain("ok");
     await driver.stop(spec.id);
+  });
+
+  test("have quotas that follow what they use, where nobody waits for the engine", async () => {
+    const following = new QuotaDriver({
+      driver: new AgentDriver(await DockerLauncher.open({ ...options, owner: `${OWNER}-quota` })),
+      cpus: 1,
+      limitsAtOnce: false,
+      onUnheld: (id, why) => expect.fail(`${id} is not held: ${why}`),
+    });
+    try {
+      const deadlineMs = 60_000;
+      const spin = () => {
+        const before = process.cpuUsage();
+        for (;;) if (process.cpuUsage(before).user >= 300e3) return "spun";
+      };
+      const image = imageOf(spin, { limits: { deadlineMs, cpuMs: deadlineMs } });
+      const spec = specOf({ cpus: 0.8, image });
+      await following.start(spec);
+      const quota = async (): Promise<number> => {
+        const name = `locus-${OWNER}-quota-${spec.id}`;
+        return Number(await docker("inspect", "--format", "{{.HostConfig.CpuQuota}}", name)) / 100_000;
+      };
+      expect(await quota()).toBe(0.8);
+      await vi.waitUntil(async () => (await quota()) <= 0.1, { timeout: 60_000, interval: 100 });
+      const call = following.invoke(spec.id, callOf(null, { deadlineMs }));
+      await vi.waitUntil(async () => (await quota()) === 0.8, { timeout: 60_000, interval: 20 });
+      expect(codeOf(await call)).toBe('ok "spun"');
+    } finally {
+      await following.close();
+    }
   });
 
   test("are held to their memory by the kernel, outside the heap as well", async () => {

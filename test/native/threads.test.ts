@@ -29,6 +29,14 @@ test("a ring whose bytes and positions change all the time breaks, and nothing e
 });
 
 test.each(["thread", "address"] as const)(
+  "a supervisor keeps as many isolates as it was told, whoever calls and dies (%s)",
+  { timeout },
+  (sanitizer) => {
+    expect(complaint(sanitizer, "bounds_test", host)).toBe("");
+  },
+);
+
+test.each(["thread", "address"] as const)(
   "a supervisor answers every call once, whoever calls, cancels and dies (%s)",
   { timeout },
   (sanitizer) => {

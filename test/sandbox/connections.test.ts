@@ -188,6 +188,7 @@ describe("connections of the compute side", () => {
         onLog: () => {},
         onOutcome: (_, code, result) => end([code, result]),
         onWriteAsked: () => {},
+        onKept: () => {},
         onChecked: () => {},
         onConnectionWanted: (_host, _connection, lost) => wanted.push(lost),
         onRound: () => {},

@@ -85,6 +85,26 @@ export function testDriver(opened: () => Driver): void {
     expect(await driver.list()).toHaveLength(before);
   });
 
+  test("refuses a function that cannot be loaded", async () => {
+    const driver = opened();
+    const before = (await driver.list()).length;
+    for (const source of ["export default 1;", "throw new Error('while loading');", "export default {"]) {
+      expect(await refusalOf(driver.start(specOf({ image: imageOfBundle(source) })))).toBe("FUNCTION_INVALID");
+    }
+    expect(await driver.list()).toHaveLength(before);
+  });
+
+  test("tells what an instance uses", async () => {
+    const driver = opened();
+    const spec = specOf();
+    await driver.start(spec);
+    await driver.invoke(spec.id, callOf());
+    const use = async () => (await listed(driver, spec.id))?.use;
+    await vi.waitUntil(async () => ((await use())?.memoryBytes ?? 0) > MIB);
+    expect((await use())?.cpuUs).toBeGreaterThan(0);
+    await driver.stop(spec.id);
+  });
+
   test("tells what a function throws, logs and gets wrong", async () => {
     const driver = opened();
     const image = imageOf(({ args, log }: { readonly args: string; readonly log: { info(text: string): void } }) => {
@@ -203,11 +223,8 @@ export function testDriver(opened: () => Driver): void {
 
 /** Those whose instances are processes, or hold one. */
 export function testAgentDriver(opened: () => Driver): void {
-  test("refuses a function that cannot be loaded, and a memory in which Node does not run", async () => {
+  test("refuses a memory in which Node does not run", async () => {
     const driver = opened();
-    for (const source of ["export default 1;", "throw new Error('while loading');", "export default {"]) {
-      expect(await refusalOf(driver.start(specOf({ image: imageOfBundle(source) })))).toBe("FUNCTION_INVALID");
-    }
     expect(await refusalOf(driver.start(specOf({ memoryBytes: 16 * MIB })))).toBe("REQUEST_INVALID");
     expect(await driver.list()).toEqual([]);
   });
@@ -244,16 +261,5 @@ export function testAgentDriver(opened: () => Driver): void {
     expect(codeOf(await driver.invoke(spec.id, callOf(30_000, { deadlineMs: 50 })))).toBe("DEADLINE_EXCEEDED");
     expect(codeOf(await bystander)).toBe("SANDBOX_DIED");
     await ended;
-  });
-
-  test("tells what an instance uses", async () => {
-    const driver = opened();
-    const spec = specOf();
-    await driver.start(spec);
-    await driver.invoke(spec.id, callOf());
-    const use = (await listed(driver, spec.id))?.use;
-    expect(use?.memoryBytes).toBeGreaterThan(MIB);
-    expect(use?.cpuUs).toBeGreaterThan(0);
-    await driver.stop(spec.id);
   });
 }

@@ -1,4 +1,4 @@
-// The drivers that need nothing but this machine: slots in a real sandbox host, and processes.
+// The drivers that need nothing but this machine: isolates in a real sandbox host, and processes.
 
 import {
   existsSync,
@@ -17,10 +17,11 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MemoryChannel } from "#runtime/channel/memory-channel.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
-import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { LocusError } from "#runtime/errors.ts";
+import type { FunctionState, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { AgentDriver } from "#scheduler/driver/agent-driver.ts";
 import { CgroupFolder } from "#scheduler/driver/cgroup.ts";
-import type { Driver } from "#scheduler/driver/driver.ts";
+import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import { ProcessLauncher } from "#scheduler/driver/process-launcher.ts";
 import { startRedisServer } from "../redis-server.ts";
@@ -28,16 +29,20 @@ import { specOf, testAgentDriver, testDriver } from "./driver-contract.ts";
 import { callOf, codeOf, imageOf } from "./driver-fixture.ts";
 
 const MIB = 2 ** 20;
+const ISOLATES = 16;
+const SLEEP = imageOf(
+  ({ args }: { readonly args: number }) => new Promise((resolve) => setTimeout(() => resolve(args), args)),
+);
 const CGROUP_ROOT = "/sys/fs/cgroup";
 const silent = () => {};
 
-describe("slots in a sandbox host", () => {
+describe("isolates in a sandbox host", () => {
   let supervisor: Supervisor;
   let driver: Driver;
   beforeAll(async () => {
     supervisor = await startSupervisor({
       channel: new MemoryChannel(),
-      isolatesMax: 16,
+      isolatesMax: ISOLATES,
       queueLengthMax: 100,
       onLog: silent,
     });
@@ -50,10 +55,103 @@ describe("slots in a sandbox host", () => {
 
   testDriver(() => driver);
 
-  test("of functions that cannot be loaded say so when they are called", async () => {
-    const spec = specOf({ image: imageOf(() => 1, { before: "throw new Error('while loading');" }) });
+  const stateOf = ({ image }: InstanceSpec): FunctionState | undefined =>
+    supervisor.state().functions.find(({ version }) => version === image.description.version);
+  const isolatesOf = (spec: InstanceSpec): number => stateOf(spec)?.isolates ?? 0;
+  const hostOf = () => supervisor.state().hosts[0] ?? { pid: 0 };
+  const useOf = async ({ id }: InstanceSpec) => (await driver.list()).find((one) => one.id === id)?.use;
+  /** A version of its own. */
+  const fresh = (fields: Partial<InstanceSpec> = {}): InstanceSpec => specOf({ image: imageOf(() => 1), ...fields });
+
+  test("have their isolates before their first calls, as many as there are instances, until they are stopped", async () => {
+    const one = fresh();
+    const two = specOf({ image: one.image });
+    await driver.start(one);
+    expect(isolatesOf(one)).toBe(1);
+    expect((await driver.invoke(one.id, callOf())).usage.startUs).toBe(0);
+    await driver.start(two);
+    expect(isolatesOf(one)).toBe(2);
+    await driver.stop(one.id);
+    await vi.waitUntil(() => isolatesOf(two) === 1);
+    await driver.stop(two.id);
+    await vi.waitUntil(() => stateOf(two) === undefined);
+  });
+
+  test("have no more isolates than all their CPUs, rounded up, which may change", async () => {
+    const specs = Array.from({ length: 3 }, () => specOf({ image: SLEEP, cpus: 0.5, concurrency: 8 }));
+    const [first = specOf()] = specs;
+    for (const spec of specs) await driver.start(spec);
+    expect(isolatesOf(first)).toBe(2);
+    const calls = specs.flatMap(({ id }) => Array.from({ length: 8 }, () => driver.invoke(id, callOf(50))));
+    expect(isolatesOf(first)).toBe(2);
+    expect((await Promise.all(calls)).map(codeOf)).toEqual(calls.map(() => "ok 50"));
+    for (const { id } of specs) expect(await driver.limit(id, 0.2)).toBe(true);
+    await vi.waitUntil(() => isolatesOf(first) === 1);
+    for (const { id } of specs) await driver.limit(id, 1);
+    await vi.waitUntil(() => isolatesOf(first) === 3);
+    for (const { id } of specs) await driver.stop(id);
+  });
+
+  test("have their isolates again when their host has died", async () => {
+    const spec = fresh();
     await driver.start(spec);
-    expect(codeOf(await driver.invoke(spec.id, callOf()))).toBe("FUNCTION_INVALID");
+    const { pid } = hostOf();
+    expect(pid).toBeGreaterThan(0); // and never 0, which would be this process' own group
+    process.kill(pid, "SIGKILL");
+    await vi.waitUntil(() => hostOf().pid !== pid && isolatesOf(spec) === 1, 20_000);
+    expect((await driver.invoke(spec.id, callOf())).usage.startUs).toBe(0);
+    await driver.stop(spec.id);
+  });
+
+  test.each([
+    ["in the heap", "globalThis.held = Array.from({ length: 20 }, () => new Array(2 ** 17).fill(1.5));"],
+    ["in buffers", "globalThis.held = Array.from({ length: 20 }, () => new Uint8Array(2 ** 20).fill(1));"],
+  ])("tell what a function holds between calls %s", async (_title, before) => {
+    const small = fresh();
+    const large = fresh({ image: imageOf(() => 1, { before }) });
+    for (const spec of [small, large]) {
+      await driver.start(spec);
+      await driver.invoke(spec.id, callOf());
+    }
+    await vi.waitUntil(async () => ((await useOf(large))?.memoryBytes ?? 0) > 20 * MIB);
+    expect((await useOf(large))?.memoryBytes).toBeLessThan(64 * MIB);
+    expect((await useOf(small))?.memoryBytes).toBeLessThan(20 * MIB);
+    for (const { id } of [small, large]) await driver.stop(id);
+  });
+
+  test("share what their version has used by their calls", async () => {
+    const [busy, quiet] = [fresh({ image: SLEEP }), fresh({ image: SLEEP })];
+    for (const spec of [busy, quiet]) await driver.start(spec);
+    for (let i = 0; i < 3; i++) await driver.invoke(busy.id, callOf(1));
+    const used = stateOf(busy)?.cpuUs ?? 0;
+    expect(used).toBeGreaterThan(0);
+    const [busyUs = 0, quietUs = 0] = (await driver.list()).map(({ use }) => use?.cpuUs);
+    expect([busyUs, quietUs]).toEqual([used, 0]);
+    await driver.invoke(quiet.id, callOf(1));
+    expect((await useOf(quiet))?.cpuUs).toBeGreaterThan(0);
+    expect((await useOf(busy))?.cpuUs).toBe(busyUs);
+    for (const { id } of [busy, quiet]) await driver.stop(id);
+  });
+
+  test("are refused where there is no room for one more", async () => {
+    const specs = Array.from({ length: ISOLATES + 1 }, () => specOf({ image: SLEEP }));
+    const starts = await Promise.allSettled(specs.map((spec) => driver.start(spec)));
+    const refused = starts.flatMap((start) => (start.status === "rejected" ? [(start.reason as LocusError).code] : []));
+    expect(refused).toEqual(["OVERLOADED"]);
+    expect(isolatesOf(specOf({ image: SLEEP }))).toBe(ISOLATES);
+    // Another function's is started nevertheless.
+    const other = fresh();
+    await driver.start(other);
+    expect(codeOf(await driver.invoke(other.id, callOf()))).toBe("ok 1");
+    await driver.close();
+  });
+
+  test("can be made no larger than their function's own limit", async () => {
+    const spec = fresh();
+    await driver.start(spec);
+    const limitBytes = spec.image.description.limits.memoryMb * MIB;
+    expect(await driver.resize(spec.id, limitBytes)).toBe(true);
+    expect(await driver.resize(spec.id, limitBytes - 1)).toBe(false);
     await driver.stop(spec.id);
   });
 });
@@ -215,10 +313,9 @@ describe("groups of the kernel", () => {
       "150000 100000",
       String(128 * MIB),
     ]);
-    writeFileSync(join(root, "locus", "i1", "memory.current"), "1048576\n");
-    writeFileSync(join(root, "locus", "i1", "cpu.stat"), "usage_usec 1500\nuser_usec 1000\n");
+    writeFileSync(join(root, "locus", "i1", "cpu.stat"), "usage_usec 1500\nuser_usec 1000\nthrottled_usec 250\n");
     writeFileSync(join(root, "locus", "i1", "memory.events"), "oom 1\noom_kill 1\n");
-    expect(await group?.use()).toEqual({ memoryBytes: MIB, cpuUs: 1_500 });
+    expect(await group?.cpuUse()).toEqual({ cpuUs: 1_500, throttledUs: 250 });
     expect(await group?.hasKilled()).toBe(true);
     rmSync(root, { recursive: true });
   });

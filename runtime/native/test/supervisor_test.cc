@@ -1,10 +1,6 @@
 // A supervisor in the middle of threads that call, cancel and ask for its state, with a host that is another
 // process (the program that is named first) and dies now and then: every call is answered exactly once. The
 // owner serves operations as the keyspace service does. For ThreadSanitizer, and for AddressSanitizer.
-#include "supervisor.h"
-
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,81 +10,24 @@
 #include <thread>
 
 #include "expect.h"
-#include "frames.h"
+#include "owner.h"
 
 namespace {
 
 using locus::Call;
 using locus::Code;
-using locus::Frame;
-using locus::HostLane;
+using locus::ImageOf;
+using locus::OptionsOf;
 using locus::Outcome;
+using locus::Own;
 using locus::Supervisor;
 
 constexpr int kCallers = 4;
 constexpr int kCallsEach = 150;
 
-locus::SupervisorOptions OptionsOf(const char* host) {
-  locus::SupervisorOptions options;
-  options.command.launcher_path = host;
-  options.isolates_max = 4;
-  options.queue_length_max = 64;
-  options.operation_rings = true;
-  options.writes_are_tracked = true;
-  options.on_log = [](std::string_view, std::string_view, uint64_t) {};
-  return options;
-}
-
-/// Answers each operation of a round with its number.
-void Serve(Supervisor& supervisor) {
-  supervisor.ForEachReadyOperations([&](locus::Place place, HostLane& lane) {
-    Frame frame;
-    while (lane.operations.Read(&frame)) {
-      locus::RoundHeader header;
-      std::string_view commands = frame.payload;
-      const bool torn = !locus::TakeRoundHeader(&commands, &header) || header.count > 1000;
-      std::string replies;
-      if (!torn) {
-        replies.append(reinterpret_cast<const char*>(&header), sizeof header);
-        for (uint32_t i = 0; i < header.count; i++) replies += ":" + std::to_string(i) + "\r\n";
-      }
-      const uint64_t id = frame.id;
-      lane.operations.Release();
-      if (torn) return supervisor.CondemnHost(place.host, "sent a torn round");
-      if (supervisor.FindInFlight(id, place) != nullptr)
-        lane.replies.Write(static_cast<uint16_t>(locus::Operations::kReplies), id, replies);
-    }
-    lane.replies.Flush();
-    lane.Ring();
-  });
-}
-
-/// The owner's thread, as a node and the module have it.
-void Own(Supervisor& supervisor, const std::atomic<bool>& over) {
-  while (!over.load()) {
-    const bool worked = supervisor.Poll();
-    Serve(supervisor);
-    int64_t next_ns = 0;
-    if (worked || !supervisor.PrepareSleep(&next_ns)) continue;
-    pollfd waits = {supervisor.descriptor(), POLLIN, 0};
-    poll(&waits, 1, 5);
-    supervisor.CancelSleep();
-  }
-  supervisor.Close(Code::SIDE_UNAVAILABLE, "over");
-}
-
 struct Tally {
   std::atomic<int> submitted{0}, answered{0}, twice{0};
 };
-
-std::shared_ptr<locus::FunctionImage> ImageOf(const std::string& version) {
-  auto image = std::make_shared<locus::FunctionImage>();
-  image->name = "script";
-  image->version = version;
-  image->bundle = "script";
-  image->limits.concurrency = 1;
-  return image;
-}
 
 const char* ArgsOf(uint32_t number) {
   switch (number % 40) {

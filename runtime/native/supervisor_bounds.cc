@@ -1,0 +1,190 @@
+// Isolates that are kept whatever calls ask for: opened ahead of calls, opened again when they are lost, and
+// never more than there may be.
+#include "supervisor_bounds.h"
+
+#include <algorithm>
+
+#include "supervisor.h"
+
+namespace locus {
+
+void Supervisor::Keep(const std::shared_ptr<const FunctionImage>& image, IsolateBounds bounds,
+                      std::function<void(KeepResult&&)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    Wish wish = {bounds.min, NowNs() + kKeepPatienceNs, std::move(done)};
+    const std::string key = image->key();
+    if (const std::string why = RefuseBounds(key, bounds); !why.empty()) {
+      AnswerWish(wish, {Code::OVERLOADED, why});
+    } else {
+      Pool& pool = PoolOf(image);
+      const IsolateBounds before = std::exchange(pool.bounds, bounds);
+      pool.failures = 0;
+      pool.open_after_ns = 0;
+      pool.wishes.push_back(std::move(wish));
+      GrantWishes(pool);
+      CloseSurplus(key, before);
+      keep_due_ = true;
+    }
+  }
+  Kick();
+}
+
+// The bounds of one version, and how many there are in all.
+std::string Supervisor::RefuseBounds(const std::string& key, const IsolateBounds& bounds) const {
+  const uint32_t lanes = std::min(options_.isolates_max, kLanesMax - 1);
+  if (bounds.min > lanes)
+    return std::to_string(bounds.min) + " isolates were to be kept, and a sandbox host has room for " +
+           std::to_string(lanes);
+  const auto pool = pools_.find(key);
+  if (pool != pools_.end() && pool->second.wishes.size() >= kWishesMax)
+    return std::to_string(kWishesMax) + " wait already for isolates of " + pool->second.image->name;
+  if (!bounds.any() || (pool != pools_.end() && pool->second.bounds.any())) return "";
+  const auto bound = std::count_if(pools_.begin(), pools_.end(),
+                                   [](const auto& entry) { return entry.second.bounds.any(); });
+  if (static_cast<size_t>(bound) < kBoundFunctionsMax) return "";
+  return "there are bounds for " + std::to_string(kBoundFunctionsMax) + " functions already";
+}
+
+// Those that take calls, or will.
+uint32_t Supervisor::UsableIn(const Pool& pool) const {
+  const std::vector<Isolate>& isolates = hosts_[pool.host]->isolates;
+  return static_cast<uint32_t>(
+      std::ranges::count_if(pool.lanes, [&](uint32_t lane) { return !isolates[lane].retire; }));
+}
+
+uint32_t Supervisor::ReadyIn(const Pool& pool) const {
+  const std::vector<Isolate>& isolates = hosts_[pool.host]->isolates;
+  return static_cast<uint32_t>(std::ranges::count_if(pool.lanes, [&](uint32_t lane) {
+    return !isolates[lane].retire && isolates[lane].state == LaneState::kReady;
+  }));
+}
+
+// Where all that there are take no more calls, one more is opened beside them: calls need not wait for those
+// that finish up.
+bool Supervisor::MayOpen(const Pool& pool, uint32_t usable) const {
+  const auto [min, max] = pool.bounds;
+  if (max == 0) return usable < std::max(min, options_.spread);
+  return usable == 0 || pool.lanes.size() < std::max(min, max);
+}
+
+bool Supervisor::IsSpare(const Isolate& isolate) const {
+  const auto pool = pools_.find(isolate.pool);
+  return pool == pools_.end() || UsableIn(pool->second) > pool->second.bounds.min;
+}
+
+// It made room for another function. Were it opened again at once, two functions could take turns in a lane.
+void Supervisor::NoteTaken(const Isolate& isolate) {
+  const auto pool = pools_.find(isolate.pool);
+  if (pool != pools_.end() && pool->second.bounds.min > 0)
+    pool->second.open_after_ns = NowNs() + kReopenPauseNs;
+}
+
+void Supervisor::KeepIsolates(int64_t now) {
+  if (!std::exchange(keep_due_, false) && now < keep_at_ns_) return;
+  keep_at_ns_ = INT64_MAX;
+  for (auto& [key, pool] : pools_) {
+    if (!pool.bounds.any()) continue;
+    GrantWishes(pool);
+    OpenMissing(pool, now);
+    ExpireWishes(pool, now);
+  }
+}
+
+void Supervisor::OpenMissing(Pool& pool, int64_t now) {
+  Host& host = *hosts_[pool.host];
+  if (!host.ready) return;
+  for (;;) {
+    const uint32_t usable = UsableIn(pool);
+    if (usable >= pool.bounds.min || !MayOpen(pool, usable)) return;
+    if (now < pool.open_after_ns) {
+      keep_at_ns_ = std::min(keep_at_ns_, pool.open_after_ns);
+      return;
+    }
+    const bool first = pool.lanes.empty();
+    const auto opening = std::ranges::count(host.isolates, LaneState::kOpening, &Isolate::state);
+    if (!first && static_cast<uint32_t>(opening) >= kKeptOpeningsMax) return;
+    // Who waits for the first of a function is served like a call.
+    if (OpenIsolate(pool, first && !pool.wishes.empty() ? Room::kAnyones : Room::kSpare)) continue;
+    // Nobody tells when one that is busy now has become spare.
+    keep_at_ns_ = std::min(keep_at_ns_, now + kReopenPauseNs);
+    const bool room_comes = std::ranges::any_of(host.isolates, [](const Isolate& isolate) {
+      return isolate.retire || isolate.state == LaneState::kClosing;
+    });
+    if (!first && !room_comes)
+      FailWishes(pool, usable, Code::OVERLOADED,
+                 std::to_string(pool.bounds.min) + " isolates of " + pool.image->name + " are wanted, and " +
+                     std::to_string(usable) + " have room in the sandbox host");
+    return;
+  }
+}
+
+// Idle ones go at once, the least recently used first. Those that are busy take no more calls where there are
+// too many of them, and go when they are done.
+void Supervisor::CloseSurplus(const std::string& key, IsolateBounds before) {
+  const auto found = pools_.find(key);
+  if (found == pools_.end()) return;
+  Pool& pool = found->second;
+  std::vector<Isolate>& isolates = hosts_[pool.host]->isolates;
+  const uint32_t index = pool.host;
+  const auto [min, max] = pool.bounds;
+  const uint32_t busy_max = max == 0 ? UINT32_MAX : std::max(min, max);
+  const uint32_t idle_max = min < before.min || !pool.bounds.any() ? min : busy_max;
+  uint32_t usable = UsableIn(pool);
+  std::vector<uint32_t> lanes = pool.lanes;
+  std::ranges::sort(
+      lanes, {}, [&](uint32_t lane) { return std::pair(isolates[lane].in_flight, isolates[lane].used_ns); });
+  for (const uint32_t lane : lanes) {
+    Isolate& isolate = isolates[lane];
+    if (isolate.retire || usable <= idle_max) continue;
+    if (isolate.state == LaneState::kReady && isolate.in_flight == 0) {
+      usable--;
+      CloseLane(index, lane);  // the last of them may take the pool with it
+    } else if (usable > busy_max) {
+      usable--;
+      isolate.retire = true;
+    }
+  }
+  if (const auto pool_left = pools_.find(key); pool_left != pools_.end()) DropIfEmpty(pool_left->second);
+}
+
+void Supervisor::GrantWishes(Pool& pool) {
+  if (pool.wishes.empty()) return;
+  const uint32_t ready = ReadyIn(pool);
+  std::erase_if(pool.wishes, [&](Wish& wish) {
+    if (ready < std::min(wish.min, pool.bounds.min)) return false;
+    AnswerWish(wish, {});
+    return true;
+  });
+}
+
+void Supervisor::FailWishes(Pool& pool, uint32_t min, Code code, const std::string& message) {
+  std::erase_if(pool.wishes, [&](Wish& wish) {
+    if (wish.min <= min) return false;
+    AnswerWish(wish, {code, message});
+    return true;
+  });
+}
+
+void Supervisor::ExpireWishes(Pool& pool, int64_t now) {
+  std::erase_if(pool.wishes, [&](Wish& wish) {
+    if (now < wish.deadline_ns) {
+      keep_at_ns_ = std::min(keep_at_ns_, wish.deadline_ns);
+      return false;
+    }
+    const bool up = hosts_[pool.host]->ready;
+    AnswerWish(wish, {up ? Code::OVERLOADED : Code::SIDE_UNAVAILABLE,
+                      up ? std::to_string(wish.min) + " isolates of " + pool.image->name +
+                               " did not open within " + std::to_string(kKeepPatienceNs / (1000 * kMs)) + " s"
+                         : "no sandbox host came up to open isolates of " + pool.image->name});
+    return true;
+  });
+}
+
+void Supervisor::AnswerWish(Wish& wish, KeepResult&& result) {
+  deliveries_.emplace_back(
+      [done = std::move(wish.done), result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+}  // namespace locus

@@ -1,0 +1,40 @@
+// What a call makes compute cores work beside what is known of it: the gateway, the client's part of the socket, collecting garbage. No
+// calibration sees it, since it depends on what calls are and on who sends them. So what nodes have worked is held against what the model
+// says of the same time, and the difference is laid on each call, wherever it runs: every one passes a node.
+
+import { clamp } from "#runtime/clamp.ts";
+import type { CostConstants } from "./cost-model.ts";
+
+/** The difference is halved in this time: plans change meanwhile, and a window's CPU time is not that of its calls to the µs. Chosen. */
+const HALF_LIFE_MS = 500;
+/** No node spends more on a call's way than this, µs; what is beyond is somebody else's work. */
+const MORE_US_MAX = 500;
+/** What is left of a constant, at least. */
+const LEAST = 0.2;
+
+/** Of a stretch of time in which the shares did not change. */
+export interface Worked {
+  readonly passedMs: number;
+  /** Compute cores that nodes and their hosts have kept busy, and how many the model says. */
+  readonly measuredCores: number;
+  readonly modelledCores: number;
+  readonly callsPerSecond: number;
+}
+
+/** `moreUs`: of each call, as believed so far; it is part of what the model says. */
+export function refined(
+  moreUs: number,
+  { passedMs, measuredCores, modelledCores, callsPerSecond }: Worked,
+  constants: CostConstants,
+): number {
+  if (callsPerSecond <= 0) return moreUs;
+  const step = 1 - 2 ** (-passedMs / HALF_LIFE_MS);
+  const missingUs = clamp(((measuredCores - modelledCores) * 1e6) / callsPerSecond, -MORE_US_MAX, MORE_US_MAX);
+  const least = (LEAST - 1) * Math.min(constants.compute.callUs, constants.storage.nodeCallUs);
+  return clamp(moreUs + step * missingUs, least, MORE_US_MAX);
+}
+
+export const withMore = ({ compute, storage }: CostConstants, moreUs: number): CostConstants => ({
+  compute: { ...compute, callUs: compute.callUs + moreUs },
+  storage: { ...storage, nodeCallUs: storage.nodeCallUs + moreUs },
+});

@@ -1,0 +1,276 @@
+// A driver whose instances have the CPU quota that they use: another driver, whose instances it looks at ten times a second and limits as
+// reallocation.ts decides, live. To whoever holds it, it is that driver.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { Outcome } from "#runtime/sandbox/supervisor.ts";
+import type {
+  Driver,
+  InstanceCall,
+  InstanceSpec,
+  InstanceUse,
+  ListedInstance,
+  StartedInstance,
+} from "../driver/driver.ts";
+import { checkCpus } from "../driver/instance-bounds.ts";
+import { Reallocation, type Change, type Sample } from "./reallocation.ts";
+
+export interface QuotaDriverOptions {
+  /** Closed with it. */
+  readonly driver: Driver;
+  /** Of all instances together; what is told to the driver never passes it. */
+  readonly cpus: number;
+  /** Whether `limit` is in force before a call that has just begun misses it: a file of the kernel is, a question to an engine is not. */
+  readonly limitsAtOnce: boolean;
+  /** Told once of an instance whose quota nothing holds: it stays as it was started. */
+  readonly onUnheld: (id: string, why: string) => void;
+}
+
+/** The kernel's own period: of a mean over a longer time it holds back what comes at once. */
+const LOOK_MS = 100;
+/** Without a call for so long an instance rests, at least. Chosen. */
+const REST_AFTER_MS_MIN = 50;
+/** So many instances are looked at in that time; more are looked at less often, so that looking costs no more. Chosen. */
+const INSTANCES_PER_LOOK = 50;
+/** What an instance has at rest, or more where it needs more: twice the least that the kernel takes. Chosen. */
+const CPUS_FLOOR = 0.02;
+/** The least that the kernel takes. */
+const CPUS_STEP = 0.01;
+/** Of the time between two looks: less is the kernel's own unevenness. Chosen. */
+const THROTTLED_MIN = 0.02;
+/** Of a quota: where nobody counts how long it was held back, using so much of it is taken for that. Chosen. */
+const FULL = 0.95;
+/** Sums of fractions are not exact. */
+const ROUNDING = 1e-9;
+
+interface Followed {
+  readonly id: string;
+  /** Its own. */
+  limit: number;
+  /** The driver knows it. */
+  isStarted: boolean;
+  inFlight: number;
+  /** Since the last look. */
+  callsMost: number;
+  lastLook: { readonly use: InstanceUse; readonly atMs: number } | null;
+  /** What the driver was told last; while it is being told, the greater of both. */
+  reserved: number;
+  telling: Promise<void> | null;
+  /** Rings when it has had no call for a while. */
+  restTimer: NodeJS.Timeout | null;
+}
+
+export class QuotaDriver implements Driver {
+  readonly #options: QuotaDriverOptions;
+  readonly #driver: Driver;
+  readonly #reallocation: Reallocation;
+  readonly #followed = new Map<string, Followed>();
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(options: QuotaDriverOptions) {
+    this.#options = options;
+    this.#driver = options.driver;
+    this.#reallocation = new Reallocation({
+      total: options.cpus,
+      floor: CPUS_FLOOR,
+      step: CPUS_STEP,
+      rests: options.limitsAtOnce,
+    });
+  }
+
+  /** As the driver's; OVERLOADED where no CPU is left for one more. */
+  async start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance> {
+    const { id, cpus } = spec;
+    checkCpus(id, cpus);
+    if (this.#followed.has(id)) throw new LocusError("REQUEST_INVALID", `there is an instance ${id} already`);
+    const changes = this.#reallocation.add(id, cpus);
+    if (changes === null) {
+      throw new LocusError("OVERLOADED", `instance ${id}: of ${this.#options.cpus} CPUs none is left for one more`);
+    }
+    const quota = this.#reallocation.granted(id);
+    const one: Followed = {
+      id,
+      limit: cpus,
+      isStarted: false,
+      inFlight: 0,
+      callsMost: 0,
+      lastLook: null,
+      reserved: quota,
+      telling: null,
+      restTimer: null,
+    };
+    this.#followed.set(id, one);
+    try {
+      this.#apply(changes);
+      await this.#told();
+      const started = await this.#driver.start({ ...spec, cpus: quota }, signal);
+      void started.ended.then(() => this.#forget(one));
+      await this.#tell(one, quota, cpus);
+      one.isStarted = true;
+      this.#follow(one);
+      this.#restLater(one);
+      this.#lookLater(LOOK_MS);
+      return started;
+    } catch (error) {
+      this.#forget(one);
+      throw error;
+    }
+  }
+
+  async invoke(id: string, call: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
+    const one = this.#followed.get(id);
+    if (one === undefined) return this.#driver.invoke(id, call, signal);
+    if (one.restTimer !== null) clearTimeout(one.restTimer);
+    one.inFlight++;
+    one.callsMost = Math.max(one.callsMost, one.inFlight);
+    this.#apply(this.#reallocation.called(id, one.inFlight));
+    try {
+      return await this.#driver.invoke(id, call, signal);
+    } finally {
+      one.inFlight--;
+      this.#restLater(one);
+    }
+  }
+
+  /** The most that it may have from now on. */
+  async limit(id: string, cpus: number): Promise<boolean> {
+    const one = this.#followed.get(id);
+    if (one === undefined) return this.#driver.limit(id, cpus);
+    checkCpus(id, cpus);
+    const changes = this.#reallocation.relimit(id, cpus);
+    if (changes === null) {
+      throw new LocusError("OVERLOADED", `instance ${id}: ${cpus} CPUs are not left of ${this.#options.cpus}`);
+    }
+    one.limit = cpus;
+    this.#follow(one);
+    this.#apply(changes);
+    await this.#told();
+    return this.#followed.has(id);
+  }
+
+  resize(id: string, memoryBytes: number): Promise<boolean> {
+    return this.#driver.resize(id, memoryBytes);
+  }
+
+  async stop(id: string): Promise<void> {
+    const one = this.#followed.get(id);
+    await this.#driver.stop(id);
+    if (one !== undefined) this.#forget(one);
+  }
+
+  list(): Promise<readonly ListedInstance[]> {
+    return this.#driver.list();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#driver.close();
+  }
+
+  #restLater(one: Followed): void {
+    if (!this.#options.limitsAtOnce || one.inFlight > 0 || this.#closed) return;
+    if (one.restTimer !== null) clearTimeout(one.restTimer);
+    one.restTimer = setTimeout(() => {
+      if (this.#followed.get(one.id) === one) this.#apply(this.#reallocation.rested(one.id));
+    }, restAfterMs(one.limit));
+    one.restTimer.unref();
+  }
+
+  #lookLater(inMs: number): void {
+    if (this.#timer !== null || this.#closed || this.#followed.size === 0) return;
+    this.#timer = setTimeout(() => void this.#look(), inMs);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const startedMs = performance.now();
+    const instances = await this.#driver.list().catch(() => []);
+    const nowMs = performance.now();
+    const samples = instances.flatMap((instance) => this.#sample(instance, nowMs) ?? []);
+    this.#apply(this.#reallocation.sampled(samples, nowMs));
+    this.#timer = null;
+    // One that takes long, as through an engine, is followed by a rest as long. Longer it may not be: a machine that is busy is slow to look.
+    const looks = Math.ceil(this.#followed.size / INSTANCES_PER_LOOK);
+    this.#lookLater(Math.max(LOOK_MS * looks, nowMs - startedMs));
+  }
+
+  /** null: at the first look, and where the driver does not tell. */
+  #sample({ id, use }: ListedInstance, nowMs: number): Sample | null {
+    const one = this.#followed.get(id);
+    if (one === undefined || use === null) return null;
+    const { lastLook, callsMost } = one;
+    one.lastLook = { use, atMs: nowMs };
+    one.callsMost = one.inFlight;
+    const elapsedUs = (nowMs - (lastLook?.atMs ?? nowMs)) * 1e3;
+    if (lastLook === null || elapsedUs <= 0) return null;
+    const used = Math.max(0, use.cpuUs - lastLook.use.cpuUs) / elapsedUs;
+    const throttled =
+      use.throttledUs === undefined ? null : (use.throttledUs - (lastLook.use.throttledUs ?? 0)) / elapsedUs;
+    const isHeldBack = throttled === null ? used >= FULL * one.reserved : throttled > THROTTLED_MIN;
+    return { id, used, calls: callsMost, lacked: isHeldBack ? Infinity : null };
+  }
+
+  #apply(changes: readonly Change[]): void {
+    for (const { id } of changes) {
+      const one = this.#followed.get(id);
+      if (one !== undefined) this.#follow(one);
+    }
+  }
+
+  /** Tells the driver what an instance shall have, unless it is being told, or others have to have less before. */
+  #follow(one: Followed): void {
+    if (!one.isStarted || one.telling !== null || this.#followed.get(one.id) !== one) return;
+    const quota = this.#reallocation.granted(one.id);
+    if (quota === one.reserved) return;
+    if (quota > one.reserved && this.#reserved() - one.reserved + quota > this.#options.cpus + ROUNDING) return;
+    one.telling = this.#tell(one, quota, null).finally(() => {
+      one.telling = null;
+      // It may be another by now, and what it has less is what others wait for.
+      for (const other of this.#followed.values()) this.#follow(other);
+    });
+  }
+
+  /** `otherwise`: what it is to have where nothing holds it; null: what it had. */
+  async #tell(one: Followed, quota: number, otherwise: number | null): Promise<void> {
+    const before = one.reserved;
+    one.reserved = Math.max(before, quota);
+    try {
+      const isHeld = await this.#driver.limit(one.id, quota);
+      one.reserved = quota;
+      if (isHeld) return;
+      this.#forget(one);
+      this.#options.onUnheld(one.id, "the driver holds no quota");
+      await this.#driver.limit(one.id, otherwise ?? before);
+    } catch (error) {
+      // One that is gone says so itself.
+      if (this.#followed.get(one.id) !== one) return;
+      this.#forget(one);
+      const isGone = error instanceof LocusError && error.code === "INSTANCE_NOT_FOUND";
+      if (!isGone) this.#options.onUnheld(one.id, (error as Error).message);
+    }
+  }
+
+  async #told(): Promise<void> {
+    await Promise.all(Array.from(this.#followed.values(), ({ telling }) => telling ?? Promise.resolve()));
+  }
+
+  #reserved(): number {
+    let sum = 0;
+    for (const { reserved } of this.#followed.values()) sum += reserved;
+    return sum;
+  }
+
+  #forget(one: Followed): void {
+    if (this.#followed.get(one.id) !== one) return;
+    this.#followed.delete(one.id);
+    if (one.restTimer !== null) clearTimeout(one.restTimer);
+    this.#apply(this.#reallocation.remove(one.id));
+  }
+}
+
+/**
+ * With a raise the kernel gives the quota of a whole period anew. One that has used its limit, which takes its thread that share of a period, and
+ * then rested for the others, would have had that in any case: so it never has more in a period than its limit.
+ */
+const restAfterMs = (limit: number): number => Math.max(REST_AFTER_MS_MIN, (1 - limit) * LOOK_MS);
