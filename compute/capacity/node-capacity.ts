@@ -116,6 +116,7 @@ export class NodeCapacity {
       driver: this.#driver,
       functions: { image: (named) => this.#imageOf(named) },
       memoryBytes: offer.memoryMb * MIB,
+      versionCpus: offer.cpus,
       folder: "/",
     });
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });

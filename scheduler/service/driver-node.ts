@@ -43,6 +43,8 @@ export interface DriverNodeOptions {
   readonly functions: FunctionSource;
   /** That it offers to containers. */
   readonly memoryBytes: number;
+  /** Cores of a container that a scheduler of ours has made: it promises CPU as it is used, and holds none to a share. Others have the contest's share. */
+  readonly versionCpus: number;
   /** Where its disk is looked at. */
   readonly folder: string;
 }
@@ -72,10 +74,11 @@ export class DriverNode implements ContainerNode {
     { name, meta }: Parameters<ContainerNode["createContainer"]>[0],
     signal?: AbortSignal,
   ): Promise<string> {
-    const { driver, functions } = this.#options;
+    const { driver, functions, versionCpus } = this.#options;
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
-    const cpus = Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CPUS_PER_GIB);
+    const isOurs = meta.functionName.includes("@");
+    const cpus = isOurs ? versionCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CPUS_PER_GIB);
     const { concurrency } = image.description.limits;
     const { ended } = await driver.start({ id, image, memoryBytes: meta.memoryBytes, cpus, concurrency }, signal);
     this.#containers.set(id, { name, meta, calls: new Set(), removed: null });

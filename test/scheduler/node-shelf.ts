@@ -50,7 +50,7 @@ export class NodeShelf implements NodePool {
             return image;
           },
         };
-        const node = new DriverNode({ driver, functions, memoryBytes, folder: "/" });
+        const node = new DriverNode({ driver, functions, memoryBytes, versionCpus: 1, folder: "/" });
         const { endpoint, close } = await serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
         const port = Number(endpoint.split(":")[1]);
         const description = {
