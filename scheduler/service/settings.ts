@@ -127,6 +127,11 @@ export const SIMULATOR_SETTINGS = {
   statisticsPort: port("LOCUS_STATISTICS_PORT", 9_000, "port of the statistics (HTTP); 0 takes a free one"),
   scaler: textSetting("LOCUS_SCALER_ENDPOINT", "127.0.0.1:9001", "`host:port` of the Scaler"),
   dataFolder: textSetting("LOCUS_DATA_DIR", "/tmp/data", "folder with a folder for each data set"),
+  traceSeconds: integerSetting(
+    "LOCUS_TRACE_SECONDS",
+    { otherwise: 180, min: 10, max: 86_400 },
+    "length of the synthetic trace, which is played where there is no data set, s",
+  ),
 };
 
 const VARIABLES: ReadonlySet<string> = new Set(
