@@ -5,7 +5,7 @@ import { capacityService } from "./grpc/capacity-service.ts";
 import { listen } from "./grpc/listener.ts";
 import { NodeClient } from "./grpc/node-client.ts";
 import { readCapacityConfig } from "./service/config.ts";
-import { eventLog } from "./service/event-log.ts";
+import { lineLog } from "./service/event-log.ts";
 import { LiveDesk } from "./service/live-desk.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
@@ -15,7 +15,7 @@ const NODE_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
   const { port, policy, grpc } = readCapacityConfig();
-  const log = eventLog((event) => write(JSON.stringify({ time: Date.now(), ...event })), Date.now);
+  const log = lineLog(write);
   const clients = new Map<string, NodeClient>();
   const forget = (nodeId: string): void => {
     clients.get(nodeId)?.close();

@@ -7,7 +7,7 @@ import { PlatformClient } from "./grpc/platform-client.ts";
 import { scalerService, type SlotMeta } from "./grpc/scaler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
 import { readScalerConfig } from "./service/config.ts";
-import { eventLog } from "./service/event-log.ts";
+import { lineLog } from "./service/event-log.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { SlotDesk, SlotDriver } from "./service/slot-desk.ts";
@@ -21,7 +21,7 @@ const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpu
 
 await runUntilSignal(async (resources, write) => {
   const { port, platform: endpoint, policy, grpc } = readScalerConfig();
-  const log = eventLog((event) => write(JSON.stringify({ time: Date.now(), ...event })), Date.now);
+  const log = lineLog(write);
   const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
   const metas = new Map<string, SlotMeta>();
   const driver = new SlotDriver(platform, metas);

@@ -8,7 +8,7 @@ import { schedulerService } from "./grpc/scheduler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
 import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
-import { eventLog } from "./service/event-log.ts";
+import { lineLog } from "./service/event-log.ts";
 import { ReservedNodes } from "./service/reserved-nodes.ts";
 import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
@@ -19,7 +19,7 @@ const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
   const { port, resourceManager, stackName, hostName, nodesMax, policy, grpc } = readSchedulerConfig();
-  const log = eventLog((event) => write(JSON.stringify({ time: Date.now(), ...event })), Date.now);
+  const log = lineLog(write);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));

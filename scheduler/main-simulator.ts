@@ -21,14 +21,14 @@ import type { Trace } from "./simulator/trace.ts";
 const SCALER_WAIT_MS = 300_000;
 /** Of one Assign: a start may take two minutes. */
 const SCALER_TIMEOUT_MS = 600_000;
-/** Where nothing is mounted: a few minutes of a small load. */
-const SYNTHETIC = { seed: 1, functions: 50, hours: 0.05, callsPerHourMax: 2_000 };
+/** Where nothing is mounted: a small load. */
+const SYNTHETIC = { seed: 1, functions: 50, callsPerHourMax: 2_000 };
 
 const now = (): number => performance.now();
 
 await runUntilSignal(async (resources, write) => {
-  const { port, statisticsHost, statisticsPort, scaler: endpoint, dataFolder, grpc } = readSimulatorConfig();
-  const sets = dataSets(dataFolder, process.argv.slice(2));
+  const { port, statisticsHost, statisticsPort, scaler: endpoint, grpc, ...data } = readSimulatorConfig();
+  const sets = dataSets(data, process.argv.slice(2));
   const runs: RealTimeRun[] = [];
   const statistics = createServer((_request, response) => {
     response.setHeader("content-type", "application/json");
@@ -87,17 +87,20 @@ interface DataSet {
 }
 
 /** Throws TRACE_INVALID, REQUEST_INVALID. */
-function dataSets(folder: string, names: readonly string[]): readonly DataSet[] {
+function dataSets(
+  { dataFolder: folder, traceSeconds }: { readonly dataFolder: string; readonly traceSeconds: number },
+  names: readonly string[],
+): readonly DataSet[] {
   const chosen = names.length > 0 ? names : foldersIn(folder);
-  if (chosen.length === 0) return [{ trace: syntheticTrace(), folder: "synthetic" }];
+  if (chosen.length === 0) return [{ trace: syntheticTrace(traceSeconds), folder: "synthetic" }];
   return chosen.map((name) => ({ trace: readTrace(join(folder, name)), folder: join(folder, name) }));
 }
 
-/** The wire has whole megabytes. */
-function syntheticTrace(): Trace {
-  const trace = azureLikeTrace(SYNTHETIC);
+/** The wire has whole megabytes. Nobody waits for an execution that takes longer than all the trace. */
+function syntheticTrace(seconds: number): Trace {
+  const trace = azureLikeTrace({ ...SYNTHETIC, hours: seconds / 3_600 });
   const functions = trace.functions.map((one) => ({ ...one, memoryMb: Math.ceil(one.memoryMb) }));
-  return { ...trace, functions };
+  return { ...trace, functions, durationMs: trace.durationMs.map((ms) => Math.min(ms, seconds * 1e3)) };
 }
 
 function foldersIn(folder: string): readonly string[] {

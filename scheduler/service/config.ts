@@ -5,8 +5,10 @@ import { LocusError } from "#runtime/errors.ts";
 import { type Environment, readSettings, type SettingTable, type SettingValues } from "#runtime/setting.ts";
 import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
 import {
+  API_SERVER_SETTINGS,
   CAPACITY_SETTINGS,
   GRPC_SETTINGS,
+  RESOURCE_MANAGER_SETTINGS,
   SCALER_SETTINGS,
   SCHEDULER_SETTINGS,
   SIMULATOR_SETTINGS,
@@ -20,13 +22,15 @@ export interface GrpcConfig {
 }
 
 type ScalerConfig = SettingValues<typeof SCALER_SETTINGS> & { readonly grpc: GrpcConfig };
-type SchedulerConfig = Omit<SettingValues<typeof SCHEDULER_SETTINGS>, "resourceManager"> & {
-  readonly resourceManager: string;
-  readonly grpc: GrpcConfig;
-};
+/** Some have no default: read, they are there. */
+type WithRequired<Table extends SettingTable, Names extends keyof Table> = SettingValues<Table> & {
+  readonly [name in Names]: NonNullable<SettingValues<Table>[name]>;
+} & { readonly grpc: GrpcConfig };
 
+type SchedulerConfig = WithRequired<typeof SCHEDULER_SETTINGS, "resourceManager">;
+type ApiServerConfig = WithRequired<typeof API_SERVER_SETTINGS, "scheduler" | "functionsFile">;
+type ResourceManagerConfig = WithRequired<typeof RESOURCE_MANAGER_SETTINGS, "nodes">;
 type CapacityConfig = SettingValues<typeof CAPACITY_SETTINGS> & { readonly grpc: GrpcConfig };
-
 type SimulatorConfig = SettingValues<typeof SIMULATOR_SETTINGS> & { readonly grpc: GrpcConfig };
 
 /** They throw CONFIG_INVALID with every mistake, a line each. */
@@ -36,16 +40,23 @@ export function readScalerConfig(environment: Environment = process.env): Scaler
 }
 
 export function readSchedulerConfig(environment: Environment = process.env): SchedulerConfig {
-  const missing = environment["RESOURCE_MANAGER_ENDPOINT"]
-    ? []
-    : ["RESOURCE_MANAGER_ENDPOINT: is not set, and there is no default"];
-  const { values, grpc } = read(SCHEDULER_SETTINGS, environment, missing);
+  const { values, grpc } = read(SCHEDULER_SETTINGS, environment, ["resourceManager"]);
   return { ...values, resourceManager: values.resourceManager ?? "", grpc };
 }
 
 export function readCapacityConfig(environment: Environment = process.env): CapacityConfig {
   const { values, grpc } = read(CAPACITY_SETTINGS, environment, []);
   return { ...values, grpc };
+}
+
+export function readApiServerConfig(environment: Environment = process.env): ApiServerConfig {
+  const { values, grpc } = read(API_SERVER_SETTINGS, environment, ["scheduler", "functionsFile"]);
+  return { ...values, scheduler: values.scheduler ?? "", functionsFile: values.functionsFile ?? "", grpc };
+}
+
+export function readResourceManagerConfig(environment: Environment = process.env): ResourceManagerConfig {
+  const { values, grpc } = read(RESOURCE_MANAGER_SETTINGS, environment, ["nodes"]);
+  return { ...values, nodes: values.nodes ?? [], grpc };
 }
 
 export function readSimulatorConfig(environment: Environment = process.env): SimulatorConfig {
@@ -56,10 +67,14 @@ export function readSimulatorConfig(environment: Environment = process.env): Sim
 function read<Table extends SettingTable>(
   table: Table,
   environment: Environment,
-  more: readonly string[],
+  required: readonly (keyof Table)[],
 ): { readonly values: SettingValues<Table>; readonly grpc: GrpcConfig } {
   const own = readSettings(table, environment);
-  const mistakes = [...own.mistakes, ...more, ...unknownVariables(environment)];
+  const missing = required
+    .map((name) => table[name]!.variable)
+    .filter((variable) => !environment[variable])
+    .map((variable) => `${variable}: is not set, and there is no default`);
+  const mistakes = [...own.mistakes, ...missing, ...unknownVariables(environment)];
   const grpc = readGrpcConfig(environment, mistakes);
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return { values: own.values, grpc };

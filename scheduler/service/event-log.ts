@@ -35,3 +35,7 @@ export function eventLog(
       say({ event: "lease", instance: id, function: pool.config.key, holder, why }),
   };
 }
+
+/** The same as lines of JSON, each with its time. */
+export const lineLog = (write: (line: string) => void): ReturnType<typeof eventLog> =>
+  eventLog((event) => write(JSON.stringify({ time: Date.now(), ...event })), Date.now);

@@ -36,6 +36,8 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
   async reserve(): Promise<NodeDescription> {
     const { pool, connect, accountId } = this.#options;
     const { id, address, port, memoryBytes } = await pool.reserve({ requestId: randomUUID(), accountId });
+    // A manager that was started again knows of no reservation: by now it does of this one, which it had forgotten.
+    if (this.#connections.has(id)) throw new LocusError("NODES_EXHAUSTED", `node ${id} is reserved already`);
     const connection = connect(address, port);
     try {
       await connection.reserve({ requestId: randomUUID(), ownerAccountId: accountId });

@@ -11,7 +11,11 @@ import {
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
+import type { StockedNode } from "./node-stock.ts";
 import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
+
+/** The scheduler's own bound. */
+const NODES_MAX = 10_000;
 
 const port = (variable: string, otherwise: number, meaning: string) =>
   integerSetting(variable, { otherwise, min: 0, max: PORT_MAX }, meaning);
@@ -45,6 +49,14 @@ export const POLICY_SETTING: Setting<PolicyName> = {
   parse: oneOf(POLICY_NAMES),
 };
 
+const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
+const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
+const nodesMax = integerSetting(
+  "LOCUS_NODES_MAX",
+  { otherwise: 20, min: 1, max: NODES_MAX },
+  "nodes that may be reserved at once",
+);
+
 /** Of `scaler`, the 2023 contest's. */
 export const SCALER_SETTINGS = {
   port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
@@ -60,13 +72,9 @@ export const SCHEDULER_SETTINGS = {
     "none: it has to be set",
     "`host:port` of the ResourceManager",
   ),
-  stackName: optionalSetting("STACK_NAME", "not set", "name of the stack, for the log"),
-  hostName: optionalSetting("HOST_NAME", "not set", "name of this host, for the log"),
-  nodesMax: integerSetting(
-    "LOCUS_NODES_MAX",
-    { otherwise: 20, min: 1, max: 10_000 },
-    "nodes that may be reserved at once",
-  ),
+  stackName,
+  hostName,
+  nodesMax,
   policy: POLICY_SETTING,
 };
 
@@ -76,6 +84,48 @@ export const CAPACITY_SETTINGS = {
   policy: POLICY_SETTING,
 };
 
+/** Of the 2020 contest's API server; the first four are the contest's own. */
+export const API_SERVER_SETTINGS = {
+  port: port("SERVICE_PORT", 10_500, "port of the APIServer; 0 takes a free one"),
+  scheduler: optionalSetting("SCHEDULER_ENDPOINT", "none: it has to be set", "`host:port` of the Scheduler"),
+  stackName,
+  hostName,
+  functionsFile: optionalSetting(
+    "LOCUS_FUNCTIONS_FILE",
+    "none: it has to be set",
+    "JSON file with the functions that may be called: a list of `function_name`, `timeout_in_ms`, `memory_in_bytes`, `handler`",
+  ),
+};
+
+/** Of the 2020 contest's resource manager; the first three are the contest's own. */
+export const RESOURCE_MANAGER_SETTINGS = {
+  port: port("SERVICE_PORT", 10_400, "port of the ResourceManager; 0 takes a free one"),
+  stackName,
+  hostName,
+  nodes: optionalSetting(
+    "LOCUS_NODES",
+    "none: it has to be set",
+    "`host:port` of each node's NodeService, separated by commas; also its id",
+    nodesIn,
+  ),
+  nodeMemoryMib: integerSetting(
+    "LOCUS_NODE_MEMORY_MIB",
+    { otherwise: 3_072, min: 1, max: 1 << 20 },
+    "memory that each of them offers to containers",
+  ),
+  nodesReady: integerSetting(
+    "LOCUS_NODES_READY",
+    { otherwise: 10, min: 0, max: NODES_MAX },
+    "nodes ready at the start",
+  ),
+  nodesMax,
+  refillMsMax: integerSetting(
+    "LOCUS_NODE_REFILL_MS",
+    { otherwise: 30_000, min: 0, max: 3_600_000 },
+    "longest time that the next node takes to be ready, and one that was released, ms; each takes a random part of it",
+  ),
+};
+
 /** Of `simulator`, the 2023 contest's. */
 export const SIMULATOR_SETTINGS = {
   port: port("LOCUS_PLATFORM_PORT", 50_051, "port of the Platform; 0 takes a free one"),
@@ -83,12 +133,23 @@ export const SIMULATOR_SETTINGS = {
   statisticsPort: port("LOCUS_STATISTICS_PORT", 9_000, "port of the statistics (HTTP); 0 takes a free one"),
   scaler: textSetting("LOCUS_SCALER_ENDPOINT", "127.0.0.1:9001", "`host:port` of the Scaler"),
   dataFolder: textSetting("LOCUS_DATA_DIR", "/tmp/data", "folder with a folder for each data set"),
+  traceSeconds: integerSetting(
+    "LOCUS_TRACE_SECONDS",
+    { otherwise: 180, min: 10, max: 86_400 },
+    "length of the synthetic trace, which is played where there is no data set, s",
+  ),
 };
 
 const VARIABLES: ReadonlySet<string> = new Set(
-  [GRPC_SETTINGS, SCALER_SETTINGS, SCHEDULER_SETTINGS, CAPACITY_SETTINGS, SIMULATOR_SETTINGS].flatMap((table) =>
-    Object.values(table as SettingTable).map(({ variable }) => variable),
-  ),
+  [
+    GRPC_SETTINGS,
+    SCALER_SETTINGS,
+    SCHEDULER_SETTINGS,
+    CAPACITY_SETTINGS,
+    API_SERVER_SETTINGS,
+    RESOURCE_MANAGER_SETTINGS,
+    SIMULATOR_SETTINGS,
+  ].flatMap((table) => Object.values(table as SettingTable).map(({ variable }) => variable)),
 );
 
 /** A sentence for each `LOCUS_*` variable that no program here reads: most likely a typing error. */
@@ -96,3 +157,17 @@ export const unknownVariables = (environment: Environment): readonly string[] =>
   Object.keys(environment)
     .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
     .map((variable) => `${variable}: there is no such setting`);
+
+/** Addresses in brackets have colons of their own. */
+function nodesIn(list: string): readonly Omit<StockedNode, "memoryBytes">[] {
+  const nodes = list.split(",").map((text) => {
+    const [, address = "", digits = ""] = /^\s*(\S+):(\d{1,5})\s*$/.exec(text) ?? [];
+    const nodePort = Number(digits);
+    if (address === "" || nodePort < 1 || nodePort > PORT_MAX) throw new Error(`"${text}" is no host:port`);
+    return { id: `${address}:${nodePort}`, address, port: nodePort };
+  });
+  if (nodes.length > NODES_MAX) throw new Error(`${nodes.length} nodes, at most ${NODES_MAX} are allowed`);
+  const ids = nodes.map(({ id }) => id);
+  if (new Set(ids).size < ids.length) throw new Error("it names a node twice");
+  return nodes;
+}

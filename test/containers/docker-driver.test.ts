@@ -1,60 +1,41 @@
-// The driver of containers, in a real engine. Where there is none and none can be had, all of it is skipped, and the reason is told.
+// The driver of containers, in a real engine.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { AgentDriver } from "#scheduler/driver/agent-driver.ts";
 import { DockerLauncher, type DockerLauncherOptions } from "#scheduler/driver/docker-launcher.ts";
 import type { Driver } from "#scheduler/driver/driver.ts";
 import { QuotaDriver } from "#scheduler/reallocation/quota-driver.ts";
 import { specOf, testAgentDriver, testDriver } from "../scheduler/driver-contract.ts";
 import { callOf, codeOf, imageOf } from "../scheduler/driver-fixture.ts";
-import { runCommand } from "../command.ts";
-import { type Engine, openEngine } from "./engine.ts";
 import { baseImageName } from "./stand-in-image.ts";
+import { useEngine } from "./use-engine.ts";
 
-const SETUP_TIMEOUT_MS = 600_000;
-const COMMAND_TIMEOUT_MS = 30_000;
 const DEFAULT_SOCKET = "/var/run/docker.sock";
 const MIB = 2 ** 20;
 const OWNER = `test-${process.pid}`;
 
-let engine: Engine | undefined;
-let obstacle = "";
 let options: DockerLauncherOptions;
 let launcher: DockerLauncher;
 let driver: Driver;
 
-const say = (text: string): void => void process.stderr.write(`docker driver: ${text}\n`);
-const docker = (...argv: readonly string[]): Promise<string> =>
-  runCommand(["docker", ...argv], { timeoutMs: COMMAND_TIMEOUT_MS, environment: engine?.environment ?? {} });
+const engine = useEngine("docker driver", {
+  setUp: async () => {
+    const socketPath = engine.environment["DOCKER_HOST"]?.replace(/^unix:\/\//, "") ?? DEFAULT_SOCKET;
+    options = { socketPath, image: baseImageName(), owner: OWNER, network: "none", data: null, onLog: () => {} };
+    launcher = await DockerLauncher.open(options);
+    driver = new AgentDriver(launcher);
+  },
+  tearDown: async () => driver?.close(),
+});
+const docker = (...argv: readonly string[]): Promise<string> => engine.run("docker", ...argv);
 /** Names of the containers that there are, running or not. */
 const containers = async (owner: string): Promise<readonly string[]> => {
   const names = await docker("ps", "--all", "--format", "{{.Names}}", "--filter", `label=locus.owner=${owner}`);
   return names.split("\n").filter((name) => name !== "");
 };
-
-beforeAll(async () => {
-  try {
-    engine = await openEngine(say);
-  } catch (error) {
-    obstacle = (error as Error).message;
-    say(`not tested: ${obstacle}`);
-    return;
-  }
-  const socketPath = engine.environment["DOCKER_HOST"]?.replace(/^unix:\/\//, "") ?? DEFAULT_SOCKET;
-  options = { socketPath, image: baseImageName(), owner: OWNER, network: "none", data: null, onLog: () => {} };
-  launcher = await DockerLauncher.open(options);
-  driver = new AgentDriver(launcher);
-}, SETUP_TIMEOUT_MS);
-
-beforeEach(({ skip }) => skip(engine === undefined, obstacle));
-
-afterAll(async () => {
-  await driver?.close();
-  await engine?.close();
-}, SETUP_TIMEOUT_MS);
 
 describe("containers", { timeout: 120_000 }, () => {
   testDriver(() => driver);

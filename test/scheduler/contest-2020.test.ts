@@ -1,9 +1,6 @@
 // The 2020 contest's system, whole: its APIServer, Scheduler, ResourceManager and NodeServices over gRPC, with our scheduler in the middle and
 // locus functions in the containers; and the parts alone, driven by others.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { NodeClient } from "#scheduler/grpc/node-client.ts";
@@ -18,13 +15,11 @@ import { ContainerDesk } from "#scheduler/service/container-desk.ts";
 import { SchedulerDoor } from "#scheduler/service/function-door.ts";
 import { NodeWatch } from "#scheduler/service/node-watch.ts";
 import { ReservedNodes } from "#scheduler/service/reserved-nodes.ts";
-import { OwnedProcess } from "../owned-process.ts";
 import { contestClient, failureOf } from "./contest-client.ts";
 import { imageOf } from "./driver-fixture.ts";
 import { NodeShelf } from "./node-shelf.ts";
 import { serve } from "./served.ts";
 
-const PROGRAM = join(import.meta.dirname, "..", "..", "scheduler", "main-scheduler.ts");
 const MIB = 2 ** 20;
 const TERMS = { timeoutMs: 20_000, memoryBytes: 512 * MIB, handler: "" };
 const IMAGES = new Map([
@@ -163,52 +158,6 @@ test("a container that nobody gives back is ended when its function's time is lo
   expect(lost).toEqual(["lost"]);
   await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0");
 });
-
-test(
-  "the scheduler as a program takes over the nodes of the one that was killed before it",
-  { timeout: 120_000 },
-  async () => {
-    const shelf = await NodeShelf.open(resources, IMAGES, [NODE_BYTES]);
-    const manager = await serve(resources, { "resourcemanagerproto.ResourceManager": resourceManagerService(shelf) });
-    const folder = mkdtempSync(join(tmpdir(), "locus-scheduler-"));
-    resources.defer(() => rmSync(folder, { recursive: true }));
-    const start = async (name: string) => {
-      const logPath = join(folder, name);
-      const program = new OwnedProcess({
-        argv: [process.execPath, PROGRAM],
-        environment: {
-          PATH: process.env["PATH"],
-          RESOURCE_MANAGER_ENDPOINT: manager.endpoint,
-          SERVICE_PORT: "0",
-          STACK_NAME: "stack",
-        },
-        logPath,
-        stopTimeoutMs: 20_000,
-      });
-      resources.defer(() => program.stop());
-      const port = await vi.waitUntil(() => /"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1], {
-        timeout: 30_000,
-      });
-      const client = contestClient("schedulerproto.Scheduler", `127.0.0.1:${port}`);
-      resources.defer(() => client.close());
-      return { program, client };
-    };
-    const request = {
-      request_id: "r1",
-      function_name: "hello",
-      function_config: { timeout_in_ms: 5_000, memory_in_bytes: 512 * MIB },
-    };
-    const first = await start("first");
-    const before = await first.client.call("AcquireContainer", request);
-    expect(await containersOf(shelf)).toEqual([1]);
-    await first.program.stop("SIGKILL");
-    const second = await start("second");
-    expect(await containersOf(shelf)).toEqual([0]);
-    const after = await second.client.call("AcquireContainer", request);
-    expect(after).toMatchObject({ node_id: before["node_id"] });
-    expect(after["container_id"]).not.toBe(before["container_id"]);
-  },
-);
 
 test("a container that died on its node is not handed out again", async () => {
   const { api, shelf, watch, scheduler } = await startAll();

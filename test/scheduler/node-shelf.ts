@@ -6,10 +6,8 @@ import { LocusError } from "#runtime/errors.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { FunctionImage } from "#runtime/sandbox/supervisor.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
-import { nodeService } from "#scheduler/grpc/node-service.ts";
 import type { NodePool, PooledNode } from "#scheduler/grpc/resource-manager-service.ts";
-import { DriverNode } from "#scheduler/service/driver-node.ts";
-import { serve } from "./served.ts";
+import { serveNode } from "./shelved-node.ts";
 
 export interface ShelvedNode {
   readonly node: PooledNode;
@@ -43,15 +41,7 @@ export class NodeShelf implements NodePool {
     const nodes = await Promise.all(
       memoryBytesOf.map(async (memoryBytes, index) => {
         const driver = new IsolateDriver(supervisor);
-        const functions = {
-          image: async (name: string): Promise<FunctionImage> => {
-            const image = images.get(name);
-            if (image === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `there is no function ${name}`);
-            return image;
-          },
-        };
-        const node = new DriverNode({ driver, functions, memoryBytes, versionCpus: 1, folder: "/" });
-        const { endpoint, close } = await serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
+        const { endpoint, close } = await serveNode(resources, driver, (name) => images.get(name), memoryBytes);
         const port = Number(endpoint.split(":")[1]);
         const description = {
           id: `node-${index}`,

@@ -1,0 +1,66 @@
+// A container engine for one file of tests: opened before them and closed after them. Where there is none and none can be had, all of them are
+// skipped, and the reason is told on stderr.
+
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import { runCommand, succeeds } from "../command.ts";
+import { type Engine, openEngine } from "./engine.ts";
+
+const REPOSITORY = join(import.meta.dirname, "..", "..");
+/** Installing an engine and making a base image, then building images: minutes on a machine that has nothing yet. A test's own limit is shorter. */
+const TIMEOUT_MS = 600_000;
+
+export interface TestEngine {
+  /** Of what is run here: the engine's, and what a file's `setUp` adds. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** What takes long. */
+  readonly say: (text: string) => void;
+  /** In the repository's root; what it printed. */
+  readonly run: (...argv: readonly string[]) => Promise<string>;
+  /** Whether it ended well. */
+  readonly runs: (...argv: readonly string[]) => Promise<boolean>;
+}
+
+interface Around {
+  readonly setUp: () => Promise<void>;
+  /** Only where there was an engine, `setUp` having come to its end or not. */
+  readonly tearDown: () => Promise<void>;
+}
+
+export function useEngine(subject: string, { setUp, tearDown }: Around): TestEngine {
+  let engine: Engine | undefined;
+  let obstacle = "";
+  const environment: NodeJS.ProcessEnv = {};
+  const options = { directory: REPOSITORY, timeoutMs: TIMEOUT_MS, environment };
+  const say = (text: string): void => void process.stderr.write(`${subject}: ${text}\n`);
+
+  beforeAll(async () => {
+    try {
+      engine = await openEngine(say);
+    } catch (error) {
+      obstacle = (error as Error).message;
+      say(`not tested: ${obstacle}`);
+      return;
+    }
+    Object.assign(environment, engine.environment);
+    await setUp();
+  }, TIMEOUT_MS);
+
+  beforeEach(({ skip }) => skip(engine === undefined, obstacle));
+
+  afterAll(async () => {
+    if (engine === undefined) return;
+    try {
+      await tearDown();
+    } finally {
+      await engine.close();
+    }
+  }, TIMEOUT_MS);
+
+  return {
+    environment,
+    say,
+    run: (...argv) => runCommand(argv, options),
+    runs: (...argv) => succeeds(argv, options),
+  };
+}

@@ -1,0 +1,246 @@
+// The 2020 contest's system as programs: API server, scheduler, resource manager and nodes, each a process of its own, called by a client that
+// knows the contract only.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { freePort } from "../free-port.ts";
+import { type ContestClient, type Failed, failureOf } from "./contest-client.ts";
+import { type Program, startProgram } from "./program.ts";
+
+const MIB = 2 ** 20;
+const TIMEOUT_MS = 180_000;
+const API_SERVER = "apiserverproto.APIServer";
+const SCHEDULER = "schedulerproto.Scheduler";
+const RESOURCE_MANAGER = "resourcemanagerproto.ResourceManager";
+const NODE_SERVICE = "nodeservoceproto.NodeService";
+
+let resources: AsyncDisposableStack;
+beforeEach(() => {
+  resources = new AsyncDisposableStack();
+});
+afterEach(() => resources.disposeAsync());
+
+type NodeKind = "isolate" | "process";
+
+async function startCluster(kinds: readonly NodeKind[], memoryMib: number) {
+  const nodes = await Promise.all(
+    kinds.map((kind) => startProgram(resources, ["test/scheduler/main-node-service.ts", kind, String(memoryMib)])),
+  );
+  const manager = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
+    SERVICE_PORT: "0",
+    LOCUS_NODES: nodes.map(({ endpoint }) => endpoint).join(),
+    LOCUS_NODE_MEMORY_MIB: String(memoryMib),
+    LOCUS_NODE_REFILL_MS: "0",
+  });
+  const schedulerPort = await freePort();
+  const startScheduler = (): Promise<Program> =>
+    startProgram(resources, ["scheduler/main-scheduler.ts"], {
+      SERVICE_PORT: String(schedulerPort),
+      RESOURCE_MANAGER_ENDPOINT: manager.endpoint,
+      STACK_NAME: "stack",
+      LOCUS_POLICY: "reference",
+    });
+  const scheduler = await startScheduler();
+  return { nodes, manager, scheduler, startScheduler };
+}
+
+async function startApiServer({ scheduler }: { readonly scheduler: Program }): Promise<ContestClient> {
+  const folder = mkdtempSync(join(tmpdir(), "locus-functions-"));
+  resources.defer(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "functions.json");
+  const terms = { timeout_in_ms: 20_000, memory_in_bytes: 256 * MIB, handler: "" };
+  const names = ["hello", "sleeps", "hangs"];
+  writeFileSync(file, JSON.stringify(names.map((function_name) => ({ function_name, ...terms }))));
+  const program = await startProgram(resources, ["scheduler/main-api-server.ts"], {
+    SERVICE_PORT: "0",
+    SCHEDULER_ENDPOINT: scheduler.endpoint,
+    LOCUS_FUNCTIONS_FILE: file,
+  });
+  return program.client(API_SERVER);
+}
+
+const eventOf = (args: unknown): Buffer => Buffer.from(JSON.stringify(args));
+const invoke = (api: ContestClient, function_name: string, args: unknown, settings = {}): Promise<string> =>
+  api
+    .call("InvokeFunction", { account_id: "account", function_name, event: eventOf(args) }, settings)
+    .then(({ body }) => String(body));
+const reservedBy = async (manager: Program): Promise<readonly unknown[]> => {
+  const { nodes } = await manager.client(RESOURCE_MANAGER).call("GetNodesUsage", {});
+  return (nodes as { readonly id: string }[]).map(({ id }) => id);
+};
+/** Of all nodes. */
+const containersOf = async (nodes: readonly Program[]): Promise<readonly string[]> => {
+  const stats = await Promise.all(nodes.map((node) => node.client(NODE_SERVICE).call("GetStats", {})));
+  return stats.flatMap(({ container_stats_list }) =>
+    (container_stats_list as { readonly container_id: string }[]).map(({ container_id }) => container_id),
+  );
+};
+
+test("a function is called through all of it, whatever its containers are", { timeout: TIMEOUT_MS }, async () => {
+  // One container in each node.
+  const cluster = await startCluster(["isolate", "process"], 300);
+  const api = await startApiServer(cluster);
+  const { functions } = await api.call("ListFunctions", {});
+  expect(functions).toContainEqual({
+    function_name: "hello",
+    timeout_in_ms: "20000",
+    memory_in_bytes: String(256 * MIB),
+    handler: "",
+  });
+  expect(await invoke(api, "hello", 1)).toBe('{"hello":1}');
+  expect(await invoke(api, "hello", 2)).toBe('{"hello":2}');
+  expect(await containersOf(cluster.nodes)).toHaveLength(1);
+  const both = await Promise.all([invoke(api, "sleeps", 1_000), invoke(api, "sleeps", 1_001)]);
+  expect(both).toEqual(["1000", "1001"]);
+  expect(await reservedBy(cluster.manager)).toHaveLength(2);
+  expect((await failureOf(invoke(api, "absent", null))).code).toBe("NOT_FOUND");
+});
+
+test(
+  "a node that hangs in CreateContainer costs who waits for it his deadline, and nobody else anything",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const api = await startApiServer(await startCluster(["isolate"], 1_024));
+    const hanging = Array.from({ length: 3 }, () =>
+      failureOf(invoke(api, "hangs", null, { deadline: Date.now() + 3_000 })),
+    );
+    expect(await invoke(api, "hello", "meanwhile")).toBe('{"hello":"meanwhile"}');
+    expect((await Promise.all(hanging)).map(({ code }) => code)).toEqual(Array(3).fill("DEADLINE_EXCEEDED"));
+    expect(await invoke(api, "hello", "after")).toBe('{"hello":"after"}');
+  },
+);
+
+test(
+  "a scheduler that is killed under load finds its nodes again, and none of its containers is left behind",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const cluster = await startCluster(["isolate", "isolate"], 1_024);
+    const api = await startApiServer(cluster);
+    const tally = { ok: 0, failed: new Map<string, number>() };
+    const over = new AbortController();
+    const caller = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const failed = await invoke(api, "sleeps", 20).then(
+          () => null,
+          (error: unknown) => error as Failed,
+        );
+        if (failed === null) tally.ok++;
+        else tally.failed.set(failed.code, (tally.failed.get(failed.code) ?? 0) + 1);
+      }
+    };
+    const callers = Array.from({ length: 6 }, caller);
+    const served = (): Promise<unknown> => {
+      const goal = tally.ok + 50;
+      return vi.waitUntil(() => tally.ok >= goal, { timeout: 60_000 });
+    };
+    await served();
+    const before = { containers: await containersOf(cluster.nodes), reserved: await reservedBy(cluster.manager) };
+    expect(before.containers).not.toEqual([]);
+    await cluster.scheduler.process.stop("SIGKILL");
+    await vi.waitUntil(() => tally.failed.size > 0, { timeout: 60_000 });
+    await cluster.startScheduler();
+    await served();
+    over.abort();
+    await Promise.all(callers);
+    // The scheduler was away, or what it had forgotten was ended under a call.
+    const allowed = ["UNAVAILABLE", "CANCELLED", "NOT_FOUND", "INTERNAL", "ABORTED"];
+    expect([...tally.failed.keys()].filter((code) => !allowed.includes(code))).toEqual([]);
+    expect(await reservedBy(cluster.manager)).toEqual(expect.arrayContaining([...before.reserved]));
+    const after = await containersOf(cluster.nodes);
+    expect(after.filter((id) => before.containers.includes(id))).toEqual([]);
+  },
+);
+
+test(
+  "ten thousand requests at once for a hundred containers wait in turn, and what is more is refused",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const [capacity, waitingMax, beyond, abandoned] = [100, 10_000, 10, 50];
+    // Of memory and CPU there is room for 25 in each.
+    const { nodes, scheduler } = await startCluster(["isolate", "isolate", "isolate", "isolate"], 1_600);
+    // A connection carries a thousand calls at once.
+    const clients = Array.from({ length: 12 }, () =>
+      scheduler.client(SCHEDULER, { channel: { "grpc.use_local_subchannel_pool": 1 } }),
+    );
+    const clientOf = (index: number): ContestClient => clients[index % clients.length]!;
+    const terms = { timeout_in_ms: 60_000, memory_in_bytes: 64 * MIB };
+    const acquire = (index: number, settings = {}): Promise<string> =>
+      clientOf(index)
+        .call(
+          "AcquireContainer",
+          { request_id: `r${index}`, function_name: "hello", function_config: terms },
+          { deadline: Date.now() + 120_000, ...settings },
+        )
+        .then(({ container_id }) => container_id as string);
+    const giveBack = (index: number, container_id: string): Promise<unknown> =>
+      clientOf(index).call("ReturnContainer", { request_id: `r${index}`, container_id, duration_in_nanos: 1_000_000 });
+
+    const held = await Promise.all(Array.from({ length: capacity }, (_, index) => acquire(index)));
+    expect(new Set(held).size).toBe(capacity);
+
+    const stop = new AbortController();
+    const codes = new Map<string, number>();
+    let outstanding = capacity;
+    let outstandingMax = capacity;
+    /** In the order of their grants, on each connection. */
+    const granted: number[][] = clients.map(() => []);
+    const gotten = new Set<string>();
+    const returned: Promise<unknown>[] = [];
+    const take = async (index: number, settings: object): Promise<void> => {
+      try {
+        const container = await acquire(index, settings);
+        outstandingMax = Math.max(outstandingMax, ++outstanding);
+        gotten.add(container);
+        granted[index % clients.length]!.push(index);
+        outstanding--;
+        returned.push(giveBack(index, container));
+      } catch (error) {
+        const { code } = error as Failed;
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+      }
+    };
+    const first = capacity;
+    const waiting = Array.from({ length: waitingMax + beyond }, (_, offset) =>
+      take(first + offset, offset < abandoned ? { signal: stop.signal } : {}),
+    );
+    await vi.waitUntil(() => codes.get("RESOURCE_EXHAUSTED") === beyond, { timeout: 60_000 });
+    expect((await failureOf(acquire(1_000_000))).code).toBe("RESOURCE_EXHAUSTED");
+
+    // Who gives up makes room, and who comes then is held to his deadline.
+    stop.abort();
+    await vi.waitUntil(async () => {
+      const { code } = await failureOf(acquire(1_000_001, { deadline: Date.now() + 500 }));
+      return code === "DEADLINE_EXCEEDED";
+    });
+
+    outstanding -= capacity;
+    await Promise.all(held.map((container, index) => giveBack(index, container)));
+    await Promise.all(waiting);
+    await Promise.all(returned);
+    expect(Object.fromEntries(codes)).toEqual({ RESOURCE_EXHAUSTED: beyond, CANCELLED: abandoned });
+    expect(granted.flat()).toHaveLength(waitingMax - abandoned);
+    expect(outstandingMax).toBeLessThanOrEqual(capacity);
+    expect([...gotten].filter((container) => !held.includes(container))).toEqual([]);
+    expect(new Set(await containersOf(nodes))).toEqual(new Set(held));
+    // Nobody was overtaken by more than those that hold a container at once.
+    for (const order of granted) {
+      const sent = order.toSorted((a, b) => a - b);
+      const places = new Map(sent.map((index, place) => [index, place]));
+      const overtaken = order.map((index, place) => Math.abs(place - (places.get(index) ?? 0)));
+      expect(Math.max(...overtaken)).toBeLessThanOrEqual(capacity);
+    }
+  },
+);
+
+test("programs of the 2020 contest tell every mistake of their settings, and do not start", async () => {
+  for (const [file, settings, variables] of [
+    ["main-api-server.ts", { SERVICE_PORT: "-1" }, ["SERVICE_PORT", "SCHEDULER_ENDPOINT", "LOCUS_FUNCTIONS_FILE"]],
+    ["main-resource-manager.ts", { LOCUS_NODE_REFILL_MS: "soon" }, ["LOCUS_NODES", "LOCUS_NODE_REFILL_MS"]],
+    ["main-resource-manager.ts", { LOCUS_NODES: "here" }, ["LOCUS_NODES"]],
+  ] as const) {
+    const starting = startProgram(resources, [`scheduler/${file}`], settings);
+    for (const variable of variables) await expect(starting).rejects.toThrow(variable);
+  }
+});
