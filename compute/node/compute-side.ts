@@ -4,6 +4,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { BookedInstance } from "../capacity/booked-instance.ts";
 import type { NodeCapacity } from "../capacity/node-capacity.ts";
 import { callAt, RUN_AGAIN } from "../capacity/remote-calls.ts";
 import { withDeadline } from "./deadline.ts";
@@ -35,74 +36,85 @@ export class ComputeSide implements SideRunner {
     this.#capacity = capacity;
   }
 
-  async run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
+  run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
     const { call, known, description, deadlineMs } = admitted;
     // Who waits for these waits for this node: Redis, by its attachment here.
     const staysHere = known !== null || call.caller !== undefined || call.mayWrite !== undefined;
-    if (this.#capacity === null || staysHere) return this.#runHere(admitted, deadlineMs, signal);
-    const { book } = this.#capacity;
+    if (this.#capacity === null || staysHere) return this.#runHere(admitted, null, deadlineMs, signal);
+    const instance = this.#capacity.book.take(description);
+    // The way of a call that is warm: nothing is waited for but the call.
+    if (instance?.isHere === true) return this.#runHere(admitted, instance, deadlineMs, signal);
+    return this.#runAnywhere(this.#capacity, admitted, instance, signal);
+  }
+
+  /** `taken`: an instance for the first attempt. */
+  async #runAnywhere(
+    capacity: NonNullable<ComputeSideOptions["capacity"]>,
+    admitted: AdmittedCall,
+    taken: BookedInstance | null,
+    signal: AbortSignal | undefined,
+  ): Promise<SideReply> {
+    const { book } = capacity;
+    const { description, deadlineMs } = admitted;
     const startedMs = performance.now();
+    const leftMs = (): number => Math.max(1, deadlineMs - (performance.now() - startedMs));
+    let instance = taken;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      let leftMs = attempt === 0 ? deadlineMs : deadlineMs - (performance.now() - startedMs);
-      let takenMs = startedMs;
-      let instance = book.take(description);
-      if (instance === null) {
-        instance = await book.wait(description, leftMs, signal);
-        takenMs = performance.now();
-        leftMs = deadlineMs - (takenMs - startedMs);
-      } else if (attempt > 0) takenMs = performance.now();
-      if (instance === null) return this.#runHere(admitted, Math.max(1, leftMs), signal);
+      instance ??= book.take(description) ?? (await book.wait(description, leftMs(), signal));
+      if (instance === null || instance.isHere) return this.#runHere(admitted, instance, leftMs(), signal);
+      const takenMs = performance.now();
       let cpuUs = 0;
       try {
-        if (instance.isHere) {
-          const reply = await this.#runHere(admitted, Math.max(1, leftMs), signal);
-          cpuUs = reply.outcome.usage.cpuUs;
-          return reply;
-        }
-        const { peers } = this.#capacity;
-        const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs, signal);
-        if (outcome === RUN_AGAIN) book.drop(instance);
-        else {
+        const { peers } = capacity;
+        const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs(), signal);
+        if (outcome !== RUN_AGAIN) {
           cpuUs = outcome.usage.cpuUs;
           return { version: description.version, outcome };
         }
+        book.drop(instance);
       } finally {
         book.done(instance, performance.now() - takenMs, cpuUs);
       }
+      instance = null;
     }
-    return this.#runHere(admitted, Math.max(1, deadlineMs - (performance.now() - startedMs)), signal);
+    return this.#runHere(admitted, null, leftMs(), signal);
   }
 
+  /** `instance`: null where nobody gave one. */
   async #runHere(
     { id, call, description, known }: AdmittedCall,
+    instance: BookedInstance | null,
     deadlineMs: number,
     signal: AbortSignal | undefined,
   ): Promise<SideReply> {
-    const held = this.#functions.image(description);
-    let image: FunctionImage;
-    let remainingMs = deadlineMs;
-    if (held instanceof Promise) {
-      const startedMs = performance.now();
-      const fetched = this.#orCurrent(held, description, call.version);
-      const attempted = `fetch the bundle of ${description.name}`;
-      image = await withDeadline(fetched, { attempted, timeoutMs: deadlineMs, code: "DEADLINE_EXCEEDED" }, signal);
-      remainingMs = Math.max(1, deadlineMs - (performance.now() - startedMs));
-    } else {
-      image = held;
+    const startedMs = performance.now();
+    let cpuUs = 0;
+    try {
+      let image = this.#functions.image(description);
+      let remainingMs = deadlineMs;
+      if (image instanceof Promise) {
+        const fetched = this.#orCurrent(image, description, call.version);
+        const attempted = `fetch the bundle of ${description.name}`;
+        image = await withDeadline(fetched, { attempted, timeoutMs: deadlineMs, code: "DEADLINE_EXCEEDED" }, signal);
+        remainingMs = Math.max(1, deadlineMs - (performance.now() - startedMs));
+      }
+      const { keys, argsJson, logs, mayWrite } = call;
+      const invocation = {
+        image,
+        keys,
+        argsJson,
+        deadlineMs: remainingMs,
+        logs,
+        id,
+        ...(known === null ? {} : { known }),
+        ...(mayWrite === undefined ? {} : { mayWrite }),
+      };
+      const outcome = await this.#supervisorFor(call.caller).invoke(invocation, signal);
+      cpuUs = outcome.usage.cpuUs;
+      return { version: image.description.version, outcome };
+    } finally {
+      if (instance !== null) this.#capacity?.book.done(instance, performance.now() - startedMs, cpuUs);
     }
-    const { keys, argsJson, logs, mayWrite } = call;
-    const invocation = {
-      image,
-      keys,
-      argsJson,
-      deadlineMs: remainingMs,
-      logs,
-      id,
-      ...(known === null ? {} : { known }),
-      ...(mayWrite === undefined ? {} : { mayWrite }),
-    };
-    const outcome = await this.#supervisorFor(call.caller).invoke(invocation, signal);
-    return { version: image.description.version, outcome };
   }
 
   /** A version that was replaced between admission and fetching is gone; a caller who asked for none gets its successor. */
