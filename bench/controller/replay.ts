@@ -82,7 +82,7 @@ export class Replay {
       tallies,
       untracked: 0,
       inFlight: CALLERS,
-      cpuUs: tallies.reduce((sum, { sums }) => sum + termOf(sums, "cpuUs"), 0),
+      busyCores: tallies.reduce((sum, { sums }) => sum + termOf(sums, "cpuUs"), 0) / (1e3 * this.#options.windowMs),
     }));
   }
 

@@ -97,6 +97,13 @@ export class ActingUsers {
     return sandboxTotal([...running, this.#counts]);
   }
 
+  /** Of all their sandbox hosts, µs. */
+  cpuUs(): number {
+    let us = 0;
+    for (const { supervisor } of this.#hosts.values()) us += supervisor?.cpuUs() ?? 0;
+    return us;
+  }
+
   /** Redis closes connections on which nothing is said for long (`timeout`). HELLO is what every user may say. */
   keepAlive(): void {
     for (const { speaker } of this.#hosts.values()) speaker?.call("HELLO").catch(() => {});

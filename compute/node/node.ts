@@ -86,7 +86,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           inFlight: () => invoker.inFlight,
           cpuUs: () => {
             const { user, system } = process.cpuUsage();
-            return sandboxes.state().hosts.reduce((sum, { cpuUs }) => sum + cpuUs, user + system);
+            return user + system + supervisor.cpuUs() + (acting?.cpuUs() ?? 0);
           },
           log,
           nowMs,

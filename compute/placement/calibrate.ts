@@ -53,9 +53,11 @@ const DEADLINE_MS = 5_000;
 const LISTEN_MS = 30;
 /** … and may keep Redis' thread, or a core of its hosts or ours, busy for this part of the time. */
 const OTHERS_MAX = 0.15;
+/** The same of this node, which has just started as a rule. */
+const NODE_MAX = 0.3;
 
 interface Machine {
-  readonly supervisor: Pick<Supervisor, "invoke" | "state">;
+  readonly supervisor: Pick<Supervisor, "invoke" | "cpuUs">;
   readonly address: RedisAddress;
   /** Whom functions run as. */
   readonly functionUser: RedisUser;
@@ -107,6 +109,8 @@ export async function calibrate({
     if (outcome !== "ok") throw new Error(`at storage: ${error}`);
     return JSON.parse(usage) as Usage;
   };
+  // Where storage can run nothing it rejects here, before anything is asked of Redis in numbers.
+  await storage(NOTHING, 0);
   const atCompute = await measure(compute, async () => {
     const { redisUs, hostUs, nodeUs } = await clocks();
     return { redisUs, sideUs: hostUs + nodeUs, nodeUs };
@@ -140,7 +144,7 @@ async function measure(run: Runner, clocks: () => Promise<Clocks>): Promise<Side
   for (const args of [BATCH, CHAIN, NOTHING]) await repeated(run, args);
   const alone = async (args: string): Promise<RunAlone> => {
     const usage = middleOf(await repeated(run, args));
-    return { operations: usage.operations, rounds: usage.rounds, serviceUs: serviceOf(usage) };
+    return { operations: usage.operations, rounds: usage.rounds, serviceUs: serviceOf(usage) - usage.cpuUs };
   };
   const chain = await alone(CHAIN);
   const batch = await alone(BATCH);
@@ -184,7 +188,7 @@ async function nothingAlone(run: Runner): Promise<SideCalibration["alone"]["noth
   return { serviceUs: wallUs - queueUs - cpuUs, outsideUs: outsideUs[outsideUs.length >> 1]! };
 }
 
-/** What a call takes of everybody's time. The functions' own computing aside: it is next to nothing. */
+/** What a call takes of everybody's time, its own computing aside: that is known of each call, and handling promises of many reads is such. */
 async function crowd(run: Runner, clocks: () => Promise<Clocks>, args: string, times?: number): Promise<RunInCrowd> {
   const before = await clocks();
   const callers = Array.from({ length: CALLERS }, (_, caller) =>
@@ -194,13 +198,14 @@ async function crowd(run: Runner, clocks: () => Promise<Clocks>, args: string, t
   const after = await clocks();
   const { operations, rounds } = usages[0]!;
   const perCall = (us: number): number => us / usages.length;
+  const sumOf = (us: (usage: Usage) => number): number => usages.reduce((sum, usage) => sum + us(usage), 0);
   return {
     operations,
     rounds,
     redisUs: perCall(after.redisUs - before.redisUs),
-    sideUs: perCall(after.sideUs - before.sideUs),
+    sideUs: perCall(after.sideUs - before.sideUs - sumOf(({ cpuUs }) => cpuUs)),
     nodeUs: perCall(after.nodeUs - before.nodeUs),
-    lockUs: perCall(usages.reduce((sum, { lockUs }) => sum + lockUs, 0)),
+    lockUs: perCall(sumOf(({ lockUs }) => lockUs)),
   };
 }
 
@@ -211,12 +216,17 @@ async function isQuiet(clocks: AllClocks): Promise<boolean> {
   const [before, startMs] = [await clocks(), performance.now()];
   await setTimeout(LISTEN_MS);
   const after = await clocks();
-  const mostUs = OTHERS_MAX * (performance.now() - startMs) * 1e3;
-  return (["redisUs", "besideRedisUs", "hostUs"] as const).every((clock) => after[clock] - before[clock] <= mostUs);
+  const passedUs = (performance.now() - startMs) * 1e3;
+  const isAtRest = (clock: keyof typeof after, most: number): boolean =>
+    after[clock] - before[clock] <= most * passedUs;
+  return (
+    (["redisUs", "besideRedisUs", "hostUs"] as const).every((clock) => isAtRest(clock, OTHERS_MAX)) &&
+    isAtRest("nodeUs", NODE_MAX)
+  );
 }
 
 const clocksOver =
-  (redis: Redis, supervisor: Pick<Supervisor, "state">): AllClocks =>
+  (redis: Redis, supervisor: Pick<Supervisor, "cpuUs">): AllClocks =>
   async () => {
     const [server, module] = await Promise.all([redis.info("cpu"), redis.call("LOCUS.INFO")]);
     const [cpu, ours] = [infoOf(server), infoOf(String(module))];
@@ -224,7 +234,7 @@ const clocksOver =
     return {
       redisUs: busyUsOf(cpu, ours),
       besideRedisUs: besideRedisUsOf(cpu, ours),
-      hostUs: supervisor.state().hosts.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
+      hostUs: supervisor.cpuUs(),
       nodeUs: user + system,
     };
   };

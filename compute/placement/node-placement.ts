@@ -51,7 +51,7 @@ interface PlacementOptions {
   readonly calibrate: (commands: Redis) => Promise<CostConstants | null>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
-  /** CPU time of this node and its sandbox hosts since some time, µs. */
+  /** CPU time of this node and its sandbox hosts since some time, µs; asked forty times a second. */
   readonly cpuUs: () => number;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
   readonly nowMs: () => number;
@@ -248,14 +248,17 @@ export class NodePlacement {
     if (kept !== null && this.#watch.constantsFrom === "usual") this.#watch.calibrated(kept, "kept");
     for (let pauseMs = CALIBRATION_PAUSE_MIN_MS; this.#control === control;) {
       try {
-        const constants = await calibrate(this.#link.commands);
+        const isOpen = this.#watch.surroundings.storage.isOpen;
+        const constants = isOpen ? await calibrate(this.#link.commands) : null;
+        // Another node may control by now, and calibrate.
+        if (this.#control !== control) return;
         if (constants !== null) {
           log.info({ constants }, "calibrated");
           this.#watch.calibrated(constants, "measured");
           this.#link.keepConstants(constants);
           return;
         }
-        log.debug({ pauseMs }, "not calibrated yet: others are at work");
+        log.debug({ pauseMs }, "not calibrated yet: others are at work, or storage is off");
       } catch (error) {
         const told = pauseMs === CALIBRATION_PAUSE_MIN_MS ? "warn" : "debug";
         log[told]({ reason: (error as Error).message, pauseMs }, "not calibrated: it is tried again");

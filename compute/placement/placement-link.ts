@@ -4,6 +4,7 @@
 import type { ChainableCommander, Redis } from "ioredis";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { arePlausible } from "#runtime/placement/calibration.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
@@ -140,8 +141,8 @@ export class PlacementLink {
 
   /** As an earlier controller measured them; null: none has. */
   async readConstants(): Promise<CostConstants | null> {
-    const text = await this.commands.get(KEYS.constants);
-    return text === null ? null : readConstants(text);
+    const constants = readConstants((await this.commands.get(KEYS.constants)) ?? "");
+    return constants !== null && arePlausible(constants) ? constants : null;
   }
 
   keepConstants(constants: CostConstants): void {

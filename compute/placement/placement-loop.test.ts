@@ -46,7 +46,7 @@ const loopOf = (functions: number) => {
         }
       }
       const machine = { id: "m", cpus: [0, 1], cores: 2 };
-      loop.take({ node: "n", machine, stretchMs: WINDOW_MS, inFlight: 1, cpuUs: 0, ...tally.take() });
+      loop.take({ node: "n", machine, stretchMs: WINDOW_MS, inFlight: 1, busyCores: 0.5, ...tally.take() });
       if (loop.step !== last) steps.push(nowMs);
       last = loop.step;
     }
@@ -55,7 +55,15 @@ const loopOf = (functions: number) => {
   const hear = (stretchMs: number, tallies: readonly Tally[]): void => {
     nowMs += WINDOW_MS;
     const machine = { id: "m", cpus: [0, 1], cores: 2 };
-    const text = JSON.stringify({ node: "n", machine, stretchMs, tallies, untracked: 0, inFlight: 1, cpuUs: 1e15 });
+    const text = JSON.stringify({
+      node: "n",
+      machine,
+      stretchMs,
+      tallies,
+      untracked: 0,
+      inFlight: 1,
+      busyCores: 4_096,
+    });
     loop.take(readWindow(text)!);
   };
   return { loop, steps, runFor, hear };

@@ -66,8 +66,8 @@ interface KnownNode {
   readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
-  /** Cores that it and its hosts keep busy, averaged. */
-  readonly busyCores: number;
+  /** Cores that it and its hosts keep busy, averaged; null: not known. */
+  readonly busyCores: number | null;
   readonly atMs: number;
 }
 
@@ -121,15 +121,14 @@ export class PlacementLoop {
   }
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
-  take({ node, machine, stretchMs, tallies, inFlight, cpuUs }: SampleWindow): void {
-    const busyCores = clamp(cpuUs / (1e3 * Math.max(1, stretchMs)), 0, machine.cores);
+  take({ node, machine, stretchMs, tallies, inFlight, busyCores }: SampleWindow): void {
     this.#count(node, machine, inFlight, busyCores);
     this.#fold(tallies, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#count(DIRECT, null, inFlight, 0);
+    this.#count(DIRECT, null, inFlight, null);
     this.#fold(tallies, stretchMs);
   }
 
@@ -190,13 +189,18 @@ export class PlacementLoop {
   }
 
   #refine({ outlook, callsPerSecond }: Step, constants: CostConstants, cores: number, passedMs: number): void {
-    const measuredCores = [...this.#nodes.values()].reduce((sum, { busyCores }) => sum + busyCores, 0);
+    const nowMs = this.#steppedMs;
+    let measuredCores = 0;
+    for (const { busyCores, atMs } of this.#nodes.values()) {
+      if (busyCores === null) return;
+      measuredCores += busyCores * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
+    }
     const modelledCores = outlook.utilisation.compute * cores;
     const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
     this.#moreUs = refined(this.#moreUs, worked, constants);
   }
 
-  #count(node: string, machine: Machine | null, calls: number, busyCores: number): void {
+  #count(node: string, machine: Machine | null, calls: number, busyCores: number | null): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
@@ -205,7 +209,7 @@ export class PlacementLoop {
     this.#nodes.set(node, {
       machine,
       calls: averaged(before?.calls ?? 0, calls),
-      busyCores: averaged(before?.busyCores ?? 0, busyCores),
+      busyCores: busyCores === null ? null : averaged(before?.busyCores ?? busyCores, busyCores),
       atMs,
     });
   }

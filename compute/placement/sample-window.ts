@@ -25,7 +25,7 @@ export class SampleWindows implements CallObserver {
   readonly #tally = new SampleTally();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
-  /** When the window was begun that is being filled. */
+  /** At `#sinceMs`. */
   #cpuBeforeUs = 0;
 
   constructor(options: WindowOptions) {
@@ -50,22 +50,22 @@ export class SampleWindows implements CallObserver {
   #record(sample: Sample, elapsedUs: number): void {
     this.#tally.record(sample, elapsedUs);
     // An idle node has no timer, and costs nothing.
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#send(), WINDOW_MS).unref();
-    if (performance.now() - this.#sinceMs > WINDOW_MS) this.#cpuBeforeUs = this.#options.cpuUs();
+    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
   }
 
   #send(): void {
     this.#timer = undefined;
     const nowMs = performance.now();
-    const stretchMs = clamp(nowMs - this.#sinceMs, WINDOW_MS, STRETCH_MAX_MS);
+    const passedMs = nowMs - this.#sinceMs;
+    const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MAX_MS);
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
     const cpuNowUs = this.#options.cpuUs();
     // A host that ended takes its time along.
-    const cpuUs = Math.max(0, cpuNowUs - this.#cpuBeforeUs);
+    const cores = clamp((cpuNowUs - this.#cpuBeforeUs) / (1e3 * passedMs), 0, machine.cores);
+    const busyCores = passedMs > STRETCH_MAX_MS ? null : cores;
     this.#cpuBeforeUs = cpuNowUs;
-    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), cpuUs });
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), busyCores });
   }
 }

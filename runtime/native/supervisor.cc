@@ -381,6 +381,13 @@ std::vector<Supervisor::FunctionState> Supervisor::function_states() {
   return states;
 }
 
+uint64_t Supervisor::cpu_us() {
+  const std::lock_guard lock(mutex_);
+  uint64_t us = 0;
+  for (const auto& host : hosts_) us += host->process->cpu_us();
+  return us;
+}
+
 Supervisor::Counters Supervisor::counters() {
   const std::lock_guard lock(mutex_);
   return counters_;

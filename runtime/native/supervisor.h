@@ -208,6 +208,8 @@ class Supervisor {
     std::string about;     ///< what it said of itself when it came up (JSON)
   };
   std::vector<HostState> host_states();
+  /// CPU time of the hosts that there are, µs.
+  uint64_t cpu_us();
   struct FunctionState {
     std::string name;
     std::string version;

@@ -446,6 +446,12 @@ napi_value FunctionStates(napi_env env, Binding* self) {
 
 /// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], functions: [{name, …}], calls: {queued, …},
 /// inFlight}
+napi_value CpuUs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Binding* self = arguments.self;
+  return self->Number(self->supervisor() == nullptr ? 0 : static_cast<double>(self->supervisor()->cpu_us()));
+}
+
 napi_value State(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
@@ -527,6 +533,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
       method("passDescriptor", locus::PassDescriptor),
       method("reply", locus::Reply),
       method("state", locus::State),
+      method("cpuUs", locus::CpuUs),
       method("start", locus::Start),
       method("close", locus::Close),
   };

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
-import { constantsOf, type Calibration, type RunAlone, type RunInCrowd } from "./calibration.ts";
+import { arePlausible, constantsOf, type Calibration, type RunAlone, type RunInCrowd } from "./calibration.ts";
 import { costOf, type Cost, type CostConstants } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 
@@ -87,6 +87,7 @@ test("a measurement that was disturbed beyond belief leaves constants that can b
   const any = fc.record({ compute: side, storage: side, bytes: fc.record({ moved: us, us }) });
   fc.assert(
     fc.property(any, (measured) => {
+      expect(arePlausible(constantsOf(measured))).toBe(true);
       for (const group of Object.values(constantsOf(measured)) as object[]) {
         for (const value of Object.values(group) as number[]) {
           expect(value).toBeGreaterThanOrEqual(0);
@@ -96,3 +97,18 @@ test("a measurement that was disturbed beyond belief leaves constants that can b
     }),
   );
 });
+
+test.each([
+  ["no bandwidth", { compute: { bytesPerUs: 0 } }],
+  ["no ratio", { storage: { cpuRatio: 0 } }],
+  ["work beyond belief", { storage: { callUs: 1e6 } }],
+  ["a wait that never ends", { compute: { roundWaitUs: 1e12 } }],
+  ["no number", { compute: { enterUs: Number.NaN } }],
+])(
+  "constants with %s are nobody's measurement",
+  (_what, { compute, storage }: { compute?: object; storage?: object }) => {
+    const { compute: atCompute, storage: atStorage } = DEFAULT_CONSTANTS;
+    expect(arePlausible(DEFAULT_CONSTANTS)).toBe(true);
+    expect(arePlausible({ compute: { ...atCompute, ...compute }, storage: { ...atStorage, ...storage } })).toBe(false);
+  },
+);

@@ -13,11 +13,11 @@ interface Run {
 
 /** A call while no other ran, as most of them were. */
 export interface RunAlone extends Run {
-  /** In the sandbox, without waiting for an isolate, µs. */
+  /** In the sandbox, without waiting for an isolate and without the function's own computing, µs. */
   readonly serviceUs: number;
 }
 
-/** CPU time of a call that ran in a crowd of the same, µs. */
+/** CPU time of a call that ran in a crowd of the same, the function's own computing aside, µs. */
 export interface RunInCrowd extends Run {
   /** Of the side's cores: the sandbox host, and at compute the node, at storage the threads beside Redis' own. */
   readonly sideUs: number;
@@ -75,8 +75,8 @@ function waitsOf({ alone: { chain, batch, nothing } }: SideCalibration) {
   const own = ({ serviceUs }: RunAlone): number => serviceUs - nothing.serviceUs;
   const { operationUs, roundUs } = solved(chain, batch, own);
   return {
-    callWaitUs: Math.max(0, nothing.outsideUs),
-    enterUs: Math.max(0, nothing.serviceUs),
+    callWaitUs: finite(nothing.outsideUs),
+    enterUs: finite(nothing.serviceUs),
     operationWaitUs: finite(operationUs),
     roundWaitUs: finite(roundUs),
   };
@@ -108,9 +108,23 @@ function solved<OneRun extends Run>(
   return { operationUs, roundUs: perChainRound - (operationUs * chain.operations) / chain.rounds };
 }
 
-const finite = (us: number): number => (Number.isFinite(us) ? Math.max(0, us) : 0);
+/** Whether a calibration may have found them: they come from Redis, where others write as well. */
+export const arePlausible = (constants: CostConstants): boolean =>
+  (["compute", "storage"] as const).every((side) => {
+    const usual = new Map<string, number>(Object.entries(DEFAULT_CONSTANTS[side]));
+    return Object.entries(constants[side]).every(([name, us]) => {
+      const most = WAITS.has(name) ? WAIT_US_MAX : (usual.get(name) ?? 0) * DISTANCE_MAX;
+      const least = WAITS.has(name) ? 0 : (usual.get(name) ?? 0) / DISTANCE_MAX;
+      return Number.isFinite(us) && us >= least && us <= most;
+    });
+  });
 
-/** What takes nothing as a rule is not measured against that. */
+const WAITS: ReadonlySet<string> = new Set(["callWaitUs", "enterUs", "operationWaitUs", "roundWaitUs"]);
+/** Longer than any deadline. */
+const WAIT_US_MAX = 1e9;
+
+const finite = (us: number): number => (Number.isFinite(us) ? clamp(us, 0, WAIT_US_MAX) : 0);
+
 const near = (usual: number, measured: number): number => {
   if (Number.isNaN(measured)) return usual;
   return clamp(measured, usual / DISTANCE_MAX, usual * DISTANCE_MAX);

@@ -1,5 +1,6 @@
 // What moving and computing cost before anything was calibrated: what a calibration finds on two cores of an AMD EPYC
-// over loopback, Redis and its hosts on the one, a node on the other (docs/benchmarks.md). A calibration against the live Redis replaces them within the first second.
+// over loopback, Redis and its hosts on the one, a node on the other (docs/benchmarks.md). A calibration against
+// the live Redis replaces them when it is quiet.
 
 import type { CostConstants } from "./cost-model.ts";
 
@@ -7,10 +8,10 @@ export const DEFAULT_CONSTANTS: CostConstants = {
   compute: {
     callWaitUs: 4,
     enterUs: 8,
-    operationWaitUs: 0.8,
+    operationWaitUs: 0.35,
     roundWaitUs: 55,
     callUs: 12,
-    operationUs: 0.8,
+    operationUs: 0.3,
     roundUs: 8,
     redisCallUs: 0.1,
     redisOperationUs: 0.3,
@@ -20,10 +21,10 @@ export const DEFAULT_CONSTANTS: CostConstants = {
   storage: {
     callWaitUs: 140,
     enterUs: 20,
-    operationWaitUs: 0.6,
+    operationWaitUs: 0.12,
     roundWaitUs: 9,
     callUs: 16,
-    operationUs: 0.8,
+    operationUs: 0.3,
     roundUs: 3,
     redisCallUs: 27,
     redisOperationUs: 0.1,

@@ -139,6 +139,7 @@ function paceOf(estimate: SideEstimate | null, predictedUs: number | null, befor
   if (estimate === null || predictedUs === null || (before !== null && estimate.lastMs <= before.atMs)) return before;
   const atMs = estimate.lastMs;
   const measured = clamp(estimate.serviceUs / Math.max(predictedUs, 1), 1 / SLOWNESS_MAX, SLOWNESS_MAX);
+  if (!Number.isFinite(measured)) return before;
   const trust = estimate.calls / (estimate.calls + PRIOR_CALLS);
   const slowness = measured ** trust * slownessNow(before, atMs) ** (1 - trust);
   const passedMs = before === null ? 0 : atMs - before.atMs;

@@ -90,6 +90,8 @@ export interface NativeSupervisor {
   passDescriptor(host: number, connection: number, descriptor: number, tls?: NativeTls): boolean;
   reply(host: number, lane: number, invocation: number, round: number, count: number, replies: Uint8Array): void;
   state(): NativeState;
+  /** As in `Supervisor`. */
+  cpuUs(): number;
   start(): void;
   close(): void;
 }

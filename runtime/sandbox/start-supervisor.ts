@@ -214,6 +214,10 @@ class HostSupervisor implements Supervisor {
     };
   }
 
+  cpuUs(): number {
+    return this.#native.cpuUs();
+  }
+
   close(graceMs: number): Promise<void> {
     this.#closed ??= this.#close(graceMs);
     return this.#closed;
