@@ -12,6 +12,8 @@ GXX_MAJOR_MIN=11
 VERBS=(build demo up test check fuzz bench soak package images compose)
 # The npm scripts `check:*`.
 CHECKS=(format lint types dead)
+# Stages of the Dockerfile, and what the images of them are named.
+IMAGES=(storage:locus-storage compute:locus-compute all-in-one:locus scaler:locus-scaler)
 NODE=node_modules/.bin/node
 LOGS=build/logs
 
@@ -61,9 +63,13 @@ help_text() {
 ./build.sh package
     Makes the npm package build/locus-VERSION.tgz, with this machine's native parts, and its bill of materials in build/sbom/.
 
-./build.sh images
-    Builds the container images locus-storage, locus-compute and locus, which is all in one, and their bills of materials in
-    build/sbom/. Needs a container engine and nothing else.
+./build.sh images [--repository R] [--tag T] [--platform P] [--push]
+    Builds the container images locus-storage, locus-compute, locus, which is all in one, and locus-scaler, and their bills of
+    materials in build/sbom/. Needs a container engine and nothing else.
+    --repository R  where they belong: they are named R/locus-storage and so on
+    --tag T         the version in their names (latest)
+    --platform P    linux/amd64 or linux/arm64 (the engine's own); the engine has to be able to run its programs
+    --push          sends them there; needs --repository
 
 ./build.sh compose
     Builds the images and brings up the containers storage, compute1 and compute2, with WordNet and the functions of
@@ -315,8 +321,13 @@ make_package() {
   echo "Packed: build/$(tail -n 1 "$LOGS/npm-pack.log") ($sbom). Install it with npm install, then: npx locus doctor"
 }
 
-# The engine's compose: the plugin, or the program that came before it.
 need_engine() {
+  command -v docker >/dev/null || fail "There is no container engine here. Install Docker Engine (Debian: docker.io)."
+  docker info >/dev/null 2>&1 || fail "The container engine does not answer. Is it running, and may you use it? See: docker info"
+}
+
+# The engine's compose: the plugin, or the program that came before it.
+need_compose() {
   if docker compose version >/dev/null 2>&1; then
     COMPOSE=(docker compose)
   elif docker-compose version >/dev/null 2>&1; then
@@ -324,24 +335,88 @@ need_engine() {
   else
     fail "There is no docker compose here. Install Docker Engine and its compose (Debian: docker.io and docker-compose)."
   fi
-  docker info >/dev/null 2>&1 || fail "The container engine does not answer. Is it running, and may you use it? See: docker info"
 }
 
-# Each image carries its own.
-list_image_materials() {
-  local image
-  mkdir -p build/sbom
-  for image in locus-storage locus-compute locus; do
-    docker run --rm "$image" cat /opt/locus/sbom.cdx.json >"build/sbom/image-$image.cdx.json" || return 1
-  done
+# Images are built by running programs in them. Of another platform the engine may have neither the base image nor an emulator.
+need_platform() {
+  local own base said
+  own=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')
+  [[ $platform != "$own" ]] || return 0
+  base=$(awk '$1 == "FROM" { print $2; exit }' Dockerfile)
+  said=$(docker run --rm --platform "$platform" "$base" node --version 2>&1) ||
+    fail "The engine here is $own, and cannot run what is made for $platform; it says:" "  $(tail -n 1 <<<"$said")" \
+      "Build on a machine of that platform, or give the engine an emulator (Debian: qemu-user-static)."
 }
+
+# copy_materials NAME IMAGE: each carries its own.
+copy_materials() {
+  mkdir -p build/sbom
+  docker run --rm ${platform:+--platform "$platform"} "$2" cat /opt/locus/sbom.cdx.json >"build/sbom/image-$1.cdx.json"
+}
+
+# Of `images`; empty where they are not given.
+repository='' tag='' platform='' push=''
+read_image_options() {
+  local option value
+  while (($# > 0)); do
+    case $1 in
+    --push)
+      push=yes
+      shift
+      continue
+      ;;
+    --repository=* | --tag=* | --platform=*)
+      option=${1%%=*} value=${1#*=}
+      shift
+      ;;
+    --repository | --tag | --platform)
+      option=$1 value=${2:-}
+      shift $(($# > 1 ? 2 : 1))
+      ;;
+    *) misuse "images has no use for \"$1\"." images ;;
+    esac
+    case $option in
+    --repository)
+      [[ $value =~ ^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$ ]] ||
+        misuse "--repository is \"$value\", must be such as registry.example:5000/team." images
+      repository=$value
+      ;;
+    --tag)
+      [[ $value =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] ||
+        misuse "--tag is \"$value\", must be up to 128 letters, digits, dots, dashes and underscores." images
+      tag=$value
+      ;;
+    --platform)
+      [[ $value == linux/amd64 || $value == linux/arm64 ]] ||
+        misuse "--platform is \"$value\", must be linux/amd64 or linux/arm64." images
+      platform=$value
+      ;;
+    esac
+  done
+  [[ -z $push || -n $repository ]] || misuse "--push needs --repository, which says where to." images
+}
+
+# image_name NAME: with its repository and its tag.
+image_name() { echo "${repository:+$repository/}$1${tag:+:$tag}"; }
 
 build_images() {
+  local pair name image
   need_engine
-  step "Building the images" images "${COMPOSE[@]}" build &&
-    step "Building the image of all in one" all-in-one docker build --target all-in-one --tag locus . &&
-    step "Listing what is in them" image-sboms list_image_materials ||
-    fail "The images could not be built."
+  [[ -z $platform ]] || need_platform
+  for pair in "${IMAGES[@]}"; do
+    name=${pair#*:}
+    image=$(image_name "$name")
+    step "Building $image" "image-$name" docker build ${platform:+--platform "$platform"} --target "${pair%:*}" --tag "$image" . &&
+      step "Listing what is in it" "sbom-$name" copy_materials "$name" "$image" ||
+      fail "The image $image could not be built."
+  done
+  [[ -n $push ]] || return 0
+  for pair in "${IMAGES[@]}"; do
+    name=${pair#*:}
+    image=$(image_name "$name")
+    step "Pushing $image" "push-$name" docker push "$image" ||
+      fail "$image could not be pushed. Is the repository there, and the engine logged in to it? See: docker login"
+  done
 }
 
 # Until the graph and the functions are loaded, and the second node is ready: the first one was, to load them.
@@ -356,6 +431,7 @@ wait_for_containers() {
 }
 
 start_containers() {
+  need_compose
   build_images
   if ! step "Starting the containers" compose "${COMPOSE[@]}" up --detach ||
     ! step "Loading the graph and the functions" setup wait_for_containers; then
@@ -391,7 +467,7 @@ is_verb "$verb" ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
-[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak ]] || misuse "$verb takes no arguments." "$verb"
+[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak || $verb == images ]] || misuse "$verb takes no arguments." "$verb"
 # Its program would say so as well, once everything is built.
 for word in "$@"; do
   [[ $word != -* ]] || grep -qwFe "${word%%=*}" <<<"$(usage "$verb")" ||
@@ -416,6 +492,9 @@ soak)
   exec "$NODE" test/soak/main-soak.ts "$@"
   ;;
 package) make_package ;;
-images) build_images ;;
+images)
+  read_image_options "$@"
+  build_images
+  ;;
 compose) start_containers ;;
 esac

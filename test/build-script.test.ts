@@ -78,6 +78,21 @@ describe("build.sh", () => {
     expect(stderr.trimEnd().split("\n").at(-1)).toBe(`${verb} has no option --nope.`);
   });
 
+  it.each([
+    [["--push"], "--push needs --repository, which says where to."],
+    [["--repository", "Registry/locus"], '--repository is "Registry/locus", must be such as'],
+    [["--repository=https://registry/locus"], '--repository is "https://registry/locus", must be such as'],
+    [["--repository"], '--repository is "", must be such as'],
+    [["--tag", "v 1"], '--tag is "v 1", must be up to 128 letters'],
+    [["--platform=windows/amd64"], '--platform is "windows/amd64", must be linux/amd64 or linux/arm64.'],
+    [["all"], 'images has no use for "all".'],
+    [["--nope"], "images has no option --nope."],
+  ])("refuses images %j before it asks an engine", (argv, why) => {
+    const { status, stdout, stderr } = run("images", ...argv);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr.trimEnd().split("\n").at(-1)).toContain(why);
+  });
+
   it("tells what each benchmark asks, and refuses what is no benchmark, or no option of one, with exit code 2", () => {
     const { stdout } = run("bench", "--help");
     const benchmarks = globSync("*.bench.ts", { cwd: join(SCRIPT, "..", "bench") });

@@ -1,60 +1,41 @@
-// The containers, brought up as the README says, in a real engine. Where there is none and none can be had, all of it is
-// skipped, and the reason is told on stderr.
+// The containers, brought up as the README says, in a real engine.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { mistakesOfBill } from "../bill-of-materials.ts";
-import { runCommand, succeeds } from "../command.ts";
 import { freePort } from "../free-port.ts";
-import { type Engine, openEngine } from "./engine.ts";
+import { openRegistry } from "./registry.ts";
+import { baseImageName } from "./stand-in-image.ts";
+import { useEngine } from "./use-engine.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
-/** Installing an engine and making a base image, then building both images: minutes on a machine that has nothing yet. */
-const SETUP_TIMEOUT_MS = 600_000;
 const COMMAND_TIMEOUT_MS = 120_000;
+/** Four images of some hundred megabytes each, compressed. */
+const PUSH_TIMEOUT_MS = 300_000;
 const LOOK_INTERVAL_MS = 200;
 const NODES = ["compute1", "compute2"];
 const ALL_IN_ONE = "locus-all-in-one";
 /** As docs/containers.md has it; the port is the engine's choice. */
 const CONFINED = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
 
-let engine: Engine | undefined;
-/** Of this machine, so that another stack may have those that are the default. */
-let ports: { readonly COMPUTE1_PORT: string; readonly COMPUTE2_PORT: string } | undefined;
-let obstacle = "";
-
-beforeAll(async () => {
-  try {
-    engine = await openEngine(say);
-  } catch (error) {
-    obstacle = (error as Error).message;
-    say(`not tested: ${obstacle}`);
-    return;
-  }
-  ports = { COMPUTE1_PORT: String(await freePort()), COMPUTE2_PORT: String(await freePort()) };
-  say("building the images and starting the containers (minutes)");
-  await run("./build.sh", "compose");
-}, SETUP_TIMEOUT_MS);
-
-beforeEach(({ skip }) => skip(engine === undefined, obstacle));
-
-afterAll(async () => {
-  if (engine === undefined) return;
-  await runs("docker", "rm", "--force", "--volumes", ALL_IN_ONE);
-  if (!(await runs("docker", "compose", "down", "--volumes"))) await run("docker-compose", "down", "--volumes");
-  await engine.close();
-}, SETUP_TIMEOUT_MS);
-
-const say = (text: string): void => void process.stderr.write(`containers: ${text}\n`);
-const options = (timeoutMs: number) => ({
-  directory: REPOSITORY,
-  timeoutMs,
-  ...(engine === undefined ? {} : { environment: { ...engine.environment, ...ports } }),
+const engine = useEngine("containers", {
+  setUp: async () => {
+    // Another stack may have the ports that are the default, and the volume.
+    Object.assign(engine.environment, ports, { COMPOSE_PROJECT_NAME: `locus-test-${process.pid}` });
+    engine.say("building the images and starting the containers (minutes)");
+    await run("./build.sh", "compose");
+  },
+  tearDown: async () => {
+    await runs("docker", "rm", "--force", "--volumes", ALL_IN_ONE);
+    if (!(await runs("docker", "compose", "down", "--volumes"))) await run("docker-compose", "down", "--volumes");
+  },
 });
-const run = (...argv: readonly string[]): Promise<string> => runCommand(argv, options(SETUP_TIMEOUT_MS));
-const runs = (...argv: readonly string[]): Promise<boolean> => succeeds(argv, options(COMMAND_TIMEOUT_MS));
+const { run, runs } = engine;
+const ports = { COMPUTE1_PORT: String(await freePort()), COMPUTE2_PORT: String(await freePort()) };
+const inspectImage = async (image: string): Promise<string> =>
+  (await run("docker", "inspect", "--format", "{{.Id}}", "--type=image", image)).trim();
 const inspect = async (container: string, format: string): Promise<string> =>
   (await run("docker", "inspect", "--format", format, container)).trim();
 
@@ -87,9 +68,7 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
   });
 
   test("publish both nodes on the loopback address", async () => {
-    const states = await Promise.all(
-      Object.values(ports ?? {}).map((port) => fetch(`http://127.0.0.1:${port}/readyz`)),
-    );
+    const states = await Promise.all(Object.values(ports).map((port) => fetch(`http://127.0.0.1:${port}/readyz`)));
     expect(states.map(({ status }) => status)).toEqual([200, 200]);
   });
 
@@ -155,6 +134,51 @@ describe("the container that has all in one", { timeout: COMMAND_TIMEOUT_MS }, (
   });
 });
 
+describe("images for elsewhere", { timeout: PUSH_TIMEOUT_MS }, () => {
+  const IMAGES = ["locus-storage", "locus-compute", "locus", "locus-scaler"];
+
+  test("are pushed under the names that they are to have", async () => {
+    const registry = await openRegistry();
+    const nameOf = (image: string): string => `${registry.address}/team/${image}:v1`;
+    try {
+      await run("./build.sh", "images", "--repository", `${registry.address}/team`, "--tag=v1", "--push");
+      for (const image of IMAGES) expect(await registry.tags(`team/${image}`)).toEqual(["v1"]);
+      // It comes back as it was sent.
+      const id = await inspectImage(nameOf("locus-scaler"));
+      await run("docker", "rmi", nameOf("locus-scaler"));
+      await run("docker", "pull", nameOf("locus-scaler"));
+      expect(await inspectImage(nameOf("locus-scaler"))).toBe(id);
+    } finally {
+      for (const image of IMAGES) await runs("docker", "rmi", nameOf(image));
+      await registry.close();
+    }
+  });
+
+  test("are not pushed where there is no registry, which is told", async () => {
+    const pushing = run("./build.sh", "images", "--repository=127.0.0.1:9/team", "--push");
+    try {
+      await expect(pushing).rejects.toThrow("127.0.0.1:9/team/locus-storage could not be pushed.");
+    } finally {
+      for (const image of IMAGES) await runs("docker", "rmi", `127.0.0.1:9/team/${image}`);
+    }
+  });
+
+  test("are built for another platform only where the engine can run it, which is told", async () => {
+    const own = (await run("docker", "version", "--format", "{{.Server.Arch}}")).trim();
+    const other = own === "amd64" ? "arm64" : "amd64";
+    await run("./build.sh", "images", `--platform=linux/${own}`);
+    const built = await run("docker", "inspect", "--format", "{{.Architecture}}", "--type=image", "locus-scaler");
+    expect(built.trim()).toBe(own);
+    const base = baseImageName();
+    const canRun = await runs("docker", "run", "--rm", `--platform=linux/${other}`, base, "node", "--version");
+    if (canRun) return;
+    const building = run("./build.sh", "images", "--platform", `linux/${other}`);
+    await expect(building).rejects.toThrow(
+      `The engine here is linux/${own}, and cannot run what is made for linux/${other}`,
+    );
+  });
+});
+
 describe("an image's bill of materials", () => {
   const manifest = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as {
     readonly dependencies: Readonly<Record<string, string>>;
@@ -167,6 +191,7 @@ describe("an image's bill of materials", () => {
     ["locus-storage", { ...isolatedVm, ...node }, ["redis-server", "libseccomp2"]],
     ["locus-compute", { ...manifest.dependencies, ...node }, ["libseccomp2"]],
     ["locus", { ...manifest.dependencies, ...node }, ["redis-server", "libseccomp2", "tini"]],
+    ["locus-scaler", { ...manifest.dependencies, ...node }, ["netcat-openbsd"]],
   ])("of %s names what is pinned, and Debian's packages", (image, pinned, packages) => {
     expect(mistakesOfBill(`image-${image}.cdx.json`, pinned, packages)).toEqual([]);
   });
