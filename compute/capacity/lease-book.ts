@@ -61,6 +61,22 @@ export class LeaseBook {
     return this.#held.size;
   }
 
+  /** Whether there is an instance of it here, busy or not. */
+  has({ version }: FunctionDescription): boolean {
+    return (this.#functions.get(version)?.instances.length ?? 0) > 0;
+  }
+
+  /** Calls that wait for an instance; `starting`: for the first of their function. */
+  get waitingCalls(): { readonly queued: number; readonly starting: number } {
+    let queued = 0;
+    let starting = 0;
+    for (const { waiters, instances } of this.#functions.values()) {
+      if (instances.length > 0) queued += waiters.size;
+      else starting += waiters.size;
+    }
+    return { queued, starting };
+  }
+
   /** An instance for one call, which is to be given back by `done`; null: `wait` for one. */
   take({ version }: FunctionDescription): BookedInstance | null {
     const booked = this.#functions.get(version);

@@ -59,9 +59,17 @@ export class ComputeSide implements SideRunner {
     const startedMs = performance.now();
     const leftMs = (): number => Math.max(1, deadlineMs - (performance.now() - startedMs));
     let instance = taken;
+    const waited = { forUs: 0, isStart: false };
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      instance ??= book.take(description) ?? (await book.wait(description, leftMs(), signal));
-      if (instance === null || instance.isHere) return this.#runHere(admitted, instance, leftMs(), signal);
+      instance ??= book.take(description);
+      if (instance === null) {
+        const sinceMs = performance.now();
+        waited.isStart ||= !book.has(description);
+        instance = await book.wait(description, leftMs(), signal);
+        waited.forUs += (performance.now() - sinceMs) * 1e3;
+      }
+      if (instance === null || instance.isHere)
+        return afterWaiting(await this.#runHere(admitted, instance, leftMs(), signal), waited);
       const takenMs = performance.now();
       let cpuUs = 0;
       try {
@@ -69,7 +77,7 @@ export class ComputeSide implements SideRunner {
         const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs(), signal);
         if (outcome !== RUN_AGAIN) {
           cpuUs = outcome.usage.cpuUs;
-          return { version: description.version, outcome };
+          return afterWaiting({ version: description.version, outcome }, waited);
         }
         book.drop(instance);
       } finally {
@@ -77,7 +85,7 @@ export class ComputeSide implements SideRunner {
       }
       instance = null;
     }
-    return this.#runHere(admitted, null, leftMs(), signal);
+    return afterWaiting(await this.#runHere(admitted, null, leftMs(), signal), waited);
   }
 
   /** `instance`: null where nobody gave one. */
@@ -130,4 +138,15 @@ export class ComputeSide implements SideRunner {
       return this.#functions.image(await this.#functions.find(name, null));
     }
   }
+}
+
+/** What a call waited for an instance it waited for an isolate, and where there was none of its function it was being opened. */
+function afterWaiting(
+  { version, outcome }: SideReply,
+  { forUs, isStart }: { readonly forUs: number; readonly isStart: boolean },
+): SideReply {
+  if (forUs === 0) return { version, outcome };
+  const { wallUs, queueUs, startUs } = outcome.usage;
+  const more = { wallUs: wallUs + forUs, queueUs: queueUs + forUs, startUs: startUs + (isStart ? forUs : 0) };
+  return { version, outcome: { ...outcome, usage: { ...outcome.usage, ...more } } };
 }

@@ -25,7 +25,7 @@ import { LogBuffer } from "./log-buffer.ts";
 import { NodeMetrics } from "./metrics.ts";
 import { NodeLog } from "./node-log.ts";
 import { RedisRegistry } from "./redis-registry.ts";
-import { sandboxTotal } from "./sandbox-states.ts";
+import { sandboxTotal, withWaiting } from "./sandbox-states.ts";
 import { StorageSide } from "./storage-side.ts";
 
 export interface Node {
@@ -99,7 +99,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => storage.queueLength,
-    sandbox: () => sandboxes.state(),
+    sandbox: () => withWaiting(sandboxes.state(), capacity?.book.waitingCalls),
     actingFor: () => acting?.acting() ?? [],
     placementText: () => placement?.metricsText() ?? "",
     capacityText: () => capacity?.metricsText() ?? "",

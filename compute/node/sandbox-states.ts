@@ -50,3 +50,12 @@ export const countsOf = (state: SupervisorState): SupervisorState => ({
   inFlight: 0,
   connections: 0,
 });
+
+/** Calls that wait for an instance count as those do that wait for an isolate. */
+export const withWaiting = (
+  state: SupervisorState,
+  { queued, starting }: Pick<CallStates, "queued" | "starting"> = NO_CALLS,
+): SupervisorState => ({
+  ...state,
+  calls: { ...state.calls, queued: state.calls.queued + queued, starting: state.calls.starting + starting },
+});
