@@ -33,7 +33,7 @@ const RATIOS = {
     "confinedKept",
   ],
   controller: ["controllerCpuShare", "recordUs"],
-  acquire: ["acquireVsEcho", "assignGrowth", "assignUs"],
+  acquire: ["acquireVsEcho", "assignGrowth", "assignUs", "computePath"],
   packing: ["packingWaste"],
   quota: ["reservedPerUsed", "waitP99Grown"],
   traces: ["coldStartsVsHybrid", "score2020", "scoreGain", "scoreVsHindsight", "simulatedPerSecond"],
