@@ -162,6 +162,18 @@ describe("a node's book of leases", () => {
     expect(book.returning).toEqual([]);
   });
 
+  test("what was revoked and is lent anew while calls run there takes calls again", async () => {
+    const { book, held, requests } = setUp();
+    await held(at("a"));
+    const running = take(book);
+    book.answered({ ...NOTHING, revoked: ["a"] }, []);
+    const call = book.wait(khop, 1_000);
+    await requests.at(-1)!.grant([at("a")]);
+    expect(await call).toBe(running);
+    for (let ended = 0; ended < 2; ended++) book.done(running, 1, 0);
+    expect([take(book), book.returning]).toEqual([running, []]);
+  });
+
   test("an instance that refused a call gets no more, and what runs there goes on", async () => {
     const { book, held } = setUp();
     await held(at("a", "other"));

@@ -292,7 +292,13 @@ export class LeaseBook {
 
   #hold(booked: BookedFunction, leased: LeasedInstance): void {
     if (this.#isClosed) return void this.#returning.add(leased.id);
-    if (this.#held.has(leased.id)) return;
+    const known = this.#held.get(leased.id);
+    if (known !== undefined) {
+      // Calls of a lease that was revoked run there still: this is the next one.
+      if (known.isRevoked) known.function.add(known);
+      known.isRevoked = false;
+      return;
+    }
     // It was on its way back, and has been lent anew.
     this.#returning.delete(leased.id);
     const isHere = leased.nodeId === this.#options.nodeId;

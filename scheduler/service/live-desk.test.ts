@@ -79,7 +79,7 @@ describe("the desk", () => {
     ]);
   });
 
-  test("what is given back is lent again, and a lease of somebody else's is gone", async () => {
+  test("what is given back is lent again; who held it before sends nothing more there, and its calls end", async () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const desk = cluster(a, b).open();
     for (const host of [a, b]) await desk.beat(host.beat());
@@ -90,7 +90,10 @@ describe("the desk", () => {
     // Nothing of b's is a's to give back.
     desk.takeBack("a", [again!.id]);
     expect((await desk.overview()).instances[0]!.holder).toBe("b");
-    expect(await desk.beat(a.beat({ leases: [use(again!.id)] }))).toMatchObject({ gone: [again!.id] });
+    expect(await desk.beat(a.beat({ leases: [use(again!.id)] }))).toMatchObject({
+      gone: [],
+      revoked: [again!.id],
+    });
   });
 
   test("a function that is too large for any node is refused, and growth takes only what there is", async () => {

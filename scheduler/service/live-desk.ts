@@ -258,7 +258,8 @@ export class LiveDesk implements ServedDesk {
       // Lent by the scheduler before this one, or expired while nobody could be reached.
       core.lend(instance, nodeId, LEASE_MS, nowMs);
     } else if (lease?.holder !== nodeId) {
-      answer.gone.push(id);
+      // It expired while a long call ran there, and is another's now, or ends. Its node is well: the call may end as well.
+      answer.revoked.push(id);
       return;
     } else if (!core.renewLease(lease, LEASE_MS, nowMs)) answer.revoked.push(id);
     if (calls === 0) return;
