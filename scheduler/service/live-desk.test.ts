@@ -218,4 +218,22 @@ describe("the desk", () => {
     expect(a.containers.size).toBe(0);
     await expect(desk.lease(wanted("a"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
   });
+
+  test("a node that leaves is let go in the end, and calls of others there are not given up", async () => {
+    vi.useFakeTimers();
+    const [a, b] = [new Host("a", { memoryMb: 128 }), new Host("b", { memoryMb: 32 })];
+    const { open, events } = cluster(a, b);
+    const desk = open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("b"));
+    expect(leased!.nodeId).toBe("a");
+    await desk.beat(a.beat({ isLeaving: true }));
+    for (let passed = 0; passed < 4_000; passed += 500) {
+      await vi.advanceTimersByTimeAsync(500);
+      expect((await desk.beat(b.beat({ leases: [use(leased!.id)] }))).gone).toEqual([]);
+    }
+    expect(events).toContain("a lost");
+    const { gone, revoked } = await desk.beat(b.beat({ leases: [use(leased!.id)] }));
+    expect([gone, revoked]).toEqual([[], [leased!.id]]);
+  });
 });

@@ -42,6 +42,8 @@ const WAIT_MS = 30_000;
 interface Joined {
   readonly description: NodeDescription;
   lastBeatMs: number;
+  /** It has said so, and says nothing more: it lets the calls that run there end. */
+  isLeaving: boolean;
   /** Instances that its last beat did not name. */
   unnamed: Map<Instance, number>;
 }
@@ -171,13 +173,16 @@ export class LiveDesk implements ServedDesk {
     const { core } = this.#live;
     const known = this.#nodes.get(id);
     if (isLeaving) {
-      if (known !== undefined) core.drainNode(id, nowMs);
+      if (known !== undefined) {
+        known.isLeaving = true;
+        core.drainNode(id, nowMs);
+      }
       return null;
     }
     if (known !== undefined) return known;
     const description = { id, address, port, memoryMb, cpus };
     core.nodeReserved(description, nowMs);
-    const joined = { description, lastBeatMs: nowMs, unnamed: new Map<Instance, number>() };
+    const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed: new Map<Instance, number>() };
     this.#nodes.set(id, joined);
     return joined;
   }
@@ -224,16 +229,18 @@ export class LiveDesk implements ServedDesk {
     this.#live.core.instanceGone(instance, nowMs);
   }
 
-  /** Who has fallen silent is lost: with its instances, and with what it held on others. */
+  /** Who has fallen silent is lost: with its instances, and with what it held on others. Calls on one that leaves end by themselves. */
   #look(): void {
     const { core } = this.#live;
     const nowMs = this.#live.now();
-    for (const [id, { lastBeatMs }] of this.#nodes) {
+    for (const [id, { lastBeatMs, isLeaving }] of this.#nodes) {
       if (nowMs - lastBeatMs < SILENT_MS) continue;
       this.#nodes.delete(id);
-      for (const lost of this.#containers.forgetNode(id)) this.#lost.add(lost);
+      const forgotten = this.#containers.forgetNode(id);
+      for (const lost of isLeaving ? [] : forgotten) this.#lost.add(lost);
       for (const lost of this.#lost) if (this.#lost.size > LOST_MAX) this.#lost.delete(lost);
-      if (core.fleet.nodes.has(id)) core.nodeLost(id, `it has said nothing for ${SILENT_MS} ms`, nowMs);
+      if (core.fleet.nodes.has(id))
+        core.nodeLost(id, isLeaving ? "it leaves" : `it has said nothing for ${SILENT_MS} ms`, nowMs);
       for (const [name, { state }] of this.#names) if (state === "gone") this.#names.delete(name);
       for (const instance of core.instances()) {
         if (instance.lease?.holder === id) core.returnLease(instance.lease, nowMs);
