@@ -1,5 +1,5 @@
 import { array, assert, constantFrom, integer, property, record } from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
@@ -46,6 +46,8 @@ const setUp = () => {
 const take = (book: LeaseBook): BookedInstance => book.take(khop)!;
 const NOTHING = { gone: [], revoked: [], isPressed: false };
 
+afterEach(() => void vi.useRealTimers());
+
 describe("a node's book of leases", () => {
   test("asks once for all calls of a function that wait, and serves them in their order", async () => {
     const { book, requests } = setUp();
@@ -91,9 +93,13 @@ describe("a node's book of leases", () => {
     expect(book.waiting).toBe(0);
   });
 
-  test("a call is refused at its deadline, and the one too many at once", async () => {
+  test("a call with little time waits for a part of it, and runs without; the one too many is refused at once", async () => {
+    vi.useFakeTimers();
     const { book } = setUp();
-    await expect(book.wait(khop, 5)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    const short = book.wait(khop, 100);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await short).toBeNull();
+    expect(book.without.late).toBe(1);
     const cancel = new AbortController();
     const waiting = Array.from({ length: 10_000 }, () => book.wait(khop, 60_000, cancel.signal).catch(() => null));
     await expect(book.wait(khop, 60_000)).rejects.toMatchObject({ code: "OVERLOADED" });
@@ -114,6 +120,25 @@ describe("a node's book of leases", () => {
     many.catch(() => {});
     await requests[2]!.refuse(new LocusError("OVERLOADED", "full"));
     await expect(many).rejects.toMatchObject({ code: "OVERLOADED" });
+  });
+
+  test("gives up what it has asked of whoever does not answer, and asks whoever is there then", async () => {
+    const { book, held, requests, clock } = setUp();
+    await held(at("a", "other"));
+    expect(requests.map(({ wanted }) => wanted.isGrowth)).toEqual([false, true]);
+    const taken = [take(book), take(book)];
+    const call = book.wait(khop, 60_000);
+    expect(requests).toHaveLength(3);
+    book.askAnew();
+    expect(requests.map(({ signal }) => signal.aborted)).toEqual([false, true, true]);
+    await vi.waitFor(() => expect(requests).toHaveLength(4));
+    await requests[3]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
+    expect(await call).toBeNull();
+    clock.nowMs = 1_000;
+    for (const one of taken) book.done(one, 10, 9_000_000);
+    for (const one of [take(book), take(book)]) book.done(one, 1, 0);
+    expect(requests.at(-1)!.wanted.isGrowth).toBe(true);
+    expect(requests).toHaveLength(5);
   });
 
   test("tells what instances did, and gives back those that are not used", async () => {

@@ -14,6 +14,8 @@ const WAITING_MAX = 10_000;
  * is less of everything than is asked for, and a node that queues calls of its own is no worse than one that refuses them. Chosen.
  */
 const PATIENCE_MS = 2_000;
+/** Of a shorter time that a call has it waits no more than this part: the rest is for running. Chosen. */
+const PATIENCE_SHARE = 1 / 2;
 /** Instances asked for at once. */
 const ASKED_MAX = 16;
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
@@ -72,8 +74,8 @@ export class LeaseBook {
   }
 
   /**
-   * As `take`, when one can be had; null: none could, and the call runs here without. Rejects with OVERLOADED, with DEADLINE_EXCEEDED when
-   * `timeoutMs` is over, and with CANCELLED.
+   * As `take`, when one can be had; null: none could while there was time, of the `timeoutMs` that the call has, and it runs here without. Rejects
+   * with OVERLOADED, and with CANCELLED.
    */
   wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
     if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
@@ -106,11 +108,10 @@ export class LeaseBook {
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
       const onTimeout = (): void => {
-        if (timeoutMs <= PATIENCE_MS) return waiter.reject(tooLate(description.name, timeoutMs));
         this.without.late++;
         waiter.resolve(null);
       };
-      const timer = setTimeout(onTimeout, Math.min(timeoutMs, PATIENCE_MS));
+      const timer = setTimeout(onTimeout, Math.min(timeoutMs * PATIENCE_SHARE, PATIENCE_MS));
       signal?.addEventListener("abort", onAbort);
       booked.waiters.add(waiter);
       this.#serve(booked);
@@ -184,6 +185,14 @@ export class LeaseBook {
     }
   }
 
+  /** Whoever was asked answers no more, or is not to be asked any more: those that wait ask anew. */
+  askAnew(): void {
+    for (const { asked, growing } of this.#functions.values()) {
+      asked?.abort();
+      growing?.abort();
+    }
+  }
+
   /** Nobody has renewed anything for so long that all of it is over. What runs goes on. */
   expireAll(): void {
     for (const instance of this.#held.values()) {
@@ -197,10 +206,8 @@ export class LeaseBook {
   /** Holds nothing more from now on: calls run here, without an instance. What calls still have is over when it expires, or they end. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    for (const booked of this.#functions.values()) {
-      booked.asked?.abort();
-      for (const waiter of booked.waiters) waiter.resolve(null);
-    }
+    for (const { waiters } of this.#functions.values()) for (const waiter of waiters) waiter.resolve(null);
+    this.askAnew();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
 
@@ -277,17 +284,18 @@ export class LeaseBook {
 
   #grow(booked: BookedFunction): void {
     const nowMs = this.#options.nowMs();
-    if (booked.isGrowing || nowMs < booked.growAtMs) return;
-    booked.isGrowing = true;
+    if (booked.growing !== null || nowMs < booked.growAtMs) return;
+    const growing = new AbortController();
+    booked.growing = growing;
     booked.growAtMs = nowMs + GROW_EVERY_MS;
     const cores = (booked.inFlight * booked.cpuShare) / BUSY_SHARE;
     const count = Math.max(1, Math.min(ASKED_MAX, Math.ceil(cores - booked.threads)));
     const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: true };
     const over = (leased: readonly LeasedInstance[]): void => {
-      booked.isGrowing = false;
+      booked.growing = null;
       for (const one of leased) this.#hold(booked, one);
     };
-    this.#options.lease(wanted, NEVER).then(over, () => over([]));
+    this.#options.lease(wanted, growing.signal).then(over, () => over([]));
   }
 
   #hold(booked: BookedFunction, leased: LeasedInstance): void {
@@ -308,15 +316,7 @@ export class LeaseBook {
   }
 }
 
-const NEVER = new AbortController().signal;
-
 const codeOf = (error: unknown): string => (error instanceof LocusError ? error.code : "INTERNAL");
 
 const cancelled = (name: string): LocusError =>
   new LocusError("CANCELLED", `nobody waits any more for an instance of ${name}`);
-
-const tooLate = (name: string, timeoutMs: number): LocusError =>
-  new LocusError(
-    "DEADLINE_EXCEEDED",
-    `no instance of ${name} was free within the ${Math.round(timeoutMs)} ms of the call`,
-  );

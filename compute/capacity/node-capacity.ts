@@ -350,6 +350,7 @@ export class NodeCapacity {
   #setOther(other: OtherScheduler | null): void {
     this.#other?.client.close();
     this.#other = other;
+    this.book.askAnew();
   }
 }
 
