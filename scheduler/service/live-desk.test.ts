@@ -26,7 +26,9 @@ class Host {
   }
 }
 
-const cluster = (...hosts: readonly Host[]) => {
+/** `starts`: what starts on a node wait for. */
+const cluster = (...hosts: readonly Host[]) => clusterWith(async () => {}, ...hosts);
+const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readonly Host[]) => {
   let made = 0;
   const events: string[] = [];
   const connect: LiveDeskOptions["connect"] = ({ id }) => {
@@ -34,6 +36,7 @@ const cluster = (...hosts: readonly Host[]) => {
     return {
       createContainer: async ({ name, meta }) => {
         const container = `${id}-${made++}`;
+        await starts(id);
         const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
         host.containers.set(container, { id: container, name, shape, usedMb: 0 });
         return container;
@@ -104,6 +107,33 @@ describe("the desk", () => {
     await expect(desk.lease(wanted("a", { shape: large }))).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
     expect(await desk.lease(wanted("a", { count: 16, isGrowth: true }))).toHaveLength(2);
     expect(await desk.lease(wanted("a", { isGrowth: true }))).toEqual([]);
+  });
+
+  test("nobody waits for the slowest start, and what has started then is free", async () => {
+    const [a, b] = [new Host("a", { memoryMb: 64 }), new Host("b")];
+    const slow = Promise.withResolvers<void>();
+    const desk = clusterWith((id) => (id === "b" ? slow.promise : Promise.resolve()), a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const first = await desk.lease(wanted("a", { count: 2 }));
+    expect(first.map(({ nodeId }) => nodeId)).toEqual(["a"]);
+    const next = desk.lease(wanted("a", { count: 2 }));
+    expect((await desk.overview()).counts).toMatchObject({ starting: 2, waiting: 2 });
+    slow.resolve();
+    const leased = [...(await next), ...(await desk.lease(wanted("a")))];
+    expect(new Set(leased.map(({ id }) => id)).size).toBe(leased.length);
+    expect((await desk.overview()).counts).toMatchObject({ busy: leased.length + 1, waiting: 0 });
+  });
+
+  test("an instance whose node leaves before it is lent is let go, and the others are lent", async () => {
+    const [a, b] = [new Host("a", { memoryMb: 64 }), new Host("b", { memoryMb: 64 })];
+    const desk = cluster(a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const both = (await desk.lease(wanted("b"))).concat(await desk.lease(wanted("b")));
+    await desk.beat(b.beat({ returned: both.map(({ id }) => id) }));
+    const again = desk.lease(wanted("b", { count: 2 }));
+    void desk.beat(a.beat({ isLeaving: true }));
+    expect((await again).map(({ nodeId }) => nodeId)).toEqual(["b"]);
+    await vi.waitFor(async () => expect((await desk.overview()).instances).toHaveLength(1));
   });
 
   test("who waits and goes away holds nothing", async () => {

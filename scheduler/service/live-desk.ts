@@ -117,17 +117,23 @@ export class LiveDesk implements ServedDesk {
     const node = core.node(wanted.nodeId);
     const pool = this.#poolOf(wanted.shape);
     const deadlineMs = this.#live.now() + WAIT_MS;
+    const enough = new AbortController();
+    const until = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
     const granted: Promise<Instance>[] = [];
     if (!wanted.isGrowth) {
       this.#expectFits(pool);
-      granted.push(this.#live.acquire(pool, deadlineMs, signal, node));
+      granted.push(this.#live.acquire(pool, deadlineMs, until, node));
     }
-    while (granted.length < wanted.count) {
-      const more = this.#live.grow(pool, deadlineMs, signal, node);
+    // Of an earlier request, which did not wait for all that it had started.
+    const coming = Math.max(0, pool.starting - pool.waiting);
+    while (granted.length + coming < wanted.count) {
+      const more = this.#live.grow(pool, deadlineMs, until, node);
       if (more === null) break;
       granted.push(more);
     }
-    // One that cannot be had takes nothing from the others.
+    // One that cannot be had takes nothing from the others, and nobody waits for the slowest: what starts still is free when it has.
+    await Promise.any(granted).catch(() => {});
+    enough.abort();
     const settled = await Promise.allSettled(granted);
     const leased = settled.flatMap((one) => (one.status === "fulfilled" ? this.#lend(one.value, wanted.nodeId) : []));
     const [failed] = settled.filter((one) => one.status === "rejected");
@@ -278,7 +284,8 @@ export class LiveDesk implements ServedDesk {
     const { core } = this.#live;
     const nowMs = this.#live.now();
     const id = this.#containers.idOf(instance);
-    if (id === undefined || !this.#nodes.has(nodeId) || instance.state === "gone") {
+    // Much may have happened since it was granted.
+    if (id === undefined || !this.#nodes.has(nodeId) || instance.state !== "busy") {
       if (instance.running > 0) core.release(instance, { executionMs: 0 }, nowMs);
       return [];
     }
