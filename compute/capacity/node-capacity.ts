@@ -97,6 +97,8 @@ export class NodeCapacity {
   #isLeaving = false;
   #resigned: Promise<void> | null = null;
   #rulesReadMs = -Infinity;
+  /** What was last told of a turn, so that it is told once. */
+  #troubled: string | null = null;
 
   constructor(options: NodeCapacityOptions) {
     const { controllership, supervisor, offer, log, nowMs } = options;
@@ -195,13 +197,24 @@ export class NodeCapacity {
     if (this.#isLeaving) return;
     try {
       await this.#readRules();
+      // Whoever leaves closes what is open: nothing may be opened behind its back.
+      if (this.#isLeaving) return;
       await this.#open();
+      if (this.#isLeaving) return;
       if (this.#opened === null || this.#options.schedulerEndpoint !== null) return;
       if (isHeld) await this.#control(this.#opened);
       else await this.#follow(this.#opened);
-    } catch {
-      // Redis is away: the next turn tries again.
+      this.#troubled = null;
+    } catch (error) {
+      this.#trouble(toLocusError(error, "take part in scheduling"));
     }
+  }
+
+  /** The next turn tries again. That Redis is away is told by others, and passes. */
+  #trouble({ code, message }: LocusError): void {
+    if (code === "REDIS_UNAVAILABLE" || code === "STORAGE_REFUSED" || message === this.#troubled) return;
+    this.#troubled = message;
+    this.#options.log.warn({ reason: message }, "this node takes no part in scheduling for now");
   }
 
   // ── this node as others see it ──
