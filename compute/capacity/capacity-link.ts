@@ -93,10 +93,10 @@ export class CapacityLink {
       const atMs = nowMs();
       const leases = book.uses(Math.max(1, atMs - this.#beatenMs));
       this.#beatenMs = atMs;
-      const returned = book.returning;
+      const { returned, broken } = book.returning;
       if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
-      const beat = { ...describe(), isLeaving, instances, leases, returned };
-      book.answered(await desk.beat(beat, AbortSignal.timeout(ANSWER_MS)), returned);
+      const beat = { ...describe(), isLeaving, instances, leases, returned, broken };
+      book.answered(await desk.beat(beat, AbortSignal.timeout(ANSWER_MS)), [...returned, ...broken]);
       this.#answeredMs = atMs;
       this.#hasFailed = false;
       this.#tell(false, "");

@@ -152,12 +152,12 @@ describe("a node's book of leases", () => {
     ]);
     const running = take(book);
     expect(book.uses(10).map(({ id }) => id)).toEqual(["a"]);
-    expect(book.returning).toEqual(["b"]);
+    expect(book.returning.returned).toEqual(["b"]);
     book.uses(10);
     book.uses(10);
     expect(book.size).toBe(1);
     book.answered(NOTHING, ["b"]);
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
     book.done(running, 1, 0);
   });
 
@@ -166,7 +166,7 @@ describe("a node's book of leases", () => {
     await held(at("a"), at("b"));
     book.uses(10);
     book.answered({ ...NOTHING, isPressed: true }, []);
-    expect(book.returning).toEqual(["b"]);
+    expect(book.returning.returned).toEqual(["b"]);
   });
 
   test("sends nothing to what was revoked, gives it back with its last call, and aborts what is gone", async () => {
@@ -176,15 +176,15 @@ describe("a node's book of leases", () => {
     book.answered({ ...NOTHING, revoked: ["a"], gone: ["b"] }, []);
     expect(second.lost.aborted).toBe(true);
     expect(book.take(khop)).toBeNull();
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
     book.done(first, 1, 0);
     book.done(second, 1, 0);
-    expect(book.returning).toEqual(["a"]);
+    expect(book.returning.returned).toEqual(["a"]);
     // Lent anew before the return was told: it is not on its way back.
     const call = book.wait(khop, 1_000);
     await requests.at(-1)!.grant([at("a")]);
     expect((await call)!.id).toBe("a");
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
   });
 
   test("what was revoked and is lent anew while calls run there takes calls again", async () => {
@@ -196,18 +196,29 @@ describe("a node's book of leases", () => {
     await requests.at(-1)!.grant([at("a")]);
     expect(await call).toBe(running);
     for (let ended = 0; ended < 2; ended++) book.done(running, 1, 0);
-    expect([take(book), book.returning]).toEqual([running, []]);
+    expect([take(book), book.returning.returned]).toEqual([running, []]);
   });
 
   test("an instance that refused a call gets no more, and what runs there goes on", async () => {
     const { book, held } = setUp();
     await held(at("a", "other"));
     const [running, refused] = [take(book), take(book)];
-    book.drop(refused);
+    book.drop(refused, false);
     book.done(refused, 1, 0);
-    expect([book.take(khop), running.lost.aborted, book.returning]).toEqual([null, false, ["a"]]);
+    expect([book.take(khop), running.lost.aborted, book.returning.returned]).toEqual([null, false, ["a"]]);
     book.done(running, 1, 0);
-    expect(book.returning).toEqual(["a"]);
+    expect(book.returning.returned).toEqual(["a"]);
+  });
+
+  test("tells of an instance that its node does not have, until somebody was told", async () => {
+    const { book, held } = setUp();
+    await held(at("a", "other"));
+    const refused = take(book);
+    book.drop(refused, true);
+    book.done(refused, 1, 0);
+    expect(book.returning).toEqual({ returned: [], broken: ["a"] });
+    book.answered(NOTHING, ["a"]);
+    expect(book.returning).toEqual({ returned: [], broken: [] });
   });
 
   test("asks for more where calls in flight compute more than the instances' threads can", async () => {
@@ -237,7 +248,7 @@ describe("a node's book of leases", () => {
     book.expireAll();
     expect([book.size, book.take(khop), book.uses(1)]).toEqual([0, null, []]);
     book.done(running, 1, 0);
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
   });
 
   test("never runs more calls on an instance than it takes, and none on one that is over, whatever happens", async () => {

@@ -3,7 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted } from "#scheduler/grpc/capacity-service.ts";
+import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted, NodeBeat } from "#scheduler/grpc/capacity-service.ts";
 import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 
@@ -43,7 +43,8 @@ export class LeaseBook {
   /** By version, which is the same for no two functions. */
   readonly #functions = new Map<string, BookedFunction>();
   readonly #held = new Map<string, BookedInstance>();
-  #returning = new Set<string>();
+  /** On their way back, and whether they are broken. */
+  readonly #returning = new Map<string, boolean>();
   #waiting = 0;
   #isClosed = false;
   /** Since the beginning. */
@@ -133,10 +134,11 @@ export class LeaseBook {
 
   /**
    * A call that had the instance never ran there, or is to run again: it takes no more calls, or cannot be reached. Those that run there go on: each
-   * sees for itself. Whoever lent it is told, since where it is there all the same others may have it.
+   * sees for itself. Whoever lent it is told, since where it is there all the same others may have it; not where its node says that it is
+   * not there: `isBroken`.
    */
-  drop(instance: BookedInstance): void {
-    if (this.#held.get(instance.id) === instance) this.#giveBack(instance);
+  drop(instance: BookedInstance, isBroken: boolean): void {
+    if (this.#held.get(instance.id) === instance) this.#giveBack(instance, isBroken);
   }
 
   /** What instances did since the last beat, `elapsedMs` ago. Those that are not used any more are held no more: `returning` names them. */
@@ -158,13 +160,15 @@ export class LeaseBook {
     return uses.filter(({ id }) => this.#held.has(id));
   }
 
-  get returning(): readonly string[] {
-    return [...this.#returning];
+  get returning(): Pick<NodeBeat, "returned" | "broken"> {
+    const broken = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [id] : []));
+    const returned = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [] : [id]));
+    return { returned: [...returned], broken: [...broken] };
   }
 
-  /** Of a beat that named `returned`. */
-  answered({ gone, revoked, isPressed }: BeatAnswer, returned: readonly string[]): void {
-    for (const id of returned) this.#returning.delete(id);
+  /** Of a beat that named `told`. */
+  answered({ gone, revoked, isPressed }: BeatAnswer, told: readonly string[]): void {
+    for (const id of told) this.#returning.delete(id);
     for (const id of gone) {
       const instance = this.#held.get(id);
       if (instance === undefined) continue;
@@ -228,9 +232,9 @@ export class LeaseBook {
     if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
   }
 
-  #giveBack(instance: BookedInstance): void {
+  #giveBack(instance: BookedInstance, isBroken = false): void {
     this.#held.delete(instance.id);
-    this.#returning.add(instance.id);
+    this.#returning.set(instance.id, isBroken);
     instance.isRevoked = true;
     instance.function.remove(instance);
   }
@@ -299,7 +303,7 @@ export class LeaseBook {
   }
 
   #hold(booked: BookedFunction, leased: LeasedInstance): void {
-    if (this.#isClosed) return void this.#returning.add(leased.id);
+    if (this.#isClosed) return void this.#returning.set(leased.id, false);
     const known = this.#held.get(leased.id);
     if (known !== undefined) {
       // Calls of a lease that was revoked run there still: this is the next one.

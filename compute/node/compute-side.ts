@@ -6,7 +6,7 @@ import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { BookedInstance } from "../capacity/booked-instance.ts";
 import type { NodeCapacity } from "../capacity/node-capacity.ts";
-import { callAt, RUN_AGAIN } from "../capacity/remote-calls.ts";
+import { callAt, NOT_THERE, RUN_AGAIN } from "../capacity/remote-calls.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Caller } from "./invoker.ts";
@@ -67,11 +67,11 @@ export class ComputeSide implements SideRunner {
       try {
         const { peers } = capacity;
         const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs(), signal);
-        if (outcome !== RUN_AGAIN) {
+        if (outcome !== RUN_AGAIN && outcome !== NOT_THERE) {
           cpuUs = outcome.usage.cpuUs;
           return { version: description.version, outcome };
         }
-        book.drop(instance);
+        book.drop(instance, outcome === NOT_THERE);
       } finally {
         book.done(instance, performance.now() - takenMs, cpuUs);
       }

@@ -12,6 +12,8 @@ const MIB = 2 ** 20;
 class Host {
   readonly id: string;
   readonly containers = new Map<string, HostedInstance>();
+  /** What is removed waits for. */
+  ends: Promise<void> = Promise.resolve();
   readonly #beat: Partial<NodeBeat>;
 
   constructor(id: string, beat: Partial<NodeBeat> = {}) {
@@ -22,7 +24,17 @@ class Host {
   beat(more: Partial<NodeBeat> = {}): NodeBeat {
     const offered = { address: this.id, port: 1, memoryMb: 256, availableMb: 256, cpus: 2, isLeaving: false };
     const instances = [...this.containers.values()];
-    return { nodeId: this.id, ...offered, instances, leases: [], returned: [], scaled: [], ...this.#beat, ...more };
+    return {
+      nodeId: this.id,
+      ...offered,
+      instances,
+      leases: [],
+      returned: [],
+      broken: [],
+      scaled: [],
+      ...this.#beat,
+      ...more,
+    };
   }
 }
 
@@ -31,6 +43,7 @@ const cluster = (...hosts: readonly Host[]) => clusterWith(async () => {}, ...ho
 const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readonly Host[]) => {
   let made = 0;
   const events: string[] = [];
+  const removals: string[] = [];
   const connect: LiveDeskOptions["connect"] = ({ id }) => {
     const host = hosts.find((one) => one.id === id)!;
     return {
@@ -41,7 +54,11 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
         host.containers.set(container, { id: container, name, shape, usedMb: 0 });
         return container;
       },
-      removeContainer: async ({ containerId }) => void host.containers.delete(containerId),
+      removeContainer: async ({ containerId }) => {
+        removals.push(containerId);
+        await host.ends;
+        host.containers.delete(containerId);
+      },
     };
   };
   const observer = {
@@ -56,7 +73,7 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
     opened.push(desk);
     return desk;
   };
-  return { open, events };
+  return { open, events, removals };
 };
 
 const opened: LiveDesk[] = [];
@@ -134,6 +151,37 @@ describe("the desk", () => {
     void desk.beat(a.beat({ isLeaving: true }));
     expect((await again).map(({ nodeId }) => nodeId)).toEqual(["b"]);
     await vi.waitFor(async () => expect((await desk.overview()).instances).toHaveLength(1));
+  });
+
+  test("what its holder was told not to be there is lent to nobody again, and what is there all the same is removed", async () => {
+    const [a, b] = [new Host("a"), new Host("b", { memoryMb: 32 })];
+    const desk = cluster(a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("b"));
+    // Nobody else may say so.
+    await desk.beat(a.beat({ broken: [leased!.id] }));
+    expect((await desk.overview()).instances).toHaveLength(1);
+    await desk.beat(b.beat({ broken: [leased!.id] }));
+    expect((await desk.overview()).instances).toEqual([]);
+    await desk.beat(a.beat());
+    await vi.waitFor(() => expect(a.containers.size).toBe(0));
+    const [other] = await desk.lease(wanted("b"));
+    expect(other!.id).not.toBe(leased!.id);
+  });
+
+  test("an instance that ends is removed once, however often its node names it", async () => {
+    const a = new Host("a");
+    const { open, removals } = cluster(a);
+    const desk = open();
+    await desk.beat(a.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    const ends = Promise.withResolvers<void>();
+    a.ends = ends.promise;
+    const named = a.beat();
+    await desk.beat(a.beat({ isLeaving: true, returned: [leased!.id] }));
+    for (let beat = 0; beat < 3; beat++) await desk.beat(named);
+    expect(removals).toEqual([leased!.id]);
+    ends.resolve();
   });
 
   test("who waits and goes away holds nothing", async () => {

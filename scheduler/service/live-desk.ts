@@ -106,6 +106,7 @@ export class LiveDesk implements ServedDesk {
       this.#scale(beat.scaled);
     }
     this.takeBack(beat.nodeId, beat.returned);
+    for (const id of beat.broken) this.#broken(beat.nodeId, id, nowMs);
     for (const use of beat.leases) this.#used(beat.nodeId, use, answer, nowMs);
     answer.isPressed = core.counts.unplaced > 0;
     this.#live.wake();
@@ -227,6 +228,12 @@ export class LiveDesk implements ServedDesk {
     if (!core.node(nodeId).fits(memoryMb, cpus)) return;
     const instance = core.adopt(id, shape.key, nodeId, nowMs, SILENT_MS);
     this.#containers.is(instance, id);
+  }
+
+  /** Its holder was told by its node that it is not there, or ends. Where it is there all the same its node names it, and it is removed. */
+  #broken(nodeId: string, id: string, nowMs: number): void {
+    const instance = this.#containers.instanceOf(id);
+    if (instance?.lease?.holder === nodeId) this.#gone(instance, nowMs);
   }
 
   #gone(instance: Instance, nowMs: number): void {
@@ -370,8 +377,9 @@ export class LiveDesk implements ServedDesk {
         });
       },
       stop: (instance) => {
-        this.#names.delete(this.#nameOf(instance));
-        return this.#containers.stop(instance, (id) => this.#remove(instance.node.description, id));
+        const remove = (id: string): Promise<void> => this.#remove(instance.node.description, id);
+        // Known by its name until it has ended: else each beat that names it would have it removed again.
+        return this.#containers.stop(instance, remove).finally(() => this.#names.delete(this.#nameOf(instance)));
       },
     };
   }
