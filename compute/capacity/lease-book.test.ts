@@ -83,6 +83,16 @@ describe("a node's book of leases", () => {
     expect(take(book).id).toBe("there");
   });
 
+  test("a call that came to nothing says nothing of what calls take", async () => {
+    const { book, held } = setUp();
+    await held(at("there", "other"), at("here"));
+    const [first, second] = [take(book), take(book)];
+    expect([first.id, second.id]).toEqual(["here", "there"]);
+    book.failed(second);
+    book.done(first, 40, 0);
+    expect([second.meanMs, second.running, second.calls]).toEqual([1, 0, 0]);
+  });
+
   test("a call that is cancelled waits no more, and the request of nobody is given up", async () => {
     const { book, requests } = setUp();
     const cancel = new AbortController();

@@ -122,11 +122,16 @@ export class LeaseBook {
 
   /** A call that had the instance ended. `elapsedMs`: since it was taken. */
   done(instance: BookedInstance, elapsedMs: number, cpuUs: number): void {
+    instance.ended(elapsedMs, cpuUs);
+    instance.function.ended(elapsedMs, cpuUs);
+    this.failed(instance);
+  }
+
+  /** In place of `done`, of a call that came to nothing: how long that took says nothing of what calls take. */
+  failed(instance: BookedInstance): void {
     const { function: booked } = instance;
     instance.running--;
     booked.inFlight--;
-    instance.ended(elapsedMs, cpuUs);
-    booked.ended(elapsedMs, cpuUs);
     if (instance.isRevoked && instance.running === 0 && this.#held.get(instance.id) === instance)
       this.#giveBack(instance);
     if (booked.waiters.size > 0) this.#serve(booked);

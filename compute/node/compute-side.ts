@@ -63,7 +63,7 @@ export class ComputeSide implements SideRunner {
       instance ??= book.take(description) ?? (await book.wait(description, leftMs(), signal));
       if (instance === null || instance.isHere) return this.#runHere(admitted, instance, leftMs(), signal);
       const takenMs = performance.now();
-      let cpuUs = 0;
+      let cpuUs: number | null = null;
       try {
         const { peers } = capacity;
         const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs(), signal);
@@ -73,7 +73,7 @@ export class ComputeSide implements SideRunner {
         }
         book.drop(instance, outcome === NOT_THERE);
       } finally {
-        book.done(instance, performance.now() - takenMs, cpuUs);
+        endIn(book, instance, takenMs, cpuUs);
       }
       instance = null;
     }
@@ -88,7 +88,7 @@ export class ComputeSide implements SideRunner {
     signal: AbortSignal | undefined,
   ): Promise<SideReply> {
     const startedMs = performance.now();
-    let cpuUs = 0;
+    let cpuUs: number | null = null;
     try {
       let image = this.#functions.image(description);
       let remainingMs = deadlineMs;
@@ -113,7 +113,7 @@ export class ComputeSide implements SideRunner {
       cpuUs = outcome.usage.cpuUs;
       return { version: image.description.version, outcome };
     } finally {
-      if (instance !== null) this.#capacity?.book.done(instance, performance.now() - startedMs, cpuUs);
+      if (instance !== null && this.#capacity !== null) endIn(this.#capacity.book, instance, startedMs, cpuUs);
     }
   }
 
@@ -130,4 +130,10 @@ export class ComputeSide implements SideRunner {
       return this.#functions.image(await this.#functions.find(name, null));
     }
   }
+}
+
+/** `cpuUs` null: it came to nothing. */
+function endIn(book: NodeCapacity["book"], instance: BookedInstance, startedMs: number, cpuUs: number | null): void {
+  if (cpuUs === null) book.failed(instance);
+  else book.done(instance, performance.now() - startedMs, cpuUs);
 }

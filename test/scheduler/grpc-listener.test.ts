@@ -11,6 +11,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { listen } from "#scheduler/grpc/listener.ts";
+import { AllowedWrites } from "#scheduler/grpc/node-calls-service.ts";
 import { type ContainerNode, nodeService } from "#scheduler/grpc/node-service.ts";
 import { NodeClient } from "#scheduler/grpc/node-client.ts";
 import { SchedulerClient } from "#scheduler/grpc/scheduler-client.ts";
@@ -160,6 +161,25 @@ describe("a call that is given up", () => {
       code: "DEADLINE_EXCEEDED",
     });
     await vi.waitUntil(() => signals.length === 2 && signals.every(({ aborted }) => aborted));
+  });
+
+  test("in a node of ours is told what became of it, where its time is over as well", async () => {
+    const usage = { wallUs: 100_000, cpuUs: 7, operations: 0, rounds: 0, memoryBytes: 0 };
+    const outcome = { ok: false, error: { code: "DEADLINE_EXCEEDED", message: "over" }, logs: [], usage };
+    const node = {
+      invoke: async (_call: unknown, signal: AbortSignal): Promise<unknown> => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        expect(signal.aborted).toBe(false);
+        return { outcome };
+      },
+    } as unknown as ContainerNode;
+    const { endpoint } = await serve(resources, { [NODE]: nodeService(node, new AllowedWrites()) });
+    const client = new NodeClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+    resources.defer(() => client.close());
+    const meta = { functionName: "f", timeoutMs: 50, memoryBytes: MIB, handler: "" };
+    const own = { keys: [], logs: true, mayWrite: async () => false };
+    const call = { requestId: "r", containerId: "c", event: Buffer.alloc(0), meta, own };
+    expect((await client.invoke(call)).outcome).toEqual(outcome);
   });
 });
 
