@@ -66,9 +66,12 @@ export class NodeClient implements ContainerNode {
       ...(own === undefined ? {} : { own: { keys: own.keys, logs: own.logs } }),
     };
     const timeoutMs = meta.timeoutMs + (own === undefined ? 0 : ANSWER_TIMEOUT_MS);
-    const messages = this.#peer.streaming<InvokeFunctionReply>("InvokeFunction", request, signal, timeoutMs);
+    const unsaid = new AbortController();
+    const until = signal === undefined ? unsaid.signal : AbortSignal.any([signal, unsaid.signal]);
+    const messages = this.#peer.streaming<InvokeFunctionReply>("InvokeFunction", request, until, timeoutMs);
     return collect(messages, () => {
-      void this.#allowWrites(requestId, own).catch(() => {});
+      // It would wait there for a word that does not come. Whether it came all the same cannot be known.
+      this.#allowWrites(requestId, own).catch(() => unsaid.abort());
     });
   }
 

@@ -10,6 +10,8 @@ import { SERVICES, type ServiceName } from "./services.ts";
 
 /** Between attempts to connect; gRPC's own grows to two minutes, and a peer that is back should be found. */
 const RECONNECT_MS_MAX = 5_000;
+/** Services of ours, which have a connection each. */
+const OWN_SERVICE = /^locus\./;
 
 export interface PeerOptions {
   /** `host:port`, or `unix:path`. */
@@ -31,7 +33,8 @@ export class Peer {
     this.#options = options;
     this.#metadata = secretMetadata(options.security.secret);
     const [trust, trustOptions] = channelTrust(options.security, options.endpoint);
-    this.#client = new Client(options.endpoint, trust, { ...OPTIONS, ...trustOptions });
+    const own = OWN_SERVICE.test(service) ? OWN_OPTIONS : {};
+    this.#client = new Client(options.endpoint, trust, { ...OPTIONS, ...own, ...trustOptions });
   }
 
   /** Rejects with a LocusError; CANCELLED where `signal` aborts, DEADLINE_EXCEEDED, PEER_UNAVAILABLE, or what the peer answered. */
@@ -135,4 +138,9 @@ const OPTIONS = {
   "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
   // A call is sent once: whether it may be sent again, only who asked can know.
   "grpc.enable_retries": 0,
+};
+
+const OWN_OPTIONS = {
+  // gRPC would share one connection, which has so many calls at once and no more: that a call may write would wait behind calls that wait for just that.
+  "grpc.use_local_subchannel_pool": 1,
 };
