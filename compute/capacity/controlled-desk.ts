@@ -9,6 +9,7 @@ import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
 import type { SavedScheduler } from "#scheduler/scheduler.ts";
 import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
+import { keepSecret } from "./shared-secret.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
@@ -36,6 +37,8 @@ export interface ControlledDeskOptions {
   /** Whether this node controls still: another's word is not overwritten. */
   readonly isHeld: () => boolean;
   readonly endpoint: ControllerEndpoint;
+  /** That the nodes keep in Redis; null: they were given one. */
+  readonly sharedSecret: string | null;
   readonly policy: PolicyName;
   readonly observer: SchedulerObserver;
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
@@ -85,7 +88,7 @@ export class ControlledDesk {
   }
 
   #save(): void {
-    const { redis, endpoint, isHeld, log } = this.#options;
+    const { redis, endpoint, sharedSecret: secret, isHeld, log } = this.#options;
     if (!isHeld()) return;
     const text = JSON.stringify(this.desk.save());
     const isTooLong = text.length > STATE_LENGTH_MAX;
@@ -99,6 +102,7 @@ export class ControlledDesk {
     this.#saving = redis
       // Where somebody has emptied Redis, nodes find their way again.
       .set(ENDPOINT_KEY, JSON.stringify(endpoint))
+      .then(() => (secret === null ? undefined : keepSecret(redis, secret)))
       .then(() => (isTooLong ? undefined : redis.set(STATE_KEY, text)))
       .catch(() => {});
   }

@@ -71,6 +71,8 @@ interface Opened {
   readonly peers: NodePeers;
   readonly endpoint: { readonly address: string; readonly port: number };
   readonly link: CapacityLink;
+  /** That the nodes keep in Redis; null: they were given one. */
+  readonly sharedSecret: string | null;
   /** Of other schedulers. */
   readonly connect: (endpoint: string) => CapacityClient;
 }
@@ -258,7 +260,8 @@ export class NodeCapacity {
       log,
       nowMs,
     });
-    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, connect };
+    const kept = grpc.listener.secret === null ? secret : null;
+    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: kept, connect };
     log.info({ node: controllership.node, ...endpoint }, "offers instances");
   }
 
@@ -319,7 +322,7 @@ export class NodeCapacity {
 
   // ── who schedules ──
 
-  async #control({ link, peers, endpoint }: Opened): Promise<void> {
+  async #control({ link, peers, endpoint, sharedSecret: kept }: Opened): Promise<void> {
     const { controllership, policy, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
@@ -328,6 +331,7 @@ export class NodeCapacity {
         redis: controllership.commands,
         isHeld: () => controllership.isHeld,
         endpoint: { node: controllership.node, ...endpoint },
+        sharedSecret: kept,
         policy,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),

@@ -244,6 +244,18 @@ describe("instances", () => {
     expect(told()).toHaveLength(1);
   });
 
+  it("are had of each other by nodes before and after Redis was emptied", async () => {
+    const one = await startNode();
+    await vi.waitFor(() => expect(schedules(one)).toBe(true), LONG);
+    const key = "locus:controller:secret";
+    const secret = await redis.client().get(key);
+    await redis.client().flushall();
+    await vi.waitFor(async () => expect(await redis.client().get(key)).toBe(secret), LONG);
+    const two = await startNode();
+    await deploy(two, quick);
+    await joined(two);
+  });
+
   it("are nobody's where scheduling is off", async () => {
     const one = await startNode({ LOCUS_SCHEDULER: "off" });
     await deploy(one, quick);
