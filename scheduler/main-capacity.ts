@@ -35,7 +35,7 @@ await runUntilSignal(async (resources, write) => {
       const known = clients.get(id);
       if (known !== undefined) return known;
       const endpoint = address.includes(":") ? `[${address}]:${nodePort}` : `${address}:${nodePort}`;
-      const client = new NodeClient({ endpoint, security: grpc.peer, timeoutMs: NODE_TIMEOUT_MS });
+      const client = new NodeClient({ endpoint, security: grpc.peer, timeoutMs: NODE_TIMEOUT_MS, isOurs: true });
       clients.set(id, client);
       return client;
     },

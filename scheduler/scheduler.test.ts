@@ -5,7 +5,7 @@ import { fixedKeepAlive } from "./policy/fixed.ts";
 import { forecast } from "./policy/forecast.ts";
 import type { Policy } from "./policy/policy.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { Scheduler } from "./scheduler.ts";
+import { type SavedScheduler, Scheduler } from "./scheduler.ts";
 import type { SchedulerSettings } from "./settings.ts";
 
 const NODE = { id: "n1", address: "", port: 0, memoryMb: 1_000, cpus: 1_000 };
@@ -23,6 +23,35 @@ const setUp = (
   return { effects, scheduler };
 };
 const used = { executionMs: 1 };
+
+describe("what was learned", () => {
+  const afresh = (saved: SavedScheduler): Scheduler<string> =>
+    new Scheduler<string>(forecast(), new RecordedEffects(), {}, saved);
+  const learned = (): SavedScheduler => {
+    const { scheduler } = setUp({}, forecast());
+    for (const key of ["f", "g"]) {
+      scheduler.acquire(scheduler.declare({ key, memoryMb: 100 }, 0), key, Infinity, 1);
+    }
+    return JSON.parse(JSON.stringify(scheduler.save())) as SavedScheduler;
+  };
+
+  test("of functions that nobody has called since is saved again", () => {
+    const saved = learned();
+    const scheduler = afresh(saved);
+    scheduler.declare({ key: "g", memoryMb: 100 }, 0);
+    expect(Object.keys(scheduler.save().functions).toSorted()).toEqual(["f", "g"]);
+    expect(scheduler.save().functions["f"]).toEqual(saved.functions["f"]);
+    const functions = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`f${at}`, saved.functions["f"]!]));
+    expect(Object.keys(afresh({ ...saved, functions }).save().functions)).toHaveLength(4_096);
+  });
+
+  test("is learned anew where it cannot be read", () => {
+    const saved = learned();
+    const functions = { f: { policy: null, need: "much" }, g: null } as unknown as SavedScheduler["functions"];
+    const scheduler = afresh({ ...saved, functions });
+    for (const key of ["f", "g"]) expect(scheduler.declare({ key, memoryMb: 100 }, 0).need.memoryMb).toBe(100);
+  });
+});
 
 describe("instances", () => {
   test("the most recently used idle one is taken first", () => {

@@ -15,7 +15,7 @@ import { Lease } from "./instance/lease.ts";
 import { Waiter } from "./instance/wait-queue.ts";
 import { Fleet } from "./node/fleet.ts";
 import type { Node, NodeDescription, NodeStats } from "./node/node.ts";
-import type { CapacityView, Policy } from "./policy/policy.ts";
+import type { CapacityView, FunctionPolicy, Policy } from "./policy/policy.ts";
 import { SCHEDULER_DEFAULTS, type SchedulerSettings } from "./settings.ts";
 import { StarvedPools } from "./instance/starved-pools.ts";
 
@@ -44,7 +44,11 @@ export interface InstanceUse {
 export interface SavedScheduler {
   readonly policy: string;
   readonly common: unknown;
-  readonly functions: Readonly<Record<string, { readonly policy: unknown; readonly need: readonly number[] }>>;
+  readonly functions: Readonly<Record<string, SavedFunction>>;
+}
+interface SavedFunction {
+  readonly policy: unknown;
+  readonly need: readonly number[];
 }
 
 export interface Counts {
@@ -61,6 +65,8 @@ export interface Counts {
   refusals: number;
 }
 
+/** Functions of which something is saved, as far as they are not known now. Chosen. */
+const SAVED_MAX = 4_096;
 /** Functions wanting a node that are looked at in one go. Chosen. */
 const STARVED_PROBES = 32;
 /** Idle instances that are looked at to make room for one start. Chosen. */
@@ -146,14 +152,23 @@ export class Scheduler<Ticket> implements CapacityView {
       this.remove(config.key, now);
     }
     const saved = this.#saved?.functions[config.key];
-    const state = this.#saved?.policy === this.policy.name ? saved?.policy : undefined;
-    const { memoryMb, concurrency } = config;
-    const pool = new FunctionPool(config, this.policy.follow({ memoryMb, concurrency }, now, state));
-    if (saved !== undefined) pool.need.restore(saved.need);
+    const pool = new FunctionPool(config, this.#follow(config, now));
+    if (isNeed(saved?.need)) pool.need.restore(saved.need);
     this.#pools.set(config.key, pool);
     this.#wakeToPlan(pool, now);
     this.#keepReserved(pool, now);
     return pool;
+  }
+
+  /** As it was saved; where that cannot be read, since anybody may have written it, it learns anew. */
+  #follow({ key, memoryMb, concurrency }: FunctionConfig, now: number): FunctionPolicy {
+    const state = this.#saved?.policy === this.policy.name ? this.#saved.functions[key]?.policy : undefined;
+    try {
+      return this.policy.follow({ memoryMb, concurrency }, now, state);
+    } catch (error) {
+      if (state === undefined) throw error;
+      return this.policy.follow({ memoryMb, concurrency }, now);
+    }
   }
 
   /** Calls that wait are refused; those that run end. */
@@ -553,10 +568,13 @@ export class Scheduler<Ticket> implements CapacityView {
     return (this.#endedMbMs + this.#configuredMb * nowMs - this.#configuredMbMs) / (1024 * 1e3);
   }
 
+  /** With what was saved before of functions that nobody has called since, so many of all. */
   save(): SavedScheduler {
-    const functions = Object.fromEntries(
-      [...this.#pools].map(([key, { policy, need }]) => [key, { policy: policy.save(), need: need.save() }]),
-    );
+    const functions: Record<string, SavedFunction> = {};
+    for (const [key, { policy, need }] of this.#pools) functions[key] = { policy: policy.save(), need: need.save() };
+    const before = this.#saved?.policy === this.policy.name ? Object.entries(this.#saved.functions) : [];
+    const room = Math.max(0, SAVED_MAX - this.#pools.size);
+    for (const [key, one] of before.filter(([key]) => !this.#pools.has(key)).slice(0, room)) functions[key] = one;
     return { policy: this.policy.name, common: this.policy.save(), functions };
   }
 
@@ -1129,6 +1147,9 @@ function leastWorth(heap: IndexedHeap<Instance>): HeapEntry<Instance> | undefine
 /** NaN: no id of ours. */
 const serialOf = (id: string): number =>
   id.startsWith(INSTANCE_PREFIX) ? Number(id.slice(INSTANCE_PREFIX.length)) : NaN;
+
+const isNeed = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every((one) => Number.isFinite(one) && one >= 0);
 
 const deadlinePassed = ({ config }: FunctionPool, waitedMs: number): LocusError =>
   new LocusError(

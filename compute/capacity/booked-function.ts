@@ -32,8 +32,9 @@ export class BookedFunction {
   threads = 0;
   /** What is asked of the scheduler now; null: nothing. */
   asked: AbortController | null = null;
+  /** What is asked for besides, so that calls need not wait. */
+  growing: AbortController | null = null;
   growAtMs = -Infinity;
-  isGrowing = false;
   /** Beats in a row in which there was nothing of it. */
   emptyBeats = 0;
   #cpuMs = 0;

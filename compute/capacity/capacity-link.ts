@@ -37,6 +37,8 @@ export class CapacityLink {
   /** At first: when it began. A node that starts is given time to find who schedules. */
   #answeredMs: number;
   #beatenMs: number;
+  /** Of the last beat. Nobody waits for one who does not answer even that. */
+  #hasFailed = false;
   /** What was last said of the scheduler, so that it is said once. */
   #isAway = false;
   #isClosed = false;
@@ -51,6 +53,8 @@ export class CapacityLink {
   lease(wanted: LeaseWanted, signal: AbortSignal): Promise<readonly LeasedInstance[]> {
     const desk = this.#options.desk();
     if (desk === null) return Promise.reject(new LocusError("PEER_UNAVAILABLE", "nobody schedules instances now"));
+    if (this.#hasFailed)
+      return Promise.reject(new LocusError("PEER_UNAVAILABLE", "the scheduler did not answer lately"));
     return desk.lease(wanted, signal);
   }
 
@@ -89,13 +93,16 @@ export class CapacityLink {
       const atMs = nowMs();
       const leases = book.uses(Math.max(1, atMs - this.#beatenMs));
       this.#beatenMs = atMs;
-      const returned = book.returning;
+      const { returned, broken } = book.returning;
       if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
-      const beat = { ...describe(), isLeaving, instances, leases, returned };
-      book.answered(await desk.beat(beat, AbortSignal.timeout(ANSWER_MS)), returned);
+      const beat = { ...describe(), isLeaving, instances, leases, returned, broken };
+      book.answered(await desk.beat(beat, AbortSignal.timeout(ANSWER_MS)), [...returned, ...broken]);
       this.#answeredMs = atMs;
+      this.#hasFailed = false;
       this.#tell(false, "");
     } catch (error) {
+      this.#hasFailed = true;
+      book.askAnew();
       if (nowMs() - this.#answeredMs < LEASE_MS) return;
       book.expireAll();
       this.#tell(true, (error as Error).message);

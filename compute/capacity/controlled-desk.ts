@@ -9,6 +9,7 @@ import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
 import type { SavedScheduler } from "#scheduler/scheduler.ts";
 import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
+import { keepSecret } from "./shared-secret.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
@@ -36,6 +37,8 @@ export interface ControlledDeskOptions {
   /** Whether this node controls still: another's word is not overwritten. */
   readonly isHeld: () => boolean;
   readonly endpoint: ControllerEndpoint;
+  /** That the nodes keep in Redis; null: they were given one. */
+  readonly sharedSecret: string | null;
   readonly policy: PolicyName;
   readonly observer: SchedulerObserver;
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
@@ -46,6 +49,8 @@ export class ControlledDesk {
   readonly desk: LiveDesk;
   readonly #options: ControlledDeskOptions;
   readonly #timer: NodeJS.Timeout;
+  /** When it was last saved. It is told once. */
+  #wasTooLong = false;
   #saving: Promise<unknown> = Promise.resolve();
 
   private constructor(options: ControlledDeskOptions, saved: SavedScheduler | null) {
@@ -59,7 +64,8 @@ export class ControlledDesk {
   static async open(options: ControlledDeskOptions): Promise<ControlledDesk> {
     const { redis, endpoint, log } = options;
     const state = objectIn(await redis.get(STATE_KEY)) as Partial<SavedScheduler>;
-    const saved = state.functions === undefined || state.policy === undefined ? null : (state as SavedScheduler);
+    const isSaved = typeof state.functions === "object" && state.functions !== null && typeof state.policy === "string";
+    const saved = isSaved ? (state as SavedScheduler) : null;
     await redis.set(ENDPOINT_KEY, JSON.stringify(endpoint));
     try {
       return new ControlledDesk(options, saved);
@@ -82,13 +88,22 @@ export class ControlledDesk {
   }
 
   #save(): void {
-    const { redis, endpoint, isHeld } = this.#options;
+    const { redis, endpoint, sharedSecret: secret, isHeld, log } = this.#options;
     if (!isHeld()) return;
     const text = JSON.stringify(this.desk.save());
+    const isTooLong = text.length > STATE_LENGTH_MAX;
+    if (isTooLong && !this.#wasTooLong) {
+      log.warn(
+        { length: text.length, most: STATE_LENGTH_MAX },
+        "what the scheduler has learned is too much to be kept",
+      );
+    }
+    this.#wasTooLong = isTooLong;
     this.#saving = redis
       // Where somebody has emptied Redis, nodes find their way again.
       .set(ENDPOINT_KEY, JSON.stringify(endpoint))
-      .then(() => (text.length <= STATE_LENGTH_MAX ? redis.set(STATE_KEY, text) : undefined))
+      .then(() => (secret === null ? undefined : keepSecret(redis, secret)))
+      .then(() => (isTooLong ? undefined : redis.set(STATE_KEY, text)))
       .catch(() => {});
   }
 }

@@ -1,5 +1,5 @@
 import { array, assert, constantFrom, integer, property, record } from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
@@ -46,6 +46,8 @@ const setUp = () => {
 const take = (book: LeaseBook): BookedInstance => book.take(khop)!;
 const NOTHING = { gone: [], revoked: [], isPressed: false };
 
+afterEach(() => void vi.useRealTimers());
+
 describe("a node's book of leases", () => {
   test("asks once for all calls of a function that wait, and serves them in their order", async () => {
     const { book, requests } = setUp();
@@ -81,6 +83,16 @@ describe("a node's book of leases", () => {
     expect(take(book).id).toBe("there");
   });
 
+  test("a call that came to nothing says nothing of what calls take", async () => {
+    const { book, held } = setUp();
+    await held(at("there", "other"), at("here"));
+    const [first, second] = [take(book), take(book)];
+    expect([first.id, second.id]).toEqual(["here", "there"]);
+    book.failed(second);
+    book.done(first, 40, 0);
+    expect([second.meanMs, second.running, second.calls]).toEqual([1, 0, 0]);
+  });
+
   test("a call that is cancelled waits no more, and the request of nobody is given up", async () => {
     const { book, requests } = setUp();
     const cancel = new AbortController();
@@ -91,9 +103,13 @@ describe("a node's book of leases", () => {
     expect(book.waiting).toBe(0);
   });
 
-  test("a call is refused at its deadline, and the one too many at once", async () => {
+  test("a call with little time waits for a part of it, and runs without; the one too many is refused at once", async () => {
+    vi.useFakeTimers();
     const { book } = setUp();
-    await expect(book.wait(khop, 5)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    const short = book.wait(khop, 100);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await short).toBeNull();
+    expect(book.without.late).toBe(1);
     const cancel = new AbortController();
     const waiting = Array.from({ length: 10_000 }, () => book.wait(khop, 60_000, cancel.signal).catch(() => null));
     await expect(book.wait(khop, 60_000)).rejects.toMatchObject({ code: "OVERLOADED" });
@@ -116,6 +132,25 @@ describe("a node's book of leases", () => {
     await expect(many).rejects.toMatchObject({ code: "OVERLOADED" });
   });
 
+  test("gives up what it has asked of whoever does not answer, and asks whoever is there then", async () => {
+    const { book, held, requests, clock } = setUp();
+    await held(at("a", "other"));
+    expect(requests.map(({ wanted }) => wanted.isGrowth)).toEqual([false, true]);
+    const taken = [take(book), take(book)];
+    const call = book.wait(khop, 60_000);
+    expect(requests).toHaveLength(3);
+    book.askAnew();
+    expect(requests.map(({ signal }) => signal.aborted)).toEqual([false, true, true]);
+    await vi.waitFor(() => expect(requests).toHaveLength(4));
+    await requests[3]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
+    expect(await call).toBeNull();
+    clock.nowMs = 1_000;
+    for (const one of taken) book.done(one, 10, 9_000_000);
+    for (const one of [take(book), take(book)]) book.done(one, 1, 0);
+    expect(requests.at(-1)!.wanted.isGrowth).toBe(true);
+    expect(requests).toHaveLength(5);
+  });
+
   test("tells what instances did, and gives back those that are not used", async () => {
     const { book, held } = setUp();
     await held(at("a"), at("b"));
@@ -127,12 +162,12 @@ describe("a node's book of leases", () => {
     ]);
     const running = take(book);
     expect(book.uses(10).map(({ id }) => id)).toEqual(["a"]);
-    expect(book.returning).toEqual(["b"]);
+    expect(book.returning.returned).toEqual(["b"]);
     book.uses(10);
     book.uses(10);
     expect(book.size).toBe(1);
     book.answered(NOTHING, ["b"]);
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
     book.done(running, 1, 0);
   });
 
@@ -141,7 +176,7 @@ describe("a node's book of leases", () => {
     await held(at("a"), at("b"));
     book.uses(10);
     book.answered({ ...NOTHING, isPressed: true }, []);
-    expect(book.returning).toEqual(["b"]);
+    expect(book.returning.returned).toEqual(["b"]);
   });
 
   test("sends nothing to what was revoked, gives it back with its last call, and aborts what is gone", async () => {
@@ -151,26 +186,49 @@ describe("a node's book of leases", () => {
     book.answered({ ...NOTHING, revoked: ["a"], gone: ["b"] }, []);
     expect(second.lost.aborted).toBe(true);
     expect(book.take(khop)).toBeNull();
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
     book.done(first, 1, 0);
     book.done(second, 1, 0);
-    expect(book.returning).toEqual(["a"]);
+    expect(book.returning.returned).toEqual(["a"]);
     // Lent anew before the return was told: it is not on its way back.
     const call = book.wait(khop, 1_000);
     await requests.at(-1)!.grant([at("a")]);
     expect((await call)!.id).toBe("a");
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
+  });
+
+  test("what was revoked and is lent anew while calls run there takes calls again", async () => {
+    const { book, held, requests } = setUp();
+    await held(at("a"));
+    const running = take(book);
+    book.answered({ ...NOTHING, revoked: ["a"] }, []);
+    const call = book.wait(khop, 1_000);
+    await requests.at(-1)!.grant([at("a")]);
+    expect(await call).toBe(running);
+    for (let ended = 0; ended < 2; ended++) book.done(running, 1, 0);
+    expect([take(book), book.returning.returned]).toEqual([running, []]);
   });
 
   test("an instance that refused a call gets no more, and what runs there goes on", async () => {
     const { book, held } = setUp();
     await held(at("a", "other"));
     const [running, refused] = [take(book), take(book)];
-    book.drop(refused);
+    book.drop(refused, false);
     book.done(refused, 1, 0);
-    expect([book.take(khop), running.lost.aborted, book.returning]).toEqual([null, false, ["a"]]);
+    expect([book.take(khop), running.lost.aborted, book.returning.returned]).toEqual([null, false, ["a"]]);
     book.done(running, 1, 0);
-    expect(book.returning).toEqual(["a"]);
+    expect(book.returning.returned).toEqual(["a"]);
+  });
+
+  test("tells of an instance that its node does not have, until somebody was told", async () => {
+    const { book, held } = setUp();
+    await held(at("a", "other"));
+    const refused = take(book);
+    book.drop(refused, true);
+    book.done(refused, 1, 0);
+    expect(book.returning).toEqual({ returned: [], broken: ["a"] });
+    book.answered(NOTHING, ["a"]);
+    expect(book.returning).toEqual({ returned: [], broken: [] });
   });
 
   test("asks for more where calls in flight compute more than the instances' threads can", async () => {
@@ -200,7 +258,7 @@ describe("a node's book of leases", () => {
     book.expireAll();
     expect([book.size, book.take(khop), book.uses(1)]).toEqual([0, null, []]);
     book.done(running, 1, 0);
-    expect(book.returning).toEqual([]);
+    expect(book.returning.returned).toEqual([]);
   });
 
   test("never runs more calls on an instance than it takes, and none on one that is over, whatever happens", async () => {

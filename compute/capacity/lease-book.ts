@@ -3,7 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted } from "#scheduler/grpc/capacity-service.ts";
+import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted, NodeBeat } from "#scheduler/grpc/capacity-service.ts";
 import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 
@@ -14,6 +14,8 @@ const WAITING_MAX = 10_000;
  * is less of everything than is asked for, and a node that queues calls of its own is no worse than one that refuses them. Chosen.
  */
 const PATIENCE_MS = 2_000;
+/** Of a shorter time that a call has it waits no more than this part: the rest is for running. Chosen. */
+const PATIENCE_SHARE = 1 / 2;
 /** Instances asked for at once. */
 const ASKED_MAX = 16;
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
@@ -41,7 +43,8 @@ export class LeaseBook {
   /** By version, which is the same for no two functions. */
   readonly #functions = new Map<string, BookedFunction>();
   readonly #held = new Map<string, BookedInstance>();
-  #returning = new Set<string>();
+  /** On their way back, and whether they are broken. */
+  readonly #returning = new Map<string, boolean>();
   #waiting = 0;
   #isClosed = false;
   /** Since the beginning. */
@@ -88,8 +91,8 @@ export class LeaseBook {
   }
 
   /**
-   * As `take`, when one can be had; null: none could, and the call runs here without. Rejects with OVERLOADED, with DEADLINE_EXCEEDED when
-   * `timeoutMs` is over, and with CANCELLED.
+   * As `take`, when one can be had; null: none could while there was time, of the `timeoutMs` that the call has, and it runs here without. Rejects
+   * with OVERLOADED, and with CANCELLED.
    */
   wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
     if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
@@ -122,11 +125,10 @@ export class LeaseBook {
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
       const onTimeout = (): void => {
-        if (timeoutMs <= PATIENCE_MS) return waiter.reject(tooLate(description.name, timeoutMs));
         this.without.late++;
         waiter.resolve(null);
       };
-      const timer = setTimeout(onTimeout, Math.min(timeoutMs, PATIENCE_MS));
+      const timer = setTimeout(onTimeout, Math.min(timeoutMs * PATIENCE_SHARE, PATIENCE_MS));
       signal?.addEventListener("abort", onAbort);
       booked.waiters.add(waiter);
       this.#serve(booked);
@@ -136,11 +138,16 @@ export class LeaseBook {
 
   /** A call that had the instance ended. `elapsedMs`: since it was taken. */
   done(instance: BookedInstance, elapsedMs: number, cpuUs: number): void {
+    instance.ended(elapsedMs, cpuUs);
+    instance.function.ended(elapsedMs, cpuUs);
+    this.failed(instance);
+  }
+
+  /** In place of `done`, of a call that came to nothing: how long that took says nothing of what calls take. */
+  failed(instance: BookedInstance): void {
     const { function: booked } = instance;
     instance.running--;
     booked.inFlight--;
-    instance.ended(elapsedMs, cpuUs);
-    booked.ended(elapsedMs, cpuUs);
     if (instance.isRevoked && instance.running === 0 && this.#held.get(instance.id) === instance)
       this.#giveBack(instance);
     if (booked.waiters.size > 0) this.#serve(booked);
@@ -148,10 +155,11 @@ export class LeaseBook {
 
   /**
    * A call that had the instance never ran there, or is to run again: it takes no more calls, or cannot be reached. Those that run there go on: each
-   * sees for itself. Whoever lent it is told, since where it is there all the same others may have it.
+   * sees for itself. Whoever lent it is told, since where it is there all the same others may have it; not where its node says that it is
+   * not there: `isBroken`.
    */
-  drop(instance: BookedInstance): void {
-    if (this.#held.get(instance.id) === instance) this.#giveBack(instance);
+  drop(instance: BookedInstance, isBroken: boolean): void {
+    if (this.#held.get(instance.id) === instance) this.#giveBack(instance, isBroken);
   }
 
   /** What instances did since the last beat, `elapsedMs` ago. Those that are not used any more are held no more: `returning` names them. */
@@ -173,13 +181,15 @@ export class LeaseBook {
     return uses.filter(({ id }) => this.#held.has(id));
   }
 
-  get returning(): readonly string[] {
-    return [...this.#returning];
+  get returning(): Pick<NodeBeat, "returned" | "broken"> {
+    const broken = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [id] : []));
+    const returned = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [] : [id]));
+    return { returned: [...returned], broken: [...broken] };
   }
 
-  /** Of a beat that named `returned`. */
-  answered({ gone, revoked, isPressed }: BeatAnswer, returned: readonly string[]): void {
-    for (const id of returned) this.#returning.delete(id);
+  /** Of a beat that named `told`. */
+  answered({ gone, revoked, isPressed }: BeatAnswer, told: readonly string[]): void {
+    for (const id of told) this.#returning.delete(id);
     for (const id of gone) {
       const instance = this.#held.get(id);
       if (instance === undefined) continue;
@@ -200,6 +210,14 @@ export class LeaseBook {
     }
   }
 
+  /** Whoever was asked answers no more, or is not to be asked any more: those that wait ask anew. */
+  askAnew(): void {
+    for (const { asked, growing } of this.#functions.values()) {
+      asked?.abort();
+      growing?.abort();
+    }
+  }
+
   /** Nobody has renewed anything for so long that all of it is over. What runs goes on. */
   expireAll(): void {
     for (const instance of this.#held.values()) {
@@ -213,10 +231,8 @@ export class LeaseBook {
   /** Holds nothing more from now on: calls run here, without an instance. What calls still have is over when it expires, or they end. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    for (const booked of this.#functions.values()) {
-      booked.asked?.abort();
-      for (const waiter of booked.waiters) waiter.resolve(null);
-    }
+    for (const { waiters } of this.#functions.values()) for (const waiter of waiters) waiter.resolve(null);
+    this.askAnew();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
 
@@ -237,9 +253,9 @@ export class LeaseBook {
     if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
   }
 
-  #giveBack(instance: BookedInstance): void {
+  #giveBack(instance: BookedInstance, isBroken = false): void {
     this.#held.delete(instance.id);
-    this.#returning.add(instance.id);
+    this.#returning.set(instance.id, isBroken);
     instance.isRevoked = true;
     instance.function.remove(instance);
   }
@@ -293,22 +309,29 @@ export class LeaseBook {
 
   #grow(booked: BookedFunction): void {
     const nowMs = this.#options.nowMs();
-    if (booked.isGrowing || nowMs < booked.growAtMs) return;
-    booked.isGrowing = true;
+    if (booked.growing !== null || nowMs < booked.growAtMs) return;
+    const growing = new AbortController();
+    booked.growing = growing;
     booked.growAtMs = nowMs + GROW_EVERY_MS;
     const cores = (booked.inFlight * booked.cpuShare) / BUSY_SHARE;
     const count = Math.max(1, Math.min(ASKED_MAX, Math.ceil(cores - booked.threads)));
     const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: true };
     const over = (leased: readonly LeasedInstance[]): void => {
-      booked.isGrowing = false;
+      booked.growing = null;
       for (const one of leased) this.#hold(booked, one);
     };
-    this.#options.lease(wanted, NEVER).then(over, () => over([]));
+    this.#options.lease(wanted, growing.signal).then(over, () => over([]));
   }
 
   #hold(booked: BookedFunction, leased: LeasedInstance): void {
-    if (this.#isClosed) return void this.#returning.add(leased.id);
-    if (this.#held.has(leased.id)) return;
+    if (this.#isClosed) return void this.#returning.set(leased.id, false);
+    const known = this.#held.get(leased.id);
+    if (known !== undefined) {
+      // Calls of a lease that was revoked run there still: this is the next one.
+      if (known.isRevoked) known.function.add(known);
+      known.isRevoked = false;
+      return;
+    }
     // It was on its way back, and has been lent anew.
     this.#returning.delete(leased.id);
     const isHere = leased.nodeId === this.#options.nodeId;
@@ -318,15 +341,7 @@ export class LeaseBook {
   }
 }
 
-const NEVER = new AbortController().signal;
-
 const codeOf = (error: unknown): string => (error instanceof LocusError ? error.code : "INTERNAL");
 
 const cancelled = (name: string): LocusError =>
   new LocusError("CANCELLED", `nobody waits any more for an instance of ${name}`);
-
-const tooLate = (name: string, timeoutMs: number): LocusError =>
-  new LocusError(
-    "DEADLINE_EXCEEDED",
-    `no instance of ${name} was free within the ${Math.round(timeoutMs)} ms of the call`,
-  );

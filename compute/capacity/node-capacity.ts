@@ -71,6 +71,8 @@ interface Opened {
   readonly peers: NodePeers;
   readonly endpoint: { readonly address: string; readonly port: number };
   readonly link: CapacityLink;
+  /** That the nodes keep in Redis; null: they were given one. */
+  readonly sharedSecret: string | null;
   /** Of other schedulers. */
   readonly connect: (endpoint: string) => CapacityClient;
 }
@@ -97,6 +99,8 @@ export class NodeCapacity {
   #isLeaving = false;
   #resigned: Promise<void> | null = null;
   #rulesReadMs = -Infinity;
+  /** What was last told of a turn, so that it is told once. */
+  #troubled: string | null = null;
 
   constructor(options: NodeCapacityOptions) {
     const { controllership, supervisor, offer, log, nowMs } = options;
@@ -195,13 +199,24 @@ export class NodeCapacity {
     if (this.#isLeaving) return;
     try {
       await this.#readRules();
+      // Whoever leaves closes what is open: nothing may be opened behind its back.
+      if (this.#isLeaving) return;
       await this.#open();
+      if (this.#isLeaving) return;
       if (this.#opened === null || this.#options.schedulerEndpoint !== null) return;
       if (isHeld) await this.#control(this.#opened);
       else await this.#follow(this.#opened);
-    } catch {
-      // Redis is away: the next turn tries again.
+      this.#troubled = null;
+    } catch (error) {
+      this.#trouble(toLocusError(error, "take part in scheduling"));
     }
+  }
+
+  /** The next turn tries again. That Redis is away is told by others, and passes. */
+  #trouble({ code, message }: LocusError): void {
+    if (code === "REDIS_UNAVAILABLE" || code === "STORAGE_REFUSED" || message === this.#troubled) return;
+    this.#troubled = message;
+    this.#options.log.warn({ reason: message }, "this node takes no part in scheduling for now");
   }
 
   // ── this node as others see it ──
@@ -245,7 +260,8 @@ export class NodeCapacity {
       log,
       nowMs,
     });
-    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, connect };
+    const kept = grpc.listener.secret === null ? secret : null;
+    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: kept, connect };
     log.info({ node: controllership.node, ...endpoint }, "offers instances");
   }
 
@@ -306,7 +322,7 @@ export class NodeCapacity {
 
   // ── who schedules ──
 
-  async #control({ link, peers, endpoint }: Opened): Promise<void> {
+  async #control({ link, peers, endpoint, sharedSecret: kept }: Opened): Promise<void> {
     const { controllership, policy, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
@@ -315,6 +331,7 @@ export class NodeCapacity {
         redis: controllership.commands,
         isHeld: () => controllership.isHeld,
         endpoint: { node: controllership.node, ...endpoint },
+        sharedSecret: kept,
         policy,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
@@ -350,6 +367,7 @@ export class NodeCapacity {
   #setOther(other: OtherScheduler | null): void {
     this.#other?.client.close();
     this.#other = other;
+    this.book.askAnew();
   }
 }
 

@@ -20,7 +20,7 @@ export class NodePeers {
   at({ address, port }: { readonly address: string; readonly port: number }): NodeClient {
     const endpoint = endpointOf(address, port);
     const known = this.#clients.get(endpoint);
-    const client = known ?? new NodeClient({ endpoint, security: this.#security, timeoutMs: TIMEOUT_MS });
+    const client = known ?? new NodeClient({ endpoint, security: this.#security, timeoutMs: TIMEOUT_MS, isOurs: true });
     if (known !== undefined) this.#clients.delete(endpoint);
     this.#clients.set(endpoint, client);
     const [oldest] = this.#clients.keys();

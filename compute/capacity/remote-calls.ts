@@ -3,6 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
+import { isUntold } from "#scheduler/grpc/grpc-error.ts";
 import type { AdmittedCall } from "../node/side-runner.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import type { NodePeers } from "./node-peers.ts";
@@ -11,6 +12,8 @@ const MIB = 2 ** 20;
 
 /** The call has not run, or nothing of it is left: another instance may have it. The one that it had is not to be asked again. */
 export const RUN_AGAIN = Symbol("run again");
+/** The same, and its node says that it has no such instance. */
+export const NOT_THERE = Symbol("not there");
 
 /** What it came to. Rejects with SANDBOX_DIED where its node was lost and it may have written; with CANCELLED, and what stands in the way. */
 export async function callAt(
@@ -19,7 +22,7 @@ export async function callAt(
   { id, call }: AdmittedCall,
   deadlineMs: number,
   signal: AbortSignal | undefined,
-): Promise<Outcome | typeof RUN_AGAIN> {
+): Promise<Outcome | typeof RUN_AGAIN | typeof NOT_THERE> {
   const { leased, lost } = instance;
   const { key, memoryMb } = instance.function.shape;
   let mayHaveWritten = false;
@@ -47,8 +50,10 @@ export async function callAt(
   } catch (error) {
     if (signal?.aborted === true) throw error;
     const code = error instanceof LocusError ? error.code : "INTERNAL";
-    if (NOT_RUN.has(code)) return RUN_AGAIN;
-    if (!LOST.has(code)) throw error;
+    if (code === "INSTANCE_NOT_FOUND") return NOT_THERE;
+    if (code === "UNAUTHENTICATED") return RUN_AGAIN;
+    const isLost = LOST.has(code) || (error instanceof LocusError && isUntold(error));
+    if (!isLost) throw error;
     if (!mayHaveWritten) return RUN_AGAIN;
     const why = (error as Error).message;
     const text = `node ${leased.nodeId} was lost while the call ran there, which may have written: ${why}`;
@@ -56,8 +61,6 @@ export async function callAt(
   }
 }
 
-/** Whoever was asked has no such instance, or refuses us. */
-const NOT_RUN: ReadonlySet<string> = new Set(["INSTANCE_NOT_FOUND", "UNAUTHENTICATED"]);
 /** Nobody cancelled it here: the connection or the node is gone, or the scheduler says that the node is. */
 const LOST: ReadonlySet<string> = new Set(["PEER_UNAVAILABLE", "CANCELLED"]);
 

@@ -6,7 +6,7 @@ import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { BookedInstance } from "../capacity/booked-instance.ts";
 import type { NodeCapacity } from "../capacity/node-capacity.ts";
-import { callAt, RUN_AGAIN } from "../capacity/remote-calls.ts";
+import { callAt, NOT_THERE, RUN_AGAIN } from "../capacity/remote-calls.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Caller } from "./invoker.ts";
@@ -71,17 +71,17 @@ export class ComputeSide implements SideRunner {
       if (instance === null || instance.isHere)
         return afterWaiting(await this.#runHere(admitted, instance, leftMs(), signal), waited);
       const takenMs = performance.now();
-      let cpuUs = 0;
+      let cpuUs: number | null = null;
       try {
         const { peers } = capacity;
         const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs(), signal);
-        if (outcome !== RUN_AGAIN) {
+        if (outcome !== RUN_AGAIN && outcome !== NOT_THERE) {
           cpuUs = outcome.usage.cpuUs;
           return afterWaiting({ version: description.version, outcome }, waited);
         }
-        book.drop(instance);
+        book.drop(instance, outcome === NOT_THERE);
       } finally {
-        book.done(instance, performance.now() - takenMs, cpuUs);
+        endIn(book, instance, takenMs, cpuUs);
       }
       instance = null;
     }
@@ -96,7 +96,7 @@ export class ComputeSide implements SideRunner {
     signal: AbortSignal | undefined,
   ): Promise<SideReply> {
     const startedMs = performance.now();
-    let cpuUs = 0;
+    let cpuUs: number | null = null;
     try {
       let image = this.#functions.image(description);
       let remainingMs = deadlineMs;
@@ -121,7 +121,7 @@ export class ComputeSide implements SideRunner {
       cpuUs = outcome.usage.cpuUs;
       return { version: image.description.version, outcome };
     } finally {
-      if (instance !== null) this.#capacity?.book.done(instance, performance.now() - startedMs, cpuUs);
+      if (instance !== null && this.#capacity !== null) endIn(this.#capacity.book, instance, startedMs, cpuUs);
     }
   }
 
@@ -149,4 +149,10 @@ function afterWaiting(
   const { wallUs, queueUs, startUs } = outcome.usage;
   const more = { wallUs: wallUs + forUs, queueUs: queueUs + forUs, startUs: startUs + (isStart ? forUs : 0) };
   return { version, outcome: { ...outcome, usage: { ...outcome.usage, ...more } } };
+}
+
+/** `cpuUs` null: it came to nothing. */
+function endIn(book: NodeCapacity["book"], instance: BookedInstance, startedMs: number, cpuUs: number | null): void {
+  if (cpuUs === null) book.failed(instance);
+  else book.done(instance, performance.now() - startedMs, cpuUs);
 }

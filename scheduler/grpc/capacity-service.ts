@@ -55,6 +55,8 @@ export interface NodeBeat {
   /** All that it holds: what is not named here is over when it expires. */
   readonly leases: readonly LeaseUse[];
   readonly returned: readonly string[];
+  /** Of what it held, what is not there any more, as its node says. */
+  readonly broken: readonly string[];
   readonly scaled: readonly ScaledFunction[];
 }
 
@@ -128,6 +130,7 @@ interface BeatRequest {
   }[];
   readonly leases: readonly LeaseUse[];
   readonly returned: readonly string[];
+  readonly broken: readonly string[];
   readonly scaled: readonly { readonly function: FunctionMessage | null; readonly min: number; readonly max: number }[];
 }
 export interface BeatReply {
@@ -194,6 +197,7 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
   })),
   leases: beat.leases,
   returned: beat.returned,
+  broken: beat.broken,
   scaled: beat.scaled.map(({ shape, min, max }) => ({ function: shapeMessage(shape), min, max })),
 });
 
@@ -230,6 +234,7 @@ const beatIn = (request: BeatRequest): NodeBeat => ({
     cpus: numberIn(cpus, "lease.cpus", 0, CPUS_MAX),
   })),
   returned: manyIn(request.returned, "returned").map((id) => nameIn(id, "returned")),
+  broken: manyIn(request.broken, "broken").map((id) => nameIn(id, "broken")),
   scaled: manyIn(request.scaled, "scaled").map(({ function: shape, min, max }) => ({
     shape: shapeIn(shape),
     min: integerIn(min, "scaled.min", 0, COUNT_MAX),

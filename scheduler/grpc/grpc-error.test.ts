@@ -2,7 +2,7 @@ import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
-import { errorOf, statusOf } from "./grpc-error.ts";
+import { errorOf, isUntold, statusOf } from "./grpc-error.ts";
 
 const codes = Object.keys(ERRORS) as ErrorCode[];
 const failed = (code: status, metadata = new Metadata()): ServiceError =>
@@ -37,4 +37,14 @@ it("tells nothing of what is no error of the table", () => {
   const { code, details } = statusOf(new TypeError("secret is undefined"));
   expect(code).toBe(status.INTERNAL);
   expect(details).not.toContain("secret");
+});
+
+it("tells a failure of the connection from a defect of a peer of ours", () => {
+  expect(isUntold(errorOf(failed(status.INTERNAL), "a call"))).toBe(true);
+  const { code, metadata } = statusOf(new TypeError("a defect"));
+  expect(isUntold(errorOf(failed(code, metadata), "a call"))).toBe(false);
+  expect(isUntold(errorOf(failed(status.UNAVAILABLE), "a call"))).toBe(false);
+  expect(isUntold(new LocusError("INTERNAL", "an answer that breaks the contract", { cause: new Error() }))).toBe(
+    false,
+  );
 });

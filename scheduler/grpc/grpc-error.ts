@@ -44,3 +44,9 @@ export function errorOf(error: ServiceError, attempted: string): LocusError {
   const code = typeof told === "string" && isErrorCode(told) ? told : (CODES[error.code] ?? "INTERNAL");
   return new LocusError(code, `${attempted}: ${error.details}`, { cause: error });
 }
+
+/** Whether it is a failure that no peer of ours has told of: gRPC has INTERNAL for much that happens to a connection as well. */
+export function isUntold(error: LocusError): boolean {
+  const { metadata } = (error.cause ?? {}) as Partial<ServiceError>;
+  return error.code === "INTERNAL" && metadata !== undefined && metadata.get(CODE_KEY).length === 0;
+}

@@ -13,7 +13,7 @@ import { PACKAGE, SERVICES, type ServiceName } from "./services.ts";
 
 /** Calls at once on one connection: the contest's own figure for its Scaler. More wait at the client. */
 const STREAMS_MAX = 1_000;
-/** One more is closed at once. Chosen: callers are nodes, schedulers and a few tools, each with a connection or two. */
+/** One more is closed at once. Chosen: callers are nodes, schedulers and a few tools, each with up to three connections. */
 const CONNECTIONS_MAX = 1_024;
 /** The largest messages carry a function's args or its result; other fields are small. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024 + 256 * 1024;

@@ -19,6 +19,8 @@ import { Peer, type PeerOptions } from "./peer.ts";
 
 /** That a call may write has to be said within; beyond, the call is given up. */
 const ALLOW_TIMEOUT_MS = 2_000;
+/** Of a call's own time its node sees to it that it ends; it then says so, with what the call used. */
+const ANSWER_TIMEOUT_MS = 1_000;
 /** Messages of one result; the largest body in chunks of some KiB, and a few. */
 const MESSAGES_MAX = 4_096;
 
@@ -54,7 +56,7 @@ export class NodeClient implements ContainerNode {
     await this.#peer.unary("RemoveContainer", { request_id: requestId, container_id: containerId }, signal);
   }
 
-  /** The function's own time bounds the call as well. */
+  /** The function's own time bounds the call as well, and a little more where the node is ours: it says what a call came to whose time was over. */
   async invoke({ requestId, containerId, event, meta, own }: NodeCall, signal?: AbortSignal): Promise<NodeCallResult> {
     const request = {
       request_id: requestId,
@@ -63,9 +65,13 @@ export class NodeClient implements ContainerNode {
       function_meta: metaMessage(meta),
       ...(own === undefined ? {} : { own: { keys: own.keys, logs: own.logs } }),
     };
-    const messages = this.#peer.streaming<InvokeFunctionReply>("InvokeFunction", request, signal, meta.timeoutMs);
+    const timeoutMs = meta.timeoutMs + (own === undefined ? 0 : ANSWER_TIMEOUT_MS);
+    const unsaid = new AbortController();
+    const until = signal === undefined ? unsaid.signal : AbortSignal.any([signal, unsaid.signal]);
+    const messages = this.#peer.streaming<InvokeFunctionReply>("InvokeFunction", request, until, timeoutMs);
     return collect(messages, () => {
-      void this.#allowWrites(requestId, own).catch(() => {});
+      // It would wait there for a word that does not come. Whether it came all the same cannot be known.
+      this.#allowWrites(requestId, own).catch(() => unsaid.abort());
     });
   }
 

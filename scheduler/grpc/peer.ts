@@ -10,6 +10,14 @@ import { SERVICES, type ServiceName } from "./services.ts";
 
 /** Between attempts to connect; gRPC's own grows to two minutes, and a peer that is back should be found. */
 const RECONNECT_MS_MAX = 5_000;
+/** Services of ours, which have a connection each. */
+const OWN_SERVICE = /^locus\./;
+/**
+ * A peer of ours is asked so often whether it is there while calls are under way, and is gone when it does not say so in time: of a machine that falls
+ * from the net nothing else would tell. Others may take it amiss: gRPC in Go ends connections for it.
+ */
+const KEEPALIVE_MS = 5_000;
+const KEEPALIVE_TIMEOUT_MS = 3_000;
 
 export interface PeerOptions {
   /** `host:port`, or `unix:path`. */
@@ -17,6 +25,8 @@ export interface PeerOptions {
   readonly security: PeerSecurity;
   /** Of one call, from now. */
   readonly timeoutMs: number;
+  /** A node of ours, though the service is a contest's. */
+  readonly isOurs?: boolean;
 }
 
 /** Connects when it is first called, and again after a loss. */
@@ -31,7 +41,8 @@ export class Peer {
     this.#options = options;
     this.#metadata = secretMetadata(options.security.secret);
     const [trust, trustOptions] = channelTrust(options.security, options.endpoint);
-    this.#client = new Client(options.endpoint, trust, { ...OPTIONS, ...trustOptions });
+    const own = options.isOurs === true || OWN_SERVICE.test(service) ? OWN_OPTIONS : {};
+    this.#client = new Client(options.endpoint, trust, { ...OPTIONS, ...own, ...trustOptions });
   }
 
   /** Rejects with a LocusError; CANCELLED where `signal` aborts, DEADLINE_EXCEEDED, PEER_UNAVAILABLE, or what the peer answered. */
@@ -135,4 +146,11 @@ const OPTIONS = {
   "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
   // A call is sent once: whether it may be sent again, only who asked can know.
   "grpc.enable_retries": 0,
+};
+
+const OWN_OPTIONS = {
+  // gRPC would share one connection, which has so many calls at once and no more: that a call may write would wait behind calls that wait for just that.
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.keepalive_time_ms": KEEPALIVE_MS,
+  "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
 };

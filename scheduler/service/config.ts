@@ -45,7 +45,11 @@ export function readSchedulerConfig(environment: Environment = process.env): Sch
 }
 
 export function readCapacityConfig(environment: Environment = process.env): CapacityConfig {
-  const { values, grpc } = read(CAPACITY_SETTINGS, environment, []);
+  // Nodes have one in any case, and a scheduler without serves whoever reaches it: anybody could have any function run.
+  const noSecret = environment["LOCUS_GRPC_SECRET"]
+    ? []
+    : ["LOCUS_GRPC_SECRET: is not set; the nodes have to have the same"];
+  const { values, grpc } = read(CAPACITY_SETTINGS, environment, [], noSecret);
   return { ...values, grpc };
 }
 
@@ -68,13 +72,14 @@ function read<Table extends SettingTable>(
   table: Table,
   environment: Environment,
   required: readonly (keyof Table)[],
+  more: readonly string[] = [],
 ): { readonly values: SettingValues<Table>; readonly grpc: GrpcConfig } {
   const own = readSettings(table, environment);
   const missing = required
     .map((name) => table[name]!.variable)
     .filter((variable) => !environment[variable])
     .map((variable) => `${variable}: is not set, and there is no default`);
-  const mistakes = [...own.mistakes, ...missing, ...unknownVariables(environment)];
+  const mistakes = [...own.mistakes, ...missing, ...more, ...unknownVariables(environment)];
   const grpc = readGrpcConfig(environment, mistakes);
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return { values: own.values, grpc };

@@ -97,12 +97,12 @@ export class DriverNode implements ContainerNode {
     await Promise.allSettled([...this.#containers.values()].flatMap(({ calls }) => [...calls]));
   }
 
-  /** All that are here, whoever had them made. */
+  /** All that are here, whoever had them made; those that end are nobody's to have. */
   async hosted(): Promise<readonly HostedInstance[]> {
     const instances = await this.#options.driver.list();
     return instances.flatMap(({ id, use }) => {
       const container = this.#containers.get(id);
-      if (container === undefined) return [];
+      if (container === undefined || container.removed !== null) return [];
       const { name, meta } = container;
       const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
       return [{ id, name, shape, usedMb: (use?.memoryBytes ?? 0) / MIB }];

@@ -12,6 +12,8 @@ const MIB = 2 ** 20;
 class Host {
   readonly id: string;
   readonly containers = new Map<string, HostedInstance>();
+  /** What is removed waits for. */
+  ends: Promise<void> = Promise.resolve();
   readonly #beat: Partial<NodeBeat>;
 
   constructor(id: string, beat: Partial<NodeBeat> = {}) {
@@ -22,23 +24,41 @@ class Host {
   beat(more: Partial<NodeBeat> = {}): NodeBeat {
     const offered = { address: this.id, port: 1, memoryMb: 256, availableMb: 256, cpus: 2, isLeaving: false };
     const instances = [...this.containers.values()];
-    return { nodeId: this.id, ...offered, instances, leases: [], returned: [], scaled: [], ...this.#beat, ...more };
+    return {
+      nodeId: this.id,
+      ...offered,
+      instances,
+      leases: [],
+      returned: [],
+      broken: [],
+      scaled: [],
+      ...this.#beat,
+      ...more,
+    };
   }
 }
 
-const cluster = (...hosts: readonly Host[]) => {
+/** `starts`: what starts on a node wait for. */
+const cluster = (...hosts: readonly Host[]) => clusterWith(async () => {}, ...hosts);
+const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readonly Host[]) => {
   let made = 0;
   const events: string[] = [];
+  const removals: string[] = [];
   const connect: LiveDeskOptions["connect"] = ({ id }) => {
     const host = hosts.find((one) => one.id === id)!;
     return {
       createContainer: async ({ name, meta }) => {
         const container = `${id}-${made++}`;
+        await starts(id);
         const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
         host.containers.set(container, { id: container, name, shape, usedMb: 0 });
         return container;
       },
-      removeContainer: async ({ containerId }) => void host.containers.delete(containerId),
+      removeContainer: async ({ containerId }) => {
+        removals.push(containerId);
+        await host.ends;
+        host.containers.delete(containerId);
+      },
     };
   };
   const observer = {
@@ -53,7 +73,7 @@ const cluster = (...hosts: readonly Host[]) => {
     opened.push(desk);
     return desk;
   };
-  return { open, events };
+  return { open, events, removals };
 };
 
 const opened: LiveDesk[] = [];
@@ -79,7 +99,7 @@ describe("the desk", () => {
     ]);
   });
 
-  test("what is given back is lent again, and a lease of somebody else's is gone", async () => {
+  test("what is given back is lent again; who held it before sends nothing more there, and its calls end", async () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const desk = cluster(a, b).open();
     for (const host of [a, b]) await desk.beat(host.beat());
@@ -90,7 +110,10 @@ describe("the desk", () => {
     // Nothing of b's is a's to give back.
     desk.takeBack("a", [again!.id]);
     expect((await desk.overview()).instances[0]!.holder).toBe("b");
-    expect(await desk.beat(a.beat({ leases: [use(again!.id)] }))).toMatchObject({ gone: [again!.id] });
+    expect(await desk.beat(a.beat({ leases: [use(again!.id)] }))).toMatchObject({
+      gone: [],
+      revoked: [again!.id],
+    });
   });
 
   test("a function that is too large for any node is refused, and growth takes only what there is", async () => {
@@ -101,6 +124,64 @@ describe("the desk", () => {
     await expect(desk.lease(wanted("a", { shape: large }))).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
     expect(await desk.lease(wanted("a", { count: 16, isGrowth: true }))).toHaveLength(2);
     expect(await desk.lease(wanted("a", { isGrowth: true }))).toEqual([]);
+  });
+
+  test("nobody waits for the slowest start, and what has started then is free", async () => {
+    const [a, b] = [new Host("a", { memoryMb: 64 }), new Host("b")];
+    const slow = Promise.withResolvers<void>();
+    const desk = clusterWith((id) => (id === "b" ? slow.promise : Promise.resolve()), a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const first = await desk.lease(wanted("a", { count: 2 }));
+    expect(first.map(({ nodeId }) => nodeId)).toEqual(["a"]);
+    const next = desk.lease(wanted("a", { count: 2 }));
+    expect((await desk.overview()).counts).toMatchObject({ starting: 2, waiting: 2 });
+    slow.resolve();
+    const leased = [...(await next), ...(await desk.lease(wanted("a")))];
+    expect(new Set(leased.map(({ id }) => id)).size).toBe(leased.length);
+    expect((await desk.overview()).counts).toMatchObject({ busy: leased.length + 1, waiting: 0 });
+  });
+
+  test("an instance whose node leaves before it is lent is let go, and the others are lent", async () => {
+    const [a, b] = [new Host("a", { memoryMb: 64 }), new Host("b", { memoryMb: 64 })];
+    const desk = cluster(a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const both = (await desk.lease(wanted("b"))).concat(await desk.lease(wanted("b")));
+    await desk.beat(b.beat({ returned: both.map(({ id }) => id) }));
+    const again = desk.lease(wanted("b", { count: 2 }));
+    void desk.beat(a.beat({ isLeaving: true }));
+    expect((await again).map(({ nodeId }) => nodeId)).toEqual(["b"]);
+    await vi.waitFor(async () => expect((await desk.overview()).instances).toHaveLength(1));
+  });
+
+  test("what its holder was told not to be there is lent to nobody again, and what is there all the same is removed", async () => {
+    const [a, b] = [new Host("a"), new Host("b", { memoryMb: 32 })];
+    const desk = cluster(a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("b"));
+    // Nobody else may say so.
+    await desk.beat(a.beat({ broken: [leased!.id] }));
+    expect((await desk.overview()).instances).toHaveLength(1);
+    await desk.beat(b.beat({ broken: [leased!.id] }));
+    expect((await desk.overview()).instances).toEqual([]);
+    await desk.beat(a.beat());
+    await vi.waitFor(() => expect(a.containers.size).toBe(0));
+    const [other] = await desk.lease(wanted("b"));
+    expect(other!.id).not.toBe(leased!.id);
+  });
+
+  test("an instance that ends is removed once, however often its node names it", async () => {
+    const a = new Host("a");
+    const { open, removals } = cluster(a);
+    const desk = open();
+    await desk.beat(a.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    const ends = Promise.withResolvers<void>();
+    a.ends = ends.promise;
+    const named = a.beat();
+    await desk.beat(a.beat({ isLeaving: true, returned: [leased!.id] }));
+    for (let beat = 0; beat < 3; beat++) await desk.beat(named);
+    expect(removals).toEqual([leased!.id]);
+    ends.resolve();
   });
 
   test("who waits and goes away holds nothing", async () => {
@@ -214,5 +295,23 @@ describe("the desk", () => {
     await vi.waitFor(() => expect(events).toContain("a released"));
     expect(a.containers.size).toBe(0);
     await expect(desk.lease(wanted("a"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
+  });
+
+  test("a node that leaves is let go in the end, and calls of others there are not given up", async () => {
+    vi.useFakeTimers();
+    const [a, b] = [new Host("a", { memoryMb: 128 }), new Host("b", { memoryMb: 32 })];
+    const { open, events } = cluster(a, b);
+    const desk = open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const [leased] = await desk.lease(wanted("b"));
+    expect(leased!.nodeId).toBe("a");
+    await desk.beat(a.beat({ isLeaving: true }));
+    for (let passed = 0; passed < 4_000; passed += 500) {
+      await vi.advanceTimersByTimeAsync(500);
+      expect((await desk.beat(b.beat({ leases: [use(leased!.id)] }))).gone).toEqual([]);
+    }
+    expect(events).toContain("a lost");
+    const { gone, revoked } = await desk.beat(b.beat({ leases: [use(leased!.id)] }));
+    expect([gone, revoked]).toEqual([[], [leased!.id]]);
   });
 });

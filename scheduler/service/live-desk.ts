@@ -42,6 +42,8 @@ const WAIT_MS = 30_000;
 interface Joined {
   readonly description: NodeDescription;
   lastBeatMs: number;
+  /** It has said so, and says nothing more: it lets the calls that run there end. */
+  isLeaving: boolean;
   /** Instances that its last beat did not name. */
   unnamed: Map<Instance, number>;
 }
@@ -104,6 +106,7 @@ export class LiveDesk implements ServedDesk {
       this.#scale(beat.scaled);
     }
     this.takeBack(beat.nodeId, beat.returned);
+    for (const id of beat.broken) this.#broken(beat.nodeId, id, nowMs);
     for (const use of beat.leases) this.#used(beat.nodeId, use, answer, nowMs);
     answer.isPressed = core.counts.unplaced > 0;
     this.#live.wake();
@@ -115,17 +118,23 @@ export class LiveDesk implements ServedDesk {
     const node = core.node(wanted.nodeId);
     const pool = this.#poolOf(wanted.shape);
     const deadlineMs = this.#live.now() + WAIT_MS;
+    const enough = new AbortController();
+    const until = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
     const granted: Promise<Instance>[] = [];
     if (!wanted.isGrowth) {
       this.#expectFits(pool);
-      granted.push(this.#live.acquire(pool, deadlineMs, signal, node));
+      granted.push(this.#live.acquire(pool, deadlineMs, until, node));
     }
-    while (granted.length < wanted.count) {
-      const more = this.#live.grow(pool, deadlineMs, signal, node);
+    // Of an earlier request, which did not wait for all that it had started.
+    const coming = Math.max(0, pool.starting - pool.waiting);
+    while (granted.length + coming < wanted.count) {
+      const more = this.#live.grow(pool, deadlineMs, until, node);
       if (more === null) break;
       granted.push(more);
     }
-    // One that cannot be had takes nothing from the others.
+    // One that cannot be had takes nothing from the others, and nobody waits for the slowest: what starts still is free when it has.
+    await Promise.any(granted).catch(() => {});
+    enough.abort();
     const settled = await Promise.allSettled(granted);
     const leased = settled.flatMap((one) => (one.status === "fulfilled" ? this.#lend(one.value, wanted.nodeId) : []));
     const [failed] = settled.filter((one) => one.status === "rejected");
@@ -171,13 +180,16 @@ export class LiveDesk implements ServedDesk {
     const { core } = this.#live;
     const known = this.#nodes.get(id);
     if (isLeaving) {
-      if (known !== undefined) core.drainNode(id, nowMs);
+      if (known !== undefined) {
+        known.isLeaving = true;
+        core.drainNode(id, nowMs);
+      }
       return null;
     }
     if (known !== undefined) return known;
     const description = { id, address, port, memoryMb, cpus };
     core.nodeReserved(description, nowMs);
-    const joined = { description, lastBeatMs: nowMs, unnamed: new Map<Instance, number>() };
+    const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed: new Map<Instance, number>() };
     this.#nodes.set(id, joined);
     return joined;
   }
@@ -218,22 +230,30 @@ export class LiveDesk implements ServedDesk {
     this.#containers.is(instance, id);
   }
 
+  /** Its holder was told by its node that it is not there, or ends. Where it is there all the same its node names it, and it is removed. */
+  #broken(nodeId: string, id: string, nowMs: number): void {
+    const instance = this.#containers.instanceOf(id);
+    if (instance?.lease?.holder === nodeId) this.#gone(instance, nowMs);
+  }
+
   #gone(instance: Instance, nowMs: number): void {
     this.#containers.forget(instance);
     this.#names.delete(this.#nameOf(instance));
     this.#live.core.instanceGone(instance, nowMs);
   }
 
-  /** Who has fallen silent is lost: with its instances, and with what it held on others. */
+  /** Who has fallen silent is lost: with its instances, and with what it held on others. Calls on one that leaves end by themselves. */
   #look(): void {
     const { core } = this.#live;
     const nowMs = this.#live.now();
-    for (const [id, { lastBeatMs }] of this.#nodes) {
+    for (const [id, { lastBeatMs, isLeaving }] of this.#nodes) {
       if (nowMs - lastBeatMs < SILENT_MS) continue;
       this.#nodes.delete(id);
-      for (const lost of this.#containers.forgetNode(id)) this.#lost.add(lost);
+      const forgotten = this.#containers.forgetNode(id);
+      for (const lost of isLeaving ? [] : forgotten) this.#lost.add(lost);
       for (const lost of this.#lost) if (this.#lost.size > LOST_MAX) this.#lost.delete(lost);
-      if (core.fleet.nodes.has(id)) core.nodeLost(id, `it has said nothing for ${SILENT_MS} ms`, nowMs);
+      if (core.fleet.nodes.has(id))
+        core.nodeLost(id, isLeaving ? "it leaves" : `it has said nothing for ${SILENT_MS} ms`, nowMs);
       for (const [name, { state }] of this.#names) if (state === "gone") this.#names.delete(name);
       for (const instance of core.instances()) {
         if (instance.lease?.holder === id) core.returnLease(instance.lease, nowMs);
@@ -258,7 +278,8 @@ export class LiveDesk implements ServedDesk {
       // Lent by the scheduler before this one, or expired while nobody could be reached.
       core.lend(instance, nodeId, LEASE_MS, nowMs);
     } else if (lease?.holder !== nodeId) {
-      answer.gone.push(id);
+      // It expired while a long call ran there, and is another's now, or ends. Its node is well: the call may end as well.
+      answer.revoked.push(id);
       return;
     } else if (!core.renewLease(lease, LEASE_MS, nowMs)) answer.revoked.push(id);
     if (calls === 0) return;
@@ -270,7 +291,8 @@ export class LiveDesk implements ServedDesk {
     const { core } = this.#live;
     const nowMs = this.#live.now();
     const id = this.#containers.idOf(instance);
-    if (id === undefined || !this.#nodes.has(nodeId) || instance.state === "gone") {
+    // Much may have happened since it was granted.
+    if (id === undefined || !this.#nodes.has(nodeId) || instance.state !== "busy") {
       if (instance.running > 0) core.release(instance, { executionMs: 0 }, nowMs);
       return [];
     }
@@ -355,8 +377,9 @@ export class LiveDesk implements ServedDesk {
         });
       },
       stop: (instance) => {
-        this.#names.delete(this.#nameOf(instance));
-        return this.#containers.stop(instance, (id) => this.#remove(instance.node.description, id));
+        const remove = (id: string): Promise<void> => this.#remove(instance.node.description, id);
+        // Known by its name until it has ended: else each beat that names it would have it removed again.
+        return this.#containers.stop(instance, remove).finally(() => this.#names.delete(this.#nameOf(instance)));
       },
     };
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { settingsTable } from "#runtime/settings-document.ts";
+import { readCapacityConfig } from "./config.ts";
 import {
   API_SERVER_SETTINGS,
   CAPACITY_SETTINGS,
@@ -34,4 +35,9 @@ it("reads nodes from a list, and refuses what is none", () => {
   for (const wrong of ["one", "one:0", "one:65536", ":1", "one:1,", "one:1 two:2", "one:1,one:1"]) {
     expect(() => parse(wrong)).toThrow(/host:port|twice/);
   }
+});
+
+it("starts no scheduler for nodes that would serve whoever reaches it", () => {
+  expect(() => readCapacityConfig({})).toThrow("LOCUS_GRPC_SECRET: is not set");
+  expect(readCapacityConfig({ LOCUS_GRPC_SECRET: "s3cret" }).grpc.listener.secret).toBe("s3cret");
 });

@@ -229,6 +229,33 @@ describe("instances", () => {
     expect((await locus("scale", "quick", "--free")).stdout).toBe("freed quick\n");
   });
 
+  it("are not had by a node that may not read what nodes keep, which says so once", async () => {
+    const client = redis.client();
+    await client.call("ACL", "SETUSER", "other", "on", ">pass", "+@all", "~*");
+    await client.call("ACL", "SETUSER", "other", "-hgetall");
+    const one = await startNode({ LOCUS_REDIS_USER: "other", LOCUS_REDIS_PASSWORD: "pass" });
+    const told = (): readonly string[] =>
+      said(one).filter((line) => line.includes("this node takes no part in scheduling for now"));
+    await vi.waitFor(() => expect(told()).toHaveLength(1), LONG);
+    await deploy(one, quick);
+    expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
+    await client.call("ACL", "SETUSER", "other", "+hgetall");
+    await joined(one);
+    expect(told()).toHaveLength(1);
+  });
+
+  it("are had of each other by nodes before and after Redis was emptied", async () => {
+    const one = await startNode();
+    await vi.waitFor(() => expect(schedules(one)).toBe(true), LONG);
+    const key = "locus:controller:secret";
+    const secret = await redis.client().get(key);
+    await redis.client().flushall();
+    await vi.waitFor(async () => expect(await redis.client().get(key)).toBe(secret), LONG);
+    const two = await startNode();
+    await deploy(two, quick);
+    await joined(two);
+  });
+
   it("are nobody's where scheduling is off", async () => {
     const one = await startNode({ LOCUS_SCHEDULER: "off" });
     await deploy(one, quick);

@@ -11,7 +11,8 @@ import { LocusError } from "#runtime/errors.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { listen } from "#scheduler/grpc/listener.ts";
-import { type ContainerNode, nodeService } from "#scheduler/grpc/node-service.ts";
+import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
+import { type ContainerNode, type NodeCall, nodeService } from "#scheduler/grpc/node-service.ts";
 import { NodeClient } from "#scheduler/grpc/node-client.ts";
 import { SchedulerClient } from "#scheduler/grpc/scheduler-client.ts";
 import { type ContainerUsed, type ContainerWanted, schedulerService } from "#scheduler/grpc/scheduler-service.ts";
@@ -42,6 +43,9 @@ beforeEach(() => {
   resources = new AsyncDisposableStack();
 });
 afterEach(() => resources.disposeAsync());
+
+/** At once on one connection. */
+const STREAMS = 1_000;
 
 describe("a call that is given up", () => {
   test("while it waits for a container leaves the queue", async () => {
@@ -160,6 +164,71 @@ describe("a call that is given up", () => {
       code: "DEADLINE_EXCEEDED",
     });
     await vi.waitUntil(() => signals.length === 2 && signals.every(({ aborted }) => aborted));
+  });
+
+  test("in a node of ours is told what became of it, where its time is over as well", async () => {
+    const usage = { wallUs: 100_000, cpuUs: 7, operations: 0, rounds: 0, memoryBytes: 0 };
+    const outcome = { ok: false, error: { code: "DEADLINE_EXCEEDED", message: "over" }, logs: [], usage };
+    const node = {
+      invoke: async (_call: unknown, signal: AbortSignal): Promise<unknown> => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        expect(signal.aborted).toBe(false);
+        return { outcome };
+      },
+    } as unknown as ContainerNode;
+    const { endpoint } = await serve(resources, { [NODE]: nodeService(node, new AllowedWrites()) });
+    const client = new NodeClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+    resources.defer(() => client.close());
+    const meta = { functionName: "f", timeoutMs: 50, memoryBytes: MIB, handler: "" };
+    const own = { keys: [], logs: true, mayWrite: async () => false };
+    const call = { requestId: "r", containerId: "c", event: Buffer.alloc(0), meta, own };
+    expect((await client.invoke(call)).outcome).toEqual(outcome);
+  });
+
+  test("in a node of ours ends where it cannot be told that it may write", async () => {
+    const ended = vi.fn();
+    const node = {
+      invoke: async ({ own }: NodeCall): Promise<never> => {
+        ended(await own!.mayWrite());
+        throw new LocusError("CANCELLED", "nobody waits");
+      },
+    } as unknown as ContainerNode;
+    // Nobody takes the word.
+    const { endpoint } = await serve(resources, { [NODE]: nodeService(node, new AllowedWrites()) });
+    const client = new NodeClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+    resources.defer(() => client.close());
+    const meta = { functionName: "f", timeoutMs: 60_000, memoryBytes: MIB, handler: "" };
+    const own = { keys: [], logs: true, mayWrite: async () => true };
+    const call = { requestId: "r", containerId: "c", event: Buffer.alloc(0), meta, own };
+    await expect(client.invoke(call)).rejects.toMatchObject({ code: "CANCELLED" });
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledWith(false));
+  });
+
+  test("waits behind no other where a node of ours says that it may write", async () => {
+    const writes = new AllowedWrites();
+    const node = {
+      invoke: async ({ own }: NodeCall) => {
+        const isAllowed = await own!.mayWrite();
+        return { outcome: { ok: true, resultJson: String(isAllowed) } };
+      },
+    } as unknown as ContainerNode;
+    const { endpoint } = await serve(resources, {
+      [NODE]: nodeService(node, writes),
+      "locus.NodeCalls": nodeCallsService(writes),
+    });
+    const client = new NodeClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
+    resources.defer(() => client.close());
+    const meta = { functionName: "f", timeoutMs: 20_000, memoryBytes: MIB, handler: "" };
+    // All want to write before one of them is told that it may.
+    const [asked, all] = [{ count: 0 }, Promise.withResolvers<boolean>()];
+    const mayWrite = (): Promise<boolean> => {
+      if (++asked.count === STREAMS) all.resolve(true);
+      return all.promise;
+    };
+    const call = { containerId: "c", event: Buffer.alloc(0), meta, own: { keys: [], logs: true, mayWrite } };
+    const calls = Array.from({ length: STREAMS }, (_, at) => client.invoke({ ...call, requestId: `r${at}` }));
+    const outcomes = (await Promise.all(calls)).map(({ outcome }) => outcome);
+    expect(new Set(outcomes.map((one) => JSON.stringify(one)))).toEqual(new Set(['{"ok":true,"resultJson":"true"}']));
   });
 });
 

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+
+import { LocusError } from "#runtime/errors.ts";
+import type { BeatAnswer, CapacityDesk } from "#scheduler/grpc/capacity-service.ts";
+import { CapacityLink } from "./capacity-link.ts";
+import { LeaseBook } from "./lease-book.ts";
+
+const SHAPE = { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 };
+const NEVER = new AbortController().signal;
+
+test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
+  const beats: PromiseWithResolvers<BeatAnswer>[] = [];
+  const waiters: (() => void)[] = [];
+  const beaten = async (): Promise<PromiseWithResolvers<BeatAnswer>> => {
+    if (beats.length === 0) await new Promise<void>((resolve) => waiters.push(resolve));
+    return beats.shift()!;
+  };
+  const desk: CapacityDesk = {
+    beat: () => {
+      const beat = Promise.withResolvers<BeatAnswer>();
+      beats.push(beat);
+      waiters.shift()?.();
+      return beat.promise;
+    },
+    lease: async () => [],
+    overview: () => Promise.reject(new Error("nobody asks")),
+  };
+  const book = new LeaseBook({ nodeId: "me", lease: (wanted, signal) => link.lease(wanted, signal), nowMs: () => 0 });
+  const link: CapacityLink = new CapacityLink({
+    book,
+    desk: () => desk,
+    describe: () => ({ nodeId: "me", address: "", port: 1, memoryMb: 1, availableMb: 1, cpus: 1, scaled: [] }),
+    hosted: async () => [],
+    log: { info: () => {}, warn: () => {} },
+    nowMs: () => 0,
+  });
+  const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false };
+  (await beaten()).reject(new LocusError("DEADLINE_EXCEEDED", "it hangs"));
+  const next = await beaten();
+  await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
+  next.resolve({ gone: [], revoked: [], isPressed: false });
+  const last = await beaten();
+  expect(await link.lease(wanted, NEVER)).toEqual([]);
+  const left = link.leave();
+  last.resolve({ gone: [], revoked: [], isPressed: false });
+  (await beaten()).resolve({ gone: [], revoked: [], isPressed: false });
+  await left;
+});
