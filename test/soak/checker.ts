@@ -244,16 +244,23 @@ export const aftermath = ({ fromMs, untilMs }: Span): Span => ({ fromMs, untilMs
 
 /** Whether the fault broke something that the call needs, and that the code tells of. */
 function concerns({ kind, subject }: Fault, call: ScheduledCall, code: ErrorCode): boolean {
-  const place = placeOf(call);
-  if (kind === "kill-host" || kind === "stop-host") return subject === place;
-  if (subject === call.target || subject === place) return true;
+  const places = placesOf(call);
+  const isPlace = places.some((place) => place === subject);
+  if (kind === "kill-host" || kind === "stop-host") return isPlace;
+  if (subject === call.target || isPlace) return true;
+  // A node that was handed the call, and then out of the server's reach, counts as lost with it.
+  if (call.way === "call" && NODES.some((node) => subject === `link ${node}`)) return true;
   // All that is left is the way to the master, and the master itself: no host dies of them.
   return code !== "SANDBOX_DIED" && (subject === "master" || subject === `link ${call.target}`);
 }
 
-/** Whose sandbox host runs the call. */
-const placeOf = ({ way, target }: ScheduledCall): Member =>
-  way === "call" || way.endsWith("compute") ? target : "master";
+const NODES = ["node1", "node2"] as const;
+
+/** Whose sandbox hosts may run the call: its instance may be on the other node, and Redis may hand it to either. */
+function placesOf({ way, target }: ScheduledCall): readonly Member[] {
+  if (way === "call") return [target, ...NODES];
+  return way.endsWith("compute") ? NODES : ["master"];
+}
 
 /** Whether another call may have taken the sandbox host with it in which this one ran, or was to run. */
 const hasHostEnded = (record: CallRecord, life: Span, { calls }: Episode, functions: WorkloadFunctions): boolean =>
@@ -261,7 +268,7 @@ const hasHostEnded = (record: CallRecord, life: Span, { calls }: Episode, functi
     (other) =>
       other !== record &&
       functions[other.call.function]?.endsHosts === true &&
-      placeOf(other.call) === placeOf(record.call) &&
+      placesOf(other.call).some((place) => placesOf(record.call).includes(place)) &&
       meets(aftermath({ fromMs: other.sentMs, untilMs: endMsOf(other) }), life),
   );
 
