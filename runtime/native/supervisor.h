@@ -189,9 +189,10 @@ class Supervisor {
   /// From now on these bounds hold for the image's version, in place of those before; what they make
   /// superfluous closes when it is idle. `done` comes on the owner's thread, once: when as many as are kept
   /// by then, of those asked for here, can take calls, or with what stands in the way: FUNCTION_INVALID,
-  /// SANDBOX_DIED (hosts died while they loaded it, each time), OVERLOADED (no lane
-  /// is to be had), SIDE_UNAVAILABLE. The bounds hold in any case, but for more than a host has lanes. After
-  /// `Close`: nothing, `done` is dropped.
+  /// SANDBOX_DIED (hosts died while they loaded it, each time), OVERLOADED (no lane is to be had, or too many
+  /// wait for isolates of the version already), SIDE_UNAVAILABLE. The bounds hold in any case, but for more
+  /// than a host has lanes, and for a version too many that has any (OVERLOADED as well): those before stay.
+  /// After `Close`: nothing, `done` is dropped.
   void Keep(const std::shared_ptr<const FunctionImage>& image, IsolateBounds bounds,
             std::function<void(KeepResult&&)> done);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <future>
+#include <map>
 #include <thread>
 
 #include "expect.h"
@@ -246,6 +247,27 @@ void TheMostOfLateIsForgottenAfterTwoStretches() {
   EXPECT(most.At(104 * kStretch) == 0);
 }
 
+void BoundsHoldHoweverManyWait(const char* host) {
+  constexpr auto kMost = static_cast<int>(locus::kWishesMax);
+  // Nobody polls: what is asked for waits.
+  Supervisor supervisor(locus::OptionsOf(host));
+  const Image image = ImageOf("wanted");
+  std::map<Code, int> answers;
+  const auto keep = [&](IsolateBounds bounds) {
+    supervisor.Keep(image, bounds, [&answers](locus::KeepResult&& result) { answers[result.code]++; });
+  };
+  for (int i = 0; i < kMost; i++) keep({.min = 3});
+  // One more cannot wait; what it said holds nevertheless.
+  keep({.min = 2});
+  EXPECT(supervisor.function_states().at(0).bounds.min == 2);
+  // One that need not wait, and the others neither then.
+  keep({});
+  EXPECT(supervisor.function_states().empty());
+  supervisor.Poll();
+  EXPECT((answers == std::map<Code, int>{{Code::OVERLOADED, 1}, {Code::kOk, kMost + 1}}));
+  supervisor.Close(Code::SIDE_UNAVAILABLE, "over");
+}
+
 void WishesAreAnsweredWhenItCloses(const char* host) {
   std::future<Code> wish;
   {
@@ -269,6 +291,7 @@ int main(int argc, char** argv) {
   WhatCannotBeLoadedIsTold(argv[1]);
   BoundsHoldAndChangeUnderCalls(argv[1]);
   MemoryThatCannotBeIsNotBelieved(argv[1]);
+  BoundsHoldHoweverManyWait(argv[1]);
   WishesAreAnsweredWhenItCloses(argv[1]);
   return failures == 0 ? 0 : 1;
 }
