@@ -316,6 +316,8 @@ class Supervisor {
     int64_t opened_ns = 0;
     RecentMost memory_bytes = {};
     int64_t memory_seen_ns = 0;
+    /// The CPU time that its calls have told, end to end, from when it was last without any.
+    int64_t cpu_told_until_ns = 0;
   };
   struct Host {
     /// Never null; one that is not alive where there is none.

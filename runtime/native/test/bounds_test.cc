@@ -6,6 +6,7 @@
 #include <future>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "expect.h"
 #include "owner.h"
@@ -268,6 +269,30 @@ void BoundsHoldHoweverManyWait(const char* host) {
   supervisor.Close(Code::SIDE_UNAVAILABLE, "over");
 }
 
+/// What so many calls that are in one isolate at once are counted with, when each takes a ms or more and says
+/// of itself that it computed for `told_ns`.
+uint64_t CpuNsOf(Owned& owned, const Image& image, int calls, const std::string& told_ns) {
+  image->limits.concurrency = static_cast<uint32_t>(calls);
+  EXPECT(owned.Keep(image, {.min = 1, .max = 1}) == Code::kOk);
+  std::vector<std::future<Code>> codes;
+  for (int i = 0; i < calls; i++)
+    codes.push_back(owned.Submit(image, R"({"repeat":0,"computes":{"ns":1000000,"tells":)" + told_ns + "}}"));
+  for (std::future<Code>& code : codes) EXPECT(code.get() == Code::kOk);
+  // The caller has the last outcome a moment before it is counted.
+  EXPECT(owned.Until([&] { return owned.supervisor.in_flight() == 0; }));
+  return owned.StateOf(image).cpu_ns;
+}
+
+void CallsAtOnceHaveNotComputedForLongerThanTheirIsolateHadThem(const char* host) {
+  constexpr int kCalls = 16;
+  Owned owned(host);
+  EXPECT(CpuNsOf(owned, ImageOf("honest"), kCalls, "1000000") == kCalls * 1'000'000);
+  const int64_t since = locus::NowNs();
+  const uint64_t counted = CpuNsOf(owned, ImageOf("liar"), kCalls, "18446744073709551615");
+  EXPECT(counted >= kCalls * 1'000'000);
+  EXPECT(counted <= static_cast<uint64_t>(locus::NowNs() - since));
+}
+
 void WishesAreAnsweredWhenItCloses(const char* host) {
   std::future<Code> wish;
   {
@@ -292,6 +317,7 @@ int main(int argc, char** argv) {
   BoundsHoldAndChangeUnderCalls(argv[1]);
   MemoryThatCannotBeIsNotBelieved(argv[1]);
   BoundsHoldHoweverManyWait(argv[1]);
+  CallsAtOnceHaveNotComputedForLongerThanTheirIsolateHadThem(argv[1]);
   WishesAreAnsweredWhenItCloses(argv[1]);
   return failures == 0 ? 0 : 1;
 }
