@@ -222,6 +222,8 @@ class Supervisor {
   };
   /// The versions that have isolates, bounds, or calls that wait.
   std::vector<FunctionState> function_states();
+  /// Of the image's version alone; none where it has none of those.
+  std::optional<FunctionState> function_state(const FunctionImage& image);
   struct Counters {
     uint64_t deaths = 0;  ///< hosts that ended, whatever the reason
     uint64_t killed_for_memory = 0;
@@ -467,6 +469,7 @@ class Supervisor {
   bool HostIsNeeded(uint32_t host) const;
 
   // supervisor.cc
+  FunctionState StateOf(const Pool& pool, int64_t now);
   /// With the lock held; null where that isolate does not have it.
   InFlight* InFlightAt(uint64_t id, Place place);
   void Forget(uint64_t id);

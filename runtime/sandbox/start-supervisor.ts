@@ -20,6 +20,7 @@ import {
   ISOLATES_MAX,
   type DataSource,
   type FunctionImage,
+  type FunctionState,
   type Invocation,
   type IsolateBounds,
   type Outcome,
@@ -212,6 +213,10 @@ class HostSupervisor implements Supervisor {
       hosts: hosts.map(({ about, ...host }) => ({ ...host, confinement: confinementOf(about) })),
       connections: this.#supply?.up ?? 0,
     };
+  }
+
+  functionState(image: FunctionImage): FunctionState | null {
+    return this.#native.functionState(this.#imageOf(image));
   }
 
   close(graceMs: number): Promise<void> {

@@ -170,6 +170,8 @@ export interface Supervisor {
    */
   keep(image: FunctionImage, bounds: IsolateBounds): Promise<void>;
   state(): SupervisorState;
+  /** Of one version, without the cost of all; null where it has no isolates, bounds or calls that wait. */
+  functionState(image: FunctionImage): FunctionState | null;
   /** Lets what is in flight finish for at most `graceMs`, then ends the hosts. Idempotent. */
   close(graceMs: number): Promise<void>;
 }
