@@ -373,11 +373,7 @@ std::vector<Supervisor::FunctionState> Supervisor::function_states() {
   const std::lock_guard lock(mutex_);
   const int64_t now = NowNs();
   std::vector<FunctionState> states;
-  for (const auto& [key, pool] : pools_) {
-    FunctionState state = {pool.image->name, pool.image->version, pool.bounds, ReadyIn(pool), 0, pool.cpu_ns};
-    for (const uint32_t lane : pool.lanes) state.memory_bytes += MemoryOf({pool.host, lane}, now);
-    states.push_back(std::move(state));
-  }
+  for (const auto& [key, pool] : pools_) states.push_back(StateOf(pool, now));
   return states;
 }
 
@@ -386,6 +382,19 @@ uint64_t Supervisor::cpu_us() {
   uint64_t us = 0;
   for (const auto& host : hosts_) us += host->process->cpu_us();
   return us;
+}
+
+std::optional<Supervisor::FunctionState> Supervisor::function_state(const FunctionImage& image) {
+  const std::lock_guard lock(mutex_);
+  const auto pool = pools_.find(image.key());
+  if (pool == pools_.end()) return std::nullopt;
+  return StateOf(pool->second, NowNs());
+}
+
+Supervisor::FunctionState Supervisor::StateOf(const Pool& pool, int64_t now) {
+  FunctionState state = {pool.image->name, pool.image->version, pool.bounds, ReadyIn(pool), 0, pool.cpu_ns};
+  for (const uint32_t lane : pool.lanes) state.memory_bytes += MemoryOf({pool.host, lane}, now);
+  return state;
 }
 
 Supervisor::Counters Supervisor::counters() {

@@ -189,9 +189,10 @@ class Supervisor {
   /// From now on these bounds hold for the image's version, in place of those before; what they make
   /// superfluous closes when it is idle. `done` comes on the owner's thread, once: when as many as are kept
   /// by then, of those asked for here, can take calls, or with what stands in the way: FUNCTION_INVALID,
-  /// SANDBOX_DIED (hosts died while they loaded it, each time), OVERLOADED (no lane
-  /// is to be had), SIDE_UNAVAILABLE. The bounds hold in any case, but for more than a host has lanes. After
-  /// `Close`: nothing, `done` is dropped.
+  /// SANDBOX_DIED (hosts died while they loaded it, each time), OVERLOADED (no lane is to be had, or too many
+  /// wait for isolates of the version already), SIDE_UNAVAILABLE. The bounds hold in any case, but for more
+  /// than a host has lanes, and for a version too many that has any (OVERLOADED as well): those before stay.
+  /// After `Close`: nothing, `done` is dropped.
   void Keep(const std::shared_ptr<const FunctionImage>& image, IsolateBounds bounds,
             std::function<void(KeepResult&&)> done);
 
@@ -223,6 +224,8 @@ class Supervisor {
   };
   /// The versions that have isolates, bounds, or calls that wait.
   std::vector<FunctionState> function_states();
+  /// Of the image's version alone; none where it has none of those.
+  std::optional<FunctionState> function_state(const FunctionImage& image);
   struct Counters {
     uint64_t deaths = 0;  ///< hosts that ended, whatever the reason
     uint64_t killed_for_memory = 0;
@@ -317,6 +320,8 @@ class Supervisor {
     int64_t opened_ns = 0;
     RecentMost memory_bytes = {};
     int64_t memory_seen_ns = 0;
+    /// The CPU time that its calls have told, end to end, from when it was last without any.
+    int64_t cpu_told_until_ns = 0;
   };
   struct Host {
     /// Never null; one that is not alive where there is none.
@@ -466,6 +471,7 @@ class Supervisor {
   bool HostIsNeeded(uint32_t host) const;
 
   // supervisor.cc
+  FunctionState StateOf(const Pool& pool, int64_t now);
   /// With the lock held; null where that isolate does not have it.
   InFlight* InFlightAt(uint64_t id, Place place);
   void Forget(uint64_t id);

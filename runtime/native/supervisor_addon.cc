@@ -424,34 +424,51 @@ napi_value Reply(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// [{name, version, isolates, min, memoryBytes, cpuUs}]
+/// {name, version, isolates, min, memoryBytes, cpuUs}
+napi_value StateValue(napi_env env, Binding* self, const Supervisor::FunctionState& function) {
+  napi_value value;
+  napi_create_object(env, &value);
+  napi_set_named_property(env, value, "name", self->Text(function.name));
+  napi_set_named_property(env, value, "version", self->Text(function.version));
+  for (const auto& [name, number] : {std::pair{"isolates", static_cast<double>(function.isolates)},
+                                     std::pair{"min", static_cast<double>(function.bounds.min)},
+                                     std::pair{"memoryBytes", static_cast<double>(function.memory_bytes)},
+                                     std::pair{"cpuUs", static_cast<double>(function.cpu_ns) / 1e3}})
+    napi_set_named_property(env, value, name, self->Number(number));
+  return value;
+}
+
 napi_value FunctionStates(napi_env env, Binding* self) {
   napi_value functions;
   napi_create_array(env, &functions);
   uint32_t index = 0;
-  for (const Supervisor::FunctionState& function : self->supervisor()->function_states()) {
-    napi_value entry;
-    napi_create_object(env, &entry);
-    napi_set_named_property(env, entry, "name", self->Text(function.name));
-    napi_set_named_property(env, entry, "version", self->Text(function.version));
-    for (const auto& [name, number] : {std::pair{"isolates", static_cast<double>(function.isolates)},
-                                       std::pair{"min", static_cast<double>(function.bounds.min)},
-                                       std::pair{"memoryBytes", static_cast<double>(function.memory_bytes)},
-                                       std::pair{"cpuUs", static_cast<double>(function.cpu_ns) / 1e3}})
-      napi_set_named_property(env, entry, name, self->Number(number));
-    napi_set_element(env, functions, index++, entry);
-  }
+  for (const Supervisor::FunctionState& function : self->supervisor()->function_states())
+    napi_set_element(env, functions, index++, StateValue(env, self, function));
   return functions;
 }
 
-/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], functions: [{name, …}], calls: {queued, …},
-/// inFlight}
+/// functionState(image): null where there is nothing of that version.
+napi_value FunctionState(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Binding* self = arguments.self;
+  void* image = nullptr;
+  napi_get_value_external(env, arguments.values[0], &image);
+  napi_value none;
+  napi_get_null(env, &none);
+  if (image == nullptr || self->supervisor() == nullptr) return none;
+  const auto state = self->supervisor()->function_state(**static_cast<Image*>(image));
+  return state ? StateValue(env, self, *state) : none;
+}
+
+/// cpuUs(): of the hosts that there are.
 napi_value CpuUs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
   return self->Number(self->supervisor() == nullptr ? 0 : static_cast<double>(self->supervisor()->cpu_us()));
 }
 
+/// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], functions: [{name, …}], calls: {queued, …},
+/// inFlight}
 napi_value State(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
@@ -534,6 +551,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
       method("reply", locus::Reply),
       method("state", locus::State),
       method("cpuUs", locus::CpuUs),
+      method("functionState", locus::FunctionState),
       method("start", locus::Start),
       method("close", locus::Close),
   };

@@ -24,6 +24,13 @@ void Supervisor::Keep(const std::shared_ptr<const FunctionImage>& image, Isolate
       pool.open_after_ns = 0;
       pool.wishes.push_back(std::move(wish));
       GrantWishes(pool);
+      // None was granted: it is the last. Its bounds hold, or whoever lets go of isolates would keep them.
+      if (pool.wishes.size() > kWishesMax) {
+        AnswerWish(
+            pool.wishes.back(),
+            {Code::OVERLOADED, std::to_string(kWishesMax) + " wait already for isolates of " + image->name});
+        pool.wishes.pop_back();
+      }
       CloseSurplus(key, before);
       keep_due_ = true;
     }
@@ -38,8 +45,6 @@ std::string Supervisor::RefuseBounds(const std::string& key, const IsolateBounds
     return std::to_string(bounds.min) + " isolates were to be kept, and a sandbox host has room for " +
            std::to_string(lanes);
   const auto pool = pools_.find(key);
-  if (pool != pools_.end() && pool->second.wishes.size() >= kWishesMax)
-    return std::to_string(kWishesMax) + " wait already for isolates of " + pool->second.image->name;
   if (!bounds.any() || (pool != pools_.end() && pool->second.bounds.any())) return "";
   const auto bound = std::count_if(pools_.begin(), pools_.end(),
                                    [](const auto& entry) { return entry.second.bounds.any(); });

@@ -60,7 +60,7 @@ constexpr int64_t kQuarantineIdleNs = 30'000 * kMs;
 
 /// How long whoever asks for isolates waits for them. Chosen: what a host has to come up.
 constexpr int64_t kKeepPatienceNs = 30'000 * kMs;
-/// Of one function, at once.
+/// Of one function, at once: one more is told so, and its bounds hold nevertheless.
 constexpr size_t kWishesMax = 1024;
 /// Versions with bounds: each holds its bundle, open or not.
 constexpr size_t kBoundFunctionsMax = 1024;

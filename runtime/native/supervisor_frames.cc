@@ -120,8 +120,12 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     Answer(flight, std::move(outcome));
   }
   if (const auto pool = pools_.find(isolate.pool); pool != pools_.end()) {
-    // An isolate is one thread: it cannot have computed for longer than it had the call.
-    pool->second.cpu_ns += std::min(header.usage.cpu_ns, static_cast<uint64_t>(now - flight.dispatched_ns));
+    // An isolate is one thread: it cannot have computed for longer than it had the call, nor for all its
+    // calls together for longer than it had any.
+    const int64_t since = std::max(flight.dispatched_ns, isolate.cpu_told_until_ns);
+    const uint64_t cpu_ns = std::min(header.usage.cpu_ns, static_cast<uint64_t>(now - since));
+    isolate.cpu_told_until_ns += static_cast<int64_t>(cpu_ns);
+    pool->second.cpu_ns += cpu_ns;
     if (header.retire == 0) NoteGoodInvocation(pool->second);
   }
   if (again) {

@@ -77,7 +77,7 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   flight.starts++;
   flight.asked = false;
   Isolate& isolate = host.isolates[lane];
-  isolate.in_flight++;
+  if (isolate.in_flight++ == 0) isolate.cpu_told_until_ns = flight.dispatched_ns;
   isolate.used_ns = flight.dispatched_ns;
   if (isolate.opened_ns > flight.submitted_ns)
     flight.start_ns = isolate.opened_ns - std::max(isolate.opening_ns, flight.submitted_ns);

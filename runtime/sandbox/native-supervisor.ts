@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Limits } from "#runtime/function/description.ts";
-import type { SupervisorState } from "./supervisor.ts";
+import type { FunctionState, SupervisorState } from "./supervisor.ts";
 
 /** Where the build leaves the addon, the launcher and the guests' programs. */
 export const BUILD_DIRECTORY = join(import.meta.dirname, "..", "..", "build");
@@ -92,6 +92,7 @@ export interface NativeSupervisor {
   state(): NativeState;
   /** As in `Supervisor`. */
   cpuUs(): number;
+  functionState(image: NativeImage): FunctionState | null;
   start(): void;
   close(): void;
 }

@@ -20,6 +20,7 @@ import {
   ISOLATES_MAX,
   type DataSource,
   type FunctionImage,
+  type FunctionState,
   type Invocation,
   type IsolateBounds,
   type Outcome,
@@ -216,6 +217,10 @@ class HostSupervisor implements Supervisor {
 
   cpuUs(): number {
     return this.#native.cpuUs();
+  }
+
+  functionState(image: FunctionImage): FunctionState | null {
+    return this.#native.functionState(this.#imageOf(image));
   }
 
   close(graceMs: number): Promise<void> {

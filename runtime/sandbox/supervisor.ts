@@ -165,13 +165,15 @@ export interface Supervisor {
   /**
    * From now on these bounds hold for the version, in place of those before; what they make superfluous closes when it is idle. Resolves
    * when as many as are kept by then, of those asked for here, can take calls. Rejects with what stands in the way: REQUEST_INVALID,
-   * FUNCTION_INVALID, SANDBOX_DIED (hosts died while they loaded it), OVERLOADED (no room), SIDE_UNAVAILABLE; the bounds hold nevertheless,
-   * unless they are invalid or more than a host has room for.
+   * FUNCTION_INVALID, SANDBOX_DIED (hosts died while they loaded it), OVERLOADED (no room, or too many wait for the version's isolates),
+   * SIDE_UNAVAILABLE; the bounds hold nevertheless, unless they are invalid, more than a host has room for, or those of a version too many.
    */
   keep(image: FunctionImage, bounds: IsolateBounds): Promise<void>;
   state(): SupervisorState;
   /** CPU time of the hosts that there are now, µs. Cheap, unlike `state`. */
   cpuUs(): number;
+  /** Of one version, without the cost of all; null where it has no isolates, bounds or calls that wait. */
+  functionState(image: FunctionImage): FunctionState | null;
   /** Lets what is in flight finish for at most `graceMs`, then ends the hosts. Idempotent. */
   close(graceMs: number): Promise<void>;
 }

@@ -19,7 +19,7 @@ const INSTANCES_MAX = 100_000;
 const CPUS_EPSILON = 1e-6;
 const MIB = 2 ** 20;
 
-type Isolates = Pick<Supervisor, "invoke" | "keep" | "state">;
+type Isolates = Pick<Supervisor, "invoke" | "keep" | "functionState">;
 
 interface Slot {
   spec: InstanceSpec;
@@ -35,6 +35,8 @@ interface Slot {
 interface Version {
   readonly image: FunctionImage;
   readonly slots: Set<Slot>;
+  /** All of theirs together. */
+  cpus: number;
   /** CPU time that has been shared out. */
   sharedCpuUs: number;
 }
@@ -96,6 +98,7 @@ export class IsolateDriver implements Driver {
   async limit(id: string, cpus: number): Promise<boolean> {
     const slot = this.#slot(id);
     checkCpus(id, cpus);
+    slot.version.cpus += cpus - slot.spec.cpus;
     slot.spec = { ...slot.spec, cpus };
     this.#keepLater(slot.version);
     return true;
@@ -114,23 +117,24 @@ export class IsolateDriver implements Driver {
   }
 
   async list(): Promise<readonly ListedInstance[]> {
-    const states = this.#states();
-    for (const version of this.#versions.values()) shareCpu(version, states.get(keyOf(version.image)));
+    const states = new Map(Array.from(this.#versions.values(), (version) => [version, this.#share(version)]));
     return Array.from(this.#slots.values(), ({ spec, version, calls, cpuUs }) => {
-      const state = states.get(keyOf(version.image));
+      const state = states.get(version) ?? null;
       return {
         id: spec.id,
         function: spec.image.description.name,
         memoryBytes: spec.memoryBytes,
         cpus: spec.cpus,
         inFlight: calls.size,
-        use: state === undefined ? null : { memoryBytes: Math.round(state.memoryBytes / version.slots.size), cpuUs },
+        use: state === null ? null : { memoryBytes: Math.round(state.memoryBytes / version.slots.size), cpuUs },
       };
     });
   }
 
   async close(): Promise<void> {
-    await Promise.all(Array.from(this.#slots.keys(), (id) => this.stop(id)));
+    const versions = [...this.#versions.values()];
+    for (const { slots } of versions) for (const slot of slots) this.#end(slot);
+    for (const version of versions) this.#keepLater(version);
   }
 
   #slot(id: string): Slot {
@@ -141,36 +145,42 @@ export class IsolateDriver implements Driver {
 
   #add(spec: InstanceSpec): Slot {
     const key = keyOf(spec.image);
-    const state = this.#states().get(key);
     let version = this.#versions.get(key);
-    if (version === undefined) {
-      version = { image: spec.image, slots: new Set(), sharedCpuUs: state?.cpuUs ?? 0 };
-      this.#versions.set(key, version);
-    }
     // What has been used up to now was not its own.
-    shareCpu(version, state);
+    if (version === undefined) {
+      const sharedCpuUs = this.#supervisor.functionState(spec.image)?.cpuUs ?? 0;
+      version = { image: spec.image, slots: new Set(), cpus: 0, sharedCpuUs };
+      this.#versions.set(key, version);
+    } else {
+      this.#share(version);
+    }
     const ended = Promise.withResolvers<string>();
     const slot: Slot = { spec, version, calls: new Set(), ended, callsEnded: 0, cpuUs: 0 };
     version.slots.add(slot);
+    version.cpus += spec.cpus;
     this.#slots.set(spec.id, slot);
     return slot;
   }
 
   #remove(slot: Slot): void {
+    this.#share(slot.version);
+    this.#end(slot);
+    this.#keepLater(slot.version);
+  }
+
+  #end(slot: Slot): void {
     const { spec, version, calls, ended } = slot;
-    shareCpu(version, this.#states().get(keyOf(version.image)));
     this.#slots.delete(spec.id);
     version.slots.delete(slot);
+    version.cpus -= spec.cpus;
     if (version.slots.size === 0) this.#versions.delete(keyOf(version.image));
     for (const call of calls) call.abort();
     ended.resolve("it was stopped");
-    this.#keepLater(version);
   }
 
   /** Rejects with what stands in the way of as many as there are to be. */
-  async #keep({ image, slots }: Version): Promise<void> {
+  async #keep({ image, slots, cpus }: Version): Promise<void> {
     if (slots.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
-    const cpus = Array.from(slots, ({ spec }) => spec.cpus).reduce((sum, one) => sum + one, 0);
     const max = Math.min(Math.max(Math.ceil(cpus - CPUS_EPSILON), 1), ISOLATES_MAX);
     await this.#supervisor.keep(image, { min: Math.min(slots.size, max), max });
   }
@@ -180,19 +190,22 @@ export class IsolateDriver implements Driver {
     this.#keep(version).catch(() => {});
   }
 
-  #states(): ReadonlyMap<string, FunctionState> {
-    return new Map(this.#supervisor.state().functions.map((state) => [`${state.name}@${state.version}`, state]));
+  /** Up to now; the state by which it was shared out. */
+  #share(version: Version): FunctionState | null {
+    const state = this.#supervisor.functionState(version.image);
+    if (state !== null) shareCpu(version, state.cpuUs);
+    return state;
   }
 }
 
 const keyOf = ({ description }: FunctionImage): string => `${description.name}@${description.version}`;
 
 /** What a version has used since the last time goes to its instances, in proportion to their calls since then. */
-function shareCpu(version: Version, state: FunctionState | undefined): void {
-  if (state === undefined || version.slots.size === 0) return;
+function shareCpu(version: Version, cpuUs: number): void {
   // It began anew where the version had nothing open for a while.
-  const used = state.cpuUs < version.sharedCpuUs ? state.cpuUs : state.cpuUs - version.sharedCpuUs;
-  version.sharedCpuUs = state.cpuUs;
+  const used = cpuUs < version.sharedCpuUs ? cpuUs : cpuUs - version.sharedCpuUs;
+  version.sharedCpuUs = cpuUs;
+  if (used === 0) return;
   const weights = Array.from(version.slots, (slot) => ({ slot, calls: slot.callsEnded + slot.calls.size }));
   const calls = weights.reduce((sum, weight) => sum + weight.calls, 0);
   for (const weight of weights) {

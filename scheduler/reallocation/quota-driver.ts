@@ -46,14 +46,15 @@ interface Followed {
   readonly id: string;
   /** Its own. */
   limit: number;
-  /** The driver knows it. */
-  isStarted: boolean;
+  /** The driver knows of it: before that its start waits for room. */
+  isTold: boolean;
   inFlight: number;
   /** Since the last look. */
   callsMost: number;
   lastLook: { readonly use: InstanceUse; readonly atMs: number } | null;
-  /** What the driver was told last; while it is being told, the greater of both. */
+  /** What the driver was told last; while it is being told, the greater of both; before it is told anything, what is granted. */
   reserved: number;
+  /** Its start, or a change. */
   telling: Promise<void> | null;
   /** Rings when it has had no call for a while. */
   restTimer: NodeJS.Timeout | null;
@@ -87,27 +88,34 @@ export class QuotaDriver implements Driver {
     if (changes === null) {
       throw new LocusError("OVERLOADED", `instance ${id}: of ${this.#options.cpus} CPUs none is left for one more`);
     }
-    const quota = this.#reallocation.granted(id);
     const one: Followed = {
       id,
       limit: cpus,
-      isStarted: false,
+      isTold: false,
       inFlight: 0,
       callsMost: 0,
       lastLook: null,
-      reserved: quota,
+      reserved: this.#reallocation.granted(id),
       telling: null,
       restTimer: null,
     };
     this.#followed.set(id, one);
+    this.#apply(changes);
+    // What they are told last may be older than this one.
+    for (let others = this.#inTheWay(); others !== null; others = this.#inTheWay()) await others;
+    const starting = this.#start(one, spec, signal);
+    this.#setTelling(one, Promise.allSettled([starting]));
+    return await starting;
+  }
+
+  /** With what it is granted by now: from here on the driver knows of it. */
+  async #start(one: Followed, spec: InstanceSpec, signal: AbortSignal | undefined): Promise<StartedInstance> {
+    const quota = one.reserved;
+    one.isTold = true;
     try {
-      this.#apply(changes);
-      await this.#told();
       const started = await this.#driver.start({ ...spec, cpus: quota }, signal);
       void started.ended.then(() => this.#forget(one));
-      await this.#tell(one, quota, cpus);
-      one.isStarted = true;
-      this.#follow(one);
+      await this.#tell(one, quota, one.limit);
       this.#restLater(one);
       this.#lookLater(LOOK_MS);
       return started;
@@ -144,7 +152,7 @@ export class QuotaDriver implements Driver {
     one.limit = cpus;
     this.#follow(one);
     this.#apply(changes);
-    await this.#told();
+    while (one.telling !== null) await one.telling;
     return this.#followed.has(id);
   }
 
@@ -220,11 +228,17 @@ export class QuotaDriver implements Driver {
 
   /** Tells the driver what an instance shall have, unless it is being told, or others have to have less before. */
   #follow(one: Followed): void {
-    if (!one.isStarted || one.telling !== null || this.#followed.get(one.id) !== one) return;
+    if (one.telling !== null || this.#followed.get(one.id) !== one) return;
     const quota = this.#reallocation.granted(one.id);
+    if (!one.isTold) one.reserved = quota;
     if (quota === one.reserved) return;
-    if (quota > one.reserved && this.#reserved() - one.reserved + quota > this.#options.cpus + ROUNDING) return;
-    one.telling = this.#tell(one, quota, null).finally(() => {
+    if (quota > one.reserved && !this.#isWithin(this.#reserved() - one.reserved + quota)) return;
+    this.#setTelling(one, this.#tell(one, quota, null));
+  }
+
+  /** `told` never rejects. */
+  #setTelling(one: Followed, told: Promise<unknown>): void {
+    one.telling = told.then(() => {
       one.telling = null;
       // It may be another by now, and what it has less is what others wait for.
       for (const other of this.#followed.values()) this.#follow(other);
@@ -251,8 +265,14 @@ export class QuotaDriver implements Driver {
     }
   }
 
-  async #told(): Promise<void> {
-    await Promise.all(Array.from(this.#followed.values(), ({ telling }) => telling ?? Promise.resolve()));
+  /** Those that are being told, where more is reserved than there is: what they are told then is less. null: there is room. */
+  #inTheWay(): Promise<unknown> | null {
+    const telling = Array.from(this.#followed.values()).flatMap(({ telling }) => telling ?? []);
+    return telling.length === 0 || this.#isWithin(this.#reserved()) ? null : Promise.all(telling);
+  }
+
+  #isWithin(cpus: number): boolean {
+    return cpus <= this.#options.cpus + ROUNDING;
   }
 
   #reserved(): number {

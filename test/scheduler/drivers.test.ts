@@ -146,6 +146,36 @@ describe("isolates in a sandbox host", () => {
     await driver.close();
   });
 
+  test("are closed with one word for all of a version, and asked about without a look at the others", async () => {
+    const bystander = fresh();
+    await driver.start(bystander);
+    const told: string[] = [];
+    const own = new IsolateDriver({
+      invoke: (invocation, signal) => supervisor.invoke(invocation, signal),
+      functionState: (image) => supervisor.functionState(image),
+      keep: (image, bounds) => {
+        told.push(`${image.description.version} ${bounds.min}`);
+        return supervisor.keep(image, bounds);
+      },
+    });
+    const [one, other] = [fresh(), fresh({ image: SLEEP })];
+    const specs = [one, other].flatMap(({ image }) =>
+      Array.from({ length: 64 }, () => specOf({ image, cpus: 1 / 64 })),
+    );
+    const started = await Promise.all(specs.map((spec) => own.start(spec)));
+    const call = own.invoke(specs.at(-1)!.id, callOf(10_000));
+    expect([one, other].map(isolatesOf)).toEqual([1, 1]);
+    told.length = 0;
+    await own.close();
+    expect(told).toEqual([one, other].map(({ image }) => `${image.description.version} 0`));
+    expect(await Promise.all(started.map(({ ended }) => ended))).toEqual(specs.map(() => "it was stopped"));
+    expect(codeOf(await call)).toBe("SANDBOX_DIED");
+    expect(await own.list()).toEqual([]);
+    await vi.waitUntil(() => [one, other].every((spec) => supervisor.functionState(spec.image) === null));
+    expect(supervisor.functionState(bystander.image)).toMatchObject({ isolates: 1, min: 1 });
+    await driver.stop(bystander.id);
+  });
+
   test("can be made no larger than their function's own limit", async () => {
     const spec = fresh();
     await driver.start(spec);

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <future>
+#include <map>
 #include <thread>
+#include <vector>
 
 #include "expect.h"
 #include "owner.h"
@@ -246,6 +248,51 @@ void TheMostOfLateIsForgottenAfterTwoStretches() {
   EXPECT(most.At(104 * kStretch) == 0);
 }
 
+void BoundsHoldHoweverManyWait(const char* host) {
+  constexpr auto kMost = static_cast<int>(locus::kWishesMax);
+  // Nobody polls: what is asked for waits.
+  Supervisor supervisor(locus::OptionsOf(host));
+  const Image image = ImageOf("wanted");
+  std::map<Code, int> answers;
+  const auto keep = [&](IsolateBounds bounds) {
+    supervisor.Keep(image, bounds, [&answers](locus::KeepResult&& result) { answers[result.code]++; });
+  };
+  for (int i = 0; i < kMost; i++) keep({.min = 3});
+  // One more cannot wait; what it said holds nevertheless.
+  keep({.min = 2});
+  EXPECT(supervisor.function_states().at(0).bounds.min == 2);
+  // One that need not wait, and the others neither then.
+  keep({});
+  EXPECT(supervisor.function_states().empty());
+  supervisor.Poll();
+  EXPECT((answers == std::map<Code, int>{{Code::OVERLOADED, 1}, {Code::kOk, kMost + 1}}));
+  supervisor.Close(Code::SIDE_UNAVAILABLE, "over");
+}
+
+/// What so many calls that are in one isolate at once are counted with, when each takes a ms or more and says
+/// of itself that it computed for `told_ns`.
+uint64_t CpuNsOf(Owned& owned, const Image& image, int calls, const std::string& told_ns) {
+  image->limits.concurrency = static_cast<uint32_t>(calls);
+  EXPECT(owned.Keep(image, {.min = 1, .max = 1}) == Code::kOk);
+  std::vector<std::future<Code>> codes;
+  for (int i = 0; i < calls; i++)
+    codes.push_back(owned.Submit(image, R"({"repeat":0,"computes":{"ns":1000000,"tells":)" + told_ns + "}}"));
+  for (std::future<Code>& code : codes) EXPECT(code.get() == Code::kOk);
+  // The caller has the last outcome a moment before it is counted.
+  EXPECT(owned.Until([&] { return owned.supervisor.in_flight() == 0; }));
+  return owned.StateOf(image).cpu_ns;
+}
+
+void CallsAtOnceHaveNotComputedForLongerThanTheirIsolateHadThem(const char* host) {
+  constexpr int kCalls = 16;
+  Owned owned(host);
+  EXPECT(CpuNsOf(owned, ImageOf("honest"), kCalls, "1000000") == kCalls * 1'000'000);
+  const int64_t since = locus::NowNs();
+  const uint64_t counted = CpuNsOf(owned, ImageOf("liar"), kCalls, "18446744073709551615");
+  EXPECT(counted >= kCalls * 1'000'000);
+  EXPECT(counted <= static_cast<uint64_t>(locus::NowNs() - since));
+}
+
 void WishesAreAnsweredWhenItCloses(const char* host) {
   std::future<Code> wish;
   {
@@ -269,6 +316,8 @@ int main(int argc, char** argv) {
   WhatCannotBeLoadedIsTold(argv[1]);
   BoundsHoldAndChangeUnderCalls(argv[1]);
   MemoryThatCannotBeIsNotBelieved(argv[1]);
+  BoundsHoldHoweverManyWait(argv[1]);
+  CallsAtOnceHaveNotComputedForLongerThanTheirIsolateHadThem(argv[1]);
   WishesAreAnsweredWhenItCloses(argv[1]);
   return failures == 0 ? 0 : 1;
 }

@@ -1,0 +1,153 @@
+// What a driver is told of quotas, in which order, while it takes its time. On real processes: test/scheduler/quota-driver.test.ts.
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Driver, InstanceSpec, StartedInstance } from "../driver/driver.ts";
+import { QuotaDriver } from "./quota-driver.ts";
+
+const CPUS = 1;
+
+/** An engine that holds quotas and runs nothing. What it is told takes effect when the test says so. */
+class SlowEngine implements Driver {
+  readonly quotas = new Map<string, number>();
+  /** The most that it has held at once. */
+  cpusMost = 0;
+  readonly #untold: (() => void)[] = [];
+
+  /** What it has been told up to now takes effect; how much that was. */
+  async settle(): Promise<number> {
+    await nextTurn();
+    const untold = this.#untold.splice(0);
+    for (const tell of untold) tell();
+    await nextTurn();
+    return untold.length;
+  }
+
+  async start({ id, cpus }: InstanceSpec): Promise<StartedInstance> {
+    await this.#hold(id, cpus);
+    return { ended: new Promise(() => {}) };
+  }
+
+  async limit(id: string, cpus: number): Promise<boolean> {
+    await this.#hold(id, cpus);
+    return true;
+  }
+
+  async #hold(id: string, cpus: number): Promise<void> {
+    // A start is one from its beginning.
+    if (!this.quotas.has(id)) this.#set(id, cpus);
+    await new Promise<void>((resolve) => this.#untold.push(resolve));
+    this.#set(id, cpus);
+  }
+
+  #set(id: string, cpus: number): void {
+    this.quotas.set(id, cpus);
+    this.cpusMost = Math.max(
+      this.cpusMost,
+      this.quotas.values().reduce((sum, one) => sum + one, 0),
+    );
+  }
+
+  async stop(id: string): Promise<void> {
+    this.quotas.delete(id);
+  }
+
+  invoke(): Promise<never> {
+    throw new Error("it runs nothing");
+  }
+
+  async resize(): Promise<boolean> {
+    return false;
+  }
+
+  async list(): Promise<readonly []> {
+    return [];
+  }
+
+  async close(): Promise<void> {}
+}
+
+const specOf = (id: string): InstanceSpec => ({
+  id,
+  image: {
+    description: {
+      name: "f",
+      version: "0",
+      side: null,
+      limits: { deadlineMs: 1, cpuMs: 1, memoryMb: 1, operations: 1, concurrency: 1 },
+      input: null,
+      output: null,
+    },
+    bundle: Buffer.alloc(0),
+  },
+  memoryBytes: 1,
+  cpus: CPUS,
+  concurrency: 1,
+});
+
+const opened = () => {
+  const engine = new SlowEngine();
+  const driver = new QuotaDriver({
+    driver: engine,
+    cpus: CPUS,
+    limitsAtOnce: false,
+    onUnheld: (id, why) => expect.fail(`${id} is not held: ${why}`),
+  });
+  /** Until the engine is told nothing any more. */
+  const settleAll = async (): Promise<void> => {
+    while ((await engine.settle()) > 0);
+  };
+  const shares = (): readonly number[] => [...engine.quotas.values()].toSorted((one, other) => one - other);
+  return { engine, driver, settleAll, shares };
+};
+
+test("an instance starts when the others have been told what it leaves them, whatever they were being told before", async () => {
+  const { engine, driver, settleAll, shares } = opened();
+  const first = driver.start(specOf("first"));
+  await settleAll();
+  await first;
+  // It is being told 0.6 when the second comes.
+  const limited = driver.limit("first", 0.6);
+  const second = driver.start(specOf("second"));
+  await nextTurn();
+  expect(shares()).toEqual([1]);
+  await engine.settle();
+  expect(shares()).toEqual([0.6]);
+  await settleAll();
+  await Promise.all([second, limited]);
+  expect(shares()).toEqual([0.5, 0.5]);
+  expect(engine.cpusMost).toBeLessThanOrEqual(CPUS);
+  await driver.close();
+});
+
+test("an instance starts when those whose start it found under way have less", async () => {
+  const { engine, driver, settleAll, shares } = opened();
+  const starts = [driver.start(specOf("first"))];
+  await nextTurn();
+  starts.push(driver.start(specOf("second")), driver.start(specOf("third")));
+  await nextTurn();
+  expect(shares()).toEqual([1]);
+  await settleAll();
+  await Promise.all(starts);
+  expect(shares()).toEqual([0.33, 0.33, 0.34]);
+  expect(engine.cpusMost).toBeLessThanOrEqual(CPUS);
+  await driver.close();
+});
+
+test("a limit holds when it has been taken, whatever the instance was being told before", async () => {
+  const { engine, driver, settleAll, shares } = opened();
+  const first = driver.start(specOf("first"));
+  await settleAll();
+  await first;
+  const [less, least] = [driver.limit("first", 0.6), driver.limit("first", 0.3)];
+  await engine.settle();
+  expect(shares()).toEqual([0.6]);
+  let isTaken = false;
+  void least.then(() => (isTaken = true));
+  await nextTurn();
+  expect(isTaken).toBe(false);
+  await settleAll();
+  expect(await Promise.all([less, least])).toEqual([true, true]);
+  expect(shares()).toEqual([0.3]);
+  await driver.close();
+});
