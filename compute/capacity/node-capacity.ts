@@ -31,7 +31,7 @@ import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
 import { shapeOf } from "./booked-function.ts";
 import { LeaseBook } from "./lease-book.ts";
 import type { MachineOffer } from "./machine-offer.ts";
-import { endpointOf, NodePeers } from "./node-peers.ts";
+import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
 import { sharedSecret } from "./shared-secret.ts";
 
@@ -43,6 +43,8 @@ const DESK_TIMEOUT_MS = 2_000;
 const LEASE_TIMEOUT_MS = 31_000;
 /** How often is looked what people say of functions' instances. */
 const RULES_MS = 2_000;
+/** Longer than whoever is dead controls. */
+const NAMESAKE_MS = 10_000;
 /** Of answers that are on their way when the last call has ended. */
 const LISTENER_GRACE_MS = 2_000;
 /** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
@@ -101,6 +103,8 @@ export class NodeCapacity {
   #rulesReadMs = -Infinity;
   /** What was last told of a turn, so that it is told once. */
   #troubled: string | null = null;
+  /** Another node that controls, under this one's address. */
+  #namesake: { readonly node: string; readonly sinceMs: number } | null = null;
 
   constructor(options: NodeCapacityOptions) {
     const { controllership, supervisor, offer, log, nowMs } = options;
@@ -347,7 +351,7 @@ export class NodeCapacity {
     link.hurry();
   }
 
-  async #follow({ link, connect }: Opened): Promise<void> {
+  async #follow({ link, connect, endpoint: own }: Opened): Promise<void> {
     const { controllership, log } = this.#options;
     const controlled = this.#controlled;
     this.#controlled = null;
@@ -360,8 +364,19 @@ export class NodeCapacity {
     const endpoint = await readEndpoint(commands);
     // Whoever holds the lease has not said yet where it is.
     if (endpoint === null || endpoint.node !== holder || this.#isLeaving) return;
+    if (endpoint.address === own.address && endpoint.port === own.port) return this.#meetsItself(holder, own);
     this.#setOther({ node: holder, client: connect(endpointOf(endpoint.address, endpoint.port)) });
     link.hurry();
+  }
+
+  /** Throws where another node goes on controlling under this one's own address; for a while that may be the one that was here before. */
+  #meetsItself(holder: string, { address, port }: Opened["endpoint"]): void {
+    const nowMs = this.#options.nowMs();
+    if (this.#namesake?.node !== holder) this.#namesake = { node: holder, sinceMs: nowMs };
+    if (nowMs - this.#namesake.sinceMs < NAMESAKE_MS) return;
+    const where = endpointOf(address, port);
+    const text = `node ${holder} controls and listens at ${where}, as this one does: other nodes cannot reach loopback; set LOCUS_GRPC_HOST`;
+    throw new LocusError("CONFIG_INVALID", text);
   }
 
   #setOther(other: OtherScheduler | null): void {

@@ -6,7 +6,7 @@ import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { isUntold } from "#scheduler/grpc/grpc-error.ts";
 import type { AdmittedCall } from "../node/side-runner.ts";
 import type { BookedInstance } from "./booked-instance.ts";
-import type { NodePeers } from "./node-peers.ts";
+import type { NodePeers } from "#scheduler/grpc/node-peers.ts";
 
 const MIB = 2 ** 20;
 

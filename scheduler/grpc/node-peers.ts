@@ -1,7 +1,7 @@
-// Connections to the NodeServices of other nodes, one each, shared by all who call there.
+// Connections to the NodeServices of nodes of ours, one each, shared by all who call there.
 
-import { NodeClient } from "#scheduler/grpc/node-client.ts";
-import type { PeerSecurity } from "#scheduler/grpc/security.ts";
+import { NodeClient } from "./node-client.ts";
+import type { PeerSecurity } from "./security.ts";
 
 /** Beyond, the one that was used the longest ago is closed: calls under way there go on. */
 const PEERS_MAX = 1_024;
