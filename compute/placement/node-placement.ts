@@ -35,6 +35,8 @@ import { RedisWatch } from "./surroundings.ts";
 /** A controller that has no answer by then counts as gone. */
 const ANSWER_TIMEOUT_MS = 1_000;
 const QUESTIONS_MAX = 256;
+/** After what people have said could not be read. */
+const RULES_RETRY_MS = 500;
 /** Between attempts to calibrate, while others are at work. */
 const CALIBRATION_PAUSE_MIN_MS = 1_000;
 const CALIBRATION_PAUSE_MAX_MS = 60_000;
@@ -82,6 +84,7 @@ export class NodePlacement {
   #rules: ReadonlyMap<string, Rules> | null = null;
   #rulesRead: Promise<void> = Promise.resolve();
   #rulesNext: Promise<void> | null = null;
+  #rulesRetry: NodeJS.Timeout | undefined;
   #control: Control | null = null;
   #isTaking = false;
   #isForgetting = false;
@@ -165,6 +168,7 @@ export class NodePlacement {
   close(): void {
     this.#isClosed = true;
     this.#windows.close();
+    clearTimeout(this.#rulesRetry);
     this.#leave();
     for (const { resolve, timer } of this.#waiting.values()) {
       clearTimeout(timer);
@@ -339,7 +343,12 @@ export class NodePlacement {
     try {
       this.#said = await this.#link.readRules();
     } catch {
-      // They are read again when the connection is back.
+      // A connection that is back reads them as well, but an answer may only have been too late.
+      if (this.#isClosed) return;
+      this.#rulesRetry ??= setTimeout(() => {
+        this.#rulesRetry = undefined;
+        void this.#readRules();
+      }, RULES_RETRY_MS).unref();
       return;
     }
     this.#reviewRules();

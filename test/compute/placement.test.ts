@@ -239,6 +239,24 @@ describe("placement", () => {
     await vi.waitFor(async () => expect((await overview(nodes[1]!)).planVersion).toBe((await told()).version), LONG);
   });
 
+  it("what people have said is read again where it could not be read", async () => {
+    const client = redis.client();
+    const lastDenied = async () => JSON.stringify(await client.call("ACL", "LOG", "1"));
+    await client.call("ACL", "LOG", "RESET");
+    await client.call("ACL", "SETUSER", "default", "-hgetall");
+    try {
+      await client.hset("locus:placement:rules", "walk:weight", "7");
+      await client.publish("locus:placement:rules", "walk");
+      await vi.waitFor(async () => expect(await lastDenied()).toContain("hgetall"), LONG);
+    } finally {
+      await client.call("ACL", "SETUSER", "default", "+hgetall");
+    }
+    await vi.waitFor(
+      async () => expect((await ask(nodes[0]!, "/walk")).body).toMatchObject({ rules: { weight: 7 } }),
+      LONG,
+    );
+  });
+
   it("a function that is taken away leaves the plan, and what was said of it goes with it", async () => {
     await ask(nodes[1]!, "/idle", "PUT", { pin: 0.5, weight: 3 });
     await ask(nodes[1]!, "/walk", "PUT", { weight: 3 });
