@@ -1,12 +1,14 @@
 // `locus nodes | instances | scale`: what the scheduler has, and saying how many instances a function is to have.
 
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 
 import { LocusError } from "#runtime/errors.ts";
 import { counted } from "#runtime/counted.ts";
 import { durationText } from "#runtime/figures.ts";
+import { INSTANCES_MAX } from "../capacity/scale-rules.ts";
 import type { InstanceList, NodeList } from "./node-client.ts";
 import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { wholeNumber } from "./option.ts";
 import { columns, printJson, printLine } from "./output.ts";
 
 type ScaleFlags = NodeFlags & { readonly min?: number; readonly max?: number; readonly free?: boolean };
@@ -37,8 +39,8 @@ export const addInstanceCommands = (program: Command): void => {
     .command("scale")
     .description("say how many instances a function keeps at least, and has at most")
     .argument("<function>")
-    .option("--min <n>", "keep so many warm, whatever the policy says; 0 takes it back", countOf)
-    .option("--max <n>", "have no more than these", countOf)
+    .option("--min <n>", "keep so many warm, whatever the policy says; 0 takes it back", wholeNumber(INSTANCES_MAX, 0))
+    .option("--max <n>", "have no more than these", wholeNumber(INSTANCES_MAX))
     .option("--free", "take back all that was said")
     .action(async (name: string, _flags: unknown, command: Command) => {
       const { min, max, free = false, ...flags } = command.optsWithGlobals<ScaleFlags>();
@@ -58,11 +60,6 @@ export const addInstanceCommands = (program: Command): void => {
       else
         printLine(`${name}: at least ${rule.min}, ${rule.max === null ? "at most any number" : `at most ${rule.max}`}`);
     });
-};
-
-const countOf = (text: string): number => {
-  if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("must be a whole number");
 };
 
 const nodesText = ({ policy, nodes }: NodeList): string => {
@@ -89,7 +86,10 @@ const instancesText = ({ instances, leftOut, counts }: InstanceList): string => 
     String(Math.round(one.cpus * 100) / 100),
     durationText(one.ageMs * 1e3),
   ]);
-  const lines = [rows.length === 0 ? "no instances" : columns(heads, rows), ""];
+  const lines = [
+    rows.length === 0 ? "no instances at compute: they end when nobody calls them for long" : columns(heads, rows),
+    "",
+  ];
   if (leftOut > 0) lines.push(`and ${counted(leftOut, "more instance")} of all functions`);
   const { starting, idle, busy, draining, waiting, starts } = counts;
   lines.push(

@@ -5,11 +5,11 @@ import { readFileSync } from "node:fs";
 import { InvalidArgumentError, Option } from "commander";
 
 export const wholeNumber =
-  (max: number) =>
+  (max: number, min = 1) =>
   (text: string): number => {
     const value = Number(text);
-    if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-    throw new InvalidArgumentError(`must be a whole number from 1 to ${max}`);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
   };
 
 export const numberOption = (flags: string, meaning: string, max: number, otherwise: number): Option =>
