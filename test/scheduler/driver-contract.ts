@@ -5,6 +5,8 @@ import type { LocusError } from "#runtime/errors.ts";
 import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
 import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 
+/** An engine asks each of its containers what it uses, which may take a second on a busy machine. */
+const LONG = { timeout: 30_000 };
 const MIB = 2 ** 20;
 const ECHO = imageOf(({ args, keys }) => ({ args, keys }));
 const SLEEP = imageOf(
@@ -100,7 +102,7 @@ export function testDriver(opened: () => Driver): void {
     await driver.start(spec);
     await driver.invoke(spec.id, callOf());
     const use = async () => (await listed(driver, spec.id))?.use;
-    await vi.waitUntil(async () => ((await use())?.memoryBytes ?? 0) > MIB);
+    await vi.waitUntil(async () => ((await use())?.memoryBytes ?? 0) > MIB, LONG);
     expect((await use())?.cpuUs).toBeGreaterThan(0);
     await driver.stop(spec.id);
   });
@@ -131,10 +133,10 @@ export function testDriver(opened: () => Driver): void {
     const driver = opened();
     const spec = specOf({ image: SLEEP, concurrency: 2 });
     await driver.start(spec);
-    const two = [200, 300].map((ms) => driver.invoke(spec.id, callOf(ms)));
-    await vi.waitUntil(async () => (await listed(driver, spec.id))?.inFlight === 2);
+    const two = [3_000, 3_500].map((ms) => driver.invoke(spec.id, callOf(ms)));
+    await vi.waitUntil(async () => (await listed(driver, spec.id))?.inFlight === 2, LONG);
     expect(codeOf(await driver.invoke(spec.id, callOf(0)))).toBe("OVERLOADED");
-    expect((await Promise.all(two)).map(codeOf)).toEqual(["ok 200", "ok 300"]);
+    expect((await Promise.all(two)).map(codeOf)).toEqual(["ok 3000", "ok 3500"]);
     await driver.stop(spec.id);
   });
 
@@ -144,8 +146,8 @@ export function testDriver(opened: () => Driver): void {
     await driver.start(spec);
     expect(codeOf(await driver.invoke(spec.id, callOf(500, { deadlineMs: 20 })))).toBe("DEADLINE_EXCEEDED");
     const stop = new AbortController();
-    const cancelled = driver.invoke(spec.id, callOf(500), stop.signal);
-    await vi.waitUntil(async () => ((await listed(driver, spec.id))?.inFlight ?? 0) > 0);
+    const cancelled = driver.invoke(spec.id, callOf(4_000), stop.signal);
+    await vi.waitUntil(async () => ((await listed(driver, spec.id))?.inFlight ?? 0) > 0, LONG);
     stop.abort();
     expect(codeOf(await cancelled)).toBe("CANCELLED");
     expect(codeOf(await driver.invoke(spec.id, callOf(500), AbortSignal.abort()))).toBe("CANCELLED");
@@ -176,7 +178,7 @@ export function testDriver(opened: () => Driver): void {
     const spec = specOf({ image: SLEEP });
     await driver.start(spec);
     const call = driver.invoke(spec.id, callOf(10_000));
-    await vi.waitUntil(async () => (await listed(driver, spec.id))?.inFlight === 1);
+    await vi.waitUntil(async () => (await listed(driver, spec.id))?.inFlight === 1, LONG);
     await driver.stop(spec.id);
     expect(codeOf(await call)).toBe("SANDBOX_DIED");
   });
@@ -191,7 +193,7 @@ export function testDriver(opened: () => Driver): void {
     await driver.start(spec);
     expect(codeOf(await driver.invoke(spec.id, callOf()))).toBe("MEMORY_LIMIT");
     await driver.stop(spec.id).catch(() => {});
-    await vi.waitUntil(async () => (await listed(driver, spec.id)) === undefined);
+    await vi.waitUntil(async () => (await listed(driver, spec.id)) === undefined, LONG);
   });
 
   test("takes limits while it runs", async () => {
@@ -250,7 +252,7 @@ export function testAgentDriver(opened: () => Driver): void {
     expect(codeOf(await driver.invoke(spec.id, callOf(how)))).toBe("SANDBOX_DIED");
     expect(codeOf(await bystander)).toBe("SANDBOX_DIED");
     expect(await ended).not.toBe("");
-    await vi.waitUntil(async () => (await listed(driver, spec.id)) === undefined);
+    await vi.waitUntil(async () => (await listed(driver, spec.id)) === undefined, LONG);
   });
 
   test("ends an instance that goes on with a call long after its deadline, and tells the others", async () => {
