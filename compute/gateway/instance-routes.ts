@@ -5,8 +5,8 @@ import { LocusError } from "#runtime/errors.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { INSTANCES_MAX, type ScaleRule } from "../capacity/scale-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
-import { textBody } from "./body.ts";
 import { refuseUnknown, single, type Query } from "./call-request.ts";
+import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
 
 /** Who knows of instances. */
 export interface InstanceDesk {
@@ -21,8 +21,6 @@ interface FunctionRequest {
   readonly Body: string | undefined;
 }
 
-const RULE_TYPE = "application/json";
-const RULE_BYTES_MAX = 4_096;
 const INSTANCES_QUERY: ReadonlySet<string> = new Set(["function"]);
 
 /** `desk` null: nobody schedules instances. */
@@ -31,7 +29,7 @@ export const addInstanceRoutes = (
   desk: InstanceDesk | null,
   catalogue: Pick<FunctionCatalogue, "expect">,
 ): void => {
-  app.addContentTypeParser(RULE_TYPE, textBody({ bytesMax: RULE_BYTES_MAX, tooLarge: "ARGS_TOO_LARGE" }));
+  takeRuleBodies(app);
   const open = (): InstanceDesk => {
     if (desk !== null) return desk;
     throw new LocusError("REQUEST_INVALID", "this node's calls have no instances (LOCUS_SCHEDULER is off)");
@@ -76,19 +74,7 @@ export const addInstanceRoutes = (
 
 /** Throws REQUEST_INVALID. */
 function changeOf(text: string): Partial<ScaleRule> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new LocusError("REQUEST_INVALID", `the body is no JSON: ${(error as Error).message}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new LocusError("REQUEST_INVALID", 'the body is no object such as {"min": 2}');
-  }
-  const { min, max, ...others } = value as Record<string, unknown>;
-  for (const name in others) {
-    throw new LocusError("REQUEST_INVALID", `the body has a member "${name}"; min and max are known`);
-  }
+  const { min, max } = ruleMembers(text, ["min", "max"], '{"min": 2}');
   return {
     ...(min === undefined ? {} : { min: countOf("min", min, 0) }),
     ...(max === undefined ? {} : { max: max === null ? null : countOf("max", max, 1) }),

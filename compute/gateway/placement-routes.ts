@@ -7,7 +7,7 @@ import { isSide } from "#runtime/placement/choose-side.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import type { SaidRules } from "../placement/said-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
-import { textBody } from "./body.ts";
+import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
 
 /** Who knows of placement. */
 export interface PlacementDesk {
@@ -31,8 +31,6 @@ interface FunctionRequest {
   readonly Body: string | undefined;
 }
 
-const RULES_TYPE = "application/json";
-const RULES_BYTES_MAX = 4_096;
 const SHARES = { compute: 0, storage: 1 } as const;
 const WEIGHT_MAX = 1_000;
 const P99_MS_MAX = 1e6;
@@ -43,7 +41,7 @@ export const addPlacementRoutes = (
   desk: PlacementDesk | null,
   catalogue: FunctionCatalogue,
 ): void => {
-  app.addContentTypeParser(RULES_TYPE, textBody({ bytesMax: RULES_BYTES_MAX, tooLarge: "ARGS_TOO_LARGE" }));
+  takeRuleBodies(app);
   const open = (): PlacementDesk => {
     if (desk !== null) return desk;
     throw new LocusError(
@@ -62,7 +60,7 @@ export const addPlacementRoutes = (
 
   app.put<FunctionRequest>(
     "/v1/placement/:name",
-    { config: { takes: [RULES_TYPE] } },
+    { config: { takes: [RULE_TYPE] } },
     async ({ params: { name }, body }) => {
       const placement = open();
       const change = changeOf(body ?? "");
@@ -88,19 +86,7 @@ const rulesReply = (name: string, { pinnedShare, weight, p99UnderUs }: SaidRules
 
 /** Throws REQUEST_INVALID. */
 function changeOf(text: string): Partial<SaidRules> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new LocusError("REQUEST_INVALID", `the body is no JSON: ${(error as Error).message}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new LocusError("REQUEST_INVALID", 'the body is no object such as {"pin": "storage"}');
-  }
-  const { pin, weight, p99UnderMs, ...others } = value as Record<string, unknown>;
-  for (const name in others) {
-    throw new LocusError("REQUEST_INVALID", `the body has a member "${name}"; pin, weight and p99UnderMs are known`);
-  }
+  const { pin, weight, p99UnderMs } = ruleMembers(text, ["pin", "weight", "p99UnderMs"], '{"pin": "storage"}');
   return {
     ...(pin === undefined ? {} : { pinnedShare: pin === null ? null : shareOf(pin) }),
     ...(weight === undefined ? {} : { weight: numberOf("weight", weight, 1 / WEIGHT_MAX, WEIGHT_MAX) }),
