@@ -105,9 +105,7 @@ Settings Settings::Defaults() {
   if (access(settings.node.c_str(), X_OK) != 0 && access((package + "/../.bin/node").c_str(), X_OK) == 0)
     settings.node = package + "/../.bin/node";
   settings.host = package + "/build/host.mjs";
-  const int64_t cores = AvailableCores();
-  settings.spread = std::clamp<int64_t>(cores, 1, settings.isolates_max);
-  if (cores == 1) settings.spin_us = 0;
+  settings.spread = std::clamp<int64_t>(AvailableCores(), 1, settings.isolates_max);
   return settings;
 }
 
