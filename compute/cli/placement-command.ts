@@ -184,6 +184,12 @@ const whyText = (why: Transition["why"]): string => {
       return `nothing was heard of ${why.side} for long`;
     case "probed":
       return `${why.side} was visited`;
+    case "trying":
+      return `all are tried at ${why.side}`;
+    case "tried": {
+      if (why.ratio === null) return `${why.side} was tried, and nothing can be told of it`;
+      return `at ${why.side} all calls took ${percentText(why.ratio)} of what they took before${why.isKept ? "" : ": back"}`;
+    }
     default:
       return why satisfies never;
   }

@@ -60,7 +60,8 @@ const why = Type.Union([
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
   reason(["reverted"], { promisedUs: number, cameUs: number, retryInMs: number }),
-  reason(["probing", "probed"], { side }),
+  reason(["probing", "probed", "trying"], { side }),
+  reason(["tried"], { side, ratio: orNull(number), isKept: Type.Boolean() }),
 ]);
 
 const transition = Type.Object({
@@ -125,6 +126,7 @@ const overview = Type.Object({
     Type.Object({
       utilisation: numbers("compute", "storage", "redis", "storageMachine", "shared", "callers"),
       overload: number,
+      busiest: number,
       crowded: Type.Boolean(),
       waitUsPerSecond: number,
     }),
