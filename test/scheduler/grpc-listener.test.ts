@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
@@ -20,6 +19,7 @@ import { PLAIN } from "#scheduler/grpc/security.ts";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
 import { ContainerShelf } from "./container-shelf.ts";
 import { contestClient, failureOf } from "./contest-client.ts";
+import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { serve } from "./served.ts";
 
 const SCHEDULER = "schedulerproto.Scheduler";
@@ -364,13 +364,9 @@ describe("health", () => {
     const services = { [SCHEDULER]: schedulerService(new ContainerShelf(0)) };
     const listener = await listen({ host: "127.0.0.1", port: 0, security: { ...PLAIN, secret: "s3cret" }, services });
     resources.defer(() => listener.close(0));
-    const client = new Client(`127.0.0.1:${listener.port}`, credentials.createInsecure());
-    resources.defer(() => client.close());
-    const check = (service: string): Promise<string> =>
-      unaryBytes(client, "/grpc.health.v1.Health/Check", stringField(1, service));
-    // HealthCheckResponse { ServingStatus status = 1; }, SERVING being 1.
-    expect(await check("")).toBe("0801");
-    expect(await check(SCHEDULER)).toBe("0801");
+    const check = (service: string): Promise<string> => healthOf(`127.0.0.1:${listener.port}`, service);
+    expect(await check("")).toBe(SERVING);
+    expect(await check(SCHEDULER)).toBe(SERVING);
     await expect(check("nothing.Such")).rejects.toMatchObject({ code: 5 });
   });
 });
@@ -378,19 +374,9 @@ describe("health", () => {
 describe("reflection", () => {
   test("names the services that are there, to who has the secret", async () => {
     const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(new ContainerShelf(0)) });
-    const client = new Client(endpoint, credentials.createInsecure());
-    resources.defer(() => client.close());
-    const stream = client.makeBidiStreamRequest(
-      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-      (bytes: Buffer) => bytes,
-      (bytes: Buffer) => bytes,
-    );
-    // ServerReflectionRequest { string list_services = 7; }
-    stream.write(stringField(7, ""));
-    const [listed] = (await stream.take(1).toArray()) as [Buffer];
-    stream.cancel();
-    expect(listed.toString("latin1")).toContain(SCHEDULER);
-    expect(listed.toString("latin1")).not.toContain(API_SERVER);
+    const listed = await servicesAt(endpoint);
+    expect(listed).toContain(SCHEDULER);
+    expect(listed).not.toContain(API_SERVER);
   });
 });
 
@@ -438,17 +424,3 @@ describe("a listener", () => {
     expect(await client(SCHEDULER).call("AcquireContainer", ACQUIRE)).toHaveProperty("container_id");
   });
 });
-
-const stringField = (number: number, text: string): Buffer =>
-  Buffer.concat([Buffer.from([(number << 3) | 2, Buffer.byteLength(text)]), Buffer.from(text)]);
-
-/** The reply as hexadecimal digits. */
-function unaryBytes(client: Client, path: string, request: Buffer): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const same = (bytes: Buffer): Buffer => bytes;
-  client.makeUnaryRequest(path, same, same, request, (error, reply) => {
-    if (error === null) resolve((reply as Buffer).toString("hex"));
-    else reject(error);
-  });
-  return promise;
-}
