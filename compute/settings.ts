@@ -168,6 +168,12 @@ export const NODE_SETTINGS = {
     "`LOCUS_GRPC_HOST`, or the host's name where that is all addresses",
     "name or address under which they reach it",
   ),
+  funcLocPort: optionalSetting(
+    "LOCUS_FUNC_LOC_PORT",
+    "not set: it is not served",
+    "port of AutoLoc's FuncLoc; the usual one is 50052, 0 takes a free one",
+    integerBetween(0, PORT_MAX),
+  ),
   nodeMemoryMb: optionalSetting(
     "LOCUS_NODE_MEMORY_MB",
     "three quarters of the container's, or the machine's",
