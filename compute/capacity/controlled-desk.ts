@@ -9,7 +9,7 @@ import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
 import type { SavedScheduler } from "#scheduler/scheduler.ts";
 import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
-import { keepSecret } from "./shared-secret.ts";
+import type { SharedSecret } from "./shared-secret.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
@@ -38,7 +38,7 @@ export interface ControlledDeskOptions {
   readonly isHeld: () => boolean;
   readonly endpoint: ControllerEndpoint;
   /** That the nodes keep in Redis; null: they were given one. */
-  readonly sharedSecret: string | null;
+  readonly sharedSecret: SharedSecret | null;
   readonly policy: PolicyName;
   readonly observer: SchedulerObserver;
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
@@ -102,7 +102,7 @@ export class ControlledDesk {
     this.#saving = redis
       // Where somebody has emptied Redis, nodes find their way again.
       .set(ENDPOINT_KEY, JSON.stringify(endpoint))
-      .then(() => (secret === null ? undefined : keepSecret(redis, secret)))
+      .then(() => secret?.agree())
       .then(() => (isTooLong ? undefined : redis.set(STATE_KEY, text)))
       .catch(() => {});
   }

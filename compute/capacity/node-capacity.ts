@@ -30,7 +30,7 @@ import { type IsolateNode, type IsolateNodeOptions, openIsolateNode } from "./is
 import { LeaseBook } from "./lease-book.ts";
 import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
-import { sharedSecret } from "./shared-secret.ts";
+import { SharedSecret } from "./shared-secret.ts";
 
 /** Of a beat, or any other question to a scheduler; and of a lease, which may have to be waited for. */
 const DESK_TIMEOUT_MS = 2_000;
@@ -65,7 +65,7 @@ interface Opened {
   readonly endpoint: { readonly address: string; readonly port: number };
   readonly link: CapacityLink;
   /** That the nodes keep in Redis; null: they were given one. */
-  readonly sharedSecret: string | null;
+  readonly sharedSecret: SharedSecret | null;
   /** Of other schedulers. */
   readonly connect: (endpoint: string) => CapacityClient;
 }
@@ -222,7 +222,9 @@ export class NodeCapacity {
 
   async #listen(): Promise<void> {
     const { grpc, controllership, schedulerEndpoint, address, offer, log, nowMs } = this.#options;
-    const secret = grpc.listener.secret ?? (await sharedSecret(controllership.commands));
+    const shared =
+      grpc.listener.secret === null ? await SharedSecret.open({ redis: controllership.commands, log, nowMs }) : null;
+    const secret = shared ?? grpc.listener.secret;
     const writes = new AllowedWrites();
     const services = {
       "nodeservoceproto.NodeService": nodeService(this.#node, writes),
@@ -251,8 +253,7 @@ export class NodeCapacity {
       log,
       nowMs,
     });
-    const kept = grpc.listener.secret === null ? secret : null;
-    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: kept, connect };
+    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: shared, connect };
     log.info({ node: controllership.node, ...endpoint }, "offers instances");
   }
 
@@ -307,7 +308,7 @@ export class NodeCapacity {
 
   // ── who schedules ──
 
-  async #control({ link, peers, endpoint, sharedSecret: kept }: Opened): Promise<void> {
+  async #control({ link, peers, endpoint, sharedSecret }: Opened): Promise<void> {
     const { controllership, policy, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
@@ -316,7 +317,7 @@ export class NodeCapacity {
         redis: controllership.commands,
         isHeld: () => controllership.isHeld,
         endpoint: { node: controllership.node, ...endpoint },
-        sharedSecret: kept,
+        sharedSecret,
         policy,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),

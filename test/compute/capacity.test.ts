@@ -256,6 +256,35 @@ describe("instances", () => {
     await joined(two);
   });
 
+  it("are had of each other by nodes that have come to know different secrets", async () => {
+    const key = "locus:controller:secret";
+    const one = await startNode();
+    await vi.waitFor(() => expect(schedules(one)).toBe(true), LONG);
+    // As where Redis was emptied, and a node that came then was the first.
+    await redis.client().set(key, "made-by-another");
+    const two = await startNode();
+    await deploy(one, quick);
+    // One instance for both: whoever has it not on its own node calls the other.
+    await runTool("locus", ["scale", "quick", "--max", "1"], { LOCUS_URL: one.url });
+    const served = async (): Promise<number> => (await ranAt(one)) + (await ranAt(two));
+    const reachEachOther = async (): Promise<void> => {
+      await Promise.all([joined(one), joined(two)]);
+      const before = await served();
+      await vi.waitFor(async () => {
+        for (const node of [one, two]) expect(statuses(await load(node, "quick", 4, 2))).toEqual(new Set([200]));
+        expect(await served()).toBeGreaterThan(before);
+      }, LONG);
+    };
+    await reachEachOther();
+    const learned = (node: NodeProcess): number =>
+      said(node).filter((line) => line.startsWith("Redis keeps another secret of the nodes by now")).length;
+    expect([learned(one), learned(two)]).toEqual([1, 0]);
+    // Whoever schedules sees to it now and then, and whoever is refused by it at once.
+    await redis.client().set(key, "made-by-a-third");
+    await vi.waitFor(() => expect([learned(one), learned(two)]).toEqual([2, 1]), LONG);
+    await reachEachOther();
+  });
+
   it("are nobody's where scheduling is off", async () => {
     const one = await startNode({ LOCUS_SCHEDULER: "off" });
     await deploy(one, quick);

@@ -272,6 +272,34 @@ describe("a secret", () => {
   });
 });
 
+describe("a secret that becomes another one", () => {
+  const live = (now: string) => ({
+    now,
+    doubts: 0,
+    doubt() {
+      this.doubts++;
+    },
+  });
+
+  test("is asked for and sent from then on, and both ends hear that the other has another", async () => {
+    const [theirs, ours] = [live("old"), live("old")];
+    const services = { [SCHEDULER]: schedulerService(new ContainerShelf(2)) };
+    const { client, endpoint } = await serve(resources, services, { ...PLAIN, secret: theirs });
+    const scheduler = new SchedulerClient({ endpoint, security: { ...PLAIN, secret: ours }, timeoutMs: 10_000 });
+    resources.defer(() => scheduler.close());
+    expect(await scheduler.acquire(WANTED)).toHaveProperty("containerId");
+    theirs.now = "new";
+    const next = { ...WANTED, requestId: "r2" };
+    await expect(scheduler.acquire(next)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    expect([theirs.doubts, ours.doubts]).toEqual([1, 1]);
+    ours.now = "new";
+    expect(await scheduler.acquire(next)).toHaveProperty("containerId");
+    // Who has none is none of those who have another.
+    expect((await failureOf(client(SCHEDULER).call("AcquireContainer", ACQUIRE))).code).toBe("UNAUTHENTICATED");
+    expect([theirs.doubts, ours.doubts]).toEqual([1, 1]);
+  });
+});
+
 describe("TLS", () => {
   let folder: string;
   beforeEach(() => {
