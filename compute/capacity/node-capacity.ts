@@ -248,6 +248,7 @@ export class NodeCapacity {
         availableMb: offer.availableMb(),
         cpus: offer.cpus,
         scaled: this.#scaled(),
+        scaledVersion: this.#rules.version,
       }),
       hosted: () => this.#node.hosted(),
       log,

@@ -77,6 +77,11 @@ async function load(node: NodeProcess, name: string, calls: number, atOnce: numb
   await Promise.all(Array.from({ length: atOnce }, worker));
   return answers;
 }
+const get = async ({ url }: NodeProcess, path: string): Promise<unknown> => (await fetch(url + path)).json();
+/** Of a function, as whoever schedules says. */
+const instancesOf = async (node: NodeProcess, name: string): Promise<readonly { readonly memoryMb: number }[]> =>
+  ((await get(node, `/v1/instances?function=${name}`)) as { instances: readonly { readonly memoryMb: number }[] })
+    .instances;
 const statuses = (answers: readonly Answer[]): ReadonlySet<number> => new Set(answers.map(({ status }) => status));
 
 describe("instances", () => {
@@ -204,7 +209,6 @@ describe("instances", () => {
     const [one, two] = [await startNode(), await startNode()];
     await deploy(one, quick);
     await Promise.all([joined(one), joined(two)]);
-    const get = async (node: NodeProcess, path: string) => (await (await fetch(node.url + path)).json()) as never;
     const locus = (...argv: readonly string[]) => runTool("locus", argv, { LOCUS_URL: two.url });
     for (const node of [one, two]) {
       await vi.waitFor(async () => {
@@ -214,10 +218,7 @@ describe("instances", () => {
     }
     expect((await locus("scale", "quick", "--min", "3")).stdout).toBe("quick: at least 3, at most any number\n");
     for (const node of [one, two]) {
-      await vi.waitFor(async () => {
-        const { instances } = (await get(node, "/v1/instances?function=quick")) as { instances: readonly object[] };
-        expect(instances.length).toBeGreaterThanOrEqual(3);
-      }, LONG);
+      await vi.waitFor(async () => expect((await instancesOf(node, "quick")).length).toBeGreaterThanOrEqual(3), LONG);
     }
     expect((await locus("instances", "quick")).stdout).toMatch(/\squick\s+[0-9a-f]{16}\s+[0-9a-f]{12}\s+(idle|busy)\s/);
     expect((await locus("nodes")).stdout).toContain("policy: forecast");
@@ -283,6 +284,26 @@ describe("instances", () => {
     await redis.client().set(key, "made-by-a-third");
     await vi.waitFor(() => expect([learned(one), learned(two)]).toEqual([2, 1]), LONG);
     await reachEachOther();
+  });
+
+  it("are as many as people said last, though Redis was emptied in between", async () => {
+    const [one, two] = [await startNode(), await startNode()];
+    await deploy(one, quick);
+    await Promise.all([joined(one), joined(two)]);
+    const scaled = async (min: number): Promise<void> => {
+      const { stdout } = await runTool("locus", ["scale", "quick", "--min", String(min)], { LOCUS_URL: two.url });
+      expect(stdout).toBe(`quick: at least ${min}, at most any number\n`);
+      await vi.waitFor(async () => expect((await instancesOf(one, "quick")).length).toBeGreaterThanOrEqual(min), LONG);
+    };
+    const version = async (): Promise<number> =>
+      Number(await redis.client().hget("locus:controller:scale", ":version"));
+    await scaled(3);
+    const before = await version();
+    await redis.client().flushall();
+    // The nodes say by themselves that nothing is said any more.
+    await vi.waitFor(async () => expect(await version()).toBeGreaterThan(before), LONG);
+    await deploy(two, quick);
+    await scaled(5);
   });
 
   it("are nobody's where scheduling is off", async () => {
