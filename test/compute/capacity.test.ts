@@ -1,6 +1,7 @@
 // Instances for calls of the compute side, over a real Redis and real nodes: calls spread over nodes where the CPU of one does not do, whoever dies
 // takes no call along that could be run again, and whoever schedules may be another node, a process apart, or nobody.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NodeProcess } from "#test/node-process.ts";
@@ -77,6 +78,20 @@ async function load(node: NodeProcess, name: string, calls: number, atOnce: numb
   await Promise.all(Array.from({ length: atOnce }, worker));
   return answers;
 }
+/** The scheduler that is a process apart, and what it listens on: the same each time. */
+const SECRET = { LOCUS_GRPC_SECRET: "s3cret" };
+const startScheduler = (port: number, settings: Record<string, string> = {}): OwnedProcess => {
+  const scheduler = new OwnedProcess({
+    argv: [process.execPath, join(import.meta.dirname, "../../scheduler/main-capacity.ts")],
+    environment: environmentOf({ ...SECRET, LOCUS_SCHEDULER_PORT: String(port), ...settings }),
+    logPath: join(redis.directory, "scheduler.log"),
+    stopTimeoutMs: 10_000,
+  });
+  others.push(scheduler);
+  return scheduler;
+};
+const startUnder = (port: number): Promise<NodeProcess> =>
+  startNode({ ...SECRET, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
 const get = async ({ url }: NodeProcess, path: string): Promise<unknown> => (await fetch(url + path)).json();
 /** Of a function, as whoever schedules says. */
 const instancesOf = async (node: NodeProcess, name: string): Promise<readonly { readonly memoryMb: number }[]> =>
@@ -177,19 +192,8 @@ describe("instances", () => {
 
   it("come from a scheduler that is a process apart, and calls go on without it", async () => {
     const port = await freePort();
-    const settings = { LOCUS_GRPC_SECRET: "s3cret" };
-    const start = async (): Promise<OwnedProcess> => {
-      const scheduler = new OwnedProcess({
-        argv: [process.execPath, join(import.meta.dirname, "../../scheduler/main-capacity.ts")],
-        environment: environmentOf({ ...settings, LOCUS_SCHEDULER_PORT: String(port) }),
-        logPath: join(redis.directory, "scheduler.log"),
-        stopTimeoutMs: 10_000,
-      });
-      others.push(scheduler);
-      return scheduler;
-    };
-    const scheduler = await start();
-    const one = await startNode({ ...settings, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
+    const scheduler = startScheduler(port);
+    const one = await startUnder(port);
     await deploy(one, quick);
     await joined(one);
     expect(schedules(one)).toBe(false);
@@ -200,9 +204,38 @@ describe("instances", () => {
     }, LONG);
     expect(await metric(one, "locus_instance_leases")).toBe(0);
     expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
-    await start();
+    startScheduler(port);
     await vi.waitFor(() => expect(said(one)).toContain("the scheduler answers again"), LONG);
     await joined(one);
+  });
+
+  it("are as large as was learned, though the scheduler that is a process apart was killed since", async () => {
+    const port = await freePort();
+    const file = join(redis.directory, "state.json");
+    const scheduler = startScheduler(port, { LOCUS_SCHEDULER_STATE: file });
+    const one = await startUnder(port);
+    await deploy(one, quick);
+    await joined(one);
+    const { version, limits } = (await get(one, "/v1/functions/quick")) as {
+      readonly version: string;
+      readonly limits: { readonly memoryMb: number };
+    };
+    await vi.waitFor(async () => {
+      expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
+      expect((await instancesOf(one, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
+    }, LONG);
+    await vi.waitFor(() => {
+      const { functions } = JSON.parse(readFileSync(file, "utf8")) as {
+        readonly functions: Record<string, { readonly need: readonly [samples: number] }>;
+      };
+      expect(functions[`quick@${version}`]!.need[0]).toBeGreaterThanOrEqual(10);
+    }, LONG);
+    await scheduler.stop("SIGKILL");
+    await one.end("SIGTERM");
+    startScheduler(port, { LOCUS_SCHEDULER_STATE: file });
+    const two = await startUnder(port);
+    await joined(two);
+    expect((await instancesOf(two, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
   });
 
   it("are told of by every node, to people too, and are as many as people say", async () => {

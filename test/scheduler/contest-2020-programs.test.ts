@@ -1,7 +1,7 @@
 // The 2020 contest's system as programs: API server, scheduler, resource manager, and nodes of locus with functions that were deployed to them, each a
 // process of its own, called by a client that knows the contract only.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { bundleOf, call, deploy, metric } from "../compute/node-client.ts";
@@ -88,10 +88,13 @@ async function startCluster(count: number, memoryMib: number) {
       RESOURCE_MANAGER_ENDPOINT: manager.endpoint,
       STACK_NAME: "stack",
       LOCUS_POLICY: "reference",
+      LOCUS_SCHEDULER_STATE: stateFile(),
     });
   const scheduler = await startScheduler();
   return { nodes, manager, scheduler, startScheduler };
 }
+
+const stateFile = (): string => join(redis.directory, "scheduler.json");
 
 async function startApiServer({ scheduler }: { readonly scheduler: Program }): Promise<ContestClient> {
   const file = join(redis.directory, "functions.json");
@@ -163,6 +166,14 @@ test(
   },
 );
 
+/** As the scheduler has written it last: samples first. */
+const needOf = (name: string): readonly number[] => {
+  const { functions } = JSON.parse(readFileSync(stateFile(), "utf8")) as {
+    readonly functions: Readonly<Record<string, { readonly need: readonly number[] }>>;
+  };
+  return functions[name]?.need ?? [];
+};
+
 test(
   "a scheduler that is killed under load finds its nodes again, and none of its containers is left behind",
   { timeout: TIMEOUT_MS },
@@ -191,7 +202,7 @@ test(
     expect(before.containers).not.toEqual([]);
     await cluster.scheduler.process.stop("SIGKILL");
     await vi.waitUntil(() => tally.failed.size > 0, { timeout: 60_000 });
-    await cluster.startScheduler();
+    const second = await cluster.startScheduler();
     await served();
     over.abort();
     await Promise.all(callers);
@@ -201,6 +212,13 @@ test(
     expect(await reservedBy(cluster.manager)).toEqual(expect.arrayContaining([...before.reserved]));
     const after = await containersOf(cluster.nodes);
     expect(after.filter((id) => before.containers.includes(id))).toEqual([]);
+    // What was learned is kept by a scheduler that nobody calls.
+    await second.process.stop();
+    const learned = needOf("sleeps");
+    expect(learned[0]).toBeGreaterThan(0);
+    const third = await cluster.startScheduler();
+    await third.process.stop();
+    expect(needOf("sleeps")).toEqual(learned);
   },
 );
 
