@@ -32,12 +32,20 @@ export function capacityText(book: LeaseBook, served: number, overview: Capacity
       "Calls that ran on this node without an instance, by why.",
       Object.entries(book.without).map(([reason, value]) => ({ labels: { reason }, value })),
     ),
-    exposeNumber("counter", "locus_instance_calls_served_total", "Calls of other nodes that ran on this one.", served),
+    servedText(served),
     exposeNumber("gauge", "locus_scheduler_controls", "Whether this node schedules.", overview === null ? 0 : 1),
   ];
   if (overview !== null) texts.push(schedulerText(overview));
   return texts.join("");
 }
+
+export const servedText = (served: number): string =>
+  exposeNumber(
+    "counter",
+    "locus_instance_calls_served_total",
+    "Calls that ran on this node and came by its NodeService.",
+    served,
+  );
 
 function schedulerText({ nodes, counts, forecastErrors }: CapacityOverview): string {
   const busy = nodes.filter(({ instances }) => instances > 0);

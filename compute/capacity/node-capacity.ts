@@ -4,8 +4,6 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
-import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
-import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
 import {
@@ -19,25 +17,21 @@ import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-serv
 import { nodeService } from "#scheduler/grpc/node-service.ts";
 import type { GrpcConfig } from "#scheduler/service/config.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
-import { DriverNode } from "#scheduler/service/driver-node.ts";
 import { eventLog } from "#scheduler/service/event-log.ts";
 import type { PolicyName } from "#scheduler/service/policy-choice.ts";
 import type { Controllership } from "../controller/controllership.ts";
-import type { FunctionCache } from "../node/function-cache.ts";
 import { toLocusError } from "../node/redis-error.ts";
+import { NODE_SERVICE_PORT } from "../settings.ts";
 import { capacityText } from "./capacity-metrics.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
 import { shapeOf } from "./booked-function.ts";
+import { type IsolateNode, type IsolateNodeOptions, openIsolateNode } from "./isolate-node.ts";
 import { LeaseBook } from "./lease-book.ts";
-import type { MachineOffer } from "./machine-offer.ts";
 import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
-import { sharedSecret } from "./shared-secret.ts";
+import { SharedSecret } from "./shared-secret.ts";
 
-/** The contest's. */
-const NODE_SERVICE_PORT = 10_700;
-const MIB = 2 ** 20;
 /** Of a beat, or any other question to a scheduler; and of a lease, which may have to be waited for. */
 const DESK_TIMEOUT_MS = 2_000;
 const LEASE_TIMEOUT_MS = 31_000;
@@ -50,7 +44,7 @@ const LISTENER_GRACE_MS = 2_000;
 /** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
 const OWNER = "locus";
 
-export interface NodeCapacityOptions {
+export interface NodeCapacityOptions extends IsolateNodeOptions {
   /** `host:port` of a scheduler that is a process of its own; null: the controller's. */
   readonly schedulerEndpoint: string | null;
   readonly policy: PolicyName;
@@ -58,11 +52,8 @@ export interface NodeCapacityOptions {
   readonly port: number | null;
   /** Under which other nodes reach this one; null: as it listens. */
   readonly address: string | null;
-  readonly offer: MachineOffer;
   readonly grpc: GrpcConfig;
   readonly controllership: Controllership;
-  readonly functions: FunctionCache;
-  readonly supervisor: Supervisor;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   readonly nowMs: () => number;
 }
@@ -74,7 +65,7 @@ interface Opened {
   readonly endpoint: { readonly address: string; readonly port: number };
   readonly link: CapacityLink;
   /** That the nodes keep in Redis; null: they were given one. */
-  readonly sharedSecret: string | null;
+  readonly sharedSecret: SharedSecret | null;
   /** Of other schedulers. */
   readonly connect: (endpoint: string) => CapacityClient;
 }
@@ -88,8 +79,7 @@ interface OtherScheduler {
 export class NodeCapacity {
   readonly book: LeaseBook;
   readonly #options: NodeCapacityOptions;
-  readonly #driver: IsolateDriver;
-  readonly #node: DriverNode;
+  readonly #instances: IsolateNode;
   readonly #rules: ScaleRules;
   readonly #events: ReturnType<typeof eventLog>;
   #opened: Opened | null = null;
@@ -107,7 +97,7 @@ export class NodeCapacity {
   #namesake: { readonly node: string; readonly sinceMs: number } | null = null;
 
   constructor(options: NodeCapacityOptions) {
-    const { controllership, supervisor, offer, log, nowMs } = options;
+    const { controllership, log, nowMs } = options;
     this.#options = options;
     this.book = new LeaseBook({
       nodeId: controllership.node,
@@ -119,14 +109,7 @@ export class NodeCapacity {
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
     this.#rules = new ScaleRules(controllership.commands);
-    this.#driver = new IsolateDriver(supervisor);
-    this.#node = new DriverNode({
-      driver: this.#driver,
-      functions: { image: (named) => this.#imageOf(named) },
-      memoryBytes: offer.memoryMb * MIB,
-      versionCpus: offer.cpus,
-      folder: "/",
-    });
+    this.#instances = openIsolateNode(options);
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => void this.#turn(isHeld));
   }
@@ -177,7 +160,7 @@ export class NodeCapacity {
   /** Ends what still runs. Idempotent. */
   async close(): Promise<void> {
     await this.leave(0).ended;
-    await this.#driver.close();
+    await this.#instances.driver.close();
     this.#opened?.peers.close();
   }
 
@@ -225,6 +208,10 @@ export class NodeCapacity {
 
   // ── this node as others see it ──
 
+  get #node(): IsolateNode["node"] {
+    return this.#instances.node;
+  }
+
   #open(): Promise<void> {
     if (this.#opened !== null || this.#hasFailed) return Promise.resolve();
     this.#opening ??= this.#listen().finally(() => {
@@ -235,7 +222,9 @@ export class NodeCapacity {
 
   async #listen(): Promise<void> {
     const { grpc, controllership, schedulerEndpoint, address, offer, log, nowMs } = this.#options;
-    const secret = grpc.listener.secret ?? (await sharedSecret(controllership.commands));
+    const shared =
+      grpc.listener.secret === null ? await SharedSecret.open({ redis: controllership.commands, log, nowMs }) : null;
+    const secret = shared ?? grpc.listener.secret;
     const writes = new AllowedWrites();
     const services = {
       "nodeservoceproto.NodeService": nodeService(this.#node, writes),
@@ -259,13 +248,13 @@ export class NodeCapacity {
         availableMb: offer.availableMb(),
         cpus: offer.cpus,
         scaled: this.#scaled(),
+        scaledVersion: this.#rules.version,
       }),
       hosted: () => this.#node.hosted(),
       log,
       nowMs,
     });
-    const kept = grpc.listener.secret === null ? secret : null;
-    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: kept, connect };
+    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: shared, connect };
     log.info({ node: controllership.node, ...endpoint }, "offers instances");
   }
 
@@ -285,12 +274,6 @@ export class NodeCapacity {
       log.error({ reason: (error as Error).message }, "offers no instances: calls run here, without a scheduler");
       return null;
     }
-  }
-
-  async #imageOf(named: string): Promise<FunctionImage> {
-    const { functions } = this.#options;
-    const [name = "", version = null] = named.split("@");
-    return functions.image(functions.current(name, version) ?? (await functions.find(name, version)));
   }
 
   /** Seldom: people speak seldom. */
@@ -326,7 +309,7 @@ export class NodeCapacity {
 
   // ── who schedules ──
 
-  async #control({ link, peers, endpoint, sharedSecret: kept }: Opened): Promise<void> {
+  async #control({ link, peers, endpoint, sharedSecret }: Opened): Promise<void> {
     const { controllership, policy, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
@@ -335,7 +318,7 @@ export class NodeCapacity {
         redis: controllership.commands,
         isHeld: () => controllership.isHeld,
         endpoint: { node: controllership.node, ...endpoint },
-        sharedSecret: kept,
+        sharedSecret,
         policy,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),

@@ -32,7 +32,7 @@ export const addInstanceRoutes = (
   takeRuleBodies(app);
   const open = (): InstanceDesk => {
     if (desk !== null) return desk;
-    throw new LocusError("REQUEST_INVALID", "this node's calls have no instances (LOCUS_SCHEDULER is off)");
+    throw new LocusError("REQUEST_INVALID", "this node's calls have no instances (LOCUS_SCHEDULER is off, or contest)");
   };
 
   app.get("/v1/nodes", async () => {

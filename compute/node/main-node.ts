@@ -1,10 +1,16 @@
-// A node with its gateway, as `locus node` runs it. SIGTERM and SIGINT let calls in flight end; a second signal does not wait.
+// A node with its doors, the gateway and FuncLoc, as `locus node` runs it. SIGTERM and SIGINT let calls in flight end; a second signal does not wait.
 
 import type { AddressInfo } from "node:net";
 
+import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
+import { funcLocService } from "#scheduler/grpc/func-loc-service.ts";
+import type { Listener } from "#scheduler/grpc/listener.ts";
 import { createGateway, type Gateway } from "../gateway/server.ts";
 import { readNodeConfig, type NodeConfig } from "./config.ts";
+import { funcLocRunner } from "./func-loc-runner.ts";
+import { openGrpcDoor } from "./grpc-door.ts";
+import type { Invoker } from "./invoker.ts";
 import { openNode } from "./node.ts";
 import { openProcessLog } from "./process-log.ts";
 import { onStopSignal, stopWithin } from "./stop.ts";
@@ -18,16 +24,31 @@ export const runNode = async (): Promise<void> => {
     { ...node, log },
     { bodyBytesMax: config.httpBodyBytesMax, connectionsMax: config.httpConnectionsMax },
   );
+  const funcLoc = await openFuncLoc(node.invoker, config, log);
   await listen(gateway, config);
   log.info(gateway.server.address() as AddressInfo, "listening");
 
   onStopSignal(async (signal) => {
     log.info({ signal, graceMs: config.graceMs }, "stopping");
     node.health.stopAccepting();
-    await Promise.all([stopWithin(config.graceMs, gateway), node.leave(config.graceMs)]);
+    const { graceMs } = config;
+    await Promise.all([stopWithin(graceMs, gateway), funcLoc?.close(graceMs), node.leave(graceMs)]);
     await node.close();
     log.info("stopped");
   });
+};
+
+/** null: it is not asked for. */
+const openFuncLoc = async (
+  invoker: Invoker,
+  { funcLocPort: port, grpc }: NodeConfig,
+  log: Logger,
+): Promise<Listener | null> => {
+  if (port === null) return null;
+  const services = { "funcloc.FuncLoc": funcLocService(funcLocRunner(invoker)) };
+  const listener = await openGrpcDoor(grpc, { port, variable: "LOCUS_FUNC_LOC_PORT" }, services);
+  log.info({ host: grpc.host, port: listener.port }, "serves FuncLoc");
+  return listener;
 };
 
 const listen = async (gateway: Gateway, { httpHost, httpPort }: NodeConfig): Promise<void> => {
