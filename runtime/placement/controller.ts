@@ -447,7 +447,7 @@ function judgedMove(candidates: readonly Named[], index: number, nowMs: number):
   const verdict = isAlone && isMistake(candidates, last.atMs, nowMs);
   if (verdict === null) return null;
   if (!verdict) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
-  const { calls, elapsedUs } = profile.recent.between(last.atMs, nowMs);
+  const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
   return takenBack(before, last, elapsedUs / Math.max(1, calls), nowMs);
 }
 

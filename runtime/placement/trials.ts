@@ -6,7 +6,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import type { Heard } from "#runtime/profile/recent-calls.ts";
+import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
 import { outlookOf } from "./optimal-shares.ts";
@@ -104,8 +104,8 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
   for (const { profile, variation } of all) {
-    const before = profile.recent.between(atMs - BEFORE_MS, atMs);
-    const since = profile.recent.between(settledMs, nowMs);
+    const before = profile.byTime.between(atMs - BEFORE_MS, atMs);
+    const since = profile.byTime.between(settledMs, nowMs);
     // Where none has ended a call takes longer than all that time.
     const takes = before.calls * (meanUs(since) ?? 1e3 * heardMs);
     tookUs += before.elapsedUs;
@@ -134,7 +134,7 @@ export function verdictOf({ profile, trials }: Tried, all: readonly Tried[], now
   const mayBeBetter = ratio !== null && ratio <= 1 - GAIN_MIN;
   const isClear = ratio !== null && ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
   if (!isOver && !isClear && (passedMs < SETTLE_MS + MEASURE_MS || (mayBeBetter && !isKept))) return null;
-  const heldUs = meanUs(profile.recent.between(startedMs + SETTLE_MS, nowMs)) ?? 0;
+  const heldUs = meanUs(profile.byTime.between(startedMs + SETTLE_MS, nowMs)) ?? 0;
   return { isKept, ratio, heldUs, trials: isKept ? held(trials, heldUs, nowMs) : takenBack(trials, side, nowMs) };
 }
 
@@ -175,7 +175,7 @@ function takenBack(trials: Trials, side: Side, nowMs: number): Trials {
 /** Whether it stays for what a trial has shown. */
 export function isHeld(profile: FunctionProfile, { held: promise }: Trials, nowMs: number): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
-  const lately = profile.recent.between(Math.max(promise.sinceMs, nowMs - BEFORE_MS), nowMs);
+  const lately = profile.byTime.between(Math.max(promise.sinceMs, nowMs - BEFORE_MS), nowMs);
   return lately.calls < CALLS_MIN || meanUs(lately)! <= PROMISE_SLACK * promise.promisedUs;
 }
 
@@ -189,7 +189,7 @@ export function nextTrial(
   const { crowded, busiest } = outlookOf(use, shares);
   if (!crowded) return null;
   const callsIn = (fromMs: number, toMs: number): number =>
-    all.reduce((sum, { profile }) => sum + profile.recent.between(fromMs, toMs).calls, 0);
+    all.reduce((sum, { profile }) => sum + profile.byTime.between(fromMs, toMs).calls, 0);
   // As many as could come in the longest trial; and not of a load that has only begun.
   const isKnown = callsIn(nowMs - STEADY_MS, nowMs - BEFORE_MS / 2) > 0;
   if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return null;

@@ -4,7 +4,7 @@
 
 import { ChangeDetector } from "./change-detector.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
-import { RecentCalls } from "./recent-calls.ts";
+import { CallsByTime } from "./calls-by-time.ts";
 import type { Side } from "./sample.ts";
 import { TALLY_TERMS, termOf, type Tally } from "./tally.ts";
 
@@ -149,7 +149,7 @@ class SideProfile {
 export class FunctionProfile {
   readonly version: string;
   /** On both sides. */
-  readonly recent = new RecentCalls();
+  readonly byTime = new CallsByTime();
   readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
   #callsLately = 0;
   #firstMs: number | null = null;
@@ -166,7 +166,7 @@ export class FunctionProfile {
   fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
     // What failed has to be served as well, and what was turned away comes again.
     this.#countCalls(termOf(tally.sums, "calls") + termOf(tally.sums, "untold"), nowMs, stretchMs);
-    this.recent.fold(termOf(tally.sums, "calls"), termOf(tally.sums, "elapsedUs"), nowMs);
+    this.byTime.fold(termOf(tally.sums, "calls"), termOf(tally.sums, "elapsedUs"), nowMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     const before = own.callsAt(nowMs);

@@ -10,7 +10,7 @@ export interface Heard {
   readonly elapsedUs: number;
 }
 
-export class RecentCalls {
+export class CallsByTime {
   readonly #slot = new Float64Array(SLOTS).fill(-1);
   readonly #calls = new Float64Array(SLOTS);
   readonly #elapsedUs = new Float64Array(SLOTS);
