@@ -204,6 +204,18 @@ describe("instances", () => {
     expect(effects.starting).toHaveLength(2);
   });
 
+  test("one that is broken is not replaced where its function was taken away", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 10, reservedInstances: 1 }, 0);
+    const [instance] = effects.starting;
+    scheduler.instanceStarted(instance!, 1);
+    scheduler.acquire(pool, "a", Infinity, 2);
+    scheduler.remove("f", 3);
+    scheduler.release(instance!, { executionMs: 1, isBroken: true }, 4);
+    expect(effects.stopping).toEqual([instance]);
+    expect(effects.starting).toHaveLength(1);
+  });
+
   test("after a restart those of before are taken over, and new ones have other names", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);

@@ -935,6 +935,7 @@ export class Scheduler<Ticket> implements CapacityView {
   /** It is no good any more: its function may need another. */
   #retire(instance: Instance, reason: StopReason, now: number): void {
     this.#stop(instance, reason);
+    if (instance.pool.removed) return;
     this.#serveWaiting(instance.pool, now);
     this.#keepReserved(instance.pool, now);
   }
