@@ -3,6 +3,7 @@
 import { HeapEntry, IndexedHeap } from "../indexed-heap.ts";
 import type { Alarm } from "../alarm.ts";
 import type { Instance } from "../instance/instance.ts";
+import { ROUNDING } from "../rounding.ts";
 
 /** What nodes are packed by. Infinity where a node has no bound. */
 export interface Resources {
@@ -133,6 +134,3 @@ export class Node {
     this.#foreignMb = Math.max(0, used - instancesMemoryMb);
   }
 }
-
-/** Sums of shares of a CPU are not exact. */
-const ROUNDING = 1e-9;
