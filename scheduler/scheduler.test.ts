@@ -353,6 +353,18 @@ describe("nodes", () => {
     expect(effects.starting).toHaveLength(2);
   });
 
+  test("a node without a bound has room for whatever it and its instances tell of themselves", () => {
+    const { effects, scheduler } = setUp({}, SHARING, { ...NODE, memoryMb: Infinity, cpus: Infinity });
+    const pool = scheduler.declare({ key: "f", memoryMb: 300 }, 0);
+    const instance = scheduler.adopt("x1", "f", "n1", 0);
+    scheduler.nodeStats("n1", { availableMemoryMb: 400, instancesMemoryMb: 100 }, 1);
+    scheduler.instanceUses(instance, { memoryMb: 500, cpus: 3 }, 2);
+    expect(instance).toMatchObject({ memoryMb: 500, cpus: 3 });
+    expect(scheduler.node("n1")).toMatchObject({ freeMb: Infinity, freeCpus: Infinity });
+    for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 3);
+    expect([effects.grants.get("a"), effects.starting.length]).toEqual([instance, 1]);
+  });
+
   test("instances are packed by what they were seen to use, and as configured after one lacked memory", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 500 }, 0);

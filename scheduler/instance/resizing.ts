@@ -42,7 +42,9 @@ export class Resizing {
     if (state !== "busy" && state !== "idle") return;
     const wantedMb = Math.max(pool.need.memoryMb, memoryMb);
     const wantedCpus = Math.max(pool.need.cpus, cpus);
-    const cpusLeft = Math.max(0, node.freeCpus - node.description.cpus * CPUS_LEFT);
+    // A node without a bound has enough for whoever comes.
+    const keptCpus = node.freeCpus === Infinity ? 0 : node.description.cpus * CPUS_LEFT;
+    const cpusLeft = Math.max(0, node.freeCpus - keptCpus);
     const nextCpus =
       wantedCpus < instance.cpus
         ? instance.cpus - (instance.cpus - wantedCpus) * CPU_RELEASE

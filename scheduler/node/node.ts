@@ -130,7 +130,8 @@ export class Node {
   }
 
   told({ availableMemoryMb, instancesMemoryMb }: NodeStats): void {
-    const used = this.description.memoryMb - availableMemoryMb;
-    this.#foreignMb = Math.max(0, used - instancesMemoryMb);
+    const { memoryMb } = this.description;
+    // Without a bound others take nothing away.
+    this.#foreignMb = memoryMb === Infinity ? 0 : Math.max(0, memoryMb - availableMemoryMb - instancesMemoryMb);
   }
 }
