@@ -8,22 +8,18 @@ import Docker from "dockerode";
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { HostLine } from "#runtime/sandbox/supervisor.ts";
-import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
+import { type AgentEnd, type AgentLauncher, type AgentProcess, LINE_LENGTH_MAX } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
+import { PERIOD_US, quotaUs } from "./cpu-quota.ts";
 import type { InstanceSpec } from "./driver.ts";
 
 const OWNER_LABEL = "locus.owner";
 const INSTANCE_LABEL = "locus.instance";
-/** The kernel's own default. */
-const PERIOD_US = 100_000;
-/** It takes no less. */
-const QUOTA_US_MIN = 1_000;
 /** Of one question to the engine: it queues starts where its machine is short of something. */
 const ENGINE_TIMEOUT_MS = 60_000;
 /** nobody's. */
 const USER = "65534:65534";
 const PIDS_MAX = 256;
-const LINE_LENGTH_MAX = 4_096;
 /** Of what a command that is run in a container prints. */
 const OUTPUT_BYTES_MAX = 64 * 1024;
 /** Reads the length of a program, the program, and becomes it; what follows on standard input is the program's. */
@@ -246,8 +242,6 @@ export class DockerLauncher implements AgentLauncher {
 
 const ATTACH = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true } as const;
 const REMOVE = { force: true, v: true };
-
-const quotaUs = (cpus: number): number => Math.max(QUOTA_US_MIN, Math.round(cpus * PERIOD_US));
 
 /** An engine that hangs is not waited for. */
 async function within<Value>(promise: Promise<Value>, attempted: string): Promise<Value> {

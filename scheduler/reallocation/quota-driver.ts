@@ -12,6 +12,7 @@ import type {
   StartedInstance,
 } from "../driver/driver.ts";
 import { checkCpus } from "../driver/instance-bounds.ts";
+import { ROUNDING } from "../rounding.ts";
 import { Reallocation, type Change, type Sample } from "./reallocation.ts";
 
 export interface QuotaDriverOptions {
@@ -39,8 +40,6 @@ const CPUS_STEP = 0.01;
 const THROTTLED_MIN = 0.02;
 /** Of a quota: where nobody counts how long it was held back, using so much of it is taken for that. Chosen. */
 const FULL = 0.95;
-/** Sums of fractions are not exact. */
-const ROUNDING = 1e-9;
 
 interface Followed {
   readonly id: string;

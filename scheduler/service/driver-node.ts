@@ -16,9 +16,8 @@ import type {
   NodeCallResult,
   NodeStats,
 } from "../grpc/node-service.ts";
+import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
 
-/** The contest's: 0.67 of a core for each GiB of a function's memory. */
-const CPUS_PER_GIB = 0.67;
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -78,7 +77,7 @@ export class DriverNode implements ContainerNode {
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
     const isOurs = meta.functionName.includes("@");
-    const cpus = isOurs ? versionCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CPUS_PER_GIB);
+    const cpus = isOurs ? versionCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CONTEST_CPUS_PER_GIB);
     const { concurrency } = image.description.limits;
     const { ended } = await driver.start({ id, image, memoryBytes: meta.memoryBytes, cpus, concurrency }, signal);
     this.#containers.set(id, { name, meta, calls: new Set(), removed: null });
