@@ -7,7 +7,7 @@ import { counted } from "#runtime/counted.ts";
 import { durationText } from "#runtime/figures.ts";
 import { INSTANCES_MAX } from "../capacity/scale-rules.ts";
 import type { InstanceList, NodeList } from "./node-client.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { nodeOf, type NodeFlags } from "./node-command.ts";
 import { wholeNumber } from "./option.ts";
 import { columns, printJson, printLine } from "./output.ts";
 

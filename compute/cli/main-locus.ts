@@ -11,7 +11,7 @@ import { addInstanceCommands } from "./instance-commands.ts";
 import { INSTALLATION } from "./installation.ts";
 import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
-import { addNodeOptions, type NodeFlags } from "./node-option.ts";
+import { addNodeOptions, type NodeFlags } from "./node-command.ts";
 import { printJson, printLine } from "./output.ts";
 import { addPlacementCommands } from "./placement-command.ts";
 import { addHelpCommand, newProgram, runProgram, withoutOptions } from "./program.ts";

@@ -10,7 +10,7 @@ import type { Transition } from "#runtime/placement/controller.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { nodeOf, type NodeFlags } from "./node-command.ts";
 import { columns, printJson, printLine } from "./output.ts";
 
 /** Characters of the longest bar. */
