@@ -13,7 +13,7 @@ import { addLoadCommand } from "./load-command.ts";
 import { addLogsCommand } from "./logs-command.ts";
 import { addNodeOptions, type NodeFlags } from "./node-command.ts";
 import { printJson, printLine } from "./output.ts";
-import { addPlacementCommands } from "./placement-command.ts";
+import { addPlacementCommands } from "./placement-commands.ts";
 import { addHelpCommand, newProgram, runProgram, withoutOptions } from "./program.ts";
 import { addSimulateCommand } from "./simulate-command.ts";
 import { addStatsCommand } from "./stats-command.ts";
