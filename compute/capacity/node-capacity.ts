@@ -131,6 +131,16 @@ export class NodeCapacity {
     return desk.overview();
   }
 
+  /** What people have said, by function. Rejects with REDIS_UNAVAILABLE and its kin. */
+  async scales(): Promise<ReadonlyMap<string, ScaleRule>> {
+    try {
+      await this.#rules.read();
+      return this.#rules.now;
+    } catch (error) {
+      throw toLocusError(error, "read what was said of functions' instances");
+    }
+  }
+
   /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
   async scale(name: string, change: Partial<ScaleRule> | null): Promise<ScaleRule> {
     try {

@@ -54,14 +54,24 @@ const openFuncLoc = async (
 const listen = async (gateway: Gateway, { httpHost, httpPort }: NodeConfig): Promise<void> => {
   try {
     await gateway.listen({ host: httpHost, port: httpPort });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new LocusError(
-      "CONFIG_INVALID",
-      `cannot listen on ${httpHost} port ${httpPort} (LOCUS_HTTP_HOST, LOCUS_HTTP_PORT; port 0 takes a free one): ${reason}`,
-      {
-        cause: error,
-      },
-    );
+  } catch (cause) {
+    const { message, code } = cause as NodeJS.ErrnoException;
+    throw new LocusError("CONFIG_INVALID", `cannot listen on ${httpHost} port ${httpPort}: ${message}`, {
+      cause,
+      remedy:
+        LISTEN_REMEDIES[code ?? ""] ?? "Set LOCUS_HTTP_HOST and LOCUS_HTTP_PORT to where this machine can listen.",
+    });
   }
+};
+
+const HOST_REMEDY =
+  "Set LOCUS_HTTP_HOST to an address of this machine: 127.0.0.1 is for programs on it alone, 0.0.0.0 is all that it has.";
+
+const LISTEN_REMEDIES: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    "Something else listens there, perhaps another node. End it, or set LOCUS_HTTP_PORT to another port; 0 takes a free one.",
+  EACCES: "Set LOCUS_HTTP_PORT to a port from 1024 on: those below are for root. 0 takes a free one.",
+  EADDRNOTAVAIL: HOST_REMEDY,
+  ENOTFOUND: HOST_REMEDY,
+  EAI_AGAIN: HOST_REMEDY,
 };

@@ -301,6 +301,7 @@ export class NodePlacement {
     if (name !== null) return explained(name);
     return {
       planVersion: this.#followed.plan.version,
+      decidedMs: loop.decidedMs,
       controller: this.node,
       nodes: loop.nodeCount,
       outlook: loop.step?.outlook ?? null,
@@ -318,6 +319,7 @@ export class NodePlacement {
       .toSorted((one, other) => (one.function < other.function ? -1 : 1));
     return {
       planVersion: version,
+      decidedMs: null,
       controller: null,
       nodes: null,
       outlook: null,

@@ -131,13 +131,13 @@ const PROBE_COST_SHARE = 0.01;
 /** … but come twice in this time at least, so that one is there when it is over. */
 const PROBE_INTERVAL_MS = 10_000;
 /** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
-const WARM_MS = 30_000;
+export const WARM_MS = 30_000;
 export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
 /** Of one whose function is not called any more. */
 const TRIAL_GIVEN_UP_MS = 1_000;
 /** Not called for so long: nothing to decide. */
-const ACTIVE_MS = 10_000;
+export const ACTIVE_MS = 10_000;
 
 const FRESH: Omit<FunctionState, "state" | "share"> = {
   probeEvery: 0,
@@ -479,7 +479,8 @@ function takenBack(
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */
 function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change {
   const { before } = candidate;
-  const [fromUs, promisedUs] = [latencyAt(candidate, before.share), latencyAt(candidate, share)];
+  const { sides } = candidate.costs;
+  const [fromUs, promisedUs] = [latencyAt(sides, before.share), latencyAt(sides, share)];
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;

@@ -104,12 +104,7 @@ function oneByOne(
   return candidates.map((candidate, index) => {
     const [from, to] = [now[index]!, best[index]!];
     if (from === to || left === 0) return { share: from, gain: null };
-    const gain: Gain = {
-      kind: "latency",
-      from: latencyAt(candidate, from),
-      to: latencyAt(candidate, to),
-      noise: errorOf(candidate) + CROWD_DOUBT * crowdedPart(candidate),
-    };
+    const gain = latencyGain(candidate.costs, from, to);
     if (!isWorthIt(gain)) return { share: from, gain: null };
     left -= 1;
     overload ??= new Overload(use, now);
@@ -117,7 +112,21 @@ function oneByOne(
   });
 }
 
-const isWorthIt = ({ from, to, noise }: Gain): boolean => 1 - to / from > Math.max(GAIN_MIN, GAIN_NOISES * noise);
+/** Of a move from one share to another, what its callers would wait less. */
+export const latencyGain = ({ sides }: Pick<FunctionCosts, "sides">, from: number, to: number): Gain => ({
+  kind: "latency",
+  from: latencyAt(sides, from),
+  to: latencyAt(sides, to),
+  noise: errorOf(sides) + CROWD_DOUBT * crowdedPart(sides, from),
+});
+
+const isWorthIt = (gain: Gain): boolean => savedPart(gain) > neededPart(gain);
+
+/** Of what there is before the move. */
+export const savedPart = ({ from, to }: Gain): number => 1 - to / from;
+
+/** What it has to save more than. */
+export const neededPart = ({ noise }: Gain): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
 
 const busiestOf = ({ utilisation }: Outlook): number =>
   Math.max(COMFORTABLE_UTILISATION, ...Object.values(utilisation));
@@ -135,22 +144,23 @@ function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now:
   const squares = candidates.reduce((sum, candidate, index) => {
     const part = busy[index]! / total;
     const rateError = (1 - part) / Math.sqrt(Math.max(1, candidate.load.callsPerSecond * RATE_SECONDS));
-    return sum + (part * (best[index]! - now[index]!) * Math.hypot(errorOf(candidate), rateError)) ** 2;
+    return sum + (part * (best[index]! - now[index]!) * Math.hypot(errorOf(candidate.costs.sides), rateError)) ** 2;
   }, 0);
   return Math.sqrt(squares);
 }
 
+type Sides = FunctionCosts["sides"];
+
 /** Of the difference between the sides, as a share of the cost. */
-const errorOf = ({ costs: { sides } }: Candidate): number =>
-  Math.sqrt(sides.compute.error ** 2 + sides.storage.error ** 2);
+export const errorOf = ({ compute, storage }: Sides): number => Math.sqrt(compute.error ** 2 + storage.error ** 2);
 
-/** Of what a call takes now, the part that it waits for others. */
-function crowdedPart({ share, load: { costs } }: Candidate): number {
-  const crowd = share * costs.storage.terms.crowd + (1 - share) * costs.compute.terms.crowd;
-  return Math.max(0, crowd) / (share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs);
-}
+/** Of what a call takes under a share, the part that it waits for others. */
+const crowdedPart = (sides: Sides, share: number): number => {
+  const crowd = share * sides.storage.cost.terms.crowd + (1 - share) * sides.compute.cost.terms.crowd;
+  return Math.max(0, crowd) / latencyAt(sides, share);
+};
 
-export const latencyAt = ({ load: { costs } }: Candidate, share: number): number =>
-  share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs;
+export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
+  share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs;
 
 const within = (share: number, { lowest, highest }: Load): number => clamp(share, lowest, highest);

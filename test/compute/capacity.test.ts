@@ -255,12 +255,17 @@ describe("instances", () => {
     }
     expect((await locus("instances", "quick")).stdout).toMatch(/\squick\s+[0-9a-f]{16}\s+[0-9a-f]{12}\s+(idle|busy)\s/);
     expect((await locus("nodes")).stdout).toContain("policy: forecast");
+    for (const words of [["scale"], ["scale", "quick"]]) {
+      expect((await locus(...words)).stdout).toMatch(/^quick +3 +any( +\d+){4}$/m);
+    }
     const controlling = [one, two].find(schedules)!;
     const text = await (await fetch(`${controlling.url}/metrics`)).text();
     expect(text).toMatch(/^locus_instances\{state="idle"\} \d+$/m);
     expect(text).toMatch(/^locus_packing_waste [12]$/m);
     expect(text).toMatch(/^locus_node_utilisation\{node="[0-9a-f]{12}",resource="memory"\} 0\.\d+/m);
     expect((await locus("scale", "quick", "--free")).stdout).toBe("freed quick\n");
+    expect((await locus("scale", "quick")).stdout).toMatch(/^quick +0 +any( +\d+){4}$/m);
+    expect(await get(one, "/v1/instances?function=quick")).toMatchObject({ scales: [] });
   });
 
   it("are not had by a node that may not read what nodes keep, which says so once", async () => {
