@@ -24,6 +24,8 @@ export interface Trials {
   readonly retryAtMs: Readonly<Record<Side, number>>;
   /** Of the last one. */
   readonly endedMs: number;
+  /** Where it was held last, whatever its calls were then: what did so once is tried first. */
+  readonly keptSide: Side | null;
 }
 
 export const NO_TRIALS: Trials = {
@@ -33,6 +35,7 @@ export const NO_TRIALS: Trials = {
   backOffMs: { compute: 0, storage: 0 },
   retryAtMs: { compute: 0, storage: 0 },
   endedMs: -Infinity,
+  keptSide: null,
 };
 
 /** One function that is called. */
@@ -49,9 +52,9 @@ export interface Tried {
 }
 
 /** Nothing has moved for so long, so that what there was before is one thing. Chosen, as the times below; bench `placement` measures them. */
-export const STEADY_MS = 250;
+export const STEADY_MS = 150;
 /** What there was before is known from so long. */
-export const BEFORE_MS = 200;
+export const BEFORE_MS = 150;
 /** Calls that were under way when it began, and the window that brings the first of it. */
 const SETTLE_MS = 50;
 const MEASURE_MS = 100;
@@ -72,7 +75,8 @@ const BACK_OFF_MS_MIN = 1_000;
 const BACK_OFF_MS_MAX = 60_000;
 const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
-/** A call takes so many times what it took in the trial: the load is not what it was. */
+/** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
+const PROMISE_MS = 250;
 const PROMISE_SLACK = 1.25;
 
 export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
@@ -135,7 +139,7 @@ export function verdictOf({ profile, trials }: Tried, all: readonly Tried[], now
   const isClear = ratio !== null && ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
   if (!isOver && !isClear && (passedMs < SETTLE_MS + MEASURE_MS || (mayBeBetter && !isKept))) return null;
   const heldUs = meanUs(profile.byTime.between(startedMs + SETTLE_MS, nowMs)) ?? 0;
-  return { isKept, ratio, heldUs, trials: isKept ? held(trials, heldUs, nowMs) : takenBack(trials, side, nowMs) };
+  return { isKept, ratio, heldUs, trials: isKept ? held(trials, side, heldUs, nowMs) : takenBack(trials, side, nowMs) };
 }
 
 /**
@@ -149,7 +153,7 @@ export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number)
   return Math.min(ratio, slowdown) > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
 }
 
-function held(trials: Trials, promisedUs: number, nowMs: number): Trials {
+function held(trials: Trials, side: Side, promisedUs: number, nowMs: number): Trials {
   const holdMs = clamp(2 * trials.holdMs, HOLD_MS_MIN, HOLD_MS_MAX);
   return {
     ...trials,
@@ -157,6 +161,7 @@ function held(trials: Trials, promisedUs: number, nowMs: number): Trials {
     held: { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs },
     holdMs,
     endedMs: nowMs,
+    keptSide: side,
   };
 }
 
@@ -175,7 +180,7 @@ function takenBack(trials: Trials, side: Side, nowMs: number): Trials {
 /** Whether it stays for what a trial has shown. */
 export function isHeld(profile: FunctionProfile, { held: promise }: Trials, nowMs: number): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
-  const lately = profile.byTime.between(Math.max(promise.sinceMs, nowMs - BEFORE_MS), nowMs);
+  const lately = profile.byTime.between(Math.max(promise.sinceMs, nowMs - PROMISE_MS), nowMs);
   return lately.calls < CALLS_MIN || meanUs(lately)! <= PROMISE_SLACK * promise.promisedUs;
 }
 
@@ -205,8 +210,9 @@ export function nextTrial(
       if (there === share || there < load.lowest || there > load.highest) continue;
       if (!isWarm[side] || nowMs < trials.retryAtMs[side]) continue;
       const busier = outlookOf(use, shares.with(index, there)).busiest / busiest;
-      if (busier >= least) continue;
-      [least, chosen] = [busier, { index, side }];
+      if (busier >= BUSIER_MAX) continue;
+      const rank = side === trials.keptSide ? 0 : busier;
+      if (rank < least) [least, chosen] = [rank, { index, side }];
     }
   }
   return chosen;
