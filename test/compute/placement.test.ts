@@ -81,7 +81,8 @@ describe("placement", () => {
         function: "walk",
         share: 1,
         demand: { operations: 64, rounds: 64 },
-        reason: expect.stringContaining("waiting for its 64 rounds"),
+        // Until it was quiet enough to calibrate, the model takes so long a way for a crowd.
+        reason: expect.stringMatching(/: at compute .* more go on waiting for (its 64 rounds|others)\.$/),
       });
     }
     const { transitions } = await explain(nodes[1]!, "walk");
