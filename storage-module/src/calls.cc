@@ -60,7 +60,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
 
   const bool elsewhere = call->direct && plan_->SideFor(image.name) == Side::kCompute;
   if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
-  if ((elsewhere && nodes_->Hand(context, call)) || RunHere(call)) {
+  if ((elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
@@ -118,7 +118,7 @@ void Calls::OnPushedBack(void* data) {
   auto* const call = static_cast<PendingCall*>(data);
   Calls& calls = TheModule().calls;
   calls.stats_->PushedBack(*call->deployment.image, call->outcome.usage);
-  calls.samples_->Ran(calls.context_, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
+  calls.samples_->Ran(*call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
   call->invocation = 0;
   call->known = std::move(call->outcome.result);
   call->outcome = {};
@@ -130,7 +130,7 @@ void Calls::OnPushedBack(void* data) {
     outcome.message = "the caller of " + call->deployment.image->name + " is gone";
     return calls.Answer(call, std::move(outcome));
   }
-  if (!calls.nodes_->Hand(calls.context_, call)) calls.RunHereOrAnswer(call);
+  if (!calls.nodes_->Hand(call)) calls.RunHereOrAnswer(call);
 }
 
 bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
@@ -151,13 +151,13 @@ int Calls::OnOutcome(RedisModuleCtx* context, RedisModuleString**, int) {
 }
 
 // The client is gone; its handle lives until the outcome has come.
-void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
+void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
   Calls& calls = TheModule().calls;
   const auto found = calls.by_client_.find(client);
   if (found == calls.by_client_.end()) return;
   found->second->gone = true;
   if (found->second->handed != 0) {
-    calls.nodes_->Cancel(context, found->second);
+    calls.nodes_->Cancel(found->second);
   } else {
     calls.service_->Cancel(found->second->invocation);
   }
@@ -165,11 +165,11 @@ void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* clie
 
 // Also for a client that is gone. The time until here has the way over the main thread in it, which a busy
 // Redis makes long.
-void Calls::OnDone(RedisModuleCtx* context, void* data) {
+void Calls::OnDone(RedisModuleCtx*, void* data) {
   const std::unique_ptr<PendingCall> call(static_cast<PendingCall*>(data));
   Calls& calls = TheModule().calls;
   if (call->direct && call->invocation != 0)
-    calls.samples_->Ran(context, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
+    calls.samples_->Ran(*call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
   calls.Forget(*call);
 }
 

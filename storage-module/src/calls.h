@@ -56,8 +56,6 @@ class Calls {
         AttachedNodes* nodes)
       : service_(service), stats_(stats), samples_(samples), plan_(plan), nodes_(nodes) {}
 
-  /// `context`: detached, for what no command asks for.
-  void Open(RedisModuleCtx* context) { context_ = context; }
   /// Blocks the client and runs the call as its user, in its database: here, or on a node where the plan says
   /// so. Replies at once where it cannot.
   int Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> call);
@@ -80,7 +78,6 @@ class Calls {
   bool RunHere(PendingCall* call);
   void Forget(const PendingCall& call);
 
-  RedisModuleCtx* context_ = nullptr;
   ServiceThread* const service_;
   FunctionStats* const stats_;
   SampleWindows* const samples_;

@@ -166,12 +166,11 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
           redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   module.log.Open(redis::GetDetachedThreadSafeContext(context));
-  module.calls.Open(redis::GetDetachedThreadSafeContext(context));
   const auto on_log = [&module](std::string_view source, std::string_view text) {
     module.log.Write(source, text);
   };
-  if (!module.service.Start(context, module.settings, on_log))
-    return Refuse(context, "no eventfd, or no place for one in Redis' event loop");
+  if (!module.timers.Open() || !module.service.Start(context, module.settings, on_log))
+    return Refuse(context, "no eventfd or timerfd, or no place for one in Redis' event loop");
   const Failure obstacle = CheckEnabled();
   if (obstacle) redis::Log(context, "warning", "%s", obstacle.message.c_str());
   return true;

@@ -11,6 +11,7 @@
 #include "sample_windows.h"
 #include "service_thread.h"
 #include "settings.h"
+#include "timers.h"
 
 namespace locus {
 
@@ -27,9 +28,10 @@ struct Module {
   FunctionStats stats;
   LogLines log;
   ServiceThread service;
-  SampleWindows samples;
+  Timers timers;
+  SampleWindows samples{&timers};
   PlanFollower plan;
-  AttachedNodes nodes;
+  AttachedNodes nodes{&timers};
   Calls calls{&service, &stats, &samples, &plan, &nodes};
 };
 

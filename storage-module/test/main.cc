@@ -9,6 +9,7 @@ int main() {
   TestRegistry();
   TestRespScanner();
   TestSampleTally();
+  TestTimers();
   TestWantedUsers();
   return failures == 0 ? 0 : 1;
 }

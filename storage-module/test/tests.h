@@ -10,4 +10,5 @@ void TestPlan();
 void TestRegistry();
 void TestRespScanner();
 void TestSampleTally();
+void TestTimers();
 void TestWantedUsers();
