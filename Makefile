@@ -77,7 +77,7 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 
 # What needs neither V8 nor Node nor Redis.
 TESTED := $(call object,$(SUPERVISOR) resp read_set) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
-  function_version given_outcome json_text operation_round plan redis_api registry registry_rdb reply run_options \
+  function_version given_outcome json_text operation_round plan plan_follower redis_api registry registry_rdb reply run_options \
   sample_tally timers)
 
 $(OUT)/tested.a: $(TESTED)

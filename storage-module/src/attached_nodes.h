@@ -86,6 +86,8 @@ class AttachedNodes {
   bool Hand(PendingCall* call);
   /// Nobody waits for it any more.
   void Cancel(PendingCall* call);
+  /// Calls that were handed over and not given back.
+  size_t out() const { return handed_.size(); }
 
   static void OnClientChanged(RedisModuleCtx* context, redis::ServerEvent, uint64_t subevent, void* client);
 

@@ -53,12 +53,15 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   call->admitted_ns = NowNs();
   call->deadline_ns = call->admitted_ns + deadline_ms * kMs;
 
+  const size_t with_nodes = nodes_->out();
+  const SidesInFlight others = {with_nodes, by_client_.size() - with_nodes};
+  const bool elsewhere = call->direct && plan_->SideFor(image.name, others) == Side::kCompute;
+
   call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
   stats_->Admit(image);
 
-  const bool elsewhere = call->direct && plan_->SideFor(image.name) == Side::kCompute;
   if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
   if ((elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's

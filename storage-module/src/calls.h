@@ -12,7 +12,7 @@
 #include "call_arguments.h"
 #include "function_stats.h"
 #include "operation_runner.h"
-#include "plan.h"
+#include "plan_follower.h"
 #include "redis_api.h"
 #include "registry.h"
 #include "sample_windows.h"

@@ -6,7 +6,7 @@
 #include "calls.h"
 #include "function_stats.h"
 #include "log_lines.h"
-#include "plan.h"
+#include "plan_follower.h"
 #include "registry.h"
 #include "sample_windows.h"
 #include "service_thread.h"

@@ -6,6 +6,7 @@ int main() {
   TestLockBudget();
   TestOperationRound();
   TestPlan();
+  TestPlanFollower();
   TestRegistry();
   TestRespScanner();
   TestSampleTally();

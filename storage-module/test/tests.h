@@ -7,6 +7,7 @@ void TestJsonText();
 void TestLockBudget();
 void TestOperationRound();
 void TestPlan();
+void TestPlanFollower();
 void TestRegistry();
 void TestRespScanner();
 void TestSampleTally();

@@ -171,6 +171,29 @@ describe("a call that the plan wants at compute", () => {
     await works;
     expect(replies.filter((reply) => reply === '"node"')).toHaveLength(10);
   });
+
+  test("goes where none is, whoever sent those that are at the other side, as long as the share holds", async () => {
+    const server = await start(0.5);
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const atCompute = call(server.client());
+    const [id] = await node.takeOne();
+    // By its turn every second one of these would go to the node.
+    for (let index = 0; index < 6; index++) expect(await call(client, "0", "[1]")).toBe("[1]");
+    await expectInfo(client, { calls_handed: "1" });
+    await node.give(id, "OK", USAGE, "2");
+    expect(await atCompute).toBe("2");
+    const here = server.client().call("LOCUS.NODE", "RUN", "script", "*", "0", "{}", '{"awaits":"go"}');
+    await until(async () => (await info(client, "calls_in_flight")) === "1");
+    const caller = server.client();
+    for (let index = 0; index < 10; index++) {
+      const replied = call(caller);
+      const [next] = await node.takeOne();
+      await node.give(next, "OK", USAGE, "3");
+      expect(await replied).toBe("3");
+    }
+    await caller.set("go", "1");
+    await here;
+  });
 });
 
 describe("a call runs here after all", () => {
