@@ -9,10 +9,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { buildPreload } from "#test/native-program.ts";
 import type { RedisServer } from "#test/redis-server.ts";
-import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { attach, PlayedNode } from "./played-node.ts";
+import { planScript, readInfo, startScriptedServer, until } from "./scripted-host.ts";
 
 const HOUR = 3_600;
-const SECRET = "0123456789abcdef";
 
 interface ClockedServer {
   readonly server: RedisServer;
@@ -41,8 +41,7 @@ async function start(...moduleArguments: readonly string[]): Promise<ClockedServ
   const server = await startScriptedServer({ moduleArguments, environment });
   onTestFinished(() => server.close());
   const client = server.client();
-  const placements = { script: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 } };
-  await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements }));
+  await planScript(client, 0);
   return {
     server,
     client,
@@ -54,57 +53,50 @@ async function start(...moduleArguments: readonly string[]): Promise<ClockedServ
   };
 }
 
-/** Connections of a node that takes calls: one that takes, one that speaks for its user. */
-async function attach(server: RedisServer): Promise<Redis> {
-  const [taker, speaker] = [server.client(), server.client()];
-  await taker.call("LOCUS.NODE", "ATTACH", "node-1", SECRET);
-  await speaker.call("LOCUS.NODE", "ATTACH", "node-1", SECRET, "SPEAKS");
-  return taker;
-}
-const take = (taker: Redis, timeoutMs: number): Promise<unknown> =>
-  taker.call("LOCUS.NODE", "TAKE", "1", String(timeoutMs));
+const NOTHING = { calls: [], cancelled: [], wanted: [] };
 const waiting = (client: Redis, count: number): Promise<void> =>
   until(async () => (await client.info("clients")).includes(`blocked_clients:${count}\r`));
 const call = (client: Redis): Promise<string> => client.call("LOCUS.CALL", "script", "0", "[1]").then(String, String);
 
 test("who waits for calls or samples is told when the time is over, though the clock is set back meanwhile", async () => {
   const { server, client, setClock } = await start();
-  const taken = take(await attach(server), 2_000);
+  const node = await new PlayedNode(server).attach();
+  const taken = node.take(1, 2_000);
   const samples = server.client().call("LOCUS.NODE", "SAMPLES", "2000");
   await waiting(client, 2);
   await setClock(-HOUR);
-  expect(await taken).toEqual([[], [], []]);
+  expect(await taken).toEqual(NOTHING);
   expect(JSON.parse(String(await samples))).toMatchObject({ tallies: [] });
 });
 
 test("who waits long is not told early by a clock that is set forward, and who waits shortly not late", async () => {
   const { server, client, setClock } = await start();
-  const taker = await attach(server);
+  const node = await new PlayedNode(server).attach();
   const other = server.client();
-  await other.call("LOCUS.NODE", "ATTACH", "node-1", SECRET);
-  const long = take(taker, 60_000);
+  await attach(other, "node-1");
+  const long = node.takeOne();
   await waiting(client, 1);
   await setClock(HOUR);
-  expect(await take(other, 20)).toEqual([[], [], []]);
+  expect(await other.call("LOCUS.NODE", "TAKE", "1", "20")).toEqual([[], [], []]);
   await waiting(client, 1);
   const replied = call(client);
-  const [[[id] = []]] = (await long) as [number[][], number[], unknown[]];
-  await taker.call("LOCUS.NODE", "GIVE", String(id), "OK", JSON.stringify(NO_USAGE), "2");
+  const [id] = await long;
+  await node.give(id, "OK", JSON.stringify(NO_USAGE), "2");
   expect(await replied).toBe("2");
 });
 
 test("a call that its node does not take runs here in time, and one that it took ends at its deadline", async () => {
   const { server, client, setClock } = await start("take-patience-ms", "300");
   await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", "script in 1500 ms");
-  const taker = await attach(server);
+  const node = await new PlayedNode(server).attach();
   const untaken = call(server.client());
   await until(async () => (await readInfo(client)).get("calls_handed") === "1");
   await setClock(-HOUR);
   expect(await untaken).toBe("[1]");
-  const taking = take(taker, 60_000);
+  const taken = node.takeOne();
   await waiting(client, 1);
   const overdue = call(server.client());
-  await taking;
+  await taken;
   await setClock(-2 * HOUR);
   expect(await overdue).toMatch(/DEADLINE script did not end before its deadline, on the node node-1/);
 });
