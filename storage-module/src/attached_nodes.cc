@@ -135,6 +135,7 @@ void AttachedNodes::End(const SharedNode& node) {
     PendingCall* call = Release(id);
     if (!call->wrote) {
       counters_.run_again++;
+      call->Leave(NowNs());
       TheModule().calls.RunHereOrAnswer(call);
       continue;
     }
@@ -190,7 +191,10 @@ bool AttachedNodes::Hand(PendingCall* call) {
   call->handed = id;
   Handed& handed = handed_[id];
   // From now: one that was pushed back came long ago.
-  handed = {call, node, NowNs() + TheModule().settings.take_patience_ms * kMs, {}, bytes};
+  const int64_t now = NowNs();
+  call->stay.side = Side::kCompute;
+  call->stay.from_ns = now;
+  handed = {call, node, now + TheModule().settings.take_patience_ms * kMs, {}, bytes};
   handed_bytes_ += bytes;
   node->waiting.insert(id);
   SetDue(id, handed, std::min(handed.patience_end_ns, call->deadline_ns));
@@ -232,7 +236,11 @@ PendingCall* AttachedNodes::Release(uint64_t id) {
 
 void AttachedNodes::TakeBack(uint64_t id) {
   counters_.taken_back++;
-  TheModule().calls.RunHereOrAnswer(Release(id));
+  PendingCall* call = Release(id);
+  // Whoever had taken it has run nothing of it.
+  call->stay.taken_ns = 0;
+  call->Leave(NowNs());
+  TheModule().calls.RunHereOrAnswer(call);
 }
 
 void AttachedNodes::TakeBackWaiting(Node& node) {
@@ -344,6 +352,7 @@ void AttachedNodes::OnTakenDone(RedisModuleCtx*, void* taking) {
 }
 
 int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) {
+  const int64_t now = NowNs();
   const size_t count = std::min(static_cast<size_t>(max), node.waiting.size());
   redis::ReplyWithArray(context, 3);
   redis::ReplyWithArray(context, static_cast<long>(count));
@@ -353,12 +362,13 @@ int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) 
     node.taken.insert(id);
     Handed& handed = handed_.at(id);
     SetDue(id, handed, handed.call->deadline_ns + kGiveGraceMs * kMs);
+    handed.call->stay.taken_ns = now;
     ReplyCall(context, id, *handed.call);
   }
   redis::ReplyWithArray(context, static_cast<long>(node.cancelled.size()));
   for (const uint64_t id : node.cancelled) redis::ReplyWithLongLong(context, static_cast<long long>(id));
   node.cancelled.clear();
-  const std::vector<const WantedUsers::Wanted*> news = wanted_.After(node.told, NowNs());
+  const std::vector<const WantedUsers::Wanted*> news = wanted_.After(node.told, now);
   node.told = wanted_.last();
   redis::ReplyWithArray(context, static_cast<long>(news.size()));
   for (const WantedUsers::Wanted* wanted : news) {
@@ -403,7 +413,9 @@ bool AttachedNodes::HasAskedToWrite(uint64_t call_id) const {
 
 void AttachedNodes::Give(uint64_t call_id, Outcome&& outcome) {
   counters_.returned++;
-  TheModule().calls.Answer(Release(call_id), std::move(outcome));
+  PendingCall* call = Release(call_id);
+  call->stay.told = true;
+  TheModule().calls.Answer(call, std::move(outcome));
 }
 
 AttachedNodes::State AttachedNodes::state() const {

@@ -12,6 +12,7 @@
 #include "service_thread.h"
 #include "settings.h"
 #include "timers.h"
+#include "traces.h"
 
 namespace locus {
 
@@ -30,9 +31,10 @@ struct Module {
   ServiceThread service;
   Timers timers;
   SampleWindows samples{&timers};
+  Traces traces;
   PlanFollower plan;
   AttachedNodes nodes{&timers};
-  Calls calls{&service, &stats, &samples, &plan, &nodes};
+  Calls calls{&service, &stats, &samples, &traces, &plan, &nodes};
 };
 
 /// Never destroyed: the service thread outlives `main`.
@@ -67,6 +69,9 @@ int CommandNodeTake(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeWrites(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandTraceGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandTraceLen(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandTraceReset(RedisModuleCtx*, RedisModuleString** argv, int argc);
 
 /// The section `locus` in Redis' own INFO.
 void WriteInfoSection(RedisModuleInfoCtx*, int for_crash_report);

@@ -11,6 +11,7 @@ int main() {
   TestRespScanner();
   TestSampleTally();
   TestTimers();
+  TestTraces();
   TestWantedUsers();
   return failures == 0 ? 0 : 1;
 }

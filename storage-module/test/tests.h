@@ -12,4 +12,5 @@ void TestRegistry();
 void TestRespScanner();
 void TestSampleTally();
 void TestTimers();
+void TestTraces();
 void TestWantedUsers();
