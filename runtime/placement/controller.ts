@@ -333,9 +333,13 @@ const still = (candidate: Named): Named => {
   return { ...candidate, load: { ...load, lowest: share, highest: share } };
 };
 
-/** Those that a trial has shown to do better where they are stay there, while it is about what is crowded. */
+/** Those that a trial has shown to do better where they are stay there, while it is about what is crowded, and within their bounds. */
 function withHeld(candidates: readonly Named[], capacity: Capacity): readonly Named[] {
-  const held = new Set(candidates.filter(({ trials }) => trials.held !== null));
+  const held = new Set(
+    candidates.filter(
+      ({ trials, load, share }) => trials.held !== null && load.lowest <= share && share <= load.highest,
+    ),
+  );
   if (held.size === 0) return candidates;
   const loads = candidates.map(({ load }) => load);
   const { crowded } = outlookOf(
