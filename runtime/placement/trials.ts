@@ -69,6 +69,8 @@ const GAIN_NOISES = 2;
 const LOSS_CLEAR = 0.2;
 /** By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. */
 const BUSIER_MAX = 1.5;
+/** Callers may ask for a side. Of a function with more calls than this elsewhere than the plan has them nothing is tried. */
+const OFF_PLAN_MAX = 0.15;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
 const BACK_OFF_MS_MIN = 1_000;
@@ -129,6 +131,10 @@ export function verdictOf({ profile, trials }: Tried, all: readonly Tried[], now
   const { startedMs, side } = running;
   const passedMs = nowMs - startedMs;
   if (passedMs < SETTLE_MS + MEASURE_MS / 2) return null;
+  const own = profile.byTime.between(startedMs + SETTLE_MS, nowMs);
+  // Their callers ask for a side: nothing was tried.
+  if (!isFollowed(own, shareAt(side)))
+    return { isKept: false, ratio: null, heldUs: 0, trials: voided(trials, side, nowMs) };
   const isOver = passedMs >= TRIAL_MS_MAX;
   const comparison = compared(all, startedMs, nowMs);
   const isTold = comparison !== null && comparison.calls >= CALLS_MIN;
@@ -138,7 +144,7 @@ export function verdictOf({ profile, trials }: Tried, all: readonly Tried[], now
   const mayBeBetter = ratio !== null && ratio <= 1 - GAIN_MIN;
   const isClear = ratio !== null && ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
   if (!isOver && !isClear && (passedMs < SETTLE_MS + MEASURE_MS || (mayBeBetter && !isKept))) return null;
-  const heldUs = meanUs(profile.byTime.between(startedMs + SETTLE_MS, nowMs)) ?? 0;
+  const heldUs = meanUs(own) ?? 0;
   return { isKept, ratio, heldUs, trials: isKept ? held(trials, side, heldUs, nowMs) : takenBack(trials, side, nowMs) };
 }
 
@@ -177,6 +183,17 @@ function takenBack(trials: Trials, side: Side, nowMs: number): Trials {
   };
 }
 
+const voided = (trials: Trials, side: Side, nowMs: number): Trials => ({
+  ...trials,
+  running: null,
+  endedMs: nowMs,
+  retryAtMs: { ...trials.retryAtMs, [side]: nowMs + BACK_OFF_MS_MIN },
+});
+
+/** Whether calls ran where the plan has them. */
+const isFollowed = ({ calls, atStorage }: Heard, share: number): boolean =>
+  Math.abs(atStorage - share * calls) <= OFF_PLAN_MAX * calls;
+
 /** Whether it stays for what a trial has shown. */
 export function isHeld(profile: FunctionProfile, { held: promise }: Trials, nowMs: number): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
@@ -203,8 +220,9 @@ export function nextTrial(
   });
   const workMin = WORK_MIN * work.reduce((sum, one) => sum + one, 0);
   let [least, chosen]: [number, { readonly index: number; readonly side: Side } | null] = [BUSIER_MAX, null];
-  for (const [index, { share, load, trials, isFree, isWarm }] of all.entries()) {
+  for (const [index, { profile, share, load, trials, isFree, isWarm }] of all.entries()) {
     if (!isFree || trials.held !== null || work[index]! < workMin) continue;
+    if (!isFollowed(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share)) continue;
     for (const side of ["compute", "storage"] as const) {
       const there = shareAt(side);
       if (there === share || there < load.lowest || there > load.highest) continue;

@@ -180,7 +180,7 @@ export class FunctionProfile {
     const came = termOf(tally.sums, "calls") + termOf(tally.sums, "untold");
     this.#countCalls(came, nowMs, stretchMs);
     this.#recent.count(came, nowMs);
-    this.byTime.fold(termOf(tally.sums, "calls"), termOf(tally.sums, "elapsedUs"), nowMs);
+    this.byTime.fold(tally.side, termOf(tally.sums, "calls"), termOf(tally.sums, "elapsedUs"), nowMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     const before = own.callsAt(nowMs);
