@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { Driver } from "#scheduler/driver/driver.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
@@ -25,12 +26,13 @@ import type { PolicyName } from "#scheduler/service/policy-choice.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import { toLocusError } from "../node/redis-error.ts";
-import { capacityText } from "./capacity-metrics.ts";
+import { capacityText, quotaText } from "./capacity-metrics.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
 import { shapeOf } from "./booked-function.ts";
 import { LeaseBook } from "./lease-book.ts";
 import type { MachineOffer } from "./machine-offer.ts";
+import type { NodeAgents } from "./node-agents.ts";
 import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
 import { sharedSecret } from "./shared-secret.ts";
@@ -63,6 +65,8 @@ export interface NodeCapacityOptions {
   readonly controllership: Controllership;
   readonly functions: FunctionCache;
   readonly supervisor: Supervisor;
+  /** null: instances are isolates in the supervisor's hosts. Closed with it. */
+  readonly agents: NodeAgents | null;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   readonly nowMs: () => number;
 }
@@ -88,7 +92,9 @@ interface OtherScheduler {
 export class NodeCapacity {
   readonly book: LeaseBook;
   readonly #options: NodeCapacityOptions;
-  readonly #driver: IsolateDriver;
+  /** Runs the calls whose instance is here; null: the sandbox hosts do, whose isolates instances are. */
+  readonly instances: Pick<DriverNode, "run"> | null;
+  readonly #driver: Driver;
   readonly #node: DriverNode;
   readonly #rules: ScaleRules;
   readonly #events: ReturnType<typeof eventLog>;
@@ -107,7 +113,7 @@ export class NodeCapacity {
   #namesake: { readonly node: string; readonly sinceMs: number } | null = null;
 
   constructor(options: NodeCapacityOptions) {
-    const { controllership, supervisor, offer, log, nowMs } = options;
+    const { controllership, supervisor, agents, offer, log, nowMs } = options;
     this.#options = options;
     this.book = new LeaseBook({
       nodeId: controllership.node,
@@ -119,14 +125,16 @@ export class NodeCapacity {
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
     this.#rules = new ScaleRules(controllership.commands);
-    this.#driver = new IsolateDriver(supervisor);
+    this.#driver = agents?.driver ?? new IsolateDriver(supervisor);
     this.#node = new DriverNode({
       driver: this.#driver,
       functions: { image: (named) => this.#imageOf(named) },
       memoryBytes: offer.memoryMb * MIB,
-      versionCpus: offer.cpus,
+      instanceCpus: agents?.instanceCpus ?? offer.cpus,
+      ownMemoryBytes: agents?.ownMemoryBytes ?? 0,
       folder: "/",
     });
+    this.instances = agents === null ? null : this.#node;
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => void this.#turn(isHeld));
   }
@@ -160,7 +168,16 @@ export class NodeCapacity {
   }
 
   metricsText(): string {
-    return capacityText(this.book, this.#node.served, this.#controlled?.desk.overviewNow() ?? null);
+    const { agents } = this.#options;
+    return (
+      capacityText(this.book, this.#node.served, this.#controlled?.desk.overviewNow() ?? null) +
+      (agents === null ? "" : quotaText(agents.shares()))
+    );
+  }
+
+  /** CPU time of calls here that is no sandbox host's, µs. */
+  cpuUs(): number {
+    return this.instances === null ? 0 : this.#node.cpuUs;
   }
 
   /**
