@@ -95,6 +95,13 @@ describe("an installed package", () => {
     await expect.poll(ran, { timeout: 60_000 }).toBeGreaterThan(0);
   }, 120_000);
 
+  it("has what instances that are containers need, but for the engine", () => {
+    const redis = { LOCUS_REDIS_HOST: "redis.invalid", LOCUS_DOCKER_SOCKET: "/nowhere/docker.sock" };
+    const { status, stderr } = installed.run("locus", ["node"], { ...redis, LOCUS_DRIVER: "docker" });
+    expect(stderr).toContain("the container engine at /nowhere/docker.sock (LOCUS_DOCKER_SOCKET): ");
+    expect(status).toBe(2);
+  });
+
   it("lacks nothing here, as its doctor finds", () => {
     const { status, stdout } = installed.run("locus", ["doctor"], {
       LOCUS_REDIS_PATH: redis.path,
