@@ -77,8 +77,8 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 
 # What needs neither V8 nor Node nor Redis.
 TESTED := $(call object,$(SUPERVISOR) resp read_set) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
-  function_version given_outcome json_text operation_round plan redis_api registry registry_rdb reply run_options \
-  sample_tally)
+  function_stats function_version given_outcome json_text operation_round plan plan_follower redis_api registry registry_rdb reply run_options \
+  sample_tally timers traces)
 
 $(OUT)/tested.a: $(TESTED)
 	rm -f $@

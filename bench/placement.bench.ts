@@ -55,9 +55,9 @@ await runBenchmark<Effort>({
     },
     standard: {
       warmUps: 1,
-      repetitions: 3,
-      leadInMs: 500,
-      budgetMs: 1_000,
+      repetitions: 5,
+      leadInMs: 400,
+      budgetMs: 700,
       tryMs: 400,
       gridUs: [0],
       predictedUs: [0, 1_000],

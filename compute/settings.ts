@@ -15,17 +15,29 @@ import {
 } from "#runtime/setting.ts";
 import { GRPC_SETTINGS, POLICY_SETTING } from "#scheduler/service/settings.ts";
 
-/** Who schedules instances: the controller, nobody, or whoever listens at `host:port`. */
-type SchedulerChoice = "auto" | "off" | `${string}:${string}`;
+const SCHEDULERS = ["auto", "off", "contest"] as const;
+
+type Endpoint = `${string}:${string}`;
+
+/** Who schedules instances: the controller, nobody, whoever reserves the node by the contest's protocol, or whoever listens at an endpoint. */
+type SchedulerChoice = (typeof SCHEDULERS)[number] | Endpoint;
 
 const ENDPOINT = /^(\[[^\]]+\]|[^:\s]+):(\d{1,5})$/;
 
 const schedulerChoice = (text: string): SchedulerChoice => {
-  if (text === "auto" || text === "off") return text;
+  const named = SCHEDULERS.find((name) => name === text);
+  if (named !== undefined) return named;
   const port = Number(ENDPOINT.exec(text)?.[2] ?? 0);
-  if (port >= 1 && port <= PORT_MAX) return text as SchedulerChoice;
-  throw new Error(`"${text}" is none of auto, off and host:port`);
+  if (port >= 1 && port <= PORT_MAX) return text as Endpoint;
+  throw new Error(`"${text}" is none of ${SCHEDULERS.join(", ")} and host:port`);
 };
+
+/** Of a scheduler that is a process of its own; null: it is none. */
+export const schedulerEndpoint = (choice: SchedulerChoice): Endpoint | null =>
+  SCHEDULERS.some((name) => name === choice) ? null : (choice as Endpoint);
+
+/** The contest's own. */
+export const NODE_SERVICE_PORT = 10_700;
 
 /** What a node's instances are. */
 type DriverChoice = "isolate" | "process" | "docker";
@@ -148,21 +160,27 @@ export const NODE_SETTINGS = {
     variable: "LOCUS_SCHEDULER",
     fallback: "`auto`",
     meaning:
-      "who gives calls of the compute side their instances: `auto`, the node that controls; `host:port` of a scheduler that is a process of its own; `off`, nobody: calls run on the node that they came to",
+      "who gives calls of the compute side their instances: `auto`, the node that controls; `host:port` of a scheduler that is a process of its own; `off`, nobody: calls run on the node that they came to; `contest`, nobody either, and the node is served to whoever reserves it by the 2020 contest's protocol",
     otherwise: "auto",
     parse: schedulerChoice,
   } satisfies Setting<SchedulerChoice>,
   policy: POLICY_SETTING,
   nodeServicePort: optionalSetting(
     "LOCUS_NODE_SERVICE_PORT",
-    "10700, or a free one where that is taken",
-    "port on which other nodes and schedulers find this node",
+    "10700; where that is taken a free one, but with `LOCUS_SCHEDULER=contest` it has to be free",
+    "port on which other nodes and schedulers find this node; 0 takes a free one",
     integerBetween(0, PORT_MAX),
   ),
   nodeAddress: optionalSetting(
     "LOCUS_NODE_ADDRESS",
     "`LOCUS_GRPC_HOST`, or the host's name where that is all addresses",
     "name or address under which they reach it",
+  ),
+  funcLocPort: optionalSetting(
+    "LOCUS_FUNC_LOC_PORT",
+    "not set: it is not served",
+    "port of AutoLoc's FuncLoc; the usual one is 50052, 0 takes a free one",
+    integerBetween(0, PORT_MAX),
   ),
   nodeMemoryMb: optionalSetting(
     "LOCUS_NODE_MEMORY_MB",

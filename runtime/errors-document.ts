@@ -5,7 +5,8 @@ import { ERRORS, type Blame } from "./errors.ts";
 const INTRODUCTION = `# Errors
 
 Every failure that a user of locus can meet has one code of this table. It is written from \`runtime/errors.ts\`; codes are
-stable: none is renamed or given another meaning. *retry* says whether the same call may succeed later without any change.
+stable: none is renamed or given another meaning. *retry* says whether the same call may succeed later without any change. *what to
+do* helps all failures of that code; one of which more is known says that instead.
 
 What a boundary shows of an error:
 

@@ -379,16 +379,29 @@ export type ErrorCode = keyof typeof ERRORS;
 
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text);
 
+interface LocusErrorOptions {
+  readonly cause?: unknown;
+  readonly guestStack?: string | undefined;
+  readonly remedy?: string | undefined;
+}
+
 /** An operational failure with a code of the table. The message says what was attempted, with which value, and what forbade it. */
 export class LocusError extends Error {
   override readonly name = "LocusError";
   readonly code: ErrorCode;
   /** The guest's stack with the author's files and lines, where the failure has one. */
   readonly guestStack: string | undefined;
+  readonly #remedy: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown; readonly guestStack?: string }) {
-    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+  constructor(code: ErrorCode, message: string, { cause, guestStack, remedy }: LocusErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.guestStack = options?.guestStack;
+    this.guestStack = guestStack;
+    this.#remedy = remedy;
+  }
+
+  /** What to do about it: what helps all such failures, unless more is known of this one. */
+  get remedy(): string {
+    return this.#remedy ?? ERRORS[this.code].remedy;
   }
 }

@@ -6,6 +6,9 @@ import type { Lease } from "./instance/lease.ts";
 import type { Waiter } from "./instance/wait-queue.ts";
 import type { Node } from "./node/node.ts";
 
+/** A policy that wants to be asked at once is asked so much later: time goes on. */
+export const WAKE_MS_MIN = 1;
+
 export type Alarm =
   /** May be early: an instance that was used meanwhile is looked at again when its new time comes. */
   | { readonly kind: "idle-end"; readonly instance: Instance }

@@ -1,26 +1,28 @@
 // The scheduler of a cluster of locus' own nodes as a process apart (LOCUS_SCHEDULER of the nodes names it): without it, the node that controls
-// schedules. It needs no Redis; what it has learned it keeps while it lives. Runs until a signal stops it.
+// schedules. It needs no Redis; what it has learned it keeps in a file, if it is told one. Runs until a signal stops it.
 
 import { capacityService } from "./grpc/capacity-service.ts";
 import { listen } from "./grpc/listener.ts";
+import type { NodeClient } from "./grpc/node-client.ts";
 import { NodePeers } from "./grpc/node-peers.ts";
+import type { NodeDescription } from "./node/node.ts";
 import { readCapacityConfig } from "./service/config.ts";
 import { lineLog } from "./service/event-log.ts";
 import { LiveDesk } from "./service/live-desk.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { openStateFile } from "./service/state-file.ts";
 
 await runUntilSignal(async (resources, write) => {
-  const { port, policy, grpc } = readCapacityConfig();
+  const { port, policy, stateFile, grpc } = readCapacityConfig();
   const log = lineLog(write);
+  const state = await openStateFile(stateFile, log);
   const peers = new NodePeers(grpc.peer);
-  const desk = new LiveDesk({
-    policy: policyOf(policy),
-    saved: null,
-    observer: log,
-    connect: (node) => peers.at(node),
-  });
-  resources.defer(() => {
+  const connect = (node: NodeDescription): NodeClient => peers.at(node);
+  const desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), saved, observer: log, connect }));
+  state.keep(() => desk.save());
+  resources.defer(async () => {
+    await state.close();
     desk.close();
     peers.close();
   });

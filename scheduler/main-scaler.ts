@@ -11,6 +11,7 @@ import { lineLog } from "./service/event-log.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { SlotDesk, SlotDriver } from "./service/slot-desk.ts";
+import { openStateFile } from "./service/state-file.ts";
 
 /** Of one question to the platform: a slot takes a tenth of a second, an instance up to two minutes. */
 const PLATFORM_TIMEOUT_MS = 300_000;
@@ -20,19 +21,20 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpus: Infinity };
 
 await runUntilSignal(async (resources, write) => {
-  const { port, platform: endpoint, policy, grpc } = readScalerConfig();
+  const { port, platform: endpoint, policy, stateFile, grpc } = readScalerConfig();
   const log = lineLog(write);
+  const state = await openStateFile(stateFile, log);
   const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
   const metas = new Map<string, SlotMeta>();
   const driver = new SlotDriver(platform, metas);
-  const scheduler = new LiveScheduler({
-    policy: policyOf(policy),
-    driver,
-    nodes: { reserve: () => Promise.reject(new Error("a platform has no nodes")), release: async () => {} },
-    observer: log,
-  });
+  const nodes = { reserve: () => Promise.reject(new Error("a platform has no nodes")), release: async () => {} };
+  const scheduler = state.restored(
+    (saved) => new LiveScheduler({ policy: policyOf(policy), driver, nodes, observer: log, saved }),
+  );
+  state.keep(() => scheduler.core.save());
   scheduler.core.nodeReserved(PLATFORM, scheduler.now());
   resources.defer(async () => {
+    await state.close();
     scheduler.close();
     // The platform may have ended before.
     await Promise.race([driver.close(), sleep(CLOSE_TIMEOUT_MS)]);

@@ -13,30 +13,29 @@ import { ReservedNodes } from "./service/reserved-nodes.ts";
 import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { openStateFile } from "./service/state-file.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, nodesMax, policy, grpc } = readSchedulerConfig();
+  const { port, resourceManager, stackName, hostName, nodesMax, policy, stateFile, grpc } = readSchedulerConfig();
   const log = lineLog(write);
+  const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));
   // One scheduler: its own name is the account for which it reserves.
   const nodes = new ReservedNodes({ pool, connect, accountId: stackName ?? "locus" });
-  const scheduler = new LiveScheduler({
-    policy: policyOf(policy),
-    driver: nodes,
-    nodes,
-    observer: log,
-    settings: { nodesMax },
-  });
+  const world = { driver: nodes, nodes, observer: log, settings: { nodesMax } };
+  const scheduler = state.restored((saved) => new LiveScheduler({ policy: policyOf(policy), ...world, saved }));
+  state.keep(() => scheduler.core.save());
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });
   const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onLost });
   const watch = new NodeWatch(scheduler, nodes);
-  resources.defer(() => {
+  resources.defer(async () => {
+    await state.close();
     for (const one of [watch, desk, scheduler, nodes, pool]) one.close();
   });
   for (const description of await nodes.recover()) scheduler.core.nodeReserved(description, scheduler.now());

@@ -1,4 +1,4 @@
-// A world for tests: it notes what the scheduler commands, and answers when the test says so.
+// A world for tests: it notes what the scheduler commands. What comes of that, the test tells.
 
 import type { Effects } from "./effects.ts";
 import type { Instance } from "./instance/instance.ts";

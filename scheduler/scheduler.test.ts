@@ -204,6 +204,18 @@ describe("instances", () => {
     expect(effects.starting).toHaveLength(2);
   });
 
+  test("one that is broken is not replaced where its function was taken away", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 10, reservedInstances: 1 }, 0);
+    const [instance] = effects.starting;
+    scheduler.instanceStarted(instance!, 1);
+    scheduler.acquire(pool, "a", Infinity, 2);
+    scheduler.remove("f", 3);
+    scheduler.release(instance!, { executionMs: 1, isBroken: true }, 4);
+    expect(effects.stopping).toEqual([instance]);
+    expect(effects.starting).toHaveLength(1);
+  });
+
   test("after a restart those of before are taken over, and new ones have other names", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
@@ -339,6 +351,18 @@ describe("nodes", () => {
     expect(effects.starting).toHaveLength(1);
     scheduler.nodeStats("n1", { availableMemoryMb: 900, instancesMemoryMb: 100 }, 3);
     expect(effects.starting).toHaveLength(2);
+  });
+
+  test("a node without a bound has room for whatever it and its instances tell of themselves", () => {
+    const { effects, scheduler } = setUp({}, SHARING, { ...NODE, memoryMb: Infinity, cpus: Infinity });
+    const pool = scheduler.declare({ key: "f", memoryMb: 300 }, 0);
+    const instance = scheduler.adopt("x1", "f", "n1", 0);
+    scheduler.nodeStats("n1", { availableMemoryMb: 400, instancesMemoryMb: 100 }, 1);
+    scheduler.instanceUses(instance, { memoryMb: 500, cpus: 3 }, 2);
+    expect(instance).toMatchObject({ memoryMb: 500, cpus: 3 });
+    expect(scheduler.node("n1")).toMatchObject({ freeMb: Infinity, freeCpus: Infinity });
+    for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 3);
+    expect([effects.grants.get("a"), effects.starting.length]).toEqual([instance, 1]);
   });
 
   test("instances are packed by what they were seen to use, and as configured after one lacked memory", () => {

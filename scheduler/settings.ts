@@ -28,6 +28,8 @@ export interface SchedulerSettings {
 export const CONTEST_NODE: Resources = { memoryMb: 3_072, cpus: 2 };
 /** There. */
 export const CONTEST_NODES_MAX = 20;
+/** There: the CPU of a container, by the memory of its function (1.4 of the protocols). */
+export const CONTEST_CPUS_PER_GIB = 0.67;
 
 export const SCHEDULER_DEFAULTS: SchedulerSettings = {
   waitingMax: 10_000,

@@ -1,4 +1,4 @@
-// Programs and modules of Redis in C++ that tests need (test/fixtures/native): compiled when they are older than their sources.
+// Programs, modules of Redis and libraries in C++ that tests need (test/fixtures/native): compiled when they are older than their sources.
 
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, statSync } from "node:fs";
@@ -20,6 +20,10 @@ export const buildNativeProgram = (program: NativeProgram): string => build(prog
 /** The same for a module of Redis. */
 export const buildRedisModule = (name: string): string =>
   build({ name, sources: ["storage-module/src/redis_api.cc"], libraries: [] }, `${name}.so`, ["-shared", "-fPIC"]);
+
+/** The same for a library that is loaded ahead of all others (LD_PRELOAD). */
+export const buildPreload = (name: string): string =>
+  build({ name, sources: [], libraries: [] }, `${name}.so`, ["-shared", "-fPIC"]);
 
 function build({ name, sources, libraries }: NativeProgram, output: string, kind: readonly string[]): string {
   const program = join(root, "build", "test", output);

@@ -30,6 +30,8 @@ export interface RedisServerOptions {
   readonly signal?: AbortSignal;
   /** The module is one built with it; `close` rejects with what it has found. */
   readonly sanitizer?: Sanitizer;
+  /** Of the server, besides the test's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** By sanitizer: the library that Redis, which is built without, has to load first. */
@@ -76,7 +78,10 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
   const port = await freePort();
   const config = serverConfig(options, { directory, path, port });
   const clients: Redis[] = [];
-  const environment = options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory);
+  const environment = [
+    ...(options.sanitizer === undefined ? [] : sanitizerEnvironment(options.sanitizer, directory)),
+    ...Object.entries(options.environment ?? {}).map(([name, value]) => `${name}=${value}`),
+  ];
   let server = await start(flagsOf(config), environment, logPath, path, options.signal);
   let closed = false;
 

@@ -29,7 +29,16 @@ test("a scheduler that did not answer the last beat is asked for no lease, until
   const link: CapacityLink = new CapacityLink({
     book,
     desk: () => desk,
-    describe: () => ({ nodeId: "me", address: "", port: 1, memoryMb: 1, availableMb: 1, cpus: 1, scaled: [] }),
+    describe: () => ({
+      nodeId: "me",
+      address: "",
+      port: 1,
+      memoryMb: 1,
+      availableMb: 1,
+      cpus: 1,
+      scaled: [],
+      scaledVersion: 1,
+    }),
     hosted: async () => [],
     log: { info: () => {}, warn: () => {} },
     nowMs: () => 0,

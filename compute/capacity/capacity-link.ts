@@ -23,7 +23,7 @@ export interface CapacityLinkOptions {
   readonly desk: () => CapacityDesk | null;
   readonly describe: () => Pick<
     NodeBeat,
-    "nodeId" | "address" | "port" | "memoryMb" | "availableMb" | "cpus" | "scaled"
+    "nodeId" | "address" | "port" | "memoryMb" | "availableMb" | "cpus" | "scaled" | "scaledVersion"
   >;
   readonly hosted: () => Promise<readonly HostedInstance[]>;
   readonly log: Pick<Logger, "info" | "warn">;

@@ -1,9 +1,9 @@
 // What instances come to in a node's metrics: its own leases and waits, and of all nodes where it schedules.
 
-import type { QuotaShare } from "#scheduler/reallocation/quota-driver.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { exposeNumber, exposeNumbers } from "../node/exposition.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import type { NodeAgents } from "./node-agents.ts";
 
 /** Functions whose forecasts, or quotas, are told. There may be more. */
 const FUNCTIONS_MAX = 1_000;
@@ -33,16 +33,17 @@ export function capacityText(book: LeaseBook, served: number, overview: Capacity
       "Calls that ran on this node without an instance, by why.",
       Object.entries(book.without).map(([reason, value]) => ({ labels: { reason }, value })),
     ),
-    exposeNumber("counter", "locus_instance_calls_served_total", "Calls of other nodes that ran on this one.", served),
+    servedText(served),
     exposeNumber("gauge", "locus_scheduler_controls", "Whether this node schedules.", overview === null ? 0 : 1),
   ];
   if (overview !== null) texts.push(schedulerText(overview));
   return texts.join("");
 }
 
-/** Of functions whose instances' CPU quotas follow what they use. */
-export function quotaText(shares: readonly QuotaShare[]): string {
-  const told = shares.slice(0, FUNCTIONS_MAX);
+/** Of functions whose instances' CPU quotas follow what they use. `agents` null: instances are isolates, which have none. */
+export function quotaText(agents: Pick<NodeAgents, "shares"> | null): string {
+  if (agents === null) return "";
+  const told = agents.shares().slice(0, FUNCTIONS_MAX);
   return [
     exposeNumbers(
       "gauge",
@@ -58,6 +59,14 @@ export function quotaText(shares: readonly QuotaShare[]): string {
     ),
   ].join("");
 }
+
+export const servedText = (served: number): string =>
+  exposeNumber(
+    "counter",
+    "locus_instance_calls_served_total",
+    "Calls that ran on this node and came by its NodeService.",
+    served,
+  );
 
 function schedulerText({ nodes, counts, forecastErrors }: CapacityOverview): string {
   const busy = nodes.filter(({ instances }) => instances > 0);

@@ -6,18 +6,15 @@ import type { Logger } from "pino";
 import type { NodeDescription } from "#scheduler/node/node.ts";
 import type { SchedulerObserver } from "#scheduler/live-scheduler.ts";
 import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
-import type { SavedScheduler } from "#scheduler/scheduler.ts";
 import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
-import { keepSecret } from "./shared-secret.ts";
+import { SchedulerState, type StateStore } from "#scheduler/service/scheduler-state.ts";
+import type { SharedSecret } from "./shared-secret.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
-const SAVE_MS = 5_000;
-/** Of what is saved, in characters; more is not kept. Some hundred bytes for each function. */
-const STATE_LENGTH_MAX = 4 * 1024 * 1024;
-/** Saving is not waited for any longer when the node leaves. */
-const LAST_SAVE_MS = 500;
+/** How often is said again where it listens. */
+const SAY_MS = 5_000;
 
 export interface ControllerEndpoint {
   readonly node: string;
@@ -38,7 +35,7 @@ export interface ControlledDeskOptions {
   readonly isHeld: () => boolean;
   readonly endpoint: ControllerEndpoint;
   /** That the nodes keep in Redis; null: they were given one. */
-  readonly sharedSecret: string | null;
+  readonly sharedSecret: SharedSecret | null;
   readonly policy: PolicyName;
   readonly observer: SchedulerObserver;
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
@@ -48,65 +45,57 @@ export interface ControlledDeskOptions {
 export class ControlledDesk {
   readonly desk: LiveDesk;
   readonly #options: ControlledDeskOptions;
+  readonly #state: SchedulerState;
   readonly #timer: NodeJS.Timeout;
-  /** When it was last saved. It is told once. */
-  #wasTooLong = false;
-  #saving: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: ControlledDeskOptions, saved: SavedScheduler | null) {
+  private constructor(options: ControlledDeskOptions, state: SchedulerState) {
     const { policy, observer, connect } = options;
     this.#options = options;
-    this.desk = new LiveDesk({ policy: policyOf(policy), observer, connect, saved });
-    this.#timer = setInterval(() => this.#save(), SAVE_MS).unref();
+    this.#state = state;
+    this.desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), observer, connect, saved }));
+    state.keep(() => this.desk.save());
+    this.#timer = setInterval(() => void this.#say(), SAY_MS).unref();
   }
 
   /** Rejects as ioredis does, while Redis is away. */
   static async open(options: ControlledDeskOptions): Promise<ControlledDesk> {
     const { redis, endpoint, log } = options;
-    const state = objectIn(await redis.get(STATE_KEY)) as Partial<SavedScheduler>;
-    const isSaved = typeof state.functions === "object" && state.functions !== null && typeof state.policy === "string";
-    const saved = isSaved ? (state as SavedScheduler) : null;
+    const state = await SchedulerState.open(stateIn(options), (reason) => log.warn(reason));
     await redis.set(ENDPOINT_KEY, JSON.stringify(endpoint));
-    try {
-      return new ControlledDesk(options, saved);
-    } catch (error) {
-      // Of another release, or somebody else's: what was learned is learned again.
-      log.warn({ reason: (error as Error).message }, "what the scheduler had learned cannot be read");
-      return new ControlledDesk(options, null);
-    }
+    return new ControlledDesk(options, state);
   }
 
   /** Instances go on, for whoever controls next. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#save();
+    const kept = this.#state.close();
     this.desk.close();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, LAST_SAVE_MS);
-    await Promise.race([this.#saving, promise]);
-    clearTimeout(timer);
+    await kept;
   }
 
-  #save(): void {
-    const { redis, endpoint, sharedSecret: secret, isHeld, log } = this.#options;
+  /** Where somebody has emptied Redis, nodes find their way again. */
+  async #say(): Promise<void> {
+    const { redis, endpoint, sharedSecret, isHeld } = this.#options;
     if (!isHeld()) return;
-    const text = JSON.stringify(this.desk.save());
-    const isTooLong = text.length > STATE_LENGTH_MAX;
-    if (isTooLong && !this.#wasTooLong) {
-      log.warn(
-        { length: text.length, most: STATE_LENGTH_MAX },
-        "what the scheduler has learned is too much to be kept",
-      );
+    try {
+      await redis.set(ENDPOINT_KEY, JSON.stringify(endpoint));
+      await sharedSecret?.agree();
+    } catch {
+      // The next time is soon.
     }
-    this.#wasTooLong = isTooLong;
-    this.#saving = redis
-      // Where somebody has emptied Redis, nodes find their way again.
-      .set(ENDPOINT_KEY, JSON.stringify(endpoint))
-      .then(() => (secret === null ? undefined : keepSecret(redis, secret)))
-      .then(() => (isTooLong ? undefined : redis.set(STATE_KEY, text)))
-      .catch(() => {});
   }
 }
+
+/** Another's word is not overwritten. That Redis is away is told by others. */
+const stateIn = ({ redis, isHeld }: ControlledDeskOptions): StateStore => ({
+  read: () => redis.get(STATE_KEY),
+  write: async (text) => {
+    if (!isHeld()) return;
+    await redis.set(STATE_KEY, text).catch((error: Error) => {
+      if (error.name === "ReplyError") throw error;
+    });
+  },
+});
 
 /** Of a text that anybody who may write in Redis may have written. */
 function objectIn(text: string | null): Record<string, unknown> {

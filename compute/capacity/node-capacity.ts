@@ -4,9 +4,6 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
-import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
-import type { Driver } from "#scheduler/driver/driver.ts";
-import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
 import {
@@ -20,26 +17,21 @@ import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-serv
 import { nodeService } from "#scheduler/grpc/node-service.ts";
 import type { GrpcConfig } from "#scheduler/service/config.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
-import { DriverNode } from "#scheduler/service/driver-node.ts";
 import { eventLog } from "#scheduler/service/event-log.ts";
 import type { PolicyName } from "#scheduler/service/policy-choice.ts";
 import type { Controllership } from "../controller/controllership.ts";
-import type { FunctionCache } from "../node/function-cache.ts";
 import { toLocusError } from "../node/redis-error.ts";
+import { NODE_SERVICE_PORT } from "../settings.ts";
 import { capacityText, quotaText } from "./capacity-metrics.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
 import { shapeOf } from "./booked-function.ts";
+import { type InstanceNode, type InstanceNodeOptions, openInstanceNode } from "./instance-node.ts";
 import { LeaseBook } from "./lease-book.ts";
-import type { MachineOffer } from "./machine-offer.ts";
-import type { NodeAgents } from "./node-agents.ts";
 import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
-import { sharedSecret } from "./shared-secret.ts";
+import { SharedSecret } from "./shared-secret.ts";
 
-/** The contest's. */
-const NODE_SERVICE_PORT = 10_700;
-const MIB = 2 ** 20;
 /** Of a beat, or any other question to a scheduler; and of a lease, which may have to be waited for. */
 const DESK_TIMEOUT_MS = 2_000;
 const LEASE_TIMEOUT_MS = 31_000;
@@ -52,7 +44,7 @@ const LISTENER_GRACE_MS = 2_000;
 /** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
 const OWNER = "locus";
 
-export interface NodeCapacityOptions {
+export interface NodeCapacityOptions extends InstanceNodeOptions {
   /** `host:port` of a scheduler that is a process of its own; null: the controller's. */
   readonly schedulerEndpoint: string | null;
   readonly policy: PolicyName;
@@ -60,13 +52,8 @@ export interface NodeCapacityOptions {
   readonly port: number | null;
   /** Under which other nodes reach this one; null: as it listens. */
   readonly address: string | null;
-  readonly offer: MachineOffer;
   readonly grpc: GrpcConfig;
   readonly controllership: Controllership;
-  readonly functions: FunctionCache;
-  readonly supervisor: Supervisor;
-  /** null: instances are isolates in the supervisor's hosts. Closed with it. */
-  readonly agents: NodeAgents | null;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   readonly nowMs: () => number;
 }
@@ -78,7 +65,7 @@ interface Opened {
   readonly endpoint: { readonly address: string; readonly port: number };
   readonly link: CapacityLink;
   /** That the nodes keep in Redis; null: they were given one. */
-  readonly sharedSecret: string | null;
+  readonly sharedSecret: SharedSecret | null;
   /** Of other schedulers. */
   readonly connect: (endpoint: string) => CapacityClient;
 }
@@ -92,10 +79,7 @@ interface OtherScheduler {
 export class NodeCapacity {
   readonly book: LeaseBook;
   readonly #options: NodeCapacityOptions;
-  /** Runs the calls whose instance is here; null: the sandbox hosts do, whose isolates instances are. */
-  readonly instances: Pick<DriverNode, "run"> | null;
-  readonly #driver: Driver;
-  readonly #node: DriverNode;
+  readonly #instances: InstanceNode;
   readonly #rules: ScaleRules;
   readonly #events: ReturnType<typeof eventLog>;
   #opened: Opened | null = null;
@@ -113,7 +97,7 @@ export class NodeCapacity {
   #namesake: { readonly node: string; readonly sinceMs: number } | null = null;
 
   constructor(options: NodeCapacityOptions) {
-    const { controllership, supervisor, agents, offer, log, nowMs } = options;
+    const { controllership, log, nowMs } = options;
     this.#options = options;
     this.book = new LeaseBook({
       nodeId: controllership.node,
@@ -125,16 +109,7 @@ export class NodeCapacity {
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
     this.#rules = new ScaleRules(controllership.commands);
-    this.#driver = agents?.driver ?? new IsolateDriver(supervisor);
-    this.#node = new DriverNode({
-      driver: this.#driver,
-      functions: { image: (named) => this.#imageOf(named) },
-      memoryBytes: offer.memoryMb * MIB,
-      instanceCpus: agents?.instanceCpus ?? offer.cpus,
-      ownMemoryBytes: agents?.ownMemoryBytes ?? 0,
-      folder: "/",
-    });
-    this.instances = agents === null ? null : this.#node;
+    this.#instances = openInstanceNode(options);
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => void this.#turn(isHeld));
   }
@@ -142,6 +117,11 @@ export class NodeCapacity {
   /** Connections to other nodes; null: there are none yet. */
   get peers(): NodePeers | null {
     return this.#opened?.peers ?? null;
+  }
+
+  /** Runs the calls whose instance is here; null: the sandbox hosts do, whose isolates instances are. */
+  get instances(): Pick<InstanceNode["node"], "run"> | null {
+    return this.#options.agents === null ? null : this.#node;
   }
 
   /** Who gives instances now; null: nobody is known to. */
@@ -156,6 +136,16 @@ export class NodeCapacity {
     return desk.overview();
   }
 
+  /** What people have said, by function. Rejects with REDIS_UNAVAILABLE and its kin. */
+  async scales(): Promise<ReadonlyMap<string, ScaleRule>> {
+    try {
+      await this.#rules.read();
+      return this.#rules.now;
+    } catch (error) {
+      throw toLocusError(error, "read what was said of functions' instances");
+    }
+  }
+
   /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
   async scale(name: string, change: Partial<ScaleRule> | null): Promise<ScaleRule> {
     try {
@@ -168,16 +158,13 @@ export class NodeCapacity {
   }
 
   metricsText(): string {
-    const { agents } = this.#options;
-    return (
-      capacityText(this.book, this.#node.served, this.#controlled?.desk.overviewNow() ?? null) +
-      (agents === null ? "" : quotaText(agents.shares()))
-    );
+    const overview = this.#controlled?.desk.overviewNow() ?? null;
+    return capacityText(this.book, this.#node.served, overview) + quotaText(this.#options.agents);
   }
 
   /** CPU time of calls here that is no sandbox host's, µs. */
   cpuUs(): number {
-    return this.instances === null ? 0 : this.#node.cpuUs;
+    return this.#instances.cpuUs();
   }
 
   /**
@@ -194,7 +181,7 @@ export class NodeCapacity {
   /** Ends what still runs. Idempotent. */
   async close(): Promise<void> {
     await this.leave(0).ended;
-    await this.#driver.close();
+    await this.#instances.driver.close();
     this.#opened?.peers.close();
   }
 
@@ -242,6 +229,10 @@ export class NodeCapacity {
 
   // ── this node as others see it ──
 
+  get #node(): InstanceNode["node"] {
+    return this.#instances.node;
+  }
+
   #open(): Promise<void> {
     if (this.#opened !== null || this.#hasFailed) return Promise.resolve();
     this.#opening ??= this.#listen().finally(() => {
@@ -252,7 +243,9 @@ export class NodeCapacity {
 
   async #listen(): Promise<void> {
     const { grpc, controllership, schedulerEndpoint, address, offer, log, nowMs } = this.#options;
-    const secret = grpc.listener.secret ?? (await sharedSecret(controllership.commands));
+    const shared =
+      grpc.listener.secret === null ? await SharedSecret.open({ redis: controllership.commands, log, nowMs }) : null;
+    const secret = shared ?? grpc.listener.secret;
     const writes = new AllowedWrites();
     const services = {
       "nodeservoceproto.NodeService": nodeService(this.#node, writes),
@@ -276,13 +269,13 @@ export class NodeCapacity {
         availableMb: offer.availableMb(),
         cpus: offer.cpus,
         scaled: this.#scaled(),
+        scaledVersion: this.#rules.version,
       }),
       hosted: () => this.#node.hosted(),
       log,
       nowMs,
     });
-    const kept = grpc.listener.secret === null ? secret : null;
-    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: kept, connect };
+    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: shared, connect };
     log.info({ node: controllership.node, ...endpoint }, "offers instances");
   }
 
@@ -302,12 +295,6 @@ export class NodeCapacity {
       log.error({ reason: (error as Error).message }, "offers no instances: calls run here, without a scheduler");
       return null;
     }
-  }
-
-  async #imageOf(named: string): Promise<FunctionImage> {
-    const { functions } = this.#options;
-    const [name = "", version = null] = named.split("@");
-    return functions.image(functions.current(name, version) ?? (await functions.find(name, version)));
   }
 
   /** Seldom: people speak seldom. */
@@ -343,7 +330,7 @@ export class NodeCapacity {
 
   // ── who schedules ──
 
-  async #control({ link, peers, endpoint, sharedSecret: kept }: Opened): Promise<void> {
+  async #control({ link, peers, endpoint, sharedSecret }: Opened): Promise<void> {
     const { controllership, policy, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
@@ -352,7 +339,7 @@ export class NodeCapacity {
         redis: controllership.commands,
         isHeld: () => controllership.isHeld,
         endpoint: { node: controllership.node, ...endpoint },
-        sharedSecret: kept,
+        sharedSecret,
         policy,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),

@@ -1,11 +1,18 @@
-// What people have said of how many instances a function is to have, as it is kept in Redis: a field for each function. Every node reads it now and
-// then and passes it on to whoever schedules.
+// What people have said of how many instances a function is to have, as it is kept in Redis: a field for each function, and a version that only grows.
+// Every node reads it now and then and passes it on to whoever schedules, for whom the newest holds.
 
 import type { Redis } from "ioredis";
 import { LocusError } from "#runtime/errors.ts";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { isExecuted } from "../node/redis-transaction.ts";
 
 const KEY = "locus:controller:scale";
+/** No function's name has a colon. */
+const VERSION_FIELD = ":version";
+/** A version is Redis' time when it was said, µs, and more than the one before: beyond this, in the year 2112, it is none. */
+const VERSION_MAX = 2 ** 52;
+/** Of a write, where others come in between. */
+const ATTEMPTS_MAX = 8;
 /** Instances that may be asked for of one function. */
 export const INSTANCES_MAX = 1_000;
 /** Functions of which something is said. */
@@ -20,10 +27,21 @@ export interface ScaleRule {
 
 const NO_RULE: ScaleRule = { min: 0, max: null };
 
+/** What stands in Redis. */
+interface Said {
+  /** 0: nothing stands there. */
+  readonly version: number;
+  readonly rules: ReadonlyMap<string, ScaleRule>;
+}
+
+/** A field of the hash; null takes it away. */
+type Change = readonly [name: string, text: string | null];
+
 /** All reject as ioredis does, while Redis is away. */
 export class ScaleRules {
   readonly #redis: Redis;
-  #rules: ReadonlyMap<string, ScaleRule> = new Map();
+  #said: Said = { version: 0, rules: new Map() };
+  #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(redis: Redis) {
     this.#redis = redis;
@@ -31,33 +49,77 @@ export class ScaleRules {
 
   /** As last read. */
   get now(): ReadonlyMap<string, ScaleRule> {
-    return this.#rules;
+    return this.#said.rules;
   }
 
+  /** Of those: what is said later has a greater one. 0: none were read yet. */
+  get version(): number {
+    return this.#said.version;
+  }
+
+  /** Where nothing stands there, since nobody has said anything or Redis was emptied, that is what holds, and is newer than all before. */
   async read(): Promise<void> {
-    const fields = await this.#redis.hgetall(KEY);
-    const rules = new Map<string, ScaleRule>();
-    for (const [name, text] of Object.entries(fields)) {
-      const rule = ruleIn(text);
-      if (rule !== null && NAME_PATTERN.test(name) && rules.size < RULES_MAX) rules.set(name, rule);
-    }
-    this.#rules = rules;
+    this.#said = saidIn(await this.#redis.hgetall(KEY));
+    if (this.#said.version === 0) await this.#write(() => null);
   }
 
   /** What is not said stays as it was; null takes back all. What holds then. Rejects with OVERLOADED where too much is said already. */
   async say(name: string, change: Partial<ScaleRule> | null): Promise<ScaleRule> {
-    await this.read();
-    const rule = change === null ? NO_RULE : { ...(this.#rules.get(name) ?? NO_RULE), ...change };
-    if (rule.max !== null && rule.max < rule.min) {
-      throw new LocusError("REQUEST_INVALID", `${name}: max is ${rule.max}, must not be below min, ${rule.min}`);
-    }
-    if (rule.min === 0 && rule.max === null) await this.#redis.hdel(KEY, name);
-    else if (this.#rules.size >= RULES_MAX && !this.#rules.has(name)) {
-      throw new LocusError("OVERLOADED", `something is said of ${RULES_MAX} functions already`);
-    } else await this.#redis.hset(KEY, name, JSON.stringify(rule));
-    await this.read();
+    let rule = NO_RULE;
+    await this.#write((rules) => {
+      rule = change === null ? NO_RULE : { ...(rules.get(name) ?? NO_RULE), ...change };
+      if (rule.max !== null && rule.max < rule.min) {
+        throw new LocusError("REQUEST_INVALID", `${name}: max is ${rule.max}, must not be below min, ${rule.min}`);
+      }
+      if (rule.min === 0 && rule.max === null) return [name, null];
+      if (rules.size >= RULES_MAX && !rules.has(name)) {
+        throw new LocusError("OVERLOADED", `something is said of ${RULES_MAX} functions already`);
+      }
+      return [name, JSON.stringify(rule)];
+    });
     return rule;
   }
+
+  /** One after another: all share the connection, and with it what is watched. `changeOf` null: nothing but a version, where there is none. */
+  #write(changeOf: (rules: Said["rules"]) => Change | null): Promise<void> {
+    const written = this.#lastWrite.then(() => this.#writeAlone(changeOf));
+    this.#lastWrite = written.catch(() => {});
+    return written;
+  }
+
+  /** What a write that comes to nothing still watches makes the next one void once. */
+  async #writeAlone(changeOf: (rules: Said["rules"]) => Change | null): Promise<void> {
+    const redis = this.#redis;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      await redis.watch(KEY);
+      this.#said = saidIn(await redis.hgetall(KEY));
+      const { version, rules } = this.#said;
+      const change = changeOf(rules);
+      if (change === null && version > 0) return;
+      const [seconds = 0, microseconds = 0] = (await redis.time()).map(Number);
+      const later = Math.max(version + 1, seconds * 1e6 + microseconds);
+      const transaction = redis.multi().hset(KEY, VERSION_FIELD, String(later));
+      if (change !== null) {
+        const [name, text] = change;
+        if (text === null) transaction.hdel(KEY, name);
+        else transaction.hset(KEY, name, text);
+      }
+      if (!(await isExecuted(transaction))) continue;
+      this.#said = saidIn(await redis.hgetall(KEY));
+      return;
+    }
+    throw new LocusError("OVERLOADED", `others said something of functions' instances ${ATTEMPTS_MAX} times meanwhile`);
+  }
+}
+
+function saidIn(fields: Readonly<Record<string, string>>): Said {
+  const rules = new Map<string, ScaleRule>();
+  for (const [name, text] of Object.entries(fields)) {
+    const rule = ruleIn(text);
+    if (rule !== null && NAME_PATTERN.test(name) && rules.size < RULES_MAX) rules.set(name, rule);
+  }
+  const version = Number(fields[VERSION_FIELD] ?? 0);
+  return { version: Number.isInteger(version) && version > 0 && version <= VERSION_MAX ? version : 0, rules };
 }
 
 /** null: none that can be said. Whoever may write in Redis may have written it. */

@@ -3,14 +3,16 @@
 import type { Command } from "commander";
 
 import { counted } from "#runtime/counted.ts";
-import { durationText } from "#runtime/figures.ts";
+import { LocusError } from "#runtime/errors.ts";
+import { millisecondsText } from "#runtime/figures.ts";
 import { LIMITS } from "#runtime/function/description.ts";
+import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import { TRACE_STATES, type TraceStep } from "../node/trace.ts";
 import { exitCodeOfCodes } from "./exit-code.ts";
-import { failure, failureText } from "./failure.ts";
+import { failureOf, failureText, type Failure } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { FUNCTION, nodeOf, withSimilar, type NodeFlags } from "./node-command.ts";
 import { jsonValueOrPlace, sideOption, wholeNumber } from "./option.ts";
 import { printJson, printLine, printNote } from "./output.ts";
 
@@ -28,7 +30,7 @@ export const addCallCommand = (program: Command): void => {
   program
     .command("call")
     .description("run a function once and print its result")
-    .argument("<name>")
+    .argument(...FUNCTION)
     .argument("[args]", "JSON; @path of a file that holds it; - for stdin", jsonValueOrPlace, null)
     .option("--key <key>", "a Redis key that the call declares; may be repeated", appended)
     .addOption(sideOption())
@@ -50,44 +52,59 @@ export const addCallCommand = (program: Command): void => {
         inFlight: 1,
       };
       for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes)) {
-        if (json) printJson(withRemedy(reply));
-        else printReply(reply);
-        if (reply.error !== undefined) process.exitCode = exitCodeOfCodes([reply.error.code]);
+        const { error, ...rest } = reply;
+        const told: ToldReply =
+          error === undefined ? rest : { ...rest, error: failureOf(await withSimilar(errorOf(error), node, name)) };
+        if (json) printJson(told);
+        else printReply(told);
+        if (error !== undefined) process.exitCode = exitCodeOfCodes([error.code]);
       }
     });
 };
 
 const appended = (key: string, keys: readonly string[] = []): readonly string[] => [...keys, key];
 
-/** An error as every command tells it: the node's lines have all of it but the remedy. */
-const withRemedy = (reply: BatchReply) =>
-  reply.error === undefined
-    ? reply
-    : { ...reply, error: failure(reply.error.code, reply.error.message, reply.error.stack) };
+/** With its error as every command tells it: the node's lines have all of it but the remedy. */
+type ToldReply = Omit<BatchReply, "error"> & { readonly error?: Failure };
+
+const errorOf = ({ code, message, stack }: NonNullable<BatchReply["error"]>): LocusError =>
+  new LocusError(code, message, { guestStack: stack });
 
 const printReply = ({
   result,
   error,
   side = null,
+  reason = null,
   version = null,
   elapsedUs = 0,
   usage = null,
   trace = [],
   logs = [],
-}: BatchReply): void => {
+}: ToldReply): void => {
   for (const line of logs) printNote(line);
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
-  else printNote(failureText(failure(error.code, error.message, error.stack)));
-  if (side !== null) printNote([`at ${side}`, ...versionText(version), durationText(elapsedUs)].join(", "));
+  else printNote(failureText(error));
+  const why = reason === null ? "" : ` (${REASONS[reason]})`;
+  if (side !== null) printNote([`at ${side}${why}`, ...versionText(version), millisecondsText(elapsedUs)].join(", "));
   if (usage !== null) printNote(usageText(usage));
   for (const step of trace) printNote(stepText(step));
+};
+
+const REASONS: Readonly<Record<SideReason, string>> = {
+  asked: "as asked",
+  plan: "as planned",
+  probe: "a visit, which tells what calls take there",
+  preferred: "as its author prefers: nothing is planned for it yet",
+  default: "nothing is planned for it yet",
+  unavailable: "the side that was chosen could not have it",
+  "pushed-back": "it began at storage, and was far dearer there than its function's calls are",
 };
 
 const stepText = ({ state, side, atUs, forUs }: TraceStep): string =>
   [
     `${state.padEnd(STATE_WIDTH)}${side === null ? "" : ` at ${side}`}`,
-    ...(atUs === undefined ? [] : [`from ${durationText(atUs)}`]),
-    ...(forUs === undefined ? [] : [`for ${durationText(forUs)}`]),
+    ...(atUs === undefined ? [] : [`from ${millisecondsText(atUs)}`]),
+    ...(forUs === undefined ? [] : [`for ${millisecondsText(forUs)}`]),
   ].join(", ");
 
 /** Nothing where no sandbox had the call. */
@@ -99,7 +116,7 @@ const usageText = (usage: Usage): string => {
   return [
     `${counted(operations, "operation")} in ${counted(rounds, "round")}`,
     `${counted(bytesOut, "byte")} sent, ${bytesIn} received`,
-    `computed ${durationText(cpuUs)}, waited ${durationText(waitUs)}, queued ${durationText(queueUs)}`,
-    ...(lockUs > 0 ? [`held Redis for ${durationText(lockUs)}`] : []),
+    `computed ${millisecondsText(cpuUs)}, waited ${millisecondsText(waitUs)}, queued ${millisecondsText(queueUs)}`,
+    ...(lockUs > 0 ? [`held Redis for ${millisecondsText(lockUs)}`] : []),
   ].join("; ");
 };

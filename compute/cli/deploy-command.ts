@@ -4,7 +4,7 @@ import type { Command } from "commander";
 
 import { deployFiles, type FileOutcome } from "./deploy.ts";
 import { failureText } from "./failure.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { nodeOf, type NodeFlags } from "./node-command.ts";
 import { printJson, printLine, printNote } from "./output.ts";
 
 export const addDeployCommand = (program: Command): void => {

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import type { Finding } from "./doctor-finding.ts";
 import { EXIT } from "./exit-code.ts";
 import { interruption } from "./interruption.ts";
-import type { NodeFlags } from "./node-option.ts";
+import type { NodeFlags } from "./node-command.ts";
 import { printJson, printLine } from "./output.ts";
 
 export const addDoctorCommand = (program: Command): void => {

@@ -1,23 +1,27 @@
 import { expect, it } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
-import { failureOf, failureText } from "./failure.ts";
+import { failureOf, failureText, type Failure } from "./failure.ts";
 import { jsonValueOrPlace, numberOption, sideOption } from "./option.ts";
 import { addHelpCommand, newProgram } from "./program.ts";
 import { addWorkload } from "./workload.ts";
 
-const mistakeOf = (...argv: readonly string[]): string => {
+const mistakeOf = (...argv: readonly string[]): Failure => {
   const program = newProgram("tool")
     .addOption(sideOption())
     .addOption(numberOption("--many <n>", "", 9, 1));
-  program.command("other");
+  program
+    .command("other")
+    .command("deep")
+    .argument("<one>")
+    .action(() => {});
   addWorkload(program.command("run")).action(() => {});
   addHelpCommand(program);
   program.command("take").argument("<json>", "", jsonValueOrPlace);
   try {
     program.parse(argv, { from: "user" });
   } catch (error) {
-    return failureOf(error).message;
+    return failureOf(error);
   }
   throw new Error("no mistake was seen");
 };
@@ -29,18 +33,37 @@ it.each([
   [["--many", "it's\n'", "run"], `--many is "it's\n'", must be a whole number from 1 to 9`],
   [["--many", "x".repeat(200), "run"], `--many is "${"x".repeat(80)}…", must be a whole number from 1 to 9`],
   [["--side", "moon", "run"], '--side is "moon", must be one of compute, storage'],
-  [["help", "othr"], 'there is no command "othr"; there are other, run, help, take'],
   [
     ["take", "@/nowhere/a.json"],
     expect.stringMatching(/^<json> is "@.nowhere.a.json", must be a file that can be read: ENOENT/),
   ],
   [["take", `@${import.meta.filename}`], expect.stringMatching(/^<json> is "@.*", must be JSON: /)],
-  [["run"], "missing required argument 'repeats' (--help says what there is)"],
-  [["--mony", "1"], "unknown option '--mony'; did you mean --many? (--help says what there is)"],
-  [["othr"], "unknown command 'othr'; did you mean other? (--help says what there is)"],
-  [["other", "more"], expect.stringMatching(/^too many arguments for 'other'.*more \(--help says what there is\)$/)],
 ])("tells of %j what must be there", (argv, message) => {
-  expect(mistakeOf(...argv)).toEqual(message);
+  const { code, message: told, remedy } = mistakeOf(...argv);
+  expect([code, told]).toEqual(["CONFIG_INVALID", message]);
+  expect(remedy).toMatch(/^`tool( run| take)? --help` says what each argument and option may be\.$/);
+});
+
+it.each([
+  [["help", "othr"], 'there is no command "othr"', "Did you mean other? There are other, run, help, take."],
+  [["help", "nothing"], 'there is no command "nothing"', "There are other, run, help, take."],
+  [["othr"], "unknown command 'othr'", "Did you mean other? `tool --help` lists the commands."],
+  [["nothing"], "unknown command 'nothing'", "`tool --help` lists the commands."],
+  [["--mony", "1"], "unknown option '--mony'", "Did you mean --many? `tool --help` lists the options."],
+  [
+    ["run", "1", "1", "--arg", "{}"],
+    "unknown option '--arg'",
+    "Did you mean --args? `tool run --help` lists the options.",
+  ],
+  [["run"], "missing required argument 'repeats'", "Usage: tool run [options] <repeats> <count>"],
+  [["other", "deep"], "missing required argument 'one'", "Usage: tool other deep [options] <one>"],
+  [
+    ["run", "1", "2", "3"],
+    "too many arguments for 'run'. Expected 2 arguments but got 3: 1, 2, 3",
+    "Usage: tool run [options] <repeats> <count>",
+  ],
+])("tells of %j what is wrong, and what would do", (argv, message, remedy) => {
+  expect(mistakeOf(...argv)).toMatchObject({ code: "CONFIG_INVALID", message, remedy });
 });
 
 it("says a message once, whether or not the stack begins with it", () => {

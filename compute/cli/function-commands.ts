@@ -3,42 +3,45 @@
 import type { Command } from "commander";
 
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
-import { columns, printJson, printLine } from "./output.ts";
+import { asksNode, FUNCTION } from "./node-command.ts";
+import { columns } from "./output.ts";
 
 export const addFunctionCommands = (program: Command): void => {
   program
     .command("list")
     .description("the deployed functions")
-    .action(async (_flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      const functions = await node.list();
-      if (json) printJson(functions);
-      else printLine(columns(["NAME", "VERSION", "SIDE", "DEADLINE", "MEMORY"], functions.map(rowOf)));
-    });
+    .action(
+      asksNode(
+        ({ node }) => node.list(),
+        (functions) =>
+          functions.length === 0
+            ? { note: "no function is deployed; `locus deploy FILE` deploys one" }
+            : columns(HEADS, functions.map(rowOf)),
+      ),
+    );
 
   program
     .command("show")
     .description("one function: its version, limits and schemas")
-    .argument("<name>")
-    .action(async (name: string, _flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      const description = await node.describe(name);
-      if (json) printJson(description);
-      else printLine(descriptionText(description));
-    });
+    .argument(...FUNCTION)
+    .action(asksNode(({ node }, name: string) => node.describe(name), descriptionText));
 
   program
     .command("delete")
     .description("take a function away")
-    .argument("<name>")
-    .action(async (name: string, _flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      await node.delete(name);
-      if (json) printJson({ deleted: name });
-      else printLine(`deleted ${name}`);
-    });
+    .argument(...FUNCTION)
+    .action(
+      asksNode(
+        async ({ node }, name: string) => {
+          await node.delete(name);
+          return { deleted: name };
+        },
+        ({ deleted }) => `deleted ${deleted}`,
+      ),
+    );
 };
+
+const HEADS = ["NAME", "VERSION", "SIDE", "DEADLINE", "MEMORY"];
 
 const rowOf = ({ name, version, side, limits }: FunctionDescription): readonly string[] => [
   name,

@@ -5,11 +5,12 @@ import type { Command } from "commander";
 import { LocusError } from "#runtime/errors.ts";
 import { counted } from "#runtime/counted.ts";
 import { durationText } from "#runtime/figures.ts";
+import type { NamedScaleRule } from "../gateway/instance-routes.ts";
 import { INSTANCES_MAX } from "../capacity/scale-rules.ts";
-import type { InstanceList, NodeList } from "./node-client.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
+import type { InstanceList, NodeClient, NodeList } from "./node-client.ts";
+import { asksNode, FUNCTION_OR_ALL, type Asking, type NodeFlags } from "./node-command.ts";
 import { wholeNumber } from "./option.ts";
-import { columns, printJson, printLine } from "./output.ts";
+import { columns } from "./output.ts";
 
 type ScaleFlags = NodeFlags & { readonly min?: number; readonly max?: number; readonly free?: boolean };
 
@@ -17,49 +18,103 @@ export const addInstanceCommands = (program: Command): void => {
   program
     .command("nodes")
     .description("the nodes that instances run on: what they offer, what of it is promised")
-    .action(async (_flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      const list = await node.nodes();
-      if (json) printJson(list);
-      else printLine(nodesText(list));
-    });
+    .action(asksNode(({ node }) => node.nodes(), nodesText));
 
   program
     .command("instances")
     .description("the instances of all functions, or of one")
-    .argument("[function]")
-    .action(async (name: string | undefined, _flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      const list = await node.instances(name ?? null);
-      if (json) printJson(list);
-      else printLine(instancesText(list));
-    });
+    .argument(...FUNCTION_OR_ALL)
+    .action(asksNode(({ node }, name?: string) => node.instances(name ?? null), instancesText));
 
   program
     .command("scale")
-    .description("say how many instances a function keeps at least, and has at most")
-    .argument("<function>")
+    .description("say how many instances a function keeps at least, and has at most; without options, what was said")
+    .argument(...FUNCTION_OR_ALL)
     .option("--min <n>", "keep so many warm, whatever the policy says; 0 takes it back", wholeNumber(INSTANCES_MAX, 0))
     .option("--max <n>", "have no more than these", wholeNumber(INSTANCES_MAX))
     .option("--free", "take back all that was said")
-    .action(async (name: string, _flags: unknown, command: Command) => {
-      const { min, max, free = false, ...flags } = command.optsWithGlobals<ScaleFlags>();
-      if (free === (min !== undefined || max !== undefined)) {
-        throw new LocusError("CONFIG_INVALID", "say --min, --max or both, or --free alone");
-      }
-      const { node, json } = nodeOf(flags);
-      if (free) {
-        await node.unscale(name);
-        if (json) printJson({ freed: name });
-        else printLine(`freed ${name}`);
-        return;
-      }
-      const change = { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
-      const rule = await node.scale(name, change);
-      if (json) printJson(rule);
-      else
-        printLine(`${name}: at least ${rule.min}, ${rule.max === null ? "at most any number" : `at most ${rule.max}`}`);
-    });
+    .action(asksNode(scale, scaleText));
+};
+
+/** What became of `locus scale`: a rule that was said, one that was taken back, or what holds of one function or of all. */
+type Scaled = NamedScaleRule | { readonly freed: string } | FunctionScale | ScaleList;
+
+/** What was said of a function, and its instances now by state. */
+interface FunctionScale extends NamedScaleRule {
+  readonly instances: Readonly<Record<string, number>>;
+}
+
+interface ScaleList {
+  readonly functions: readonly FunctionScale[];
+  /** Instances that are not counted here: there are too many. */
+  readonly leftOut: number;
+}
+
+const scale = async ({ node, flags }: Asking<ScaleFlags>, name?: string): Promise<Scaled> => {
+  const { min, max, free = false } = flags;
+  const isChange = min !== undefined || max !== undefined;
+  if (free && isChange) {
+    const remedy = "Say --min, --max or both; or --free alone, which takes back both.";
+    throw new LocusError("CONFIG_INVALID", "--free takes back what --min and --max say", { remedy });
+  }
+  if (!free && !isChange) return scaleNow(node, name ?? null);
+  if (name === undefined) {
+    const remedy = "Name it: locus scale <function> with --min, --max or --free.";
+    throw new LocusError("CONFIG_INVALID", "of which function is not said", { remedy });
+  }
+  if (isChange) {
+    return node.scale(name, { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) });
+  }
+  await node.unscale(name);
+  return { freed: name };
+};
+
+/** `name` null: of all functions of which something was said, or that have instances. */
+const scaleNow = async (node: NodeClient, name: string | null): Promise<FunctionScale | ScaleList> => {
+  const { scales, instances, leftOut } = await node.instances(name);
+  const said = new Map(scales.map((rule) => [rule.function, rule]));
+  const names = name === null ? new Set([...said.keys(), ...instances.map((one) => one.function)]) : [name];
+  const functions = Array.from(names, (one): FunctionScale => {
+    const counts: Record<string, number> = Object.fromEntries(STATES.map(([state]) => [state, 0]));
+    for (const { function: of, state } of instances) if (of === one) counts[state] = (counts[state] ?? 0) + 1;
+    return { function: one, min: 0, max: null, ...said.get(one), instances: counts };
+  });
+  const sorted = functions.toSorted((one, other) => (one.function < other.function ? -1 : 1));
+  return name === null ? { functions: sorted, leftOut } : sorted[0]!;
+};
+
+/** Of instances, and the heads of their columns. */
+const STATES = [
+  ["starting", "STARTING"],
+  ["idle", "IDLE"],
+  ["busy", "IN USE"],
+  ["draining", "ENDING"],
+] as const;
+
+const scaleText = (scaled: Scaled): string => {
+  if ("freed" in scaled) return `freed ${scaled.freed}`;
+  if ("functions" in scaled) return scaleTable(scaled);
+  if ("instances" in scaled) return scaleTable({ functions: [scaled], leftOut: 0 });
+  const { function: name, min, max } = scaled;
+  return `${name}: at least ${min}, ${max === null ? "at most any number" : `at most ${max}`}`;
+};
+
+const scaleTable = ({ functions, leftOut }: ScaleList): string => {
+  const heads = ["FUNCTION", "AT LEAST", "AT MOST", ...STATES.map(([, head]) => head)];
+  const rows = functions.map(({ function: name, min, max, instances }) => [
+    name,
+    String(min),
+    max === null ? "any" : String(max),
+    ...STATES.map(([state]) => String(instances[state] ?? 0)),
+  ]);
+  if (rows.length === 0) return "nothing was said of any function, and none has an instance now";
+  const lines = [columns(heads, rows), ""];
+  if (leftOut > 0) lines.push(`${counted(leftOut, "more instance")} not counted here`);
+  lines.push(
+    "AT LEAST, AT MOST: what was said of its instances, which holds within 2 s; 0 and any: nothing was.",
+    "The others: its instances now. How many there are in between is the policy's matter (locus nodes).",
+  );
+  return lines.join("\n");
 };
 
 const nodesText = ({ policy, nodes }: NodeList): string => {
@@ -68,9 +123,9 @@ const nodesText = ({ policy, nodes }: NodeList): string => {
     one.draining ? `${one.id} (leaves)` : one.id,
     `${one.address}:${one.port}`,
     ...[one.instances, Math.round(one.memoryMb), Math.round(one.promisedMb), Math.round(one.freeMb)].map(String),
-    ...[one.cpus, one.promisedCpus, one.freeCpus].map((cpus) => String(Math.round(cpus * 100) / 100)),
+    ...[one.cpus, one.promisedCpus, one.freeCpus].map(cpusText),
   ]);
-  return [rows.length === 0 ? "no node offers anything" : columns(heads, rows), "", `policy: ${policy}`].join("\n");
+  return [columns(heads, rows, "no node offers anything"), "", `policy: ${policy}`].join("\n");
 };
 
 const instancesText = ({ instances, leftOut, counts }: InstanceList): string => {
@@ -83,13 +138,10 @@ const instancesText = ({ instances, leftOut, counts }: InstanceList): string => 
     one.state,
     one.holder ?? "",
     String(Math.round(one.memoryMb)),
-    String(Math.round(one.cpus * 100) / 100),
+    cpusText(one.cpus),
     durationText(one.ageMs * 1e3),
   ]);
-  const lines = [
-    rows.length === 0 ? "no instances at compute: they end when nobody calls them for long" : columns(heads, rows),
-    "",
-  ];
+  const lines = [columns(heads, rows, "no instances at compute: they end when nobody calls them for long"), ""];
   if (leftOut > 0) lines.push(`and ${counted(leftOut, "more instance")} of all functions`);
   const { starting, idle, busy, draining, waiting, starts } = counts;
   lines.push(
@@ -97,3 +149,5 @@ const instancesText = ({ instances, leftOut, counts }: InstanceList): string => 
   );
   return lines.join("\n");
 };
+
+const cpusText = (cpus: number): string => String(Math.round(cpus * 100) / 100);

@@ -3,7 +3,6 @@
 import type { Command } from "commander";
 
 import { counted } from "#runtime/counted.ts";
-import { LocusError } from "#runtime/errors.ts";
 import { readCliConfig } from "./config.ts";
 import { interruption } from "./interruption.ts";
 import { NODES_MAX } from "./load/graph.ts";
@@ -11,7 +10,7 @@ import type { GraphSource } from "./load/graph-source.ts";
 import { loadGraph } from "./load/load.ts";
 import { numberOption } from "./option.ts";
 import { printJson, printLine } from "./output.ts";
-import { withoutOptions } from "./program.ts";
+import { nothingCalled, withoutOptions } from "./program.ts";
 import { Progress } from "./progress.ts";
 
 const SEED_MAX = 2 ** 32 - 1;
@@ -29,8 +28,7 @@ export const addLoadCommand = (program: Command): void => {
     // A graph that is known has a command of its own, below.
     .action((graph: string | undefined, _flags: unknown, command: Command) => {
       if (graph === undefined) return run({ kind: "wordnet" }, command.optsWithGlobals());
-      const names = command.commands.map((one) => one.name()).join(", ");
-      throw new LocusError("CONFIG_INVALID", `there is no graph "${graph}" to load; there are ${names}`);
+      throw nothingCalled("graph", graph, command.commands);
     });
   load
     .command("wordnet")
@@ -55,7 +53,7 @@ export const addLoadCommand = (program: Command): void => {
   load
     .command("edges")
     .description("an edge list: two node ids on each line")
-    .argument("<file>")
+    .argument("<file>", "the list, gzip or not")
     .action((file: string, _flags: unknown, command: Command) =>
       run({ kind: "edges", file }, command.optsWithGlobals()),
     );

@@ -5,14 +5,14 @@ import type { Command } from "commander";
 
 import type { LogLine } from "../node/log-buffer.ts";
 import { interruptedBy } from "./interruption.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
+import { nodeOf, withSimilar, type NodeFlags } from "./node-command.ts";
 import { printJson, printLine, printNote } from "./output.ts";
 
 export const addLogsCommand = (program: Command): void => {
   program
     .command("logs")
     .description("the last lines that functions wrote on this node, whichever side they ran on")
-    .argument("[name]", "of this function only")
+    .argument("[function]", "of this function only, or of this part of locus: supervisor, sandbox-host")
     .option("-f, --follow", "stay, and print lines as they come, until Ctrl-C")
     .action(async (name: string | undefined, _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<NodeFlags & { readonly follow?: boolean }>();
@@ -27,7 +27,7 @@ export const addLogsCommand = (program: Command): void => {
         if (lines === 0 && !json) printNote(`${name ?? "nobody"} has written no line on this node since it started`);
       } catch (error) {
         const interrupted = interruptedBy();
-        if (interrupted === null) throw error;
+        if (interrupted === null) throw await withSimilar(error, node, name ?? "");
         // It is how following ends: there is nothing to say of it.
         process.exitCode = interrupted.exitCode;
       }

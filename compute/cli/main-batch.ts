@@ -5,6 +5,7 @@ import { GROUP_LENGTH, runBatch } from "./batch.ts";
 import { readCliConfig } from "./config.ts";
 import { interruption } from "./interruption.ts";
 import { NodeClient } from "./node-client.ts";
+import { FUNCTION, withSimilar } from "./node-command.ts";
 import { numberOption, sideOption } from "./option.ts";
 import { newProgram, runProgram } from "./program.ts";
 import { WorkloadReport } from "./workload-report.ts";
@@ -21,7 +22,7 @@ const program = newProgram("batch")
     `Runs a function over the nodes "1" to "count", in groups of ${GROUP_LENGTH}, through a locus node.
 Each call has args {"nodeId": "…"} and the node's id as its key. Example: batch khop 1 1000`,
   )
-  .argument("<function>", "a deployed function")
+  .argument(...FUNCTION)
   .option("--url <url>", "the node (default: LOCUS_URL, else this machine)")
   .addOption(sideOption())
   .addOption(numberOption("--concurrency <n>", `calls in flight, at most ${GROUP_LENGTH}`, GROUP_LENGTH, GROUP_LENGTH));
@@ -31,7 +32,9 @@ addWorkload(program).action(async (name: string, repeats: number, count: number,
   const workload = workloadOf(name, repeats, count, flags);
   const signal = interruption();
   const node = new NodeClient(place, signal);
-  await node.describe(name);
+  await node.describe(name).catch(async (error: unknown) => {
+    throw await withSimilar(error, node, name);
+  });
   const report = new WorkloadReport({ program: "batch", workload, through: place.url, flags });
   const options = { side: flags.side ?? null, concurrency: flags.concurrency };
   report.end(await runBatch(node, workload, options, report.onCall, signal));

@@ -10,6 +10,7 @@ import type { ScaleRule } from "../capacity/scale-rules.ts";
 import type { LogLine } from "../node/log-buffer.ts";
 import type { FunctionStats } from "../node/metrics.ts";
 import type { TraceStep } from "../node/trace.ts";
+import type { NamedScaleRule } from "../gateway/instance-routes.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import { LineSplitter } from "../gateway/ndjson.ts";
@@ -55,6 +56,8 @@ export type NodeList = Pick<CapacityOverview, "policy" | "nodes">;
 
 export interface InstanceList extends Pick<CapacityOverview, "instances" | "counts"> {
   readonly leftOut: number;
+  /** What was said of how many there are to be. */
+  readonly scales: readonly NamedScaleRule[];
 }
 
 /** What is absent stays as it was; null takes it back. */
@@ -103,13 +106,13 @@ export class NodeClient {
     return (await (await this.#request(`/v1/instances${query}`)).json()) as InstanceList;
   }
 
-  async scale(name: string, change: Partial<ScaleRule>): Promise<ScaleRule> {
+  async scale(name: string, change: Partial<ScaleRule>): Promise<NamedScaleRule> {
     const response = await this.#request(`/v1/instances/${encodeURIComponent(name)}`, {
       method: "PUT",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(change),
     });
-    return (await response.json()) as ScaleRule;
+    return (await response.json()) as NamedScaleRule;
   }
 
   async unscale(name: string): Promise<void> {
@@ -181,7 +184,10 @@ export class NodeClient {
     } catch (error) {
       if (this.#signal.aborted) throw error;
       const reason = reasonOf(error);
-      if (reason === BLOCKED_PORT) throw new LocusError("CONFIG_INVALID", `${from} is "${url}": ${reason}`);
+      if (reason === BLOCKED_PORT) {
+        const remedy = "Have the node listen on another port (LOCUS_HTTP_PORT), and name that one.";
+        throw new LocusError("CONFIG_INVALID", `${from} is "${url}": ${reason}`, { remedy });
+      }
       throw new LocusError("NODE_UNAVAILABLE", `no node answers at ${url} (${from}): ${reason}`, { cause: error });
     }
     if (!response.ok) throw await problemOf(response);
@@ -223,10 +229,8 @@ export const reasonOf = (error: unknown): string => {
 const problemOf = async (response: Response): Promise<LocusError> => {
   const text = await response.text();
   try {
-    const { code, detail, stack } = JSON.parse(text) as Record<string, string | undefined>;
-    if (code !== undefined && isErrorCode(code)) {
-      return new LocusError(code, detail ?? "", stack === undefined ? {} : { guestStack: stack });
-    }
+    const { code, detail, stack: guestStack, remedy } = JSON.parse(text) as Record<string, string | undefined>;
+    if (code !== undefined && isErrorCode(code)) return new LocusError(code, detail ?? "", { guestStack, remedy });
   } catch {
     // Whatever answered is no node: its own words are told below.
   }

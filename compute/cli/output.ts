@@ -7,8 +7,9 @@ export const printLine = (text: string): void => void process.stdout.write(`${te
 /** What is beside the matter: on stderr, so that stdout holds the result alone. */
 export const printNote = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Rows under their heads, columns aligned. */
-export const columns = (heads: readonly string[], rows: readonly (readonly string[])[]): string => {
+/** Rows under their heads, columns aligned; `none` where there are no rows. */
+export const columns = (heads: readonly string[], rows: readonly (readonly string[])[], none = ""): string => {
+  if (rows.length === 0) return none;
   const widths = heads.map((head, index) => Math.max(head.length, ...rows.map((row) => row[index]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
     cells

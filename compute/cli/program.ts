@@ -1,22 +1,33 @@
 // What is common to the three programs: how one begins, and how it ends. Its error goes to stderr for people, and with
 // --json to stdout, where the result would have been.
 
-import { Command, CommanderError, type Option } from "commander";
+import { Command, CommanderError, type ErrorOptions, type Option } from "commander";
 
 import { LocusError } from "#runtime/errors.ts";
 import { EXIT, EXIT_CODES, exitCodeOf } from "./exit-code.ts";
 import { INSTALLATION } from "./installation.ts";
 import { failureOf, failureText } from "./failure.ts";
+import { misuse, wordsOf } from "./misuse.ts";
 import { printJson, printNote } from "./output.ts";
+import { didYouMean, similarNames } from "./similar-names.ts";
+
+/** Mistakes are told like all other errors; commands below it are of the same kind. */
+class ToolCommand extends Command {
+  override createCommand(name?: string): ToolCommand {
+    return new ToolCommand(name);
+  }
+
+  override error(message: string, { code = "" }: ErrorOptions = {}): never {
+    throw misuse(this, code, message);
+  }
+}
 
 /** Commands that are added to it end as it does: they take this over when they are made. */
 export const newProgram = (name: string): Command =>
-  new Command(name)
+  new ToolCommand(name)
     .version(INSTALLATION.version, "-V, --version")
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, visibleGlobalOptions })
-    // Mistakes are told like all other errors.
-    .configureOutput({ outputError: () => {} })
     .hook("preAction", (_program, command) => refuseUnheeded(command))
     .addHelpText("after", EXIT_CODES);
 
@@ -38,11 +49,13 @@ const lineOf = (command: Command): readonly Command[] => {
 /** What is asked for and not heeded would look as if it were. */
 const refuseUnheeded = (command: Command): void => {
   const line = lineOf(command);
-  const names = line.map((one) => one.name()).toReversed();
   for (const option of line.flatMap((one) => unheeded.get(one) ?? [])) {
     // Errors are told in JSON by every command.
     if (option === "json" || line.every((one) => one.getOptionValueSource(option) !== "cli")) continue;
-    throw new LocusError("CONFIG_INVALID", `${names.join(" ")} takes no --${option}: it would have no effect`);
+    const remedy = `Leave --${option} out.`;
+    throw new LocusError("CONFIG_INVALID", `${wordsOf(command)} takes no --${option}: it would have no effect`, {
+      remedy,
+    });
   }
 };
 
@@ -85,16 +98,23 @@ const asksForJson = (): boolean => {
   return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
 };
 
+/** `what` names one of `commands`, and there is none of that name. */
+export const nothingCalled = (what: string, name: string, commands: readonly Command[]): LocusError => {
+  const names = commands.map((command) => command.name());
+  const remedy = `${didYouMean(similarNames(name, names))}There are ${names.join(", ")}.`;
+  return new LocusError("CONFIG_INVALID", `there is no ${what} "${name}"`, { remedy });
+};
+
 /** `help`, which commander's own would answer with the program's help for a command that there is not. */
 export const addHelpCommand = (program: Command): void => {
   program.helpCommand(false);
   withoutOptions(program.command("help"), "url", "json")
     .description("display help for command")
-    .argument("[command]")
+    .argument("[command]", "the command (default: the program)")
     .action((name: string | undefined) => {
-      const asked = name === undefined ? program : program.commands.find((command) => command.name() === name);
+      if (name === undefined) return program.help();
+      const asked = program.commands.find((command) => command.name() === name);
       if (asked !== undefined) return asked.help();
-      const names = program.commands.map((command) => command.name()).join(", ");
-      throw new LocusError("CONFIG_INVALID", `there is no command "${name}"; there are ${names}`);
+      throw nothingCalled("command", name, program.commands);
     });
 };

@@ -61,7 +61,8 @@ export const addSimulateCommand = (program: Command): void => {
 
 const run = async (folder: string | undefined, flags: SimulateFlags): Promise<void> => {
   if (flags.plots !== undefined && flags.compare !== true) {
-    throw new LocusError("CONFIG_INVALID", "--plots draws a comparison: it needs --compare");
+    const remedy = "Add --compare, or leave --plots out.";
+    throw new LocusError("CONFIG_INVALID", "--plots draws a comparison: it needs --compare", { remedy });
   }
   const policy = policyOf(flags.policy);
   const progress = new Progress();
@@ -89,7 +90,9 @@ const run = async (folder: string | undefined, flags: SimulateFlags): Promise<vo
 const traceOf = (folder: string | undefined, flags: SimulateFlags, progress: Progress): Trace => {
   const { synthetic: seed, functions, hours } = flags;
   if ((folder === undefined) === (seed === undefined)) {
-    throw new LocusError("CONFIG_INVALID", "name a trace's folder, or --synthetic and a seed");
+    const remedy = "Name a trace's folder, or say --synthetic and a seed: locus simulate --synthetic 1";
+    const what = folder === undefined ? "no trace is named" : "two traces are named, a folder and --synthetic";
+    throw new LocusError("CONFIG_INVALID", what, { remedy });
   }
   if (folder !== undefined) return readTrace(folder, (count) => progress.step(() => `${count} requests read`));
   return azureLikeTrace({ seed: seed!, functions, hours, callsPerHourMax: CALLS_PER_HOUR_MAX });

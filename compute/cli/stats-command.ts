@@ -4,25 +4,24 @@ import type { Command } from "commander";
 
 import { durationText } from "#runtime/figures.ts";
 import type { FunctionStats } from "../node/metrics.ts";
-import { nodeOf, type NodeFlags } from "./node-option.ts";
-import { columns, printJson, printLine, printNote } from "./output.ts";
+import { asksNode, FUNCTION_OR_ALL } from "./node-command.ts";
+import { columns } from "./output.ts";
 
 export const addStatsCommand = (program: Command): void => {
   program
     .command("stats")
     .description("calls, failures and latencies of each function on each side, through this node since it started")
-    .argument("[name]", "of this function only")
-    .action(async (name: string | undefined, _flags: unknown, command: Command) => {
-      const { node, json } = nodeOf(command.optsWithGlobals<NodeFlags>());
-      const stats = await node.stats(name ?? null);
-      if (json) printJson(stats);
-      else if (stats.length > 0) printLine(columns(HEADS, stats.map(rowOf)));
-      else
-        printNote(
-          `${name ?? "no function"} was ${name === undefined ? "" : "not "}called through this node since it started`,
-        );
-    });
+    .argument(...FUNCTION_OR_ALL)
+    .action(
+      asksNode(
+        ({ node }, name?: string) => node.stats(name ?? null),
+        (stats, [name]) => (stats.length > 0 ? columns(HEADS, stats.map(rowOf)) : { note: noneText(name) }),
+      ),
+    );
 };
+
+const noneText = (name: string | undefined): string =>
+  `${name ?? "no function"} was ${name === undefined ? "" : "not "}called through this node since it started`;
 
 const HEADS = ["FUNCTION", "SIDE", "CALLS", "FAILED", "MEAN", "P50", "P99", "ERRORS"];
 

@@ -2,6 +2,7 @@
 
 import { counted } from "#runtime/counted.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
+import { decimalText, millisecondsText } from "#runtime/figures.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 
 /** One call, as far as it can be known where it was made. */
@@ -113,14 +114,14 @@ export const summaryText = (title: string, summary: Summary): string => {
   const failures = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
   const places = Object.entries(sides ?? {}).filter(([, count]) => count > 0);
   const perCall = [
-    ...(summary.roundsPerCall === null ? [] : [counted(decimal(summary.roundsPerCall), "round")]),
-    ...(summary.operationsPerCall === null ? [] : [counted(decimal(summary.operationsPerCall), "operation")]),
-    counted(decimal(summary.bytesPerCall), "byte"),
+    ...(summary.roundsPerCall === null ? [] : [counted(decimalText(summary.roundsPerCall), "round")]),
+    ...(summary.operationsPerCall === null ? [] : [counted(decimalText(summary.operationsPerCall), "operation")]),
+    counted(decimalText(summary.bytesPerCall), "byte"),
   ];
   const rows = [
     ["calls", failures.length === 0 ? `${calls}` : `${calls}, ${ok} of them ok`],
-    ["time", `${decimal(seconds)} s`],
-    ["rate", `${decimal(callsPerSecond)} calls/s`],
+    ["time", `${decimalText(seconds)} s`],
+    ["rate", `${decimalText(callsPerSecond)} calls/s`],
     ["latency", `p50 ${milliseconds(p50Us)}, p99 ${milliseconds(p99Us)}`],
     ["per call", perCall.join(", ")],
     ...(places.length === 0 ? [] : [["sides", places.map(([side, count]) => `${side} ${count}`).join(", ")]]),
@@ -129,8 +130,4 @@ export const summaryText = (title: string, summary: Summary): string => {
   return [title, ...rows.map(([name, value]) => `  ${name?.padEnd(9)} ${value}`)].join("\n");
 };
 
-const milliseconds = (us: number | null): string => (us === null ? "–" : `${decimal(us / 1e3)} ms`);
-
-/** Three digits that count, and no more than the whole number from a thousand on. */
-const decimal = (value: number): string =>
-  value >= 1_000 || Number.isInteger(value) ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+const milliseconds = (us: number | null): string => (us === null ? "–" : millisecondsText(us));

@@ -50,7 +50,8 @@ export const addWorkload = (program: Command): Command =>
 /** Throws CONFIG_INVALID where it is more than a run may be. */
 export const workloadOf = (name: string, repeats: number, count: number, { args }: WorkloadFlags): Workload => {
   if (repeats * count > CALLS_MAX) {
-    throw new LocusError("CONFIG_INVALID", `${repeats} × ${count} calls are more than ${CALLS_MAX}`);
+    const remedy = "Say fewer repeats, or a lower count; several runs do what one may not.";
+    throw new LocusError("CONFIG_INVALID", `${repeats} × ${count} calls are more than ${CALLS_MAX}`, { remedy });
   }
   return { function: name, repeats, count, args };
 };

@@ -12,8 +12,15 @@ import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
 export interface InstanceDesk {
   /** Rejects with PEER_UNAVAILABLE where nobody schedules now. */
   overview(): Promise<CapacityOverview>;
+  /** What was said, by function. Rejects with REDIS_UNAVAILABLE and its kin. */
+  scales(): Promise<ReadonlyMap<string, ScaleRule>>;
   /** What is not said stays as it was; null takes back all. What holds from now on. */
   scale(name: string, change: Partial<ScaleRule> | null): Promise<ScaleRule>;
+}
+
+/** What was said of one function, as a reply. */
+export interface NamedScaleRule extends ScaleRule {
+  readonly function: string;
 }
 
 interface FunctionRequest {
@@ -32,7 +39,7 @@ export const addInstanceRoutes = (
   takeRuleBodies(app);
   const open = (): InstanceDesk => {
     if (desk !== null) return desk;
-    throw new LocusError("REQUEST_INVALID", "this node's calls have no instances (LOCUS_SCHEDULER is off)");
+    throw new LocusError("REQUEST_INVALID", "this node's calls have no instances (LOCUS_SCHEDULER is off, or contest)");
   };
 
   app.get("/v1/nodes", async () => {
@@ -45,11 +52,16 @@ export const addInstanceRoutes = (
     const name = single(query, "function") ?? null;
     const instanceDesk = open();
     if (name !== null) await catalogue.expect(name);
-    const { instances, instancesLeftOut, counts } = await instanceDesk.overview();
+    const [{ instances, instancesLeftOut, counts }, said] = await Promise.all([
+      instanceDesk.overview(),
+      instanceDesk.scales(),
+    ]);
+    const isAsked = (one: { readonly function: string }): boolean => name === null || one.function === name;
     return {
-      instances: instances.filter((one) => name === null || one.function === name),
+      instances: instances.filter(isAsked),
       leftOut: instancesLeftOut,
       counts,
+      scales: Array.from(said, ([one, rule]): NamedScaleRule => ({ function: one, ...rule })).filter(isAsked),
     };
   });
 
@@ -60,7 +72,7 @@ export const addInstanceRoutes = (
       const instanceDesk = open();
       const change = changeOf(body ?? "");
       await catalogue.expect(name);
-      return { function: name, ...(await instanceDesk.scale(name, change)) };
+      return { function: name, ...(await instanceDesk.scale(name, change)) } satisfies NamedScaleRule;
     },
   );
 

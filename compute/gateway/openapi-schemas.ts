@@ -36,6 +36,11 @@ const functionProperties = {
   output: { description: "JSON Schema of the result, or null." },
 };
 
+const scaleProperties = {
+  min: { ...count, default: 0, description: "Instances that are kept warm." },
+  max: { type: ["integer", "null"], minimum: 1, description: "Instances at once; null: as many as fit." },
+};
+
 export const schemas = {
   Side: side,
   SideReason: {
@@ -166,10 +171,14 @@ export const schemas = {
       },
     }),
     description:
-      "While a node controls also: reason (a sentence), rules, callsPerSecond, moves, reverts, flaps, demand, sides (cost, terms, predicted and measured, µs) and transitions.",
+      "While a node controls also: reason (a sentence), rules, callsPerSecond (over the last ten seconds), moves, reverts, flaps, demand, sides (cost, terms, predicted and measured, µs; of callsInAll calls since sinceMs) and transitions.",
   },
   PlacementOverview: object({
     planVersion: count,
+    decidedMs: {
+      type: ["number", "null"],
+      description: "When who decides last changed the plan, ms since 1970; null: not since it began to.",
+    },
     controller: { type: ["string", "null"], description: "The node that decides; null: none, the last plan holds." },
     nodes: { type: ["integer", "null"] },
     outlook: { type: ["object", "null"], description: "How busy the plan makes each part." },
@@ -205,15 +214,8 @@ export const schemas = {
     cpus: { type: "number" },
     ageMs: count,
   }),
-  ScaleRule: {
-    ...object(
-      {
-        min: { ...count, default: 0, description: "Instances that are kept warm." },
-        max: { type: ["integer", "null"], minimum: 1, description: "Instances at once; null: as many as fit." },
-      },
-      ["min", "max"],
-    ),
-  },
+  ScaleRule: object(scaleProperties, ["min", "max"]),
+  FunctionScale: object({ function: ref("FunctionName"), ...scaleProperties }),
   FunctionStats: object({
     function: ref("FunctionName"),
     side,

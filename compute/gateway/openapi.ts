@@ -223,6 +223,11 @@ const instancePaths = {
             instances: { type: "array", items: schemaRef("Instance") },
             leftOut: { type: "integer", minimum: 0 },
             counts: { type: "object", additionalProperties: { type: "integer", minimum: 0 } },
+            scales: {
+              type: "array",
+              items: schemaRef("FunctionScale"),
+              description: "What was said of how many instances functions have; none of those of which nothing was.",
+            },
           },
         }),
       ),
@@ -234,7 +239,7 @@ const instancePaths = {
       operationId: "scaleFunction",
       summary: "Say how many instances a function keeps, and has at most; what is not said stays",
       requestBody: { required: true, content: json(schemaRef("ScaleRule")) },
-      responses: answers(200, "What holds now.", json(schemaRef("ScaleRule"))),
+      responses: answers(200, "What holds now.", json(schemaRef("FunctionScale"))),
     },
     delete: {
       operationId: "unscaleFunction",

@@ -27,6 +27,7 @@ export interface Problem {
 interface ProblemExtras {
   /** In place of the code's own. */
   readonly status?: number;
+  readonly remedy?: string;
   readonly stack?: string;
   readonly logs?: readonly string[];
 }
@@ -38,7 +39,7 @@ export const problemOf = (code: ErrorCode, detail: string, extras: ProblemExtras
 
 /** `error` as a problem; a failure that is none of ours is INTERNAL, and its text stays in the process log. */
 export const problemOfError = (error: unknown, request: FastifyRequest): Problem => {
-  if (error instanceof LocusError) return problemOf(error.code, error.message);
+  if (error instanceof LocusError) return problemOf(error.code, error.message, { remedy: error.remedy });
   const status = httpStatusOf(error);
   if (status === null) return problemOf("INTERNAL", "the gateway failed; its log tells more");
   return problemOf("REQUEST_INVALID", explainFault(error as Error, request), { status });

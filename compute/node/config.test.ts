@@ -94,6 +94,20 @@ describe("readNodeConfig", () => {
     expect(mistakes).toContain("LOCUS_HTTP_PROT: there is no such setting");
   });
 
+  it("takes for a scheduler those that it knows by name, and any endpoint where the secret is known on both sides", () => {
+    for (const scheduler of ["auto", "off", "contest"]) {
+      expect(readNodeConfig({ LOCUS_SCHEDULER: scheduler })).toMatchObject({ scheduler });
+    }
+    const apart = { LOCUS_SCHEDULER: "h:10600" };
+    expect(mistakesOf(apart)).toEqual([expect.stringContaining("set LOCUS_GRPC_SECRET here and there")]);
+    expect(readNodeConfig({ ...apart, LOCUS_GRPC_SECRET: "s3cret" })).toMatchObject({ scheduler: "h:10600" });
+    for (const wrong of ["contests", "h", "h:0", "h:65536"]) {
+      expect(mistakesOf({ LOCUS_SCHEDULER: wrong })).toEqual([
+        `LOCUS_SCHEDULER: "${wrong}" is none of auto, off, contest and host:port`,
+      ]);
+    }
+  });
+
   it.each([
     ["redis://h:99999", 'its port "99999" is no whole number from 1 to 65535'],
     ["redis://u:p@[::1]:port/3", 'its port "port" is no whole number from 1 to 65535'],

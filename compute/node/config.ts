@@ -4,7 +4,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { redisTarget } from "../redis-settings.ts";
 import { readSettings, type Environment, type SettingValues } from "#runtime/setting.ts";
 import { type GrpcConfig, readGrpcConfig } from "#scheduler/service/config.ts";
-import { NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
+import { NODE_SETTINGS, REDIS_SETTINGS, schedulerEndpoint, unknownVariables } from "../settings.ts";
 import type { RedisAddress, RedisUser } from "./redis-connection.ts";
 
 type NodeValues = Omit<SettingValues<typeof NODE_SETTINGS>, "functionUser" | "functionPassword">;
@@ -51,7 +51,7 @@ export const readNodeConfig = (environment: Environment = process.env): NodeConf
   const { functionUser, functionPassword, ...values } = node.values;
   const mistakes = [...redis.mistakes, ...target.mistakes, ...node.mistakes, ...unknownVariables(environment)];
   const grpc = readGrpcConfig(environment, mistakes);
-  if (values.scheduler !== "auto" && values.scheduler !== "off" && grpc.peer.secret === null) {
+  if (schedulerEndpoint(values.scheduler) !== null && grpc.peer.secret === null) {
     mistakes.push(
       "LOCUS_SCHEDULER: a scheduler of its own does not know the nodes' secret; set LOCUS_GRPC_SECRET here and there",
     );

@@ -6,12 +6,14 @@ import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import type { DataSource, HostLine, Supervisor, SupervisorOptions } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { ContestNode } from "../capacity/contest-node.ts";
 import { machineOffer } from "../capacity/machine-offer.ts";
 import { type NodeAgents, openNodeAgents } from "../capacity/node-agents.ts";
 import { NodeCapacity } from "../capacity/node-capacity.ts";
 import { Controllership } from "../controller/controllership.ts";
 import { calibrate } from "../placement/calibrate.ts";
 import { NodePlacement } from "../placement/node-placement.ts";
+import { NODE_SERVICE_PORT, schedulerEndpoint } from "../settings.ts";
 import { ActingUsers } from "./acting-users.ts";
 import { Attachment } from "./attachment.ts";
 import { ComputeSide } from "./compute-side.ts";
@@ -75,10 +77,11 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     connectionsMax: config.storageConnectionsMax,
     queueLengthMax: config.storageQueueMax,
   });
-  const isControlled = config.placement === "auto" || config.scheduler !== "off";
-  const controllership = isControlled
-    ? new Controllership({ address: config.redis, user: config.nodeUser, log, nowMs })
-    : null;
+  const isScheduled = config.scheduler === "auto" || schedulerEndpoint(config.scheduler) !== null;
+  const controllership =
+    config.placement === "auto" || isScheduled
+      ? new Controllership({ address: config.redis, user: config.nodeUser, log, nowMs })
+      : null;
   const placement =
     controllership !== null && config.placement === "auto"
       ? new NodePlacement({
@@ -93,23 +96,24 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           inFlight: () => invoker.inFlight,
           cpuUs: () => {
             const { user, system } = process.cpuUsage();
-            return user + system + supervisor.cpuUs() + (acting?.cpuUs() ?? 0) + (capacity?.cpuUs() ?? 0);
+            return user + system + supervisor.cpuUs() + (acting?.cpuUs() ?? 0) + ((capacity ?? contest)?.cpuUs() ?? 0);
           },
           log,
           nowMs,
         })
       : null;
   const capacity =
-    controllership !== null && config.scheduler !== "off"
+    controllership !== null && isScheduled
       ? capacityOf(config, { controllership, functions, supervisor, agents, offer, log, nowMs })
       : null;
+  let contest: ContestNode | null = null;
   const metrics = new NodeMetrics({
     inFlight: () => invoker.inFlight,
     storageQueueLength: () => storage.queueLength,
     sandbox: () => withWaiting(sandboxes.state(), capacity?.book.waitingCalls),
     actingFor: () => acting?.acting() ?? [],
     placementText: () => placement?.metricsText() ?? "",
-    capacityText: () => capacity?.metricsText() ?? "",
+    capacityText: () => capacity?.metricsText() ?? contest?.metricsText() ?? "",
     functionNames: () => functions.list().map((description) => description.name),
   });
   const supervisorFor = (caller: Caller | undefined) => {
@@ -138,6 +142,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     log,
   );
   await registry.firstAttempt();
+  if (config.scheduler === "contest") contest = await contestNode(config, { functions, supervisor, agents, offer, log });
   return {
     invoker,
     catalogue: new FunctionCatalogue(registry, functions, supervisor),
@@ -152,12 +157,13 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       const left = capacity?.leave(graceMs);
       // Whoever controls next need not wait for what still runs here.
       const resigned = (left?.resigned ?? Promise.resolve()).then(() => controllership?.close());
-      await Promise.all([attachment.close(graceMs), left?.ended, resigned]);
+      await Promise.all([attachment.close(graceMs), left?.ended, contest?.leave(graceMs), resigned]);
     },
     close: async () => {
       await attachment.close(0);
       placement?.close();
       await capacity?.close();
+      await contest?.close();
       await controllership?.close();
       await acting?.close();
       await supervisor.close(0);
@@ -179,7 +185,7 @@ const capacityOf = (
 ): NodeCapacity =>
   new NodeCapacity({
     ...parts,
-    schedulerEndpoint: config.scheduler === "auto" ? null : config.scheduler,
+    schedulerEndpoint: schedulerEndpoint(config.scheduler),
     policy: config.policy,
     port: config.nodeServicePort,
     address: config.nodeAddress,
@@ -202,6 +208,11 @@ const agentsOf = async (
   }
   return openNodeAgents({ config: { ...config, driver }, cpus, data: dataSourceOf(config), onLog, log });
 };
+
+const contestNode = (
+  { nodeServicePort, grpc }: NodeConfig,
+  parts: Omit<Parameters<typeof ContestNode.open>[0], "port" | "grpc">,
+): Promise<ContestNode> => ContestNode.open({ ...parts, port: nodeServicePort ?? NODE_SERVICE_PORT, grpc });
 
 /** null: for nobody but the function user. */
 const actingUsers = (config: NodeConfig, sandbox: Omit<SupervisorOptions, "dataSource">, log: Logger) => {

@@ -24,6 +24,7 @@ const run = simulate(
     }),
     callers: null,
     hubEvery: 0,
+    mixing: 0,
   },
   { rules: new Map([WALK, IDLE].map(({ name }) => [name, FREE_RULES])), constants: DEFAULT_CONSTANTS },
   DURATION_MS,
@@ -41,6 +42,7 @@ const explained = (name: string) =>
 const { outlook, regret } = run.moments.at(-1)!.step;
 const overview: PlacementOverview = {
   planVersion: 7,
+  decidedMs: 1_800_000_000_000,
   controller: "0123456789ab",
   nodes: 2,
   outlook,
@@ -71,6 +73,10 @@ describe("an answer", () => {
     ["with a sentence without end", { ...walk, reason: "x".repeat(2_000) }],
     ["with a move that nobody knows", { ...walk, transitions: [{ ...walk.transitions[0], why: { kind: "whim" } }] }],
     ["with a move at a time that is none", { ...walk, transitions: [{ ...walk.transitions[0], atMs: 1e300 }] }],
+    [
+      "of calls since a time that is none",
+      { ...walk, sides: { ...walk.sides, storage: { ...walk.sides!.storage, sinceMs: 1e300 } } },
+    ],
     ["with moves without end", { ...walk, transitions: Array.from({ length: 99 }, () => walk.transitions[0]) }],
     ["of all, busy in words", { ...overview, outlook: { ...outlook, utilisation: { compute: "very" } } }],
     ["of all, one of which is anything", { ...overview, functions: [walk, {}] }],

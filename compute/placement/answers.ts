@@ -14,6 +14,8 @@ import { costConstants, reader } from "./messages.ts";
 /** All functions, and what their shares add up to. */
 export interface PlacementOverview {
   readonly planVersion: number;
+  /** When the controller last changed the plan, ms of its clock; null: not since it began to control, or none does. */
+  readonly decidedMs: number | null;
   /** null: no node controls now, and the last plan holds. */
   readonly controller: string | null;
   /** Nodes that had calls lately. */
@@ -60,12 +62,15 @@ const why = Type.Union([
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
   reason(["reverted"], { promisedUs: number, cameUs: number, retryInMs: number }),
-  reason(["probing", "probed"], { side }),
+  reason(["probing", "probed", "trying"], { side }),
+  reason(["tried"], { side, ratio: orNull(number), isKept: Type.Boolean() }),
 ]);
 
+/** As a date can have it. */
+const time = Type.Number({ minimum: 0, maximum: 8.64e15 });
+
 const transition = Type.Object({
-  // That a date can have.
-  atMs: Type.Number({ minimum: 0, maximum: 8.64e15 }),
+  atMs: time,
   function: name,
   from: state,
   to: state,
@@ -88,6 +93,8 @@ const costOnSide = Type.Object({
   error: number,
   calls: number,
   lastMs: orNull(number),
+  callsInAll: count,
+  sinceMs: orNull(time),
   predictionError: orNull(number),
   p50Us: orNull(number),
   p99Us: orNull(number),
@@ -119,12 +126,14 @@ const explanation = Type.Object({
 
 const overview = Type.Object({
   planVersion: count,
+  decidedMs: orNull(time),
   controller: orNull(text),
   nodes: orNull(count),
   outlook: orNull(
     Type.Object({
       utilisation: numbers("compute", "storage", "redis", "storageMachine", "shared", "callers"),
       overload: number,
+      busiest: number,
       crowded: Type.Boolean(),
       waitUsPerSecond: number,
     }),

@@ -150,7 +150,7 @@ async function measure(run: Runner, clocks: () => Promise<Clocks>): Promise<Side
   const batch = await alone(BATCH);
   const nothing = await nothingAlone(run);
   const computingUs = middleOf(await repeated(run, COMPUTING)).cpuUs;
-  const inCrowd = (args: string, times?: number): Promise<RunInCrowd> => crowd(run, clocks, args, times);
+  const inCrowd = (args: string, times = REPETITIONS): Promise<RunInCrowd> => crowd(run, clocks, args, times);
   // In this order: those before warm up what the later ones need.
   const [manyBatches, manyChains] = [await inCrowd(BATCH), await inCrowd(CHAIN)];
   const manyNothings = await inCrowd(NOTHING, NOTHINGS * REPETITIONS);
@@ -189,11 +189,9 @@ async function nothingAlone(run: Runner): Promise<SideCalibration["alone"]["noth
 }
 
 /** What a call takes of everybody's time, its own computing aside: that is known of each call, and handling promises of many reads is such. */
-async function crowd(run: Runner, clocks: () => Promise<Clocks>, args: string, times?: number): Promise<RunInCrowd> {
+async function crowd(run: Runner, clocks: () => Promise<Clocks>, args: string, times: number): Promise<RunInCrowd> {
   const before = await clocks();
-  const callers = Array.from({ length: CALLERS }, (_, caller) =>
-    repeated(run, args, { caller, ...(times === undefined ? {} : { times }) }),
-  );
+  const callers = Array.from({ length: CALLERS }, (_, caller) => repeated(run, args, { caller, times }));
   const usages = (await Promise.all(callers)).flat();
   const after = await clocks();
   const { operations, rounds } = usages[0]!;

@@ -1,14 +1,12 @@
 // A node's part in placement. Every node sends what its calls came to and follows the plan; the one that holds the lease decides it
 // as well (docs/placement.md). Nothing here is on the way of a call but a look-up in the plan and a sum.
 
-import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
-import { LocusError } from "#runtime/errors.ts";
-import { FREE_RULES, type Rules, type Transition } from "#runtime/placement/controller.ts";
+import { FREE_RULES, type Transition } from "#runtime/placement/controller.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import type { Plan } from "#runtime/placement/plan.ts";
@@ -17,7 +15,6 @@ import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
-import { toLocusError } from "../node/redis-error.ts";
 import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
@@ -28,20 +25,15 @@ import { PlacementLoop } from "./placement-loop.ts";
 import { placementText } from "./placement-metrics.ts";
 import type { SidesInFlight } from "./plan-follower.ts";
 import { PlanWriter } from "./plan-writer.ts";
-import { SAID_NOTHING, type SaidRules } from "./said-rules.ts";
+import { Questions } from "./questions.ts";
+import { RuleBook } from "./rule-book.ts";
+import type { SaidRules } from "./said-rules.ts";
 import { SampleWindows } from "./sample-window.ts";
 import { RedisWatch } from "./surroundings.ts";
 
-/** A controller that has no answer by then counts as gone. */
-const ANSWER_TIMEOUT_MS = 1_000;
-const QUESTIONS_MAX = 256;
-/** After what people have said could not be read. */
-const RULES_RETRY_MS = 500;
 /** Between attempts to calibrate, while others are at work. */
 const CALIBRATION_PAUSE_MIN_MS = 1_000;
 const CALIBRATION_PAUSE_MAX_MS = 60_000;
-/** As many as a random whole number may have. */
-const QUESTION_IDS = 2 ** 48 - 1;
 
 interface PlacementOptions {
   readonly address: RedisAddress;
@@ -66,11 +58,6 @@ interface Control {
   readonly direct: DirectSamples;
 }
 
-interface Waiting {
-  readonly resolve: (answer: Answer["answer"]) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
 export class NodePlacement {
   readonly node: string;
   readonly #options: PlacementOptions;
@@ -78,31 +65,32 @@ export class NodePlacement {
   readonly #followed: FollowedPlan;
   readonly #windows: SampleWindows;
   readonly #watch: RedisWatch;
-  readonly #waiting = new Map<number, Waiting>();
-  #said: ReadonlyMap<string, SaidRules> = new Map();
-  /** Of the functions that are deployed; null: to be made anew. */
-  #rules: ReadonlyMap<string, Rules> | null = null;
-  #rulesRead: Promise<void> = Promise.resolve();
-  #rulesNext: Promise<void> | null = null;
-  #rulesRetry: NodeJS.Timeout | undefined;
+  readonly #book: RuleBook;
+  readonly #questions: Questions;
   #control: Control | null = null;
   #isTaking = false;
-  #isForgetting = false;
   #isClosed = false;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
     const { address, user, controllership, functions, inFlight, cpuUs, log, nowMs } = options;
     this.node = controllership.node;
-    functions.onChange(() => this.#reviewRules());
     this.#link = new PlacementLink(address, user, this.node, {
       onConnected: () => this.#connected(),
       onPlan: (change) => this.#followed.apply(change),
-      onRules: () => void this.#readRules(),
-      onAnswer: (answer) => this.#answered(answer),
+      onRules: () => void this.#book.read(),
+      onAnswer: (answer) => this.#questions.answered(answer),
       onWindow: (window) => this.#heard(window),
       onQuestion: (question) => this.#answer(question),
       onRefused: (reason) => log.warn({ reason }, "placement is hindered"),
+    });
+    this.#questions = new Questions(this.node, this.#link);
+    this.#book = new RuleBook({
+      link: this.#link,
+      functions,
+      isKeeper: () => this.#control !== null,
+      onChange: () => this.#control?.loop.reviewSoon(),
+      log,
     });
     this.#followed = new FollowedPlan(() => this.#link.readPlan());
     this.#watch = new RedisWatch({
@@ -155,25 +143,16 @@ export class NodePlacement {
   }
 
   /** What is not said stays as it was; null takes back all. Rejects with REDIS_UNAVAILABLE and its kin. */
-  async rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules> {
-    try {
-      await this.#link.writeRules(name, change);
-      await this.#readRules();
-      return (await this.#link.readRules()).get(name) ?? SAID_NOTHING;
-    } catch (error) {
-      throw toLocusError(error, `keep what was said of ${name}`);
-    }
+  rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules> {
+    return this.#book.say(name, change);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#windows.close();
-    clearTimeout(this.#rulesRetry);
+    this.#book.close();
     this.#leave();
-    for (const { resolve, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
-      resolve(null);
-    }
+    this.#questions.close();
     this.#link.close();
   }
 
@@ -181,7 +160,7 @@ export class NodePlacement {
     this.#followed.refresh();
     // A Redis that was started again knows no plan.
     if (this.#control !== null && this.#followed.plan.version > 0) this.#tellModule(this.#followed.plan);
-    void this.#readRules();
+    void this.#book.read();
     if (this.#control === null) void this.#take();
   }
 
@@ -194,7 +173,7 @@ export class NodePlacement {
       const found = await this.#link.readPlan();
       // Where Redis has forgotten the plan, the module may follow a later one still.
       const followed = await this.#link.modulePlanVersion();
-      await this.#readRules();
+      await this.#book.read();
       if (!this.#options.controllership.isHeld || this.#isClosed || this.#control !== null) return;
       const writer = new PlanWriter({
         found,
@@ -208,7 +187,7 @@ export class NodePlacement {
       });
       const loop = new PlacementLoop(
         {
-          rules: () => this.#rulesNow(),
+          rules: () => this.#book.rules,
           surroundings: () => this.#watch.surroundings,
           onPlacements: (placements) => writer.want(placements),
           onTransition: (transition) => this.#tell(transition),
@@ -296,97 +275,13 @@ export class NodePlacement {
     else log.info(what, "moved");
   }
 
-  #rulesNow(): ReadonlyMap<string, Rules> {
-    this.#rules ??= new Map(
-      this.#options.functions
-        .list()
-        .map(({ name, side }) => [name, { ...FREE_RULES, ...this.#said.get(name), preferred: side }]),
-    );
-    return this.#rules;
-  }
-
-  #reviewRules(): void {
-    this.#rules = null;
-    this.#control?.loop.reviewSoon();
-    void this.#forgetGone();
-  }
-
-  /** Takes back what was said of functions that are deployed no more, once the registry has said so to this question. */
-  async #forgetGone(): Promise<void> {
-    const { functions, log } = this.#options;
-    const gone = (): readonly string[] =>
-      [...this.#said.keys()].filter((name) => functions.current(name, null) === undefined);
-    if (this.#control === null || this.#isForgetting || gone().length === 0) return;
-    this.#isForgetting = true;
-    try {
-      await functions.refresh();
-      for (const name of gone()) {
-        await this.#link.writeRules(name, null);
-        log.info({ function: name }, "what was said of a function went with it");
-      }
-    } catch {
-      // The next change of functions or rules tries again.
-    }
-    this.#isForgetting = false;
-  }
-
-  /** As they are now: who asks while they are being read shares the next reading with all others who do. */
-  #readRules(): Promise<void> {
-    this.#rulesNext ??= this.#rulesRead.then(() => {
-      this.#rulesNext = null;
-      return (this.#rulesRead = this.#takeRules());
-    });
-    return this.#rulesNext;
-  }
-
-  async #takeRules(): Promise<void> {
-    try {
-      this.#said = await this.#link.readRules();
-    } catch {
-      // A connection that is back reads them as well, but an answer may only have been too late.
-      if (this.#isClosed) return;
-      this.#rulesRetry ??= setTimeout(() => {
-        this.#rulesRetry = undefined;
-        void this.#readRules();
-      }, RULES_RETRY_MS).unref();
-      return;
-    }
-    this.#reviewRules();
-  }
-
   #redisShare(): number {
     const utilisation = this.#control?.loop.step?.outlook.utilisation.redis ?? 0;
     return utilisation * this.#watch.surroundings.storage.redisThread;
   }
 
-  // ---- What is asked
-
-  /** null: nobody controls, or it does not answer. */
   async #ask(name: string | null): Promise<Answer["answer"]> {
-    if (this.#control !== null) return this.#known(this.#control.loop, name);
-    if (this.#waiting.size >= QUESTIONS_MAX) {
-      throw new LocusError("OVERLOADED", `${QUESTIONS_MAX} questions wait for the controller already`);
-    }
-    // Who may publish shall not guess what is asked.
-    const id = randomInt(QUESTION_IDS);
-    const { promise, resolve } = Promise.withResolvers<Answer["answer"]>();
-    const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
-    this.#waiting.set(id, { resolve, timer });
-    // A Redis that is frozen answers neither: the time counts from here.
-    this.#link.ask({ id, node: this.node, function: name }).then(
-      (heard) => heard === 0 && resolve(null),
-      () => resolve(null),
-    );
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#waiting.delete(id);
-    }
-  }
-
-  #answered({ id, answer }: Answer): void {
-    this.#waiting.get(id)?.resolve(answer);
+    return this.#control === null ? await this.#questions.ask(name) : this.#known(this.#control.loop, name);
   }
 
   #answer({ id, node, function: name }: Question): void {
@@ -399,13 +294,14 @@ export class NodePlacement {
     const { constants } = loop;
     const explained = (one: string): Explanation | null => {
       const state = loop.state.get(one);
-      const rules = this.#rulesNow().get(one) ?? FREE_RULES;
+      const rules = this.#book.rules.get(one) ?? FREE_RULES;
       const known = { rules, profile: loop.profiles.get(one), constants, transitions: loop.transitions, nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
     };
     if (name !== null) return explained(name);
     return {
       planVersion: this.#followed.plan.version,
+      decidedMs: loop.decidedMs,
       controller: this.node,
       nodes: loop.nodeCount,
       outlook: loop.step?.outlook ?? null,
@@ -423,6 +319,7 @@ export class NodePlacement {
       .toSorted((one, other) => (one.function < other.function ? -1 : 1));
     return {
       planVersion: version,
+      decidedMs: null,
       controller: null,
       nodes: null,
       outlook: null,

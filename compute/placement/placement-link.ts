@@ -9,6 +9,7 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { isExecuted } from "../node/redis-transaction.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
   readConstants,
@@ -241,13 +242,6 @@ export class PlacementLink {
 }
 
 const REFUSALS_TOLD_MAX = 32;
-
-/** False where a key that was watched has changed. */
-async function isExecuted(transaction: ChainableCommander): Promise<boolean> {
-  const replies = await transaction.exec();
-  for (const [error] of replies ?? []) if (error !== null) throw error;
-  return replies !== null;
-}
 
 /** What is no version is none: the next plan takes its place. */
 function versionOf(text: string): number {

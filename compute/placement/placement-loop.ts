@@ -82,6 +82,7 @@ export class PlacementLoop {
   #steppedMs = -Infinity;
   /** The last change of any share. */
   #movedMs = -Infinity;
+  #decidedMs: number | null = null;
   /** See refinement.ts. */
   #moreUs = 0;
   #due: NodeJS.Timeout | undefined;
@@ -108,6 +109,11 @@ export class PlacementLoop {
   /** The last step; null before the first. */
   get step(): Step | null {
     return this.#step;
+  }
+
+  /** When it last changed anything that those who follow do; null: it has not yet. */
+  get decidedMs(): number | null {
+    return this.#decidedMs;
   }
 
   /** The latest ones last. */
@@ -185,7 +191,9 @@ export class PlacementLoop {
     }
     if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(this.#step, around.constants, capacity.computeCores, passedMs);
     this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
-    if (isOther(before, this.#state)) onPlacements(this.#state);
+    if (!isOther(before, this.#state)) return;
+    this.#decidedMs = nowMs;
+    onPlacements(this.#state);
   }
 
   #refine({ outlook, callsPerSecond }: Step, constants: CostConstants, cores: number, passedMs: number): void {

@@ -1,6 +1,7 @@
 // Follows the plan, call by call: of each function's calls the planned share goes to storage, spread as evenly as can be, and now
 // and then one visits the other side. A call of a function that is split does not wait for its turn at a side that is busy while the
-// other stands idle. Part of the way of every call: a look-up and an addition.
+// other stands idle. Part of the way of every call: a look-up and an addition. The module follows alike (storage-module/src/plan_follower.h):
+// test/storage-module/plan-follower.test.ts holds the two together.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";

@@ -40,6 +40,20 @@ bool HasCpu(std::string_view controllers) {
   return false;
 }
 
+/// 0: the thread that asks. None where the process is gone, or the machine has more cores than fit.
+std::optional<cpu_set_t> AllowedTo(pid_t process) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(process, sizeof allowed, &allowed) != 0) return std::nullopt;
+  return allowed;
+}
+
+uint32_t WithinQuota(uint32_t cores) {
+  if (const std::optional<double> quota = CpuQuota(); quota && *quota < cores)
+    cores = static_cast<uint32_t>(*quota);
+  return std::max(cores, 1u);
+}
+
 }  // namespace
 
 std::optional<double> CpuQuota(const std::string& root) {
@@ -66,15 +80,18 @@ std::optional<double> CpuQuota(const std::string& root) {
 }
 
 uint32_t AvailableCores() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
   // The standard library counts those of the machine.
-  const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
-  uint32_t cores = known ? static_cast<uint32_t>(CPU_COUNT(&allowed)) : std::thread::hardware_concurrency();
-  cores = std::max(cores, 1u);
-  if (const std::optional<double> quota = CpuQuota(); quota && *quota < cores)
-    cores = std::max(static_cast<uint32_t>(*quota), 1u);
-  return cores;
+  const std::optional<cpu_set_t> allowed = AllowedTo(0);
+  return WithinQuota(allowed ? CPU_COUNT(&*allowed) : std::thread::hardware_concurrency());
+}
+
+int32_t SpinnersOf(pid_t process) {
+  const std::optional<cpu_set_t> own = AllowedTo(0);
+  const std::optional<cpu_set_t> others = AllowedTo(process);
+  if (!own || !others) return 0;
+  cpu_set_t both;
+  CPU_OR(&both, &*own, &*others);
+  return std::min(CPU_COUNT(&*others), static_cast<int>(WithinQuota(CPU_COUNT(&both))) - 1);
 }
 
 }  // namespace locus

@@ -1,6 +1,6 @@
-// The quotas of control groups, read by cores.cc from folders that look like a machine's.
+// The quotas of control groups, read by cores.cc from folders that look like a machine's; cores, of processes that are held to some.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -77,10 +77,51 @@ describe.skipIf(!compiler)("cores.cc (skipped where there is no g++)", () => {
     expect(quotaOf(files)).toBe(quota);
   });
 
+  const cores = allowedCores();
+  const heldTo = (core: number, ...argv: readonly string[]): string =>
+    execFileSync("taskset", ["--cpu-list", String(core), program, ...argv], { encoding: "utf8" });
+
   test("counts the cores that the process may run on", () => {
-    const [first] =
-      /\d+/.exec(/^Cpus_allowed_list:.*$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[0] ?? "") ?? [];
-    expect(first).toBeDefined();
-    expect(execFileSync("taskset", ["--cpu-list", first!, program], { encoding: "utf8" })).toBe("1\n");
+    expect(heldTo(cores[0]!)).toBe("1\n");
+  });
+
+  describe("threads of another process that may spin", () => {
+    /** For a process that is held to `others`, as one sees it that is held to `own`. */
+    const spinners = (own: number, others: readonly number[]): number => {
+      const other = spawn("taskset", ["--cpu-list", others.join(","), "sleep", "60"], { stdio: "ignore" });
+      try {
+        // taskset becomes the other program when it has set its cores.
+        while (!readFileSync(`/proc/${other.pid}/comm`, "utf8").startsWith("sleep"));
+        return Number(heldTo(own, String(other.pid)));
+      } finally {
+        other.kill();
+      }
+    };
+
+    test("none, where both have the same core alone", () => {
+      expect(spinners(cores[0]!, [cores[0]!])).toBe(0);
+    });
+
+    test.skipIf(cores.length < 2)("as many as it has cores, where the other has one besides", () => {
+      expect(spinners(cores[0]!, [cores[1]!])).toBe(1);
+    });
+
+    test.skipIf(cores.length < 2)("one less than there are cores, where it has all", () => {
+      expect(spinners(cores[0]!, cores)).toBe(cores.length - 1);
+    });
+
+    test("none of a process that is gone", () => {
+      const gone = spawnSync("true");
+      expect(heldTo(cores[0]!, String(gone.pid))).toBe("0\n");
+    });
   });
 });
+
+/** That this process may run on. */
+function allowedCores(): readonly number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";
+  return list.split(",").flatMap((range) => {
+    const [first = 0, last = first] = range.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}

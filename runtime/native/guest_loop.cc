@@ -185,7 +185,8 @@ void GuestLoop::Wait() {
                                           [](const auto& entry) { return !entry.second->rounds.empty(); });
   const auto ready = [this] { return !from_supervisor_.empty() || to_supervisor_.can_flush(); };
   if (awaits_replies && host.layout().operation_rings &&
-      host.awake.load(std::memory_order_relaxed) <= host.spinners_max) {
+      host.awake.load(std::memory_order_relaxed) <=
+          host.header()->spinners_max.load(std::memory_order_relaxed)) {
     const std::atomic<int32_t>& service_core = host.header()->service_core;
     const int64_t until = NowNs() + kSpinNs;
     while (service_core.load(std::memory_order_relaxed) != sched_getcpu() && NowNs() < until) {

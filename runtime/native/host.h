@@ -52,7 +52,6 @@ class Host {
 
   /// Loops that are on a core now, counted so that no more spin than there are cores to spare.
   std::atomic<int32_t> awake{0};
-  int32_t spinners_max = 0;
 
   // The watchdog: a thread that ends turns past their deadline. It ticks only while invocations are in
   // flight.

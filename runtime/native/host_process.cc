@@ -45,6 +45,7 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   head->lanes = lanes;
   head->flags = operation_rings ? uint32_t{kHostHasOperationRings} : 0;
   head->service_core.store(-1);
+  head->spinners_max.store(0);
 
   bell_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   int output[2];

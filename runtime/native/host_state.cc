@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "cores.h"
 #include "guest_loop.h"
 #include "host.h"
 
@@ -42,8 +41,6 @@ std::string Host::Attach(int memory_fd, int supervisor_bell, int first_lane_bell
   memory_fd_ = memory_fd;
   supervisor_bell_ = supervisor_bell;
   first_lane_bell_ = first_lane_bell;
-  // One core is left to the keyspace service, which spins as well; on a single core nobody spins.
-  spinners_max = static_cast<int32_t>(AvailableCores()) - 1;
   return "";
 }
 

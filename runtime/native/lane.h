@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 4;
+constexpr uint32_t kHostVersion = 5;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -89,6 +89,8 @@ struct HostHeader {
   /// The core that the keyspace service runs on, -1 while it sleeps. An isolate on the same core does not
   /// spin for its replies: who makes them could not run.
   alignas(64) std::atomic<int32_t> service_core;
+  /// Isolates that may spin at once for replies of the keyspace service: more, and it could not run.
+  std::atomic<int32_t> spinners_max;
 };
 
 /// Where things lie in the memory file: a function of the lane count and the flags alone, so both sides

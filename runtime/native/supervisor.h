@@ -294,6 +294,8 @@ class Supervisor {
         host->process->header()->service_core.store(core, std::memory_order_relaxed);
     }
   }
+  /// Whether its owner may look for operations without pause: an isolate that makes them has another core.
+  bool may_spin() const { return may_spin_.load(std::memory_order_relaxed); }
   /// Whether a `Poll` would find something besides deaths and deadlines. Cheap: no lock, no system call.
   bool HasReadyOutcomes() const;
   /// The invocation, when it is in flight in that place and still wanted. Valid until the next `Poll`.
@@ -338,6 +340,8 @@ class Supervisor {
     uint64_t culprit = 0;  ///< the invocation it was condemned for; 0: whoever was running
     std::string last_end;
     int64_t unused_since_ns = 0;  ///< of a quarantine host
+    int32_t spinners = 0;          ///< isolates that may spin for the owner
+    int64_t spinners_due_ns = 0;   ///< when to ask for that again
     int64_t output_due_ns = 0;    ///< when to read on what it writes; 0: when it writes
     std::string about;
   };
@@ -448,6 +452,7 @@ class Supervisor {
   void PollHosts(int64_t now);
   void StartHosts();
   void TakeHost(uint32_t host, std::unique_ptr<HostProcess> process);
+  void CountSpinners(Host& host, int64_t now);
   void LetGo(uint32_t host);
   void Condemn(uint32_t host, Code code, std::string reason);
   void CondemnAsLiar(uint32_t host, std::string reason);
@@ -490,6 +495,7 @@ class Supervisor {
   std::atomic<bool> kicked_{false};
   std::atomic<bool> owner_sleeps_{false};
   std::atomic<uint32_t> dispatched_{0};
+  std::atomic<bool> may_spin_{false};
   /// One, plus one per quarantined function. Only the owner adds.
   std::vector<std::unique_ptr<Host>> hosts_;
   std::unordered_map<std::string, Pool> pools_;

@@ -197,8 +197,8 @@ class Binding {
   bool operation_rings_;
 };
 
-// ---- JavaScript's face
-// ----------------------------------------------------------------------------------------
+/// What `image` gives JavaScript to name one by.
+using Image = std::shared_ptr<const FunctionImage>;
 
 struct Arguments {
   napi_env env;
@@ -236,6 +236,12 @@ struct Arguments {
     if (napi_get_typedarray_info(env, values[i], &type, &bytes, &data, nullptr, nullptr) != napi_ok)
       return "";
     return {static_cast<const char*>(data), bytes};
+  }
+  /// null where it is none.
+  const Image* ImageAt(size_t i) const {
+    void* image = nullptr;
+    napi_get_value_external(env, values[i], &image);
+    return static_cast<const Image*>(image);
   }
   napi_value Member(napi_value object, const char* name) const {
     napi_value value;
@@ -284,8 +290,7 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   return receiver;
 }
 
-/// An image made once and named by number: `image(name, version, bundle, limits)`.
-using Image = std::shared_ptr<const FunctionImage>;
+/// image(name, version, bundle, limits): made once, for any number of calls.
 napi_value MakeImage(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   auto image = std::make_shared<FunctionImage>();
@@ -309,12 +314,11 @@ napi_value MakeImage(napi_env env, napi_callback_info info) {
 /// queue is full. A sleeping isolate is woken by `wake`.
 napi_value Submit(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  void* image = nullptr;
-  napi_get_value_external(env, arguments.values[1], &image);
+  const Image* image = arguments.ImageAt(1);
   if (image == nullptr || arguments.self == nullptr || arguments.self->supervisor() == nullptr)
     return nullptr;
   Call call;
-  call.image = *static_cast<Image*>(image);
+  call.image = *image;
   call.keys = arguments.Texts(arguments.values[2]);
   call.args = arguments.Text(3);
   call.deadline_ns = NowNs() + static_cast<int64_t>(arguments.Number(4) * 1e6);
@@ -370,16 +374,14 @@ napi_value Check(napi_env env, napi_callback_info info) {
 napi_value Keep(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
-  void* image = nullptr;
-  napi_get_value_external(env, arguments.values[1], &image);
+  const Image* image = arguments.ImageAt(1);
   if (image == nullptr || self->supervisor() == nullptr) return nullptr;
   const IsolateBounds bounds = {static_cast<uint32_t>(arguments.Number(2)),
                                 static_cast<uint32_t>(arguments.Number(3))};
-  self->supervisor()->Keep(
-      *static_cast<Image*>(image), bounds, [self, number = arguments.Number(0)](KeepResult&& result) {
-        self->Emit("onKept",
-                   {self->Number(number), self->Text(CodeName(result.code)), self->Text(result.message)});
-      });
+  self->supervisor()->Keep(*image, bounds, [self, number = arguments.Number(0)](KeepResult&& result) {
+    self->Emit("onKept",
+               {self->Number(number), self->Text(CodeName(result.code)), self->Text(result.message)});
+  });
   return nullptr;
 }
 
@@ -451,12 +453,11 @@ napi_value FunctionStates(napi_env env, Binding* self) {
 napi_value FunctionState(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   Binding* self = arguments.self;
-  void* image = nullptr;
-  napi_get_value_external(env, arguments.values[0], &image);
+  const Image* image = arguments.ImageAt(0);
   napi_value none;
   napi_get_null(env, &none);
   if (image == nullptr || self->supervisor() == nullptr) return none;
-  const auto state = self->supervisor()->function_state(**static_cast<Image*>(image));
+  const auto state = self->supervisor()->function_state(**image);
   return state ? StateValue(env, self, *state) : none;
 }
 

@@ -40,6 +40,8 @@ constexpr int kLastWordsPollsMax = 64;
 /// What is read at once of what a host writes to its output, and how long it then waits.
 constexpr size_t kOutputBytesPerRead = 16 * 1024;
 constexpr int64_t kOutputPauseNs = 250 * kMs;
+/// How often is asked which cores a host and its owner have.
+constexpr int64_t kSpinnersEveryNs = 1000 * kMs;
 /// A host that lived for less is followed by a pause, as one that never came up.
 constexpr int64_t kShortLifeNs = 1000 * kMs;
 /// Bundles under check in one host at once.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cores.h"
 #include "supervisor.h"
 #include "supervisor_bounds.h"
 
@@ -25,6 +26,7 @@ void Supervisor::PollHosts(int64_t now) {
       continue;
     }
     if (host.output_due_ns != 0 && now >= host.output_due_ns) TakeOutput(host, now);
+    if (options_.operation_rings && now >= host.spinners_due_ns) CountSpinners(host, now);
     if (host.process->header()->outcome_ready.load(std::memory_order_relaxed) != 0) PollHost(index);
     if (!host.ready && now - host.started_ns > kStartDeadlineNs)
       Condemn(index, Code::SANDBOX_DIED, "did not come up in time");
@@ -37,6 +39,17 @@ void Supervisor::PollHosts(int64_t now) {
       host.unused_since_ns = 0;
     }
   }
+}
+
+// Anybody may give either process other cores, or another quota, at any time.
+void Supervisor::CountSpinners(Host& host, int64_t now) {
+  host.spinners_due_ns = now + kSpinnersEveryNs;
+  const int32_t spinners = SpinnersOf(host.process->pid());
+  host.process->header()->spinners_max.store(spinners, std::memory_order_relaxed);
+  host.spinners = spinners;
+  const bool any = std::any_of(hosts_.begin(), hosts_.end(),
+                               [](const auto& one) { return one->process->alive() && one->spinners > 0; });
+  may_spin_.store(any, std::memory_order_relaxed);
 }
 
 bool Supervisor::HostIsNeeded(uint32_t index) const {
@@ -71,6 +84,7 @@ void Supervisor::StartHosts() {
 void Supervisor::TakeHost(uint32_t index, std::unique_ptr<HostProcess> process) {
   Host& host = *hosts_[index];
   host.process = std::move(process);
+  host.spinners_due_ns = 0;
   epoll_event bell = EventOf(Source::kBell, index, EPOLLIN | EPOLLET);
   epoll_event gone = EventOf(Source::kProcess, index, EPOLLIN);
   epoll_event output = EventOf(Source::kOutput, index, EPOLLIN | EPOLLET);

@@ -10,8 +10,20 @@ import { busyUs, type CostConstants } from "./cost-model.ts";
 import { functionCosts, NO_PACES, type FunctionCosts, type Paces } from "./function-costs.ts";
 import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { PROBE_EVERY_MAX, type Placement, type PlacementState } from "./plan.ts";
-import type { Capacity } from "./pool-use.ts";
+import { PoolUse, type Capacity } from "./pool-use.ts";
 import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
+import {
+  BEFORE_MS,
+  isHeld,
+  isMistake,
+  nextTrial,
+  NO_TRIALS,
+  shareAt,
+  STEADY_MS,
+  verdictOf,
+  type Tried,
+  type Trials,
+} from "./trials.ts";
 import { latencyAt, worthwhileShares, type Candidate, type Choice, type Gain } from "./worthwhile-shares.ts";
 
 /** What people and authors have said about one function. */
@@ -46,8 +58,10 @@ type Why =
   | Gain
   /** A move turned out worse than what was before it: what was promised for a call, and what came, µs. */
   | { readonly kind: "reverted"; readonly promisedUs: number; readonly cameUs: number; readonly retryInMs: number }
-  /** Calls visit the other side, of which nothing was heard for long; and then something was. */
-  | { readonly kind: "probing" | "probed"; readonly side: Side };
+  /** Calls visit the other side, of which nothing was heard for long; and then something was. All run on a side, to see. */
+  | { readonly kind: "probing" | "probed" | "trying"; readonly side: Side }
+  /** That is over: what all calls took, to what they took before; null: nothing tells. */
+  | { readonly kind: "tried"; readonly side: Side; readonly ratio: number | null; readonly isKept: boolean };
 
 export interface Transition {
   readonly atMs: number;
@@ -60,8 +74,16 @@ export interface Transition {
 }
 
 export interface FunctionState extends Placement {
+  /** When its calls began to be what they are. */
+  readonly sinceMs: number;
   /** The last change of the share. */
-  readonly moved: { readonly atMs: number; readonly fromShare: number; readonly promisedUs: number } | null;
+  readonly moved: {
+    readonly atMs: number;
+    readonly fromShare: number;
+    readonly promisedUs: number;
+    /** Whether what came of it was held against what there was before. */
+    readonly isJudged: boolean;
+  } | null;
   /** After a revert: how long it stays, and until when. */
   readonly backOffMs: number;
   readonly retryAtMs: number;
@@ -71,6 +93,7 @@ export interface FunctionState extends Placement {
   readonly flaps: number;
   /** What is known of each side whatever becomes of its profile. */
   readonly paces: Paces;
+  readonly trials: Trials;
 }
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
@@ -108,15 +131,18 @@ const PROBE_COST_SHARE = 0.01;
 /** … but come twice in this time at least, so that one is there when it is over. */
 const PROBE_INTERVAL_MS = 10_000;
 /** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
-const WARM_MS = 30_000;
+export const WARM_MS = 30_000;
 export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
+/** Of one whose function is not called any more. */
+const TRIAL_GIVEN_UP_MS = 1_000;
 /** Not called for so long: nothing to decide. */
-const ACTIVE_MS = 10_000;
+export const ACTIVE_MS = 10_000;
 
 const FRESH: Omit<FunctionState, "state" | "share"> = {
   probeEvery: 0,
   backCpuUs: BACK_UNKNOWN_US,
+  sinceMs: -Infinity,
   moved: null,
   backOffMs: 0,
   retryAtMs: 0,
@@ -124,12 +150,13 @@ const FRESH: Omit<FunctionState, "state" | "share"> = {
   reverts: 0,
   flaps: 0,
   paces: NO_PACES,
+  trials: NO_TRIALS,
 };
 
 /** Of a function of which nobody has said anything. */
 export const FREE_RULES: Rules = { preferred: null, pinnedShare: null, weight: 1, p99UnderUs: null };
 
-interface Named extends Candidate {
+interface Named extends Candidate, Tried {
   readonly name: string;
   readonly before: FunctionState;
   readonly profile: FunctionProfile;
@@ -153,21 +180,35 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const candidate = candidateOf(name, ruled, settledState, situation);
     if (candidate !== null) candidates.push(candidate);
   }
-  const { use, choices, best } = worthwhileShares(candidates, capacity);
+  const tried = candidates.findIndex(({ trials }) => trials.running !== null);
+  const { use, choices, best } = worthwhileShares(
+    tried < 0 ? withHeld(candidates, capacity) : candidates.map(still),
+    capacity,
+  );
+  const apply = (index: number, { to, why }: Change): void => {
+    const { name } = candidates[index]!;
+    state.set(name, why === null ? to : enter(name, state.get(name), to, why));
+  };
+  const nowOf = (index: number): FunctionState => state.get(candidates[index]!.name)!;
   for (const [index, candidate] of candidates.entries()) {
-    const { name } = candidate;
+    state.set(candidate.name, candidate.before);
+    if (index === tried) continue;
     const choice = choices[index]!;
-    let now = candidate.before;
-    const apply = ({ to, why }: Change): void => {
-      now = why === null ? to : enter(name, now, to, why);
-    };
-    if (choice.share !== now.share && !isWarm(now, choice.share, nowMs)) {
-      apply(visiting(now, candidate, choice.share));
+    const judged = tried < 0 ? judgedMove(candidates, index, nowMs) : null;
+    if (judged !== null) apply(index, judged);
+    else if (choice.share !== candidate.share && !isWarm(candidate.before, choice.share, nowMs)) {
+      apply(index, visiting(candidate.before, candidate, choice.share));
     } else {
-      if (choice.share !== now.share) apply(moved(candidate, choice, nowMs));
-      apply(probed(now, candidate, nowMs));
+      if (choice.share !== candidate.share) apply(index, moved(candidate, choice, nowMs));
+      apply(index, probed(nowOf(index), candidate, nowMs));
     }
-    state.set(name, now);
+  }
+  if (tried >= 0) {
+    const change = trialEnded(candidates, tried, nowMs);
+    if (change !== null) apply(tried, change);
+  } else if (candidates.every((candidate, index) => isSteady(candidate, nowOf(index), nowMs))) {
+    const next = nextTrial(candidates, use, nowMs);
+    if (next !== null) apply(next.index, trialBegun(nowOf(next.index), next.side, nowMs));
   }
   const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
   const outlook = outlookOf(use, shares);
@@ -190,14 +231,17 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const still = { probeEvery: 0, backCpuUs: 0, moved: null };
-    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, ...still };
+    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, trials: NO_TRIALS };
+    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, ...rest };
     return now?.state === "pinned" && now.share === pinnedShare
       ? { to: now, why: null }
       : { to, why: { kind: "pinned" } };
   }
   if (now === undefined) {
-    return { to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0 }, why: { kind: "new" } };
+    return {
+      to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0, sinceMs: nowMs },
+      why: { kind: "new" },
+    };
   }
   if (now.state === "pinned") {
     const to: FunctionState = { ...now, state: restingState(now.share), backCpuUs: BACK_UNKNOWN_US };
@@ -208,9 +252,19 @@ function settled(name: string, now: FunctionState | undefined, rules: Rules, sit
     if (!isEnough) return { to: now, why: null };
     return { to: { ...now, state: restingState(now.share) }, why: { kind: "profiled", calls } };
   }
+  const { running } = now.trials;
   if (shifted.has(name)) {
-    const to: FunctionState = { ...now, state: "profiling", probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0 };
-    return { to, why: { kind: "shifted" } };
+    const share = running?.fromShare ?? now.share;
+    // Whoever changes every other second is not tried as often.
+    const trials = { ...now.trials, running: null, held: null, holdMs: 0 };
+    const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials };
+    return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
+  }
+  if (running !== null && (shifted.size > 0 || nowMs - running.startedMs > TRIAL_GIVEN_UP_MS)) {
+    // What comes now says nothing of what was before.
+    const { fromShare: share, side } = running;
+    const to: FunctionState = { ...now, state: restingState(share), share, trials: { ...now.trials, running: null } };
+    return { to, why: { kind: "tried", side, ratio: null, isKept: false } };
   }
   if (now.state === "reverting" && nowMs >= now.retryAtMs) {
     return { to: { ...now, state: restingState(now.share) }, why: null };
@@ -241,7 +295,7 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
   const costs = functionCosts(profile, constants, nowMs, before.paces);
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
-  const rests = before.moved !== null && nowMs - before.moved.atMs < REST_MS;
+  const rests = nowMs - lastMovedMs(before) < REST_MS;
   const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
   const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);
   const load = {
@@ -252,8 +306,78 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
     weight: rules.weight,
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
-  const known = { ...before, paces: costs.paces, backCpuUs: back };
-  return { name, profile, before: known, share: before.share, costs, load };
+  // What was promised holds no more, or was long ago.
+  const isOver = before.trials.held !== null && !isHeld(profile, before.trials, nowMs);
+  const trials = isOver ? { ...before.trials, held: null } : before.trials;
+  const known = { ...before, paces: costs.paces, backCpuUs: back, trials };
+  const isWarm = { compute: isWarmAt(known, "compute", nowMs), storage: isWarmAt(known, "storage", nowMs) };
+  const { share } = before;
+  const tried = { trials, isFree: !stays, isWarm, variation: variationOf(profile, nowMs) };
+  return { name, profile, before: known, share, costs, load, ...tried };
+}
+
+/** Of the side that has more of its calls. */
+function variationOf(profile: FunctionProfile, nowMs: number): number {
+  const [compute, storage] = [profile.estimate("compute", nowMs), profile.estimate("storage", nowMs)];
+  const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
+  return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
+}
+
+/** Whatever the reason. */
+const lastMovedMs = ({ moved: move, trials }: FunctionState): number =>
+  Math.max(move?.atMs ?? -Infinity, trials.endedMs);
+
+/** It stays where it is in this step. */
+const still = (candidate: Named): Named => {
+  const { load, share } = candidate;
+  return { ...candidate, load: { ...load, lowest: share, highest: share } };
+};
+
+/** Those that a trial has shown to do better where they are stay there, while it is about what is crowded. */
+function withHeld(candidates: readonly Named[], capacity: Capacity): readonly Named[] {
+  const held = new Set(candidates.filter(({ trials }) => trials.held !== null));
+  if (held.size === 0) return candidates;
+  const loads = candidates.map(({ load }) => load);
+  const { crowded } = outlookOf(
+    new PoolUse(loads, capacity),
+    candidates.map(({ share }) => share),
+  );
+  return crowded ? candidates.map((candidate) => (held.has(candidate) ? still(candidate) : candidate)) : candidates;
+}
+
+/** It is what it was for a while, and nothing is about to move it. */
+const isSteady = ({ before }: Named, now: FunctionState, nowMs: number): boolean =>
+  now.share === before.share &&
+  now.state !== "profiling" &&
+  nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= STEADY_MS;
+
+const trialBegun = (now: FunctionState, side: Side, nowMs: number): Change => ({
+  to: {
+    ...now,
+    state: "probing",
+    share: shareAt(side),
+    probeEvery: 0,
+    trials: { ...now.trials, running: { side, startedMs: nowMs, fromShare: now.share } },
+  },
+  why: { kind: "trying", side },
+});
+
+/** null: it goes on. */
+function trialEnded(candidates: readonly Named[], index: number, nowMs: number): Change | null {
+  const { before, trials, share } = candidates[index]!;
+  const verdict = verdictOf(candidates[index]!, candidates, nowMs);
+  if (verdict === null || trials.running === null) return null;
+  const { side, fromShare } = trials.running;
+  const { isKept, ratio, heldUs } = verdict;
+  const why: Why = { kind: "tried", side, ratio, isKept };
+  if (!isKept) {
+    return { to: { ...before, state: restingState(fromShare), share: fromShare, trials: verdict.trials }, why };
+  }
+  const move = { atMs: nowMs, fromShare, promisedUs: heldUs, isJudged: true };
+  return {
+    to: { ...before, state: restingState(share), moved: move, moves: before.moves + 1, trials: verdict.trials },
+    why,
+  };
 }
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
@@ -279,8 +403,11 @@ function sidesUnder(
 const gainingSide = ({ share: from }: Placement, to: number): Side => (to > from ? "storage" : "compute");
 
 /** Whether the side that is to get more of its calls has had one lately. */
-function isWarm(now: FunctionState, share: number, nowMs: number): boolean {
-  const pace = now.paces[gainingSide(now, share)];
+const isWarm = (now: FunctionState, share: number, nowMs: number): boolean =>
+  isWarmAt(now, gainingSide(now, share), nowMs);
+
+function isWarmAt({ paces }: FunctionState, side: Side, nowMs: number): boolean {
+  const pace = paces[side];
   return pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= WARM_MS;
 }
 
@@ -306,30 +433,71 @@ function probeEveryOf({ load: { callsPerSecond, costs } }: Named, other: Side): 
   return clamp(Math.min(cheapEnough, oftenEnough), 2, PROBE_EVERY_MAX);
 }
 
+/**
+ * A move after which calls take longer and fewer end was a mistake, whatever the model says; it is taken back. null: there is nothing to judge yet, or nobody can
+ * tell, since something else has moved besides.
+ */
+function judgedMove(candidates: readonly Named[], index: number, nowMs: number): Change | null {
+  const { before, profile } = candidates[index]!;
+  const last = before.moved;
+  if (last === null || last.isJudged || nowMs - last.atMs < REST_MS) return null;
+  const isAlone = candidates.every(
+    ({ before: other }) => lastMovedMs(other) <= last.atMs && other.sinceMs <= last.atMs - BEFORE_MS,
+  );
+  const verdict = isAlone && isMistake(candidates, last.atMs, nowMs);
+  if (verdict === null) return null;
+  if (!verdict) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
+  const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
+  return takenBack(before, last, elapsedUs / Math.max(1, calls), nowMs);
+}
+
+function takenBack(
+  before: FunctionState,
+  { fromShare, promisedUs }: NonNullable<FunctionState["moved"]>,
+  cameUs: number,
+  nowMs: number,
+): Change {
+  const backOffMs = clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS);
+  return {
+    to: {
+      ...before,
+      state: "reverting",
+      share: fromShare,
+      probeEvery: 0,
+      moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true },
+      backOffMs,
+      retryAtMs: nowMs + backOffMs,
+      moves: before.moves + 1,
+      reverts: before.reverts + 1,
+      flaps: before.flaps + 1,
+      trials: { ...before.trials, held: null },
+    },
+    why: { kind: "reverted", promisedUs, cameUs, retryInMs: backOffMs },
+  };
+}
+
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */
 function moved(candidate: Named, { share, gain }: Choice, nowMs: number): Change {
   const { before } = candidate;
-  const [fromUs, promisedUs] = [latencyAt(candidate, before.share), latencyAt(candidate, share)];
+  const { sides } = candidate.costs;
+  const [fromUs, promisedUs] = [latencyAt(sides, before.share), latencyAt(sides, share)];
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  const isRevert = isBack && nowMs - last.atMs < VERIFY_MS && fromUs > PROMISE_SLACK * last.promisedUs;
-  const backOffMs = isRevert ? clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS) : before.backOffMs;
+  if (isBack && nowMs - last.atMs < VERIFY_MS && fromUs > PROMISE_SLACK * last.promisedUs) {
+    const { to, why } = takenBack(before, last, fromUs, nowMs);
+    return { to: { ...to, share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } }, why };
+  }
   const to: FunctionState = {
-    state: isRevert ? "reverting" : restingState(share),
+    ...before,
+    state: restingState(share),
     share,
     probeEvery: 0,
-    backCpuUs: before.backCpuUs,
-    moved: { atMs: nowMs, fromShare: before.share, promisedUs },
-    backOffMs,
-    retryAtMs: isRevert ? nowMs + backOffMs : before.retryAtMs,
+    moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: false },
     moves: before.moves + 1,
-    reverts: before.reverts + (isRevert ? 1 : 0),
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
-    paces: before.paces,
+    trials: { ...before.trials, held: null },
   };
-  if (isRevert)
-    return { to, why: { kind: "reverted", promisedUs: last.promisedUs, cameUs: fromUs, retryInMs: backOffMs } };
   // Bounds that changed (a tail too long) move without a gain.
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
 }

@@ -24,17 +24,22 @@ export interface Outlook {
   readonly utilisation: Readonly<Record<Pool, number>>;
   /** The busiest pool's above the comfortable one, callers included: what a plan makes small first. */
   readonly overload: number;
+  /** Of cores and Redis' thread. */
+  readonly busiest: number;
   /** Whether a core or Redis' thread is busier than is comfortable: callers always are, where all that there are wait. */
   readonly crowded: boolean;
   /** Weighted waiting of all callers, µs per second. */
   readonly waitUsPerSecond: number;
 }
 
-/** `now`: the shares in force, where the search begins. In the order of the loads; each within its bounds. */
-export function optimalShares(use: PoolUse, now: readonly number[]): Float64Array {
+/**
+ * `now`: the shares in force, where the search begins. In the order of the loads; each within its bounds. `growth`: for so many times the
+ * calls that there are now.
+ */
+export function optimalShares(use: PoolUse, now: readonly number[], growth = 1): Float64Array {
   const { loads, waiting, pools } = use;
   const fastest = fastestShares(use, now);
-  if (pools.every((pool) => pool.at(fastest) <= COMFORTABLE_UTILISATION)) return fastest;
+  if (pools.every((pool) => growth * pool.at(fastest) <= COMFORTABLE_UTILISATION)) return fastest;
   const scale = 1 / Math.max(1e-9, largestOf(waiting.added));
   const { x } = solve(
     {
@@ -43,8 +48,8 @@ export function optimalShares(use: PoolUse, now: readonly number[]): Float64Arra
       upper: Float64Array.from(loads, ({ highest }) => highest),
       // In units of each pool, so that all rows are about 1.
       rows: pools.map(({ atCompute, added }) => ({
-        weights: added,
-        bound: COMFORTABLE_UTILISATION - atCompute,
+        weights: growth === 1 ? added : added.map((value) => growth * value),
+        bound: COMFORTABLE_UTILISATION - growth * atCompute,
         reliefWeight: 1,
       })),
     },
@@ -52,6 +57,16 @@ export function optimalShares(use: PoolUse, now: readonly number[]): Float64Arra
   );
   return x.map((share, index) => atBound(share, loads[index]!));
 }
+
+/** Not more than so many times: what is measured of a crowd is not that exact. Chosen. */
+const GROWTH_MAX = 4;
+
+/**
+ * How many times the calls would be that the callers in flight make, if none of them waited for another. With callers who wait for each other a plan
+ * that relieves a pool brings as many more calls: made for those of now, it would have to be made again and again.
+ */
+export const growthOf = (use: PoolUse, shares: ArrayLike<number>): number =>
+  clamp(1 / Math.max(1e-9, use.pools[POOLS.indexOf("callers")]!.at(shares)), 1, GROWTH_MAX);
 
 /** Of the arithmetic: what is so near to a bound is there. */
 const EPSILON = 1e-9;
@@ -75,11 +90,12 @@ export function outlookOf({ pools, waiting }: PoolUse, shares: ArrayLike<number>
     number
   >;
   const { callers, ...machines } = utilisation;
-  const busiestMachine = Math.max(...Object.values(machines));
+  const busiest = Math.max(...Object.values(machines));
   return {
     utilisation,
-    overload: Math.max(0, Math.max(busiestMachine, callers) - COMFORTABLE_UTILISATION),
-    crowded: busiestMachine > COMFORTABLE_UTILISATION,
+    overload: Math.max(0, Math.max(busiest, callers) - COMFORTABLE_UTILISATION),
+    busiest,
+    crowded: busiest > COMFORTABLE_UTILISATION,
     waitUsPerSecond: waiting.at(shares),
   };
 }

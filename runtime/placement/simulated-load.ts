@@ -13,7 +13,7 @@ import {
   type Step,
   type Transition,
 } from "./controller.ts";
-import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
+import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
@@ -35,6 +35,11 @@ export interface World {
   readonly callers: number | null;
   /** One call in so many is a hub with a hundred times the work; 0: none. */
   readonly hubEvery: number;
+  /**
+   * What storage and Redis work more for a function whose calls are half here and half there, as a part of what they do otherwise: what comes
+   * together is served together. The decider's model knows nothing of it. 0: none.
+   */
+  readonly mixing: number;
 }
 
 export interface Decider {
@@ -84,7 +89,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const shares = functions.map(({ name }) => shareOf(state.get(name)));
     const now = trafficAt(world, ms, functions, shares);
     const key = JSON.stringify([functions, world.constantsAt(ms), world.capacityAt(ms)]);
-    if (known.key !== key) known = { key, shares: [...bestShares(world, ms, functions)] };
+    if (known.key !== key) known = { key, shares: bestShares(world, ms, functions) };
     const best = trafficAt(world, ms, functions, known.shares);
     const tallies = functions.flatMap((one, index) =>
       draw(world, one, { rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random }),
@@ -119,30 +124,54 @@ interface Traffic {
 
 /** Operational analysis (Denning and Buzen, 1978): what callers and pools allow, whichever is less. */
 function trafficAt(world: World, ms: number, functions: readonly TrueFunction[], shares: readonly number[]): Traffic {
-  const loads = loadsOf(world, ms, functions);
+  const loads = loadsOf(world, ms, functions, shares);
   const capacity = world.capacityAt(ms);
   const { utilisation, waitUsPerSecond } = outlookOf(new PoolUse(loads, { ...capacity, callers: 1 }), shares);
   const busiest = Math.max(...POOLS.filter((pool) => pool !== "callers").map((pool) => utilisation[pool]));
   const unqueued = waitUsPerSecond / 1e6;
   const scale = world.callers === null ? Math.min(1, 1 / busiest) : Math.min(world.callers / unqueued, 1 / busiest);
-  const queueing = 1 / (1 - Math.min(QUEUED_UTILISATION_MAX, busiest * scale) ** 4);
+  // Callers who wait for each other are all in flight, whatever they wait for (Little, 1961).
+  const queueing =
+    world.callers === null
+      ? 1 / (1 - Math.min(QUEUED_UTILISATION_MAX, busiest * scale) ** 4)
+      : world.callers / (unqueued * scale);
   const rates = functions.map(({ callsPerSecond }) => callsPerSecond * scale);
   const done = rates.reduce((sum, rate) => sum + rate, 0) * (STRETCH_MS / 1e3);
   return { rates, done, inFlight: world.callers ?? unqueued * scale * queueing, queueing };
 }
 
-const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[]): Load[] =>
-  functions.map(({ demand, callsPerSecond }) => {
+const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], shares: ArrayLike<number>): Load[] =>
+  functions.map(({ demand, callsPerSecond }, index) => {
     const constants = world.constantsAt(ms);
-    const costs = { compute: costOf("compute", demand, constants), storage: costOf("storage", demand, constants) };
-    return { callsPerSecond, costs, lowest: 0, highest: 1, weight: 1 };
+    const share = shares[index] ?? 0;
+    const more = 1 + world.mixing * 4 * share * (1 - share);
+    const mixed = (side: Side): Cost => {
+      const cost = costOf(side, demand, constants);
+      return { ...cost, storageUs: cost.storageUs * more, redisUs: cost.redisUs * more };
+    };
+    return {
+      callsPerSecond,
+      costs: { compute: mixed("compute"), storage: mixed("storage") },
+      lowest: 0,
+      highest: 1,
+      weight: 1,
+    };
   });
 
-/** In the true world, with as many callers as there are. */
-function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): Float64Array {
-  const loads = loadsOf(world, ms, functions);
+/** In the true world; where mixing costs, or all on one side. */
+function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): readonly number[] {
+  const best = [...bestUnmixed(world, ms, functions)];
+  if (world.mixing === 0) return best;
+  const tried = [best, functions.map(() => 0), functions.map(() => 1)];
+  const done = tried.map((shares) => trafficAt(world, ms, functions, shares).done);
+  return tried[done.indexOf(Math.max(...done))]!;
+}
+
+/** With as many callers as there are. */
+function bestUnmixed(world: World, ms: number, functions: readonly TrueFunction[]): Float64Array {
+  const none = functions.map(() => 0);
+  const loads = loadsOf(world, ms, functions, none);
   const capacity = { ...world.capacityAt(ms), callers: world.callers ?? 1e9 };
-  const none = loads.map(() => 0);
   if (world.callers === null) return optimalShares(new PoolUse(loads, capacity), none);
   // The rates are a ratio: at which of them everything is as busy as it can be is found by halving.
   let shares = new Float64Array(loads.length);

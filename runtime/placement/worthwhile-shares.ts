@@ -4,7 +4,14 @@
 import { clamp } from "#runtime/clamp.ts";
 import { busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
-import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, Overload, type Outlook } from "./optimal-shares.ts";
+import {
+  COMFORTABLE_UTILISATION,
+  growthOf,
+  optimalShares,
+  outlookOf,
+  Overload,
+  type Outlook,
+} from "./optimal-shares.ts";
 import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** One function that is called. */
@@ -39,6 +46,10 @@ const GAIN_NOISES = 2;
  * where most of a call is that, a move must promise half of it. Chosen; bench `placement` measures mixes.
  */
 const CROWD_DOUBT = 0.25;
+/** How many calls come is known from about so long (`RATE_HALF_LIFE_MS` of profiles ÷ ln 2). */
+const RATE_SECONDS = 0.36;
+/** A plan that fills a pool this far brings calls that fill it. */
+const NEARLY = 0.95;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
 const SINGLE_MOVES_MAX = 64;
 
@@ -57,8 +68,15 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     capacity,
   );
   const now = candidates.map(({ share, load }) => within(share, load));
-  const best = optimalShares(use, now);
-  const [before, after] = [outlookOf(use, now), outlookOf(use, best)];
+  const before = outlookOf(use, now);
+  let best = optimalShares(use, now);
+  let after = outlookOf(use, best);
+  const isNearlyCrowded = Math.max(before.busiest, after.busiest) > NEARLY * COMFORTABLE_UTILISATION;
+  const growth = isNearlyCrowded ? growthOf(use, now) : 1;
+  if (growth > 1) {
+    best = optimalShares(use, now, growth);
+    after = outlookOf(use, best);
+  }
   if (before.crowded || after.crowded) {
     const gain: Gain = {
       kind: "overload",
@@ -86,12 +104,7 @@ function oneByOne(
   return candidates.map((candidate, index) => {
     const [from, to] = [now[index]!, best[index]!];
     if (from === to || left === 0) return { share: from, gain: null };
-    const gain: Gain = {
-      kind: "latency",
-      from: latencyAt(candidate, from),
-      to: latencyAt(candidate, to),
-      noise: errorOf(candidate) + CROWD_DOUBT * crowdedPart(candidate),
-    };
+    const gain = latencyGain(candidate.costs, from, to);
     if (!isWorthIt(gain)) return { share: from, gain: null };
     left -= 1;
     overload ??= new Overload(use, now);
@@ -99,35 +112,55 @@ function oneByOne(
   });
 }
 
-const isWorthIt = ({ from, to, noise }: Gain): boolean => 1 - to / from > Math.max(GAIN_MIN, GAIN_NOISES * noise);
+/** Of a move from one share to another, what its callers would wait less. */
+export const latencyGain = ({ sides }: Pick<FunctionCosts, "sides">, from: number, to: number): Gain => ({
+  kind: "latency",
+  from: latencyAt(sides, from),
+  to: latencyAt(sides, to),
+  noise: errorOf(sides) + CROWD_DOUBT * crowdedPart(sides, from),
+});
+
+const isWorthIt = (gain: Gain): boolean => savedPart(gain) > neededPart(gain);
+
+/** Of what there is before the move. */
+export const savedPart = ({ from, to }: Gain): number => 1 - to / from;
+
+/** What it has to save more than. */
+export const neededPart = ({ noise }: Gain): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
 
 const busiestOf = ({ utilisation }: Outlook): number =>
   Math.max(COMFORTABLE_UTILISATION, ...Object.values(utilisation));
 
-/** Of a joint gain: the errors of the functions that move, each by its part of what all cost. */
+/**
+ * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come, as far as
+ * it is not all functions' alike: two that change places gain by the difference.
+ */
 function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now: readonly number[]): number {
-  let total = 0;
-  let squares = 0;
-  for (const [index, candidate] of candidates.entries()) {
-    const { callsPerSecond, costs } = candidate.load;
-    const busy = callsPerSecond * Math.max(busyUs(costs.compute), busyUs(costs.storage));
-    total += busy;
-    squares += (busy * (best[index]! - now[index]!) * errorOf(candidate)) ** 2;
-  }
-  return total <= 0 ? 0 : Math.sqrt(squares) / total;
+  const busy = candidates.map(
+    ({ load: { callsPerSecond, costs } }) => callsPerSecond * Math.max(busyUs(costs.compute), busyUs(costs.storage)),
+  );
+  const total = busy.reduce((sum, one) => sum + one, 0);
+  if (total <= 0) return 0;
+  const squares = candidates.reduce((sum, candidate, index) => {
+    const part = busy[index]! / total;
+    const rateError = (1 - part) / Math.sqrt(Math.max(1, candidate.load.callsPerSecond * RATE_SECONDS));
+    return sum + (part * (best[index]! - now[index]!) * Math.hypot(errorOf(candidate.costs.sides), rateError)) ** 2;
+  }, 0);
+  return Math.sqrt(squares);
 }
+
+type Sides = FunctionCosts["sides"];
 
 /** Of the difference between the sides, as a share of the cost. */
-const errorOf = ({ costs: { sides } }: Candidate): number =>
-  Math.sqrt(sides.compute.error ** 2 + sides.storage.error ** 2);
+export const errorOf = ({ compute, storage }: Sides): number => Math.sqrt(compute.error ** 2 + storage.error ** 2);
 
-/** Of what a call takes now, the part that it waits for others. */
-function crowdedPart({ share, load: { costs } }: Candidate): number {
-  const crowd = share * costs.storage.terms.crowd + (1 - share) * costs.compute.terms.crowd;
-  return Math.max(0, crowd) / (share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs);
-}
+/** Of what a call takes under a share, the part that it waits for others. */
+const crowdedPart = (sides: Sides, share: number): number => {
+  const crowd = share * sides.storage.cost.terms.crowd + (1 - share) * sides.compute.cost.terms.crowd;
+  return Math.max(0, crowd) / latencyAt(sides, share);
+};
 
-export const latencyAt = ({ load: { costs } }: Candidate, share: number): number =>
-  share * costs.storage.latencyUs + (1 - share) * costs.compute.latencyUs;
+export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
+  share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs;
 
 const within = (share: number, { lowest, highest }: Load): number => clamp(share, lowest, highest);

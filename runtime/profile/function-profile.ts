@@ -4,6 +4,8 @@
 
 import { ChangeDetector } from "./change-detector.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
+import { CallsByTime } from "./calls-by-time.ts";
+import { RecentCalls } from "./recent-calls.ts";
 import type { Side } from "./sample.ts";
 import { TALLY_TERMS, termOf, type Tally } from "./tally.ts";
 
@@ -20,6 +22,9 @@ export interface SideEstimate {
   readonly calls: number;
   /** When the last of them were heard of, ms of the controller's clock. */
   readonly lastMs: number;
+  /** How many there were in all, each counted once, since `sinceMs`: what was before that is forgotten. */
+  readonly callsInAll: number;
+  readonly sinceMs: number;
   /** Means of a call. */
   readonly elapsedUs: number;
   readonly serviceUs: number;
@@ -51,6 +56,8 @@ class SideProfile {
   #weight = 1;
   readonly #detector = new ChangeDetector();
   #lastMs = 0;
+  #callsInAll = 0;
+  #sinceMs = 0;
 
   get lastMs(): number {
     return this.#lastMs;
@@ -73,6 +80,8 @@ class SideProfile {
       if (bucket >= 0 && bucket < BUCKETS) this.#elapsed[bucket]! += elapsed[pair + 1]! * this.#weight;
     }
     this.#lastMs = nowMs;
+    if (this.#callsInAll === 0) this.#sinceMs = nowMs;
+    this.#callsInAll += calls;
     return shifted;
   }
 
@@ -96,6 +105,8 @@ class SideProfile {
     return {
       calls,
       lastMs: this.#lastMs,
+      callsInAll: this.#callsInAll,
+      sinceMs: this.#sinceMs,
       elapsedUs: termOf(sums, "elapsedUs") * per,
       serviceUs,
       queueUs: termOf(sums, "queueUs") * per,
@@ -142,12 +153,16 @@ class SideProfile {
     this.#sums.fill(0);
     this.#elapsed.fill(0);
     this.#weight = 1;
+    this.#callsInAll = 0;
   }
 }
 
 export class FunctionProfile {
   readonly version: string;
+  /** On both sides. */
+  readonly byTime = new CallsByTime();
   readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
+  readonly #recent = new RecentCalls();
   #callsLately = 0;
   #firstMs: number | null = null;
   #rateMs = 0;
@@ -162,7 +177,10 @@ export class FunctionProfile {
    */
   fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
     // What failed has to be served as well, and what was turned away comes again.
-    this.#countCalls(termOf(tally.sums, "calls") + termOf(tally.sums, "untold"), nowMs, stretchMs);
+    const came = termOf(tally.sums, "calls") + termOf(tally.sums, "untold");
+    this.#countCalls(came, nowMs, stretchMs);
+    this.#recent.count(came, nowMs);
+    this.byTime.fold(termOf(tally.sums, "calls"), termOf(tally.sums, "elapsedUs"), nowMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     const before = own.callsAt(nowMs);
@@ -190,6 +208,12 @@ export class FunctionProfile {
     return this.#sides[side].percentileUs(percent);
   }
 
+  /** Over the last ten seconds, for people; failures included. */
+  callsPerSecondLately(nowMs: number): number {
+    return this.#recent.perSecond(nowMs);
+  }
+
+  /** As fast as a plan has to follow it. */
   callsPerSecond(nowMs: number): number {
     if (this.#firstMs === null) return 0;
     // The weight that a steady stream since the first call would have by now: without it a young rate would be too low.

@@ -43,6 +43,8 @@ export interface AgentLauncher {
   close(): Promise<void>;
 }
 
+/** Of a line that an agent prints; what is longer is cut. */
+export const LINE_LENGTH_MAX = 4_096;
 /** Node starts and loads a bundle in a tenth of a second, in a loaded container in some. */
 const LOAD_TIMEOUT_MS = 30_000;
 /** The agent answers at the deadline; one that has not by so much later hangs. */

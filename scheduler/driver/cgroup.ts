@@ -4,11 +4,8 @@
 import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PERIOD_US, quotaUs } from "./cpu-quota.ts";
 
-/** The kernel's own default. */
-const PERIOD_US = 100_000;
-/** It takes no less. */
-const QUOTA_US_MIN = 1_000;
 /** A new group is empty until its process is in it: whoever shares the folder and opens or closes just then takes it for one that was left. */
 const MAKE_TRIES = 10;
 /** A group can be removed when the kernel has buried its last process. */
@@ -18,7 +15,7 @@ const REMOVE_PAUSE_MS = 20;
 interface Files {
   /** Folders, below the root, in which a group has a folder each. */
   readonly controllers: readonly string[];
-  readonly limit: (quotaUs: number) => readonly (readonly [file: string, text: string])[];
+  readonly limit: (us: number) => readonly (readonly [file: string, text: string])[];
   readonly resize: (memoryBytes: number) => readonly (readonly [file: string, text: string])[];
   readonly cpuUse: string;
   readonly cpuUs: (text: string) => number;
@@ -31,9 +28,9 @@ interface Files {
 const FILES: Readonly<Record<1 | 2, Files>> = {
   1: {
     controllers: ["cpu", "cpuacct", "memory"],
-    limit: (quotaUs) => [
+    limit: (us) => [
       ["cpu/*/cpu.cfs_period_us", String(PERIOD_US)],
-      ["cpu/*/cpu.cfs_quota_us", String(quotaUs)],
+      ["cpu/*/cpu.cfs_quota_us", String(us)],
     ],
     resize: (bytes) => [["memory/*/memory.limit_in_bytes", String(bytes)]],
     cpuUse: "cpuacct/*/cpuacct.usage",
@@ -44,7 +41,7 @@ const FILES: Readonly<Record<1 | 2, Files>> = {
   },
   2: {
     controllers: [""],
-    limit: (quotaUs) => [["*/cpu.max", `${quotaUs} ${PERIOD_US}`]],
+    limit: (us) => [["*/cpu.max", `${us} ${PERIOD_US}`]],
     resize: (bytes) => [["*/memory.max", String(bytes)]],
     cpuUse: "*/cpu.stat",
     cpuUs: (text) => Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? 0),
@@ -152,7 +149,7 @@ export class Cgroup {
   }
 
   async limit(cpus: number): Promise<void> {
-    await this.#write(this.#files.limit(Math.max(QUOTA_US_MIN, Math.round(cpus * PERIOD_US))));
+    await this.#write(this.#files.limit(quotaUs(cpus)));
   }
 
   async resize(memoryBytes: number): Promise<void> {

@@ -8,17 +8,14 @@ import Docker from "dockerode";
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { HostLine } from "#runtime/sandbox/supervisor.ts";
-import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
+import { type AgentEnd, type AgentLauncher, type AgentProcess, LINE_LENGTH_MAX } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
+import { PERIOD_US, quotaUs } from "./cpu-quota.ts";
 import type { InstanceSpec } from "./driver.ts";
 import { isAbsent, within } from "./engine-answer.ts";
 
 const OWNER_LABEL = "locus.owner";
 const INSTANCE_LABEL = "locus.instance";
-/** The kernel's own default. */
-const PERIOD_US = 100_000;
-/** It takes no less. */
-const QUOTA_US_MIN = 1_000;
 /** A container that was not started for so long never will be: its owner has crashed in between. */
 const START_S_MAX = 600;
 /** In which a container's program has ended. */
@@ -26,7 +23,6 @@ const ENDED: readonly string[] = ["exited", "dead"];
 /** nobody's. */
 const USER = "65534:65534";
 const PIDS_MAX = 256;
-const LINE_LENGTH_MAX = 4_096;
 /** Of what a command that is run in a container prints. */
 const OUTPUT_BYTES_MAX = 64 * 1024;
 /** Reads the length of a program, the program, and becomes it; what follows on standard input is the program's. */
@@ -253,8 +249,6 @@ export class DockerLauncher implements AgentLauncher {
 
 const ATTACH = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true } as const;
 const REMOVE = { force: true, v: true };
-
-const quotaUs = (cpus: number): number => Math.max(QUOTA_US_MIN, Math.round(cpus * PERIOD_US));
 
 /** An owner that is there removes what has ended itself: one that does so at this moment finds it gone, which is no harm. */
 const isLeft = ({ State, Created }: Docker.ListedContainer): boolean =>

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { HostLine } from "#runtime/sandbox/supervisor.ts";
-import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
+import { type AgentEnd, type AgentLauncher, type AgentProcess, LINE_LENGTH_MAX } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
 import type { Cgroup, CgroupFolder } from "./cgroup.ts";
 import type { InstanceSpec, InstanceUse } from "./driver.ts";
@@ -21,8 +21,6 @@ const PAGE_BYTES = 4_096;
 const TICK_US = 10_000;
 /** How V8 ends a process in which an allocation fails that it cannot do without. */
 const V8_GIVES_UP: readonly (NodeJS.Signals | null)[] = ["SIGABRT", "SIGTRAP"];
-/** Of a line that an agent prints. */
-const LINE_LENGTH_MAX = 4_096;
 
 export interface ProcessLauncherOptions {
   readonly data: RedisSource | null;

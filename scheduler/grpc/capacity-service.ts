@@ -58,6 +58,8 @@ export interface NodeBeat {
   /** Of what it held, what is not there any more, as its node says. */
   readonly broken: readonly string[];
   readonly scaled: readonly ScaledFunction[];
+  /** Of what people have said, as this node read it last: of all nodes the greatest holds. */
+  readonly scaledVersion: number;
 }
 
 export interface BeatAnswer {
@@ -132,6 +134,7 @@ interface BeatRequest {
   readonly returned: readonly string[];
   readonly broken: readonly string[];
   readonly scaled: readonly { readonly function: FunctionMessage | null; readonly min: number; readonly max: number }[];
+  readonly scaled_version: number;
 }
 export interface BeatReply {
   readonly gone: readonly string[];
@@ -199,6 +202,7 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
   returned: beat.returned,
   broken: beat.broken,
   scaled: beat.scaled.map(({ shape, min, max }) => ({ function: shapeMessage(shape), min, max })),
+  scaled_version: beat.scaledVersion,
 });
 
 export const wantedMessage = ({ nodeId, shape, count, isGrowth }: LeaseWanted): LeaseRequest => ({
@@ -240,6 +244,7 @@ const beatIn = (request: BeatRequest): NodeBeat => ({
     min: integerIn(min, "scaled.min", 0, COUNT_MAX),
     max: integerIn(max, "scaled.max", 0, COUNT_MAX),
   })),
+  scaledVersion: integerIn(request.scaled_version, "scaled_version"),
 });
 
 const wantedIn = (request: LeaseRequest): LeaseWanted => ({

@@ -3,6 +3,7 @@
 
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import { LocusError } from "#runtime/errors.ts";
+import { noteIn } from "./field.ts";
 import { unary } from "./handler.ts";
 
 export interface FunctionRunner {
@@ -14,6 +15,8 @@ export interface FunctionRunner {
 const BATCH_LENGTH_MAX = 1_024;
 /** Of one Batch, run at once: as AutoLoc's executors did it. */
 const PARALLEL_MAX = 128;
+/** Batches under way; one more is refused. Each may hold a whole message, and one alone keeps a node busy. Chosen. */
+const BATCHES_MAX = 64;
 const REQUEST_LENGTH_MAX = 64 * 1024;
 
 interface InvokeRequest {
@@ -23,28 +26,49 @@ interface InvokeReply {
   readonly result: string;
 }
 
-export const funcLocService = (runner: FunctionRunner): UntypedServiceImplementation => ({
-  Invoke: unary<InvokeRequest, InvokeReply>(({ request }, signal) => resultOf(runner, request, signal)),
-  Batch: unary<{ readonly request: readonly InvokeRequest[] }, { readonly result: readonly InvokeReply[] }>(
-    async ({ request: requests }, signal) => {
+interface BatchRequest {
+  readonly request: readonly InvokeRequest[];
+}
+interface BatchReply {
+  readonly result: readonly InvokeReply[];
+}
+
+export function funcLocService(runner: FunctionRunner): UntypedServiceImplementation {
+  let batches = 0;
+  return {
+    Invoke: unary<InvokeRequest, InvokeReply>(({ request }, signal) => resultOf(runner, request, signal)),
+    Batch: unary<BatchRequest, BatchReply>(async ({ request: requests }, signal) => {
       if (requests.length > BATCH_LENGTH_MAX) {
-        throw new LocusError(
-          "REQUEST_INVALID",
-          `a batch of ${requests.length} requests, at most ${BATCH_LENGTH_MAX} are allowed`,
-        );
+        const many = `a batch of ${requests.length} requests, at most ${BATCH_LENGTH_MAX} are allowed`;
+        throw new LocusError("REQUEST_INVALID", many);
       }
-      const results: InvokeReply[] = Array.from({ length: requests.length }, () => ({ result: "" }));
-      let next = 0;
-      const work = async (): Promise<void> => {
-        for (let at = next++; at < requests.length && !signal.aborted; at = next++) {
-          results[at] = await resultOf(runner, requests[at]?.request ?? "", signal);
-        }
-      };
-      await Promise.all(Array.from({ length: Math.min(PARALLEL_MAX, requests.length) }, work));
-      return { result: results };
-    },
-  ),
-});
+      if (batches >= BATCHES_MAX) throw new LocusError("OVERLOADED", `${BATCHES_MAX} batches are under way already`);
+      batches++;
+      try {
+        return { result: await resultsOf(runner, requests, signal) };
+      } finally {
+        batches--;
+      }
+    }),
+  };
+}
+
+/** In the order of the requests. None is begun when nobody waits any more. */
+async function resultsOf(
+  runner: FunctionRunner,
+  requests: readonly InvokeRequest[],
+  signal: AbortSignal,
+): Promise<readonly InvokeReply[]> {
+  const results: InvokeReply[] = Array.from({ length: requests.length }, () => ({ result: "" }));
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < requests.length && !signal.aborted; at = next++) {
+      results[at] = await resultOf(runner, requests[at]?.request ?? "", signal);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL_MAX, requests.length) }, work));
+  return results;
+}
 
 /** Never rejects for what one request came to: the others of a batch have their own. */
 async function resultOf(runner: FunctionRunner, request: string, signal: AbortSignal): Promise<InvokeReply> {
@@ -53,7 +77,8 @@ async function resultOf(runner: FunctionRunner, request: string, signal: AbortSi
     await runner.run(f, args, signal);
     return { result: "success" };
   } catch (error) {
-    if (error instanceof LocusError) return { result: `${error.code}: ${error.message}`.toWellFormed() };
+    // A function's own words may be long, and a batch has many.
+    if (error instanceof LocusError) return { result: noteIn(`${error.code}: ${error.message}`).toWellFormed() };
     throw error;
   }
 }

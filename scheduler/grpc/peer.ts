@@ -4,7 +4,7 @@ import { Client, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import { LocusError } from "#runtime/errors.ts";
 import { errorOf } from "./grpc-error.ts";
 import { MESSAGE_BYTES_MAX } from "./listener.ts";
-import { secretMetadata } from "./secret.ts";
+import { doubt, secretMetadata } from "./secret.ts";
 import { channelTrust, type PeerSecurity } from "./security.ts";
 import { SERVICES, type ServiceName } from "./services.ts";
 
@@ -34,7 +34,7 @@ export class Peer {
   readonly #client: Client;
   readonly #service: ServiceName;
   readonly #options: PeerOptions;
-  readonly #metadata: Metadata;
+  readonly #metadata: () => Metadata;
 
   constructor(service: ServiceName, options: PeerOptions) {
     this.#service = service;
@@ -117,7 +117,9 @@ export class Peer {
   }
 
   #failure(error: ServiceError, method: string): LocusError {
-    return errorOf(error, `${method} at ${this.#options.endpoint}`);
+    const failure = errorOf(error, `${method} at ${this.#options.endpoint}`);
+    if (failure.code === "UNAUTHENTICATED") doubt(this.#options.security.secret);
+    return failure;
   }
 
   #cancelled(method: string): LocusError {
@@ -134,7 +136,7 @@ export class Peer {
       requestSerialize,
       responseDeserialize,
       request,
-      this.#metadata,
+      this.#metadata(),
       { deadline: Date.now() + timeoutMs },
     ] as const;
   }

@@ -10,7 +10,7 @@ import type {
   SlotInitialised,
   SlotPlatform,
 } from "./platform-service.ts";
-import { memoryMbIn } from "./scaler-service.ts";
+import { memoryMbIn, metaMessage } from "./scaler-service.ts";
 import { expectOk } from "./slot-status.ts";
 
 export class PlatformClient implements SlotPlatform {
@@ -50,12 +50,7 @@ export class PlatformClient implements SlotPlatform {
       request_id: requestId,
       slot_id: slotId,
       instance_id: instanceId,
-      meta_data: {
-        key: meta.key,
-        runtime: meta.runtime,
-        timeout_in_secs: meta.timeoutSeconds,
-        memory_in_mb: meta.memoryMb,
-      },
+      meta_data: metaMessage(meta),
     };
     const reply: InitReply = await this.#peer.unary("Init", request, signal);
     expectOk("Init", reply);

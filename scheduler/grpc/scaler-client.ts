@@ -2,7 +2,7 @@
 
 import { messageIn, nameIn } from "./field.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
-import type { SlotAssignment, SlotResult, SlotScaler } from "./scaler-service.ts";
+import { metaMessage, type SlotAssignment, type SlotResult, type SlotScaler } from "./scaler-service.ts";
 import { expectOk } from "./slot-status.ts";
 
 interface StatusReply {
@@ -29,13 +29,7 @@ export class ScalerClient implements SlotScaler {
     { requestId, startedAtMs, meta }: Parameters<SlotScaler["assign"]>[0],
     signal?: AbortSignal,
   ): Promise<SlotAssignment> {
-    const meta_data = {
-      key: meta.key,
-      runtime: meta.runtime,
-      timeout_in_secs: meta.timeoutSeconds,
-      memory_in_mb: meta.memoryMb,
-    };
-    const request = { request_id: requestId, timestamp: startedAtMs, meta_data };
+    const request = { request_id: requestId, timestamp: startedAtMs, meta_data: metaMessage(meta) };
     const reply: AssignReply = await this.#peer.unary("Assign", request, signal);
     expectOk("Assign", reply);
     return this.#peer.checked("Assign", () => {

@@ -132,6 +132,13 @@ export const metaIn = (meta: MetaMessage): SlotMeta => ({
   memoryMb: memoryMbIn(meta.memory_in_mb, "meta_data.memory_in_mb"),
 });
 
+export const metaMessage = ({ key, runtime, timeoutSeconds, memoryMb }: SlotMeta): MetaMessage => ({
+  key,
+  runtime,
+  timeout_in_secs: timeoutSeconds,
+  memory_in_mb: memoryMb,
+});
+
 export const memoryMbIn = (value: number, field: string): number => integerIn(value, field, 1, MEMORY_MB_MAX);
 
 const assignmentIn = (assignment: AssignmentMessage): SlotAssignment => ({

@@ -4,15 +4,24 @@ import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { ChannelCredentials, type ChannelOptions, credentials, ServerCredentials } from "@grpc/grpc-js";
 
+/** A secret that may become another one while whoever has it lives. */
+export interface LiveSecret {
+  readonly now: string;
+  /** Somebody has another one. Called for each such call: what is done then is bounded there. */
+  doubt(): void;
+}
+
+export type Secret = string | LiveSecret;
+
 export interface ListenerSecurity {
   /** Callers have to send it; null: whoever reaches the listener is served. */
-  readonly secret: string | null;
+  readonly secret: Secret | null;
   /** PEM. null: plain text. */
   readonly tls: { readonly certificate: string; readonly key: string } | null;
 }
 
 export interface PeerSecurity {
-  readonly secret: string | null;
+  readonly secret: Secret | null;
   /** null: plain text. */
   readonly tls: {
     /** PEM of the authorities to trust; null: those that Node brings along. */

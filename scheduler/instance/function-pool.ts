@@ -1,5 +1,5 @@
 // All that the scheduler holds of one function: its instances by node, the calls that wait, what was learned of its need, and the policy's
-// own state of it. Lists and counts only; what is done with them is scheduler.ts.
+// own state of it. Lists and counts only; what is done with them is decided elsewhere.
 
 import { HeapEntry, IndexedHeap } from "../indexed-heap.ts";
 import type { Alarm } from "../alarm.ts";
@@ -77,8 +77,6 @@ export class FunctionPool implements PoolView {
   warmUntilMs = 0;
   /** Starts in a row that failed. */
   failures = 0;
-  /** No start before this. */
-  coolUntilMs = -Infinity;
   removed = false;
   readonly leases = new Set<Lease>();
   /** An instance that has outgrown its node, and the one that takes its place elsewhere. One pair at a time. */
@@ -130,6 +128,11 @@ export class FunctionPool implements PoolView {
     return share;
   }
 
+  /** After a failed start: none is made until the alarm rings. */
+  get isCooling(): boolean {
+    return this.cooledAlarm.index >= 0;
+  }
+
   /** How many there are on a node, those that drain included. */
   instancesOn(node: Node): number {
     return this.#shares.get(node)?.instances ?? 0;
@@ -172,9 +175,13 @@ export class FunctionPool implements PoolView {
     if (share.first === null) this.#free.remove(share.entry);
   }
 
+  /** It does not exist any more. */
   leaves(instance: Instance): void {
     const { share } = instance;
     share.instances--;
     if (share.instances === 0) this.#shares.delete(share.node);
+    if (this.replaced !== instance && this.replacement !== instance) return;
+    this.replaced = null;
+    this.replacement = null;
   }
 }

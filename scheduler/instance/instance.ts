@@ -1,4 +1,4 @@
-// One warm place where a function runs: starting → idle ⇄ busy → draining → gone. The scheduler alone moves it from state to state.
+// One warm place where a function runs: starting → idle ⇄ busy → draining → gone. `Instances` alone moves it from state to state.
 
 import { HeapEntry, type IndexedHeap } from "../indexed-heap.ts";
 import type { Alarm } from "../alarm.ts";

@@ -2,6 +2,7 @@
 // (protocols of the 2020 contest: 5 of 512 MiB), so nodes are packed by what was seen, with a margin, and not by what was written.
 
 import type { FunctionConfig } from "../function-config.ts";
+import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
 
 /** Executions that must have been seen before what was seen counts. Chosen. */
 const SAMPLES_MIN = 10;
@@ -15,12 +16,11 @@ const DISTRUST_EXECUTIONS = 1_000;
 const DISTRUST_DOUBLINGS_MAX = 10;
 /** Of the greatest CPU share seen, per execution: a function that became lighter is believed after hundreds of calls. */
 const CPU_DECAY = 0.998;
-/** Of contests' nodes: CPUs per GiB of configured memory (1.4 of the protocols). */
-const CPUS_PER_GIB = 0.67;
 
 export class LearnedNeed {
   readonly #configuredMb: number;
   readonly #configuredCpus: number;
+  readonly #memoryMarginMb: number;
   #samples = 0;
   #memoryMbMax = 0;
   #cpuSamples = 0;
@@ -30,12 +30,10 @@ export class LearnedNeed {
 
   constructor({ memoryMb, concurrency }: FunctionConfig) {
     this.#configuredMb = memoryMb;
-    this.#configuredCpus = (memoryMb / 1024) * CPUS_PER_GIB;
+    this.#configuredCpus = (memoryMb / 1024) * CONTEST_CPUS_PER_GIB;
     // What is reported is of an instance; each of its calls might come to as much.
     this.#memoryMarginMb = concurrency;
   }
-
-  readonly #memoryMarginMb: number;
 
   get memoryMb(): number {
     if (this.#samples < SAMPLES_MIN || this.#distrust > 0) return this.#configuredMb;

@@ -1,6 +1,7 @@
 // All nodes, ordered so that one into which an instance fits well is found without looking at all of them: in a grid by what is free of
 // memory and of CPU, so that of nodes alike a few stand for the rest.
 
+import { ROUNDING } from "../rounding.ts";
 import { Node, type NodeDescription, type Resources } from "./node.ts";
 
 /** Steps of either resource; one more is for nodes without a bound. */
@@ -125,9 +126,9 @@ export class Fleet {
   }
 }
 
-/** A little more than it has is as much: sums of shares are not exact. */
+/** A little more than it has is as much. */
 const stepOf = (amount: number, most: number): number =>
-  amount === Infinity ? STEPS - 1 : Math.min(STEPS - 1, Math.floor((amount / (most || 1)) * STEPS * (1 - 1e-9)));
+  amount === Infinity ? STEPS - 1 : Math.min(STEPS - 1, Math.floor((amount / (most || 1)) * STEPS * (1 - ROUNDING)));
 
 function misfit(node: Node, memoryMb: number, cpus: number): number {
   const { description } = node;

@@ -3,6 +3,7 @@
 import { HeapEntry, IndexedHeap } from "../indexed-heap.ts";
 import type { Alarm } from "../alarm.ts";
 import type { Instance } from "../instance/instance.ts";
+import { ROUNDING } from "../rounding.ts";
 
 /** What nodes are packed by. Infinity where a node has no bound. */
 export interface Resources {
@@ -129,10 +130,8 @@ export class Node {
   }
 
   told({ availableMemoryMb, instancesMemoryMb }: NodeStats): void {
-    const used = this.description.memoryMb - availableMemoryMb;
-    this.#foreignMb = Math.max(0, used - instancesMemoryMb);
+    const { memoryMb } = this.description;
+    // Without a bound others take nothing away.
+    this.#foreignMb = memoryMb === Infinity ? 0 : Math.max(0, memoryMb - availableMemoryMb - instancesMemoryMb);
   }
 }
-
-/** Sums of shares of a CPU are not exact. */
-const ROUNDING = 1e-9;

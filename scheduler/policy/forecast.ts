@@ -12,6 +12,7 @@ import { ExecutionTime } from "./execution-time.ts";
 import { GapHistogram, IdleGaps, levelOf, type SavedGaps } from "./idle-gaps.ts";
 import { chooseKeepAlive, newKeepAliveChoice, type MissCost } from "./keep-alive-choice.ts";
 import {
+  FIRST_START_MS,
   NOTHING_WARM,
   type CapacityView,
   type FunctionPolicy,
@@ -28,14 +29,14 @@ const PRIOR_GAPS = 1;
 const NEVER_AGAIN = 1;
 /** Of each function so many gaps go into what is known of all. */
 const GAPS_FOR_ALL = 32;
-/** Until a start, or an execution, was seen anywhere. Chosen. */
-const FIRST_START_MS = 1_000;
 /** Of calls that come at once. */
 const TOGETHER_SMOOTHING = 1 / 4;
 /** A start's mean is over so many. */
 const STARTS_MEAN = 16;
 /** Calls further apart than so many starts are no burst; a gap longer than that is none that keeping an instance is sure to be cheaper for. */
 const BURST_STARTS = 2;
+/** Queues are looked at for so many times as long as starts, bursts and executions take; beyond, all is guessed anyway. Chosen. */
+const HORIZON = 4;
 /** A kept keep-alive is weighed anew when the price has changed by this, or its gaps are so much more. */
 const PRICE_CHANGE = 0.05;
 const GAPS_CHANGE = 1 / 16;
@@ -384,6 +385,3 @@ class ForecastFunction implements FunctionPolicy {
     price.settle(capacity.heldGbSeconds(nowMs));
   }
 }
-
-/** Queues are looked at for so many times as long as starts, bursts and executions take; beyond, all is guessed anyway. Chosen. */
-const HORIZON = 4;

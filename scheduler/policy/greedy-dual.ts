@@ -7,10 +7,7 @@
 // that was ended so far: what is not used falls behind. Nothing is started ahead, no call waits for a busy instance.
 
 import { KeepAliveFunction } from "./keep-alive-function.ts";
-import type { Policy, PoolView } from "./policy.ts";
-
-/** Before a function's first start was seen. Chosen. */
-const FIRST_START_MS = 1_000;
+import { FIRST_START_MS, type Policy, type PoolView } from "./policy.ts";
 
 interface Clock {
   priority: number;

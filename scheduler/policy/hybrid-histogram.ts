@@ -7,7 +7,7 @@
 // The paper forecasts with an automatically chosen ARIMA; here that is AR(1) with drift, fitted by least squares to the last idle times.
 
 import { KeepAliveFunction } from "./keep-alive-function.ts";
-import { NOTHING_WARM, type Policy, type WarmPlan } from "./policy.ts";
+import { FIRST_START_MS, NOTHING_WARM, type Policy, type WarmPlan } from "./policy.ts";
 
 const BIN_MS = 60e3;
 const BINS = 240;
@@ -20,8 +20,6 @@ const VARIATION_MIN = 2;
 const IDLE_TIMES_MIN = 2;
 const OUT_OF_BOUNDS_MAX = 0.5;
 const FORECAST_FROM = 16;
-/** Until a start was seen. Chosen. */
-const FIRST_START_MS = 1_000;
 
 export const hybridHistogram = (): Policy => ({
   name: "hybrid-histogram",
@@ -107,9 +105,8 @@ class HybridFunction extends KeepAliveFunction {
   }
 
   save(): SavedHybrid {
-    const { length } = this.#bins;
     return {
-      bins: [...this.#bins.subarray(0, length)],
+      bins: [...this.#bins],
       outOfBounds: this.#outOfBounds,
       lastMs: [...this.#lastMs],
       startMs: this.#startMs,

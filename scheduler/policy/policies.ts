@@ -8,17 +8,16 @@ import { hybridHistogram } from "./hybrid-histogram.ts";
 import type { Policy } from "./policy.ts";
 
 /** Each call makes a policy that knows nothing yet. */
-export const POLICIES: Readonly<Record<string, () => Policy>> = {
+export const POLICIES = {
   forecast,
   reference: () => fixedKeepAlive("reference", REFERENCE),
   "hybrid-histogram": hybridHistogram,
   "greedy-dual": greedyDual,
-};
+} satisfies Readonly<Record<string, () => Policy>>;
 
 /** One of the table, or `fixed:SECONDS`, or `fixed:never`. CONFIG_INVALID where there is none of that name. */
 export function policyOf(name: string): Policy {
-  const known = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
-  if (known !== undefined) return known();
+  if (Object.hasOwn(POLICIES, name)) return POLICIES[name as keyof typeof POLICIES]();
   const [, given] = /^fixed:(never|\d+(?:\.\d+)?)$/.exec(name) ?? [];
   if (given !== undefined) return fixedSeconds(given === "never" ? Infinity : Number(given));
   const names = Object.keys(POLICIES).join(", ");

@@ -77,4 +77,7 @@ export interface WarmPlan {
   readonly untilMs: number;
 }
 
+/** That a start is taken to last until one was seen. Chosen. */
+export const FIRST_START_MS = 1_000;
+
 export const NOTHING_WARM: WarmPlan = { warm: 0, untilMs: 0 };

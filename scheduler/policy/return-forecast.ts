@@ -152,11 +152,11 @@ export class ReturnForecast {
     }
   }
 
-  /** Windows around the first `length` of `errors`; the least cost of one so far and these. */
-  #tryWindows(way: number, length: number, startMs: number, memoryGb: number, price: number, so: number): number {
+  /** Windows around the first `length` of `errors`: takes the one that costs less than `before`, if any does. The least cost by now. */
+  #tryWindows(way: number, length: number, startMs: number, memoryGb: number, price: number, before: number): number {
     const missCost = ((memoryGb + price) * startMs) / 1e3;
     const middle = errors[length >> 1]!;
-    let least = so;
+    let least = before;
     for (const left of LEFT_OUT) {
       for (const right of LEFT_OUT) {
         if (left + right > length / 2) break;

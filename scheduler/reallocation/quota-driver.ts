@@ -6,6 +6,7 @@ import { LocusError } from "#runtime/errors.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceCall, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
 import { checkCpus } from "../driver/instance-bounds.ts";
+import { ROUNDING } from "../rounding.ts";
 import { type FollowedInstance, sampleOf } from "./followed-instance.ts";
 import { Reallocation, type Change } from "./reallocation.ts";
 
@@ -32,8 +33,6 @@ const CPUS_FLOOR = 0.02;
 const CPUS_STEP = 0.01;
 /** An instance that is limited no more has so long to say that it has ended, before its owner is told. Chosen. */
 const END_MS = 2_000;
-/** Sums of fractions are not exact. */
-const ROUNDING = 1e-9;
 
 /** Of all instances of one function whose quotas follow. */
 export interface QuotaShare {

@@ -3,6 +3,7 @@
 //
 // Invariants: what is granted never passes the total; each has from its floor to its own limit.
 
+import { ROUNDING } from "../rounding.ts";
 import { split } from "./split.ts";
 import { StepForecast } from "./step-forecast.ts";
 
@@ -41,8 +42,6 @@ const CALM = 4;
 const GIVEN_BACK_MIN = 0.1;
 /** Before there is a forecast: times what is used. */
 const UNKNOWN_GROWTH = 2;
-/** Sums of fractions are not exact. */
-const ROUNDING = 1e-9;
 
 /** All amounts in steps. */
 interface Member {

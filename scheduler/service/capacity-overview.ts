@@ -1,6 +1,8 @@
 // What a scheduler tells people of its nodes and instances.
 
+import type { Counts } from "../counts.ts";
 import type { Instance } from "../instance/instance.ts";
+import type { Node } from "../node/node.ts";
 import type { Scheduler } from "../scheduler.ts";
 
 /** Instances in one overview; the rest is counted. A page that people can read. */
@@ -34,26 +36,13 @@ interface InstanceSummary {
   readonly ageMs: number;
 }
 
-interface CapacityCounts {
-  readonly starting: number;
-  readonly idle: number;
-  readonly busy: number;
-  readonly draining: number;
-  readonly waiting: number;
-  readonly unplaced: number;
-  readonly arrivals: number;
-  readonly starts: number;
-  readonly failedStarts: number;
-  readonly refusals: number;
-}
-
 export interface CapacityOverview {
   readonly policy: string;
   readonly nodes: readonly NodeSummary[];
   readonly instances: readonly InstanceSummary[];
   /** How many more there are. */
   readonly instancesLeftOut: number;
-  readonly counts: CapacityCounts;
+  readonly counts: Readonly<Counts>;
   /** Of functions whose policy makes forecasts: their error on what they had not seen. */
   readonly forecastErrors: Readonly<Record<string, number>>;
 }
@@ -64,13 +53,7 @@ export function capacityOverview<Ticket>(
   nowMs: number,
   idOf: (instance: Instance) => string | undefined,
 ): CapacityOverview {
-  const nodes = [...core.fleet.nodes.values()].map((node): NodeSummary => {
-    const { id, address, port, memoryMb, cpus } = node.description;
-    const { freeMb, freeCpus, instances, draining, promised } = node;
-    const free = { freeMb: rounded(freeMb), freeCpus: rounded(freeCpus) };
-    const taken = { promisedMb: rounded(promised.memoryMb), promisedCpus: rounded(promised.cpus) };
-    return { id, address, port, memoryMb, cpus, ...taken, ...free, instances, draining };
-  });
+  const nodes = Array.from(core.fleet.nodes.values(), nodeSummary);
   const instances: InstanceSummary[] = [];
   let instancesLeftOut = 0;
   for (const instance of core.instances()) {
@@ -78,18 +61,7 @@ export function capacityOverview<Ticket>(
       instancesLeftOut++;
       continue;
     }
-    const [name = "", version = null] = instance.pool.config.key.split("@");
-    instances.push({
-      id: idOf(instance) ?? instance.id,
-      function: name,
-      version,
-      node: instance.node.id,
-      state: instance.state,
-      holder: instance.lease?.holder ?? null,
-      memoryMb: rounded(instance.memoryMb),
-      cpus: rounded(instance.cpus),
-      ageMs: Math.round(nowMs - instance.createdMs),
-    });
+    instances.push(instanceSummary(instance, idOf(instance) ?? instance.id, nowMs));
   }
   const forecastErrors: Record<string, number> = {};
   for (const { config, policy } of core.functions()) {
@@ -97,6 +69,29 @@ export function capacityOverview<Ticket>(
     if (error !== null) forecastErrors[config.key] = error;
   }
   return { policy: core.policy.name, nodes, instances, instancesLeftOut, counts: { ...core.counts }, forecastErrors };
+}
+
+function nodeSummary({ description, freeMb, freeCpus, promised, instances, draining }: Node): NodeSummary {
+  const { id, address, port, memoryMb, cpus } = description;
+  const free = { freeMb: rounded(freeMb), freeCpus: rounded(freeCpus) };
+  const taken = { promisedMb: rounded(promised.memoryMb), promisedCpus: rounded(promised.cpus) };
+  return { id, address, port, memoryMb, cpus, ...taken, ...free, instances, draining };
+}
+
+function instanceSummary(instance: Instance, id: string, nowMs: number): InstanceSummary {
+  const { pool, node, state, lease, memoryMb, cpus, createdMs } = instance;
+  const [name = "", version = null] = pool.config.key.split("@");
+  return {
+    id,
+    function: name,
+    version,
+    node: node.id,
+    state,
+    holder: lease?.holder ?? null,
+    memoryMb: rounded(memoryMb),
+    cpus: rounded(cpus),
+    ageMs: Math.round(nowMs - createdMs),
+  };
 }
 
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;

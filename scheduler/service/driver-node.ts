@@ -16,9 +16,8 @@ import type {
   NodeCallResult,
   NodeStats,
 } from "../grpc/node-service.ts";
+import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
 
-/** The contest's: 0.67 of a core for each GiB of a function's memory. */
-const CPUS_PER_GIB = 0.67;
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -86,7 +85,7 @@ export class DriverNode implements ContainerNode {
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
     const isOurs = meta.functionName.includes("@");
-    const cpus = isOurs ? instanceCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CPUS_PER_GIB);
+    const cpus = isOurs ? instanceCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CONTEST_CPUS_PER_GIB);
     const memoryBytes = meta.memoryBytes + (isOurs ? ownMemoryBytes : 0);
     const { concurrency } = image.description.limits;
     const { ended } = await driver.start({ id, image, memoryBytes, cpus, concurrency }, signal);
@@ -100,7 +99,7 @@ export class DriverNode implements ContainerNode {
     return this.#served;
   }
 
-  /** CPU time of calls of nodes of ours, µs. */
+  /** CPU time of all calls, µs. */
   get cpuUs(): number {
     return this.#cpuUs;
   }
@@ -143,6 +142,7 @@ export class DriverNode implements ContainerNode {
       return { ...NOTHING_TOLD, outcome: await this.run(containerId, { ...call, mayWrite: own.mayWrite }, signal) };
     }
     const outcome = await this.#options.driver.invoke(containerId, call, signal);
+    this.#cpuUs += outcome.usage.cpuUs;
     const instances = await this.#options.driver.list();
     const used = instances.find(({ id }) => id === containerId)?.use?.memoryBytes ?? 0;
     return resultOf(outcome, used);

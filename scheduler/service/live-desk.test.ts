@@ -32,6 +32,7 @@ class Host {
       returned: [],
       broken: [],
       scaled: [],
+      scaledVersion: 1,
       ...this.#beat,
       ...more,
     };
@@ -44,6 +45,7 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
   let made = 0;
   const events: string[] = [];
   const removals: string[] = [];
+  const started: string[] = [];
   const connect: LiveDeskOptions["connect"] = ({ id }) => {
     const host = hosts.find((one) => one.id === id)!;
     return {
@@ -62,7 +64,8 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
     };
   };
   const observer = {
-    started() {},
+    started: ({ pool }: { readonly pool: { readonly config: { readonly key: string } } }) =>
+      void started.push(pool.config.key),
     stopped() {},
     failed() {},
     node: (id: string, what: string) => void events.push(`${id} ${what}`),
@@ -73,7 +76,7 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
     opened.push(desk);
     return desk;
   };
-  return { open, events, removals };
+  return { open, events, removals, started };
 };
 
 const opened: LiveDesk[] = [];
@@ -283,6 +286,56 @@ describe("the desk", () => {
     await vi.waitFor(async () => expect(await kept("khop@2")).toBe(1));
     await desk.beat(a.beat());
     expect(await kept("khop@2")).toBe(1);
+  });
+
+  test("of what nodes have read of people's words the newest holds, whoever says what after it", async () => {
+    const [a, b, c] = [new Host("a"), new Host("b"), new Host("c")];
+    const { open, removals } = cluster(a, b, c);
+    const desk = open();
+    const older = { scaled: [{ shape: SHAPE, min: 0, max: 3 }], scaledVersion: 7 };
+    const newer = { scaled: [{ shape: SHAPE, min: 1, max: 1 }], scaledVersion: 8 };
+    for (const host of [a, b]) await desk.beat(host.beat(older));
+    await desk.lease(wanted("b"));
+    for (let beats = 0; beats < 3; beats++) {
+      await desk.beat(a.beat(newer));
+      await desk.beat(b.beat(older));
+      expect(await desk.lease(wanted("b", { isGrowth: true }))).toEqual([]);
+    }
+    expect(removals).toEqual([]);
+    // A node that has just come, and has read before.
+    await desk.beat(c.beat(older));
+    expect(await desk.lease(wanted("b", { isGrowth: true }))).toEqual([]);
+    // All is taken back, or Redis was emptied.
+    await desk.beat(b.beat({ scaledVersion: 9 }));
+    await desk.beat(a.beat(newer));
+    expect(await desk.lease(wanted("b", { isGrowth: true }))).toHaveLength(1);
+  });
+
+  test("of nodes that hear of a deployment one after another, the one that has heard of it is believed", async () => {
+    const [a, b, c] = [new Host("a"), new Host("b"), new Host("c")];
+    const { open, started } = cluster(a, b, c);
+    const desk = open();
+    const before = { scaled: [{ shape: SHAPE, min: 1, max: 0 }], scaledVersion: 7 };
+    const next = { ...SHAPE, key: "khop@2" };
+    const after = { scaled: [{ shape: next, min: 1, max: 0 }], scaledVersion: 7 };
+    for (const host of [a, b]) await desk.beat(host.beat(before));
+    await vi.waitFor(async () => expect((await desk.overview()).counts.idle).toBe(1));
+    await desk.beat(a.beat(after));
+    await vi.waitFor(async () => expect((await desk.overview()).counts.idle).toBe(2));
+    // Nobody keeps the one of before any more.
+    const [old] = await desk.lease(wanted("b"));
+    await desk.beat(b.beat({ ...before, broken: [old!.id] }));
+    for (let beats = 0; beats < 3; beats++) {
+      await desk.beat(b.beat(before));
+      await desk.beat(a.beat(after));
+    }
+    await desk.beat(b.beat(after));
+    expect(started).toEqual(["khop@1", "khop@2"]);
+    // One that has just come knows of no function yet.
+    await desk.beat(c.beat({ scaledVersion: 7 }));
+    const [current] = await desk.lease(wanted("a", { shape: next }));
+    await desk.beat(a.beat({ ...after, broken: [current!.id] }));
+    await vi.waitFor(() => expect(started).toEqual(["khop@1", "khop@2", "khop@2"]));
   });
 
   test("a node that leaves gets nothing new, and is let go when nothing runs there", async () => {

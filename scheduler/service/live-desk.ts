@@ -46,6 +46,8 @@ interface Joined {
   isLeaving: boolean;
   /** Instances that its last beat did not name. */
   unnamed: Map<Instance, number>;
+  /** What its last beat said that people say. One that has just come may not know of any function yet. */
+  scaled: { readonly version: number; readonly text: string };
 }
 
 export interface LiveDeskOptions {
@@ -65,8 +67,9 @@ export class LiveDesk implements ServedDesk {
   readonly #usedMb = new WeakMap<Instance, number>();
   /** By key, the one that was asked for the longest ago first. */
   readonly #pools = new Map<string, FunctionPool>();
-  /** By name, what people have said; as it came, to see whether it is something else now. */
+  /** By name, what people have said; its version, and as it came, to see whether it is something else now. */
   #scaled = new Map<string, ScaledFunction>();
+  #scaledVersion = 0;
   #scaledText = "[]";
   /** What it has started says so: two schedulers after one another name their instances differently. */
   readonly #reign = randomBytes(6).toString("hex");
@@ -103,7 +106,7 @@ export class LiveDesk implements ServedDesk {
       const usedMb = beat.instances.reduce((sum, one) => sum + one.usedMb, 0);
       core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb: usedMb }, nowMs);
       this.#hosted(joined, beat.instances, nowMs);
-      this.#scale(beat.scaled);
+      this.#scale(joined, beat);
     }
     this.takeBack(beat.nodeId, beat.returned);
     for (const id of beat.broken) this.#broken(beat.nodeId, id, nowMs);
@@ -189,7 +192,9 @@ export class LiveDesk implements ServedDesk {
     if (known !== undefined) return known;
     const description = { id, address, port, memoryMb, cpus };
     core.nodeReserved(description, nowMs);
-    const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed: new Map<Instance, number>() };
+    const unnamed = new Map<Instance, number>();
+    const scaled = { version: beat.scaledVersion, text: "[]" };
+    const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed, scaled };
     this.#nodes.set(id, joined);
     return joined;
   }
@@ -334,9 +339,16 @@ export class LiveDesk implements ServedDesk {
     return this.#live.core.declare({ ...shape, concurrency: 1, reservedInstances, ...bound }, this.#live.now());
   }
 
-  /** All nodes say the same, as soon as they have read it. */
-  #scale(scaled: readonly ScaledFunction[]): void {
+  /**
+   * Nodes read one after another what people say: the newest that any of them has read holds. They hear one after another of deployments as well, which
+   * versions do not count: of the same version the word holds of the node that says something else than before.
+   */
+  #scale(joined: Joined, { scaled, scaledVersion: version }: NodeBeat): void {
     const text = JSON.stringify(scaled);
+    const isNews = text !== joined.scaled.text || version !== joined.scaled.version;
+    joined.scaled = { version, text };
+    if (version < this.#scaledVersion || (version === this.#scaledVersion && !isNews)) return;
+    this.#scaledVersion = version;
     if (text === this.#scaledText) return;
     const before = this.#scaled;
     this.#scaledText = text;

@@ -1,17 +1,7 @@
-// The policies by the names that a setting gives them.
+// The policies by the names that a setting gives them: those of the table, and none that takes a figure.
 
-import { fixedKeepAlive, REFERENCE } from "../policy/fixed.ts";
-import { forecast } from "../policy/forecast.ts";
-import { greedyDual } from "../policy/greedy-dual.ts";
-import { hybridHistogram } from "../policy/hybrid-histogram.ts";
+import { POLICIES } from "../policy/policies.ts";
 import type { Policy } from "../policy/policy.ts";
-
-const POLICIES = {
-  forecast: () => forecast(),
-  reference: () => fixedKeepAlive("reference", REFERENCE),
-  "hybrid-histogram": hybridHistogram,
-  "greedy-dual": greedyDual,
-} satisfies Readonly<Record<string, () => Policy>>;
 
 export type PolicyName = keyof typeof POLICIES;
 

@@ -7,11 +7,12 @@ import type { NodePool } from "../grpc/resource-manager-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { InstanceDriver, NodeSource } from "../live-scheduler.ts";
 import type { Node, NodeDescription } from "../node/node.ts";
+import { CONTEST_NODE } from "../settings.ts";
 import { Containers } from "./containers.ts";
 
 const MIB = 2 ** 20;
-/** The contest's machine; a ResourceManager tells memory only. */
-const NODE_CPUS = 2;
+/** A ResourceManager tells memory only. */
+const { cpus: NODE_CPUS } = CONTEST_NODE;
 
 /** A connection to a node, kept until the node is released. */
 export interface NodeConnection extends ContainerNode {

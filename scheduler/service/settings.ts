@@ -49,6 +49,11 @@ export const POLICY_SETTING: Setting<PolicyName> = {
   parse: oneOf(POLICY_NAMES),
 };
 
+const stateFile = optionalSetting(
+  "LOCUS_SCHEDULER_STATE",
+  "not set: it learns anew",
+  "file that keeps what was learned of functions over a restart; of one process",
+);
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(
@@ -62,6 +67,7 @@ export const SCALER_SETTINGS = {
   port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
   platform: textSetting("LOCUS_PLATFORM_ENDPOINT", "127.0.0.1:50051", "`host:port` of the Platform"),
   policy: POLICY_SETTING,
+  stateFile,
 };
 
 /** Of the 2020 contest's scheduler; the first four are the contest's own. */
@@ -76,12 +82,14 @@ export const SCHEDULER_SETTINGS = {
   hostName,
   nodesMax,
   policy: POLICY_SETTING,
+  stateFile,
 };
 
 /** Of the scheduler of our own nodes, where that is a process apart. */
 export const CAPACITY_SETTINGS = {
   port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
   policy: POLICY_SETTING,
+  stateFile,
 };
 
 /** Of the 2020 contest's API server; the first four are the contest's own. */

@@ -5,10 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LocusError } from "#runtime/errors.ts";
 import type { Slot, SlotInitialised, SlotPlatform } from "../grpc/platform-service.ts";
 import type { SlotMeta } from "../grpc/scaler-service.ts";
-import type { TraceFunction } from "./trace.ts";
+import { CREATE_SLOT_MS, type TraceFunction } from "./trace.ts";
 
-/** CreateSlot, as contestants measured it. */
-const CREATE_SLOT_MS = 100;
 /** Slots at once; one more is refused. Chosen. */
 const SLOTS_MAX = 100_000;
 

@@ -10,10 +10,8 @@ import type { Instance } from "../instance/instance.ts";
 import type { Policy } from "../policy/policy.ts";
 import { Scheduler } from "../scheduler.ts";
 import { EventQueue } from "./event-queue.ts";
-import type { Trace } from "./trace.ts";
+import { CREATE_SLOT_MS, type Trace } from "./trace.ts";
 
-/** CreateSlot (protocols 2.2). */
-const CREATE_SLOT_MS = 100;
 const PROGRESS_CALLS = 65_536;
 /** The event of a start, where that of a call's end has the call's number. */
 const STARTED = -1;

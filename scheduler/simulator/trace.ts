@@ -1,5 +1,8 @@
 // A trace: which function was called when, and how long the call ran. In columns, since traces have millions of calls.
 
+/** That a slot's creation takes, as contestants measured it (protocols 2.2). */
+export const CREATE_SLOT_MS = 100;
+
 export interface TraceFunction {
   readonly key: string;
   readonly memoryMb: number;

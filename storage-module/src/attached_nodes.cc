@@ -93,7 +93,7 @@ Failure AttachedNodes::Detach(RedisModuleCtx* context, int64_t* out) {
   node->leaving = true;
   TakeBackWaiting(*node);
   // Who waits learns that there is nothing to wait for but cancellations.
-  while (!node->takers.empty()) Wake(context, node);
+  while (!node->takers.empty()) Wake(node);
   *out = static_cast<int64_t>(node->taken.size());
   return {};
 }
@@ -112,30 +112,30 @@ AttachedNodes::SharedNode AttachedNodes::NodeOf(RedisModuleCtx* context) const {
   return found == by_client_.end() ? nullptr : found->second;
 }
 
-void AttachedNodes::OnClientChanged(RedisModuleCtx* context, redis::ServerEvent, uint64_t subevent,
-                                    void* data) {
+void AttachedNodes::OnClientChanged(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void* data) {
   if (subevent != redis::kClientDisconnected) return;
   AttachedNodes& nodes = TheModule().nodes;
   const auto found = nodes.by_client_.find(static_cast<const redis::ClientInfo*>(data)->id);
   if (found == nodes.by_client_.end()) return;
   const SharedNode node = found->second;
   const auto connection = node->connections.find(found->first);
-  if (!connection->second.speaks || node->connections.size() == 1) return nodes.End(context, node);
+  if (!connection->second.speaks || node->connections.size() == 1) return nodes.End(node);
   node->connections.erase(connection);
   nodes.by_client_.erase(found);
   nodes.TakeBackUnspoken(*node);
 }
 
-void AttachedNodes::End(RedisModuleCtx* context, const SharedNode& node) {
+void AttachedNodes::End(const SharedNode& node) {
   node->gone = true;
   nodes_.erase(node->id);
   for (const auto& [client, connection] : node->connections) by_client_.erase(client);
-  while (!node->takers.empty()) Wake(context, node);
+  while (!node->takers.empty()) Wake(node);
   TakeBackWaiting(*node);
   for (const uint64_t id : std::set<uint64_t>(node->taken)) {
     PendingCall* call = Release(id);
     if (!call->wrote) {
       counters_.run_again++;
+      call->Leave(NowNs());
       TheModule().calls.RunHereOrAnswer(call);
       continue;
     }
@@ -177,13 +177,13 @@ bool AttachedNodes::MayHand(const PendingCall& call) const {
   return !nodes_.empty() && Choose(call, &why) != nullptr;
 }
 
-bool AttachedNodes::Hand(RedisModuleCtx* context, PendingCall* call) {
+bool AttachedNodes::Hand(PendingCall* call) {
   NotHanded why = NotHanded::kNoNode;
   const size_t bytes = BytesOf(*call);
   const SharedNode node = Choose(*call, &why);
   if (node == nullptr || handed_bytes_ + bytes > kHandedBytesMax) {
     counters_.not_handed[static_cast<size_t>(why)]++;
-    if (why == NotHanded::kUser || why == NotHanded::kDatabase) Want(context, *call);
+    if (why == NotHanded::kUser || why == NotHanded::kDatabase) Want(*call);
     return false;
   }
   counters_.handed++;
@@ -191,26 +191,29 @@ bool AttachedNodes::Hand(RedisModuleCtx* context, PendingCall* call) {
   call->handed = id;
   Handed& handed = handed_[id];
   // From now: one that was pushed back came long ago.
-  handed = {call, node, NowNs() + TheModule().settings.take_patience_ms * kMs, 0, bytes};
+  const int64_t now = NowNs();
+  call->stay.side = Side::kCompute;
+  call->stay.from_ns = now;
+  handed = {call, node, now + TheModule().settings.take_patience_ms * kMs, {}, bytes};
   handed_bytes_ += bytes;
   node->waiting.insert(id);
-  SetDue(context, id, handed, std::min(handed.patience_end_ns, call->deadline_ns));
-  Wake(context, node);
+  SetDue(id, handed, std::min(handed.patience_end_ns, call->deadline_ns));
+  Wake(node);
   return true;
 }
 
-void AttachedNodes::Want(RedisModuleCtx* context, const PendingCall& call) {
+void AttachedNodes::Want(const PendingCall& call) {
   if (TheModule().settings.node_act == 0) return;
   if (!wanted_.Note(TextOf(call.caller->user()), call.caller->db(), NowNs())) return;
-  for (const auto& [id, node] : nodes_) Wake(context, node);
+  for (const auto& [id, node] : nodes_) Wake(node);
 }
 
-void AttachedNodes::Cancel(RedisModuleCtx* context, PendingCall* call) {
+void AttachedNodes::Cancel(PendingCall* call) {
   const uint64_t id = call->handed;
   const SharedNode node = handed_.at(id).node;
   if (node->taken.contains(id)) {
     node->cancelled.push_back(id);
-    Wake(context, node);
+    Wake(node);
   }
   Release(id);
   Outcome outcome;
@@ -225,7 +228,7 @@ PendingCall* AttachedNodes::Release(uint64_t id) {
   handed_.erase(found);
   handed.node->waiting.erase(id);
   handed.node->taken.erase(id);
-  due_.erase({handed.due_ns, id});
+  timers_->Stop(handed.timer);
   handed_bytes_ -= handed.bytes;
   handed.call->handed = 0;
   return handed.call;
@@ -233,7 +236,11 @@ PendingCall* AttachedNodes::Release(uint64_t id) {
 
 void AttachedNodes::TakeBack(uint64_t id) {
   counters_.taken_back++;
-  TheModule().calls.RunHereOrAnswer(Release(id));
+  PendingCall* call = Release(id);
+  // Whoever had taken it has run nothing of it.
+  call->stay.taken_ns = 0;
+  call->Leave(NowNs());
+  TheModule().calls.RunHereOrAnswer(call);
 }
 
 void AttachedNodes::TakeBackWaiting(Node& node) {
@@ -253,51 +260,27 @@ void AttachedNodes::TakeBackUnspoken(Node& node) {
 
 // ---- Time
 
-void AttachedNodes::SetDue(RedisModuleCtx* context, uint64_t id, Handed& handed, int64_t due_ns) {
-  due_.erase({handed.due_ns, id});
-  handed.due_ns = due_ns;
-  due_.emplace(due_ns, id);
-  ArmTimer(context);
+void AttachedNodes::SetDue(uint64_t id, Handed& handed, int64_t due_ns) {
+  timers_->Stop(handed.timer);
+  handed.timer = timers_->Set(due_ns, [this, id] { OnDue(id); });
 }
 
-/// One timer, for what is due first. One that is too early finds nothing and is set again: most calls are
-/// gone before they are due, and cost no timer.
-void AttachedNodes::ArmTimer(RedisModuleCtx* context) {
-  if (due_.empty()) return;
-  const int64_t due_ns = due_.begin()->first;
-  if (timer_ != 0) {
-    if (timer_due_ns_ <= due_ns) return;
-    redis::StopTimer(context, timer_, nullptr);
+void AttachedNodes::OnDue(uint64_t id) {
+  const Handed& handed = handed_.at(id);
+  const SharedNode node = handed.node;
+  if (node->waiting.contains(id)) {
+    node->silent = NowNs() >= handed.patience_end_ns;
+    return TakeBack(id);
   }
-  const int64_t left_ns = std::max<int64_t>(due_ns - NowNs(), 0);
-  timer_ = redis::CreateTimer(context, (left_ns + kMs - 1) / kMs, OnDue, nullptr);
-  timer_due_ns_ = due_ns;
-}
-
-void AttachedNodes::OnDue(RedisModuleCtx* context, void*) {
-  AttachedNodes& nodes = TheModule().nodes;
-  nodes.timer_ = 0;  // Redis frees a timer that has fired
-  const int64_t now = NowNs();
-  while (!nodes.due_.empty() && nodes.due_.begin()->first <= now) {
-    const uint64_t id = nodes.due_.begin()->second;
-    const Handed& handed = nodes.handed_.at(id);
-    const SharedNode node = handed.node;
-    if (node->waiting.contains(id)) {
-      node->silent = now >= handed.patience_end_ns;
-      nodes.TakeBack(id);
-      continue;
-    }
-    nodes.counters_.overdue++;
-    node->cancelled.push_back(id);
-    PendingCall* call = nodes.Release(id);
-    Outcome outcome;
-    outcome.code = Code::DEADLINE_EXCEEDED;
-    outcome.message =
-        call->deployment.image->name + " did not end before its deadline, on the node " + node->id;
-    TheModule().calls.Answer(call, std::move(outcome));
-    nodes.Wake(context, node);
-  }
-  nodes.ArmTimer(context);
+  counters_.overdue++;
+  node->cancelled.push_back(id);
+  PendingCall* call = Release(id);
+  Outcome outcome;
+  outcome.code = Code::DEADLINE_EXCEEDED;
+  outcome.message =
+      call->deployment.image->name + " did not end before its deadline, on the node " + node->id;
+  TheModule().calls.Answer(call, std::move(outcome));
+  Wake(node);
 }
 
 // ---- Taking
@@ -313,17 +296,19 @@ int AttachedNodes::Take(RedisModuleCtx* context, int64_t max, int64_t timeout_ms
     return ReplyFailure(context, failure);
   RedisModuleBlockedClient* client = redis::BlockClient(context, OnTaken, nullptr, OnTakenDone, 0);
   redis::SetDisconnectCallback(client, OnTakerGone);
-  node->takers.push_back({client, redis::CreateTimer(context, timeout_ms, OnTakerTimeout, client), max});
+  const Timers::Id timer =
+      timers_->Set(NowNs() + timeout_ms * kMs, [this, client] { OnTakerTimeout(client); });
+  node->takers.push_back({client, timer, max});
   return redis::kOk;
 }
 
 /// Has the node's longest waiting taker answered, if one waits. What it gets is seen when its answer is
 /// written: all that has come by then.
-void AttachedNodes::Wake(RedisModuleCtx* context, const SharedNode& node) {
+void AttachedNodes::Wake(const SharedNode& node) {
   if (node->takers.empty()) return;
   const Taker taker = node->takers.front();
   node->takers.pop_front();
-  redis::StopTimer(context, taker.timer, nullptr);
+  timers_->Stop(taker.timer);
   redis::UnblockClient(taker.client, new Taking{node, taker.max});
 }
 
@@ -339,20 +324,20 @@ AttachedNodes::Taker AttachedNodes::RemoveTaker(const RedisModuleBlockedClient* 
   return {};
 }
 
-void AttachedNodes::OnTakerTimeout(RedisModuleCtx*, void* client) {
+void AttachedNodes::OnTakerTimeout(const RedisModuleBlockedClient* client) {
   SharedNode node;
-  const Taker taker =
-      TheModule().nodes.RemoveTaker(static_cast<const RedisModuleBlockedClient*>(client), &node);
+  const Taker taker = RemoveTaker(client, &node);
   redis::UnblockClient(taker.client, new Taking{node, taker.max});
 }
 
 // A client that is unblocked by Redis itself, when this server becomes a replica. (One that closes has ended
 // its attachment.)
-void AttachedNodes::OnTakerGone(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
+void AttachedNodes::OnTakerGone(RedisModuleCtx*, RedisModuleBlockedClient* client) {
+  AttachedNodes& nodes = TheModule().nodes;
   SharedNode node;
-  const Taker taker = TheModule().nodes.RemoveTaker(client, &node);
+  const Taker taker = nodes.RemoveTaker(client, &node);
   if (taker.client == nullptr) return;
-  redis::StopTimer(context, taker.timer, nullptr);
+  nodes.timers_->Stop(taker.timer);
   redis::UnblockClient(client, nullptr);
 }
 
@@ -367,6 +352,7 @@ void AttachedNodes::OnTakenDone(RedisModuleCtx*, void* taking) {
 }
 
 int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) {
+  const int64_t now = NowNs();
   const size_t count = std::min(static_cast<size_t>(max), node.waiting.size());
   redis::ReplyWithArray(context, 3);
   redis::ReplyWithArray(context, static_cast<long>(count));
@@ -375,13 +361,14 @@ int AttachedNodes::ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max) 
     node.waiting.erase(node.waiting.begin());
     node.taken.insert(id);
     Handed& handed = handed_.at(id);
-    SetDue(context, id, handed, handed.call->deadline_ns + kGiveGraceMs * kMs);
+    SetDue(id, handed, handed.call->deadline_ns + kGiveGraceMs * kMs);
+    handed.call->stay.taken_ns = now;
     ReplyCall(context, id, *handed.call);
   }
   redis::ReplyWithArray(context, static_cast<long>(node.cancelled.size()));
   for (const uint64_t id : node.cancelled) redis::ReplyWithLongLong(context, static_cast<long long>(id));
   node.cancelled.clear();
-  const std::vector<const WantedUsers::Wanted*> news = wanted_.After(node.told, NowNs());
+  const std::vector<const WantedUsers::Wanted*> news = wanted_.After(node.told, now);
   node.told = wanted_.last();
   redis::ReplyWithArray(context, static_cast<long>(news.size()));
   for (const WantedUsers::Wanted* wanted : news) {
@@ -426,7 +413,9 @@ bool AttachedNodes::HasAskedToWrite(uint64_t call_id) const {
 
 void AttachedNodes::Give(uint64_t call_id, Outcome&& outcome) {
   counters_.returned++;
-  TheModule().calls.Answer(Release(call_id), std::move(outcome));
+  PendingCall* call = Release(call_id);
+  call->stay.told = true;
+  TheModule().calls.Answer(call, std::move(outcome));
 }
 
 AttachedNodes::State AttachedNodes::state() const {

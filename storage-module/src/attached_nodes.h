@@ -18,12 +18,12 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "redis_api.h"
 #include "reply.h"
 #include "supervisor.h"
+#include "timers.h"
 #include "wanted_users.h"
 
 namespace locus {
@@ -59,6 +59,8 @@ struct HandedCounters {
 /// Main thread only.
 class AttachedNodes {
  public:
+  explicit AttachedNodes(Timers* timers) : timers_(timers) {}
+
   /// `speaks`: for its user in its database, instead of taking and giving.
   Failure Attach(RedisModuleCtx* context, std::string_view id, std::string_view secret, bool speaks);
   /// The attachment of this connection gets nothing more. How many calls it has still to give.
@@ -81,9 +83,11 @@ class AttachedNodes {
   bool MayHand(const PendingCall& call) const;
   /// Hands the call to the node that has fewest of those that may act for its caller. False: it has to run
   /// here.
-  bool Hand(RedisModuleCtx* context, PendingCall* call);
+  bool Hand(PendingCall* call);
   /// Nobody waits for it any more.
-  void Cancel(RedisModuleCtx* context, PendingCall* call);
+  void Cancel(PendingCall* call);
+  /// Calls that were handed over and not given back.
+  size_t out() const { return handed_.size(); }
 
   static void OnClientChanged(RedisModuleCtx* context, redis::ServerEvent, uint64_t subevent, void* client);
 
@@ -106,7 +110,7 @@ class AttachedNodes {
   /// A client that waits; a timer of ours keeps its time, as in sample_windows.h.
   struct Taker {
     RedisModuleBlockedClient* client = nullptr;
-    uint64_t timer = 0;
+    Timers::Id timer;
     int64_t max = 0;
   };
   struct Node {
@@ -127,7 +131,7 @@ class AttachedNodes {
     PendingCall* call = nullptr;
     SharedNode node;
     int64_t patience_end_ns = 0;  ///< when it runs here, if it has not been taken
-    int64_t due_ns = 0;
+    Timers::Id timer;             ///< for that, then for its deadline
     size_t bytes = 0;
   };
   /// What a TAKE that is answered later takes along.
@@ -139,34 +143,31 @@ class AttachedNodes {
   static int OnTaken(RedisModuleCtx* context, RedisModuleString** argv, int argc);
   static void OnTakenDone(RedisModuleCtx* context, void* taking);
   static void OnTakerGone(RedisModuleCtx* context, RedisModuleBlockedClient* client);
-  static void OnTakerTimeout(RedisModuleCtx* context, void* client);
-  static void OnDue(RedisModuleCtx* context, void* nodes);
 
+  void OnTakerTimeout(const RedisModuleBlockedClient* client);
+  void OnDue(uint64_t id);
   SharedNode NodeOf(RedisModuleCtx* context) const;
   SharedNode Choose(const PendingCall& call, NotHanded* why) const;
   /// Has all nodes told that one might act for the caller.
-  void Want(RedisModuleCtx* context, const PendingCall& call);
+  void Want(const PendingCall& call);
   int ReplyTaken(RedisModuleCtx* context, Node& node, int64_t max);
   void ReplyCall(RedisModuleCtx* context, uint64_t id, const PendingCall& call);
   /// The taker, out of its node's list; no client where it has been answered.
   Taker RemoveTaker(const RedisModuleBlockedClient* client, SharedNode* node);
-  void Wake(RedisModuleCtx* context, const SharedNode& node);
-  void SetDue(RedisModuleCtx* context, uint64_t id, Handed& handed, int64_t due_ns);
-  void ArmTimer(RedisModuleCtx* context);
+  void Wake(const SharedNode& node);
+  void SetDue(uint64_t id, Handed& handed, int64_t due_ns);
   /// Out of all lists; the call is the caller's to answer or to run.
   PendingCall* Release(uint64_t id);
   void TakeBackWaiting(Node& node);
   /// What waits for a node that does not speak for its caller any more.
   void TakeBackUnspoken(Node& node);
-  void End(RedisModuleCtx* context, const SharedNode& node);
+  void End(const SharedNode& node);
 
+  Timers* const timers_;
   std::map<std::string, SharedNode, std::less<>> nodes_;
   std::unordered_map<uint64_t, SharedNode> by_client_;
   std::unordered_map<uint64_t, Handed> handed_;
   size_t handed_bytes_ = 0;
-  std::set<std::pair<int64_t, uint64_t>> due_;  ///< when something has to happen to which call
-  uint64_t timer_ = 0;
-  int64_t timer_due_ns_ = 0;
   uint64_t next_id_ = 0;
   HandedCounters counters_;
   WantedUsers wanted_;

@@ -1,5 +1,7 @@
 #include "calls.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -22,7 +24,47 @@ Failure QueueIsFull(const PendingCall& call) {
                                 " was not called; try again later"};
 }
 
+CallSizes SizesOf(const CallArguments& arguments) {
+  CallSizes sizes = {arguments.keys.size(), 0, arguments.args.size()};
+  for (const std::string& key : arguments.keys) sizes.key_bytes += key.size();
+  return sizes;
+}
+
+/// By its time, as in SLOWLOG; and whatever its time where it failed, or did not stay where it began.
+bool IsTraced(const PendingCall& call, int64_t elapsed_ns) {
+  const int64_t slower_than_us = TheModule().settings.trace_slower_than_us;
+  if (slower_than_us < 0) return false;
+  return elapsed_ns >= slower_than_us * 1'000 || call.outcome.code != Code::kOk || !call.former.empty();
+}
+
+/// `call` has ended, and is for nothing else any more.
+Trace TraceOf(PendingCall& call, int64_t now_ns) {
+  Trace trace;
+  trace.admitted_ns = call.admitted_ns;
+  trace.elapsed_ns = now_ns - call.admitted_ns;
+  timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  trace.time_s = wall.tv_sec - trace.elapsed_ns / (1'000 * kMs);
+  trace.function = call.deployment.image->name;
+  trace.version = call.deployment.image->version;
+  trace.user = OneLine(TextOf(call.caller->user()), kTracedUserBytesMax);
+  trace.sizes = call.sizes;
+  trace.code = call.outcome.code;
+  trace.result_bytes = call.outcome.result.size();
+  call.stay.usage = call.outcome.usage;
+  call.Leave(now_ns);
+  trace.stays = std::move(call.former);
+  return trace;
+}
+
 }  // namespace
+
+void PendingCall::Leave(int64_t now_ns) {
+  stay.until_ns = now_ns;
+  former.push_back(stay);
+  stay = {};
+  stay.from_ns = now_ns;
+}
 
 Failure CheckByItself(RedisModuleCtx* context, const char* command) {
   const int flags = redis::GetContextFlags(context);
@@ -52,15 +94,20 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   if (call->deadline_ms > 0) deadline_ms = std::min(deadline_ms, call->deadline_ms);
   call->admitted_ns = NowNs();
   call->deadline_ns = call->admitted_ns + deadline_ms * kMs;
+  call->stay.from_ns = call->admitted_ns;
+  call->sizes = SizesOf(call->arguments);
+
+  const size_t with_nodes = nodes_->out();
+  const SidesInFlight others = {with_nodes, by_client_.size() - with_nodes};
+  const bool elsewhere = call->direct && plan_->SideFor(image.name, others) == Side::kCompute;
 
   call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
   stats_->Admit(image);
 
-  const bool elsewhere = call->direct && plan_->SideFor(image.name) == Side::kCompute;
   if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
-  if ((elsewhere && nodes_->Hand(context, call)) || RunHere(call)) {
+  if ((elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
@@ -117,8 +164,12 @@ void Calls::Answer(PendingCall* call, Outcome&& outcome) {
 void Calls::OnPushedBack(void* data) {
   auto* const call = static_cast<PendingCall*>(data);
   Calls& calls = TheModule().calls;
+  const int64_t now = NowNs();
   calls.stats_->PushedBack(*call->deployment.image, call->outcome.usage);
-  calls.samples_->Ran(calls.context_, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
+  calls.samples_->Ran(*call->deployment.image, call->outcome, now - call->admitted_ns);
+  call->stay.usage = call->outcome.usage;
+  call->stay.pushed_back = true;
+  call->Leave(now);
   call->invocation = 0;
   call->known = std::move(call->outcome.result);
   call->outcome = {};
@@ -130,7 +181,7 @@ void Calls::OnPushedBack(void* data) {
     outcome.message = "the caller of " + call->deployment.image->name + " is gone";
     return calls.Answer(call, std::move(outcome));
   }
-  if (!calls.nodes_->Hand(calls.context_, call)) calls.RunHereOrAnswer(call);
+  if (!calls.nodes_->Hand(call)) calls.RunHereOrAnswer(call);
 }
 
 bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
@@ -151,13 +202,13 @@ int Calls::OnOutcome(RedisModuleCtx* context, RedisModuleString**, int) {
 }
 
 // The client is gone; its handle lives until the outcome has come.
-void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
+void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
   Calls& calls = TheModule().calls;
   const auto found = calls.by_client_.find(client);
   if (found == calls.by_client_.end()) return;
   found->second->gone = true;
   if (found->second->handed != 0) {
-    calls.nodes_->Cancel(context, found->second);
+    calls.nodes_->Cancel(found->second);
   } else {
     calls.service_->Cancel(found->second->invocation);
   }
@@ -165,12 +216,15 @@ void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* clie
 
 // Also for a client that is gone. The time until here has the way over the main thread in it, which a busy
 // Redis makes long.
-void Calls::OnDone(RedisModuleCtx* context, void* data) {
+void Calls::OnDone(RedisModuleCtx*, void* data) {
   const std::unique_ptr<PendingCall> call(static_cast<PendingCall*>(data));
   Calls& calls = TheModule().calls;
-  if (call->direct && call->invocation != 0)
-    calls.samples_->Ran(context, *call->deployment.image, call->outcome, NowNs() - call->admitted_ns);
   calls.Forget(*call);
+  if (!call->direct) return;
+  const int64_t now = NowNs();
+  const int64_t elapsed_ns = now - call->admitted_ns;
+  if (call->invocation != 0) calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns);
+  if (IsTraced(*call, elapsed_ns)) calls.traces_->Keep(TraceOf(*call, now));
 }
 
 }  // namespace locus

@@ -7,16 +7,18 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "attached_nodes.h"
 #include "call_arguments.h"
 #include "function_stats.h"
 #include "operation_runner.h"
-#include "plan.h"
+#include "plan_follower.h"
 #include "redis_api.h"
 #include "registry.h"
 #include "sample_windows.h"
 #include "service_thread.h"
+#include "traces.h"
 
 namespace locus {
 
@@ -37,6 +39,7 @@ struct PendingCall {
   int (*reply)(RedisModuleCtx*, const PendingCall&) = nullptr;
 
   std::shared_ptr<Caller> caller;
+  CallSizes sizes;
   int64_t admitted_ns = 0;
   int64_t deadline_ns = 0;
   Outcome outcome;
@@ -47,17 +50,22 @@ struct PendingCall {
   bool gone = false;        ///< the client
   bool wrote = false;       ///< the node that has it has asked to write
   std::string cancel_key;
+  /// Where it is, and where it was before: three times at most, since it is pushed back once, and is handed
+  /// over before that and after.
+  Stay stay;
+  std::vector<Stay> former;
+
+  /// What its trace shows: it goes on elsewhere.
+  void Leave(int64_t now_ns);
 };
 
 /// Main thread only.
 class Calls {
  public:
-  Calls(ServiceThread* service, FunctionStats* stats, SampleWindows* samples, PlanFollower* plan,
-        AttachedNodes* nodes)
-      : service_(service), stats_(stats), samples_(samples), plan_(plan), nodes_(nodes) {}
+  Calls(ServiceThread* service, FunctionStats* stats, SampleWindows* samples, Traces* traces,
+        PlanFollower* plan, AttachedNodes* nodes)
+      : service_(service), stats_(stats), samples_(samples), traces_(traces), plan_(plan), nodes_(nodes) {}
 
-  /// `context`: detached, for what no command asks for.
-  void Open(RedisModuleCtx* context) { context_ = context; }
   /// Blocks the client and runs the call as its user, in its database: here, or on a node where the plan says
   /// so. Replies at once where it cannot.
   int Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> call);
@@ -80,10 +88,10 @@ class Calls {
   bool RunHere(PendingCall* call);
   void Forget(const PendingCall& call);
 
-  RedisModuleCtx* context_ = nullptr;
   ServiceThread* const service_;
   FunctionStats* const stats_;
   SampleWindows* const samples_;
+  Traces* const traces_;
   PlanFollower* const plan_;
   AttachedNodes* const nodes_;
   std::unordered_map<RedisModuleBlockedClient*, PendingCall*> by_client_;

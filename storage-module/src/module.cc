@@ -79,6 +79,15 @@ constexpr CommandRow kCommands[] = {
     {"locus.function", "stats", CommandFunctionStats, "readonly", -2, 0, "[<name>]",
      "Replies what the calls of each function used and how they ended"},
     {"locus.function", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
+    {"locus.trace", nullptr, nullptr, "", -2, 0, "",
+     "What slow and failed calls of clients were at, and when"},
+    {"locus.trace", "get", CommandTraceGet, "admin allow-loading allow-stale", -2, 0, "[<count>]",
+     "Replies the traces of the last calls that were slow, failed or did not stay where they began"},
+    {"locus.trace", "len", CommandTraceLen, "admin allow-loading allow-stale", 2, 0, "",
+     "Replies how many traces are kept"},
+    {"locus.trace", "reset", CommandTraceReset, "admin allow-loading allow-stale", 2, 0, "",
+     "Forgets all traces"},
+    {"locus.trace", "help", CommandHelp, kHelpFlags, 2, 0, "", "Prints this help"},
     {"locus.config", nullptr, nullptr, "", -2, 0, "", "The module's settings"},
     {"locus.config", "get", CommandConfigGet, "admin allow-loading allow-stale", 3, 0, "<pattern>",
      "Replies the settings that match a pattern"},
@@ -166,12 +175,11 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
           redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   module.log.Open(redis::GetDetachedThreadSafeContext(context));
-  module.calls.Open(redis::GetDetachedThreadSafeContext(context));
   const auto on_log = [&module](std::string_view source, std::string_view text) {
     module.log.Write(source, text);
   };
-  if (!module.service.Start(context, module.settings, on_log))
-    return Refuse(context, "no eventfd, or no place for one in Redis' event loop");
+  if (!module.timers.Open() || !module.service.Start(context, module.settings, on_log))
+    return Refuse(context, "no eventfd or timerfd, or no place for one in Redis' event loop");
   const Failure obstacle = CheckEnabled();
   if (obstacle) redis::Log(context, "warning", "%s", obstacle.message.c_str());
   return true;

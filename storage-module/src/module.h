@@ -6,11 +6,13 @@
 #include "calls.h"
 #include "function_stats.h"
 #include "log_lines.h"
-#include "plan.h"
+#include "plan_follower.h"
 #include "registry.h"
 #include "sample_windows.h"
 #include "service_thread.h"
 #include "settings.h"
+#include "timers.h"
+#include "traces.h"
 
 namespace locus {
 
@@ -27,10 +29,12 @@ struct Module {
   FunctionStats stats;
   LogLines log;
   ServiceThread service;
-  SampleWindows samples;
+  Timers timers;
+  SampleWindows samples{&timers};
+  Traces traces;
   PlanFollower plan;
-  AttachedNodes nodes;
-  Calls calls{&service, &stats, &samples, &plan, &nodes};
+  AttachedNodes nodes{&timers};
+  Calls calls{&service, &stats, &samples, &traces, &plan, &nodes};
 };
 
 /// Never destroyed: the service thread outlives `main`.
@@ -65,6 +69,9 @@ int CommandNodeTake(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandNodeWrites(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandPlanSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandTraceGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandTraceLen(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandTraceReset(RedisModuleCtx*, RedisModuleString** argv, int argc);
 
 /// The section `locus` in Redis' own INFO.
 void WriteInfoSection(RedisModuleInfoCtx*, int for_crash_report);

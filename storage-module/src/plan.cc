@@ -19,8 +19,6 @@ constexpr std::string_view kStates[] = {"profiling", "compute",   "storage", "sp
 /// A plan, its placements, one of them. What is nested deeper is no plan, and costs memory before that is
 /// known.
 constexpr int kDepthMax = 3;
-/// Shares are sums of fractions: an error of rounding sends no call elsewhere.
-constexpr double kEpsilon = 1e-9;
 
 Failure Invalid(std::string message) {
   return {Code::REQUEST_INVALID, "the plan cannot be used: " + std::move(message)};
@@ -120,41 +118,6 @@ Failure ReadPlan(std::string_view text, Plan* plan) {
   }
   *plan = std::move(read);
   return {};
-}
-
-bool IsLaterPlan(uint64_t version, uint64_t than) {
-  if (version == 0 || than == 0) return version > than;
-  const uint64_t ahead = (version - than) & kPlanVersionMax;
-  return ahead != 0 && ahead <= kPlanVersionMax / 2;
-}
-
-bool PlanFollower::Follow(Plan plan) {
-  if (!IsLaterPlan(plan.version, plan_.version)) return false;
-  std::erase_if(spreads_, [&](const auto& spread) { return !plan.placements.contains(spread.first); });
-  plan_ = std::move(plan);
-  return true;
-}
-
-int64_t PlanFollower::BackCpuUs(std::string_view function) const {
-  const auto found = plan_.placements.find(function);
-  return found == plan_.placements.end() ? 0 : found->second.back_cpu_us;
-}
-
-Side PlanFollower::SideFor(std::string_view function) {
-  const auto found = plan_.placements.find(function);
-  if (found == plan_.placements.end()) return Side::kStorage;
-  const Placement& placement = found->second;
-  auto at = spreads_.find(function);
-  if (at == spreads_.end()) at = spreads_.emplace(function, Spread{}).first;
-  Spread& spread = at->second;
-  spread.calls++;
-  if (placement.probe_every > 0 && spread.calls % placement.probe_every == 0)
-    return placement.share > 0 ? Side::kCompute : Side::kStorage;
-  // A share that was lowered owes nothing of before.
-  spread.owed = std::min(spread.owed, 1.0) + placement.share;
-  if (spread.owed < 1 - kEpsilon) return Side::kCompute;
-  spread.owed -= 1;
-  return Side::kStorage;
 }
 
 }  // namespace locus

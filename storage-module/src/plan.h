@@ -1,5 +1,5 @@
 // The plan that this server follows (runtime/placement/plan.ts): for each function, which part of its calls
-// runs here. Whoever controls placement says so with LOCUS.PLAN SET; LOCUS.CALL obeys.
+// runs here. Whoever controls placement says so with LOCUS.PLAN SET; LOCUS.CALL obeys (plan_follower.h).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,6 @@ constexpr size_t kPlanFunctionsMax = 4'096;
 /// Versions are numbers that JavaScript holds exactly.
 constexpr uint64_t kPlanVersionMax = (uint64_t{1} << 53) - 1;
 
-enum class Side { kCompute, kStorage };
-
 /// Of one function; as `Placement` in plan.ts.
 struct Placement {
   std::string_view state;    ///< one of a closed list
@@ -37,32 +35,13 @@ struct Plan {
 
 /// The twin of isLaterPlan in plan.ts: versions go round, and one is later than the half of them that lie
 /// behind it. 0 is earlier than all.
-bool IsLaterPlan(uint64_t version, uint64_t than);
+inline bool IsLaterPlan(uint64_t version, uint64_t than) {
+  if (version == 0 || than == 0) return version > than;
+  const uint64_t ahead = (version - than) & kPlanVersionMax;
+  return ahead != 0 && ahead <= kPlanVersionMax / 2;
+}
 
 /// Reads the whole of it, or says what is wrong with it.
 Failure ReadPlan(std::string_view json, Plan* plan);
-
-/// Says for each call where it runs, the twin of compute/placement/plan-follower.ts, but for what that
-/// knows of sides that stand idle: the planned share of calls runs here, spread as evenly as can be, and now
-/// and then one visits the other side.
-class PlanFollower {
- public:
-  /// From the next call on. False for a plan that is not later (IsLaterPlan) than the one that is followed:
-  /// nothing changes.
-  bool Follow(Plan plan);
-  /// Here what is not planned.
-  Side SideFor(std::string_view function);
-  int64_t BackCpuUs(std::string_view function) const;
-  const Plan& plan() const { return plan_; }
-
- private:
-  struct Spread {
-    double owed = 0;  ///< to this side, in calls
-    uint64_t calls = 0;
-  };
-
-  Plan plan_;
-  std::map<std::string, Spread, std::less<>> spreads_;  ///< of the functions of the plan
-};
 
 }  // namespace locus

@@ -30,7 +30,6 @@ using DisconnectHandler = void (*)(RedisModuleCtx*, RedisModuleBlockedClient*);
 using EventLoopHandler = void (*)(int fd, void* data, int mask);
 using OneShotHandler = void (*)(void* data);
 using UserChangedHandler = void (*)(uint64_t client_id, void* data);
-using TimerHandler = void (*)(RedisModuleCtx*, void* data);
 using InfoHandler = void (*)(RedisModuleInfoCtx*, int for_crash_report);
 
 /// Which of Redis' states a context sees (`GetContextFlags`).
@@ -162,8 +161,6 @@ struct CommandInfo {
   F(int, SubscribeToServerEvent, (RedisModuleCtx*, ServerEvent, EventHandler))                                     \
   F(int, EventLoopAdd, (int fd, int mask, EventLoopHandler, void* data))                                           \
   F(int, EventLoopAddOneShot, (OneShotHandler, void* data))                                                        \
-  F(uint64_t, CreateTimer, (RedisModuleCtx*, long long ms, TimerHandler, void* data))                              \
-  F(int, StopTimer, (RedisModuleCtx*, uint64_t timer, void** data))                                                \
   F(void, Log, (RedisModuleCtx*, const char* level, const char* format, ...))                                      \
   F(int, RegisterInfoFunc, (RedisModuleCtx*, InfoHandler))                                                         \
   F(int, InfoAddSection, (RedisModuleInfoCtx*, const char* name))                                                  \

@@ -1,7 +1,6 @@
 #include "sample_windows.h"
 
 #include <algorithm>
-#include <memory>
 
 #include "bell.h"
 #include "json_text.h"
@@ -15,14 +14,13 @@ constexpr int64_t kMs = 1'000'000;
 
 }  // namespace
 
-SampleWindows::SampleWindows() : taken_ns_(NowNs()) {}
+SampleWindows::SampleWindows(Timers* timers) : timers_(timers), taken_ns_(NowNs()) {}
 
-void SampleWindows::Ran(RedisModuleCtx* context, const FunctionImage& image, const Outcome& outcome,
-                        int64_t elapsed_ns) {
+void SampleWindows::Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns) {
   in_flight_--;
   if (tally_.empty()) first_ns_ = NowNs();
   tally_.Record(image.name, image.version, outcome.code, outcome.usage, elapsed_ns);
-  if (!takers_.empty()) Arm(context);
+  if (!takers_.empty()) Arm();
 }
 
 int SampleWindows::Take(RedisModuleCtx* context, int64_t timeout_ms) {
@@ -35,35 +33,27 @@ int SampleWindows::Take(RedisModuleCtx* context, int64_t timeout_ms) {
                   std::to_string(kSampleTakersMax) + " clients wait for samples already: try again later"});
   RedisModuleBlockedClient* client = redis::BlockClient(context, OnEnd, nullptr, OnDone, 0);
   redis::SetDisconnectCallback(client, OnDisconnect);
-  takers_.push_back({client, redis::CreateTimer(context, timeout_ms, OnTimeout, client)});
-  if (!tally_.empty()) Arm(context);
+  takers_.push_back(
+      {client, timers_->Set(NowNs() + timeout_ms * kMs, [this, client] { Answer(Find(client)); })});
+  if (!tally_.empty()) Arm();
   return redis::kOk;
 }
 
 /// Ends the window in time for the taker that waits longest.
-void SampleWindows::Arm(RedisModuleCtx* context) {
+void SampleWindows::Arm() {
   if (armed_) return;
   armed_ = true;
-  const int64_t left_ns = first_ns_ + kSampleWindowMs * kMs - NowNs();
-  redis::CreateTimer(context, std::max<int64_t>((left_ns + kMs - 1) / kMs, 0), OnWindow, this);
+  timers_->Set(first_ns_ + kSampleWindowMs * kMs, [this] { OnWindow(); });
 }
 
-void SampleWindows::OnWindow(RedisModuleCtx* context, void* data) {
-  auto& windows = *static_cast<SampleWindows*>(data);
-  windows.armed_ = false;
+void SampleWindows::OnWindow() {
+  armed_ = false;
   // Who waited may be gone, or may have had it all when its time was over.
-  if (!windows.takers_.empty() && !windows.tally_.empty()) windows.Answer(context, windows.takers_.begin());
+  if (!takers_.empty() && !tally_.empty()) Answer(takers_.begin());
 }
 
-void SampleWindows::OnTimeout(RedisModuleCtx* context, void* client) {
-  SampleWindows& windows = TheModule().samples;
-  const auto taker = windows.Find(static_cast<RedisModuleBlockedClient*>(client));
-  taker->timer = 0;  // Redis frees a timer that has fired, and one that is stopped
-  windows.Answer(context, taker);
-}
-
-void SampleWindows::Answer(RedisModuleCtx* context, std::deque<Taker>::iterator taker) {
-  if (taker->timer != 0) redis::StopTimer(context, taker->timer, nullptr);
+void SampleWindows::Answer(std::deque<Taker>::iterator taker) {
+  timers_->Stop(taker->timer);
   redis::UnblockClient(taker->client, new std::string(TakeJson()));
   takers_.erase(taker);
 }
@@ -88,11 +78,11 @@ int SampleWindows::OnEnd(RedisModuleCtx* context, RedisModuleString**, int) {
   return ReplyText(context, *static_cast<const std::string*>(redis::GetBlockedClientPrivateData(context)));
 }
 
-void SampleWindows::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
+void SampleWindows::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
   SampleWindows& windows = TheModule().samples;
   const auto taker = windows.Find(client);
   if (taker == windows.takers_.end()) return;  // it has been answered, and is on its way
-  redis::StopTimer(context, taker->timer, nullptr);
+  windows.timers_->Stop(taker->timer);
   windows.takers_.erase(taker);
   redis::UnblockClient(client, nullptr);
 }

@@ -8,6 +8,7 @@
 
 #include "redis_api.h"
 #include "sample_tally.h"
+#include "timers.h"
 
 namespace locus {
 
@@ -21,11 +22,11 @@ constexpr int64_t kSampleTimeoutMsMax = 60'000;
 /// Main thread only.
 class SampleWindows {
  public:
-  SampleWindows();
+  explicit SampleWindows(Timers* timers);
 
   /// A call that came straight to this Redis runs in its hosts, from here until `Ran`.
   void Came() { in_flight_++; }
-  void Ran(RedisModuleCtx* context, const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns);
+  void Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns);
 
   /// Replies the window: at its end, or after `timeout_ms` whatever there is by then. Each call is in one
   /// window, whose taker may go before it has it.
@@ -36,20 +37,20 @@ class SampleWindows {
   /// it comes in the same pass as its unblocking, leaves the client without any reply (7.0.15).
   struct Taker {
     RedisModuleBlockedClient* client = nullptr;
-    uint64_t timer = 0;
+    Timers::Id timer;
   };
 
   static int OnEnd(RedisModuleCtx* context, RedisModuleString** argv, int argc);
   static void OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client);
   static void OnDone(RedisModuleCtx* context, void* json);
-  static void OnWindow(RedisModuleCtx* context, void* windows);
-  static void OnTimeout(RedisModuleCtx* context, void* client);
 
-  void Arm(RedisModuleCtx* context);
-  void Answer(RedisModuleCtx* context, std::deque<Taker>::iterator taker);
+  void OnWindow();
+  void Arm();
+  void Answer(std::deque<Taker>::iterator taker);
   std::deque<Taker>::iterator Find(const RedisModuleBlockedClient* client);
   std::string TakeJson();
 
+  Timers* const timers_;
   SampleTally tally_;
   uint32_t in_flight_ = 0;
   int64_t taken_ns_;      ///< when the last window ended

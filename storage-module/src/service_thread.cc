@@ -169,7 +169,8 @@ void ServiceThread::RunHosts(Hosts& hosts) {
     PublishCore(hosts, sched_getcpu());
     if (Step(hosts, now)) {
       worked_ns = now;
-    } else if (hosts.supervisor.busy() && now - worked_ns < spin_ns_.load(std::memory_order_relaxed)) {
+    } else if (hosts.supervisor.busy() && hosts.supervisor.may_spin() &&
+               now - worked_ns < spin_ns_.load(std::memory_order_relaxed)) {
       Relax();
     } else {
       Sleep(hosts);

@@ -10,6 +10,7 @@
 
 #include "cores.h"
 #include "lane.h"
+#include "run_options.h"
 
 namespace locus {
 
@@ -30,6 +31,7 @@ constexpr NumberSetting kNumbers[] = {
     {"spread", &Settings::spread, 1, kLanesMax - 1, true},
     {"queue-max", &Settings::queue_max, 1, 65'536, true},
     {"take-patience-ms", &Settings::take_patience_ms, 1, 60'000, false},
+    {"trace-slower-than-us", &Settings::trace_slower_than_us, -1, kDeadlineMsMax * 1'000, false},
     {"lock-share-percent", &Settings::lock_share_percent, 1, 90, false},
     {"quantum-us", &Settings::quantum_us, 10, 10'000, false},
     {"spin-us", &Settings::spin_us, 0, 1'000, false},
@@ -105,9 +107,7 @@ Settings Settings::Defaults() {
   if (access(settings.node.c_str(), X_OK) != 0 && access((package + "/../.bin/node").c_str(), X_OK) == 0)
     settings.node = package + "/../.bin/node";
   settings.host = package + "/build/host.mjs";
-  const int64_t cores = AvailableCores();
-  settings.spread = std::clamp<int64_t>(cores, 1, settings.isolates_max);
-  if (cores == 1) settings.spin_us = 0;
+  settings.spread = std::clamp<int64_t>(AvailableCores(), 1, settings.isolates_max);
   return settings;
 }
 

@@ -37,6 +37,9 @@ struct Settings {
   int64_t queue_max = 1024;
   /// How long a call waits for its node to take it before it runs here after all, ms. Chosen, not measured.
   int64_t take_patience_ms = 100;
+  /// Calls that took as long, µs, have a trace (traces.h), and those that failed or did not stay where they
+  /// began. -1: none has; 0: all have. As SLOWLOG's default.
+  int64_t trace_slower_than_us = 10'000;
   /// Of the global lock while clients wait, percent.
   int64_t lock_share_percent = 30;
   /// Lock time between two passes of the main thread, µs.

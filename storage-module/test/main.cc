@@ -6,9 +6,12 @@ int main() {
   TestLockBudget();
   TestOperationRound();
   TestPlan();
+  TestPlanFollower();
   TestRegistry();
   TestRespScanner();
   TestSampleTally();
+  TestTimers();
+  TestTraces();
   TestWantedUsers();
   return failures == 0 ? 0 : 1;
 }

@@ -1,6 +1,5 @@
 #include "plan.h"
 
-#include <cmath>
 #include <string>
 
 #include "tests.h"
@@ -9,8 +8,6 @@ namespace {
 
 using locus::Code;
 using locus::Plan;
-using locus::PlanFollower;
-using locus::Side;
 
 std::string Text(uint64_t version, std::string_view placements) {
   return R"({"version":)" + std::to_string(version) + R"(,"placements":{)" + std::string(placements) + "}}";
@@ -88,71 +85,10 @@ void NestingCostsNothing() {
          Code::REQUEST_INVALID);
 }
 
-void OnlyALaterPlanIsFollowed() {
-  PlanFollower follower;
-  EXPECT(follower.plan().version == 0 && follower.SideFor("f") == Side::kStorage);
-  EXPECT(follower.Follow(Read(Text(5, Placed("0")))));
-  EXPECT(follower.SideFor("f") == Side::kCompute && follower.SideFor("g") == Side::kStorage);
-  for (const uint64_t version : {1, 4, 5}) EXPECT(!follower.Follow(Read(Text(version, ""))));
-  EXPECT(follower.SideFor("f") == Side::kCompute);
-  EXPECT(follower.Follow(Read(Text(6, ""))));
-  EXPECT(follower.SideFor("f") == Side::kStorage);
-}
-
-void NoVersionIsTheLast() {
-  constexpr uint64_t kReign = uint64_t{1} << 24;
-  PlanFollower follower;
-  EXPECT(follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("0")))));
-  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("1")))));
-  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax - 1, Placed("1")))));
-  EXPECT(follower.Follow(Read(Text(kReign, Placed("1")))));
-  EXPECT(!follower.Follow(Read(Text(locus::kPlanVersionMax, Placed("0")))));
-  EXPECT(follower.plan().version == kReign && follower.SideFor("f") == Side::kStorage);
-}
-
-void TheShareIsThePlannedOneAtAnyTime() {
-  for (const char* share : {"0", "0.001", "0.1", "0.3333333333333333", "0.5", "0.9", "0.999", "1"}) {
-    PlanFollower follower;
-    follower.Follow(Read(Text(1, Placed(share))));
-    double here = 0;
-    for (int calls = 1; calls <= 2'000; calls++) {
-      here += follower.SideFor("f") == Side::kStorage ? 1 : 0;
-      EXPECT(std::abs(here - std::stod(share) * calls) <= 1);
-    }
-  }
-}
-
-void AChangedShareHoldsFromTheNextCallOn() {
-  PlanFollower follower;
-  uint64_t version = 0;
-  for (int i = 0; i < 10; i++) {
-    follower.Follow(Read(Text(++version, Placed("0.7"))));
-    for (int call = 0; call < i; call++) follower.SideFor("f");
-    follower.Follow(Read(Text(++version, Placed("0"))));
-    EXPECT(follower.SideFor("f") == Side::kCompute);
-    follower.Follow(Read(Text(++version, Placed("1"))));
-    EXPECT(follower.SideFor("f") == Side::kStorage);
-  }
-}
-
-void OneCallInSoManyVisitsTheOtherSide() {
-  for (const char* share : {"0", "1"}) {
-    PlanFollower follower;
-    follower.Follow(Read(Text(1, Placed(share, "10"))));
-    const Side other = *share == '0' ? Side::kStorage : Side::kCompute;
-    for (int call = 1; call <= 50; call++) EXPECT((follower.SideFor("f") == other) == (call % 10 == 0));
-  }
-}
-
 }  // namespace
 
 void TestPlan() {
   APlanIsReadWholeOrNotAtAll();
   APlanOfManyFunctionsHasABound();
   NestingCostsNothing();
-  OnlyALaterPlanIsFollowed();
-  NoVersionIsTheLast();
-  TheShareIsThePlannedOneAtAnyTime();
-  AChangedShareHoldsFromTheNextCallOn();
-  OneCallInSoManyVisitsTheOtherSide();
 }

@@ -48,6 +48,7 @@ describe("a node", () => {
     const { errors, exitCode, left } = await attempt({ LOCUS_HTTP_PORT: String(port) });
     expect(errors).toContain(`cannot listen on 127.0.0.1 port ${port}`);
     expect(errors).toContain("EADDRINUSE");
+    expect(errors).toMatch(/^Something else listens there.*LOCUS_HTTP_PORT.*0 takes a free one\.$/m);
     expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
   });
 
@@ -58,6 +59,7 @@ describe("a node", () => {
     const { errors, exitCode, left } = await attempt({ LOCUS_HTTP_HOST: host });
     expect(errors).toContain(`cannot listen on ${host} port 0`);
     expect(errors).toMatch(reason);
+    expect(errors).toMatch(/^Set LOCUS_HTTP_HOST to an address of this machine/m);
     expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
   });
 

@@ -1,6 +1,7 @@
 // Instances for calls of the compute side, over a real Redis and real nodes: calls spread over nodes where the CPU of one does not do, whoever dies
 // takes no call along that could be run again, and whoever schedules may be another node, a process apart, or nobody.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NodeProcess } from "#test/node-process.ts";
@@ -77,6 +78,25 @@ async function load(node: NodeProcess, name: string, calls: number, atOnce: numb
   await Promise.all(Array.from({ length: atOnce }, worker));
   return answers;
 }
+/** The scheduler that is a process apart, and what it listens on: the same each time. */
+const SECRET = { LOCUS_GRPC_SECRET: "s3cret" };
+const startScheduler = (port: number, settings: Record<string, string> = {}): OwnedProcess => {
+  const scheduler = new OwnedProcess({
+    argv: [process.execPath, join(import.meta.dirname, "../../scheduler/main-capacity.ts")],
+    environment: environmentOf({ ...SECRET, LOCUS_SCHEDULER_PORT: String(port), ...settings }),
+    logPath: join(redis.directory, "scheduler.log"),
+    stopTimeoutMs: 10_000,
+  });
+  others.push(scheduler);
+  return scheduler;
+};
+const startUnder = (port: number): Promise<NodeProcess> =>
+  startNode({ ...SECRET, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
+const get = async ({ url }: NodeProcess, path: string): Promise<unknown> => (await fetch(url + path)).json();
+/** Of a function, as whoever schedules says. */
+const instancesOf = async (node: NodeProcess, name: string): Promise<readonly { readonly memoryMb: number }[]> =>
+  ((await get(node, `/v1/instances?function=${name}`)) as { instances: readonly { readonly memoryMb: number }[] })
+    .instances;
 const statuses = (answers: readonly Answer[]): ReadonlySet<number> => new Set(answers.map(({ status }) => status));
 
 describe("instances", () => {
@@ -172,19 +192,8 @@ describe("instances", () => {
 
   it("come from a scheduler that is a process apart, and calls go on without it", async () => {
     const port = await freePort();
-    const settings = { LOCUS_GRPC_SECRET: "s3cret" };
-    const start = async (): Promise<OwnedProcess> => {
-      const scheduler = new OwnedProcess({
-        argv: [process.execPath, join(import.meta.dirname, "../../scheduler/main-capacity.ts")],
-        environment: environmentOf({ ...settings, LOCUS_SCHEDULER_PORT: String(port) }),
-        logPath: join(redis.directory, "scheduler.log"),
-        stopTimeoutMs: 10_000,
-      });
-      others.push(scheduler);
-      return scheduler;
-    };
-    const scheduler = await start();
-    const one = await startNode({ ...settings, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
+    const scheduler = startScheduler(port);
+    const one = await startUnder(port);
     await deploy(one, quick);
     await joined(one);
     expect(schedules(one)).toBe(false);
@@ -195,16 +204,44 @@ describe("instances", () => {
     }, LONG);
     expect(await metric(one, "locus_instance_leases")).toBe(0);
     expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
-    await start();
+    startScheduler(port);
     await vi.waitFor(() => expect(said(one)).toContain("the scheduler answers again"), LONG);
     await joined(one);
+  });
+
+  it("are as large as was learned, though the scheduler that is a process apart was killed since", async () => {
+    const port = await freePort();
+    const file = join(redis.directory, "state.json");
+    const scheduler = startScheduler(port, { LOCUS_SCHEDULER_STATE: file });
+    const one = await startUnder(port);
+    await deploy(one, quick);
+    await joined(one);
+    const { version, limits } = (await get(one, "/v1/functions/quick")) as {
+      readonly version: string;
+      readonly limits: { readonly memoryMb: number };
+    };
+    await vi.waitFor(async () => {
+      expect(statuses(await load(one, "quick", 10, 2))).toEqual(new Set([200]));
+      expect((await instancesOf(one, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
+    }, LONG);
+    await vi.waitFor(() => {
+      const { functions } = JSON.parse(readFileSync(file, "utf8")) as {
+        readonly functions: Record<string, { readonly need: readonly [samples: number] }>;
+      };
+      expect(functions[`quick@${version}`]!.need[0]).toBeGreaterThanOrEqual(10);
+    }, LONG);
+    await scheduler.stop("SIGKILL");
+    await one.end("SIGTERM");
+    startScheduler(port, { LOCUS_SCHEDULER_STATE: file });
+    const two = await startUnder(port);
+    await joined(two);
+    expect((await instancesOf(two, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
   });
 
   it("are told of by every node, to people too, and are as many as people say", async () => {
     const [one, two] = [await startNode(), await startNode()];
     await deploy(one, quick);
     await Promise.all([joined(one), joined(two)]);
-    const get = async (node: NodeProcess, path: string) => (await (await fetch(node.url + path)).json()) as never;
     const locus = (...argv: readonly string[]) => runTool("locus", argv, { LOCUS_URL: two.url });
     for (const node of [one, two]) {
       await vi.waitFor(async () => {
@@ -214,19 +251,21 @@ describe("instances", () => {
     }
     expect((await locus("scale", "quick", "--min", "3")).stdout).toBe("quick: at least 3, at most any number\n");
     for (const node of [one, two]) {
-      await vi.waitFor(async () => {
-        const { instances } = (await get(node, "/v1/instances?function=quick")) as { instances: readonly object[] };
-        expect(instances.length).toBeGreaterThanOrEqual(3);
-      }, LONG);
+      await vi.waitFor(async () => expect((await instancesOf(node, "quick")).length).toBeGreaterThanOrEqual(3), LONG);
     }
     expect((await locus("instances", "quick")).stdout).toMatch(/\squick\s+[0-9a-f]{16}\s+[0-9a-f]{12}\s+(idle|busy)\s/);
     expect((await locus("nodes")).stdout).toContain("policy: forecast");
+    for (const words of [["scale"], ["scale", "quick"]]) {
+      expect((await locus(...words)).stdout).toMatch(/^quick +3 +any( +\d+){4}$/m);
+    }
     const controlling = [one, two].find(schedules)!;
     const text = await (await fetch(`${controlling.url}/metrics`)).text();
     expect(text).toMatch(/^locus_instances\{state="idle"\} \d+$/m);
     expect(text).toMatch(/^locus_packing_waste [12]$/m);
     expect(text).toMatch(/^locus_node_utilisation\{node="[0-9a-f]{12}",resource="memory"\} 0\.\d+/m);
     expect((await locus("scale", "quick", "--free")).stdout).toBe("freed quick\n");
+    expect((await locus("scale", "quick")).stdout).toMatch(/^quick +0 +any( +\d+){4}$/m);
+    expect(await get(one, "/v1/instances?function=quick")).toMatchObject({ scales: [] });
   });
 
   it("are not had by a node that may not read what nodes keep, which says so once", async () => {
@@ -254,6 +293,55 @@ describe("instances", () => {
     const two = await startNode();
     await deploy(two, quick);
     await joined(two);
+  });
+
+  it("are had of each other by nodes that have come to know different secrets", async () => {
+    const key = "locus:controller:secret";
+    const one = await startNode();
+    await vi.waitFor(() => expect(schedules(one)).toBe(true), LONG);
+    // As where Redis was emptied, and a node that came then was the first.
+    await redis.client().set(key, "made-by-another");
+    const two = await startNode();
+    await deploy(one, quick);
+    // One instance for both: whoever has it not on its own node calls the other.
+    await runTool("locus", ["scale", "quick", "--max", "1"], { LOCUS_URL: one.url });
+    const served = async (): Promise<number> => (await ranAt(one)) + (await ranAt(two));
+    const reachEachOther = async (): Promise<void> => {
+      await Promise.all([joined(one), joined(two)]);
+      const before = await served();
+      await vi.waitFor(async () => {
+        for (const node of [one, two]) expect(statuses(await load(node, "quick", 4, 2))).toEqual(new Set([200]));
+        expect(await served()).toBeGreaterThan(before);
+      }, LONG);
+    };
+    await reachEachOther();
+    const learned = (node: NodeProcess): number =>
+      said(node).filter((line) => line.startsWith("Redis keeps another secret of the nodes by now")).length;
+    expect([learned(one), learned(two)]).toEqual([1, 0]);
+    // Whoever schedules sees to it now and then, and whoever is refused by it at once.
+    await redis.client().set(key, "made-by-a-third");
+    await vi.waitFor(() => expect([learned(one), learned(two)]).toEqual([2, 1]), LONG);
+    await reachEachOther();
+  });
+
+  it("are as many as people said last, though Redis was emptied in between", async () => {
+    const [one, two] = [await startNode(), await startNode()];
+    await deploy(one, quick);
+    await Promise.all([joined(one), joined(two)]);
+    const scaled = async (min: number): Promise<void> => {
+      const { stdout } = await runTool("locus", ["scale", "quick", "--min", String(min)], { LOCUS_URL: two.url });
+      expect(stdout).toBe(`quick: at least ${min}, at most any number\n`);
+      await vi.waitFor(async () => expect((await instancesOf(one, "quick")).length).toBeGreaterThanOrEqual(min), LONG);
+    };
+    const version = async (): Promise<number> =>
+      Number(await redis.client().hget("locus:controller:scale", ":version"));
+    await scaled(3);
+    const before = await version();
+    await redis.client().flushall();
+    // The nodes say by themselves that nothing is said any more.
+    await vi.waitFor(async () => expect(await version()).toBeGreaterThan(before), LONG);
+    await deploy(two, quick);
+    await scaled(5);
   });
 
   it("are nobody's where scheduling is off", async () => {

@@ -53,10 +53,17 @@ interface Case {
 const failed = (code: keyof typeof ERRORS) => ({
   error: { code, message: expect.any(String), retry: ERRORS[code].retry, remedy: ERRORS[code].remedy },
 });
-const misuse = failed("CONFIG_INVALID");
+/** What would do depends on what is wrong. */
+const misuse = { error: { ...failed("CONFIG_INVALID").error, remedy: expect.any(String) } };
 const noFunction = failed("FUNCTION_NOT_FOUND");
+const similarTo = (name: string) => ({
+  error: { ...noFunction.error, remedy: `Did you mean ${name}? \`locus list\` shows what is deployed.` },
+});
 const noNode = failed("NODE_UNAVAILABLE");
 const noRedis = failed("REDIS_UNAVAILABLE");
+
+/** Of a call that asks for no side: it depends on what is planned by now. */
+const reason = expect.stringMatching(/^(default|plan)$/);
 
 const CASES: readonly Case[] = [
   { tool: "locus", argv: "version", status: 0, value: { version: expect.any(String) } },
@@ -70,6 +77,7 @@ const CASES: readonly Case[] = [
   { tool: "locus", argv: "list", status: 2, value: misuse, settings: { LOCUS_NO_SUCH: "1" } },
   { tool: "locus", argv: "show khop", status: 0, value: { name: "khop", version: expect.any(String) } },
   { tool: "locus", argv: "show nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "show kohp", status: 1, value: similarTo("khop") },
   { tool: "locus", argv: "show", status: 2, value: misuse },
   { tool: "locus", argv: "show khop", status: 3, value: noNode, settings: NOWHERE },
 
@@ -102,9 +110,11 @@ const CASES: readonly Case[] = [
   },
   { tool: "locus", argv: "deploy", status: 2, value: misuse },
 
-  { tool: "locus", argv: "call empty", status: 0, value: { result: null, side: "compute" } },
+  { tool: "locus", argv: "call empty", status: 0, value: { result: null, side: "compute", reason } },
   { tool: "locus", argv: "call failing", status: 1, value: { ...failed("FUNCTION_FAILED"), side: "compute" } },
+  { tool: "locus", argv: "call empty --side storage", status: 0, value: { side: "storage", reason: "asked" } },
   { tool: "locus", argv: "call nobody", status: 1, value: noFunction },
+  { tool: "locus", argv: "call kohp {}", status: 1, value: similarTo("khop") },
   { tool: "locus", argv: "call khop {}", status: 1, value: failed("ARGS_INVALID") },
   { tool: "locus", argv: "call khop {", status: 2, value: misuse },
   { tool: "locus", argv: "call khop --side moon", status: 2, value: misuse },
@@ -121,8 +131,17 @@ const CASES: readonly Case[] = [
   { tool: "locus", argv: "instances empty", status: 0, value: { instances: expect.any(Array) } },
   { tool: "locus", argv: "instances nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "scale empty --min 1 --max 3", status: 0, value: { function: "empty", min: 1, max: 3 } },
+  { tool: "locus", argv: "scale empty", status: 0, value: { function: "empty", min: 1, max: 3, instances: {} } },
+  {
+    tool: "locus",
+    argv: "scale",
+    status: 0,
+    value: { functions: expect.arrayContaining([expect.objectContaining({ function: "empty", min: 1 })]), leftOut: 0 },
+  },
   { tool: "locus", argv: "scale empty --free", status: 0, value: { freed: "empty" } },
-  { tool: "locus", argv: "scale empty", status: 2, value: misuse },
+  { tool: "locus", argv: "scale khop", status: 0, value: { function: "khop", min: 0, max: null } },
+  { tool: "locus", argv: "scale --min 1", status: 2, value: misuse },
+  { tool: "locus", argv: "scale nobody", status: 1, value: noFunction },
   { tool: "locus", argv: "scale empty --min 1 --free", status: 2, value: misuse },
   { tool: "locus", argv: "scale empty --min few", status: 2, value: misuse },
   { tool: "locus", argv: "scale nobody --min 1", status: 1, value: noFunction },
@@ -174,6 +193,7 @@ const CASES: readonly Case[] = [
   { tool: "batch", argv: "empty 1 3", status: 0, value: { program: "batch", calls: 3, ok: 3, interrupted: false } },
   { tool: "batch", argv: "failing 1 3", status: 1, value: { calls: 3, ok: 0, errors: { FUNCTION_FAILED: 3 } } },
   { tool: "batch", argv: "nobody 1 3", status: 1, value: noFunction },
+  { tool: "batch", argv: "kohp 1 3", status: 1, value: similarTo("khop") },
   { tool: "batch", argv: "empty 1", status: 2, value: misuse },
   { tool: "batch", argv: "empty 1 0", status: 2, value: misuse },
   { tool: "batch", argv: "empty 10000000 10000000", status: 2, value: misuse },

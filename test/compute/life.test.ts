@@ -111,7 +111,7 @@ describe("a function", () => {
       expect(called).toMatchObject({ status: 0, stdout: '"hello Ada"\n' });
       expect(called.stderr).toMatch(
         new RegExp(
-          `greeting[^]*at ${side}, version .* [mµ]?s\n1 operation in 1 round; \\d+ bytes sent, \\d+ received; computed `,
+          `greeting[^]*at ${side} \\(as asked\\), version .* ms\n1 operation in 1 round; \\d+ bytes sent, \\d+ received; computed `,
         ),
       );
       const batch = await runTool("batch", ["greet", "1", "70", "--side", side], stack.settings);

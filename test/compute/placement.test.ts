@@ -81,7 +81,8 @@ describe("placement", () => {
         function: "walk",
         share: 1,
         demand: { operations: 64, rounds: 64 },
-        reason: expect.stringContaining("waiting for its 64 rounds"),
+        // Until it was quiet enough to calibrate, the model takes so long a way for a crowd.
+        reason: expect.stringMatching(/: at compute .* more go on waiting for (its 64 rounds|others)\.$/),
       });
     }
     const { transitions } = await explain(nodes[1]!, "walk");
@@ -89,6 +90,8 @@ describe("placement", () => {
     const all = await overview(nodes[1]!);
     expect(all.functions.map((one) => one.function)).toEqual(["direct", "idle", "walk"]);
     expect(all.regret).toBeLessThan(0.5);
+    expect(all.decidedMs).toBeGreaterThan(0);
+    expect(all.functions.at(-1)?.callsPerSecond).toBeGreaterThan(0);
     expect(await controllers()).toHaveLength(1);
   });
 
@@ -189,7 +192,7 @@ describe("placement", () => {
     expect((await locus("placement")).stdout).toMatch(/walk\s+\w+\s+100 %/);
     const why = await locus("why", "walk");
     expect(why.stdout).toContain("64 operations in 64 rounds");
-    expect(why.stdout).toMatch(/at storage: .*measured/);
+    expect(why.stdout).toMatch(/^at storage: .*\n {2}measured .* calls? since /m);
     expect(JSON.parse((await locus("why", "walk", "--json")).stdout)).toMatchObject({ function: "walk", share: 1 });
     expect((await locus("pin", "idle", "0.5")).stdout).toBe("idle: pinned, 50 % at storage, weight 1\n");
     expect((await locus("free", "idle")).stdout).toBe("freed idle\n");

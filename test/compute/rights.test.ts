@@ -9,6 +9,7 @@ import { runTool, type Settings } from "../tool.ts";
 
 const CONFIGURATION = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
 const SIDES = ["compute", "storage"];
+const LONG = { timeout: 30_000, interval: 50 };
 const BUNDLE = `export default { kind: "locus.function", name: "reader", async run({ redis, keys: [key] }) {
   return [await redis.get(key), await redis.get("others").catch(String)];
 } };`;
@@ -84,12 +85,12 @@ describe.each([
 
   it.runIf(placement)("decides where functions run, and keeps what people say", async () => {
     const overview = async () => (await (await fetch(`${node.url}/v1/placement`)).json()) as object;
-    await vi.waitFor(async () => expect(await overview()).toMatchObject({ controller: expect.any(String) }));
+    await vi.waitFor(async () => expect(await overview()).toMatchObject({ controller: expect.any(String) }), LONG);
     await redis.client().call("LOCUS.FUNCTION", "LOAD", BUNDLE);
     const pin = () => runTool("locus", ["pin", "reader", "storage"], { LOCUS_URL: node.url });
-    await vi.waitFor(async () => expect(await pin()).toMatchObject({ status: 0 }));
+    await vi.waitFor(async () => expect(await pin()).toMatchObject({ status: 0 }), LONG);
     const called = () => fetch(`${node.url}/v1/functions/reader/invocations?key=ours`, { method: "POST" });
-    await vi.waitFor(async () => expect((await called()).headers.get("x-locus-side")).toBe("storage"));
+    await vi.waitFor(async () => expect((await called()).headers.get("x-locus-side")).toBe("storage"), LONG);
     expect(await deniedTo("node")).toEqual([]);
   });
 });

@@ -1,33 +1,80 @@
-// The 2020 contest's system as programs: API server, scheduler, resource manager and nodes, each a process of its own, called by a client that
-// knows the contract only.
+// The 2020 contest's system as programs: API server, scheduler, resource manager, and nodes of locus with functions that were deployed to them, each a
+// process of its own, called by a client that knows the contract only.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { bundleOf, call, deploy, metric } from "../compute/node-client.ts";
 import { freePort } from "../free-port.ts";
-import { type ContestClient, type Failed, failureOf } from "./contest-client.ts";
+import { NodeProcess } from "../node-process.ts";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { contestClient, type ContestClient, type Failed, failureOf } from "./contest-client.ts";
+import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { type Program, startProgram } from "./program.ts";
 
 const MIB = 2 ** 20;
 const TIMEOUT_MS = 180_000;
+const LONG = { timeout: 30_000, interval: 50 };
 const API_SERVER = "apiserverproto.APIServer";
 const SCHEDULER = "schedulerproto.Scheduler";
 const RESOURCE_MANAGER = "resourcemanagerproto.ResourceManager";
 const NODE_SERVICE = "nodeservoceproto.NodeService";
 
+const BUNDLES = [
+  bundleOf("hello", ({ args }) => ({ hello: args })),
+  bundleOf("later", ({ args }) => ({ later: args })),
+  bundleOf(
+    "sleeps",
+    ({ args }: { readonly args: number }) => new Promise((done) => setTimeout(() => done(args), args)),
+  ),
+];
+
 let resources: AsyncDisposableStack;
-beforeEach(() => {
+let redis: RedisServer;
+beforeEach(async () => {
   resources = new AsyncDisposableStack();
+  redis = await startRedisServer();
+  resources.defer(() => redis.close());
 });
 afterEach(() => resources.disposeAsync());
 
-type NodeKind = "isolate" | "process";
+interface ContestNode {
+  readonly process: NodeProcess;
+  readonly endpoint: string;
+  readonly client: (service: string) => ContestClient;
+}
 
-async function startCluster(kinds: readonly NodeKind[], memoryMib: number) {
-  const nodes = await Promise.all(
-    kinds.map((kind) => startProgram(resources, ["test/scheduler/main-node-service.ts", kind, String(memoryMib)])),
-  );
+/** `locus node` as schedulers of the contest find it. */
+async function startNode(name: string, settings: Readonly<Record<string, string>> = {}): Promise<ContestNode> {
+  const started = await NodeProcess.start({
+    settings: {
+      LOCUS_REDIS_HOST: "127.0.0.1",
+      LOCUS_REDIS_PORT: String(redis.port),
+      LOCUS_SCHEDULER: "contest",
+      LOCUS_PLACEMENT: "declared",
+      LOCUS_NODE_SERVICE_PORT: "0",
+      ...settings,
+    },
+    logPath: join(redis.directory, `${name}.log`),
+  });
+  resources.defer(() => started.end("SIGTERM"));
+  await started.ready();
+  const lines = started.log().split("\n");
+  const line = lines.find((text) => text.includes("may be reserved by a scheduler of the contest's protocol")) ?? "{}";
+  const endpoint = `127.0.0.1:${(JSON.parse(line) as { readonly port: number }).port}`;
+  const client = (service: string): ContestClient => {
+    const made = contestClient(service, endpoint);
+    resources.defer(() => made.close());
+    return made;
+  };
+  return { process: started, endpoint, client };
+}
+
+/** So many nodes, with the functions deployed by way of the first of them. */
+async function startCluster(count: number, memoryMib: number) {
+  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib) };
+  const nodes = await Promise.all(Array.from({ length: count }, (_, at) => startNode(`node${at}`, settings)));
+  for (const bundle of BUNDLES) expect(await deploy(nodes[0]!.process, bundle)).toMatchObject({ status: 201 });
   const manager = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
     SERVICE_PORT: "0",
     LOCUS_NODES: nodes.map(({ endpoint }) => endpoint).join(),
@@ -41,17 +88,18 @@ async function startCluster(kinds: readonly NodeKind[], memoryMib: number) {
       RESOURCE_MANAGER_ENDPOINT: manager.endpoint,
       STACK_NAME: "stack",
       LOCUS_POLICY: "reference",
+      LOCUS_SCHEDULER_STATE: stateFile(),
     });
   const scheduler = await startScheduler();
   return { nodes, manager, scheduler, startScheduler };
 }
 
+const stateFile = (): string => join(redis.directory, "scheduler.json");
+
 async function startApiServer({ scheduler }: { readonly scheduler: Program }): Promise<ContestClient> {
-  const folder = mkdtempSync(join(tmpdir(), "locus-functions-"));
-  resources.defer(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "functions.json");
+  const file = join(redis.directory, "functions.json");
   const terms = { timeout_in_ms: 20_000, memory_in_bytes: 256 * MIB, handler: "" };
-  const names = ["hello", "sleeps", "hangs"];
+  const names = ["hello", "later", "sleeps"];
   writeFileSync(file, JSON.stringify(names.map((function_name) => ({ function_name, ...terms }))));
   const program = await startProgram(resources, ["scheduler/main-api-server.ts"], {
     SERVICE_PORT: "0",
@@ -71,16 +119,16 @@ const reservedBy = async (manager: Program): Promise<readonly unknown[]> => {
   return (nodes as { readonly id: string }[]).map(({ id }) => id);
 };
 /** Of all nodes. */
-const containersOf = async (nodes: readonly Program[]): Promise<readonly string[]> => {
+const containersOf = async (nodes: readonly ContestNode[]): Promise<readonly string[]> => {
   const stats = await Promise.all(nodes.map((node) => node.client(NODE_SERVICE).call("GetStats", {})));
   return stats.flatMap(({ container_stats_list }) =>
     (container_stats_list as { readonly container_id: string }[]).map(({ container_id }) => container_id),
   );
 };
 
-test("a function is called through all of it, whatever its containers are", { timeout: TIMEOUT_MS }, async () => {
+test("a deployed function is called through all of it", { timeout: TIMEOUT_MS }, async () => {
   // One container in each node.
-  const cluster = await startCluster(["isolate", "process"], 300);
+  const cluster = await startCluster(2, 300);
   const api = await startApiServer(cluster);
   const { functions } = await api.call("ListFunctions", {});
   expect(functions).toContainEqual({
@@ -102,21 +150,35 @@ test(
   "a node that hangs in CreateContainer costs who waits for it his deadline, and nobody else anything",
   { timeout: TIMEOUT_MS },
   async () => {
-    const api = await startApiServer(await startCluster(["isolate"], 1_024));
+    const api = await startApiServer(await startCluster(1, 1_024));
+    expect(await invoke(api, "hello", "before")).toBe('{"hello":"before"}');
+    // The node has not needed the bundle of the other function yet, and cannot have it now.
+    process.kill(redis.pid(), "SIGSTOP");
+    resources.defer(() => void process.kill(redis.pid(), "SIGCONT"));
     const hanging = Array.from({ length: 3 }, () =>
-      failureOf(invoke(api, "hangs", null, { deadline: Date.now() + 3_000 })),
+      failureOf(invoke(api, "later", null, { deadline: Date.now() + 3_000 })),
     );
     expect(await invoke(api, "hello", "meanwhile")).toBe('{"hello":"meanwhile"}');
     expect((await Promise.all(hanging)).map(({ code }) => code)).toEqual(Array(3).fill("DEADLINE_EXCEEDED"));
     expect(await invoke(api, "hello", "after")).toBe('{"hello":"after"}');
+    process.kill(redis.pid(), "SIGCONT");
+    expect(await invoke(api, "later", "now")).toBe('{"later":"now"}');
   },
 );
+
+/** As the scheduler has written it last: samples first. */
+const needOf = (name: string): readonly number[] => {
+  const { functions } = JSON.parse(readFileSync(stateFile(), "utf8")) as {
+    readonly functions: Readonly<Record<string, { readonly need: readonly number[] }>>;
+  };
+  return functions[name]?.need ?? [];
+};
 
 test(
   "a scheduler that is killed under load finds its nodes again, and none of its containers is left behind",
   { timeout: TIMEOUT_MS },
   async () => {
-    const cluster = await startCluster(["isolate", "isolate"], 1_024);
+    const cluster = await startCluster(2, 1_024);
     const api = await startApiServer(cluster);
     const tally = { ok: 0, failed: new Map<string, number>() };
     const over = new AbortController();
@@ -140,7 +202,7 @@ test(
     expect(before.containers).not.toEqual([]);
     await cluster.scheduler.process.stop("SIGKILL");
     await vi.waitUntil(() => tally.failed.size > 0, { timeout: 60_000 });
-    await cluster.startScheduler();
+    const second = await cluster.startScheduler();
     await served();
     over.abort();
     await Promise.all(callers);
@@ -150,6 +212,13 @@ test(
     expect(await reservedBy(cluster.manager)).toEqual(expect.arrayContaining([...before.reserved]));
     const after = await containersOf(cluster.nodes);
     expect(after.filter((id) => before.containers.includes(id))).toEqual([]);
+    // What was learned is kept by a scheduler that nobody calls.
+    await second.process.stop();
+    const learned = needOf("sleeps");
+    expect(learned[0]).toBeGreaterThan(0);
+    const third = await cluster.startScheduler();
+    await third.process.stop();
+    expect(needOf("sleeps")).toEqual(learned);
   },
 );
 
@@ -159,7 +228,7 @@ test(
   async () => {
     const [capacity, waitingMax, beyond, abandoned] = [100, 10_000, 10, 50];
     // Of memory and CPU there is room for 25 in each.
-    const { nodes, scheduler } = await startCluster(["isolate", "isolate", "isolate", "isolate"], 1_600);
+    const { nodes, scheduler } = await startCluster(4, 1_600);
     // A connection carries a thousand calls at once.
     const clients = Array.from({ length: 12 }, () =>
       scheduler.client(SCHEDULER, { channel: { "grpc.use_local_subchannel_pool": 1 } }),
@@ -233,6 +302,57 @@ test(
     }
   },
 );
+
+test(
+  "a node belongs to the account that reserves it, and runs its own calls without a scheduler",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const node = await startNode("node", { LOCUS_NODE_MEMORY_MB: "256" });
+    for (const bundle of BUNDLES) await deploy(node.process, bundle);
+    const service = node.client(NODE_SERVICE);
+    await service.call("Reserve", { owner_account_id: "one" });
+    expect((await failureOf(service.call("Reserve", { owner_account_id: "two" }))).code).toBe("PERMISSION_DENIED");
+    const meta = { function_name: "sleeps", timeout_in_ms: 20_000, memory_in_bytes: 64 * MIB };
+    expect(
+      (await failureOf(service.call("CreateContainer", { function_meta: { ...meta, function_name: "absent" } }))).code,
+    ).toBe("NOT_FOUND");
+    const { container_id } = await service.call("CreateContainer", { name: "c", function_meta: meta });
+    const inContainer = async (event: number): Promise<string> => {
+      const request = { container_id, event: eventOf(event), function_meta: meta };
+      const messages = await service.stream("InvokeFunction", request);
+      return Buffer.concat(messages.map(({ body }) => body as Buffer)).toString();
+    };
+    expect(await inContainer(3)).toBe("3");
+    expect(await service.call("GetStats", {})).toMatchObject({
+      owner_account_id: "one",
+      node_stats: { total_memory_in_bytes: String(256 * MIB) },
+      container_stats_list: [{ container_id }],
+    });
+
+    expect(await call(node.process, "hello", "compute")).toEqual({ status: 200, body: { hello: null } });
+    expect(await metric(node.process, "locus_instance_calls_served_total")).toBe(1);
+    expect(await metric(node.process, "locus_instance_leases")).toBeNaN();
+    expect((await fetch(`${node.process.url}/v1/nodes`)).status).toBe(400);
+    expect(await redis.client().keys("locus:controller:*")).toEqual([]);
+
+    // It is well, and told to go it lets what runs in its containers end.
+    expect(await healthOf(node.endpoint, NODE_SERVICE)).toBe(SERVING);
+    expect(await servicesAt(node.endpoint)).toContain(NODE_SERVICE);
+    const last = inContainer(2_000);
+    await vi.waitFor(async () => expect(await metric(node.process, "locus_instance_calls_served_total")).toBe(2), LONG);
+    const [ended] = await Promise.all([last, node.process.end("SIGTERM")]);
+    expect(ended).toBe("2000");
+  },
+);
+
+test("a node that others may reserve asks for its secret, and does not start where its port is taken", async () => {
+  const { endpoint, client } = await startNode("node", { LOCUS_GRPC_SECRET: "s3cret" });
+  const service = client(NODE_SERVICE);
+  expect((await failureOf(service.call("GetStats", {}))).code).toBe("UNAUTHENTICATED");
+  expect(await service.call("GetStats", {}, { secret: "s3cret" })).toMatchObject({ owner_account_id: "" });
+  const [, port = ""] = endpoint.split(":");
+  await expect(startNode("other", { LOCUS_NODE_SERVICE_PORT: port })).rejects.toThrow("LOCUS_NODE_SERVICE_PORT");
+});
 
 test("programs of the 2020 contest tell every mistake of their settings, and do not start", async () => {
   for (const [file, settings, variables] of [

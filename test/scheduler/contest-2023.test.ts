@@ -1,6 +1,6 @@
 // The 2023 contest's scaler, driven by a client that knows the contract only, with a Platform that compares what it is asked with what it has.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,14 +36,16 @@ interface Assigned {
 interface Started {
   readonly client: ContestClient;
   readonly port: number;
+  /** On its standard output and error so far. */
+  readonly said: () => string;
   /** Tells it to end; its exit code. */
-  readonly ended: () => Promise<number | NodeJS.Signals>;
+  readonly ended: (how?: "SIGTERM" | "SIGKILL") => Promise<number | NodeJS.Signals>;
 }
 
 async function startScaler(
   settings: Readonly<Record<string, string>> = { LOCUS_POLICY: "reference" },
 ): Promise<Started> {
-  const logPath = join(folder, "log");
+  const logPath = join(mkdtempSync(join(folder, "log-")), "log");
   const own = { LOCUS_PLATFORM_ENDPOINT: platformEndpoint, LOCUS_SCALER_PORT: "0" };
   const program = new OwnedProcess({
     argv: [process.execPath, PROGRAM],
@@ -52,14 +54,15 @@ async function startScaler(
     stopTimeoutMs: 20_000,
   });
   resources.defer(() => program.stop());
-  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(readFileSync(logPath, "utf8"))?.[1], { timeout: 30_000 });
+  const said = (): string => readFileSync(logPath, "utf8");
+  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(said())?.[1], { timeout: 30_000 });
   const client = contestClient("serverless.simulator.Scaler", `127.0.0.1:${port}`);
   resources.defer(() => client.close());
-  const ended = async (): Promise<number | NodeJS.Signals> => {
-    await program.stop();
+  const ended = async (how?: "SIGTERM" | "SIGKILL"): Promise<number | NodeJS.Signals> => {
+    await program.stop(how);
     return program.ended;
   };
-  return { client, port: Number(port), ended };
+  return { client, port: Number(port), said, ended };
 }
 
 async function assign(client: ContestClient, request_id: string): Promise<Assigned> {
@@ -104,6 +107,33 @@ test("takes no instance from a request that has it", async () => {
   expect(await idle(client, assigned)).toMatchObject({ status: "InvalidAssigment" });
   expect(await idle(client, { ...assigned, meta_key: "unknown" })).toMatchObject({ status: "InternalError" });
   expect(await idle(client, next)).toEqual({ status: "Ok" });
+});
+
+test("knows after it was killed what it had learned", async () => {
+  const file = join(folder, "state.json");
+  const settings = { LOCUS_POLICY: "forecast", LOCUS_SCHEDULER_STATE: file };
+  const state = () => JSON.parse(readFileSync(file, "utf8")) as { readonly functions: Record<string, object> };
+  const { client, ended } = await startScaler(settings);
+  await idle(client, await assign(client, "r1"));
+  await vi.waitUntil(() => existsSync(file) && META.key in state().functions, { timeout: 30_000 });
+  await ended("SIGKILL");
+  const before = state();
+  const marked = JSON.stringify(before, null, 2);
+  writeFileSync(file, marked);
+  // Nobody calls the next one, which writes what it knows when it ends.
+  expect(await (await startScaler(settings)).ended()).toBe(0);
+  expect(readFileSync(file, "utf8")).not.toBe(marked);
+  expect(state().functions).toEqual(before.functions);
+});
+
+test("tells of a state that it cannot read, and learns anew", async () => {
+  const file = join(folder, "state.json");
+  writeFileSync(file, "{");
+  const { client, said, ended } = await startScaler({ LOCUS_SCHEDULER_STATE: file });
+  expect(said()).toMatch(/"event":"state","reason":"[^"]*cannot be read, and is learned again/);
+  await idle(client, await assign(client, "r1"));
+  await ended();
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ functions: { [META.key]: {} } });
 });
 
 test("leaves no slot of a function that cannot be initialised", async () => {

@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
@@ -20,6 +19,7 @@ import { PLAIN } from "#scheduler/grpc/security.ts";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
 import { ContainerShelf } from "./container-shelf.ts";
 import { contestClient, failureOf } from "./contest-client.ts";
+import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { serve } from "./served.ts";
 
 const SCHEDULER = "schedulerproto.Scheduler";
@@ -272,6 +272,34 @@ describe("a secret", () => {
   });
 });
 
+describe("a secret that becomes another one", () => {
+  const live = (now: string) => ({
+    now,
+    doubts: 0,
+    doubt() {
+      this.doubts++;
+    },
+  });
+
+  test("is asked for and sent from then on, and both ends hear that the other has another", async () => {
+    const [theirs, ours] = [live("old"), live("old")];
+    const services = { [SCHEDULER]: schedulerService(new ContainerShelf(2)) };
+    const { client, endpoint } = await serve(resources, services, { ...PLAIN, secret: theirs });
+    const scheduler = new SchedulerClient({ endpoint, security: { ...PLAIN, secret: ours }, timeoutMs: 10_000 });
+    resources.defer(() => scheduler.close());
+    expect(await scheduler.acquire(WANTED)).toHaveProperty("containerId");
+    theirs.now = "new";
+    const next = { ...WANTED, requestId: "r2" };
+    await expect(scheduler.acquire(next)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    expect([theirs.doubts, ours.doubts]).toEqual([1, 1]);
+    ours.now = "new";
+    expect(await scheduler.acquire(next)).toHaveProperty("containerId");
+    // Who has none is none of those who have another.
+    expect((await failureOf(client(SCHEDULER).call("AcquireContainer", ACQUIRE))).code).toBe("UNAUTHENTICATED");
+    expect([theirs.doubts, ours.doubts]).toEqual([1, 1]);
+  });
+});
+
 describe("TLS", () => {
   let folder: string;
   beforeEach(() => {
@@ -364,13 +392,9 @@ describe("health", () => {
     const services = { [SCHEDULER]: schedulerService(new ContainerShelf(0)) };
     const listener = await listen({ host: "127.0.0.1", port: 0, security: { ...PLAIN, secret: "s3cret" }, services });
     resources.defer(() => listener.close(0));
-    const client = new Client(`127.0.0.1:${listener.port}`, credentials.createInsecure());
-    resources.defer(() => client.close());
-    const check = (service: string): Promise<string> =>
-      unaryBytes(client, "/grpc.health.v1.Health/Check", stringField(1, service));
-    // HealthCheckResponse { ServingStatus status = 1; }, SERVING being 1.
-    expect(await check("")).toBe("0801");
-    expect(await check(SCHEDULER)).toBe("0801");
+    const check = (service: string): Promise<string> => healthOf(`127.0.0.1:${listener.port}`, service);
+    expect(await check("")).toBe(SERVING);
+    expect(await check(SCHEDULER)).toBe(SERVING);
     await expect(check("nothing.Such")).rejects.toMatchObject({ code: 5 });
   });
 });
@@ -378,19 +402,9 @@ describe("health", () => {
 describe("reflection", () => {
   test("names the services that are there, to who has the secret", async () => {
     const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(new ContainerShelf(0)) });
-    const client = new Client(endpoint, credentials.createInsecure());
-    resources.defer(() => client.close());
-    const stream = client.makeBidiStreamRequest(
-      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-      (bytes: Buffer) => bytes,
-      (bytes: Buffer) => bytes,
-    );
-    // ServerReflectionRequest { string list_services = 7; }
-    stream.write(stringField(7, ""));
-    const [listed] = (await stream.take(1).toArray()) as [Buffer];
-    stream.cancel();
-    expect(listed.toString("latin1")).toContain(SCHEDULER);
-    expect(listed.toString("latin1")).not.toContain(API_SERVER);
+    const listed = await servicesAt(endpoint);
+    expect(listed).toContain(SCHEDULER);
+    expect(listed).not.toContain(API_SERVER);
   });
 });
 
@@ -438,17 +452,3 @@ describe("a listener", () => {
     expect(await client(SCHEDULER).call("AcquireContainer", ACQUIRE)).toHaveProperty("container_id");
   });
 });
-
-const stringField = (number: number, text: string): Buffer =>
-  Buffer.concat([Buffer.from([(number << 3) | 2, Buffer.byteLength(text)]), Buffer.from(text)]);
-
-/** The reply as hexadecimal digits. */
-function unaryBytes(client: Client, path: string, request: Buffer): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const same = (bytes: Buffer): Buffer => bytes;
-  client.makeUnaryRequest(path, same, same, request, (error, reply) => {
-    if (error === null) resolve((reply as Buffer).toString("hex"));
-    else reject(error);
-  });
-  return promise;
-}

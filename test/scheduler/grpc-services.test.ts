@@ -1,6 +1,6 @@
 // Each service of the contracts, called by a client that was made from the contracts alone: names, numbers, statuses.
 
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { funcLocService } from "#scheduler/grpc/func-loc-service.ts";
@@ -475,5 +475,29 @@ describe("funcloc.FuncLoc", () => {
     });
     const many = Array.from({ length: 2_000 }, () => khop);
     expect((await failureOf(service.call("Batch", { request: many }))).code).toBe("INVALID_ARGUMENT");
+  });
+
+  test("has so many batches under way, refuses one more, and cuts what a function says", async () => {
+    const [begun, free] = [{ count: 0 }, Promise.withResolvers<void>()];
+    const slow = {
+      run: async (): Promise<void> => {
+        begun.count++;
+        await free.promise;
+        throw new LocusError("FUNCTION_FAILED", "x".repeat(10_000));
+      },
+    };
+    const { client } = await serve(resources, { [NAME]: funcLocService(slow) });
+    const service = client(NAME);
+    const call = (): Promise<Record<string, unknown>> => service.call("Batch", { request: [{ request: '{"f":"f"}' }] });
+    const under = Array.from({ length: 64 }, call);
+    await vi.waitUntil(() => begun.count === 64);
+    expect((await failureOf(call())).code).toBe("RESOURCE_EXHAUSTED");
+    free.resolve();
+    for (const { result } of await Promise.all(under)) {
+      const [{ result: text }] = result as [{ readonly result: string }];
+      expect(text).toMatch(/^FUNCTION_FAILED: x+$/);
+      expect(text).toHaveLength(1_000);
+    }
+    expect(await call()).toHaveProperty("result");
   });
 });

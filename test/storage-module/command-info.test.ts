@@ -30,6 +30,7 @@ const CONTAINERS = {
   "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "LIST", "LOAD", "STATS"],
   "LOCUS.NODE": ["ACT", "ATTACH", "CANCEL", "DETACH", "GIVE", "HELP", "RUN", "SAMPLES", "TAKE", "TRY", "WRITES"],
   "LOCUS.PLAN": ["GET", "HELP", "SET"],
+  "LOCUS.TRACE": ["GET", "HELP", "LEN", "RESET"],
   "LOCUS.CONFIG": ["GET", "HELP", "SET"],
 };
 

@@ -8,11 +8,9 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { buildSanitized, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
-import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { attach, brittle, PlayedNode, SECRET, speak, type TakenCall } from "./played-node.ts";
+import { planScript, PUSHED_BACK, readInfo, startScriptedServer, until } from "./scripted-host.ts";
 
-type TakenCall = readonly [number, string, string, number, string, number, string[], string, string];
-
-const SECRET = "0123456789abcdef";
 const USAGE = JSON.stringify({ ...NO_USAGE, wallUs: 1_500.5, cpuUs: 3, operations: 2 });
 
 beforeAll(() => {
@@ -30,66 +28,9 @@ const start = async (share = 0, ...moduleArguments: readonly string[]): Promise<
     moduleArguments: ["take-patience-ms", "60000", ...moduleArguments],
   });
   servers.push(server);
-  await plan(server.client(), share);
+  await planScript(server.client(), share);
   return server;
 };
-let plans = 0;
-const plan = (client: Redis, share: number, backCpuUs = 0): Promise<unknown> => {
-  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs } };
-  return client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: (plans += 1), placements }));
-};
-
-const brittle = { retryStrategy: () => null, autoResendUnfulfilledCommands: false } as const;
-const attach = (client: Redis, id: string, secret = SECRET): Promise<unknown> =>
-  client.call("LOCUS.NODE", "ATTACH", id, secret);
-const speak = (client: Redis, id: string): Promise<unknown> =>
-  client.call("LOCUS.NODE", "ATTACH", id, SECRET, "SPEAKS");
-
-interface Taken {
-  readonly calls: TakenCall[];
-  readonly cancelled: number[];
-  readonly wanted: [string, number][];
-}
-
-/** A node of three connections: one takes, one gives, one speaks for its user. */
-class PlayedNode {
-  readonly taker: Redis;
-  readonly giver: Redis;
-  readonly speaker: Redis;
-
-  constructor(
-    server: RedisServer,
-    options: { readonly username?: string; readonly password?: string; db?: number } = {},
-  ) {
-    this.taker = server.client({ ...brittle, ...options });
-    this.giver = server.client({ ...brittle, ...options });
-    this.speaker = server.client({ ...brittle, ...options });
-  }
-  async attach(id = "node-1"): Promise<this> {
-    await attach(this.taker, id);
-    await attach(this.giver, id);
-    await speak(this.speaker, id);
-    return this;
-  }
-  async take(max = 16, timeoutMs = 60_000): Promise<Taken> {
-    const answer = await this.taker.call("LOCUS.NODE", "TAKE", String(max), String(timeoutMs));
-    const [calls, cancelled, wanted] = answer as [TakenCall[], number[], [string, number][]];
-    return { calls, cancelled, wanted };
-  }
-  async takeOne(): Promise<TakenCall> {
-    const { calls } = await this.take();
-    const [one] = calls;
-    if (one === undefined || calls.length > 1) throw new Error(`took ${calls.length} calls`);
-    return one;
-  }
-  /** Whether the call may write. */
-  writes(id: number): Promise<unknown> {
-    return this.giver.call("LOCUS.NODE", "WRITES", String(id));
-  }
-  give(id: number, ...what: readonly string[]): Promise<unknown> {
-    return this.giver.call("LOCUS.NODE", "GIVE", String(id), ...what);
-  }
-}
 
 const call = (client: Redis, ...args: readonly string[]): Promise<string> =>
   client.call("LOCUS.CALL", "script", ...(args.length === 0 ? ["0"] : args)).then(String, String);
@@ -150,7 +91,7 @@ describe("a call that the plan wants at compute", () => {
     const client = server.client();
     await new PlayedNode(server).attach();
     expect(await call(client, "0", "[1]")).toBe("[1]");
-    await plan(client, 0);
+    await planScript(client, 0);
     const run = (await client.call("LOCUS.NODE", "RUN", "script", "*", "0", "{}", "[2]")) as string[];
     expect(run[4]).toBe("[2]");
     await expectInfo(client, { calls_handed: "0", calls_not_handed: "" });
@@ -170,6 +111,29 @@ describe("a call that the plan wants at compute", () => {
     over.abort();
     await works;
     expect(replies.filter((reply) => reply === '"node"')).toHaveLength(10);
+  });
+
+  test("goes where none is, whoever sent those that are at the other side, as long as the share holds", async () => {
+    const server = await start(0.5);
+    const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+    const atCompute = call(server.client());
+    const [id] = await node.takeOne();
+    // By its turn every second one of these would go to the node.
+    for (let index = 0; index < 6; index++) expect(await call(client, "0", "[1]")).toBe("[1]");
+    await expectInfo(client, { calls_handed: "1" });
+    await node.give(id, "OK", USAGE, "2");
+    expect(await atCompute).toBe("2");
+    const here = server.client().call("LOCUS.NODE", "RUN", "script", "*", "0", "{}", '{"awaits":"go"}');
+    await until(async () => (await info(client, "calls_in_flight")) === "1");
+    const caller = server.client();
+    for (let index = 0; index < 10; index++) {
+      const replied = call(caller);
+      const [next] = await node.takeOne();
+      await node.give(next, "OK", USAGE, "3");
+      expect(await replied).toBe("3");
+    }
+    await caller.set("go", "1");
+    await here;
   });
 });
 
@@ -346,15 +310,12 @@ describe("a call runs here after all", () => {
   });
 });
 
-/** An outcome frame of a call that is pushed back, with no reads: `OutcomeHeader` of zeros up to its last word. */
-const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(76)}01000000` } as const;
-
 test("a call that is pushed back waits for its node from then on, however long it ran here", async () => {
   const server = await start();
   const [client, node] = [server.client(), await new PlayedNode(server).attach()];
   const patienceMs = 500;
   await client.call("LOCUS.CONFIG", "SET", "take-patience-ms", String(patienceMs));
-  await plan(client, 1, 1_000);
+  await planScript(client, 1, 1_000);
   const taken = node.take();
   await until(async () => /blocked_clients:1/.test(await client.info("clients")));
   const begunMs = performance.now();
@@ -576,8 +537,8 @@ test("what a call replies does not depend on where it ran, in RESP2 and RESP3", 
     const replied = client.call("LOCUS.CALL", "script", "0", '["x"]');
     const [id, , , , , , , args] = await node.takeOne();
     await node.give(id, "OK", USAGE, args);
-    await plan(client, 1);
+    await planScript(client, 1);
     expect(await replied).toBe(await client.call("LOCUS.CALL", "script", "0", '["x"]'));
-    await plan(client, 0);
+    await planScript(client, 0);
   }
 });

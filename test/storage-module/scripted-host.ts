@@ -36,6 +36,9 @@ export interface Script {
   readonly mute?: boolean;
 }
 
+/** An outcome frame of a call that is pushed back, with no reads: `OutcomeHeader` of zeros up to its last word. */
+export const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(76)}01000000` } as const;
+
 /** The path of its program. */
 export const scriptedHostProgram = (): string =>
   buildNativeProgram({
@@ -74,6 +77,13 @@ export function serversOfTests(): typeof startScriptedServer {
     return server;
   };
 }
+
+let plans = 0;
+/** Has this share of the calls of `script` run here, from the next one on. */
+export const planScript = (client: Redis, share: number, backCpuUs = 0): Promise<unknown> => {
+  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs } };
+  return client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: (plans += 1), placements }));
+};
 
 /** Runs the script; the replies of each round as RESP text. */
 export async function runScript(client: Redis, script: Script): Promise<readonly string[]> {

@@ -3,7 +3,7 @@
 
 import { isErrorCode, type ErrorCode } from "#runtime/errors.ts";
 import type { Limits } from "#runtime/function/description.ts";
-import type { Usage } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { Frame } from "./frame.ts";
 
@@ -50,17 +50,7 @@ export type FromAgent =
 const TEXT_LENGTH_MAX = 64 * 1024;
 /** Lines of a call's log. */
 const LOG_LINES_MAX = 10_000;
-const USAGE_FIELDS = [
-  "wallUs",
-  "queueUs",
-  "cpuUs",
-  "waitUs",
-  "operations",
-  "rounds",
-  "bytesOut",
-  "bytesIn",
-  "lockUs",
-] as const;
+const USAGE_FIELDS = Object.keys(NO_USAGE) as readonly (keyof Usage)[];
 
 /** An agent may be the function's own words by now: null for what is no message. */
 export function fromAgent({ header }: Frame): FromAgent | null {

@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+
+import { FREE_RULES } from "#runtime/placement/controller.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { explain, type Explanation } from "#runtime/placement/explanation.ts";
+import { simulate } from "#runtime/placement/simulated-load.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
+import type { PlacementOverview } from "../placement/answers.ts";
+import { overviewText, summaryText } from "./placement-text.ts";
+
+const DEMAND = { operations: 64, rounds: 64, bytes: 5_000, cpuUs: 100 };
+
+/** What is known of a function that is called so often, from the beginning on. */
+const explained = (callsPerSecond: number, durationMs: number): Explanation => {
+  const walk = { name: "walk", demand: DEMAND, callsPerSecond };
+  const capacity = {
+    computeCores: 2,
+    storageCores: 1,
+    redisThread: 1,
+    storageMachineCores: 2,
+    sharedCores: Infinity,
+  };
+  const run = simulate(
+    {
+      functionsAt: () => [walk],
+      constantsAt: () => DEFAULT_CONSTANTS,
+      capacityAt: () => capacity,
+      callers: null,
+      hubEvery: 0,
+      mixing: 0,
+    },
+    { rules: new Map([["walk", FREE_RULES]]), constants: DEFAULT_CONSTANTS },
+    durationMs,
+    seededRandom(1),
+  );
+  return explain("walk", {
+    state: run.state.get("walk")!,
+    rules: FREE_RULES,
+    profile: run.profiles.get("walk"),
+    constants: DEFAULT_CONSTANTS,
+    transitions: run.transitions,
+    nowMs: durationMs,
+  });
+};
+
+describe("what people are told of one function", () => {
+  it("says where each figure comes from: over how many calls, and since when", () => {
+    const known = explained(200, 5_000);
+    const text = summaryText(known, 6_000);
+    const { callsInAll, sinceMs } = known.sides!.storage;
+    expect(callsInAll).toBeGreaterThan(100);
+    const since = new Date(sinceMs!).toISOString();
+    const over = `${callsInAll.toLocaleString("en")} calls since ${since}, the last 1\\.\\d+ s ago; the latest count most`;
+    expect(text).toMatch(new RegExp(`\\n  measured +[\\d.]+ [µm]s  in the sandbox: ${over}\\n`));
+    expect(text).toMatch(/\n {2}p99 .*\n {2}modelled +[\d.]+ [µm]s {2}of the same calls, in the sandbox\n/);
+    expect(text).toContain("How to read it");
+  });
+
+  it("has a headline that follows from the figures below it", () => {
+    const [, headline = "", ...rest] = summaryText(explained(200, 5_000), 6_000).split("\n");
+    const told = [...headline.matchAll(/([\d.]+ [µm]s) at (compute|storage)/g)].map(
+      ([, us, side]) => `at ${side}: ${us}`,
+    );
+    expect(told).toHaveLength(2);
+    for (const line of told) expect(rest).toContain(line);
+  });
+
+  it("says that few calls are few, and where there were none", () => {
+    const known = explained(8, 300);
+    const { compute, storage } = known.sides!;
+    expect([compute.callsInAll, storage.callsInAll]).toEqual([expect.toSatisfy((calls) => calls < 8), 0]);
+    const text = summaryText(known, 6_000);
+    expect(text).toMatch(/call of it is known, and a decision takes 8|calls of it are known, and a decision takes 8/);
+    expect(text).toMatch(
+      /: \d calls? since \S+, the last .* ago; fewer than the 8 of a decision: first calls compile its code\n/,
+    );
+    expect(text).toContain("nothing measured: no call ran here");
+  });
+
+  it("tells a beginning as one, and a move as one", () => {
+    const [, changes = ""] = summaryText(explained(200, 5_000), 6_000).split("last changes:\n");
+    const [first, ...others] = changes.split("\n");
+    expect(first).toMatch(/^ {2}\S+Z {2}deployed: begins as profiling, 0 % at storage$/);
+    expect(others).toContainEqual(expect.stringMatching(/ → storage \(0 % → 100 % at storage\): a call takes /));
+  });
+
+  it("says that nothing is known beside the place where no node decides", () => {
+    const alone = { function: "walk", state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 } as const;
+    expect(summaryText(alone, 0)).toBe(
+      "walk: storage, 100 % at storage\nno node decides now: the last plan holds, and what it was made from is not known",
+    );
+  });
+});
+
+describe("what people are told of all functions", () => {
+  const overview: PlacementOverview = {
+    planVersion: 16_777_229,
+    decidedMs: 10_000,
+    controller: "0123456789ab",
+    nodes: 1,
+    outlook: null,
+    regret: 0.004,
+    constants: DEFAULT_CONSTANTS,
+    constantsFrom: "measured",
+    functions: [explained(200, 5_000)],
+  };
+
+  it("says who decided and when, and what the columns are", () => {
+    const text = overviewText(overview, 13_200);
+    expect(text).toContain(
+      "node 0123456789ab decides, and changed it last 3.20 s ago (1970-01-01T00:00:10.000Z); 1 node had calls lately",
+    );
+    expect(text).not.toContain("16777229");
+    for (const head of ["AT STORAGE", "CALLS/S", "TAKES", "MOVES", "REVERTS"]) expect(text).toContain(`${head}: `);
+  });
+
+  it("tells calls for seconds after they came", () => {
+    expect(overviewText(overview, 13_200)).toMatch(/^walk +\w+ +100 % +(9\d|1[01]\d) /m);
+  });
+
+  it("says that the plan of another holds", () => {
+    expect(overviewText({ ...overview, decidedMs: null }, 0)).toContain("has changed nothing since it began to");
+    expect(overviewText({ ...overview, controller: null }, 0)).toContain("no node decides now: the last plan holds");
+  });
+});

@@ -1,0 +1,180 @@
+// What `locus placement` and `locus why` tell people.
+
+import { counted } from "#runtime/counted.ts";
+import { amountText, durationText, percentText } from "#runtime/figures.ts";
+import { PROFILED_CALLS_MIN, type Transition } from "#runtime/placement/controller.ts";
+import type { LatencyTerms } from "#runtime/placement/cost-model.ts";
+import { RECENT_S } from "#runtime/profile/recent-calls.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
+import { columns } from "./output.ts";
+
+/** Characters of the longest bar. */
+const BAR_LENGTH = 32;
+const SIDES: readonly Side[] = ["compute", "storage"];
+const NOBODY_DECIDES = "no node decides now: the last plan holds, and what it was made from is not known";
+
+export const overviewText = (overview: PlacementOverview, nowMs: number): string => {
+  const { functions, outlook, regret } = overview;
+  const heads = [
+    "FUNCTION",
+    "STATE",
+    "AT STORAGE",
+    "CALLS/S",
+    "TAKES AT COMPUTE",
+    "TAKES AT STORAGE",
+    "MOVES",
+    "REVERTS",
+  ];
+  const rows = functions.map((one) => [
+    one.function,
+    one.state,
+    percentText(one.share),
+    one.callsPerSecond === undefined ? "" : amountText(one.callsPerSecond),
+    ...SIDES.map((side) =>
+      one.sides === undefined || one.sides === null ? "" : durationText(one.sides[side].cost.latencyUs),
+    ),
+    String(one.moves ?? ""),
+    String(one.reverts ?? ""),
+  ]);
+  const legend = [
+    "",
+    `AT STORAGE: the part of its calls that runs there. CALLS/S: over the last ${RECENT_S} s. TAKES: what a call takes on that`,
+    "side, or would take (locus why). MOVES: changes of that part. REVERTS: those that were taken back.",
+  ];
+  const lines = [
+    columns(heads, rows, "no function is planned yet"),
+    ...(rows.length === 0 ? [] : legend),
+    "",
+    decidedText(overview, nowMs),
+  ];
+  if (outlook !== null) {
+    const { compute, storage, redis } = outlook.utilisation;
+    lines.push(
+      `busy: compute cores ${percentText(compute)}, storage cores ${percentText(storage)}, Redis' thread ${percentText(redis)}`,
+    );
+  }
+  if (regret !== null)
+    lines.push(`regret: ${percentText(regret)} of what the best places would give by what is known is missed`);
+  return lines.join("\n");
+};
+
+/** By whom the plan is made, and when. */
+const decidedText = ({ controller, decidedMs, nodes }: PlacementOverview, nowMs: number): string => {
+  if (controller === null) return NOBODY_DECIDES;
+  const when =
+    decidedMs === null
+      ? "has changed nothing since it began to"
+      : `changed it last ${agoText(decidedMs, nowMs)} (${timeText(decidedMs)})`;
+  return `node ${controller} decides, and ${when}; ${counted(nodes ?? 0, "node")} had calls lately`;
+};
+
+export const summaryText = (summary: PlacementSummary, nowMs: number): string => {
+  const { function: name, state, share, reason, demand, sides, transitions } = summary;
+  const lines = [`${name}: ${state}, ${percentText(share)} at storage`, reason ?? NOBODY_DECIDES];
+  if (demand !== undefined && demand !== null) {
+    const { operations, rounds, bytes, cpuUs } = demand;
+    lines.push(
+      "",
+      `a call: ${counted(amountText(operations), "operation")} in ${counted(amountText(rounds), "round")}, ${counted(amountText(bytes), "byte")}, ${durationText(cpuUs)} of computing (the mean of the latest, on both sides)`,
+    );
+  }
+  if (sides !== undefined && sides !== null) {
+    const longest = Math.max(...SIDES.map((side) => sides[side].cost.latencyUs));
+    for (const side of SIDES) lines.push("", ...sideLines(side, sides[side], longest, nowMs));
+    lines.push("", ...READING);
+  }
+  if (transitions !== undefined && transitions.length > 0) {
+    lines.push("", "last changes:", ...transitions.map((one) => `  ${transitionText(one)}`));
+  }
+  return lines.join("\n");
+};
+
+const READING = [
+  "How to read it: a side's figure is the sum of its terms. They are the model's for the call above, corrected by what was measured",
+  "on that side: the more calls and the newer, the more. `call` is the way to the sandbox and back, which measured and modelled leave",
+  "out; `crowd` is what calls take beyond the model.",
+];
+
+type ExplainedSide = NonNullable<PlacementSummary["sides"]>[Side];
+
+const sideLines = (side: Side, explained: ExplainedSide, longestUs: number, nowMs: number): readonly string[] => {
+  const { cost } = explained;
+  const terms = Object.entries(cost.terms) as [keyof LatencyTerms, number][];
+  return [
+    `at ${side}: ${durationText(cost.latencyUs)}`,
+    ...sourceLines(explained, nowMs),
+    ...terms.map(([term, us]) => `${rowText(term, us)}  ${bar(us / longestUs)}`.trimEnd()),
+  ];
+};
+
+/** What was measured, over how many calls and since when, beside what the model says of the same calls. */
+const sourceLines = (
+  { measuredUs, predictedUs, p99Us, callsInAll, sinceMs, lastMs }: ExplainedSide,
+  nowMs: number,
+): readonly string[] => {
+  if (measuredUs === null || predictedUs === null || sinceMs === null || lastMs === null) {
+    return ["  nothing measured: no call ran here, or its calls have changed since"];
+  }
+  const calls = counted(callsInAll.toLocaleString("en"), "call");
+  const few = `fewer than the ${PROFILED_CALLS_MIN} of a decision: first calls compile its code`;
+  const about = callsInAll < PROFILED_CALLS_MIN ? few : "the latest count most";
+  return [
+    `${rowText("measured", measuredUs)}  in the sandbox: ${calls} since ${timeText(sinceMs)}, the last ${agoText(lastMs, nowMs)}; ${about}`,
+    ...(p99Us === null ? [] : [`${rowText("p99", p99Us)}  of the same calls, from admission to answer`]),
+    `${rowText("modelled", predictedUs)}  of the same calls, in the sandbox`,
+  ];
+};
+
+const rowText = (name: string, us: number): string => `  ${name.padEnd(10)} ${durationText(us).padStart(8)}`;
+
+const transitionText = ({ atMs, from, to, fromShare, toShare, why }: Transition): string => {
+  const when = timeText(atMs);
+  // How it begins: there was nothing before.
+  if (from === to && fromShare === toShare) {
+    return `${when}  ${whyText(why)}: begins as ${to}, ${percentText(toShare)} at storage`;
+  }
+  const moved = fromShare === toShare ? "" : ` (${percentText(fromShare)} → ${percentText(toShare)} at storage)`;
+  return `${when}  ${from} → ${to}${moved}: ${whyText(why)}`;
+};
+
+const whyText = (why: Transition["why"]): string => {
+  switch (why.kind) {
+    case "new":
+      return "deployed";
+    case "shifted":
+      return "its calls are not what they were";
+    case "pinned":
+      return "pinned by hand";
+    case "freed":
+      return "freed by hand";
+    case "profiled":
+      return `${counted(amountText(why.calls), "call")} are known`;
+    case "latency":
+      return `a call takes ${durationText(why.to)} instead of ${durationText(why.from)} (± ${percentText(why.noise)})`;
+    case "overload":
+      return `the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)} (± ${percentText(why.noise)})`;
+    case "reverted":
+      return `promised ${durationText(why.promisedUs)} a call, came ${durationText(why.cameUs)}; tried again in ${durationText(why.retryInMs * 1e3)}`;
+    case "probing":
+      return `some calls visit ${why.side}, of which too little is known lately`;
+    case "probed":
+      return `${why.side} was visited`;
+    case "trying":
+      return `all calls are tried at ${why.side} for a moment`;
+    case "tried": {
+      if (why.ratio === null) return `${why.side} was tried, and too few calls ended to tell`;
+      const took = `with all at ${why.side}, calls of all functions took ${percentText(why.ratio)} of what they took before`;
+      return why.isKept ? `${took}: it stays so` : `${took}: back`;
+    }
+    default:
+      return why satisfies never;
+  }
+};
+
+/** Of two clocks, perhaps. */
+const agoText = (ms: number, nowMs: number): string => `${durationText(Math.max(0, nowMs - ms) * 1e3)} ago`;
+
+const timeText = (ms: number): string => new Date(ms).toISOString();
+
+const bar = (part: number): string => "█".repeat(Math.round(part * BAR_LENGTH));

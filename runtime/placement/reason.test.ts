@@ -1,0 +1,144 @@
+import { describe, expect, test } from "vitest";
+import { FREE_RULES } from "./controller.ts";
+import { reasonText } from "./reason.ts";
+
+type Placed = Parameters<typeof reasonText>[0];
+type PlacedSide = NonNullable<Placed["sides"]>["compute"];
+
+const NOW_MS = 1_800_000_000_000;
+const NO_TERMS = { call: 0, enter: 0, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 };
+
+/** A side that is well known; all of its time goes on rounds unless said otherwise. */
+const sideOf = (latencyUs: number, change: Partial<PlacedSide> = {}): PlacedSide => ({
+  cost: {
+    latencyUs,
+    aloneUs: latencyUs,
+    terms: { ...NO_TERMS, rounds: latencyUs },
+    computeUs: 0,
+    storageUs: 0,
+    redisUs: 0,
+  },
+  predictedUs: latencyUs,
+  measuredUs: latencyUs,
+  error: 0.01,
+  calls: 100,
+  callsInAll: 100,
+  lastMs: NOW_MS,
+  p99Us: null,
+  ...change,
+});
+
+const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Placed> = {}): string =>
+  reasonText({
+    state: "compute",
+    share: 0,
+    retryAtMs: 0,
+    rules: FREE_RULES,
+    demand: { operations: 4, rounds: 2, bytes: 100, cpuUs: 10 },
+    sides: { compute, storage },
+    transitions: [],
+    nowMs: NOW_MS,
+    ...change,
+  });
+
+const UNKNOWN = { calls: 0, callsInAll: 0, lastMs: null, measuredUs: null, predictedUs: null };
+
+describe("the reason", () => {
+  test("is the term that makes most of the difference, where a function is where it is faster", () => {
+    expect(reasonOf(sideOf(400), sideOf(500))).toBe(
+      "A call takes 400 µs at compute and 500 µs at storage: at storage 100 µs more go on waiting for its 2 rounds.",
+    );
+  });
+
+  test.each([
+    [1, "by 1 call only"],
+    [7, "by 7 calls only"],
+  ])("says of a figure that %i calls are behind it that these are few", (calls, few) => {
+    expect(reasonOf(sideOf(400, { calls, callsInAll: calls }), sideOf(500, UNKNOWN))).toContain(
+      `400 µs at compute (${few}) and 500 µs at storage (by the model)`,
+    );
+  });
+
+  test("says how many calls are missing for a decision", () => {
+    const [compute, storage] = [sideOf(400, { calls: 3, callsInAll: 3 }), sideOf(500, UNKNOWN)];
+    expect(reasonOf(compute, storage, { state: "profiling" })).toBe(
+      "3 calls of it are known, and a decision takes 8: it runs at compute until then.",
+    );
+  });
+
+  test("says what a move would save, and what it has to, where that is too little", () => {
+    expect(reasonOf(sideOf(500), sideOf(490))).toBe(
+      "A call takes 500 µs at compute and 490 µs at storage: all at storage would save 10 µs a call (2 %), and a move must save more than 15 µs (3 %).",
+    );
+    expect(reasonOf(sideOf(500, { error: 0.06 }), sideOf(450, { error: 0.08 }))).toBe(
+      "A call takes 500 µs at compute and 450 µs at storage: all at storage would save 50 µs a call (10 %), and a move must save more than 100 µs (20 %), twice what these figures may be wrong by.",
+    );
+  });
+
+  test("says that what is saved of a crowd is doubtful", () => {
+    const crowded = sideOf(1_000);
+    const cost = { ...crowded.cost, terms: { ...NO_TERMS, rounds: 200, crowd: 800 } };
+    expect(reasonOf({ ...crowded, cost }, sideOf(700))).toBe(
+      "A call takes 1.00 ms at compute and 700 µs at storage: all at storage would save 300 µs a call (30 %), and a move must save more than 428 µs (43 %), since much of a call is waiting for others, which changes with every move.",
+    );
+  });
+
+  test("says the same of a split, and where its calls run", () => {
+    expect(reasonOf(sideOf(500), sideOf(490), { state: "split", share: 0.25 })).toBe(
+      "A call takes 500 µs at compute and 490 µs at storage, and 25 % of it runs at storage: all at storage would save 8 µs a call (1.5 %), and a move must save more than 15 µs (3 %).",
+    );
+  });
+
+  const moved = (why: Placed["transitions"][number]["why"]): Partial<Placed> => ({
+    transitions: [{ atMs: NOW_MS, function: "f", from: "storage", to: "compute", fromShare: 1, toShare: 0, why }],
+  });
+
+  test.each<[string, Partial<PlacedSide>, Partial<Placed>, string]>([
+    [
+      "that a busy part is spared",
+      {},
+      moved({ kind: "overload", from: 0.95, to: 0.8, noise: 0.1 }),
+      "where it is, the busiest part is at 80 % instead of 95 %",
+    ],
+    [
+      "that a move was taken back",
+      {},
+      { state: "reverting", retryAtMs: NOW_MS + 4_000 },
+      "a move there was taken back, and is tried again in 4.00 s",
+    ],
+    [
+      "that a bound is broken there",
+      { p99Us: 9_000 },
+      { rules: { ...FREE_RULES, p99UnderUs: 5_000 } },
+      "storage breaks its bound of 5.00 ms on the 99th percentile",
+    ],
+    ["that visits come first", { calls: 2 }, {}, "it moves when 3 calls have visited that side lately"],
+    [
+      "that the visits were long ago",
+      { lastMs: NOW_MS - 31_000 },
+      {},
+      "it moves when 3 calls have visited that side lately",
+    ],
+    ["that there is no room for it", {}, {}, "it moves when that makes no part too busy"],
+  ])("says where a move would be worth it %s", (_what, storage, change, reason) => {
+    expect(reasonOf(sideOf(1_000), sideOf(500, storage), change)).toMatch(
+      new RegExp(`^A call takes 1\\.00 ms at compute and 500 µs at storage: ${reason}\\.$`),
+    );
+  });
+
+  test("says that a function that rests is moved when it is called", () => {
+    const lastMs = NOW_MS - 12_000;
+    expect(reasonOf(sideOf(1_000, { lastMs }), sideOf(500, { lastMs }))).toContain(
+      "it was not called for 12.0 s, and moves when it is",
+    );
+  });
+
+  test("says of what is pinned, or was never called, where it runs", () => {
+    expect(reasonOf(sideOf(1), sideOf(1), { state: "pinned", share: 0.5 })).toBe(
+      "It is pinned: 50 % of it runs at storage.",
+    );
+    expect(reasonOf(sideOf(1), sideOf(1), { sides: null, demand: null })).toBe(
+      "No call of it is known: it runs at compute until there are some.",
+    );
+  });
+});

@@ -1,0 +1,127 @@
+// Why a function is where it is, in one sentence that follows from the figures that are told with it. Pure; for people.
+
+import { counted } from "#runtime/counted.ts";
+import { amountText, durationText, percentText } from "#runtime/figures.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { ACTIVE_MS, PROFILED_CALLS_MIN, VISITS_MIN, WARM_MS, type Rules, type Transition } from "./controller.ts";
+import type { Demand, LatencyTerms } from "./cost-model.ts";
+import type { SideCosts } from "./function-costs.ts";
+import type { PlacementState } from "./plan.ts";
+import { errorOf, latencyGain, neededPart, savedPart, type Gain } from "./worthwhile-shares.ts";
+
+interface ReasonSide extends SideCosts {
+  /** Each counted once. */
+  readonly callsInAll: number;
+  readonly p99Us: number | null;
+}
+
+/** What the sentence is about. */
+interface Placed {
+  readonly state: PlacementState;
+  readonly share: number;
+  /** A move that was taken back is not tried before. */
+  readonly retryAtMs: number;
+  readonly rules: Rules;
+  /** null: no call of it is known. */
+  readonly demand: Demand | null;
+  readonly sides: Readonly<Record<Side, ReasonSide>> | null;
+  /** Its own, the latest last. */
+  readonly transitions: readonly Transition[];
+  readonly nowMs: number;
+}
+
+export function reasonText(placed: Placed): string {
+  const { state, share, sides, demand } = placed;
+  if (state === "pinned") return `It is pinned: ${whereOf(share)}.`;
+  if (sides === null || demand === null) return `No call of it is known: ${whereOf(share)} until there are some.`;
+  const calls = Math.round(sides.compute.callsInAll + sides.storage.callsInAll);
+  if (state === "profiling" && calls < PROFILED_CALLS_MIN) {
+    const known = `${counted(calls, "call")} of it ${calls === 1 ? "is" : "are"} known`;
+    return `${known}, and a decision takes ${PROFILED_CALLS_MIN}: ${whereOf(share)} until then.`;
+  }
+  const here: Side = share >= 0.5 ? "storage" : "compute";
+  const there = otherOf(here);
+  const latency = `A call takes ${latencyText(sides, here)} and ${latencyText(sides, there)}`;
+  const isFaster = sides[here].cost.latencyUs <= sides[there].cost.latencyUs;
+  if (isFaster && state !== "split") return `${latency}: ${differenceOf(sides, here, demand)}.`;
+  return `${latency}${state === "split" ? `, and ${whereOf(share)}` : ""}: ${stayText(placed, sides, isFaster ? here : there)}.`;
+}
+
+/** Why it is not at `faster` altogether, where calls take less. */
+function stayText(
+  { share, retryAtMs, rules: { p99UnderUs }, transitions, nowMs }: Placed,
+  sides: Readonly<Record<Side, ReasonSide>>,
+  faster: Side,
+): string {
+  const move = transitions.findLast(({ fromShare, toShare }) => fromShare !== toShare)?.why;
+  if (move?.kind === "overload") {
+    return `where it is, the busiest part is at ${percentText(move.to)} instead of ${percentText(move.from)}`;
+  }
+  if (move?.kind === "tried" && move.isKept && move.ratio !== null) {
+    return `tried as it is, calls of all functions took ${percentText(move.ratio)} of what they took before`;
+  }
+  if (nowMs < retryAtMs) {
+    return `a move there was taken back, and is tried again in ${durationText((retryAtMs - nowMs) * 1e3)}`;
+  }
+  if (p99UnderUs !== null && isBroken(sides[faster], p99UnderUs) && !isBroken(sides[otherOf(faster)], p99UnderUs)) {
+    return `${faster} breaks its bound of ${durationText(p99UnderUs)} on the 99th percentile`;
+  }
+  const gain = latencyGain({ sides }, share, faster === "storage" ? 1 : 0);
+  if (savedPart(gain) <= neededPart(gain)) return tooLittleText(gain, faster, errorOf(sides));
+  const { calls, lastMs } = sides[faster];
+  if (calls < VISITS_MIN || lastMs === null || nowMs - lastMs > WARM_MS) {
+    return `it moves when ${VISITS_MIN} calls have visited that side lately`;
+  }
+  const idleMs = nowMs - Math.max(lastMs, sides[otherOf(faster)].lastMs ?? 0);
+  if (idleMs > ACTIVE_MS) return `it was not called for ${durationText(idleMs * 1e3)}, and moves when it is`;
+  return "it moves when that makes no part too busy";
+}
+
+/** `error`: the part of the gain's noise that is not about queues. */
+function tooLittleText(gain: Gain, faster: Side, error: number): string {
+  const { from, to, noise } = gain;
+  const needed = neededPart(gain);
+  const saves = `all at ${faster} would save ${durationText(from - to)} a call (${percentText(savedPart(gain))})`;
+  const must = `a move must save more than ${durationText(needed * from)} (${percentText(needed)})`;
+  if (needed === neededPart({ ...gain, noise: 0 })) return `${saves}, and ${must}`;
+  const why =
+    noise > 2 * error
+      ? "since much of a call is waiting for others, which changes with every move"
+      : "twice what these figures may be wrong by";
+  return `${saves}, and ${must}, ${why}`;
+}
+
+/** With what it is known from, where that is little. */
+function latencyText(sides: Readonly<Record<Side, ReasonSide>>, side: Side): string {
+  const { cost, callsInAll } = sides[side];
+  const calls = Math.round(callsInAll);
+  const few =
+    calls === 0 ? " (by the model)" : calls < PROFILED_CALLS_MIN ? ` (by ${counted(calls, "call")} only)` : "";
+  return `${durationText(cost.latencyUs)} at ${side}${few}`;
+}
+
+const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string>> = {
+  call: () => "on getting the call there and its reply back",
+  enter: () => "on waking an isolate up",
+  cpu: () => "on computing",
+  operations: ({ operations }) => `on handling its ${counted(amountText(operations), "operation")}`,
+  rounds: ({ rounds }) => `on waiting for its ${counted(amountText(rounds), "round")}`,
+  bytes: ({ bytes }) => `on moving its ${amountText(bytes / 1024)} KiB`,
+  crowd: () => "on waiting for others",
+};
+
+/** The term that makes most of it. */
+function differenceOf(sides: Readonly<Record<Side, ReasonSide>>, here: Side, demand: Demand): string {
+  const there = otherOf(here);
+  const more = (term: keyof LatencyTerms): number => sides[there].cost.terms[term] - sides[here].cost.terms[term];
+  const terms = Object.keys(TERM_NAMES) as (keyof LatencyTerms)[];
+  const [term = "call"] = terms.toSorted((one, other) => more(other) - more(one));
+  return `at ${there} ${durationText(more(term))} more go ${TERM_NAMES[term](demand)}`;
+}
+
+const isBroken = ({ p99Us }: ReasonSide, boundUs: number): boolean => p99Us !== null && p99Us > boundUs;
+
+const otherOf = (side: Side): Side => (side === "storage" ? "compute" : "storage");
+
+const whereOf = (share: number): string =>
+  share <= 0 ? "it runs at compute" : share >= 1 ? "it runs at storage" : `${percentText(share)} of it runs at storage`;

@@ -1,0 +1,90 @@
+// What it means for a function's instances and calls that it is declared, bounded or taken away.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { Alarm } from "../alarm.ts";
+import { functionConfig, type FunctionConfig } from "../function-config.ts";
+import type { IndexedHeap } from "../indexed-heap.ts";
+import type { FunctionPool } from "./function-pool.ts";
+import type { FunctionPools } from "./function-pools.ts";
+import type { Instances } from "./instances.ts";
+import type { Leases } from "./leases.ts";
+import type { Serving } from "./serving.ts";
+import type { Starts } from "./starts.ts";
+import type { WaitingCalls } from "./waiting-calls.ts";
+import type { WarmInstances } from "./warm-instances.ts";
+
+interface Ports<Ticket> {
+  readonly pools: FunctionPools;
+  readonly alarms: IndexedHeap<Alarm>;
+  readonly instances: Instances;
+  readonly leases: Leases;
+  readonly starts: Starts;
+  readonly warm: WarmInstances;
+  readonly waiting: WaitingCalls<Ticket>;
+  readonly serving: Serving<Ticket>;
+}
+
+export class Declaring<Ticket> {
+  readonly #ports: Ports<Ticket>;
+
+  constructor(ports: Ports<Ticket>) {
+    this.#ports = ports;
+  }
+
+  declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, now: number): FunctionPool {
+    const { pools, warm } = this.#ports;
+    const config = functionConfig(given);
+    const known = pools.find(config.key);
+    if (known !== undefined) {
+      const { memoryMb, concurrency } = known.config;
+      if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
+        this.#configure(known, config, now);
+        return known;
+      }
+      this.remove(known, now);
+    }
+    const pool = pools.add(config, now);
+    warm.wakeToPlan(pool, now);
+    warm.keepReserved(pool, now);
+    return pool;
+  }
+
+  remove(pool: FunctionPool, now: number): void {
+    const { pools, alarms, instances, leases, starts, waiting } = this.#ports;
+    pools.remove(pool);
+    for (const alarm of [pool.planAlarm, pool.reconsiderAlarm, pool.cooledAlarm]) alarms.remove(alarm);
+    starts.setUnplaced(pool, 0);
+    waiting.refuseAllOf(pool, takenAway(pool));
+    for (const instance of instances.all()) {
+      if (instance.pool !== pool) continue;
+      if (instance.state === "idle" || instance.state === "starting") instances.stop(instance, "function is gone", now);
+    }
+    leases.revokeAll(pool);
+    starts.feed(now);
+  }
+
+  allow(pool: FunctionPool, instancesMax: number, now: number): void {
+    const { instances, starts, serving } = this.#ports;
+    if (pool.removed) return;
+    pool.instancesMax = Math.max(1, pool.reservedInstances, Math.min(instancesMax, pool.config.instancesMax));
+    const wanted = Math.max(0, pool.instancesMax - pool.live);
+    if (pool.unplaced > wanted) starts.setUnplaced(pool, wanted);
+    const surplus = pool.live - pool.instancesMax;
+    if (surplus <= 0) return serving.startForWaiting(pool, now);
+    const idle = Array.from(pool.offered()).filter(({ state }) => state === "idle");
+    const oldest = idle.toSorted((one, other) => one.idleSinceMs - other.idleSinceMs);
+    for (const instance of oldest.slice(0, surplus)) instances.stop(instance, "not wanted", now);
+  }
+
+  /** What it has stays. */
+  #configure(pool: FunctionPool, config: FunctionConfig, now: number): void {
+    const { warm } = this.#ports;
+    const isLowered = config.reservedInstances < pool.reservedInstances;
+    pool.configure(config);
+    if (isLowered) warm.unreserve(pool, now);
+    warm.keepReserved(pool, now);
+  }
+}
+
+export const takenAway = ({ config }: FunctionPool): LocusError =>
+  new LocusError("FUNCTION_NOT_FOUND", `function "${config.key}" was taken away`);

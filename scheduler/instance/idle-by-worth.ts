@@ -1,0 +1,83 @@
+// Idle instances that may be ended to make room, the least worth first: of all nodes together, and of each. Their places stay as they were
+// while they are used, which costs less than to move them with each call: a key that is wrong is put right when it comes to the top.
+
+import { type HeapEntry, IndexedHeap } from "../indexed-heap.ts";
+import type { Node } from "../node/node.ts";
+import type { Instance } from "./instance.ts";
+
+/** Idle instances that are looked at to make room for one start. Chosen. */
+const ROOM_PROBES = 16;
+
+export class IdleByWorth {
+  readonly #all = new IndexedHeap<Instance>();
+
+  add(instance: Instance, worth: number): void {
+    instance.worth = worth;
+    instance.isEvictable = true;
+    const { node, overall, onNode } = instance;
+    if (overall.index < 0 || worth < overall.key) this.#all.set(overall, worth);
+    if (onNode.index < 0 || worth < onNode.key) node.idle.set(onNode, worth);
+    node.idleMb += instance.memoryMb;
+    node.idleCpus += instance.cpus;
+  }
+
+  /** It is idle no more. */
+  leave(instance: Instance): void {
+    if (!instance.isEvictable) return;
+    instance.isEvictable = false;
+    const { node } = instance;
+    node.idleMb -= instance.memoryMb;
+    node.idleCpus -= instance.cpus;
+  }
+
+  /** It never is again. */
+  forget(instance: Instance): void {
+    instance.unrank(this.#all);
+  }
+
+  /** Before it is: it holds so much from now on. */
+  resize(instance: Instance, memoryMb: number, cpus: number): void {
+    if (!instance.isEvictable) return;
+    const { node } = instance;
+    node.idleMb += memoryMb - instance.memoryMb;
+    node.idleCpus += cpus - instance.cpus;
+  }
+
+  least(): Instance | undefined {
+    return topOf(this.#all)?.owner;
+  }
+
+  leastOn(node: Node): Instance | undefined {
+    return topOf(node.idle)?.owner;
+  }
+
+  /** Where ending idle instances makes room for so much. null: nowhere, or enough end already. */
+  nodeToClear(memoryMb: number, cpus: number): Node | null {
+    const looked: HeapEntry<Instance>[] = [];
+    let chosen: Node | null = null;
+    while (looked.length < ROOM_PROBES && chosen === null) {
+      const least = topOf(this.#all);
+      if (least === undefined) break;
+      const { node } = least.owner;
+      if (node.willFit(memoryMb, cpus)) break;
+      if (node.couldFit(memoryMb, cpus)) chosen = node;
+      else {
+        this.#all.remove(least);
+        looked.push(least);
+      }
+    }
+    for (const entry of looked) this.#all.set(entry, entry.key);
+    return chosen;
+  }
+}
+
+/** Puts the keys on top right: those of instances that are used now, and of those that have become worth more since. */
+function topOf(heap: IndexedHeap<Instance>): HeapEntry<Instance> | undefined {
+  for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
+    const { isEvictable, worth } = top.owner;
+    if (isEvictable && worth <= top.key) return top;
+    if (isEvictable) heap.set(top, worth);
+    else heap.remove(top);
+  }
+  return undefined;
+}

@@ -1,0 +1,104 @@
+// Instances that are lent to nodes: until a lease ends its instance is busy for everybody else. One is revoked where others need the
+// instance more; its holder then gives it back, or it expires.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { Alarm } from "../alarm.ts";
+import type { Effects } from "../effects.ts";
+import type { IndexedHeap } from "../indexed-heap.ts";
+import type { FunctionPool } from "./function-pool.ts";
+import type { FunctionPools } from "./function-pools.ts";
+import type { Instance } from "./instance.ts";
+import type { Instances } from "./instances.ts";
+import { Lease } from "./lease.ts";
+
+interface Ports {
+  readonly pools: FunctionPools;
+  readonly instances: Instances;
+  readonly alarms: IndexedHeap<Alarm>;
+  readonly effects: Pick<Effects<unknown>, "leaseEnded">;
+}
+
+export class Leases {
+  readonly #ports: Ports;
+  /** Revoked, and not come back yet. */
+  #revoked = 0;
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /** INSTANCE_NOT_HELD where others use it. */
+  lend(instance: Instance, holder: string, ttlMs: number, now: number): Lease {
+    const { pool, state, running } = instance;
+    const isFree = state === "idle" || (state === "busy" && running === 1);
+    if (!isFree || instance.lease !== null) {
+      throw new LocusError("INSTANCE_NOT_HELD", `instance "${instance.id}" is used by others: it cannot be lent`);
+    }
+    const { instances, alarms } = this.#ports;
+    if (state === "idle") {
+      instances.leaveIdle(instance);
+      instances.becomeBusy(instance, now);
+    }
+    pool.withdraw(instance);
+    pool.busy--;
+    pool.busySinceSumMs -= instance.busySinceMs;
+    pool.leased++;
+    instance.running = pool.concurrency;
+    const lease = new Lease(holder, instance, now + ttlMs);
+    instance.lease = lease;
+    pool.leases.add(lease);
+    alarms.set(lease.expiry, lease.expiresMs);
+    return lease;
+  }
+
+  /** False: it was revoked, or is over. */
+  renew(lease: Lease, ttlMs: number, now: number): boolean {
+    if (lease.revoked || lease.instance.lease !== lease) return false;
+    lease.expiresMs = now + ttlMs;
+    this.#ports.alarms.set(lease.expiry, lease.expiresMs);
+    return true;
+  }
+
+  /** Its instance holds nothing any more, whatever becomes of that. */
+  end(lease: Lease, now: number): void {
+    const { instances, alarms } = this.#ports;
+    const { instance } = lease;
+    const { pool } = instance;
+    alarms.remove(lease.expiry);
+    if (lease.revoked) this.#revoked--;
+    pool.leases.delete(lease);
+    pool.leased--;
+    pool.busy++;
+    pool.busySinceSumMs += instance.busySinceMs;
+    instance.lease = null;
+    pool.policy.ended(now - instance.busySinceMs, now);
+    instance.running = 0;
+    instances.noLongerBusy(instance);
+  }
+
+  /** Nothing where it was before. */
+  revoke(lease: Lease): void {
+    if (lease.revoked) return;
+    lease.revoked = true;
+    this.#revoked++;
+    this.#ports.effects.leaseEnded(lease, "revoked");
+  }
+
+  revokeAll(pool: FunctionPool): void {
+    for (const lease of pool.leases) this.revoke(lease);
+  }
+
+  /** Somebody finds no room, and nothing is idle: of the function that holds the most, one instance comes back when its calls have ended. One at a time. */
+  callBack({ live, need: { memoryMb, cpus } }: FunctionPool): void {
+    if (this.#revoked > 0) return;
+    let most: FunctionPool | null = null;
+    for (const pool of this.#ports.pools.all()) {
+      if (pool.leased > Math.max(live, most?.leased ?? 0)) most = pool;
+    }
+    if (most === null) return;
+    for (const lease of most.leases) {
+      const { node, memoryMb: itsMb, cpus: itsCpus } = lease.instance;
+      if (node.couldFit(memoryMb - itsMb, cpus - itsCpus)) return this.revoke(lease);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// How calls and instances meet: what is free goes to those that wait, first come first served, and where nothing is free so many starts are
+// wanted as the policy holds the waiting to be worth.
+
+import { type Alarm, WAKE_MS_MIN } from "../alarm.ts";
+import type { Effects } from "../effects.ts";
+import type { IndexedHeap } from "../indexed-heap.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { FunctionPool } from "./function-pool.ts";
+import type { Instance } from "./instance.ts";
+import type { Instances } from "./instances.ts";
+import type { Leases } from "./leases.ts";
+import type { Starts } from "./starts.ts";
+import type { WaitingCalls } from "./waiting-calls.ts";
+import type { WarmInstances } from "./warm-instances.ts";
+
+interface Ports<Ticket> {
+  readonly policy: Pick<Policy, "sharesStarts">;
+  readonly alarms: IndexedHeap<Alarm>;
+  readonly instances: Instances;
+  readonly waiting: WaitingCalls<Ticket>;
+  readonly starts: Starts;
+  readonly warm: WarmInstances;
+  readonly leases: Leases;
+  readonly effects: Pick<Effects<Ticket>, "granted">;
+}
+
+export class Serving<Ticket> {
+  readonly #policy: Ports<Ticket>["policy"];
+  readonly #alarms: IndexedHeap<Alarm>;
+  readonly #instances: Instances;
+  readonly #waiting: WaitingCalls<Ticket>;
+  readonly #starts: Starts;
+  readonly #warm: WarmInstances;
+  readonly #leases: Leases;
+  readonly #effects: Ports<Ticket>["effects"];
+
+  constructor({ policy, alarms, instances, waiting, starts, warm, leases, effects }: Ports<Ticket>) {
+    this.#policy = policy;
+    this.#alarms = alarms;
+    this.#instances = instances;
+    this.#waiting = waiting;
+    this.#starts = starts;
+    this.#warm = warm;
+    this.#leases = leases;
+    this.#effects = effects;
+  }
+
+  /** One that is free, to a call that does not wait for it. */
+  grant(instance: Instance, ticket: Ticket, now: number): void {
+    instance.pool.policy.waited(0, now);
+    if (instance.state === "idle") {
+      this.#instances.leaveIdle(instance);
+      this.#instances.becomeBusy(instance, now);
+    }
+    this.#give(instance, ticket);
+  }
+
+  /** It can take a call that it could not take before: to those that wait, first come first served, or it rests. Its state is busy. */
+  offer(instance: Instance, now: number, isNew = false): void {
+    const { pool } = instance;
+    if (pool.removed || instance.node.draining) {
+      return this.#instances.stop(instance, pool.removed ? "function is gone" : "node drains", now);
+    }
+    pool.offer(instance);
+    // Each of those that wait has a start of its own under way, and waits for that.
+    if (!isNew && !this.#policy.sharesStarts && pool.starting >= pool.queue.size) {
+      return this.#warm.rest(instance, now);
+    }
+    for (
+      let waiter = this.#waiting.first(pool);
+      waiter !== null && instance.running < pool.concurrency;
+      waiter = this.#waiting.first(pool)
+    ) {
+      this.#waiting.leave(waiter);
+      pool.policy.waited(now - waiter.sinceMs, now);
+      if (instance.running === 0) this.#instances.becomeBusy(instance, now);
+      this.#give(instance, waiter.ticket);
+    }
+    this.wantNoMore(pool);
+    if (instance.running === 0) this.#warm.rest(instance, now);
+  }
+
+  /** Calls wait and no instance is free: starts what they are worth, and looks again when the policy says. */
+  startForWaiting(pool: FunctionPool, now: number): void {
+    if (pool.queue.size === 0 || pool.removed || pool.isCooling) return;
+    const room = pool.instancesMax - pool.live - pool.unplaced;
+    const asked = pool.policy.startsFor(pool, now);
+    const isHopeless = pool.busy + pool.starting + pool.unplaced === 0;
+    const count = Math.min(room, Math.max(asked, isHopeless ? 1 : 0));
+    if (count > 0) {
+      this.#starts.setUnplaced(pool, pool.unplaced + count);
+      this.#starts.feed(now);
+    }
+    // Not where starts under way serve all.
+    if (pool.starting < pool.queue.size) this.#leases.revokeAll(pool);
+    const againMs = pool.policy.reconsiderAtMs(pool, now);
+    if (againMs === Infinity) this.#alarms.remove(pool.reconsiderAlarm);
+    else this.#alarms.set(pool.reconsiderAlarm, Math.max(againMs, now + WAKE_MS_MIN));
+  }
+
+  /** Starts that have no node yet are dropped where fewer calls wait than there are starts. */
+  wantNoMore(pool: FunctionPool): void {
+    if (pool.unplaced > 0) {
+      const wanted = Math.ceil(pool.queue.size / pool.concurrency) - pool.starting;
+      if (pool.unplaced > wanted) this.#starts.setUnplaced(pool, Math.max(0, wanted));
+    }
+    if (pool.queue.size === 0) this.#alarms.remove(pool.reconsiderAlarm);
+  }
+
+  /** It has room for the call. */
+  #give(instance: Instance, ticket: Ticket): void {
+    const { pool } = instance;
+    instance.running++;
+    if (instance.running === pool.concurrency) pool.withdraw(instance);
+    this.#effects.granted(ticket, instance);
+  }
+}

@@ -1,0 +1,123 @@
+// Starts of instances: each on the node that it fits best. Those for which no node has room wait for one in turn.
+
+import type { Alarm } from "../alarm.ts";
+import type { Counts } from "../counts.ts";
+import type { Effects, StartReason } from "../effects.ts";
+import type { IndexedHeap } from "../indexed-heap.ts";
+import type { Fleet } from "../node/fleet.ts";
+import type { Node } from "../node/node.ts";
+import type { Room } from "../node/room.ts";
+import type { SchedulerSettings } from "../settings.ts";
+import type { FunctionPool } from "./function-pool.ts";
+import type { Instance } from "./instance.ts";
+import type { Instances } from "./instances.ts";
+import { StarvedPools } from "./starved-pools.ts";
+
+/** Functions wanting a node that are looked at in one go. Chosen. */
+const STARVED_PROBES = 32;
+
+/** Of a cool-down: no number overflows. */
+const DOUBLINGS_MAX = 30;
+
+interface Ports {
+  readonly settings: Pick<SchedulerSettings, "coolDownMs" | "coolDownMsMax">;
+  readonly counts: Counts;
+  readonly fleet: Fleet;
+  readonly alarms: IndexedHeap<Alarm>;
+  readonly instances: Instances;
+  readonly room: Room;
+  readonly effects: Pick<Effects<unknown>, "startInstance" | "instanceFailed">;
+}
+
+export class Starts {
+  readonly #ports: Ports;
+  readonly #starved = new StarvedPools();
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /** Whether some wait for a node: nobody else's are made before them. */
+  get areWaiting(): boolean {
+    return !this.#starved.isEmpty;
+  }
+
+  /** So many of a function's wait for a node from now on. */
+  setUnplaced(pool: FunctionPool, count: number): void {
+    this.#ports.counts.unplaced += count - pool.unplaced;
+    pool.unplaced = count;
+    if (count > 0) this.#starved.add(pool);
+    else this.#starved.remove(pool);
+  }
+
+  /** Gives nodes to those that want some, one each in turn; then sees to more room where that was not enough. */
+  feed(now: number, probesMax = STARVED_PROBES): void {
+    const starved = this.#starved;
+    let probes = 0;
+    while (probes < probesMax) {
+      const pool = starved.first;
+      if (pool === null) return;
+      if (this.start(pool, "miss", now)) {
+        this.setUnplaced(pool, pool.unplaced - 1);
+        starved.placed(pool);
+        probes = 0;
+      } else {
+        if (starved.passedOver(pool)) break;
+        probes++;
+        if (probes >= starved.size) break;
+      }
+    }
+    this.makeRoom(now);
+  }
+
+  /** A node has come: whatever wants one is looked at, the largest first. */
+  feedFrom(node: Node, now: number): void {
+    this.#starved.largestFirst(node.description);
+    this.feed(now, this.#starved.size);
+  }
+
+  makeRoom(now: number): void {
+    this.#ports.room.makeFor(this.#starved, now);
+  }
+
+  /** False: no node has room. */
+  start(pool: FunctionPool, why: StartReason, now: number): boolean {
+    const node = this.#nodeFor(pool);
+    if (node === null) return false;
+    this.startOn(node, pool, why, now);
+    return true;
+  }
+
+  /** A node that has room. */
+  startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {
+    const { instances, room, effects } = this.#ports;
+    const instance = instances.start(pool, node, now);
+    effects.startInstance(instance, why);
+    room.keepWithinWarmMemory(now);
+    return instance;
+  }
+
+  /** One failed, or is not to be used: its function's next start waits, longer each time. */
+  coolDown(instance: Instance, why: string, now: number): void {
+    const { settings, alarms, effects } = this.#ports;
+    const { coolDownMs, coolDownMsMax } = settings;
+    const { pool } = instance;
+    const retryInMs = Math.min(coolDownMsMax, coolDownMs * 2 ** Math.min(pool.failures, DOUBLINGS_MAX));
+    pool.failures++;
+    this.setUnplaced(pool, 0);
+    if (!pool.removed) alarms.set(pool.cooledAlarm, now + retryInMs);
+    effects.instanceFailed(instance, why, retryInMs);
+  }
+
+  /** Near whoever waits, up to an instance for each core there; then where CPU is to spare. Else, and where nobody said where they are, the best fit. */
+  #nodeFor(pool: FunctionPool): Node | null {
+    const { fleet } = this.#ports;
+    const { memoryMb, cpus, isCpuHeavy } = pool.need;
+    const near = pool.queue.first?.near ?? null;
+    if (near === null) return fleet.place(memoryMb, cpus, isCpuHeavy);
+    const hasCore = (node: Node): boolean => pool.instancesOn(node) < node.description.cpus;
+    const fitsNear = !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
+    if (fitsNear && hasCore(near)) return near;
+    return fleet.roomiest(memoryMb, cpus, hasCore) ?? fleet.place(memoryMb, cpus, isCpuHeavy);
+  }
+}

@@ -1,0 +1,111 @@
+// Nodes come and go: more are reserved where starts find no room, and those that are empty for a while are released, within the settings'
+// bounds. Those that came by themselves go by themselves.
+
+import { LocusError } from "#runtime/errors.ts";
+import type { Alarm } from "../alarm.ts";
+import type { Effects } from "../effects.ts";
+import { HeapEntry, type IndexedHeap } from "../indexed-heap.ts";
+import type { StarvedPools } from "../instance/starved-pools.ts";
+import type { SchedulerSettings } from "../settings.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Node, NodeDescription } from "./node.ts";
+
+interface Ports {
+  readonly settings: Pick<
+    SchedulerSettings,
+    "nodesMax" | "nodesMin" | "nodesAhead" | "nodeIdleMs" | "nodeSize" | "nodeRetryMs"
+  >;
+  readonly fleet: Fleet;
+  readonly alarms: IndexedHeap<Alarm>;
+  readonly effects: Pick<Effects<unknown>, "reserveNode" | "releaseNode" | "nodeNoted">;
+}
+
+export class NodeSupply {
+  readonly #ports: Ports;
+  readonly #refill = new HeapEntry<Alarm>({ kind: "refill" });
+  /** Asked for, and not answered yet. */
+  #pending = 0;
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /** As many more as their starts would fill, and as there may be. Whether some are on their way. */
+  reserveFor(starved: StarvedPools): boolean {
+    const { fleet, effects, settings } = this.#ports;
+    // Not before a refusal's pause is over.
+    if (this.#refill.index < 0) {
+      const wanted = starved.nodesWanted(settings.nodeSize);
+      while (this.#pending < wanted && fleet.nodes.size + this.#pending < settings.nodesMax) {
+        this.#pending++;
+        effects.reserveNode();
+      }
+    }
+    return this.#pending > 0;
+  }
+
+  /** One that was asked for, or one that came by itself. REQUEST_INVALID where it is there already. */
+  came(description: NodeDescription): Node {
+    const { fleet, effects } = this.#ports;
+    if (fleet.nodes.has(description.id)) {
+      throw new LocusError("REQUEST_INVALID", `node "${description.id}" is known already`);
+    }
+    this.#answered();
+    const node = fleet.add(description);
+    effects.nodeNoted(node.id, "reserved", `${fleet.nodes.size} nodes are there`);
+    return node;
+  }
+
+  refused(why: string, now: number): void {
+    const { alarms, effects, settings } = this.#ports;
+    this.#answered();
+    const retryInMs = settings.nodeRetryMs;
+    effects.nodeNoted("", "refused", `${why}; asked again in ${retryInMs} ms`);
+    alarms.set(this.#refill, now + retryInMs);
+  }
+
+  lost(node: Node, why: string): void {
+    const { fleet, alarms, effects } = this.#ports;
+    alarms.remove(node.idleAlarm);
+    fleet.remove(node);
+    effects.nodeNoted(node.id, "lost", why);
+  }
+
+  /** It takes no new instances, and is released once it is empty. */
+  drain(node: Node): void {
+    const { fleet, effects } = this.#ports;
+    node.draining = true;
+    fleet.changed(node);
+    effects.nodeNoted(node.id, "draining", "asked for");
+  }
+
+  /** It has come, or has lost an instance. */
+  mayBeEmpty(node: Node, now: number): void {
+    const { alarms, settings } = this.#ports;
+    if (!node.isEmpty || node.gone) return;
+    if (node.draining) this.#release(node, "drained");
+    else if (settings.nodesMax > 0) alarms.set(node.idleAlarm, now + settings.nodeIdleMs);
+  }
+
+  /** It was empty for long. */
+  releaseSpare(node: Node, now: number): void {
+    const { fleet, alarms, settings } = this.#ports;
+    const { nodesMin, nodesAhead, nodeIdleMs } = settings;
+    if (!node.isEmpty || node.gone) return;
+    // As many as were empty and are kept: those that come later than this one are looked at by their own alarms.
+    const isKept = fleet.nodes.size <= nodesMin || fleet.emptyNodes <= nodesAhead;
+    if (isKept) alarms.set(node.idleAlarm, now + nodeIdleMs);
+    else this.#release(node, `empty for ${nodeIdleMs} ms`);
+  }
+
+  #answered(): void {
+    this.#pending = Math.max(0, this.#pending - 1);
+  }
+
+  #release(node: Node, why: string): void {
+    const { fleet, alarms, effects } = this.#ports;
+    alarms.remove(node.idleAlarm);
+    fleet.remove(node);
+    effects.releaseNode(node, why);
+  }
+}

@@ -1,0 +1,115 @@
+// What a scheduler has learned, beyond its own life: read when it starts, and kept as JSON every few seconds by whatever holds a text: Redis where a
+// node schedules, a file where a process apart does.
+
+import type { SavedScheduler } from "../scheduler.ts";
+
+/** What comes after the last time is lost with a scheduler that is killed, and learned again. */
+const SAVE_MS = 5_000;
+/** More is neither kept nor read. Some hundred bytes for each function. */
+export const STATE_BYTES_MAX = 4 * 1024 * 1024;
+/** Saving is not waited for any longer when the scheduler ends. */
+const LAST_SAVE_MS = 500;
+
+/** Holds one text, as it was written last or as it was before. */
+export interface StateStore {
+  /** null: there is none. Of one that is longer than STATE_BYTES_MAX as much as shows that. */
+  read(): Promise<string | null>;
+  write(text: string): Promise<void>;
+}
+
+export class SchedulerState {
+  readonly #store: StateStore | null;
+  readonly #tell: (reason: string) => void;
+  readonly #saved: SavedScheduler | null;
+  #save: (() => SavedScheduler) | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #writing: Promise<void> | null = null;
+  /** What was last told of keeping it, so that it is told once. */
+  #told = "";
+
+  private constructor(store: StateStore | null, tell: (reason: string) => void, saved: SavedScheduler | null) {
+    this.#store = store;
+    this.#tell = tell;
+    this.#saved = saved;
+  }
+
+  /** `store` null: nothing is kept. `tell`: what stands in the way later, which holds nothing up. Rejects as `read` does. */
+  static async open(store: StateStore | null, tell: (reason: string) => void): Promise<SchedulerState> {
+    const text = (await store?.read()) ?? null;
+    try {
+      return new SchedulerState(store, tell, text === null ? null : savedIn(text));
+    } catch (error) {
+      tell(unreadable(error));
+      return new SchedulerState(store, tell, null);
+    }
+  }
+
+  /** What `make` makes of what was saved; of nothing where it cannot: it is of another release, or anybody has written it. */
+  restored<Made>(make: (saved: SavedScheduler | null) => Made): Made {
+    try {
+      return make(this.#saved);
+    } catch (error) {
+      if (this.#saved === null) throw error;
+      this.#tell(unreadable(error));
+      return make(null);
+    }
+  }
+
+  /** From now on, until it is closed. */
+  keep(save: () => SavedScheduler): void {
+    if (this.#store === null) return;
+    this.#save = save;
+    this.#timer = setInterval(() => void this.#keepNow(), SAVE_MS).unref();
+  }
+
+  /** Keeps it once more, as long as that does not take long. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, LAST_SAVE_MS);
+    const last = (this.#writing ?? Promise.resolve()).then(() => this.#keepNow());
+    await Promise.race([last, promise]);
+    clearTimeout(timer);
+  }
+
+  /** Never rejects. One at a time: while one is being written, the next waits for its turn. */
+  #keepNow(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = null;
+    });
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    if (this.#store === null || this.#save === null) return;
+    try {
+      const text = bounded(JSON.stringify(this.#save()));
+      await this.#store.write(text);
+      this.#told = "";
+    } catch (error) {
+      const reason = `what the scheduler has learned is not kept: ${(error as Error).message}`;
+      if (reason !== this.#told) this.#tell(reason);
+      this.#told = reason;
+    }
+  }
+}
+
+const unreadable = (error: unknown): string =>
+  `what the scheduler had learned cannot be read, and is learned again: ${(error as Error).message}`;
+
+/** Throws where it is too long. */
+function bounded(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > STATE_BYTES_MAX) throw new Error(`it has ${bytes} bytes, ${STATE_BYTES_MAX} are allowed`);
+  return text;
+}
+
+/** Throws where it is none; what it says of the policy and of functions, those see to who read it. */
+function savedIn(text: string): SavedScheduler {
+  const saved = JSON.parse(bounded(text)) as Partial<SavedScheduler> | null;
+  const isSaved = typeof saved?.functions === "object" && saved.functions !== null && typeof saved.policy === "string";
+  if (!isSaved) throw new Error("it is JSON of something else");
+  return saved as SavedScheduler;
+}

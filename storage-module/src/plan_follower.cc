@@ -1,0 +1,57 @@
+#include "plan_follower.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace locus {
+
+namespace {
+
+/// Shares are sums of fractions: an error of rounding sends no call elsewhere.
+constexpr double kEpsilon = 1e-9;
+
+}  // namespace
+
+bool PlanFollower::Follow(Plan plan) {
+  if (!IsLaterPlan(plan.version, plan_.version)) return false;
+  std::erase_if(spreads_, [&](const auto& spread) { return !plan.placements.contains(spread.first); });
+  plan_ = std::move(plan);
+  return true;
+}
+
+int64_t PlanFollower::BackCpuUs(std::string_view function) const {
+  const auto found = plan_.placements.find(function);
+  return found == plan_.placements.end() ? 0 : found->second.back_cpu_us;
+}
+
+Side PlanFollower::SideFor(std::string_view function, const SidesInFlight& sides) {
+  const auto found = plan_.placements.find(function);
+  if (found == plan_.placements.end()) return Side::kStorage;
+  auto spread = spreads_.find(function);
+  if (spread == spreads_.end()) spread = spreads_.emplace(function, Spread{}).first;
+  return spread->second.Next(found->second, sides);
+}
+
+Side PlanFollower::Spread::Next(const Placement& placement, const SidesInFlight& sides) {
+  const double share = placement.share;
+  calls++;
+  if (placement.probe_every > 0 && calls % placement.probe_every == 0)
+    return share > 0 ? Side::kCompute : Side::kStorage;
+  if (share <= 0 || share >= 1) {
+    // What is not split owes nothing of before.
+    owed = 0;
+    return share > 0 ? Side::kStorage : Side::kCompute;
+  }
+  owed = std::clamp(owed, -kSlack, kSlack) + share;
+  bool here = owed >= 1 - kEpsilon;
+  const bool compute_is_idle = sides.compute == 0;
+  const bool storage_is_idle = sides.storage == 0;
+  if (compute_is_idle != storage_is_idle) {
+    if (compute_is_idle && owed < kSlack) here = false;
+    if (storage_is_idle && owed > 1 - kSlack) here = true;
+  }
+  if (here) owed -= 1;
+  return here ? Side::kStorage : Side::kCompute;
+}
+
+}  // namespace locus

@@ -1,0 +1,158 @@
+// AutoLoc's FuncLoc on a real node, called by a client that was made from AutoLoc's messages alone.
+
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NodeProcess } from "#test/node-process.ts";
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { contestClient, type ContestClient, failureOf } from "#test/scheduler/contest-client.ts";
+import { healthOf, SERVING, servicesAt } from "#test/scheduler/listener-questions.ts";
+import { runTool } from "#test/tool.ts";
+import { bundleOf, deploy, metric } from "./node-client.ts";
+
+const NAME = "funcloc.FuncLoc";
+const LONG = { timeout: 30_000, interval: 50 };
+const SERVES = "serves FuncLoc";
+/** AutoLoc's client sends so many at once. */
+const GROUP_LENGTH = 64;
+
+const fails = bundleOf("fails", () => Promise.reject(new Error("on purpose ".repeat(1_000))));
+const waits = bundleOf(
+  "waits",
+  ({ args }: { readonly args: { readonly ms: number } }) => new Promise((done) => setTimeout(done, args.ms)),
+).replace("run:", "limits: { deadlineMs: 60000 }, run:");
+
+let resources: AsyncDisposableStack;
+let redis: RedisServer;
+beforeEach(async () => {
+  resources = new AsyncDisposableStack();
+  redis = await startRedisServer();
+  resources.defer(() => redis.close());
+});
+afterEach(() => resources.disposeAsync());
+
+const start = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
+  const node = await NodeProcess.start({
+    settings: {
+      LOCUS_REDIS_HOST: "127.0.0.1",
+      LOCUS_REDIS_PORT: String(redis.port),
+      LOCUS_PLACEMENT: "declared",
+      ...settings,
+    },
+    logPath: join(redis.directory, "node.log"),
+  });
+  resources.defer(() => node.end("SIGTERM"));
+  await node.ready();
+  return node;
+};
+
+const startNode = async (settings: Readonly<Record<string, string>> = {}) => {
+  const node = await start({ LOCUS_FUNC_LOC_PORT: "0", ...settings });
+  const line = said(node, SERVES);
+  const endpoint = `127.0.0.1:${(JSON.parse(line ?? "{}") as { readonly port: number }).port}`;
+  const client = contestClient(NAME, endpoint);
+  resources.defer(() => client.close());
+  return { node, endpoint, client };
+};
+
+const said = (node: NodeProcess, words: string): string | undefined =>
+  node
+    .log()
+    .split("\n")
+    .find((line) => line.includes(words));
+const requestOf = (f: string, more: object = {}): { readonly request: string } => ({
+  request: JSON.stringify({ f, ...more }),
+});
+const invoke = async (client: ContestClient, f: string, more: object = {}, settings = {}): Promise<unknown> =>
+  (await client.call("Invoke", requestOf(f, more), settings))["result"];
+const batch = async (client: ContestClient, request: readonly object[]): Promise<readonly string[]> => {
+  const { result } = await client.call("Batch", { request });
+  return (result as { readonly result: string }[]).map((one) => one.result);
+};
+/** Calls of one side, by how they ended. */
+const callsOf = async ({ url }: NodeProcess, name: string): Promise<readonly string[]> => {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const lines = text.matchAll(new RegExp(`^locus_calls_total{function="${name}",(.*)} (\\d+)$`, "gm"));
+  return [...lines].map(([, labels, count]) => `${labels} ${count}`);
+};
+
+describe("FuncLoc", () => {
+  it("runs AutoLoc's functions where the plan has them, with the keys that they had there", async () => {
+    const { node, client, endpoint } = await startNode();
+    await redis.client().mset("1", '{"neigh":["2"]}', "2", '{"neigh":["1"]}', "md5", "x".repeat(64 * 1024));
+    for (const name of ["khop", "md5"]) {
+      const deployed = await runTool("locus", ["deploy", `functions/${name}.ts`], { LOCUS_URL: node.url });
+      expect(deployed).toMatchObject({ status: 0 });
+    }
+    expect(await invoke(client, "khop", { nodeId: "1" })).toBe("success");
+    expect(await invoke(client, "md5", { nodeId: "1" })).toBe("success");
+    const group = Array.from({ length: GROUP_LENGTH }, (_, at) => requestOf("khop", { nodeId: String(at + 1) }));
+    expect(await batch(client, group)).toEqual(Array(GROUP_LENGTH).fill("success"));
+    expect(await callsOf(node, "khop")).toEqual([`side="storage",outcome="ok" ${GROUP_LENGTH + 1}`]);
+    expect(await callsOf(node, "md5")).toEqual(['side="compute",outcome="ok" 1']);
+    expect(await healthOf(endpoint, NAME)).toBe(SERVING);
+    expect(await servicesAt(endpoint)).toContain(NAME);
+  });
+
+  it("says of each request what became of it, and of no other", async () => {
+    const { node, client } = await startNode();
+    for (const bundle of [fails, waits]) await deploy(node, bundle);
+    expect(await invoke(client, "absent")).toBe('FUNCTION_NOT_FOUND: there is no function "absent" here');
+    expect((await client.call("Invoke", { request: '{"f": "waits"' }))["result"]).toMatch(/^REQUEST_INVALID: /);
+    expect((await client.call("Invoke", { request: '{"nodeId": "7"}' }))["result"]).toMatch(/^REQUEST_INVALID: /);
+    const failed = (await invoke(client, "fails")) as string;
+    expect(failed).toMatch(/^FUNCTION_FAILED: .*on purpose/);
+    expect(failed.length).toBeLessThanOrEqual(1_000);
+    const mixed = [requestOf("waits", { ms: 1 }), requestOf("fails"), { request: "" }, requestOf("waits", { ms: 0 })];
+    expect(await batch(client, mixed)).toEqual([
+      "success",
+      expect.stringMatching(/^FUNCTION_FAILED: /),
+      expect.stringMatching(/^REQUEST_INVALID: /),
+      "success",
+    ]);
+  });
+
+  it("gives up what its caller gives up, and lets what runs end when the node is told to", async () => {
+    const { node, client } = await startNode();
+    await deploy(node, waits);
+    const inFlight = (count: number): Promise<void> =>
+      vi.waitFor(async () => expect(await metric(node, "locus_calls_in_flight")).toBe(count), LONG);
+    const stop = new AbortController();
+    const many = Array.from({ length: 3 }, () => requestOf("waits", { ms: 50_000 }));
+    const given = [
+      failureOf(invoke(client, "waits", { ms: 50_000 }, { signal: stop.signal })),
+      failureOf(client.call("Batch", { request: many }, { signal: stop.signal })),
+    ];
+    await inFlight(4);
+    stop.abort();
+    expect((await Promise.all(given)).map(({ code }) => code)).toEqual(["CANCELLED", "CANCELLED"]);
+    await inFlight(0);
+    const late = failureOf(invoke(client, "waits", { ms: 50_000 }, { deadline: Date.now() + 500 }));
+    expect((await late).code).toBe("DEADLINE_EXCEEDED");
+    await inFlight(0);
+    const last = invoke(client, "waits", { ms: 2_000 });
+    await inFlight(1);
+    const [ended] = await Promise.all([last, node.end("SIGTERM")]);
+    expect(ended).toBe("success");
+  });
+
+  it("takes no more calls at once than the node does over HTTP", async () => {
+    const { node, client } = await startNode({ LOCUS_IN_FLIGHT_MAX: "8" });
+    await deploy(node, waits);
+    const results = await batch(
+      client,
+      Array.from({ length: GROUP_LENGTH }, () => requestOf("waits", { ms: 1_000 })),
+    );
+    expect(results.filter((result) => result === "success")).toHaveLength(8);
+    expect(results.filter((result) => result.startsWith("OVERLOADED: "))).toHaveLength(GROUP_LENGTH - 8);
+  });
+
+  it("asks for the secret that the node was given", async () => {
+    const { client } = await startNode({ LOCUS_GRPC_SECRET: "s3cret" });
+    expect((await failureOf(invoke(client, "absent"))).code).toBe("UNAUTHENTICATED");
+    expect(await invoke(client, "absent", {}, { secret: "s3cret" })).toMatch(/^FUNCTION_NOT_FOUND/);
+  });
+
+  it("is not there where no port is named", async () => {
+    expect(said(await start({}), SERVES)).toBeUndefined();
+  });
+});

@@ -1,0 +1,61 @@
+// LOCUS.CALL follows the plan as a node does: the follower in C++ and the one in TypeScript are asked here, with the same plans and calls.
+
+import { spawnSync } from "node:child_process";
+
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { PlanFollower } from "#compute/placement/plan-follower.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { buildNativeProgram } from "#test/native-program.ts";
+
+interface PlanStep {
+  readonly plan: readonly { readonly name: string; readonly share: number; readonly probeEvery: number }[];
+}
+interface CallStep {
+  readonly call: string;
+  readonly compute: number;
+  readonly storage: number;
+}
+type Step = PlanStep | CallStep;
+
+const name = fc.constantFrom("khop", "hash-password", "f");
+const share = fc.oneof(fc.constantFrom(0, 1, 0.5, 0.1, 1 / 3, 0.999), fc.double({ min: 1e-6, max: 1, noNaN: true }));
+const placement = fc.record({ name, share, probeEvery: fc.constantFrom(0, 0, 3, 10) });
+const plan = fc.record({ plan: fc.uniqueArray(placement, { selector: (one) => one.name, maxLength: 3 }) });
+const inFlight = fc.constantFrom(0, 0, 0, 1, 7);
+const call = fc.record({ call: name, compute: inFlight, storage: inFlight });
+const steps = fc.array(fc.oneof({ weight: 1, arbitrary: plan }, { weight: 30, arbitrary: call }), { maxLength: 400 });
+
+const ofModule = (asked: readonly Step[]): readonly string[] => {
+  const sources = ["storage-module/src/plan_follower.cc"];
+  const program = buildNativeProgram({ name: "plan_follower", sources, libraries: [] });
+  const input = asked.map((step) =>
+    "plan" in step
+      ? ["plan", step.plan.length, ...step.plan.flatMap((one) => [one.name, one.share, one.probeEvery])].join(" ")
+      : ["call", step.call, step.compute, step.storage].join(" "),
+  );
+  const { status, stdout } = spawnSync(program, { input: input.join("\n"), encoding: "utf8" });
+  expect(status).toBe(0);
+  return stdout.split("\n").slice(0, -1);
+};
+
+/** What is not planned is left to others by a node, and runs at storage in the module. */
+const ofNode = (asked: readonly Step[]): readonly Side[] => {
+  const follower = new PlanFollower();
+  return asked.flatMap((step) => {
+    if ("plan" in step) {
+      const placements = step.plan.map(
+        (one) => [one.name, { state: "split", share: one.share, probeEvery: one.probeEvery, backCpuUs: 0 }] as const,
+      );
+      follower.follow(new Map(placements));
+      return [];
+    }
+    const sides = { compute: { inFlight: step.compute }, storage: { inFlight: step.storage } };
+    return [follower.sideFor(step.call, sides)?.side ?? "storage"];
+  });
+};
+
+test("the module and a node send the same calls to the same sides, whatever is planned and whatever stands idle", () => {
+  for (const asked of fc.sample(steps, { numRuns: 50, seed: 7 })) expect(ofModule(asked)).toEqual(ofNode(asked));
+});
