@@ -142,7 +142,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     log,
   );
   await registry.firstAttempt();
-  if (config.scheduler === "contest") contest = await contestNode(config, { functions, supervisor, agents, offer, log });
+  if (config.scheduler === "contest")
+    contest = await contestNode(config, { functions, supervisor, agents, offer, log });
   return {
     invoker,
     catalogue: new FunctionCatalogue(registry, functions, supervisor),
