@@ -39,6 +39,14 @@ export const schedulerEndpoint = (choice: SchedulerChoice): Endpoint | null =>
 /** The contest's own. */
 export const NODE_SERVICE_PORT = 10_700;
 
+/** What a node's instances are. */
+type DriverChoice = "isolate" | "process" | "docker";
+
+const cgroupFolder = (text: string): string => {
+  if (text.split("/").every((part) => !["", ".", ".."].includes(part))) return text;
+  throw new Error(`"${text}" is no folder below /sys/fs/cgroup`);
+};
+
 /** Redis' own default is 16 databases; it can be told to have as many as it likes. */
 export const DATABASE_MAX = 65_535;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -185,6 +193,45 @@ export const NODE_SETTINGS = {
     "the cores, or the container's quota of them",
     "cores that this node offers to instances",
     integerBetween(1, 1_024),
+  ),
+  driver: {
+    variable: "LOCUS_DRIVER",
+    fallback: "`isolate`",
+    meaning:
+      "what this node's instances are: `isolate`, isolates in its sandbox hosts; `process`, a process each, of functions that are trusted as the node is; `docker`, a container each",
+    otherwise: "isolate",
+    parse: oneOf(["isolate", "process", "docker"]),
+  } satisfies Setting<DriverChoice>,
+  cpuQuotas: {
+    variable: "LOCUS_CPU_QUOTAS",
+    fallback: "`follow`",
+    meaning:
+      "CPU quotas of instances that are processes or containers: `follow`, as much as each is foreseen to use, all together at most `LOCUS_NODE_CPUS`; `fixed`, two cores each",
+    otherwise: "follow",
+    parse: oneOf(["follow", "fixed"]),
+  } satisfies Setting<"follow" | "fixed">,
+  cgroup: {
+    variable: "LOCUS_CGROUP",
+    fallback: "`locus`",
+    meaning:
+      "with `process`: folder below `/sys/fs/cgroup` in which each instance has a group; where none can be made instances have no CPU quota",
+    otherwise: "locus",
+    parse: cgroupFolder,
+  } satisfies Setting<string>,
+  dockerSocket: textSetting(
+    "LOCUS_DOCKER_SOCKET",
+    "/var/run/docker.sock",
+    "with `docker`: socket of the container engine",
+  ),
+  dockerImage: optionalSetting(
+    "LOCUS_DOCKER_IMAGE",
+    "that of the node's own container, else the official one of its Node",
+    "with `docker`: image of instances; it has `node` in its path, and is at the engine already",
+  ),
+  dockerNetwork: optionalSetting(
+    "LOCUS_DOCKER_NETWORK",
+    "that of the node's own container, else `bridge`",
+    "with `docker`: network of the engine in which instances reach Redis",
   ),
   bundleCacheBytesMax: integerSetting(
     "LOCUS_BUNDLE_CACHE_BYTES_MAX",

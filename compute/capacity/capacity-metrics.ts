@@ -3,9 +3,10 @@
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { exposeNumber, exposeNumbers } from "../node/exposition.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import type { NodeAgents } from "./node-agents.ts";
 
-/** Functions whose forecasts are told. The scheduler knows more. */
-const FORECASTS_MAX = 1_000;
+/** Functions whose forecasts, or quotas, are told. There may be more. */
+const FUNCTIONS_MAX = 1_000;
 const STATES = ["starting", "idle", "busy", "draining"] as const;
 
 /** `served`: calls of other nodes that ran here. `overview` null: this node does not schedule. */
@@ -37,6 +38,26 @@ export function capacityText(book: LeaseBook, served: number, overview: Capacity
   ];
   if (overview !== null) texts.push(schedulerText(overview));
   return texts.join("");
+}
+
+/** Of functions whose instances' CPU quotas follow what they use. `agents` null: instances are isolates, which have none. */
+export function quotaText(agents: Pick<NodeAgents, "shares"> | null): string {
+  if (agents === null) return "";
+  const told = agents.shares().slice(0, FUNCTIONS_MAX);
+  return [
+    exposeNumbers(
+      "gauge",
+      "locus_instance_cpus_granted",
+      "CPUs that a function's instances on this node may use now.",
+      told.map(({ function: name, grantedCpus: value }) => ({ labels: { function: name }, value })),
+    ),
+    exposeNumbers(
+      "gauge",
+      "locus_instance_cpus_used",
+      "CPUs that they used when they were last looked at.",
+      told.map(({ function: name, usedCpus: value }) => ({ labels: { function: name }, value })),
+    ),
+  ].join("");
 }
 
 export const servedText = (served: number): string =>
@@ -81,7 +102,7 @@ function schedulerText({ nodes, counts, forecastErrors }: CapacityOverview): str
       "locus_forecast_error",
       "Of a function's forecasts, the error on what they had not seen, as a part of it.",
       Object.entries(forecastErrors)
-        .slice(0, FORECASTS_MAX)
+        .slice(0, FUNCTIONS_MAX)
         .map(([key, value]) => ({ labels: { function: key }, value })),
     ),
   ].join("");

@@ -22,11 +22,11 @@ import type { PolicyName } from "#scheduler/service/policy-choice.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { NODE_SERVICE_PORT } from "../settings.ts";
-import { capacityText } from "./capacity-metrics.ts";
+import { capacityText, quotaText } from "./capacity-metrics.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
 import { shapeOf } from "./booked-function.ts";
-import { type IsolateNode, type IsolateNodeOptions, openIsolateNode } from "./isolate-node.ts";
+import { type InstanceNode, type InstanceNodeOptions, openInstanceNode } from "./instance-node.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
@@ -44,7 +44,7 @@ const LISTENER_GRACE_MS = 2_000;
 /** Who owns the node, for schedulers that speak the contest's protocol: it is not theirs to reserve. */
 const OWNER = "locus";
 
-export interface NodeCapacityOptions extends IsolateNodeOptions {
+export interface NodeCapacityOptions extends InstanceNodeOptions {
   /** `host:port` of a scheduler that is a process of its own; null: the controller's. */
   readonly schedulerEndpoint: string | null;
   readonly policy: PolicyName;
@@ -79,7 +79,7 @@ interface OtherScheduler {
 export class NodeCapacity {
   readonly book: LeaseBook;
   readonly #options: NodeCapacityOptions;
-  readonly #instances: IsolateNode;
+  readonly #instances: InstanceNode;
   readonly #rules: ScaleRules;
   readonly #events: ReturnType<typeof eventLog>;
   #opened: Opened | null = null;
@@ -109,7 +109,7 @@ export class NodeCapacity {
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
     this.#rules = new ScaleRules(controllership.commands);
-    this.#instances = openIsolateNode(options);
+    this.#instances = openInstanceNode(options);
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => void this.#turn(isHeld));
   }
@@ -117,6 +117,11 @@ export class NodeCapacity {
   /** Connections to other nodes; null: there are none yet. */
   get peers(): NodePeers | null {
     return this.#opened?.peers ?? null;
+  }
+
+  /** Runs the calls whose instance is here; null: the sandbox hosts do, whose isolates instances are. */
+  get instances(): Pick<InstanceNode["node"], "run"> | null {
+    return this.#options.agents === null ? null : this.#node;
   }
 
   /** Who gives instances now; null: nobody is known to. */
@@ -153,7 +158,13 @@ export class NodeCapacity {
   }
 
   metricsText(): string {
-    return capacityText(this.book, this.#node.served, this.#controlled?.desk.overviewNow() ?? null);
+    const overview = this.#controlled?.desk.overviewNow() ?? null;
+    return capacityText(this.book, this.#node.served, overview) + quotaText(this.#options.agents);
+  }
+
+  /** CPU time of calls here that is no sandbox host's, µs. */
+  cpuUs(): number {
+    return this.#instances.cpuUs();
   }
 
   /**
@@ -218,7 +229,7 @@ export class NodeCapacity {
 
   // ── this node as others see it ──
 
-  get #node(): IsolateNode["node"] {
+  get #node(): InstanceNode["node"] {
     return this.#instances.node;
   }
 

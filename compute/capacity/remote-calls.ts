@@ -65,7 +65,7 @@ export async function callAt(
 const LOST: ReadonlySet<string> = new Set(["PEER_UNAVAILABLE", "CANCELLED"]);
 
 /** Somebody else has calls there, more than this node knows of; or the node is about to end. */
-const wasRefused = (outcome: Outcome): boolean =>
+export const wasRefused = (outcome: Outcome): boolean =>
   !outcome.ok &&
   (outcome.error.code === "OVERLOADED" || outcome.error.code === "SIDE_UNAVAILABLE") &&
   outcome.usage.wallUs === 0;

@@ -1,10 +1,11 @@
 // The compute side of a node: a call gets an instance from the node's book of leases, and runs in this machine's own sandbox hosts where that
-// is here, else on the node where it is.
+// is here, in the instance itself where that is no isolate, else on the node where it is.
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { BookedInstance } from "../capacity/booked-instance.ts";
+import { callHere } from "../capacity/calls-here.ts";
 import type { NodeCapacity } from "../capacity/node-capacity.ts";
 import { callAt, NOT_THERE, RUN_AGAIN } from "../capacity/remote-calls.ts";
 import { withDeadline } from "./deadline.ts";
@@ -22,7 +23,7 @@ interface ComputeSideOptions {
   readonly supervisorFor: SupervisorFor;
   readonly functions: FunctionCache;
   /** null: nobody schedules instances, and all calls run here. */
-  readonly capacity: Pick<NodeCapacity, "book" | "peers"> | null;
+  readonly capacity: Pick<NodeCapacity, "book" | "peers" | "instances"> | null;
 }
 
 export class ComputeSide implements SideRunner {
@@ -43,7 +44,8 @@ export class ComputeSide implements SideRunner {
     if (this.#capacity === null || staysHere) return this.#runHere(admitted, null, deadlineMs, signal);
     const instance = this.#capacity.book.take(description);
     // The way of a call that is warm: nothing is waited for but the call.
-    if (instance?.isHere === true) return this.#runHere(admitted, instance, deadlineMs, signal);
+    if (instance?.isHere === true && this.#capacity.instances === null)
+      return this.#runHere(admitted, instance, deadlineMs, signal);
     return this.#runAnywhere(this.#capacity, admitted, instance, signal);
   }
 
@@ -68,13 +70,12 @@ export class ComputeSide implements SideRunner {
         instance = await book.wait(description, leftMs(), signal);
         waited.forUs += (performance.now() - sinceMs) * 1e3;
       }
-      if (instance === null || instance.isHere)
+      if (instance === null || (instance.isHere && capacity.instances === null))
         return afterWaiting(await this.#runHere(admitted, instance, leftMs(), signal), waited);
       const takenMs = performance.now();
       let cpuUs: number | null = null;
       try {
-        const { peers } = capacity;
-        const outcome = peers === null ? RUN_AGAIN : await callAt(peers, instance, admitted, leftMs(), signal);
+        const outcome = await callIn(capacity, instance, admitted, leftMs(), signal);
         if (outcome !== RUN_AGAIN && outcome !== NOT_THERE) {
           cpuUs = outcome.usage.cpuUs;
           return afterWaiting({ version: description.version, outcome }, waited);
@@ -88,7 +89,7 @@ export class ComputeSide implements SideRunner {
     return afterWaiting(await this.#runHere(admitted, null, leftMs(), signal), waited);
   }
 
-  /** `instance`: null where nobody gave one. */
+  /** In this machine's sandbox hosts. `instance`: null where nobody gave one. */
   async #runHere(
     { id, call, description, known }: AdmittedCall,
     instance: BookedInstance | null,
@@ -138,6 +139,18 @@ export class ComputeSide implements SideRunner {
       return this.#functions.image(await this.#functions.find(name, null));
     }
   }
+}
+
+/** In an instance that is none of this machine's isolates. */
+function callIn(
+  { instances, peers }: NonNullable<ComputeSideOptions["capacity"]>,
+  instance: BookedInstance,
+  admitted: AdmittedCall,
+  deadlineMs: number,
+  signal: AbortSignal | undefined,
+): ReturnType<typeof callAt> {
+  if (instance.isHere && instances !== null) return callHere(instances, instance, admitted, deadlineMs, signal);
+  return peers === null ? Promise.resolve(RUN_AGAIN) : callAt(peers, instance, admitted, deadlineMs, signal);
 }
 
 /** What a call waited for an instance it waited for an isolate, and where there was none of its function it was being opened. */

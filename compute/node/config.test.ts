@@ -48,6 +48,28 @@ describe("readNodeConfig", () => {
     expect(apart.functionUser).toEqual({ username: "guest", password: "b" });
   });
 
+  it.each([
+    ["process", { LOCUS_SCHEDULER: "off" }, /^LOCUS_DRIVER: nobody would start a process: with LOCUS_SCHEDULER=off/],
+    ["docker", {}, /^LOCUS_DRIVER: a container cannot reach Redis at 127\.0\.0\.1; .*LOCUS_DOCKER_NETWORK=host/],
+    ["docker", { LOCUS_REDIS_HOST: "localhost", LOCUS_DOCKER_NETWORK: "own" }, /Redis at localhost/],
+    ["docker", { LOCUS_REDIS_PATH: "/run/redis.sock" }, /^LOCUS_DRIVER: .* Unix socket/],
+    ["process", { LOCUS_CGROUP: "../locus" }, /^LOCUS_CGROUP: "\.\.\/locus" is no folder below \/sys\/fs\/cgroup$/],
+    ["process", { LOCUS_CGROUP: "/locus" }, /^LOCUS_CGROUP: /],
+    ["podman", {}, /^LOCUS_DRIVER: "podman" is none of isolate, process, docker$/],
+  ])("starts no node whose instances would be a %s where %o", (driver, environment, mistake) => {
+    expect(mistakesOf({ LOCUS_DRIVER: driver, ...environment })).toEqual([expect.stringMatching(mistake)]);
+  });
+
+  it.each([
+    { LOCUS_DRIVER: "process", LOCUS_REDIS_PATH: "/run/redis.sock", LOCUS_CGROUP: "system.slice/locus.service" },
+    { LOCUS_DRIVER: "docker", LOCUS_REDIS_HOST: "storage" },
+    { LOCUS_DRIVER: "docker", LOCUS_DOCKER_NETWORK: "host" },
+    { LOCUS_DRIVER: "docker", LOCUS_DOCKER_NETWORK: "container:redis" },
+    { LOCUS_DRIVER: "isolate", LOCUS_SCHEDULER: "off" },
+  ])("takes instances that reach their Redis: %o", (environment) => {
+    expect(mistakesOf(environment)).toEqual([]);
+  });
+
   it("tells every mistake at once, and repeats no password", () => {
     const mistakes = mistakesOf({
       LOCUS_HTTP_PORT: "eighty",

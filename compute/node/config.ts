@@ -18,6 +18,31 @@ export interface NodeConfig extends NodeValues {
   readonly grpc: GrpcConfig;
 }
 
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+/** Of the machine's own, or another container's: there loopback is whatever it is there. */
+const SHARED_NETWORK = /^(host$|container:)/;
+
+/** What a driver of instances lacks in the other settings. */
+const driverMistakes = (
+  { driver, scheduler, dockerNetwork }: Pick<NodeValues, "driver" | "scheduler" | "dockerNetwork">,
+  { host, path }: RedisAddress,
+): readonly string[] => {
+  if (driver === "isolate") return [];
+  const mistakes: string[] = [];
+  if (scheduler === "off") {
+    mistakes.push(`LOCUS_DRIVER: nobody would start a ${driver}: with LOCUS_SCHEDULER=off there are no instances`);
+  }
+  if (driver !== "docker") return mistakes;
+  if (path !== null) {
+    mistakes.push("LOCUS_DRIVER: a container cannot reach Redis by a Unix socket of this machine; give host and port");
+  } else if (LOOPBACK.test(host) && !SHARED_NETWORK.test(dockerNetwork ?? "")) {
+    mistakes.push(
+      `LOCUS_DRIVER: a container cannot reach Redis at ${host}; have Redis listen where containers reach it, or set LOCUS_DOCKER_NETWORK=host`,
+    );
+  }
+  return mistakes;
+};
+
 /** Throws CONFIG_INVALID with every mistake, a line each. */
 export const readNodeConfig = (environment: Environment = process.env): NodeConfig => {
   const redis = readSettings(REDIS_SETTINGS, environment);
@@ -31,6 +56,7 @@ export const readNodeConfig = (environment: Environment = process.env): NodeConf
       "LOCUS_SCHEDULER: a scheduler of its own does not know the nodes' secret; set LOCUS_GRPC_SECRET here and there",
     );
   }
+  mistakes.push(...driverMistakes(values, target.address));
   if (functionUser === null && functionPassword !== null) {
     mistakes.push("LOCUS_FUNCTION_PASSWORD: is set without LOCUS_FUNCTION_USER");
   }

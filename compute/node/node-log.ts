@@ -22,6 +22,11 @@ export class NodeLog implements CallObserver {
     else this.#guestLine(source, "compute", invocation, text);
   }
 
+  /** From an instance that is no isolate: nobody there says of which call it is. */
+  heardInstance({ source, text }: HostLine): void {
+    this.#guestLine(source, "compute", null, text);
+  }
+
   /** The storage side's lines come with the reply. */
   ran(sample: Sample, _elapsedUs: number, logs: readonly string[], id: string): void {
     if (sample.side !== "storage") return;

@@ -8,6 +8,7 @@ import type { DataSource, HostLine, Supervisor, SupervisorOptions } from "#runti
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { ContestNode } from "../capacity/contest-node.ts";
 import { machineOffer } from "../capacity/machine-offer.ts";
+import { type NodeAgents, openNodeAgents } from "../capacity/node-agents.ts";
 import { NodeCapacity } from "../capacity/node-capacity.ts";
 import { Controllership } from "../controller/controllership.ts";
 import { calibrate } from "../placement/calibrate.ts";
@@ -47,10 +48,16 @@ export interface Node {
   close(): Promise<void>;
 }
 
-/** Resolves when the first attempt to reach Redis has ended, well or not: a node whose Redis is away says so, and is ready when it is back. */
+/**
+ * Resolves when the first attempt to reach Redis has ended, well or not: a node whose Redis is away says so, and is ready when it is back. Rejects
+ * where the driver of its instances cannot be opened, as `openNodeAgents`.
+ */
 export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const logs = new LogBuffer();
   const nodeLog = new NodeLog(log, logs);
+  const offer = machineOffer(config.nodeMemoryMb, config.nodeCpus);
+  // First: what cannot be opened leaves nothing behind.
+  const agents = await agentsOf(config, offer.cpus, (line) => nodeLog.heardInstance(line), log);
   const registry = new RedisRegistry(config.redis, config.nodeUser, log);
   const functions = new FunctionCache(registry, config.bundleCacheBytesMax);
   const sandbox = {
@@ -89,7 +96,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           inFlight: () => invoker.inFlight,
           cpuUs: () => {
             const { user, system } = process.cpuUsage();
-            return user + system + supervisor.cpuUs() + (acting?.cpuUs() ?? 0);
+            return user + system + supervisor.cpuUs() + (acting?.cpuUs() ?? 0) + ((capacity ?? contest)?.cpuUs() ?? 0);
           },
           log,
           nowMs,
@@ -97,7 +104,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       : null;
   const capacity =
     controllership !== null && isScheduled
-      ? capacityOf(config, { controllership, functions, supervisor, log, nowMs })
+      ? capacityOf(config, { controllership, functions, supervisor, agents, offer, log, nowMs })
       : null;
   let contest: ContestNode | null = null;
   const metrics = new NodeMetrics({
@@ -135,7 +142,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     log,
   );
   await registry.firstAttempt();
-  if (config.scheduler === "contest") contest = await contestNode(config, { functions, supervisor, log });
+  if (config.scheduler === "contest")
+    contest = await contestNode(config, { functions, supervisor, agents, offer, log });
   return {
     invoker,
     catalogue: new FunctionCatalogue(registry, functions, supervisor),
@@ -173,7 +181,7 @@ const capacityOf = (
   config: NodeConfig,
   parts: Pick<
     ConstructorParameters<typeof NodeCapacity>[0],
-    "controllership" | "functions" | "supervisor" | "log" | "nowMs"
+    "controllership" | "functions" | "supervisor" | "agents" | "offer" | "log" | "nowMs"
   >,
 ): NodeCapacity =>
   new NodeCapacity({
@@ -182,20 +190,30 @@ const capacityOf = (
     policy: config.policy,
     port: config.nodeServicePort,
     address: config.nodeAddress,
-    offer: machineOffer(config.nodeMemoryMb, config.nodeCpus),
     grpc: config.grpc,
   });
 
+/** null: instances are isolates. */
+const agentsOf = async (
+  config: NodeConfig,
+  cpus: number,
+  onLog: (line: HostLine) => void,
+  log: Logger,
+): Promise<NodeAgents | null> => {
+  const { driver, functionUser, nodeUser } = config;
+  if (driver === "isolate") return null;
+  if (driver === "docker" && functionUser === nodeUser) {
+    log.warn(
+      "functions in containers know the password of the user that they run as, which is the node's: set LOCUS_FUNCTION_USER",
+    );
+  }
+  return openNodeAgents({ config: { ...config, driver }, cpus, data: dataSourceOf(config), onLog, log });
+};
+
 const contestNode = (
-  { nodeServicePort, nodeMemoryMb, nodeCpus, grpc }: NodeConfig,
-  parts: Pick<Parameters<typeof ContestNode.open>[0], "functions" | "supervisor" | "log">,
-): Promise<ContestNode> =>
-  ContestNode.open({
-    ...parts,
-    port: nodeServicePort ?? NODE_SERVICE_PORT,
-    offer: machineOffer(nodeMemoryMb, nodeCpus),
-    grpc,
-  });
+  { nodeServicePort, grpc }: NodeConfig,
+  parts: Omit<Parameters<typeof ContestNode.open>[0], "port" | "grpc">,
+): Promise<ContestNode> => ContestNode.open({ ...parts, port: nodeServicePort ?? NODE_SERVICE_PORT, grpc });
 
 /** null: for nobody but the function user. */
 const actingUsers = (config: NodeConfig, sandbox: Omit<SupervisorOptions, "dataSource">, log: Logger) => {

@@ -2,8 +2,8 @@
 // native one (`runtime/native/socket_channel.cc`).
 
 import { once } from "node:events";
-import { connect as connectPlain, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from "node:tls";
 import { LocusError } from "#runtime/errors.ts";
 import type { Channel } from "./channel.ts";
 import { encodeOperation, type Operation } from "./operation.ts";
@@ -19,6 +19,13 @@ interface Round {
   readonly resolve: (replies: Uint8Array) => void;
   readonly reject: (error: LocusError) => void;
 }
+
+/** An address is no name that TLS may ask for; the certificate has to be for it all the same. */
+const trustOf = ({ serverName, authorities }: NonNullable<RedisSource["tls"]>): ConnectionOptions => ({
+  ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+  checkServerIdentity: (_asked, certificate) => checkServerIdentity(serverName, certificate),
+  ...(authorities === "" ? {} : { ca: authorities }),
+});
 
 /** One connection, pipelined; made when it is first needed, and again after a loss. */
 export class StreamChannel implements Channel {
@@ -50,8 +57,7 @@ export class StreamChannel implements Channel {
   async #connect(): Promise<Socket> {
     const { host, port, path, tls } = this.#source;
     const address = path === undefined ? { host, port } : { path };
-    const trust = { servername: tls?.serverName ?? "", ...(tls?.authorities ? { ca: tls.authorities } : {}) };
-    const socket = tls === undefined ? connectPlain(address) : connectTls({ ...address, ...trust });
+    const socket = tls === undefined ? connectPlain(address) : connectTls({ ...address, ...trustOf(tls) });
     socket.setNoDelay(true).setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
     try {
       await once(socket, tls === undefined ? "connect" : "secureConnect");

@@ -50,10 +50,10 @@ const LOAD_TIMEOUT_MS = 30_000;
 /** The agent answers at the deadline; one that has not by so much later hangs. */
 const HANG_MS = 2_000;
 /** What Node needs beside the function's heap: an empty function was seen with 25 MiB of its own at first, 37 after some thousand calls. */
-const AGENT_BYTES = 56 * 1024 * 1024;
+export const AGENT_OWN_BYTES = 56 * 1024 * 1024;
 const HEAP_BYTES_MIN = 8 * 1024 * 1024;
 /** An instance with less cannot live. */
-export const AGENT_MEMORY_BYTES_MIN = AGENT_BYTES + HEAP_BYTES_MIN;
+export const AGENT_MEMORY_BYTES_MIN = AGENT_OWN_BYTES + HEAP_BYTES_MIN;
 
 interface Waiting {
   readonly settle: (outcome: Outcome) => void;
@@ -87,7 +87,7 @@ export class AgentInstance {
   /** Rejects with FUNCTION_INVALID, MEMORY_LIMIT, INSTANCE_FAILED, CANCELLED; it ends then. */
   async load({ image, memoryBytes }: InstanceSpec, data: RedisSource | null, signal?: AbortSignal): Promise<void> {
     const { name, limits, input, output } = image.description;
-    const heapMb = Math.floor((memoryBytes - AGENT_BYTES) / 2 ** 20);
+    const heapMb = Math.floor((memoryBytes - AGENT_OWN_BYTES) / 2 ** 20);
     this.#say({ kind: "load", name, limits, input, output, heapMb, data }, image.bundle);
     const late = AbortSignal.timeout(LOAD_TIMEOUT_MS);
     const either = signal === undefined ? late : AbortSignal.any([late, signal]);

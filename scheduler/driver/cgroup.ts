@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PERIOD_US, quotaUs } from "./cpu-quota.ts";
 
+/** A new group is empty until its process is in it: whoever shares the folder and opens or closes just then takes it for one that was left. */
+const MAKE_TRIES = 10;
 /** A group can be removed when the kernel has buried its last process. */
 const REMOVE_TRIES = 50;
 const REMOVE_PAUSE_MS = 20;
@@ -132,8 +134,17 @@ export class Cgroup {
 
   async make(pid: number): Promise<void> {
     for (const controller of this.#files.controllers) {
-      await mkdir(join(this.#root, controller, this.#name));
-      await writeFile(join(this.#root, controller, this.#name, "cgroup.procs"), String(pid));
+      const folder = join(this.#root, controller, this.#name);
+      for (let left = MAKE_TRIES; left > 0; left--) {
+        // Two controllers of the first version may be one folder by two names.
+        await mkdir(folder, { recursive: true });
+        try {
+          await writeFile(join(folder, "cgroup.procs"), String(pid));
+          break;
+        } catch (error) {
+          if (left === 1 || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        }
+      }
     }
   }
 

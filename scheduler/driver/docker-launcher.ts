@@ -1,5 +1,5 @@
 // Agents as containers of a Docker engine. The image needs a Node and nothing of ours: the agent's program is the first thing that a
-// container is sent. What an owner that crashed has left is found by its label and removed.
+// container is sent. What an owner that crashed has left ends by itself, is found by its label, and removed by the next owner.
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -12,11 +12,14 @@ import { type AgentEnd, type AgentLauncher, type AgentProcess, LINE_LENGTH_MAX }
 import { AGENT_PATH } from "./agent-program.ts";
 import { PERIOD_US, quotaUs } from "./cpu-quota.ts";
 import type { InstanceSpec } from "./driver.ts";
+import { isAbsent, within } from "./engine-answer.ts";
 
 const OWNER_LABEL = "locus.owner";
 const INSTANCE_LABEL = "locus.instance";
-/** Of one question to the engine: it queues starts where its machine is short of something. */
-const ENGINE_TIMEOUT_MS = 60_000;
+/** A container that was not started for so long never will be: its owner has crashed in between. */
+const START_S_MAX = 600;
+/** In which a container's program has ended. */
+const ENDED: readonly string[] = ["exited", "dead"];
 /** nobody's. */
 const USER = "65534:65534";
 const PIDS_MAX = 256;
@@ -66,10 +69,10 @@ export class DockerLauncher implements AgentLauncher {
     this.#program = Buffer.concat([length, program]);
   }
 
-  /** Removes what is left of an earlier owner of the name. Rejects with INSTANCE_FAILED where no engine answers. */
+  /** Removes what is left of an earlier owner of the name, and of others what has ended. Rejects with INSTANCE_FAILED where no engine answers. */
   static async open(options: DockerLauncherOptions): Promise<DockerLauncher> {
     const launcher = new DockerLauncher(options);
-    await launcher.#removeAll();
+    await launcher.#removeWhere((container) => launcher.#isOwn(container) || isLeft(container));
     return launcher;
   }
 
@@ -98,9 +101,8 @@ export class DockerLauncher implements AgentLauncher {
       const output = await within(textOf(this.#apart(stream)), `exec in ${id}`);
       return { output, exitCode: (await within(exec.inspect(), `exec in ${id}`)).ExitCode };
     } catch (cause) {
-      const isAbsent = (cause as { readonly statusCode?: number }).statusCode === 404;
       throw new LocusError(
-        isAbsent ? "INSTANCE_NOT_FOUND" : "INSTANCE_FAILED",
+        isAbsent(cause) ? "INSTANCE_NOT_FOUND" : "INSTANCE_FAILED",
         `instance ${id}: ${(cause as Error).message}`,
         { cause },
       );
@@ -108,7 +110,7 @@ export class DockerLauncher implements AgentLauncher {
   }
 
   async close(): Promise<void> {
-    await this.#removeAll().catch(() => {});
+    await this.#removeWhere((container) => this.#isOwn(container)).catch(() => {});
   }
 
   #agentOf(spec: InstanceSpec, container: Docker.Container, stream: Duplex): AgentProcess {
@@ -220,11 +222,12 @@ export class DockerLauncher implements AgentLauncher {
     return `locus-${this.#options.owner}-${id}`;
   }
 
-  async #removeAll(): Promise<void> {
-    const filters = { label: [`${OWNER_LABEL}=${this.#options.owner}`] };
+  /** Of instances' containers, whoever owns them. */
+  async #removeWhere(isToGo: (container: Docker.ListedContainer) => boolean): Promise<void> {
+    const filters = { label: [OWNER_LABEL] };
     try {
-      const left = await within(this.#docker.listContainers({ all: true, filters }), "list containers");
-      await Promise.all(left.map(({ Id }) => this.#remove(Id)));
+      const all = await within(this.#docker.listContainers({ all: true, filters }), "list containers");
+      await Promise.all(all.filter(isToGo).map(({ Id }) => this.#remove(Id)));
     } catch (cause) {
       throw new LocusError(
         "INSTANCE_FAILED",
@@ -232,6 +235,10 @@ export class DockerLauncher implements AgentLauncher {
         { cause },
       );
     }
+  }
+
+  #isOwn({ Labels }: Docker.ListedContainer): boolean {
+    return Labels[OWNER_LABEL] === this.#options.owner;
   }
 
   async #remove(nameOrId: string): Promise<void> {
@@ -243,17 +250,9 @@ export class DockerLauncher implements AgentLauncher {
 const ATTACH = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true } as const;
 const REMOVE = { force: true, v: true };
 
-/** An engine that hangs is not waited for. */
-async function within<Value>(promise: Promise<Value>, attempted: string): Promise<Value> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const error = new Error(`${attempted}: the engine did not answer within ${ENGINE_TIMEOUT_MS} ms`);
-  const timer = setTimeout(() => reject(error), ENGINE_TIMEOUT_MS);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+/** An owner that is there removes what has ended itself: one that does so at this moment finds it gone, which is no harm. */
+const isLeft = ({ State, Created }: Docker.ListedContainer): boolean =>
+  ENDED.includes(State) || (State === "created" && Date.now() / 1e3 - Created > START_S_MAX);
 
 async function textOf({
   stdout,

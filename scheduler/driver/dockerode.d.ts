@@ -39,6 +39,20 @@ declare module "dockerode" {
   }
 
   namespace Docker {
+    interface ListedContainer {
+      readonly Id: string;
+      readonly Labels: Readonly<Record<string, string>>;
+      /** "created", "running", "exited", … */
+      readonly State: string;
+      /** Seconds since 1970. */
+      readonly Created: number;
+    }
+
+    /** What an image or a network is asked for: whether it is there. */
+    interface Named {
+      inspect(): Promise<unknown>;
+    }
+
     interface Container {
       attach(options: {
         readonly stream: true;
@@ -49,7 +63,12 @@ declare module "dockerode" {
       }): Promise<Duplex>;
       start(): Promise<unknown>;
       wait(): Promise<{ readonly StatusCode: number }>;
-      inspect(): Promise<{ readonly State: { readonly OOMKilled: boolean } }>;
+      inspect(): Promise<{
+        readonly State: { readonly OOMKilled: boolean };
+        /** Its id. */
+        readonly Image: string;
+        readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> };
+      }>;
       kill(): Promise<unknown>;
       remove(options: { readonly force: boolean; readonly v: boolean }): Promise<unknown>;
       update(options: Partial<Pick<HostConfig, "Memory" | "MemorySwap" | "CpuPeriod" | "CpuQuota">>): Promise<unknown>;
@@ -73,10 +92,12 @@ declare module "dockerode" {
     readonly modem: { demuxStream(stream: Duplex, stdout: Writable, stderr: Writable): void };
     createContainer(options: ContainerCreateOptions): Promise<Docker.Container>;
     getContainer(nameOrId: string): Docker.Container;
+    getImage(nameOrId: string): Docker.Named;
+    getNetwork(nameOrId: string): Docker.Named;
     listContainers(options: {
       readonly all: boolean;
       readonly filters: Readonly<Record<string, readonly string[]>>;
-    }): Promise<readonly { readonly Id: string; readonly Names: readonly string[] }[]>;
+    }): Promise<readonly Docker.ListedContainer[]>;
   }
 
   export default Docker;

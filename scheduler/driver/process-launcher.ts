@@ -62,7 +62,7 @@ export class ProcessLauncher implements AgentLauncher {
     try {
       group = (await cgroups?.group(spec.id, pid, spec)) ?? null;
     } catch (error) {
-      say(`instance ${spec.id} has no cgroup, so no quota: ${(error as Error).message}`);
+      say(`warn: instance ${spec.id} has no cgroup, so no quota: ${(error as Error).message}`);
     }
     const kill = (): void => killGroup(pid);
     const watch = new MemoryWatch(pid, spec.memoryBytes, kill);

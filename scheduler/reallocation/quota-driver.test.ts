@@ -2,7 +2,9 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
+import type { LocusError } from "#runtime/errors.ts";
 import type { Driver, InstanceSpec, StartedInstance } from "../driver/driver.ts";
+import { notFound } from "../driver/instance-bounds.ts";
 import { QuotaDriver } from "./quota-driver.ts";
 
 const CPUS = 1;
@@ -23,13 +25,21 @@ class SlowEngine implements Driver {
     return untold.length;
   }
 
+  /** Resolves what a start has told. */
+  readonly ends = new Map<string, (why: string) => void>();
+  /** Its quotas cannot be changed. */
+  isBroken = false;
+
   async start({ id, cpus }: InstanceSpec): Promise<StartedInstance> {
     await this.#hold(id, cpus);
-    return { ended: new Promise(() => {}) };
+    const { promise: ended, resolve } = Promise.withResolvers<string>();
+    this.ends.set(id, resolve);
+    return { ended };
   }
 
   async limit(id: string, cpus: number): Promise<boolean> {
     await this.#hold(id, cpus);
+    if (this.isBroken) throw new Error("there is no such group");
     return true;
   }
 
@@ -49,7 +59,7 @@ class SlowEngine implements Driver {
   }
 
   async stop(id: string): Promise<void> {
-    this.quotas.delete(id);
+    if (!this.quotas.delete(id)) throw notFound(id);
   }
 
   invoke(): Promise<never> {
@@ -85,14 +95,9 @@ const specOf = (id: string): InstanceSpec => ({
   concurrency: 1,
 });
 
-const opened = () => {
+const opened = (onUnheld = (id: string, why: string): void => expect.fail(`${id} is not held: ${why}`)) => {
   const engine = new SlowEngine();
-  const driver = new QuotaDriver({
-    driver: engine,
-    cpus: CPUS,
-    limitsAtOnce: false,
-    onUnheld: (id, why) => expect.fail(`${id} is not held: ${why}`),
-  });
+  const driver = new QuotaDriver({ driver: engine, cpus: CPUS, limitsAtOnce: false, onUnheld });
   /** Until the engine is told nothing any more. */
   const settleAll = async (): Promise<void> => {
     while ((await engine.settle()) > 0);
@@ -131,6 +136,69 @@ test("an instance starts when those whose start it found under way have less", a
   await Promise.all(starts);
   expect(shares()).toEqual([0.33, 0.33, 0.34]);
   expect(engine.cpusMost).toBeLessThanOrEqual(CPUS);
+  await driver.close();
+});
+
+test.each([
+  ["stopped", "INSTANCE_FAILED", (driver: QuotaDriver) => driver.stop("second")],
+  ["no longer waited for", "CANCELLED", async (_driver: QuotaDriver, abort: AbortController) => abort.abort()],
+  ["closed with its driver", "INSTANCE_FAILED", (driver: QuotaDriver) => driver.close()],
+])("an instance that waits for room and is %s never starts, and leaves its room", async (_title, code, end) => {
+  const { engine, driver, settleAll, shares } = opened();
+  const first = driver.start(specOf("first"));
+  await settleAll();
+  await first;
+  const abort = new AbortController();
+  const second = driver.start(specOf("second"), abort.signal).then(
+    () => "started",
+    (error: LocusError) => error.code,
+  );
+  await nextTurn();
+  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: 1, usedCpus: 0 }]);
+  // At once: what the first is being told has not been answered yet.
+  await end(driver, abort);
+  expect(await second).toBe(code);
+  expect([...engine.quotas.keys()]).toEqual(["first"]);
+  await settleAll();
+  expect(shares()).toEqual([1]);
+  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: 1, usedCpus: 0 }]);
+  await driver.close();
+});
+
+test("an instance that was stopped while it waited for room may start anew", async () => {
+  const { engine, driver, settleAll, shares } = opened();
+  const first = driver.start(specOf("first"));
+  await settleAll();
+  await first;
+  const given = driver.start(specOf("second")).catch(() => {});
+  await nextTurn();
+  await driver.stop("second");
+  const anew = driver.start(specOf("second"));
+  await given;
+  await settleAll();
+  await anew;
+  expect(shares()).toEqual([0.5, 0.5]);
+  expect(engine.cpusMost).toBeLessThanOrEqual(CPUS);
+  await expect(driver.stop("third")).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+  await driver.close();
+});
+
+test.each([
+  ["has ended by then", true],
+  ["goes on", false],
+])("an instance that can be limited no more is told of where it goes on: %s", async (_title, ends) => {
+  const unheld: string[] = [];
+  const { engine, driver, settleAll } = opened((id) => void unheld.push(id));
+  const first = driver.start(specOf("first"));
+  await settleAll();
+  await first;
+  engine.isBroken = true;
+  const limited = driver.limit("first", 0.5);
+  await settleAll();
+  // What it ends with comes after what it can be told no more.
+  if (ends) engine.ends.get("first")?.("it ended with exit code 1");
+  expect(await limited).toBe(false);
+  expect(unheld).toEqual(ends ? [] : ["first"]);
   await driver.close();
 });
 

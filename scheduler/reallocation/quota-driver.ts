@@ -1,19 +1,14 @@
 // A driver whose instances have the CPU quota that they use: another driver, whose instances it looks at ten times a second and limits as
 // reallocation.ts decides, live. To whoever holds it, it is that driver.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { LocusError } from "#runtime/errors.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
-import type {
-  Driver,
-  InstanceCall,
-  InstanceSpec,
-  InstanceUse,
-  ListedInstance,
-  StartedInstance,
-} from "../driver/driver.ts";
+import type { Driver, InstanceCall, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
 import { checkCpus } from "../driver/instance-bounds.ts";
 import { ROUNDING } from "../rounding.ts";
-import { Reallocation, type Change, type Sample } from "./reallocation.ts";
+import { type FollowedInstance, sampleOf } from "./followed-instance.ts";
+import { Reallocation, type Change } from "./reallocation.ts";
 
 export interface QuotaDriverOptions {
   /** Closed with it. */
@@ -36,34 +31,23 @@ const INSTANCES_PER_LOOK = 50;
 const CPUS_FLOOR = 0.02;
 /** The least that the kernel takes. */
 const CPUS_STEP = 0.01;
-/** Of the time between two looks: less is the kernel's own unevenness. Chosen. */
-const THROTTLED_MIN = 0.02;
-/** Of a quota: where nobody counts how long it was held back, using so much of it is taken for that. Chosen. */
-const FULL = 0.95;
+/** An instance that is limited no more has so long to say that it has ended, before its owner is told. Chosen. */
+const END_MS = 2_000;
 
-interface Followed {
-  readonly id: string;
-  /** Its own. */
-  limit: number;
-  /** The driver knows of it: before that its start waits for room. */
-  isTold: boolean;
-  inFlight: number;
-  /** Since the last look. */
-  callsMost: number;
-  lastLook: { readonly use: InstanceUse; readonly atMs: number } | null;
-  /** What the driver was told last; while it is being told, the greater of both; before it is told anything, what is granted. */
-  reserved: number;
-  /** Its start, or a change. */
-  telling: Promise<void> | null;
-  /** Rings when it has had no call for a while. */
-  restTimer: NodeJS.Timeout | null;
+/** Of all instances of one function whose quotas follow. */
+export interface QuotaShare {
+  readonly function: string;
+  /** What they may use now. */
+  readonly grantedCpus: number;
+  /** What they used between the last two looks. */
+  readonly usedCpus: number;
 }
 
 export class QuotaDriver implements Driver {
   readonly #options: QuotaDriverOptions;
   readonly #driver: Driver;
   readonly #reallocation: Reallocation;
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed = new Map<string, FollowedInstance>();
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -80,35 +64,61 @@ export class QuotaDriver implements Driver {
 
   /** As the driver's; OVERLOADED where no CPU is left for one more. */
   async start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance> {
-    const { id, cpus } = spec;
+    const { id, cpus, image } = spec;
     checkCpus(id, cpus);
+    if (signal?.aborted) throw unwanted(id);
     if (this.#followed.has(id)) throw new LocusError("REQUEST_INVALID", `there is an instance ${id} already`);
     const changes = this.#reallocation.add(id, cpus);
     if (changes === null) {
       throw new LocusError("OVERLOADED", `instance ${id}: of ${this.#options.cpus} CPUs none is left for one more`);
     }
-    const one: Followed = {
+    const one: FollowedInstance = {
       id,
+      function: image.description.name,
       limit: cpus,
       isTold: false,
       inFlight: 0,
       callsMost: 0,
       lastLook: null,
+      used: 0,
       reserved: this.#reallocation.granted(id),
       telling: null,
       restTimer: null,
+      abandoned: null,
+      forgotten: Promise.withResolvers(),
     };
     this.#followed.set(id, one);
     this.#apply(changes);
-    // What they are told last may be older than this one.
-    for (let others = this.#inTheWay(); others !== null; others = this.#inTheWay()) await others;
+    await this.#waitForRoom(one, signal);
+    if (one.abandoned !== null) throw one.abandoned;
     const starting = this.#start(one, spec, signal);
     this.#setTelling(one, Promise.allSettled([starting]));
     return await starting;
   }
 
+  /** Until the others have what they are to leave it, or it is abandoned. */
+  async #waitForRoom(one: FollowedInstance, signal: AbortSignal | undefined): Promise<void> {
+    const onAbort = (): void => this.#abandon(one, unwanted(one.id));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      // What they are told last may be older than this one.
+      for (let others = this.#inTheWay(); others !== null; others = this.#inTheWay()) {
+        if (one.abandoned !== null) return;
+        await Promise.race([others, one.forgotten.promise]);
+      }
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Of one that the driver knows nothing of yet. */
+  #abandon(one: FollowedInstance, why: LocusError): void {
+    one.abandoned = why;
+    this.#forget(one);
+  }
+
   /** With what it is granted by now: from here on the driver knows of it. */
-  async #start(one: Followed, spec: InstanceSpec, signal: AbortSignal | undefined): Promise<StartedInstance> {
+  async #start(one: FollowedInstance, spec: InstanceSpec, signal: AbortSignal | undefined): Promise<StartedInstance> {
     const quota = one.reserved;
     one.isTold = true;
     try {
@@ -161,6 +171,9 @@ export class QuotaDriver implements Driver {
 
   async stop(id: string): Promise<void> {
     const one = this.#followed.get(id);
+    if (one?.isTold === false) {
+      return this.#abandon(one, new LocusError("INSTANCE_FAILED", `instance ${id} was stopped while it started`));
+    }
     await this.#driver.stop(id);
     if (one !== undefined) this.#forget(one);
   }
@@ -169,13 +182,28 @@ export class QuotaDriver implements Driver {
     return this.#driver.list();
   }
 
+  /** By function, in no order; without those that wait for room, and those whose quota nothing holds. */
+  shares(): readonly QuotaShare[] {
+    const shares = new Map<string, QuotaShare>();
+    for (const { function: name, isTold, reserved, used } of this.#followed.values()) {
+      if (!isTold) continue;
+      const { grantedCpus, usedCpus } = shares.get(name) ?? { grantedCpus: 0, usedCpus: 0 };
+      shares.set(name, { function: name, grantedCpus: grantedCpus + reserved, usedCpus: usedCpus + used });
+    }
+    return [...shares.values()];
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const one of this.#followed.values()) {
+      if (!one.isTold)
+        this.#abandon(one, new LocusError("INSTANCE_FAILED", `instance ${one.id}: the driver is closed`));
+    }
     await this.#driver.close();
   }
 
-  #restLater(one: Followed): void {
+  #restLater(one: FollowedInstance): void {
     if (!this.#options.limitsAtOnce || one.inFlight > 0 || this.#closed) return;
     if (one.restTimer !== null) clearTimeout(one.restTimer);
     one.restTimer = setTimeout(() => {
@@ -194,28 +222,15 @@ export class QuotaDriver implements Driver {
     const startedMs = performance.now();
     const instances = await this.#driver.list().catch(() => []);
     const nowMs = performance.now();
-    const samples = instances.flatMap((instance) => this.#sample(instance, nowMs) ?? []);
+    const samples = instances.flatMap(({ id, use }) => {
+      const one = this.#followed.get(id);
+      return one === undefined || use === null ? [] : (sampleOf(one, use, nowMs) ?? []);
+    });
     this.#apply(this.#reallocation.sampled(samples, nowMs));
     this.#timer = null;
     // One that takes long, as through an engine, is followed by a rest as long. Longer it may not be: a machine that is busy is slow to look.
     const looks = Math.ceil(this.#followed.size / INSTANCES_PER_LOOK);
     this.#lookLater(Math.max(LOOK_MS * looks, nowMs - startedMs));
-  }
-
-  /** null: at the first look, and where the driver does not tell. */
-  #sample({ id, use }: ListedInstance, nowMs: number): Sample | null {
-    const one = this.#followed.get(id);
-    if (one === undefined || use === null) return null;
-    const { lastLook, callsMost } = one;
-    one.lastLook = { use, atMs: nowMs };
-    one.callsMost = one.inFlight;
-    const elapsedUs = (nowMs - (lastLook?.atMs ?? nowMs)) * 1e3;
-    if (lastLook === null || elapsedUs <= 0) return null;
-    const used = Math.max(0, use.cpuUs - lastLook.use.cpuUs) / elapsedUs;
-    const throttled =
-      use.throttledUs === undefined ? null : (use.throttledUs - (lastLook.use.throttledUs ?? 0)) / elapsedUs;
-    const isHeldBack = throttled === null ? used >= FULL * one.reserved : throttled > THROTTLED_MIN;
-    return { id, used, calls: callsMost, lacked: isHeldBack ? Infinity : null };
   }
 
   #apply(changes: readonly Change[]): void {
@@ -226,7 +241,7 @@ export class QuotaDriver implements Driver {
   }
 
   /** Tells the driver what an instance shall have, unless it is being told, or others have to have less before. */
-  #follow(one: Followed): void {
+  #follow(one: FollowedInstance): void {
     if (one.telling !== null || this.#followed.get(one.id) !== one) return;
     const quota = this.#reallocation.granted(one.id);
     if (!one.isTold) one.reserved = quota;
@@ -236,7 +251,7 @@ export class QuotaDriver implements Driver {
   }
 
   /** `told` never rejects. */
-  #setTelling(one: Followed, told: Promise<unknown>): void {
+  #setTelling(one: FollowedInstance, told: Promise<unknown>): void {
     one.telling = told.then(() => {
       one.telling = null;
       // It may be another by now, and what it has less is what others wait for.
@@ -245,7 +260,7 @@ export class QuotaDriver implements Driver {
   }
 
   /** `otherwise`: what it is to have where nothing holds it; null: what it had. */
-  async #tell(one: Followed, quota: number, otherwise: number | null): Promise<void> {
+  async #tell(one: FollowedInstance, quota: number, otherwise: number | null): Promise<void> {
     const before = one.reserved;
     one.reserved = Math.max(before, quota);
     try {
@@ -256,10 +271,11 @@ export class QuotaDriver implements Driver {
       this.#options.onUnheld(one.id, "the driver holds no quota");
       await this.#driver.limit(one.id, otherwise ?? before);
     } catch (error) {
-      // One that is gone says so itself.
+      const isGone = error instanceof LocusError && error.code === "INSTANCE_NOT_FOUND";
+      // One that ends has nothing to be limited any more, before it says that it is gone.
+      if (!isGone) await Promise.race([one.forgotten.promise, sleep(END_MS, undefined, { ref: false })]);
       if (this.#followed.get(one.id) !== one) return;
       this.#forget(one);
-      const isGone = error instanceof LocusError && error.code === "INSTANCE_NOT_FOUND";
       if (!isGone) this.#options.onUnheld(one.id, (error as Error).message);
     }
   }
@@ -280,9 +296,10 @@ export class QuotaDriver implements Driver {
     return sum;
   }
 
-  #forget(one: Followed): void {
+  #forget(one: FollowedInstance): void {
     if (this.#followed.get(one.id) !== one) return;
     this.#followed.delete(one.id);
+    one.forgotten.resolve();
     if (one.restTimer !== null) clearTimeout(one.restTimer);
     this.#apply(this.#reallocation.remove(one.id));
   }
@@ -293,3 +310,6 @@ export class QuotaDriver implements Driver {
  * then rested for the others, would have had that in any case: so it never has more in a period than its limit.
  */
 const restAfterMs = (limit: number): number => Math.max(REST_AFTER_MS_MIN, (1 - limit) * LOOK_MS);
+
+const unwanted = (id: string): LocusError =>
+  new LocusError("CANCELLED", `instance ${id}: nobody waits for it any more`);

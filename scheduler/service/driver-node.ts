@@ -21,6 +21,8 @@ import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
+/** What instances use is waited for no longer: a node that is silent because its engine is slow would pass for lost. Chosen. */
+const LOOK_MS = 200;
 
 /** Where a node finds what it is told to run. */
 interface FunctionSource {
@@ -32,6 +34,8 @@ interface FunctionSource {
 interface Container {
   readonly name: string;
   readonly meta: FunctionMeta;
+  /** When it was last looked at; 0 before that. */
+  usedBytes: number;
   /** Calls of nodes of ours. A container that is removed takes no more, and ends with the last. */
   readonly calls: Set<Promise<unknown>>;
   removed: Promise<void> | null;
@@ -43,7 +47,9 @@ export interface DriverNodeOptions {
   /** That it offers to containers. */
   readonly memoryBytes: number;
   /** Cores of a container that a scheduler of ours has made: it promises CPU as it is used, and holds none to a share. Others have the contest's share. */
-  readonly versionCpus: number;
+  readonly instanceCpus: number;
+  /** What such a container has beside its function's own memory, for the program that runs it. Others have what they were made with, all in all. */
+  readonly ownMemoryBytes: number;
   /** Where its disk is looked at. */
   readonly folder: string;
 }
@@ -53,6 +59,8 @@ export class DriverNode implements ContainerNode {
   readonly #liveId = randomUUID();
   readonly #containers = new Map<string, Container>();
   #served = 0;
+  #cpuUs = 0;
+  #looking: Promise<void> | null = null;
   #isDraining = false;
   #owner = "";
   /** CPU time of each container when it was last looked at. */
@@ -73,14 +81,15 @@ export class DriverNode implements ContainerNode {
     { name, meta }: Parameters<ContainerNode["createContainer"]>[0],
     signal?: AbortSignal,
   ): Promise<string> {
-    const { driver, functions, versionCpus } = this.#options;
+    const { driver, functions, instanceCpus, ownMemoryBytes } = this.#options;
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
     const isOurs = meta.functionName.includes("@");
-    const cpus = isOurs ? versionCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CONTEST_CPUS_PER_GIB);
+    const cpus = isOurs ? instanceCpus : Math.max(CPUS_MIN, (meta.memoryBytes / GIB) * CONTEST_CPUS_PER_GIB);
+    const memoryBytes = meta.memoryBytes + (isOurs ? ownMemoryBytes : 0);
     const { concurrency } = image.description.limits;
-    const { ended } = await driver.start({ id, image, memoryBytes: meta.memoryBytes, cpus, concurrency }, signal);
-    this.#containers.set(id, { name, meta, calls: new Set(), removed: null });
+    const { ended } = await driver.start({ id, image, memoryBytes, cpus, concurrency }, signal);
+    this.#containers.set(id, { name, meta, usedBytes: 0, calls: new Set(), removed: null });
     void ended.then(() => this.#forget(id));
     return id;
   }
@@ -88,6 +97,11 @@ export class DriverNode implements ContainerNode {
   /** Calls that have come over the service. */
   get served(): number {
     return this.#served;
+  }
+
+  /** CPU time of all calls, µs. */
+  get cpuUs(): number {
+    return this.#cpuUs;
   }
 
   /** Takes no more calls of nodes of ours. Resolves when those that run have ended; their callers must be able to reach it until then. */
@@ -98,13 +112,11 @@ export class DriverNode implements ContainerNode {
 
   /** All that are here, whoever had them made; those that end are nobody's to have. */
   async hosted(): Promise<readonly HostedInstance[]> {
-    const instances = await this.#options.driver.list();
-    return instances.flatMap(({ id, use }) => {
-      const container = this.#containers.get(id);
-      if (container === undefined || container.removed !== null) return [];
-      const { name, meta } = container;
+    await this.#look();
+    return [...this.#containers].flatMap(([id, { name, meta, usedBytes, removed }]) => {
+      if (removed !== null) return [];
       const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
-      return [{ id, name, shape, usedMb: (use?.memoryBytes ?? 0) / MIB }];
+      return [{ id, name, shape, usedMb: usedBytes / MIB }];
     });
   }
 
@@ -126,11 +138,31 @@ export class DriverNode implements ContainerNode {
       logs: own?.logs ?? true,
       id: requestId,
     };
-    if (own !== undefined) return this.#invokeOwn(containerId, { ...call, mayWrite: own.mayWrite }, signal);
+    if (own !== undefined) {
+      return { ...NOTHING_TOLD, outcome: await this.run(containerId, { ...call, mayWrite: own.mayWrite }, signal) };
+    }
     const outcome = await this.#options.driver.invoke(containerId, call, signal);
+    this.#cpuUs += outcome.usage.cpuUs;
     const instances = await this.#options.driver.list();
     const used = instances.find(({ id }) => id === containerId)?.use?.memoryBytes ?? 0;
     return resultOf(outcome, used);
+  }
+
+  /** A call of a node of ours, this one included. Rejects with INSTANCE_NOT_FOUND where there is no such container, or it ends. */
+  async run(containerId: string, call: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
+    const container = this.#containers.get(containerId);
+    if (this.#isDraining || container === undefined || container.removed !== null) {
+      throw new LocusError("INSTANCE_NOT_FOUND", `there is no container ${containerId}, or it ends`);
+    }
+    const running = this.#options.driver.invoke(containerId, call, signal);
+    container.calls.add(running);
+    try {
+      const outcome = await running;
+      this.#cpuUs += outcome.usage.cpuUs;
+      return outcome;
+    } finally {
+      container.calls.delete(running);
+    }
   }
 
   async stats(): Promise<NodeStats> {
@@ -156,18 +188,24 @@ export class DriverNode implements ContainerNode {
     };
   }
 
-  async #invokeOwn(containerId: string, call: InstanceCall, signal?: AbortSignal): Promise<NodeCallResult> {
-    const container = this.#containers.get(containerId);
-    if (this.#isDraining || container === undefined || container.removed !== null) {
-      throw new LocusError("INSTANCE_NOT_FOUND", `there is no container ${containerId}, or it ends`);
-    }
-    const running = this.#options.driver.invoke(containerId, call, signal);
-    container.calls.add(running);
-    try {
-      return { ...NOTHING_TOLD, outcome: await running };
-    } finally {
-      container.calls.delete(running);
-    }
+  /** Notes what containers use, as far as that is known in time; a look that takes longer is the next one's as well. */
+  async #look(): Promise<void> {
+    this.#looking ??= this.#options.driver
+      .list()
+      .then((instances) => {
+        for (const { id, use } of instances) {
+          const container = this.#containers.get(id);
+          if (container !== undefined && use !== null) container.usedBytes = use.memoryBytes;
+        }
+      })
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = null;
+      });
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, LOOK_MS);
+    await Promise.race([this.#looking, late]);
+    clearTimeout(timer);
   }
 
   async #stop(containerId: string): Promise<void> {

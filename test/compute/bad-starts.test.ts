@@ -63,6 +63,15 @@ describe("a node", () => {
     expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
   });
 
+  it("names the container engine that does not answer", async () => {
+    const socket = "/nowhere/docker.sock";
+    const redis = { LOCUS_REDIS_HOST: "redis.invalid", LOCUS_REDIS_PORT: "6379" };
+    const { errors, exitCode, left } = await attempt({ ...redis, LOCUS_DRIVER: "docker", LOCUS_DOCKER_SOCKET: socket });
+    expect(errors).toContain(`CONFIG_INVALID: the container engine at ${socket} (LOCUS_DOCKER_SOCKET): `);
+    expect(errors).toContain("ENOENT");
+    expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
+  });
+
   it("names the file of authorities that cannot be read", async () => {
     const { errors, exitCode } = await attempt({ LOCUS_REDIS_TLS: "on", LOCUS_REDIS_CA: "/no/such/file.pem" });
     expect([exitCode, errors]).toEqual([WRONG_SETTING, expect.stringContaining("/no/such/file.pem")]);

@@ -94,9 +94,10 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
 });
 
 describe("the container that has all in one", { timeout: COMMAND_TIMEOUT_MS }, () => {
-  const start = async (): Promise<void> => {
+  const start = async (...more: readonly string[]): Promise<void> => {
     await runs("docker", "rm", "--force", "--volumes", ALL_IN_ONE);
-    await run("docker", "run", "--detach", `--name=${ALL_IN_ONE}`, "--publish=127.0.0.1::8080", ...CONFINED, "locus");
+    const options = [`--name=${ALL_IN_ONE}`, "--publish=127.0.0.1::8080", ...CONFINED, ...more];
+    await run("docker", "run", "--detach", ...options, "locus");
     await waitFor("{{.State.Health.Status}}", "healthy");
   };
   /** The test's own time limit bounds it. */
@@ -131,6 +132,17 @@ describe("the container that has all in one", { timeout: COMMAND_TIMEOUT_MS }, (
     await runs("docker", "exec", ALL_IN_ONE, "redis-cli", "SHUTDOWN", "NOSAVE");
     await waitFor("{{.State.Status}}", "exited");
     expect(await inspect(ALL_IN_ONE, "{{.State.ExitCode}}")).toBe("1");
+  });
+
+  test("has instances that are processes where it is told to", async () => {
+    await start("--env=LOCUS_DRIVER=process");
+    await inside("locus", "deploy", "functions/empty.ts");
+    const programs = ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"];
+    const running = async (): Promise<string> => {
+      await inside("locus", "call", "empty", "--side", "compute");
+      return inside(...programs);
+    };
+    await expect.poll(running, { timeout: COMMAND_TIMEOUT_MS }).toContain("/opt/locus/build/agent.mjs");
   });
 });
 

@@ -143,6 +143,9 @@ async function startPrivateEngine(turn: Server): Promise<Engine> {
     if (closed) return;
     closed = true;
     await dockerd.stop();
+    // Of containers in the machine's own network the engine leaves that mounted.
+    const network = join(folder, "exec", "netns", "default");
+    await succeeds(["umount", network], { environment, timeoutMs: QUICK_TIMEOUT_MS });
     await succeeds(["ip", "link", "delete", "docker0"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
     await restoreFirewall(firewall, folder, environment);
     writeFileSync(IP_FORWARD, ipForward);

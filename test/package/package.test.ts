@@ -84,6 +84,24 @@ describe("an installed package", () => {
     expect(await redis.client().call("LOCUS.CALL", "visits", "0", '{"page":"home"}')).toBe("3");
   });
 
+  it("has the program of instances that are processes", async () => {
+    const settings = { LOCUS_REDIS_PATH: redis.path };
+    const url = await installed.startNode({ ...settings, LOCUS_DRIVER: "process" });
+    const where = `export default { kind: "locus.function", name: "where", run: () => globalThis.process?.pid ?? 0 };`;
+    writeFileSync(join(installed.project, "where.js"), where);
+    expect(installed.run("locus", ["--url", url, "deploy", "where.js"], settings)).toMatchObject({ status: 0 });
+    const call = ["--url", url, "call", "where", "--side", "compute"];
+    const ran = () => Number(installed.run("locus", call, settings).stdout);
+    await expect.poll(ran, { timeout: 60_000 }).toBeGreaterThan(0);
+  }, 120_000);
+
+  it("has what instances that are containers need, but for the engine", () => {
+    const redis = { LOCUS_REDIS_HOST: "redis.invalid", LOCUS_DOCKER_SOCKET: "/nowhere/docker.sock" };
+    const { status, stderr } = installed.run("locus", ["node"], { ...redis, LOCUS_DRIVER: "docker" });
+    expect(stderr).toContain("the container engine at /nowhere/docker.sock (LOCUS_DOCKER_SOCKET): ");
+    expect(status).toBe(2);
+  });
+
   it("lacks nothing here, as its doctor finds", () => {
     const { status, stdout } = installed.run("locus", ["doctor"], {
       LOCUS_REDIS_PATH: redis.path,

@@ -1,9 +1,10 @@
 // The 2020 contest's system as programs: API server, scheduler, resource manager, and nodes of locus with functions that were deployed to them, each a
 // process of its own, called by a client that knows the contract only.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { where } from "../compute/instance-functions.ts";
 import { bundleOf, call, deploy, metric } from "../compute/node-client.ts";
 import { freePort } from "../free-port.ts";
 import { NodeProcess } from "../node-process.ts";
@@ -344,6 +345,23 @@ test(
     expect(ended).toBe("2000");
   },
 );
+
+test("containers that somebody else's scheduler makes are what the node's driver makes of them", async () => {
+  const { process: node, client } = await startNode("node", {
+    LOCUS_DRIVER: "process",
+    LOCUS_CGROUP: "cgroup.procs/none",
+  });
+  await deploy(node, where);
+  const service = client(NODE_SERVICE);
+  const meta = { function_name: "where", timeout_in_ms: 20_000, memory_in_bytes: 128 * MIB };
+  const { container_id } = await service.call("CreateContainer", { name: "c", function_meta: meta });
+  const messages = await service.stream("InvokeFunction", { container_id, function_meta: meta });
+  const pid = Number(Buffer.concat(messages.map(({ body }) => body as Buffer)));
+  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  expect((await call(node, "where", "compute")).body).toBe(0);
+  await service.call("RemoveContainer", { container_id });
+  await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), LONG);
+});
 
 test("a node that others may reserve asks for its secret, and does not start where its port is taken", async () => {
   const { endpoint, client } = await startNode("node", { LOCUS_GRPC_SECRET: "s3cret" });

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,6 +25,8 @@ import { CgroupFolder } from "#scheduler/driver/cgroup.ts";
 import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import { ProcessLauncher } from "#scheduler/driver/process-launcher.ts";
+import { CERTIFIED_NAME, makeCertificate, tlsObstacle } from "../certificate.ts";
+import { freePort } from "../free-port.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { specOf, testAgentDriver, testDriver } from "./driver-contract.ts";
 import { callOf, codeOf, imageOf } from "./driver-fixture.ts";
@@ -288,6 +291,49 @@ describe("processes with Redis", () => {
   });
 });
 
+describe("processes with Redis over TLS", () => {
+  test("run as the user that they are told, and trust nobody else's certificate", async ({ skip }) => {
+    const obstacle = tlsObstacle();
+    skip(obstacle !== null, obstacle ?? "");
+    const folder = mkdtempSync(join(tmpdir(), "locus-tls-"));
+    const { certificateFile, redisConfig } = makeCertificate(folder);
+    const port = await freePort();
+    const server = await startRedisServer({ moduleArguments: null, config: redisConfig(port) });
+    await server.client().call("ACL", "SETUSER", "guest", "on", ">pass", "+get", "~ours");
+    const image = imageOf(async ({ redis }) =>
+      Promise.all(["ours", "others"].map((key) => redis.get(key).catch((error: Error) => error.message.split(" ")[0]))),
+    );
+    const cameTo = async (tls: { readonly serverName: string; readonly authorities: string }): Promise<string> => {
+      const data = { host: "127.0.0.1", port, database: 0, username: "guest", password: "pass", tls };
+      const driver = new AgentDriver(new ProcessLauncher({ data, cgroups: null, onLog: silent }));
+      const spec = specOf({ image });
+      try {
+        await driver.start(spec);
+        return codeOf(await driver.invoke(spec.id, callOf()));
+      } finally {
+        await driver.close();
+      }
+    };
+    try {
+      await server.client().mset("ours", "1", "others", "2");
+      const authorities = readFileSync(certificateFile, "utf8");
+      for (const serverName of [CERTIFIED_NAME, "127.0.0.1"]) {
+        expect(await cameTo({ serverName, authorities })).toBe('ok ["1","NOPERM"]');
+      }
+      const untrusted = [
+        { serverName: "other.example", authorities },
+        { serverName: "127.0.0.2", authorities },
+        { serverName: CERTIFIED_NAME, authorities: "" },
+      ];
+      // "could not connect …"
+      for (const tls of untrusted) expect(await cameTo(tls)).toBe('ok ["could","could"]');
+    } finally {
+      await server.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe("groups of the kernel", () => {
   const name = `locus-test-${process.pid}`;
   const removeFolders = (): void => {
@@ -347,6 +393,33 @@ describe("groups of the kernel", () => {
     writeFileSync(join(root, "locus", "i1", "memory.events"), "oom 1\noom_kill 1\n");
     expect(await group?.cpuUse()).toEqual({ cpuUs: 1_500, throttledUs: 250 });
     expect(await group?.hasKilled()).toBe(true);
+    rmSync(root, { recursive: true });
+  });
+
+  test("are made where two controllers are one folder by two names", async () => {
+    const root = mkdtempSync(join(tmpdir(), "locus-cgroup-"));
+    for (const folder of ["cpu,cpuacct", "memory"]) mkdirSync(join(root, folder));
+    for (const name of ["cpu", "cpuacct"]) symlinkSync("cpu,cpuacct", join(root, name));
+    const cgroups = await CgroupFolder.open(root, "locus");
+    await cgroups?.group("i1", 4_711, { cpus: 0.5, memoryBytes: 128 * MIB });
+    expect(readFileSync(join(root, "cpu", "locus", "i1", "cpu.cfs_quota_us"), "utf8")).toBe("50000");
+    rmSync(root, { recursive: true });
+  });
+
+  test("that are being made are not lost to others who tidy the same folder", async () => {
+    const root = mkdtempSync(join(tmpdir(), "locus-cgroup-"));
+    writeFileSync(join(root, "cgroup.controllers"), "cpu memory\n");
+    const cgroups = await CgroupFolder.open(root, "locus");
+    const over = new AbortController();
+    const tidying = (async () => {
+      while (!over.signal.aborted) await cgroups?.removeEmpty();
+    })();
+    const ids = Array.from({ length: 100 }, (_, index) => `i${index}`);
+    for (const id of ids) await cgroups?.group(id, 4_711, { cpus: 1, memoryBytes: 128 * MIB });
+    over.abort();
+    await tidying;
+    // What has a process the kernel removes for nobody; here it is what has a file.
+    expect(readdirSync(join(root, "locus")).filter((entry) => entry.startsWith("i"))).toHaveLength(ids.length);
     rmSync(root, { recursive: true });
   });
 

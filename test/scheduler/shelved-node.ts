@@ -23,6 +23,6 @@ export function serveNode(
       return image;
     },
   };
-  const node = new DriverNode({ driver, functions, memoryBytes, versionCpus: 1, folder: "/" });
+  const node = new DriverNode({ driver, functions, memoryBytes, instanceCpus: 1, ownMemoryBytes: 0, folder: "/" });
   return serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
 }

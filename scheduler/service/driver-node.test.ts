@@ -1,0 +1,101 @@
+// What a node makes of its driver, whatever that is: what instances get, what is told of them, and which calls keep them. Over the wire:
+// test/scheduler/contest-2020.test.ts.
+
+import { expect, test, vi } from "vitest";
+import { NO_USAGE } from "#runtime/profile/sample.ts";
+import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
+import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
+import { DriverNode } from "./driver-node.ts";
+
+const MIB = 2 ** 20;
+const limits = { deadlineMs: 1, cpuMs: 1, memoryMb: 32, operations: 1, concurrency: 4 };
+const description = { name: "f", version: "0", side: null, limits, input: null, output: null };
+const IMAGE: FunctionImage = { description, bundle: Buffer.alloc(0) };
+const OUTCOME: Outcome = { ok: true, resultJson: "1", usage: { ...NO_USAGE, cpuUs: 7 }, logs: [] };
+const CALL = { keys: [], argsJson: "null", deadlineMs: 1_000, logs: false };
+
+/** An engine that runs nothing, and answers when the test says so. */
+class HeldEngine implements Driver {
+  readonly specs = new Map<string, InstanceSpec>();
+  readonly calls: PromiseWithResolvers<Outcome>[] = [];
+  readonly looks: PromiseWithResolvers<void>[] = [];
+
+  async start(spec: InstanceSpec): Promise<StartedInstance> {
+    this.specs.set(spec.id, spec);
+    return { ended: new Promise(() => {}) };
+  }
+
+  invoke(): Promise<Outcome> {
+    const call = Promise.withResolvers<Outcome>();
+    this.calls.push(call);
+    return call.promise;
+  }
+
+  async limit(): Promise<boolean> {
+    return false;
+  }
+
+  async resize(): Promise<boolean> {
+    return false;
+  }
+
+  async stop(id: string): Promise<void> {
+    this.specs.delete(id);
+  }
+
+  async list(): Promise<readonly ListedInstance[]> {
+    const look = Promise.withResolvers<void>();
+    this.looks.push(look);
+    await look.promise;
+    return Array.from(this.specs.values(), ({ id, memoryBytes, cpus }) => {
+      const use = { memoryBytes: 5 * MIB, cpuUs: 0 };
+      return { id, function: "f", memoryBytes, cpus, inFlight: 0, use };
+    });
+  }
+
+  async close(): Promise<void> {}
+}
+
+const opened = () => {
+  const engine = new HeldEngine();
+  const functions = { image: async () => IMAGE };
+  const own = { instanceCpus: 2, ownMemoryBytes: 56 * MIB };
+  const node = new DriverNode({ driver: engine, functions, memoryBytes: 1_024 * MIB, ...own, folder: "/" });
+  const create = (functionName: string): Promise<string> => {
+    const meta = { functionName, handler: "", timeoutMs: 1_000, memoryBytes: 128 * MIB };
+    return node.createContainer({ requestId: "r", name: "n", meta });
+  };
+  return { engine, node, create };
+};
+
+test("instances of ours have the driver's own memory beside their function's, and others what was asked for, all in all", async () => {
+  const { engine, create } = opened();
+  const [ours, others] = [await create("f@0"), await create("f")];
+  expect(engine.specs.get(ours)).toMatchObject({ memoryBytes: 184 * MIB, cpus: 2, concurrency: 4 });
+  expect(engine.specs.get(others)).toMatchObject({ memoryBytes: 128 * MIB, cpus: 0.67 / 8 });
+});
+
+test("instances are named though their engine does not tell what they use, and told of once it has", async () => {
+  const { engine, node, create } = opened();
+  const id = await create("f@0");
+  const shape = { key: "f@0", memoryMb: 128, timeoutMs: 1_000 };
+  // One look at a time, however many ask.
+  for (let beats = 0; beats < 2; beats++) expect(await node.hosted()).toEqual([{ id, name: "n", shape, usedMb: 0 }]);
+  expect(engine.looks).toHaveLength(1);
+  engine.looks[0]!.resolve();
+  await vi.waitFor(async () => expect(await node.hosted()).toEqual([{ id, name: "n", shape, usedMb: 5 }]));
+});
+
+test("an instance that is removed ends with the last call that it has, and takes none meanwhile", async () => {
+  const { engine, node, create } = opened();
+  const id = await create("f@0");
+  const call = node.run(id, CALL);
+  const removed = node.removeContainer({ requestId: "r", containerId: id });
+  await expect(node.run(id, CALL)).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+  expect(engine.specs.has(id)).toBe(true);
+  engine.calls[0]!.resolve(OUTCOME);
+  expect(await call).toBe(OUTCOME);
+  await removed;
+  expect(engine.specs.has(id)).toBe(false);
+  expect(node.cpuUs).toBe(7);
+});
