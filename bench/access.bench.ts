@@ -20,7 +20,7 @@ import { chainOf, FANOUT_WIDTH, fanoutOf } from "./access/workloads.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
 import { pairLayout } from "./harness/cores.ts";
-import { startPlacedStack } from "./harness/placed-stack.ts";
+import { NOTHING_PLACED, startPlacedStack } from "./harness/placed-stack.ts";
 
 interface Effort extends Repeats {
   /** Of one repetition of one peer. */
@@ -90,7 +90,7 @@ await runBenchmark<Effort>({
   layout: pairLayout,
   async prepare({ effort, layout, resources, say }) {
     say("starting Redis and a node");
-    const stack = await startPlacedStack(FUNCTIONS, layout, resources);
+    const stack = await startPlacedStack(FUNCTIONS, layout, resources, { settings: NOTHING_PLACED });
     const redis = stack.redis.client();
     await redis.mset(...ringEntries(SEED));
     await redis.call("FUNCTION", "LOAD", readFileSync(LUA_LIBRARY));

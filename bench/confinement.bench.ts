@@ -18,7 +18,7 @@ import { chainOf, fanoutOf } from "./access/workloads.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Comparison, Peer, Repeats } from "./harness/contest.ts";
 import { pairLayout, type Layout } from "./harness/cores.ts";
-import { startPlacedStack, type PlacedStack } from "./harness/placed-stack.ts";
+import { NOTHING_PLACED, startPlacedStack, type PlacedStack } from "./harness/placed-stack.ts";
 import { peerOf, startCallers } from "./khop/callers.ts";
 import { loadSocialGraph } from "./khop/social-graph.ts";
 
@@ -84,7 +84,7 @@ async function confinedStack(
   resources: AsyncDisposableStack,
   say: (text: string) => void,
 ): Promise<ConfinedStack> {
-  const stack = await startPlacedStack(FUNCTIONS, layout, resources, { confinement });
+  const stack = await startPlacedStack(FUNCTIONS, layout, resources, { confinement, settings: NOTHING_PLACED });
   const redis = stack.redis.client();
   await redis.mset(...ringEntries(SEED));
   await loadSocialGraph(stack.redis.port, null, say);

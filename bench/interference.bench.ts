@@ -14,7 +14,7 @@
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
 import { apartLayout } from "./harness/cores.ts";
-import { startPlacedStack } from "./harness/placed-stack.ts";
+import { NOTHING_PLACED, startPlacedStack } from "./harness/placed-stack.ts";
 import { ringEntries, VALUE_BYTES } from "./access/values.ts";
 import { interferencePeers } from "./interference/peers.ts";
 import { CONNECTIONS, PIPELINING } from "./interference/redis-benchmark.ts";
@@ -57,7 +57,9 @@ await runBenchmark<Effort>({
   layout: apartLayout,
   async prepare({ effort, layout, resources, say }) {
     say("starting Redis and a node");
-    const stack = await startPlacedStack(["bench/access/fanout-gets.ts"], layout, resources);
+    const stack = await startPlacedStack(["bench/access/fanout-gets.ts"], layout, resources, {
+      settings: NOTHING_PLACED,
+    });
     await stack.redis.client().mset(...ringEntries(SEED));
     return {
       config: { seed: SEED, valueBytes: VALUE_BYTES, connections: CONNECTIONS, pipelining: PIPELINING },

@@ -1,6 +1,7 @@
 // The embedded stack with functions deployed, each part on its own cores: what benchmarks of functions run against.
 
 import { interruption } from "#compute/cli/interruption.ts";
+import type { Settings } from "#test/tool.ts";
 import { openStack, type Stack, type StackOptions } from "../stack.ts";
 import { pin, type Layout } from "./cores.ts";
 import { descendantsOf } from "./processes.ts";
@@ -14,6 +15,9 @@ export interface PlacedStack extends Stack {
   /** A host that was started again runs where its supervisor does until this puts it on its own cores. */
   pinHosts(): void;
 }
+
+/** With these nothing is placed: a call that comes to Redis runs there, and one to the node where it is asked for. */
+export const NOTHING_PLACED: Settings = { LOCUS_PLACEMENT: "declared" };
 
 /** `functions`: files. `options`: what the stack is to be besides. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
 export async function startPlacedStack(
