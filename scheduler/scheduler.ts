@@ -199,8 +199,8 @@ export class Scheduler<Ticket> implements CapacityView {
   }
 
   /**
-   * How many instances it may have at once from now on, within what its config says; until it is declared again. Idle ones above that end,
-   * those that rest longest first; busy ones stay.
+   * How many instances it may have at once from now on, within what its config says; until it is declared again. Those above that end: idle ones, those
+   * first that rest longest, then those that are starting; busy ones with their calls, for which leases are called back.
    */
   allow(pool: FunctionPool, instances: number, nowMs: number): void {
     const now = this.#advance(nowMs);
@@ -208,12 +208,8 @@ export class Scheduler<Ticket> implements CapacityView {
     pool.instancesMax = Math.max(1, pool.reservedInstances, Math.min(instances, pool.config.instancesMax));
     const wanted = Math.max(0, pool.instancesMax - pool.live);
     if (pool.unplaced > wanted) this.#setUnplaced(pool, wanted);
-    const surplus = pool.live - pool.instancesMax;
-    if (surplus > 0) {
-      const idle = Array.from(pool.offered()).filter(({ state }) => state === "idle");
-      const oldest = idle.toSorted((one, other) => one.idleSinceMs - other.idleSinceMs);
-      for (const instance of oldest.slice(0, surplus)) this.#stop(instance, "not wanted");
-    } else this.#serveWaiting(pool, now);
+    if (pool.surplus > 0) this.#endSurplus(pool);
+    else this.#serveWaiting(pool, now);
   }
 
   functions(): Iterable<FunctionPool> {
@@ -266,8 +262,11 @@ export class Scheduler<Ticket> implements CapacityView {
     }
     const free = node === null ? pool.freeWhereCpuIs() : null;
     if (free === null) {
-      const isFull = pool.live + pool.unplaced >= pool.config.instancesMax;
-      if (isFull || !this.#starved.isEmpty || this.#isCooling(pool)) return false;
+      if (pool.live + pool.unplaced >= pool.instancesMax) {
+        pool.isHeldBack ||= pool.isBounded;
+        return false;
+      }
+      if (!this.#starved.isEmpty || this.#isCooling(pool)) return false;
       node ??= this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
       if (node === null || this.counts.waiting >= this.settings.waitingMax) return false;
     }
@@ -317,7 +316,7 @@ export class Scheduler<Ticket> implements CapacityView {
     if (instance.state === "draining") {
       if (instance.running === 0) this.#effects.stopInstance(instance, instance.stopReason!);
     } else if (usage.isBroken === true || usage.lackedMemory === true) this.#retire(instance, "unhealthy", now);
-    else this.#offer(instance, now);
+    else this.#comeFree(instance, now);
   }
 
   instance(id: string): Instance {
@@ -341,8 +340,10 @@ export class Scheduler<Ticket> implements CapacityView {
     pool.failures = 0;
     pool.policy.started(now - instance.createdMs, now);
     instance.state = "busy";
-    this.#offer(instance, now, true);
-    if (pool.replacement === instance) this.#replace(pool);
+    if (pool.replacement === instance) {
+      this.#offer(instance, now, true);
+      this.#replace(pool);
+    } else this.#comeFree(instance, now, true);
   }
 
   /**
@@ -546,7 +547,7 @@ export class Scheduler<Ticket> implements CapacityView {
     instance.running = 0;
     this.#noLongerBusy(instance);
     if (instance.state === "draining") this.#effects.stopInstance(instance, instance.stopReason!);
-    else this.#offer(instance, now);
+    else this.#comeFree(instance, now);
   }
 
   // ── time ──
@@ -638,6 +639,12 @@ export class Scheduler<Ticket> implements CapacityView {
     pool.busy--;
     this.counts.busy--;
     pool.busySinceSumMs = pool.busy === 0 ? 0 : pool.busySinceSumMs - instance.busySinceMs;
+  }
+
+  /** It has room again, or for the first time: it ends where its function has more than it may have. */
+  #comeFree(instance: Instance, now: number, isNew = false): void {
+    if (instance.pool.surplus > 0) this.#stop(instance, "not wanted");
+    else this.#offer(instance, now, isNew);
   }
 
   /** It can take a call that it could not take before: to those that wait, first come first served, or it rests. Its state is busy. */
@@ -744,13 +751,15 @@ export class Scheduler<Ticket> implements CapacityView {
     const room = pool.instancesMax - pool.live - pool.unplaced;
     const asked = pool.policy.startsFor(pool, now);
     const isHopeless = pool.busy + pool.starting + pool.unplaced === 0;
-    const starts = Math.min(room, Math.max(asked, isHopeless ? 1 : 0));
+    const wanted = Math.max(asked, isHopeless ? 1 : 0);
+    const starts = Math.min(room, wanted);
+    if (wanted > Math.max(0, room)) pool.isHeldBack ||= pool.isBounded;
     if (starts > 0) {
       this.#setUnplaced(pool, pool.unplaced + starts);
       this.#feed(now);
     }
     // Not where starts under way serve all.
-    if (pool.starting < pool.queue.size) for (const lease of pool.leases) this.#revoke(lease);
+    if (pool.starting < pool.queue.size) this.#callBackFor(pool);
     const againMs = pool.policy.reconsiderAtMs(pool, now);
     if (againMs === Infinity) this.#alarms.remove(pool.reconsiderAlarm);
     else this.#alarms.set(pool.reconsiderAlarm, Math.max(againMs, now + WAKE_MS_MIN));
@@ -1096,6 +1105,32 @@ export class Scheduler<Ticket> implements CapacityView {
     lease.revoked = true;
     this.#leasesRevoked++;
     this.#effects.leaseEnded(lease, "revoked");
+  }
+
+  /** For those that wait what others hold comes back; what a node holds itself serves its calls as those before them end. */
+  #callBackFor(pool: FunctionPool): void {
+    if (pool.leases.size === 0) return;
+    const [one = null, ...more] = pool.queue.near();
+    const only = more.length === 0 ? one?.id : undefined;
+    for (const lease of pool.leases) if (lease.holder !== only) this.#revoke(lease);
+  }
+
+  /** Of those that are revoked already the end is on its way. */
+  #endSurplus(pool: FunctionPool): void {
+    const idle = Array.from(pool.offered()).filter(({ state }) => state === "idle");
+    const ends = idle.toSorted((one, other) => one.idleSinceMs - other.idleSinceMs);
+    if (ends.length < pool.surplus && pool.starting > 0) {
+      for (const instance of this.#instances.values()) {
+        if (instance.pool !== pool || instance.state !== "starting") continue;
+        if (instance !== pool.replacement) ends.push(instance);
+      }
+    }
+    for (const instance of ends.slice(0, pool.surplus)) this.#stop(instance, "not wanted");
+    let left = pool.surplus;
+    for (const lease of pool.leases) {
+      if (left-- <= 0) return;
+      this.#revoke(lease);
+    }
   }
 
   /** It is a busy instance's again, whatever becomes of that. */
