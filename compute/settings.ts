@@ -13,7 +13,7 @@ import {
   type Setting,
   PORT_MAX,
 } from "#runtime/setting.ts";
-import { GRPC_SETTINGS, POLICY_SETTING } from "#scheduler/service/settings.ts";
+import { GRPC_SETTINGS, INSTANCES_MAX_SETTING, POLICY_SETTING } from "#scheduler/service/settings.ts";
 
 /** Who schedules instances: the controller, nobody, or whoever listens at `host:port`. */
 type SchedulerChoice = "auto" | "off" | `${string}:${string}`;
@@ -145,6 +145,13 @@ export const NODE_SETTINGS = {
     parse: schedulerChoice,
   } satisfies Setting<SchedulerChoice>,
   policy: POLICY_SETTING,
+  instancesMax: INSTANCES_MAX_SETTING,
+  storageThreadsMax: optionalSetting(
+    "LOCUS_STORAGE_THREADS_MAX",
+    "the module's `isolates-max`",
+    "isolates of all functions together that run beside the data, which the node that schedules divides among them",
+    integerBetween(1, 1_000_000),
+  ),
   nodeServicePort: optionalSetting(
     "LOCUS_NODE_SERVICE_PORT",
     "10700, or a free one where that is taken",

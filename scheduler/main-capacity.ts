@@ -11,7 +11,7 @@ import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 
 await runUntilSignal(async (resources, write) => {
-  const { port, policy, grpc } = readCapacityConfig();
+  const { port, policy, instancesMax, grpc } = readCapacityConfig();
   const log = lineLog(write);
   const peers = new NodePeers(grpc.peer);
   const desk = new LiveDesk({
@@ -19,6 +19,8 @@ await runUntilSignal(async (resources, write) => {
     saved: null,
     observer: log,
     connect: (node) => peers.at(node),
+    // Threads beside the data are Redis' to tell of, which is not known here.
+    totals: { instances: instancesMax, threads: null },
   });
   resources.defer(() => {
     desk.close();

@@ -3,6 +3,7 @@
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
+import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
 import type { SchedulerObserver } from "#scheduler/live-scheduler.ts";
 import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
@@ -10,6 +11,7 @@ import type { SavedScheduler } from "#scheduler/scheduler.ts";
 import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
 import { keepSecret } from "./shared-secret.ts";
+import { StorageIsolates } from "./storage-isolates.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
@@ -18,6 +20,7 @@ const SAVE_MS = 5_000;
 const STATE_LENGTH_MAX = 4 * 1024 * 1024;
 /** Saving is not waited for any longer when the node leaves. */
 const LAST_SAVE_MS = 500;
+const PASSING: ReadonlySet<ErrorCode> = new Set(["REDIS_UNAVAILABLE", "STORAGE_REFUSED"]);
 
 export interface ControllerEndpoint {
   readonly node: string;
@@ -40,6 +43,9 @@ export interface ControlledDeskOptions {
   /** That the nodes keep in Redis; null: they were given one. */
   readonly sharedSecret: string | null;
   readonly policy: PolicyName;
+  /** Of all functions together; null: instances are not divided, and threads beside the data are as many as the module has room for. */
+  readonly instancesMax: number | null;
+  readonly storageThreadsMax: number | null;
   readonly observer: SchedulerObserver;
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
   readonly log: Pick<Logger, "warn">;
@@ -54,9 +60,19 @@ export class ControlledDesk {
   #saving: Promise<unknown> = Promise.resolve();
 
   private constructor(options: ControlledDeskOptions, saved: SavedScheduler | null) {
-    const { policy, observer, connect } = options;
+    const { redis, policy, instancesMax, storageThreadsMax, observer, connect, log } = options;
     this.#options = options;
-    this.desk = new LiveDesk({ policy: policyOf(policy), observer, connect, saved });
+    const threads = {
+      holder: new StorageIsolates(redis),
+      total: storageThreadsMax,
+      onError: (error: Error) => {
+        // That Redis is away is told by others, and passes.
+        const passes = error instanceof LocusError && PASSING.has(error.code);
+        if (!passes) log.warn({ reason: error.message }, "threads beside the data are not divided");
+      },
+    };
+    const totals = { instances: instancesMax, threads };
+    this.desk = new LiveDesk({ policy: policyOf(policy), observer, connect, saved, totals });
     this.#timer = setInterval(() => this.#save(), SAVE_MS).unref();
   }
 

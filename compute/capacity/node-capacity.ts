@@ -54,6 +54,9 @@ export interface NodeCapacityOptions {
   /** `host:port` of a scheduler that is a process of its own; null: the controller's. */
   readonly schedulerEndpoint: string | null;
   readonly policy: PolicyName;
+  /** Of all functions together, where this node schedules; null: as in ControlledDeskOptions. */
+  readonly instancesMax: number | null;
+  readonly storageThreadsMax: number | null;
   /** null: the usual one, or where that is taken one that is free. */
   readonly port: number | null;
   /** Under which other nodes reach this one; null: as it listens. */
@@ -327,7 +330,7 @@ export class NodeCapacity {
   // ── who schedules ──
 
   async #control({ link, peers, endpoint, sharedSecret: kept }: Opened): Promise<void> {
-    const { controllership, policy, log } = this.#options;
+    const { controllership, policy, instancesMax, storageThreadsMax, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
     try {
@@ -337,6 +340,8 @@ export class NodeCapacity {
         endpoint: { node: controllership.node, ...endpoint },
         sharedSecret: kept,
         policy,
+        instancesMax,
+        storageThreadsMax,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
         log,

@@ -174,6 +174,8 @@ const capacityOf = (
     ...parts,
     schedulerEndpoint: config.scheduler === "auto" ? null : config.scheduler,
     policy: config.policy,
+    instancesMax: config.instancesMax,
+    storageThreadsMax: config.storageThreadsMax,
     port: config.nodeServicePort,
     address: config.nodeAddress,
     offer: machineOffer(config.nodeMemoryMb, config.nodeCpus),

@@ -2,6 +2,7 @@
 // mirrors them (a test holds them equal).
 
 import {
+  integerBetween,
   integerSetting,
   oneOf,
   optionalSetting,
@@ -49,6 +50,13 @@ export const POLICY_SETTING: Setting<PolicyName> = {
   parse: oneOf(POLICY_NAMES),
 };
 
+export const INSTANCES_MAX_SETTING = optionalSetting(
+  "LOCUS_INSTANCES_MAX",
+  "as many as find room",
+  "instances of all functions together, which whoever schedules divides among them",
+  integerBetween(1, 1_000_000),
+);
+
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(
@@ -82,6 +90,7 @@ export const SCHEDULER_SETTINGS = {
 export const CAPACITY_SETTINGS = {
   port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
   policy: POLICY_SETTING,
+  instancesMax: INSTANCES_MAX_SETTING,
 };
 
 /** Of the 2020 contest's API server; the first four are the contest's own. */
