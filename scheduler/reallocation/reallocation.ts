@@ -83,7 +83,7 @@ export class Reallocation {
     this.#rests = rests;
   }
 
-  /** It wants `initial` until it is known. null: no room is left for its floor; else what changes, its own grant included. */
+  /** It wants `initial` until it is known, and has `least` in any case. null: no room is left for that; else what changes, its own grant included. */
   add(id: string, limit: number, initial = limit, least = this.#floor * this.#step): readonly Change[] | null {
     const limitSteps = this.#limitOf(limit);
     const ownFloor = this.#stepsOf(least);
