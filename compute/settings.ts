@@ -13,7 +13,7 @@ import {
   type Setting,
   PORT_MAX,
 } from "#runtime/setting.ts";
-import { GRPC_SETTINGS, POLICY_SETTING } from "#scheduler/service/settings.ts";
+import { GRPC_SETTINGS, INSTANCES_MAX_SETTING, POLICY_SETTING } from "#scheduler/service/settings.ts";
 
 const SCHEDULERS = ["auto", "off", "contest"] as const;
 
@@ -165,6 +165,13 @@ export const NODE_SETTINGS = {
     parse: schedulerChoice,
   } satisfies Setting<SchedulerChoice>,
   policy: POLICY_SETTING,
+  instancesMax: INSTANCES_MAX_SETTING,
+  storageThreadsMax: optionalSetting(
+    "LOCUS_STORAGE_THREADS_MAX",
+    "the module's `isolates-max`",
+    "isolates of all functions together that run beside the data, which the node that schedules divides among them",
+    integerBetween(1, 1_000_000),
+  ),
   nodeServicePort: optionalSetting(
     "LOCUS_NODE_SERVICE_PORT",
     "10700; where that is taken a free one, but with `LOCUS_SCHEDULER=contest` it has to be free",

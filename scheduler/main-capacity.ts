@@ -14,12 +14,16 @@ import { runUntilSignal } from "./service/run-until-signal.ts";
 import { openStateFile } from "./service/state-file.ts";
 
 await runUntilSignal(async (resources, write) => {
-  const { port, policy, stateFile, grpc } = readCapacityConfig();
+  const { port, policy, instancesMax, stateFile, grpc } = readCapacityConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peers = new NodePeers(grpc.peer);
   const connect = (node: NodeDescription): NodeClient => peers.at(node);
-  const desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), saved, observer: log, connect }));
+  // Threads beside the data are Redis' to tell of, which is not known here.
+  const totals = { instances: instancesMax, threads: null };
+  const desk = state.restored(
+    (saved) => new LiveDesk({ policy: policyOf(policy), saved, observer: log, connect, totals }),
+  );
   state.keep(() => desk.save());
   resources.defer(async () => {
     await state.close();

@@ -101,6 +101,25 @@ describe("instances", () => {
     expect([effects.starting.length, pool.instancesMax]).toEqual([4, 5]);
   });
 
+  test("what is busy or starting beyond what its function is allowed ends when it comes free, and what is left serves those that wait", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
+    for (const ticket of ["a", "b", "c"]) scheduler.acquire(pool, ticket, Infinity, 1);
+    const [first, second, third] = effects.starting;
+    for (const one of [first!, second!]) scheduler.instanceStarted(one, 2);
+    scheduler.allow(pool, 1, 3);
+    expect(effects.stopping).toEqual([third]);
+    expect(pool.isHeldBack).toBe(false);
+    scheduler.acquire(pool, "d", Infinity, 4);
+    expect(pool.isHeldBack).toBe(true);
+    scheduler.release(first!, used, 5);
+    expect(effects.stopping).toEqual([third, first]);
+    scheduler.release(second!, used, 6);
+    expect(effects.grants.get("c")).toBe(second);
+    expect(pool).toMatchObject({ live: 1, surplus: 0, waiting: 1 });
+    check(scheduler);
+  });
+
   test("a function is always allowed those that are reserved, and as many as it is configured with when it is declared again", () => {
     const { effects, scheduler } = setUp();
     const config = { key: "f", memoryMb: 100, instancesMax: 5, reservedInstances: 2 };
@@ -428,6 +447,30 @@ describe("leases", () => {
     expect(scheduler.counts).toMatchObject({ busy: 1, idle: 1 });
   });
 
+  test("are not called back for their own holder, whose calls they serve, but for others", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);
+    const holder = scheduler.node("n1");
+    scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 60_000, 1);
+    scheduler.acquire(pool, "a", Infinity, 2, holder);
+    expect(effects.ended).toEqual([]);
+    scheduler.acquire(pool, "b", Infinity, 3, scheduler.nodeReserved({ ...NODE, id: "n2", memoryMb: 100 }, 2));
+    expect(effects.ended).toEqual(["revoked"]);
+  });
+
+  test("beyond what their function is allowed are called back, and what was lent ends", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
+    const leases = ["x1", "x2", "x3"].map((id) => scheduler.lend(scheduler.adopt(id, "f", "n1", 0), "n1", 60_000, 1));
+    scheduler.allow(pool, 1, 2);
+    const revoked = leases.filter((lease) => lease.revoked);
+    expect([revoked.length, pool.surplus]).toEqual([2, 2]);
+    for (const lease of revoked) scheduler.returnLease(lease, 3);
+    expect(effects.stopping).toEqual(revoked.map(({ instance }) => instance));
+    expect(pool).toMatchObject({ live: 1, surplus: 0 });
+    check(scheduler);
+  });
+
   test("one of the function that holds the most is called back for another that finds no room", () => {
     const { effects, scheduler } = setUp();
     scheduler.declare({ key: "f", memoryMb: 500 }, 0);
@@ -481,6 +524,19 @@ describe("growth", () => {
       scheduler.instanceStarted(effects.starting.at(-1)!, 2);
     }
     expect(scheduler.grow(pool, "c", Infinity, 3)).toBe(false);
+  });
+
+  test("goes no further than its function is allowed, and is known to have been wanted", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    scheduler.allow(pool, 1, 1);
+    expect(scheduler.grow(pool, "a", Infinity, 2)).toBe(true);
+    scheduler.instanceStarted(effects.starting[0]!, 3);
+    expect(pool.isHeldBack).toBe(false);
+    expect(scheduler.grow(pool, "b", Infinity, 4)).toBe(false);
+    expect(pool.isHeldBack).toBe(true);
+    scheduler.allow(pool, 2, 5);
+    expect(scheduler.grow(pool, "c", Infinity, 6)).toBe(true);
   });
 
   test("a promise follows what an instance uses, and leaves a quarter of its node's CPUs to others", () => {
@@ -538,6 +594,7 @@ describe("whatever happens", () => {
       "uses",
       "return",
       "unhealthy",
+      "allow",
     ),
     which: integer({ min: 0, max: 1_000 }),
     passMs: integer({ min: 0, max: 5_000 }),
@@ -600,6 +657,7 @@ describe("whatever happens", () => {
             else if (what === "grow") scheduler.grow(pools[which % 3]!, `t${tickets++}`, now + which * 10, now);
             else if (what === "uses" && instance !== undefined)
               scheduler.instanceUses(instance, { memoryMb: which, cpus: which / 300 }, now);
+            else if (what === "allow") scheduler.allow(pools[which % 3]!, which % 8, now);
             else if (what === "return" && leased !== undefined) scheduler.returnLease(leased.lease!, now);
             check(scheduler);
           }

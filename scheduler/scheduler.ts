@@ -134,8 +134,8 @@ export class Scheduler<Ticket> {
   }
 
   /**
-   * How many instances it may have at once from now on, within what its config says; until it is declared again. Idle ones above that end,
-   * those that rest longest first; busy ones stay.
+   * How many instances it may have at once from now on, within what its config says; until it is declared again. Those above that end: idle ones, those
+   * first that rest longest, then those that are starting; busy ones with their calls, for which leases are called back.
    */
   allow(pool: FunctionPool, instances: number, nowMs: number): void {
     this.#declaring.allow(pool, instances, this.#advance(nowMs));
@@ -169,8 +169,11 @@ export class Scheduler<Ticket> {
     }
     const free = node === null ? pool.freeWhereCpuIs() : null;
     if (free === null) {
-      const isFull = pool.live + pool.unplaced >= pool.config.instancesMax;
-      if (isFull || this.#starts.areWaiting || pool.isCooling) return false;
+      if (pool.live + pool.unplaced >= pool.instancesMax) {
+        pool.isHeldBack ||= pool.isBounded;
+        return false;
+      }
+      if (this.#starts.areWaiting || pool.isCooling) return false;
       node ??= this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
       if (node === null || this.#waiting.isFull) return false;
     }
@@ -221,7 +224,7 @@ export class Scheduler<Ticket> {
     else if (isBroken || lackedMemory) {
       this.#instances.stop(instance, "unhealthy", now);
       this.#startWhatLacks(pool, now);
-    } else this.#serving.offer(instance, now);
+    } else this.#serving.comeFree(instance, now);
   }
 
   // ── instances ──
@@ -242,8 +245,10 @@ export class Scheduler<Ticket> {
     this.#instances.started(instance);
     pool.failures = 0;
     pool.policy.started(now - instance.createdMs, now);
-    this.#serving.offer(instance, now, true);
-    if (pool.replacement === instance) this.#resizing.replace(pool, now);
+    if (pool.replacement === instance) {
+      this.#serving.offer(instance, now, true);
+      this.#resizing.replace(pool, now);
+    } else this.#serving.comeFree(instance, now, true);
   }
 
   /** It never came to be. The function's next start waits, longer each time. */
@@ -320,7 +325,7 @@ export class Scheduler<Ticket> {
     if (instance.lease !== lease) return;
     this.#leases.end(lease, now);
     if (instance.state === "draining") this.#instances.endDrained(instance);
-    else this.#serving.offer(instance, now);
+    else this.#serving.comeFree(instance, now);
   }
 
   // ── nodes ──

@@ -3,6 +3,7 @@
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
+import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
 import type { SchedulerObserver } from "#scheduler/live-scheduler.ts";
 import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
@@ -10,11 +11,13 @@ import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
 import { SchedulerState, type StateStore } from "#scheduler/service/scheduler-state.ts";
 import type { SharedSecret } from "./shared-secret.ts";
+import { StorageIsolates } from "./storage-isolates.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
 /** How often is said again where it listens. */
 const SAY_MS = 5_000;
+const PASSING: ReadonlySet<ErrorCode> = new Set(["REDIS_UNAVAILABLE", "STORAGE_REFUSED"]);
 
 export interface ControllerEndpoint {
   readonly node: string;
@@ -37,6 +40,9 @@ export interface ControlledDeskOptions {
   /** That the nodes keep in Redis; null: they were given one. */
   readonly sharedSecret: SharedSecret | null;
   readonly policy: PolicyName;
+  /** Of all functions together; null: instances are not divided, and threads beside the data are as many as the module has room for. */
+  readonly instancesMax: number | null;
+  readonly storageThreadsMax: number | null;
   readonly observer: SchedulerObserver;
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
   readonly log: Pick<Logger, "warn">;
@@ -49,10 +55,20 @@ export class ControlledDesk {
   readonly #timer: NodeJS.Timeout;
 
   private constructor(options: ControlledDeskOptions, state: SchedulerState) {
-    const { policy, observer, connect } = options;
+    const { redis, policy, instancesMax, storageThreadsMax, observer, connect, log } = options;
     this.#options = options;
     this.#state = state;
-    this.desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), observer, connect, saved }));
+    const threads = {
+      holder: new StorageIsolates(redis),
+      total: storageThreadsMax,
+      onError: (error: Error) => {
+        // That Redis is away is told by others, and passes.
+        const passes = error instanceof LocusError && PASSING.has(error.code);
+        if (!passes) log.warn({ reason: error.message }, "threads beside the data are not divided");
+      },
+    };
+    const totals = { instances: instancesMax, threads };
+    this.desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), observer, connect, saved, totals }));
     state.keep(() => this.desk.save());
     this.#timer = setInterval(() => void this.#say(), SAY_MS).unref();
   }

@@ -48,6 +48,9 @@ export interface NodeCapacityOptions extends InstanceNodeOptions {
   /** `host:port` of a scheduler that is a process of its own; null: the controller's. */
   readonly schedulerEndpoint: string | null;
   readonly policy: PolicyName;
+  /** Of all functions together, where this node schedules; null: as in ControlledDeskOptions. */
+  readonly instancesMax: number | null;
+  readonly storageThreadsMax: number | null;
   /** null: the usual one, or where that is taken one that is free. */
   readonly port: number | null;
   /** Under which other nodes reach this one; null: as it listens. */
@@ -331,7 +334,7 @@ export class NodeCapacity {
   // ── who schedules ──
 
   async #control({ link, peers, endpoint, sharedSecret }: Opened): Promise<void> {
-    const { controllership, policy, log } = this.#options;
+    const { controllership, policy, instancesMax, storageThreadsMax, log } = this.#options;
     if (this.#controlled !== null || this.#isTaking) return;
     this.#isTaking = true;
     try {
@@ -341,6 +344,8 @@ export class NodeCapacity {
         endpoint: { node: controllership.node, ...endpoint },
         sharedSecret,
         policy,
+        instancesMax,
+        storageThreadsMax,
         observer: this.#events,
         connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
         log,

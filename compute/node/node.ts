@@ -188,6 +188,8 @@ const capacityOf = (
     ...parts,
     schedulerEndpoint: schedulerEndpoint(config.scheduler),
     policy: config.policy,
+    instancesMax: config.instancesMax,
+    storageThreadsMax: config.storageThreadsMax,
     port: config.nodeServicePort,
     address: config.nodeAddress,
     grpc: config.grpc,

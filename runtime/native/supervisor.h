@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -195,6 +196,12 @@ class Supervisor {
   /// After `Close`: nothing, `done` is dropped.
   void Keep(const std::shared_ptr<const FunctionImage>& image, IsolateBounds bounds,
             std::function<void(KeepResult&&)> done);
+  /// Until `until_ns` (NowNs() clock) calls have no more isolates of each of these functions opened than
+  /// this, its versions together, in place of what was said before. Those beyond close: idle ones at once,
+  /// busy ones when they are done, but for one of each version. Of other functions, and of all afterwards,
+  /// there may be `SupervisorOptions::spread` of a version. What is tried belongs to no function. After
+  /// `Close`: nothing.
+  void Limit(std::unordered_map<std::string, uint32_t> isolates, int64_t until_ns);
 
   struct HostState {
     int pid = 0;
@@ -226,6 +233,16 @@ class Supervisor {
   std::vector<FunctionState> function_states();
   /// Of the image's version alone; none where it has none of those.
   std::optional<FunctionState> function_state(const FunctionImage& image);
+  /// Of a function, its versions together.
+  struct Load {
+    uint32_t isolates = 0;      ///< those that open, or finish up, as well
+    uint32_t busy = 0;          ///< of these, with calls
+    uint32_t waiting = 0;       ///< calls that have no isolate, or one that had another call before
+    uint32_t isolates_max = 0;  ///< that calls may have opened now
+  };
+  using Loads = std::map<std::string, Load, std::less<>>;
+  /// By name, of functions that have isolates, calls or a limit; none of what is tried.
+  Loads loads();
   struct Counters {
     uint64_t deaths = 0;  ///< hosts that ended, whatever the reason
     uint64_t killed_for_memory = 0;
@@ -424,6 +441,12 @@ class Supervisor {
   uint32_t UsableIn(const Pool& pool) const;
   uint32_t ReadyIn(const Pool& pool) const;
   bool MayOpen(const Pool& pool, uint32_t usable) const;
+  /// None of what is tried.
+  std::optional<uint32_t> LimitOf(const FunctionImage& image) const;
+  uint32_t OpenOf(const std::string& name) const;
+  void CloseBeyond(const std::string& name, uint32_t most);
+  void EndLimits(int64_t now);
+  Loads CountLoads() const;
   bool IsSpare(const Isolate& isolate) const;
   void NoteTaken(const Isolate& isolate);
   void KeepIsolates(int64_t now);
@@ -512,6 +535,8 @@ class Supervisor {
   uint64_t held_bytes_ = 0;         ///< args and keys of all that is in flight or waits
   bool keep_due_ = false;           ///< something has changed that may leave kept isolates missing
   int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case
+  std::unordered_map<std::string, uint32_t> limits_;
+  int64_t limits_until_ns_ = INT64_MAX;
   std::unordered_map<std::string, Quarantine> quarantined_;
   uint64_t quarantines_ = 0;
   Counters counters_;

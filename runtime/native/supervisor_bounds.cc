@@ -1,5 +1,5 @@
 // Isolates that are kept whatever calls ask for: opened ahead of calls, opened again when they are lost, and
-// never more than there may be.
+// never more than there may be. And limits, which functions have for a while.
 #include "supervisor_bounds.h"
 
 #include <algorithm>
@@ -70,8 +70,100 @@ uint32_t Supervisor::ReadyIn(const Pool& pool) const {
 // that finish up.
 bool Supervisor::MayOpen(const Pool& pool, uint32_t usable) const {
   const auto [min, max] = pool.bounds;
-  if (max == 0) return usable < std::max(min, options_.spread);
-  return usable == 0 || pool.lanes.size() < std::max(min, max);
+  if (max != 0) return usable == 0 || pool.lanes.size() < std::max(min, max);
+  if (usable >= std::max(min, options_.spread)) return false;
+  const std::optional<uint32_t> limit = LimitOf(*pool.image);
+  // A version has its first in any case: one of another that is idle closes for it.
+  return !limit || usable == 0 || (usable < *limit && OpenOf(pool.image->name) < *limit);
+}
+
+std::optional<uint32_t> Supervisor::LimitOf(const FunctionImage& image) const {
+  if (image.tried) return std::nullopt;
+  const auto found = limits_.find(image.name);
+  return found == limits_.end() ? std::nullopt : std::optional(found->second);
+}
+
+uint32_t Supervisor::OpenOf(const std::string& name) const {
+  size_t open = 0;
+  for (const auto& [key, pool] : pools_) {
+    if (!pool.image->tried && pool.image->name == name) open += pool.lanes.size();
+  }
+  return static_cast<uint32_t>(open);
+}
+
+void Supervisor::Limit(std::unordered_map<std::string, uint32_t> isolates, int64_t until_ns) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || (limits_.empty() && isolates.empty())) return;
+    limits_ = std::move(isolates);
+    limits_until_ns_ = limits_.empty() ? INT64_MAX : until_ns;
+    for (const auto& [name, load] : CountLoads()) {
+      if (limits_.contains(name) && load.isolates > load.isolates_max) CloseBeyond(name, load.isolates_max);
+    }
+  }
+  // More may be opened for calls that wait, and the owner may sleep for too long.
+  Kick();
+}
+
+void Supervisor::EndLimits(int64_t now) {
+  if (now < limits_until_ns_) return;
+  limits_.clear();
+  limits_until_ns_ = INT64_MAX;
+}
+
+// The least recently used of any version first.
+void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
+  std::vector<Place> open;
+  for (const auto& [key, pool] : pools_) {
+    if (pool.image->tried || pool.image->name != name) continue;
+    for (const uint32_t lane : pool.lanes) {
+      if (!hosts_[pool.host]->isolates[lane].retire) open.push_back({pool.host, lane});
+    }
+  }
+  std::ranges::sort(open, {}, [&](Place place) {
+    const Isolate& isolate = hosts_[place.host]->isolates[place.lane];
+    return std::pair(isolate.in_flight, isolate.used_ns);
+  });
+  size_t usable = open.size();
+  for (const Place place : open) {
+    if (usable <= most) return;
+    Isolate& isolate = hosts_[place.host]->isolates[place.lane];
+    if (isolate.state == LaneState::kReady && isolate.in_flight == 0) {
+      usable--;
+      CloseLane(place.host, place.lane);  // the last of a version may take its pool with it
+    } else if (UsableIn(pools_.at(isolate.pool)) > 1) {
+      usable--;
+      isolate.retire = true;
+    }
+  }
+}
+
+Supervisor::Loads Supervisor::loads() {
+  const std::lock_guard lock(mutex_);
+  return CountLoads();
+}
+
+Supervisor::Loads Supervisor::CountLoads() const {
+  Loads loads;
+  for (const auto& [name, limit] : limits_) loads[name];
+  for (const auto& [key, pool] : pools_) {
+    if (pool.image->tried || (pool.lanes.empty() && pool.queue.empty())) continue;
+    Load& load = loads[pool.image->name];
+    load.isolates += static_cast<uint32_t>(pool.lanes.size());
+    load.waiting += static_cast<uint32_t>(pool.queue.size());
+    for (const uint32_t lane : pool.lanes) {
+      const uint32_t in_flight = hosts_[pool.host]->isolates[lane].in_flight;
+      if (in_flight == 0) continue;
+      load.busy++;
+      load.waiting += in_flight - 1;
+    }
+  }
+  const uint32_t most = std::min(options_.spread, options_.isolates_max);
+  for (auto& [name, load] : loads) {
+    const auto limit = limits_.find(name);
+    load.isolates_max = limit == limits_.end() ? most : std::min(most, limit->second);
+  }
+  return loads;
 }
 
 bool Supervisor::IsSpare(const Isolate& isolate) const {

@@ -64,16 +64,32 @@ export class Declaring<Ticket> {
   }
 
   allow(pool: FunctionPool, instancesMax: number, now: number): void {
-    const { instances, starts, serving } = this.#ports;
+    const { starts, serving } = this.#ports;
     if (pool.removed) return;
     pool.instancesMax = Math.max(1, pool.reservedInstances, Math.min(instancesMax, pool.config.instancesMax));
     const wanted = Math.max(0, pool.instancesMax - pool.live);
     if (pool.unplaced > wanted) starts.setUnplaced(pool, wanted);
-    const surplus = pool.live - pool.instancesMax;
-    if (surplus <= 0) return serving.startForWaiting(pool, now);
+    if (pool.surplus > 0) this.#endSurplus(pool, now);
+    else serving.startForWaiting(pool, now);
+  }
+
+  /** Of those that are revoked already the end is on its way. */
+  #endSurplus(pool: FunctionPool, now: number): void {
+    const { instances, leases } = this.#ports;
     const idle = Array.from(pool.offered()).filter(({ state }) => state === "idle");
-    const oldest = idle.toSorted((one, other) => one.idleSinceMs - other.idleSinceMs);
-    for (const instance of oldest.slice(0, surplus)) instances.stop(instance, "not wanted", now);
+    const ends = idle.toSorted((one, other) => one.idleSinceMs - other.idleSinceMs);
+    if (ends.length < pool.surplus && pool.starting > 0) {
+      for (const instance of instances.all()) {
+        if (instance.pool !== pool || instance.state !== "starting") continue;
+        if (instance !== pool.replacement) ends.push(instance);
+      }
+    }
+    for (const instance of ends.slice(0, pool.surplus)) instances.stop(instance, "not wanted", now);
+    let left = pool.surplus;
+    for (const lease of pool.leases) {
+      if (left-- <= 0) return;
+      leases.revoke(lease);
+    }
   }
 
   /** What it has stays. */

@@ -52,6 +52,8 @@ export class FunctionPool implements PoolView {
   reservedInstances = 0;
   /** Instances at once that it may have now: from those reserved, at least one, to what is configured. */
   instancesMax = 0;
+  /** More were wanted while it was bounded; whoever divides sets it back. */
+  isHeldBack = false;
   readonly policy: FunctionPolicy;
   readonly need: LearnedNeed;
   readonly queue = new WaitQueue();
@@ -109,6 +111,16 @@ export class FunctionPool implements PoolView {
 
   get waiting(): number {
     return this.queue.size;
+  }
+
+  /** Instances beyond what it may have. While one takes another's place both are there. */
+  get surplus(): number {
+    return Math.max(0, this.live - (this.replacement === null ? 0 : 1) - this.instancesMax);
+  }
+
+  /** It has all that it may have, which is less than what is configured. */
+  get isBounded(): boolean {
+    return this.live >= this.instancesMax && this.instancesMax < this.config.instancesMax;
   }
 
   get startingSinceMs(): number {

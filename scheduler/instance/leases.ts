@@ -88,6 +88,14 @@ export class Leases {
     for (const lease of pool.leases) this.revoke(lease);
   }
 
+  /** For those that wait what others hold comes back; what a node holds itself serves its calls as those before them end. */
+  revokeForWaiting(pool: FunctionPool): void {
+    if (pool.leases.size === 0) return;
+    const [one = null, ...more] = pool.queue.near();
+    const only = more.length === 0 ? one?.id : undefined;
+    for (const lease of pool.leases) if (lease.holder !== only) this.revoke(lease);
+  }
+
   /** Somebody finds no room, and nothing is idle: of the function that holds the most, one instance comes back when its calls have ended. One at a time. */
   callBack({ live, need: { memoryMb, cpus } }: FunctionPool): void {
     if (this.#revoked > 0) return;

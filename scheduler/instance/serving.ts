@@ -55,6 +55,12 @@ export class Serving<Ticket> {
     this.#give(instance, ticket);
   }
 
+  /** It has room again, or for the first time: it ends where its function has more than it may have. */
+  comeFree(instance: Instance, now: number, isNew = false): void {
+    if (instance.pool.surplus > 0) this.#instances.stop(instance, "not wanted", now);
+    else this.offer(instance, now, isNew);
+  }
+
   /** It can take a call that it could not take before: to those that wait, first come first served, or it rests. Its state is busy. */
   offer(instance: Instance, now: number, isNew = false): void {
     const { pool } = instance;
@@ -86,13 +92,15 @@ export class Serving<Ticket> {
     const room = pool.instancesMax - pool.live - pool.unplaced;
     const asked = pool.policy.startsFor(pool, now);
     const isHopeless = pool.busy + pool.starting + pool.unplaced === 0;
-    const count = Math.min(room, Math.max(asked, isHopeless ? 1 : 0));
+    const wanted = Math.max(asked, isHopeless ? 1 : 0);
+    const count = Math.min(room, wanted);
+    if (wanted > Math.max(0, room)) pool.isHeldBack ||= pool.isBounded;
     if (count > 0) {
       this.#starts.setUnplaced(pool, pool.unplaced + count);
       this.#starts.feed(now);
     }
     // Not where starts under way serve all.
-    if (pool.starting < pool.queue.size) this.#leases.revokeAll(pool);
+    if (pool.starting < pool.queue.size) this.#leases.revokeForWaiting(pool);
     const againMs = pool.policy.reconsiderAtMs(pool, now);
     if (againMs === Infinity) this.#alarms.remove(pool.reconsiderAlarm);
     else this.#alarms.set(pool.reconsiderAlarm, Math.max(againMs, now + WAKE_MS_MIN));

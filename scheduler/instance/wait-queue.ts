@@ -37,6 +37,13 @@ export class WaitQueue {
     return this.#first;
   }
 
+  /** Where those that wait are; null among them: of somebody it is not known. A look at each. */
+  near(): ReadonlySet<Node | null> {
+    const nodes = new Set<Node | null>();
+    for (let waiter = this.#first; waiter !== null; waiter = waiter.next) nodes.add(waiter.near);
+    return nodes;
+  }
+
   push(waiter: Waiter<unknown>): void {
     waiter.previous = this.#last;
     if (this.#last === null) this.#first = waiter;

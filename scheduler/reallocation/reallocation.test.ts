@@ -168,6 +168,16 @@ describe("counts of functions", () => {
     expect(looks.reallocation.granted("f")).toBe(8);
   });
 
+  test("one of which it is said has more than the others in any case", () => {
+    const { reallocation } = new Looks(new Reallocation(COUNTS));
+    for (const id of ["a", "b", "c"]) reallocation.add(id, 20, 20);
+    expect(reallocation.add("kept", 20, 2, 8)).not.toBeNull();
+    expect(["a", "b", "c", "kept"].map((id) => reallocation.granted(id))).toEqual([4, 4, 4, 8]);
+    expect(reallocation.add("more", 20, 2, 10)).toBeNull();
+    expect(reallocation.relimit("kept", 5)).not.toBeNull();
+    expect(reallocation.granted("kept")).toBe(5);
+  });
+
   test("calls that wait have what they lack at once", () => {
     const looks = new Looks(new Reallocation(COUNTS));
     looks.reallocation.add("f", 20, 2);

@@ -10,7 +10,7 @@ import { StepForecast } from "./step-forecast.ts";
 export interface ReallocationSettings {
   /** Of what is divided; all amounts are in its unit. */
   readonly total: number;
-  /** The least that a member has, unless its own limit is less. */
+  /** The least that a member has where nothing else is said of it, unless its own limit is less. */
   readonly floor: number;
   /** Grants are whole multiples, but for a limit that is none. */
   readonly step: number;
@@ -46,6 +46,8 @@ const UNKNOWN_GROWTH = 2;
 /** All amounts in steps. */
 interface Member {
   readonly id: string;
+  /** As said; its own limit may be less. */
+  readonly floor: number;
   limit: number;
   limitAmount: number;
   initial: number;
@@ -80,15 +82,17 @@ export class Reallocation {
     this.#rests = rests;
   }
 
-  /** It wants `initial` until it is known. null: no room is left for its floor; else what changes, its own grant included. */
-  add(id: string, limit: number, initial = limit): readonly Change[] | null {
+  /** It wants `initial` until it is known, and has `least` in any case. null: no room is left for that; else what changes, its own grant included. */
+  add(id: string, limit: number, initial = limit, least = this.#floor * this.#step): readonly Change[] | null {
     const limitSteps = this.#limitOf(limit);
-    const floor = Math.min(this.#floor, this.#stepsOf(limit));
+    const ownFloor = this.#stepsOf(least);
+    const floor = Math.min(ownFloor, this.#stepsOf(limit));
     if (this.#members.has(id) || this.#floors + floor > this.#total) return null;
     this.#floors += floor;
     const wanted = clamp(this.#stepsOf(initial), floor, limitSteps);
     this.#members.set(id, {
       id,
+      floor: ownFloor,
       limit: limitSteps,
       limitAmount: limit,
       initial: wanted,
@@ -120,7 +124,7 @@ export class Reallocation {
     const member = this.#members.get(id);
     if (member === undefined) return null;
     const limitSteps = this.#limitOf(limit);
-    const floors = this.#floors - this.#floorOf(member) + Math.min(this.#floor, this.#stepsOf(limit));
+    const floors = this.#floors - this.#floorOf(member) + Math.min(member.floor, this.#stepsOf(limit));
     if (floors > this.#total) return null;
     this.#floors = floors;
     member.limit = limitSteps;
@@ -228,8 +232,8 @@ export class Reallocation {
       .map(({ member }) => ({ id: member.id, amount: this.#amountOf(member) }));
   }
 
-  #floorOf({ limit }: Member): number {
-    return Math.min(this.#floor, limit);
+  #floorOf({ floor, limit }: Member): number {
+    return Math.min(floor, limit);
   }
 
   /** A limit between two steps is granted as it is. */

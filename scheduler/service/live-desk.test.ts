@@ -71,8 +71,9 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
     node: (id: string, what: string) => void events.push(`${id} ${what}`),
     leaseEnded() {},
   };
-  const open = (): LiveDesk => {
-    const desk = new LiveDesk({ policy: WARM, observer, connect, saved: null });
+  const open = (instances: number | null = null): LiveDesk => {
+    const totals = { instances, threads: null };
+    const desk = new LiveDesk({ policy: WARM, observer, connect, saved: null, totals });
     opened.push(desk);
     return desk;
   };
@@ -336,6 +337,34 @@ describe("the desk", () => {
     const [current] = await desk.lease(wanted("a", { shape: next }));
     await desk.beat(a.beat({ ...after, broken: [current!.id] }));
     await vi.waitFor(() => expect(started).toEqual(["khop@1", "khop@2", "khop@2"]));
+  });
+
+  test("functions share the instances that there are to be, and what one holds beyond its share comes back and ends", async () => {
+    vi.useFakeTimers();
+    const [a, b] = [new Host("a"), new Host("b")];
+    const { open } = cluster(a, b);
+    const desk = open(3);
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const many = [
+      ...(await desk.lease(wanted("a"))),
+      ...(await desk.lease(wanted("a"))),
+      ...(await desk.lease(wanted("a"))),
+    ];
+    const [other] = await desk.lease(wanted("b", { shape: { ...SHAPE, key: "other@1" } }));
+    const beats = async (): Promise<readonly string[]> => {
+      await vi.advanceTimersByTimeAsync(1_000);
+      const told = await desk.beat(a.beat({ leases: many.map(({ id }) => use(id)) }));
+      await desk.beat(b.beat({ leases: [use(other!.id)] }));
+      return told.revoked;
+    };
+    const revoked = await beats();
+    expect([many.length, revoked.length]).toEqual([3, 1]);
+    expect(await beats()).toEqual(revoked);
+    await desk.beat(a.beat({ returned: revoked }));
+    await vi.advanceTimersByTimeAsync(0);
+    expect([...a.containers.keys(), ...b.containers.keys()]).not.toContain(revoked[0]);
+    expect((await desk.overview()).instances).toHaveLength(3);
+    expect(await desk.lease(wanted("b", { count: 1, isGrowth: true }))).toEqual([]);
   });
 
   test("a node that leaves gets nothing new, and is let go when nothing runs there", async () => {

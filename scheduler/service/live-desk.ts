@@ -20,6 +20,7 @@ import type { Instance } from "../instance/instance.ts";
 import { LiveScheduler, type InstanceDriver, type SchedulerObserver } from "../live-scheduler.ts";
 import type { NodeDescription } from "../node/node.ts";
 import type { Policy } from "../policy/policy.ts";
+import { CapacityLoop, type CapacityTotals } from "../reallocation/capacity-loop.ts";
 import type { SavedScheduler } from "../scheduler.ts";
 import { type CapacityOverview, capacityOverview } from "./capacity-overview.ts";
 import { Containers } from "./containers.ts";
@@ -56,6 +57,8 @@ export interface LiveDeskOptions {
   /** Kept by whoever gives it: many instances are on one node. */
   readonly connect: (node: NodeDescription) => Pick<ContainerNode, "createContainer" | "removeContainer">;
   readonly saved: SavedScheduler | null;
+  /** What functions have to share, beside what nodes offer. */
+  readonly totals: CapacityTotals;
 }
 
 export class LiveDesk implements ServedDesk {
@@ -79,8 +82,9 @@ export class LiveDesk implements ServedDesk {
   readonly #lost = new Set<string>();
   readonly #startedMs: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #capacity: CapacityLoop;
 
-  constructor({ policy, observer, connect, saved }: LiveDeskOptions) {
+  constructor({ policy, observer, connect, saved, totals }: LiveDeskOptions) {
     this.#connect = connect;
     this.#live = new LiveScheduler({
       policy,
@@ -94,6 +98,7 @@ export class LiveDesk implements ServedDesk {
     });
     this.#startedMs = this.#live.now();
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#capacity = new CapacityLoop(this.#live, totals);
   }
 
   async beat(beat: NodeBeat): Promise<BeatAnswer> {
@@ -170,6 +175,7 @@ export class LiveDesk implements ServedDesk {
   /** Instances stay where they are: another scheduler takes them over. */
   close(): void {
     clearInterval(this.#timer);
+    this.#capacity.close();
     const over = new LocusError("PEER_UNAVAILABLE", "this scheduler schedules no more");
     this.#live.core.refuseAll(over, this.#live.now());
     this.#live.close();

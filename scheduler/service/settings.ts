@@ -2,6 +2,7 @@
 // mirrors them (a test holds them equal).
 
 import {
+  integerBetween,
   integerSetting,
   oneOf,
   optionalSetting,
@@ -49,11 +50,19 @@ export const POLICY_SETTING: Setting<PolicyName> = {
   parse: oneOf(POLICY_NAMES),
 };
 
+export const INSTANCES_MAX_SETTING = optionalSetting(
+  "LOCUS_INSTANCES_MAX",
+  "as many as find room",
+  "instances of all functions together, which whoever schedules divides among them",
+  integerBetween(1, 1_000_000),
+);
+
 const stateFile = optionalSetting(
   "LOCUS_SCHEDULER_STATE",
   "not set: it learns anew",
   "file that keeps what was learned of functions over a restart; of one process",
 );
+
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(
@@ -89,6 +98,7 @@ export const SCHEDULER_SETTINGS = {
 export const CAPACITY_SETTINGS = {
   port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
   policy: POLICY_SETTING,
+  instancesMax: INSTANCES_MAX_SETTING,
   stateFile,
 };
 

@@ -1,7 +1,7 @@
-// LOCUS.FUNCTION LOAD | LIST | DELETE | DUMP | STATS: the registry. It is kept as Redis' own functions are:
-// in the RDB, replicated, in the AOF. A bundle is checked in a sandbox host before it is accepted; what a
-// primary sends, or an AOF holds, was checked there and comes with what was found: LOAD REPLACE bundle
-// DESCRIPTION json.
+// LOCUS.FUNCTION LOAD | LIST | DELETE | DUMP | STATS: the registry (ISOLATES: command_isolates.cc). It is
+// kept as Redis' own functions are: in the RDB, replicated, in the AOF. A bundle is checked in a sandbox host
+// before it is accepted; what a primary sends, or an AOF holds, was checked there and comes with what was
+// found: LOAD REPLACE bundle DESCRIPTION json.
 #include <memory>
 
 #include "function_description.h"
@@ -212,11 +212,14 @@ int CommandFunctionDelete(RedisModuleCtx* context, RedisModuleString** argv, int
 
 int CommandFunctionStats(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (argc != 2 && argc != 3) return redis::WrongArity(context);
-  const Module& module = TheModule();
+  Module& module = TheModule();
+  const Supervisor::Loads loads = module.service.loads();
+  const Supervisor::Load none = {.isolates_max = module.settings.function_isolates_max()};
   const auto reply_one = [&](const std::string& name) {
+    const auto load = loads.find(name);
     redis::ReplyWithArray(context, 2);
     ReplyText(context, name);
-    ReplyText(context, module.stats.Json(name));
+    ReplyText(context, module.stats.Json(name, load == loads.end() ? none : load->second));
   };
   if (argc == 3) {
     const std::string name(TextOf(argv[2]));

@@ -103,7 +103,7 @@ CallCounters FunctionStats::totals() const {
   return totals_;
 }
 
-std::string FunctionStats::Json(std::string_view name) const {
+std::string FunctionStats::Json(std::string_view name, const Supervisor::Load& load) const {
   CallCounters counters;
   {
     const std::lock_guard lock(mutex_);
@@ -119,6 +119,10 @@ std::string FunctionStats::Json(std::string_view name) const {
   for (const auto& [code, count] : counters.errors_by_code()) AppendJsonNumber(&json, code, count);
   json.push_back('}');
   AppendJsonNumber(&json, "pushedBack", counters.pushed_back);
+  AppendJsonNumber(&json, "isolates", load.isolates);
+  AppendJsonNumber(&json, "isolatesMax", load.isolates_max);
+  AppendJsonNumber(&json, "busy", load.busy);
+  AppendJsonNumber(&json, "waiting", load.waiting);
   AppendUsage(&json, counters.usage);
   json.push_back('}');
   return json;

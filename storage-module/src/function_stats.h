@@ -1,5 +1,6 @@
-// What the calls of each function used and how they ended, since the module was loaded: LOCUS.FUNCTION STATS
-// and the counters of LOCUS.INFO. Counted on the main thread (admission) and the service thread (outcomes).
+// What the calls of each function used and how they ended, since the module was loaded: LOCUS.FUNCTION STATS,
+// which shows beside it what they have now, and the counters of LOCUS.INFO. Counted on the main thread
+// (admission) and the service thread (outcomes).
 #pragma once
 
 #include <array>
@@ -43,8 +44,8 @@ class FunctionStats {
   void Forget(std::string_view name);
 
   CallCounters totals() const;
-  /// JSON; all zero for a function that was never called.
-  std::string Json(std::string_view name) const;
+  /// JSON, with what the function has now; all zero for a function that was never called.
+  std::string Json(std::string_view name, const Supervisor::Load& load) const;
 
  private:
   mutable std::mutex mutex_;

@@ -53,6 +53,7 @@ int CommandConfigGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandConfigSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionDelete(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionDump(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionIsolates(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionList(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionLoad(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionStats(RedisModuleCtx*, RedisModuleString** argv, int argc);

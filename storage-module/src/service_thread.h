@@ -10,6 +10,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "keyspace_service.h"
@@ -52,6 +54,11 @@ class ServiceThread {
   void Check(std::string bundle, std::function<void(CheckResult&&)> done) {
     hosts_->supervisor.Check(std::move(bundle), std::move(done));
   }
+  /// As Supervisor::Limit; where no host may run, nothing.
+  void Limit(std::unordered_map<std::string, uint32_t> isolates, int64_t until_ns) {
+    if (hosts_) hosts_->supervisor.Limit(std::move(isolates), until_ns);
+  }
+  Supervisor::Loads loads() { return hosts_ ? hosts_->supervisor.loads() : Supervisor::Loads(); }
   State state();
 
  private:

@@ -2,6 +2,7 @@
 // makes sense, changed with LOCUS.CONFIG SET. What runs takes its values from here (`Module::ApplySettings`).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -55,6 +56,8 @@ struct Settings {
   Failure Set(std::string_view name, std::string_view value);
   /// Those whose names match the pattern (as in CONFIG GET), with their values.
   std::vector<std::pair<std::string, std::string>> Match(const std::string& pattern) const;
+  /// Isolates that one function may have where nobody says less.
+  uint32_t function_isolates_max() const { return static_cast<uint32_t>(std::min(isolates_max, spread)); }
   /// What stands in the way of starting a sandbox host; empty if nothing does. Every call asks: the file
   /// system is looked at once a second at most.
   const std::string& MissingFile();

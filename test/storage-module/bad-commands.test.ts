@@ -131,6 +131,18 @@ const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
   [["locus.function", "delete", "nobody"], /^NOFUNCTION /],
   [["locus.function", "stats", "a", "b"], /^ERR wrong number of arguments/],
   [["locus.function", "stats", "nobody"], /^NOFUNCTION /],
+  [["locus.function", "isolates"], ARITY],
+  ...["", "0", "-1", "1.5", "60001", "18446744073709551616"].map(
+    (ttl) =>
+      [["locus.function", "isolates", ttl], /^ERR ttlMs is ".*", must be a whole number from 1 to 60000$/] as const,
+  ),
+  [["locus.function", "isolates", "1000", "script"], /^ERR after ttl-ms .* takes names and numbers in turn/],
+  ...["", "0", "64", "x", "4294967297"].map(
+    (most) =>
+      [["locus.function", "isolates", "1000", "script", most], /^ERR most is ".*", must be a whole number/] as const,
+  ),
+  [["locus.function", "isolates", "1000", TORN, TORN], /^ERR most is /],
+  [["locus.function", "isolates", "1000", "script", "1", "script", "2"], /^ERR the function "script" is named twice$/],
   [["locus.config"], ARITY],
   [["locus.config", "nonsense"], NO_SUBCOMMAND],
   [["locus.config", "get"], ARITY],

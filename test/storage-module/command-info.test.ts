@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const CONTAINERS = {
-  "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "LIST", "LOAD", "STATS"],
+  "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "ISOLATES", "LIST", "LOAD", "STATS"],
   "LOCUS.NODE": ["ACT", "ATTACH", "CANCEL", "DETACH", "GIVE", "HELP", "RUN", "SAMPLES", "TAKE", "TRY", "WRITES"],
   "LOCUS.PLAN": ["GET", "HELP", "SET"],
   "LOCUS.TRACE": ["GET", "HELP", "LEN", "RESET"],

@@ -30,6 +30,7 @@ describe("commands", () => {
       ["LOCUS.FUNCTION", "DUMP", "script"],
       ["LOCUS.FUNCTION", "LOAD", "x"],
       ["LOCUS.FUNCTION", "DELETE", "script"],
+      ["LOCUS.FUNCTION", "ISOLATES", "1000", "script", "1"],
       ["LOCUS.NODE", "RUN", "script", "*", "0", "{}", "null"],
       ["LOCUS.CONFIG", "GET", "*"],
       ["LOCUS.INFO"],

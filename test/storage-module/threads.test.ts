@@ -62,6 +62,7 @@ test("threads of the module share nothing without a lock", { timeout: SANITIZED_
       outcomes.add(await call(server.client(), `death-${index}`, script));
       await redis.call("LOCUS.CONFIG", "SET", "enabled", "no");
       await redis.call("LOCUS.FUNCTION", "STATS");
+      await redis.call("LOCUS.FUNCTION", "ISOLATES", "50", "script", "1");
       await redis.info();
       await redis.call("LOCUS.CONFIG", "SET", "enabled", "yes");
       await redis.call("LOCUS.FUNCTION", "LOAD", "REPLACE", `script ${index}`);

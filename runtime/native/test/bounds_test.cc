@@ -224,6 +224,73 @@ void BoundsHoldAndChangeUnderCalls(const char* host) {
   EXPECT(owned.Until([&] { return owned.IsolatesOf(image) == kSpread; }));
 }
 
+/// All versions of `ImageOf` are one function's.
+uint32_t OpenOf(Owned& owned) {
+  const Supervisor::Loads loads = owned.supervisor.loads();
+  const auto load = loads.find("script");
+  return load == loads.end() ? 0 : load->second.isolates;
+}
+
+void LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(const char* host) {
+  Owned owned(host);
+  const Image image = ImageOf("old");
+  const auto limit = [&](uint32_t most, int64_t ns) {
+    owned.supervisor.Limit({{"script", most}}, locus::NowNs() + ns);
+  };
+  limit(1, kPatienceNs);
+  {
+    const Load load(owned, image);
+    EXPECT(owned.Until([&] { return owned.IsolatesOf(image) == 1; }));
+    for (int i = 0; i < 200; i++) {
+      EXPECT(OpenOf(owned) <= 1);
+      usleep(500);
+    }
+    owned.supervisor.Limit({}, 0);
+    EXPECT(owned.Until([&] { return owned.IsolatesOf(image) == kSpread; }));
+    // Busy ones go when they are done.
+    limit(1, kPatienceNs);
+    EXPECT(owned.Until([&] { return OpenOf(owned) == 1; }));
+    // What is said ends by itself, though nothing else happens than what happened before.
+    limit(1, 50'000'000);
+    EXPECT(owned.Until([&] { return owned.IsolatesOf(image) == kSpread; }));
+    // More than are worth starting are not.
+    limit(kLanes, kPatienceNs);
+    for (int i = 0; i < 100; i++) {
+      EXPECT(OpenOf(owned) <= kSpread);
+      usleep(500);
+    }
+  }
+  limit(1, kPatienceNs);
+  EXPECT(owned.Until([&] { return OpenOf(owned) == 1; }));
+  // Another version has its own at once, and the idle one closes for it.
+  EXPECT(owned.Run(ImageOf("young")) == Code::kOk);
+  EXPECT(owned.Until([&] { return OpenOf(owned) == 1; }));
+  EXPECT(owned.IsolatesOf(ImageOf("young")) == 1);
+  // What is tried has nothing in common with it.
+  const Image tried = ImageOf("tried");
+  tried->tried = true;
+  const Load load(owned, tried);
+  EXPECT(owned.Until([&] { return owned.IsolatesOf(tried) == kSpread; }));
+  EXPECT(OpenOf(owned) == 1);
+}
+
+void WhoWaitsForAnIsolateIsCounted(const char* host) {
+  Owned owned(host);
+  const Image image = ImageOf("loaded");
+  image->limits.concurrency = 2;
+  owned.supervisor.Limit({{"script", 1}}, locus::NowNs() + kPatienceNs);
+  std::vector<std::future<Code>> codes;
+  for (int i = 0; i < 5; i++) codes.push_back(owned.Submit(image, R"({"awaits":"never"})"));
+  EXPECT(owned.Until([&] {
+    const Supervisor::Loads loads = owned.supervisor.loads();
+    const auto load = loads.find("script");
+    return load != loads.end() && load->second.isolates == 1 && load->second.busy == 1 &&
+           load->second.waiting == 4 && load->second.isolates_max == 1;
+  }));
+  owned.supervisor.Limit({}, 0);
+  EXPECT(owned.Until([&] { return OpenOf(owned) == kSpread; }));
+}
+
 void MemoryThatCannotBeIsNotBelieved(const char* host) {
   Owned owned(host);
   const Image image = ImageOf("liar");
@@ -315,6 +382,8 @@ int main(int argc, char** argv) {
   WhatHasNoRoomIsTold(argv[1]);
   WhatCannotBeLoadedIsTold(argv[1]);
   BoundsHoldAndChangeUnderCalls(argv[1]);
+  LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(argv[1]);
+  WhoWaitsForAnIsolateIsCounted(argv[1]);
   MemoryThatCannotBeIsNotBelieved(argv[1]);
   BoundsHoldHoweverManyWait(argv[1]);
   CallsAtOnceHaveNotComputedForLongerThanTheirIsolateHadThem(argv[1]);
