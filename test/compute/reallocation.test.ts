@@ -218,8 +218,8 @@ describe("instances", { timeout: TEST_TIMEOUT_MS }, () => {
     const late = load(node, "late");
     await settles(shares, { early: TOTAL / 2, late: TOTAL / 2 });
     await early.end();
-    // What is idle may end altogether: that is the policy's matter.
-    await settles(shares, { late: TOTAL - 1 });
+    // What is idle may end altogether: that is the policy's matter. And who divides anew, as a node does that was late for its lease, keeps nothing for it.
+    await settles(shares, { late: expect.toBeOneOf([TOTAL - 1, TOTAL]) });
     for (const { failures } of [early, late]) expect(failures).toEqual([]);
   });
 });
