@@ -312,15 +312,8 @@ function candidateOf(name: string, rules: Rules, before: FunctionState, situatio
   const known = { ...before, paces: costs.paces, backCpuUs: back, trials };
   const isWarm = { compute: isWarmAt(known, "compute", nowMs), storage: isWarmAt(known, "storage", nowMs) };
   const { share } = before;
-  const tried = { trials, isFree: !stays, isWarm, variation: variationOf(profile, nowMs) };
+  const tried = { trials, isFree: !stays, isWarm };
   return { name, profile, before: known, share, costs, load, ...tried };
-}
-
-/** Of the side that has more of its calls. */
-function variationOf(profile: FunctionProfile, nowMs: number): number {
-  const [compute, storage] = [profile.estimate("compute", nowMs), profile.estimate("storage", nowMs)];
-  const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
-  return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
 }
 
 /** Whatever the reason. */

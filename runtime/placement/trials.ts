@@ -47,8 +47,6 @@ export interface Tried {
   /** Neither pinned nor still to be profiled, nor just taken back. */
   readonly isFree: boolean;
   readonly isWarm: Readonly<Record<Side, boolean>>;
-  /** Standard deviation of what a call takes, as a share of it. */
-  readonly variation: number;
 }
 
 /** Nothing has moved for so long, so that what there was before is one thing. Chosen, as the times below; bench `placement` measures them. */
@@ -109,7 +107,7 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
   const settledMs = atMs + SETTLE_MS;
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
-  for (const { profile, variation } of all) {
+  for (const { profile } of all) {
     const before = profile.byTime.between(atMs - BEFORE_MS, atMs);
     const since = profile.byTime.between(settledMs, nowMs);
     // Where none has ended a call takes longer than all that time.
@@ -117,11 +115,20 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
     tookUs += before.elapsedUs;
     takesUs += takes;
     slower += (before.elapsedUs * before.calls * heardMs) / (Math.max(1, since.calls) * BEFORE_MS);
-    squares += (variation * Math.max(before.elapsedUs, takes)) ** 2 * (inverse(before.calls) + inverse(since.calls));
+    squares +=
+      (variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
+      (inverse(before.calls) + inverse(since.calls));
     calls += since.calls;
   }
   if (tookUs <= 0) return null;
   return { calls, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
+}
+
+/** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
+function variationOf(profile: FunctionProfile, nowMs: number): number {
+  const [compute, storage] = [profile.estimate("compute", nowMs), profile.estimate("storage", nowMs)];
+  const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
+  return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
 }
 
 /** null: it goes on. `all`: that are called. */
