@@ -2,9 +2,11 @@
 // It listens on a port that the OS picks unless its settings name one.
 
 import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Health } from "#compute/node/health.ts";
 import { OwnedProcess, ProgramFailure } from "./owned-process.ts";
+import type { RedisServer } from "./redis-server.ts";
 import { environmentOf, programOf, type Settings } from "./tool.ts";
 
 /** Until it listens, and until both sides are ready. Generous: a loaded CI machine takes seconds. */
@@ -131,4 +133,19 @@ export class NodeProcess {
     signal.throwIfAborted();
     throw new ProgramFailure(`the node did not come to ${what}. The end of its log:\n${this.logTail()}`);
   }
+}
+
+/** One more over that Redis, with its log in that one's folder. It is among `nodes`, which are their owner's to end, before it is ready. */
+export async function startNodeOver(
+  redis: RedisServer,
+  nodes: NodeProcess[],
+  settings: Settings,
+): Promise<NodeProcess> {
+  const node = await NodeProcess.start({
+    settings: { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port), ...settings },
+    logPath: join(redis.directory, `node${nodes.length}.log`),
+  });
+  nodes.push(node);
+  await node.ready();
+  return node;
 }

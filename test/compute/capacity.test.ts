@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { NodeProcess } from "#test/node-process.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { OwnedProcess } from "#test/owned-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { environmentOf, runTool } from "#test/tool.ts";
@@ -41,21 +41,12 @@ afterEach(async () => {
   await redis.close();
 });
 
-const startNode = async (settings: Record<string, string> = {}): Promise<NodeProcess> => {
-  const node = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_NODE_CPUS: "1",
-      ...settings,
-    },
-    logPath: join(redis.directory, `node${nodes.length}.log`),
+const startNode = (settings: Record<string, string> = {}): Promise<NodeProcess> =>
+  startNodeOver(redis, nodes, {
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_NODE_CPUS: "1",
+    ...settings,
   });
-  nodes.push(node);
-  await node.ready();
-  return node;
-};
 
 /** Calls of other nodes that a node has run: of those that came to it over HTTP it counts itself. */
 const ranAt = (node: NodeProcess): Promise<number> => metric(node, "locus_instance_calls_served_total");

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CgroupFolder } from "#scheduler/driver/cgroup.ts";
-import { NodeProcess } from "#test/node-process.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
 import { type Answer, call, deploy, metric, said } from "./node-client.ts";
@@ -28,23 +28,14 @@ afterEach(async () => {
   await redis.close();
 });
 
-const startNode = async (settings: Record<string, string> = {}): Promise<NodeProcess> => {
-  const node = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_DRIVER: "process",
-      LOCUS_CGROUP: CGROUP,
-      LOCUS_NODE_CPUS: "1",
-      ...settings,
-    },
-    logPath: join(redis.directory, `node${nodes.length}.log`),
+const startNode = (settings: Record<string, string> = {}): Promise<NodeProcess> =>
+  startNodeOver(redis, nodes, {
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_DRIVER: "process",
+    LOCUS_CGROUP: CGROUP,
+    LOCUS_NODE_CPUS: "1",
+    ...settings,
   });
-  nodes.push(node);
-  await node.ready();
-  return node;
-};
 const isThere = (pid: number): boolean =>
   existsSync(`/proc/${pid}`) && !/ Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 const isGone = (pid: number) => vi.waitFor(() => expect(isThere(pid)).toBe(false), LONG);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { freePort } from "#test/free-port.ts";
-import { NodeProcess } from "#test/node-process.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { OwnedProcess } from "#test/owned-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { environmentOf } from "#test/tool.ts";
@@ -45,22 +45,13 @@ afterEach(async () => {
   await redis.close();
 });
 
-const startNode = async (settings: Record<string, string>): Promise<NodeProcess> => {
-  const node = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_NODE_CPUS: "8",
-      LOCUS_NODE_MEMORY_MB: "8192",
-      ...settings,
-    },
-    logPath: join(redis.directory, `node${nodes.length}.log`),
+const startNode = (settings: Record<string, string>): Promise<NodeProcess> =>
+  startNodeOver(redis, nodes, {
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_NODE_CPUS: "8",
+    LOCUS_NODE_MEMORY_MB: "8192",
+    ...settings,
   });
-  nodes.push(node);
-  await node.ready();
-  return node;
-};
 
 const startScheduling = async (settings: Record<string, string>): Promise<NodeProcess> => {
   const node = await startNode(settings);

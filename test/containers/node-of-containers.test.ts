@@ -1,10 +1,9 @@
 // A real node whose instances are containers, in a real engine: what calls come to, who runs them, and what is left when one dies, or the node. Its
 // containers share the machine's network, by which they reach the test's Redis.
 
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { containerTerms } from "#scheduler/driver/container-terms.ts";
-import { NodeProcess } from "#test/node-process.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
 import { cpusOf, die, joined, processOf, spin, where, withGraph } from "../compute/instance-functions.ts";
@@ -37,24 +36,15 @@ afterEach(async () => {
   await redis.close();
 });
 
-const startNode = async (settings: Record<string, string> = {}): Promise<NodeProcess> => {
-  const node = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_DRIVER: "docker",
-      LOCUS_DOCKER_SOCKET: socketPath(),
-      LOCUS_DOCKER_NETWORK: "host",
-      LOCUS_NODE_CPUS: "1",
-      ...settings,
-    },
-    logPath: join(redis.directory, `node${nodes.length}.log`),
+const startNode = (settings: Record<string, string> = {}): Promise<NodeProcess> =>
+  startNodeOver(redis, nodes, {
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_DRIVER: "docker",
+    LOCUS_DOCKER_SOCKET: socketPath(),
+    LOCUS_DOCKER_NETWORK: "host",
+    LOCUS_NODE_CPUS: "1",
+    ...settings,
   });
-  nodes.push(node);
-  await node.ready();
-  return node;
-};
 
 describe("a node whose instances are containers", { timeout: 180_000 }, () => {
   test("runs a walk with the same result on both sides, and a function in a container, with quotas that follow", async () => {
