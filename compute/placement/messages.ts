@@ -59,8 +59,8 @@ const window = Type.Object({
     /** That it may use at once: fewer where a quota says so. */
     cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
   }),
-  /** That the node and its sandbox hosts kept busy; null: it was at rest before, and nobody looked when it began. */
-  busyCores: Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]),
+  /** That the node itself kept busy, its sandbox hosts apart; null: it was at rest before, and nobody looked when it began. */
+  nodeCores: Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]),
 });
 
 /** What changed in the plan since the one of version `base`. */

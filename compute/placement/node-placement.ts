@@ -6,7 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
-import { FREE_RULES, type Transition } from "#runtime/placement/controller.ts";
+import { type Transition } from "#runtime/placement/function-state.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import type { Plan } from "#runtime/placement/plan.ts";
@@ -45,8 +46,6 @@ interface PlacementOptions {
   readonly calibrate: (commands: Redis) => Promise<CostConstants | null>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
-  /** CPU time of this node and its sandbox hosts since some time, µs; asked forty times a second. */
-  readonly cpuUs: () => number;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
   readonly nowMs: () => number;
 }
@@ -73,7 +72,7 @@ export class NodePlacement {
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    const { address, user, controllership, functions, inFlight, cpuUs, log, nowMs } = options;
+    const { address, user, controllership, functions, inFlight, log, nowMs } = options;
     this.node = controllership.node;
     this.#link = new PlacementLink(address, user, this.node, {
       onConnected: () => this.#connected(),
@@ -104,7 +103,6 @@ export class NodePlacement {
       node: this.node,
       machine,
       inFlight,
-      cpuUs,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });
     controllership.onTurn((isHeld) => {

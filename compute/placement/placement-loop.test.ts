@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { FREE_RULES, type Step } from "#runtime/placement/controller.ts";
+import { type Step } from "#runtime/placement/controller.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
@@ -46,7 +47,7 @@ const loopOf = (functions: number) => {
         }
       }
       const machine = { id: "m", cpus: [0, 1], cores: 2 };
-      loop.take({ node: "n", machine, stretchMs: WINDOW_MS, inFlight: 1, busyCores: 0.5, ...tally.take() });
+      loop.take({ node: "n", machine, stretchMs: WINDOW_MS, inFlight: 1, nodeCores: 0.5, ...tally.take() });
       if (loop.step !== last) steps.push(nowMs);
       last = loop.step;
     }
@@ -62,7 +63,7 @@ const loopOf = (functions: number) => {
       tallies,
       untracked: 0,
       inFlight: 1,
-      busyCores: 4_096,
+      nodeCores: 4_096,
     });
     loop.take(readWindow(text)!);
   };

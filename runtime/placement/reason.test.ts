@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FREE_RULES } from "./controller.ts";
+import { FREE_RULES } from "./situation.ts";
 import { reasonText } from "./reason.ts";
 
 type Placed = Parameters<typeof reasonText>[0];

@@ -3,7 +3,10 @@
 import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { ACTIVE_MS, PROFILED_CALLS_MIN, VISITS_MIN, WARM_MS, type Rules, type Transition } from "./controller.ts";
+import { ACTIVE_MS } from "./called-function.ts";
+import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
+import { VISITS_MIN, WARM_MS } from "./probes.ts";
+import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
 import type { SideCosts } from "./function-costs.ts";
 import type { PlacementState } from "./plan.ts";

@@ -5,14 +5,9 @@
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
-import {
-  advance,
-  type ControllerState,
-  type FunctionState,
-  type Rules,
-  type Step,
-  type Transition,
-} from "./controller.ts";
+import { advance, type ControllerState, type Step } from "./controller.ts";
+import { type FunctionState, type Transition } from "./function-state.ts";
+import { type Rules } from "./situation.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";

@@ -48,6 +48,8 @@ const GAIN_NOISES = 2;
 const CROWD_DOUBT = 0.25;
 /** How many calls come is known from about so long (`RATE_HALF_LIFE_MS` of profiles ÷ ln 2). */
 const RATE_SECONDS = 0.36;
+/** To have both sides work for one function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
+const SPLIT_MIN = 0.05;
 /** A plan that fills a pool this far brings calls that fill it. */
 const NEARLY = 0.95;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
@@ -77,6 +79,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     best = optimalShares(use, now, growth);
     after = outlookOf(use, best);
   }
+  best = best.map((share, index) => unsplit(share, candidates[index]!.load));
   if (before.crowded || after.crowded) {
     const gain: Gain = {
       kind: "overload",
@@ -91,6 +94,10 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
   }
   return { use, choices: oneByOne(candidates, use, best, now), best: after };
 }
+
+/** All of a function's calls or none go where nearly all or hardly any would. */
+const unsplit = (share: number, { lowest, highest }: Load): number =>
+  share < SPLIT_MIN && lowest === 0 ? 0 : share > 1 - SPLIT_MIN && highest === 1 ? 1 : share;
 
 /** For those whose callers will wait less without making any pool too busy. */
 function oneByOne(
