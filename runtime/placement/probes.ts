@@ -7,9 +7,10 @@ import { busyUs } from "./cost-model.ts";
 import { type Change, type FunctionState, restingState } from "./function-state.ts";
 import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
 
-/** Probes may cost this part of what their function costs anyway … */
+/** Probes may cost this part of what their function costs anyway, and more than so many a second tell no more. */
 const PROBE_COST_SHARE = 0.01;
-/** … but come twice in this time at least, so that one is there when it is over. */
+const PROBES_PER_SECOND = 4;
+/** What was last heard of a side so long ago is old. */
 const PROBE_INTERVAL_MS = 10_000;
 /** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
 export const WARM_MS = 30_000;
@@ -59,10 +60,10 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
 const failsAt = ({ profile, costs }: CalledFunction, side: Side): boolean =>
   costs.sides[side].calls === 0 && profile.untold(side) >= VISITS_MIN;
 
-/** One call in so many: as dear as allowed, and seldom enough. */
+/** One call in so many: seldom enough to be cheap, whatever that leaves untold. */
 function probeEveryOf({ load: { callsPerSecond, costs } }: CalledFunction, other: Side): number {
   const side: Side = other === "compute" ? "storage" : "compute";
-  const cheapEnough = Math.ceil(busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side])));
-  const oftenEnough = Math.ceil((callsPerSecond * PROBE_INTERVAL_MS) / 2e3);
-  return clamp(Math.min(cheapEnough, oftenEnough), 2, PROBE_EVERY_MAX);
+  const cheapEnough = busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side]));
+  const every = Math.ceil(Math.max(cheapEnough, callsPerSecond / PROBES_PER_SECOND));
+  return clamp(every, 2, PROBE_EVERY_MAX);
 }

@@ -75,8 +75,10 @@ const GAIN_NOISES = 2;
 const LOSS_CLEAR = 0.2;
 /** By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. */
 const BUSIER_MAX = 2;
-/** Callers may ask for a side. Of a function with more calls than this elsewhere than the plan has them nothing is tried. */
-const OFF_PLAN_MAX = 0.15;
+/** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
+const STRAYED_MAX = 0.15;
+/** … and what comes of it tells nothing at all. */
+const STRAYED_MOSTLY = 0.5;
 /** What changes less than this is not worth a trial. */
 const CHANGE_MIN = 0.1;
 /** So many calls for each core, and this part of what they take is waiting for each other: a crowd, whatever the model says of cores. */
@@ -160,10 +162,11 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   const comparison = compared(all, startedMs, nowMs);
   if (comparison === null || comparison.calls < CALLS_MIN) return isOver ? { came: "dropped", ratio: null } : null;
   const { ratio, noise } = comparison;
-  if (ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return { came: "worse", ratio };
   // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
-  const isFollowing = tried.every((one) => isFollowed(heardIn(one, nowMs), one.share));
-  if (!isFollowing) return isOver ? VOID : null;
+  const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
+  const isClear = ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
+  if (isClear && strayed < STRAYED_MOSTLY) return { came: "worse", ratio };
+  if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (passedMs < SETTLE_MS + MEASURE_MS) return null;
   if (ratio <= 1 - Math.max(GAIN_MIN, GAIN_NOISES * noise)) return { came: "kept", ratio };
   return isOver || ratio > 1 - GAIN_MIN ? { came: "dropped", ratio } : null;
@@ -224,9 +227,9 @@ export const trialsAfterShift = (trials: Trials): Trials => ({
   backOffs: new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
 });
 
-/** Whether calls ran where the plan has them. */
-const isFollowed = ({ calls, atStorage }: Heard, share: number): boolean =>
-  Math.abs(atStorage - share * calls) <= OFF_PLAN_MAX * calls;
+/** Of the calls, those that ran elsewhere than the plan has them. */
+const strayedPart = ({ calls, atStorage }: Heard, share: number): number =>
+  calls <= 0 ? 0 : Math.abs(atStorage - share * calls) / calls;
 
 /** A plan as a whole has proved better than another: whoever took no part stays as well. It proved so in the `shown` time. */
 export function heldAlong(
@@ -326,7 +329,7 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   return [...all.keys()].filter((index) => {
     const { profile, share, trials, isFree } = all[index]!;
     if (!isFree || trials.held !== null || work[index]! < workMin) return false;
-    return isFollowed(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share);
+    return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }
 
