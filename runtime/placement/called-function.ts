@@ -80,19 +80,18 @@ export const still = (candidate: CalledFunction): CalledFunction => {
   return { ...candidate, load: { ...load, lowest: share, highest: share } };
 };
 
-/** Those that a trial has shown to do better where they are stay there, while it is about what is crowded, and within their bounds. */
-export function withHeld(candidates: readonly CalledFunction[], capacity: Capacity): readonly CalledFunction[] {
-  const held = new Set(
-    candidates.filter(
-      ({ trials, load, share }) => trials.held !== null && load.lowest <= share && share <= load.highest,
-    ),
-  );
-  if (held.size === 0) return candidates;
+/** Those that are held, as far as `which` says, stay where they are: while it is about what is crowded, and within their bounds. */
+export function withHeld(
+  all: readonly CalledFunction[],
+  capacity: Capacity,
+  which: (held: NonNullable<CalledFunction["trials"]["held"]>) => boolean,
+): readonly CalledFunction[] {
+  const stays = ({ trials: { held }, load, share }: CalledFunction): boolean =>
+    held !== null && which(held) && load.lowest <= share && share <= load.highest;
+  if (!all.some(stays)) return all;
   const use = new PoolUse(
-    candidates.map(({ load }) => load),
+    all.map(({ load }) => load),
     capacity,
   );
-  return isCrowded(candidates, use, capacity)
-    ? candidates.map((candidate) => (held.has(candidate) ? still(candidate) : candidate))
-    : candidates;
+  return isCrowded(all, use, capacity) ? all.map((called) => (stays(called) ? still(called) : called)) : all;
 }

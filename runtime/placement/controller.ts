@@ -16,6 +16,7 @@ import {
 import { judgedMove, moved } from "./moves.ts";
 import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
+import type { Capacity } from "./pool-use.ts";
 import { isWarm, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
@@ -30,7 +31,7 @@ import {
   type TrialStep,
   type Verdict,
 } from "./trials.ts";
-import { worthwhileShares } from "./worthwhile-shares.ts";
+import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
 
@@ -46,81 +47,151 @@ export interface Step {
   readonly regret: number;
 }
 
+/** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another. */
+const HOLD_BREAK = 1.3;
+/** … and by so much it has to differ from that one. */
+const HOLD_OTHER = 0.2;
+
+/** The state that a step comes to, as far as it is known. */
+class Draft {
+  readonly state = new Map<string, FunctionState>();
+  readonly transitions: Transition[] = [];
+  readonly #nowMs: number;
+
+  constructor(nowMs: number) {
+    this.#nowMs = nowMs;
+  }
+
+  /** As it was before the step, or as the step has changed it since. */
+  of({ name, before }: CalledFunction): FunctionState {
+    return this.state.get(name) ?? before;
+  }
+
+  change(name: string, from: FunctionState | undefined, { to, why }: Change): void {
+    this.state.set(name, to);
+    if (why === null) return;
+    const { state: fromState, share: fromShare } = from ?? to;
+    const transition = { from: fromState, to: to.state, fromShare, toShare: to.share, why };
+    this.transitions.push({ atMs: this.#nowMs, function: name, ...transition });
+  }
+
+  apply(called: CalledFunction, change: Change): void {
+    this.change(called.name, this.of(called), change);
+  }
+}
+
 export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, rules, capacity } = situation;
-  const transitions: Transition[] = [];
-  const state = new Map<string, FunctionState>();
-  const enter = (name: string, from: FunctionState | undefined, to: FunctionState, why: Why): FunctionState => {
-    const { state: fromState, share: fromShare } = from ?? to;
-    transitions.push({ atMs: nowMs, function: name, from: fromState, to: to.state, fromShare, toShare: to.share, why });
-    return to;
-  };
-  const candidates: CalledFunction[] = [];
+  const draft = new Draft(nowMs);
+  const all: CalledFunction[] = [];
   for (const [name, ruled] of rules) {
-    const from = before.get(name);
-    const { to, why } = settled(name, from, ruled, situation);
-    const settledState = why === null ? to : enter(name, from, to, why);
-    state.set(name, settledState);
-    const candidate = calledFunction(name, ruled, settledState, situation);
-    if (candidate !== null) candidates.push(candidate);
+    const change = settled(name, before.get(name), ruled, situation);
+    draft.change(name, before.get(name), change);
+    const called = calledFunction(name, ruled, change.to, situation);
+    if (called === null) continue;
+    all.push(called);
+    draft.state.set(name, called.before);
   }
-  const tried = [...candidates.keys()].filter((index) => candidates[index]!.trials.running !== null);
-  const isTrying = tried.length > 0;
-  const { use, choices, best } = worthwhileShares(
-    isTrying ? candidates.map(still) : withHeld(candidates, capacity),
-    capacity,
+  const tried = all.filter(({ trials }) => trials.running !== null);
+  const { use, choices, best } = tried.length > 0 ? worthwhileShares(all.map(still), capacity) : chosen(all, capacity);
+  for (const [index, called] of all.entries()) {
+    if (tried.length === 0) decide(draft, all, called, choices[index]!, nowMs);
+    else if (!tried.includes(called)) draft.apply(called, probed(draft.of(called), called, nowMs));
+  }
+  if (tried.length > 0) judgeTrial(draft, all, tried, nowMs);
+  else {
+    holdAfterMistake(draft, all, nowMs);
+    if (all.every((called) => isSteady(called, draft.of(called), nowMs))) {
+      for (const step of nextTrial(all, use, capacity, nowMs)) {
+        const called = all[step.index]!;
+        draft.apply(called, trialBegun(draft.of(called), step, nowMs));
+      }
+    }
+  }
+  const { state, transitions } = draft;
+  const outlook = outlookOf(
+    use,
+    all.map(({ name }) => state.get(name)!.share),
   );
-  const apply = (index: number, { to, why }: Change): void => {
-    const { name } = candidates[index]!;
-    state.set(name, why === null ? to : enter(name, state.get(name), to, why));
-  };
-  /** What a plan has proved to be it is as a whole. */
-  const holdOthers = (shown: { readonly fromMs: number; readonly toMs: number }, untilMs: number): void => {
-    for (const [index, candidate] of candidates.entries()) {
-      const now = nowOf(index);
-      if (now.trials.held !== null || now.state !== restingState(now.share)) continue;
-      const trials = heldAlong(candidate, shown, untilMs, nowMs);
-      state.set(candidate.name, { ...now, trials });
-    }
-  };
-  const nowOf = (index: number): FunctionState => state.get(candidates[index]!.name)!;
-  for (const [index, candidate] of candidates.entries()) {
-    state.set(candidate.name, candidate.before);
-    if (tried.includes(index)) continue;
-    const choice = choices[index]!;
-    const judged = isTrying ? null : judgedMove(candidates, index, nowMs);
-    if (judged !== null) apply(index, judged);
-    else if (choice.share !== candidate.share && !isWarm(candidate.before, choice.share, nowMs)) {
-      apply(index, visiting(candidate.before, candidate, choice.share));
-    } else {
-      if (choice.share !== candidate.share) apply(index, moved(candidate, choice, nowMs));
-      apply(index, probed(nowOf(index), candidate, nowMs));
-    }
-  }
-  const mistake = candidates.find(({ name }) => {
-    const now = state.get(name)!;
-    return now.state === "reverting" && now.moved?.atMs === nowMs;
+  const callsPerSecond = all.reduce((sum, { load }) => sum + load.callsPerSecond, 0);
+  return { state, transitions, called: all.length, callsPerSecond, outlook, regret: regretOf(outlook, best) };
+}
+
+/** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
+function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {
+  const firm = withHeld(all, capacity, ({ isFirm }) => isFirm);
+  const free = worthwhileShares(firm, capacity);
+  const held = withHeld(all, capacity, () => true);
+  if (held.every((called, index) => called === firm[index])) return free;
+  const now = outlookOf(
+    free.use,
+    all.map(({ share }) => share),
+  );
+  // What has proved to be worse stays so, whatever is promised of it.
+  const isOther = all.some(({ trials: { held: one } }, index) => {
+    return one !== null && Math.abs(free.choices[index]!.share - one.refutedShare) >= HOLD_OTHER;
   });
-  if (mistake !== undefined) {
-    const { atMs } = mistake.before.moved!;
-    holdOthers({ fromMs: atMs - BEFORE_MS, toMs: atMs }, state.get(mistake.name)!.retryAtMs);
+  return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity);
+}
+
+/** What becomes of one function while nothing is tried. */
+function decide(
+  draft: Draft,
+  all: readonly CalledFunction[],
+  called: CalledFunction,
+  choice: Choice,
+  nowMs: number,
+): void {
+  const { before, share } = called;
+  const judged = judgedMove(all, called, nowMs);
+  if (judged !== null) return draft.apply(called, judged);
+  if (choice.share !== share && !isWarm(before, choice.share, nowMs)) {
+    return draft.apply(called, visiting(before, called, choice.share));
   }
-  if (isTrying) {
-    const members = tried.map((index) => candidates[index]!);
-    const verdict = verdictOf(members, candidates, nowMs);
-    for (const index of verdict === null ? [] : tried) apply(index, trialEnded(candidates[index]!, verdict!, nowMs));
-    if (verdict?.came === "kept") {
-      const { startedMs } = members[0]!.trials.running!;
-      holdOthers({ fromMs: startedMs, toMs: nowMs }, nowOf(tried[0]!).trials.held!.untilMs);
-    }
-  } else if (candidates.every((candidate, index) => isSteady(candidate, nowOf(index), nowMs))) {
-    for (const step of nextTrial(candidates, use, capacity, nowMs))
-      apply(step.index, trialBegun(nowOf(step.index), step, nowMs));
+  if (choice.share !== share) draft.apply(called, moved(called, choice, nowMs));
+  draft.apply(called, probed(draft.of(called), called, nowMs));
+}
+
+function judgeTrial(
+  draft: Draft,
+  all: readonly CalledFunction[],
+  tried: readonly CalledFunction[],
+  nowMs: number,
+): void {
+  const verdict = verdictOf(tried, all, nowMs);
+  if (verdict === null) return;
+  for (const called of tried) draft.apply(called, trialEnded(called, verdict, nowMs));
+  const { startedMs } = tried[0]!.trials.running!;
+  const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
+  if (untilMs !== undefined) {
+    holdAll(draft, all, { fromMs: startedMs, toMs: nowMs }, { untilMs, isFirm: false }, nowMs);
   }
-  const shares = candidates.map(({ name }) => state.get(name)?.share ?? 0);
-  const outlook = outlookOf(use, shares);
-  const callsPerSecond = candidates.reduce((sum, { load }) => sum + load.callsPerSecond, 0);
-  return { state, transitions, called: candidates.length, callsPerSecond, outlook, regret: regretOf(outlook, best) };
+}
+
+/** What was there before a move that had to be taken back has proved better: the model will want the next move, and be as wrong. */
+function holdAfterMistake(draft: Draft, all: readonly CalledFunction[], nowMs: number): void {
+  for (const called of all) {
+    const { state, moved: move, retryAtMs } = draft.of(called);
+    if (state !== "reverting" || move?.atMs !== nowMs) continue;
+    const movedMs = called.before.moved!.atMs;
+    const shown = { fromMs: movedMs - BEFORE_MS, toMs: movedMs };
+    return holdAll(draft, all, shown, { untilMs: retryAtMs, isFirm: true }, nowMs);
+  }
+}
+
+/** What a plan has proved to be it is as a whole: all that rest stay where they are. */
+function holdAll(
+  draft: Draft,
+  all: readonly CalledFunction[],
+  shown: { readonly fromMs: number; readonly toMs: number },
+  until: { readonly untilMs: number; readonly isFirm: boolean },
+  nowMs: number,
+): void {
+  for (const called of all) {
+    const now = draft.of(called);
+    if (now.trials.held !== null || now.state !== restingState(now.share)) continue;
+    draft.apply(called, { to: { ...now, trials: heldAlong(called, shown, until, nowMs) }, why: null });
+  }
 }
 
 /** Where a controller goes on that knows no more than the plan of the one before it. */

@@ -46,14 +46,14 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
  * A move after which calls take longer and fewer end was a mistake, whatever the model says; it is taken back. null: there is nothing to judge yet, or nobody can
  * tell, since something else has moved besides.
  */
-export function judgedMove(candidates: readonly CalledFunction[], index: number, nowMs: number): Change | null {
-  const { before, profile } = candidates[index]!;
+export function judgedMove(all: readonly CalledFunction[], called: CalledFunction, nowMs: number): Change | null {
+  const { before, profile } = called;
   const last = before.moved;
   if (last === null || last.isJudged || nowMs - last.atMs < REST_MS) return null;
-  const isAlone = candidates.every(
+  const isAlone = all.every(
     ({ before: other }) => lastMovedMs(other) <= last.atMs && other.sinceMs <= last.atMs - BEFORE_MS,
   );
-  const verdict = isAlone && isMistake(candidates, last.atMs, nowMs);
+  const verdict = isAlone && isMistake(all, last.atMs, nowMs);
   if (verdict === null) return null;
   if (!verdict) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);

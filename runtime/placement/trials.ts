@@ -23,13 +23,23 @@ export interface Trials {
     readonly fromShare: number;
   } | null;
   /** It stays where a trial has shown that it does better, as long as a call takes about as long as then. */
-  readonly held: { readonly sinceMs: number; readonly untilMs: number; readonly promisedUs: number } | null;
+  readonly held: {
+    readonly sinceMs: number;
+    readonly untilMs: number;
+    readonly promisedUs: number;
+    /** Its share in the plan that did worse. */
+    readonly refutedShare: number;
+    /** Whatever the model promises: it has just been wrong. */
+    readonly isFirm: boolean;
+  } | null;
   /** Of the last time that it was held. */
   readonly holdMs: number;
   /** Of trials that were no good, by what was tried (`keyOf`): how long, and until when, that is not tried again. */
   readonly backOffs: ReadonlyMap<string, { readonly ms: number; readonly untilMs: number }>;
   /** Of the last one. */
   readonly endedMs: number;
+  /** That came to nothing since one was kept, or its calls changed; of two functions that changed places one counts. */
+  readonly fruitless: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
 }
@@ -40,6 +50,7 @@ export const NO_TRIALS: Trials = {
   holdMs: 0,
   backOffs: new Map(),
   endedMs: -Infinity,
+  fruitless: 0,
   keptSide: null,
 };
 
@@ -86,6 +97,9 @@ const CROWD_PER_CORE = 2;
 const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
+/** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
+const TRIAL_REST_GROWS = 1.5;
+const TRIAL_REST_MS_MAX = 10_000;
 const BACK_OFF_MS_MIN = 1_000;
 const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
@@ -192,19 +206,21 @@ export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Tri
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
-  const { side, partner } = running;
+  const { side, partner, fromShare: refutedShare } = running;
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
-    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs: tookUs(tried, nowMs) };
-    return { ...over, held, holdMs, keptSide: side };
+    const promisedUs = tookUs(tried, nowMs);
+    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
+    return { ...over, held, holdMs, fruitless: 0, keptSide: side };
   }
   const key = keyOf(side, partner);
   const lastMs = backOffs.get(key)?.ms ?? 0;
   const ms = clamp(2 * lastMs, came === "worse" ? BACK_OFF_MS_WORSE : BACK_OFF_MS_MIN, BACK_OFF_MS_MAX);
   // What was no good long ago may be by now.
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
-  return { ...over, backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms }]]) };
+  const fruitless = trials.fruitless + (partner === null || side === "storage" ? 1 : 0);
+  return { ...over, fruitless, backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms }]]) };
 }
 
 /**
@@ -224,6 +240,7 @@ export const trialsAfterShift = (trials: Trials): Trials => ({
   running: null,
   held: null,
   holdMs: 0,
+  fruitless: 0,
   backOffs: new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
 });
 
@@ -233,13 +250,19 @@ const strayedPart = ({ calls, atStorage }: Heard, share: number): number =>
 
 /** A plan as a whole has proved better than another: whoever took no part stays as well. It proved so in the `shown` time. */
 export function heldAlong(
-  { profile, trials }: Tried,
+  { profile, trials, share: refutedShare }: Tried,
   shown: { readonly fromMs: number; readonly toMs: number },
-  untilMs: number,
+  { untilMs, isFirm }: { readonly untilMs: number; readonly isFirm: boolean },
   nowMs: number,
 ): Trials {
   const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
-  return promisedUs === null ? trials : { ...trials, held: { sinceMs: nowMs, untilMs, promisedUs } };
+  return promisedUs === null
+    ? trials
+    : {
+        ...trials,
+        held: { sinceMs: nowMs, untilMs, promisedUs, refutedShare, isFirm },
+        fruitless: 0,
+      };
 }
 
 /** Whether it stays for what a trial has shown. */
@@ -259,6 +282,7 @@ export function nextTrial(
   nowMs: number,
 ): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
+  if (nowMs - Math.max(...all.map(({ trials }) => trials.endedMs)) < restMs(all)) return [];
   if (!isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number =>
@@ -299,6 +323,12 @@ export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacit
     }
   }
   return waitsUs > CROWD_PART * takesUs;
+}
+
+/** Between two trials. */
+function restMs(all: readonly Tried[]): number {
+  const fruitless = all.reduce((sum, { trials }) => sum + trials.fruitless, 0);
+  return Math.min(TRIAL_REST_MS_MAX, STEADY_MS * TRIAL_REST_GROWS ** fruitless);
 }
 
 /** Each function alone to either side, and each two that change places; those that may be tried now. */
