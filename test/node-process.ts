@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Health } from "#compute/node/health.ts";
 import { OwnedProcess, ProgramFailure } from "./owned-process.ts";
 import type { RedisServer } from "./redis-server.ts";
-import { environmentOf, programOf, type Settings } from "./tool.ts";
+import { environmentOf, launcherOf, type Settings } from "./tool.ts";
 
 /** Until it listens, and until both sides are ready. Generous: a loaded CI machine takes seconds. */
 const START_TIMEOUT_MS = 60_000;
@@ -96,7 +96,7 @@ export class NodeProcess {
   }
 
   #spawn(): OwnedProcess {
-    const { argv = [process.execPath, programOf("locus")], settings, directory, logPath } = this.#options;
+    const { argv = [launcherOf("locus")], settings, directory, logPath } = this.#options;
     return new OwnedProcess({
       argv: [...argv, "node"],
       environment: environmentOf({ LOCUS_HTTP_PORT: "0", ...settings }),

@@ -135,7 +135,7 @@ describe("the controller, under a steady load", () => {
     // Back-offs of 1, 2, 4 … 60 s leave room for no more, on either side.
     expect(tried.length).toBeLessThanOrEqual(14);
     expect(run.transitions.filter(({ why }) => why.kind === "tried" && why.isKept)).toEqual([]);
-    expect(regretOf(run, 2_000)).toBeLessThan(0.03);
+    expect(regretOf(run, 2_000)).toBeLessThan(0.05);
   });
 
   test("begins where the author prefers, and stays where someone pinned it", () => {
