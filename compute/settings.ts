@@ -2,7 +2,7 @@
 // make values of them; docs/configuration.md mirrors this file (a test holds them equal).
 
 import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
-import type { Confinement } from "#runtime/sandbox/supervisor.ts";
+import { type Confinement, ISOLATES_MAX } from "#runtime/sandbox/supervisor.ts";
 import {
   choiceSetting,
   integerBetween,
@@ -105,7 +105,7 @@ export const NODE_SETTINGS = {
   ),
   isolatesMax: integerSetting(
     "LOCUS_ISOLATES_MAX",
-    { otherwise: 64, min: 1, max: 4_096 },
+    { otherwise: ISOLATES_MAX, min: 1, max: ISOLATES_MAX },
     "isolates in a sandbox host; the least recently used idle one makes room",
   ),
   computeQueueMax: integerSetting(
