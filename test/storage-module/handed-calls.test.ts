@@ -6,10 +6,11 @@ import type { Redis } from "ioredis";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { buildSanitized, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
 import { attach, brittle, PlayedNode, SECRET, speak, type TakenCall } from "./played-node.ts";
-import { planScript, PUSHED_BACK, readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { planScript, PUSHED_BACK, startScriptedServer, until } from "./scripted-host.ts";
 
 const USAGE = JSON.stringify({ ...NO_USAGE, wallUs: 1_500.5, cpuUs: 3, operations: 2 });
 
