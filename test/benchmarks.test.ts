@@ -11,11 +11,8 @@ import { runCommand } from "./command.ts";
 const REPOSITORY = join(import.meta.dirname, "..");
 /** Of one benchmark: seconds, and on a loaded machine more. */
 const TIMEOUT_MS = 300_000;
-const FUNCTIONS = [
-  ...["empty", "tao", "score", "topK", "aggregate", "project", "pagerank", "khop", "hashPassword", "sha256", "sieve"],
-  ...["md5", "chain1x0", "chain1x50", "chain1x500", "chain4x0", "chain4x50", "chain4x500"],
-  ...["chain16x0", "chain16x50", "chain16x500", "chain64x0", "chain64x50", "chain64x500"],
-];
+const FUNCTIONS = "empty tao score topK aggregate project pagerank khop hashPassword sha256 sieve md5".split(" ");
+const CHAINS = [1, 4, 16, 64].flatMap((reads) => [0, 50, 500].map((computeUs) => `chain${reads}x${computeUs}`));
 const MIXES = ["walkAndHash", "twoChains", "serveAndScore", "foldAndDigest", "cutAndSieve", "walkRankAndChain"];
 const RATIOS = {
   access: [
@@ -49,7 +46,7 @@ const RATIOS = {
   ],
   overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept"],
   placement: [
-    ...FUNCTIONS.map((name) => `${name}AutoVsBestStatic`),
+    ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
     ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),
     "autoVsBestStatic",
     "mixAutoVsBestStatic",

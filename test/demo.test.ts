@@ -9,11 +9,15 @@ const REPOSITORY = join(import.meta.dirname, "..");
 const TIMEOUT_MS = 300_000;
 const WAYS = ["an ordinary client", "locus, compute side", "locus, next to the data", "locus, where it chooses"];
 
-test("the demo ends with a row for each way, the automatic one too, and with a reason for each function", async () => {
-  const argv = [process.execPath, "bench/main-demo.ts"];
-  const printed = await runCommand(argv, { directory: REPOSITORY, timeoutMs: TIMEOUT_MS });
-  for (const way of WAYS) expect(printed).toMatch(new RegExp(`^${way} +[\\d.,]+ +[\\d.,]+× +[\\d.,]+ ms `, "m"));
-  for (const name of ["khop", "hash-password"]) {
-    expect(printed).toMatch(new RegExp(`^Why is ${name} where it is \\([a-z]+\\)\\? \\S.*\\S$`, "m"));
-  }
-}, TIMEOUT_MS);
+test(
+  "the demo ends with a row for each way, the automatic one too, and with a reason for each function",
+  async () => {
+    const argv = [process.execPath, "bench/main-demo.ts"];
+    const printed = await runCommand(argv, { directory: REPOSITORY, timeoutMs: TIMEOUT_MS });
+    for (const way of WAYS) expect(printed).toMatch(new RegExp(`^${way} +[\\d.,]+ +[\\d.,]+× +[\\d.,]+ ms `, "m"));
+    for (const name of ["khop", "hash-password"]) {
+      expect(printed).toMatch(new RegExp(`^Why is ${name} where it is \\([a-z]+\\)\\? \\S.*\\S$`, "m"));
+    }
+  },
+  TIMEOUT_MS,
+);

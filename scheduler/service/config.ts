@@ -2,7 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { LocusError } from "#runtime/errors.ts";
-import { type Environment, readSettings, type SettingTable, type SettingValues, unknownVariables } from "#runtime/setting.ts";
+import {
+  type Environment,
+  readSettings,
+  type SettingTable,
+  type SettingValues,
+  unknownVariables,
+} from "#runtime/setting.ts";
 import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
 import {
   API_SERVER_SETTINGS,
