@@ -1,12 +1,11 @@
 // The supervisor for Node: what runtime/sandbox/start-supervisor.ts wraps. Each method that JavaScript has is
 // a function here, which takes its arguments apart and hands them to the supervisor of the binding.
-#include "supervisor_binding.h"
-
 #include <cstring>
 #include <memory>
 #include <string>
 
 #include "frames.h"
+#include "supervisor_binding.h"
 
 namespace locus {
 

@@ -29,9 +29,8 @@ SupervisorBinding::SupervisorBinding(napi_env env, SupervisorOptions options, na
   handles_->timer.data = this;
   uv_poll_init(loop, &handles_->poll, supervisor_->descriptor());
   uv_timer_init(loop, &handles_->timer);
-  uv_poll_start(&handles_->poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    static_cast<SupervisorBinding*>(handle->data)->Turn();
-  });
+  uv_poll_start(&handles_->poll, UV_READABLE,
+                [](uv_poll_t* handle, int, int) { static_cast<SupervisorBinding*>(handle->data)->Turn(); });
 }
 
 void SupervisorBinding::Close() {
@@ -68,8 +67,7 @@ void SupervisorBinding::Turn() {
   if (!closing_ && next_ns != INT64_MAX) {
     const int64_t wait_ms = (next_ns - NowNs()) / 1'000'000 + 1;
     uv_timer_start(
-        &handles_->timer,
-        [](uv_timer_t* handle) { static_cast<SupervisorBinding*>(handle->data)->Turn(); },
+        &handles_->timer, [](uv_timer_t* handle) { static_cast<SupervisorBinding*>(handle->data)->Turn(); },
         static_cast<uint64_t>(std::max<int64_t>(wait_ms, 0)), 0);
   }
   napi_close_handle_scope(env_, scope);
