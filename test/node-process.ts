@@ -135,17 +135,22 @@ export class NodeProcess {
   }
 }
 
-/** One more over that Redis, with its log in that one's folder. It is among `nodes`, which are their owner's to end, before it is ready. */
+let startedOver = 0;
+/**
+ * One more over that Redis, with a log of its own in that one's folder. `own` is given it, to end it, before it is ready; it resolves when it is,
+ * or, where that is not wanted, when it listens.
+ */
 export async function startNodeOver(
   redis: RedisServer,
-  nodes: NodeProcess[],
-  settings: Settings,
+  own: (node: NodeProcess) => unknown,
+  settings: Settings = {},
+  { ready = true }: { readonly ready?: boolean } = {},
 ): Promise<NodeProcess> {
   const node = await NodeProcess.start({
     settings: { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port), ...settings },
-    logPath: join(redis.directory, `node${nodes.length}.log`),
+    logPath: join(redis.directory, `node${(startedOver += 1)}.log`),
   });
-  nodes.push(node);
-  await node.ready();
+  own(node);
+  if (ready) await node.ready();
   return node;
 }

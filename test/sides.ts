@@ -11,6 +11,7 @@ import type { Invocation } from "#runtime/function/define.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { FunctionImage, GuestError, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { readInfo } from "#test/module-info.ts";
 import { startRedisServer, type RedisServer } from "./redis-server.ts";
 
 export type SideName = "memory" | "socket" | "storage";
@@ -143,7 +144,7 @@ async function startStorageSide(): Promise<TestSide> {
       const info = String(await redis.call("LOCUS.INFO"));
       return [...info.matchAll(/^host\d+:pid=(\d+)/gm)].map(([, pid]) => Number(pid));
     },
-    inFlight: async () => Number(/^calls_in_flight:(\d+)/m.exec(String(await redis.call("LOCUS.INFO")))?.[1]),
+    inFlight: async () => Number((await readInfo(redis)).get("calls_in_flight")),
     async deploy(bundle) {
       const [name] = (await redis.call("LOCUS.FUNCTION", "LOAD", bundle as string)) as [string];
       const description = await describe(redis, name);

@@ -2,18 +2,16 @@
 // mirrors them (a test holds them equal).
 
 import {
+  choiceSetting,
   integerBetween,
   integerSetting,
-  oneOf,
   optionalSetting,
   textSetting,
-  type Environment,
-  type Setting,
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
 import type { StockedNode } from "./node-stock.ts";
-import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
+import { POLICY_NAMES } from "./policy-choice.ts";
 
 /** The scheduler's own bound. */
 const NODES_MAX = 10_000;
@@ -42,13 +40,12 @@ export const GRPC_SETTINGS = {
   ),
 };
 
-export const POLICY_SETTING: Setting<PolicyName> = {
-  variable: "LOCUS_POLICY",
-  fallback: "`forecast`",
-  meaning: `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
-  otherwise: "forecast",
-  parse: oneOf(POLICY_NAMES),
-};
+export const POLICY_SETTING = choiceSetting(
+  "LOCUS_POLICY",
+  "forecast",
+  POLICY_NAMES,
+  `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
+);
 
 export const INSTANCES_MAX_SETTING = optionalSetting(
   "LOCUS_INSTANCES_MAX",
@@ -158,23 +155,16 @@ export const SIMULATOR_SETTINGS = {
   ),
 };
 
-const VARIABLES: ReadonlySet<string> = new Set(
-  [
-    GRPC_SETTINGS,
-    SCALER_SETTINGS,
-    SCHEDULER_SETTINGS,
-    CAPACITY_SETTINGS,
-    API_SERVER_SETTINGS,
-    RESOURCE_MANAGER_SETTINGS,
-    SIMULATOR_SETTINGS,
-  ].flatMap((table) => Object.values(table as SettingTable).map(({ variable }) => variable)),
-);
-
-/** A sentence for each `LOCUS_*` variable that no program here reads: most likely a typing error. */
-export const unknownVariables = (environment: Environment): readonly string[] =>
-  Object.keys(environment)
-    .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
-    .map((variable) => `${variable}: there is no such setting`);
+/** All that a program here may find in its environment. */
+export const SCHEDULER_TABLES: readonly SettingTable[] = [
+  GRPC_SETTINGS,
+  SCALER_SETTINGS,
+  SCHEDULER_SETTINGS,
+  CAPACITY_SETTINGS,
+  API_SERVER_SETTINGS,
+  RESOURCE_MANAGER_SETTINGS,
+  SIMULATOR_SETTINGS,
+];
 
 /** Addresses in brackets have colons of their own. */
 function nodesIn(list: string): readonly Omit<StockedNode, "memoryBytes">[] {

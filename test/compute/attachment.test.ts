@@ -1,11 +1,11 @@
 // A real node takes from a real Redis what came there without one: LOCUS.CALL obeys the plan, and whatever becomes of the node, of the
 // caller or of Redis, each call has one answer and is run once.
 
-import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { NodeProcess } from "#test/node-process.ts";
+import { readInfo } from "#test/module-info.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { bundleOf, deploy, metric, said } from "./node-client.ts";
 
@@ -56,21 +56,7 @@ let client: Redis;
 let node: NodeProcess;
 let versions = 0;
 
-const startNode = async (): Promise<NodeProcess> => {
-  const started = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_GRACE_MS: "20000",
-    },
-    logPath: join(redis.directory, "node.log"),
-  });
-  await started.ready();
-  return started;
-};
-const info = async (name: string): Promise<string | undefined> =>
-  new RegExp(`^${name}:(.*?)\r?$`, "m").exec(String(await client.call("LOCUS.INFO")))?.[1];
+const info = async (name: string): Promise<string | undefined> => (await readInfo(client)).get(name);
 const comesTo = (name: string, value: string) =>
   vi.waitFor(async () => expect(await info(name)).toBe(value), { ...LONG, interval: 10 });
 const place = async (state: "compute" | "storage", backCpuUs = 0): Promise<void> => {
@@ -88,7 +74,10 @@ const runs = (count: number) =>
 beforeAll(async () => {
   redis = await startRedisServer({ config: [["save", "3600", "1"]], moduleArguments: ["take-patience-ms", "60000"] });
   client = redis.client();
-  node = await startNode();
+  await startNodeOver(redis, (started) => (node = started), {
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_GRACE_MS: "20000",
+  });
   await deploy(node, held);
   await deploy(node, reading);
   await deploy(node, digging);

@@ -38,6 +38,13 @@ export const metric = async ({ url }: NodeProcess, name: string): Promise<number
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 };
 
+/** The port in the first line of the node's log that has these words; null where none has. */
+export const portSaid = (node: NodeProcess, words: string): number | null => {
+  const lines = node.log().split("\n");
+  const line = lines.find((text) => text.includes(words));
+  return line === undefined ? null : (JSON.parse(line) as { readonly port: number }).port;
+};
+
 /** Messages of the node's log at level warn and info, in order. */
 export const said = (node: NodeProcess): readonly string[] =>
   node

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { readInfo } from "#test/module-info.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -100,7 +101,7 @@ describe("the doors of a sandbox host", () => {
           "LOAD",
           bundleOf(() => "runs"),
         );
-        const about = /^host0_about:(.*)$/m.exec(String(await client.call("LOCUS.INFO")))?.[1];
+        const about = (await readInfo(client)).get("host0_about");
         const { confinement: holds } = JSON.parse(about ?? "{}") as { confinement: string[] };
         expect(holds).toEqual(expect.arrayContaining([...parts]));
         expect(holds.includes("threads")).toBe(confinement === "required");

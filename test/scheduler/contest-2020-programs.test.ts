@@ -5,11 +5,11 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { where } from "../compute/instance-functions.ts";
-import { bundleOf, call, deploy, metric } from "../compute/node-client.ts";
+import { bundleOf, call, deploy, metric, portSaid } from "../compute/node-client.ts";
 import { freePort } from "../free-port.ts";
-import { NodeProcess } from "../node-process.ts";
+import { type NodeProcess, startNodeOver } from "../node-process.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
-import { contestClient, type ContestClient, type Failed, failureOf } from "./contest-client.ts";
+import { clientAt, type ClientOf, type ContestClient, type Failed, failureOf } from "./contest-client.ts";
 import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { type Program, startProgram } from "./program.ts";
 
@@ -42,39 +42,25 @@ afterEach(() => resources.disposeAsync());
 interface ContestNode {
   readonly process: NodeProcess;
   readonly endpoint: string;
-  readonly client: (service: string) => ContestClient;
+  readonly client: ClientOf;
 }
 
 /** `locus node` as schedulers of the contest find it. */
-async function startNode(name: string, settings: Readonly<Record<string, string>> = {}): Promise<ContestNode> {
-  const started = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_SCHEDULER: "contest",
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_NODE_SERVICE_PORT: "0",
-      ...settings,
-    },
-    logPath: join(redis.directory, `${name}.log`),
+async function startNode(settings: Readonly<Record<string, string>> = {}): Promise<ContestNode> {
+  const started = await startNodeOver(redis, (node) => resources.defer(() => node.end("SIGTERM")), {
+    LOCUS_SCHEDULER: "contest",
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_NODE_SERVICE_PORT: "0",
+    ...settings,
   });
-  resources.defer(() => started.end("SIGTERM"));
-  await started.ready();
-  const lines = started.log().split("\n");
-  const line = lines.find((text) => text.includes("may be reserved by a scheduler of the contest's protocol")) ?? "{}";
-  const endpoint = `127.0.0.1:${(JSON.parse(line) as { readonly port: number }).port}`;
-  const client = (service: string): ContestClient => {
-    const made = contestClient(service, endpoint);
-    resources.defer(() => made.close());
-    return made;
-  };
-  return { process: started, endpoint, client };
+  const endpoint = `127.0.0.1:${portSaid(started, "may be reserved by a scheduler of the contest's protocol")}`;
+  return { process: started, endpoint, client: clientAt(resources, endpoint) };
 }
 
 /** So many nodes, with the functions deployed by way of the first of them. */
 async function startCluster(count: number, memoryMib: number) {
   const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib) };
-  const nodes = await Promise.all(Array.from({ length: count }, (_, at) => startNode(`node${at}`, settings)));
+  const nodes = await Promise.all(Array.from({ length: count }, () => startNode(settings)));
   for (const bundle of BUNDLES) expect(await deploy(nodes[0]!.process, bundle)).toMatchObject({ status: 201 });
   const manager = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
     SERVICE_PORT: "0",
@@ -308,7 +294,7 @@ test(
   "a node belongs to the account that reserves it, and runs its own calls without a scheduler",
   { timeout: TIMEOUT_MS },
   async () => {
-    const node = await startNode("node", { LOCUS_NODE_MEMORY_MB: "256" });
+    const node = await startNode({ LOCUS_NODE_MEMORY_MB: "256" });
     for (const bundle of BUNDLES) await deploy(node.process, bundle);
     const service = node.client(NODE_SERVICE);
     await service.call("Reserve", { owner_account_id: "one" });
@@ -347,7 +333,7 @@ test(
 );
 
 test("containers that somebody else's scheduler makes are what the node's driver makes of them", async () => {
-  const { process: node, client } = await startNode("node", {
+  const { process: node, client } = await startNode({
     LOCUS_DRIVER: "process",
     LOCUS_CGROUP: "cgroup.procs/none",
   });
@@ -364,12 +350,12 @@ test("containers that somebody else's scheduler makes are what the node's driver
 });
 
 test("a node that others may reserve asks for its secret, and does not start where its port is taken", async () => {
-  const { endpoint, client } = await startNode("node", { LOCUS_GRPC_SECRET: "s3cret" });
+  const { endpoint, client } = await startNode({ LOCUS_GRPC_SECRET: "s3cret" });
   const service = client(NODE_SERVICE);
   expect((await failureOf(service.call("GetStats", {}))).code).toBe("UNAUTHENTICATED");
   expect(await service.call("GetStats", {}, { secret: "s3cret" })).toMatchObject({ owner_account_id: "" });
   const [, port = ""] = endpoint.split(":");
-  await expect(startNode("other", { LOCUS_NODE_SERVICE_PORT: port })).rejects.toThrow("LOCUS_NODE_SERVICE_PORT");
+  await expect(startNode({ LOCUS_NODE_SERVICE_PORT: port })).rejects.toThrow("LOCUS_NODE_SERVICE_PORT");
 });
 
 test("programs of the 2020 contest tell every mistake of their settings, and do not start", async () => {

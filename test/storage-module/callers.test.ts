@@ -7,9 +7,10 @@ import { connect, type Socket } from "node:net";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import type { RedisServerOptions } from "#test/redis-server.ts";
-import { readInfo, runLines, serversOfTests, until } from "./scripted-host.ts";
+import { runLines, serversOfTests, until } from "./scripted-host.ts";
 
 const start = serversOfTests();
 

@@ -4,8 +4,9 @@ import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { hasEnded } from "#bench/harness/processes.ts";
+import { readInfo } from "#test/module-info.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { readInfo, runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
+import { runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;
