@@ -28,7 +28,7 @@ export interface SchedulerSettings {
 export const CONTEST_NODE: Resources = { memoryMb: 3_072, cpus: 2 };
 /** There. */
 export const CONTEST_NODES_MAX = 20;
-/** There: the CPU of a container, by the memory of its function (1.4 of the protocols). */
+/** There: the CPU of a container, by the memory of its function. */
 export const CONTEST_CPUS_PER_GIB = 0.67;
 
 export const SCHEDULER_DEFAULTS: SchedulerSettings = {
