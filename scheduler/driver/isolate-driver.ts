@@ -53,7 +53,8 @@ export class IsolateDriver implements Driver {
 
   async start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance> {
     checkSpec(spec, 1);
-    if (this.#instances.has(spec.id)) throw new LocusError("REQUEST_INVALID", `there is an instance ${spec.id} already`);
+    if (this.#instances.has(spec.id))
+      throw new LocusError("REQUEST_INVALID", `there is an instance ${spec.id} already`);
     if (this.#instances.size >= INSTANCES_MAX) {
       throw new LocusError("OVERLOADED", `instance ${spec.id}: there are ${INSTANCES_MAX} already`);
     }
@@ -206,7 +207,10 @@ function shareCpu(version: Version, cpuUs: number): void {
   const used = cpuUs < version.sharedCpuUs ? cpuUs : cpuUs - version.sharedCpuUs;
   version.sharedCpuUs = cpuUs;
   if (used === 0) return;
-  const weights = Array.from(version.instances, (instance) => ({ instance, calls: instance.callsEnded + instance.calls.size }));
+  const weights = Array.from(version.instances, (instance) => ({
+    instance,
+    calls: instance.callsEnded + instance.calls.size,
+  }));
   const calls = weights.reduce((sum, weight) => sum + weight.calls, 0);
   for (const weight of weights) {
     weight.instance.cpuUs += used * (calls === 0 ? 1 / weights.length : weight.calls / calls);

@@ -180,10 +180,7 @@ describe("a scheduler that is started again", () => {
     ["no record", "n0"],
     ["without an owner", { nodes: {}, functions: {} }],
     ["of functions that it does not describe", { owner: "o", nodes: { n0: { c: "f" } }, functions: {} }],
-    [
-      "of functions without memory",
-      { owner: "o", nodes: {}, functions: { f: { memoryMb: 0, timeoutMs: 1 } } },
-    ],
+    ["of functions without memory", { owner: "o", nodes: {}, functions: { f: { memoryMb: 0, timeoutMs: 1 } } }],
   ])("does not take for its own what is %s", (_title, saved) => {
     expect(() => new Cluster(1).schedule(saved)).toThrow("none of a scheduler's");
   });

@@ -53,12 +53,11 @@ export class StateFile implements StateStore {
 }
 
 /** Of a program: in the file that its settings name, which is its own as long as it lives; null: nowhere. Rejects with CONFIG_INVALID. */
-export async function openStateFile(
-  path: string | null,
-  log: { say(event: object): void },
-): Promise<SchedulerState> {
+export async function openStateFile(path: string | null, log: { say(event: object): void }): Promise<SchedulerState> {
   if (path !== null) await claim(path);
-  return SchedulerState.open(path === null ? null : new StateFile(path), (reason) => log.say({ event: "state", reason }));
+  return SchedulerState.open(path === null ? null : new StateFile(path), (reason) =>
+    log.say({ event: "state", reason }),
+  );
 }
 
 /** A socket's name that begins with a zero lies in no folder: the kernel gives it to one process of a machine, or of a container, until that has ended. */
