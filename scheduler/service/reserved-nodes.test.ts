@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
+import type { NodeStats } from "../grpc/node-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import { LiveScheduler } from "../live-scheduler.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
@@ -59,6 +60,8 @@ class Cluster {
   readonly nodes: readonly DriverNode[];
   /** Ports of nodes that do not answer. */
   readonly away = new Set<number>();
+  /** Of nodes that do not say whose they are. */
+  readonly mute = new Set<number>();
   stock: NodeStock;
 
   constructor(count: number) {
@@ -111,13 +114,17 @@ class Cluster {
 
   #connect(port: number): NodeConnection {
     const node = this.nodes[port]!;
-    const unavailable = new LocusError("PEER_UNAVAILABLE", `n${port} does not answer`);
+    const stats = async (): Promise<NodeStats> => {
+      if (this.away.has(port)) throw new LocusError("PEER_UNAVAILABLE", `n${port} does not answer`);
+      const said = await node.stats();
+      return this.mute.has(port) ? { ...said, ownerAccountId: "" } : said;
+    };
     return {
       reserve: (request) => node.reserve(request),
       createContainer: (request, signal) => node.createContainer(request, signal),
       removeContainer: (request) => node.removeContainer(request),
       invoke: (call, signal) => node.invoke(call, signal),
-      stats: () => (this.away.has(port) ? Promise.reject(unavailable) : node.stats()),
+      stats,
       close: () => {},
     };
   }
@@ -215,6 +222,17 @@ describe("two schedulers of one account", () => {
     for (let looks = 0; looks < 3; looks++) await other.watch.recover();
     expect(other.fleet()).toEqual(["n0"]);
     expect(await cluster.containers()).toEqual([]);
+  });
+
+  test("leave alone for a while what a manager has just handed out, and for ever what never says whose it is", async () => {
+    const cluster = new Cluster(2);
+    const one = cluster.schedule();
+    for (let nodes = 0; nodes < 2; nodes++) await cluster.stock.reserve();
+    cluster.mute.add(1);
+    await one.watch.recover();
+    expect(one.fleet()).toEqual([]);
+    for (let looks = 0; looks < 3; looks++) await one.watch.recover();
+    expect(one.fleet()).toEqual(["n0"]);
   });
 
   test("lose to the other what they have not asked for in time, and leave it there", async () => {
