@@ -19,17 +19,20 @@ import { openStateFile } from "./service/state-file.ts";
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, nodesMax, policy, stateFile, grpc } = readSchedulerConfig();
+  const { port, resourceManager, stackName, hostName, policy, stateFile, grpc, ...bounds } = readSchedulerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));
-  // One scheduler: its own name is the account for which it reserves.
-  const nodes = new ReservedNodes({ pool, connect, accountId: stackName ?? "locus" });
-  const world = { driver: nodes, nodes, observer: log, settings: { nodesMax } };
-  const scheduler = state.restored((saved) => new LiveScheduler({ policy: policyOf(policy), ...world, saved }));
-  state.keep(() => scheduler.core.save());
+  const { nodesMax, nodesMin, nodesAhead } = bounds;
+  const settings = { nodesMax, nodesMin, nodesAhead };
+  const { nodes, scheduler } = state.restored((saved) => {
+    const onChange = (): void => state.keepSoon();
+    const reserved = new ReservedNodes({ pool, connect, accountId: stackName, saved: saved?.world, onChange });
+    const world = { driver: reserved, nodes: reserved, observer: log, settings };
+    return { nodes: reserved, scheduler: new LiveScheduler({ policy: policyOf(policy), ...world, saved }) };
+  });
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });
   const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onLost });
@@ -38,7 +41,11 @@ await runUntilSignal(async (resources, write) => {
     await state.close();
     for (const one of [watch, desk, scheduler, nodes, pool]) one.close();
   });
-  for (const description of await nodes.recover()) scheduler.core.nodeReserved(description, scheduler.now());
+  await watch.recover();
+  scheduler.core.begin(scheduler.now());
+  // Not before: what was not found again yet would be forgotten.
+  state.keep(() => ({ ...scheduler.core.save(), world: nodes.save() }));
+  state.keepSoon();
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
   log.say({ event: "listening", port: listener.port, policy, resourceManager, stackName, hostName });

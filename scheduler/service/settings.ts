@@ -60,7 +60,18 @@ const stateFile = optionalSetting(
   "file that keeps what was learned of functions over a restart; of one process",
 );
 
+const clusterFile = optionalSetting(
+  "LOCUS_SCHEDULER_STATE",
+  "not set: it learns anew, and finds no container again",
+  "file that keeps over a restart what was learned of functions, and which nodes and containers are its own; of one process",
+);
+
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
+const accountName = textSetting(
+  "STACK_NAME",
+  "locus",
+  "name of the stack, for the log; nodes are reserved for an account of that name",
+);
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(
   "LOCUS_NODES_MAX",
@@ -84,11 +95,21 @@ export const SCHEDULER_SETTINGS = {
     "none: it has to be set",
     "`host:port` of the ResourceManager",
   ),
-  stackName,
+  stackName: accountName,
   hostName,
   nodesMax,
+  nodesMin: integerSetting(
+    "LOCUS_NODES_MIN",
+    { otherwise: 0, min: 0, max: NODES_MAX },
+    "nodes that are reserved at the start, and kept although nothing runs there; within LOCUS_NODES_MAX",
+  ),
+  nodesAhead: integerSetting(
+    "LOCUS_NODES_AHEAD",
+    { otherwise: 1, min: 0, max: NODES_MAX },
+    "empty nodes that are kept in reserve, so that a start that no other node has room for waits for none; within LOCUS_NODES_MAX",
+  ),
   policy: POLICY_SETTING,
-  stateFile,
+  stateFile: clusterFile,
 };
 
 /** Of the scheduler of our own nodes, where that is a process apart. */
