@@ -208,6 +208,7 @@ class GuestLoop {
   void LoseAll();
   std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);
+  void FailAtCpuLimit(GuestInvocation* invocation);
   void ThrowTooLarge();
   bool CheckArgument(v8::Local<v8::Value> value);
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);

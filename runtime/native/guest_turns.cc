@@ -112,6 +112,7 @@ void GuestLoop::EndTurn() {
   }
   const uint64_t id = invocation->id;
   const auto computed_ns = static_cast<int64_t>(invocation->usage.cpu_ns);
+  const bool may_compute = computed_ns < invocation->cpu_limit_ns;
   bool back = false;
   if (terminated) {
     // What else the isolate has in flight may finish; new invocations get a fresh one.
@@ -121,16 +122,17 @@ void GuestLoop::EndTurn() {
            "the function did not end before its deadline: " + Progress(*invocation));
     } else if (rings_.words->cancelled.load() == invocation->id) {
       Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
-    } else if (MayGoBack(*invocation) && computed_ns < invocation->cpu_limit_ns) {
+    } else if (MayGoBack(*invocation) && may_compute) {
       back = true;
     } else {
-      Fail(invocation, Code::CPU_LIMIT,
-           "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) +
-               " ms");
+      FailAtCpuLimit(invocation);
     }
-  }
-  if (!terminated && !invocation->settled)
+  } else if (!invocation->settled && !may_compute) {
+    // Of many short turns the watchdog may have seen none.
+    FailAtCpuLimit(invocation);
+  } else if (!invocation->settled) {
     back = MayGoBack(*invocation) && computed_ns >= invocation->back_cpu_ns;
+  }
   if (back) {
     PushBack(invocation);
   } else {
@@ -138,6 +140,11 @@ void GuestLoop::EndTurn() {
   }
   if (collecting_others_) SendRoundsOfOthers();
   FinishSettled(id);
+}
+
+void GuestLoop::FailAtCpuLimit(GuestInvocation* invocation) {
+  Fail(invocation, Code::CPU_LIMIT,
+       "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) + " ms");
 }
 
 // A turn can settle others than its own invocation: they may wait for one promise. And the round that has

@@ -9,6 +9,11 @@ import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } fro
 /** A name that a function reaches for in vain. */
 declare const notThere: unknown;
 
+/** A function with such a schema for what comes in, or for what goes out, which is the same. */
+const exploding = (which: "input" | "output"): string =>
+  `export default { kind: "locus.function", name: "exploding-${which}-${process.pid}",
+    ${which}: { type: "string", pattern: "^(a+)+$" }, run: ({ args }) => args };`;
+
 describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
   let side: TestSide;
   beforeAll(async () => {
@@ -57,6 +62,70 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       expect(await healthy.result()).toBe("well");
     });
 
+    // What runs where the guest's own code has ended, or has not begun: the process holds as well.
+    it.each([
+      [
+        "when a log argument's toJSON spins",
+        bundleOf(({ log }) =>
+          log.info({
+            toJSON() {
+              for (;;);
+            },
+          }),
+        ),
+      ],
+      [
+        "when what it throws spins in every getter",
+        bundleOf(() => {
+          const spin = {
+            get: () => {
+              for (;;);
+            },
+          };
+          throw Object.defineProperties({}, { stack: spin, message: spin, name: spin, toJSON: spin });
+        }),
+      ],
+      [
+        "when a rejection that nobody handles spins",
+        bundleOf(async () => {
+          const lone = {
+            get stack() {
+              for (;;);
+            },
+          };
+          void Promise.reject(lone);
+          void Promise.reject(lone);
+          await new Promise(() => {});
+        }),
+      ],
+      [
+        "when Error.prepareStackTrace spins",
+        bundleOf(() => {
+          (Error as unknown as { prepareStackTrace: unknown }).prepareStackTrace = () => {
+            for (;;);
+          };
+          throw new Error("never told");
+        }),
+      ],
+      ["when a pattern of its input schema explodes", exploding("input")],
+      ["when a pattern of its output schema explodes", exploding("output")],
+      [
+        "when it waits on a shared array for ever",
+        bundleOf(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)),
+      ],
+    ])("%s, in the same process", async (_how, bundle) => {
+      const { outcome } = await side.deploy(bundle);
+      const healthy = await side.deploy(bundleOf(() => "well"));
+      await healthy.result();
+      const hosts = await side.hostPids();
+      for (const deadlineMs of [100, 50]) {
+        const args = `${"a".repeat(40)}b`;
+        expect(errorOf(await outcome({ args, deadlineMs })).code).toBe("DEADLINE_EXCEEDED");
+      }
+      expect(await healthy.result()).toBe("well");
+      expect(await side.hostPids()).toEqual(hosts);
+    });
+
     it("while others of the same function go on", async () => {
       const { outcome, result } = await side.deploy(
         bundleOf<string>(async ({ redis, args }) => {
@@ -87,6 +156,40 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       ),
     );
     expect(errorOf(await outcome()).code).toBe("CPU_LIMIT");
+  });
+
+  it("is ended when its many short turns come to more than its function may compute, and the next one works", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(
+        async ({ redis, args }) => {
+          while (args === "compute") {
+            const until = performance.now() + 1;
+            while (performance.now() < until);
+            await redis.get("k");
+          }
+          return "well";
+        },
+        { limits: { cpuMs: 50 } },
+      ),
+    );
+    const ended = await outcome({ args: "compute" });
+    expect(errorOf(ended).code).toBe("CPU_LIMIT");
+    expect(ended.usage.cpuUs).toBeGreaterThanOrEqual(50_000);
+    expect(ended.usage.rounds).toBeGreaterThan(1);
+    expect(await result()).toBe("well");
+  });
+
+  it("is ended when it issues more operations in one turn than it may, and the next one works", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(
+        async ({ redis, args }) => (await Promise.all(Array.from({ length: args }, () => redis.get("k")))).length,
+        { limits: { operations: 10 } },
+      ),
+    );
+    const ended = await outcome({ args: 11 });
+    expect(errorOf(ended).code).toBe("OPERATIONS_LIMIT");
+    expect(ended.usage.operations).toBeLessThanOrEqual(10);
+    expect(await result({ args: 10 })).toBe(10);
   });
 
   it("is ended when it sends more operations than it may", async () => {
@@ -383,8 +486,11 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     );
     expect((await outcome({ args: 0, logs: true })).logs).toEqual(['first {"a":1}', "warn: second [1,2]"]);
     expect((await outcome({ args: 0 })).logs).toEqual([]);
-    const flood = (await outcome({ args: 10_000, logs: true })).logs.join("\n");
-    expect(flood.length).toBeLessThan(70_000);
+    const flood = (await outcome({ args: 10_000, logs: true })).logs;
+    expect(flood.join("\n").length).toBeLessThan(70_000);
+    // Each line is there or counted.
+    const [, dropped] = /^… (\d+) more lines were dropped$/.exec(flood.at(-1) ?? "") ?? [];
+    expect(flood.length - 1 + Number(dropped)).toBe(10_002);
   });
 
   it("checks args and results against the schemas", async () => {
