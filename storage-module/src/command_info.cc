@@ -85,6 +85,8 @@ void ForEachField(Field&& field) {
   number("hosts_killed_for_memory", state.supervisor.killed_for_memory);
   number("hosts_killed_for_time", state.supervisor.killed_for_time);
   field("functions_in_quarantine", Join(state.quarantined));
+  number("quarantines", state.supervisor.quarantined);
+  number("quarantines_left", state.supervisor.released);
   number("calls_run_again", state.supervisor.reruns);
 
   number("calls_in_flight", state.in_flight);

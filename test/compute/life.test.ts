@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
+import type { Health } from "#compute/node/health.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import { makeCertificate, tlsObstacle } from "../certificate.ts";
 import { freePort } from "../free-port.ts";
@@ -48,6 +49,11 @@ describe("a function", () => {
   const request = (path: string, method = "GET", body?: string | Uint8Array<ArrayBuffer>, type = "application/json") =>
     fetch(stack.url + path, { method, ...(body === undefined ? {} : { body, headers: { "content-type": type } }) });
   const locus = (...argv: readonly string[]) => runTool("locus", argv, stack.settings);
+
+  it("runs where the node says what confines it", async () => {
+    const { compute } = (await (await request("/readyz")).json()) as Health;
+    expect(compute.confinement).toEqual(expect.arrayContaining(["oom", "capabilities", "calls", "threads"]));
+  });
 
   it("lives and goes through HTTP", async () => {
     const path = "/v1/functions/greet";

@@ -2,15 +2,18 @@
 // escapes.test.ts; a program that tries the doors from inside is in test/fixtures/native.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
+/** Hosts that do not come up are tried again ever more slowly. */
+const PATIENCE = { timeout: 20_000 };
 
 describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
   let side: TestSide;
@@ -110,19 +113,104 @@ describe("the doors of a sandbox host", () => {
     }
   });
 
-  it("can be required: without them there is no host", async () => {
-    const lines: string[] = [];
+  it("can be required of a node's hosts", async () => {
     const supervisor = await startSupervisor({
       channel: { send: () => Promise.resolve(new Uint8Array()) },
       isolatesMax: 1,
       queueLengthMax: 1,
       confinement: "required",
-      onLog: ({ text }) => lines.push(text),
+      onLog: () => {},
     });
     await supervisor.ready();
     expect(supervisor.state().hosts[0]?.confinement).toEqual(
       expect.arrayContaining(["oom", "capabilities", "calls", "threads"]),
     );
     await supervisor.close(0);
+  });
+});
+
+describe("a sandbox host that the launcher could not confine", () => {
+  let folder: string;
+  let launcher: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "locus-launcher-"));
+    launcher = join(folder, "launcher");
+    // As on a machine without filters for system calls: whatever it is told, it goes on without them.
+    const script = `#!/bin/sh
+parent=$2 descriptors=$4
+shift 6
+exec ${join(ROOT, "build", "launcher")} --parent "$parent" --descriptors "$descriptors" --confine off "$@"
+`;
+    writeFileSync(launcher, script, { mode: 0o755 });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const WHY = "sandbox host: not confined by calls";
+
+  it("does not come up beside the data where that is required, and runs where it is not", async () => {
+    for (const confinement of ["required", "on"] as const) {
+      const server = await startRedisServer({ moduleArguments: ["confinement", confinement, "launcher", launcher] });
+      try {
+        const client = server.client();
+        const bundle = bundleOf(() => "runs");
+        const loaded = await client.call("LOCUS.FUNCTION", "LOAD", bundle).then(String, String);
+        const info = String(await client.call("LOCUS.INFO"));
+        if (confinement === "required") {
+          expect(loaded).toContain("SIDEUNAVAILABLE no sandbox host came up");
+          expect(info).not.toContain("state=ready");
+          expect(Number(/^host_deaths:(\d+)/m.exec(info)?.[1])).toBeGreaterThan(1);
+        } else {
+          const [name = ""] = loaded.split(",");
+          expect(await client.call("LOCUS.CALL", name, "0")).toBe('"runs"');
+          expect(info).toMatch(/^host0_about:.*"confinement":\["oom","threads"\]/m);
+        }
+        expect(server.log()).toContain(WHY);
+      } finally {
+        await server.close();
+      }
+    }
+  });
+
+  it("does not come up in a node where that is required, and runs where it is not", async () => {
+    for (const confinement of ["required", "on"] as const) {
+      const lines: string[] = [];
+      const unheard = (): void => {};
+      const supervisor = newNativeSupervisor(
+        {
+          launcherPath: launcher,
+          nodePath: process.execPath,
+          programPath: join(ROOT, "build", "host.mjs"),
+          arguments: ["0", confinement],
+          isolatesMax: 1,
+          queueLengthMax: 1,
+          connections: 0,
+          operationRings: true,
+          confine: true,
+        },
+        {
+          onLog: (_source, text) => lines.push(text),
+          onOutcome: unheard,
+          onWriteAsked: unheard,
+          onChecked: unheard,
+          onKept: unheard,
+          onConnectionWanted: unheard,
+          onRound: unheard,
+        },
+      );
+      supervisor.start();
+      try {
+        const states = (): readonly string[] => supervisor.state().hosts.map(({ state }) => state);
+        if (confinement === "required") {
+          await expect.poll(() => supervisor.state().deaths, PATIENCE).toBeGreaterThan(1);
+          expect(states()).not.toContain("ready");
+        } else {
+          await expect.poll(states, PATIENCE).toEqual(["ready"]);
+          expect(supervisor.state().hosts[0]?.about).toContain('"confinement":["oom","threads"]');
+        }
+        expect(lines).toContainEqual(expect.stringContaining(WHY));
+      } finally {
+        supervisor.close();
+      }
+    }
   });
 });
