@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
+import { BUILD_DIRECTORY, newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
@@ -139,7 +139,7 @@ describe("a sandbox host that the launcher could not confine", () => {
     const script = `#!/bin/sh
 parent=$2 descriptors=$4
 shift 6
-exec ${join(ROOT, "build", "launcher")} --parent "$parent" --descriptors "$descriptors" --confine off "$@"
+exec ${join(BUILD_DIRECTORY, "launcher")} --parent "$parent" --descriptors "$descriptors" --confine off "$@"
 `;
     writeFileSync(launcher, script, { mode: 0o755 });
   });
@@ -179,7 +179,7 @@ exec ${join(ROOT, "build", "launcher")} --parent "$parent" --descriptors "$descr
         {
           launcherPath: launcher,
           nodePath: process.execPath,
-          programPath: join(ROOT, "build", "host.mjs"),
+          programPath: join(BUILD_DIRECTORY, "host.mjs"),
           arguments: ["0", confinement],
           isolatesMax: 1,
           queueLengthMax: 1,
