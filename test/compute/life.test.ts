@@ -181,6 +181,23 @@ describe("a function", () => {
   });
 });
 
+describe("a node whose temporary folder is not there", () => {
+  it("takes functions, and runs them on both sides", async () => {
+    const stack = await startStack({ httpPort: 0, settings: { TMPDIR: "/nowhere" } });
+    try {
+      await stack.redis.client().set("who", "Ada");
+      await stack.run("locus", "deploy", file);
+      for (const side of SIDES) {
+        expect(await stack.run("locus", "call", "greet", '{"greeting":"hi"}', "--key", "who", "--side", side)).toBe(
+          '"hi Ada"\n',
+        );
+      }
+    } finally {
+      await stack.close();
+    }
+  });
+});
+
 const obstacle = tlsObstacle();
 describe.skipIf(obstacle !== null)(`a node over TLS${obstacle === null ? "" : ` (skipped: ${obstacle})`}`, () => {
   let stack: Stack;
