@@ -73,7 +73,8 @@ void ForEachField(Field&& field) {
     hosts_cpu_us += host.cpu_us;
     field(name.c_str(),
           "pid=" + std::to_string(host.pid) + ",state=" + host.state +
-              ",isolates=" + std::to_string(host.isolates) + ",in_flight=" + std::to_string(host.in_flight) +
+              ",isolates=" + std::to_string(host.isolates) + ",passing=" + std::to_string(host.passing) +
+              ",in_flight=" + std::to_string(host.in_flight) +
               ",restarts=" + std::to_string(host.restarts) +
               ",resident_bytes=" + std::to_string(host.resident_bytes) +
               ",cpu_us=" + std::to_string(host.cpu_us) + ",quarantine=" + (host.quarantine ? "yes" : "no"));
