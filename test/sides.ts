@@ -39,7 +39,7 @@ export interface Deployed {
 }
 
 /** What a side tells of hosts that ended, since it began. */
-export interface Toll {
+interface Toll {
   readonly deaths: number;
   readonly killedForMemory: number;
   readonly killedForTime: number;
@@ -172,7 +172,9 @@ async function startStorageSide(): Promise<TestSide> {
         reruns: count("calls_run_again"),
         quarantined: count("quarantines"),
         released: count("quarantines_left"),
-        hasQuarantineHost: hostsOf(info).some((host) => !host.includes("state=gone") && host.endsWith("quarantine=yes")),
+        hasQuarantineHost: hostsOf(info).some(
+          (host) => !host.includes("state=gone") && host.endsWith("quarantine=yes"),
+        ),
       };
     },
     async deploy(bundle) {

@@ -358,8 +358,8 @@ class Supervisor {
     uint64_t culprit = 0;  ///< the invocation it was condemned for; 0: whoever was running
     std::string last_end;
     int64_t unused_since_ns = 0;  ///< of a quarantine host
-    int32_t spinners = 0;          ///< isolates that may spin for the owner
-    int64_t spinners_due_ns = 0;   ///< when to ask for that again
+    int32_t spinners = 0;         ///< isolates that may spin for the owner
+    int64_t spinners_due_ns = 0;  ///< when to ask for that again
     int64_t output_due_ns = 0;    ///< when to read on what it writes; 0: when it writes
     std::string about;
   };

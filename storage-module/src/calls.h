@@ -45,7 +45,8 @@ struct PendingCall {
   int64_t deadline_ns = 0;
   Outcome outcome;
   RedisModuleBlockedClient* client = nullptr;
-  std::atomic<bool> answered = false;  ///< the client has been unblocked with the outcome
+  /// The client has been unblocked with the outcome.
+  std::atomic<bool> answered = false;
   uint64_t invocation = 0;  ///< in the supervisor; 0: not there, or not yet
   uint64_t handed = 0;      ///< to a node, under this id; 0: to none
   std::string known;        ///< the read set of a run that was pushed back

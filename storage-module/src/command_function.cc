@@ -117,7 +117,8 @@ int OnChecked(RedisModuleCtx* context, RedisModuleString**, int) {
 // CLIENT UNBLOCK: of a client that waits no more nothing is installed.
 int OnLoaderUnblocked(RedisModuleCtx* context, RedisModuleString**, int) {
   return ReplyFailure(
-      context, {Code::CANCELLED, "nothing was deployed: CLIENT UNBLOCK woke the client that waited for its check"});
+      context,
+      {Code::CANCELLED, "nothing was deployed: CLIENT UNBLOCK woke the client that waited for its check"});
 }
 
 void OnLoaderGone(RedisModuleCtx* context, RedisModuleBlockedClient* client) {

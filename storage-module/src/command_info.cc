@@ -74,8 +74,7 @@ void ForEachField(Field&& field) {
     field(name.c_str(),
           "pid=" + std::to_string(host.pid) + ",state=" + host.state +
               ",isolates=" + std::to_string(host.isolates) + ",passing=" + std::to_string(host.passing) +
-              ",in_flight=" + std::to_string(host.in_flight) +
-              ",restarts=" + std::to_string(host.restarts) +
+              ",in_flight=" + std::to_string(host.in_flight) + ",restarts=" + std::to_string(host.restarts) +
               ",resident_bytes=" + std::to_string(host.resident_bytes) +
               ",cpu_us=" + std::to_string(host.cpu_us) + ",quarantine=" + (host.quarantine ? "yes" : "no"));
     field((name + "_last_end").c_str(), OneLine(host.last_end));

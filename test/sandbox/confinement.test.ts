@@ -5,7 +5,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { infoOf } from "#compute/node/redis-info.ts";
 import { BUILD_DIRECTORY, newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { startRedisServer } from "../redis-server.ts";
@@ -146,33 +147,37 @@ exec ${join(BUILD_DIRECTORY, "launcher")} --parent "$parent" --descriptors "$des
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const WHY = "sandbox host: not confined by calls";
+  const OPEN = '"confinement":["oom","threads"]';
 
-  it("does not come up beside the data where that is required, and runs where it is not", async () => {
-    for (const confinement of ["required", "on"] as const) {
+  describe("beside the data", () => {
+    /** What LOAD, LOCUS.INFO and the log say. */
+    const attempt = async (confinement: string) => {
       const server = await startRedisServer({ moduleArguments: ["confinement", confinement, "launcher", launcher] });
-      try {
-        const client = server.client();
-        const bundle = bundleOf(() => "runs");
-        const loaded = await client.call("LOCUS.FUNCTION", "LOAD", bundle).then(String, String);
-        const info = String(await client.call("LOCUS.INFO"));
-        if (confinement === "required") {
-          expect(loaded).toContain("SIDEUNAVAILABLE no sandbox host came up");
-          expect(info).not.toContain("state=ready");
-          expect(Number(/^host_deaths:(\d+)/m.exec(info)?.[1])).toBeGreaterThan(1);
-        } else {
-          const [name = ""] = loaded.split(",");
-          expect(await client.call("LOCUS.CALL", name, "0")).toBe('"runs"');
-          expect(info).toMatch(/^host0_about:.*"confinement":\["oom","threads"\]/m);
-        }
-        expect(server.log()).toContain(WHY);
-      } finally {
-        await server.close();
-      }
-    }
+      onTestFinished(() => server.close());
+      const client = server.client();
+      const bundle = bundleOf(() => "runs");
+      const loaded = await client.call("LOCUS.FUNCTION", "LOAD", bundle).then(String, String);
+      return { client, loaded, info: infoOf(String(await client.call("LOCUS.INFO"))), log: server.log() };
+    };
+
+    it("does not come up where that is required", async () => {
+      const { loaded, info, log } = await attempt("required");
+      expect(loaded).toContain("SIDEUNAVAILABLE no sandbox host came up");
+      expect(info.get("host0")).not.toContain("state=ready");
+      expect(Number(info.get("host_deaths"))).toBeGreaterThan(1);
+      expect(log).toContain(WHY);
+    });
+
+    it("runs where it is not", async () => {
+      const { client, loaded, info, log } = await attempt("on");
+      expect(await client.call("LOCUS.CALL", loaded.split(",")[0] ?? "", "0")).toBe('"runs"');
+      expect(info.get("host0_about")).toContain(OPEN);
+      expect(log).toContain(WHY);
+    });
   });
 
-  it("does not come up in a node where that is required, and runs where it is not", async () => {
-    for (const confinement of ["required", "on"] as const) {
+  describe("in a node", () => {
+    const start = (confinement: string) => {
       const lines: string[] = [];
       const unheard = (): void => {};
       const supervisor = newNativeSupervisor(
@@ -197,20 +202,23 @@ exec ${join(BUILD_DIRECTORY, "launcher")} --parent "$parent" --descriptors "$des
           onRound: unheard,
         },
       );
+      onTestFinished(() => supervisor.close());
       supervisor.start();
-      try {
-        const states = (): readonly string[] => supervisor.state().hosts.map(({ state }) => state);
-        if (confinement === "required") {
-          await expect.poll(() => supervisor.state().deaths, PATIENCE).toBeGreaterThan(1);
-          expect(states()).not.toContain("ready");
-        } else {
-          await expect.poll(states, PATIENCE).toEqual(["ready"]);
-          expect(supervisor.state().hosts[0]?.about).toContain('"confinement":["oom","threads"]');
-        }
-        expect(lines).toContainEqual(expect.stringContaining(WHY));
-      } finally {
-        supervisor.close();
-      }
-    }
+      return { supervisor, lines };
+    };
+
+    it("does not come up where that is required", async () => {
+      const { supervisor, lines } = start("required");
+      await expect.poll(() => supervisor.state().deaths, PATIENCE).toBeGreaterThan(1);
+      expect(supervisor.state().hosts.map(({ state }) => state)).not.toContain("ready");
+      expect(lines).toContainEqual(expect.stringContaining(WHY));
+    });
+
+    it("runs where it is not", async () => {
+      const { supervisor, lines } = start("on");
+      await expect.poll(() => supervisor.state().hosts[0]?.state, PATIENCE).toBe("ready");
+      expect(supervisor.state().hosts[0]?.about).toContain(OPEN);
+      await expect.poll(() => lines, PATIENCE).toContainEqual(expect.stringContaining(WHY));
+    });
   });
 });

@@ -104,7 +104,8 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
         for (const site of sites) {
           for (const look of ["getThis", "getFunction"]) {
             const value: unknown = site[look]();
-            if (typeof value === "function" && value !== mine && value !== captured) live.push(`${look} ${String(value).slice(0, 40)}`);
+            if (typeof value === "function" && value !== mine && value !== captured)
+              live.push(`${look} ${String(value).slice(0, 40)}`);
             if (typeof value === "object" && value !== null && value !== globalThis) live.push(`${look} object`);
           }
         }
@@ -120,7 +121,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
         "const own = {}; Error.captureStackTrace(own); return String(own.stack);",
       ) as () => string;
       live.push(...[captured(), mine()].filter((stack) => stack !== "prepared"));
-      log.info({ toJSON: captured });
+      log.info("captured", { toJSON: captured });
       setTimeout(() => {}, { valueOf: captured } as never);
       structuredClone(Object.defineProperty({}, "own", { enumerable: true, get: captured }));
       await redis.call("NOSUCH").catch((error: Error) => error.stack);
@@ -168,7 +169,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
       }
       const refused = redis.call("NOSUCH");
       (refused as { constructor: unknown }).constructor = { [Symbol.species]: Fake };
-      void refused.then();
+      void refused.then(note);
       // Thenables, and iterators that wait.
       const thenable = { then: (...both: [never, never]) => redis.get("locus:x").then(...both) };
       await Promise.resolve(thenable).catch(note);
@@ -201,7 +202,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
       const section = (id: number, ...bytes: number[]): number[] => [id, bytes.length, ...bytes];
       const module = new WebAssembly.Module(
         new Uint8Array([
-          ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+          ...new TextEncoder().encode("\0asm\u0001\0\0\0"),
           ...section(1, 3, 0x60, 0, 0, 0x60, 1, 0x6f, 0, 0x60, 0, 1, 0x6f),
           ...section(2, 2, ...name("m"), ...name("throws"), 0, 0, ...name("m"), ...name("tag"), 4, 0, 1),
           ...section(3, 1, 2),
@@ -212,7 +213,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
       for (const throws of [
         () => void setTimeout("x" as never),
         () => void structuredClone(() => {}),
-        () => void (redis as never as { multi: () => void }).multi(),
+        () => void (redis as never as { multi: () => unknown }).multi(),
       ]) {
         note(new WebAssembly.Instance(module, { m: { throws, tag: WebAssembly.JSTag } }).exports.caught());
       }
@@ -227,6 +228,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
 
   it("that wants a text of a gigabyte in pieces fails alone", async () => {
     const before = await side.hostPids();
+    // oxlint-disable-next-line typescript/no-misused-spread -- it was found so
     const { outcome } = await side.deploy(bundleOf(() => [...".".repeat(1e9)].length));
     expect(errorOf(await outcome())).toMatchObject({
       code: "FUNCTION_FAILED",

@@ -50,6 +50,7 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
     ["by one huge array", () => Array.from({ length: 3e7 }).map((_, i) => ({ i })).length],
     ["by a regular expression's copy", () => "x".repeat(5e8).replace(/x/g, "yy").length],
     ["by a string's pieces", () => "x".repeat(5e8).split("").length],
+    // oxlint-disable-next-line typescript/no-misused-spread -- it was found so
     ["by a string that is spread", () => [..."x".repeat(5e8)].length],
     [
       "by typed arrays",

@@ -138,11 +138,7 @@ describe("a connection", () => {
 });
 
 /** How a caller goes while it waits, and what it is told. */
-const WAYS: readonly (readonly [
-  string,
-  (client: Redis, admin: Redis, id: number) => Promise<unknown>,
-  RegExp,
-])[] = [
+const WAYS: readonly (readonly [string, (client: Redis, admin: Redis, id: number) => Promise<unknown>, RegExp])[] = [
   ["disconnects", async (client) => client.disconnect(), /closed/],
   ["is killed", (_client, admin, id) => admin.client("KILL", "ID", id), /closed/],
   ["is unblocked", (_client, admin, id) => admin.client("UNBLOCK", id), /^ReplyError: CANCELLED /],

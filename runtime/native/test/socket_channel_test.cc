@@ -1,6 +1,6 @@
-// Isolates on threads of their own that share connections: each reads for the others, and hands the reading on.
-// The other end answers every operation with its own number, and closes now and then, in the middle of a reply
-// too. Every round ends once: with its replies in order, or with why it has none.
+// Isolates on threads of their own that share connections: each reads for the others, and hands the reading
+// on. The other end answers every operation with its own number, and closes now and then, in the middle of a
+// reply too. Every round ends once: with its replies in order, or with why it has none.
 #include "socket_channel.h"
 
 #include <sys/eventfd.h>
@@ -138,7 +138,8 @@ struct Count {
 
 class Isolate {
  public:
-  Isolate(locus::ConnectionPool* pool, uint64_t index) : pool_(pool), next_(index << 32), random_(index + 1) {}
+  Isolate(locus::ConnectionPool* pool, uint64_t index)
+      : pool_(pool), next_(index << 32), random_(index + 1) {}
 
   Count Run() {
     // Now and then another takes its place, with rounds of the former still out.
