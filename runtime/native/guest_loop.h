@@ -191,6 +191,7 @@ class GuestLoop {
   bool LeavesPromises(const GuestInvocation& invocation) const;
   bool AnswerKnown(GuestInvocation* invocation, size_t begin, const CommandRule& rule, bool binary,
                    v8::Local<v8::Promise::Resolver> resolver);
+  void TakeOutcome(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
   void FinishIfDone(GuestInvocation* invocation);
   bool HasUnheardFailure(const GuestInvocation& invocation);
   void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,

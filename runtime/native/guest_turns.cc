@@ -84,10 +84,10 @@ bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
 
 // Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
 bool GuestLoop::CloseTurn() {
-  uint64_t running = turns_ * 4;
-  if (turn_.compare_exchange_strong(running, 0)) return false;
-  while ((turn_.load() & 3) != kTerminated) Relax();
-  turn_.store(0);
+  const uint64_t turn = turns_ * 4;
+  uint64_t seen = turn;
+  if (turn_.compare_exchange_strong(seen, 0)) return false;
+  for (seen = turn | kTerminated; !turn_.compare_exchange_weak(seen, 0); seen = turn | kTerminated) Relax();
   isolate_->CancelTerminateExecution();
   return true;
 }
@@ -180,12 +180,14 @@ bool GuestLoop::IsTurnOver(int64_t now_ns) const {
          turn_cpu_until_ns_.load(std::memory_order_relaxed);
 }
 
+// Again where it goes on: what we call in a turn, one after the other, V8 ends one by one.
 void GuestLoop::TerminateLateTurn(int64_t now_ns) {
   uint64_t running = turn_.load(std::memory_order_acquire);
-  if (running == 0 || (running & 3) != 0 || !IsTurnOver(now_ns)) return;
-  if (!turn_.compare_exchange_strong(running, running | kTerminating)) return;
+  if (running == 0 || ((running & 3) == 0 && !IsTurnOver(now_ns))) return;
+  const uint64_t turn = running & ~uint64_t{3};
+  if (!turn_.compare_exchange_strong(running, turn | kTerminating)) return;
   isolate_->TerminateExecution();
-  turn_.store(running | kTerminated);
+  turn_.store(turn | kTerminated);
 }
 
 void GuestLoop::SendRound(GuestInvocation* invocation) {

@@ -25,45 +25,57 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     it.each([
       [
         "when it spins",
-        () => {
+        bundleOf(() => {
           for (;;);
-        },
+        }),
       ],
-      ["when it sleeps", () => new Promise((resolve) => setTimeout(resolve, 60_000))],
-      ["when it never settles", () => new Promise(() => {})],
+      ["when it sleeps", bundleOf(() => new Promise((resolve) => setTimeout(resolve, 60_000)))],
+      ["when it never settles", bundleOf(() => new Promise(() => {}))],
       [
         "when it floods the microtask queue",
-        async () => {
+        bundleOf(async () => {
           for (;;) await Promise.resolve();
-        },
+        }),
       ],
-      ["when a regular expression explodes", () => /^(a+)+$/.test(`${"a".repeat(40)}b`)],
+      [
+        "when what it has queued spins after it",
+        bundleOf(() => {
+          const spin = (): void => {
+            for (;;);
+          };
+          for (let i = 0; i < 3; i++) queueMicrotask(spin);
+          spin();
+        }),
+      ],
+      ["when a regular expression explodes", bundleOf(() => /^(a+)+$/.test(`${"a".repeat(40)}b`))],
       [
         "when a getter spins while its result is taken",
-        () => ({
+        bundleOf(() => ({
           get slow() {
             for (;;);
           },
-        }),
+        })),
       ],
       [
         "when a toJSON spins",
-        () => ({
+        bundleOf(() => ({
           toJSON() {
             for (;;);
           },
-        }),
+        })),
       ],
-    ])("%s, and the next one works", async (_how, run) => {
-      const { outcome } = await side.deploy(bundleOf(run));
-      expect(errorOf(await outcome({ deadlineMs: 100 })).code).toBe("DEADLINE_EXCEEDED");
-      expect(errorOf(await outcome({ deadlineMs: 50 })).code).toBe("DEADLINE_EXCEEDED");
-      const healthy = await side.deploy(bundleOf(() => "well"));
-      expect(await healthy.result()).toBe("well");
-    });
-
-    // What runs where the guest's own code has ended, or has not begun: the process holds as well.
-    it.each([
+      [
+        "when a toJSON throws what spins",
+        bundleOf(() => ({
+          toJSON() {
+            throw {
+              get stack() {
+                for (;;);
+              },
+            };
+          },
+        })),
+      ],
       [
         "when a log argument's toJSON spins",
         bundleOf(({ log }) =>
@@ -86,15 +98,14 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         }),
       ],
       [
-        "when a rejection that nobody handles spins",
+        "when rejections that nobody handles spin",
         bundleOf(async () => {
           const lone = {
             get stack() {
               for (;;);
             },
           };
-          void Promise.reject(lone);
-          void Promise.reject(lone);
+          for (let i = 0; i < 4; i++) void Promise.reject(lone);
           await new Promise(() => {});
         }),
       ],
@@ -113,17 +124,47 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         "when it waits on a shared array for ever",
         bundleOf(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)),
       ],
-    ])("%s, in the same process", async (_how, bundle) => {
+    ])("%s, and the next one works in the same host", async (_how, bundle) => {
       const { outcome } = await side.deploy(bundle);
       const healthy = await side.deploy(bundleOf(() => "well"));
-      await healthy.result();
+      expect(await healthy.result()).toBe("well");
       const hosts = await side.hostPids();
       for (const deadlineMs of [100, 50]) {
         const args = `${"a".repeat(40)}b`;
         expect(errorOf(await outcome({ args, deadlineMs })).code).toBe("DEADLINE_EXCEEDED");
       }
+      // Its isolate has let go of it as well.
+      await expect.poll(() => side.inFlight(), { timeout: 5_000 }).toBe(0);
       expect(await healthy.result()).toBe("well");
       expect(await side.hostPids()).toEqual(hosts);
+    });
+
+    it("with those of its isolate that settle in its turn, which fail", async () => {
+      const { outcome } = await side.deploy(
+        bundleOf<string>(async ({ args }) => {
+          const shared = globalThis as { open?: () => void };
+          if (args === "wait") {
+            await new Promise<void>((resolve) => (shared.open = resolve));
+            return {
+              toJSON() {
+                for (;;);
+              },
+            };
+          }
+          if (shared.open === undefined) return "in another isolate";
+          shared.open();
+          return await new Promise(() => {});
+        }),
+      );
+      const waiting = outcome({ args: "wait", deadlineMs: 20_000 });
+      await expect.poll(() => side.inFlight(), { timeout: 5_000 }).toBe(1);
+      let opening = await outcome({ args: "open", deadlineMs: 200 });
+      while (opening.ok) opening = await outcome({ args: "open", deadlineMs: 200 });
+      expect(errorOf(opening).code).toBe("DEADLINE_EXCEEDED");
+      expect(errorOf(await waiting)).toMatchObject({
+        code: "FUNCTION_FAILED",
+        message: "it ended in a turn of another invocation of its isolate, which had to be ended",
+      });
     });
 
     it("while others of the same function go on", async () => {
