@@ -100,13 +100,15 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
   it("gets no live object of locus from a stack trace", async () => {
     const found = await evaluate(async ({ redis, log }) => {
       const live: string[] = [];
+      const own: object[] = [];
       const prepare = (_error: Error, sites: any[]): string => {
         for (const site of sites) {
           for (const look of ["getThis", "getFunction"]) {
             const value: unknown = site[look]();
             if (typeof value === "function" && value !== mine && value !== captured)
               live.push(`${look} ${String(value).slice(0, 40)}`);
-            if (typeof value === "object" && value !== null && value !== globalThis) live.push(`${look} object`);
+            if (typeof value === "object" && value !== null && value !== globalThis && !own.includes(value))
+              live.push(`${look} object`);
           }
         }
         return "prepared";
@@ -121,9 +123,11 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
         "const own = {}; Error.captureStackTrace(own); return String(own.stack);",
       ) as () => string;
       live.push(...[captured(), mine()].filter((stack) => stack !== "prepared"));
-      log.info("captured", { toJSON: captured });
-      setTimeout(() => {}, { valueOf: captured } as never);
-      structuredClone(Object.defineProperty({}, "own", { enumerable: true, get: captured }));
+      own.push({ toJSON: captured }, { valueOf: captured });
+      own.push(Object.defineProperty({}, "captured", { enumerable: true, get: captured }));
+      log.info("captured", own[0]);
+      setTimeout(() => {}, own[1] as never);
+      structuredClone(own[2]);
       await redis.call("NOSUCH").catch((error: Error) => error.stack);
       await redis.get("k").then(() => new Error("later").stack);
       const overflow = (): number => 1 + overflow();

@@ -79,7 +79,10 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   it.each([
     ["spins while it loads", "for (;;); export default {};"],
     ["awaits for ever while it loads", "await new Promise(() => {}); export default {};"],
-    ["throws what spins", "const spin = () => { for (;;); }; throw { get stack() { spin(); }, get message() { spin(); } };"],
+    [
+      "throws what spins",
+      "const spin = () => { for (;;); }; throw { get stack() { spin(); }, get message() { spin(); } };",
+    ],
   ])("is refused when it %s", async (_what, bundle) => {
     await expect(side.deploy(bundle)).rejects.toThrow(/had not finished loading|still loading after 5000 ms/);
     const { result } = await side.deploy(bundleOf(() => "well"));

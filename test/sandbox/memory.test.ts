@@ -6,7 +6,7 @@ import { residentBytesOf } from "#bench/harness/processes.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 /** Isolates that idle, with what their heaps keep: the most that a host may have besides what it began with. */
-const HOST_SLACK_BYTES = 96 * 1024 * 1024;
+const HOST_SLACK_BYTES = 64 * 1024 * 1024;
 
 describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
   let side: TestSide;
