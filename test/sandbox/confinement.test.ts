@@ -146,8 +146,8 @@ exec ${join(BUILD_DIRECTORY, "launcher")} --parent "$parent" --descriptors "$des
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const WHY = "sandbox host: not confined by calls";
-  const OPEN = '"confinement":["oom","threads"]';
+  const WHY = "sandbox host: not confined by calls and threads";
+  const OPEN = '"confinement":["oom"]';
 
   describe("beside the data", () => {
     /** What LOAD, LOCUS.INFO and the log say. */
