@@ -100,6 +100,10 @@ $(OUT)/fuzz/%.o: test/fuzz/targets/%.cc $(GENERATED)
 $(OUT)/test/module_test: $(patsubst storage-module/%.cc,$(OUT)/%.o,$(wildcard storage-module/test/*.cc)) $(OUT)/tested.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
+# Of the host, what needs no V8: with the system's OpenSSL in place of Node's.
+$(OUT)/test/socket_channel_test: $(OUT)/test/socket_channel_test.o $(call object,socket_channel tls) $(OUT)/tested.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+
 $(OUT)/test/%_test: $(OUT)/test/%_test.o $(OUT)/tested.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 

@@ -8,10 +8,10 @@ const HOST = { pid: 1, isolates: 0, inFlight: 0, restarts: 0, quarantine: false,
 
 const SANDBOX: SupervisorState = {
   hosts: [
-    { ...HOST, state: "ready", residentBytes: 1_000, cpuUs: 0 },
+    { ...HOST, state: "ready", isolates: 5, residentBytes: 1_000, cpuUs: 0 },
     { ...HOST, state: "starting", residentBytes: 2_000, cpuUs: 0 },
   ],
-  functions: [],
+  functions: [{ name: "khop", version: "0", isolates: 3, min: 0, memoryBytes: 0, cpuUs: 0 }],
   deaths: 5,
   killedForMemory: 2,
   killedForTime: 1,
@@ -78,6 +78,8 @@ describe("NodeMetrics", () => {
       'locus_sandbox_hosts{state="ready"} 1',
       'locus_sandbox_hosts{state="starting"} 1',
       'locus_sandbox_hosts{state="gone"} 0',
+      'locus_sandbox_isolates{state="ready"} 3',
+      'locus_sandbox_isolates{state="passing"} 2',
       "locus_sandbox_resident_bytes 3000",
       "locus_sandbox_host_deaths_total 5",
       'locus_sandbox_host_kills_total{for="memory"} 2',

@@ -208,6 +208,7 @@ class Supervisor {
     const char* state = "gone";
     bool quarantine = false;
     uint32_t isolates = 0;
+    uint32_t passing = 0;  ///< of these, that take no calls: they open, close, or finish up
     uint32_t in_flight = 0;
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
@@ -499,6 +500,7 @@ class Supervisor {
   bool HostIsNeeded(uint32_t host) const;
 
   // supervisor.cc
+  bool TakesCalls(const Isolate& isolate) const;
   FunctionState StateOf(const Pool& pool, int64_t now);
   /// With the lock held; null where that isolate does not have it.
   InFlight* InFlightAt(uint64_t id, Place place);

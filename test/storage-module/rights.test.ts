@@ -41,6 +41,16 @@ describe("commands", () => {
     }
   });
 
+  test("who may do all else but call a function starts nothing", async () => {
+    const barred = await as("barred", "+@all", "-locus.call", "~*", "&*");
+    const before = (await readInfo(redis)).get("calls");
+    const script = '{"rounds":[[["SET","barred","1"]]]}';
+    await expect(barred.call("LOCUS.CALL", "script", "0", script)).rejects.toThrow(/^NOPERM/);
+    const info = await readInfo(redis);
+    expect([info.get("calls"), info.get("calls_in_flight")]).toEqual([before, "0"]);
+    expect(await barred.exists("barred")).toBe(0);
+  });
+
   test("settings can be denied to those who may do all else", async () => {
     const all = await as("nearlyall", "+@all", "-locus.config", "~*", "&*");
     expect(await all.call("LOCUS.INFO")).toContain("protocol:1");

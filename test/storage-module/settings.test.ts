@@ -24,7 +24,7 @@ test("LOCUS.INFO tells the protocol, the host and what calls have done; so does 
   const info = await readInfo(redis);
   expect(info.get("protocol")).toBe("1");
   expect(info.get("module_version")).toMatch(/^\d+\.\d+\.\d+$/);
-  expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,/);
+  expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,passing=0,/);
   expect(Number(info.get("operations"))).toBeGreaterThan(0);
   expect(await redis.info("locus")).toContain("locus_protocol:1");
 });
