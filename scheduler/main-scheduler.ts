@@ -6,6 +6,7 @@ import { NodeClient } from "./grpc/node-client.ts";
 import { ResourceManagerClient } from "./grpc/resource-manager-client.ts";
 import { schedulerService } from "./grpc/scheduler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
+import type { Policy } from "./policy/policy.ts";
 import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
 import { lineLog } from "./service/event-log.ts";
@@ -14,12 +15,14 @@ import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { openStateFile } from "./service/state-file.ts";
+import { contestGb } from "./settings.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, nodesMax, policy, stateFile, grpc } = readSchedulerConfig();
+  const { port, resourceManager, stackName, hostName, nodesMax, policy, weights, stateFile, grpc } =
+    readSchedulerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
@@ -28,7 +31,8 @@ await runUntilSignal(async (resources, write) => {
   // One scheduler: its own name is the account for which it reserves.
   const nodes = new ReservedNodes({ pool, connect, accountId: stackName ?? "locus" });
   const world = { driver: nodes, nodes, observer: log, settings: { nodesMax } };
-  const scheduler = state.restored((saved) => new LiveScheduler({ policy: policyOf(policy), ...world, saved }));
+  const decides = (): Policy => policyOf(policy, { kind: "score-2020", weights, gbMax: contestGb(nodesMax) });
+  const scheduler = state.restored((saved) => new LiveScheduler({ policy: decides(), ...world, saved }));
   state.keep(() => scheduler.core.save());
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });

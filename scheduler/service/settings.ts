@@ -12,6 +12,7 @@ import {
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
+import { EVEN_WEIGHTS, WEIGHTS_FORM, weightsIn, type Weights2020 } from "../policy/weights-2020.ts";
 import type { StockedNode } from "./node-stock.ts";
 import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
 
@@ -57,6 +58,18 @@ export const INSTANCES_MAX_SETTING = optionalSetting(
   integerBetween(1, 1_000_000),
 );
 
+const WEIGHTS_SETTING: Setting<Weights2020> = {
+  variable: "LOCUS_SCORE_WEIGHTS",
+  fallback: "`0.5/0.5`",
+  meaning: `what the contest's score weighs response times and node time by: ${WEIGHTS_FORM}. The policy \`forecast\` goes by them`,
+  otherwise: EVEN_WEIGHTS,
+  parse: (text) => {
+    const weights = weightsIn(text);
+    if (weights === null) throw new Error(`"${text}" is not ${WEIGHTS_FORM}`);
+    return weights;
+  },
+};
+
 const stateFile = optionalSetting(
   "LOCUS_SCHEDULER_STATE",
   "not set: it learns anew",
@@ -91,6 +104,7 @@ export const SCHEDULER_SETTINGS = {
   hostName,
   nodesMax,
   policy: POLICY_SETTING,
+  weights: WEIGHTS_SETTING,
   stateFile,
 };
 
