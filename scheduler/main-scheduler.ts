@@ -6,6 +6,7 @@ import { NodeClient } from "./grpc/node-client.ts";
 import { ResourceManagerClient } from "./grpc/resource-manager-client.ts";
 import { schedulerService } from "./grpc/scheduler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
+import type { Policy } from "./policy/policy.ts";
 import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
 import { lineLog } from "./service/event-log.ts";
@@ -14,24 +15,27 @@ import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { openStateFile } from "./service/state-file.ts";
+import { contestGb } from "./settings.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, policy, stateFile, grpc, ...bounds } = readSchedulerConfig();
+  const { port, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...bounds } =
+    readSchedulerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));
   const { nodesMax, nodesMin, nodesAhead } = bounds;
+  const decides = (): Policy => policyOf(policy, { kind: "score-2020", weights, gbMax: contestGb(nodesMax) });
   const settings = { nodesMax, nodesMin, nodesAhead };
   const { nodes, scheduler } = state.restored((saved) => {
     const onChange = (): void => state.keepSoon();
     const reserved = new ReservedNodes({ pool, connect, accountId: stackName, saved: saved?.world, onChange });
     const world = { driver: reserved, nodes: reserved, observer: log, settings };
-    return { nodes: reserved, scheduler: new LiveScheduler({ policy: policyOf(policy), ...world, saved }) };
+    return { nodes: reserved, scheduler: new LiveScheduler({ policy: decides(), ...world, saved }) };
   });
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });

@@ -21,6 +21,8 @@ export interface SchedulerSettings {
 
 /** Of the 2020 contest's 4 GiB a node reports 3,072 MiB as usable, and has 2 CPUs. */
 export const CONTEST_NODE: Resources = { memoryMb: 3_072, cpus: 2 };
+/** Memory of so many of them. */
+export const contestGb = (nodes: number): number => (nodes * CONTEST_NODE.memoryMb) / 1024;
 /** There. */
 export const CONTEST_NODES_MAX = 20;
 /** There: the CPU of a container, by the memory of its function. */

@@ -10,6 +10,7 @@ import {
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
+import { EVEN_WEIGHTS, WEIGHTS_FORM, weightsIn, type Weights2020 } from "../policy/weights-2020.ts";
 import type { StockedNode } from "./node-stock.ts";
 import { POLICY_NAMES } from "./policy-choice.ts";
 
@@ -53,6 +54,18 @@ export const INSTANCES_MAX_SETTING = optionalSetting(
   "instances of all functions together, which whoever schedules divides among them",
   integerBetween(1, 1_000_000),
 );
+
+const WEIGHTS_SETTING: Setting<Weights2020> = {
+  variable: "LOCUS_SCORE_WEIGHTS",
+  fallback: "`0.5/0.5`",
+  meaning: `what the contest's score weighs response times and node time by: ${WEIGHTS_FORM}. The policy \`forecast\` goes by them`,
+  otherwise: EVEN_WEIGHTS,
+  parse: (text) => {
+    const weights = weightsIn(text);
+    if (weights === null) throw new Error(`"${text}" is not ${WEIGHTS_FORM}`);
+    return weights;
+  },
+};
 
 const stateFile = optionalSetting(
   "LOCUS_SCHEDULER_STATE",
@@ -109,6 +122,7 @@ export const SCHEDULER_SETTINGS = {
     "empty nodes that are kept in reserve, so that a start that no other node has room for waits for none; within LOCUS_NODES_MAX",
   ),
   policy: POLICY_SETTING,
+  weights: WEIGHTS_SETTING,
   stateFile: clusterFile,
 };
 

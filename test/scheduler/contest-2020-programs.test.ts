@@ -390,6 +390,7 @@ test("a node that others may reserve asks for its secret, and does not start whe
 test("programs of the 2020 contest tell every mistake of their settings, and do not start", async () => {
   for (const [file, settings, variables] of [
     ["main-api-server.ts", { SERVICE_PORT: "-1" }, ["SERVICE_PORT", "SCHEDULER_ENDPOINT", "LOCUS_FUNCTIONS_FILE"]],
+    ["main-scheduler.ts", { LOCUS_SCORE_WEIGHTS: "1/1" }, ["RESOURCE_MANAGER_ENDPOINT", "LOCUS_SCORE_WEIGHTS"]],
     ["main-resource-manager.ts", { LOCUS_NODE_REFILL_MS: "soon" }, ["LOCUS_NODES", "LOCUS_NODE_REFILL_MS"]],
     ["main-resource-manager.ts", { LOCUS_NODES: "here" }, ["LOCUS_NODES"]],
   ] as const) {
