@@ -7,6 +7,7 @@ import {
   integerSetting,
   optionalSetting,
   textSetting,
+  type Setting,
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
