@@ -6,7 +6,7 @@ import { NO_PACES, type Paces } from "./function-costs.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
-import { NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
+import { broken, NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Gain } from "./worthwhile-shares.ts";
 
 /** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
@@ -127,14 +127,14 @@ export function settled(name: string, now: FunctionState | undefined, rules: Rul
   const { running } = now.trials;
   if (shifted.has(name)) {
     const share = running?.fromShare ?? now.share;
-    const trials = trialsAfterShift(now.trials);
+    const trials = trialsAfterShift(now.trials, nowMs);
     const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials };
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }
   if (running !== null && (shifted.size > 0 || nowMs - running.startedMs > TRIAL_GIVEN_UP_MS)) {
     // What comes now says nothing of what was before.
     const { fromShare: share, side, partner } = running;
-    const to: FunctionState = { ...now, state: restingState(share), share, trials: { ...now.trials, running: null } };
+    const to: FunctionState = { ...now, state: restingState(share), share, trials: broken(now.trials, nowMs) };
     return { to, why: { kind: "tried", side, partner, ratio: null, isKept: false } };
   }
   if (now.state === "reverting" && nowMs >= now.retryAtMs) {

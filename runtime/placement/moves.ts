@@ -33,7 +33,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     state: restingState(share),
     share,
     probeEvery: 0,
-    moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: false },
+    // What a bound demands is right whatever it costs.
+    moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: gain === null },
     moves: before.moves + 1,
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
     trials: { ...before.trials, held: null },

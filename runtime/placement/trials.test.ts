@@ -238,7 +238,7 @@ describe("after a trial", () => {
       ["storage b", no],
       ["compute", no],
     ]);
-    const shifted = trialsAfterShift({ ...NO_TRIALS, backOffs, keptSide: "storage", holdMs: 5_000 });
+    const shifted = trialsAfterShift({ ...NO_TRIALS, backOffs, keptSide: "storage", holdMs: 5_000 }, 1_000);
     expect([...shifted.backOffs.keys()]).toEqual(["compute"]);
     expect(shifted).toMatchObject({ held: null, holdMs: 0, keptSide: "storage" });
   });

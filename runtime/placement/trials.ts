@@ -78,6 +78,8 @@ const MEASURE_MS = 100;
 /** Longer where calls are few. */
 const TRIAL_MS_MAX = 500;
 const CALLS_MIN = 32;
+/** Where as many were to be expected, that none has ended says something. */
+const EXPECTED_MIN = 3;
 /** Of what all calls take, so much less … */
 const GAIN_MIN = 0.05;
 /** … and so many standard errors, or it goes on. */
@@ -107,6 +109,8 @@ const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
+/** Where few have ended: callers who wait for each other make fewer calls the longer these take. */
+const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
 
 export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
@@ -127,8 +131,9 @@ export interface Verdict {
 
 /** What all calls came to after something was changed, held against what there was before. */
 interface Comparison {
-  /** That ended since. */
+  /** That ended since, and before. */
   readonly calls: number;
+  readonly callsBefore: number;
   /** What they take, to what they took: each function's weighted by its calls before (Laspeyres). */
   readonly ratio: number;
   /** Calls a second before, to those since, weighted by what they took. */
@@ -142,21 +147,28 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
   const settledMs = atMs + SETTLE_MS;
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
-  for (const { profile } of all) {
+  let callsBefore = 0;
+  for (const {
+    profile,
+    load: { weight },
+  } of all) {
     const before = profile.byTime.between(atMs - BEFORE_MS, atMs);
     const since = profile.byTime.between(settledMs, nowMs);
-    // Where none has ended a call takes longer than all that time.
-    const takes = before.calls * (meanUs(since) ?? 1e3 * heardMs);
-    tookUs += before.elapsedUs;
-    takesUs += takes;
-    slower += (before.elapsedUs * before.calls * heardMs) / (Math.max(1, since.calls) * BEFORE_MS);
-    squares +=
-      (variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
-      (inverse(before.calls) + inverse(since.calls));
+    callsBefore += before.calls;
     calls += since.calls;
+    const expected = (before.calls * heardMs) / BEFORE_MS;
+    // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
+    const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
+    const takes = isUntold ? before.elapsedUs : before.calls * (meanUs(since) ?? 1e3 * heardMs);
+    tookUs += weight * before.elapsedUs;
+    takesUs += weight * takes;
+    slower += weight * before.elapsedUs * (isUntold ? 1 : expected / Math.max(1, since.calls));
+    squares +=
+      (weight * variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
+      (inverse(before.calls) + inverse(since.calls));
   }
   if (tookUs <= 0) return null;
-  return { calls, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
+  return { calls, callsBefore, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
 }
 
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
@@ -229,15 +241,22 @@ export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Tri
 export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number): boolean | null {
   const comparison = compared(all, movedMs, nowMs);
   if (comparison === null) return false;
-  const { calls, ratio, slowdown, noise } = comparison;
-  if (calls < CALLS_MIN) return nowMs - movedMs < TRIAL_MS_MAX ? null : false;
+  const { calls, callsBefore, ratio, slowdown, noise } = comparison;
+  if (calls < CALLS_MIN) {
+    if (nowMs - movedMs < TRIAL_MS_MAX) return null;
+    // Where many ended before that is what it did.
+    return callsBefore >= CALLS_MIN && slowdown > 1 + LOSS_CLEAR;
+  }
   return Math.min(ratio, slowdown) > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
 }
 
+/** Without a verdict. */
+export const broken = (trials: Trials, nowMs: number): Trials =>
+  trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
+
 /** Calls are not what they were: what did well once is tried soon. All else not: whoever changes every other second would be tried as often. */
-export const trialsAfterShift = (trials: Trials): Trials => ({
-  ...trials,
-  running: null,
+export const trialsAfterShift = (trials: Trials, nowMs: number): Trials => ({
+  ...broken(trials, nowMs),
   held: null,
   holdMs: 0,
   fruitless: 0,
@@ -268,8 +287,9 @@ export function heldAlong(
 /** Whether it stays for what a trial has shown. */
 export function isHeld(profile: FunctionProfile, { held: promise }: Trials, nowMs: number): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
-  const lately = profile.byTime.between(Math.max(promise.sinceMs, nowMs - PROMISE_MS), nowMs);
-  if (lately.calls < CALLS_MIN) return true;
+  const heard = (forMs: number): Heard => profile.byTime.between(Math.max(promise.sinceMs, nowMs - forMs), nowMs);
+  const lately = [PROMISE_MS, PROMISE_MS_MAX].map(heard).find(({ calls }) => calls >= CALLS_MIN);
+  if (lately === undefined) return true;
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
   return meanUs(lately)! <= (PROMISE_SLACK + noise) * promise.promisedUs;
 }

@@ -52,6 +52,7 @@ const RATE_SECONDS = 0.36;
 const SPLIT_MIN = 0.05;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
 const WORK_MIN = 0.02;
+const SMALL_WORK_MAX = 0.1;
 /** A plan that fills a pool this far brings calls that fill it. */
 const NEARLY = 0.95;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
@@ -91,8 +92,11 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     };
     if (isWorthIt(gain)) {
       const work = workOf(candidates);
+      const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
+      // Many small ones together are not small.
+      const areFew = small.reduce((sum, part) => sum + part, 0) < SMALL_WORK_MAX;
       const choices = Array.from(best, (share, index) => {
-        const stays = share === now[index] || work[index]! < WORK_MIN;
+        const stays = share === now[index] || (work[index]! < WORK_MIN && areFew);
         return stays ? { share: now[index]!, gain: null } : { share, gain };
       });
       return { use, choices, best: after };
