@@ -80,7 +80,7 @@ export const summaryText = (summary: PlacementSummary, nowMs: number): string =>
     );
   }
   if (sides !== undefined && sides !== null) {
-    const longest = Math.max(...SIDES.map((side) => sides[side].cost.latencyUs));
+    const longest = Math.max(...SIDES.flatMap((side) => Object.values(sides[side].cost.terms)));
     for (const side of SIDES) lines.push("", ...sideLines(side, sides[side], longest, nowMs));
     lines.push("", ...READING);
   }

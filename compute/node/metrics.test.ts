@@ -75,6 +75,7 @@ describe("NodeMetrics", () => {
       'locus_invocations_ended_total{state="done"} 3',
       'locus_invocations_ended_total{state="failed"} 1',
       'locus_invocations_ended_total{state="pushed-back"} 1',
+      'locus_calls_pushed_back_total{function="khop"} 1',
       'locus_sandbox_hosts{state="ready"} 1',
       'locus_sandbox_hosts{state="starting"} 1',
       'locus_sandbox_hosts{state="gone"} 0',

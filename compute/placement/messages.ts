@@ -1,5 +1,6 @@
-// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions. Whoever may publish in Redis may have written them, so every one is checked before
-// anything of it is believed; what is no such message is null.
+// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions.
+// Whoever may publish in Redis may have written them, so every one is checked before anything of it is believed; what is no such
+// message is null.
 
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";

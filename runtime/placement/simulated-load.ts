@@ -1,6 +1,6 @@
 // A load that exists in numbers only: functions whose true costs are given, callers who wait for each other or do not, pools that
 // fill up, and calls that differ. Seeded and in virtual time, so that a run can be repeated. The production decider runs against
-// it in `controller.test.ts` and in bench `controller`.
+// it in `controller.test.ts`.
 
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";

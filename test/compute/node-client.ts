@@ -45,13 +45,19 @@ export const portSaid = (node: NodeProcess, words: string): number | null => {
   return line === undefined ? null : (JSON.parse(line) as { readonly port: number }).port;
 };
 
-/** Messages of the node's log at level warn and info, in order. */
-export const said = (node: NodeProcess): readonly string[] =>
+/** A line of a node's log: the message, and what belongs to it. */
+type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** The node's log at level warn and info, in order. */
+export const logged = (node: NodeProcess): readonly LogLine[] =>
   node
     .log()
     .split("\n")
     .filter((line) => line.startsWith("{"))
-    .map((line) => (JSON.parse(line) as { readonly msg: string }).msg);
+    .map((line) => JSON.parse(line) as LogLine);
+
+/** Messages of it. */
+export const said = (node: NodeProcess): readonly string[] => logged(node).map(({ msg }) => msg);
 
 /** A function of that name. */
 export const bundleOf = <Args = unknown>(name: string, run: (invocation: Invocation<Args>) => unknown): string =>
