@@ -1,5 +1,6 @@
 // A function that is called, as a step weighs it up: its profile, what its calls cost on either side, and where it may go.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
@@ -27,15 +28,17 @@ export function calledFunction(
   before: FunctionState,
   situation: Situation,
 ): CalledFunction | null {
-  const { nowMs, profiles, constants } = situation;
+  const { nowMs, profiles, constants, capacity } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const costs = functionCosts(profile, constants, nowMs, before.paces);
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
+  const { share } = before;
+  const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const rests = nowMs - lastMovedMs(before) < REST_MS;
   const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
-  const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);
+  const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
     callsPerSecond: profile.callsPerSecond(nowMs),
     costs: { compute: compute.cost, storage: storage.cost },
@@ -45,21 +48,30 @@ export function calledFunction(
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
   // What was promised holds no more, or was long ago.
-  const isOver = before.trials.held !== null && !isHeld(profile, before.trials, nowMs);
+  const isOver = before.trials.held !== null && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
   const known = { ...before, paces: costs.paces, backCpuUs: back, trials };
-  const isWarm = { compute: isWarmAt(known, "compute", nowMs), storage: isWarmAt(known, "storage", nowMs) };
-  const { share } = before;
+  // Where storage runs nothing there is no other side to warm up beside.
+  const isWarm = {
+    compute: capacity.storageCores <= 0 || isWarmAt(known, "compute", nowMs),
+    storage: isWarmAt(known, "storage", nowMs),
+  };
   const tried = { trials, isFree: !stays, isWarm };
   return { name, profile, before: known, share, costs, load, ...tried };
 }
 
+type Bounds = readonly [lowest: number, highest: number];
+
+const COMPUTE_ONLY: Bounds = [0, 0];
+
+/** Whoever stays where it is does so as far as it may: no rest is worth a side that is not there, or too slow. */
+const boundsOf = (share: number, stays: boolean, [lowest, highest]: Bounds): Bounds => {
+  const stay = clamp(share, lowest, highest);
+  return stays ? [stay, stay] : [lowest, highest];
+};
+
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
-function sidesUnder(
-  p99UnderUs: number | null,
-  profile: FunctionProfile,
-  { sides }: FunctionCosts,
-): readonly [number, number] {
+function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides }: FunctionCosts): Bounds {
   if (p99UnderUs === null) return [0, 1];
   const measured = (side: Side): number | null =>
     sides[side].calls < PROFILED_CALLS_MIN ? null : profile.percentileUs(side, 99);

@@ -17,7 +17,7 @@ import { judgedMove, moved } from "./moves.ts";
 import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
-import { isWarm, probed, visiting } from "./probes.ts";
+import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
   BEFORE_MS,
@@ -145,7 +145,7 @@ function decide(
   const { before, share } = called;
   const judged = judgedMove(all, called, nowMs);
   if (judged !== null) return draft.apply(called, judged);
-  if (choice.share !== share && !isWarm(before, choice.share, nowMs)) {
+  if (choice.share !== share && !called.isWarm[gainingSide(called, choice.share)]) {
     return draft.apply(called, visiting(before, called, choice.share));
   }
   if (choice.share !== share) draft.apply(called, moved(called, choice, nowMs));
@@ -198,10 +198,11 @@ function holdAll(
 export const resumed = (placements: ReadonlyMap<string, Placement>): ControllerState =>
   new Map(Array.from(placements, ([name, { share }]) => [name, { ...FRESH, state: "profiling", share }]));
 
-/** It is what it was for a while, and nothing is about to move it. */
+/** It is what it was for a while, nothing is about to move it, and what came of its last move is known. */
 const isSteady = ({ before }: CalledFunction, now: FunctionState, nowMs: number): boolean =>
   now.share === before.share &&
   now.state !== "profiling" &&
+  (now.moved === null || now.moved.isJudged) &&
   nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= STEADY_MS;
 
 const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: number): Change => ({

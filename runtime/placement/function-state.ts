@@ -23,8 +23,17 @@ export type Why =
   | { readonly kind: "new" | "shifted" | "pinned" | "freed" }
   | { readonly kind: "profiled"; readonly calls: number }
   | Gain
-  /** A move turned out worse than what was before it: what was promised for a call, and what came, µs. */
-  | { readonly kind: "reverted"; readonly promisedUs: number; readonly cameUs: number; readonly retryInMs: number }
+  /**
+   * A move turned out worse than what was before it: what was promised for a call, and what came, µs; and what all calls took, to what they took
+   * before it, where that told.
+   */
+  | {
+      readonly kind: "reverted";
+      readonly promisedUs: number;
+      readonly cameUs: number;
+      readonly ratio: number | null;
+      readonly retryInMs: number;
+    }
   /** Calls visit the other side, of which nothing was heard for long; and then something was. */
   | { readonly kind: "probing" | "probed"; readonly side: Side }
   /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
