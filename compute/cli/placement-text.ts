@@ -144,6 +144,8 @@ const whyText = (why: Transition["why"]): string => {
       return "deployed";
     case "shifted":
       return "its calls are not what they were";
+    case "recalled":
+      return "such calls came before, and did best so";
     case "pinned":
       return "pinned by hand";
     case "freed":

@@ -58,7 +58,7 @@ const reason = <Kind extends string, Properties extends TProperties>(kinds: read
   Type.Object({ kind: Type.Enum([...kinds]), ...properties });
 
 const why = Type.Union([
-  reason(["new", "shifted", "pinned", "freed"], {}),
+  reason(["new", "shifted", "recalled", "pinned", "freed"], {}),
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
   reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),

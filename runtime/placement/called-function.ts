@@ -8,6 +8,7 @@ import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN } from "./function-
 import { PoolUse, type Capacity } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
+import { regimeLike, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { isCrowded, isHeld, type Tried } from "./trials.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
@@ -19,6 +20,8 @@ export const REST_MS = 100;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
+  /** Its calls have only now become known, and are what they have been in this one. */
+  readonly recalled: Regime | null;
 }
 
 /** null: it is not called, or nothing is known. */
@@ -50,14 +53,20 @@ export function calledFunction(
   // What was promised holds no more, or was long ago.
   const isOver = before.trials.held !== null && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
-  const known = { ...before, paces: costs.paces, backCpuUs: back, trials };
+  const isSettled = before.state !== "pinned" && before.state !== "profiling";
+  const { demand } = costs;
+  const seen = { demand, share, proof: trials.held, forMs: nowMs - before.sinceMs };
+  const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
+  const known = { ...before, paces: costs.paces, backCpuUs: back, trials, regimes };
   // Where storage runs nothing there is no other side to warm up beside.
   const isWarm = {
     compute: capacity.storageCores <= 0 || isWarmAt(known, "compute", nowMs),
     storage: isWarmAt(known, "storage", nowMs),
   };
   const tried = { trials, isFree: !stays, isWarm };
-  return { name, profile, before: known, share, costs, load, ...tried };
+  const like = isSettled && before.regimes.now === null ? regimeLike(regimes, demand) : null;
+  const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
+  return { name, profile, before: known, recalled, share, costs, load, ...tried };
 }
 
 type Bounds = readonly [lowest: number, highest: number];

@@ -111,6 +111,16 @@ describe("the controller, under a steady load", () => {
       expect(run.state.get("chain")?.reverts).toBeLessThanOrEqual(5);
     });
 
+    test("it goes back to where such calls did best before, as soon as they come again", () => {
+      const heavy = called("chain", { ...HASH, cpuUs: 10_000 }, 400);
+      const world = { ...chains, functionsAt: (ms: number) => (ms % 4_000 < 2_000 ? chains.functionsAt(0) : [heavy]) };
+      const run = runOf(world, 24_000);
+      const kindsFrom = (ms: number) => run.transitions.filter(({ atMs }) => atMs >= ms).map(({ why }) => why.kind);
+      expect(kindsFrom(0)).toContain("trying");
+      expect(kindsFrom(12_000).filter((kind) => kind === "recalled")).toHaveLength(6);
+      expect(regretOf(run, 12_000)).toBeLessThan(0.1);
+    });
+
     test("it moves again when the calls change", () => {
       const heavy = called("chain", { ...HASH, cpuUs: 10_000 }, 400);
       const world = {

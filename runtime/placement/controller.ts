@@ -13,7 +13,7 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { judgedMove, moved } from "./moves.ts";
+import { judgedMove, moved, recalled } from "./moves.ts";
 import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
@@ -143,6 +143,8 @@ function decide(
   nowMs: number,
 ): void {
   const { before, share } = called;
+  const known = recalled(called, nowMs);
+  if (known !== null) return draft.apply(called, known);
   const judged = judgedMove(all, called, nowMs);
   if (judged !== null) return draft.apply(called, judged);
   if (choice.share !== share && !called.isWarm[gainingSide(called, choice.share)]) {

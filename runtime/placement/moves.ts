@@ -3,7 +3,8 @@
 import { clamp } from "#runtime/clamp.ts";
 import { REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
-import { BEFORE_MS, isMistake, isOtherLoad, tookSince } from "./trials.ts";
+import { gainingSide } from "./probes.ts";
+import { BEFORE_MS, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
 /** A move that is undone within this time was a mistake; later, the load has changed. */
@@ -15,6 +16,27 @@ const PROMISE_SLACK = 1.1;
 const REFINEMENT = 0.1;
 const BACK_OFF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 60_000;
+
+/** Such calls were here before: they go where they did best, and stay there as they did. null: there is nothing to change, or that side is cold. */
+export function recalled(candidate: CalledFunction, nowMs: number): Change | null {
+  const { before, share: from, recalled: regime, costs, isWarm } = candidate;
+  if (regime === null) return null;
+  const { share, proof } = regime;
+  const trials = proof === null ? before.trials : heldAgain(before.trials, proof, nowMs);
+  if (share === from) return proof === null ? null : { to: { ...before, trials }, why: null };
+  if (!isWarm[gainingSide(candidate, share)]) return null;
+  const promisedUs = latencyAt(costs.sides, share);
+  const to: FunctionState = {
+    ...before,
+    state: restingState(share),
+    share,
+    probeEvery: 0,
+    moved: { atMs: nowMs, fromShare: from, promisedUs, isJudged: true },
+    moves: before.moves + 1,
+    trials,
+  };
+  return { to, why: { kind: "recalled" } };
+}
 
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */
 export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs: number): Change {
@@ -60,7 +82,10 @@ export function judgedMove(all: readonly CalledFunction[], called: CalledFunctio
   if (!verdict) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
   const ratio = tookSince(all, last.atMs, nowMs);
-  return takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
+  const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
+  const was = profile.byTime.between(last.atMs - BEFORE_MS, last.atMs);
+  const proof = { share: to.share, refutedShare: before.share, promisedUs: was.elapsedUs / Math.max(1, was.calls) };
+  return { to: was.calls > 0 ? { ...to, regimes: { ...to.regimes, proof } } : to, why };
 }
 
 function takenBack(

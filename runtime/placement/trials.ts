@@ -303,6 +303,17 @@ export function heldAlong(
       };
 }
 
+/** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
+export const heldAgain = (
+  trials: Trials,
+  { promisedUs, refutedShare }: { readonly promisedUs: number; readonly refutedShare: number },
+  nowMs: number,
+): Trials => {
+  const holdMs = Math.max(trials.holdMs, HOLD_MS_MIN);
+  const held = { sinceMs: nowMs + STEADY_MS, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
+  return { ...trials, held, holdMs };
+};
+
 /** Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. */
 export function isHeld(
   profile: FunctionProfile,
