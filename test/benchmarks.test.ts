@@ -75,6 +75,7 @@ const PICTURES: Readonly<Record<string, readonly string[]>> = {
   placement: ["functions", "mixes"],
   shift: ["bimodal", "crowd", "drift", "neighbour", "slowed"],
   autoloc: ["places"],
+  controller: ["parts"],
   overload: ["mix", "walks"],
   quota: ["reserved"],
 };
