@@ -12,6 +12,8 @@ import { openLastingConnection, type RedisAddress, type RedisUser } from "../nod
 import { isExecuted } from "../node/redis-transaction.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
+  fieldsOf,
+  planText,
   readConstants,
   readPlacement,
   readPlanChange,
@@ -124,11 +126,11 @@ export class PlacementLink {
   }
 
   /** For calls that come without a node. `onKept`: it follows a later one, of that version. */
-  tellModule({ version, placements }: Plan, onKept: (version: number) => void): void {
-    const plan = JSON.stringify({ version, placements: Object.fromEntries(placements) });
+  tellModule(plan: Plan, onKept: (version: number) => void): void {
+    const text = planText(plan);
     void this.#attempt(async () => {
-      const [what, followed] = (await this.commands.call("LOCUS.PLAN", "SET", plan)) as [string, number];
-      if (what === "kept" && followed !== version) onKept(followed);
+      const [what, followed] = (await this.commands.call("LOCUS.PLAN", "SET", text)) as [string, number];
+      if (what === "kept" && followed !== plan.version) onKept(followed);
     });
   }
 
@@ -204,9 +206,8 @@ export class PlacementLink {
   }
 
   #transactionOf(change: PlanChange): ChainableCommander {
-    const { version, placements, removed } = change;
-    const fields = Object.entries(placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
-    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(version), ...fields);
+    const { version, removed } = change;
+    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(version), ...fieldsOf(change));
     if (removed.length > 0) transaction.hdel(KEYS.plan, ...removed);
     return transaction.publish(CHANNELS.plan, JSON.stringify(change));
   }
