@@ -116,7 +116,10 @@ export class Scheduler<Ticket> {
 
   // ── functions ──
 
-  /** Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. */
+  /**
+   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. Those above the most
+   * that it may have now end, as where it is allowed fewer.
+   */
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
     return this.#declaring.declare(given, this.#advance(nowMs));
   }
@@ -294,12 +297,16 @@ export class Scheduler<Ticket> {
     this.#instances.stop(instance, "asked for", this.#advance(nowMs));
   }
 
-  /** One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least. */
+  /**
+   * One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least, unless its function has more than it
+   * may have.
+   */
   adopt(id: string, key: string, nodeId: string, nowMs: number, keepMs = 0): Instance {
     const now = this.#advance(nowMs);
     const instance = this.#instances.adopt(id, this.pool(key), this.node(nodeId), now);
     instance.keepUntilMs = now + keepMs;
     this.#serving.offer(instance, now);
+    if (instance.pool.surplus > 0) this.#declaring.keepWithin(instance.pool, now);
     return instance;
   }
 

@@ -3,6 +3,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionConfig } from "../function-config.ts";
 import type { FunctionPolicy, Policy } from "../policy/policy.ts";
+import { isAmount } from "../policy/saved-amounts.ts";
 import { FunctionPool } from "./function-pool.ts";
 
 /** JSON. */
@@ -86,4 +87,4 @@ export class FunctionPools {
 }
 
 const isNeed = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) && value.every((one) => Number.isFinite(one) && one >= 0);
+  Array.isArray(value) && value.every(isAmount);
