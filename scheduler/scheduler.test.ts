@@ -27,6 +27,13 @@ describe("what was learned", () => {
     expect(Object.keys(afresh({ ...saved, functions }).save().functions)).toHaveLength(4_096);
   });
 
+  test("is saved of those first that were called last", () => {
+    const scheduler = afresh(learned());
+    const pools = ["g", "h", "i"].map((key) => scheduler.declare({ key, memoryMb: 100 }, 0));
+    for (const [at, pool] of pools.toReversed().entries()) scheduler.acquire(pool, `t${at}`, Infinity, 1 + at);
+    expect(Object.keys(scheduler.save().functions)).toEqual(["g", "h", "i", "f"]);
+  });
+
   test("is learned anew where it cannot be read", () => {
     const saved = learned();
     const functions = { f: { policy: null, need: "much" }, g: null } as unknown as SavedScheduler["functions"];

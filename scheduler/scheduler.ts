@@ -50,6 +50,7 @@ export interface Usage {
 export interface SavedScheduler {
   readonly policy: string;
   readonly common: unknown;
+  /** Those first that were called last. */
   readonly functions: Readonly<Record<string, SavedFunction>>;
 }
 
@@ -461,6 +462,7 @@ export class Scheduler<Ticket> {
   /** A call, or what to the policy is one. */
   #arrived(pool: FunctionPool, now: number): void {
     this.counts.arrivals++;
+    pool.calledMs = now;
     pool.policy.arrived(now);
     this.#warm.wakeToPlan(pool, now);
   }
