@@ -276,9 +276,11 @@ export class Scheduler<Ticket> {
    * has no room for that and another has, one is started there in its place.
    */
   instanceUses(instance: Instance, use: InstanceUse, nowMs: number): void {
+    const now = this.#advance(nowMs);
     if (instance.wasUsed) instance.pool.coolDown.endedWell();
     instance.wasUsed = true;
-    this.#resizing.follow(instance, use, this.#advance(nowMs));
+    instance.pool.calledMs = now;
+    this.#resizing.follow(instance, use, now);
   }
 
   /** It does not exist any more: it was stopped, or died. Not of a node that is lost: that takes its instances along. */

@@ -7,7 +7,6 @@ import { availableParallelism, loadavg } from "node:os";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceCall, ListedInstance } from "../driver/driver.ts";
-import { inTime } from "../driver/in-time.ts";
 import type { HostedInstance } from "../grpc/capacity-service.ts";
 import type {
   ContainerNode,
@@ -18,6 +17,7 @@ import type {
   NodeStats,
 } from "../grpc/node-service.ts";
 import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
+import { inTime } from "../driver/in-time.ts";
 
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
