@@ -127,8 +127,8 @@ export class AgentInstance {
       } finally {
         this.#asking--;
       }
+      if (signal?.aborted) return failure("CANCELLED", "the call was cancelled before it began");
     }
-    if (signal?.aborted) return failure("CANCELLED", "the call was cancelled before it began");
     return this.#end ?? this.#run(call, signal);
   }
 
