@@ -19,5 +19,4 @@ export async function within<Value>(promise: Promise<Value>, attempted: string):
 export const isAbsent = (error: unknown): boolean => (error as { readonly statusCode?: number }).statusCode === 404;
 
 /** Whether it says that there is such a container, and that it does not run. */
-export const isNotRunning = (error: unknown): boolean =>
-  (error as { readonly statusCode?: number }).statusCode === 409;
+export const isNotRunning = (error: unknown): boolean => (error as { readonly statusCode?: number }).statusCode === 409;

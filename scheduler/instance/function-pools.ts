@@ -90,5 +90,4 @@ export class FunctionPools {
   }
 }
 
-const isNeed = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) && value.every(isAmount);
+const isNeed = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isAmount);
