@@ -342,7 +342,7 @@ describe("instances", () => {
     const locus = (...argv: readonly string[]) => runTool("locus", argv, { LOCUS_URL: one.url });
     await locus("scale", "quick", "--min", "3");
     await vi.waitFor(async () => expect((await instancesOf(one, "quick")).length).toBeGreaterThanOrEqual(3), LONG);
-    await locus("scale", "quick", "--min", "0", "--max", "1");
+    await locus("scale", "quick", "--min", "1", "--max", "1");
     await vi.waitFor(async () => expect(await instancesOf(one, "quick")).toHaveLength(1), LONG);
     await locus("scale", "quick", "--max", "7");
     await fetch(`${one.url}/v1/functions/quick`, { method: "DELETE" });
