@@ -89,7 +89,6 @@ export class NodeCapacity {
   #opening: Promise<void> | null = null;
   #hasFailed = false;
   #controlled: ControlledDesk | null = null;
-  #isTaking = false;
   #other: OtherScheduler | null = null;
   #isLeaving = false;
   #resigned: Promise<void> | null = null;
@@ -114,7 +113,8 @@ export class NodeCapacity {
     this.#rules = new ScaleRules(controllership.commands);
     this.#instances = openInstanceNode(options);
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
-    controllership.onTurn((isHeld) => void this.#turn(isHeld));
+    controllership.onTurn((isHeld) => this.#turn(isHeld));
+    options.functions.onChange(() => void this.#forgetGone());
   }
 
   /** Connections to other nodes; null: there are none yet. */
@@ -206,6 +206,7 @@ export class NodeCapacity {
     this.#setOther(null);
   }
 
+  /** Never rejects. */
   async #turn(isHeld: boolean): Promise<void> {
     if (this.#isLeaving) return;
     try {
@@ -306,6 +307,20 @@ export class NodeCapacity {
     if (nowMs - this.#rulesReadMs < RULES_MS) return;
     this.#rulesReadMs = nowMs;
     await this.#rules.read();
+    await this.#forgetGone();
+  }
+
+  /** What was said of a function goes with it: whoever controls sees to that. Never rejects. */
+  async #forgetGone(): Promise<void> {
+    const { controllership, functions, log } = this.#options;
+    if (!controllership.isHeld || this.#isLeaving) return;
+    try {
+      for (const name of await this.#rules.forgetGone(functions)) {
+        log.info({ function: name }, "what was said of a function's instances went with it");
+      }
+    } catch {
+      // The next look tries again.
+    }
   }
 
   /** Of those that are deployed, in the current version. */
@@ -335,26 +350,21 @@ export class NodeCapacity {
 
   async #control({ link, peers, endpoint, sharedSecret }: Opened): Promise<void> {
     const { controllership, policy, instancesMax, storageThreadsMax, log } = this.#options;
-    if (this.#controlled !== null || this.#isTaking) return;
-    this.#isTaking = true;
-    try {
-      const controlled = await ControlledDesk.open({
-        redis: controllership.commands,
-        isHeld: () => controllership.isHeld,
-        endpoint: { node: controllership.node, ...endpoint },
-        sharedSecret,
-        policy,
-        instancesMax,
-        storageThreadsMax,
-        observer: this.#events,
-        connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
-        log,
-      });
-      if (this.#isLeaving || !controllership.isHeld) return await controlled.close();
-      this.#controlled = controlled;
-    } finally {
-      this.#isTaking = false;
-    }
+    if (this.#controlled !== null) return;
+    const controlled = await ControlledDesk.open({
+      redis: controllership.commands,
+      write: (key, text) => controllership.write(key, text),
+      endpoint: { node: controllership.node, ...endpoint },
+      sharedSecret,
+      policy,
+      instancesMax,
+      storageThreadsMax,
+      observer: this.#events,
+      connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
+      log,
+    });
+    if (this.#isLeaving || !controllership.isHeld) return await controlled.close();
+    this.#controlled = controlled;
     this.#setOther(null);
     log.info({ node: controllership.node, policy }, "this node schedules instances");
     link.hurry();

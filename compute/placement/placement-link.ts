@@ -9,7 +9,7 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { isExecuted } from "../node/redis-transaction.ts";
+import { inTurn, isExecuted } from "../node/redis-transaction.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
   fieldsOf,
@@ -71,7 +71,6 @@ export class PlacementLink {
   readonly #told = new Set<string>();
   #isController = false;
   #windowsSent = 0;
-  #lastTransaction: Promise<unknown> = Promise.resolve();
 
   constructor(address: RedisAddress, user: RedisUser, node: string, listener: LinkListener) {
     this.#node = node;
@@ -109,7 +108,7 @@ export class PlacementLink {
    * the change was made from. One at a time.
    */
   writePlan(holder: string, change: PlanChange): Promise<boolean> {
-    return this.#alone(async () => {
+    return inTurn(this.commands, async () => {
       for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
         await this.commands.watch(CONTROLLER_LEASE_KEY, KEYS.plan);
         const leased = await this.commands.get(CONTROLLER_LEASE_KEY);
@@ -158,7 +157,7 @@ export class PlacementLink {
 
   /** What is not said stays as it was, whoever else says something now; null takes back all. */
   writeRules(name: string, change: Partial<SaidRules> | null): Promise<void> {
-    return this.#alone(async () => {
+    return inTurn(this.commands, async () => {
       // What a write of the plan that was cut short still watches makes this one void, once.
       await this.commands.unwatch();
       const { set, removed } = fieldsChange(name, change);
@@ -196,13 +195,6 @@ export class PlacementLink {
   close(): void {
     this.commands.disconnect();
     this.#subscriber.disconnect();
-  }
-
-  /** Once what came before is over: all share the connection, and what one transaction watches the end of another forgets. */
-  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#lastTransaction.then(work);
-    this.#lastTransaction = result.catch(() => {});
-    return result;
   }
 
   #transactionOf(change: PlanChange): ChainableCommander {
