@@ -101,18 +101,25 @@ export const still = (candidate: CalledFunction): CalledFunction => {
   return { ...candidate, load: { ...load, lowest: share, highest: share } };
 };
 
-/** Those that are held, as far as `which` says, stay where they are: while it is about what is crowded, and within their bounds. */
+/**
+ * Those that are held stay where they are, while it is about what is crowded and within their bounds: `firm`, whoever is held whatever is promised;
+ * `held`, all of them, and the same list where those are all.
+ */
 export function withHeld(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  which: (held: NonNullable<CalledFunction["trials"]["held"]>) => boolean,
-): readonly CalledFunction[] {
+): { readonly firm: readonly CalledFunction[]; readonly held: readonly CalledFunction[] } {
   const stays = ({ trials: { held }, load, share }: CalledFunction): boolean =>
-    held !== null && which(held) && load.lowest <= share && share <= load.highest;
-  if (!all.some(stays)) return all;
+    held !== null && load.lowest <= share && share <= load.highest;
+  const none = { firm: all, held: all };
+  if (!all.some(stays)) return none;
   const use = new PoolUse(
     all.map(({ load }) => load),
     capacity,
   );
-  return isCrowded(all, use, capacity) ? all.map((called) => (stays(called) ? still(called) : called)) : all;
+  if (!isCrowded(all, use, capacity)) return none;
+  const isFirm = (called: CalledFunction): boolean => stays(called) && called.trials.held!.isFirm;
+  const firm = all.map((called) => (isFirm(called) ? still(called) : called));
+  const held = all.map((called, index) => (stays(called) && !isFirm(called) ? still(called) : firm[index]!));
+  return { firm, held: held.some((called, index) => called !== firm[index]) ? held : firm };
 }

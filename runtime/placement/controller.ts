@@ -119,10 +119,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
 
 /** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
 function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {
-  const firm = withHeld(all, capacity, ({ isFirm }) => isFirm);
+  const { firm, held } = withHeld(all, capacity);
   const free = worthwhileShares(firm, capacity);
-  const held = withHeld(all, capacity, () => true);
-  if (held.every((called, index) => called === firm[index])) return free;
+  if (held === firm) return free;
   const now = outlookOf(
     free.use,
     all.map(({ share }) => share),

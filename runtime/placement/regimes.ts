@@ -66,11 +66,13 @@ export function regimesNow(
   }: Pick<Regime, "demand" | "share"> & { readonly proof: Omit<Proof, "share"> | null; readonly forMs: number },
 ): Regimes {
   const isSettled = regimes.now !== null && forMs >= LASTED_MS;
-  if (isSettled && proof === null) return regimes;
+  const { proof: shown } = regimes;
+  const isShown = proof === null || (shown?.share === share && shown.promisedUs === proof.promisedUs);
+  if (isSettled && isShown) return regimes;
   return {
     ...regimes,
     now: isSettled ? regimes.now : demand,
-    proof: proof === null ? regimes.proof : { share, refutedShare: proof.refutedShare, promisedUs: proof.promisedUs },
+    proof: isShown ? shown : { share, refutedShare: proof.refutedShare, promisedUs: proof.promisedUs },
   };
 }
 

@@ -322,8 +322,9 @@ export function isHeld(
 ): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
   const heard = (forMs: number): Heard => profile.byTime.between(Math.max(promise.sinceMs, nowMs - forMs), nowMs);
-  const lately = [PROMISE_MS, PROMISE_MS_MAX].map(heard).find(({ calls }) => calls >= CALLS_MIN);
-  if (lately === undefined) return true;
+  let lately = heard(PROMISE_MS);
+  if (lately.calls < CALLS_MIN) lately = heard(PROMISE_MS_MAX);
+  if (lately.calls < CALLS_MIN) return true;
   if (strayedPart(lately, share) > STRAYED_MOSTLY) return false;
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
   return meanUs(lately)! <= (PROMISE_SLACK + noise) * promise.promisedUs;
@@ -337,8 +338,10 @@ export function nextTrial(
   nowMs: number,
 ): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
-  if (nowMs - Math.max(...all.map(({ trials }) => trials.endedMs)) < restMs(all)) return [];
-  if (!isCrowded(all, use, capacity)) return [];
+  const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
+  if (nowMs - endedMs < restMs(all)) return [];
+  const weighty = weightyOf(all, nowMs);
+  if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number =>
     all.reduce((sum, { profile }) => sum + profile.byTime.between(fromMs, toMs).calls, 0);
@@ -346,7 +349,7 @@ export function nextTrial(
   const isKnown = callsIn(nowMs - STEADY_MS, nowMs - BEFORE_MS / 2) > 0;
   if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [BUSIER_MAX, []];
-  for (const steps of trialsOf(all, nowMs)) {
+  for (const steps of trialsOf(all, weighty, nowMs)) {
     const then = [...shares];
     for (const { index, side } of steps) then[index] = shareAt(side);
     if (!then.some((share, index) => Math.abs(share - shares[index]!) >= CHANGE_MIN)) continue;
@@ -387,8 +390,7 @@ function restMs(all: readonly Tried[]): number {
 }
 
 /** Each function alone to either side, and each two that change places; those that may be tried now. */
-function* trialsOf(all: readonly Tried[], nowMs: number): Iterable<readonly TrialStep[]> {
-  const weighty = weightyOf(all, nowMs);
+function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: number): Iterable<readonly TrialStep[]> {
   for (const index of weighty) {
     for (const side of ["compute", "storage"] as const) {
       if (mayTry(all[index]!, side, null, nowMs)) yield [{ index, side, partner: null }];
