@@ -198,9 +198,9 @@ class Supervisor {
             std::function<void(KeepResult&&)> done);
   /// Until `until_ns` (NowNs() clock) calls have no more isolates of each of these functions opened than
   /// this, its versions together, in place of what was said before. Those beyond close: idle ones at once,
-  /// busy ones when they are done, but for one of each version. Of other functions, and of all afterwards,
-  /// there may be `SupervisorOptions::spread` of a version. What is tried belongs to no function. After
-  /// `Close`: nothing.
+  /// busy ones when they are done, but for one of each version that has calls, or had one a second ago. Of
+  /// other functions, and of all afterwards, there may be `SupervisorOptions::spread` of a version. What is
+  /// tried belongs to no function. After `Close`: nothing.
   void Limit(std::unordered_map<std::string, uint32_t> isolates, int64_t until_ns);
 
   struct HostState {
@@ -445,6 +445,7 @@ class Supervisor {
   /// None of what is tried.
   std::optional<uint32_t> LimitOf(const FunctionImage& image) const;
   uint32_t OpenOf(const std::string& name) const;
+  void CloseBeyondLimits();
   void CloseBeyond(const std::string& name, uint32_t most);
   void EndLimits(int64_t now);
   Loads CountLoads() const;
@@ -536,7 +537,7 @@ class Supervisor {
   uint32_t queued_ = 0;
   uint64_t held_bytes_ = 0;         ///< args and keys of all that is in flight or waits
   bool keep_due_ = false;           ///< something has changed that may leave kept isolates missing
-  int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case
+  int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case, for limits as well
   std::unordered_map<std::string, uint32_t> limits_;
   int64_t limits_until_ns_ = INT64_MAX;
   std::unordered_map<std::string, Quarantine> quarantined_;

@@ -73,7 +73,7 @@ bool Supervisor::MayOpen(const Pool& pool, uint32_t usable) const {
   if (max != 0) return usable == 0 || pool.lanes.size() < std::max(min, max);
   if (usable >= std::max(min, options_.spread)) return false;
   const std::optional<uint32_t> limit = LimitOf(*pool.image);
-  // A version has its first in any case: one of another that is idle closes for it.
+  // A version has its first in any case: one of another closes for it, once that has no calls.
   return !limit || usable == 0 || (usable < *limit && OpenOf(pool.image->name) < *limit);
 }
 
@@ -97,9 +97,7 @@ void Supervisor::Limit(std::unordered_map<std::string, uint32_t> isolates, int64
     if (closed_ || (limits_.empty() && isolates.empty())) return;
     limits_ = std::move(isolates);
     limits_until_ns_ = limits_.empty() ? INT64_MAX : until_ns;
-    for (const auto& [name, load] : CountLoads()) {
-      if (limits_.contains(name) && load.isolates > load.isolates_max) CloseBeyond(name, load.isolates_max);
-    }
+    CloseBeyondLimits();
   }
   // More may be opened for calls that wait, and the owner may sleep for too long.
   Kick();
@@ -111,7 +109,15 @@ void Supervisor::EndLimits(int64_t now) {
   limits_until_ns_ = INT64_MAX;
 }
 
-// The least recently used of any version first.
+void Supervisor::CloseBeyondLimits() {
+  if (limits_.empty()) return;
+  for (const auto& [name, load] : CountLoads()) {
+    if (limits_.contains(name) && load.isolates > load.isolates_max) CloseBeyond(name, load.isolates_max);
+  }
+}
+
+// The least recently used of any version first. The only one of a version stays while calls of that version
+// wait or come: two that are called in turn would close each other's at each call.
 void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
   std::vector<Place> open;
   for (const auto& [key, pool] : pools_) {
@@ -124,15 +130,23 @@ void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
     const Isolate& isolate = hosts_[place.host]->isolates[place.lane];
     return std::pair(isolate.in_flight, isolate.used_ns);
   });
+  const int64_t now = NowNs();
   size_t usable = open.size();
   for (const Place place : open) {
     if (usable <= most) return;
     Isolate& isolate = hosts_[place.host]->isolates[place.lane];
-    if (isolate.state == LaneState::kReady && isolate.in_flight == 0) {
-      usable--;
+    const Pool& pool = pools_.at(isolate.pool);
+    const bool idle = isolate.state == LaneState::kReady && isolate.in_flight == 0;
+    const bool wanted = !idle || !pool.queue.empty() || pool.bounds.min > 0;
+    const int64_t until = (wanted ? now : isolate.used_ns) + kVersionPauseNs;
+    if (UsableIn(pool) == 1 && now < until) {
+      keep_at_ns_ = std::min(keep_at_ns_, until);
+      continue;
+    }
+    usable--;
+    if (idle) {
       CloseLane(place.host, place.lane);  // the last of a version may take its pool with it
-    } else if (UsableIn(pools_.at(isolate.pool)) > 1) {
-      usable--;
+    } else {
       isolate.retire = true;
     }
   }
@@ -181,6 +195,7 @@ void Supervisor::NoteTaken(const Isolate& isolate) {
 void Supervisor::KeepIsolates(int64_t now) {
   if (!std::exchange(keep_due_, false) && now < keep_at_ns_) return;
   keep_at_ns_ = INT64_MAX;
+  CloseBeyondLimits();
   for (auto& [key, pool] : pools_) {
     if (!pool.bounds.any()) continue;
     GrantWishes(pool);

@@ -75,6 +75,9 @@ constexpr int64_t kDeadlyPauseNs = 30'000 * kMs;
 /// A kept isolate that made room for another function is opened again after this at the earliest; how often
 /// room is looked for where there is none.
 constexpr int64_t kReopenPauseNs = 1000 * kMs;
+/// The only isolate of a version stays open beyond its function's limit for so long after a call. Chosen:
+/// while a deployment spreads, versions are called in turn.
+constexpr int64_t kVersionPauseNs = 1000 * kMs;
 /// How often the memory of an isolate is looked at, and not only when somebody asks.
 constexpr int64_t kMemoryLookNs = 100 * kMs;
 

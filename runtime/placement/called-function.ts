@@ -4,7 +4,7 @@ import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
-import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN } from "./function-state.ts";
+import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
 import { PoolUse, type Capacity } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
@@ -40,7 +40,9 @@ export function calledFunction(
   const { share } = before;
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const rests = nowMs - lastMovedMs(before) < REST_MS;
-  const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
+  const isSettled = before.state !== "pinned" && before.state !== "profiling";
+  const isTakenBack = nowMs < before.retryAtMs;
+  const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
     callsPerSecond: profile.callsPerSecond(nowMs),
@@ -53,7 +55,6 @@ export function calledFunction(
   // What was promised holds no more, or was long ago.
   const isOver = before.trials.held !== null && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
-  const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const { demand } = costs;
   const seen = { demand, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
@@ -63,7 +64,10 @@ export function calledFunction(
     compute: capacity.storageCores <= 0 || isWarmAt(known, "compute", nowMs),
     storage: isWarmAt(known, "storage", nowMs),
   };
-  const tried = { trials, isFree: !stays, isWarm };
+  // A split that had to be taken back says nothing of the corners.
+  const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
+  const isFree = isSettled && !rests && (!isTakenBack || wasSplit);
+  const tried = { trials, isFree, bounds: before.state === "pinned" ? ([share, share] as const) : sides, isWarm };
   const like = isSettled && before.regimes.now === null ? regimeLike(regimes, demand) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   return { name, profile, before: known, recalled, share, costs, load, ...tried };

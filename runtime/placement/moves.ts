@@ -101,7 +101,8 @@ function takenBack(
       state: "reverting",
       share: fromShare,
       probeEvery: 0,
-      moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true },
+      // Nothing was promised of it: who tries the move again takes nothing back.
+      moved: { atMs: nowMs, fromShare: before.share, promisedUs: Math.max(promisedUs, came.cameUs), isJudged: true },
       backOffMs,
       retryAtMs: nowMs + backOffMs,
       moves: before.moves + 1,

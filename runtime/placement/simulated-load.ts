@@ -64,7 +64,7 @@ const STRETCH_MS = 25;
 /** Calls of a function and side that are drawn one by one in a stretch; more are the same ones several times. */
 const DRAWN_MAX = 32;
 const HUB_FACTOR = 100;
-/** Utilisation at which waiting stops growing: callers give up, or queues are bounded. */
+/** Utilisation at which calls that come whatever happens wait no longer: callers give up, or queues are bounded. */
 const QUEUED_UTILISATION_MAX = 0.98;
 
 /** The best shares of a moment are those of the moment before while the world is the same. */
@@ -136,8 +136,9 @@ function trafficAt(world: World, ms: number, functions: readonly TrueFunction[],
 }
 
 const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], shares: ArrayLike<number>): Load[] =>
-  functions.map(({ demand, callsPerSecond }, index) => {
+  functions.map(({ demand: usual, callsPerSecond }, index) => {
     const constants = world.constantsAt(ms);
+    const demand = sized(usual, 1 + hubPart(world) * (HUB_FACTOR - 1));
     const share = shares[index] ?? 0;
     const more = 1 + world.mixing * 4 * share * (1 - share);
     const mixed = (side: Side): Cost => {
@@ -152,6 +153,17 @@ const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], s
       weight: 1,
     };
   });
+
+/** Of the calls. */
+const hubPart = ({ hubEvery }: World): number => (hubEvery > 0 ? 1 / hubEvery : 0);
+
+/** Of a call that has so many times the work. */
+const sized = ({ operations, rounds, bytes, cpuUs }: Demand, size: number): Demand => ({
+  operations: operations * size,
+  rounds,
+  bytes: bytes * size,
+  cpuUs: cpuUs * size,
+});
 
 /** In the true world; where mixing costs, or all on one side. */
 function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): readonly number[] {
@@ -205,17 +217,15 @@ function draw(
     const drawn = Math.min(calls, DRAWN_MAX);
     factors.set(side, drawn === 0 ? 0 : calls / drawn);
     for (let call = 0; call < drawn; call++) {
-      const isHub = world.hubEvery > 0 && random() < 1 / world.hubEvery;
+      const isHub = world.hubEvery > 0 && random() < hubPart(world);
       const size = (0.6 + 0.8 * random()) * (isHub ? HUB_FACTOR : 1);
-      const own = {
-        operations: Math.round(demand.operations * size),
-        rounds: demand.rounds,
-        bytes: demand.bytes * size,
-        cpuUs: demand.cpuUs * size,
-      };
+      const whole = sized(demand, size);
+      const own = { ...whole, operations: Math.round(whole.operations) };
       const { latencyUs, terms } = costOf(side, own, constants);
       const serviceUs = (latencyUs - terms.call) * (0.9 + 0.2 * random());
-      const queueUs = serviceUs * (queueing - 1);
+      // Whatever is waited for, the way there included: callers ÷ calls a second is what a call takes, or a plan that has more
+      // calls done would not be seen to.
+      const queueUs = (serviceUs + terms.call) * (queueing - 1);
       const sample = {
         ...NO_USAGE,
         function: name,

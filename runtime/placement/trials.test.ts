@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { Profiles } from "#runtime/profile/profiles.ts";
-import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
-import { SampleTally } from "#runtime/profile/tally.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
+import { type Calls, PlayedCalls } from "./played-calls.ts";
 import { PoolUse, type Capacity } from "./pool-use.ts";
 import {
   heldAlong,
   isHeld,
+  isMistake,
   nextTrial,
   NO_TRIALS,
   shareAt,
@@ -17,7 +17,6 @@ import {
   type Trials,
 } from "./trials.ts";
 
-const WINDOW_MS = 25;
 const CAPACITY: Capacity = {
   computeCores: 1,
   storageCores: 1,
@@ -27,40 +26,8 @@ const CAPACITY: Capacity = {
   callers: 16,
 };
 
-/** What calls of one function come to in a window: so many on a side, each taking so long. */
-interface Calls {
-  readonly side: Side;
-  readonly count: number;
-  readonly elapsedUs: number;
-}
-
-/** Profiles of functions that are called for a while, as windows of their node tell it. */
-class Load {
-  readonly profiles = new Profiles();
-  nowMs = 0;
-
-  run(ms: number, calls: Readonly<Record<string, Calls>>): this {
-    for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
-      this.nowMs += WINDOW_MS;
-      const tally = new SampleTally();
-      for (const [name, { side, count, elapsedUs }] of Object.entries(calls)) {
-        const sample = {
-          ...NO_USAGE,
-          function: name,
-          version: "1",
-          side,
-          outcome: "ok",
-          wallUs: elapsedUs,
-          cpuUs: 100,
-        };
-        for (let call = 0; call < count; call++) tally.record(sample, elapsedUs);
-      }
-      // A window tells of what was before its end.
-      this.profiles.fold(tally.take().tallies, this.nowMs - 1, WINDOW_MS);
-    }
-    return this;
-  }
-
+/** Calls, and their functions as trials see them. */
+class Load extends PlayedCalls {
   tried(name: string, share: number, change: Partial<Tried> = {}): Tried {
     return {
       name,
@@ -69,6 +36,7 @@ class Load {
       load: loadOf(400),
       trials: NO_TRIALS,
       isFree: true,
+      bounds: [0, 1],
       isWarm: { compute: true, storage: true },
       ...change,
     };
@@ -152,6 +120,19 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { trials: no })], load.nowMs)).toEqual([]);
   });
 
+  test("nothing for a while after a trial: longer with each that came to nothing, whatever it tried, and ten seconds at most", () => {
+    const load = both();
+    const isTried = (agoMs: number, ...fruitless: readonly [number, number]) => {
+      const [a, b] = fruitless.map((one) => ({ ...NO_TRIALS, endedMs: load.nowMs - agoMs, fruitless: one }));
+      const all = [load.tried("a", 0, { trials: a! }), load.tried("b", 1, { trials: b! })];
+      return next(all, load.nowMs).length > 0;
+    };
+    expect([isTried(175, 0, 0), isTried(225, 0, 0)]).toEqual([false, true]);
+    // 200 ms, and half as much again for each of three.
+    expect([isTried(674, 1, 2), isTried(676, 1, 2)]).toEqual([false, true]);
+    expect([isTried(9_999, 20, 20), isTried(10_000, 20, 20)]).toEqual([false, true]);
+  });
+
   test("nothing of a function whose callers ask for the other side", () => {
     const load = both();
     expect(next([load.tried("a", 1)], load.nowMs)).toEqual([]);
@@ -186,6 +167,23 @@ describe("what came of a trial", () => {
     load.run(150, { a: { ...atStorage, elapsedUs: 3_000 }, b: { ...atStorage, elapsedUs: 6_000 } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
     expect(verdictOf([tried], [tried, load.tried("b", 1)], load.nowMs)).toMatchObject({ came: "dropped" });
+  });
+
+  test("is not told by calls that were under way when it began", () => {
+    const load = new Load().run(500, { a: atCompute });
+    load.run(50, { a: { ...atStorage, elapsedUs: 20_000 } }).run(100, { a: { ...atStorage, elapsedUs: 3_000 } });
+    const tried = load.tried("a", 1, { trials: running("storage", 500) });
+    expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "kept", ratio: 0.75 });
+  });
+
+  test("is no better for calls that are over at once since they fail", () => {
+    const cameWith = (failing: number) => {
+      const load = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 3_000, failing } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs);
+    };
+    expect(cameWith(0)).toEqual({ came: "kept", ratio: 0.75 });
+    expect(cameWith(40)).toEqual({ came: "worse", ratio: 1.5 });
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {
@@ -278,5 +276,62 @@ describe("after a trial", () => {
       isFirm: true,
     });
     expect(heldAlong(also.tried("a", 0), { fromMs: 200, toMs: 300 }, until, 300).held).toBeNull();
+  });
+});
+
+describe("a move", () => {
+  /** Calls of `a` take 4 ms at compute and so many times as long at storage, where it goes at 500 ms; so many times as many end. */
+  const isWorse = (times: number, ended: number, { ms = 150, count = 40 } = {}) => {
+    const before = { side: "compute", elapsedUs: 4_000 } as const;
+    const load = new Load().run(500, { a: { ...before, count } });
+    load.run(ms, { a: { ...before, side: "storage", count: Math.round(count * ended), elapsedUs: 4_000 * times } });
+    return isMistake([load.tried("a", 1)], 500, load.nowMs);
+  };
+
+  test("was a mistake where calls take longer by more than a fifth, and fewer end", () => {
+    expect(isWorse(2, 0.5)).toBe(true);
+    expect(isWorse(1.3, 0.75)).toBe(true);
+    expect(isWorse(1.15, 0.85)).toBe(false);
+    expect(isWorse(0.5, 2)).toBe(false);
+  });
+
+  test("was none where more calls come, which wait for each other, nor where fewer do", () => {
+    expect(isWorse(2, 1)).toBe(false);
+    expect(isWorse(2, 2)).toBe(false);
+    expect(isWorse(1, 0.5)).toBe(false);
+  });
+
+  test("was one where calls fail since, however quick they are", () => {
+    const load = new Load().run(500, { a: atCompute });
+    load.run(150, { a: { ...atStorage, count: 16, failing: 24, elapsedUs: 3_000 } });
+    expect(isMistake([load.tried("a", 1)], 500, load.nowMs)).toBe(true);
+  });
+
+  test("was none where calls differ so much that it may be chance", () => {
+    const one = { side: "compute", count: 9, elapsedUs: 400 } as const;
+    const rare = { side: "compute", count: 1, elapsedUs: 36_000 } as const;
+    const load = new Load().run(500, { a: [one, rare] });
+    // The rare ones come as before, and fewer of the others.
+    const [quick, dear] = [
+      { ...one, side: "storage", count: 6 },
+      { ...rare, side: "storage" },
+    ] as const;
+    load.run(200, { a: [quick, dear] });
+    const all = [load.tried("a", 1)];
+    expect(isMistake(all, 500, load.nowMs)).toBe(false);
+    // The same of calls that are all alike.
+    const mean = (9 * 400 + 36_000) / 10;
+    const alike = new Load().run(500, { a: { ...one, count: 10, elapsedUs: mean } });
+    const after = { side: "storage", count: 7, elapsedUs: (6 * 400 + 36_000) / 7 } as const;
+    alike.run(200, { a: after });
+    expect(isMistake([alike.tried("a", 1)], 500, alike.nowMs)).toBe(true);
+  });
+
+  test("is not judged before a few calls have ended, unless none does where many did", () => {
+    expect(isWorse(3, 0.02, { ms: 475 })).toBeNull();
+    expect(isWorse(3, 0.02, { ms: 500 })).toBe(true);
+    // Of a function that is hardly called.
+    expect(isWorse(3, 0.5, { ms: 475, count: 2 })).toBeNull();
+    expect(isWorse(3, 0.5, { ms: 500, count: 2 })).toBe(false);
   });
 });

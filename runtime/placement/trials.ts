@@ -63,17 +63,19 @@ export interface Tried {
   readonly share: number;
   readonly load: Load;
   readonly trials: Trials;
-  /** Neither pinned nor still to be profiled, nor just taken back. */
+  /** Neither pinned nor still to be profiled, nor just taken back from where a trial would have it. */
   readonly isFree: boolean;
+  /** Its share may be from here to there. */
+  readonly bounds: readonly [lowest: number, highest: number];
   readonly isWarm: Readonly<Record<Side, boolean>>;
 }
 
-/** Nothing has moved for so long, so that what there was before is one thing. Chosen, as the times below; bench `placement` measures them. */
-export const STEADY_MS = 150;
-/** What there was before is known from so long. */
+/** What there was before is known from so long. Chosen, as the times below; bench `placement` measures them. */
 export const BEFORE_MS = 150;
 /** Calls that were under way when it began, and the window that brings the first of it. */
 const SETTLE_MS = 50;
+/** Nothing has moved for so long, so that what there was before is one thing. */
+export const STEADY_MS = BEFORE_MS + SETTLE_MS;
 const MEASURE_MS = 100;
 /** Longer where calls are few. */
 const TRIAL_MS_MAX = 500;
@@ -420,9 +422,9 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   });
 }
 
-function mayTry({ share, load, trials, isWarm }: Tried, side: Side, partner: string | null, nowMs: number): boolean {
+function mayTry({ share, bounds, trials, isWarm }: Tried, side: Side, partner: string | null, nowMs: number): boolean {
   const there = shareAt(side);
-  if (there === share || there < load.lowest || there > load.highest || !isWarm[side]) return false;
+  if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   return nowMs >= (trials.backOffs.get(keyOf(side, partner))?.untilMs ?? -Infinity);
 }
 

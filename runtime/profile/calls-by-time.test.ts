@@ -3,8 +3,8 @@ import { CallsByTime } from "./calls-by-time.ts";
 
 test("adds up what was heard of between two times, to 25 ms", () => {
   const byTime = new CallsByTime();
-  for (let ms = 0; ms < 1_000; ms += 25) byTime.fold("compute", 2, 300, ms);
-  byTime.fold("storage", 1, 50, 1_010);
+  for (let ms = 0; ms < 1_000; ms += 25) byTime.fold("compute", 2, 300, 0, ms);
+  byTime.fold("storage", 1, 50, 0, 1_010);
   expect(byTime.between(0, 1_000)).toEqual({ calls: 80, elapsedUs: 12_000, atStorage: 0 });
   expect(byTime.between(500, 600)).toEqual({ calls: 8, elapsedUs: 1_200, atStorage: 0 });
   expect(byTime.between(1_000, 1_025)).toEqual({ calls: 1, elapsedUs: 50, atStorage: 1 });
@@ -13,17 +13,28 @@ test("adds up what was heard of between two times, to 25 ms", () => {
 
 test("forgets what is older than a second and a half, and nothing before", () => {
   const byTime = new CallsByTime();
-  byTime.fold("storage", 1, 10, 0);
-  byTime.fold("storage", 1, 10, 1_575);
+  byTime.fold("storage", 1, 10, 0, 0);
+  byTime.fold("storage", 1, 10, 0, 1_575);
   expect(byTime.between(0, 2_000).calls).toBe(2);
-  byTime.fold("storage", 1, 10, 1_600);
+  byTime.fold("storage", 1, 10, 0, 1_600);
   expect(byTime.between(0, 2_000).calls).toBe(2);
   expect(byTime.between(0, 25).calls).toBe(0);
 });
 
 test("a clock that goes back adds to what was", () => {
   const byTime = new CallsByTime();
-  byTime.fold("storage", 1, 10, 500);
-  byTime.fold("storage", 1, 10, 400);
+  byTime.fold("storage", 1, 10, 0, 500);
+  byTime.fold("storage", 1, 10, 0, 400);
   expect(byTime.between(375, 525)).toEqual({ calls: 2, elapsedUs: 20, atStorage: 2 });
+});
+
+test("what fails takes as long as what does not: who is told so at once asks again", () => {
+  const byTime = new CallsByTime();
+  byTime.fold("storage", 10, 1_000, 0, 0);
+  byTime.fold("storage", 5, 500, 5, 25);
+  byTime.fold("storage", 0, 0, 10, 50);
+  expect(byTime.between(0, 25)).toEqual({ calls: 10, elapsedUs: 1_000, atStorage: 10 });
+  expect(byTime.between(25, 50)).toEqual({ calls: 5, elapsedUs: 1_000, atStorage: 5 });
+  expect(byTime.between(25, 75)).toEqual({ calls: 5, elapsedUs: 2_000, atStorage: 5 });
+  expect(byTime.between(50, 75)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0 });
 });

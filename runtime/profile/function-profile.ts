@@ -177,10 +177,10 @@ export class FunctionProfile {
    */
   fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
     // What failed has to be served as well, and what was turned away comes again.
-    const came = termOf(tally.sums, "calls") + termOf(tally.sums, "untold");
-    this.#countCalls(came, nowMs, stretchMs);
-    this.#recent.count(came, nowMs);
-    this.byTime.fold(tally.side, termOf(tally.sums, "calls"), termOf(tally.sums, "elapsedUs"), nowMs);
+    const [calls, untold] = [termOf(tally.sums, "calls"), termOf(tally.sums, "untold")];
+    this.#countCalls(calls + untold, nowMs, stretchMs);
+    this.#recent.count(calls + untold, nowMs);
+    this.byTime.fold(tally.side, calls, termOf(tally.sums, "elapsedUs"), untold, nowMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     const before = own.callsAt(nowMs);

@@ -132,6 +132,9 @@ describe("profiles", () => {
     expect(estimate.failedShare).toBeCloseTo(0.5);
     expect(profile.callsPerSecond(5_000)).toBeCloseTo(800, -1);
     expect(profile.percentileUs("compute", 1)).toBeGreaterThan(4_000);
+    // Nor does a stretch of time in which half of them fail look like one of quick calls.
+    const { calls, elapsedUs } = profile.byTime.between(4_000, 5_000);
+    expect([calls, elapsedUs / calls]).toEqual([400, 2 * 5_100]);
   });
 
   test("a side where every call fails is not known, and nothing new is heard of it", () => {

@@ -46,7 +46,7 @@ export interface Tally {
   readonly elapsed: readonly number[];
 }
 
-/** Functions at once; calls of more are counted as `untracked`. Their profiles are 4 KiB each in the controller. */
+/** Functions at once; calls of more are counted as `untracked`. What the controller has of each is in profiles.ts. */
 export const TALLIED_FUNCTIONS_MAX = 4_096;
 /** An operation counts as so much computing in what a change detector sees, so that it sees either change. Chosen: its price at compute. */
 const OPERATION_WORK_US = 5;

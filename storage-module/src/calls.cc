@@ -31,11 +31,13 @@ CallSizes SizesOf(const CallArguments& arguments) {
   return sizes;
 }
 
-/// By its time, as in SLOWLOG; and whatever its time where it failed, or did not stay where it began.
+/// By its time, as in SLOWLOG; and whatever its time where it failed, or did not stay where it began. One who
+/// makes the same mistake again and again is told each time, and drives out no trace of anybody else's.
 bool IsTraced(const PendingCall& call, int64_t elapsed_ns) {
   const int64_t slower_than_us = TheModule().settings.trace_slower_than_us;
   if (slower_than_us < 0) return false;
-  return elapsed_ns >= slower_than_us * 1'000 || call.outcome.code != Code::kOk || !call.former.empty();
+  const bool failed = call.outcome.code != Code::kOk && !IsRefused(call.outcome.code);
+  return elapsed_ns >= slower_than_us * 1'000 || failed || !call.former.empty();
 }
 
 /// `call` has ended, and is for nothing else any more.

@@ -16,13 +16,10 @@ constexpr double kOperationWorkUs = 5;
 constexpr size_t kFailed = 1;
 constexpr size_t kUntold = 16;
 
-/// As TELLING and REFUSED in tally.ts.
+/// As TELLING in tally.ts.
 bool IsTelling(Code code) {
   return code == Code::kOk || code == Code::RESULT_INVALID || code == Code::RESULT_TOO_LARGE ||
          code == Code::DEADLINE_EXCEEDED || code == Code::CPU_LIMIT || code == Code::OPERATIONS_LIMIT;
-}
-bool IsRefused(Code code) {
-  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED;
 }
 
 /// What a host says of itself is unsigned: whatever it says, a sum stays a number.
@@ -32,6 +29,10 @@ double UsOf(Ns ns) {
 }
 
 }  // namespace
+
+bool IsRefused(Code code) {
+  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED;
+}
 
 size_t TallyBucketOf(double us) {
   static const double log_ratio = std::log(kRatio);

@@ -21,6 +21,10 @@ constexpr size_t kTalliedFunctionsMax = 4'096;
 /// As `bucketOf` in runtime/profile/histogram.ts.
 size_t TallyBucketOf(double us);
 
+/// A mistake of the caller: no call of the function, as far as anybody counts what its calls are. As REFUSED
+/// in tally.ts.
+bool IsRefused(Code code);
+
 class SampleTally {
  public:
   /// `elapsed_ns`: from admission to answer, as the caller's door saw it. Under a µs.

@@ -1,7 +1,7 @@
 // What calls of plain Redis clients were at, and when: LOCUS.TRACE, in the manner of SLOWLOG. Kept of those
-// that were slow, failed, or did not stay where they began; a call of a node has its trace there
-// (compute/node/trace.ts, whose steps these are). Names and lengths only: no key, no argument, no result, no
-// error's text.
+// that were slow, failed by no mistake of their caller, or did not stay where they began; a call of a node
+// has its trace there (compute/node/trace.ts, whose steps these are). Names and lengths only: no key, no
+// argument, no result, no error's text.
 #pragma once
 
 #include <cstddef>

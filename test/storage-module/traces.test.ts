@@ -122,6 +122,24 @@ test("a call that fails has a trace however quick it was, one that ends well onl
   ]);
 });
 
+test("a call that was refused for a mistake of its caller has none, but for a slow one, and drives out no other", async () => {
+  const server = await startRedisServer({ moduleArguments: ["trace-slower-than-us", "300000000"] });
+  onTestFinished(() => server.close());
+  const client = server.client();
+  const bundle = `export default { kind: "locus.function", name: "typed", input: { type: "number" }, run({ args }) {
+    if (args > 1) throw new Error("too much");
+    return args;
+  } };`;
+  await client.call("LOCUS.FUNCTION", "LOAD", bundle);
+  const typed = (args: string): Promise<string> => client.call("LOCUS.CALL", "typed", "0", args).then(String, String);
+  expect(await typed("2")).toMatch(/FUNCTIONFAILED/);
+  for (let index = 0; index < 130; index++) expect(await typed('"one"')).toMatch(/ARGSINVALID/);
+  expect(await onlyTrace(client)).toMatchObject({ id: 1, outcome: "FUNCTION_FAILED" });
+  await set(client, 0);
+  expect(await typed('"one"')).toMatch(/ARGSINVALID/);
+  expect((await traces(client)).map(({ outcome }) => outcome)).toEqual(["ARGS_INVALID", "FUNCTION_FAILED"]);
+});
+
 test("with -1 none has one, and a node's own RUN never does", async () => {
   const server = await start(-1);
   const client = server.client();

@@ -42,15 +42,20 @@ class Owned {
   std::future<Code> Submit(const Image& image, const std::string& args) {
     auto answer = std::make_shared<std::promise<Code>>();
     std::future<Code> code = answer->get_future();
-    Call call;
-    call.image = image;
-    call.args = args;
-    call.deadline_ns = locus::NowNs() + kPatienceNs;
+    Call call = CallOf(image, args);
     call.done = [answer](Outcome&& outcome) { answer->set_value(outcome.code); };
     if (supervisor.Submit(std::move(call)) == 0) answer->set_value(Code::OVERLOADED);
     return code;
   }
   Code Run(const Image& image, const std::string& args = "1") { return Submit(image, args).get(); }
+  /// Whether the call had to wait for an isolate that was opened for it.
+  bool RunOpens(const Image& image) {
+    std::promise<bool> answer;
+    Call call = CallOf(image, "1");
+    call.done = [&](Outcome&& outcome) { answer.set_value(outcome.usage.start_ns > 0); };
+    EXPECT(supervisor.Submit(std::move(call)) != 0);
+    return answer.get_future().get();
+  }
   std::future<Code> Wish(const Image& image, IsolateBounds bounds) {
     auto answer = std::make_shared<std::promise<Code>>();
     supervisor.Keep(image, bounds, [answer](locus::KeepResult&& result) { answer->set_value(result.code); });
@@ -76,6 +81,13 @@ class Owned {
   Supervisor supervisor;
 
  private:
+  static Call CallOf(const Image& image, const std::string& args) {
+    Call call;
+    call.image = image;
+    call.args = args;
+    call.deadline_ns = locus::NowNs() + kPatienceNs;
+    return call;
+  }
   static locus::SupervisorOptions With(const char* host) {
     locus::SupervisorOptions options = locus::OptionsOf(host);
     options.isolates_max = kLanes;
@@ -262,7 +274,7 @@ void LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(const char* host) {
   }
   limit(1, kPatienceNs);
   EXPECT(owned.Until([&] { return OpenOf(owned) == 1; }));
-  // Another version has its own at once, and the idle one closes for it.
+  // Another version has its own at once, and the one without calls closes for it.
   EXPECT(owned.Run(ImageOf("young")) == Code::kOk);
   EXPECT(owned.Until([&] { return OpenOf(owned) == 1; }));
   EXPECT(owned.IsolatesOf(ImageOf("young")) == 1);
@@ -272,6 +284,24 @@ void LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(const char* host) {
   const Load load(owned, tried);
   EXPECT(owned.Until([&] { return owned.IsolatesOf(tried) == kSpread; }));
   EXPECT(OpenOf(owned) == 1);
+}
+
+void VersionsThatAreCalledInTurnKeepTheirIsolates(const char* host) {
+  Owned owned(host);
+  const Image old = ImageOf("old"), young = ImageOf("young");
+  constexpr int kCalls = 20;
+  int opened = 0;
+  for (int i = 0; i < kCalls; i++) {
+    // Said again and again, as whoever divides does.
+    owned.supervisor.Limit({{"script", 1}}, locus::NowNs() + kPatienceNs);
+    for (const Image& image : {old, young}) opened += owned.RunOpens(image) ? 1 : 0;
+  }
+  // The first of each; and of a machine that stands still for a second now and then, some more.
+  EXPECT(opened >= 2);
+  EXPECT(opened <= kCalls / 2);
+  // The one that has no calls any more goes.
+  EXPECT(owned.Until([&] { return owned.Run(young) == Code::kOk && owned.IsolatesOf(old) == 0; }));
+  EXPECT(owned.IsolatesOf(young) == 1);
 }
 
 void WhoWaitsForAnIsolateIsCounted(const char* host) {
@@ -383,6 +413,7 @@ int main(int argc, char** argv) {
   WhatCannotBeLoadedIsTold(argv[1]);
   BoundsHoldAndChangeUnderCalls(argv[1]);
   LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(argv[1]);
+  VersionsThatAreCalledInTurnKeepTheirIsolates(argv[1]);
   WhoWaitsForAnIsolateIsCounted(argv[1]);
   MemoryThatCannotBeIsNotBelieved(argv[1]);
   BoundsHoldHoweverManyWait(argv[1]);

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+import { Profiles } from "#runtime/profile/profiles.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { FRESH, settled, type FunctionState } from "./function-state.ts";
+import { FREE_RULES, type Situation } from "./situation.ts";
+import { NO_TRIALS } from "./trials.ts";
+
+const STARTED_MS = 5_000;
+
+/** Its calls are split, and all of them run at storage for a moment. */
+const TRIED: FunctionState = {
+  ...FRESH,
+  state: "probing",
+  share: 1,
+  sinceMs: 0,
+  trials: {
+    ...NO_TRIALS,
+    running: { side: "storage", partner: null, startedMs: STARTED_MS, fromShare: 0.4 },
+    held: { sinceMs: 0, untilMs: 60_000, promisedUs: 100, refutedShare: 0, isFirm: false },
+  },
+};
+
+const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation => ({
+  nowMs,
+  profiles: new Profiles(),
+  shifted: new Set(shifted),
+  constants: DEFAULT_CONSTANTS,
+  capacity: {
+    computeCores: 2,
+    storageCores: 1,
+    redisThread: 1,
+    storageMachineCores: 2,
+    sharedCores: Infinity,
+    callers: 16,
+  },
+  rules: new Map([["a", FREE_RULES]]),
+});
+
+const after = (passedMs: number, ...shifted: readonly string[]) =>
+  settled("a", TRIED, FREE_RULES, situationAt(STARTED_MS + passedMs, ...shifted));
+
+describe("a trial", () => {
+  test("goes on as long as nothing happens, and is given up where nobody judges it", () => {
+    expect(after(100)).toEqual({ to: TRIED, why: null });
+    expect(after(1_000)).toEqual({ to: TRIED, why: null });
+    const { to, why } = after(1_001);
+    expect(to).toMatchObject({ state: "split", share: 0.4, trials: { running: null, endedMs: STARTED_MS + 1_001 } });
+    expect(why).toEqual({ kind: "tried", side: "storage", partner: null, ratio: null, isKept: false });
+  });
+
+  test("ends when the calls of another function change, without a verdict", () => {
+    const { to, why } = after(75, "b");
+    expect(to).toMatchObject({ state: "split", share: 0.4, trials: { running: null, endedMs: STARTED_MS + 75 } });
+    expect(why).toMatchObject({ kind: "tried", ratio: null, isKept: false });
+    // Nothing was said against what was tried.
+    expect(to.trials.backOffs.size).toBe(0);
+  });
+
+  test("ends when the function's own calls change, which is profiled anew where it was", () => {
+    const { to, why } = after(75, "a");
+    expect(to).toMatchObject({ state: "profiling", share: 0.4, trials: { running: null, held: null } });
+    expect(why).toEqual({ kind: "shifted" });
+  });
+});
+
+test("a shift of others leaves a function as it is that is not being tried", () => {
+  const now: FunctionState = { ...TRIED, trials: { ...TRIED.trials, running: null } };
+  expect(settled("a", now, FREE_RULES, situationAt(STARTED_MS, "b"))).toEqual({ to: now, why: null });
+});
+
+test("what was taken back stays until its back-off is over", () => {
+  const now: FunctionState = { ...TRIED, state: "reverting", share: 0, retryAtMs: 6_000, trials: NO_TRIALS };
+  const stateAt = (ms: number) => settled("a", now, FREE_RULES, situationAt(ms)).to.state;
+  expect([stateAt(5_999), stateAt(6_000)]).toEqual(["reverting", "compute"]);
+});

@@ -1,0 +1,101 @@
+import { describe, expect, test } from "vitest";
+import { calledFunction, type CalledFunction } from "./called-function.ts";
+import type { Demand } from "./cost-model.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { FRESH, type FunctionState } from "./function-state.ts";
+import { judgedMove } from "./moves.ts";
+import { modelledCalls, PlayedCalls } from "./played-calls.ts";
+import { FREE_RULES } from "./situation.ts";
+import { NO_TRIALS } from "./trials.ts";
+
+const CHAIN: Demand = { operations: 16, rounds: 16, bytes: 2_000, cpuUs: 20 };
+const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
+const MOVED_MS = 1_000;
+const CAPACITY = {
+  computeCores: 2,
+  storageCores: 1,
+  redisThread: 1,
+  storageMachineCores: 2,
+  sharedCores: Infinity,
+  callers: 16,
+};
+
+const RESTING: FunctionState = { ...FRESH, state: "compute", share: 0, sinceMs: 0 };
+const MOVED: FunctionState = {
+  ...FRESH,
+  state: "storage",
+  share: 1,
+  sinceMs: 0,
+  moves: 3,
+  moved: { atMs: MOVED_MS, fromShare: 0, promisedUs: 300, isJudged: false },
+};
+
+/** The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. */
+function played(ms: number, factor: number): PlayedCalls {
+  const calls = (side: "compute" | "storage", times: number) => ({
+    chain: modelledCalls(side, 320 / times, CHAIN, DEFAULT_CONSTANTS, times),
+    hash: modelledCalls("compute", 8 / times, HASH, DEFAULT_CONSTANTS, times),
+  });
+  return new PlayedCalls().run(MOVED_MS, calls("compute", 1)).run(ms, calls("storage", factor));
+}
+
+const judged = (load: PlayedCalls, chain: Partial<FunctionState> = {}, hash: Partial<FunctionState> = {}) => {
+  const { nowMs, profiles } = load;
+  const rules = new Map([
+    ["chain", FREE_RULES],
+    ["hash", FREE_RULES],
+  ]);
+  const situation = {
+    nowMs,
+    profiles,
+    shifted: new Set<string>(),
+    constants: DEFAULT_CONSTANTS,
+    capacity: CAPACITY,
+    rules,
+  };
+  const called = (name: string, before: FunctionState): CalledFunction =>
+    calledFunction(name, FREE_RULES, before, situation)!;
+  const all = [called("chain", { ...MOVED, ...chain }), called("hash", { ...RESTING, ...hash })];
+  return judgedMove(all, all[0]!, nowMs);
+};
+
+describe("a move after which calls take longer, and fewer end", () => {
+  const slow = played(150, 8);
+
+  test("is taken back, and is not made again for a second, then for longer", () => {
+    const { to, why } = judged(slow)!;
+    expect(to).toMatchObject({ state: "reverting", share: 0, backOffMs: 1_000, retryAtMs: slow.nowMs + 1_000 });
+    expect(to).toMatchObject({ moves: 4, reverts: 1, flaps: 1, moved: { isJudged: true } });
+    expect(why).toMatchObject({ kind: "reverted", promisedUs: 300, retryInMs: 1_000 });
+    expect(judged(slow, { backOffMs: 2_000 })!.to.backOffMs).toBe(4_000);
+    expect(judged(slow, { backOffMs: 50_000 })!.to.backOffMs).toBe(60_000);
+  });
+
+  test("is not judged before it has had 100 ms, nor twice", () => {
+    expect(judged(played(75, 8))).toBeNull();
+    expect(judged(slow, { moved: { ...MOVED.moved!, isJudged: true } })).toBeNull();
+    expect(judged(slow, { moved: null })).toBeNull();
+  });
+
+  test.each([
+    ["another function moved since", { moved: { ...MOVED.moved!, atMs: MOVED_MS + 1 } }],
+    ["a trial of another function ended since", { trials: { ...NO_TRIALS, endedMs: MOVED_MS + 1 } }],
+    ["the calls of another function changed since", { sinceMs: MOVED_MS + 1 }],
+    ["the calls of another function changed shortly before", { sinceMs: MOVED_MS - 149 }],
+  ] as const)("stays where %s, and for good: nobody can tell what did it", (_, hash) => {
+    const { to, why } = judged(slow, {}, hash)!;
+    expect(to).toMatchObject({ state: "storage", share: 1, reverts: 0, moved: { isJudged: true } });
+    expect(why).toBeNull();
+  });
+
+  test("is taken back where others moved at the same time or before, and their calls changed long before", () => {
+    const hash = { moved: MOVED.moved, trials: { ...NO_TRIALS, endedMs: MOVED_MS }, sinceMs: MOVED_MS - 150 };
+    expect(judged(slow, {}, hash)?.why).toMatchObject({ kind: "reverted" });
+  });
+});
+
+test("a move after which calls do well is looked at once, and stays", () => {
+  const { to, why } = judged(played(150, 1))!;
+  expect(to).toMatchObject({ state: "storage", share: 1, reverts: 0, moved: { isJudged: true } });
+  expect(why).toBeNull();
+});

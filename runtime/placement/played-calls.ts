@@ -1,0 +1,59 @@
+// Calls that tests play: windows as nodes tell them, in a time of their own. What came of them is for a test to say, where a simulated load
+// (simulated-load.ts) has it follow from the shares.
+
+import { Profiles } from "#runtime/profile/profiles.ts";
+import { NO_USAGE, type Side, type Usage } from "#runtime/profile/sample.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
+import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
+
+const WINDOW_MS = 25;
+
+/** What calls of one function come to in a window: so many on a side, each taking so long. */
+export interface Calls {
+  readonly side: Side;
+  readonly count: number;
+  readonly elapsedUs: number;
+  /** Of each; without: all the time in the sandbox, and 100 µs of computing. */
+  readonly usage?: Partial<Usage>;
+  /** So many more fail at once. */
+  readonly failing?: number;
+}
+
+/** As the model has them, and all so many times as long: by a queue, which says nothing of what they cost. */
+export function modelledCalls(
+  side: Side,
+  count: number,
+  demand: Demand,
+  constants: CostConstants,
+  factor = 1,
+): Required<Pick<Calls, "side" | "count" | "elapsedUs" | "usage">> {
+  const { latencyUs, terms } = costOf(side, demand, constants);
+  const { cpuUs, operations, rounds, bytes } = demand;
+  const queueUs = (factor - 1) * latencyUs;
+  const usage = { wallUs: latencyUs - terms.call + queueUs, queueUs, cpuUs, operations, rounds, bytesOut: bytes };
+  return { side, count, elapsedUs: latencyUs + queueUs, usage };
+}
+
+export class PlayedCalls {
+  readonly profiles = new Profiles();
+  nowMs = 0;
+
+  /** By function: of one kind, or of several. */
+  run(ms: number, calls: Readonly<Record<string, Calls | readonly Calls[]>>): this {
+    for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
+      this.nowMs += WINDOW_MS;
+      const tally = new SampleTally();
+      for (const [name, kinds] of Object.entries(calls)) for (const kind of [kinds].flat()) record(tally, name, kind);
+      // A window tells of what was before its end.
+      this.profiles.fold(tally.take().tallies, this.nowMs - 1, WINDOW_MS);
+    }
+    return this;
+  }
+}
+
+function record(tally: SampleTally, name: string, { side, count, elapsedUs, usage, failing = 0 }: Calls): void {
+  const of = { ...NO_USAGE, function: name, version: "1", side };
+  const sample = { ...of, outcome: "ok", wallUs: elapsedUs, cpuUs: 100, ...usage };
+  for (let call = 0; call < count; call++) tally.record(sample, elapsedUs);
+  for (let call = 0; call < failing; call++) tally.record({ ...of, outcome: "FUNCTION_FAILED", cpuUs: 1 }, 10);
+}
