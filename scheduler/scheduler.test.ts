@@ -68,6 +68,21 @@ describe("instances", () => {
     expect(effects.grants.get("c")).toBe(first);
   });
 
+  test("one that holds another call does not rest, though each that waits has a start of its own under way", () => {
+    const { effects, scheduler } = setUp({}, MINUTE);
+    const pool = scheduler.declare({ key: "f", memoryMb: 100, concurrency: 2 }, 0);
+    for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 1);
+    const [first] = effects.starting;
+    scheduler.instanceStarted(first!, 2);
+    expect([first!.running, pool.starting]).toEqual([2, 1]);
+    scheduler.release(first!, used, 3);
+    expect([first!.state, first!.running]).toEqual(["busy", 1]);
+    scheduler.acquire(pool, "c", Infinity, 4);
+    expect(effects.grants.get("c")).toBe(first);
+    for (let calls = 0; calls < 2; calls++) scheduler.release(first!, used, 5);
+    expect(first!.state).toBe("idle");
+  });
+
   test("those on the node that came first are taken first, so that later nodes can be drained", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);

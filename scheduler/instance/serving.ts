@@ -70,7 +70,8 @@ export class Serving<Ticket> {
     pool.offer(instance);
     // Each of those that wait has a start of its own under way, and waits for that.
     if (!isNew && !this.#policy.sharesStarts && pool.starting >= pool.queue.size) {
-      return this.#warm.rest(instance, now);
+      if (instance.running === 0) this.#warm.rest(instance, now);
+      return;
     }
     for (
       let waiter = this.#waiting.first(pool);
