@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
-import type { BeatAnswer, CapacityDesk } from "#scheduler/grpc/capacity-service.ts";
+import type { BeatAnswer, CapacityDesk } from "#scheduler/grpc/capacity-desk.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { LeaseBook } from "./lease-book.ts";
 
 const SHAPE = { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 };
+const ANSWER: BeatAnswer = { gone: [], revoked: [], isPressed: false, threads: null };
 const NEVER = new AbortController().signal;
 
 test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
@@ -40,6 +41,7 @@ test("a scheduler that did not answer the last beat is asked for no lease, until
       scaledVersion: 1,
     }),
     hosted: async () => [],
+    threads: null,
     log: { info: () => {}, warn: () => {} },
     nowMs: () => 0,
   });
@@ -47,11 +49,11 @@ test("a scheduler that did not answer the last beat is asked for no lease, until
   (await beaten()).reject(new LocusError("DEADLINE_EXCEEDED", "it hangs"));
   const next = await beaten();
   await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
-  next.resolve({ gone: [], revoked: [], isPressed: false });
+  next.resolve(ANSWER);
   const last = await beaten();
   expect(await link.lease(wanted, NEVER)).toEqual([]);
   const left = link.leave();
-  last.resolve({ gone: [], revoked: [], isPressed: false });
-  (await beaten()).resolve({ gone: [], revoked: [], isPressed: false });
+  last.resolve(ANSWER);
+  (await beaten()).resolve(ANSWER);
   await left;
 });

@@ -2,19 +2,16 @@
 
 import { PORT_MAX } from "#runtime/setting.ts";
 import type { CapacityOverview } from "../service/capacity-overview.ts";
+import type { BeatAnswer, CapacityDesk, LeasedInstance, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
 import {
   beatMessage,
-  type BeatAnswer,
   type BeatReply,
-  type CapacityDesk,
-  type LeasedInstance,
+  divisionIn,
   type LeaseReply,
-  type LeaseWanted,
   manyIn,
-  type NodeBeat,
   type OverviewReply,
   wantedMessage,
-} from "./capacity-service.ts";
+} from "./capacity-messages.ts";
 import { integerIn, nameIn } from "./field.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 
@@ -30,7 +27,8 @@ export class CapacityClient implements CapacityDesk {
 
   async beat(beat: NodeBeat, signal?: AbortSignal): Promise<BeatAnswer> {
     const reply: BeatReply = await this.#peer.unary("Beat", beatMessage(beat), signal);
-    return { gone: reply.gone, revoked: reply.revoked, isPressed: reply.is_pressed };
+    const { gone, revoked, is_pressed: isPressed, threads } = reply;
+    return this.#peer.checked("Beat", () => ({ gone, revoked, isPressed, threads: divisionIn(threads) }));
   }
 
   async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> {

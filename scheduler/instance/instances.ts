@@ -111,9 +111,9 @@ export class Instances {
     pool.busySinceSumMs = pool.busy === 0 ? 0 : pool.busySinceSumMs - instance.busySinceMs;
   }
 
-  becomeIdle(instance: Instance, now: number): void {
+  becomeIdle(instance: Instance, sinceMs: number): void {
     instance.state = "idle";
-    instance.idleSinceMs = now;
+    instance.idleSinceMs = sinceMs;
     instance.pool.idle++;
     this.#counts.idle++;
   }

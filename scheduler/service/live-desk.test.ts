@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import type { HostedInstance, NodeBeat } from "../grpc/capacity-service.ts";
+import type { HostedInstance, NodeBeat } from "../grpc/capacity-desk.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
 import { LiveDesk, type LiveDeskOptions } from "./live-desk.ts";
 
@@ -33,6 +33,7 @@ class Host {
       broken: [],
       scaled: [],
       scaledVersion: 1,
+      threads: null,
       ...this.#beat,
       ...more,
     };
@@ -86,7 +87,16 @@ afterEach(() => {
   for (const desk of opened.splice(0)) desk.close();
 });
 const wanted = (nodeId: string, more = {}) => ({ nodeId, shape: SHAPE, count: 1, isGrowth: false, ...more });
-const use = (id: string, calls = 1, cpus = 0.1) => ({ id, calls, cpus });
+const use = (id: string) => ({
+  id,
+  calls: 1,
+  executionMs: 5,
+  cpus: 0.1,
+  usedMs: 5,
+  beganAgoMs: 100,
+  isUsed: false,
+  unusedForMs: 95,
+});
 
 describe("the desk", () => {
   test("starts an instance on the node that asks, and lends it to nobody else", async () => {
