@@ -19,7 +19,7 @@ GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 
 # What both sides' supervisors are made of.
 SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_watch command_table \
-  $(filter-out supervisor_addon,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
+  $(filter-out supervisor_addon supervisor_binding,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
 HOST := shared_memory ring lane frames codes cores command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
 HOST := $(sort $(filter-out host_process,$(HOST)) resp read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
@@ -36,7 +36,7 @@ $(OUT)/launcher: $(call object,main_launcher confinement)
 $(OUT)/host.node: $(call object,$(HOST))
 	$(CXX) $(LDFLAGS) -shared -o $@ $^ -lseccomp
 
-$(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon)
+$(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon supervisor_binding)
 	$(CXX) $(LDFLAGS) -shared -o $@ $^
 
 $(OUT)/locus.so: $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
@@ -71,7 +71,7 @@ endif
 
 $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(if $(filter host_% guest_% %_channel %_addon tls passed_descriptor,$*),-isystem $(NODE_INCLUDE)) -c -o $@ $<
+	$(CXX) $(CXXFLAGS) $(if $(filter host_% guest_% %_channel %_addon %_binding tls passed_descriptor,$*),-isystem $(NODE_INCLUDE)) -c -o $@ $<
 
 # ---- What tests run (test/sanitized-build.ts), beside the module itself.
 
@@ -99,6 +99,10 @@ $(OUT)/fuzz/%.o: test/fuzz/targets/%.cc $(GENERATED)
 
 $(OUT)/test/module_test: $(patsubst storage-module/%.cc,$(OUT)/%.o,$(wildcard storage-module/test/*.cc)) $(OUT)/tested.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
+
+# Of the host, what needs no V8: with the system's OpenSSL in place of Node's.
+$(OUT)/test/socket_channel_test: $(OUT)/test/socket_channel_test.o $(call object,socket_channel tls) $(OUT)/tested.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
 
 $(OUT)/test/%_test: $(OUT)/test/%_test.o $(OUT)/tested.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto

@@ -49,7 +49,8 @@ help_text() {
     --smoke      seconds instead of minutes; the figures mean nothing
     --full       longer runs, for figures to publish
     --json FILE  also writes the result as JSON (with NAME only)
-    --data DIR   a folder that may hold AutoLoc's social.json[.gz]
+    --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
+                 2023 contest's format, a folder each
 
 ./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
     Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and

@@ -13,7 +13,7 @@ export default defineConfig({
           name: "unit",
           // Properties try a hundred cases: seconds on a busy machine.
           testTimeout: 60_000,
-          include: ["{runtime,storage-module,compute,scheduler,functions,bench,deploy}/**/*.test.ts"],
+          include: ["{runtime,compute,scheduler,functions,bench,deploy}/**/*.test.ts"],
         },
       },
       {

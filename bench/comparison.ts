@@ -1,6 +1,7 @@
 // Several ways of doing the same work, side by side as a small table for a terminal. The first row is the baseline.
 
 import type { Summary } from "#compute/cli/summary.ts";
+import { groupedText } from "#runtime/figures.ts";
 
 export interface Way {
   readonly name: string;
@@ -21,21 +22,17 @@ export function comparisonText(ways: readonly Way[]): string {
 
 function cells({ name, summary }: Way, baseline: number): string[] {
   const { callsPerSecond, p50Us, p99Us, roundsPerCall, bytesPerCall } = summary;
-  const rounds = roundsPerCall === null ? "–" : decimal(roundsPerCall);
-  const ratio = `${decimal(callsPerSecond / baseline)}×`;
+  const rounds = roundsPerCall === null ? "–" : groupedText(roundsPerCall);
+  const ratio = `${groupedText(callsPerSecond / baseline)}×`;
   return [
     name,
-    decimal(callsPerSecond),
+    groupedText(callsPerSecond),
     ratio,
     milliseconds(p50Us),
     milliseconds(p99Us),
     rounds,
-    decimal(bytesPerCall),
+    groupedText(bytesPerCall),
   ];
 }
 
-const milliseconds = (us: number | null): string => (us === null ? "–" : `${decimal(us / 1e3)} ms`);
-
-/** Three digits that count; all of a whole part, in groups. */
-const decimal = (value: number): string =>
-  value.toLocaleString("en", value < 1_000 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 });
+const milliseconds = (us: number | null): string => (us === null ? "–" : `${groupedText(us / 1e3)} ms`);

@@ -6,7 +6,7 @@
 // have half of the cores, a node and the load the other half: with two cores one each. The load is in the node's own process, calls
 // its invoker and asks for the side that a rule has chosen, or for none (auto): no HTTP, which would cost each call of all rows the
 // same tens of µs on the node's core, and hide what is compared. Rules are asked per call and told what came of it; what each is spared
-// stands in its file. Each measurement has a lead-in under its own load and rule, in which whoever adapts adapts.
+// stands in its file. Each measurement has a lead-in under its own load and rule, which is longer where the rule learns.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
 // the error is the median over all functions, both ways. Other round trip times than loopback's come from a userland proxy, which
@@ -47,6 +47,7 @@ await runBenchmark<Effort>({
       warmUps: 0,
       repetitions: 1,
       leadInMs: 5,
+      learnMs: 5,
       budgetMs: 20,
       tryMs: 10,
       gridUs: [0],
@@ -56,7 +57,8 @@ await runBenchmark<Effort>({
     standard: {
       warmUps: 1,
       repetitions: 5,
-      leadInMs: 400,
+      leadInMs: 200,
+      learnMs: 1_000,
       budgetMs: 700,
       tryMs: 400,
       gridUs: [0],
@@ -66,7 +68,8 @@ await runBenchmark<Effort>({
     full: {
       warmUps: 1,
       repetitions: 5,
-      leadInMs: 1_000,
+      leadInMs: 500,
+      learnMs: 2_000,
       budgetMs: 3_000,
       tryMs: 1_000,
       gridUs: [0, 200, 1_000],

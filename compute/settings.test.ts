@@ -4,9 +4,17 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { redisTarget } from "./redis-settings.ts";
-import { readSettings, type SettingTable } from "#runtime/setting.ts";
+import { readSettings, type SettingTable, unknownVariables } from "#runtime/setting.ts";
 import { settingsTable } from "#runtime/settings-document.ts";
-import { CLI_SETTINGS, NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "./settings.ts";
+import {
+  API_SERVER_SETTINGS,
+  CAPACITY_SETTINGS,
+  RESOURCE_MANAGER_SETTINGS,
+  SCALER_SETTINGS,
+  SCHEDULER_SETTINGS,
+  SIMULATOR_SETTINGS,
+} from "#scheduler/service/settings.ts";
+import { CLI_SETTINGS, COMPUTE_TABLES, NODE_SERVICE_PORT, NODE_SETTINGS, REDIS_SETTINGS } from "./settings.ts";
 
 const documentation = readFileSync(new URL("../docs/configuration.md", import.meta.url), "utf8");
 
@@ -69,6 +77,44 @@ describe("readSettings", () => {
   });
 });
 
+describe("ports, where nobody says otherwise", () => {
+  it("are those of the contests, and of what people know", () => {
+    expect({
+      gateway: NODE_SETTINGS.httpPort.otherwise,
+      redis: redisTarget(readSettings(REDIS_SETTINGS, {}).values).address.port,
+      nodeService: NODE_SERVICE_PORT,
+      scheduler: SCHEDULER_SETTINGS.port.otherwise,
+      ownScheduler: CAPACITY_SETTINGS.port.otherwise,
+      apiServer: API_SERVER_SETTINGS.port.otherwise,
+      resourceManager: RESOURCE_MANAGER_SETTINGS.port.otherwise,
+      scaler: SCALER_SETTINGS.port.otherwise,
+      platform: SIMULATOR_SETTINGS.port.otherwise,
+      statistics: SIMULATOR_SETTINGS.statisticsPort.otherwise,
+    }).toEqual({
+      gateway: 8080,
+      redis: 6379,
+      nodeService: 10700,
+      scheduler: 10600,
+      ownScheduler: 10600,
+      apiServer: 10500,
+      resourceManager: 10400,
+      scaler: 9001,
+      platform: 50051,
+      statistics: 9000,
+    });
+  });
+
+  it("are looked for where they are listened on", () => {
+    expect(SCALER_SETTINGS.platform.otherwise).toBe("127.0.0.1:50051");
+    expect(SIMULATOR_SETTINGS.scaler.otherwise).toBe("127.0.0.1:9001");
+  });
+
+  it("leave FuncLoc off, and name the one that it would have", () => {
+    expect(NODE_SETTINGS.funcLocPort.otherwise).toBeNull();
+    expect(NODE_SETTINGS.funcLocPort.meaning).toContain("50052");
+  });
+});
+
 describe("docs/configuration.md", () => {
   it.each([
     ["Redis", REDIS_SETTINGS],
@@ -80,6 +126,6 @@ describe("docs/configuration.md", () => {
 
   it("names no setting that is not there", () => {
     const named = [...documentation.matchAll(/LOCUS_[A-Z_]+/g)].map(([variable]) => [variable, ""]);
-    expect(unknownVariables(Object.fromEntries(named))).toEqual([]);
+    expect(unknownVariables(COMPUTE_TABLES, Object.fromEntries(named))).toEqual([]);
   });
 });

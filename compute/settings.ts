@@ -2,15 +2,16 @@
 // make values of them; docs/configuration.md mirrors this file (a test holds them equal).
 
 import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
-import type { Confinement } from "#runtime/sandbox/supervisor.ts";
+import { type Confinement, ISOLATES_MAX } from "#runtime/sandbox/supervisor.ts";
 import {
+  choiceSetting,
   integerBetween,
   integerSetting,
   oneOf,
   optionalSetting,
   textSetting,
-  type Environment,
   type Setting,
+  type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
 import { GRPC_SETTINGS, INSTANCES_MAX_SETTING, POLICY_SETTING } from "#scheduler/service/settings.ts";
@@ -41,9 +42,6 @@ export const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
 /** The contest's own. */
 export const NODE_SERVICE_PORT = 10_700;
-
-/** What a node's instances are. */
-type DriverChoice = "isolate" | "process" | "docker";
 
 const cgroupFolder = (text: string): string => {
   if (text.split("/").every((part) => !["", ".", ".."].includes(part))) return text;
@@ -110,7 +108,7 @@ export const NODE_SETTINGS = {
   ),
   isolatesMax: integerSetting(
     "LOCUS_ISOLATES_MAX",
-    { otherwise: 64, min: 1, max: 4_096 },
+    { otherwise: ISOLATES_MAX, min: 1, max: ISOLATES_MAX },
     "isolates in a sandbox host; the least recently used idle one makes room",
   ),
   computeQueueMax: integerSetting(
@@ -123,14 +121,12 @@ export const NODE_SETTINGS = {
     { otherwise: 4, min: 1, max: 64 },
     "connections from each sandbox host to Redis, pipelined",
   ),
-  confinement: {
-    variable: "LOCUS_CONFINEMENT",
-    fallback: "`on`",
-    meaning:
-      "how sandbox hosts are shut in: `on`, with all that the machine allows; `required`, or not run at all where the filters for system calls are missing; `off`, for measuring what it costs",
-    otherwise: "on",
-    parse: oneOf(["on", "required", "off"]),
-  } satisfies Setting<Confinement>,
+  confinement: choiceSetting<Confinement>(
+    "LOCUS_CONFINEMENT",
+    "on",
+    ["on", "required", "off"],
+    "how sandbox hosts are shut in: `on`, with all that the machine allows; `required`, or not run at all where the filters for system calls are missing; `off`, for measuring what it costs",
+  ),
   storageConnectionsMax: integerSetting(
     "LOCUS_STORAGE_CONNECTIONS_MAX",
     { otherwise: 64, min: 1, max: 10_000 },
@@ -151,14 +147,12 @@ export const NODE_SETTINGS = {
     { otherwise: 300_000, min: 1_000, max: 86_400_000 },
     "ms without a call after which the sandbox host of such a user is closed",
   ),
-  placement: {
-    variable: "LOCUS_PLACEMENT",
-    fallback: "`auto`",
-    meaning:
-      "who chooses a side for calls that ask for none: `auto`, by measurement; `declared`, the function's own preference, else compute",
-    otherwise: "auto",
-    parse: oneOf(["auto", "declared"]),
-  } satisfies Setting<"auto" | "declared">,
+  placement: choiceSetting(
+    "LOCUS_PLACEMENT",
+    "auto",
+    ["auto", "declared"],
+    "who chooses a side for calls that ask for none: `auto`, by measurement; `declared`, the function's own preference, else compute",
+  ),
   scheduler: {
     variable: "LOCUS_SCHEDULER",
     fallback: "`auto`",
@@ -204,22 +198,18 @@ export const NODE_SETTINGS = {
     "cores that this node offers to instances",
     integerBetween(1, 1_024),
   ),
-  driver: {
-    variable: "LOCUS_DRIVER",
-    fallback: "`isolate`",
-    meaning:
-      "what this node's instances are: `isolate`, isolates in its sandbox hosts; `process`, a process each, of functions that are trusted as the node is; `docker`, a container each",
-    otherwise: "isolate",
-    parse: oneOf(["isolate", "process", "docker"]),
-  } satisfies Setting<DriverChoice>,
-  cpuQuotas: {
-    variable: "LOCUS_CPU_QUOTAS",
-    fallback: "`follow`",
-    meaning:
-      "CPU quotas of instances that are processes or containers: `follow`, as much as each is foreseen to use, all together at most `LOCUS_NODE_CPUS`; `fixed`, two cores each",
-    otherwise: "follow",
-    parse: oneOf(["follow", "fixed"]),
-  } satisfies Setting<"follow" | "fixed">,
+  driver: choiceSetting(
+    "LOCUS_DRIVER",
+    "isolate",
+    ["isolate", "process", "docker"],
+    "what this node's instances are: `isolate`, isolates in its sandbox hosts; `process`, a process each, of functions that are trusted as the node is; `docker`, a container each",
+  ),
+  cpuQuotas: choiceSetting(
+    "LOCUS_CPU_QUOTAS",
+    "follow",
+    ["follow", "fixed"],
+    "CPU quotas of instances that are processes or containers: `follow`, as much as each is foreseen to use, all together at most `LOCUS_NODE_CPUS`; `fixed`, two cores each",
+  ),
   cgroup: {
     variable: "LOCUS_CGROUP",
     fallback: "`locus`",
@@ -248,13 +238,12 @@ export const NODE_SETTINGS = {
     { otherwise: 64 * BUNDLE_BYTES_MAX, min: BUNDLE_BYTES_MAX, max: 1024 * 1024 * 1024 },
     "bytes of the bundles that the node holds; the least recently used make room",
   ),
-  logLevel: {
-    variable: "LOCUS_LOG_LEVEL",
-    fallback: "`info`",
-    meaning: `least severe level in the process log: ${LOG_LEVELS.join(", ")}`,
-    otherwise: "info",
-    parse: oneOf(LOG_LEVELS),
-  } satisfies Setting<(typeof LOG_LEVELS)[number]>,
+  logLevel: choiceSetting(
+    "LOCUS_LOG_LEVEL",
+    "info",
+    LOG_LEVELS,
+    `least severe level in the process log: ${LOG_LEVELS.join(", ")}`,
+  ),
   graceMs: integerSetting(
     "LOCUS_GRACE_MS",
     { otherwise: 10_000, min: 0, max: 300_000 },
@@ -270,14 +259,5 @@ export const CLI_SETTINGS = {
   ),
 };
 
-const VARIABLES: ReadonlySet<string> = new Set(
-  [REDIS_SETTINGS, NODE_SETTINGS, CLI_SETTINGS, GRPC_SETTINGS].flatMap((table) =>
-    Object.values(table as Record<string, Setting<unknown>>).map(({ variable }) => variable),
-  ),
-);
-
-/** A sentence for each `LOCUS_*` variable that no program of locus reads: most likely a typing error. */
-export const unknownVariables = (environment: Environment): readonly string[] =>
-  Object.keys(environment)
-    .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
-    .map((variable) => `${variable}: there is no such setting`);
+/** All that a node or a tool may find in its environment. */
+export const COMPUTE_TABLES: readonly SettingTable[] = [REDIS_SETTINGS, NODE_SETTINGS, CLI_SETTINGS, GRPC_SETTINGS];

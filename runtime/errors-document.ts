@@ -11,13 +11,13 @@ do* helps all failures of that code; one of which more is known says that instea
 What a boundary shows of an error:
 
 - **HTTP**: a problem document (RFC 9457) with \`code\`, \`detail\` (the message), \`retry\`, \`remedy\` and, where a function threw an \`Error\`,
-  \`stack\`; the status is in the column *HTTP*. [http.md](http.md) has an example. In a batch it is the line's \`error\`.
+  \`stack\`; the status is in the column *HTTP*. [http.md](http.md) has an example. In a batch it is the line's
+  \`error\`, which has \`code\`, \`message\`, \`retry\` and, where there is one, \`stack\`.
 - **Redis**: an error reply whose first word is in the column *Redis*. \`LOCUS.NODE RUN\` of a call that reached a sandbox
   answers with the code itself, as JSON.
 - **A function**: the promise of an operation that was refused, or could not be sent, rejects with an \`Error\` whose \`code\`
   is the code. What Redis itself answers rejects with Redis' own text and has no code.
 - **The command line**: the message on stderr and an exit code; [cli.md](cli.md) lists them.
-
 - **gRPC**: the status is in the column *gRPC*, the number of \`google.rpc.Code\`; the message is its details, and the code stands in the
   trailing metadata as \`locus-code\`. Some replies have a status of their own: [grpc.md](grpc.md).
 `;

@@ -325,8 +325,8 @@ export const ERRORS = {
     503,
     9,
     "STORAGEREFUSED",
-    "Redis cannot take this now: it is a replica, is paused, or keeps its data in a way in which functions would be lost.",
-    "The message names the state; change it or call the primary.",
+    "Redis cannot take this as it is: it is a replica, is paused, keeps its data in a way in which functions would be lost, or has as many functions as it may keep.",
+    "The message names the state; change it (delete a function where there are too many) or call the primary.",
   ),
   UNAUTHENTICATED: entry(
     "caller",

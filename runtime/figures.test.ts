@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decimalText, durationText, millisecondsText, percentText } from "./figures.ts";
+import { decimalText, durationText, groupedText, millisecondsText, percentText } from "./figures.ts";
 
 test.each([
   [0, "0 µs"],
@@ -36,4 +36,5 @@ test("small parts are told to the tenth, great ones whole", () => {
     "1,230 %",
   ]);
   expect([1_234.5, 7, 0.012345].map(decimalText)).toEqual(["1235", "7", "0.0123"]);
+  expect([1_234.5, 7, 0.012345].map(groupedText)).toEqual(["1,235", "7", "0.0123"]);
 });

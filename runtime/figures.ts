@@ -25,6 +25,10 @@ export const millisecondsText = (us: number): string => `${us < 100 ? Math.round
 export const decimalText = (value: number): string =>
   value >= 1_000 || Number.isInteger(value) ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
 
+/** The same with the digits of a large one in groups. */
+export const groupedText = (value: number): string =>
+  value.toLocaleString("en", value < 1_000 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 });
+
 export const percentText = (part: number): string => `${amountText(part * 100)} %`;
 
 /** Of small ones the tenths count as well. */

@@ -50,6 +50,14 @@ export const readSettings = <Table extends SettingTable>(
   return { values: values as SettingValues<Table>, mistakes };
 };
 
+/** A sentence for each `LOCUS_*` variable that none of the tables has: most likely a typing error. */
+export const unknownVariables = (tables: readonly SettingTable[], environment: Environment): readonly string[] => {
+  const known = new Set(tables.flatMap((table) => Object.values(table).map(({ variable }) => variable)));
+  return Object.keys(environment)
+    .filter((variable) => variable.startsWith("LOCUS_") && !known.has(variable))
+    .map((variable) => `${variable}: there is no such setting`);
+};
+
 /** Names of the table's variables that are set. */
 export const variablesSet = (table: SettingTable, environment: Environment): readonly string[] =>
   Object.values(table)
@@ -71,6 +79,14 @@ export const optionalSetting = <Value = string>(
   meaning: string,
   parse: (text: string) => Value = (text) => text as Value,
 ): Setting<Value | null> => ({ variable, fallback, meaning, otherwise: null, parse });
+
+/** One of a few words. */
+export const choiceSetting = <Choice extends string>(
+  variable: string,
+  otherwise: NoInfer<Choice>,
+  choices: readonly Choice[],
+  meaning: string,
+): Setting<Choice> => ({ variable, fallback: `\`${otherwise}\``, meaning, otherwise, parse: oneOf(choices) });
 
 export const integerSetting = (
   variable: string,

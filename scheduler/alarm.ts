@@ -16,7 +16,7 @@ export type Alarm =
   /** Calls were left to wait for a busy instance: was that right? */
   | { readonly kind: "reconsider"; readonly pool: FunctionPool }
   | { readonly kind: "plan"; readonly pool: FunctionPool }
-  /** After failed starts. */
+  /** After failed starts, or deaths in a row. */
   | { readonly kind: "cooled"; readonly pool: FunctionPool }
   | { readonly kind: "node-idle"; readonly node: Node }
   | { readonly kind: "lease-end"; readonly lease: Lease }

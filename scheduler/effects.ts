@@ -21,7 +21,7 @@ export interface Effects<Ticket> {
   releaseNode(node: Node, reason: string): void;
   /** Revoked: its holder shall give it back, and may not use it after it expires. Expired: it is over. */
   leaseEnded(lease: Lease, why: "revoked" | "expired"): void;
-  /** It did not start, or is not to be used; the function's next start waits so long. */
+  /** It did not start, died, or is not to be used; the function's next start waits so long, 0: not at all. */
   instanceFailed(instance: Instance, why: string, retryInMs: number): void;
   nodeNoted(nodeId: string, what: NodeEvent, why: string): void;
 }

@@ -6,6 +6,7 @@ import { NodeClient } from "./grpc/node-client.ts";
 import { ResourceManagerClient } from "./grpc/resource-manager-client.ts";
 import { schedulerService } from "./grpc/scheduler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
+import type { Policy } from "./policy/policy.ts";
 import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
 import { lineLog } from "./service/event-log.ts";
@@ -14,22 +15,28 @@ import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { openStateFile } from "./service/state-file.ts";
+import { contestGb } from "./settings.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, nodesMax, policy, stateFile, grpc } = readSchedulerConfig();
+  const { port, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...bounds } =
+    readSchedulerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));
-  // One scheduler: its own name is the account for which it reserves.
-  const nodes = new ReservedNodes({ pool, connect, accountId: stackName ?? "locus" });
-  const world = { driver: nodes, nodes, observer: log, settings: { nodesMax } };
-  const scheduler = state.restored((saved) => new LiveScheduler({ policy: policyOf(policy), ...world, saved }));
-  state.keep(() => scheduler.core.save());
+  const { nodesMax, nodesMin, nodesAhead } = bounds;
+  const decides = (): Policy => policyOf(policy, { kind: "score-2020", weights, gbMax: contestGb(nodesMax) });
+  const settings = { nodesMax, nodesMin, nodesAhead };
+  const { nodes, scheduler } = state.restored((saved) => {
+    const onChange = (): void => state.keepSoon();
+    const reserved = new ReservedNodes({ pool, connect, accountId: stackName, saved: saved?.world, onChange });
+    const world = { driver: reserved, nodes: reserved, observer: log, settings };
+    return { nodes: reserved, scheduler: new LiveScheduler({ policy: decides(), ...world, saved }) };
+  });
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });
   const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onLost });
@@ -38,7 +45,11 @@ await runUntilSignal(async (resources, write) => {
     await state.close();
     for (const one of [watch, desk, scheduler, nodes, pool]) one.close();
   });
-  for (const description of await nodes.recover()) scheduler.core.nodeReserved(description, scheduler.now());
+  await watch.recover();
+  scheduler.core.begin(scheduler.now());
+  // Not before: what was not found again yet would be forgotten.
+  state.keep(() => ({ ...scheduler.core.save(), world: nodes.save() }));
+  state.keepSoon();
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
   log.say({ event: "listening", port: listener.port, policy, resourceManager, stackName, hostName });

@@ -57,7 +57,7 @@ export interface SavedScheduler {
 
 export class Scheduler<Ticket> {
   readonly policy: Policy;
-  readonly fleet = new Fleet();
+  readonly fleet: Fleet;
   readonly counts: Counts = newCounts();
   readonly #effects: Effects<Ticket>;
   readonly #alarms: IndexedHeap<Alarm>;
@@ -80,8 +80,9 @@ export class Scheduler<Ticket> {
     saved: SavedScheduler | null = null,
   ) {
     const settings = { ...SCHEDULER_DEFAULTS, ...given };
-    const { warmMemoryMb, waitingMax } = settings;
-    const { fleet, counts } = this;
+    const { warmMemoryMb, waitingMax, nodesAhead } = settings;
+    const { counts } = this;
+    const fleet = new Fleet(nodesAhead > 0);
     const held = new HeldMemory();
     policy.attach(held);
     if (saved?.policy === policy.name) policy.restore(saved.common);
@@ -93,13 +94,14 @@ export class Scheduler<Ticket> {
     const leases = new Leases({ pools, instances, alarms, effects });
     const supply = new NodeSupply({ settings, fleet, alarms, effects });
     const room = new Room({ warmMemoryMb, supply, instances, idle, leases });
-    const starts = new Starts({ settings, counts, fleet, alarms, instances, room, effects });
+    const starts = new Starts({ counts, fleet, alarms, instances, room, effects });
     const warm = new WarmInstances({ warmMemoryMb, alarms, instances, idle, starts });
     const resizing = new Resizing({ fleet, instances, starts, leases });
     const waiting = new WaitingCalls<Ticket>({ waitingMax, counts, alarms, effects });
     const serving = new Serving({ policy, alarms, instances, waiting, starts, warm, leases, effects });
     const declaring = new Declaring({ pools, alarms, instances, leases, starts, warm, waiting, serving });
     this.policy = policy;
+    this.fleet = fleet;
     this.#effects = effects;
     this.#alarms = alarms;
     this.#pools = pools;
@@ -225,9 +227,11 @@ export class Scheduler<Ticket> {
     instance.running--;
     if (instance.running === 0) this.#instances.noLongerBusy(instance);
     if (instance.state === "gone") return;
+    if (!isBroken && !lackedMemory) pool.coolDown.endedWell();
     if (isUseKnown) this.#resizing.shrink(instance);
     if (instance.state === "draining") this.#instances.endDrained(instance);
     else if (isBroken || lackedMemory) {
+      this.#starts.died(instance, lackedMemory ? "it lacked memory" : "it is broken", now);
       this.#instances.stop(instance, "unhealthy", now);
       this.#startWhatLacks(pool, now);
     } else this.#serving.comeFree(instance, now);
@@ -249,7 +253,7 @@ export class Scheduler<Ticket> {
     if (instance.state !== "starting") return;
     const { pool } = instance;
     this.#instances.started(instance);
-    pool.failures = 0;
+    pool.coolDown.started();
     pool.policy.started(now - instance.createdMs, now);
     if (pool.replacement === instance) {
       this.#serving.offer(instance, now, true);
@@ -262,9 +266,10 @@ export class Scheduler<Ticket> {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
     this.counts.failedStarts++;
-    this.#starts.coolDown(instance, why, now);
+    this.#starts.failed(instance, why, now);
     this.#forget(instance, now);
     this.#supply.mayBeEmpty(instance.node, now);
+    this.#startWhatLacks(instance.pool, now);
     this.#starts.feed(now);
   }
 
@@ -273,22 +278,17 @@ export class Scheduler<Ticket> {
    * has no room for that and another has, one is started there in its place.
    */
   instanceUses(instance: Instance, use: InstanceUse, nowMs: number): void {
+    if (instance.wasUsed) instance.pool.coolDown.endedWell();
+    instance.wasUsed = true;
     this.#resizing.follow(instance, use, this.#advance(nowMs));
   }
 
-  /** It may not be used again, though it may hold calls. */
-  instanceUnhealthy(instance: Instance, why: string, nowMs: number): void {
-    const now = this.#advance(nowMs);
-    if (instance.state === "gone" || instance.state === "draining") return;
-    this.#starts.coolDown(instance, why, now);
-    this.#instances.stop(instance, "unhealthy", now);
-  }
-
-  /** It does not exist any more: it was stopped, or died. */
+  /** It does not exist any more: it was stopped, or died. Not of a node that is lost: that takes its instances along. */
   instanceGone(instance: Instance, nowMs: number): void {
     const now = this.#advance(nowMs);
     if (instance.state === "gone") return;
     const wasAsked = instance.state === "draining";
+    if (!wasAsked) this.#starts.died(instance, "it died", now);
     this.#forget(instance, now);
     this.#supply.mayBeEmpty(instance.node, now);
     if (!wasAsked) this.#startWhatLacks(instance.pool, now);
@@ -349,11 +349,20 @@ export class Scheduler<Ticket> {
     return node;
   }
 
+  /** All nodes that were there before it are told of: from now on as many are reserved ahead of calls as its settings say. */
+  begin(nowMs: number): void {
+    const now = this.#advance(nowMs);
+    this.#supply.keepAhead();
+    this.#starts.makeRoom(now);
+  }
+
   /** A node is there: one that was asked for, or one that came by itself. */
   nodeReserved(description: NodeDescription, nowMs: number): Node {
     const now = this.#advance(nowMs);
     const node = this.#supply.came(description);
+    const ahead = this.#starts.takeAhead();
     this.#starts.feedFrom(node, now);
+    for (const pool of ahead) this.#warm.startLacking(pool, now);
     this.#supply.mayBeEmpty(node, now);
     return node;
   }

@@ -7,28 +7,25 @@ export interface SchedulerSettings {
   readonly waitingMax: number;
   /** Nodes that it may reserve, pending ones included; 0 where nodes come by themselves. */
   readonly nodesMax: number;
-  /** Nodes that are kept although nothing runs there. */
+  /** Nodes that are reserved when it begins, and kept although nothing runs there. */
   readonly nodesMin: number;
-  /** Empty nodes that are kept in reserve, beside those with instances. */
+  /** Empty nodes that are kept in reserve from when it begins, those on their way included. Instances go there last. */
   readonly nodesAhead: number;
   /** A node beyond these is released after being empty for so long; none where none may be reserved. */
   readonly nodeIdleMs: number;
   /** What a node that is reserved is expected to offer. */
   readonly nodeSize: Resources;
-  /** After a refused reservation. */
-  readonly nodeRetryMs: number;
   /** Memory of all instances together beyond which idle ones are ended, the least worth first; a soft bound. */
   readonly warmMemoryMb: number;
-  /** After a failed start the function's next waits so long, twice as long after each in a row, at most the second. */
-  readonly coolDownMs: number;
-  readonly coolDownMsMax: number;
 }
 
 /** Of the 2020 contest's 4 GiB a node reports 3,072 MiB as usable, and has 2 CPUs. */
 export const CONTEST_NODE: Resources = { memoryMb: 3_072, cpus: 2 };
+/** Memory of so many of them. */
+export const contestGb = (nodes: number): number => (nodes * CONTEST_NODE.memoryMb) / 1024;
 /** There. */
 export const CONTEST_NODES_MAX = 20;
-/** There: the CPU of a container, by the memory of its function (1.4 of the protocols). */
+/** There: the CPU of a container, by the memory of its function. */
 export const CONTEST_CPUS_PER_GIB = 0.67;
 
 export const SCHEDULER_DEFAULTS: SchedulerSettings = {
@@ -38,8 +35,5 @@ export const SCHEDULER_DEFAULTS: SchedulerSettings = {
   nodesAhead: 0,
   nodeIdleMs: 30_000,
   nodeSize: CONTEST_NODE,
-  nodeRetryMs: 1_000,
   warmMemoryMb: Infinity,
-  coolDownMs: 100,
-  coolDownMsMax: 30_000,
 };

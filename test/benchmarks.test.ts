@@ -6,12 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Result } from "#bench/harness/result.ts";
-import { placementRatios } from "#bench/placement/ratios.ts";
 import { runCommand } from "./command.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 /** Of one benchmark: seconds, and on a loaded machine more. */
 const TIMEOUT_MS = 300_000;
+const FUNCTIONS = "empty tao score topK aggregate project pagerank khop hashPassword sha256 sieve md5".split(" ");
+const CHAINS = [1, 4, 16, 64].flatMap((reads) => [0, 50, 500].map((computeUs) => `chain${reads}x${computeUs}`));
+const MIXES = ["walkAndHash", "twoChains", "serveAndScore", "foldAndDigest", "cutAndSieve", "walkRankAndChain"];
 const RATIOS = {
   access: [
     "storageChainPerLua",
@@ -43,7 +45,19 @@ const RATIOS = {
     "systemGain",
   ],
   overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept"],
-  placement: Object.keys(placementRatios([0], [0, 1_000])),
+  placement: [
+    ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
+    ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),
+    "autoVsBestStatic",
+    "mixAutoVsBestStatic",
+    "mixAutoVsComputeOnly",
+    "mixAutoVsStorageOnly",
+    "autoVsOracle",
+    "autoVsBestPeerRule",
+    "autoVsBestPeerRuleMedian",
+    "predictionErrorMedian",
+    "predictionErrorMedianAt1ms",
+  ],
   shift: [
     "secondsToAdapt",
     "secondsToAdaptWorst",
@@ -56,6 +70,13 @@ const RATIOS = {
     "regretSlowed",
   ],
 } as const;
+/** Pictures beside the JSON. */
+const PICTURES: Readonly<Record<string, readonly string[]>> = {
+  placement: ["functions", "mixes"],
+  shift: ["bimodal"],
+  overload: ["mix", "walks"],
+  quota: ["reserved"],
+};
 /** Whose figures may be nothing, or less. */
 const CAN_BE_NOTHING = /^(seconds|failed|regret)/;
 
@@ -96,5 +117,9 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
       expect(repetitions).toHaveLength((config["effort"] as { readonly repetitions: number }).repetitions);
     }
     for (const row of rows) expect(printed).toContain(row.name);
+
+    const pictures = globSync(`${name}.*.svg`, { cwd: folder }).toSorted();
+    expect(pictures).toEqual((PICTURES[name] ?? []).map((picture) => `${name}.${picture}.svg`));
+    for (const picture of pictures) expect(readFileSync(join(folder, picture), "utf8")).toMatch(/^<svg .*<\/svg>\s*$/s);
   });
 });

@@ -104,6 +104,15 @@ describe("build.sh", () => {
     }
   });
 
+  it.each([["bench", "khop", "--smoke"], ["soak"]])(
+    "refuses a result that it could not write in the end before it begins: %s",
+    (...argv) => {
+      const { status, stderr } = run(...argv, "--json", "/nowhere/x.json");
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/^--json is "\/nowhere\/x\.json", which cannot be written: ENOENT/m);
+    },
+  );
+
   it("says what was wrong in its last line, and of an unknown verb nothing but the verbs that there are", () => {
     const lines = run("nope").stderr.trimEnd().split("\n");
     expect(lines).toHaveLength(1);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Health } from "#compute/node/health.ts";
 import { OwnedProcess, ProgramFailure } from "./owned-process.ts";
 import type { RedisServer } from "./redis-server.ts";
-import { environmentOf, programOf, type Settings } from "./tool.ts";
+import { environmentOf, launcherOf, type Settings } from "./tool.ts";
 
 /** Until it listens, and until both sides are ready. Generous: a loaded CI machine takes seconds. */
 const START_TIMEOUT_MS = 60_000;
@@ -96,7 +96,7 @@ export class NodeProcess {
   }
 
   #spawn(): OwnedProcess {
-    const { argv = [process.execPath, programOf("locus")], settings, directory, logPath } = this.#options;
+    const { argv = [launcherOf("locus")], settings, directory, logPath } = this.#options;
     return new OwnedProcess({
       argv: [...argv, "node"],
       environment: environmentOf({ LOCUS_HTTP_PORT: "0", ...settings }),
@@ -135,17 +135,22 @@ export class NodeProcess {
   }
 }
 
-/** One more over that Redis, with its log in that one's folder. It is among `nodes`, which are their owner's to end, before it is ready. */
+let startedOver = 0;
+/**
+ * One more over that Redis, with a log of its own in that one's folder. `own` is given it, to end it, before it is ready; it resolves when it is,
+ * or, where that is not wanted, when it listens.
+ */
 export async function startNodeOver(
   redis: RedisServer,
-  nodes: NodeProcess[],
-  settings: Settings,
+  own: (node: NodeProcess) => unknown,
+  settings: Settings = {},
+  { ready = true }: { readonly ready?: boolean } = {},
 ): Promise<NodeProcess> {
   const node = await NodeProcess.start({
     settings: { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port), ...settings },
-    logPath: join(redis.directory, `node${nodes.length}.log`),
+    logPath: join(redis.directory, `node${(startedOver += 1)}.log`),
   });
-  nodes.push(node);
-  await node.ready();
+  own(node);
+  if (ready) await node.ready();
   return node;
 }

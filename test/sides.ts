@@ -11,6 +11,7 @@ import type { Invocation } from "#runtime/function/define.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { FunctionImage, GuestError, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import { readInfo } from "#test/module-info.ts";
 import { startRedisServer, type RedisServer } from "./redis-server.ts";
 
 export type SideName = "memory" | "socket" | "storage";
@@ -37,6 +38,19 @@ export interface Deployed {
   readonly result: (options?: CallOptions) => Promise<unknown>;
 }
 
+/** What a side tells of hosts that ended, since it began. */
+interface Toll {
+  readonly deaths: number;
+  readonly killedForMemory: number;
+  readonly killedForTime: number;
+  readonly reruns: number;
+  /** Times that a function was sent to quarantine, and that one left it. */
+  readonly quarantined: number;
+  readonly released: number;
+  /** Whether there is a host of a function that cost one. */
+  readonly hasQuarantineHost: boolean;
+}
+
 export interface TestSide {
   readonly name: SideName;
   /** A client of the same data; none for the memory channel. */
@@ -45,6 +59,7 @@ export interface TestSide {
   hostPids(): Promise<readonly number[]>;
   /** Calls that are queued or in an isolate, those included whose caller has its answer already. */
   inFlight(): Promise<number>;
+  toll(): Promise<Toll>;
   deploy(bundle: Uint8Array | string): Promise<Deployed>;
   close(): Promise<void>;
 }
@@ -98,6 +113,11 @@ async function startComputeSide(name: "memory" | "socket"): Promise<TestSide> {
     redis: server?.client(),
     hostPids: async () => supervisor.state().hosts.map((host) => host.pid),
     inFlight: async () => supervisor.state().inFlight,
+    async toll() {
+      const { hosts, deaths, killedForMemory, killedForTime, reruns, quarantined, released } = supervisor.state();
+      const hasQuarantineHost = hosts.some((host) => host.quarantine && host.state !== "gone");
+      return { deaths, killedForMemory, killedForTime, reruns, quarantined, released, hasQuarantineHost };
+    },
     async deploy(bundle) {
       const bytes = Buffer.from(bundle as string);
       const description = await supervisor.check(bytes);
@@ -139,11 +159,23 @@ async function startStorageSide(): Promise<TestSide> {
   return {
     name: "storage",
     redis,
-    hostPids: async () => {
-      const info = String(await redis.call("LOCUS.INFO"));
-      return [...info.matchAll(/^host\d+:pid=(\d+)/gm)].map(([, pid]) => Number(pid));
+    hostPids: async () => hostsOf(await readInfo(redis)).map((host) => Number(/^pid=(\d+)/.exec(host)?.[1])),
+    inFlight: async () => Number((await readInfo(redis)).get("calls_in_flight")),
+    async toll() {
+      const info = await readInfo(redis);
+      const count = (name: string): number => Number(info.get(name));
+      return {
+        deaths: count("host_deaths"),
+        killedForMemory: count("hosts_killed_for_memory"),
+        killedForTime: count("hosts_killed_for_time"),
+        reruns: count("calls_run_again"),
+        quarantined: count("quarantines"),
+        released: count("quarantines_left"),
+        hasQuarantineHost: hostsOf(info).some(
+          (host) => !host.includes("state=gone") && host.endsWith("quarantine=yes"),
+        ),
+      };
     },
-    inFlight: async () => Number(/^calls_in_flight:(\d+)/m.exec(String(await redis.call("LOCUS.INFO")))?.[1]),
     async deploy(bundle) {
       const [name] = (await redis.call("LOCUS.FUNCTION", "LOAD", bundle as string)) as [string];
       const description = await describe(redis, name);
@@ -166,6 +198,9 @@ async function startStorageSide(): Promise<TestSide> {
     close: () => closeServer(server),
   };
 }
+
+const hostsOf = (info: ReadonlyMap<string, string>): readonly string[] =>
+  [...info].flatMap(([name, value]) => (/^host\d+$/.test(name) ? [value] : []));
 
 const closeServer = (server: RedisServer): Promise<void> => server.close();
 

@@ -33,6 +33,9 @@ export interface ToolOptions {
   readonly detached?: boolean;
 }
 
+/** As users start it, by the name by which it is on their PATH. */
+export const launcherOf = (tool: Tool): string => join(REPOSITORY, "node_modules", ".bin", tool);
+
 export const programOf = (tool: Tool): string => join(REPOSITORY, "compute", "cli", `main-${tool}.ts`);
 
 /** This process' environment, with these settings and no other of locus'. */

@@ -4,7 +4,7 @@
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Machine, SampleWindow } from "#compute/placement/messages.ts";
 import { PlacementLoop, type Surroundings } from "#compute/placement/placement-loop.ts";
-import { FREE_RULES, type Rules } from "#runtime/placement/controller.ts";
+import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
@@ -25,6 +25,8 @@ const ELSEWHERE = 0.02;
 
 /** Calls in flight. */
 const CALLERS = 10_000;
+/** That a node works for a call, µs: about as calibrated. */
+const NODE_US = 20;
 
 interface Recorded {
   readonly sample: Sample;
@@ -82,7 +84,8 @@ export class Replay {
       tallies,
       untracked: 0,
       inFlight: CALLERS,
-      busyCores: tallies.reduce((sum, { sums }) => sum + termOf(sums, "cpuUs"), 0) / (1e3 * this.#options.windowMs),
+      nodeCores:
+        tallies.reduce((sum, { sums }) => sum + NODE_US * termOf(sums, "calls"), 0) / (1e3 * this.#options.windowMs),
     }));
   }
 

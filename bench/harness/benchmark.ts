@@ -8,6 +8,7 @@ import { interleave, type Peer, type Repeats, type Row } from "./contest.ts";
 import { sharingOf, usableCores, type Layout } from "./cores.ts";
 import { commitOf, machineOf } from "./machine.ts";
 import { OPTIONS_HELP, parseOptions, type BenchmarkOptions, type Mode } from "./options.ts";
+import { checkResultFile, writeResult } from "./result-file.ts";
 import { ratiosOf, rowsOf, type Ratios, type Result } from "./result.ts";
 import { resultText } from "./table.ts";
 
@@ -53,7 +54,7 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
     console.log(resultText(result, ratios));
     const { jsonFile } = options;
     if (jsonFile === null) return;
-    writeFileSync(jsonFile, `${JSON.stringify(result, null, 2)}\n`);
+    writeResult(jsonFile, result);
     for (const [name, svg] of Object.entries(plots)) writeFileSync(plotFile(jsonFile, name), svg);
   });
 }
@@ -95,6 +96,7 @@ function optionsOf({ name, question }: { readonly name: string; readonly questio
   try {
     const options = parseOptions(process.argv.slice(2));
     if (options === null) console.log(help);
+    else if (options.jsonFile !== null) checkResultFile(options.jsonFile);
     return options;
   } catch (error) {
     console.error(`${help}\n${(error as Error).message}`);

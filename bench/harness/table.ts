@@ -1,5 +1,6 @@
 // A result for people: what each peer came to, then each ratio beside what it must reach and what it aims at.
 
+import { groupedText } from "#runtime/figures.ts";
 import { figureOf, type Ratio, type Row } from "./contest.ts";
 import type { Ratios, Result } from "./result.ts";
 
@@ -12,7 +13,7 @@ export function resultText({ bench, commit, machine, config, rows }: Result, rat
   const heads = ["", "ratio", "min – max", ...(isSmoke ? [] : ["must", "", "aim", ""])];
   return [
     `${bench} (${String(config["mode"])}), commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " and changes" : ""}`,
-    `${cores} cores of ${cpu}, load ${decimal(loadAverage)}; Redis ${versions["redis"]}, Node ${versions["node"]}`,
+    `${cores} cores of ${cpu}, load ${groupedText(loadAverage)}; Redis ${versions["redis"]}, Node ${versions["node"]}`,
     String(config["sharing"]),
     "",
     aligned([["", "median", "min – max", "", "p50", "p99", "beside"], ...peers.map(peerCells)]),
@@ -31,20 +32,20 @@ export function resultText({ bench, commit, machine, config, rows }: Result, rat
 
 const peerCells = ({ name, unit, median, min, max, p50Us, p99Us, details = {} }: Row): string[] => [
   name,
-  decimal(median),
-  `${decimal(min)} – ${decimal(max)}`,
+  groupedText(median),
+  `${groupedText(min)} – ${groupedText(max)}`,
   unit,
-  p50Us === undefined ? "" : `${decimal(p50Us / 1e3)} ms`,
-  p99Us === undefined ? "" : `${decimal(p99Us / 1e3)} ms`,
+  p50Us === undefined ? "" : `${groupedText(p50Us / 1e3)} ms`,
+  p99Us === undefined ? "" : `${groupedText(p99Us / 1e3)} ms`,
   Object.entries(details)
-    .map(([detail, value]) => `${detail} ${decimal(value)}`)
+    .map(([detail, value]) => `${detail} ${groupedText(value)}`)
     .join(", "),
 ];
 
 const ratioCells = (row: Row, ratio: Ratio): string[] => [
   row.name,
-  decimal(figureOf(row, ratio)),
-  `${decimal(row.min)} – ${decimal(row.max)}`,
+  groupedText(figureOf(row, ratio)),
+  `${groupedText(row.min)} – ${groupedText(row.max)}`,
   ...verdict(figureOf(row, ratio), ratio, ratio.must),
   ...verdict(figureOf(row, ratio), ratio, ratio.aim),
 ];
@@ -64,7 +65,3 @@ function aligned(rows: readonly (readonly string[])[]): string {
     isLeft(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
   return rows.map((row) => row.map(pad).join(GAP).trimEnd()).join("\n");
 }
-
-/** Three digits that count; all of a whole part, in groups. */
-const decimal = (value: number): string =>
-  value.toLocaleString("en", value < 1_000 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 });

@@ -14,8 +14,9 @@ import type { SplitStack } from "./split-stack.ts";
 import { CALLERS, type Workload } from "./suite.ts";
 
 export interface Times {
-  /** Before each measurement, under the same load and rule: whoever adapts does it now. */
+  /** Before each measurement, under the same load and rule; longer where the rule learns, which it does now. */
   readonly leadInMs: number;
+  readonly learnMs: number;
   readonly budgetMs: number;
   /** Of one try of the oracle's sweep. */
   readonly tryMs: number;
@@ -147,7 +148,8 @@ const peerOf = (
   name,
   unit: "calls/s",
   run: async (): Promise<Measure> => {
-    const work = () => measure(stack, { parts, arrivals, rule, memory: name, ...times });
+    const leadInMs = rule.kind === "shares" ? times.leadInMs : times.learnMs;
+    const work = () => measure(stack, { parts, arrivals, rule, memory: name, leadInMs, budgetMs: times.budgetMs });
     const { answer, cpuUs } = await watchCpu(stack.processes(), work);
     const { perSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
     const details = {

@@ -4,8 +4,15 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { redisTarget } from "../redis-settings.ts";
-import { integerBetween, PORT_MAX, readSettings, variablesSet, type Environment } from "#runtime/setting.ts";
-import { CLI_SETTINGS, NODE_SETTINGS, REDIS_SETTINGS, unknownVariables } from "../settings.ts";
+import {
+  integerBetween,
+  PORT_MAX,
+  readSettings,
+  unknownVariables,
+  variablesSet,
+  type Environment,
+} from "#runtime/setting.ts";
+import { CLI_SETTINGS, COMPUTE_TABLES, NODE_SETTINGS, REDIS_SETTINGS } from "../settings.ts";
 
 /** Whether a terminal understands "back to the line's beginning" and "erase to its end". */
 export const terminalRewrites = (environment: Environment = process.env): boolean => environment["TERM"] !== "dumb";
@@ -44,7 +51,7 @@ export const readCliConfig = (urlGiven?: string, environment: Environment = proc
     ...redis.mistakes,
     ...(place.isNamed ? [] : node.mistakes.filter((mistake) => mistake.startsWith(NODE_SETTINGS.httpPort.variable))),
     ...(place.isNamed ? urlMistakes(place) : []),
-    ...unknownVariables(environment),
+    ...unknownVariables(COMPUTE_TABLES, environment),
   ];
   refuse(mistakes);
   return { node: { ...place, url: place.url.replace(/\/+$/, "") }, ...redis.place };
@@ -61,7 +68,7 @@ export const readRedisPlace = (environment: Environment): RedisPlace => {
 export const knownSettings = (
   environment: Environment = process.env,
 ): { readonly known: Environment; readonly unknown: readonly string[] } => {
-  const unknown = unknownVariables(environment);
+  const unknown = unknownVariables(COMPUTE_TABLES, environment);
   const isKnown = (variable: string): boolean => !unknown.some((mistake) => mistake.startsWith(`${variable}: `));
   return { known: Object.fromEntries(Object.entries(environment).filter(([variable]) => isKnown(variable))), unknown };
 };

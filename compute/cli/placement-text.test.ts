@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { FREE_RULES } from "#runtime/placement/controller.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import { simulate } from "#runtime/placement/simulated-load.ts";
@@ -63,6 +63,30 @@ describe("what people are told of one function", () => {
     );
     expect(told).toHaveLength(2);
     for (const line of told) expect(rest).toContain(line);
+  });
+
+  it("draws each term as a bar, those of both sides by one measure", () => {
+    const known = explained(200, 5_000);
+    const { compute, storage } = known.sides!;
+    const none = { call: 0, enter: 0, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 };
+    const having = (side: typeof compute, terms: Partial<typeof none>) => ({
+      ...side,
+      cost: { ...side.cost, terms: { ...none, ...terms } },
+    });
+    const sides = {
+      compute: having(compute, { rounds: 800, operations: 25, bytes: 12 }),
+      storage: having(storage, { cpu: 400 }),
+    };
+    const text = summaryText({ ...known, sides }, 6_000);
+    const barOf = (side: string, term: string): string => {
+      const [, terms = ""] = text.split(`\nat ${side}: `);
+      return new RegExp(`^  ${term} .*?(█*)$`, "m").exec(terms)?.[1] ?? "no such term";
+    };
+    expect(barOf("compute", "rounds")).toBe("█".repeat(32));
+    expect(barOf("storage", "cpu")).toBe("█".repeat(16));
+    expect(barOf("compute", "operations")).toBe("█");
+    expect(barOf("compute", "bytes")).toBe("");
+    expect(barOf("storage", "rounds")).toBe("");
   });
 
   it("says that few calls are few, and where there were none", () => {

@@ -2,7 +2,7 @@
 
 import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
-import { PROFILED_CALLS_MIN, type Transition } from "#runtime/placement/controller.ts";
+import { PROFILED_CALLS_MIN, type Transition } from "#runtime/placement/function-state.ts";
 import type { LatencyTerms } from "#runtime/placement/cost-model.ts";
 import { RECENT_S } from "#runtime/profile/recent-calls.ts";
 import type { Side } from "#runtime/profile/sample.ts";
@@ -80,7 +80,7 @@ export const summaryText = (summary: PlacementSummary, nowMs: number): string =>
     );
   }
   if (sides !== undefined && sides !== null) {
-    const longest = Math.max(...SIDES.map((side) => sides[side].cost.latencyUs));
+    const longest = Math.max(...SIDES.flatMap((side) => Object.values(sides[side].cost.terms)));
     for (const side of SIDES) lines.push("", ...sideLines(side, sides[side], longest, nowMs));
     lines.push("", ...READING);
   }
@@ -161,16 +161,19 @@ const whyText = (why: Transition["why"]): string => {
     case "probed":
       return `${why.side} was visited`;
     case "trying":
-      return `all calls are tried at ${why.side} for a moment`;
+      return `all calls are tried at ${triedText(why)} for a moment`;
     case "tried": {
-      if (why.ratio === null) return `${why.side} was tried, and too few calls ended to tell`;
-      const took = `with all at ${why.side}, calls of all functions took ${percentText(why.ratio)} of what they took before`;
+      if (why.ratio === null) return `${triedText(why)} was tried, and nothing tells what came of it`;
+      const took = `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took before`;
       return why.isKept ? `${took}: it stays so` : `${took}: back`;
     }
     default:
       return why satisfies never;
   }
 };
+
+const triedText = ({ side, partner }: { readonly side: Side; readonly partner: string | null }): string =>
+  partner === null ? side : `${side} (and ${partner}'s on the other side)`;
 
 /** Of two clocks, perhaps. */
 const agoText = (ms: number, nowMs: number): string => `${durationText(Math.max(0, nowMs - ms) * 1e3)} ago`;

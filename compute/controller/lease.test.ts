@@ -21,10 +21,10 @@ describe.skipIf(!redisServerExists())("a lease in a real server (skipped where t
     await server.close();
   });
 
-  const leaseOf = (holder: string) => {
+  const leaseOf = (holder: string, connection = redis) => {
     const turns: boolean[] = [];
     const lease = new Lease({
-      redis,
+      redis: connection,
       key: KEY,
       holder,
       nowMs: () => performance.now(),
@@ -50,6 +50,22 @@ describe.skipIf(!redisServerExists())("a lease in a real server (skipped where t
     expect(await other.get(KEY)).toBe("two");
     await two.lease.close();
     expect(await other.get(KEY)).toBeNull();
+  });
+
+  test("is another's within two seconds of its holder's death", async () => {
+    const dying = new Redis({ path: server.path });
+    const [one, two] = [leaseOf("one", dying), leaseOf("two")];
+    await turned(one, true);
+    await turned(two, false);
+    // As the end of its process: nothing is given back, and nothing is renewed.
+    dying.disconnect();
+    const diedMs = performance.now();
+    await vi.waitFor(() => expect(two.turns).toContain(true), { timeout: 10_000, interval: 5 });
+    expect(performance.now() - diedMs).toBeLessThan(2_000);
+    expect(one.lease.isHeld).toBe(false);
+    expect(await other.get(KEY)).toBe("two");
+    await two.lease.close();
+    await one.lease.close();
   });
 
   test("is no more held as soon as it is seen to be another's", async () => {

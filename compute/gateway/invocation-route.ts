@@ -36,6 +36,7 @@ export const addInvocationRoute = (app: FastifyInstance, invoker: Invoker, bodyB
         argsJson: body === undefined || body === "" ? "null" : body,
       };
       const outcome = await invoker.invoke(call, disconnectSignal(request.raw.socket));
+      await endOfTurn();
       setReplyHeaders(reply, outcome);
       if (isTraced) setTraceHeader(reply, outcome);
       if (!outcome.ok) return sendProblem(reply, problemOfReply(outcome, call.logs));
@@ -45,6 +46,17 @@ export const addInvocationRoute = (app: FastifyInstance, invoker: Invoker, bodyB
     },
   );
 };
+
+let turn: Promise<void> | null = null;
+
+/** Replies of one turn of the loop go out together: a client that is awake for the first need not be woken for the others. */
+const endOfTurn = (): Promise<void> =>
+  (turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = null;
+      resolve();
+    });
+  }));
 
 /** Who asks for the log lines gets them beside the result. */
 const withLogs = (resultJson: string, logs: readonly string[]): string =>

@@ -2,9 +2,9 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import { redisTarget } from "../redis-settings.ts";
-import { readSettings, type Environment, type SettingValues } from "#runtime/setting.ts";
+import { readSettings, unknownVariables, type Environment, type SettingValues } from "#runtime/setting.ts";
 import { type GrpcConfig, readGrpcConfig } from "#scheduler/service/config.ts";
-import { LOOPBACK, NODE_SETTINGS, REDIS_SETTINGS, schedulerEndpoint, unknownVariables } from "../settings.ts";
+import { COMPUTE_TABLES, LOOPBACK, NODE_SETTINGS, REDIS_SETTINGS, schedulerEndpoint } from "../settings.ts";
 import type { RedisAddress, RedisUser } from "./redis-connection.ts";
 
 type NodeValues = Omit<SettingValues<typeof NODE_SETTINGS>, "functionUser" | "functionPassword">;
@@ -48,7 +48,8 @@ export const readNodeConfig = (environment: Environment = process.env): NodeConf
   const node = readSettings(NODE_SETTINGS, environment);
   const target = redisTarget(redis.values);
   const { functionUser, functionPassword, ...values } = node.values;
-  const mistakes = [...redis.mistakes, ...target.mistakes, ...node.mistakes, ...unknownVariables(environment)];
+  const unknown = unknownVariables(COMPUTE_TABLES, environment);
+  const mistakes = [...redis.mistakes, ...target.mistakes, ...node.mistakes, ...unknown];
   const grpc = readGrpcConfig(environment, mistakes);
   if (schedulerEndpoint(values.scheduler) !== null && grpc.peer.secret === null) {
     mistakes.push(

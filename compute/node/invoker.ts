@@ -1,5 +1,4 @@
-// The port between those who bring calls to a node (the gateway today) and what runs them. The node's own
-// implementation is `NodeInvoker`; `MemoryInvoker` is the obvious one, for tests of whatever stands in front.
+// The port between those who bring calls to a node (the gateway, the attachment to Redis, FuncLoc) and what runs them: `NodeInvoker`.
 
 import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";

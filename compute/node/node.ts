@@ -94,10 +94,6 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
             return calibrate({ supervisor, address: config.redis, functionUser: config.functionUser, commands });
           },
           inFlight: () => invoker.inFlight,
-          cpuUs: () => {
-            const { user, system } = process.cpuUsage();
-            return user + system + supervisor.cpuUs() + (acting?.cpuUs() ?? 0) + ((capacity ?? contest)?.cpuUs() ?? 0);
-          },
           log,
           nowMs,
         })

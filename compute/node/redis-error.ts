@@ -14,7 +14,7 @@ const CODE_BY_FIRST_WORD: ReadonlyMap<string, ErrorCode> = new Map<string, Error
   ["OOM", "STORAGE_REFUSED"],
   ["BUSY", "STORAGE_REFUSED"],
   ["NOREPLICAS", "STORAGE_REFUSED"],
-  // … for a call that it dropped, with its connection, when it became a replica …
+  // … for a call that it dropped: with its connection, when it became a replica, or since somebody unblocked its client …
   ["UNBLOCKED", "REDIS_UNAVAILABLE"],
   // … and for credentials that do not open the door.
   ["NOAUTH", "REDIS_UNAVAILABLE"],

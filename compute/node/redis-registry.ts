@@ -1,4 +1,4 @@
-// The registry in Redis, over LOCUS.FUNCTION (docs/commands.md): one connection for commands and one that listens to
+// The registry in Redis, over LOCUS.FUNCTION (docs/storage-module.md): one connection for commands and one that listens to
 // `locus:functions`. Both come back by themselves; a list read before a loss may be out of date, so each return is a change.
 
 import type { Redis } from "ioredis";

@@ -5,8 +5,10 @@ import { exposeNumber, exposeNumbers } from "./exposition.ts";
 
 const HOST_STATES = ["starting", "ready", "gone"] as const;
 
-export const sandboxText = (state: SupervisorState): string =>
-  [
+export const sandboxText = (state: SupervisorState): string => {
+  const isolates = state.hosts.reduce((sum, host) => sum + host.isolates, 0);
+  const ready = state.functions.reduce((sum, one) => sum + one.isolates, 0);
+  return [
     exposeNumbers(
       "gauge",
       "locus_invocations",
@@ -22,6 +24,11 @@ export const sandboxText = (state: SupervisorState): string =>
         value: state.hosts.filter((host) => host.state === name).length,
       })),
     ),
+    exposeNumbers("gauge", "locus_sandbox_isolates", "Isolates in the sandbox hosts of this node, by state.", [
+      { labels: { state: "ready" }, value: ready },
+      // Those that open, close, or finish up. The two counts are not of the same moment.
+      { labels: { state: "passing" }, value: Math.max(0, isolates - ready) },
+    ]),
     exposeNumber(
       "gauge",
       "locus_sandbox_resident_bytes",
@@ -36,3 +43,4 @@ export const sandboxText = (state: SupervisorState): string =>
     exposeNumber("counter", "locus_reruns_total", "Calls run again, unseen by their callers.", state.reruns),
     exposeNumber("counter", "locus_quarantines_total", "Times a function was quarantined.", state.quarantined),
   ].join("");
+};

@@ -72,10 +72,10 @@ const answer = async (script: Script, words: readonly string[], socket: Socket):
 /** What every connection of ioredis asks before it is ready. */
 const greet = (words: readonly string[]): ScriptedReply | undefined => {
   const [command = "", argument = ""] = words;
-  const replies: Readonly<Record<string, ScriptedReply>> = {
+  const replies: Readonly<Record<string, ScriptedReply | undefined>> = {
     hello: new Error("NOPROTO unsupported protocol version"),
     client: "OK",
-    info: "loading:0\r\n",
+    info: argument === "" ? "loading:0\r\n" : undefined,
     subscribe: ["subscribe", argument, 1],
   };
   return replies[command];

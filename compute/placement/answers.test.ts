@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { FREE_RULES } from "#runtime/placement/controller.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { explain } from "#runtime/placement/explanation.ts";
 import { simulate } from "#runtime/placement/simulated-load.ts";

@@ -62,8 +62,9 @@ const why = Type.Union([
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
   reason(["reverted"], { promisedUs: number, cameUs: number, retryInMs: number }),
-  reason(["probing", "probed", "trying"], { side }),
-  reason(["tried"], { side, ratio: orNull(number), isKept: Type.Boolean() }),
+  reason(["probing", "probed"], { side }),
+  reason(["trying"], { side, partner: orNull(name) }),
+  reason(["tried"], { side, partner: orNull(name), ratio: orNull(number), isKept: Type.Boolean() }),
 ]);
 
 /** As a date can have it. */

@@ -13,6 +13,7 @@ import type { Usage } from "#runtime/profile/sample.ts";
 import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { infoOf } from "../node/redis-info.ts";
+import { SharedTime } from "./shared-time.ts";
 
 const NAME = "locus-calibration";
 const BUNDLE = new TextEncoder().encode(`
@@ -40,14 +41,17 @@ const NOTHING = '["nothing"]';
 const COMPUTING = '["compute",1000000]';
 const BYTES_OF_A_KEY = 65_536;
 const BYTES_ROUNDS = 8;
-/** Each run is made so often, since the first ones are slow, and the one in the middle counts … */
+/** All of it, from listening to listening again. Over a network on which one run of each kind takes longer it takes as long as those. */
+const WITHIN_MS = 900;
+/** Each run is made so often, since the first ones are slow, and the one in the middle counts; as far as there is time. */
 const REPETITIONS = 32;
-/** … as far as there is time, ms for each kind of run. Over a slow network few have to do. */
-const BUDGET_MS = 50;
 /** In a crowd: a core that is awake finds more to do, and costs are what they are when it matters. */
 const CALLERS = 8;
 /** Which costs nothing: each takes a few more. */
 const NOTHINGS = 4;
+/** Kinds of runs that share the time: of one side, and those that move bytes. */
+const KINDS_OF_A_SIDE = 10;
+const KINDS_OF_BYTES = 2;
 const DEADLINE_MS = 5_000;
 /** What is going on without us is listened to for so long, before and after, ms … */
 const LISTEN_MS = 30;
@@ -68,13 +72,14 @@ interface Machine {
 /** `caller`: one of CALLERS. */
 type Runner = (args: string, caller: number) => Promise<Usage>;
 
+export interface Calibrated {
+  readonly constants: CostConstants;
+  readonly tookMs: number;
+}
+
 /** null: others are at work, and what would be measured is theirs as well. Rejects where a side cannot run anything. */
-export async function calibrate({
-  supervisor,
-  address,
-  functionUser,
-  commands,
-}: Machine): Promise<CostConstants | null> {
+export async function calibrate({ supervisor, address, functionUser, commands }: Machine): Promise<Calibrated | null> {
+  const startMs = performance.now();
   const clocks = clocksOver(commands, supervisor);
   if (!(await isQuiet(clocks))) return null;
   const description: FunctionDescription = {
@@ -111,25 +116,28 @@ export async function calibrate({
   };
   // Where storage can run nothing it rejects here, before anything is asked of Redis in numbers.
   await storage(NOTHING, 0);
-  const atCompute = await measure(compute, async () => {
+  const time = new SharedTime({
+    untilMs: startMs + WITHIN_MS - LISTEN_MS,
+    parts: 2 * KINDS_OF_A_SIDE + KINDS_OF_BYTES,
+    nowMs: () => performance.now(),
+  });
+  const atCompute = await measure(compute, time, async () => {
     const { redisUs, hostUs, nodeUs } = await clocks();
     return { redisUs, sideUs: hostUs + nodeUs, nodeUs };
   });
-  const atStorage = await measure(storage, async () => {
+  const atStorage = await measure(storage, time, async () => {
     const { redisUs, besideRedisUs, nodeUs } = await clocks();
     return { redisUs, sideUs: besideRedisUs, nodeUs };
   });
   const [long, short] = [
-    middleOf(await repeated(compute, `["bytes",${BYTES_OF_A_KEY},${BYTES_ROUNDS}]`)),
-    middleOf(await repeated(compute, `["bytes",1,${BYTES_ROUNDS}]`)),
+    middleOf(await repeated(compute, time, `["bytes",${BYTES_OF_A_KEY},${BYTES_ROUNDS}]`)),
+    middleOf(await repeated(compute, time, `["bytes",1,${BYTES_ROUNDS}]`)),
   ];
   const moved = long.bytesOut + long.bytesIn - short.bytesOut - short.bytesIn;
   if (!(await isQuiet(clocks))) return null;
-  return constantsOf({
-    compute: atCompute,
-    storage: atStorage,
-    bytes: { moved, us: serviceOf(long) - serviceOf(short) },
-  });
+  const bytes = { moved, us: serviceOf(long) - serviceOf(short) };
+  const constants = constantsOf({ compute: atCompute, storage: atStorage, bytes });
+  return { constants, tookMs: Math.round(performance.now() - startMs) };
 }
 
 /** CPU time since some time, µs. */
@@ -139,18 +147,18 @@ interface Clocks {
   readonly nodeUs: number;
 }
 
-async function measure(run: Runner, clocks: () => Promise<Clocks>): Promise<SideCalibration> {
+async function measure(run: Runner, time: SharedTime, clocks: () => Promise<Clocks>): Promise<SideCalibration> {
   // The first ones open an isolate and warm it up.
-  for (const args of [BATCH, CHAIN, NOTHING]) await repeated(run, args);
+  for (const args of [BATCH, CHAIN, NOTHING]) await repeated(run, time, args);
   const alone = async (args: string): Promise<RunAlone> => {
-    const usage = middleOf(await repeated(run, args));
+    const usage = middleOf(await repeated(run, time, args));
     return { operations: usage.operations, rounds: usage.rounds, serviceUs: serviceOf(usage) - usage.cpuUs };
   };
   const chain = await alone(CHAIN);
   const batch = await alone(BATCH);
-  const nothing = await nothingAlone(run);
-  const computingUs = middleOf(await repeated(run, COMPUTING)).cpuUs;
-  const inCrowd = (args: string, times = REPETITIONS): Promise<RunInCrowd> => crowd(run, clocks, args, times);
+  const nothing = await nothingAlone(run, time);
+  const computingUs = middleOf(await repeated(run, time, COMPUTING)).cpuUs;
+  const inCrowd = (args: string, times = REPETITIONS): Promise<RunInCrowd> => crowd(run, time, clocks, { args, times });
   // In this order: those before warm up what the later ones need.
   const [manyBatches, manyChains] = [await inCrowd(BATCH), await inCrowd(CHAIN)];
   const manyNothings = await inCrowd(NOTHING, NOTHINGS * REPETITIONS);
@@ -162,20 +170,15 @@ async function measure(run: Runner, clocks: () => Promise<Clocks>): Promise<Side
 
 const serviceOf = ({ wallUs, queueUs }: Usage): number => wallUs - queueUs;
 
-/** Until the time is over or it was often enough; once at least. */
-async function repeated(run: Runner, args: string, { caller = 0, times = REPETITIONS } = {}): Promise<Usage[]> {
-  const untilMs = performance.now() + BUDGET_MS;
-  const usages = [];
-  for (let at = 0; at === 0 || (at < times && performance.now() < untilMs); at++) usages.push(await run(args, caller));
-  return usages;
-}
+const repeated = (run: Runner, time: SharedTime, args: string): Promise<Usage[]> =>
+  time.next().repeat(REPETITIONS, () => run(args, 0));
 
 const middleOf = (usages: readonly Usage[]): Usage => {
   const sorted = usages.toSorted((one, other) => serviceOf(one) - serviceOf(other));
   return sorted[sorted.length >> 1]!;
 };
 
-async function nothingAlone(run: Runner): Promise<SideCalibration["alone"]["nothing"]> {
+async function nothingAlone(run: Runner, time: SharedTime): Promise<SideCalibration["alone"]["nothing"]> {
   const outsideUs: number[] = [];
   const timed: Runner = async (args, caller) => {
     const startMs = performance.now();
@@ -183,15 +186,21 @@ async function nothingAlone(run: Runner): Promise<SideCalibration["alone"]["noth
     outsideUs.push((performance.now() - startMs) * 1e3 - serviceOf(usage));
     return usage;
   };
-  const { wallUs, queueUs, cpuUs } = middleOf(await repeated(timed, NOTHING));
+  const { wallUs, queueUs, cpuUs } = middleOf(await repeated(timed, time, NOTHING));
   outsideUs.sort((one, other) => one - other);
   return { serviceUs: wallUs - queueUs - cpuUs, outsideUs: outsideUs[outsideUs.length >> 1]! };
 }
 
 /** What a call takes of everybody's time, its own computing aside: that is known of each call, and handling promises of many reads is such. */
-async function crowd(run: Runner, clocks: () => Promise<Clocks>, args: string, times: number): Promise<RunInCrowd> {
+async function crowd(
+  run: Runner,
+  time: SharedTime,
+  clocks: () => Promise<Clocks>,
+  { args, times }: { readonly args: string; readonly times: number },
+): Promise<RunInCrowd> {
+  const part = time.next();
   const before = await clocks();
-  const callers = Array.from({ length: CALLERS }, (_, caller) => repeated(run, args, { caller, times }));
+  const callers = Array.from({ length: CALLERS }, (_, caller) => part.repeat(times, () => run(args, caller)));
   const usages = (await Promise.all(callers)).flat();
   const after = await clocks();
   const { operations, rounds } = usages[0]!;

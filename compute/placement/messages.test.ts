@@ -14,7 +14,7 @@ const window = {
   machine,
   untracked: 0,
   inFlight: 3,
-  busyCores: 0.8,
+  nodeCores: 0.8,
   tallies: tally.take().tallies,
 };
 const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0 };

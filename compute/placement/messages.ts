@@ -1,5 +1,6 @@
-// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions. Whoever may publish in Redis may have written them, so every one is checked before
-// anything of it is believed; what is no such message is null.
+// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions.
+// Whoever may publish in Redis may have written them, so every one is checked before anything of it is believed; what is no such
+// message is null.
 
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
@@ -59,8 +60,8 @@ const window = Type.Object({
     /** That it may use at once: fewer where a quota says so. */
     cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
   }),
-  /** That the node and its sandbox hosts kept busy; null: it was at rest before, and nobody looked when it began. */
-  busyCores: Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]),
+  /** That the node itself kept busy, its sandbox hosts apart; null: it was at rest before, and nobody looked when it began. */
+  nodeCores: Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]),
 });
 
 /** What changed in the plan since the one of version `base`. */

@@ -6,8 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
-import { FREE_RULES, type Transition } from "#runtime/placement/controller.ts";
-import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { type Transition } from "#runtime/placement/function-state.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import type { Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
@@ -16,6 +16,7 @@ import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
+import type { Calibrated } from "./calibrate.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 import { thisMachine } from "./machine.ts";
@@ -42,11 +43,9 @@ interface PlacementOptions {
   readonly controllership: Controllership;
   readonly functions: FunctionCache;
   /** Measures what moving and computing cost here, with the connection of the node's user for Redis' own figures; null: others are at work. */
-  readonly calibrate: (commands: Redis) => Promise<CostConstants | null>;
+  readonly calibrate: (commands: Redis) => Promise<Calibrated | null>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
-  /** CPU time of this node and its sandbox hosts since some time, µs; asked forty times a second. */
-  readonly cpuUs: () => number;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
   readonly nowMs: () => number;
 }
@@ -73,7 +72,7 @@ export class NodePlacement {
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    const { address, user, controllership, functions, inFlight, cpuUs, log, nowMs } = options;
+    const { address, user, controllership, functions, inFlight, log, nowMs } = options;
     this.node = controllership.node;
     this.#link = new PlacementLink(address, user, this.node, {
       onConnected: () => this.#connected(),
@@ -104,7 +103,6 @@ export class NodePlacement {
       node: this.node,
       machine,
       inFlight,
-      cpuUs,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });
     controllership.onTurn((isHeld) => {
@@ -232,11 +230,12 @@ export class NodePlacement {
     for (let pauseMs = CALIBRATION_PAUSE_MIN_MS; this.#control === control;) {
       try {
         const isOpen = this.#watch.surroundings.storage.isOpen;
-        const constants = isOpen ? await calibrate(this.#link.commands) : null;
+        const calibrated = isOpen ? await calibrate(this.#link.commands) : null;
         // Another node may control by now, and calibrate.
         if (this.#control !== control) return;
-        if (constants !== null) {
-          log.info({ constants }, "calibrated");
+        if (calibrated !== null) {
+          const { constants, tookMs } = calibrated;
+          log.info({ constants, tookMs }, "calibrated");
           this.#watch.calibrated(constants, "measured");
           this.#link.keepConstants(constants);
           return;

@@ -132,7 +132,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       tallies: [],
       untracked: 0,
       inFlight: 0,
-      busyCores: 0,
+      nodeCores: 0,
     };
     let heard = 0;
     await other.subscribe("locus:placement:windows");

@@ -1,11 +1,12 @@
 import * as fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { FREE_RULES, type Step } from "#runtime/placement/controller.ts";
+import { type Step } from "#runtime/placement/controller.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
-import { readPlacement, readWindow } from "./messages.ts";
-import { PlacementLoop } from "./placement-loop.ts";
+import { readPlacement, readWindow, type Machine } from "./messages.ts";
+import { PlacementLoop, type Surroundings } from "./placement-loop.ts";
 import { WINDOW_MS } from "./sample-window.ts";
 
 const loops: PlacementLoop[] = [];
@@ -13,18 +14,20 @@ afterEach(() => {
   for (const loop of loops.splice(0)) loop.close();
 });
 
+const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
+/** Of Redis, on a machine that nobody knows. */
+const STORAGE: Surroundings["storage"] = { machine: null, isOpen: true, redisThread: 1 };
+
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
 const loopOf = (functions: number) => {
   let nowMs = 0;
+  let storage = STORAGE;
   const names = Array.from({ length: functions }, (_, at) => `f${at}`);
   const rules = new Map(names.map((name) => [name, FREE_RULES]));
   const loop = new PlacementLoop(
     {
       rules: () => rules,
-      surroundings: () => ({
-        constants: DEFAULT_CONSTANTS,
-        storage: { machine: null, isOpen: true, redisThread: 1 },
-      }),
+      surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage }),
       onPlacements: () => {},
       onTransition: () => {},
       nowMs: () => nowMs,
@@ -33,7 +36,7 @@ const loopOf = (functions: number) => {
   );
   loops.push(loop);
   const steps: number[] = [];
-  const runFor = (ms: number, cpuUsOf: (name: string) => number): void => {
+  const runFor = (ms: number, cpuUsOf: (name: string) => number, nodeCores = 0.5): void => {
     const tally = new SampleTally();
     let last: Step | null = loop.step;
     for (const endMs = nowMs + ms; nowMs < endMs;) {
@@ -45,28 +48,62 @@ const loopOf = (functions: number) => {
           tally.record({ ...sample, cpuUs, wallUs: cpuUs + 10 }, cpuUs + 20);
         }
       }
-      const machine = { id: "m", cpus: [0, 1], cores: 2 };
-      loop.take({ node: "n", machine, stretchMs: WINDOW_MS, inFlight: 1, busyCores: 0.5, ...tally.take() });
+      loop.take({ node: "n", machine: MACHINE, stretchMs: WINDOW_MS, inFlight: 1, nodeCores, ...tally.take() });
       if (loop.step !== last) steps.push(nowMs);
       last = loop.step;
     }
   };
+  /**
+   * Calls that walk, of the first function, on each of those machines: where the plan has them, and one in eight on the other side while
+   * that is visited.
+   */
+  const walkFor = (ms: number, machines: readonly Machine[], around: Partial<Surroundings["storage"]> = {}): void => {
+    storage = { ...STORAGE, ...around };
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs += WINDOW_MS;
+      for (const [at, machine] of machines.entries()) {
+        const state = loop.state.get("f0");
+        const isAtStorage = (state?.share ?? 0) > 0.5;
+        const isVisited = (state?.probeEvery ?? 0) > 0;
+        const tally = new SampleTally();
+        for (let call = 0; call < WALKS; call++) {
+          const side = isAtStorage === (isVisited && call === 0) ? "compute" : "storage";
+          tally.record(...walkAt(side, 0.9 + (0.2 * call) / WALKS));
+        }
+        const inFlight = 1;
+        loop.take({ node: `n${at}`, machine, stretchMs: WINDOW_MS, inFlight, nodeCores: null, ...tally.take() });
+      }
+    }
+  };
+  /** A call that no node has passed on. */
+  const callDirectly = (): void => {
+    const tally = new SampleTally();
+    tally.record(...walkAt("storage", 1));
+    loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, ...tally.take() });
+  };
   /** A window as anybody may have written it. */
   const hear = (stretchMs: number, tallies: readonly Tally[]): void => {
     nowMs += WINDOW_MS;
-    const machine = { id: "m", cpus: [0, 1], cores: 2 };
     const text = JSON.stringify({
       node: "n",
-      machine,
+      machine: MACHINE,
       stretchMs,
       tallies,
       untracked: 0,
       inFlight: 1,
-      busyCores: 4_096,
+      nodeCores: 4_096,
     });
     loop.take(readWindow(text)!);
   };
-  return { loop, steps, runFor, hear };
+  return { loop, steps, runFor, walkFor, callDirectly, hear };
+};
+
+/** In a window of a node. */
+const WALKS = 8;
+/** Twenty round trips from afar. */
+const walkAt = (side: Side, size: number): [Sample, number] => {
+  const usage = { ...NO_USAGE, cpuUs: 30 * size, operations: 20, rounds: 20, wallUs: side === "storage" ? 300 : 1_500 };
+  return [{ ...usage, function: "f0", version: "1", side, outcome: "ok" }, usage.wallUs + 100];
 };
 
 test("a step follows every window while few functions are called", () => {
@@ -80,6 +117,71 @@ test("steps are rarer with many functions, and never further apart than 100 ms",
   runFor(1_000, () => 100);
   const gaps = steps.slice(1).map((ms, at) => ms - steps[at]!);
   expect(new Set(gaps)).toEqual(new Set([100]));
+});
+
+test("what nodes work beyond the model is laid on each call, and taken off again when they work it no more", () => {
+  const { loop, runFor } = loopOf(1);
+  const { callUs } = DEFAULT_CONSTANTS.compute;
+  const { nodeCallUs } = DEFAULT_CONSTANTS.storage;
+  runFor(500, () => 1, 0);
+  expect(loop.constants.compute.callUs).toBeLessThanOrEqual(callUs);
+  // 120 calls a second, that compute next to nothing.
+  const beyondUs = 200;
+  runFor(1_000, () => 1, (120 * (beyondUs + callUs)) / 1e6);
+  const moreUs = loop.constants.compute.callUs - callUs;
+  expect(moreUs).toBeGreaterThan(beyondUs / 4);
+  expect(moreUs).toBeLessThan(1.5 * beyondUs);
+  expect(loop.constants.storage.nodeCallUs - nodeCallUs).toBeCloseTo(moreUs);
+  runFor(2_000, () => 1, 0);
+  expect(loop.constants.compute.callUs).toBeLessThan(callUs + beyondUs / 4);
+});
+
+test("nobody's work is laid on calls while some come without a node", () => {
+  const { loop, runFor, callDirectly } = loopOf(1);
+  runFor(WINDOW_MS, () => 100, 2);
+  const { callUs } = loop.constants.compute;
+  for (let at = 0; at < 40; at++) {
+    callDirectly();
+    runFor(WINDOW_MS, () => 100, 2);
+  }
+  expect(loop.constants.compute.callUs).toBe(callUs);
+});
+
+test("where storage can run nothing it has no cores, and what was there leaves", () => {
+  const { loop, walkFor } = loopOf(1);
+  walkFor(2_000, [MACHINE]);
+  expect(loop.state.get("f0")).toMatchObject({ share: 1 });
+  walkFor(1_000, [MACHINE], { isOpen: false });
+  // A thousandth of a core stands for none, and a call in a hundred would fit on it.
+  expect(loop.state.get("f0")!.share).toBeLessThan(0.02);
+});
+
+test("the cores of a machine are counted once, however many nodes are on it", () => {
+  const busyOn = (...machines: readonly Machine[]): number => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(500, machines, { isOpen: false });
+    return loop.step!.outlook.utilisation.compute;
+  };
+  const apart = busyOn(MACHINE, { ...MACHINE, id: "other" });
+  expect(apart).toBeGreaterThan(0);
+  expect(busyOn(MACHINE, MACHINE) / apart).toBeCloseTo(2);
+  // Other cores of the same machine are more of them, and a quota may leave less than all.
+  expect(busyOn(MACHINE, { ...MACHINE, cpus: [2, 3] }) / apart).toBeCloseTo(1);
+  const [half, otherHalf] = [MACHINE, { ...MACHINE, id: "other" }].map((one) => ({ ...one, cores: 1 }));
+  expect(busyOn(half!, otherHalf!) / apart).toBeCloseTo(2);
+});
+
+test("nodes that share cores with Redis share one pool with it, those beside it do not", () => {
+  const sharedWith = (machine: Machine | null, ...nodes: readonly Machine[]): number => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(500, nodes, { machine, isOpen: false });
+    return loop.step!.outlook.utilisation.shared;
+  };
+  expect(sharedWith(MACHINE, MACHINE)).toBeGreaterThan(0);
+  expect(sharedWith(null, MACHINE)).toBe(0);
+  expect(sharedWith({ ...MACHINE, cpus: [2, 3] }, MACHINE)).toBe(0);
+  expect(sharedWith({ ...MACHINE, id: "other" }, MACHINE)).toBe(0);
+  expect(sharedWith(MACHINE, MACHINE, { ...MACHINE, id: "other" })).toBe(0);
 });
 
 /** What a window may say of one call at most, in the order of TALLY_TERMS; `isPlausible` is asked about more. */

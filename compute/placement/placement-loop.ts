@@ -2,14 +2,9 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
-import {
-  advance,
-  resumed,
-  type ControllerState,
-  type Rules,
-  type Step,
-  type Transition,
-} from "#runtime/placement/controller.ts";
+import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
+import { type Transition } from "#runtime/placement/function-state.ts";
+import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
@@ -66,8 +61,8 @@ interface KnownNode {
   readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
-  /** Cores that it and its hosts keep busy, averaged; null: not known. */
-  readonly busyCores: number | null;
+  /** Cores that it keeps busy itself, averaged; null: not known. */
+  readonly nodeCores: number | null;
   readonly atMs: number;
 }
 
@@ -127,8 +122,8 @@ export class PlacementLoop {
   }
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
-  take({ node, machine, stretchMs, tallies, inFlight, busyCores }: SampleWindow): void {
-    this.#count(node, machine, inFlight, busyCores);
+  take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
+    this.#count(node, machine, inFlight, nodeCores);
     this.#fold(tallies, stretchMs);
   }
 
@@ -189,26 +184,33 @@ export class PlacementLoop {
       onTransition(transition);
       if (transition.fromShare !== transition.toShare) this.#movedMs = nowMs;
     }
-    if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(this.#step, around.constants, capacity.computeCores, passedMs);
+    if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(passedMs);
     this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.#state);
   }
 
-  #refine({ outlook, callsPerSecond }: Step, constants: CostConstants, cores: number, passedMs: number): void {
+  #refine(passedMs: number): void {
     const nowMs = this.#steppedMs;
     let measuredCores = 0;
-    for (const { busyCores, atMs } of this.#nodes.values()) {
-      if (busyCores === null) return;
-      measuredCores += busyCores * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
+    for (const { nodeCores, atMs } of this.#nodes.values()) {
+      if (nodeCores === null) return;
+      measuredCores += nodeCores * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
     }
-    const modelledCores = outlook.utilisation.compute * cores;
+    const { constants } = this;
+    const { compute, storage } = constants;
+    let [callsPerSecond, modelledCores] = [0, 0];
+    for (const [name, { share }] of this.#state) {
+      const calls = this.#profiles.get(name)?.callsPerSecond(nowMs) ?? 0;
+      callsPerSecond += calls;
+      modelledCores += (calls * (share * storage.nodeCallUs + (1 - share) * compute.callUs)) / 1e6;
+    }
     const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
-    this.#moreUs = refined(this.#moreUs, worked, constants);
+    this.#moreUs = refined(this.#moreUs, worked, this.#options.surroundings().constants);
   }
 
-  #count(node: string, machine: Machine | null, calls: number, busyCores: number | null): void {
+  #count(node: string, machine: Machine | null, calls: number, nodeCores: number | null): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
@@ -217,7 +219,7 @@ export class PlacementLoop {
     this.#nodes.set(node, {
       machine,
       calls: averaged(before?.calls ?? 0, calls),
-      busyCores: busyCores === null ? null : averaged(before?.busyCores ?? busyCores, busyCores),
+      nodeCores: nodeCores === null ? null : averaged(before?.nodeCores ?? nodeCores, nodeCores),
       atMs,
     });
   }

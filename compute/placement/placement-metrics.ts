@@ -1,6 +1,6 @@
 // What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
 
-import type { FunctionState } from "#runtime/placement/controller.ts";
+import type { FunctionState } from "#runtime/placement/function-state.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
 import type { Placement } from "#runtime/placement/plan.ts";

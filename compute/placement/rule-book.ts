@@ -3,7 +3,7 @@
 
 import type { Logger } from "pino";
 
-import { FREE_RULES, type Rules } from "#runtime/placement/controller.ts";
+import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import type { PlacementLink } from "./placement-link.ts";

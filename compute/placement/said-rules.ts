@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
-import type { Rules } from "#runtime/placement/controller.ts";
+import type { Rules } from "#runtime/placement/situation.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 
 /** Where a function begins is its author's word; the rest is people's. */

@@ -15,8 +15,6 @@ interface WindowOptions {
   readonly node: string;
   readonly machine: Machine;
   readonly inFlight: () => number;
-  /** CPU time of the node and its sandbox hosts since some time, µs. */
-  readonly cpuUs: () => number;
   readonly onWindow: (window: SampleWindow) => void;
 }
 
@@ -61,11 +59,10 @@ export class SampleWindows implements CallObserver {
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
-    const cpuNowUs = this.#options.cpuUs();
-    // A host that ended takes its time along.
-    const cores = clamp((cpuNowUs - this.#cpuBeforeUs) / (1e3 * passedMs), 0, machine.cores);
-    const busyCores = passedMs > STRETCH_MAX_MS ? null : cores;
-    this.#cpuBeforeUs = cpuNowUs;
-    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), busyCores });
+    const { user, system } = process.cpuUsage();
+    const cores = Math.min((user + system - this.#cpuBeforeUs) / (1e3 * passedMs), machine.cores);
+    const nodeCores = passedMs > STRETCH_MAX_MS ? null : cores;
+    this.#cpuBeforeUs = user + system;
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), nodeCores });
   }
 }

@@ -1,6 +1,6 @@
 // Whether a function may send an operation: the rules of the command table, applied to one command with its arguments.
 // Asked before anything is sent. `runtime/native/command_table.cc` is its twin, held to the same cases by
-// `refusal-cases.json`.
+// `refusal-cases.ts`.
 
 import type { ErrorCode } from "#runtime/errors.ts";
 import { REASONS, REFUSAL_HINT, type ArgumentRule, type Reason } from "./command-rule.ts";

@@ -13,8 +13,9 @@ namespace locus {
 /// Cores that this process may run on, or fewer where its quota is smaller (rounded down). At least 1.
 uint32_t AvailableCores();
 
-/// How many threads of `process` may spin for what this thread makes, so that this thread can still run: as many as there are cores
-/// for `process`, less one where this thread has none besides. 0 where both have one core together, or a quota of less than two.
+/// How many threads of `process` may spin for what this thread makes, so that this thread can still run: as
+/// many as there are cores for `process`, less one where this thread has none besides. 0 where both have one
+/// core together, or a quota of less than two.
 int32_t SpinnersOf(pid_t process);
 
 /// The smallest quota of this process' control groups (version 2 or 1) and of those around them, in cores;

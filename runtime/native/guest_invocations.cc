@@ -116,16 +116,26 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
   if (invocation->settled) return;
   invocation->settled = true;
   settled_.push_back(invocation->id);
+  TakeOutcome(invocation, fulfilled, value);
+  // Where the turn was ended meanwhile, its end says why, but of the invocation whose turn it is.
+  if (invocation != current_ && invocation->fatal == Code::kOk && invocation->result.empty())
+    Fail(invocation, Code::FUNCTION_FAILED,
+         "it ended in a turn of another invocation of its isolate, which had to be ended");
+}
+
+// Into `result` or `fatal`; into neither where the turn was ended meanwhile.
+void GuestLoop::TakeOutcome(GuestInvocation* invocation, bool fulfilled, Local<Value> value) {
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
     Thrown thrown = ReadThrown(context, value);
+    if (thrown.terminated) return;
     Fail(invocation, thrown.code, std::move(thrown.message));
     invocation->stack = MapStack(thrown.stack);
     return;
   }
   const auto refuse = [&](std::string_view why) {
-    if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;  // the turn's end says why
+    if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;
     Fail(invocation, Code::RESULT_INVALID, "the result is not JSON: " + std::string(why));
   };
   if (value->IsFunction()) return refuse("result is a function: call it");
@@ -136,10 +146,11 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
     Local<v8::String> json;
     if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
       if (caught.HasTerminated()) return;
-      const std::string message = ReadThrown(context, caught.Exception()).message;
+      const Thrown thrown = ReadThrown(context, caught.Exception());
+      if (thrown.terminated) return;
       caught.Reset();
       const std::string loss = FindLoss(value);
-      return refuse(loss.empty() ? message : loss);
+      return refuse(loss.empty() ? thrown.message : loss);
     }
     const size_t bytes = json->Utf8LengthV2(isolate_);
     if (bytes > kResultBytesMax) {
@@ -148,14 +159,16 @@ void GuestLoop::Settle(GuestInvocation* invocation, bool fulfilled, Local<Value>
                std::to_string(kResultBytesMax) + " may be returned");
       return;
     }
-    invocation->result = Utf8Of(isolate_, json, bytes);
-    if (invocation->result == "undefined") invocation->result = "null";  // a toJSON that returned nothing
-    if (MayHaveLost(invocation->result)) {
+    std::string result = Utf8Of(isolate_, json, bytes);
+    if (result == "undefined") result = "null";  // a toJSON that returned nothing
+    if (MayHaveLost(result)) {
       const std::string loss = FindLoss(value);
       if (!loss.empty() || isolate_->IsExecutionTerminating()) return refuse(loss);
     }
+    invocation->result = std::move(result);
   }
-  if (!output_schema_.empty()) CheckSchema(invocation, "output", invocation->result);
+  if (!output_schema_.empty() && !CheckSchema(invocation, "output", invocation->result))
+    invocation->result.clear();
 }
 
 std::string GuestLoop::FindLoss(Local<Value> result) {
@@ -299,6 +312,7 @@ void GuestLoop::ReadLoneRejections() {
     const Local<v8::Promise> promise = lone.promise.Get(isolate_);
     if (!lone.reason.empty() || promise->HasHandler() || isolate_->IsExecutionTerminating()) continue;
     const Thrown thrown = ReadThrown(context, promise->Result());
+    if (thrown.terminated) break;
     lone.reason = thrown.stack.empty() ? thrown.message : MapStack(thrown.stack);
   }
   reading_rejections_ = false;

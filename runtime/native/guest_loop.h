@@ -191,6 +191,7 @@ class GuestLoop {
   bool LeavesPromises(const GuestInvocation& invocation) const;
   bool AnswerKnown(GuestInvocation* invocation, size_t begin, const CommandRule& rule, bool binary,
                    v8::Local<v8::Promise::Resolver> resolver);
+  void TakeOutcome(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
   void FinishIfDone(GuestInvocation* invocation);
   bool HasUnheardFailure(const GuestInvocation& invocation);
   void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,
@@ -208,6 +209,7 @@ class GuestLoop {
   void LoseAll();
   std::string FindLoss(v8::Local<v8::Value> result);
   void Fail(GuestInvocation* invocation, Code code, std::string message);
+  void FailAtCpuLimit(GuestInvocation* invocation);
   void ThrowTooLarge();
   bool CheckArgument(v8::Local<v8::Value> value);
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);

@@ -15,6 +15,8 @@ struct Thrown {
   std::string message;
   /// As V8 wrote it, positions not mapped; empty for what is no error.
   std::string stack;
+  /// The turn was ended while it was read: the rest is missing, and does not matter.
+  bool terminated = false;
 };
 
 /// Reading a property may run guest code: inside a turn only, or while a bundle is loaded.

@@ -84,10 +84,10 @@ bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
 
 // Whether the watchdog ended it: what it sets out to terminate is this turn and no other.
 bool GuestLoop::CloseTurn() {
-  uint64_t running = turns_ * 4;
-  if (turn_.compare_exchange_strong(running, 0)) return false;
-  while ((turn_.load() & 3) != kTerminated) Relax();
-  turn_.store(0);
+  const uint64_t turn = turns_ * 4;
+  uint64_t seen = turn;
+  if (turn_.compare_exchange_strong(seen, 0)) return false;
+  for (seen = turn | kTerminated; !turn_.compare_exchange_weak(seen, 0); seen = turn | kTerminated) Relax();
   isolate_->CancelTerminateExecution();
   return true;
 }
@@ -112,6 +112,7 @@ void GuestLoop::EndTurn() {
   }
   const uint64_t id = invocation->id;
   const auto computed_ns = static_cast<int64_t>(invocation->usage.cpu_ns);
+  const bool may_compute = computed_ns < invocation->cpu_limit_ns;
   bool back = false;
   if (terminated) {
     // What else the isolate has in flight may finish; new invocations get a fresh one.
@@ -121,16 +122,17 @@ void GuestLoop::EndTurn() {
            "the function did not end before its deadline: " + Progress(*invocation));
     } else if (rings_.words->cancelled.load() == invocation->id) {
       Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
-    } else if (MayGoBack(*invocation) && computed_ns < invocation->cpu_limit_ns) {
+    } else if (MayGoBack(*invocation) && may_compute) {
       back = true;
     } else {
-      Fail(invocation, Code::CPU_LIMIT,
-           "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) +
-               " ms");
+      FailAtCpuLimit(invocation);
     }
-  }
-  if (!terminated && !invocation->settled)
+  } else if (!invocation->settled && !may_compute) {
+    // Of many short turns the watchdog may have seen none.
+    FailAtCpuLimit(invocation);
+  } else if (!invocation->settled) {
     back = MayGoBack(*invocation) && computed_ns >= invocation->back_cpu_ns;
+  }
   if (back) {
     PushBack(invocation);
   } else {
@@ -138,6 +140,11 @@ void GuestLoop::EndTurn() {
   }
   if (collecting_others_) SendRoundsOfOthers();
   FinishSettled(id);
+}
+
+void GuestLoop::FailAtCpuLimit(GuestInvocation* invocation) {
+  Fail(invocation, Code::CPU_LIMIT,
+       "the function computed for more than " + std::to_string(invocation->cpu_limit_ns / 1'000'000) + " ms");
 }
 
 // A turn can settle others than its own invocation: they may wait for one promise. And the round that has
@@ -173,12 +180,14 @@ bool GuestLoop::IsTurnOver(int64_t now_ns) const {
          turn_cpu_until_ns_.load(std::memory_order_relaxed);
 }
 
+// Again where it goes on: what we call in a turn, one after the other, V8 ends one by one.
 void GuestLoop::TerminateLateTurn(int64_t now_ns) {
   uint64_t running = turn_.load(std::memory_order_acquire);
-  if (running == 0 || (running & 3) != 0 || !IsTurnOver(now_ns)) return;
-  if (!turn_.compare_exchange_strong(running, running | kTerminating)) return;
+  if (running == 0 || ((running & 3) == 0 && !IsTurnOver(now_ns))) return;
+  const uint64_t turn = running & ~uint64_t{3};
+  if (!turn_.compare_exchange_strong(running, turn | kTerminating)) return;
   isolate_->TerminateExecution();
-  turn_.store(running | kTerminated);
+  turn_.store(turn | kTerminated);
 }
 
 void GuestLoop::SendRound(GuestInvocation* invocation) {

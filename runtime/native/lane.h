@@ -1,6 +1,6 @@
 // What a sandbox host and its supervisor share: the layout of the memory file and every message on its rings.
 //
-// One memory file per host. Lane 0 is the control lane (the host's main thread); lanes 1… hold one isolate
+// One memory file per host. Lane 0 is the control lane (the host's control thread); lanes 1… hold one isolate
 // each. A lane has an invocation ring pair (supervisor ⇄ isolate) and, where the supervisor serves the
 // keyspace itself (the Redis module; the memory channel), an operation ring pair (isolate ⇄ keyspace
 // service). docs/rings.md is this file in prose.

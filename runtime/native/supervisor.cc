@@ -358,6 +358,7 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
     state.quarantine = index != 0;
     for (const Isolate& isolate : host.isolates) {
       if (isolate.state != LaneState::kFree) state.isolates++;
+      if (isolate.state != LaneState::kFree && !TakesCalls(isolate)) state.passing++;
       state.in_flight += isolate.in_flight;
     }
     state.restarts = host.restarts;
@@ -368,6 +369,10 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
     states.push_back(state);
   }
   return states;
+}
+
+bool Supervisor::TakesCalls(const Isolate& isolate) const {
+  return isolate.state == LaneState::kReady && !isolate.retire && pools_.contains(isolate.pool);
 }
 
 std::vector<Supervisor::FunctionState> Supervisor::function_states() {

@@ -208,6 +208,7 @@ class Supervisor {
     const char* state = "gone";
     bool quarantine = false;
     uint32_t isolates = 0;
+    uint32_t passing = 0;  ///< of these, that take no calls: they open, close, or finish up
     uint32_t in_flight = 0;
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
@@ -357,8 +358,8 @@ class Supervisor {
     uint64_t culprit = 0;  ///< the invocation it was condemned for; 0: whoever was running
     std::string last_end;
     int64_t unused_since_ns = 0;  ///< of a quarantine host
-    int32_t spinners = 0;          ///< isolates that may spin for the owner
-    int64_t spinners_due_ns = 0;   ///< when to ask for that again
+    int32_t spinners = 0;         ///< isolates that may spin for the owner
+    int64_t spinners_due_ns = 0;  ///< when to ask for that again
     int64_t output_due_ns = 0;    ///< when to read on what it writes; 0: when it writes
     std::string about;
   };
@@ -499,6 +500,7 @@ class Supervisor {
   bool HostIsNeeded(uint32_t host) const;
 
   // supervisor.cc
+  bool TakesCalls(const Isolate& isolate) const;
   FunctionState StateOf(const Pool& pool, int64_t now);
   /// With the lock held; null where that isolate does not have it.
   InFlight* InFlightAt(uint64_t id, Place place);

@@ -1,201 +1,15 @@
-// The supervisor for Node: what runtime/sandbox/start-supervisor.ts wraps. The owner's thread is the event
-// loop, which polls the supervisor's descriptor and keeps one timer for what is due later.
-#define NAPI_VERSION 9
-#include <node_api.h>
-#include <uv.h>
-
+// The supervisor for Node: what runtime/sandbox/start-supervisor.ts wraps. Each method that JavaScript has is
+// a function here, which takes its arguments apart and hands them to the supervisor of the binding.
 #include <cstring>
 #include <memory>
 #include <string>
 
 #include "frames.h"
-#include "supervisor.h"
+#include "supervisor_binding.h"
 
 namespace locus {
 
 namespace {
-
-class Binding {
- public:
-  Binding(napi_env env, SupervisorOptions options, napi_value handlers)
-      : env_(env), operation_rings_(options.operation_rings) {
-    napi_create_reference(env, handlers, 1, &handlers_);
-    options.on_log = [this](std::string_view source, std::string_view text, uint64_t call) {
-      Emit("onLog", {Text(source), Text(text), Number(static_cast<double>(call))});
-    };
-    options.on_connection_wanted = [this](uint32_t host, uint32_t connection, std::string_view lost) {
-      Emit("onConnectionWanted", {Number(host), Number(connection), Text(lost)});
-    };
-    options.on_write_asked = [this](uint64_t call, uint64_t id) {
-      Emit("onWriteAsked", {Number(static_cast<double>(call)), Number(static_cast<double>(id))});
-    };
-    supervisor_ = std::make_unique<Supervisor>(std::move(options));
-    uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(env, &loop);
-    handles_ = new Handles;
-    handles_->poll.data = this;
-    handles_->timer.data = this;
-    uv_poll_init(loop, &handles_->poll, supervisor_->descriptor());
-    uv_timer_init(loop, &handles_->timer);
-    uv_poll_start(&handles_->poll, UV_READABLE,
-                  [](uv_poll_t* handle, int, int) { static_cast<Binding*>(handle->data)->Turn(); });
-  }
-  ~Binding() { Close(); }
-
-  void Close() {
-    if (handles_ == nullptr) return;
-    if (turning_) {
-      // Called from one of our own callbacks: the supervisor is at work above us.
-      closing_ = true;
-      return;
-    }
-    uv_poll_stop(&handles_->poll);
-    uv_timer_stop(&handles_->timer);
-    // Both belong to the loop until it has said goodbye to both.
-    uv_close(reinterpret_cast<uv_handle_t*>(&handles_->poll), [](uv_handle_t* handle) {
-      auto* handles = reinterpret_cast<Handles*>(handle);
-      uv_close(reinterpret_cast<uv_handle_t*>(&handles->timer), [](uv_handle_t* timer) {
-        delete reinterpret_cast<Handles*>(reinterpret_cast<char*>(timer) - offsetof(Handles, timer));
-      });
-    });
-    handles_ = nullptr;
-    supervisor_.reset();
-    napi_delete_reference(env_, handlers_);
-  }
-
-  /// What is due now, then an announced sleep until the descriptor or the timer.
-  void Turn() {
-    if (turning_ || handles_ == nullptr) return;
-    turning_ = true;
-    napi_handle_scope scope;
-    napi_open_handle_scope(env_, &scope);
-    int64_t next_ns = INT64_MAX;
-    do {
-      while (!closing_ && (supervisor_->Poll() | ServeOperations())) {
-      }
-    } while (!closing_ && !supervisor_->PrepareSleep(&next_ns));
-    if (!closing_ && next_ns != INT64_MAX) {
-      const int64_t wait_ms = (next_ns - NowNs()) / 1'000'000 + 1;
-      uv_timer_start(
-          &handles_->timer, [](uv_timer_t* handle) { static_cast<Binding*>(handle->data)->Turn(); },
-          static_cast<uint64_t>(std::max<int64_t>(wait_ms, 0)), 0);
-    }
-    napi_close_handle_scope(env_, scope);
-    turning_ = false;
-    if (closing_) Close();
-  }
-
-  Supervisor* supervisor() { return supervisor_.get(); }
-  napi_env env() const { return env_; }
-
-  napi_value Text(std::string_view text) const {
-    napi_value value = nullptr;
-    napi_create_string_utf8(env_, text.data(), text.size(), &value);
-    return value;
-  }
-  napi_value Number(double number) const {
-    napi_value value = nullptr;
-    napi_create_double(env_, number, &value);
-    return value;
-  }
-
-  /// Calls `handlers[name](…arguments)`; an exception there is the process' (uncaught), as in any event
-  /// handler.
-  void Emit(const char* name, std::vector<napi_value> arguments) {
-    napi_handle_scope scope;
-    napi_open_handle_scope(env_, &scope);
-    napi_value handlers, handler, global;
-    napi_get_reference_value(env_, handlers_, &handlers);
-    napi_get_named_property(env_, handlers, name, &handler);
-    napi_get_global(env_, &global);
-    napi_make_callback(env_, nullptr, global, handler, arguments.size(), arguments.data(), nullptr);
-    bool pending = false;
-    napi_is_exception_pending(env_, &pending);
-    if (pending) {
-      napi_value error;
-      napi_get_and_clear_last_exception(env_, &error);
-      napi_fatal_exception(env_, error);
-    }
-    napi_close_handle_scope(env_, scope);
-  }
-
-  /// onOutcome(call, code, result, message, stack, usage, logs)
-  void EmitOutcome(double call, Outcome&& outcome) {
-    napi_handle_scope scope;
-    napi_open_handle_scope(env_, &scope);
-    const UsageWire& isolate = outcome.usage.isolate;
-    const double numbers[] = {static_cast<double>(outcome.usage.wall_ns) / 1e3,
-                              static_cast<double>(outcome.usage.queue_ns) / 1e3,
-                              static_cast<double>(outcome.usage.start_ns) / 1e3,
-                              static_cast<double>(isolate.cpu_ns) / 1e3,
-                              static_cast<double>(isolate.wait_ns) / 1e3,
-                              static_cast<double>(isolate.operations),
-                              static_cast<double>(isolate.rounds),
-                              static_cast<double>(isolate.bytes_out),
-                              static_cast<double>(isolate.bytes_in),
-                              static_cast<double>(outcome.usage.lock_ns) / 1e3};
-    napi_value usage, logs;
-    napi_create_array_with_length(env_, std::size(numbers), &usage);
-    for (size_t i = 0; i < std::size(numbers); i++)
-      napi_set_element(env_, usage, static_cast<uint32_t>(i), Number(numbers[i]));
-    napi_create_array_with_length(env_, outcome.logs.size(), &logs);
-    for (size_t i = 0; i < outcome.logs.size(); i++)
-      napi_set_element(env_, logs, static_cast<uint32_t>(i), Text(outcome.logs[i]));
-    Emit("onOutcome", {Number(call), Text(CodeName(outcome.code)), Text(outcome.result),
-                       Text(outcome.message), Text(outcome.stack), usage, logs});
-    napi_close_handle_scope(env_, scope);
-  }
-
-  void Reply(Place place, uint64_t invocation, RoundHeader header, std::string_view replies) {
-    HostLane* lane = supervisor_ ? supervisor_->LaneAt(place) : nullptr;
-    // Its host may have died, or the invocation may have ended, while JavaScript looked for the reply.
-    if (lane == nullptr || supervisor_->FindInFlight(invocation, place) == nullptr) return;
-    lane->replies.Write(static_cast<uint16_t>(Operations::kReplies), invocation,
-                        {reinterpret_cast<const char*>(&header), sizeof header}, replies);
-    lane->Ring();
-  }
-
- private:
-  struct Handles {
-    uv_poll_t poll;
-    uv_timer_t timer;
-  };
-
-  /// The memory channel's side: rounds go to JavaScript, which answers with `reply`.
-  bool ServeOperations() {
-    if (!operation_rings_ || !supervisor_->HasReadyOperations()) return false;
-    supervisor_->ForEachReadyOperations([&](Place place, HostLane& lane) {
-      Frame frame;
-      bool wake = false;
-      while (lane.operations.Read(&frame)) {
-        RoundHeader header = {};
-        std::string_view commands = frame.payload;
-        TakeRoundHeader(&commands, &header);
-        napi_value bytes;
-        napi_handle_scope scope;
-        napi_open_handle_scope(env_, &scope);
-        napi_create_buffer_copy(env_, commands.size(), commands.data(), nullptr, &bytes);
-        Emit("onRound", {Number(place.host), Number(place.lane), Number(static_cast<double>(frame.id)),
-                         Number(header.round), Number(header.count), bytes});
-        napi_close_handle_scope(env_, scope);
-        wake |= lane.operations.Release();
-      }
-      wake |= lane.operations.TakeProducerWake();
-      const bool more = lane.replies.pending_bytes() > 0;
-      if (more) lane.replies.Flush();
-      if (wake || more) lane.Ring();
-    });
-    return true;
-  }
-
-  napi_env env_;
-  napi_ref handlers_ = nullptr;
-  std::unique_ptr<Supervisor> supervisor_;
-  Handles* handles_ = nullptr;
-  bool turning_ = false;
-  bool closing_ = false;
-  bool operation_rings_;
-};
 
 /// What `image` gives JavaScript to name one by.
 using Image = std::shared_ptr<const FunctionImage>;
@@ -204,7 +18,7 @@ struct Arguments {
   napi_env env;
   napi_value values[8];
   size_t count = std::size(values);
-  Binding* self = nullptr;
+  SupervisorBinding* self = nullptr;
 
   Arguments(napi_env env, napi_callback_info info) : env(env) {
     napi_value receiver;
@@ -283,10 +97,10 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
   napi_get_value_bool(env, arguments.Member(values[0], "operationRings"), &options.operation_rings);
   napi_get_value_bool(env, arguments.Member(values[0], "confine"), &options.command.confine);
-  auto* binding = new Binding(env, std::move(options), values[1]);
+  auto* binding = new SupervisorBinding(env, std::move(options), values[1]);
   napi_wrap(
-      env, receiver, binding, [](napi_env, void* data, void*) { delete static_cast<Binding*>(data); },
-      nullptr, nullptr);
+      env, receiver, binding,
+      [](napi_env, void* data, void*) { delete static_cast<SupervisorBinding*>(data); }, nullptr, nullptr);
   return receiver;
 }
 
@@ -328,7 +142,7 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   if (call.known.size() > kReadSetBytesMax) call.known.clear();
   call.asks_to_write = arguments.Flag(7);
   call.number = static_cast<uint64_t>(arguments.Number(0));
-  Binding* self = arguments.self;
+  SupervisorBinding* self = arguments.self;
   call.done = [self, number = arguments.Number(0)](Outcome&& outcome) {
     self->EmitOutcome(number, std::move(outcome));
   };
@@ -361,7 +175,7 @@ napi_value Cancel(napi_env env, napi_callback_info info) {
 /// check(number, bundle): answered by onChecked(number, code, description, message, stack).
 napi_value Check(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  Binding* self = arguments.self;
+  SupervisorBinding* self = arguments.self;
   if (self->supervisor() == nullptr) return nullptr;
   self->supervisor()->Check(arguments.Bytes(1), [self, number = arguments.Number(0)](CheckResult&& result) {
     self->Emit("onChecked", {self->Number(number), self->Text(CodeName(result.code)),
@@ -373,7 +187,7 @@ napi_value Check(napi_env env, napi_callback_info info) {
 /// keep(number, image, min, max): answered by onKept(number, code, message). A max of 0 is none.
 napi_value Keep(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  Binding* self = arguments.self;
+  SupervisorBinding* self = arguments.self;
   const Image* image = arguments.ImageAt(1);
   if (image == nullptr || self->supervisor() == nullptr) return nullptr;
   const IsolateBounds bounds = {static_cast<uint32_t>(arguments.Number(2)),
@@ -427,7 +241,7 @@ napi_value Reply(napi_env env, napi_callback_info info) {
 }
 
 /// {name, version, isolates, min, memoryBytes, cpuUs}
-napi_value StateValue(napi_env env, Binding* self, const Supervisor::FunctionState& function) {
+napi_value StateValue(napi_env env, SupervisorBinding* self, const Supervisor::FunctionState& function) {
   napi_value value;
   napi_create_object(env, &value);
   napi_set_named_property(env, value, "name", self->Text(function.name));
@@ -440,7 +254,7 @@ napi_value StateValue(napi_env env, Binding* self, const Supervisor::FunctionSta
   return value;
 }
 
-napi_value FunctionStates(napi_env env, Binding* self) {
+napi_value FunctionStates(napi_env env, SupervisorBinding* self) {
   napi_value functions;
   napi_create_array(env, &functions);
   uint32_t index = 0;
@@ -452,7 +266,7 @@ napi_value FunctionStates(napi_env env, Binding* self) {
 /// functionState(image): null where there is nothing of that version.
 napi_value FunctionState(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  Binding* self = arguments.self;
+  SupervisorBinding* self = arguments.self;
   const Image* image = arguments.ImageAt(0);
   napi_value none;
   napi_get_null(env, &none);
@@ -464,7 +278,7 @@ napi_value FunctionState(napi_env env, napi_callback_info info) {
 /// cpuUs(): of the hosts that there are.
 napi_value CpuUs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  Binding* self = arguments.self;
+  SupervisorBinding* self = arguments.self;
   return self->Number(self->supervisor() == nullptr ? 0 : static_cast<double>(self->supervisor()->cpu_us()));
 }
 
@@ -472,7 +286,7 @@ napi_value CpuUs(napi_env env, napi_callback_info info) {
 /// inFlight}
 napi_value State(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  Binding* self = arguments.self;
+  SupervisorBinding* self = arguments.self;
   napi_value state, hosts;
   napi_create_object(env, &state);
   napi_create_array(env, &hosts);

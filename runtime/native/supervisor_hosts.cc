@@ -103,6 +103,7 @@ void Supervisor::LetGo(uint32_t index) {
        {host.process->bell_descriptor(), host.process->pid_descriptor(), host.process->output_descriptor()})
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   let_go_.push_back(std::exchange(host.process, std::make_unique<HostProcess>()));
+  host.isolates.assign(host.isolates.size(), {});
   host.ready = false;
 }
 
@@ -251,7 +252,6 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   host.restarts++;
   host.condemned.clear();
   host.lied = false;
-  host.isolates.assign(host.isolates.size(), {});
   // One that had come up is replaced at once; one that did not, or not for long, is tried again ever more
   // slowly.
   if (came_up && now - host.started_ns > kShortLifeNs) {

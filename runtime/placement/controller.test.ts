@@ -4,7 +4,9 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { advance, FREE_RULES, resumed, type ControllerState, type Rules, type Transition } from "./controller.ts";
+import { advance, resumed, type ControllerState } from "./controller.ts";
+import { type Transition } from "./function-state.ts";
+import { FREE_RULES, type Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
@@ -133,7 +135,7 @@ describe("the controller, under a steady load", () => {
     // Back-offs of 1, 2, 4 … 60 s leave room for no more, on either side.
     expect(tried.length).toBeLessThanOrEqual(14);
     expect(run.transitions.filter(({ why }) => why.kind === "tried" && why.isKept)).toEqual([]);
-    expect(regretOf(run, 2_000)).toBeLessThan(0.03);
+    expect(regretOf(run, 2_000)).toBeLessThan(0.05);
   });
 
   test("begins where the author prefers, and stays where someone pinned it", () => {
@@ -235,10 +237,12 @@ describe("the controller, when things change", () => {
 
   test("looks at the other side now and then, at a hundredth of the cost", () => {
     const run = runOf(worldOf([called("walk", WALK, 100), called("hash", HASH, 20)]), 30_000);
+    const callsPerSecond = { walk: 100, hash: 20 };
     for (const [name, { share, probeEvery }] of run.state) {
       const other = share > 0 ? "compute" : "storage";
       expect(probeEvery).toBeGreaterThanOrEqual(20);
-      expect(run.profiles.get(name)?.estimate(other, 30_000)?.lastMs).toBeGreaterThan(15_000);
+      const everyMs = (1e3 * probeEvery) / callsPerSecond[name as keyof typeof callsPerSecond];
+      expect(run.profiles.get(name)?.estimate(other, 30_000)?.lastMs).toBeGreaterThan(30_000 - 3 * everyMs);
     }
   });
 });

@@ -3,7 +3,8 @@
 
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { FunctionState, Rules, Transition } from "./controller.ts";
+import type { FunctionState, Transition } from "./function-state.ts";
+import type { Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";

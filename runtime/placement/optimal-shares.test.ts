@@ -167,7 +167,7 @@ describe("of any load", () => {
     );
   });
 
-  test("more storage cores make no plan worse, and move no single function away from storage", () => {
+  test("more storage cores make no plan worse, and move no function that is alone away from storage", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, fc.integer({ min: 1, max: 8 }), (loads, capacity, more) => {
         const larger = {
@@ -186,6 +186,83 @@ describe("of any load", () => {
         }
       }),
     );
+  });
+
+  /** What the loads keep busy under these shares, cores: those of storage, and of the machine that Redis is on. */
+  const workOf = (loads: readonly Load[], shares: ArrayLike<number>) => {
+    const sum = (usOf: (load: Load, share: number) => number): number =>
+      loads.reduce((total, load, index) => total + load.callsPerSecond * usOf(load, shares[index]!), 0) / 1e6;
+    return {
+      storage: sum(({ costs: { storage } }, share) => share * storage.storageUs),
+      machine: sum(
+        ({ costs: { compute, storage } }, share) =>
+          share * (storage.storageUs + storage.redisUs) + (1 - share) * compute.redisUs,
+      ),
+    };
+  };
+  /** Of which nothing is cheaper on either side as a rule; few enough that what callers wait for decides as often as what is full. */
+  const anyUnlikeLoads = fc.array(
+    fc
+      .record({
+        callsPerSecond: fc.integer({ min: 1, max: 200 }),
+        costs: fc.record({
+          compute: fc.tuple(us, us, us).map(([latency, compute, redis]) => cost(latency, compute, 0, redis)),
+          storage: fc.tuple(us, us, us).map(([latency, storage, redis]) => cost(latency, 30, storage, redis)),
+        }),
+        bounds: fc.constantFrom([0, 1], [0, 1], [0, 0], [1, 1]),
+        weight: fc.constantFrom(0.5, 1, 4),
+      })
+      .map(({ bounds: [lowest = 0, highest = 1], ...load }): Load => ({ ...load, lowest, highest })),
+    { minLength: 2, maxLength: 12 },
+  );
+  const HARDLY = 1e-6;
+  const bestOf = (use: PoolUse): Float64Array =>
+    optimalShares(
+      use,
+      use.loads.map(() => 0),
+    );
+  /** Whether two shares are as good as each other: then either may be chosen. */
+  const areAlike = (use: PoolUse, one: ArrayLike<number>, other: ArrayLike<number>): boolean =>
+    !isWorse(outlookOf(use, one), outlookOf(use, other)) && !isWorse(outlookOf(use, other), outlookOf(use, one));
+
+  test("more storage cores, and nothing else, never move work away from storage", () => {
+    fc.assert(
+      fc.property(anyUnlikeLoads, anyCapacity, fc.integer({ min: 1, max: 8 }), (loads, capacity, more) => {
+        const use = new PoolUse(loads, capacity);
+        const before = bestOf(use);
+        const after = bestOf(new PoolUse(loads, { ...capacity, storageCores: capacity.storageCores + more }));
+        if (areAlike(use, before, after)) return;
+        expect(workOf(loads, after).storage).toBeGreaterThanOrEqual(workOf(loads, before).storage - HARDLY);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("more of them on a larger machine never move work away from both", () => {
+    fc.assert(
+      fc.property(anyUnlikeLoads, anyCapacity, fc.integer({ min: 1, max: 8 }), (loads, capacity, more) => {
+        const [storageCores, storageMachineCores] = [capacity.storageCores + more, capacity.storageMachineCores + more];
+        const use = new PoolUse(loads, capacity);
+        const before = bestOf(use);
+        const after = bestOf(new PoolUse(loads, { ...capacity, storageCores, storageMachineCores }));
+        if (areAlike(use, before, after)) return;
+        const [then, now] = [workOf(loads, before), workOf(loads, after)];
+        expect(Math.max(now.storage - then.storage, now.machine - then.machine)).toBeGreaterThanOrEqual(-HARDLY);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("what is beside its data only to spare the machine goes back when that grows", () => {
+    const reading: Load = {
+      ...walk(500),
+      costs: { compute: cost(1_500, 100, 0, 1_000), storage: cost(2_500, 50, 200, 100) },
+    };
+    const bound: Load = { ...hash(300), costs: { ...hash(300).costs, storage: cost(1_200, 50, 1_000, 0) }, lowest: 1 };
+    const capacity = { ...ROOMY, storageCores: 1, storageMachineCores: 1 };
+    const [spared = 0] = sharesOf([reading, bound], capacity);
+    expect(spared).toBeCloseTo(1 / 7);
+    expect(sharesOf([reading, bound], { ...capacity, storageCores: 2, storageMachineCores: 2 })).toEqual([0, 1]);
   });
 
   test("where the search begins changes nothing about how good the result is", () => {

@@ -9,7 +9,7 @@ export interface Load {
   /** Offered: also those that were turned away. */
   readonly callsPerSecond: number;
   readonly costs: Readonly<Record<Side, Cost>>;
-  /** Its share at storage may be from … to. A pin, a capability or a move that has to wait makes them equal. */
+  /** Its share at storage may be from … to. A pin or a move that has to wait makes them equal. */
   readonly lowest: number;
   readonly highest: number;
   /** How much a µs of its callers' time counts beside that of others; 1 unless someone says so. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FREE_RULES } from "./controller.ts";
+import { FREE_RULES } from "./situation.ts";
 import { reasonText } from "./reason.ts";
 
 type Placed = Parameters<typeof reasonText>[0];
@@ -68,7 +68,7 @@ describe("the reason", () => {
 
   test("says what a move would save, and what it has to, where that is too little", () => {
     expect(reasonOf(sideOf(500), sideOf(490))).toBe(
-      "A call takes 500 µs at compute and 490 µs at storage: all at storage would save 10 µs a call (2 %), and a move must save more than 15 µs (3 %).",
+      "A call takes 500 µs at compute and 490 µs at storage: all at storage would save 10 µs a call (2 %), and a move must save more than 25 µs (5 %).",
     );
     expect(reasonOf(sideOf(500, { error: 0.06 }), sideOf(450, { error: 0.08 }))).toBe(
       "A call takes 500 µs at compute and 450 µs at storage: all at storage would save 50 µs a call (10 %), and a move must save more than 100 µs (20 %), twice what these figures may be wrong by.",
@@ -85,7 +85,7 @@ describe("the reason", () => {
 
   test("says the same of a split, and where its calls run", () => {
     expect(reasonOf(sideOf(500), sideOf(490), { state: "split", share: 0.25 })).toBe(
-      "A call takes 500 µs at compute and 490 µs at storage, and 25 % of it runs at storage: all at storage would save 8 µs a call (1.5 %), and a move must save more than 15 µs (3 %).",
+      "A call takes 500 µs at compute and 490 µs at storage, and 25 % of it runs at storage: all at storage would save 8 µs a call (1.5 %), and a move must save more than 25 µs (5 %).",
     );
   });
 

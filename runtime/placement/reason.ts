@@ -3,7 +3,10 @@
 import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { ACTIVE_MS, PROFILED_CALLS_MIN, VISITS_MIN, WARM_MS, type Rules, type Transition } from "./controller.ts";
+import { ACTIVE_MS } from "./called-function.ts";
+import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
+import { VISITS_MIN, WARM_MS } from "./probes.ts";
+import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
 import type { SideCosts } from "./function-costs.ts";
 import type { PlacementState } from "./plan.ts";
@@ -47,13 +50,16 @@ export function reasonText(placed: Placed): string {
   return `${latency}${state === "split" ? `, and ${whereOf(share)}` : ""}: ${stayText(placed, sides, isFaster ? here : there)}.`;
 }
 
+/** What a share may be owed to; trials that came to nothing have left it as it was. */
+const DECIDES: ReadonlySet<Transition["why"]["kind"]> = new Set(["overload", "latency", "reverted", "pinned", "freed"]);
+
 /** Why it is not at `faster` altogether, where calls take less. */
 function stayText(
   { share, retryAtMs, rules: { p99UnderUs }, transitions, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
-  const move = transitions.findLast(({ fromShare, toShare }) => fromShare !== toShare)?.why;
+  const move = transitions.findLast(({ why }) => DECIDES.has(why.kind) || (why.kind === "tried" && why.isKept))?.why;
   if (move?.kind === "overload") {
     return `where it is, the busiest part is at ${percentText(move.to)} instead of ${percentText(move.from)}`;
   }

@@ -1,6 +1,7 @@
-// What a call makes compute cores work beside what is known of it: the gateway, the client's part of the socket, collecting garbage. No
-// calibration sees it, since it depends on what calls are and on who sends them. So what nodes have worked is held against what the model
-// says of the same time, and the difference is laid on each call, wherever it runs. While there are calls that no node has passed on (LOCUS.CALL) nobody knows whose work was whose.
+// What a call makes a node work beside what is known of it: the gateway, the client's part of the socket, collecting garbage. No
+// calibration sees it, since it depends on what calls are and on who sends them. So what nodes have worked themselves, their sandbox hosts
+// apart, is held against what the model says of the same time, and the difference is laid on each call, wherever it runs. While there
+// are calls that no node has passed on (LOCUS.CALL) nobody knows whose work was whose.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { CostConstants } from "./cost-model.ts";
@@ -17,7 +18,7 @@ const LEAST = 0.2;
 /** Of a stretch of time in which the shares did not change. */
 export interface Worked {
   readonly passedMs: number;
-  /** Compute cores that nodes and their hosts have kept busy, and how many the model says. */
+  /** Compute cores that nodes have kept busy themselves, and how many the model says. */
   readonly measuredCores: number;
   readonly modelledCores: number;
   readonly callsPerSecond: number;

@@ -1,18 +1,13 @@
 // A load that exists in numbers only: functions whose true costs are given, callers who wait for each other or do not, pools that
 // fill up, and calls that differ. Seeded and in virtual time, so that a run can be repeated. The production decider runs against
-// it in `controller.test.ts` and in bench `controller`.
+// it in `controller.test.ts`.
 
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
-import {
-  advance,
-  type ControllerState,
-  type FunctionState,
-  type Rules,
-  type Step,
-  type Transition,
-} from "./controller.ts";
+import { advance, type ControllerState, type Step } from "./controller.ts";
+import { type FunctionState, type Transition } from "./function-state.ts";
+import { type Rules } from "./situation.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";

@@ -1,8 +1,9 @@
 // What the model cannot know is tried. It is linear: a call costs what it costs, whatever share of its kind is beside it. But rounds that come
 // together are served together, so that a core which splits its time between rounds of the one side and requests of the other may do less
 // than with either alone, and the best shares lie at a corner that no slope leads to. So where a pool is crowded, and nothing has moved for a while,
-// all calls of one function run on one side for a tenth of a second; it stays so if all that is called took less time then, each function's
-// calls weighted by how many there were before (an index of Laspeyres'; with callers who wait for each other it is calls/s before ÷ then).
+// all calls of one function run on one side for a tenth of a second, or two functions change places; it stays so if all that is called took
+// less time then, each function's calls weighted by how many there were before (an index of Laspeyres'; with callers who wait for each
+// other it is calls/s before ÷ then).
 
 import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
@@ -10,20 +11,35 @@ import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
 import { outlookOf } from "./optimal-shares.ts";
-import type { Load, PoolUse } from "./pool-use.ts";
+import type { Capacity, Load, PoolUse } from "./pool-use.ts";
 
-/** One function's, and what came of those before. */
+/** A function's part in the trial that is running, if it has one, and what came of those before. */
 export interface Trials {
-  readonly running: { readonly side: Side; readonly startedMs: number; readonly fromShare: number } | null;
+  readonly running: {
+    readonly side: Side;
+    /** The function that runs on the other side meanwhile; null: it is tried alone. */
+    readonly partner: string | null;
+    readonly startedMs: number;
+    readonly fromShare: number;
+  } | null;
   /** It stays where a trial has shown that it does better, as long as a call takes about as long as then. */
-  readonly held: { readonly sinceMs: number; readonly untilMs: number; readonly promisedUs: number } | null;
+  readonly held: {
+    readonly sinceMs: number;
+    readonly untilMs: number;
+    readonly promisedUs: number;
+    /** Its share in the plan that did worse. */
+    readonly refutedShare: number;
+    /** Whatever the model promises: it has just been wrong. */
+    readonly isFirm: boolean;
+  } | null;
   /** Of the last time that it was held. */
   readonly holdMs: number;
-  /** After one that was no good, by side: how long, and until when. */
-  readonly backOffMs: Readonly<Record<Side, number>>;
-  readonly retryAtMs: Readonly<Record<Side, number>>;
+  /** Of trials that were no good, by what was tried (`keyOf`): how long, and until when, that is not tried again. */
+  readonly backOffs: ReadonlyMap<string, { readonly ms: number; readonly untilMs: number }>;
   /** Of the last one. */
   readonly endedMs: number;
+  /** That came to nothing since one was kept, or its calls changed; of two functions that changed places one counts. */
+  readonly fruitless: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
 }
@@ -32,14 +48,17 @@ export const NO_TRIALS: Trials = {
   running: null,
   held: null,
   holdMs: 0,
-  backOffMs: { compute: 0, storage: 0 },
-  retryAtMs: { compute: 0, storage: 0 },
+  backOffs: new Map(),
   endedMs: -Infinity,
+  fruitless: 0,
   keptSide: null,
 };
 
+const keyOf = (side: Side, partner: string | null): string => (partner === null ? side : `${side} ${partner}`);
+
 /** One function that is called. */
 export interface Tried {
+  readonly name: string;
   readonly profile: FunctionProfile;
   readonly share: number;
   readonly load: Load;
@@ -59,6 +78,8 @@ const MEASURE_MS = 100;
 /** Longer where calls are few. */
 const TRIAL_MS_MAX = 500;
 const CALLS_MIN = 32;
+/** Where as many were to be expected, that none has ended says something. */
+const EXPECTED_MIN = 3;
 /** Of what all calls take, so much less … */
 const GAIN_MIN = 0.05;
 /** … and so many standard errors, or it goes on. */
@@ -66,34 +87,53 @@ const GAIN_NOISES = 2;
 /** What is clearly worse is over after half of the time. */
 const LOSS_CLEAR = 0.2;
 /** By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. */
-const BUSIER_MAX = 1.5;
-/** Callers may ask for a side. Of a function with more calls than this elsewhere than the plan has them nothing is tried. */
-const OFF_PLAN_MAX = 0.15;
+const BUSIER_MAX = 2;
+/** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
+const STRAYED_MAX = 0.15;
+/** … and what comes of it tells nothing at all. */
+const STRAYED_MOSTLY = 0.5;
+/** What changes less than this is not worth a trial. */
+const CHANGE_MIN = 0.1;
+/** So many calls for each core, and this part of what they take is waiting for each other: a crowd, whatever the model says of cores. */
+const CROWD_PER_CORE = 2;
+const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
+/** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
+const TRIAL_REST_GROWS = 1.5;
+const TRIAL_REST_MS_MAX = 10_000;
 const BACK_OFF_MS_MIN = 1_000;
+const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
 const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
+/** Where few have ended: callers who wait for each other make fewer calls the longer these take. */
+const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
 
 export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
 
+/** A function that begins a trial, by its place among all that are called. */
+export interface TrialStep {
+  readonly index: number;
+  readonly side: Side;
+  readonly partner: string | null;
+}
+
 export interface Verdict {
-  readonly isKept: boolean;
+  /** `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, or one that took part does no more. */
+  readonly came: "kept" | "dropped" | "worse" | "void";
   /** What all calls took, to what they took before; null: too few ended to tell. */
   readonly ratio: number | null;
-  /** What a call of its own took. */
-  readonly heldUs: number;
-  readonly trials: Trials;
 }
 
 /** What all calls came to after something was changed, held against what there was before. */
 interface Comparison {
-  /** That ended since. */
+  /** That ended since, and before. */
   readonly calls: number;
+  readonly callsBefore: number;
   /** What they take, to what they took: each function's weighted by its calls before (Laspeyres). */
   readonly ratio: number;
   /** Calls a second before, to those since, weighted by what they took. */
@@ -107,21 +147,28 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
   const settledMs = atMs + SETTLE_MS;
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
-  for (const { profile } of all) {
+  let callsBefore = 0;
+  for (const {
+    profile,
+    load: { weight },
+  } of all) {
     const before = profile.byTime.between(atMs - BEFORE_MS, atMs);
     const since = profile.byTime.between(settledMs, nowMs);
-    // Where none has ended a call takes longer than all that time.
-    const takes = before.calls * (meanUs(since) ?? 1e3 * heardMs);
-    tookUs += before.elapsedUs;
-    takesUs += takes;
-    slower += (before.elapsedUs * before.calls * heardMs) / (Math.max(1, since.calls) * BEFORE_MS);
-    squares +=
-      (variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
-      (inverse(before.calls) + inverse(since.calls));
+    callsBefore += before.calls;
     calls += since.calls;
+    const expected = (before.calls * heardMs) / BEFORE_MS;
+    // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
+    const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
+    const takes = isUntold ? before.elapsedUs : before.calls * (meanUs(since) ?? 1e3 * heardMs);
+    tookUs += weight * before.elapsedUs;
+    takesUs += weight * takes;
+    slower += weight * before.elapsedUs * (isUntold ? 1 : expected / Math.max(1, since.calls));
+    squares +=
+      (weight * variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
+      (inverse(before.calls) + inverse(since.calls));
   }
   if (tookUs <= 0) return null;
-  return { calls, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
+  return { calls, callsBefore, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
 }
 
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
@@ -131,28 +178,61 @@ function variationOf(profile: FunctionProfile, nowMs: number): number {
   return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
 }
 
-/** null: it goes on. `all`: that are called. */
-export function verdictOf({ profile, trials }: Tried, all: readonly Tried[], nowMs: number): Verdict | null {
-  const { running } = trials;
-  if (running === null) return null;
-  const { startedMs, side } = running;
+/** null: it goes on. `tried`: who take part; `all`: that are called. */
+export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | null {
+  const startedMs = tried[0]?.trials.running?.startedMs ?? nowMs;
   const passedMs = nowMs - startedMs;
+  if (!isWhole(tried)) return VOID;
   if (passedMs < SETTLE_MS + MEASURE_MS / 2) return null;
-  const own = profile.byTime.between(startedMs + SETTLE_MS, nowMs);
-  // Their callers ask for a side: nothing was tried.
-  if (!isFollowed(own, shareAt(side)))
-    return { isKept: false, ratio: null, heldUs: 0, trials: voided(trials, side, nowMs) };
   const isOver = passedMs >= TRIAL_MS_MAX;
   const comparison = compared(all, startedMs, nowMs);
-  const isTold = comparison !== null && comparison.calls >= CALLS_MIN;
-  if (!isTold && !isOver) return null;
-  const { ratio, noise } = isTold ? comparison : { ratio: null, noise: 0 };
-  const isKept = ratio !== null && ratio <= 1 - Math.max(GAIN_MIN, GAIN_NOISES * noise);
-  const mayBeBetter = ratio !== null && ratio <= 1 - GAIN_MIN;
-  const isClear = ratio !== null && ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
-  if (!isOver && !isClear && (passedMs < SETTLE_MS + MEASURE_MS || (mayBeBetter && !isKept))) return null;
-  const heldUs = meanUs(own) ?? 0;
-  return { isKept, ratio, heldUs, trials: isKept ? held(trials, side, heldUs, nowMs) : takenBack(trials, side, nowMs) };
+  if (comparison === null || comparison.calls < CALLS_MIN) return isOver ? { came: "dropped", ratio: null } : null;
+  const { ratio, noise } = comparison;
+  // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
+  const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
+  const isClear = ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
+  if (isClear && strayed < STRAYED_MOSTLY) return { came: "worse", ratio };
+  if (strayed > STRAYED_MAX) return isOver ? VOID : null;
+  if (passedMs < SETTLE_MS + MEASURE_MS) return null;
+  if (ratio <= 1 - Math.max(GAIN_MIN, GAIN_NOISES * noise)) return { came: "kept", ratio };
+  return isOver || ratio > 1 - GAIN_MIN ? { came: "dropped", ratio } : null;
+}
+
+const VOID: Verdict = { came: "void", ratio: null };
+
+/** Whether all that began it still take part. */
+const isWhole = (tried: readonly Tried[]): boolean =>
+  tried.every(({ trials: { running } }) => {
+    const partner = running?.partner ?? null;
+    return partner === null || tried.some(({ name }) => name === partner);
+  });
+
+const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard =>
+  profile.byTime.between((running?.startedMs ?? nowMs) + SETTLE_MS, nowMs);
+
+/** What a call of a function took in the trial, µs; 0: none ended. */
+export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
+
+/** What is left of a trial when it is over. */
+export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Trials {
+  const { trials } = tried;
+  const { running, holdMs: heldMs, backOffs } = trials;
+  if (running === null) return trials;
+  const { side, partner, fromShare: refutedShare } = running;
+  const over: Trials = { ...trials, running: null, endedMs: nowMs };
+  if (came === "kept") {
+    const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
+    const promisedUs = tookUs(tried, nowMs);
+    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
+    return { ...over, held, holdMs, fruitless: 0, keptSide: side };
+  }
+  const key = keyOf(side, partner);
+  const lastMs = backOffs.get(key)?.ms ?? 0;
+  const ms = clamp(2 * lastMs, came === "worse" ? BACK_OFF_MS_WORSE : BACK_OFF_MS_MIN, BACK_OFF_MS_MAX);
+  // What was no good long ago may be by now.
+  const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
+  const fruitless = trials.fruitless + (partner === null || side === "storage" ? 1 : 0);
+  return { ...over, fruitless, backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms }]]) };
 }
 
 /**
@@ -161,86 +241,152 @@ export function verdictOf({ profile, trials }: Tried, all: readonly Tried[], now
 export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number): boolean | null {
   const comparison = compared(all, movedMs, nowMs);
   if (comparison === null) return false;
-  const { calls, ratio, slowdown, noise } = comparison;
-  if (calls < CALLS_MIN) return nowMs - movedMs < TRIAL_MS_MAX ? null : false;
+  const { calls, callsBefore, ratio, slowdown, noise } = comparison;
+  if (calls < CALLS_MIN) {
+    if (nowMs - movedMs < TRIAL_MS_MAX) return null;
+    // Where many ended before that is what it did.
+    return callsBefore >= CALLS_MIN && slowdown > 1 + LOSS_CLEAR;
+  }
   return Math.min(ratio, slowdown) > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
 }
 
-function held(trials: Trials, side: Side, promisedUs: number, nowMs: number): Trials {
-  const holdMs = clamp(2 * trials.holdMs, HOLD_MS_MIN, HOLD_MS_MAX);
-  return {
-    ...trials,
-    running: null,
-    held: { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs },
-    holdMs,
-    endedMs: nowMs,
-    keptSide: side,
-  };
-}
+/** Without a verdict. */
+export const broken = (trials: Trials, nowMs: number): Trials =>
+  trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
 
-function takenBack(trials: Trials, side: Side, nowMs: number): Trials {
-  const { backOffMs, retryAtMs } = trials;
-  const nextMs = clamp(2 * backOffMs[side], BACK_OFF_MS_MIN, BACK_OFF_MS_MAX);
-  return {
-    ...trials,
-    running: null,
-    endedMs: nowMs,
-    backOffMs: { ...backOffMs, [side]: nextMs },
-    retryAtMs: { ...retryAtMs, [side]: nowMs + nextMs },
-  };
-}
-
-const voided = (trials: Trials, side: Side, nowMs: number): Trials => ({
-  ...trials,
-  running: null,
-  endedMs: nowMs,
-  retryAtMs: { ...trials.retryAtMs, [side]: nowMs + BACK_OFF_MS_MIN },
+/** Calls are not what they were: what did well once is tried soon. All else not: whoever changes every other second would be tried as often. */
+export const trialsAfterShift = (trials: Trials, nowMs: number): Trials => ({
+  ...broken(trials, nowMs),
+  held: null,
+  holdMs: 0,
+  fruitless: 0,
+  backOffs: new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
 });
 
-/** Whether calls ran where the plan has them. */
-const isFollowed = ({ calls, atStorage }: Heard, share: number): boolean =>
-  Math.abs(atStorage - share * calls) <= OFF_PLAN_MAX * calls;
+/** Of the calls, those that ran elsewhere than the plan has them. */
+const strayedPart = ({ calls, atStorage }: Heard, share: number): number =>
+  calls <= 0 ? 0 : Math.abs(atStorage - share * calls) / calls;
+
+/** A plan as a whole has proved better than another: whoever took no part stays as well. It proved so in the `shown` time. */
+export function heldAlong(
+  { profile, trials, share: refutedShare }: Tried,
+  shown: { readonly fromMs: number; readonly toMs: number },
+  { untilMs, isFirm }: { readonly untilMs: number; readonly isFirm: boolean },
+  nowMs: number,
+): Trials {
+  const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
+  return promisedUs === null
+    ? trials
+    : {
+        ...trials,
+        held: { sinceMs: nowMs, untilMs, promisedUs, refutedShare, isFirm },
+        fruitless: 0,
+      };
+}
 
 /** Whether it stays for what a trial has shown. */
 export function isHeld(profile: FunctionProfile, { held: promise }: Trials, nowMs: number): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
-  const lately = profile.byTime.between(Math.max(promise.sinceMs, nowMs - PROMISE_MS), nowMs);
-  return lately.calls < CALLS_MIN || meanUs(lately)! <= PROMISE_SLACK * promise.promisedUs;
+  const heard = (forMs: number): Heard => profile.byTime.between(Math.max(promise.sinceMs, nowMs - forMs), nowMs);
+  const lately = [PROMISE_MS, PROMISE_MS_MAX].map(heard).find(({ calls }) => calls >= CALLS_MIN);
+  if (lately === undefined) return true;
+  const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
+  return meanUs(lately)! <= (PROMISE_SLACK + noise) * promise.promisedUs;
 }
 
-/** null: there is nothing to try. `use`: of them all, in their order. */
+/** Of none there is nothing to try. `use`: of them all, in their order. */
 export function nextTrial(
   all: readonly Tried[],
   use: PoolUse,
+  capacity: Capacity,
   nowMs: number,
-): { readonly index: number; readonly side: Side } | null {
+): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
-  const { crowded, busiest } = outlookOf(use, shares);
-  if (!crowded) return null;
+  if (nowMs - Math.max(...all.map(({ trials }) => trials.endedMs)) < restMs(all)) return [];
+  if (!isCrowded(all, use, capacity)) return [];
+  const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number =>
     all.reduce((sum, { profile }) => sum + profile.byTime.between(fromMs, toMs).calls, 0);
   // As many as could come in the longest trial; and not of a load that has only begun.
   const isKnown = callsIn(nowMs - STEADY_MS, nowMs - BEFORE_MS / 2) > 0;
-  if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return null;
+  if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  let [least, chosen]: [number, readonly TrialStep[]] = [BUSIER_MAX, []];
+  for (const steps of trialsOf(all, nowMs)) {
+    const then = [...shares];
+    for (const { index, side } of steps) then[index] = shareAt(side);
+    if (!then.some((share, index) => Math.abs(share - shares[index]!) >= CHANGE_MIN)) continue;
+    const busier = outlookOf(use, then).busiest / busiest;
+    if (busier >= BUSIER_MAX) continue;
+    const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
+    const rank = didSoOnce ? -steps.length : busier;
+    if (rank < least) [least, chosen] = [rank, steps];
+  }
+  return chosen;
+}
+
+/**
+ * Whether a pool is too busy: as the model has it, or since calls mostly wait for each other, though there are no more of them than cores could
+ * serve by what the model knows.
+ */
+export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity): boolean {
+  const shares = all.map(({ share }) => share);
+  if (outlookOf(use, shares).crowded) return true;
+  const { callers, computeCores, storageMachineCores } = capacity;
+  if (callers < CROWD_PER_CORE * (computeCores + storageMachineCores)) return false;
+  let [waitsUs, takesUs] = [0, 0];
+  for (const { load, share } of all) {
+    for (const side of ["compute", "storage"] as const) {
+      const { terms, latencyUs } = load.costs[side];
+      const calls = load.callsPerSecond * (side === "storage" ? share : 1 - share);
+      waitsUs += calls * terms.crowd;
+      takesUs += calls * latencyUs;
+    }
+  }
+  return waitsUs > CROWD_PART * takesUs;
+}
+
+/** Between two trials. */
+function restMs(all: readonly Tried[]): number {
+  const fruitless = all.reduce((sum, { trials }) => sum + trials.fruitless, 0);
+  return Math.min(TRIAL_REST_MS_MAX, STEADY_MS * TRIAL_REST_GROWS ** fruitless);
+}
+
+/** Each function alone to either side, and each two that change places; those that may be tried now. */
+function* trialsOf(all: readonly Tried[], nowMs: number): Iterable<readonly TrialStep[]> {
+  const weighty = weightyOf(all, nowMs);
+  for (const index of weighty) {
+    for (const side of ["compute", "storage"] as const) {
+      if (mayTry(all[index]!, side, null, nowMs)) yield [{ index, side, partner: null }];
+    }
+    for (const other of weighty) {
+      const [here, there] = [all[index]!, all[other]!];
+      if (other === index || !mayTry(here, "storage", there.name, nowMs)) continue;
+      if (!mayTry(there, "compute", here.name, nowMs)) continue;
+      yield [
+        { index, side: "storage", partner: there.name },
+        { index: other, side: "compute", partner: here.name },
+      ];
+    }
+  }
+}
+
+/** Those whose work is a part of all that is worth a trial, and whose calls are where the plan has them. */
+function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   const work = all.map(({ load: { callsPerSecond, costs }, share }) => {
     return callsPerSecond * (share * busyUs(costs.storage) + (1 - share) * busyUs(costs.compute));
   });
   const workMin = WORK_MIN * work.reduce((sum, one) => sum + one, 0);
-  let [least, chosen]: [number, { readonly index: number; readonly side: Side } | null] = [BUSIER_MAX, null];
-  for (const [index, { profile, share, load, trials, isFree, isWarm }] of all.entries()) {
-    if (!isFree || trials.held !== null || work[index]! < workMin) continue;
-    if (!isFollowed(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share)) continue;
-    for (const side of ["compute", "storage"] as const) {
-      const there = shareAt(side);
-      if (there === share || there < load.lowest || there > load.highest) continue;
-      if (!isWarm[side] || nowMs < trials.retryAtMs[side]) continue;
-      const busier = outlookOf(use, shares.with(index, there)).busiest / busiest;
-      if (busier >= BUSIER_MAX) continue;
-      const rank = side === trials.keptSide ? 0 : busier;
-      if (rank < least) [least, chosen] = [rank, { index, side }];
-    }
-  }
-  return chosen;
+  return [...all.keys()].filter((index) => {
+    const { profile, share, trials, isFree } = all[index]!;
+    if (!isFree || trials.held !== null || work[index]! < workMin) return false;
+    return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
+  });
+}
+
+function mayTry({ share, load, trials, isWarm }: Tried, side: Side, partner: string | null, nowMs: number): boolean {
+  const there = shareAt(side);
+  if (there === share || there < load.lowest || there > load.highest || !isWarm[side]) return false;
+  return nowMs >= (trials.backOffs.get(keyOf(side, partner))?.untilMs ?? -Infinity);
 }
 
 const inverse = (calls: number): number => (calls <= 0 ? 1 : 1 / calls);

@@ -38,7 +38,7 @@ export interface Choice {
 }
 
 /** A move must promise more than this, whatever the noise. Chosen: repetitions of a benchmark differ by as much. */
-const GAIN_MIN = 0.03;
+const GAIN_MIN = 0.05;
 /** … and more than so many standard errors. */
 const GAIN_NOISES = 2;
 /**
@@ -48,6 +48,11 @@ const GAIN_NOISES = 2;
 const CROWD_DOUBT = 0.25;
 /** How many calls come is known from about so long (`RATE_HALF_LIFE_MS` of profiles ÷ ln 2). */
 const RATE_SECONDS = 0.36;
+/** To have both sides work for one function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
+const SPLIT_MIN = 0.05;
+/** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
+const WORK_MIN = 0.02;
+const SMALL_WORK_MAX = 0.1;
 /** A plan that fills a pool this far brings calls that fill it. */
 const NEARLY = 0.95;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
@@ -77,6 +82,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     best = optimalShares(use, now, growth);
     after = outlookOf(use, best);
   }
+  best = best.map((share, index) => unsplit(share, candidates[index]!.load));
   if (before.crowded || after.crowded) {
     const gain: Gain = {
       kind: "overload",
@@ -85,12 +91,23 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       noise: noiseOf(candidates, best, now),
     };
     if (isWorthIt(gain)) {
-      const choices = Array.from(best, (share, index) => ({ share, gain: share === now[index] ? null : gain }));
+      const work = workOf(candidates);
+      const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
+      // Many small ones together are not small.
+      const areFew = small.reduce((sum, part) => sum + part, 0) < SMALL_WORK_MAX;
+      const choices = Array.from(best, (share, index) => {
+        const stays = share === now[index] || (work[index]! < WORK_MIN && areFew);
+        return stays ? { share: now[index]!, gain: null } : { share, gain };
+      });
       return { use, choices, best: after };
     }
   }
   return { use, choices: oneByOne(candidates, use, best, now), best: after };
 }
+
+/** All of a function's calls or none go where nearly all or hardly any would. */
+const unsplit = (share: number, { lowest, highest }: Load): number =>
+  share < SPLIT_MIN && lowest === 0 ? 0 : share > 1 - SPLIT_MIN && highest === 1 ? 1 : share;
 
 /** For those whose callers will wait less without making any pool too busy. */
 function oneByOne(
@@ -136,17 +153,22 @@ const busiestOf = ({ utilisation }: Outlook): number =>
  * it is not all functions' alike: two that change places gain by the difference.
  */
 function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now: readonly number[]): number {
-  const busy = candidates.map(
-    ({ load: { callsPerSecond, costs } }) => callsPerSecond * Math.max(busyUs(costs.compute), busyUs(costs.storage)),
-  );
-  const total = busy.reduce((sum, one) => sum + one, 0);
-  if (total <= 0) return 0;
+  const work = workOf(candidates);
   const squares = candidates.reduce((sum, candidate, index) => {
-    const part = busy[index]! / total;
+    const part = work[index]!;
     const rateError = (1 - part) / Math.sqrt(Math.max(1, candidate.load.callsPerSecond * RATE_SECONDS));
     return sum + (part * (best[index]! - now[index]!) * Math.hypot(errorOf(candidate.costs.sides), rateError)) ** 2;
   }, 0);
   return Math.sqrt(squares);
+}
+
+/** Of each, on the side where it is more: the part of all. */
+function workOf(candidates: readonly Candidate[]): readonly number[] {
+  const busy = candidates.map(
+    ({ load: { callsPerSecond, costs } }) => callsPerSecond * Math.max(busyUs(costs.compute), busyUs(costs.storage)),
+  );
+  const total = busy.reduce((sum, one) => sum + one, 0);
+  return busy.map((one) => (total <= 0 ? 0 : one / total));
 }
 
 type Sides = FunctionCosts["sides"];

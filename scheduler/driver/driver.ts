@@ -1,4 +1,4 @@
-// How instances come to be: the port that each driver implements, so that a node can hold them as slots in a sandbox host, as processes or
+// How instances come to be: the port that each driver implements, so that a node can hold them as isolates in a sandbox host, as processes or
 // as containers. docs/drivers.md compares them.
 
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";

@@ -21,7 +21,7 @@ const MIB = 2 ** 20;
 
 type Isolates = Pick<Supervisor, "invoke" | "keep" | "functionState">;
 
-interface Slot {
+interface OpenInstance {
   spec: InstanceSpec;
   readonly version: Version;
   readonly calls: Set<AbortController>;
@@ -34,7 +34,7 @@ interface Slot {
 /** What the instances of one function version have in common. */
 interface Version {
   readonly image: FunctionImage;
-  readonly slots: Set<Slot>;
+  readonly instances: Set<OpenInstance>;
   /** All of theirs together. */
   cpus: number;
   /** CPU time that has been shared out. */
@@ -43,7 +43,7 @@ interface Version {
 
 export class IsolateDriver implements Driver {
   readonly #supervisor: Isolates;
-  readonly #slots = new Map<string, Slot>();
+  readonly #instances = new Map<string, OpenInstance>();
   readonly #versions = new Map<string, Version>();
 
   /** The supervisor stays its owner's; of a version's bounds there nobody else decides. */
@@ -53,31 +53,32 @@ export class IsolateDriver implements Driver {
 
   async start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance> {
     checkSpec(spec, 1);
-    if (this.#slots.has(spec.id)) throw new LocusError("REQUEST_INVALID", `there is an instance ${spec.id} already`);
-    if (this.#slots.size >= INSTANCES_MAX) {
+    if (this.#instances.has(spec.id))
+      throw new LocusError("REQUEST_INVALID", `there is an instance ${spec.id} already`);
+    if (this.#instances.size >= INSTANCES_MAX) {
       throw new LocusError("OVERLOADED", `instance ${spec.id}: there are ${INSTANCES_MAX} already`);
     }
     if (signal?.aborted) throw abandoned(spec.id);
-    const slot = this.#add(spec);
+    const instance = this.#add(spec);
     const abort = Promise.withResolvers<never>();
     const onAbort = (): void => abort.reject(abandoned(spec.id));
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      await Promise.race([this.#keep(slot.version), abort.promise]);
+      await Promise.race([this.#keep(instance.version), abort.promise]);
     } catch (cause) {
-      if (this.#slots.get(spec.id) === slot) this.#remove(slot);
+      if (this.#instances.get(spec.id) === instance) this.#remove(instance);
       throw startError(spec.id, cause);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
-    if (this.#slots.get(spec.id) !== slot)
+    if (this.#instances.get(spec.id) !== instance)
       throw new LocusError("INSTANCE_FAILED", `instance ${spec.id} was stopped while it started`);
-    return { ended: slot.ended.promise };
+    return { ended: instance.ended.promise };
   }
 
   async invoke(id: string, call: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
-    const slot = this.#slot(id);
-    const { spec, calls } = slot;
+    const instance = this.#instance(id);
+    const { spec, calls } = instance;
     const refusal = refusalOf(call);
     if (refusal !== null) return refusal;
     if (calls.size >= spec.concurrency) return failure("OVERLOADED", `instance ${id} runs ${calls.size} calls already`);
@@ -90,35 +91,35 @@ export class IsolateDriver implements Driver {
       return outcome;
     } finally {
       calls.delete(stop);
-      slot.callsEnded++;
+      instance.callsEnded++;
     }
   }
 
   /** True: its version has no more isolates than all its instances' CPUs, rounded up. */
   async limit(id: string, cpus: number): Promise<boolean> {
-    const slot = this.#slot(id);
+    const instance = this.#instance(id);
     checkCpus(id, cpus);
-    slot.version.cpus += cpus - slot.spec.cpus;
-    slot.spec = { ...slot.spec, cpus };
-    this.#keepLater(slot.version);
+    instance.version.cpus += cpus - instance.spec.cpus;
+    instance.spec = { ...instance.spec, cpus };
+    this.#keepLater(instance.version);
     return true;
   }
 
   /** An isolate's memory is the function's own limit, which is settled when it opens: true where that is within what was asked. */
   async resize(id: string, memoryBytes: number): Promise<boolean> {
-    const slot = this.#slot(id);
+    const instance = this.#instance(id);
     checkMemory(id, memoryBytes, 1);
-    slot.spec = { ...slot.spec, memoryBytes };
-    return slot.spec.image.description.limits.memoryMb * MIB <= memoryBytes;
+    instance.spec = { ...instance.spec, memoryBytes };
+    return instance.spec.image.description.limits.memoryMb * MIB <= memoryBytes;
   }
 
   async stop(id: string): Promise<void> {
-    this.#remove(this.#slot(id));
+    this.#remove(this.#instance(id));
   }
 
   async list(): Promise<readonly ListedInstance[]> {
     const states = new Map(Array.from(this.#versions.values(), (version) => [version, this.#share(version)]));
-    return Array.from(this.#slots.values(), ({ spec, version, calls, cpuUs }) => {
+    return Array.from(this.#instances.values(), ({ spec, version, calls, cpuUs }) => {
       const state = states.get(version) ?? null;
       return {
         id: spec.id,
@@ -126,63 +127,63 @@ export class IsolateDriver implements Driver {
         memoryBytes: spec.memoryBytes,
         cpus: spec.cpus,
         inFlight: calls.size,
-        use: state === null ? null : { memoryBytes: Math.round(state.memoryBytes / version.slots.size), cpuUs },
+        use: state === null ? null : { memoryBytes: Math.round(state.memoryBytes / version.instances.size), cpuUs },
       };
     });
   }
 
   async close(): Promise<void> {
     const versions = [...this.#versions.values()];
-    for (const { slots } of versions) for (const slot of slots) this.#end(slot);
+    for (const { instances } of versions) for (const instance of instances) this.#end(instance);
     for (const version of versions) this.#keepLater(version);
   }
 
-  #slot(id: string): Slot {
-    const slot = this.#slots.get(id);
-    if (slot === undefined) throw notFound(id);
-    return slot;
+  #instance(id: string): OpenInstance {
+    const instance = this.#instances.get(id);
+    if (instance === undefined) throw notFound(id);
+    return instance;
   }
 
-  #add(spec: InstanceSpec): Slot {
+  #add(spec: InstanceSpec): OpenInstance {
     const key = keyOf(spec.image);
     let version = this.#versions.get(key);
     // What has been used up to now was not its own.
     if (version === undefined) {
       const sharedCpuUs = this.#supervisor.functionState(spec.image)?.cpuUs ?? 0;
-      version = { image: spec.image, slots: new Set(), cpus: 0, sharedCpuUs };
+      version = { image: spec.image, instances: new Set(), cpus: 0, sharedCpuUs };
       this.#versions.set(key, version);
     } else {
       this.#share(version);
     }
     const ended = Promise.withResolvers<string>();
-    const slot: Slot = { spec, version, calls: new Set(), ended, callsEnded: 0, cpuUs: 0 };
-    version.slots.add(slot);
+    const instance: OpenInstance = { spec, version, calls: new Set(), ended, callsEnded: 0, cpuUs: 0 };
+    version.instances.add(instance);
     version.cpus += spec.cpus;
-    this.#slots.set(spec.id, slot);
-    return slot;
+    this.#instances.set(spec.id, instance);
+    return instance;
   }
 
-  #remove(slot: Slot): void {
-    this.#share(slot.version);
-    this.#end(slot);
-    this.#keepLater(slot.version);
+  #remove(instance: OpenInstance): void {
+    this.#share(instance.version);
+    this.#end(instance);
+    this.#keepLater(instance.version);
   }
 
-  #end(slot: Slot): void {
-    const { spec, version, calls, ended } = slot;
-    this.#slots.delete(spec.id);
-    version.slots.delete(slot);
+  #end(instance: OpenInstance): void {
+    const { spec, version, calls, ended } = instance;
+    this.#instances.delete(spec.id);
+    version.instances.delete(instance);
     version.cpus -= spec.cpus;
-    if (version.slots.size === 0) this.#versions.delete(keyOf(version.image));
+    if (version.instances.size === 0) this.#versions.delete(keyOf(version.image));
     for (const call of calls) call.abort();
     ended.resolve("it was stopped");
   }
 
   /** Rejects with what stands in the way of as many as there are to be. */
-  async #keep({ image, slots, cpus }: Version): Promise<void> {
-    if (slots.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
+  async #keep({ image, instances, cpus }: Version): Promise<void> {
+    if (instances.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
     const max = Math.min(Math.max(Math.ceil(cpus - CPUS_EPSILON), 1), ISOLATES_MAX);
-    await this.#supervisor.keep(image, { min: Math.min(slots.size, max), max });
+    await this.#supervisor.keep(image, { min: Math.min(instances.size, max), max });
   }
 
   /** Nobody waits for it: calls find out what is missing. */
@@ -206,11 +207,14 @@ function shareCpu(version: Version, cpuUs: number): void {
   const used = cpuUs < version.sharedCpuUs ? cpuUs : cpuUs - version.sharedCpuUs;
   version.sharedCpuUs = cpuUs;
   if (used === 0) return;
-  const weights = Array.from(version.slots, (slot) => ({ slot, calls: slot.callsEnded + slot.calls.size }));
+  const weights = Array.from(version.instances, (instance) => ({
+    instance,
+    calls: instance.callsEnded + instance.calls.size,
+  }));
   const calls = weights.reduce((sum, weight) => sum + weight.calls, 0);
   for (const weight of weights) {
-    weight.slot.cpuUs += used * (calls === 0 ? 1 / weights.length : weight.calls / calls);
-    weight.slot.callsEnded = 0;
+    weight.instance.cpuUs += used * (calls === 0 ? 1 / weights.length : weight.calls / calls);
+    weight.instance.callsEnded = 0;
   }
 }
 

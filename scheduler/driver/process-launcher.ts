@@ -43,14 +43,15 @@ export class ProcessLauncher implements AgentLauncher {
     // Nothing of the owner's environment, which may hold secrets, and none of its descriptors.
     // A group of its own: what it starts ends with it.
     const stdio: ["pipe", "pipe", "pipe"] = ["pipe", "pipe", "pipe"];
-    const child = spawn(process.execPath, [AGENT_PATH], { env: {}, cwd: tmpdir(), detached: true, stdio });
+    const folder = tmpdir();
+    const child = spawn(process.execPath, [AGENT_PATH], { env: {}, cwd: folder, detached: true, stdio });
     const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
     try {
       await Promise.race([once(child, "spawn"), exited]);
     } catch (cause) {
       throw new LocusError(
         "INSTANCE_FAILED",
-        `instance ${spec.id}: its process cannot be started: ${(cause as Error).message}`,
+        `instance ${spec.id}: its process cannot be started in ${folder}: ${(cause as Error).message}`,
         { cause },
       );
     }

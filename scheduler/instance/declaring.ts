@@ -53,7 +53,7 @@ export class Declaring<Ticket> {
     const { pools, alarms, instances, leases, starts, waiting } = this.#ports;
     pools.remove(pool);
     for (const alarm of [pool.planAlarm, pool.reconsiderAlarm, pool.cooledAlarm]) alarms.remove(alarm);
-    starts.setUnplaced(pool, 0);
+    starts.forget(pool);
     waiting.refuseAllOf(pool, takenAway(pool));
     for (const instance of instances.all()) {
       if (instance.pool !== pool) continue;

@@ -6,6 +6,7 @@ import type { Alarm } from "../alarm.ts";
 import type { FunctionConfig } from "../function-config.ts";
 import type { Node } from "../node/node.ts";
 import type { FunctionPolicy, PoolView } from "../policy/policy.ts";
+import { CoolDown } from "./cool-down.ts";
 import type { Instance } from "./instance.ts";
 import type { Lease } from "./lease.ts";
 import { LearnedNeed } from "./learned-need.ts";
@@ -79,8 +80,7 @@ export class FunctionPool implements PoolView {
   busySinceSumMs = 0;
   warm = 0;
   warmUntilMs = 0;
-  /** Starts in a row that failed. */
-  failures = 0;
+  readonly coolDown = new CoolDown();
   removed = false;
   readonly leases = new Set<Lease>();
   /** An instance that has outgrown its node, and the one that takes its place elsewhere. One pair at a time. */
@@ -125,6 +125,23 @@ export class FunctionPool implements PoolView {
     return this.live >= this.instancesMax && this.instancesMax < this.config.instancesMax;
   }
 
+  /** Instances that are to be kept whether anybody calls or not, and are not there. */
+  get lackingReserved(): number {
+    return this.reservedInstances - this.live - this.unplaced;
+  }
+
+  /** Instances that the policy wants warm until `warmUntilMs`, and that are not even coming. */
+  get lackingWarm(): number {
+    const coming = this.idle + Math.max(0, this.starting + this.unplaced - this.queue.size);
+    return Math.min(this.warm - coming, this.instancesMax - this.live - this.unplaced);
+  }
+
+  /** Starts that are to be made now without a call that waits for them. */
+  lackingAhead(now: number): number {
+    if (this.removed || this.isCooling) return 0;
+    return Math.max(0, this.lackingReserved, now < this.warmUntilMs ? this.lackingWarm : 0);
+  }
+
   get startingSinceMs(): number {
     return this.startingSinceSumMs / this.starting;
   }
@@ -142,7 +159,7 @@ export class FunctionPool implements PoolView {
     return share;
   }
 
-  /** After a failed start: none is made until the alarm rings. */
+  /** After failed starts, or deaths in a row: none is made until the alarm rings. */
   get isCooling(): boolean {
     return this.cooledAlarm.index >= 0;
   }

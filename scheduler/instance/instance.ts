@@ -43,6 +43,8 @@ export class Instance {
   /** Whether it is in its share's list, and whether it is counted as busy: the scheduler's own notes. */
   isOffered = false;
   isCountedBusy = false;
+  /** It was told before that calls ran here: those have left it alive, if it is told again. */
+  wasUsed = false;
   /** Once it drains. */
   stopReason: StopReason | null = null;
   /** Neighbours in its share's list of those that can take a call. */

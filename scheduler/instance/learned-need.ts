@@ -1,5 +1,5 @@
 // What an instance of a function really needs. Configured memory is what its author dared to write; real use is often a hundredth of it
-// (protocols of the 2020 contest: 5 of 512 MiB), so nodes are packed by what was seen, with a margin, and not by what was written.
+// (in the 2020 contest 5 of 512 MiB), so nodes are packed by what was seen, with a margin, and not by what was written.
 
 import type { FunctionConfig } from "../function-config.ts";
 import { CONTEST_CPUS_PER_GIB } from "../settings.ts";

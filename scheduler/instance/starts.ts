@@ -7,7 +7,6 @@ import type { IndexedHeap } from "../indexed-heap.ts";
 import type { Fleet } from "../node/fleet.ts";
 import type { Node } from "../node/node.ts";
 import type { Room } from "../node/room.ts";
-import type { SchedulerSettings } from "../settings.ts";
 import type { FunctionPool } from "./function-pool.ts";
 import type { Instance } from "./instance.ts";
 import type { Instances } from "./instances.ts";
@@ -16,11 +15,7 @@ import { StarvedPools } from "./starved-pools.ts";
 /** Functions wanting a node that are looked at in one go. Chosen. */
 const STARVED_PROBES = 32;
 
-/** Of a cool-down: no number overflows. */
-const DOUBLINGS_MAX = 30;
-
 interface Ports {
-  readonly settings: Pick<SchedulerSettings, "coolDownMs" | "coolDownMsMax">;
   readonly counts: Counts;
   readonly fleet: Fleet;
   readonly alarms: IndexedHeap<Alarm>;
@@ -50,14 +45,33 @@ export class Starts {
     else this.#starved.remove(pool);
   }
 
+  /** Nothing of it waits for a node any more. */
+  forget(pool: FunctionPool): void {
+    this.setUnplaced(pool, 0);
+    this.#starved.forget(pool);
+  }
+
+  /** Starts of it that no call waits for have found no node: they are made when one comes, if they are still wanted then. */
+  wantAhead(pool: FunctionPool, now: number): void {
+    this.#starved.addAhead(pool);
+    this.makeRoom(now);
+  }
+
+  /** Functions that `wantAhead` was told of, which are forgotten: a node has come. */
+  takeAhead(): readonly FunctionPool[] {
+    return this.#starved.takeAhead();
+  }
+
   /** Gives nodes to those that want some, one each in turn; then sees to more room where that was not enough. */
   feed(now: number, probesMax = STARVED_PROBES): void {
     const starved = this.#starved;
     let probes = 0;
     while (probes < probesMax) {
       const pool = starved.first;
-      if (pool === null) return;
-      if (this.start(pool, "miss", now)) {
+      if (pool === null) break;
+      const node = this.#nodeFor(pool);
+      if (node !== null) {
+        this.#startOn(node, pool, "miss", now);
         this.setUnplaced(pool, pool.unplaced - 1);
         starved.placed(pool);
         probes = 0;
@@ -76,6 +90,7 @@ export class Starts {
     this.feed(now, this.#starved.size);
   }
 
+  /** For those that have no node; and as many nodes as are to be kept ahead. */
   makeRoom(now: number): void {
     this.#ports.room.makeFor(this.#starved, now);
   }
@@ -90,6 +105,12 @@ export class Starts {
 
   /** A node that has room. */
   startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {
+    const instance = this.#startOn(node, pool, why, now);
+    this.makeRoom(now);
+    return instance;
+  }
+
+  #startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {
     const { instances, room, effects } = this.#ports;
     const instance = instances.start(pool, node, now);
     effects.startInstance(instance, why);
@@ -97,16 +118,24 @@ export class Starts {
     return instance;
   }
 
-  /** One failed, or is not to be used: its function's next start waits, longer each time. */
-  coolDown(instance: Instance, why: string, now: number): void {
-    const { settings, alarms, effects } = this.#ports;
-    const { coolDownMs, coolDownMsMax } = settings;
+  /** It never came to be: its function's next start waits, longer each time. */
+  failed(instance: Instance, why: string, now: number): void {
+    this.#pause(instance, why, instance.pool.coolDown.failed(instance.createdMs, now), now);
+  }
+
+  /** It died without being asked to, or is not fit for another call. From the second in a row on its function's next start waits. */
+  died(instance: Instance, why: string, now: number): void {
+    this.#pause(instance, why, instance.pool.coolDown.died(instance.createdMs, now), now);
+  }
+
+  #pause(instance: Instance, why: string, untilMs: number, now: number): void {
+    const { alarms, effects } = this.#ports;
     const { pool } = instance;
-    const retryInMs = Math.min(coolDownMsMax, coolDownMs * 2 ** Math.min(pool.failures, DOUBLINGS_MAX));
-    pool.failures++;
-    this.setUnplaced(pool, 0);
-    if (!pool.removed) alarms.set(pool.cooledAlarm, now + retryInMs);
-    effects.instanceFailed(instance, why, retryInMs);
+    if (untilMs > now) {
+      this.setUnplaced(pool, 0);
+      if (!pool.removed) alarms.set(pool.cooledAlarm, untilMs);
+    }
+    effects.instanceFailed(instance, why, Math.max(0, untilMs - now));
   }
 
   /** Near whoever waits, up to an instance for each core there; then where CPU is to spare. Else, and where nobody said where they are, the best fit. */

@@ -1,5 +1,5 @@
 // Functions whose starts have no node yet, served in turn: one start each. One whose instances fit nowhere is passed over while smaller ones
-// do, but not for ever.
+// do, but not for ever. And those whose starts ahead have none: no call waits for these, so another node is all that is done for them.
 
 import type { Resources } from "../node/node.ts";
 import type { FunctionPool } from "./function-pool.ts";
@@ -12,6 +12,7 @@ const ADDED_UP_MAX = 256;
 export class StarvedPools {
   /** A map keeps the order in which functions came; the value is how often one was passed over. */
   readonly #pools = new Map<FunctionPool, number>();
+  readonly #ahead = new Set<FunctionPool>();
 
   get isEmpty(): boolean {
     return this.#pools.size === 0;
@@ -31,6 +32,24 @@ export class StarvedPools {
 
   remove(pool: FunctionPool): void {
     this.#pools.delete(pool);
+  }
+
+  /** Starts ahead of it have found no room. */
+  addAhead(pool: FunctionPool): void {
+    this.#ahead.add(pool);
+  }
+
+  /** All of them, which are forgotten. */
+  takeAhead(): readonly FunctionPool[] {
+    const pools = [...this.#ahead];
+    this.#ahead.clear();
+    return pools;
+  }
+
+  /** Nothing of it is wanted any more. */
+  forget(pool: FunctionPool): void {
+    this.#pools.delete(pool);
+    this.#ahead.delete(pool);
   }
 
   /** Room has come: the largest first, which leaves the least (best fit decreasing). Those passed over too often stay in front. */
@@ -57,13 +76,19 @@ export class StarvedPools {
     return false;
   }
 
-  /** How many more nodes of that size their starts would fill. */
-  nodesWanted({ memoryMb, cpus }: Resources): number {
+  /** How many more nodes of that size their starts would fill, those ahead that are still wanted included. */
+  nodesWanted({ memoryMb, cpus }: Resources, now: number): number {
     let [memory, cpu, looked] = [0, 0, 0];
-    for (const { need, unplaced } of this.#pools.keys()) {
-      memory += need.memoryMb * unplaced;
-      cpu += need.cpus * unplaced;
-      if (++looked >= ADDED_UP_MAX) break;
+    const add = ({ need }: FunctionPool, starts: number): boolean => {
+      memory += need.memoryMb * starts;
+      cpu += need.cpus * starts;
+      return ++looked < ADDED_UP_MAX;
+    };
+    for (const pool of this.#pools.keys()) if (!add(pool, pool.unplaced)) break;
+    for (const pool of this.#ahead) {
+      const starts = pool.lackingAhead(now);
+      if (starts === 0) this.#ahead.delete(pool);
+      else if (!add(pool, starts)) break;
     }
     return Math.ceil(Math.max(memory / memoryMb, cpu / cpus));
   }

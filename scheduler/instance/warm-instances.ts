@@ -79,15 +79,19 @@ export class WarmInstances {
       const { warm, untilMs } = pool.policy.plan(pool, now);
       pool.warm = warm;
       pool.warmUntilMs = untilMs;
-      const coming = pool.idle + Math.max(0, pool.starting + pool.unplaced - pool.queue.size);
-      const room = pool.instancesMax - pool.live - pool.unplaced;
-      this.#startAhead(pool, Math.min(warm - coming, room), "prewarm", now);
+      this.#startAhead(pool, pool.lackingWarm, "prewarm", now);
     }
     this.wakeToPlan(pool, now);
   }
 
   keepReserved(pool: FunctionPool, now: number): void {
-    this.#startAhead(pool, pool.reservedInstances - pool.live - pool.unplaced, "reserved", now);
+    this.#startAhead(pool, pool.lackingReserved, "reserved", now);
+  }
+
+  /** A node has come: starts that have found no room are made, as far as they are still wanted. */
+  startLacking(pool: FunctionPool, now: number): void {
+    this.keepReserved(pool, now);
+    if (now < pool.warmUntilMs) this.#startAhead(pool, pool.lackingWarm, "prewarm", now);
   }
 
   /** Fewer are reserved: those that were kept whatever the policy says are its matter again. */
@@ -99,11 +103,11 @@ export class WarmInstances {
     }
   }
 
-  /** Not where calls of others wait for room. */
+  /** Not before calls of others that wait for room. */
   #startAhead(pool: FunctionPool, count: number, why: StartReason, now: number): void {
     if (pool.isCooling) return;
     for (let started = 0; started < count; started++) {
-      if (this.#starts.areWaiting || !this.#starts.start(pool, why, now)) return;
+      if (this.#starts.areWaiting || !this.#starts.start(pool, why, now)) return this.#starts.wantAhead(pool, now);
     }
   }
 }

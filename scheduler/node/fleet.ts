@@ -10,6 +10,8 @@ const STEPS = 16;
 const PROBES = 6;
 /** How much being full counts against being even. Chosen: it decides among those as even. */
 const TIGHTNESS = 0.1;
+/** More than any node's score. */
+const LAST = 10;
 
 export class Fleet {
   readonly nodes = new Map<string, Node>();
@@ -20,12 +22,17 @@ export class Fleet {
   #memoryMb = 0;
   #cpus = 0;
   #ranks = 0;
+  #emptyNodes = 0;
+  readonly #sparesEmpty: boolean;
 
-  /** Without an instance. */
+  /** `sparesEmpty`: some are kept empty, and instances go there last; else each use of one would have another reserved. */
+  constructor(sparesEmpty: boolean) {
+    this.#sparesEmpty = sparesEmpty;
+  }
+
+  /** Without an instance, and not draining. */
   get emptyNodes(): number {
-    let empty = 0;
-    for (const node of this.nodes.values()) if (node.isEmpty) empty++;
-    return empty;
+    return this.#emptyNodes;
   }
 
   add(description: NodeDescription): Node {
@@ -33,6 +40,7 @@ export class Fleet {
     this.#measure(description);
     this.nodes.set(node.id, node);
     this.#file(node);
+    this.#count(node);
     return node;
   }
 
@@ -40,10 +48,12 @@ export class Fleet {
     this.nodes.delete(node.id);
     this.#unfile(node);
     node.gone = true;
+    this.#count(node);
   }
 
   /** Its free resources are others now, or it drains. */
   changed(node: Node): void {
+    this.#count(node);
     if (node.gone || this.#cellOf(node) === node.cell) return;
     this.#unfile(node);
     this.#file(node);
@@ -53,7 +63,7 @@ export class Fleet {
    * Of the nodes with room the one on which what remains free is the most even, and among those as even the fullest: what is left of
    * one resource alone is of no use to anyone (after Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011, who
    * weigh an instance against a node's remaining resources as vectors). One that is heavy on the CPU goes where the fewest of its kind
-   * are instead, since they slow each other down. null: nowhere is room.
+   * are instead, since they slow each other down. Empty nodes come last where some are to be kept. null: nowhere is room.
    */
   place(memoryMb: number, cpus: number, isCpuHeavy: boolean): Node | null {
     let best: Node | null = null;
@@ -67,7 +77,8 @@ export class Fleet {
         let node: Node | null = this.#cells[row * STEPS + column]!;
         for (let probe = 0; node !== null && probe < PROBES; probe++, node = node.nextInCell) {
           if (!node.fits(memoryMb, cpus)) continue;
-          const score = isCpuHeavy ? node.heavyCpus / node.description.cpus : misfit(node, memoryMb, cpus);
+          const spared = this.#sparesEmpty && node.isEmpty ? LAST : 0;
+          const score = spared + (isCpuHeavy ? node.heavyCpus / node.description.cpus : misfit(node, memoryMb, cpus));
           if (score < bestScore) [best, bestScore] = [node, score];
         }
       }
@@ -93,6 +104,13 @@ export class Fleet {
     if (memoryMb < Infinity) this.#memoryMb = Math.max(this.#memoryMb, memoryMb);
     if (cpus < Infinity) this.#cpus = Math.max(this.#cpus, cpus);
     for (const node of this.nodes.values()) this.#file(node);
+  }
+
+  #count(node: Node): void {
+    const isSpare = node.isEmpty && !node.draining && !node.gone;
+    if (isSpare === node.isSpare) return;
+    node.isSpare = isSpare;
+    this.#emptyNodes += isSpare ? 1 : -1;
   }
 
   /** -1: takes no new instances. */

@@ -1,5 +1,5 @@
-// Nodes come and go: more are reserved where starts find no room, and those that are empty for a while are released, within the settings'
-// bounds. Those that came by themselves go by themselves.
+// Nodes come and go: more are reserved where starts find no room, and ahead of that as many empty ones as are to be kept; those that are empty for a
+// while are released, within the settings' bounds. Those that came by themselves go by themselves.
 
 import { LocusError } from "#runtime/errors.ts";
 import type { Alarm } from "../alarm.ts";
@@ -10,11 +10,13 @@ import type { SchedulerSettings } from "../settings.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Node, NodeDescription } from "./node.ts";
 
+/** After a refusal the next reservation waits so long where starts want a node. Chosen. */
+const RETRY_MS = 1_000;
+/** And so long where one is only to be kept ahead: as long as the 2020 contest's manager takes at most to have another ready. */
+const RETRY_AHEAD_MS = 30_000;
+
 interface Ports {
-  readonly settings: Pick<
-    SchedulerSettings,
-    "nodesMax" | "nodesMin" | "nodesAhead" | "nodeIdleMs" | "nodeSize" | "nodeRetryMs"
-  >;
+  readonly settings: Pick<SchedulerSettings, "nodesMax" | "nodesMin" | "nodesAhead" | "nodeIdleMs" | "nodeSize">;
   readonly fleet: Fleet;
   readonly alarms: IndexedHeap<Alarm>;
   readonly effects: Pick<Effects<unknown>, "reserveNode" | "releaseNode" | "nodeNoted">;
@@ -25,20 +27,30 @@ export class NodeSupply {
   readonly #refill = new HeapEntry<Alarm>({ kind: "refill" });
   /** Asked for, and not answered yet. */
   #pending = 0;
+  #refusedMs = -Infinity;
+  #keepsAhead = false;
 
   constructor(ports: Ports) {
     this.#ports = ports;
   }
 
-  /** As many more as their starts would fill, and as there may be. Whether some are on their way. */
-  reserveFor(starved: StarvedPools): boolean {
-    const { fleet, effects, settings } = this.#ports;
-    // Not before a refusal's pause is over.
-    if (this.#refill.index < 0) {
-      const wanted = starved.nodesWanted(settings.nodeSize);
-      while (this.#pending < wanted && fleet.nodes.size + this.#pending < settings.nodesMax) {
-        this.#pending++;
-        effects.reserveNode();
+  /** From now on nodes are kept ahead: those that were there before are known. */
+  keepAhead(): void {
+    this.#keepsAhead = true;
+  }
+
+  /** As many more as their starts would fill, or as are to be kept ahead, and as there may be. Whether some are on their way. */
+  reserve(starved: StarvedPools, now: number): boolean {
+    const { fleet, alarms, effects, settings } = this.#ports;
+    const { nodesMax, nodeSize } = settings;
+    if (nodesMax === 0) return false;
+    const wanted = starved.nodesWanted(nodeSize, now);
+    const most = Math.min(Math.max(wanted, this.#lackingAhead), nodesMax - fleet.nodes.size);
+    if (this.#pending < most) {
+      const fromMs = this.#refusedMs + (wanted > this.#pending ? RETRY_MS : RETRY_AHEAD_MS);
+      if (now < fromMs) alarms.set(this.#refill, fromMs);
+      else {
+        for (; this.#pending < most; this.#pending++) effects.reserveNode();
       }
     }
     return this.#pending > 0;
@@ -57,11 +69,9 @@ export class NodeSupply {
   }
 
   refused(why: string, now: number): void {
-    const { alarms, effects, settings } = this.#ports;
     this.#answered();
-    const retryInMs = settings.nodeRetryMs;
-    effects.nodeNoted("", "refused", `${why}; asked again in ${retryInMs} ms`);
-    alarms.set(this.#refill, now + retryInMs);
+    this.#refusedMs = now;
+    this.#ports.effects.nodeNoted("", "refused", why);
   }
 
   lost(node: Node, why: string): void {
@@ -96,6 +106,13 @@ export class NodeSupply {
     const isKept = fleet.nodes.size <= nodesMin || fleet.emptyNodes <= nodesAhead;
     if (isKept) alarms.set(node.idleAlarm, now + nodeIdleMs);
     else this.#release(node, `empty for ${nodeIdleMs} ms`);
+  }
+
+  /** Those on their way are of these. */
+  get #lackingAhead(): number {
+    const { fleet, settings } = this.#ports;
+    if (!this.#keepsAhead) return 0;
+    return Math.max(settings.nodesAhead - fleet.emptyNodes, settings.nodesMin - fleet.nodes.size);
   }
 
   #answered(): void {

@@ -48,6 +48,8 @@ export class Node {
   drainingMb = 0;
   drainingCpus = 0;
   readonly idleAlarm: HeapEntry<Alarm>;
+  /** Whether the fleet counts it among the empty ones. */
+  isSpare = false;
   /** Where the fleet's index has it. */
   cell = -1;
   nextInCell: Node | null = null;
@@ -106,7 +108,7 @@ export class Node {
     return this.instances === 0;
   }
 
-  add(instance: Instance): void {
+  add(instance: Pick<Instance, "memoryMb" | "cpus" | "isCpuHeavy">): void {
     this.instances++;
     this.#promisedMb += instance.memoryMb;
     this.#promisedCpus += instance.cpus;

@@ -36,9 +36,9 @@ export class Room {
 
   /** For those that want a node and have none. */
   makeFor(starved: StarvedPools, now: number): void {
+    if (this.#ports.supply.reserve(starved, now)) return;
     const { first } = starved;
-    if (first === null || this.#ports.supply.reserveFor(starved)) return;
-    this.#clearFor(first, now);
+    if (first !== null) this.#clearFor(first, now);
   }
 
   /** Ends idle instances on the node where that makes room for one start, the least worth first. */

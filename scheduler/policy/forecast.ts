@@ -21,6 +21,7 @@ import {
   type WarmPlan,
 } from "./policy.ts";
 import { totalWaitMs, type Draining } from "./queue-drain.ts";
+import type { ReferenceFunction2020 } from "./reference-2020.ts";
 import { ReturnForecast } from "./return-forecast.ts";
 import { RUNGS, rungPrice, WaitingPrice, type Objective } from "./waiting-price.ts";
 
@@ -159,9 +160,12 @@ class ForecastFunction implements FunctionPolicy {
   #settleAt = 0;
   #held: Float64Array | null = null;
   #waited: Float64Array | null = null;
+  /** The same function under the reference that a score is relative to. */
+  readonly #inReference: ReferenceFunction2020 | null;
 
   constructor(common: Common, memoryGb: number, nowMs: number, saved: SavedForecast | undefined) {
     this.#common = common;
+    this.#inReference = common.price.reference?.follow(memoryGb) ?? null;
     this.#memoryGb = memoryGb;
     this.#sinceMs = nowMs;
     if (saved === undefined) return;
@@ -185,6 +189,7 @@ class ForecastFunction implements FunctionPolicy {
       this.#burstCalls = 0;
     }
     this.#inFlight++;
+    this.#inReference?.arrived(this.#inFlight, startMs, nowMs);
     if (nowMs <= this.#togetherUntilMs) this.#sinceReturn++;
     this.#burstCalls++;
     this.#lastArrivalMs = nowMs;
@@ -237,6 +242,7 @@ class ForecastFunction implements FunctionPolicy {
     this.#hasEnded = true;
     this.#gaps.ended(nowMs);
     this.#execution.add(executionMs);
+    this.#inReference?.ended(this.#inFlight, executionMs);
     const { price } = this.#common;
     this.#common.executions++;
     this.#common.executionSumMs += executionMs;
@@ -328,7 +334,7 @@ class ForecastFunction implements FunctionPolicy {
   /** GB·s that a second of this function's waiting is worth. */
   get #pricePerSecond(): number {
     const { price } = this.#common;
-    if (!price.countsColdStarts) return price.price;
+    if (!price.countsColdStarts) return this.#inReference?.price ?? price.price;
     // A cold start costs the same however long it takes; where functions count equally, that of one with few calls counts more.
     const intervalMs = (this.#lastArrivalMs - this.#sinceMs) / this.#calls;
     const weight = price.countsFunctionsEqually ? Math.max(1, intervalMs) / 1e3 : 1;

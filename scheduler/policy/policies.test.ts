@@ -1,14 +1,18 @@
 import { describe, expect, test } from "vitest";
 
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { ExecutionTime } from "./execution-time.ts";
 import { forecast } from "./forecast.ts";
 import { greedyDual } from "./greedy-dual.ts";
+import { policyOf, type PolicyName } from "../service/policy-choice.ts";
 import { forecastNext, hybridHistogram } from "./hybrid-histogram.ts";
 import { GapHistogram, IdleGaps } from "./idle-gaps.ts";
 import { chooseKeepAlive, newKeepAliveChoice } from "./keep-alive-choice.ts";
 import type { PoolView } from "./policy.ts";
 import { totalWaitMs } from "./queue-drain.ts";
+import { Reference2020 } from "./reference-2020.ts";
 import { WaitingPrice } from "./waiting-price.ts";
+import type { Weights2020 } from "./weights-2020.ts";
 
 const POOL: PoolView = {
   busy: 0,
@@ -153,6 +157,81 @@ test("greedy-dual: what is called more, starts longer and is smaller is worth mo
   const before = seldom.worth(0);
   often.evicted(often.worth(0), POOL);
   expect(seldom.worth(0)).toBeGreaterThan(before);
+});
+
+describe("the price of waiting by the 2020 contest's score", () => {
+  const EVEN = { responseTime: 0.5, nodeDuration: 0.5 };
+
+  test("is what a second adds to the score over what a GB·s held adds, both as the reference comes to them", () => {
+    const reference = new Reference2020(EVEN, 60);
+    const [one, other] = [reference.follow(0.5), reference.follow(2)];
+    expect(one.price).toBeNull();
+    // Two calls at once have two containers there, each 3 s in starting; a third after them has one of these.
+    one.arrived(1, 3_000, 0);
+    one.arrived(2, 3_000, 0);
+    other.arrived(1, 1_000, 0);
+    one.ended(1, 5_000);
+    one.ended(0, 5_000);
+    one.arrived(1, 3_000, 100_000);
+    const [heldThere, oneThere, otherThere] = [(2 * 0.5 + 2) * 100, 2 * 3 + 2 * 5, 1];
+    expect(one.price).toBeCloseTo(heldThere / (2 * oneThere), 6);
+    expect(other.price).toBeCloseTo(heldThere / (2 * otherThere), 6);
+  });
+
+  test("counts a start again where the reference had no room to keep the container", () => {
+    const reference = new Reference2020(EVEN, 2);
+    const [one, other] = [reference.follow(2), reference.follow(1)];
+    const responseSeconds = (): number => (2 * 100) / (2 * one.price!);
+    one.arrived(1, 3_000, 0);
+    // Used: the other waits in vain for its room.
+    other.arrived(1, 3_000, 10_000);
+    other.ended(0, 0);
+    one.ended(0, 1_000);
+    one.arrived(1, 3_000, 100_000);
+    expect(responseSeconds()).toBeCloseTo(3 + 1, 6);
+    one.ended(0, 0);
+    other.arrived(1, 3_000, 100_000);
+    other.ended(0, 0);
+    one.arrived(1, 3_000, 100_000);
+    expect(responseSeconds()).toBeCloseTo(3 + 1 + 3, 6);
+  });
+
+  test("remembers so many functions, and gives back what those had that it forgets", () => {
+    const reference = new Reference2020(EVEN, 1e9);
+    const first = reference.follow(1);
+    first.arrived(1, 1_000, 0);
+    for (let count = 0; count < 20_000; count++) reference.follow(1).arrived(1, 1_000, 10_000);
+    // Of 10,000 functions a GB each for 10 s, and a second of response time.
+    expect(first.price).toBeCloseTo((10_000 * 10) / 10_000, 6);
+  });
+
+  test("goes by the weights", () => {
+    const priceWith = (weights: Weights2020): number => {
+      const one = new Reference2020(weights, 60).follow(1);
+      one.arrived(1, 1_000, 0);
+      return one.price!;
+    };
+    expect(priceWith({ responseTime: 0.75, nodeDuration: 0.25 })).toBeCloseTo(3 * priceWith(EVEN), 6);
+  });
+
+  test("keeps instances longer the more response times weigh, and in no other policy", () => {
+    const keepAliveMs = (name: PolicyName, responseTime: number): number => {
+      const weights = { responseTime, nodeDuration: 1 - responseTime };
+      const one = policyOf(name, { kind: "score-2020", weights, gbMax: 60 }).follow(FACTS, 0);
+      const random = seededRandom(1);
+      let keepMs = NaN;
+      // Gaps of a second to some minutes, and nothing regular in them.
+      for (let call = 0, atMs = 0; call < 60; call++, atMs += 1_000 * 300 ** random()) {
+        one.arrived(atMs);
+        if (call === 0) one.started(3_500, atMs);
+        one.ended(100, atMs + 100);
+        keepMs = one.keepAliveMs(1, atMs + 100);
+      }
+      return keepMs;
+    };
+    expect(keepAliveMs("forecast", 0.99)).toBeGreaterThan(2 * keepAliveMs("forecast", 0.01));
+    expect(keepAliveMs("hybrid-histogram", 0.99)).toBe(keepAliveMs("hybrid-histogram", 0.01));
+  });
 });
 
 test("what our own policy knows outlives a restart, as JSON", () => {

@@ -8,6 +8,11 @@
 // At the margin a second of waiting costs E ÷ (E + W)², and a GB·s of memory G ÷ S²; the price is the quotient. But the score has several
 // optima (hold nothing and wait, or hold all and never wait), each its own price's best answer. So what each function would come to is added
 // up at a ladder of prices, and the rung is taken where the whole score is highest.
+//
+// Of the 2020 contest's score, which is relative to a reference scheduler's, each function has a price of its own (reference-2020.ts).
+
+import { Reference2020 } from "./reference-2020.ts";
+import type { Weights2020 } from "./weights-2020.ts";
 
 export type Objective =
   /** The price is set. */
@@ -15,7 +20,9 @@ export type Objective =
   /** Each cold start costs as much, however long it takes; or as much more as its function has fewer calls, times the seconds between two. */
   | { readonly kind: "cold-starts"; readonly gbSeconds: number; readonly equally: "calls" | "functions" }
   /** As high a score of the 2023 contest as can be had. */
-  | { readonly kind: "score-2023" };
+  | { readonly kind: "score-2023" }
+  /** As low a score of the 2020 contest; `gbMax` is the memory of all nodes that there may be. */
+  | { readonly kind: "score-2020"; readonly weights: Weights2020; readonly gbMax: number };
 
 function firstPrice(objective: Objective): number {
   if (objective.kind === "waiting") return objective.gbSecondsPerWaitSecond;
@@ -35,6 +42,8 @@ const AHEAD = 1;
 
 export class WaitingPrice {
   readonly #objective: Objective;
+  /** null: the price is the same for all functions. */
+  readonly reference: Reference2020 | null;
   /** By rung, over all functions. */
   readonly held = new Float64Array(RUNGS);
   readonly waited = new Float64Array(RUNGS);
@@ -46,6 +55,7 @@ export class WaitingPrice {
 
   constructor(objective: Objective) {
     this.#objective = objective;
+    this.reference = objective.kind === "score-2020" ? new Reference2020(objective.weights, objective.gbMax) : null;
     this.#price = firstPrice(objective);
   }
 

@@ -2,7 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { LocusError } from "#runtime/errors.ts";
-import { type Environment, readSettings, type SettingTable, type SettingValues } from "#runtime/setting.ts";
+import {
+  type Environment,
+  readSettings,
+  type SettingTable,
+  type SettingValues,
+  unknownVariables,
+} from "#runtime/setting.ts";
 import type { ListenerSecurity, PeerSecurity } from "../grpc/security.ts";
 import {
   API_SERVER_SETTINGS,
@@ -11,8 +17,8 @@ import {
   RESOURCE_MANAGER_SETTINGS,
   SCALER_SETTINGS,
   SCHEDULER_SETTINGS,
+  SCHEDULER_TABLES,
   SIMULATOR_SETTINGS,
-  unknownVariables,
 } from "./settings.ts";
 
 export interface GrpcConfig {
@@ -79,7 +85,7 @@ function read<Table extends SettingTable>(
     .map((name) => table[name]!.variable)
     .filter((variable) => !environment[variable])
     .map((variable) => `${variable}: is not set, and there is no default`);
-  const mistakes = [...own.mistakes, ...missing, ...more, ...unknownVariables(environment)];
+  const mistakes = [...own.mistakes, ...missing, ...more, ...unknownVariables(SCHEDULER_TABLES, environment)];
   const grpc = readGrpcConfig(environment, mistakes);
   if (mistakes.length > 0) throw new LocusError("CONFIG_INVALID", ["cannot start:", ...mistakes].join("\n  "));
   return { values: own.values, grpc };

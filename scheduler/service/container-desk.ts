@@ -23,6 +23,8 @@ const BROKEN: readonly string[] = ["SANDBOX_DIED", "INSTANCE_NOT_FOUND", "INSTAN
 
 interface Held {
   readonly instance: Instance;
+  /** By then its container may be forgotten. */
+  readonly containerId: string;
   readonly lostAtMs: number;
 }
 
@@ -68,14 +70,16 @@ export class ContainerDesk implements ContainerScheduler {
       throw new LocusError("REQUEST_INVALID", `request ${requestId} holds a container already`);
     }
     const instance = await this.#scheduler.acquire(this.#poolOf(wanted), Infinity, signal);
-    this.#held.set(requestId, { instance, lostAtMs: this.#scheduler.now() + terms.timeoutMs + LOST_GRACE_MS });
+    const containerId = this.#containerId(instance);
+    const lostAtMs = this.#scheduler.now() + terms.timeoutMs + LOST_GRACE_MS;
+    this.#held.set(requestId, { instance, containerId, lostAtMs });
     const { id: nodeId, address: nodeAddress, port: nodePort } = instance.node.description;
-    return { nodeId, nodeAddress, nodePort, containerId: this.#containerId(instance) };
+    return { nodeId, nodeAddress, nodePort, containerId };
   }
 
   async giveBack({ requestId, containerId, durationNanos, memoryBytesMax, errorCode }: ContainerUsed): Promise<void> {
     const held = this.#held.get(requestId);
-    if (held === undefined || this.#containerId(held.instance) !== containerId) {
+    if (held === undefined || held.containerId !== containerId) {
       throw new LocusError("INSTANCE_NOT_FOUND", `request ${requestId} holds no container ${containerId}`);
     }
     this.#held.delete(requestId);

@@ -56,6 +56,10 @@ export class Containers {
     return lost;
   }
 
+  all(): Iterable<readonly [Instance, string]> {
+    return this.#ids;
+  }
+
   idOf(instance: Instance): string | undefined {
     return this.#ids.get(instance);
   }

@@ -1,7 +1,7 @@
 // What a node makes of its driver, whatever that is: what instances get, what is told of them, and which calls keep them. Over the wire:
 // test/scheduler/contest-2020.test.ts.
 
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
@@ -67,6 +67,44 @@ const opened = () => {
   };
   return { engine, node, create };
 };
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("a node is one owner's as long as that is heard of, and then whoever's reserves it", async () => {
+  vi.useFakeTimers();
+  const { engine, node, create } = opened();
+  const reserve = (ownerAccountId: string): Promise<void> => node.reserve({ requestId: "r", ownerAccountId });
+  const owner = async (): Promise<string> => {
+    const stats = node.stats();
+    engine.looks.at(-1)!.resolve();
+    return (await stats).ownerAccountId;
+  };
+  await reserve("one");
+  for (let looks = 0; looks < 3; looks++) {
+    vi.advanceTimersByTime(29_000);
+    await expect(reserve("two")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await reserve("one");
+  }
+  vi.advanceTimersByTime(29_000);
+  const id = await create("f");
+  vi.advanceTimersByTime(29_000);
+  const meta = { functionName: "f", handler: "", timeoutMs: 100_000, memoryBytes: 128 * MIB };
+  const call = node.invoke({ requestId: "r", containerId: id, event: Buffer.alloc(0), meta });
+  vi.advanceTimersByTime(100_000);
+  expect(await owner()).toBe("one");
+  engine.calls[0]!.resolve(OUTCOME);
+  await vi.waitFor(() => expect(engine.looks).toHaveLength(2));
+  engine.looks[1]!.resolve();
+  await call;
+  vi.advanceTimersByTime(29_000);
+  expect(await owner()).toBe("one");
+  vi.advanceTimersByTime(1_000);
+  expect(await owner()).toBe("");
+  await reserve("two");
+  await expect(reserve("one")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+});
 
 test("instances of ours have the driver's own memory beside their function's, and others what was asked for, all in all", async () => {
   const { engine, create } = opened();

@@ -1,5 +1,5 @@
 // The 2020 contest's NodeService over a driver of ours: containers are its instances, whoever schedules them. One account owns the node at a
-// time, and two schedulers never both.
+// time, and two schedulers never both: it is nobody's again when its owner has asked nothing of it for long.
 
 import { randomUUID } from "node:crypto";
 import { statfs } from "node:fs/promises";
@@ -21,6 +21,11 @@ import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
+/**
+ * An owner that has not reserved the node again, or made or called a container, for so long has ended, or has given it back: the contest's protocol has no
+ * word for that. Chosen: some times the look of a scheduler of ours, and time enough for one to be started again.
+ */
+const OWNER_SILENT_MS = 30_000;
 /** What instances use is waited for no longer: a node that is silent because its engine is slow would pass for lost. Chosen. */
 const LOOK_MS = 200;
 
@@ -63,6 +68,10 @@ export class DriverNode implements ContainerNode {
   #looking: Promise<void> | null = null;
   #isDraining = false;
   #owner = "";
+  /** When its owner asked for something last. */
+  #askedMs = 0;
+  /** Calls of others than nodes of ours that run now. */
+  #callsOfOthers = 0;
   /** CPU time of each container when it was last looked at. */
   #seen = new Map<string, { readonly cpuUs: number; readonly atMs: number }>();
 
@@ -71,10 +80,11 @@ export class DriverNode implements ContainerNode {
   }
 
   async reserve({ ownerAccountId }: Parameters<ContainerNode["reserve"]>[0]): Promise<void> {
-    if (this.#owner !== "" && this.#owner !== ownerAccountId) {
+    if (this.#ownerNow !== "" && this.#ownerNow !== ownerAccountId) {
       throw new LocusError("PERMISSION_DENIED", "the node is reserved for another account");
     }
     this.#owner = ownerAccountId;
+    this.#askedMs = performance.now();
   }
 
   async createContainer(
@@ -82,6 +92,7 @@ export class DriverNode implements ContainerNode {
     signal?: AbortSignal,
   ): Promise<string> {
     const { driver, functions, instanceCpus, ownMemoryBytes } = this.#options;
+    this.#askedMs = performance.now();
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
     const isOurs = meta.functionName.includes("@");
@@ -141,7 +152,7 @@ export class DriverNode implements ContainerNode {
     if (own !== undefined) {
       return { ...NOTHING_TOLD, outcome: await this.run(containerId, { ...call, mayWrite: own.mayWrite }, signal) };
     }
-    const outcome = await this.#options.driver.invoke(containerId, call, signal);
+    const outcome = await this.#runForOwner(containerId, call, signal);
     this.#cpuUs += outcome.usage.cpuUs;
     const instances = await this.#options.driver.list();
     const used = instances.find(({ id }) => id === containerId)?.use?.memoryBytes ?? 0;
@@ -184,8 +195,24 @@ export class DriverNode implements ContainerNode {
       },
       containers,
       liveId: this.#liveId,
-      ownerAccountId: this.#owner,
+      ownerAccountId: this.#ownerNow,
     };
+  }
+
+  /** Empty: it is nobody's. */
+  get #ownerNow(): string {
+    const isHeardOf = this.#callsOfOthers > 0 || performance.now() - this.#askedMs < OWNER_SILENT_MS;
+    return isHeardOf ? this.#owner : "";
+  }
+
+  async #runForOwner(containerId: string, call: InstanceCall, signal: AbortSignal | undefined): Promise<Outcome> {
+    this.#callsOfOthers++;
+    try {
+      return await this.#options.driver.invoke(containerId, call, signal);
+    } finally {
+      this.#callsOfOthers--;
+      this.#askedMs = performance.now();
+    }
   }
 
   /** Notes what containers use, as far as that is known in time; a look that takes longer is the next one's as well. */

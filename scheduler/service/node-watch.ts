@@ -1,29 +1,35 @@
-// Looks at the nodes that a scheduler has reserved: what they really have free, which containers have died there, and whether they answer at all.
+// Looks at the nodes that a scheduler has reserved: what they really have free, which containers have died there, and whether they answer at all; and
+// finds again those that it had before, and those that nobody has any more.
 
-import { randomUUID } from "node:crypto";
 import type { Instance } from "../instance/instance.ts";
 import type { NodeStats } from "../grpc/node-service.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
-import type { ReservedNodes } from "./reserved-nodes.ts";
+import { isTaken, type RecoveredNode, type ReservedNodes } from "./reserved-nodes.ts";
 
 const MIB = 2 ** 20;
 /** How often. Chosen: between the contestants' 300 ms and the patience of a caller. */
 const LOOK_MS = 2_000;
 /** Looks in a row without an answer after which a node counts as lost. */
 const SILENT_MAX = 3;
+/** Between two searches for nodes whose scheduler has ended: as long as one of ours takes to be nobody's (`OWNER_SILENT_MS`). */
+const RECOVER_MS = 30_000;
 
 export class NodeWatch {
   readonly #scheduler: LiveScheduler;
   readonly #nodes: ReservedNodes;
   readonly #silent = new Map<string, number>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
   #looking: Promise<void> | null = null;
+  #recovering: Promise<void> | null = null;
 
   constructor(scheduler: LiveScheduler, nodes: ReservedNodes) {
     this.#scheduler = scheduler;
     this.#nodes = nodes;
-    this.#timer = setInterval(() => void this.look(), LOOK_MS);
-    this.#timer.unref();
+    this.#timers = [
+      setInterval(() => void this.look(), LOOK_MS).unref(),
+      // The manager may be away; later is soon enough.
+      setInterval(() => void this.recover().catch(() => {}), RECOVER_MS).unref(),
+    ];
   }
 
   /** One look at a time. Never rejects. */
@@ -34,13 +40,39 @@ export class NodeWatch {
     return this.#looking;
   }
 
+  /** Tells the scheduler of nodes that are reserved and its own, with what runs there. One at a time. Rejects where the manager does not answer. */
+  recover(): Promise<void> {
+    this.#recovering ??= this.#nodes
+      .recover((node) => this.#tell(node))
+      .finally(() => {
+        this.#recovering = null;
+        this.#scheduler.wake();
+      });
+    return this.#recovering;
+  }
+
   close(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  #tell({ description, containers }: RecoveredNode): void {
+    const { core, now } = this.#scheduler;
+    const node = core.nodeReserved(description, now());
+    for (const [id, { key, memoryMb, timeoutMs }] of containers) {
+      const { need } = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, now());
+      if (!node.fits(need.memoryMb, need.cpus)) {
+        this.#nodes.remove(node.id, id).catch(() => {});
+        continue;
+      }
+      // Who has it from before the restart may use it until its call's time is over.
+      this.#nodes.adopted(core.adopt(id, key, node.id, now(), timeoutMs), id);
+    }
   }
 
   async #look(): Promise<void> {
-    const ids = [...this.#scheduler.core.fleet.nodes.keys()];
-    await Promise.all(ids.map((id) => this.#lookAt(id)));
+    const { nodes } = this.#scheduler.core.fleet;
+    for (const id of this.#silent.keys()) if (!nodes.has(id)) this.#silent.delete(id);
+    await Promise.all(Array.from(nodes.keys(), (id) => this.#lookAt(id)));
     this.#scheduler.wake();
   }
 
@@ -49,9 +81,10 @@ export class NodeWatch {
     const before = this.#instances().filter(({ node, state }) => node.id === id && state !== "starting");
     let stats: NodeStats;
     try {
-      stats = await this.#nodes.connection(id).stats(randomUUID(), AbortSignal.timeout(LOOK_MS));
-    } catch {
-      await this.#silence(id);
+      stats = await this.#nodes.look(id, AbortSignal.timeout(LOOK_MS));
+    } catch (error) {
+      if (isTaken(error)) await this.#lose(id, "another scheduler has it", true);
+      else await this.#silence(id);
       return;
     }
     this.#silent.delete(id);
@@ -63,7 +96,9 @@ export class NodeWatch {
     const alive = new Set(containers.map(({ containerId }) => containerId));
     for (const instance of before) {
       const containerId = this.#nodes.containerOf(instance);
-      if (containerId !== undefined && !alive.has(containerId)) core.instanceGone(instance, now());
+      if (containerId === undefined || alive.has(containerId)) continue;
+      this.#nodes.died(instance);
+      core.instanceGone(instance, now());
     }
   }
 
@@ -75,10 +110,14 @@ export class NodeWatch {
   async #silence(id: string): Promise<void> {
     const looks = (this.#silent.get(id) ?? 0) + 1;
     this.#silent.set(id, looks);
+    if (looks >= SILENT_MAX) await this.#lose(id, `it did not answer ${SILENT_MAX} times in a row`, false);
+  }
+
+  async #lose(id: string, why: string, isAnothers: boolean): Promise<void> {
     const { core, now } = this.#scheduler;
-    if (looks < SILENT_MAX || !core.fleet.nodes.has(id)) return;
+    if (!core.fleet.nodes.has(id)) return;
     this.#silent.delete(id);
-    core.nodeLost(id, `it did not answer ${SILENT_MAX} times in a row`, now());
-    await this.#nodes.forget(id).catch(() => {});
+    core.nodeLost(id, why, now());
+    await this.#nodes.forget(id, isAnothers).catch(() => {});
   }
 }

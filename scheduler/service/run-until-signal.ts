@@ -20,10 +20,14 @@ export async function runUntilSignal(
   start: (resources: AsyncDisposableStack, write: (line: string) => void) => Promise<Running>,
 ): Promise<never> {
   const resources = new AsyncDisposableStack();
+  // From now on: whoever reads that it listens may tell it to end at once.
+  const told = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]).then(() => null);
   try {
-    const listener = await start(resources, (line) => print(STDOUT, line));
-    await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT"), ...(listener.done ? [listener.done] : [])]);
-    await listener.close(GRACE_MS);
+    const listener = await Promise.race([start(resources, (line) => print(STDOUT, line)), told]);
+    if (listener !== null) {
+      await Promise.race([told, ...(listener.done ? [listener.done] : [])]);
+      await listener.close(GRACE_MS);
+    }
     await resources.disposeAsync();
     process.exit(0);
   } catch (error) {

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import type { SavedScheduler } from "../scheduler.ts";
-import { SchedulerState, STATE_BYTES_MAX, type StateStore } from "./scheduler-state.ts";
+import { type SavedState, SchedulerState, STATE_BYTES_MAX, type StateStore } from "./scheduler-state.ts";
 
-const SAVED: SavedScheduler = { policy: "forecast", common: null, functions: { khop: { policy: 1, need: [1] } } };
+const SAVED: SavedState = { policy: "forecast", common: null, functions: { khop: { policy: 1, need: [1] } } };
 const NEVER = new Promise<void>(() => {});
 
 class Memory implements StateStore {
@@ -30,7 +29,7 @@ class Memory implements StateStore {
 const told: string[] = [];
 const open = (store: StateStore | null): Promise<SchedulerState> =>
   SchedulerState.open(store, (text) => told.push(text));
-const asIs = (saved: SavedScheduler | null): SavedScheduler | null => saved;
+const asIs = (saved: SavedState | null): SavedState | null => saved;
 
 describe("what a scheduler has learned", () => {
   beforeEach(() => {
@@ -63,6 +62,32 @@ describe("what a scheduler has learned", () => {
     const state = await open(new Memory(text));
     expect(state.restored(asIs)).toBeNull();
     expect(told).toEqual([expect.stringContaining("cannot be read, and is learned again")]);
+  });
+
+  test("is kept soon where it is asked for, once for all who ask, and as it is by then", async () => {
+    const store = new Memory();
+    const state = await open(store);
+    state.keepSoon();
+    let world = 0;
+    state.keep(() => ({ ...SAVED, world }));
+    for (; world < 3; world++) state.keepSoon();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([store.writes, (await open(store)).restored(asIs)]).toEqual([1, { ...SAVED, world: 3 }]);
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    state.keepSoon();
+    await vi.advanceTimersByTimeAsync(200);
+    world = 4;
+    state.keepSoon();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(store.writes).toBe(2);
+    gate.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([store.writes, (await open(store)).restored(asIs)]).toEqual([3, { ...SAVED, world: 4 }]);
+    state.keepSoon();
+    await state.close();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(store.writes).toBe(4);
   });
 
   test("is told and learned again where nobody can make anything of it", async () => {

@@ -5,10 +5,18 @@ import type { SavedScheduler } from "../scheduler.ts";
 
 /** What comes after the last time is lost with a scheduler that is killed, and learned again. */
 const SAVE_MS = 5_000;
+/** And so much of what is not to be learned again. Chosen: what comes at once is written once. */
+const SOON_MS = 100;
 /** More is neither kept nor read. Some hundred bytes for each function. */
 export const STATE_BYTES_MAX = 4 * 1024 * 1024;
 /** Saving is not waited for any longer when the scheduler ends. */
 const LAST_SAVE_MS = 500;
+
+/** JSON. */
+export interface SavedState extends SavedScheduler {
+  /** What a program has beside its scheduler: its own to read. */
+  readonly world?: unknown;
+}
 
 /** Holds one text, as it was written last or as it was before. */
 export interface StateStore {
@@ -20,14 +28,15 @@ export interface StateStore {
 export class SchedulerState {
   readonly #store: StateStore | null;
   readonly #tell: (reason: string) => void;
-  readonly #saved: SavedScheduler | null;
-  #save: (() => SavedScheduler) | null = null;
+  readonly #saved: SavedState | null;
+  #save: (() => SavedState) | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
   #writing: Promise<void> | null = null;
   /** What was last told of keeping it, so that it is told once. */
   #told = "";
 
-  private constructor(store: StateStore | null, tell: (reason: string) => void, saved: SavedScheduler | null) {
+  private constructor(store: StateStore | null, tell: (reason: string) => void, saved: SavedState | null) {
     this.#store = store;
     this.#tell = tell;
     this.#saved = saved;
@@ -45,7 +54,7 @@ export class SchedulerState {
   }
 
   /** What `make` makes of what was saved; of nothing where it cannot: it is of another release, or anybody has written it. */
-  restored<Made>(make: (saved: SavedScheduler | null) => Made): Made {
+  restored<Made>(make: (saved: SavedState | null) => Made): Made {
     try {
       return make(this.#saved);
     } catch (error) {
@@ -55,8 +64,17 @@ export class SchedulerState {
     }
   }
 
+  /** Shortly: something is otherwise that nobody can learn again. Nothing where nothing is kept (yet). */
+  keepSoon(): void {
+    if (this.#timer === null || this.#soon !== null) return;
+    this.#soon = setTimeout(() => {
+      this.#soon = null;
+      void this.#keepAfter();
+    }, SOON_MS).unref();
+  }
+
   /** From now on, until it is closed. */
-  keep(save: () => SavedScheduler): void {
+  keep(save: () => SavedState): void {
     if (this.#store === null) return;
     this.#save = save;
     this.#timer = setInterval(() => void this.#keepNow(), SAVE_MS).unref();
@@ -67,11 +85,16 @@ export class SchedulerState {
     if (this.#timer === null) return;
     clearInterval(this.#timer);
     this.#timer = null;
+    if (this.#soon !== null) clearTimeout(this.#soon);
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, LAST_SAVE_MS);
-    const last = (this.#writing ?? Promise.resolve()).then(() => this.#keepNow());
-    await Promise.race([last, promise]);
+    await Promise.race([this.#keepAfter(), promise]);
     clearTimeout(timer);
+  }
+
+  /** What is so now: not what is being written. */
+  #keepAfter(): Promise<void> {
+    return (this.#writing ?? Promise.resolve()).then(() => this.#keepNow());
   }
 
   /** Never rejects. One at a time: while one is being written, the next waits for its turn. */
@@ -107,9 +130,9 @@ function bounded(text: string): string {
 }
 
 /** Throws where it is none; what it says of the policy and of functions, those see to who read it. */
-function savedIn(text: string): SavedScheduler {
-  const saved = JSON.parse(bounded(text)) as Partial<SavedScheduler> | null;
+function savedIn(text: string): SavedState {
+  const saved = JSON.parse(bounded(text)) as Partial<SavedState> | null;
   const isSaved = typeof saved?.functions === "object" && saved.functions !== null && typeof saved.policy === "string";
   if (!isSaved) throw new Error("it is JSON of something else");
-  return saved as SavedScheduler;
+  return saved as SavedState;
 }

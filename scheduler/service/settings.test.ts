@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { settingsTable } from "#runtime/settings-document.ts";
-import { readCapacityConfig } from "./config.ts";
+import { readCapacityConfig, readSchedulerConfig } from "./config.ts";
 import {
   API_SERVER_SETTINGS,
   CAPACITY_SETTINGS,
@@ -34,6 +34,16 @@ it("reads nodes from a list, and refuses what is none", () => {
   ]);
   for (const wrong of ["one", "one:0", "one:65536", ":1", "one:1,", "one:1 two:2", "one:1,one:1"]) {
     expect(() => parse(wrong)).toThrow(/host:port|twice/);
+  }
+});
+
+it("reads the weights of the 2020 contest's score, and refuses what are none", () => {
+  const weightsOf = (LOCUS_SCORE_WEIGHTS: string | undefined) =>
+    readSchedulerConfig({ RESOURCE_MANAGER_ENDPOINT: "one:1", LOCUS_SCORE_WEIGHTS }).weights;
+  expect(weightsOf(undefined)).toEqual({ responseTime: 0.5, nodeDuration: 0.5 });
+  expect(weightsOf("0.75/0.25")).toEqual({ responseTime: 0.75, nodeDuration: 0.25 });
+  for (const wrong of ["0.5", "0.5/0.6", "1/0", "0/1", "1.5/-0.5", "a/b", "0.5/0.5/0", "0.5 / 0.5"]) {
+    expect(() => weightsOf(wrong)).toThrow("LOCUS_SCORE_WEIGHTS");
   }
 });
 

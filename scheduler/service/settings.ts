@@ -2,18 +2,18 @@
 // mirrors them (a test holds them equal).
 
 import {
+  choiceSetting,
   integerBetween,
   integerSetting,
-  oneOf,
   optionalSetting,
   textSetting,
-  type Environment,
   type Setting,
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
+import { EVEN_WEIGHTS, WEIGHTS_FORM, weightsIn, type Weights2020 } from "../policy/weights-2020.ts";
 import type { StockedNode } from "./node-stock.ts";
-import { POLICY_NAMES, type PolicyName } from "./policy-choice.ts";
+import { POLICY_NAMES } from "./policy-choice.ts";
 
 /** The scheduler's own bound. */
 const NODES_MAX = 10_000;
@@ -42,13 +42,12 @@ export const GRPC_SETTINGS = {
   ),
 };
 
-export const POLICY_SETTING: Setting<PolicyName> = {
-  variable: "LOCUS_POLICY",
-  fallback: "`forecast`",
-  meaning: `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
-  otherwise: "forecast",
-  parse: oneOf(POLICY_NAMES),
-};
+export const POLICY_SETTING = choiceSetting(
+  "LOCUS_POLICY",
+  "forecast",
+  POLICY_NAMES,
+  `who decides when instances start and end: ${POLICY_NAMES.join(", ")}`,
+);
 
 export const INSTANCES_MAX_SETTING = optionalSetting(
   "LOCUS_INSTANCES_MAX",
@@ -57,13 +56,36 @@ export const INSTANCES_MAX_SETTING = optionalSetting(
   integerBetween(1, 1_000_000),
 );
 
+const WEIGHTS_SETTING: Setting<Weights2020> = {
+  variable: "LOCUS_SCORE_WEIGHTS",
+  fallback: "`0.5/0.5`",
+  meaning: `what the contest's score weighs response times and node time by: ${WEIGHTS_FORM}. The policy \`forecast\` goes by them`,
+  otherwise: EVEN_WEIGHTS,
+  parse: (text) => {
+    const weights = weightsIn(text);
+    if (weights === null) throw new Error(`"${text}" is not ${WEIGHTS_FORM}`);
+    return weights;
+  },
+};
+
 const stateFile = optionalSetting(
   "LOCUS_SCHEDULER_STATE",
   "not set: it learns anew",
   "file that keeps what was learned of functions over a restart; of one process",
 );
 
+const clusterFile = optionalSetting(
+  "LOCUS_SCHEDULER_STATE",
+  "not set: it learns anew, and finds no container again",
+  "file that keeps over a restart what was learned of functions, and which nodes and containers are its own; of one process",
+);
+
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
+const accountName = textSetting(
+  "STACK_NAME",
+  "locus",
+  "name of the stack, for the log; nodes are reserved for an account of that name",
+);
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(
   "LOCUS_NODES_MAX",
@@ -87,11 +109,22 @@ export const SCHEDULER_SETTINGS = {
     "none: it has to be set",
     "`host:port` of the ResourceManager",
   ),
-  stackName,
+  stackName: accountName,
   hostName,
   nodesMax,
+  nodesMin: integerSetting(
+    "LOCUS_NODES_MIN",
+    { otherwise: 0, min: 0, max: NODES_MAX },
+    "nodes that are reserved at the start, and kept although nothing runs there; within LOCUS_NODES_MAX",
+  ),
+  nodesAhead: integerSetting(
+    "LOCUS_NODES_AHEAD",
+    { otherwise: 1, min: 0, max: NODES_MAX },
+    "empty nodes that are kept in reserve, so that a start that no other node has room for waits for none; within LOCUS_NODES_MAX",
+  ),
   policy: POLICY_SETTING,
-  stateFile,
+  weights: WEIGHTS_SETTING,
+  stateFile: clusterFile,
 };
 
 /** Of the scheduler of our own nodes, where that is a process apart. */
@@ -158,23 +191,16 @@ export const SIMULATOR_SETTINGS = {
   ),
 };
 
-const VARIABLES: ReadonlySet<string> = new Set(
-  [
-    GRPC_SETTINGS,
-    SCALER_SETTINGS,
-    SCHEDULER_SETTINGS,
-    CAPACITY_SETTINGS,
-    API_SERVER_SETTINGS,
-    RESOURCE_MANAGER_SETTINGS,
-    SIMULATOR_SETTINGS,
-  ].flatMap((table) => Object.values(table as SettingTable).map(({ variable }) => variable)),
-);
-
-/** A sentence for each `LOCUS_*` variable that no program here reads: most likely a typing error. */
-export const unknownVariables = (environment: Environment): readonly string[] =>
-  Object.keys(environment)
-    .filter((variable) => variable.startsWith("LOCUS_") && !VARIABLES.has(variable))
-    .map((variable) => `${variable}: there is no such setting`);
+/** All that a program here may find in its environment. */
+export const SCHEDULER_TABLES: readonly SettingTable[] = [
+  GRPC_SETTINGS,
+  SCALER_SETTINGS,
+  SCHEDULER_SETTINGS,
+  CAPACITY_SETTINGS,
+  API_SERVER_SETTINGS,
+  RESOURCE_MANAGER_SETTINGS,
+  SIMULATOR_SETTINGS,
+];
 
 /** Addresses in brackets have colons of their own. */
 function nodesIn(list: string): readonly Omit<StockedNode, "memoryBytes">[] {

@@ -54,6 +54,16 @@ describe("the file of a scheduler's state", () => {
     expect(said).toEqual([{ event: "state", reason: expect.stringContaining("cannot be read") }]);
   });
 
+  test("is one process' alone", async () => {
+    const log = { say: () => {} };
+    await openStateFile(path, log);
+    await expect(openStateFile(join(folder, ".", "state.json"), log)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: `LOCUS_SCHEDULER_STATE: another process has ${path}`,
+    });
+    await openStateFile(join(folder, "other.json"), log);
+  });
+
   test("is a mistake where it is a folder, or where its folder is not there", async () => {
     for (const wrong of [folder, join(folder, "absent", "state.json")]) {
       await expect(new StateFile(wrong).read()).rejects.toMatchObject({

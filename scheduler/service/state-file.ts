@@ -1,8 +1,11 @@
 // A file that holds a scheduler's state: written beside and put in its place, so that there is always a whole one, whenever process or machine die.
 
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { constants, createReadStream } from "node:fs";
 import { access, open, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createServer } from "node:net";
+import { dirname, resolve } from "node:path";
 import { text as textOf } from "node:stream/consumers";
 import { LocusError } from "#runtime/errors.ts";
 import { SchedulerState, STATE_BYTES_MAX, type StateStore } from "./scheduler-state.ts";
@@ -16,7 +19,6 @@ export class StateFile implements StateStore {
   readonly #path: string;
   #written: string | null = null;
 
-  /** One process at a time has it. */
   constructor(path: string) {
     this.#path = path;
   }
@@ -50,6 +52,23 @@ export class StateFile implements StateStore {
   }
 }
 
-/** Of a program: in the file that its settings name; null: nowhere. Rejects with CONFIG_INVALID. */
-export const openStateFile = (path: string | null, log: { say(event: object): void }): Promise<SchedulerState> =>
-  SchedulerState.open(path === null ? null : new StateFile(path), (reason) => log.say({ event: "state", reason }));
+/** Of a program: in the file that its settings name, which is its own as long as it lives; null: nowhere. Rejects with CONFIG_INVALID. */
+export async function openStateFile(path: string | null, log: { say(event: object): void }): Promise<SchedulerState> {
+  if (path !== null) await claim(path);
+  return SchedulerState.open(path === null ? null : new StateFile(path), (reason) =>
+    log.say({ event: "state", reason }),
+  );
+}
+
+/** A socket's name that begins with a zero lies in no folder: the kernel gives it to one process of a machine, or of a container, until that has ended. */
+async function claim(path: string): Promise<void> {
+  const name = createHash("sha256").update(resolve(path)).digest("hex");
+  const server = createServer((socket) => socket.destroy());
+  server.listen({ path: `\0locus-state-${name}` });
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    throw new LocusError("CONFIG_INVALID", `LOCUS_SCHEDULER_STATE: another process has ${path}`, { cause });
+  }
+  server.unref();
+}

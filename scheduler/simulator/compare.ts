@@ -8,7 +8,7 @@ import { reportOf, type Report } from "./report.ts";
 import type { Trace } from "./trace.ts";
 
 /** Seconds that are tried in hindsight. */
-const TRIED_SECONDS = [0, 0.2, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1_200, 3_600, Infinity];
+export const TRIED_SECONDS = [0, 0.2, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1_200, 3_600, Infinity];
 
 export interface Comparison {
   readonly reports: readonly Report[];

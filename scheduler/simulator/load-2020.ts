@@ -1,6 +1,6 @@
-// The load of the 2020 contest, made anew from what was published of it (protocols 1.4 to 1.6): 73,300 calls in twenty minutes; every 200 to
-// 800 ms one function fires several at once, and some functions do so only in a part of the run. Functions greet, compute, fill memory or
-// sleep; they are dense, sparse or periodic. Seeded.
+// The load of the 2020 contest, made anew from what was published of it: 73,300 calls in twenty minutes; every 200 to 800 ms one function
+// fires several at once, and some functions do so only in a part of the run. Functions greet, compute, fill memory or sleep; they are
+// dense, sparse or periodic. Seeded.
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 

@@ -66,4 +66,4 @@ function coldShares({ trace, waitMs }: Replay): number[] {
 
 /** Of values in order; nearest rank. */
 const percentile = (values: ArrayLike<number>, share: number): number =>
-  values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? NaN;
+  values[Math.max(0, Math.ceil(share * values.length) - 1)] ?? NaN;

@@ -13,7 +13,7 @@ import { CONTEST_NODE, CONTEST_NODES_MAX, type SchedulerSettings } from "../sett
 import { EventQueue } from "./event-queue.ts";
 import type { Load2020 } from "./load-2020.ts";
 
-/** protocols 1.4 */
+/** The contest's, these four. */
 const NODES_READY = 10;
 const NODE_RESERVED_MS = 1;
 const NODE_BACK_MS_MAX = 30_000;
@@ -22,6 +22,7 @@ const START_MS = { min: 3_000, max: 4_000 };
 const ACQUIRE_MS_MAX = 30_000;
 /** AcquireContainer and ReturnContainer on the wire, each. Chosen; the same for all who are compared. */
 const RPC_MS = 0.5;
+const PROGRESS_CALLS = 8_192;
 
 export interface Run2020 {
   /** By function: sum of acquiring, executing and returning, ms. */
@@ -38,6 +39,8 @@ export interface Run2020Options {
   readonly settings?: Partial<SchedulerSettings>;
   /** Whether instances are packed by what they were seen to use; else by what is configured. */
   readonly learnsNeed: boolean;
+  /** Told how many calls have come. */
+  readonly onProgress?: (calls: number) => void;
 }
 
 type Event =
@@ -46,7 +49,8 @@ type Event =
   | { readonly kind: "node" }
   | { readonly kind: "ready" };
 
-export function run2020(load: Load2020, policy: Policy, { seed, settings = {}, learnsNeed }: Run2020Options): Run2020 {
+export function run2020(load: Load2020, policy: Policy, options: Run2020Options): Run2020 {
+  const { seed, settings = {}, learnsNeed, onProgress = () => {} } = options;
   const world = new FleetWorld(load, seed, learnsNeed);
   const scheduler = new Scheduler<number>(policy, world, {
     nodesMax: CONTEST_NODES_MAX,
@@ -54,7 +58,7 @@ export function run2020(load: Load2020, policy: Policy, { seed, settings = {}, l
     waitingMax: Infinity,
     ...settings,
   });
-  return world.run(scheduler);
+  return world.run(scheduler, onProgress);
 }
 
 class FleetWorld implements Effects<number> {
@@ -85,7 +89,7 @@ class FleetWorld implements Effects<number> {
     this.#calls = load.functions.map(() => 0);
   }
 
-  run(scheduler: Scheduler<number>): Run2020 {
+  run(scheduler: Scheduler<number>, onProgress: (calls: number) => void): Run2020 {
     const { functions, functionOf, startMs } = this.#load;
     const calls = startMs.length;
     for (const { key, memoryMb } of functions) {
@@ -108,6 +112,7 @@ class FleetWorld implements Effects<number> {
         this.#nowMs = arrivalMs;
         scheduler.acquire(this.#pools[functionOf[call]!]!, call, arrivalMs + ACQUIRE_MS_MAX, arrivalMs);
         call++;
+        if (call % PROGRESS_CALLS === 0) onProgress(call);
       }
       while (this.#stopped.length > 0) scheduler.instanceGone(this.#stopped.pop()!, this.#nowMs);
     }

@@ -1,4 +1,4 @@
-// The 2023 contest's score (protocols 2.5), higher is better, 0 to 100: half for memory that executed ÷ memory that was held, half for
+// The 2023 contest's score, higher is better, 0 to 100: half for memory that executed ÷ memory that was held, half for
 // time executing ÷ time executing and waiting.
 
 import type { Replay } from "./replay.ts";

@@ -1,6 +1,6 @@
 // A trace: which function was called when, and how long the call ran. In columns, since traces have millions of calls.
 
-/** That a slot's creation takes, as contestants measured it (protocols 2.2). */
+/** That a slot's creation takes in the 2023 contest, as its contestants measured it. */
 export const CREATE_SLOT_MS = 100;
 
 export interface TraceFunction {

@@ -112,17 +112,15 @@ AttachedNodes::SharedNode AttachedNodes::NodeOf(RedisModuleCtx* context) const {
   return found == by_client_.end() ? nullptr : found->second;
 }
 
-void AttachedNodes::OnClientChanged(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void* data) {
-  if (subevent != redis::kClientDisconnected) return;
-  AttachedNodes& nodes = TheModule().nodes;
-  const auto found = nodes.by_client_.find(static_cast<const redis::ClientInfo*>(data)->id);
-  if (found == nodes.by_client_.end()) return;
+void AttachedNodes::OnClosing(uint64_t client_id) {
+  const auto found = by_client_.find(client_id);
+  if (found == by_client_.end()) return;
   const SharedNode node = found->second;
   const auto connection = node->connections.find(found->first);
-  if (!connection->second.speaks || node->connections.size() == 1) return nodes.End(node);
+  if (!connection->second.speaks || node->connections.size() == 1) return End(node);
   node->connections.erase(connection);
-  nodes.by_client_.erase(found);
-  nodes.TakeBackUnspoken(*node);
+  by_client_.erase(found);
+  TakeBackUnspoken(*node);
 }
 
 void AttachedNodes::End(const SharedNode& node) {

@@ -89,7 +89,8 @@ class AttachedNodes {
   /// Calls that were handed over and not given back.
   size_t out() const { return handed_.size(); }
 
-  static void OnClientChanged(RedisModuleCtx* context, redis::ServerEvent, uint64_t subevent, void* client);
+  /// Any client, not only one of a node.
+  void OnClosing(uint64_t client_id);
 
   struct State {
     size_t nodes = 0;

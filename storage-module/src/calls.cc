@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "module.h"
+#include "woken_client.h"
 
 namespace locus {
 
@@ -101,7 +102,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   const SidesInFlight others = {with_nodes, by_client_.size() - with_nodes};
   const bool elsewhere = call->direct && plan_->SideFor(image.name, others) == Side::kCompute;
 
-  call->client = redis::BlockClient(context, OnOutcome, nullptr, OnDone, 0);
+  call->client = redis::BlockClient(context, OnOutcome, OnUnblocked, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
   stats_->Admit(image);
@@ -158,6 +159,7 @@ void Calls::RunHereOrAnswer(PendingCall* call) {
 void Calls::Answer(PendingCall* call, Outcome&& outcome) {
   call->outcome = std::move(outcome);
   stats_->End(*call->deployment.image, call->outcome);
+  call->answered.store(true);
   redis::UnblockClient(call->client, call);
 }
 
@@ -201,17 +203,32 @@ int Calls::OnOutcome(RedisModuleCtx* context, RedisModuleString**, int) {
   return call.reply(context, call);
 }
 
-// The client is gone; its handle lives until the outcome has come.
-void Calls::OnDisconnect(RedisModuleCtx*, RedisModuleBlockedClient* client) {
+// Its handle lives until the outcome has come.
+void Calls::Abandon(PendingCall* call) {
+  call->gone = true;
+  if (call->handed != 0) {
+    nodes_->Cancel(call);
+  } else {
+    service_->Cancel(call->invocation);
+  }
+}
+
+// CLIENT UNBLOCK with TIMEOUT, its default. Of a time that ran out Redis knows nothing here.
+int Calls::OnUnblocked(RedisModuleCtx* context, RedisModuleString**, int) {
+  Calls& calls = TheModule().calls;
+  PendingCall* const call = calls.by_client_.at(redis::GetBlockedClientHandle(context));
+  calls.Abandon(call);
+  return ReplyFailure(context, {Code::CANCELLED, "the call of " + call->deployment.image->name +
+                                                     " was cancelled: CLIENT UNBLOCK woke its client"});
+}
+
+// The client closes, or has been told by Redis why it is woken: CLIENT UNBLOCK with ERROR, a change of role.
+void Calls::OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
   Calls& calls = TheModule().calls;
   const auto found = calls.by_client_.find(client);
   if (found == calls.by_client_.end()) return;
-  found->second->gone = true;
-  if (found->second->handed != 0) {
-    calls.nodes_->Cancel(found->second);
-  } else {
-    calls.service_->Cancel(found->second->invocation);
-  }
+  if (found->second->answered.load()) return CloseIfWoken(context);
+  calls.Abandon(found->second);
 }
 
 // Also for a client that is gone. The time until here has the way over the main thread in it, which a busy

@@ -3,6 +3,7 @@
 // is the way between.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -44,10 +45,12 @@ struct PendingCall {
   int64_t deadline_ns = 0;
   Outcome outcome;
   RedisModuleBlockedClient* client = nullptr;
+  /// The client has been unblocked with the outcome.
+  std::atomic<bool> answered = false;
   uint64_t invocation = 0;  ///< in the supervisor; 0: not there, or not yet
   uint64_t handed = 0;      ///< to a node, under this id; 0: to none
   std::string known;        ///< the read set of a run that was pushed back
-  bool gone = false;        ///< the client
+  bool gone = false;        ///< the client, or it waits no more
   bool wrote = false;       ///< the node that has it has asked to write
   std::string cancel_key;
   /// Where it is, and where it was before: three times at most, since it is pushed back once, and is handed
@@ -82,10 +85,13 @@ class Calls {
   /// A direct call that is to run on a node; on the main thread.
   static void OnPushedBack(void* call);
   static int OnOutcome(RedisModuleCtx* context, RedisModuleString** argv, int argc);
+  static int OnUnblocked(RedisModuleCtx* context, RedisModuleString** argv, int argc);
   static void OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client);
   static void OnDone(RedisModuleCtx* context, void* call);
   /// False where no more calls can wait.
   bool RunHere(PendingCall* call);
+  /// Nobody waits for it any more: no further operation of it runs.
+  void Abandon(PendingCall* call);
   void Forget(const PendingCall& call);
 
   ServiceThread* const service_;

@@ -2,12 +2,15 @@
 // kept as Redis' own functions are: in the RDB, replicated, in the AOF. A bundle is checked in a sandbox host
 // before it is accepted; what a primary sends, or an AOF holds, was checked there and comes with what was
 // found: LOAD REPLACE bundle DESCRIPTION json.
+#include <atomic>
 #include <memory>
+#include <unordered_map>
 
 #include "function_description.h"
 #include "json_text.h"
 #include "module.h"
 #include "server_config.h"
+#include "woken_client.h"
 
 namespace locus {
 
@@ -15,15 +18,18 @@ namespace {
 
 constexpr std::string_view kChannel = "locus:functions";
 /// Bundles that are checked at once; one more is refused. Chosen, not measured.
-constexpr int kLoadsMax = 16;
+constexpr size_t kLoadsMax = 16;
 
 struct PendingLoad {
   std::string bundle;
   bool replace = false;
   CheckResult result;
+  RedisModuleBlockedClient* client = nullptr;
+  std::atomic<bool> answered = false;  ///< the client has been unblocked with the result
 };
 
-int loads_in_flight = 0;
+/// Main thread only.
+std::unordered_map<RedisModuleBlockedClient*, PendingLoad*> loads_in_flight;
 
 /// Tells this server's subscribers; replicas tell theirs when the change reaches them.
 void Announce(RedisModuleCtx* context, std::string_view event, std::string_view name,
@@ -108,9 +114,20 @@ int OnChecked(RedisModuleCtx* context, RedisModuleString**, int) {
   return ReplyLoaded(context, *deployment.image);
 }
 
-void OnLoadDone(RedisModuleCtx*, void* load) {
-  delete static_cast<PendingLoad*>(load);
-  loads_in_flight--;
+// CLIENT UNBLOCK: of a client that waits no more nothing is installed.
+int OnLoaderUnblocked(RedisModuleCtx* context, RedisModuleString**, int) {
+  return ReplyFailure(
+      context,
+      {Code::CANCELLED, "nothing was deployed: CLIENT UNBLOCK woke the client that waited for its check"});
+}
+
+void OnLoaderGone(RedisModuleCtx* context, RedisModuleBlockedClient* client) {
+  if (loads_in_flight.at(client)->answered.load()) CloseIfWoken(context);
+}
+
+void OnLoadDone(RedisModuleCtx*, void* data) {
+  const std::unique_ptr<PendingLoad> load(static_cast<PendingLoad*>(data));
+  loads_in_flight.erase(load->client);
 }
 
 int StartLoad(RedisModuleCtx* context, std::string_view bundle, bool replace) {
@@ -119,16 +136,18 @@ int StartLoad(RedisModuleCtx* context, std::string_view bundle, bool replace) {
   if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
   if (const Failure failure = TooLarge(bundle.size())) return ReplyFailure(context, failure);
   if (const Failure failure = CheckKept(context)) return ReplyFailure(context, failure);
-  if (loads_in_flight == kLoadsMax)
+  if (loads_in_flight.size() == kLoadsMax)
     return ReplyFailure(context,
                         {Code::OVERLOADED,
                          std::to_string(kLoadsMax) + " bundles are being checked already: try again later"});
   auto* load = new PendingLoad{std::string(bundle), replace, {}};
-  loads_in_flight++;
-  RedisModuleBlockedClient* client = redis::BlockClient(context, OnChecked, nullptr, OnLoadDone, 0);
-  TheModule().service.Check(load->bundle, [client, load](CheckResult&& result) {
+  load->client = redis::BlockClient(context, OnChecked, OnLoaderUnblocked, OnLoadDone, 0);
+  redis::SetDisconnectCallback(load->client, OnLoaderGone);
+  loads_in_flight.emplace(load->client, load);
+  TheModule().service.Check(load->bundle, [load](CheckResult&& result) {
     load->result = std::move(result);
-    redis::UnblockClient(client, load);
+    load->answered.store(true);
+    redis::UnblockClient(load->client, load);
   });
   return redis::kOk;
 }

@@ -73,8 +73,8 @@ void ForEachField(Field&& field) {
     hosts_cpu_us += host.cpu_us;
     field(name.c_str(),
           "pid=" + std::to_string(host.pid) + ",state=" + host.state +
-              ",isolates=" + std::to_string(host.isolates) + ",in_flight=" + std::to_string(host.in_flight) +
-              ",restarts=" + std::to_string(host.restarts) +
+              ",isolates=" + std::to_string(host.isolates) + ",passing=" + std::to_string(host.passing) +
+              ",in_flight=" + std::to_string(host.in_flight) + ",restarts=" + std::to_string(host.restarts) +
               ",resident_bytes=" + std::to_string(host.resident_bytes) +
               ",cpu_us=" + std::to_string(host.cpu_us) + ",quarantine=" + (host.quarantine ? "yes" : "no"));
     field((name + "_last_end").c_str(), OneLine(host.last_end));
@@ -85,6 +85,8 @@ void ForEachField(Field&& field) {
   number("hosts_killed_for_memory", state.supervisor.killed_for_memory);
   number("hosts_killed_for_time", state.supervisor.killed_for_time);
   field("functions_in_quarantine", Join(state.quarantined));
+  number("quarantines", state.supervisor.quarantined);
+  number("quarantines_left", state.supervisor.released);
   number("calls_run_again", state.supervisor.reruns);
 
   number("calls_in_flight", state.in_flight);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "woken_client.h"
+
 namespace locus {
 
 namespace {
@@ -158,6 +160,13 @@ void OnRoleChanged(RedisModuleCtx*, redis::ServerEvent, uint64_t role, void*) {
   TheModule().service.SetPrimary(role == redis::kRoleNowPrimary);
 }
 
+void OnClientChanged(RedisModuleCtx*, redis::ServerEvent, uint64_t change, void* client) {
+  if (change != redis::kClientDisconnected) return;
+  const uint64_t id = static_cast<const redis::ClientInfo*>(client)->id;
+  NoteClosing(id);
+  TheModule().nodes.OnClosing(id);
+}
+
 bool Refuse(RedisModuleCtx* context, const std::string& why) {
   redis::Log(context, "warning", "locus is not loaded: %s", why.c_str());
   return false;
@@ -173,8 +182,7 @@ bool Load(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   }
   if (!RegisterPersistence(context) || redis::RegisterInfoFunc(context, WriteInfoSection) != redis::kOk ||
       redis::SubscribeToServerEvent(context, redis::kRoleChanged, OnRoleChanged) != redis::kOk ||
-      redis::SubscribeToServerEvent(context, redis::kClientChange, AttachedNodes::OnClientChanged) !=
-          redis::kOk)
+      redis::SubscribeToServerEvent(context, redis::kClientChange, OnClientChanged) != redis::kOk)
     return Refuse(context, "Redis takes no data type, INFO section or event of a module");
   module.log.Open(redis::GetDetachedThreadSafeContext(context));
   const auto on_log = [&module](std::string_view source, std::string_view text) {

@@ -182,7 +182,9 @@ struct CommandInfo {
   F(int, UnblockClient, (RedisModuleBlockedClient*, void* private_data))                                           \
   F(int, AbortBlock, (RedisModuleBlockedClient*))                                                                  \
   F(void*, GetBlockedClientPrivateData, (RedisModuleCtx*))                                                         \
+  F(RedisModuleBlockedClient*, GetBlockedClientHandle, (RedisModuleCtx*))                                          \
   F(uint64_t, GetClientId, (RedisModuleCtx*))                                                                      \
+  F(int, DeauthenticateAndCloseClient, (RedisModuleCtx*, uint64_t client_id))                                      \
   F(RedisModuleString*, GetCurrentUserName, (RedisModuleCtx*))                                                     \
   F(int, AuthenticateClientWithACLUser, (RedisModuleCtx*, const char* name, size_t length, UserChangedHandler,     \
                                          void* data, uint64_t* client_id))                                         \

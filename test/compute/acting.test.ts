@@ -1,12 +1,12 @@
 // What comes to Redis as another user than the one that functions of a node run as: the same rights on both sides, in a real Redis and
 // by a real node that takes on the user; and what a node does with users that it may not, cannot or need not take on.
 
-import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Health } from "#compute/node/health.ts";
-import { NodeProcess } from "#test/node-process.ts";
+import { readInfo } from "#test/module-info.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { deploy, readiness } from "./node-client.ts";
 
@@ -30,8 +30,7 @@ let admin: Redis;
 let node: NodeProcess;
 let versions = 0;
 
-const info = async (name: string): Promise<string | undefined> =>
-  new RegExp(`^${name}:(.*?)\r?$`, "m").exec(String(await admin.call("LOCUS.INFO")))?.[1];
+const info = async (name: string): Promise<string | undefined> => (await readInfo(admin)).get(name);
 const place = async (side: Side): Promise<void> => {
   const placement = { state: side, share: side === "storage" ? 1 : 0, probeEvery: 0, backCpuUs: 0 };
   await admin.call(
@@ -79,20 +78,15 @@ const runAt = async (side: Side, own: Redis, commands: readonly (readonly string
   return came;
 };
 
-const startNode = (log: string, settings: Readonly<Record<string, string>>): Promise<NodeProcess> =>
-  NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_REDIS_USER: "node",
-      LOCUS_REDIS_PASSWORD: "secret",
-      LOCUS_FUNCTION_USER: "functions",
-      LOCUS_FUNCTION_PASSWORD: "secret",
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_COMPUTE_CONNECTIONS: "1",
-      ...settings,
-    },
-    logPath: join(redis.directory, log),
+const startNode = (settings: Readonly<Record<string, string>>): Promise<NodeProcess> =>
+  startNodeOver(redis, (started) => (node = started), {
+    LOCUS_REDIS_USER: "node",
+    LOCUS_REDIS_PASSWORD: "secret",
+    LOCUS_FUNCTION_USER: "functions",
+    LOCUS_FUNCTION_PASSWORD: "secret",
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_COMPUTE_CONNECTIONS: "1",
+    ...settings,
   });
 const NODE_RULES =
   "+@connection +info +subscribe +unsubscribe &locus:functions +locus.function +locus.info +locus.node|attach +locus.node|detach +locus.node|take +locus.node|writes +locus.node|give +locus.node|act".split(
@@ -105,8 +99,7 @@ beforeAll(async () => {
   await user("node", ...NODE_RULES);
   await user("functions", "+@all", "~*");
   await user("stranger", "+get", "~*");
-  node = await startNode("node.log", { LOCUS_ACTING_USERS_MAX: "4", LOCUS_ACTING_IDLE_MS: "3000" });
-  await node.ready();
+  await startNode({ LOCUS_ACTING_USERS_MAX: "4", LOCUS_ACTING_IDLE_MS: "3000" });
   await deploy(node, script);
 });
 afterAll(async () => {
@@ -254,8 +247,7 @@ describe("a node", () => {
       await node.end("SIGTERM");
       const usual = node;
       // Who was needed four seconds ago stays.
-      node = await startNode("patient.log", { LOCUS_ACTING_USERS_MAX: "2", LOCUS_ACTING_IDLE_MS: "120000" });
-      await node.ready();
+      await startNode({ LOCUS_ACTING_USERS_MAX: "2", LOCUS_ACTING_IDLE_MS: "120000" });
       const own: Redis[] = [];
       for (const name of ["one", "two"]) {
         await user(name, "+get", "~a:*");

@@ -1,11 +1,11 @@
 // A real node takes from a real Redis what came there without one: LOCUS.CALL obeys the plan, and whatever becomes of the node, of the
 // caller or of Redis, each call has one answer and is run once.
 
-import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { NodeProcess } from "#test/node-process.ts";
+import { readInfo } from "#test/module-info.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { bundleOf, deploy, metric, said } from "./node-client.ts";
 
@@ -42,6 +42,16 @@ const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: bo
   },
 );
 
+/** Reads 300 KiB, of which 256 are kept, and then computes for long. */
+const devouring = bundleOf("devouring", async ({ redis }) => {
+  let length = 0;
+  for (let field = 0; field < 10; field++) length += (await redis.hget("much", String(field)))?.length ?? 0;
+  let mixed = 0;
+  for (let index = 0; index < 2e8; index++) mixed ^= Math.imul(index, mixed + 31);
+  if (mixed === 0.5) throw new Error(String(length));
+  return [length, (await redis.hget("much", "9"))?.slice(0, 2)];
+});
+
 /** More writes than a round may have: the first round leaves in the midst of the turn, and the turn goes on. */
 const flooding = bundleOf("flooding", async ({ redis }) => {
   const sent: Promise<number>[] = [];
@@ -56,42 +66,34 @@ let client: Redis;
 let node: NodeProcess;
 let versions = 0;
 
-const startNode = async (): Promise<NodeProcess> => {
-  const started = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      LOCUS_GRACE_MS: "20000",
-    },
-    logPath: join(redis.directory, "node.log"),
-  });
-  await started.ready();
-  return started;
-};
-const info = async (name: string): Promise<string | undefined> =>
-  new RegExp(`^${name}:(.*?)\r?$`, "m").exec(String(await client.call("LOCUS.INFO")))?.[1];
+const info = async (name: string): Promise<string | undefined> => (await readInfo(client)).get(name);
 const comesTo = (name: string, value: string) =>
   vi.waitFor(async () => expect(await info(name)).toBe(value), { ...LONG, interval: 10 });
 const place = async (state: "compute" | "storage", backCpuUs = 0): Promise<void> => {
   const placement = { state, share: state === "storage" ? 1 : 0, probeEvery: 0, backCpuUs };
-  const names = ["held", "greet", "reading", "digging", "flooding"];
+  const names = ["held", "greet", "reading", "digging", "devouring", "flooding"];
   const placements = Object.fromEntries(names.map((name) => [name, placement]));
   const plan = { version: (versions += 1), placements };
   expect(await client.call("LOCUS.PLAN", "SET", JSON.stringify(plan))).toEqual(["taken", versions]);
 };
 const call = (own: Redis, name: string, ...args: readonly string[]): Promise<string> =>
   own.call("LOCUS.CALL", name, ...(args.length === 0 ? ["0"] : args)).then(String, (error: Error) => error.message);
+/** So often Redis has looked into a hash since its counts began. */
+const reads = async () => Number(/cmdstat_hget:calls=(\d+)/.exec(await client.info("commandstats"))?.[1]);
 const runs = (count: number) =>
   vi.waitFor(async () => expect(await client.get("runs")).toBe(String(count)), { ...LONG, interval: 10 });
 
 beforeAll(async () => {
   redis = await startRedisServer({ config: [["save", "3600", "1"]], moduleArguments: ["take-patience-ms", "60000"] });
   client = redis.client();
-  node = await startNode();
+  await startNodeOver(redis, (started) => (node = started), {
+    LOCUS_PLACEMENT: "declared",
+    LOCUS_GRACE_MS: "20000",
+  });
   await deploy(node, held);
   await deploy(node, reading);
   await deploy(node, digging);
+  await deploy(node, devouring);
   await deploy(node, flooding);
   await deploy(
     node,
@@ -174,7 +176,6 @@ describe("a call of LOCUS.CALL", () => {
     await client.hset("dug", { a: 1, b: 2, c: 4 });
     await place("storage", 20_000);
     const [returned, back] = [Number(await info("calls_returned")), Number(await info("calls_pushed_back"))];
-    const reads = async () => Number(/cmdstat_hget:calls=(\d+)/.exec(await client.info("commandstats"))?.[1]);
     await client.config("RESETSTAT");
     expect(await call(client, "digging", "0", '{"isPatient":false,"writesFirst":false}')).toBe('[5,"1"]');
     expect(await reads()).toBe(4);
@@ -187,6 +188,24 @@ describe("a call of LOCUS.CALL", () => {
     expect(await info("calls_pushed_back")).toBe(String(back + 2));
     expect(await info("calls_returned")).toBe(String(returned + 2));
     expect(await client.get("runs")).toBe("3");
+    await place("compute");
+  });
+
+  it("is pushed back whatever it has read, and reads again what was too much to be kept", async () => {
+    const texts = Array.from(
+      { length: 10 },
+      (_, field) => [String(field), `${field}:`.padEnd(30 * 1024, "x")] as const,
+    );
+    await client.hset("much", Object.fromEntries(texts));
+    const there = await call(client, "devouring");
+    expect(there).toBe('[307200,"9:"]');
+    await place("storage", 20_000);
+    const back = Number(await info("calls_pushed_back"));
+    await client.config("RESETSTAT");
+    expect(await call(client, "devouring")).toBe(there);
+    expect(await info("calls_pushed_back")).toBe(String(back + 1));
+    // Ten before it was pushed back; the last two of them once more, and the one after them.
+    expect(await reads()).toBe(13);
     await place("compute");
   });
 

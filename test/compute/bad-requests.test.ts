@@ -3,12 +3,11 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
-import { NodeProcess } from "#test/node-process.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { call, deploy, metric, readiness } from "./node-client.ts";
 
@@ -16,9 +15,7 @@ let redis: RedisServer;
 let node: NodeProcess;
 beforeAll(async () => {
   redis = await startRedisServer();
-  const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
-  node = await NodeProcess.start({ settings, logPath: join(redis.directory, "node.log") });
-  await node.ready();
+  await startNodeOver(redis, (started) => (node = started));
   await deploy(node, 'export default { kind: "locus.function", name: "echo", run: ({ args }) => args };');
 });
 afterAll(async () => {

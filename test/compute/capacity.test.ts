@@ -42,7 +42,7 @@ afterEach(async () => {
 });
 
 const startNode = (settings: Record<string, string> = {}): Promise<NodeProcess> =>
-  startNodeOver(redis, nodes, {
+  startNodeOver(redis, (node) => nodes.push(node), {
     LOCUS_PLACEMENT: "declared",
     LOCUS_NODE_CPUS: "1",
     ...settings,

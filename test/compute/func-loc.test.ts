@@ -1,13 +1,12 @@
 // AutoLoc's FuncLoc on a real node, called by a client that was made from AutoLoc's messages alone.
 
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { NodeProcess } from "#test/node-process.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { contestClient, type ContestClient, failureOf } from "#test/scheduler/contest-client.ts";
+import { clientAt, type ContestClient, failureOf } from "#test/scheduler/contest-client.ts";
 import { healthOf, SERVING, servicesAt } from "#test/scheduler/listener-questions.ts";
 import { runTool } from "#test/tool.ts";
-import { bundleOf, deploy, metric } from "./node-client.ts";
+import { bundleOf, deploy, metric, portSaid } from "./node-client.ts";
 
 const NAME = "funcloc.FuncLoc";
 const LONG = { timeout: 30_000, interval: 50 };
@@ -30,35 +29,18 @@ beforeEach(async () => {
 });
 afterEach(() => resources.disposeAsync());
 
-const start = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
-  const node = await NodeProcess.start({
-    settings: {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
-      LOCUS_PLACEMENT: "declared",
-      ...settings,
-    },
-    logPath: join(redis.directory, "node.log"),
+const start = (settings: Readonly<Record<string, string>>): Promise<NodeProcess> =>
+  startNodeOver(redis, (node) => resources.defer(() => node.end("SIGTERM")), {
+    LOCUS_PLACEMENT: "declared",
+    ...settings,
   });
-  resources.defer(() => node.end("SIGTERM"));
-  await node.ready();
-  return node;
-};
 
 const startNode = async (settings: Readonly<Record<string, string>> = {}) => {
   const node = await start({ LOCUS_FUNC_LOC_PORT: "0", ...settings });
-  const line = said(node, SERVES);
-  const endpoint = `127.0.0.1:${(JSON.parse(line ?? "{}") as { readonly port: number }).port}`;
-  const client = contestClient(NAME, endpoint);
-  resources.defer(() => client.close());
-  return { node, endpoint, client };
+  const endpoint = `127.0.0.1:${portSaid(node, SERVES)}`;
+  return { node, endpoint, client: clientAt(resources, endpoint)(NAME) };
 };
 
-const said = (node: NodeProcess, words: string): string | undefined =>
-  node
-    .log()
-    .split("\n")
-    .find((line) => line.includes(words));
 const requestOf = (f: string, more: object = {}): { readonly request: string } => ({
   request: JSON.stringify({ f, ...more }),
 });
@@ -153,6 +135,6 @@ describe("FuncLoc", () => {
   });
 
   it("is not there where no port is named", async () => {
-    expect(said(await start({}), SERVES)).toBeUndefined();
+    expect(portSaid(await start({}), SERVES)).toBeNull();
   });
 });

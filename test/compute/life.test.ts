@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
+import type { Health } from "#compute/node/health.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import { makeCertificate, tlsObstacle } from "../certificate.ts";
 import { freePort } from "../free-port.ts";
@@ -48,6 +49,11 @@ describe("a function", () => {
   const request = (path: string, method = "GET", body?: string | Uint8Array<ArrayBuffer>, type = "application/json") =>
     fetch(stack.url + path, { method, ...(body === undefined ? {} : { body, headers: { "content-type": type } }) });
   const locus = (...argv: readonly string[]) => runTool("locus", argv, stack.settings);
+
+  it("runs where the node says what confines it", async () => {
+    const { compute } = (await (await request("/readyz")).json()) as Health;
+    expect(compute.confinement).toEqual(expect.arrayContaining(["oom", "capabilities", "calls", "threads"]));
+  });
 
   it("lives and goes through HTTP", async () => {
     const path = "/v1/functions/greet";
@@ -172,6 +178,23 @@ describe("a function", () => {
     expect(commandLine).toContain(/\d+ operations in \d+ rounds/.exec(stderr)?.[0]);
     const result = stdout.trimEnd().replaceAll(/[:,]/g, "$& ");
     expect(readFileSync(join(REPOSITORY, "docs", "http.md"), "utf8")).toContain(`{"result": ${result}}`);
+  });
+});
+
+describe("a node whose temporary folder is not there", () => {
+  it("takes functions, and runs them on both sides", async () => {
+    const stack = await startStack({ httpPort: 0, settings: { TMPDIR: "/nowhere" } });
+    try {
+      await stack.redis.client().set("who", "Ada");
+      await stack.run("locus", "deploy", file);
+      for (const side of SIDES) {
+        expect(await stack.run("locus", "call", "greet", '{"greeting":"hi"}', "--key", "who", "--side", side)).toBe(
+          '"hi Ada"\n',
+        );
+      }
+    } finally {
+      await stack.close();
+    }
   });
 });
 

@@ -38,13 +38,26 @@ export const metric = async ({ url }: NodeProcess, name: string): Promise<number
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 };
 
-/** Messages of the node's log at level warn and info, in order. */
-export const said = (node: NodeProcess): readonly string[] =>
+/** The port in the first line of the node's log that has these words; null where none has. */
+export const portSaid = (node: NodeProcess, words: string): number | null => {
+  const lines = node.log().split("\n");
+  const line = lines.find((text) => text.includes(words));
+  return line === undefined ? null : (JSON.parse(line) as { readonly port: number }).port;
+};
+
+/** A line of a node's log: the message, and what belongs to it. */
+type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** The node's log at level warn and info, in order. */
+export const logged = (node: NodeProcess): readonly LogLine[] =>
   node
     .log()
     .split("\n")
     .filter((line) => line.startsWith("{"))
-    .map((line) => (JSON.parse(line) as { readonly msg: string }).msg);
+    .map((line) => JSON.parse(line) as LogLine);
+
+/** Messages of it. */
+export const said = (node: NodeProcess): readonly string[] => logged(node).map(({ msg }) => msg);
 
 /** A function of that name. */
 export const bundleOf = <Args = unknown>(name: string, run: (invocation: Invocation<Args>) => unknown): string =>

@@ -1,11 +1,10 @@
 // A real node and its Redis, which is not there yet, goes away, hangs, steps down, lets nobody in, or is not the one that the node
 // needs: the node says so in its log, on /readyz and to each caller, and is back by itself when Redis is.
 
-import { join } from "node:path";
-
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { NodeProcess } from "#test/node-process.ts";
+import { readInfo } from "#test/module-info.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
@@ -23,12 +22,9 @@ const startRedis = async (options: RedisServerOptions = {}): Promise<RedisServer
   closing.push(() => redis.close());
   return redis;
 };
-const startNode = async (redis: RedisServer): Promise<NodeProcess> => {
-  const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };
-  const node = await NodeProcess.start({ settings, logPath: join(redis.directory, "node.log") });
-  closing.push(() => node.end("SIGTERM"));
-  return node;
-};
+/** It listens; whether it can do its work is what is asked. */
+const startNode = (redis: RedisServer): Promise<NodeProcess> =>
+  startNodeOver(redis, (node) => closing.push(() => node.end("SIGTERM")), {}, { ready: false });
 
 const writer = bundleOf("writer", ({ redis }) => redis.incr("written"));
 const reader = bundleOf("reader", ({ redis }) => redis.get("written"));
@@ -186,11 +182,11 @@ describe("a node whose Redis", () => {
     const waiting = call(node, "waits", "storage");
     await vi.waitFor(async () => expect(await metric(node, "locus_calls_in_flight")).toBe(1));
     const admin = redis.client();
-    await vi.waitFor(async () => expect(String(await admin.call("LOCUS.INFO"))).toContain("calls_in_flight:1"));
+    await vi.waitFor(async () => expect((await readInfo(admin)).get("calls_in_flight")).toBe("1"));
     await admin.replicaof("127.0.0.1", 1);
     expect(await waiting).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
     await admin.replicaof("NO", "ONE");
-    await vi.waitFor(async () => expect(String(await admin.call("LOCUS.INFO"))).toContain("calls_in_flight:0"));
+    await vi.waitFor(async () => expect((await readInfo(admin)).get("calls_in_flight")).toBe("0"));
     expect(await metric(node, "locus_calls_in_flight")).toBe(0);
   });
 

@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { NodeProcess } from "../node-process.ts";
+import { type NodeProcess, startNodeOver } from "../node-process.ts";
 import { startRedisServer, type RedisServer } from "../redis-server.ts";
-import { runTool, type Settings } from "../tool.ts";
+import { runTool } from "../tool.ts";
 
 const CONFIGURATION = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
 const SIDES = ["compute", "storage"];
@@ -33,7 +33,6 @@ describe.each([
 ] as const)("a node with LOCUS_PLACEMENT=%s", (mode, placement) => {
   let redis: RedisServer;
   let node: NodeProcess;
-  let settings: Settings;
 
   beforeAll(async () => {
     redis = await startRedisServer();
@@ -41,18 +40,13 @@ describe.each([
     await admin.mset("ours", "1", "others", "2");
     await admin.call("ACL", "SETUSER", "node", "on", ">a", "resetchannels", ...nodeRules(placement));
     await admin.call("ACL", "SETUSER", "guest", "on", ">b", ...FUNCTION_RULES, "+get", "~ours");
-    settings = {
-      LOCUS_REDIS_HOST: "127.0.0.1",
-      LOCUS_REDIS_PORT: String(redis.port),
+    await startNodeOver(redis, (started) => (node = started), {
       LOCUS_REDIS_USER: "node",
       LOCUS_REDIS_PASSWORD: "a",
       LOCUS_FUNCTION_USER: "guest",
       LOCUS_FUNCTION_PASSWORD: "b",
-      LOCUS_HTTP_PORT: "0",
       LOCUS_PLACEMENT: mode,
-    };
-    node = await NodeProcess.start({ settings, logPath: join(redis.directory, "node.log") });
-    await node.ready();
+    });
   });
   afterAll(async () => {
     await node.end("SIGTERM");

@@ -1,11 +1,11 @@
 // What calls are at, on both sides: counted while they are under way, and told of one call when it has ended.
 
-import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { TraceStep } from "#compute/node/trace.ts";
-import { NodeProcess } from "#test/node-process.ts";
+import { readInfo } from "#test/module-info.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
 import { deploy } from "./node-client.ts";
@@ -35,11 +35,7 @@ let node: NodeProcess;
 beforeAll(async () => {
   redis = await startRedisServer();
   client = redis.client();
-  node = await NodeProcess.start({
-    settings: { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port), LOCUS_PLACEMENT: "declared" },
-    logPath: join(redis.directory, "node.log"),
-  });
-  await node.ready();
+  await startNodeOver(redis, (started) => (node = started), { LOCUS_PLACEMENT: "declared" });
   for (const one of BUNDLES) await deploy(node, one);
 });
 afterAll(async () => {
@@ -55,10 +51,7 @@ const call = (name: string, side: Side, headers: Readonly<Record<string, string>
 
 /** How many calls are in a state, or ended in it, as the side tells it. */
 const count = async (side: Side, state: string): Promise<number> => {
-  if (side === "storage") {
-    const info = String(await client.call("LOCUS.INFO"));
-    return Number(new RegExp(`^calls_${state}:(\\d+)`, "m").exec(info)?.[1]);
-  }
+  if (side === "storage") return Number((await readInfo(client)).get(`calls_${state}`));
   const text = await (await fetch(`${node.url}/metrics`)).text();
   return Number(new RegExp(`^locus_invocations(?:_ended_total)?\\{state="${state}"\\} (\\d+)$`, "m").exec(text)?.[1]);
 };

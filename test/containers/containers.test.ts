@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import type { InstanceList } from "#compute/cli/node-client.ts";
 import { mistakesOfBill } from "../bill-of-materials.ts";
 import { freePort } from "../free-port.ts";
 import { openRegistry } from "./registry.ts";
@@ -46,6 +47,19 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
       const printed = await run("script", "-qec", `docker exec -it compute1 ${tool} khop 1 1000`, "/dev/null");
       expect(printed).toMatch(/calls +1000\r\n/);
     }
+  });
+
+  test("have instances on both nodes, whichever the calls come to", async () => {
+    const batch = ["batch", "khop", "1", "1000", "--side", "compute"];
+    const inCompute1 = (...argv: readonly string[]): Promise<string> => run("docker", "exec", "compute1", ...argv);
+    const spread = async () => {
+      expect(await inCompute1(...batch)).toMatch(/calls +1000\n/);
+      const listed = JSON.parse(await inCompute1("locus", "instances", "khop", "--json")) as InstanceList;
+      const metrics = await (await fetch(`http://127.0.0.1:${ports.COMPUTE2_PORT}/metrics`)).text();
+      const served = Number(/^locus_instance_calls_served_total (\d+)$/m.exec(metrics)?.[1]);
+      return { nodes: new Set(listed.instances.map(({ node }) => node)).size, servesOthers: served > 0 };
+    };
+    await expect.poll(spread, { timeout: COMMAND_TIMEOUT_MS }).toEqual({ nodes: 2, servesOthers: true });
   });
 
   test("run both tools without a terminal, with the same work done", async () => {

@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 const startNode = (settings: Record<string, string> = {}): Promise<NodeProcess> =>
-  startNodeOver(redis, nodes, {
+  startNodeOver(redis, (node) => nodes.push(node), {
     LOCUS_PLACEMENT: "declared",
     LOCUS_DRIVER: "docker",
     LOCUS_DOCKER_SOCKET: socketPath(),

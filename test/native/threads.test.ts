@@ -29,6 +29,14 @@ test("a ring whose bytes and positions change all the time breaks, and nothing e
 });
 
 test.each(["thread", "address"] as const)(
+  "isolates that share connections get each their own replies, whichever breaks and whoever reads (%s)",
+  { timeout },
+  (sanitizer) => {
+    expect(complaint(sanitizer, "socket_channel_test")).toBe("");
+  },
+);
+
+test.each(["thread", "address"] as const)(
   "a supervisor keeps as many isolates as it was told, whoever calls and dies (%s)",
   { timeout },
   (sanitizer) => {

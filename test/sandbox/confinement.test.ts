@@ -2,15 +2,20 @@
 // escapes.test.ts; a program that tries the doors from inside is in test/fixtures/native.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { infoOf } from "#compute/node/redis-info.ts";
+import { BUILD_DIRECTORY, newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import { readInfo } from "#test/module-info.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
+/** Hosts that do not come up are tried again ever more slowly. */
+const PATIENCE = { timeout: 20_000 };
 
 describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
   let side: TestSide;
@@ -100,7 +105,7 @@ describe("the doors of a sandbox host", () => {
           "LOAD",
           bundleOf(() => "runs"),
         );
-        const about = /^host0_about:(.*)$/m.exec(String(await client.call("LOCUS.INFO")))?.[1];
+        const about = (await readInfo(client)).get("host0_about");
         const { confinement: holds } = JSON.parse(about ?? "{}") as { confinement: string[] };
         expect(holds).toEqual(expect.arrayContaining([...parts]));
         expect(holds.includes("threads")).toBe(confinement === "required");
@@ -110,19 +115,111 @@ describe("the doors of a sandbox host", () => {
     }
   });
 
-  it("can be required: without them there is no host", async () => {
-    const lines: string[] = [];
+  it("can be required of a node's hosts", async () => {
     const supervisor = await startSupervisor({
       channel: { send: () => Promise.resolve(new Uint8Array()) },
       isolatesMax: 1,
       queueLengthMax: 1,
       confinement: "required",
-      onLog: ({ text }) => lines.push(text),
+      onLog: () => {},
     });
     await supervisor.ready();
     expect(supervisor.state().hosts[0]?.confinement).toEqual(
       expect.arrayContaining(["oom", "capabilities", "calls", "threads"]),
     );
     await supervisor.close(0);
+  });
+});
+
+describe("a sandbox host that the launcher could not confine", () => {
+  let folder: string;
+  let launcher: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "locus-launcher-"));
+    launcher = join(folder, "launcher");
+    // As on a machine without filters for system calls: whatever it is told, it goes on without them.
+    const script = `#!/bin/sh
+parent=$2 descriptors=$4
+shift 6
+exec ${join(BUILD_DIRECTORY, "launcher")} --parent "$parent" --descriptors "$descriptors" --confine off "$@"
+`;
+    writeFileSync(launcher, script, { mode: 0o755 });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const WHY = "sandbox host: not confined by calls and threads";
+  const OPEN = '"confinement":["oom"]';
+
+  describe("beside the data", () => {
+    /** What LOAD, LOCUS.INFO and the log say. */
+    const attempt = async (confinement: string) => {
+      const server = await startRedisServer({ moduleArguments: ["confinement", confinement, "launcher", launcher] });
+      onTestFinished(() => server.close());
+      const client = server.client();
+      const bundle = bundleOf(() => "runs");
+      const loaded = await client.call("LOCUS.FUNCTION", "LOAD", bundle).then(String, String);
+      return { client, loaded, info: infoOf(String(await client.call("LOCUS.INFO"))), log: server.log() };
+    };
+
+    it("does not come up where that is required", async () => {
+      const { loaded, info, log } = await attempt("required");
+      expect(loaded).toContain("SIDEUNAVAILABLE no sandbox host came up");
+      expect(info.get("host0")).not.toContain("state=ready");
+      expect(Number(info.get("host_deaths"))).toBeGreaterThan(1);
+      expect(log).toContain(WHY);
+    });
+
+    it("runs where it is not", async () => {
+      const { client, loaded, info, log } = await attempt("on");
+      expect(await client.call("LOCUS.CALL", loaded.split(",")[0] ?? "", "0")).toBe('"runs"');
+      expect(info.get("host0_about")).toContain(OPEN);
+      expect(log).toContain(WHY);
+    });
+  });
+
+  describe("in a node", () => {
+    const start = (confinement: string) => {
+      const lines: string[] = [];
+      const unheard = (): void => {};
+      const supervisor = newNativeSupervisor(
+        {
+          launcherPath: launcher,
+          nodePath: process.execPath,
+          programPath: join(BUILD_DIRECTORY, "host.mjs"),
+          arguments: ["0", confinement],
+          isolatesMax: 1,
+          queueLengthMax: 1,
+          connections: 0,
+          operationRings: true,
+          confine: true,
+        },
+        {
+          onLog: (_source, text) => lines.push(text),
+          onOutcome: unheard,
+          onWriteAsked: unheard,
+          onChecked: unheard,
+          onKept: unheard,
+          onConnectionWanted: unheard,
+          onRound: unheard,
+        },
+      );
+      onTestFinished(() => supervisor.close());
+      supervisor.start();
+      return { supervisor, lines };
+    };
+
+    it("does not come up where that is required", async () => {
+      const { supervisor, lines } = start("required");
+      await expect.poll(() => supervisor.state().deaths, PATIENCE).toBeGreaterThan(1);
+      expect(supervisor.state().hosts.map(({ state }) => state)).not.toContain("ready");
+      expect(lines).toContainEqual(expect.stringContaining(WHY));
+    });
+
+    it("runs where it is not", async () => {
+      const { supervisor, lines } = start("on");
+      await expect.poll(() => supervisor.state().hosts[0]?.state, PATIENCE).toBe("ready");
+      expect(supervisor.state().hosts[0]?.about).toContain(OPEN);
+      await expect.poll(() => lines, PATIENCE).toContainEqual(expect.stringContaining(WHY));
+    });
   });
 });

@@ -98,14 +98,17 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
   });
 
   it("gets no live object of locus from a stack trace", async () => {
-    const found = await evaluate(async ({ redis }) => {
+    const found = await evaluate(async ({ redis, log }) => {
       const live: string[] = [];
+      const own: object[] = [];
       const prepare = (_error: Error, sites: any[]): string => {
         for (const site of sites) {
           for (const look of ["getThis", "getFunction"]) {
             const value: unknown = site[look]();
-            if (typeof value === "function" && value !== mine) live.push(`${look} ${String(value).slice(0, 40)}`);
-            if (typeof value === "object" && value !== null && value !== globalThis) live.push(`${look} object`);
+            if (typeof value === "function" && value !== mine && value !== captured)
+              live.push(`${look} ${String(value).slice(0, 40)}`);
+            if (typeof value === "object" && value !== null && value !== globalThis && !own.includes(value))
+              live.push(`${look} object`);
           }
         }
         return "prepared";
@@ -115,6 +118,16 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
         return new Error("look").stack ?? "";
       }
       mine();
+      // Not strict, and so allowed to see who called it: with locus' own code below.
+      const captured = new Function(
+        "const own = {}; Error.captureStackTrace(own); return String(own.stack);",
+      ) as () => string;
+      live.push(...[captured(), mine()].filter((stack) => stack !== "prepared"));
+      own.push({ toJSON: captured }, { valueOf: captured });
+      own.push(Object.defineProperty({}, "captured", { enumerable: true, get: captured }));
+      log.info("captured", own[0]);
+      setTimeout(() => {}, own[1] as never);
+      structuredClone(own[2]);
       await redis.call("NOSUCH").catch((error: Error) => error.stack);
       await redis.get("k").then(() => new Error("later").stack);
       const overflow = (): number => 1 + overflow();
@@ -146,6 +159,86 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
       return [...kinds];
     });
     expect(found).toEqual(["true"]);
+  });
+
+  it("gets errors of its own realm whichever way they take to it", async () => {
+    const found = await evaluate(async ({ redis }) => {
+      const errors: Error[] = [];
+      const note = (error: unknown): void => void errors.push(error as Error);
+      // What a promise of ours takes for its own kind.
+      class Fake {
+        constructor(executor: (resolve: unknown, reject: unknown) => void) {
+          executor(() => {}, note);
+        }
+      }
+      const refused = redis.call("NOSUCH");
+      (refused as { constructor: unknown }).constructor = { [Symbol.species]: Fake };
+      void refused.then(note);
+      // Thenables, and iterators that wait.
+      const thenable = { then: (...both: [never, never]) => redis.get("locus:x").then(...both) };
+      await Promise.resolve(thenable).catch(note);
+      const iterable = { [Symbol.asyncIterator]: () => ({ next: () => redis.get("locus:x") }) };
+      try {
+        for await (const value of iterable as never as AsyncIterable<unknown>) note(value);
+      } catch (error) {
+        note(error);
+      }
+      const dive = (): never => {
+        structuredClone({});
+        new TextEncoder().encode("x");
+        return dive();
+      };
+      const generator = (async function* () {
+        yield 1;
+      })();
+      const deep = Object.defineProperty({}, "then", { get: dive });
+      await generator.return(deep as never).catch(note);
+      // WebAssembly catches what JavaScript throws, without any JavaScript in between: (func (result externref)
+      //   (block (result externref) (try_table (catch $tag 0) (call $throws)) (ref.null extern)))
+      const { WebAssembly } = globalThis as unknown as {
+        WebAssembly: {
+          JSTag: unknown;
+          Module: new (bytes: Uint8Array) => object;
+          Instance: new (module: object, imports: object) => { exports: { caught: () => unknown } };
+        };
+      };
+      const name = (text: string): number[] => [text.length, ...new TextEncoder().encode(text)];
+      const section = (id: number, ...bytes: number[]): number[] => [id, bytes.length, ...bytes];
+      const module = new WebAssembly.Module(
+        new Uint8Array([
+          ...new TextEncoder().encode("\0asm\u0001\0\0\0"),
+          ...section(1, 3, 0x60, 0, 0, 0x60, 1, 0x6f, 0, 0x60, 0, 1, 0x6f),
+          ...section(2, 2, ...name("m"), ...name("throws"), 0, 0, ...name("m"), ...name("tag"), 4, 0, 1),
+          ...section(3, 1, 2),
+          ...section(7, 1, ...name("caught"), 0, 1),
+          ...section(10, 1, 16, 0, 2, 0x6f, 0x1f, 0x40, 1, 0, 0, 0, 0x10, 0, 0x0b, 0xd0, 0x6f, 0x0b, 0x0b),
+        ]),
+      );
+      for (const throws of [
+        () => void setTimeout("x" as never),
+        () => void structuredClone(() => {}),
+        () => void (redis as never as { multi: () => unknown }).multi(),
+      ]) {
+        note(new WebAssembly.Instance(module, { m: { throws, tag: WebAssembly.JSTag } }).exports.caught());
+      }
+      await redis.get("k");
+      return errors.map((error) => {
+        const make = error.constructor.constructor as (code: string) => () => unknown;
+        return [error instanceof Error, make("return typeof process + typeof require")()];
+      });
+    });
+    expect(found).toEqual(Array.from({ length: 7 }, () => [true, "undefinedundefined"]));
+  });
+
+  it("that wants a text of a gigabyte in pieces fails alone", async () => {
+    const before = await side.hostPids();
+    // oxlint-disable-next-line typescript/no-misused-spread -- it was found so
+    const { outcome } = await side.deploy(bundleOf(() => [...".".repeat(1e9)].length));
+    expect(errorOf(await outcome())).toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "RangeError: Invalid string length",
+    });
+    expect(await side.hostPids()).toEqual(before);
   });
 
   it("cannot forge a redis of another invocation", async () => {

@@ -9,6 +9,11 @@ import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } fro
 /** A name that a function reaches for in vain. */
 declare const notThere: unknown;
 
+/** A function with such a schema for what comes in, or for what goes out, which is the same. */
+const exploding = (which: "input" | "output"): string =>
+  `export default { kind: "locus.function", name: "exploding-${which}-${process.pid}",
+    ${which}: { type: "string", pattern: "^(a+)+$" }, run: ({ args }) => args };`;
+
 describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
   let side: TestSide;
   beforeAll(async () => {
@@ -20,41 +25,146 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     it.each([
       [
         "when it spins",
-        () => {
+        bundleOf(() => {
           for (;;);
-        },
+        }),
       ],
-      ["when it sleeps", () => new Promise((resolve) => setTimeout(resolve, 60_000))],
-      ["when it never settles", () => new Promise(() => {})],
+      ["when it sleeps", bundleOf(() => new Promise((resolve) => setTimeout(resolve, 60_000)))],
+      ["when it never settles", bundleOf(() => new Promise(() => {}))],
       [
         "when it floods the microtask queue",
-        async () => {
+        bundleOf(async () => {
           for (;;) await Promise.resolve();
-        },
+        }),
       ],
-      ["when a regular expression explodes", () => /^(a+)+$/.test(`${"a".repeat(40)}b`)],
+      [
+        "when what it has queued spins after it",
+        bundleOf(() => {
+          const spin = (): void => {
+            for (;;);
+          };
+          for (let i = 0; i < 3; i++) queueMicrotask(spin);
+          spin();
+        }),
+      ],
+      ["when a regular expression explodes", bundleOf(() => /^(a+)+$/.test(`${"a".repeat(40)}b`))],
       [
         "when a getter spins while its result is taken",
-        () => ({
+        bundleOf(() => ({
           get slow() {
             for (;;);
           },
-        }),
+        })),
       ],
       [
         "when a toJSON spins",
-        () => ({
+        bundleOf(() => ({
           toJSON() {
             for (;;);
           },
+        })),
+      ],
+      [
+        "when a toJSON throws what spins",
+        bundleOf(() => ({
+          toJSON() {
+            throw {
+              get stack() {
+                for (;;);
+              },
+            };
+          },
+        })),
+      ],
+      [
+        "when a log argument's toJSON spins",
+        bundleOf(({ log }) =>
+          log.info("spins", {
+            toJSON() {
+              for (;;);
+            },
+          }),
+        ),
+      ],
+      [
+        "when what it throws spins in every getter",
+        bundleOf(() => {
+          const spin = {
+            get: () => {
+              for (;;);
+            },
+          };
+          throw Object.defineProperties({}, { stack: spin, message: spin, name: spin, toJSON: spin });
         }),
       ],
-    ])("%s, and the next one works", async (_how, run) => {
-      const { outcome } = await side.deploy(bundleOf(run));
-      expect(errorOf(await outcome({ deadlineMs: 100 })).code).toBe("DEADLINE_EXCEEDED");
-      expect(errorOf(await outcome({ deadlineMs: 50 })).code).toBe("DEADLINE_EXCEEDED");
+      [
+        "when rejections that nobody handles spin",
+        bundleOf(async () => {
+          const lone = {
+            get stack() {
+              for (;;);
+            },
+          };
+          for (let i = 0; i < 4; i++) void Promise.reject(lone);
+          await new Promise(() => {});
+        }),
+      ],
+      [
+        "when Error.prepareStackTrace spins",
+        bundleOf(() => {
+          (Error as unknown as { prepareStackTrace: unknown }).prepareStackTrace = () => {
+            for (;;);
+          };
+          throw new Error("never told");
+        }),
+      ],
+      ["when a pattern of its input schema explodes", exploding("input")],
+      ["when a pattern of its output schema explodes", exploding("output")],
+      [
+        "when it waits on a shared array for ever",
+        bundleOf(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)),
+      ],
+    ])("%s, and the next one works in the same host", async (_how, bundle) => {
+      const { outcome } = await side.deploy(bundle);
       const healthy = await side.deploy(bundleOf(() => "well"));
       expect(await healthy.result()).toBe("well");
+      const hosts = await side.hostPids();
+      for (const deadlineMs of [100, 50]) {
+        const args = `${"a".repeat(40)}b`;
+        expect(errorOf(await outcome({ args, deadlineMs })).code).toBe("DEADLINE_EXCEEDED");
+      }
+      // Its isolate has let go of it as well.
+      await expect.poll(() => side.inFlight(), { timeout: 5_000 }).toBe(0);
+      expect(await healthy.result()).toBe("well");
+      expect(await side.hostPids()).toEqual(hosts);
+    });
+
+    it("with those of its isolate that settle in its turn, which fail", async () => {
+      const { outcome } = await side.deploy(
+        bundleOf<string>(async ({ args }) => {
+          const shared = globalThis as { open?: () => void };
+          if (args === "wait") {
+            await new Promise<void>((resolve) => (shared.open = resolve));
+            return {
+              toJSON() {
+                for (;;);
+              },
+            };
+          }
+          if (shared.open === undefined) return "in another isolate";
+          shared.open();
+          return await new Promise(() => {});
+        }),
+      );
+      const waiting = outcome({ args: "wait", deadlineMs: 20_000 });
+      await expect.poll(() => side.inFlight(), { timeout: 5_000 }).toBe(1);
+      let opening = await outcome({ args: "open", deadlineMs: 200 });
+      while (opening.ok) opening = await outcome({ args: "open", deadlineMs: 200 });
+      expect(errorOf(opening).code).toBe("DEADLINE_EXCEEDED");
+      expect(errorOf(await waiting)).toMatchObject({
+        code: "FUNCTION_FAILED",
+        message: "it ended in a turn of another invocation of its isolate, which had to be ended",
+      });
     });
 
     it("while others of the same function go on", async () => {
@@ -87,6 +197,40 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       ),
     );
     expect(errorOf(await outcome()).code).toBe("CPU_LIMIT");
+  });
+
+  it("is ended when its many short turns come to more than its function may compute, and the next one works", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(
+        async ({ redis, args }) => {
+          if (args !== "compute") return "well";
+          for (;;) {
+            const until = performance.now() + 1;
+            while (performance.now() < until);
+            await redis.get("k");
+          }
+        },
+        { limits: { cpuMs: 50 } },
+      ),
+    );
+    const ended = await outcome({ args: "compute" });
+    expect(errorOf(ended).code).toBe("CPU_LIMIT");
+    expect(ended.usage.cpuUs).toBeGreaterThanOrEqual(50_000);
+    expect(ended.usage.rounds).toBeGreaterThan(1);
+    expect(await result()).toBe("well");
+  });
+
+  it("is ended when it issues more operations in one turn than it may, and the next one works", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(
+        async ({ redis, args }) => (await Promise.all(Array.from({ length: args }, () => redis.get("k")))).length,
+        { limits: { operations: 10 } },
+      ),
+    );
+    const ended = await outcome({ args: 11 });
+    expect(errorOf(ended).code).toBe("OPERATIONS_LIMIT");
+    expect(ended.usage.operations).toBeLessThanOrEqual(10);
+    expect(await result({ args: 10 })).toBe(10);
   });
 
   it("is ended when it sends more operations than it may", async () => {
@@ -383,8 +527,11 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     );
     expect((await outcome({ args: 0, logs: true })).logs).toEqual(['first {"a":1}', "warn: second [1,2]"]);
     expect((await outcome({ args: 0 })).logs).toEqual([]);
-    const flood = (await outcome({ args: 10_000, logs: true })).logs.join("\n");
-    expect(flood.length).toBeLessThan(70_000);
+    const flood = (await outcome({ args: 10_000, logs: true })).logs;
+    expect(flood.join("\n").length).toBeLessThan(70_000);
+    // Each line is there or counted.
+    const [, dropped] = /^… (\d+) more lines were dropped$/.exec(flood.at(-1) ?? "") ?? [];
+    expect(flood.length - 1 + Number(dropped)).toBe(10_002);
   });
 
   it("checks args and results against the schemas", async () => {

@@ -1,11 +1,14 @@
 // What a bundle must be to be accepted, and what its author is told otherwise, on every side.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Script } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { residentBytesOf } from "#bench/harness/processes.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
+import { BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
 import { versionOf } from "#runtime/function/version.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -14,6 +17,20 @@ const withMap = (bundle: string, bytes: number): string => {
   const map = Buffer.from(JSON.stringify({ version: 3, sources: [], mappings: "", x: "x".repeat(bytes) }));
   return `${bundle}//# sourceMappingURL=data:application/json;base64,${map.toString("base64")}`;
 };
+
+const cachedCode = (): Uint8Array => new Script("globalThis.made = () => 1;").createCachedData();
+
+/** As much of one as a bundle may have. */
+function snapshot(): Uint8Array {
+  const folder = mkdtempSync(join(tmpdir(), "locus-snapshot-"));
+  try {
+    writeFileSync(join(folder, "made.js"), "globalThis.made = () => 1;");
+    execFileSync(process.execPath, ["--snapshot-blob", "blob", "--build-snapshot", "made.js"], { cwd: folder });
+    return readFileSync(join(folder, "blob")).subarray(0, BUNDLE_BYTES_MAX);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 async function residentOf(side: TestSide): Promise<() => number> {
   const hosts = await side.hostPids();
@@ -49,9 +66,23 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     await expect(side.deploy(bundle)).rejects.toThrow(message);
   });
 
+  // Either would be machine code that V8 runs without a look.
+  it.each([
+    ["code that V8 has cached", cachedCode],
+    ["a snapshot of V8's", snapshot],
+  ])("is refused when it is %s", async (_what, make) => {
+    const before = await side.hostPids();
+    await expect(side.deploy(make())).rejects.toThrow(/SyntaxError: Invalid or unexpected token/);
+    expect(await side.hostPids()).toEqual(before);
+  });
+
   it.each([
     ["spins while it loads", "for (;;); export default {};"],
     ["awaits for ever while it loads", "await new Promise(() => {}); export default {};"],
+    [
+      "throws what spins",
+      "const spin = () => { for (;;); }; throw { get stack() { spin(); }, get message() { spin(); } };",
+    ],
   ])("is refused when it %s", async (_what, bundle) => {
     await expect(side.deploy(bundle)).rejects.toThrow(/had not finished loading|still loading after 5000 ms/);
     const { result } = await side.deploy(bundleOf(() => "well"));

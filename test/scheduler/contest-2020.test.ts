@@ -15,7 +15,7 @@ import { ContainerDesk } from "#scheduler/service/container-desk.ts";
 import { SchedulerDoor } from "#scheduler/service/function-door.ts";
 import { NodeWatch } from "#scheduler/service/node-watch.ts";
 import { ReservedNodes } from "#scheduler/service/reserved-nodes.ts";
-import { contestClient, failureOf } from "./contest-client.ts";
+import { clientAt, failureOf } from "./contest-client.ts";
 import { imageOf } from "./driver-fixture.ts";
 import { NodeShelf } from "./node-shelf.ts";
 import { serve } from "./served.ts";
@@ -193,8 +193,7 @@ test("a node that does not answer is lost, and calls go to another", { timeout: 
 test("a node is driven by a scheduler of somebody else's, and owned by one account", async () => {
   const shelf = await NodeShelf.open(resources, IMAGES, [NODE_BYTES]);
   const [{ node }] = shelf.nodes as [NodeShelf["nodes"][number]];
-  const service = contestClient("nodeservoceproto.NodeService", `${node.address}:${node.port}`);
-  resources.defer(() => service.close());
+  const service = clientAt(resources, `${node.address}:${node.port}`)("nodeservoceproto.NodeService");
   const meta = { function_name: "hello", timeout_in_ms: 5_000, memory_in_bytes: 128 * MIB };
   await service.call("Reserve", { owner_account_id: "one" });
   expect((await failureOf(service.call("Reserve", { owner_account_id: "two" }))).code).toBe("PERMISSION_DENIED");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { platformService } from "#scheduler/grpc/platform-service.ts";
 import { OwnedProcess } from "../owned-process.ts";
-import { contestClient, failureOf, type ContestClient } from "./contest-client.ts";
+import { clientAt, failureOf, type ContestClient } from "./contest-client.ts";
 import { serve } from "./served.ts";
 import { TestPlatform } from "./slot-platform.ts";
 
@@ -56,8 +56,7 @@ async function startScaler(
   resources.defer(() => program.stop());
   const said = (): string => readFileSync(logPath, "utf8");
   const port = await vi.waitUntil(() => /"port":(\d+)/.exec(said())?.[1], { timeout: 30_000 });
-  const client = contestClient("serverless.simulator.Scaler", `127.0.0.1:${port}`);
-  resources.defer(() => client.close());
+  const client = clientAt(resources, `127.0.0.1:${port}`)("serverless.simulator.Scaler");
   const ended = async (how?: "SIGTERM" | "SIGKILL"): Promise<number | NodeJS.Signals> => {
     await program.stop(how);
     return program.ended;

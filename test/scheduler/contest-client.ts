@@ -56,12 +56,24 @@ export interface ContestClient {
 
 type Method = (...args: unknown[]) => ReturnType<Client["makeUnaryRequest"]>;
 
+interface ClientSettings {
+  readonly tls?: { readonly authority: Buffer | null };
+  readonly channel?: ClientOptions;
+}
+
 /** `service`: its full name. */
-export function contestClient(
-  service: string,
-  endpoint: string,
-  options: { readonly tls?: { readonly authority: Buffer | null }; readonly channel?: ClientOptions } = {},
-): ContestClient {
+export type ClientOf = (service: string, settings?: ClientSettings) => ContestClient;
+
+/** Clients of what listens there; they end with `resources`. */
+export const clientAt =
+  (resources: AsyncDisposableStack, endpoint: string): ClientOf =>
+  (service, settings = {}) => {
+    const client = contestClient(service, endpoint, settings);
+    resources.defer(() => client.close());
+    return client;
+  };
+
+function contestClient(service: string, endpoint: string, options: ClientSettings): ContestClient {
   const trust =
     options.tls === undefined ? credentials.createInsecure() : ChannelCredentials.createSsl(options.tls.authority);
   const client = new (constructorOf(service))(endpoint, trust, options.channel);

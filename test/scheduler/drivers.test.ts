@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { MemoryChannel } from "#runtime/channel/memory-channel.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { LocusError } from "#runtime/errors.ts";
@@ -237,6 +237,16 @@ describe("processes", () => {
     const spec = specOf({ image });
     await driver.start(spec);
     expect(codeOf(await driver.invoke(spec.id, callOf()))).toBe("MEMORY_LIMIT");
+  });
+
+  test("are refused with the folder that they cannot start in", async () => {
+    vi.stubEnv("TMPDIR", "/nowhere");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const starting = driver.start(specOf());
+    await expect(starting).rejects.toMatchObject({
+      code: "INSTANCE_FAILED",
+      message: expect.stringContaining("its process cannot be started in /nowhere: "),
+    });
   });
 
   test("end with their owner, even those that never yield, and what they have started", async () => {

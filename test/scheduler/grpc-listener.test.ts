@@ -18,7 +18,7 @@ import { type ContainerUsed, type ContainerWanted, schedulerService } from "#sch
 import { PLAIN } from "#scheduler/grpc/security.ts";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
 import { ContainerShelf } from "./container-shelf.ts";
-import { contestClient, failureOf } from "./contest-client.ts";
+import { clientAt, failureOf } from "./contest-client.ts";
 import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { serve } from "./served.ts";
 
@@ -80,8 +80,7 @@ describe("a call that is given up", () => {
     }).listen(0, "127.0.0.1");
     resources.defer(() => void relay.close());
     await once(relay, "listening");
-    const caller = contestClient(SCHEDULER, `127.0.0.1:${(relay.address() as AddressInfo).port}`);
-    resources.defer(() => caller.close());
+    const caller = clientAt(resources, `127.0.0.1:${(relay.address() as AddressInfo).port}`)(SCHEDULER);
     const failed = failureOf(caller.call("AcquireContainer", ACQUIRE));
     await vi.waitUntil(() => shelf.waiting === 1);
     for (const socket of sockets) socket.destroy();

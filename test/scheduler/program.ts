@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vi } from "vitest";
 import { OwnedProcess } from "../owned-process.ts";
-import { contestClient, type ContestClient } from "./contest-client.ts";
+import { clientAt, type ClientOf } from "./contest-client.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
 const START_TIMEOUT_MS = 30_000;
@@ -16,7 +16,7 @@ export interface Program {
   readonly endpoint: string;
   /** Its standard output and error so far. */
   readonly said: () => string;
-  readonly client: (service: string, options?: Parameters<typeof contestClient>[2]) => ContestClient;
+  readonly client: ClientOf;
 }
 
 export async function startProgram(
@@ -44,14 +44,5 @@ export async function startProgram(
     { timeout: START_TIMEOUT_MS },
   );
   const endpoint = `127.0.0.1:${port}`;
-  return {
-    process: started,
-    endpoint,
-    said,
-    client: (service, options) => {
-      const client = contestClient(service, endpoint, options);
-      resources.defer(() => client.close());
-      return client;
-    },
-  };
+  return { process: started, endpoint, said, client: clientAt(resources, endpoint) };
 }

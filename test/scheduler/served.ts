@@ -2,12 +2,12 @@
 
 import { listen, type ListenerOptions } from "#scheduler/grpc/listener.ts";
 import { PLAIN } from "#scheduler/grpc/security.ts";
-import { contestClient, type ContestClient } from "./contest-client.ts";
+import { clientAt, type ClientOf } from "./contest-client.ts";
 
 export interface Served {
   readonly endpoint: string;
   readonly close: () => Promise<void>;
-  readonly client: (service: string, options?: Parameters<typeof contestClient>[2]) => ContestClient;
+  readonly client: ClientOf;
 }
 
 export async function serve(
@@ -21,10 +21,6 @@ export async function serve(
   return {
     endpoint,
     close: () => listener.close(0),
-    client: (service, options) => {
-      const client = contestClient(service, endpoint, options);
-      resources.defer(() => client.close());
-      return client;
-    },
+    client: clientAt(resources, endpoint),
   };
 }

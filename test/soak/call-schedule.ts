@@ -6,8 +6,8 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { between, mix, type Member } from "./fault-schedule.ts";
 import { NUMBERS, type WorkloadArgs, type WorkloadFunctions } from "./functions.ts";
 
-/** `http` and `batch` go through a node's gateway, `call` is LOCUS.CALL over a connection to Redis. */
-type Way = "http compute" | "http storage" | "batch compute" | "batch storage" | "call";
+/** `http` and `batch` go through a node's gateway and ask for a side, or for none; `call` is LOCUS.CALL over a connection to Redis. */
+type Way = "http" | "http compute" | "http storage" | "batch" | "batch compute" | "batch storage" | "call";
 
 export interface ScheduledCall {
   readonly function: string;
@@ -35,8 +35,10 @@ interface Load {
 const BATCH_LINES = 6;
 const DEADLINES_MS = [250, 800, 1_500, null] as const;
 const ROUTES: readonly { readonly way: Way; readonly targets: readonly Member[]; readonly weight: number }[] = [
-  { way: "http compute", targets: ["node1", "node2"], weight: 30 },
-  { way: "http storage", targets: ["node1", "node2"], weight: 25 },
+  { way: "http", targets: ["node1", "node2"], weight: 20 },
+  { way: "http compute", targets: ["node1", "node2"], weight: 20 },
+  { way: "http storage", targets: ["node1", "node2"], weight: 15 },
+  { way: "batch", targets: ["node1", "node2"], weight: 2 },
   { way: "batch compute", targets: ["node1", "node2"], weight: 2 },
   { way: "batch storage", targets: ["node1", "node2"], weight: 2 },
   { way: "call", targets: ["master"], weight: 30 },

@@ -213,6 +213,11 @@ describe("answers", () => {
         expect(explained(direct, one)).toBe(true);
         expect(explained({ way }, one)).toBe(false);
       }
+      // One that asks for no side is where the plan has it.
+      for (const member of ["node1", "node2", "master"] as const) {
+        expect(explained({ way: "http" }, fault("kill-host", member, 1_005, 1_005))).toBe(true);
+      }
+      expect(explained({ way: "http" }, fault("kill-host", "replica", 1_005, 1_005))).toBe(false);
     },
   );
 

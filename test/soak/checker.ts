@@ -256,10 +256,11 @@ function concerns({ kind, subject }: Fault, call: ScheduledCall, code: ErrorCode
 
 const NODES = ["node1", "node2"] as const;
 
-/** Whose sandbox hosts may run the call: its instance may be on the other node, and Redis may hand it to either. */
+/** Whose sandbox hosts may run the call: its instance may be on the other node, and Redis may hand it to either; the plan may have it anywhere. */
 function placesOf({ way, target }: ScheduledCall): readonly Member[] {
   if (way === "call") return [target, ...NODES];
-  return way.endsWith("compute") ? NODES : ["master"];
+  if (way.endsWith("compute")) return NODES;
+  return way.endsWith("storage") ? ["master"] : ["master", ...NODES];
 }
 
 /** Whether another call may have taken the sandbox host with it in which this one ran, or was to run. */

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { commitOf, machineOf } from "#bench/harness/machine.ts";
+import { checkResultFile, writeResult } from "#bench/harness/result-file.ts";
 import { interruptedBy, interruption } from "#compute/cli/interruption.ts";
 import { Progress } from "#compute/cli/progress.ts";
 import { WORKLOAD } from "./functions.ts";
@@ -66,10 +67,7 @@ async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Op
     reports,
   );
   console.log(summaryText(summary));
-  if (jsonFile !== null) {
-    const result = { commit, machine, ...summary, episodes: reports };
-    writeFileSync(jsonFile, `${JSON.stringify(result, null, 2)}\n`);
-  }
+  if (jsonFile !== null) writeResult(jsonFile, { commit, machine, ...summary, episodes: reports });
   process.exitCode = interrupted?.exitCode ?? (summary.violations.length === 0 && summary.episodes > 0 ? 0 : 1);
 }
 
@@ -95,6 +93,7 @@ function optionsOf(argv: readonly string[]): Options | null {
         json: { type: "string" },
       },
     });
+    if (values.json !== undefined) checkResultFile(values.json);
     return {
       minutes: numberOf("minutes", values.minutes, { min: 0.1, max: 100_000 }),
       seed: numberOf("seed", values.seed, { min: 0, max: 2 ** 31 - 1, whole: true }),

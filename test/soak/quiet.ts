@@ -66,6 +66,10 @@ export class QuietCluster {
         if (blocked.length > 0) missing.push(`${name} has blocked clients: ${blocked.join(", ")}`);
         if (!/state=ready/.test(info.get("locus_host0") ?? ""))
           missing.push(`${name} has no sandbox host that is ready`);
+        for (const [field, host] of info) {
+          if (/^locus_host\d+$/.test(field) && !host.includes(",passing=0,"))
+            missing.push(`${name} has isolates that take no calls: ${host}`);
+        }
       }
       if (replica.get("master_link_status") !== "up") missing.push("the replica has no link to the master");
       if (replica.get("slave_repl_offset") !== master.get("master_repl_offset")) missing.push("the replica is behind");
@@ -81,7 +85,12 @@ export class QuietCluster {
         const ready = await (await fetch(`${node.url}/readyz`, PROBE())).text();
         if (!areBothReady(JSON.parse(ready) as Health)) return [`${name} is not ready: ${ready}`];
         const metrics = await (await fetch(`${node.url}/metrics`, PROBE())).text();
-        return ["locus_calls_in_flight", "locus_storage_queue_length", 'locus_invocations{state="queued"}']
+        return [
+          "locus_calls_in_flight",
+          "locus_storage_queue_length",
+          'locus_invocations{state="queued"}',
+          'locus_sandbox_isolates{state="passing"}',
+        ]
           .filter((metric) => !metrics.includes(`\n${metric} 0\n`))
           .map((metric) => `${name} has ${metric} other than 0`);
       } catch (error) {

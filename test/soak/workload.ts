@@ -117,7 +117,7 @@ export class Workload {
   // ---- HTTP
 
   async #post(records: readonly [CallRecord, ...CallRecord[]], call: ScheduledCall): Promise<void> {
-    const [how, side = ""] = call.way.split(" ");
+    const [how, side] = call.way.split(" ");
     const isBatch = how === "batch";
     const node = call.target === "node2" ? "node2" : "node1";
     const url = `${this.#doors.url(node)}/v1/functions/${call.function}/${isBatch ? "batch" : "invocations"}`;
@@ -126,7 +126,7 @@ export class Workload {
       method: "POST",
       headers: {
         "content-type": isBatch ? "application/x-ndjson" : "application/json",
-        "x-locus-side": side,
+        ...(side === undefined ? {} : { "x-locus-side": side }),
         ...(call.deadlineMs === null ? {} : { "x-locus-deadline-ms": String(call.deadlineMs) }),
       },
     });

@@ -3,8 +3,9 @@
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
-import { readInfo, runScript, startScriptedServer, until } from "./scripted-host.ts";
+import { runScript, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;

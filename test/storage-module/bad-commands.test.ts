@@ -4,8 +4,9 @@
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
-import { readInfo, runLines, startScriptedServer } from "./scripted-host.ts";
+import { runLines, startScriptedServer } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;

@@ -4,8 +4,9 @@ import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { versionOf } from "#runtime/function/version.ts";
+import { readInfo } from "#test/module-info.ts";
 import { startRedisServer, type RedisServer } from "#test/redis-server.ts";
-import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;

@@ -3,13 +3,15 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import type { RedisServerOptions } from "#test/redis-server.ts";
-import { readInfo, runLines, serversOfTests, until } from "./scripted-host.ts";
+import { runLines, serversOfTests, until } from "./scripted-host.ts";
 
 const start = serversOfTests();
 
@@ -100,25 +102,55 @@ describe("a connection", () => {
     expect(JSON.parse(await flushed)).toEqual(["_\r\n", ":1\r\n"]);
   });
 
-  test.each(["TIMEOUT", "ERROR"])("cannot be woken by CLIENT UNBLOCK %s", async (how) => {
+  test("goes on after CLIENT UNBLOCK with what follows the call", async () => {
     const server = await start();
     const [client, admin] = [server.client(), server.client()];
     const id = await client.client("ID");
-    const waiting = call(client, { awaits: "go" });
+    const [waiting, next] = [call(client, { awaits: "nothing" }), client.echo("next")];
     await running(admin);
-    expect(await admin.call("CLIENT", "UNBLOCK", String(id), how)).toBe(0);
-    await admin.set("go", "1");
-    expect(await waiting).toBe("[]");
+    expect(await admin.call("CLIENT", "UNBLOCK", String(id))).toBe(1);
+    expect(await waiting).toMatch(/^ReplyError: CANCELLED the call of script was cancelled: CLIENT UNBLOCK/);
+    expect(await next).toBe("next");
+    expect(await admin.call("CLIENT", "UNBLOCK", String(id))).toBe(0);
+    expect(await runLines(client, ["PING"])).toEqual(["+PONG"]);
   });
+
+  test.each(["TIMEOUT", "ERROR"])(
+    "that CLIENT UNBLOCK %s meets when its outcome has come gets one reply, or closes",
+    async (how) => {
+      const server = await start({ config: [["enable-debug-command", "yes"]] });
+      const client = server.client({ autoResendUnfulfilledCommands: false, retryStrategy: () => null });
+      const [admin, id] = [server.client(), String(await client.client("ID"))];
+      expect(await call(client, { rounds: [] })).toBe("[]");
+      // While Redis sleeps the call and then the rest queue up; the outcome comes in its next sleep, which ends with UNBLOCK.
+      const asleep = server.client().call("DEBUG", "SLEEP", "0.3");
+      await sleep(50);
+      const [called, next] = [call(client, { rounds: [] }), client.echo("next").catch(String)];
+      await sleep(50);
+      const [, unblocked] = [admin.call("DEBUG", "SLEEP", "0.3"), admin.call("CLIENT", "UNBLOCK", id, how)];
+      await asleep;
+      expect(await unblocked).toBe(1);
+      expect(await called).toMatch(/^\[\]$|closed|^ReplyError: (CANCELLED|UNBLOCKED) /);
+      expect(await next).toMatch(/^next$|closed/);
+      await idle(admin);
+      expect(await runLines(admin, ["PING"])).toEqual(["+PONG"]);
+    },
+  );
 });
 
-/** How a caller goes while it waits. */
-const WAYS: readonly (readonly [string, (client: Redis, admin: Redis, id: number) => Promise<unknown>])[] = [
-  ["disconnects", async (client) => client.disconnect()],
-  ["is killed", (_client, admin, id) => admin.client("KILL", "ID", id)],
+/** How a caller goes while it waits, and what it is told. */
+const WAYS: readonly (readonly [string, (client: Redis, admin: Redis, id: number) => Promise<unknown>, RegExp])[] = [
+  ["disconnects", async (client) => client.disconnect(), /closed/],
+  ["is killed", (_client, admin, id) => admin.client("KILL", "ID", id), /closed/],
+  ["is unblocked", (_client, admin, id) => admin.client("UNBLOCK", id), /^ReplyError: CANCELLED /],
+  [
+    "is unblocked with an error",
+    (_client, admin, id) => admin.client("UNBLOCK", id, "ERROR"),
+    /^ReplyError: UNBLOCKED /,
+  ],
 ];
 
-describe.each(WAYS)("a caller who %s", (_way, leave) => {
+describe.each(WAYS)("a caller who %s", (_way, leave, told) => {
   /** A server, a caller who stays away when it is gone, its id, and somebody who looks on. */
   const cast = async (options: RedisServerOptions = {}) => {
     const server = await start(options);
@@ -131,7 +163,7 @@ describe.each(WAYS)("a caller who %s", (_way, leave) => {
     const lost = call(client, lateWrite);
     await running(admin);
     await leave(client, admin, id);
-    expect(await lost).toMatch(/closed/);
+    expect(await lost).toMatch(told);
     await idle(admin);
     expect(await info(admin, "calls_failed_by_code")).toContain("CANCELLED=1");
     // Its isolate, which has one call at a time, has done with it.
@@ -145,7 +177,7 @@ describe.each(WAYS)("a caller who %s", (_way, leave) => {
     const queued = call(client, lateWrite);
     await until(async () => (await info(admin, "calls_queued")) === "1");
     await leave(client, admin, id);
-    expect(await queued).toMatch(/closed/);
+    expect(await queued).toMatch(told);
     await until(async () => (await info(admin, "calls_queued")) === "0");
     await admin.set("go", "1");
     expect(await first).toBe("[]");
@@ -159,7 +191,7 @@ describe.each(WAYS)("a caller who %s", (_way, leave) => {
     const lost = call(client, { rounds: lateWrite.rounds });
     await until(async () => /blocked_clients:1/.test(await admin.info("clients")));
     await leave(client, admin, id);
-    expect(await lost).toMatch(/closed/);
+    expect(await lost).toMatch(told);
     await idle(admin);
     process.kill(host, "SIGCONT");
     expect(await runLines(admin, ["EXISTS", "late"])).toEqual([":0"]);
@@ -171,7 +203,7 @@ describe.each(WAYS)("a caller who %s", (_way, leave) => {
     const lost = call(client, { rounds: lateWrite.rounds });
     await until(async () => Number(await info(admin, "writes_paused")) > 0);
     await leave(client, admin, id);
-    expect(await lost).toMatch(/closed/);
+    expect(await lost).toMatch(told);
     await idle(admin);
     await admin.client("UNPAUSE");
     expect(await runLines(admin, ["EXISTS", "late"])).toEqual([":0"]);
@@ -184,7 +216,7 @@ describe.each(WAYS)("a caller who %s", (_way, leave) => {
     const lost = client.call("LOCUS.FUNCTION", "LOAD", "unwanted").then(String, String);
     await until(async () => /blocked_clients:1/.test(await admin.info("clients")));
     await leave(client, admin, id);
-    expect(await lost).toMatch(/closed/);
+    expect(await lost).toMatch(told);
     process.kill(host, "SIGCONT");
     expect(await admin.call("LOCUS.FUNCTION", "LOAD", "wanted")).toEqual(["wanted", expect.any(String)]);
     const names = ((await admin.call("LOCUS.FUNCTION", "LIST")) as string[][]).map(([name]) => name);

@@ -7,10 +7,11 @@ import type { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 
 import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { readInfo } from "#test/module-info.ts";
 import { buildPreload } from "#test/native-program.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { attach, PlayedNode } from "./played-node.ts";
-import { planScript, readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { planScript, startScriptedServer, until } from "./scripted-host.ts";
 
 const HOUR = 3_600;
 

@@ -3,8 +3,9 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { readInfo, until } from "./scripted-host.ts";
+import { until } from "./scripted-host.ts";
 
 /** In one round; each takes some µs, all of them many of the service's turns. */
 const WANTED = 20_000;

@@ -6,9 +6,10 @@ import { readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
-import { readInfo, runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
+import { runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;

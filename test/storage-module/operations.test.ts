@@ -5,8 +5,9 @@ import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { freePort } from "#test/free-port.ts";
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
-import { readInfo, runLines, runScript, startScriptedServer, until } from "./scripted-host.ts";
+import { runLines, runScript, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;

@@ -8,9 +8,10 @@ import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 
 import { hasEnded } from "#bench/harness/processes.ts";
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { readIncrements, startIncrements } from "./increments.ts";
-import { readInfo, runLines, runScript, serversOfTests, until } from "./scripted-host.ts";
+import { runLines, runScript, serversOfTests, until } from "./scripted-host.ts";
 
 const start = serversOfTests();
 

@@ -4,8 +4,9 @@ import type { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 
 import type { Placement, PlacementState } from "#runtime/placement/plan.ts";
+import { readInfo } from "#test/module-info.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
-import { readInfo, until } from "./scripted-host.ts";
+import { until } from "./scripted-host.ts";
 
 const servers: RedisServer[] = [];
 afterEach(async () => {

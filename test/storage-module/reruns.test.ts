@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 
-import { readInfo, startScriptedServer, until } from "./scripted-host.ts";
+import { readInfo } from "#test/module-info.ts";
+import { startScriptedServer, until } from "./scripted-host.ts";
 
 test("what is left of a first run does not take the second one's operations along", async () => {
   const server = await startScriptedServer({ config: [["busy-reply-threshold", "10"]] });

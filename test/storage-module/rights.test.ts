@@ -3,8 +3,9 @@
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
-import { readInfo, runLines, startScriptedServer, until } from "./scripted-host.ts";
+import { runLines, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -38,6 +39,16 @@ describe("commands", () => {
       const [name = "", ...args] = denied;
       await expect(caller.call(name, ...args)).rejects.toThrow(/^NOPERM/);
     }
+  });
+
+  test("who may do all else but call a function starts nothing", async () => {
+    const barred = await as("barred", "+@all", "-locus.call", "~*", "&*");
+    const before = (await readInfo(redis)).get("calls");
+    const script = '{"rounds":[[["SET","barred","1"]]]}';
+    await expect(barred.call("LOCUS.CALL", "script", "0", script)).rejects.toThrow(/^NOPERM/);
+    const info = await readInfo(redis);
+    expect([info.get("calls"), info.get("calls_in_flight")]).toEqual([before, "0"]);
+    expect(await barred.exists("barred")).toBe(0);
   });
 
   test("settings can be denied to those who may do all else", async () => {

@@ -10,8 +10,9 @@ import { describe, expect, test } from "vitest";
 import { ERRORS } from "#runtime/errors.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally, termOf } from "#runtime/profile/tally.ts";
+import { readInfo } from "#test/module-info.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
-import { readInfo, serversOfTests, until } from "./scripted-host.ts";
+import { serversOfTests, until } from "./scripted-host.ts";
 
 interface Window {
   readonly stretchMs: number;

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterEach } from "vitest";
 
-import { infoOf } from "#compute/node/redis-info.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 
@@ -94,11 +93,6 @@ export async function runScript(client: Redis, script: Script): Promise<readonly
 export async function runLines(client: Redis, ...round: readonly (readonly string[])[]): Promise<readonly string[]> {
   const [replies = ""] = await runScript(client, { rounds: [round] });
   return replies.split("\r\n").slice(0, -1);
-}
-
-/** `key:value` lines of LOCUS.INFO. */
-export async function readInfo(client: Redis): Promise<ReadonlyMap<string, string>> {
-  return infoOf(String(await client.call("LOCUS.INFO")));
 }
 
 /** Waits until it holds; rejects when it does not within ten seconds. */

@@ -4,8 +4,9 @@ import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { hasEnded } from "#bench/harness/processes.ts";
+import { readInfo } from "#test/module-info.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { readInfo, runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
+import { runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -23,7 +24,7 @@ test("LOCUS.INFO tells the protocol, the host and what calls have done; so does 
   const info = await readInfo(redis);
   expect(info.get("protocol")).toBe("1");
   expect(info.get("module_version")).toMatch(/^\d+\.\d+\.\d+$/);
-  expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,/);
+  expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,passing=0,/);
   expect(Number(info.get("operations"))).toBeGreaterThan(0);
   expect(await redis.info("locus")).toContain("locus_protocol:1");
 });

@@ -4,8 +4,9 @@
 import type { Redis } from "ioredis";
 import { expect, test } from "vitest";
 
+import { readInfo } from "#test/module-info.ts";
 import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
-import { readInfo, type Script, startScriptedServer, until } from "./scripted-host.ts";
+import { type Script, startScriptedServer, until } from "./scripted-host.ts";
 
 const CALLERS = 6;
 

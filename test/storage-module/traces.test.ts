@@ -5,9 +5,10 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { TRACE_STATES, type TraceStep } from "#compute/node/trace.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
+import { readInfo } from "#test/module-info.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { PlayedNode } from "./played-node.ts";
-import { planScript, PUSHED_BACK, readInfo, serversOfTests, until } from "./scripted-host.ts";
+import { planScript, PUSHED_BACK, serversOfTests, until } from "./scripted-host.ts";
 
 interface Trace {
   readonly id: number;

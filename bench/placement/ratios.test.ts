@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { placementRatios } from "./ratios.ts";
+
+const NAMES = [
+  "autoVsBestStatic",
+  "mixAutoVsBestStatic",
+  "mixAutoVsComputeOnly",
+  "mixAutoVsStorageOnly",
+  "autoVsOracle",
+  "autoVsBestPeerRule",
+  "autoVsBestPeerRuleMedian",
+  "predictionErrorMedian",
+];
+
+test("of another network a ratio's name says which, and it is of that network's rows", () => {
+  const ratios = placementRatios([200], [200]);
+  expect(Object.keys(ratios).filter((name) => !name.endsWith("At200us"))).toEqual([]);
+  expect(Object.keys(ratios)).toEqual(expect.arrayContaining(NAMES.map((name) => `${name}At200us`)));
+  const asked = Object.values(ratios).flatMap((ratio) => {
+    const rows: string[] = [];
+    if ("of" in ratio) ratio.of((row) => rows.push(row));
+    return rows;
+  });
+  expect(asked.length).toBeGreaterThan(100);
+  expect(asked.filter((row) => !row.endsWith(", at 200 µs"))).toEqual([]);
+  const bounds = Object.values(ratios).flatMap((ratio) => ("worstOf" in ratio ? ratio.worstOf : []));
+  expect(bounds.length).toBeGreaterThan(0);
+  expect(bounds.filter((name) => ratios[name] === undefined)).toEqual([]);
+});
+
+test("of loopback it says nothing, and of a millisecond that it is one", () => {
+  expect(Object.keys(placementRatios([0], [0, 1_000]))).toEqual(
+    expect.arrayContaining([...NAMES, "predictionErrorMedianAt1ms"]),
+  );
+});

@@ -1,0 +1,164 @@
+import { once } from "node:events";
+import type { Redis } from "ioredis";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { openLastingConnection } from "../node/redis-connection.ts";
+import { startScriptedRedis, type ScriptedRedis } from "../node/scripted-redis.ts";
+import { RedisWatch } from "./surroundings.ts";
+
+/** What Redis tells of itself. */
+interface Told {
+  /** CPU time of its one thread, s. */
+  readonly mainThreadS: number;
+  /** While its lock was held: by anybody, and by its one thread, µs. */
+  readonly lockUs: number;
+  readonly lockUsOfMainThread: number;
+  readonly cpus: string;
+  readonly obstacle: string;
+}
+
+const AT_REST: Told = { mainThreadS: 100, lockUs: 0, lockUsOfMainThread: 0, cpus: "0-1", obstacle: "" };
+/** A second is what is between two questions. */
+const SECOND_MS = 1_000;
+
+let server: ScriptedRedis;
+let redis: Redis;
+let told: Told | null;
+let nowMs: number;
+let modelledShare: number;
+let asked: number;
+let changes: number;
+let watch: RedisWatch;
+
+beforeEach(async () => {
+  [told, nowMs, modelledShare, asked, changes] = [AT_REST, 0, 0, 0, 0];
+  server = await startScriptedRedis(([command = ""]) => {
+    if (told === null) return new Error("LOADING Redis is loading the dataset in memory");
+    if (command === "info") return `# CPU\r\nused_cpu_user_main_thread:${told.mainThreadS}\r\n`;
+    asked += 1;
+    const { lockUs, lockUsOfMainThread, cpus, obstacle } = told;
+    return [
+      "machine:here",
+      `cpus:${cpus}`,
+      `lock_us:${lockUs}`,
+      `lock_us_of_main_thread:${lockUsOfMainThread}`,
+      `hosts_obstacle:${obstacle}`,
+    ].join("\r\n");
+  });
+  redis = openLastingConnection(server.address, server.user, "test");
+  await once(redis, "ready");
+  watch = new RedisWatch({
+    redis,
+    modelledShare: () => modelledShare,
+    onChange: () => (changes += 1),
+    nowMs: () => nowMs,
+  });
+});
+afterEach(async () => {
+  redis.disconnect();
+  await server.close();
+});
+
+/** A second later, Redis says this. */
+const secondLater = async (change: Partial<Told>): Promise<void> => {
+  told = { ...(told ?? AT_REST), ...change };
+  nowMs += SECOND_MS;
+  const before = watch.surroundings.storage;
+  watch.keepFresh();
+  await vi.waitFor(() => expect(watch.surroundings.storage).not.toBe(before), { interval: 1 });
+};
+const threadLeft = (): number => watch.surroundings.storage.redisThread;
+
+describe("what plain clients leave of Redis' thread", () => {
+  test("is all of it until two answers tell what it works, and then what it does not, half at a time", async () => {
+    await secondLater({});
+    expect(threadLeft()).toBe(1);
+    await secondLater({ mainThreadS: 100.6 });
+    expect(threadLeft()).toBeCloseTo(0.7);
+    await secondLater({ mainThreadS: 101.2 });
+    expect(threadLeft()).toBeCloseTo(0.55);
+    for (let at = 0; at < 10; at++) await secondLater({});
+    expect(threadLeft()).toBeCloseTo(1, 2);
+  });
+
+  test("is not lessened by what functions take of it", async () => {
+    modelledShare = 0.6;
+    await secondLater({});
+    await secondLater({ mainThreadS: 100.6 });
+    expect(threadLeft()).toBeCloseTo(1);
+    await secondLater({ mainThreadS: 101.4 });
+    expect(threadLeft()).toBeCloseTo(0.9);
+  });
+
+  test("is less by the time that another thread holds its lock, and not twice by its own", async () => {
+    await secondLater({});
+    await secondLater({ lockUs: 500_000, lockUsOfMainThread: 100_000 });
+    expect(threadLeft()).toBeCloseTo(0.8);
+    await secondLater({ lockUs: 600_000, lockUsOfMainThread: 200_000 });
+    expect(threadLeft()).toBeCloseTo(0.9);
+  });
+
+  test("is never nothing", async () => {
+    for (let at = 0; at < 12; at++) await secondLater({ mainThreadS: 100 + at });
+    expect(threadLeft()).toBe(0.1);
+  });
+
+  test("is not more than all of it, also where Redis has begun anew and counts from nothing", async () => {
+    await secondLater({});
+    await secondLater({ mainThreadS: 100.4 });
+    await secondLater({ mainThreadS: 0 });
+    expect(threadLeft()).toBeCloseTo(0.9);
+  });
+});
+
+describe("what is asked of Redis", () => {
+  test("says which cores it has, and whether calls can run beside it; who decides is told of a change", async () => {
+    await secondLater({});
+    expect(watch.surroundings.storage).toMatchObject({
+      machine: { id: "here", cpus: [0, 1], cores: 2 },
+      isOpen: true,
+    });
+    expect(changes).toBe(1);
+    await secondLater({ mainThreadS: 100.5 });
+    expect(changes).toBe(1);
+    await secondLater({ obstacle: "no launcher" });
+    expect(watch.surroundings.storage.isOpen).toBe(false);
+    expect(changes).toBe(2);
+    await secondLater({ obstacle: "", cpus: "" });
+    expect(watch.surroundings.storage).toMatchObject({ machine: null, isOpen: true });
+    expect(changes).toBe(3);
+  });
+
+  test("is asked once a second at most", async () => {
+    await secondLater({});
+    for (let ms = 0; ms < SECOND_MS; ms += 25) {
+      watch.keepFresh();
+      nowMs += 25;
+    }
+    await secondLater({});
+    expect(asked).toBe(2);
+  });
+
+  test("holds while Redis answers nothing", async () => {
+    await secondLater({});
+    await secondLater({ mainThreadS: 100.4 });
+    const before = watch.surroundings.storage;
+    told = null;
+    nowMs += SECOND_MS;
+    watch.keepFresh();
+    await redis.call("LOCUS.INFO").catch(() => {});
+    expect(watch.surroundings.storage).toBe(before);
+    await secondLater({ mainThreadS: 100.4 });
+    expect(threadLeft()).toBeCloseTo(0.9);
+  });
+});
+
+test("constants are the usual ones until they are measured, and whoever decides learns of it", () => {
+  expect(watch.surroundings.constants).toBe(DEFAULT_CONSTANTS);
+  expect(watch.constantsFrom).toBe("usual");
+  const constants = { ...DEFAULT_CONSTANTS, compute: { ...DEFAULT_CONSTANTS.compute, roundWaitUs: 1_100 } };
+  watch.calibrated(constants, "measured");
+  expect(watch.surroundings.constants).toBe(constants);
+  expect(watch.constantsFrom).toBe("measured");
+  expect(changes).toBe(1);
+});

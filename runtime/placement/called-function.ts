@@ -1,0 +1,97 @@
+// A function that is called, as a step weighs it up: its profile, what its calls cost on either side, and where it may go.
+
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { functionCosts, type FunctionCosts } from "./function-costs.ts";
+import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN } from "./function-state.ts";
+import { PoolUse, type Capacity } from "./pool-use.ts";
+import { isWarmAt } from "./probes.ts";
+import { backCpuUs } from "./push-back.ts";
+import type { Rules, Situation } from "./situation.ts";
+import { isCrowded, isHeld, type Tried } from "./trials.ts";
+import type { Candidate } from "./worthwhile-shares.ts";
+
+/** Not called for so long: nothing to decide. */
+export const ACTIVE_MS = 10_000;
+/** After a move its function rests, so that the next step sees what came of it. */
+export const REST_MS = 100;
+
+export interface CalledFunction extends Candidate, Tried {
+  readonly before: FunctionState;
+}
+
+/** null: it is not called, or nothing is known. */
+export function calledFunction(
+  name: string,
+  rules: Rules,
+  before: FunctionState,
+  situation: Situation,
+): CalledFunction | null {
+  const { nowMs, profiles, constants } = situation;
+  const profile = profiles.get(name);
+  if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
+  const costs = functionCosts(profile, constants, nowMs, before.paces);
+  if (costs === null) return null;
+  const { compute, storage } = costs.sides;
+  const rests = nowMs - lastMovedMs(before) < REST_MS;
+  const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
+  const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);
+  const load = {
+    callsPerSecond: profile.callsPerSecond(nowMs),
+    costs: { compute: compute.cost, storage: storage.cost },
+    lowest,
+    highest,
+    weight: rules.weight,
+  };
+  const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
+  // What was promised holds no more, or was long ago.
+  const isOver = before.trials.held !== null && !isHeld(profile, before.trials, nowMs);
+  const trials = isOver ? { ...before.trials, held: null } : before.trials;
+  const known = { ...before, paces: costs.paces, backCpuUs: back, trials };
+  const isWarm = { compute: isWarmAt(known, "compute", nowMs), storage: isWarmAt(known, "storage", nowMs) };
+  const { share } = before;
+  const tried = { trials, isFree: !stays, isWarm };
+  return { name, profile, before: known, share, costs, load, ...tried };
+}
+
+/** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
+function sidesUnder(
+  p99UnderUs: number | null,
+  profile: FunctionProfile,
+  { sides }: FunctionCosts,
+): readonly [number, number] {
+  if (p99UnderUs === null) return [0, 1];
+  const measured = (side: Side): number | null =>
+    sides[side].calls < PROFILED_CALLS_MIN ? null : profile.percentileUs(side, 99);
+  // Where a side was not measured its tail is to its mean as that of the other.
+  const p99Us = (side: Side, other: Side): number => {
+    const tail = (measured(other) ?? sides[other].cost.latencyUs) / sides[other].cost.latencyUs;
+    return measured(side) ?? tail * sides[side].cost.latencyUs;
+  };
+  const breaksAtCompute = p99Us("compute", "storage") > p99UnderUs;
+  const breaksAtStorage = p99Us("storage", "compute") > p99UnderUs;
+  if (breaksAtCompute === breaksAtStorage) return [0, 1];
+  return breaksAtCompute ? [1, 1] : [0, 0];
+}
+
+/** It stays where it is in this step. */
+export const still = (candidate: CalledFunction): CalledFunction => {
+  const { load, share } = candidate;
+  return { ...candidate, load: { ...load, lowest: share, highest: share } };
+};
+
+/** Those that are held, as far as `which` says, stay where they are: while it is about what is crowded, and within their bounds. */
+export function withHeld(
+  all: readonly CalledFunction[],
+  capacity: Capacity,
+  which: (held: NonNullable<CalledFunction["trials"]["held"]>) => boolean,
+): readonly CalledFunction[] {
+  const stays = ({ trials: { held }, load, share }: CalledFunction): boolean =>
+    held !== null && which(held) && load.lowest <= share && share <= load.highest;
+  if (!all.some(stays)) return all;
+  const use = new PoolUse(
+    all.map(({ load }) => load),
+    capacity,
+  );
+  return isCrowded(all, use, capacity) ? all.map((called) => (stays(called) ? still(called) : called)) : all;
+}

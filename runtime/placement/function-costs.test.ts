@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+import { Profiles } from "#runtime/profile/profiles.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
+import { busyUs, costOf, type CostConstants, type Demand } from "./cost-model.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { functionCosts, predictionErrorOf, type FunctionCosts } from "./function-costs.ts";
+
+/** A walk in a graph from a leaf, and from a hub: a hundred times the work in as many rounds. */
+const LEAF: Demand = { operations: 10, rounds: 4, bytes: 500, cpuUs: 60 };
+const HUB: Demand = { operations: 1_000, rounds: 4, bytes: 50_000, cpuUs: 6_000 };
+
+interface Calls {
+  readonly leaves: number;
+  readonly hubs: number;
+}
+
+interface World {
+  /** CPU time on storage ÷ on compute. */
+  readonly cpuRatio?: number;
+  /** What calls take on a side ÷ what the model says. */
+  readonly slowness?: Partial<Readonly<Record<Side, number>>>;
+}
+
+/** Half a second of calls, as often as nodes tell of them. */
+const STRETCHES = 20;
+const STRETCH_MS = 25;
+const NOW_MS = STRETCHES * STRETCH_MS;
+
+/** Of so many calls that come evenly, those before a stretch; the first comes at once. */
+const begunBy = (stretch: number, calls: number): number => Math.ceil((calls * stretch) / STRETCHES);
+
+/** Leaves differ by up to a half of what one computes on average. */
+const sizeOf = (leaf: number): number => 0.5 + ((leaf * 7) % 11) / 10;
+
+/** Of a function whose calls cost what the model says, but for what `world` says of it. */
+function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World = {}): FunctionCosts {
+  const { cpuRatio = 1, slowness = {} } = world;
+  const constants: CostConstants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio } };
+  const profiles = new Profiles();
+  const record = (tally: SampleTally, side: Side, demand: Demand): void => {
+    const { latencyUs, terms } = costOf(side, demand, constants);
+    const wallUs = (latencyUs - terms.call) * (slowness[side] ?? 1);
+    const { operations, rounds, bytes: bytesIn } = demand;
+    const usage = { ...NO_USAGE, wallUs, cpuUs: terms.cpu, operations, rounds, bytesIn };
+    tally.record({ ...usage, function: "walk", version: "1", side, outcome: "ok" }, wallUs + terms.call);
+  };
+  for (let stretch = 0; stretch < STRETCHES; stretch++) {
+    const tally = new SampleTally();
+    for (const side of ["compute", "storage"] as const) {
+      const { leaves = 0, hubs = 0 } = calls[side] ?? {};
+      for (let call = begunBy(stretch, leaves); call < begunBy(stretch + 1, leaves); call++) {
+        record(tally, side, { ...LEAF, cpuUs: LEAF.cpuUs * sizeOf(call) });
+      }
+      for (let call = begunBy(stretch, hubs); call < begunBy(stretch + 1, hubs); call++) record(tally, side, HUB);
+    }
+    profiles.fold(tally.take().tallies, (stretch + 1) * STRETCH_MS, STRETCH_MS);
+  }
+  const costs = functionCosts(profiles.get("walk")!, DEFAULT_CONSTANTS, NOW_MS);
+  if (costs === null) throw new Error("nothing was profiled");
+  return costs;
+}
+
+/** CPU time at storage ÷ at compute, as it is believed. */
+const cpuRatioIn = ({ demand, sides: { storage } }: FunctionCosts): number => {
+  const { callUs, operationUs, roundUs } = DEFAULT_CONSTANTS.storage;
+  const besides = callUs + demand.operations * operationUs + demand.rounds * roundUs;
+  return (storage.cost.storageUs - besides) / demand.cpuUs;
+};
+
+/** One call in fifty is a hub: of as many calls on either side. */
+const EVEN = { compute: { leaves: 490, hubs: 10 }, storage: { leaves: 49, hubs: 1 } } as const;
+/** Compute has met its hubs, and storage none. */
+const UNEVEN = { compute: { leaves: 490, hubs: 10 }, storage: { leaves: 50, hubs: 0 } } as const;
+
+/** Of two figures that should be about the same. */
+const differenceOf = (one: number, other: number): number => Math.abs(one / other - 1);
+
+describe("what a call costs on each side, where hubs and leaves were met", () => {
+  test("does not depend on which side has met the hub", () => {
+    const [even, uneven] = [costsAfter(EVEN), costsAfter(UNEVEN)];
+    for (const side of ["compute", "storage"] as const) {
+      const [one, other] = [uneven.sides[side].cost, even.sides[side].cost];
+      expect(differenceOf(one.latencyUs, other.latencyUs)).toBeLessThan(0.1);
+      expect(differenceOf(busyUs(one), busyUs(other))).toBeLessThan(0.1);
+    }
+    // The means themselves differ threefold.
+    const { compute, storage } = uneven.sides;
+    expect(compute.measuredUs!).toBeGreaterThan(2 * storage.measuredUs!);
+  });
+
+  test("is of one CPU speed on both, as far as the same calls tell", () => {
+    expect(differenceOf(cpuRatioIn(costsAfter(EVEN)), 1)).toBeLessThan(0.01);
+    expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN)), 1)).toBeLessThan(0.1);
+    expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN, { cpuRatio: 2 })), 2)).toBeLessThan(0.15);
+  });
+
+  test("is of what the calls of both sides need, each by how many there were", () => {
+    const { demand } = costsAfter(UNEVEN);
+    const hubs = 10 / 550;
+    expect(differenceOf(demand.operations, hubs * HUB.operations + (1 - hubs) * LEAF.operations)).toBeLessThan(0.01);
+    expect(differenceOf(demand.bytes, hubs * HUB.bytes + (1 - hubs) * LEAF.bytes)).toBeLessThan(0.01);
+    expect(differenceOf(demand.cpuUs, hubs * HUB.cpuUs + (1 - hubs) * LEAF.cpuUs)).toBeLessThan(0.05);
+    expect(demand.rounds).toBeCloseTo(4);
+  });
+
+  test("has a side take longer that takes longer for its own calls, whatever they were", () => {
+    const [usual, slow] = [costsAfter(UNEVEN), costsAfter(UNEVEN, { slowness: { storage: 3 } })];
+    const inSandboxUs = ({ sides: { storage } }: FunctionCosts): number =>
+      storage.cost.latencyUs - storage.cost.terms.call;
+    expect(differenceOf(inSandboxUs(slow) / inSandboxUs(usual), 3)).toBeLessThan(0.1);
+    expect(differenceOf(slow.sides.compute.cost.latencyUs, usual.sides.compute.cost.latencyUs)).toBeLessThan(0.01);
+  });
+
+  test("is the model's on a side that was never visited, and the model is held against what was measured", () => {
+    const costs = costsAfter({ compute: EVEN.compute });
+    const model = costOf("storage", costs.demand, DEFAULT_CONSTANTS);
+    expect(costs.sides.storage).toMatchObject({ cost: model, calls: 0, measuredUs: null });
+    expect(predictionErrorOf(costs.sides.storage)).toBeNull();
+    expect(predictionErrorOf(costs.sides.compute)).toBeLessThan(0.01);
+  });
+
+  test("is known of no function that was not called", () => {
+    const profiles = new Profiles();
+    const tally = new SampleTally();
+    const failed = { ...NO_USAGE, function: "walk", version: "1", side: "compute", outcome: "OVERLOADED" } as const;
+    tally.record(failed, 10);
+    profiles.fold(tally.take().tallies, NOW_MS, 25);
+    expect(functionCosts(profiles.get("walk")!, DEFAULT_CONSTANTS, NOW_MS)).toBeNull();
+  });
+});

@@ -1,0 +1,156 @@
+// What the controller remembers of one function, how that may change, and what is so before anything is weighed up.
+
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { NO_PACES, type Paces } from "./function-costs.ts";
+import type { Placement, PlacementState } from "./plan.ts";
+import { BACK_UNKNOWN_US } from "./push-back.ts";
+import type { Rules, Situation } from "./situation.ts";
+import { broken, NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
+import type { Gain } from "./worthwhile-shares.ts";
+
+/** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
+export const PROFILED_CALLS_MIN = 8;
+/** Fewer do where they are alike: a function that computes for long would take long to be known. Standard errors of their means. */
+const ALIKE_CALLS_MIN = 3;
+const ALIKE_ERROR_MAX = 0.1;
+/** Of one whose function is not called any more. */
+const TRIAL_GIVEN_UP_MS = 1_000;
+
+/** Why a placement changed, in the numbers that changed it. */
+export type Why =
+  /** Nothing is decided before some calls are known. */
+  | { readonly kind: "new" | "shifted" | "pinned" | "freed" }
+  | { readonly kind: "profiled"; readonly calls: number }
+  | Gain
+  /** A move turned out worse than what was before it: what was promised for a call, and what came, µs. */
+  | { readonly kind: "reverted"; readonly promisedUs: number; readonly cameUs: number; readonly retryInMs: number }
+  /** Calls visit the other side, of which nothing was heard for long; and then something was. */
+  | { readonly kind: "probing" | "probed"; readonly side: Side }
+  /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
+  | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null }
+  /** That is over: what all calls took, to what they took before; null: nothing tells. */
+  | {
+      readonly kind: "tried";
+      readonly side: Side;
+      readonly partner: string | null;
+      readonly ratio: number | null;
+      readonly isKept: boolean;
+    };
+
+export interface Transition {
+  readonly atMs: number;
+  readonly function: string;
+  readonly from: PlacementState;
+  readonly to: PlacementState;
+  readonly fromShare: number;
+  readonly toShare: number;
+  readonly why: Why;
+}
+
+export interface FunctionState extends Placement {
+  /** When its calls began to be what they are. */
+  readonly sinceMs: number;
+  /** The last change of the share. */
+  readonly moved: {
+    readonly atMs: number;
+    readonly fromShare: number;
+    readonly promisedUs: number;
+    /** Whether what came of it was held against what there was before. */
+    readonly isJudged: boolean;
+  } | null;
+  /** After a revert: how long it stays, and until when. */
+  readonly backOffMs: number;
+  readonly retryAtMs: number;
+  readonly moves: number;
+  readonly reverts: number;
+  /** Moves back within FLAP_MS, whatever the reason. */
+  readonly flaps: number;
+  /** What is known of each side whatever becomes of its profile. */
+  readonly paces: Paces;
+  readonly trials: Trials;
+}
+
+export const FRESH: Omit<FunctionState, "state" | "share"> = {
+  probeEvery: 0,
+  backCpuUs: BACK_UNKNOWN_US,
+  sinceMs: -Infinity,
+  moved: null,
+  backOffMs: 0,
+  retryAtMs: 0,
+  moves: 0,
+  reverts: 0,
+  flaps: 0,
+  paces: NO_PACES,
+  trials: NO_TRIALS,
+};
+
+export interface Change {
+  readonly to: FunctionState;
+  /** null: nothing that anyone would ask about. */
+  readonly why: Why | null;
+}
+
+export const restingState = (share: number): "compute" | "storage" | "split" =>
+  share <= 0 ? "compute" : share >= 1 ? "storage" : "split";
+
+/** Whatever the reason. */
+export const lastMovedMs = ({ moved: move, trials }: FunctionState): number =>
+  Math.max(move?.atMs ?? -Infinity, trials.endedMs);
+
+/** What is so before anything is weighed up: new, pinned, freed, shifted, profiled. */
+export function settled(name: string, now: FunctionState | undefined, rules: Rules, situation: Situation): Change {
+  const { nowMs, profiles, shifted } = situation;
+  const { preferred, pinnedShare } = rules;
+  if (pinnedShare !== null) {
+    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, trials: NO_TRIALS };
+    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, ...rest };
+    return now?.state === "pinned" && now.share === pinnedShare
+      ? { to: now, why: null }
+      : { to, why: { kind: "pinned" } };
+  }
+  if (now === undefined) {
+    return {
+      to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0, sinceMs: nowMs },
+      why: { kind: "new" },
+    };
+  }
+  if (now.state === "pinned") {
+    const to: FunctionState = { ...now, state: restingState(now.share), backCpuUs: BACK_UNKNOWN_US };
+    return { to, why: { kind: "freed" } };
+  }
+  if (now.state === "profiling") {
+    const { calls, isEnough } = knownCalls(profiles.get(name), nowMs);
+    if (!isEnough) return { to: now, why: null };
+    return { to: { ...now, state: restingState(now.share) }, why: { kind: "profiled", calls } };
+  }
+  const { running } = now.trials;
+  if (shifted.has(name)) {
+    const share = running?.fromShare ?? now.share;
+    const trials = trialsAfterShift(now.trials, nowMs);
+    const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials };
+    return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
+  }
+  if (running !== null && (shifted.size > 0 || nowMs - running.startedMs > TRIAL_GIVEN_UP_MS)) {
+    // What comes now says nothing of what was before.
+    const { fromShare: share, side, partner } = running;
+    const to: FunctionState = { ...now, state: restingState(share), share, trials: broken(now.trials, nowMs) };
+    return { to, why: { kind: "tried", side, partner, ratio: null, isKept: false } };
+  }
+  if (now.state === "reverting" && nowMs >= now.retryAtMs) {
+    return { to: { ...now, state: restingState(now.share) }, why: null };
+  }
+  return { to: now, why: null };
+}
+
+function knownCalls(
+  profile: FunctionProfile | undefined,
+  nowMs: number,
+): { readonly calls: number; readonly isEnough: boolean } {
+  const known = (["compute", "storage"] as const).flatMap((side) => profile?.estimate(side, nowMs) ?? []);
+  const calls = known.reduce((sum, estimate) => sum + estimate.calls, 0);
+  const areAlike = known.some(
+    (one) => one.calls >= ALIKE_CALLS_MIN && Math.max(one.logCpuError, one.serviceError) <= ALIKE_ERROR_MAX,
+  );
+  return { calls, isEnough: calls >= PROFILED_CALLS_MIN || areAlike };
+}

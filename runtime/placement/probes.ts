@@ -1,0 +1,69 @@
+// Calls that visit the side where their function is not: so that the profile there stays true, and before any traffic goes there.
+
+import { clamp } from "#runtime/clamp.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import type { CalledFunction } from "./called-function.ts";
+import { busyUs } from "./cost-model.ts";
+import { type Change, type FunctionState, restingState } from "./function-state.ts";
+import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
+
+/** Probes may cost this part of what their function costs anyway, and more than so many a second tell no more. */
+const PROBE_COST_SHARE = 0.01;
+const PROBES_PER_SECOND = 4;
+/** What was last heard of a side so long ago is old. */
+const PROBE_INTERVAL_MS = 10_000;
+/** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
+export const WARM_MS = 30_000;
+export const VISITS_MIN = 3;
+const FIRST_VISIT_EVERY = 4;
+
+const gainingSide = ({ share: from }: Placement, to: number): Side => (to > from ? "storage" : "compute");
+
+/** Whether the side that is to get more of its calls has had one lately. */
+export const isWarm = (now: FunctionState, share: number, nowMs: number): boolean =>
+  isWarmAt(now, gainingSide(now, share), nowMs);
+
+export function isWarmAt({ paces }: FunctionState, side: Side, nowMs: number): boolean {
+  const pace = paces[side];
+  return pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= WARM_MS;
+}
+
+/** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
+export function visiting(now: FunctionState, candidate: CalledFunction, share: number): Change {
+  const side = gainingSide(now, share);
+  const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side) : FIRST_VISIT_EVERY;
+  return {
+    to: { ...now, state: "probing", probeEvery },
+    why: now.state === "probing" ? null : { kind: "probing", side },
+  };
+}
+
+/** Sends a few calls to the side where it is not, as dear as allowed. */
+export function probed(now: FunctionState, candidate: CalledFunction, nowMs: number): Change {
+  if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing") {
+    return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
+  }
+  const other: Side = now.share > 0 ? "compute" : "storage";
+  const pace = now.paces[other];
+  const isKnown = pace !== null && pace.calls >= VISITS_MIN;
+  const cheap = probeEveryOf(candidate, other);
+  const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
+  // A step of a tenth is no news to those who follow the plan.
+  const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
+  const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
+  const state = isStale ? "probing" : restingState(now.share);
+  if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
+  return { to: { ...now, state, probeEvery }, why: { kind: isStale ? "probing" : "probed", side: other } };
+}
+
+/** Nothing is known of a side where every visit fails, and no more than probes should find that out. */
+const failsAt = ({ profile, costs }: CalledFunction, side: Side): boolean =>
+  costs.sides[side].calls === 0 && profile.untold(side) >= VISITS_MIN;
+
+/** One call in so many: seldom enough to be cheap, whatever that leaves untold. */
+function probeEveryOf({ load: { callsPerSecond, costs } }: CalledFunction, other: Side): number {
+  const side: Side = other === "compute" ? "storage" : "compute";
+  const cheapEnough = busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side]));
+  const every = Math.ceil(Math.max(cheapEnough, callsPerSecond / PROBES_PER_SECOND));
+  return clamp(every, 2, PROBE_EVERY_MAX);
+}

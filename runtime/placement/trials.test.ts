@@ -1,0 +1,259 @@
+import { describe, expect, test } from "vitest";
+import { Profiles } from "#runtime/profile/profiles.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
+import { SampleTally } from "#runtime/profile/tally.ts";
+import type { Cost } from "./cost-model.ts";
+import { PoolUse, type Capacity } from "./pool-use.ts";
+import {
+  heldAlong,
+  isHeld,
+  nextTrial,
+  NO_TRIALS,
+  shareAt,
+  trialsAfter,
+  trialsAfterShift,
+  verdictOf,
+  type Tried,
+  type Trials,
+} from "./trials.ts";
+
+const WINDOW_MS = 25;
+const CAPACITY: Capacity = {
+  computeCores: 1,
+  storageCores: 1,
+  redisThread: 1,
+  storageMachineCores: 1,
+  sharedCores: Infinity,
+  callers: 16,
+};
+
+/** What calls of one function come to in a window: so many on a side, each taking so long. */
+interface Calls {
+  readonly side: Side;
+  readonly count: number;
+  readonly elapsedUs: number;
+}
+
+/** Profiles of functions that are called for a while, as windows of their node tell it. */
+class Load {
+  readonly profiles = new Profiles();
+  nowMs = 0;
+
+  run(ms: number, calls: Readonly<Record<string, Calls>>): this {
+    for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
+      this.nowMs += WINDOW_MS;
+      const tally = new SampleTally();
+      for (const [name, { side, count, elapsedUs }] of Object.entries(calls)) {
+        const sample = {
+          ...NO_USAGE,
+          function: name,
+          version: "1",
+          side,
+          outcome: "ok",
+          wallUs: elapsedUs,
+          cpuUs: 100,
+        };
+        for (let call = 0; call < count; call++) tally.record(sample, elapsedUs);
+      }
+      // A window tells of what was before its end.
+      this.profiles.fold(tally.take().tallies, this.nowMs - 1, WINDOW_MS);
+    }
+    return this;
+  }
+
+  tried(name: string, share: number, change: Partial<Tried> = {}): Tried {
+    return {
+      name,
+      profile: this.profiles.get(name)!,
+      share,
+      load: loadOf(400),
+      trials: NO_TRIALS,
+      isFree: true,
+      isWarm: { compute: true, storage: true },
+      ...change,
+    };
+  }
+}
+
+const costAt = (side: Side, busyUs: number, crowd = 0): Cost => ({
+  latencyUs: busyUs + crowd,
+  aloneUs: busyUs,
+  terms: { call: 0, enter: 0, cpu: busyUs, operations: 0, rounds: 0, bytes: 0, crowd },
+  computeUs: side === "compute" ? busyUs : 0,
+  storageUs: side === "storage" ? busyUs : 0,
+  redisUs: 0,
+});
+
+/** The same on either side: the model sees no difference. */
+const loadOf = (callsPerSecond: number, busyUs = 2_000, crowd = 0) => ({
+  callsPerSecond,
+  costs: { compute: costAt("compute", busyUs, crowd), storage: costAt("storage", busyUs, crowd) },
+  lowest: 0,
+  highest: 1,
+  weight: 1,
+});
+
+const next = (all: readonly Tried[], nowMs: number, capacity = CAPACITY) => {
+  const use = new PoolUse(
+    all.map(({ load }) => load),
+    capacity,
+  );
+  return nextTrial(all, use, capacity, nowMs).map(({ index, side, partner }) => [all[index]!.name, side, partner]);
+};
+
+const running = (side: Side, startedMs: number, partner: string | null = null): Trials => ({
+  ...NO_TRIALS,
+  running: { side, partner, startedMs, fromShare: 1 - shareAt(side) },
+});
+
+const atCompute = { side: "compute", count: 40, elapsedUs: 4_000 } as const;
+const atStorage = { side: "storage", count: 40, elapsedUs: 4_000 } as const;
+
+describe("what is tried next", () => {
+  const both = () => new Load().run(500, { a: atCompute, b: atStorage });
+
+  test("nothing, where there is room and nobody waits", () => {
+    const load = both();
+    expect(next([load.tried("a", 0, { load: loadOf(400, 100) })], load.nowMs)).toEqual([]);
+  });
+
+  test("something, where calls mostly wait for each other though the model sees room", () => {
+    const load = both();
+    const waits = load.tried("a", 0, { load: loadOf(400, 100, 300) });
+    expect(next([waits], load.nowMs)).toEqual([["a", "storage", null]]);
+    expect(next([waits], load.nowMs, { ...CAPACITY, callers: 2 })).toEqual([]);
+  });
+
+  test("two functions that change places, before one that joins the other", () => {
+    const load = both();
+    expect(next([load.tried("a", 0), load.tried("b", 1)], load.nowMs)).toEqual([
+      ["a", "storage", "b"],
+      ["b", "compute", "a"],
+    ]);
+  });
+
+  test("what was kept once, before what the model has do better", () => {
+    const load = both();
+    const kept = { ...NO_TRIALS, keptSide: "storage" } as const;
+    const b = load.tried("b", 1, { load: loadOf(100) });
+    expect(next([load.tried("a", 0, { trials: kept }), b], load.nowMs)).toEqual([["a", "storage", null]]);
+  });
+
+  test("no small change, nothing that is held or was no good just now, and no side that is cold", () => {
+    const load = both();
+    const nearly = load.tried("a", 0.95, { isWarm: { compute: false, storage: true } });
+    expect(next([{ ...nearly, profile: load.profiles.get("b")! }], load.nowMs)).toEqual([]);
+    const held = {
+      ...NO_TRIALS,
+      held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare: 0, isFirm: false },
+    };
+    expect(next([load.tried("a", 0, { trials: held })], load.nowMs)).toEqual([]);
+    const no = { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 1_000, untilMs: load.nowMs + 1 }]]) };
+    expect(next([load.tried("a", 0, { trials: no })], load.nowMs)).toEqual([]);
+  });
+
+  test("nothing of a function whose callers ask for the other side", () => {
+    const load = both();
+    expect(next([load.tried("a", 1)], load.nowMs)).toEqual([]);
+  });
+});
+
+describe("what came of a trial", () => {
+  /** `a` goes from compute to storage at 500 ms; its calls take so many times as long there. */
+  const cameOf = (ms: number, factor: number, side: Side = "storage") => {
+    const load = new Load().run(500, { a: atCompute });
+    load.run(ms, { a: { side, count: Math.round(40 / factor), elapsedUs: 4_000 * factor } });
+    const tried = load.tried("a", 1, { trials: running("storage", 500) });
+    return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+  };
+
+  test("is told after 150 ms, and what is clearly worse after 100", () => {
+    expect(cameOf(100, 0.5)).toBeNull();
+    expect(cameOf(150, 0.5)).toBe("kept");
+    expect(cameOf(150, 1)).toBe("dropped");
+    expect(cameOf(75, 2)).toBeNull();
+    expect(cameOf(100, 2)).toBe("worse");
+  });
+
+  test("is nothing where callers ask for the other side, however long their calls take", () => {
+    expect(cameOf(200, 1, "compute")).toBeNull();
+    expect(cameOf(200, 2, "compute")).toBeNull();
+    expect(cameOf(500, 2, "compute")).toBe("void");
+  });
+
+  test("counts for all that are called", () => {
+    const load = new Load().run(500, { a: atCompute, b: atStorage });
+    load.run(150, { a: { ...atStorage, elapsedUs: 3_000 }, b: { ...atStorage, elapsedUs: 6_000 } });
+    const tried = load.tried("a", 1, { trials: running("storage", 500) });
+    expect(verdictOf([tried], [tried, load.tried("b", 1)], load.nowMs)).toMatchObject({ came: "dropped" });
+  });
+
+  test("is nothing at once where one of the two that changed places takes part no more", () => {
+    const load = new Load().run(500, { a: atCompute, b: atStorage }).run(25, { a: atStorage, b: atCompute });
+    const tried = load.tried("a", 1, { trials: running("storage", 500, "b") });
+    const other = load.tried("b", 0, { trials: running("compute", 500, "a") });
+    expect(verdictOf([tried, other], [tried, other], load.nowMs)).toBeNull();
+    expect(verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs)).toMatchObject({ came: "void" });
+  });
+});
+
+describe("after a trial", () => {
+  const load = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
+  const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs) => {
+    const begun = { ...trials, running: { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const };
+    return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio: 1 }, nowMs);
+  };
+  const backOff = (trials: Trials) => trials.backOffs.get("storage");
+
+  test("what did better stays, for longer each time, while it keeps its promise", () => {
+    const once = after("kept", NO_TRIALS);
+    expect(once).toMatchObject({ running: null, keptSide: "storage", holdMs: 5_000 });
+    expect(once.held).toMatchObject({ untilMs: load.nowMs + 5_000, promisedUs: 2_000 });
+    expect(after("kept", once).holdMs).toBe(10_000);
+    const { profile } = load.tried("a", 1);
+    expect(isHeld(profile, once, load.nowMs)).toBe(true);
+    expect(isHeld(profile, once, load.nowMs + 5_000)).toBe(false);
+    load.run(300, { a: atStorage });
+    expect(isHeld(profile, once, load.nowMs)).toBe(false);
+  });
+
+  test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {
+    let trials = after("dropped", NO_TRIALS);
+    const waits = [backOff(trials)!.ms];
+    for (let time = 0; time < 7; time++) {
+      trials = after("dropped", trials);
+      waits.push(backOff(trials)!.ms);
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    expect(backOff(after("worse", NO_TRIALS))!.ms).toBe(4_000);
+    const other = { ...trials, backOffs: new Map([["compute b", { ms: 1_000, untilMs: load.nowMs }]]) };
+    expect([...after("dropped", other, load.nowMs + 59_000).backOffs.keys()]).toEqual(["compute b", "storage"]);
+    expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
+  });
+
+  test("a shift makes what did well once be tried soon, and nothing else", () => {
+    const no = { ms: 1_000, untilMs: Infinity };
+    const backOffs = new Map([
+      ["storage", no],
+      ["storage b", no],
+      ["compute", no],
+    ]);
+    const shifted = trialsAfterShift({ ...NO_TRIALS, backOffs, keptSide: "storage", holdMs: 5_000 }, 1_000);
+    expect([...shifted.backOffs.keys()]).toEqual(["compute"]);
+    expect(shifted).toMatchObject({ held: null, holdMs: 0, keptSide: "storage" });
+  });
+
+  test("others are held to what they took meanwhile, if they were called", () => {
+    const also = new Load().run(150, { a: atCompute });
+    const shown = { fromMs: 0, toMs: 150 };
+    const until = { untilMs: 9_000, isFirm: true };
+    expect(heldAlong(also.tried("a", 0), shown, until, 150).held).toEqual({
+      sinceMs: 150,
+      untilMs: 9_000,
+      promisedUs: 4_000,
+      refutedShare: 0,
+      isFirm: true,
+    });
+    expect(heldAlong(also.tried("a", 0), { fromMs: 200, toMs: 300 }, until, 300).held).toBeNull();
+  });
+});

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+
+import { check, NODE, setUp, SHARING } from "../scheduler-fixture.ts";
+
+test("a promise follows what an instance uses, and leaves a quarter of its node's CPUs to others", () => {
+  const { scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
+  scheduler.declare({ key: "f", memoryMb: 100 }, 0);
+  const instance = scheduler.adopt("x1", "f", "n1", 0);
+  scheduler.instanceUses(instance, { memoryMb: 130, cpus: 1 }, 1);
+  expect(instance).toMatchObject({ memoryMb: 130, cpus: 1 });
+  scheduler.instanceUses(instance, { memoryMb: 130, cpus: 2 }, 2);
+  expect(instance.cpus).toBe(1.5);
+  for (let look = 0; look < 20; look++) scheduler.instanceUses(instance, { memoryMb: 10, cpus: 0.1 }, 3 + look);
+  expect(instance.cpus).toBeLessThan(0.2);
+  check(scheduler);
+});
+
+test("one that outgrows its node is replaced on another with room, one at a time", () => {
+  const { effects, scheduler } = setUp();
+  scheduler.declare({ key: "f", memoryMb: 500 }, 0);
+  const [first, second] = ["x1", "x2"].map((id) => scheduler.adopt(id, "f", "n1", 0));
+  scheduler.nodeReserved({ ...NODE, id: "n2" }, 0);
+  const lease = scheduler.lend(first!, "n1", 60_000, 0);
+  scheduler.instanceUses(first!, { memoryMb: 700 }, 1);
+  scheduler.instanceUses(second!, { memoryMb: 700 }, 1);
+  expect(effects.starting.map(({ node, memoryMb }) => [node.id, memoryMb])).toEqual([["n2", 700]]);
+  expect(lease.revoked).toBe(false);
+  scheduler.instanceStarted(effects.starting[0]!, 2);
+  expect(lease.revoked).toBe(true);
+  scheduler.returnLease(lease, 3);
+  expect(effects.stopping).toEqual([first]);
+  expect(effects.stopReasons).toEqual(["outgrew its node"]);
+  check(scheduler);
+});

@@ -1,0 +1,57 @@
+// A scheduler for tests, over a world that notes what it commands; and what holds of any, whatever has happened.
+
+import { expect } from "vitest";
+
+import { fixedKeepAlive } from "./policy/fixed.ts";
+import type { Policy } from "./policy/policy.ts";
+import { RecordedEffects } from "./recorded-effects.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { SchedulerSettings } from "./settings.ts";
+
+export const NODE = { id: "n1", address: "", port: 0, memoryMb: 1_000, cpus: 1_000 };
+export const MINUTE = fixedKeepAlive("a minute", { keepAliveMs: 60_000, lookEveryMs: 0 });
+/** Whatever is free first serves whoever waits. */
+export const SHARING: Policy = { ...MINUTE, sharesStarts: true };
+
+/** `node`: one that is there; null: none. */
+export const setUp = (
+  settings: Partial<SchedulerSettings> = {},
+  policy: Policy = SHARING,
+  node: typeof NODE | null = NODE,
+) => {
+  const effects = new RecordedEffects();
+  const scheduler = new Scheduler<string>(policy, effects, settings);
+  if (node !== null) scheduler.nodeReserved(node, 0);
+  return { effects, scheduler };
+};
+/** By a call that ended well. */
+export const used = { executionMs: 1 };
+
+/** Counts are what instances are, and no node is promised more than it offers. */
+export function check(scheduler: Scheduler<string>): void {
+  const counted = { starting: 0, idle: 0, draining: 0 };
+  const promised = new Map<string, number>();
+  for (const instance of scheduler.instances()) {
+    if (instance.state !== "busy" && instance.state !== "gone") counted[instance.state]++;
+    const { id } = instance.node;
+    promised.set(id, (promised.get(id) ?? 0) + instance.memoryMb);
+    expect(instance.state === "idle" ? instance.running : 0).toBe(0);
+  }
+  expect(scheduler.counts).toMatchObject(counted);
+  let waiting = 0;
+  for (const pool of scheduler.functions()) {
+    waiting += pool.waiting;
+    expect(pool.live).toBeLessThanOrEqual(pool.config.instancesMax);
+    expect(scheduler.policy.sharesStarts && pool.waiting > 0 ? pool.idle : 0).toBe(0);
+  }
+  expect(scheduler.counts.waiting).toBe(waiting);
+  const nodes = [...scheduler.fleet.nodes.values()];
+  expect(scheduler.fleet.emptyNodes).toBe(nodes.filter((node) => node.isEmpty && !node.draining).length);
+  for (const node of nodes) {
+    expect(node.freeMb).toBeGreaterThanOrEqual(0);
+    expect(node.freeCpus).toBeGreaterThanOrEqual(0);
+    expect(node.promised.memoryMb).toBeCloseTo(promised.get(node.id) ?? 0);
+    expect(node.promised.memoryMb).toBeLessThanOrEqual(node.description.memoryMb + 1e-6);
+    expect(node.promised.cpus).toBeLessThanOrEqual(node.description.cpus + 1e-6);
+  }
+}

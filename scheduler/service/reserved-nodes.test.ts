@@ -1,0 +1,270 @@
+// Schedulers over real nodes and a real stock of them, without the wire between (that: test/scheduler/contest-2020.test.ts).
+
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { LocusError } from "#runtime/errors.ts";
+import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
+import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
+import type { NodeStats } from "../grpc/node-service.ts";
+import type { Instance } from "../instance/instance.ts";
+import { LiveScheduler } from "../live-scheduler.ts";
+import { fixedKeepAlive } from "../policy/fixed.ts";
+import { DriverNode } from "./driver-node.ts";
+import { NodeStock } from "./node-stock.ts";
+import { NodeWatch } from "./node-watch.ts";
+import { type NodeConnection, ReservedNodes } from "./reserved-nodes.ts";
+
+const MIB = 2 ** 20;
+const limits = { deadlineMs: 1, cpuMs: 1, memoryMb: 32, operations: 1, concurrency: 1 };
+const description = { name: "f", version: "0", side: null, limits, input: null, output: null };
+const IMAGE: FunctionImage = { description, bundle: Buffer.alloc(0) };
+const TERMS = { memoryMb: 512, timeoutMs: 1_000 };
+const KEPT = fixedKeepAlive("kept", { keepAliveMs: Infinity, lookEveryMs: 0 });
+const SILENT = { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded() {} };
+
+/** An engine of instances that nobody calls. */
+class IdleEngine implements Driver {
+  readonly #specs = new Map<string, InstanceSpec>();
+
+  async start(spec: InstanceSpec): Promise<StartedInstance> {
+    this.#specs.set(spec.id, spec);
+    return { ended: new Promise(() => {}) };
+  }
+
+  invoke(): Promise<Outcome> {
+    return Promise.reject(new Error("nobody calls"));
+  }
+
+  async limit(): Promise<boolean> {
+    return false;
+  }
+
+  async resize(): Promise<boolean> {
+    return false;
+  }
+
+  async stop(id: string): Promise<void> {
+    this.#specs.delete(id);
+  }
+
+  async list(): Promise<readonly ListedInstance[]> {
+    return Array.from(this.#specs.values(), ({ id, memoryBytes, cpus }) => {
+      return { id, function: "f", memoryBytes, cpus, inFlight: 0, use: null };
+    });
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Nodes with room for two containers, in a stock that has all of them ready. */
+class Cluster {
+  readonly nodes: readonly DriverNode[];
+  /** Ports of nodes that do not answer. */
+  readonly away = new Set<number>();
+  /** Of nodes that do not say whose they are. */
+  readonly mute = new Set<number>();
+  stock: NodeStock;
+
+  constructor(count: number) {
+    const own = { functions: { image: async () => IMAGE }, instanceCpus: 1, ownMemoryBytes: 0, folder: "/" };
+    this.nodes = Array.from(
+      { length: count },
+      () => new DriverNode({ driver: new IdleEngine(), memoryBytes: 1_024 * MIB, ...own }),
+    );
+    this.stock = this.stocked();
+  }
+
+  /** As a manager that was started has it: nothing is out. */
+  stocked(): NodeStock {
+    const nodes = this.nodes.map((_, port) => ({ id: `n${port}`, address: "", port, memoryBytes: 1_024 * MIB }));
+    const ready = nodes.length;
+    return new NodeStock({ nodes, ready, reservedMax: ready, refillMs: () => 0, now: () => 1 });
+  }
+
+  async containers(): Promise<readonly string[]> {
+    const stats = await Promise.all(this.nodes.map((node) => node.stats()));
+    return stats.flatMap(({ containers }) => containers.map(({ containerId }) => containerId));
+  }
+
+  async reserved(): Promise<readonly string[]> {
+    return (await this.stock.usage()).map(({ id }) => id);
+  }
+
+  schedule(saved: unknown = null) {
+    const pool = {
+      reserve: () => this.stock.reserve(),
+      release: (request: { readonly requestId: string; readonly nodeId: string }) => this.stock.release(request),
+      usage: () => this.stock.usage(),
+    };
+    const connect = (_address: string, port: number): NodeConnection => this.#connect(port);
+    const nodes = new ReservedNodes({ pool, connect, accountId: "account", saved });
+    const settings = { nodesMax: 4, nodeSize: { memoryMb: 1_024, cpus: 2 } };
+    const scheduler = new LiveScheduler({ policy: KEPT, driver: nodes, nodes, observer: SILENT, settings });
+    const watch = new NodeWatch(scheduler, nodes);
+    const end = (): void => {
+      for (const one of [watch, scheduler, nodes]) one.close();
+    };
+    ends.push(end);
+    const acquire = (key: string): Promise<Instance> => {
+      const pool = scheduler.core.declare({ key, ...TERMS, concurrency: 1 }, scheduler.now());
+      return scheduler.acquire(pool, Infinity);
+    };
+    const fleet = (): readonly string[] => [...scheduler.core.fleet.nodes.keys()];
+    return { nodes, scheduler, watch, acquire, fleet, end };
+  }
+
+  #connect(port: number): NodeConnection {
+    const node = this.nodes[port]!;
+    const stats = async (): Promise<NodeStats> => {
+      if (this.away.has(port)) throw new LocusError("PEER_UNAVAILABLE", `n${port} does not answer`);
+      const said = await node.stats();
+      return this.mute.has(port) ? { ...said, ownerAccountId: "" } : said;
+    };
+    return {
+      reserve: (request) => node.reserve(request),
+      createContainer: (request, signal) => node.createContainer(request, signal),
+      removeContainer: (request) => node.removeContainer(request),
+      invoke: (call, signal) => node.invoke(call, signal),
+      stats,
+      close: () => {},
+    };
+  }
+}
+
+const ends: (() => void)[] = [];
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+  vi.useRealTimers();
+});
+
+const afterRestart = (saved: object): unknown => JSON.parse(JSON.stringify(saved));
+
+describe("a scheduler that is started again", () => {
+  test("has the nodes and containers that it had, and removes what nobody knows", async () => {
+    const cluster = new Cluster(3);
+    const first = cluster.schedule();
+    const before = await Promise.all(["f", "f", "g"].map((key) => first.acquire(key)));
+    const ids = await cluster.containers();
+    expect(ids).toHaveLength(3);
+    const saved = first.nodes.save();
+    first.end();
+    const meta = { functionName: "f", handler: "", timeoutMs: 1_000, memoryBytes: 1 };
+    await cluster.nodes[0]!.createContainer({ requestId: "r", name: "n", meta });
+    const second = cluster.schedule(afterRestart(saved));
+    await second.watch.recover();
+    expect(second.fleet().toSorted()).toEqual(["n0", "n1"]);
+    expect(await cluster.containers()).toEqual(ids);
+    const after = await Promise.all(["f", "f", "g"].map((key) => second.acquire(key)));
+    expect(new Set(after.map(second.nodes.containerId))).toEqual(new Set(ids));
+    expect(after.map(({ pool }) => pool.config)).toEqual(before.map(({ pool }) => pool.config));
+    expect(await cluster.containers()).toEqual(ids);
+    await second.watch.recover();
+    expect(second.fleet()).toHaveLength(2);
+  });
+
+  test("has them though they had been nobody's for a while, and keeps those in mind that it cannot reach yet", async () => {
+    const cluster = new Cluster(2);
+    const first = cluster.schedule();
+    await Promise.all(["f", "f", "f"].map((key) => first.acquire(key)));
+    const ids = await cluster.containers();
+    const saved = first.nodes.save();
+    first.end();
+    vi.advanceTimersByTime(60_000);
+    const second = cluster.schedule(afterRestart(saved));
+    cluster.away.add(1);
+    await second.watch.recover();
+    expect(second.fleet()).toEqual(["n0"]);
+    expect(second.nodes.save()).toEqual(saved);
+    cluster.away.clear();
+    await second.watch.recover();
+    expect(second.fleet()).toEqual(["n0", "n1"]);
+    expect(await cluster.containers()).toEqual(ids);
+  });
+
+  test.each([
+    ["no record", "n0"],
+    ["without an owner", { nodes: {}, functions: {} }],
+    ["of functions that it does not describe", { owner: "o", nodes: { n0: { c: "f" } }, functions: {} }],
+    ["of functions without memory", { owner: "o", nodes: {}, functions: { f: { memoryMb: 0, timeoutMs: 1 } } }],
+  ])("does not take for its own what is %s", (_title, saved) => {
+    expect(() => new Cluster(1).schedule(saved)).toThrow("none of a scheduler's");
+  });
+});
+
+describe("two schedulers of one account", () => {
+  test("never have the same node, whatever the manager has forgotten", async () => {
+    const cluster = new Cluster(2);
+    const [one, other] = [cluster.schedule(), cluster.schedule()];
+    await one.acquire("f");
+    for (let looks = 0; looks < 3; looks++) await other.watch.recover();
+    expect(other.fleet()).toEqual([]);
+    await other.acquire("f");
+    for (let looks = 0; looks < 3; looks++) await one.watch.recover();
+    expect([one.fleet(), other.fleet()]).toEqual([["n0"], ["n1"]]);
+    cluster.stock = cluster.stocked();
+    await expect(other.nodes.reserve()).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    // By now it knows that it is out.
+    expect(await cluster.reserved()).toEqual(["n0"]);
+    expect(await cluster.containers()).toHaveLength(2);
+  });
+
+  test("have what the other one has left behind, when that has not been heard of for long", async () => {
+    const cluster = new Cluster(1);
+    const one = cluster.schedule();
+    await one.acquire("f");
+    one.end();
+    const other = cluster.schedule();
+    for (let looks = 0; looks < 3; looks++) await other.watch.recover();
+    expect(other.fleet()).toEqual([]);
+    vi.advanceTimersByTime(30_000);
+    for (let looks = 0; looks < 3; looks++) await other.watch.recover();
+    expect(other.fleet()).toEqual(["n0"]);
+    expect(await cluster.containers()).toEqual([]);
+  });
+
+  test("leave alone for a while what a manager has just handed out, and for ever what never says whose it is", async () => {
+    const cluster = new Cluster(2);
+    const one = cluster.schedule();
+    for (let nodes = 0; nodes < 2; nodes++) await cluster.stock.reserve();
+    cluster.mute.add(1);
+    await one.watch.recover();
+    expect(one.fleet()).toEqual([]);
+    for (let looks = 0; looks < 3; looks++) await one.watch.recover();
+    expect(one.fleet()).toEqual(["n0"]);
+  });
+
+  test("lose to the other what they have not asked for in time, and leave it there", async () => {
+    const cluster = new Cluster(2);
+    const one = cluster.schedule();
+    await one.acquire("f");
+    // As one that is stopped, and goes on later.
+    one.watch.close();
+    const other = cluster.schedule();
+    await other.watch.recover();
+    vi.advanceTimersByTime(30_000);
+    for (let looks = 0; looks < 3; looks++) await other.watch.recover();
+    expect(other.fleet()).toEqual(["n0"]);
+    await one.watch.look();
+    expect(one.fleet()).toEqual([]);
+    expect(await cluster.reserved()).toEqual(["n0"]);
+    await other.watch.look();
+    expect(other.fleet()).toEqual(["n0"]);
+  });
+});
+
+test("a container that dies is forgotten, and who has it may give it back", async () => {
+  const cluster = new Cluster(1);
+  const { nodes, scheduler, watch, acquire } = cluster.schedule();
+  const instance = await acquire("f");
+  await cluster.nodes[0]!.removeContainer({ requestId: "r", containerId: nodes.containerId(instance) });
+  await watch.look();
+  expect([instance.state, nodes.containerOf(instance), Object.values(nodes.save().nodes)]).toEqual([
+    "gone",
+    undefined,
+    [{}],
+  ]);
+  scheduler.release(instance, { executionMs: 1 });
+  expect((await acquire("f")).id).not.toBe(instance.id);
+});
