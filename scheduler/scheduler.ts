@@ -300,6 +300,11 @@ export class Scheduler<Ticket> {
     this.#instances.stop(instance, "asked for", this.#advance(nowMs));
   }
 
+  /** One that ends is adopted still: until it is gone. */
+  isAdopted(id: string): boolean {
+    return this.#instances.isAdopted(id);
+  }
+
   /** One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least. */
   adopt(id: string, key: string, nodeId: string, nowMs: number, keepMs = 0): Instance {
     const now = this.#advance(nowMs);

@@ -57,6 +57,11 @@ export class Instances {
     return instance;
   }
 
+  /** One that ends is adopted still: until it is gone. */
+  isAdopted(id: string): boolean {
+    return this.#adopted.has(id);
+  }
+
   /** Promised to all but those that drain. */
   get liveMb(): number {
     return this.#liveMb;

@@ -198,6 +198,28 @@ describe("the desk", () => {
     ends.resolve();
   });
 
+  test("one that was taken over and ends is not taken over again, however often its node names it", async () => {
+    const a = new Host("a", { memoryMb: 128 });
+    const { open, removals } = cluster(a);
+    const before = open();
+    await before.beat(a.beat());
+    const [held] = await before.lease(wanted("a"));
+    before.close();
+    const ends = Promise.withResolvers<void>();
+    a.ends = ends.promise;
+    const desk = open();
+    await desk.beat(a.beat());
+    // It makes room for another, which takes the whole node.
+    const other = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1", memoryMb: 128 } }));
+    for (let beats = 0; beats < 3; beats++) {
+      await desk.beat(a.beat());
+      expect((await desk.overview()).counts).toMatchObject({ draining: 1, idle: 0, busy: 0 });
+    }
+    ends.resolve();
+    expect(await other).toHaveLength(1);
+    expect(removals).toEqual([held!.id]);
+  });
+
   test("who waits and goes away holds nothing", async () => {
     const a = new Host("a", { memoryMb: 64 });
     const desk = cluster(a).open();

@@ -241,9 +241,11 @@ export class LiveDesk implements ServedDesk {
   }
 
   #adopt(id: string, shape: FunctionShape, nodeId: string, nowMs: number): void {
+    const { core } = this.#live;
+    // It ends, and its node names it until the calls that run there have ended as well.
+    if (core.isAdopted(id)) return;
     const pool = this.#poolOf(shape);
     const { memoryMb, cpus } = pool.need;
-    const { core } = this.#live;
     // What does not fit is not ours to have: its node knows it, and nobody calls it.
     if (!core.node(nodeId).fits(memoryMb, cpus)) return;
     const instance = core.adopt(id, shape.key, nodeId, nowMs, SILENT_MS);
