@@ -61,9 +61,9 @@ export class CapacityLink {
     return desk.lease(wanted, signal);
   }
 
-  /** A beat at once: the scheduler is another one. */
+  /** A beat at once: the scheduler is another one. None of a node that leaves: it would come back by it. */
   hurry(): void {
-    if (this.#timer === null) return;
+    if (this.#timer === null || this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#again(0);
   }
