@@ -2,6 +2,7 @@
 
 import type { LeasedInstance, LeaseUse } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedFunction } from "./booked-function.ts";
+import { SpreadCpu } from "./spread-cpu.ts";
 
 /** Of a mean over the last calls: each counts for an eighth. Chosen. */
 const SMOOTHING = 1 / 8;
@@ -17,7 +18,7 @@ export class BookedInstance {
   /** Since the last beat, of calls that ended. */
   calls = 0;
   #executionMs = 0;
-  #cpuUs = 0;
+  readonly #cpu: SpreadCpu;
   /** Since the last beat: how long calls ran there, up to when there was none or the last one left; and when the first began. */
   #usedMs = 0;
   #beganMs = NaN;
@@ -37,6 +38,7 @@ export class BookedInstance {
     this.isHere = isHere;
     this.meanMs = meanMs;
     this.#turnedMs = nowMs;
+    this.#cpu = new SpreadCpu(nowMs);
   }
 
   get id(): string {
@@ -55,10 +57,10 @@ export class BookedInstance {
     this.#lost?.abort();
   }
 
-  ended(elapsedMs: number, cpuUs: number): void {
+  ended(nowMs: number, elapsedMs: number, cpuUs: number): void {
     this.calls++;
     this.#executionMs += elapsedMs;
-    this.#cpuUs += cpuUs;
+    this.#cpu.add(nowMs, elapsedMs, cpuUs);
     this.meanMs += (elapsedMs - this.meanMs) * SMOOTHING;
   }
 
@@ -86,7 +88,8 @@ export class BookedInstance {
       id: this.id,
       calls: this.calls,
       executionMs: this.#executionMs,
-      cpus: this.#cpuUs / 1e3 / elapsedMs,
+      // Sums of what two clocks say may come to more than there is.
+      cpus: Math.min(this.#cpu.tell(nowMs, elapsedMs, isUsed), this.leased.cpus),
       usedMs: this.#usedMs,
       beganAgoMs: Number.isNaN(this.#beganMs) ? 0 : nowMs - this.#beganMs,
       isUsed,
@@ -94,7 +97,6 @@ export class BookedInstance {
     };
     this.calls = 0;
     this.#executionMs = 0;
-    this.#cpuUs = 0;
     this.#usedMs = 0;
     this.#beganMs = isUsed ? nowMs : NaN;
     return use;

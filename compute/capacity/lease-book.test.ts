@@ -197,6 +197,20 @@ describe("a node's book of leases", () => {
     expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
   });
 
+  test("tells of a long call as much CPU as it used while it ran, and never more than its node has", async () => {
+    const { book, held, clock } = setUp();
+    await held(at("a"));
+    const [long, wrong] = [take(book), take(book)];
+    for (clock.nowMs = 500; clock.nowMs < 6_000; clock.nowMs += 500) book.uses(500);
+    book.done(long, 6_000, 3_000_000);
+    const [told] = book.uses(500);
+    expect(told!.calls).toBe(1);
+    expect(told!.cpus).toBeCloseTo(0.5);
+    clock.nowMs = 6_001;
+    book.done(wrong, 6_001, 60_000_000);
+    expect(book.uses(1)).toMatchObject([{ calls: 1, cpus: 2 }]);
+  });
+
   test("tells once more of what it has given back, where there is something to tell", async () => {
     const { book, held, clock } = setUp();
     await held(at("a"), at("b"));

@@ -161,7 +161,7 @@ export class LeaseBook {
 
   /** A call that had the instance ended. `elapsedMs`: since it was taken. */
   done(instance: BookedInstance, elapsedMs: number, cpuUs: number, nowMs = this.#options.nowMs()): void {
-    instance.ended(elapsedMs, cpuUs);
+    instance.ended(nowMs, elapsedMs, cpuUs);
     instance.function.ended(elapsedMs, cpuUs);
     this.failed(instance, nowMs);
   }

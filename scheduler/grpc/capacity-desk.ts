@@ -28,7 +28,10 @@ export interface LeaseUse {
   /** That ended, and how long they ran, together. */
   readonly calls: number;
   readonly executionMs: number;
-  /** CPU time ÷ time. */
+  /**
+   * CPU time ÷ time, of the calls that ended, while they ran: as much as they used in the busiest of the beats in which they did. No more than its node
+   * has.
+   */
   readonly cpus: number;
   /** How long calls ran there, one or more; and how long ago the first of them began, or the time did of which this tells. */
   readonly usedMs: number;
