@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
+import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -239,6 +240,55 @@ describe("a node's book of leases", () => {
     const taken = [book.takeHere(khop), book.takeHere(khop), book.takeHere(khop)];
     expect(taken.map((instance) => instance?.id)).toEqual(["here", "here", undefined]);
     expect(book.counts.taken).toBe(5);
+  });
+
+  describe("of a node that holds as many as it can tell of", () => {
+    const functions = Array.from({ length: 100 }, (_, index) => ({ ...khop, version: `v${index}` }));
+    /** Two more are lent than it may hold. */
+    const setUpFull = async () => {
+      const { book, requests } = setUp();
+      for (const one of functions) {
+        const call = book.wait(one, 1_000);
+        const asked = requests.filter(({ wanted }) => !wanted.isGrowth).at(-1)!;
+        const length = LEASES_MAX / functions.length + (one === functions.at(-1) ? 2 : 0);
+        await asked.grant(Array.from({ length }, (_, index) => at(`${one.version}-${index}`, "other")));
+        book.done((await call)!, 1, 0);
+      }
+      return { book, asked: requests.length, requests };
+    };
+
+    test("gives back what comes beyond, and asks for no more", async () => {
+      const { book, asked, requests } = await setUpFull();
+      expect([book.size, book.returning.returned]).toEqual([LEASES_MAX, ["v99-100", "v99-101"]]);
+      // Who has none runs without, at once; who has some waits for these.
+      expect(await book.wait(khop, 5_000)).toBeNull();
+      expect(book.without.refused).toBe(1);
+      expect(book.takeHere({ ...khop, version: "none" })).toBeNull();
+      const [first] = functions;
+      const calls = LEASES_MAX / functions.length;
+      const taken = Array.from({ length: calls * limits.concurrency }, () => book.take(first!)!);
+      const waiting = book.wait(first!, 5_000);
+      expect([requests.length, book.waiting]).toEqual([asked, 1]);
+      book.done(taken[0]!, 1, 0);
+      expect(await waiting).toBe(taken[0]);
+    });
+
+    test("tells of what it gives back as far as a beat takes it, and of the rest with the next", async () => {
+      const { book, requests } = await setUpFull();
+      const used = book.take(functions[0]!)!;
+      book.drop(used, true);
+      // What it had asked for before comes in its place; of calls on the one that it has given back there is no room to tell.
+      await requests.find(({ wanted }) => wanted.isGrowth)!.grant([at("late", "other")]);
+      const rest = book.uses(500);
+      expect(rest.map(({ id }) => id)).not.toContain(used.id);
+      expect(rest).toHaveLength(LEASES_MAX);
+      book.answered({ ...NOTHING, revoked: rest.map(({ id }) => id) }, []);
+      const { returned, broken } = book.returning;
+      expect([returned.length, broken]).toEqual([RETURNED_MAX - 1, [used.id]]);
+      book.answered(NOTHING, [...returned, ...broken]);
+      expect(book.returning.broken).toEqual([]);
+      expect(book.returning.returned).toHaveLength(LEASES_MAX + 2 - (RETURNED_MAX - 1));
+    });
   });
 
   test("gives back at once what is not used where somebody finds no room", async () => {

@@ -3,6 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
+import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted, NodeBeat } from "#scheduler/grpc/capacity-desk.ts";
 import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
@@ -192,7 +193,7 @@ export class LeaseBook {
   uses(elapsedMs: number): readonly LeaseUse[] {
     const nowMs = this.#options.nowMs();
     const givenBack = this.#givenBack.splice(0).filter(({ isUntold }) => isUntold);
-    const uses = givenBack.map((instance) => instance.use(nowMs, elapsedMs));
+    const uses = givenBack.slice(0, LEASES_MAX - this.#held.size).map((instance) => instance.use(nowMs, elapsedMs));
     for (const instance of this.#held.values()) {
       instance.idleBeats = instance.calls === 0 && instance.running === 0 ? instance.idleBeats + 1 : 0;
       const use = instance.use(nowMs, elapsedMs);
@@ -207,10 +208,12 @@ export class LeaseBook {
     return uses;
   }
 
+  /** The first of them, as many as a beat takes. */
   get returning(): Pick<NodeBeat, "returned" | "broken"> {
-    const broken = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [id] : []));
-    const returned = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [] : [id]));
-    return { returned: [...returned], broken: [...broken] };
+    const first = [...this.#returning.entries().take(RETURNED_MAX)];
+    const broken = first.flatMap(([id, isBroken]) => (isBroken ? [id] : []));
+    const returned = first.flatMap(([id, isBroken]) => (isBroken ? [] : [id]));
+    return { returned, broken };
   }
 
   /** Of a beat that named `told`. */
@@ -300,6 +303,8 @@ export class LeaseBook {
   /** For those that wait, unless it is asked already. */
   #ask(booked: BookedFunction): void {
     if (booked.asked !== null || booked.waiters.size === 0) return;
+    // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
+    if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
     const asked = new AbortController();
     booked.asked = asked;
     const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
@@ -324,19 +329,25 @@ export class LeaseBook {
 
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
-    const reason = code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND" ? "no-scheduler" : "refused";
-    for (const waiter of booked.waiters) {
-      if (code === "OVERLOADED") waiter.reject(error as LocusError);
-      else {
-        this.without[reason]++;
-        waiter.resolve(null);
-      }
+    if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
+    else this.#goWithout(booked, code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND" ? "no-scheduler" : "refused");
+  }
+
+  #goWithout({ waiters }: BookedFunction, reason: WithoutReason): void {
+    for (const waiter of waiters) {
+      this.without[reason]++;
+      waiter.resolve(null);
     }
+  }
+
+  /** What is on its way back it holds until whoever lent it has heard of that. */
+  get #isFull(): boolean {
+    return this.#held.size + this.#returning.size >= LEASES_MAX;
   }
 
   #grow(booked: BookedFunction): void {
     const nowMs = this.#options.nowMs();
-    if (booked.growing !== null || nowMs < booked.growAtMs) return;
+    if (booked.growing !== null || nowMs < booked.growAtMs || this.#isFull) return;
     const growing = new AbortController();
     booked.growing = growing;
     booked.growAtMs = nowMs + GROW_EVERY_MS;
@@ -359,6 +370,7 @@ export class LeaseBook {
       known.isRevoked = false;
       return;
     }
+    if (this.#held.size >= LEASES_MAX) return void this.#returning.set(leased.id, false);
     // It was on its way back, and has been lent anew.
     this.#returning.delete(leased.id);
     const isHere = leased.nodeId === this.#options.nodeId;

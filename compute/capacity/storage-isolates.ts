@@ -7,6 +7,7 @@ import { Type } from "typebox";
 
 import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { DIVIDED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { StorageThreads, ThreadsSeen } from "#scheduler/reallocation/capacity-loop.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { reader } from "../placement/messages.ts";
@@ -28,7 +29,7 @@ const readReply = reader(
     functions: Type.Record(
       Type.String({ pattern: NAME_PATTERN.source }),
       Type.Object({ isolates: count(0), busy: count(0), waiting: count(0) }),
-      { additionalProperties: false },
+      { additionalProperties: false, maxProperties: DIVIDED_MAX },
     ),
   }),
 );

@@ -1,14 +1,17 @@
 import { describe, expect, test } from "vitest";
 
-import type { LeaseUse, NodeBeat } from "./capacity-desk.ts";
+import { DIVIDED_MAX, HOSTED_MAX, LEASES_MAX, RETURNED_MAX, SCALED_MAX } from "./beat-bounds.ts";
+import type { BeatAnswer, HostedInstance, LeaseUse, NodeBeat, ScaledFunction } from "./capacity-desk.ts";
 import {
+  answerIn,
+  answerMessage,
   beatIn,
   beatMessage,
   type BeatReply,
   type BeatRequest,
-  divisionIn,
-  divisionMessage,
+  leasedIn,
 } from "./capacity-messages.ts";
+import { MESSAGE_BYTES_MAX } from "./listener.ts";
 import { SERVICES } from "./services.ts";
 
 const USE: LeaseUse = {
@@ -40,9 +43,38 @@ const BEAT: NodeBeat = {
 const { Beat } = SERVICES["locus.Capacity"];
 const sent = (beat: NodeBeat): NodeBeat =>
   beatIn(Beat!.requestDeserialize(Beat!.requestSerialize(beatMessage(beat))) as BeatRequest);
-const answered = (threads: ReadonlyMap<string, number> | null): ReadonlyMap<string, number> | null => {
-  const reply: BeatReply = { gone: [], revoked: [], is_pressed: false, threads: divisionMessage(threads) };
-  return divisionIn((Beat!.responseDeserialize(Beat!.responseSerialize(reply)) as BeatReply).threads);
+const answered = (answer: BeatAnswer): BeatAnswer =>
+  answerIn(Beat!.responseDeserialize(Beat!.responseSerialize(answerMessage(answer))) as BeatReply);
+const ANSWER: BeatAnswer = { gone: ["i1"], revoked: ["i2", "i3"], isPressed: true, threads: new Map([["khop", 2]]) };
+/** Of a function with the longest name. */
+const KEY = `${"f".repeat(64)}@0123456789abcdef`;
+const uuid = (at: number): string => `00000000-0000-4000-8000-${String(at).padStart(12, "0")}`;
+const many = <Item>(length: number, make: (at: number) => Item): readonly Item[] =>
+  Array.from({ length }, (_, at) => make(at));
+const hosted = (at: number): HostedInstance => {
+  return {
+    id: uuid(at),
+    name: `0123456789ab-${1e9 + at}`,
+    shape: { key: KEY, memoryMb: 1e9 / 3, timeoutMs: 300_000 },
+    usedMb: 1 / 3,
+  };
+};
+const usedAt = (at: number): LeaseUse => {
+  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3 };
+  return { id: uuid(at), calls: 1e9, cpus: 1 / 3, isUsed: true, ...times };
+};
+const scaled = (at: number): ScaledFunction => ({ shape: hosted(at).shape, min: 1_000, max: 1_000 });
+const threadsOf = (at: number) => {
+  return { functionKey: `${"f".repeat(60)}${at}`, threadsMax: 1e6, threads: 1e6, busy: 1e6, waiting: 1e6 };
+};
+/** As much of each thing as there may be, and so many more. */
+const FULL: { readonly [field in keyof NodeBeat]?: (more: number) => Partial<NodeBeat> } = {
+  instances: (more) => ({ instances: many(HOSTED_MAX + more, hosted) }),
+  leases: (more) => ({ leases: many(LEASES_MAX + more, usedAt) }),
+  returned: (more) => ({ returned: many(RETURNED_MAX + more, uuid) }),
+  broken: (more) => ({ broken: many(RETURNED_MAX + more, uuid) }),
+  scaled: (more) => ({ scaled: many(SCALED_MAX + more, scaled) }),
+  threads: (more) => ({ threads: { total: 1e6, functions: many(DIVIDED_MAX + more, threadsOf) } }),
 };
 
 describe("a beat over the wire", () => {
@@ -52,8 +84,8 @@ describe("a beat over the wire", () => {
   });
 
   test("has an answer that says how many threads functions may have, be it none, or nothing of that", () => {
-    for (const threads of [new Map([["khop", 2]]), new Map<string, number>(), null]) {
-      expect(answered(threads)).toEqual(threads);
+    for (const threads of [ANSWER.threads, new Map<string, number>(), null]) {
+      expect(answered({ ...ANSWER, threads })).toEqual({ ...ANSWER, threads });
     }
   });
 
@@ -77,5 +109,34 @@ describe("a beat over the wire", () => {
     const [use] = BEAT.threads!.functions;
     const message = beatMessage({ ...BEAT, threads: { total: 1, functions: [{ ...use!, [field]: value }] } });
     expect(() => beatIn(message)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+
+  test.each(Object.entries(FULL))("has as many %s as there may be, and is refused with one more", (_, full) => {
+    expect(sent({ ...BEAT, ...full(0) })).toEqual({ ...BEAT, ...full(0) });
+    expect(() => sent({ ...BEAT, ...full(1) })).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+
+  test("fits into a message with as much of everything as a node has, and so does its answer", () => {
+    const { broken: _, ...full } = FULL;
+    const most = Object.assign({}, BEAT, ...Object.values(full).map((of) => of(0))) as NodeBeat;
+    expect(Beat!.requestSerialize(beatMessage(most)).length).toBeLessThan(MESSAGE_BYTES_MAX);
+    const threads = new Map(many(DIVIDED_MAX, (at) => [threadsOf(at).functionKey, 1e6] as const));
+    const answer = { gone: many(LEASES_MAX, uuid), revoked: many(LEASES_MAX, uuid), isPressed: true, threads };
+    expect(answered(answer)).toEqual(answer);
+    expect(Beat!.responseSerialize(answerMessage(answer)).length).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+
+  test.each([
+    ["gone", { gone: many(LEASES_MAX + 1, uuid) }],
+    ["revoked", { revoked: many(LEASES_MAX + 1, uuid) }],
+    ["revoked", { revoked: [""] }],
+    ["threads", { threads: new Map(many(DIVIDED_MAX + 1, (at) => [`f${at}`, 1] as const)) }],
+  ])("has no answer with more %s than may be, or with none where one is named", (_, more) => {
+    expect(() => answered({ ...ANSWER, ...more })).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+
+  test.each([Infinity, NaN, -1, 1_025])("brings no instance of a node with %d cores", (cpus) => {
+    const one = { id: "i1", node_id: "a", address: "a", port: 1, cpus };
+    expect(() => leasedIn({ instances: [one] })).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
   });
 });

@@ -2,15 +2,22 @@
 
 import { PORT_MAX } from "#runtime/setting.ts";
 import type { ThreadsSeen } from "../reallocation/capacity-loop.ts";
-import type { BeatAnswer, FunctionShape, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
+import {
+  CPUS_MAX,
+  DIVIDED_MAX,
+  HOSTED_MAX,
+  LEASES_MAX,
+  RETURNED_MAX,
+  SCALED_INSTANCES_MAX,
+  SCALED_MAX,
+} from "./beat-bounds.ts";
+import type { BeatAnswer, FunctionShape, LeasedInstance, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
 import { integerIn, messageIn, nameIn, numberIn, textIn } from "./field.ts";
 
-/** Of leases in an answer, and of ids in a beat. A node has no more. */
-const LEASES_MAX = 10_000;
-const CPUS_MAX = 10_000;
 const MEMORY_MB_MAX = 2 ** 30;
 const TIMEOUT_MS_MAX = 7 * 24 * 3_600_000;
-const COUNT_MAX = 1_000;
+/** Of instances that are asked for at once. */
+const WANTED_MAX = 1_000;
 /** Of time that calls took together. */
 const DURATION_MS_MAX = 2 ** 40;
 const THREADS_MAX = 1_000_000;
@@ -131,21 +138,32 @@ const threadsMessage = ({ total, functions }: ThreadsSeen): ThreadsMessage => ({
   })),
 });
 
-export const divisionMessage = (allowed: BeatAnswer["threads"]): DivisionMessage | null =>
-  allowed === null
-    ? null
-    : { functions: Array.from(allowed, ([functionKey, threads]) => ({ function: functionKey, threads })) };
+export const answerMessage = ({ gone, revoked, isPressed, threads }: BeatAnswer): BeatReply => ({
+  gone,
+  revoked,
+  is_pressed: isPressed,
+  threads: threads === null ? null : divisionMessage(threads),
+});
 
-/** Of the answer to a beat; null: there is none. */
-export const divisionIn = (message: DivisionMessage | null): BeatAnswer["threads"] =>
-  message === null
-    ? null
-    : new Map(
-        manyIn(message.functions, "threads").map(({ function: functionKey, threads }) => [
-          nameIn(functionKey, "threads.function"),
-          integerIn(threads, "threads.threads", 1, THREADS_MAX),
-        ]),
-      );
+const divisionMessage = (allowed: ReadonlyMap<string, number>): DivisionMessage => ({
+  functions: Array.from(allowed, ([functionKey, threads]) => ({ function: functionKey, threads })),
+});
+
+/** To a beat, which named no more leases than these. */
+export const answerIn = ({ gone, revoked, is_pressed: isPressed, threads }: BeatReply): BeatAnswer => ({
+  gone: idsIn(gone, "gone", LEASES_MAX),
+  revoked: idsIn(revoked, "revoked", LEASES_MAX),
+  isPressed,
+  threads: threads === null ? null : divisionIn(threads),
+});
+
+const divisionIn = ({ functions }: DivisionMessage): ReadonlyMap<string, number> =>
+  new Map(
+    manyIn(functions, "threads", DIVIDED_MAX).map(({ function: functionKey, threads }) => [
+      nameIn(functionKey, "threads.function"),
+      integerIn(threads, "threads.threads", 1, THREADS_MAX),
+    ]),
+  );
 
 export const wantedMessage = ({ nodeId, shape, count, isGrowth }: LeaseWanted): LeaseRequest => ({
   node_id: nodeId,
@@ -168,13 +186,15 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
   availableMb: numberIn(request.available_memory_mb, "available_memory_mb", 0, MEMORY_MB_MAX),
   cpus: numberIn(request.cpus, "cpus", 0, CPUS_MAX),
   isLeaving: request.leaves,
-  instances: manyIn(request.instances, "instances").map(({ id, name, function: shape, used_memory_mb }) => ({
-    id: nameIn(id, "instance.id"),
-    name: textIn(name, "instance.name"),
-    shape: shapeIn(shape),
-    usedMb: numberIn(used_memory_mb, "instance.used_memory_mb", 0, MEMORY_MB_MAX),
-  })),
-  leases: manyIn(request.leases, "leases").map((use) => ({
+  instances: manyIn(request.instances, "instances", HOSTED_MAX).map(
+    ({ id, name, function: shape, used_memory_mb }) => ({
+      id: nameIn(id, "instance.id"),
+      name: textIn(name, "instance.name"),
+      shape: shapeIn(shape),
+      usedMb: numberIn(used_memory_mb, "instance.used_memory_mb", 0, MEMORY_MB_MAX),
+    }),
+  ),
+  leases: manyIn(request.leases, "leases", LEASES_MAX).map((use) => ({
     id: nameIn(use.id, "lease.id"),
     calls: integerIn(use.calls, "lease.calls"),
     executionMs: numberIn(use.execution_ms, "lease.execution_ms", 0, DURATION_MS_MAX),
@@ -184,12 +204,12 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
     isUsed: use.is_used,
     unusedForMs: numberIn(use.unused_for_ms, "lease.unused_for_ms", 0, DURATION_MS_MAX),
   })),
-  returned: manyIn(request.returned, "returned").map((id) => nameIn(id, "returned")),
-  broken: manyIn(request.broken, "broken").map((id) => nameIn(id, "broken")),
-  scaled: manyIn(request.scaled, "scaled").map(({ function: shape, min, max }) => ({
+  returned: idsIn(request.returned, "returned", RETURNED_MAX),
+  broken: idsIn(request.broken, "broken", RETURNED_MAX),
+  scaled: manyIn(request.scaled, "scaled", SCALED_MAX).map(({ function: shape, min, max }) => ({
     shape: shapeIn(shape),
-    min: integerIn(min, "scaled.min", 0, COUNT_MAX),
-    max: integerIn(max, "scaled.max", 0, COUNT_MAX),
+    min: integerIn(min, "scaled.min", 0, SCALED_INSTANCES_MAX),
+    max: integerIn(max, "scaled.max", 0, SCALED_INSTANCES_MAX),
   })),
   scaledVersion: integerIn(request.scaled_version, "scaled_version"),
   threads: request.threads === null ? null : threadsIn(request.threads),
@@ -197,7 +217,7 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
 
 const threadsIn = ({ total, functions }: ThreadsMessage): ThreadsSeen => ({
   total: integerIn(total, "threads.total", 1, THREADS_MAX),
-  functions: manyIn(functions, "threads").map((use) => ({
+  functions: manyIn(functions, "threads", DIVIDED_MAX).map((use) => ({
     functionKey: nameIn(use.function, "threads.function"),
     threadsMax: integerIn(use.threads_max, "threads.threads_max", 1, THREADS_MAX),
     threads: integerIn(use.threads, "threads.threads", 0, THREADS_MAX),
@@ -206,10 +226,19 @@ const threadsIn = ({ total, functions }: ThreadsMessage): ThreadsSeen => ({
   })),
 });
 
+export const leasedIn = ({ instances }: LeaseReply): readonly LeasedInstance[] =>
+  manyIn(instances, "instances", WANTED_MAX).map(({ id, node_id, address, port, cpus }) => ({
+    id: nameIn(id, "id"),
+    nodeId: nameIn(node_id, "node_id"),
+    address: nameIn(address, "address"),
+    port: integerIn(port, "port", 1, PORT_MAX),
+    cpus: numberIn(cpus, "cpus", 0, CPUS_MAX),
+  }));
+
 export const wantedIn = (request: LeaseRequest): LeaseWanted => ({
   nodeId: nameIn(request.node_id, "node_id"),
   shape: shapeIn(request.function),
-  count: integerIn(request.count, "count", 1, COUNT_MAX),
+  count: integerIn(request.count, "count", 1, WANTED_MAX),
   isGrowth: request.grows,
 });
 
@@ -222,8 +251,10 @@ function shapeIn(message: FunctionMessage | null): FunctionShape {
   };
 }
 
-/** No more than a node has. */
-export const manyIn = <Item>(items: readonly Item[], field: string): readonly Item[] => {
-  integerIn(items.length, `the number of ${field}`, 0, LEASES_MAX);
+const manyIn = <Item>(items: readonly Item[], field: string, most: number): readonly Item[] => {
+  integerIn(items.length, `the number of ${field}`, 0, most);
   return items;
 };
+
+const idsIn = (ids: readonly string[], field: string, most: number): readonly string[] =>
+  manyIn(ids, field, most).map((id) => nameIn(id, field));

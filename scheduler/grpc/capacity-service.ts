@@ -4,10 +4,10 @@
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { ServedDesk } from "./capacity-desk.ts";
 import {
+  answerMessage,
   beatIn,
   type BeatReply,
   type BeatRequest,
-  divisionMessage,
   type LeaseReply,
   type LeaseRequest,
   type OverviewReply,
@@ -17,8 +17,7 @@ import { unary } from "./handler.ts";
 
 export const capacityService = (desk: ServedDesk): UntypedServiceImplementation => ({
   Beat: unary<BeatRequest, BeatReply>(async (request, signal) => {
-    const { gone, revoked, isPressed, threads } = await desk.beat(beatIn(request), signal);
-    return { gone, revoked, is_pressed: isPressed, threads: divisionMessage(threads) };
+    return answerMessage(await desk.beat(beatIn(request), signal));
   }),
   Lease: unary<LeaseRequest, LeaseReply>(
     async (request, signal) => {

@@ -3,6 +3,7 @@
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { LocusError } from "#runtime/errors.ts";
+import { LEASES_MAX } from "../grpc/beat-bounds.ts";
 import type {
   BeatAnswer,
   FunctionShape,
@@ -37,8 +38,8 @@ export const LEASE_MS = 5_000;
 const UNNAMED_MAX = 2;
 /** Functions that are known at once, by version; beyond, those without instances that nobody asked for the longest are forgotten. Chosen. */
 const FUNCTIONS_MAX = 4_096;
-/** Instances that are known to be lost. Some of as many leases as a beat names. */
-const LOST_MAX = 10_000;
+/** Instances that are known to be lost: as many as a node may hold of them. */
+const LOST_MAX = LEASES_MAX;
 /** A lease is waited for at most so long; whoever still needs it asks again. */
 const WAIT_MS = 30_000;
 
