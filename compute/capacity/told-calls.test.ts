@@ -16,7 +16,6 @@ const START_MS = 400;
 const CALL_MS = 5;
 /** Little: one instance does. */
 const CPU_US = 10;
-const EVERY_MS = 30_000;
 const limits = {
   deadlineMs: 5_000,
   cpuMs: 5_000,
@@ -72,7 +71,7 @@ const setUp = () => {
     await link.leave();
     desk.close();
   };
-  return { desk, starts, call, close };
+  return { desk, book, starts, call, close };
 };
 
 /** Of how many calls, and their mean. */
@@ -84,26 +83,47 @@ const executionsOf = (desk: LiveDesk): readonly [calls: number, meanMs: number] 
 
 afterEach(() => void vi.useRealTimers());
 
-test("of a function that returns every half minute an instance is started before its next call, and its calls take what they take", async () => {
+test("of a function that is called now and then each call takes what it takes", async () => {
   vi.useFakeTimers();
-  const { desk, starts, call, close } = setUp();
+  const { desk, call, close } = setUp();
   await vi.advanceTimersByTimeAsync(1_000);
   for (let returns = 0; returns < 40; returns++) {
     const called = call();
-    await vi.advanceTimersByTimeAsync(EVERY_MS);
+    await vi.advanceTimersByTimeAsync(30_000);
     await called;
   }
-  expect(starts.at(-1)).toBe("prewarm");
-  const before = starts.length;
-  const called = call();
-  await vi.advanceTimersByTimeAsync(2_000);
-  await called;
-  expect(starts).toHaveLength(before);
   const [calls, meanMs] = executionsOf(desk);
-  expect(calls).toBe(41);
+  expect(calls).toBe(40);
   expect(meanMs).toBeCloseTo(CALL_MS, 0);
   await close();
 });
+
+test.each([2, 10, 45, 300])(
+  "calls that come every %d s wait for starts at first, and for none when that is known",
+  async (everyS) => {
+    vi.useFakeTimers();
+    const { book, starts, call, close } = setUp();
+    await vi.advanceTimersByTimeAsync(1_000);
+    /** How long calls of so many returns waited, each. */
+    const waitsOf = async (returns: number): Promise<readonly number[]> => {
+      const waitsMs: number[] = [];
+      for (let calls = 0; calls < returns; calls++) {
+        const beforeMs = book.counts.waitedMs;
+        const called = call();
+        await vi.advanceTimersByTimeAsync(everyS * 1e3);
+        await called;
+        waitsMs.push(book.counts.waitedMs - beforeMs);
+      }
+      return waitsMs;
+    };
+    const [first] = await waitsOf(40);
+    expect(first).toBe(START_MS);
+    expect(await waitsOf(20)).toEqual(Array.from({ length: 20 }, () => 0));
+    // Not since one is there all the time.
+    expect(starts.slice(-20)).toEqual(Array.from({ length: 20 }, () => "prewarm"));
+    await close();
+  },
+);
 
 test("of calls that overlap on one instance each takes what it takes, and there are as many as fill the time", async () => {
   vi.useFakeTimers();
