@@ -387,7 +387,7 @@ describe("a node's book of leases", () => {
       which: integer({ min: 0, max: 7 }),
     });
     assert(
-      property(array(step, { maxLength: 100 }), (steps) => {
+      property(array(step, { maxLength: 100, size: "max" }), (steps) => {
         const { book, requests } = setUp();
         const running: BookedInstance[] = [];
         const over = new Set<string>();

@@ -64,7 +64,7 @@ test("the most that is told is the most that calls used in any beat, as far as e
     cpuUs: integer({ min: 0, max: 10_000_000 }),
   });
   assert(
-    property(array(call, { minLength: 1, maxLength: 20 }), (calls) => {
+    property(array(call, { minLength: 1, maxLength: 20, size: "max" }), (calls) => {
       const used = Array.from({ length: 60 }, (_, beat) =>
         calls.reduce((sum, { fromMs, lastsMs, cpuUs }) => {
           const partMs = Math.min(fromMs + lastsMs, (beat + 1) * BEAT_MS) - Math.max(fromMs, beat * BEAT_MS);

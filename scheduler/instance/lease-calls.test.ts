@@ -189,7 +189,7 @@ describe("calls on leases", () => {
       isUsed: boolean(),
     });
     assert(
-      property(array(step, { maxLength: 40 }), (steps) => {
+      property(array(step, { maxLength: 40, size: "max" }), (steps) => {
         const { scheduler, lend, hear } = setUp();
         const leases = ["x", "y", "z"].map((id) => lend(id, 0));
         let now = 0;
