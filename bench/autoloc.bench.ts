@@ -13,7 +13,7 @@ import { runBenchmark } from "./harness/benchmark.ts";
 import type { Comparison, Repeats } from "./harness/contest.ts";
 import { splitLayout } from "./harness/cores.ts";
 import { startPlacedStack } from "./harness/placed-stack.ts";
-import { autolocPeers, FUNCTIONS, gainOf, IN_FLIGHT, MIX } from "./autoloc/rows.ts";
+import { autolocPeers, autolocPlot, FUNCTIONS, gainOf, IN_FLIGHT, MIX } from "./autoloc/rows.ts";
 import { checkAgreement, peerOf, startCallers } from "./khop/callers.ts";
 import { autolocFile, loadSocialGraph } from "./khop/social-graph.ts";
 import { GROUP_LENGTH } from "#compute/cli/batch.ts";
@@ -79,6 +79,7 @@ await runBenchmark<Effort>({
     return {
       config: { graph: source, nodes, edges, pagerank, depth: DEPTH },
       peers: [...callers.map((caller) => peerOf(caller, placed)), ...autolocPeers(stack, workloads, effort)],
+      plots: (rows) => ({ places: autolocPlot(rows) }),
     };
   },
 });

@@ -108,7 +108,10 @@ await runBenchmark<Effort>({
           run: async () => ({ value: all.reduce((sum, scenario) => sum + scenario.failed("auto"), 0) }),
         },
       ],
-      plots: () => ({ bimodal: flips.plot("A load that flips", ["best fixed shares", "auto", "Kayak"]) }),
+      plots: () => ({
+        [flips.name]: flips.plot(["best fixed shares", "auto", "Kayak"]),
+        ...Object.fromEntries(rest.map((scenario) => [scenario.name, scenario.plot(["best fixed shares", "auto"])])),
+      }),
     };
   },
 });

@@ -289,8 +289,8 @@ export const ERRORS = {
     503,
     8,
     "NODESEXHAUSTED",
-    "No further node can be reserved.",
-    "Call again later; raise the number of nodes if this lasts.",
+    "No further node can be reserved, or none offers as much memory as an instance may use.",
+    "Call again later; raise the number of nodes if this lasts, or lower what the function may use.",
   ),
   TRACE_INVALID: entry(
     "caller",

@@ -29,3 +29,13 @@ test("after any puts, moves and removals, entries come out in the order of their
     }),
   );
 });
+
+test("a key that has no order is refused, and the entry stays where it is", () => {
+  const heap = new IndexedHeap<string>();
+  const [one, other] = [new HeapEntry("one"), new HeapEntry("other")];
+  heap.set(one, 1);
+  for (const entry of [one, other]) expect(() => heap.set(entry, NaN)).toThrow(RangeError);
+  expect([heap.size, heap.peek()?.key, other.index]).toEqual([1, 1, -1]);
+  heap.set(other, -Infinity);
+  expect(heap.peek()).toBe(other);
+});

@@ -25,8 +25,9 @@ export class IndexedHeap<Owner> {
     return this.#entries[0];
   }
 
-  /** Puts the entry in, or moves it to where its new key belongs. */
+  /** Puts the entry in, or moves it to where its new key belongs. NaN belongs nowhere: what is below it would never come out. */
   set(entry: HeapEntry<Owner>, key: number): void {
+    if (Number.isNaN(key)) throw new RangeError("a heap's key is NaN");
     if (entry.index < 0) {
       entry.index = this.#entries.length;
       entry.key = key;

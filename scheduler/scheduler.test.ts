@@ -27,6 +27,13 @@ describe("what was learned", () => {
     expect(Object.keys(afresh({ ...saved, functions }).save().functions)).toHaveLength(4_096);
   });
 
+  test("is saved of those first that were called last", () => {
+    const scheduler = afresh(learned());
+    const pools = ["g", "h", "i"].map((key) => scheduler.declare({ key, memoryMb: 100 }, 0));
+    for (const [at, pool] of pools.toReversed().entries()) scheduler.acquire(pool, `t${at}`, Infinity, 1 + at);
+    expect(Object.keys(scheduler.save().functions)).toEqual(["g", "h", "i", "f"]);
+  });
+
   test("is learned anew where it cannot be read", () => {
     const saved = learned();
     const functions = { f: { policy: null, need: "much" }, g: null } as unknown as SavedScheduler["functions"];
@@ -126,6 +133,28 @@ describe("instances", () => {
     expect([pool.instancesMax, effects.stopping.length]).toEqual([2, 0]);
     scheduler.declare(config, 3);
     expect(pool.instancesMax).toBe(5);
+  });
+
+  test("a function that is declared with fewer than it has, or is found to have more, has the surplus end", () => {
+    const { effects, scheduler } = setUp();
+    const config = { key: "f", memoryMb: 100 };
+    const pool = scheduler.declare(config, 0);
+    for (const ticket of ["a", "b", "c", "d"]) scheduler.acquire(pool, ticket, Infinity, 1);
+    const [idle, busy, starting, unseen] = effects.starting;
+    for (const one of [idle!, busy!]) scheduler.instanceStarted(one, 2);
+    scheduler.release(idle!, used, 3);
+    expect(effects.grants.get("c")).toBe(idle);
+    scheduler.release(idle!, used, 4);
+    expect(effects.grants.get("d")).toBe(idle);
+    scheduler.release(idle!, used, 5);
+    scheduler.declare({ ...config, instancesMax: 1 }, 6);
+    expect(effects.stopping).toEqual([idle, starting, unseen]);
+    expect(pool).toMatchObject({ live: 1, surplus: 0 });
+    scheduler.adopt("x1", "f", "n1", 7, 1_000);
+    expect(effects.stopping.map(({ id }) => id).at(-1)).toBe("x1");
+    scheduler.release(busy!, used, 8);
+    expect(effects.stopping).toHaveLength(4);
+    check(scheduler);
   });
 
   test("a call that waits for its start takes an instance that is free earlier, and the start serves the next", () => {

@@ -52,6 +52,7 @@ export interface Usage {
 export interface SavedScheduler {
   readonly policy: string;
   readonly common: unknown;
+  /** Those first that were called last. */
   readonly functions: Readonly<Record<string, SavedFunction>>;
 }
 
@@ -118,7 +119,10 @@ export class Scheduler<Ticket> {
 
   // ── functions ──
 
-  /** Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. */
+  /**
+   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. Those above the most
+   * that it may have now end, as where it is allowed fewer.
+   */
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
     return this.#declaring.declare(given, this.#advance(nowMs));
   }
@@ -278,9 +282,11 @@ export class Scheduler<Ticket> {
    * has no room for that and another has, one is started there in its place.
    */
   instanceUses(instance: Instance, use: InstanceUse, nowMs: number): void {
+    const now = this.#advance(nowMs);
     if (instance.wasUsed) instance.pool.coolDown.endedWell();
     instance.wasUsed = true;
-    this.#resizing.follow(instance, use, this.#advance(nowMs));
+    instance.pool.calledMs = now;
+    this.#resizing.follow(instance, use, now);
   }
 
   /** It does not exist any more: it was stopped, or died. Not of a node that is lost: that takes its instances along. */
@@ -305,12 +311,16 @@ export class Scheduler<Ticket> {
     return this.#instances.isAdopted(id);
   }
 
-  /** One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least. */
+  /**
+   * One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least, unless its function has more than it
+   * may have.
+   */
   adopt(id: string, key: string, nodeId: string, nowMs: number, keepMs = 0): Instance {
     const now = this.#advance(nowMs);
     const instance = this.#instances.adopt(id, this.pool(key), this.node(nodeId), now);
     instance.keepUntilMs = now + keepMs;
     this.#serving.offer(instance, now);
+    if (instance.pool.surplus > 0) this.#declaring.keepWithin(instance.pool, now);
     return instance;
   }
 
@@ -470,6 +480,7 @@ export class Scheduler<Ticket> {
 
   #arrived(pool: FunctionPool, now: number): void {
     this.counts.arrivals++;
+    pool.calledMs = now;
     pool.policy.arrived(now);
     this.#warm.wakeToPlan(pool, now);
   }

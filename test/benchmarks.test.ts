@@ -73,7 +73,9 @@ const RATIOS = {
 /** Pictures beside the JSON. */
 const PICTURES: Readonly<Record<string, readonly string[]>> = {
   placement: ["functions", "mixes"],
-  shift: ["bimodal"],
+  shift: ["bimodal", "crowd", "drift", "neighbour", "slowed"],
+  autoloc: ["places"],
+  controller: ["parts"],
   overload: ["mix", "walks"],
   quota: ["reserved"],
 };

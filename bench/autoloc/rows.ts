@@ -1,6 +1,7 @@
 // The rows of `autoloc`: its three functions, each alone and all mixed equally, on either side and where locus puts them.
 
-import type { Peer } from "../harness/contest.ts";
+import { barPlotSvg } from "#runtime/plot.ts";
+import type { Peer, Row } from "../harness/contest.ts";
 import type { Shares } from "../placement/best-shares.ts";
 import { fixed, measure, partOf } from "../placement/measure.ts";
 import type { RuleName } from "../placement/rule-names.ts";
@@ -49,4 +50,17 @@ export function autolocPeers(
       }),
     ),
   );
+}
+
+/** Calls per second on either side and where locus puts them, as a share of the best of the three. */
+export function autolocPlot(rows: readonly Row[]): string {
+  const groups = [...FUNCTIONS, MIX].flatMap((of) =>
+    IN_FLIGHT.map((inFlight) => {
+      const medianOf = (where: (typeof PLACES)[number]): number =>
+        rows.find(({ name }) => name === rowName(of, where, inFlight))?.median ?? 0;
+      const best = Math.max(...PLACES.map(medianOf));
+      return { name: `${of}, ${inFlight}`, bars: Object.fromEntries(PLACES.map((one) => [one, medianOf(one) / best])) };
+    }),
+  );
+  return barPlotSvg({ title: "Functions and their mix, by calls in flight", unit: "of best", groups });
 }

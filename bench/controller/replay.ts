@@ -1,12 +1,15 @@
 // A thousand functions called a hundred thousand times a second, as samples drawn once and replayed: what recording them costs the
 // way of a call, and what folding and deciding cost the controller.
 
+import { setImmediate as endOfTurn } from "node:timers/promises";
 import { seededRandom } from "#runtime/seeded-random.ts";
-import type { Machine, SampleWindow } from "#compute/placement/messages.ts";
+import { fieldsOf, planText, type Machine, type PlanChange, type SampleWindow } from "#compute/placement/messages.ts";
+import { PlanWriter } from "#compute/placement/plan-writer.ts";
 import { PlacementLoop, type Surroundings } from "#compute/placement/placement-loop.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 
@@ -27,6 +30,22 @@ const ELSEWHERE = 0.02;
 const CALLERS = 10_000;
 /** That a node works for a call, µs: about as calibrated. */
 const NODE_US = 20;
+
+/** What a replay came to. */
+export interface Decided {
+  /** Functions. */
+  readonly placed: number;
+  readonly changes: readonly PlanChange[];
+  /** After each of these. */
+  readonly plans: readonly Plan[];
+}
+
+/** What goes to Redis of all of them: the change as its fields and as the news of it, and to the module the plan. Its length. */
+export const writtenLength = ({ changes, plans }: Decided): number =>
+  changes
+    .flatMap((change) => [...fieldsOf(change), JSON.stringify(change)])
+    .concat(plans.map(planText))
+    .reduce((sum, text) => sum + text.length, 0);
 
 interface Recorded {
   readonly sample: Sample;
@@ -89,14 +108,26 @@ export class Replay {
     }));
   }
 
-  /** What a controller does with them, for so many rounds of all windows. How many functions it has placed. */
-  decide(windows: readonly SampleWindow[], rounds: number): number {
+  /** What a controller does with them, for so many rounds of all windows. */
+  async decide(windows: readonly SampleWindow[], rounds: number): Promise<Decided> {
     let nowMs = 0;
+    const changes: PlanChange[] = [];
+    const plans: Plan[] = [];
+    const writer = new PlanWriter({
+      found: NO_PLAN,
+      followed: 0,
+      write: async (change) => {
+        changes.push(change);
+        return true;
+      },
+      onWritten: (plan) => plans.push(plan),
+      onDeposed: () => {},
+    });
     const loop = new PlacementLoop(
       {
         rules: () => this.#rules,
         surroundings: () => this.#surroundings,
-        onPlacements: () => {},
+        onPlacements: (placements) => writer.want(placements),
         onTransition: () => {},
         nowMs: () => nowMs,
       },
@@ -106,10 +137,13 @@ export class Replay {
       for (const window of windows) {
         nowMs += this.#options.windowMs;
         loop.take(window);
+        // A plan is written by then.
+        await endOfTurn();
       }
     }
     loop.close();
-    return [...loop.state.values()].filter(({ state }) => state !== "profiling").length;
+    writer.close();
+    return { placed: [...loop.state.values()].filter(({ state }) => state !== "profiling").length, changes, plans };
   }
 }
 

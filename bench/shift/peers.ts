@@ -64,6 +64,10 @@ export class ScenarioPeers {
     this.#best = best;
   }
 
+  get name(): string {
+    return this.#scenario.name;
+  }
+
   /** Calls per second from the second stage on. */
   peer(driver: Driver): Peer {
     const { name } = this.#scenario;
@@ -98,7 +102,8 @@ export class ScenarioPeers {
   }
 
   /** Of the last repetition: calls per second over time. */
-  plot(title: string, drivers: readonly Driver[]): string {
+  plot(drivers: readonly Driver[]): string {
+    const title = `${this.#scenario.name}: answers over time`;
     const stepMs = Math.max(50, (this.#scenario.stages[0]?.ms ?? 0) / 40);
     const { bordersMs } = this.#ran(drivers[0]!);
     const lines = drivers.map((driver) => {

@@ -32,8 +32,8 @@ export async function readEndpoint(redis: Redis): Promise<ControllerEndpoint | n
 
 export interface ControlledDeskOptions {
   readonly redis: Redis;
-  /** Whether this node controls still: another's word is not overwritten. */
-  readonly isHeld: () => boolean;
+  /** Of whoever controls (Controllership): another's word is not overwritten. */
+  readonly write: (key: string, text: string) => Promise<boolean>;
   readonly endpoint: ControllerEndpoint;
   /** That the nodes keep in Redis; null: they were given one. */
   readonly sharedSecret: SharedSecret | null;
@@ -69,9 +69,9 @@ export class ControlledDesk {
 
   /** Rejects as ioredis does, while Redis is away. */
   static async open(options: ControlledDeskOptions): Promise<ControlledDesk> {
-    const { redis, endpoint, log } = options;
+    const { write, endpoint, log } = options;
     const state = await SchedulerState.open(stateIn(options), (reason) => log.warn(reason));
-    await redis.set(ENDPOINT_KEY, JSON.stringify(endpoint));
+    await write(ENDPOINT_KEY, JSON.stringify(endpoint));
     return new ControlledDesk(options, state);
   }
 
@@ -85,23 +85,20 @@ export class ControlledDesk {
 
   /** Where somebody has emptied Redis, nodes find their way again. */
   async #say(): Promise<void> {
-    const { redis, endpoint, sharedSecret, isHeld } = this.#options;
-    if (!isHeld()) return;
+    const { write, endpoint, sharedSecret } = this.#options;
     try {
-      await redis.set(ENDPOINT_KEY, JSON.stringify(endpoint));
-      await sharedSecret?.agree();
+      if (await write(ENDPOINT_KEY, JSON.stringify(endpoint))) await sharedSecret?.agree();
     } catch {
       // The next time is soon.
     }
   }
 }
 
-/** Another's word is not overwritten. That Redis is away is told by others. */
-const stateIn = ({ redis, isHeld }: ControlledDeskOptions): StateStore => ({
+/** That Redis is away is told by others. */
+const stateIn = ({ redis, write }: ControlledDeskOptions): StateStore => ({
   read: () => redis.get(STATE_KEY),
   write: async (text) => {
-    if (!isHeld()) return;
-    await redis.set(STATE_KEY, text).catch((error: Error) => {
+    await write(STATE_KEY, text).catch((error: Error) => {
       if (error.name === "ReplyError") throw error;
     });
   },

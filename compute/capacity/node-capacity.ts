@@ -68,7 +68,6 @@ export class NodeCapacity {
   /** null: the door is not open yet. */
   #link: CapacityLink | null = null;
   #controlled: ControlledDesk | null = null;
-  #isTaking = false;
   #other: OtherScheduler | null = null;
   #isLeaving = false;
   #resigned: Promise<void> | null = null;
@@ -113,7 +112,8 @@ export class NodeCapacity {
     };
     this.#threads = schedulerEndpoint === null ? null : new DividedThreads(divided);
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
-    controllership.onTurn((isHeld) => void this.#turn(isHeld));
+    controllership.onTurn((isHeld) => this.#turn(isHeld));
+    options.functions.onChange(() => void this.#forgetGone());
   }
 
   /** Connections to other nodes; null: there are none yet. */
@@ -206,6 +206,7 @@ export class NodeCapacity {
     this.#setOther(null);
   }
 
+  /** Never rejects. */
   async #turn(isHeld: boolean): Promise<void> {
     if (this.#isLeaving) return;
     try {
@@ -267,6 +268,20 @@ export class NodeCapacity {
     if (nowMs - this.#rulesReadMs < RULES_MS) return;
     this.#rulesReadMs = nowMs;
     await this.#rules.read();
+    await this.#forgetGone();
+  }
+
+  /** What was said of a function goes with it: whoever controls sees to that. Never rejects. */
+  async #forgetGone(): Promise<void> {
+    const { controllership, functions, log } = this.#options;
+    if (!controllership.isHeld || this.#isLeaving) return;
+    try {
+      for (const name of await this.#rules.forgetGone(functions)) {
+        log.info({ function: name }, "what was said of a function's instances went with it");
+      }
+    } catch {
+      // The next look tries again.
+    }
   }
 
   /** Of those that are deployed, in the current version. */
@@ -296,26 +311,21 @@ export class NodeCapacity {
 
   async #control({ peers, endpoint, sharedSecret }: OpenDoor, link: CapacityLink): Promise<void> {
     const { controllership, policy, instancesMax, storageThreadsMax, log } = this.#options;
-    if (this.#controlled !== null || this.#isTaking) return;
-    this.#isTaking = true;
-    try {
-      const controlled = await ControlledDesk.open({
-        redis: controllership.commands,
-        isHeld: () => controllership.isHeld,
-        endpoint: { node: controllership.node, ...endpoint },
-        sharedSecret,
-        policy,
-        instancesMax,
-        storageThreadsMax,
-        observer: this.#events,
-        connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
-        log,
-      });
-      if (this.#isLeaving || !controllership.isHeld) return await controlled.close();
-      this.#controlled = controlled;
-    } finally {
-      this.#isTaking = false;
-    }
+    if (this.#controlled !== null) return;
+    const controlled = await ControlledDesk.open({
+      redis: controllership.commands,
+      write: (key, text) => controllership.write(key, text),
+      endpoint: { node: controllership.node, ...endpoint },
+      sharedSecret,
+      policy,
+      instancesMax,
+      storageThreadsMax,
+      observer: this.#events,
+      connect: (node: NodeDescription) => (node.id === controllership.node ? this.#node : peers.at(node)),
+      log,
+    });
+    if (this.#isLeaving || !controllership.isHeld) return await controlled.close();
+    this.#controlled = controlled;
     this.#setOther(null);
     log.info({ node: controllership.node, policy }, "this node schedules instances");
     link.hurry();

@@ -1,6 +1,8 @@
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
+import { FunctionCache } from "../node/function-cache.ts";
+import { MemoryRegistry } from "../node/memory-registry.ts";
 import { ScaleRules } from "./scale-rules.ts";
 
 const KEY = "locus:controller:scale";
@@ -89,6 +91,23 @@ describe.skipIf(!redisServerExists())("what is said of functions' instances (ski
     } finally {
       for (const own of others) own.disconnect();
     }
+  });
+
+  test("goes with its function, once the registry has said that it is deployed no more", async () => {
+    const limits = { deadlineMs: 1, cpuMs: 1, memoryMb: 1, operations: 1, concurrency: 1 };
+    const about = { version: "0", side: null, limits, input: null, output: null };
+    const registry = new MemoryRegistry((bundle) => ({ name: Buffer.from(bundle).toString(), ...about }));
+    for (const name of ["khop", "stays"]) await registry.load(Buffer.from(name));
+    // It has not read of them yet.
+    const functions = new FunctionCache(registry, 1);
+    const rules = new ScaleRules(redis);
+    for (const name of ["khop", "stays", "never"]) await rules.say(name, { min: 2 });
+    // Whoever hears of a reading asks again.
+    functions.onChange(() => void rules.forgetGone(functions));
+    expect(await rules.forgetGone(functions)).toEqual(["never"]);
+    await registry.delete("khop");
+    await vi.waitFor(async () => expect(Object.keys(await redis.hgetall(KEY)).toSorted()).toEqual([VERSION, "stays"]));
+    expect(await rules.forgetGone(functions)).toEqual([]);
   });
 
   test("is left out where it is none that can be said, and bounded", async () => {

@@ -5,7 +5,8 @@ import type { Redis } from "ioredis";
 import { LocusError } from "#runtime/errors.ts";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { SCALED_INSTANCES_MAX, SCALED_MAX } from "#scheduler/grpc/beat-bounds.ts";
-import { isExecuted } from "../node/redis-transaction.ts";
+import type { FunctionCache } from "../node/function-cache.ts";
+import { inTurn, isExecuted } from "../node/redis-transaction.ts";
 
 const KEY = "locus:controller:scale";
 /** No function's name has a colon. */
@@ -37,8 +38,8 @@ type Change = readonly [name: string, text: string | null];
 /** All reject as ioredis does, while Redis is away. */
 export class ScaleRules {
   readonly #redis: Redis;
+  #isForgetting = false;
   #said: Said = { version: 0, rules: new Map() };
-  #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(redis: Redis) {
     this.#redis = redis;
@@ -77,14 +78,27 @@ export class ScaleRules {
     return rule;
   }
 
-  /** One after another: all share the connection, and with it what is watched. `changeOf` null: nothing but a version, where there is none. */
-  #write(changeOf: (rules: Said["rules"]) => Change | null): Promise<void> {
-    const written = this.#lastWrite.then(() => this.#writeAlone(changeOf));
-    this.#lastWrite = written.catch(() => {});
-    return written;
+  /** Takes back what was said of functions that are deployed no more, once the registry has said so to this question: of these. */
+  async forgetGone(functions: Pick<FunctionCache, "current" | "refresh">): Promise<readonly string[]> {
+    const gone = (): readonly string[] =>
+      [...this.now.keys()].filter((name) => functions.current(name, null) === undefined);
+    if (this.#isForgetting || gone().length === 0) return [];
+    this.#isForgetting = true;
+    try {
+      await functions.refresh();
+      const names = gone();
+      for (const name of names) await this.say(name, null);
+      return names;
+    } finally {
+      this.#isForgetting = false;
+    }
   }
 
-  /** What a write that comes to nothing still watches makes the next one void once. */
+  /** `changeOf` null: nothing but a version, where there is none. */
+  #write(changeOf: (rules: Said["rules"]) => Change | null): Promise<void> {
+    return inTurn(this.#redis, () => this.#writeAlone(changeOf));
+  }
+
   async #writeAlone(changeOf: (rules: Said["rules"]) => Change | null): Promise<void> {
     const redis = this.#redis;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {

@@ -144,6 +144,8 @@ const whyText = (why: Transition["why"]): string => {
       return "deployed";
     case "shifted":
       return "its calls are not what they were";
+    case "recalled":
+      return "such calls came before, and did best so";
     case "pinned":
       return "pinned by hand";
     case "freed":
@@ -155,7 +157,7 @@ const whyText = (why: Transition["why"]): string => {
     case "overload":
       return `the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)} (± ${percentText(why.noise)})`;
     case "reverted":
-      return `promised ${durationText(why.promisedUs)} a call, came ${durationText(why.cameUs)}; tried again in ${durationText(why.retryInMs * 1e3)}`;
+      return `${revertedText(why)}; tried again in ${durationText(why.retryInMs * 1e3)}`;
     case "probing":
       return `some calls visit ${why.side}, of which too little is known lately`;
     case "probed":
@@ -171,6 +173,11 @@ const whyText = (why: Transition["why"]): string => {
       return why satisfies never;
   }
 };
+
+const revertedText = ({ ratio, promisedUs, cameUs }: Extract<Transition["why"], { kind: "reverted" }>): string =>
+  ratio === null
+    ? `promised ${durationText(promisedUs)} a call, came ${durationText(cameUs)}`
+    : `after the move calls of all functions took ${percentText(ratio)} of what they took before`;
 
 const triedText = ({ side, partner }: { readonly side: Side; readonly partner: string | null }): string =>
   partner === null ? side : `${side} (and ${partner}'s on the other side)`;

@@ -5,10 +5,15 @@ import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { inTurn, isExecuted } from "../node/redis-transaction.ts";
 import { Lease } from "./lease.ts";
+import { Turns } from "./turns.ts";
 
 /** Nobody writes the plan who does not hold it. */
 export const CONTROLLER_LEASE_KEY = "locus:controller:lease";
+
+/** A lease is renewed seldom: not even twice in a row while something is written. */
+const WRITE_ATTEMPTS_MAX = 5;
 
 interface ControllershipOptions {
   readonly address: RedisAddress;
@@ -23,7 +28,7 @@ export class Controllership {
   /** The node's user's; for others as well who need Redis seldom. Rejects while Redis is away. */
   readonly commands: Redis;
   readonly #lease: Lease;
-  readonly #listeners: ((isHeld: boolean) => void)[] = [];
+  readonly #followers: Turns[] = [];
   #refused = "";
 
   constructor({ address, user, log, nowMs }: ControllershipOptions) {
@@ -36,7 +41,7 @@ export class Controllership {
       holder: this.node,
       nowMs,
       onTurn: (isHeld) => {
-        for (const listener of this.#listeners) listener(isHeld);
+        for (const turns of this.#followers) turns.tell(isHeld);
       },
       onRefused: (reason) => {
         if (reason !== this.#refused) log.warn({ reason }, "this node cannot control");
@@ -55,9 +60,26 @@ export class Controllership {
     return this.#lease.holder;
   }
 
-  /** Called after every turn of the lease, many times with the same answer. */
-  onTurn(listener: (isHeld: boolean) => void): void {
-    this.#listeners.push(listener);
+  /** Called after every turn of the lease, many times with the same answer; not again before it has been followed. `follow` never rejects. */
+  onTurn(follow: (isHeld: boolean) => void | Promise<void>): void {
+    this.#followers.push(new Turns(follow));
+  }
+
+  /**
+   * What is the controller's to say. False: by Redis' word another controls, or nobody, and nothing was written; what this node believes may be older.
+   * Rejects as ioredis does, while Redis is away.
+   */
+  write(key: string, text: string): Promise<boolean> {
+    const { commands } = this;
+    return inTurn(commands, async () => {
+      for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
+        await commands.watch(CONTROLLER_LEASE_KEY);
+        if ((await commands.get(CONTROLLER_LEASE_KEY)) !== this.node) return false;
+        // A lease that was renewed meanwhile has been touched as well: look again whose it is.
+        if (await isExecuted(commands.multi().set(key, text))) return true;
+      }
+      return false;
+    });
   }
 
   /** After those who follow it have left: gives the lease back. */

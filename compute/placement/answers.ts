@@ -58,10 +58,10 @@ const reason = <Kind extends string, Properties extends TProperties>(kinds: read
   Type.Object({ kind: Type.Enum([...kinds]), ...properties });
 
 const why = Type.Union([
-  reason(["new", "shifted", "pinned", "freed"], {}),
+  reason(["new", "shifted", "recalled", "pinned", "freed"], {}),
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
-  reason(["reverted"], { promisedUs: number, cameUs: number, retryInMs: number }),
+  reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
   reason(["probing", "probed"], { side }),
   reason(["trying"], { side, partner: orNull(name) }),
   reason(["tried"], { side, partner: orNull(name), ratio: orNull(number), isKept: Type.Boolean() }),

@@ -7,7 +7,13 @@ import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import { BACK_CPU_US_MAX, PLACEMENT_STATES, PROBE_EVERY_MAX, type Placement } from "#runtime/placement/plan.ts";
+import {
+  BACK_CPU_US_MAX,
+  PLACEMENT_STATES,
+  PROBE_EVERY_MAX,
+  type Placement,
+  type Plan,
+} from "#runtime/placement/plan.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 
@@ -125,3 +131,11 @@ export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readQuestion = reader(question);
 export const readConstants: (text: string) => CostConstants | null = reader(costConstants);
+
+/** What Redis keeps of a change: names of functions and their placements, in turn. */
+export const fieldsOf = ({ placements }: PlanChange): string[] =>
+  Object.entries(placements).flatMap(([one, its]) => [one, JSON.stringify(its)]);
+
+/** As the module is told it. */
+export const planText = ({ version, placements }: Plan): string =>
+  JSON.stringify({ version, placements: Object.fromEntries(placements) });

@@ -9,9 +9,11 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { isExecuted } from "../node/redis-transaction.ts";
+import { inTurn, isExecuted } from "../node/redis-transaction.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
+  fieldsOf,
+  planText,
   readConstants,
   readPlacement,
   readPlanChange,
@@ -69,7 +71,6 @@ export class PlacementLink {
   readonly #told = new Set<string>();
   #isController = false;
   #windowsSent = 0;
-  #lastTransaction: Promise<unknown> = Promise.resolve();
 
   constructor(address: RedisAddress, user: RedisUser, node: string, listener: LinkListener) {
     this.#node = node;
@@ -107,7 +108,7 @@ export class PlacementLink {
    * the change was made from. One at a time.
    */
   writePlan(holder: string, change: PlanChange): Promise<boolean> {
-    return this.#alone(async () => {
+    return inTurn(this.commands, async () => {
       for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
         await this.commands.watch(CONTROLLER_LEASE_KEY, KEYS.plan);
         const leased = await this.commands.get(CONTROLLER_LEASE_KEY);
@@ -124,11 +125,11 @@ export class PlacementLink {
   }
 
   /** For calls that come without a node. `onKept`: it follows a later one, of that version. */
-  tellModule({ version, placements }: Plan, onKept: (version: number) => void): void {
-    const plan = JSON.stringify({ version, placements: Object.fromEntries(placements) });
+  tellModule(plan: Plan, onKept: (version: number) => void): void {
+    const text = planText(plan);
     void this.#attempt(async () => {
-      const [what, followed] = (await this.commands.call("LOCUS.PLAN", "SET", plan)) as [string, number];
-      if (what === "kept" && followed !== version) onKept(followed);
+      const [what, followed] = (await this.commands.call("LOCUS.PLAN", "SET", text)) as [string, number];
+      if (what === "kept" && followed !== plan.version) onKept(followed);
     });
   }
 
@@ -156,7 +157,7 @@ export class PlacementLink {
 
   /** What is not said stays as it was, whoever else says something now; null takes back all. */
   writeRules(name: string, change: Partial<SaidRules> | null): Promise<void> {
-    return this.#alone(async () => {
+    return inTurn(this.commands, async () => {
       // What a write of the plan that was cut short still watches makes this one void, once.
       await this.commands.unwatch();
       const { set, removed } = fieldsChange(name, change);
@@ -196,17 +197,9 @@ export class PlacementLink {
     this.#subscriber.disconnect();
   }
 
-  /** Once what came before is over: all share the connection, and what one transaction watches the end of another forgets. */
-  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#lastTransaction.then(work);
-    this.#lastTransaction = result.catch(() => {});
-    return result;
-  }
-
   #transactionOf(change: PlanChange): ChainableCommander {
-    const { version, placements, removed } = change;
-    const fields = Object.entries(placements).flatMap(([name, placement]) => [name, JSON.stringify(placement)]);
-    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(version), ...fields);
+    const { version, removed } = change;
+    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(version), ...fieldsOf(change));
     if (removed.length > 0) transaction.hdel(KEYS.plan, ...removed);
     return transaction.publish(CHANNELS.plan, JSON.stringify(change));
   }

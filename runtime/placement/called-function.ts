@@ -1,5 +1,6 @@
 // A function that is called, as a step weighs it up: its profile, what its calls cost on either side, and where it may go.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
@@ -7,6 +8,7 @@ import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN } from "./function-
 import { PoolUse, type Capacity } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
+import { regimeLike, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { isCrowded, isHeld, type Tried } from "./trials.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
@@ -18,6 +20,8 @@ export const REST_MS = 100;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
+  /** Its calls have only now become known, and are what they have been in this one. */
+  readonly recalled: Regime | null;
 }
 
 /** null: it is not called, or nothing is known. */
@@ -27,15 +31,17 @@ export function calledFunction(
   before: FunctionState,
   situation: Situation,
 ): CalledFunction | null {
-  const { nowMs, profiles, constants } = situation;
+  const { nowMs, profiles, constants, capacity } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const costs = functionCosts(profile, constants, nowMs, before.paces);
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
+  const { share } = before;
+  const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const rests = nowMs - lastMovedMs(before) < REST_MS;
   const stays = before.state === "pinned" || before.state === "profiling" || rests || nowMs < before.retryAtMs;
-  const [lowest, highest] = stays ? [before.share, before.share] : sidesUnder(rules.p99UnderUs, profile, costs);
+  const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
     callsPerSecond: profile.callsPerSecond(nowMs),
     costs: { compute: compute.cost, storage: storage.cost },
@@ -45,21 +51,36 @@ export function calledFunction(
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
   // What was promised holds no more, or was long ago.
-  const isOver = before.trials.held !== null && !isHeld(profile, before.trials, nowMs);
+  const isOver = before.trials.held !== null && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
-  const known = { ...before, paces: costs.paces, backCpuUs: back, trials };
-  const isWarm = { compute: isWarmAt(known, "compute", nowMs), storage: isWarmAt(known, "storage", nowMs) };
-  const { share } = before;
+  const isSettled = before.state !== "pinned" && before.state !== "profiling";
+  const { demand } = costs;
+  const seen = { demand, share, proof: trials.held, forMs: nowMs - before.sinceMs };
+  const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
+  const known = { ...before, paces: costs.paces, backCpuUs: back, trials, regimes };
+  // Where storage runs nothing there is no other side to warm up beside.
+  const isWarm = {
+    compute: capacity.storageCores <= 0 || isWarmAt(known, "compute", nowMs),
+    storage: isWarmAt(known, "storage", nowMs),
+  };
   const tried = { trials, isFree: !stays, isWarm };
-  return { name, profile, before: known, share, costs, load, ...tried };
+  const like = isSettled && before.regimes.now === null ? regimeLike(regimes, demand) : null;
+  const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
+  return { name, profile, before: known, recalled, share, costs, load, ...tried };
 }
 
+type Bounds = readonly [lowest: number, highest: number];
+
+const COMPUTE_ONLY: Bounds = [0, 0];
+
+/** Whoever stays where it is does so as far as it may: no rest is worth a side that is not there, or too slow. */
+const boundsOf = (share: number, stays: boolean, [lowest, highest]: Bounds): Bounds => {
+  const stay = clamp(share, lowest, highest);
+  return stays ? [stay, stay] : [lowest, highest];
+};
+
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
-function sidesUnder(
-  p99UnderUs: number | null,
-  profile: FunctionProfile,
-  { sides }: FunctionCosts,
-): readonly [number, number] {
+function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides }: FunctionCosts): Bounds {
   if (p99UnderUs === null) return [0, 1];
   const measured = (side: Side): number | null =>
     sides[side].calls < PROFILED_CALLS_MIN ? null : profile.percentileUs(side, 99);
@@ -80,18 +101,25 @@ export const still = (candidate: CalledFunction): CalledFunction => {
   return { ...candidate, load: { ...load, lowest: share, highest: share } };
 };
 
-/** Those that are held, as far as `which` says, stay where they are: while it is about what is crowded, and within their bounds. */
+/**
+ * Those that are held stay where they are, while it is about what is crowded and within their bounds: `firm`, whoever is held whatever is promised;
+ * `held`, all of them, and the same list where those are all.
+ */
 export function withHeld(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  which: (held: NonNullable<CalledFunction["trials"]["held"]>) => boolean,
-): readonly CalledFunction[] {
+): { readonly firm: readonly CalledFunction[]; readonly held: readonly CalledFunction[] } {
   const stays = ({ trials: { held }, load, share }: CalledFunction): boolean =>
-    held !== null && which(held) && load.lowest <= share && share <= load.highest;
-  if (!all.some(stays)) return all;
+    held !== null && load.lowest <= share && share <= load.highest;
+  const none = { firm: all, held: all };
+  if (!all.some(stays)) return none;
   const use = new PoolUse(
     all.map(({ load }) => load),
     capacity,
   );
-  return isCrowded(all, use, capacity) ? all.map((called) => (stays(called) ? still(called) : called)) : all;
+  if (!isCrowded(all, use, capacity)) return none;
+  const isFirm = (called: CalledFunction): boolean => stays(called) && called.trials.held!.isFirm;
+  const firm = all.map((called) => (isFirm(called) ? still(called) : called));
+  const held = all.map((called, index) => (stays(called) && !isFirm(called) ? still(called) : firm[index]!));
+  return { firm, held: held.some((called, index) => called !== firm[index]) ? held : firm };
 }

@@ -111,6 +111,16 @@ describe("the controller, under a steady load", () => {
       expect(run.state.get("chain")?.reverts).toBeLessThanOrEqual(5);
     });
 
+    test("it goes back to where such calls did best before, as soon as they come again", () => {
+      const heavy = called("chain", { ...HASH, cpuUs: 10_000 }, 400);
+      const world = { ...chains, functionsAt: (ms: number) => (ms % 4_000 < 2_000 ? chains.functionsAt(0) : [heavy]) };
+      const run = runOf(world, 24_000);
+      const kindsFrom = (ms: number) => run.transitions.filter(({ atMs }) => atMs >= ms).map(({ why }) => why.kind);
+      expect(kindsFrom(0)).toContain("trying");
+      expect(kindsFrom(12_000).filter((kind) => kind === "recalled")).toHaveLength(6);
+      expect(regretOf(run, 12_000)).toBeLessThan(0.1);
+    });
+
     test("it moves again when the calls change", () => {
       const heavy = called("chain", { ...HASH, cpuUs: 10_000 }, 400);
       const world = {
@@ -265,13 +275,14 @@ describe("one step", () => {
     profiles: Profiles,
     rules: ReadonlyMap<string, Rules> = new Map([["f", FREE_RULES]]),
     nowMs = 1_000,
+    capacity = TWO_MACHINES,
   ) =>
     advance(before, {
       nowMs,
       profiles,
       shifted: new Set(),
       constants: DEFAULT_CONSTANTS,
-      capacity: { ...TWO_MACHINES, callers: 1 },
+      capacity: { ...capacity, callers: 1 },
       rules,
     });
   const changes = (transitions: readonly Transition[]) => transitions.map(({ from, to, why }) => [from, to, why.kind]);
@@ -303,6 +314,26 @@ describe("one step", () => {
     const { state, transitions } = step(before, profilesWith(50, "storage"));
     expect(state.get("f")?.share).toBe(1);
     expect(changes(transitions)[0]).toEqual(["profiling", "storage", "profiled"]);
+  });
+
+  test("leaves a storage that runs nothing at once, whatever it rests for, and stays only where it is pinned", () => {
+    const known = profilesWith(50, "storage");
+    const at = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 }]])).get("f")!;
+    const held = { sinceMs: 0, untilMs: 60_000, promisedUs: 2_100, refutedShare: 0, isFirm: true };
+    const none = { ...TWO_MACHINES, storageCores: 0 };
+    const shareThen = (change: Partial<typeof at>, rules = FREE_RULES) =>
+      step(
+        new Map([["f", { ...at, state: "storage", ...change }]]),
+        known,
+        new Map([["f", rules]]),
+        1_000,
+        none,
+      ).state.get("f")!.share;
+    expect(shareThen({})).toBe(0);
+    expect(shareThen({ state: "reverting", retryAtMs: 60_000 })).toBe(0);
+    expect(shareThen({ moved: { atMs: 990, fromShare: 0, promisedUs: 0, isJudged: true } })).toBe(0);
+    expect(shareThen({ trials: { ...at.trials, held } })).toBe(0);
+    expect(shareThen({}, { ...FREE_RULES, pinnedShare: 1 })).toBe(1);
   });
 
   test("does the same with the same situation, and leaves what it was given as it is", () => {

@@ -13,11 +13,11 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { judgedMove, moved } from "./moves.ts";
+import { judgedMove, moved, recalled } from "./moves.ts";
 import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
-import { isWarm, probed, visiting } from "./probes.ts";
+import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
   BEFORE_MS,
@@ -119,10 +119,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
 
 /** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
 function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {
-  const firm = withHeld(all, capacity, ({ isFirm }) => isFirm);
+  const { firm, held } = withHeld(all, capacity);
   const free = worthwhileShares(firm, capacity);
-  const held = withHeld(all, capacity, () => true);
-  if (held.every((called, index) => called === firm[index])) return free;
+  if (held === firm) return free;
   const now = outlookOf(
     free.use,
     all.map(({ share }) => share),
@@ -143,9 +142,11 @@ function decide(
   nowMs: number,
 ): void {
   const { before, share } = called;
+  const known = recalled(called, nowMs);
+  if (known !== null) return draft.apply(called, known);
   const judged = judgedMove(all, called, nowMs);
   if (judged !== null) return draft.apply(called, judged);
-  if (choice.share !== share && !isWarm(before, choice.share, nowMs)) {
+  if (choice.share !== share && !called.isWarm[gainingSide(called, choice.share)]) {
     return draft.apply(called, visiting(before, called, choice.share));
   }
   if (choice.share !== share) draft.apply(called, moved(called, choice, nowMs));
@@ -198,10 +199,11 @@ function holdAll(
 export const resumed = (placements: ReadonlyMap<string, Placement>): ControllerState =>
   new Map(Array.from(placements, ([name, { share }]) => [name, { ...FRESH, state: "profiling", share }]));
 
-/** It is what it was for a while, and nothing is about to move it. */
+/** It is what it was for a while, nothing is about to move it, and what came of its last move is known. */
 const isSteady = ({ before }: CalledFunction, now: FunctionState, nowMs: number): boolean =>
   now.share === before.share &&
   now.state !== "profiling" &&
+  (now.moved === null || now.moved.isJudged) &&
   nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= STEADY_MS;
 
 const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: number): Change => ({

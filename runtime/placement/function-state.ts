@@ -6,6 +6,7 @@ import { NO_PACES, type Paces } from "./function-costs.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
+import { NO_REGIMES, regimesAfterShift, type Regimes } from "./regimes.ts";
 import { broken, NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Gain } from "./worthwhile-shares.ts";
 
@@ -22,9 +23,20 @@ export type Why =
   /** Nothing is decided before some calls are known. */
   | { readonly kind: "new" | "shifted" | "pinned" | "freed" }
   | { readonly kind: "profiled"; readonly calls: number }
+  /** Such calls came before, and did best where they are now put. */
+  | { readonly kind: "recalled" }
   | Gain
-  /** A move turned out worse than what was before it: what was promised for a call, and what came, µs. */
-  | { readonly kind: "reverted"; readonly promisedUs: number; readonly cameUs: number; readonly retryInMs: number }
+  /**
+   * A move turned out worse than what was before it: what was promised for a call, and what came, µs; and what all calls took, to what they took
+   * before it, where that told.
+   */
+  | {
+      readonly kind: "reverted";
+      readonly promisedUs: number;
+      readonly cameUs: number;
+      readonly ratio: number | null;
+      readonly retryInMs: number;
+    }
   /** Calls visit the other side, of which nothing was heard for long; and then something was. */
   | { readonly kind: "probing" | "probed"; readonly side: Side }
   /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
@@ -69,6 +81,7 @@ export interface FunctionState extends Placement {
   /** What is known of each side whatever becomes of its profile. */
   readonly paces: Paces;
   readonly trials: Trials;
+  readonly regimes: Regimes;
 }
 
 export const FRESH: Omit<FunctionState, "state" | "share"> = {
@@ -83,6 +96,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   flaps: 0,
   paces: NO_PACES,
   trials: NO_TRIALS,
+  regimes: NO_REGIMES,
 };
 
 export interface Change {
@@ -128,7 +142,8 @@ export function settled(name: string, now: FunctionState | undefined, rules: Rul
   if (shifted.has(name)) {
     const share = running?.fromShare ?? now.share;
     const trials = trialsAfterShift(now.trials, nowMs);
-    const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials };
+    const regimes = regimesAfterShift(now.regimes, { ...now, share }, nowMs);
+    const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials, regimes };
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }
   if (running !== null && (shifted.size > 0 || nowMs - running.startedMs > TRIAL_GIVEN_UP_MS)) {

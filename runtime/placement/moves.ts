@@ -3,7 +3,8 @@
 import { clamp } from "#runtime/clamp.ts";
 import { REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
-import { BEFORE_MS, isMistake } from "./trials.ts";
+import { gainingSide } from "./probes.ts";
+import { BEFORE_MS, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
 /** A move that is undone within this time was a mistake; later, the load has changed. */
@@ -16,6 +17,27 @@ const REFINEMENT = 0.1;
 const BACK_OFF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 60_000;
 
+/** Such calls were here before: they go where they did best, and stay there as they did. null: there is nothing to change, or that side is cold. */
+export function recalled(candidate: CalledFunction, nowMs: number): Change | null {
+  const { before, share: from, recalled: regime, costs, isWarm } = candidate;
+  if (regime === null) return null;
+  const { share, proof } = regime;
+  const trials = proof === null ? before.trials : heldAgain(before.trials, proof, nowMs);
+  if (share === from) return proof === null ? null : { to: { ...before, trials }, why: null };
+  if (!isWarm[gainingSide(candidate, share)]) return null;
+  const promisedUs = latencyAt(costs.sides, share);
+  const to: FunctionState = {
+    ...before,
+    state: restingState(share),
+    share,
+    probeEvery: 0,
+    moved: { atMs: nowMs, fromShare: from, promisedUs, isJudged: true },
+    moves: before.moves + 1,
+    trials,
+  };
+  return { to, why: { kind: "recalled" } };
+}
+
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */
 export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs: number): Change {
   const { before } = candidate;
@@ -25,7 +47,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   if (isBack && nowMs - last.atMs < VERIFY_MS && fromUs > PROMISE_SLACK * last.promisedUs) {
-    const { to, why } = takenBack(before, last, fromUs, nowMs);
+    const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     return { to: { ...to, share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } }, why };
   }
   const to: FunctionState = {
@@ -54,17 +76,22 @@ export function judgedMove(all: readonly CalledFunction[], called: CalledFunctio
   const isAlone = all.every(
     ({ before: other }) => lastMovedMs(other) <= last.atMs && other.sinceMs <= last.atMs - BEFORE_MS,
   );
-  const verdict = isAlone && isMistake(all, last.atMs, nowMs);
+  const others = all.filter(({ before: other }) => other.moved?.atMs !== last.atMs);
+  const verdict = isAlone && !isOtherLoad(others, last.atMs, nowMs) && isMistake(all, last.atMs, nowMs);
   if (verdict === null) return null;
   if (!verdict) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
-  return takenBack(before, last, elapsedUs / Math.max(1, calls), nowMs);
+  const ratio = tookSince(all, last.atMs, nowMs);
+  const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
+  const was = profile.byTime.between(last.atMs - BEFORE_MS, last.atMs);
+  const proof = { share: to.share, refutedShare: before.share, promisedUs: was.elapsedUs / Math.max(1, was.calls) };
+  return { to: was.calls > 0 ? { ...to, regimes: { ...to.regimes, proof } } : to, why };
 }
 
 function takenBack(
   before: FunctionState,
   { fromShare, promisedUs }: NonNullable<FunctionState["moved"]>,
-  cameUs: number,
+  came: { readonly cameUs: number; readonly ratio: number | null },
   nowMs: number,
 ): Change {
   const backOffMs = clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS);
@@ -82,6 +109,6 @@ function takenBack(
       flaps: before.flaps + 1,
       trials: { ...before.trials, held: null },
     },
-    why: { kind: "reverted", promisedUs, cameUs, retryInMs: backOffMs },
+    why: { kind: "reverted", promisedUs, ...came, retryInMs: backOffMs },
   };
 }

@@ -17,12 +17,11 @@ export const WARM_MS = 30_000;
 export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
 
-const gainingSide = ({ share: from }: Placement, to: number): Side => (to > from ? "storage" : "compute");
+/** That is to get more of its calls. */
+export const gainingSide = ({ share: from }: Pick<Placement, "share">, to: number): Side =>
+  to > from ? "storage" : "compute";
 
-/** Whether the side that is to get more of its calls has had one lately. */
-export const isWarm = (now: FunctionState, share: number, nowMs: number): boolean =>
-  isWarmAt(now, gainingSide(now, share), nowMs);
-
+/** Whether the side has had calls lately. */
 export function isWarmAt({ paces }: FunctionState, side: Side, nowMs: number): boolean {
   const pace = paces[side];
   return pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= WARM_MS;

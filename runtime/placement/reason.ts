@@ -51,7 +51,14 @@ export function reasonText(placed: Placed): string {
 }
 
 /** What a share may be owed to; trials that came to nothing have left it as it was. */
-const DECIDES: ReadonlySet<Transition["why"]["kind"]> = new Set(["overload", "latency", "reverted", "pinned", "freed"]);
+const DECIDES: ReadonlySet<Transition["why"]["kind"]> = new Set([
+  "overload",
+  "latency",
+  "recalled",
+  "reverted",
+  "pinned",
+  "freed",
+]);
 
 /** Why it is not at `faster` altogether, where calls take less. */
 function stayText(
@@ -63,6 +70,7 @@ function stayText(
   if (move?.kind === "overload") {
     return `where it is, the busiest part is at ${percentText(move.to)} instead of ${percentText(move.from)}`;
   }
+  if (move?.kind === "recalled") return "such calls came before, and did best so";
   if (move?.kind === "tried" && move.isKept && move.ratio !== null) {
     return `tried as it is, calls of all functions took ${percentText(move.ratio)} of what they took before`;
   }

@@ -197,6 +197,22 @@ describe("what came of a trial", () => {
   });
 });
 
+describe("whoever comes or goes", () => {
+  const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const;
+  const verdict = (calls: Readonly<Record<string, Calls>>) => {
+    const after = new Load().run(500, { a: atCompute, b: atCompute }).run(150, { a: atStorage, ...calls });
+    const tried = after.tried("a", 1, { trials: { ...NO_TRIALS, running } });
+    const others = ["b", "c"].filter((name) => after.profiles.get(name) !== undefined);
+    return verdictOf([tried], [tried, ...others.map((name) => after.tried(name, 0))], after.nowMs);
+  };
+
+  test("meanwhile leaves a trial without a verdict", () => {
+    expect(verdict({})).toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute, c: atCompute })).toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute })).not.toMatchObject({ came: "void" });
+  });
+});
+
 describe("after a trial", () => {
   const load = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
   const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs) => {
@@ -211,10 +227,17 @@ describe("after a trial", () => {
     expect(once.held).toMatchObject({ untilMs: load.nowMs + 5_000, promisedUs: 2_000 });
     expect(after("kept", once).holdMs).toBe(10_000);
     const { profile } = load.tried("a", 1);
-    expect(isHeld(profile, once, load.nowMs)).toBe(true);
-    expect(isHeld(profile, once, load.nowMs + 5_000)).toBe(false);
+    const held = { share: 1, trials: once };
+    expect(isHeld(profile, held, load.nowMs)).toBe(true);
+    expect(isHeld(profile, held, load.nowMs + 5_000)).toBe(false);
+    expect(isHeld(profile, { share: 0, trials: once }, load.nowMs + 100)).toBe(true);
+    load.run(100, { a: { ...atStorage, elapsedUs: 2_000 } });
+    expect(isHeld(profile, held, load.nowMs)).toBe(true);
+    expect(isHeld(profile, { share: 0, trials: once }, load.nowMs), "none of them is where the plan has it").toBe(
+      false,
+    );
     load.run(300, { a: atStorage });
-    expect(isHeld(profile, once, load.nowMs)).toBe(false);
+    expect(isHeld(profile, held, load.nowMs)).toBe(false);
   });
 
   test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {

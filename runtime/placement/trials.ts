@@ -123,7 +123,7 @@ export interface TrialStep {
 }
 
 export interface Verdict {
-  /** `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, or one that took part does no more. */
+  /** `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or another's callers came or went. */
   readonly came: "kept" | "dropped" | "worse" | "void";
   /** What all calls took, to what they took before; null: too few ended to tell. */
   readonly ratio: number | null;
@@ -171,6 +171,17 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
   return { calls, callsBefore, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
 }
 
+/** Whether many calls of a function have come since of which none came before, or none of one that had many: its callers came or went. */
+export function isOtherLoad(others: readonly Tried[], atMs: number, nowMs: number): boolean {
+  const settledMs = atMs + SETTLE_MS;
+  return others.some(({ profile: { byTime } }) => {
+    const before = byTime.between(atMs - BEFORE_MS, atMs).calls;
+    const since = byTime.between(settledMs, nowMs).calls;
+    const expected = (before * (nowMs - settledMs)) / BEFORE_MS;
+    return (before <= 0 && since >= CALLS_MIN) || (since <= 0 && expected >= CALLS_MIN);
+  });
+}
+
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
 function variationOf(profile: FunctionProfile, nowMs: number): number {
   const [compute, storage] = [profile.estimate("compute", nowMs), profile.estimate("storage", nowMs)];
@@ -184,6 +195,8 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   const passedMs = nowMs - startedMs;
   if (!isWhole(tried)) return VOID;
   if (passedMs < SETTLE_MS + MEASURE_MS / 2) return null;
+  const others = all.filter(({ name }) => tried.every((one) => one.name !== name));
+  if (isOtherLoad(others, startedMs, nowMs)) return VOID;
   const isOver = passedMs >= TRIAL_MS_MAX;
   const comparison = compared(all, startedMs, nowMs);
   if (comparison === null || comparison.calls < CALLS_MIN) return isOver ? { came: "dropped", ratio: null } : null;
@@ -250,6 +263,12 @@ export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number)
   return Math.min(ratio, slowdown) > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
 }
 
+/** What all calls take since something changed, to what they took before, as far as fewer end as well; null: nothing tells. */
+export function tookSince(all: readonly Tried[], changedMs: number, nowMs: number): number | null {
+  const comparison = compared(all, changedMs, nowMs);
+  return comparison === null ? null : Math.min(comparison.ratio, comparison.slowdown);
+}
+
 /** Without a verdict. */
 export const broken = (trials: Trials, nowMs: number): Trials =>
   trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
@@ -284,12 +303,29 @@ export function heldAlong(
       };
 }
 
-/** Whether it stays for what a trial has shown. */
-export function isHeld(profile: FunctionProfile, { held: promise }: Trials, nowMs: number): boolean {
+/** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
+export const heldAgain = (
+  trials: Trials,
+  { promisedUs, refutedShare }: { readonly promisedUs: number; readonly refutedShare: number },
+  nowMs: number,
+): Trials => {
+  const holdMs = Math.max(trials.holdMs, HOLD_MS_MIN);
+  const held = { sinceMs: nowMs + STEADY_MS, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
+  return { ...trials, held, holdMs };
+};
+
+/** Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. */
+export function isHeld(
+  profile: FunctionProfile,
+  { share, trials: { held: promise } }: Pick<Tried, "share" | "trials">,
+  nowMs: number,
+): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
   const heard = (forMs: number): Heard => profile.byTime.between(Math.max(promise.sinceMs, nowMs - forMs), nowMs);
-  const lately = [PROMISE_MS, PROMISE_MS_MAX].map(heard).find(({ calls }) => calls >= CALLS_MIN);
-  if (lately === undefined) return true;
+  let lately = heard(PROMISE_MS);
+  if (lately.calls < CALLS_MIN) lately = heard(PROMISE_MS_MAX);
+  if (lately.calls < CALLS_MIN) return true;
+  if (strayedPart(lately, share) > STRAYED_MOSTLY) return false;
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
   return meanUs(lately)! <= (PROMISE_SLACK + noise) * promise.promisedUs;
 }
@@ -302,8 +338,10 @@ export function nextTrial(
   nowMs: number,
 ): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
-  if (nowMs - Math.max(...all.map(({ trials }) => trials.endedMs)) < restMs(all)) return [];
-  if (!isCrowded(all, use, capacity)) return [];
+  const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
+  if (nowMs - endedMs < restMs(all)) return [];
+  const weighty = weightyOf(all, nowMs);
+  if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number =>
     all.reduce((sum, { profile }) => sum + profile.byTime.between(fromMs, toMs).calls, 0);
@@ -311,7 +349,7 @@ export function nextTrial(
   const isKnown = callsIn(nowMs - STEADY_MS, nowMs - BEFORE_MS / 2) > 0;
   if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [BUSIER_MAX, []];
-  for (const steps of trialsOf(all, nowMs)) {
+  for (const steps of trialsOf(all, weighty, nowMs)) {
     const then = [...shares];
     for (const { index, side } of steps) then[index] = shareAt(side);
     if (!then.some((share, index) => Math.abs(share - shares[index]!) >= CHANGE_MIN)) continue;
@@ -352,8 +390,7 @@ function restMs(all: readonly Tried[]): number {
 }
 
 /** Each function alone to either side, and each two that change places; those that may be tried now. */
-function* trialsOf(all: readonly Tried[], nowMs: number): Iterable<readonly TrialStep[]> {
-  const weighty = weightyOf(all, nowMs);
+function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: number): Iterable<readonly TrialStep[]> {
   for (const index of weighty) {
     for (const side of ["compute", "storage"] as const) {
       if (mayTry(all[index]!, side, null, nowMs)) yield [{ index, side, partner: null }];

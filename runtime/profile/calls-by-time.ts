@@ -15,6 +15,7 @@ export interface Heard {
 }
 
 export class CallsByTime {
+  #latest = -1;
   readonly #slot = new Float64Array(SLOTS).fill(-1);
   readonly #calls = new Float64Array(SLOTS);
   readonly #elapsedUs = new Float64Array(SLOTS);
@@ -23,6 +24,7 @@ export class CallsByTime {
   fold(side: Side, calls: number, elapsedUs: number, nowMs: number): void {
     const slot = Math.floor(nowMs / SLOT_MS);
     const at = slot % SLOTS;
+    this.#latest = Math.max(this.#latest, slot);
     if (this.#slot[at] !== slot) {
       this.#slot[at] = slot;
       this.#calls[at] = 0;
@@ -36,11 +38,12 @@ export class CallsByTime {
 
   /** To the slot. */
   between(fromMs: number, toMs: number): Heard {
-    const [first, end] = [Math.ceil(fromMs / SLOT_MS), Math.ceil(toMs / SLOT_MS)];
+    const first = Math.max(Math.ceil(fromMs / SLOT_MS), this.#latest - SLOTS + 1, 0);
+    const end = Math.min(Math.ceil(toMs / SLOT_MS), this.#latest + 1);
     let [calls, elapsedUs, atStorage] = [0, 0, 0];
-    for (let at = 0; at < SLOTS; at++) {
-      const slot = this.#slot[at]!;
-      if (slot < first || slot >= end) continue;
+    for (let slot = first; slot < end; slot++) {
+      const at = slot % SLOTS;
+      if (this.#slot[at] !== slot) continue;
       calls += this.#calls[at]!;
       elapsedUs += this.#elapsedUs[at]!;
       atStorage += this.#atStorage[at]!;

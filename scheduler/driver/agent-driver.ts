@@ -2,12 +2,15 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
-import { AGENT_MEMORY_BYTES_MIN, AgentInstance, type AgentLauncher } from "./agent-instance.ts";
-import type { Driver, InstanceCall, InstanceSpec, ListedInstance, StartedInstance } from "./driver.ts";
+import { AGENT_MEMORY_BYTES_MIN, AgentInstance, type AgentLauncher, END_MS } from "./agent-instance.ts";
+import type { Driver, InstanceCall, InstanceSpec, InstanceUse, ListedInstance, StartedInstance } from "./driver.ts";
+import { inTime } from "./in-time.ts";
 import { checkCpus, checkMemory, checkSpec, failure, notFound, refusalOf } from "./instance-bounds.ts";
 
 /** One more is refused. Chosen: each is a process. */
 const INSTANCES_MAX = 1_000;
+/** What an instance uses is waited for no longer: one that does not tell holds up what is told of the others. Chosen. */
+const USE_MS = 5_000;
 
 interface Held {
   spec: InstanceSpec;
@@ -42,7 +45,7 @@ export class AgentDriver implements Driver {
       const instance = await this.#launch(held, signal);
       return { ended: instance.ended };
     } catch (error) {
-      this.#forget(held);
+      if (held.instance === null) this.#forget(held);
       throw error;
     }
   }
@@ -55,11 +58,8 @@ export class AgentDriver implements Driver {
     if (instance.inFlight >= spec.concurrency) {
       return failure("OVERLOADED", `instance ${id} runs ${instance.inFlight} calls already`);
     }
-    const { mayWrite, ...rest } = call;
-    // Its operations are the function's own business: whether one writes cannot be seen from here.
-    if (mayWrite !== undefined && !(await mayWrite())) return failure("CANCELLED", "the call was not to write");
     const deadlineMs = Math.min(call.deadlineMs, spec.image.description.limits.deadlineMs);
-    return instance.invoke({ ...rest, deadlineMs }, signal);
+    return instance.invoke({ ...call, deadlineMs }, signal);
   }
 
   async limit(id: string, cpus: number): Promise<boolean> {
@@ -82,8 +82,9 @@ export class AgentDriver implements Driver {
     const held = this.#held.get(id);
     if (held === undefined) throw notFound(id);
     held.stopped = true;
-    void held.instance?.stop("it was stopped");
-    await held.gone.promise;
+    // One that is being launched ends when it is there.
+    if (await (held.instance?.stop("it was stopped") ?? inTime(held.gone.promise, END_MS))) return;
+    throw new LocusError("INSTANCE_FAILED", `instance ${id} was told to end, and has not within ${END_MS} ms`);
   }
 
   async list(): Promise<readonly ListedInstance[]> {
@@ -95,7 +96,7 @@ export class AgentDriver implements Driver {
         memoryBytes: spec.memoryBytes,
         cpus: spec.cpus,
         inFlight: instance?.inFlight ?? 0,
-        use: (await instance?.agent.use()) ?? null,
+        use: instance === null ? null : await useOf(instance),
       })),
     );
   }
@@ -106,8 +107,9 @@ export class AgentDriver implements Driver {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(Array.from(this.#held.keys(), (id) => this.stop(id)));
-    await this.#launcher.close();
+    // What has not ended by then the launcher removes, or whoever owns it next.
+    await Promise.allSettled(Array.from(this.#held.keys(), (id) => this.stop(id)));
+    await inTime(this.#launcher.close(), END_MS);
   }
 
   async #launch(held: Held, signal: AbortSignal | undefined): Promise<AgentInstance> {
@@ -116,15 +118,15 @@ export class AgentDriver implements Driver {
       new LocusError("CANCELLED", `instance ${spec.id}: nobody waits for it any more`);
     if (signal?.aborted) throw cancelled();
     const instance = new AgentInstance(spec.id, await this.#launcher.launch(spec));
+    held.instance = instance;
+    void instance.ended.then(() => this.#forget(held));
     if (held.stopped || signal?.aborted) {
       await instance.stop("it was stopped");
       throw held.stopped
         ? new LocusError("INSTANCE_FAILED", `instance ${spec.id} was stopped while it started`)
         : cancelled();
     }
-    held.instance = instance;
     await instance.load(spec, this.#launcher.data, signal);
-    void instance.ended.then(() => this.#forget(held));
     return instance;
   }
 
@@ -138,4 +140,9 @@ export class AgentDriver implements Driver {
     if (held === undefined || held.instance === null) throw notFound(id);
     return { held, spec: held.spec, instance: held.instance };
   }
+}
+
+async function useOf({ agent }: AgentInstance): Promise<InstanceUse | null> {
+  const use = agent.use();
+  return (await inTime(use, USE_MS)) ? use : null;
 }

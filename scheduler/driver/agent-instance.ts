@@ -9,6 +9,7 @@ import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { encodeFrame, FrameReader } from "./agent/frame.ts";
 import { fromAgent, type FromAgent, type ToAgent } from "./agent/messages.ts";
 import type { InstanceCall, InstanceSpec, InstanceUse } from "./driver.ts";
+import { inTime } from "./in-time.ts";
 import { failure } from "./instance-bounds.ts";
 
 /** How an agent ended. */
@@ -25,7 +26,7 @@ export interface AgentProcess {
   readonly output: Readable;
   /** Resolves when nothing is left of it. */
   readonly ended: Promise<AgentEnd>;
-  /** At once. Idempotent. */
+  /** At once. Idempotent: nothing is done where it has ended, or is being killed. */
   kill(): void;
   /** Whether the limit holds now. */
   limit(cpus: number): Promise<boolean>;
@@ -43,12 +44,12 @@ export interface AgentLauncher {
   close(): Promise<void>;
 }
 
-/** Of a line that an agent prints; what is longer is cut. */
-export const LINE_LENGTH_MAX = 4_096;
 /** Node starts and loads a bundle in a tenth of a second, in a loaded container in some. */
 const LOAD_TIMEOUT_MS = 30_000;
 /** The agent answers at the deadline; one that has not by so much later hangs. */
 const HANG_MS = 2_000;
+/** One that was told to end is waited for no longer than this. A kill takes milliseconds, through an engine under load some seconds. Chosen. */
+export const END_MS = 20_000;
 /** What Node needs beside the function's heap: an empty function was seen with 25 MiB of its own at first, 37 after some thousand calls. */
 export const AGENT_OWN_BYTES = 56 * 1024 * 1024;
 const HEAP_BYTES_MIN = 8 * 1024 * 1024;
@@ -68,7 +69,11 @@ export class AgentInstance {
   readonly #calls = new Map<number, Waiting>();
   readonly #loaded = Promise.withResolvers<void>();
   #serial = 0;
+  /** Calls that ask whether they may write. */
+  #asking = 0;
   #fault: string | null = null;
+  /** What calls come to since it has ended. */
+  #end: Outcome | null = null;
 
   constructor(id: string, agent: AgentProcess) {
     this.#id = id;
@@ -80,8 +85,9 @@ export class AgentInstance {
     this.ended = agent.ended.then((end) => this.#onEnd(end));
   }
 
+  /** Those that have not begun yet are of these. */
   get inFlight(): number {
-    return this.#calls.size;
+    return this.#calls.size + this.#asking;
   }
 
   /** Rejects with FUNCTION_INVALID, MEMORY_LIMIT, INSTANCE_FAILED, CANCELLED; it ends then. */
@@ -111,12 +117,27 @@ export class AgentInstance {
     }
   }
 
-  invoke({ keys, argsJson, deadlineMs, logs }: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
+  /** Its operations are the function's own business: whether a call writes cannot be seen from here, so it is asked before it begins. */
+  async invoke(call: InstanceCall, signal?: AbortSignal): Promise<Outcome> {
+    const { mayWrite } = call;
+    if (mayWrite !== undefined) {
+      this.#asking++;
+      try {
+        if (!(await mayWrite())) return failure("CANCELLED", "the call was not to write");
+      } finally {
+        this.#asking--;
+      }
+      if (signal?.aborted) return failure("CANCELLED", "the call was cancelled before it began");
+    }
+    return this.#end ?? this.#run(call, signal);
+  }
+
+  #run({ keys, argsJson, deadlineMs, logs }: InstanceCall, signal: AbortSignal | undefined): Promise<Outcome> {
     const call = ++this.#serial;
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const onAbort = (): void => this.#say({ kind: "cancel", call });
     const hang = setTimeout(
-      () => this.#end(`a call did not end within ${deadlineMs} ms, and could not be told to`),
+      () => this.#kill(`a call did not end within ${deadlineMs} ms, and could not be told to`),
       deadlineMs + HANG_MS,
     );
     const settle = (outcome: Outcome): void => {
@@ -128,17 +149,16 @@ export class AgentInstance {
     this.#calls.set(call, { settle, hang });
     this.#say({ kind: "call", call, keys, deadlineMs, logs }, Buffer.from(argsJson));
     signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted) onAbort();
     return promise;
   }
 
-  /** Resolves when nothing is left of it. */
-  async stop(why: string): Promise<void> {
-    this.#end(why);
-    await this.ended;
+  /** Whether nothing is left of it, in time; else it ends when it can. */
+  stop(why: string): Promise<boolean> {
+    this.#kill(why);
+    return inTime(this.ended, END_MS);
   }
 
-  #end(why: string): void {
+  #kill(why: string): void {
     this.#fault ??= why;
     this.agent.kill();
   }
@@ -158,7 +178,9 @@ export class AgentInstance {
         }
       }
     } catch (error) {
-      this.#end((error as Error).message);
+      // Nobody reads any more what it says: it has ended, and how is told by that.
+      if ((error as NodeJS.ErrnoException).code === "ERR_STREAM_PREMATURE_CLOSE") return;
+      this.#kill((error as Error).message);
     }
   }
 
@@ -189,6 +211,7 @@ export class AgentInstance {
     this.#loaded.reject(new LocusError(lackedMemory ? code : "INSTANCE_FAILED", `instance ${this.#id}: ${why}`));
     for (const { settle } of this.#calls.values())
       settle(failure(code, `instance ${this.#id} ended while the call ran: ${why}`));
+    this.#end = failure(code, `instance ${this.#id} ended before the call began: ${why}`);
     return why;
   }
 }

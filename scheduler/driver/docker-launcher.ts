@@ -2,17 +2,18 @@
 // container is sent. What an owner that crashed has left ends by itself, is found by its label, and removed by the next owner.
 
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { PassThrough, type Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { HostLine } from "#runtime/sandbox/supervisor.ts";
-import { type AgentEnd, type AgentLauncher, type AgentProcess, LINE_LENGTH_MAX } from "./agent-instance.ts";
+import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
 import { PERIOD_US, quotaUs } from "./cpu-quota.ts";
 import type { InstanceSpec } from "./driver.ts";
-import { isAbsent, within } from "./engine-answer.ts";
+import { isAbsent, isNotRunning, within } from "./engine-answer.ts";
+import { tellLines } from "./printed-lines.ts";
 
 const OWNER_LABEL = "locus.owner";
 const INSTANCE_LABEL = "locus.instance";
@@ -23,6 +24,8 @@ const ENDED: readonly string[] = ["exited", "dead"];
 /** nobody's. */
 const USER = "65534:65534";
 const PIDS_MAX = 256;
+/** An engine that did not kill is told again after so long. Chosen. */
+const KILL_AGAIN_MS = 500;
 /** Of what a command that is run in a container prints. */
 const OUTPUT_BYTES_MAX = 64 * 1024;
 /** Reads the length of a program, the program, and becomes it; what follows on standard input is the program's. */
@@ -116,15 +119,16 @@ export class DockerLauncher implements AgentLauncher {
   #agentOf(spec: InstanceSpec, container: Docker.Container, stream: Duplex): AgentProcess {
     const { stdout, stderr } = this.#apart(stream);
     const source = spec.image.description.name;
-    const say = (text: string): void => this.#options.onLog({ source, text: text.slice(0, LINE_LENGTH_MAX) });
-    createInterface({ input: stderr }).on("line", say);
+    tellLines(stderr, (text) => this.#options.onLog({ source, text }));
     stream.write(this.#program);
+    const over = new AbortController();
+    const ended = this.#ended(container, stream).finally(() => over.abort());
+    let killing: Promise<void> | null = null;
     return {
       input: stream,
       output: stdout,
-      ended: this.#ended(container, stream),
-      // What is killed already needs no killing.
-      kill: () => void container.kill().catch(() => {}),
+      ended,
+      kill: () => void (killing ??= this.#kill(container, over.signal)),
       limit: async (cpus) => {
         await this.#update(container, { CpuPeriod: PERIOD_US, CpuQuota: quotaUs(cpus) });
         return true;
@@ -151,6 +155,18 @@ export class DockerLauncher implements AgentLauncher {
     };
   }
 
+  /** An engine may be short of something for a while, or be started again: it is told until it has killed. Nobody else would. */
+  async #kill(container: Docker.Container, over: AbortSignal): Promise<void> {
+    while (!over.aborted) {
+      try {
+        return void (await within(container.kill(), "kill"));
+      } catch (error) {
+        if (isAbsent(error) || isNotRunning(error)) return;
+      }
+      await sleep(KILL_AGAIN_MS, undefined, { signal: over, ref: false }).catch(() => {});
+    }
+  }
+
   async #ended(container: Docker.Container, stream: Duplex): Promise<AgentEnd> {
     try {
       const { StatusCode } = await container.wait();
@@ -159,7 +175,7 @@ export class DockerLauncher implements AgentLauncher {
     } catch (error) {
       return { how: `with the engine: ${(error as Error).message}`, lackedMemory: false };
     } finally {
-      await container.remove(REMOVE).catch(() => {});
+      await within(container.remove(REMOVE), "remove").catch(() => {});
       stream.destroy();
     }
   }

@@ -68,9 +68,12 @@ export interface Driver {
   limit(id: string, cpus: number): Promise<boolean>;
   /** As `limit`. */
   resize(id: string, memoryBytes: number): Promise<boolean>;
-  /** Resolves when it is gone; calls in it come to SANDBOX_DIED. Rejects with INSTANCE_NOT_FOUND. */
+  /**
+   * Resolves when it is gone; calls in it come to SANDBOX_DIED. Rejects with INSTANCE_NOT_FOUND; with INSTANCE_FAILED where it has not gone in time: it
+   * ends when it can, and `ended` says so.
+   */
   stop(id: string): Promise<void>;
   list(): Promise<readonly ListedInstance[]>;
-  /** Stops all. Idempotent. */
+  /** Stops all, as `stop` does, and waits for none any longer. Idempotent. */
   close(): Promise<void>;
 }

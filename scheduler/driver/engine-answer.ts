@@ -17,3 +17,6 @@ export async function within<Value>(promise: Promise<Value>, attempted: string):
 
 /** Whether it says that there is no such thing. */
 export const isAbsent = (error: unknown): boolean => (error as { readonly statusCode?: number }).statusCode === 404;
+
+/** Whether it says that there is such a container, and that it does not run. */
+export const isNotRunning = (error: unknown): boolean => (error as { readonly statusCode?: number }).statusCode === 409;

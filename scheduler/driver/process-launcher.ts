@@ -5,20 +5,23 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { createInterface } from "node:readline";
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 import type { HostLine } from "#runtime/sandbox/supervisor.ts";
-import { type AgentEnd, type AgentLauncher, type AgentProcess, LINE_LENGTH_MAX } from "./agent-instance.ts";
+import type { AgentEnd, AgentLauncher, AgentProcess } from "./agent-instance.ts";
 import { AGENT_PATH } from "./agent-program.ts";
 import type { Cgroup, CgroupFolder } from "./cgroup.ts";
 import type { InstanceSpec, InstanceUse } from "./driver.ts";
+import { inTime } from "./in-time.ts";
+import { tellLines } from "./printed-lines.ts";
 
 /** How often a process without a cgroup is looked at. A thread can fault in some 200 MB meanwhile. Chosen. */
 const LOOK_MS = 100;
 /** Of Linux, on all machines that locus runs on. */
 const PAGE_BYTES = 4_096;
 const TICK_US = 10_000;
+/** What it has started may hold its output open after its end: that is read no longer than this. Chosen. */
+const OUTPUT_MS = 1_000;
 /** How V8 ends a process in which an allocation fails that it cannot do without. */
 const V8_GIVES_UP: readonly (NodeJS.Signals | null)[] = ["SIGABRT", "SIGTRAP"];
 
@@ -46,6 +49,8 @@ export class ProcessLauncher implements AgentLauncher {
     const folder = tmpdir();
     const child = spawn(process.execPath, [AGENT_PATH], { env: {}, cwd: folder, detached: true, stdio });
     const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+    const isRead = once(child, "close");
+    isRead.catch(() => {}); // told by `exited`
     try {
       await Promise.race([once(child, "spawn"), exited]);
     } catch (cause) {
@@ -56,8 +61,8 @@ export class ProcessLauncher implements AgentLauncher {
       );
     }
     const source = spec.image.description.name;
-    const say = (text: string): void => onLog({ source, text: text.slice(0, LINE_LENGTH_MAX) });
-    createInterface({ input: child.stderr }).on("line", say);
+    const say = (text: string): void => onLog({ source, text });
+    tellLines(child.stderr, say);
     const pid = child.pid ?? 0;
     let group: Cgroup | null = null;
     try {
@@ -65,11 +70,17 @@ export class ProcessLauncher implements AgentLauncher {
     } catch (error) {
       say(`warn: instance ${spec.id} has no cgroup, so no quota: ${(error as Error).message}`);
     }
-    const kill = (): void => killGroup(pid);
+    // After its end the number may be another group's.
+    let isOver = false;
+    const kill = (): void => {
+      if (!isOver) killGroup(pid);
+    };
     const watch = new MemoryWatch(pid, spec.memoryBytes, kill);
     const ended = exited.then(async ([code, signal]): Promise<AgentEnd> => {
       watch.close();
       kill();
+      isOver = true;
+      if (!(await inTime(isRead, OUTPUT_MS))) for (const stream of [child.stdout, child.stderr]) stream.destroy();
       const lackedMemory =
         watch.hasKilled || V8_GIVES_UP.includes(signal) || (signal !== null && (await group?.hasKilled()) === true);
       await group?.remove();
@@ -125,6 +136,7 @@ class MemoryWatch {
     const bytes = await ownBytes(pid).catch(() => 0);
     if (bytes <= this.memoryBytesMax) return;
     this.hasKilled = true;
+    this.close();
     kill();
   }
 }

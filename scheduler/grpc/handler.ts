@@ -23,6 +23,7 @@ export const unary =
     call.on("cancelled", () => {
       if (!isOver) abort.abort();
     });
+    if (call.cancelled) abort.abort();
     let message: Message;
     try {
       message = await reply(call.request, abort.signal);

@@ -43,7 +43,10 @@ export interface ContainerUsed {
 }
 
 export interface ContainerScheduler {
-  /** Rejects with NODES_EXHAUSTED, OVERLOADED, DEADLINE_EXCEEDED; CANCELLED where `signal` aborts first: then nothing is held. */
+  /**
+   * For a request that waits, or holds one, it is the same one. Rejects with NODES_EXHAUSTED, OVERLOADED, DEADLINE_EXCEEDED; CANCELLED where `signal` aborts
+   * first: then nothing is held, but where the request was asked for by others as well.
+   */
   acquire(wanted: ContainerWanted, signal: AbortSignal): Promise<AcquiredContainer>;
   /** Rejects with INSTANCE_NOT_FOUND for a container, or a request, that holds none. */
   giveBack(used: ContainerUsed, signal?: AbortSignal): Promise<void>;

@@ -64,9 +64,14 @@ export class Declaring<Ticket> {
   }
 
   allow(pool: FunctionPool, instancesMax: number, now: number): void {
-    const { starts, serving } = this.#ports;
     if (pool.removed) return;
     pool.instancesMax = Math.max(1, pool.reservedInstances, Math.min(instancesMax, pool.config.instancesMax));
+    this.keepWithin(pool, now);
+  }
+
+  /** It may have another number of instances than before, or has come to have more. */
+  keepWithin(pool: FunctionPool, now: number): void {
+    const { starts, serving } = this.#ports;
     const wanted = Math.max(0, pool.instancesMax - pool.live);
     if (pool.unplaced > wanted) starts.setUnplaced(pool, wanted);
     if (pool.surplus > 0) this.#endSurplus(pool, now);
@@ -92,12 +97,13 @@ export class Declaring<Ticket> {
     }
   }
 
-  /** What it has stays. */
+  /** What it has stays, as far as it may have so many. */
   #configure(pool: FunctionPool, config: FunctionConfig, now: number): void {
     const { warm } = this.#ports;
     const isLowered = config.reservedInstances < pool.reservedInstances;
     pool.configure(config);
     if (isLowered) warm.unreserve(pool, now);
+    this.keepWithin(pool, now);
     warm.keepReserved(pool, now);
   }
 }

@@ -80,6 +80,8 @@ export class FunctionPool implements PoolView {
   busySinceSumMs = 0;
   warm = 0;
   warmUntilMs = 0;
+  /** When it was called last, or declared. */
+  calledMs: number;
   readonly coolDown = new CoolDown();
   removed = false;
   readonly leases = new Set<Lease>();
@@ -87,8 +89,9 @@ export class FunctionPool implements PoolView {
   replaced: Instance | null = null;
   replacement: Instance | null = null;
 
-  constructor(config: FunctionConfig, policy: FunctionPolicy) {
+  constructor(config: FunctionConfig, policy: FunctionPolicy, nowMs: number) {
     this.config = config;
+    this.calledMs = nowMs;
     this.configure(config);
     this.policy = policy;
     this.need = new LearnedNeed(config);

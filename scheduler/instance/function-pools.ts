@@ -3,6 +3,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionConfig } from "../function-config.ts";
 import type { FunctionPolicy, Policy } from "../policy/policy.ts";
+import { isAmount } from "../policy/saved-amounts.ts";
 import { FunctionPool } from "./function-pool.ts";
 
 /** JSON. */
@@ -47,7 +48,7 @@ export class FunctionPools {
 
   /** As it was saved. What another policy knew means nothing to this one; what the function needs does. */
   add(config: FunctionConfig, now: number): FunctionPool {
-    const pool = new FunctionPool(config, this.#follow(config, now));
+    const pool = new FunctionPool(config, this.#follow(config, now), now);
     const need = this.#saved?.functions[config.key]?.need;
     if (isNeed(need)) pool.need.restore(need);
     this.#byKey.set(config.key, pool);
@@ -59,10 +60,14 @@ export class FunctionPools {
     pool.removed = true;
   }
 
-  /** With what was saved before of functions that nobody has called since, so many of all. */
+  /**
+   * Those first that were called last: where there is no room for all, the others are left out (names that are whole numbers apart, which an object has
+   * before all others). At the end what was saved before of functions that nobody has called since, so many of all.
+   */
   save(): Readonly<Record<string, SavedFunction>> {
     const functions: Record<string, SavedFunction> = {};
-    for (const [key, { policy, need }] of this.#byKey) functions[key] = { policy: policy.save(), need: need.save() };
+    const known = [...this.#byKey.values()].toSorted((one, other) => other.calledMs - one.calledMs);
+    for (const { config, policy, need } of known) functions[config.key] = { policy: policy.save(), need: need.save() };
     const before = Object.entries(this.#savedOfPolicy).filter(([key]) => !this.#byKey.has(key));
     const room = Math.max(0, SAVED_MAX - this.#byKey.size);
     for (const [key, one] of before.slice(0, room)) functions[key] = one;
@@ -85,5 +90,4 @@ export class FunctionPools {
   }
 }
 
-const isNeed = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) && value.every((one) => Number.isFinite(one) && one >= 0);
+const isNeed = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isAmount);

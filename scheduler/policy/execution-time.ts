@@ -1,6 +1,7 @@
 // How long a function's calls run: the mean, and what is left of one that has run for a while.
 
 import { bucketOfMs } from "./idle-gaps.ts";
+import { amountsIn } from "./saved-amounts.ts";
 
 const BUCKETS = 68;
 const CALLS_MAX = 1_024;
@@ -45,10 +46,12 @@ export class ExecutionTime {
     return [this.calls, this.#sumMs, ...this.#cells];
   }
 
-  restore([calls = 0, sumMs = 0, ...rest]: readonly number[]): void {
+  /** Throws where it cannot have been saved. */
+  restore(saved: unknown): void {
+    const [calls = 0, sumMs = 0, ...cells] = amountsIn(saved, 2 + this.#cells.length);
     this.calls = calls;
     this.#sumMs = sumMs;
     this.#last = BUCKETS - 1;
-    this.#cells.set(rest.slice(0, this.#cells.length));
+    this.#cells.set(cells);
   }
 }

@@ -22,7 +22,8 @@ import {
 } from "./policy.ts";
 import { totalWaitMs, type Draining } from "./queue-drain.ts";
 import type { ReferenceFunction2020 } from "./reference-2020.ts";
-import { ReturnForecast } from "./return-forecast.ts";
+import { ReturnForecast, SAVED_RETURNS_MAX } from "./return-forecast.ts";
+import { amountIn, amountsIn } from "./saved-amounts.ts";
 import { RUNGS, rungPrice, WaitingPrice, type Objective } from "./waiting-price.ts";
 
 /** Other functions' gaps count as much as so many of its own, and so many of its gaps are taken never to end. Chosen: the least that is any. */
@@ -96,9 +97,15 @@ class Common {
 
   restore({ gaps, starts, executions }: SavedCommon): void {
     this.gaps.restore(gaps);
-    [this.starts, this.startSumMs] = starts;
-    [this.executions, this.executionSumMs] = executions;
+    [this.starts, this.startSumMs] = pairIn(starts);
+    [this.executions, this.executionSumMs] = pairIn(executions);
   }
+}
+
+/** Throws where it cannot have been saved. */
+function pairIn(saved: unknown): [number, number] {
+  const [count, amount] = amountsIn(saved, 2);
+  return [amountIn(count), amountIn(amount)];
 }
 
 interface SavedForecast {
@@ -171,8 +178,8 @@ class ForecastFunction implements FunctionPolicy {
     if (saved === undefined) return;
     this.#gaps.restore(saved.gaps);
     this.#execution.restore(saved.execution);
-    [this.#starts, this.#startMs] = saved.starts;
-    if (saved.returns !== null) this.#returns = new ReturnForecast(saved.returns);
+    [this.#starts, this.#startMs] = pairIn(saved.starts);
+    if (saved.returns !== null) this.#returns = new ReturnForecast(amountsIn(saved.returns, SAVED_RETURNS_MAX));
   }
 
   arrived(nowMs: number): void {

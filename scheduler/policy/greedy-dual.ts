@@ -8,6 +8,7 @@
 
 import { KeepAliveFunction } from "./keep-alive-function.ts";
 import { FIRST_START_MS, type Policy, type PoolView } from "./policy.ts";
+import { amountIn, amountsIn } from "./saved-amounts.ts";
 
 interface Clock {
   priority: number;
@@ -21,7 +22,7 @@ export const greedyDual = (): Policy => {
     attach: () => {},
     follow: ({ memoryMb }, _nowMs, saved) => new GreedyDualFunction(clock, memoryMb, saved),
     save: () => clock.priority,
-    restore: (saved) => void (clock.priority = Number(saved)),
+    restore: (saved) => void (clock.priority = amountIn(saved)),
   };
 };
 
@@ -35,7 +36,10 @@ class GreedyDualFunction extends KeepAliveFunction {
     super();
     this.#clock = clock;
     this.#memoryMb = memoryMb;
-    if (Array.isArray(saved)) [this.#frequency, this.#startMs] = saved as [number, number];
+    if (saved === undefined) return;
+    const [frequency, startMs] = amountsIn(saved, 2);
+    this.#frequency = amountIn(frequency);
+    this.#startMs = amountIn(startMs);
   }
 
   arrived(): void {

@@ -8,6 +8,7 @@
 
 import { KeepAliveFunction } from "./keep-alive-function.ts";
 import { FIRST_START_MS, NOTHING_WARM, type Policy, type WarmPlan } from "./policy.ts";
+import { amountIn, amountsIn } from "./saved-amounts.ts";
 
 const BIN_MS = 60e3;
 const BINS = 240;
@@ -55,14 +56,14 @@ class HybridFunction extends KeepAliveFunction {
   constructor(saved: SavedHybrid | undefined) {
     super();
     if (saved === undefined) return;
-    saved.bins.forEach((count, bin) => {
-      this.#bins[bin] = count;
+    this.#bins.set(amountsIn(saved.bins, BINS));
+    for (const count of this.#bins) {
       this.#inBounds += count;
       this.#squares += count ** 2;
-    });
-    this.#outOfBounds = saved.outOfBounds;
-    this.#lastMs.push(...saved.lastMs);
-    this.#startMs = saved.startMs;
+    }
+    this.#outOfBounds = amountIn(saved.outOfBounds);
+    this.#lastMs.push(...amountsIn(saved.lastMs, FORECAST_FROM));
+    this.#startMs = amountIn(saved.startMs);
   }
 
   arrived(nowMs: number): void {

@@ -5,6 +5,8 @@
 // ten. The stack is kept by arrivals and ends alone, whatever instances really were ended meanwhile, so what is learned does not depend
 // on what was decided by it.
 
+import { amountIn, amountsIn } from "./saved-amounts.ts";
+
 /** Two buckets to the octave, from 1 ms to 2³³ ms (99 days). */
 const BUCKETS = 68;
 const PER_OCTAVE = 2 / Math.LN2;
@@ -67,8 +69,11 @@ export class GapHistogram {
     return saved;
   }
 
-  restore(saved: readonly (readonly number[])[]): void {
-    for (const [bucket = 0, count = 0, sumMs = 0, longestMs = 0] of saved) {
+  /** Throws where it cannot have been saved. */
+  restore(saved: ReturnType<GapHistogram["save"]>): void {
+    for (const cell of saved) {
+      const [bucket = BUCKETS, count = 0, sumMs = 0, longestMs = 0] = amountsIn(cell, 4);
+      if (!Number.isInteger(bucket) || bucket >= BUCKETS) throw new Error(`there is no bucket ${bucket}`);
       this.#cells.set([count, sumMs, longestMs], bucket * 3);
       this.gaps += count;
       this.first = Math.min(this.first, bucket);
@@ -115,8 +120,10 @@ export class IdleGaps {
     return { levels: Array.from(this.levels, (level) => level?.save() ?? null), firstUses: this.firstUses };
   }
 
+  /** Throws where it cannot have been saved. */
   restore({ levels, firstUses }: SavedGaps): void {
-    this.firstUses = firstUses;
+    this.firstUses = amountIn(firstUses);
+    if (levels.length > LEVELS) throw new Error(`there are ${LEVELS} levels, not ${levels.length}`);
     levels.forEach((level, index) => {
       if (level !== null) (this.levels[index] ??= new GapHistogram()).restore(level);
     });

@@ -234,6 +234,38 @@ describe("the price of waiting by the 2020 contest's score", () => {
   });
 });
 
+test.each(["forecast", "hybrid-histogram", "greedy-dual"] as const)(
+  "what %s was saved to know is refused where it cannot have been saved",
+  (name) => {
+    const policy = policyOf(name);
+    const one = policy.follow(FACTS, 0);
+    one.started(150, 0);
+    for (let at = 0; at < 5; at++) {
+      one.arrived(at * 60_000);
+      one.ended(50, at * 60_000 + 50);
+    }
+    const [common, saved] = JSON.parse(JSON.stringify([policy.save(), one.save()])) as unknown[];
+    const spoilt = spoiltOf(saved);
+    expect(spoilt.length).toBeGreaterThan(1);
+    for (const each of spoilt) expect(() => policyOf(name).follow(FACTS, 0, each)).toThrow("is no count");
+    for (const each of spoiltOf(common)) expect(() => policyOf(name).restore(each)).toThrow("is no count");
+    policyOf(name).restore(common);
+    policyOf(name).follow(FACTS, 0, saved);
+  },
+);
+
+/** As often as there is a number that decides: a number in its place that is none, as JSON has it. */
+function spoiltOf(saved: unknown): readonly unknown[] {
+  const text = JSON.stringify(saved);
+  // How many calls there were is told, and not read again.
+  const places = [...text.matchAll(/(?<!"calls":)(?<=[[,:]|^)\d+(\.\d+)?(?=[\],}]|$)/g)];
+  return places.flatMap(({ index, 0: number }) =>
+    ["1e999", "-1", '"x"', "null"].map(
+      (wrong) => JSON.parse(text.slice(0, index) + wrong + text.slice(index + number.length)) as unknown,
+    ),
+  );
+}
+
 test("what our own policy knows outlives a restart, as JSON", () => {
   const policy = forecast();
   const one = policy.follow(FACTS, 0);

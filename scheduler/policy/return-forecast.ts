@@ -9,6 +9,8 @@
 
 /** Returns that are remembered. Chosen: the longest pattern three times, and old habits are soon forgotten. */
 const RETURNS_MAX = 16;
+/** Numbers that are saved of a function: four beside these. */
+export const SAVED_RETURNS_MAX = RETURNS_MAX + 4;
 /** Fewer errors than these tell nothing. */
 const ERRORS_MIN = 4;
 const LAGS = 4;

@@ -1,6 +1,7 @@
-// The 2020 contest's Scheduler over the real one: containers are its instances, one call each, handed out by request and taken back by it.
-// What is not taken back when its function's time has long been over was lost on the way, and ends.
+// The 2020 contest's Scheduler over the real one: containers are its instances, one call each, handed out by request and taken back by it. A request
+// has one, however often it is asked for. What is not taken back when its function's time has long been over was lost on the way, and ends.
 
+import { isDeepStrictEqual } from "node:util";
 import { LocusError } from "#runtime/errors.ts";
 import type {
   AcquiredContainer,
@@ -28,6 +29,16 @@ interface Held {
   readonly lostAtMs: number;
 }
 
+/** One request, which several may have asked: who lost the answer on its way asks again. */
+interface Asked {
+  readonly wanted: ContainerWanted;
+  readonly acquired: Promise<AcquiredContainer>;
+  /** When nobody waits for it any more. */
+  readonly abort: AbortController;
+  /** Who wait for it, or have heard. */
+  callers: number;
+}
+
 interface Declared {
   readonly pool: FunctionPool;
   readonly memoryBytes: number;
@@ -47,6 +58,8 @@ export class ContainerDesk implements ContainerScheduler {
   readonly #containerId: (instance: Instance) => string;
   readonly #onLost: ContainerDeskOptions["onLost"];
   readonly #declared = new Map<string, Declared>();
+  /** By request: those that wait, and those that hold one. */
+  readonly #asked = new Map<string, Asked>();
   /** By request. As many as there are busy instances, at most. */
   readonly #held = new Map<string, Held>();
   readonly #timer: NodeJS.Timeout;
@@ -64,17 +77,16 @@ export class ContainerDesk implements ContainerScheduler {
     return this.#held.size;
   }
 
+  /** Rejects with REQUEST_INVALID as well, where the same request has asked for something else. */
   async acquire(wanted: ContainerWanted, signal: AbortSignal): Promise<AcquiredContainer> {
-    const { requestId, terms } = wanted;
-    if (this.#held.has(requestId)) {
-      throw new LocusError("REQUEST_INVALID", `request ${requestId} holds a container already`);
+    const asked = this.#askedOf(wanted);
+    asked.callers++;
+    try {
+      return await unlessAborted(asked.acquired, signal, wanted);
+    } catch (error) {
+      if (--asked.callers === 0) this.#abandon(asked);
+      throw error;
     }
-    const instance = await this.#scheduler.acquire(this.#poolOf(wanted), Infinity, signal);
-    const containerId = this.#containerId(instance);
-    const lostAtMs = this.#scheduler.now() + terms.timeoutMs + LOST_GRACE_MS;
-    this.#held.set(requestId, { instance, containerId, lostAtMs });
-    const { id: nodeId, address: nodeAddress, port: nodePort } = instance.node.description;
-    return { nodeId, nodeAddress, nodePort, containerId };
   }
 
   async giveBack({ requestId, containerId, durationNanos, memoryBytesMax, errorCode }: ContainerUsed): Promise<void> {
@@ -82,7 +94,7 @@ export class ContainerDesk implements ContainerScheduler {
     if (held === undefined || held.containerId !== containerId) {
       throw new LocusError("INSTANCE_NOT_FOUND", `request ${requestId} holds no container ${containerId}`);
     }
-    this.#held.delete(requestId);
+    this.#forget(requestId);
     const memory = memoryBytesMax > 0 ? { memoryMb: memoryBytesMax / MIB } : {};
     // It died meanwhile, as the scheduler knows already.
     if (held.instance.state === "gone") return;
@@ -99,7 +111,7 @@ export class ContainerDesk implements ContainerScheduler {
     const nowMs = this.#scheduler.now();
     for (const [requestId, { instance, lostAtMs }] of this.#held) {
       if (lostAtMs > nowMs) continue;
-      this.#held.delete(requestId);
+      this.#forget(requestId);
       this.#onLost(requestId, instance);
       if (instance.running > 0) this.#scheduler.release(instance, { executionMs: null, isBroken: true });
     }
@@ -107,6 +119,54 @@ export class ContainerDesk implements ContainerScheduler {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  #askedOf(wanted: ContainerWanted): Asked {
+    const { requestId } = wanted;
+    // What it held has died: who asks again is to have one that can be called.
+    if (this.#held.get(requestId)?.instance.state === "gone") this.#forget(requestId);
+    const known = this.#asked.get(requestId);
+    if (known === undefined) {
+      const abort = new AbortController();
+      const asked = { wanted, acquired: this.#acquire(wanted, abort.signal), abort, callers: 0 };
+      this.#asked.set(requestId, asked);
+      return asked;
+    }
+    if (isDeepStrictEqual(known.wanted, wanted)) return known;
+    throw new LocusError("REQUEST_INVALID", `request ${requestId} has asked for another container before`);
+  }
+
+  async #acquire(wanted: ContainerWanted, signal: AbortSignal): Promise<AcquiredContainer> {
+    const { requestId, terms } = wanted;
+    const instance = await this.#scheduler.acquire(this.#poolOf(wanted), Infinity, signal);
+    try {
+      // Granted when nobody waited any more.
+      if (signal.aborted) throw givenUp(wanted);
+      const containerId = this.#containerId(instance);
+      const lostAtMs = this.#scheduler.now() + terms.timeoutMs + LOST_GRACE_MS;
+      this.#held.set(requestId, { instance, containerId, lostAtMs });
+      const { id: nodeId, address: nodeAddress, port: nodePort } = instance.node.description;
+      return { nodeId, nodeAddress, nodePort, containerId };
+    } catch (error) {
+      this.#scheduler.release(instance, { executionMs: 0, isBroken: !signal.aborted });
+      throw error;
+    }
+  }
+
+  /** Nobody has heard, or will. */
+  #abandon(asked: Asked): void {
+    asked.abort.abort();
+    const { requestId } = asked.wanted;
+    if (this.#asked.get(requestId) !== asked) return;
+    const held = this.#held.get(requestId);
+    this.#forget(requestId);
+    // Granted at the moment at which the last one gave up.
+    if (held !== undefined && held.instance.running > 0) this.#scheduler.release(held.instance, { executionMs: 0 });
+  }
+
+  #forget(requestId: string): void {
+    this.#asked.delete(requestId);
+    this.#held.delete(requestId);
   }
 
   /** Of a function that says the same as before, without a look at all that it says. */
@@ -119,3 +179,25 @@ export class ContainerDesk implements ContainerScheduler {
     return pool;
   }
 }
+
+/** Rejects with CANCELLED where `signal` has aborted by then: whoever has the value has heard it. */
+async function unlessAborted<Value>(
+  promise: Promise<Value>,
+  signal: AbortSignal,
+  wanted: ContainerWanted,
+): Promise<Value> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(givenUp(wanted));
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    const value = await Promise.race([promise, aborted]);
+    if (signal.aborted) throw givenUp(wanted);
+    return value;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+const givenUp = ({ requestId }: ContainerWanted): LocusError =>
+  new LocusError("CANCELLED", `request ${requestId} waits for no container any more`);

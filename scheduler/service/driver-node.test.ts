@@ -95,8 +95,6 @@ test("a node is one owner's as long as that is heard of, and then whoever's rese
   vi.advanceTimersByTime(100_000);
   expect(await owner()).toBe("one");
   engine.calls[0]!.resolve(OUTCOME);
-  await vi.waitFor(() => expect(engine.looks).toHaveLength(2));
-  engine.looks[1]!.resolve();
   await call;
   vi.advanceTimersByTime(29_000);
   expect(await owner()).toBe("one");
@@ -122,6 +120,21 @@ test("instances are named though their engine does not tell what they use, and t
   expect(engine.looks).toHaveLength(1);
   engine.looks[0]!.resolve();
   await vi.waitFor(async () => expect(await node.hosted()).toEqual([{ id, name: "n", shape, usedMb: 5 }]));
+});
+
+test("a call of somebody else's scheduler is told what its container uses as far as that is known, and waits for no look", async () => {
+  const { engine, node, create } = opened();
+  const id = await create("f");
+  const meta = { functionName: "f", handler: "", timeoutMs: 1_000, memoryBytes: 128 * MIB };
+  const called = async (): Promise<number> => {
+    const call = node.invoke({ requestId: "r", containerId: id, event: Buffer.alloc(0), meta });
+    engine.calls.at(-1)!.resolve(OUTCOME);
+    return (await call).memoryBytesMax;
+  };
+  for (let calls = 0; calls < 3; calls++) expect(await called()).toBe(0);
+  expect(engine.looks).toHaveLength(1);
+  engine.looks[0]!.resolve();
+  await vi.waitFor(async () => expect(await called()).toBe(5 * MIB));
 });
 
 test("an instance that is removed ends with the last call that it has, and takes none meanwhile", async () => {

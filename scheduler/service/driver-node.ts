@@ -17,6 +17,7 @@ import type {
   NodeStats,
 } from "../grpc/node-service.ts";
 import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
+import { inTime } from "../driver/in-time.ts";
 
 const CPUS_MIN = 0.05;
 const GIB = 2 ** 30;
@@ -28,6 +29,8 @@ const MIB = 2 ** 20;
 const OWNER_SILENT_MS = 30_000;
 /** What instances use is waited for no longer: a node that is silent because its engine is slow would pass for lost. Chosen. */
 const LOOK_MS = 200;
+/** Calls of others have it looked at no more often: to look costs a question to an engine for each container. Chosen. */
+const LOOK_EVERY_MS = 500;
 
 /** Where a node finds what it is told to run. */
 interface FunctionSource {
@@ -66,6 +69,7 @@ export class DriverNode implements ContainerNode {
   #served = 0;
   #cpuUs = 0;
   #looking: Promise<void> | null = null;
+  #lookedMs = -Infinity;
   #isDraining = false;
   #owner = "";
   /** When its owner asked for something last. */
@@ -152,11 +156,11 @@ export class DriverNode implements ContainerNode {
     if (own !== undefined) {
       return { ...NOTHING_TOLD, outcome: await this.run(containerId, { ...call, mayWrite: own.mayWrite }, signal) };
     }
+    // The call waits for none of it: what its container uses is told as far as it is known when the call has ended.
+    if (performance.now() - this.#lookedMs >= LOOK_EVERY_MS) void this.#looked();
     const outcome = await this.#runForOwner(containerId, call, signal);
     this.#cpuUs += outcome.usage.cpuUs;
-    const instances = await this.#options.driver.list();
-    const used = instances.find(({ id }) => id === containerId)?.use?.memoryBytes ?? 0;
-    return resultOf(outcome, used);
+    return resultOf(outcome, this.#containers.get(containerId)?.usedBytes ?? 0);
   }
 
   /** A call of a node of ours, this one included. Rejects with INSTANCE_NOT_FOUND where there is no such container, or it ends. */
@@ -217,7 +221,14 @@ export class DriverNode implements ContainerNode {
 
   /** Notes what containers use, as far as that is known in time; a look that takes longer is the next one's as well. */
   async #look(): Promise<void> {
-    this.#looking ??= this.#options.driver
+    await inTime(this.#looked(), LOOK_MS);
+  }
+
+  /** Never rejects. */
+  #looked(): Promise<void> {
+    if (this.#looking !== null) return this.#looking;
+    this.#lookedMs = performance.now();
+    this.#looking = this.#options.driver
       .list()
       .then((instances) => {
         for (const { id, use } of instances) {
@@ -229,10 +240,7 @@ export class DriverNode implements ContainerNode {
       .finally(() => {
         this.#looking = null;
       });
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, LOOK_MS);
-    await Promise.race([this.#looking, late]);
-    clearTimeout(timer);
+    return this.#looking;
   }
 
   async #stop(containerId: string): Promise<void> {

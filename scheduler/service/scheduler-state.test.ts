@@ -118,6 +118,27 @@ describe("what a scheduler has learned", () => {
     await state.close();
   });
 
+  test("is kept as far as there is room, without the functions that are last, which is told once", async () => {
+    const store = new Memory();
+    const state = await open(store);
+    const each = { policy: "ä".repeat(500_000), need: [1] };
+    const functions = Object.fromEntries(["f", "g", "h", "i", "j", "k"].map((key) => [key, each]));
+    const world = { nodes: ["n"] };
+    let saved: SavedState = { ...SAVED, functions, world };
+    state.keep(() => saved);
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(told).toEqual([expect.stringContaining("called the longest ago")]);
+    expect(Buffer.byteLength(store.text ?? "")).toBeLessThanOrEqual(STATE_BYTES_MAX);
+    const kept = (await open(store)).restored(asIs);
+    expect(Object.keys(kept?.functions ?? {})).toEqual(["f", "g", "h", "i"]);
+    expect(kept?.world).toEqual(world);
+    saved = { ...SAVED, world };
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect((await open(store)).restored(asIs)).toEqual(saved);
+    expect(told).toHaveLength(1);
+    await state.close();
+  });
+
   test("is written once at a time, and not waited for without end", async () => {
     const store = new Memory();
     store.gate = NEVER;

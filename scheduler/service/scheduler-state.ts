@@ -7,7 +7,7 @@ import type { SavedScheduler } from "../scheduler.ts";
 const SAVE_MS = 5_000;
 /** And so much of what is not to be learned again. Chosen: what comes at once is written once. */
 const SOON_MS = 100;
-/** More is neither kept nor read. Some hundred bytes for each function. */
+/** More is neither kept nor read: of functions those are left out that were called the longest ago. Some hundred bytes for each. */
 export const STATE_BYTES_MAX = 4 * 1024 * 1024;
 /** Saving is not waited for any longer when the scheduler ends. */
 const LAST_SAVE_MS = 500;
@@ -108,19 +108,40 @@ export class SchedulerState {
   async #write(): Promise<void> {
     if (this.#store === null || this.#save === null) return;
     try {
-      const text = bounded(JSON.stringify(this.#save()));
+      const { text, left } = fitting(this.#save());
       await this.#store.write(text);
-      this.#told = "";
+      this.#tellOnce(left === 0 ? "" : LEFT_OUT);
     } catch (error) {
-      const reason = `what the scheduler has learned is not kept: ${(error as Error).message}`;
-      if (reason !== this.#told) this.#tell(reason);
-      this.#told = reason;
+      this.#tellOnce(`what the scheduler has learned is not kept: ${(error as Error).message}`);
     }
+  }
+
+  /** Empty: nothing stands in the way. */
+  #tellOnce(reason: string): void {
+    if (reason !== "" && reason !== this.#told) this.#tell(reason);
+    this.#told = reason;
   }
 }
 
+const LEFT_OUT = `what the scheduler has learned of functions has more than ${STATE_BYTES_MAX} bytes: of those that were called the longest ago it is not kept`;
+
 const unreadable = (error: unknown): string =>
   `what the scheduler had learned cannot be read, and is learned again: ${(error as Error).message}`;
+
+/** Without as many functions, from the last on, as it would be too long with. Throws where it is so without any. */
+function fitting(saved: SavedState): { readonly text: string; readonly left: number } {
+  const whole = JSON.stringify(saved);
+  if (Buffer.byteLength(whole) <= STATE_BYTES_MAX) return { text: whole, left: 0 };
+  const functions = Object.entries(saved.functions);
+  let bytes = Buffer.byteLength(bounded(JSON.stringify({ ...saved, functions: {} })));
+  const fits = functions.findIndex(([key, one]) => {
+    // With a colon and a comma.
+    bytes += Buffer.byteLength(JSON.stringify(key)) + Buffer.byteLength(JSON.stringify(one)) + 2;
+    return bytes > STATE_BYTES_MAX;
+  });
+  const kept = Object.fromEntries(functions.slice(0, fits === -1 ? functions.length : fits));
+  return { text: JSON.stringify({ ...saved, functions: kept }), left: functions.length - Object.keys(kept).length };
+}
 
 /** Throws where it is too long. */
 function bounded(text: string): string {

@@ -354,6 +354,24 @@ describe("instances", () => {
     await scaled(5);
   });
 
+  it("are no more than people say from then on, and what people say of a function goes with it", async () => {
+    const one = await startNode({ LOCUS_NODE_CPUS: "4" });
+    await deploy(one, quick);
+    await joined(one);
+    const locus = (...argv: readonly string[]) => runTool("locus", argv, { LOCUS_URL: one.url });
+    await locus("scale", "quick", "--min", "3");
+    await vi.waitFor(async () => expect((await instancesOf(one, "quick")).length).toBeGreaterThanOrEqual(3), LONG);
+    await locus("scale", "quick", "--min", "1", "--max", "1");
+    await vi.waitFor(async () => expect(await instancesOf(one, "quick")).toHaveLength(1), LONG);
+    await locus("scale", "quick", "--max", "7");
+    await fetch(`${one.url}/v1/functions/quick`, { method: "DELETE" });
+    const kept = (): Promise<readonly string[]> => redis.client().hkeys("locus:controller:scale");
+    await vi.waitFor(async () => expect(await kept()).toEqual([":version"]), LONG);
+    expect((await locus("scale", "quick", "--max", "7")).stderr).toContain("FUNCTION_NOT_FOUND");
+    await deploy(one, quick);
+    expect(await get(one, "/v1/instances?function=quick")).toMatchObject({ scales: [] });
+  });
+
   it("are nobody's where scheduling is off", async () => {
     const one = await startNode({ LOCUS_SCHEDULER: "off" });
     await deploy(one, quick);

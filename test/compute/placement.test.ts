@@ -3,11 +3,13 @@
 
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PlacementOverview, PlacementSummary } from "#compute/placement/answers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
 import { startDelayProxy } from "#bench/placement/delay-proxy.ts";
+import { readInfo } from "#test/module-info.ts";
 import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
@@ -72,6 +74,10 @@ const controllers = async (): Promise<readonly NodeProcess[]> => {
   const controls = await Promise.all(nodes.map((node) => metric(node, "locus_placement_controls")));
   return nodes.filter((_node, index) => controls[index] === 1);
 };
+const serverMs = async (client: Redis): Promise<number> => {
+  const [seconds, us] = await client.time();
+  return Number(seconds) * 1e3 + Number(us) / 1e3;
+};
 const callUntil = (node: NodeProcess, name: string, place: readonly [string, string]) =>
   vi.waitFor(async () => expect(await call(node, name)).toEqual(place), { ...LONG, interval: 5 });
 
@@ -102,8 +108,8 @@ describe("placement", () => {
     const [deciding] = (await controllers()) as [NodeProcess];
     await vi.waitFor(() => expect(said(deciding)).toContain("calibrated"), LONG);
     const calibrated = logged(deciding).find(({ msg }) => msg === "calibrated");
-    // It ends within a second by itself (shared-time.test.ts); a machine that has no core for it may hold it up for as long again.
-    expect(calibrated).toMatchObject({ tookMs: expect.toSatisfy((ms: number) => ms > 0 && ms < 2_000) });
+    // It ends within a second by itself (shared-time.test.ts); a machine that has no core for it may hold it up for several more.
+    expect(calibrated).toMatchObject({ tookMs: expect.toSatisfy((ms: number) => ms > 0 && ms < 5_000) });
     const { constants } = await overview(nodes[1]!);
     expect(constants).not.toEqual(DEFAULT_CONSTANTS);
     for (const group of Object.values(constants ?? {}) as object[]) {
@@ -168,7 +174,7 @@ describe("placement", () => {
     const answers: (readonly [number, unknown])[] = [];
     const ranAt = new Set<string | null>();
     const over = new AbortController();
-    const callers = Array.from({ length: 16 }, async (_, caller) => {
+    const overHttp = Array.from({ length: 12 }, async (_, caller) => {
       while (!over.signal.aborted) {
         const { url } = nodes[caller % nodes.length]!;
         const response = await fetch(`${url}/v1/functions/counting/invocations`, { method: "POST" });
@@ -176,19 +182,36 @@ describe("placement", () => {
         answers.push([response.status, await response.json()]);
       }
     });
+    // Of these the module chooses the side by the same plan, and hands those of the compute side to nodes.
+    const client = redis.client();
+    const handed = async () => Number((await readInfo(client)).get("calls_handed"));
+    const handedBefore = await handed();
+    const overRedis = Array.from({ length: 4 }, async () => {
+      const own = redis.client();
+      while (!over.signal.aborted) {
+        const answer = await own.call("LOCUS.CALL", "counting", 0).catch((error: Error) => error);
+        answers.push(answer instanceof Error ? [500, answer.message] : [200, Number(answer)]);
+      }
+    });
     try {
-      for (let flip = 0; flip < 40; flip++) {
-        expect(await ask(nodes[0]!, "/counting", "PUT", { pin: flip % 2 })).toMatchObject({ status: 200 });
+      for (let flip = 0; flip < 48; flip++) {
+        // Pinned to the one side, to the other, and free.
+        const said =
+          flip % 3 === 2
+            ? ask(nodes[0]!, "/counting", "DELETE")
+            : ask(nodes[0]!, "/counting", "PUT", { pin: flip % 3 });
+        expect((await said).status).toBeLessThan(300);
         await pause(50);
       }
     } finally {
       over.abort();
-      await Promise.all(callers);
+      await Promise.all([...overHttp, ...overRedis]);
     }
     expect(ranAt).toEqual(new Set(["compute", "storage"]));
+    expect(await handed()).toBeGreaterThan(handedBefore);
     expect(answers.filter(([status]) => status !== 200)).toEqual([]);
     expect(new Set(answers.map(([, count]) => count)).size).toBe(answers.length);
-    expect(await redis.client().get("counted")).toBe(String(answers.length));
+    expect(await client.get("counted")).toBe(String(answers.length));
     await fetch(`${nodes[0]!.url}/v1/functions/counting`, { method: "DELETE" });
   });
 
@@ -243,7 +266,17 @@ describe("placement", () => {
   it("when the node that decides dies the plan holds, and the other decides", async () => {
     const [dead] = (await controllers()) as [NodeProcess];
     const heir = nodes.find((node) => node !== dead)!;
+    const client = redis.client();
+    const holder = await client.get("locus:controller:lease");
+    expect(holder).not.toBeNull();
     await dead.end("SIGKILL");
+    // By the server's clock, and seen from its death until another one has it: two seconds, and as much again for a machine that is busy.
+    const diedMs = await serverMs(client);
+    await vi.waitFor(async () => expect([null, holder]).not.toContain(await client.get("locus:controller:lease")), {
+      ...LONG,
+      interval: 5,
+    });
+    expect((await serverMs(client)) - diedMs).toBeLessThan(4_000);
     await callUntil(heir, "walk", ["storage", "plan"]);
     await vi.waitFor(async () => expect(await metric(heir, "locus_placement_controls")).toBe(1), LONG);
     await callUntil(heir, "walk", ["storage", "plan"]);

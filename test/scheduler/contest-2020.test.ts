@@ -150,13 +150,39 @@ test("a container that nobody gives back is ended when its function's time is lo
   const config = { timeout_in_ms: 1, memory_in_bytes: 512 * MIB };
   const request = { request_id: "lost", function_name: "hello", function_config: config };
   await client.call("AcquireContainer", request);
-  expect((await failureOf(client.call("AcquireContainer", request))).code).toBe("INVALID_ARGUMENT");
   desk.lookForLost();
   expect(lost).toEqual([]);
   aheadMs = 31_000;
   desk.lookForLost();
   expect(lost).toEqual(["lost"]);
   await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0");
+});
+
+test("a request has one container, however often it asks", async () => {
+  const { scheduling, desk, shelf, watch } = await startAll();
+  const client = scheduling.client("schedulerproto.Scheduler");
+  const config = { timeout_in_ms: 1_000, memory_in_bytes: 512 * MIB };
+  const request = { request_id: "twice", function_name: "hello", function_config: config };
+  const acquire = (signal?: AbortSignal) =>
+    client.call("AcquireContainer", request, signal === undefined ? {} : { signal });
+  const giveUp = new AbortController();
+  const failed = failureOf(acquire(giveUp.signal));
+  const [one, two] = [acquire(), acquire()];
+  giveUp.abort();
+  expect((await failed).code).toBe("CANCELLED");
+  const { container_id } = await one;
+  expect([await two, await acquire()]).toEqual([await one, await one]);
+  expect([desk.held, await containersOf(shelf)]).toEqual([1, [1, 0]]);
+  const other = { ...request, function_name: "sleeps" };
+  expect((await failureOf(client.call("AcquireContainer", other))).code).toBe("INVALID_ARGUMENT");
+  await client.call("ReturnContainer", { request_id: "twice", container_id });
+  expect(desk.held).toBe(0);
+  // What has died is nobody's answer.
+  expect((await acquire())["container_id"]).toBe(container_id);
+  for (const { driver } of shelf.nodes) for (const { id } of await driver.list()) await driver.stop(id);
+  await watch.look();
+  expect((await acquire())["container_id"]).not.toBe(container_id);
+  expect(desk.held).toBe(1);
 });
 
 test("a container that died on its node is not handed out again", async () => {

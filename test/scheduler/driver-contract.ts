@@ -255,6 +255,36 @@ export function testAgentDriver(opened: () => Driver): void {
     await vi.waitUntil(async () => (await listed(driver, spec.id)) === undefined, LONG);
   });
 
+  test("tells a call that asked whether it may write that its instance has ended meanwhile", async () => {
+    const driver = opened();
+    const spec = specOf();
+    await driver.start(spec);
+    const mayWrite = async (): Promise<boolean> => {
+      await driver.stop(spec.id);
+      return true;
+    };
+    expect(codeOf(await driver.invoke(spec.id, callOf(null, { mayWrite })))).toBe("SANDBOX_DIED");
+  });
+
+  test("counts a call while it asks whether it may write", async () => {
+    const driver = opened();
+    const spec = specOf();
+    await driver.start(spec);
+    const allowed = Promise.withResolvers<boolean>();
+    const asking = driver.invoke(spec.id, callOf(1, { mayWrite: () => allowed.promise }));
+    expect(await listed(driver, spec.id)).toMatchObject({ inFlight: 1 });
+    expect(codeOf(await driver.invoke(spec.id, callOf(2)))).toBe("OVERLOADED");
+    allowed.resolve(true);
+    expect(codeOf(await asking)).toContain("ok");
+    const stop = new AbortController();
+    const mayWrite = async (): Promise<boolean> => {
+      stop.abort();
+      return true;
+    };
+    expect(codeOf(await driver.invoke(spec.id, callOf(3, { mayWrite }), stop.signal))).toBe("CANCELLED");
+    await driver.stop(spec.id);
+  });
+
   test("ends an instance that goes on with a call long after its deadline, and tells the others", async () => {
     const driver = opened();
     const spec = specOf({ image: SLEEP, concurrency: 2 });

@@ -216,6 +216,31 @@ describe("processes", () => {
     await driver.stop(spec.id);
   });
 
+  test("have of a line that they never end as much in the log as a line may have", async () => {
+    const spec = specOf({ image: imageOf(() => void process.stderr.write("y".repeat(100_000))) });
+    await driver.start(spec);
+    await driver.invoke(spec.id, callOf());
+    await vi.waitUntil(() => lines.includes("y".repeat(4_096)));
+    await driver.stop(spec.id);
+    expect(lines.filter((line) => line.startsWith("y"))).toHaveLength(1);
+  });
+
+  test("have ended though something that they have started holds their output open", async () => {
+    const image = imageOf(() => {
+      const { spawn: start } = process.getBuiltinModule("node:child_process");
+      const { writeSync } = process.getBuiltinModule("node:fs");
+      const { pid } = start("/bin/sleep", ["600"], { detached: true, stdio: "inherit" });
+      writeSync(2, `left ${pid}\n`);
+      process.exit(0);
+    });
+    const spec = specOf({ image });
+    const { ended } = await driver.start(spec);
+    expect(codeOf(await driver.invoke(spec.id, callOf()))).toBe("SANDBOX_DIED");
+    await ended;
+    const [left = ""] = lines.filter((line) => line.startsWith("left "));
+    process.kill(Number(left.slice(5)), "SIGKILL");
+  });
+
   test("check args against the function's schema", async () => {
     const input = { type: "object", required: ["n"], properties: { n: { type: "number" } } };
     const spec = specOf({ image: imageOf(() => 1, { input }) });

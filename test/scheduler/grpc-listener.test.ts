@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
@@ -400,10 +401,14 @@ describe("health", () => {
 
 describe("reflection", () => {
   test("names the services that are there, to who has the secret", async () => {
-    const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(new ContainerShelf(0)) });
-    const listed = await servicesAt(endpoint);
+    const services = { [SCHEDULER]: schedulerService(new ContainerShelf(0)) };
+    const { endpoint } = await serve(resources, services, { ...PLAIN, secret: "s3cret" });
+    const listed = await servicesAt(endpoint, "s3cret");
     expect(listed).toContain(SCHEDULER);
     expect(listed).not.toContain(API_SERVER);
+    for (const secret of [null, "other"]) {
+      await expect(servicesAt(endpoint, secret)).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
+    }
   });
 });
 

@@ -98,6 +98,8 @@ describe("writes", () => {
     expect(broken([called([error("MEMORY_LIMIT", died)])], history)).toContain(says);
     expect(broken([called([error("OVERLOADED", "the queue is full")])], history)).toEqual([says]);
     expect(broken([called([error("SANDBOX_DIED", `${died}, which had sent writes`)])], history)).toEqual([]);
+    const lost = "node 1 was lost while the call ran there, which may have written: Cancelled on client";
+    expect(broken([called([error("SANDBOX_DIED", lost)])], history)).toEqual([]);
     expect(broken([called([error("SANDBOX_DIED", died)])], BROKEN)).toEqual([]);
   });
 

@@ -159,7 +159,7 @@ const isSomeOf = (found: readonly string[], expected: readonly string[]): boolea
 const saysNothingWritten = ({ code, message }: Answer & { kind: "error" }): boolean => {
   if (NEVER_RAN.has(code)) return true;
   const isOfDeadHost = code === "SANDBOX_DIED" || /^the sandbox host .* while it ran/.test(message);
-  return isOfDeadHost && !/had (sent writes|begun to write)/.test(message);
+  return isOfDeadHost && !/had (sent writes|begun to write)|may have written/.test(message);
 };
 
 /** Lists that belong to no call of the episode: somebody of an earlier one was still at work. */

@@ -1,0 +1,91 @@
+// What calls of one function have been like before, and where they did best then. Whoever flips between two kinds of calls would be looked
+// into anew each time, and a trial of what no model knows takes longer than the calls of one kind may last: so what was found is
+// kept with what the calls needed, and holds again as soon as such calls come back.
+
+import type { Demand } from "./cost-model.ts";
+import type { FunctionState } from "./function-state.ts";
+
+/** While calls needed about as much. */
+export interface Regime {
+  readonly demand: Demand;
+  readonly share: number;
+  readonly proof: Proof | null;
+}
+
+/** That a share has shown to do better than another, in a trial or since a move had to be taken back: what a call took then. */
+interface Proof {
+  readonly share: number;
+  readonly refutedShare: number;
+  readonly promisedUs: number;
+}
+
+export interface Regimes {
+  /** What calls need now, as it was known when they had just begun to; null: nothing is known yet. */
+  readonly now: Demand | null;
+  /** Of now. */
+  readonly proof: Proof | null;
+  /** Those before, the latest first. */
+  readonly known: readonly Regime[];
+}
+
+export const NO_REGIMES: Regimes = { now: null, proof: null, known: [] };
+
+const REGIMES_MAX = 4;
+/** One that was over sooner has found nothing; and until then what its calls need is not known well. */
+const LASTED_MS = 500;
+/** A move so shortly before its end may be one for what came after it. */
+const LATE_MS = 150;
+/** Demands are alike where no term is so many times another; differences below these are none. */
+const ALIKE = 1.3;
+const NEGLIGIBLE: Demand = { operations: 0.5, rounds: 0.5, bytes: 64, cpuUs: 20 };
+const TERMS = Object.keys(NEGLIGIBLE) as readonly (keyof Demand)[];
+
+/** Of the terms the one that differs most: 1 and more. */
+const differenceOf = (one: Demand, other: Demand): number =>
+  Math.max(
+    ...TERMS.map((term) => {
+      const [a, b] = [one[term] + NEGLIGIBLE[term], other[term] + NEGLIGIBLE[term]];
+      return Math.max(a / b, b / a);
+    }),
+  );
+
+/** The one whose calls were most like these; null: none was. */
+export function regimeLike({ known }: Regimes, demand: Demand): Regime | null {
+  const [nearest] = known.toSorted((a, b) => differenceOf(a.demand, demand) - differenceOf(b.demand, demand));
+  return nearest !== undefined && differenceOf(nearest.demand, demand) <= ALIKE ? nearest : null;
+}
+
+/** As calls come in. `proof`: of where they are; what it was before holds for as long as they stay. */
+export function regimesNow(
+  regimes: Regimes,
+  {
+    demand,
+    share,
+    proof,
+    forMs,
+  }: Pick<Regime, "demand" | "share"> & { readonly proof: Omit<Proof, "share"> | null; readonly forMs: number },
+): Regimes {
+  const isSettled = regimes.now !== null && forMs >= LASTED_MS;
+  const { proof: shown } = regimes;
+  const isShown = proof === null || (shown?.share === share && shown.promisedUs === proof.promisedUs);
+  if (isSettled && isShown) return regimes;
+  return {
+    ...regimes,
+    now: isSettled ? regimes.now : demand,
+    proof: isShown ? shown : { share, refutedShare: proof.refutedShare, promisedUs: proof.promisedUs },
+  };
+}
+
+/** Calls are not what they were: the latest regime is over. */
+export function regimesAfterShift(
+  { now: demand, proof, known }: Regimes,
+  { share, state, moved, sinceMs }: Pick<FunctionState, "share" | "state" | "moved" | "sinceMs">,
+  nowMs: number,
+): Regimes {
+  if (demand === null || nowMs - sinceMs < LASTED_MS) return { ...NO_REGIMES, known };
+  const isLate = moved !== null && state !== "reverting" && nowMs - moved.atMs < LATE_MS;
+  const stood = isLate ? moved.fromShare : share;
+  const over: Regime = { demand, share: stood, proof: proof?.share === stood ? proof : null };
+  const others = known.filter((one) => differenceOf(one.demand, demand) > ALIKE);
+  return { ...NO_REGIMES, known: [over, ...others].slice(0, REGIMES_MAX) };
+}

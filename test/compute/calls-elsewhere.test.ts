@@ -1,0 +1,111 @@
+// Calls that run on another node than they came to: whoever asked may go away, and what nodes and their scheduler say to each other may be
+// for nobody else to hear.
+
+import { readFileSync } from "node:fs";
+import { status } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { CERTIFIED_NAME, makeCertificate } from "#test/certificate.ts";
+import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { clientAt, failureOf } from "../scheduler/contest-client.ts";
+import { healthOf } from "../scheduler/listener-questions.ts";
+import { startProgram } from "../scheduler/program.ts";
+import { bundleOf, call, deploy, metric, portSaid } from "./node-client.ts";
+
+const LONG = { timeout: 30_000, interval: 50 };
+/** Of the call that is left: longer than anything here is waited for. */
+const DEADLINE_MS = 120_000;
+const NODE_SERVICE = "nodeservoceproto.NodeService";
+
+/** Reads until it is released, and writes nothing. */
+const lingering = bundleOf("lingering", async ({ redis }) => {
+  while ((await redis.get("released")) === null) await new Promise((done) => setTimeout(done, 20));
+}).replace("run:", `limits: { deadlineMs: ${DEADLINE_MS} }, run:`);
+
+let redis: RedisServer;
+let resources: AsyncDisposableStack;
+beforeEach(async () => {
+  resources = new AsyncDisposableStack();
+  redis = await startRedisServer();
+  resources.defer(() => redis.close());
+});
+afterEach(() => resources.disposeAsync());
+
+const startNode = (settings: Readonly<Record<string, string>> = {}): Promise<NodeProcess> =>
+  startNodeOver(redis, (node) => resources.defer(() => node.end("SIGTERM")), {
+    LOCUS_PLACEMENT: "declared",
+    ...settings,
+  });
+/** It offers less memory than the least that any instance is given: all that come to it run elsewhere. */
+const startSmall = (settings: Readonly<Record<string, string>> = {}): Promise<NodeProcess> =>
+  startNode({ LOCUS_NODE_MEMORY_MB: "8", ...settings });
+
+/** Calls of other nodes that a node has run. */
+const ranAt = (node: NodeProcess): Promise<number> => metric(node, "locus_instance_calls_served_total");
+/** A call that comes to the one has run on the other. */
+const runsAt = (one: NodeProcess, other: NodeProcess): Promise<void> =>
+  vi.waitFor(async () => {
+    const before = await ranAt(other);
+    expect(await call(one, "lingering", "compute")).toMatchObject({ status: 200 });
+    expect(await ranAt(other)).toBeGreaterThan(before);
+  }, LONG);
+/** In its sandbox hosts. */
+const underWayAt = async ({ url }: NodeProcess): Promise<number> => {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const counts = text.matchAll(/^locus_invocations\{state="\w+"\} (\d+)$/gm);
+  return Array.from(counts, ([, count]) => Number(count)).reduce((sum, count) => sum + count, 0);
+};
+
+describe("calls that run on another node than they came to", () => {
+  it("end when their caller goes away, and their instances take others", async () => {
+    const [one, other] = [await startSmall(), await startNode()];
+    await deploy(one, lingering);
+    await redis.client().set("released", "1");
+    await runsAt(one, other);
+    await redis.client().del("released");
+    const caller = new AbortController();
+    const left = fetch(`${one.url}/v1/functions/lingering/invocations?side=compute`, {
+      method: "POST",
+      headers: { "x-locus-deadline-ms": String(DEADLINE_MS) },
+      signal: caller.signal,
+    }).then(
+      ({ status: answered }) => answered,
+      (error: Error) => error.name,
+    );
+    await vi.waitFor(async () => expect(await underWayAt(other)).toBe(1), LONG);
+    caller.abort();
+    expect(await left).toBe("AbortError");
+    await vi.waitFor(async () => expect(await underWayAt(other)).toBe(0), LONG);
+    await redis.client().set("released", "1");
+    await runsAt(one, other);
+  });
+
+  it("are heard by nobody who is not trusted, where nodes and their scheduler have a certificate", async () => {
+    const { certificateFile, keyFile } = makeCertificate(redis.directory);
+    const settings = {
+      LOCUS_GRPC_SECRET: "s3cret",
+      LOCUS_GRPC_CERT: certificateFile,
+      LOCUS_GRPC_KEY: keyFile,
+      LOCUS_GRPC_CA: certificateFile,
+    };
+    const program = ["scheduler/main-capacity.ts"] as const;
+    const scheduler = await startProgram(resources, program, { ...settings, LOCUS_SCHEDULER_PORT: "0" });
+    const under = { ...settings, LOCUS_SCHEDULER: scheduler.endpoint, LOCUS_NODE_SERVICE_PORT: "0" };
+    const [one, other] = [await startSmall(under), await startNode(under)];
+    await deploy(one, lingering);
+    await redis.client().set("released", "1");
+    await runsAt(one, other);
+
+    const endpoint = `127.0.0.1:${portSaid(other, "offers instances")}`;
+    for (const listening of [scheduler.endpoint, endpoint]) {
+      await expect(healthOf(listening, "")).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    }
+    const client = clientAt(resources, endpoint);
+    const tls = { authority: readFileSync(certificateFile) };
+    const trusting = client(NODE_SERVICE, { tls, channel: { "grpc.ssl_target_name_override": CERTIFIED_NAME } });
+    expect(await trusting.call("GetStats", {}, { secret: "s3cret" })).toHaveProperty("node_stats");
+    expect((await failureOf(trusting.call("GetStats", {}))).code).toBe("UNAUTHENTICATED");
+    const distrusting = client(NODE_SERVICE, { tls: { authority: null } });
+    expect((await failureOf(distrusting.call("GetStats", {}, { secret: "s3cret" }))).code).toBe("UNAVAILABLE");
+  });
+});
