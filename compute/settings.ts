@@ -37,6 +37,9 @@ const schedulerChoice = (text: string): SchedulerChoice => {
 export const schedulerEndpoint = (choice: SchedulerChoice): Endpoint | null =>
   SCHEDULERS.some((name) => name === choice) ? null : (choice as Endpoint);
 
+/** Hosts that this machine alone reaches. */
+export const LOOPBACK = /^(127\.|::1$|localhost$)/;
+
 /** The contest's own. */
 export const NODE_SERVICE_PORT = 10_700;
 
@@ -163,7 +166,7 @@ export const NODE_SETTINGS = {
   storageThreadsMax: optionalSetting(
     "LOCUS_STORAGE_THREADS_MAX",
     "the module's `isolates-max`",
-    "isolates of all functions together that run beside the data, which the node that schedules divides among them",
+    "isolates of all functions together that run beside the data, which whoever schedules divides among them; of a scheduler that is a process apart the setting of the node that controls holds",
     integerBetween(1, 1_000_000),
   ),
   nodeServicePort: optionalSetting(

@@ -6,7 +6,7 @@ import { HeapEntry, IndexedHeap } from "./indexed-heap.ts";
 test("after any puts, moves and removals, entries come out in the order of their keys", () => {
   const step = record({ entry: integer({ min: 0, max: 19 }), key: integer({ min: -1, max: 50 }) });
   assert(
-    property(array(step, { maxLength: 200 }), (steps) => {
+    property(array(step, { maxLength: 200, size: "max" }), (steps) => {
       const heap = new IndexedHeap<number>();
       const entries = Array.from({ length: 20 }, (_, index) => new HeapEntry(index));
       const keys = new Map<number, number>();

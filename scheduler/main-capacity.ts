@@ -10,6 +10,7 @@ import { readCapacityConfig } from "./service/config.ts";
 import { lineLog } from "./service/event-log.ts";
 import { LiveDesk } from "./service/live-desk.ts";
 import { policyOf } from "./service/policy-choice.ts";
+import { RelayedThreads } from "./service/relayed-threads.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { openStateFile } from "./service/state-file.ts";
 
@@ -19,10 +20,11 @@ await runUntilSignal(async (resources, write) => {
   const state = await openStateFile(stateFile, log);
   const peers = new NodePeers(grpc.peer);
   const connect = (node: NodeDescription): NodeClient => peers.at(node);
-  // Threads beside the data are Redis' to tell of, which is not known here.
-  const totals = { instances: instancesMax, threads: null };
+  const relayed = new RelayedThreads(() => performance.now());
+  // Who has them tells itself why they are not divided; how many there are to be is that node's setting.
+  const totals = { instances: instancesMax, threads: { holder: relayed, total: null, onError: () => {} } };
   const desk = state.restored(
-    (saved) => new LiveDesk({ policy: policyOf(policy), saved, observer: log, connect, totals }),
+    (saved) => new LiveDesk({ policy: policyOf(policy), saved, observer: log, connect, totals, relayed }),
   );
   state.keep(() => desk.save());
   resources.defer(async () => {

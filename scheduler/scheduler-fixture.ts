@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 
 import { fixedKeepAlive } from "./policy/fixed.ts";
-import type { Policy } from "./policy/policy.ts";
+import type { FunctionPolicy, Policy } from "./policy/policy.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { SchedulerSettings } from "./settings.ts";
@@ -24,6 +24,31 @@ export const setUp = (
   if (node !== null) scheduler.nodeReserved(node, 0);
   return { effects, scheduler };
 };
+/** It decides as before; and how many calls it has heard to have come and not to have ended. */
+export const overheard = (policy: Policy) => {
+  const heard = { underWay: 0 };
+  const counts: Readonly<Record<string, number>> = { arrived: 1, ended: -1, left: -1 };
+  const listen = (of: FunctionPolicy): FunctionPolicy =>
+    new Proxy(of, {
+      get: (_, name) => {
+        const method = Reflect.get(of, name, of) as (...told: unknown[]) => unknown;
+        return (...told: unknown[]) => {
+          heard.underWay += counts[String(name)] ?? 0;
+          return method.apply(of, told);
+        };
+      },
+    });
+  const listening: Policy = {
+    name: policy.name,
+    sharesStarts: policy.sharesStarts,
+    attach: (capacity) => policy.attach(capacity),
+    follow: (facts, nowMs, saved) => listen(policy.follow(facts, nowMs, saved)),
+    save: () => policy.save(),
+    restore: (saved) => policy.restore(saved),
+  };
+  return { policy: listening, heard };
+};
+
 /** By a call that ended well. */
 export const used = { executionMs: 1 };
 

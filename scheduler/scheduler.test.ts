@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { forecast } from "./policy/forecast.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { check, MINUTE, NODE, setUp, used } from "./scheduler-fixture.ts";
+import { check, MINUTE, NODE, overheard, setUp, used } from "./scheduler-fixture.ts";
 import { type SavedScheduler, Scheduler } from "./scheduler.ts";
 
 describe("what was learned", () => {
@@ -55,6 +55,21 @@ describe("instances", () => {
     scheduler.release(first!, used, 4);
     scheduler.acquire(pool, "c", Infinity, 5);
     expect(effects.grants.get("c")).toBe(first);
+  });
+
+  test("one that holds another call does not rest, though each that waits has a start of its own under way", () => {
+    const { effects, scheduler } = setUp({}, MINUTE);
+    const pool = scheduler.declare({ key: "f", memoryMb: 100, concurrency: 2 }, 0);
+    for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 1);
+    const [first] = effects.starting;
+    scheduler.instanceStarted(first!, 2);
+    expect([first!.running, pool.starting]).toEqual([2, 1]);
+    scheduler.release(first!, used, 3);
+    expect([first!.state, first!.running]).toEqual(["busy", 1]);
+    scheduler.acquire(pool, "c", Infinity, 4);
+    expect(effects.grants.get("c")).toBe(first);
+    for (let calls = 0; calls < 2; calls++) scheduler.release(first!, used, 5);
+    expect(first!.state).toBe("idle");
   });
 
   test("those on the node that came first are taken first, so that later nodes can be drained", () => {
@@ -357,6 +372,7 @@ describe("whatever happens", () => {
       "grow",
       "uses",
       "return",
+      "told",
       "broken",
       "refused",
       "allow",
@@ -369,12 +385,15 @@ describe("whatever happens", () => {
     ["fixed", () => MINUTE],
     ["forecast", () => forecast()],
   ] as const) {
-    test(`no node is promised more than it offers, counts are what instances are, nothing leaks (${name})`, () => {
+    test(`no node is promised more than it offers, counts are what instances are, the policy hears of each call, nothing leaks (${name})`, () => {
       assert(
-        property(array(step, { maxLength: 120 }), (steps) => {
+        property(array(step, { maxLength: 120, size: "max" }), (steps) => {
           const effects = new RecordedEffects();
           const settings = { nodesMax: 3, nodesAhead: 1, waitingMax: 20, nodeSize: { memoryMb: 1_000, cpus: 2 } };
-          const scheduler = new Scheduler<string>(makePolicy(), effects, settings);
+          const { policy, heard } = overheard(makePolicy());
+          const scheduler = new Scheduler<string>(policy, effects, settings);
+          /** Calls that have come, other than those to come for which something grows. */
+          const calls = new Set<string>();
           scheduler.begin(0);
           const pools = [100, 300, 700].map((memoryMb) =>
             scheduler.declare(
@@ -400,12 +419,20 @@ describe("whatever happens", () => {
               [...scheduler.instances()].filter((one) => one.state === "starting"),
               which,
             );
+            const idle = pick(
+              [...scheduler.instances()].filter((one) => one.state === "idle"),
+              which,
+            );
             const leased = pick(
               [...scheduler.instances()].filter((one) => one.lease !== null),
               which,
             );
-            if (what === "acquire") scheduler.acquire(pools[which % 3]!, `t${tickets++}`, now + which * 10, now);
-            else if (what === "release" && busy !== undefined) scheduler.release(busy, { executionMs: which }, now);
+            const ticket = `t${tickets}`;
+            if (what === "acquire" || what === "grow") tickets++;
+            if (what === "acquire") {
+              calls.add(ticket);
+              scheduler.acquire(pools[which % 3]!, ticket, now + which * 10, now);
+            } else if (what === "release" && busy !== undefined) scheduler.release(busy, { executionMs: which }, now);
             else if (what === "started" && starting !== undefined) scheduler.instanceStarted(starting, now);
             else if (what === "failed" && starting !== undefined) scheduler.instanceFailed(starting, "test", now);
             else if (what === "broken" && busy !== undefined)
@@ -414,20 +441,36 @@ describe("whatever happens", () => {
             else if (what === "gone" && effects.stopping.length > 0)
               scheduler.instanceGone(effects.stopping.shift()!, now);
             else if (what === "gone" && instance !== undefined) scheduler.instanceGone(instance, now);
-            else if (what === "cancel") scheduler.cancel(`t${which % Math.max(1, tickets)}`, now);
-            else if (what === "tick") scheduler.tick(now);
+            else if (what === "cancel") {
+              const any = `t${which % Math.max(1, tickets)}`;
+              if (scheduler.cancel(any, now)) calls.delete(any);
+            } else if (what === "tick") scheduler.tick(now);
             else if (what === "lost" && node !== undefined) scheduler.nodeLost(node.id, "test", now);
             else if (what === "drain" && node !== undefined) scheduler.drainNode(node.id, now);
             else if (what === "node") scheduler.nodeReserved({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
             else if (what === "stats" && node !== undefined)
               scheduler.nodeStats(node.id, { availableMemoryMb: which, instancesMemoryMb: 0 }, now);
-            else if (what === "lease" && instance?.state === "idle") scheduler.lend(instance, "n", which, now);
-            else if (what === "grow") scheduler.grow(pools[which % 3]!, `t${tickets++}`, now + which * 10, now);
+            else if (what === "lease" && idle !== undefined) scheduler.lend(idle, "n", which * 10, now);
+            else if (what === "grow") scheduler.grow(pools[which % 3]!, ticket, now + which * 10, now);
             else if (what === "uses" && instance !== undefined)
               scheduler.instanceUses(instance, { memoryMb: which, cpus: which / 300 }, now);
             else if (what === "allow") scheduler.allow(pools[which % 3]!, which % 8, now);
             else if (what === "return" && leased !== undefined) scheduler.returnLease(leased.lease!, now);
+            else if (what === "told" && leased !== undefined) {
+              const ended = which % 5;
+              const unusedSinceMs = which % 2 === 0 ? null : now - which / 2;
+              const told = { ended, executionMs: ended * which, usedMs: which / 2, usedSinceMs: now - which };
+              scheduler.leasesUsed([{ lease: leased.lease!, ...told, unusedSinceMs }], now);
+            }
             check(scheduler);
+            const waiting = [...calls].filter((call) => !effects.grants.has(call) && !effects.refusals.has(call));
+            // Those of what is gone as well, whose callers have not said yet what became of them.
+            const running = effects.starting.reduce(
+              (sum, { lease, running: held, ahead }) =>
+                sum + (lease === null ? held - Math.min(held, ahead) : Number(lease.isUsed)),
+              0,
+            );
+            expect(heard.underWay).toBe(waiting.length + running);
           }
           const answered = effects.grants.size + effects.refusals.size;
           expect(tickets).toBeGreaterThanOrEqual(answered);

@@ -18,12 +18,13 @@ import { HeldMemory } from "./instance/held-memory.ts";
 import { IdleByWorth } from "./instance/idle-by-worth.ts";
 import type { Instance } from "./instance/instance.ts";
 import { Instances } from "./instance/instances.ts";
+import { type LeaseCalls, tellCalls } from "./instance/lease-calls.ts";
 import type { Lease } from "./instance/lease.ts";
 import { Leases } from "./instance/leases.ts";
 import { type InstanceUse, Resizing } from "./instance/resizing.ts";
 import { Serving } from "./instance/serving.ts";
 import { Starts } from "./instance/starts.ts";
-import type { Waiter } from "./instance/wait-queue.ts";
+import { Waiter } from "./instance/wait-queue.ts";
 import { WaitingCalls } from "./instance/waiting-calls.ts";
 import { WarmInstances } from "./instance/warm-instances.ts";
 import { Fleet } from "./node/fleet.ts";
@@ -35,7 +36,8 @@ import { SCHEDULER_DEFAULTS, type SchedulerSettings } from "./settings.ts";
 
 /** What a call came to, told when its instance is released. */
 export interface Usage {
-  readonly executionMs: number;
+  /** null: nobody knows, since it was given up. */
+  readonly executionMs: number | null;
   /** Most that the instance used while the call ran. */
   readonly memoryMb?: number;
   /** CPU time ÷ execution time. */
@@ -156,13 +158,15 @@ export class Scheduler<Ticket> {
     this.#arrived(pool, now);
     const free = (near === null ? null : pool.freeOn(near)) ?? pool.firstFree;
     if (free !== null) return this.#serving.grant(free, ticket, now);
+    pool.toldMs = now;
     if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
+    else pool.policy.left(now);
   }
 
   /**
    * One more instance, where nobody loses anything by it: near whoever asks where there is none yet, else one that is free, or a start for which a node
-   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. False: there is none,
-   * and nothing has happened.
+   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. It is for calls that are to
+   * come: the policy is told of none. False: there is none, and nothing has happened.
    */
   grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): boolean {
     const now = this.#advance(nowMs);
@@ -183,10 +187,10 @@ export class Scheduler<Ticket> {
       node ??= this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
       if (node === null || this.#waiting.isFull) return false;
     }
-    this.#arrived(pool, now);
-    if (free !== null) this.#serving.grant(free, ticket, now);
+    this.counts.arrivals++;
+    if (free !== null) this.#serving.grant(free, ticket, now, true);
     else if (node !== null) {
-      this.#waiting.join(pool, ticket, deadlineMs, now, null);
+      this.#waiting.join(new Waiter(ticket, pool, now, null, true), deadlineMs);
       this.#starts.startOn(node, pool, "load", now);
     }
     return true;
@@ -197,7 +201,7 @@ export class Scheduler<Ticket> {
     const now = this.#advance(nowMs);
     const waiter = this.#waiting.find(ticket);
     if (waiter === undefined) return false;
-    this.#waiting.leave(waiter);
+    this.#waiting.giveUp(waiter, now);
     this.#serving.wantNoMore(waiter.pool);
     this.#starts.feed(now);
     return true;
@@ -219,7 +223,9 @@ export class Scheduler<Ticket> {
     const { executionMs, memoryMb, cpus, isBroken = false, lackedMemory = false } = usage;
     const { pool } = instance;
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
-    pool.policy.ended(executionMs, now);
+    if (instance.ahead === instance.running) instance.ahead--;
+    else if (executionMs === null) pool.policy.left(now);
+    else pool.policy.ended(executionMs, now);
     if (isUseKnown) pool.need.used(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
     instance.running--;
@@ -300,6 +306,11 @@ export class Scheduler<Ticket> {
     this.#instances.stop(instance, "asked for", this.#advance(nowMs));
   }
 
+  /** One that ends is adopted still: until it is gone. */
+  isAdopted(id: string): boolean {
+    return this.#instances.isAdopted(id);
+  }
+
   /**
    * One that was there before this scheduler, as its node says. It counts as idle, and stays for `keepMs` at least, unless its function has more than it
    * may have.
@@ -316,11 +327,17 @@ export class Scheduler<Ticket> {
   // ── leases ──
 
   /**
-   * To `holder`, for `ttlMs`: an idle instance, or one that a call was granted, whose place the lease then takes. To the policy a lease is what a
-   * call is: it arrived when it was asked for and has run when the instance comes back.
+   * To `holder`, for `ttlMs`: an idle instance, or one that a call was granted, whose place the lease then takes. To the policy that call runs there
+   * until `leasesUsed` tells of its end.
    */
   lend(instance: Instance, holder: string, ttlMs: number, nowMs: number): Lease {
     return this.#leases.lend(instance, holder, ttlMs, this.#advance(nowMs));
+  }
+
+  /** What their holders say that calls did there since they last said so. */
+  leasesUsed(told: readonly LeaseCalls[], nowMs: number): void {
+    const now = this.#advance(nowMs);
+    for (const pool of tellCalls(told, now)) if (!pool.removed) this.#warm.wakeToPlan(pool, now);
   }
 
   /** False: it was revoked, and ends when it ends. */
@@ -461,7 +478,6 @@ export class Scheduler<Ticket> {
     return this.#nowMs;
   }
 
-  /** A call, or what to the policy is one. */
   #arrived(pool: FunctionPool, now: number): void {
     this.counts.arrivals++;
     pool.calledMs = now;

@@ -1,7 +1,7 @@
 // One version of a function in a node's book: the instances that the node holds of it, and the calls that wait for one.
 
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { FunctionShape } from "#scheduler/grpc/capacity-service.ts";
+import type { FunctionShape } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 
 /** Calls count by so much less with each that follows: the last hundred or so. Chosen. */
@@ -75,13 +75,13 @@ export class BookedFunction {
 
   /**
    * Where a call is expected to be done first: the fewest calls that run there times what one takes there; here where that is the same. null:
-   * nowhere is one free. A look at each: there are as many as keep a node's calls busy.
+   * nowhere is one free. A look at each: there are as many as keep a node's calls busy. `onlyHere`: of those on this node alone.
    */
-  best(): BookedInstance | null {
+  best(onlyHere = false): BookedInstance | null {
     let best: BookedInstance | null = null;
     let least = Infinity;
     for (const instance of this.instances) {
-      if (instance.isRevoked || instance.running >= this.concurrency) continue;
+      if (instance.isRevoked || instance.running >= this.concurrency || (onlyHere && !instance.isHere)) continue;
       const cost = (instance.running + 1) * instance.meanMs;
       if (cost < least || (cost === least && instance.isHere && best?.isHere === false)) {
         best = instance;

@@ -1,24 +1,26 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
-import type { BeatAnswer, CapacityDesk } from "#scheduler/grpc/capacity-service.ts";
+import type { BeatAnswer, CapacityDesk } from "#scheduler/grpc/capacity-desk.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { LeaseBook } from "./lease-book.ts";
 
 const SHAPE = { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 };
+const ANSWER: BeatAnswer = { gone: [], revoked: [], isPressed: false, threads: null };
 const NEVER = new AbortController().signal;
 
-test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
-  const beats: PromiseWithResolvers<BeatAnswer>[] = [];
+/** A node whose beats the test answers. `beats`: that are not answered yet. */
+const setUp = () => {
+  const beats: (PromiseWithResolvers<BeatAnswer> & { readonly isLeaving: boolean })[] = [];
   const waiters: (() => void)[] = [];
-  const beaten = async (): Promise<PromiseWithResolvers<BeatAnswer>> => {
+  const beaten = async () => {
     if (beats.length === 0) await new Promise<void>((resolve) => waiters.push(resolve));
     return beats.shift()!;
   };
   const desk: CapacityDesk = {
-    beat: () => {
+    beat: ({ isLeaving }) => {
       const beat = Promise.withResolvers<BeatAnswer>();
-      beats.push(beat);
+      beats.push({ ...beat, isLeaving });
       waiters.shift()?.();
       return beat.promise;
     },
@@ -40,18 +42,45 @@ test("a scheduler that did not answer the last beat is asked for no lease, until
       scaledVersion: 1,
     }),
     hosted: async () => [],
+    threads: null,
     log: { info: () => {}, warn: () => {} },
     nowMs: () => 0,
   });
+  return { link, beats, beaten };
+};
+
+afterEach(() => void vi.useRealTimers());
+
+test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
+  const { link, beaten } = setUp();
   const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false };
   (await beaten()).reject(new LocusError("DEADLINE_EXCEEDED", "it hangs"));
   const next = await beaten();
   await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
-  next.resolve({ gone: [], revoked: [], isPressed: false });
+  next.resolve(ANSWER);
   const last = await beaten();
   expect(await link.lease(wanted, NEVER)).toEqual([]);
   const left = link.leave();
-  last.resolve({ gone: [], revoked: [], isPressed: false });
-  (await beaten()).resolve({ gone: [], revoked: [], isPressed: false });
+  last.resolve(ANSWER);
+  (await beaten()).resolve(ANSWER);
   await left;
+});
+
+test("a node that has left says nothing more, whatever happens then", async () => {
+  vi.useFakeTimers();
+  const { link, beats, beaten } = setUp();
+  await vi.advanceTimersByTimeAsync(0);
+  const first = await beaten();
+  first.resolve(ANSWER);
+  await vi.advanceTimersByTimeAsync(1);
+  // The next beat is waited for.
+  const left = link.leave();
+  const last = await beaten();
+  expect([first.isLeaving, last.isLeaving]).toEqual([false, true]);
+  link.hurry();
+  last.resolve(ANSWER);
+  await left;
+  link.hurry();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(beats).toEqual([]);
 });

@@ -9,8 +9,9 @@ import type {
   LeasedInstance,
   LeaseWanted,
   NodeBeat,
-} from "#scheduler/grpc/capacity-service.ts";
+} from "#scheduler/grpc/capacity-desk.ts";
 import { LEASE_MS } from "#scheduler/service/live-desk.ts";
+import type { DividedThreads } from "./divided-threads.ts";
 import type { LeaseBook } from "./lease-book.ts";
 
 const BEAT_MS = 500;
@@ -26,6 +27,8 @@ export interface CapacityLinkOptions {
     "nodeId" | "address" | "port" | "memoryMb" | "availableMb" | "cpus" | "scaled" | "scaledVersion"
   >;
   readonly hosted: () => Promise<readonly HostedInstance[]>;
+  /** null: they are divided where this node's scheduler is, or not at all. */
+  readonly threads: Pick<DividedThreads, "seen" | "answered"> | null;
   readonly log: Pick<Logger, "info" | "warn">;
   readonly nowMs: () => number;
 }
@@ -58,9 +61,9 @@ export class CapacityLink {
     return desk.lease(wanted, signal);
   }
 
-  /** A beat at once: the scheduler is another one. */
+  /** A beat at once: the scheduler is another one. None of a node that leaves: it would come back by it. */
   hurry(): void {
-    if (this.#timer === null) return;
+    if (this.#timer === null || this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#again(0);
   }
@@ -86,7 +89,7 @@ export class CapacityLink {
 
   /** Never rejects. */
   async #beat(isLeaving: boolean): Promise<void> {
-    const { book, desk: deskNow, describe, hosted, nowMs } = this.#options;
+    const { book, desk: deskNow, describe, hosted, threads, nowMs } = this.#options;
     const desk = deskNow();
     try {
       const instances = isLeaving ? [] : await hosted();
@@ -95,8 +98,11 @@ export class CapacityLink {
       this.#beatenMs = atMs;
       const { returned, broken } = book.returning;
       if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
-      const beat = { ...describe(), isLeaving, instances, leases, returned, broken };
-      book.answered(await desk.beat(beat, AbortSignal.timeout(ANSWER_MS)), [...returned, ...broken]);
+      const seen = threads?.seen ?? null;
+      const beat = { ...describe(), isLeaving, instances, leases, returned, broken, threads: seen };
+      const answer = await desk.beat(beat, AbortSignal.timeout(ANSWER_MS));
+      book.answered(answer, [...returned, ...broken]);
+      threads?.answered(answer.threads);
       this.#answeredMs = atMs;
       this.#hasFailed = false;
       this.#tell(false, "");

@@ -3,7 +3,6 @@
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
 import type { SchedulerObserver } from "#scheduler/live-scheduler.ts";
 import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
@@ -11,13 +10,12 @@ import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { policyOf, type PolicyName } from "#scheduler/service/policy-choice.ts";
 import { SchedulerState, type StateStore } from "#scheduler/service/scheduler-state.ts";
 import type { SharedSecret } from "./shared-secret.ts";
-import { StorageIsolates } from "./storage-isolates.ts";
+import { StorageIsolates, tellUndivided } from "./storage-isolates.ts";
 
 const ENDPOINT_KEY = "locus:controller:endpoint";
 const STATE_KEY = "locus:controller:scheduler";
 /** How often is said again where it listens. */
 const SAY_MS = 5_000;
-const PASSING: ReadonlySet<ErrorCode> = new Set(["REDIS_UNAVAILABLE", "STORAGE_REFUSED"]);
 
 export interface ControllerEndpoint {
   readonly node: string;
@@ -61,11 +59,7 @@ export class ControlledDesk {
     const threads = {
       holder: new StorageIsolates(redis),
       total: storageThreadsMax,
-      onError: (error: Error) => {
-        // That Redis is away is told by others, and passes.
-        const passes = error instanceof LocusError && PASSING.has(error.code);
-        if (!passes) log.warn({ reason: error.message }, "threads beside the data are not divided");
-      },
+      onError: (error: Error) => tellUndivided(log, error),
     };
     const totals = { instances: instancesMax, threads };
     this.desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), observer, connect, saved, totals }));

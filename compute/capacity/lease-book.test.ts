@@ -3,7 +3,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
-import type { LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-service.ts";
+import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
+import type { LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import { LeaseBook } from "./lease-book.ts";
 
@@ -44,7 +45,7 @@ const setUp = () => {
   return { book, requests, clock, held };
 };
 const take = (book: LeaseBook): BookedInstance => book.take(khop)!;
-const NOTHING = { gone: [], revoked: [], isPressed: false };
+const NOTHING = { gone: [], revoked: [], isPressed: false, threads: null };
 
 afterEach(() => void vi.useRealTimers());
 
@@ -125,7 +126,7 @@ describe("a node's book of leases", () => {
     const large = book.wait(khop, 1_000);
     await requests[1]!.refuse(new LocusError("NODES_EXHAUSTED", "too large"));
     expect(await large).toBeNull();
-    expect(book.without).toEqual({ "no-scheduler": 2, refused: 1, late: 0 });
+    expect(book.without).toMatchObject({ "no-scheduler": 2, refused: 1, late: 0 });
     const many = book.wait(khop, 1_000);
     many.catch(() => {});
     await requests[2]!.refuse(new LocusError("OVERLOADED", "full"));
@@ -156,7 +157,7 @@ describe("a node's book of leases", () => {
     await held(at("a"), at("b"));
     const used = take(book);
     book.done(used, 1, 5_000);
-    expect(book.uses(10)).toEqual([
+    expect(book.uses(10)).toMatchObject([
       { id: "a", calls: 2, cpus: 0.5 },
       { id: "b", calls: 0, cpus: 0 },
     ]);
@@ -169,6 +170,125 @@ describe("a node's book of leases", () => {
     book.answered(NOTHING, ["b"]);
     expect(book.returning.returned).toEqual([]);
     book.done(running, 1, 0);
+  });
+
+  test("tells how long calls ran, how long their instance was in use, and since when it is, or is not", async () => {
+    const { book, held, clock } = setUp();
+    clock.nowMs = 100;
+    await held(at("a"));
+    expect(book.uses(100)).toEqual([
+      { id: "a", calls: 1, executionMs: 1, cpus: 0, usedMs: 0, beganAgoMs: 0, isUsed: false, unusedForMs: 0 },
+    ]);
+    clock.nowMs = 200;
+    const [first, second] = [take(book), take(book)];
+    clock.nowMs = 230;
+    book.done(first, 30, 0);
+    clock.nowMs = 250;
+    book.done(second, 50, 0);
+    clock.nowMs = 500;
+    const third = take(book);
+    clock.nowMs = 600;
+    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0 };
+    expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told }]);
+    clock.nowMs = 700;
+    book.failed(third);
+    clock.nowMs = 1_100;
+    // One that came to nothing used it all the same.
+    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400 };
+    expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
+  });
+
+  test("tells of a long call as much CPU as it used while it ran, and never more than its node has", async () => {
+    const { book, held, clock } = setUp();
+    await held(at("a"));
+    const [long, wrong] = [take(book), take(book)];
+    for (clock.nowMs = 500; clock.nowMs < 6_000; clock.nowMs += 500) book.uses(500);
+    book.done(long, 6_000, 3_000_000);
+    const [told] = book.uses(500);
+    expect(told!.calls).toBe(1);
+    expect(told!.cpus).toBeCloseTo(0.5);
+    clock.nowMs = 6_001;
+    book.done(wrong, 6_001, 60_000_000);
+    expect(book.uses(1)).toMatchObject([{ calls: 1, cpus: 2 }]);
+  });
+
+  test("tells once more of what it has given back, where there is something to tell", async () => {
+    const { book, held, clock } = setUp();
+    await held(at("a"), at("b"));
+    book.uses(10);
+    const last = take(book);
+    clock.nowMs = 20;
+    book.answered({ ...NOTHING, revoked: ["a", "b"] }, []);
+    book.done(last, 20, 0);
+    expect(book.returning.returned.toSorted()).toEqual(["a", "b"]);
+    expect(book.uses(20)).toMatchObject([{ id: "a", calls: 1, executionMs: 20, isUsed: false }]);
+    expect(book.uses(20)).toEqual([]);
+  });
+
+  test("gives calls that stay here an instance that is here, and asks for one where there is none at all", async () => {
+    const { book, requests, clock } = setUp();
+    expect(book.takeHere(khop)).toBeNull();
+    expect(requests.map(({ wanted }) => wanted.isGrowth)).toEqual([true]);
+    await requests[0]!.grant([at("there", "other")]);
+    clock.nowMs = 1_000;
+    expect([book.takeHere(khop), requests.length]).toEqual([null, 1]);
+    expect([book.without["not-here"], book.counts.taken]).toEqual([2, 0]);
+    expect([take(book).id, take(book).id]).toEqual(["there", "there"]);
+    const call = book.wait(khop, 1_000);
+    await requests.at(-1)!.grant([at("here")]);
+    book.done((await call)!, 1, 0);
+    const taken = [book.takeHere(khop), book.takeHere(khop), book.takeHere(khop)];
+    expect(taken.map((instance) => instance?.id)).toEqual(["here", "here", undefined]);
+    expect(book.counts.taken).toBe(5);
+  });
+
+  describe("of a node that holds as many as it can tell of", () => {
+    const functions = Array.from({ length: 100 }, (_, index) => ({ ...khop, version: `v${index}` }));
+    /** Two more are lent than it may hold. */
+    const setUpFull = async () => {
+      const { book, requests } = setUp();
+      for (const one of functions) {
+        const call = book.wait(one, 1_000);
+        const asked = requests.filter(({ wanted }) => !wanted.isGrowth).at(-1)!;
+        const length = LEASES_MAX / functions.length + (one === functions.at(-1) ? 2 : 0);
+        await asked.grant(Array.from({ length }, (_, index) => at(`${one.version}-${index}`, "other")));
+        book.done((await call)!, 1, 0);
+      }
+      return { book, asked: requests.length, requests };
+    };
+
+    test("gives back what comes beyond, and asks for no more", async () => {
+      const { book, asked, requests } = await setUpFull();
+      expect([book.size, book.returning.returned]).toEqual([LEASES_MAX, ["v99-100", "v99-101"]]);
+      // Who has none runs without, at once; who has some waits for these.
+      expect(await book.wait(khop, 5_000)).toBeNull();
+      expect(book.without.refused).toBe(1);
+      expect(book.takeHere({ ...khop, version: "none" })).toBeNull();
+      const [first] = functions;
+      const calls = LEASES_MAX / functions.length;
+      const taken = Array.from({ length: calls * limits.concurrency }, () => book.take(first!)!);
+      const waiting = book.wait(first!, 5_000);
+      expect([requests.length, book.waiting]).toEqual([asked, 1]);
+      book.done(taken[0]!, 1, 0);
+      expect(await waiting).toBe(taken[0]);
+    });
+
+    test("tells of what it gives back as far as a beat takes it, and of the rest with the next", async () => {
+      const { book, requests } = await setUpFull();
+      const used = book.take(functions[0]!)!;
+      book.drop(used, true);
+      // What it had asked for before comes in its place; of calls on the one that it has given back there is no room to tell.
+      await requests.find(({ wanted }) => wanted.isGrowth)!.grant([at("late", "other")]);
+      const rest = book.uses(500);
+      expect(rest.map(({ id }) => id)).not.toContain(used.id);
+      expect(rest).toHaveLength(LEASES_MAX);
+      book.answered({ ...NOTHING, revoked: rest.map(({ id }) => id) }, []);
+      const { returned, broken } = book.returning;
+      expect([returned.length, broken]).toEqual([RETURNED_MAX - 1, [used.id]]);
+      book.answered(NOTHING, [...returned, ...broken]);
+      expect(book.returning.broken).toEqual([]);
+      expect(book.returning.returned).toHaveLength(LEASES_MAX + 2 - (RETURNED_MAX - 1));
+    });
   });
 
   test("gives back at once what is not used where somebody finds no room", async () => {
@@ -267,7 +387,7 @@ describe("a node's book of leases", () => {
       which: integer({ min: 0, max: 7 }),
     });
     assert(
-      property(array(step, { maxLength: 100 }), (steps) => {
+      property(array(step, { maxLength: 100, size: "max" }), (steps) => {
         const { book, requests } = setUp();
         const running: BookedInstance[] = [];
         const over = new Set<string>();

@@ -3,7 +3,8 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted, NodeBeat } from "#scheduler/grpc/capacity-service.ts";
+import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
+import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted, NodeBeat } from "#scheduler/grpc/capacity-desk.ts";
 import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 
@@ -27,14 +28,14 @@ const IDLE_BEATS = 2;
 /** Beats without an instance and a call until what was learned of a function is forgotten. */
 const EMPTY_BEATS = 120;
 
-/** Why calls ran here without an instance. */
-export type WithoutReason = "no-scheduler" | "refused" | "late";
+/** Why calls ran here without an instance; of those that stay here in any case, that there is none here, or that they are of a user of their own. */
+type WithoutReason = "no-scheduler" | "refused" | "late" | "not-here" | "other-user";
 
 export interface LeaseBookOptions {
   readonly nodeId: string;
   /** Asks the scheduler; rejects with PEER_UNAVAILABLE where there is none. */
   readonly lease: (wanted: LeaseWanted, signal: AbortSignal) => Promise<readonly LeasedInstance[]>;
-  /** Monotonic, ms. */
+  /** Monotonic, ms. Who takes and ends calls may say what it says. */
   readonly nowMs: () => number;
 }
 
@@ -45,10 +46,18 @@ export class LeaseBook {
   readonly #held = new Map<string, BookedInstance>();
   /** On their way back, and whether they are broken. */
   readonly #returning = new Map<string, boolean>();
+  /** Given back since the last beat, which does not know yet what calls did there. */
+  readonly #givenBack: BookedInstance[] = [];
   #waiting = 0;
   #isClosed = false;
   /** Since the beginning. */
-  readonly without: Record<WithoutReason, number> = { "no-scheduler": 0, refused: 0, late: 0 };
+  readonly without: Record<WithoutReason, number> = {
+    "no-scheduler": 0,
+    refused: 0,
+    late: 0,
+    "not-here": 0,
+    "other-user": 0,
+  };
   readonly counts = { taken: 0, waited: 0, waitedMs: 0 };
 
   constructor(options: LeaseBookOptions) {
@@ -81,12 +90,27 @@ export class LeaseBook {
   }
 
   /** An instance for one call, which is to be given back by `done`; null: `wait` for one. */
-  take({ version }: FunctionDescription): BookedInstance | null {
+  take({ version }: FunctionDescription, nowMs = this.#options.nowMs()): BookedInstance | null {
     const booked = this.#functions.get(version);
     if (booked === undefined || booked.waiters.size > 0) return null;
     const instance = booked.best();
     if (instance === null) return null;
-    this.#give(booked, instance);
+    this.#give(booked, instance, nowMs);
+    return instance;
+  }
+
+  /**
+   * As `take`, for a call that stays on this node: an instance that is here; null: it runs here without. Where there is none of its function at all one
+   * is asked for, so that those that follow find it.
+   */
+  takeHere(description: FunctionDescription, nowMs = this.#options.nowMs()): BookedInstance | null {
+    const booked = this.#functionOf(description);
+    const instance = booked.waiters.size > 0 ? null : booked.best(true);
+    if (instance !== null) this.#give(booked, instance, nowMs);
+    else {
+      this.without["not-here"]++;
+      if (booked.instances.length === 0 && !this.#isClosed) this.#grow(booked);
+    }
     return instance;
   }
 
@@ -137,16 +161,16 @@ export class LeaseBook {
   }
 
   /** A call that had the instance ended. `elapsedMs`: since it was taken. */
-  done(instance: BookedInstance, elapsedMs: number, cpuUs: number): void {
-    instance.ended(elapsedMs, cpuUs);
+  done(instance: BookedInstance, elapsedMs: number, cpuUs: number, nowMs = this.#options.nowMs()): void {
+    instance.ended(nowMs, elapsedMs, cpuUs);
     instance.function.ended(elapsedMs, cpuUs);
-    this.failed(instance);
+    this.failed(instance, nowMs);
   }
 
   /** In place of `done`, of a call that came to nothing: how long that took says nothing of what calls take. */
-  failed(instance: BookedInstance): void {
+  failed(instance: BookedInstance, nowMs = this.#options.nowMs()): void {
     const { function: booked } = instance;
-    instance.running--;
+    if (--instance.running === 0) instance.comesToRest(nowMs);
     booked.inFlight--;
     if (instance.isRevoked && instance.running === 0 && this.#held.get(instance.id) === instance)
       this.#giveBack(instance);
@@ -162,29 +186,34 @@ export class LeaseBook {
     if (this.#held.get(instance.id) === instance) this.#giveBack(instance, isBroken);
   }
 
-  /** What instances did since the last beat, `elapsedMs` ago. Those that are not used any more are held no more: `returning` names them. */
+  /**
+   * What instances did since the last beat, `elapsedMs` ago: those that are held, and those that were given back since. Those that are not used any
+   * more are held no more: `returning` names them.
+   */
   uses(elapsedMs: number): readonly LeaseUse[] {
-    const uses: LeaseUse[] = [];
+    const nowMs = this.#options.nowMs();
+    const givenBack = this.#givenBack.splice(0).filter(({ isUntold }) => isUntold);
+    const uses = givenBack.slice(0, LEASES_MAX - this.#held.size).map((instance) => instance.use(nowMs, elapsedMs));
     for (const instance of this.#held.values()) {
-      const { id, calls, cpuUs } = instance;
-      uses.push({ id, calls, cpus: cpuUs / 1e3 / elapsedMs });
-      instance.idleBeats = calls === 0 && instance.running === 0 ? instance.idleBeats + 1 : 0;
-      instance.calls = 0;
-      instance.cpuUs = 0;
+      instance.idleBeats = instance.calls === 0 && instance.running === 0 ? instance.idleBeats + 1 : 0;
+      const use = instance.use(nowMs, elapsedMs);
       if (instance.idleBeats >= IDLE_BEATS) this.#giveBack(instance);
+      else uses.push(use);
     }
     for (const [version, booked] of this.#functions) {
       const isEmpty = booked.instances.length === 0 && booked.inFlight === 0 && booked.waiters.size === 0;
       booked.emptyBeats = isEmpty ? booked.emptyBeats + 1 : 0;
       if (booked.emptyBeats >= EMPTY_BEATS) this.#functions.delete(version);
     }
-    return uses.filter(({ id }) => this.#held.has(id));
+    return uses;
   }
 
+  /** The first of them, as many as a beat takes. */
   get returning(): Pick<NodeBeat, "returned" | "broken"> {
-    const broken = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [id] : []));
-    const returned = this.#returning.entries().flatMap(([id, isBroken]) => (isBroken ? [] : [id]));
-    return { returned: [...returned], broken: [...broken] };
+    const first = [...this.#returning.entries().take(RETURNED_MAX)];
+    const broken = first.flatMap(([id, isBroken]) => (isBroken ? [id] : []));
+    const returned = first.flatMap(([id, isBroken]) => (isBroken ? [] : [id]));
+    return { returned, broken };
   }
 
   /** Of a beat that named `told`. */
@@ -246,8 +275,8 @@ export class LeaseBook {
     return booked;
   }
 
-  #give(booked: BookedFunction, instance: BookedInstance): void {
-    instance.running++;
+  #give(booked: BookedFunction, instance: BookedInstance, nowMs: number): void {
+    if (instance.running++ === 0) instance.comesToUse(nowMs);
     booked.inFlight++;
     this.counts.taken++;
     if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
@@ -256,6 +285,7 @@ export class LeaseBook {
   #giveBack(instance: BookedInstance, isBroken = false): void {
     this.#held.delete(instance.id);
     this.#returning.set(instance.id, isBroken);
+    this.#givenBack.push(instance);
     instance.isRevoked = true;
     instance.function.remove(instance);
   }
@@ -265,7 +295,7 @@ export class LeaseBook {
     for (const waiter of booked.waiters) {
       const instance = booked.best();
       if (instance === null) return;
-      this.#give(booked, instance);
+      this.#give(booked, instance, this.#options.nowMs());
       waiter.resolve(instance);
     }
   }
@@ -273,6 +303,8 @@ export class LeaseBook {
   /** For those that wait, unless it is asked already. */
   #ask(booked: BookedFunction): void {
     if (booked.asked !== null || booked.waiters.size === 0) return;
+    // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
+    if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
     const asked = new AbortController();
     booked.asked = asked;
     const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
@@ -297,19 +329,25 @@ export class LeaseBook {
 
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
-    const reason = code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND" ? "no-scheduler" : "refused";
-    for (const waiter of booked.waiters) {
-      if (code === "OVERLOADED") waiter.reject(error as LocusError);
-      else {
-        this.without[reason]++;
-        waiter.resolve(null);
-      }
+    if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
+    else this.#goWithout(booked, code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND" ? "no-scheduler" : "refused");
+  }
+
+  #goWithout({ waiters }: BookedFunction, reason: WithoutReason): void {
+    for (const waiter of waiters) {
+      this.without[reason]++;
+      waiter.resolve(null);
     }
+  }
+
+  /** What is on its way back it holds until whoever lent it has heard of that. */
+  get #isFull(): boolean {
+    return this.#held.size + this.#returning.size >= LEASES_MAX;
   }
 
   #grow(booked: BookedFunction): void {
     const nowMs = this.#options.nowMs();
-    if (booked.growing !== null || nowMs < booked.growAtMs) return;
+    if (booked.growing !== null || nowMs < booked.growAtMs || this.#isFull) return;
     const growing = new AbortController();
     booked.growing = growing;
     booked.growAtMs = nowMs + GROW_EVERY_MS;
@@ -332,10 +370,11 @@ export class LeaseBook {
       known.isRevoked = false;
       return;
     }
+    if (this.#held.size >= LEASES_MAX) return void this.#returning.set(leased.id, false);
     // It was on its way back, and has been lent anew.
     this.#returning.delete(leased.id);
     const isHere = leased.nodeId === this.#options.nodeId;
-    const instance = new BookedInstance(leased, booked, isHere, booked.meanMs);
+    const instance = new BookedInstance(leased, booked, isHere, booked.meanMs, this.#options.nowMs());
     this.#held.set(leased.id, instance);
     booked.add(instance);
   }

@@ -1,40 +1,29 @@
 // A node's part in the scheduling of instances: it offers what it has, serves those who have instances here, holds leases for its own calls in a book,
 // and schedules for all where it controls. docs/scheduler.md, Nodes of locus.
 
-import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
-import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
-import {
-  type CapacityDesk,
-  capacityService,
-  type ScaledFunction,
-  type ServedDesk,
-} from "#scheduler/grpc/capacity-service.ts";
-import { type Listener, listen } from "#scheduler/grpc/listener.ts";
-import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
-import { nodeService } from "#scheduler/grpc/node-service.ts";
+import type { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
+import type { CapacityDesk, ScaledFunction, ServedDesk } from "#scheduler/grpc/capacity-desk.ts";
+import { endpointOf, type NodePeers } from "#scheduler/grpc/node-peers.ts";
 import type { GrpcConfig } from "#scheduler/service/config.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
 import { eventLog } from "#scheduler/service/event-log.ts";
 import type { PolicyName } from "#scheduler/service/policy-choice.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import { toLocusError } from "../node/redis-error.ts";
-import { NODE_SERVICE_PORT } from "../settings.ts";
 import { capacityText, quotaText } from "./capacity-metrics.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { ControlledDesk, readEndpoint } from "./controlled-desk.ts";
 import { shapeOf } from "./booked-function.ts";
+import { DividedThreads } from "./divided-threads.ts";
 import { type InstanceNode, type InstanceNodeOptions, openInstanceNode } from "./instance-node.ts";
 import { LeaseBook } from "./lease-book.ts";
-import { endpointOf, NodePeers } from "#scheduler/grpc/node-peers.ts";
+import { NodeDoor, type OpenDoor } from "./node-door.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
-import { SharedSecret } from "./shared-secret.ts";
+import { StorageIsolates } from "./storage-isolates.ts";
 
-/** Of a beat, or any other question to a scheduler; and of a lease, which may have to be waited for. */
-const DESK_TIMEOUT_MS = 2_000;
-const LEASE_TIMEOUT_MS = 31_000;
 /** How often is looked what people say of functions' instances. */
 const RULES_MS = 2_000;
 /** Longer than whoever is dead controls. */
@@ -61,18 +50,6 @@ export interface NodeCapacityOptions extends InstanceNodeOptions {
   readonly nowMs: () => number;
 }
 
-/** What there is once the node listens. */
-interface Opened {
-  readonly listener: Listener;
-  readonly peers: NodePeers;
-  readonly endpoint: { readonly address: string; readonly port: number };
-  readonly link: CapacityLink;
-  /** That the nodes keep in Redis; null: they were given one. */
-  readonly sharedSecret: SharedSecret | null;
-  /** Of other schedulers. */
-  readonly connect: (endpoint: string) => CapacityClient;
-}
-
 /** Of the node that controls; of a process apart, which has no name. */
 interface OtherScheduler {
   readonly node: string;
@@ -85,9 +62,11 @@ export class NodeCapacity {
   readonly #instances: InstanceNode;
   readonly #rules: ScaleRules;
   readonly #events: ReturnType<typeof eventLog>;
-  #opened: Opened | null = null;
-  #opening: Promise<void> | null = null;
-  #hasFailed = false;
+  readonly #door: NodeDoor;
+  /** Where a scheduler that is a process apart divides them; null: the desk of the node that controls does. */
+  readonly #threads: DividedThreads | null;
+  /** null: the door is not open yet. */
+  #link: CapacityLink | null = null;
   #controlled: ControlledDesk | null = null;
   #other: OtherScheduler | null = null;
   #isLeaving = false;
@@ -99,19 +78,39 @@ export class NodeCapacity {
   #namesake: { readonly node: string; readonly sinceMs: number } | null = null;
 
   constructor(options: NodeCapacityOptions) {
-    const { controllership, log, nowMs } = options;
+    const { controllership, schedulerEndpoint, grpc, port, address, storageThreadsMax, log, nowMs } = options;
+    const redis = controllership.commands;
     this.#options = options;
     this.book = new LeaseBook({
       nodeId: controllership.node,
       lease: (wanted, signal) => {
-        if (this.#opened !== null) return this.#opened.link.lease(wanted, signal);
+        if (this.#link !== null) return this.#link.lease(wanted, signal);
         return Promise.reject(new LocusError("PEER_UNAVAILABLE", "this node has not reached Redis yet"));
       },
-      nowMs,
+      // The clock of calls.
+      nowMs: () => performance.now(),
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
-    this.#rules = new ScaleRules(controllership.commands);
+    this.#rules = new ScaleRules(redis);
     this.#instances = openInstanceNode(options);
+    this.#door = new NodeDoor({
+      instances: this.#node,
+      desk: this.#servedDesk(),
+      grpc,
+      port,
+      address,
+      redis,
+      log,
+      nowMs,
+    });
+    const divided = {
+      holder: new StorageIsolates(redis),
+      total: storageThreadsMax,
+      isHeld: () => controllership.isHeld,
+      log,
+      nowMs,
+    };
+    this.#threads = schedulerEndpoint === null ? null : new DividedThreads(divided);
     void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => this.#turn(isHeld));
     options.functions.onChange(() => void this.#forgetGone());
@@ -119,7 +118,7 @@ export class NodeCapacity {
 
   /** Connections to other nodes; null: there are none yet. */
   get peers(): NodePeers | null {
-    return this.#opened?.peers ?? null;
+    return this.#door.opened?.peers ?? null;
   }
 
   /** Runs the calls whose instance is here; null: the sandbox hosts do, whose isolates instances are. */
@@ -156,7 +155,7 @@ export class NodeCapacity {
     } catch (error) {
       throw toLocusError(error, `keep what was said of ${name}'s instances`);
     } finally {
-      this.#opened?.link.hurry();
+      this.#link?.hurry();
     }
   }
 
@@ -185,7 +184,7 @@ export class NodeCapacity {
   async close(): Promise<void> {
     await this.leave(0).ended;
     await this.#instances.driver.close();
-    this.#opened?.peers.close();
+    this.#door.opened?.peers.close();
   }
 
   /** A call that wants to write asks its caller over the listener: that closes last. */
@@ -194,12 +193,13 @@ export class NodeCapacity {
     const timer = setTimeout(resolve, graceMs);
     await Promise.race([this.#node.drain(), over]);
     clearTimeout(timer);
-    await this.#opened?.listener.close(LISTENER_GRACE_MS);
+    await this.#door.opened?.listener.close(LISTENER_GRACE_MS);
   }
 
   async #resign(): Promise<void> {
-    await this.#opening?.catch(() => {});
-    await this.#opened?.link.leave();
+    await this.#door.settled();
+    await this.#link?.leave();
+    this.#threads?.close();
     this.book.close();
     await this.#controlled?.close();
     this.#controlled = null;
@@ -213,11 +213,12 @@ export class NodeCapacity {
       await this.#readRules();
       // Whoever leaves closes what is open: nothing may be opened behind its back.
       if (this.#isLeaving) return;
-      await this.#open();
-      if (this.#isLeaving) return;
-      if (this.#opened === null || this.#options.schedulerEndpoint !== null) return;
-      if (isHeld) await this.#control(this.#opened);
-      else await this.#follow(this.#opened);
+      const door = await this.#door.open();
+      if (door === null || this.#isLeaving) return;
+      this.#link ??= this.#join(door);
+      if (this.#options.schedulerEndpoint !== null) return;
+      if (isHeld) await this.#control(door, this.#link);
+      else await this.#follow(door, this.#link);
       this.#troubled = null;
     } catch (error) {
       this.#trouble(toLocusError(error, "take part in scheduling"));
@@ -231,39 +232,18 @@ export class NodeCapacity {
     this.#options.log.warn({ reason: message }, "this node takes no part in scheduling for now");
   }
 
-  // ── this node as others see it ──
+  // ── what it says of itself ──
 
   get #node(): InstanceNode["node"] {
     return this.#instances.node;
   }
 
-  #open(): Promise<void> {
-    if (this.#opened !== null || this.#hasFailed) return Promise.resolve();
-    this.#opening ??= this.#listen().finally(() => {
-      this.#opening = null;
-    });
-    return this.#opening;
-  }
-
-  async #listen(): Promise<void> {
-    const { grpc, controllership, schedulerEndpoint, address, offer, log, nowMs } = this.#options;
-    const shared =
-      grpc.listener.secret === null ? await SharedSecret.open({ redis: controllership.commands, log, nowMs }) : null;
-    const secret = shared ?? grpc.listener.secret;
-    const writes = new AllowedWrites();
-    const services = {
-      "nodeservoceproto.NodeService": nodeService(this.#node, writes),
-      "locus.NodeCalls": nodeCallsService(writes),
-      "locus.Capacity": capacityService(this.#servedDesk()),
-    };
-    const listener = await this.#listenWith({ ...grpc.listener, secret }, services);
-    if (listener === null) return;
-    const security = { ...grpc.peer, secret };
-    const endpoint = { address: address ?? addressOf(grpc.host), port: listener.port };
-    const connect = (at: string): CapacityClient =>
-      new CapacityClient({ endpoint: at, security, timeoutMs: DESK_TIMEOUT_MS }, LEASE_TIMEOUT_MS);
+  /** Once the door is open. */
+  #join({ endpoint, connect }: OpenDoor): CapacityLink {
+    const { controllership, schedulerEndpoint, offer, log, nowMs } = this.#options;
     if (schedulerEndpoint !== null) this.#other = { node: "", client: connect(schedulerEndpoint) };
-    const link = new CapacityLink({
+    log.info({ node: controllership.node, ...endpoint }, "offers instances");
+    return new CapacityLink({
       book: this.book,
       desk: () => this.desk,
       describe: () => ({
@@ -276,29 +256,10 @@ export class NodeCapacity {
         scaledVersion: this.#rules.version,
       }),
       hosted: () => this.#node.hosted(),
+      threads: this.#threads,
       log,
       nowMs,
     });
-    this.#opened = { listener, peers: new NodePeers(security), endpoint, link, sharedSecret: shared, connect };
-    log.info({ node: controllership.node, ...endpoint }, "offers instances");
-  }
-
-  /** null: it cannot, which is told. */
-  async #listenWith(
-    security: GrpcConfig["listener"],
-    services: Parameters<typeof listen>[0]["services"],
-  ): Promise<Listener | null> {
-    const { grpc, port, log } = this.#options;
-    const { host } = grpc;
-    try {
-      return await listen({ host, port: port ?? NODE_SERVICE_PORT, security, services });
-    } catch (error) {
-      const isTaken = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE";
-      if (port === null && isTaken) return listen({ host, port: 0, security, services });
-      this.#hasFailed = true;
-      log.error({ reason: (error as Error).message }, "offers no instances: calls run here, without a scheduler");
-      return null;
-    }
   }
 
   /** Seldom: people speak seldom. */
@@ -348,7 +309,7 @@ export class NodeCapacity {
 
   // ── who schedules ──
 
-  async #control({ link, peers, endpoint, sharedSecret }: Opened): Promise<void> {
+  async #control({ peers, endpoint, sharedSecret }: OpenDoor, link: CapacityLink): Promise<void> {
     const { controllership, policy, instancesMax, storageThreadsMax, log } = this.#options;
     if (this.#controlled !== null) return;
     const controlled = await ControlledDesk.open({
@@ -370,7 +331,7 @@ export class NodeCapacity {
     link.hurry();
   }
 
-  async #follow({ link, connect, endpoint: own }: Opened): Promise<void> {
+  async #follow({ connect, endpoint: own }: OpenDoor, link: CapacityLink): Promise<void> {
     const { controllership, log } = this.#options;
     const controlled = this.#controlled;
     this.#controlled = null;
@@ -389,7 +350,7 @@ export class NodeCapacity {
   }
 
   /** Throws where another node goes on controlling under this one's own address; for a while that may be the one that was here before. */
-  #meetsItself(holder: string, { address, port }: Opened["endpoint"]): void {
+  #meetsItself(holder: string, { address, port }: OpenDoor["endpoint"]): void {
     const nowMs = this.#options.nowMs();
     if (this.#namesake?.node !== holder) this.#namesake = { node: holder, sinceMs: nowMs };
     if (nowMs - this.#namesake.sinceMs < NAMESAKE_MS) return;
@@ -404,9 +365,3 @@ export class NodeCapacity {
     this.book.askAnew();
   }
 }
-
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
-
-/** Of who listens on all addresses, the name of this host: in containers other containers find it. */
-const addressOf = (host: string): string =>
-  LOOPBACK.test(host) || (host !== "0.0.0.0" && host !== "::") ? host : hostname();

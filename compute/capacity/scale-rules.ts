@@ -4,6 +4,7 @@
 import type { Redis } from "ioredis";
 import { LocusError } from "#runtime/errors.ts";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { SCALED_INSTANCES_MAX, SCALED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import { inTurn, isExecuted } from "../node/redis-transaction.ts";
 
@@ -14,10 +15,6 @@ const VERSION_FIELD = ":version";
 const VERSION_MAX = 2 ** 52;
 /** Of a write, where others come in between. */
 const ATTEMPTS_MAX = 8;
-/** Instances that may be asked for of one function. */
-export const INSTANCES_MAX = 1_000;
-/** Functions of which something is said. */
-const RULES_MAX = 1_000;
 
 export interface ScaleRule {
   /** Instances that are kept warm whatever the policy says. */
@@ -73,8 +70,8 @@ export class ScaleRules {
         throw new LocusError("REQUEST_INVALID", `${name}: max is ${rule.max}, must not be below min, ${rule.min}`);
       }
       if (rule.min === 0 && rule.max === null) return [name, null];
-      if (rules.size >= RULES_MAX && !rules.has(name)) {
-        throw new LocusError("OVERLOADED", `something is said of ${RULES_MAX} functions already`);
+      if (rules.size >= SCALED_MAX && !rules.has(name)) {
+        throw new LocusError("OVERLOADED", `something is said of ${SCALED_MAX} functions already`);
       }
       return [name, JSON.stringify(rule)];
     });
@@ -130,7 +127,7 @@ function saidIn(fields: Readonly<Record<string, string>>): Said {
   const rules = new Map<string, ScaleRule>();
   for (const [name, text] of Object.entries(fields)) {
     const rule = ruleIn(text);
-    if (rule !== null && NAME_PATTERN.test(name) && rules.size < RULES_MAX) rules.set(name, rule);
+    if (rule !== null && NAME_PATTERN.test(name) && rules.size < SCALED_MAX) rules.set(name, rule);
   }
   const version = Number(fields[VERSION_FIELD] ?? 0);
   return { version: Number.isInteger(version) && version > 0 && version <= VERSION_MAX ? version : 0, rules };
@@ -148,4 +145,4 @@ function ruleIn(text: string): ScaleRule | null {
 }
 
 const isCount = (value: unknown, least: number): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= INSTANCES_MAX;
+  Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= SCALED_INSTANCES_MAX;

@@ -4,6 +4,11 @@ import { StorageIsolates } from "./storage-isolates.ts";
 
 const REPLY = '{"isolatesMax":16,"spread":2,"functions":{"khop":{"isolates":2,"busy":1,"waiting":7}}}';
 
+const replyOf = (functions: number): string => {
+  const loads = Array.from({ length: functions }, (_, at) => [`f${at}`, { isolates: 1, busy: 1, waiting: 1 }] as const);
+  return JSON.stringify({ isolatesMax: 16, spread: 2, functions: Object.fromEntries(loads) });
+};
+
 /** A connection with an answer that is the test's. */
 const answering = (answer: () => Promise<unknown>) => {
   const commands: (readonly unknown[])[] = [];
@@ -38,9 +43,15 @@ describe("isolates of the storage side", () => {
     ["no function's name", '{"isolatesMax":1,"spread":1,"functions":{"A B":{"isolates":1,"busy":1,"waiting":1}}}'],
     ["no count", '{"isolatesMax":1,"spread":1,"functions":{"a":{"isolates":1,"busy":-1,"waiting":1}}}'],
     ["too many", '{"isolatesMax":1e9,"spread":1,"functions":{}}'],
+    ["more functions than a module has", replyOf(1_001)],
   ])("are not believed where an answer has %s", async (_, reply) => {
     const { isolates } = answering(async () => reply);
     await expect(isolates.allow(new Map())).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
+  });
+
+  test("are told of as many functions as a module has", async () => {
+    const { isolates } = answering(async () => replyOf(1_000));
+    expect((await isolates.allow(new Map())).functions).toHaveLength(1_000);
   });
 
   test("cannot be divided by a module that does not know how, which is told as such", async () => {

@@ -2,10 +2,12 @@
 // whatever their number; what is said is forgotten there when whoever says it falls silent.
 
 import type { Redis } from "ioredis";
+import type { Logger } from "pino";
 import { Type } from "typebox";
 
-import { LocusError } from "#runtime/errors.ts";
+import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
+import { DIVIDED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { StorageThreads, ThreadsSeen } from "#scheduler/reallocation/capacity-loop.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { reader } from "../placement/messages.ts";
@@ -15,6 +17,8 @@ const TTL_MS = 5_000;
 /** Below the time between two looks: an answer that comes later is of no use. */
 const ANSWER_MS = 800;
 const ATTEMPTED = "divide threads beside the data";
+/** That Redis is away is told by others, and passes. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["REDIS_UNAVAILABLE", "STORAGE_REFUSED"]);
 
 const count = (minimum: number) => Type.Integer({ minimum, maximum: 1_000_000 });
 const readReply = reader(
@@ -25,7 +29,7 @@ const readReply = reader(
     functions: Type.Record(
       Type.String({ pattern: NAME_PATTERN.source }),
       Type.Object({ isolates: count(0), busy: count(0), waiting: count(0) }),
-      { additionalProperties: false },
+      { additionalProperties: false, maxProperties: DIVIDED_MAX },
     ),
   }),
 );
@@ -73,4 +77,10 @@ export class StorageIsolates implements StorageThreads {
       clearTimeout(timer);
     }
   }
+}
+
+/** Why `allow` rejected. */
+export function tellUndivided(log: Pick<Logger, "warn">, error: Error): void {
+  if (error instanceof LocusError && PASSING.has(error.code)) return;
+  log.warn({ reason: error.message }, "threads beside the data are not divided");
 }

@@ -6,7 +6,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { counted } from "#runtime/counted.ts";
 import { durationText } from "#runtime/figures.ts";
 import type { NamedScaleRule } from "../gateway/instance-routes.ts";
-import { INSTANCES_MAX } from "../capacity/scale-rules.ts";
+import { SCALED_INSTANCES_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { InstanceList, NodeClient, NodeList } from "./node-client.ts";
 import { asksNode, FUNCTION_OR_ALL, type Asking, type NodeFlags } from "./node-command.ts";
 import { wholeNumber } from "./option.ts";
@@ -30,8 +30,12 @@ export const addInstanceCommands = (program: Command): void => {
     .command("scale")
     .description("say how many instances a function keeps at least, and has at most; without options, what was said")
     .argument(...FUNCTION_OR_ALL)
-    .option("--min <n>", "keep so many warm, whatever the policy says; 0 takes it back", wholeNumber(INSTANCES_MAX, 0))
-    .option("--max <n>", "have no more than these", wholeNumber(INSTANCES_MAX))
+    .option(
+      "--min <n>",
+      "keep so many warm, whatever the policy says; 0 takes it back",
+      wholeNumber(SCALED_INSTANCES_MAX, 0),
+    )
+    .option("--max <n>", "have no more than these", wholeNumber(SCALED_INSTANCES_MAX))
     .option("--free", "take back all that was said")
     .action(asksNode(scale, scaleText));
 };

@@ -3,7 +3,8 @@
 import type { FastifyInstance } from "fastify";
 import { LocusError } from "#runtime/errors.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
-import { INSTANCES_MAX, type ScaleRule } from "../capacity/scale-rules.ts";
+import { SCALED_INSTANCES_MAX } from "#scheduler/grpc/beat-bounds.ts";
+import type { ScaleRule } from "../capacity/scale-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { refuseUnknown, single, type Query } from "./call-request.ts";
 import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
@@ -94,11 +95,11 @@ function changeOf(text: string): Partial<ScaleRule> {
 }
 
 const countOf = (name: string, value: unknown, least: number): number => {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= INSTANCES_MAX) {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= SCALED_INSTANCES_MAX) {
     return value as number;
   }
   throw new LocusError(
     "REQUEST_INVALID",
-    `${name} is ${JSON.stringify(value)}, no whole number from ${least} to ${INSTANCES_MAX}`,
+    `${name} is ${JSON.stringify(value)}, no whole number from ${least} to ${SCALED_INSTANCES_MAX}`,
   );
 };

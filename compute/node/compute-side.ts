@@ -39,13 +39,18 @@ export class ComputeSide implements SideRunner {
 
   run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply> {
     const { call, known, description, deadlineMs } = admitted;
+    if (this.#capacity === null) return this.#runHere(admitted, null, deadlineMs, signal);
     // Who waits for these waits for this node: Redis, by its attachment here.
     const staysHere = known !== null || call.caller !== undefined || call.mayWrite !== undefined;
-    if (this.#capacity === null || staysHere) return this.#runHere(admitted, null, deadlineMs, signal);
-    const instance = this.#capacity.book.take(description);
-    // The way of a call that is warm: nothing is waited for but the call.
+    // One look at the clock is for all: the way of a call that is warm is paid for by each.
+    const nowMs = performance.now();
+    if (staysHere) {
+      return this.#runHere(admitted, instanceHere(this.#capacity, admitted, nowMs), deadlineMs, signal, nowMs);
+    }
+    const instance = this.#capacity.book.take(description, nowMs);
+    // Nothing is waited for but the call.
     if (instance?.isHere === true && this.#capacity.instances === null)
-      return this.#runHere(admitted, instance, deadlineMs, signal);
+      return this.#runHere(admitted, instance, deadlineMs, signal, nowMs);
     return this.#runAnywhere(this.#capacity, admitted, instance, signal);
   }
 
@@ -95,8 +100,8 @@ export class ComputeSide implements SideRunner {
     instance: BookedInstance | null,
     deadlineMs: number,
     signal: AbortSignal | undefined,
+    startedMs = performance.now(),
   ): Promise<SideReply> {
-    const startedMs = performance.now();
     let cpuUs: number | null = null;
     try {
       let image = this.#functions.image(description);
@@ -141,6 +146,20 @@ export class ComputeSide implements SideRunner {
   }
 }
 
+/** For a call that stays here. null: it runs without. */
+function instanceHere(
+  { book, instances }: NonNullable<ComputeSideOptions["capacity"]>,
+  { call, description }: AdmittedCall,
+  nowMs: number,
+): BookedInstance | null {
+  // Its host is its user's own, and instances are in the function user's.
+  if (call.caller !== undefined) book.without["other-user"]++;
+  // What a process or a container runs brings nothing along that was read before, and asks nobody whether it may write.
+  else if (instances !== null) book.without["not-here"]++;
+  else return book.takeHere(description, nowMs);
+  return null;
+}
+
 /** In an instance that is none of this machine's isolates. */
 function callIn(
   { instances, peers }: NonNullable<ComputeSideOptions["capacity"]>,
@@ -166,6 +185,7 @@ function afterWaiting(
 
 /** `cpuUs` null: it came to nothing. */
 function endIn(book: NodeCapacity["book"], instance: BookedInstance, startedMs: number, cpuUs: number | null): void {
-  if (cpuUs === null) book.failed(instance);
-  else book.done(instance, performance.now() - startedMs, cpuUs);
+  const nowMs = performance.now();
+  if (cpuUs === null) book.failed(instance, nowMs);
+  else book.done(instance, nowMs - startedMs, cpuUs, nowMs);
 }

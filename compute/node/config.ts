@@ -4,7 +4,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { redisTarget } from "../redis-settings.ts";
 import { readSettings, unknownVariables, type Environment, type SettingValues } from "#runtime/setting.ts";
 import { type GrpcConfig, readGrpcConfig } from "#scheduler/service/config.ts";
-import { COMPUTE_TABLES, NODE_SETTINGS, REDIS_SETTINGS, schedulerEndpoint } from "../settings.ts";
+import { COMPUTE_TABLES, LOOPBACK, NODE_SETTINGS, REDIS_SETTINGS, schedulerEndpoint } from "../settings.ts";
 import type { RedisAddress, RedisUser } from "./redis-connection.ts";
 
 type NodeValues = Omit<SettingValues<typeof NODE_SETTINGS>, "functionUser" | "functionPassword">;
@@ -18,7 +18,6 @@ export interface NodeConfig extends NodeValues {
   readonly grpc: GrpcConfig;
 }
 
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
 /** Of the machine's own, or another container's: there loopback is whatever it is there. */
 const SHARED_NETWORK = /^(host$|container:)/;
 

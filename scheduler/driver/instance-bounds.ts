@@ -6,6 +6,8 @@ import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { InstanceCall, InstanceSpec } from "./driver.ts";
 
+/** Of one driver; one more is refused. Chosen: as many as a node can tell of in a beat (scheduler/grpc/beat-bounds.ts). */
+export const INSTANCES_MAX = 10_000;
 /** Chosen. */
 const CPUS_MAX = 1_024;
 const CPUS_MIN = 0.01;

@@ -11,10 +11,8 @@ import {
   type Supervisor,
 } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceCall, InstanceSpec, ListedInstance, StartedInstance } from "./driver.ts";
-import { checkCpus, checkMemory, checkSpec, failure, notFound, refusalOf } from "./instance-bounds.ts";
+import { checkCpus, checkMemory, checkSpec, failure, INSTANCES_MAX, notFound, refusalOf } from "./instance-bounds.ts";
 
-/** Instances of one driver; one more is refused. Chosen: some hundred bytes each. */
-const INSTANCES_MAX = 100_000;
 /** Sums of CPUs are exact up to this. */
 const CPUS_EPSILON = 1e-6;
 const MIB = 2 ** 20;

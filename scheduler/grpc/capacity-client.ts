@@ -1,21 +1,16 @@
 // The scheduler of somebody else's process: of the node that controls, or of one of its own.
 
-import { PORT_MAX } from "#runtime/setting.ts";
 import type { CapacityOverview } from "../service/capacity-overview.ts";
+import type { BeatAnswer, CapacityDesk, LeasedInstance, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
 import {
+  answerIn,
   beatMessage,
-  type BeatAnswer,
   type BeatReply,
-  type CapacityDesk,
-  type LeasedInstance,
+  leasedIn,
   type LeaseReply,
-  type LeaseWanted,
-  manyIn,
-  type NodeBeat,
   type OverviewReply,
   wantedMessage,
-} from "./capacity-service.ts";
-import { integerIn, nameIn } from "./field.ts";
+} from "./capacity-messages.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 
 export class CapacityClient implements CapacityDesk {
@@ -30,21 +25,13 @@ export class CapacityClient implements CapacityDesk {
 
   async beat(beat: NodeBeat, signal?: AbortSignal): Promise<BeatAnswer> {
     const reply: BeatReply = await this.#peer.unary("Beat", beatMessage(beat), signal);
-    return { gone: reply.gone, revoked: reply.revoked, isPressed: reply.is_pressed };
+    return this.#peer.checked("Beat", () => answerIn(reply));
   }
 
   async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> {
     const request = wantedMessage(wanted);
-    const { instances }: LeaseReply = await this.#peer.unary("Lease", request, signal, this.#leaseTimeoutMs);
-    return this.#peer.checked("Lease", () =>
-      manyIn(instances, "instances").map(({ id, node_id, address, port, cpus }) => ({
-        id: nameIn(id, "id"),
-        nodeId: nameIn(node_id, "node_id"),
-        address: nameIn(address, "address"),
-        port: integerIn(port, "port", 1, PORT_MAX),
-        cpus,
-      })),
-    );
+    const reply: LeaseReply = await this.#peer.unary("Lease", request, signal, this.#leaseTimeoutMs);
+    return this.#peer.checked("Lease", () => leasedIn(reply));
   }
 
   async overview(signal?: AbortSignal): Promise<CapacityOverview> {

@@ -56,6 +56,8 @@ export class FunctionPool implements PoolView {
   /** More were wanted while it was bounded; whoever divides sets it back. */
   isHeldBack = false;
   readonly policy: FunctionPolicy;
+  /** The policy is told of nothing that was before this: of calls on leases it is told later than they happened. */
+  toldMs = -Infinity;
   readonly need: LearnedNeed;
   readonly queue = new WaitQueue();
   readonly #shares = new Map<Node, NodeShare>();

@@ -26,6 +26,8 @@ export class Instance {
   state: InstanceState = "starting";
   /** Calls that it holds; up to the function's concurrency. A leased one counts as full. */
   running = 0;
+  /** Of those, the ones that are to come: to the policy they have not. */
+  ahead = 0;
   idleSinceMs = 0;
   busySinceMs = 0;
   /** While idle. */
@@ -33,6 +35,8 @@ export class Instance {
   /** Of one that was adopted: it stays so long at least, since somebody may hold it who has not said so yet. */
   keepUntilMs = 0;
   lease: Lease | null = null;
+  /** Of one that comes back from a lease: since when no call runs there, as its holder said. */
+  unusedSinceMs: number | null = null;
   /** While idle: what the policy holds it to be worth, and whether it may be ended to make room. */
   worth = 0;
   isEvictable = false;

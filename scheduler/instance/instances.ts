@@ -57,6 +57,11 @@ export class Instances {
     return instance;
   }
 
+  /** One that ends is adopted still: until it is gone. */
+  isAdopted(id: string): boolean {
+    return this.#adopted.has(id);
+  }
+
   /** Promised to all but those that drain. */
   get liveMb(): number {
     return this.#liveMb;
@@ -111,9 +116,9 @@ export class Instances {
     pool.busySinceSumMs = pool.busy === 0 ? 0 : pool.busySinceSumMs - instance.busySinceMs;
   }
 
-  becomeIdle(instance: Instance, now: number): void {
+  becomeIdle(instance: Instance, sinceMs: number): void {
     instance.state = "idle";
-    instance.idleSinceMs = now;
+    instance.idleSinceMs = sinceMs;
     instance.pool.idle++;
     this.#counts.idle++;
   }

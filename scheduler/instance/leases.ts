@@ -43,8 +43,11 @@ export class Leases {
     pool.busy--;
     pool.busySinceSumMs -= instance.busySinceMs;
     pool.leased++;
+    const isUsed = state === "busy" && instance.ahead === 0;
+    pool.toldMs = now;
     instance.running = pool.concurrency;
-    const lease = new Lease(holder, instance, now + ttlMs);
+    instance.ahead = 0;
+    const lease = new Lease(holder, instance, isUsed, now, now + ttlMs);
     instance.lease = lease;
     pool.leases.add(lease);
     alarms.set(lease.expiry, lease.expiresMs);
@@ -59,7 +62,7 @@ export class Leases {
     return true;
   }
 
-  /** Its instance holds nothing any more, whatever becomes of that. */
+  /** Its instance holds nothing any more, whatever becomes of that. Of calls that ran there still nobody tells what they come to. */
   end(lease: Lease, now: number): void {
     const { instances, alarms } = this.#ports;
     const { instance } = lease;
@@ -71,7 +74,12 @@ export class Leases {
     pool.busy++;
     pool.busySinceSumMs += instance.busySinceMs;
     instance.lease = null;
-    pool.policy.ended(now - instance.busySinceMs, now);
+    instance.unusedSinceMs = lease.unusedSinceMs;
+    if (lease.isUsed) {
+      pool.policy.left(now);
+      pool.toldMs = now;
+      instance.unusedSinceMs = now;
+    }
     instance.running = 0;
     instances.noLongerBusy(instance);
   }

@@ -15,6 +15,16 @@ test("a promise follows what an instance uses, and leaves a quarter of its node'
   check(scheduler);
 });
 
+test("one that is said to use more CPUs than its node has is not replaced for it", () => {
+  const { effects, scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
+  scheduler.declare({ key: "f", memoryMb: 100 }, 0);
+  const instance = scheduler.adopt("x1", "f", "n1", 0);
+  scheduler.nodeReserved({ ...NODE, id: "n2" }, 0);
+  scheduler.instanceUses(instance, { memoryMb: 100, cpus: 6 }, 1);
+  expect([effects.starting, instance.cpus]).toEqual([[], 1.5]);
+  check(scheduler);
+});
+
 test("one that outgrows its node is replaced on another with room, one at a time", () => {
   const { effects, scheduler } = setUp();
   scheduler.declare({ key: "f", memoryMb: 500 }, 0);

@@ -35,9 +35,11 @@ export class Resizing {
   }
 
   /** As seen while it runs: what it used lately. */
-  follow(instance: Instance, { memoryMb = 0, cpus = 0 }: InstanceUse, now: number): void {
+  follow(instance: Instance, { memoryMb = 0, cpus: toldCpus = 0 }: InstanceUse, now: number): void {
     const { instances, starts } = this.#ports;
     const { pool, node, state } = instance;
+    // No instance uses more than its node has, whatever was told.
+    const cpus = Math.min(toldCpus, node.description.cpus);
     pool.need.used(memoryMb, cpus);
     if (state !== "busy" && state !== "idle") return;
     const wantedMb = Math.max(pool.need.memoryMb, memoryMb);

@@ -45,14 +45,14 @@ export class Serving<Ticket> {
     this.#effects = effects;
   }
 
-  /** One that is free, to a call that does not wait for it. */
-  grant(instance: Instance, ticket: Ticket, now: number): void {
-    instance.pool.policy.waited(0, now);
+  /** One that is free, to a call that does not wait for it; or that is to come: `isAhead`. */
+  grant(instance: Instance, ticket: Ticket, now: number, isAhead = false): void {
+    if (!isAhead) instance.pool.policy.waited(0, now);
     if (instance.state === "idle") {
       this.#instances.leaveIdle(instance);
       this.#instances.becomeBusy(instance, now);
     }
-    this.#give(instance, ticket);
+    this.#give(instance, ticket, isAhead);
   }
 
   /** It has room again, or for the first time: it ends where its function has more than it may have. */
@@ -70,7 +70,8 @@ export class Serving<Ticket> {
     pool.offer(instance);
     // Each of those that wait has a start of its own under way, and waits for that.
     if (!isNew && !this.#policy.sharesStarts && pool.starting >= pool.queue.size) {
-      return this.#warm.rest(instance, now);
+      if (instance.running === 0) this.#warm.rest(instance, now);
+      return;
     }
     for (
       let waiter = this.#waiting.first(pool);
@@ -78,9 +79,9 @@ export class Serving<Ticket> {
       waiter = this.#waiting.first(pool)
     ) {
       this.#waiting.leave(waiter);
-      pool.policy.waited(now - waiter.sinceMs, now);
+      if (!waiter.isAhead) pool.policy.waited(now - waiter.sinceMs, now);
       if (instance.running === 0) this.#instances.becomeBusy(instance, now);
-      this.#give(instance, waiter.ticket);
+      this.#give(instance, waiter.ticket, waiter.isAhead);
     }
     this.wantNoMore(pool);
     if (instance.running === 0) this.#warm.rest(instance, now);
@@ -116,9 +117,10 @@ export class Serving<Ticket> {
   }
 
   /** It has room for the call. */
-  #give(instance: Instance, ticket: Ticket): void {
+  #give(instance: Instance, ticket: Ticket, isAhead: boolean): void {
     const { pool } = instance;
     instance.running++;
+    if (isAhead) instance.ahead++;
     if (instance.running === pool.concurrency) pool.withdraw(instance);
     this.#effects.granted(ticket, instance);
   }

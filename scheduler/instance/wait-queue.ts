@@ -11,15 +11,18 @@ export class Waiter<Ticket> {
   readonly sinceMs: number;
   /** Where whoever asks is: a start prefers that node while it fits there. */
   readonly near: Node | null;
+  /** For calls that are to come: none waits. */
+  readonly isAhead: boolean;
   readonly deadline: HeapEntry<Alarm>;
   next: Waiter<unknown> | null = null;
   previous: Waiter<unknown> | null = null;
 
-  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number, near: Node | null) {
+  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number, near: Node | null, isAhead: boolean) {
     this.ticket = ticket;
     this.pool = pool;
     this.sinceMs = nowMs;
     this.near = near;
+    this.isAhead = isAhead;
     this.deadline = new HeapEntry<Alarm>({ kind: "deadline", waiter: this });
   }
 }

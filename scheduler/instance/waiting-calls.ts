@@ -54,16 +54,15 @@ export class WaitingCalls<Ticket> {
       this.#turnAway(ticket, deadlinePassed(pool, 0));
       return false;
     }
-    this.join(pool, ticket, deadlineMs, now, near);
+    this.join(new Waiter(ticket, pool, now, near, false), deadlineMs);
     return true;
   }
 
   /** Where it is not full. */
-  join(pool: FunctionPool, ticket: Ticket, deadlineMs: number, now: number, near: Node | null): void {
-    const waiter = new Waiter(ticket, pool, now, near);
-    pool.queue.push(waiter);
+  join(waiter: Waiter<Ticket>, deadlineMs: number): void {
+    waiter.pool.queue.push(waiter);
     this.#counts.waiting++;
-    this.#waiters.set(ticket, waiter);
+    this.#waiters.set(waiter.ticket, waiter);
     if (deadlineMs !== Infinity) this.#alarms.set(waiter.deadline, deadlineMs);
   }
 
@@ -79,8 +78,17 @@ export class WaitingCalls<Ticket> {
     this.#turnAway(waiter.ticket, error);
   }
 
+  /** It comes to nothing, while its function goes on. */
+  giveUp(waiter: Waiter<Ticket>, now: number): void {
+    this.leave(waiter);
+    if (waiter.isAhead) return;
+    waiter.pool.policy.left(now);
+    waiter.pool.toldMs = now;
+  }
+
   refuseLate(waiter: Waiter<Ticket>, now: number): void {
-    this.refuse(waiter, deadlinePassed(waiter.pool, now - waiter.sinceMs));
+    this.giveUp(waiter, now);
+    this.#turnAway(waiter.ticket, deadlinePassed(waiter.pool, now - waiter.sinceMs));
   }
 
   refuseAllOf(pool: FunctionPool, error: LocusError): void {

@@ -36,12 +36,14 @@ export class WarmInstances {
 
   /** It is idle from now on, or ends at once. It is in the list of the free. */
   rest(instance: Instance, now: number): void {
-    const { pool } = instance;
-    this.#instances.becomeIdle(instance, now);
-    const keepMs = pool.policy.keepAliveMs(pool.idle, now);
+    const { pool, unusedSinceMs } = instance;
+    // A lease ends some time after its last call: keep-alive is counted from that.
+    const sinceMs = unusedSinceMs !== null && unusedSinceMs >= instance.busySinceMs ? unusedSinceMs : now;
+    this.#instances.becomeIdle(instance, sinceMs);
+    const keepMs = pool.policy.keepAliveMs(pool.idle, sinceMs);
     this.wakeToPlan(pool, now);
     const warmUntilMs = pool.idle <= pool.warm ? pool.warmUntilMs : 0;
-    instance.expireAtMs = Math.max(now + keepMs, warmUntilMs, instance.keepUntilMs);
+    instance.expireAtMs = Math.max(sinceMs + keepMs, warmUntilMs, instance.keepUntilMs);
     const isReserved = pool.live <= pool.reservedInstances;
     if (isReserved) instance.expireAtMs = Infinity;
     if (instance.expireAtMs <= now) return this.#instances.stop(instance, "idle for long", now);

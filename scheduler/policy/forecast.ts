@@ -260,6 +260,11 @@ class ForecastFunction implements FunctionPolicy {
     this.#settle(nowMs);
   }
 
+  left(nowMs: number): void {
+    this.#inFlight--;
+    this.#gaps.ended(nowMs);
+  }
+
   waited(waitMs: number): void {
     this.#common.price.actuallyWaitedSeconds += waitMs / 1e3;
   }

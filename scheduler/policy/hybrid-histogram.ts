@@ -82,6 +82,11 @@ class HybridFunction extends KeepAliveFunction {
     this.#idleSinceMs = nowMs;
   }
 
+  override left(nowMs: number): void {
+    this.#running--;
+    this.#idleSinceMs = nowMs;
+  }
+
   keepAliveMs(_idle: number, nowMs: number): number {
     const afterCall = this.#justEnded;
     this.#justEnded = false;

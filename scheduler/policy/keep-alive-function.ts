@@ -20,6 +20,8 @@ export abstract class KeepAliveFunction implements FunctionPolicy {
 
   ended(_executionMs: number, _nowMs: number): void {}
 
+  left(_nowMs: number): void {}
+
   waited(): void {}
 
   worth(nowMs: number): number {

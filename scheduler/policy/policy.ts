@@ -54,6 +54,8 @@ export interface FunctionPolicy {
   started(startMs: number, nowMs: number): void;
   /** An instance ended a call that ran so long; those that waited took `waitMs` before it. */
   ended(executionMs: number, nowMs: number): void;
+  /** A call that came is no more, and nobody knows how long it would have run: it was given up, or lost with its instance. */
+  left(nowMs: number): void;
   /** A call was granted an instance after so long: 0 where one was free. */
   waited(waitMs: number, nowMs: number): void;
   /** An instance is idle now, `idle` with it: how long it stays. 0 ends it at once, Infinity never. */

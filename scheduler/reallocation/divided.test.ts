@@ -85,7 +85,7 @@ test("whatever functions want, each has from one to its own limit, and what they
   const wish = record({ used: integer({ min: 1, max: 20 }), lacks: boolean(), ends: integer({ min: 0, max: 5 }) });
   const looked = array(wish, { minLength: COUNT, maxLength: COUNT });
   assert(
-    property(limits, array(looked, { maxLength: 40 }), (limits, all) => {
+    property(limits, array(looked, { maxLength: 40, size: "max" }), (limits, all) => {
       const { look } = looking();
       const held = limits.map(() => 0);
       for (const wishes of all) {

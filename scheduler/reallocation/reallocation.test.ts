@@ -205,7 +205,7 @@ test("whatever comes, the total is never passed, each has from its floor to its 
     ms: integer({ min: 0, max: 3_000 }),
   });
   assert(
-    property(array(event, { maxLength: 60 }), boolean(), (events, rests) => {
+    property(array(event, { maxLength: 60, size: "max" }), boolean(), (events, rests) => {
       const settings = { ...CPUS, rests };
       const [one, other] = [new Reallocation(settings), new Reallocation(settings)];
       const limits = new Map<string, number>();

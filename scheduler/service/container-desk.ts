@@ -113,7 +113,7 @@ export class ContainerDesk implements ContainerScheduler {
       if (lostAtMs > nowMs) continue;
       this.#forget(requestId);
       this.#onLost(requestId, instance);
-      if (instance.running > 0) this.#scheduler.release(instance, { executionMs: 0, isBroken: true });
+      if (instance.running > 0) this.#scheduler.release(instance, { executionMs: null, isBroken: true });
     }
   }
 

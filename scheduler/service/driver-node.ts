@@ -7,7 +7,7 @@ import { availableParallelism, loadavg } from "node:os";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceCall, ListedInstance } from "../driver/driver.ts";
-import type { HostedInstance } from "../grpc/capacity-service.ts";
+import type { HostedInstance } from "../grpc/capacity-desk.ts";
 import type {
   ContainerNode,
   ContainerUse,

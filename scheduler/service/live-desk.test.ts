@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import type { HostedInstance, NodeBeat } from "../grpc/capacity-service.ts";
+import type { HostedInstance, NodeBeat } from "../grpc/capacity-desk.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
 import { LiveDesk, type LiveDeskOptions } from "./live-desk.ts";
 
@@ -33,6 +33,7 @@ class Host {
       broken: [],
       scaled: [],
       scaledVersion: 1,
+      threads: null,
       ...this.#beat,
       ...more,
     };
@@ -86,7 +87,16 @@ afterEach(() => {
   for (const desk of opened.splice(0)) desk.close();
 });
 const wanted = (nodeId: string, more = {}) => ({ nodeId, shape: SHAPE, count: 1, isGrowth: false, ...more });
-const use = (id: string, calls = 1, cpus = 0.1) => ({ id, calls, cpus });
+const use = (id: string) => ({
+  id,
+  calls: 1,
+  executionMs: 5,
+  cpus: 0.1,
+  usedMs: 5,
+  beganAgoMs: 100,
+  isUsed: false,
+  unusedForMs: 95,
+});
 
 describe("the desk", () => {
   test("starts an instance on the node that asks, and lends it to nobody else", async () => {
@@ -186,6 +196,28 @@ describe("the desk", () => {
     for (let beat = 0; beat < 3; beat++) await desk.beat(named);
     expect(removals).toEqual([leased!.id]);
     ends.resolve();
+  });
+
+  test("one that was taken over and ends is not taken over again, however often its node names it", async () => {
+    const a = new Host("a", { memoryMb: 128 });
+    const { open, removals } = cluster(a);
+    const before = open();
+    await before.beat(a.beat());
+    const [held] = await before.lease(wanted("a"));
+    before.close();
+    const ends = Promise.withResolvers<void>();
+    a.ends = ends.promise;
+    const desk = open();
+    await desk.beat(a.beat());
+    // It makes room for another, which takes the whole node.
+    const other = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1", memoryMb: 128 } }));
+    for (let beats = 0; beats < 3; beats++) {
+      await desk.beat(a.beat());
+      expect((await desk.overview()).counts).toMatchObject({ draining: 1, idle: 0, busy: 0 });
+    }
+    ends.resolve();
+    expect(await other).toHaveLength(1);
+    expect(removals).toEqual([held!.id]);
   });
 
   test("who waits and goes away holds nothing", async () => {

@@ -3,6 +3,7 @@
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { LocusError } from "#runtime/errors.ts";
+import { LEASES_MAX } from "../grpc/beat-bounds.ts";
 import type {
   BeatAnswer,
   FunctionShape,
@@ -13,10 +14,11 @@ import type {
   NodeBeat,
   ScaledFunction,
   ServedDesk,
-} from "../grpc/capacity-service.ts";
+} from "../grpc/capacity-desk.ts";
 import type { ContainerNode } from "../grpc/node-service.ts";
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
+import type { LeaseCalls } from "../instance/lease-calls.ts";
 import { LiveScheduler, type InstanceDriver, type SchedulerObserver } from "../live-scheduler.ts";
 import type { NodeDescription } from "../node/node.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -24,6 +26,7 @@ import { CapacityLoop, type CapacityTotals } from "../reallocation/capacity-loop
 import type { SavedScheduler } from "../scheduler.ts";
 import { type CapacityOverview, capacityOverview } from "./capacity-overview.ts";
 import { Containers } from "./containers.ts";
+import type { RelayedThreads } from "./relayed-threads.ts";
 
 const MIB = 2 ** 20;
 /** A node that said nothing for so long is lost: five beats and a little. */
@@ -35,8 +38,8 @@ export const LEASE_MS = 5_000;
 const UNNAMED_MAX = 2;
 /** Functions that are known at once, by version; beyond, those without instances that nobody asked for the longest are forgotten. Chosen. */
 const FUNCTIONS_MAX = 4_096;
-/** Instances that are known to be lost. Some of as many leases as a beat names. */
-const LOST_MAX = 10_000;
+/** Instances that are known to be lost: as many as a node may hold of them. */
+const LOST_MAX = LEASES_MAX;
 /** A lease is waited for at most so long; whoever still needs it asks again. */
 const WAIT_MS = 30_000;
 
@@ -59,6 +62,8 @@ export interface LiveDeskOptions {
   readonly saved: SavedScheduler | null;
   /** What functions have to share, beside what nodes offer. */
   readonly totals: CapacityTotals;
+  /** Where nodes tell what functions have beside the data; else nobody does. */
+  readonly relayed?: Pick<RelayedThreads, "told">;
 }
 
 export class LiveDesk implements ServedDesk {
@@ -83,9 +88,11 @@ export class LiveDesk implements ServedDesk {
   readonly #startedMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #capacity: CapacityLoop;
+  readonly #relayed: LiveDeskOptions["relayed"];
 
-  constructor({ policy, observer, connect, saved, totals }: LiveDeskOptions) {
+  constructor({ policy, observer, connect, saved, totals, relayed }: LiveDeskOptions) {
     this.#connect = connect;
+    this.#relayed = relayed;
     this.#live = new LiveScheduler({
       policy,
       observer,
@@ -105,7 +112,7 @@ export class LiveDesk implements ServedDesk {
     const { core } = this.#live;
     const nowMs = this.#live.now();
     const joined = this.#join(beat, nowMs);
-    const answer = { gone: [] as string[], revoked: [] as string[], isPressed: false };
+    const answer = { gone: [] as string[], revoked: [] as string[] };
     if (joined !== null) {
       joined.lastBeatMs = nowMs;
       const usedMb = beat.instances.reduce((sum, one) => sum + one.usedMb, 0);
@@ -113,12 +120,15 @@ export class LiveDesk implements ServedDesk {
       this.#hosted(joined, beat.instances, nowMs);
       this.#scale(joined, beat);
     }
+    // Of what comes back as well: the policy is told of its calls first.
+    core.leasesUsed(
+      beat.leases.flatMap((use) => this.#used(beat.nodeId, use, answer, nowMs)),
+      nowMs,
+    );
     this.takeBack(beat.nodeId, beat.returned);
     for (const id of beat.broken) this.#broken(beat.nodeId, id, nowMs);
-    for (const use of beat.leases) this.#used(beat.nodeId, use, answer, nowMs);
-    answer.isPressed = core.counts.unplaced > 0;
     this.#live.wake();
-    return answer;
+    return { ...answer, isPressed: core.counts.unplaced > 0, threads: this.#relayed?.told(beat.threads) ?? null };
   }
 
   async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> {
@@ -232,9 +242,11 @@ export class LiveDesk implements ServedDesk {
   }
 
   #adopt(id: string, shape: FunctionShape, nodeId: string, nowMs: number): void {
+    const { core } = this.#live;
+    // It ends, and its node names it until the calls that run there have ended as well.
+    if (core.isAdopted(id)) return;
     const pool = this.#poolOf(shape);
     const { memoryMb, cpus } = pool.need;
-    const { core } = this.#live;
     // What does not fit is not ours to have: its node knows it, and nobody calls it.
     if (!core.node(nodeId).fits(memoryMb, cpus)) return;
     const instance = core.adopt(id, shape.key, nodeId, nowMs, SILENT_MS);
@@ -275,27 +287,37 @@ export class LiveDesk implements ServedDesk {
 
   // ── leases ──
 
-  #used(nodeId: string, { id, calls, cpus }: LeaseUse, answer: { gone: string[]; revoked: string[] }, nowMs: number) {
+  /** What its calls did; none where it is not the node's to use. */
+  #used(
+    nodeId: string,
+    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs }: LeaseUse,
+    answer: { readonly gone: string[]; readonly revoked: string[] },
+    nowMs: number,
+  ): readonly LeaseCalls[] {
     const { core } = this.#live;
     const instance = this.#containers.instanceOf(id);
     if (instance === undefined) {
       // Its node may not have been here yet, or has left and lets its calls end.
       if (this.#lost.has(id)) answer.gone.push(id);
       else if (nowMs - this.#startedMs > SILENT_MS) answer.revoked.push(id);
-      return;
+      return [];
     }
-    const { lease } = instance;
-    if (lease === null && instance.state === "idle") {
+    if (instance.lease === null && instance.state === "idle") {
       // Lent by the scheduler before this one, or expired while nobody could be reached.
       core.lend(instance, nodeId, LEASE_MS, nowMs);
-    } else if (lease?.holder !== nodeId) {
+    } else if (instance.lease?.holder !== nodeId) {
       // It expired while a long call ran there, and is another's now, or ends. Its node is well: the call may end as well.
       answer.revoked.push(id);
-      return;
-    } else if (!core.renewLease(lease, LEASE_MS, nowMs)) answer.revoked.push(id);
-    if (calls === 0) return;
-    const memoryMb = this.#usedMb.get(instance) ?? 0;
-    core.instanceUses(instance, { ...(memoryMb > 0 ? { memoryMb } : {}), cpus }, nowMs);
+      return [];
+    } else if (!core.renewLease(instance.lease, LEASE_MS, nowMs)) answer.revoked.push(id);
+    const { lease } = instance;
+    if (lease === null) return [];
+    if (calls > 0) {
+      const memoryMb = this.#usedMb.get(instance) ?? 0;
+      core.instanceUses(instance, { ...(memoryMb > 0 ? { memoryMb } : {}), cpus }, nowMs);
+    }
+    const unusedSinceMs = isUsed ? null : nowMs - unusedForMs;
+    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs }];
   }
 
   #lend(instance: Instance, nodeId: string): readonly LeasedInstance[] {
@@ -304,7 +326,7 @@ export class LiveDesk implements ServedDesk {
     const id = this.#containers.idOf(instance);
     // Much may have happened since it was granted.
     if (id === undefined || !this.#nodes.has(nodeId) || instance.state !== "busy") {
-      if (instance.running > 0) core.release(instance, { executionMs: 0 }, nowMs);
+      if (instance.running > 0) core.release(instance, { executionMs: null }, nowMs);
       return [];
     }
     core.lend(instance, nodeId, LEASE_MS, nowMs);

@@ -60,7 +60,7 @@ it("never hands a node out twice, nor more than it may, whatever is asked", asyn
     fc.record({ do: fc.constant("pass" as const), ms: fc.nat(2 * REFILL_MS) }),
   );
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), async (steps) => {
       const { stock, pass } = stockOf(5);
       const out = new Set<string>();
       const mistakes: string[] = [];

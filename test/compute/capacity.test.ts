@@ -229,6 +229,25 @@ describe("instances", () => {
     expect((await instancesOf(two, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
   });
 
+  it("are had by calls that came to Redis without a node, as far as their node has one for them", async () => {
+    const one = await startNode();
+    await deploy(one, quick);
+    await vi.waitFor(() => expect(schedules(one)).toBe(true), LONG);
+    const client = redis.client();
+    const placements = { quick: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 } };
+    await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements }));
+    const taken = (): Promise<number> => metric(one, "locus_instance_leases_taken_total");
+    expect(await taken()).toBe(0);
+    await vi.waitFor(async () => {
+      expect(await client.call("LOCUS.CALL", "quick", "0")).toBe("7");
+      expect(await taken()).toBeGreaterThan(0);
+    }, LONG);
+    // Those that found none ran all the same, and are counted.
+    const text = await (await fetch(`${one.url}/metrics`)).text();
+    expect(text).toMatch(/^locus_instance_calls_without_total\{reason="not-here"\} [1-9]\d*$/m);
+    expect(await instancesOf(one, "quick")).toHaveLength(1);
+  });
+
   it("are told of by every node, to people too, and are as many as people say", async () => {
     const [one, two] = [await startNode(), await startNode()];
     await deploy(one, quick);

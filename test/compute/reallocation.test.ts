@@ -59,18 +59,20 @@ const startScheduling = async (settings: Record<string, string>): Promise<NodePr
   return node;
 };
 
-/** A scheduler that is a process apart, and a node that it schedules for. */
+/** A scheduler that is a process apart, and a node that it schedules for. Each has the settings that are its own. */
 const startScheduled = async (settings: Record<string, string>): Promise<NodeProcess> => {
+  const { LOCUS_INSTANCES_MAX: most } = settings;
+  const ofScheduler = most === undefined ? {} : { LOCUS_INSTANCES_MAX: most };
   const port = String(await freePort());
   const both = { LOCUS_GRPC_SECRET: "s3cret" };
   const scheduler = new OwnedProcess({
     argv: [process.execPath, join(import.meta.dirname, "../../scheduler/main-capacity.ts")],
-    environment: environmentOf({ ...both, ...settings, LOCUS_SCHEDULER_PORT: port }),
+    environment: environmentOf({ ...both, ...ofScheduler, LOCUS_SCHEDULER_PORT: port }),
     logPath: join(redis.directory, "scheduler.log"),
     stopTimeoutMs: 10_000,
   });
   others.push(scheduler);
-  return startNode({ ...both, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
+  return startNode({ ...both, ...settings, LOCUS_SCHEDULER: `127.0.0.1:${port}` });
 };
 
 /** Callers that call again and again until it ends. */
@@ -132,23 +134,29 @@ describe("threads beside the data", { timeout: TEST_TIMEOUT_MS }, () => {
   };
   const dividing = { LOCUS_STORAGE_THREADS_MAX: String(TOTAL) };
 
-  it("go to the function that needs them, within the total, and to nobody's cost when nobody divides any more", async () => {
-    const node = await startScheduling(dividing);
-    for (const name of ["early", "late"]) await deploy(node, slow(name));
-    const early = load("early");
-    await settles(isolates, { early: TOTAL, late: 0 });
-    const late = load("late");
-    await settles(isolates, { early: TOTAL / 2, late: TOTAL / 2 });
-    await early.end();
-    await settles(isolates, { early: 1, late: TOTAL - 1 });
+  it.each([
+    ["the node", startScheduling],
+    ["a process apart", startScheduled],
+  ])(
+    "go to the function that needs them, within the total, and to nobody's cost when nobody divides any more, where %s schedules",
+    async (_, start) => {
+      const node = await start(dividing);
+      for (const name of ["early", "late"]) await deploy(node, slow(name));
+      const early = load("early");
+      await settles(isolates, { early: TOTAL, late: 0 });
+      const late = load("late");
+      await settles(isolates, { early: TOTAL / 2, late: TOTAL / 2 });
+      await early.end();
+      await settles(isolates, { early: 1, late: TOTAL - 1 });
 
-    await node.end("SIGKILL");
-    const again = load("early");
-    await vi.waitFor(async () => expect(await isolates()).toEqual({ early: SPREAD, late: SPREAD }), LONG);
-    await startScheduling(dividing);
-    await settles(isolates, { early: TOTAL / 2, late: TOTAL / 2 });
-    for (const { failures } of [early, late, again]) expect(failures).toEqual([]);
-  });
+      await node.end("SIGKILL");
+      const again = load("early");
+      await vi.waitFor(async () => expect(await isolates()).toEqual({ early: SPREAD, late: SPREAD }), LONG);
+      await start(dividing);
+      await settles(isolates, { early: TOTAL / 2, late: TOTAL / 2 });
+      for (const { failures } of [early, late, again]) expect(failures).toEqual([]);
+    },
+  );
 
   it("are as many as there were before where there is room for all, and nobody is told anything", async () => {
     const node = await startScheduling({});

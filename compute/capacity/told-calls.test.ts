@@ -1,0 +1,146 @@
+// What a policy comes to know of calls that its scheduler never sees: a node's book and its beats, and the desk with the policy that runs live, on
+// a clock that is the test's.
+
+import { afterEach, expect, test, vi } from "vitest";
+
+import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
+import type { HostedInstance } from "#scheduler/grpc/capacity-desk.ts";
+import { forecast } from "#scheduler/policy/forecast.ts";
+import { LiveDesk } from "#scheduler/service/live-desk.ts";
+import { CapacityLink } from "./capacity-link.ts";
+import { LeaseBook } from "./lease-book.ts";
+
+const MIB = 2 ** 20;
+const NODE = { nodeId: "a", address: "a", port: 1, memoryMb: 4_096, availableMb: 4_096, cpus: 4 };
+const START_MS = 400;
+const CALL_MS = 5;
+/** Little: one instance does. */
+const CPU_US = 10;
+const limits = {
+  deadlineMs: 5_000,
+  cpuMs: 5_000,
+  memoryMb: 512,
+  operations: LIMITS.operations.default,
+  concurrency: 32,
+};
+const rare: FunctionDescription = { name: "rare", version: "1", side: null, limits, input: null, output: null };
+
+const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A node whose instances take a while to start, and whoever schedules for it. */
+const setUp = () => {
+  const nowMs = (): number => performance.now();
+  const containers = new Map<string, HostedInstance>();
+  const starts: string[] = [];
+  const desk = new LiveDesk({
+    policy: forecast(),
+    observer: {
+      started: (_, why) => void starts.push(why),
+      stopped() {},
+      failed() {},
+      node() {},
+      leaseEnded() {},
+    },
+    connect: () => ({
+      createContainer: async ({ name, meta: { functionName: key, memoryBytes, timeoutMs } }) => {
+        await pass(START_MS);
+        containers.set(name, { id: name, name, shape: { key, memoryMb: memoryBytes / MIB, timeoutMs }, usedMb: 0 });
+        return name;
+      },
+      removeContainer: async ({ containerId }) => void containers.delete(containerId),
+    }),
+    saved: null,
+    totals: { instances: null, threads: null },
+  });
+  const book = new LeaseBook({ nodeId: NODE.nodeId, lease: (wanted, signal) => link.lease(wanted, signal), nowMs });
+  const link: CapacityLink = new CapacityLink({
+    book,
+    desk: () => desk,
+    describe: () => ({ ...NODE, scaled: [], scaledVersion: 1 }),
+    hosted: async () => [...containers.values()],
+    threads: null,
+    log: { info: () => {}, warn: () => {} },
+    nowMs,
+  });
+  const call = async (): Promise<void> => {
+    const instance = book.take(rare) ?? (await book.wait(rare, limits.deadlineMs))!;
+    await pass(CALL_MS);
+    book.done(instance, CALL_MS, CPU_US);
+  };
+  const close = async (): Promise<void> => {
+    await link.leave();
+    desk.close();
+  };
+  return { desk, book, starts, call, close };
+};
+
+/** Of how many calls, and their mean. */
+const executionsOf = (desk: LiveDesk): readonly [calls: number, meanMs: number] => {
+  const { policy } = desk.save().functions["rare@1"]!;
+  const [calls = 0, sumMs = 0] = (policy as { readonly execution: readonly number[] }).execution;
+  return [calls, sumMs / calls];
+};
+
+afterEach(() => void vi.useRealTimers());
+
+test("of a function that is called now and then each call takes what it takes", async () => {
+  vi.useFakeTimers();
+  const { desk, call, close } = setUp();
+  await vi.advanceTimersByTimeAsync(1_000);
+  for (let returns = 0; returns < 40; returns++) {
+    const called = call();
+    await vi.advanceTimersByTimeAsync(30_000);
+    await called;
+  }
+  const [calls, meanMs] = executionsOf(desk);
+  expect(calls).toBe(40);
+  expect(meanMs).toBeCloseTo(CALL_MS, 0);
+  await close();
+});
+
+test.each([2, 10, 45, 300])(
+  "calls that come every %d s wait for starts at first, and for none when that is known",
+  async (everyS) => {
+    vi.useFakeTimers();
+    const { book, starts, call, close } = setUp();
+    await vi.advanceTimersByTimeAsync(1_000);
+    /** How long calls of so many returns waited, each. */
+    const waitsOf = async (returns: number): Promise<readonly number[]> => {
+      const waitsMs: number[] = [];
+      for (let calls = 0; calls < returns; calls++) {
+        const beforeMs = book.counts.waitedMs;
+        const called = call();
+        await vi.advanceTimersByTimeAsync(everyS * 1e3);
+        await called;
+        waitsMs.push(book.counts.waitedMs - beforeMs);
+      }
+      return waitsMs;
+    };
+    const [first] = await waitsOf(40);
+    expect(first).toBe(START_MS);
+    expect(await waitsOf(20)).toEqual(Array.from({ length: 20 }, () => 0));
+    // Not since one is there all the time.
+    expect(starts.slice(-20)).toEqual(Array.from({ length: 20 }, () => "prewarm"));
+    await close();
+  },
+);
+
+test("of calls that overlap on one instance each takes what it takes, and there are as many as fill the time", async () => {
+  vi.useFakeTimers();
+  const { desk, call, close } = setUp();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const first = call();
+  await vi.advanceTimersByTimeAsync(1_000);
+  await first;
+  for (let round = 0; round < 200; round++) {
+    const eight = Array.from({ length: 8 }, call);
+    await vi.advanceTimersByTimeAsync(CALL_MS);
+    await Promise.all(eight);
+  }
+  await vi.advanceTimersByTimeAsync(2_000);
+  const [calls, meanMs] = executionsOf(desk);
+  expect(meanMs).toBeCloseTo(CALL_MS, 0);
+  expect(calls).toBeGreaterThan(190);
+  expect(calls).toBeLessThan(220);
+  await close();
+});

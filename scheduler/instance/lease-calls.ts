@@ -1,0 +1,113 @@
+// What holders of leases say that calls did on their instances, as the policy is told of it: calls that came and ended, when they did. Half a
+// second of calls is a few figures, so what is told is made of them: right are when the first came, when the last ended, how long calls ran each, and how
+// long an instance was in use; what came in between is spread evenly.
+//
+// An instance that is lent takes several calls at once, and the policy decides about instances: of calls that overlap it is told as of one after
+// another, as many as together are in use as long. docs/scheduler.md, What the policy is told.
+
+import type { FunctionPool } from "./function-pool.ts";
+import type { Lease } from "./lease.ts";
+
+/** Of one lease, since its holder last said so. Times are of the scheduler's clock. */
+export interface LeaseCalls {
+  readonly lease: Lease;
+  /** Calls that ended, and how long they ran, together. */
+  readonly ended: number;
+  readonly executionMs: number;
+  /** How long calls ran there, one or more. */
+  readonly usedMs: number;
+  /** Since when, at first. */
+  readonly usedSinceMs: number;
+  /** Since when none runs; null: some do. */
+  readonly unusedSinceMs: number | null;
+}
+
+/** The policy is told of so many of one lease at once; of more it is told as of fewer, longer ones. No instance ends as many in half a second. */
+const CALLS_MAX = 5_000;
+/** No call runs shorter. */
+const EXECUTION_MS_MIN = 0.001;
+
+interface CallEvent {
+  readonly atMs: number;
+  readonly what: "came" | "ended" | "left";
+  /** Of one that ended. */
+  readonly executionMs: number;
+}
+
+/** Tells the policies of the functions whose leases these are, which it answers. */
+export function tellCalls(told: readonly LeaseCalls[], now: number): Iterable<FunctionPool> {
+  const events = new Map<FunctionPool, CallEvent[]>();
+  for (const calls of told) {
+    const { pool } = calls.lease.instance;
+    const ofPool = events.get(pool) ?? [];
+    ofPool.push(...eventsOf(calls, now));
+    events.set(pool, ofPool);
+  }
+  for (const [pool, ofPool] of events) for (const event of ofPool.toSorted(byTime)) tell(pool, event);
+  return events.keys();
+}
+
+const byTime = (one: CallEvent, other: CallEvent): number => one.atMs - other.atMs;
+
+/** A policy's clock never goes back: what another node says of before is taken to be as late as what was told last. */
+function tell(pool: FunctionPool, { atMs, what, executionMs }: CallEvent): void {
+  const { policy } = pool;
+  pool.toldMs = Math.max(pool.toldMs, atMs);
+  if (what === "ended") return policy.ended(executionMs, pool.toldMs);
+  if (what === "left") return policy.left(pool.toldMs);
+  policy.arrived(pool.toldMs);
+  policy.waited(0, pool.toldMs);
+}
+
+/** Of one lease, in order. */
+function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
+  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs } = calls;
+  const { isUsed: wasUsed, toldMs } = lease;
+  const isUsed = unusedSinceMs === null;
+  if (!wasUsed && !isUsed && ended === 0) return [];
+  const fromMs = wasUsed ? toldMs : within(usedSinceMs, toldMs, now);
+  const untilMs = within(unusedSinceMs ?? now, fromMs, now);
+  lease.toldMs = now;
+  lease.isUsed = isUsed;
+  lease.unusedSinceMs = untilMs;
+  lease.untoldMs += usedMs;
+  const events: CallEvent[] = [];
+  if (ended === 0) {
+    if (!wasUsed) events.push({ atMs: fromMs, what: "came", executionMs: 0 });
+    // What was said of its end was lost, or it came to nothing.
+    if (!isUsed) events.push({ atMs: untilMs, what: "left", executionMs: 0 });
+    if (!isUsed) lease.untoldMs = 0;
+    return events;
+  }
+  const { count, eachMs } = oneByOne(lease, ended, executionMs);
+  const pieces = count + (isUsed ? 1 : 0);
+  const pieceMs = Math.min(usedMs, untilMs - fromMs) / pieces;
+  const stepMs = pieces === 1 ? 0 : (untilMs - fromMs - pieceMs) / (pieces - 1);
+  for (let piece = 0; piece < pieces; piece++) {
+    const atMs = fromMs + piece * stepMs;
+    if (piece > 0 || !wasUsed) events.push({ atMs, what: "came", executionMs: 0 });
+    if (piece === count) break;
+    // Not after the next has come: sums are not exact.
+    const endMs = piece === pieces - 1 ? untilMs : Math.min(atMs + pieceMs, fromMs + (piece + 1) * stepMs);
+    events.push({ atMs: endMs, what: "ended", executionMs: eachMs });
+  }
+  return events;
+}
+
+/** Calls one after another that take as long as those that ended ran, and together as long as the instance was in use. */
+function oneByOne(
+  lease: Lease,
+  ended: number,
+  executionMs: number,
+): { readonly count: number; readonly eachMs: number } {
+  const { untoldMs, isUsed } = lease;
+  const meanMs = Math.max(EXECUTION_MS_MIN, executionMs / ended);
+  const most = Math.min(ended, CALLS_MAX);
+  const count = Math.min(most, Math.max(1, Math.round(untoldMs / meanMs)));
+  // What is left of the time is of calls that run on.
+  const eachMs = isUsed && count === ended ? Math.min(meanMs, untoldMs / count) : untoldMs / count;
+  lease.untoldMs = isUsed ? untoldMs - count * eachMs : 0;
+  return { count, eachMs };
+}
+
+const within = (ms: number, fromMs: number, untilMs: number): number => Math.max(fromMs, Math.min(untilMs, ms));
