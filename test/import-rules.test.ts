@@ -109,9 +109,9 @@ interface Import {
 }
 
 const refused = REFUSED.flatMap(([files, folder, ...said], at) =>
-  said.flatMap(([message, specifiers]) =>
-    specifiers.map((specifier) => ({ files, folder, specifier, message })),
-  ).map((one, index) => ({ ...one, file: `${folder}/refused-${at}-${index}.ts` })),
+  said
+    .flatMap(([message, specifiers]) => specifiers.map((specifier) => ({ files, folder, specifier, message })))
+    .map((one, index) => ({ ...one, file: `${folder}/refused-${at}-${index}.ts` })),
 );
 const allowed = Object.entries(ALLOWED).flatMap(([folder, specifiers]) =>
   specifiers.map((specifier, index): Import => ({ file: `${folder}/allowed-${index}.ts`, specifier })),
@@ -165,10 +165,7 @@ describe("the linter", () => {
       readonly overrides: readonly {
         readonly files: readonly string[];
         readonly rules: {
-          readonly "no-restricted-imports"?: [
-            "error",
-            { readonly patterns: readonly { readonly message: string }[] },
-          ];
+          readonly "no-restricted-imports"?: ["error", { readonly patterns: readonly { readonly message: string }[] }];
         };
       }[];
     };

@@ -83,9 +83,7 @@ export async function scenariosOver(
     bimodal: {
       name: "bimodal",
       stages: Array.from({ length: flips + 2 }, (_, index) =>
-        index % 2 === 0
-          ? { ...stage("light", lightPart), ms: flipMs }
-          : { ...stage("heavy", heavyPart), ms: flipMs },
+        index % 2 === 0 ? { ...stage("light", lightPart), ms: flipMs } : { ...stage("heavy", heavyPart), ms: flipMs },
       ),
       disturbance: null,
     },

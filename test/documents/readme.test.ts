@@ -20,7 +20,12 @@ const rowsOf = (markdown: string): readonly (readonly string[])[] =>
   markdown
     .split("\n")
     .filter((line) => line.startsWith("|"))
-    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
 const bodyOf = (markdown: string): readonly (readonly string[])[] => rowsOf(markdown).slice(2);
 
 /** What `.ci/run` starts, in a checkout whose build.sh only notes how it was called, and ends like this. */
@@ -29,7 +34,7 @@ function startedByCi(exitCode: number): { readonly status: number | null; readon
   try {
     mkdirSync(join(folder, ".ci"));
     copyFileSync(join(ROOT, ".ci", "run"), join(folder, ".ci", "run"));
-    const note = `#!/bin/sh\necho "$0 $*" >> started\npwd -P >> started\nexit ${exitCode}\n`;
+    const note = `#!/bin/sh\necho "./build.sh $*" >> started\npwd -P >> started\nexit ${exitCode}\n`;
     writeFileSync(join(folder, "build.sh"), note, { mode: 0o755 });
     const { status } = spawnSync(join(folder, ".ci", "run"), { cwd: tmpdir() });
     const [command = "", directory, ...more] = readFileSync(join(folder, "started"), "utf8").trimEnd().split("\n");
@@ -50,9 +55,12 @@ describe("the README", () => {
     expect(commands).toEqual(["./build.sh demo", "./build.sh test"]);
   });
 
-  it.each([0, 3])("has the test command that continuous integration runs, and nothing else (exit code %i)", (exitCode) => {
-    expect(startedByCi(exitCode)).toEqual({ status: exitCode, started: [commands[1]] });
-  });
+  it.each([0, 3])(
+    "has the test command that continuous integration runs, and nothing else (exit code %i)",
+    (exitCode) => {
+      expect(startedByCi(exitCode)).toEqual({ status: exitCode, started: [commands[1]] });
+    },
+  );
 
   it("has a picture of what calls go through", () => {
     const [picture = ""] = /^```\n(.*?)^```/ms.exec(sectionOf(""))?.slice(1) ?? [];
