@@ -47,7 +47,7 @@ await runBenchmark<Effort>({
   question: "What does locus make of AutoLoc's functions on AutoLoc's data?",
   efforts: {
     smoke: { warmUps: 0, repetitions: 1, walks: 20, leadInMs: 10, budgetMs: 50 },
-    standard: { warmUps: 1, repetitions: 3, walks: 400, leadInMs: 500, budgetMs: 2_000 },
+    standard: { warmUps: 1, repetitions: 5, walks: 400, leadInMs: 500, budgetMs: 2_000 },
     full: { warmUps: 1, repetitions: 7, walks: 1_000, leadInMs: 1_000, budgetMs: 5_000 },
   },
   ratios: {

@@ -24,8 +24,8 @@ await runBenchmark<Effort>({
   question: "How many nodes does the scheduler use, against the fewest that any packing could?",
   efforts: {
     smoke: { warmUps: 0, repetitions: 1, instances: 200 },
-    standard: { warmUps: 0, repetitions: 3, instances: 2_000 },
-    full: { warmUps: 0, repetitions: 3, instances: 10_000 },
+    standard: { warmUps: 0, repetitions: 5, instances: 2_000 },
+    full: { warmUps: 0, repetitions: 5, instances: 10_000 },
   },
   ratios: {
     packingWaste: {

@@ -41,9 +41,9 @@ await runBenchmark<Effort>({
   name: "shift",
   question: "How soon does locus follow a load that changes, and what does it lose meanwhile?",
   efforts: {
-    smoke: { warmUps: 0, repetitions: 1, stageMs: 60, flips: 2, tryMs: 10 },
-    standard: { warmUps: 0, repetitions: 3, stageMs: 2_000, flips: 6, tryMs: 400 },
-    full: { warmUps: 1, repetitions: 7, stageMs: 2_000, flips: 14, tryMs: 1_000 },
+    smoke: { warmUps: 0, repetitions: 1, flipMs: 60, stageMs: 60, flips: 2, tryMs: 10 },
+    standard: { warmUps: 0, repetitions: 5, flipMs: 2_000, stageMs: 1_000, flips: 4, tryMs: 400 },
+    full: { warmUps: 1, repetitions: 7, flipMs: 2_000, stageMs: 2_000, flips: 14, tryMs: 1_000 },
   },
   ratios: {
     secondsToAdapt: { better: "less", must: 0.5, aim: 0.1, canBeNothing: true, of: (value) => value(ADAPT_ROW) },

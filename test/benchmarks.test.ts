@@ -1,7 +1,7 @@
 // `./build.sh bench NAME --smoke --json FILE`, with real peers: that it runs to its end, and that its JSON has the shape that
 // programs rely on which lay results side by side. What the figures are is no matter here.
 
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -79,6 +79,19 @@ const PICTURES: Readonly<Record<string, readonly string[]>> = {
   overload: ["mix", "walks"],
   quota: ["reserved"],
 };
+/** What rows tell besides, by benchmark, detail and row: figures of something that was done, never nothing. */
+const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
+  access: {
+    redisCpuUsPerGet: /, (chain|fan-out)/,
+    hostCpuUsPerGet: /^storage, (chain|fan-out)/,
+    cpuUsPerGet: /^(ioredis|compute), /,
+  },
+  khop: { operationsPerCall: /^batch to |^redisclient, /, callerCpuUsPerCall: /./, redisCpuUsPerCall: /./ },
+  interference: { lockShare: /^functions, |^p99 at half rate, beside functions$/, getsPerSecond: /^p99 at half rate/ },
+};
+/** Of one whole; in a smoke run's short window the looks at either end count too. */
+const SHARE = /Share$/;
+const SHARE_MAX = 2;
 /** Whose figures may be nothing, or less. */
 const CAN_BE_NOTHING = /^(seconds|failed|regret)/;
 
@@ -91,6 +104,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const isSound = (figure: string, value: number): boolean =>
   Number.isFinite(value) && (value > 0 || CAN_BE_NOTHING.test(figure));
 
+/** Runs it in seconds; the result is in `FILE` then, and what it printed is resolved with. */
+const runSmoke = (name: string, file: string, ...more: readonly string[]): Promise<string> =>
+  runCommand(["./build.sh", "bench", name, "--smoke", "--json", file, ...more], {
+    directory: REPOSITORY,
+    timeoutMs: TIMEOUT_MS,
+  });
+const resultIn = (file: string): Result => JSON.parse(readFileSync(file, "utf8")) as Result;
+
 it("knows every benchmark", () => {
   const names = globSync("*.bench.ts", { cwd: join(REPOSITORY, "bench") }).map((file) => file.replace(".bench.ts", ""));
   expect(names.toSorted()).toEqual(Object.keys(RATIOS).toSorted());
@@ -99,9 +120,8 @@ it("knows every benchmark", () => {
 describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, () => {
   it.each(Object.entries(RATIOS))("measures %s, and writes what it came to", async (name, ratioNames) => {
     const file = join(folder, `${name}.json`);
-    const argv = ["./build.sh", "bench", name, "--smoke", "--json", file];
-    const printed = await runCommand(argv, { directory: REPOSITORY, timeoutMs: TIMEOUT_MS });
-    const result = JSON.parse(readFileSync(file, "utf8")) as Result;
+    const printed = await runSmoke(name, file);
+    const result = resultIn(file);
 
     expect(Object.keys(result)).toEqual(["bench", "commit", "machine", "config", "rows", "ratios"]);
     const { bench, commit, machine, config, rows, ratios } = result;
@@ -119,9 +139,39 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
       expect(repetitions).toHaveLength((config["effort"] as { readonly repetitions: number }).repetitions);
     }
     for (const row of rows) expect(printed).toContain(row.name);
+    for (const [detail, pattern] of Object.entries(DETAILS[name] ?? {})) {
+      const told = rows.filter((row) => row.unit !== "ratio" && pattern.test(row.name));
+      expect(told).not.toHaveLength(0);
+      for (const row of told) {
+        const figure = row.details?.[detail];
+        expect(figure, `${detail} of ${row.name}`).toBeGreaterThan(0);
+        expect(figure).toBeLessThan(SHARE.test(detail) ? SHARE_MAX : Infinity);
+      }
+    }
 
     const pictures = globSync(`${name}.*.svg`, { cwd: folder }).toSorted();
     expect(pictures).toEqual((PICTURES[name] ?? []).map((picture) => `${name}.${picture}.svg`));
     for (const picture of pictures) expect(readFileSync(join(folder, picture), "utf8")).toMatch(/^<svg .*<\/svg>\s*$/s);
+  });
+
+  it("walks the graph that --data has, to depth 5", async () => {
+    // A ring in which each links to the two after it: five levels below a node are ten others.
+    const nodes = Array.from({ length: 40 }, (_, id) => [
+      String(id),
+      { feature: [0], neigh: [1, 2].map((step) => String((id + step) % 40)) },
+    ]);
+    writeFileSync(join(folder, "social.json"), JSON.stringify(Object.fromEntries(nodes)));
+    const file = join(folder, "khop-of-data.json");
+    await runSmoke("khop", file, "--data", folder);
+    const { config, rows } = resultIn(file);
+    expect(config).toMatchObject({
+      graph: expect.stringMatching(/^AutoLoc's social\.json \(SHA-256 [0-9a-f]{16}\)$/),
+      nodes: 40,
+      edges: 80,
+      depth: 5,
+    });
+    const reads = rows.flatMap(({ details }) => details?.["operationsPerCall"] ?? []);
+    expect(reads.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(reads)).toEqual(new Set([11]));
   });
 });

@@ -1,10 +1,11 @@
 // The embedded stack of `demo`, `up` and the benchmarks, with the tools that people run against it.
 
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { checkAgreement } from "#bench/agreement.ts";
+import { childrenOf } from "#bench/harness/processes.ts";
 import { type Stack, startStack } from "#bench/stack.ts";
 import { startRedisServer } from "./redis-server.ts";
 import type { Summary } from "#compute/cli/summary.ts";
@@ -66,6 +67,23 @@ describe("an embedded stack", () => {
     expect(compute?.roundsPerCall).toBe(storage?.roundsPerCall);
     expect(storage?.roundsPerCall).toBeLessThan(client?.roundsPerCall ?? 0);
   });
+
+  it.each([
+    ["the node", () => stack.nodePid, "/build/supervisor.node", "compute"],
+    ["Redis", () => stack.redis.pid(), "/build/locus.so", "storage"],
+  ] as const)(
+    "loads isolated-vm in the sandbox hosts of %s alone, never in itself",
+    async (_name, pidOf, ours, side) => {
+      await stack.run("batch", "khop", "1", "64", "--side", side);
+      const of = (pid: number, file: string): string => readFileSync(`/proc/${pid}/${file}`, "utf8");
+      const server = of(pidOf(), "maps");
+      expect(server).toContain(ours);
+      expect(server).not.toContain("isolated-vm");
+      const hosts = childrenOf(pidOf()).filter((child) => of(child, "cmdline").includes("/build/host.mjs"));
+      expect(hosts).not.toHaveLength(0);
+      for (const host of hosts) expect(of(host, "maps")).toMatch(/\/isolated-vm\/.*\.node$/m);
+    },
+  );
 
   it("runs at compute what merely prefers storage while that is switched off, and refuses what asks for it", async () => {
     const redis = stack.redis.client();

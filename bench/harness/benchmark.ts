@@ -1,6 +1,7 @@
 // Runs one benchmark from its command line to its table: what each `*.bench.ts` calls with its question, its peers and the
 // ratios that it exists for.
 
+import { ok as assert } from "node:assert";
 import { writeFileSync } from "node:fs";
 import { Progress } from "#compute/cli/progress.ts";
 import { inForeground } from "../foreground.ts";
@@ -12,10 +13,13 @@ import { checkResultFile, writeResult } from "./result-file.ts";
 import { ratiosOf, rowsOf, type Ratios, type Result } from "./result.ts";
 import { resultText } from "./table.ts";
 
+/** Of a run whose figures mean something: a median of fewer is one of two when another was disturbed. */
+const REPETITIONS_MIN = 5;
+
 export interface Benchmark<Effort extends Repeats> {
   readonly name: string;
   readonly question: string;
-  /** How much each mode runs. */
+  /** How much each mode runs: REPETITIONS_MIN at least, but for `smoke`. */
   readonly efforts: Readonly<Record<Mode, Effort>>;
   /** Those of a mode that measures more than others are more. */
   readonly ratios: Ratios | ((effort: Effort) => Ratios);
@@ -45,6 +49,10 @@ interface Contest {
 
 /** Prints the table, writes the JSON. Rejects where a peer fails, or peers disagree. Never fails for a ratio that falls short. */
 export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<Effort>): Promise<void> {
+  for (const mode of ["standard", "full"] as const) {
+    const { repetitions } = benchmark.efforts[mode];
+    assert(repetitions >= REPETITIONS_MIN, `${benchmark.name}: ${repetitions} repetitions are too few for ${mode}`);
+  }
   const options = optionsOf(benchmark);
   if (options === null) return;
   const { ratios: ratiosOrMore } = benchmark;

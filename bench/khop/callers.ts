@@ -56,12 +56,14 @@ export const peerOf = ({ name, process, request }: Caller, stack: PlacedStack): 
     const groups = { caller: [process.pid], ...stack.processes() };
     const work = () => process.ask<Summary>({ ...request, wanted: "summary" });
     const { answer, cpuUs } = await watchCpu(groups, work);
-    const { calls, callsPerSecond, p50Us, p99Us } = answer;
+    const { calls, callsPerSecond, p50Us, p99Us, operationsPerCall } = answer;
     return {
       value: callsPerSecond,
       p50Us: p50Us ?? Number.NaN,
       p99Us: p99Us ?? Number.NaN,
       details: {
+        // Where whoever calls is told.
+        ...(operationsPerCall === null ? {} : { operationsPerCall }),
         callerCpuUsPerCall: cpuUs.caller / calls,
         nodeCpuUsPerCall: cpuUs.node / calls,
         computeHostCpuUsPerCall: cpuUs.computeHost / calls,

@@ -42,7 +42,9 @@ export const shiftingWorkloads = (span: GraphSpan) => {
 };
 
 export interface Scale {
-  /** Of a stage; Kayak's is 2 s. */
+  /** Of a stage of the load that flips; Kayak's is 2 s. */
+  readonly flipMs: number;
+  /** Of a stage of the others. */
   readonly stageMs: number;
   readonly flips: number;
   readonly tryMs: number;
@@ -52,7 +54,7 @@ export async function scenariosOver(
   stack: SplitStack,
   { light, heavy, walk, hash, count }: ReturnType<typeof shiftingWorkloads>,
   disturbances: Readonly<Record<"neighbour" | "burner", Disturbance>>,
-  { stageMs, flips, tryMs }: Scale,
+  { flipMs, stageMs, flips, tryMs }: Scale,
 ): Promise<{ readonly bimodal: Scenario; readonly others: readonly Scenario[] }> {
   const stage = (kind: string, parts: readonly Part[], callers = CALLERS, disturbed = false): Stage => ({
     kind,
@@ -81,7 +83,7 @@ export async function scenariosOver(
     bimodal: {
       name: "bimodal",
       stages: Array.from({ length: flips + 2 }, (_, index) =>
-        index % 2 === 0 ? stage("light", lightPart) : stage("heavy", heavyPart),
+        index % 2 === 0 ? { ...stage("light", lightPart), ms: flipMs } : { ...stage("heavy", heavyPart), ms: flipMs },
       ),
       disturbance: null,
     },

@@ -1,6 +1,7 @@
 // What this machine, or the container that the node is in, has to offer to instances, and what of that is free.
 
-import { availableParallelism, totalmem } from "node:os";
+import { totalmem } from "node:os";
+import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 
 const MIB = 2 ** 20;
 /** The rest is the node's own, its hosts' and the system's. Chosen. */
@@ -21,6 +22,6 @@ export function machineOffer(memoryMb: number | null, cpus: number | null): Mach
   return {
     memoryMb: offeredMb,
     availableMb: () => Math.min(offeredMb, process.availableMemory() / MIB),
-    cpus: cpus ?? availableParallelism(),
+    cpus: cpus ?? availableCores(),
   };
 }

@@ -1,8 +1,7 @@
 // What machine this is, and what of it this process may use: whether a node and Redis share cores is seen by it.
 
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
-
+import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 import type { Machine } from "./messages.ts";
 
 /** The same for every process of one boot of one machine, in containers too. */
@@ -12,7 +11,7 @@ const STATUS = "/proc/self/status";
 export const thisMachine = (): Machine => ({
   id: readFileSync(BOOT_ID, "utf8").trim(),
   cpus: cpusOf(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(STATUS, "utf8"))?.[1] ?? ""),
-  cores: availableParallelism(),
+  cores: availableCores(),
 });
 
 /** Numbers of a list as the kernel writes it: `0-3,8`. Bounded; what is no number is left out. */

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cores.h"
 #include "frames.h"
 #include "supervisor_binding.h"
 
@@ -344,6 +345,13 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/// availableCores(): that this process may keep busy.
+napi_value Cores(napi_env env, napi_callback_info) {
+  napi_value cores;
+  napi_create_uint32(env, AvailableCores(), &cores);
+  return cores;
+}
+
 }  // namespace
 
 }  // namespace locus
@@ -374,5 +382,8 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   napi_define_class(env, "NativeSupervisor", NAPI_AUTO_LENGTH, locus::Construct, nullptr, std::size(methods),
                     methods, &constructor);
   napi_set_named_property(env, exports, "NativeSupervisor", constructor);
+  napi_value cores;
+  napi_create_function(env, "availableCores", NAPI_AUTO_LENGTH, locus::Cores, nullptr, &cores);
+  napi_set_named_property(env, exports, "availableCores", cores);
   return exports;
 }

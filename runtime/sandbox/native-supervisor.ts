@@ -1,7 +1,9 @@
 // The native supervisor as `runtime/native/supervisor_addon.cc` exports it. One file describes this boundary.
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { LocusError } from "#runtime/errors.ts";
 import type { Limits } from "#runtime/function/description.ts";
 import type { FunctionState, SupervisorState } from "./supervisor.ts";
 
@@ -97,9 +99,25 @@ export interface NativeSupervisor {
   close(): void;
 }
 
-export const newNativeSupervisor = (options: NativeOptions, handlers: NativeHandlers): NativeSupervisor => {
-  const addon = createRequire(import.meta.url)(join(BUILD_DIRECTORY, "supervisor.node")) as {
-    readonly NativeSupervisor: new (options: NativeOptions, handlers: NativeHandlers) => NativeSupervisor;
-  };
-  return new addon.NativeSupervisor(options, handlers);
-};
+interface Addon {
+  readonly NativeSupervisor: new (options: NativeOptions, handlers: NativeHandlers) => NativeSupervisor;
+  readonly availableCores: () => number;
+}
+
+/** Throws UNSUPPORTED_PLATFORM without a build. */
+function addon(): Addon {
+  const path = join(BUILD_DIRECTORY, "supervisor.node");
+  if (!existsSync(path)) {
+    throw new LocusError("UNSUPPORTED_PLATFORM", `${path} is not there: run ./build.sh first`);
+  }
+  return createRequire(import.meta.url)(path) as Addon;
+}
+
+export const newNativeSupervisor = (options: NativeOptions, handlers: NativeHandlers): NativeSupervisor =>
+  new (addon().NativeSupervisor)(options, handlers);
+
+/**
+ * Cores that this process may keep busy: those that it may run on, or fewer where the quota of its container is smaller (rounded down, at least 1).
+ * Node's own count misses quotas of the kernel's groups of version 1 where the container shows nothing but its own.
+ */
+export const availableCores = (): number => addon().availableCores();
