@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
@@ -399,11 +400,21 @@ describe("health", () => {
 });
 
 describe("reflection", () => {
-  test("names the services that are there, to who has the secret", async () => {
-    const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(new ContainerShelf(0)) });
+  const services = () => ({ [SCHEDULER]: schedulerService(new ContainerShelf(0)) });
+
+  test("names the services that are there, and no others", async () => {
+    const { endpoint } = await serve(resources, services());
     const listed = await servicesAt(endpoint);
     expect(listed).toContain(SCHEDULER);
     expect(listed).not.toContain(API_SERVER);
+  });
+
+  test("is told to who has the secret, and to nobody else", async () => {
+    const { endpoint } = await serve(resources, services(), { ...PLAIN, secret: "s3cret" });
+    for (const wrong of [null, "s3cret2"]) {
+      await expect(servicesAt(endpoint, wrong)).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
+    }
+    expect(await servicesAt(endpoint, "s3cret")).toContain(SCHEDULER);
   });
 });
 
