@@ -75,8 +75,8 @@ test("idle gaps are kept by level: the lowest instance waits for the next call, 
     gaps.ended(atMs + 300);
   }
   expect(gaps.firstUses).toBe(4);
-  expect(gaps.levels[2]!.gaps).toBe(2 * 9 + 10);
-  expect(gaps.levels[0]!.first).toBeGreaterThan(gaps.levels[2]!.first);
+  expect(gaps.at(2)!.gaps).toBe(2 * 9 + 10);
+  expect(gaps.at(0)!.first).toBeGreaterThan(gaps.at(2)!.first);
 });
 
 test("what is left of an execution is what those as long had left; of one longer than all, as much again", () => {
