@@ -72,6 +72,7 @@ export class Serving<Ticket> {
     if (!isNew && !this.#policy.sharesStarts && pool.starting >= pool.queue.size) {
       return this.#warm.rest(instance, now);
     }
+    const hadWaiting = pool.queue.size > 0;
     for (
       let waiter = this.#waiting.first(pool);
       waiter !== null && instance.running < pool.concurrency;
@@ -82,7 +83,7 @@ export class Serving<Ticket> {
       if (instance.running === 0) this.#instances.becomeBusy(instance, now);
       this.#give(instance, waiter.ticket);
     }
-    this.wantNoMore(pool);
+    if (hadWaiting || pool.unplaced > 0) this.wantNoMore(pool);
     if (instance.running === 0) this.#warm.rest(instance, now);
   }
 
