@@ -61,8 +61,13 @@ export class FunctionPool implements PoolView {
   readonly need: LearnedNeed;
   readonly queue = new WaitQueue();
   readonly #shares = new Map<Node, NodeShare>();
-  /** Shares that have a free instance, by the rank of their node: those of late nodes are used last, so that these can be drained. */
+  /**
+   * Shares that have a free instance, by the rank of their node: those of late nodes are used last, so that these can be drained. One that has
+   * none any more stays until it is found on top: most have one again by then, with a call's end.
+   */
   readonly #free = new IndexedHeap<NodeShare>();
+  /** On top of them, so that most calls look at no entry; null: to be looked up. */
+  #top: NodeShare | null = null;
   readonly planAlarm: HeapEntry<Alarm>;
   readonly reconsiderAlarm: HeapEntry<Alarm>;
   readonly cooledAlarm: HeapEntry<Alarm>;
@@ -188,8 +193,11 @@ export class FunctionPool implements PoolView {
 
   /** An instance that can take a call, or null; it stays in its list. */
   get firstFree(): Instance | null {
-    const top = this.#free.peek();
-    return top === undefined ? null : top.owner.first;
+    if (this.#top !== null && this.#top.first !== null) return this.#top.first;
+    let top = this.#free.peek();
+    for (; top !== undefined && top.owner.first === null; top = this.#free.peek()) this.#free.remove(top);
+    this.#top = top?.owner ?? null;
+    return this.#top?.first ?? null;
   }
 
   /** Nothing where it is offered already. */
@@ -197,23 +205,27 @@ export class FunctionPool implements PoolView {
     if (instance.isOffered) return;
     instance.isOffered = true;
     const { share } = instance;
-    if (share.first === null) this.#free.set(share.entry, share.node.rank);
     share.push(instance);
+    if (share === this.#top || share.entry.index >= 0) return;
+    this.#free.set(share.entry, share.node.rank);
+    this.#top = this.#free.peek()!.owner;
   }
 
   withdraw(instance: Instance): void {
     if (!instance.isOffered) return;
     instance.isOffered = false;
-    const { share } = instance;
-    share.remove(instance);
-    if (share.first === null) this.#free.remove(share.entry);
+    instance.share.remove(instance);
   }
 
   /** It does not exist any more. */
   leaves(instance: Instance): void {
     const { share } = instance;
     share.instances--;
-    if (share.instances === 0) this.#shares.delete(share.node);
+    if (share.instances === 0) {
+      this.#shares.delete(share.node);
+      this.#free.remove(share.entry);
+      if (share === this.#top) this.#top = null;
+    }
     if (this.replaced !== instance && this.replacement !== instance) return;
     this.replaced = null;
     this.replacement = null;

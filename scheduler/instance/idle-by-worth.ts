@@ -14,9 +14,13 @@ export class IdleByWorth {
   add(instance: Instance, worth: number): void {
     instance.worth = worth;
     instance.isEvictable = true;
-    const { node, overall, onNode } = instance;
-    if (overall.index < 0 || worth < overall.key) this.#all.set(overall, worth);
-    if (onNode.index < 0 || worth < onNode.key) node.idle.set(onNode, worth);
+    const { node } = instance;
+    // Else both keys are at most what it is worth, and neither entry is looked at: they lie elsewhere in memory.
+    if (worth < instance.rankedWorth) {
+      instance.rankedWorth = worth;
+      this.#all.set(instance.overall, worth);
+      node.idle.set(instance.onNode, worth);
+    }
     node.idleMb += instance.memoryMb;
     node.idleCpus += instance.cpus;
   }
@@ -74,10 +78,16 @@ export class IdleByWorth {
 /** Puts the keys on top right: those of instances that are used now, and of those that have become worth more since. */
 function topOf(heap: IndexedHeap<Instance>): HeapEntry<Instance> | undefined {
   for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
-    const { isEvictable, worth } = top.owner;
+    const instance = top.owner;
+    const { isEvictable, worth } = instance;
     if (isEvictable && worth <= top.key) return top;
-    if (isEvictable) heap.set(top, worth);
-    else heap.remove(top);
+    if (isEvictable) {
+      heap.set(top, worth);
+      instance.rankedWorth = Math.max(instance.rankedWorth, worth);
+    } else {
+      heap.remove(top);
+      instance.rankedWorth = Infinity;
+    }
   }
   return undefined;
 }

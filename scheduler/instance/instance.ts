@@ -40,6 +40,10 @@ export class Instance {
   /** While idle: what the policy holds it to be worth, and whether it may be ended to make room. */
   worth = 0;
   isEvictable = false;
+  /** The greater of its keys in the two orders of idle instances; Infinity where it is not in both. */
+  rankedWorth = Infinity;
+  /** When its alarm rings, early perhaps; Infinity where none is set. */
+  alarmAtMs = Infinity;
   /** Whether it is in its share's list, and whether it is counted as busy: the scheduler's own notes. */
   isOffered = false;
   isCountedBusy = false;

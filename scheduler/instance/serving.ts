@@ -73,6 +73,7 @@ export class Serving<Ticket> {
       if (instance.running === 0) this.#warm.rest(instance, now);
       return;
     }
+    const hadWaiting = pool.queue.size > 0;
     for (
       let waiter = this.#waiting.first(pool);
       waiter !== null && instance.running < pool.concurrency;
@@ -83,7 +84,7 @@ export class Serving<Ticket> {
       if (instance.running === 0) this.#instances.becomeBusy(instance, now);
       this.#give(instance, waiter.ticket, waiter.isAhead);
     }
-    this.wantNoMore(pool);
+    if (hadWaiting || pool.unplaced > 0) this.wantNoMore(pool);
     if (instance.running === 0) this.#warm.rest(instance, now);
   }
 

@@ -49,9 +49,7 @@ export class WarmInstances {
     if (instance.expireAtMs <= now) return this.#instances.stop(instance, "idle for long", now);
     // An alarm that rings too early costs less than moving it at each call.
     const { expireAtMs } = instance;
-    if (expireAtMs !== Infinity && (!instance.hasExpiry || expireAtMs < instance.expiry.key)) {
-      this.#alarms.set(instance.expiry, expireAtMs);
-    }
+    if (expireAtMs < instance.alarmAtMs) this.#setAlarm(instance, expireAtMs);
     if (isReserved || (!instance.node.isBounded && this.#warmMemoryMb === Infinity)) return;
     this.#idle.add(instance, pool.policy.worth(now));
     if (this.#starts.areWaiting) this.#starts.feed(now);
@@ -59,10 +57,11 @@ export class WarmInstances {
 
   /** Its alarm rang: it ends where it has rested long enough. */
   endRested(instance: Instance, now: number): void {
+    instance.alarmAtMs = Infinity;
     if (instance.state !== "idle" || instance.expireAtMs === Infinity) return;
     const { pool } = instance;
     if (pool.idle <= pool.warm && pool.warmUntilMs > instance.expireAtMs) instance.expireAtMs = pool.warmUntilMs;
-    if (instance.expireAtMs > now) this.#alarms.set(instance.expiry, instance.expireAtMs);
+    if (instance.expireAtMs > now) this.#setAlarm(instance, instance.expireAtMs);
     else if (pool.live > pool.reservedInstances) this.#instances.stop(instance, "idle for long", now);
   }
 
@@ -101,6 +100,11 @@ export class WarmInstances {
       this.#instances.leaveIdle(instance);
       this.rest(instance, now);
     }
+  }
+
+  #setAlarm(instance: Instance, atMs: number): void {
+    instance.alarmAtMs = atMs;
+    this.#alarms.set(instance.expiry, atMs);
   }
 
   /** Not before calls of others that wait for room. */

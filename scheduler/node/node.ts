@@ -30,6 +30,8 @@ export class Node {
   readonly description: NodeDescription;
   /** Order of coming: instances are used on low ranks first, so that high ones can be drained. */
   readonly rank: number;
+  /** Whether it can be full at all. */
+  readonly isBounded: boolean;
   /** Promised to instances that have not gone. Never more than offered. */
   #promisedMb = 0;
   #promisedCpus = 0;
@@ -58,6 +60,7 @@ export class Node {
   constructor(description: NodeDescription, rank: number) {
     this.description = description;
     this.rank = rank;
+    this.isBounded = description.memoryMb !== Infinity || description.cpus !== Infinity;
     this.idleAlarm = new HeapEntry<Alarm>({ kind: "node-idle", node: this });
   }
 
@@ -97,11 +100,6 @@ export class Node {
 
   get heavyCpus(): number {
     return this.#heavyCpus;
-  }
-
-  /** Whether it can be full at all. */
-  get isBounded(): boolean {
-    return this.description.memoryMb !== Infinity || this.description.cpus !== Infinity;
   }
 
   get isEmpty(): boolean {

@@ -9,7 +9,7 @@
 // that are new are judged by what all functions have been like. docs/scheduler.md derives it.
 
 import { ExecutionTime } from "./execution-time.ts";
-import { GapHistogram, IdleGaps, levelOf, type SavedGaps } from "./idle-gaps.ts";
+import { GapHistogram, IdleGaps, levelOf, LEVELS, type SavedGaps } from "./idle-gaps.ts";
 import { chooseKeepAlive, newKeepAliveChoice, type MissCost } from "./keep-alive-choice.ts";
 import {
   FIRST_START_MS,
@@ -116,11 +116,11 @@ interface SavedForecast {
   readonly returns: readonly number[] | null;
 }
 
-/** A keep-alive that was chosen, at which price, and up to how many gaps it holds. */
-interface KeptChoice {
-  readonly price: number;
-  readonly gaps: number;
-  readonly keepAliveMs: number;
+/** A keep-alive that was chosen, at which price, and up to how many gaps it holds; NaN before the first. One per level, written anew. */
+class KeptChoice {
+  price = NaN;
+  gaps = NaN;
+  keepAliveMs = NaN;
 }
 
 /** Reused: what is weighed last. */
@@ -161,8 +161,9 @@ class ForecastFunction implements FunctionPolicy {
   #warmUntilMs = -Infinity;
   /** The instance that comes to rest next ended a call: else it was started and found none. */
   #hasEnded = false;
-  /** By level. */
-  readonly #kept: (KeptChoice | undefined)[] = [];
+  /** Of the lowest level, which most instances are on; and by level of the others. */
+  readonly #kept = new KeptChoice();
+  readonly #keptAbove: KeptChoice[] = [];
   /** Its part of the sums by price. */
   #settleAt = 0;
   #held: Float64Array | null = null;
@@ -275,13 +276,14 @@ class ForecastFunction implements FunctionPolicy {
     if (!hasEnded && nowMs < this.#warmUntilMs) return 0;
     const level = levelOf(this.#gaps.depth);
     const price = this.#pricePerSecond;
-    const gaps = this.#gaps.levels[level]?.gaps ?? 0;
-    const before = this.#kept[level];
-    if (before !== undefined && Math.abs(price - before.price) <= PRICE_CHANGE * before.price && gaps <= before.gaps) {
-      return before.keepAliveMs;
-    }
+    const gaps = this.#gaps.at(level)?.gaps ?? 0;
+    const kept = level === 0 ? this.#kept : (this.#keptAbove[level] ??= new KeptChoice());
+    // NaN is in no relation: where nothing was chosen yet, it is chosen now.
+    if (Math.abs(price - kept.price) <= PRICE_CHANGE * kept.price && gaps <= kept.gaps) return kept.keepAliveMs;
     const { keepAliveMs } = this.#startsAhead(level, price) ? ahead : plain;
-    this.#kept[level] = { price, gaps: gaps * (1 + GAPS_CHANGE), keepAliveMs };
+    kept.price = price;
+    kept.gaps = gaps * (1 + GAPS_CHANGE);
+    kept.keepAliveMs = keepAliveMs;
     return keepAliveMs;
   }
 
@@ -361,7 +363,7 @@ class ForecastFunction implements FunctionPolicy {
   /** Into `plain` and `ahead`: keep-alives and costs at that price, and whether starting ahead of returns is the cheaper. */
   #startsAhead(level: number, price: number): boolean {
     const startMs = this.#expectedStartMs;
-    const gaps = this.#gaps.levels[level];
+    const gaps = this.#gaps.at(level);
     miss.gbSeconds = (this.#memoryGb * startMs) / 1e3;
     miss.waitSeconds = startMs / 1e3;
     const missCost = miss.gbSeconds + price * miss.waitSeconds;
@@ -389,8 +391,8 @@ class ForecastFunction implements FunctionPolicy {
     for (let rung = 0; rung < RUNGS; rung++) {
       let heldHere = this.#gaps.firstUses * startSeconds * this.#memoryGb;
       let waitedHere = this.#gaps.firstUses * startSeconds;
-      for (let level = 0; level < this.#gaps.levels.length; level++) {
-        if (this.#gaps.levels[level] === undefined) continue;
+      for (let level = 0; level < LEVELS; level++) {
+        if (this.#gaps.at(level) === undefined) continue;
         const choice = this.#startsAhead(level, rungPrice(rung)) ? ahead : plain;
         heldHere += choice.heldGbSeconds;
         waitedHere += choice.waitedSeconds;

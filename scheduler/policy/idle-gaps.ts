@@ -11,7 +11,7 @@ import { amountIn, amountsIn } from "./saved-amounts.ts";
 const BUCKETS = 68;
 const PER_OCTAVE = 2 / Math.LN2;
 /** Levels are taken together by octaves: 1, 2, 3–4, 5–8, …, and all above 64. */
-const LEVELS = 8;
+export const LEVELS = 8;
 /** Beyond so many nothing is remembered of idle instances. */
 const STACK_MAX = 4_096;
 /** When a level has seen so many gaps, they all count half: what a function did long ago fades. */
@@ -88,44 +88,59 @@ export interface SavedGaps {
 }
 
 export class IdleGaps {
-  readonly levels: (GapHistogram | undefined)[] = [];
-  /** When the instances that would be idle came to rest, the lowest level first. */
-  readonly #stack: number[] = [];
+  // Most calls are about the lowest level and the top of the stack: these are fields, so that such a call looks into no list.
+  #lowest: GapHistogram | undefined = undefined;
+  /** By level; the first place is empty. */
+  readonly #higher: (GapHistogram | undefined)[] = [];
+  /** When the instances that would be idle came to rest: the last of them, and those below it, the lowest level first. */
+  #topMs = NaN;
+  readonly #below: number[] = [];
+  /** Instances that would be idle. */
+  depth = 0;
   /** Calls that found nothing in the stack: no keep-alive would have served them. */
   firstUses = 0;
 
-  /** Instances that would be idle. */
-  get depth(): number {
-    return this.#stack.length;
+  /** undefined where none was seen. */
+  at(level: number): GapHistogram | undefined {
+    return level === 0 ? this.#lowest : this.#higher[level];
   }
 
   /** A call came. The gap that it ended; NaN where no instance could be idle. */
   arrived(nowMs: number): number {
-    const sinceMs = this.#stack.pop();
-    if (sinceMs === undefined) {
+    if (this.depth === 0) {
       this.firstUses++;
       return NaN;
     }
-    const gapMs = nowMs - sinceMs;
-    const level = levelOf(this.#stack.length + 1);
-    (this.levels[level] ??= new GapHistogram()).add(gapMs);
+    const gapMs = nowMs - this.#topMs;
+    this.#made(levelOf(this.depth)).add(gapMs);
+    this.depth--;
+    if (this.depth > 0) this.#topMs = this.#below.pop()!;
     return gapMs;
   }
 
   ended(nowMs: number): void {
-    if (this.#stack.length < STACK_MAX) this.#stack.push(nowMs);
+    if (this.depth >= STACK_MAX) return;
+    if (this.depth > 0) this.#below.push(this.#topMs);
+    this.#topMs = nowMs;
+    this.depth++;
   }
 
   save(): SavedGaps {
-    return { levels: Array.from(this.levels, (level) => level?.save() ?? null), firstUses: this.firstUses };
+    const levels = Array.from({ length: LEVELS }, (_, level) => this.at(level)?.save() ?? null);
+    return { levels: levels.slice(0, levels.findLastIndex((one) => one !== null) + 1), firstUses: this.firstUses };
   }
 
   /** Throws where it cannot have been saved. */
   restore({ levels, firstUses }: SavedGaps): void {
     this.firstUses = amountIn(firstUses);
     if (levels.length > LEVELS) throw new Error(`there are ${LEVELS} levels, not ${levels.length}`);
-    levels.forEach((level, index) => {
-      if (level !== null) (this.levels[index] ??= new GapHistogram()).restore(level);
+    levels.forEach((saved, level) => {
+      if (saved !== null) this.#made(level).restore(saved);
     });
+  }
+
+  #made(level: number): GapHistogram {
+    if (level === 0) return (this.#lowest ??= new GapHistogram());
+    return (this.#higher[level] ??= new GapHistogram());
   }
 }

@@ -8,7 +8,7 @@ import { policyOf, type PolicyName } from "../service/policy-choice.ts";
 import { forecastNext, hybridHistogram } from "./hybrid-histogram.ts";
 import { GapHistogram, IdleGaps } from "./idle-gaps.ts";
 import { chooseKeepAlive, newKeepAliveChoice } from "./keep-alive-choice.ts";
-import type { PoolView } from "./policy.ts";
+import type { FunctionPolicy, PoolView } from "./policy.ts";
 import { totalWaitMs } from "./queue-drain.ts";
 import { Reference2020 } from "./reference-2020.ts";
 import { WaitingPrice } from "./waiting-price.ts";
@@ -75,8 +75,8 @@ test("idle gaps are kept by level: the lowest instance waits for the next call, 
     gaps.ended(atMs + 300);
   }
   expect(gaps.firstUses).toBe(4);
-  expect(gaps.levels[2]!.gaps).toBe(2 * 9 + 10);
-  expect(gaps.levels[0]!.first).toBeGreaterThan(gaps.levels[2]!.first);
+  expect(gaps.at(2)!.gaps).toBe(2 * 9 + 10);
+  expect(gaps.at(0)!.first).toBeGreaterThan(gaps.at(2)!.first);
 });
 
 test("what is left of an execution is what those as long had left; of one longer than all, as much again", () => {
@@ -157,6 +157,48 @@ test("greedy-dual: what is called more, starts longer and is smaller is worth mo
   const before = seldom.worth(0);
   often.evicted(often.worth(0), POOL);
   expect(seldom.worth(0)).toBeGreaterThan(before);
+});
+
+test("what the hybrid histogram knows outlives a restart, as JSON: its next windows are those that it would have had", () => {
+  const START_MS = 2_000;
+  /** From the call's end on. */
+  const windowAfter = (one: FunctionPolicy, atMs: number): readonly number[] => {
+    one.arrived(atMs);
+    one.ended(1_000, atMs + 1_000);
+    const keepAliveMs = one.keepAliveMs(1, atMs + 1_000);
+    const planMs = one.nextPlanMs(atMs + 1_000);
+    const { untilMs } = one.plan(POOL, planMs);
+    return [keepAliveMs, planMs - atMs, untilMs - atMs].map(Math.round);
+  };
+  // Within the histogram, and beyond it, where the next is forecast from the last.
+  for (const minutes of [30, 300]) {
+    const one = hybridHistogram().follow(FACTS, 0);
+    one.started(START_MS, 0);
+    let window: readonly number[] = [];
+    for (let call = 0; call < 20; call++) window = windowAfter(one, (call * minutes + (call % 3)) * MINUTE);
+    const saved: unknown = JSON.parse(JSON.stringify(one.save()));
+    const restored = hybridHistogram().follow(FACTS, 0, saved);
+    expect(restored.save()).toEqual(saved);
+    expect(window[0]).toBe(0);
+    expect(windowAfter(restored, 1e9)).toEqual(window);
+  }
+});
+
+test("greedy-dual's clock outlives a restart, as JSON, and so does what functions are worth by it", () => {
+  const policy = greedyDual();
+  const [evicted, kept] = [policy.follow(FACTS, 0), policy.follow(FACTS, 0)];
+  evicted.arrived(0);
+  evicted.evicted(evicted.worth(0), POOL);
+  kept.started(3_500, 0);
+  for (let call = 0; call < 3; call++) kept.arrived(call);
+  const [common, saved] = JSON.parse(JSON.stringify([policy.save(), kept.save()])) as unknown[];
+  const again = greedyDual();
+  again.restore(common);
+  const [restored, unknown] = [again.follow(FACTS, 0, saved), again.follow(FACTS, 0)];
+  expect(restored.worth(0)).toBe(kept.worth(0));
+  expect(unknown.worth(0)).toBeGreaterThan(0);
+  for (const one of [kept, restored]) one.arrived(10);
+  expect(restored.worth(10)).toBe(kept.worth(10));
 });
 
 describe("the price of waiting by the 2020 contest's score", () => {
@@ -281,4 +323,51 @@ test("what our own policy knows outlives a restart, as JSON", () => {
   again.restore(common);
   const restored = again.follow(FACTS, 0, saved);
   expect(restored.save()).toEqual({ ...(one.save() as object), calls: 0 });
+});
+
+describe("the forecast of returns", () => {
+  const AT_A_PRICE = { kind: "waiting", gbSecondsPerWaitSecond: 10 } as const;
+  const CALLS = 200;
+  /** How long the instance stays after each of the calls, and how many are started ahead of the next; one call at a time. */
+  const decided = (one: FunctionPolicy, gapsMs: readonly number[]): readonly (readonly number[])[] => {
+    let nowMs = 0;
+    return gapsMs.map((gapMs) => {
+      one.arrived(nowMs);
+      one.waited(0, nowMs);
+      one.ended(50, nowMs + 50);
+      const keepMs = one.keepAliveMs(1, nowMs + 50);
+      const planMs = one.nextPlanMs(nowMs + 50);
+      nowMs += 50 + gapMs;
+      return [keepMs, planMs < nowMs ? one.plan(POOL, planMs).warm : 0];
+    });
+  };
+  /** What is decided of the next calls by who has learned from those before, as it is and without the forecast. */
+  const bothWays = (gapsMs: readonly number[]): readonly (readonly (readonly number[])[])[] => {
+    const policy = forecast(AT_A_PRICE);
+    const one = policy.follow(FACTS, 0);
+    one.started(1_000, 0);
+    decided(one, gapsMs.slice(0, CALLS));
+    const saved = one.save() as object;
+    return [saved, { ...saved, returns: null }].map((known) => {
+      const again = forecast(AT_A_PRICE);
+      again.restore(policy.save());
+      return decided(again.follow(FACTS, 0, known), gapsMs.slice(CALLS));
+    });
+  };
+
+  test("changes nothing where nothing is regular: all is as the plain policy has it", () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const random = seededRandom(seed);
+      const gapsMs = Array.from({ length: 2 * CALLS }, () => 1_000 * 300 ** random());
+      const [asItIs, plain] = bothWays(gapsMs);
+      expect(asItIs).toEqual(plain);
+      expect(plain!.every(([keepMs]) => keepMs! > 0)).toBe(true);
+    }
+  });
+
+  test("has instances started ahead where returns are regular, which the plain policy does not", () => {
+    const [asItIs, plain] = bothWays(Array.from({ length: CALLS + 5 }, () => 60_000));
+    expect(asItIs!.map(([, warm]) => warm)).toEqual([0, 0, 1, 1, 1]);
+    expect(plain!.map(([, warm]) => warm)).toEqual([0, 0, 0, 0, 0]);
+  });
 });

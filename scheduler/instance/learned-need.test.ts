@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+
+import { functionConfig } from "../function-config.ts";
+import { LearnedNeed } from "./learned-need.ts";
+
+const CONFIGURED_MB = 512;
+const config = functionConfig({ key: "f", memoryMb: CONFIGURED_MB });
+/** What ten executions of 40 MiB come to: a quarter more, and one for the call. */
+const LEARNED_MB = 51;
+
+const learned = (): LearnedNeed => {
+  const need = new LearnedNeed(config);
+  for (let execution = 0; execution < 10; execution++) need.used(40, undefined);
+  return need;
+};
+
+/** Executions until what was seen is believed again. */
+const distrusted = (need: LearnedNeed): number => {
+  let executions = 0;
+  for (; need.memoryMb === CONFIGURED_MB; executions++) need.used(40, undefined);
+  return executions;
+};
+
+describe("the memory that a function needs", () => {
+  test("is what is configured until ten executions were seen, and then the most of these with a margin", () => {
+    const need = new LearnedNeed(config);
+    for (let execution = 0; execution < 9; execution++) need.used(30, undefined);
+    expect(need.memoryMb).toBe(CONFIGURED_MB);
+    need.used(40, undefined);
+    expect(need.memoryMb).toBe(LEARNED_MB);
+    need.used(2, undefined);
+    expect(need.memoryMb).toBe(LEARNED_MB);
+  });
+
+  test("is never more than is configured, nor less than a process takes", () => {
+    const [large, small] = [new LearnedNeed(config), new LearnedNeed(config)];
+    for (let execution = 0; execution < 10; execution++) {
+      large.used(500, undefined);
+      small.used(1, undefined);
+    }
+    expect([large.memoryMb, small.memoryMb]).toEqual([CONFIGURED_MB, 16]);
+  });
+
+  test("is what is configured for a thousand executions after it proved too small, and twice as many each time, up to a bound", () => {
+    const need = learned();
+    const executions = Array.from({ length: 14 }, () => {
+      need.provedTooSmall();
+      return distrusted(need);
+    });
+    expect(executions.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000]);
+    expect(executions.slice(10)).toEqual([1_024_000, 1_024_000, 1_024_000, 1_024_000]);
+    expect(need.memoryMb).toBe(LEARNED_MB);
+  });
+
+  test("goes by what was seen while it was not believed", () => {
+    const need = learned();
+    need.provedTooSmall();
+    need.used(200, undefined);
+    expect(distrusted(need)).toBe(999);
+    expect(need.memoryMb).toBe(251);
+  });
+
+  test("is doubted after a restart as before it", () => {
+    const need = learned();
+    need.provedTooSmall();
+    distrusted(need);
+    need.provedTooSmall();
+    for (let execution = 0; execution < 500; execution++) need.used(40, undefined);
+    const again = new LearnedNeed(config);
+    again.restore(JSON.parse(JSON.stringify(need.save())) as readonly number[]);
+    expect(again.memoryMb).toBe(CONFIGURED_MB);
+    expect(distrusted(again)).toBe(1_500);
+    again.provedTooSmall();
+    expect(distrusted(again)).toBe(4_000);
+  });
+});
+
+test("a function is heavy on the CPU that uses more than half of what it may, and for hundreds of executions after it has become lighter", () => {
+  const need = new LearnedNeed(functionConfig({ key: "f", memoryMb: 1_536 }));
+  const may = need.cpus;
+  for (let execution = 0; execution < 9; execution++) need.used(undefined, may);
+  expect(need.isCpuHeavy).toBe(false);
+  need.used(undefined, may);
+  expect([need.isCpuHeavy, need.cpus]).toEqual([true, may]);
+  let executions = 0;
+  for (; need.isCpuHeavy; executions++) need.used(undefined, 0);
+  expect(executions).toBeGreaterThan(200);
+  expect(executions).toBeLessThan(1_000);
+});
