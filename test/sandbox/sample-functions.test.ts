@@ -21,6 +21,8 @@ interface Call {
 interface Sample {
   /** In this order, over one graph with its samples. */
   readonly calls: readonly Call[];
+  /** The keys that it changes. */
+  readonly writes?: readonly string[];
   /** What no two runs have in common, in the values that it writes. */
   readonly lots?: RegExp;
 }
@@ -40,6 +42,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       { args: { ...ann, action: "verify" } },
       { args: { ...ann, action: "verify", password: "battery" } },
     ],
+    writes: ["password:ann"],
     lots: /(?<=\$i=10\$)[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/,
   },
   khop: {
@@ -67,6 +70,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       { args: { nodeId: "5", points: 0.2 } },
       { args: { nodeId: "5" }, keys: ["md5"] },
     ],
+    writes: ["board", "top-k"],
   },
 };
 
@@ -113,15 +117,22 @@ function inPlainNode(server: RedisServer): Place {
 }
 
 /** Every key with its value, as a client reads text and as DUMP has all else, and with how long it has to live. */
-async function keyspaceOf(redis: Redis, lots: RegExp | undefined): Promise<ReadonlyMap<string, unknown>> {
-  const read = async (key: string): Promise<unknown> => {
+async function keyspaceOf(redis: Redis): Promise<ReadonlyMap<string, string>> {
+  const read = async (key: string): Promise<string> => {
     const type = await redis.type(key);
     const value = type === "string" ? await redis.getBuffer(key) : await redis.dumpBuffer(key);
-    const text = value?.toString("latin1") ?? "";
-    return [type, lots === undefined ? text : text.replace(lots, "…"), await redis.pttl(key)];
+    return `${type}, ${await redis.pttl(key)}: ${value?.toString("latin1")}`;
   };
   const keys = (await redis.keys("*")).toSorted();
   return new Map(await Promise.all(keys.map(async (key) => [key, await read(key)] as const)));
+}
+
+/** What is there now and was not so before, or was there and is not. */
+function changesOf(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>, lots: RegExp | undefined) {
+  const changed = [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key));
+  return Object.fromEntries(
+    changed.map((key) => [key, lots === undefined ? after.get(key) : after.get(key)?.replace(lots, "…")]),
+  );
 }
 
 describe("a function that comes with locus", () => {
@@ -163,12 +174,15 @@ describe("a function that comes with locus", () => {
     const seen = new Map<string, unknown>();
     for (const [place, { deploy, redis }] of places) {
       const run = await deploy(join(FUNCTIONS, `${name}.ts`));
+      const before = await keyspaceOf(redis);
       const answers = [];
       for (const call of sample.calls) answers.push(await run(call));
-      seen.set(place, { answers, keyspace: await keyspaceOf(redis, sample.lots) });
+      seen.set(place, { answers, changes: changesOf(before, await keyspaceOf(redis), sample.lots) });
     }
-    const [[, expected], ...others] = [...seen] as [[string, { answers: object[] }], ...[string, unknown][]];
+    type Seen = { readonly answers: readonly object[]; readonly changes: object };
+    const [[, expected], ...others] = [...seen] as [[string, Seen], ...[string, unknown][]];
     expect(expected.answers[0]).toHaveProperty("result");
+    expect(Object.keys(expected.changes).toSorted()).toEqual(sample.writes ?? []);
     expect(others).toEqual(others.map(([place]) => [place, expected]));
   });
 });
