@@ -460,7 +460,7 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
             () => queueMicrotask(() => {}),
             () => performance.now(),
             () => log.info({ a: 1 } as never, new Error("b"), Symbol("c")),
-            () => redis.exists(["a", 1 as never], "b"),
+            () => redis.exists(["a", new Uint8Array(1)], "b"),
             () => redis.hset("h", pairs),
           ];
           const lies: (() => unknown)[] = [() => 7, () => ({}), () => Symbol("lie"), () => undefined, () => [[]]];

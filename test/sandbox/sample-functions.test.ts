@@ -80,7 +80,7 @@ type Run = (call: Call) => Promise<unknown>;
 /** A place where functions run, and the data that they see there. */
 interface Place {
   readonly redis: Redis;
-  deploy(file: string): Promise<Run>;
+  readonly deploy: (file: string) => Promise<Run>;
 }
 
 function onSide(side: TestSide): Place {
