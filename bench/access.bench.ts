@@ -16,7 +16,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { besidePeer, clientPeer, computePeer, cpuPeer } from "./access/peers.ts";
 import { ringEntries, VALUE_BYTES } from "./access/values.ts";
-import { chainOf, FANOUT_WIDTH, fanoutOf } from "./access/workloads.ts";
+import { chainOf, FANOUT_WIDTH, fanoutOf, GENERATED_DIGEST, SIEVE } from "./access/workloads.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
 import { pairLayout } from "./harness/cores.ts";
@@ -32,10 +32,6 @@ interface Effort extends Repeats {
 }
 
 const SEED = 1;
-const SIEVE_BELOW = 1_000_000;
-const SIEVE_PRIMES = 78_498;
-/** Of the bytes 0 … 255, again and again, 64 KiB. */
-const SHA256_HEX = "7daca2095d0438260fa849183dfc67faa459fdf4936e1bc91eec6b281b27e4c2";
 const LUA_LIBRARY = join(import.meta.dirname, "access", "peers.lua");
 const FUNCTIONS = [
   "bench/access/chain-gets.ts",
@@ -102,11 +98,10 @@ await runBenchmark<Effort>({
     const [chain, fanout] = [chainOf(effort.reads, SEED), fanoutOf(effort.reads)];
     const [socketChain, socketFanout] = [chainOf(effort.socketReads, SEED), fanoutOf(effort.socketReads)];
     const keys = [FANOUT_WIDTH, ...fanout.keys];
-    const sha256Result = { sha256: SHA256_HEX, bytes: 64 * 1024 };
     const options = { stack, budgetMs: effort.budgetMs, resources };
 
     return {
-      config: { seed: SEED, valueBytes: VALUE_BYTES, fanoutWidth: FANOUT_WIDTH, sieveBelow: SIEVE_BELOW },
+      config: { seed: SEED, valueBytes: VALUE_BYTES, fanoutWidth: FANOUT_WIDTH, sieveBelow: SIEVE.below },
       peers: [
         besidePeer(options, "Lua, chain", chain, () => lua("chain", 0, chain.args.first, chain.args.reads)),
         besidePeer(options, "storage, chain", chain, () => storage("bench-chain", 0, JSON.stringify(chain.args))),
@@ -119,12 +114,12 @@ await runBenchmark<Effort>({
         await clientPeer(options, "ioredis, fan-out, auto-pipelined", "auto-pipelined", socketFanout),
         await clientPeer(options, "ioredis, fan-out, pipeline()", "pipeline()", socketFanout),
         computePeer(options, "compute, fan-out", "bench-fanout", socketFanout),
-        cpuPeer(options, "Lua, sieve", SIEVE_PRIMES, () => lua("sieve", 0, SIEVE_BELOW)),
-        cpuPeer(options, "storage, sieve", { primes: SIEVE_PRIMES }, () =>
-          storage("sieve", 0, JSON.stringify({ below: SIEVE_BELOW })),
+        cpuPeer(options, "Lua, sieve", SIEVE.primes, () => lua("sieve", 0, SIEVE.below)),
+        cpuPeer(options, "storage, sieve", { primes: SIEVE.primes }, () =>
+          storage("sieve", 0, JSON.stringify({ below: SIEVE.below })),
         ),
-        cpuPeer(options, "Lua, sha256", SHA256_HEX, () => lua("sha256", 0)),
-        cpuPeer(options, "storage, sha256", sha256Result, () => storage("sha256", 0)),
+        cpuPeer(options, "Lua, sha256", GENERATED_DIGEST.sha256, () => lua("sha256", 0)),
+        cpuPeer(options, "storage, sha256", GENERATED_DIGEST, () => storage("sha256", 0)),
       ],
     };
   },

@@ -2,19 +2,20 @@
 //
 // Method. Two stacks that differ in one setting: sandbox hosts with all the confinement that the machine allows (system call
 // filters in two stages, namespaces, an unprivileged user), and with none. The same calls to both, in turn: chains and
-// fan-outs of GETs on either side, as in `access`, and walks of depth 5 over a generated social graph beside the data, as in `khop`.
-// While one stack is measured the other sleeps.
+// fan-outs of GETs on either side, and a sieve and SHA-256 beside the data, as in `access`; walks of depth 5 over a generated social
+// graph beside the data, 1 and 16 in flight, as in `khop`. While one stack is measured the other sleeps.
 //
 // Expectation. Nothing: filters look at system calls, and the ways of an invocation have few. A round over a socket is the one
 // that has some.
 
+import { PIPELINED_IN_FLIGHT } from "#compute/cli/redisclient.ts";
 import type { Workload } from "#compute/cli/workload.ts";
 import type { Health } from "#compute/node/health.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Confinement } from "#runtime/sandbox/supervisor.ts";
-import { besidePeer, computePeer } from "./access/peers.ts";
+import { besidePeer, computePeer, cpuPeer } from "./access/peers.ts";
 import { ringEntries } from "./access/values.ts";
-import { chainOf, fanoutOf } from "./access/workloads.ts";
+import { chainOf, fanoutOf, GENERATED_DIGEST, SIEVE } from "./access/workloads.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Comparison, Peer, Repeats } from "./harness/contest.ts";
 import { pairLayout, type Layout } from "./harness/cores.ts";
@@ -32,13 +33,31 @@ interface Effort extends Repeats {
 
 const SEED = 1;
 const DEPTH = 5;
-const FUNCTIONS = ["bench/access/chain-gets.ts", "bench/access/fanout-gets.ts", "functions/khop.ts"];
+const FUNCTIONS = [
+  "bench/access/chain-gets.ts",
+  "bench/access/fanout-gets.ts",
+  "functions/sieve.ts",
+  "functions/sha256.ts",
+  "functions/khop.ts",
+];
 /** The parts of the confinement that look at system calls (docs/security.md). */
 const FILTERS = ["calls", "threads"];
-const WALK = "storage, khop";
-/** Of each: time per GET (less is better), or calls and GETs per second (more is). */
-const TIMES = ["storage, chain", "storage, fan-out"];
-const RATES = ["compute, chain", "compute, fan-out", WALK];
+/** What is measured of each, time (less is better) or how much is done in a second (more is), by the name of its ratio. */
+const WORKS = {
+  storageChainKept: { work: "storage, chain", measured: "time" },
+  storageFanoutKept: { work: "storage, fan-out", measured: "time" },
+  storageSieveKept: { work: "storage, sieve", measured: "time" },
+  storageSha256Kept: { work: "storage, sha256", measured: "time" },
+  computeChainKept: { work: "compute, chain", measured: "rate" },
+  computeFanoutKept: { work: "compute, fan-out", measured: "rate" },
+  storageKhopKept: { work: "storage, khop, 1 in flight", measured: "rate" },
+  storageKhopManyKept: { work: "storage, khop, 16 in flight", measured: "rate" },
+} as const satisfies Readonly<Record<string, Work>>;
+
+interface Work {
+  readonly work: string;
+  readonly measured: "time" | "rate";
+}
 
 await runBenchmark<Effort>({
   name: "confinement",
@@ -49,8 +68,8 @@ await runBenchmark<Effort>({
     full: { warmUps: 2, repetitions: 15, budgetMs: 2_000, reads: 20_000, socketReads: 2_000, walks: 1_000 },
   },
   ratios: {
-    ...Object.fromEntries([...TIMES, ...RATES].map((work) => [keptName(work), comparison(work)])),
-    confinedKept: { better: "more", must: 0.95, aim: 0.99, worstOf: [...TIMES, ...RATES].map(keptName) },
+    ...Object.fromEntries(Object.entries(WORKS).map(([name, work]) => [name, comparison(work)])),
+    confinedKept: { better: "more", must: 0.95, aim: 0.99, worstOf: Object.keys(WORKS) },
   },
   layout: pairLayout,
   async prepare({ effort, layout, resources, say }) {
@@ -94,17 +113,23 @@ async function confinedStack(
   const [socketChain, socketFanout] = [chainOf(effort.socketReads, SEED), fanoutOf(effort.socketReads)];
   const options = { stack, budgetMs: effort.budgetMs, resources };
   const workload: Workload = { function: "khop", repeats: 1, count: effort.walks, args: { depth: DEPTH } };
-  const ways = { [named(WALK, confinement)]: { kind: "batch", side: "storage", inFlight: 1 } } as const;
+  const nameOf = (kept: keyof typeof WORKS): string => named(WORKS[kept].work, confinement);
+  const ways = {
+    [nameOf("storageKhopKept")]: { kind: "batch", side: "storage", inFlight: 1 },
+    [nameOf("storageKhopManyKept")]: { kind: "batch", side: "storage", inFlight: PIPELINED_IN_FLIGHT },
+  } as const;
   const callers = await startCallers(ways, stack, workload, resources);
   const peers = [
-    besidePeer(options, named("storage, chain", confinement), chain, () =>
-      call("bench-chain", 0, JSON.stringify(chain.args)),
-    ),
-    besidePeer(options, named("storage, fan-out", confinement), fanout, () =>
+    besidePeer(options, nameOf("storageChainKept"), chain, () => call("bench-chain", 0, JSON.stringify(chain.args))),
+    besidePeer(options, nameOf("storageFanoutKept"), fanout, () =>
       call("bench-fanout", fanout.keys.length, ...fanout.keys, JSON.stringify(fanout.args)),
     ),
-    computePeer(options, named("compute, chain", confinement), "bench-chain", socketChain),
-    computePeer(options, named("compute, fan-out", confinement), "bench-fanout", socketFanout),
+    cpuPeer(options, nameOf("storageSieveKept"), { primes: SIEVE.primes }, () =>
+      call("sieve", 0, JSON.stringify({ below: SIEVE.below })),
+    ),
+    cpuPeer(options, nameOf("storageSha256Kept"), GENERATED_DIGEST, () => call("sha256", 0)),
+    computePeer(options, nameOf("computeChainKept"), "bench-chain", socketChain),
+    computePeer(options, nameOf("computeFanoutKept"), "bench-fanout", socketFanout),
     ...callers.map((caller) => peerOf(caller, stack)),
   ];
   return { peers, parts: await confinementOf(stack) };
@@ -118,18 +143,12 @@ async function confinementOf({ url, redis }: PlacedStack): Promise<ConfinedStack
 }
 
 /** What is left of the speed. */
-function comparison(work: string): Comparison {
+function comparison({ work, measured }: Work): Comparison {
   const [confined, free] = [named(work, "on"), named(work, "off")];
   return {
     better: "more",
-    of: (value) => (TIMES.includes(work) ? value(free) / value(confined) : value(confined) / value(free)),
+    of: (value) => (measured === "time" ? value(free) / value(confined) : value(confined) / value(free)),
   };
-}
-
-/** "storage, fan-out" is storageFanoutKept. */
-function keptName(work: string): string {
-  const [side, what = ""] = work.split(", ");
-  return `${side}${what.replace("-", "").replace(/^./, (letter) => letter.toUpperCase())}Kept`;
 }
 
 function named(work: string, confinement: Confinement): string {

@@ -29,9 +29,12 @@ const RATIOS = {
   confinement: [
     "storageChainKept",
     "storageFanoutKept",
+    "storageSieveKept",
+    "storageSha256Kept",
     "computeChainKept",
     "computeFanoutKept",
     "storageKhopKept",
+    "storageKhopManyKept",
     "confinedKept",
   ],
   controller: ["controllerCpuShare", "recordUs"],

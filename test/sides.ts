@@ -4,7 +4,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import type { Channel } from "#runtime/channel/channel.ts";
+import { COMMAND_ROWS } from "#runtime/channel/command-rows.ts";
 import { MemoryChannel } from "#runtime/channel/memory-channel.ts";
+import type { Operation } from "#runtime/channel/operation.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
 import type { FunctionDescription, Limits } from "#runtime/function/description.ts";
 import type { Invocation } from "#runtime/function/define.ts";
@@ -60,6 +63,8 @@ export interface TestSide {
   /** Calls that are queued or in an isolate, those included whose caller has its answer already. */
   inFlight(): Promise<number>;
   toll(): Promise<Toll>;
+  /** From now on writes are not answered, and reads are; what it gives lets them go on. */
+  holdWrites(): Promise<() => Promise<void>>;
   deploy(bundle: Uint8Array | string): Promise<Deployed>;
   close(): Promise<void>;
 }
@@ -102,9 +107,10 @@ const argsJsonOf = (options: CallOptions): string => options.argsJson ?? JSON.st
 async function startComputeSide(name: "memory" | "socket"): Promise<TestSide> {
   const server = name === "socket" ? await startRedisServer({ moduleArguments: null }) : undefined;
   const bounds = { isolatesMax: 16, queueLengthMax: 1_000, onLog: () => {} };
+  const memory = new PausableChannel();
   const supervisor: Supervisor = await startSupervisor(
     server === undefined
-      ? { ...bounds, channel: new MemoryChannel() }
+      ? { ...bounds, channel: memory }
       : { ...bounds, dataSource: { host: "", port: 0, path: server.path, database: 0, connections: 2 } },
   );
   await supervisor.ready();
@@ -118,6 +124,7 @@ async function startComputeSide(name: "memory" | "socket"): Promise<TestSide> {
       const hasQuarantineHost = hosts.some((host) => host.quarantine && host.state !== "gone");
       return { deaths, killedForMemory, killedForTime, reruns, quarantined, released, hasQuarantineHost };
     },
+    holdWrites: () => (server === undefined ? Promise.resolve(memory.pause()) : pauseWrites(server.client())),
     async deploy(bundle) {
       const bytes = Buffer.from(bundle as string);
       const description = await supervisor.check(bytes);
@@ -140,6 +147,35 @@ async function startComputeSide(name: "memory" | "socket"): Promise<TestSide> {
       await server?.close();
     },
   };
+}
+
+/** A map whose writes can wait, as Redis' do while clients are paused. */
+class PausableChannel implements Channel {
+  readonly #memory = new MemoryChannel();
+  #paused: Promise<void> | null = null;
+
+  pause(): () => Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#paused = promise;
+    return async () => {
+      this.#paused = null;
+      resolve();
+    };
+  }
+
+  async send(round: readonly Operation[]): Promise<Uint8Array> {
+    if (!round.every(([name = ""]) => READS.has(Buffer.from(name as Uint8Array).toString()))) await this.#paused;
+    return this.#memory.send(round);
+  }
+}
+
+const READS = new Set(
+  COMMAND_ROWS.flatMap((row) => (row.standing === "allowed" && row.access === "read" ? [row.name] : [])),
+);
+
+async function pauseWrites(redis: Redis): Promise<() => Promise<void>> {
+  await redis.client("PAUSE", 60_000, "WRITE");
+  return async () => void (await redis.client("UNPAUSE"));
 }
 
 async function startStorageSide(): Promise<TestSide> {
@@ -176,6 +212,7 @@ async function startStorageSide(): Promise<TestSide> {
         ),
       };
     },
+    holdWrites: () => pauseWrites(redis),
     async deploy(bundle) {
       const [name] = (await redis.call("LOCUS.FUNCTION", "LOAD", bundle as string)) as [string];
       const description = await describe(redis, name);

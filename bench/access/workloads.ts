@@ -1,4 +1,4 @@
-// The two pieces of work that `access` gives to all peers alike, and what each must come to.
+// The pieces of work that `access` gives to all peers alike, and what each must come to.
 
 import type { ChainArgs } from "./chain-gets.ts";
 import type { FanoutArgs } from "./fanout-gets.ts";
@@ -6,6 +6,15 @@ import { keyOf, ringEnd, VALUE_BYTES } from "./values.ts";
 
 /** GETs of a turn in a fan-out. */
 export const FANOUT_WIDTH = 100;
+
+/** Computing alone: primes below a number. */
+export const SIEVE = { below: 1_000_000, primes: 78_498 };
+
+/** The same: of the bytes 0 … 255, again and again, 64 KiB, as `sha256` answers. */
+export const GENERATED_DIGEST = {
+  sha256: "7daca2095d0438260fa849183dfc67faa459fdf4936e1bc91eec6b281b27e4c2",
+  bytes: 64 * 1024,
+};
 
 export interface Workload<Args> {
   readonly args: Args;

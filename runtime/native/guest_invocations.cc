@@ -211,7 +211,8 @@ void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view 
                        std::string_view message, std::string_view stack) {
   if (!invocation->lone_rejections.empty()) LogLoneRejections(invocation);
   const bool ended_by_itself = code == Code::kOk || code == Code::FUNCTION_FAILED;
-  retire_ |= !ended_by_itself && LeavesPromises(*invocation);
+  // What it has filled its memory with is given back with the isolate.
+  retire_ |= code == Code::MEMORY_LIMIT || (!ended_by_itself && LeavesPromises(*invocation));
   SendOutcome(*invocation, code, result, message, stack);
   Release(invocation);
 }
@@ -225,7 +226,7 @@ bool GuestLoop::MayGoBack(const GuestInvocation& invocation) {
 bool GuestLoop::LeavesPromises(const GuestInvocation& invocation) const {
   return !invocation.operations.empty() || !invocation.rounds.empty() ||
          std::ranges::any_of(timers_,
-                             [&](const GuestTimer& timer) { return timer.invocation == invocation.id; });
+                             [&](const auto& timer) { return timer.second.invocation == invocation.id; });
 }
 
 // What it has said stays said: the run that follows says it again.
@@ -239,7 +240,7 @@ void GuestLoop::Release(GuestInvocation* invocation) {
   Host::Get().active_invocations.fetch_sub(1, std::memory_order_relaxed);
 
   channel_->Forget(invocation->id);
-  std::erase_if(timers_, [&](const GuestTimer& timer) { return timer.invocation == invocation->id; });
+  std::erase_if(timers_, [&](const auto& timer) { return timer.second.invocation == invocation->id; });
   by_id_.erase(invocation->id);
   const uint32_t slot = invocation->slot;
   generations_[slot] = (generations_[slot] + 1) & 0x3fffff;
@@ -357,26 +358,23 @@ bool GuestLoop::EndLate(int64_t now) {
 }
 
 uint32_t GuestLoop::SetTimer(int64_t delay_ms, Local<v8::Function> callback) {
-  timers_.push_back({++next_timer_, current_->id, NowNs() + std::max<int64_t>(delay_ms, 0) * 1'000'000,
-                     v8::Global<v8::Function>(isolate_, callback)});
+  const int64_t due_ns = NowNs() + std::max<int64_t>(delay_ms, 0) * 1'000'000;
+  timers_.emplace(std::pair(due_ns, ++next_timer_),
+                  GuestTimer{current_->id, v8::Global<v8::Function>(isolate_, callback)});
   return next_timer_;
 }
 
 void GuestLoop::ClearTimer(uint32_t id) {
-  std::erase_if(timers_, [&](const GuestTimer& timer) { return timer.id == id; });
+  std::erase_if(timers_, [&](const auto& timer) { return timer.first.second == id; });
 }
 
 bool GuestLoop::FireTimers(int64_t now) {
   bool found = false;
   for (;;) {
-    const auto due =
-        std::min_element(timers_.begin(), timers_.end(), [](const GuestTimer& a, const GuestTimer& b) {
-          return a.due_ns != b.due_ns ? a.due_ns < b.due_ns : a.id < b.id;
-        });
-    if (due == timers_.end() || due->due_ns > now || !lost_.empty()) return found;
+    if (timers_.empty() || timers_.begin()->first.first > now || !lost_.empty()) return found;
     found = true;
-    const GuestTimer timer = std::move(*due);
-    timers_.erase(due);
+    const auto due = timers_.extract(timers_.begin());
+    const GuestTimer& timer = due.mapped();
     const auto invocation = by_id_.find(timer.invocation);
     if (invocation == by_id_.end()) continue;
     const v8::HandleScope scope(isolate_);

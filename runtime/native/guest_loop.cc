@@ -174,7 +174,7 @@ bool GuestLoop::TakeInvocations() {
 int64_t GuestLoop::NextWakeNs() const {
   int64_t next = INT64_MAX;
   for (const auto& [id, invocation] : by_id_) next = std::min(next, invocation->deadline_ns);
-  for (const GuestTimer& timer : timers_) next = std::min(next, timer.due_ns);
+  if (!timers_.empty()) next = std::min(next, timers_.begin()->first.first);
   if (memory_stale_) next = std::min(next, measure_after_ns_);
   return next;
 }

@@ -9,9 +9,11 @@
 
 #include <atomic>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "channel.h"
@@ -96,9 +98,7 @@ struct GuestInvocation {
 };
 
 struct GuestTimer {
-  uint32_t id = 0;
   uint64_t invocation = 0;
-  int64_t due_ns = 0;
   v8::Global<v8::Function> callback;
 };
 
@@ -174,6 +174,10 @@ class GuestLoop {
   /// Drains the microtasks, accounts for the time, and sends what was collected.
   void EndTurn();
   bool CloseTurn();
+  /// Whether it is to end: by the watchdog, or since its memory ran out.
+  bool IsTurnEnding() const {
+    return memory_exceeded_ || turn_.load(std::memory_order_acquire) != turns_ * 4;
+  }
   void PauseTurn();
   void FinishSettled(uint64_t own);
   int64_t TurnCpuNs(int64_t now);
@@ -251,7 +255,8 @@ class GuestLoop {
   std::vector<std::unique_ptr<GuestInvocation>> slots_;
   std::vector<uint32_t> generations_;
   std::unordered_map<uint64_t, GuestInvocation*> by_id_;
-  std::vector<GuestTimer> timers_;
+  /// By when it is due, then by its number: the first fires next.
+  std::map<std::pair<int64_t, uint32_t>, GuestTimer> timers_;
   uint32_t next_timer_ = 0;
   GuestInvocation* current_ = nullptr;
   int64_t turn_started_ns_ = 0;
@@ -280,6 +285,8 @@ class GuestLoop {
 
   std::list<PendingRound> idle_rounds_;
   // Scratch of Operate, kept for its capacity.
+  class Taking;
+  bool taking_ = false;
   std::string arena_;
   std::vector<size_t> ends_;
   std::vector<std::string_view> argv_;

@@ -22,6 +22,8 @@ using v8::Value;
 constexpr size_t kRandomBytesMax = 65536;
 /// What performance.now is rounded to: too coarse to time a cache with.
 constexpr int64_t kClockStepNs = 100'000;
+/// What a copy of a value may take on its way without a look at what the heap may hold.
+constexpr size_t kCloneBytesUnasked = 1 << 20;
 constexpr uint32_t kBinary = 1u << 16;
 constexpr uint32_t kNamed = 1u << 17;
 
@@ -111,12 +113,17 @@ void FillRandom(const FunctionCallbackInfo<Value>& info) {
 /// encodeUtf8(text): Uint8Array
 void EncodeUtf8(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
+  // The prelude makes text of all, as far as the guest has left it the means to.
+  if (!info[0]->IsString()) return Throw(isolate, Code::FUNCTION_FAILED, "what is to be encoded is no text");
   const Local<v8::String> text = info[0].As<v8::String>();
   const size_t bytes = text->Utf8LengthV2(isolate);
-  const Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate, bytes);
-  text->WriteUtf8V2(isolate, static_cast<char*>(buffer->Data()), bytes,
+  Local<v8::Uint8Array> array;
+  if (!MakeBytes(isolate, bytes).ToLocal(&array))
+    return Throw(isolate, Code::MEMORY_LIMIT,
+                 "there is no memory for the " + std::to_string(bytes) + " bytes of the text");
+  text->WriteUtf8V2(isolate, static_cast<char*>(array->Buffer()->Data()), bytes,
                     v8::String::WriteFlags::kReplaceInvalidUtf8);
-  info.GetReturnValue().Set(v8::Uint8Array::New(buffer, 0, bytes));
+  info.GetReturnValue().Set(array);
 }
 
 /// decodeUtf8(bytes: Uint8Array): string, invalid sequences replaced.
@@ -133,11 +140,29 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
  public:
   explicit CloneDelegate(v8::Isolate* isolate) : isolate_(isolate) {}
   void ThrowDataCloneError(Local<v8::String> message) override {
-    isolate_->ThrowException(v8::Exception::Error(message));
+    if (no_room_) {
+      Throw(isolate_, Code::MEMORY_LIMIT, "structuredClone needs more memory than the function may have");
+    } else {
+      isolate_->ThrowException(v8::Exception::Error(message));
+    }
   }
+  /// A text that stands in the value many times takes its room here each time. What the heap may hold could
+  /// not be read back.
+  void* ReallocateBufferMemory(void* buffer, size_t bytes, size_t* taken) override {
+    if (bytes > kCloneBytesUnasked) {
+      v8::HeapStatistics heap;
+      isolate_->GetHeapStatistics(&heap);
+      no_room_ = bytes > heap.heap_size_limit();
+      if (no_room_) return nullptr;
+    }
+    *taken = bytes;
+    return realloc(buffer, bytes);
+  }
+  void FreeBufferMemory(void* buffer) override { free(buffer); }
 
  private:
   v8::Isolate* isolate_;
+  bool no_room_ = false;
 };
 
 /// clone(value): by V8's own serialisation, within one realm.

@@ -1,5 +1,6 @@
 // From a method of `redis` to bytes of the round that the turn collects.
 #include <algorithm>
+#include <utility>
 
 #include "guest_loop.h"
 #include "guest_values.h"
@@ -35,6 +36,36 @@ std::string NameOf(v8::Isolate* isolate, const v8::FunctionCallbackInfo<Value>& 
 }
 
 }  // namespace
+
+/// The scratch of one operation. A getter among its arguments may issue another in the midst of it: that puts
+/// aside what is taken in already, and back when it is through.
+class GuestLoop::Taking {
+ public:
+  explicit Taking(GuestLoop* loop) : loop_(loop), nested_(std::exchange(loop->taking_, true)) {
+    if (nested_) SwapWithOuter();
+    loop_->arena_.clear();
+    loop_->ends_.clear();
+  }
+  ~Taking() {
+    if (nested_) SwapWithOuter();
+    loop_->taking_ = nested_;
+  }
+  Taking(const Taking&) = delete;
+  Taking& operator=(const Taking&) = delete;
+
+ private:
+  void SwapWithOuter() {
+    arena_.swap(loop_->arena_);
+    ends_.swap(loop_->ends_);
+    argv_.swap(loop_->argv_);
+  }
+
+  GuestLoop* const loop_;
+  const bool nested_;
+  std::string arena_;
+  std::vector<size_t> ends_;
+  std::vector<std::string_view> argv_;
+};
 
 // Throws a TypeError that names the argument where a value would be sent as something that nobody means:
 // "[object Object]", or an empty text for nothing. False then.
@@ -170,15 +201,8 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
                                     : nullptr;
   if (invocation == nullptr || invocation->settled)
     return refuse(Code::CANCELLED, "an operation came after its invocation had ended");
-  if (invocation->usage.operations + invocation->operations.size() >= invocation->operations_max) {
-    std::string message =
-        "the invocation sent more than " + std::to_string(invocation->operations_max) + " operations";
-    refuse(Code::OPERATIONS_LIMIT, message);
-    return Fail(invocation, Code::OPERATIONS_LIMIT, std::move(message));
-  }
 
-  arena_.clear();
-  ends_.clear();
+  const Taking taking(this);
   {
     v8::TryCatch caught(isolate_);
     if (rule != nullptr) {
@@ -204,6 +228,12 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   }
   if (refusal) return refuse(Code::COMMAND_REFUSED, refusal->message);
 
+  if (invocation->usage.operations + invocation->operations.size() >= invocation->operations_max) {
+    std::string message =
+        "the invocation sent more than " + std::to_string(invocation->operations_max) + " operations";
+    refuse(Code::OPERATIONS_LIMIT, message);
+    return Fail(invocation, Code::OPERATIONS_LIMIT, std::move(message));
+  }
   if (invocation->unanswered_bytes + invocation->commands.size() > kUnansweredBytesMax) {
     std::string message = "the invocation has sent more than " + std::to_string(kUnansweredBytesMax) +
                           " bytes of operations without waiting for their replies";

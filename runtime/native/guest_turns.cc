@@ -26,6 +26,7 @@ constexpr size_t kKeepBytes = 256 * 1024;
 constexpr size_t kKeepOperations = 4096;
 constexpr size_t kIdleRoundsMax = 64;
 constexpr size_t kKeepTextBytes = 16 * 1024;
+constexpr const char* kMemoryLimitText = "the function needed more memory than it may have";
 
 /// `error` at the place in the function that awaits it: thrown in a microtask that its promise follows from.
 void ThrowAwaited(const v8::FunctionCallbackInfo<Value>& info) {
@@ -107,7 +108,7 @@ void GuestLoop::EndTurn() {
   invocation->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
   invocation->waiting_since_ns = now;
   if (!lost_.empty()) {
-    Finish(invocation, Code::MEMORY_LIMIT, "", "the function needed more memory than it may have", "");
+    Finish(invocation, Code::MEMORY_LIMIT, "", kMemoryLimitText, "");
     return;
   }
   const uint64_t id = invocation->id;
@@ -297,7 +298,9 @@ void GuestLoop::OnReplies(const Replies& replies) {
     const size_t until = replies.failure == Code::kOk
                              ? std::min<size_t>(round->operations.size(), round->answered + replies.count)
                              : round->operations.size();
-    for (; round->answered < until; round->answered++) {
+    // A promise that is resolved with an object looks for its `then`, which may be a getter of the guest's:
+    // once one was ended, none follows.
+    for (; round->answered < until && !IsTurnEnding(); round->answered++) {
       PendingOperation& operation = round->operations[round->answered];
       const v8::HandleScope operation_scope(isolate_);
       const Local<v8::Promise::Resolver> resolver = operation.resolver.Get(isolate_);
@@ -310,7 +313,11 @@ void GuestLoop::OnReplies(const Replies& replies) {
         reply.is_error = true;
         if (unheard) NoteUnheard(invocation, promise, replies.failure, replies.message);
       } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
-        Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
+        if (reply.no_room) {
+          Fail(invocation, Code::MEMORY_LIMIT, kMemoryLimitText);
+        } else {
+          Fail(invocation, Code::INTERNAL, "a reply of Redis could not be read");
+        }
         break;
       } else if (reply.is_error && unheard) {
         const Thrown refusal = ReadThrown(context, reply.value);

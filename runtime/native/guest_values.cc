@@ -26,7 +26,8 @@ class GuestValues {
  public:
   using Value = Local<v8::Value>;
 
-  GuestValues(v8::Isolate* isolate, Local<v8::Context> context) : isolate_(isolate), context_(context) {}
+  GuestValues(v8::Isolate* isolate, Local<v8::Context> context, bool* no_room)
+      : isolate_(isolate), context_(context), no_room_(no_room) {}
 
   Value Null() const { return v8::Null(isolate_); }
   /// The nearest double.
@@ -40,9 +41,11 @@ class GuestValues {
     return true;
   }
   bool Bytes(std::string_view bytes, Value* value) const {
-    const Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate_, bytes.size());
-    if (!bytes.empty()) std::memcpy(buffer->Data(), bytes.data(), bytes.size());
-    *value = v8::Uint8Array::New(buffer, 0, bytes.size());
+    Local<v8::Uint8Array> array;
+    *no_room_ = !MakeBytes(isolate_, bytes.size()).ToLocal(&array);
+    if (*no_room_) return false;
+    if (!bytes.empty()) std::memcpy(array->Buffer()->Data(), bytes.data(), bytes.size());
+    *value = array;
     return true;
   }
   bool Error(std::string_view text, Value* value) const {
@@ -62,6 +65,7 @@ class GuestValues {
  private:
   v8::Isolate* isolate_;
   Local<v8::Context> context_;
+  bool* no_room_;
 };
 
 }  // namespace
@@ -70,6 +74,13 @@ v8::MaybeLocal<v8::String> MakeString(v8::Isolate* isolate, std::string_view utf
   if (utf8.size() > static_cast<size_t>(v8::String::kMaxLength)) return {};
   return v8::String::NewFromUtf8(isolate, utf8.data(), v8::NewStringType::kNormal,
                                  static_cast<int>(utf8.size()));
+}
+
+// `ArrayBuffer::New` would end the process.
+v8::MaybeLocal<v8::Uint8Array> MakeBytes(v8::Isolate* isolate, size_t bytes) {
+  Local<v8::ArrayBuffer> buffer;
+  if (!v8::ArrayBuffer::MaybeNew(isolate, bytes).ToLocal(&buffer)) return {};
+  return v8::Uint8Array::New(buffer, 0, bytes);
 }
 
 std::string Utf8Of(v8::Isolate* isolate, Local<v8::String> text, size_t bytes_max) {
@@ -108,7 +119,7 @@ Code CodeOfError(Local<v8::Context> context, Local<Value> error, Code otherwise)
 
 bool DecodeReply(v8::Isolate* isolate, Local<v8::Context> context, std::string_view* bytes, ReplyShape shape,
                  bool binary, DecodedReply* reply) {
-  ReplyDecoder<GuestValues> decoder(GuestValues(isolate, context), *bytes, binary);
+  ReplyDecoder<GuestValues> decoder(GuestValues(isolate, context, &reply->no_room), *bytes, binary);
   const bool read = decoder.Read(shape, &reply->value);
   reply->is_error = decoder.is_error();
   bytes->remove_prefix(std::min(decoder.position(), bytes->size()));

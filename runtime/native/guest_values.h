@@ -16,6 +16,8 @@ namespace locus {
 
 /// A UTF-8 string as V8's, invalid sequences replaced. Empty only when it is too long for V8.
 v8::MaybeLocal<v8::String> MakeString(v8::Isolate* isolate, std::string_view utf8);
+/// Zeros, for the guest. Empty where its memory has no room for them.
+v8::MaybeLocal<v8::Uint8Array> MakeBytes(v8::Isolate* isolate, size_t bytes);
 /// At most `bytes_max` bytes of the text as UTF-8, lone surrogates replaced.
 std::string Utf8Of(v8::Isolate* isolate, v8::Local<v8::String> text, size_t bytes_max);
 /// For texts of our own: short and valid.
@@ -29,6 +31,7 @@ Code CodeOfError(v8::Local<v8::Context> context, v8::Local<v8::Value> error, Cod
 struct DecodedReply {
   v8::Local<v8::Value> value;
   bool is_error = false;
+  bool no_room = false;  ///< the guest's memory has none for its bytes
 };
 /// The reply at the head of `*bytes`, which moves behind it. False when it is torn or when V8 cannot hold it.
 bool DecodeReply(v8::Isolate* isolate, v8::Local<v8::Context> context, std::string_view* bytes,

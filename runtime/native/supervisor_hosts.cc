@@ -219,12 +219,17 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   LogLater("supervisor", "the sandbox host (pid " + std::to_string(host.process->pid()) + ") " + how);
   counters_.deaths++;
   if (host.condemned_code == Code::DEADLINE_EXCEEDED) counters_.killed_for_time++;
+  // What was being loaded may have ended it: that has its own count, and nobody else is charged for it.
+  const bool loading = host.culprit == 0 && std::ranges::any_of(openings_, [&](const auto& entry) {
+                         return entry.second.sent && entry.second.host == index;
+                       });
   EndOpenings(index, how);
 
   std::vector<InFlight*> suspects, others;
   for (auto& [id, flight] : flights_) {
     if (flight->place.lane == 0 || flight->place.host != index) continue;
     dispatched_.fetch_sub(1, std::memory_order_relaxed);
+    if (loading) flight->starts--;
     (IsCulprit(host, *flight) ? suspects : others).push_back(flight.get());
   }
   // Where several were running nobody is blamed yet: each runs on in a host of its own, and only one of them
@@ -233,7 +238,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   for (const InFlight* suspect : suspects) culprits.push_back(suspect->call.image->key());
   std::sort(culprits.begin(), culprits.end());
   culprits.erase(std::unique(culprits.begin(), culprits.end()), culprits.end());
-  const bool certain = culprits.size() == 1;
+  const bool certain = culprits.size() == 1 && !loading;
   const std::string what = "the sandbox host " + how;
   std::vector<InFlight*> again =
       EndLost(host, suspects, what, certain ? std::optional(host.condemned_code) : std::nullopt);

@@ -6,6 +6,9 @@ interface Utf8 {
   decodeUtf8(bytes: Uint8Array): string;
 }
 
+const toText = String;
+const { fromCharCode, fromCodePoint } = String;
+
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const LABELS = ["utf-8", "utf8", "unicode-1-1-utf-8"];
 
@@ -15,15 +18,15 @@ export function installEncoding(utf8: Utf8, define: (name: string, value: unknow
       return "utf-8";
     }
     encode(text: unknown = ""): Uint8Array {
-      return utf8.encodeUtf8(String(text));
+      return utf8.encodeUtf8(toText(text));
     }
     encodeInto(text: unknown, to: Uint8Array): { read: number; written: number } {
-      const source = String(text);
+      const source = toText(text);
       let read = 0;
       let written = 0;
       while (read < source.length) {
         const point = source.codePointAt(read)!;
-        const bytes = utf8.encodeUtf8(String.fromCodePoint(point));
+        const bytes = utf8.encodeUtf8(fromCodePoint(point));
         if (written + bytes.length > to.length) break;
         to.set(bytes, written);
         written += bytes.length;
@@ -41,8 +44,8 @@ export function installEncoding(utf8: Utf8, define: (name: string, value: unknow
     #started = false;
 
     constructor(label: unknown = "utf-8", options: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
-      if (!LABELS.includes(String(label).trim().toLowerCase())) {
-        throw new RangeError(`TextDecoder knows UTF-8 only, not ${String(label)}`);
+      if (!LABELS.includes(toText(label).trim().toLowerCase())) {
+        throw new RangeError(`TextDecoder knows UTF-8 only, not ${toText(label)}`);
       }
       this.fatal = Boolean(options.fatal);
       this.ignoreBOM = Boolean(options.ignoreBOM);
@@ -105,7 +108,7 @@ function incompleteTail(bytes: Uint8Array): number {
 }
 
 function btoa(data: unknown): string {
-  const text = String(data);
+  const text = toText(data);
   let encoded = "";
   for (let i = 0; i < text.length; i += 3) {
     const [a, b, c] = [text.charCodeAt(i), text.charCodeAt(i + 1), text.charCodeAt(i + 2)];
@@ -118,7 +121,7 @@ function btoa(data: unknown): string {
 }
 
 function atob(data: unknown): string {
-  let text = String(data).replace(/[\t\n\f\r ]/g, "");
+  let text = toText(data).replace(/[\t\n\f\r ]/g, "");
   if (text.length % 4 === 0) text = text.replace(/==?$/, "");
   if (text.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(text)) throw new RangeError("atob got what is not Base64");
   let decoded = "";
@@ -129,7 +132,7 @@ function atob(data: unknown): string {
     bits += 6;
     if (bits >= 8) {
       bits -= 8;
-      decoded += String.fromCharCode((held >> bits) & 255);
+      decoded += fromCharCode((held >> bits) & 255);
     }
   }
   return decoded;

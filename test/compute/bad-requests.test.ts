@@ -58,6 +58,9 @@ describe("a request that is malformed", () => {
     ["has a header that goes on", `${CALL}${HEADERS}x: a\r\n b\r\n\r\n`],
     ["has bare line feeds", "GET /healthz HTTP/1.1\nhost: h\n\n"],
     ["has a method in small letters", "get /healthz HTTP/1.1\r\nhost: h\r\n\r\n"],
+    ["has a body that is no UTF-8", `${CALL}${HEADERS}content-length: 3\r\n\r\n"\xff"`],
+    ["has a body with half a character", `${CALL}${HEADERS}content-length: 3\r\n\r\n"\xc3"`],
+    ["has a body with half of a surrogate pair in bytes", `${CALL}${HEADERS}content-length: 5\r\n\r\n"\xed\xa0\x80"`],
     ["begins HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
     ["begins TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
     ["is any bytes", "\0\xff\x7f\0"],
@@ -161,6 +164,19 @@ describe("a batch", () => {
     const torn = Buffer.concat([Buffer.from([0xff, 0xfe, 0]), Buffer.from('\n{"args":1}\n')]);
     expect(await batch(new Uint8Array(torn))).toEqual([refused, { result: 1 }]);
     expect(await batch(`${"\n".repeat(100_000)}${'{"args":2}\n'.repeat(3_000)}`)).toHaveLength(3_000);
+  });
+
+  it("may have names in its args that JavaScript has a use for", async () => {
+    const args = '{"__proto__":{"a":1},"constructor":{"prototype":2},"then":3}';
+    const body = `{"args":${args}}\n{"args":"\u00ff","__proto__":{"args":1}}\n`;
+    const response = await fetch(`${node.url}/v1/functions/echo/batch`, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+      body,
+    });
+    const [first, second] = (await response.text()).split("\n");
+    expect(first).toBe(`{"result":${args}}`);
+    expect(JSON.parse(second ?? "")).toEqual(refused);
   });
 
   it("that breaks off leaves nothing in flight", async () => {

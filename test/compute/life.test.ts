@@ -105,6 +105,39 @@ describe("a function", () => {
     expect([gone.status, await gone.json()]).toMatchObject([404, { code: "FUNCTION_NOT_FOUND" }]);
   });
 
+  it.each(SIDES)(
+    "ends the calls of its versions that are in flight at %s while it is replaced and deleted",
+    async (side) => {
+      const redis = stack.redis.client();
+      await redis.del("gate", "began");
+      const version = (answer: string): Uint8Array<ArrayBuffer> =>
+        new TextEncoder().encode(`export default {
+        kind: "locus.function", name: "gated", limits: { deadlineMs: 60_000 },
+        async run({ redis }) {
+          await redis.rpush("began", "${answer}");
+          while ((await redis.get("gate")) === null) await new Promise((resolve) => setTimeout(resolve, 5));
+          return "${answer} of ${side}";
+        },
+      };`);
+      const deployed = "/v1/functions/gated";
+      const calls: Promise<Response>[] = [];
+      for (const [index, answer] of ["one", "two"].entries()) {
+        expect((await request(deployed, "PUT", version(answer), "application/javascript")).ok).toBe(true);
+        calls.push(request(`${deployed}/invocations?side=${side}`, "POST", "{}"));
+        await expect.poll(() => redis.llen("began"), { timeout: 20_000 }).toBe(index + 1);
+      }
+      expect((await request(deployed, "DELETE")).status).toBe(204);
+      expect((await request(`${deployed}/invocations?side=${side}`, "POST", "{}")).status).toBe(404);
+      await redis.set("gate", "open");
+      const replies = await Promise.all(calls);
+      const answers = await Promise.all(replies.map((reply) => reply.json()));
+      expect(answers).toEqual([`one of ${side}`, `two of ${side}`]);
+      expect(new Set(replies.map((reply) => reply.headers.get("x-locus-version"))).size).toBe(2);
+      expect(await redis.lrange("began", 0, -1)).toEqual(["one", "two"]);
+      expect((await request(`${deployed}/invocations?side=${side}`, "POST", "{}")).status).toBe(404);
+    },
+  );
+
   it("lives and goes through the command line", async () => {
     const deployed = await locus("deploy", file);
     expect(deployed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^deployed greet [0-9a-f]{16}\n$/) });

@@ -1,7 +1,8 @@
 // One contract for all channels: what a function sees of Redis does not depend on how it gets there.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
+import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 describe.each(SIDE_NAMES)("the channel of %s", (name) => {
   let side: TestSide;
@@ -223,7 +224,41 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     expect((await outcome()).usage).toMatchObject({ operations: 10_000, rounds: 2 });
   });
 
-  it("keeps several invocations apart, none waiting for another's replies", async () => {
+  it("lets all others go on while one waits for its reply, those in its isolate too", async () => {
+    const limits = { deadlineMs: 60_000 };
+    const { result } = await side.deploy(
+      bundleOf<string>(
+        async ({ redis, args }) => {
+          const shared = globalThis as { waits?: boolean };
+          if (args === "write") {
+            shared.waits = true;
+            return await redis.set("held back", "1");
+          }
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          if (args === "read") await redis.get("k");
+          return shared.waits ?? false;
+        },
+        { limits },
+      ),
+    );
+    const another = await side.deploy(bundleOf(({ redis }) => redis.get("k"), { limits }));
+    const release = await side.holdWrites();
+    const ended: string[] = [];
+    const held = result({ args: "write" }).then(() => ended.push("the held one"));
+    await expect.poll(() => side.inFlight(), { timeout: 20_000 }).toBe(1);
+    // Redis itself holds a connection's replies in their order: what an isolate reads behind a write waits with it.
+    const args = name === "socket" ? "sleep" : "read";
+    const inItsIsolate = async (): Promise<boolean> =>
+      (await Promise.all(Array.from({ length: 40 }, () => result({ args })))).includes(true);
+    await expect.poll(inItsIsolate, { timeout: 20_000 }).toBe(true);
+    expect(await another.result()).toBeNull();
+    ended.push("the others");
+    await release();
+    await held;
+    expect(ended).toEqual(["the others", "the held one"]);
+  });
+
+  it("keeps several invocations apart", async () => {
     const { result } = await side.deploy(
       bundleOf<number>(async ({ redis, args }) => {
         const seen: unknown[] = [];
@@ -248,6 +283,52 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     );
     expect(await result()).toBe("done");
     expect(await result({ args: "read" })).toBe("written");
+  });
+
+  it("does nothing more for a function that has returned, whatever goes on in it", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        if (args === "look") return await redis.mget("floating:sent", "floating:later", "floating:timer");
+        const goOn = async (): Promise<void> => {
+          await redis.set("floating:sent", "1");
+          await redis.set("floating:later", "1");
+        };
+        void goOn();
+        setTimeout(() => void redis.set("floating:timer", "1"), 0);
+        return "returned";
+      }),
+    );
+    const returned = await outcome({ args: "return", logs: true });
+    expect(resultOf(returned)).toBe("returned");
+    expect(returned.logs).toContainEqual(
+      expect.stringMatching(
+        /^error: a promise was rejected and nobody handled it: (Error: )?an operation came after its invocation had ended/,
+      ),
+    );
+    expect(returned.usage.operations).toBe(1);
+    expect(await result({ args: "look" })).toEqual(["1", null, null]);
+  });
+
+  it("does nothing more for a function whose deadline has passed", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        const shared = globalThis as { late?: () => Promise<unknown> };
+        if (args === "look") {
+          const code = await shared.late?.().catch((error: { code?: string }) => error.code);
+          return [code, await redis.exists("late:floating", "late:timer", "late:kept")];
+        }
+        shared.late = () => redis.set("late:kept", "1");
+        setTimeout(() => void redis.set("late:timer", "1"), 300);
+        void new Promise((resolve) => setTimeout(resolve, 300)).then(() => redis.set("late:floating", "1"));
+        return await new Promise(() => {});
+      }),
+    );
+    expect(errorOf(await outcome({ args: "sleep", deadlineMs: 100 })).code).toBe("DEADLINE_EXCEEDED");
+    await sleep(400);
+    const [code, left] = (await result({ args: "look" })) as [string | undefined, number];
+    // Who has a promise that nothing settles any more gets a fresh isolate.
+    expect(code ?? "CANCELLED").toBe("CANCELLED");
+    expect(left).toBe(0);
   });
 
   it("does not end well when a write that was not awaited was refused, unless its function says that it may be", async () => {

@@ -261,6 +261,78 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
     expect(found).toEqual(["ErrorCANCELLED", "TypeError", "TypeError", "TypeError"]);
   });
 
+  it("cannot make one operation of another by what its arguments do while they are taken", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(
+        async ({ redis, args }) => {
+          /** A list whose only item is told by a function. */
+          const told = (tell: () => string): string[] => Object.defineProperty([""], 0, { get: tell });
+          if (args === "too many") {
+            const nest = (): string => {
+              void redis.echo(told(nest) as never).catch(() => {});
+              return "deeper";
+            };
+            void redis.echo(told(nest) as never).catch(() => {});
+            return await new Promise(() => {});
+          }
+          await redis.mset("kept", "here", "count", "0");
+          const inner: Promise<unknown>[] = [];
+          const during = (issue: () => Promise<unknown>): void =>
+            void inner.push(issue().catch((error: { code?: string }) => error.code));
+          // What may not be called, with its last word from an operation that may.
+          const flushed = await redis.echo(
+            told(() => {
+              during(() => redis.call("FLUSHALL"));
+              return "ASYNC";
+            }) as never,
+          );
+          const own = await redis.echo(
+            told(() => {
+              during(() => redis.get("locus:x"));
+              return "1";
+            }) as never,
+          );
+          // A write within a read, and within another write.
+          const read = await redis.mget(
+            told(() => {
+              during(() => redis.incr("count"));
+              return "kept";
+            }),
+          );
+          const fields = await redis.hset("fields", {
+            get a() {
+              during(() => redis.rpush("list", "x", "y"));
+              return "1";
+            },
+            b: "2",
+          });
+          const all = [
+            await redis.hgetall("fields"),
+            await redis.lrange("list", 0, -1),
+            await redis.mget("kept", "count"),
+          ];
+          return { flushed, own, read, fields, inner: await Promise.all(inner), all };
+        },
+        { limits: { operations: 100 } },
+      ),
+    );
+    expect(await result({ args: "each" })).toEqual({
+      flushed: "ASYNC",
+      own: "1",
+      read: ["here"],
+      fields: 2,
+      inner: ["COMMAND_REFUSED", "COMMAND_REFUSED", 1, 2],
+      all: [{ a: "1", b: "2" }, ["x", "y"], ["here", "1"]],
+    });
+    const { error, usage } = await outcome({ args: "too many" }).then((ended) => ({
+      error: errorOf(ended),
+      usage: ended.usage,
+    }));
+    expect(error.code).toBe("OPERATIONS_LIMIT");
+    expect(usage.operations).toBeLessThanOrEqual(100);
+    expect(await side.redis?.get("kept")).toBe(side.redis === undefined ? undefined : "here");
+  });
+
   it("cannot bring down the host with hostile objects where text is expected", async () => {
     const hostile = await side.deploy(
       bundleOf<string>(async ({ redis, args, log }) => {
@@ -364,6 +436,79 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
       expect(await polluter.result({ args: "use", keys: [`key ${i}`] })).toEqual([`key ${i}`, 0]);
     }
     expect(await clean.result()).toEqual(["OK", [2, 3]]);
+  });
+
+  it("that replaces any part of the language deceives nobody but itself", async () => {
+    const before = await side.hostPids();
+    const { result } = await side.deploy(
+      bundleOf(
+        async ({ redis, log }) => {
+          const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+          const { ownKeys } = Reflect;
+          const bytes = new Uint8Array(8);
+          const pairs = new Map([["a", "1"]]);
+          /** All that C++ has to do with. */
+          const uses: (() => unknown)[] = [
+            () => new TextEncoder().encode("é"),
+            () => new TextEncoder().encode({} as never),
+            () => new TextEncoder().encodeInto("é", bytes),
+            () => new TextDecoder("utf8", { fatal: true }).decode(bytes),
+            () => structuredClone({ a: [1] }),
+            () => crypto.getRandomValues(bytes),
+            () => crypto.randomUUID(),
+            () => clearTimeout(setTimeout(() => {}, "5" as never)),
+            () => queueMicrotask(() => {}),
+            () => performance.now(),
+            () => log.info({ a: 1 } as never, new Error("b"), Symbol("c")),
+            () => redis.exists(["a", new Uint8Array(1)], "b"),
+            () => redis.hset("h", pairs),
+          ];
+          const lies: (() => unknown)[] = [() => 7, () => ({}), () => Symbol("lie"), () => undefined, () => [[]]];
+          const holders: object[] = [globalThis];
+          for (const name of ownKeys(globalThis)) {
+            const value = (globalThis as never as Record<PropertyKey, unknown>)[name];
+            if (value === globalThis || ((typeof value !== "object" || value === null) && typeof value !== "function"))
+              continue;
+            holders.push(value);
+            const { prototype } = value as { readonly prototype?: unknown };
+            if (typeof prototype === "object" && prototype !== null) holders.push(prototype);
+          }
+          holders.push(getPrototypeOf(redis) as object, getPrototypeOf(bytes.constructor.prototype) as object);
+          let replaced = 0;
+          for (let h = 0; h < holders.length; h++) {
+            const holder = holders[h]!;
+            const names = ownKeys(holder);
+            for (let n = 0; n < names.length; n++) {
+              const was = getOwnPropertyDescriptor(holder, names[n]!)!;
+              if (!was.configurable) continue;
+              for (let l = 0; l < lies.length; l++) {
+                const lie = lies[l]!;
+                defineProperty(
+                  holder,
+                  names[n]!,
+                  was.get === undefined
+                    ? { value: lie, writable: true, enumerable: false, configurable: true }
+                    : { get: lie, set: lie, enumerable: false, configurable: true },
+                );
+                replaced++;
+                for (let u = 0; u < uses.length; u++) {
+                  try {
+                    uses[u]!();
+                  } catch {
+                    // Whatever it is, it is the guest's own.
+                  }
+                }
+                defineProperty(holder, names[n]!, was);
+              }
+            }
+          }
+          return replaced;
+        },
+        { limits: { deadlineMs: 60_000, cpuMs: 60_000, memoryMb: 512, operations: 10_000_000 } },
+      ),
+    );
+    expect(await result({ deadlineMs: 60_000 })).toBeGreaterThan(1_000);
+    expect(await side.hostPids()).toEqual(before);
   });
 
   it("cannot use the redis of an invocation that has ended", async () => {

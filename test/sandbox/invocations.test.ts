@@ -118,6 +118,54 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
           throw new Error("never told");
         }),
       ],
+      [
+        "when what WebAssembly runs spins",
+        bundleOf(() => {
+          // Its types belong to browsers; the guest has it from V8.
+          const { WebAssembly } = globalThis as unknown as {
+            WebAssembly: {
+              Module: new (bytes: Uint8Array) => object;
+              Instance: new (module: object) => { exports: { spin: () => void } };
+            };
+          };
+          const bytes = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0];
+          // (func (export "spin") (loop (br 0)))
+          const spin = [7, 8, 1, 4, 0x73, 0x70, 0x69, 0x6e, 0, 0, 10, 9, 1, 7, 0, 3, 0x40, 0x0c, 0, 0x0b, 0x0b];
+          new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([...bytes, ...spin]))).exports.spin();
+        }),
+      ],
+      [
+        "when each of a thousand replies meets a getter that spins",
+        bundleOf(async ({ redis }) => {
+          await redis.hset("any", { a: "1" });
+          const replies = Array.from({ length: 1_000 }, () => redis.hgetall("any"));
+          // A promise looks for it in all that it is resolved with.
+          // oxlint-disable-next-line unicorn/no-thenable, no-extend-native -- it is the attack
+          Object.defineProperty(Object.prototype, "then", {
+            get() {
+              for (;;);
+            },
+          });
+          await Promise.all(replies);
+        }),
+      ],
+      [
+        "when traps of its result spin",
+        bundleOf(() => {
+          const spin = (): never => {
+            for (;;);
+          };
+          return new Proxy([], { get: spin, ownKeys: spin, getPrototypeOf: spin, has: spin });
+        }),
+      ],
+      [
+        "when timers without end fire one another",
+        bundleOf(() => {
+          const again = (): void => void setTimeout(again, 0);
+          for (let i = 0; i < 100; i++) again();
+          return new Promise(() => {});
+        }),
+      ],
       ["when a pattern of its input schema explodes", exploding("input")],
       ["when a pattern of its output schema explodes", exploding("output")],
       [
@@ -197,6 +245,72 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       ),
     );
     expect(errorOf(await outcome()).code).toBe("CPU_LIMIT");
+  });
+
+  it("may have ten thousand timers, and no more", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<number>(async ({ args }) => {
+        let fired = 0;
+        const { promise, resolve } = Promise.withResolvers<number>();
+        for (let i = 0; i < args; i++) setTimeout(() => ++fired === args && resolve(fired), 1);
+        return await promise;
+      }),
+    );
+    expect(await result({ args: 10_000 })).toBe(10_000);
+    expect(errorOf(await outcome({ args: 1_000_000 }))).toMatchObject({
+      code: "OPERATIONS_LIMIT",
+      message: "too many timers at once",
+    });
+    expect(await result({ args: 10_000 })).toBe(10_000);
+  });
+
+  it("has timers that fire at once for a time that is none, and never too early for one without end", async () => {
+    const { result } = await side.deploy(
+      bundleOf(async () => {
+        const order: string[] = [];
+        const wait = (delay: unknown, name: string) =>
+          new Promise<void>((resolve) => {
+            setTimeout(() => {
+              order.push(name);
+              resolve();
+            }, delay as number);
+          });
+        const endless = [1e300, Infinity, Number.MAX_SAFE_INTEGER].map((delay) => wait(delay, "endless"));
+        const atOnce = [Number.NaN, -1, -Infinity, undefined, null, "x", {}, -0].map((delay) => wait(delay, "at once"));
+        await Promise.race([...endless, Promise.all(atOnce).then(() => wait("20", "later"))]);
+        for (const id of [0, -1, Number.NaN, 1e300, undefined, null, "1", {}]) clearTimeout(id as never);
+        return order;
+      }),
+    );
+    expect(await result()).toEqual([...Array.from({ length: 8 }, () => "at once"), "later"]);
+  });
+
+  it("keeps names that JavaScript has a use for, in args and in its result", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<Record<string, unknown>>(({ args }) => ({
+        args,
+        own: Object.keys(args),
+        polluted: ({} as { polluted?: unknown }).polluted ?? null,
+      })),
+    );
+    const argsJson =
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":2,"hasOwnProperty":3,"then":4,"":5}';
+    const ended = await outcome({ argsJson });
+    expect(ended.ok ? ended.resultJson : ended.error).toBe(
+      `{"args":${argsJson},"own":["__proto__","constructor","toString","hasOwnProperty","then",""],"polluted":null}`,
+    );
+  });
+
+  it("takes args of as many names as there is room for", async () => {
+    const { result } = await side.deploy(
+      bundleOf<object>(({ args }) => [Object.keys(args).length, Object.keys(structuredClone(args)).length], {
+        limits: { memoryMb: 256 },
+      }),
+    );
+    const names = Array.from({ length: 90_000 }, (_, i) => `"${i.toString(36)}":0`);
+    expect(await result({ argsJson: `{${names.join()}}` })).toEqual([90_000, 90_000]);
+    const places = Array.from({ length: 60_000 }, (_, i) => `"${4_294_967_294 - i * 7}":0`);
+    expect(await result({ argsJson: `{${places.join()}}` })).toEqual([60_000, 60_000]);
   });
 
   it("is ended when its many short turns come to more than its function may compute, and the next one works", async () => {

@@ -79,6 +79,11 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   it.each([
     ["spins while it loads", "for (;;); export default {};"],
     ["awaits for ever while it loads", "await new Promise(() => {}); export default {};"],
+    ["floods the microtask queue while it loads", "void (async () => { for (;;) await null; })(); export default {};"],
+    [
+      "spins while its definition is read",
+      'export default { kind: "locus.function", name: "spins", toJSON() { for (;;); } };',
+    ],
     [
       "throws what spins",
       "const spin = () => { for (;;); }; throw { get stack() { spin(); }, get message() { spin(); } };",
@@ -222,5 +227,54 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("is refused when it costs each host that checks it, and others go on", async () => {
+    const neighbour = await side.deploy(
+      bundleOf(
+        async ({ redis }) => {
+          for (let i = 0; i < 100; i++) {
+            await redis.get("k");
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          }
+          return "well";
+        },
+        { limits: { deadlineMs: 60_000 } },
+      ),
+    );
+    const neighbours = Promise.all([
+      neighbour.result({ deadlineMs: 60_000 }),
+      neighbour.result({ deadlineMs: 60_000 }),
+    ]);
+    // V8 gives up on this one, process and all.
+    await expect(side.deploy('"x".repeat(5e8).split(""); export default {};')).rejects.toThrow(/host|memory/);
+    expect(await neighbours).toEqual(["well", "well"]);
+    expect(await neighbour.result()).toBe("well");
+  });
+
+  it.each([
+    ["spins", "for (;;);", ["DEADLINE_EXCEEDED"]],
+    ["throws", 'throw new Error("not here");', ["FUNCTION_INVALID", "SIDE_UNAVAILABLE", "FUNCTION_FAILED"]],
+    ["costs its host", '"x".repeat(5e8).split("");', ["SANDBOX_DIED", "MEMORY_LIMIT", "DEADLINE_EXCEEDED"]],
+  ])("that %s only when it has been accepted ends its calls, and nobody else's", async (_what, does, codes) => {
+    const neighbour = await side.deploy(bundleOf(() => "well"));
+    let turnsAt = 0;
+    const deploy = async (afterMs: number): ReturnType<TestSide["deploy"]> => {
+      turnsAt = Date.now() + afterMs;
+      const bundle = bundleOf(() => "ran", { before: `if (Date.now() > ${turnsAt}) { ${does} }` });
+      try {
+        return await side.deploy(bundle);
+      } catch (error) {
+        // Checked too late, on a busy machine.
+        if (afterMs > 30_000) throw error;
+        return deploy(afterMs * 3);
+      }
+    };
+    const { outcome } = await deploy(500);
+    await expect.poll(() => Date.now(), { timeout: 60_000 }).toBeGreaterThan(turnsAt);
+    const calls = await Promise.all(Array.from({ length: 3 }, () => outcome({ deadlineMs: 1_000 })));
+    for (const ended of calls) expect(codes).toContain(errorOf(ended).code);
+    await expect.poll(() => side.inFlight(), { timeout: 20_000 }).toBe(0);
+    expect(await neighbour.result()).toBe("well");
   });
 });

@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { residentBytesOf } from "#bench/harness/processes.ts";
+import type { Invocation } from "#runtime/function/define.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 /** Isolates that idle, with what their heaps keep: the most that a host may have besides what it began with. */
@@ -97,6 +98,46 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
     expect(await neighbours).toEqual(["well", "well", "well"]);
     expect(await neighbour.result()).toBe("well");
   });
+
+  it.each([
+    [
+      "by the bytes of texts",
+      () => {
+        const kept: unknown[] = [];
+        for (;;) kept.push(new TextEncoder().encode("x".repeat(1_000_000)));
+      },
+    ],
+    [
+      "by what it reads, as bytes",
+      async ({ redis }) => {
+        await redis.set("megabyte", "x".repeat(1_000_000));
+        const kept: unknown[] = [];
+        for (;;) kept.push(await redis.getBuffer("megabyte"));
+      },
+    ],
+    [
+      "by many values as bytes at once",
+      async ({ redis }) => {
+        await redis.set("megabyte", "x".repeat(1_000_000));
+        return (await redis.mgetBuffer(Array.from({ length: 60 }, () => "megabyte"))).length;
+      },
+    ],
+    [
+      "by a copy of one text many times over",
+      () => structuredClone(Array.from({ length: 1_000 }).fill("x".repeat(1_000_000))).length,
+    ],
+  ] satisfies readonly (readonly [string, (invocation: Invocation) => unknown])[])(
+    "%s is ended, and costs nobody the host",
+    async (_how, run) => {
+      const eater = await side.deploy(bundleOf(run, { limits: { memoryMb: 32, deadlineMs: 20_000, cpuMs: 20_000 } }));
+      const neighbour = await side.deploy(bundleOf(() => "well"));
+      expect(await neighbour.result()).toBe("well");
+      const [before] = await side.hostPids();
+      expect(errorOf(await eater.outcome())).toMatchObject({ code: "MEMORY_LIMIT" });
+      expect(await neighbour.result()).toBe("well");
+      expect((await side.hostPids())[0]).toBe(before);
+    },
+  );
 
   it("leaves no memory behind", async () => {
     const { result } = await side.deploy(bundleOf(() => "well"));

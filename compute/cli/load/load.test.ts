@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -15,6 +17,30 @@ const NEVER = new AbortController().signal;
 const NOBODY: RedisUser = { username: null, password: null };
 const SAMPLES = sampleEntries(null).length;
 const addressOf = (path: string): RedisAddress => ({ host: "", port: 0, path, tls: false, database: 0 });
+
+/** Between clients and a server: how often a client spoke after the server had, which is how many round trips it may have waited for. */
+async function startTurnCounter(serverPath: string, path: string) {
+  let turns = 0;
+  const counter = createServer((near) => {
+    const far = connect({ path: serverPath });
+    let serverSpokeLast = true;
+    near.on("data", () => {
+      if (serverSpokeLast) turns++;
+      serverSpokeLast = false;
+    });
+    far.on("data", () => (serverSpokeLast = true));
+    near.pipe(far).pipe(near);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on("error", () => {}).on("close", () => other.destroy());
+    }
+  });
+  counter.listen(path);
+  await once(counter, "listening");
+  return { turns: () => turns, close: () => counter.close() };
+}
 
 describe("parseGraphInfo", () => {
   const info: GraphInfo = { source: "a graph", nodes: 3, edges: 2, firstId: 1, lastId: 3, state: "loaded" };
@@ -76,6 +102,27 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
       { step: "reading", keys: 0, total: 0 },
       ...[0, 1_000, 2_000, total].map((keys) => ({ step: "writing", keys, total })),
     ]);
+  });
+
+  test("waits for windows of commands, not for each, be it to write nodes or to take them away", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-graph-"));
+    const path = join(folder, "counter.sock");
+    const counter = await startTurnCounter(server.path, path);
+    try {
+      const turnsOf = async (nodes: number): Promise<number> => {
+        const before = counter.turns();
+        const source: GraphSource = { kind: "power-law", nodes, seed: 1 };
+        await loadGraph({ source, address: addressOf(path), user: NOBODY, signal: NEVER }, () => {});
+        return counter.turns() - before;
+      };
+      // A window may come in pieces, each of which is answered before the next: some turns each, for a thousand commands.
+      expect(await turnsOf(20_000)).toBeLessThan(1_000);
+      expect(await turnsOf(10)).toBeLessThan(1_000);
+      expect(await redis.dbsize()).toBe(10 + SAMPLES + 1);
+    } finally {
+      counter.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("leaves the same when it is done twice", async () => {
