@@ -261,12 +261,16 @@ build() {
   fi
 }
 
+# Tests start Node hundreds of times: what it has compiled is kept, as compute/cli/launch does.
+keep_compiled() { export NODE_COMPILE_CACHE="$PWD/build/compile-cache"; }
+
 check() { step "Checking: $1" "check-$1" npm run --silent "check:$1"; }
 
 run_tests() {
   local part report=build/test-report.json failed=0 status=0
   build
   want_fuzzer || echo "There is no clang with libFuzzer here: the fuzzers' corpora are replayed, and nothing is fuzzed."
+  keep_compiled
   for part in "${CHECKS[@]}"; do check "$part" || failed=$((failed + 1)); done
   rm -f "$report"
   npm run --silent test -- --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
@@ -276,6 +280,7 @@ run_tests() {
 run_checks() {
   local part
   build
+  keep_compiled
   for part in "${CHECKS[@]}"; do check "$part" || exit 1; done
   npm run --silent test:unit
 }

@@ -1,18 +1,33 @@
 // Two projects: `unit` (beside the sources; seconds, no process but ours) and `system`
 // (`test/`: real Redis, real sandbox hosts, real containers).
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest-first.ts";
 
-const shared = { pool: "forks" as const, execArgv: ["--no-node-snapshot"] };
+/** Files at once. Most of them wait for something half of the time; what each starts needs memory. */
+const WORKERS = Math.min(availableParallelism() + 1, 8);
+/** Of conditions that come true within a second on a quiet machine. */
+const CONDITION_TIMEOUT_MS = 60_000;
+
+const shared = {
+  pool: "forks" as const,
+  execArgv: ["--no-node-snapshot"],
+  maxWorkers: WORKERS,
+  setupFiles: ["test/patience.ts"],
+  provide: { conditionTimeoutMs: CONDITION_TIMEOUT_MS },
+  expect: { poll: { timeout: CONDITION_TIMEOUT_MS } },
+  // Properties try a hundred cases: seconds on a busy machine.
+  testTimeout: 120_000,
+};
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
           ...shared,
           name: "unit",
-          // Properties try a hundred cases: seconds on a busy machine.
-          testTimeout: 60_000,
           include: ["{runtime,compute,scheduler,functions,bench,deploy}/**/*.test.ts"],
         },
       },
@@ -21,9 +36,8 @@ export default defineConfig({
           ...shared,
           name: "system",
           include: ["test/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
         },
       },
     ],

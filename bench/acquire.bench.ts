@@ -28,19 +28,22 @@ interface Effort extends Repeats {
   readonly pairs: number;
   /** Calls of each function before anything is measured. */
   readonly learned: number;
+  /** Of the smaller scheduler. */
+  readonly nodes: number;
 }
 
-const SIZE = { nodes: 1_000, functions: 10_000, instances: 100_000 };
+const sizeOf = (nodes: number) => ({ nodes, functions: nodes * 10, instances: nodes * 100 });
+const NODES = 1_000;
+/** How much more of everything the larger one has. */
 const TIMES = 10;
-const LARGE = { nodes: SIZE.nodes * TIMES, functions: SIZE.functions * TIMES, instances: SIZE.instances * TIMES };
 
 await runBenchmark<Effort>({
   name: "acquire",
   question: "What does it cost to be given a warm instance and to give it back?",
   efforts: {
-    smoke: { warmUps: 1, repetitions: 2, budgetMs: 200, pairs: 20_000, learned: 1 },
-    standard: { warmUps: 3, repetitions: 9, budgetMs: 2_000, pairs: 500_000, learned: 40 },
-    full: { warmUps: 3, repetitions: 15, budgetMs: 8_000, pairs: 2_000_000, learned: 40 },
+    smoke: { warmUps: 1, repetitions: 2, budgetMs: 200, pairs: 20_000, learned: 1, nodes: 100 },
+    standard: { warmUps: 3, repetitions: 9, budgetMs: 2_000, pairs: 500_000, learned: 40, nodes: NODES },
+    full: { warmUps: 3, repetitions: 15, budgetMs: 8_000, pairs: 2_000_000, learned: 40, nodes: NODES },
   },
   ratios: {
     acquireVsEcho: {
@@ -70,13 +73,14 @@ await runBenchmark<Effort>({
     say("starting two nodes, one of which schedules");
     const throughNodes = await computePathPeers({ budgetMs: effort.budgetMs, layout, resources });
     say("filling the schedulers");
-    const [small, large] = [new Assigning(SIZE), new Assigning(LARGE)];
+    const [size, more] = [sizeOf(effort.nodes), sizeOf(effort.nodes * TIMES)];
+    const [small, large] = [new Assigning(size), new Assigning(more)];
     // What is learned at a function's first calls costs more than what follows: both know their functions as well.
     say("learning");
-    small.usPerPair(SIZE.functions * effort.learned);
-    large.usPerPair(LARGE.functions * effort.learned);
+    small.usPerPair(size.functions * effort.learned);
+    large.usPerPair(more.functions * effort.learned);
     return {
-      config: { ...overGrpc.config, size: SIZE, large: LARGE, policy: "forecast" },
+      config: { ...overGrpc.config, size, large: more, policy: "forecast" },
       peers: [
         ...overGrpc.peers,
         ...throughNodes,

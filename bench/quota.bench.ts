@@ -36,7 +36,7 @@ await runBenchmark<Effort>({
   name: "quota",
   question: "How much CPU do instances have reserved for what they use, when quotas follow that?",
   efforts: {
-    smoke: { warmUps: 0, repetitions: 2, stages: 4, stageMs: 1_000 },
+    smoke: { warmUps: 0, repetitions: 1, stages: 4, stageMs: 1_000 },
     standard: { warmUps: 1, repetitions: 5, stages: 10, stageMs: 2_000 },
     full: { warmUps: 1, repetitions: 9, stages: 20, stageMs: 3_000 },
   },

@@ -113,7 +113,7 @@ describe("locus doctor", () => {
         .client()
         .shutdown("NOSAVE")
         .catch(() => {});
-      await vi.waitUntil(async () => !(await fetch(`${stack.url}/readyz`)).ok, { timeout: 30_000 });
+      await vi.waitUntil(async () => !(await fetch(`${stack.url}/readyz`)).ok);
       const { missing } = await doctor({ LOCUS_URL: stack.url });
       expect(missing.map(({ about, found }) => [about, found])).toEqual([
         ["storage side", expect.stringContaining("REDIS_UNAVAILABLE")],

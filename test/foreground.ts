@@ -12,7 +12,7 @@ import { membersOf } from "#bench/harness/processes.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 const LOOK_INTERVAL_MS = 2;
-export const GONE_TIMEOUT_MS = 20_000;
+export const GONE_TIMEOUT_MS = 60_000;
 
 /** Where in its life a program is. */
 export type Phase = (one: Foreground) => () => boolean;

@@ -1,7 +1,7 @@
 // Programs, modules of Redis and libraries in C++ that tests need (test/fixtures/native): compiled when they are older than their sources.
 
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, statSync } from "node:fs";
+import { globSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
@@ -34,10 +34,13 @@ function build({ name, sources, libraries }: NativeProgram, output: string, kind
   mkdirSync(dirname(program), { recursive: true });
   const flags = ["-std=c++20", "-O2", "-g", "-Wall", "-Wextra", "-pthread", ...kind];
   const includes = ["-Ibuild/generated", "-Iruntime/native", "-Istorage-module/src"];
-  const result = spawnSync("g++", [...flags, ...includes, "-o", program, ...all, ...libraries], {
+  // Files of tests run at once: what another of them runs is whole.
+  const made = `${program}.${process.pid}`;
+  const result = spawnSync("g++", [...flags, ...includes, "-o", made, ...all, ...libraries], {
     cwd: root,
     encoding: "utf8",
   });
   if (result.status !== 0) throw new Error(`${name}.cc does not compile:\n${result.stderr}`);
+  renameSync(made, program);
   return program;
 }

@@ -14,7 +14,7 @@ import { buildSanitized, type Sanitizer } from "./sanitized-build.ts";
 
 const BUILD = join(import.meta.dirname, "..", "build");
 /** A server that has not answered by then will not. Generous: a loaded CI machine starts one in seconds. */
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 10;
 /** SIGTERM waits for replicas and writes an RDB; then comes SIGKILL. */
 const STOP_TIMEOUT_MS = 20_000;

@@ -1,5 +1,5 @@
 // The native parts built with a sanitizer of the compiler's (Makefile, SANITIZE): made when they are older than their sources,
-// into folders of their own.
+// into folders of their own, each by one make at a time.
 
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -16,12 +16,21 @@ const FLAGS: Readonly<Record<Sanitizer, string>> = { address: "address,undefined
 export const SANITIZED_BUILD_TIMEOUT_MS = 600_000;
 
 /** The paths of the targets, which are named as in the Makefile, without their folder. Throws with what the compiler says. */
-export function buildSanitized(sanitizer: Sanitizer, targets: readonly string[]): readonly string[] {
-  const flags = FLAGS[sanitizer];
-  const paths = targets.map((target) => join("build", flags.replace(",", "-"), target));
-  const node = `NODE=${process.execPath}`;
-  const make = ["--silent", `--jobs=${availableParallelism()}`, node, `SANITIZE=${flags}`, ...paths];
-  const result = spawnSync("make", make, { cwd: ROOT, encoding: "utf8" });
-  if (result.status !== 0) throw new Error(`make ${make.join(" ")}:\n${result.stdout}${result.stderr}`);
+export const buildSanitized = (sanitizer: Sanitizer, targets: readonly string[]): readonly string[] =>
+  makeSanitized(FLAGS[sanitizer], targets);
+
+/** The same with any sanitizers, and variables of make's besides. */
+export function makeSanitized(
+  flags: string,
+  targets: readonly string[],
+  variables: readonly string[] = [],
+): readonly string[] {
+  const folder = join("build", flags.replaceAll(",", "-"));
+  const paths = targets.map((target) => join(folder, target));
+  const settings = [`NODE=${process.execPath}`, `SANITIZE=${flags}`, ...variables];
+  const make = ["make", "--silent", `--jobs=${availableParallelism()}`, ...settings, ...paths];
+  // Files of tests run at once, and two makes in one folder would write the same objects.
+  const result = spawnSync("flock", [`${folder}.lock`, ...make], { cwd: ROOT, encoding: "utf8" });
+  if (result.status !== 0) throw new Error(`${make.join(" ")}:\n${result.stdout}${result.stderr}`);
   return paths.map((path) => join(ROOT, path));
 }

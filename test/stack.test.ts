@@ -10,7 +10,7 @@ import { type Stack, startStack } from "#bench/stack.ts";
 import { startRedisServer } from "./redis-server.ts";
 import type { Summary } from "#compute/cli/summary.ts";
 
-const LONG = { timeout: 20_000 };
+const LONG = { timeout: 60_000 };
 
 let stack: Stack;
 

@@ -36,8 +36,6 @@ export interface ToolOptions {
 /** As users start it, by the name by which it is on their PATH. */
 export const launcherOf = (tool: Tool): string => join(REPOSITORY, "node_modules", ".bin", tool);
 
-export const programOf = (tool: Tool): string => join(REPOSITORY, "compute", "cli", `main-${tool}.ts`);
-
 /** This process' environment, with these settings and no other of locus'. */
 export const environmentOf = (settings: Settings): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOCUS_"))),
@@ -51,7 +49,7 @@ export function startTool(
   settings: Settings,
   { stderr: toStderr, detached = false }: ToolOptions = {},
 ): Running {
-  const child = spawn(process.execPath, [programOf(tool), ...argv], {
+  const child = spawn(launcherOf(tool), argv, {
     cwd: REPOSITORY,
     env: environmentOf(settings),
     detached,

@@ -112,7 +112,7 @@ describe("an attachment", () => {
       },
       { ...FACTS, ok: true, usage: NO_USAGE, resultJson: "[1]" },
     );
-    await vi.waitFor(() => expect(pinged.size).toBe(2), { timeout: 10_000 });
+    await vi.waitFor(() => expect(pinged.size).toBe(2));
   });
 
   it("says so where the module does not take what a function came to", async () => {

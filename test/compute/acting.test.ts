@@ -10,7 +10,7 @@ import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { deploy, readiness } from "./node-client.ts";
 
-const LONG = { timeout: 30_000, interval: 10 };
+const LONG = { timeout: 60_000, interval: 10 };
 const LONGER = { timeout: 60_000, interval: 10 };
 const SIDES = ["storage", "compute"] as const;
 type Side = (typeof SIDES)[number];

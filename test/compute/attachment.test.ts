@@ -9,7 +9,7 @@ import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { bundleOf, deploy, metric, said } from "./node-client.ts";
 
-const LONG = { timeout: 30_000 };
+const LONG = { timeout: 60_000 };
 const brittle = { retryStrategy: () => null, autoResendUnfulfilledCommands: false } as const;
 
 /** Counts each run, then waits until it is released: an invocation that is under way for as long as a test likes. */

@@ -11,7 +11,7 @@ import { environmentOf, runTool } from "#test/tool.ts";
 import { freePort } from "#test/free-port.ts";
 import { type Answer, bundleOf, call, deploy, metric, said } from "./node-client.ts";
 
-const LONG = { timeout: 30_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 const DEADLINE_MS = 30_000;
 
 /** Some milliseconds of CPU. */

@@ -9,7 +9,7 @@ import { runTool } from "#test/tool.ts";
 import { bundleOf, deploy, metric, portSaid } from "./node-client.ts";
 
 const NAME = "funcloc.FuncLoc";
-const LONG = { timeout: 30_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 const SERVES = "serves FuncLoc";
 /** AutoLoc's client sends so many at once. */
 const GROUP_LENGTH = 64;

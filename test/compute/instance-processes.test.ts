@@ -1,5 +1,5 @@
 // A real node whose instances are processes, over a real Redis: what calls come to, who runs them, and what becomes of an instance that dies, of its
-// node's death, and of CPU quotas. As containers: test/containers/node-of-containers.test.ts.
+// node's death, and of CPU quotas. As containers: test/containers/node-of-containers.ts.
 
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
@@ -12,9 +12,9 @@ import { runTool } from "#test/tool.ts";
 import { type Answer, call, deploy, metric, said } from "./node-client.ts";
 import { cpusOf, die, hold, joined, processOf, spin, where, withGraph } from "./instance-functions.ts";
 
-const LONG = { timeout: 30_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 /** With room for what comes of a call meanwhile. */
-const SELDOM = { timeout: 50_000, interval: 1_000 };
+const SELDOM = { timeout: 60_000, interval: 1_000 };
 const CGROUP_ROOT = "/sys/fs/cgroup";
 const CGROUP = `locus-node-test-${process.pid}`;
 

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
 import { ERRORS } from "#runtime/errors.ts";
-import { environmentOf, programOf, runTool, type Tool } from "#test/tool.ts";
+import { environmentOf, launcherOf, runTool, type Tool } from "#test/tool.ts";
 
 /** Nobody listens there: the port is reserved and unused. */
 const NOWHERE = { LOCUS_URL: "http://127.0.0.1:2", LOCUS_REDIS_PATH: "/nowhere/redis.sock" };
@@ -293,8 +293,8 @@ it("locus call takes its args from a file or from stdin", async () => {
   const wanted = { status: 0, stdout: expect.stringContaining('"visited"') };
   expect(await runTool("locus", ["call", "khop", `@${path}`, "--key", "7"], stack.settings)).toMatchObject(wanted);
   const env = environmentOf(stack.settings);
-  const words = [programOf("locus"), "call", "khop", "-", "--key", "7"];
-  expect(spawnSync(process.execPath, words, { input: argsJson, env, encoding: "utf8" })).toMatchObject(wanted);
+  const words = ["call", "khop", "-", "--key", "7"];
+  expect(spawnSync(launcherOf("locus"), words, { input: argsJson, env, encoding: "utf8" })).toMatchObject(wanted);
 });
 
 it("redisclient tells on stderr what a function writes, with the author's lines", async () => {

@@ -15,7 +15,7 @@ import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
 import { bundleOf, deploy, logged, metric, said } from "./node-client.ts";
 
-const LONG = { timeout: 20_000 };
+const LONG = { timeout: 60_000 };
 
 /** Between the nodes and Redis: so far that what walks belongs to its data however busy this machine is. */
 const ROUND_TRIP_US = 2_000;

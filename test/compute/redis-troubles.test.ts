@@ -11,7 +11,7 @@ import { runTool } from "#test/tool.ts";
 import { bundleOf, call, deploy, metric, readiness, said } from "./node-client.ts";
 
 const SIDES = ["compute", "storage"] as const;
-const LONG = { timeout: 20_000 };
+const LONG = { timeout: 60_000 };
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {

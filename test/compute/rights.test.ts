@@ -9,7 +9,7 @@ import { runTool } from "../tool.ts";
 
 const CONFIGURATION = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
 const SIDES = ["compute", "storage"];
-const LONG = { timeout: 30_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 const BUNDLE = `export default { kind: "locus.function", name: "reader", async run({ redis, keys: [key] }) {
   return [await redis.get(key), await redis.get("others").catch(String)];
 } };`;

@@ -10,7 +10,7 @@ import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
 import { deploy } from "./node-client.ts";
 
-const LONG = { timeout: 30_000, interval: 5 };
+const LONG = { timeout: 60_000, interval: 5 };
 const SIDES = ["storage", "compute"] as const;
 type Side = (typeof SIDES)[number];
 const TRACE_PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -1,15 +1,15 @@
 // A container engine for the tests: the one that answers here, or else a private one, started for them and gone after them, in
 // a folder of its own, with the machine's firewall put back as it was found.
 
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand, succeeds } from "../command.ts";
 import { OwnedProcess } from "../owned-process.ts";
 import { baseImageName, importStandIn } from "./stand-in-image.ts";
+import { takeTurn, withPackages } from "./turn.ts";
 
 const PACKAGES = ["docker.io", "docker-compose", "debootstrap", "iptables", "iproute2"];
 const PROGRAMS = ["dockerd", "docker-compose", "debootstrap", "iptables-save"];
@@ -19,9 +19,6 @@ const PULL_TIMEOUT_MS = 180_000;
 const INSTALL_TIMEOUT_MS = 180_000;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
-/** Others need minutes. */
-const TURN_TIMEOUT_MS = 300_000;
-const TURN_LOOK_MS = 500;
 const QUICK_TIMEOUT_MS = 15_000;
 const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
 /** The tables in which an engine writes rules, in the format of iptables-save. */
@@ -52,11 +49,12 @@ export async function openEngine(say: (text: string) => void): Promise<Engine> {
   if (await succeeds(["docker", "info"], { timeoutMs: QUICK_TIMEOUT_MS })) return useRunningEngine();
   if (process.getuid?.() !== 0) throw new Error("no container engine answers, and only root could start one");
   say("waiting until no other run has an engine here");
-  const turn = await takeTurn();
+  // Private engines have one bridge, and each puts the firewall back as it found it: two at once would undo each other's.
+  const turn = await takeTurn("engine");
   let engine: Engine;
   try {
     say("installing a container engine, unless it is there");
-    await installPrograms();
+    await withPackages(installPrograms);
     engine = await startPrivateEngine(turn);
   } catch (error) {
     turn.close();
@@ -69,28 +67,6 @@ export async function openEngine(say: (text: string) => void): Promise<Engine> {
   } catch (error) {
     await engine.close();
     throw error;
-  }
-}
-
-/** Whoever listens there has his turn; the kernel ends it with its process. */
-const TURN = "\0locus-test-engine";
-
-/**
- * Private engines have one bridge, and each puts the firewall back as it found it: two at once would undo each other's. Rejects where it is not
- * this one's turn in time.
- */
-async function takeTurn(): Promise<Server> {
-  const deadlineMs = performance.now() + TURN_TIMEOUT_MS;
-  for (;;) {
-    const server = createServer();
-    try {
-      await once(server.listen({ path: TURN }), "listening");
-      return server;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
-      if (performance.now() > deadlineMs) throw new Error("another run of these tests has an engine here", { cause });
-      await sleep(TURN_LOOK_MS);
-    }
   }
 }
 

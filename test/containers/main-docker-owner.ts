@@ -1,4 +1,4 @@
-// Owns a container whose function never yields, says so, and waits to be killed. Started by docker-driver.test.ts.
+// Owns a container whose function never yields, says so, and waits to be killed. Started by docker-driver.ts.
 
 import { AgentDriver } from "#scheduler/driver/agent-driver.ts";
 import { DockerLauncher, type DockerLauncherOptions } from "#scheduler/driver/docker-launcher.ts";

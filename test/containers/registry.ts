@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand } from "../command.ts";
 import { freePort } from "../free-port.ts";
 import { OwnedProcess } from "../owned-process.ts";
+import { withPackages } from "./turn.ts";
 
 const FETCH_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_MS = 30_000;
@@ -26,7 +27,7 @@ export async function openRegistry(): Promise<Registry> {
   const folder = mkdtempSync(join(tmpdir(), "locus-registry-"));
   const options = { directory: folder, timeoutMs: FETCH_TIMEOUT_MS };
   try {
-    await runCommand(["apt-get", "download", "-q", "docker-registry"], options);
+    await withPackages(() => runCommand(["apt-get", "download", "-q", "docker-registry"], options));
     await runCommand(["dpkg-deb", "--extract", ...globSync("*.deb", { cwd: folder }), "package"], options);
   } catch (error) {
     rmSync(folder, { recursive: true });

@@ -1,5 +1,5 @@
-// A container engine for one file of tests: opened before them and closed after them. Where there is none and none can be had, all of them are
-// skipped, and the reason is told on stderr.
+// A container engine for a file of tests: opened before them and closed after them, and lent to each part of the file. Where there is none and
+// none can be had, all of them are skipped, and the reason is told on stderr.
 
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach } from "vitest";
@@ -10,8 +10,31 @@ const REPOSITORY = join(import.meta.dirname, "..", "..");
 /** Installing an engine and making a base image, then building images: minutes on a machine that has nothing yet. A test's own limit is shorter. */
 const TIMEOUT_MS = 600_000;
 
+let engine: Engine | undefined;
+let obstacle = "";
+
+const sayOf =
+  (subject: string) =>
+  (text: string): void =>
+    void process.stderr.write(`${subject}: ${text}\n`);
+
+/** Once in a file, before all its parts. */
+export function openEngineOfFile(): void {
+  const say = sayOf("container engine");
+  beforeAll(async () => {
+    try {
+      engine = await openEngine(say);
+    } catch (error) {
+      obstacle = (error as Error).message;
+      say(`not tested: ${obstacle}`);
+    }
+  }, TIMEOUT_MS);
+  beforeEach(({ skip }) => skip(engine === undefined, obstacle));
+  afterAll(() => engine?.close(), TIMEOUT_MS);
+}
+
 export interface TestEngine {
-  /** Of what is run here: the engine's, and what a file's `setUp` adds. */
+  /** Of what is run here: the engine's, and what a part's `setUp` adds. */
   readonly environment: NodeJS.ProcessEnv;
   /** What takes long. */
   readonly say: (text: string) => void;
@@ -27,39 +50,23 @@ interface Around {
   readonly tearDown: () => Promise<void>;
 }
 
+/** Of one part of a file that has an engine. */
 export function useEngine(subject: string, { setUp, tearDown }: Around): TestEngine {
-  let engine: Engine | undefined;
-  let obstacle = "";
   const environment: NodeJS.ProcessEnv = {};
   const options = { directory: REPOSITORY, timeoutMs: TIMEOUT_MS, environment };
-  const say = (text: string): void => void process.stderr.write(`${subject}: ${text}\n`);
 
   beforeAll(async () => {
-    try {
-      engine = await openEngine(say);
-    } catch (error) {
-      obstacle = (error as Error).message;
-      say(`not tested: ${obstacle}`);
-      return;
-    }
+    if (engine === undefined) return;
     Object.assign(environment, engine.environment);
     await setUp();
   }, TIMEOUT_MS);
-
-  beforeEach(({ skip }) => skip(engine === undefined, obstacle));
-
   afterAll(async () => {
-    if (engine === undefined) return;
-    try {
-      await tearDown();
-    } finally {
-      await engine.close();
-    }
+    if (engine !== undefined) await tearDown();
   }, TIMEOUT_MS);
 
   return {
     environment,
-    say,
+    say: sayOf(subject),
     run: (...argv) => runCommand(argv, options),
     runs: (...argv) => succeeds(argv, options),
   };

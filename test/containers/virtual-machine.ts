@@ -5,6 +5,7 @@ import { copyFileSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, wr
 import { arch, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { runCommand, succeeds } from "../command.ts";
+import { withPackages } from "./turn.ts";
 
 const EMULATOR = "qemu-system-x86_64";
 const FETCH_TIMEOUT_MS = 180_000;
@@ -26,15 +27,17 @@ export async function installEmulator(): Promise<void> {
   if (await succeeds(["which", EMULATOR], { timeoutMs: QUICK_TIMEOUT_MS })) return;
   if (process.getuid?.() !== 0) throw new Error(`there is no ${EMULATOR}, and only root could install it`);
   const options = { environment: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeoutMs: FETCH_TIMEOUT_MS };
-  await runCommand(["apt-get", "update", "-q"], options);
-  await runCommand(["apt-get", "install", "-q", "-y", "--no-install-recommends", "qemu-system-x86"], options);
+  await withPackages(async () => {
+    await runCommand(["apt-get", "update", "-q"], options);
+    await runCommand(["apt-get", "install", "-q", "-y", "--no-install-recommends", "qemu-system-x86"], options);
+  });
 }
 
 /** What the machine's console showed. */
 export async function runInVirtualMachine({ files, script, timeoutMs }: VirtualMachineOptions): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "locus-machine-"));
   try {
-    const { kernel, busybox } = await fetchSystem(folder);
+    const { kernel, busybox } = await withPackages(() => fetchSystem(folder));
     const root = join(folder, "root");
     for (const directory of ["bin", "proc", "sys", "dev", "tmp"]) mkdirSync(join(root, directory), { recursive: true });
     for (const [inside, outside] of Object.entries({ ...files, "/bin/busybox": busybox })) {

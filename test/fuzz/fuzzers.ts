@@ -3,8 +3,9 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
+
+import { makeSanitized } from "#test/sanitized-build.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const SANITIZERS = "address,undefined";
@@ -30,15 +31,11 @@ export interface Fuzzer {
 
 /** Throws with what the compiler says. */
 export function buildFuzzers(targets: readonly string[], engine: "libFuzzer" | "replay"): readonly Fuzzer[] {
-  const sanitize = engine === "libFuzzer" ? `fuzzer,${SANITIZERS}` : SANITIZERS;
-  const folder = join("build", sanitize.replaceAll(",", "-"), "fuzz");
-  const compiler = engine === "libFuzzer" ? ["CXX=clang++"] : [];
-  const programs = [...targets, "sleeper"].map((name) => join(folder, name));
-  const make = ["--silent", `--jobs=${availableParallelism()}`, `NODE=${process.execPath}`, ...compiler];
-  const result = spawnSync("make", [...make, `SANITIZE=${sanitize}`, ...programs], { cwd: ROOT, encoding: "utf8" });
-  if (result.status !== 0) throw new Error(`the fuzzers do not compile:\n${result.stdout}${result.stderr}`);
-  const environment = [`LOCUS_FUZZ_SLEEPER=${join(ROOT, folder, "sleeper")}`];
-  return targets.map((target) => ({ target, program: join(ROOT, folder, target), environment }));
+  const [flags, compiler] = engine === "libFuzzer" ? [`fuzzer,${SANITIZERS}`, ["CXX=clang++"]] : [SANITIZERS, []];
+  const names = [...targets, "sleeper"].map((name) => `fuzz/${name}`);
+  const programs = makeSanitized(flags, names, compiler);
+  const environment = [`LOCUS_FUZZ_SLEEPER=${programs.at(-1)}`];
+  return targets.map((target, index) => ({ target, program: programs[index] ?? "", environment }));
 }
 
 /** What is kept in the repository. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { bundleOf, type Deployed, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
-const LONG = { timeout: 20_000 };
+const LONG = { timeout: 60_000 };
 
 describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
   let side: TestSide;

@@ -15,7 +15,7 @@ import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 /** Hosts that do not come up are tried again ever more slowly. */
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 
 describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
   let side: TestSide;

@@ -62,8 +62,7 @@ const over = (server: RedisServer, more: Partial<DataSource> = {}): DataSource =
 });
 
 const until = async (holds: () => boolean): Promise<void> => {
-  for (let i = 0; i < 1_000 && !holds(); i++) await sleep(10);
-  expect(holds()).toBe(true);
+  await expect.poll(holds).toBe(true);
 };
 
 const WHO = bundleOf(async ({ redis }) => {
@@ -118,9 +117,7 @@ describe("connections of the compute side", () => {
     const cutUnder = async (bundle: string): Promise<Outcome> => {
       await admin.call("CLIENT", "PAUSE", "60000", "WRITE");
       const ended = run(bundle);
-      await expect
-        .poll(async () => /^blocked_clients:1\r$/m.test(await admin.info("clients")), { timeout: 20_000 })
-        .toBe(true);
+      await expect.poll(async () => /^blocked_clients:1\r$/m.test(await admin.info("clients"))).toBe(true);
       await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
       await admin.call("CLIENT", "UNPAUSE");
       return ended;
@@ -160,7 +157,7 @@ describe("connections of the compute side", () => {
     const connected = async (): Promise<number> =>
       [...String(await admin.client("LIST")).matchAll(/name=locus-function/g)].length;
     for (let i = 0; i < 3; i++) {
-      await expect.poll(connected, { timeout: 20_000 }).toBe(2);
+      await expect.poll(connected).toBe(2);
       await until(() => supervisor.state().connections === 2);
       expect(resultOf(await run(WHO))).toBe("1");
       await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -196,7 +193,7 @@ describe("connections of the compute side", () => {
     );
     closing.push(() => native.close());
     native.start();
-    await expect.poll(() => wanted, { timeout: 20_000 }).toEqual([""]);
+    await expect.poll(() => wanted).toEqual([""]);
     const pass = async (): Promise<void> => {
       const opened = await openDataConnection(over(server));
       expect(native.passDescriptor(0, 0, opened.descriptor)).toBe(true);
@@ -207,7 +204,7 @@ describe("connections of the compute side", () => {
     await pass();
     const [first = ""] = await connected();
     await pass();
-    await expect.poll(connected, { timeout: 20_000 }).toEqual([first]);
+    await expect.poll(connected).toEqual([first]);
     const bundle = Buffer.from(WHO);
     const { name, version, limits } = describeDefinition(
       { kind: "locus.function", name: "who", run: "function" },
@@ -219,7 +216,7 @@ describe("connections of the compute side", () => {
     expect(await ended).toEqual(["ok", '"1"']);
     expect(wanted).toEqual([""]);
     await admin.call("CLIENT", "KILL", "ID", first);
-    await expect.poll(() => wanted, { timeout: 20_000 }).toEqual(["", "Redis closed the connection"]);
+    await expect.poll(() => wanted).toEqual(["", "Redis closed the connection"]);
   });
 
   it("do not keep an isolate from other calls while Redis takes its time", async () => {
@@ -230,9 +227,9 @@ describe("connections of the compute side", () => {
     );
     const image = { description: await supervisor.check(bundle), bundle };
     const call = (args: string, signal?: AbortSignal): Promise<Outcome> =>
-      supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 5_000, logs: false }, signal);
+      supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 20_000, logs: false }, signal);
     await call("compute");
-    await server.client().call("CLIENT", "PAUSE", "1500", "ALL");
+    await server.client().call("CLIENT", "PAUSE", "3000", "ALL");
     const order: string[] = [];
     const controller = new AbortController();
     const reading = call("read").then(() => order.push("read"));

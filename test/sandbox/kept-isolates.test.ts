@@ -47,8 +47,8 @@ test("they stay when other functions need lanes, come back when the host dies, a
   const { pid } = hostOf();
   expect(pid).toBeGreaterThan(0); // and never 0, which would be this process' own group
   kill(pid, "SIGKILL");
-  await expect.poll(() => hostOf().pid, { timeout: 20_000 }).not.toBe(pid);
-  await expect.poll(() => stateOf(kept)?.isolates, { timeout: 20_000 }).toBe(LANES - 1);
+  await expect.poll(() => hostOf().pid).not.toBe(pid);
+  await expect.poll(() => stateOf(kept)?.isolates).toBe(LANES - 1);
   await supervisor.keep(kept, NO_BOUNDS);
   await expect.poll(() => stateOf(kept)).toBeUndefined();
   expect(resultOf(await call(kept))).toBe("well");
@@ -78,7 +78,7 @@ test("memory is told while a call waits, and CPU time when it has ended", async 
   );
   const other = await deploy(bundleOf(({ redis }) => redis.set("goes on", "1")));
   const held = call(image);
-  await expect.poll(() => stateOf(image)?.memoryBytes, { timeout: 20_000 }).toBeGreaterThan(20 * MIB);
+  await expect.poll(() => stateOf(image)?.memoryBytes).toBeGreaterThan(20 * MIB);
   expect(stateOf(image)?.memoryBytes).toBeLessThanOrEqual((64 + 24) * MIB);
   expect(stateOf(image)?.cpuUs).toBe(0);
   await call(other);

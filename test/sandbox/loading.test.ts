@@ -183,7 +183,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     const before = resident();
     await refuse(30);
     // On a busy machine the last of them is still being disposed of.
-    await expect.poll(() => resident() - before, { timeout: 20_000 }).toBeLessThan(12 * 1024 * 1024);
+    await expect.poll(() => resident() - before).toBeLessThan(12 * 1024 * 1024);
   });
 
   it.skipIf(name === "storage")("costs nobody the host when it spins among more than are checked at once", async () => {

@@ -147,6 +147,6 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
       const there = await hosts();
       return residentBytesOf(there) / there.length - hostBytes;
     };
-    await expect.poll(beyondFirst, { timeout: 20_000 }).toBeLessThan(HOST_SLACK_BYTES);
+    await expect.poll(beyondFirst).toBeLessThan(HOST_SLACK_BYTES);
   });
 });

@@ -15,7 +15,7 @@ import { type Program, startProgram } from "./program.ts";
 
 const MIB = 2 ** 20;
 const TIMEOUT_MS = 180_000;
-const LONG = { timeout: 30_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 const API_SERVER = "apiserverproto.APIServer";
 const SCHEDULER = "schedulerproto.Scheduler";
 const RESOURCE_MANAGER = "resourcemanagerproto.ResourceManager";

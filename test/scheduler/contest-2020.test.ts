@@ -138,7 +138,7 @@ test("containers that nothing wants end, and their nodes go back", async () => {
   const { api, shelf } = await startAll({ keepAliveMs: 20 });
   await api.call("InvokeFunction", { function_name: "hello" });
   await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0" && shelf.reserved.length === 0, {
-    timeout: 10_000,
+    timeout: 60_000,
   });
   expect(await api.call("InvokeFunction", { function_name: "hello" })).toHaveProperty("body");
 });

@@ -55,7 +55,7 @@ async function startScaler(
   });
   resources.defer(() => program.stop());
   const said = (): string => readFileSync(logPath, "utf8");
-  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(said())?.[1], { timeout: 30_000 });
+  const port = await vi.waitUntil(() => /"port":(\d+)/.exec(said())?.[1]);
   const client = clientAt(resources, `127.0.0.1:${port}`)("serverless.simulator.Scaler");
   const ended = async (how?: "SIGTERM" | "SIGKILL"): Promise<number | NodeJS.Signals> => {
     await program.stop(how);
@@ -114,7 +114,7 @@ test("knows after it was killed what it had learned", async () => {
   const state = () => JSON.parse(readFileSync(file, "utf8")) as { readonly functions: Record<string, object> };
   const { client, ended } = await startScaler(settings);
   await idle(client, await assign(client, "r1"));
-  await vi.waitUntil(() => existsSync(file) && META.key in state().functions, { timeout: 30_000 });
+  await vi.waitUntil(() => existsSync(file) && META.key in state().functions);
   await ended("SIGKILL");
   const before = state();
   const marked = JSON.stringify(before, null, 2);

@@ -6,7 +6,7 @@ import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
 import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 
 /** An engine asks each of its containers what it uses, which may take a second on a busy machine. */
-const LONG = { timeout: 30_000 };
+const LONG = { timeout: 60_000 };
 const MIB = 2 ** 20;
 const ECHO = imageOf(({ args, keys }) => ({ args, keys }));
 const SLEEP = imageOf(

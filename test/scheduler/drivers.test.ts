@@ -281,13 +281,13 @@ describe("processes", () => {
       stdio: "inherit",
     });
     await vi.waitUntil(() => existsSync(pids) && readFileSync(pids, "utf8").split("\n").length === 2, {
-      timeout: 30_000,
+      timeout: 60_000,
     });
     const [instance, child] = readFileSync(pids, "utf8").split("\n").map(Number);
     owner.kill("SIGKILL");
     await once(owner, "exit");
     const ended = () => [instance, child].every((pid) => hasEnded(pid ?? 0));
-    expect(await vi.waitUntil(ended, { timeout: 10_000 })).toBe(true);
+    expect(await vi.waitUntil(ended)).toBe(true);
     rmSync(folder, { recursive: true });
   });
 });

@@ -12,7 +12,7 @@ import { specOf, testDriver } from "./driver-contract.ts";
 import { callOf, codeOf, imageOf } from "./driver-fixture.ts";
 
 const CGROUP_ROOT = "/sys/fs/cgroup";
-const WAIT = { timeout: 30_000, interval: 20 };
+const WAIT = { timeout: 60_000, interval: 20 };
 const silent = () => {};
 
 /** A machine with other work is slow. */

@@ -91,7 +91,7 @@ test("the simulator plays a data set to our scaler, tells how it stands, and end
       const runs = ((await response?.json()) ?? []) as readonly Said[];
       return runs[0];
     },
-    { timeout: 30_000 },
+    { timeout: 60_000 },
   );
   expect(live).toMatchObject({ endTime: "not end yet", totalRequestsCount: REQUESTS.length });
   expect(await simulator.ended).toBe(0);

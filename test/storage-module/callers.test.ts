@@ -123,11 +123,11 @@ describe("a connection", () => {
       const [admin, id] = [server.client(), String(await client.client("ID"))];
       expect(await call(client, { rounds: [] })).toBe("[]");
       // While Redis sleeps the call and then the rest queue up; the outcome comes in its next sleep, which ends with UNBLOCK.
-      const asleep = server.client().call("DEBUG", "SLEEP", "0.3");
+      const asleep = server.client().call("DEBUG", "SLEEP", "1");
       await sleep(50);
       const [called, next] = [call(client, { rounds: [] }), client.echo("next").catch(String)];
       await sleep(50);
-      const [, unblocked] = [admin.call("DEBUG", "SLEEP", "0.3"), admin.call("CLIENT", "UNBLOCK", id, how)];
+      const [, unblocked] = [admin.call("DEBUG", "SLEEP", "1"), admin.call("CLIENT", "UNBLOCK", id, how)];
       await asleep;
       expect(await unblocked).toBe(1);
       expect(await called).toMatch(/^\[\]$|closed|^ReplyError: (CANCELLED|UNBLOCKED) /);
