@@ -46,6 +46,10 @@ export async function callAt(
   try {
     const { outcome } = await peers.at(leased).invoke(nodeCall, until);
     if (outcome === undefined) throw new LocusError("INTERNAL", `node ${leased.nodeId} answered as none of ours does`);
+    if (!outcome.ok && outcome.error.code === "CANCELLED" && signal?.aborted !== true) {
+      // Nobody did so here: it took this node for gone, which may merely have been stopped for a while.
+      throw new LocusError("CANCELLED", outcome.error.message);
+    }
     return wasRefused(outcome) ? RUN_AGAIN : outcome;
   } catch (error) {
     if (signal?.aborted === true) throw error;

@@ -4,11 +4,19 @@
 import { readFileSync } from "node:fs";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BookedInstance } from "#compute/capacity/booked-instance.ts";
+import { callAt, RUN_AGAIN } from "#compute/capacity/remote-calls.ts";
+import type { AdmittedCall } from "#compute/node/side-runner.ts";
+import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
+import { NodePeers } from "#scheduler/grpc/node-peers.ts";
+import { type ContainerNode, type NodeCall, nodeService } from "#scheduler/grpc/node-service.ts";
 import { CERTIFIED_NAME, makeCertificate } from "#test/certificate.ts";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { clientAt, failureOf } from "../scheduler/contest-client.ts";
 import { healthOf } from "../scheduler/listener-questions.ts";
+import { serve } from "../scheduler/served.ts";
 import { startProgram } from "../scheduler/program.ts";
 import { bundleOf, call, deploy, metric, portSaid } from "./node-client.ts";
 
@@ -57,6 +65,37 @@ const underWayAt = async ({ url }: NodeProcess): Promise<number> => {
 };
 
 describe("calls that run on another node than they came to", () => {
+  it.each([
+    ["run again where they had not been about to write", false],
+    ["say that they may have written", true],
+  ])("%s, when the other node cancels them and nobody here did", async (_what, writes) => {
+    const cancelled = { ok: false, error: { code: "CANCELLED", message: "cancelled" }, logs: [], usage: NO_USAGE };
+    const allowed = new AllowedWrites();
+    const node = {
+      invoke: async ({ own }: NodeCall): Promise<unknown> => {
+        if (writes) await own!.mayWrite();
+        return { outcome: cancelled };
+      },
+    } as unknown as ContainerNode;
+    const services = { [NODE_SERVICE]: nodeService(node, allowed), "locus.NodeCalls": nodeCallsService(allowed) };
+    const { endpoint } = await serve(resources, services);
+    const [address = "", port] = endpoint.split(":");
+    const peers = new NodePeers({ tls: null, secret: null });
+    resources.defer(() => peers.close());
+    const leased = { id: "i", nodeId: "other", address, port: Number(port) };
+    const instance = { leased, lost: new AbortController().signal, function: { shape: { key: "f@1", memoryMb: 64 } } };
+    const admitted = { id: "c", call: { keys: [], argsJson: "{}", logs: false } };
+    const come = callAt(
+      peers,
+      instance as unknown as BookedInstance,
+      admitted as unknown as AdmittedCall,
+      10_000,
+      undefined,
+    );
+    if (writes) await expect(come).rejects.toMatchObject({ code: "SANDBOX_DIED" });
+    else expect(await come).toBe(RUN_AGAIN);
+  });
+
   it("end when their caller goes away, and their instances take others", async () => {
     const [one, other] = [await startSmall(), await startNode()];
     await deploy(one, lingering);
