@@ -383,8 +383,9 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       await outcome({ args: "begin" });
       const ended = await outcome({ args, deadlineMs: 500 });
       const [, computed, waited] = text.exec(errorOf(ended).message) ?? [];
-      expect(ended.usage.cpuUs / 1e3).toBeCloseTo(Number(computed), 0);
-      expect(ended.usage.waitUs / 1e3).toBeCloseTo(Number(waited), 0);
+      // The text was made at the deadline, the usage when it had ended: tens of ms apart where nobody gives it a core.
+      expect(ended.usage.cpuUs / 1e3).toBeCloseTo(Number(computed), -2);
+      expect(ended.usage.waitUs / 1e3).toBeCloseTo(Number(waited), -2);
       return [Number(computed), Number(waited)];
     };
     const [computedIdly, waited] = await progress("wait");
