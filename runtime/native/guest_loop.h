@@ -287,6 +287,7 @@ class GuestLoop {
   // Scratch of Operate, kept for its capacity.
   class Taking;
   bool taking_ = false;
+  size_t outer_bytes_ = 0;  ///< of those that are put aside
   std::string arena_;
   std::vector<size_t> ends_;
   std::vector<std::string_view> argv_;

@@ -49,16 +49,20 @@ void OnOperation(const FunctionCallbackInfo<Value>& info) {
 /// makeRedis(token): the `redis` of one invocation.
 void MakeRedis(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
+  GuestLoop* loop = GuestLoop::Current();
+  if (loop == nullptr) return;
   Local<v8::Object> redis;
-  const Local<v8::FunctionTemplate> shape = GuestLoop::Current()->redis_template().Get(isolate);
+  const Local<v8::FunctionTemplate> shape = loop->redis_template().Get(isolate);
   if (!shape->InstanceTemplate()->NewInstance(isolate->GetCurrentContext()).ToLocal(&redis)) return;
   redis->SetInternalField(0, info[0]);
   info.GetReturnValue().Set(redis);
 }
 
-/// settle(token, fulfilled, value)
+/// settle(token, fulfilled, value). What V8 does behind the guest's back (WebAssembly that compiles,
+/// finalizers) goes on when the loop has ended, and may come to the end of a function then.
 void Settle(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = GuestLoop::Current();
+  if (loop == nullptr) return;
   GuestInvocation* invocation = loop->FindByToken(info[0].As<v8::Uint32>()->Value());
   if (invocation != nullptr) loop->Settle(invocation, info[1]->IsTrue(), info[2]);
 }

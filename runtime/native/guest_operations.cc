@@ -38,16 +38,21 @@ std::string NameOf(v8::Isolate* isolate, const v8::FunctionCallbackInfo<Value>& 
 }  // namespace
 
 /// The scratch of one operation. A getter among its arguments may issue another in the midst of it: that puts
-/// aside what is taken in already, and back when it is through.
+/// aside what is taken in already, and back when it is through. Together they take no more than one may.
 class GuestLoop::Taking {
  public:
-  explicit Taking(GuestLoop* loop) : loop_(loop), nested_(std::exchange(loop->taking_, true)) {
-    if (nested_) SwapWithOuter();
+  explicit Taking(GuestLoop* loop)
+      : loop_(loop), nested_(std::exchange(loop->taking_, true)), outer_bytes_(loop->outer_bytes_) {
+    if (nested_) {
+      loop_->outer_bytes_ += loop_->arena_.size();
+      SwapWithOuter();
+    }
     loop_->arena_.clear();
     loop_->ends_.clear();
   }
   ~Taking() {
     if (nested_) SwapWithOuter();
+    loop_->outer_bytes_ = outer_bytes_;
     loop_->taking_ = nested_;
   }
   Taking(const Taking&) = delete;
@@ -62,6 +67,7 @@ class GuestLoop::Taking {
 
   GuestLoop* const loop_;
   const bool nested_;
+  const size_t outer_bytes_;
   std::string arena_;
   std::vector<size_t> ends_;
   std::vector<std::string_view> argv_;
@@ -98,7 +104,7 @@ bool GuestLoop::CheckArgument(Local<Value> value) {
 bool GuestLoop::TakeArgument(Local<v8::Context> context, Local<Value> value) {
   if (!CheckArgument(value)) return false;
   const size_t before = arena_.size();
-  const size_t taken = before + ends_.size() * kBulkOverheadBytes;
+  const size_t taken = outer_bytes_ + before + ends_.size() * kBulkOverheadBytes;
   const size_t room = kOperationBytesMax - std::min(taken, kOperationBytesMax);
   if (room > 0 && AppendArgument(isolate_, context, value, room, &arena_)) {
     ends_.push_back(arena_.size());

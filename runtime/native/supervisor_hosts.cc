@@ -219,17 +219,10 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   LogLater("supervisor", "the sandbox host (pid " + std::to_string(host.process->pid()) + ") " + how);
   counters_.deaths++;
   if (host.condemned_code == Code::DEADLINE_EXCEEDED) counters_.killed_for_time++;
-  // What was being loaded may have ended it: that has its own count, and nobody else is charged for it.
-  const bool loading = host.culprit == 0 && std::ranges::any_of(openings_, [&](const auto& entry) {
-                         return entry.second.sent && entry.second.host == index;
-                       });
-  EndOpenings(index, how);
-
   std::vector<InFlight*> suspects, others;
   for (auto& [id, flight] : flights_) {
     if (flight->place.lane == 0 || flight->place.host != index) continue;
     dispatched_.fetch_sub(1, std::memory_order_relaxed);
-    if (loading) flight->starts--;
     (IsCulprit(host, *flight) ? suspects : others).push_back(flight.get());
   }
   // Where several were running nobody is blamed yet: each runs on in a host of its own, and only one of them
@@ -238,6 +231,19 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   for (const InFlight* suspect : suspects) culprits.push_back(suspect->call.image->key());
   std::sort(culprits.begin(), culprits.end());
   culprits.erase(std::unique(culprits.begin(), culprits.end()), culprits.end());
+  // What was being loaded may have ended it: that has its own count, and nobody else is charged for it. Of who
+  // runs and is loaded once more it does not matter which of the two it was.
+  const bool loading = host.culprit == 0 && std::ranges::any_of(openings_, [&](const auto& entry) {
+                         const Opening& opening = entry.second;
+                         return opening.sent && opening.host == index &&
+                                (opening.lane == 0 || culprits.size() != 1 ||
+                                 host.isolates[opening.lane].pool != culprits[0]);
+                       });
+  if (loading) {
+    for (InFlight* flight : suspects) flight->starts--;
+    for (InFlight* flight : others) flight->starts--;
+  }
+  EndOpenings(index, how);
   const bool certain = culprits.size() == 1 && !loading;
   const std::string what = "the sandbox host " + how;
   std::vector<InFlight*> again =

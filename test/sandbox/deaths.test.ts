@@ -215,4 +215,16 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
     expect(await computing).toEqual(["computed", "computed"]);
     expect(await side.hostPids()).toEqual(before);
   });
+
+  it("that its function costs while more isolates of it load end its calls one by one, and none waits for its deadline", async () => {
+    // Longer than it takes to eat what it may not have.
+    const { outcome } = await side.deploy(
+      bundleOf(() => "x".repeat(5e8).split("").length, {
+        limits: { deadlineMs: 60_000, cpuMs: 20_000 },
+        before: "for (const until = Date.now() + 3_000; Date.now() < until;);",
+      }),
+    );
+    const calls = await Promise.all(Array.from({ length: 4 }, () => outcome({ deadlineMs: 60_000 })));
+    for (const ended of calls) expect(["MEMORY_LIMIT", "SANDBOX_DIED"]).toContain(errorOf(ended).code);
+  });
 });

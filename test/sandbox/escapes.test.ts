@@ -511,6 +511,30 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
     expect(await side.hostPids()).toEqual(before);
   });
 
+  it("cannot cost its host by what goes on when its isolate has closed", async () => {
+    const [before] = await side.hostPids();
+    const { deaths } = await side.toll();
+    const functions = Array.from({ length: 24 }, () =>
+      side.deploy(
+        bundleOf(async () => {
+          // Its types belong to browsers. V8 compiles aside, and tells it when the isolate's thread has nothing else to do.
+          const { WebAssembly } = globalThis as unknown as {
+            WebAssembly: { instantiate: (bytes: Uint8Array) => Promise<unknown> };
+          };
+          await WebAssembly.instantiate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+        }),
+      ),
+    );
+    // More than the host has lanes: each makes room for another.
+    for (const each of functions) await (await each).outcome({ deadlineMs: 100 });
+    for (let i = 0; i < 24; i++) {
+      const { result } = await side.deploy(bundleOf(() => "well"));
+      expect(await result()).toBe("well");
+    }
+    expect((await side.toll()).deaths).toBe(deaths);
+    expect((await side.hostPids())[0]).toBe(before);
+  });
+
   it("cannot use the redis of an invocation that has ended", async () => {
     const { result } = await side.deploy(
       bundleOf<string>(async ({ redis, args }) => {
