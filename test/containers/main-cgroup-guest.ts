@@ -13,14 +13,19 @@ const ROOT = "/sys/fs/cgroup";
 const NAME = "locus";
 const ID = "i1";
 const MIB = 2 ** 20;
+/** An emulated processor takes its time, on a busy machine most of all. */
+const DEADLINE_MS = 120_000;
 
-const image = imageOf(({ args }: { readonly args: string }) => {
-  const { readFileSync: read } = process.getBuiltinModule("node:fs");
-  const eaten = [];
-  if (args === "eat") for (;;) eaten.push(new Uint8Array(16 * 2 ** 20).fill(1));
-  if (args === "spin") for (const end = Date.now() + 1_000; Date.now() < end;);
-  return read("/proc/self/cgroup", "utf8");
-});
+const image = imageOf(
+  ({ args }: { readonly args: string }) => {
+    const { readFileSync: read } = process.getBuiltinModule("node:fs");
+    const eaten = [];
+    if (args === "eat") for (;;) eaten.push(new Uint8Array(16 * 2 ** 20).fill(1));
+    if (args === "spin") for (const end = Date.now() + 1_000; Date.now() < end;);
+    return read("/proc/self/cgroup", "utf8");
+  },
+  { limits: { deadlineMs: DEADLINE_MS, cpuMs: DEADLINE_MS } },
+);
 const cgroups = await CgroupFolder.open(ROOT, NAME);
 if (cgroups === null) throw new Error("no group can be made");
 const driver = new AgentDriver(new ProcessLauncher({ data: null, cgroups, onLog: ({ text }) => console.error(text) }));
@@ -34,9 +39,8 @@ const held = [await driver.limit(ID, 0.25), await driver.resize(ID, 192 * MIB)];
 const after = limits();
 await driver.invoke(ID, callOf("spin"));
 const throttled = Number(/^nr_throttled (\d+)$/m.exec(read("cpu.stat"))?.[1]);
-// An emulated processor takes its time.
 await driver.limit(ID, 2);
-const eaten = codeOf(await driver.invoke(ID, callOf("eat")));
+const eaten = codeOf(await driver.invoke(ID, callOf("eat", { deadlineMs: DEADLINE_MS })));
 while ((await driver.list()).length > 0) await sleep(10);
 await driver.close();
 const left = readdirSync(join(ROOT, NAME), { withFileTypes: true }).filter((entry) => entry.isDirectory());

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Others need minutes. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 const LOOK_MS = 500;
 
 /**

@@ -153,7 +153,7 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
             kept.push(memory);
           }
         },
-        { limits: { memoryMb: 32, deadlineMs: 20_000, cpuMs: 20_000 } },
+        { limits: { memoryMb: 32, deadlineMs: 120_000, cpuMs: 120_000 } },
       ),
     );
     const { deaths, killedForMemory, quarantined } = await side.toll();

@@ -83,7 +83,7 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
       },
     ],
   ])("%s is ended with its own error, and others go on", async (_how, run) => {
-    const eater = await side.deploy(bundleOf(run, { limits: { memoryMb: 32, deadlineMs: 20_000, cpuMs: 20_000 } }));
+    const eater = await side.deploy(bundleOf(run, { limits: { memoryMb: 32, deadlineMs: 120_000, cpuMs: 120_000 } }));
     const neighbour = await side.deploy(
       bundleOf(async ({ redis }) => {
         for (let i = 0; i < 20; i++) {
@@ -144,7 +144,7 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
   ] satisfies readonly (readonly [string, (invocation: Invocation) => unknown, code?: null])[])(
     "%s is ended, and costs nobody the host",
     async (_how, run, code: string | null = "MEMORY_LIMIT") => {
-      const eater = await side.deploy(bundleOf(run, { limits: { memoryMb: 32, deadlineMs: 20_000, cpuMs: 20_000 } }));
+      const eater = await side.deploy(bundleOf(run, { limits: { memoryMb: 32, deadlineMs: 120_000, cpuMs: 120_000 } }));
       const neighbour = await side.deploy(bundleOf(() => "well"));
       expect(await neighbour.result()).toBe("well");
       const [before] = await side.hostPids();
