@@ -1,6 +1,7 @@
 // The sandbox host's addon, loaded twice: by Node's main thread (attach to the memory file, speak on the
 // control lane) and by isolated-vm into each isolate (`InitForContext`: the natives that the prelude wraps).
 #define NAPI_VERSION 9
+#include <malloc.h>
 #include <node_api.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -230,6 +231,12 @@ napi_value Confine(napi_env env, napi_callback_info) {
   return String(env, ConfineAllThreads());
 }
 
+/// trim(): what isolates had that are gone goes back to the kernel. glibc keeps what is free in the midst of a thread's arena.
+napi_value Trim(napi_env, napi_callback_info) {
+  malloc_trim(0);
+  return nullptr;
+}
+
 /// send(kind, id, text): a frame on the control lane.
 napi_value Send(napi_env env, napi_callback_info info) {
   size_t count = 3;
@@ -252,6 +259,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   const napi_property_descriptor functions[] = {
       {"attach", nullptr, locus::Attach, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"confine", nullptr, locus::Confine, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+      {"trim", nullptr, locus::Trim, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"send", nullptr, locus::Send, nullptr, nullptr, nullptr, napi_default_method, nullptr},
   };
   napi_define_properties(env, exports, std::size(functions), functions);

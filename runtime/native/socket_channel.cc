@@ -193,6 +193,7 @@ bool Connection::TakeReplies(SocketChannel* own) {
   if (in_begin_ > kReadBytes) {
     in_.erase(0, in_begin_);
     in_begin_ = 0;
+    if (in_.size() <= kKeepBytes && in_.capacity() > kKeepBytes) in_.shrink_to_fit();
   }
   return mine;
 }

@@ -12,6 +12,8 @@ import { Isolate, isolateLoader } from "./isolate.ts";
 
 /** Kinds of control frames: `Control` in runtime/native/lane.h. */
 const CONTROL = { ready: 2, opened: 3, openFailed: 4, closed: 5 } as const;
+/** After an isolate has gone. */
+const TRIM_AFTER_MS = 1_000;
 /** Where the launcher leaves what the supervisor gave: `kFirstDescriptor` in runtime/native/host_process.cc. */
 const DESCRIPTORS = { memory: 3, supervisorBell: 4, controlSocket: 5 } as const;
 
@@ -33,6 +35,8 @@ interface HostAddon {
   /** The last step: from then on no path, no program and no new connection can be reached. "" or what failed. */
   confine(): string;
   send(kind: number, id: number, text: string): void;
+  /** What isolates had that are gone goes back to the kernel. */
+  trim(): void;
 }
 
 /** This program is built: one file beside the others that it needs. */
@@ -51,15 +55,29 @@ async function open(id: number, lane: number, optionsJson: string, bundle: strin
     isolate = await Isolate.load(loader, bundle, isCheck ? "deploy" : "serve", memoryMb);
   } catch (error) {
     addon.send(CONTROL.openFailed, id, error instanceof LocusError ? error.message : String(error));
+    trimSoon();
     return;
   }
   addon.send(CONTROL.opened, id, JSON.stringify(isolate.description));
   if (isCheck) {
     await isolate.discard();
+    trimSoon();
     return;
   }
   const why = await isolate.serve(lane);
   addon.send(CONTROL.closed, lane, why);
+  trimSoon();
+}
+
+/** Once for all that have gone lately: it takes a ms for a hundred MiB, and those that go next go soon. */
+let isTrimDue = false;
+function trimSoon(): void {
+  if (isTrimDue) return;
+  isTrimDue = true;
+  setTimeout(() => {
+    isTrimDue = false;
+    addon.trim();
+  }, TRIM_AFTER_MS);
 }
 
 const failed = addon.attach(
