@@ -184,6 +184,7 @@ describe("a call that met a limit", () => {
     code: "DEADLINE_EXCEEDED" | "MEMORY_LIMIT" | "CPU_LIMIT",
     askedMs: number | null,
     throws: boolean,
+    more: Partial<Call> = {},
   ) => {
     const registry = new SlowRegistry(() => described(1_000));
     await registry.load(new Uint8Array());
@@ -199,7 +200,7 @@ describe("a call that met a limit", () => {
       observers: [],
       nowMs: () => 0,
     });
-    return invoker.invoke({ ...CALL, deadlineMs: askedMs });
+    return invoker.invoke({ ...CALL, deadlineMs: askedMs, ...more });
   };
 
   it.each([
@@ -211,5 +212,11 @@ describe("a call that met a limit", () => {
     ["CPU_LIMIT", 300, false, "it failed"],
   ] as const)("%s, asked for %s ms, thrown: %s, says which: %s", async (code, askedMs, throws, message) => {
     expect(await failing(code, askedMs, throws)).toMatchObject({ ok: false, error: { code, message } });
+  });
+
+  it("and was handed over leaves that to who handed it over", async () => {
+    const handed = { mayWrite: () => Promise.resolve(true) };
+    const reply = await failing("DEADLINE_EXCEEDED", 300, false, handed);
+    expect(reply).toMatchObject({ ok: false, error: { message: "it failed" } });
   });
 });

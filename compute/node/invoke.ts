@@ -125,7 +125,7 @@ export class NodeInvoker implements Invoker {
     } catch (error) {
       const { side, reason } = place ?? { side: null, reason: null };
       const refused = this.#refuse(error, { id, side, reason, sentUs, pushedBack }, startedMs);
-      return limits === null ? refused : { ...refused, error: saying(refused.error, limits, call.deadlineMs) };
+      return limits === null ? refused : { ...refused, error: saying(refused.error, limits, call) };
     } finally {
       this.#inFlight -= 1;
     }
@@ -179,7 +179,7 @@ export class NodeInvoker implements Invoker {
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
       ? { ok: true, ...way, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
-      : { ok: false, ...way, version, usage, elapsedUs, logs, error: saying(outcome.error, limits, call.deadlineMs) };
+      : { ok: false, ...way, version, usage, elapsedUs, logs, error: saying(outcome.error, limits, call) };
   }
 
   #notePushedBack(call: Call, { version, usage }: PushedBack, sentUs: number, startedMs: number): PushedBackRun {
@@ -209,10 +209,9 @@ export class NodeInvoker implements Invoker {
   }
 }
 
-const saying = (error: Refused["error"], limits: Limits, askedMs: number | null): Refused["error"] => ({
-  ...error,
-  message: error.message + limitText(error.code, limits, askedMs),
-});
+/** Of a call that was handed over, LOCUS.CALL says it: what is left of a deadline is no limit. */
+const saying = (error: Refused["error"], limits: Limits, { deadlineMs, mayWrite }: Call): Refused["error"] =>
+  mayWrite === undefined ? { ...error, message: error.message + limitText(error.code, limits, deadlineMs) } : error;
 
 const NO_LINES: readonly string[] = [];
 
