@@ -30,7 +30,7 @@ help_text() {
 
 ./build.sh up
     Starts Redis with the locus module and a node, loads WordNet, deploys the functions of functions/, prints what to try,
-    and stays in the foreground. Ctrl-C stops everything.
+    and stays in the foreground. Ctrl-C stops everything, and throws data, functions and logs away. Redis' port is another each time.
 
 ./build.sh test [FILTER...]
     Checks format, lint, types and dead code, then runs all tests, or those whose file names contain a FILTER. The last line

@@ -44,6 +44,8 @@ Up: Redis on port ${redis.port}, the node at ${url}. In another shell:
   redis-cli -p ${redis.port} LOCUS.CALL khop 1 7 '{"nodeId":"7"}'
 
 Logs: ${nodeLogPath}, ${join(redis.directory, "redis.log")}
+
+Data, functions and logs are thrown away when it stops, and the next Redis has another port.
 Ctrl-C stops everything.`;
 }
 

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 
 import { afterEach, describe, expect, it } from "vitest";
 
+import { LocusError } from "#runtime/errors.ts";
 import { startGateway, type GatewayFixture, lineOf } from "../gateway/gateway-fixture.ts";
 import { runBatch } from "./batch.ts";
 import { NodeClient } from "./node-client.ts";
@@ -76,6 +77,19 @@ describe("runBatch", () => {
     const workload = { function: "odd", repeats: 1, count: 5, args: {} };
     const tally = await runBatch(clientOf(gateway), workload, { side: null, concurrency: 64 }, ignore, never);
     expect(tally.summary()).toMatchObject({ calls: 5, ok: 2, errors: { FUNCTION_FAILED: 3 }, firstError: "odd 1" });
+  });
+
+  it("says where nodeId comes from to who has a schema that does not know it", async () => {
+    gateway = await startGateway({
+      strict: ({ args }) => {
+        if (Object.hasOwn(args as object, "nodeId")) throw new LocusError("ARGS_INVALID", "args.nodeId is not allowed");
+      },
+    });
+    const workload = { function: "strict", repeats: 1, count: 1, args: {} };
+    const tally = await runBatch(clientOf(gateway), workload, { side: null, concurrency: 1 }, ignore, never);
+    expect(tally.summary().firstError).toBe(
+      "args.nodeId is not allowed (batch adds nodeId to each call's args; POST /v1/functions/strict/batch takes args of your own)",
+    );
   });
 
   it("stops when it is interrupted, with what was done by then", async () => {

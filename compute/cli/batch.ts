@@ -34,7 +34,7 @@ export const runBatch = async (
         const length = Math.min(GROUP_LENGTH, workload.count - first + 1);
         const calls = Array.from({ length }, (_, index) => callOf(workload, first + index));
         for await (const reply of node.batch(workload.function, calls, wishes)) {
-          tally.add(recordOf(reply));
+          tally.add(recordOf(reply, workload.function));
           tally.addBytes((reply.usage?.bytesIn ?? 0) + (reply.usage?.bytesOut ?? 0));
           onCall(tally);
         }
@@ -47,10 +47,16 @@ export const runBatch = async (
   return tally;
 };
 
-const recordOf = ({ elapsedUs = 0, error, side = null, usage }: BatchReply): CallRecord => ({
+const recordOf = ({ elapsedUs = 0, error, side = null, usage }: BatchReply, name: string): CallRecord => ({
   elapsedUs,
-  error: error ?? null,
+  error: error === undefined ? null : { ...error, message: error.message + addedText(error, name) },
   side,
   operations: usage?.operations ?? 0,
   rounds: usage?.rounds ?? 0,
 });
+
+/** Who wrote a schema without it has not asked for it either. */
+const addedText = ({ code, message }: { readonly code: string; readonly message: string }, name: string): string =>
+  code === "ARGS_INVALID" && message.includes("nodeId")
+    ? ` (batch adds nodeId to each call's args; POST /v1/functions/${name}/batch takes args of your own)`
+    : "";

@@ -20,7 +20,8 @@ interface Flags extends WorkloadFlags {
 const program = newProgram("batch")
   .description(
     `Runs a function over the nodes "1" to "count", in groups of ${GROUP_LENGTH}, through a locus node.
-Each call has args {"nodeId": "…"} and the node's id as its key. Example: batch khop 1 1000`,
+Each call has args {"nodeId": "…"} and the node's id as its key; nodeId is added, whatever the function's schema says (args of your own: POST /v1/functions/<name>/batch).
+Example: batch khop 1 1000`,
   )
   .argument(...FUNCTION)
   .option("--url <url>", "the node (default: LOCUS_URL, else this machine)")

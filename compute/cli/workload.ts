@@ -41,7 +41,7 @@ export const addWorkload = (program: Command): Command =>
     .argument("<repeats>", "times to run it over all nodes", wholeNumber(CALLS_MAX))
     .argument("<count>", 'calls each time, with the node ids "1" to "count"', wholeNumber(CALLS_MAX))
     .addOption(
-      new Option("--args <json>", "an object that goes along with each call's nodeId")
+      new Option("--args <json>", "an object that goes along with the nodeId that each call gets")
         .argParser(jsonObject)
         .default({}, "{}"),
     )

@@ -223,8 +223,8 @@ export const schemas = {
     failed: { ...count, description: "Of these: ended with an error." },
     errors: { type: "object", additionalProperties: count, description: "How many ended with which code." },
     meanUs: microseconds("From admission by the node to its answer"),
-    p50Us: microseconds("The median, to 5 %"),
-    p99Us: microseconds("The 99th percentile, to 5 %"),
+    p50Us: microseconds("The median, to 5 %; within the shortest and the longest"),
+    p99Us: microseconds("The 99th percentile, to 5 %; within the shortest and the longest"),
   }),
   LogLine: object({
     time: { ...text, format: "date-time" },

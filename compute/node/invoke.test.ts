@@ -178,3 +178,45 @@ describe("a call that is pushed back", () => {
     });
   });
 });
+
+describe("a call that met a limit", () => {
+  const failing = async (
+    code: "DEADLINE_EXCEEDED" | "MEMORY_LIMIT" | "CPU_LIMIT",
+    askedMs: number | null,
+    throws: boolean,
+    more: Partial<Call> = {},
+  ) => {
+    const registry = new SlowRegistry(() => described(1_000));
+    await registry.load(new Uint8Array());
+    const error = { code, message: "it failed", stack: "" };
+    const run = throws
+      ? () => Promise.reject(new LocusError(code, error.message))
+      : () => Promise.resolve({ version: "1", outcome: { ok: false as const, error, usage: NO_USAGE, logs: [] } });
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => null,
+      sides: { compute: { run }, storage: { run } },
+      inFlightMax: 10,
+      observers: [],
+      nowMs: () => 0,
+    });
+    return invoker.invoke({ ...CALL, deadlineMs: askedMs, ...more });
+  };
+
+  it.each([
+    ["DEADLINE_EXCEEDED", 300, false, "it failed (the call's own deadline: 300 ms)"],
+    ["DEADLINE_EXCEEDED", 300, true, "it failed (the call's own deadline: 300 ms)"],
+    ["DEADLINE_EXCEEDED", 2_000, false, "it failed (limits.deadlineMs: 1000 ms)"],
+    ["DEADLINE_EXCEEDED", null, true, "it failed (limits.deadlineMs: 1000 ms)"],
+    ["MEMORY_LIMIT", 300, false, "it failed (limits.memoryMb: 1 MiB)"],
+    ["CPU_LIMIT", 300, false, "it failed"],
+  ] as const)("%s, asked for %s ms, thrown: %s, says which: %s", async (code, askedMs, throws, message) => {
+    expect(await failing(code, askedMs, throws)).toMatchObject({ ok: false, error: { code, message } });
+  });
+
+  it("and was handed over leaves that to who handed it over", async () => {
+    const handed = { mayWrite: () => Promise.resolve(true) };
+    const reply = await failing("DEADLINE_EXCEEDED", 300, false, handed);
+    expect(reply).toMatchObject({ ok: false, error: { message: "it failed" } });
+  });
+});

@@ -4,12 +4,13 @@
 import { randomBytes } from "node:crypto";
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
-import { ARGS_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import { ARGS_BYTES_MAX, type FunctionDescription, type Limits } from "#runtime/function/description.ts";
 import { chooseSide, type PlannedSide, type SideChoice, type SideReason } from "#runtime/placement/choose-side.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Call, Invoker, PushedBackRun, Reply } from "./invoker.ts";
+import { limitText } from "./limit-text.ts";
 import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
@@ -39,6 +40,8 @@ interface NodeInvokerOptions {
 
 /** By what it is known, and how it came to where it ended. */
 type Way = Pick<Reply, "id" | "sentUs" | "pushedBack">;
+
+type Refused = Extract<Reply, { readonly ok: false }>;
 
 /** Where a call runs, and why there. */
 interface Place {
@@ -78,11 +81,13 @@ export class NodeInvoker implements Invoker {
     let place: Place | null = null;
     let sentUs = 0;
     let pushedBack: PushedBackRun | null = null;
+    let limits: Limits | null = null;
     this.#inFlight += 1;
     try {
       this.#guard(call, signal);
       const known = this.#functions.current(call.function, call.version);
       const description = known ?? (await this.#find(call, signal));
+      limits = description.limits;
       if (known === undefined) sentUs = this.#elapsedUsSince(startedMs);
       const choice = this.#choose(call, description);
       place = choice;
@@ -103,7 +108,7 @@ export class NodeInvoker implements Invoker {
           if (!("known" in sideReply)) {
             if (place.reason === "pushed-back" && isOverloaded(sideReply))
               throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
-            return this.#account(call, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
+            return this.#account(call, limits, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
           }
           pushedBack = this.#notePushedBack(call, sideReply, sentUs, startedMs);
           sentUs = pushedBack.endedUs;
@@ -119,7 +124,8 @@ export class NodeInvoker implements Invoker {
       }
     } catch (error) {
       const { side, reason } = place ?? { side: null, reason: null };
-      return this.#refuse(error, { id, side, reason, sentUs, pushedBack }, startedMs);
+      const refused = this.#refuse(error, { id, side, reason, sentUs, pushedBack }, startedMs);
+      return limits === null ? refused : { ...refused, error: saying(refused.error, limits, call) };
     } finally {
       this.#inFlight -= 1;
     }
@@ -157,7 +163,7 @@ export class NodeInvoker implements Invoker {
     return withDeadline(found, bound, signal);
   }
 
-  #account(call: Call, way: Way & Place, { version, outcome }: SideReply, startedMs: number): Reply {
+  #account(call: Call, limits: Limits, way: Way & Place, { version, outcome }: SideReply, startedMs: number): Reply {
     const elapsedUs = this.#elapsedUsSince(startedMs);
     const { usage } = outcome;
     const sample: Sample = {
@@ -173,7 +179,7 @@ export class NodeInvoker implements Invoker {
     const logs = call.logs ? outcome.logs : NO_LINES;
     return outcome.ok
       ? { ok: true, ...way, version, usage, elapsedUs, logs, resultJson: outcome.resultJson }
-      : { ok: false, ...way, version, usage, elapsedUs, logs, error: outcome.error };
+      : { ok: false, ...way, version, usage, elapsedUs, logs, error: saying(outcome.error, limits, call) };
   }
 
   #notePushedBack(call: Call, { version, usage }: PushedBack, sentUs: number, startedMs: number): PushedBackRun {
@@ -183,7 +189,7 @@ export class NodeInvoker implements Invoker {
     return { sentUs, endedUs, usage };
   }
 
-  #refuse(error: unknown, way: Way & Pick<Reply, "side" | "reason">, startedMs: number): Reply {
+  #refuse(error: unknown, way: Way & Pick<Reply, "side" | "reason">, startedMs: number): Refused {
     const known = error instanceof LocusError;
     const code = known ? error.code : "INTERNAL";
     for (const observer of this.#observers) observer.refused(code);
@@ -202,6 +208,10 @@ export class NodeInvoker implements Invoker {
     return Math.round((this.#nowMs() - startedMs) * 1_000);
   }
 }
+
+/** Of a call that was handed over, LOCUS.CALL says it: what is left of a deadline is no limit. */
+const saying = (error: Refused["error"], limits: Limits, { deadlineMs, mayWrite }: Call): Refused["error"] =>
+  mayWrite === undefined ? { ...error, message: error.message + limitText(error.code, limits, deadlineMs) } : error;
 
 const NO_LINES: readonly string[] = [];
 

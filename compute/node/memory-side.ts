@@ -42,7 +42,7 @@ export class MemorySide implements SideRunner {
       return { version, outcome: { ok: true, resultJson: JSON.stringify(result ?? null), usage, logs } };
     } catch (error) {
       const { message, stack } = error as Error;
-      return fail("FUNCTION_FAILED", message, stack);
+      return fail(error instanceof LocusError ? error.code : "FUNCTION_FAILED", message, stack);
     }
   }
 }

@@ -113,6 +113,8 @@ describe("NodeMetrics", () => {
     expect(more).toEqual([]);
     expect(chain).toMatchObject({ function: "chain", calls: 1 });
     expect(compute).toMatchObject({ function: "khop", side: "compute", calls: 1, failed: 0, errors: {}, meanUs: 200 });
+    // The middle of their bucket is beyond them.
+    expect([compute!.p50Us, compute!.p99Us]).toEqual([200, 200]);
     expect(storage).toMatchObject({
       function: "khop",
       side: "storage",

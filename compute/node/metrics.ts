@@ -1,6 +1,7 @@
 // What a node counts (docs/http.md lists the names). Counting is a look-up and two additions; the text is made when it
 // is asked for.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
 import { BUCKETS, bucketOf, percentileUs } from "#runtime/profile/histogram.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
@@ -38,7 +39,7 @@ export interface FunctionStats {
   readonly failed: number;
   /** How many ended with which code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** From admission to answer. A percentile is off by 5 % at most. */
+  /** From admission to answer. A percentile is off by 5 % at most, and never beyond the shortest or the longest. */
   readonly meanUs: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -57,10 +58,14 @@ class CallCounts {
   readonly latency = new Float64Array(LATENCY_BOUNDS_US.length + 1);
   readonly elapsed = new Uint32Array(BUCKETS);
   elapsedUs = 0;
+  #leastUs = Infinity;
+  #mostUs = 0;
 
   add(outcome: string, elapsedUs: number): void {
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     this.elapsedUs += elapsedUs;
+    this.#leastUs = Math.min(this.#leastUs, elapsedUs);
+    this.#mostUs = Math.max(this.#mostUs, elapsedUs);
     let bucket = 0;
     while (elapsedUs > (LATENCY_BOUNDS_US[bucket] ?? Infinity)) bucket += 1;
     this.latency[bucket] = (this.latency[bucket] ?? 0) + 1;
@@ -75,9 +80,14 @@ class CallCounts {
       failed: calls - ok,
       errors: Object.fromEntries([...this.outcomes].filter(([outcome]) => outcome !== "ok")),
       meanUs: Math.round(this.elapsedUs / calls),
-      p50Us: Math.round(percentileUs(this.elapsed, 50) ?? 0),
-      p99Us: Math.round(percentileUs(this.elapsed, 99) ?? 0),
+      p50Us: this.#percentileUs(50),
+      p99Us: this.#percentileUs(99),
     };
+  }
+
+  /** A bucket's middle may lie beyond all of its calls. */
+  #percentileUs(percent: number): number {
+    return Math.round(clamp(percentileUs(this.elapsed, percent) ?? 0, this.#leastUs, this.#mostUs));
   }
 }
 

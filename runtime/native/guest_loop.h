@@ -183,7 +183,7 @@ class GuestLoop {
   int64_t TurnCpuNs(int64_t now);
   void LimitTurn(const GuestInvocation& invocation);
   bool ForgoBack(GuestInvocation* invocation);
-  bool IsTurnOver(int64_t now_ns) const;
+  bool IsTurnOver(int64_t now_ns);
   void SendRound(GuestInvocation* invocation);
   void SendRoundsOfOthers();
   void MarkWritten(GuestInvocation* invocation);
@@ -281,6 +281,7 @@ class GuestLoop {
   std::atomic<uint64_t> turn_{0};
   std::atomic<int64_t> turn_deadline_ns_{INT64_MAX};
   std::atomic<int64_t> turn_cpu_until_ns_{INT64_MAX};  ///< by `cpu_clock_`
+  std::atomic<int64_t> turn_cpu_from_ns_{0};  ///< where its invocation would have begun, were it all one turn
   uint64_t turns_ = 0;
 
   std::list<PendingRound> idle_rounds_;

@@ -57,6 +57,10 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
   }
   turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
   LimitTurn(*invocation);
+  turn_cpu_from_ns_.store(cpu_at_ns_ - static_cast<int64_t>(invocation->usage.cpu_ns),
+                          std::memory_order_relaxed);
+  rings_.words->computed_ns.store(invocation->usage.cpu_ns, std::memory_order_relaxed);
+  rings_.words->waited_ns.store(invocation->usage.wait_ns, std::memory_order_relaxed);
   rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
   rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
   turn_.store(++turns_ * 4, std::memory_order_release);
@@ -106,6 +110,7 @@ void GuestLoop::EndTurn() {
   turn_ended_ns_ = now;
   memory_stale_ = true;
   invocation->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
+  rings_.words->computed_ns.store(invocation->usage.cpu_ns, std::memory_order_relaxed);
   invocation->waiting_since_ns = now;
   if (!lost_.empty()) {
     Finish(invocation, Code::MEMORY_LIMIT, "", kMemoryLimitText, "");
@@ -168,17 +173,21 @@ int64_t GuestLoop::TurnCpuNs(int64_t now) {
   return std::min(wall, cpu_at_ns_ - before);
 }
 
-bool GuestLoop::IsTurnOver(int64_t now_ns) const {
-  if (turn_deadline_ns_.load(std::memory_order_relaxed) <= now_ns) return true;
-  const LaneWords* words = rings_.words;
-  if (words == nullptr) return false;  // a bundle is loaded
-  if (words->cancelled.load(std::memory_order_relaxed) ==
-      words->turn_invocation.load(std::memory_order_relaxed))
-    return true;
+// On the watchdog's thread, which says in passing how far the invocation is.
+bool GuestLoop::IsTurnOver(int64_t now_ns) {
+  const bool is_late = turn_deadline_ns_.load(std::memory_order_relaxed) <= now_ns;
+  LaneWords* words = rings_.words;
+  if (words == nullptr) return is_late;  // a bundle is loaded
   timespec used = {};
-  if (clock_gettime(cpu_clock_, &used) != 0) return false;
-  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec >=
-         turn_cpu_until_ns_.load(std::memory_order_relaxed);
+  if (clock_gettime(cpu_clock_, &used) != 0) return is_late;
+  const int64_t used_ns = int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+  const int64_t computed_ns = used_ns - turn_cpu_from_ns_.load(std::memory_order_relaxed);
+  words->computed_ns.store(static_cast<uint64_t>(std::max<int64_t>(computed_ns, 0)),
+                           std::memory_order_relaxed);
+  return is_late ||
+         words->cancelled.load(std::memory_order_relaxed) ==
+             words->turn_invocation.load(std::memory_order_relaxed) ||
+         used_ns >= turn_cpu_until_ns_.load(std::memory_order_relaxed);
 }
 
 // Again where it goes on: what we call in a turn, one after the other, V8 ends one by one.
@@ -378,6 +387,7 @@ void GuestLoop::PauseTurn() {
   const int64_t now = NowNs();
   rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
   current_->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
+  rings_.words->computed_ns.store(current_->usage.cpu_ns, std::memory_order_relaxed);
   current_->waiting_since_ns = now;
   turn_ended_ns_ = now;
   FinishSettled(std::exchange(current_, nullptr)->id);

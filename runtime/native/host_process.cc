@@ -188,6 +188,8 @@ void HostProcess::ResetLane(uint32_t index) {
   for (auto& mark : words->wrote) mark.store(0, std::memory_order_relaxed);
   words->turn_started_ns.store(0);
   words->turn_invocation.store(0);
+  words->computed_ns.store(0);
+  words->waited_ns.store(0);
   words->memory_bytes.store(0);
   words->isolate_bell.sleep.store(0);
   lane.OpenEnds();

@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 5;
+constexpr uint32_t kHostVersion = 6;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -70,6 +70,10 @@ struct LaneWords {
   /// who was running.
   std::atomic<int64_t> turn_started_ns;
   std::atomic<uint64_t> turn_invocation;
+  /// What that invocation has computed, and how long it had waited when its turn began: as the isolate or its
+  /// watchdog saw it last. What tells how far it came, when its isolate does not say so in time.
+  std::atomic<uint64_t> computed_ns;
+  std::atomic<uint64_t> waited_ns;
   /// What the isolate holds of heap and buffers, as last measured; 0 before that.
   std::atomic<uint64_t> memory_bytes;
   /// The invocation that was cancelled last: its turn, if it is in one, is ended like a late one.

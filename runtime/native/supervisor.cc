@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "supervisor_bounds.h"
 
@@ -239,7 +240,7 @@ void Supervisor::PollDeadlines(int64_t now) {
       outcome.code = Code::DEADLINE_EXCEEDED;
       outcome.message = flight.place.lane == 0
                             ? "no isolate for " + name + " came free before the deadline of the call"
-                            : name + " did not end before its deadline";
+                            : name + " did not end before its deadline" + TellProgress(flight, now, &outcome);
       Answer(flight, std::move(outcome));
     }
     if (flight.place.lane == 0) {
@@ -261,6 +262,24 @@ void Supervisor::PollDeadlines(int64_t now) {
     Condemn(flight.place.host, Code::DEADLINE_EXCEEDED,
             "did not end an invocation of " + name + " that was past its deadline");
   }
+}
+
+// Its isolate has not said how far it came: on a busy machine its watchdog is late too. What lies in the lane
+// is about the last turn there, and no more than the time that there was is believed.
+std::string Supervisor::TellProgress(const InFlight& flight, int64_t now, Outcome* outcome) const {
+  const LaneWords* words = hosts_[flight.place.host]->process->lane(flight.place.lane).rings.words;
+  if (words->turn_invocation.load(std::memory_order_relaxed) != flight.id)
+    return ", and its isolate has not said in time how far it came";
+  const auto since_ns = static_cast<uint64_t>(now - flight.dispatched_ns);
+  const bool computes = words->turn_started_ns.load(std::memory_order_relaxed) != 0;
+  UsageWire& usage = outcome->usage.isolate;
+  usage.cpu_ns = std::min(words->computed_ns.load(std::memory_order_relaxed), since_ns);
+  usage.wait_ns = since_ns - usage.cpu_ns;
+  if (computes) usage.wait_ns = std::min(words->waited_ns.load(std::memory_order_relaxed), usage.wait_ns);
+  char text[100];
+  snprintf(text, sizeof text, ": when it was last seen, it had computed for %.1f ms and waited for %.1f ms",
+           static_cast<double>(usage.cpu_ns) / 1e6, static_cast<double>(usage.wait_ns) / 1e6);
+  return text;
 }
 
 void Supervisor::PollOpenings(int64_t now) {

@@ -508,6 +508,8 @@ class Supervisor {
   void Forget(uint64_t id);
   void RebuildDeadlines();
   void PollDeadlines(int64_t now);
+  /// How far a call came whose isolate does not say so, in words and in the outcome's usage.
+  std::string TellProgress(const InFlight& flight, int64_t now, Outcome* outcome) const;
   void PollOpenings(int64_t now);
   void Answer(InFlight& flight, Outcome&& outcome);
   void AnswerCheck(Opening& opening, CheckResult&& result);

@@ -41,6 +41,10 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
     ...change,
   });
 
+const moved = (why: Placed["transitions"][number]["why"]): Partial<Placed> => ({
+  transitions: [{ atMs: NOW_MS, function: "f", from: "storage", to: "compute", fromShare: 1, toShare: 0, why }],
+});
+
 const UNKNOWN = { calls: 0, callsInAll: 0, lastMs: null, measuredUs: null, predictedUs: null };
 
 describe("the reason", () => {
@@ -83,14 +87,27 @@ describe("the reason", () => {
     );
   });
 
+  test("says that the figures are not known well enough, where a move would have to save more than a call takes", () => {
+    expect(reasonOf(sideOf(2_600_000, { error: 1 }), sideOf(2_369_000, { error: 1.4 }))).toBe(
+      "A call takes 2.60 s at compute and 2.37 s at storage: what all at storage would save is not known well enough yet, as these figures may be wrong by more than a call takes.",
+    );
+  });
+
+  test.each([
+    [null, 0.86, "all of its calls ran at storage for a moment, calls of all functions took 14 % less time"],
+    ["g", 0.5, "all of its calls and of g's ran at storage for a moment, calls of all functions took 50 % less time"],
+    [null, 1, "all of its calls ran at storage for a moment, calls of all functions took no more time"],
+  ])("says what a trial (with %s, ratio %f) found against the figures", (partner, ratio, found) => {
+    const change = moved({ kind: "tried", side: "storage", partner, ratio, isKept: true });
+    expect(reasonOf(sideOf(453), sideOf(901), { ...change, state: "storage", share: 1 })).toBe(
+      `A call takes 901 µs at storage and 453 µs at compute: but when ${found}, so it stays.`,
+    );
+  });
+
   test("says the same of a split, and where its calls run", () => {
     expect(reasonOf(sideOf(500), sideOf(490), { state: "split", share: 0.25 })).toBe(
       "A call takes 500 µs at compute and 490 µs at storage, and 25 % of it runs at storage: all at storage would save 8 µs a call (1.5 %), and a move must save more than 25 µs (5 %).",
     );
-  });
-
-  const moved = (why: Placed["transitions"][number]["why"]): Partial<Placed> => ({
-    transitions: [{ atMs: NOW_MS, function: "f", from: "storage", to: "compute", fromShare: 1, toShare: 0, why }],
   });
 
   test.each<[string, Partial<PlacedSide>, Partial<Placed>, string]>([

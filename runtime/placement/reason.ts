@@ -72,7 +72,7 @@ function stayText(
   }
   if (move?.kind === "recalled") return "such calls came before, and did best so";
   if (move?.kind === "tried" && move.isKept && move.ratio !== null) {
-    return `tried as it is, calls of all functions took ${percentText(move.ratio)} of what they took before`;
+    return triedText(move.side, move.partner, move.ratio);
   }
   if (nowMs < retryAtMs) {
     return `a move there was taken back, and is tried again in ${durationText((retryAtMs - nowMs) * 1e3)}`;
@@ -91,10 +91,20 @@ function stayText(
   return "it moves when that makes no part too busy";
 }
 
+/** What a trial measured speaks against the figures of one call, which know nothing of the others' calls. */
+function triedText(side: Side, partner: string | null, ratio: number): string {
+  const whose = partner === null ? "all of its calls" : `all of its calls and of ${partner}'s`;
+  const took = ratio < 1 ? `took ${percentText(1 - ratio)} less time` : "took no more time";
+  return `but when ${whose} ran at ${side} for a moment, calls of all functions ${took}, so it stays`;
+}
+
 /** `error`: the part of the gain's noise that is not about queues. */
 function tooLittleText(gain: Gain, faster: Side, error: number): string {
   const { from, to, noise } = gain;
   const needed = neededPart(gain);
+  if (needed > 1) {
+    return `what all at ${faster} would save is not known well enough yet, as these figures may be wrong by more than a call takes`;
+  }
   const saves = `all at ${faster} would save ${durationText(from - to)} a call (${percentText(savedPart(gain))})`;
   const must = `a move must save more than ${durationText(needed * from)} (${percentText(needed)})`;
   if (needed === neededPart({ ...gain, noise: 0 })) return `${saves}, and ${must}`;

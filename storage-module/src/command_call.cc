@@ -25,13 +25,21 @@ std::string PlaceOf(std::string_view stack) {
   return "";
 }
 
+/// Which limit ended a call, and how much it was: as compute/node/limit-text.ts says it. The command takes no
+/// deadline, so it is the function's own.
+std::string LimitText(Code code, const Limits& limits) {
+  if (code == Code::MEMORY_LIMIT) return " (limits.memoryMb: " + std::to_string(limits.memory_mb) + " MiB)";
+  if (code == Code::DEADLINE_EXCEEDED)
+    return " (limits.deadlineMs: " + std::to_string(limits.deadline_ms) + " ms)";
+  return "";
+}
+
 int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
   const Outcome& outcome = call.outcome;
   if (outcome.code == Code::kOk) return ReplyText(context, outcome.result);
   // One line is all that an error reply is: the stack's uppermost place in the author's files goes into it.
-  const std::string place = PlaceOf(outcome.stack);
-  return ReplyFailure(context,
-                      {outcome.code, OneLine(outcome.message, kMessageBytesMax - place.size()) + place});
+  const std::string end = LimitText(outcome.code, call.deployment.image->limits) + PlaceOf(outcome.stack);
+  return ReplyFailure(context, {outcome.code, OneLine(outcome.message, kMessageBytesMax - end.size()) + end});
 }
 
 }  // namespace

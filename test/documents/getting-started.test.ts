@@ -50,6 +50,12 @@ it.each(titled)("runs what begins with: %s", async (_title, block) => {
   expect(stdout).not.toBe("");
 });
 
+it("orders commands so that there are instances to be seen", () => {
+  const block = commands.find((one) => one.includes("locus instances")) ?? "";
+  expect(block.indexOf("--min 2")).toBeGreaterThanOrEqual(0);
+  expect(block.indexOf("--min 2")).toBeLessThan(block.indexOf("locus instances"));
+});
+
 it("says what comes of it", async () => {
   const { stdout, stderr } = await run(`locus call friends '{"user":"ada"}' --side storage --logs`);
   expect(stdout).toBe('["Alan","Grace"]\n');

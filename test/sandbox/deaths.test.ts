@@ -181,6 +181,33 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
     expect(await result()).toBe("well");
   });
 
+  it("a call whose isolate cannot say how far it came by its deadline is told what was last seen of it", async () => {
+    const { outcome, result } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        if (args !== "compute") return "well";
+        await redis.set("computes", "1");
+        for (;;);
+      }),
+    );
+    const read = await side.deploy(bundleOf(({ redis }) => redis.get("computes")));
+    expect(await result()).toBe("well");
+    const [shared = 0] = await side.hostPids();
+    const computing = outcome({ args: "compute", deadlineMs: 4_000 });
+    await expect.poll(() => read.result(), { interval: 5 }).toBe("1");
+    await sleep(500);
+    kill(shared, "SIGSTOP");
+    const ended = await computing;
+    expect(errorOf(ended)).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: expect.stringMatching(
+        /: when it was last seen, it had computed for [\d.]+ ms and waited for [\d.]+ ms$/,
+      ) as string,
+    });
+    expect(ended.usage.cpuUs).toBeGreaterThan(10_000);
+    expect(ended.usage.cpuUs + ended.usage.waitUs).toBeLessThanOrEqual(ended.usage.wallUs);
+    await expect.poll(() => side.hostPids()).not.toContain(shared);
+  });
+
   it("a function that kills each process it is in keeps failing alone", async () => {
     const { outcome } = await side.deploy(bundleOf(() => "x".repeat(5e8).split("").length));
     // It is in the same process the first time, and writes nothing.

@@ -157,6 +157,17 @@ describe("what it says is kept within bounds:", () => {
     expect((JSON.parse(logs) as unknown[]).length).toBeLessThanOrEqual(64 * 1024 + 1);
   });
 
+  test("how long a call has computed that it does not end", async () => {
+    const word = { name: "computed_ns", value: Number.MAX_SAFE_INTEGER };
+    const [code, error = ""] = await run({ word, mute: true }, { deadlineMs: 50 });
+    const [, computedMs = ""] = /it had computed for ([\d.]+) ms and waited for 0\.0 ms/.exec(error) ?? [];
+    expect(code).toBe("DEADLINE_EXCEEDED");
+    expect(Number(computedMs)).toBeGreaterThanOrEqual(50);
+    expect(Number(computedMs)).toBeLessThan(60_000);
+    // It is still at it, and is ended for that.
+    await startOver(redis);
+  });
+
   test("why an isolate is gone", async () => {
     await startOver(redis);
     const [code, error = ""] = await run({ raw: [{ ...CONTROL, kind: CLOSED, id: 1, pad: 1 << 20 }], mute: true });

@@ -75,7 +75,7 @@ class Scene {
     HostLane* to = supervisor_.LaneAt({0, lane});
     if (to == nullptr) return;
     LaneWords* words = to->rings.words;
-    switch (which % 6) {
+    switch (which % 7) {
       case 0:
         words->invocations_out.produced.store(value);
         break;
@@ -93,6 +93,9 @@ class Scene {
         break;
       case 5:
         Header(*to)->outcome_ready.store(value);
+        break;
+      case 6:
+        words->computed_ns.store(value);
         break;
     }
   }
