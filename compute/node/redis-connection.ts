@@ -4,6 +4,8 @@
 
 import { Redis, type CommonRedisOptions } from "ioredis";
 
+import { hintedText, isNoRedis, noRedisAt } from "#runtime/channel/connection-failure.ts";
+
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;
@@ -51,8 +53,16 @@ export const openBrittleConnection = async (
   } catch (error) {
     // Of one that has ended ioredis would wait, for seconds, that it ends.
     if (redis.status !== "end") redis.disconnect();
-    throw reason ?? error;
+    throw connectError(reason ?? error, address);
   }
+};
+
+/** What ioredis says of an attempt to connect, with the settings to mend; what Redis itself answered stays as it is. */
+export const connectError = (error: unknown, address: RedisAddress): unknown => {
+  if (!(error instanceof Error) || error.name === "ReplyError") return error;
+  if (isNoRedis(error.message)) return noRedisAt(address);
+  const text = hintedText(error.message, address.tls);
+  return text === error.message ? error : new Error(text, { cause: error });
 };
 
 type Manner = Pick<
