@@ -1,13 +1,19 @@
 // Keeps the hosts of a supervisor supplied with connections: opens each that is wanted, hands it over, and tries again
 // with growing pauses while Redis cannot be reached.
 
+import { lossText } from "#runtime/channel/connection-failure.ts";
 import { openDataConnection } from "./data-connection.ts";
 import type { DataSource } from "./supervisor.ts";
 
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
-/** A connection that lasted less is replaced with a pause: something refuses it as soon as it is used. */
+/**
+ * A connection that lasted less is replaced with a pause, and shows nothing of Redis: something refuses it as soon as it is used. With TLS
+ * only the host finds out, after it was handed over, that there is no session.
+ */
 const SETTLED_MS = 2_000;
+/** Timers count whole milliseconds: one may come that much before its time. */
+const TIMER_EARLY_MS = 2;
 
 type Log = (line: { readonly source: string; readonly text: string }) => void;
 type Hand = (host: number, connection: number, descriptor: number) => boolean;
@@ -47,7 +53,7 @@ export class ConnectionSupply {
     if (slot.state === "opening") return;
     this.#slots.set(key, slot);
     slot.state = "opening";
-    if (lost !== "") this.#report(lost);
+    if (lost !== "") this.#report(lossText(lost));
     const settled = performance.now() - slot.upSince > SETTLED_MS;
     if (settled) slot.retryMs = RETRY_FIRST_MS;
     if (settled) void this.#supply(host, connection, slot);
@@ -69,10 +75,7 @@ export class ConnectionSupply {
       if (!taken) return this.#retry(host, connection, slot);
       slot.state = "up";
       slot.upSince = performance.now();
-      if (this.#lastFailure !== "") {
-        this.#log({ source: "supervisor", text: "Redis can be reached again" });
-        this.#lastFailure = "";
-      }
+      if (this.#lastFailure !== "") this.#after(SETTLED_MS, () => this.#reportReturn());
     } catch (error) {
       this.#report((error as Error).message);
       this.#retry(host, connection, slot);
@@ -81,12 +84,25 @@ export class ConnectionSupply {
 
   #retry(host: number, connection: number, slot: Slot): void {
     if (this.#closed) return;
+    this.#after(slot.retryMs, () => void this.#supply(host, connection, slot));
+    slot.retryMs = Math.min(slot.retryMs * 2, RETRY_MAX_MS);
+  }
+
+  #after(pauseMs: number, act: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      void this.#supply(host, connection, slot);
-    }, slot.retryMs);
+      act();
+    }, pauseMs);
     this.#timers.add(timer);
-    slot.retryMs = Math.min(slot.retryMs * 2, RETRY_MAX_MS);
+  }
+
+  /** Once none is wanted, and all have lasted: one that comes and goes is no return. */
+  #reportReturn(): void {
+    const now = performance.now();
+    const lasts = ({ state, upSince }: Slot): boolean => state === "up" && now - upSince >= SETTLED_MS - TIMER_EARLY_MS;
+    if (this.#lastFailure === "" || ![...this.#slots.values()].every(lasts)) return;
+    this.#log({ source: "supervisor", text: "Redis can be reached again" });
+    this.#lastFailure = "";
   }
 
   /** The same failure once, until it ends. */
