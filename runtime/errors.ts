@@ -200,7 +200,7 @@ export const ERRORS = {
     7,
     "COMMANDREFUSED",
     "The function issued a Redis command, or named a key, that functions may not use.",
-    "Use another command; docs/commands.md lists those that functions may call.",
+    "Where the message names a key, a pattern or a channel, use one that does not begin with `locus:`; else another command: docs/commands.md lists those that functions may call.",
   ),
   PERMISSION_DENIED: entry(
     "caller",
