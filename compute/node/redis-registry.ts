@@ -30,7 +30,7 @@ export class RedisRegistry implements Registry {
     this.#commands = openLastingConnection(address, user, "registry");
     this.#subscriber = openLastingConnection(address, user, "subscriber");
     this.#log = log;
-    reportTransitions(this.#commands, address, log);
+    reportTransitions(this.#commands, (error) => connectError(error, address, user), log);
     this.#commands.on("close", () => (this.#understood = false));
     // Its losses are those of the other connection: said once.
     this.#subscriber.on("error", () => {});
@@ -141,14 +141,18 @@ export class RedisRegistry implements Registry {
 }
 
 /** Says when Redis goes and when it comes, once each, and not at every attempt in between. */
-const reportTransitions = (redis: Redis, address: RedisAddress, log: Pick<Logger, "info" | "warn">): void => {
+const reportTransitions = (
+  redis: Redis,
+  explained: (error: unknown) => unknown,
+  log: Pick<Logger, "info" | "warn">,
+): void => {
   let reported: "up" | "down" | null = null;
   redis.on("ready", () => {
     if (reported !== "up") log.info("connected to Redis");
     reported = "up";
   });
   redis.on("error", (error: unknown) => {
-    const { message } = toLocusError(connectError(error, address), "connect");
+    const { message } = toLocusError(explained(error), "connect");
     if (reported !== "down") log.warn({ reason: message }, "Redis is out of reach");
     reported = "down";
   });

@@ -14,6 +14,9 @@ interface Place {
 const ADVICE_OF_NODE = /; if the root CA is installed locally.*$/s;
 const UNTRUSTED = /self.signed certificate|unable to (?:get|verify)\b.* certificate/;
 const CUT = /ECONNRESET|EPIPE|closed the connection|Connection is closed/;
+/** Redis' own words for credentials that do not open the door. */
+const REFUSED = /\b(?:WRONGPASS|NOAUTH)\b/;
+const SETTINGS_OF_USER = "LOCUS_REDIS_USER and LOCUS_REDIS_PASSWORD";
 /** Of the decoder of ioredis. */
 const NO_RESP = /^Unknown RESP type/;
 
@@ -37,6 +40,13 @@ export const connectionFailure = (error: unknown, place: Place, hasTls: boolean)
 /** Why a connection went before any reply came on it. */
 export const hintedText = (text: string, hasTls: boolean): string =>
   !hasTls && CUT.test(text) ? `${text}; if it speaks TLS there, set LOCUS_REDIS_TLS=on` : lossText(text);
+
+/** Whether Redis refused the user. */
+export const isUserRefused = (text: string): boolean => REFUSED.test(text);
+
+/** What Redis answered to a greeting, with the settings that name the user where it refused that one. */
+export const greetingText = (text: string, userSettings: string = SETTINGS_OF_USER): string =>
+  isUserRefused(text) ? `${text}; check ${userSettings} (docs/configuration.md says how to make the user)` : text;
 
 /** Whether the error of a connection says that the bytes on it are not of Redis. */
 export const isNoRedis = (text: string): boolean => NO_RESP.test(text);

@@ -1,19 +1,17 @@
 // Keeps the hosts of a supervisor supplied with connections: opens each that is wanted, hands it over, and tries again
 // with growing pauses while Redis cannot be reached.
 
-import { lossText } from "#runtime/channel/connection-failure.ts";
+import { greetingText, isUserRefused, lossText } from "#runtime/channel/connection-failure.ts";
 import { openDataConnection } from "./data-connection.ts";
 import type { DataSource } from "./supervisor.ts";
 
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
-/**
- * A connection that lasted less is replaced with a pause, and shows nothing of Redis: something refuses it as soon as it is used. With TLS
- * only the host finds out, after it was handed over, that there is no session.
- */
+const RETURN_LOOK_MS = 200;
+/** A connection that lasted less is replaced with a pause: something refuses it as soon as it is used. */
 const SETTLED_MS = 2_000;
-/** Timers count whole milliseconds: one may come that much before its time. */
-const TIMER_EARLY_MS = 2;
+/** With TLS the host makes the session when it has the connection, and may be that long at it (`kGreetingPatience`), before the next pause. */
+const SETTLED_TLS_MS = 8_000;
 
 type Log = (line: { readonly source: string; readonly text: string }) => void;
 type Hand = (host: number, connection: number, descriptor: number) => boolean;
@@ -33,6 +31,8 @@ export class ConnectionSupply {
   readonly #slots = new Map<string, Slot>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #lastFailure = "";
+  /** When something failed last, by `performance.now`. */
+  #failedAtMs = 0;
   #closed = false;
 
   constructor(source: DataSource, log: Log, hand: Hand) {
@@ -44,6 +44,11 @@ export class ConnectionSupply {
   /** Connections that were handed over and not reported lost since. */
   get up(): number {
     return [...this.#slots.values()].filter(({ state }) => state === "up").length;
+  }
+
+  /** What Redis says of the user, while it refuses it; empty where it does not. */
+  get refusal(): string {
+    return isUserRefused(this.#lastFailure) ? this.#lastFailure : "";
   }
 
   /** The host has come up, or has lost this connection (`lost` says why). */
@@ -75,7 +80,6 @@ export class ConnectionSupply {
       if (!taken) return this.#retry(host, connection, slot);
       slot.state = "up";
       slot.upSince = performance.now();
-      if (this.#lastFailure !== "") this.#after(SETTLED_MS, () => this.#reportReturn());
     } catch (error) {
       this.#report((error as Error).message);
       this.#retry(host, connection, slot);
@@ -96,18 +100,25 @@ export class ConnectionSupply {
     this.#timers.add(timer);
   }
 
-  /** Once none is wanted, and all have lasted: one that comes and goes is no return. */
-  #reportReturn(): void {
-    const now = performance.now();
-    const lasts = ({ state, upSince }: Slot): boolean => state === "up" && now - upSince >= SETTLED_MS - TIMER_EARLY_MS;
-    if (this.#lastFailure === "" || ![...this.#slots.values()].every(lasts)) return;
+  /** A connection that comes and goes is no return: the failure has to stay away for as long as one may take to show it. */
+  #watchReturn(): void {
+    const settledMs = this.#source.tls === undefined ? SETTLED_MS : SETTLED_TLS_MS;
+    if (this.up === 0 || performance.now() - this.#failedAtMs < settledMs) {
+      this.#after(RETURN_LOOK_MS, () => this.#watchReturn());
+      return;
+    }
     this.#log({ source: "supervisor", text: "Redis can be reached again" });
     this.#lastFailure = "";
   }
 
   /** The same failure once, until it ends. */
-  #report(failure: string): void {
-    if (failure !== this.#lastFailure) this.#log({ source: "supervisor", text: failure });
+  #report(reason: string): void {
+    const failure = greetingText(reason, this.#source.userSettings);
+    this.#failedAtMs = performance.now();
+    if (failure === this.#lastFailure) return;
+    this.#log({ source: "supervisor", text: failure });
+    const isWatched = this.#lastFailure !== "";
     this.#lastFailure = failure;
+    if (!isWatched && !this.#closed) this.#watchReturn();
   }
 }
