@@ -4,7 +4,7 @@
 
 import { Redis, type CommonRedisOptions } from "ioredis";
 
-import { greetingText, hintedText, isNoRedis, noRedisAt } from "#runtime/channel/connection-failure.ts";
+import { greetingText, isNoRedis, noRedisAt, unansweredText } from "#runtime/channel/connection-failure.ts";
 
 export interface RedisAddress {
   readonly host: string;
@@ -66,7 +66,7 @@ export const connectError = (error: unknown, address: RedisAddress, { userSettin
     return Object.assign(new Error(greetingText(error.message, userSettings), { cause: error }), { name: error.name });
   }
   if (isNoRedis(error.message)) return noRedisAt(address);
-  const text = hintedText(error.message, address.tls);
+  const text = unansweredText(error.message, address.tls);
   return text === error.message ? error : new Error(text, { cause: error });
 };
 

@@ -31,15 +31,17 @@ export const noRedisAt = (place: Place): LocusError => {
 /** The error of a connection on which no reply came yet. A LocusError passes through unchanged. */
 export const connectionFailure = (error: unknown, place: Place, hasTls: boolean): LocusError => {
   if (error instanceof LocusError) return error;
-  const text = hintedText((error as Error).message, hasTls);
+  const text = lossText(unansweredText((error as Error).message, hasTls));
   return new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${placeOf(place)}: ${text}`, {
     cause: error,
   });
 };
 
-/** Why a connection went before any reply came on it. */
-export const hintedText = (text: string, hasTls: boolean): string =>
-  !hasTls && CUT.test(text) ? `${text}; if it speaks TLS there, set LOCUS_REDIS_TLS=on` : lossText(text);
+/** Why a connection went before any reply came on it. One that is cut has many words for it, by turns: they are said as one. */
+export const unansweredText = (text: string, hasTls: boolean): string =>
+  !hasTls && CUT.test(text)
+    ? "the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on"
+    : text;
 
 /** Whether Redis refused the user. */
 export const isUserRefused = (text: string): boolean => REFUSED.test(text);
