@@ -200,7 +200,7 @@ export const ERRORS = {
     7,
     "COMMANDREFUSED",
     "The function issued a Redis command, or named a key, that functions may not use.",
-    "Use another command; docs/commands.md lists those that functions may call.",
+    "Where the message names a key, a pattern or a channel, use one that does not begin with `locus:`; else another command: docs/commands.md lists those that functions may call.",
   ),
   PERMISSION_DENIED: entry(
     "caller",
@@ -235,8 +235,8 @@ export const ERRORS = {
     503,
     14,
     "REDISUNAVAILABLE",
-    "Redis cannot be reached, or dropped the connection.",
-    "See that Redis runs and that the address and credentials are right; locus reconnects by itself.",
+    "Redis cannot be reached, or dropped the connection. A node reconnects by itself.",
+    "See that Redis runs, and that its address (LOCUS_REDIS_HOST, LOCUS_REDIS_PORT) and the credentials are right.",
   ),
   NODE_UNAVAILABLE: entry(
     "operator",

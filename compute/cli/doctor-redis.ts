@@ -10,7 +10,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Redis } from "ioredis";
 
-import { ERRORS, LocusError } from "#runtime/errors.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { RedisRegistry } from "../node/redis-registry.ts";
@@ -152,6 +151,6 @@ export const examineInfo = (text: string): readonly Finding[] => {
 };
 
 const fromError = (about: string, error: unknown): Finding => {
-  const { code, message } = error instanceof LocusError ? error : toLocusError(error, "ask Redis");
-  return redis.missing(about, message, ERRORS[code].remedy.replace("build/locus.so", INSTALLATION.module));
+  const { message, remedy } = toLocusError(error, "ask Redis");
+  return redis.missing(about, message, remedy.replace("build/locus.so", INSTALLATION.module));
 };

@@ -45,7 +45,7 @@ describe("readNodeConfig", () => {
     const shared = readNodeConfig({ LOCUS_REDIS_USER: "node", LOCUS_REDIS_PASSWORD: "a" });
     expect(shared.functionUser).toEqual(shared.nodeUser);
     const apart = readNodeConfig({ LOCUS_FUNCTION_USER: "guest", LOCUS_FUNCTION_PASSWORD: "b" });
-    expect(apart.functionUser).toEqual({ username: "guest", password: "b" });
+    expect(apart.functionUser).toMatchObject({ username: "guest", password: "b" });
   });
 
   it.each([

@@ -18,6 +18,8 @@ export interface NodeConfig extends NodeValues {
   readonly grpc: GrpcConfig;
 }
 
+const SETTINGS_OF_FUNCTION_USER = "LOCUS_FUNCTION_USER and LOCUS_FUNCTION_PASSWORD";
+
 /** Of the machine's own, or another container's: there loopback is whatever it is there. */
 const SHARED_NETWORK = /^(host$|container:)/;
 
@@ -66,6 +68,9 @@ export const readNodeConfig = (environment: Environment = process.env): NodeConf
     grpc,
     redis: target.address,
     nodeUser: target.user,
-    functionUser: functionUser === null ? target.user : { username: functionUser, password: functionPassword },
+    functionUser:
+      functionUser === null
+        ? target.user
+        : { username: functionUser, password: functionPassword, userSettings: SETTINGS_OF_FUNCTION_USER },
   };
 };

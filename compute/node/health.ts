@@ -17,7 +17,7 @@ export interface Health {
   readonly ready: boolean;
   /** Redis with the module: functions are kept there, and run there unless it says SIDE_UNAVAILABLE. */
   readonly storage: PartHealth;
-  /** The sandbox hosts of this node. */
+  /** The sandbox hosts of this node, and whether Redis takes the user that functions run as. */
   readonly compute: PartHealth & {
     /** What confines every one of them (docs/security.md). */
     readonly confinement: readonly string[];
@@ -71,7 +71,7 @@ export class NodeHealth {
   }
 
   #compute(): Health["compute"] {
-    const { hosts } = this.#sandbox.state();
+    const { hosts, refusal } = this.#sandbox.state();
     const actingFor = this.#actingFor();
     const ready = hosts.filter((host) => host.state === "ready");
     const detail = `${ready.length} of ${hosts.length} sandbox hosts ready`;
@@ -79,6 +79,10 @@ export class NodeHealth {
       const lastEnd = hosts.find((host) => host.lastEnd !== "")?.lastEnd;
       const reason = lastEnd === undefined ? "" : `; the last one: ${lastEnd}`;
       return { ready: false, code: "SIDE_UNAVAILABLE", detail: detail + reason, confinement: [], actingFor };
+    }
+    // Functions that need no data would run; those that do are what a node is for.
+    if (refusal !== "") {
+      return { ready: false, code: "REDIS_UNAVAILABLE", detail: refusal, confinement: [], actingFor };
     }
     const confinement = ready
       .map((host) => new Set(host.confinement))

@@ -21,6 +21,7 @@ const SANDBOX: SupervisorState = {
   calls: { queued: 4, starting: 3, running: 2, waiting: 1 },
   inFlight: 0,
   connections: 1,
+  refusal: "",
 };
 
 const sample = (fields: Partial<Sample>): Sample => ({

@@ -238,6 +238,7 @@ const dataSourceOf = ({ redis, functionUser, computeConnections }: NodeConfig): 
   ...(redis.path === null ? {} : { path: redis.path }),
   ...(functionUser.username === null ? {} : { username: functionUser.username }),
   ...(functionUser.password === null ? {} : { password: functionUser.password }),
+  ...(functionUser.userSettings === undefined ? {} : { userSettings: functionUser.userSettings }),
   ...(redis.tls ? { tls: { serverName: redis.host, authorities: redis.authorities ?? "" } } : {}),
   database: redis.database,
   connections: computeConnections,

@@ -4,6 +4,8 @@
 
 import { Redis, type CommonRedisOptions } from "ioredis";
 
+import { greetingText, isNoRedis, noRedisAt, unansweredText } from "#runtime/channel/connection-failure.ts";
+
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;
@@ -19,6 +21,8 @@ export interface RedisUser {
   /** null is Redis' default user. */
   readonly username: string | null;
   readonly password: string | null;
+  /** The settings that name it, in words; those of the node's own unless said otherwise. */
+  readonly userSettings?: string;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -51,8 +55,19 @@ export const openBrittleConnection = async (
   } catch (error) {
     // Of one that has ended ioredis would wait, for seconds, that it ends.
     if (redis.status !== "end") redis.disconnect();
-    throw reason ?? error;
+    throw connectError(reason ?? error, address, user);
   }
+};
+
+/** What ioredis, or Redis, says of an attempt to connect, with the settings to mend. */
+export const connectError = (error: unknown, address: RedisAddress, { userSettings }: RedisUser): unknown => {
+  if (!(error instanceof Error)) return error;
+  if (error.name === "ReplyError") {
+    return Object.assign(new Error(greetingText(error.message, userSettings), { cause: error }), { name: error.name });
+  }
+  if (isNoRedis(error.message)) return noRedisAt(address);
+  const text = unansweredText(error.message, address.tls);
+  return text === error.message ? error : new Error(text, { cause: error });
 };
 
 type Manner = Pick<

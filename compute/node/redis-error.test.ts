@@ -39,6 +39,19 @@ describe("toLocusError", () => {
     expect(toLocusError(several, "connect").message).toContain("::1 refused; Error: 127.0.0.1 refused");
   });
 
+  it.each([
+    [
+      'Unknown RESP type 72 "H". Please report this.',
+      /^cannot connect: what answers is no Redis: check LOCUS_REDIS_HOST/,
+    ],
+    [
+      "self-signed certificate; if the root CA is installed locally, try running Node.js with --use-system-ca",
+      /^cannot connect: self-signed certificate; LOCUS_REDIS_CA names the file with the authorities to trust$/,
+    ],
+  ])("names the setting to mend: %j", (message, told) => {
+    expect(toLocusError(new Error(message), "connect").message).toMatch(told);
+  });
+
   it("passes a LocusError through", () => {
     const error = new LocusError("OVERLOADED", "full");
     expect(toLocusError(error, "try")).toBe(error);

@@ -1,6 +1,7 @@
 // What a failure of a Redis connection means in the closed table of errors: the module's own errors carry their code as
 // first word (column `redis` of the table), Redis' own and the connection's are sorted here.
 
+import { isNoRedis, lossText } from "#runtime/channel/connection-failure.ts";
 import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
 
 const CODE_BY_FIRST_WORD: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
@@ -57,5 +58,6 @@ const describeConnectionError = (error: unknown): string => {
   if (error.message.startsWith("Stream isn't writeable")) return "there is no connection";
   // A host name that resolves to several addresses fails as an AggregateError without a text of its own.
   if (error.message === "" && error instanceof AggregateError) return error.errors.map(String).join("; ");
-  return error.message.slice(0, MESSAGE_LENGTH_MAX);
+  if (isNoRedis(error.message)) return "what answers is no Redis: check LOCUS_REDIS_HOST and LOCUS_REDIS_PORT";
+  return lossText(error.message).slice(0, MESSAGE_LENGTH_MAX);
 };

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import { readDescription } from "#runtime/function/describe.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import { openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
+import { connectError, openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
 import { infoOf } from "./redis-info.ts";
 import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
@@ -30,7 +30,7 @@ export class RedisRegistry implements Registry {
     this.#commands = openLastingConnection(address, user, "registry");
     this.#subscriber = openLastingConnection(address, user, "subscriber");
     this.#log = log;
-    reportTransitions(this.#commands, log);
+    reportTransitions(this.#commands, (error) => connectError(error, address, user), log);
     this.#commands.on("close", () => (this.#understood = false));
     // Its losses are those of the other connection: said once.
     this.#subscriber.on("error", () => {});
@@ -141,14 +141,19 @@ export class RedisRegistry implements Registry {
 }
 
 /** Says when Redis goes and when it comes, once each, and not at every attempt in between. */
-const reportTransitions = (redis: Redis, log: Pick<Logger, "info" | "warn">): void => {
+const reportTransitions = (
+  redis: Redis,
+  explained: (error: unknown) => unknown,
+  log: Pick<Logger, "info" | "warn">,
+): void => {
   let reported: "up" | "down" | null = null;
   redis.on("ready", () => {
     if (reported !== "up") log.info("connected to Redis");
     reported = "up";
   });
   redis.on("error", (error: unknown) => {
-    if (reported !== "down") log.warn({ reason: toLocusError(error, "connect").message }, "Redis is out of reach");
+    const { message } = toLocusError(explained(error), "connect");
+    if (reported !== "down") log.warn({ reason: message }, "Redis is out of reach");
     reported = "down";
   });
   redis.on("reconnecting", () => {

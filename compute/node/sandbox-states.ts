@@ -16,6 +16,7 @@ export const NO_SANDBOX: SupervisorState = {
   calls: NO_CALLS,
   inFlight: 0,
   connections: 0,
+  refusal: "",
 };
 
 export const sandboxTotal = (states: readonly SupervisorState[]): SupervisorState => {
@@ -38,6 +39,7 @@ export const sandboxTotal = (states: readonly SupervisorState[]): SupervisorStat
     },
     inFlight: sum((state) => state.inFlight),
     connections: sum((state) => state.connections),
+    refusal: states.find(({ refusal }) => refusal !== "")?.refusal ?? "",
   };
 };
 
@@ -49,6 +51,7 @@ export const countsOf = (state: SupervisorState): SupervisorState => ({
   calls: NO_CALLS,
   inFlight: 0,
   connections: 0,
+  refusal: "",
 });
 
 /** Calls that wait for an instance count as those do that wait for an isolate. */

@@ -2,6 +2,7 @@
 
 import type { Socket } from "node:net";
 import { LocusError } from "#runtime/errors.ts";
+import { noRedisAt } from "./connection-failure.ts";
 import { encodeOperation } from "./operation.ts";
 import { decodeReply } from "./reply.ts";
 
@@ -33,13 +34,14 @@ interface Greeting {
 
 /**
  * Authenticates with HELLO 3, selects the database, and leaves the socket paused. Rejects with PERMISSION_DENIED where Redis refuses any
- * of it, and with what the socket says.
+ * of it, with REDIS_UNAVAILABLE where what answers is no Redis, and with what the socket says.
  */
 export async function greet(
   socket: Socket,
-  { username = "default", password, database }: RedisSource,
+  source: RedisSource,
   { clientName, actsFor }: Greeting = {},
 ): Promise<void> {
+  const { username = "default", password, database } = source;
   const greeting: (readonly [string, ...string[]])[] = [
     [
       ...(["HELLO", "3"] as const),
@@ -52,9 +54,7 @@ export async function greet(
   if (actsFor !== undefined) greeting.push(["LOCUS.NODE", "ACT", actsFor]);
   let received = Buffer.alloc(0);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onData = (bytes: Buffer): void => {
-    received = Buffer.concat([received, bytes]);
-    if (received.length > GREETING_BYTES_MAX) reject(new Error("Redis answered more than a greeting"));
+  const read = (): void => {
     let offset = 0;
     for (const [command] of greeting) {
       const reply = decodeReply(received, offset, { shape: "plain", binary: false });
@@ -66,6 +66,16 @@ export async function greet(
       offset = reply.end;
     }
     resolve();
+  };
+  const onData = (bytes: Buffer): void => {
+    received = Buffer.concat([received, bytes]);
+    if (received.length > GREETING_BYTES_MAX) reject(new Error("Redis answered more than a greeting"));
+    try {
+      read();
+    } catch {
+      // Nobody would catch it here: the bytes are no replies.
+      reject(noRedisAt(source));
+    }
   };
   const onClose = (): void => reject(new Error("Redis closed the connection"));
   socket.on("data", onData).on("error", reject).on("close", onClose);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { ERRORS } from "#runtime/errors.ts";
 import { COMMAND_ROWS } from "./command-rows.ts";
 import { REFUSAL_HINT, RULES_MAX } from "./command-rule.ts";
 import { checkOperation, type Argument } from "./refusal.ts";
@@ -20,6 +21,16 @@ describe("checkOperation", () => {
       expect(checkOperation(argv)).toEqual(message === null ? null : refusal);
     },
   );
+
+  test.each([
+    ["key", ["get", "locus:x"]],
+    ["pattern", ["sort", "k", "BY", "locus:*"]],
+    ["channel", ["publish", "locus:x", "news"]],
+  ])("refuses a %s with a remedy that speaks of it", (what, argv) => {
+    const refusal = checkOperation(argv);
+    expect(refusal?.message).toContain(what);
+    expect(ERRORS[refusal!.code].remedy).toMatch(new RegExp(`\\b${what}\\b.* does not begin with \`locus:\``));
+  });
 
   test("lets no command of the refused list pass, and no container without a subcommand", () => {
     const passed = COMMAND_ROWS.filter((row) => row.standing !== "allowed")

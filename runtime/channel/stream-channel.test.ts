@@ -86,3 +86,19 @@ it("fails the rounds of a connection on which something comes that is no reply",
   const codes = [channel.send([["PING"]]), channel.send([["PING"]])].map(codeOf);
   expect(await Promise.all(codes)).toEqual(["REDIS_UNAVAILABLE", "REDIS_UNAVAILABLE"]);
 });
+
+it("tells of what answers and is no Redis, and of a port that may want TLS", async () => {
+  const failureOf = (channel: StreamChannel) => channel.send([["PING"]]).catch((error: LocusError) => error);
+  const other = await serverOf((_sent, socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  expect(await failureOf(other)).toMatchObject({
+    code: "REDIS_UNAVAILABLE",
+    message: expect.stringMatching(
+      /^what answers at 127\.0\.0\.1:\d+ is no Redis: check LOCUS_REDIS_HOST and LOCUS_REDIS_PORT$/,
+    ),
+  });
+  const reset = await serverOf((_sent, socket) => socket.resetAndDestroy());
+  expect(await failureOf(reset)).toMatchObject({
+    code: "REDIS_UNAVAILABLE",
+    message: expect.stringMatching(/was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on$/),
+  });
+});

@@ -6,6 +6,7 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from "node:tls";
 import { LocusError } from "#runtime/errors.ts";
 import type { Channel } from "./channel.ts";
+import { connectionFailure } from "./connection-failure.ts";
 import { encodeOperation, type Operation } from "./operation.ts";
 import { greet, type RedisSource } from "./redis-source.ts";
 import { decodeReply } from "./reply.ts";
@@ -69,11 +70,7 @@ export class StreamChannel implements Channel {
     } catch (cause) {
       socket.destroy();
       this.#connection = null;
-      if (cause instanceof LocusError) throw cause;
-      const where = path ?? `${host}:${port}`;
-      throw new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${where}: ${(cause as Error).message}`, {
-        cause,
-      });
+      throw connectionFailure(cause, this.#source, tls !== undefined);
     }
   }
 

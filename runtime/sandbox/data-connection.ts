@@ -3,6 +3,7 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { connectionFailure } from "#runtime/channel/connection-failure.ts";
 import { greet } from "#runtime/channel/redis-source.ts";
 import { LocusError } from "#runtime/errors.ts";
 import type { DataSource } from "./supervisor.ts";
@@ -21,7 +22,6 @@ export interface DataConnection {
  * Redis refuses the user.
  */
 export async function openDataConnection(source: DataSource): Promise<DataConnection> {
-  const where = source.path ?? `${source.host}:${source.port}`;
   const socket = connect(source.path === undefined ? { host: source.host, port: source.port } : { path: source.path });
   // Node reads as soon as it is connected, unless paused: with TLS the first bytes are the host's to read.
   if (source.tls !== undefined) socket.pause();
@@ -36,10 +36,7 @@ export async function openDataConnection(source: DataSource): Promise<DataConnec
     else await once(socket, "connect");
   } catch (error) {
     socket.destroy();
-    if (error instanceof LocusError) throw error;
-    throw new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${where}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw connectionFailure(error, source, source.tls !== undefined);
   } finally {
     clearTimeout(timer);
   }

@@ -55,7 +55,7 @@ interface NativeHostState extends Omit<SupervisorState["hosts"][number], "confin
   readonly about: string;
 }
 
-interface NativeState extends Omit<SupervisorState, "hosts" | "connections"> {
+interface NativeState extends Omit<SupervisorState, "hosts" | "connections" | "refusal"> {
   readonly hosts: readonly NativeHostState[];
 }
 

@@ -212,6 +212,7 @@ class HostSupervisor implements Supervisor {
       ...rest,
       hosts: hosts.map(({ about, ...host }) => ({ ...host, confinement: confinementOf(about) })),
       connections: this.#supply?.up ?? 0,
+      refusal: this.#supply?.refusal ?? "",
     };
   }
 

@@ -59,6 +59,8 @@ export type Outcome =
 export interface DataSource extends RedisSource {
   /** The user that a connection takes on when it has authenticated, where that is another one (LOCUS.NODE ACT); not with TLS. */
   readonly actsFor?: string;
+  /** The settings that name the user, in words; those of the node's own unless said otherwise. */
+  readonly userSettings?: string;
   /** Connections per sandbox host, pipelined. */
   readonly connections: number;
 }
@@ -152,6 +154,8 @@ export interface SupervisorState {
   readonly inFlight: number;
   /** Connections to Redis that are up, over all hosts. */
   readonly connections: number;
+  /** Why Redis refuses the user of these connections; empty where it does not. */
+  readonly refusal: string;
 }
 
 /** Implemented by `startSupervisor` in this folder. */

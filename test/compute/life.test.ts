@@ -261,9 +261,18 @@ describe.skipIf(obstacle !== null)(`a node over TLS${obstacle === null ? "" : ` 
     expect(readFileSync(stack.nodeLogPath, "utf8")).toContain("acts for no other users of Redis: it cannot with TLS");
   });
 
-  it("does not come up with an authority that does not vouch for Redis", async () => {
-    const { LOCUS_REDIS_CA: _trusted, ...settings } = stack.settings;
-    const { status, stderr } = await runTool("redisclient", ["khop", "1", "1"], settings);
-    expect([status, stderr]).toEqual([3, expect.stringMatching(/^REDIS_UNAVAILABLE: .*self.signed/)]);
+  it("does not come up with an authority that does not vouch for Redis, or without TLS, and says which setting to mend", async () => {
+    const { LOCUS_REDIS_CA: _trusted, ...untrusting } = stack.settings;
+    const { LOCUS_REDIS_TLS: _tls, ...plain } = untrusting;
+    for (const [settings, told] of [
+      [
+        untrusting,
+        /^REDIS_UNAVAILABLE: [^;]*self.signed certificate; LOCUS_REDIS_CA names the file with the authorities to trust\n/,
+      ],
+      [plain, /^REDIS_UNAVAILABLE: .*; if it speaks TLS there, set LOCUS_REDIS_TLS=on\n/],
+    ] as const) {
+      const { status, stderr } = await runTool("redisclient", ["khop", "1", "1"], settings);
+      expect([status, stderr]).toEqual([3, expect.stringMatching(told)]);
+    }
   });
 });

@@ -1,6 +1,9 @@
 // A real node and its Redis, which is not there yet, goes away, hangs, steps down, lets nobody in, or is not the one that the node
 // needs: the node says so in its log, on /readyz and to each caller, and is back by itself when Redis is.
 
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { readInfo } from "#test/module-info.ts";
@@ -8,7 +11,7 @@ import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { buildRedisModule } from "#test/native-program.ts";
 import { type RedisServer, type RedisServerOptions, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
-import { bundleOf, call, deploy, metric, readiness, said } from "./node-client.ts";
+import { bundleOf, call, deploy, logged, metric, readiness, said } from "./node-client.ts";
 
 const SIDES = ["compute", "storage"] as const;
 const LONG = { timeout: 60_000 };
@@ -43,6 +46,22 @@ const works = async (node: NodeProcess): Promise<void> => {
 const refusal = (status: number, code: string) => ({ status, body: { status, code, detail: expect.any(String) } });
 
 describe("a node whose Redis", () => {
+  it("is something else starts, says where to look, and goes on as without Redis", async () => {
+    const redis = await startRedis();
+    const other = createServer((_request, response) => response.end()).listen(0, "127.0.0.1");
+    closing.push(async () => void other.close());
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const settings = { LOCUS_REDIS_PORT: String(port) };
+    const node = await startNodeOver(redis, (started) => closing.push(() => started.end("SIGTERM")), settings, {
+      ready: false,
+    });
+    const told = `what answers at 127.0.0.1:${port} is no Redis: check LOCUS_REDIS_HOST and LOCUS_REDIS_PORT`;
+    await vi.waitFor(() => expect(node.log().split(told).length).toBeGreaterThan(2), LONG);
+    expect(logged(node)).toContainEqual(expect.objectContaining({ msg: "Redis is out of reach", reason: told }));
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+  });
+
   it("is not there yet starts, says so, and takes calls when it comes", async () => {
     const redis = await startRedis();
     process.kill(redis.pid(), "SIGKILL");

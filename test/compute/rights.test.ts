@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type NodeProcess, startNodeOver } from "../node-process.ts";
 import { startRedisServer, type RedisServer } from "../redis-server.ts";
 import { runTool } from "../tool.ts";
+import { logged } from "./node-client.ts";
 
 const CONFIGURATION = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
 const SIDES = ["compute", "storage"];
@@ -86,5 +87,44 @@ describe.each([
     const called = () => fetch(`${node.url}/v1/functions/reader/invocations?key=ours`, { method: "POST" });
     await vi.waitFor(async () => expect((await called()).headers.get("x-locus-side")).toBe("storage"), LONG);
     expect(await deniedTo("node")).toEqual([]);
+  });
+});
+
+describe("the user for functions that docs/configuration.md makes", () => {
+  const WORDS = /^ACL (SETUSER guest on >secret .*)$/m.exec(CONFIGURATION)?.[1]?.split(" ") ?? [];
+  const closing: (() => Promise<unknown>)[] = [];
+  afterAll(async () => {
+    for (const close of closing.splice(0).toReversed()) await close();
+  });
+
+  it("is named while Redis refuses it, and functions have its rights once it is there", async () => {
+    const redis = await startRedisServer();
+    closing.push(() => redis.close());
+    const settings = { LOCUS_FUNCTION_USER: "guest", LOCUS_FUNCTION_PASSWORD: "secret" };
+    const own = (started: NodeProcess): unknown => closing.push(() => started.end("SIGTERM"));
+    const node = await startNodeOver(redis, own, settings, { ready: false });
+    const named = expect.stringMatching(
+      /WRONGPASS.*; check LOCUS_FUNCTION_USER and LOCUS_FUNCTION_PASSWORD \(docs\/configuration\.md/,
+    );
+    const refused = { ready: false, compute: { ready: false, code: "REDIS_UNAVAILABLE", detail: named } };
+    const health = async () => (await fetch(`${node.url}/readyz`)).json();
+    await vi.waitFor(async () => expect(await health()).toMatchObject({ ...refused, storage: { ready: true } }), LONG);
+    const told = expect.objectContaining({ msg: "takes no calls from Redis", reason: named });
+    await vi.waitFor(() => expect(logged(node)).toContainEqual(told), LONG);
+    const doctor = await runTool("locus", ["doctor"], { LOCUS_URL: node.url });
+    expect(doctor.stdout).toMatch(/missing +node +compute side: .*check LOCUS_FUNCTION_USER and/);
+
+    const admin = redis.client();
+    await admin.mset("app:ours", "1", "others", "2");
+    await admin.call("ACL", ...(WORDS as [string, ...string[]]));
+    await node.ready();
+    const path = `${node.url}/v1/functions/reader`;
+    const headers = { "content-type": "application/javascript" };
+    expect((await fetch(path, { method: "PUT", headers, body: BUNDLE })).status).toBe(201);
+    for (const side of SIDES) {
+      const called = await fetch(`${path}/invocations?key=app:ours&side=${side}`, { method: "POST" });
+      expect(await called.json()).toEqual(["1", expect.stringContaining("NOPERM")]);
+    }
+    await vi.waitFor(() => expect(node.log()).toContain("attached: takes calls from Redis"), LONG);
   });
 });

@@ -1,0 +1,45 @@
+// What is said where there is no Redis to connect to. Over real sockets.
+
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { afterEach, expect, it } from "vitest";
+
+import { failureOf, failureText } from "../cli/failure.ts";
+import { openBrittleConnection } from "./redis-connection.ts";
+import { toLocusError } from "./redis-error.ts";
+
+let server: Server;
+afterEach(() => server.close());
+
+/** What a command tells of the attempt to connect to what does this at the first bytes, and where that is. */
+const toldOf = async (answer: (socket: Socket) => void): Promise<readonly [told: string, place: string]> => {
+  server = createServer((socket) => socket.on("error", () => {}).once("data", () => answer(socket)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const address = { host: "127.0.0.1", port, path: null, tls: false, database: 0 };
+  const error = await openBrittleConnection(address, { username: null, password: null }, "test").catch(
+    (thrown: unknown) => thrown,
+  );
+  return [failureText(failureOf(toLocusError(error, "connect to Redis"))), `127.0.0.1:${port}`];
+};
+
+const REMEDY =
+  "See that Redis runs, and that its address (LOCUS_REDIS_HOST, LOCUS_REDIS_PORT) and the credentials are right.";
+
+it("tells of what answers and is no Redis where it is, and which settings say so", async () => {
+  const [told, place] = await toldOf((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  expect(told).toBe(
+    `REDIS_UNAVAILABLE: what answers at ${place} is no Redis: check LOCUS_REDIS_HOST and LOCUS_REDIS_PORT\n${REMEDY}`,
+  );
+});
+
+it("tells of a connection that is cut before any reply that TLS may be wanted", async () => {
+  for (const cut of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.destroy()]) {
+    const [told] = await toldOf(cut);
+    expect(told).toMatch(
+      /^REDIS_UNAVAILABLE: cannot connect to Redis: the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on\n/,
+    );
+    server.close();
+  }
+});

@@ -1,0 +1,60 @@
+// Why there is no connection to Redis, in words that name the setting to mend. Node, ioredis and a sandbox host each have their own
+// words for it: all of them come here, and what is said is the same.
+
+import { LocusError } from "#runtime/errors.ts";
+
+/** As much of a `RedisSource` as says where it is. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly path?: string | null | undefined;
+}
+
+/** Node's own advice is of no use where authorities are a setting. */
+const ADVICE_OF_NODE = /; if the root CA is installed locally.*$/s;
+const UNTRUSTED = /self.signed certificate|unable to (?:get|verify)\b.* certificate/;
+const CUT = /ECONNRESET|EPIPE|closed the connection|Connection is closed/;
+/** Redis' own words for credentials that do not open the door. */
+const REFUSED = /\b(?:WRONGPASS|NOAUTH)\b/;
+const SETTINGS_OF_USER = "LOCUS_REDIS_USER and LOCUS_REDIS_PASSWORD";
+/** Of the decoder of ioredis. */
+const NO_RESP = /^Unknown RESP type/;
+
+const placeOf = ({ host, port, path }: Place): string => path ?? `${host}:${port}`;
+
+/** Where other things than Redis answer. */
+export const noRedisAt = (place: Place): LocusError => {
+  const settings = (place.path ?? null) === null ? "LOCUS_REDIS_HOST and LOCUS_REDIS_PORT" : "LOCUS_REDIS_PATH";
+  return new LocusError("REDIS_UNAVAILABLE", `what answers at ${placeOf(place)} is no Redis: check ${settings}`);
+};
+
+/** The error of a connection on which no reply came yet. A LocusError passes through unchanged. */
+export const connectionFailure = (error: unknown, place: Place, hasTls: boolean): LocusError => {
+  if (error instanceof LocusError) return error;
+  const text = lossText(unansweredText((error as Error).message, hasTls));
+  return new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${placeOf(place)}: ${text}`, {
+    cause: error,
+  });
+};
+
+/** Why a connection went before any reply came on it. One that is cut has many words for it, by turns: they are said as one. */
+export const unansweredText = (text: string, hasTls: boolean): string =>
+  !hasTls && CUT.test(text)
+    ? "the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on"
+    : text;
+
+/** Whether Redis refused the user. */
+export const isUserRefused = (text: string): boolean => REFUSED.test(text);
+
+/** What Redis answered to a greeting, with the settings that name the user where it refused that one. */
+export const greetingText = (text: string, userSettings: string = SETTINGS_OF_USER): string =>
+  isUserRefused(text) ? `${text}; check ${userSettings} (docs/configuration.md says how to make the user)` : text;
+
+/** Whether the error of a connection says that the bytes on it are not of Redis. */
+export const isNoRedis = (text: string): boolean => NO_RESP.test(text);
+
+/** Why a connection was lost, with the setting to mend where the certificate was not trusted. */
+export const lossText = (text: string): string => {
+  const why = text.replace(ADVICE_OF_NODE, "");
+  return UNTRUSTED.test(why) ? `${why}; LOCUS_REDIS_CA names the file with the authorities to trust` : why;
+};
