@@ -86,6 +86,8 @@ void EverythingComesThroughInOrder() {
 
 void ALiarBreaksNothingButTheRing() {
   constexpr int kRings = 200;
+  /// Where nobody gives the liar a core, as many as it takes until it was heard.
+  constexpr int kRingsMax = 200'000;
   constexpr int kReads = 2'000;
   Memory memory;
   std::atomic<bool> over{false};
@@ -101,7 +103,8 @@ void ALiarBreaksNothingButTheRing() {
   });
   uint64_t read = 0;
   uint64_t broken = 0;
-  for (int ring = 0; ring < kRings; ring++) {
+  for (int ring = 0; ring < kRings || ((read == 0 || broken == 0) && ring < kRingsMax); ring++) {
+    if (ring >= kRings) sched_yield();
     memory.words.produced.store(0);
     memory.words.consumed.store(0);
     RingConsumer consumer(memory.view(), kFrameBytesMax);
