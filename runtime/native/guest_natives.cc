@@ -58,8 +58,8 @@ void MakeRedis(const FunctionCallbackInfo<Value>& info) {
   info.GetReturnValue().Set(redis);
 }
 
-/// settle(token, fulfilled, value). What V8 does behind the guest's back (WebAssembly that compiles,
-/// finalizers) goes on when the loop has ended, and may come to the end of a function then.
+/// settle(token, fulfilled, value). What V8 does in tasks of its own (finalizers) goes on when the loop has
+/// ended, and may come to the end of a function then.
 void Settle(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = GuestLoop::Current();
   if (loop == nullptr) return;
