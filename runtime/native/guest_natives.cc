@@ -140,9 +140,14 @@ void DecodeUtf8(const FunctionCallbackInfo<Value>& info) {
   }
 }
 
+/// What copies hold on their way on this thread: a getter in a value that is copied may have another copied.
+thread_local size_t clone_bytes = 0;
+
+/// Of one copy, which it counts for as long as it lives.
 class CloneDelegate : public v8::ValueSerializer::Delegate {
  public:
   explicit CloneDelegate(v8::Isolate* isolate) : isolate_(isolate) {}
+  ~CloneDelegate() override { clone_bytes -= held_bytes_; }
   void ThrowDataCloneError(Local<v8::String> message) override {
     if (no_room_) {
       Throw(isolate_, Code::MEMORY_LIMIT, "structuredClone needs more memory than the function may have");
@@ -153,19 +158,24 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
   /// A text that stands in the value many times takes its room here each time. What the heap may hold could
   /// not be read back.
   void* ReallocateBufferMemory(void* buffer, size_t bytes, size_t* taken) override {
-    if (bytes > kCloneBytesUnasked) {
+    const size_t others = clone_bytes - held_bytes_;
+    if (others + bytes > kCloneBytesUnasked) {
       v8::HeapStatistics heap;
       isolate_->GetHeapStatistics(&heap);
-      no_room_ = bytes > heap.heap_size_limit();
+      no_room_ = others + bytes > heap.heap_size_limit();
       if (no_room_) return nullptr;
     }
-    *taken = bytes;
-    return realloc(buffer, bytes);
+    void* const grown = realloc(buffer, bytes);
+    if (grown == nullptr) return nullptr;
+    *taken = held_bytes_ = bytes;
+    clone_bytes = others + bytes;
+    return grown;
   }
   void FreeBufferMemory(void* buffer) override { free(buffer); }
 
  private:
   v8::Isolate* isolate_;
+  size_t held_bytes_ = 0;
   bool no_room_ = false;
 };
 
