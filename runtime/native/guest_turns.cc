@@ -56,6 +56,7 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
     cpu_read_ns_ = turn_started_ns_;
   }
   turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
+  turn_goes_back_ = MayGoBack(*invocation);
   LimitTurn(*invocation);
   rings_.words->turn_invocation.store(invocation->id, std::memory_order_relaxed);
   rings_.words->turn_started_ns.store(turn_started_ns_, std::memory_order_relaxed);
@@ -77,6 +78,7 @@ bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
   uint64_t running = turns_ * 4;
   if (turn_.compare_exchange_strong(running, (turns_ + 1) * 4)) {
     turns_++;
+    turn_goes_back_ = false;
     return true;
   }
   invocation->back_cpu_ns = back_cpu_ns;
@@ -123,8 +125,9 @@ void GuestLoop::EndTurn() {
            "the function did not end before its deadline: " + Progress(*invocation));
     } else if (rings_.words->cancelled.load() == invocation->id) {
       Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
-    } else if (MayGoBack(*invocation) && may_compute) {
-      back = true;
+    } else if (turn_goes_back_ && may_compute) {
+      // One that has failed meanwhile was not at its own limit.
+      back = MayGoBack(*invocation);
     } else {
       FailAtCpuLimit(invocation);
     }

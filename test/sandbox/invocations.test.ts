@@ -313,6 +313,26 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     expect(await result({ argsJson: `{${places.join()}}` })).toEqual([60_000, 60_000]);
   });
 
+  it("is ended at its limit also when it has thrown, and replies that come then meet a getter that spins", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(
+        async ({ redis }) => {
+          await redis.hset("any", { a: "1" });
+          for (let i = 0; i < 5; i++) void redis.hgetall("any");
+          // oxlint-disable-next-line unicorn/no-thenable, no-extend-native -- it is the attack
+          Object.defineProperty(Object.prototype, "then", {
+            get() {
+              for (;;);
+            },
+          });
+          throw new Error("before they came");
+        },
+        { limits: { cpuMs: 300, deadlineMs: 60_000 } },
+      ),
+    );
+    expect(errorOf(await outcome({ deadlineMs: 60_000 }))).toMatchObject({ code: "CPU_LIMIT", stack: "" });
+  });
+
   it("is ended when its many short turns come to more than its function may compute, and the next one works", async () => {
     const { outcome, result } = await side.deploy(
       bundleOf<string>(
