@@ -335,8 +335,11 @@ void GuestLoop::OnReplies(const Replies& replies) {
     }
   }
   // The function goes on when the whole round is there, so that what follows from it shares the next one.
-  if (round->answered == round->operations.size()) {
-    RetireRound(invocation, round);
+  // Once it is over there is no next one: what follows from the replies before would go on in a turn of
+  // another.
+  const bool whole = round->answered == round->operations.size();
+  if (whole) RetireRound(invocation, round);
+  if (whole || invocation->fatal != Code::kOk) {
     EndTurn();
   } else {
     PauseTurn();
@@ -371,7 +374,8 @@ void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> prom
   invocation->unheard_message = message;
 }
 
-// Replies were taken in, but nothing of the guest has run.
+// Replies were taken in, and what follows from them waits for the rest of the round. Of the guest nothing has
+// run but getters.
 void GuestLoop::PauseTurn() {
   uint64_t running = turns_ * 4;
   if (memory_exceeded_ || !turn_.compare_exchange_strong(running, 0)) {
