@@ -195,7 +195,7 @@ void Clone(const FunctionCallbackInfo<Value>& info) {
   free(data);
 }
 
-/// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the guest's realm.
+/// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the caller's realm.
 void CompileUrl(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
   const Local<v8::Context> context = isolate->GetCurrentContext();
@@ -367,6 +367,19 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("setRun", SetRun, self);
   set("serve", Serve, self);
   set("release", Release, self);
+}
+
+void InstallAuxiliaryNatives(v8::Isolate* isolate, Local<v8::Context> context) {
+  const Local<v8::Object> natives = v8::Object::New(isolate);
+  const auto set = [&](const char* name, v8::FunctionCallback callback) {
+    const Local<v8::Function> function =
+        v8::Function::New(context, callback, {}, 0, v8::ConstructorBehavior::kThrow).ToLocalChecked();
+    natives->Set(context, Text(isolate, name), function).Check();
+  };
+  set("encodeUtf8", EncodeUtf8);
+  set("decodeUtf8", DecodeUtf8);
+  set("compileUrl", CompileUrl);
+  context->Global()->Set(context, Text(isolate, "natives"), natives).Check();
 }
 
 }  // namespace locus
