@@ -1,5 +1,6 @@
 // Our own programs in the isolate: a context of their own that the guest cannot reach, opened at first use.
 #include "guest_loop.h"
+#include "guest_natives.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -13,6 +14,7 @@ bool GuestLoop::OpenAuxiliary() {
   const GuestSources& sources = Host::Get().sources();
   const Local<v8::Context> context = v8::Context::New(isolate_);
   const v8::Context::Scope entered(context);
+  InstallAuxiliaryNatives(isolate_, context);
   Local<v8::String> text;
   Local<v8::Script> script;
   Local<Value> exports;

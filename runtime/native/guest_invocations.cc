@@ -182,10 +182,13 @@ std::string GuestLoop::FindLoss(Local<Value> result) {
   return Utf8Of(isolate_, loss.As<v8::String>(), kErrorTextBytesMax);
 }
 
+// The first holds, but for what the function threw itself: that waits for replies, and they may come to a
+// limit.
 void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message) {
   invocation->settled = true;
   settled_.push_back(invocation->id);
-  if (invocation->fatal != Code::kOk) return;
+  if (invocation->fatal != Code::kOk && invocation->fatal != Code::FUNCTION_FAILED) return;
+  invocation->stack.clear();
   invocation->fatal = code;
   invocation->fatal_message = std::move(message);
 }

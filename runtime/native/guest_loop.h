@@ -283,6 +283,7 @@ class GuestLoop {
   std::atomic<int64_t> turn_cpu_until_ns_{INT64_MAX};  ///< by `cpu_clock_`
   std::atomic<int64_t> turn_cpu_from_ns_{0};  ///< where its invocation would have begun, were it all one turn
   uint64_t turns_ = 0;
+  bool turn_goes_back_ = false;  ///< it is to end when its invocation may go back
 
   std::list<PendingRound> idle_rounds_;
   // Scratch of Operate, kept for its capacity.

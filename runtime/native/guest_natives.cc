@@ -58,8 +58,8 @@ void MakeRedis(const FunctionCallbackInfo<Value>& info) {
   info.GetReturnValue().Set(redis);
 }
 
-/// settle(token, fulfilled, value). What V8 does behind the guest's back (WebAssembly that compiles,
-/// finalizers) goes on when the loop has ended, and may come to the end of a function then.
+/// settle(token, fulfilled, value). What V8 does in tasks of its own (finalizers) goes on when the loop has
+/// ended, and may come to the end of a function then.
 void Settle(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = GuestLoop::Current();
   if (loop == nullptr) return;
@@ -140,9 +140,14 @@ void DecodeUtf8(const FunctionCallbackInfo<Value>& info) {
   }
 }
 
+/// What copies hold on their way on this thread: a getter in a value that is copied may have another copied.
+thread_local size_t clone_bytes = 0;
+
+/// Of one copy, which it counts for as long as it lives.
 class CloneDelegate : public v8::ValueSerializer::Delegate {
  public:
   explicit CloneDelegate(v8::Isolate* isolate) : isolate_(isolate) {}
+  ~CloneDelegate() override { clone_bytes -= held_bytes_; }
   void ThrowDataCloneError(Local<v8::String> message) override {
     if (no_room_) {
       Throw(isolate_, Code::MEMORY_LIMIT, "structuredClone needs more memory than the function may have");
@@ -153,19 +158,24 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
   /// A text that stands in the value many times takes its room here each time. What the heap may hold could
   /// not be read back.
   void* ReallocateBufferMemory(void* buffer, size_t bytes, size_t* taken) override {
-    if (bytes > kCloneBytesUnasked) {
+    const size_t others = clone_bytes - held_bytes_;
+    if (others + bytes > kCloneBytesUnasked) {
       v8::HeapStatistics heap;
       isolate_->GetHeapStatistics(&heap);
-      no_room_ = bytes > heap.heap_size_limit();
+      no_room_ = others + bytes > heap.heap_size_limit();
       if (no_room_) return nullptr;
     }
-    *taken = bytes;
-    return realloc(buffer, bytes);
+    void* const grown = realloc(buffer, bytes);
+    if (grown == nullptr) return nullptr;
+    *taken = held_bytes_ = bytes;
+    clone_bytes = others + bytes;
+    return grown;
   }
   void FreeBufferMemory(void* buffer) override { free(buffer); }
 
  private:
   v8::Isolate* isolate_;
+  size_t held_bytes_ = 0;
   bool no_room_ = false;
 };
 
@@ -185,7 +195,7 @@ void Clone(const FunctionCallbackInfo<Value>& info) {
   free(data);
 }
 
-/// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the guest's realm.
+/// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the caller's realm.
 void CompileUrl(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
   const Local<v8::Context> context = isolate->GetCurrentContext();
@@ -357,6 +367,19 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("setRun", SetRun, self);
   set("serve", Serve, self);
   set("release", Release, self);
+}
+
+void InstallAuxiliaryNatives(v8::Isolate* isolate, Local<v8::Context> context) {
+  const Local<v8::Object> natives = v8::Object::New(isolate);
+  const auto set = [&](const char* name, v8::FunctionCallback callback) {
+    const Local<v8::Function> function =
+        v8::Function::New(context, callback, {}, 0, v8::ConstructorBehavior::kThrow).ToLocalChecked();
+    natives->Set(context, Text(isolate, name), function).Check();
+  };
+  set("encodeUtf8", EncodeUtf8);
+  set("decodeUtf8", DecodeUtf8);
+  set("compileUrl", CompileUrl);
+  context->Global()->Set(context, Text(isolate, "natives"), natives).Check();
 }
 
 }  // namespace locus

@@ -56,6 +56,7 @@ void GuestLoop::BeginTurn(GuestInvocation* invocation) {
     cpu_read_ns_ = turn_started_ns_;
   }
   turn_deadline_ns_.store(invocation->deadline_ns, std::memory_order_relaxed);
+  turn_goes_back_ = MayGoBack(*invocation);
   LimitTurn(*invocation);
   turn_cpu_from_ns_.store(cpu_at_ns_ - static_cast<int64_t>(invocation->usage.cpu_ns),
                           std::memory_order_relaxed);
@@ -81,6 +82,7 @@ bool GuestLoop::ForgoBack(GuestInvocation* invocation) {
   uint64_t running = turns_ * 4;
   if (turn_.compare_exchange_strong(running, (turns_ + 1) * 4)) {
     turns_++;
+    turn_goes_back_ = false;
     return true;
   }
   invocation->back_cpu_ns = back_cpu_ns;
@@ -128,8 +130,9 @@ void GuestLoop::EndTurn() {
            "the function did not end before its deadline: " + Progress(*invocation));
     } else if (rings_.words->cancelled.load() == invocation->id) {
       Fail(invocation, Code::CANCELLED, "the invocation was cancelled");
-    } else if (MayGoBack(*invocation) && may_compute) {
-      back = true;
+    } else if (turn_goes_back_ && may_compute) {
+      // One that has failed meanwhile was not at its own limit.
+      back = MayGoBack(*invocation);
     } else {
       FailAtCpuLimit(invocation);
     }
@@ -341,8 +344,11 @@ void GuestLoop::OnReplies(const Replies& replies) {
     }
   }
   // The function goes on when the whole round is there, so that what follows from it shares the next one.
-  if (round->answered == round->operations.size()) {
-    RetireRound(invocation, round);
+  // Once it is over there is no next one: what follows from the replies before would go on in a turn of
+  // another.
+  const bool whole = round->answered == round->operations.size();
+  if (whole) RetireRound(invocation, round);
+  if (whole || invocation->fatal != Code::kOk) {
     EndTurn();
   } else {
     PauseTurn();
@@ -377,7 +383,8 @@ void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> prom
   invocation->unheard_message = message;
 }
 
-// Replies were taken in, but nothing of the guest has run.
+// Replies were taken in, and what follows from them waits for the rest of the round. Of the guest nothing has
+// run but getters.
 void GuestLoop::PauseTurn() {
   uint64_t running = turns_ * 4;
   if (memory_exceeded_ || !turn_.compare_exchange_strong(running, 0)) {

@@ -10,10 +10,27 @@ type Check = (value: unknown) => string | undefined;
 const checks = new Map<string, Check>();
 let map: TraceMap | undefined;
 
+/** Names that every object has from its prototype, as a schema names them. typebox asks with `in` whether a value has one. */
+const INHERITED = Object.getOwnPropertyNames(Object.prototype).map((name) => JSON.stringify(name));
+
+/** The value, of JSON, with no members but its own. */
+function bare(value: unknown): unknown {
+  const left = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next !== "object" || next === null) continue;
+    for (const member of Object.values(next)) left.push(member);
+    if (!Array.isArray(next)) Object.setPrototypeOf(next, null);
+  }
+  return value;
+}
+
 function compile(which: string, schemaJson: string): Check {
   const validator = Compile(JSON.parse(schemaJson) as object);
   const what = which === "input" ? "args" : "result";
-  return (value) => {
+  const namesInherited = INHERITED.some((name) => schemaJson.includes(name));
+  return (json) => {
+    const value = namesInherited ? bare(json) : json;
     if (validator.Check(value)) return undefined;
     const [, findings] = validator.Errors(value);
     return findings.length > 0 ? mistakesText(what, findings) : `${what} does not fit the ${which} schema`;

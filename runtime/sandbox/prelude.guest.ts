@@ -143,6 +143,26 @@ function installUrl(natives: Natives): void {
   }
 }
 
+interface WebAssemblyOfV8 {
+  readonly Module: new (source: unknown, options?: unknown) => object;
+  readonly Instance: new (module: unknown, imports?: unknown) => object;
+  compile: unknown;
+  instantiate: unknown;
+}
+
+/** V8 compiles aside, and would tell so in a task, of which the loop runs none: promises over what compiles at once take its place. What would wait for such a task only is not there. */
+function replaceTasks(): void {
+  const { WebAssembly, Atomics } = globalThis as unknown as { WebAssembly: WebAssemblyOfV8; Atomics: object };
+  const { Module, Instance } = WebAssembly;
+  WebAssembly.compile = async (bytes: unknown, options?: unknown): Promise<object> => new Module(bytes, options);
+  WebAssembly.instantiate = async (source: unknown, imports?: unknown, options?: unknown): Promise<object> => {
+    if (source instanceof Module) return new Instance(source, imports);
+    const module = new Module(source, options);
+    return { module, instance: new Instance(module, imports) };
+  };
+  Reflect.deleteProperty(Atomics, "waitAsync");
+}
+
 /** Installs everything. */
 export default function prelude(natives: Natives): void {
   const log = logOf(natives, null);
@@ -151,6 +171,7 @@ export default function prelude(natives: Natives): void {
   installCrypto(natives);
   installEncoding(natives, define);
   installUrl(natives);
+  replaceTasks();
   define("structuredClone", (value: unknown): unknown => natives.clone(value));
   const started = natives.now();
   define("performance", freeze({ now: (): number => natives.now() - started }));

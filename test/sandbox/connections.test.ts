@@ -1,6 +1,7 @@
 // How a host on the compute side comes by its connections, and what its functions see while there are none.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -271,6 +272,38 @@ describe("connections of the compute side", () => {
     await Promise.all([cut(), ...Array.from({ length: 8 }, load)]);
     expect([...codes.keys()].filter((code) => code !== "ok" && code !== "REDIS_UNAVAILABLE")).toEqual([]);
     expect(codes.get("ok")).toBeGreaterThan(0);
+  });
+
+  it("end a call with what cannot be read, and what follows from its replies before has no turn of another", async () => {
+    const server = await startServer();
+    const port = await freePort();
+    // The name of a field becomes none.
+    const proxy = createServer((client) => {
+      const redis = connect(server.path);
+      client.pipe(redis);
+      redis.on("data", (bytes) => {
+        client.write(Buffer.from(bytes.toString("latin1").replace("$4\r\nname\r\n", "$-1\r\n"), "latin1"));
+      });
+      for (const [one, other] of [
+        [client, redis],
+        [redis, client],
+      ] as const)
+        one.on("error", () => {}).on("close", () => other.destroy());
+    }).listen(port);
+    closing.push(() => void proxy.close());
+    const { supervisor } = await startOver({ host: "127.0.0.1", port, database: 0, connections: 1 });
+    const bundle = Buffer.from(
+      bundleOf(async ({ redis }) => {
+        await redis.hset("fields", "name", "1");
+        void redis.get("none").then(() => console.log("it goes on"));
+        return await redis.hgetall("fields");
+      }),
+    );
+    const image = { description: await supervisor.check(bundle), bundle };
+    const ended = await supervisor.invoke({ image, keys: [], argsJson: "null", deadlineMs: 20_000, logs: true });
+    expect(errorOf(ended)).toMatchObject({ code: "INTERNAL", message: "a reply of Redis could not be read" });
+    // What waits for a turn when it is over has that of the next.
+    expect(ended.logs).toEqual(["it goes on"]);
   });
 
   it("fail with REDIS_UNAVAILABLE when there is no Redis at all", async () => {

@@ -113,6 +113,33 @@ describe.each(SIDE_NAMES)("the guest's globals on %s", (name) => {
     expect(made.uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 
+  it("compile WebAssembly, and wait for nothing that never comes", async () => {
+    const load = `
+      const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+      const { Module, Instance } = WebAssembly;
+      const loaded = await WebAssembly.compile(empty);
+      const attempt = (promise) => promise.then(() => "made", (error) => error.constructor === WebAssembly.CompileError ? "CompileError" : error.name);
+      async function compiled() {
+        const { module, instance } = await WebAssembly.instantiate(empty.buffer, {});
+        return [
+          loaded instanceof Module,
+          module instanceof Module,
+          instance instanceof Instance,
+          (await WebAssembly.instantiate(loaded)) instanceof Instance,
+          await attempt(WebAssembly.compile(new Uint8Array([1]))),
+          await attempt(WebAssembly.instantiate(new Uint8Array([1]))),
+          await attempt(WebAssembly.instantiate()),
+          typeof Atomics.waitAsync,
+        ];
+      }`;
+    const { result } = await side.deploy(
+      bundleOf(() => (globalThis as unknown as { compiled: () => unknown }).compiled(), {
+        before: `${load}\nglobalThis.compiled = compiled;`,
+      }),
+    );
+    expect(await result()).toEqual([true, true, true, true, "CompileError", "CompileError", "TypeError", "undefined"]);
+  });
+
   it("give no way out of the realm", async () => {
     const found = await evaluate(({ redis, log }) => {
       const outside = (value: object): string =>

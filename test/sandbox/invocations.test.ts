@@ -313,6 +313,26 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     expect(await result({ argsJson: `{${places.join()}}` })).toEqual([60_000, 60_000]);
   });
 
+  it("is ended at its limit also when it has thrown, and replies that come then meet a getter that spins", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(
+        async ({ redis }) => {
+          await redis.hset("any", { a: "1" });
+          for (let i = 0; i < 5; i++) void redis.hgetall("any");
+          // oxlint-disable-next-line unicorn/no-thenable, no-extend-native -- it is the attack
+          Object.defineProperty(Object.prototype, "then", {
+            get() {
+              for (;;);
+            },
+          });
+          throw new Error("before they came");
+        },
+        { limits: { cpuMs: 300, deadlineMs: 60_000 } },
+      ),
+    );
+    expect(errorOf(await outcome({ deadlineMs: 60_000 }))).toMatchObject({ code: "CPU_LIMIT", stack: "" });
+  });
+
   it("is ended when its many short turns come to more than its function may compute, and the next one works", async () => {
     const { outcome, result } = await side.deploy(
       bundleOf<string>(
@@ -650,6 +670,34 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     // Each line is there or counted.
     const [, dropped] = /^… (\d+) more lines were dropped$/.exec(flood.at(-1) ?? "") ?? [];
     expect(flood.length - 1 + Number(dropped)).toBe(10_002);
+  });
+
+  it("checks args against schemas that name themselves, and takes no member for there that is not", async () => {
+    const deploy = (what: string, input: object) =>
+      side.deploy(
+        `export default { kind: "locus.function", name: "${what}-${name}", input: ${JSON.stringify(input)}, run: () => "fits" };`,
+      );
+    const messageOf = async (of: Awaited<ReturnType<typeof deploy>>, args: unknown): Promise<unknown> => {
+      const ended = await of.outcome({ args });
+      return ended.ok ? "fits" : ended.error.message;
+    };
+    const next = (to: string): object => ({ type: "object", properties: { next: { $ref: to } } });
+    for (const [what, input] of [
+      ["lists", next("#")],
+      ["nodes", { $defs: { node: next("#/$defs/node") }, $ref: "#/$defs/node" }],
+    ] as const) {
+      const list = await deploy(what, input);
+      expect(await messageOf(list, { next: { next: {} } })).toBe("fits");
+      expect(await messageOf(list, { next: { next: 1 } })).toBe("args.next.next must be an object");
+    }
+    const text = { type: "string" };
+    const named = await deploy("named", {
+      type: "object",
+      properties: { valueOf: text, own: { type: "object", required: ["toString"] } },
+    });
+    expect(await messageOf(named, { own: { toString: 1 } })).toBe("fits");
+    expect(await messageOf(named, { own: {} })).toBe("args.own must have toString");
+    expect(await messageOf(named, { valueOf: 1 })).toBe("args.valueOf must be a string");
   });
 
   it("checks args and results against the schemas", async () => {

@@ -253,28 +253,32 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   });
 
   it.each([
-    ["spins", "for (;;);", ["DEADLINE_EXCEEDED"]],
-    ["throws", 'throw new Error("not here");', ["FUNCTION_INVALID", "SIDE_UNAVAILABLE", "FUNCTION_FAILED"]],
-    ["costs its host", '"x".repeat(5e8).split("");', ["SANDBOX_DIED", "MEMORY_LIMIT", "DEADLINE_EXCEEDED"]],
-  ])("that %s only when it has been accepted ends its calls, and nobody else's", async (_what, does, codes) => {
-    const neighbour = await side.deploy(bundleOf(() => "well"));
-    let turnsAt = 0;
-    const deploy = async (afterMs: number): ReturnType<TestSide["deploy"]> => {
-      turnsAt = Date.now() + afterMs;
-      const bundle = bundleOf(() => "ran", { before: `if (Date.now() > ${turnsAt}) { ${does} }` });
-      try {
-        return await side.deploy(bundle);
-      } catch (error) {
-        // Checked too late, on a busy machine.
-        if (afterMs > 30_000) throw error;
-        return deploy(afterMs * 3);
-      }
-    };
-    const { outcome } = await deploy(500);
-    await expect.poll(() => Date.now(), { timeout: 60_000 }).toBeGreaterThan(turnsAt);
-    const calls = await Promise.all(Array.from({ length: 3 }, () => outcome({ deadlineMs: 1_000 })));
-    for (const ended of calls) expect(codes).toContain(errorOf(ended).code);
-    await expect.poll(() => side.inFlight(), { timeout: 20_000 }).toBe(0);
-    expect(await neighbour.result()).toBe("well");
-  });
+    ["spins", "for (;;);", 1_000, ["DEADLINE_EXCEEDED"]],
+    ["throws", 'throw new Error("not here");', 1_000, ["FUNCTION_INVALID", "SIDE_UNAVAILABLE", "FUNCTION_FAILED"]],
+    ["costs its host", '"x".repeat(5e8).split("");', 30_000, ["SANDBOX_DIED", "MEMORY_LIMIT"]],
+  ])(
+    "that %s only when it has been accepted ends its calls, and nobody else's",
+    async (_what, does, deadlineMs, codes) => {
+      const neighbour = await side.deploy(bundleOf(() => "well"));
+      let turnsAt = 0;
+      const deploy = async (afterMs: number): ReturnType<TestSide["deploy"]> => {
+        turnsAt = Date.now() + afterMs;
+        const before = `if (Date.now() > ${turnsAt}) { ${does} }`;
+        const bundle = bundleOf(() => "ran", { before, limits: { deadlineMs } });
+        try {
+          return await side.deploy(bundle);
+        } catch (error) {
+          // Checked too late, on a busy machine.
+          if (afterMs > 30_000) throw error;
+          return deploy(afterMs * 3);
+        }
+      };
+      const { outcome } = await deploy(500);
+      await expect.poll(() => Date.now(), { timeout: 60_000 }).toBeGreaterThan(turnsAt);
+      const calls = await Promise.all(Array.from({ length: 3 }, () => outcome({ deadlineMs })));
+      for (const ended of calls) expect(codes).toContain(errorOf(ended).code);
+      await expect.poll(() => side.inFlight(), { timeout: 20_000 }).toBe(0);
+      expect(await neighbour.result()).toBe("well");
+    },
+  );
 });

@@ -141,6 +141,18 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
       "by a copy of one text many times over",
       () => structuredClone(Array.from({ length: 1_000 }).fill("x".repeat(1_000_000))).length,
     ],
+    [
+      "by copies within copies",
+      () => {
+        const large = "x".repeat(12_000_000);
+        let depth = 0;
+        const nest = (): unknown =>
+          ++depth < 100 &&
+          structuredClone(Object.defineProperty([large, large, 0], 2, { enumerable: true, get: nest }));
+        nest();
+        return depth;
+      },
+    ],
   ] satisfies readonly (readonly [string, (invocation: Invocation) => unknown, code?: null])[])(
     "%s is ended, and costs nobody the host",
     async (_how, run, code: string | null = "MEMORY_LIMIT") => {
