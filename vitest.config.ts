@@ -38,6 +38,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
+          // Processes that die and machines that are busy: once more, and what needed it is named at the end (test/main-closing-line.ts).
+          retry: 1,
         },
       },
     ],

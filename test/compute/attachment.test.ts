@@ -23,7 +23,7 @@ const reading = bundleOf("reading", async ({ redis }) => {
   while ((await redis.get("released")) === null);
   return "read";
 });
-/** Time for what computes for long, on a busy machine too. */
+/** Time for what goes on for long, on a busy machine too. */
 const patient = (bundle: string): string => bundle.replace("run:", "limits: { deadlineMs: 60000, cpuMs: 60000 }, run:");
 
 /** Reads, computes for long, in one turn or over many, and goes on. */
@@ -83,6 +83,15 @@ const call = (own: Redis, name: string, ...args: readonly string[]): Promise<str
   own.call("LOCUS.CALL", name, ...(args.length === 0 ? ["0"] : args)).then(String, (error: Error) => error.message);
 /** So often Redis has looked into a hash since its counts began. */
 const reads = async () => Number(/cmdstat_hget:calls=(\d+)/.exec(await client.info("commandstats"))?.[1]);
+/** Resolves when the node is at work on it: an answer that has come already says why it never will be. */
+const underWay = async (left: Promise<string>): Promise<void> => {
+  let answer: string | null = null;
+  void left.then((text) => (answer = text));
+  await vi.waitFor(async () => {
+    expect(answer).toBeNull();
+    expect(await metric(node, "locus_calls_in_flight")).toBe(1);
+  }, LONG);
+};
 const runs = (count: number) =>
   vi.waitFor(async () => expect(await client.get("runs")).toBe(String(count)), { ...LONG, interval: 10 });
 
@@ -93,8 +102,8 @@ beforeAll(async () => {
     LOCUS_PLACEMENT: "declared",
     LOCUS_GRACE_MS: "20000",
   });
-  await deploy(node, held);
-  await deploy(node, reading);
+  await deploy(node, patient(held));
+  await deploy(node, patient(reading));
   await deploy(node, patient(digging));
   await deploy(node, patient(devouring));
   await deploy(node, patient(flooding));
@@ -166,7 +175,7 @@ describe("a call of LOCUS.CALL", () => {
 
   it("is run again, unseen, when the node dies with it before it wrote", async () => {
     const unseen = call(redis.client(), "reading");
-    await vi.waitFor(async () => expect(await metric(node, "locus_calls_in_flight")).toBe(1), LONG);
+    await underWay(unseen);
     await node.end("SIGKILL");
     await comesTo("calls_run_again_after_node", "1");
     await client.set("released", "1");

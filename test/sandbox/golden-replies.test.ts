@@ -3,10 +3,10 @@
 
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Channel } from "#runtime/channel/channel.ts";
 import goldenReplies from "#runtime/channel/golden-replies.json" with { type: "json" };
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
@@ -35,6 +35,8 @@ interface Speaker {
   says(bytes: Uint8Array, isLast: boolean): void;
   /** Operations that it has answered. */
   answered(): number;
+  /** Resolves when whoever sends has seen the ends: what it sends before goes to a connection that is gone. */
+  endsSeen(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ async function overRing(): Promise<Speaker> {
     source: { channel: { send } },
     says: (next) => (bytes = next),
     answered: () => answered,
+    endsSeen: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
 }
@@ -59,14 +62,17 @@ async function overSocket(): Promise<Speaker> {
   let bytes: Uint8Array = Buffer.alloc(0);
   let endsBehind = false;
   let answered = 0;
+  const ending = new Set<Socket>();
   const server = createServer((socket) => {
     socket.on("error", () => {});
+    socket.on("close", () => ending.delete(socket));
     socket.once("data", () => {
       socket.write("%1\r\n+proto\r\n:3\r\n"); // HELLO
       socket.on("data", () => {
         answered++;
-        if (endsBehind) socket.end(bytes);
-        else socket.write(bytes);
+        if (!endsBehind) return void socket.write(bytes);
+        ending.add(socket);
+        socket.end(bytes);
       });
     });
   });
@@ -81,6 +87,7 @@ async function overSocket(): Promise<Speaker> {
       endsBehind = isLast;
     },
     answered: () => answered,
+    endsSeen: () => vi.waitFor(() => expect(ending.size).toBe(0)),
     async close() {
       server.close();
       await once(server, "close");
@@ -126,6 +133,8 @@ describe.each([
     await supervisor.close(0);
     await speaker.close();
   });
+
+  afterEach(() => speaker.endsSeen());
 
   const decode = ({ hex, shape, binary }: GoldenReply, isLast: boolean) => {
     speaker.says(Buffer.from(hex, "hex"), isLast);

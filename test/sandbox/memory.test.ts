@@ -7,7 +7,7 @@ import type { Invocation } from "#runtime/function/define.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 /** Two isolates a test idle, with what their heaps keep: the most that a host may have besides what it began with. Those who ate had gigabytes. */
-const HOST_SLACK_BYTES = 96 * 1024 * 1024;
+const HOST_SLACK_BYTES = 160 * 1024 * 1024;
 
 describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
   let side: TestSide;
