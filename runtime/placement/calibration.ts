@@ -51,6 +51,8 @@ export interface Calibration extends Readonly<Record<Side, SideCalibration>> {
 
 /** Work that is so far from the usual one was not measured but disturbed. What is waited for may be as long as it likes. */
 const DISTANCE_MAX = 30;
+/** Cores of two machines differ by less. */
+const CPU_RATIO_MAX = 5;
 
 export function constantsOf({ compute, storage, bytes }: Calibration): CostConstants {
   const usual = DEFAULT_CONSTANTS;
@@ -66,7 +68,7 @@ export function constantsOf({ compute, storage, bytes }: Calibration): CostConst
       ...worksOf("storage", storage),
       redisOperationUs: near(usual.storage.redisOperationUs, lock),
       nodeCallUs: near(usual.storage.nodeCallUs, storage.crowd.nothing.nodeUs),
-      cpuRatio: near(1, storage.alone.computingUs / compute.alone.computingUs),
+      cpuRatio: near(1, storage.alone.computingUs / compute.alone.computingUs, CPU_RATIO_MAX),
     },
   };
 }
@@ -125,7 +127,7 @@ const WAIT_US_MAX = 1e9;
 
 const finite = (us: number): number => (Number.isFinite(us) ? clamp(us, 0, WAIT_US_MAX) : 0);
 
-const near = (usual: number, measured: number): number => {
+const near = (usual: number, measured: number, distanceMax = DISTANCE_MAX): number => {
   if (Number.isNaN(measured)) return usual;
-  return clamp(measured, usual / DISTANCE_MAX, usual * DISTANCE_MAX);
+  return clamp(measured, usual / distanceMax, usual * distanceMax);
 };

@@ -8,7 +8,7 @@ import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } fro
 import { PoolUse, type Capacity } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
-import { regimeLike, regimesNow, type Regime } from "./regimes.ts";
+import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { isCrowded, isHeld, type Tried } from "./trials.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
@@ -20,7 +20,7 @@ export const REST_MS = 100;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
-  /** Its calls have only now become known, and are what they have been in this one. */
+  /** Its calls have become others a moment ago, and are what they have been in this one. */
   readonly recalled: Regime | null;
 }
 
@@ -55,8 +55,7 @@ export function calledFunction(
   // What was promised holds no more, or was long ago.
   const isOver = before.trials.held !== null && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
-  const { demand } = costs;
-  const seen = { demand, share, proof: trials.held, forMs: nowMs - before.sinceMs };
+  const seen = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
   const known = { ...before, paces: costs.paces, backCpuUs: back, trials, regimes };
   // Where storage runs nothing there is no other side to warm up beside.
@@ -68,7 +67,7 @@ export function calledFunction(
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && (!isTakenBack || wasSplit);
   const tried = { trials, isFree, bounds: before.state === "pinned" ? ([share, share] as const) : sides, isWarm };
-  const like = isSettled && before.regimes.now === null ? regimeLike(regimes, demand) : null;
+  const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   return { name, profile, before: known, recalled, share, costs, load, ...tried };
 }

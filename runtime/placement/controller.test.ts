@@ -141,7 +141,7 @@ describe("the controller, under a steady load", () => {
         functionsAt: (ms: number) => (ms < 5_000 ? chains.functionsAt(0) : [heavy]),
         mixing: 0,
       };
-      const run = runOf(world, 10_000);
+      const run = runOf(world, 9_000);
       expect(regretOf(run, 6_000)).toBeLessThan(0.1);
       expect(run.state.get("chain")?.state).toBe("split");
     });

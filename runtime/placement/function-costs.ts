@@ -60,6 +60,8 @@ export interface SideCosts {
 
 export interface FunctionCosts {
   readonly demand: Demand;
+  /** The same, with the CPU time of a typical call (the geometric mean), which a few that are quite other than the rest do not change. */
+  readonly typical: Demand;
   readonly sides: Readonly<Record<Side, SideCosts>>;
   /** To be given with the next question. */
   readonly paces: Paces;
@@ -83,6 +85,7 @@ export function functionCosts(
   const storage = sideCosts("storage", estimates.storage, remembered.storage, known);
   return {
     demand,
+    typical: { ...demand, cpuUs: typicalCpuUs(estimates, cpuRatio) },
     sides: { compute: compute.costs, storage: storage.costs },
     paces: { compute: compute.pace, storage: storage.pace },
   };
@@ -117,6 +120,13 @@ function pooledDemand({ compute, storage }: Estimates, cpuRatio: number): Demand
     bytes: pooled(compute?.bytes, storage?.bytes),
     cpuUs: pooled(compute?.cpuUs, (storage?.cpuUs ?? 0) / cpuRatio),
   };
+}
+
+/** At compute. */
+function typicalCpuUs({ compute, storage }: Estimates, cpuRatio: number): number {
+  const [here, there] = [compute?.calls ?? 0, storage?.calls ?? 0];
+  const sum = here * (compute?.logCpu ?? 0) + there * ((storage?.logCpu ?? 0) - Math.log(cpuRatio));
+  return Math.expm1(sum / (here + there));
 }
 
 /** Standard deviation of the logarithm of a call's CPU time: calls differ as much on one side as on the other. */

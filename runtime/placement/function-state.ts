@@ -141,8 +141,8 @@ export function settled(name: string, now: FunctionState | undefined, rules: Rul
   const { running } = now.trials;
   if (shifted.has(name)) {
     const share = running?.fromShare ?? now.share;
-    const trials = trialsAfterShift(now.trials, nowMs);
-    const regimes = regimesAfterShift(now.regimes, { ...now, share }, nowMs);
+    const { regimes, isKept } = regimesAfterShift({ ...now, share }, nowMs);
+    const trials = trialsAfterShift(now.trials, isKept, nowMs);
     const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials, regimes };
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }

@@ -21,9 +21,11 @@ const BACK_OFF_MAX_MS = 60_000;
 export function recalled(candidate: CalledFunction, nowMs: number): Change | null {
   const { before, share: from, recalled: regime, costs, isWarm } = candidate;
   if (regime === null) return null;
-  const { share, proof } = regime;
-  const trials = proof === null ? before.trials : heldAgain(before.trials, proof, nowMs);
-  if (share === from) return proof === null ? null : { to: { ...before, trials }, why: null };
+  const { share, proof, refuted } = regime;
+  const known = { ...before.trials, ...refuted };
+  const trials = proof === null ? known : heldAgain(known, proof, nowMs);
+  const regimes = { ...before.regimes, recalled: regime };
+  if (share === from) return { to: { ...before, trials, regimes }, why: null };
   if (!isWarm[gainingSide(candidate, share)]) return null;
   const promisedUs = latencyAt(costs.sides, share);
   const to: FunctionState = {
@@ -34,6 +36,7 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
     moved: { atMs: nowMs, fromShare: from, promisedUs, isJudged: true },
     moves: before.moves + 1,
     trials,
+    regimes,
   };
   return { to, why: { kind: "recalled" } };
 }

@@ -4,12 +4,15 @@
 
 import type { Demand } from "./cost-model.ts";
 import type { FunctionState } from "./function-state.ts";
+import type { Refuted } from "./trials.ts";
 
 /** While calls needed about as much. */
 export interface Regime {
   readonly demand: Demand;
   readonly share: number;
   readonly proof: Proof | null;
+  /** What was tried then, and was no good. */
+  readonly refuted: Refuted;
 }
 
 /** That a share has shown to do better than another, in a trial or since a move had to be taken back: what a call took then. */
@@ -24,19 +27,27 @@ export interface Regimes {
   readonly now: Demand | null;
   /** Of now. */
   readonly proof: Proof | null;
+  /** Since calls began to be what they are: the last of `known` that they were taken for. */
+  readonly recalled: Regime | null;
   /** Those before, the latest first. */
   readonly known: readonly Regime[];
 }
 
-export const NO_REGIMES: Regimes = { now: null, proof: null, known: [] };
+export const NO_REGIMES: Regimes = { now: null, proof: null, recalled: null, known: [] };
 
 const REGIMES_MAX = 4;
-/** One that was over sooner has found nothing; and until then what its calls need is not known well. */
+/**
+ * One that was over sooner has found nothing; and until then what its calls need is not known well: calls that were under way when others came
+ * end among them.
+ */
 const LASTED_MS = 500;
 /** A move so shortly before its end may be one for what came after it. */
 const LATE_MS = 150;
-/** Demands are alike where no term is so many times another; differences below these are none. */
-const ALIKE = 1.3;
+/**
+ * Demands are alike where no term is so many times another: the same calls take half as much CPU time again where both sides of a machine serve them.
+ * Differences below these are none.
+ */
+const ALIKE = 2;
 const NEGLIGIBLE: Demand = { operations: 0.5, rounds: 0.5, bytes: 64, cpuUs: 20 };
 const TERMS = Object.keys(NEGLIGIBLE) as readonly (keyof Demand)[];
 
@@ -53,6 +64,13 @@ const differenceOf = (one: Demand, other: Demand): number =>
 export function regimeLike({ known }: Regimes, demand: Demand): Regime | null {
   const [nearest] = known.toSorted((a, b) => differenceOf(a.demand, demand) - differenceOf(b.demand, demand));
   return nearest !== undefined && differenceOf(nearest.demand, demand) <= ALIKE ? nearest : null;
+}
+
+/** One whose calls are like those of now, as far as these are known yet; null: none, or they have been taken for them already. */
+export function regimeComeBack(regimes: Regimes, demand: Demand, forMs: number): Regime | null {
+  if (forMs >= LASTED_MS || regimes.known.length === 0) return null;
+  const like = regimeLike(regimes, demand);
+  return like === regimes.recalled ? null : like;
 }
 
 /** As calls come in. `proof`: of where they are; what it was before holds for as long as they stay. */
@@ -76,16 +94,24 @@ export function regimesNow(
   };
 }
 
-/** Calls are not what they were: the latest regime is over. */
+type Ended = Pick<FunctionState, "share" | "state" | "moved" | "sinceMs" | "trials" | "regimes">;
+
+/** Calls are not what they were: the latest regime is over, and kept if it lasted. */
 export function regimesAfterShift(
-  { now: demand, proof, known }: Regimes,
-  { share, state, moved, sinceMs }: Pick<FunctionState, "share" | "state" | "moved" | "sinceMs">,
+  { share, state, moved, sinceMs, trials, regimes }: Ended,
   nowMs: number,
-): Regimes {
-  if (demand === null || nowMs - sinceMs < LASTED_MS) return { ...NO_REGIMES, known };
+): { readonly regimes: Regimes; readonly isKept: boolean } {
+  const { now: demand, proof, known, recalled } = regimes;
+  if (demand === null || nowMs - sinceMs < LASTED_MS) return { regimes: { ...NO_REGIMES, known }, isKept: false };
   const isLate = moved !== null && state !== "reverting" && nowMs - moved.atMs < LATE_MS;
   const stood = isLate ? moved.fromShare : share;
-  const over: Regime = { demand, share: stood, proof: proof?.share === stood ? proof : null };
-  const others = known.filter((one) => differenceOf(one.demand, demand) > ALIKE);
-  return { ...NO_REGIMES, known: [over, ...others].slice(0, REGIMES_MAX) };
+  const shown = proof?.share === stood ? proof : null;
+  const isLike = (one: Regime): boolean => differenceOf(one.demand, demand) <= ALIKE;
+  // What was shown once is worth more than what was merely so last, unless it has been held to and left again.
+  const proven =
+    shown === null ? known.find((one) => isLike(one) && one.proof !== null && one !== recalled) : undefined;
+  const refuted = { backOffs: trials.backOffs, fruitless: trials.fruitless };
+  const over: Regime = { demand, share: stood, proof: shown, ...proven, refuted };
+  const others = known.filter((one) => !isLike(one));
+  return { regimes: { ...NO_REGIMES, known: [over, ...others].slice(0, REGIMES_MAX) }, isKept: true };
 }

@@ -252,14 +252,16 @@ describe("after a trial", () => {
     expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
   });
 
-  test("a shift makes what did well once be tried soon, and nothing else", () => {
+  test("a shift makes all be tried soon where what was no good before is remembered, else what did well once alone", () => {
     const no = { ms: 1_000, untilMs: Infinity };
     const backOffs = new Map([
       ["storage", no],
       ["storage b", no],
       ["compute", no],
     ]);
-    const shifted = trialsAfterShift({ ...NO_TRIALS, backOffs, keptSide: "storage", holdMs: 5_000 }, 1_000);
+    const before: Trials = { ...NO_TRIALS, backOffs, fruitless: 3, keptSide: "storage", holdMs: 5_000 };
+    expect(trialsAfterShift(before, true, 1_000)).toMatchObject({ backOffs: new Map(), fruitless: 0 });
+    const shifted = trialsAfterShift(before, false, 1_000);
     expect([...shifted.backOffs.keys()]).toEqual(["compute"]);
     expect(shifted).toMatchObject({ held: null, holdMs: 0, keptSide: "storage" });
   });

@@ -13,8 +13,16 @@ import { busyUs } from "./cost-model.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import type { Capacity, Load, PoolUse } from "./pool-use.ts";
 
+/** What was tried with a function, and was no good. */
+export interface Refuted {
+  /** By what was tried (`keyOf`): how long, and until when, that is not tried again. */
+  readonly backOffs: ReadonlyMap<string, { readonly ms: number; readonly untilMs: number }>;
+  /** Trials that came to nothing since one was kept, or its calls changed; of two functions that changed places one counts. */
+  readonly fruitless: number;
+}
+
 /** A function's part in the trial that is running, if it has one, and what came of those before. */
-export interface Trials {
+export interface Trials extends Refuted {
   readonly running: {
     readonly side: Side;
     /** The function that runs on the other side meanwhile; null: it is tried alone. */
@@ -34,12 +42,8 @@ export interface Trials {
   } | null;
   /** Of the last time that it was held. */
   readonly holdMs: number;
-  /** Of trials that were no good, by what was tried (`keyOf`): how long, and until when, that is not tried again. */
-  readonly backOffs: ReadonlyMap<string, { readonly ms: number; readonly untilMs: number }>;
   /** Of the last one. */
   readonly endedMs: number;
-  /** That came to nothing since one was kept, or its calls changed; of two functions that changed places one counts. */
-  readonly fruitless: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
 }
@@ -275,13 +279,18 @@ export function tookSince(all: readonly Tried[], changedMs: number, nowMs: numbe
 export const broken = (trials: Trials, nowMs: number): Trials =>
   trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
 
-/** Calls are not what they were: what did well once is tried soon. All else not: whoever changes every other second would be tried as often. */
-export const trialsAfterShift = (trials: Trials, nowMs: number): Trials => ({
+/**
+ * Calls are not what they were. What was no good for those before says nothing of these, if it is kept for when they come back (`isRemembered`);
+ * else what did well once is tried soon, and all else not: whoever changes every other moment would be tried as often.
+ */
+export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: number): Trials => ({
   ...broken(trials, nowMs),
   held: null,
   holdMs: 0,
   fruitless: 0,
-  backOffs: new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
+  backOffs: isRemembered
+    ? NO_TRIALS.backOffs
+    : new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
 });
 
 /** Of the calls, those that ran elsewhere than the plan has them. */

@@ -16,6 +16,13 @@ const CALLS_KEPT = 16;
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
 const RATE_HALF_LIFE_MS = 250;
 
+/**
+ * Calls that were under way when others came end within about this: what they left among these is forgotten, if enough come at once soon after that to
+ * take their place. Chosen; bench `shift`.
+ */
+const STRAYS_MS = 75;
+const STRAYS_LATE_MS = 75;
+
 /** Of the calls on one side, lately. */
 export interface SideEstimate {
   /** Weighted number of calls behind the means: what is older counts less. */
@@ -58,6 +65,8 @@ class SideProfile {
   #lastMs = 0;
   #callsInAll = 0;
   #sinceMs = 0;
+  /** Decayed, of whatever kind they were. */
+  #callsLately = 0;
 
   get lastMs(): number {
     return this.#lastMs;
@@ -71,9 +80,10 @@ class SideProfile {
       for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
       return false;
     }
+    this.#callsLately = this.callsLatelyAt(nowMs) + calls;
     this.#decay(this.#decayFactor(nowMs, calls));
     const shifted = this.#detector.observe(calls, termOf(sums, "logWork"), termOf(sums, "logWorkSquared"));
-    if (shifted) this.#forget();
+    if (shifted) this.forget();
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
@@ -88,6 +98,10 @@ class SideProfile {
   /** Weighted: what is older counts less. */
   callsAt(nowMs: number): number {
     return termOf(this.#sums, "calls") * this.#decayFactor(nowMs, 0);
+  }
+
+  callsLatelyAt(nowMs: number): number {
+    return this.#callsLately * decayOf(nowMs - this.#lastMs, RATE_HALF_LIFE_MS);
   }
 
   /** Weighted like those that tell something; where none does, all that there were. */
@@ -129,8 +143,17 @@ class SideProfile {
     return percentileUs(this.#elapsed, percent);
   }
 
+  /** What comes from now on are other calls. */
+  forget(): void {
+    this.#sums.fill(0);
+    this.#elapsed.fill(0);
+    this.#weight = 1;
+    this.#callsInAll = 0;
+  }
+
+  /** As the calls on the other side are not what they were. */
   reset(): void {
-    this.#forget();
+    this.forget();
     this.#detector.reset();
   }
 
@@ -148,13 +171,6 @@ class SideProfile {
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.#elapsed[bucket]! /= this.#weight;
     this.#weight = 1;
   }
-
-  #forget(): void {
-    this.#sums.fill(0);
-    this.#elapsed.fill(0);
-    this.#weight = 1;
-    this.#callsInAll = 0;
-  }
 }
 
 export class FunctionProfile {
@@ -166,6 +182,8 @@ export class FunctionProfile {
   #callsLately = 0;
   #firstMs: number | null = null;
   #rateMs = 0;
+  /** Until then calls of before the last shift may come; null: they are forgotten. */
+  #straysUntilMs: number | null = null;
 
   constructor(version: string) {
     this.version = version;
@@ -183,10 +201,23 @@ export class FunctionProfile {
     this.byTime.fold(tally.side, calls, termOf(tally.sums, "elapsedUs"), untold, nowMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
-    const before = own.callsAt(nowMs);
-    const shifted = own.fold(tally, nowMs) && before >= other.callsAt(nowMs);
-    if (shifted) other.reset();
+    this.#forgetStrays(own, other, calls, nowMs);
+    const shifted = own.fold(tally, nowMs) && own.callsLatelyAt(nowMs) >= other.callsLatelyAt(nowMs);
+    if (shifted) {
+      other.reset();
+      this.#straysUntilMs = nowMs + STRAYS_MS;
+    }
     return shifted;
+  }
+
+  /** `calls`: that are about to be folded. Of a side where none came since, nothing but strays is known. */
+  #forgetStrays(own: SideProfile, other: SideProfile, calls: number, nowMs: number): void {
+    const overMs = this.#straysUntilMs;
+    if (overMs === null || nowMs < overMs || calls < CALLS_KEPT) return;
+    this.#straysUntilMs = null;
+    if (nowMs >= overMs + STRAYS_LATE_MS) return;
+    own.forget();
+    if (other.lastMs < overMs) other.forget();
   }
 
   /** When the last call was heard of, ms of the controller's clock; 0: none was. */
