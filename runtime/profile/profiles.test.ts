@@ -117,6 +117,43 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.estimate("compute", nowMs)?.calls).toBeGreaterThan(100);
   });
 
+  test("calls that were under way at a shift are forgotten, once enough of the new ones come at once", () => {
+    const profiles = new Profiles();
+    let atMs = 0;
+    const fold = (...tallies: readonly Tally[]): readonly string[] =>
+      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS);
+    const cpuUs = (side: "compute" | "storage"): number | undefined =>
+      profiles.get("khop")?.estimate(side, atMs)?.cpuUs;
+    for (let at = 0; at < 40; at++) fold(...stretch(10, { cpuUs: 4_000 }));
+    let seen = 0;
+    while (fold(...stretch(40, { cpuUs: 100 }), ...stretch(2, { cpuUs: 4_000, side: "storage" })).length === 0) seen++;
+    expect(seen).toBeLessThan(10);
+    // Heavy ones end among the light ones for two stretches more.
+    for (let at = 0; at < 2; at++) {
+      fold(
+        ...stretch(8, { cpuUs: 4_000 }),
+        ...stretch(40, { cpuUs: 100 }),
+        ...stretch(2, { cpuUs: 4_000, side: "storage" }),
+      );
+    }
+    expect(cpuUs("compute")).toBeGreaterThan(300);
+    fold(...stretch(15, { cpuUs: 100 }));
+    expect(cpuUs("compute")).toBeGreaterThan(300);
+    fold(...stretch(16, { cpuUs: 100 }));
+    expect([cpuUs("compute"), cpuUs("storage")]).toEqual([100, undefined]);
+  });
+
+  test("a shift is told by the side that has most calls now, whatever the other had before", () => {
+    const profiles = new Profiles();
+    let atMs = 0;
+    const fold = (tallies: readonly Tally[]): boolean =>
+      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS).length > 0;
+    for (let at = 0; at < 40; at++) fold(stretch(1_000, { side: "storage", cpuUs: 100 }));
+    for (let at = 0; at < 80; at++) fold(stretch(5, { cpuUs: 100 }));
+    const told = Array.from({ length: 10 }, () => fold(stretch(5, { cpuUs: 4_000 })));
+    expect(told).toContain(true);
+  });
+
   test("calls that fail at once come as often as they do, and change nothing of what a call costs", () => {
     const profiles = new Profiles();
     for (let at = 0; at < 200; at++) {

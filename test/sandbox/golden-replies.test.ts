@@ -70,9 +70,10 @@ async function overSocket(): Promise<Speaker> {
       socket.write("%1\r\n+proto\r\n:3\r\n"); // HELLO
       socket.on("data", () => {
         answered++;
-        if (!endsBehind) return void socket.write(bytes);
-        ending.add(socket);
-        socket.end(bytes);
+        if (endsBehind) {
+          ending.add(socket);
+          socket.end(bytes);
+        } else socket.write(bytes);
       });
     });
   });
