@@ -69,7 +69,7 @@ export class Lease {
     // From before the question: an answer that was long on its way gives so much less.
     const askedMs = nowMs();
     try {
-      this.#holder = await holderAfter(redis, key, holder);
+      this.#holder = await holderAfter(redis, key, holder, this.isHeld);
       if (!this.isHeld) onTurn(false);
       this.#validUntilMs = this.#holder === holder && !this.#isClosed ? askedMs + TTL_MS : -Infinity;
     } catch (error) {
@@ -90,11 +90,10 @@ async function giveBack(redis: Redis, key: string, holder: string): Promise<void
 }
 
 /** Asks for it, or renews it. Whose it is then; null: somebody's who was not seen. */
-async function holderAfter(redis: Redis, key: string, holder: string): Promise<string | null> {
-  const now = await redis.get(key);
+async function holderAfter(redis: Redis, key: string, holder: string, isHeld: boolean): Promise<string | null> {
+  // One command, since each one of an idle node shows. If it ended in between, it is somebody else's that lasts this little longer now.
+  const renewed = (): Promise<string | null> => redis.getex(key, "PX", TTL_MS);
+  const now = await (isHeld ? renewed() : redis.get(key));
   if (now === null) return (await redis.set(key, holder, "PX", TTL_MS, "NX")) === "OK" ? holder : null;
-  if (now !== holder) return now;
-  // If it ended in between, it was somebody else's that lasts this little longer now.
-  const [isRenewed, then] = await Promise.all([redis.pexpire(key, TTL_MS), redis.get(key)]);
-  return isRenewed === 1 ? then : null;
+  return now === holder && !isHeld ? await renewed() : now;
 }
