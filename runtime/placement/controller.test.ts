@@ -98,6 +98,26 @@ describe("the controller, under a steady load", () => {
     expect(regretOf(run, 1_000)).toBeLessThan(0.05);
   });
 
+  test.each([1, 2, 4, 8].flatMap((cores) => [0.8, 0.9, 1, 1.2, 1.4].map((load) => ({ cores, load }))))(
+    "rests where calls come whatever they take: $cores cores beside Redis, $load of what they can do",
+    ({ cores, load }) => {
+      const walk = { operations: 20, rounds: 20, bytes: 2_000, cpuUs: 2_000 };
+      const world = worldOf([called("walk", walk, (load * cores * 1e6) / 2_150)], {
+        capacityAt: () => ({
+          ...TWO_MACHINES,
+          computeCores: 2 * cores,
+          storageCores: cores,
+          storageMachineCores: cores + 1,
+        }),
+      });
+      const run = runOf(world, 20_000);
+      const { moves = 0, flaps = 0 } = run.state.get("walk") ?? {};
+      expect(moves).toBeLessThanOrEqual(8);
+      expect(flaps).toBeLessThanOrEqual(2);
+      expect(regretOf(run, 2_000)).toBeLessThan(0.05);
+    },
+  );
+
   describe("where a split costs what no model knows", () => {
     const chains = worldOf([called("chain", { ...CHAIN, cpuUs: 300 }, 400)], {
       callers: 64,

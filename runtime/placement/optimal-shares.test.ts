@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cost } from "./cost-model.ts";
 import { optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
-import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 const ROOMY: Capacity = {
   computeCores: 4,
@@ -40,13 +40,8 @@ const hash = (callsPerSecond: number): Load => ({
   weight: 1,
 });
 
-const sharesOf = (loads: readonly Load[], capacity = ROOMY): number[] =>
-  [
-    ...optimalShares(
-      new PoolUse(loads, capacity),
-      loads.map(() => 0),
-    ),
-  ].map((share) => Math.round(share * 1e6) / 1e6);
+const sharesOf = (loads: readonly Load[], capacity = ROOMY, now = loads.map(() => 0)): number[] =>
+  [...optimalShares(new PoolUse(loads, capacity), now)].map((share) => Math.round(share * 1e6) / 1e6);
 
 describe("optimal shares", () => {
   test("without a load worth speaking of each function is where its callers wait least", () => {
@@ -65,6 +60,14 @@ describe("optimal shares", () => {
     expect(sharesOf([walk(600), hash(290)], capacity)).toEqual([1, 0]);
   });
 
+  test("callers that are in flight now may all be, and that many are is no reason to change anything", () => {
+    const walking = { ...walk(100), callsPerSecond: 1_000 };
+    const { pools } = new PoolUse([walking], ROOMY);
+    // Nine tenths of them are at work at this share, and cores have room on both sides: it goes on to where callers wait least.
+    const callers = (ROOMY.callers * pools[POOLS.indexOf("callers")]!.at([0.5])) / 0.9;
+    expect(sharesOf([walking], { ...ROOMY, callers }, [0.5])).toEqual([1]);
+  });
+
   test("one caller who keeps a core busy does not send work where it takes longer", () => {
     const scoring: Load = {
       ...hash(800),
@@ -72,9 +75,9 @@ describe("optimal shares", () => {
     };
     // 800 calls/s of 1.2 ms: one caller. The storage machine has one core, which is busy nearly all the time.
     const capacity = { ...ROOMY, computeCores: 1, storageCores: 1, storageMachineCores: 1, callers: 0.96 };
-    expect(sharesOf([scoring], capacity)).toEqual([1]);
+    expect(sharesOf([scoring], capacity, [1])).toEqual([1]);
     // The same with sixteen callers waiting in a queue: the other core helps.
-    const [share = 0] = sharesOf([scoring], { ...capacity, callers: 16 });
+    const [share = 0] = sharesOf([scoring], { ...capacity, callers: 16 }, [1]);
     expect(share).toBeLessThan(1);
     expect(share).toBeGreaterThan(0.5);
   });
@@ -268,7 +271,8 @@ describe("of any load", () => {
   test("where the search begins changes nothing about how good the result is", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, (loads, capacity) => {
-        const use = new PoolUse(loads, capacity);
+        // But that no more callers may be needed than where it begins.
+        const use = new PoolUse(loads, { ...capacity, callers: 1e9 });
         const [one, other] = [0, 1].map((start) =>
           outlookOf(
             use,

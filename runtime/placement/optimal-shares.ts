@@ -7,7 +7,9 @@
 //
 // The callers are a pool as well. So many calls are in flight now (Little: rate × time); if a plan made each take longer, the
 // same callers would make fewer, as surely as if a core were missing. Without this, one caller who keeps a
-// core busy would look like a saturated core, and half of the work would be sent where it takes ten times as long.
+// core busy would look like a saturated core, and half of the work would be sent where it takes ten times as long. But it is not a pool
+// that anybody wants to relieve: where calls come whatever they take there are as many in flight as the plan makes there be, and a plan
+// that went by them would swing with them. So no plan may use more of them than are used now, and none is better for using fewer.
 
 import { clamp } from "#runtime/clamp.ts";
 import { solve } from "./linear-programme.ts";
@@ -22,7 +24,7 @@ export const COMFORTABLE_UTILISATION = 0.75;
 /** How busy a plan would make each pool, and what its callers would wait for. */
 export interface Outlook {
   readonly utilisation: Readonly<Record<Pool, number>>;
-  /** The busiest pool's above the comfortable one, callers included: what a plan makes small first. */
+  /** The busiest pool's above the comfortable one: what a plan makes small first. */
   readonly overload: number;
   /** Of cores and Redis' thread. */
   readonly busiest: number;
@@ -39,7 +41,8 @@ export interface Outlook {
 export function optimalShares(use: PoolUse, now: readonly number[], growth = 1): Float64Array {
   const { loads, waiting, pools } = use;
   const fastest = fastestShares(use, now);
-  if (pools.every((pool) => growth * pool.at(fastest) <= COMFORTABLE_UTILISATION)) return fastest;
+  const bounds = boundsOf(use, now, growth);
+  if (pools.every((pool, at) => growth * pool.at(fastest) <= bounds[at]!)) return fastest;
   const scale = 1 / Math.max(1e-9, largestOf(waiting.added));
   const { x } = solve(
     {
@@ -47,9 +50,9 @@ export function optimalShares(use: PoolUse, now: readonly number[], growth = 1):
       lower: Float64Array.from(loads, ({ lowest }) => lowest),
       upper: Float64Array.from(loads, ({ highest }) => highest),
       // In units of each pool, so that all rows are about 1.
-      rows: pools.map(({ atCompute, added }) => ({
+      rows: pools.map(({ atCompute, added }, at) => ({
         weights: growth === 1 ? added : added.map((value) => growth * value),
-        bound: COMFORTABLE_UTILISATION - growth * atCompute,
+        bound: bounds[at]! - growth * atCompute,
         reliefWeight: 1,
       })),
     },
@@ -57,6 +60,22 @@ export function optimalShares(use: PoolUse, now: readonly number[], growth = 1):
   );
   return x.map((share, index) => atBound(share, loads[index]!));
 }
+
+/**
+ * How busy each pool may be, in the order of POOLS, before a plan is the worse for it. Of callers: as many as now; and where a core is too busy
+ * now that counts as just as bad, so that no plan relieves the one by taking more of the others.
+ */
+function boundsOf({ pools }: PoolUse, now: ArrayLike<number>, growth = 1): readonly number[] {
+  const busy = pools.map((pool) => growth * pool.at(now));
+  const busiest = busy.reduce(
+    (most, one, at) => (at === CALLERS ? most : Math.max(most, one)),
+    COMFORTABLE_UTILISATION,
+  );
+  const ofCallers = Math.max(COMFORTABLE_UTILISATION, busy[CALLERS]! - (busiest - COMFORTABLE_UTILISATION));
+  return busy.map((_, at) => (at === CALLERS ? ofCallers : COMFORTABLE_UTILISATION));
+}
+
+const CALLERS = POOLS.indexOf("callers");
 
 /** Not more than so many times: what is measured of a crowd is not that exact. Chosen. */
 const GROWTH_MAX = 4;
@@ -66,7 +85,7 @@ const GROWTH_MAX = 4;
  * that relieves a pool brings as many more calls: made for those of now, it would have to be made again and again.
  */
 export const growthOf = (use: PoolUse, shares: ArrayLike<number>): number =>
-  clamp(1 / Math.max(1e-9, use.pools[POOLS.indexOf("callers")]!.at(shares)), 1, GROWTH_MAX);
+  clamp(1 / Math.max(1e-9, use.pools[CALLERS]!.at(shares)), 1, GROWTH_MAX);
 
 /** Of the arithmetic: what is so near to a bound is there. */
 const EPSILON = 1e-9;
@@ -89,11 +108,11 @@ export function outlookOf({ pools, waiting }: PoolUse, shares: ArrayLike<number>
     Pool,
     number
   >;
-  const { callers, ...machines } = utilisation;
+  const { callers: _, ...machines } = utilisation;
   const busiest = Math.max(...Object.values(machines));
   return {
     utilisation,
-    overload: Math.max(0, Math.max(busiest, callers) - COMFORTABLE_UTILISATION),
+    overload: Math.max(0, busiest - COMFORTABLE_UTILISATION),
     busiest,
     crowded: busiest > COMFORTABLE_UTILISATION,
     waitUsPerSecond: waiting.at(shares),
@@ -108,24 +127,28 @@ export function regretOf(now: Outlook, best: Outlook): number {
     : lost(now.waitUsPerSecond, best.waitUsPerSecond);
 }
 
-/** How busy shares make the pools, kept up while they change one by one. */
+/** How far the pools are beyond their bounds, kept up while shares change one by one. */
 export class Overload {
   readonly #use: PoolUse;
   readonly #utilisation: number[];
+  readonly #bounds: readonly number[];
 
   constructor(use: PoolUse, shares: ArrayLike<number>) {
     this.#use = use;
     this.#utilisation = use.pools.map((pool) => pool.at(shares));
+    this.#bounds = boundsOf(use, shares);
   }
 
-  /** Whether no pool that is too busy then would be busier than the busiest is now. If so, it is moved. */
+  /** Whether no pool would be further beyond its bound then than the furthest is now. If so, it is moved. */
   move(index: number, from: number, to: number): boolean {
     const { pools } = this.#use;
     const changed = this.#utilisation.map((busy, pool) => busy + (to - from) * pools[pool]!.added[index]!);
-    if (excessOf(changed) > excessOf(this.#utilisation) + 1e-9) return false;
+    if (this.#excessOf(changed) > this.#excessOf(this.#utilisation) + EPSILON) return false;
     this.#utilisation.splice(0, changed.length, ...changed);
     return true;
   }
-}
 
-const excessOf = (utilisation: readonly number[]): number => Math.max(COMFORTABLE_UTILISATION, ...utilisation);
+  #excessOf(utilisation: readonly number[]): number {
+    return utilisation.reduce((most, busy, pool) => Math.max(most, busy - this.#bounds[pool]!), 0);
+  }
+}

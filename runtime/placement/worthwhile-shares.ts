@@ -145,8 +145,7 @@ export const savedPart = ({ from, to }: Gain): number => 1 - to / from;
 /** What it has to save more than. */
 export const neededPart = ({ noise }: Gain): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
 
-const busiestOf = ({ utilisation }: Outlook): number =>
-  Math.max(COMFORTABLE_UTILISATION, ...Object.values(utilisation));
+const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + overload;
 
 /**
  * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come, as far as
