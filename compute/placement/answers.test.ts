@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { regretAfter } from "#runtime/placement/controller.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { explain } from "#runtime/placement/explanation.ts";
@@ -39,14 +40,14 @@ const explained = (name: string) =>
     transitions: run.transitions,
     nowMs: DURATION_MS,
   });
-const { outlook, regret } = run.moments.at(-1)!.step;
+const { step } = run.moments.at(-1)!;
 const overview: PlacementOverview = {
   planVersion: 7,
   decidedMs: 1_800_000_000_000,
   controller: "0123456789ab",
   nodes: 2,
-  outlook,
-  regret,
+  outlook: step.outlook,
+  regret: regretAfter(step),
   constants: DEFAULT_CONSTANTS,
   constantsFrom: "measured",
   functions: [explained("idle"), explained("walk")],
@@ -78,7 +79,7 @@ describe("an answer", () => {
       { ...walk, sides: { ...walk.sides, storage: { ...walk.sides!.storage, sinceMs: 1e300 } } },
     ],
     ["with moves without end", { ...walk, transitions: Array.from({ length: 99 }, () => walk.transitions[0]) }],
-    ["of all, busy in words", { ...overview, outlook: { ...outlook, utilisation: { compute: "very" } } }],
+    ["of all, busy in words", { ...overview, outlook: { ...step.outlook, utilisation: { compute: "very" } } }],
     ["of all, one of which is anything", { ...overview, functions: [walk, {}] }],
   ])("%s is none", (_what, answer) => {
     expect(readAnswer(JSON.stringify({ id: 1, answer }))).toBeNull();

@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
+import { regretAfter } from "#runtime/placement/controller.ts";
 import { type Transition } from "#runtime/placement/function-state.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
@@ -304,7 +305,7 @@ export class NodePlacement {
       controller: this.node,
       nodes: loop.nodeCount,
       outlook: loop.step?.outlook ?? null,
-      regret: loop.step?.regret ?? null,
+      regret: loop.step && regretAfter(loop.step),
       constants,
       constantsFrom: this.#watch.constantsFrom,
       functions: [...loop.state.keys()].toSorted().map((one) => ({ ...explained(one)!, transitions: [] })),

@@ -1,5 +1,6 @@
 // What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
 
+import { regretAfter } from "#runtime/placement/controller.ts";
 import type { FunctionState } from "#runtime/placement/function-state.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
@@ -66,7 +67,7 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
       "gauge",
       "locus_placement_regret",
       "Of what the best shares would give by what is known, the part that is missing.",
-      loop.step?.regret ?? 0,
+      loop.step === null ? 0 : regretAfter(loop.step),
     ),
   );
   return texts.join("");

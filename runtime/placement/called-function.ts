@@ -10,7 +10,7 @@ import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
-import { isCrowded, isHeld, type Tried } from "./trials.ts";
+import { isCrowded, isHeld, isPromiseBroken, STEADY_MS, type Tried } from "./trials.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
 
 /** Not called for so long: nothing to decide. */
@@ -41,7 +41,7 @@ export function calledFunction(
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const rests = nowMs - lastMovedMs(before) < REST_MS;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
-  const isTakenBack = nowMs < before.retryAtMs;
+  const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
@@ -71,6 +71,12 @@ export function calledFunction(
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   return { name, profile, before: known, recalled, share, costs, load, ...tried };
 }
+
+/** Whether calls take longer than before the move that was taken back. */
+const isSlowerThanThen = (profile: FunctionProfile, { moved, tookUs }: FunctionState, nowMs: number): boolean =>
+  moved !== null &&
+  tookUs > 0 &&
+  isPromiseBroken(profile, { sinceMs: moved.atMs + STEADY_MS, promisedUs: tookUs }, nowMs);
 
 type Bounds = readonly [lowest: number, highest: number];
 

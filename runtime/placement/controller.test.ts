@@ -4,7 +4,7 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { advance, resumed, type ControllerState } from "./controller.ts";
+import { advance, regretAfter, resumed, type ControllerState } from "./controller.ts";
 import { FRESH, type FunctionState, type Transition } from "./function-state.ts";
 import { FREE_RULES, type Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
@@ -436,6 +436,7 @@ describe("what has proved better", () => {
     { nowMs, profiles }: PlayedCalls,
     before: Readonly<Record<string, FunctionState>>,
     capacity: Partial<Capacity> = {},
+    rules: ReadonlyMap<string, Rules> = new Map(Object.keys(before).map((name) => [name, FREE_RULES])),
   ) =>
     advance(new Map(Object.entries(before)), {
       nowMs,
@@ -443,7 +444,7 @@ describe("what has proved better", () => {
       shifted: new Set(),
       constants: DEFAULT_CONSTANTS,
       capacity: { ...TWO_MACHINES, callers: 16, ...capacity },
-      rules: new Map(Object.keys(before).map((name) => [name, FREE_RULES])),
+      rules,
     });
 
   describe("where a trial has shown that it does better at compute, which is full", () => {
@@ -482,6 +483,26 @@ describe("what has proved better", () => {
       expect(shareAfter(held(SPLIT, { untilMs: 850 }))).toBeCloseTo(SPLIT, 1);
       expect(shareAfter(held(SPLIT), {}, full(1.2 * QUEUED))).toBe(0);
       expect(shareAfter(held(SPLIT), {}, full(1.4 * QUEUED))).toBeCloseTo(SPLIT, 1);
+    });
+
+    test("it stays where a move was taken back, until calls take longer than before that move", () => {
+      const moved = { atMs: -5_000, fromShare: 1, promisedUs: 0, isJudged: true };
+      const change = { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, moved } as const;
+      const reverting = resting(0, { ...change, tookUs: tookUs("compute", HASH) });
+      expect(shareAfter(reverting)).toBe(0);
+      expect(shareAfter(reverting, {}, full(1.2 * QUEUED))).toBe(0);
+      expect(shareAfter(reverting, {}, full(1.4 * QUEUED))).toBeCloseTo(SPLIT, 1);
+      const { retryAtMs, backOffMs } = next(full(1.4 * QUEUED), { hash: reverting }).state.get("hash")!;
+      expect({ retryAtMs, backOffMs }).toEqual({ retryAtMs: 0, backOffMs: 8_000 });
+    });
+
+    test("what that misses by what is known is told: it is reckoned as if nobody were held", () => {
+      const missed = (state: FunctionState) => regretAfter(next(full(), { hash: state }));
+      expect(missed(held(SPLIT))).toBeGreaterThan(0.2);
+      expect(missed(held(SPLIT))).toBeCloseTo(missed(held(SPLIT, { isFirm: true })));
+      expect(missed(resting(0))).toBeLessThan(0.05);
+      const rules = new Map([["hash", { ...FREE_RULES, pinnedShare: 0 }]]);
+      expect(regretAfter(next(full(), { hash: resting(0) }, {}, rules))).toBe(0);
     });
 
     test("it goes where its callers wait less as soon as nothing is full any more", () => {

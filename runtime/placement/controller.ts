@@ -14,9 +14,9 @@ import {
   type Why,
 } from "./function-state.ts";
 import { judgedMove, moved, recalled } from "./moves.ts";
-import { outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
+import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
-import type { Capacity } from "./pool-use.ts";
+import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
@@ -38,13 +38,13 @@ export type ControllerState = ReadonlyMap<string, FunctionState>;
 export interface Step {
   readonly state: ControllerState;
   readonly transitions: readonly Transition[];
-  /** Functions that are called, and all their calls. */
-  readonly called: number;
+  /** All calls. */
   readonly callsPerSecond: number;
   /** Of all of them, under the shares of this step. */
   readonly outlook: Outlook;
-  /** Of what the best shares would give by what is known, the part that these do not: 0 to 1. */
-  readonly regret: number;
+  /** Functions that are called, as they were weighed up, and what there was for them. */
+  readonly weighed: readonly CalledFunction[];
+  readonly capacity: Capacity;
 }
 
 /** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another. */
@@ -93,7 +93,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     draft.state.set(name, called.before);
   }
   const tried = all.filter(({ trials }) => trials.running !== null);
-  const { use, choices, best } = tried.length > 0 ? worthwhileShares(all.map(still), capacity) : chosen(all, capacity);
+  const { use, choices } = tried.length > 0 ? worthwhileShares(all.map(still), capacity) : chosen(all, capacity);
   for (const [index, called] of all.entries()) {
     if (tried.length === 0) decide(draft, all, called, choices[index]!, nowMs);
     else if (!tried.includes(called)) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -109,13 +109,24 @@ export function advance(before: ControllerState, situation: Situation): Step {
     }
   }
   const { state, transitions } = draft;
-  const outlook = outlookOf(
-    use,
-    all.map(({ name }) => state.get(name)!.share),
-  );
+  const shares = all.map(({ name }) => state.get(name)!.share);
   const callsPerSecond = all.reduce((sum, { load }) => sum + load.callsPerSecond, 0);
-  return { state, transitions, called: all.length, callsPerSecond, outlook, regret: regretOf(outlook, best) };
+  return { state, transitions, weighed: all, capacity, callsPerSecond, outlook: outlookOf(use, shares) };
 }
+
+/**
+ * Of what the best shares would give by what is known, the part that those after a step do not: 0 to 1. The best are those that pins, bounds on the 99th
+ * percentile and what storage can run allow: whoever rests, is held, tried or waits for the end of a back-off is missing something.
+ */
+export function regretAfter({ state, weighed, capacity }: Step): number {
+  const use = new PoolUse(weighed.map(unheld), capacity);
+  const shares = weighed.map(({ name }) => state.get(name)!.share);
+  return regretOf(outlookOf(use, shares), outlookOf(use, optimalShares(use, shares)));
+}
+
+/** What it costs, and where it may be at all. Of what is still being profiled nobody knows where it should. */
+const unheld = ({ load, share, bounds: [lowest, highest], before }: CalledFunction): Load =>
+  before.state === "profiling" ? { ...load, lowest: share, highest: share } : { ...load, lowest, highest };
 
 /** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
 function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {

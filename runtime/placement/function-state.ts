@@ -74,6 +74,8 @@ export interface FunctionState extends Placement {
   /** After a revert: how long it stays, and until when. */
   readonly backOffMs: number;
   readonly retryAtMs: number;
+  /** What a call took before the move that was taken back: where it takes longer now nothing of that holds any more. 0: not known. */
+  readonly tookUs: number;
   readonly moves: number;
   readonly reverts: number;
   /** Moves back within FLAP_MS, whatever the reason. */
@@ -91,6 +93,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   moved: null,
   backOffMs: 0,
   retryAtMs: 0,
+  tookUs: 0,
   moves: 0,
   reverts: 0,
   flaps: 0,

@@ -51,7 +51,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   if (isBack && nowMs - last.atMs < VERIFY_MS && fromUs > PROMISE_SLACK * last.promisedUs) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
-    return { to: { ...to, share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } }, why };
+    const there = { share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } };
+    return { to: { ...to, ...there, tookUs: promisedUs }, why };
   }
   const to: FunctionState = {
     ...before,
@@ -60,6 +61,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     probeEvery: 0,
     // What a bound demands is right whatever it costs.
     moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: gain === null },
+    // Where it waited for the end of a back-off, that was for what holds no more.
+    retryAtMs: 0,
     moves: before.moves + 1,
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
     trials: { ...before.trials, held: null },
@@ -87,8 +90,10 @@ export function judgedMove(all: readonly CalledFunction[], called: CalledFunctio
   const ratio = tookSince(all, last.atMs, nowMs);
   const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
   const was = profile.byTime.between(last.atMs - BEFORE_MS, last.atMs);
-  const proof = { share: to.share, refutedShare: before.share, promisedUs: was.elapsedUs / Math.max(1, was.calls) };
-  return { to: was.calls > 0 ? { ...to, regimes: { ...to.regimes, proof } } : to, why };
+  if (was.calls <= 0) return { to, why };
+  const tookUs = was.elapsedUs / was.calls;
+  const proof = { share: to.share, refutedShare: before.share, promisedUs: tookUs };
+  return { to: { ...to, tookUs, regimes: { ...to.regimes, proof } }, why };
 }
 
 function takenBack(
@@ -108,6 +113,7 @@ function takenBack(
       moved: { atMs: nowMs, fromShare: before.share, promisedUs: Math.max(promisedUs, came.cameUs), isJudged: true },
       backOffMs,
       retryAtMs: nowMs + backOffMs,
+      tookUs: 0,
       moves: before.moves + 1,
       reverts: before.reverts + 1,
       flaps: before.flaps + 1,

@@ -209,6 +209,11 @@ describe("whoever comes or goes", () => {
     expect(verdict({ b: atCompute, c: atCompute })).toMatchObject({ came: "void" });
     expect(verdict({ b: atCompute })).not.toMatchObject({ came: "void" });
   });
+
+  test("is not who calls and is refused: what a trial does to others counts", () => {
+    const refused = { ...atCompute, count: 0, failing: 20 };
+    expect(verdict({ b: refused })).toMatchObject({ came: "worse" });
+  });
 });
 
 describe("after a trial", () => {
@@ -250,6 +255,11 @@ describe("after a trial", () => {
     const other = { ...trials, backOffs: new Map([["compute b", { ms: 1_000, untilMs: load.nowMs }]]) };
     expect([...after("dropped", other, load.nowMs + 59_000).backOffs.keys()]).toEqual(["compute b", "storage"]);
     expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
+  });
+
+  test("what ended without a verdict was not tried, and may be at once", () => {
+    const before: Trials = { ...NO_TRIALS, fruitless: 2, running: running("storage", 0).running };
+    expect(after("void", before)).toEqual({ ...before, running: null, endedMs: load.nowMs });
   });
 
   test("a shift makes all be tried soon where what was no good before is remembered, else what did well once alone", () => {

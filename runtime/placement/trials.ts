@@ -181,8 +181,9 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
 export function isOtherLoad(others: readonly Tried[], atMs: number, nowMs: number): boolean {
   const settledMs = atMs + SETTLE_MS;
   return others.some(({ profile: { byTime } }) => {
-    const before = byTime.between(atMs - BEFORE_MS, atMs).calls;
-    const since = byTime.between(settledMs, nowMs).calls;
+    // Also those that fail: whoever still calls has not gone.
+    const before = cameIn(byTime.between(atMs - BEFORE_MS, atMs));
+    const since = cameIn(byTime.between(settledMs, nowMs));
     const expected = (before * (nowMs - settledMs)) / BEFORE_MS;
     return (before <= 0 && since >= CALLS_MIN) || (since <= 0 && expected >= CALLS_MIN);
   });
@@ -245,6 +246,8 @@ export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Tri
     const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
     return { ...over, held, holdMs, fruitless: 0, keptSide: side };
   }
+  // Nothing was tried.
+  if (came === "void") return over;
   const key = keyOf(side, partner);
   const lastMs = backOffs.get(key)?.ms ?? 0;
   const ms = clamp(2 * lastMs, came === "worse" ? BACK_OFF_MS_WORSE : BACK_OFF_MS_MIN, BACK_OFF_MS_MAX);
@@ -332,13 +335,33 @@ export function isHeld(
   nowMs: number,
 ): boolean {
   if (promise === null || nowMs >= promise.untilMs) return false;
-  const heard = (forMs: number): Heard => profile.byTime.between(Math.max(promise.sinceMs, nowMs - forMs), nowMs);
-  let lately = heard(PROMISE_MS);
-  if (lately.calls < CALLS_MIN) lately = heard(PROMISE_MS_MAX);
-  if (lately.calls < CALLS_MIN) return true;
-  if (strayedPart(lately, share) > STRAYED_MOSTLY) return false;
+  const lately = heardLately(profile, promise.sinceMs, nowMs);
+  if (lately === null) return true;
+  return strayedPart(lately, share) <= STRAYED_MOSTLY && !takesLonger(profile, lately, promise.promisedUs, nowMs);
+}
+
+/** Whether calls clearly take longer than was promised: the load is not what it was then. */
+export function isPromiseBroken(
+  profile: FunctionProfile,
+  { sinceMs, promisedUs }: { readonly sinceMs: number; readonly promisedUs: number },
+  nowMs: number,
+): boolean {
+  const lately = heardLately(profile, sinceMs, nowMs);
+  return lately !== null && takesLonger(profile, lately, promisedUs, nowMs);
+}
+
+/** null: too few have ended to tell. */
+function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): Heard | null {
+  const heard = (forMs: number): Heard => profile.byTime.between(Math.max(sinceMs, nowMs - forMs), nowMs);
+  const lately = heard(PROMISE_MS);
+  if (lately.calls >= CALLS_MIN) return lately;
+  const longer = heard(PROMISE_MS_MAX);
+  return longer.calls < CALLS_MIN ? null : longer;
+}
+
+function takesLonger(profile: FunctionProfile, lately: Heard, promisedUs: number, nowMs: number): boolean {
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
-  return meanUs(lately)! <= (PROMISE_SLACK + noise) * promise.promisedUs;
+  return meanUs(lately)! > (PROMISE_SLACK + noise) * promisedUs;
 }
 
 /** Of none there is nothing to try. `use`: of them all, in their order. */
@@ -438,5 +461,7 @@ function mayTry({ share, bounds, trials, isWarm }: Tried, side: Side, partner: s
 }
 
 const inverse = (calls: number): number => (calls <= 0 ? 1 : 1 / calls);
+
+const cameIn = ({ calls, untold }: Heard): number => calls + untold;
 
 const meanUs = ({ calls, elapsedUs }: Heard): number | null => (calls <= 0 ? null : elapsedUs / calls);

@@ -5,10 +5,10 @@ test("adds up what was heard of between two times, to 25 ms", () => {
   const byTime = new CallsByTime();
   for (let ms = 0; ms < 1_000; ms += 25) byTime.fold("compute", 2, 300, 0, ms);
   byTime.fold("storage", 1, 50, 0, 1_010);
-  expect(byTime.between(0, 1_000)).toEqual({ calls: 80, elapsedUs: 12_000, atStorage: 0 });
-  expect(byTime.between(500, 600)).toEqual({ calls: 8, elapsedUs: 1_200, atStorage: 0 });
-  expect(byTime.between(1_000, 1_025)).toEqual({ calls: 1, elapsedUs: 50, atStorage: 1 });
-  expect(byTime.between(1_025, 9_000)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0 });
+  expect(byTime.between(0, 1_000)).toEqual({ calls: 80, elapsedUs: 12_000, atStorage: 0, untold: 0 });
+  expect(byTime.between(500, 600)).toEqual({ calls: 8, elapsedUs: 1_200, atStorage: 0, untold: 0 });
+  expect(byTime.between(1_000, 1_025)).toEqual({ calls: 1, elapsedUs: 50, atStorage: 1, untold: 0 });
+  expect(byTime.between(1_025, 9_000)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0 });
 });
 
 test("forgets what is older than a second and a half, and nothing before", () => {
@@ -25,7 +25,7 @@ test("a clock that goes back adds to what was", () => {
   const byTime = new CallsByTime();
   byTime.fold("storage", 1, 10, 0, 500);
   byTime.fold("storage", 1, 10, 0, 400);
-  expect(byTime.between(375, 525)).toEqual({ calls: 2, elapsedUs: 20, atStorage: 2 });
+  expect(byTime.between(375, 525)).toEqual({ calls: 2, elapsedUs: 20, atStorage: 2, untold: 0 });
 });
 
 test("what fails takes as long as what does not: who is told so at once asks again", () => {
@@ -33,8 +33,8 @@ test("what fails takes as long as what does not: who is told so at once asks aga
   byTime.fold("storage", 10, 1_000, 0, 0);
   byTime.fold("storage", 5, 500, 5, 25);
   byTime.fold("storage", 0, 0, 10, 50);
-  expect(byTime.between(0, 25)).toEqual({ calls: 10, elapsedUs: 1_000, atStorage: 10 });
-  expect(byTime.between(25, 50)).toEqual({ calls: 5, elapsedUs: 1_000, atStorage: 5 });
-  expect(byTime.between(25, 75)).toEqual({ calls: 5, elapsedUs: 2_000, atStorage: 5 });
-  expect(byTime.between(50, 75)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0 });
+  expect(byTime.between(0, 25)).toEqual({ calls: 10, elapsedUs: 1_000, atStorage: 10, untold: 0 });
+  expect(byTime.between(25, 50)).toEqual({ calls: 5, elapsedUs: 1_000, atStorage: 5, untold: 5 });
+  expect(byTime.between(25, 75)).toEqual({ calls: 5, elapsedUs: 2_000, atStorage: 5, untold: 15 });
+  expect(byTime.between(50, 75)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 10 });
 });

@@ -16,6 +16,8 @@ export interface Heard {
   readonly elapsedUs: number;
   /** Of them, those that ran at storage. */
   readonly atStorage: number;
+  /** That came besides. */
+  readonly untold: number;
 }
 
 export class CallsByTime {
@@ -57,6 +59,6 @@ export class CallsByTime {
       atStorage += this.#atStorage[at]!;
       untold += this.#untold[at]!;
     }
-    return { calls, elapsedUs: calls <= 0 ? 0 : elapsedUs * (1 + untold / calls), atStorage };
+    return { calls, elapsedUs: calls <= 0 ? 0 : elapsedUs * (1 + untold / calls), atStorage, untold };
   }
 }
