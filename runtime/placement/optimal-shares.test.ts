@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cost } from "./cost-model.ts";
-import { optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
+import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
 import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 const ROOMY: Capacity = {
@@ -121,7 +121,8 @@ describe("of any load", () => {
     redisThread: fc.double({ min: 0.1, max: 1, noNaN: true }),
     storageMachineCores: fc.integer({ min: 1, max: 9 }),
     sharedCores: fc.constantFrom(Infinity, 2, 5),
-    callers: fc.integer({ min: 1, max: 5_000 }),
+    // What no plan may use more of than is used now is no part of how good it is.
+    callers: fc.constant(1e9),
   });
 
   /** Overload decides; where it is the same, waiting does. */
@@ -129,24 +130,40 @@ describe("of any load", () => {
     one.overload > other.overload + 1e-6 ||
     (Math.abs(one.overload - other.overload) <= 1e-9 && one.waitUsPerSecond > other.waitUsPerSecond * (1 + 1e-6));
 
+  const anyShares = fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true }));
+
   test("no other shares are better: neither all compute, nor all storage, nor any", () => {
+    fc.assert(
+      fc.property(anyLoads, anyCapacity, anyShares, (loads, capacity, any) => {
+        const use = new PoolUse(loads, capacity);
+        const best = outlookOf(
+          use,
+          optimalShares(
+            use,
+            loads.map(() => 0),
+          ),
+        );
+        for (const others of [loads.map(() => 0), loads.map(() => 1), loads.map(() => any.next().value)]) {
+          expect(isWorse(best, outlookOf(use, others))).toBe(false);
+        }
+      }),
+    );
+  });
+
+  test("no more callers are needed than now, nor more than are comfortable beside what is too busy now", () => {
     fc.assert(
       fc.property(
         anyLoads,
         anyCapacity,
-        fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
-        (loads, capacity, any) => {
-          const use = new PoolUse(loads, capacity);
-          const best = outlookOf(
-            use,
-            optimalShares(
-              use,
-              loads.map(() => 0),
-            ),
-          );
-          for (const others of [loads.map(() => 0), loads.map(() => 1), loads.map(() => any.next().value)]) {
-            expect(isWorse(best, outlookOf(use, others))).toBe(false);
-          }
+        fc.integer({ min: 1, max: 5_000 }),
+        anyShares,
+        (loads, roomy, callers, any) => {
+          const use = new PoolUse(loads, { ...roomy, callers });
+          const now = loads.map(() => any.next().value);
+          const [before, after] = [outlookOf(use, now), outlookOf(use, optimalShares(use, now))];
+          const most = Math.max(before.utilisation.callers, COMFORTABLE_UTILISATION + before.overload);
+          expect(after.utilisation.callers).toBeLessThanOrEqual(most * (1 + 1e-6));
+          expect(after.overload).toBeLessThanOrEqual(before.overload + 1e-6);
         },
       ),
     );
@@ -154,7 +171,7 @@ describe("of any load", () => {
 
   test("twice the load changes nothing below saturation", () => {
     fc.assert(
-      fc.property(anyLoads, anyCapacity, (loads, { callers, ...roomy }) => {
+      fc.property(anyLoads, anyCapacity, (loads, roomy) => {
         const capacity = {
           ...roomy,
           computeCores: 1e6,
@@ -162,10 +179,9 @@ describe("of any load", () => {
           redisThread: 1e6,
           storageMachineCores: 1e6,
           sharedCores: 1e6,
-          callers: 1e9,
         };
         const twice = loads.map((load) => ({ ...load, callsPerSecond: 2 * load.callsPerSecond }));
-        expect(sharesOf(twice, { ...capacity, callers: 2 * callers * 1e9 })).toEqual(sharesOf(loads, capacity));
+        expect(sharesOf(twice, { ...capacity, callers: 2 * capacity.callers })).toEqual(sharesOf(loads, capacity));
       }),
     );
   });
@@ -271,8 +287,7 @@ describe("of any load", () => {
   test("where the search begins changes nothing about how good the result is", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, (loads, capacity) => {
-        // But that no more callers may be needed than where it begins.
-        const use = new PoolUse(loads, { ...capacity, callers: 1e9 });
+        const use = new PoolUse(loads, capacity);
         const [one, other] = [0, 1].map((start) =>
           outlookOf(
             use,
