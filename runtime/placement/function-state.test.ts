@@ -3,6 +3,7 @@ import { Profiles } from "#runtime/profile/profiles.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, settled, type FunctionState } from "./function-state.ts";
 import { FREE_RULES, type Situation } from "./situation.ts";
+import { PlayedCalls } from "./played-calls.ts";
 import { NO_TRIALS } from "./trials.ts";
 
 const STARTED_MS = 5_000;
@@ -61,6 +62,17 @@ describe("a trial", () => {
     expect(to).toMatchObject({ state: "profiling", share: 0.4, trials: { running: null, held: null } });
     expect(why).toEqual({ kind: "shifted" });
   });
+});
+
+test("another version is another function: it is profiled anew where the one before was, and knows nothing of it", () => {
+  const profiles = new PlayedCalls().run(50, { a: { side: "storage", count: 8, elapsedUs: 900 } }).profiles;
+  const pace = { slowness: 2, least: 1, calls: 40, atMs: 10 };
+  const first: FunctionState = { ...TRIED, version: "0", moves: 3, paces: { compute: pace, storage: pace } };
+  const { to, why } = settled("a", first, FREE_RULES, { ...situationAt(50), profiles });
+  expect(to).toEqual({ ...FRESH, state: "profiling", share: 0.4, version: "1", sinceMs: 50, moves: 3 });
+  expect(why).toEqual({ kind: "new" });
+  const same = settled("a", { ...to, version: null }, FREE_RULES, { ...situationAt(75), profiles });
+  expect([same.to.version, same.to.state]).toEqual(["1", "split"]);
 });
 
 test("a shift of others leaves a function as it is that is not being tried", () => {

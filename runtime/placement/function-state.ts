@@ -61,6 +61,8 @@ export interface Transition {
 }
 
 export interface FunctionState extends Placement {
+  /** Whose calls these are; null: none is known. */
+  readonly version: string | null;
   /** When its calls began to be what they are. */
   readonly sinceMs: number;
   /** The last change of the share. */
@@ -87,6 +89,7 @@ export interface FunctionState extends Placement {
 }
 
 export const FRESH: Omit<FunctionState, "state" | "share"> = {
+  version: null,
   probeEvery: 0,
   backCpuUs: BACK_UNKNOWN_US,
   sinceMs: -Infinity,
@@ -116,22 +119,25 @@ export const lastMovedMs = ({ moved: move, trials }: FunctionState): number =>
   Math.max(move?.atMs ?? -Infinity, trials.endedMs);
 
 /** What is so before anything is weighed up: new, pinned, freed, shifted, profiled. */
-export function settled(name: string, now: FunctionState | undefined, rules: Rules, situation: Situation): Change {
+export function settled(name: string, before: FunctionState | undefined, rules: Rules, situation: Situation): Change {
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
     const rest = { probeEvery: 0, backCpuUs: 0, moved: null, trials: NO_TRIALS };
-    const to: FunctionState = { ...FRESH, ...now, state: "pinned", share: pinnedShare, ...rest };
-    return now?.state === "pinned" && now.share === pinnedShare
-      ? { to: now, why: null }
+    const to: FunctionState = { ...FRESH, ...before, state: "pinned", share: pinnedShare, ...rest };
+    return before?.state === "pinned" && before.share === pinnedShare
+      ? { to: before, why: null }
       : { to, why: { kind: "pinned" } };
   }
-  if (now === undefined) {
+  if (before === undefined) {
     return {
       to: { ...FRESH, state: "profiling", share: preferred === "storage" ? 1 : 0, sinceMs: nowMs },
       why: { kind: "new" },
     };
   }
+  const version = profiles.get(name)?.version ?? before.version;
+  if (before.version !== null && before.version !== version) return replaced(before, version, nowMs);
+  const now = before.version === version ? before : { ...before, version };
   if (now.state === "pinned") {
     const to: FunctionState = { ...now, state: restingState(now.share), backCpuUs: BACK_UNKNOWN_US };
     return { to, why: { kind: "freed" } };
@@ -159,6 +165,14 @@ export function settled(name: string, now: FunctionState | undefined, rules: Rul
     return { to: { ...now, state: restingState(now.share) }, why: null };
   }
   return { to: now, why: null };
+}
+
+/** Other code under the same name: all that was learnt is of the one before, and so is what is warm. It stays where that was until it is known. */
+function replaced(before: FunctionState, version: string | null, nowMs: number): Change {
+  const { moves, reverts, flaps, trials } = before;
+  const share = trials.running?.fromShare ?? before.share;
+  const to: FunctionState = { ...FRESH, state: "profiling", share, version, sinceMs: nowMs, moves, reverts, flaps };
+  return { to, why: { kind: "new" } };
 }
 
 function knownCalls(
