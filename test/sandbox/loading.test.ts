@@ -66,6 +66,56 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     await expect(side.deploy(bundle)).rejects.toThrow(message);
   });
 
+  it.each([
+    [
+      "a pattern that is none",
+      { input: { type: "object", properties: { "a/b": { type: "string", pattern: "(" } } } },
+      "input/properties/a~1b/pattern: Invalid regular expression: /(/u: Unterminated group",
+    ],
+    [
+      "a pattern for names that is none, and another within an extension",
+      { output: { patternProperties: { "[": {} }, "x-own": { pattern: "*" }, allOf: [{ $ref: "#/x-own" }] } },
+      "output/patternProperties: Invalid regular expression: /[/u: Unterminated character class; output/x-own/pattern: Invalid regular expression: /*/u: Nothing to repeat",
+    ],
+    [
+      "a pattern that is too large",
+      { input: { not: { items: { pattern: `${"(?:".repeat(12_000)}a${")".repeat(12_000)}` } } } },
+      /input\/not\/items\/pattern: Invalid regular expression: .*too large/,
+    ],
+    [
+      "references that are too deep",
+      {
+        input: {
+          $defs: Object.fromEntries(
+            Array.from({ length: 2_000 }, (_, i) => [i, i > 0 ? { items: { $ref: `#/$defs/${i - 1}` } } : {}]),
+          ),
+          $ref: "#/$defs/1999",
+        },
+      },
+      "input: Maximum call stack size exceeded",
+    ],
+    ["a reference that leads nowhere", { output: { $ref: "#/$defs/none" } }, 'output/$ref is "#/$defs/none", leads nowhere'],
+  ])("is refused with the place when a schema has %s", async (_what, schemas, message) => {
+    const definition = { kind: "locus.function", name: `schema-${name}`, ...schemas };
+    const bundle = `export default { ...${JSON.stringify(definition)}, run() {} };`;
+    await expect(side.deploy(bundle)).rejects.toThrow(message);
+  });
+
+  it("is refused when its schemas take long to compile, and others go on", async () => {
+    const neighbour = await side.deploy(bundleOf(() => "well"));
+    const before = await side.hostPids();
+    // Each reference is looked for among all of them.
+    const allOf = Array.from({ length: 1_500 }, (_, i) => ({ $anchor: `a${i}`, $ref: "#a0" }));
+    const definition = { kind: "locus.function", name: `slow-${name}`, input: { allOf: [{ $anchor: "a0" }, ...allOf.slice(1)] } };
+    const refused = expect(
+      side.deploy(`export default { ...${JSON.stringify(definition)}, run() {} };`),
+    ).rejects.toThrow(/still loading after 5000 ms, at its schemas/);
+    expect(await neighbour.result()).toBe("well");
+    await refused;
+    expect(await side.hostPids()).toEqual(before);
+    expect(await neighbour.result()).toBe("well");
+  });
+
   // Either would be machine code that V8 runs without a look.
   it.each([
     ["code that V8 has cached", cachedCode],
