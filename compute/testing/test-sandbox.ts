@@ -53,9 +53,9 @@ export interface TestedFunction<Args, Result> {
   /** Name, version, limits and schemas, as they would be deployed. */
   readonly description: FunctionDescription;
   /** Its result, after JSON. Rejects where the call failed: `code` and `message` say why, `guestStack` where. */
-  call(args: Args, options?: TestCallOptions): Promise<Result>;
+  call(this: void, args: Args, options?: TestCallOptions): Promise<Result>;
   /** The same with all that is told of the call; never rejects for what the function does. */
-  run(args: Args, options?: TestCallOptions): Promise<TestOutcome<Result>>;
+  run(this: void, args: Args, options?: TestCallOptions): Promise<TestOutcome<Result>>;
 }
 
 type ArgsOf<Definition> = Definition extends FunctionDefinition<infer Args> ? Args : never;
@@ -72,7 +72,7 @@ export interface TestSandbox extends AsyncDisposable {
     file: string | { readonly href: string },
   ): Promise<TestedFunction<ArgsOf<Definition>, ResultOf<Definition>>>;
   /** Ends it, and calls in flight with it. Idempotent. */
-  close(): Promise<void>;
+  close(this: void): Promise<void>;
 }
 
 /**

@@ -119,7 +119,9 @@ export function schemaMistakes(field: string, value: unknown): readonly string[]
   const seen: SchemaPart[] = [];
   findMistakes(field, { value, pointer: "" }, mistakes, seen);
   for (const lost of lostReferences(seen)) {
-    mistakes.push(`${field}${cut(lost.pointer)} is ${show(lost.value)}, leads nowhere: a schema refers to its own parts only`);
+    mistakes.push(
+      `${field}${cut(lost.pointer)} is ${show(lost.value)}, leads nowhere: a schema refers to its own parts only`,
+    );
   }
   const more = mistakes.length - MISTAKES_SHOWN_MAX;
   return more > 0 ? [...mistakes.slice(0, MISTAKES_SHOWN_MAX), `${more} more in ${field}`] : mistakes;

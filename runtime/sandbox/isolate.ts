@@ -132,7 +132,9 @@ async function compileSchemas(
 ): Promise<void> {
   if (description.input === null && description.output === null) return;
   const compile = await natives.get("compileSchemas", { reference: true });
-  const failure = String(await compile.apply(undefined, [...schemasOf(description), beganMs], { result: { copy: true } }));
+  const failure = String(
+    await compile.apply(undefined, [...schemasOf(description), beganMs], { result: { copy: true } }),
+  );
   if (failure !== "") throw new LocusError("FUNCTION_INVALID", failure.slice(0, MESSAGE_LENGTH_MAX));
 }
 

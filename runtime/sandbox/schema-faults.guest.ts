@@ -1,7 +1,7 @@
 // What stands in the way of a schema, found by compiling it as a call would: in the words of the validator, and with the place
 // of what it says them of. Part of the auxiliary program (auxiliary.guest.ts), when a function is deployed.
 
-import { Build } from "typebox/schema";
+import { Compile } from "typebox/schema";
 
 /** Characters of a fault: words may repeat all of a pattern. */
 const WORDS_LENGTH_MAX = 200;
@@ -11,8 +11,6 @@ const FAULTS_SHOWN_MAX = 3;
 const NAMING = new Set(["properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"]);
 /** Keywords whose values are no schemas, whatever they look like. */
 const PLAIN = new Set(["const", "enum", "default", "examples"]);
-
-type Members = Readonly<Record<string, unknown>>;
 
 /** `input/properties/id/pattern: Invalid regular expression: …`, the first of them; none where the schema can be used. */
 export function schemaFaults(field: string, schema: object): readonly string[] {
@@ -24,41 +22,37 @@ export function schemaFaults(field: string, schema: object): readonly string[] {
   return faults.length > 0 ? faults.slice(0, FAULTS_SHOWN_MAX) : [`${field}: ${words}`];
 }
 
-/** What the validator throws; nothing where it takes the schema. V8 compiles a pattern when it is first used. */
+/** What the validator throws; nothing where it takes the schema. */
 function wordsOf(schema: object): string | undefined {
   try {
-    const build = Build(schema);
-    build.Evaluate();
-    for (const variable of build.External().variables) if (variable instanceof RegExp) variable.test("");
+    Compile(schema);
     return undefined;
   } catch (error) {
     return cut(error instanceof Error ? error.message : String(error));
   }
 }
 
-/** Looks for the innermost schemas that are refused by themselves. Whether there is one. */
+/** Looks for the innermost keywords that are refused by themselves, else for schemas. Whether there is one. */
 function find(value: unknown, place: string, isNaming: boolean, faults: string[]): boolean {
-  if (typeof value !== "object" || value === null || faults.length >= FAULTS_SHOWN_MAX) return false;
+  if (typeof value !== "object" || value === null) return false;
+  const isSchema = !isNaming && !Array.isArray(value);
   let isFound = false;
   for (const [name, member] of Object.entries(value)) {
-    if (isNaming || Array.isArray(value) || !PLAIN.has(name)) {
-      const isNamingMember = !isNaming && !Array.isArray(value) && NAMING.has(name);
-      isFound = find(member, `${place}/${pointed(name)}`, isNamingMember, faults) || isFound;
-    }
+    if (isSchema && PLAIN.has(name)) continue;
+    if (faults.length >= FAULTS_SHOWN_MAX) return true;
+    const at = `${place}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const isWithin = find(member, at, isSchema && NAMING.has(name), faults);
+    isFound = isWithin || (isSchema && note({ [name]: member }, at, faults)) || isFound;
   }
-  if (isFound || isNaming || Array.isArray(value)) return isFound;
-  const words = wordsOf(value);
-  if (words !== undefined) faults.push(`${place}${keywordOf(value as Members, words)}: ${words}`);
+  return isFound || (isSchema && note(value, place, faults));
+}
+
+/** Whether there is something to note. */
+function note(schema: object, place: string, faults: string[]): boolean {
+  const words = wordsOf(schema);
+  if (words !== undefined) faults.push(`${place}: ${words}`);
   return words !== undefined;
 }
-
-/** The keyword that is refused alone, with the same words; nothing where it takes several. */
-function keywordOf(schema: Members, words: string): string {
-  const keyword = Object.keys(schema).find((name) => wordsOf({ [name]: schema[name] }) === words);
-  return keyword === undefined ? "" : `/${pointed(keyword)}`;
-}
-
-const pointed = (name: string): string => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
 /** From the middle: how words end says why. */
 function cut(words: string): string {

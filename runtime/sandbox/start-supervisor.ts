@@ -37,8 +37,10 @@ const READY_LOOK_MS = 5;
  * With `channel` in place of a data source, operations are answered in this process: for tests and the simulator. `nodePath`: the
  * Node of the hosts; this process's own unless said otherwise.
  */
-export type StartOptions = Omit<SupervisorOptions, "dataSource"> & { readonly nodePath?: string } &
-  ({ readonly dataSource: SupervisorOptions["dataSource"] } | { readonly channel: Channel });
+export type StartOptions = Omit<SupervisorOptions, "dataSource"> & { readonly nodePath?: string } & (
+    | { readonly dataSource: SupervisorOptions["dataSource"] }
+    | { readonly channel: Channel }
+  );
 
 /** Starts the hosts in the background; `ready()` tells when the first can take calls. Throws UNSUPPORTED_PLATFORM without a build. */
 export async function startSupervisor(options: StartOptions): Promise<Supervisor> {

@@ -36,9 +36,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Processes that this one has started and that are there, or have not been waited for. */
-const children = (): readonly string[] =>
-  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean);
+/** Sandbox hosts that this process has started and that run. */
+const hosts = (): readonly string[] =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
+    .split(" ")
+    .filter((pid) => pid !== "" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("host.mjs"));
 
 describe.each(["memory", "Redis"])("a test sandbox over %s", (data) => {
   const resources = new AsyncDisposableStack();
@@ -94,19 +96,22 @@ describe.each(["memory", "Redis"])("a test sandbox over %s", (data) => {
     await expect(load("none.ts", "export default 1;")).rejects.toMatchObject({ code: "FUNCTION_INVALID" });
     await expect(load("broken.ts", 'import "node:fs";')).rejects.toThrow(/broken\.ts:1:.*module of Node\.js/);
     const schema = SOURCE.replace("enum: [", 'pattern: "(", enum: [');
-    await expect(load("schema.ts", schema)).rejects.toThrow("input/properties/does/pattern: Invalid regular expression");
+    await expect(load("schema.ts", schema)).rejects.toThrow(
+      "input/properties/does/pattern: Invalid regular expression",
+    );
   });
 });
 
 describe("a test sandbox", () => {
   it("ends with the calls that are in flight, and leaves no process", async () => {
-    const before = children();
+    await expect.poll(hosts).toEqual([]);
     const sandbox = await openTestSandbox();
+    expect(hosts()).toHaveLength(1);
     const { run } = await sandbox.load(fileOf("tried.ts", SOURCE));
     const waiting = run({ does: "wait" });
     await Promise.all([sandbox.close(), sandbox.close()]);
     expect(await waiting).toMatchObject({ ok: false, error: { code: "SANDBOX_DIED" } });
-    await expect.poll(children).toEqual(before);
+    await expect.poll(hosts).toEqual([]);
     await expect(sandbox.load(KHOP)).rejects.toMatchObject({ code: "SIDE_UNAVAILABLE" });
   });
 
@@ -114,8 +119,10 @@ describe("a test sandbox", () => {
     ["http://127.0.0.1", "CONFIG_INVALID", "redisUrl: begins with http://, which is none of redis, rediss, unix"],
     ["redis://127.0.0.1:1", "REDIS_UNAVAILABLE", ""],
   ])("says of %s what is wrong with it, and leaves no process", async (redisUrl, code, message) => {
-    const before = children();
-    await expect(openTestSandbox({ redisUrl })).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
-    expect(children()).toEqual(before);
+    await expect(openTestSandbox({ redisUrl })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
+    expect(hosts()).toEqual([]);
   });
 });

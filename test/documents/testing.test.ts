@@ -9,8 +9,7 @@ import { environmentOf } from "#test/tool.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const page = readFileSync(join(root, "docs", "testing.md"), "utf8");
-const block = (language: string): string =>
-  new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "ms").exec(page)?.[1] ?? "";
+const block = (language: string): string => new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "ms").exec(page)?.[1] ?? "";
 
 let project: string;
 beforeAll(() => {

@@ -92,7 +92,10 @@ async function patientBundleOf(file: string): Promise<string> {
   try {
     const patient = join(folder, basename(file));
     const limits = `{ ...given.limits, deadlineMs: ${PATIENCE_MS}, cpuMs: ${PATIENCE_MS} }`;
-    writeFileSync(patient, `import given from ${JSON.stringify(file)};\nexport default { ...given, limits: ${limits} };\n`);
+    writeFileSync(
+      patient,
+      `import given from ${JSON.stringify(file)};\nexport default { ...given, limits: ${limits} };\n`,
+    );
     return Buffer.from(await bundleFunction(patient)).toString();
   } finally {
     rmSync(folder, { recursive: true });
