@@ -21,10 +21,13 @@ export default defineFunction({
 const TRIAL = `import { openTestSandbox } from "locus/testing";
 import type visits from "./visits.ts";
 
-await using sandbox = await openTestSandbox();
-const { call } = await sandbox.load<typeof visits>("visits.ts");
-const counts: readonly number[] = [await call({ page: "home" }), await call({ page: "home" })];
-if (counts.join() !== "1,2" || (await sandbox.redis.get("visits:home")) !== "2") throw new Error(counts.join());
+const trial = async (): Promise<void> => {
+  await using sandbox = await openTestSandbox();
+  const { call } = await sandbox.load<typeof visits>("visits.ts");
+  const counts: readonly number[] = [await call({ page: "home" }), await call({ page: "home" })];
+  if (counts.join() !== "1,2" || (await sandbox.redis.get("visits:home")) !== "2") throw new Error(counts.join());
+};
+void trial();
 `;
 const CONSUMER = {
   compilerOptions: {
