@@ -80,8 +80,7 @@ std::string GuestLoop::CompileSchemas(std::string_view input, std::string_view o
   });
   if (excess == Excess::kMemory) return "its schemas need more memory to compile than it may have";
   if (excess == Excess::kTime)
-    return Fails("it was still loading after " + LoadDeadlineText() + ", at its schemas, which take long to compile", "")
-        .failure;
+    return Fails("it was still loading after " + LoadDeadlineText() + ", at its schemas", "").failure;
   return faults.empty() ? "" : Fails("the function's schemas cannot be used: " + faults, "").failure;
 }
 
