@@ -115,6 +115,17 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     expect(await neighbour.result()).toBe("well");
   });
 
+  it("is refused when it leaves its schemas no memory to be compiled in, and costs nobody the host", async () => {
+    const before = await side.hostPids();
+    const allOf = Array.from({ length: 1_000 }, (_, i) => ({ properties: { [`p${i}`]: { type: "string" } } }));
+    const definition = { kind: "locus.function", name: `full-${name}`, input: { allOf } };
+    const held = "globalThis.held = new Array(61 * 131_072).fill(1.5);";
+    await expect(side.deploy(`${held} export default { ...${JSON.stringify(definition)}, run() {} };`)).rejects.toThrow(
+      "its schemas need more memory to compile than it may have",
+    );
+    expect(await side.hostPids()).toEqual(before);
+  });
+
   // Either would be machine code that V8 runs without a look.
   it.each([
     ["code that V8 has cached", cachedCode],
