@@ -47,19 +47,23 @@ export const redisTarget = ({ url, ...single }: SettingValues<typeof REDIS_SETTI
   if (parts.authorities !== null && parts.tls !== "on") {
     mistakes.push("LOCUS_REDIS_CA: there is nobody to trust without TLS");
   }
-  return {
-    address: {
-      host: parts.host ?? "127.0.0.1",
-      port: parts.port ?? DEFAULT_PORT,
-      path: parts.path,
-      tls: parts.tls === "on",
-      ...authoritiesIn(parts.authorities, mistakes),
-      database: parts.database ?? 0,
-    },
-    user: { username: parts.user, password: parts.password },
-    mistakes,
-  };
+  const [address, user] = targetOf(parts);
+  return { address: { ...address, ...authoritiesIn(parts.authorities, mistakes) }, user, mistakes };
 };
+
+/** What a URL alone says. Throws an Error that names the part, and repeats no part that may be a password. */
+export const redisAtUrl = (url: string): readonly [RedisAddress, RedisUser] => targetOf(parseRedisUrl(url));
+
+const targetOf = (parts: RedisParts): readonly [RedisAddress, RedisUser] => [
+  {
+    host: parts.host ?? "127.0.0.1",
+    port: parts.port ?? DEFAULT_PORT,
+    path: parts.path,
+    tls: parts.tls === "on",
+    database: parts.database ?? 0,
+  },
+  { username: parts.user, password: parts.password },
+];
 
 const authoritiesIn = (file: string | null, mistakes: string[]): Pick<RedisAddress, "authorities"> => {
   if (file === null) return {};

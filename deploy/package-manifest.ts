@@ -36,6 +36,7 @@ export const packedManifest = (manifest: Manifest): Manifest => ({
   },
   exports: {
     "./function": { types: "./runtime/function/define.d.ts", default: "./runtime/function/define.js" },
+    "./testing": { types: "./compute/testing/test-sandbox.d.ts", default: "./compute/testing/test-sandbox.js" },
     "./package.json": "./package.json",
   },
 });

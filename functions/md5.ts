@@ -8,7 +8,6 @@ const TIMES = 512;
 
 export default defineFunction({
   name: "md5",
-  limits: { deadlineMs: 30_000 },
   async run({ redis, keys: [key = "md5"] }) {
     const value = await redis.getBuffer(key);
     if (value === null) throw new Error(`there is no value under the key ${key}`);

@@ -109,7 +109,7 @@ export const ERRORS = {
     422,
     3,
     "FUNCTIONINVALID",
-    "The function was refused: its source cannot be bundled, or the bundle does not parse, throws or spins while loading, needs a global that is not there, or exports no function definition.",
+    "The function was refused: its source cannot be bundled, or the bundle does not parse, throws or spins while loading, needs a global that is not there, exports no function definition, or one whose schemas cannot be used.",
     "Correct what the message names, in the file and line that it gives, and deploy again.",
   ),
   BUNDLE_TOO_LARGE: entry(

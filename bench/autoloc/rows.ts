@@ -10,7 +10,7 @@ import type { Workload } from "../placement/suite.ts";
 
 export const FUNCTIONS = ["khop", "md5", "pagerank"] as const;
 export const MIX = "mix";
-/** Calls in flight: one caller who waits, and several. Of `md5` a core makes ten a second: more would pass its deadline. */
+/** Calls in flight: one caller who waits, and several. Of `md5` a core makes ten a second. */
 export const IN_FLIGHT = [1, 8] as const;
 
 const PLACES = ["compute", "storage", "auto"] as const;

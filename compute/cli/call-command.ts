@@ -24,6 +24,15 @@ interface CallFlags extends NodeFlags {
   readonly trace?: boolean;
 }
 
+const TIMES = `
+Times, which add up to the whole:
+  computed     in the function's own turns, in the sandbox
+  waited       for Redis' replies and for timers, in the sandbox
+  queued       for an isolate; opening one, for a function's first call, is part of it
+  handed over  between the sandbox's supervisor and the isolate's thread, there and back
+  on the way   between the node and the supervisor. At storage that is through Redis, and a call
+               that finds no connection of the node's idle waits until one is open`;
+
 const STATE_WIDTH = Math.max(...TRACE_STATES.map((state) => state.length));
 
 export const addCallCommand = (program: Command): void => {
@@ -41,6 +50,7 @@ export const addCallCommand = (program: Command): void => {
     )
     .option("--logs", "print the function's log lines on stderr")
     .option("--trace", "print on stderr what the call was at, and when")
+    .addHelpText("after", TIMES)
     .action(async (name: string, args: unknown, _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<CallFlags>();
       const { node, json } = nodeOf(flags);
@@ -86,7 +96,7 @@ const printReply = ({
   else printNote(failureText(error));
   const why = reason === null ? "" : ` (${REASONS[reason]})`;
   if (side !== null) printNote([`at ${side}${why}`, ...versionText(version), millisecondsText(elapsedUs)].join(", "));
-  if (usage !== null) printNote(usageText(usage));
+  if (usage !== null) printNote(usageText(usage, elapsedUs));
   for (const step of trace) printNote(stepText(step));
 };
 
@@ -110,13 +120,23 @@ const stepText = ({ state, side, atUs, forUs }: TraceStep): string =>
 /** Nothing where no sandbox had the call. */
 const versionText = (version: string | null): readonly string[] => (version === null ? [] : [`version ${version}`]);
 
-/** What the call moved, waited for and computed. */
-const usageText = (usage: Usage): string => {
-  const { operations, rounds, bytesOut, bytesIn, cpuUs, waitUs, queueUs, lockUs } = usage;
+/** What the call moved, and what it took: times that add up to the whole. */
+const usageText = (usage: Usage, elapsedUs: number): string => {
+  const { operations, rounds, bytesOut, bytesIn, wallUs, cpuUs, waitUs, queueUs, lockUs } = usage;
+  const times = {
+    computed: cpuUs,
+    waited: waitUs,
+    queued: queueUs,
+    "handed over": wallUs - cpuUs - waitUs - queueUs,
+    "on the way": elapsedUs - wallUs,
+  };
   return [
     `${counted(operations, "operation")} in ${counted(rounds, "round")}`,
     `${counted(bytesOut, "byte")} sent, ${bytesIn} received`,
-    `computed ${millisecondsText(cpuUs)}, waited ${millisecondsText(waitUs)}, queued ${millisecondsText(queueUs)}`,
+    // Clocks that are read apart may differ by some µs.
+    Object.entries(times)
+      .map(([what, us]) => `${what} ${millisecondsText(Math.max(0, us))}`)
+      .join(", "),
     ...(lockUs > 0 ? [`held Redis for ${millisecondsText(lockUs)}`] : []),
   ].join("; ");
 };

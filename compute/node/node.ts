@@ -27,6 +27,7 @@ import type { Caller } from "./invoker.ts";
 import { LogBuffer } from "./log-buffer.ts";
 import { NodeMetrics } from "./metrics.ts";
 import { NodeLog } from "./node-log.ts";
+import { redisSourceOf } from "./redis-connection.ts";
 import { RedisRegistry } from "./redis-registry.ts";
 import { sandboxTotal, withWaiting } from "./sandbox-states.ts";
 import { StorageSide } from "./storage-side.ts";
@@ -233,13 +234,7 @@ const actingUsers = (config: NodeConfig, sandbox: Omit<SupervisorOptions, "dataS
 };
 
 const dataSourceOf = ({ redis, functionUser, computeConnections }: NodeConfig): DataSource => ({
-  host: redis.host,
-  port: redis.port,
-  ...(redis.path === null ? {} : { path: redis.path }),
-  ...(functionUser.username === null ? {} : { username: functionUser.username }),
-  ...(functionUser.password === null ? {} : { password: functionUser.password }),
+  ...redisSourceOf(redis, functionUser),
   ...(functionUser.userSettings === undefined ? {} : { userSettings: functionUser.userSettings }),
-  ...(redis.tls ? { tls: { serverName: redis.host, authorities: redis.authorities ?? "" } } : {}),
-  database: redis.database,
   connections: computeConnections,
 });

@@ -5,6 +5,7 @@
 import { Redis, type CommonRedisOptions } from "ioredis";
 
 import { greetingText, isNoRedis, noRedisAt, unansweredText } from "#runtime/channel/connection-failure.ts";
+import type { RedisSource } from "#runtime/channel/redis-source.ts";
 
 export interface RedisAddress {
   readonly host: string;
@@ -24,6 +25,17 @@ export interface RedisUser {
   /** The settings that name it, in words; those of the node's own unless said otherwise. */
   readonly userSettings?: string;
 }
+
+/** As those take it who speak with Redis themselves: sandboxes, and instances that are no isolates. */
+export const redisSourceOf = (address: RedisAddress, { username, password }: RedisUser): RedisSource => ({
+  host: address.host,
+  port: address.port,
+  ...(address.path === null ? {} : { path: address.path }),
+  ...(username === null ? {} : { username }),
+  ...(password === null ? {} : { password }),
+  ...(address.tls ? { tls: { serverName: address.host, authorities: address.authorities ?? "" } } : {}),
+  database: address.database,
+});
 
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A command on a lasting connection that has no answer by then fails with REDIS_UNAVAILABLE. LOAD runs a check first. */

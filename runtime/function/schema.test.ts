@@ -44,11 +44,11 @@ describe("schemaMistakes", () => {
       properties: { a: { type: "int" }, "b/c~": { maximum: "9" }, d: 1 },
       requird: ["a"],
       required: [1],
-      items: [{ type: [] }, { pattern: "(" }],
+      items: [{ type: [] }, { pattern: 1 }],
       anyOf: {},
       allOf: [null],
       additionalProperties: "no",
-      patternProperties: { "[": {} },
+      patternProperties: { "[": 1 },
       dependencies: { a: [1] },
       minLength: -1,
       multipleOf: 0,
@@ -67,11 +67,11 @@ describe("schemaMistakes", () => {
       "input/requird is no keyword of JSON Schema",
       "input/required is [1], must be an array of texts",
       `input/items/0/type is [], ${types}`,
-      'input/items/1/pattern is "(", must be a regular expression',
+      "input/items/1/pattern is 1, must be text",
       "input/anyOf is {}, must be an array of schemas",
       "input/allOf/0 is null, must be a schema",
       'input/additionalProperties is "no", must be a schema',
-      'input/patternProperties is {"[":{}}, has "[", which is no regular expression',
+      "input/patternProperties/[ is 1, must be a schema",
       "input/dependencies/a is [1], must be a schema",
       "input/minLength is -1, must be a whole number from 0",
       "input/multipleOf is 0, must be a number above 0",
@@ -88,6 +88,27 @@ describe("schemaMistakes", () => {
     (keyword) => {
       expect(schemaMistakes("output", { [keyword]: ["a"] })).toEqual([
         `output/${keyword} is ["a"], must be an object of schemas`,
+      ]);
+    },
+  );
+
+  it.each([
+    { $ref: "#", $defs: { a: true } },
+    { $ref: "" },
+    { $defs: { "a b/~": {} }, items: { $ref: "#/$defs/a%20b~1~0" } },
+    { items: [{ $ref: "#/items/1" }, {}], "x-own": { a: {} }, not: { $ref: "#/x-own/a" } },
+    { $defs: { a: { $anchor: "here" } }, $ref: "#here" },
+    { $id: "https://example.com/a", items: { $ref: "https://example.com/a" } },
+    { $defs: { a: { $id: "a", $defs: { b: {} }, $ref: "#/$defs/b" } }, items: { $ref: "a" } },
+  ])("finds where references lead in %j", (schema) => {
+    expect(schemaMistakes("input", schema)).toEqual([]);
+  });
+
+  it.each(["#/$defs/b", "#/$defs/a/0", "#/$defs/__proto__", "#/%", "#there", "node", "https://example.com/a"])(
+    "finds that %s leads nowhere",
+    ($ref) => {
+      expect(schemaMistakes("input", { $defs: { a: { $anchor: "here" } }, items: { $ref } })).toEqual([
+        `input/items/$ref is ${JSON.stringify($ref)}, leads nowhere: a schema refers to its own parts only`,
       ]);
     },
   );

@@ -1,5 +1,8 @@
 // What is wrong with a schema, when a function is deployed. The validator takes what it does not know as saying nothing, as
-// JSON Schema has it, so that a typo would switch a check off without a word. Used by `describe.ts` only.
+// JSON Schema has it, so that a typo would switch a check off without a word. What it would refuse to compile, it says itself
+// (`schema-faults.guest.ts`). Used by `describe.ts` only.
+
+import { lostReferences } from "./schema-references.ts";
 
 /** Mistakes of one schema that are told one by one. */
 const MISTAKES_SHOWN_MAX = 20;
@@ -12,10 +15,14 @@ const TYPEBOX_TYPES = ["bigint", "constructor", "function", "symbol", "undefined
 const TYPES: ReadonlySet<unknown> = new Set([...JSON_TYPES, ...TYPEBOX_TYPES]);
 
 /** A part of a schema and where it is. */
-interface Part {
+export interface Part {
   readonly value: unknown;
   /** A JSON pointer. */
   readonly pointer: string;
+}
+/** One that is a schema, and an object. */
+export interface SchemaPart extends Part {
+  readonly value: Readonly<Record<string, unknown>>;
 }
 /** What a keyword's value must be: "" or the clause that says so. Schemas in it are left in `within`. */
 type Rule = (part: Part, within: Part[]) => string;
@@ -55,10 +62,6 @@ const schemasByName: Rule = ({ value, pointer }, within) => {
   for (const [name, item] of Object.entries(value)) within.push({ value: item, pointer: pointerTo(pointer, name) });
   return "";
 };
-const schemasByPattern: Rule = (part, within) => {
-  const wrong = isObject(part.value) ? Object.keys(part.value).find((name) => !isPattern(name)) : undefined;
-  return wrong === undefined ? schemasByName(part, within) : `has ${show(wrong)}, which is no regular expression`;
-};
 const dependencies: Rule = ({ value, pointer }, within) => {
   if (!isObject(value)) return "must be an object of schemas, or of arrays of texts";
   for (const [name, item] of Object.entries(value)) {
@@ -67,22 +70,12 @@ const dependencies: Rule = ({ value, pointer }, within) => {
   return "";
 };
 
-/** As the validator reads it. */
-const isPattern = (value: unknown): boolean => {
-  try {
-    return isText(value) && new RegExp(value, "u") instanceof RegExp;
-  } catch {
-    return false;
-  }
-};
-
 /** Of JSON Schema's drafts 7 to 2020-12, and what typebox writes besides. */
 const KEYWORDS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["type", one(`must be one of ${JSON_TYPES.join(", ")}, or an array of them`, (value) => isType(value))],
   ["enum", values],
   ["const", anything],
-  ["format", text],
-  ["pattern", one("must be a regular expression", isPattern)],
+  ...each(text, "format", "pattern"),
   ["required", texts],
   ["uniqueItems", flag],
   ["multipleOf", step],
@@ -92,9 +85,8 @@ const KEYWORDS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...each(schema, "not", "if", "then", "else", "contains", "propertyNames", "additionalProperties", "additionalItems"),
   ...each(schema, "unevaluatedProperties", "unevaluatedItems", "contentSchema", "returnType", "instanceType"),
   ...each(schemas, "allOf", "anyOf", "oneOf", "prefixItems", "parameters"),
-  ...each(schemasByName, "properties", "dependentSchemas", "$defs", "definitions"),
+  ...each(schemasByName, "properties", "patternProperties", "dependentSchemas", "$defs", "definitions"),
   ["items", schemaOrSchemas],
-  ["patternProperties", schemasByPattern],
   ["dependencies", dependencies],
   [
     "dependentRequired",
@@ -124,18 +116,26 @@ const isExtension = (keyword: string): boolean => keyword.startsWith("x-") || ke
  */
 export function schemaMistakes(field: string, value: unknown): readonly string[] {
   const mistakes: string[] = [];
-  findMistakes(field, { value, pointer: "" }, mistakes);
+  const seen: SchemaPart[] = [];
+  findMistakes(field, { value, pointer: "" }, mistakes, seen);
+  for (const lost of lostReferences(seen)) {
+    mistakes.push(
+      `${field}${cut(lost.pointer)} is ${show(lost.value)}, leads nowhere: a schema refers to its own parts only`,
+    );
+  }
   const more = mistakes.length - MISTAKES_SHOWN_MAX;
   return more > 0 ? [...mistakes.slice(0, MISTAKES_SHOWN_MAX), `${more} more in ${field}`] : mistakes;
 }
 
-function findMistakes(field: string, { value, pointer }: Part, mistakes: string[]): void {
+/** All schemas are left in `seen`, the outermost first. */
+function findMistakes(field: string, { value, pointer }: Part, mistakes: string[], seen: SchemaPart[]): void {
   if (typeof value === "boolean") return;
   const place = (at: string): string => `${field}${cut(at)}`;
   if (!isObject(value)) {
     mistakes.push(`${place(pointer)} is ${show(value)}, must be a schema`);
     return;
   }
+  seen.push({ value, pointer });
   for (const [keyword, item] of Object.entries(value)) {
     const part = { value: item, pointer: pointerTo(pointer, keyword) };
     const rule = KEYWORDS.get(keyword);
@@ -146,7 +146,7 @@ function findMistakes(field: string, { value, pointer }: Part, mistakes: string[
     const within: Part[] = [];
     const must = rule(part, within);
     if (must !== "") mistakes.push(`${place(part.pointer)} is ${show(item)}, ${must}`);
-    for (const inner of within) findMistakes(field, inner, mistakes);
+    for (const inner of within) findMistakes(field, inner, mistakes, seen);
   }
 }
 

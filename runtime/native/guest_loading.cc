@@ -1,5 +1,6 @@
 // Loading a bundle: compiled, evaluated, its definition read, all in one call that the host bounds in time.
 // What goes wrong is said with the author's file and line, as far as there is one.
+#include <optional>
 #include <utility>
 
 #include "guest_loop.h"
@@ -16,6 +17,10 @@ using v8::Value;
 /// Loading a bundle may take this long, top-level await and the reading of its definition included. Chosen,
 /// not measured.
 constexpr int64_t kLoadDeadlineNs = 5'000'000'000;
+
+std::string LoadDeadlineText() {
+  return std::to_string(kLoadDeadlineNs / 1'000'000) + " ms";
+}
 
 /// A position in the bundle as a stack has it. Both count from 0.
 std::string FrameAt(int line, int column) {
@@ -35,9 +40,8 @@ GuestLoop::Loaded GuestLoop::Fails(std::string message, std::string_view stack) 
   return {(place.empty() ? "" : place + ": ") + std::move(message), ""};
 }
 
-GuestLoop::Loaded GuestLoop::Load(Local<v8::String> source, std::string source_map, int64_t began_ns) {
+std::optional<GuestLoop::Excess> GuestLoop::LoadingTurn(int64_t began_ns, const std::function<void()>& work) {
   Host& host = Host::Get();
-  source_map_ = std::move(source_map);
   host.active_invocations++;
   host.Watch(this);
   host.NoteActivity();
@@ -45,18 +49,39 @@ GuestLoop::Loaded GuestLoop::Load(Local<v8::String> source, std::string source_m
   isolate_->AddNearHeapLimitCallback(OnNearHeapLimit, this);
   turn_deadline_ns_.store(began_ns + kLoadDeadlineNs);
   turn_.store(++turns_ * 4);
-  Loaded loaded = Evaluate(source);
+  work();
   const bool late = CloseTurn();
   isolate_->RemoveNearHeapLimitCallback(OnNearHeapLimit, 0);
   host.Unwatch(this);
   host.active_invocations--;
   if (memory_exceeded_) {
     isolate_->CancelTerminateExecution();
-    return {"it needs more memory to load than it may have", ""};
+    return Excess::kMemory;
   }
-  if (late)
-    return Fails("it was still loading after " + std::to_string(kLoadDeadlineNs / 1'000'000) + " ms", "");
+  if (late) return Excess::kTime;
+  return std::nullopt;
+}
+
+GuestLoop::Loaded GuestLoop::Load(Local<v8::String> source, std::string source_map, int64_t began_ns) {
+  source_map_ = std::move(source_map);
+  Loaded loaded;
+  const std::optional<Excess> excess = LoadingTurn(began_ns, [&] { loaded = Evaluate(source); });
+  if (excess == Excess::kMemory) return {"it needs more memory to load than it may have", ""};
+  if (excess == Excess::kTime) return Fails("it was still loading after " + LoadDeadlineText(), "");
   return loaded;
+}
+
+std::string GuestLoop::CompileSchemas(std::string_view input, std::string_view output, int64_t began_ns) {
+  std::string faults = "they cannot be compiled";
+  const std::optional<Excess> excess = LoadingTurn(began_ns, [&] {
+    Local<Value> told;
+    if (Auxiliary("compileSchemas", {input, output}).ToLocal(&told) && told->IsString())
+      faults = Utf8Of(isolate_, told.As<v8::String>(), kErrorTextBytesMax);
+  });
+  if (excess == Excess::kMemory) return "its schemas need more memory to compile than it may have";
+  if (excess == Excess::kTime)
+    return Fails("it was still loading after " + LoadDeadlineText() + ", at its schemas", "").failure;
+  return faults.empty() ? "" : Fails("the function's schemas cannot be used: " + faults, "").failure;
 }
 
 // When it is terminated it leaves early, with nothing.

@@ -8,9 +8,11 @@
 #include <v8.h>
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -149,6 +151,9 @@ class GuestLoop {
   };
   /// `source_map` is JSON, empty where the bundle has none. It has until a deadline after `began_ns`.
   Loaded Load(v8::Local<v8::String> source, std::string source_map, int64_t began_ns);
+  /// Compiles the schemas of what was loaded, as its calls will: "", or what is wrong, as in `failure`. They
+  /// are JSON, empty where there is none; the deadline is the same.
+  std::string CompileSchemas(std::string_view input, std::string_view output, int64_t began_ns);
   /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
   std::string SourceFile() { return Locate(""); }
   /// Prepares what isolates to come need besides their bundles.
@@ -224,6 +229,10 @@ class GuestLoop {
   std::string MapStack(std::string_view stack);
   /// The first place in the author's files that a stack names; the bundle's own file where it names none.
   std::string Locate(std::string_view stack);
+  /// What a bundle that is loaded took too much of.
+  enum class Excess { kMemory, kTime };
+  /// `work` as a turn of its own, ended where it takes more than loading may.
+  std::optional<Excess> LoadingTurn(int64_t began_ns, const std::function<void()>& work);
   Loaded Evaluate(v8::Local<v8::String> source);
   Loaded Fails(std::string message, std::string_view stack);
   Loaded FailsWith(v8::Local<v8::Value> exception);

@@ -258,6 +258,14 @@ void Load(const FunctionCallbackInfo<Value>& info) {
   info.GetReturnValue().Set(v8::Array::New(isolate, parts, 2));
 }
 
+/// compileSchemas(input, output, beganMs): "" or what is wrong, see GuestLoop::CompileSchemas.
+void CompileSchemas(const FunctionCallbackInfo<Value>& info) {
+  const std::string faults = LoopOf(info)->CompileSchemas(
+      TextOf(info, 0), TextOf(info, 1), static_cast<int64_t>(info[2].As<v8::Number>()->Value() * 1e6));
+  Local<v8::String> text;
+  if (MakeString(info.GetIsolate(), faults).ToLocal(&text)) info.GetReturnValue().Set(text);
+}
+
 /// sourceFile(): of the bundle that was loaded; empty where its map names none.
 void SourceFile(const FunctionCallbackInfo<Value>& info) {
   Local<v8::String> text;
@@ -362,6 +370,7 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("setDescribe", SetDescribe, self);
   set("setFindLoss", SetFindLoss, self);
   set("load", Load, self);
+  set("compileSchemas", CompileSchemas, self);
   set("sourceFile", SourceFile, self);
   set("warm", Warm, self);
   set("setRun", SetRun, self);

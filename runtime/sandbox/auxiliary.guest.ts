@@ -1,9 +1,11 @@
 // Runs in a context of its own in the isolate, out of the guest's reach: checks args and results against the function's
-// schemas, and turns positions in the bundle into the author's files and lines. Called by the loop, inside the deadline.
+// schemas, and turns positions in the bundle into the author's files and lines. Called by the loop, inside the deadline; and
+// when a bundle is checked, to compile its schemas once.
 
 import "./auxiliary-globals.guest.ts";
 import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import { Compile } from "typebox/schema";
+import { schemaFaults } from "./schema-faults.guest.ts";
 import { mistakesText } from "./schema-mistakes.guest.ts";
 
 type Check = (value: unknown) => string | undefined;
@@ -53,6 +55,16 @@ function check(which: string, schemaJson: string, json: string): string | undefi
   return known(value);
 }
 
+/** Why the schemas cannot be used, with the places; empty when they can. JSON, empty where there is none. */
+function compileSchemas(inputJson: string, outputJson: string): string {
+  return [
+    ["input", inputJson],
+    ["output", outputJson],
+  ]
+    .flatMap(([field = "", json = ""]) => (json === "" ? [] : schemaFaults(field, JSON.parse(json) as object)))
+    .join("; ");
+}
+
 /** The stack with the author's positions, where the bundle had a map (empty: it had none). Lines of locus' own programs are left out. */
 function mapStack(sourceMapJson: string, stack: string): string {
   if (sourceMapJson !== "") map ??= new TraceMap(sourceMapJson);
@@ -82,4 +94,4 @@ function locate(sourceMapJson: string, stack: string): string {
   return map?.sources.at(-1) ?? "";
 }
 
-export default { check, locate, mapStack };
+export default { check, compileSchemas, locate, mapStack };

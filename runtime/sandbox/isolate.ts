@@ -67,9 +67,7 @@ export class Isolate {
   async serve(lane: number): Promise<string> {
     try {
       const serve = await this.#natives.get("serve", { reference: true });
-      const { input, output } = this.description;
-      const schemas = [input, output].map((schema) => (schema === null ? "" : JSON.stringify(schema)));
-      return String(await serve.apply(undefined, [lane, ...schemas], { result: { copy: true } }));
+      return String(await serve.apply(undefined, [lane, ...schemasOf(this.description)], { result: { copy: true } }));
     } catch (error) {
       return explain(error);
     } finally {
@@ -100,6 +98,18 @@ async function evaluate(
   const loaded = await load.apply(undefined, [source, map, beganMs], { result: { copy: true } });
   const [failure, json] = loaded as [string, string];
   if (failure !== "") throw new LocusError("FUNCTION_INVALID", failure.slice(0, MESSAGE_LENGTH_MAX));
+  const description = await describe(natives, bundle, json, purpose);
+  if (purpose === "deploy") await compileSchemas(natives, description, beganMs);
+  return description;
+}
+
+/** What the definition says; with the author's file where it cannot be used. */
+async function describe(
+  natives: ivm.Reference,
+  bundle: string,
+  json: string,
+  purpose: Purpose,
+): Promise<FunctionDescription> {
   try {
     if (json.length > DESCRIPTION_LENGTH_MAX) {
       throw new LocusError("FUNCTION_INVALID", `the definition is larger than ${DESCRIPTION_LENGTH_MAX} characters`);
@@ -113,6 +123,24 @@ async function evaluate(
     throw new LocusError(error.code, `${file}: ${error.message}`, { cause: error });
   }
 }
+
+/** As its calls would meet them; bounded as loading is. Throws FUNCTION_INVALID. */
+async function compileSchemas(
+  natives: ivm.Reference,
+  description: FunctionDescription,
+  beganMs: number,
+): Promise<void> {
+  if (description.input === null && description.output === null) return;
+  const compile = await natives.get("compileSchemas", { reference: true });
+  const failure = String(
+    await compile.apply(undefined, [...schemasOf(description), beganMs], { result: { copy: true } }),
+  );
+  if (failure !== "") throw new LocusError("FUNCTION_INVALID", failure.slice(0, MESSAGE_LENGTH_MAX));
+}
+
+/** As JSON, empty where there is none: what the natives take. */
+const schemasOf = ({ input, output }: FunctionDescription): readonly string[] =>
+  [input, output].map((schema) => (schema === null ? "" : JSON.stringify(schema)));
 
 /** Frees what is native of an isolate, then the isolate. */
 async function release(isolate: ivm.Isolate, natives: ivm.Reference | undefined): Promise<void> {

@@ -33,9 +33,14 @@ import {
 const READY_DEADLINE_MS = 30_000;
 const READY_LOOK_MS = 5;
 
-/** With `channel` in place of a data source, operations are answered in this process: for tests and the simulator. */
-export type StartOptions = Omit<SupervisorOptions, "dataSource"> &
-  ({ readonly dataSource: SupervisorOptions["dataSource"] } | { readonly channel: Channel });
+/**
+ * With `channel` in place of a data source, operations are answered in this process: for tests and the simulator. `nodePath`: the
+ * Node of the hosts; this process's own unless said otherwise.
+ */
+export type StartOptions = Omit<SupervisorOptions, "dataSource"> & { readonly nodePath?: string } & (
+    | { readonly dataSource: SupervisorOptions["dataSource"] }
+    | { readonly channel: Channel }
+  );
 
 /** Starts the hosts in the background; `ready()` tells when the first can take calls. Throws UNSUPPORTED_PLATFORM without a build. */
 export async function startSupervisor(options: StartOptions): Promise<Supervisor> {
@@ -71,7 +76,7 @@ class HostSupervisor implements Supervisor {
     this.#native = newNativeSupervisor(
       {
         launcherPath,
-        nodePath: process.execPath,
+        nodePath: options.nodePath ?? process.execPath,
         programPath: join(BUILD_DIRECTORY, "host.mjs"),
         arguments: [String(source?.connections ?? 0), options.confinement ?? "on"],
         isolatesMax: options.isolatesMax,

@@ -60,7 +60,7 @@ const callsOf = async ({ url }: NodeProcess, name: string): Promise<readonly str
 describe("FuncLoc", () => {
   it("runs AutoLoc's functions where the plan has them, with the keys that they had there", async () => {
     const { node, client, endpoint } = await startNode();
-    await redis.client().mset("1", '{"neigh":["2"]}', "2", '{"neigh":["1"]}', "md5", "x".repeat(64 * 1024));
+    await redis.client().mset("1", '{"neigh":["2"]}', "2", '{"neigh":["1"]}', "md5", "abc");
     for (const name of ["khop", "md5"]) {
       const deployed = await runTool("locus", ["deploy", `functions/${name}.ts`], { LOCUS_URL: node.url });
       expect(deployed).toMatchObject({ status: 0 });

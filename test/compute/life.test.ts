@@ -153,6 +153,11 @@ describe("a function", () => {
           `greeting[^]*at ${side} \\(as asked\\), version .* ms\n1 operation in 1 round; \\d+ bytes sent, \\d+ received; computed `,
         ),
       );
+      const [, whole] = /, ([\d.]+) ms\n/.exec(called.stderr) ?? [];
+      const parts = called.stderr.matchAll(/(?:computed|waited|queued|handed over|on the way) ([\d.]+) ms/g);
+      const sum = [...parts].reduce((sofar, [, ms]) => sofar + Number(ms), 0);
+      // Each is told with three digits.
+      expect(Math.abs(sum / Number(whole) - 1)).toBeLessThan(0.02);
       const batch = await runTool("batch", ["greet", "1", "70", "--side", side], stack.settings);
       expect(batch).toMatchObject({ status: 0, stdout: expect.stringMatching(/calls +70\n/), stderr: "" });
     }

@@ -1,4 +1,4 @@
-// The package, installed in an empty project: its programs, its types, and a function on its way to both sides.
+// The package, installed in an empty project: its programs, its types, a function under test and on its way to both sides.
 
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
@@ -18,9 +18,28 @@ export default defineFunction({
   run: ({ redis, args }: Invocation<{ readonly page: string }>) => redis.incr(\`visits:\${args.page}\`),
 });
 `;
+const TRIAL = `import { openTestSandbox } from "locus/testing";
+import type visits from "./visits.ts";
+
+const trial = async (): Promise<void> => {
+  await using sandbox = await openTestSandbox();
+  const { call } = await sandbox.load<typeof visits>("visits.ts");
+  const counts: readonly number[] = [await call({ page: "home" }), await call({ page: "home" })];
+  if (counts.join() !== "1,2" || (await sandbox.redis.get("visits:home")) !== "2") throw new Error(counts.join());
+};
+void trial();
+`;
 const CONSUMER = {
-  compilerOptions: { module: "nodenext", target: "esnext", lib: ["esnext"], strict: true, noEmit: true, types: [] },
-  files: ["visits.ts"],
+  compilerOptions: {
+    module: "nodenext",
+    target: "esnext",
+    lib: ["esnext"],
+    strict: true,
+    noEmit: true,
+    types: [],
+    allowImportingTsExtensions: true,
+  },
+  files: ["visits.ts", "visits.test.ts"],
 };
 
 let installed: InstalledPackage;
@@ -29,6 +48,7 @@ let redis: RedisServer;
 beforeAll(async () => {
   installed = installPackage();
   writeFileSync(join(installed.project, "visits.ts"), FUNCTION);
+  writeFileSync(join(installed.project, "visits.test.ts"), TRIAL);
   redis = await startRedisServer({
     moduleArguments: null,
     config: [["loadmodule", join(installed.folder, "build", "locus.so")]],
@@ -65,6 +85,12 @@ describe("an installed package", () => {
     const compiler = join(REPOSITORY, "node_modules", ".bin", "tsc");
     const { status, stdout } = spawnSync(compiler, ["-p", installed.project], { encoding: "utf8" });
     expect(stdout).toBe("");
+    expect(status).toBe(0);
+  });
+
+  it("runs a function of the project's in a test of the project's, which ends", () => {
+    const { status, stdout, stderr } = installed.run("node", ["--test", "visits.test.ts"]);
+    expect(stdout + stderr).toMatch(/pass 1\b[^]*fail 0\b/);
     expect(status).toBe(0);
   });
 

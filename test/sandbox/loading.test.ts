@@ -66,6 +66,66 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     await expect(side.deploy(bundle)).rejects.toThrow(message);
   });
 
+  it.each([
+    [
+      "a pattern that is none",
+      { input: { type: "object", properties: { "a/b": { type: "string", pattern: "(" } } } },
+      "input/properties/a~1b/pattern: Invalid regular expression: /(/u: Unterminated group",
+    ],
+    [
+      "a pattern for names that is none, and another within an extension",
+      { output: { patternProperties: { "[": {} }, "x-own": { pattern: "*" }, allOf: [{ $ref: "#/x-own" }] } },
+      "output/patternProperties: Invalid regular expression: /[/u: Unterminated character class; output/x-own/pattern: Invalid regular expression: /*/u: Nothing to repeat",
+    ],
+    [
+      "a reference that leads nowhere",
+      { output: { $ref: "#/$defs/none" } },
+      'output/$ref is "#/$defs/none", leads nowhere',
+    ],
+  ])("is refused with the place when a schema has %s", async (_what, schemas, message) => {
+    const definition = { kind: "locus.function", name: `schema-${name}`, ...schemas };
+    const bundle = `export default { ...${JSON.stringify(definition)}, run() {} };`;
+    await expect(side.deploy(bundle)).rejects.toThrow(message);
+  });
+
+  it.each([
+    // Each is looked for among all of them.
+    [
+      "are many",
+      { allOf: Array.from({ length: 1_900 }, (_, i) => ({ $anchor: `a${i}`, ...(i > 0 && { $ref: "#a0" }) })) },
+    ],
+    [
+      "the validator follows for ever",
+      { $id: "https://example.com/", items: { $id: "deeper/", items: { $ref: "#" } } },
+    ],
+  ])("is refused when a schema has references that %s, and others go on", async (_what, input) => {
+    const neighbour = await side.deploy(bundleOf(() => "well"));
+    const before = await side.hostPids();
+    const definition = { kind: "locus.function", name: `slow-${name}`, input };
+    const deploying = side.deploy(`export default { ...${JSON.stringify(definition)}, run() {} };`);
+    const refused = deploying.then(
+      () => "accepted",
+      (error: Error) => error.message,
+    );
+    expect(await neighbour.result()).toBe("well");
+    expect(await refused).toMatch(
+      /still loading after 5000 ms, at its schemas|schemas cannot be used: input\S*: Maximum call stack size exceeded/,
+    );
+    expect(await side.hostPids()).toEqual(before);
+    expect(await neighbour.result()).toBe("well");
+  });
+
+  it("is refused when it leaves its schemas no memory to be compiled in, and costs nobody the host", async () => {
+    const before = await side.hostPids();
+    const allOf = Array.from({ length: 1_000 }, (_, i) => ({ properties: { [`p${i}`]: { type: "string" } } }));
+    const definition = { kind: "locus.function", name: `full-${name}`, input: { allOf } };
+    const held = "globalThis.held = new Array(61 * 131_072).fill(1.5);";
+    await expect(side.deploy(`${held} export default { ...${JSON.stringify(definition)}, run() {} };`)).rejects.toThrow(
+      "its schemas need more memory to compile than it may have",
+    );
+    expect(await side.hostPids()).toEqual(before);
+  });
+
   // Either would be machine code that V8 runs without a look.
   it.each([
     ["code that V8 has cached", cachedCode],

@@ -1,7 +1,8 @@
 // The functions that come with locus give the same results and leave the same keys beside the data, on the compute side, and in plain
 // Node with ioredis, as `redisclient` runs them.
 
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +13,8 @@ import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 const FUNCTIONS = join(import.meta.dirname, "../../functions");
+/** Of each call, ms: on a busy machine some take longer than they may by themselves. */
+const PATIENCE_MS = 60_000;
 
 interface Call {
   readonly args?: unknown;
@@ -83,13 +86,29 @@ interface Place {
   readonly deploy: (file: string) => Promise<Run>;
 }
 
+/** The function's bundle, with time enough. */
+async function patientBundleOf(file: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "locus-sample-"));
+  try {
+    const patient = join(folder, basename(file));
+    const limits = `{ ...given.limits, deadlineMs: ${PATIENCE_MS}, cpuMs: ${PATIENCE_MS} }`;
+    writeFileSync(
+      patient,
+      `import given from ${JSON.stringify(file)};\nexport default { ...given, limits: ${limits} };\n`,
+    );
+    return Buffer.from(await bundleFunction(patient)).toString();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 function onSide(side: TestSide): Place {
   return {
     redis: side.redis!,
     async deploy(file) {
-      const { outcome } = await side.deploy(Buffer.from(await bundleFunction(file)).toString());
+      const { outcome } = await side.deploy(await patientBundleOf(file));
       return async (call) => {
-        const ended = await outcome({ ...call, deadlineMs: 30_000 });
+        const ended = await outcome(call);
         return ended.ok ? { result: JSON.parse(ended.resultJson) as unknown } : { error: ended.error.message };
       };
     },

@@ -1,0 +1,128 @@
+// What authors test their functions with, over values in memory and over a Redis without the module.
+
+import { readFileSync, rmSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openTestSandbox, type TestSandbox } from "#compute/testing/test-sandbox.ts";
+import type khop from "#functions/khop.ts";
+import { startRedisServer } from "../redis-server.ts";
+
+const KHOP = join(import.meta.dirname, "../../functions/khop.ts");
+const SOURCE = `import { defineFunction } from "locus/function";
+
+export default defineFunction({
+  name: "tried",
+  limits: { deadlineMs: 10_000 },
+  input: { type: "object", required: ["does"], properties: { does: { enum: ["tell", "fail", "wait"] } } },
+  async run({ redis, args, keys, log }) {
+    if (args.does === "fail") throw new TypeError("on purpose");
+    if (args.does === "wait") await new Promise(() => {});
+    log.info("told");
+    return { count: await redis.incr(keys[0] ?? "count"), process: typeof process, absent: undefined };
+  },
+});
+`;
+
+let folder: string;
+const fileOf = (name: string, source: string): string => {
+  const file = join(folder, name);
+  writeFileSync(file, source);
+  return file;
+};
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "locus-tried-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Sandbox hosts that this process has started and that run. */
+const hosts = (): readonly string[] =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
+    .split(" ")
+    .filter((pid) => pid !== "" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("host.mjs"));
+
+describe.each(["memory", "Redis"])("a test sandbox over %s", (data) => {
+  const resources = new AsyncDisposableStack();
+  let sandbox: TestSandbox;
+  beforeAll(async () => {
+    if (data === "memory") {
+      sandbox = resources.use(await openTestSandbox());
+      return;
+    }
+    const server = await startRedisServer({ moduleArguments: null });
+    resources.defer(() => server.close());
+    sandbox = resources.use(await openTestSandbox({ redisUrl: `redis://127.0.0.1:${server.port}/3` }));
+  });
+  afterAll(() => resources.disposeAsync());
+
+  it("runs a function over the data that the test has put there", async () => {
+    const { redis } = sandbox;
+    await redis.mset("1", '{"neigh":["2","3"]}', "2", '{"neigh":["3"]}', "3", '{"neigh":[]}');
+    const { call, run, description } = await sandbox.load<typeof khop>(KHOP);
+    expect(description).toMatchObject({ name: "khop", version: expect.stringMatching(/^[0-9a-f]{16}$/) });
+    expect(await call({ nodeId: "1" })).toMatchObject({ visited: 3 });
+    expect(await run({ nodeId: "1" })).toMatchObject({ ok: true, usage: { rounds: expect.any(Number) } });
+  });
+
+  it("gives a call its keys and tells its logs, what it used, and what JSON makes of its result", async () => {
+    const { run } = await sandbox.load(pathToFileURL(fileOf("tried.ts", SOURCE)));
+    const outcome = await run({ does: "tell" }, { keys: ["mine"] });
+    expect(outcome).toEqual({
+      ok: true,
+      result: { count: 1, process: "undefined" },
+      logs: ["told"],
+      usage: expect.objectContaining({ operations: 1, rounds: 1 }),
+    });
+    expect(await sandbox.redis.get("mine")).toBe("1");
+  });
+
+  it("says of a call that failed why, and where in the author's file", async () => {
+    const { call, run } = await sandbox.load(fileOf("tried.ts", SOURCE));
+    await expect(call({ does: "fail" })).rejects.toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "TypeError: on purpose",
+      guestStack: expect.stringContaining("tried.ts:8:"),
+    });
+    expect(await run({ does: "wait" }, { deadlineMs: 50 })).toMatchObject({
+      ok: false,
+      error: { code: "DEADLINE_EXCEEDED" },
+    });
+    await expect(call({ does: "nothing" })).rejects.toMatchObject({ code: "ARGS_INVALID" });
+  });
+
+  it("refuses what deploying would refuse", async () => {
+    const load = (name: string, source: string) => sandbox.load(fileOf(name, source));
+    await expect(load("none.ts", "export default 1;")).rejects.toMatchObject({ code: "FUNCTION_INVALID" });
+    await expect(load("broken.ts", 'import "node:fs";')).rejects.toThrow(/broken\.ts:1:.*module of Node\.js/);
+    const schema = SOURCE.replace("enum: [", 'pattern: "(", enum: [');
+    await expect(load("schema.ts", schema)).rejects.toThrow(
+      "input/properties/does/pattern: Invalid regular expression",
+    );
+  });
+});
+
+describe("a test sandbox", () => {
+  it("ends with the calls that are in flight, and leaves no process", async () => {
+    await expect.poll(hosts).toEqual([]);
+    const sandbox = await openTestSandbox();
+    expect(hosts()).toHaveLength(1);
+    const { run } = await sandbox.load(fileOf("tried.ts", SOURCE));
+    const waiting = run({ does: "wait" });
+    await Promise.all([sandbox.close(), sandbox.close()]);
+    expect(await waiting).toMatchObject({ ok: false, error: { code: "SANDBOX_DIED" } });
+    await expect.poll(hosts).toEqual([]);
+    await expect(sandbox.load(KHOP)).rejects.toMatchObject({ code: "SIDE_UNAVAILABLE" });
+  });
+
+  it.each([
+    ["http://127.0.0.1", "CONFIG_INVALID", "redisUrl: begins with http://, which is none of redis, rediss, unix"],
+    ["redis://127.0.0.1:1", "REDIS_UNAVAILABLE", ""],
+  ])("says of %s what is wrong with it, and leaves no process", async (redisUrl, code, message) => {
+    await expect(openTestSandbox({ redisUrl })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
+    expect(hosts()).toEqual([]);
+  });
+});
