@@ -70,9 +70,10 @@ async function overSocket(): Promise<Speaker> {
       socket.write("%1\r\n+proto\r\n:3\r\n"); // HELLO
       socket.on("data", () => {
         answered++;
-        if (!endsBehind) return void socket.write(bytes);
-        ending.add(socket);
-        socket.end(bytes);
+        if (endsBehind) {
+          ending.add(socket);
+          socket.end(bytes);
+        } else socket.write(bytes);
       });
     });
   });
@@ -139,7 +140,7 @@ describe.each([
   const decode = ({ hex, shape, binary }: GoldenReply, isLast: boolean) => {
     speaker.says(Buffer.from(hex, "hex"), isLast);
     const args = { method: `${COMMANDS[shape]}${binary ? "Buffer" : ""}`, arguments: ARGUMENTS[shape] };
-    return supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 4_000, logs: false });
+    return supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 60_000, logs: false });
   };
   /** Objects as their entries, in order: a name such as __proto__ shows. */
   const entries = (value: unknown): unknown => {
