@@ -116,7 +116,13 @@ afterAll(async () => {
   await redis.close();
 });
 beforeEach(async () => {
-  await comesTo("nodes_attached", "1");
+  // A node is attached before it speaks for its callers, and gets their calls then.
+  await vi.waitFor(async () => {
+    const before = Number(await info("calls_returned"));
+    expect(await call(client, "greet", "1", "who", '{"greeting":"Hello"}')).toBe('"Hello Ada"');
+    expect(await info("calls_returned")).toBe(String(before + 1));
+  }, LONG);
+  expect(await info("nodes_attached")).toBe("1");
   await client.del("runs", "released");
 });
 

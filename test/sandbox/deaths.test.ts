@@ -238,14 +238,15 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
         { limits: { deadlineMs: 10_000, cpuMs: 10_000 } },
       ),
     );
-    const before = await side.hostPids();
+    const [before] = await side.hostPids();
     // As many as there may be isolates for one function share them with what computes.
     const waiting = Array.from({ length: 4 }, () => outcome({ args: "wait", deadlineMs: 300 }));
     await sleep(50);
     const computing = Promise.all([result({ args: "compute" }), result({ args: "compute" })]);
     for (const ended of await Promise.all(waiting)) expect(errorOf(ended).code).toBe("DEADLINE_EXCEEDED");
     expect(await computing).toEqual(["computed", "computed"]);
-    expect(await side.hostPids()).toEqual(before);
+    // Others, of functions that cost one before, end when nobody has needed them for a while.
+    expect((await side.hostPids())[0]).toBe(before);
   });
 
   it("that its function costs while more isolates of it load end its calls one by one, and none waits for its deadline", async () => {
