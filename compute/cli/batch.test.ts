@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { startGateway, type GatewayFixture, lineOf } from "../gateway/gateway-fixture.ts";
@@ -38,6 +38,8 @@ describe("runBatch", () => {
     gateway = await startGateway({
       count: async () => {
         inFlightPeak = Math.max(inFlightPeak, (inFlight += 1));
+        // None ends before as many are there as there are to be, and a while for one more.
+        await vi.waitUntil(() => inFlightPeak >= 5);
         await new Promise((resolve) => setTimeout(resolve, 1));
         inFlight -= 1;
       },

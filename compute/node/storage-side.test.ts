@@ -131,6 +131,8 @@ describe("StorageSide", () => {
     let inFlightPeak = 0;
     await start(async () => {
       inFlightPeak = Math.max(inFlightPeak, (inFlight += 1));
+      // None ends before as many are there as there may be, and a while for one more.
+      await vi.waitUntil(() => inFlightPeak >= 3);
       await new Promise((resolve) => setTimeout(resolve, 5));
       inFlight -= 1;
       return ok("null");
@@ -141,19 +143,18 @@ describe("StorageSide", () => {
   });
 
   it("cancels over another connection, and its RUN then answers", async () => {
-    let end = (_reply: ScriptedReply): void => {};
+    let end: ((reply: ScriptedReply) => void) | null = null;
     const cancelled: string[] = [];
     await start((words) => {
       if (words[1] === "RUN") return new Promise((resolve) => (end = resolve));
       cancelled.push(words[2] ?? "");
       const error = JSON.stringify({ code: "CANCELLED", message: "cancelled", stack: "" });
-      end(["error", CURRENT, JSON.stringify(USAGE), "[]", error]);
+      end?.(["error", CURRENT, JSON.stringify(USAGE), "[]", error]);
       return 1;
     });
     const controller = new AbortController();
     const running = side.run(admitted({}, "the-call"), controller.signal);
-    await vi.waitFor(() => expect(redis.sockets.size).toBe(2));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitUntil(() => end !== null && redis.sockets.size === 2);
     controller.abort();
     expect(await running).toMatchObject({ outcome: { ok: false, error: { code: "CANCELLED" } } });
     expect(cancelled).toEqual(["the-call"]);
@@ -161,11 +162,14 @@ describe("StorageSide", () => {
   });
 
   it("drops the call's connection where a cancel finds nothing: the module cancels what a gone client leaves", async () => {
-    await start((words) => (words[1] === "CANCEL" ? 0 : undefined));
+    let isRunning = false;
+    await start((words) => {
+      isRunning ||= words[1] === "RUN";
+      return words[1] === "CANCEL" ? 0 : undefined;
+    });
     const controller = new AbortController();
     const running = side.run(admitted(), controller.signal).catch((error: Error) => error);
-    await vi.waitFor(() => expect(redis.sockets.size).toBe(2));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitUntil(() => isRunning && redis.sockets.size === 2);
     controller.abort();
     expect(await running).toMatchObject({ code: "CANCELLED" });
     await vi.waitFor(() => expect(redis.sockets.size).toBe(1));

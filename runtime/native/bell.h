@@ -25,6 +25,9 @@ struct BellWord {
   alignas(64) std::atomic<uint32_t> sleep;
 };
 
+/// A millisecond, in ns.
+constexpr int64_t kMs = 1'000'000;
+
 /// CLOCK_MONOTONIC, ns: the same clock in every process of the machine.
 inline int64_t NowNs() {
   timespec now;

@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "bell.h"
+
 namespace locus {
 
-constexpr int64_t kMs = 1'000'000;
 /// An isolate answers its own deadlines; after this the supervisor answers in its stead (it is stuck in
 /// another turn).
 constexpr int64_t kAnswerGraceNs = 20 * kMs;

@@ -12,7 +12,6 @@ namespace locus {
 
 namespace {
 
-constexpr int64_t kMs = 1'000'000;
 constexpr size_t kNodeIdBytesMax = 128;
 constexpr size_t kSecretBytesMin = 16;
 constexpr size_t kSecretBytesMax = 128;

@@ -13,8 +13,6 @@ namespace locus {
 
 namespace {
 
-constexpr int64_t kMs = 1'000'000;
-
 /// A user's name may hold any byte but a blank.
 std::string CancelKey(const RedisModuleString* user, std::string_view id) {
   return std::string(TextOf(user)) + " " + std::string(id);

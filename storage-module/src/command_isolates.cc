@@ -15,7 +15,6 @@ namespace {
 
 /// Chosen: whoever divides looks every second.
 constexpr int64_t kTtlMsMax = 60'000;
-constexpr int64_t kMs = 1'000'000;
 /// `ttl-ms`, which names and numbers follow in turn.
 constexpr int kTtlAt = 2;
 

@@ -24,7 +24,7 @@ constexpr LimitField kLimitFields[] = {
     {"concurrency", &Limits::concurrency, 1, kConcurrencyMax},
 };
 
-Failure Invalid(std::string message) {
+Failure NoDescription(std::string message) {
   return {Code::FUNCTION_INVALID, "the function's description cannot be used: " + std::move(message)};
 }
 
@@ -46,26 +46,26 @@ bool IsFunctionName(std::string_view name) {
 
 Failure ReadDescription(std::string_view json, std::string_view version, Description* description) {
   if (json.size() > kDescriptionBytesMax)
-    return Invalid("it has " + std::to_string(json.size()) + " bytes, may have " +
-                   std::to_string(kDescriptionBytesMax));
+    return NoDescription("it has " + std::to_string(json.size()) + " bytes, may have " +
+                         std::to_string(kDescriptionBytesMax));
   // The parser skips a byte order mark and ends at a NUL byte; whoever reads the text elsewhere does not.
   const bool plain = json.starts_with('{') && json.find('\0') == json.npos;
   const Json object = plain ? Json::parse(json, nullptr, /*allow_exceptions=*/false) : Json();
-  if (!object.is_object()) return Invalid("it is no JSON object");
+  if (!object.is_object()) return NoDescription("it is no JSON object");
   description->name = TextField(object, "name");
-  if (!IsFunctionName(description->name)) return Invalid("its name is " + Shown(description->name));
+  if (!IsFunctionName(description->name)) return NoDescription("its name is " + Shown(description->name));
   if (TextField(object, "version") != version)
-    return Invalid("its version is " + Shown(TextField(object, "version")) + ", the bundle's is " +
-                   std::string(version));
+    return NoDescription("its version is " + Shown(TextField(object, "version")) + ", the bundle's is " +
+                         std::string(version));
   const auto limits = object.find("limits");
-  if (limits == object.end() || !limits->is_object()) return Invalid("it has no limits");
+  if (limits == object.end() || !limits->is_object()) return NoDescription("it has no limits");
   for (const LimitField& limit : kLimitFields) {
     const auto value = limits->find(limit.name);
     const bool usable = value != limits->end() && value->is_number_unsigned() &&
                         value->get<uint64_t>() >= limit.min && value->get<uint64_t>() <= limit.max;
     if (!usable)
-      return Invalid(std::string("limits.") + limit.name + " must be a whole number from " +
-                     std::to_string(limit.min) + " to " + std::to_string(limit.max));
+      return NoDescription(std::string("limits.") + limit.name + " must be a whole number from " +
+                           std::to_string(limit.min) + " to " + std::to_string(limit.max));
     description->limits.*limit.field = value->get<uint32_t>();
   }
   return {};

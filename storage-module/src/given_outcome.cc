@@ -47,20 +47,20 @@ constexpr UsageField kUsageFields[] = {
     {"lockUs", kUsMax, SetNs<&Usage::lock_ns>},
 };
 
-Failure Invalid(std::string message) {
+Failure NothingUsable(std::string message) {
   return {Code::REQUEST_INVALID, "what was given cannot be used: " + std::move(message)};
 }
 
 Failure ReadUsage(std::string_view text, Usage* usage) {
   if (text.size() > kUsageBytesMax)
-    return Invalid("the usage has more than " + std::to_string(kUsageBytesMax) + " bytes");
+    return NothingUsable("the usage has more than " + std::to_string(kUsageBytesMax) + " bytes");
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Invalid("the usage " + Shown(text) + " is no JSON object");
+  if (!json.is_object()) return NothingUsable("the usage " + Shown(text) + " is no JSON object");
   for (const UsageField& field : kUsageFields) {
     const auto found = json.find(field.name);
     const double value = found != json.end() && found->is_number() ? found->get<double>() : -1;
     if (!(value >= 0 && value <= field.max))
-      return Invalid(std::string("the usage's ") + field.name + " must be a number from 0");
+      return NothingUsable(std::string("the usage's ") + field.name + " must be a number from 0");
     field.set(usage, value);
   }
   return {};
@@ -83,11 +83,11 @@ std::string TextOfField(const Json& object, const char* name) {
 
 Failure ReadGivenResult(std::string_view usage, std::string_view result, Outcome* outcome) {
   if (result.size() > kResultBytesMax)
-    return Invalid("the result has " + std::to_string(result.size()) + " bytes, may have " +
-                   std::to_string(kResultBytesMax));
+    return NothingUsable("the result has " + std::to_string(result.size()) + " bytes, may have " +
+                         std::to_string(kResultBytesMax));
   // Whoever writes one result per line must not get two.
   if (result.empty() || result.find('\n') != result.npos || !IsUtf8(result))
-    return Invalid("the result is no JSON on one line");
+    return NothingUsable("the result is no JSON on one line");
   outcome->result = result;
   return ReadUsage(usage, &outcome->usage);
 }
@@ -96,13 +96,13 @@ Failure ReadGivenError(std::string_view usage, std::string_view error, Outcome* 
   // Two texts, each byte escaped.
   constexpr size_t kBytesMax = 2 * 6 * kErrorTextBytesMax + 1024;
   if (error.size() > kBytesMax)
-    return Invalid("the error has " + std::to_string(error.size()) + " bytes, may have " +
-                   std::to_string(kBytesMax));
+    return NothingUsable("the error has " + std::to_string(error.size()) + " bytes, may have " +
+                         std::to_string(kBytesMax));
   const Json json = Json::parse(error, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Invalid("the error " + Shown(error) + " is no JSON object");
+  if (!json.is_object()) return NothingUsable("the error " + Shown(error) + " is no JSON object");
   const std::string name = TextOfField(json, "code");
   outcome->code = CodeNamed(name);
-  if (outcome->code == Code::kCount) return Invalid("there is no error " + Shown(name));
+  if (outcome->code == Code::kCount) return NothingUsable("there is no error " + Shown(name));
   outcome->message = TextOfField(json, "message");
   outcome->stack = TextOfField(json, "stack");
   return ReadUsage(usage, &outcome->usage);

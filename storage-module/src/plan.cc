@@ -20,7 +20,7 @@ constexpr std::string_view kStates[] = {"profiling", "compute",   "storage", "sp
 /// known.
 constexpr int kDepthMax = 3;
 
-Failure Invalid(std::string message) {
+Failure NoPlan(std::string message) {
   return {Code::REQUEST_INVALID, "the plan cannot be used: " + std::move(message)};
 }
 
@@ -49,8 +49,8 @@ bool IsNumberUpTo(const Json& value, uint64_t max) {
 }
 
 Failure ReadPlacement(const std::string& function, const Json& json, Placement* placement) {
-  const auto invalid = [&](const std::string& what) { return Invalid("of " + Shown(function) + " " + what); };
-  if (!IsFunctionName(function)) return Invalid(Shown(function) + " is no function's name");
+  const auto invalid = [&](const std::string& what) { return NoPlan("of " + Shown(function) + " " + what); };
+  if (!IsFunctionName(function)) return NoPlan(Shown(function) + " is no function's name");
   if (!HasJust(json, {"state", "share", "probeEvery", "backCpuUs"}))
     return invalid("it must say state, share, probeEvery and backCpuUs, and nothing else");
   const Json& state = json["state"];
@@ -98,19 +98,19 @@ std::string Plan::Json() const {
 
 Failure ReadPlan(std::string_view text, Plan* plan) {
   if (text.size() > kPlanBytesMax)
-    return Invalid("it has " + std::to_string(text.size()) + " bytes, may have " +
-                   std::to_string(kPlanBytesMax));
+    return NoPlan("it has " + std::to_string(text.size()) + " bytes, may have " +
+                  std::to_string(kPlanBytesMax));
   const nlohmann::json json = ParseFlat(text);
   if (!HasJust(json, {"version", "placements"}))
-    return Invalid("it must be a JSON object with version and placements, and nothing else");
+    return NoPlan("it must be a JSON object with version and placements, and nothing else");
   const nlohmann::json& version = json["version"];
   if (!IsNumberUpTo(version, kPlanVersionMax) || version == 0)
-    return Invalid("its version is " + Shown(version.dump()) + ", must be a whole number from 1 to " +
-                   std::to_string(kPlanVersionMax));
+    return NoPlan("its version is " + Shown(version.dump()) + ", must be a whole number from 1 to " +
+                  std::to_string(kPlanVersionMax));
   const nlohmann::json& placements = json["placements"];
   if (!placements.is_object() || placements.size() > kPlanFunctionsMax)
-    return Invalid("placements must be an object of at most " + std::to_string(kPlanFunctionsMax) +
-                   " functions");
+    return NoPlan("placements must be an object of at most " + std::to_string(kPlanFunctionsMax) +
+                  " functions");
   Plan read;
   read.version = version.get<uint64_t>();
   for (const auto& [function, placement] : placements.items()) {

@@ -30,7 +30,7 @@ void Replace(Registry::Functions functions) {
 /// Whether the RDB that is being loaded has replaced the functions.
 bool replaced = false;
 
-int Load(RedisModuleIO* io, int encoding_version, int) {
+int LoadRegistry(RedisModuleIO* io, int encoding_version, int) {
   if (encoding_version != kRdbEncodingVersion) {
     redis::LogIOError(io, "warning", "functions are kept in format %d, this module reads %d",
                       encoding_version, kRdbEncodingVersion);
@@ -56,7 +56,7 @@ void OnLoading(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void*) {
 bool RegisterPersistence(RedisModuleCtx* context) {
   redis::SetModuleOptions(context, redis::kHandlesIoErrors);
   static redis::TypeMethods methods;
-  methods.aux_load = Load;
+  methods.aux_load = LoadRegistry;
   methods.aux_save_triggers = redis::kAuxBeforeKeys;
   // A server that does not know it takes it for nothing, silently.
   if (redis::GetTypeMethodVersion() >= static_cast<int>(redis::kTypeMethodsWithAuxSave2)) {

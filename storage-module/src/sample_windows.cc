@@ -8,12 +8,6 @@
 
 namespace locus {
 
-namespace {
-
-constexpr int64_t kMs = 1'000'000;
-
-}  // namespace
-
 SampleWindows::SampleWindows(Timers* timers) : timers_(timers), taken_ns_(NowNs()) {}
 
 void SampleWindows::Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns) {

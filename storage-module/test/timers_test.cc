@@ -10,10 +10,10 @@
 
 namespace {
 
+using locus::kMs;
 using locus::NowNs;
 using locus::Timers;
 
-constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kHour = 3'600'000 * kMs;
 
 /// Redis' event loop with one descriptor in it.

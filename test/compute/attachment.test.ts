@@ -23,8 +23,6 @@ const reading = bundleOf("reading", async ({ redis }) => {
   while ((await redis.get("released")) === null);
   return "read";
 });
-/** Time for what goes on for long, on a busy machine too. */
-const patient = (bundle: string): string => bundle.replace("run:", "limits: { deadlineMs: 60000, cpuMs: 60000 }, run:");
 
 /** Reads, computes for long, in one turn or over many, and goes on. */
 const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: boolean }>(
@@ -102,11 +100,7 @@ beforeAll(async () => {
     LOCUS_PLACEMENT: "declared",
     LOCUS_GRACE_MS: "20000",
   });
-  await deploy(node, patient(held));
-  await deploy(node, patient(reading));
-  await deploy(node, patient(digging));
-  await deploy(node, patient(devouring));
-  await deploy(node, patient(flooding));
+  for (const bundle of [held, reading, digging, devouring, flooding]) await deploy(node, bundle);
   await deploy(
     node,
     `export default { kind: "locus.function", name: "greet", async run({ redis, keys, args }) {
@@ -122,7 +116,13 @@ afterAll(async () => {
   await redis.close();
 });
 beforeEach(async () => {
-  await comesTo("nodes_attached", "1");
+  // A node is attached before it speaks for its callers, and gets their calls then.
+  await vi.waitFor(async () => {
+    const before = Number(await info("calls_returned"));
+    expect(await call(client, "greet", "1", "who", '{"greeting":"Hello"}')).toBe('"Hello Ada"');
+    expect(await info("calls_returned")).toBe(String(before + 1));
+  }, LONG);
+  expect(await info("nodes_attached")).toBe("1");
   await client.del("runs", "released");
 });
 

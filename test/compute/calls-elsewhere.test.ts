@@ -20,15 +20,19 @@ import { serve } from "../scheduler/served.ts";
 import { startProgram } from "../scheduler/program.ts";
 import { bundleOf, call, deploy, metric, portSaid } from "./node-client.ts";
 
-const LONG = { timeout: 30_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 /** Of the call that is left: longer than anything here is waited for. */
 const DEADLINE_MS = 120_000;
 const NODE_SERVICE = "nodeservoceproto.NodeService";
 
 /** Reads until it is released, and writes nothing. */
-const lingering = bundleOf("lingering", async ({ redis }) => {
-  while ((await redis.get("released")) === null) await new Promise((done) => setTimeout(done, 20));
-}).replace("run:", `limits: { deadlineMs: ${DEADLINE_MS} }, run:`);
+const lingering = bundleOf(
+  "lingering",
+  async ({ redis }) => {
+    while ((await redis.get("released")) === null) await new Promise((done) => setTimeout(done, 20));
+  },
+  { deadlineMs: DEADLINE_MS },
+);
 
 let redis: RedisServer;
 let resources: AsyncDisposableStack;

@@ -6,7 +6,7 @@ import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { clientAt, type ContestClient, failureOf } from "#test/scheduler/contest-client.ts";
 import { healthOf, SERVING, servicesAt } from "#test/scheduler/listener-questions.ts";
 import { runTool } from "#test/tool.ts";
-import { bundleOf, deploy, metric, portSaid } from "./node-client.ts";
+import { bundleOf, deploy, metric, portSaid, said } from "./node-client.ts";
 
 const NAME = "funcloc.FuncLoc";
 const LONG = { timeout: 60_000, interval: 50 };
@@ -15,10 +15,12 @@ const SERVES = "serves FuncLoc";
 const GROUP_LENGTH = 64;
 
 const fails = bundleOf("fails", () => Promise.reject(new Error("on purpose ".repeat(1_000))));
-const waits = bundleOf(
-  "waits",
-  ({ args }: { readonly args: { readonly ms: number } }) => new Promise((done) => setTimeout(done, args.ms)),
-).replace("run:", "limits: { deadlineMs: 60000 }, run:");
+/** For so long, or until it is released. */
+const waits = bundleOf<{ readonly ms: number }>("waits", async ({ redis, args }) => {
+  for (let ms = 0; ms < args.ms && (await redis.get("released")) === null; ms += 10) {
+    await new Promise((done) => setTimeout(done, 10));
+  }
+});
 
 let resources: AsyncDisposableStack;
 let redis: RedisServer;
@@ -111,10 +113,13 @@ describe("FuncLoc", () => {
     const late = failureOf(invoke(client, "waits", { ms: 50_000 }, { deadline: Date.now() + 500 }));
     expect((await late).code).toBe("DEADLINE_EXCEEDED");
     await inFlight(0);
-    const last = invoke(client, "waits", { ms: 2_000 });
+    const last = invoke(client, "waits", { ms: 50_000 });
     await inFlight(1);
-    const [ended] = await Promise.all([last, node.end("SIGTERM")]);
-    expect(ended).toBe("success");
+    const ended = node.end("SIGTERM");
+    await vi.waitFor(() => expect(said(node)).toContain("stopping"), LONG);
+    await redis.client().set("released", "1");
+    expect(await last).toBe("success");
+    await ended;
   });
 
   it("takes no more calls at once than the node does over HTTP", async () => {
@@ -122,7 +127,7 @@ describe("FuncLoc", () => {
     await deploy(node, waits);
     const results = await batch(
       client,
-      Array.from({ length: GROUP_LENGTH }, () => requestOf("waits", { ms: 1_000 })),
+      Array.from({ length: GROUP_LENGTH }, () => requestOf("waits", { ms: 3_000 })),
     );
     expect(results.filter((result) => result === "success")).toHaveLength(8);
     expect(results.filter((result) => result.startsWith("OVERLOADED: "))).toHaveLength(GROUP_LENGTH - 8);

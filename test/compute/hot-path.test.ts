@@ -5,10 +5,11 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { childrenOf } from "#bench/harness/processes.ts";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
+import { PATIENT } from "#test/patient-limits.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { deploy } from "./node-client.ts";
 
-const LONG = { timeout: 20_000, interval: 50 };
+const LONG = { timeout: 60_000, interval: 50 };
 const SIDES = ["compute", "storage"];
 /** Of one kind, on one side, in one round. */
 const CALLS = 8;
@@ -16,7 +17,7 @@ const CALLS = 8;
 const COUNT = `
   const number = { type: "object", required: ["by"], properties: { by: { type: "integer" } } };
   export default {
-    kind: "locus.function", name: "count", input: number, output: number,
+    kind: "locus.function", name: "count", input: number, output: number, limits: ${JSON.stringify(PATIENT)},
     async run({ redis, args: { by }, log }) {
       log.info("counts", by);
       if (by < 0) throw new RangeError("counts up alone");

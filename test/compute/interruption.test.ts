@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
 import { type Ended, type Running, startTool, type Tool } from "#test/tool.ts";
 
@@ -39,15 +39,23 @@ async function interrupted(
   return running.ended;
 }
 
-/** Whether Redis has been sent more of a command than before. */
-function callsOf(command: string): () => Promise<boolean> {
+/** Whether Redis has been sent more of a command than before. Resolves when what was sent by somebody before has come. */
+async function callsOf(command: string): Promise<() => Promise<boolean>> {
   const client = stack.redis.client();
   const count = async (): Promise<number> => {
     const stats = await client.info("commandstats");
     return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
   };
-  const before = count();
-  return async () => (await count()) > (await before) + 100;
+  let before = -1;
+  await vi.waitFor(
+    async () => {
+      const last = before;
+      before = await count();
+      expect(before).toBe(last);
+    },
+    { interval: 200 },
+  );
+  return async () => (await count()) > before + 100;
 }
 
 describe("Ctrl-C", () => {
@@ -55,22 +63,22 @@ describe("Ctrl-C", () => {
     ["batch", ["empty", "1", MANY, "--side", "storage"], "locus\\.node\\|run"],
     ["redisclient", ["khop", "1", MANY], "get"],
   ] as const)("ends %s with a summary of what was done", async (tool, argv, command) => {
-    const plain = await interrupted(tool, argv, callsOf(command));
+    const plain = await interrupted(tool, argv, await callsOf(command));
     expect(plain).toMatchObject({ status: 130, stderr: "" });
     expect(plain.stdout).toMatch(/: interrupted by SIGINT after \d+ of 1000000 calls\n {2}calls +\d+\n/);
-    const { status, stdout } = await interrupted(tool, [...argv, "--json"], callsOf(command));
+    const { status, stdout } = await interrupted(tool, [...argv, "--json"], await callsOf(command));
     const { interrupted: isInterrupted, calls } = JSON.parse(stdout) as { interrupted: boolean; calls: number };
     expect([status, isInterrupted, calls > 0 && calls < Number(MANY)]).toEqual([130, true, true]);
   });
 
   it("ends a load, which says how far it came and what to do", async () => {
     const argv = ["load", "power-law", "--nodes", "1000000"];
-    const plain = await interrupted("locus", argv, callsOf("set"));
+    const plain = await interrupted("locus", argv, await callsOf("set"));
     expect(plain).toMatchObject({ status: 130, stdout: "" });
     expect(plain.stderr).toMatch(
       /^CANCELLED: loading .* stopped while writing, after \d+ of 1\d{6} keys: interrupted by/,
     );
-    const { status, stdout } = await interrupted("locus", [...argv, "--json"], callsOf("set"));
+    const { status, stdout } = await interrupted("locus", [...argv, "--json"], await callsOf("set"));
     expect([status, JSON.parse(stdout)]).toMatchObject([130, { error: { code: "CANCELLED" } }]);
   });
 

@@ -17,10 +17,10 @@ const REPOSITORY = join(import.meta.dirname, "..", "..");
 const SIDES = ["compute", "storage"] as const;
 /** Calls that are under way when Redis goes may end so; nothing else may become of them. */
 const CODES_OF_A_RESTART = ["REDIS_UNAVAILABLE", "STORAGE_REFUSED"];
-const BACK_TIMEOUT_MS = 30_000;
 const SOURCE = `import { defineFunction, type Invocation } from "locus/function";
 export default defineFunction({
   name: "greet",
+  limits: { deadlineMs: 60_000 },
   async run({ redis, args, keys, log }: Invocation<{ readonly greeting: string }>) {
     log.info("greeting", { key: keys[0] });
     return args.greeting + " " + (await redis.get(keys[0] ?? ""));
@@ -124,7 +124,7 @@ describe("a function", () => {
       for (const [index, answer] of ["one", "two"].entries()) {
         expect((await request(deployed, "PUT", version(answer), "application/javascript")).ok).toBe(true);
         calls.push(request(`${deployed}/invocations?side=${side}`, "POST", "{}"));
-        await expect.poll(() => redis.llen("began"), { timeout: 20_000 }).toBe(index + 1);
+        await expect.poll(() => redis.llen("began")).toBe(index + 1);
       }
       expect((await request(deployed, "DELETE")).status).toBe(204);
       expect((await request(`${deployed}/invocations?side=${side}`, "POST", "{}")).status).toBe(404);
@@ -200,10 +200,8 @@ describe("a function", () => {
     expect(said.filter((one) => one !== "hello Ada" && !CODES_OF_A_RESTART.includes(one))).toEqual([]);
 
     const ready = async (): Promise<boolean> => (await request("/readyz")).ok;
-    await vi.waitUntil(ready, { timeout: BACK_TIMEOUT_MS });
-    for (const side of SIDES) {
-      await vi.waitFor(async () => expect(await call(side)).toBe("hello Ada"), { timeout: BACK_TIMEOUT_MS });
-    }
+    await vi.waitUntil(ready);
+    for (const side of SIDES) await vi.waitFor(async () => expect(await call(side)).toBe("hello Ada"));
   });
 
   it("gives what the documents say of the walk from node 7 of WordNet", async () => {

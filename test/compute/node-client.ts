@@ -1,6 +1,8 @@
 // What a test asks a node over HTTP: deploy, call, health, metrics.
 
+import type { Limits } from "#runtime/function/description.ts";
 import type { NodeProcess } from "#test/node-process.ts";
+import { PATIENT } from "#test/patient-limits.ts";
 
 /** A problem document's status and code where the node refuses. */
 export interface Answer {
@@ -22,7 +24,7 @@ export const deploy = async ({ url }: NodeProcess, bundle: string): Promise<Answ
     }),
   );
 
-export const call = async ({ url }: NodeProcess, name: string, side: string, deadlineMs = 5_000): Promise<Answer> =>
+export const call = async ({ url }: NodeProcess, name: string, side: string, deadlineMs = 30_000): Promise<Answer> =>
   answerOf(
     await fetch(`${url}/v1/functions/${name}/invocations?side=${side}`, {
       method: "POST",
@@ -59,9 +61,13 @@ export const logged = (node: NodeProcess): readonly LogLine[] =>
 /** Messages of it. */
 export const said = (node: NodeProcess): readonly string[] => logged(node).map(({ msg }) => msg);
 
-/** A function of that name. */
-export const bundleOf = <Args = unknown>(name: string, run: (invocation: Invocation<Args>) => unknown): string =>
-  `export default { kind: "locus.function", name: "${name}", run: ${run.toString()} };\n`;
+/** A function of that name, patient unless its limits say otherwise. */
+export const bundleOf = <Args = unknown>(
+  name: string,
+  run: (invocation: Invocation<Args>) => unknown,
+  limits: Partial<Limits> = {},
+): string =>
+  `export default { kind: "locus.function", name: "${name}", limits: ${JSON.stringify({ ...PATIENT, ...limits })}, run: ${run.toString()} };\n`;
 
 interface Invocation<Args> {
   readonly redis: Redis;

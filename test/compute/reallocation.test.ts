@@ -21,10 +21,7 @@ const SPREAD = 5;
 
 /** Takes a while without a core, one call at a time. */
 const slow = (name: string): string =>
-  bundleOf(name, () => new Promise((resolve) => setTimeout(() => resolve(1), 50))).replace(
-    "run:",
-    "limits: { concurrency: 1 }, run:",
-  );
+  bundleOf(name, () => new Promise((resolve) => setTimeout(() => resolve(1), 50)), { concurrency: 1 });
 
 let redis: RedisServer;
 let client: Redis;

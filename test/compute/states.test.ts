@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import type { TraceStep } from "#compute/node/trace.ts";
 import { readInfo } from "#test/module-info.ts";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
+import { PATIENT } from "#test/patient-limits.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { runTool } from "#test/tool.ts";
 import { deploy } from "./node-client.ts";
@@ -16,7 +17,8 @@ type Side = (typeof SIDES)[number];
 const TRACE_PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 const bundle = (name: string, body: string, top = ""): string =>
-  `${top} export default { kind: "locus.function", name: "${name}", limits: { concurrency: 1, deadlineMs: 30000, cpuMs: 30000 }, async run({ redis, log }) { ${body} } };`;
+  `${top} export default { kind: "locus.function", name: "${name}", limits: ${JSON.stringify({ ...PATIENT, concurrency: 1 })}, async run({ redis, log }) { ${body} } };`;
+const SPIN = `for (const end = Date.now() + 1500; Date.now() < end;);`;
 const BUNDLES = [
   bundle("quick", `log.info("heard"); return await redis.get("a");`),
   bundle("failing", `throw new Error("no");`),
@@ -24,8 +26,7 @@ const BUNDLES = [
     "sleeping",
     `while ((await redis.get("released")) === null) await new Promise((done) => setTimeout(done, 100));`,
   ),
-  bundle("spinning", `for (const end = Date.now() + 1500; Date.now() < end;);`),
-  bundle("slow", ``, `for (const end = Date.now() + 1500; Date.now() < end;);`),
+  bundle("spinning", SPIN),
 ];
 
 let redis: RedisServer;
@@ -57,15 +58,27 @@ const count = async (side: Side, state: string): Promise<number> => {
 };
 const comesTo = (side: Side, state: string, expected: number) =>
   vi.waitFor(async () => expect(await count(side, state)).toBe(expected), LONG);
+/** That a call is seen in a state before it ends. Whoever got no core to look meanwhile looks at another one. */
+const isSeen = (side: Side, state: string, callOne: () => Promise<Response>) =>
+  vi.waitFor(async () => {
+    const called = callOne();
+    const over = called.then(() => true);
+    let seen = 0;
+    do seen = await count(side, state);
+    while (seen === 0 && !(await Promise.race([over, Promise.resolve(false)])));
+    expect(await called).toMatchObject({ status: 200 });
+    expect(seen).toBe(1);
+  }, LONG);
 
 describe.each(SIDES)("at %s", (side) => {
   it("calls are counted as queued, starting, running and waiting", async () => {
-    const starting = call("slow", side);
-    await comesTo(side, "starting", 1);
-    await starting;
-    const running = call("spinning", side);
-    await comesTo(side, "running", 1);
-    await running;
+    let slow = 0;
+    await isSeen(side, "starting", async () => {
+      // Each is loaded once.
+      await deploy(node, bundle(`slow-${side}-${(slow += 1)}`, ``, SPIN));
+      return call(`slow-${side}-${slow}`, side);
+    });
+    await isSeen(side, "running", () => call("spinning", side));
     // Of one function there are as many isolates as there are cores, and each of these takes one call.
     const waiting = Array.from({ length: 65 }, () => call("sleeping", side));
     await vi.waitFor(async () => {

@@ -26,7 +26,7 @@ const BEYOND_BASE_MB_MAX = { "locus-storage": 41, "locus-compute": 132, locus: 1
 const CONFINED = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
 
 const engine = useEngine("containers", {
-  setUp: async () => {
+  begin: async () => {
     // Another stack may have the ports that are the default, and the volume.
     Object.assign(engine.environment, ports, { COMPOSE_PROJECT_NAME: `locus-test-${process.pid}` });
     engine.say("building the images and starting the containers (minutes)");

@@ -17,9 +17,9 @@ const PROGRAMS = ["dockerd", "docker-compose", "debootstrap", "iptables-save"];
 const CONTAINERS = ["storage", "compute1", "compute2", "locus-setup", "locus-all-in-one"];
 const PULL_TIMEOUT_MS = 180_000;
 const INSTALL_TIMEOUT_MS = 180_000;
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 30_000;
-const QUICK_TIMEOUT_MS = 15_000;
+const QUICK_TIMEOUT_MS = 60_000;
 const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
 /** The tables in which an engine writes rules, in the format of iptables-save. */
 const EMPTY_TABLES = `*filter

@@ -18,7 +18,7 @@ const LONG = { timeout: 60_000, interval: 200 };
 let redis: RedisServer;
 let nodes: NodeProcess[];
 
-const engine = useEngine("node of containers", { setUp: async () => {}, tearDown: async () => {} });
+const engine = useEngine("node of containers", { tearDown: async () => {} });
 const socketPath = (): string => engine.environment["DOCKER_HOST"]?.replace(/^unix:\/\//, "") ?? DEFAULT_SOCKET;
 /** Names, and states, of instances' containers. */
 const containers = async (): Promise<readonly string[]> => {

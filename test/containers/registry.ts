@@ -10,7 +10,7 @@ import { OwnedProcess } from "../owned-process.ts";
 import { withPackages } from "./turn.ts";
 
 const FETCH_TIMEOUT_MS = 120_000;
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 10_000;
 const LOOK_MS = 100;
 

@@ -18,19 +18,28 @@ const sayOf =
   (text: string): void =>
     void process.stderr.write(`${subject}: ${text}\n`);
 
+/** Of the parts of the file, in their order. */
+const beginnings: (() => Promise<void>)[] = [];
+let begun: readonly Promise<void>[] = [];
+
 /** Once in a file, before all its parts. */
 export function openEngineOfFile(): void {
   const say = sayOf("container engine");
   beforeAll(async () => {
     try {
       engine = await openEngine(say);
+      begun = beginnings.map((begin) => begin());
+      void Promise.allSettled(begun); // each part hears of its own
     } catch (error) {
       obstacle = (error as Error).message;
       say(`not tested: ${obstacle}`);
     }
   }, TIMEOUT_MS);
   beforeEach(({ skip }) => skip(engine === undefined, obstacle));
-  afterAll(() => engine?.close(), TIMEOUT_MS);
+  afterAll(async () => {
+    await Promise.allSettled(begun);
+    await engine?.close();
+  }, TIMEOUT_MS);
 }
 
 export interface TestEngine {
@@ -45,20 +54,27 @@ export interface TestEngine {
 }
 
 interface Around {
-  readonly setUp: () => Promise<void>;
+  /** As soon as there is an engine: what takes long, and goes on beside the parts before. */
+  readonly begin?: () => Promise<unknown>;
+  /** When that has come to its end. */
+  readonly setUp?: () => Promise<void>;
   /** Only where there was an engine, `setUp` having come to its end or not. */
   readonly tearDown: () => Promise<void>;
 }
 
 /** Of one part of a file that has an engine. */
-export function useEngine(subject: string, { setUp, tearDown }: Around): TestEngine {
+export function useEngine(subject: string, { begin, setUp, tearDown }: Around): TestEngine {
   const environment: NodeJS.ProcessEnv = {};
   const options = { directory: REPOSITORY, timeoutMs: TIMEOUT_MS, environment };
 
+  const index = beginnings.length;
+  beginnings.push(async () => {
+    Object.assign(environment, engine?.environment);
+    await begin?.();
+  });
   beforeAll(async () => {
-    if (engine === undefined) return;
-    Object.assign(environment, engine.environment);
-    await setUp();
+    await begun[index];
+    if (engine !== undefined) await setUp?.();
   }, TIMEOUT_MS);
   afterAll(async () => {
     if (engine !== undefined) await tearDown();

@@ -56,7 +56,7 @@ describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
     [
       "while its isolate starts",
       bundleOf(({ redis }) => redis.set("late", "1"), {
-        before: "const until = Date.now() + 2_000; while (Date.now() < until);",
+        before: "const until = Date.now() + 3_000; while (Date.now() < until);",
       }),
     ],
   ])("%s", async (_state, bundle) => {

@@ -225,32 +225,28 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
   });
 
   it("lets all others go on while one waits for its reply, those in its isolate too", async () => {
-    const limits = { deadlineMs: 60_000 };
     const { result } = await side.deploy(
-      bundleOf<string>(
-        async ({ redis, args }) => {
-          const shared = globalThis as { waits?: boolean };
-          if (args === "write") {
-            shared.waits = true;
-            return await redis.set("held back", "1");
-          }
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          if (args === "read") await redis.get("k");
-          return shared.waits ?? false;
-        },
-        { limits },
-      ),
+      bundleOf<string>(async ({ redis, args }) => {
+        const shared = globalThis as { waits?: boolean };
+        if (args === "write") {
+          shared.waits = true;
+          return await redis.set("held back", "1");
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        if (args === "read") await redis.get("k");
+        return shared.waits ?? false;
+      }),
     );
-    const another = await side.deploy(bundleOf(({ redis }) => redis.get("k"), { limits }));
+    const another = await side.deploy(bundleOf(({ redis }) => redis.get("k")));
     const release = await side.holdWrites();
     const ended: string[] = [];
     const held = result({ args: "write" }).then(() => ended.push("the held one"));
-    await expect.poll(() => side.inFlight(), { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => side.inFlight()).toBe(1);
     // Redis itself holds a connection's replies in their order: what an isolate reads behind a write waits with it.
     const args = name === "socket" ? "sleep" : "read";
     const inItsIsolate = async (): Promise<boolean> =>
       (await Promise.all(Array.from({ length: 40 }, () => result({ args })))).includes(true);
-    await expect.poll(inItsIsolate, { timeout: 20_000 }).toBe(true);
+    await expect.poll(inItsIsolate).toBe(true);
     expect(await another.result()).toBeNull();
     ended.push("the others");
     await release();
@@ -389,7 +385,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     const until = performance.now() + 600;
     let calls = 0;
     const load = async (): Promise<void> => {
-      while (performance.now() < until) {
+      while (performance.now() < until || calls <= 10) {
         const { ok } = await outcome({ args: "read" });
         if (ok) calls++;
       }

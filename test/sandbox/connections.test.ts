@@ -45,7 +45,7 @@ const startOver = async (
   });
   closing.push(() => supervisor.close(0));
   await supervisor.ready();
-  const run = async (source: string, deadlineMs = 5_000): Promise<Outcome> => {
+  const run = async (source: string, deadlineMs = 60_000): Promise<Outcome> => {
     const bundle = Buffer.from(source);
     const image = { description: await supervisor.check(bundle), bundle };
     return supervisor.invoke({ image, keys: [], argsJson: "null", deadlineMs, logs: false });
@@ -95,13 +95,16 @@ describe("connections of the compute side", () => {
   it("come back after Redis was away, and calls meanwhile say what is wrong", async () => {
     const server = await startServer();
     const { run, supervisor } = await startOver(over(server));
+    const admin = server.client();
     expect(resultOf(await run(WHO))).toBe("1");
     const hanging = run(
       bundleOf(async ({ redis }) => {
         for (;;) await redis.get("k");
       }),
     );
-    await sleep(50);
+    const reads = async (): Promise<number> =>
+      Number(/cmdstat_get:calls=(\d+)/.exec(await admin.info("commandstats"))?.[1] ?? 0);
+    await expect.poll(reads).toBeGreaterThan(50);
     await server.restart("SIGKILL");
     const lost = errorOf(await hanging);
     expect(lost).toMatchObject({ code: "REDIS_UNAVAILABLE" });
@@ -224,23 +227,25 @@ describe("connections of the compute side", () => {
     const server = await startServer();
     const { supervisor } = await startOver({ ...over(server), connections: 1 }, 1);
     const bundle = Buffer.from(
-      bundleOf<string>(async ({ redis, args }) => (args === "read" ? await redis.get("k") : "computed")),
+      bundleOf<string>(async ({ redis, args }) => (args === "write" ? await redis.set("k", "1") : "computed")),
     );
     const image = { description: await supervisor.check(bundle), bundle };
     const call = (args: string, signal?: AbortSignal): Promise<Outcome> =>
       supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 20_000, logs: false }, signal);
     await call("compute");
-    await server.client().call("CLIENT", "PAUSE", "3000", "ALL");
+    const admin = server.client();
+    await admin.call("CLIENT", "PAUSE", "60000", "WRITE");
     const order: string[] = [];
     const controller = new AbortController();
-    const reading = call("read").then(() => order.push("read"));
-    const cancelled = call("read", controller.signal).then((ended) => order.push(errorOf(ended).code));
-    await sleep(100);
+    const writing = call("write").then(() => order.push("written"));
+    const cancelled = call("write", controller.signal).then((ended) => order.push(errorOf(ended).code));
+    await expect.poll(async () => / cmd=set /.test(String(await admin.client("LIST")))).toBe(true);
     await call("compute").then(() => order.push("computed"));
     controller.abort();
     await cancelled;
-    await reading;
-    expect(order).toEqual(["computed", "CANCELLED", "read"]);
+    await admin.call("CLIENT", "UNPAUSE");
+    await writing;
+    expect(order).toEqual(["computed", "CANCELLED", "written"]);
   });
 
   it("may be cut again and again: every call gets its answer at once, or its reply", async () => {
@@ -254,24 +259,25 @@ describe("connections of the compute side", () => {
     );
     const image = { description: await supervisor.check(bundle), bundle };
     const admin = server.client();
-    const until = performance.now() + 2_000;
+    const untilMs = performance.now() + 2_000;
+    const codes = new Map<string, number>();
+    const isOver = (): boolean => performance.now() > untilMs && codes.has("ok");
     const cut = async (): Promise<void> => {
-      while (performance.now() < until) {
+      // On a slow machine no call gets through as often as at first.
+      for (let pauseMs = 20; !isOver(); pauseMs++) {
         await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-        await sleep(20);
+        await sleep(pauseMs);
       }
     };
-    const codes = new Map<string, number>();
     const load = async (): Promise<void> => {
-      while (performance.now() < until) {
-        const ended = await supervisor.invoke({ image, keys: [], argsJson: "null", deadlineMs: 4_000, logs: false });
+      while (!isOver()) {
+        const ended = await supervisor.invoke({ image, keys: [], argsJson: "null", deadlineMs: 60_000, logs: false });
         const code = ended.ok ? "ok" : ended.error.code;
         codes.set(code, (codes.get(code) ?? 0) + 1);
       }
     };
     await Promise.all([cut(), ...Array.from({ length: 8 }, load)]);
     expect([...codes.keys()].filter((code) => code !== "ok" && code !== "REDIS_UNAVAILABLE")).toEqual([]);
-    expect(codes.get("ok")).toBeGreaterThan(0);
   });
 
   it("end a call with what cannot be read, and what follows from its replies before has no turn of another", async () => {

@@ -2,7 +2,7 @@
 
 import { kill } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -22,24 +22,29 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
 
   it("a call that had only read is run again, unseen by its caller", async () => {
     const { result } = await side.deploy(
-      bundleOf(async ({ redis }) => {
-        for (let i = 0; i < 100; i++) {
-          await redis.get("k");
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
+      bundleOf<string>(async ({ redis, args }) => {
+        if (args !== "wait") return "well";
+        while ((await redis.get("go on")) === null) await new Promise((resolve) => setTimeout(resolve, 10));
         return "read to the end";
       }),
     );
+    const { result: goOn } = await side.deploy(bundleOf(({ redis }) => redis.set("go on", "1")));
     await result();
-    const calls = Promise.all([result(), result(), result()]);
-    await sleep(300);
     const told = await side.toll();
-    const before = await killHosts();
+    const calls = Promise.all(Array.from({ length: 3 }, () => result({ args: "wait" })));
+    await expect.poll(() => side.inFlight()).toBe(3);
+    const killed: number[] = [];
+    // Once, but where none of them had a core to begin with by then.
+    await vi.waitFor(async () => {
+      await sleep(300);
+      killed.push(...(await killHosts()));
+      await expect.poll(async () => (await side.toll()).deaths).toBe(told.deaths + killed.length);
+      expect((await side.toll()).reruns).toBeGreaterThan(told.reruns);
+    });
+    await goOn();
     expect(await calls).toEqual(["read to the end", "read to the end", "read to the end"]);
-    expect((await side.hostPids()).some((pid) => before.includes(pid))).toBe(false);
-    const { deaths, reruns } = await side.toll();
-    expect(deaths).toBe(told.deaths + before.length);
-    expect(reruns).toBeGreaterThan(told.reruns);
+    expect((await side.hostPids()).some((pid) => killed.includes(pid))).toBe(false);
+    expect((await side.toll()).deaths).toBe(told.deaths + killed.length);
   });
 
   it("a call that had written says so, and is not run again", async () => {
@@ -170,7 +175,7 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
     expect(await result()).toBe("well");
     const [shared = 0] = await side.hostPids();
     const { deaths, killedForTime, quarantined } = await side.toll();
-    const waiting = outcome({ args: "wait", deadlineMs: 1_000 });
+    const waiting = outcome({ args: "wait", deadlineMs: 3_000 });
     await expect.poll(() => side.inFlight(), { interval: 5 }).toBe(1);
     kill(shared, "SIGSTOP");
     expect(errorOf(await waiting).code).toBe("DEADLINE_EXCEEDED");
@@ -233,14 +238,15 @@ describe.each(SIDE_NAMES)("when a sandbox host dies on %s", (name) => {
         { limits: { deadlineMs: 10_000, cpuMs: 10_000 } },
       ),
     );
-    const before = await side.hostPids();
+    const [before] = await side.hostPids();
     // As many as there may be isolates for one function share them with what computes.
     const waiting = Array.from({ length: 4 }, () => outcome({ args: "wait", deadlineMs: 300 }));
     await sleep(50);
     const computing = Promise.all([result({ args: "compute" }), result({ args: "compute" })]);
     for (const ended of await Promise.all(waiting)) expect(errorOf(ended).code).toBe("DEADLINE_EXCEEDED");
     expect(await computing).toEqual(["computed", "computed"]);
-    expect(await side.hostPids()).toEqual(before);
+    // Others, of functions that cost one before, end when nobody has needed them for a while.
+    expect((await side.hostPids())[0]).toBe(before);
   });
 
   it("that its function costs while more isolates of it load end its calls one by one, and none waits for its deadline", async () => {

@@ -140,7 +140,7 @@ describe.each([
   const decode = ({ hex, shape, binary }: GoldenReply, isLast: boolean) => {
     speaker.says(Buffer.from(hex, "hex"), isLast);
     const args = { method: `${COMMANDS[shape]}${binary ? "Buffer" : ""}`, arguments: ARGUMENTS[shape] };
-    return supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 4_000, logs: false });
+    return supervisor.invoke({ image, keys: [], argsJson: JSON.stringify(args), deadlineMs: 60_000, logs: false });
   };
   /** Objects as their entries, in order: a name such as __proto__ shows. */
   const entries = (value: unknown): unknown => {

@@ -6,6 +6,7 @@ import type { Invocation } from "#runtime/function/define.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { InstanceCall } from "#scheduler/driver/driver.ts";
 import { createHash } from "node:crypto";
+import { PATIENT } from "../patient-limits.ts";
 import { bundleOf } from "../sides.ts";
 
 const DEFAULTS = Object.fromEntries(Object.entries(LIMITS).map(([name, range]) => [name, range.default]));
@@ -25,7 +26,14 @@ export function imageOfBundle(
   const bundle = Buffer.from(source);
   const version = createHash("sha256").update(bundle).digest("hex").slice(0, 16);
   const name = /name: "([\w-]+)"/.exec(source)?.[1] ?? "nameless";
-  const description = { name, version, side: null, limits: { ...DEFAULTS, ...limits }, input, output: null };
+  const description = {
+    name,
+    version,
+    side: null,
+    limits: { ...DEFAULTS, ...PATIENT, ...limits },
+    input,
+    output: null,
+  };
   return { description: readDescription(JSON.stringify(description)), bundle };
 }
 

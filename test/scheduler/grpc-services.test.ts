@@ -19,7 +19,7 @@ import { failureOf } from "./contest-client.ts";
 import { serve } from "./served.ts";
 
 const MIB = 2 ** 20;
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 60_000;
 const FUNCTION_CONFIG = { timeout_in_ms: 60_000, memory_in_bytes: 512 * MIB, handler: "index.handler" };
 const ACQUIRE = {
   request_id: "r1",

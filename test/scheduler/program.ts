@@ -8,7 +8,6 @@ import { OwnedProcess } from "../owned-process.ts";
 import { clientAt, type ClientOf } from "./contest-client.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
-const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
 
 export interface Program {
@@ -36,13 +35,10 @@ export async function startProgram(
   });
   resources.defer(() => started.stop());
   const said = (): string => readFileSync(logPath, "utf8");
-  const port = await vi.waitUntil(
-    () => {
-      if (!started.isRunning) throw new Error(`${file} ended: ${started.logTail()}`);
-      return /"port":(\d+)/.exec(said())?.[1];
-    },
-    { timeout: START_TIMEOUT_MS },
-  );
+  const port = await vi.waitUntil(() => {
+    if (!started.isRunning) throw new Error(`${file} ended: ${started.logTail()}`);
+    return /"port":(\d+)/.exec(said())?.[1];
+  });
   const endpoint = `127.0.0.1:${port}`;
   return { process: started, endpoint, said, client: clientAt(resources, endpoint) };
 }

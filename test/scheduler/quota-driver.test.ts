@@ -92,7 +92,7 @@ describe("processes in groups of the kernel", () => {
     await driver.start(spec);
     expect(quotaOf(spec.id)).toBe(0.8);
     await vi.waitUntil(() => quotaOf(spec.id) === 0.02, WAIT);
-    const call = driver.invoke(spec.id, spin(150));
+    const call = driver.invoke(spec.id, spin(1_000));
     await vi.waitUntil(() => quotaOf(spec.id) === 0.8, WAIT);
     expect(codeOf(await call)).toBe('ok "spun"');
     await vi.waitUntil(() => quotaOf(spec.id) === 0.02, WAIT);
@@ -105,7 +105,7 @@ describe("processes in groups of the kernel", () => {
     await driver.start(other);
     expect(quotaOf(one.id) + quotaOf(other.id)).toBeLessThanOrEqual(1);
     await vi.waitUntil(() => quotaOf(one.id) === 0.02 && quotaOf(other.id) === 0.02, WAIT);
-    const calls = [one, other].map(({ id }) => driver.invoke(id, spin(300)));
+    const calls = [one, other].map(({ id }) => driver.invoke(id, spin(1_000)));
     await vi.waitUntil(() => quotaOf(one.id) === 0.5 && quotaOf(other.id) === 0.5, WAIT);
     expect((await Promise.all(calls)).map(codeOf)).toEqual(['ok "spun"', 'ok "spun"']);
     await driver.stop(other.id);
@@ -122,7 +122,7 @@ describe("processes in groups of the kernel", () => {
     expect(await driver.limit(spec.id, 0.3)).toBe(true);
     expect(quotaOf(spec.id)).toBeLessThanOrEqual(0.3);
     await vi.waitUntil(() => quotaOf(spec.id) === 0.02, WAIT);
-    const call = driver.invoke(spec.id, spin(100));
+    const call = driver.invoke(spec.id, spin(500));
     await vi.waitUntil(() => quotaOf(spec.id) === 0.3, WAIT);
     await call;
     await expect(driver.limit(spec.id, 0)).rejects.toMatchObject({ code: "REQUEST_INVALID" });

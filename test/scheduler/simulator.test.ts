@@ -71,7 +71,7 @@ const saidBy = (program: string): readonly Said[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Said);
 
-test("the simulator plays a data set to our scaler, tells how it stands, and ends", { timeout: 60_000 }, async () => {
+test("the simulator plays a data set to our scaler, tells how it stands, and ends", async () => {
   writeDataSet("one");
   const [scalerPort, platformPort, statisticsPort] = [await freePort(), await freePort(), await freePort()];
   const scaler = start("main-scaler.ts", [], {

@@ -27,7 +27,7 @@ export interface DeploymentRecord extends Span {
 
 const GAP_MEAN_MS = 4_000;
 /** LOAD may take so long: a check in a sandbox host, a connection that comes back. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 export function deploymentSchedule(
   seed: number,

@@ -11,7 +11,7 @@ import { infoOf } from "./redis-info.ts";
 const FOLLOWED_TIMEOUT_MS = 10_000;
 /** The replica has to catch up meanwhile, while writes wait. */
 const FAILOVER_TIMEOUT_MS = 5_000;
-const SETTLED_TIMEOUT_MS = 20_000;
+const SETTLED_TIMEOUT_MS = 60_000;
 const LOOK_MS = 20;
 
 /** Redis' own FAILOVER, and then the nodes and clients move over. false: it was not begun, or given up; all is as it was. */

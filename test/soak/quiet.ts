@@ -14,7 +14,7 @@ import { infoOf } from "./redis-info.ts";
 const REST_TIMEOUT_MS = 60_000;
 const LOOK_MS = 50;
 /** What differs for so long differs for good. */
-const COMPARE_TIMEOUT_MS = 10_000;
+const COMPARE_TIMEOUT_MS = 60_000;
 /** A connection of its own, so that none is left open at the node. */
 const PROBE = (): RequestInit => ({ headers: { connection: "close" }, signal: AbortSignal.timeout(5_000) });
 

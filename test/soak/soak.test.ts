@@ -29,7 +29,7 @@ it("keeps all promises while everything dies, for a few minutes", { timeout: 900
   expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
   expect(reports).toHaveLength(7);
   for (const { episode, endings, faults } of reports) {
-    expect(endings["ok"]).toBeGreaterThan(100);
+    expect(endings["ok"]).toBeGreaterThan(50);
     expect(Object.keys(faults).length > 0).toBe(episode > 0);
   }
   // The seed has several, each of which Redis may refuse.

@@ -114,7 +114,7 @@ describe("LOCUS.NODE TRY", () => {
     const own = await startRedisServer();
     const client = own.client();
     const bundle = `export default { kind: "locus.function", name: "visitor", run: ({ redis, args }) => args.spin ? (() => { for (;;); })() : redis.get(args.key) };`;
-    const limits = { deadlineMs: 20_000, cpuMs: 50, memoryMb: 64, operations: 10, concurrency: 1 };
+    const limits = { deadlineMs: 20_000, cpuMs: 300, memoryMb: 64, operations: 10, concurrency: 1 };
     const version = versionOf(new TextEncoder().encode(bundle));
     const described = (change: object) =>
       JSON.stringify({ name: "visitor", version, side: null, limits, input: null, output: null, ...change });
@@ -144,7 +144,7 @@ describe("LOCUS.NODE TRY", () => {
     const bundle = `export default { kind: "locus.function", name: "visited", run: async ({ redis }) => { for (let at = 0; at < 5; at++) await redis.get("a"); return "done"; } };`;
     const version = versionOf(new TextEncoder().encode(bundle));
     const attempt = async (operations: number): Promise<string> => {
-      const limits = { deadlineMs: 20_000, cpuMs: 50, memoryMb: 64, operations, concurrency: 1 };
+      const limits = { deadlineMs: 20_000, cpuMs: 300, memoryMb: 64, operations, concurrency: 1 };
       const description = JSON.stringify({ name: "visited", version, side: null, limits, input: null, output: null });
       const reply = await client.call("LOCUS.NODE", "TRY", bundle, description, "0", "{}", "null");
       const [outcome, , , , result = ""] = reply as string[];

@@ -62,8 +62,8 @@ const call = (client: Redis): Promise<string> => client.call("LOCUS.CALL", "scri
 test("who waits for calls or samples is told when the time is over, though the clock is set back meanwhile", async () => {
   const { server, client, setClock } = await start();
   const node = await new PlayedNode(server).attach();
-  const taken = node.take(1, 2_000);
-  const samples = server.client().call("LOCUS.NODE", "SAMPLES", "2000");
+  const taken = node.take(1, 5_000);
+  const samples = server.client().call("LOCUS.NODE", "SAMPLES", "5000");
   await waiting(client, 2);
   await setClock(-HOUR);
   expect(await taken).toEqual(NOTHING);
@@ -88,7 +88,7 @@ test("who waits long is not told early by a clock that is set forward, and who w
 
 test("a call that its node does not take runs here in time, and one that it took ends at its deadline", async () => {
   const { server, client, setClock } = await start("take-patience-ms", "300");
-  await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", "script in 1500 ms");
+  await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", "script in 3000 ms");
   const node = await new PlayedNode(server).attach();
   const untaken = call(server.client());
   await until(async () => (await readInfo(client)).get("calls_handed") === "1");
@@ -100,6 +100,6 @@ test("a call that its node does not take runs here in time, and one that it took
   await taken;
   await setClock(-2 * HOUR);
   expect(await overdue).toMatch(
-    /DEADLINE script did not end before its deadline, on the node node-1 \(limits\.deadlineMs: 1500 ms\)/,
+    /DEADLINE script did not end before its deadline, on the node node-1 \(limits\.deadlineMs: 3000 ms\)/,
   );
 });

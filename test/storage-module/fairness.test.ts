@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { readInfo } from "#test/module-info.ts";
+import { PATIENT } from "#test/patient-limits.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { until } from "./scripted-host.ts";
 
@@ -11,7 +12,7 @@ import { until } from "./scripted-host.ts";
 const WANTED = 20_000;
 const ROUNDS = 3;
 
-const GREEDY = `export default { kind: "locus.function", name: "greedy", limits: { concurrency: 4 }, async run({ redis, args }) {
+const GREEDY = `export default { kind: "locus.function", name: "greedy", limits: ${JSON.stringify({ ...PATIENT, concurrency: 4 })}, async run({ redis, args }) {
   if (args === "little") {
     for (let round = 0; round < ${ROUNDS}; round++) await redis.lindex("long", 1);
     return "little";
@@ -20,7 +21,7 @@ const GREEDY = `export default { kind: "locus.function", name: "greedy", limits:
   for (let index = 0; index < ${WANTED}; index++) all.push(redis.lindex("long", 5000));
   return (await Promise.all(all)).length;
 } };`;
-const MODEST = `export default { kind: "locus.function", name: "modest", async run({ redis }) {
+const MODEST = `export default { kind: "locus.function", name: "modest", limits: ${JSON.stringify(PATIENT)}, async run({ redis }) {
   for (let round = 0; round < ${ROUNDS}; round++) await redis.lindex("long", 1);
   return "little";
 } };`;

@@ -195,7 +195,7 @@ describe("it changes what it has said:", () => {
     }
   });
 
-  test("lies of any kind, in any order", { timeout: 120_000 }, async () => {
+  test("lies of any kind, in any order", { timeout: SANITIZED_BUILD_TIMEOUT_MS }, async () => {
     for (let seed = 1; seed <= 60; seed += 1) {
       await startOver(redis);
       // It forges outcomes as well: the one call may end in any way, the next must not.
@@ -206,20 +206,24 @@ describe("it changes what it has said:", () => {
   });
 });
 
-test("a Redis that has been lied to for long has no more memory than one that was lied to for a while", async () => {
-  const plain = await startScriptedServer();
-  const client = plain.client();
-  await client.set("a", "1");
-  const residentBytes = (): number =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${plain.pid()}/status`, "utf8"))?.[1]) * 1024;
-  const lie = async (seed: number): Promise<void> => {
-    await startOver(client);
-    const script = JSON.stringify({ noise: { seed, steps: 50 }, mute: true });
-    await client.call("LOCUS.NODE", "RUN", "script", "*", "0", '{"deadlineMs":50}', script);
-  };
-  for (let seed = 100; seed < 140; seed += 1) await lie(seed);
-  const before = residentBytes();
-  for (let seed = 100; seed < 180; seed += 1) await lie(seed);
-  expect(residentBytes() - before).toBeLessThan(16 << 20);
-  await plain.close();
-}, 120_000);
+test(
+  "a Redis that has been lied to for long has no more memory than one that was lied to for a while",
+  async () => {
+    const plain = await startScriptedServer();
+    const client = plain.client();
+    await client.set("a", "1");
+    const residentBytes = (): number =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${plain.pid()}/status`, "utf8"))?.[1]) * 1024;
+    const lie = async (seed: number): Promise<void> => {
+      await startOver(client);
+      const script = JSON.stringify({ noise: { seed, steps: 50 }, mute: true });
+      await client.call("LOCUS.NODE", "RUN", "script", "*", "0", '{"deadlineMs":50}', script);
+    };
+    for (let seed = 100; seed < 140; seed += 1) await lie(seed);
+    const before = residentBytes();
+    for (let seed = 100; seed < 180; seed += 1) await lie(seed);
+    expect(residentBytes() - before).toBeLessThan(16 << 20);
+    await plain.close();
+  },
+  SANITIZED_BUILD_TIMEOUT_MS,
+);

@@ -2,6 +2,7 @@
 // was acknowledged can be held against what is there, whatever happened in between.
 
 import type { RedisServer } from "#test/redis-server.ts";
+import { until } from "./scripted-host.ts";
 
 const KEY = "increments";
 const CALL = JSON.stringify({ rounds: [[["INCR", KEY]]] });
@@ -15,6 +16,8 @@ interface Book {
 
 export interface Increments {
   acknowledged(): number;
+  /** Resolves when every caller has had one answer more: to whatever was sent before, each has its answer then. */
+  answered(): Promise<void>;
   /** Ends it; resolves when the last call has been answered. */
   stop(): Promise<Book>;
 }
@@ -22,10 +25,11 @@ export interface Increments {
 /** So many callers, each with one call at a time of the scripted host's function. */
 export function startIncrements(server: RedisServer, callers = 4): Increments {
   let acknowledged = 0;
+  const answers = Array.from({ length: callers }, () => 0);
   const stopped = new AbortController();
   const refusals = new Map<string, number>();
   const note = (word: string): void => void refusals.set(word, (refusals.get(word) ?? 0) + 1);
-  const run = async (): Promise<void> => {
+  const run = async (index: number): Promise<void> => {
     // Nothing is sent twice: what became of a call whose connection broke is not known.
     const open = () => server.client({ autoResendUnfulfilledCommands: false, retryStrategy: () => null });
     let client = open();
@@ -37,17 +41,23 @@ export function startIncrements(server: RedisServer, callers = 4): Increments {
       } catch (error) {
         const { name, message } = error as Error;
         note(name === "ReplyError" ? message.slice(0, message.indexOf(" ")) : "closed");
-        if (client.status === "ready") continue;
-        client.disconnect();
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        client = open();
+        if (client.status !== "ready") {
+          client.disconnect();
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          client = open();
+        }
       }
+      answers[index]!++;
     }
     client.disconnect();
   };
-  const running = Promise.all(Array.from({ length: callers }, run));
+  const running = Promise.all(answers.map((_, index) => run(index)));
   return {
     acknowledged: () => acknowledged,
+    async answered() {
+      const before = [...answers];
+      await until(() => Promise.resolve(answers.every((count, index) => count > before[index]!)));
+    },
     async stop() {
       stopped.abort();
       await running;

@@ -22,7 +22,7 @@ const more = async (load: Increments): Promise<void> => {
 
 describe("under load", () => {
   test("hosts end and start while a child of Redis saves, which holds copies of all descriptors", async () => {
-    const server = await start({ config: [["rdb-key-save-delay", "10000000"]] });
+    const server = await start({ config: [["rdb-key-save-delay", "60000000"]] });
     const admin = server.client();
     await admin.mset("a", "1", "b", "2", "c", "3");
     await admin.bgsave();
@@ -103,12 +103,12 @@ test("WAIT after a call waits for what the call has written", async () => {
   const [client, copy] = [primary.client(), replica.client()];
   await until(async () => (await info(copy, "master_link_status")) === "up");
   expect(await runLines(client, ["GET", "k"])).toEqual(["_"]);
-  expect(await client.wait(1, 20_000)).toBe(1);
+  expect(await client.wait(1, 60_000)).toBe(1);
   process.kill(replica.pid(), "SIGSTOP");
   expect(await runLines(client, ["SET", "k", "1"])).toEqual(["+OK"]);
   expect(await client.wait(1, 100)).toBe(0);
   process.kill(replica.pid(), "SIGCONT");
-  expect(await client.wait(1, 20_000)).toBe(1);
+  expect(await client.wait(1, 60_000)).toBe(1);
   expect(await copy.get("k")).toBe("1");
 });
 

@@ -2,11 +2,12 @@
 
 import { expect, onTestFinished, test } from "vitest";
 
+import { PATIENT } from "#test/patient-limits.ts";
 import { startRedisServer } from "#test/redis-server.ts";
 
 /** Keeps a promise from call to call; a heavy call replaces it turn after turn. */
 const BUNDLE = `let kept = null;
-export default { kind: "locus.function", name: "keeping", async run({ redis, args }) {
+export default { kind: "locus.function", name: "keeping", limits: ${JSON.stringify(PATIENT)}, async run({ redis, args }) {
   if (!args.isHeavy) return (await (kept ??= redis.get("a")));
   let mixed = 0;
   for (let step = 0; step < 400; step++) {

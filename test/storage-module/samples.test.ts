@@ -84,7 +84,7 @@ describe("a window", () => {
     await until(async () => (await readInfo(client)).get("calls_in_flight") === "1");
     leaver.disconnect();
     await left;
-    const [{ sums } = { sums: [] }] = (await take(client, 10_000)).tallies;
+    const [{ sums } = { sums: [] }] = (await take(client, 60_000)).tallies;
     expect([termOf(sums, "untold"), termOf(sums, "failed")]).toEqual([1, 1]);
   });
 });
