@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/longest-first.ts";
 
 /** Files at once. Most of them wait for something half of the time; what each starts needs memory. */
-const WORKERS = Math.min(availableParallelism() + 1, 8);
+const WORKERS = Math.min(availableParallelism() + 2, 8);
 /** Of conditions that come true within a second on a quiet machine. */
 const CONDITION_TIMEOUT_MS = 60_000;
 

@@ -3,16 +3,20 @@
 
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Each is a minute and more. */
+/** Each is a minute and more: in turn those that wait for most of it, and those that a core is busy with (the compiler, above all). */
 const LONGEST = [
   "test/containers/containers.test.ts",
-  "test/benchmarks.test.ts",
   "test/soak/soak.test.ts",
   "test/storage-module/handed-calls.test.ts",
+  "test/benchmarks.test.ts",
+  "test/native/threads.test.ts",
   "test/compute/reallocation.test.ts",
+  "test/fuzz/fuzz.test.ts",
   "test/compute/capacity.test.ts",
   "test/sandbox/loading.test.ts",
   "test/compute/json.test.ts",
+  "test/sandbox/memory.test.ts",
+  "test/scheduler/contest-2020-programs.test.ts",
 ];
 
 export class LongestFirst extends BaseSequencer {

@@ -79,7 +79,13 @@ describe("a node whose instances are containers", { timeout: 180_000 }, () => {
     await vi.waitFor(async () => {
       expect((await call(node, "die", "compute", 30_000)).body).toMatchObject({ code: "SANDBOX_DIED" });
     }, LONG);
-    const [name = ""] = ((await containers()).find((line) => line.endsWith(" running")) ?? "").split(" ");
+    // What is started in the place of the one that died takes its time, and a call that it takes too long runs without.
+    const name = await vi.waitFor(async () => {
+      await processOf(node);
+      const running = (await containers()).find((line) => line.endsWith(" running"));
+      expect(running).toBeDefined();
+      return running!.split(" ")[0]!;
+    }, LONG);
     await engine.run("docker", "kill", name);
     await vi.waitFor(async () => {
       expect(await processOf(node)).toBeGreaterThan(0);
