@@ -362,6 +362,6 @@ export class NodeCapacity {
   #setOther(other: OtherScheduler | null): void {
     this.#other?.client.close();
     this.#other = other;
-    this.book.askAnew();
+    this.book.askAnother();
   }
 }
