@@ -92,7 +92,7 @@ export class NodeCapacity {
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
     this.#rules = new ScaleRules(redis);
-    this.#instances = openInstanceNode(options);
+    this.#instances = openInstanceNode(options, OWNER);
     this.#door = new NodeDoor({
       instances: this.#node,
       desk: this.#servedDesk(),
@@ -111,7 +111,6 @@ export class NodeCapacity {
       nowMs,
     };
     this.#threads = schedulerEndpoint === null ? null : new DividedThreads(divided);
-    void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => this.#turn(isHeld));
     options.functions.onChange(() => void this.#forgetGone());
   }

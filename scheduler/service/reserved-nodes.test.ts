@@ -65,7 +65,13 @@ class Cluster {
   stock: NodeStock;
 
   constructor(count: number) {
-    const own = { functions: { image: async () => IMAGE }, instanceCpus: 1, ownMemoryBytes: 0, folder: "/" };
+    const own = {
+      functions: { image: async () => IMAGE },
+      instanceCpus: 1,
+      ownMemoryBytes: 0,
+      folder: "/",
+      owner: null,
+    };
     this.nodes = Array.from(
       { length: count },
       () => new DriverNode({ driver: new IdleEngine(), memoryBytes: 1_024 * MIB, ...own }),
