@@ -252,6 +252,20 @@ describe("the desk", () => {
     expect(a.containers.size).toBe(1);
   });
 
+  test("counts for taken what a foreign scheduler's containers use, and what does not fit, beside what is promised", async () => {
+    const a = new Host("a", { memoryMb: 256, availableMb: 56 });
+    a.containers.set("c", { id: "c", name: "theirs", shape: { ...SHAPE, key: "theirs" }, usedMb: 50 });
+    a.containers.set("large", { id: "large", name: "before", shape: { ...SHAPE, memoryMb: 512 }, usedMb: 150 });
+    const desk = cluster(a).open();
+    const freeMb = async () => (await desk.overview()).nodes.map(({ freeMb: mb }) => mb);
+    await desk.beat(a.beat());
+    expect(await freeMb()).toEqual([56]);
+    // What is promised to an instance is not taken once more by what it uses.
+    a.containers.set("small", { id: "small", name: "before", shape: { ...SHAPE, memoryMb: 32 }, usedMb: 30 });
+    await desk.beat(a.beat({ availableMb: 26 }));
+    expect(await freeMb()).toEqual([24]);
+  });
+
   test("takes over what is there, lends it on to whoever says that it holds it, and starts nothing anew", async () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const { open } = cluster(a, b);

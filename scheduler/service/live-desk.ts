@@ -115,9 +115,10 @@ export class LiveDesk implements ServedDesk {
     const answer = { gone: [] as string[], revoked: [] as string[] };
     if (joined !== null) {
       joined.lastBeatMs = nowMs;
-      const usedMb = beat.instances.reduce((sum, one) => sum + one.usedMb, 0);
-      core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb: usedMb }, nowMs);
       this.#hosted(joined, beat.instances, nowMs);
+      // Whatever else is there takes of what the node has: a foreign scheduler's, and what did not fit.
+      const instancesMemoryMb = beat.instances.reduce((sum, one) => sum + (this.#isOurs(one) ? one.usedMb : 0), 0);
+      core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb }, nowMs);
       this.#scale(joined, beat);
     }
     // Of what comes back as well: the policy is told of its calls first.
@@ -239,6 +240,11 @@ export class LiveDesk implements ServedDesk {
       else this.#gone(instance, nowMs);
     }
     joined.unnamed = unnamed;
+  }
+
+  /** Memory is promised to it: it starts, is there, or ends. */
+  #isOurs({ id, name }: HostedInstance): boolean {
+    return this.#containers.instanceOf(id) !== undefined || this.#names.has(name) || this.#live.core.isAdopted(id);
   }
 
   #adopt(id: string, shape: FunctionShape, nodeId: string, nowMs: number): void {
