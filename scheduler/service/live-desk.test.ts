@@ -319,6 +319,32 @@ describe("the desk", () => {
     expect(instances.map(({ id, state, holder }) => [id, state, holder])).toEqual([[leased[1]!.id, "idle", null]]);
   });
 
+  test("a desk that was stopped for long hears first what nodes have said meanwhile", async () => {
+    vi.useFakeTimers();
+    const a = new Host("a");
+    const { open, events, removals } = cluster(a);
+    const desk = open();
+    await desk.beat(a.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    await desk.beat(a.beat());
+    const before = performance.now();
+    const clock = vi.spyOn(performance, "now").mockReturnValue(before + 3_200);
+    try {
+      // Its timers run before anything that was sent to it is read.
+      await vi.advanceTimersByTimeAsync(500);
+      expect(await desk.beat(a.beat({ leases: [use(leased!.id)] }))).toMatchObject({ gone: [], revoked: [] });
+      expect([events, removals]).toEqual([["a reserved"], []]);
+      // A node that says nothing is lost all the same.
+      for (let passed = 0; passed < 4_000; passed += 500) {
+        clock.mockReturnValue(before + 3_200 + passed);
+        await vi.advanceTimersByTimeAsync(500);
+      }
+      expect(events).toContain("a lost");
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   test("keeps as many instances of a function as people say, of the version that is current, and no more than they say", async () => {
     const a = new Host("a");
     const desk = cluster(a).open();
