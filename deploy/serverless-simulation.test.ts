@@ -10,6 +10,7 @@ interface Container {
 interface Job {
   readonly metadata: { readonly name: string };
   readonly spec: {
+    readonly activeDeadlineSeconds: number;
     readonly template: { readonly spec: { readonly restartPolicy: string; readonly containers: readonly Container[] } };
   };
 }
@@ -64,11 +65,12 @@ describe("the contest's job for Kubernetes", () => {
     expect(mistakesOf(parse(text.replace(right, wrong)))).toContain(mistake);
   });
 
-  it("has the contest's name and containers, and runs once", () => {
+  it("has the contest's name and containers, and runs once, and not for ever", () => {
     const { metadata, spec } = parse(text) as Job;
     expect(metadata.name).toBe("serverless-simulation");
     const { containers, restartPolicy } = spec.template.spec;
     expect(restartPolicy).toBe("Never");
+    expect(spec.activeDeadlineSeconds).toBeGreaterThan(0);
     expect(containers.map(({ name, command }) => [name, ...command])).toEqual([
       ["scaler", "./run.sh"],
       ["serverless-simulator", "./simulator"],

@@ -28,7 +28,7 @@ export class ContestNode {
 
   /** Rejects with CONFIG_INVALID where it cannot listen: whoever was told of that port would never find the node. */
   static async open({ port, grpc, log, ...parts }: ContestNodeOptions): Promise<ContestNode> {
-    const instances = openInstanceNode(parts);
+    const instances = openInstanceNode(parts, null);
     const services = { "nodeservoceproto.NodeService": nodeService(instances.node) };
     const listener = await openGrpcDoor(grpc, { port, variable: "LOCUS_NODE_SERVICE_PORT" }, services);
     log.info({ host: grpc.host, port: listener.port }, "may be reserved by a scheduler of the contest's protocol");

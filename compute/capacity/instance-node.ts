@@ -27,8 +27,9 @@ export interface InstanceNode {
   readonly driver: Driver;
 }
 
-/** Of a function that is asked for by its name alone a container has the version that is current when it is made. */
-export function openInstanceNode({ functions, supervisor, agents, offer }: InstanceNodeOptions): InstanceNode {
+/** Of a function that is asked for by its name alone a container has the version that is current when it is made. `owner`: as in DriverNodeOptions. */
+export function openInstanceNode(options: InstanceNodeOptions, owner: string | null): InstanceNode {
+  const { functions, supervisor, agents, offer } = options;
   const driver = agents?.driver ?? new IsolateDriver(supervisor);
   const image = async (named: string): Promise<FunctionImage> => {
     const [name = "", version = null] = named.split("@");
@@ -41,6 +42,7 @@ export function openInstanceNode({ functions, supervisor, agents, offer }: Insta
     instanceCpus: agents?.instanceCpus ?? offer.cpus,
     ownMemoryBytes: agents?.ownMemoryBytes ?? 0,
     folder: "/",
+    owner,
   });
   return { node, cpuUs: () => (agents === null ? 0 : node.cpuUs), driver };
 }

@@ -69,7 +69,7 @@ describe("a node's book of leases", () => {
     expect(book.take(khop)).toBeNull();
     book.done(first!, 1, 0);
     expect(await waiting[2]!).toBe(first);
-    expect(requests[1]!.signal.aborted).toBe(true);
+    expect(requests[1]!.signal.aborted).toBe(false);
     expect(book.waiting).toBe(0);
   });
 
@@ -94,14 +94,28 @@ describe("a node's book of leases", () => {
     expect([second.meanMs, second.running, second.calls]).toEqual([1, 0, 0]);
   });
 
-  test("a call that is cancelled waits no more, and the request of nobody is given up", async () => {
+  test("a call that is cancelled waits no more; what was asked for it is held when it comes, and goes back unused", async () => {
     const { book, requests } = setUp();
     const cancel = new AbortController();
     const call = book.wait(khop, 1_000, cancel.signal);
     cancel.abort();
     await expect(call).rejects.toMatchObject({ code: "CANCELLED" });
-    expect(requests[0]!.signal.aborted).toBe(true);
     expect(book.waiting).toBe(0);
+    await requests[0]!.grant([at("a")]);
+    expect([requests.length, book.size]).toEqual([1, 1]);
+    for (let beats = 0; beats < 2; beats++) book.uses(500);
+    expect([book.size, book.returning.returned]).toEqual([0, ["a"]]);
+  });
+
+  test("what was asked for a call that found another instance meanwhile is the next calls'", async () => {
+    const { book, requests, held } = setUp();
+    await held(at("a"));
+    const taken = [take(book), take(book)];
+    const call = book.wait(khop, 1_000);
+    book.done(taken[0]!, 1, 0);
+    expect((await call)!.id).toBe("a");
+    await requests[1]!.grant([at("b"), at("c")]);
+    expect([book.size, take(book).id]).toEqual([3, "b"]);
   });
 
   test("a call with little time waits for a part of it, and runs without; the one too many is refused at once", async () => {
@@ -141,6 +155,8 @@ describe("a node's book of leases", () => {
     const call = book.wait(khop, 60_000);
     expect(requests).toHaveLength(3);
     book.askAnew();
+    expect(requests.map(({ signal }) => signal.aborted)).toEqual([false, false, true]);
+    book.askAnother();
     expect(requests.map(({ signal }) => signal.aborted)).toEqual([false, true, true]);
     await vi.waitFor(() => expect(requests).toHaveLength(4));
     await requests[3]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));

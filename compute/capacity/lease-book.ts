@@ -133,7 +133,6 @@ export class LeaseBook {
         signal?.removeEventListener("abort", onAbort);
         booked.waiters.delete(waiter);
         this.#waiting--;
-        if (booked.waiters.size === 0) booked.asked?.abort();
         this.counts.waited++;
         this.counts.waitedMs += this.#options.nowMs() - sinceMs;
       };
@@ -239,12 +238,15 @@ export class LeaseBook {
     }
   }
 
-  /** Whoever was asked answers no more, or is not to be asked any more: those that wait ask anew. */
+  /** Whoever was asked has not answered lately: those that wait ask anew. What was asked for besides may come yet, and nobody waits for it. */
   askAnew(): void {
-    for (const { asked, growing } of this.#functions.values()) {
-      asked?.abort();
-      growing?.abort();
-    }
+    for (const { asked } of this.#functions.values()) asked?.abort();
+  }
+
+  /** As `askAnew`; whoever was asked is not to be asked any more. */
+  askAnother(): void {
+    this.askAnew();
+    for (const { growing } of this.#functions.values()) growing?.abort();
   }
 
   /** Nobody has renewed anything for so long that all of it is over. What runs goes on. */
@@ -261,7 +263,7 @@ export class LeaseBook {
   close(): void {
     this.#isClosed = true;
     for (const { waiters } of this.#functions.values()) for (const waiter of waiters) waiter.resolve(null);
-    this.askAnew();
+    this.askAnother();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
 
@@ -300,7 +302,10 @@ export class LeaseBook {
     }
   }
 
-  /** For those that wait, unless it is asked already. */
+  /**
+   * For those that wait, unless it is asked already. What was asked for is not given up with the last of them: an answer that is on its way by then would
+   * be lost, and what it lends would be nobody's until its leases are over. It is held like any other, and goes back where it is not used.
+   */
   #ask(booked: BookedFunction): void {
     if (booked.asked !== null || booked.waiters.size === 0) return;
     // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
@@ -320,7 +325,7 @@ export class LeaseBook {
       },
       (error: unknown) => {
         booked.asked = null;
-        // Who came since the last one left waits for a request of its own.
+        // Whoever waits is to have a request of its own.
         if (asked.signal.aborted || codeOf(error) === "DEADLINE_EXCEEDED") return this.#ask(booked);
         this.#refused(booked, error);
       },

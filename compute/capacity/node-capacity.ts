@@ -92,7 +92,7 @@ export class NodeCapacity {
     });
     this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
     this.#rules = new ScaleRules(redis);
-    this.#instances = openInstanceNode(options);
+    this.#instances = openInstanceNode(options, OWNER);
     this.#door = new NodeDoor({
       instances: this.#node,
       desk: this.#servedDesk(),
@@ -111,7 +111,6 @@ export class NodeCapacity {
       nowMs,
     };
     this.#threads = schedulerEndpoint === null ? null : new DividedThreads(divided);
-    void this.#node.reserve({ requestId: "", ownerAccountId: OWNER });
     controllership.onTurn((isHeld) => this.#turn(isHeld));
     options.functions.onChange(() => void this.#forgetGone());
   }
@@ -128,7 +127,7 @@ export class NodeCapacity {
 
   /** Who gives instances now; null: nobody is known to. */
   get desk(): CapacityDesk | null {
-    return this.#controlled?.desk ?? this.#other?.client ?? null;
+    return this.#ownDesk ?? this.#other?.client ?? null;
   }
 
   /** Of all nodes. Rejects with PEER_UNAVAILABLE where nobody schedules now. */
@@ -210,6 +209,8 @@ export class NodeCapacity {
   async #turn(isHeld: boolean): Promise<void> {
     if (this.#isLeaving) return;
     try {
+      // First, since all else may wait for a Redis that hangs: another may schedule by now.
+      if (!isHeld) await this.#scheduleNoMore();
       await this.#readRules();
       // Whoever leaves closes what is open: nothing may be opened behind its back.
       if (this.#isLeaving) return;
@@ -293,10 +294,16 @@ export class NodeCapacity {
     });
   }
 
+  /** null where this node does not control: by the clock, whether or not the loss has been followed by now. */
+  get #ownDesk(): ServedDesk | null {
+    return this.#options.controllership.isHeld ? (this.#controlled?.desk ?? null) : null;
+  }
+
   /** The scheduler for others, while this node controls. */
   #servedDesk(): ServedDesk {
     const own = (): ServedDesk => {
-      if (this.#controlled !== null) return this.#controlled.desk;
+      const desk = this.#ownDesk;
+      if (desk !== null) return desk;
       throw new LocusError("PEER_UNAVAILABLE", "this node does not control, or does no more");
     };
     return {
@@ -331,15 +338,17 @@ export class NodeCapacity {
     link.hurry();
   }
 
-  async #follow({ connect, endpoint: own }: OpenDoor, link: CapacityLink): Promise<void> {
+  async #scheduleNoMore(): Promise<void> {
     const { controllership, log } = this.#options;
     const controlled = this.#controlled;
+    if (controlled === null) return;
     this.#controlled = null;
-    if (controlled !== null) {
-      log.info({ node: controllership.node }, "this node schedules instances no more");
-      await controlled.close();
-    }
-    const { holder, node, commands } = controllership;
+    log.info({ node: controllership.node }, "this node schedules instances no more");
+    await controlled.close();
+  }
+
+  async #follow({ connect, endpoint: own }: OpenDoor, link: CapacityLink): Promise<void> {
+    const { holder, node, commands } = this.#options.controllership;
     if (holder === null || holder === node || holder === this.#other?.node) return;
     const endpoint = await readEndpoint(commands);
     // Whoever holds the lease has not said yet where it is.
@@ -362,6 +371,6 @@ export class NodeCapacity {
   #setOther(other: OtherScheduler | null): void {
     this.#other?.client.close();
     this.#other = other;
-    this.book.askAnew();
+    this.book.askAnother();
   }
 }

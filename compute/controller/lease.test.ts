@@ -93,6 +93,25 @@ describe.skipIf(!redisServerExists())("a lease in a real server (skipped where t
     expect(await other.get(KEY)).toBe("two");
   });
 
+  test("is told to be over while Redis hangs, as soon as it is", async () => {
+    const hanging = await startRedis();
+    const asking = new Redis({ path: hanging.path });
+    const pausing = new Redis({ path: hanging.path });
+    const one = leaseOf("one", asking);
+    try {
+      await turned(one, true);
+      await pausing.client("PAUSE", 60_000, "ALL");
+      const before = one.turns.length;
+      // No question that is asked from now on is answered.
+      await vi.waitFor(() => expect(one.turns.slice(before).at(-1)).toBe(false), 30_000);
+      expect(one.lease.isHeld).toBe(false);
+    } finally {
+      await one.lease.close();
+      for (const connection of [asking, pausing]) connection.disconnect();
+      await hanging.close();
+    }
+  });
+
   test("is given up without Redis where that is silent for longer than it lasts", async () => {
     const one = leaseOf("one");
     await turned(one, true);

@@ -14,7 +14,7 @@ interface LeaseOptions {
   /** Told from all other nodes by this. */
   readonly holder: string;
   readonly nowMs: () => number;
-  /** After every turn. A lease that ended and was gained again was lost in between: that is told as well. */
+  /** After every turn, and when one takes longer than the lease lasts. A lease that ended and was gained again was lost in between: that is told as well. */
   readonly onTurn: (isHeld: boolean) => void;
   /** Redis refuses what is needed for it. */
   readonly onRefused: (reason: string) => void;
@@ -63,9 +63,14 @@ export class Lease {
   }
 
   async #turn(): Promise<void> {
-    if (this.#isClosed || this.#isTurning) return;
-    this.#isTurning = true;
     const { redis, key, holder, nowMs, onTurn, onRefused } = this.#options;
+    if (this.#isClosed) return;
+    if (this.#isTurning) {
+      // A Redis that hangs is waited for longer than the lease lasts, and others may reach it: that it is over the clock says.
+      if (!this.isHeld) onTurn(false);
+      return;
+    }
+    this.#isTurning = true;
     // From before the question: an answer that was long on its way gives so much less.
     const askedMs = nowMs();
     try {

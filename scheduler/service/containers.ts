@@ -56,6 +56,11 @@ export class Containers {
     return lost;
   }
 
+  /** That are made on that node now. */
+  startingOn(nodeId: string): ReadonlySet<Instance> {
+    return new Set(this.#starting.keys().filter(({ node }) => node.id === nodeId));
+  }
+
   all(): Iterable<readonly [Instance, string]> {
     return this.#ids;
   }

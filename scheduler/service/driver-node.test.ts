@@ -56,11 +56,11 @@ class HeldEngine implements Driver {
   async close(): Promise<void> {}
 }
 
-const opened = () => {
+const opened = (whose: string | null = null) => {
   const engine = new HeldEngine();
   const functions = { image: async () => IMAGE };
-  const own = { instanceCpus: 2, ownMemoryBytes: 56 * MIB };
-  const node = new DriverNode({ driver: engine, functions, memoryBytes: 1_024 * MIB, ...own, folder: "/" });
+  const own = { instanceCpus: 2, ownMemoryBytes: 56 * MIB, folder: "/", owner: whose };
+  const node = new DriverNode({ driver: engine, functions, memoryBytes: 1_024 * MIB, ...own });
   const create = (functionName: string): Promise<string> => {
     const meta = { functionName, handler: "", timeoutMs: 1_000, memoryBytes: 128 * MIB };
     return node.createContainer({ requestId: "r", name: "n", meta });
@@ -102,6 +102,23 @@ test("a node is one owner's as long as that is heard of, and then whoever's rese
   expect(await owner()).toBe("");
   await reserve("two");
   await expect(reserve("one")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+});
+
+test("a node of our own schedulers is nobody else's, however long nothing comes over the service", async () => {
+  vi.useFakeTimers();
+  const { engine, node, create } = opened("locus");
+  const id = await create("f@0");
+  const called = node.run(id, CALL);
+  engine.calls[0]!.resolve(OUTCOME);
+  await called;
+  for (const ownerAccountId of ["two", "locus", "two"]) {
+    const reserved = node.reserve({ requestId: "r", ownerAccountId });
+    await expect(reserved).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    vi.advanceTimersByTime(60_000);
+  }
+  const stats = node.stats();
+  engine.looks.at(-1)!.resolve();
+  expect((await stats).ownerAccountId).toBe("locus");
 });
 
 test("instances of ours have the driver's own memory beside their function's, and others what was asked for, all in all", async () => {

@@ -1,5 +1,6 @@
 // The 2020 contest's NodeService over a driver of ours: containers are its instances, whoever schedules them. One account owns the node at a
-// time, and two schedulers never both: it is nobody's again when its owner has asked nothing of it for long.
+// time, and two schedulers never both: it is nobody's again when its owner has asked nothing of it for long. One that our own schedulers have is theirs
+// for good: they come and go, and call its containers past the service.
 
 import { randomUUID } from "node:crypto";
 import { statfs } from "node:fs/promises";
@@ -60,6 +61,8 @@ export interface DriverNodeOptions {
   readonly ownMemoryBytes: number;
   /** Where its disk is looked at. */
   readonly folder: string;
+  /** Whose it is for good, and nobody reserves it, of whatever name; null: whoever's reserves it. */
+  readonly owner: string | null;
 }
 
 export class DriverNode implements ContainerNode {
@@ -84,7 +87,8 @@ export class DriverNode implements ContainerNode {
   }
 
   async reserve({ ownerAccountId }: Parameters<ContainerNode["reserve"]>[0]): Promise<void> {
-    if (this.#ownerNow !== "" && this.#ownerNow !== ownerAccountId) {
+    const isOurs = this.#options.owner !== null;
+    if (isOurs || (this.#ownerNow !== "" && this.#ownerNow !== ownerAccountId)) {
       throw new LocusError("PERMISSION_DENIED", "the node is reserved for another account");
     }
     this.#owner = ownerAccountId;
@@ -205,6 +209,8 @@ export class DriverNode implements ContainerNode {
 
   /** Empty: it is nobody's. */
   get #ownerNow(): string {
+    const { owner } = this.#options;
+    if (owner !== null) return owner;
     const isHeardOf = this.#callsOfOthers > 0 || performance.now() - this.#askedMs < OWNER_SILENT_MS;
     return isHeardOf ? this.#owner : "";
   }

@@ -252,6 +252,20 @@ describe("the desk", () => {
     expect(a.containers.size).toBe(1);
   });
 
+  test("counts for taken what a foreign scheduler's containers use, and what does not fit, beside what is promised", async () => {
+    const a = new Host("a", { memoryMb: 256, availableMb: 56 });
+    a.containers.set("c", { id: "c", name: "theirs", shape: { ...SHAPE, key: "theirs" }, usedMb: 50 });
+    a.containers.set("large", { id: "large", name: "before", shape: { ...SHAPE, memoryMb: 512 }, usedMb: 150 });
+    const desk = cluster(a).open();
+    const freeMb = async () => (await desk.overview()).nodes.map(({ freeMb: mb }) => mb);
+    await desk.beat(a.beat());
+    expect(await freeMb()).toEqual([56]);
+    // What is promised to an instance is not taken once more by what it uses.
+    a.containers.set("small", { id: "small", name: "before", shape: { ...SHAPE, memoryMb: 32 }, usedMb: 30 });
+    await desk.beat(a.beat({ availableMb: 26 }));
+    expect(await freeMb()).toEqual([24]);
+  });
+
   test("takes over what is there, lends it on to whoever says that it holds it, and starts nothing anew", async () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const { open } = cluster(a, b);
@@ -303,6 +317,32 @@ describe("the desk", () => {
     const { nodes, instances } = await desk.overview();
     expect(nodes.map(({ id }) => id)).toEqual(["b"]);
     expect(instances.map(({ id, state, holder }) => [id, state, holder])).toEqual([[leased[1]!.id, "idle", null]]);
+  });
+
+  test("a desk that was stopped for long hears first what nodes have said meanwhile", async () => {
+    vi.useFakeTimers();
+    const a = new Host("a");
+    const { open, events, removals } = cluster(a);
+    const desk = open();
+    await desk.beat(a.beat());
+    const [leased] = await desk.lease(wanted("a"));
+    await desk.beat(a.beat());
+    const before = performance.now();
+    const clock = vi.spyOn(performance, "now").mockReturnValue(before + 3_200);
+    try {
+      // Its timers run before anything that was sent to it is read.
+      await vi.advanceTimersByTimeAsync(500);
+      expect(await desk.beat(a.beat({ leases: [use(leased!.id)] }))).toMatchObject({ gone: [], revoked: [] });
+      expect([events, removals]).toEqual([["a reserved"], []]);
+      // A node that says nothing is lost all the same.
+      for (let passed = 0; passed < 4_000; passed += 500) {
+        clock.mockReturnValue(before + 3_200 + passed);
+        await vi.advanceTimersByTimeAsync(500);
+      }
+      expect(events).toContain("a lost");
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   test("keeps as many instances of a function as people say, of the version that is current, and no more than they say", async () => {

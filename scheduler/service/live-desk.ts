@@ -32,6 +32,8 @@ const MIB = 2 ** 20;
 /** A node that said nothing for so long is lost: five beats and a little. */
 const SILENT_MS = 3_000;
 const LOOK_MS = 500;
+/** A look that comes so long after the one before could not come in time, and nothing could be heard either. Chosen. */
+const LATE_MS = 2 * LOOK_MS;
 /** Of a lease, from the last beat that named it. A node goes on so long while nobody answers. */
 export const LEASE_MS = 5_000;
 /** An instance is gone when its node has not named it so often in a row: the first of these beats may be older than the instance. */
@@ -86,6 +88,8 @@ export class LiveDesk implements ServedDesk {
   /** Instances that were lost with their nodes, the last of them: whoever holds one waits for nothing. */
   readonly #lost = new Set<string>();
   readonly #startedMs: number;
+  /** When nodes were looked at last. */
+  #lookedMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #capacity: CapacityLoop;
   readonly #relayed: LiveDeskOptions["relayed"];
@@ -104,6 +108,7 @@ export class LiveDesk implements ServedDesk {
       },
     });
     this.#startedMs = this.#live.now();
+    this.#lookedMs = this.#startedMs;
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
     this.#capacity = new CapacityLoop(this.#live, totals);
   }
@@ -115,9 +120,10 @@ export class LiveDesk implements ServedDesk {
     const answer = { gone: [] as string[], revoked: [] as string[] };
     if (joined !== null) {
       joined.lastBeatMs = nowMs;
-      const usedMb = beat.instances.reduce((sum, one) => sum + one.usedMb, 0);
-      core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb: usedMb }, nowMs);
       this.#hosted(joined, beat.instances, nowMs);
+      // Whatever else is there takes of what the node has: a foreign scheduler's, and what did not fit.
+      const instancesMemoryMb = beat.instances.reduce((sum, one) => sum + (this.#isOurs(one) ? one.usedMb : 0), 0);
+      core.nodeStats(beat.nodeId, { availableMemoryMb: beat.availableMb, instancesMemoryMb }, nowMs);
       this.#scale(joined, beat);
     }
     // Of what comes back as well: the policy is told of its calls first.
@@ -241,6 +247,11 @@ export class LiveDesk implements ServedDesk {
     joined.unnamed = unnamed;
   }
 
+  /** Memory is promised to it: it starts, is there, or ends. */
+  #isOurs({ id, name }: HostedInstance): boolean {
+    return this.#containers.instanceOf(id) !== undefined || this.#names.has(name) || this.#live.core.isAdopted(id);
+  }
+
   #adopt(id: string, shape: FunctionShape, nodeId: string, nowMs: number): void {
     const { core } = this.#live;
     // It ends, and its node names it until the calls that run there have ended as well.
@@ -269,6 +280,13 @@ export class LiveDesk implements ServedDesk {
   #look(): void {
     const { core } = this.#live;
     const nowMs = this.#live.now();
+    const lookedAgoMs = nowMs - this.#lookedMs;
+    this.#lookedMs = nowMs;
+    if (lookedAgoMs > LATE_MS) {
+      // This one was stopped, and timers are first when it goes on: what nodes have said meanwhile is still to be read. It counts as one look's silence.
+      for (const node of this.#nodes.values())
+        node.lastBeatMs = Math.min(nowMs, node.lastBeatMs + lookedAgoMs - LOOK_MS);
+    }
     for (const [id, { lastBeatMs, isLeaving }] of this.#nodes) {
       if (nowMs - lastBeatMs < SILENT_MS) continue;
       this.#nodes.delete(id);

@@ -1,10 +1,11 @@
-// Looks at the nodes that a scheduler has reserved: what they really have free, which containers have died there, and whether they answer at all; and
-// finds again those that it had before, and those that nobody has any more.
+// Looks at the nodes that a scheduler has reserved: what they really have free, which containers have died there, which are nobody's, and whether they
+// answer at all; and finds again those that it had before, and those that nobody has any more.
 
 import type { Instance } from "../instance/instance.ts";
 import type { NodeStats } from "../grpc/node-service.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
 import { isTaken, type RecoveredNode, type ReservedNodes } from "./reserved-nodes.ts";
+import { StrayContainers } from "./stray-containers.ts";
 
 const MIB = 2 ** 20;
 /** How often. Chosen: between the contestants' 300 ms and the patience of a caller. */
@@ -18,6 +19,7 @@ export class NodeWatch {
   readonly #scheduler: LiveScheduler;
   readonly #nodes: ReservedNodes;
   readonly #silent = new Map<string, number>();
+  readonly #strays: StrayContainers;
   readonly #timers: readonly NodeJS.Timeout[];
   #looking: Promise<void> | null = null;
   #recovering: Promise<void> | null = null;
@@ -25,6 +27,7 @@ export class NodeWatch {
   constructor(scheduler: LiveScheduler, nodes: ReservedNodes) {
     this.#scheduler = scheduler;
     this.#nodes = nodes;
+    this.#strays = new StrayContainers(nodes);
     this.#timers = [
       setInterval(() => void this.look(), LOOK_MS).unref(),
       // The manager may be away; later is soon enough.
@@ -72,6 +75,7 @@ export class NodeWatch {
   async #look(): Promise<void> {
     const { nodes } = this.#scheduler.core.fleet;
     for (const id of this.#silent.keys()) if (!nodes.has(id)) this.#silent.delete(id);
+    this.#strays.keep(nodes);
     await Promise.all(Array.from(nodes.keys(), (id) => this.#lookAt(id)));
     this.#scheduler.wake();
   }
@@ -91,7 +95,10 @@ export class NodeWatch {
     const { core, now } = this.#scheduler;
     if (!core.fleet.nodes.has(id)) return;
     const { node, containers } = stats;
-    const instancesMemoryMb = containers.reduce((sum, { usedMemoryBytes }) => sum + usedMemoryBytes, 0) / MIB;
+    const { ours, strays } = this.#strays.among(id, containers);
+    // Nobody waits for it; what is there still at the next look is removed again.
+    for (const stray of strays) this.#nodes.remove(id, stray).catch(() => {});
+    const instancesMemoryMb = ours.reduce((sum, { usedMemoryBytes }) => sum + usedMemoryBytes, 0) / MIB;
     core.nodeStats(id, { availableMemoryMb: node.availableMemoryBytes / MIB, instancesMemoryMb }, now());
     const alive = new Set(containers.map(({ containerId }) => containerId));
     for (const instance of before) {

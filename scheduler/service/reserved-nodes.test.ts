@@ -62,10 +62,19 @@ class Cluster {
   readonly away = new Set<number>();
   /** Of nodes that do not say whose they are. */
   readonly mute = new Set<number>();
+  /** What is answered to a start of a container when that is there, and to its removal in place of it. */
+  created: (id: string) => Promise<string> = async (id) => id;
+  removed: (() => Promise<void>) | null = null;
   stock: NodeStock;
 
   constructor(count: number) {
-    const own = { functions: { image: async () => IMAGE }, instanceCpus: 1, ownMemoryBytes: 0, folder: "/" };
+    const own = {
+      functions: { image: async () => IMAGE },
+      instanceCpus: 1,
+      ownMemoryBytes: 0,
+      folder: "/",
+      owner: null,
+    };
     this.nodes = Array.from(
       { length: count },
       () => new DriverNode({ driver: new IdleEngine(), memoryBytes: 1_024 * MIB, ...own }),
@@ -121,8 +130,8 @@ class Cluster {
     };
     return {
       reserve: (request) => node.reserve(request),
-      createContainer: (request, signal) => node.createContainer(request, signal),
-      removeContainer: (request) => node.removeContainer(request),
+      createContainer: async (request, signal) => this.created(await node.createContainer(request, signal)),
+      removeContainer: (request) => this.removed?.() ?? node.removeContainer(request),
       invoke: (call, signal) => node.invoke(call, signal),
       stats,
       close: () => {},
@@ -267,4 +276,68 @@ test("a container that dies is forgotten, and who has it may give it back", asyn
   ]);
   scheduler.release(instance, { executionMs: 1 });
   expect((await acquire("f")).id).not.toBe(instance.id);
+});
+
+describe("a container that is no instance's", () => {
+  const freeMb = ({ core }: LiveScheduler): number => core.node("n0").freeMb;
+  const settled = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
+
+  test("since its start was given up before its node was done is removed, and its memory is taken until then", async () => {
+    const cluster = new Cluster(1);
+    const { scheduler, watch, acquire } = cluster.schedule();
+    cluster.created = () => Promise.reject(new LocusError("DEADLINE_EXCEEDED", "it takes too long"));
+    const waiting = acquire("f");
+    await settled();
+    const [stray] = await cluster.containers();
+    expect(stray).toBeDefined();
+    await watch.look();
+    expect([freeMb(scheduler), await cluster.containers()]).toEqual([512, [stray]]);
+    cluster.created = async (id) => id;
+    await watch.look();
+    await settled();
+    expect(await cluster.containers()).not.toContain(stray);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect((await waiting).state).toBe("busy");
+    // The first may have begun before.
+    for (let looks = 0; looks < 2; looks++) await watch.look();
+    expect([freeMb(scheduler), (await cluster.containers()).length]).toEqual([512, 1]);
+  });
+
+  test("since its removal failed is removed again", async () => {
+    const cluster = new Cluster(1);
+    const { scheduler, watch, acquire } = cluster.schedule();
+    const instance = await acquire("f");
+    cluster.removed = () => Promise.reject(new LocusError("PEER_UNAVAILABLE", "not now"));
+    scheduler.release(instance, { executionMs: 1, isBroken: true });
+    await settled();
+    expect([instance.state, (await cluster.containers()).length]).toEqual(["gone", 1]);
+    for (let looks = 0; looks < 3; looks++) await watch.look();
+    expect([freeMb(scheduler), (await cluster.containers()).length]).toEqual([512, 1]);
+    cluster.removed = null;
+    await watch.look();
+    await settled();
+    await watch.look();
+    expect([freeMb(scheduler), await cluster.containers()]).toEqual([1_024, []]);
+  });
+
+  test("yet is left alone while the start may be under way that has made it, or it is on its way out", async () => {
+    const cluster = new Cluster(1);
+    const { nodes, scheduler, watch, acquire } = cluster.schedule();
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    cluster.created = (id) => answered.then(() => id);
+    const waiting = acquire("f");
+    await settled();
+    for (let looks = 0; looks < 3; looks++) await watch.look();
+    const ids = await cluster.containers();
+    // It is promised, and not taken once more.
+    expect([ids.length, freeMb(scheduler)]).toEqual([1, 512]);
+    answer();
+    const instance = await waiting;
+    expect([nodes.containerId(instance), await cluster.containers()]).toEqual([ids[0], ids]);
+    let removals = 0;
+    cluster.removed = () => (removals++, new Promise(() => {}));
+    scheduler.release(instance, { executionMs: 1, isBroken: true });
+    for (let looks = 0; looks < 3; looks++) await watch.look();
+    expect([removals, freeMb(scheduler)]).toEqual([1, 512]);
+  });
 });

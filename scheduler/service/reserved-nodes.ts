@@ -47,6 +47,8 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
   readonly #before: KnownNodes["nodes"];
   readonly #connections = new Map<string, NodeConnection>();
   readonly #containers = new Containers();
+  /** Containers that are on their way out. */
+  readonly #removing = new Set<string>();
   /** Nodes that were reserved and nobody's when they were last looked at. */
   #ownerless: ReadonlySet<string> = new Set();
 
@@ -103,7 +105,12 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
   }
 
   async remove(nodeId: string, containerId: string): Promise<void> {
-    await this.connection(nodeId).removeContainer({ requestId: randomUUID(), containerId });
+    this.#removing.add(containerId);
+    try {
+      await this.connection(nodeId).removeContainer({ requestId: randomUUID(), containerId });
+    } finally {
+      this.#removing.delete(containerId);
+    }
   }
 
   async release({ id }: Node): Promise<void> {
@@ -136,6 +143,16 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
     const connection = this.connection(nodeId);
     await connection.reserve({ requestId: randomUUID(), ownerAccountId: this.#owner }, signal);
     return connection.stats(randomUUID(), signal);
+  }
+
+  /** Instances whose container is made there now. */
+  startingOn(nodeId: string): ReadonlySet<Instance> {
+    return this.#containers.startingOn(nodeId);
+  }
+
+  /** It is an instance's, or about to be removed. */
+  hasContainer(containerId: string): boolean {
+    return this.#containers.instanceOf(containerId) !== undefined || this.#removing.has(containerId);
   }
 
   /** An instance's container, where it has one by now. */

@@ -10,6 +10,8 @@ import type { InstanceDriver, LiveScheduler } from "../live-scheduler.ts";
 
 /** Functions that it has heard of; one more is refused. Chosen: the largest data set has some hundred. */
 const METAS_MAX = 100_000;
+/** Slots that could not be destroyed and are tried again; beyond, the one that failed the longest ago is left to its platform. Chosen. */
+const LEFT_MAX = 10_000;
 
 interface Slot {
   readonly slotId: string;
@@ -25,6 +27,11 @@ export class SlotDriver implements InstanceDriver {
   readonly #instances = new Map<string, Instance>();
   /** Ends what is asked of the platform for an instance that is not wanted any more. */
   readonly #starting = new Map<Instance, { readonly abort: AbortController; readonly done: Promise<void> }>();
+
+  /** Destruction that is under way. */
+  readonly #destroying = new Set<Promise<void>>();
+  /** Why, by the slots' ids, of those whose destruction failed: the platform charges for them until it has come about. */
+  readonly #left = new Map<string, string>();
 
   constructor(platform: SlotPlatform, metas: ReadonlyMap<string, SlotMeta>) {
     this.#platform = platform;
@@ -46,7 +53,9 @@ export class SlotDriver implements InstanceDriver {
     if (slot === undefined) return;
     this.#slots.delete(instance);
     this.#instances.delete(slot.instanceId);
-    await this.#platform.destroySlot({ requestId: randomUUID(), slotId: slot.slotId, reason });
+    await this.#destroy(slot.slotId, reason);
+    // The platform answers: those that it did not destroy before may be destroyed as well.
+    void this.#destroyLeft();
   }
 
   /** Gives every slot back: a platform that goes on would charge for them. */
@@ -56,10 +65,9 @@ export class SlotDriver implements InstanceDriver {
     const slots = [...this.#slots.values()];
     this.#slots.clear();
     this.#instances.clear();
-    const reason = "the scaler ends";
-    await Promise.allSettled(
-      slots.map(({ slotId }) => this.#platform.destroySlot({ requestId: randomUUID(), slotId, reason })),
-    );
+    const last = slots.map(({ slotId }) => this.#destroy(slotId, "the scaler ends"));
+    await Promise.allSettled([...this.#destroying, ...last]);
+    await this.#destroyLeft();
   }
 
   /** undefined: there is none of that id. */
@@ -73,6 +81,33 @@ export class SlotDriver implements InstanceDriver {
     return slot.instanceId;
   }
 
+  /** Rejects where it failed: then it is tried again with the next one that ends, unless there is no such slot. */
+  async #destroy(slotId: string, reason: string): Promise<void> {
+    const destroyed = this.#platform.destroySlot({ requestId: randomUUID(), slotId, reason });
+    this.#destroying.add(destroyed);
+    try {
+      await destroyed;
+    } catch (error) {
+      if (!isAbsent(error)) this.#leave(slotId, reason);
+      throw error;
+    } finally {
+      this.#destroying.delete(destroyed);
+    }
+  }
+
+  #leave(slotId: string, reason: string): void {
+    const [oldest] = this.#left.keys();
+    if (oldest !== undefined && this.#left.size >= LEFT_MAX) this.#left.delete(oldest);
+    this.#left.set(slotId, reason);
+  }
+
+  /** Each once; what fails again is left again. */
+  async #destroyLeft(): Promise<void> {
+    const left = [...this.#left];
+    this.#left.clear();
+    await Promise.allSettled(left.map(([slotId, reason]) => this.#destroy(slotId, reason)));
+  }
+
   async #start(instance: Instance, signal: AbortSignal): Promise<void> {
     const meta = this.#metas.get(instance.pool.config.key);
     if (meta === undefined) throw new LocusError("FUNCTION_NOT_FOUND", `there is no meta ${instance.pool.config.key}`);
@@ -82,13 +117,15 @@ export class SlotDriver implements InstanceDriver {
     try {
       await this.#platform.init({ requestId, slotId, instanceId, meta }, signal);
     } catch (error) {
-      await this.#platform.destroySlot({ requestId, slotId, reason: "it was not initialised" }).catch(() => {});
+      await this.#destroy(slotId, "it was not initialised").catch(() => {});
       throw error;
     }
     this.#slots.set(instance, { slotId, instanceId });
     this.#instances.set(instanceId, instance);
   }
 }
+
+const isAbsent = (error: unknown): boolean => error instanceof LocusError && error.code === "INSTANCE_NOT_FOUND";
 
 export class SlotDesk implements SlotScaler {
   readonly #scheduler: LiveScheduler;

@@ -134,6 +134,26 @@ describe("instances", () => {
     expect(total).toBeLessThanOrEqual(answers.length);
   });
 
+  it("are scheduled no more by a node whose Redis hangs, though that answers nothing: another may reach it", async () => {
+    const node = await startNode();
+    await deploy(node, quick);
+    await joined(node);
+    expect(await get(node, "/v1/nodes")).toMatchObject({ nodes: [{ instances: 1 }] });
+    process.kill(redis.pid(), "SIGSTOP");
+    // The connection itself is given up after 10 s.
+    const soon = { ...LONG, timeout: 7_000 };
+    try {
+      await vi.waitFor(
+        async () => expect(await get(node, "/v1/nodes")).toMatchObject({ code: "PEER_UNAVAILABLE" }),
+        soon,
+      );
+      await vi.waitFor(() => expect(said(node)).toContain("this node schedules instances no more"), soon);
+    } finally {
+      process.kill(redis.pid(), "SIGCONT");
+    }
+    await joined(node);
+  });
+
   it("go on while whoever schedules dies, and are taken over by the next", async () => {
     const first = await startNode();
     await vi.waitFor(() => expect(schedules(first)).toBe(true), LONG);

@@ -23,6 +23,7 @@ export function serveNode(
       return image;
     },
   };
-  const node = new DriverNode({ driver, functions, memoryBytes, instanceCpus: 1, ownMemoryBytes: 0, folder: "/" });
+  const own = { instanceCpus: 1, ownMemoryBytes: 0, folder: "/", owner: null };
+  const node = new DriverNode({ driver, functions, memoryBytes, ...own });
   return serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
 }

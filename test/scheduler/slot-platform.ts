@@ -8,6 +8,10 @@ export class TestPlatform implements SlotPlatform {
   readonly slots = new Map<string, { readonly memoryMb: number; instanceId: string | null }>();
   readonly reasons: string[] = [];
   created = 0;
+  /** Destroys none for now. */
+  isBusy = false;
+  /** Slots that it did not destroy since it was. */
+  refusals = 0;
   /** Functions of this key cannot be initialised. */
   readonly broken = "broken";
 
@@ -18,6 +22,10 @@ export class TestPlatform implements SlotPlatform {
   }
 
   async destroySlot({ slotId, reason }: Parameters<SlotPlatform["destroySlot"]>[0]): Promise<void> {
+    if (this.isBusy) {
+      this.refusals++;
+      throw new LocusError("OVERLOADED", "too many requests");
+    }
     if (!this.slots.delete(slotId)) throw new LocusError("INSTANCE_NOT_FOUND", `there is no slot ${slotId}`);
     this.reasons.push(reason);
   }
