@@ -42,6 +42,20 @@ describe("what was learned", () => {
   });
 });
 
+test("an execution that is said to have run longer than it may, or than its instance was busy, is not learned from as that", () => {
+  const learnedMs = (told: number, busyMs: number): number | undefined => {
+    const { effects, scheduler } = setUp({}, forecast());
+    const pool = scheduler.declare({ key: "f", memoryMb: 100, timeoutMs: 1_000 }, 0);
+    scheduler.acquire(pool, "a", Infinity, 0);
+    scheduler.instanceStarted(effects.starting[0]!, 10);
+    scheduler.release(effects.starting[0]!, { executionMs: told }, 10 + busyMs);
+    return (scheduler.save().common as { readonly executions: readonly number[] }).executions[1];
+  };
+  expect(learnedMs(900, 5_000)).toBe(900);
+  expect(learnedMs(2 ** 53, 5_000)).toBe(1_000);
+  expect(learnedMs(2 ** 53, 70)).toBe(70);
+});
+
 describe("instances", () => {
   test("the most recently used idle one is taken first", () => {
     const { effects, scheduler } = setUp();
@@ -75,7 +89,7 @@ describe("instances", () => {
   test("those on the node that came first are taken first, so that later nodes can be drained", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);
-    scheduler.nodeReserved({ ...NODE, id: "n2" }, 0);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 0);
     for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 1);
     const [first, second] = effects.starting;
     expect([first!.node.id, second!.node.id].toSorted()).toEqual(["n1", "n2"]);
@@ -285,7 +299,7 @@ describe("instances", () => {
     scheduler.instanceGone(last(), 2);
     expect(effects.starting).toHaveLength(2);
     scheduler.instanceStarted(last(), 3);
-    scheduler.nodeReserved({ ...NODE, id: "n2" }, 4);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 4);
     scheduler.nodeLost("n1", "no answer", 5);
     expect(effects.starting).toHaveLength(3);
     scheduler.instanceStarted(last(), 6);
@@ -447,7 +461,7 @@ describe("whatever happens", () => {
             } else if (what === "tick") scheduler.tick(now);
             else if (what === "lost" && node !== undefined) scheduler.nodeLost(node.id, "test", now);
             else if (what === "drain" && node !== undefined) scheduler.drainNode(node.id, now);
-            else if (what === "node") scheduler.nodeReserved({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
+            else if (what === "node") scheduler.nodeCame({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
             else if (what === "stats" && node !== undefined)
               scheduler.nodeStats(node.id, { availableMemoryMb: which, instancesMemoryMb: 0 }, now);
             else if (what === "lease" && idle !== undefined) scheduler.lend(idle, "n", which * 10, now);

@@ -120,8 +120,8 @@ export class Scheduler<Ticket> {
   // ── functions ──
 
   /**
-   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. Those above the most
-   * that it may have now end, as where it is allowed fewer.
+   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced, and calls that wait
+   * wait for the new ones. Those above the most that it may have now end, as where it is allowed fewer.
    */
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
     return this.#declaring.declare(given, this.#advance(nowMs));
@@ -149,9 +149,17 @@ export class Scheduler<Ticket> {
     this.#declaring.allow(pool, instances, this.#advance(nowMs));
   }
 
+  /** Throws NODES_EXHAUSTED where an instance of so much memory would find room on no node. */
+  expectRoom(key: string, memoryMb: number): void {
+    if (!this.#supply.mayHold(memoryMb)) throw tooLarge(key, memoryMb);
+  }
+
   // ── calls ──
 
-  /** Grants or refuses at once, or later, `deadlineMs` at the latest. `near`: where whoever asks is. */
+  /**
+   * Grants or refuses at once, or later, `deadlineMs` at the latest; where an instance takes more memory than any node has, with NODES_EXHAUSTED. `near`:
+   * where whoever asks is.
+   */
   acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
     const now = this.#advance(nowMs);
     if (pool.removed) return this.#effects.refused(ticket, takenAway(pool));
@@ -159,7 +167,10 @@ export class Scheduler<Ticket> {
     const free = (near === null ? null : pool.freeOn(near)) ?? pool.firstFree;
     if (free !== null) return this.#serving.grant(free, ticket, now);
     pool.toldMs = now;
-    if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
+    if (!this.#supply.mayHold(pool.need.memoryMb)) {
+      pool.policy.left(now);
+      this.#waiting.turnAway(ticket, tooLarge(pool.config.key, pool.need.memoryMb));
+    } else if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
     else pool.policy.left(now);
   }
 
@@ -225,7 +236,8 @@ export class Scheduler<Ticket> {
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
     if (instance.ahead === instance.running) instance.ahead--;
     else if (executionMs === null) pool.policy.left(now);
-    else pool.policy.ended(executionMs, now);
+    // Nor longer than its instance has been busy.
+    else pool.ended(Math.min(executionMs, now - instance.busySinceMs), now);
     if (isUseKnown) pool.need.used(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
     instance.running--;
@@ -278,8 +290,8 @@ export class Scheduler<Ticket> {
   }
 
   /**
-   * What an instance was seen to use lately: its function's need is learned by it, and what the instance is promised follows. Where its node
-   * has no room for that and another has, one is started there in its place.
+   * What an instance on lease was seen to use while calls ran there, which the scheduler hears of in no other way. As `instanceSeen`, and whoever is told
+   * again has lived through those calls.
    */
   instanceUses(instance: Instance, use: InstanceUse, nowMs: number): void {
     const now = this.#advance(nowMs);
@@ -287,6 +299,14 @@ export class Scheduler<Ticket> {
     instance.wasUsed = true;
     instance.pool.calledMs = now;
     this.#resizing.follow(instance, use, now);
+  }
+
+  /**
+   * What an instance was seen to use lately, of one on which calls ran (`ranSince`): its function's need is learned by it, and what the instance is
+   * promised follows. Where its node has no room for that and another has, one is started there in its place.
+   */
+  instanceSeen(instance: Instance, use: InstanceUse, nowMs: number): void {
+    this.#resizing.follow(instance, use, this.#advance(nowMs));
   }
 
   /** It does not exist any more: it was stopped, or died. Not of a node that is lost: that takes its instances along. */
@@ -371,15 +391,32 @@ export class Scheduler<Ticket> {
     this.#starts.makeRoom(now);
   }
 
-  /** A node is there: one that was asked for, or one that came by itself. */
-  nodeReserved(description: NodeDescription, nowMs: number): Node {
+  /** A node that was asked for (`reserveNode`) is there. */
+  nodeReserved(description: NodeDescription, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const node = this.#supply.granted(description);
+    if (!node.gone) this.#welcome(node, now);
+  }
+
+  /** A node is there that came by itself. */
+  nodeCame(description: NodeDescription, nowMs: number): Node {
     const now = this.#advance(nowMs);
     const node = this.#supply.came(description);
+    this.#welcome(node, now);
+    return node;
+  }
+
+  /** For starts that want one. */
+  #welcome(node: Node, now: number): void {
     const ahead = this.#starts.takeAhead();
+    for (const pool of this.#starts.starved()) {
+      if (this.#supply.mayHold(pool.need.memoryMb)) continue;
+      this.#starts.forget(pool);
+      this.#waiting.turnAllAway(pool, tooLarge(pool.config.key, pool.need.memoryMb), now);
+    }
     this.#starts.feedFrom(node, now);
     for (const pool of ahead) this.#warm.startLacking(pool, now);
     this.#supply.mayBeEmpty(node, now);
-    return node;
   }
 
   nodeRefused(why: string, nowMs: number): void {
@@ -498,3 +535,6 @@ export class Scheduler<Ticket> {
     this.#instances.remove(instance, now);
   }
 }
+
+const tooLarge = (key: string, memoryMb: number): LocusError =>
+  new LocusError("NODES_EXHAUSTED", `an instance of "${key}" takes ${memoryMb} MiB: no node has as much`);

@@ -76,6 +76,11 @@ export class Instance {
     return this.#name ?? `${INSTANCE_PREFIX}${this.serial}`;
   }
 
+  /** Whether a call ran there at that time or later, as far as calls are told of one by one. */
+  ranSince(atMs: number): boolean {
+    return this.running > 0 || (this.busySinceMs > 0 && this.idleSinceMs >= atMs);
+  }
+
   get expiry(): HeapEntry<Alarm> {
     return (this.#expiry ??= new HeapEntry<Alarm>({ kind: "idle-end", instance: this }));
   }
