@@ -16,7 +16,7 @@ afterEach(() => {
 
 const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
 /** Of Redis, on a machine that nobody knows. */
-const STORAGE: Surroundings["storage"] = { machine: null, isOpen: true, redisThread: 1 };
+const STORAGE: Surroundings["storage"] = { machine: null, isolatesMax: Infinity, isOpen: true, redisThread: 1 };
 
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
 const loopOf = (functions: number) => {
@@ -169,6 +169,23 @@ test("the cores of a machine are counted once, however many nodes are on it", ()
   expect(busyOn(MACHINE, { ...MACHINE, cpus: [2, 3] }) / apart).toBeCloseTo(1);
   const [half, otherHalf] = [MACHINE, { ...MACHINE, id: "other" }].map((one) => ({ ...one, cores: 1 }));
   expect(busyOn(half!, otherHalf!) / apart).toBeCloseTo(2);
+});
+
+test("storage has the cores that its quota leaves it, and computes with as many as it has threads for functions", () => {
+  const busyWith = (cores: number, isolatesMax: number) => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(2_000, [MACHINE], { machine: { id: "storage", cpus: [0, 1, 2, 3], cores }, isolatesMax });
+    expect(loop.state.get("f0")).toMatchObject({ share: 1 });
+    const { storage, storageMachine } = loop.step!.outlook.utilisation;
+    return { storage, storageMachine };
+  };
+  const all = busyWith(4, 16);
+  const held = busyWith(2, 16);
+  expect(held.storage / all.storage).toBeCloseTo(2);
+  expect(held.storageMachine / all.storageMachine).toBeCloseTo(2);
+  const single = busyWith(4, 1);
+  expect(single.storage / all.storage).toBeCloseTo(4);
+  expect(single.storageMachine / all.storageMachine).toBeCloseTo(1);
 });
 
 test("nodes that share cores with Redis share one pool with it, those beside it do not", () => {

@@ -36,6 +36,8 @@ export interface Surroundings {
   readonly storage: {
     /** null: not known, so it shares none with a node. */
     readonly machine: Machine | null;
+    /** Calls that its hosts can run at once. */
+    readonly isolatesMax: number;
     /** Whether calls can run there. */
     readonly isOpen: boolean;
     /** Of Redis' one thread, the part that plain clients leave. */
@@ -238,7 +240,7 @@ export class PlacementLoop {
 /** Nodes on one machine share its cores; where all share with Redis, so do the two sides. */
 function coresOf(
   nodes: readonly Machine[],
-  { machine: storage, isOpen }: Surroundings["storage"],
+  { machine: storage, isolatesMax, isOpen }: Surroundings["storage"],
 ): Omit<Capacity, "redisThread" | "callers"> {
   const cpusById = new Map<string, Set<number>>();
   const coresById = new Map<string, number>();
@@ -255,7 +257,8 @@ function coresOf(
   const isShared = storage !== null && cpusById.size === 1 && storage.cpus.some((cpu) => beside?.has(cpu));
   return {
     computeCores: Math.max(1, computeCores),
-    storageCores: isOpen ? storageCores : 0,
+    // Each of its hosts' threads computes for one call; Redis' own thread and what serves them are besides.
+    storageCores: isOpen ? Math.min(storageCores, isolatesMax) : 0,
     storageMachineCores: Math.max(1, storageCores),
     sharedCores: isShared ? new Set([...storage.cpus, ...(beside ?? [])]).size : Infinity,
   };
