@@ -118,7 +118,7 @@ export class Replay {
       followed: 0,
       write: async (change) => {
         changes.push(change);
-        return true;
+        return "written";
       },
       onWritten: (plan) => plans.push(plan),
       onDeposed: () => {},
