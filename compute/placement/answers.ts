@@ -119,6 +119,7 @@ const explanation = Type.Object({
   moves: count,
   reverts: count,
   flaps: count,
+  trials: count,
   demand: orNull(numbers("operations", "rounds", "bytes", "cpuUs")),
   sides: orNull(Type.Object({ compute: costOnSide, storage: costOnSide })),
   transitions: Type.Array(transition, { maxItems: TRANSITIONS_TOLD_MAX }),

@@ -208,8 +208,9 @@ export class NodePlacement {
       });
       // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
-      if (isForgotten) writer.want(plan.placements);
-      else if (found.version > 0) this.#tellModule(found);
+      if (found.version > 0) this.#tellModule(found);
+      // What is forgotten, and what a trial or visits of the one before have left behind, holds for nobody who is not called, either.
+      writer.want(loop.placements);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
       void this.#calibrate(this.#control);
@@ -319,7 +320,7 @@ export class NodePlacement {
   #overviewAlone(): PlacementOverview {
     const { version, placements } = this.#followed.plan;
     const functions = [...placements]
-      .map(([name, placement]) => ({ function: name, ...placement }))
+      .map(([name, { fromShare: _, ...placement }]) => ({ function: name, ...placement }))
       .toSorted((one, other) => (one.function < other.function ? -1 : 1));
     return {
       planVersion: version,

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { type Step } from "#runtime/placement/controller.ts";
+import { resumed, type Step } from "#runtime/placement/controller.ts";
+import type { Placement } from "#runtime/placement/plan.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
@@ -24,11 +25,12 @@ const loopOf = (functions: number) => {
   let storage = STORAGE;
   const names = Array.from({ length: functions }, (_, at) => `f${at}`);
   const rules = new Map(names.map((name) => [name, FREE_RULES]));
+  const plans: ReadonlyMap<string, Placement>[] = [];
   const loop = new PlacementLoop(
     {
       rules: () => rules,
       surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage }),
-      onPlacements: () => {},
+      onPlacements: (placements) => plans.push(placements),
       onTransition: () => {},
       nowMs: () => nowMs,
     },
@@ -75,6 +77,26 @@ const loopOf = (functions: number) => {
       }
     }
   };
+  /** More calls of the first function than both sides can bear, of 10 ms each, where the plan has them; one in eight visits. */
+  const crowdFor = (ms: number): void => {
+    storage = { ...STORAGE, machine: { id: "storage", cpus: [0], cores: 1 } };
+    let owed = 0;
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs += WINDOW_MS;
+      const { share = 0, probeEvery = 0 } = loop.state.get("f0") ?? {};
+      const tally = new SampleTally();
+      for (let call = 0; call < WALKS; call++) {
+        owed += share;
+        const isDue = owed >= 1;
+        if (isDue) owed -= 1;
+        const side = isDue === (probeEvery > 0 && call === 0) ? "compute" : "storage";
+        const cpuUs = 10_000 * (0.9 + (0.2 * call) / WALKS);
+        const sample = { ...NO_USAGE, function: "f0", version: "1", side, outcome: "ok" } as const;
+        tally.record({ ...sample, cpuUs, wallUs: cpuUs + 10 }, cpuUs + 20);
+      }
+      loop.take({ node: "n", machine: MACHINE, stretchMs: WINDOW_MS, inFlight: 8, nodeCores: null, ...tally.take() });
+    }
+  };
   /** A call that no node has passed on. */
   const callDirectly = (): void => {
     const tally = new SampleTally();
@@ -95,7 +117,7 @@ const loopOf = (functions: number) => {
     });
     loop.take(readWindow(text)!);
   };
-  return { loop, steps, runFor, walkFor, callDirectly, hear };
+  return { loop, plans, steps, runFor, walkFor, crowdFor, callDirectly, hear };
 };
 
 /** In a window of a node. */
@@ -199,6 +221,23 @@ test("nodes that share cores with Redis share one pool with it, those beside it 
   expect(sharedWith({ ...MACHINE, cpus: [2, 3] }, MACHINE)).toBe(0);
   expect(sharedWith({ ...MACHINE, id: "other" }, MACHINE)).toBe(0);
   expect(sharedWith(MACHINE, MACHINE, { ...MACHINE, id: "other" })).toBe(0);
+});
+
+test("a trial is told with the share from before, from where whoever controls next goes on, and is counted", () => {
+  const { loop, plans, crowdFor } = loopOf(1);
+  crowdFor(4_000);
+  const begun = loop.transitions.filter(({ why }) => why.kind === "trying");
+  expect(begun.length).toBeGreaterThan(0);
+  expect(loop.state.get("f0")).toMatchObject({ trialsBegun: begun.length });
+  const tried = plans.map((plan) => plan.get("f0")!).filter(({ fromShare }) => fromShare !== undefined);
+  expect(tried.map(({ share, fromShare }) => [fromShare, share])).toEqual(
+    begun.map(({ fromShare, toShare }) => [fromShare, toShare]),
+  );
+  for (const placement of tried) {
+    expect(readPlacement(JSON.stringify(placement))).toEqual(placement);
+    expect(resumed(new Map([["f0", placement]])).get("f0")).toMatchObject({ share: placement.fromShare });
+  }
+  expect([...loop.placements.values()].every((one) => readPlacement(JSON.stringify(one)) !== null)).toBe(true);
 });
 
 /** What a window may say of one call at most, in the order of TALLY_TERMS; `isPlausible` is asked about more. */

@@ -3,7 +3,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
-import { type Transition } from "#runtime/placement/function-state.ts";
+import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
@@ -92,6 +92,11 @@ export class PlacementLoop {
 
   get state(): ControllerState {
     return this.#state;
+  }
+
+  /** Of the state, what others follow. */
+  get placements(): ReadonlyMap<string, Placement> {
+    return new Map(Array.from(this.#state, ([name, state]) => [name, placementOf(state)]));
   }
 
   get profiles(): Profiles {
@@ -190,7 +195,7 @@ export class PlacementLoop {
     this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
-    onPlacements(this.#state);
+    onPlacements(this.placements);
   }
 
   #refine(passedMs: number): void {
@@ -263,6 +268,15 @@ function coresOf(
     sharedCores: isShared ? new Set([...storage.cpus, ...(beside ?? [])]).size : Infinity,
   };
 }
+
+/** Without what else the controller keeps of it. */
+const placementOf = ({ state, share, probeEvery, backCpuUs, trials: { running } }: FunctionState): Placement => ({
+  state,
+  share,
+  probeEvery,
+  backCpuUs,
+  ...(running === null ? {} : { fromShare: running.fromShare }),
+});
 
 /** Whether those who follow have something to follow anew. */
 function isOther(before: ControllerState, after: ControllerState): boolean {

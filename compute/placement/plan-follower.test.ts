@@ -100,6 +100,12 @@ test("one call in so many visits the other side, and says why", () => {
   }
 });
 
+test("calls of a trial say that they are", () => {
+  const follower = new PlanFollower();
+  follower.follow(new Map([["f", { ...placement(1), state: "probing", fromShare: 0.25 }]]));
+  expect(calls(follower, 5)).toEqual(Array(5).fill({ side: "storage", reason: "trial", backCpuUs: 0 }));
+});
+
 test("a plan that changes holds from the next call on", () => {
   const follower = follow(0);
   calls(follower, 7);

@@ -83,7 +83,7 @@ export class PlanWriter {
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#wanted !== null && !this.#isClosed) {
-      const placements = new Map(Array.from(this.#wanted, ([name, placement]) => [name, plain(placement)]));
+      const placements = this.#wanted;
       this.#wanted = null;
       const change = this.#changeTo(placements);
       if (change !== null) await this.#write(change, placements);
@@ -130,11 +130,3 @@ export class PlanWriter {
     return { version, base: this.#written.version, placements: Object.fromEntries(changed), removed };
   }
 }
-
-/** Without what else the controller keeps of it. */
-const plain = ({ state, share, probeEvery, backCpuUs }: Placement): Placement => ({
-  state,
-  share,
-  probeEvery,
-  backCpuUs,
-});

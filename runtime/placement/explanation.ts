@@ -33,6 +33,7 @@ export interface Explanation extends Placement {
   readonly moves: number;
   readonly reverts: number;
   readonly flaps: number;
+  readonly trials: number;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
   readonly sides: Readonly<Record<Side, ExplainedSide>> | null;
@@ -70,7 +71,7 @@ export function explain(name: string, { state, rules, profile, constants, transi
     storage: explained("storage", costs.sides.storage),
   };
   const own = transitions.filter((transition) => transition.function === name).slice(-TRANSITIONS_TOLD_MAX);
-  const { share, probeEvery, backCpuUs, moves, reverts, flaps } = state;
+  const { share, probeEvery, backCpuUs, moves, reverts, flaps, trialsBegun } = state;
   const told = {
     function: name,
     version: profile?.version ?? null,
@@ -83,6 +84,7 @@ export function explain(name: string, { state, rules, profile, constants, transi
     moves,
     reverts,
     flaps,
+    trials: trialsBegun,
     demand: costs?.demand ?? null,
     sides,
     transitions: own,

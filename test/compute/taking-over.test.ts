@@ -60,6 +60,16 @@ describe("a node that takes over", () => {
     expect(await plannedShare(redis)).toBe(1);
   });
 
+  it("from one that died in a trial goes on from what there was before it, called or not", async () => {
+    const redis = await startPlanned({ state: "probing", share: 1, probeEvery: 0, backCpuUs: 0, fromShare: 0.25 });
+    const node = await startNode(redis, {}, { ready: true });
+    await vi.waitFor(async () => expect(await plannedShare(redis)).toBe(0.25), LONG);
+    // The module is told no more than it reads.
+    const told = async (): Promise<unknown> => JSON.parse(String(await redis.client().call("LOCUS.PLAN", "GET")));
+    await vi.waitFor(async () => expect(await told()).toMatchObject({ placements: { walk: { share: 0.25 } } }), LONG);
+    expect(await metric(node, "locus_placement_controls")).toBe(1);
+  });
+
   it("goes on with what it has decided where all of Redis is flushed", async () => {
     const redis = await startPlanned({ state: "storage", share: 1, probeEvery: 100, backCpuUs: 0 });
     const node = await startNode(redis, {}, { ready: true });
