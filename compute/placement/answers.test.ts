@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { explain } from "#runtime/placement/explanation.ts";
+import { TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
 import { simulate } from "#runtime/placement/simulated-load.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { readAnswer, type Answer, type PlacementOverview } from "./answers.ts";
@@ -36,7 +37,7 @@ const explained = (name: string) =>
     rules: FREE_RULES,
     profile: run.profiles.get(name),
     constants: DEFAULT_CONSTANTS,
-    transitions: run.transitions,
+    transitions: run.transitions.filter((one) => one.function === name).slice(-TRANSITIONS_MAX),
     nowMs: DURATION_MS,
   });
 const { outlook, regret } = run.moments.at(-1)!.step;

@@ -300,7 +300,7 @@ export class NodePlacement {
     const explained = (one: string): Explanation | null => {
       const state = loop.state.get(one);
       const rules = this.#book.rules.get(one) ?? FREE_RULES;
-      const known = { rules, profile: loop.profiles.get(one), constants, transitions: loop.transitions, nowMs };
+      const known = { rules, profile: loop.profiles.get(one), constants, transitions: loop.transitionsOf(one), nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
     };
     if (name !== null) return explained(name);

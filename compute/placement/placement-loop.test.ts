@@ -226,7 +226,7 @@ test("nodes that share cores with Redis share one pool with it, those beside it 
 test("a trial is told with the share from before, from where whoever controls next goes on, and is counted", () => {
   const { loop, plans, crowdFor } = loopOf(1);
   crowdFor(4_000);
-  const begun = loop.transitions.filter(({ why }) => why.kind === "trying");
+  const begun = loop.transitionsOf("f0").filter(({ why }) => why.kind === "trying");
   expect(begun.length).toBeGreaterThan(0);
   expect(loop.state.get("f0")).toMatchObject({ trialsBegun: begun.length });
   const tried = plans.map((plan) => plan.get("f0")!).filter(({ fromShare }) => fromShare !== undefined);
@@ -276,7 +276,7 @@ test("a function that is not what it was does not wait for the others", () => {
   runFor(1_000, () => 100);
   const before = steps.length;
   runFor(200, (name) => (name === "f7" ? 5_000 : 100));
-  const shifted = loop.transitions.find(({ function: name, why }) => name === "f7" && why.kind === "shifted");
+  const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");
   expect(steps.slice(before)).toContain(shifted?.atMs);
   const at = steps.indexOf(shifted!.atMs);
   expect(steps[at]! - steps[at - 1]!).toBeLessThan(100);

@@ -6,6 +6,7 @@ import { advance, resumed, type ControllerState, type Step } from "#runtime/plac
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { refined, withMore } from "#runtime/placement/refinement.ts";
@@ -14,8 +15,6 @@ import type { Tally } from "#runtime/profile/tally.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 import { WINDOW_MS } from "./sample-window.ts";
 
-/** Transitions that are kept to be asked for; each is a few hundred bytes. */
-const TRANSITIONS_KEPT_MAX = 1_024;
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
 /** So long after a change of shares what nodes work is what it will be. */
@@ -72,7 +71,7 @@ export class PlacementLoop {
   readonly #options: LoopOptions;
   readonly #profiles = new Profiles();
   readonly #nodes = new Map<string, KnownNode>();
-  readonly #transitions: Transition[] = [];
+  readonly #transitions = new KeptTransitions();
   readonly #shifted = new Set<string>();
   #state: ControllerState;
   #step: Step | null = null;
@@ -118,9 +117,9 @@ export class PlacementLoop {
     return this.#decidedMs;
   }
 
-  /** The latest ones last. */
-  get transitions(): readonly Transition[] {
-    return this.#transitions;
+  /** Of one function, the latest last. */
+  transitionsOf(name: string): readonly Transition[] {
+    return this.#transitions.of(name);
   }
 
   /** How many were heard of lately. */
@@ -185,14 +184,15 @@ export class PlacementLoop {
     const before = this.#state;
     this.#step = advance(before, situation);
     this.#state = this.#step.state;
-    this.#profiles.keepOnly(new Set(situation.rules.keys()));
+    const deployed = new Set(situation.rules.keys());
+    this.#profiles.keepOnly(deployed);
+    this.#transitions.keepOnly(deployed);
     for (const transition of this.#step.transitions) {
-      this.#transitions.push(transition);
+      this.#transitions.add(transition);
       onTransition(transition);
       if (transition.fromShare !== transition.toShare) this.#movedMs = nowMs;
     }
     if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(passedMs);
-    this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);

@@ -10,9 +10,6 @@ import { functionCosts, predictionErrorOf, type SideCosts } from "./function-cos
 import type { Placement } from "./plan.ts";
 import { reasonText } from "./reason.ts";
 
-/** Transitions of one function that are told, the latest last. */
-export const TRANSITIONS_TOLD_MAX = 20;
-
 interface ExplainedSide extends SideCosts {
   /** Those behind `calls`, each counted once, and when the first of them were heard of; null: there were none. */
   readonly callsInAll: number;
@@ -47,7 +44,7 @@ interface Known {
   readonly rules: Rules;
   readonly profile: FunctionProfile | undefined;
   readonly constants: CostConstants;
-  /** Of all functions. */
+  /** Its own, the latest last. */
   readonly transitions: readonly Transition[];
   readonly nowMs: number;
 }
@@ -70,7 +67,6 @@ export function explain(name: string, { state, rules, profile, constants, transi
     compute: explained("compute", costs.sides.compute),
     storage: explained("storage", costs.sides.storage),
   };
-  const own = transitions.filter((transition) => transition.function === name).slice(-TRANSITIONS_TOLD_MAX);
   const { share, probeEvery, backCpuUs, moves, reverts, flaps, trialsBegun } = state;
   const told = {
     function: name,
@@ -87,7 +83,7 @@ export function explain(name: string, { state, rules, profile, constants, transi
     trials: trialsBegun,
     demand: costs?.demand ?? null,
     sides,
-    transitions: own,
+    transitions,
   };
   return { ...told, reason: reasonText({ ...told, retryAtMs: state.retryAtMs, nowMs }) };
 }

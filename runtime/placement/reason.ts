@@ -5,6 +5,7 @@ import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./called-function.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
+import { isMove } from "./kept-transitions.ts";
 import { VISITS_MIN, WARM_MS } from "./probes.ts";
 import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
@@ -50,23 +51,13 @@ export function reasonText(placed: Placed): string {
   return `${latency}${state === "split" ? `, and ${whereOf(share)}` : ""}: ${stayText(placed, sides, isFaster ? here : there)}.`;
 }
 
-/** What a share may be owed to; trials that came to nothing have left it as it was. */
-const DECIDES: ReadonlySet<Transition["why"]["kind"]> = new Set([
-  "overload",
-  "latency",
-  "recalled",
-  "reverted",
-  "pinned",
-  "freed",
-]);
-
 /** Why it is not at `faster` altogether, where calls take less. */
 function stayText(
   { share, retryAtMs, rules: { p99UnderUs }, transitions, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
-  const move = transitions.findLast(({ why }) => DECIDES.has(why.kind) || (why.kind === "tried" && why.isKept))?.why;
+  const move = transitions.findLast(({ why }) => isMove(why))?.why;
   if (move?.kind === "overload") {
     return `where it is, the busiest part is at ${percentText(move.to)} instead of ${percentText(move.from)}`;
   }
