@@ -39,6 +39,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
     profile: run.profiles.get("walk"),
     constants: DEFAULT_CONSTANTS,
     transitions: run.transitions,
+    isCrowded: false,
     nowMs: durationMs,
   });
 };

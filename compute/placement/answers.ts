@@ -121,6 +121,7 @@ const explanation = Type.Object({
   reverts: count,
   flaps: count,
   trials: count,
+  held: orNull(Type.Object({ untilMs: time, refutedShare: share, isFirm: Type.Boolean() })),
   demand: orNull(numbers("operations", "rounds", "bytes", "cpuUs")),
   sides: orNull(Type.Object({ compute: costOnSide, storage: costOnSide })),
   transitions: Type.Array(transition, { maxItems: TRANSITIONS_MAX }),

@@ -300,7 +300,9 @@ export class NodePlacement {
     const explained = (one: string): Explanation | null => {
       const state = loop.state.get(one);
       const rules = this.#book.rules.get(one) ?? FREE_RULES;
-      const known = { rules, profile: loop.profiles.get(one), constants, transitions: loop.transitionsOf(one), nowMs };
+      const [profile, transitions] = [loop.profiles.get(one), loop.transitionsOf(one)];
+      const isCrowded = loop.step?.outlook.crowded ?? false;
+      const known = { rules, profile, constants, transitions, isCrowded, nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
     };
     if (name !== null) return explained(name);

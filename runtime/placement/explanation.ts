@@ -8,7 +8,7 @@ import type { Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
-import { reasonText } from "./reason.ts";
+import { reasonText, type Held } from "./reason.ts";
 
 interface ExplainedSide extends SideCosts {
   /** Those behind `calls`, each counted once, and when the first of them were heard of; null: there were none. */
@@ -31,6 +31,8 @@ export interface Explanation extends Placement {
   readonly reverts: number;
   readonly flaps: number;
   readonly trials: number;
+  /** null: nothing holds it where it is. */
+  readonly held: Held | null;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
   readonly sides: Readonly<Record<Side, ExplainedSide>> | null;
@@ -46,10 +48,13 @@ interface Known {
   readonly constants: CostConstants;
   /** Its own, the latest last. */
   readonly transitions: readonly Transition[];
+  /** Whether the plan keeps any part too busy. */
+  readonly isCrowded: boolean;
   readonly nowMs: number;
 }
 
-export function explain(name: string, { state, rules, profile, constants, transitions, nowMs }: Known): Explanation {
+export function explain(name: string, known: Known): Explanation {
+  const { state, rules, profile, constants, transitions, isCrowded, nowMs } = known;
   const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = profile?.estimate(side, nowMs) ?? null;
@@ -81,9 +86,16 @@ export function explain(name: string, { state, rules, profile, constants, transi
     reverts,
     flaps,
     trials: trialsBegun,
+    held: heldAt(state, nowMs),
     demand: costs?.demand ?? null,
     sides,
     transitions,
   };
-  return { ...told, reason: reasonText({ ...told, retryAtMs: state.retryAtMs, nowMs }) };
+  return { ...told, reason: reasonText({ ...told, retryAtMs: state.retryAtMs, isCrowded, nowMs }) };
+}
+
+function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {
+  if (held === null || held.untilMs <= nowMs) return null;
+  const { untilMs, refutedShare, isFirm } = held;
+  return { untilMs, refutedShare, isFirm };
 }
