@@ -9,6 +9,7 @@ import { NAME_PATTERN } from "#runtime/function/description.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import {
   BACK_CPU_US_MAX,
+  placeOf,
   PLACEMENT_STATES,
   PROBE_EVERY_MAX,
   type Placement,
@@ -139,6 +140,6 @@ export const fieldsOf = ({ placements }: PlanChange): string[] =>
 
 /** As the module is told it: it tells nobody why a call runs where it does. */
 export const planText = ({ version, placements }: Plan): string => {
-  const told = Array.from(placements, ([one, { fromShare: _, ...its }]) => [one, its] as const);
+  const told = Array.from(placements, ([one, its]) => [one, placeOf(its)] as const);
   return JSON.stringify({ version, placements: Object.fromEntries(told) });
 };

@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 import { type Transition } from "#runtime/placement/function-state.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
-import { isLaterPlan, NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
+import { isLaterPlan, NO_PLAN, placeOf, type Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
@@ -322,7 +322,7 @@ export class NodePlacement {
   #overviewAlone(): PlacementOverview {
     const { version, placements } = this.#followed.plan;
     const functions = [...placements]
-      .map(([name, { fromShare: _, ...placement }]) => ({ function: name, ...placement }))
+      .map(([name, placement]) => ({ function: name, ...placeOf(placement) }))
       .toSorted((one, other) => (one.function < other.function ? -1 : 1));
     return {
       planVersion: version,

@@ -7,7 +7,7 @@ import { type FunctionState, type Transition } from "#runtime/placement/function
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
-import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
+import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
@@ -270,13 +270,10 @@ function coresOf(
 }
 
 /** Without what else the controller keeps of it. */
-const placementOf = ({ state, share, probeEvery, backCpuUs, trials: { running } }: FunctionState): Placement => ({
-  state,
-  share,
-  probeEvery,
-  backCpuUs,
-  ...(running === null ? {} : { fromShare: running.fromShare }),
-});
+const placementOf = (state: FunctionState): Placement => {
+  const { running } = state.trials;
+  return { ...placeOf(state), ...(running === null ? {} : { fromShare: running.fromShare }) };
+};
 
 /** Whether those who follow have something to follow anew. */
 function isOther(before: ControllerState, after: ControllerState): boolean {

@@ -23,6 +23,14 @@ export interface Placement {
   readonly fromShare?: number;
 }
 
+/** Without what else is kept of it: what is done with its calls, and not that it is a trial. */
+export const placeOf = ({ state, share, probeEvery, backCpuUs }: Placement): Placement => ({
+  state,
+  share,
+  probeEvery,
+  backCpuUs,
+});
+
 /** Whether who follows the one would do anything else by the other. */
 export const isSamePlacement = (
   one: Placement | undefined,
