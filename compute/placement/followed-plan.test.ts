@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
@@ -99,9 +100,11 @@ test("the last plan holds where Redis has forgotten it", async () => {
   const { store, followed } = storeOf(NO_PLAN);
   followed.follow(planOf(3, { f: 1 }));
   followed.refresh();
-  await vi.waitFor(() => expect(store.readings).toBe(1));
+  // All that it reads, as often as it does, has been answered by then.
+  await setImmediate();
   followed.apply(change(9, 8, { f: 0 }));
-  await vi.waitFor(() => expect(store.readings).toBe(2));
+  await setImmediate();
+  expect(store.readings).toBeGreaterThanOrEqual(2);
   expect(followed.plan).toEqual(planOf(3, { f: 1 }));
   store.plan = planOf(4, { f: 0 });
   followed.apply(change(4, 0, { f: 0 }));
