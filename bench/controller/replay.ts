@@ -77,7 +77,7 @@ export class Replay {
       options.samplesPerSecond,
     );
     this.#machine = machineOf("nodes", 0.7 * cores);
-    const storage = { machine: machineOf("storage", 0.5 * cores), isOpen: true, redisThread: 1 };
+    const storage = { machine: machineOf("storage", 0.5 * cores), isolatesMax: Infinity, isOpen: true, redisThread: 1 };
     this.#surroundings = { constants: DEFAULT_CONSTANTS, storage };
   }
 
@@ -118,7 +118,7 @@ export class Replay {
       followed: 0,
       write: async (change) => {
         changes.push(change);
-        return true;
+        return "written";
       },
       onWritten: (plan) => plans.push(plan),
       onDeposed: () => {},

@@ -52,7 +52,7 @@ class Recorder {
     this.#elapsedUs.push(elapsedUs);
     this.#part.push(part);
     this.#atStorage.push(reply.side === "storage" ? 1 : 0);
-    this.#isProbe.push(reply.reason === "probe" ? 1 : 0);
+    this.#isProbe.push(reply.reason === "probe" || reply.reason === "trial" ? 1 : 0);
     this.#ok.push(reply.ok ? 1 : 0);
     if (!reply.ok) this.#firstError ??= `${reply.error.code}: ${reply.error.message}`;
   }

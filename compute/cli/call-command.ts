@@ -103,6 +103,7 @@ const printReply = ({
 const REASONS: Readonly<Record<SideReason, string>> = {
   asked: "as asked",
   plan: "as planned",
+  trial: "all calls are tried there for a moment",
   probe: "a visit, which tells what calls take there",
   preferred: "as its author prefers: nothing is planned for it yet",
   default: "nothing is planned for it yet",

@@ -39,6 +39,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
     profile: run.profiles.get("walk"),
     constants: DEFAULT_CONSTANTS,
     transitions: run.transitions,
+    isCrowded: false,
     nowMs: durationMs,
   });
 };
@@ -135,7 +136,8 @@ describe("what people are told of all functions", () => {
       "node 0123456789ab decides, and changed it last 3.20 s ago (1970-01-01T00:00:10.000Z); 1 node had calls lately",
     );
     expect(text).not.toContain("16777229");
-    for (const head of ["AT STORAGE", "CALLS/S", "TAKES", "MOVES", "REVERTS"]) expect(text).toContain(`${head}: `);
+    for (const head of ["AT STORAGE", "CALLS/S", "TAKES", "MOVES", "REVERTS", "TRIALS"])
+      expect(text).toContain(`${head}: `);
   });
 
   it("tells calls for seconds after they came", () => {

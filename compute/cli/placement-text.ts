@@ -25,6 +25,7 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
     "TAKES AT STORAGE",
     "MOVES",
     "REVERTS",
+    "TRIALS",
   ];
   const rows = functions.map((one) => [
     one.function,
@@ -36,11 +37,13 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
     ),
     String(one.moves ?? ""),
     String(one.reverts ?? ""),
+    String(one.trials ?? ""),
   ]);
   const legend = [
     "",
     `AT STORAGE: the part of its calls that runs there. CALLS/S: over the last ${RECENT_S} s. TAKES: what a call takes on that`,
-    "side, or would take (locus why). MOVES: changes of that part. REVERTS: those that were taken back.",
+    "side, or would take (locus why). MOVES: changes of that part that were decided. REVERTS: those that were taken back.",
+    "TRIALS: times that all calls ran on one side for a moment, to see; those that were kept are moves as well.",
   ];
   const lines = [
     columns(heads, rows, "no function is planned yet"),

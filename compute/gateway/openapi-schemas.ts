@@ -171,7 +171,7 @@ export const schemas = {
       },
     }),
     description:
-      "While a node controls also: reason (a sentence), rules, callsPerSecond (over the last ten seconds), moves, reverts, flaps, demand, sides (cost, terms, predicted and measured, µs; of callsInAll calls since sinceMs) and transitions.",
+      "While a node controls also: reason (a sentence), rules, callsPerSecond (over the last ten seconds), moves, reverts, flaps, trials, held (until when, what share did worse), demand, sides (cost, terms, predicted and measured, µs; of callsInAll calls since sinceMs) and transitions.",
   },
   PlacementOverview: object({
     planVersion: count,

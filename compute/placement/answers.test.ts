@@ -4,7 +4,9 @@ import { regretAfter } from "#runtime/placement/controller.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { explain } from "#runtime/placement/explanation.ts";
+import { TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
 import { simulate } from "#runtime/placement/simulated-load.ts";
+import { NO_TRIALS, type Trials } from "#runtime/placement/trials.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { readAnswer, type Answer, type PlacementOverview } from "./answers.ts";
 
@@ -31,15 +33,17 @@ const run = simulate(
   DURATION_MS,
   seededRandom(1),
 );
-const explained = (name: string) =>
+const explained = (name: string, held: Trials["held"] = null) =>
   explain(name, {
-    state: run.state.get(name)!,
+    state: { ...run.state.get(name)!, trials: { ...NO_TRIALS, held } },
     rules: FREE_RULES,
     profile: run.profiles.get(name),
     constants: DEFAULT_CONSTANTS,
-    transitions: run.transitions,
+    transitions: run.transitions.filter((one) => one.function === name).slice(-TRANSITIONS_MAX),
+    isCrowded: false,
     nowMs: DURATION_MS,
   });
+const HELD = { sinceMs: 0, untilMs: DURATION_MS + 5_000, promisedUs: 300, refutedShare: 0, isFirm: true };
 const { step } = run.moments.at(-1)!;
 const overview: PlacementOverview = {
   planVersion: 7,
@@ -57,11 +61,18 @@ describe("an answer", () => {
   test.each([
     ["of a function that is called", explained("walk")],
     ["of one that never was", explained("idle")],
+    ["of one that is held", explained("walk", HELD)],
     ["of all", overview],
     ["of nothing", null],
   ])("%s is read as it was written", (_what, answer) => {
     const text = JSON.stringify({ id: 1, answer } satisfies Answer);
     expect(readAnswer(text)).toEqual(JSON.parse(text));
+  });
+
+  test("says what holds a function, as long as that holds", () => {
+    const { untilMs, refutedShare, isFirm } = HELD;
+    expect(explained("walk", HELD)).toMatchObject({ held: { untilMs, refutedShare, isFirm } });
+    expect(explained("walk", { ...HELD, untilMs: DURATION_MS }).held).toBeNull();
   });
 
   const walk = explained("walk");

@@ -5,7 +5,8 @@ import { Type, type TProperties } from "typebox";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { CONSTANTS_SOURCES, type ConstantsSource, type CostConstants } from "#runtime/placement/cost-model.ts";
-import { TRANSITIONS_TOLD_MAX, type Explanation } from "#runtime/placement/explanation.ts";
+import type { Explanation } from "#runtime/placement/explanation.ts";
+import { TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
 import type { Outlook } from "#runtime/placement/optimal-shares.ts";
 import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
@@ -119,9 +120,11 @@ const explanation = Type.Object({
   moves: count,
   reverts: count,
   flaps: count,
+  trials: count,
+  held: orNull(Type.Object({ untilMs: time, refutedShare: share, isFirm: Type.Boolean() })),
   demand: orNull(numbers("operations", "rounds", "bytes", "cpuUs")),
   sides: orNull(Type.Object({ compute: costOnSide, storage: costOnSide })),
-  transitions: Type.Array(transition, { maxItems: TRANSITIONS_TOLD_MAX }),
+  transitions: Type.Array(transition, { maxItems: TRANSITIONS_MAX }),
   reason: text,
 });
 

@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import { planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 
@@ -93,6 +94,21 @@ test("the last plan holds while it cannot be read", async () => {
   followed.refresh();
   await Promise.resolve();
   expect(followed.sideFor("f", IDLE)?.side).toBe("storage");
+});
+
+test("the last plan holds where Redis has forgotten it", async () => {
+  const { store, followed } = storeOf(NO_PLAN);
+  followed.follow(planOf(3, { f: 1 }));
+  followed.refresh();
+  // All that it reads, as often as it does, has been answered by then.
+  await setImmediate();
+  followed.apply(change(9, 8, { f: 0 }));
+  await setImmediate();
+  expect(store.readings).toBeGreaterThanOrEqual(2);
+  expect(followed.plan).toEqual(planOf(3, { f: 1 }));
+  store.plan = planOf(4, { f: 0 });
+  followed.apply(change(4, 0, { f: 0 }));
+  await vi.waitFor(() => expect(followed.plan).toEqual(store.plan));
 });
 
 test("changes that nobody wrote do not make it grow without end", async () => {

@@ -55,6 +55,8 @@ export class FollowedPlan {
       this.#isStale = false;
       try {
         const plan = await this.#read();
+        // Redis has forgotten it: whoever controls goes on from what is followed (node-placement.ts).
+        if (plan.version === NO_PLAN.version) continue;
         // A change may have overtaken the answer. One that is as old the second time is what there is.
         this.#isStale ||= isLaterPlan(this.#plan.version, plan.version) && !isSecond;
         isSecond = true;

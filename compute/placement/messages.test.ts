@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "#runtime/function/description.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
+import { planText, readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
 
 const tally = new SampleTally();
 tally.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 12.5 }, 30);
@@ -29,6 +29,7 @@ describe("a message", () => {
     ["window", readWindow, window],
     ["change of the plan", readPlanChange, change],
     ["placement", readPlacement, placement],
+    ["placement in a trial", readPlacement, { ...placement, fromShare: 0.25 }],
     ["question", readQuestion, { id: 1, node: "n", function: null }],
   ])("%s is read as it was written", (_what, read, value) => {
     expect(read(text(value))).toEqual(JSON.parse(text(value)));
@@ -46,6 +47,7 @@ describe("a message", () => {
 
   test.each([
     ["a share beyond 1", readPlacement, { ...placement, share: 1.5 }],
+    ["a share before a trial beyond 1", readPlacement, { ...placement, fromShare: 1.5 }],
     ["a state that there is not", readPlacement, { ...placement, state: "elsewhere" }],
     ["a function's name that is none", readPlanChange, { ...change, placements: { "no name!": placement } }],
     ["a version below 0", readPlanChange, { ...change, version: -1 }],
@@ -63,4 +65,11 @@ describe("a message", () => {
       }),
     );
   });
+});
+
+test("the module is told nothing of trials", () => {
+  const { state, share, probeEvery, backCpuUs } = readPlacement(text(placement))!;
+  const plain = { state, share, probeEvery, backCpuUs };
+  const plan = { version: 3, placements: new Map([["f", { ...plain, fromShare: 0.25 }]]) };
+  expect(JSON.parse(planText(plan))).toEqual({ version: 3, placements: { f: plain } });
 });

@@ -9,6 +9,7 @@ import { NAME_PATTERN } from "#runtime/function/description.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import {
   BACK_CPU_US_MAX,
+  placeOf,
   PLACEMENT_STATES,
   PROBE_EVERY_MAX,
   type Placement,
@@ -32,6 +33,7 @@ const placement = Type.Object({
   share: Type.Number({ minimum: 0, maximum: 1 }),
   probeEvery: Type.Integer({ minimum: 0, maximum: PROBE_EVERY_MAX }),
   backCpuUs: Type.Integer({ minimum: 0, maximum: BACK_CPU_US_MAX }),
+  fromShare: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
 });
 
 const tally = Type.Object({
@@ -136,6 +138,8 @@ export const readConstants: (text: string) => CostConstants | null = reader(cost
 export const fieldsOf = ({ placements }: PlanChange): string[] =>
   Object.entries(placements).flatMap(([one, its]) => [one, JSON.stringify(its)]);
 
-/** As the module is told it. */
-export const planText = ({ version, placements }: Plan): string =>
-  JSON.stringify({ version, placements: Object.fromEntries(placements) });
+/** As the module is told it: it tells nobody why a call runs where it does. */
+export const planText = ({ version, placements }: Plan): string => {
+  const told = Array.from(placements, ([one, its]) => [one, placeOf(its)] as const);
+  return JSON.stringify({ version, placements: Object.fromEntries(told) });
+};

@@ -10,7 +10,7 @@ import { regretAfter } from "#runtime/placement/controller.ts";
 import { type Transition } from "#runtime/placement/function-state.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
-import type { Plan } from "#runtime/placement/plan.ts";
+import { isLaterPlan, NO_PLAN, placeOf, type Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
@@ -167,17 +167,21 @@ export class NodePlacement {
   async #take(): Promise<void> {
     if (this.#isTaking || !this.#options.controllership.isHeld) return;
     this.#isTaking = true;
-    const { address, user, log, nowMs } = this.#options;
+    const { address, user, functions, log, nowMs } = this.#options;
     try {
+      // Who does not know what is deployed would take all of it out of the plan.
+      await functions.refresh();
       const found = await this.#link.readPlan();
-      // Where Redis has forgotten the plan, the module may follow a later one still.
-      const followed = await this.#link.modulePlanVersion();
+      // Where Redis has forgotten the plan, the module may follow a later one still, and nodes do.
+      const toldModule = await this.#link.modulePlanVersion();
       await this.#book.read();
       if (!this.#options.controllership.isHeld || this.#isClosed || this.#control !== null) return;
+      const { plan } = this.#followed;
+      const isForgotten = found.version === NO_PLAN.version && plan.version !== NO_PLAN.version;
       const writer = new PlanWriter({
         found,
-        followed,
-        write: (change) => this.#link.writePlan(this.node, change),
+        followed: isLaterPlan(plan.version, toldModule) ? plan.version : toldModule,
+        write: (change, isAgain) => this.#link.writePlan(this.node, change, isAgain),
         onWritten: (plan) => {
           this.#followed.follow(plan);
           this.#tellModule(plan);
@@ -192,7 +196,7 @@ export class NodePlacement {
           onTransition: (transition) => this.#tell(transition),
           nowMs,
         },
-        found.placements,
+        isForgotten ? plan.placements : found.placements,
       );
       const direct = new DirectSamples({
         address,
@@ -206,6 +210,8 @@ export class NodePlacement {
       // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
       if (found.version > 0) this.#tellModule(found);
+      // What is forgotten, and what a trial or visits of the one before have left behind, holds for nobody who is not called, either.
+      writer.want(loop.placements);
       log.info({ node: this.node, planVersion: found.version }, "this node controls placement");
       loop.reviewSoon();
       void this.#calibrate(this.#control);
@@ -295,7 +301,9 @@ export class NodePlacement {
     const explained = (one: string): Explanation | null => {
       const state = loop.state.get(one);
       const rules = this.#book.rules.get(one) ?? FREE_RULES;
-      const known = { rules, profile: loop.profiles.get(one), constants, transitions: loop.transitions, nowMs };
+      const [profile, transitions] = [loop.profiles.get(one), loop.transitionsOf(one)];
+      const isCrowded = loop.step?.outlook.crowded ?? false;
+      const known = { rules, profile, constants, transitions, isCrowded, nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
     };
     if (name !== null) return explained(name);
@@ -315,7 +323,7 @@ export class NodePlacement {
   #overviewAlone(): PlacementOverview {
     const { version, placements } = this.#followed.plan;
     const functions = [...placements]
-      .map(([name, placement]) => ({ function: name, ...placement }))
+      .map(([name, placement]) => ({ function: name, ...placeOf(placement) }))
       .toSorted((one, other) => (one.function < other.function ? -1 : 1));
     return {
       planVersion: version,

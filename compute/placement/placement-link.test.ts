@@ -1,12 +1,53 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createConnection, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { Plan } from "#runtime/placement/plan.ts";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { PlacementLink } from "./placement-link.ts";
+import { PlanWriter } from "./plan-writer.ts";
 
 const ignored = (): void => {};
 
-const linkTo = async (server: RedisProcess): Promise<PlacementLink> => {
+/** Stands between a client and a server; once, on demand, it keeps the answer to a command and hangs up. */
+async function startAnswerThief(serverPath: string) {
+  const folder = mkdtempSync(join(tmpdir(), "locus-thief-"));
+  const path = join(folder, "thief.sock");
+  let command: string | null = null;
+  const thief = createServer((client) => {
+    let isStealing = false;
+    const upstream = createConnection(serverPath);
+    const hangUp = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) socket.on("error", hangUp).on("close", hangUp);
+    client.on("data", (data) => {
+      if (command !== null && data.toString("latin1").toLowerCase().includes(`\r\n${command}\r\n`)) {
+        isStealing = true;
+        command = null;
+      }
+      upstream.write(data);
+    });
+    upstream.on("data", (data) => (isStealing ? hangUp() : client.write(data)));
+  });
+  thief.listen(path);
+  await once(thief, "listening");
+  return {
+    path,
+    stealNext: (name: string) => (command = name),
+    close: async () => {
+      await new Promise((resolve) => thief.close(resolve));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const linkTo = async (server: Pick<RedisProcess, "path">): Promise<PlacementLink> => {
   const connected = Promise.withResolvers<void>();
   const address = { host: "", port: 0, path: server.path, tls: false, database: 0 };
   const link = new PlacementLink(address, { username: null, password: null }, "me", {
@@ -58,16 +99,68 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   test("is written by who holds the lease, also where it was renewed meanwhile", async () => {
     await other.set(CONTROLLER_LEASE_KEY, "me");
     afterItWasSeen(() => other.pexpire(CONTROLLER_LEASE_KEY, 60_000));
-    expect(await link.writePlan("me", change(1))).toBe(true);
+    expect(await link.writePlan("me", change(1), false)).toBe("written");
     expect(await link.readPlan()).toEqual({ version: 1, placements: new Map([["walk", change(1).placements.walk]]) });
   });
 
   test("is not written by who has lost it, before or meanwhile", async () => {
     await other.set(CONTROLLER_LEASE_KEY, "me");
     afterItWasSeen(() => other.set(CONTROLLER_LEASE_KEY, "another"));
-    expect(await link.writePlan("me", change(2))).toBe(false);
-    expect(await link.writePlan("me", change(2))).toBe(false);
+    expect(await link.writePlan("me", change(2), false)).toBe("deposed");
+    expect(await link.writePlan("me", change(2), false)).toBe("deposed");
     expect((await link.readPlan()).version).toBe(1);
+  });
+
+  test("is not written while nobody holds the lease, nor where another has written one", async () => {
+    const { version } = await link.readPlan();
+    await other.del(CONTROLLER_LEASE_KEY);
+    expect(await link.writePlan("me", change(version + 1), false)).toBe("unheld");
+    await other.set(CONTROLLER_LEASE_KEY, "me");
+    expect(await link.writePlan("me", change(version + 2), false)).toBe("deposed");
+    expect(await link.readPlan()).toMatchObject({ version });
+  });
+
+  test("that Redis has forgotten is told from another's, and is written without what stands there", async () => {
+    const { version } = await link.readPlan();
+    await other.set(CONTROLLER_LEASE_KEY, "me");
+    await other.hdel("locus:placement:plan", "@version");
+    await other.hset("locus:placement:plan", "stale", JSON.stringify(change(1).placements.walk));
+    expect(await link.readPlan()).toEqual({ version: 0, placements: new Map() });
+    expect(await link.writePlan("me", change(version + 1), false)).toBe("forgotten");
+    expect(await link.writePlan("me", { ...change(version), base: 0 }, false)).toBe("written");
+    expect([...(await link.readPlan()).placements.keys()]).toEqual(["walk"]);
+  });
+
+  test("that was written without an answer is known to be, and what is wanted next is written after it", async () => {
+    const proxy = await startAnswerThief(server.path);
+    const over = await linkTo({ path: proxy.path });
+    await other.set(CONTROLLER_LEASE_KEY, "me");
+    const outcomes: string[] = [];
+    const found = await over.readPlan();
+    const written: Plan[] = [];
+    const writer = new PlanWriter({
+      found,
+      followed: 0,
+      write: async (changed, isAgain) => {
+        const outcome = await over.writePlan("me", changed, isAgain).catch(() => "lost" as const);
+        outcomes.push(outcome);
+        if (outcome === "lost") throw new Error("lost");
+        return outcome;
+      },
+      onWritten: (plan) => written.push(plan),
+      onDeposed: () => {},
+    });
+    const at = (share: number) => new Map([["walk", { ...change(1).placements.walk, share }]]);
+    proxy.stealNext("exec");
+    writer.want(at(0.25));
+    writer.want(at(0.5));
+    await vi.waitFor(() => expect(written).toHaveLength(2), { timeout: 20_000 });
+    expect(outcomes[0]).toBe("lost");
+    expect(outcomes.slice(-2)).toEqual(["written", "written"]);
+    expect(written.map(({ placements }) => placements)).toEqual([at(0.25), at(0.5)]);
+    expect(await link.readPlan()).toEqual(written.at(-1));
+    over.close();
+    await proxy.close();
   });
 
   test("is written only while the lease is watched, whatever is said of a function meanwhile", async () => {
@@ -78,7 +171,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       said = link.writeRules("walk", { pinnedShare: 1, weight: 1, p99UnderUs: null });
       await other.set(CONTROLLER_LEASE_KEY, "another");
     });
-    expect(await link.writePlan("me", { ...change(base + 1), base })).toBe(false);
+    expect(await link.writePlan("me", { ...change(base + 1), base }, false)).toBe("deposed");
     await said;
     expect((await link.readPlan()).version).toBe(base);
   });
@@ -91,7 +184,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       await other.pexpire(CONTROLLER_LEASE_KEY, 60_000);
       said = link.writeRules("walk", { pinnedShare: 0.25, weight: 1, p99UnderUs: null });
     });
-    expect(await link.writePlan("me", change((version += 1)))).toBe(true);
+    expect(await link.writePlan("me", change((version += 1)), false)).toBe("written");
     await said;
     expect((await link.readRules()).get("walk")?.pinnedShare).toBe(0.25);
   });
@@ -115,7 +208,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     await other.hset("locus:placement:plan", "@version", version);
     expect((await link.readPlan()).version).toBe(0);
     await other.set(CONTROLLER_LEASE_KEY, "me");
-    expect(await link.writePlan("me", change(1))).toBe(true);
+    expect(await link.writePlan("me", change(1), false)).toBe("written");
     expect((await link.readPlan()).version).toBe(1);
   });
 

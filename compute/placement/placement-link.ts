@@ -23,6 +23,7 @@ import {
   type Question,
   type SampleWindow,
 } from "./messages.ts";
+import type { WriteOutcome } from "./plan-writer.ts";
 import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 
 const KEYS = {
@@ -93,8 +94,10 @@ export class PlacementLink {
     );
   }
 
+  /** Without a version it is none. */
   async readPlan(): Promise<Plan> {
     const { [VERSION_FIELD]: version = "0", ...fields } = await this.commands.hgetall(KEYS.plan);
+    if (versionOf(version) === NO_PLAN.version) return NO_PLAN;
     const placements = new Map<string, Placement>();
     for (const [name, text] of Object.entries(fields)) {
       const placement = readPlacement(text);
@@ -104,23 +107,25 @@ export class PlacementLink {
   }
 
   /**
-   * Writes the change and tells everybody, or does neither: false where `holder` has lost the lease, or the plan is not the one that
-   * the change was made from. One at a time.
+   * Writes the change and tells everybody, or does neither: see WriteOutcome. One at a time. `isAgain`: where the plan is of that version it is the one
+   * that was tried before.
    */
-  writePlan(holder: string, change: PlanChange): Promise<boolean> {
+  writePlan(holder: string, change: PlanChange, isAgain: boolean): Promise<WriteOutcome> {
     return inTurn(this.commands, async () => {
       for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
         await this.commands.watch(CONTROLLER_LEASE_KEY, KEYS.plan);
         const leased = await this.commands.get(CONTROLLER_LEASE_KEY);
-        const version = await this.commands.hget(KEYS.plan, VERSION_FIELD);
-        if (leased !== holder || versionOf(version ?? "0") !== change.base) {
+        const version = versionOf((await this.commands.hget(KEYS.plan, VERSION_FIELD)) ?? "0");
+        if (leased !== holder || version !== change.base) {
           await this.commands.unwatch();
-          return false;
+          if (leased !== holder) return leased === null ? "unheld" : "deposed";
+          if (isAgain && version === change.version) return "written";
+          return version === NO_PLAN.version ? "forgotten" : "deposed";
         }
         // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
-        if (await isExecuted(this.#transactionOf(change))) return true;
+        if (await isExecuted(this.#transactionOf(change))) return "written";
       }
-      return false;
+      return "deposed";
     });
   }
 
@@ -198,8 +203,11 @@ export class PlacementLink {
   }
 
   #transactionOf(change: PlanChange): ChainableCommander {
-    const { version, removed } = change;
-    const transaction = this.commands.multi().hset(KEYS.plan, VERSION_FIELD, String(version), ...fieldsOf(change));
+    const { version, base, removed } = change;
+    const transaction = this.commands.multi();
+    // What stands there without a version is nobody's.
+    if (base === NO_PLAN.version) transaction.del(KEYS.plan);
+    transaction.hset(KEYS.plan, VERSION_FIELD, String(version), ...fieldsOf(change));
     if (removed.length > 0) transaction.hdel(KEYS.plan, ...removed);
     return transaction.publish(CHANNELS.plan, JSON.stringify(change));
   }

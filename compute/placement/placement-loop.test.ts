@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { type Step } from "#runtime/placement/controller.ts";
+import { resumed, type Step } from "#runtime/placement/controller.ts";
+import type { Placement } from "#runtime/placement/plan.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
@@ -16,7 +17,7 @@ afterEach(() => {
 
 const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
 /** Of Redis, on a machine that nobody knows. */
-const STORAGE: Surroundings["storage"] = { machine: null, isOpen: true, redisThread: 1 };
+const STORAGE: Surroundings["storage"] = { machine: null, isolatesMax: Infinity, isOpen: true, redisThread: 1 };
 
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
 const loopOf = (functions: number) => {
@@ -24,11 +25,12 @@ const loopOf = (functions: number) => {
   let storage = STORAGE;
   const names = Array.from({ length: functions }, (_, at) => `f${at}`);
   const rules = new Map(names.map((name) => [name, FREE_RULES]));
+  const plans: ReadonlyMap<string, Placement>[] = [];
   const loop = new PlacementLoop(
     {
       rules: () => rules,
       surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage }),
-      onPlacements: () => {},
+      onPlacements: (placements) => plans.push(placements),
       onTransition: () => {},
       nowMs: () => nowMs,
     },
@@ -75,6 +77,26 @@ const loopOf = (functions: number) => {
       }
     }
   };
+  /** More calls of the first function than both sides can bear, of 10 ms each, where the plan has them; one in eight visits. */
+  const crowdFor = (ms: number): void => {
+    storage = { ...STORAGE, machine: { id: "storage", cpus: [0], cores: 1 } };
+    let owed = 0;
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs += WINDOW_MS;
+      const { share = 0, probeEvery = 0 } = loop.state.get("f0") ?? {};
+      const tally = new SampleTally();
+      for (let call = 0; call < WALKS; call++) {
+        owed += share;
+        const isDue = owed >= 1;
+        if (isDue) owed -= 1;
+        const side = isDue === (probeEvery > 0 && call === 0) ? "compute" : "storage";
+        const cpuUs = 10_000 * (0.9 + (0.2 * call) / WALKS);
+        const sample = { ...NO_USAGE, function: "f0", version: "1", side, outcome: "ok" } as const;
+        tally.record({ ...sample, cpuUs, wallUs: cpuUs + 10 }, cpuUs + 20);
+      }
+      loop.take({ node: "n", machine: MACHINE, stretchMs: WINDOW_MS, inFlight: 8, nodeCores: null, ...tally.take() });
+    }
+  };
   /** A call that no node has passed on. */
   const callDirectly = (): void => {
     const tally = new SampleTally();
@@ -95,7 +117,7 @@ const loopOf = (functions: number) => {
     });
     loop.take(readWindow(text)!);
   };
-  return { loop, steps, runFor, walkFor, callDirectly, hear };
+  return { loop, plans, steps, runFor, walkFor, crowdFor, callDirectly, hear };
 };
 
 /** In a window of a node. */
@@ -171,6 +193,23 @@ test("the cores of a machine are counted once, however many nodes are on it", ()
   expect(busyOn(half!, otherHalf!) / apart).toBeCloseTo(2);
 });
 
+test("storage has the cores that its quota leaves it, and computes with as many as it has threads for functions", () => {
+  const busyWith = (cores: number, isolatesMax: number) => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(2_000, [MACHINE], { machine: { id: "storage", cpus: [0, 1, 2, 3], cores }, isolatesMax });
+    expect(loop.state.get("f0")).toMatchObject({ share: 1 });
+    const { storage, storageMachine } = loop.step!.outlook.utilisation;
+    return { storage, storageMachine };
+  };
+  const all = busyWith(4, 16);
+  const held = busyWith(2, 16);
+  expect(held.storage / all.storage).toBeCloseTo(2);
+  expect(held.storageMachine / all.storageMachine).toBeCloseTo(2);
+  const single = busyWith(4, 1);
+  expect(single.storage / all.storage).toBeCloseTo(4);
+  expect(single.storageMachine / all.storageMachine).toBeCloseTo(1);
+});
+
 test("nodes that share cores with Redis share one pool with it, those beside it do not", () => {
   const sharedWith = (machine: Machine | null, ...nodes: readonly Machine[]): number => {
     const { loop, walkFor } = loopOf(1);
@@ -182,6 +221,23 @@ test("nodes that share cores with Redis share one pool with it, those beside it 
   expect(sharedWith({ ...MACHINE, cpus: [2, 3] }, MACHINE)).toBe(0);
   expect(sharedWith({ ...MACHINE, id: "other" }, MACHINE)).toBe(0);
   expect(sharedWith(MACHINE, MACHINE, { ...MACHINE, id: "other" })).toBe(0);
+});
+
+test("a trial is told with the share from before, from where whoever controls next goes on, and is counted", () => {
+  const { loop, plans, crowdFor } = loopOf(1);
+  crowdFor(4_000);
+  const begun = loop.transitionsOf("f0").filter(({ why }) => why.kind === "trying");
+  expect(begun.length).toBeGreaterThan(0);
+  expect(loop.state.get("f0")).toMatchObject({ trialsBegun: begun.length });
+  const tried = plans.map((plan) => plan.get("f0")!).filter(({ fromShare }) => fromShare !== undefined);
+  expect(tried.map(({ share, fromShare }) => [fromShare, share])).toEqual(
+    begun.map(({ fromShare, toShare }) => [fromShare, toShare]),
+  );
+  for (const placement of tried) {
+    expect(readPlacement(JSON.stringify(placement))).toEqual(placement);
+    expect(resumed(new Map([["f0", placement]])).get("f0")).toMatchObject({ share: placement.fromShare });
+  }
+  expect([...loop.placements.values()].every((one) => readPlacement(JSON.stringify(one)) !== null)).toBe(true);
 });
 
 /** What a window may say of one call at most, in the order of TALLY_TERMS; `isPlausible` is asked about more. */
@@ -220,7 +276,7 @@ test("a function that is not what it was does not wait for the others", () => {
   runFor(1_000, () => 100);
   const before = steps.length;
   runFor(200, (name) => (name === "f7" ? 5_000 : 100));
-  const shifted = loop.transitions.find(({ function: name, why }) => name === "f7" && why.kind === "shifted");
+  const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");
   expect(steps.slice(before)).toContain(shifted?.atMs);
   const at = steps.indexOf(shifted!.atMs);
   expect(steps[at]! - steps[at - 1]!).toBeLessThan(100);

@@ -3,10 +3,11 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
-import { type Transition } from "#runtime/placement/function-state.ts";
+import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import { isSamePlacement, type Placement } from "#runtime/placement/plan.ts";
+import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
+import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
@@ -14,8 +15,6 @@ import type { Tally } from "#runtime/profile/tally.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 import { WINDOW_MS } from "./sample-window.ts";
 
-/** Transitions that are kept to be asked for; each is a few hundred bytes. */
-const TRANSITIONS_KEPT_MAX = 1_024;
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
 /** So long after a change of shares what nodes work is what it will be. */
@@ -36,6 +35,8 @@ export interface Surroundings {
   readonly storage: {
     /** null: not known, so it shares none with a node. */
     readonly machine: Machine | null;
+    /** Calls that its hosts can run at once. */
+    readonly isolatesMax: number;
     /** Whether calls can run there. */
     readonly isOpen: boolean;
     /** Of Redis' one thread, the part that plain clients leave. */
@@ -70,7 +71,7 @@ export class PlacementLoop {
   readonly #options: LoopOptions;
   readonly #profiles = new Profiles();
   readonly #nodes = new Map<string, KnownNode>();
-  readonly #transitions: Transition[] = [];
+  readonly #transitions = new KeptTransitions();
   readonly #shifted = new Set<string>();
   #state: ControllerState;
   #step: Step | null = null;
@@ -92,6 +93,11 @@ export class PlacementLoop {
     return this.#state;
   }
 
+  /** Of the state, what others follow. */
+  get placements(): ReadonlyMap<string, Placement> {
+    return new Map(Array.from(this.#state, ([name, state]) => [name, placementOf(state)]));
+  }
+
   get profiles(): Profiles {
     return this.#profiles;
   }
@@ -111,9 +117,9 @@ export class PlacementLoop {
     return this.#decidedMs;
   }
 
-  /** The latest ones last. */
-  get transitions(): readonly Transition[] {
-    return this.#transitions;
+  /** Of one function, the latest last. */
+  transitionsOf(name: string): readonly Transition[] {
+    return this.#transitions.of(name);
   }
 
   /** How many were heard of lately. */
@@ -178,17 +184,18 @@ export class PlacementLoop {
     const before = this.#state;
     this.#step = advance(before, situation);
     this.#state = this.#step.state;
-    this.#profiles.keepOnly(new Set(situation.rules.keys()));
+    const deployed = new Set(situation.rules.keys());
+    this.#profiles.keepOnly(deployed);
+    this.#transitions.keepOnly(deployed);
     for (const transition of this.#step.transitions) {
-      this.#transitions.push(transition);
+      this.#transitions.add(transition);
       onTransition(transition);
       if (transition.fromShare !== transition.toShare) this.#movedMs = nowMs;
     }
     if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(passedMs);
-    this.#transitions.splice(0, this.#transitions.length - TRANSITIONS_KEPT_MAX);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
-    onPlacements(this.#state);
+    onPlacements(this.placements);
   }
 
   #refine(passedMs: number): void {
@@ -238,7 +245,7 @@ export class PlacementLoop {
 /** Nodes on one machine share its cores; where all share with Redis, so do the two sides. */
 function coresOf(
   nodes: readonly Machine[],
-  { machine: storage, isOpen }: Surroundings["storage"],
+  { machine: storage, isolatesMax, isOpen }: Surroundings["storage"],
 ): Omit<Capacity, "redisThread" | "callers"> {
   const cpusById = new Map<string, Set<number>>();
   const coresById = new Map<string, number>();
@@ -255,11 +262,18 @@ function coresOf(
   const isShared = storage !== null && cpusById.size === 1 && storage.cpus.some((cpu) => beside?.has(cpu));
   return {
     computeCores: Math.max(1, computeCores),
-    storageCores: isOpen ? storageCores : 0,
+    // Each of its hosts' threads computes for one call; Redis' own thread and what serves them are besides.
+    storageCores: isOpen ? Math.min(storageCores, isolatesMax) : 0,
     storageMachineCores: Math.max(1, storageCores),
     sharedCores: isShared ? new Set([...storage.cpus, ...(beside ?? [])]).size : Infinity,
   };
 }
+
+/** Without what else the controller keeps of it. */
+const placementOf = (state: FunctionState): Placement => {
+  const { running } = state.trials;
+  return { ...placeOf(state), ...(running === null ? {} : { fromShare: running.fromShare }) };
+};
 
 /** Whether those who follow have something to follow anew. */
 function isOther(before: ControllerState, after: ControllerState): boolean {

@@ -36,7 +36,7 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
     exposeNumbers(
       "counter",
       "locus_placement_moves_total",
-      "Changes of a function's share.",
+      "Changes of a function's share that were decided, by its calls: neither pins nor trials.",
       count((one) => one.moves),
     ),
     exposeNumbers(
@@ -50,6 +50,12 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
       "locus_placement_flaps_total",
       "Moves back within ten seconds.",
       count((one) => one.flaps),
+    ),
+    exposeNumbers(
+      "counter",
+      "locus_placement_trials_total",
+      "Times that all its calls ran on one side for a moment, to see.",
+      count((one) => one.trialsBegun),
     ),
     exposeNumbers(
       "gauge",

@@ -100,6 +100,13 @@ test("one call in so many visits the other side, and says why", () => {
   }
 });
 
+test("calls of a trial say that they are", () => {
+  const follower = new PlanFollower();
+  follower.follow(new Map([["f", { ...placement(1), state: "probing", fromShare: 0.25 }]]));
+  const call = { side: "storage", reason: "trial", backCpuUs: 0 };
+  expect(calls(follower, 3)).toEqual([call, call, call]);
+});
+
 test("a plan that changes holds from the next call on", () => {
   const follower = follow(0);
   calls(follower, 7);

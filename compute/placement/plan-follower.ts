@@ -30,13 +30,13 @@ class Spread {
   }
 
   next({ compute, storage }: SidesInFlight): PlannedSide {
-    const { share, probeEvery } = this.placement;
+    const { share, probeEvery, fromShare } = this.placement;
     this.#calls += 1;
     if (probeEvery > 0 && this.#calls % probeEvery === 0) return this.#to(share > 0 ? "compute" : "storage", "probe");
     if (share <= 0 || share >= 1) {
       // What is not split owes nothing of before.
       this.#owed = 0;
-      return this.#to(share > 0 ? "storage" : "compute", "plan");
+      return this.#to(share > 0 ? "storage" : "compute", fromShare === undefined ? "plan" : "trial");
     }
     this.#owed = clamp(this.#owed, -SLACK, SLACK) + share;
     let isStorage = this.#owed >= 1 - EPSILON;

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import type { PlanChange } from "./messages.ts";
-import { PlanWriter } from "./plan-writer.ts";
+import { PlanWriter, type WriteOutcome } from "./plan-writer.ts";
 
 const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0, backCpuUs: 0 });
 const placements = (shares: Record<string, number>) =>
@@ -9,15 +9,23 @@ const placements = (shares: Record<string, number>) =>
 
 /** Writes wait until they are answered. */
 const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
-  const asked: { readonly change: PlanChange; readonly answer: (written: boolean | Error) => void }[] = [];
+  const asked: {
+    readonly change: PlanChange;
+    readonly isAgain: boolean;
+    readonly answer: (outcome: WriteOutcome | Error) => void;
+  }[] = [];
   const written: Plan[] = [];
   let deposed = 0;
   const writer = new PlanWriter({
     found,
     followed,
-    write: (change) =>
+    write: (change, isAgain) =>
       new Promise((resolve, reject) => {
-        asked.push({ change, answer: (result) => (result instanceof Error ? reject(result) : resolve(result)) });
+        asked.push({
+          change,
+          isAgain,
+          answer: (result) => (result instanceof Error ? reject(result) : resolve(result)),
+        });
       }),
     onWritten: (plan) => written.push(plan),
     onDeposed: () => (deposed += 1),
@@ -37,10 +45,10 @@ test("writes what changed, and what came in the meantime in one change", async (
   writer.want(placements({ same: 1, f: 0.6 }));
   writer.want(placements({ same: 1, f: 0.7 }));
   expect(asked).toHaveLength(1);
-  asked[0]?.answer(true);
+  asked[0]?.answer("written");
   await vi.waitFor(() => expect(asked).toHaveLength(2));
   expect(asked[1]?.change).toMatchObject({ base: planVersion(2, 0), placements: { f: at(0.7) }, removed: [] });
-  asked[1]?.answer(true);
+  asked[1]?.answer("written");
   await vi.waitFor(() => expect(written.map(({ version }) => version)).toEqual([planVersion(2, 0), planVersion(2, 1)]));
 });
 
@@ -55,15 +63,54 @@ test("tries again what could not be written", async () => {
   writer.want(placements({ f: 1 }));
   asked[0]?.answer(new Error("away"));
   await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[1]).toMatchObject({ change: asked[0]?.change, isAgain: true });
+  asked[1]?.answer("written");
+  await vi.waitFor(() => expect(written).toHaveLength(1));
+});
+
+test("tries again the same, whatever is wanted meanwhile: it may have been written without an answer", async () => {
+  const { writer, asked, written } = writerOf();
+  writer.want(placements({ f: 1 }));
+  writer.want(placements({ f: 0.5, g: 1 }));
+  asked[0]?.answer(new Error("away"));
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
   expect(asked[1]?.change).toEqual(asked[0]?.change);
-  asked[1]?.answer(true);
+  asked[1]?.answer("written");
+  await vi.waitFor(() => expect(asked).toHaveLength(3));
+  expect(written).toEqual([{ version: planVersion(2, 0), placements: placements({ f: 1 }) }]);
+  expect(asked[2]).toMatchObject({
+    change: { version: planVersion(2, 1), base: planVersion(2, 0), placements: { f: at(0.5), g: at(1) } },
+    isAgain: false,
+  });
+});
+
+test("writes all of it where Redis knows no plan any more", async () => {
+  const { writer, asked, deposed } = writerOf({ version: 7, placements: placements({ same: 1, old: 1 }) });
+  writer.want(placements({ same: 1, f: 0.5 }));
+  asked[0]?.answer("forgotten");
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[1]).toEqual({
+    change: { version: planVersion(2, 0), base: 0, placements: { same: at(1), f: at(0.5) }, removed: [] },
+    isAgain: false,
+    answer: expect.any(Function),
+  });
+  expect(deposed()).toBe(0);
+});
+
+test("waits while nobody holds the lease", async () => {
+  const { writer, asked, deposed, written } = writerOf();
+  writer.want(placements({ f: 1 }));
+  asked[0]?.answer("unheld");
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(deposed()).toBe(0);
+  asked[1]?.answer("written");
   await vi.waitFor(() => expect(written).toHaveLength(1));
 });
 
 test("stops when another node controls", async () => {
   const { writer, asked, deposed } = writerOf();
   writer.want(placements({ f: 1 }));
-  asked[0]?.answer(false);
+  asked[0]?.answer("deposed");
   await vi.waitFor(() => expect(deposed()).toBe(1));
   writer.want(placements({ f: 0 }));
   expect(asked).toHaveLength(1);
@@ -89,7 +136,7 @@ test("after the last version comes one of the first reign", () => {
 test("a plan that somebody else has others follow is overtaken by the same plan as before, once", async () => {
   const { writer, asked, written } = writerOf();
   writer.want(placements({ f: 1 }));
-  asked[0]?.answer(true);
+  asked[0]?.answer("written");
   await vi.waitFor(() => expect(written).toHaveLength(1));
   writer.overtake(planVersion(1, 9));
   writer.overtake(planVersion(2, 0));
@@ -101,10 +148,28 @@ test("a plan that somebody else has others follow is overtaken by the same plan 
     placements: {},
     removed: [],
   });
-  asked[1]?.answer(true);
+  asked[1]?.answer("written");
   await vi.waitFor(() =>
     expect(written.at(-1)).toEqual({ version: planVersion(41, 0), placements: placements({ f: 1 }) }),
   );
   writer.want(placements({ f: 1 }));
   expect(asked).toHaveLength(2);
+});
+
+test("a plan that is overtaken while it is written is written anew, with what it says then", async () => {
+  const { writer, asked, written } = writerOf();
+  writer.want(placements({ f: 1 }));
+  writer.overtake(planVersion(40, 7));
+  asked[0]?.answer("written");
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[0]?.change.version).toBe(planVersion(2, 0));
+  expect(asked[1]?.change).toEqual({
+    version: planVersion(41, 0),
+    base: planVersion(2, 0),
+    placements: {},
+    removed: [],
+  });
+  asked[1]?.answer("written");
+  await vi.waitFor(() => expect(written).toHaveLength(2));
+  expect(written.at(-1)).toEqual({ version: planVersion(41, 0), placements: placements({ f: 1 }) });
 });

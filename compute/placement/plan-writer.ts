@@ -5,6 +5,7 @@ import {
   isLaterPlan,
   isSamePlacement,
   nextReign,
+  NO_PLAN,
   PLANS_OF_A_REIGN_MAX,
   planVersion,
   type Placement,
@@ -15,13 +16,19 @@ import type { PlanChange } from "./messages.ts";
 /** A write that failed is tried again after this: Redis is away, or busy. */
 const RETRY_MS = 200;
 
+/**
+ * What came of a write. `forgotten`: Redis knows no plan any more, and nothing was written. `unheld`: nobody holds the lease, as Redis has it, and nothing
+ * was written; whoever held it regains it or is told. `deposed`: another controls, or has written a plan; nothing was written.
+ */
+export type WriteOutcome = "written" | "forgotten" | "unheld" | "deposed";
+
 interface WriterOptions {
   /** The plan that it found in Redis. */
   readonly found: Plan;
   /** The version of the latest plan that anybody follows. */
   readonly followed: number;
-  /** False: it controls no more, and nothing was written. */
-  readonly write: (change: PlanChange) => Promise<boolean>;
+  /** `isAgain`: it was tried before, and may have been written without an answer. */
+  readonly write: (change: PlanChange, isAgain: boolean) => Promise<WriteOutcome>;
   readonly onWritten: (plan: Plan) => void;
   readonly onDeposed: () => void;
 }
@@ -30,6 +37,8 @@ export class PlanWriter {
   readonly #options: WriterOptions;
   #written: Plan;
   #wanted: ReadonlyMap<string, Placement> | null = null;
+  /** Of all that was wanted the last. */
+  #latest: ReadonlyMap<string, Placement>;
   #reign: number;
   /** Of plans in this reign. */
   #count = 0;
@@ -42,12 +51,14 @@ export class PlanWriter {
     const { found, followed } = options;
     this.#options = options;
     this.#written = found;
+    this.#latest = found.placements;
     this.#reign = nextReign(isLaterPlan(followed, found.version) ? followed : found.version);
   }
 
   /** In place of all that was wanted before. */
   want(placements: ReadonlyMap<string, Placement>): void {
     this.#wanted = placements;
+    this.#latest = placements;
     if (!this.#isWriting) void this.#writeAll();
   }
 
@@ -57,7 +68,7 @@ export class PlanWriter {
     if (this.#isClosed || isLaterPlan(planVersion(this.#reign, this.#count), version)) return;
     this.#begin(nextReign(version));
     this.#isOvertaken = true;
-    this.want(this.#wanted ?? this.#written.placements);
+    this.want(this.#latest);
   }
 
   close(): void {
@@ -72,27 +83,41 @@ export class PlanWriter {
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#wanted !== null && !this.#isClosed) {
-      const placements = new Map(Array.from(this.#wanted, ([name, placement]) => [name, plain(placement)]));
+      const placements = this.#wanted;
       this.#wanted = null;
       const change = this.#changeTo(placements);
-      if (change === null) continue;
-      try {
-        if (!(await this.#options.write(change))) {
-          this.#isClosed = true;
-          this.#options.onDeposed();
-          break;
-        }
-        this.#isOvertaken = false;
-        this.#count += 1;
-        if (this.#count >= PLANS_OF_A_REIGN_MAX) this.#begin(nextReign(change.version));
-        this.#written = { version: change.version, placements };
-        this.#options.onWritten(this.#written);
-      } catch {
-        this.#wanted ??= placements;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
-      }
+      if (change !== null) await this.#write(change, placements);
     }
     this.#isWriting = false;
+  }
+
+  /** The same change until it is known what came of it: what was written may be so without an answer. */
+  async #write(change: PlanChange, placements: ReadonlyMap<string, Placement>): Promise<void> {
+    const reign = this.#reign;
+    for (let isAgain = false; !this.#isClosed; isAgain = true) {
+      const outcome = await this.#options.write(change, isAgain).catch(() => null);
+      switch (outcome) {
+        case "written":
+          this.#written = { version: change.version, placements };
+          // What was overtaken meanwhile is so still.
+          if (this.#reign === reign) {
+            this.#isOvertaken = false;
+            this.#count += 1;
+            if (this.#count >= PLANS_OF_A_REIGN_MAX) this.#begin(nextReign(change.version));
+          }
+          return this.#options.onWritten(this.#written);
+        case "forgotten":
+          this.#written = NO_PLAN;
+          this.#wanted ??= placements;
+          return;
+        case "deposed":
+          this.#isClosed = true;
+          return this.#options.onDeposed();
+        case "unheld":
+        case null:
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      }
+    }
   }
 
   /** null: it is the same plan. */
@@ -105,11 +130,3 @@ export class PlanWriter {
     return { version, base: this.#written.version, placements: Object.fromEntries(changed), removed };
   }
 }
-
-/** Without what else the controller keeps of it. */
-const plain = ({ state, share, probeEvery, backCpuUs }: Placement): Placement => ({
-  state,
-  share,
-  probeEvery,
-  backCpuUs,
-});

@@ -14,10 +14,21 @@ interface Told {
   readonly lockUs: number;
   readonly lockUsOfMainThread: number;
   readonly cpus: string;
+  /** null: a module that does not tell. */
+  readonly cores: string | null;
+  readonly isolatesMax: string | null;
   readonly obstacle: string;
 }
 
-const AT_REST: Told = { mainThreadS: 100, lockUs: 0, lockUsOfMainThread: 0, cpus: "0-1", obstacle: "" };
+const AT_REST: Told = {
+  mainThreadS: 100,
+  lockUs: 0,
+  lockUsOfMainThread: 0,
+  cpus: "0-1",
+  cores: "2",
+  isolatesMax: "16",
+  obstacle: "",
+};
 /** A second is what is between two questions. */
 const SECOND_MS = 1_000;
 
@@ -36,10 +47,12 @@ beforeEach(async () => {
     if (told === null) return new Error("LOADING Redis is loading the dataset in memory");
     if (command === "info") return `# CPU\r\nused_cpu_user_main_thread:${told.mainThreadS}\r\n`;
     asked += 1;
-    const { lockUs, lockUsOfMainThread, cpus, obstacle } = told;
+    const { lockUs, lockUsOfMainThread, cpus, cores, isolatesMax, obstacle } = told;
     return [
       "machine:here",
       `cpus:${cpus}`,
+      ...(cores === null ? [] : [`cores:${cores}`]),
+      ...(isolatesMax === null ? [] : [`isolates_max:${isolatesMax}`]),
       `lock_us:${lockUs}`,
       `lock_us_of_main_thread:${lockUsOfMainThread}`,
       `hosts_obstacle:${obstacle}`,
@@ -127,6 +140,28 @@ describe("what is asked of Redis", () => {
     await secondLater({ obstacle: "", cpus: "" });
     expect(watch.surroundings.storage).toMatchObject({ machine: null, isOpen: true });
     expect(changes).toBe(3);
+  });
+
+  test("says how many of them a quota leaves, and how many its hosts can compute with; who decides is told of a change", async () => {
+    await secondLater({ cpus: "0-15", cores: "16" });
+    const before = changes;
+    await secondLater({ cores: "2", isolatesMax: "1" });
+    expect(watch.surroundings.storage).toMatchObject({ machine: { cores: 2 }, isolatesMax: 1 });
+    expect(watch.surroundings.storage.machine?.cpus).toHaveLength(16);
+    expect(changes).toBe(before + 1);
+  });
+
+  test.each([null, "", "many", "0", "-2", "1.5", "NaN"])(
+    "leaves all of them where it tells %j, as an older module does or none should",
+    async (nonsense) => {
+      await secondLater({ cpus: "0-15", cores: nonsense, isolatesMax: nonsense });
+      expect(watch.surroundings.storage).toMatchObject({ machine: { cores: 16 }, isolatesMax: Infinity });
+    },
+  );
+
+  test("has no more cores than it may run on", async () => {
+    await secondLater({ cores: "1000" });
+    expect(watch.surroundings.storage.machine?.cores).toBe(2);
   });
 
   test("is asked once a second at most", async () => {

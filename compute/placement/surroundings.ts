@@ -33,7 +33,7 @@ interface ThreadTime {
 
 export class RedisWatch {
   readonly #options: WatchOptions;
-  #storage: Surroundings["storage"] = { machine: null, isOpen: true, redisThread: 1 };
+  #storage: Surroundings["storage"] = { machine: null, isolatesMax: Infinity, isOpen: true, redisThread: 1 };
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
   #last: ThreadTime | null = null;
@@ -76,14 +76,16 @@ export class RedisWatch {
     const [ours, cpu] = [infoOf(String(module)), infoOf(server)];
     const now = { atMs: nowMs(), busyMs: busyUsOf(cpu, ours) / 1e3 };
     const cpus = cpusOf(ours.get("cpus") ?? "");
+    const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
     const before = this.#storage;
     this.#storage = {
-      machine: cpus.length === 0 ? null : { id: ours.get("machine") ?? "", cpus, cores: cpus.length },
+      machine: cpus.length === 0 ? null : machine,
+      isolatesMax: countOf(ours, "isolates_max", Infinity),
       isOpen: (ours.get("hosts_obstacle") ?? "") === "",
       redisThread: this.#threadLeft(now, before.redisThread),
     };
     this.#last = now;
-    if (before.isOpen !== this.#storage.isOpen || before.machine?.id !== this.#storage.machine?.id) onChange();
+    if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
   }
 
   #threadLeft(now: ThreadTime, before: number): number {
@@ -93,3 +95,12 @@ export class RedisWatch {
     return Math.max(REDIS_THREAD_MIN, (1 - WEIGHT) * before + WEIGHT * (1 - Math.min(1, others)));
   }
 }
+
+/** From 1 to `max`. What a module does not tell, since it is older, or what cannot be, is the most that can be. */
+function countOf(told: ReadonlyMap<string, string>, name: string, max: number): number {
+  const count = Number(told.get(name));
+  return Number.isInteger(count) && count >= 1 ? Math.min(count, max) : max;
+}
+
+const isOther = (one: Surroundings["storage"]["machine"], other: typeof one): boolean =>
+  one?.id !== other?.id || one?.cores !== other?.cores;

@@ -5,10 +5,10 @@ import type { Side } from "#runtime/profile/sample.ts";
 
 const DEFAULT_SIDE: Side = "compute";
 
-/** What the plan says of one call: its function's place, or a visit to the other side that keeps the profile there true. */
+/** What the plan says of one call: its function's place, one that is tried for a moment, or a visit to the other side that keeps the profile there true. */
 export interface PlannedSide {
   readonly side: Side;
-  readonly reason: "plan" | "probe";
+  readonly reason: "plan" | "trial" | "probe";
   /** As in `Placement`; 0 at compute. */
   readonly backCpuUs: number;
 }
@@ -17,7 +17,16 @@ export interface PlannedSide {
  * Why a call ran where it did. `unavailable`: the side that was chosen could not have it. `pushed-back`: it was far dearer at storage
  * than calls of its function are.
  */
-export const SIDE_REASONS = ["asked", "plan", "probe", "preferred", "default", "unavailable", "pushed-back"] as const;
+export const SIDE_REASONS = [
+  "asked",
+  "plan",
+  "trial",
+  "probe",
+  "preferred",
+  "default",
+  "unavailable",
+  "pushed-back",
+] as const;
 
 export type SideReason = (typeof SIDE_REASONS)[number];
 

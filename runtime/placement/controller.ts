@@ -206,9 +206,14 @@ function holdAll(
   }
 }
 
-/** Where a controller goes on that knows no more than the plan of the one before it. */
+/** Where a controller goes on that knows no more than the plan of the one before it; a trial that was running is over. */
 export const resumed = (placements: ReadonlyMap<string, Placement>): ControllerState =>
-  new Map(Array.from(placements, ([name, { share }]) => [name, { ...FRESH, state: "profiling", share }]));
+  new Map(
+    Array.from(placements, ([name, { share, fromShare = share }]) => [
+      name,
+      { ...FRESH, state: "profiling", share: fromShare },
+    ]),
+  );
 
 /** It is what it was for a while, nothing is about to move it, and what came of its last move is known. */
 const isSteady = ({ before }: CalledFunction, now: FunctionState, nowMs: number): boolean =>
@@ -223,6 +228,7 @@ const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: num
     state: "probing",
     share: shareAt(side),
     probeEvery: 0,
+    trialsBegun: now.trialsBegun + 1,
     trials: { ...now.trials, running: { side, partner, startedMs: nowMs, fromShare: now.share } },
   },
   why: { kind: "trying", side, partner },

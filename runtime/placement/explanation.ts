@@ -8,10 +8,7 @@ import type { Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
-import { reasonText } from "./reason.ts";
-
-/** Transitions of one function that are told, the latest last. */
-export const TRANSITIONS_TOLD_MAX = 20;
+import { reasonText, type Held } from "./reason.ts";
 
 interface ExplainedSide extends SideCosts {
   /** Those behind `calls`, each counted once, and when the first of them were heard of; null: there were none. */
@@ -33,6 +30,9 @@ export interface Explanation extends Placement {
   readonly moves: number;
   readonly reverts: number;
   readonly flaps: number;
+  readonly trials: number;
+  /** null: nothing holds it where it is. */
+  readonly held: Held | null;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
   readonly sides: Readonly<Record<Side, ExplainedSide>> | null;
@@ -46,12 +46,15 @@ interface Known {
   readonly rules: Rules;
   readonly profile: FunctionProfile | undefined;
   readonly constants: CostConstants;
-  /** Of all functions. */
+  /** Its own, the latest last. */
   readonly transitions: readonly Transition[];
+  /** Whether the plan keeps any part too busy. */
+  readonly isCrowded: boolean;
   readonly nowMs: number;
 }
 
-export function explain(name: string, { state, rules, profile, constants, transitions, nowMs }: Known): Explanation {
+export function explain(name: string, known: Known): Explanation {
+  const { state, rules, profile, constants, transitions, isCrowded, nowMs } = known;
   const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = profile?.estimate(side, nowMs) ?? null;
@@ -69,8 +72,7 @@ export function explain(name: string, { state, rules, profile, constants, transi
     compute: explained("compute", costs.sides.compute),
     storage: explained("storage", costs.sides.storage),
   };
-  const own = transitions.filter((transition) => transition.function === name).slice(-TRANSITIONS_TOLD_MAX);
-  const { share, probeEvery, backCpuUs, moves, reverts, flaps } = state;
+  const { share, probeEvery, backCpuUs, moves, reverts, flaps, trialsBegun } = state;
   const told = {
     function: name,
     version: profile?.version ?? null,
@@ -83,9 +85,17 @@ export function explain(name: string, { state, rules, profile, constants, transi
     moves,
     reverts,
     flaps,
+    trials: trialsBegun,
+    held: heldAt(state, nowMs),
     demand: costs?.demand ?? null,
     sides,
-    transitions: own,
+    transitions,
   };
-  return { ...told, reason: reasonText({ ...told, retryAtMs: state.retryAtMs, nowMs }) };
+  return { ...told, reason: reasonText({ ...told, retryAtMs: state.retryAtMs, isCrowded, nowMs }) };
+}
+
+function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {
+  if (held === null || held.untilMs <= nowMs) return null;
+  const { untilMs, refutedShare, isFirm } = held;
+  return { untilMs, refutedShare, isFirm };
 }

@@ -82,6 +82,8 @@ export interface FunctionState extends Placement {
   readonly reverts: number;
   /** Moves back within FLAP_MS, whatever the reason. */
   readonly flaps: number;
+  /** Trials that it has taken part in. */
+  readonly trialsBegun: number;
   /** What is known of each side whatever becomes of its profile. */
   readonly paces: Paces;
   readonly trials: Trials;
@@ -100,6 +102,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   moves: 0,
   reverts: 0,
   flaps: 0,
+  trialsBegun: 0,
   paces: NO_PACES,
   trials: NO_TRIALS,
   regimes: NO_REGIMES,

@@ -19,14 +19,28 @@ export interface Placement {
   readonly probeEvery: number;
   /** A call that has computed at storage for so long, µs, and has sent nothing but reads is run at compute instead; 0: none is. */
   readonly backCpuUs: number;
+  /** Only while all calls are tried on one side for a moment: the share before, to which it goes back whoever controls then. */
+  readonly fromShare?: number;
 }
+
+/** Without what else is kept of it: what is done with its calls, and not that it is a trial. */
+export const placeOf = ({ state, share, probeEvery, backCpuUs }: Placement): Placement => ({
+  state,
+  share,
+  probeEvery,
+  backCpuUs,
+});
 
 /** Whether who follows the one would do anything else by the other. */
 export const isSamePlacement = (
   one: Placement | undefined,
-  { state, share, probeEvery, backCpuUs }: Placement,
+  { state, share, probeEvery, backCpuUs, fromShare }: Placement,
 ): boolean =>
-  one?.state === state && one.share === share && one.probeEvery === probeEvery && one.backCpuUs === backCpuUs;
+  one?.state === state &&
+  one.share === share &&
+  one.probeEvery === probeEvery &&
+  one.backCpuUs === backCpuUs &&
+  one.fromShare === fromShare;
 
 export interface Plan {
   /** Tells which of two plans is the later one, whoever made them (`isLaterPlan`); 0: there is none. */

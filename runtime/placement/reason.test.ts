@@ -33,6 +33,8 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
     state: "compute",
     share: 0,
     retryAtMs: 0,
+    held: null,
+    isCrowded: false,
     rules: FREE_RULES,
     demand: { operations: 4, rounds: 2, bytes: 100, cpuUs: 10 },
     sides: { compute, storage },
@@ -99,7 +101,7 @@ describe("the reason", () => {
     [null, 1, "all of its calls ran at storage for a moment, calls of all functions took no more time"],
   ])("says what a trial (with %s, ratio %f) found against the figures", (partner, ratio, found) => {
     const change = moved({ kind: "tried", side: "storage", partner, ratio, isKept: true });
-    expect(reasonOf(sideOf(453), sideOf(901), { ...change, state: "storage", share: 1 })).toBe(
+    expect(reasonOf(sideOf(453), sideOf(901), { ...change, isCrowded: true, state: "storage", share: 1 })).toBe(
       `A call takes 901 µs at storage and 453 µs at compute: but when ${found}, so it stays.`,
     );
   });
@@ -114,7 +116,7 @@ describe("the reason", () => {
     [
       "that a busy part is spared",
       {},
-      moved({ kind: "overload", from: 0.95, to: 0.8, noise: 0.1 }),
+      { ...moved({ kind: "overload", from: 0.95, to: 0.8, noise: 0.1 }), isCrowded: true },
       "where it is, the busiest part is at 80 % instead of 95 %",
     ],
     [
@@ -140,6 +142,61 @@ describe("the reason", () => {
   ])("says where a move would be worth it %s", (_what, storage, change, reason) => {
     expect(reasonOf(sideOf(1_000), sideOf(500, storage), change)).toMatch(
       new RegExp(`^A call takes 1\\.00 ms at compute and 500 µs at storage: ${reason}\\.$`),
+    );
+  });
+
+  test.each<[string, Placed["transitions"][number]["why"], string]>([
+    [
+      "a part was too busy",
+      { kind: "overload", from: 0.95, to: 0.8, noise: 0.1 },
+      "it was moved at 2027-01-15T08:00:00.000Z, when the busiest part was at 95 %",
+    ],
+    [
+      "of a trial",
+      { kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true },
+      "it was moved at 2027-01-15T08:00:00.000Z, when all of its calls ran at compute for a moment and calls of all functions took 14 % less time",
+    ],
+  ])(
+    "says that it was moved because %s as what was, and why it stays now, where none is too busy",
+    (_what, why, was) => {
+      const nowMs = NOW_MS + 3_600_000;
+      expect(reasonOf(sideOf(1_000), sideOf(500), moved(why))).toBe(
+        `A call takes 1.00 ms at compute and 500 µs at storage: ${was}; now it moves when that makes no part too busy.`,
+      );
+      expect(reasonOf(sideOf(1_000), sideOf(990, { lastMs: nowMs }), { ...moved(why), nowMs })).toContain(
+        `${was}; now all at storage would save 10 µs a call (1 %), and a move must save more than 50 µs (5 %).`,
+      );
+    },
+  );
+
+  test.each<[string, Placed["held"], string]>([
+    [
+      "a trial of its own",
+      { untilMs: NOW_MS + 12_000, refutedShare: 1, isFirm: false },
+      "since calls took longer with 100 % of it at storage",
+    ],
+    [
+      "a move of others that was taken back",
+      { untilMs: NOW_MS + 12_000, refutedShare: 0, isFirm: true },
+      "since a move of others was just taken back",
+    ],
+    [
+      "a trial of others",
+      { untilMs: NOW_MS + 12_000, refutedShare: 0, isFirm: false },
+      "since the plan as it is did better in a trial of others",
+    ],
+  ])("says of what is held by %s until when, and what has shown it", (_what, held, since) => {
+    expect(reasonOf(sideOf(904), sideOf(330), { held })).toBe(
+      `A call takes 904 µs at compute and 330 µs at storage: it stays where it is, for up to 12.0 s more while a part is too busy, ${since}.`,
+    );
+    expect(reasonOf(sideOf(904), sideOf(330), { held: { ...held!, untilMs: NOW_MS } })).not.toContain("stays");
+  });
+
+  test("says of a trial how long what it found holds", () => {
+    const change = moved({ kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true });
+    const held = { untilMs: NOW_MS + 5_000, refutedShare: 1, isFirm: false };
+    expect(reasonOf(sideOf(904), sideOf(330), { ...change, held })).toBe(
+      "A call takes 904 µs at compute and 330 µs at storage: but when all of its calls ran at compute for a moment, calls of all functions took 14 % less time, so it stays, for up to 5.00 s more while a part is too busy.",
     );
   });
 

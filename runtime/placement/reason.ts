@@ -5,6 +5,7 @@ import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./called-function.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
+import { isMove } from "./kept-transitions.ts";
 import { VISITS_MIN, WARM_MS } from "./probes.ts";
 import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
@@ -18,12 +19,25 @@ interface ReasonSide extends SideCosts {
   readonly p99Us: number | null;
 }
 
+/** The plan as a whole has proved better than another one. */
+export interface Held {
+  readonly untilMs: number;
+  /** Its share in that other one; its own: it took no part in what told. */
+  readonly refutedShare: number;
+  /** A move was a mistake: whatever is promised of others. */
+  readonly isFirm: boolean;
+}
+
 /** What the sentence is about. */
 interface Placed {
   readonly state: PlacementState;
   readonly share: number;
   /** A move that was taken back is not tried before. */
   readonly retryAtMs: number;
+  /** It stays while a part is too busy; null: it does not. */
+  readonly held: Held | null;
+  /** Whether a part is too busy now, by the model. */
+  readonly isCrowded: boolean;
   readonly rules: Rules;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
@@ -50,30 +64,53 @@ export function reasonText(placed: Placed): string {
   return `${latency}${state === "split" ? `, and ${whereOf(share)}` : ""}: ${stayText(placed, sides, isFaster ? here : there)}.`;
 }
 
-/** What a share may be owed to; trials that came to nothing have left it as it was. */
-const DECIDES: ReadonlySet<Transition["why"]["kind"]> = new Set([
-  "overload",
-  "latency",
-  "recalled",
-  "reverted",
-  "pinned",
-  "freed",
-]);
-
 /** Why it is not at `faster` altogether, where calls take less. */
-function stayText(
-  { share, retryAtMs, rules: { p99UnderUs }, transitions, nowMs }: Placed,
+function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, faster: Side): string {
+  const { held, isCrowded, transitions, nowMs } = placed;
+  const move = transitions.findLast(({ why }) => isMove(why));
+  const why = move?.why;
+  const heldMs = held === null ? 0 : held.untilMs - nowMs;
+  const isHeld = held !== null && heldMs > 0;
+  if (why?.kind === "recalled") return "such calls came before, and did best so";
+  if (why?.kind === "tried" && why.ratio !== null && (isHeld || isCrowded)) {
+    const stays = isHeld ? `, so it stays, ${heldText(heldMs)}` : ", so it stays";
+    return `but when ${triedText(why.side, why.partner, why.ratio).join(", ")}${stays}`;
+  }
+  if (isHeld) return `it stays where it is, ${heldText(heldMs)}, ${provedText(placed, held)}`;
+  if (why?.kind === "overload" && isCrowded) {
+    return `where it is, the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)}`;
+  }
+  const now = nowText(placed, sides, faster);
+  const then = why === undefined ? null : thenText(why);
+  if (move === undefined || then === null) return now;
+  return `it was moved at ${new Date(move.atMs).toISOString()}, when ${then}; now ${now}`;
+}
+
+/** What moved it, where that may be over. */
+function thenText(why: Transition["why"]): string | null {
+  if (why.kind === "overload") return `the busiest part was at ${percentText(why.from)}`;
+  return why.kind === "tried" && why.ratio !== null ? triedText(why.side, why.partner, why.ratio).join(" and ") : null;
+}
+
+/** As a hold is bounded: by time, and by what it is about. */
+const heldText = (ms: number): string => `for up to ${durationText(ms * 1e3)} more while a part is too busy`;
+
+/** What has shown that it does better where it is. */
+function provedText({ share }: Placed, { refutedShare, isFirm }: Held): string {
+  const own = `calls took longer with ${percentText(refutedShare)} of it at storage`;
+  const others = isFirm ? "a move of others was just taken back" : "the plan as it is did better in a trial of others";
+  return `since ${Math.abs(refutedShare - share) >= OTHER_SHARE ? own : others}`;
+}
+
+/** A share that differs by less is the same one, to people. */
+const OTHER_SHARE = 0.005;
+
+/** As `stayText`, by the figures of now. */
+function nowText(
+  { share, retryAtMs, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
-  const move = transitions.findLast(({ why }) => DECIDES.has(why.kind) || (why.kind === "tried" && why.isKept))?.why;
-  if (move?.kind === "overload") {
-    return `where it is, the busiest part is at ${percentText(move.to)} instead of ${percentText(move.from)}`;
-  }
-  if (move?.kind === "recalled") return "such calls came before, and did best so";
-  if (move?.kind === "tried" && move.isKept && move.ratio !== null) {
-    return triedText(move.side, move.partner, move.ratio);
-  }
   if (nowMs < retryAtMs) {
     return `a move there was taken back, and is tried again in ${durationText((retryAtMs - nowMs) * 1e3)}`;
   }
@@ -92,10 +129,10 @@ function stayText(
 }
 
 /** What a trial measured speaks against the figures of one call, which know nothing of the others' calls. */
-function triedText(side: Side, partner: string | null, ratio: number): string {
+function triedText(side: Side, partner: string | null, ratio: number): readonly [ran: string, took: string] {
   const whose = partner === null ? "all of its calls" : `all of its calls and of ${partner}'s`;
   const took = ratio < 1 ? `took ${percentText(1 - ratio)} less time` : "took no more time";
-  return `but when ${whose} ran at ${side} for a moment, calls of all functions ${took}, so it stays`;
+  return [`${whose} ran at ${side} for a moment`, `calls of all functions ${took}`];
 }
 
 /** `error`: the part of the gain's noise that is not about queues. */

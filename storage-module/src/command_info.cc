@@ -55,6 +55,8 @@ void ForEachField(Field&& field) {
   const Machine machine = ThisMachine();
   field("machine", machine.id);
   field("cpus", machine.cpus);
+  number("cores", machine.cores);
+  number("isolates_max", module.settings.isolates_max);
   field("enabled", module.settings.enabled != 0 ? "yes" : "no");
   number("functions", module.registry.functions().size());
   number("bundle_bytes", bundle_bytes);

@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include "cores.h"
+
 namespace locus {
 
 namespace {
@@ -23,6 +25,7 @@ Machine ThisMachine() {
   for (std::string line; std::getline(status, line);) {
     if (line.rfind(kCpus, 0) == 0) machine.cpus = Trimmed(line.substr(sizeof kCpus - 1));
   }
+  machine.cores = AvailableCores();
   return machine;
 }
 

@@ -130,6 +130,7 @@ describe("placement", () => {
         /^locus_placement_moves_total\{function="walk"\} 1$/m,
         /^locus_placement_reverts_total\{function="walk"\} 0$/m,
         /^locus_placement_flaps_total\{function="walk"\} 0$/m,
+        /^locus_placement_trials_total\{function="walk"\} \d+$/m,
         /^locus_placement_prediction_error\{function="walk",side="storage"\} /m,
         /^locus_placement_regret [\d.e-]+$/m,
         ...POOLS.map((pool) => new RegExp(`^locus_placement_utilisation\\{pool="${pool}"\\} [\\d.e-]+$`, "m")),
@@ -298,8 +299,15 @@ describe("placement", () => {
     expect(await decider()).toBe(heir);
   });
 
-  it("whoever decides begins anew where Redis has lost the plan", async () => {
-    await redis.client().del("locus:placement:plan", "locus:controller:lease");
+  it("whoever decides goes on from the plan that nodes follow where Redis has lost it", async () => {
+    const client = redis.client();
+    const planned = async (name: string): Promise<unknown> =>
+      JSON.parse((await client.hget("locus:placement:plan", name)) ?? "null");
+    await client.del("locus:placement:plan", "locus:controller:lease");
+    await ask(nodes[0]!, "/idle", "PUT", { pin: 0.25 });
+    await vi.waitFor(async () => expect(await planned("idle")).toMatchObject({ share: 0.25 }), LONG);
+    expect(await planned("walk")).toMatchObject({ share: 1 });
+    await ask(nodes[0]!, "/idle", "DELETE");
     expect(await call(nodes[0]!, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
     await ask(nodes[0]!, "/walk", "PUT", { pin: "compute" });
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);

@@ -3,6 +3,7 @@
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 import { hasEnded } from "#bench/harness/processes.ts";
 import { readInfo } from "#test/module-info.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
@@ -27,6 +28,12 @@ test("LOCUS.INFO tells the protocol, the host and what calls have done; so does 
   expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,passing=0,/);
   expect(Number(info.get("operations"))).toBeGreaterThan(0);
   expect(await redis.info("locus")).toContain("locus_protocol:1");
+});
+
+test("LOCUS.INFO tells how much there is to compute with: the cores that this process may use, and its isolates", async () => {
+  const info = await readInfo(redis);
+  expect(info.get("cores")).toBe(String(availableCores()));
+  expect(info.get("isolates_max")).toBe("3");
 });
 
 test("CONFIG GET takes a pattern; SET checks ranges and names what is fixed", async () => {

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import type { Transition, Why } from "./function-state.ts";
+import { isMove, KeptTransitions, TRANSITIONS_MAX } from "./kept-transitions.ts";
+
+const MOVED: Why = { kind: "latency", from: 2, to: 1, noise: 0.1 };
+const TRIED: Why = { kind: "tried", side: "storage", partner: null, ratio: 0.8, isKept: true };
+
+const of = (name: string, why: Why, atMs: number): Transition => ({
+  atMs,
+  function: name,
+  from: "compute",
+  to: "storage",
+  fromShare: 0,
+  toShare: 1,
+  why,
+});
+
+test("a move is kept, however often its function is visited, and tried in vain, and whatever becomes of others", () => {
+  const kept = new KeptTransitions();
+  kept.add(of("f", MOVED, 0));
+  for (let atMs = 1; atMs < 1_000; atMs++) {
+    kept.add(of("f", { kind: atMs % 2 === 0 ? "probed" : "probing", side: "compute" }, atMs));
+    kept.add(of("f", { kind: "tried", side: "compute", partner: null, ratio: 2, isKept: false }, atMs));
+    kept.add(of(`g${atMs}`, MOVED, atMs));
+  }
+  expect(kept.of("f").filter(({ why }) => isMove(why))).toEqual([of("f", MOVED, 0)]);
+  expect(kept.of("f").map(({ atMs }) => atMs)).toEqual(
+    kept
+      .of("f")
+      .map(({ atMs }) => atMs)
+      .toSorted((one, other) => one - other),
+  );
+  expect(kept.of("f").at(-1)).toMatchObject({ atMs: 999 });
+});
+
+test("a function keeps its last moves, and no more of anything than it may", () => {
+  const kept = new KeptTransitions();
+  for (let atMs = 0; atMs < 100; atMs++) {
+    for (const why of [MOVED, TRIED, { kind: "probing", side: "compute" }, { kind: "shifted" }] as const) {
+      kept.add(of("f", why, atMs));
+    }
+  }
+  expect(kept.of("f")).toHaveLength(TRANSITIONS_MAX);
+  expect(kept.of("f").filter(({ why }) => isMove(why))[0]).toMatchObject({ atMs: 96, why: MOVED });
+});
+
+test("functions that are gone are forgotten", () => {
+  const kept = new KeptTransitions();
+  for (const name of ["f", "g"]) kept.add(of(name, MOVED, 0));
+  kept.keepOnly(new Set(["g"]));
+  expect(kept.of("f")).toEqual([]);
+  expect(kept.of("g")).toHaveLength(1);
+});

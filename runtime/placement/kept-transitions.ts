@@ -1,0 +1,46 @@
+// What has become of each function lately, for who asks why it is where it is. Each keeps its own, and of each kind its own number: what moved
+// it months ago is still told, however often it was visited since, and whatever became of others. The loop around the controller adds to it.
+
+import type { Transition, Why } from "./function-state.ts";
+
+/** `moved`: by what its share is what it is. `visited`: calls went to look at the other side. `learnt`: all the rest. */
+type Kind = "moved" | "visited" | "learnt";
+
+/** Of one function; each is a few hundred bytes. */
+const KEPT_MAX: Readonly<Record<Kind, number>> = { moved: 8, visited: 4, learnt: 8 };
+
+/** Of one function, of all kinds. */
+export const TRANSITIONS_MAX = Object.values(KEPT_MAX).reduce((sum, max) => sum + max, 0);
+
+const MOVES: ReadonlySet<Why["kind"]> = new Set(["overload", "latency", "recalled", "reverted", "pinned", "freed"]);
+
+/** Whether its share may be owed to it: trials that came to nothing have left it as it was. */
+export const isMove = (why: Why): boolean => MOVES.has(why.kind) || (why.kind === "tried" && why.isKept);
+
+export class KeptTransitions {
+  readonly #byFunction = new Map<string, Transition[]>();
+
+  add(transition: Transition): void {
+    const own = this.#byFunction.get(transition.function) ?? [];
+    this.#byFunction.set(transition.function, own);
+    own.push(transition);
+    const kind = kindOf(transition.why);
+    const alike = own.filter(({ why }) => kindOf(why) === kind);
+    if (alike.length > KEPT_MAX[kind]) own.splice(own.indexOf(alike[0]!), 1);
+  }
+
+  /** The latest last. */
+  of(name: string): readonly Transition[] {
+    return this.#byFunction.get(name) ?? [];
+  }
+
+  /** Forgets all other functions. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of this.#byFunction.keys()) if (!names.has(name)) this.#byFunction.delete(name);
+  }
+}
+
+function kindOf(why: Why): Kind {
+  if (isMove(why)) return "moved";
+  return why.kind === "probing" || why.kind === "probed" ? "visited" : "learnt";
+}
