@@ -22,6 +22,7 @@ const TRIED: FunctionState = {
 
 const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation => ({
   nowMs,
+  heardMs: nowMs,
   profiles: new Profiles(),
   shifted: new Set(shifted),
   constants: DEFAULT_CONSTANTS,

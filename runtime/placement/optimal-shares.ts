@@ -37,15 +37,15 @@ export interface Outlook {
  * calls that there are now.
  */
 export function optimalShares(use: PoolUse, now: readonly number[], growth = 1): Float64Array {
-  const { loads, waiting, pools } = use;
+  const { loads, waiting, pools, lowest, highest } = use;
   const fastest = fastestShares(use, now);
   if (pools.every((pool) => growth * pool.at(fastest) <= COMFORTABLE_UTILISATION)) return fastest;
   const scale = 1 / Math.max(1e-9, largestOf(waiting.added));
   const { x } = solve(
     {
       costs: waiting.added.map((value) => value * scale),
-      lower: Float64Array.from(loads, ({ lowest }) => lowest),
-      upper: Float64Array.from(loads, ({ highest }) => highest),
+      lower: lowest,
+      upper: highest,
       // In units of each pool, so that all rows are about 1.
       rows: pools.map(({ atCompute, added }) => ({
         weights: growth === 1 ? added : added.map((value) => growth * value),
@@ -75,10 +75,11 @@ const atBound = (share: number, { lowest, highest }: Load): number =>
   share - lowest < EPSILON ? lowest : highest - share < EPSILON ? highest : share;
 
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */
-function fastestShares({ loads, waiting: { added } }: PoolUse, now: readonly number[]): Float64Array {
-  return Float64Array.from(loads, ({ lowest, highest }, index) =>
-    added[index]! < 0 ? highest : added[index]! > 0 ? lowest : clamp(now[index]!, lowest, highest),
-  );
+function fastestShares({ lowest, highest, waiting: { added } }: PoolUse, now: readonly number[]): Float64Array {
+  return added.map((more, index) => {
+    const [low, high] = [lowest[index]!, highest[index]!];
+    return more < 0 ? high : more > 0 ? low : clamp(now[index]!, low, high);
+  });
 }
 
 const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -84,14 +84,14 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
   }
   best = best.map((share, index) => unsplit(share, candidates[index]!.load));
   if (before.crowded || after.crowded) {
+    const work = workOf(candidates);
     const gain: Gain = {
       kind: "overload",
       from: busiestOf(before),
       to: busiestOf(after),
-      noise: noiseOf(candidates, best, now),
+      noise: noiseOf(candidates, work, best, now),
     };
     if (isWorthIt(gain)) {
-      const work = workOf(candidates);
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
       // Many small ones together are not small.
       const areFew = small.reduce((sum, part) => sum + part, 0) < SMALL_WORK_MAX;
@@ -152,12 +152,18 @@ const busiestOf = ({ utilisation }: Outlook): number =>
  * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come, as far as
  * it is not all functions' alike: two that change places gain by the difference.
  */
-function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now: readonly number[]): number {
-  const work = workOf(candidates);
-  const squares = candidates.reduce((sum, candidate, index) => {
+function noiseOf(
+  candidates: readonly Candidate[],
+  work: readonly number[],
+  best: ArrayLike<number>,
+  now: readonly number[],
+): number {
+  const squares = candidates.reduce((sum, { load, costs: { sides } }, index) => {
+    const change = best[index]! - now[index]!;
+    if (change === 0) return sum;
     const part = work[index]!;
-    const rateError = (1 - part) / Math.sqrt(Math.max(1, candidate.load.callsPerSecond * RATE_SECONDS));
-    return sum + (part * (best[index]! - now[index]!) * Math.hypot(errorOf(candidate.costs.sides), rateError)) ** 2;
+    const rateVariance = (1 - part) ** 2 / Math.max(1, load.callsPerSecond * RATE_SECONDS);
+    return sum + (part * change) ** 2 * (errorOf(sides) ** 2 + rateVariance);
   }, 0);
   return Math.sqrt(squares);
 }
