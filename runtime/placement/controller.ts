@@ -112,7 +112,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { state, transitions } = draft;
   const outlook = outlookOf(
     use,
-    all.map(({ name }) => state.get(name)!.share),
+    use.lowest.map((_, index) => state.get(all[index]!.name)!.share),
   );
   const callsPerSecond = all.reduce((sum, { load }) => sum + load.callsPerSecond, 0);
   return { state, transitions, called: all.length, callsPerSecond, outlook, regret: regretOf(outlook, best) };

@@ -36,7 +36,7 @@ export interface Outlook {
  * `now`: the shares in force, where the search begins. In the order of the loads; each within its bounds. `growth`: for so many times the
  * calls that there are now.
  */
-export function optimalShares(use: PoolUse, now: readonly number[], growth = 1): Float64Array {
+export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1): Float64Array {
   const { loads, waiting, pools, lowest, highest } = use;
   const fastest = fastestShares(use, now);
   if (pools.every((pool) => growth * pool.at(fastest) <= COMFORTABLE_UTILISATION)) return fastest;
@@ -75,7 +75,7 @@ const atBound = (share: number, { lowest, highest }: Load): number =>
   share - lowest < EPSILON ? lowest : highest - share < EPSILON ? highest : share;
 
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */
-function fastestShares({ lowest, highest, waiting: { added } }: PoolUse, now: readonly number[]): Float64Array {
+function fastestShares({ lowest, highest, waiting: { added } }: PoolUse, now: ArrayLike<number>): Float64Array {
   return added.map((more, index) => {
     const [low, high] = [lowest[index]!, highest[index]!];
     return more < 0 ? high : more > 0 ? low : clamp(now[index]!, low, high);

@@ -72,7 +72,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     candidates.map(({ load }) => load),
     capacity,
   );
-  const now = candidates.map(({ share, load }) => within(share, load));
+  const now = use.lowest.map((low, index) => clamp(candidates[index]!.share, low, use.highest[index]!));
   const before = outlookOf(use, now);
   let best = optimalShares(use, now);
   let after = outlookOf(use, best);
@@ -114,7 +114,7 @@ function oneByOne(
   candidates: readonly Candidate[],
   use: PoolUse,
   best: ArrayLike<number>,
-  now: readonly number[],
+  now: ArrayLike<number>,
 ): readonly Choice[] {
   let overload: Overload | null = null;
   let left = SINGLE_MOVES_MAX;
@@ -156,7 +156,7 @@ function noiseOf(
   candidates: readonly Candidate[],
   work: readonly number[],
   best: ArrayLike<number>,
-  now: readonly number[],
+  now: ArrayLike<number>,
 ): number {
   const squares = candidates.reduce((sum, { load, costs: { sides } }, index) => {
     const change = best[index]! - now[index]!;
@@ -190,5 +190,3 @@ const crowdedPart = (sides: Sides, share: number): number => {
 
 export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
   share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs;
-
-const within = (share: number, { lowest, highest }: Load): number => clamp(share, lowest, highest);
