@@ -3,14 +3,14 @@
 //
 // Method. Samples of a thousand functions are drawn once, seeded, from one read and 10 µs of computing to hundreds of reads and
 // milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleTally), in
-// windows of 25 ms; the windows are then read as text, as those of other nodes come, checked, folded and decided upon by the
-// controller's loop, 40 times a second of that load, and what changes in the plan is made into the text that goes to Redis. CPU time of
-// this process, that of the garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A
-// controller's own calls reach it as they are: of one node alone, nothing is read.
+// windows as long as a node's (`windowMsOf`: 0.12 s here); the windows are then read as text, as those of other nodes come, checked, folded and decided
+// upon by the controller's loop, and what changes in the plan is made into the text that goes to Redis. CPU time of this process, that of the
+// garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A controller's own calls reach it as
+// they are: of one node alone, nothing is read.
 //
-// Expectation. A window is 250 KB of text, half a ms to read: 2 % of a core. It has a thousand tallies to fold, of less than half a µs each; a
-// step, every tenth of a second with so many functions, a thousand costs to reckon and a programme of a thousand shares and six rows to
-// solve, a few µs each: 3 %. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
+// Expectation. A window is 340 KB of text, a ms to read: 1 % of a core. It has 1,200 tallies to fold, of a µs each: 1 %. A step, every quarter
+// of a second with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 6 µs for
+// each function: 2.4 %. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
 
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Measure, Repeats } from "./harness/contest.ts";
@@ -26,7 +26,6 @@ interface Effort extends Repeats {
 
 const FUNCTIONS = 1_000;
 const SAMPLES_PER_SECOND = 100_000;
-const WINDOW_MS = 25;
 
 /** Of what a controller does. */
 const PARTS = ["reading windows", "deciding", "writing plans"] as const;
@@ -53,30 +52,33 @@ await runBenchmark<Effort>({
   layout: sharedLayout,
   async prepare({ effort, say }) {
     say("drawing samples");
-    const options = { functions: FUNCTIONS, samplesPerSecond: SAMPLES_PER_SECOND, windowMs: WINDOW_MS };
-    const replay = new Replay({ ...options, windows: 1e3 / WINDOW_MS });
+    const options = { functions: FUNCTIONS, samplesPerSecond: SAMPLES_PER_SECOND };
+    const replay = new Replay(options);
     const windows = replay.windows();
     const texts = windows.map((window) => JSON.stringify(window));
+    const rounds = Math.ceil(effort.seconds / replay.seconds);
+    const seconds = rounds * replay.seconds;
     let decided: Decided = { placed: 0, changes: [], plans: [] };
     const parts: Readonly<Record<Part, () => Promise<Measure>>> = {
-      // The windows are those of one second.
-      "reading windows": async () => ({ value: (await cpuUsOf(() => texts.forEach(readWindow))) / 1e6 }),
+      "reading windows": async () => ({
+        value: (await cpuUsOf(() => texts.forEach(readWindow))) / 1e6 / replay.seconds,
+      }),
       deciding: async () => {
-        const cpuUs = await cpuUsOf(async () => (decided = await replay.decide(windows, effort.seconds)));
+        const cpuUs = await cpuUsOf(async () => (decided = await replay.decide(windows, rounds)));
         const { placed, plans } = decided;
         return {
-          value: cpuUs / 1e6 / effort.seconds,
-          details: { placed, plansPerSecond: plans.length / effort.seconds },
+          value: cpuUs / 1e6 / seconds,
+          details: { placed, plansPerSecond: plans.length / seconds },
         };
       },
       "writing plans": async () => {
         let length = 0;
         const cpuUs = await cpuUsOf(() => (length = writtenLength(decided)));
-        return { value: cpuUs / 1e6 / effort.seconds, details: { bytesPerSecond: length / effort.seconds } };
+        return { value: cpuUs / 1e6 / seconds, details: { bytesPerSecond: length / seconds } };
       },
     };
     return {
-      config: options,
+      config: { ...options, windowMs: (1e3 * replay.seconds) / windows.length },
       peers: [
         {
           name: "recording a call",

@@ -10,19 +10,20 @@ import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
-import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { windowMsOf } from "#runtime/profile/window-length.ts";
 
 export interface ReplayOptions {
   readonly functions: number;
   readonly samplesPerSecond: number;
-  /** Of one window of samples. */
-  readonly windowMs: number;
-  /** Different windows; a longer replay begins again with the first. */
-  readonly windows: number;
 }
 
 const SEED = 1;
+/** That is drawn, at least; a longer replay begins again with the first window. */
+const DRAWN_MS = 1e3;
+/** Different ones of each function on each side. More would be a heap of this benchmark's own that the collector of garbage goes through. */
+const SAMPLES = 8;
 /** Of calls, on the other side: what a controller sees are probes and shares in between. */
 const ELSEWHERE = 0.02;
 
@@ -52,24 +53,34 @@ interface Recorded {
   readonly elapsedUs: number;
 }
 
+interface Window {
+  readonly lastedMs: number;
+  readonly recorded: readonly Recorded[];
+}
+
 export class Replay {
-  readonly #options: ReplayOptions;
-  readonly #windows: readonly (readonly Recorded[])[];
+  readonly #windows: readonly Window[];
   readonly #rules: ReadonlyMap<string, Rules>;
   readonly #machine: Machine;
   readonly #surroundings: Surroundings;
 
   constructor(options: ReplayOptions) {
-    this.#options = options;
     const random = seededRandom(SEED);
     const functions = Array.from({ length: options.functions }, (_, index) => ({
       name: `function-${index}`,
       demand: drawnDemand(random),
     }));
-    const perWindow = Math.round((options.samplesPerSecond * options.windowMs) / 1e3);
-    this.#windows = Array.from({ length: options.windows }, () =>
-      Array.from({ length: perWindow }, () => drawnSample(functions[Math.floor(random() * functions.length)]!, random)),
-    );
+    const samples = functions.map((one) => {
+      const { usual, elsewhere } = sidesOf(one.demand);
+      const drawn = (side: Side): Recorded[] =>
+        Array.from({ length: SAMPLES }, () => drawnSample(one, side, 0.7 + 0.6 * random()));
+      return { usual: drawn(usual), elsewhere: drawn(elsewhere) };
+    });
+    const oneOf = <One>(some: readonly One[]): One => some[Math.floor(random() * some.length)]!;
+    const draw = (): Recorded => oneOf(oneOf(samples)[random() < ELSEWHERE ? "elsewhere" : "usual"]);
+    const windows: Window[] = [];
+    for (let ms = 0; ms < DRAWN_MS; ms += windows.at(-1)!.lastedMs) windows.push(drawnWindow(draw, options));
+    this.#windows = windows;
     this.#rules = new Map(functions.map(({ name }) => [name, FREE_RULES]));
     // So few that not all functions can be where they are best: the decision has the most to weigh up then.
     const cores = coresFor(
@@ -82,30 +93,39 @@ export class Replay {
   }
 
   get samples(): number {
-    return this.#windows.reduce((sum, { length }) => sum + length, 0);
+    return this.#windows.reduce((sum, { recorded }) => sum + recorded.length, 0);
+  }
+
+  /** Of load, in all windows. */
+  get seconds(): number {
+    return this.#windows.reduce((sum, { lastedMs }) => sum + lastedMs, 0) / 1e3;
   }
 
   /** All calls, as a node records them; what a window came to is taken at its end. */
   record(): readonly (readonly Tally[])[] {
     const tally = new SampleTally();
-    return this.#windows.map((window) => {
-      for (const { sample, elapsedUs } of window) tally.record(sample, elapsedUs);
+    return this.#windows.map(({ recorded }) => {
+      for (const { sample, elapsedUs } of recorded) tally.record(sample, elapsedUs);
       return tally.take().tallies;
     });
   }
 
   /** As they reach the controller. */
   windows(): readonly SampleWindow[] {
-    return this.record().map((tallies) => ({
-      node: "node",
-      machine: this.#machine,
-      stretchMs: this.#options.windowMs,
-      tallies,
-      untracked: 0,
-      inFlight: CALLERS,
-      nodeCores:
-        tallies.reduce((sum, { sums }) => sum + NODE_US * termOf(sums, "calls"), 0) / (1e3 * this.#options.windowMs),
-    }));
+    return this.record().map((tallies, at) => {
+      const { lastedMs: stretchMs } = this.#windows[at]!;
+      const workedUs = tallies.reduce((sum, { sums }) => sum + NODE_US * termOf(sums, "calls"), 0);
+      const nodeCores = workedUs / (1e3 * stretchMs);
+      return {
+        node: "node",
+        machine: this.#machine,
+        stretchMs,
+        tallies,
+        untracked: 0,
+        inFlight: CALLERS,
+        nodeCores,
+      };
+    });
   }
 
   /** What a controller does with them, for so many rounds of all windows. */
@@ -135,7 +155,7 @@ export class Replay {
     );
     for (let round = 0; round < rounds; round++) {
       for (const window of windows) {
-        nowMs += this.#options.windowMs;
+        nowMs += window.stretchMs;
         loop.take(window);
         // A plan is written by then.
         await endOfTurn();
@@ -147,6 +167,20 @@ export class Replay {
   }
 }
 
+/** As long as a node would have it. */
+function drawnWindow(draw: () => Recorded, { samplesPerSecond }: ReplayOptions): Window {
+  const tally = new SampleTally();
+  const recorded: Recorded[] = [];
+  let lastedMs = 0;
+  while (lastedMs < windowMsOf(tally.size)) {
+    const one = draw();
+    tally.record(one.sample, one.elapsedUs);
+    recorded.push(one);
+    lastedMs += 1e3 / samplesPerSecond;
+  }
+  return { lastedMs, recorded };
+}
+
 /** From one read to hundreds, and from microseconds to milliseconds of computing: each power of ten as likely. */
 function drawnDemand(random: () => number): Demand {
   const rounds = Math.ceil(20 ** random());
@@ -154,18 +188,21 @@ function drawnDemand(random: () => number): Demand {
   return { operations, rounds, bytes: operations * 200, cpuUs: 10 * 300 ** random() };
 }
 
+/** By how long a call takes. */
+function sidesOf(demand: Demand): Readonly<Record<"usual" | "elsewhere", Side>> {
+  const latencyUs = (side: Side): number => costOf(side, demand, DEFAULT_CONSTANTS).latencyUs;
+  return latencyUs("storage") < latencyUs("compute")
+    ? { usual: "storage", elsewhere: "compute" }
+    : { usual: "compute", elsewhere: "storage" };
+}
+
+/** `size`: of one call, to the usual one. */
 function drawnSample(
   { name, demand }: { readonly name: string; readonly demand: Demand },
-  random: () => number,
+  side: Side,
+  size: number,
 ): Recorded {
-  const [compute, storage] = [
-    costOf("compute", demand, DEFAULT_CONSTANTS),
-    costOf("storage", demand, DEFAULT_CONSTANTS),
-  ];
-  const better = storage.latencyUs < compute.latencyUs ? "storage" : "compute";
-  const side = random() < ELSEWHERE ? (better === "storage" ? "compute" : "storage") : better;
-  const { latencyUs, terms } = side === "storage" ? storage : compute;
-  const size = 0.7 + 0.6 * random();
+  const { latencyUs, terms } = costOf(side, demand, DEFAULT_CONSTANTS);
   const wallUs = (latencyUs - terms.call) * size;
   const { operations, rounds, bytes } = demand;
   const sample = {

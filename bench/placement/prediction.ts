@@ -61,13 +61,13 @@ export async function predict(
     const [tally] = tallies[side].take().tallies;
     if (tally === undefined) throw new Error(`${name} was not called at ${side}`);
     const profile = new FunctionProfile("1");
-    profile.fold(tally, nowMs, budgetMs);
+    profile.fold(tally, nowMs, budgetMs, budgetMs);
     profiles[side] = profile;
   }
   return SIDES.map((fromSide) => {
     const toSide = fromSide === "compute" ? "storage" : "compute";
-    const cost = functionCosts(profiles[fromSide]!, constants, nowMs)?.sides[toSide].cost;
-    const measured = profiles[toSide]!.estimate(toSide, nowMs);
+    const cost = functionCosts(profiles[fromSide]!.estimates(nowMs), constants, nowMs)?.sides[toSide].cost;
+    const measured = profiles[toSide]!.estimates(nowMs)[toSide];
     if (cost === undefined || measured === null) throw new Error(`nothing is known of ${name}`);
     return { function: name, toSide, predictedUs: cost.latencyUs - cost.terms.call, measuredUs: measured.serviceUs };
   });

@@ -6,9 +6,9 @@ import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { readPlacement, readWindow, type Machine } from "./messages.ts";
 import { PlacementLoop, type Surroundings } from "./placement-loop.ts";
-import { WINDOW_MS } from "./sample-window.ts";
 
 const loops: PlacementLoop[] = [];
 afterEach(() => {
@@ -134,11 +134,17 @@ test("a step follows every window while few functions are called", () => {
   expect(steps).toHaveLength(500 / WINDOW_MS);
 });
 
-test("steps are rarer with many functions, and never further apart than 100 ms", () => {
-  const { steps, runFor } = loopOf(2_000);
+/** Between each step and the next. */
+const gapsOf = (steps: readonly number[]): number[] => steps.slice(1).map((ms, at) => ms - steps[at]!);
+
+test.each([
+  [400, 100],
+  [1_000, 250],
+  [2_000, 475],
+])("with %i functions steps are %i ms apart", (functions, apartMs) => {
+  const { steps, runFor } = loopOf(functions);
   runFor(1_000, () => 100);
-  const gaps = steps.slice(1).map((ms, at) => ms - steps[at]!);
-  expect(new Set(gaps)).toEqual(new Set([100]));
+  expect(new Set(gapsOf(steps))).toEqual(new Set([apartMs]));
 });
 
 test("what nodes work beyond the model is laid on each call, and taken off again when they work it no more", () => {
@@ -279,5 +285,19 @@ test("a function that is not what it was does not wait for the others", () => {
   const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");
   expect(steps.slice(before)).toContain(shifted?.atMs);
   const at = steps.indexOf(shifted!.atMs);
-  expect(steps[at]! - steps[at - 1]!).toBeLessThan(100);
+  expect(steps[at]! - steps[at - 1]!).toBeLessThan(475);
+});
+
+test("where one after the other is not what it was, every other step waits for them all", () => {
+  const { loop, steps, runFor } = loopOf(1_000);
+  runFor(1_000, () => 100);
+  const before = steps.length;
+  for (let shifted = 0; shifted < 40; shifted++) {
+    runFor(WINDOW_MS, (name) => (Number(name.slice(1)) < shifted ? 5_000 : 100));
+  }
+  const isShifted = (name: string): boolean => loop.transitionsOf(name).some(({ why }) => why.kind === "shifted");
+  expect([...loop.state.keys()].filter(isShifted).length).toBeGreaterThan(20);
+  const gaps = gapsOf(steps.slice(before));
+  expect(Math.min(...gaps)).toBe(WINDOW_MS);
+  for (const [at, gap] of gaps.slice(1).entries()) expect(gaps[at]! + gap).toBeGreaterThanOrEqual(225);
 });

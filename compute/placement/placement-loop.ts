@@ -12,19 +12,19 @@ import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
-import { WINDOW_MS } from "./sample-window.ts";
 
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
 /** So long after a change of shares what nodes work is what it will be. */
 const SETTLED_MS = 500;
-/** A node that was silent for so long takes no part; one that has calls is heard forty times a second. Chosen. */
+/** A node that was silent for so long takes no part; one that has calls is heard at least eight times a second. Chosen. */
 const SILENT_MS = 5_000;
-/** Between two steps, for each function that is called: a step takes some 2 µs of each, so deciding takes 2 % of a core … */
-const STEP_MS_PER_FUNCTION = 0.1;
-/** … but what changes is followed within this, whatever their number. */
-const STEP_MS_MAX = 100;
+/** Between two steps, for each function that is called: a step takes some 6 µs of each, so steps take 2.4 % of a core … */
+const STEP_MS_PER_FUNCTION = 0.25;
+/** … but what changes is followed within this, whatever their number: of 4,096 functions steps take 5 % of a core. */
+const STEP_MS_MAX = 500;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -64,6 +64,8 @@ interface KnownNode {
   readonly calls: number;
   /** Cores that it keeps busy itself, averaged; null: not known. */
   readonly nodeCores: number | null;
+  /** How long its last window was. */
+  readonly windowMs: number;
   readonly atMs: number;
 }
 
@@ -76,6 +78,8 @@ export class PlacementLoop {
   #state: ControllerState;
   #step: Step | null = null;
   #steppedMs = -Infinity;
+  /** Whether the last step came for what had shifted. */
+  #wasHurried = false;
   /** The last change of any share. */
   #movedMs = -Infinity;
   #decidedMs: number | null = null;
@@ -129,26 +133,26 @@ export class PlacementLoop {
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
-    this.#count(node, machine, inFlight, nodeCores);
+    this.#count(node, { machine, calls: inFlight, nodeCores, windowMs: windowMsOf(tallies.length) });
     this.#fold(tallies, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#count(DIRECT, null, inFlight, null);
+    this.#count(DIRECT, { machine: null, calls: inFlight, nodeCores: null, windowMs: windowMsOf(tallies.length) });
     this.#fold(tallies, stretchMs);
   }
 
   #fold(tallies: readonly Tally[], stretchMs: number): void {
     for (const name of this.#profiles.fold(tallies, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
-    this.reviewSoon();
+    this.reviewSoon(windowMsOf(tallies.length));
   }
 
-  /** Something is not as it was at the last step. */
-  reviewSoon(): void {
+  /** Something is not as it was at the last step. `windowMs`: of the window that says so. */
+  reviewSoon(windowMs = WINDOW_MS): void {
     const waitMs = this.#steppedMs + this.#intervalMs() - this.#options.nowMs();
     // A window of the only node comes a little before or after the time.
-    if (waitMs < WINDOW_MS / 4) return this.#review();
+    if (waitMs < windowMs / 4) return this.#review();
     clearTimeout(this.#due);
     this.#due = setTimeout(() => this.#review(), waitMs).unref();
   }
@@ -157,9 +161,9 @@ export class PlacementLoop {
     clearTimeout(this.#due);
   }
 
-  /** A function that is not what it was does not wait for the others. */
+  /** A function that is not what it was does not wait for the others. One that comes next does: among many there is always one. */
   #intervalMs(): number {
-    if (this.#shifted.size > 0) return WINDOW_MS;
+    if (this.#shifted.size > 0 && !this.#wasHurried) return WINDOW_MS;
     return clamp(STEP_MS_PER_FUNCTION * (this.#step?.weighed.length ?? 0), WINDOW_MS, STEP_MS_MAX);
   }
 
@@ -174,19 +178,20 @@ export class PlacementLoop {
     const capacity = this.#capacity(around.storage, nowMs);
     const situation = {
       nowMs,
+      heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
       constants: withMore(around.constants, this.#moreUs),
       capacity,
       rules: rules(),
     };
+    this.#wasHurried = this.#shifted.size > 0 && !this.#wasHurried;
     this.#shifted.clear();
     const before = this.#state;
     this.#step = advance(before, situation);
     this.#state = this.#step.state;
-    const deployed = new Set(situation.rules.keys());
-    this.#profiles.keepOnly(deployed);
-    this.#transitions.keepOnly(deployed);
+    this.#profiles.keepOnly(situation.rules);
+    this.#transitions.keepOnly(situation.rules);
     for (const transition of this.#step.transitions) {
       this.#transitions.add(transition);
       onTransition(transition);
@@ -217,7 +222,7 @@ export class PlacementLoop {
     this.#moreUs = refined(this.#moreUs, worked, this.#options.surroundings().constants);
   }
 
-  #count(node: string, machine: Machine | null, calls: number, nodeCores: number | null): void {
+  #count(node: string, { machine, calls, nodeCores, windowMs }: Omit<KnownNode, "atMs">): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
@@ -227,8 +232,16 @@ export class PlacementLoop {
       machine,
       calls: averaged(before?.calls ?? 0, calls),
       nodeCores: nodeCores === null ? null : averaged(before?.nodeCores ?? nodeCores, nodeCores),
+      windowMs,
       atMs,
     });
+  }
+
+  /** As late as windows of usual length are no step is: only what longer ones keep back is waited for. */
+  #heardMs(nowMs: number): number {
+    let longestMs = WINDOW_MS;
+    for (const { windowMs } of this.#nodes.values()) longestMs = Math.max(longestMs, windowMs);
+    return nowMs - (longestMs - WINDOW_MS);
   }
 
   #capacity(storage: Surroundings["storage"], nowMs: number): Capacity {

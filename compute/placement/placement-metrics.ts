@@ -29,7 +29,7 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
     states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
   const errors = states.flatMap(([name, { paces }]) => {
     const profile = loop.profiles.get(name);
-    const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, paces);
+    const costs = profile === undefined ? null : functionCosts(profile.estimates(nowMs), constants, nowMs, paces);
     return costs === null ? [] : errorsOf(name, costs);
   });
   texts.push(

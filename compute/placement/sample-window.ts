@@ -3,11 +3,10 @@
 import { clamp } from "#runtime/clamp.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { Machine, SampleWindow } from "./messages.ts";
 
-/** A change of the load is a few of these old when it is known. Chosen; bench `controller` tells what a thousand functions cost. */
-export const WINDOW_MS = 25;
 /** Nobody waits for the first window of a node that was idle; one that had calls all the time sends them this long. */
 const STRETCH_MAX_MS = 250;
 
@@ -48,7 +47,17 @@ export class SampleWindows implements CallObserver {
   #record(sample: Sample, elapsedUs: number): void {
     this.#tally.record(sample, elapsedUs);
     // An idle node has no timer, and costs nothing.
-    this.#timer ??= setTimeout(() => this.#send(), WINDOW_MS).unref();
+    if (this.#timer === undefined) this.#endAt(WINDOW_MS, 0);
+  }
+
+  /** Of its beginning; or later, if it has more tallies by then than such a one. */
+  #endAt(lengthMs: number, lastedMs: number): void {
+    const end = (): void => {
+      const wholeMs = windowMsOf(this.#tally.size);
+      if (wholeMs > lengthMs) this.#endAt(wholeMs, lengthMs);
+      else this.#send();
+    };
+    this.#timer = setTimeout(end, lengthMs - lastedMs).unref();
   }
 
   #send(): void {

@@ -34,7 +34,8 @@ export function calledFunction(
   const { nowMs, profiles, constants, capacity } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
-  const costs = functionCosts(profile, constants, nowMs, before.paces);
+  const estimates = profile.estimates(nowMs);
+  const costs = functionCosts(estimates, constants, nowMs, before.paces);
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
   const { share } = before;
@@ -51,7 +52,7 @@ export function calledFunction(
     highest,
     weight: rules.weight,
   };
-  const back = before.state === "pinned" ? 0 : backCpuUs(profile, nowMs, before.backCpuUs);
+  const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
   // What was promised holds no more, or was long ago.
   const isOver = before.trials.held !== null && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
@@ -66,10 +67,10 @@ export function calledFunction(
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && (!isTakenBack || wasSplit);
-  const tried = { trials, isFree, bounds: before.state === "pinned" ? ([share, share] as const) : sides, isWarm };
+  const bounds = before.state === "pinned" ? ([share, share] as const) : sides;
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
-  return { name, profile, before: known, recalled, share, costs, load, ...tried };
+  return { name, profile, before: known, recalled, share, costs, load, trials, isFree, bounds, isWarm };
 }
 
 /** Whether calls take longer than before the move that was taken back. */

@@ -285,7 +285,7 @@ describe("the controller, when things change", () => {
       const other = share > 0 ? "compute" : "storage";
       expect(probeEvery).toBeGreaterThanOrEqual(20);
       const everyMs = (1e3 * probeEvery) / callsPerSecond[name as keyof typeof callsPerSecond];
-      expect(run.profiles.get(name)?.estimate(other, 30_000)?.lastMs).toBeGreaterThan(30_000 - 3 * everyMs);
+      expect(run.profiles.get(name)?.estimates(30_000)[other]?.lastMs).toBeGreaterThan(30_000 - 3 * everyMs);
     }
   });
 });
@@ -312,6 +312,7 @@ describe("one step", () => {
   ) =>
     advance(before, {
       nowMs,
+      heardMs: nowMs,
       profiles,
       shifted: new Set(),
       constants: DEFAULT_CONSTANTS,
@@ -440,6 +441,7 @@ describe("what has proved better", () => {
   ) =>
     advance(new Map(Object.entries(before)), {
       nowMs,
+      heardMs: nowMs,
       profiles,
       shifted: new Set(),
       constants: DEFAULT_CONSTANTS,

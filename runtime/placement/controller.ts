@@ -13,7 +13,7 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { judgedMove, moved, recalled } from "./moves.ts";
+import { judgedMove, lastMoves, moved, recalled, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
 import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
@@ -85,21 +85,22 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
   for (const [name, ruled] of rules) {
-    const change = settled(name, before.get(name), ruled, situation);
-    draft.change(name, before.get(name), change);
-    const called = calledFunction(name, ruled, change.to, situation);
-    if (called === null) continue;
-    all.push(called);
-    draft.state.set(name, called.before);
+    const was = before.get(name);
+    const { to, why } = settled(name, was, ruled, situation);
+    const called = calledFunction(name, ruled, to, situation);
+    draft.change(name, was, { to: called?.before ?? to, why });
+    if (called !== null) all.push(called);
   }
   const tried = all.filter(({ trials }) => trials.running !== null);
   const { use, choices } = tried.length > 0 ? worthwhileShares(all.map(still), capacity) : chosen(all, capacity);
-  for (const [index, called] of all.entries()) {
-    if (tried.length === 0) decide(draft, all, called, choices[index]!, nowMs);
-    else if (!tried.includes(called)) draft.apply(called, probed(draft.of(called), called, nowMs));
-  }
-  if (tried.length > 0) judgeTrial(draft, all, tried, nowMs);
-  else {
+  if (tried.length > 0) {
+    for (const called of all) {
+      if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
+    }
+    judgeTrial(draft, all, tried, situation);
+  } else {
+    const lastly = lastMoves(all, situation);
+    all.forEach((called, index) => decide(draft, called, choices[index]!, lastly, situation));
     holdAfterMistake(draft, all, nowMs);
     if (all.every((called) => isSteady(called, draft.of(called), nowMs))) {
       for (const step of nextTrial(all, use, capacity, nowMs)) {
@@ -109,7 +110,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     }
   }
   const { state, transitions } = draft;
-  const shares = all.map(({ name }) => state.get(name)!.share);
+  const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
   const callsPerSecond = all.reduce((sum, { load }) => sum + load.callsPerSecond, 0);
   return { state, transitions, weighed: all, capacity, callsPerSecond, outlook: outlookOf(use, shares) };
 }
@@ -145,17 +146,12 @@ function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<
 }
 
 /** What becomes of one function while nothing is tried. */
-function decide(
-  draft: Draft,
-  all: readonly CalledFunction[],
-  called: CalledFunction,
-  choice: Choice,
-  nowMs: number,
-): void {
+function decide(draft: Draft, called: CalledFunction, choice: Choice, lastly: LastMoves, situation: Situation): void {
+  const { nowMs } = situation;
   const { before, share } = called;
   const known = recalled(called, nowMs);
   if (known !== null) return draft.apply(called, known);
-  const judged = judgedMove(all, called, nowMs);
+  const judged = judgedMove(called, lastly, situation);
   if (judged !== null) return draft.apply(called, judged);
   if (choice.share !== share && !called.isWarm[gainingSide(called, choice.share)]) {
     return draft.apply(called, visiting(before, called, choice.share));
@@ -168,9 +164,9 @@ function judgeTrial(
   draft: Draft,
   all: readonly CalledFunction[],
   tried: readonly CalledFunction[],
-  nowMs: number,
+  { nowMs, heardMs }: Situation,
 ): void {
-  const verdict = verdictOf(tried, all, nowMs);
+  const verdict = verdictOf(tried, all, heardMs);
   if (verdict === null) return;
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, nowMs));
   const { startedMs } = tried[0]!.trials.running!;

@@ -120,5 +120,19 @@ export function costOf(
   };
 }
 
+/** Of what `costOf` says of a call, the time in the sandbox, µs. */
+export function sandboxUsOf(
+  side: Side,
+  { operations, rounds, bytes, cpuUs }: Demand,
+  { compute, storage }: CostConstants,
+  cpuRatio: number,
+): number {
+  const isAtStorage = side === "storage";
+  const { enterUs, operationWaitUs, roundWaitUs } = isAtStorage ? storage : compute;
+  const computingUs = isAtStorage ? cpuUs * cpuRatio : cpuUs;
+  const movingUs = isAtStorage ? 0 : bytes / compute.bytesPerUs;
+  return enterUs + computingUs + operations * operationWaitUs + rounds * roundWaitUs + movingUs;
+}
+
 const sumOf = ({ call, enter, cpu, operations, rounds, bytes, crowd }: LatencyTerms): number =>
   call + enter + cpu + operations + rounds + bytes + crowd;

@@ -55,9 +55,10 @@ interface Known {
 
 export function explain(name: string, known: Known): Explanation {
   const { state, rules, profile, constants, transitions, isCrowded, nowMs } = known;
-  const costs = profile === undefined ? null : functionCosts(profile, constants, nowMs, state.paces);
+  const estimates = profile?.estimates(nowMs) ?? { compute: null, storage: null };
+  const costs = functionCosts(estimates, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
-    const estimate = profile?.estimate(side, nowMs) ?? null;
+    const estimate = estimates[side];
     return {
       ...of,
       callsInAll: Math.round(estimate?.callsInAll ?? 0),

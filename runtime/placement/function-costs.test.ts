@@ -56,7 +56,7 @@ function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World 
     }
     profiles.fold(tally.take().tallies, (stretch + 1) * STRETCH_MS, STRETCH_MS);
   }
-  const costs = functionCosts(profiles.get("walk")!, DEFAULT_CONSTANTS, NOW_MS);
+  const costs = functionCosts(profiles.get("walk")!.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS);
   if (costs === null) throw new Error("nothing was profiled");
   return costs;
 }
@@ -126,6 +126,6 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     const failed = { ...NO_USAGE, function: "walk", version: "1", side: "compute", outcome: "OVERLOADED" } as const;
     tally.record(failed, 10);
     profiles.fold(tally.take().tallies, NOW_MS, 25);
-    expect(functionCosts(profiles.get("walk")!, DEFAULT_CONSTANTS, NOW_MS)).toBeNull();
+    expect(functionCosts(profiles.get("walk")!.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS)).toBeNull();
   });
 });

@@ -9,9 +9,9 @@
 // other side as soon as its new calls are known at all.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { FunctionProfile, SideEstimate } from "#runtime/profile/function-profile.ts";
+import type { Estimates, SideEstimate } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
+import { costOf, sandboxUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 
 /** So many calls weigh as much as what was known before them. Chosen, not measured. */
 const PRIOR_CALLS = 2;
@@ -67,16 +67,13 @@ export interface FunctionCosts {
   readonly paces: Paces;
 }
 
-type Estimates = Readonly<Record<Side, SideEstimate | null>>;
-
 /** `remembered`: what the last answer gave. null: no call of it is known. */
 export function functionCosts(
-  profile: FunctionProfile,
+  estimates: Estimates,
   constants: CostConstants,
   nowMs: number,
   remembered: Paces = NO_PACES,
 ): FunctionCosts | null {
-  const estimates = { compute: profile.estimate("compute", nowMs), storage: profile.estimate("storage", nowMs) };
   const cpuRatio = cpuRatioOf(estimates, constants.storage.cpuRatio);
   const demand = pooledDemand(estimates, cpuRatio);
   if (demand === null) return null;
@@ -140,8 +137,7 @@ function predictionOf(side: Side, estimate: SideEstimate | null, { cpuRatio, con
   if (estimate === null) return null;
   const { operations, rounds, bytes } = estimate;
   const cpuUs = side === "storage" ? estimate.cpuUs / cpuRatio : estimate.cpuUs;
-  const { latencyUs, terms } = costOf(side, { operations, rounds, bytes, cpuUs }, constants, cpuRatio);
-  return latencyUs - terms.call;
+  return sandboxUsOf(side, { operations, rounds, bytes, cpuUs }, constants, cpuRatio);
 }
 
 /** Learns from calls that are new. */

@@ -23,6 +23,7 @@ const TRIED: FunctionState = {
 
 const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation => ({
   nowMs,
+  heardMs: nowMs,
   profiles: new Profiles(),
   shifted: new Set(shifted),
   constants: DEFAULT_CONSTANTS,

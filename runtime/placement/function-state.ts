@@ -182,7 +182,7 @@ function knownCalls(
   profile: FunctionProfile | undefined,
   nowMs: number,
 ): { readonly calls: number; readonly isEnough: boolean } {
-  const known = (["compute", "storage"] as const).flatMap((side) => profile?.estimate(side, nowMs) ?? []);
+  const known = Object.values(profile?.estimates(nowMs) ?? {}).filter((estimate) => estimate !== null);
   const calls = known.reduce((sum, estimate) => sum + estimate.calls, 0);
   const areAlike = known.some(
     (one) => one.calls >= ALIKE_CALLS_MIN && Math.max(one.logCpuError, one.serviceError) <= ALIKE_ERROR_MAX,

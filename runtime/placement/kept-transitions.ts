@@ -35,7 +35,7 @@ export class KeptTransitions {
   }
 
   /** Forgets all other functions. */
-  keepOnly(names: ReadonlySet<string>): void {
+  keepOnly(names: Pick<ReadonlySet<string>, "has">): void {
     for (const name of this.#byFunction.keys()) if (!names.has(name)) this.#byFunction.delete(name);
   }
 }

@@ -3,7 +3,7 @@ import { calledFunction, type CalledFunction } from "./called-function.ts";
 import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
-import { judgedMove } from "./moves.ts";
+import { judgedMove, lastMoves } from "./moves.ts";
 import { modelledCalls, PlayedCalls } from "./played-calls.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
@@ -39,7 +39,12 @@ function played(ms: number, factor: number): PlayedCalls {
   return new PlayedCalls().run(MOVED_MS, calls("compute", 1)).run(ms, calls("storage", factor));
 }
 
-const judged = (load: PlayedCalls, chain: Partial<FunctionState> = {}, hash: Partial<FunctionState> = {}) => {
+const judged = (
+  load: PlayedCalls,
+  chain: Partial<FunctionState> = {},
+  hash: Partial<FunctionState> = {},
+  heardMs = load.nowMs,
+) => {
   const { nowMs, profiles } = load;
   const rules = new Map([
     ["chain", FREE_RULES],
@@ -47,6 +52,7 @@ const judged = (load: PlayedCalls, chain: Partial<FunctionState> = {}, hash: Par
   ]);
   const situation = {
     nowMs,
+    heardMs,
     profiles,
     shifted: new Set<string>(),
     constants: DEFAULT_CONSTANTS,
@@ -56,7 +62,7 @@ const judged = (load: PlayedCalls, chain: Partial<FunctionState> = {}, hash: Par
   const called = (name: string, before: FunctionState): CalledFunction =>
     calledFunction(name, FREE_RULES, before, situation)!;
   const all = [called("chain", { ...MOVED, ...chain }), called("hash", { ...RESTING, ...hash })];
-  return judgedMove(all, all[0]!, nowMs);
+  return judgedMove(all[0]!, lastMoves(all, situation), situation);
 };
 
 describe("a move after which calls take longer, and fewer end", () => {
@@ -73,6 +79,7 @@ describe("a move after which calls take longer, and fewer end", () => {
 
   test("is not judged before it has had 100 ms, nor twice", () => {
     expect(judged(played(75, 8))).toBeNull();
+    expect(judged(slow, {}, {}, slow.nowMs - 75)).toBeNull();
     expect(judged(slow, { moved: { ...MOVED.moved!, isJudged: true } })).toBeNull();
     expect(judged(slow, { moved: null })).toBeNull();
   });

@@ -4,6 +4,7 @@ import { clamp } from "#runtime/clamp.ts";
 import { REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
+import type { Situation } from "./situation.ts";
 import { BEFORE_MS, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
@@ -71,23 +72,40 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
 }
 
+/** What came of the moves that were made when anything moved last. */
+export interface LastMoves {
+  readonly atMs: number;
+  /** After which calls take longer and fewer end, whatever the model says; null: it cannot be told yet. */
+  readonly areMistake: boolean | null;
+  /** What all calls took, to what they took before; null: nothing tells. */
+  readonly ratio: number | null;
+}
+
+export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situation, "heardMs">): LastMoves {
+  const atMs = all.reduce((latest, { before }) => Math.max(latest, lastMovedMs(before)), -Infinity);
+  const isToBeJudged = ({ before: { moved: move } }: CalledFunction): boolean => move?.atMs === atMs && !move.isJudged;
+  if (heardMs - atMs < REST_MS || !all.some(isToBeJudged)) return { atMs, areMistake: null, ratio: null };
+  const isAlone = all.every(({ before }) => before.sinceMs <= atMs - BEFORE_MS);
+  const others = all.filter(({ before }) => before.moved?.atMs !== atMs);
+  const areMistake = isAlone && !isOtherLoad(others, atMs, heardMs) && isMistake(all, atMs, heardMs);
+  return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, atMs, heardMs) : null };
+}
+
 /**
- * A move after which calls take longer and fewer end was a mistake, whatever the model says; it is taken back. null: there is nothing to judge yet, or nobody can
- * tell, since something else has moved besides.
+ * A move that was a mistake is taken back. null: there is nothing to judge yet, or nobody can tell, since something else has moved besides.
  */
-export function judgedMove(all: readonly CalledFunction[], called: CalledFunction, nowMs: number): Change | null {
+export function judgedMove(
+  called: CalledFunction,
+  lastly: LastMoves,
+  { nowMs, heardMs }: Pick<Situation, "nowMs" | "heardMs">,
+): Change | null {
   const { before, profile } = called;
   const last = before.moved;
-  if (last === null || last.isJudged || nowMs - last.atMs < REST_MS) return null;
-  const isAlone = all.every(
-    ({ before: other }) => lastMovedMs(other) <= last.atMs && other.sinceMs <= last.atMs - BEFORE_MS,
-  );
-  const others = all.filter(({ before: other }) => other.moved?.atMs !== last.atMs);
-  const verdict = isAlone && !isOtherLoad(others, last.atMs, nowMs) && isMistake(all, last.atMs, nowMs);
-  if (verdict === null) return null;
-  if (!verdict) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
+  if (last === null || last.isJudged || heardMs - last.atMs < REST_MS) return null;
+  const { areMistake, ratio } = last.atMs === lastly.atMs ? lastly : { areMistake: false, ratio: null };
+  if (areMistake === null) return null;
+  if (!areMistake) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
-  const ratio = tookSince(all, last.atMs, nowMs);
   const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
   const was = profile.byTime.between(last.atMs - BEFORE_MS, last.atMs);
   if (was.calls <= 0) return { to, why };

@@ -38,8 +38,8 @@ export interface Outlook {
  * `now`: the shares in force, where the search begins. In the order of the loads; each within its bounds. `growth`: for so many times the
  * calls that there are now.
  */
-export function optimalShares(use: PoolUse, now: readonly number[], growth = 1): Float64Array {
-  const { loads, waiting, pools } = use;
+export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1): Float64Array {
+  const { loads, waiting, pools, lowest, highest } = use;
   const fastest = fastestShares(use, now);
   const bounds = boundsOf(use, now, growth);
   if (pools.every((pool, at) => growth * pool.at(fastest) <= bounds[at]!)) return fastest;
@@ -47,8 +47,8 @@ export function optimalShares(use: PoolUse, now: readonly number[], growth = 1):
   const { x } = solve(
     {
       costs: waiting.added.map((value) => value * scale),
-      lower: Float64Array.from(loads, ({ lowest }) => lowest),
-      upper: Float64Array.from(loads, ({ highest }) => highest),
+      lower: lowest,
+      upper: highest,
       // In units of each pool, so that all rows are about 1.
       rows: pools.map(({ atCompute, added }, at) => ({
         weights: growth === 1 ? added : added.map((value) => growth * value),
@@ -94,10 +94,11 @@ const atBound = (share: number, { lowest, highest }: Load): number =>
   share - lowest < EPSILON ? lowest : highest - share < EPSILON ? highest : share;
 
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */
-function fastestShares({ loads, waiting: { added } }: PoolUse, now: readonly number[]): Float64Array {
-  return Float64Array.from(loads, ({ lowest, highest }, index) =>
-    added[index]! < 0 ? highest : added[index]! > 0 ? lowest : clamp(now[index]!, lowest, highest),
-  );
+function fastestShares({ lowest, highest, waiting: { added } }: PoolUse, now: ArrayLike<number>): Float64Array {
+  return added.map((more, index) => {
+    const [low, high] = [lowest[index]!, highest[index]!];
+    return more < 0 ? high : more > 0 ? low : clamp(now[index]!, low, high);
+  });
 }
 
 const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

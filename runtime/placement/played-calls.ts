@@ -4,9 +4,8 @@
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side, type Usage } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
-
-const WINDOW_MS = 25;
 
 /** What calls of one function come to in a window: so many on a side, each taking so long. */
 export interface Calls {

@@ -89,20 +89,30 @@ export class PoolUse {
   readonly pools: readonly Linear[];
   /** What all callers wait for, weighted, µs per second. */
   readonly waiting: Linear;
+  /** The bounds of the shares. */
+  readonly lowest: Float64Array;
+  readonly highest: Float64Array;
 
   constructor(loads: readonly Load[], capacity: Capacity) {
     this.loads = loads;
     this.pools = POOLS.map(() => new Linear(loads.length));
     this.waiting = new Linear(loads.length);
+    this.lowest = new Float64Array(loads.length);
+    this.highest = new Float64Array(loads.length);
     const parts = POOLS.map((pool) => 1 / (1e6 * Math.max(SIZE_MIN, capacity[SIZE[pool]])));
-    for (const [index, { callsPerSecond, weight, costs }] of loads.entries()) {
-      const { compute, storage } = costs;
-      for (let pool = 0; pool < parts.length; pool++) {
-        const [used, part] = [US_USED[pool]!, callsPerSecond * parts[pool]!];
-        this.pools[pool]!.put(index, part * used(compute), part * used(storage));
+    for (let pool = 0; pool < parts.length; pool++) {
+      const [linear, used, part] = [this.pools[pool]!, US_USED[pool]!, parts[pool]!];
+      for (let index = 0; index < loads.length; index++) {
+        const { callsPerSecond, costs } = loads[index]!;
+        linear.put(index, part * callsPerSecond * used(costs.compute), part * callsPerSecond * used(costs.storage));
       }
+    }
+    for (let index = 0; index < loads.length; index++) {
+      const { callsPerSecond, weight, costs, lowest, highest } = loads[index]!;
+      this.lowest[index] = lowest;
+      this.highest[index] = highest;
       const weighted = weight * callsPerSecond;
-      this.waiting.put(index, weighted * compute.latencyUs, weighted * storage.latencyUs);
+      this.waiting.put(index, weighted * costs.compute.latencyUs, weighted * costs.storage.latencyUs);
     }
   }
 }

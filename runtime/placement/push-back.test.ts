@@ -1,44 +1,45 @@
 import { expect, it } from "vitest";
 
-import { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import { FunctionProfile, type Estimates } from "#runtime/profile/function-profile.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 
-const known = (side: Side, cpuUs: readonly number[]): FunctionProfile => {
+const NOTHING: Estimates = { compute: null, storage: null };
+
+const known = (side: Side, cpuUs: readonly number[]): Estimates => {
   const profile = new FunctionProfile("1");
   const tally = new SampleTally();
   for (const one of cpuUs) {
     tally.record({ ...NO_USAGE, cpuUs: one, wallUs: one, function: "f", version: "1", side, outcome: "ok" }, one);
   }
-  for (const sums of tally.take().tallies) profile.fold(sums, 0, 1_000);
-  return profile;
+  for (const sums of tally.take().tallies) profile.fold(sums, 0, 1_000, 25);
+  return profile.estimates(0);
 };
 
 it("is a usual bound while nothing is known", () => {
-  expect(backCpuUs(undefined, 0, 0)).toBe(BACK_UNKNOWN_US);
-  expect(backCpuUs(new FunctionProfile("1"), 0, 0)).toBe(BACK_UNKNOWN_US);
+  expect(backCpuUs(NOTHING, 0)).toBe(BACK_UNKNOWN_US);
 });
 
 it.each(["compute", "storage"] as const)("is far beyond what calls at %s compute, alike or not", (side) => {
-  expect(backCpuUs(known(side, Array<number>(50).fill(5_000)), 0, 0)).toBe(40_000);
-  expect(backCpuUs(known(side, Array<number>(50).fill(10)), 0, 0)).toBe(10_000);
+  expect(backCpuUs(known(side, Array<number>(50).fill(5_000)), 0)).toBe(40_000);
+  expect(backCpuUs(known(side, Array<number>(50).fill(10)), 0)).toBe(10_000);
   // A hub among leaves: calls that are usual for the function are left alone, as wide as they are spread.
   const spread = Array.from({ length: 300 }, (_, index) => 100 * 10 ** (index % 3));
-  const bound = backCpuUs(known(side, spread), 0, 0);
+  const bound = backCpuUs(known(side, spread), 0);
   expect(bound).toBeGreaterThan(Math.max(...spread));
   expect(bound).toBeLessThan(100 * Math.max(...spread));
 });
 
 it("is no more than a plan may say, however far apart calls are", () => {
   const apart = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? 10 : 1e6));
-  expect(backCpuUs(known("storage", apart), 0, 0)).toBe(BACK_CPU_US_MAX);
+  expect(backCpuUs(known("storage", apart), 0)).toBe(BACK_CPU_US_MAX);
 });
 
 it("stays until it is off by more than a factor of two", () => {
-  const profile = known("storage", Array<number>(50).fill(5_000));
-  expect([19_999, 20_000, 80_000, 80_001].map((before) => backCpuUs(profile, 0, before))).toEqual([
+  const estimates = known("storage", Array<number>(50).fill(5_000));
+  expect([19_999, 20_000, 80_000, 80_001].map((before) => backCpuUs(estimates, before))).toEqual([
     40_000, 20_000, 80_000, 40_000,
   ]);
 });

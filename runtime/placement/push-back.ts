@@ -2,7 +2,7 @@
 // computing keeps nobody else from the data (docs/placement.md, Push-back).
 
 import { clamp } from "#runtime/clamp.ts";
-import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Estimates, SideEstimate } from "#runtime/profile/function-profile.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 
 /** A call of a function of which nothing is known may compute for so long, µs. Chosen: as long as ten thousand reads take there. */
@@ -17,15 +17,15 @@ const TIMES = 8;
 const STEP = 2;
 
 /** µs of computing after which a call is pushed back. `beforeUs`: what held until now. */
-export function backCpuUs(profile: FunctionProfile | undefined, nowMs: number, beforeUs: number): number {
-  let usualUs = 0;
-  for (const side of ["compute", "storage"] as const) {
-    const estimate = profile?.estimate(side, nowMs);
-    if (!estimate) continue;
-    const { cpuUs, logCpu, logCpuDeviation } = estimate;
-    usualUs = Math.max(usualUs, TIMES * cpuUs, Math.expm1(logCpu + DEVIATIONS * logCpuDeviation));
-  }
+export function backCpuUs({ compute, storage }: Estimates, beforeUs: number): number {
+  const usualUs = Math.max(usualUsOf(compute), usualUsOf(storage));
   if (usualUs === 0) return BACK_UNKNOWN_US;
   const wantedUs = clamp(Math.ceil(usualUs), BACK_MIN_US, BACK_CPU_US_MAX);
   return beforeUs >= wantedUs / STEP && beforeUs <= wantedUs * STEP ? beforeUs : wantedUs;
 }
+
+/** Of the calls on one side: none computes for much longer; 0: nothing is known. */
+const usualUsOf = (estimate: SideEstimate | null): number =>
+  estimate === null
+    ? 0
+    : Math.max(TIMES * estimate.cpuUs, Math.expm1(estimate.logCpu + DEVIATIONS * estimate.logCpuDeviation));

@@ -93,7 +93,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const shifted = new Set(profiles.fold(tallies, nowMs, STRETCH_MS));
     const { rules, constants } = decider;
     const capacity = { ...world.capacityAt(ms), callers: now.inFlight };
-    const step = advance(state, { nowMs, profiles, shifted, constants, capacity, rules });
+    const step = advance(state, { nowMs, heardMs: nowMs, profiles, shifted, constants, capacity, rules });
     state = step.state;
     transitions.push(...step.transitions);
     moments.push({ ms, done: now.done, doneByBest: best.done, step });

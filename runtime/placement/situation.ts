@@ -23,6 +23,8 @@ export const FREE_RULES: Rules = { preferred: null, pinnedShare: null, weight: 1
 /** All that a step looks at. */
 export interface Situation {
   readonly nowMs: number;
+  /** What ended later may not be known yet: windows of many functions are long. At most `nowMs`. */
+  readonly heardMs: number;
   readonly profiles: Profiles;
   /** Functions whose calls are not what they were, since the step before. */
   readonly shifted: ReadonlySet<string>;

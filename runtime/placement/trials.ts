@@ -191,7 +191,7 @@ export function isOtherLoad(others: readonly Tried[], atMs: number, nowMs: numbe
 
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
 function variationOf(profile: FunctionProfile, nowMs: number): number {
-  const [compute, storage] = [profile.estimate("compute", nowMs), profile.estimate("storage", nowMs)];
+  const { compute, storage } = profile.estimates(nowMs);
   const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
   return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
 }

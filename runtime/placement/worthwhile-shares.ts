@@ -72,7 +72,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     candidates.map(({ load }) => load),
     capacity,
   );
-  const now = candidates.map(({ share, load }) => within(share, load));
+  const now = use.lowest.map((low, index) => clamp(candidates[index]!.share, low, use.highest[index]!));
   const before = outlookOf(use, now);
   let best = optimalShares(use, now);
   let after = outlookOf(use, best);
@@ -84,14 +84,14 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
   }
   best = best.map((share, index) => unsplit(share, candidates[index]!.load));
   if (before.crowded || after.crowded) {
+    const work = workOf(candidates);
     const gain: Gain = {
       kind: "overload",
       from: busiestOf(before),
       to: busiestOf(after),
-      noise: noiseOf(candidates, best, now),
+      noise: noiseOf(candidates, work, best, now),
     };
     if (isWorthIt(gain)) {
-      const work = workOf(candidates);
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
       // Many small ones together are not small.
       const areFew = small.reduce((sum, part) => sum + part, 0) < SMALL_WORK_MAX;
@@ -114,7 +114,7 @@ function oneByOne(
   candidates: readonly Candidate[],
   use: PoolUse,
   best: ArrayLike<number>,
-  now: readonly number[],
+  now: ArrayLike<number>,
 ): readonly Choice[] {
   let overload: Overload | null = null;
   let left = SINGLE_MOVES_MAX;
@@ -151,12 +151,18 @@ const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + o
  * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come, as far as
  * it is not all functions' alike: two that change places gain by the difference.
  */
-function noiseOf(candidates: readonly Candidate[], best: ArrayLike<number>, now: readonly number[]): number {
-  const work = workOf(candidates);
-  const squares = candidates.reduce((sum, candidate, index) => {
+function noiseOf(
+  candidates: readonly Candidate[],
+  work: readonly number[],
+  best: ArrayLike<number>,
+  now: ArrayLike<number>,
+): number {
+  const squares = candidates.reduce((sum, { load, costs: { sides } }, index) => {
+    const change = best[index]! - now[index]!;
+    if (change === 0) return sum;
     const part = work[index]!;
-    const rateError = (1 - part) / Math.sqrt(Math.max(1, candidate.load.callsPerSecond * RATE_SECONDS));
-    return sum + (part * (best[index]! - now[index]!) * Math.hypot(errorOf(candidate.costs.sides), rateError)) ** 2;
+    const rateVariance = (1 - part) ** 2 / Math.max(1, load.callsPerSecond * RATE_SECONDS);
+    return sum + (part * change) ** 2 * (errorOf(sides) ** 2 + rateVariance);
   }, 0);
   return Math.sqrt(squares);
 }
@@ -183,5 +189,3 @@ const crowdedPart = (sides: Sides, share: number): number => {
 
 export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
   share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs;
-
-const within = (share: number, { lowest, highest }: Load): number => clamp(share, lowest, highest);

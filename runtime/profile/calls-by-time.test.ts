@@ -11,6 +11,21 @@ test("adds up what was heard of between two times, to 25 ms", () => {
   expect(byTime.between(1_025, 9_000)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0 });
 });
 
+test("what a longer window brings is laid evenly on its time", () => {
+  const byTime = new CallsByTime();
+  byTime.fold("storage", 8, 800, 4, 190, 100);
+  byTime.fold("compute", 4, 400, 0, 190);
+  expect(byTime.between(0, 100)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0 });
+  expect(byTime.between(100, 175)).toEqual({ calls: 6, elapsedUs: 900, atStorage: 6, untold: 3 });
+  expect(byTime.between(175, 200)).toEqual({ calls: 6, elapsedUs: 700, atStorage: 2, untold: 1 });
+});
+
+test("of a window that is longer than the time since the beginning nothing is lost", () => {
+  const byTime = new CallsByTime();
+  byTime.fold("storage", 8, 800, 0, 30, 100);
+  expect(byTime.between(0, 50)).toEqual({ calls: 8, elapsedUs: 800, atStorage: 8, untold: 0 });
+});
+
 test("forgets what is older than a second and a half, and nothing before", () => {
   const byTime = new CallsByTime();
   byTime.fold("storage", 1, 10, 0, 0);

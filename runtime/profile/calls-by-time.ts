@@ -1,6 +1,7 @@
 // What a function's calls took in the last second and a half, by when they were heard of: to hold one stretch of time against another, where
-// decayed means would mix them. Bounded: 2.5 KiB.
+// decayed means would mix them. What a longer window brings is laid evenly on its time. Bounded: 2.5 KiB.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { Side } from "./sample.ts";
 
 const SLOT_MS = 25;
@@ -20,30 +21,28 @@ export interface Heard {
   readonly untold: number;
 }
 
+/** Of a slot: its number, then what is in it. */
+const FIELDS = 5;
+const [SLOT, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD] = [0, 1, 2, 3, 4] as const;
+
 export class CallsByTime {
   #latest = -1;
-  readonly #slot = new Float64Array(SLOTS).fill(-1);
-  readonly #calls = new Float64Array(SLOTS);
-  readonly #elapsedUs = new Float64Array(SLOTS);
-  readonly #atStorage = new Float64Array(SLOTS);
-  readonly #untold = new Float64Array(SLOTS);
+  /** Slot by slot, so that what is told of one time lies together: a thousand functions are more than a cache holds. */
+  readonly #slots = new Float64Array(SLOTS * FIELDS).fill(-1);
 
-  /** `untold`: calls that came besides, and do not say what the function costs. */
-  fold(side: Side, calls: number, elapsedUs: number, untold: number, nowMs: number): void {
-    const slot = Math.floor(nowMs / SLOT_MS);
-    const at = slot % SLOTS;
-    this.#latest = Math.max(this.#latest, slot);
-    if (this.#slot[at] !== slot) {
-      this.#slot[at] = slot;
-      this.#calls[at] = 0;
-      this.#elapsedUs[at] = 0;
-      this.#atStorage[at] = 0;
-      this.#untold[at] = 0;
+  /** `untold`: calls that came besides, and do not say what the function costs. `lastedMs`: of the window that brings them. */
+  fold(side: Side, calls: number, elapsedUs: number, untold: number, nowMs: number, lastedMs = SLOT_MS): void {
+    const latest = Math.floor(nowMs / SLOT_MS);
+    const slots = clamp(Math.round(lastedMs / SLOT_MS), 1, Math.min(latest + 1, SLOTS));
+    this.#latest = Math.max(this.#latest, latest);
+    const atStorage = side === "storage" ? calls : 0;
+    for (let slot = latest - slots + 1; slot <= latest; slot++) {
+      const at = this.#begun(slot);
+      this.#slots[at + CALLS]! += calls / slots;
+      this.#slots[at + ELAPSED_US]! += elapsedUs / slots;
+      this.#slots[at + AT_STORAGE]! += atStorage / slots;
+      this.#slots[at + UNTOLD]! += untold / slots;
     }
-    this.#calls[at]! += calls;
-    this.#elapsedUs[at]! += elapsedUs;
-    this.#untold[at]! += untold;
-    if (side === "storage") this.#atStorage[at]! += calls;
   }
 
   /** To the slot. */
@@ -52,13 +51,25 @@ export class CallsByTime {
     const end = Math.min(Math.ceil(toMs / SLOT_MS), this.#latest + 1);
     let [calls, elapsedUs, atStorage, untold] = [0, 0, 0, 0];
     for (let slot = first; slot < end; slot++) {
-      const at = slot % SLOTS;
-      if (this.#slot[at] !== slot) continue;
-      calls += this.#calls[at]!;
-      elapsedUs += this.#elapsedUs[at]!;
-      atStorage += this.#atStorage[at]!;
-      untold += this.#untold[at]!;
+      const at = placeOf(slot);
+      if (this.#slots[at + SLOT] !== slot) continue;
+      calls += this.#slots[at + CALLS]!;
+      elapsedUs += this.#slots[at + ELAPSED_US]!;
+      atStorage += this.#slots[at + AT_STORAGE]!;
+      untold += this.#slots[at + UNTOLD]!;
     }
     return { calls, elapsedUs: calls <= 0 ? 0 : elapsedUs * (1 + untold / calls), atStorage, untold };
   }
+
+  /** Where it is; with nothing in it, if it is another one's place until now. */
+  #begun(slot: number): number {
+    const at = placeOf(slot);
+    if (this.#slots[at + SLOT] !== slot) {
+      this.#slots.fill(0, at, at + FIELDS);
+      this.#slots[at + SLOT] = slot;
+    }
+    return at;
+  }
 }
+
+const placeOf = (slot: number): number => (slot % SLOTS) * FIELDS;

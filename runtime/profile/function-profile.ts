@@ -7,7 +7,7 @@ import { BUCKETS, percentileUs } from "./histogram.ts";
 import { CallsByTime } from "./calls-by-time.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import type { Side } from "./sample.ts";
-import { TALLY_TERMS, termOf, type Tally } from "./tally.ts";
+import { TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
 const HALF_LIFE_MS = 2_000;
@@ -53,6 +53,9 @@ export interface SideEstimate {
   readonly serviceError: number;
 }
 
+/** null: nothing is known of that side. */
+export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
+
 /** The histogram is scaled back when its new calls weigh so much. */
 const WEIGHT_MAX = 1e12;
 
@@ -74,17 +77,17 @@ class SideProfile {
 
   /** True: the calls are not what they were, and what was known of them is gone. */
   fold({ sums, elapsed }: Tally, nowMs: number): boolean {
-    const calls = termOf(sums, "calls");
+    const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
       // Only failures: they are told beside what is known, which is as old as it was.
-      for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
+      for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
       return false;
     }
     this.#callsLately = this.callsLatelyAt(nowMs) + calls;
     this.#decay(this.#decayFactor(nowMs, calls));
-    const shifted = this.#detector.observe(calls, termOf(sums, "logWork"), termOf(sums, "logWorkSquared"));
+    const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
-    for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term] ?? 0;
+    for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
       if (bucket >= 0 && bucket < BUCKETS) this.#elapsed[bucket]! += elapsed[pair + 1]! * this.#weight;
@@ -97,7 +100,7 @@ class SideProfile {
 
   /** Weighted: what is older counts less. */
   callsAt(nowMs: number): number {
-    return termOf(this.#sums, "calls") * this.#decayFactor(nowMs, 0);
+    return this.#sums[TERM_AT.calls]! * this.#decayFactor(nowMs, 0);
   }
 
   callsLatelyAt(nowMs: number): number {
@@ -106,7 +109,7 @@ class SideProfile {
 
   /** Weighted like those that tell something; where none does, all that there were. */
   get untold(): number {
-    return termOf(this.#sums, "untold");
+    return this.#sums[TERM_AT.untold]!;
   }
 
   /** null: nothing is known. */
@@ -114,27 +117,27 @@ class SideProfile {
     const calls = this.callsAt(nowMs);
     if (calls <= 0) return null;
     const sums = this.#sums;
-    const per = 1 / termOf(sums, "calls");
-    const [serviceUs, logCpu] = [termOf(sums, "serviceUs") * per, termOf(sums, "logCpu") * per];
+    const per = 1 / sums[TERM_AT.calls]!;
+    const [serviceUs, logCpu] = [sums[TERM_AT.serviceUs]! * per, sums[TERM_AT.logCpu]! * per];
     return {
       calls,
       lastMs: this.#lastMs,
       callsInAll: this.#callsInAll,
       sinceMs: this.#sinceMs,
-      elapsedUs: termOf(sums, "elapsedUs") * per,
+      elapsedUs: sums[TERM_AT.elapsedUs]! * per,
       serviceUs,
-      queueUs: termOf(sums, "queueUs") * per,
-      cpuUs: termOf(sums, "cpuUs") * per,
-      waitUs: termOf(sums, "waitUs") * per,
-      operations: termOf(sums, "operations") * per,
-      rounds: termOf(sums, "rounds") * per,
-      bytes: termOf(sums, "bytes") * per,
-      lockUs: termOf(sums, "lockUs") * per,
-      failedShare: termOf(sums, "failed") / (termOf(sums, "calls") + termOf(sums, "untold")),
+      queueUs: sums[TERM_AT.queueUs]! * per,
+      cpuUs: sums[TERM_AT.cpuUs]! * per,
+      waitUs: sums[TERM_AT.waitUs]! * per,
+      operations: sums[TERM_AT.operations]! * per,
+      rounds: sums[TERM_AT.rounds]! * per,
+      bytes: sums[TERM_AT.bytes]! * per,
+      lockUs: sums[TERM_AT.lockUs]! * per,
+      failedShare: sums[TERM_AT.failed]! / (sums[TERM_AT.calls]! + sums[TERM_AT.untold]!),
       logCpu,
-      logCpuDeviation: Math.sqrt(Math.max(0, termOf(sums, "logCpuSquared") * per - logCpu ** 2)),
-      logCpuError: standardError(logCpu, termOf(sums, "logCpuSquared") * per, calls),
-      serviceError: standardError(serviceUs, termOf(sums, "serviceUsSquared") * per, calls) / Math.max(1, serviceUs),
+      logCpuDeviation: Math.sqrt(Math.max(0, sums[TERM_AT.logCpuSquared]! * per - logCpu ** 2)),
+      logCpuError: standardError(logCpu, sums[TERM_AT.logCpuSquared]! * per, calls),
+      serviceError: standardError(serviceUs, sums[TERM_AT.serviceUsSquared]! * per, calls) / Math.max(1, serviceUs),
     };
   }
 
@@ -159,7 +162,7 @@ class SideProfile {
 
   /** `coming`: calls that take the place of old ones. */
   #decayFactor(nowMs: number, coming: number): number {
-    const calls = termOf(this.#sums, "calls");
+    const calls = this.#sums[TERM_AT.calls]!;
     const kept = calls <= 0 ? 0 : Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls);
     return kept === 1 ? 1 : Math.max(kept, decayOf(nowMs - this.#lastMs, HALF_LIFE_MS));
   }
@@ -190,15 +193,16 @@ export class FunctionProfile {
   }
 
   /**
-   * `stretchMs`: how long the tally was collected. True: the function is not what it was; its other side is forgotten as well. Only
-   * the side that has most of its calls can say so: what changes on the other was known from a few visits, with everything cold.
+   * `stretchMs`: since the window before, and `lastedMs`: from the first call of this one. True: the function is not what it was; its other side is
+   * forgotten as well. Only the side that has most of its calls can say so: what changes on the other was known from a few visits, with
+   * everything cold.
    */
-  fold(tally: Tally, nowMs: number, stretchMs: number): boolean {
+  fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number): boolean {
     // What failed has to be served as well, and what was turned away comes again.
-    const [calls, untold] = [termOf(tally.sums, "calls"), termOf(tally.sums, "untold")];
+    const [calls, untold] = [tally.sums[TERM_AT.calls]!, tally.sums[TERM_AT.untold]!];
     this.#countCalls(calls + untold, nowMs, stretchMs);
     this.#recent.count(calls + untold, nowMs);
-    this.byTime.fold(tally.side, calls, termOf(tally.sums, "elapsedUs"), untold, nowMs);
+    this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     this.#forgetStrays(own, other, calls, nowMs);
@@ -225,8 +229,9 @@ export class FunctionProfile {
     return Math.max(this.#sides.compute.lastMs, this.#sides.storage.lastMs);
   }
 
-  estimate(side: Side, nowMs: number): SideEstimate | null {
-    return this.#sides[side].estimate(nowMs);
+  estimates(nowMs: number): Estimates {
+    const { compute, storage } = this.#sides;
+    return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs) };
   }
 
   /** Of the calls on that side: those that failed and tell nothing of what it costs there. */

@@ -45,7 +45,7 @@ describe("profiles", () => {
     profiles.fold([forged(sums)], 0, STRETCH_MS);
     expect(profiles.get("khop")).toBeUndefined();
     profiles.fold([forged({ calls: 1, cpuUs: 1e9, operations: 1e6, failed: 2, untold: 1 })], 0, STRETCH_MS);
-    expect(profiles.get("khop")?.estimate("compute", 0)).toMatchObject({ calls: 1, cpuUs: 1e9 });
+    expect(profiles.get("khop")?.estimates(0).compute).toMatchObject({ calls: 1, cpuUs: 1e9 });
   });
 
   test("tell means, rate and percentiles of each side", () => {
@@ -58,7 +58,7 @@ describe("profiles", () => {
       );
     }
     const profile = profiles.get("khop");
-    const estimate = profile?.estimate("compute", 5_000);
+    const estimate = profile?.estimates(5_000).compute;
     expect(estimate).toMatchObject({ failedShare: 0, lastMs: 5_000 });
     for (const [term, mean] of Object.entries({ serviceUs: 90, cpuUs: 40, operations: 3, rounds: 2 })) {
       expect(estimate?.[term as "cpuUs"]).toBeCloseTo(mean);
@@ -66,7 +66,7 @@ describe("profiles", () => {
     expect(profile?.percentileUs("compute", 99)).toBeGreaterThan(94);
     expect(profile?.percentileUs("compute", 99)).toBeLessThan(106);
     expect(profile?.callsPerSecond(5_000)).toBeCloseTo(400, -1);
-    expect(profile?.estimate("storage", 5_000)).toBeNull();
+    expect(profile?.estimates(5_000).storage).toBeNull();
   });
 
   test("a young rate is not too low, and one that ended falls", () => {
@@ -81,7 +81,7 @@ describe("profiles", () => {
     const profiles = new Profiles();
     const fold = (calls: number, cpuUs: number, nowMs: number) =>
       profiles.fold(stretch(calls, { cpuUs }), nowMs, STRETCH_MS);
-    const estimate = (nowMs: number) => profiles.get("khop")?.estimate("compute", nowMs);
+    const estimate = (nowMs: number) => profiles.get("khop")?.estimates(nowMs).compute;
     fold(40, 100, 0);
     expect(estimate(20_000)).toMatchObject({ cpuUs: 100, calls: 16 });
     fold(4, 104, 20_000);
@@ -99,8 +99,8 @@ describe("profiles", () => {
     for (let at = 0; at < 20; at++) expect(fold({ cpuUs: 95 + (at % 10) })).toEqual([]);
     const shifts = Array.from({ length: 8 }, (_, at) => fold({ cpuUs: 1_000 + at }));
     expect(shifts.flat()).toEqual(["khop"]);
-    expect(profiles.get("khop")?.estimate("compute", nowMs)?.cpuUs).toBeGreaterThan(999);
-    expect(profiles.get("khop")?.estimate("storage", nowMs)).toBeNull();
+    expect(profiles.get("khop")?.estimates(nowMs).compute?.cpuUs).toBeGreaterThan(999);
+    expect(profiles.get("khop")?.estimates(nowMs).storage).toBeNull();
   });
 
   test("what changes on a side of a few visits is no shift, and only that side begins anew", () => {
@@ -113,8 +113,8 @@ describe("profiles", () => {
       fold(1, { side: "storage", cpuUs: 900 + at });
     }
     for (let at = 0; at < 6; at++) expect(fold(4, { side: "storage", cpuUs: 100 + at })).toEqual([]);
-    expect(profiles.get("khop")?.estimate("storage", nowMs)?.cpuUs).toBeLessThan(200);
-    expect(profiles.get("khop")?.estimate("compute", nowMs)?.calls).toBeGreaterThan(100);
+    expect(profiles.get("khop")?.estimates(nowMs).storage?.cpuUs).toBeLessThan(200);
+    expect(profiles.get("khop")?.estimates(nowMs).compute?.calls).toBeGreaterThan(100);
   });
 
   test("calls that were under way at a shift are forgotten, once enough of the new ones come at once", () => {
@@ -123,7 +123,7 @@ describe("profiles", () => {
     const fold = (...tallies: readonly Tally[]): readonly string[] =>
       profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS);
     const cpuUs = (side: "compute" | "storage"): number | undefined =>
-      profiles.get("khop")?.estimate(side, atMs)?.cpuUs;
+      profiles.get("khop")?.estimates(atMs)[side]?.cpuUs;
     for (let at = 0; at < 40; at++) fold(...stretch(10, { cpuUs: 4_000 }));
     let seen = 0;
     while (fold(...stretch(40, { cpuUs: 100 }), ...stretch(2, { cpuUs: 4_000, side: "storage" })).length === 0) seen++;
@@ -164,7 +164,7 @@ describe("profiles", () => {
       profiles.fold(tally.take().tallies, (at + 1) * STRETCH_MS, STRETCH_MS);
     }
     const profile = profiles.get("khop")!;
-    const estimate = profile.estimate("compute", 5_000)!;
+    const estimate = profile.estimates(5_000).compute!;
     expect(estimate.serviceUs).toBeCloseTo(5_000);
     expect(estimate.failedShare).toBeCloseTo(0.5);
     expect(profile.callsPerSecond(5_000)).toBeCloseTo(800, -1);
@@ -180,7 +180,7 @@ describe("profiles", () => {
     const fails = { side: "storage", cpuUs: 1, outcome: "FUNCTION_FAILED" } as const;
     for (let at = 2; at < 40; at++) profiles.fold(stretch(20, fails), at * STRETCH_MS, STRETCH_MS);
     const profile = profiles.get("khop")!;
-    expect(profile.estimate("storage", 1_000)).toBeNull();
+    expect(profile.estimates(1_000).storage).toBeNull();
     expect(profile.lastMs).toBe(25);
   });
 
@@ -189,7 +189,7 @@ describe("profiles", () => {
     profiles.fold(stretch(10, { cpuUs: 100 }), 25, STRETCH_MS);
     profiles.fold(stretch(10, { cpuUs: 1, version: "2" }), 50, STRETCH_MS);
     expect(profiles.get("khop")?.version).toBe("2");
-    expect(profiles.get("khop")?.estimate("compute", 50)?.cpuUs).toBe(1);
+    expect(profiles.get("khop")?.estimates(50).compute?.cpuUs).toBe(1);
   });
 
   test("are bounded: the function that was called least recently makes room", () => {

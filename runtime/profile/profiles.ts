@@ -3,6 +3,7 @@
 
 import { FunctionProfile } from "./function-profile.ts";
 import { isPlausible, TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
+import { windowMsOf } from "./window-length.ts";
 
 /** At most 10 KiB each, of which two sides are 2 KiB each and what calls took by time is 2.5 KiB: 40 MiB in all. */
 export const PROFILES_MAX = TALLIED_FUNCTIONS_MAX;
@@ -16,6 +17,7 @@ export class Profiles {
    */
   fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
     const shifted: string[] = [];
+    const lastedMs = Math.min(stretchMs, windowMsOf(tallies.length));
     for (const tally of tallies) {
       if (!isPlausible(tally)) continue;
       const { function: name, version } = tally;
@@ -24,7 +26,7 @@ export class Profiles {
         profile = new FunctionProfile(version);
         this.#functions.set(name, profile);
       }
-      if (profile.fold(tally, nowMs, stretchMs)) shifted.push(name);
+      if (profile.fold(tally, nowMs, stretchMs, lastedMs)) shifted.push(name);
     }
     if (this.#functions.size > PROFILES_MAX) this.#makeRoom();
     return shifted;
@@ -35,7 +37,7 @@ export class Profiles {
   }
 
   /** Of the functions that are deployed; the others are forgotten. */
-  keepOnly(names: ReadonlySet<string>): void {
+  keepOnly(names: { has(name: string): boolean }): void {
     for (const name of this.#functions.keys()) if (!names.has(name)) this.#functions.delete(name);
   }
 

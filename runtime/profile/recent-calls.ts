@@ -8,8 +8,8 @@ const SECONDS = RECENT_S + 1;
 export class RecentCalls {
   /** By second, round and round. */
   readonly #counts = new Float64Array(SECONDS);
-  /** The latest that was counted in. */
-  #second = -Infinity;
+  /** The latest that was counted in; -1: none was. */
+  #second = -1;
 
   /** A clock that jumps back counts in the second that it has been at. */
   count(calls: number, nowMs: number): void {

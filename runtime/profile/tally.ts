@@ -51,9 +51,12 @@ export const TALLIED_FUNCTIONS_MAX = 4_096;
 /** An operation counts as so much computing in what a change detector sees, so that it sees either change. Chosen: its price at compute. */
 const OPERATION_WORK_US = 5;
 
-const TERMS = Object.fromEntries(TALLY_TERMS.map((term, index) => [term, index])) as Record<TallyTerm, number>;
+/** Where each term is in the sums: for who reads many of them, of many functions. */
+export const TERM_AT = Object.fromEntries(TALLY_TERMS.map((term, index) => [term, index])) as Readonly<
+  Record<TallyTerm, number>
+>;
 
-export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERMS[term]] ?? 0;
+export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERM_AT[term]] ?? 0;
 
 /** Of one call, µs: far beyond any deadline, so that a node that was stopped for a while is believed. */
 const US_MAX = 1e10;
@@ -78,17 +81,21 @@ const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold"
   logCpu: LOG_MAX,
   logCpuSquared: LOG_MAX ** 2,
 };
-const TERMS_MAX = Object.entries(TERM_MAX) as readonly (readonly [keyof typeof TERM_MAX, number])[];
+const BOUNDS = (Object.keys(TERM_MAX) as readonly (keyof typeof TERM_MAX)[]).map((term) => ({
+  at: TERM_AT[term],
+  most: TERM_MAX[term],
+}));
 /** Calls of one function in one window. */
 const CALLS_MAX = 1e9;
 
+const isCount = (value: number | undefined): value is number => Number.isSafeInteger(value) && value! <= CALLS_MAX;
+
 /** Whether calls of a function can have come to that. Sums are numbers from 0. */
 export function isPlausible({ sums }: Tally): boolean {
-  const counts = [termOf(sums, "calls"), termOf(sums, "failed"), termOf(sums, "untold")];
-  const [calls = 0, failed = 0, untold = 0] = counts;
-  if (!counts.every(Number.isSafeInteger) || calls > CALLS_MAX || untold > CALLS_MAX) return false;
-  if (failed > calls + untold) return false;
-  return TERMS_MAX.every(([term, most]) => termOf(sums, term) <= calls * most);
+  const [calls, failed, untold] = [sums[TERM_AT.calls], sums[TERM_AT.failed], sums[TERM_AT.untold]];
+  if (!isCount(calls) || !isCount(failed) || !isCount(untold) || failed > calls + untold) return false;
+  for (const { at, most } of BOUNDS) if (!(sums[at]! <= calls * most)) return false;
+  return true;
 }
 
 /** Ended by what the function did, or by taking too much: they took as long as they did, or would have taken longer. */
@@ -170,6 +177,11 @@ export class SampleTally {
   readonly #sides: Readonly<Record<Side, Map<string, Sums>>> = { compute: new Map(), storage: new Map() };
   readonly #spare: Sums[] = [];
   #untracked = 0;
+
+  /** Functions that were called, counted on each side. */
+  get size(): number {
+    return this.#sides.compute.size + this.#sides.storage.size;
+  }
 
   /** Under a µs. */
   record(sample: Sample, elapsedUs: number): void {

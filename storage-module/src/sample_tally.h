@@ -3,6 +3,7 @@
 // controller folds both alike, and test/storage-module/samples.test.ts holds the two together.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -18,6 +19,12 @@ constexpr size_t kTallyTerms = 17;
 constexpr size_t kTallyBuckets = 200;
 constexpr size_t kTalliedFunctionsMax = 4'096;
 
+/// How long a window lasts, from its first call, if it has come to so many tallies: `windowMsOf` in
+/// runtime/profile/window-length.ts.
+constexpr int64_t SampleWindowNs(size_t tallies) {
+  return std::clamp<int64_t>(static_cast<int64_t>(tallies) * 100'000, 25'000'000, 125'000'000);
+}
+
 /// As `bucketOf` in runtime/profile/histogram.ts.
 size_t TallyBucketOf(double us);
 
@@ -31,6 +38,8 @@ class SampleTally {
   void Record(std::string_view function, std::string_view version, Code code, const Usage& usage,
               int64_t elapsed_ns);
   bool empty() const { return functions_.empty() && untracked_ == 0; }
+  /// Functions that were called.
+  size_t size() const { return functions_.size(); }
   /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, and begins anew.
   void Take(std::string* json);
 

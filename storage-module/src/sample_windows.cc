@@ -37,13 +37,16 @@ int SampleWindows::Take(RedisModuleCtx* context, int64_t timeout_ms) {
 void SampleWindows::Arm() {
   if (armed_) return;
   armed_ = true;
-  timers_->Set(first_ns_ + kSampleWindowMs * kMs, [this] { OnWindow(); });
+  timers_->Set(first_ns_ + SampleWindowNs(tally_.size()), [this] { OnWindow(); });
 }
 
 void SampleWindows::OnWindow() {
   armed_ = false;
   // Who waited may be gone, or may have had it all when its time was over.
-  if (!takers_.empty() && !tally_.empty()) Answer(takers_.begin());
+  if (takers_.empty() || tally_.empty()) return;
+  // It has more tallies than it had, or is another one.
+  if (first_ns_ + SampleWindowNs(tally_.size()) > NowNs()) return Arm();
+  Answer(takers_.begin());
 }
 
 void SampleWindows::Answer(std::deque<Taker>::iterator taker) {

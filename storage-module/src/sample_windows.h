@@ -12,8 +12,6 @@
 
 namespace locus {
 
-/// From the first call of a window to its end: WINDOW_MS in compute/placement/sample-window.ts.
-constexpr int64_t kSampleWindowMs = 25;
 /// Clients that wait for a window at once. Chosen: one controller, and those it took over from.
 constexpr size_t kSampleTakersMax = 16;
 /// A minute: who waits longer asks again.

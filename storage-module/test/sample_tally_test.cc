@@ -57,6 +57,23 @@ void CallsOfMoreFunctionsThanThereIsRoomForAreCounted() {
     if (one["function"] == "f0") EXPECT(one["sums"][0] == 2);
 }
 
+void AWindowLastsLongerTheMoreTalliesItHas() {
+  SampleTally tally;
+  const auto lasts_ms = [&tally] { return locus::SampleWindowNs(tally.size()) / 1'000'000; };
+  const auto call = [&tally](size_t functions) {
+    for (size_t i = 0; i < functions; i++)
+      tally.Record("f" + std::to_string(i), "1", Code::kOk, {}, 1'000);
+  };
+  EXPECT(lasts_ms() == 25);
+  call(250);
+  call(250);
+  EXPECT(lasts_ms() == 25);
+  call(600);
+  EXPECT(lasts_ms() == 60);
+  call(4'000);
+  EXPECT(lasts_ms() == 125);
+}
+
 void WhateverAHostSaysOfItselfIsANumber() {
   SampleTally tally;
   locus::Usage usage;
@@ -74,5 +91,6 @@ void TestSampleTally() {
   ANewVersionBeginsAnew();
   CallsThatFailSayNothingOfWhatTheirFunctionCosts();
   CallsOfMoreFunctionsThanThereIsRoomForAreCounted();
+  AWindowLastsLongerTheMoreTalliesItHas();
   WhateverAHostSaysOfItselfIsANumber();
 }
