@@ -3,7 +3,7 @@
 // Method. As in `placement`, but nobody waits: calls come at random times, at half of what the best fixed shares do with callers who
 // wait, and at up to three times as many. What a node cannot take it refuses (OVERLOADED); calls that are answered count. Two loads: walks,
 // which saturate the storage side as AutoLoc's do, and the reference mix of walks and password hashes. Beside them the same with all
-// calls on one side.
+// calls on one side. Locus knows the functions when it is measured: from the sweep, and from the rows before.
 //
 // Expectation. AutoLoc falls from 31,967 to 2,026 calls/s there without its scheduling, and keeps 31,967 with it. Queues here are bounded,
 // a refusal costs the node some microseconds, and functions leave the side that is full.

@@ -26,8 +26,8 @@ export type LoadProcessRequest =
       readonly budgetMs: number;
       readonly callsMin: number;
     }
-  /** How often functions were moved so far, and back. */
-  | { readonly kind: "moves" };
+  /** How often these functions were moved so far, and back. */
+  | { readonly kind: "moves"; readonly functions: readonly string[] };
 
 export interface Moves {
   readonly moves: number;
@@ -53,7 +53,7 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
   }
   if (node === undefined) throw new Error("the node was not opened");
   const { invoker, placement } = node;
-  if (request.kind === "moves") return movesOf(await placement?.overview());
+  if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
   if (request.kind === "predict") {
     const constants = (await placement?.overview())?.constants ?? DEFAULT_CONSTANTS;
     return predict(invoker, request, { ...request, constants });
@@ -72,8 +72,8 @@ async function calibrated({ placement }: Node): Promise<void> {
   }
 }
 
-function movesOf(overview: PlacementOverview | undefined): Moves {
-  const functions = overview?.functions ?? [];
+function movesOf(overview: PlacementOverview | undefined, names: readonly string[]): Moves {
+  const functions = overview?.functions.filter(({ function: name }) => names.includes(name)) ?? [];
   const sumOf = (count: keyof Moves): number => functions.reduce((sum, one) => sum + (one[count] ?? 0), 0);
   return { moves: sumOf("moves"), reverts: sumOf("reverts"), flaps: sumOf("flaps") };
 }

@@ -109,11 +109,20 @@ export const passwordCalls = (): readonly SuiteCall[] =>
     return { argsJson: JSON.stringify(args), keys: [] };
   });
 
+/** By source: to bundle takes tens of ms, and names change more often. */
+const bundles = new Map<string, Promise<string>>();
+
 /** Its bundle, under the workload's name. */
 export async function bundleOf({ name, source }: Pick<Workload, "name" | "source">): Promise<Uint8Array> {
+  const bundle = await bundles.getOrInsertComputed(source, bundleOfSource);
+  return Buffer.from(bundle.replace(nameIn(source), `name: "${name}"`));
+}
+
+const nameIn = (source: string): string => `name: "${source}"`;
+
+async function bundleOfSource(source: string): Promise<string> {
   const file = join(import.meta.dirname, "..", "..", "functions", `${source}.ts`);
   const bundle = Buffer.from(await bundleFunction(file)).toString();
-  const named = `name: "${source}"`;
-  if (!bundle.includes(named)) throw new Error(`the bundle of ${file} has no ${named}`);
-  return Buffer.from(bundle.replace(named, `name: "${name}"`));
+  if (!bundle.includes(nameIn(source))) throw new Error(`the bundle of ${file} has no ${nameIn(source)}`);
+  return bundle;
 }

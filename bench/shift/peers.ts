@@ -8,6 +8,7 @@ import type { Shares } from "../placement/best-shares.ts";
 import type { Calls } from "../placement/load.ts";
 import type { Moves } from "../placement/main-load.ts";
 import { findBestShares } from "../placement/measure.ts";
+import { partsUnder, sharesUnder, type NewNames } from "../placement/new-names.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
 import { endsBetween, secondsToAdapt } from "./adaptation.ts";
@@ -75,7 +76,7 @@ export class ScenarioPeers {
       name: doneRow(name, driver),
       unit: "calls/s",
       run: async () => {
-        const run = await this.#drive(driver);
+        const run = await this.#stack.underNewNames(functionsOf(this.#scenario), (names) => this.#drive(driver, names));
         this.#runs.set(driver, run);
         const [fromMs, untilMs] = [run.bordersMs[1]!, run.bordersMs.at(-1)!];
         const storage = run.calls.atStorage.reduce((sum, one) => sum + one, 0) / run.calls.atStorage.length;
@@ -135,16 +136,16 @@ export class ScenarioPeers {
     return Math.max(1, medianOf(rates));
   }
 
-  async #drive(driver: Driver): Promise<Run> {
+  async #drive(driver: Driver, names: NewNames): Promise<Run> {
     const { name, stages, disturbance } = this.#scenario;
     const bordersMs = stages.reduce((borders, { ms }) => [...borders, borders.at(-1)! + ms], [0]);
     const phases = stages.map(({ ms, parts, callers, kind }) => ({
       ms,
-      parts,
+      parts: partsUnder(names, parts),
       arrivals: { callers },
-      ...(driver === "best fixed shares" ? { shares: this.#best.get(kind)! } : {}),
+      ...(driver === "best fixed shares" ? { shares: sharesUnder(names, this.#best.get(kind)!) } : {}),
     }));
-    const [countedBefore, before] = [await this.#counted(), await this.#moves()];
+    const countedBefore = await this.#counted();
     const running = this.#stack.load.ask<Calls>({
       kind: "load",
       phases,
@@ -155,14 +156,9 @@ export class ScenarioPeers {
     const [calls] = await Promise.all([running, disturbing]);
     const refused = calls.ok.length - calls.ok.reduce((sum, one) => sum + one, 0);
     const madeTwice = (await this.#counted()) - countedBefore - countsIn(stages, calls);
-    const after = await this.#moves();
-    const [moves, reverts, flaps] = (["moves", "reverts", "flaps"] as const).map((what) => after[what] - before[what]);
-    const moved = driver === "auto" ? { moves: moves!, reverts: reverts!, flaps: flaps! } : null;
+    const functions = [...names.values()];
+    const moved = driver === "auto" ? await this.#stack.load.ask<Moves>({ kind: "moves", functions }) : null;
     return { calls, bordersMs, failed: refused + Math.abs(madeTwice), moved };
-  }
-
-  #moves(): Promise<Moves> {
-    return this.#stack.load.ask<Moves>({ kind: "moves" });
   }
 
   /** All that was ever counted. */
@@ -171,6 +167,11 @@ export class ScenarioPeers {
     return flat.reduce((sum, word, index) => sum + (index % 2 === 1 ? Number(word) : 0), 0);
   }
 }
+
+/** Each once. */
+const functionsOf = ({ stages }: Scenario): readonly string[] => [
+  ...new Set(stages.flatMap(({ parts }) => parts.map((part) => part.function))),
+];
 
 const ruleOf = (driver: Driver): RuleName => (driver === "Kayak" ? { kind: "Kayak" } : { kind: "auto" });
 
