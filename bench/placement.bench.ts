@@ -6,7 +6,7 @@
 // have half of the cores, a node and the load the other half: with two cores one each. The load is in the node's own process, calls
 // its invoker and asks for the side that a rule has chosen, or for none (auto): no HTTP, which would cost each call of all rows the
 // same tens of µs on the node's core, and hide what is compared. Rules are asked per call and told what came of it; what each is spared
-// stands in its file.
+// stands in its file. AutoLoc's runs twice: with the prices of its authors' network, and with those that the node has measured of this one.
 //
 // What a row knows when its measuring starts: what it has learnt in its lead-in, under its own load and rule, which is the same for all. For
 // each measurement functions are deployed under names that nobody has called, so that their isolates are cold, their profiles

@@ -23,9 +23,18 @@ export interface Times {
 }
 
 /** Rules that a mix is measured under, in this order; a function alone under the first three. */
-export const RULES = ["auto", "compute", "storage", "ASFP", "Kayak", "AutoLoc", "oracle"] as const;
+export const RULES = [
+  "auto",
+  "compute",
+  "storage",
+  "ASFP",
+  "Kayak",
+  "AutoLoc",
+  "AutoLoc calibrated",
+  "oracle",
+] as const;
 export const RULES_ALONE = RULES.slice(0, 3);
-export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc"] as const;
+export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc", "AutoLoc calibrated"] as const;
 
 export type RuleTitle = (typeof RULES)[number];
 
@@ -133,6 +142,7 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
     case "auto":
     case "Kayak":
     case "AutoLoc":
+    case "AutoLoc calibrated":
       break;
   }
   return { kind: title };

@@ -7,6 +7,7 @@ import { readNodeConfig } from "#compute/node/config.ts";
 import { openNode, type Node } from "#compute/node/node.ts";
 import { openProcessLog } from "#compute/node/process-log.ts";
 import type { PlacementOverview } from "#compute/placement/answers.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { servePeer } from "../harness/peer-process.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";
@@ -54,12 +55,10 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
   if (node === undefined) throw new Error("the node was not opened");
   const { invoker, placement } = node;
   if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
-  if (request.kind === "predict") {
-    const constants = (await placement?.overview())?.constants ?? DEFAULT_CONSTANTS;
-    return predict(invoker, request, { ...request, constants });
-  }
+  if (request.kind === "predict") return predict(invoker, request, { ...request, constants: await constantsOf(node) });
   const { phases, rule: name, memory } = request;
-  const rule = rules.getOrInsertComputed(memory, () => newRule(name));
+  const rule = rules.get(memory) ?? newRule(name, await constantsOf(node));
+  rules.set(memory, rule);
   return runLoad(invoker, phases, rule, random);
 });
 
@@ -71,6 +70,9 @@ async function calibrated({ placement }: Node): Promise<void> {
     await setTimeout(CALIBRATED_LOOK_MS);
   }
 }
+
+const constantsOf = async ({ placement }: Node): Promise<CostConstants> =>
+  (await placement?.overview())?.constants ?? DEFAULT_CONSTANTS;
 
 function movesOf(overview: PlacementOverview | undefined, names: readonly string[]): Moves {
   const functions = overview?.functions.filter(({ function: name }) => names.includes(name)) ?? [];
