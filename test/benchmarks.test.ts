@@ -47,7 +47,7 @@ const RATIOS = {
     ...["khop", "md5", "pagerank", "mix"].flatMap((name) => [`${name}Gain1`, `${name}Gain8`]),
     "systemGain",
   ],
-  overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept"],
+  overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept", "overloadKeptHttp"],
   placement: [
     ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
     ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),

@@ -1,11 +1,21 @@
-// A load on a node that is in this very process: calls in the order of a schedule, sides by a rule, by callers who wait for their
+// A load on a node: calls in the order of a schedule, sides by a rule, by callers who wait for their
 // answers (closed) or at times that nobody waits for (open). What came of each call is kept in columns, to be reckoned with later.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Invoker, Reply } from "#compute/node/invoker.ts";
+import type { Call, Reply } from "#compute/node/invoker.ts";
+import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import { sharesRule, type Rule } from "./rule.ts";
 import type { Shares } from "./best-shares.ts";
 import { Schedule, type Part, type Scheduled } from "./schedule.ts";
+
+/** What a load has to know of a reply. */
+export type Answer = Pick<Reply, "side" | "reason" | "usage"> &
+  ({ readonly ok: true } | { readonly ok: false; readonly error: Pick<GuestError, "code" | "message"> });
+
+/** Who is loaded: a node's invoker, or whoever passes calls on to one. */
+export interface Loaded {
+  invoke(call: Call): Promise<Answer>;
+}
 
 /** A stretch of a load during which it is the same. */
 export interface Phase {
@@ -47,7 +57,7 @@ class Recorder {
   readonly #ok: number[] = [];
   #firstError: string | null = null;
 
-  add(part: number, reply: Reply, elapsedUs: number, nowMs: number): void {
+  add(part: number, reply: Answer, elapsedUs: number, nowMs: number): void {
     this.#endMs.push(nowMs - this.#startedMs);
     this.#elapsedUs.push(elapsedUs);
     this.#part.push(part);
@@ -72,7 +82,7 @@ class Recorder {
 
 /** One phase after the other; resolves when the last call has ended. */
 export async function runLoad(
-  invoker: Invoker,
+  invoker: Loaded,
   phases: readonly Phase[],
   ruleOfRun: Rule,
   random: () => number,

@@ -1,7 +1,8 @@
-// A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`. The node has no
-// gateway: what HTTP costs would be the same for all that is compared, and would hide the differences between them.
+// A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`. The load does not go
+// through the gateway: what HTTP costs would be the same for all that is compared, and would hide the differences between them.
 
 import { setTimeout } from "node:timers/promises";
+import { createGateway } from "#compute/gateway/server.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { readNodeConfig } from "#compute/node/config.ts";
 import { openNode, type Node } from "#compute/node/node.ts";
@@ -18,6 +19,8 @@ import type { SuiteCall } from "./suite.ts";
 
 export type LoadProcessRequest =
   | { readonly kind: "open"; readonly redisPort: number }
+  /** For loads from elsewhere; answers with the gateway's URL. */
+  | { readonly kind: "listen" }
   /** What a rule has learnt under this memory it still knows the next time. */
   | { readonly kind: "load"; readonly phases: readonly Phase[]; readonly rule: RuleName; readonly memory: string }
   | {
@@ -39,14 +42,15 @@ export interface Moves {
 const CALIBRATED_WITHIN_MS = 60_000;
 const CALIBRATED_LOOK_MS = 50;
 
+const log = openProcessLog("silent");
 let node: Node | undefined;
 const rules = new Map<string, Rule>();
 const random = seededRandom(2);
 
-servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | Moves | null> => {
+servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | Moves | string | null> => {
   if (request.kind === "open") {
     const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
-    node = await openNode(readNodeConfig(settings), openProcessLog("silent"));
+    node = await openNode(readNodeConfig(settings), log);
     await node.supervisor.ready();
     await node.catalogue.list();
     await calibrated(node);
@@ -54,6 +58,7 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
   }
   if (node === undefined) throw new Error("the node was not opened");
   const { invoker, placement } = node;
+  if (request.kind === "listen") return listen(node);
   if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
   if (request.kind === "predict") return predict(invoker, request, { ...request, constants: await constantsOf(node) });
   const { phases, rule: name, memory } = request;
@@ -69,6 +74,12 @@ async function calibrated({ placement }: Node): Promise<void> {
     if (performance.now() > untilMs) throw new Error("the node was not calibrated");
     await setTimeout(CALIBRATED_LOOK_MS);
   }
+}
+
+async function listen(parts: Node): Promise<string> {
+  const { httpBodyBytesMax: bodyBytesMax, httpConnectionsMax: connectionsMax } = readNodeConfig({});
+  const gateway = await createGateway({ ...parts, log }, { bodyBytesMax, connectionsMax });
+  return gateway.listen({ host: "127.0.0.1", port: 0 });
 }
 
 const constantsOf = async ({ placement }: Node): Promise<CostConstants> =>
