@@ -34,6 +34,8 @@ export interface Calls {
   readonly elapsedUs: Float64Array;
   /** Its place among the parts of its phase. */
   readonly part: Uint8Array;
+  /** Among the calls of its part, in the order in which they were made. */
+  readonly number: Uint32Array;
   /** 1 where it ran at storage. */
   readonly atStorage: Uint8Array;
   /** 1 where it ran there only to see how it does. */
@@ -52,15 +54,17 @@ class Recorder {
   readonly #endMs: number[] = [];
   readonly #elapsedUs: number[] = [];
   readonly #part: number[] = [];
+  readonly #number: number[] = [];
   readonly #atStorage: number[] = [];
   readonly #isProbe: number[] = [];
   readonly #ok: number[] = [];
   #firstError: string | null = null;
 
-  add(part: number, reply: Answer, elapsedUs: number, nowMs: number): void {
+  add({ part, number }: Scheduled, reply: Answer, elapsedUs: number, nowMs: number): void {
     this.#endMs.push(nowMs - this.#startedMs);
     this.#elapsedUs.push(elapsedUs);
     this.#part.push(part);
+    this.#number.push(number);
     this.#atStorage.push(reply.side === "storage" ? 1 : 0);
     this.#isProbe.push(reply.reason === "probe" ? 1 : 0);
     this.#ok.push(reply.ok ? 1 : 0);
@@ -72,6 +76,7 @@ class Recorder {
       endMs: Float64Array.from(this.#endMs),
       elapsedUs: Float64Array.from(this.#elapsedUs),
       part: Uint8Array.from(this.#part),
+      number: Uint32Array.from(this.#number),
       atStorage: Uint8Array.from(this.#atStorage),
       isProbe: Uint8Array.from(this.#isProbe),
       ok: Uint8Array.from(this.#ok),
@@ -91,13 +96,14 @@ export async function runLoad(
   const recorder = new Recorder();
   const schedule = new Schedule([]);
   const make = async (): Promise<void> => {
-    const { part, function: name, call }: Scheduled = schedule.next();
+    const scheduled = schedule.next();
+    const { function: name, call } = scheduled;
     const startedMs = performance.now();
     const side = rule.choose(name);
     const reply = await invoker.invoke({ function: name, version: null, ...call, side, deadlineMs: null, logs: false });
     const atMs = performance.now();
     const elapsedUs = (atMs - startedMs) * 1e3;
-    recorder.add(part, reply, elapsedUs, atMs);
+    recorder.add(scheduled, reply, elapsedUs, atMs);
     const ran = reply.side ?? side;
     if (ran !== null) rule.observe({ function: name, side: ran, elapsedUs, usage: reply.usage, ok: reply.ok, atMs });
     // A refusal comes at once: without a pause its caller would keep the event loop for himself.

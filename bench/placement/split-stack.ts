@@ -77,7 +77,7 @@ export async function startSplitStack({
         sources.set(workload.name, workload.source);
         await deployed(client, workload);
       }
-      if (!workloads.some(({ source }) => source === "hash-password")) return;
+      if (!workloads.some(({ source }) => source === "functions/hash-password.ts")) return;
       for (const { argsJson } of passwordCalls()) await client.call("LOCUS.CALL", "hash-password", 0, argsJson);
     },
     async underNewNames(functions, work) {

@@ -1,7 +1,7 @@
 // The functions that placement is measured with, each with the calls that are made of it. Several chains and walks of different
 // weight are functions of their own, so that each is known by itself.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 
@@ -14,7 +14,7 @@ export interface SuiteCall {
 export interface Workload {
   /** Under which it is deployed. */
   readonly name: string;
-  /** In `functions/`, without `.ts`. */
+  /** Its file, from the repository's folder, named like the function in it. */
   readonly source: string;
   /** Made again and again, in this order. */
   readonly calls: readonly SuiteCall[];
@@ -53,12 +53,12 @@ const drawnNodes = ({ firstId, lastId }: GraphSpan): (() => string) => {
 };
 
 const workloadOf = (
-  source: string,
+  name: string,
   argsOf: (index: number) => unknown,
   { keys = [], callers = CALLERS }: { readonly keys?: readonly string[]; readonly callers?: number } = {},
 ): Workload => {
   const calls = Array.from({ length: CALLS }, (_, index) => ({ argsJson: JSON.stringify(argsOf(index)), keys }));
-  return { name: source, source, calls, callers };
+  return { name, source: `functions/${name}.ts`, calls, callers };
 };
 
 /** Dependent reads, then computing. */
@@ -118,10 +118,10 @@ export async function bundleOf({ name, source }: Pick<Workload, "name" | "source
   return Buffer.from(bundle.replace(nameIn(source), `name: "${name}"`));
 }
 
-const nameIn = (source: string): string => `name: "${source}"`;
+const nameIn = (source: string): string => `name: "${basename(source, ".ts")}"`;
 
 async function bundleOfSource(source: string): Promise<string> {
-  const file = join(import.meta.dirname, "..", "..", "functions", `${source}.ts`);
+  const file = join(import.meta.dirname, "..", "..", source);
   const bundle = Buffer.from(await bundleFunction(file)).toString();
   if (!bundle.includes(nameIn(source))) throw new Error(`the bundle of ${file} has no ${nameIn(source)}`);
   return bundle;
