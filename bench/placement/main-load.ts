@@ -14,7 +14,7 @@ import { servePeer } from "../harness/peer-process.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";
 import { predict, type Prediction } from "./prediction.ts";
 import { newRule, type RuleName } from "./rule-names.ts";
-import type { Rule } from "./rule.ts";
+import { sharesRule, type Rule } from "./rule.ts";
 import type { SuiteCall } from "./suite.ts";
 
 export type LoadProcessRequest =
@@ -62,9 +62,7 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
   if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
   if (request.kind === "predict") return predict(invoker, request, { ...request, constants: await constantsOf(node) });
   const { phases, rule: name, memory } = request;
-  const rule = rules.get(memory) ?? newRule(name, await constantsOf(node));
-  rules.set(memory, rule);
-  return runLoad(invoker, phases, rule, random);
+  return runLoad(invoker, phases, await ruleFor(name, memory, node), random);
 });
 
 /** Nothing is asked of it before: who has to place calls knows what they cost, as a node does that is not called from its first moment on. */
@@ -74,6 +72,14 @@ async function calibrated({ placement }: Node): Promise<void> {
     if (performance.now() > untilMs) throw new Error("the node was not calibrated");
     await setTimeout(CALIBRATED_LOOK_MS);
   }
+}
+
+async function ruleFor(name: RuleName, memory: string, loaded: Node): Promise<Rule> {
+  // It has learnt nothing, and is of functions that have other names the next time.
+  if (name.kind === "shares") return sharesRule(name.shares);
+  const rule = rules.get(memory) ?? newRule(name, await constantsOf(loaded));
+  rules.set(memory, rule);
+  return rule;
 }
 
 async function listen(parts: Node): Promise<string> {

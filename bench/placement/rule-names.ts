@@ -5,7 +5,7 @@ import { asfpRule } from "./asfp-rule.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { AUTOLOCS_NETWORK, autolocRule, networkHere } from "./autoloc-rule.ts";
 import { kayakRule } from "./kayak-rule.ts";
-import { planRule, sharesRule, type Rule } from "./rule.ts";
+import { planRule, type Rule } from "./rule.ts";
 
 export type RuleName =
   /** Whatever locus has planned. */
@@ -20,12 +20,10 @@ export type RuleName =
   | { readonly kind: "AutoLoc calibrated" };
 
 /** `constants`: of the node that is loaded. */
-export function newRule(name: RuleName, constants: CostConstants): Rule {
+export function newRule(name: Exclude<RuleName, { readonly kind: "shares" }>, constants: CostConstants): Rule {
   switch (name.kind) {
     case "auto":
       return planRule;
-    case "shares":
-      return sharesRule(name.shares);
     case "ASFP":
       return asfpRule(name.storageCores);
     case "Kayak":

@@ -60,7 +60,7 @@ export async function startSplitStack({
   const load = await startPeer<LoadProcessRequest>(PROGRAM, [], resources);
   await load.ask<null>({ kind: "open", redisPort: port });
   const client = redis.client();
-  const sources = new Map<string, string>();
+  const known = new Map<string, Workload>();
   let namesGiven = 0;
   const stack: SplitStack = {
     redis,
@@ -74,7 +74,7 @@ export async function startSplitStack({
     }),
     async deploy(workloads) {
       for (const workload of workloads) {
-        sources.set(workload.name, workload.source);
+        known.set(workload.name, workload);
         await deployed(client, workload);
       }
       if (!workloads.some(({ source }) => source === "functions/hash-password.ts")) return;
@@ -83,10 +83,10 @@ export async function startSplitStack({
     async underNewNames(functions, work) {
       const names = new Map<string, string>();
       for (const name of functions) {
-        const source = sources.get(name);
-        if (source === undefined) throw new Error(`${name} is not deployed`);
+        const workload = known.get(name);
+        if (workload === undefined) throw new Error(`${name} is not deployed`);
         const newName = `${name}-${(namesGiven += 1)}`;
-        await deployed(client, { name: newName, source });
+        await deployed(client, { ...workload, name: newName });
         names.set(name, newName);
       }
       const answer = await work(names);
@@ -97,5 +97,5 @@ export async function startSplitStack({
   return { stack, graph };
 }
 
-const deployed = async (client: Redis, workload: Pick<Workload, "name" | "source">): Promise<unknown> =>
+const deployed = async (client: Redis, workload: Workload): Promise<unknown> =>
   client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(await bundleOf(workload)));

@@ -5,7 +5,7 @@ import { defineFunction, type Invocation } from "locus/function";
 import chain from "../../functions/chain.ts";
 
 /** What a call has besides what a chain takes. */
-export interface CountedArgs {
+interface CountedArgs {
   /** Its number. */
   readonly call: number;
 }
