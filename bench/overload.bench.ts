@@ -3,15 +3,26 @@
 // Method. As in `placement`, but nobody waits: calls come at random times, at half of what the best fixed shares do with callers who
 // wait, and at up to three times as many. What a node cannot take it refuses (OVERLOADED); calls that are answered count. Two loads: walks,
 // which saturate the storage side as AutoLoc's do, and the reference mix of walks and password hashes. Beside them the same with all
-// calls on one side.
+// calls on one side. The calls are made in the node's process, where a refusal costs next to nothing; so the walks also come through the
+// gateway, at once and three times what can be done, from a client in a process of its own. It shares the node's cores, and what it takes there
+// stands beside. Locus knows the functions when it is measured: from the sweep, and from the rows before.
 //
 // Expectation. AutoLoc falls from 31,967 to 2,026 calls/s there without its scheduling, and keeps 31,967 with it. Queues here are bounded,
-// a refusal costs the node some microseconds, and functions leave the side that is full.
+// a refusal costs the node some microseconds, over HTTP some tens, and functions leave the side that is full.
 
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Comparison, Repeats } from "./harness/contest.ts";
 import { splitLayout } from "./harness/cores.ts";
-import { OFFERED, offeredPeers, offeredPlot, offeredRow, type OfferedLoad } from "./overload/offered.ts";
+import {
+  httpPeers,
+  httpRow,
+  OFFERED,
+  OFFERED_HTTP,
+  offeredPeers,
+  offeredPlot,
+  offeredRow,
+  type OfferedLoad,
+} from "./overload/offered.ts";
 import { findBestShares, partOf, tryShares, weighedParts } from "./placement/measure.ts";
 import type { Part } from "./placement/schedule.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
@@ -24,14 +35,15 @@ interface Effort extends Repeats {
 }
 
 const LOADS = ["walks", "mix"] as const;
-const MOST = OFFERED.at(-1)!;
+/** Which of them come over HTTP as well. */
+const HTTP_LOAD = "walks";
 
-const kept = (load: string): Comparison => ({
+/** At the most that is offered, of the most at any. */
+const kept = (offered: readonly number[], rowOf: (offered: number) => string): Comparison => ({
   better: "more",
-  of: (value) =>
-    value(offeredRow(load, "auto", MOST)) /
-    Math.max(...OFFERED.map((offered) => value(offeredRow(load, "auto", offered)))),
+  of: (value) => value(rowOf(offered.at(-1)!)) / Math.max(...offered.map((one) => value(rowOf(one)))),
 });
+const keptOf = (load: string): Comparison => kept(OFFERED, (offered) => offeredRow(load, "auto", offered));
 
 await runBenchmark<Effort>({
   name: "overload",
@@ -42,8 +54,9 @@ await runBenchmark<Effort>({
     full: { warmUps: 1, repetitions: 7, leadInMs: 2_000, budgetMs: 5_000, tryMs: 1_000 },
   },
   ratios: {
-    walksOverloadKept: kept("walks"),
-    mixOverloadKept: kept("mix"),
+    walksOverloadKept: keptOf("walks"),
+    mixOverloadKept: keptOf("mix"),
+    overloadKeptHttp: kept(OFFERED_HTTP, (offered) => httpRow(HTTP_LOAD, offered)),
     overloadKept: { better: "more", must: 0.9, aim: 0.97, worstOf: ["walksOverloadKept", "mixOverloadKept"] },
   },
   layout: splitLayout,
@@ -69,7 +82,15 @@ await runBenchmark<Effort>({
         offered: OFFERED,
         capacity: Object.fromEntries(loads.map(({ name, capacity }) => [name, Math.round(capacity)])),
       },
-      peers: loads.flatMap((load) => offeredPeers(stack, load, effort)),
+      peers: [
+        ...loads.flatMap((load) => offeredPeers(stack, load, effort)),
+        ...(await httpPeers(
+          stack,
+          loads.find(({ name }) => name === HTTP_LOAD)!,
+          effort,
+          resources,
+        )),
+      ],
       plots: (rows) => Object.fromEntries(LOADS.map((load) => [load, offeredPlot(load, rows)])),
     };
   },

@@ -6,7 +6,12 @@
 // have half of the cores, a node and the load the other half: with two cores one each. The load is in the node's own process, calls
 // its invoker and asks for the side that a rule has chosen, or for none (auto): no HTTP, which would cost each call of all rows the
 // same tens of µs on the node's core, and hide what is compared. Rules are asked per call and told what came of it; what each is spared
-// stands in its file. Each measurement has a lead-in under its own load and rule, which is longer where the rule learns.
+// stands in its file. AutoLoc's runs twice: with the prices of its authors' network, and with those that the node has measured of this one.
+//
+// What a row knows when its measuring starts: what it has learnt in its lead-in, under its own load and rule, which is the same for all. For
+// each measurement functions are deployed under names that nobody has called, so that their isolates are cold, their profiles
+// empty, and what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in each turn besides. Of its
+// machine a node knows all that it has measured. Kayak's percentage, which is not of functions, goes on from the row's last repetition, in its favour.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
 // the error is the median over all functions, both ways. Other round trip times than loopback's come from a userland proxy, which
@@ -47,7 +52,6 @@ await runBenchmark<Effort>({
       warmUps: 0,
       repetitions: 1,
       leadInMs: 5,
-      learnMs: 5,
       budgetMs: 20,
       tryMs: 10,
       gridUs: [0],
@@ -55,10 +59,10 @@ await runBenchmark<Effort>({
       isOpenToo: false,
     },
     standard: {
-      warmUps: 1,
+      // The sweeps before have warmed up what stays warm.
+      warmUps: 0,
       repetitions: 5,
-      leadInMs: 200,
-      learnMs: 1_000,
+      leadInMs: 900,
       budgetMs: 700,
       tryMs: 400,
       gridUs: [0],
@@ -66,10 +70,9 @@ await runBenchmark<Effort>({
       isOpenToo: false,
     },
     full: {
-      warmUps: 1,
+      warmUps: 0,
       repetitions: 5,
-      leadInMs: 500,
-      learnMs: 2_000,
+      leadInMs: 2_000,
       budgetMs: 3_000,
       tryMs: 1_000,
       gridUs: [0, 200, 1_000],

@@ -47,7 +47,7 @@ const RATIOS = {
     ...["khop", "md5", "pagerank", "mix"].flatMap((name) => [`${name}Gain1`, `${name}Gain8`]),
     "systemGain",
   ],
-  overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept"],
+  overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept", "overloadKeptHttp"],
   placement: [
     ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
     ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),
@@ -96,7 +96,7 @@ const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
 const SHARE = /Share$/;
 const SHARE_MAX = 2;
 /** Whose figures may be nothing, or less. */
-const CAN_BE_NOTHING = /^(seconds|failed|regret)/;
+const CAN_BE_NOTHING = /^(seconds|failed|lost|doubled|regret)/;
 
 let folder: string;
 beforeAll(() => {

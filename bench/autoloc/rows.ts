@@ -4,6 +4,7 @@ import { barPlotSvg } from "#runtime/plot.ts";
 import type { Peer, Row } from "../harness/contest.ts";
 import type { Shares } from "../placement/best-shares.ts";
 import { fixed, measure, partOf } from "../placement/measure.ts";
+import { partsUnder, ruleUnder } from "../placement/new-names.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
 import type { Workload } from "../placement/suite.ts";
@@ -13,7 +14,8 @@ export const MIX = "mix";
 /** Calls in flight: one caller who waits, and several. Of `md5` a core makes ten a second. */
 export const IN_FLIGHT = [1, 8] as const;
 
-const PLACES = ["compute", "storage", "auto"] as const;
+/** In the order in which they are measured. */
+const PLACES = ["auto", "compute", "storage"] as const;
 
 const rowName = (of: string, where: (typeof PLACES)[number], inFlight: number): string =>
   `${of}, ${where}, ${inFlight} in flight`;
@@ -35,17 +37,20 @@ export function autolocPeers(
   return loads.flatMap(({ name, parts }) =>
     IN_FLIGHT.flatMap((inFlight) =>
       PLACES.map((where): Peer => {
-        const shares: Shares = Object.fromEntries(workloads.map((one) => [one.name, where === "storage" ? 1 : 0]));
+        const functions = parts.map((part) => part.function);
+        const shares: Shares = Object.fromEntries(functions.map((one) => [one, where === "storage" ? 1 : 0]));
         const rule: RuleName = where === "auto" ? { kind: "auto" } : fixed(shares);
         const row = rowName(name, where, inFlight);
-        const measurement = { parts, arrivals: { callers: inFlight }, rule, memory: row, ...times };
         return {
           name: row,
           unit: "calls/s",
-          run: async () => {
-            const { perSecond, p50Us, p99Us, storageShare } = await measure(stack, measurement);
-            return { value: perSecond, p50Us, p99Us, details: { storageShare } };
-          },
+          run: () =>
+            stack.underNewNames(functions, async (names) => {
+              const load = { parts: partsUnder(names, parts), rule: ruleUnder(names, rule) };
+              const measurement = { ...load, arrivals: { callers: inFlight }, memory: row, ...times };
+              const { perSecond, p50Us, p99Us, storageShare } = await measure(stack, measurement);
+              return { value: perSecond, p50Us, p99Us, details: { storageShare } };
+            }),
         };
       }),
     ),

@@ -1,21 +1,31 @@
-// The rows of `overload`: what is answered of what is offered, by how much that is.
+// The rows of `overload`: what is answered of what is offered, by how much that is, and by which door it comes.
 
+import { join } from "node:path";
 import { linePlotSvg } from "#runtime/plot.ts";
-import type { Peer, Row } from "../harness/contest.ts";
-import type { Calls } from "../placement/load.ts";
+import type { Measure, Peer, Row } from "../harness/contest.ts";
+import { startPeer } from "../harness/peer-process.ts";
+import { watchCpu } from "../harness/processes.ts";
+import type { Calls, Phase } from "../placement/load.ts";
 import { fixed } from "../placement/measure.ts";
 import { cameOf } from "../placement/rates.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { Part } from "../placement/schedule.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
+import type { HttpLoadRequest } from "./main-http-load.ts";
+
+const HTTP_PROGRAM = join(import.meta.dirname, "main-http-load.ts");
 
 /** Of the capacity. */
 export const OFFERED = [0.5, 1, 1.5, 2, 3] as const;
+/** The same through the gateway. */
+export const OFFERED_HTTP = [1, 3] as const;
 const SIDES = ["auto", "compute", "storage"] as const;
 
 type Where = (typeof SIDES)[number];
 
 export const offeredRow = (load: string, where: Where, offered: number): string => `${load}, ${where}, ${offered}×`;
+
+export const httpRow = (load: string, offered: number): string => `${load}, auto over HTTP, ${offered}×`;
 
 export interface OfferedLoad {
   readonly name: string;
@@ -24,24 +34,61 @@ export interface OfferedLoad {
   readonly capacity: number;
 }
 
+interface Times {
+  readonly leadInMs: number;
+  readonly budgetMs: number;
+}
+
 export const offeredPeers = (
   stack: SplitStack,
   { name, parts, capacity }: OfferedLoad,
-  { leadInMs, budgetMs }: { readonly leadInMs: number; readonly budgetMs: number },
+  times: Times,
 ): readonly Peer[] =>
   SIDES.flatMap((where) =>
     OFFERED.map((offered) => ({
       name: offeredRow(name, where, offered),
       unit: "calls/s",
       run: async () => {
-        const phases = [{ ms: leadInMs + budgetMs, parts, arrivals: { perSecond: offered * capacity } }];
+        const phases = phasesOf(parts, offered * capacity, times);
         const request = { kind: "load", phases, rule: ruleOf(where, parts), memory: `${name}, ${where}` } as const;
-        const calls = await stack.load.ask<Calls>(request);
-        const { perSecond, p50Us, p99Us, storageShare, failed } = cameOf(calls, leadInMs, leadInMs + budgetMs);
-        return { value: perSecond, p50Us, p99Us, details: { storageShare, refused: failed } };
+        return measureOf(await stack.load.ask<Calls>(request), times);
       },
     })),
   );
+
+/** Under locus, from a client in a process of its own, on the node's cores. */
+export async function httpPeers(
+  stack: SplitStack,
+  { name, parts, capacity }: OfferedLoad,
+  times: Times,
+  resources: AsyncDisposableStack,
+): Promise<readonly Peer[]> {
+  const url = await stack.load.ask<string>({ kind: "listen" });
+  const client = await startPeer<HttpLoadRequest>(HTTP_PROGRAM, [], resources);
+  return OFFERED_HTTP.map((offered) => ({
+    name: httpRow(name, offered),
+    unit: "calls/s",
+    run: async () => {
+      const { load, computeHost } = stack.processes();
+      const groups = { node: load, computeHost, client: [client.pid] };
+      const phases = phasesOf(parts, offered * capacity, times);
+      const { answer, cpuUs } = await watchCpu(groups, () => client.ask<Calls>({ url, phases }));
+      const { details, ...measure } = measureOf(answer, times);
+      const asked = answer.endMs.length;
+      const each = { nodeCpuUsPerCall: cpuUs.node / asked, clientCpuUsPerCall: cpuUs.client / asked };
+      return { ...measure, details: { ...details, ...each } };
+    },
+  }));
+}
+
+const phasesOf = (parts: readonly Part[], perSecond: number, { leadInMs, budgetMs }: Times): readonly Phase[] => [
+  { ms: leadInMs + budgetMs, parts, arrivals: { perSecond } },
+];
+
+function measureOf(calls: Calls, { leadInMs, budgetMs }: Times): Measure {
+  const { perSecond, p50Us, p99Us, storageShare, failed } = cameOf(calls, leadInMs, leadInMs + budgetMs);
+  return { value: perSecond, p50Us, p99Us, details: { storageShare, refused: failed } };
+}
 
 const ruleOf = (where: Where, parts: readonly Part[]): RuleName =>
   where === "auto"

@@ -7,6 +7,7 @@ import type { Shares } from "./best-shares.ts";
 import type { Phase } from "./load.ts";
 import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
 import { MIXES, type Mix } from "./mixes.ts";
+import { partsUnder, ruleUnder } from "./new-names.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
@@ -14,18 +15,26 @@ import type { SplitStack } from "./split-stack.ts";
 import { CALLERS, type Workload } from "./suite.ts";
 
 export interface Times {
-  /** Before each measurement, under the same load and rule; longer where the rule learns, which it does now. */
+  /** Before each measurement, under the same load and rule: whoever learns does it now. */
   readonly leadInMs: number;
-  readonly learnMs: number;
   readonly budgetMs: number;
   /** Of one try of the oracle's sweep. */
   readonly tryMs: number;
 }
 
-/** Rules that a mix is measured under; a function alone under the first three. */
-export const RULES = ["compute", "storage", "auto", "ASFP", "Kayak", "AutoLoc", "oracle"] as const;
+/** Rules that a mix is measured under, in this order; a function alone under the first three. */
+export const RULES = [
+  "auto",
+  "compute",
+  "storage",
+  "ASFP",
+  "Kayak",
+  "AutoLoc",
+  "AutoLoc calibrated",
+  "oracle",
+] as const;
 export const RULES_ALONE = RULES.slice(0, 3);
-export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc"] as const;
+export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc", "AutoLoc calibrated"] as const;
 
 export type RuleTitle = (typeof RULES)[number];
 
@@ -133,6 +142,7 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
     case "auto":
     case "Kayak":
     case "AutoLoc":
+    case "AutoLoc calibrated":
       break;
   }
   return { kind: title };
@@ -147,17 +157,22 @@ const peerOf = (
 ): Peer => ({
   name,
   unit: "calls/s",
-  run: async (): Promise<Measure> => {
-    const leadInMs = rule.kind === "shares" ? times.leadInMs : times.learnMs;
-    const work = () => measure(stack, { parts, arrivals, rule, memory: name, leadInMs, budgetMs: times.budgetMs });
-    const { answer, cpuUs } = await watchCpu(stack.processes(), work);
-    const { perSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
-    const details = {
-      storageShare,
-      probeShare,
-      storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
-      computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
-    };
-    return { value: perSecond, p50Us, p99Us, details };
-  },
+  run: (): Promise<Measure> =>
+    stack.underNewNames(
+      parts.map((part) => part.function),
+      async (names) => {
+        const { leadInMs, budgetMs } = times;
+        const load = { parts: partsUnder(names, parts), arrivals, rule: ruleUnder(names, rule) };
+        const work = () => measure(stack, { ...load, memory: name, leadInMs, budgetMs });
+        const { answer, cpuUs } = await watchCpu(stack.processes(), work);
+        const { perSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
+        const details = {
+          storageShare,
+          probeShare,
+          storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
+          computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
+        };
+        return { value: perSecond, p50Us, p99Us, details };
+      },
+    ),
 });

@@ -1,11 +1,21 @@
-// A load on a node that is in this very process: calls in the order of a schedule, sides by a rule, by callers who wait for their
+// A load on a node: calls in the order of a schedule, sides by a rule, by callers who wait for their
 // answers (closed) or at times that nobody waits for (open). What came of each call is kept in columns, to be reckoned with later.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Invoker, Reply } from "#compute/node/invoker.ts";
+import type { Call, Reply } from "#compute/node/invoker.ts";
+import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import { sharesRule, type Rule } from "./rule.ts";
 import type { Shares } from "./best-shares.ts";
 import { Schedule, type Part, type Scheduled } from "./schedule.ts";
+
+/** What a load has to know of a reply. */
+export type Answer = Pick<Reply, "side" | "reason" | "usage"> &
+  ({ readonly ok: true } | { readonly ok: false; readonly error: Pick<GuestError, "code" | "message"> });
+
+/** Who is loaded: a node's invoker, or whoever passes calls on to one. */
+export interface Loaded {
+  invoke(call: Call): Promise<Answer>;
+}
 
 /** A stretch of a load during which it is the same. */
 export interface Phase {
@@ -24,6 +34,8 @@ export interface Calls {
   readonly elapsedUs: Float64Array;
   /** Its place among the parts of its phase. */
   readonly part: Uint8Array;
+  /** Among the calls of its part, in the order in which they were made. */
+  readonly number: Uint32Array;
   /** 1 where it ran at storage. */
   readonly atStorage: Uint8Array;
   /** 1 where it ran there only to see how it does. */
@@ -42,15 +54,17 @@ class Recorder {
   readonly #endMs: number[] = [];
   readonly #elapsedUs: number[] = [];
   readonly #part: number[] = [];
+  readonly #number: number[] = [];
   readonly #atStorage: number[] = [];
   readonly #isProbe: number[] = [];
   readonly #ok: number[] = [];
   #firstError: string | null = null;
 
-  add(part: number, reply: Reply, elapsedUs: number, nowMs: number): void {
+  add({ part, number }: Scheduled, reply: Answer, elapsedUs: number, nowMs: number): void {
     this.#endMs.push(nowMs - this.#startedMs);
     this.#elapsedUs.push(elapsedUs);
     this.#part.push(part);
+    this.#number.push(number);
     this.#atStorage.push(reply.side === "storage" ? 1 : 0);
     this.#isProbe.push(reply.reason === "probe" || reply.reason === "trial" ? 1 : 0);
     this.#ok.push(reply.ok ? 1 : 0);
@@ -62,6 +76,7 @@ class Recorder {
       endMs: Float64Array.from(this.#endMs),
       elapsedUs: Float64Array.from(this.#elapsedUs),
       part: Uint8Array.from(this.#part),
+      number: Uint32Array.from(this.#number),
       atStorage: Uint8Array.from(this.#atStorage),
       isProbe: Uint8Array.from(this.#isProbe),
       ok: Uint8Array.from(this.#ok),
@@ -72,7 +87,7 @@ class Recorder {
 
 /** One phase after the other; resolves when the last call has ended. */
 export async function runLoad(
-  invoker: Invoker,
+  invoker: Loaded,
   phases: readonly Phase[],
   ruleOfRun: Rule,
   random: () => number,
@@ -81,13 +96,14 @@ export async function runLoad(
   const recorder = new Recorder();
   const schedule = new Schedule([]);
   const make = async (): Promise<void> => {
-    const { part, function: name, call }: Scheduled = schedule.next();
+    const scheduled = schedule.next();
+    const { function: name, call } = scheduled;
     const startedMs = performance.now();
     const side = rule.choose(name);
     const reply = await invoker.invoke({ function: name, version: null, ...call, side, deadlineMs: null, logs: false });
     const atMs = performance.now();
     const elapsedUs = (atMs - startedMs) * 1e3;
-    recorder.add(part, reply, elapsedUs, atMs);
+    recorder.add(scheduled, reply, elapsedUs, atMs);
     const ran = reply.side ?? side;
     if (ran !== null) rule.observe({ function: name, side: ran, elapsedUs, usage: reply.usage, ok: reply.ok, atMs });
     // A refusal comes at once: without a pause its caller would keep the event loop for himself.

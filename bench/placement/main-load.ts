@@ -1,22 +1,26 @@
-// A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`. The node has no
-// gateway: what HTTP costs would be the same for all that is compared, and would hide the differences between them.
+// A load and the node that it loads, in a process of their own on the compute side's cores. Started by `split-stack.ts`. The load does not go
+// through the gateway: what HTTP costs would be the same for all that is compared, and would hide the differences between them.
 
 import { setTimeout } from "node:timers/promises";
+import { createGateway } from "#compute/gateway/server.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { readNodeConfig } from "#compute/node/config.ts";
 import { openNode, type Node } from "#compute/node/node.ts";
 import { openProcessLog } from "#compute/node/process-log.ts";
 import type { PlacementOverview } from "#compute/placement/answers.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { servePeer } from "../harness/peer-process.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";
 import { predict, type Prediction } from "./prediction.ts";
 import { newRule, type RuleName } from "./rule-names.ts";
-import type { Rule } from "./rule.ts";
+import { sharesRule, type Rule } from "./rule.ts";
 import type { SuiteCall } from "./suite.ts";
 
 export type LoadProcessRequest =
   | { readonly kind: "open"; readonly redisPort: number }
+  /** For loads from elsewhere; answers with the gateway's URL. */
+  | { readonly kind: "listen" }
   /** What a rule has learnt under this memory it still knows the next time. */
   | { readonly kind: "load"; readonly phases: readonly Phase[]; readonly rule: RuleName; readonly memory: string }
   | {
@@ -26,8 +30,8 @@ export type LoadProcessRequest =
       readonly budgetMs: number;
       readonly callsMin: number;
     }
-  /** How often functions were moved so far, and back. */
-  | { readonly kind: "moves" };
+  /** How often these functions were moved so far, and back. */
+  | { readonly kind: "moves"; readonly functions: readonly string[] };
 
 export interface Moves {
   readonly moves: number;
@@ -38,14 +42,15 @@ export interface Moves {
 const CALIBRATED_WITHIN_MS = 60_000;
 const CALIBRATED_LOOK_MS = 50;
 
+const log = openProcessLog("silent");
 let node: Node | undefined;
 const rules = new Map<string, Rule>();
 const random = seededRandom(2);
 
-servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | Moves | null> => {
+servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | Moves | string | null> => {
   if (request.kind === "open") {
     const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
-    node = await openNode(readNodeConfig(settings), openProcessLog("silent"));
+    node = await openNode(readNodeConfig(settings), log);
     await node.supervisor.ready();
     await node.catalogue.list();
     await calibrated(node);
@@ -53,14 +58,11 @@ servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Predicti
   }
   if (node === undefined) throw new Error("the node was not opened");
   const { invoker, placement } = node;
-  if (request.kind === "moves") return movesOf(await placement?.overview());
-  if (request.kind === "predict") {
-    const constants = (await placement?.overview())?.constants ?? DEFAULT_CONSTANTS;
-    return predict(invoker, request, { ...request, constants });
-  }
+  if (request.kind === "listen") return listen(node);
+  if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
+  if (request.kind === "predict") return predict(invoker, request, { ...request, constants: await constantsOf(node) });
   const { phases, rule: name, memory } = request;
-  const rule = rules.getOrInsertComputed(memory, () => newRule(name));
-  return runLoad(invoker, phases, rule, random);
+  return runLoad(invoker, phases, await ruleFor(name, memory, node), random);
 });
 
 /** Nothing is asked of it before: who has to place calls knows what they cost, as a node does that is not called from its first moment on. */
@@ -72,8 +74,25 @@ async function calibrated({ placement }: Node): Promise<void> {
   }
 }
 
-function movesOf(overview: PlacementOverview | undefined): Moves {
-  const functions = overview?.functions ?? [];
+async function ruleFor(name: RuleName, memory: string, loaded: Node): Promise<Rule> {
+  // It has learnt nothing, and is of functions that have other names the next time.
+  if (name.kind === "shares") return sharesRule(name.shares);
+  const rule = rules.get(memory) ?? newRule(name, await constantsOf(loaded));
+  rules.set(memory, rule);
+  return rule;
+}
+
+async function listen(parts: Node): Promise<string> {
+  const { httpBodyBytesMax: bodyBytesMax, httpConnectionsMax: connectionsMax } = readNodeConfig({});
+  const gateway = await createGateway({ ...parts, log }, { bodyBytesMax, connectionsMax });
+  return gateway.listen({ host: "127.0.0.1", port: 0 });
+}
+
+const constantsOf = async ({ placement }: Node): Promise<CostConstants> =>
+  (await placement?.overview())?.constants ?? DEFAULT_CONSTANTS;
+
+function movesOf(overview: PlacementOverview | undefined, names: readonly string[]): Moves {
+  const functions = overview?.functions.filter(({ function: name }) => names.includes(name)) ?? [];
   const sumOf = (count: keyof Moves): number => functions.reduce((sum, one) => sum + (one[count] ?? 0), 0);
   return { moves: sumOf("moves"), reverts: sumOf("reverts"), flaps: sumOf("flaps") };
 }

@@ -12,7 +12,7 @@ export interface Measurement {
   readonly parts: readonly Part[];
   readonly arrivals: Phase["arrivals"];
   readonly rule: RuleName;
-  /** Under this a rule that learns goes on from its last turn. */
+  /** Under this a rule goes on from its last turn, with what it has learnt that is not of functions, or of those that it knows. */
   readonly memory: string;
   /** Before what is measured, under the same load and rule: whoever adapts does it now. */
   readonly leadInMs: number;

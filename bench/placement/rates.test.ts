@@ -6,6 +6,7 @@ const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = ()
   endMs: Float64Array.from(endMs),
   elapsedUs: Float64Array.from(endMs, (_, index) => 100 * (index + 1)),
   part: new Uint8Array(endMs.length),
+  number: Uint32Array.from(endMs.keys()),
   atStorage: Uint8Array.from(endMs, (_, index) => index % 2),
   isProbe: Uint8Array.from(endMs, (_, index) => (index === 2 ? 1 : 0)),
   ok: Uint8Array.from(endMs, (_, index) => (isOk(index) ? 1 : 0)),

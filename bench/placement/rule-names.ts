@@ -2,9 +2,10 @@
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { asfpRule } from "./asfp-rule.ts";
-import { autolocRule } from "./autoloc-rule.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { AUTOLOCS_NETWORK, autolocRule, networkHere } from "./autoloc-rule.ts";
 import { kayakRule } from "./kayak-rule.ts";
-import { planRule, sharesRule, type Rule } from "./rule.ts";
+import { planRule, type Rule } from "./rule.ts";
 
 export type RuleName =
   /** Whatever locus has planned. */
@@ -13,20 +14,24 @@ export type RuleName =
   | { readonly kind: "shares"; readonly shares: Readonly<Record<string, number>> }
   | { readonly kind: "ASFP"; readonly storageCores: number }
   | { readonly kind: "Kayak" }
-  | { readonly kind: "AutoLoc" };
+  /** With the prices of its authors' network. */
+  | { readonly kind: "AutoLoc" }
+  /** … and of the one that is here. */
+  | { readonly kind: "AutoLoc calibrated" };
 
-export function newRule(name: RuleName): Rule {
+/** `constants`: of the node that is loaded. */
+export function newRule(name: Exclude<RuleName, { readonly kind: "shares" }>, constants: CostConstants): Rule {
   switch (name.kind) {
     case "auto":
       return planRule;
-    case "shares":
-      return sharesRule(name.shares);
     case "ASFP":
       return asfpRule(name.storageCores);
     case "Kayak":
       return kayakRule(seededRandom(1));
     case "AutoLoc":
+      return autolocRule(AUTOLOCS_NETWORK);
+    case "AutoLoc calibrated":
       break;
   }
-  return autolocRule();
+  return autolocRule(networkHere(constants));
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { NO_USAGE, type Side, type Usage } from "#runtime/profile/sample.ts";
 import { asfpRule } from "./asfp-rule.ts";
-import { autolocRule } from "./autoloc-rule.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { AUTOLOCS_NETWORK, autolocRule, networkHere } from "./autoloc-rule.ts";
 import { kayakRule } from "./kayak-rule.ts";
 import { sharesRule, type Ended, type Rule } from "./rule.ts";
 
@@ -46,7 +47,7 @@ describe("ASFP's rule", () => {
 
 describe("AutoLoc's rule", () => {
   test("leaves a call at storage while its computing is cheaper than moving its data", () => {
-    const rule = autolocRule();
+    const rule = autolocRule(AUTOLOCS_NETWORK);
     expect(rule.choose("walk")).toBe("storage");
     rule.observe(ended("walk", "storage", { cpuUs: 1_000, rounds: 5, bytesIn: 50_000 }));
     expect(rule.choose("walk")).toBe("storage");
@@ -54,6 +55,17 @@ describe("AutoLoc's rule", () => {
     expect(rule.choose("hash")).toBe("compute");
     rule.observe(ended("hash", "compute", { cpuUs: 100, rounds: 1, bytesIn: 100 }));
     expect(rule.choose("hash")).toBe("storage");
+  });
+
+  test("gives less credit for reads where the network is nearer", () => {
+    const compute = { ...DEFAULT_CONSTANTS.compute, roundWaitUs: 50, bytesPerUs: 1_000 };
+    const [there, here] = [AUTOLOCS_NETWORK, networkHere({ ...DEFAULT_CONSTANTS, compute })].map(autolocRule);
+    for (const rule of [there!, here!]) {
+      rule.observe(ended("chain", "storage", { cpuUs: 500, rounds: 4, bytesIn: 500 }));
+      rule.observe(ended("walk", "storage", { cpuUs: 200, rounds: 4, bytesIn: 500 }));
+    }
+    expect(["chain", "walk"].map((name) => there!.choose(name))).toEqual(["storage", "storage"]);
+    expect(["chain", "walk"].map((name) => here!.choose(name))).toEqual(["compute", "storage"]);
   });
 });
 

@@ -16,6 +16,19 @@ test("each part has its weight's share of the calls, spread evenly", () => {
   expect(many.split("b")).toHaveLength(300 + 1);
 });
 
+test("numbers the calls of a part that are counted", () => {
+  const calls = ["a", "b"].map((nodeId) => ({ argsJson: JSON.stringify({ nodeId }), keys: ["other"] }));
+  const schedule = new Schedule([{ function: "f", weight: 1, calls, countedIn: "counts" }]);
+  const made = Array.from({ length: 3 }, () => schedule.next());
+  expect(made.map(({ number }) => number)).toEqual([0, 1, 2]);
+  expect(made.map(({ call }) => JSON.parse(call.argsJson))).toEqual([
+    { call: 0, nodeId: "a" },
+    { call: 1, nodeId: "b" },
+    { call: 2, nodeId: "a" },
+  ]);
+  expect(new Set(made.flatMap(({ call }) => call.keys))).toEqual(new Set(["counts"]));
+});
+
 test("goes through the calls of a part in turn, and on when the weights change", () => {
   const schedule = new Schedule([partOf("a", 1, 3)]);
   const next = () => schedule.next().call.argsJson;

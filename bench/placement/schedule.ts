@@ -7,11 +7,15 @@ export interface Part {
   readonly function: string;
   readonly weight: number;
   readonly calls: readonly SuiteCall[];
+  /** Each call is given its number, as `call` in its arguments, and this key, under which the function counts it. */
+  readonly countedIn?: string;
 }
 
 export interface Scheduled {
   /** Its place among the parts. */
   readonly part: number;
+  /** Of the part's calls, from 0. */
+  readonly number: number;
   readonly function: string;
   readonly call: SuiteCall;
 }
@@ -41,8 +45,20 @@ export class Schedule {
       if (this.#owed[index]! > this.#owed[most]!) most = index;
     }
     this.#owed[most]! -= total;
-    const { function: name, calls } = this.#parts[most]!;
-    const made = (this.#made[most] = (this.#made[most] ?? -1) + 1);
-    return { part: most, function: name, call: calls[made % calls.length]! };
+    const { function: name, calls, countedIn } = this.#parts[most]!;
+    const number = (this.#made[most] = (this.#made[most] ?? -1) + 1);
+    const call = calls[number % calls.length]!;
+    return {
+      part: most,
+      number,
+      function: name,
+      call: countedIn === undefined ? call : counted(call, number, countedIn),
+    };
   }
 }
+
+/** Its arguments are an object. */
+const counted = ({ argsJson }: SuiteCall, number: number, key: string): SuiteCall => ({
+  argsJson: `{"call":${number},${argsJson.slice(1)}`,
+  keys: [key],
+});

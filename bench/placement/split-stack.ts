@@ -12,6 +12,7 @@ import { descendantsOf } from "../harness/processes.ts";
 import { loadSocialGraph } from "../khop/social-graph.ts";
 import { startDelayProxy } from "./delay-proxy.ts";
 import type { LoadProcessRequest } from "./main-load.ts";
+import type { NewNames } from "./new-names.ts";
 import { bundleOf, passwordCalls, type Workload } from "./suite.ts";
 
 const PROGRAM = join(import.meta.dirname, "main-load.ts");
@@ -27,6 +28,8 @@ export interface SplitStack {
   processes(): Readonly<Record<StackPart, readonly number[]>>;
   /** Before they are called; with what they find in Redis. */
   deploy(workloads: readonly Workload[]): Promise<void>;
+  /** Works with functions that are deployed, under names that nobody has ever called; they have them until it is done. */
+  underNewNames<Answer>(functions: readonly string[], work: (names: NewNames) => Promise<Answer>): Promise<Answer>;
 }
 
 export interface SplitStackOptions {
@@ -57,6 +60,8 @@ export async function startSplitStack({
   const load = await startPeer<LoadProcessRequest>(PROGRAM, [], resources);
   await load.ask<null>({ kind: "open", redisPort: port });
   const client = redis.client();
+  const known = new Map<string, Workload>();
+  let namesGiven = 0;
   const stack: SplitStack = {
     redis,
     client,
@@ -69,11 +74,28 @@ export async function startSplitStack({
     }),
     async deploy(workloads) {
       for (const workload of workloads) {
-        await client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(await bundleOf(workload)));
+        known.set(workload.name, workload);
+        await deployed(client, workload);
       }
-      if (!workloads.some(({ source }) => source === "hash-password")) return;
+      if (!workloads.some(({ source }) => source === "functions/hash-password.ts")) return;
       for (const { argsJson } of passwordCalls()) await client.call("LOCUS.CALL", "hash-password", 0, argsJson);
+    },
+    async underNewNames(functions, work) {
+      const names = new Map<string, string>();
+      for (const name of functions) {
+        const workload = known.get(name);
+        if (workload === undefined) throw new Error(`${name} is not deployed`);
+        const newName = `${name}-${(namesGiven += 1)}`;
+        await deployed(client, { ...workload, name: newName });
+        names.set(name, newName);
+      }
+      const answer = await work(names);
+      for (const newName of names.values()) await client.call("LOCUS.FUNCTION", "DELETE", newName);
+      return answer;
     },
   };
   return { stack, graph };
 }
+
+const deployed = async (client: Redis, workload: Workload): Promise<unknown> =>
+  client.call("LOCUS.FUNCTION", "LOAD", "REPLACE", Buffer.from(await bundleOf(workload)));

@@ -1,7 +1,7 @@
 // The functions that placement is measured with, each with the calls that are made of it. Several chains and walks of different
 // weight are functions of their own, so that each is known by itself.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 
@@ -14,7 +14,7 @@ export interface SuiteCall {
 export interface Workload {
   /** Under which it is deployed. */
   readonly name: string;
-  /** In `functions/`, without `.ts`. */
+  /** Its file, from the repository's folder, named like the function in it. */
   readonly source: string;
   /** Made again and again, in this order. */
   readonly calls: readonly SuiteCall[];
@@ -57,7 +57,7 @@ const drawnNodes = ({ firstId, lastId }: GraphSpan): (() => string) => {
 };
 
 const workloadOf = (
-  source: string,
+  name: string,
   argsOf: (index: number) => unknown,
   {
     keys = [],
@@ -66,7 +66,7 @@ const workloadOf = (
   }: { readonly keys?: readonly string[] } & Partial<Pick<Workload, "callers" | "deadlineMs">> = {},
 ): Workload => {
   const calls = Array.from({ length: CALLS }, (_, index) => ({ argsJson: JSON.stringify(argsOf(index)), keys }));
-  return { name: source, source, calls, callers, deadlineMs };
+  return { name, source: `functions/${name}.ts`, calls, callers, deadlineMs };
 };
 
 /** Dependent reads, then computing. */
@@ -117,17 +117,26 @@ export const passwordCalls = (): readonly SuiteCall[] =>
     return { argsJson: JSON.stringify(args), keys: [] };
   });
 
+/** By source: to bundle takes tens of ms, and names change more often. */
+const bundles = new Map<string, Promise<string>>();
+
 /** Its bundle, under the workload's name and with its deadline. */
 export async function bundleOf({
   name,
   source,
   deadlineMs,
 }: Pick<Workload, "name" | "source" | "deadlineMs">): Promise<Uint8Array> {
-  const file = join(import.meta.dirname, "..", "..", "functions", `${source}.ts`);
-  const bundle = Buffer.from(await bundleFunction(file)).toString();
-  const named = `name: "${source}"`;
-  if (!bundle.includes(named)) throw new Error(`the bundle of ${file} has no ${named}`);
+  const bundle = await bundles.getOrInsertComputed(source, bundleOfSource);
   const limits = deadlineMs === null ? "" : `, limits: { deadlineMs: ${deadlineMs} }`;
-  if (limits !== "" && bundle.includes("limits:")) throw new Error(`the bundle of ${file} has limits of its own`);
-  return Buffer.from(bundle.replace(named, `name: "${name}"${limits}`));
+  if (limits !== "" && bundle.includes("limits:")) throw new Error(`the bundle of ${source} has limits of its own`);
+  return Buffer.from(bundle.replace(nameIn(source), `name: "${name}"${limits}`));
+}
+
+const nameIn = (source: string): string => `name: "${basename(source, ".ts")}"`;
+
+async function bundleOfSource(source: string): Promise<string> {
+  const file = join(import.meta.dirname, "..", "..", source);
+  const bundle = Buffer.from(await bundleFunction(file)).toString();
+  if (!bundle.includes(nameIn(source))) throw new Error(`the bundle of ${file} has no ${nameIn(source)}`);
+  return bundle;
 }

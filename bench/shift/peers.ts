@@ -8,10 +8,12 @@ import type { Shares } from "../placement/best-shares.ts";
 import type { Calls } from "../placement/load.ts";
 import type { Moves } from "../placement/main-load.ts";
 import { findBestShares } from "../placement/measure.ts";
+import { partsUnder, sharesUnder, type NewNames } from "../placement/new-names.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
+import { accountOf, type Account, type Counts } from "./account.ts";
 import { endsBetween, secondsToAdapt } from "./adaptation.ts";
-import type { Scenario, Stage } from "./scenarios.ts";
+import { COUNTS_KEY, type Scenario, type Stage } from "./scenarios.ts";
 
 /** By kind of stage. */
 export type BestShares = ReadonlyMap<string, Shares>;
@@ -21,11 +23,9 @@ export type Driver = "best fixed shares" | "auto" | "Kayak";
 export const doneRow = (scenario: string, driver: Driver): string => `${scenario}, ${driver}`;
 export const ADAPT_ROW = "seconds to adapt";
 export const ADAPT_WORST_ROW = "seconds to adapt, the slowest";
-export const FAILED_ROW = "failed or doubled";
-
-/** A write that a scenario may hold counts in this key. */
-const COUNT_FUNCTION = "top-k";
-const COUNT_KEY = "top-k";
+export const FAILED_ROW = "failed calls";
+export const LOST_ROW = "lost calls";
+export const DOUBLED_ROW = "doubled calls";
 
 export async function findAllBestShares(
   stack: SplitStack,
@@ -46,7 +46,10 @@ interface Run {
   readonly calls: Calls;
   /** Beginning of each stage, and the end of the last. */
   readonly bordersMs: readonly number[];
+  /** Calls that were told so. */
   readonly failed: number;
+  /** Of those that count themselves; null where none does. */
+  readonly account: Account | null;
   /** By the plan, meanwhile; null where it was not followed. */
   readonly moved: Moves | null;
 }
@@ -75,7 +78,7 @@ export class ScenarioPeers {
       name: doneRow(name, driver),
       unit: "calls/s",
       run: async () => {
-        const run = await this.#drive(driver);
+        const run = await this.#stack.underNewNames(functionsOf(this.#scenario), (names) => this.#drive(driver, names));
         this.#runs.set(driver, run);
         const [fromMs, untilMs] = [run.bordersMs[1]!, run.bordersMs.at(-1)!];
         const storage = run.calls.atStorage.reduce((sum, one) => sum + one, 0) / run.calls.atStorage.length;
@@ -99,6 +102,10 @@ export class ScenarioPeers {
 
   failed(driver: Driver): number {
     return this.#ran(driver).failed;
+  }
+
+  account(driver: Driver): Account {
+    return this.#ran(driver).account ?? { lost: 0, doubled: 0 };
   }
 
   /** Of the last repetition: calls per second over time. */
@@ -135,16 +142,16 @@ export class ScenarioPeers {
     return Math.max(1, medianOf(rates));
   }
 
-  async #drive(driver: Driver): Promise<Run> {
+  async #drive(driver: Driver, names: NewNames): Promise<Run> {
     const { name, stages, disturbance } = this.#scenario;
     const bordersMs = stages.reduce((borders, { ms }) => [...borders, borders.at(-1)! + ms], [0]);
     const phases = stages.map(({ ms, parts, callers, kind }) => ({
       ms,
-      parts,
+      parts: partsUnder(names, parts),
       arrivals: { callers },
-      ...(driver === "best fixed shares" ? { shares: this.#best.get(kind)! } : {}),
+      ...(driver === "best fixed shares" ? { shares: sharesUnder(names, this.#best.get(kind)!) } : {}),
     }));
-    const [countedBefore, before] = [await this.#counted(), await this.#moves()];
+    await this.#stack.client.del(COUNTS_KEY);
     const running = this.#stack.load.ask<Calls>({
       kind: "load",
       phases,
@@ -153,32 +160,30 @@ export class ScenarioPeers {
     });
     const disturbing = disturbance === null ? Promise.resolve() : disturb(stages, disturbance);
     const [calls] = await Promise.all([running, disturbing]);
-    const refused = calls.ok.length - calls.ok.reduce((sum, one) => sum + one, 0);
-    const madeTwice = (await this.#counted()) - countedBefore - countsIn(stages, calls);
-    const after = await this.#moves();
-    const [moves, reverts, flaps] = (["moves", "reverts", "flaps"] as const).map((what) => after[what] - before[what]);
-    const moved = driver === "auto" ? { moves: moves!, reverts: reverts!, flaps: flaps! } : null;
-    return { calls, bordersMs, failed: refused + Math.abs(madeTwice), moved };
+    const failed = calls.ok.length - calls.ok.reduce((sum, one) => sum + one, 0);
+    const counted = countedPart(stages);
+    const account = counted < 0 ? null : accountOf(calls, counted, await this.#counts());
+    const functions = [...names.values()];
+    const moved = driver === "auto" ? await this.#stack.load.ask<Moves>({ kind: "moves", functions }) : null;
+    return { calls, bordersMs, failed, account, moved };
   }
 
-  #moves(): Promise<Moves> {
-    return this.#stack.load.ask<Moves>({ kind: "moves" });
-  }
-
-  /** All that was ever counted. */
-  async #counted(): Promise<number> {
-    const flat = await this.#stack.client.zrevrange(COUNT_KEY, 0, -1, "WITHSCORES");
-    return flat.reduce((sum, word, index) => sum + (index % 2 === 1 ? Number(word) : 0), 0);
+  async #counts(): Promise<Counts> {
+    const fields = await this.#stack.client.hgetall(COUNTS_KEY);
+    return new Map(Object.entries(fields).map(([call, times]) => [Number(call), Number(times)]));
   }
 }
+
+/** Each once. */
+const functionsOf = ({ stages }: Scenario): readonly string[] => [
+  ...new Set(stages.flatMap(({ parts }) => parts.map((part) => part.function))),
+];
 
 const ruleOf = (driver: Driver): RuleName => (driver === "Kayak" ? { kind: "Kayak" } : { kind: "auto" });
 
-/** Calls of the counting function that went well. A part has the same place in all stages. */
-function countsIn(stages: readonly Stage[], { part, ok }: Calls): number {
-  const place = stages[0]!.parts.findIndex(({ function: name }) => name === COUNT_FUNCTION);
-  return part.reduce((sum, one, index) => sum + (one === place ? ok[index]! : 0), 0);
-}
+/** Its place among the parts, the same in all stages; -1: nobody counts. */
+const countedPart = (stages: readonly Stage[]): number =>
+  stages[0]!.parts.findIndex(({ countedIn }) => countedIn !== undefined);
 
 /** At work during the stages that say so. */
 async function disturb(stages: readonly Stage[], disturbance: { start(): void; stop(): Promise<void> }): Promise<void> {

@@ -17,6 +17,9 @@ export interface Stage {
   readonly disturbed: boolean;
 }
 
+/** A hash in which calls are counted that can be: by number. */
+export const COUNTS_KEY = "shift:counts";
+
 export interface Scenario {
   readonly name: string;
   /** The first one leads in, and does not count. */
@@ -32,13 +35,22 @@ const DRIFT = [0.2, 0.4, 0.6, 0.8, 0.6, 0.4, 0.2];
 const CROWD_CALLERS = 48;
 const FEW_CALLERS = 2;
 
-/** What the scenarios call: to be deployed before. `light` and `heavy` are one function. */
+/** What the scenarios call: to be deployed before. `light` and `heavy` are one function; it and `count` count their calls. */
 export const shiftingWorkloads = (span: GraphSpan) => {
   const suite = suiteOver(span);
   const named = (name: string): Workload => suite.find((one) => one.name === name)!;
-  const light = { ...chainOf(span, FLIP_READS, 0), name: "chain-flip" };
-  const heavy = { ...chainOf(span, FLIP_READS, FLIP_COMPUTE_US), name: "chain-flip" };
-  return { light, heavy, walk: named("khop"), hash: named("hash-password"), count: named("top-k") };
+  const counted = (name: string, reads: number, computeUs: number): Workload => ({
+    ...chainOf(span, reads, computeUs),
+    name,
+    source: "bench/shift/counted-chain.ts",
+  });
+  return {
+    light: counted("chain-flip", FLIP_READS, 0),
+    heavy: counted("chain-flip", FLIP_READS, FLIP_COMPUTE_US),
+    walk: named("khop"),
+    hash: named("hash-password"),
+    count: counted("count", 0, 0),
+  };
 };
 
 export interface Scale {
@@ -63,7 +75,11 @@ export async function scenariosOver(
     callers,
     disturbed,
   });
-  const [lightPart, heavyPart] = [[partOf(light, 1)], [partOf(heavy, 1)]];
+  const countedPart = (workload: Workload, weight: number): Part => ({
+    ...partOf(workload, weight),
+    countedIn: COUNTS_KEY,
+  });
+  const [lightPart, heavyPart] = [[countedPart(light, 1)], [countedPart(heavy, 1)]];
   const [walkPart, hashPart] = await weighedParts(stack, [walk, hash], tryMs);
   const mixed = (hashShare: number): Part[] => [
     { ...walkPart!, weight: 2 * (1 - hashShare) * walkPart!.weight },
@@ -73,9 +89,9 @@ export async function scenariosOver(
   const calm = stage("mix", even);
   const disturbed = (kind: string): Stage[] => [calm, calm, stage(kind, even, CALLERS, true), calm];
   const drift = DRIFT.map((hashShare) => {
-    // A write, a tenth of all calls, whose count tells whether any was made twice.
+    // A write, a tenth of all calls.
     const parts = mixed(hashShare);
-    const counted = partOf(count, parts.reduce((sum, { weight }) => sum + weight, 0) / 9);
+    const counted = countedPart(count, parts.reduce((sum, { weight }) => sum + weight, 0) / 9);
     return stage(`hash ${hashShare}`, [...parts, counted]);
   });
   const crowd = [stage("few", even, FEW_CALLERS), stage("few", even, FEW_CALLERS), stage("crowd", even, CROWD_CALLERS)];
