@@ -229,6 +229,7 @@ export class Scheduler<Ticket> {
     if (isUseKnown) pool.need.used(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
     instance.running--;
+    instance.endedMs = now;
     if (instance.running === 0) this.#instances.noLongerBusy(instance);
     if (instance.state === "gone") return;
     if (!isBroken && !lackedMemory) pool.coolDown.endedWell();
@@ -278,8 +279,8 @@ export class Scheduler<Ticket> {
   }
 
   /**
-   * What an instance was seen to use lately: its function's need is learned by it, and what the instance is promised follows. Where its node
-   * has no room for that and another has, one is started there in its place.
+   * What an instance on lease was seen to use while calls ran there, which the scheduler hears of in no other way. As `instanceSeen`, and whoever is told
+   * again has lived through those calls.
    */
   instanceUses(instance: Instance, use: InstanceUse, nowMs: number): void {
     const now = this.#advance(nowMs);
@@ -287,6 +288,14 @@ export class Scheduler<Ticket> {
     instance.wasUsed = true;
     instance.pool.calledMs = now;
     this.#resizing.follow(instance, use, now);
+  }
+
+  /**
+   * What an instance was seen to use lately, of one on which calls ran (`ranSince`): its function's need is learned by it, and what the instance is
+   * promised follows. Where its node has no room for that and another has, one is started there in its place.
+   */
+  instanceSeen(instance: Instance, use: InstanceUse, nowMs: number): void {
+    this.#resizing.follow(instance, use, this.#advance(nowMs));
   }
 
   /** It does not exist any more: it was stopped, or died. Not of a node that is lost: that takes its instances along. */

@@ -35,12 +35,13 @@ export class Resizing {
   }
 
   /** As seen while it runs: what it used lately. */
-  follow(instance: Instance, { memoryMb = 0, cpus: toldCpus = 0 }: InstanceUse, now: number): void {
+  follow(instance: Instance, use: InstanceUse, now: number): void {
     const { instances, starts } = this.#ports;
     const { pool, node, state } = instance;
+    const { memoryMb = 0 } = use;
     // No instance uses more than its node has, whatever was told.
-    const cpus = Math.min(toldCpus, node.description.cpus);
-    pool.need.used(memoryMb, cpus);
+    const cpus = Math.min(use.cpus ?? 0, node.description.cpus);
+    pool.need.used(memoryMb, use.cpus === undefined ? undefined : cpus);
     if (state !== "busy" && state !== "idle") return;
     const wantedMb = Math.max(pool.need.memoryMb, memoryMb);
     const wantedCpus = Math.max(pool.need.cpus, cpus);

@@ -1,14 +1,13 @@
-// Looks at the nodes that a scheduler has reserved: what they really have free, which containers have died there, and whether they answer at all; and
-// finds again those that it had before, and those that nobody has any more.
+// Looks at the nodes that a scheduler has reserved: what they really have free, what containers use, which have died there, and whether they answer at
+// all; and finds again those that it had before, and those that nobody has any more.
 
 import type { Instance } from "../instance/instance.ts";
-import type { NodeStats } from "../grpc/node-service.ts";
+import type { ContainerUse, NodeStats } from "../grpc/node-service.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
+import { NODE_LOOK_MS } from "../settings.ts";
 import { isTaken, type RecoveredNode, type ReservedNodes } from "./reserved-nodes.ts";
 
 const MIB = 2 ** 20;
-/** How often. Chosen: between the contestants' 300 ms and the patience of a caller. */
-const LOOK_MS = 2_000;
 /** Looks in a row without an answer after which a node counts as lost. */
 const SILENT_MAX = 3;
 /** Between two searches for nodes whose scheduler has ended: as long as one of ours takes to be nobody's (`OWNER_SILENT_MS`). */
@@ -18,6 +17,8 @@ export class NodeWatch {
   readonly #scheduler: LiveScheduler;
   readonly #nodes: ReservedNodes;
   readonly #silent = new Map<string, number>();
+  /** When a node was last asked about an instance. */
+  readonly #lookedMs = new WeakMap<Instance, number>();
   readonly #timers: readonly NodeJS.Timeout[];
   #looking: Promise<void> | null = null;
   #recovering: Promise<void> | null = null;
@@ -26,7 +27,7 @@ export class NodeWatch {
     this.#scheduler = scheduler;
     this.#nodes = nodes;
     this.#timers = [
-      setInterval(() => void this.look(), LOOK_MS).unref(),
+      setInterval(() => void this.look(), NODE_LOOK_MS).unref(),
       // The manager may be away; later is soon enough.
       setInterval(() => void this.recover().catch(() => {}), RECOVER_MS).unref(),
     ];
@@ -79,9 +80,10 @@ export class NodeWatch {
   async #lookAt(id: string): Promise<void> {
     // Those that are idle or busy before the node is asked: one that starts meanwhile is no death.
     const before = this.#instances().filter(({ node, state }) => node.id === id && state !== "starting");
+    const askedMs = this.#scheduler.now();
     let stats: NodeStats;
     try {
-      stats = await this.#nodes.look(id, AbortSignal.timeout(LOOK_MS));
+      stats = await this.#nodes.look(id, AbortSignal.timeout(NODE_LOOK_MS));
     } catch (error) {
       if (isTaken(error)) await this.#lose(id, "another scheduler has it", true);
       else await this.#silence(id);
@@ -93,13 +95,29 @@ export class NodeWatch {
     const { node, containers } = stats;
     const instancesMemoryMb = containers.reduce((sum, { usedMemoryBytes }) => sum + usedMemoryBytes, 0) / MIB;
     core.nodeStats(id, { availableMemoryMb: node.availableMemoryBytes / MIB, instancesMemoryMb }, now());
-    const alive = new Set(containers.map(({ containerId }) => containerId));
+    const alive = new Map(containers.map((one) => [one.containerId, one]));
     for (const instance of before) {
       const containerId = this.#nodes.containerOf(instance);
-      if (containerId === undefined || alive.has(containerId)) continue;
+      if (containerId === undefined) continue;
+      const use = alive.get(containerId);
+      if (use !== undefined) {
+        this.#tellUse(instance, use, askedMs);
+        continue;
+      }
       this.#nodes.died(instance);
       core.instanceGone(instance, now());
     }
+  }
+
+  /** CPU is what it used since the look before this one: of one that was not there then, and where a node says 0, nothing is known yet. */
+  #tellUse(instance: Instance, { usedMemoryBytes, cpuPercent }: ContainerUse, askedMs: number): void {
+    const { core, now } = this.#scheduler;
+    const lookedMs = this.#lookedMs.get(instance);
+    this.#lookedMs.set(instance, askedMs);
+    if (lookedMs === undefined || !instance.ranSince(lookedMs)) return;
+    const memory = usedMemoryBytes > 0 ? { memoryMb: usedMemoryBytes / MIB } : {};
+    const cpus = cpuPercent > 0 ? { cpus: cpuPercent / 100 } : {};
+    core.instanceSeen(instance, { ...memory, ...cpus }, now());
   }
 
   /** That have a container. */

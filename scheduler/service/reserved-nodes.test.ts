@@ -8,6 +8,7 @@ import type { NodeStats } from "../grpc/node-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import { LiveScheduler } from "../live-scheduler.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
+import { NODE_LOOK_MS } from "../settings.ts";
 import { DriverNode } from "./driver-node.ts";
 import { NodeStock } from "./node-stock.ts";
 import { NodeWatch } from "./node-watch.ts";
@@ -23,6 +24,8 @@ const SILENT = { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded(
 
 /** An engine of instances that nobody calls. */
 class IdleEngine implements Driver {
+  /** CPU time that instances used, as it tells it; null: it cannot tell what they use. */
+  cpuUs: number | null = null;
   readonly #specs = new Map<string, InstanceSpec>();
 
   async start(spec: InstanceSpec): Promise<StartedInstance> {
@@ -47,8 +50,9 @@ class IdleEngine implements Driver {
   }
 
   async list(): Promise<readonly ListedInstance[]> {
+    const use = this.cpuUs === null ? null : { memoryBytes: 5 * MIB, cpuUs: this.cpuUs };
     return Array.from(this.#specs.values(), ({ id, memoryBytes, cpus }) => {
-      return { id, function: "f", memoryBytes, cpus, inFlight: 0, use: null };
+      return { id, function: "f", memoryBytes, cpus, inFlight: 0, use };
     });
   }
 
@@ -57,6 +61,7 @@ class IdleEngine implements Driver {
 
 /** Nodes with room for two containers, in a stock that has all of them ready. */
 class Cluster {
+  readonly engines: readonly IdleEngine[];
   readonly nodes: readonly DriverNode[];
   /** Ports of nodes that do not answer. */
   readonly away = new Set<number>();
@@ -66,10 +71,8 @@ class Cluster {
 
   constructor(count: number) {
     const own = { functions: { image: async () => IMAGE }, instanceCpus: 1, ownMemoryBytes: 0, folder: "/" };
-    this.nodes = Array.from(
-      { length: count },
-      () => new DriverNode({ driver: new IdleEngine(), memoryBytes: 1_024 * MIB, ...own }),
-    );
+    this.engines = Array.from({ length: count }, () => new IdleEngine());
+    this.nodes = this.engines.map((driver) => new DriverNode({ driver, memoryBytes: 1_024 * MIB, ...own }));
     this.stock = this.stocked();
   }
 
@@ -251,6 +254,48 @@ describe("two schedulers of one account", () => {
     expect(await cluster.reserved()).toEqual(["n0"]);
     await other.watch.look();
     expect(other.fleet()).toEqual(["n0"]);
+  });
+});
+
+describe("what containers use, as their nodes say,", () => {
+  const OFTEN = 12;
+  const CPU_US = 20_000;
+  const lookOften = async (
+    { engines }: Cluster,
+    { watch }: ReturnType<Cluster["schedule"]>,
+    before = async (): Promise<void> => {},
+  ): Promise<void> => {
+    for (let look = 0; look < OFTEN; look++) {
+      await before();
+      for (const engine of engines) engine.cpuUs = (engine.cpuUs ?? 0) + CPU_US;
+      vi.advanceTimersByTime(NODE_LOOK_MS);
+      await watch.look();
+    }
+  };
+
+  test("is what later ones are packed by", async () => {
+    const cluster = new Cluster(2);
+    const scheduling = cluster.schedule();
+    const { scheduler, acquire, fleet } = scheduling;
+    await lookOften(cluster, scheduling, async () => {
+      scheduler.release(await acquire("f"), { executionMs: 10, memoryMb: 5 });
+    });
+    const { need } = scheduler.core.pool("f");
+    expect(need.memoryMb).toBe(16);
+    // A quarter more than 20 ms in 2 s.
+    expect(need.cpus).toBeCloseTo(0.0125, 3);
+    await Promise.all(Array.from({ length: 30 }, () => acquire("f")));
+    expect(fleet()).toEqual(["n0"]);
+  });
+
+  test("teaches nothing while no call runs there", async () => {
+    const cluster = new Cluster(1);
+    const scheduling = cluster.schedule();
+    const { scheduler, acquire } = scheduling;
+    scheduler.release(await acquire("f"), { executionMs: 10 });
+    await lookOften(cluster, scheduling);
+    expect(scheduler.core.pool("f").need).toMatchObject({ memoryMb: TERMS.memoryMb });
+    expect(scheduler.core.pool("f").need.cpus).toBeGreaterThan(0.3);
   });
 });
 
