@@ -15,22 +15,21 @@ import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { openStateFile } from "./service/state-file.ts";
-import { contestGb } from "./settings.ts";
+import { CONTEST_SETTINGS, contestGb } from "./settings.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...bounds } =
+  const { port, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...habits } =
     readSchedulerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
   const pool = new ResourceManagerClient(peer(resourceManager));
   const connect = (address: string, nodePort: number): NodeClient => new NodeClient(peer(`${address}:${nodePort}`));
-  const { nodesMax, nodesMin, nodesAhead } = bounds;
-  const decides = (): Policy => policyOf(policy, { kind: "score-2020", weights, gbMax: contestGb(nodesMax) });
-  const settings = { nodesMax, nodesMin, nodesAhead };
+  const decides = (): Policy => policyOf(policy, { kind: "score-2020", weights, gbMax: contestGb(habits.nodesMax) });
+  const settings = { ...CONTEST_SETTINGS, ...habits };
   const { nodes, scheduler } = state.restored((saved) => {
     const onChange = (): void => state.keepSoon();
     const reserved = new ReservedNodes({ pool, connect, accountId: stackName, saved: saved?.world, onChange });

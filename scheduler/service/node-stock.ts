@@ -48,6 +48,15 @@ export class NodeStock implements NodePool {
   }
 
   async reserve(): Promise<PooledNode> {
+    return this.take();
+  }
+
+  async release({ nodeId }: Parameters<NodePool["release"]>[0]): Promise<void> {
+    this.giveBack(nodeId);
+  }
+
+  /** NODES_EXHAUSTED. */
+  take(): PooledNode {
     const { reservedMax, refillMs, now } = this.#options;
     const nowMs = now();
     if (this.#reserved >= reservedMax) {
@@ -71,7 +80,8 @@ export class NodeStock implements NodePool {
     return pooled(first);
   }
 
-  async release({ nodeId }: Parameters<NodePool["release"]>[0]): Promise<void> {
+  /** NODE_NOT_FOUND. */
+  giveBack(nodeId: string): void {
     const { refillMs, now } = this.#options;
     const stocked = this.#stock.get(nodeId);
     if (stocked === undefined || stocked.reservedAtMs === 0) {

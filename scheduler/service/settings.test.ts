@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { settingsTable } from "#runtime/settings-document.ts";
+import { CONTEST_SETTINGS } from "../settings.ts";
 import { readCapacityConfig, readSchedulerConfig } from "./config.ts";
 import {
   API_SERVER_SETTINGS,
@@ -45,6 +46,11 @@ it("reads the weights of the 2020 contest's score, and refuses what are none", (
   for (const wrong of ["0.5", "0.5/0.6", "1/0", "0/1", "1.5/-0.5", "a/b", "0.5/0.5/0", "0.5 / 0.5"]) {
     expect(() => weightsOf(wrong)).toThrow("LOCUS_SCORE_WEIGHTS");
   }
+});
+
+it("has the contest's scheduler run as the simulator's does where nothing is said", () => {
+  const { nodeSize: _, ...settings } = CONTEST_SETTINGS;
+  expect(readSchedulerConfig({ RESOURCE_MANAGER_ENDPOINT: "one:1" })).toMatchObject(settings);
 });
 
 it("starts no scheduler for nodes that would serve whoever reaches it", () => {

@@ -12,6 +12,7 @@ import {
   PORT_MAX,
 } from "#runtime/setting.ts";
 import { EVEN_WEIGHTS, WEIGHTS_FORM, weightsIn, type Weights2020 } from "../policy/weights-2020.ts";
+import { CONTEST_SETTINGS } from "../settings.ts";
 import type { StockedNode } from "./node-stock.ts";
 import { POLICY_NAMES } from "./policy-choice.ts";
 
@@ -89,7 +90,7 @@ const accountName = textSetting(
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(
   "LOCUS_NODES_MAX",
-  { otherwise: 20, min: 1, max: NODES_MAX },
+  { otherwise: CONTEST_SETTINGS.nodesMax, min: 1, max: NODES_MAX },
   "nodes that may be reserved at once",
 );
 
@@ -114,13 +115,18 @@ export const SCHEDULER_SETTINGS = {
   nodesMax,
   nodesMin: integerSetting(
     "LOCUS_NODES_MIN",
-    { otherwise: 0, min: 0, max: NODES_MAX },
+    { otherwise: CONTEST_SETTINGS.nodesMin, min: 0, max: NODES_MAX },
     "nodes that are reserved at the start, and kept although nothing runs there; within LOCUS_NODES_MAX",
   ),
   nodesAhead: integerSetting(
     "LOCUS_NODES_AHEAD",
-    { otherwise: 1, min: 0, max: NODES_MAX },
+    { otherwise: CONTEST_SETTINGS.nodesAhead, min: 0, max: NODES_MAX },
     "empty nodes that are kept in reserve, so that a start that no other node has room for waits for none; within LOCUS_NODES_MAX",
+  ),
+  nodeIdleMs: integerSetting(
+    "LOCUS_NODE_IDLE_MS",
+    { otherwise: CONTEST_SETTINGS.nodeIdleMs, min: 0, max: 3_600_000 },
+    "time after which a node without a container is given back, ms, unless it is one of those that are kept",
   ),
   policy: POLICY_SETTING,
   weights: WEIGHTS_SETTING,

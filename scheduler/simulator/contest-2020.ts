@@ -8,7 +8,7 @@ import { fixedSeconds, POLICIES } from "../policy/policies.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Objective } from "../policy/waiting-price.ts";
 import type { Weights2020 } from "../policy/weights-2020.ts";
-import { contestGb, CONTEST_NODES_MAX } from "../settings.ts";
+import { contestGb, CONTEST_NODES_MAX, type SchedulerSettings } from "../settings.ts";
 import { TRIED_SECONDS } from "./compare.ts";
 import { load2020, type Load2020 } from "./load-2020.ts";
 import { run2020, type Run2020 } from "./run-2020.ts";
@@ -39,9 +39,8 @@ interface Options {
 }
 
 const REFERENCE_NAME = "nothing released";
-/** No node is empty for so long. */
-const NEVER_MS = 1e12;
-const NODE_IDLE_MS = 1_000;
+/** None is reserved before it is needed, and none is empty for so long that it is released. */
+const REFERENCE_SETTINGS = { nodesAhead: 0, nodeIdleMs: 1e12 };
 
 export class Contest2020 {
   readonly #seed: number;
@@ -69,7 +68,7 @@ export class Contest2020 {
 
   report(policy: Policy): Report2020 {
     const reference = this.#runReference();
-    return this.#reportOf(policy.name, this.#run(policy, true, NODE_IDLE_MS), reference);
+    return this.#reportOf(policy.name, this.#run(policy, true, {}), reference);
   }
 
   compare(): Comparison2020 {
@@ -84,15 +83,15 @@ export class Contest2020 {
 
   #runReference(): Run2020 {
     const keepsAll = fixedKeepAlive(REFERENCE_NAME, { keepAliveMs: Infinity, lookEveryMs: 0 });
-    return (this.#reference ??= this.#run({ ...keepsAll, sharesStarts: true }, false, NEVER_MS));
+    return (this.#reference ??= this.#run({ ...keepsAll, sharesStarts: true }, false, REFERENCE_SETTINGS));
   }
 
-  #run(policy: Policy, learnsNeed: boolean, nodeIdleMs: number): Run2020 {
+  #run(policy: Policy, learnsNeed: boolean, settings: Partial<SchedulerSettings>): Run2020 {
     this.#onStep(policy.name, 0);
     return run2020(this.#load, policy, {
       seed: this.#seed,
       learnsNeed,
-      settings: { nodeIdleMs },
+      settings,
       onProgress: (calls) => this.#onStep(policy.name, calls),
     });
   }

@@ -25,7 +25,8 @@ const loadOf = (calls: readonly (readonly [atMs: number, durationMs: number])[],
   startMs: Float64Array.from(calls, ([atMs]) => atMs),
   durationMs: Float64Array.from(calls, ([, durationMs]) => durationMs),
 });
-const run = (load: Load2020, seed = 1): Run2020 => run2020(load, KEEP_ALL, { seed, learnsNeed: false });
+const run = (load: Load2020, seed = 1): Run2020 =>
+  run2020(load, KEEP_ALL, { seed, learnsNeed: false, settings: { nodeIdleMs: 1e12 } });
 
 test("a call takes its node, a start of 3 to 4 s, its execution, and what AcquireContainer and ReturnContainer take", () => {
   const startsMs = Array.from({ length: 50 }, (_, seed) => {
@@ -51,18 +52,35 @@ test("a warm call takes its execution and both questions", () => {
   expect(calls).toEqual([2]);
 });
 
-test("ten nodes are ready; the next one takes up to half a minute", () => {
+test("ten nodes are ready, and for each that is taken one more in up to half a minute", () => {
   // Each outlasts the wait for one more node.
   const together = (count: number, seed: number): Run2020 =>
     run(loadOf(Array.from({ length: count }, () => [0, 60_000] as const)), seed);
   expect(together(10, 1)).toMatchObject({ nodesMost: 10, errors: 0 });
-  const beyondMs = Array.from({ length: 40 }, (_, seed) => together(11, seed))
-    .filter(({ errors }) => errors === 0)
-    .map(({ responseMs }) => responseMs[0]! - 11 * (60_000 + 2 * 0.5));
-  // Ten waited for a node that is ready and a start, and the eleventh for its node besides.
-  expect(Math.min(...beyondMs)).toBeLessThan(11 * 4_001 + 5_000);
-  expect(Math.max(...beyondMs)).toBeGreaterThan(11 * 4_001 + 10_000);
-  expect(Math.max(...beyondMs)).toBeLessThanOrEqual(11 * 4_001 + 30_000);
+  const beyondMs = (count: number): readonly number[] =>
+    Array.from({ length: 40 }, (_, seed) => together(count, seed))
+      .filter(({ errors }) => errors === 0)
+      .map(({ responseMs }) => responseMs[0]! - count * (60_000 + 2 * 0.5));
+  // Ten waited for a node that is ready and a start; the eleventh for the first of ten that come, asking once a second.
+  const eleven = beyondMs(11);
+  expect(Math.min(...eleven)).toBeGreaterThan(11 * 3_000);
+  expect(Math.max(...eleven)).toBeLessThan(11 * 4_001 + 20_000);
+  const fifteen = beyondMs(15);
+  expect(Math.max(...fifteen)).toBeGreaterThan(15 * 4_001 + 5 * 5_000);
+  expect(Math.max(...fifteen)).toBeLessThanOrEqual(15 * 4_001 + 5 * 31_000);
+});
+
+test("CPU is learned by what the nodes say of containers, at each look: by what they use over time, and not while a call runs", () => {
+  const bursts = (count: number, from: number, to: number): (readonly [number, number])[] =>
+    Array.from({ length: to - from }, (_, at) => at + from).flatMap((at) =>
+      Array.from({ length: count }, () => [at * 2_000, 100] as const),
+    );
+  const load = loadOf([...bursts(5, 0, 20), ...bursts(40, 20, 25)], 512);
+  const heavy = { ...load, functions: load.functions.map((one) => ({ ...one, cpus: 0.33 })) };
+  const learning = run2020(heavy, KEEP_ALL, { seed: 1, learnsNeed: true });
+  // As configured, ten containers that were started before the first was there.
+  expect(learning.nodesMost).toBe(2);
+  expect(run(heavy).nodesMost).toBeGreaterThan(5);
 });
 
 test("there are twenty nodes at most, and a call that waits for half a minute is an error", () => {
@@ -83,7 +101,7 @@ test("a node's time is from its reservation to its release, or the end", () => {
     [0, 100],
     [100_000, 100],
   ]);
-  const released = run2020(twice, endsAtOnce, { seed: 1, learnsNeed: false, settings: { nodeIdleMs: 1_000 } });
+  const released = run2020(twice, endsAtOnce, { seed: 1, learnsNeed: false });
   expect(released.starts).toBe(2);
   // Both responses without questions and reservations, and one second empty.
   expect(released.nodeMs).toBeCloseTo(released.responseMs[0]! - 2 * (2 * 0.5 + 1) + 1_000, 6);

@@ -1,6 +1,7 @@
-// The 2020 contest's world in virtual time, around the very Scheduler that runs live: nodes come from a pool with ten ready and at most
-// twenty, a released or missing one takes up to 30 s, a container starts in 3 to 4 s, and calls that want more CPU than their node has
-// take longer by as much. What is measured is what its score is made of.
+// The 2020 contest's world in virtual time, around the very Scheduler that runs live: nodes come from the stock that our ResourceManager has, ten
+// ready and at most twenty, a released or missing one takes up to 30 s, a container starts in 3 to 4 s, and calls that want more CPU than their node
+// has take longer by as much. The scheduler hears what the contest's messages tell, and no more: of a call its time and its memory, and at each look
+// at the nodes what containers have used. What is measured is what the score is made of.
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Effects } from "../effects.ts";
@@ -9,11 +10,14 @@ import type { Instance } from "../instance/instance.ts";
 import type { Node } from "../node/node.ts";
 import type { Policy } from "../policy/policy.ts";
 import { Scheduler } from "../scheduler.ts";
-import { CONTEST_NODE, CONTEST_NODES_MAX, type SchedulerSettings } from "../settings.ts";
+import { NodeStock } from "../service/node-stock.ts";
+import { CONTEST_NODE, CONTEST_SETTINGS, NODE_LOOK_MS, type SchedulerSettings } from "../settings.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Load2020 } from "./load-2020.ts";
 
-/** The contest's, these four. */
+const MIB = 2 ** 20;
+/** The contest's, these five. */
+const NODES = 20;
 const NODES_READY = 10;
 const NODE_RESERVED_MS = 1;
 const NODE_BACK_MS_MAX = 30_000;
@@ -36,6 +40,7 @@ export interface Run2020 {
 
 export interface Run2020Options {
   readonly seed: number;
+  /** Instead of those that the contest's scheduler has. */
   readonly settings?: Partial<SchedulerSettings>;
   /** Whether instances are packed by what they were seen to use; else by what is configured. */
   readonly learnsNeed: boolean;
@@ -46,16 +51,26 @@ export interface Run2020Options {
 type Event =
   | { readonly kind: "started"; readonly instance: Instance }
   | { readonly kind: "ended"; readonly instance: Instance; readonly call: number; readonly executionMs: number }
-  | { readonly kind: "node" }
-  | { readonly kind: "ready" };
+  | { readonly kind: "node"; readonly id: string }
+  | { readonly kind: "no node" }
+  | { readonly kind: "look" };
+
+/** Of an instance, what GetStats would tell by: CPU time of its calls. */
+interface Used {
+  cpuMs: number;
+  /** Of the call that runs, from then on. */
+  cpus: number;
+  sinceMs: number;
+  /** At the last look: when, and how much it had used. */
+  lookedMs: number;
+  lookedCpuMs: number;
+}
 
 export function run2020(load: Load2020, policy: Policy, options: Run2020Options): Run2020 {
   const { seed, settings = {}, learnsNeed, onProgress = () => {} } = options;
   const world = new FleetWorld(load, seed, learnsNeed);
   const scheduler = new Scheduler<number>(policy, world, {
-    nodesMax: CONTEST_NODES_MAX,
-    nodeSize: CONTEST_NODE,
-    waitingMax: Infinity,
+    ...CONTEST_SETTINGS,
     ...settings,
   });
   return world.run(scheduler, onProgress);
@@ -73,9 +88,9 @@ class FleetWorld implements Effects<number> {
   readonly #calls: number[];
   readonly #reservedAtMs = new Map<Node, number>();
   readonly #busyCpus = new Map<Node, number>();
+  readonly #used = new WeakMap<Instance, Used>();
+  readonly #stock: NodeStock;
   #nowMs = 0;
-  #ready = NODES_READY;
-  #nodes = 0;
   #nodesMost = 0;
   #nodeMs = 0;
   #answered = 0;
@@ -85,6 +100,19 @@ class FleetWorld implements Effects<number> {
     this.#load = load;
     this.#random = seededRandom(seed);
     this.#learnsNeed = learnsNeed;
+    this.#stock = new NodeStock({
+      nodes: Array.from({ length: NODES }, (_, index) => ({
+        id: `node${index}`,
+        address: "",
+        port: 0,
+        memoryBytes: CONTEST_NODE.memoryMb * MIB,
+      })),
+      ready: NODES_READY,
+      reservedMax: NODES,
+      refillMs: () => this.#random() * NODE_BACK_MS_MAX,
+      // To a stock 0 is no time.
+      now: () => 1 + this.#nowMs,
+    });
     this.#responseMs = load.functions.map(() => 0);
     this.#calls = load.functions.map(() => 0);
   }
@@ -97,6 +125,8 @@ class FleetWorld implements Effects<number> {
       this.#indexOf.set(pool, this.#pools.length);
       this.#pools.push(pool);
     }
+    scheduler.begin(0);
+    if (this.#learnsNeed) this.#events.push(NODE_LOOK_MS, { kind: "look" }, 0);
     for (let call = 0; this.#answered < calls;) {
       const arrivalMs = call < calls ? startMs[call]! : Infinity;
       const wakeMs = scheduler.nextWakeMs();
@@ -135,25 +165,47 @@ class FleetWorld implements Effects<number> {
         const { instance, executionMs } = event;
         const { usedMb, cpus } = this.#load.functions[this.#indexOf.get(instance.pool)!]!;
         this.#busyCpus.set(instance.node, (this.#busyCpus.get(instance.node) ?? 0) - cpus);
+        this.#uses(instance, 0);
         this.#answered++;
-        const learned = this.#learnsNeed ? { memoryMb: usedMb, cpus } : {};
+        const learned = this.#learnsNeed ? { memoryMb: usedMb } : {};
         return scheduler.release(instance, { executionMs, ...learned }, this.#nowMs);
       }
       case "node": {
-        const node = scheduler.nodeReserved(
-          { id: `node${this.#nodes++}`, address: "", port: 0, ...CONTEST_NODE },
-          this.#nowMs,
-        );
+        const node = scheduler.nodeReserved({ id: event.id, address: "", port: 0, ...CONTEST_NODE }, this.#nowMs);
         this.#reservedAtMs.set(node, this.#nowMs);
         this.#nodesMost = Math.max(this.#nodesMost, this.#reservedAtMs.size);
         return;
       }
-      case "ready":
-        this.#ready++;
-        return;
+      case "no node":
+        return scheduler.nodeRefused("no available node can be reserved", this.#nowMs);
+      case "look":
+        for (const instance of scheduler.instances()) this.#look(scheduler, instance);
+        return this.#events.push(this.#nowMs + NODE_LOOK_MS, { kind: "look" }, 0);
       default:
         event satisfies never;
     }
+  }
+
+  /** As node-watch.ts does with what GetStats says. */
+  #look(scheduler: Scheduler<number>, instance: Instance): void {
+    if (instance.state === "starting" || instance.state === "gone") return;
+    const used = this.#uses(instance);
+    const { cpuMs, lookedMs, lookedCpuMs } = used;
+    used.lookedMs = this.#nowMs;
+    used.lookedCpuMs = cpuMs;
+    if (lookedMs < 0 || !instance.ranSince(lookedMs)) return;
+    const { usedMb: memoryMb } = this.#load.functions[this.#indexOf.get(instance.pool)!]!;
+    scheduler.instanceSeen(instance, { memoryMb, cpus: (cpuMs - lookedCpuMs) / (this.#nowMs - lookedMs) }, this.#nowMs);
+  }
+
+  /** What it has used until now; and from now on so many CPUs, where something else runs there. */
+  #uses(instance: Instance, cpus?: number): Used {
+    const used = this.#used.get(instance) ?? { cpuMs: 0, cpus: 0, sinceMs: 0, lookedMs: -1, lookedCpuMs: 0 };
+    used.cpuMs += used.cpus * (this.#nowMs - used.sinceMs);
+    used.sinceMs = this.#nowMs;
+    if (cpus !== undefined) used.cpus = cpus;
+    this.#used.set(instance, used);
+    return used;
   }
 
   granted(call: number, instance: Instance): void {
@@ -162,7 +214,9 @@ class FleetWorld implements Effects<number> {
     const { node } = instance;
     const busyCpus = (this.#busyCpus.get(node) ?? 0) + cpus;
     this.#busyCpus.set(node, busyCpus);
-    const executionMs = this.#load.durationMs[call]! * Math.max(1, busyCpus / node.description.cpus);
+    const slowness = Math.max(1, busyCpus / node.description.cpus);
+    const executionMs = this.#load.durationMs[call]! * slowness;
+    this.#uses(instance, cpus / slowness);
     this.#responseMs[index]! += this.#nowMs - this.#load.startMs[call]! + executionMs + 2 * RPC_MS;
     this.#calls[index]!++;
     this.#events.push(this.#nowMs + executionMs, { kind: "ended", instance, call, executionMs }, call);
@@ -182,18 +236,23 @@ class FleetWorld implements Effects<number> {
     this.#stopped.push(instance);
   }
 
-  /** One that is not ready is waited for: the pool is refilled up to its size. */
   reserveNode(): void {
-    let inMs = NODE_RESERVED_MS;
-    if (this.#ready > 0) this.#ready--;
-    else inMs += this.#random() * NODE_BACK_MS_MAX;
-    this.#events.push(this.#nowMs + inMs, { kind: "node" }, 0);
+    this.#events.push(this.#nowMs + NODE_RESERVED_MS, this.#taken(), 0);
   }
 
   releaseNode(node: Node): void {
     this.#nodeMs += this.#nowMs - this.#reservedAtMs.get(node)!;
     this.#reservedAtMs.delete(node);
-    this.#events.push(this.#nowMs + this.#random() * NODE_BACK_MS_MAX, { kind: "ready" }, 0);
+    this.#busyCpus.delete(node);
+    this.#stock.giveBack(node.id);
+  }
+
+  #taken(): Event {
+    try {
+      return { kind: "node", id: this.#stock.take().id };
+    } catch {
+      return { kind: "no node" };
+    }
   }
 
   leaseEnded(): void {}
