@@ -151,7 +151,10 @@ export class Scheduler<Ticket> {
 
   // ── calls ──
 
-  /** Grants or refuses at once, or later, `deadlineMs` at the latest. `near`: where whoever asks is. */
+  /**
+   * Grants or refuses at once, or later, `deadlineMs` at the latest; where an instance takes more memory than any node has, with NODES_EXHAUSTED. `near`:
+   * where whoever asks is.
+   */
   acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
     const now = this.#advance(nowMs);
     if (pool.removed) return this.#effects.refused(ticket, takenAway(pool));
@@ -159,7 +162,10 @@ export class Scheduler<Ticket> {
     const free = (near === null ? null : pool.freeOn(near)) ?? pool.firstFree;
     if (free !== null) return this.#serving.grant(free, ticket, now);
     pool.toldMs = now;
-    if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
+    if (!this.#supply.mayHold(pool.need.memoryMb)) {
+      pool.policy.left(now);
+      this.#waiting.turnAway(ticket, tooLarge(pool));
+    } else if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
     else pool.policy.left(now);
   }
 
@@ -385,6 +391,11 @@ export class Scheduler<Ticket> {
     const now = this.#advance(nowMs);
     const node = this.#supply.came(description);
     const ahead = this.#starts.takeAhead();
+    for (const pool of this.#starts.starved()) {
+      if (this.#supply.mayHold(pool.need.memoryMb)) continue;
+      this.#starts.forget(pool);
+      this.#waiting.turnAllAway(pool, tooLarge(pool), now);
+    }
     this.#starts.feedFrom(node, now);
     for (const pool of ahead) this.#warm.startLacking(pool, now);
     this.#supply.mayBeEmpty(node, now);
@@ -507,3 +518,6 @@ export class Scheduler<Ticket> {
     this.#instances.remove(instance, now);
   }
 }
+
+const tooLarge = ({ config, need }: FunctionPool): LocusError =>
+  new LocusError("NODES_EXHAUSTED", `an instance of "${config.key}" takes ${need.memoryMb} MiB: no node has as much`);

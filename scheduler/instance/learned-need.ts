@@ -2,7 +2,7 @@
 // (in the 2020 contest 5 of 512 MiB), so nodes are packed by what was seen, with a margin, and not by what was written.
 
 import type { FunctionConfig } from "../function-config.ts";
-import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
+import { CONTEST_NODE } from "../settings.ts";
 
 /** Executions that must have been seen before what was seen counts. Chosen. */
 const SAMPLES_MIN = 10;
@@ -30,7 +30,8 @@ export class LearnedNeed {
 
   constructor({ memoryMb, concurrency }: FunctionConfig) {
     this.#configuredMb = memoryMb;
-    this.#configuredCpus = (memoryMb / 1024) * CONTEST_CPUS_PER_GIB;
+    // The part of a contest's node that its memory is: 0.67 for each GiB, without the rounding up by which a whole node's would be more than it has.
+    this.#configuredCpus = (memoryMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
     // What is reported is of an instance; each of its calls might come to as much.
     this.#memoryMarginMb = concurrency;
   }

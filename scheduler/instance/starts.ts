@@ -37,6 +37,11 @@ export class Starts {
     return !this.#starved.isEmpty;
   }
 
+  /** Functions whose starts wait for a node. */
+  starved(): readonly FunctionPool[] {
+    return [...this.#starved.all()];
+  }
+
   /** So many of a function's wait for a node from now on. */
   setUnplaced(pool: FunctionPool, count: number): void {
     this.#ports.counts.unplaced += count - pool.unplaced;

@@ -26,6 +26,10 @@ export class StarvedPools {
     return this.#pools.keys().next().value ?? null;
   }
 
+  all(): Iterable<FunctionPool> {
+    return this.#pools.keys();
+  }
+
   add(pool: FunctionPool): void {
     if (!this.#pools.has(pool)) this.#pools.set(pool, 0);
   }

@@ -47,11 +47,11 @@ export class WaitingCalls<Ticket> {
   /** False: it was refused, with OVERLOADED or DEADLINE_EXCEEDED. */
   admit(pool: FunctionPool, ticket: Ticket, deadlineMs: number, now: number, near: Node | null): boolean {
     if (this.isFull) {
-      this.#turnAway(ticket, new LocusError("OVERLOADED", `${this.#waitingMax} calls wait for an instance already`));
+      this.turnAway(ticket, new LocusError("OVERLOADED", `${this.#waitingMax} calls wait for an instance already`));
       return false;
     }
     if (deadlineMs <= now) {
-      this.#turnAway(ticket, deadlinePassed(pool, 0));
+      this.turnAway(ticket, deadlinePassed(pool, 0));
       return false;
     }
     this.join(new Waiter(ticket, pool, now, near, false), deadlineMs);
@@ -75,7 +75,7 @@ export class WaitingCalls<Ticket> {
 
   refuse(waiter: Waiter<Ticket>, error: LocusError): void {
     this.leave(waiter);
-    this.#turnAway(waiter.ticket, error);
+    this.turnAway(waiter.ticket, error);
   }
 
   /** It comes to nothing, while its function goes on. */
@@ -88,7 +88,15 @@ export class WaitingCalls<Ticket> {
 
   refuseLate(waiter: Waiter<Ticket>, now: number): void {
     this.giveUp(waiter, now);
-    this.#turnAway(waiter.ticket, deadlinePassed(waiter.pool, now - waiter.sinceMs));
+    this.turnAway(waiter.ticket, deadlinePassed(waiter.pool, now - waiter.sinceMs));
+  }
+
+  /** Of a function that goes on. */
+  turnAllAway(pool: FunctionPool, error: LocusError, now: number): void {
+    for (let waiter = this.first(pool); waiter !== null; waiter = this.first(pool)) {
+      this.giveUp(waiter, now);
+      this.turnAway(waiter.ticket, error);
+    }
   }
 
   refuseAllOf(pool: FunctionPool, error: LocusError): void {
@@ -99,7 +107,8 @@ export class WaitingCalls<Ticket> {
     for (const waiter of this.#waiters.values()) this.refuse(waiter, error);
   }
 
-  #turnAway(ticket: Ticket, error: LocusError): void {
+  /** One that does not wait, or no more. */
+  turnAway(ticket: Ticket, error: LocusError): void {
     this.#counts.refusals++;
     this.#effects.refused(ticket, error);
   }

@@ -21,6 +21,7 @@ export class Fleet {
   /** The most that any node offers: what steps are parts of. */
   #memoryMb = 0;
   #cpus = 0;
+  #memoryMbMost = 0;
   #ranks = 0;
   #emptyNodes = 0;
   readonly #sparesEmpty: boolean;
@@ -35,7 +36,13 @@ export class Fleet {
     return this.#emptyNodes;
   }
 
+  /** The most memory that any node has offered so far; 0: none was there. */
+  get memoryMbMost(): number {
+    return this.#memoryMbMost;
+  }
+
   add(description: NodeDescription): Node {
+    this.#memoryMbMost = Math.max(this.#memoryMbMost, description.memoryMb);
     const node = new Node(description, this.#ranks++);
     this.#measure(description);
     this.nodes.set(node.id, node);

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import { KeepAliveFunction } from "../policy/keep-alive-function.ts";
 import type { WarmPlan } from "../policy/policy.ts";
-import { NODE, setUp, SHARING, used } from "../scheduler-fixture.ts";
+import { check, NODE, overheard, setUp, SHARING, used } from "../scheduler-fixture.ts";
+import { CONTEST_NODE } from "../settings.ts";
 
 describe("nodes", () => {
   test("misses at the same time share the node that is on its way", () => {
@@ -240,4 +241,35 @@ test("a node that is refused is asked for again after a pause, and meanwhile idl
   scheduler.nodeRefused("none is left", 1_502);
   scheduler.tick(60_000);
   expect(effects.reservations).toBe(2);
+});
+
+test("what takes the whole of a contest's node fits there, and six that take a sixth each", () => {
+  for (const [memoryMb, count] of [
+    [3_072, 1],
+    [512, 6],
+  ] as const) {
+    const { effects, scheduler } = setUp({ nodesMax: 1 }, SHARING, { ...NODE, ...CONTEST_NODE });
+    const pool = scheduler.declare({ key: "f", memoryMb }, 0);
+    for (let call = 0; call < 10; call++) scheduler.acquire(pool, `${call}`, Infinity, 0);
+    expect(effects.starting).toHaveLength(count);
+  }
+});
+
+test("what no node can hold is refused as soon as that is known, and no more are reserved for it", () => {
+  const size = { memoryMb: 1_000, cpus: 1_000 };
+  const { policy, heard } = overheard(SHARING);
+  const { effects, scheduler } = setUp({ nodesMax: 20, nodeSize: size }, policy, null);
+  const pool = scheduler.declare({ key: "f", memoryMb: size.memoryMb + 1 }, 0);
+  scheduler.acquire(pool, "first", Infinity, 0);
+  const { reservations } = effects;
+  scheduler.nodeReserved({ ...NODE, ...size }, 1);
+  scheduler.acquire(pool, "later", Infinity, 2);
+  expect([...effects.refusals]).toEqual([
+    ["first", "NODES_EXHAUSTED"],
+    ["later", "NODES_EXHAUSTED"],
+  ]);
+  expect(effects.reservations).toBe(reservations);
+  expect(scheduler.counts).toMatchObject({ waiting: 0, unplaced: 0 });
+  expect(heard.underWay).toBe(0);
+  check(scheduler);
 });

@@ -6,6 +6,7 @@ import type { Alarm } from "../alarm.ts";
 import type { Effects } from "../effects.ts";
 import { HeapEntry, type IndexedHeap } from "../indexed-heap.ts";
 import type { StarvedPools } from "../instance/starved-pools.ts";
+import { ROUNDING } from "../rounding.ts";
 import type { SchedulerSettings } from "../settings.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Node, NodeDescription } from "./node.ts";
@@ -54,6 +55,12 @@ export class NodeSupply {
       }
     }
     return this.#pending > 0;
+  }
+
+  /** Whether an instance of that need may ever find room: nodes that are reserved are alike, so others would have no more memory than those that came. */
+  mayHold(memoryMb: number): boolean {
+    const { fleet, settings } = this.#ports;
+    return settings.nodesMax === 0 || fleet.memoryMbMost === 0 || memoryMb <= fleet.memoryMbMost + ROUNDING;
   }
 
   /** One that was asked for, or one that came by itself. REQUEST_INVALID where it is there already. */

@@ -8,7 +8,8 @@ import type { NodeStats } from "../grpc/node-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import { LiveScheduler } from "../live-scheduler.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
-import { NODE_LOOK_MS } from "../settings.ts";
+import { setUp } from "../scheduler-fixture.ts";
+import { CONTEST_NODE, NODE_LOOK_MS } from "../settings.ts";
 import { DriverNode } from "./driver-node.ts";
 import { NodeStock } from "./node-stock.ts";
 import { NodeWatch } from "./node-watch.ts";
@@ -297,6 +298,17 @@ describe("what containers use, as their nodes say,", () => {
     expect(scheduler.core.pool("f").need).toMatchObject({ memoryMb: TERMS.memoryMb });
     expect(scheduler.core.pool("f").need.cpus).toBeGreaterThan(0.3);
   });
+});
+
+test("a node that has more memory than the contest's is taken to have more CPUs, so that one container can take all of it", async () => {
+  const node = { id: "n0", address: "", port: 0, memoryBytes: 2 * CONTEST_NODE.memoryMb * MIB };
+  const stock = new NodeStock({ nodes: [node], ready: 1, reservedMax: 1, refillMs: () => 0, now: () => 1 });
+  const connection = { reserve: async () => {}, close: () => {} } as unknown as NodeConnection;
+  const nodes = new ReservedNodes({ pool: stock, connect: () => connection, accountId: "account" });
+  const { cpus } = await nodes.reserve();
+  const { scheduler } = setUp({ nodesMax: 1 }, KEPT, null);
+  const { need } = scheduler.declare({ key: "f", memoryMb: 2 * CONTEST_NODE.memoryMb }, 0);
+  expect(cpus).toBeGreaterThanOrEqual(need.cpus);
 });
 
 test("a container that dies is forgotten, and who has it may give it back", async () => {

@@ -13,8 +13,6 @@ import { Containers } from "./containers.ts";
 import { type KnownContainer, knownIn, type KnownNodes, type SavedNodes, savedOf } from "./saved-nodes.ts";
 
 const MIB = 2 ** 20;
-/** A ResourceManager tells memory only. */
-const { cpus: NODE_CPUS } = CONTEST_NODE;
 /** A node that is asked whose it is answers within, or is left alone for now. */
 const ASK_MS = 5_000;
 
@@ -232,5 +230,6 @@ const described = ({ id, address, port, memoryBytes }: PooledNode): NodeDescript
   address,
   port,
   memoryMb: memoryBytes / MIB,
-  cpus: NODE_CPUS,
+  // A ResourceManager tells memory only: one with more has more CPUs too, or what takes all of its memory would find too few there.
+  cpus: CONTEST_NODE.cpus * Math.max(1, memoryBytes / MIB / CONTEST_NODE.memoryMb),
 });
