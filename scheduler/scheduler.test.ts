@@ -42,6 +42,20 @@ describe("what was learned", () => {
   });
 });
 
+test("an execution that is said to have run longer than it may, or than its instance was busy, is not learned from as that", () => {
+  const learnedMs = (told: number, busyMs: number): number | undefined => {
+    const { effects, scheduler } = setUp({}, forecast());
+    const pool = scheduler.declare({ key: "f", memoryMb: 100, timeoutMs: 1_000 }, 0);
+    scheduler.acquire(pool, "a", Infinity, 0);
+    scheduler.instanceStarted(effects.starting[0]!, 10);
+    scheduler.release(effects.starting[0]!, { executionMs: told }, 10 + busyMs);
+    return (scheduler.save().common as { readonly executions: readonly number[] }).executions[1];
+  };
+  expect(learnedMs(900, 5_000)).toBe(900);
+  expect(learnedMs(2 ** 53, 5_000)).toBe(1_000);
+  expect(learnedMs(2 ** 53, 70)).toBe(70);
+});
+
 describe("instances", () => {
   test("the most recently used idle one is taken first", () => {
     const { effects, scheduler } = setUp();

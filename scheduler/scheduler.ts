@@ -231,7 +231,8 @@ export class Scheduler<Ticket> {
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
     if (instance.ahead === instance.running) instance.ahead--;
     else if (executionMs === null) pool.policy.left(now);
-    else pool.policy.ended(executionMs, now);
+    // Nor longer than its instance has been busy.
+    else pool.ended(Math.min(executionMs, now - instance.busySinceMs), now);
     if (isUseKnown) pool.need.used(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
     instance.running--;

@@ -119,6 +119,11 @@ export class FunctionPool implements PoolView {
     }
   }
 
+  /** An execution ended, as somebody says: it is not taken to have run longer than it may. */
+  ended(executionMs: number, now: number): void {
+    this.policy.ended(Math.min(executionMs, this.config.timeoutMs), now);
+  }
+
   get waiting(): number {
     return this.queue.size;
   }

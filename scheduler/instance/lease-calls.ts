@@ -53,7 +53,7 @@ const byTime = (one: CallEvent, other: CallEvent): number => one.atMs - other.at
 function tell(pool: FunctionPool, { atMs, what, executionMs }: CallEvent): void {
   const { policy } = pool;
   pool.toldMs = Math.max(pool.toldMs, atMs);
-  if (what === "ended") return policy.ended(executionMs, pool.toldMs);
+  if (what === "ended") return pool.ended(executionMs, pool.toldMs);
   if (what === "left") return policy.left(pool.toldMs);
   policy.arrived(pool.toldMs);
   policy.waited(0, pool.toldMs);

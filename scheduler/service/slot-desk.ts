@@ -131,8 +131,10 @@ export class SlotDesk implements SlotScaler {
     if (pool !== undefined && !pool.removed && known?.memoryMb === meta.memoryMb) return pool;
     if (this.#metas.size >= METAS_MAX) throw new LocusError("OVERLOADED", `there are ${METAS_MAX} metas already`);
     this.#metas.set(meta.key, meta);
-    const config = { key: meta.key, memoryMb: meta.memoryMb, timeoutMs: Math.max(1, meta.timeoutSeconds) * 1e3 };
-    const declared = this.#scheduler.core.declare({ ...config, concurrency: 1 }, this.#scheduler.now());
+    const { key, memoryMb, timeoutSeconds } = meta;
+    // 0 is what a message says that does not say.
+    const bound = timeoutSeconds > 0 ? { timeoutMs: timeoutSeconds * 1e3 } : {};
+    const declared = this.#scheduler.core.declare({ key, memoryMb, ...bound, concurrency: 1 }, this.#scheduler.now());
     this.#pools.set(meta.key, declared);
     return declared;
   }

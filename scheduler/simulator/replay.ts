@@ -80,7 +80,8 @@ class SlotWorld implements Effects<number> {
     const events = this.#events;
     scheduler.nodeReserved({ id: "slots", address: "", port: 0, memoryMb: Infinity, cpus: Infinity }, 0);
     for (const { key, memoryMb, timeoutMs } of functions) {
-      const pool = scheduler.declare({ key, memoryMb, timeoutMs: Math.max(1, timeoutMs) }, 0);
+      const bound = timeoutMs > 0 ? { timeoutMs } : {};
+      const pool = scheduler.declare({ key, memoryMb, ...bound }, 0);
       this.#indexOf.set(pool, this.pools.length);
       this.pools.push(pool);
     }

@@ -8,6 +8,7 @@ export interface TraceFunction {
   readonly memoryMb: number;
   /** Of an instance, after its slot was created. Policies are not told: they learn it. */
   readonly initMs: number;
+  /** 0: none is told. */
   readonly timeoutMs: number;
 }
 
@@ -21,12 +22,13 @@ export interface Trace {
   readonly durationMs: Float64Array;
 }
 
-/** The same calls, each running so many times as long. */
+/** The same calls, each running so many times as long, as it then may. */
 export const withDurations = (trace: Trace, factor: number): Trace =>
   factor === 1
     ? trace
     : {
         ...trace,
         name: `${trace.name} × ${factor}`,
+        functions: trace.functions.map((one) => ({ ...one, timeoutMs: one.timeoutMs * factor })),
         durationMs: trace.durationMs.map((durationMs) => durationMs * factor),
       };
