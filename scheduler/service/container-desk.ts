@@ -96,8 +96,8 @@ export class ContainerDesk implements ContainerScheduler {
     }
     this.#forget(requestId);
     const memory = memoryBytesMax > 0 ? { memoryMb: memoryBytesMax / MIB } : {};
-    // It died meanwhile, as the scheduler knows already.
-    if (held.instance.state === "gone") return;
+    // Of one that died meanwhile as well: its call has ended.
+    if (held.instance.running === 0) return;
     this.#scheduler.release(held.instance, {
       executionMs: durationNanos / 1e6,
       ...memory,
@@ -111,9 +111,8 @@ export class ContainerDesk implements ContainerScheduler {
     const nowMs = this.#scheduler.now();
     for (const [requestId, { instance, lostAtMs }] of this.#held) {
       if (lostAtMs > nowMs) continue;
-      this.#forget(requestId);
       this.#onLost(requestId, instance);
-      if (instance.running > 0) this.#scheduler.release(instance, { executionMs: null, isBroken: true });
+      this.#giveUp(requestId);
     }
   }
 
@@ -124,7 +123,7 @@ export class ContainerDesk implements ContainerScheduler {
   #askedOf(wanted: ContainerWanted): Asked {
     const { requestId } = wanted;
     // What it held has died: who asks again is to have one that can be called.
-    if (this.#held.get(requestId)?.instance.state === "gone") this.#forget(requestId);
+    if (this.#held.get(requestId)?.instance.state === "gone") this.#giveUp(requestId);
     const known = this.#asked.get(requestId);
     if (known === undefined) {
       const abort = new AbortController();
@@ -162,6 +161,14 @@ export class ContainerDesk implements ContainerScheduler {
     this.#forget(requestId);
     // Granted at the moment at which the last one gave up.
     if (held !== undefined && held.instance.running > 0) this.#scheduler.release(held.instance, { executionMs: 0 });
+  }
+
+  /** Nobody will say what its call came to. */
+  #giveUp(requestId: string): void {
+    const held = this.#held.get(requestId);
+    this.#forget(requestId);
+    if (held === undefined || held.instance.running === 0) return;
+    this.#scheduler.release(held.instance, { executionMs: null, isBroken: true });
   }
 
   #forget(requestId: string): void {

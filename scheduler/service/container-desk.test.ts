@@ -1,0 +1,62 @@
+// The desk over a scheduler whose containers start at once, on nodes that are told of here.
+
+import { afterEach, expect, test } from "vitest";
+
+import type { ContainerWanted } from "../grpc/scheduler-service.ts";
+import type { Instance } from "../instance/instance.ts";
+import { LiveScheduler } from "../live-scheduler.ts";
+import { overheard, SHARING } from "../scheduler-fixture.ts";
+import { CONTEST_NODE } from "../settings.ts";
+import { ContainerDesk } from "./container-desk.ts";
+
+const MIB = 2 ** 20;
+const SILENT = { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded() {} };
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+function setUp({
+  start = async (): Promise<void> => {},
+}: { readonly start?: (instance: Instance) => Promise<void> } = {}) {
+  const { policy, heard } = overheard(SHARING);
+  const scheduler = new LiveScheduler({
+    policy,
+    observer: SILENT,
+    driver: { start, stop: async () => {} },
+    nodes: { reserve: () => Promise.reject(new Error("there are no others")), release: async () => {} },
+    settings: { nodesMax: 1 },
+  });
+  scheduler.core.nodeReserved({ id: "n", address: "n", port: 1, ...CONTEST_NODE }, scheduler.now());
+  const desk = new ContainerDesk({ scheduler, onLost: () => {} });
+  ends.push(() => {
+    desk.close();
+    scheduler.close();
+  });
+  const wanted = (requestId: string, functionName = "f", memoryMb = 128): ContainerWanted => ({
+    requestId,
+    accountId: "a",
+    functionName,
+    terms: { timeoutMs: 1_000, memoryBytes: memoryMb * MIB, handler: "" },
+  });
+  const acquire = (...asked: Parameters<typeof wanted>) => desk.acquire(wanted(...asked), new AbortController().signal);
+  const giveBack = (requestId: string, containerId: string) =>
+    desk.giveBack({ requestId, containerId, durationNanos: 5e6, memoryBytesMax: 0, errorCode: "", errorMessage: "" });
+  return { scheduler, desk, heard, wanted, acquire, giveBack };
+}
+
+test("calls of a container that is lost have ended to the policy, given back or asked for again", async () => {
+  const { scheduler, heard, acquire, giveBack } = setUp();
+  const lose = (id: string): void => scheduler.core.instanceGone(scheduler.core.instance(id), scheduler.now());
+  const { containerId } = await acquire("back");
+  lose(containerId);
+  await giveBack("back", containerId);
+  expect(heard.underWay).toBe(0);
+  const first = await acquire("again");
+  lose(first.containerId);
+  const second = await acquire("again");
+  expect(second.containerId).not.toBe(first.containerId);
+  expect(heard.underWay).toBe(1);
+  await giveBack("again", second.containerId);
+  expect(heard.underWay).toBe(0);
+});
