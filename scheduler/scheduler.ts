@@ -120,8 +120,8 @@ export class Scheduler<Ticket> {
   // ── functions ──
 
   /**
-   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced. Those above the most
-   * that it may have now end, as where it is allowed fewer.
+   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced, and calls that wait
+   * wait for the new ones. Those above the most that it may have now end, as where it is allowed fewer.
    */
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
     return this.#declaring.declare(given, this.#advance(nowMs));
@@ -149,6 +149,11 @@ export class Scheduler<Ticket> {
     this.#declaring.allow(pool, instances, this.#advance(nowMs));
   }
 
+  /** Throws NODES_EXHAUSTED where an instance of so much memory would find room on no node. */
+  expectRoom(key: string, memoryMb: number): void {
+    if (!this.#supply.mayHold(memoryMb)) throw tooLarge(key, memoryMb);
+  }
+
   // ── calls ──
 
   /**
@@ -164,7 +169,7 @@ export class Scheduler<Ticket> {
     pool.toldMs = now;
     if (!this.#supply.mayHold(pool.need.memoryMb)) {
       pool.policy.left(now);
-      this.#waiting.turnAway(ticket, tooLarge(pool));
+      this.#waiting.turnAway(ticket, tooLarge(pool.config.key, pool.need.memoryMb));
     } else if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
     else pool.policy.left(now);
   }
@@ -395,7 +400,7 @@ export class Scheduler<Ticket> {
     for (const pool of this.#starts.starved()) {
       if (this.#supply.mayHold(pool.need.memoryMb)) continue;
       this.#starts.forget(pool);
-      this.#waiting.turnAllAway(pool, tooLarge(pool), now);
+      this.#waiting.turnAllAway(pool, tooLarge(pool.config.key, pool.need.memoryMb), now);
     }
     this.#starts.feedFrom(node, now);
     for (const pool of ahead) this.#warm.startLacking(pool, now);
@@ -520,5 +525,5 @@ export class Scheduler<Ticket> {
   }
 }
 
-const tooLarge = ({ config, need }: FunctionPool): LocusError =>
-  new LocusError("NODES_EXHAUSTED", `an instance of "${config.key}" takes ${need.memoryMb} MiB: no node has as much`);
+const tooLarge = (key: string, memoryMb: number): LocusError =>
+  new LocusError("NODES_EXHAUSTED", `an instance of "${key}" takes ${memoryMb} MiB: no node has as much`);

@@ -32,29 +32,43 @@ export class Declaring<Ticket> {
   }
 
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, now: number): FunctionPool {
-    const { pools, warm } = this.#ports;
+    const { pools, warm, waiting, serving } = this.#ports;
     const config = functionConfig(given);
     const known = pools.find(config.key);
-    if (known !== undefined) {
-      const { memoryMb, concurrency } = known.config;
-      if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
-        this.#configure(known, config, now);
-        return known;
-      }
-      this.remove(known, now);
+    if (known === undefined) return this.#add(config, now);
+    const { memoryMb, concurrency } = known.config;
+    if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
+      this.#configure(known, config, now);
+      return known;
     }
+    this.#end(known, now);
+    const pool = this.#add(config, now);
+    // What was said of their function is nothing that those who wait for it are to blame for.
+    waiting.move(known, pool, now);
+    if (pool.waiting > 0) warm.wakeToPlan(pool, now);
+    serving.startForWaiting(pool, now);
+    return pool;
+  }
+
+  remove(pool: FunctionPool, now: number): void {
+    this.#ports.waiting.refuseAllOf(pool, takenAway(pool));
+    this.#end(pool, now);
+  }
+
+  #add(config: FunctionConfig, now: number): FunctionPool {
+    const { pools, warm } = this.#ports;
     const pool = pools.add(config, now);
     warm.wakeToPlan(pool, now);
     warm.keepReserved(pool, now);
     return pool;
   }
 
-  remove(pool: FunctionPool, now: number): void {
-    const { pools, alarms, instances, leases, starts, waiting } = this.#ports;
+  /** Nobody finds it any more, and its instances end. */
+  #end(pool: FunctionPool, now: number): void {
+    const { pools, alarms, instances, leases, starts } = this.#ports;
     pools.remove(pool);
     for (const alarm of [pool.planAlarm, pool.reconsiderAlarm, pool.cooledAlarm]) alarms.remove(alarm);
     starts.forget(pool);
-    waiting.refuseAllOf(pool, takenAway(pool));
     for (const instance of instances.all()) {
       if (instance.pool !== pool) continue;
       if (instance.state === "idle" || instance.state === "starting") instances.stop(instance, "function is gone", now);

@@ -7,7 +7,8 @@ import type { FunctionPool } from "./function-pool.ts";
 
 export class Waiter<Ticket> {
   readonly ticket: Ticket;
-  readonly pool: FunctionPool;
+  /** Another where its function was declared anew meanwhile. */
+  pool: FunctionPool;
   readonly sinceMs: number;
   /** Where whoever asks is: a start prefers that node while it fits there. */
   readonly near: Node | null;

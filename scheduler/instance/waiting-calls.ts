@@ -91,6 +91,19 @@ export class WaitingCalls<Ticket> {
     this.turnAway(waiter.ticket, deadlinePassed(waiter.pool, now - waiter.sinceMs));
   }
 
+  /** Those of a function that was declared anew: in the same order, as if they had come now, for all that the new one's policy knows. */
+  move(from: FunctionPool, to: FunctionPool, now: number): void {
+    for (let waiter = this.first(from); waiter !== null; waiter = this.first(from)) {
+      from.queue.remove(waiter);
+      waiter.pool = to;
+      to.queue.push(waiter);
+      if (waiter.isAhead) continue;
+      from.policy.left(now);
+      to.policy.arrived(now);
+    }
+    to.toldMs = now;
+  }
+
   /** Of a function that goes on. */
   turnAllAway(pool: FunctionPool, error: LocusError, now: number): void {
     for (let waiter = this.first(pool); waiter !== null; waiter = this.first(pool)) {

@@ -60,3 +60,34 @@ test("calls of a container that is lost have ended to the policy, given back or 
   await giveBack("again", second.containerId);
   expect(heard.underWay).toBe(0);
 });
+
+test("functions that nobody calls any more are forgotten, beyond as many as may be known", async () => {
+  const { scheduler, desk, wanted, acquire } = setUp();
+  await acquire("stays", "stays");
+  for (let call = 0; call < 4_200; call++) {
+    const abort = new AbortController();
+    const given = desk.acquire(wanted(`r${call}`, `g${call}`), abort.signal).catch(() => {});
+    abort.abort();
+    await given;
+  }
+  const known = Array.from(scheduler.core.functions(), ({ config }) => config.key);
+  expect(known).toHaveLength(4_096);
+  expect(known).toContain("stays");
+});
+
+test("calls that wait are not refused because another caller says otherwise of their function's memory", async () => {
+  const { promise: started, resolve } = Promise.withResolvers<void>();
+  const { scheduler, heard, acquire, giveBack } = setUp({ start: () => started });
+  const waiting = Array.from({ length: 5 }, (_, call) => acquire(`r${call}`));
+  const more = acquire("more", "f", 129);
+  const less = acquire("less", "f", 64);
+  await expect(acquire("too much", "f", 1 << 20)).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
+  resolve();
+  const given = await Promise.all([...waiting, more, less]);
+  const containers = given.map(({ containerId }) => scheduler.core.instance(containerId));
+  expect(new Set(containers).size).toBe(7);
+  for (const { pool } of containers) expect(pool.config.memoryMb).toBe(129);
+  const requests = [...Array.from(waiting.keys(), (call) => `r${call}`), "more", "less"];
+  for (const [at, { containerId }] of given.entries()) await giveBack(requests[at]!, containerId);
+  expect(heard.underWay).toBe(0);
+});

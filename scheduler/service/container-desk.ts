@@ -8,6 +8,7 @@ import type {
   ContainerScheduler,
   ContainerUsed,
   ContainerWanted,
+  FunctionTerms,
 } from "../grpc/scheduler-service.ts";
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
@@ -18,6 +19,8 @@ const MIB = 2 ** 20;
 const LOST_GRACE_MS = 30_000;
 /** How often what is held is looked through. */
 const LOOK_MS = 5_000;
+/** Functions that are known at once; beyond, those without containers that nobody asked for the longest are forgotten. Chosen. */
+const FUNCTIONS_MAX = 4_096;
 
 /** What a call came to that leaves no container fit for another. Callers of somebody else's tell no codes. */
 const BROKEN: readonly string[] = ["SANDBOX_DIED", "INSTANCE_NOT_FOUND", "INSTANCE_FAILED", "PEER_UNAVAILABLE"];
@@ -57,6 +60,7 @@ export class ContainerDesk implements ContainerScheduler {
   readonly #scheduler: LiveScheduler;
   readonly #containerId: (instance: Instance) => string;
   readonly #onLost: ContainerDeskOptions["onLost"];
+  /** By function, the one that was asked for the longest ago first. */
   readonly #declared = new Map<string, Declared>();
   /** By request: those that wait, and those that hold one. */
   readonly #asked = new Map<string, Asked>();
@@ -177,13 +181,36 @@ export class ContainerDesk implements ContainerScheduler {
   }
 
   /** Of a function that says the same as before, without a look at all that it says. */
-  #poolOf({ functionName: key, terms: { memoryBytes, timeoutMs } }: ContainerWanted): FunctionPool {
+  #poolOf({ functionName: key, terms }: ContainerWanted): FunctionPool {
     const known = this.#declared.get(key);
-    if (known?.memoryBytes === memoryBytes && known.timeoutMs === timeoutMs && !known.pool.removed) return known.pool;
-    const config = { key, memoryMb: memoryBytes / MIB, timeoutMs, concurrency: 1 };
-    const pool = this.#scheduler.core.declare(config, this.#scheduler.now());
-    this.#declared.set(key, { pool, memoryBytes, timeoutMs });
-    return pool;
+    const declared =
+      known?.memoryBytes === terms.memoryBytes && known.timeoutMs === terms.timeoutMs && !known.pool.removed
+        ? known
+        : this.#declare(key, terms, known);
+    this.#declared.delete(key);
+    this.#declared.set(key, declared);
+    if (this.#declared.size > FUNCTIONS_MAX) this.#forgetOne();
+    return declared.pool;
+  }
+
+  /** While there are containers, or calls that wait, of callers that say different things of a function's memory who says the most has its way. */
+  #declare(key: string, { memoryBytes: asked, timeoutMs }: FunctionTerms, known: Declared | undefined): Declared {
+    const { core } = this.#scheduler;
+    const isUsed = known !== undefined && (known.pool.live > 0 || known.pool.waiting > 0);
+    const memoryBytes = isUsed ? Math.max(asked, known.memoryBytes) : asked;
+    const memoryMb = memoryBytes / MIB;
+    core.expectRoom(key, memoryMb);
+    const pool = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, this.#scheduler.now());
+    return { pool, memoryBytes, timeoutMs };
+  }
+
+  #forgetOne(): void {
+    for (const [key, { pool }] of this.#declared) {
+      if (pool.live > 0 || pool.waiting > 0) continue;
+      this.#declared.delete(key);
+      if (!pool.removed) this.#scheduler.core.remove(key, this.#scheduler.now());
+      return;
+    }
   }
 }
 
