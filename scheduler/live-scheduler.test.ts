@@ -37,7 +37,7 @@ const live = (driver: InstanceDriver, settings = {}): LiveScheduler => {
     observer: SILENT,
     settings,
   });
-  scheduler.core.nodeReserved(NODE, scheduler.now());
+  scheduler.core.nodeCame(NODE, scheduler.now());
   return scheduler;
 };
 

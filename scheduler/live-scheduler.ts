@@ -179,7 +179,7 @@ export class LiveScheduler {
       },
       reserveNode: () => {
         nodes.reserve().then(
-          (description) => told((nowMs) => void this.core.nodeReserved(description, nowMs)),
+          (description) => told((nowMs) => this.core.nodeReserved(description, nowMs)),
           (error: unknown) => told((nowMs) => this.core.nodeRefused(messageOf(error), nowMs)),
         );
       },

@@ -32,7 +32,7 @@ await runUntilSignal(async (resources, write) => {
     (saved) => new LiveScheduler({ policy: policyOf(policy), driver, nodes, observer: log, saved }),
   );
   state.keep(() => scheduler.core.save());
-  scheduler.core.nodeReserved(PLATFORM, scheduler.now());
+  scheduler.core.nodeCame(PLATFORM, scheduler.now());
   resources.defer(async () => {
     await state.close();
     scheduler.close();

@@ -21,7 +21,7 @@ export const setUp = (
 ) => {
   const effects = new RecordedEffects();
   const scheduler = new Scheduler<string>(policy, effects, settings);
-  if (node !== null) scheduler.nodeReserved(node, 0);
+  if (node !== null) scheduler.nodeCame(node, 0);
   return { effects, scheduler };
 };
 /** It decides as before; and how many calls it has heard to have come and not to have ended. */

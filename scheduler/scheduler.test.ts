@@ -89,7 +89,7 @@ describe("instances", () => {
   test("those on the node that came first are taken first, so that later nodes can be drained", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);
-    scheduler.nodeReserved({ ...NODE, id: "n2" }, 0);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 0);
     for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 1);
     const [first, second] = effects.starting;
     expect([first!.node.id, second!.node.id].toSorted()).toEqual(["n1", "n2"]);
@@ -299,7 +299,7 @@ describe("instances", () => {
     scheduler.instanceGone(last(), 2);
     expect(effects.starting).toHaveLength(2);
     scheduler.instanceStarted(last(), 3);
-    scheduler.nodeReserved({ ...NODE, id: "n2" }, 4);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 4);
     scheduler.nodeLost("n1", "no answer", 5);
     expect(effects.starting).toHaveLength(3);
     scheduler.instanceStarted(last(), 6);
@@ -461,7 +461,7 @@ describe("whatever happens", () => {
             } else if (what === "tick") scheduler.tick(now);
             else if (what === "lost" && node !== undefined) scheduler.nodeLost(node.id, "test", now);
             else if (what === "drain" && node !== undefined) scheduler.drainNode(node.id, now);
-            else if (what === "node") scheduler.nodeReserved({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
+            else if (what === "node") scheduler.nodeCame({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
             else if (what === "stats" && node !== undefined)
               scheduler.nodeStats(node.id, { availableMemoryMb: which, instancesMemoryMb: 0 }, now);
             else if (what === "lease" && idle !== undefined) scheduler.lend(idle, "n", which * 10, now);

@@ -392,10 +392,23 @@ export class Scheduler<Ticket> {
     this.#starts.makeRoom(now);
   }
 
-  /** A node is there: one that was asked for, or one that came by itself. */
-  nodeReserved(description: NodeDescription, nowMs: number): Node {
+  /** A node that was asked for (`reserveNode`) is there. */
+  nodeReserved(description: NodeDescription, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    const node = this.#supply.granted(description);
+    if (!node.gone) this.#welcome(node, now);
+  }
+
+  /** A node is there that came by itself. */
+  nodeCame(description: NodeDescription, nowMs: number): Node {
     const now = this.#advance(nowMs);
     const node = this.#supply.came(description);
+    this.#welcome(node, now);
+    return node;
+  }
+
+  /** For starts that want one. */
+  #welcome(node: Node, now: number): void {
     const ahead = this.#starts.takeAhead();
     for (const pool of this.#starts.starved()) {
       if (this.#supply.mayHold(pool.need.memoryMb)) continue;
@@ -405,7 +418,6 @@ export class Scheduler<Ticket> {
     this.#starts.feedFrom(node, now);
     for (const pool of ahead) this.#warm.startLacking(pool, now);
     this.#supply.mayBeEmpty(node, now);
-    return node;
   }
 
   nodeRefused(why: string, nowMs: number): void {

@@ -36,7 +36,7 @@ export class Assigning implements Effects<number> {
     const perNode = Math.ceil(instances / nodes) * 2;
     for (let node = 0; node < nodes; node++) {
       const description = { id: `node${node}`, address: "", port: 0, memoryMb: 128 * perNode, cpus: 128 * perNode };
-      this.#scheduler.nodeReserved(description, 0);
+      this.#scheduler.nodeCame(description, 0);
     }
     for (let index = 0; index < functions; index++) {
       this.#pools.push(this.#scheduler.declare({ key: `function${index}`, memoryMb: 128 }, 0));

@@ -21,7 +21,7 @@ const scheduler = new LiveScheduler({
   nodes: { reserve: () => Promise.reject(new Error("there is one node")), release: async () => {} },
   observer: { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded() {} },
 });
-scheduler.core.nodeReserved(NODE, scheduler.now());
+scheduler.core.nodeCame(NODE, scheduler.now());
 const desk = new ContainerDesk({ scheduler, onLost: () => {} });
 const services = { "schedulerproto.Scheduler": schedulerService(desk) };
 const listening = listen({ host: "127.0.0.1", port: 0, security: PLAIN, services });

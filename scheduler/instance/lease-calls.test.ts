@@ -37,7 +37,7 @@ const setUp = () => {
   };
   const effects = new RecordedEffects();
   const scheduler = new Scheduler<string>(policy, effects);
-  scheduler.nodeReserved(NODE, 0);
+  scheduler.nodeCame(NODE, 0);
   const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
   const lend = (id: string, nowMs: number): Lease =>
     scheduler.lend(scheduler.adopt(id, "f", "n1", nowMs), "n1", TTL_MS, nowMs);

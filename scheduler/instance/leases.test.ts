@@ -43,7 +43,7 @@ describe("leases", () => {
     scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 60_000, 1);
     scheduler.acquire(pool, "a", Infinity, 2, holder);
     expect(effects.ended).toEqual([]);
-    scheduler.acquire(pool, "b", Infinity, 3, scheduler.nodeReserved({ ...NODE, id: "n2", memoryMb: 100 }, 2));
+    scheduler.acquire(pool, "b", Infinity, 3, scheduler.nodeCame({ ...NODE, id: "n2", memoryMb: 100 }, 2));
     expect(effects.ended).toEqual(["revoked"]);
   });
 
@@ -84,7 +84,7 @@ describe("growth of a holder", () => {
     const { effects, scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
     const pool = scheduler.declare({ key: "f", memoryMb: 512 }, 0);
     scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 60_000, 0);
-    scheduler.nodeReserved({ ...OTHER, cpus: 2 }, 0);
+    scheduler.nodeCame({ ...OTHER, cpus: 2 }, 0);
     expect(scheduler.grow(pool, "a", Infinity, 1)).toBe(true);
     expect(effects.starting.map(({ node }) => node.id)).toEqual(["n2"]);
     expect(scheduler.grow(pool, "b", Infinity, 2)).toBe(false);
@@ -100,7 +100,7 @@ describe("growth of a holder", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
     scheduler.adopt("x1", "f", "n1", 0);
-    const near = scheduler.nodeReserved(OTHER, 0);
+    const near = scheduler.nodeCame(OTHER, 0);
     expect(scheduler.grow(pool, "a", Infinity, 1, near)).toBe(true);
     expect(effects.starting.map(({ node }) => node)).toEqual([near]);
   });

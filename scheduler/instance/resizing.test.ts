@@ -19,7 +19,7 @@ test("one that is said to use more CPUs than its node has is not replaced for it
   const { effects, scheduler } = setUp({}, SHARING, { ...NODE, cpus: 2 });
   scheduler.declare({ key: "f", memoryMb: 100 }, 0);
   const instance = scheduler.adopt("x1", "f", "n1", 0);
-  scheduler.nodeReserved({ ...NODE, id: "n2" }, 0);
+  scheduler.nodeCame({ ...NODE, id: "n2" }, 0);
   scheduler.instanceUses(instance, { memoryMb: 100, cpus: 6 }, 1);
   expect([effects.starting, instance.cpus]).toEqual([[], 1.5]);
   check(scheduler);
@@ -29,7 +29,7 @@ test("one that outgrows its node is replaced on another with room, one at a time
   const { effects, scheduler } = setUp();
   scheduler.declare({ key: "f", memoryMb: 500 }, 0);
   const [first, second] = ["x1", "x2"].map((id) => scheduler.adopt(id, "f", "n1", 0));
-  scheduler.nodeReserved({ ...NODE, id: "n2" }, 0);
+  scheduler.nodeCame({ ...NODE, id: "n2" }, 0);
   const lease = scheduler.lend(first!, "n1", 60_000, 0);
   scheduler.instanceUses(first!, { memoryMb: 700 }, 1);
   scheduler.instanceUses(second!, { memoryMb: 700 }, 1);

@@ -40,7 +40,7 @@ describe("calls that wait", () => {
     expect(effects.reservations).toBe(1);
     expect(scheduler.cancel("a", 1)).toBe(true);
     expect(scheduler.cancel("a", 1)).toBe(false);
-    scheduler.nodeReserved(NODE, 2);
+    scheduler.nodeCame(NODE, 2);
     expect(effects.starting).toHaveLength(0);
     expect(scheduler.counts).toMatchObject({ waiting: 0, unplaced: 0 });
   });

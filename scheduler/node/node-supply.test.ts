@@ -36,7 +36,7 @@ describe("nodes", () => {
     scheduler.acquire(pool, "b", Infinity, 0);
     scheduler.instanceStarted(effects.starting[0]!, 1);
     scheduler.nodeLost("n1", "no answer", 2);
-    scheduler.nodeReserved({ ...NODE, id: "n2" }, 3);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 3);
     expect(effects.starting.at(-1)!.node.id).toBe("n2");
     scheduler.release(effects.starting[0]!, used, 4);
     expect(scheduler.counts.busy).toBe(0);
@@ -271,5 +271,20 @@ test("what no node can hold is refused as soon as that is known, and no more are
   expect(effects.reservations).toBe(reservations);
   expect(scheduler.counts).toMatchObject({ waiting: 0, unplaced: 0 });
   expect(heard.underWay).toBe(0);
+  check(scheduler);
+});
+
+test("a node that comes by itself while one was asked for is not that one, and what was asked for goes back where it is one too many", () => {
+  const { effects, scheduler } = setUp({ nodesMax: 2 }, SHARING, null);
+  const pool = scheduler.declare({ key: "f", memoryMb: 900 }, 0);
+  scheduler.acquire(pool, "a", Infinity, 0);
+  expect(effects.reservations).toBe(1);
+  scheduler.nodeCame({ ...NODE, id: "recovered" }, 1);
+  for (let call = 0; call < 4; call++) scheduler.acquire(pool, `${call}`, Infinity, 2);
+  expect(effects.reservations).toBe(1);
+  scheduler.nodeCame({ ...NODE, id: "recovered too" }, 3);
+  scheduler.nodeReserved({ ...NODE, id: "asked for" }, 4);
+  expect([...scheduler.fleet.nodes.keys()]).toEqual(["recovered", "recovered too"]);
+  expect(effects.released).toEqual(["asked for"]);
   check(scheduler);
 });

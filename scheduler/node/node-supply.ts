@@ -63,13 +63,24 @@ export class NodeSupply {
     return settings.nodesMax === 0 || fleet.memoryMbMost === 0 || memoryMb <= fleet.memoryMbMost + ROUNDING;
   }
 
-  /** One that was asked for, or one that came by itself. REQUEST_INVALID where it is there already. */
+  /**
+   * One that was asked for: it goes back at once where others have come by themselves meanwhile, and it is one too many. REQUEST_INVALID where it is
+   * there already.
+   */
+  granted(description: NodeDescription): Node {
+    const { fleet, settings } = this.#ports;
+    this.#answered();
+    const node = this.came(description);
+    if (fleet.nodes.size > settings.nodesMax) this.#release(node, `${settings.nodesMax} nodes are there already`);
+    return node;
+  }
+
+  /** By itself. REQUEST_INVALID where it is there already. */
   came(description: NodeDescription): Node {
     const { fleet, effects } = this.#ports;
     if (fleet.nodes.has(description.id)) {
       throw new LocusError("REQUEST_INVALID", `node "${description.id}" is known already`);
     }
-    this.#answered();
     const node = fleet.add(description);
     effects.nodeNoted(node.id, "reserved", `${fleet.nodes.size} nodes are there`);
     return node;

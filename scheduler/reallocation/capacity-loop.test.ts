@@ -29,7 +29,7 @@ const setUp = ({ instances = INSTANCES, holder, threads = null }: Divides = {}) 
     observer: SILENT,
     now: () => clock.nowMs,
   });
-  scheduler.core.nodeReserved({ id: "n1", address: "", port: 0, memoryMb: 1e6, cpus: 1e3 }, 0);
+  scheduler.core.nodeCame({ id: "n1", address: "", port: 0, memoryMb: 1e6, cpus: 1e3 }, 0);
   const onError = ({ message }: Error): void => void errors.push(message);
   const loop = new CapacityLoop(scheduler, {
     instances,

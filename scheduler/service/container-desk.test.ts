@@ -27,7 +27,7 @@ function setUp({
     nodes: { reserve: () => Promise.reject(new Error("there are no others")), release: async () => {} },
     settings: { nodesMax: 1 },
   });
-  scheduler.core.nodeReserved({ id: "n", address: "n", port: 1, ...CONTEST_NODE }, scheduler.now());
+  scheduler.core.nodeCame({ id: "n", address: "n", port: 1, ...CONTEST_NODE }, scheduler.now());
   const desk = new ContainerDesk({ scheduler, onLost: () => {} });
   ends.push(() => {
     desk.close();

@@ -38,7 +38,7 @@ const stop = { ...start, event: "stop" };
 describe("the log of a scheduler's events", () => {
   test("has of each start and stop, each node and each lease that ended the reason", async () => {
     const { live, pool, clock, hear, released } = setUp();
-    live.core.nodeReserved(NODE, 0);
+    live.core.nodeCame(NODE, 0);
     const instance = await live.acquire(pool, Infinity);
     expect(hear()).toEqual([
       { event: "node", node: "n1", what: "reserved", why: expect.any(String) },
@@ -67,14 +67,14 @@ describe("the log of a scheduler's events", () => {
 
   test("has why an instance rests no longer, and why one did not come to be", async () => {
     const resting = setUp();
-    resting.live.core.nodeReserved(NODE, 0);
+    resting.live.core.nodeCame(NODE, 0);
     resting.live.release(await resting.live.acquire(resting.pool, Infinity), { executionMs: 1 });
     resting.live.core.tick(60_000);
     expect(resting.hear()).toContainEqual({ ...stop, why: "idle for long" });
     resting.live.close();
 
     const failing = setUp(false);
-    failing.live.core.nodeReserved(NODE, 0);
+    failing.live.core.nodeCame(NODE, 0);
     const abort = new AbortController();
     const call = failing.live.acquire(failing.pool, Infinity, abort.signal);
     await vi.waitFor(() => {
@@ -106,7 +106,7 @@ describe("the log of a scheduler's events", () => {
 
   test("has nothing of calls that find their instance", async () => {
     const { live, pool, hear } = setUp();
-    live.core.nodeReserved(NODE, 0);
+    live.core.nodeCame(NODE, 0);
     live.release(await live.acquire(pool, Infinity), { executionMs: 1 });
     expect(hear()).toHaveLength(2);
     for (let call = 0; call < 1_000; call++) {

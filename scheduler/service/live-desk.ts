@@ -207,7 +207,7 @@ export class LiveDesk implements ServedDesk {
     }
     if (known !== undefined) return known;
     const description = { id, address, port, memoryMb, cpus };
-    core.nodeReserved(description, nowMs);
+    core.nodeCame(description, nowMs);
     const unnamed = new Map<Instance, number>();
     const scaled = { version: beat.scaledVersion, text: "[]" };
     const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed, scaled };

@@ -58,7 +58,7 @@ export class NodeWatch {
 
   #tell({ description, containers }: RecoveredNode): void {
     const { core, now } = this.#scheduler;
-    const node = core.nodeReserved(description, now());
+    const node = core.nodeCame(description, now());
     for (const [id, { key, memoryMb, timeoutMs }] of containers) {
       const { need } = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, now());
       if (!node.fits(need.memoryMb, need.cpus)) {

@@ -78,7 +78,7 @@ class SlotWorld implements Effects<number> {
     const { functions, functionOf, startMs, durationMs } = this.#trace;
     const calls = startMs.length;
     const events = this.#events;
-    scheduler.nodeReserved({ id: "slots", address: "", port: 0, memoryMb: Infinity, cpus: Infinity }, 0);
+    scheduler.nodeCame({ id: "slots", address: "", port: 0, memoryMb: Infinity, cpus: Infinity }, 0);
     for (const { key, memoryMb, timeoutMs } of functions) {
       const bound = timeoutMs > 0 ? { timeoutMs } : {};
       const pool = scheduler.declare({ key, memoryMb, ...bound }, 0);

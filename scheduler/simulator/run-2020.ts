@@ -86,7 +86,7 @@ class FleetWorld implements Effects<number> {
   readonly #indexOf = new Map<FunctionPool, number>();
   readonly #responseMs: number[];
   readonly #calls: number[];
-  readonly #reservedAtMs = new Map<Node, number>();
+  readonly #reservedAtMs = new Map<string, number>();
   readonly #busyCpus = new Map<Node, number>();
   readonly #used = new WeakMap<Instance, Used>();
   readonly #stock: NodeStock;
@@ -171,8 +171,8 @@ class FleetWorld implements Effects<number> {
         return scheduler.release(instance, { executionMs, ...learned }, this.#nowMs);
       }
       case "node": {
-        const node = scheduler.nodeReserved({ id: event.id, address: "", port: 0, ...CONTEST_NODE }, this.#nowMs);
-        this.#reservedAtMs.set(node, this.#nowMs);
+        scheduler.nodeReserved({ id: event.id, address: "", port: 0, ...CONTEST_NODE }, this.#nowMs);
+        this.#reservedAtMs.set(event.id, this.#nowMs);
         this.#nodesMost = Math.max(this.#nodesMost, this.#reservedAtMs.size);
         return;
       }
@@ -241,8 +241,8 @@ class FleetWorld implements Effects<number> {
   }
 
   releaseNode(node: Node): void {
-    this.#nodeMs += this.#nowMs - this.#reservedAtMs.get(node)!;
-    this.#reservedAtMs.delete(node);
+    this.#nodeMs += this.#nowMs - this.#reservedAtMs.get(node.id)!;
+    this.#reservedAtMs.delete(node.id);
     this.#busyCpus.delete(node);
     this.#stock.giveBack(node.id);
   }
