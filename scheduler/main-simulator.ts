@@ -100,7 +100,12 @@ function dataSets(
 function syntheticTrace(seconds: number): Trace {
   const trace = azureLikeTrace({ ...SYNTHETIC, hours: seconds / 3_600 });
   const functions = trace.functions.map((one) => ({ ...one, memoryMb: Math.ceil(one.memoryMb) }));
-  return { ...trace, functions, durationMs: trace.durationMs.map((ms) => Math.min(ms, seconds * 1e3)) };
+  return {
+    ...trace,
+    functions,
+    epochMs: Date.now(),
+    durationMs: trace.durationMs.map((ms) => Math.min(ms, seconds * 1e3)),
+  };
 }
 
 function foldersIn(folder: string): readonly string[] {

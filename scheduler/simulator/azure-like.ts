@@ -49,6 +49,7 @@ export function azureLikeTrace({ seed, functions: count, hours, callsPerHourMax 
     const executionMs = Math.min(EXECUTION.maxSeconds, random.logNormal(EXECUTION.mean, EXECUTION.sigma)) * 1e3;
     functions.push({
       key: `f${index}`,
+      runtime: "custom",
       memoryMb: Math.round(
         Math.min(MEMORY.maxMb, Math.max(MEMORY.minMb, random.burr(MEMORY.c, MEMORY.k) * MEMORY.scaleMb)),
       ),
@@ -66,8 +67,10 @@ export function azureLikeTrace({ seed, functions: count, hours, callsPerHourMax 
     name: `azure-like-${seed}`,
     functions,
     functionOf: Int32Array.from(calls, (call) => call.index),
+    epochMs: 0,
     startMs: Float64Array.from(calls, (call) => call.atMs),
     durationMs: Float64Array.from(calls, (call) => call.durationMs),
+    statusCode: new Uint16Array(calls.length).fill(200),
   };
 }
 

@@ -24,9 +24,10 @@ const request = (startTime: number, metaKey = "f"): string =>
 test("a trace is read, gzip or not, its times from its first call on", () => {
   write(request(1_000) + request(1_500));
   const trace = readTrace(folder);
-  expect(trace.functions).toEqual([{ key: "f", memoryMb: 256, initMs: 50, timeoutMs: 60_000 }]);
+  expect(trace.functions).toEqual([{ key: "f", runtime: "go", memoryMb: 256, initMs: 50, timeoutMs: 60_000 }]);
   expect([...trace.startMs]).toEqual([0, 500]);
   expect([...trace.durationMs]).toEqual([7, 7]);
+  expect([trace.epochMs, ...trace.statusCode]).toEqual([1_000, 200, 200]);
 });
 
 for (const [what, requests, line, text] of [
@@ -35,6 +36,7 @@ for (const [what, requests, line, text] of [
   ["names a function that is not there", request(5, "g"), 1, 'metaKey "g" is not in metas.jsonl.gz'],
   ["lacks a time", '{"metaKey": "f", "durationsInMs": 1}\n', 1, "startTime is missing"],
   ["lasts no time that can be", '{"metaKey": "f", "startTime": 1, "durationsInMs": -1}\n', 1, "durationsInMs is -1"],
+  ["has no status that can be", request(5).replace("200", "4e9"), 1, "statusCode is 4000000000"],
   ["is no object", "[]\n", 1, "is no JSON object"],
 ] as const) {
   test(`a line that ${what} is told by its number`, () => {

@@ -20,12 +20,13 @@ export function readTrace(folder: string, onRequests: (count: number) => void = 
   const indexes = new Map<string, number>();
   const metas = fileOf(folder, entries, "metas");
   eachLine(metas, (meta, where) => {
-    const { key, memoryInMb, timeoutInSecs, initDurationInMs } = meta;
+    const { key, runtime, memoryInMb, timeoutInSecs, initDurationInMs } = meta;
     if (typeof key !== "string") throw invalid(where, "key must be a text");
     if (indexes.has(key)) throw invalid(where, `"${key}" was described before`);
     indexes.set(key, functions.length);
     functions.push({
       key,
+      runtime: typeof runtime === "string" ? runtime : "",
       memoryMb: numberOf(memoryInMb, "memoryInMb", 1, where),
       initMs: numberOf(initDurationInMs, "initDurationInMs", 0, where),
       timeoutMs: numberOf(timeoutInSecs ?? 60, "timeoutInSecs", 0, where) * 1e3,
@@ -34,10 +35,11 @@ export function readTrace(folder: string, onRequests: (count: number) => void = 
   const functionOf: number[] = [];
   const startMs: number[] = [];
   const durationMs: number[] = [];
+  const statusCode: number[] = [];
   let firstMs = 0;
   let lastMs = -Infinity;
   eachLine(fileOf(folder, entries, "requests"), (request, where) => {
-    const { metaKey, startTime, durationsInMs } = request;
+    const { metaKey, startTime, durationsInMs, statusCode: code } = request;
     const index = typeof metaKey === "string" ? indexes.get(metaKey) : undefined;
     if (index === undefined) throw invalid(where, `metaKey "${String(metaKey)}" is not in ${basename(metas)}`);
     const atMs = numberOf(startTime, "startTime", 0, where);
@@ -48,6 +50,7 @@ export function readTrace(folder: string, onRequests: (count: number) => void = 
     functionOf.push(index);
     startMs.push(atMs - firstMs);
     durationMs.push(numberOf(durationsInMs, "durationsInMs", 0, where));
+    statusCode.push(codeOf(code ?? 200, where));
     if (functionOf.length % 100_000 === 0) onRequests(functionOf.length);
   });
   if (functionOf.length === 0) throw new LocusError("TRACE_INVALID", `${folder} has no requests`);
@@ -55,8 +58,10 @@ export function readTrace(folder: string, onRequests: (count: number) => void = 
     name: basename(folder),
     functions,
     functionOf: Int32Array.from(functionOf),
+    epochMs: firstMs,
     startMs: Float64Array.from(startMs),
     durationMs: Float64Array.from(durationMs),
+    statusCode: Uint16Array.from(statusCode),
   };
 }
 
@@ -88,6 +93,12 @@ const invalid = ({ file, line }: Where, what: string): LocusError =>
 function numberOf(value: unknown, name: string, min: number, where: Where): number {
   if (typeof value === "number" && Number.isFinite(value) && value >= min) return value;
   throw invalid(where, `${name} is ${JSON.stringify(value) ?? "missing"}, must be a number of at least ${min}`);
+}
+
+function codeOf(value: unknown, where: Where): number {
+  const code = numberOf(value, "statusCode", 0, where);
+  if (Number.isInteger(code) && code < 2 ** 16) return code;
+  throw invalid(where, `statusCode is ${code}, must be a whole number below ${2 ** 16}`);
 }
 
 function eachLine(file: string, use: (value: Readonly<Record<string, unknown>>, where: Where) => void): void {

@@ -3,10 +3,12 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { SlotAssignment, SlotMeta, SlotScaler } from "../grpc/scaler-service.ts";
+import type { SlotMeta, SlotScaler } from "../grpc/scaler-service.ts";
 import type { RealTimePlatform } from "./real-time-platform.ts";
 import { score2023 } from "./score-2023.ts";
 import type { Trace } from "./trace.ts";
+
+const STATUS_OK = 200;
 
 /** The contest's simulator's own words, in its own JSON. */
 export interface RunStatistics {
@@ -41,10 +43,10 @@ export class RealTimeRun {
   readonly #options: RealTimeRunOptions;
   readonly #id = randomUUID();
   readonly #startedAt = new Date();
-  /** By call, ms; those that have not ended have none. */
+  /** By call, ms, as far as it has come: of one that failed as well, or who refuses what is slow would seem the faster. */
   readonly #scheduleMs: Float64Array;
+  readonly #executionMs: Float64Array;
   readonly #idleMs: Float64Array;
-  readonly #hasEnded: Uint8Array;
   #endedAt: Date | null = null;
   #failed = 0;
   #slotGbSeconds = 0;
@@ -53,8 +55,8 @@ export class RealTimeRun {
     this.#options = options;
     const { length } = options.trace.startMs;
     this.#scheduleMs = new Float64Array(length);
+    this.#executionMs = new Float64Array(length);
     this.#idleMs = new Float64Array(length);
-    this.#hasEnded = new Uint8Array(length);
   }
 
   /** Resolves when the last request has ended and all slots are destroyed. A failed request counts as such. */
@@ -77,23 +79,16 @@ export class RealTimeRun {
     const { trace, folder, platform } = this.#options;
     const total = trace.startMs.length;
     const slotGbSeconds = this.#endedAt === null ? platform.slotGbSeconds : this.#slotGbSeconds;
-    const ended = this.#ended();
-    const waitMs = ended.map((call) => this.#scheduleMs[call]! + this.#idleMs[call]!);
-    const played = {
-      ...trace,
-      functionOf: Int32Array.from(ended, (call) => trace.functionOf[call]!),
-      durationMs: Float64Array.from(ended, (call) => trace.durationMs[call]!),
-    };
     const { score, executionSeconds, executionGbSeconds } = score2023({
-      trace: played,
+      trace: { ...trace, durationMs: this.#executionMs },
       policy: "",
-      waitMs: Float64Array.from(waitMs),
+      waitMs: this.#scheduleMs.map((ms, call) => ms + this.#idleMs[call]!),
       slotGbSeconds: Float64Array.of(slotGbSeconds),
       starts: 0,
       spanMs: 0,
       forecastErrors: [],
     });
-    const secondsOf = (values: Float64Array): number => ended.reduce((sum, call) => sum + values[call]! / 1e3, 0);
+    const secondsOf = (values: Float64Array): number => values.reduce((sum, ms) => sum + ms / 1e3, 0);
     const [schedule, idle] = [secondsOf(this.#scheduleMs), secondsOf(this.#idleMs)];
     return {
       id: this.#id,
@@ -115,30 +110,42 @@ export class RealTimeRun {
     };
   }
 
-  #ended(): readonly number[] {
-    return Array.from(this.#hasEnded.keys()).filter((call) => this.#hasEnded[call] === 1);
-  }
-
   async #request(call: number, signal: AbortSignal): Promise<void> {
     const { trace, scaler, platform, now } = this.#options;
-    const { key, memoryMb, timeoutMs } = trace.functions[trace.functionOf[call]!]!;
-    const meta: SlotMeta = { key, runtime: "custom", timeoutSeconds: Math.round(timeoutMs / 1e3), memoryMb };
+    const { key, runtime, memoryMb, timeoutMs } = trace.functions[trace.functionOf[call]!]!;
+    const meta: SlotMeta = { key, runtime, timeoutSeconds: Math.round(timeoutMs / 1e3), memoryMb };
     const durationMs = trace.durationMs[call]!;
+    const statusCode = trace.statusCode[call]!;
     try {
-      const askedMs = now();
-      const request = { requestId: randomUUID(), startedAtMs: Date.now(), meta };
-      const assignment: SlotAssignment = await scaler.assign(request, signal);
-      this.#scheduleMs[call] = now() - askedMs;
+      const startedAtMs = Math.round(trace.epochMs + trace.startMs[call]!);
+      const assignment = await timed(this.#scheduleMs, call, now, () =>
+        scaler.assign({ requestId: randomUUID(), startedAtMs, meta }, signal),
+      );
       platform.begin(assignment.instanceId, key);
       await sleep(durationMs, undefined, { signal });
       platform.end(assignment.instanceId);
-      const endedMs = now();
-      const result = { statusCode: 200, durationMs: Math.round(durationMs), needDestroy: false, reason: "" };
-      await scaler.idle(assignment, result, signal);
-      this.#idleMs[call] = now() - endedMs;
-      this.#hasEnded[call] = 1;
+      this.#executionMs[call] = durationMs;
+      const isFault = statusCode !== STATUS_OK;
+      const reason = isFault ? `the request came to ${statusCode}` : "";
+      const result = { statusCode, durationMs: Math.round(durationMs), needDestroy: isFault, reason };
+      await timed(this.#idleMs, call, now, () => scaler.idle(assignment, result, signal));
     } catch {
       this.#failed++;
     }
+  }
+}
+
+/** Notes how long it took, also where it fails. */
+async function timed<Value>(
+  column: Float64Array,
+  call: number,
+  now: () => number,
+  ask: () => Promise<Value>,
+): Promise<Value> {
+  const askedMs = now();
+  try {
+    return await ask();
+  } finally {
+    column[call] = now() - askedMs;
   }
 }

@@ -11,10 +11,12 @@ import { withDurations, type Trace } from "./trace.ts";
 
 const traceOf = (calls: readonly (readonly [atMs: number, durationMs: number])[], initMs = 50): Trace => ({
   name: "t",
-  functions: [{ key: "f", memoryMb: 512, initMs, timeoutMs: 60_000 }],
+  functions: [{ key: "f", runtime: "go", memoryMb: 512, initMs, timeoutMs: 60_000 }],
   functionOf: new Int32Array(calls.length),
   startMs: Float64Array.from(calls, ([atMs]) => atMs),
   durationMs: Float64Array.from(calls, ([, durationMs]) => durationMs),
+  statusCode: new Uint16Array(calls.length).fill(200),
+  epochMs: 0,
 });
 const AT_ONCE = { keepAliveMs: 0, lookEveryMs: 0 };
 

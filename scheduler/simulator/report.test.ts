@@ -10,10 +10,12 @@ const traceOf = (
   calls: readonly (readonly [index: number, atMs: number, durationMs: number])[],
 ): Trace => ({
   name: "by hand",
-  functions: functions.map(([key, memoryMb, initMs]) => ({ key, memoryMb, initMs, timeoutMs: 60_000 })),
+  functions: functions.map(([key, memoryMb, initMs]) => ({ key, runtime: "go", memoryMb, initMs, timeoutMs: 60_000 })),
   functionOf: Int32Array.from(calls, ([index]) => index),
   startMs: Float64Array.from(calls, ([, atMs]) => atMs),
   durationMs: Float64Array.from(calls, ([, , durationMs]) => durationMs),
+  statusCode: new Uint16Array(calls.length).fill(200),
+  epochMs: 0,
 });
 
 test("a replay that nothing ends is reported as it comes to by hand", () => {

@@ -125,7 +125,7 @@ test("a line that is broken is told with its number, and nothing is played", asy
 
 test("the platform holds scalers to its rules, and charges for slots until they are destroyed", async () => {
   let nowMs = 0;
-  const functions = [{ key: "f", memoryMb: 1_024, initMs: 1, timeoutMs: 1_000 }];
+  const functions = [{ key: "f", runtime: "go", memoryMb: 1_024, initMs: 1, timeoutMs: 1_000 }];
   const platform = new RealTimePlatform(functions, () => nowMs);
   const meta = { key: "f", runtime: "go", timeoutSeconds: 1, memoryMb: 1_024 };
   const codeOf = (error: unknown): string => (error as LocusError).code;
