@@ -241,6 +241,7 @@ export class Scheduler<Ticket> {
     if (isUseKnown) pool.need.used(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
     instance.running--;
+    instance.endedMs = now;
     if (instance.running === 0) this.#instances.noLongerBusy(instance);
     if (instance.state === "gone") return;
     if (!isBroken && !lackedMemory) pool.coolDown.endedWell();

@@ -30,6 +30,8 @@ export class Instance {
   ahead = 0;
   idleSinceMs = 0;
   busySinceMs = 0;
+  /** When a call ended there last, as far as calls are told of one by one. */
+  endedMs = -Infinity;
   /** While idle. */
   expireAtMs = 0;
   /** Of one that was adopted: it stays so long at least, since somebody may hold it who has not said so yet. */
@@ -76,9 +78,9 @@ export class Instance {
     return this.#name ?? `${INSTANCE_PREFIX}${this.serial}`;
   }
 
-  /** Whether a call ran there at that time or later, as far as calls are told of one by one. */
+  /** Whether what it used since then tells of calls: one has ended, or some ran all the time. One that has just begun has used nothing yet. */
   ranSince(atMs: number): boolean {
-    return this.running > 0 || (this.busySinceMs > 0 && this.idleSinceMs >= atMs);
+    return this.endedMs >= atMs || (this.running > 0 && this.busySinceMs <= atMs);
   }
 
   get expiry(): HeapEntry<Alarm> {

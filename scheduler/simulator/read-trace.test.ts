@@ -36,7 +36,7 @@ for (const [what, requests, line, text] of [
   ["names a function that is not there", request(5, "g"), 1, 'metaKey "g" is not in metas.jsonl.gz'],
   ["lacks a time", '{"metaKey": "f", "durationsInMs": 1}\n', 1, "startTime is missing"],
   ["lasts no time that can be", '{"metaKey": "f", "startTime": 1, "durationsInMs": -1}\n', 1, "durationsInMs is -1"],
-  ["has no status that can be", `${request(5).replace("200", "4e9")}`, 1, "statusCode is 4000000000"],
+  ["has no status that can be", request(5).replace("200", "4e9"), 1, "statusCode is 4000000000"],
   ["is no object", "[]\n", 1, "is no JSON object"],
 ] as const) {
   test(`a line that ${what} is told by its number`, () => {
