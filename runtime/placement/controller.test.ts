@@ -449,6 +449,16 @@ describe("what has proved better", () => {
       rules,
     });
 
+  test("a side that has become slow is left though no call is ever in flight when somebody looks", () => {
+    const usual = calls("storage", 1, WALK, 1);
+    const slow = { ...usual, elapsedUs: 30 * usual.elapsedUs, usage: { ...usual.usage, wallUs: 30 * usual.elapsedUs } };
+    const load = visited({ walk: WALK }).run(1_000, { walk: [usual, calls("compute", 1, WALK, 1)] });
+    const first = next(load, { walk: resting(1) }, { callers: 0 });
+    expect(first.state.get("walk")!.share).toBe(1);
+    const then = next(load.run(1_000, { walk: slow }), Object.fromEntries(first.state), { callers: 0 });
+    expect(then.state.get("walk")!.share).toBe(0);
+  });
+
   describe("where a trial has shown that it does better at compute, which is full", () => {
     const full = (factor = QUEUED) =>
       visited({ hash: HASH })

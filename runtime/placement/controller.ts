@@ -31,7 +31,7 @@ import {
   type TrialStep,
   type Verdict,
 } from "./trials.ts";
-import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
+import { latencyAt, worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
 
@@ -81,7 +81,7 @@ class Draft {
 }
 
 export function advance(before: ControllerState, situation: Situation): Step {
-  const { nowMs, rules, capacity } = situation;
+  const { nowMs, rules } = situation;
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
   for (const [name, ruled] of rules) {
@@ -91,6 +91,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     draft.change(name, was, { to: called?.before ?? to, why });
     if (called !== null) all.push(called);
   }
+  const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(all)) };
   const tried = all.filter(({ trials }) => trials.running !== null);
   const { use, choices } = tried.length > 0 ? worthwhileShares(all.map(still), capacity) : chosen(all, capacity);
   if (tried.length > 0) {
@@ -128,6 +129,10 @@ export function regretAfter({ state, weighed, capacity }: Step): number {
 /** What it costs, and where it may be at all. Of what is still being profiled nobody knows where it should. */
 const unheld = ({ load, share, bounds: [lowest, highest], before }: CalledFunction): Load =>
   before.state === "profiling" ? { ...load, lowest: share, highest: share } : { ...load, lowest, highest };
+
+/** In flight, by how many come and how long they take (Little): a sample of few calls mostly finds none. */
+const callersOf = (all: readonly CalledFunction[]): number =>
+  all.reduce((sum, { load, costs, share }) => sum + (load.callsPerSecond * latencyAt(costs.sides, share)) / 1e6, 0);
 
 /** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
 function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {
