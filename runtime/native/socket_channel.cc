@@ -228,6 +228,8 @@ bool Connection::ReadFor(SocketChannel* own, int64_t until_ns, const std::functi
     done |= own->HasReplies();
   }
   reading_ = false;
+  // The end may have been seen while the last reply was on its way: nobody would look again before the next round.
+  IsUsable();
   PassReading(own);
   return true;
 }
@@ -246,6 +248,7 @@ void Connection::Abandon(SocketChannel* owner) {
   for (SentRound& round : sent_) {
     if (round.owner == owner) round.owner = nullptr;
   }
+  IsUsable();
 }
 
 void Connection::Break(const std::string& why) {
