@@ -133,6 +133,9 @@ test("after the last version comes one of the first reign", () => {
   expect(asked[0]?.change.version).toBe(planVersion(1, 0));
 });
 
+/** Of a plan of version (2, 0), above somebody's of reign 40, that says the same. */
+const OVERTAKING = { version: planVersion(41, 0), base: planVersion(2, 0), placements: {}, removed: [] };
+
 test("a plan that somebody else has others follow is overtaken by the same plan as before, once", async () => {
   const { writer, asked, written } = writerOf();
   writer.want(placements({ f: 1 }));
@@ -142,12 +145,7 @@ test("a plan that somebody else has others follow is overtaken by the same plan 
   writer.overtake(planVersion(2, 0));
   expect(asked).toHaveLength(1);
   writer.overtake(planVersion(40, 7));
-  expect(asked[1]?.change).toEqual({
-    version: planVersion(41, 0),
-    base: planVersion(2, 0),
-    placements: {},
-    removed: [],
-  });
+  expect(asked[1]?.change).toEqual(OVERTAKING);
   asked[1]?.answer("written");
   await vi.waitFor(() =>
     expect(written.at(-1)).toEqual({ version: planVersion(41, 0), placements: placements({ f: 1 }) }),
@@ -163,12 +161,7 @@ test("a plan that is overtaken while it is written is written anew, with what it
   asked[0]?.answer("written");
   await vi.waitFor(() => expect(asked).toHaveLength(2));
   expect(asked[0]?.change.version).toBe(planVersion(2, 0));
-  expect(asked[1]?.change).toEqual({
-    version: planVersion(41, 0),
-    base: planVersion(2, 0),
-    placements: {},
-    removed: [],
-  });
+  expect(asked[1]?.change).toEqual(OVERTAKING);
   asked[1]?.answer("written");
   await vi.waitFor(() => expect(written).toHaveLength(2));
   expect(written.at(-1)).toEqual({ version: planVersion(41, 0), placements: placements({ f: 1 }) });
