@@ -68,9 +68,17 @@ describe("a trial", () => {
 test("another version is another function: it is profiled anew where the one before was, and knows nothing of it", () => {
   const profiles = new PlayedCalls().run(50, { a: { side: "storage", count: 8, elapsedUs: 900 } }).profiles;
   const pace = { slowness: 2, least: 1, calls: 40, atMs: 10 };
-  const first: FunctionState = { ...TRIED, version: "0", moves: 3, paces: { compute: pace, storage: pace } };
+  const first: FunctionState = {
+    ...TRIED,
+    version: "0",
+    moves: 3,
+    trialsBegun: 2,
+    paces: { compute: pace, storage: pace },
+  };
   const { to, why } = settled("a", first, FREE_RULES, { ...situationAt(50), profiles });
-  expect(to).toEqual({ ...FRESH, state: "profiling", share: 0.4, version: "1", sinceMs: 50, moves: 3 });
+  // What is counted goes on, as counters do.
+  const counted = { moves: 3, trialsBegun: 2 };
+  expect(to).toEqual({ ...FRESH, ...counted, state: "profiling", share: 0.4, version: "1", sinceMs: 50 });
   expect(why).toEqual({ kind: "new" });
   const same = settled("a", { ...to, version: null }, FREE_RULES, { ...situationAt(75), profiles });
   expect([same.to.version, same.to.state]).toEqual(["1", "split"]);

@@ -172,9 +172,10 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
 
 /** Other code under the same name: all that was learnt is of the one before, and so is what is warm. It stays where that was until it is known. */
 function replaced(before: FunctionState, version: string | null, nowMs: number): Change {
-  const { moves, reverts, flaps, trials } = before;
+  const { moves, reverts, flaps, trialsBegun, trials } = before;
   const share = trials.running?.fromShare ?? before.share;
-  const to: FunctionState = { ...FRESH, state: "profiling", share, version, sinceMs: nowMs, moves, reverts, flaps };
+  const counted = { moves, reverts, flaps, trialsBegun };
+  const to: FunctionState = { ...FRESH, ...counted, state: "profiling", share, version, sinceMs: nowMs };
   return { to, why: { kind: "new" } };
 }
 
