@@ -92,24 +92,17 @@ export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => compu
 /** `cpuRatio`: of the function, where it is known better than that of computing as such. */
 export function costOf(
   side: Side,
-  { operations, rounds, bytes, cpuUs }: Demand,
-  { compute, storage }: CostConstants,
-  cpuRatio = storage.cpuRatio,
+  demand: Demand,
+  constants: CostConstants,
+  cpuRatio = constants.storage.cpuRatio,
 ): Cost {
+  const { operations, rounds } = demand;
+  const { compute, storage } = constants;
   const isAtStorage = side === "storage";
   const of = isAtStorage ? storage : compute;
-  const cpu = isAtStorage ? cpuUs * cpuRatio : cpuUs;
-  const terms = {
-    call: of.callWaitUs,
-    enter: of.enterUs,
-    cpu,
-    operations: operations * of.operationWaitUs,
-    rounds: rounds * of.roundWaitUs,
-    bytes: isAtStorage ? 0 : bytes / compute.bytesPerUs,
-    crowd: 0,
-  };
+  const terms = termsOf(side, demand, constants, cpuRatio);
   const latencyUs = sumOf(terms);
-  const workUs = of.callUs + cpu + operations * of.operationUs + rounds * of.roundUs;
+  const workUs = of.callUs + terms.cpu + operations * of.operationUs + rounds * of.roundUs;
   return {
     latencyUs,
     aloneUs: latencyUs,
@@ -121,17 +114,28 @@ export function costOf(
 }
 
 /** Of what `costOf` says of a call, the time in the sandbox, µs. */
-export function sandboxUsOf(
+export function sandboxUsOf(...call: Parameters<typeof termsOf>): number {
+  const terms = termsOf(...call);
+  return sumOf(terms) - terms.call;
+}
+
+function termsOf(
   side: Side,
   { operations, rounds, bytes, cpuUs }: Demand,
   { compute, storage }: CostConstants,
   cpuRatio: number,
-): number {
+): LatencyTerms {
   const isAtStorage = side === "storage";
-  const { enterUs, operationWaitUs, roundWaitUs } = isAtStorage ? storage : compute;
-  const computingUs = isAtStorage ? cpuUs * cpuRatio : cpuUs;
-  const movingUs = isAtStorage ? 0 : bytes / compute.bytesPerUs;
-  return enterUs + computingUs + operations * operationWaitUs + rounds * roundWaitUs + movingUs;
+  const { callWaitUs, enterUs, operationWaitUs, roundWaitUs } = isAtStorage ? storage : compute;
+  return {
+    call: callWaitUs,
+    enter: enterUs,
+    cpu: isAtStorage ? cpuUs * cpuRatio : cpuUs,
+    operations: operations * operationWaitUs,
+    rounds: rounds * roundWaitUs,
+    bytes: isAtStorage ? 0 : bytes / compute.bytesPerUs,
+    crowd: 0,
+  };
 }
 
 const sumOf = ({ call, enter, cpu, operations, rounds, bytes, crowd }: LatencyTerms): number =>
