@@ -59,6 +59,21 @@ export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
 /** The histogram is scaled back when its new calls weigh so much. */
 const WEIGHT_MAX = 1e12;
 
+/** How many there were, decayed as fast as a rate is followed. */
+class CallsLately {
+  #calls = 0;
+  #atMs = 0;
+
+  add(calls: number, nowMs: number): void {
+    this.#calls = this.at(nowMs) + calls;
+    this.#atMs = nowMs;
+  }
+
+  at(nowMs: number): number {
+    return this.#calls * decayOf(nowMs - this.#atMs, RATE_HALF_LIFE_MS);
+  }
+}
+
 class SideProfile {
   readonly #sums = new Float64Array(TALLY_TERMS.length);
   /** In units of `#weight`, which grows as the sums decay: two hundred products less for every fold. */
@@ -68,8 +83,8 @@ class SideProfile {
   #lastMs = 0;
   #callsInAll = 0;
   #sinceMs = 0;
-  /** Decayed, of whatever kind they were. */
-  #callsLately = 0;
+  /** Of whatever kind they were. */
+  readonly #lately = new CallsLately();
 
   get lastMs(): number {
     return this.#lastMs;
@@ -83,7 +98,7 @@ class SideProfile {
       for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
       return false;
     }
-    this.#callsLately = this.callsLatelyAt(nowMs) + calls;
+    this.#lately.add(calls, nowMs);
     this.#decay(this.#decayFactor(nowMs, calls));
     const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
@@ -104,7 +119,7 @@ class SideProfile {
   }
 
   callsLatelyAt(nowMs: number): number {
-    return this.#callsLately * decayOf(nowMs - this.#lastMs, RATE_HALF_LIFE_MS);
+    return this.#lately.at(nowMs);
   }
 
   /** Weighted like those that tell something; where none does, all that there were. */
@@ -182,9 +197,8 @@ export class FunctionProfile {
   readonly byTime = new CallsByTime();
   readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
   readonly #recent = new RecentCalls();
-  #callsLately = 0;
+  readonly #lately = new CallsLately();
   #firstMs: number | null = null;
-  #rateMs = 0;
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
 
@@ -254,16 +268,14 @@ export class FunctionProfile {
     if (this.#firstMs === null) return 0;
     // The weight that a steady stream since the first call would have by now: without it a young rate would be too low.
     const weightMs = weightOf(nowMs - this.#firstMs);
-    const calls = this.#callsLately * decayOf(nowMs - this.#rateMs, RATE_HALF_LIFE_MS);
-    return weightMs <= 0 ? 0 : (calls * 1e3) / weightMs;
+    return weightMs <= 0 ? 0 : (this.#lately.at(nowMs) * 1e3) / weightMs;
   }
 
   #countCalls(calls: number, nowMs: number, stretchMs: number): void {
     this.#firstMs ??= nowMs - stretchMs;
     // They came all over the stretch: the first of them have decayed by its end.
     const weight = stretchMs > 0 ? weightOf(stretchMs) / stretchMs : 1;
-    this.#callsLately = this.#callsLately * decayOf(nowMs - this.#rateMs, RATE_HALF_LIFE_MS) + calls * weight;
-    this.#rateMs = nowMs;
+    this.#lately.add(calls * weight, nowMs);
   }
 }
 
