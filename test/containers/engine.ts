@@ -1,13 +1,14 @@
 // A container engine for the tests: the one that answers here, or else a private one, started for them and gone after them, in
-// a folder of its own, with the machine's firewall put back as it was found.
+// a folder of its own, with the machine put back as it was found.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand, succeeds } from "../command.ts";
 import { OwnedProcess } from "../owned-process.ts";
+import { ENGINE_FOLDER, keepFootprint, undoFootprint, undoFootprints } from "./footprint.ts";
 import { baseImageName, importStandIn } from "./stand-in-image.ts";
 import { takeTurn, withPackages } from "./turn.ts";
 
@@ -20,20 +21,6 @@ const INSTALL_TIMEOUT_MS = 180_000;
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 30_000;
 const QUICK_TIMEOUT_MS = 60_000;
-const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
-/** The tables in which an engine writes rules, in the format of iptables-save. */
-const EMPTY_TABLES = `*filter
-:INPUT ACCEPT
-:FORWARD ACCEPT
-:OUTPUT ACCEPT
-COMMIT
-*nat
-:PREROUTING ACCEPT
-:INPUT ACCEPT
-:OUTPUT ACCEPT
-:POSTROUTING ACCEPT
-COMMIT
-`;
 /** Root's programs, which an ordinary PATH lacks. */
 const PATH = `${process.env["PATH"]}:/usr/sbin:/sbin`;
 
@@ -95,10 +82,10 @@ async function installPrograms(): Promise<void> {
 }
 
 async function startPrivateEngine(turn: Server): Promise<Engine> {
-  const folder = mkdtempSync(join(tmpdir(), "locus-engine-"));
+  await undoFootprints({ ...process.env, PATH });
+  const folder = mkdtempSync(join(tmpdir(), ENGINE_FOLDER));
   const environment = { ...process.env, PATH, DOCKER_HOST: `unix://${join(folder, "docker.sock")}` };
-  const firewall = await runCommand(["iptables-save"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
-  const ipForward = readFileSync(IP_FORWARD, "utf8");
+  await keepFootprint(folder, environment);
   const logPath = join(folder, "dockerd.log");
   const dockerd = new OwnedProcess({
     argv: [
@@ -119,13 +106,7 @@ async function startPrivateEngine(turn: Server): Promise<Engine> {
     if (closed) return;
     closed = true;
     await dockerd.stop();
-    // Of containers in the machine's own network the engine leaves that mounted.
-    const network = join(folder, "exec", "netns", "default");
-    await succeeds(["umount", network], { environment, timeoutMs: QUICK_TIMEOUT_MS });
-    await succeeds(["ip", "link", "delete", "docker0"], { environment, timeoutMs: QUICK_TIMEOUT_MS });
-    await restoreFirewall(firewall, folder, environment);
-    writeFileSync(IP_FORWARD, ipForward);
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    await undoFootprint(folder, environment);
     turn.close();
   };
 
@@ -137,11 +118,4 @@ async function startPrivateEngine(turn: Server): Promise<Engine> {
   const tail = dockerd.logTail();
   await close();
   throw new Error(`a container engine cannot be started here: ${tail}`);
-}
-
-/** A table that did not exist before is not among the rules: it is emptied. */
-async function restoreFirewall(rules: string, folder: string, environment: NodeJS.ProcessEnv): Promise<void> {
-  const file = join(folder, "firewall");
-  writeFileSync(file, EMPTY_TABLES + rules);
-  await runCommand(["iptables-restore", file], { environment, timeoutMs: QUICK_TIMEOUT_MS });
 }
