@@ -2,7 +2,7 @@
 // container is sent. What an owner that crashed has left ends by itself, is found by its label, and removed by the next owner.
 
 import { readFileSync } from "node:fs";
-import { PassThrough, type Duplex } from "node:stream";
+import { PassThrough, type Duplex, type Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { LocusError } from "#runtime/errors.ts";
@@ -26,6 +26,10 @@ const USER = "65534:65534";
 const PIDS_MAX = 256;
 /** An engine that did not kill is told again after so long. Chosen. */
 const KILL_AGAIN_MS = 500;
+/** 128 + SIGKILL, as engines tell it. */
+const KILLED = 137;
+/** So long an engine may tell of an end before it tells that memory was why. Chosen. */
+const OOM_LATE_S = 1;
 /** Of what a command that is run in a container prints. */
 const OUTPUT_BYTES_MAX = 64 * 1024;
 /** Reads the length of a program, the program, and becomes it; what follows on standard input is the program's. */
@@ -101,7 +105,8 @@ export class DockerLauncher implements AgentLauncher {
     try {
       const exec = await within(container.exec({ Cmd: argv, AttachStdout: true, AttachStderr: true }), `exec in ${id}`);
       const stream = await within(exec.start({ hijack: true, stdin: false }), `exec in ${id}`);
-      const output = await within(textOf(this.#apart(stream)), `exec in ${id}`);
+      const { stdout, stderr } = this.#apart(stream);
+      const output = await within(textOf(stdout, stderr), `exec in ${id}`);
       return { output, exitCode: (await within(exec.inspect(), `exec in ${id}`)).ExitCode };
     } catch (cause) {
       throw new LocusError(
@@ -122,8 +127,8 @@ export class DockerLauncher implements AgentLauncher {
     tellLines(stderr, (text) => this.#options.onLog({ source, text }));
     stream.write(this.#program);
     const over = new AbortController();
-    const ended = this.#ended(container, stream).finally(() => over.abort());
     let killing: Promise<void> | null = null;
+    const ended = this.#ended(container, stream, () => killing !== null).finally(() => over.abort());
     return {
       input: stream,
       output: stdout,
@@ -167,17 +172,28 @@ export class DockerLauncher implements AgentLauncher {
     }
   }
 
-  async #ended(container: Docker.Container, stream: Duplex): Promise<AgentEnd> {
+  async #ended(container: Docker.Container, stream: Duplex, isOurDoing: () => boolean): Promise<AgentEnd> {
     try {
       const { StatusCode } = await container.wait();
       const { State } = await within(container.inspect(), "inspect");
-      return { how: `with exit code ${StatusCode}`, lackedMemory: State.OOMKilled };
+      const isOpen = StatusCode === KILLED && !State.OOMKilled && !isOurDoing();
+      const lackedMemory = State.OOMKilled || (isOpen && (await this.#hasLackedMemory(container, State.StartedAt)));
+      return { how: `with exit code ${StatusCode}`, lackedMemory };
     } catch (error) {
       return { how: `with the engine: ${(error as Error).message}`, lackedMemory: false };
     } finally {
       await within(container.remove(REMOVE), "remove").catch(() => {});
       stream.destroy();
     }
+  }
+
+  /** Whether the engine says so among its events: what it keeps of a container's state may have missed it (the kernel's word and the end come by two ways). */
+  async #hasLackedMemory(container: Docker.Container, startedAt: string): Promise<boolean> {
+    const since = Math.floor(Date.parse(startedAt) / 1e3);
+    const until = Math.ceil(Date.now() / 1e3) + OOM_LATE_S;
+    const filters = { container: [container.id], event: ["oom"] };
+    const told = async (): Promise<string> => textOf(await this.#docker.getEvents({ since, until, filters }));
+    return (await within(told(), "events").catch(() => "")) !== "";
   }
 
   async #update(container: Docker.Container, limits: Parameters<Docker.Container["update"]>[0]): Promise<void> {
@@ -270,21 +286,15 @@ const REMOVE = { force: true, v: true };
 const isLeft = ({ State, Created }: Docker.ListedContainer): boolean =>
   ENDED.includes(State) || (State === "created" && Date.now() / 1e3 - Created > START_S_MAX);
 
-async function textOf({
-  stdout,
-  stderr,
-}: {
-  readonly stdout: PassThrough;
-  readonly stderr: PassThrough;
-}): Promise<string> {
+async function textOf(...streams: readonly Readable[]): Promise<string> {
   const pieces: Buffer[] = [];
   let bytes = 0;
-  const collect = async (stream: PassThrough): Promise<void> => {
+  const collect = async (stream: Readable): Promise<void> => {
     for await (const piece of stream) {
       bytes += (piece as Buffer).length;
       if (bytes <= OUTPUT_BYTES_MAX) pieces.push(piece as Buffer);
     }
   };
-  await Promise.all([collect(stdout), collect(stderr)]);
+  await Promise.all(streams.map(collect));
   return Buffer.concat(pieces).toString();
 }

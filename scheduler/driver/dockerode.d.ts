@@ -1,7 +1,7 @@
 // What of dockerode is used here: its types are a package of their own, with ssh2's.
 
 declare module "dockerode" {
-  import type { Duplex, Writable } from "node:stream";
+  import type { Duplex, Readable, Writable } from "node:stream";
 
   interface HostConfig {
     readonly Memory: number;
@@ -54,6 +54,7 @@ declare module "dockerode" {
     }
 
     interface Container {
+      readonly id: string;
       attach(options: {
         readonly stream: true;
         readonly stdin: true;
@@ -64,7 +65,11 @@ declare module "dockerode" {
       start(): Promise<unknown>;
       wait(): Promise<{ readonly StatusCode: number }>;
       inspect(): Promise<{
-        readonly State: { readonly OOMKilled: boolean };
+        readonly State: {
+          readonly OOMKilled: boolean;
+          /** As of RFC 3339. */
+          readonly StartedAt: string;
+        };
         /** Its id. */
         readonly Image: string;
         readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> };
@@ -94,6 +99,12 @@ declare module "dockerode" {
     getContainer(nameOrId: string): Docker.Container;
     getImage(nameOrId: string): Docker.Named;
     getNetwork(nameOrId: string): Docker.Named;
+    /** Lines of JSON; seconds since 1970. It ends at `until`. */
+    getEvents(options: {
+      readonly since: number;
+      readonly until: number;
+      readonly filters: Readonly<Record<string, readonly string[]>>;
+    }): Promise<Readable>;
     listContainers(options: {
       readonly all: boolean;
       readonly filters: Readonly<Record<string, readonly string[]>>;

@@ -91,7 +91,8 @@ describe("containers", { timeout: 120_000 }, () => {
     });
     const spec = specOf({ image });
     await driver.start(spec);
-    expect(codeOf(await driver.invoke(spec.id, callOf()))).toBe("MEMORY_LIMIT");
+    const outcome = await driver.invoke(spec.id, callOf());
+    expect(outcome).toMatchObject({ ok: false, error: { code: "MEMORY_LIMIT" } });
   });
 
   test("have no network, no rights and nothing to write to, and can be looked into", async () => {
