@@ -70,7 +70,8 @@ export function calledFunction(
   const bounds = before.state === "pinned" ? ([share, share] as const) : sides;
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
-  return { name, profile, before: known, recalled, share, costs, load, trials, isFree, bounds, isWarm };
+  const { sinceMs } = before;
+  return { name, profile, before: known, recalled, share, costs, load, trials, sinceMs, isFree, bounds, isWarm };
 }
 
 /** Whether calls take longer than before the move that was taken back. */

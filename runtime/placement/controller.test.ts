@@ -144,6 +144,14 @@ describe("the controller, under a steady load", () => {
       expect(next.atMs).toBeLessThan(retryMs);
     });
 
+    test("the corners are tried though something slight is never what it was", () => {
+      const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 600 < 300 ? 5 : 300 }, 40);
+      const run = runOf({ ...chains, functionsAt: (ms) => [...chains.functionsAt(ms), slight(ms)] }, 10_000);
+      expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThan(10);
+      expect([0, 1]).toContain(shareOf(run, "chain"));
+      expect(regretOf(run, 5_000)).toBeLessThan(0.05);
+    });
+
     test("it goes back to where such calls did best before, as soon as they come again", () => {
       const heavy = called("chain", { ...HASH, cpuUs: 10_000 }, 400);
       const world = { ...chains, functionsAt: (ms: number) => (ms % 4_000 < 2_000 ? chains.functionsAt(0) : [heavy]) };

@@ -20,6 +20,7 @@ import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
+  areSlight,
   BEFORE_MS,
   heldAlong,
   nextTrial,
@@ -103,7 +104,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const lastly = lastMoves(all, situation);
     all.forEach((called, index) => decide(draft, called, choices[index]!, lastly, situation));
     holdAfterMistake(draft, all, nowMs);
-    if (all.every((called) => isSteady(called, draft.of(called), nowMs))) {
+    const moving = all.filter((called) => !isSteady(called, draft.of(called), nowMs));
+    if (areSlight(moving, all)) {
       for (const step of nextTrial(all, use, capacity, nowMs)) {
         const called = all[step.index]!;
         draft.apply(called, trialBegun(draft.of(called), step, nowMs));

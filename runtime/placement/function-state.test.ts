@@ -50,14 +50,6 @@ describe("a trial", () => {
     expect(why).toEqual({ kind: "tried", side: "storage", partner: null, ratio: null, isKept: false });
   });
 
-  test("ends when the calls of another function change, without a verdict", () => {
-    const { to, why } = after(75, "b");
-    expect(to).toMatchObject({ state: "split", share: 0.4, trials: { running: null, endedMs: STARTED_MS + 75 } });
-    expect(why).toMatchObject({ kind: "tried", ratio: null, isKept: false });
-    // Nothing was said against what was tried.
-    expect(to.trials.backOffs.size).toBe(0);
-  });
-
   test("ends when the function's own calls change, which is profiled anew where it was", () => {
     const { to, why } = after(75, "a");
     expect(to).toMatchObject({ state: "profiling", share: 0.4, trials: { running: null, held: null } });

@@ -158,8 +158,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials, regimes };
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }
-  if (running !== null && (shifted.size > 0 || nowMs - running.startedMs > TRIAL_GIVEN_UP_MS)) {
-    // What comes now says nothing of what was before.
+  if (running !== null && nowMs - running.startedMs > TRIAL_GIVEN_UP_MS) {
     const { fromShare: share, side, partner } = running;
     const to: FunctionState = { ...now, state: restingState(share), share, trials: broken(now.trials, nowMs) };
     return { to, why: { kind: "tried", side, partner, ratio: null, isKept: false } };

@@ -31,10 +31,10 @@ const MOVED: FunctionState = {
 };
 
 /** The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. */
-function played(ms: number, factor: number): PlayedCalls {
+function played(ms: number, factor: number, hash = HASH): PlayedCalls {
   const calls = (side: "compute" | "storage", times: number) => ({
     chain: modelledCalls(side, 320 / times, CHAIN, DEFAULT_CONSTANTS, times),
-    hash: modelledCalls("compute", 8 / times, HASH, DEFAULT_CONSTANTS, times),
+    hash: modelledCalls("compute", 8 / times, hash, DEFAULT_CONSTANTS, times),
   });
   return new PlayedCalls().run(MOVED_MS, calls("compute", 1)).run(ms, calls("storage", factor));
 }
@@ -93,6 +93,15 @@ describe("a move after which calls take longer, and fewer end", () => {
     const { to, why } = judged(slow, {}, hash)!;
     expect(to).toMatchObject({ state: "storage", share: 1, reverts: 0, moved: { isJudged: true } });
     expect(why).toBeNull();
+  });
+
+  test.each([
+    { moved: { ...MOVED.moved!, atMs: MOVED_MS + 1 } },
+    { trials: { ...NO_TRIALS, endedMs: MOVED_MS + 1 } },
+    { sinceMs: MOVED_MS + 1 },
+  ])("is taken back where what does little of the work moved, ended a trial or changed since: %o", (hash) => {
+    const slight = played(150, 8, { ...HASH, cpuUs: 50 });
+    expect(judged(slight, {}, hash)?.why).toMatchObject({ kind: "reverted" });
   });
 
   test("is taken back where others moved at the same time or before, and their calls changed long before", () => {

@@ -5,7 +5,7 @@ import { REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { BEFORE_MS, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
+import { areSlight, BEFORE_MS, firstWeighty, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
 /** A move that is undone within this time was a mistake; later, the load has changed. */
@@ -81,13 +81,20 @@ export interface LastMoves {
   readonly ratio: number | null;
 }
 
+/** When anything moved last, but for what has moved since and does little of the work. */
+const lastWeightyMs = (all: readonly CalledFunction[]): number => {
+  const latestFirst = all.toSorted((one, other) => lastMovedMs(other.before) - lastMovedMs(one.before));
+  return lastMovedMs(firstWeighty(latestFirst)!.before);
+};
+
 export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situation, "heardMs">): LastMoves {
-  const atMs = all.reduce((latest, { before }) => Math.max(latest, lastMovedMs(before)), -Infinity);
-  const isToBeJudged = ({ before: { moved: move } }: CalledFunction): boolean => move?.atMs === atMs && !move.isJudged;
-  if (heardMs - atMs < REST_MS || !all.some(isToBeJudged)) return { atMs, areMistake: null, ratio: null };
-  const isAlone = all.every(({ before }) => before.sinceMs <= atMs - BEFORE_MS);
-  const others = all.filter(({ before }) => before.moved?.atMs !== atMs);
-  const areMistake = isAlone && !isOtherLoad(others, atMs, heardMs) && isMistake(all, atMs, heardMs);
+  const open = all.filter(({ before: { moved: move } }) => move?.isJudged === false);
+  const atMs = open.length === 0 ? -Infinity : lastWeightyMs(all);
+  const hasMoved = ({ before: { moved: move } }: CalledFunction): boolean => move?.atMs === atMs;
+  if (heardMs - atMs < REST_MS || !open.some(hasMoved)) return { atMs, areMistake: null, ratio: null };
+  const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
+  const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
+  const areMistake = isAlone && !isOtherLoad(all, hasMoved, atMs, heardMs) && isMistake(all, atMs, heardMs);
   return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, atMs, heardMs) : null };
 }
 

@@ -35,6 +35,7 @@ class Load extends PlayedCalls {
       share,
       load: loadOf(400),
       trials: NO_TRIALS,
+      sinceMs: 0,
       isFree: true,
       bounds: [0, 1],
       isWarm: { compute: true, storage: true },
@@ -195,19 +196,28 @@ describe("what came of a trial", () => {
   });
 });
 
-describe("whoever comes or goes", () => {
+describe("whoever comes, goes or changes", () => {
   const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const;
-  const verdict = (calls: Readonly<Record<string, Calls>>) => {
+  const verdict = (calls: Readonly<Record<string, Calls>>, others: Partial<Tried> = {}) => {
     const after = new Load().run(500, { a: atCompute, b: atCompute }).run(150, { a: atStorage, ...calls });
     const tried = after.tried("a", 1, { trials: { ...NO_TRIALS, running } });
-    const others = ["b", "c"].filter((name) => after.profiles.get(name) !== undefined);
-    return verdictOf([tried], [tried, ...others.map((name) => after.tried(name, 0))], after.nowMs);
+    const called = ["b", "c"].filter((name) => after.profiles.get(name) !== undefined);
+    return verdictOf([tried], [tried, ...called.map((name) => after.tried(name, 0, others))], after.nowMs);
   };
+  /** A fiftieth of what `a` works. */
+  const slight = { load: loadOf(400, 40) };
 
   test("meanwhile leaves a trial without a verdict", () => {
     expect(verdict({})).toMatchObject({ came: "void" });
     expect(verdict({ b: atCompute, c: atCompute })).toMatchObject({ came: "void" });
-    expect(verdict({ b: atCompute })).not.toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute }, { sinceMs: 500 })).toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute }, { sinceMs: 499 })).not.toMatchObject({ came: "void" });
+  });
+
+  test("is nothing to a trial where that is little of the work", () => {
+    expect(verdict({}, slight)).not.toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute, c: atCompute }, slight)).not.toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute }, { ...slight, sinceMs: 500 })).not.toMatchObject({ came: "void" });
   });
 
   test("is not who calls and is refused: what a trial does to others counts", () => {

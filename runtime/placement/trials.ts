@@ -67,6 +67,8 @@ export interface Tried {
   readonly share: number;
   readonly load: Load;
   readonly trials: Trials;
+  /** When its calls began to be what they are. */
+  readonly sinceMs: number;
   /** Neither pinned nor still to be profiled, nor just taken back from where a trial would have it. */
   readonly isFree: boolean;
   /** Its share may be from here to there. */
@@ -129,10 +131,27 @@ export interface TrialStep {
 }
 
 export interface Verdict {
-  /** `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or another's callers came or went. */
+  /** `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or others' calls came, went or changed. */
   readonly came: "kept" | "dropped" | "worse" | "void";
   /** What all calls took, to what they took before; null: too few ended to tell. */
   readonly ratio: number | null;
+}
+
+/** That a call works where the plan has it, µs. */
+const workUsOf = ({ load: { costs }, share }: Tried): number =>
+  share * busyUs(costs.storage) + (1 - share) * busyUs(costs.compute);
+
+const workOf = (some: readonly Tried[]): number =>
+  some.reduce((sum, one) => sum + one.load.callsPerSecond * workUsOf(one), 0);
+
+/** Whether some of all that are called do so little of the work that nothing that becomes of them could be taken for a gain. */
+export const areSlight = (some: readonly Tried[], all: readonly Tried[]): boolean =>
+  some.length === 0 || workOf(some) < GAIN_MIN * workOf(all);
+
+/** Of all, in some order: with it those that come before are slight no more. */
+export function firstWeighty<One extends Tried>(all: readonly One[]): One | undefined {
+  let left = GAIN_MIN * workOf(all);
+  return all.find((one) => (left -= workOf([one])) <= 0);
 }
 
 /** What all calls came to after something was changed, held against what there was before. */
@@ -177,16 +196,30 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
   return { calls, callsBefore, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
 }
 
-/** Whether many calls of a function have come since of which none came before, or none of one that had many: its callers came or went. */
-export function isOtherLoad(others: readonly Tried[], atMs: number, nowMs: number): boolean {
+/**
+ * Whether many calls of functions have come since of which none came before, or none of some that had many: their callers came or went. Those of
+ * what was changed may, and all that does little of the work.
+ */
+export function isOtherLoad<One extends Tried>(
+  all: readonly One[],
+  wasChanged: (one: One) => boolean,
+  atMs: number,
+  nowMs: number,
+): boolean {
   const settledMs = atMs + SETTLE_MS;
-  return others.some(({ profile: { byTime } }) => {
+  let [work, other] = [0, 0];
+  for (const one of all) {
+    const { byTime } = one.profile;
     // Also those that fail: whoever still calls has not gone.
     const before = cameIn(byTime.between(atMs - BEFORE_MS, atMs));
     const since = cameIn(byTime.between(settledMs, nowMs));
     const expected = (before * (nowMs - settledMs)) / BEFORE_MS;
-    return (before <= 0 && since >= CALLS_MIN) || (since <= 0 && expected >= CALLS_MIN);
-  });
+    const workUs = Math.max(expected, since) * workUsOf(one);
+    const cameOrWent = (before <= 0 && since >= CALLS_MIN) || (since <= 0 && expected >= CALLS_MIN);
+    work += workUs;
+    if (cameOrWent && !wasChanged(one)) other += workUs;
+  }
+  return other > 0 && other >= GAIN_MIN * work;
 }
 
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
@@ -201,9 +234,11 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   const startedMs = tried[0]?.trials.running?.startedMs ?? nowMs;
   const passedMs = nowMs - startedMs;
   if (!isWhole(tried)) return VOID;
+  const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
+  if (!areSlight(others, all)) return VOID;
   if (passedMs < SETTLE_MS + MEASURE_MS / 2) return null;
-  const others = all.filter(({ name }) => tried.every((one) => one.name !== name));
-  if (isOtherLoad(others, startedMs, nowMs)) return VOID;
+  const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
+  if (isOtherLoad(all, isTried, startedMs, nowMs)) return VOID;
   const isOver = passedMs >= TRIAL_MS_MAX;
   const comparison = compared(all, startedMs, nowMs);
   if (comparison === null || comparison.calls < CALLS_MIN) return isOver ? { came: "dropped", ratio: null } : null;
@@ -443,13 +478,11 @@ function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: num
 
 /** Those whose work is a part of all that is worth a trial, and whose calls are where the plan has them. */
 function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
-  const work = all.map(({ load: { callsPerSecond, costs }, share }) => {
-    return callsPerSecond * (share * busyUs(costs.storage) + (1 - share) * busyUs(costs.compute));
-  });
-  const workMin = WORK_MIN * work.reduce((sum, one) => sum + one, 0);
+  const workMin = WORK_MIN * workOf(all);
   return [...all.keys()].filter((index) => {
-    const { profile, share, trials, isFree } = all[index]!;
-    if (!isFree || trials.held !== null || work[index]! < workMin) return false;
+    const one = all[index]!;
+    const { profile, share, trials, isFree } = one;
+    if (!isFree || trials.held !== null || workOf([one]) < workMin) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }
