@@ -3,7 +3,7 @@
 
 import { existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand, succeeds } from "../command.ts";
 
@@ -13,6 +13,7 @@ const TIMEOUT_MS = 60_000;
 /** A killed process lives until the kernel has buried it. */
 const GONE_TRIES = 100;
 const GONE_PAUSE_MS = 100;
+const PROGRAMS: readonly string[] = ["dockerd", "containerd", "containerd-shim-runc-v2"];
 const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
 /** In an engine's folder. */
 const BEFORE = "before.json";
@@ -69,16 +70,37 @@ export async function undoFootprint(folder: string, environment: NodeJS.ProcessE
 }
 
 async function restore({ firewall, ipForward, bridges }: Before, folder: string, environment: NodeJS.ProcessEnv) {
-  for (const bridge of await bridgesOf(environment)) {
-    if (!bridges.includes(bridge))
-      await succeeds(["ip", "link", "delete", bridge], { environment, timeoutMs: TIMEOUT_MS });
-  }
+  const own = (await bridgesOf(environment)).filter((bridge) => !bridges.includes(bridge));
+  for (const bridge of own) await succeeds(["ip", "link", "delete", bridge], { environment, timeoutMs: TIMEOUT_MS });
+  const now = await runCommand(["iptables-save"], { environment, timeoutMs: TIMEOUT_MS });
   const rules = join(folder, RULES);
-  // A table that did not exist before is not among the rules: it is emptied.
-  writeFileSync(rules, EMPTY_TABLES + firewall);
+  writeFileSync(rules, EMPTY_TABLES + firewallWithout(now, firewall, own));
   await runCommand(["iptables-restore", rules], { environment, timeoutMs: TIMEOUT_MS });
   writeFileSync(IP_FORWARD, ipForward);
 }
+
+/**
+ * What others have written meanwhile stays. An engine has chains of its own, rules that name these or its bridges, one for each container that calls itself by
+ * a published port, and policies.
+ */
+export function firewallWithout(now: string, before: string, bridges: readonly string[]): string {
+  const known = before.split("\n");
+  const isOurs = (line: string): boolean =>
+    !known.includes(line) &&
+    (/\bDOCKER\b/.test(line) || HAIRPIN.test(line) || bridges.some((bridge) => line.includes(` ${bridge} `)));
+  // ":FORWARD DROP [0:0]"
+  const policyOf = (line: string): string => line.replace(/ \[.*/, "");
+  const chainOf = (line: string): string => line.split(" ", 1)[0]!;
+  const policies = new Map(known.filter(isChain).map((line) => [chainOf(line), policyOf(line)]));
+  return now
+    .split("\n")
+    .filter((line) => !isOurs(line))
+    .map((line) => (isChain(line) ? (policies.get(chainOf(line)) ?? policyOf(line)) : line))
+    .join("\n");
+}
+
+const isChain = (line: string): boolean => line.startsWith(":");
+const HAIRPIN = /^-A POSTROUTING -s (\S+) -d \1 .*-j MASQUERADE$/;
 
 /** As an engine names its own: the one that is the default, and those of other networks. */
 async function bridgesOf(environment: NodeJS.ProcessEnv): Promise<string[]> {
@@ -89,7 +111,7 @@ async function bridgesOf(environment: NodeJS.ProcessEnv): Promise<string[]> {
   return [...links.matchAll(/^(docker0|br-[0-9a-f]{12})\b/gm)].map(([name]) => name);
 }
 
-/** Whatever was started with the folder's name, and all that those have started: the engine, and its containers. */
+/** The engine's programs that were started with the folder's name, and all that those have started: containers. */
 async function killAll(folder: string): Promise<void> {
   for (let left = GONE_TRIES; left > 0; left--) {
     const pids = processesOf(folder);
@@ -108,7 +130,8 @@ function processesOf(folder: string): number[] {
       const [, state, parent] = /\) (\S) (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
       if (state === "Z") continue;
       children.set(Number(parent), [...(children.get(Number(parent)) ?? []), pid]);
-      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder)) found.push(pid);
+      const [program = "", ...rest] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      if (PROGRAMS.includes(basename(program)) && rest.some((one) => one.includes(folder))) found.push(pid);
     } catch {
       // It has ended meanwhile.
     }
