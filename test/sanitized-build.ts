@@ -15,6 +15,9 @@ const FLAGS: Readonly<Record<Sanitizer, string>> = { address: "address,undefined
 /** A compiler that shares its cores with other tests needs minutes. */
 export const SANITIZED_BUILD_TIMEOUT_MS = 600_000;
 
+/** Of a test that a sanitizer watches: what it finds once is there, and no second attempt makes it good. */
+export const WATCHED = { timeout: SANITIZED_BUILD_TIMEOUT_MS, retry: 0 } as const;
+
 /** The paths of the targets, which are named as in the Makefile, without their folder. Throws with what the compiler says. */
 export const buildSanitized = (sanitizer: Sanitizer, targets: readonly string[]): readonly string[] =>
   makeSanitized(FLAGS[sanitizer], targets);

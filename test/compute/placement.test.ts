@@ -102,8 +102,10 @@ describe("placement", () => {
     expect(transitions?.some(({ why }) => why.kind === "latency" || why.kind === "overload")).toBe(true);
     const all = await overview(nodes[1]!);
     expect(all.functions.map((one) => one.function)).toEqual(["direct", "idle", "walk"]);
-    expect(all.regret).toBeGreaterThanOrEqual(0);
-    expect(all.regret).toBeLessThan(1);
+    await vi.waitFor(async () => {
+      await call(nodes[0]!, "walk");
+      expect((await overview(nodes[1]!)).regret).toBeLessThan(0.5);
+    }, LONG);
     expect(all.decidedMs).toBeGreaterThan(0);
     expect(all.functions.at(-1)?.callsPerSecond).toBeGreaterThan(0);
     await decider();
@@ -279,7 +281,9 @@ describe("placement", () => {
     const holder = await client.get("locus:controller:lease");
     expect(holder).not.toBeNull();
     await dead.end("SIGKILL");
-    // By the server's clock, and seen from its death until another one has it: two seconds, and much more for a machine that is busy.
+    // Whoever dies leaves the others what is left of its lease, and they look four times a second: two seconds. By the server's clock, and seen from its death
+    // until another one has it, much more for a machine that is busy.
+    expect(await client.pttl("locus:controller:lease")).toBeLessThanOrEqual(1_500);
     const diedMs = await serverMs(client);
     await vi.waitFor(async () => expect([null, holder]).not.toContain(await client.get("locus:controller:lease")), {
       ...LONG,

@@ -8,7 +8,7 @@ import type { ReplyShape } from "#runtime/channel/command-rule.ts";
 import goldenReplies from "#runtime/channel/golden-replies.json" with { type: "json" };
 import { decodeReply } from "#runtime/channel/reply.ts";
 import { LocusError } from "#runtime/errors.ts";
-import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { WATCHED } from "#test/sanitized-build.ts";
 import { askNativeDecoder, type Answer, type Question } from "./native-decoder.ts";
 
 /** As the golden file writes values. */
@@ -102,7 +102,7 @@ const changed = fc
 const question = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Question> =>
   fc.record({ bytes, shape, binary: fc.boolean() });
 
-describe("the decoders in TypeScript and C++", { timeout: SANITIZED_BUILD_TIMEOUT_MS }, () => {
+describe("the decoders in TypeScript and C++", WATCHED, () => {
   test("read the golden replies, whole and cut at every byte, in every shape", () => {
     const golden = (goldenReplies as readonly { readonly hex: string }[]).map(({ hex }) => Buffer.from(hex, "hex"));
     const cuts = golden

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { SANITIZED_BUILD_TIMEOUT_MS, WATCHED } from "#test/sanitized-build.ts";
 import { buildFuzzers, corpusOf, type Fuzzer, flagsOf, hasFuzzer, TARGETS } from "./fuzzers.ts";
 
 /** Each of these starts a process. */
@@ -46,7 +46,7 @@ const replay = (target: string): string => {
 
 const how = fuzzable ? "fuzzed from its corpus" : "replayed from its corpus, there is no clang here";
 
-describe(`with one seed, ${how}:`, { timeout: SANITIZED_BUILD_TIMEOUT_MS }, () => {
+describe(`with one seed, ${how}:`, WATCHED, () => {
   test.each(TARGETS)("%s keeps what it promises", (target) => {
     expect(fuzzable ? fuzz(target) : replay(target)).toBe("");
   });

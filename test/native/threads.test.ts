@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { beforeAll, expect, test } from "vitest";
 
-import { buildSanitized, type Sanitizer, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { buildSanitized, type Sanitizer, SANITIZED_BUILD_TIMEOUT_MS, WATCHED } from "#test/sanitized-build.ts";
 import { scriptedHostProgram } from "../storage-module/scripted-host.ts";
 
 let host: string;
@@ -18,19 +18,17 @@ function complaint(sanitizer: Sanitizer, name: string, ...args: readonly string[
   return status === 0 && stderr === "" ? "" : `ended with ${status ?? signal}:\n${stderr}`;
 }
 
-const timeout = SANITIZED_BUILD_TIMEOUT_MS;
-
-test("what is written on a ring by one thread is read by another, in order", { timeout }, () => {
+test("what is written on a ring by one thread is read by another, in order", WATCHED, () => {
   expect(complaint("thread", "ring_test", "honest")).toBe("");
 });
 
-test("a ring whose bytes and positions change all the time breaks, and nothing else does", { timeout }, () => {
+test("a ring whose bytes and positions change all the time breaks, and nothing else does", WATCHED, () => {
   expect(complaint("address", "ring_test", "liar")).toBe("");
 });
 
 test.each(["thread", "address"] as const)(
   "isolates that share connections get each their own replies, whichever breaks and whoever reads (%s)",
-  { timeout },
+  WATCHED,
   (sanitizer) => {
     expect(complaint(sanitizer, "socket_channel_test")).toBe("");
   },
@@ -38,7 +36,7 @@ test.each(["thread", "address"] as const)(
 
 test.each(["thread", "address"] as const)(
   "a supervisor keeps as many isolates as it was told, whoever calls and dies (%s)",
-  { timeout },
+  WATCHED,
   (sanitizer) => {
     expect(complaint(sanitizer, "bounds_test", host)).toBe("");
   },
@@ -46,7 +44,7 @@ test.each(["thread", "address"] as const)(
 
 test.each(["thread", "address"] as const)(
   "a supervisor answers every call once, whoever calls, cancels and dies (%s)",
-  { timeout },
+  WATCHED,
   (sanitizer) => {
     expect(complaint(sanitizer, "supervisor_test", host)).toBe("");
   },

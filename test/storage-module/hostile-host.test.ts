@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
-import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { SANITIZED_BUILD_TIMEOUT_MS, WATCHED } from "#test/sanitized-build.ts";
 import { runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
@@ -195,7 +195,7 @@ describe("it changes what it has said:", () => {
     }
   });
 
-  test("lies of any kind, in any order", { timeout: SANITIZED_BUILD_TIMEOUT_MS }, async () => {
+  test("lies of any kind, in any order", WATCHED, async () => {
     for (let seed = 1; seed <= 60; seed += 1) {
       await startOver(redis);
       // It forges outcomes as well: the one call may end in any way, the next must not.

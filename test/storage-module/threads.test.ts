@@ -5,7 +5,7 @@ import type { Redis } from "ioredis";
 import { expect, test } from "vitest";
 
 import { readInfo } from "#test/module-info.ts";
-import { SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { WATCHED } from "#test/sanitized-build.ts";
 import { type Script, startScriptedServer, until } from "./scripted-host.ts";
 
 const CALLERS = 6;
@@ -41,7 +41,7 @@ const call = async (client: Redis, id: string, script: Script): Promise<string> 
   }
 };
 
-test("threads of the module share nothing without a lock", { timeout: SANITIZED_BUILD_TIMEOUT_MS }, async () => {
+test("threads of the module share nothing without a lock", WATCHED, async () => {
   const server = await startScriptedServer({ sanitizer: "thread" });
   const redis = server.client();
   await redis.set("large", Buffer.alloc(400 * 1024, "x"));

@@ -3,15 +3,11 @@
 
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { buildSanitized, SANITIZED_BUILD_TIMEOUT_MS } from "#test/sanitized-build.ts";
+import { buildSanitized, WATCHED } from "#test/sanitized-build.ts";
 
-test(
-  "the module's parts do what their tests in C++ say, and no sanitizer objects",
-  () => {
-    const [program = ""] = buildSanitized("address", ["test/module_test"]);
-    const { status, stderr } = spawnSync(program, { encoding: "utf8" });
-    expect(stderr).toBe("");
-    expect(status).toBe(0);
-  },
-  SANITIZED_BUILD_TIMEOUT_MS,
-);
+test("the module's parts do what their tests in C++ say, and no sanitizer objects", WATCHED, () => {
+  const [program = ""] = buildSanitized("address", ["test/module_test"]);
+  const { status, stderr } = spawnSync(program, { encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+});
