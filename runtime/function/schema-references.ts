@@ -1,6 +1,7 @@
 // References of a schema that lead nowhere. The validator takes what it does not find for a schema that nothing fits, without
 // a word, and fetches nothing. Used by `schema.ts` only.
 
+import { stepsOf } from "./json-pointer.ts";
 import type { Part, SchemaPart } from "./schema.ts";
 
 /**
@@ -35,8 +36,7 @@ const decoded = (fragment: string): string | undefined => {
 /** Whether there is something at the JSON pointer. */
 const leads = (root: unknown, pointer: string): boolean => {
   let value = root;
-  for (const step of pointer.slice(1).split("/")) {
-    const name = step.replaceAll("~1", "/").replaceAll("~0", "~");
+  for (const name of stepsOf(pointer)) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return false;
     value = (value as Readonly<Record<string, unknown>>)[name];
   }

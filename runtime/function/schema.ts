@@ -2,6 +2,7 @@
 // JSON Schema has it, so that a typo would switch a check off without a word. What it would refuse to compile, it says itself
 // (`schema-faults.guest.ts`). Used by `describe.ts` only.
 
+import { memberPointer } from "./json-pointer.ts";
 import { lostReferences } from "./schema-references.ts";
 
 /** Mistakes of one schema that are told one by one. */
@@ -59,13 +60,13 @@ const schemas: Rule = ({ value, pointer }, within) => {
 const schemaOrSchemas: Rule = (part, within) => (Array.isArray(part.value) ? schemas : schema)(part, within);
 const schemasByName: Rule = ({ value, pointer }, within) => {
   if (!isObject(value)) return "must be an object of schemas";
-  for (const [name, item] of Object.entries(value)) within.push({ value: item, pointer: pointerTo(pointer, name) });
+  for (const [name, item] of Object.entries(value)) within.push({ value: item, pointer: memberPointer(pointer, name) });
   return "";
 };
 const dependencies: Rule = ({ value, pointer }, within) => {
   if (!isObject(value)) return "must be an object of schemas, or of arrays of texts";
   for (const [name, item] of Object.entries(value)) {
-    if (!isTexts(item)) within.push({ value: item, pointer: pointerTo(pointer, name) });
+    if (!isTexts(item)) within.push({ value: item, pointer: memberPointer(pointer, name) });
   }
   return "";
 };
@@ -137,7 +138,7 @@ function findMistakes(field: string, { value, pointer }: Part, mistakes: string[
   }
   seen.push({ value, pointer });
   for (const [keyword, item] of Object.entries(value)) {
-    const part = { value: item, pointer: pointerTo(pointer, keyword) };
+    const part = { value: item, pointer: memberPointer(pointer, keyword) };
     const rule = KEYWORDS.get(keyword);
     if (rule === undefined) {
       if (!isExtension(keyword)) mistakes.push(`${place(part.pointer)} is no keyword of JSON Schema`);
@@ -149,9 +150,6 @@ function findMistakes(field: string, { value, pointer }: Part, mistakes: string[
     for (const inner of within) findMistakes(field, inner, mistakes, seen);
   }
 }
-
-const pointerTo = (pointer: string, name: string): string =>
-  `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 
 const show = (value: unknown): string => cut(JSON.stringify(value) ?? "undefined");
 

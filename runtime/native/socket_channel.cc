@@ -45,18 +45,22 @@ bool Connection::up() {
   return IsUsable();
 }
 
-bool Connection::IsUsable() {
+void Connection::BreakIfHungUp() {
   // Rounds whose isolate has gone wait for nothing.
   const auto is_wanted = [](const auto& round) { return round.owner != nullptr; };
   if (socket_.valid() && hung_up_ && std::none_of(sent_.begin(), sent_.end(), is_wanted))
     Break("Redis closed the connection");
+}
+
+bool Connection::IsUsable() {
+  BreakIfHungUp();
   return socket_.valid();
 }
 
 void Connection::NoteHangUp() {
   const std::lock_guard lock(mutex_);
   hung_up_ = true;
-  IsUsable();
+  BreakIfHungUp();
 }
 
 bool Connection::wants_reader() {
@@ -229,7 +233,7 @@ bool Connection::ReadFor(SocketChannel* own, int64_t until_ns, const std::functi
   }
   reading_ = false;
   // The end may have been seen while the last reply was on its way: nobody would look again before the next round.
-  IsUsable();
+  BreakIfHungUp();
   PassReading(own);
   return true;
 }
@@ -248,7 +252,7 @@ void Connection::Abandon(SocketChannel* owner) {
   for (SentRound& round : sent_) {
     if (round.owner == owner) round.owner = nullptr;
   }
-  IsUsable();
+  BreakIfHungUp();
 }
 
 void Connection::Break(const std::string& why) {

@@ -56,7 +56,8 @@ class Connection {
 
  private:
   friend class ConnectionPool;
-  /// All with `mutex_` held.
+  /// All with `mutex_` held. Once nobody waits for what may still be read.
+  void BreakIfHungUp();
   bool IsUsable();
   ssize_t Read(char* to, size_t bytes);
   ssize_t Write(const char* from, size_t bytes);

@@ -2,6 +2,7 @@
 // of what it says them of. Part of the auxiliary program (auxiliary.guest.ts), when a function is deployed.
 
 import { Compile } from "typebox/schema";
+import { memberPointer } from "../function/json-pointer.ts";
 
 /** Characters of a fault: words may repeat all of a pattern. */
 const WORDS_LENGTH_MAX = 200;
@@ -40,7 +41,7 @@ function find(value: unknown, place: string, isNaming: boolean, faults: string[]
   for (const [name, member] of Object.entries(value)) {
     if (isSchema && PLAIN.has(name)) continue;
     if (faults.length >= FAULTS_SHOWN_MAX) return true;
-    const at = `${place}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const at = memberPointer(place, name);
     const isWithin = find(member, at, isSchema && NAMING.has(name), faults);
     isFound = isWithin || (isSchema && note({ [name]: member }, at, faults)) || isFound;
   }

@@ -1,6 +1,8 @@
 // What a value that does not fit its schema is told: typebox' findings in the words of the other messages, places written as
 // in code. Part of the auxiliary program (auxiliary.guest.ts).
 
+import { stepsOf } from "../function/json-pointer.ts";
+
 /** A finding as typebox has it: where in the value, which keyword of the schema, and what that one says. */
 export interface Finding {
   readonly keyword: string;
@@ -38,11 +40,7 @@ export function mistakesText(what: string, findings: readonly Finding[]): string
 /** `/items/2/a b` is `args.items[2]["a b"]`. */
 function placeText(what: string, pointer: string): string {
   if (pointer === "") return what === "args" ? what : `the ${what}`;
-  const steps = pointer
-    .slice(1)
-    .split("/")
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-  return what + steps.map(stepText).join("");
+  return what + stepsOf(pointer).map(stepText).join("");
 }
 
 function stepText(step: string): string {

@@ -11,13 +11,18 @@ import type { Node } from "../node/node.ts";
 import type { Policy } from "../policy/policy.ts";
 import { Scheduler } from "../scheduler.ts";
 import { NodeStock } from "../service/node-stock.ts";
-import { CONTEST_NODE, CONTEST_SETTINGS, NODE_LOOK_MS, type SchedulerSettings } from "../settings.ts";
+import {
+  CONTEST_NODE,
+  CONTEST_NODES_MAX,
+  CONTEST_SETTINGS,
+  NODE_LOOK_MS,
+  type SchedulerSettings,
+} from "../settings.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Load2020 } from "./load-2020.ts";
 
 const MIB = 2 ** 20;
-/** The contest's, these five. */
-const NODES = 20;
+/** The contest's, these four. */
 const NODES_READY = 10;
 const NODE_RESERVED_MS = 1;
 const NODE_BACK_MS_MAX = 30_000;
@@ -101,14 +106,14 @@ class FleetWorld implements Effects<number> {
     this.#random = seededRandom(seed);
     this.#learnsNeed = learnsNeed;
     this.#stock = new NodeStock({
-      nodes: Array.from({ length: NODES }, (_, index) => ({
+      nodes: Array.from({ length: CONTEST_NODES_MAX }, (_, index) => ({
         id: `node${index}`,
         address: "",
         port: 0,
         memoryBytes: CONTEST_NODE.memoryMb * MIB,
       })),
       ready: NODES_READY,
-      reservedMax: NODES,
+      reservedMax: CONTEST_NODES_MAX,
       refillMs: () => this.#random() * NODE_BACK_MS_MAX,
       // To a stock 0 is no time.
       now: () => 1 + this.#nowMs,
