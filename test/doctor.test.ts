@@ -57,6 +57,17 @@ describe("locus doctor", () => {
     }
   });
 
+  it("says of a Redis that is there what it refuses, and not to start one", async () => {
+    for (const [settings, found] of [
+      [{ LOCUS_REDIS_PASSWORD: "wrong", LOCUS_REDIS_USER: "nobody" }, /^WRONGPASS .*; check LOCUS_REDIS_USER and/],
+      [{ LOCUS_REDIS_DB: "99" }, /has no database 99: check LOCUS_REDIS_DB/],
+    ] as const) {
+      expect((await doctor(settings)).missing).toMatchObject([
+        { about: "Redis", found: expect.stringMatching(found), mend: "set what it names (docs/configuration.md)" },
+      ]);
+    }
+  });
+
   it("tells a port that something else has", async () => {
     const other: Server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
     await once(other, "listening");

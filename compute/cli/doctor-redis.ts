@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { LocusError } from "#runtime/errors.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { RedisRegistry } from "../node/redis-registry.ts";
 import type { RedisPlace } from "./config.ts";
@@ -91,13 +92,10 @@ const examineConfigured = async ({ redis: address, user, redisFrom }: RedisPlace
     connection = await openBrittleConnection(address, user, "doctor");
   } catch (error) {
     const { message } = toLocusError(error, `connect to ${place}`);
-    return [
-      redis.missing(
-        "Redis",
-        message,
-        `start it (${startCommand(address)}), or say where it is (docs/configuration.md)`,
-      ),
-    ];
+    const mend = isAnswer(error)
+      ? "set what it names (docs/configuration.md)"
+      : `start it (${startCommand(address)}), or say where it is (docs/configuration.md)`;
+    return [redis.missing("Redis", message, mend)];
   }
   try {
     return [
@@ -111,6 +109,10 @@ const examineConfigured = async ({ redis: address, user, redisFrom }: RedisPlace
     connection.disconnect();
   }
 };
+
+/** Whether something is there, and does not do as it is set here: Redis' refusals, and what is no Redis. */
+const isAnswer = (error: unknown): boolean =>
+  error instanceof LocusError || (error instanceof Error && error.name === "ReplyError");
 
 /** Of a server that listens where it is looked for. */
 export const startCommand = ({ path, port }: Pick<RedisAddress, "path" | "port">): string => {

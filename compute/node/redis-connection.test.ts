@@ -34,6 +34,17 @@ it("tells of what answers and is no Redis where it is, and which settings say so
   );
 });
 
+it("tells of a port that answers no TLS where it is, and which setting wants it", async () => {
+  server = createServer((socket) => socket.on("error", () => {}).resume());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const address = { host: "127.0.0.1", port, path: null, tls: true, database: 0 };
+  await expect(openBrittleConnection(address, { username: null, password: null }, "test")).rejects.toThrow(
+    `no TLS session came up in time at 127.0.0.1:${port}; if it speaks none there, set LOCUS_REDIS_TLS=off`,
+  );
+});
+
 it("tells of a connection that is cut before any reply that TLS may be wanted", async () => {
   for (const cut of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.destroy()]) {
     const [told] = await toldOf(cut);

@@ -4,7 +4,13 @@
 
 import { Redis, type CommonRedisOptions } from "ioredis";
 
-import { greetingText, isNoRedis, noRedisAt, unansweredText } from "#runtime/channel/connection-failure.ts";
+import {
+  greetingText,
+  isNoRedis,
+  noRedisAt,
+  selectionFailure,
+  unansweredText,
+} from "#runtime/channel/connection-failure.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 
 export interface RedisAddress {
@@ -43,9 +49,16 @@ const COMMAND_TIMEOUT_MS = 10_000;
 /** Pause before the n-th attempt to come back, ms: chosen so that a restart of Redis costs well under a second. */
 const reconnectDelayMs = (attempt: number): number => Math.min(50 * attempt, 1_000);
 
-/** Connects by itself and again after every loss; commands in between fail at once rather than wait. */
-export const openLastingConnection = (address: RedisAddress, user: RedisUser, purpose: string): Redis =>
-  connection(address, user, purpose, { retryStrategy: reconnectDelayMs, commandTimeout: COMMAND_TIMEOUT_MS });
+/**
+ * Connects by itself and again after every loss; commands in between fail at once rather than wait. With `mayAsk` it waits until Redis has loaded what it
+ * keeps, which takes the right to INFO.
+ */
+export const openLastingConnection = (address: RedisAddress, user: RedisUser, purpose: string, mayAsk = true): Redis =>
+  connection(address, user, purpose, {
+    retryStrategy: reconnectDelayMs,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    enableReadyCheck: mayAsk,
+  });
 
 /**
  * Resolves when it can take a command; rejects with the connection's error. After a loss it stays closed.
@@ -74,11 +87,12 @@ export const openBrittleConnection = async (
 /** What ioredis, or Redis, says of an attempt to connect, with the settings to mend. */
 export const connectError = (error: unknown, address: RedisAddress, { userSettings }: RedisUser): unknown => {
   if (!(error instanceof Error)) return error;
+  if (isSelectionRefused(error)) return selectionFailure(error.message, address, address.database);
   if (error.name === "ReplyError") {
     return Object.assign(new Error(greetingText(error.message, userSettings), { cause: error }), { name: error.name });
   }
   if (isNoRedis(error.message)) return noRedisAt(address);
-  const text = unansweredText(error.message, address.tls);
+  const text = unansweredText(error.message, address, address.tls);
   return text === error.message ? error : new Error(text, { cause: error });
 };
 
@@ -89,8 +103,12 @@ type Manner = Pick<
 
 const BRITTLE: Manner = { lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null };
 
-const connection = (address: RedisAddress, user: RedisUser, purpose: string, manner: Manner): Redis =>
-  new Redis({
+/** ioredis tells of it, and would go on in database 0. */
+const isSelectionRefused = (error: Error): boolean =>
+  (error as { readonly command?: { readonly name?: string } }).command?.name === "select";
+
+function connection(address: RedisAddress, user: RedisUser, purpose: string, manner: Manner): Redis {
+  const redis = new Redis({
     ...(address.path === null ? { host: address.host, port: address.port } : { path: address.path }),
     ...(address.tls ? { tls: address.authorities === undefined ? {} : { ca: address.authorities } } : {}),
     ...(user.username === null ? {} : { username: user.username }),
@@ -105,3 +123,11 @@ const connection = (address: RedisAddress, user: RedisUser, purpose: string, man
     maxRetriesPerRequest: 0,
     ...manner,
   });
+  redis.on("error", (error: Error) => {
+    if (!isSelectionRefused(error)) return;
+    // It would be ready all the same: one that is closing will not be.
+    redis.status = "close";
+    redis.disconnect(true);
+  });
+  return redis;
+}

@@ -35,7 +35,7 @@ export class StorageSide implements SideRunner {
       sizeMax: connectionsMax,
       queueLengthMax,
     });
-    this.#canceller = openLastingConnection(address, user, "cancel");
+    this.#canceller = openLastingConnection(address, user, "cancel", false);
     // Where it cannot be used, a cancel drops the call's own connection instead.
     this.#canceller.on("error", () => {});
   }

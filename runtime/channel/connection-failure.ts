@@ -13,10 +13,13 @@ interface Place {
 /** Node's own advice is of no use where authorities are a setting. */
 const ADVICE_OF_NODE = /; if the root CA is installed locally.*$/s;
 const UNTRUSTED = /self.signed certificate|unable to (?:get|verify)\b.* certificate/;
+const LATE = /ETIMEDOUT/;
 const CUT = /ECONNRESET|EPIPE|closed the connection|Connection is closed/;
 /** Redis' own words for credentials that do not open the door. */
 const REFUSED = /\b(?:WRONGPASS|NOAUTH)\b/;
 const SETTINGS_OF_USER = "LOCUS_REDIS_USER and LOCUS_REDIS_PASSWORD";
+/** Redis' own words for the number of a database that it does not have. */
+const NO_DATABASE = /\b(?:DB index is out of range|invalid DB index)\b/;
 /** Of the decoder of ioredis. */
 const NO_RESP = /^Unknown RESP type/;
 
@@ -28,20 +31,33 @@ export const noRedisAt = (place: Place): LocusError => {
   return new LocusError("REDIS_UNAVAILABLE", `what answers at ${placeOf(place)} is no Redis: check ${settings}`);
 };
 
+/** Why Redis refused to select the database: without it everything would be read and written in another one. */
+export const selectionFailure = (text: string, place: Place, database: number): LocusError =>
+  NO_DATABASE.test(text)
+    ? new LocusError(
+        "REDIS_UNAVAILABLE",
+        `Redis at ${placeOf(place)} has no database ${database}: check LOCUS_REDIS_DB, or the number at the end of LOCUS_REDIS_URL`,
+      )
+    : new LocusError("PERMISSION_DENIED", `Redis refused SELECT ${database}: ${text}`);
+
 /** The error of a connection on which no reply came yet. A LocusError passes through unchanged. */
 export const connectionFailure = (error: unknown, place: Place, hasTls: boolean): LocusError => {
   if (error instanceof LocusError) return error;
-  const text = lossText(unansweredText((error as Error).message, hasTls));
+  const text = lossText(unansweredText((error as Error).message, place, hasTls));
   return new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${placeOf(place)}: ${text}`, {
     cause: error,
   });
 };
 
 /** Why a connection went before any reply came on it. One that is cut has many words for it, by turns: they are said as one. */
-export const unansweredText = (text: string, hasTls: boolean): string =>
-  !hasTls && CUT.test(text)
+export const unansweredText = (text: string, place: Place, hasTls: boolean): string => {
+  if (hasTls && LATE.test(text)) {
+    return `no TLS session came up in time at ${placeOf(place)}; if it speaks none there, set LOCUS_REDIS_TLS=off`;
+  }
+  return !hasTls && CUT.test(text)
     ? "the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on"
     : text;
+};
 
 /** Whether Redis refused the user. */
 export const isUserRefused = (text: string): boolean => REFUSED.test(text);

@@ -2,7 +2,7 @@
 
 import type { Socket } from "node:net";
 import { LocusError } from "#runtime/errors.ts";
-import { noRedisAt } from "./connection-failure.ts";
+import { noRedisAt, selectionFailure } from "./connection-failure.ts";
 import { encodeOperation } from "./operation.ts";
 import { decodeReply } from "./reply.ts";
 
@@ -34,7 +34,7 @@ interface Greeting {
 
 /**
  * Authenticates with HELLO 3, selects the database, and leaves the socket paused. Rejects with PERMISSION_DENIED where Redis refuses any
- * of it, with REDIS_UNAVAILABLE where what answers is no Redis, and with what the socket says.
+ * of it, with REDIS_UNAVAILABLE where it has no such database or what answers is no Redis, and with what the socket says.
  */
 export async function greet(
   socket: Socket,
@@ -60,8 +60,13 @@ export async function greet(
       const reply = decodeReply(received, offset, { shape: "plain", binary: false });
       if (reply === "incomplete") return;
       if (reply.value instanceof Error) {
-        reject(new LocusError("PERMISSION_DENIED", `Redis refused ${command}: ${reply.value.message}`));
-        return;
+        const { message } = reply.value;
+        const isSelection = command === "SELECT";
+        return reject(
+          isSelection
+            ? selectionFailure(message, source, database)
+            : new LocusError("PERMISSION_DENIED", `Redis refused ${command}: ${message}`),
+        );
       }
       offset = reply.end;
     }

@@ -64,6 +64,31 @@ describe("a node whose Redis", () => {
     await isNotReady(node, "REDIS_UNAVAILABLE");
   });
 
+  it("has no database of the number that is set works in no other one of it, and neither does any tool", async () => {
+    const redis = await startRedis();
+    await redis.client().set("1", "precious");
+    const settings = { LOCUS_REDIS_PORT: String(redis.port), LOCUS_REDIS_DB: "99" };
+    const told = `Redis at 127.0.0.1:${redis.port} has no database 99: check LOCUS_REDIS_DB`;
+    for (const [tool, ...words] of [
+      ["locus", "load", "power-law", "--nodes", "10"],
+      ["redisclient", "khop", "1", "3"],
+    ] as const) {
+      const { status, stderr } = await runTool(tool, words, settings);
+      expect(status).toBe(3);
+      expect(stderr).toContain(told);
+    }
+    const node = await startNodeOver(redis, (started) => closing.push(() => started.end("SIGTERM")), settings, {
+      ready: false,
+    });
+    await vi.waitFor(() => expect(said(node)).toContain("Redis is out of reach"), LONG);
+    expect(logged(node)).toContainEqual(expect.objectContaining({ reason: expect.stringContaining(told) }));
+    await isNotReady(node, "REDIS_UNAVAILABLE");
+    for (const side of SIDES) expect(await call(node, "reader", side)).toMatchObject(refusal(503, "REDIS_UNAVAILABLE"));
+    expect(said(node)).not.toContain("connected to Redis");
+    expect(await redis.client().keys("*")).toEqual(["1"]);
+    expect(await redis.client().get("1")).toBe("precious");
+  });
+
   it("is not there yet starts, says so, and takes calls when it comes", async () => {
     const redis = await startRedis();
     process.kill(redis.pid(), "SIGKILL");
