@@ -123,6 +123,21 @@ describe("calls that run on another node than they came to", () => {
     await runsAt(one, other);
   });
 
+  it("run again where the other node is killed under them, and their callers see nothing of it", async () => {
+    const [one, other] = [await startSmall(), await startNode()];
+    await deploy(one, lingering);
+    await redis.client().set("released", "1");
+    await runsAt(one, other);
+    await redis.client().del("released");
+    const answered = call(one, "lingering", "compute", DEADLINE_MS);
+    await vi.waitFor(async () => expect(await underWayAt(other)).toBe(1), LONG);
+    expect(await underWayAt(one)).toBe(0);
+    await other.end("SIGKILL");
+    await vi.waitFor(async () => expect(await underWayAt(one)).toBe(1), LONG);
+    await redis.client().set("released", "1");
+    expect(await answered).toEqual({ status: 200, body: null });
+  });
+
   it("are heard by nobody who is not trusted, where nodes and their scheduler have a certificate", async () => {
     const { certificateFile, keyFile } = makeCertificate(redis.directory);
     const settings = {
