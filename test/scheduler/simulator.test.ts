@@ -8,6 +8,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { RealTimePlatform } from "#scheduler/simulator/real-time-platform.ts";
 import { freePort } from "../free-port.ts";
 import { OwnedProcess } from "../owned-process.ts";
+import { answersAt, type GuardedAnswers, makeGuard } from "./guard.ts";
 
 const SCHEDULER = join(import.meta.dirname, "..", "..", "scheduler");
 const METAS = [
@@ -110,6 +111,42 @@ test("the simulator plays a data set to our scaler, tells how it stands, and end
   expect(score).toBeGreaterThan(0);
   expect(score).toBeLessThan(100);
   expect(scaler.isRunning).toBe(true);
+});
+
+test("the simulator and the scaler are heard by nobody who is not trusted, and trust each other", async () => {
+  writeDataSet("one");
+  const guard = makeGuard(folder);
+  const [scalerPort, platformPort] = [await freePort(), await freePort()];
+  const simulator = start("main-simulator.ts", ["one"], {
+    ...guard.settings,
+    LOCUS_PLATFORM_PORT: String(platformPort),
+    LOCUS_STATISTICS_PORT: "0",
+    LOCUS_SCALER_ENDPOINT: `127.0.0.1:${scalerPort}`,
+    LOCUS_DATA_DIR: join(folder, "data"),
+  });
+  await vi.waitUntil(() => saidBy("main-simulator.ts").some(({ event }) => event === "listening"));
+  const answers = (port: number, service: string, method: string): Promise<GuardedAnswers> =>
+    answersAt(resources.stack, guard, `127.0.0.1:${port}`, `serverless.simulator.${service}`, method);
+  const expected = {
+    plain: "UNAVAILABLE",
+    distrusting: "UNAVAILABLE",
+    withoutSecret: "UNAUTHENTICATED",
+    withAll: "INVALID_ARGUMENT",
+  };
+  expect(await answers(platformPort, "Platform", "CreateSlot")).toEqual(expected);
+  // It waits for this one.
+  start("main-scaler.ts", [], {
+    ...guard.settings,
+    LOCUS_SCALER_PORT: String(scalerPort),
+    LOCUS_PLATFORM_ENDPOINT: `127.0.0.1:${platformPort}`,
+    LOCUS_POLICY: "reference",
+  });
+  expect(await simulator.ended).toBe(0);
+  expect(saidBy("main-simulator.ts").find(({ event }) => event === "ended")).toMatchObject({
+    totalRequestsCount: REQUESTS.length,
+    failedRequestsCount: 0,
+  });
+  expect(await answers(scalerPort, "Scaler", "Assign")).toEqual(expected);
 });
 
 test("a line that is broken is told with its number, and nothing is played", async () => {
