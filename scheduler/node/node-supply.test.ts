@@ -64,6 +64,20 @@ describe("nodes", () => {
     expect(scheduler.fleet.nodes.size).toBe(1);
   });
 
+  test("where empty nodes go at once, the least that are kept stay until another one has come", () => {
+    const settings = { nodesMax: 20, nodeIdleMs: 0, nodesMin: 1 };
+    const { effects, scheduler } = setUp(settings, SHARING, { ...NODE, cpus: 0.01 });
+    scheduler.tick(0);
+    scheduler.tick(10_000);
+    expect([effects.released, scheduler.fleet.nodes.size]).toEqual([[], 1]);
+    // There are not CPUs enough for it.
+    scheduler.acquire(scheduler.declare({ key: "f", memoryMb: 100 }, 10_000), "a", Infinity, 10_000);
+    scheduler.nodeReserved({ ...NODE, id: "n2" }, 10_000);
+    expect(effects.starting.map(({ node }) => node.id)).toEqual(["n2"]);
+    scheduler.tick(20_000);
+    expect(effects.released).toEqual(["n1"]);
+  });
+
   test("what others use of a node is not promised to anyone, what was promised stays", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 300 }, 0);
