@@ -226,6 +226,20 @@ test(
   },
 );
 
+test("nodes that are to be kept are reserved before any call, and stay", { timeout: TIMEOUT_MS }, async () => {
+  const cluster = await startCluster(3, 300, { LOCUS_NODES_MIN: "2", LOCUS_NODE_IDLE_MS: "0" });
+  await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(2), LONG);
+  const kept = await reservedBy(cluster.manager);
+  const owners = await Promise.all(cluster.nodes.map((node) => node.client(NODE_SERVICE).call("GetStats", {})));
+  expect(owners.filter(({ owner_account_id }) => owner_account_id !== "")).toHaveLength(2);
+  // A container has room in each: the third call has one more node reserved, and no other is given back for it.
+  const api = await apiOf(cluster);
+  const all = Promise.all([3_000, 3_001, 3_002].map((ms) => invoke(api, "sleeps", ms)));
+  await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(3), LONG);
+  expect(await reservedBy(cluster.manager)).toEqual(expect.arrayContaining([...kept]));
+  expect(await all).toEqual(["3000", "3001", "3002"]);
+});
+
 test("two schedulers of one stack have nodes of their own, and have them again", { timeout: TIMEOUT_MS }, async () => {
   const cluster = await startCluster(3, 300, { LOCUS_NODES_AHEAD: "0" });
   let requests = 0;
