@@ -125,6 +125,29 @@ test.each([2, 10, 45, 300])(
   },
 );
 
+test("forecasts' errors are told by function: none before there are forecasts, small ones of calls that come as they did", async () => {
+  vi.useFakeTimers();
+  const { desk, call, close } = setUp();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const everyMs = 45_000;
+  const callThen = async (pauseMs: number): Promise<void> => {
+    const called = call();
+    await vi.advanceTimersByTimeAsync(pauseMs);
+    await called;
+  };
+  const errors = (): Readonly<Record<string, number>> => desk.overviewNow().forecastErrors;
+  await callThen(everyMs);
+  expect(errors()).toEqual({});
+  for (let returns = 0; returns < 39; returns++) await callThen(everyMs);
+  expect(errors()).toEqual({ "rare@1": expect.closeTo(0, 2) });
+  // One that is late by as much again is missed by half of what it took: among a dozen.
+  await callThen(everyMs);
+  await vi.advanceTimersByTimeAsync(everyMs);
+  await callThen(1_000);
+  expect(errors()).toEqual({ "rare@1": expect.closeTo(0.5 / 12, 2) });
+  await close();
+});
+
 test("of calls that overlap on one instance each takes what it takes, and there are as many as fill the time", async () => {
   vi.useFakeTimers();
   const { desk, call, close } = setUp();

@@ -64,6 +64,20 @@ describe("nodes", () => {
     expect(scheduler.fleet.nodes.size).toBe(1);
   });
 
+  test("where empty nodes go at once, the least that are kept stay until another one has come", () => {
+    const settings = { nodesMax: 20, nodeIdleMs: 0, nodesMin: 1 };
+    const { effects, scheduler } = setUp(settings, SHARING, { ...NODE, cpus: 0.01 });
+    scheduler.tick(0);
+    scheduler.tick(10_000);
+    expect([effects.released, scheduler.fleet.nodes.size]).toEqual([[], 1]);
+    // There are not CPUs enough for it.
+    scheduler.acquire(scheduler.declare({ key: "f", memoryMb: 100 }, 10_000), "a", Infinity, 10_000);
+    scheduler.nodeReserved({ ...NODE, id: "n2" }, 10_000);
+    expect(effects.starting.map(({ node }) => node.id)).toEqual(["n2"]);
+    scheduler.tick(20_000);
+    expect(effects.released).toEqual(["n1"]);
+  });
+
   test("what others use of a node is not promised to anyone, what was promised stays", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 300 }, 0);
@@ -102,6 +116,32 @@ describe("nodes", () => {
     expect(effects.starting[1]!.memoryMb).toBe(51);
     scheduler.release(instance!, { executionMs: 1, lackedMemory: true }, 4);
     expect(pool.need.memoryMb).toBe(500);
+  });
+
+  test.each([
+    ["on a node each, that were seen to use most of their CPU", { cpus: 1 }, ["n1", "n2"]],
+    ["where they fit best, whose use of CPU is not known", {}, ["n1", "n1"]],
+  ])("instances of two functions are %s", (_what, seen, nodes) => {
+    const memoryMb = CONTEST_NODE.memoryMb / 2;
+    const { effects, scheduler } = setUp({}, SHARING, { ...NODE, ...CONTEST_NODE });
+    const pools = ["f", "g"].map((key) => scheduler.declare({ key, memoryMb }, 0));
+    for (const pool of pools) {
+      const { key } = pool.config;
+      scheduler.acquire(pool, `${key} 0`, Infinity, 0);
+      const instance = effects.starting.at(-1)!;
+      scheduler.instanceStarted(instance, 1);
+      for (let call = 1; call <= 10; call++) {
+        scheduler.release(instance, { executionMs: 1, memoryMb, ...seen }, 2);
+        if (call < 10) scheduler.acquire(pool, `${key} ${call}`, Infinity, 2);
+      }
+    }
+    scheduler.tick(100_000);
+    for (const instance of effects.stopping) scheduler.instanceGone(instance, 100_001);
+    // The first has just room for both, and the other would be left with most of what it has.
+    const larger = { memoryMb: 4 * CONTEST_NODE.memoryMb, cpus: 4 * CONTEST_NODE.cpus };
+    scheduler.nodeCame({ ...NODE, ...larger, id: "n2" }, 100_002);
+    for (const pool of pools) scheduler.acquire(pool, `${pool.config.key} at last`, Infinity, 100_003);
+    expect(effects.starting.slice(2).map(({ node }) => node.id)).toEqual(nodes);
   });
 });
 

@@ -15,6 +15,8 @@ import type { Node, NodeDescription } from "./node.ts";
 const RETRY_MS = 1_000;
 /** And so long where one is only to be kept ahead: as long as the 2020 contest's manager takes at most to have another ready. */
 const RETRY_AHEAD_MS = 30_000;
+/** An empty node that is kept is not looked at again before, however soon one goes that is not: whether it is kept still depends on the others. Chosen. */
+const KEPT_LOOK_MS = 1_000;
 
 interface Ports {
   readonly settings: Pick<SchedulerSettings, "nodesMax" | "nodesMin" | "nodesAhead" | "nodeIdleMs" | "nodeSize">;
@@ -122,7 +124,7 @@ export class NodeSupply {
     if (!node.isEmpty || node.gone) return;
     // As many as were empty and are kept: those that come later than this one are looked at by their own alarms.
     const isKept = fleet.nodes.size <= nodesMin || fleet.emptyNodes <= nodesAhead;
-    if (isKept) alarms.set(node.idleAlarm, now + nodeIdleMs);
+    if (isKept) alarms.set(node.idleAlarm, now + Math.max(KEPT_LOOK_MS, nodeIdleMs));
     else this.#release(node, `empty for ${nodeIdleMs} ms`);
   }
 

@@ -1,7 +1,6 @@
 // Calls that run on another node than they came to: whoever asked may go away, and what nodes and their scheduler say to each other may be
 // for nobody else to hear.
 
-import { readFileSync } from "node:fs";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BookedInstance } from "#compute/capacity/booked-instance.ts";
@@ -11,10 +10,9 @@ import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
 import { NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ContainerNode, type NodeCall, nodeService } from "#scheduler/grpc/node-service.ts";
-import { CERTIFIED_NAME, makeCertificate } from "#test/certificate.ts";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
-import { clientAt, failureOf } from "../scheduler/contest-client.ts";
+import { answersAt, makeGuard } from "../scheduler/guard.ts";
 import { healthOf } from "../scheduler/listener-questions.ts";
 import { serve } from "../scheduler/served.ts";
 import { startProgram } from "../scheduler/program.ts";
@@ -123,14 +121,24 @@ describe("calls that run on another node than they came to", () => {
     await runsAt(one, other);
   });
 
+  it("run again where the other node is killed under them, and their callers see nothing of it", async () => {
+    const [one, other] = [await startSmall(), await startNode()];
+    await deploy(one, lingering);
+    await redis.client().set("released", "1");
+    await runsAt(one, other);
+    await redis.client().del("released");
+    const answered = call(one, "lingering", "compute", DEADLINE_MS);
+    await vi.waitFor(async () => expect(await underWayAt(other)).toBe(1), LONG);
+    expect(await underWayAt(one)).toBe(0);
+    await other.end("SIGKILL");
+    await vi.waitFor(async () => expect(await underWayAt(one)).toBe(1), LONG);
+    await redis.client().set("released", "1");
+    expect(await answered).toEqual({ status: 200, body: null });
+  });
+
   it("are heard by nobody who is not trusted, where nodes and their scheduler have a certificate", async () => {
-    const { certificateFile, keyFile } = makeCertificate(redis.directory);
-    const settings = {
-      LOCUS_GRPC_SECRET: "s3cret",
-      LOCUS_GRPC_CERT: certificateFile,
-      LOCUS_GRPC_KEY: keyFile,
-      LOCUS_GRPC_CA: certificateFile,
-    };
+    const guard = makeGuard(redis.directory);
+    const { settings } = guard;
     const program = ["scheduler/main-capacity.ts"] as const;
     const scheduler = await startProgram(resources, program, { ...settings, LOCUS_SCHEDULER_PORT: "0" });
     const under = { ...settings, LOCUS_SCHEDULER: scheduler.endpoint, LOCUS_NODE_SERVICE_PORT: "0" };
@@ -140,15 +148,12 @@ describe("calls that run on another node than they came to", () => {
     await runsAt(one, other);
 
     const endpoint = `127.0.0.1:${portSaid(other, "offers instances")}`;
-    for (const listening of [scheduler.endpoint, endpoint]) {
-      await expect(healthOf(listening, "")).rejects.toMatchObject({ code: status.UNAVAILABLE });
-    }
-    const client = clientAt(resources, endpoint);
-    const tls = { authority: readFileSync(certificateFile) };
-    const trusting = client(NODE_SERVICE, { tls, channel: { "grpc.ssl_target_name_override": CERTIFIED_NAME } });
-    expect(await trusting.call("GetStats", {}, { secret: "s3cret" })).toHaveProperty("node_stats");
-    expect((await failureOf(trusting.call("GetStats", {}))).code).toBe("UNAUTHENTICATED");
-    const distrusting = client(NODE_SERVICE, { tls: { authority: null } });
-    expect((await failureOf(distrusting.call("GetStats", {}, { secret: "s3cret" }))).code).toBe("UNAVAILABLE");
+    await expect(healthOf(scheduler.endpoint, "")).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    expect(await answersAt(resources, guard, endpoint, NODE_SERVICE, "GetStats")).toEqual({
+      plain: "UNAVAILABLE",
+      distrusting: "UNAVAILABLE",
+      withoutSecret: "UNAUTHENTICATED",
+      withAll: "OK",
+    });
   });
 });

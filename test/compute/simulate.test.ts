@@ -1,8 +1,9 @@
-// `locus simulate` as a person runs it: comparisons, their pictures, and the 2020 contest's load.
+// `locus simulate` as a person runs it: a trace of the contest's format, comparisons, their pictures, and the 2020 contest's load.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Comparison } from "#scheduler/simulator/compare.ts";
 import type { Comparison2020, Report2020 } from "#scheduler/simulator/contest-2020.ts";
@@ -30,6 +31,117 @@ const picturesIn = (place: string): readonly string[] => {
   for (const name of names) expect(readFileSync(join(place, name), "utf8")).toMatch(/^<svg .*<rect .*<\/svg>\n$/s);
   return names;
 };
+
+/** A data set of that name. */
+function writeDataSet(name: string, metas: readonly object[], requests: readonly object[]): string {
+  const set = join(folder, name);
+  mkdirSync(set);
+  const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  writeFileSync(join(set, "metas.gz"), gzipSync(lines(metas)));
+  writeFileSync(join(set, "requests.gz"), gzipSync(lines(requests)));
+  return set;
+}
+
+const REQUESTS = [
+  ["f", 0, 1_000],
+  ["f", 500, 1_000],
+  ["g", 2_000, 200],
+  ["f", 5_000, 1_000],
+] as const;
+
+describe("locus simulate of a folder", () => {
+  let set: string;
+  beforeAll(() => {
+    const metas = [
+      { key: "f", runtime: "go", memoryInMb: 1_024, timeoutInSecs: 60, initDurationInMs: 100 },
+      { key: "g", runtime: "go", memoryInMb: 512, timeoutInSecs: 60, initDurationInMs: 0 },
+    ];
+    const requests = REQUESTS.map(([metaKey, at, durationsInMs]) => ({
+      metaKey,
+      startTime: 1_685_980_824_304 + at,
+      durationsInMs,
+      statusCode: 200,
+    }));
+    set = writeDataSet("by-hand", metas, requests);
+  });
+
+  it.each([
+    {
+      // Slots from 0, 500 and 2,000 until 6,000 ms: the second call finds the first one's busy, the last one of two free.
+      options: "",
+      name: "by-hand",
+      gbSeconds: { held: 6 + 5.5 + 4 * 0.5, executed: 3 + 0.2 * 0.5 },
+      seconds: { executed: 3.2, waited: 0.2 + 0.2 + 0.1 },
+      starts: 3,
+      coldShare: 3 / 4,
+      coldShareOfFunctions: { p25: 2 / 3, p50: 2 / 3, p75: 1, p90: 1 },
+      waitMs: { mean: 125, p50: 100, p99: 200, max: 200 },
+      text: [
+        "by-hand: 4 calls of 2 functions, policy fixed:never",
+        "score 54.72 = memory 11.48 + waiting 43.24",
+        "3 starts; 75 % of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: 67 %, 67 %, 100 %, 100 %",
+        "waits: mean 125.0 ms, p50 100.0 ms, p99 200.0 ms, longest 200 ms",
+        "memory: 3.1 GB·s executed, 10.4 GB·s held beside",
+      ],
+    },
+    {
+      // No call ends before the last has come, and that ends at 55,200 ms.
+      options: " --durations 50",
+      name: "by-hand × 50",
+      gbSeconds: { held: 55.2 + 54.7 + 53.2 * 0.5 + 50.2, executed: 150 + 10 * 0.5 },
+      seconds: { executed: 160, waited: 0.2 + 0.2 + 0.1 + 0.2 },
+      starts: 4,
+      coldShare: 1,
+      coldShareOfFunctions: { p25: 1, p50: 1, p75: 1, p90: 1 },
+      waitMs: { mean: 175, p50: 200, p99: 200, max: 200 },
+      text: [
+        "by-hand × 50: 4 calls of 2 functions, policy fixed:never",
+        "score 91.29 = memory 41.51 + waiting 49.78",
+        "4 starts; 100 % of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: 100 %, 100 %, 100 %, 100 %",
+        "waits: mean 175.0 ms, p50 200.0 ms, p99 200.0 ms, longest 200 ms",
+        "memory: 155.0 GB·s executed, 31.7 GB·s held beside",
+      ],
+    },
+  ])("has a score, waits and memory that come to the same by hand$options", async ({ options, ...by }) => {
+    const words = `${set}${options} --policy fixed:never`;
+    const report = await valueOf<Report>(words);
+    const memory = (by.gbSeconds.executed / by.gbSeconds.held) * 50;
+    const waiting = (by.seconds.executed / (by.seconds.executed + by.seconds.waited)) * 50;
+    expect(report).toEqual({
+      trace: by.name,
+      policy: "fixed:never",
+      calls: 4,
+      functions: 2,
+      score: {
+        score: expect.closeTo(memory + waiting, 9),
+        resourceUsageScore: expect.closeTo(memory, 9),
+        coldStartTimeScore: expect.closeTo(waiting, 9),
+        executionSeconds: expect.closeTo(by.seconds.executed, 9),
+        executionGbSeconds: expect.closeTo(by.gbSeconds.executed, 9),
+        scheduleSeconds: expect.closeTo(by.seconds.waited, 9),
+        slotGbSeconds: expect.closeTo(by.gbSeconds.held, 9),
+      },
+      starts: by.starts,
+      coldShare: by.coldShare,
+      coldShareOfFunctions: by.coldShareOfFunctions,
+      waitMs: { ...by.waitMs, mean: expect.closeTo(by.waitMs.mean, 9) },
+      wastedGbSeconds: expect.closeTo(by.gbSeconds.held - by.gbSeconds.executed, 9),
+      forecastError: null,
+    });
+    expect((await simulate(words)).trimEnd().split("\n")).toEqual(by.text);
+  });
+
+  it("says which line of it is wrong", async () => {
+    const unsorted = writeDataSet(
+      "unsorted",
+      [{ key: "f", memoryInMb: 1, initDurationInMs: 1 }],
+      [2, 1].map((startTime) => ({ metaKey: "f", startTime, durationsInMs: 1 })),
+    );
+    const { status, stdout, stderr } = await runTool("locus", ["simulate", unsorted], {});
+    expect([status === 0, stdout]).toEqual([false, ""]);
+    expect(stderr).toContain(`${join(unsorted, "requests.gz")}, line 2: startTime 1 is before`);
+  });
+});
 
 describe("locus simulate --compare", () => {
   it("has a report of each policy, a best fixed keep-alive that none beats, and pictures", async () => {

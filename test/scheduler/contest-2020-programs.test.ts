@@ -10,6 +10,7 @@ import { freePort } from "../free-port.ts";
 import { type NodeProcess, startNodeOver } from "../node-process.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { clientAt, type ClientOf, type ContestClient, type Failed, failureOf } from "./contest-client.ts";
+import { answersAt, makeGuard, trustedClient } from "./guard.ts";
 import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { type Program, startProgram } from "./program.ts";
 
@@ -57,9 +58,14 @@ async function startNode(settings: Readonly<Record<string, string>> = {}): Promi
   return { process: started, endpoint, client: clientAt(resources, endpoint) };
 }
 
-/** So many nodes, with the functions deployed by way of the first of them. */
-async function startCluster(count: number, memoryMib: number, more: Readonly<Record<string, string>> = {}) {
-  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib) };
+/** So many nodes, with the functions deployed by way of the first of them. `more`: of the scheduler; `all`: of each program, the nodes as well. */
+async function startCluster(
+  count: number,
+  memoryMib: number,
+  more: Readonly<Record<string, string>> = {},
+  all: Readonly<Record<string, string>> = {},
+) {
+  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib), ...all };
   const nodes = await Promise.all(Array.from({ length: count }, () => startNode(settings)));
   for (const bundle of BUNDLES) expect(await deploy(nodes[0]!.process, bundle)).toMatchObject({ status: 201 });
   const manager = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
@@ -67,6 +73,7 @@ async function startCluster(count: number, memoryMib: number, more: Readonly<Rec
     LOCUS_NODES: nodes.map(({ endpoint }) => endpoint).join(),
     LOCUS_NODE_MEMORY_MIB: String(memoryMib),
     LOCUS_NODE_REFILL_MS: "0",
+    ...all,
   });
   const schedulerPort = await freePort();
   const startScheduler = (settings: Readonly<Record<string, string>> = {}): Promise<Program> =>
@@ -76,6 +83,7 @@ async function startCluster(count: number, memoryMib: number, more: Readonly<Rec
       STACK_NAME: "stack",
       LOCUS_POLICY: "reference",
       LOCUS_SCHEDULER_STATE: stateFile(),
+      ...all,
       ...more,
       ...settings,
     });
@@ -85,18 +93,23 @@ async function startCluster(count: number, memoryMib: number, more: Readonly<Rec
 
 const stateFile = (): string => join(redis.directory, "scheduler.json");
 
-async function startApiServer({ scheduler }: { readonly scheduler: Program }): Promise<ContestClient> {
+async function startApiServer(
+  { scheduler }: { readonly scheduler: Program },
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Program> {
   const file = join(redis.directory, "functions.json");
   const terms = { timeout_in_ms: 20_000, memory_in_bytes: 256 * MIB, handler: "" };
   const names = ["hello", "later", "sleeps"];
   writeFileSync(file, JSON.stringify(names.map((function_name) => ({ function_name, ...terms }))));
-  const program = await startProgram(resources, ["scheduler/main-api-server.ts"], {
+  return startProgram(resources, ["scheduler/main-api-server.ts"], {
     SERVICE_PORT: "0",
     SCHEDULER_ENDPOINT: scheduler.endpoint,
     LOCUS_FUNCTIONS_FILE: file,
+    ...settings,
   });
-  return program.client(API_SERVER);
 }
+const apiOf = async (cluster: { readonly scheduler: Program }): Promise<ContestClient> =>
+  (await startApiServer(cluster)).client(API_SERVER);
 
 const eventOf = (args: unknown): Buffer => Buffer.from(JSON.stringify(args));
 const invoke = (api: ContestClient, function_name: string, args: unknown, settings = {}): Promise<string> =>
@@ -118,7 +131,7 @@ const containersOf = async (nodes: readonly ContestNode[]): Promise<readonly str
 test("a deployed function is called through all of it", { timeout: TIMEOUT_MS }, async () => {
   // One container in each node.
   const cluster = await startCluster(2, 300);
-  const api = await startApiServer(cluster);
+  const api = await apiOf(cluster);
   const { functions } = await api.call("ListFunctions", {});
   expect(functions).toContainEqual({
     function_name: "hello",
@@ -139,7 +152,7 @@ test(
   "a node that hangs in CreateContainer costs who waits for it his deadline, and nobody else anything",
   { timeout: TIMEOUT_MS },
   async () => {
-    const api = await startApiServer(await startCluster(1, 1_024));
+    const api = await apiOf(await startCluster(1, 1_024));
     expect(await invoke(api, "hello", "before")).toBe('{"hello":"before"}');
     // The node has not needed the bundle of the other function yet, and cannot have it now.
     process.kill(redis.pid(), "SIGSTOP");
@@ -170,7 +183,7 @@ test(
   { timeout: TIMEOUT_MS },
   async () => {
     const cluster = await startCluster(2, 1_024);
-    const api = await startApiServer(cluster);
+    const api = await apiOf(cluster);
     const tally = { ok: 0, failed: new Map<string, number>() };
     const over = new AbortController();
     const caller = async (): Promise<void> => {
@@ -212,6 +225,20 @@ test(
     expect(needOf("sleeps")).toEqual(learned);
   },
 );
+
+test("nodes that are to be kept are reserved before any call, and stay", { timeout: TIMEOUT_MS }, async () => {
+  const cluster = await startCluster(3, 300, { LOCUS_NODES_MIN: "2", LOCUS_NODE_IDLE_MS: "0" });
+  await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(2), LONG);
+  const kept = await reservedBy(cluster.manager);
+  const owners = await Promise.all(cluster.nodes.map((node) => node.client(NODE_SERVICE).call("GetStats", {})));
+  expect(owners.filter(({ owner_account_id }) => owner_account_id !== "")).toHaveLength(2);
+  // A container has room in each: the third call has one more node reserved, and no other is given back for it.
+  const api = await apiOf(cluster);
+  const all = Promise.all([3_000, 3_001, 3_002].map((ms) => invoke(api, "sleeps", ms)));
+  await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(3), LONG);
+  expect(await reservedBy(cluster.manager)).toEqual(expect.arrayContaining([...kept]));
+  expect(await all).toEqual(["3000", "3001", "3002"]);
+});
 
 test("two schedulers of one stack have nodes of their own, and have them again", { timeout: TIMEOUT_MS }, async () => {
   const cluster = await startCluster(3, 300, { LOCUS_NODES_AHEAD: "0" });
@@ -385,6 +412,25 @@ test("a node that others may reserve asks for its secret, and does not start whe
   expect(await service.call("GetStats", {}, { secret: "s3cret" })).toMatchObject({ owner_account_id: "" });
   const [, port = ""] = endpoint.split(":");
   await expect(startNode({ LOCUS_NODE_SERVICE_PORT: port })).rejects.toThrow("LOCUS_NODE_SERVICE_PORT");
+});
+
+test("each of them is heard by nobody who is not trusted, and trusts the others", { timeout: TIMEOUT_MS }, async () => {
+  const guard = makeGuard(redis.directory);
+  const cluster = await startCluster(1, 1_024, {}, guard.settings);
+  const apiServer = await startApiServer(cluster, guard.settings);
+  const refused = { plain: "UNAVAILABLE", distrusting: "UNAVAILABLE", withoutSecret: "UNAUTHENTICATED" };
+  for (const [{ endpoint }, service, method, withAll] of [
+    [apiServer, API_SERVER, "ListFunctions", "OK"],
+    [cluster.scheduler, SCHEDULER, "AcquireContainer", "INVALID_ARGUMENT"],
+    [cluster.manager, RESOURCE_MANAGER, "GetNodesUsage", "OK"],
+    [cluster.nodes[0]!, NODE_SERVICE, "GetStats", "OK"],
+  ] as const) {
+    const answers = await answersAt(resources, guard, endpoint, service, method);
+    expect([service, answers]).toEqual([service, { ...refused, withAll }]);
+  }
+  // From the API server to the scheduler, from there to the manager and the node, and from the API server to the node.
+  const api = trustedClient(resources, guard, apiServer.endpoint, API_SERVER);
+  expect(await invoke(api, "hello", 1, { secret: guard.secret })).toBe('{"hello":1}');
 });
 
 test("programs of the 2020 contest tell every mistake of their settings, and do not start", async () => {

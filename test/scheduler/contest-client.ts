@@ -11,6 +11,7 @@ import {
   loadPackageDefinition,
   Metadata,
   type ServiceClientConstructor,
+  type ServiceDefinition,
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
@@ -113,6 +114,9 @@ function metadataOf(secret: string | undefined): Metadata {
   if (secret !== undefined) metadata.set("authorization", `Bearer ${secret}`);
   return metadata;
 }
+
+/** Of a service that somebody else's server has. */
+export const definitionOf = (service: string): ServiceDefinition => constructorOf(service).service;
 
 const constructorOf = (service: string): ServiceClientConstructor =>
   service

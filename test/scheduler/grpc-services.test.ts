@@ -398,6 +398,7 @@ describe("serverless.simulator.Platform", () => {
   const NAME = "serverless.simulator.Platform";
   const META_DATA = { key: "nodes1", runtime: "go", timeoutSeconds: 627, memoryMb: 512 };
   const slots = new Map<string, number>();
+  const inits: unknown[] = [];
   const platform: SlotPlatform = {
     createSlot: async ({ requestId, memoryMb }) => {
       if (requestId === "much") throw new LocusError("OVERLOADED", "too many slots");
@@ -407,7 +408,10 @@ describe("serverless.simulator.Platform", () => {
     destroySlot: async ({ slotId }) => {
       if (!slots.delete(slotId)) throw new LocusError("INSTANCE_NOT_FOUND", `there is no slot ${slotId}`);
     },
-    init: async ({ slotId, meta }) => {
+    init: async (request) => {
+      const { slotId, meta } = request;
+      inits.push(request);
+      if (!slots.has(slotId)) throw new LocusError("INSTANCE_NOT_FOUND", `there is no slot ${slotId}`);
       if (slots.get(slotId) !== meta.memoryMb) throw new LocusError("REQUEST_INVALID", "the slot's memory is another");
       return { createdAtMs: 1_685_980_824_404, initDurationMs: 49 };
     },
@@ -427,6 +431,25 @@ describe("serverless.simulator.Platform", () => {
         create_duration_in_ms: "100",
       },
     });
+    const init = {
+      request_id: "r1",
+      slot_id: "s1",
+      instance_id: "i1",
+      meta_data: { key: "nodes1", runtime: "go", timeout_in_secs: 627, memory_in_mb: 512 },
+    };
+    expect(await theirs.call("Init", init)).toEqual({
+      status: "Ok",
+      create_time: "1685980824404",
+      init_duration_in_ms: "49",
+    });
+    expect(inits.at(-1)).toEqual({ requestId: "r1", slotId: "s1", instanceId: "i1", meta: META_DATA });
+    expect(await theirs.call("Init", { ...init, slot_id: "s2" })).toEqual({
+      status: "NotFound",
+      create_time: "0",
+      init_duration_in_ms: "0",
+      error_message: "there is no slot s2",
+    });
+    expect((await failureOf(theirs.call("Init", { ...init, meta_data: null }))).code).toBe("INVALID_ARGUMENT");
     expect(await theirs.call("DestroySlot", { id: "s1" })).toEqual({ status: "Ok" });
     expect(await theirs.call("DestroySlot", { id: "s1" })).toMatchObject({ status: "NotFound" });
 

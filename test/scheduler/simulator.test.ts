@@ -8,20 +8,25 @@ import { LocusError } from "#runtime/errors.ts";
 import { RealTimePlatform } from "#scheduler/simulator/real-time-platform.ts";
 import { freePort } from "../free-port.ts";
 import { OwnedProcess } from "../owned-process.ts";
+import { clientAt } from "./contest-client.ts";
+import { ForeignScaler } from "./foreign-scaler.ts";
+import { answersAt, type GuardedAnswers, makeGuard } from "./guard.ts";
 
 const SCHEDULER = join(import.meta.dirname, "..", "..", "scheduler");
 const METAS = [
   { key: "quick", runtime: "go", memoryInMb: 512, timeoutInSecs: 60, initDurationInMs: 20 },
   { key: "slow", runtime: "java", memoryInMb: 1_024, timeoutInSecs: 60, initDurationInMs: 200 },
 ];
+/** When it comes, ms; which function's; how long it runs, ms; what it comes to, 200 where nothing is said. */
+type Request = readonly [atMs: number, metaKey: string, durationMs: number, statusCode?: number];
 /** Two of `quick` apart, two at once, and one of `slow`. */
-const REQUESTS = [
+const REQUESTS: readonly Request[] = [
   [0, "quick", 30],
   [300, "quick", 30],
   [600, "quick", 60],
   [610, "quick", 60],
   [700, "slow", 100],
-] as const;
+];
 
 let folder: string;
 const resources = { stack: new AsyncDisposableStack() };
@@ -47,16 +52,16 @@ const start = (
   return started;
 };
 
-function writeDataSet(name: string): void {
+function writeDataSet(name: string, played = REQUESTS, metas: readonly object[] = METAS): void {
   const set = join(folder, "data", name);
   mkdirSync(set, { recursive: true });
   const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-  writeFileSync(join(set, "metas"), lines(METAS));
-  const requests = REQUESTS.map(([at, metaKey, durationsInMs]) => ({
+  writeFileSync(join(set, "metas"), lines(metas));
+  const requests = played.map(([at, metaKey, durationsInMs, statusCode = 200]) => ({
     metaKey,
     startTime: 1_685_980_824_304 + at,
     durationsInMs,
-    statusCode: 200,
+    statusCode,
   }));
   writeFileSync(join(set, "requests"), lines(requests));
 }
@@ -110,6 +115,96 @@ test("the simulator plays a data set to our scaler, tells how it stands, and end
   expect(score).toBeGreaterThan(0);
   expect(score).toBeLessThan(100);
   expect(scaler.isRunning).toBe(true);
+});
+
+test("the simulator and the scaler are heard by nobody who is not trusted, and trust each other", async () => {
+  writeDataSet("one");
+  const guard = makeGuard(folder);
+  const [scalerPort, platformPort] = [await freePort(), await freePort()];
+  const simulator = start("main-simulator.ts", ["one"], {
+    ...guard.settings,
+    LOCUS_PLATFORM_PORT: String(platformPort),
+    LOCUS_STATISTICS_PORT: "0",
+    LOCUS_SCALER_ENDPOINT: `127.0.0.1:${scalerPort}`,
+    LOCUS_DATA_DIR: join(folder, "data"),
+  });
+  await vi.waitUntil(() => saidBy("main-simulator.ts").some(({ event }) => event === "listening"));
+  const answers = (port: number, service: string, method: string): Promise<GuardedAnswers> =>
+    answersAt(resources.stack, guard, `127.0.0.1:${port}`, `serverless.simulator.${service}`, method);
+  const expected = {
+    plain: "UNAVAILABLE",
+    distrusting: "UNAVAILABLE",
+    withoutSecret: "UNAUTHENTICATED",
+    withAll: "INVALID_ARGUMENT",
+  };
+  expect(await answers(platformPort, "Platform", "CreateSlot")).toEqual(expected);
+  // It waits for this one.
+  start("main-scaler.ts", [], {
+    ...guard.settings,
+    LOCUS_SCALER_PORT: String(scalerPort),
+    LOCUS_PLATFORM_ENDPOINT: `127.0.0.1:${platformPort}`,
+    LOCUS_POLICY: "reference",
+  });
+  expect(await simulator.ended).toBe(0);
+  expect(saidBy("main-simulator.ts").find(({ event }) => event === "ended")).toMatchObject({
+    totalRequestsCount: REQUESTS.length,
+    failedRequestsCount: 0,
+  });
+  expect(await answers(scalerPort, "Scaler", "Assign")).toEqual(expected);
+});
+
+test("the simulator plays to somebody else's scaler, and what either tells in a reply is heard", async () => {
+  const like = { runtime: "go", memoryInMb: 256, timeoutInSecs: 60, initDurationInMs: 10 };
+  const played: readonly Request[] = [
+    [0, "quick", 30],
+    [1_000, "quick", 400],
+    [1_050, "quick", 400],
+    [1_100, "faulty", 10, 408],
+    [1_150, "throttled", 10],
+  ];
+  writeDataSet("foreign", played, [...METAS, { ...like, key: "faulty" }, { ...like, key: "throttled" }]);
+  const [scalerPort, platformPort] = [await freePort(), await freePort()];
+  const simulator = start("main-simulator.ts", ["foreign"], {
+    LOCUS_PLATFORM_PORT: String(platformPort),
+    LOCUS_STATISTICS_PORT: "0",
+    LOCUS_SCALER_ENDPOINT: `127.0.0.1:${scalerPort}`,
+    LOCUS_DATA_DIR: join(folder, "data"),
+  });
+  await vi.waitUntil(() => saidBy("main-simulator.ts").some(({ event }) => event === "listening"));
+  const endpoint = `127.0.0.1:${platformPort}`;
+  const platform = clientAt(resources.stack, endpoint)("serverless.simulator.Platform");
+  expect(await platform.call("DestroySlot", { request_id: "r", id: "none" })).toEqual({
+    status: "NotFound",
+    error_message: "there is no slot none",
+  });
+  const scaler = new ForeignScaler(resources.stack, endpoint);
+  await scaler.listen(scalerPort);
+  expect(await simulator.ended).toBe(0);
+  expect(scaler.assigned.map(({ timestamp, meta_data }) => [Number(timestamp), meta_data])).toEqual(
+    played.map(([at, key]) => [
+      1_685_980_824_304 + at,
+      { key, runtime: "go", timeout_in_secs: 60, memory_in_mb: key === "quick" ? "512" : "256" },
+    ]),
+  );
+  expect(scaler.results).toContainEqual({
+    status_code: 408,
+    duration_in_ms: "10",
+    need_destroy: true,
+    reason: "the request came to 408",
+  });
+  // Two slots of `quick`, the first one's used again; one that is not fit for more; none where it was refused.
+  const started = ["CreateSlot", "Init"];
+  const asked = scaler.replies.map(({ method }) => method).toSorted();
+  expect(asked).toEqual([...started, ...started, ...started, "DestroySlot"].toSorted());
+  expect(new Set(scaler.replies.map(({ status }) => status))).toEqual(new Set(["Ok"]));
+  const ended = saidBy("main-simulator.ts").find(({ event }) => event === "ended");
+  expect(ended).toMatchObject({
+    totalRequestsCount: played.length,
+    failedRequestsCount: 1,
+    successRate: expect.closeTo(1 - 1 / played.length, 9),
+    totalLiveSlotCount: 0,
+    invocationExecutionTimeInSecs: expect.closeTo(0.84, 6),
+  });
 });
 
 test("a line that is broken is told with its number, and nothing is played", async () => {
