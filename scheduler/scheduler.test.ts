@@ -252,6 +252,42 @@ describe("instances", () => {
     expect(effects.grants.has("a")).toBe(true);
   });
 
+  test("calls wait for no more starts than may fail in a row, nor for the next that fails; one that goes well is the first again", () => {
+    const { effects, scheduler } = setUp({ startFailuresMax: 2 });
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    let now = 0;
+    const wait = (ticket: string): void => scheduler.acquire(pool, ticket, Infinity, now);
+    const starting = () => effects.starting.findLast(({ state }) => state === "starting")!;
+    const pauseEnds = (): void => {
+      if (pool.isCooling) scheduler.tick((now = scheduler.nextWakeMs()));
+    };
+    const failNext = (): void => {
+      pauseEnds();
+      scheduler.instanceFailed(starting(), "no image", (now += 1));
+      check(scheduler);
+    };
+    wait("a");
+    scheduler.instanceFailed(starting(), "no image", (now += 1));
+    wait("b");
+    expect(effects.refusals.size).toBe(0);
+    failNext();
+    expect([...effects.refusals]).toEqual([
+      ["a", "INSTANCE_FAILED"],
+      ["b", "INSTANCE_FAILED"],
+    ]);
+    expect(pool).toMatchObject({ waiting: 0, unplaced: 0 });
+    wait("c");
+    failNext();
+    expect(effects.refusals.get("c")).toBe("INSTANCE_FAILED");
+    wait("d");
+    pauseEnds();
+    scheduler.instanceStarted(starting(), (now += 1));
+    expect(effects.grants.has("d")).toBe(true);
+    wait("e");
+    failNext();
+    expect(pool.waiting).toBe(1);
+  });
+
   test("one that is broken is ended, and another started for those that wait", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);

@@ -72,6 +72,7 @@ export class Scheduler<Ticket> {
   readonly #waiting: WaitingCalls<Ticket>;
   readonly #serving: Serving<Ticket>;
   readonly #declaring: Declaring<Ticket>;
+  readonly #startFailuresMax: number;
   #nowMs = -Infinity;
 
   constructor(
@@ -81,7 +82,7 @@ export class Scheduler<Ticket> {
     saved: SavedScheduler | null = null,
   ) {
     const settings = { ...SCHEDULER_DEFAULTS, ...given };
-    const { warmMemoryMb, waitingMax, nodesAhead } = settings;
+    const { warmMemoryMb, waitingMax, startFailuresMax, nodesAhead } = settings;
     const { counts } = this;
     const fleet = new Fleet(nodesAhead > 0);
     const held = new HeldMemory();
@@ -115,6 +116,7 @@ export class Scheduler<Ticket> {
     this.#waiting = waiting;
     this.#serving = serving;
     this.#declaring = declaring;
+    this.#startFailuresMax = startFailuresMax;
   }
 
   // ── functions ──
@@ -278,16 +280,24 @@ export class Scheduler<Ticket> {
     } else this.#serving.comeFree(instance, now, true);
   }
 
-  /** It never came to be. The function's next start waits, longer each time. */
+  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls do not wait for it. */
   instanceFailed(instance: Instance, why: string, nowMs: number): void {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
     this.counts.failedStarts++;
     this.#starts.failed(instance, why, now);
+    if (instance.pool.coolDown.failuresInRow >= this.#startFailuresMax) this.#giveUpWaiting(instance.pool, why, now);
     this.#forget(instance, now);
     this.#supply.mayBeEmpty(instance.node, now);
     this.#startWhatLacks(instance.pool, now);
     this.#starts.feed(now);
+  }
+
+  #giveUpWaiting(pool: FunctionPool, why: string, now: number): void {
+    const times = `${pool.coolDown.failuresInRow} starts in a row have failed`;
+    const text = `there is no instance of "${pool.config.key}": ${times}, the last with ${why}`;
+    this.#waiting.turnAllAway(pool, new LocusError("INSTANCE_FAILED", text), now);
+    this.#serving.wantNoMore(pool);
   }
 
   /**
