@@ -8,7 +8,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { Alarm } from "./alarm.ts";
 import { type Counts, newCounts } from "./counts.ts";
-import type { Effects } from "./effects.ts";
+import type { Effects, PlacementRule } from "./effects.ts";
 import type { FunctionConfig } from "./function-config.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import { Declaring, takenAway } from "./instance/declaring.ts";
@@ -187,8 +187,9 @@ export class Scheduler<Ticket> {
     if (pool.removed || pool.queue.size > pool.starting) return false;
     const { memoryMb, cpus } = pool.need;
     let node: Node | null = null;
+    let rule: PlacementRule = "most free CPU";
     if (near !== null && !near.gone && !near.draining && pool.instancesOn(near) === 0 && near.fits(memoryMb, cpus)) {
-      node = near;
+      [node, rule] = [near, "near"];
     }
     const free = node === null ? pool.freeWhereCpuIs() : null;
     if (free === null) {
@@ -204,7 +205,7 @@ export class Scheduler<Ticket> {
     if (free !== null) this.#serving.grant(free, ticket, now, true);
     else if (node !== null) {
       this.#waiting.join(new Waiter(ticket, pool, now, null, true), deadlineMs);
-      this.#starts.startOn(node, pool, "load", now);
+      this.#starts.startAt({ node, rule }, pool, "load", now);
     }
     return true;
   }
