@@ -23,7 +23,7 @@ export interface DoorOptions {
   };
 }
 
-export interface DoorNode extends Pick<ContainerNode, "invoke"> {
+interface DoorNode extends Pick<ContainerNode, "invoke"> {
   /** Rejects with PEER_UNAVAILABLE where no connection comes about: nothing has been sent then. */
   connected(): Promise<void>;
 }
