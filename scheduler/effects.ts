@@ -12,7 +12,7 @@ export interface Effects<Ticket> {
   granted(ticket: Ticket, instance: Instance): void;
   refused(ticket: Ticket, error: LocusError): void;
   /** On `instance.node`. Answered by `instanceStarted` or `instanceFailed`. */
-  startInstance(instance: Instance, why: StartReason): void;
+  startInstance(instance: Instance, why: StartReason, rule: PlacementRule): void;
   /** Answered by `instanceGone`; what it holds of its node is held until then. */
   stopInstance(instance: Instance, reason: StopReason): void;
   /** Answered by `nodeReserved` or `nodeRefused`. */
@@ -37,6 +37,12 @@ export type StopReason =
   | "not wanted"
   | "outgrew its node"
   | "asked for";
+
+/**
+ * What chose an instance's node. `near`: whoever asked is there. `most free CPU`: of the nodes with room it has that. `best fit`: what stays free there of
+ * memory and of CPU is the most even. `fewest heavy`: the instance is heavy on the CPU, and the fewest of its kind are there.
+ */
+export type PlacementRule = "near" | "most free CPU" | "best fit" | "fewest heavy";
 
 /** `load`: what a function has is busy. `outgrown`: one is moved to a node with more room. */
 export type StartReason = "miss" | "prewarm" | "reserved" | "load" | "outgrown";

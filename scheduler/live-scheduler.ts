@@ -2,7 +2,7 @@
 // scheduler.ts. Its world (`InstanceDriver`, `NodeSource`) is what drivers and the resource manager's client implement.
 
 import { LocusError } from "#runtime/errors.ts";
-import type { Effects, NodeEvent, StartReason, StopReason } from "./effects.ts";
+import type { Effects, NodeEvent, PlacementRule, StartReason, StopReason } from "./effects.ts";
 import type { FunctionPool } from "./instance/function-pool.ts";
 import type { Instance } from "./instance/instance.ts";
 import type { Lease } from "./instance/lease.ts";
@@ -27,7 +27,7 @@ export interface NodeSource {
 
 /** What happened, with its reason, for log and metrics. Nothing per call. */
 export interface SchedulerObserver {
-  started(instance: Instance, why: StartReason): void;
+  started(instance: Instance, why: StartReason, rule: PlacementRule): void;
   stopped(instance: Instance, why: StopReason): void;
   failed(instance: Instance, why: string, retryInMs: number): void;
   node(id: string, what: NodeEvent | "released", why: string): void;
@@ -165,8 +165,8 @@ export class LiveScheduler {
     return {
       granted: (ticket, instance) => ticket.resolve(instance),
       refused: (ticket, error) => ticket.reject(error),
-      startInstance: (instance, why) => {
-        observer.started(instance, why);
+      startInstance: (instance, why, rule) => {
+        observer.started(instance, why, rule);
         driver.start(instance).then(
           () => told((nowMs) => this.core.instanceStarted(instance, nowMs)),
           (error: unknown) => told((nowMs) => this.core.instanceFailed(instance, messageOf(error), nowMs)),

@@ -17,7 +17,8 @@ await runUntilSignal(async (_resources, write) => {
     ready: habits.nodesReady,
     reservedMax: habits.nodesMax,
     refillMs: () => Math.random() * habits.refillMsMax,
-    now: Date.now,
+    now: () => performance.now(),
+    unixMs: Date.now,
   });
   const services = { "resourcemanagerproto.ResourceManager": resourceManagerService(stock) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });

@@ -15,6 +15,8 @@ import { openStateFile } from "./service/state-file.ts";
 
 /** Of one question to the platform: a slot takes a tenth of a second, an instance up to two minutes. */
 const PLATFORM_TIMEOUT_MS = 300_000;
+/** Of one function, in a row: with the third whoever waits hears of it. The contest's own scaler tries once. Chosen. */
+const START_FAILURES_MAX = 3;
 /** That slots are given back in when it ends. */
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A platform has no nodes: as one without bounds. */
@@ -28,8 +30,9 @@ await runUntilSignal(async (resources, write) => {
   const metas = new Map<string, SlotMeta>();
   const driver = new SlotDriver(platform, metas);
   const nodes = { reserve: () => Promise.reject(new Error("a platform has no nodes")), release: async () => {} };
+  const settings = { startFailuresMax: START_FAILURES_MAX };
   const scheduler = state.restored(
-    (saved) => new LiveScheduler({ policy: policyOf(policy), driver, nodes, observer: log, saved }),
+    (saved) => new LiveScheduler({ policy: policyOf(policy), driver, nodes, observer: log, settings, saved }),
   );
   state.keep(() => scheduler.core.save());
   scheduler.core.nodeCame(PLATFORM, scheduler.now());

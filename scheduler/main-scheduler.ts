@@ -38,7 +38,8 @@ await runUntilSignal(async (resources, write) => {
   });
   const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
     log.say({ event: "lost", request, instance });
-  const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onLost });
+  const onAccount = (accountId: string): void => nodes.isFor(accountId);
+  const desk = new ContainerDesk({ scheduler, containerId: nodes.containerId, onAccount, onLost });
   const watch = new NodeWatch(scheduler, nodes);
   resources.defer(async () => {
     await state.close();

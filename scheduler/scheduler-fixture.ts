@@ -63,13 +63,14 @@ export function check(scheduler: Scheduler<string>): void {
     expect(instance.state === "idle" ? instance.running : 0).toBe(0);
   }
   expect(scheduler.counts).toMatchObject(counted);
-  let waiting = 0;
+  let [waiting, unplaced] = [0, 0];
   for (const pool of scheduler.functions()) {
     waiting += pool.waiting;
+    unplaced += pool.unplaced;
     expect(pool.live).toBeLessThanOrEqual(pool.config.instancesMax);
     expect(scheduler.policy.sharesStarts && pool.waiting > 0 ? pool.idle : 0).toBe(0);
   }
-  expect(scheduler.counts.waiting).toBe(waiting);
+  expect(scheduler.counts).toMatchObject({ waiting, unplaced });
   const nodes = [...scheduler.fleet.nodes.values()];
   expect(scheduler.fleet.emptyNodes).toBe(nodes.filter((node) => node.isEmpty && !node.draining).length);
   for (const node of nodes) {

@@ -1,6 +1,7 @@
 import { array, assert, constantFrom, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import type { FunctionPool } from "./instance/function-pool.ts";
 import { forecast } from "./policy/forecast.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
 import { check, MINUTE, NODE, overheard, setUp, used } from "./scheduler-fixture.ts";
@@ -252,6 +253,42 @@ describe("instances", () => {
     expect(effects.grants.has("a")).toBe(true);
   });
 
+  test("calls wait for no more starts than may fail in a row, nor for the next that fails; one that goes well is the first again", () => {
+    const { effects, scheduler } = setUp({ startFailuresMax: 2 });
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    let now = 0;
+    const wait = (ticket: string): void => scheduler.acquire(pool, ticket, Infinity, now);
+    const starting = () => effects.starting.findLast(({ state }) => state === "starting")!;
+    const pauseEnds = (): void => {
+      if (pool.isCooling) scheduler.tick((now = scheduler.nextWakeMs()));
+    };
+    const failNext = (): void => {
+      pauseEnds();
+      scheduler.instanceFailed(starting(), "no image", (now += 1));
+      check(scheduler);
+    };
+    wait("a");
+    scheduler.instanceFailed(starting(), "no image", (now += 1));
+    wait("b");
+    expect(effects.refusals.size).toBe(0);
+    failNext();
+    expect([...effects.refusals]).toEqual([
+      ["a", "INSTANCE_FAILED"],
+      ["b", "INSTANCE_FAILED"],
+    ]);
+    expect(pool).toMatchObject({ waiting: 0, unplaced: 0 });
+    wait("c");
+    failNext();
+    expect(effects.refusals.get("c")).toBe("INSTANCE_FAILED");
+    wait("d");
+    pauseEnds();
+    scheduler.instanceStarted(starting(), (now += 1));
+    expect(effects.grants.has("d")).toBe(true);
+    wait("e");
+    failNext();
+    expect(pool.waiting).toBe(1);
+  });
+
   test("one that is broken is ended, and another started for those that wait", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
@@ -388,8 +425,13 @@ describe("whatever happens", () => {
       "return",
       "told",
       "broken",
+      "reserved",
+      "reserved",
       "refused",
       "allow",
+      "stop",
+      "declare",
+      "remove",
     ),
     which: integer({ min: 0, max: 1_000 }),
     passMs: integer({ min: 0, max: 5_000 }),
@@ -403,20 +445,21 @@ describe("whatever happens", () => {
       assert(
         property(array(step, { maxLength: 120, size: "max" }), (steps) => {
           const effects = new RecordedEffects();
-          const settings = { nodesMax: 3, nodesAhead: 1, waitingMax: 20, nodeSize: { memoryMb: 1_000, cpus: 2 } };
+          const nodeSize = { memoryMb: 1_000, cpus: 2 };
+          const settings = { nodesMax: 3, nodesAhead: 1, waitingMax: 20, startFailuresMax: 3, nodeSize };
           const { policy, heard } = overheard(makePolicy());
           const scheduler = new Scheduler<string>(policy, effects, settings);
-          /** Calls that have come, other than those to come for which something grows. */
-          const calls = new Set<string>();
-          scheduler.begin(0);
-          const pools = [100, 300, 700].map((memoryMb) =>
-            scheduler.declare(
-              { key: `f${memoryMb}`, memoryMb, instancesMax: 6, concurrency: memoryMb === 300 ? 2 : 1 },
-              0,
-            ),
-          );
+          /** Calls that have come, other than those to come for which something grows; and of which function. */
+          const calls = new Map<string, number>();
+          const areWaiting = (): string[] =>
+            [...calls.keys()].filter((call) => !effects.grants.has(call) && !effects.refusals.has(call));
           let now = 0;
           let tickets = 0;
+          let nodesAnswered = 0;
+          scheduler.begin(0);
+          const declare = (which: number, memoryMb: number): FunctionPool =>
+            scheduler.declare({ key: `f${which}`, memoryMb, instancesMax: 6, concurrency: which === 1 ? 2 : 1 }, now);
+          const pools = [100, 300, 700].map((memoryMb, which) => declare(which, memoryMb));
           const pick = <T>(from: Iterable<T>, which: number): T | undefined => {
             const all = [...from];
             return all[which % all.length];
@@ -444,15 +487,27 @@ describe("whatever happens", () => {
             const ticket = `t${tickets}`;
             if (what === "acquire" || what === "grow") tickets++;
             if (what === "acquire") {
-              calls.add(ticket);
+              calls.set(ticket, which % 3);
               scheduler.acquire(pools[which % 3]!, ticket, now + which * 10, now);
             } else if (what === "release" && busy !== undefined) scheduler.release(busy, { executionMs: which }, now);
             else if (what === "started" && starting !== undefined) scheduler.instanceStarted(starting, now);
             else if (what === "failed" && starting !== undefined) scheduler.instanceFailed(starting, "test", now);
             else if (what === "broken" && busy !== undefined)
               scheduler.release(busy, { executionMs: which, isBroken: true }, now);
-            else if (what === "refused") scheduler.nodeRefused("test", now);
-            else if (what === "gone" && effects.stopping.length > 0)
+            else if (what === "refused") {
+              nodesAnswered = Math.min(nodesAnswered + 1, effects.reservations);
+              scheduler.nodeRefused("test", now);
+            } else if (what === "reserved" && nodesAnswered < effects.reservations) {
+              nodesAnswered++;
+              scheduler.nodeReserved({ ...NODE, id: `r${nodesAnswered}`, cpus: 2 }, now);
+            } else if (what === "stop" && instance !== undefined) scheduler.stop(instance, now);
+            // As it was, or of another memory: of as much as a node has, and of more.
+            else if (what === "declare") pools[which % 3] = declare(which % 3, which % 2 === 0 ? 300 : 50 + which);
+            else if (what === "remove" && !pools[which % 3]!.removed) {
+              // Nobody hears any more what becomes of those that wait.
+              heard.underWay -= areWaiting().filter((call) => calls.get(call) === which % 3).length;
+              scheduler.remove(`f${which % 3}`, now);
+            } else if (what === "gone" && effects.stopping.length > 0)
               scheduler.instanceGone(effects.stopping.shift()!, now);
             else if (what === "gone" && instance !== undefined) scheduler.instanceGone(instance, now);
             else if (what === "cancel") {
@@ -477,14 +532,13 @@ describe("whatever happens", () => {
               scheduler.leasesUsed([{ lease: leased.lease!, ...told, unusedSinceMs }], now);
             }
             check(scheduler);
-            const waiting = [...calls].filter((call) => !effects.grants.has(call) && !effects.refusals.has(call));
             // Those of what is gone as well, whose callers have not said yet what became of them.
             const running = effects.starting.reduce(
               (sum, { lease, running: held, ahead }) =>
                 sum + (lease === null ? held - Math.min(held, ahead) : Number(lease.isUsed)),
               0,
             );
-            expect(heard.underWay).toBe(waiting.length + running);
+            expect(heard.underWay).toBe(areWaiting().length + running);
           }
           const answered = effects.grants.size + effects.refusals.size;
           expect(tickets).toBeGreaterThanOrEqual(answered);

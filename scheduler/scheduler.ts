@@ -8,7 +8,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { Alarm } from "./alarm.ts";
 import { type Counts, newCounts } from "./counts.ts";
-import type { Effects } from "./effects.ts";
+import type { Effects, PlacementRule } from "./effects.ts";
 import type { FunctionConfig } from "./function-config.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import { Declaring, takenAway } from "./instance/declaring.ts";
@@ -72,6 +72,7 @@ export class Scheduler<Ticket> {
   readonly #waiting: WaitingCalls<Ticket>;
   readonly #serving: Serving<Ticket>;
   readonly #declaring: Declaring<Ticket>;
+  readonly #startFailuresMax: number;
   #nowMs = -Infinity;
 
   constructor(
@@ -81,7 +82,7 @@ export class Scheduler<Ticket> {
     saved: SavedScheduler | null = null,
   ) {
     const settings = { ...SCHEDULER_DEFAULTS, ...given };
-    const { warmMemoryMb, waitingMax, nodesAhead } = settings;
+    const { warmMemoryMb, waitingMax, startFailuresMax, nodesAhead } = settings;
     const { counts } = this;
     const fleet = new Fleet(nodesAhead > 0);
     const held = new HeldMemory();
@@ -115,6 +116,7 @@ export class Scheduler<Ticket> {
     this.#waiting = waiting;
     this.#serving = serving;
     this.#declaring = declaring;
+    this.#startFailuresMax = startFailuresMax;
   }
 
   // ── functions ──
@@ -185,8 +187,9 @@ export class Scheduler<Ticket> {
     if (pool.removed || pool.queue.size > pool.starting) return false;
     const { memoryMb, cpus } = pool.need;
     let node: Node | null = null;
+    let rule: PlacementRule = "most free CPU";
     if (near !== null && !near.gone && !near.draining && pool.instancesOn(near) === 0 && near.fits(memoryMb, cpus)) {
-      node = near;
+      [node, rule] = [near, "near"];
     }
     const free = node === null ? pool.freeWhereCpuIs() : null;
     if (free === null) {
@@ -202,7 +205,7 @@ export class Scheduler<Ticket> {
     if (free !== null) this.#serving.grant(free, ticket, now, true);
     else if (node !== null) {
       this.#waiting.join(new Waiter(ticket, pool, now, null, true), deadlineMs);
-      this.#starts.startOn(node, pool, "load", now);
+      this.#starts.startAt({ node, rule }, pool, "load", now);
     }
     return true;
   }
@@ -278,16 +281,24 @@ export class Scheduler<Ticket> {
     } else this.#serving.comeFree(instance, now, true);
   }
 
-  /** It never came to be. The function's next start waits, longer each time. */
+  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls do not wait for it. */
   instanceFailed(instance: Instance, why: string, nowMs: number): void {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
     this.counts.failedStarts++;
     this.#starts.failed(instance, why, now);
+    if (instance.pool.coolDown.failuresInRow >= this.#startFailuresMax) this.#giveUpWaiting(instance.pool, why, now);
     this.#forget(instance, now);
     this.#supply.mayBeEmpty(instance.node, now);
     this.#startWhatLacks(instance.pool, now);
     this.#starts.feed(now);
+  }
+
+  #giveUpWaiting(pool: FunctionPool, why: string, now: number): void {
+    const times = `${pool.coolDown.failuresInRow} starts in a row have failed`;
+    const text = `there is no instance of "${pool.config.key}": ${times}, the last with ${why}`;
+    this.#waiting.turnAllAway(pool, new LocusError("INSTANCE_FAILED", text), now);
+    this.#serving.wantNoMore(pool);
   }
 
   /**

@@ -5,6 +5,11 @@ import type { Resources } from "./node/node.ts";
 export interface SchedulerSettings {
   /** Calls that wait for an instance at once; one more is refused with OVERLOADED. */
   readonly waitingMax: number;
+  /**
+   * Starts of a function that may fail in a row while calls wait for it: with the last of them, and each that fails after it, those that wait are refused
+   * with INSTANCE_FAILED. Infinity: they wait on.
+   */
+  readonly startFailuresMax: number;
   /** Nodes that it may reserve, pending ones included; 0 where nodes come by themselves. */
   readonly nodesMax: number;
   /** Nodes that are reserved when it begins, and kept although nothing runs there. */
@@ -46,6 +51,7 @@ export const CONTEST_SETTINGS = {
 export const SCHEDULER_DEFAULTS: SchedulerSettings = {
   ...CONTEST_SETTINGS,
   waitingMax: 10_000,
+  startFailuresMax: Infinity,
   nodesMax: 0,
   warmMemoryMb: Infinity,
 };

@@ -1,7 +1,7 @@
 // `./build.sh bench NAME --smoke --json FILE`, with real peers: that it runs to its end, and that its JSON has the shape that
 // programs rely on which lay results side by side. What the figures are is no matter here.
 
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -176,5 +176,19 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
     const reads = rows.flatMap(({ details }) => details?.["operationsPerCall"] ?? []);
     expect(reads.length).toBeGreaterThanOrEqual(5);
     expect(new Set(reads)).toEqual(new Set([11]));
+  });
+
+  it("scores the policies on the data sets that --data has, and on nothing else", async () => {
+    const data = join(folder, "data");
+    const calls = Array.from({ length: 120 }, (_, at) => ({ metaKey: "f", startTime: at * 250, durationsInMs: 20 }));
+    mkdirSync(join(data, "small"), { recursive: true });
+    const meta = { key: "f", runtime: "r", memoryInMb: 128, timeoutInSecs: 60, initDurationInMs: 100 };
+    writeFileSync(join(data, "small", "metas.jsonl"), JSON.stringify(meta));
+    writeFileSync(join(data, "small", "requests.jsonl"), calls.map((call) => JSON.stringify(call)).join("\n"));
+    const file = join(folder, "traces-of-data.json");
+    await runSmoke("traces", file, "--data", data);
+    const traces = ["small", "small × 50"];
+    expect(resultIn(file).config).toMatchObject({ traces, scores: traces.map((trace) => ({ trace })) });
+    await expect(runSmoke("traces", file, "--data", join(data, "small"))).rejects.toThrow("has no data set to score");
   });
 });

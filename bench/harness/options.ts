@@ -16,8 +16,8 @@ export interface BenchmarkOptions {
 export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figures mean nothing
   --full       longer runs, for figures to publish
   --json FILE  also writes the result as JSON, and pictures of it beside it
-  --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
-               2023 contest's format, a folder each
+  --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one that
+               holds data sets of the 2023 contest's format, a folder each
   --help       this text`;
 
 /** null: help was asked for. Throws TypeError with what is wrong. */

@@ -14,8 +14,11 @@ export interface StatusReply {
   readonly metadata: Metadata;
 }
 
+/** Codes that a contract tells by another status than the table's. */
+export type OwnStatuses = Partial<Record<ErrorCode, status>>;
+
 /** What is no LocusError is a defect of ours: INTERNAL, and its text stays here. */
-export function statusOf(error: unknown): StatusReply {
+export function statusOf(error: unknown, own: OwnStatuses = {}): StatusReply {
   const { code, message } =
     error instanceof LocusError
       ? error
@@ -23,7 +26,11 @@ export function statusOf(error: unknown): StatusReply {
   const metadata = new Metadata();
   metadata.set(CODE_KEY, code);
   // Lone surrogates, which a sender may make us repeat, cannot be written in a header.
-  return { code: ERRORS[code].grpc, details: message.slice(0, DETAILS_LENGTH_MAX).toWellFormed(), metadata };
+  return {
+    code: own[code] ?? ERRORS[code].grpc,
+    details: message.slice(0, DETAILS_LENGTH_MAX).toWellFormed(),
+    metadata,
+  };
 }
 
 /** For statuses of peers that know no codes of ours. Those that are not here are INTERNAL. */

@@ -2,7 +2,7 @@
 // early (its caller cancels, goes away, or its deadline passes) aborts the work on it.
 
 import type { handleServerStreamingCall, handleUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
-import { statusOf } from "./grpc-error.ts";
+import { type OwnStatuses, statusOf } from "./grpc-error.ts";
 
 /** `signal` aborts when nobody waits for the reply any more. */
 type Reply<Request, Message> = (request: Request, signal: AbortSignal) => Promise<Message>;
@@ -15,6 +15,7 @@ export const unary =
   <Request, Message>(
     reply: Reply<Request, Message>,
     undo?: (request: Request, message: Message) => void,
+    statuses?: OwnStatuses,
   ): handleUnaryCall<Request, Message> =>
   async (call, callback) => {
     const abort = new AbortController();
@@ -28,7 +29,7 @@ export const unary =
     try {
       message = await reply(call.request, abort.signal);
     } catch (error) {
-      callback(statusOf(error));
+      callback(statusOf(error, statuses));
       return;
     } finally {
       isOver = true;

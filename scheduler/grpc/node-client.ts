@@ -21,6 +21,8 @@ import { Peer, type PeerOptions } from "./peer.ts";
 const ALLOW_TIMEOUT_MS = 2_000;
 /** Of a call's own time its node sees to it that it ends; it then says so, with what the call used. */
 const ANSWER_TIMEOUT_MS = 1_000;
+/** A node that has not been reached by then is not. Chosen. */
+const CONNECT_TIMEOUT_MS = 3_000;
 /** Messages of one result; the largest body in chunks of some KiB, and a few. */
 const MESSAGES_MAX = 4_096;
 
@@ -31,6 +33,11 @@ export class NodeClient implements ContainerNode {
   constructor(options: PeerOptions) {
     this.#peer = new Peer("nodeservoceproto.NodeService", options);
     this.#calls = new Peer("locus.NodeCalls", options);
+  }
+
+  /** Rejects with PEER_UNAVAILABLE where no connection comes about: nothing has been sent then. */
+  connected(): Promise<void> {
+    return this.#peer.reached(CONNECT_TIMEOUT_MS);
   }
 
   async reserve(

@@ -1,6 +1,6 @@
 // A gRPC service of somebody else, called with a deadline and a signal: what our clients of the contracts are made of.
 
-import { Client, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, connectivityState, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import { LocusError } from "#runtime/errors.ts";
 import { errorOf } from "./grpc-error.ts";
 import { MESSAGE_BYTES_MAX } from "./listener.ts";
@@ -85,17 +85,30 @@ export class Peer {
     }
   }
 
-  /** Resolves when there is a connection. Rejects with PEER_UNAVAILABLE where that takes longer. */
+  /** Resolves when there is a connection, however often one is tried. Rejects with PEER_UNAVAILABLE where that takes longer. */
   connected(timeoutMs: number): Promise<void> {
+    return this.#connected(timeoutMs, CLOSED);
+  }
+
+  /** As `connected`, but rejects when the first attempt to connect has failed, and at once where the last one had: as a call would. */
+  reached(timeoutMs: number): Promise<void> {
+    return this.#connected(timeoutMs, UNREACHED);
+  }
+
+  #connected(timeoutMs: number, failed: readonly connectivityState[]): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const { endpoint } = this.#options;
-    this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
-      if (error === undefined) resolve();
-      else
-        reject(
-          new LocusError("PEER_UNAVAILABLE", `nobody answers at ${endpoint} within ${timeoutMs} ms`, { cause: error }),
-        );
-    });
+    const channel = this.#client.getChannel();
+    const byMs = Date.now() + timeoutMs;
+    const look = (late?: Error): void => {
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) resolve();
+      else if (late !== undefined || failed.includes(state)) {
+        const { endpoint } = this.#options;
+        const within = late === undefined ? "" : ` within ${timeoutMs} ms`;
+        reject(new LocusError("PEER_UNAVAILABLE", `nobody answers at ${endpoint}${within}`, { cause: late }));
+      } else channel.watchConnectivityState(state, byMs, look);
+    };
+    look();
     return promise;
   }
 
@@ -141,6 +154,10 @@ export class Peer {
     ] as const;
   }
 }
+
+/** States in which no connection comes about. */
+const CLOSED = [connectivityState.SHUTDOWN];
+const UNREACHED = [connectivityState.SHUTDOWN, connectivityState.TRANSIENT_FAILURE];
 
 const OPTIONS = {
   "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,

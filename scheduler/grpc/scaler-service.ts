@@ -1,7 +1,7 @@
 // serverless.simulator.Scaler, the contest's of 2023, over a port: an instance for each request, given back when the request has
 // ended. How failures are told follows the contest's own scaler: most as a status of gRPC, two in the reply.
 
-import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import { status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import { integerIn, messageIn, nameIn, noteIn, textIn } from "./field.ts";
 import { unary } from "./handler.ts";
@@ -36,7 +36,7 @@ export interface SlotResult {
 }
 
 export interface SlotScaler {
-  /** `startedAtMs`: Unix time at which the request came. Rejects with CANCELLED where `signal` aborts first: then nothing is held. */
+  /** `startedAtMs`: Unix time at which the request came. Rejects with INSTANCE_FAILED; with CANCELLED where `signal` aborts first: then nothing is held. */
   assign(
     request: { readonly requestId: string; readonly startedAtMs: number; readonly meta: SlotMeta },
     signal: AbortSignal,
@@ -100,6 +100,8 @@ export const scalerService = (scaler: SlotScaler): UntypedServiceImplementation 
       // Nobody has it. Where it is gone already, all the better.
       if (assigment !== undefined) scaler.idle(assignmentIn(assigment), NEVER_RAN).catch(() => {});
     },
+    // As the contest's own scaler tells it.
+    { INSTANCE_FAILED: status.INTERNAL },
   ),
   Idle: unary<IdleRequest, IdleReply>(async ({ assigment, result }, signal) => {
     const assignment = assignmentIn(messageIn(assigment, "assigment"));

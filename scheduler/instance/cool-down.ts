@@ -18,6 +18,11 @@ export class CoolDown {
     return this.#untilMs;
   }
 
+  /** Starts that have failed since one came to an instance. */
+  get failuresInRow(): number {
+    return this.#failures.length;
+  }
+
   /** As `failed`, of an instance that was started and died, or is not fit for another call. */
   died(createdMs: number, now: number): number {
     if (now - Math.max(this.#deaths.lastMs, this.#untilMs) > FORGOTTEN_MS) this.#deaths.end();

@@ -82,7 +82,7 @@ export class Resizing {
     if (pool.replaced !== null || pool.removed || pool.isCooling || starts.areWaiting) return;
     const other = fleet.roomiest(memoryMb, cpus, (one) => one !== node);
     if (other === null) return;
-    const replacement = starts.startOn(other, pool, "outgrown", now);
+    const replacement = starts.startAt({ node: other, rule: "most free CPU" }, pool, "outgrown", now);
     pool.replaced = instance;
     pool.replacement = replacement;
     instances.resize(replacement, Math.max(replacement.memoryMb, memoryMb), Math.max(replacement.cpus, cpus));

@@ -2,7 +2,7 @@
 
 import type { Alarm } from "../alarm.ts";
 import type { Counts } from "../counts.ts";
-import type { Effects, StartReason } from "../effects.ts";
+import type { Effects, PlacementRule, StartReason } from "../effects.ts";
 import type { IndexedHeap } from "../indexed-heap.ts";
 import type { Fleet } from "../node/fleet.ts";
 import type { Node } from "../node/node.ts";
@@ -14,6 +14,12 @@ import { StarvedPools } from "./starved-pools.ts";
 
 /** Functions wanting a node that are looked at in one go. Chosen. */
 const STARVED_PROBES = 32;
+
+/** Where an instance starts. */
+interface Place {
+  readonly node: Node;
+  readonly rule: PlacementRule;
+}
 
 interface Ports {
   readonly counts: Counts;
@@ -74,9 +80,9 @@ export class Starts {
     while (probes < probesMax) {
       const pool = starved.first;
       if (pool === null) break;
-      const node = this.#nodeFor(pool);
-      if (node !== null) {
-        this.#startOn(node, pool, "miss", now);
+      const place = this.#placeFor(pool);
+      if (place !== null) {
+        this.#startAt(place, pool, "miss", now);
         this.setUnplaced(pool, pool.unplaced - 1);
         starved.placed(pool);
         probes = 0;
@@ -102,23 +108,23 @@ export class Starts {
 
   /** False: no node has room. */
   start(pool: FunctionPool, why: StartReason, now: number): boolean {
-    const node = this.#nodeFor(pool);
-    if (node === null) return false;
-    this.startOn(node, pool, why, now);
+    const place = this.#placeFor(pool);
+    if (place === null) return false;
+    this.startAt(place, pool, why, now);
     return true;
   }
 
-  /** A node that has room. */
-  startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {
-    const instance = this.#startOn(node, pool, why, now);
+  /** Its node has room. */
+  startAt(place: Place, pool: FunctionPool, why: StartReason, now: number): Instance {
+    const instance = this.#startAt(place, pool, why, now);
     this.makeRoom(now);
     return instance;
   }
 
-  #startOn(node: Node, pool: FunctionPool, why: StartReason, now: number): Instance {
+  #startAt({ node, rule }: Place, pool: FunctionPool, why: StartReason, now: number): Instance {
     const { instances, room, effects } = this.#ports;
     const instance = instances.start(pool, node, now);
-    effects.startInstance(instance, why);
+    effects.startInstance(instance, why, rule);
     room.keepWithinWarmMemory(now);
     return instance;
   }
@@ -144,14 +150,18 @@ export class Starts {
   }
 
   /** Near whoever waits, up to an instance for each core there; then where CPU is to spare. Else, and where nobody said where they are, the best fit. */
-  #nodeFor(pool: FunctionPool): Node | null {
+  #placeFor(pool: FunctionPool): Place | null {
     const { fleet } = this.#ports;
     const { memoryMb, cpus, isCpuHeavy } = pool.need;
     const near = pool.queue.first?.near ?? null;
-    if (near === null) return fleet.place(memoryMb, cpus, isCpuHeavy);
-    const hasCore = (node: Node): boolean => pool.instancesOn(node) < node.description.cpus;
-    const fitsNear = !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
-    if (fitsNear && hasCore(near)) return near;
-    return fleet.roomiest(memoryMb, cpus, hasCore) ?? fleet.place(memoryMb, cpus, isCpuHeavy);
+    if (near !== null) {
+      const hasCore = (node: Node): boolean => pool.instancesOn(node) < node.description.cpus;
+      const fitsNear = !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
+      if (fitsNear && hasCore(near)) return { node: near, rule: "near" };
+      const roomiest = fleet.roomiest(memoryMb, cpus, hasCore);
+      if (roomiest !== null) return { node: roomiest, rule: "most free CPU" };
+    }
+    const node = fleet.place(memoryMb, cpus, isCpuHeavy);
+    return node === null ? null : { node, rule: isCpuHeavy ? "fewest heavy" : "best fit" };
   }
 }

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from "vitest";
 
-import type { ContainerWanted } from "../grpc/scheduler-service.ts";
+import type { ContainerUsed, ContainerWanted } from "../grpc/scheduler-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import { LiveScheduler } from "../live-scheduler.ts";
 import { overheard, SHARING } from "../scheduler-fixture.ts";
@@ -40,8 +40,10 @@ function setUp({
     terms: { timeoutMs: 1_000, memoryBytes: memoryMb * MIB, handler: "" },
   });
   const acquire = (...asked: Parameters<typeof wanted>) => desk.acquire(wanted(...asked), new AbortController().signal);
-  const giveBack = (requestId: string, containerId: string) =>
-    desk.giveBack({ requestId, containerId, durationNanos: 5e6, memoryBytesMax: 0, errorCode: "", errorMessage: "" });
+  const giveBack = (requestId: string, containerId: string, told: Partial<ContainerUsed> = {}) => {
+    const nothing = { durationNanos: 5e6, memoryBytesMax: 0, errorCode: "", errorMessage: "" };
+    return desk.giveBack({ requestId, containerId, ...nothing, ...told });
+  };
   return { scheduler, desk, heard, wanted, acquire, giveBack };
 }
 
@@ -90,4 +92,52 @@ test("calls that wait are not refused because another caller says otherwise of t
   const requests = [...Array.from(waiting.keys(), (call) => `r${call}`), "more", "less"];
   for (const [at, { containerId }] of given.entries()) await giveBack(requests[at]!, containerId);
   expect(heard.underWay).toBe(0);
+});
+
+test("a container that comes back twice is refused the second time, whoever has it by then", async () => {
+  const { scheduler, desk, heard, acquire, giveBack } = setUp();
+  const { containerId } = await acquire("first");
+  await giveBack("first", containerId);
+  await expect(giveBack("first", containerId)).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+  expect((await acquire("second")).containerId).toBe(containerId);
+  await expect(giveBack("first", containerId)).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+  expect(scheduler.core.instance(containerId).running).toBe(1);
+  expect([desk.held, heard.underWay]).toEqual([1, 1]);
+});
+
+test("a container comes back from the request that has it, and no request returns another's", async () => {
+  const { scheduler, desk, heard, acquire, giveBack } = setUp();
+  const [one, two] = await Promise.all([acquire("one"), acquire("two")]);
+  for (const [request, container] of [
+    ["one", two.containerId],
+    ["nobody", one.containerId],
+    ["one", "no such container"],
+  ] as const) {
+    await expect(giveBack(request, container)).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+  }
+  expect([desk.held, heard.underWay]).toEqual([2, 2]);
+  for (const { containerId } of [one, two]) expect(scheduler.core.instance(containerId).running).toBe(1);
+  await giveBack("one", one.containerId);
+  await giveBack("two", two.containerId);
+  expect([desk.held, heard.underWay]).toEqual([0, 0]);
+});
+
+test("a container that died for want of memory makes its function's need what is configured, and is handed out no more", async () => {
+  const { scheduler, acquire, giveBack } = setUp();
+  const ten = Array.from({ length: 10 }, (_, call) => `r${call}`);
+  for (const request of ten) {
+    const { containerId } = await acquire(request);
+    await giveBack(request, containerId, { memoryBytesMax: 8 * MIB });
+  }
+  const { need } = scheduler.core.pool("f");
+  expect(need.memoryMb).toBeLessThan(128);
+  const { containerId } = await acquire("fails");
+  await giveBack("fails", containerId, { memoryBytesMax: 8 * MIB, errorCode: "FUNCTION_FAILED" });
+  expect(need.memoryMb).toBeLessThan(128);
+  expect((await acquire("dies")).containerId).toBe(containerId);
+  await giveBack("dies", containerId, { memoryBytesMax: 8 * MIB, errorCode: "MEMORY_LIMIT" });
+  expect(need.memoryMb).toBe(128);
+  const next = await acquire("next");
+  expect(next.containerId).not.toBe(containerId);
+  expect(scheduler.core.instance(next.containerId).memoryMb).toBe(128);
 });

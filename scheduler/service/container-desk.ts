@@ -52,6 +52,8 @@ export interface ContainerDeskOptions {
   readonly scheduler: LiveScheduler;
   /** An instance's name where it runs; its own, unless whoever runs it gives names. */
   readonly containerId?: (instance: Instance) => string;
+  /** Told with each request whose account it is of, before a node is reserved for it; not where it names none. */
+  readonly onAccount?: (accountId: string) => void;
   /** Told of each container that never came back. */
   readonly onLost: (requestId: string, instance: Instance) => void;
 }
@@ -59,6 +61,7 @@ export interface ContainerDeskOptions {
 export class ContainerDesk implements ContainerScheduler {
   readonly #scheduler: LiveScheduler;
   readonly #containerId: (instance: Instance) => string;
+  readonly #onAccount: (accountId: string) => void;
   readonly #onLost: ContainerDeskOptions["onLost"];
   /** By function, the one that was asked for the longest ago first. */
   readonly #declared = new Map<string, Declared>();
@@ -69,9 +72,10 @@ export class ContainerDesk implements ContainerScheduler {
   readonly #timer: NodeJS.Timeout;
 
   /** The scheduler stays its owner's. */
-  constructor({ scheduler, containerId = ({ id }) => id, onLost }: ContainerDeskOptions) {
+  constructor({ scheduler, containerId = ({ id }) => id, onAccount = () => {}, onLost }: ContainerDeskOptions) {
     this.#scheduler = scheduler;
     this.#containerId = containerId;
+    this.#onAccount = onAccount;
     this.#onLost = onLost;
     this.#timer = setInterval(() => this.lookForLost(), LOOK_MS);
     this.#timer.unref();
@@ -140,7 +144,8 @@ export class ContainerDesk implements ContainerScheduler {
   }
 
   async #acquire(wanted: ContainerWanted, signal: AbortSignal): Promise<AcquiredContainer> {
-    const { requestId, terms } = wanted;
+    const { requestId, accountId, terms } = wanted;
+    if (accountId !== "") this.#onAccount(accountId);
     const instance = await this.#scheduler.acquire(this.#poolOf(wanted), Infinity, signal);
     try {
       // Granted when nobody waited any more.

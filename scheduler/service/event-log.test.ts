@@ -32,8 +32,9 @@ const setUp = (isAble = true) => {
   const hear = (): readonly object[] => written.splice(0);
   return { live, pool, clock, hear, released: released.promise };
 };
-const start = { event: "start", instance: "i0", function: "f", node: "n1" };
-const stop = { ...start, event: "stop" };
+const of = { instance: "i0", function: "f", node: "n1" };
+const start = { event: "start", ...of, rule: "best fit" };
+const stop = { event: "stop", ...of };
 
 describe("the log of a scheduler's events", () => {
   test("has of each start and stop, each node and each lease that ended the reason", async () => {
@@ -62,6 +63,35 @@ describe("the log of a scheduler's events", () => {
       expect(events).toContainEqual(event);
     }
     clock.nowMs = 1_200;
+    live.close();
+  });
+
+  test("has of each start what chose its node", async () => {
+    const { live, pool, hear } = setUp();
+    const near = live.core.nodeCame(NODE, 0);
+    const roomy = live.core.nodeCame({ ...NODE, id: "n2", cpus: 16 }, 0);
+    const rules = (): readonly object[] =>
+      hear().flatMap((event) => ("rule" in event ? [{ node: "node" in event && event.node, rule: event.rule }] : []));
+    await live.acquire(pool, Infinity, undefined, near);
+    expect(rules()).toEqual([{ node: "n1", rule: "near" }]);
+    // Its memory is full with a second one.
+    await live.acquire(pool, Infinity, undefined, near);
+    await live.acquire(pool, Infinity, undefined, near);
+    expect(rules()).toEqual([
+      { node: "n1", rule: "near" },
+      { node: "n2", rule: "most free CPU" },
+    ]);
+    const heavy = live.core.declare({ key: "g", memoryMb: 10 }, 0);
+    for (let call = 0; call < 10; call++) {
+      live.release(await live.acquire(heavy, Infinity), { executionMs: 1, cpus: 4 });
+    }
+    expect(rules()).toEqual([{ node: expect.any(String), rule: "best fit" }]);
+    expect(heavy.need.isCpuHeavy).toBe(true);
+    await live.acquire(heavy, Infinity);
+    await live.acquire(heavy, Infinity);
+    expect(rules()).toEqual([{ node: expect.any(String), rule: "fewest heavy" }]);
+    await live.grow(live.core.declare({ key: "h", memoryMb: 10 }, 0), Infinity, undefined, roomy);
+    expect(rules()).toEqual([{ node: "n2", rule: "near" }]);
     live.close();
   });
 

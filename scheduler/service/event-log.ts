@@ -24,8 +24,8 @@ export function eventLog(
   };
   return {
     say,
-    started: ({ id, pool, node }, why) =>
-      say({ event: "start", instance: id, function: pool.config.key, node: node.id, why }),
+    started: ({ id, pool, node }, why, rule) =>
+      say({ event: "start", instance: id, function: pool.config.key, node: node.id, why, rule }),
     stopped: ({ id, pool, node }, why) =>
       say({ event: "stop", instance: id, function: pool.config.key, node: node.id, why }),
     failed: ({ id, pool }, why, retryInMs) =>

@@ -6,6 +6,7 @@ function connectionsOf(max: number) {
   const connections = new NodeConnections((endpoint) => {
     said.push(`open ${endpoint}`);
     return {
+      connected: () => Promise.reject(new Error("nobody is called here")),
       invoke: () => Promise.reject(new Error("no call is made here")),
       close: () => void said.push(`close ${endpoint}`),
     };

@@ -2,7 +2,7 @@
 
 import type { NodeClient } from "../grpc/node-client.ts";
 
-type Connection = Pick<NodeClient, "invoke" | "close">;
+type Connection = Pick<NodeClient, "connected" | "invoke" | "close">;
 
 export class NodeConnections {
   readonly #connect: (endpoint: string) => Connection;

@@ -3,18 +3,26 @@ import { expect, it } from "vitest";
 import { NodeStock, type NodeStockOptions } from "./node-stock.ts";
 
 const REFILL_MS = 1_000;
+const UNIX_MS = 1.7e12;
 const release = (nodeId: string) => ({ requestId: "r", nodeId });
 
 function stockOf(count: number, options: Partial<NodeStockOptions> = {}) {
-  let nowMs = 1;
+  let nowMs = 0;
+  /** By which the clock on the wall is ahead. */
+  let aheadMs = UNIX_MS;
   const nodes = Array.from({ length: count }, (_, index) => ({
     id: `n${index}`,
     address: "127.0.0.1",
     port: 1 + index,
     memoryBytes: 1,
   }));
-  const habits = { nodes, ready: 2, reservedMax: 3, refillMs: () => REFILL_MS, now: () => nowMs, ...options };
-  return { stock: new NodeStock(habits), pass: (ms: number) => void (nowMs += ms) };
+  const clocks = { now: () => nowMs, unixMs: () => nowMs + aheadMs };
+  const habits = { nodes, ready: 2, reservedMax: 3, refillMs: () => REFILL_MS, ...clocks, ...options };
+  return {
+    stock: new NodeStock(habits),
+    pass: (ms: number) => void (nowMs += ms),
+    setClock: (byMs: number) => void (aheadMs += byMs),
+  };
 }
 
 it("has some nodes at the start, and one more a while after each that is reserved", async () => {
@@ -41,7 +49,23 @@ it("hands a released node out again after a while, and those that were ready bef
   expect((await stock.reserve()).id).toBe("n1");
   await expect(stock.reserve()).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
   pass(REFILL_MS);
-  expect(await stock.reserve()).toMatchObject({ id, reservedAtMs: 1 + REFILL_MS, releasedAtMs: 1 });
+  expect(await stock.reserve()).toMatchObject({ id, reservedAtMs: UNIX_MS + REFILL_MS, releasedAtMs: UNIX_MS });
+});
+
+it("has nodes ready after a while that passes, wherever the clock on the wall is set meanwhile", async () => {
+  for (const byMs of [-3_600_000, 3_600_000, -2 * UNIX_MS]) {
+    const { stock, pass, setClock } = stockOf(1);
+    const { id } = await stock.reserve();
+    await stock.release(release(id));
+    setClock(byMs);
+    pass(REFILL_MS - 1);
+    await expect(stock.reserve()).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
+    pass(1);
+    expect((await stock.reserve()).reservedAtMs).toBe(UNIX_MS + byMs + REFILL_MS);
+    expect(await stock.usage()).toHaveLength(1);
+    await stock.release(release(id));
+    expect(await stock.usage()).toEqual([]);
+  }
 });
 
 it("takes back only what is out, and once", async () => {

@@ -13,8 +13,10 @@ export interface NodeStockOptions {
   readonly reservedMax: number;
   /** That the next node takes to become ready, ms. */
   readonly refillMs: () => number;
-  /** Unix time, ms. */
+  /** ms of a clock that never goes back nor leaps: nodes become ready by it. */
   readonly now: () => number;
+  /** Unix time, ms: what is told of when a node was reserved and released, and nothing else. */
+  readonly unixMs: () => number;
 }
 
 export interface StockedNode {
@@ -26,9 +28,9 @@ export interface StockedNode {
 
 interface Stocked {
   readonly node: StockedNode;
-  /** Infinity: it waits until another is reserved. */
+  /** -Infinity: it was from the start. Infinity: it waits until another is reserved. */
   readyAtMs: number;
-  /** 0: it is not reserved. */
+  isReserved: boolean;
   reservedAtMs: number;
   releasedAtMs: number;
 }
@@ -42,8 +44,8 @@ export class NodeStock implements NodePool {
   constructor(options: NodeStockOptions) {
     this.#options = options;
     for (const [index, node] of options.nodes.entries()) {
-      const readyAtMs = index < options.ready ? 0 : Infinity;
-      this.#stock.set(node.id, { node, readyAtMs, reservedAtMs: 0, releasedAtMs: 0 });
+      const readyAtMs = index < options.ready ? -Infinity : Infinity;
+      this.#stock.set(node.id, { node, readyAtMs, isReserved: false, reservedAtMs: 0, releasedAtMs: 0 });
     }
   }
 
@@ -57,7 +59,7 @@ export class NodeStock implements NodePool {
 
   /** NODES_EXHAUSTED. */
   take(): PooledNode {
-    const { reservedMax, refillMs, now } = this.#options;
+    const { reservedMax, refillMs, now, unixMs } = this.#options;
     const nowMs = now();
     if (this.#reserved >= reservedMax) {
       throw new LocusError(
@@ -65,7 +67,7 @@ export class NodeStock implements NodePool {
         `no available node can be reserved: ${reservedMax} are, and no more may be`,
       );
     }
-    const free = [...this.#stock.values()].filter(({ reservedAtMs }) => reservedAtMs === 0);
+    const free = [...this.#stock.values()].filter(({ isReserved }) => !isReserved);
     const first = free.reduce<Stocked | null>(earlier, null);
     if (first === null || first.readyAtMs > nowMs) {
       throw new LocusError(
@@ -73,7 +75,8 @@ export class NodeStock implements NodePool {
         `no available node can be reserved: ${this.#reserved} of ${this.#stock.size} are, and no other is ready`,
       );
     }
-    first.reservedAtMs = nowMs;
+    first.isReserved = true;
+    first.reservedAtMs = unixMs();
     this.#reserved++;
     const next = free.find((one) => one !== first && one.readyAtMs === Infinity);
     if (next !== undefined) next.readyAtMs = nowMs + refillMs();
@@ -82,19 +85,19 @@ export class NodeStock implements NodePool {
 
   /** NODE_NOT_FOUND. */
   giveBack(nodeId: string): void {
-    const { refillMs, now } = this.#options;
+    const { refillMs, now, unixMs } = this.#options;
     const stocked = this.#stock.get(nodeId);
-    if (stocked === undefined || stocked.reservedAtMs === 0) {
+    if (stocked === undefined || !stocked.isReserved) {
       throw new LocusError("NODE_NOT_FOUND", `node ${nodeId} is not reserved`);
     }
-    stocked.reservedAtMs = 0;
-    stocked.releasedAtMs = now();
-    stocked.readyAtMs = stocked.releasedAtMs + refillMs();
+    stocked.isReserved = false;
+    stocked.releasedAtMs = unixMs();
+    stocked.readyAtMs = now() + refillMs();
     this.#reserved--;
   }
 
   async usage(): Promise<readonly PooledNode[]> {
-    return [...this.#stock.values()].filter(({ reservedAtMs }) => reservedAtMs > 0).map(pooled);
+    return [...this.#stock.values()].filter(({ isReserved }) => isReserved).map(pooled);
   }
 }
 

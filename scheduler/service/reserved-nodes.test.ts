@@ -90,7 +90,7 @@ class Cluster {
   stocked(): NodeStock {
     const nodes = this.nodes.map((_, port) => ({ id: `n${port}`, address: "", port, memoryBytes: 1_024 * MIB }));
     const ready = nodes.length;
-    return new NodeStock({ nodes, ready, reservedMax: ready, refillMs: () => 0, now: () => 1 });
+    return new NodeStock({ nodes, ready, reservedMax: ready, refillMs: () => 0, now: () => 1, unixMs: () => 1 });
   }
 
   async containers(): Promise<readonly string[]> {
@@ -311,7 +311,14 @@ describe("what containers use, as their nodes say,", () => {
 
 test("a node that has more memory than the contest's is taken to have more CPUs, so that one container can take all of it", async () => {
   const node = { id: "n0", address: "", port: 0, memoryBytes: 2 * CONTEST_NODE.memoryMb * MIB };
-  const stock = new NodeStock({ nodes: [node], ready: 1, reservedMax: 1, refillMs: () => 0, now: () => 1 });
+  const stock = new NodeStock({
+    nodes: [node],
+    ready: 1,
+    reservedMax: 1,
+    refillMs: () => 0,
+    now: () => 1,
+    unixMs: () => 1,
+  });
   const connection = { reserve: async () => {}, close: () => {} } as unknown as NodeConnection;
   const nodes = new ReservedNodes({ pool: stock, connect: () => connection, accountId: "account" });
   const { cpus } = await nodes.reserve();

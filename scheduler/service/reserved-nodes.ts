@@ -24,7 +24,7 @@ export interface NodeConnection extends ContainerNode {
 export interface ReservedNodesOptions {
   readonly pool: NodePool;
   readonly connect: (address: string, port: number) => NodeConnection;
-  /** As the ResourceManager counts; several schedulers may have the same. */
+  /** What the owner of its nodes is named by; and whom the ResourceManager is told of until a caller has named itself. Several schedulers may have the same. */
   readonly accountId: string;
   /** What `save` of this scheduler gave before it was started again. Throws where nothing can be made of it. */
   readonly saved?: unknown;
@@ -41,6 +41,8 @@ export interface RecoveredNode {
 export class ReservedNodes implements NodeSource, InstanceDriver {
   readonly #options: ReservedNodesOptions;
   readonly #owner: string;
+  /** As the ResourceManager is told. */
+  #accountId: string;
   /** Of nodes that this scheduler had, and has not found again yet. */
   readonly #before: KnownNodes["nodes"];
   readonly #connections = new Map<string, NodeConnection>();
@@ -54,13 +56,19 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
     const { accountId, saved = null } = options;
     const known = saved === null ? null : knownIn(saved);
     this.#options = options;
+    this.#accountId = accountId;
     this.#before = known?.nodes ?? new Map();
     this.#owner = known?.owner ?? `${accountId}/${randomBytes(6).toString("hex")}`;
   }
 
+  /** The account of whoever asks for containers: the ResourceManager is told it from now on. Nodes keep their owner. */
+  isFor(accountId: string): void {
+    this.#accountId = accountId;
+  }
+
   async reserve(): Promise<NodeDescription> {
-    const { pool, connect, accountId } = this.#options;
-    const node = await pool.reserve({ requestId: randomUUID(), accountId });
+    const { pool, connect } = this.#options;
+    const node = await pool.reserve({ requestId: randomUUID(), accountId: this.#accountId });
     const { id, address, port } = node;
     // A manager that was started again knows of no reservation: by now it does of this one, which it had forgotten.
     if (this.#connections.has(id)) throw new LocusError("NODES_EXHAUSTED", `node ${id} is reserved already`);

@@ -85,7 +85,7 @@ const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, f
 const accountName = textSetting(
   "STACK_NAME",
   "locus",
-  "name of the stack, for the log; nodes are reserved for an account of that name",
+  "name of the stack, for the log; what owns its nodes is named by it, and until a caller names its account nodes are reserved for one of that name",
 );
 const hostName = optionalSetting("HOST_NAME", "not set", "name of this host, for the log");
 const nodesMax = integerSetting(

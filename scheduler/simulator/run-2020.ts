@@ -115,8 +115,8 @@ class FleetWorld implements Effects<number> {
       ready: NODES_READY,
       reservedMax: CONTEST_NODES_MAX,
       refillMs: () => this.#random() * NODE_BACK_MS_MAX,
-      // To a stock 0 is no time.
-      now: () => 1 + this.#nowMs,
+      now: () => this.#nowMs,
+      unixMs: () => this.#nowMs,
     });
     this.#responseMs = load.functions.map(() => 0);
     this.#calls = load.functions.map(() => 0);

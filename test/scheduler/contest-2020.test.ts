@@ -46,7 +46,7 @@ async function startAll({ keepAliveMs = 60_000, now = () => performance.now() } 
   const peer = (endpoint: string) => ({ endpoint, security: PLAIN, timeoutMs: 30_000 });
   const pool = new ResourceManagerClient(peer(manager.endpoint));
   const connect = (address: string, port: number) => new NodeClient(peer(`${address}:${port}`));
-  const nodes = new ReservedNodes({ pool, connect, accountId: "account" });
+  const nodes = new ReservedNodes({ pool, connect, accountId: "stack" });
   const scheduler = new LiveScheduler({
     policy: fixedKeepAlive("test", { keepAliveMs, lookEveryMs: 0 }),
     driver: nodes,
@@ -59,6 +59,7 @@ async function startAll({ keepAliveMs = 60_000, now = () => performance.now() } 
   const desk = new ContainerDesk({
     scheduler,
     containerId: nodes.containerId,
+    onAccount: (accountId) => nodes.isFor(accountId),
     onLost: (requestId) => void lost.push(requestId),
   });
   const scheduling = await serve(resources, { "schedulerproto.Scheduler": schedulerService(desk) });
@@ -158,6 +159,24 @@ test("a container that nobody gives back is ended when its function's time is lo
   await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0");
 });
 
+test("nodes are reserved for the account that asks for containers, and for the stack while none has been named", async () => {
+  const { scheduling, shelf } = await startAll();
+  const client = scheduling.client("schedulerproto.Scheduler");
+  const function_config = { timeout_in_ms: 1_000, memory_in_bytes: 1_024 * MIB };
+  const acquire = (request_id: string, account_id: string) =>
+    client.call("AcquireContainer", { request_id, account_id, function_name: "hello", function_config });
+  await acquire("r1", "");
+  expect(shelf.accounts).toEqual(["stack"]);
+  await acquire("r2", "evaluation");
+  expect(shelf.accounts).toEqual(["stack", "evaluation"]);
+  const owners = await Promise.all(
+    shelf.nodes.map(({ node }) =>
+      clientAt(resources, `${node.address}:${node.port}`)("nodeservoceproto.NodeService").call("GetStats", {}),
+    ),
+  );
+  for (const { owner_account_id } of owners) expect(owner_account_id).toMatch(/^stack\//);
+});
+
 test("a request has one container, however often it asks", async () => {
   const { scheduling, desk, shelf, watch } = await startAll();
   const client = scheduling.client("schedulerproto.Scheduler");
@@ -197,10 +216,10 @@ test("a container that died on its node is not handed out again", async () => {
   await watch.look();
   expect([...scheduler.core.instances()]).toEqual([]);
   expect(String((await call())["body"])).toBe('{"hello":1}');
-  // Before anybody has looked, one call pays for it.
+  // Before anybody has looked, a call that is sent there has another.
   await kill();
-  expect((await failureOf(call())).code).toBe("NOT_FOUND");
   expect(String((await call())["body"])).toBe('{"hello":1}');
+  expect(await containersOf(shelf)).toEqual([1, 0]);
 });
 
 test("a node that does not answer is lost, and calls go to another", { timeout: 120_000 }, async () => {

@@ -170,6 +170,26 @@ test("leaves no slot of a function that cannot be initialised", async () => {
   await vi.waitUntil(() => platform.slots.size === 0);
 });
 
+test("refuses who waits for an instance that fails again and again, and serves him when the next one comes about", async () => {
+  const { client } = await startScaler();
+  const key = platform.broken;
+  const assignAgain = () =>
+    client.call("Assign", { request_id: "r1", meta_data: { ...META, key } }).then(({ status }) => status);
+  const failed = await failureOf(assignAgain());
+  expect(failed).toMatchObject({
+    code: "INTERNAL",
+    message: expect.stringMatching(/3 starts in a row have failed, the last with .*a slot of 512 MB for broken/),
+    metadata: { "locus-code": "INSTANCE_FAILED" },
+  });
+  expect([platform.created, platform.slots.size]).toEqual([3, 0]);
+  // Who comes now is told of the next one.
+  expect((await failureOf(assignAgain())).message).toContain("4 starts in a row");
+  platform.broken = "another";
+  expect(await assignAgain()).toBe("Ok");
+  // Another function never waited for it.
+  await assign(client, "r2");
+});
+
 test.each(["forecast", "hybrid-histogram", "greedy-dual"])("serves the same with the policy %s", async (policy) => {
   const { client, ended } = await startScaler({ LOCUS_POLICY: policy });
   const assigned = await assign(client, "r1");

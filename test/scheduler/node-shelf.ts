@@ -19,6 +19,8 @@ export interface ShelvedNode {
 export class NodeShelf implements NodePool {
   readonly nodes: readonly ShelvedNode[];
   readonly #reserved = new Set<string>();
+  /** For whom each was asked for. */
+  readonly accounts: string[] = [];
   /** Nodes that are not handed out. */
   readonly broken = new Set<string>();
 
@@ -61,7 +63,8 @@ export class NodeShelf implements NodePool {
     return [...this.#reserved];
   }
 
-  async reserve(): Promise<PooledNode> {
+  async reserve({ accountId }: Parameters<NodePool["reserve"]>[0]): Promise<PooledNode> {
+    this.accounts.push(accountId);
     const free = this.nodes.find(({ node }) => !this.#reserved.has(node.id) && !this.broken.has(node.id));
     if (free === undefined) throw new LocusError("NODES_EXHAUSTED", "no available node can be reserved");
     this.#reserved.add(free.node.id);

@@ -13,7 +13,7 @@ export class TestPlatform implements SlotPlatform {
   /** Slots that it did not destroy since it was. */
   refusals = 0;
   /** Functions of this key cannot be initialised. */
-  readonly broken = "broken";
+  broken = "broken";
 
   async createSlot({ memoryMb }: Parameters<SlotPlatform["createSlot"]>[0]): Promise<Slot> {
     const id = `slot-${this.created++}`;
