@@ -319,6 +319,24 @@ describe("what containers use, as their nodes say,", () => {
     expect(scheduler.core.node("n0").freeMb).toBe(1_024 - 16);
   });
 
+  test("counts as no execution while one goes on, however long, and as one when it has ended", async () => {
+    const cluster = new Cluster(1);
+    const scheduling = cluster.schedule();
+    const { scheduler, acquire } = scheduling;
+    const instance = await acquire("f");
+    const { need } = scheduler.core.pool("f");
+    await lookOften(cluster, scheduling);
+    expect([need.memoryMb, need.cpus > 0.3]).toEqual([TERMS.memoryMb, true]);
+    scheduler.release(instance, { executionMs: 10 });
+    let calls = 1;
+    await lookOften(cluster, scheduling, async () => {
+      if (need.memoryMb < TERMS.memoryMb) return;
+      calls++;
+      scheduler.release(await acquire("f"), { executionMs: 10 });
+    });
+    expect([need.memoryMb, need.cpus < 0.02, calls]).toEqual([16, true, 11]);
+  });
+
   test("teaches nothing while no call runs there", async () => {
     const cluster = new Cluster(1);
     const scheduling = cluster.schedule();
