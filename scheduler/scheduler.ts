@@ -240,8 +240,12 @@ export class Scheduler<Ticket> {
     if (instance.ahead === instance.running) instance.ahead--;
     else if (executionMs === null) pool.policy.left(now);
     // Nor longer than its instance has been busy.
-    else pool.ended(Math.min(executionMs, now - instance.busySinceMs), now);
-    if (isUseKnown) pool.need.used(memoryMb, cpus);
+    else {
+      pool.ended(Math.min(executionMs, now - instance.busySinceMs), now);
+      instance.isMemoryUntold ||= memoryMb === undefined;
+      instance.isCpuUntold ||= cpus === undefined;
+    }
+    if (isUseKnown) pool.need.executed(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
     instance.running--;
     instance.endedMs = now;
@@ -309,13 +313,15 @@ export class Scheduler<Ticket> {
     const now = this.#advance(nowMs);
     if (instance.wasUsed) instance.pool.coolDown.endedWell();
     instance.wasUsed = true;
+    instance.isMemoryUntold = true;
+    instance.isCpuUntold = true;
     instance.pool.calledMs = now;
     this.#resizing.follow(instance, use, now);
   }
 
   /**
-   * What an instance was seen to use lately, of one on which calls ran (`ranSince`): its function's need is learned by it, and what the instance is
-   * promised follows. Where its node has no room for that and another has, one is started there in its place.
+   * What an instance was seen to use lately, of one on which calls ran (`ranSince`): its function's need is raised by it, and learned where calls have
+   * ended there of which nobody has told it; and what the instance is promised follows. Where its node has no room for that and another has, one is started there in its place.
    */
   instanceSeen(instance: Instance, use: InstanceUse, nowMs: number): void {
     this.#resizing.follow(instance, use, this.#advance(nowMs));

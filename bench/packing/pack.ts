@@ -38,7 +38,7 @@ export function nodesUsed(needs: readonly Need[]): number {
     const pool = scheduler.declare({ key: `${index}`, memoryMb: NODE.memoryMb }, 0);
     // The instance's own megabyte of margin is nothing to these nodes.
     const used = { memoryMb: (memory * NODE.memoryMb - 1) / MARGIN, cpus: (cpu * NODE.cpus) / MARGIN };
-    for (let sample = 0; sample < SAMPLES; sample++) pool.need.used(used.memoryMb, used.cpus);
+    for (let sample = 0; sample < SAMPLES; sample++) pool.need.executed(used.memoryMb, used.cpus);
     scheduler.acquire(pool, index, Infinity, 0);
   }
   for (let node = 0; node < reservations; node++) {

@@ -13,8 +13,8 @@ export function lostReferences(schemas: readonly SchemaPart[]): readonly Part[] 
   if (root === undefined || within.some(({ value }) => "$id" in value)) return [];
   const anchors = new Set(schemas.flatMap(({ value }) => [value["$anchor"], value["$dynamicAnchor"]]));
   const isLost = (reference: string): boolean => {
-    const [base = "", fragment] = reference.split("#", 2);
-    if (fragment === undefined) return base !== "" && !("$id" in root.value);
+    const [base = "", fragment = ""] = reference.split("#", 2);
+    if (base !== "" && !isIdOf(root, base)) return true;
     const name = decoded(fragment);
     if (name === undefined || name === "") return name === undefined;
     return name.startsWith("/") ? !leads(root.value, name) : !anchors.has(name);
@@ -23,6 +23,16 @@ export function lostReferences(schemas: readonly SchemaPart[]): readonly Part[] 
     typeof reference === "string" && isLost(reference) ? [{ value: reference, pointer: `${pointer}/$ref` }] : [],
   );
 }
+
+/** Whether a reference that begins so means the schema itself: as its `$id` is written, or as that has it resolved. */
+function isIdOf({ value: { $id } }: SchemaPart, base: string): boolean {
+  if (typeof $id !== "string") return false;
+  const id = withoutFragment($id);
+  const own = URL.parse(id);
+  return base === id || (own !== null && URL.parse(base, own)?.href === own.href);
+}
+
+const withoutFragment = (uri: string): string => uri.split("#", 1)[0] ?? "";
 
 /** Nothing where it is no URI's. */
 const decoded = (fragment: string): string | undefined => {

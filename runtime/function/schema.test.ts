@@ -99,6 +99,9 @@ describe("schemaMistakes", () => {
     { items: [{ $ref: "#/items/1" }, {}], "x-own": { a: {} }, not: { $ref: "#/x-own/a" } },
     { $defs: { a: { $anchor: "here" } }, $ref: "#here" },
     { $id: "https://example.com/a", items: { $ref: "https://example.com/a" } },
+    { $id: "https://example.com/x/a#", items: { $ref: "/x/a#/$defs/b" }, $defs: { b: { $ref: "a" } } },
+    { $id: "own", $defs: { b: { $ref: "own" } }, items: { $ref: "own#/$defs/b" } },
+    { $id: "urn:example:a", items: { $ref: "urn:example:a#" } },
     { $defs: { a: { $id: "a", $defs: { b: {} }, $ref: "#/$defs/b" } }, items: { $ref: "a" } },
   ])("finds where references lead in %j", (schema) => {
     expect(schemaMistakes("input", schema)).toEqual([]);
@@ -112,6 +115,25 @@ describe("schemaMistakes", () => {
       ]);
     },
   );
+
+  it.each([
+    ["https://example.com/x/a", "https://elsewhere.org/x/a"],
+    ["https://example.com/x/a", "https://elsewhere.org/gone#/$defs/b"],
+    ["https://example.com/x/a", "/a"],
+    ["https://example.com/x/a", "b#"],
+    ["https://example.com/x/a", "#/$defs/c"],
+    ["https://example.com/x/a", "a#/$defs/c"],
+    ["own", "other"],
+    ["own", "./own"],
+    ["urn:example:a", "urn:example:b"],
+    ["http://[", "https://example.com/x/a"],
+    [undefined, "other.json#/$defs/b"],
+  ])("finds that in a schema with the $id %s the reference %s leads nowhere", ($id, $ref) => {
+    const id = $id === undefined ? {} : { $id };
+    expect(schemaMistakes("input", { ...id, $defs: { b: {} }, items: { $ref } })).toEqual([
+      `input/items/$ref is ${JSON.stringify($ref)}, leads nowhere: a schema refers to its own parts only`,
+    ]);
+  });
 
   it("says how many it does not tell one by one", () => {
     const many = Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`no${index}`, 1]));

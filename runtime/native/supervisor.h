@@ -200,7 +200,7 @@ class Supervisor {
   /// this, its versions together, in place of what was said before. Those beyond close: idle ones at once,
   /// busy ones when they are done, but for one of each version that has calls, or had one a second ago. Of
   /// other functions, and of all afterwards, there may be `SupervisorOptions::spread` of a version. What is
-  /// tried belongs to no function; a version with bounds has what those say. After `Close`: nothing.
+  /// tried belongs to no function. For owners that bound no versions (`Keep`). After `Close`: nothing.
   void Limit(std::unordered_map<std::string, uint32_t> isolates, int64_t until_ns);
 
   struct HostState {
@@ -442,8 +442,8 @@ class Supervisor {
   uint32_t UsableIn(const Pool& pool) const;
   uint32_t ReadyIn(const Pool& pool) const;
   bool MayOpen(const Pool& pool, uint32_t usable) const;
-  /// None of what is tried, or has bounds.
-  std::optional<uint32_t> LimitOf(const Pool& pool) const;
+  /// None of what is tried.
+  std::optional<uint32_t> LimitOf(const FunctionImage& image) const;
   uint32_t OpenOf(const std::string& name) const;
   void CloseBeyondLimits();
   void CloseBeyond(const std::string& name, uint32_t most);

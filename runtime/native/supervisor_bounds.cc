@@ -72,14 +72,14 @@ bool Supervisor::MayOpen(const Pool& pool, uint32_t usable) const {
   const auto [min, max] = pool.bounds;
   if (max != 0) return usable == 0 || pool.lanes.size() < std::max(min, max);
   if (usable >= std::max(min, options_.spread)) return false;
-  const std::optional<uint32_t> limit = LimitOf(pool);
+  const std::optional<uint32_t> limit = LimitOf(*pool.image);
   // A version has its first in any case: one of another closes for it, once that has no calls.
   return !limit || usable == 0 || (usable < *limit && OpenOf(pool.image->name) < *limit);
 }
 
-std::optional<uint32_t> Supervisor::LimitOf(const Pool& pool) const {
-  if (pool.image->tried || pool.bounds.any()) return std::nullopt;
-  const auto found = limits_.find(pool.image->name);
+std::optional<uint32_t> Supervisor::LimitOf(const FunctionImage& image) const {
+  if (image.tried) return std::nullopt;
+  const auto found = limits_.find(image.name);
   return found == limits_.end() ? std::nullopt : std::optional(found->second);
 }
 
@@ -121,7 +121,7 @@ void Supervisor::CloseBeyondLimits() {
 void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
   std::vector<Place> open;
   for (const auto& [key, pool] : pools_) {
-    if (pool.image->tried || pool.bounds.any() || pool.image->name != name) continue;
+    if (pool.image->tried || pool.image->name != name) continue;
     for (const uint32_t lane : pool.lanes) {
       if (!hosts_[pool.host]->isolates[lane].retire) open.push_back({pool.host, lane});
     }

@@ -53,7 +53,7 @@ bool Supervisor::TryDispatch(Pool& pool, InFlight& flight) {
   // A pool that has an isolate already waits for it rather than taking another function's.
   if (!idle && !opening && MayOpen(pool, usable) &&
       OpenIsolate(pool, pool.lanes.empty() ? Room::kAnyones : Room::kNobodys)) {
-    if (const std::optional<uint32_t> limit = LimitOf(pool)) CloseBeyond(pool.image->name, *limit);
+    if (const std::optional<uint32_t> limit = LimitOf(*pool.image)) CloseBeyond(pool.image->name, *limit);
   }
   if (best == 0 || host.isolates[best].in_flight >= pool.image->limits.concurrency) return false;
   Dispatch(pool, best, flight);

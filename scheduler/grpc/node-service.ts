@@ -62,10 +62,15 @@ export interface ContainerUse {
   readonly containerId: string;
   /** Its limit. */
   readonly totalMemoryBytes: number;
+  /** 0: not known now. */
   readonly usedMemoryBytes: number;
-  /** Percent of one core. */
+  /** Percent of one core, on the average since it was told last; 0: none, or not known now. */
   readonly cpuPercent: number;
 }
+
+/** Of its node: what is not known may be all that it may have. */
+export const usedOf = ({ usedMemoryBytes, totalMemoryBytes }: ContainerUse): number =>
+  usedMemoryBytes > 0 ? usedMemoryBytes : totalMemoryBytes;
 
 export interface NodeStats {
   readonly node: NodeUse;

@@ -36,6 +36,9 @@ export class Instance {
   expireAtMs = 0;
   /** Of one that was adopted: it stays so long at least, since somebody may hold it who has not said so yet. */
   keepUntilMs = 0;
+  /** Whether calls have ended there of which nobody has told yet what memory, or CPU, they used. */
+  isMemoryUntold = false;
+  isCpuUntold = false;
   lease: Lease | null = null;
   /** Of one that comes back from a lease: since when no call runs there, as its holder said. */
   unusedSinceMs: number | null = null;

@@ -10,33 +10,45 @@ const LEARNED_MB = 51;
 
 const learned = (): LearnedNeed => {
   const need = new LearnedNeed(config);
-  for (let execution = 0; execution < 10; execution++) need.used(40, undefined);
+  for (let execution = 0; execution < 10; execution++) need.executed(40, undefined);
   return need;
 };
 
 /** Executions until what was seen is believed again. */
 const distrusted = (need: LearnedNeed): number => {
   let executions = 0;
-  for (; need.memoryMb === CONFIGURED_MB; executions++) need.used(40, undefined);
+  for (; need.memoryMb === CONFIGURED_MB; executions++) need.executed(40, undefined);
   return executions;
 };
 
 describe("the memory that a function needs", () => {
   test("is what is configured until ten executions were seen, and then the most of these with a margin", () => {
     const need = new LearnedNeed(config);
-    for (let execution = 0; execution < 9; execution++) need.used(30, undefined);
+    for (let execution = 0; execution < 9; execution++) need.executed(30, undefined);
     expect(need.memoryMb).toBe(CONFIGURED_MB);
-    need.used(40, undefined);
+    need.executed(40, undefined);
     expect(need.memoryMb).toBe(LEARNED_MB);
-    need.used(2, undefined);
+    need.executed(2, undefined);
     expect(need.memoryMb).toBe(LEARNED_MB);
+  });
+
+  test("is raised by what is seen while an execution goes on, which counts as none", () => {
+    const need = new LearnedNeed(config);
+    for (let look = 0; look < 100; look++) need.seen(5, 0.01);
+    expect(need.memoryMb).toBe(CONFIGURED_MB);
+    const known = learned();
+    known.seen(60, undefined);
+    expect(known.memoryMb).toBe(76);
+    known.provedTooSmall();
+    for (let look = 0; look < 100; look++) known.seen(40, undefined);
+    expect(distrusted(known)).toBe(1_000);
   });
 
   test("is never more than is configured, nor less than a process takes", () => {
     const [large, small] = [new LearnedNeed(config), new LearnedNeed(config)];
     for (let execution = 0; execution < 10; execution++) {
-      large.used(500, undefined);
-      small.used(1, undefined);
+      large.executed(500, undefined);
+      small.executed(1, undefined);
     }
     expect([large.memoryMb, small.memoryMb]).toEqual([CONFIGURED_MB, 16]);
   });
@@ -55,7 +67,7 @@ describe("the memory that a function needs", () => {
   test("goes by what was seen while it was not believed", () => {
     const need = learned();
     need.provedTooSmall();
-    need.used(200, undefined);
+    need.executed(200, undefined);
     expect(distrusted(need)).toBe(999);
     expect(need.memoryMb).toBe(251);
   });
@@ -65,7 +77,7 @@ describe("the memory that a function needs", () => {
     need.provedTooSmall();
     distrusted(need);
     need.provedTooSmall();
-    for (let execution = 0; execution < 500; execution++) need.used(40, undefined);
+    for (let execution = 0; execution < 500; execution++) need.executed(40, undefined);
     const again = new LearnedNeed(config);
     again.restore(JSON.parse(JSON.stringify(need.save())) as readonly number[]);
     expect(again.memoryMb).toBe(CONFIGURED_MB);
@@ -78,12 +90,12 @@ describe("the memory that a function needs", () => {
 test("a function is heavy on the CPU that uses more than half of what it may, and for hundreds of executions after it has become lighter", () => {
   const need = new LearnedNeed(functionConfig({ key: "f", memoryMb: 1_536 }));
   const may = need.cpus;
-  for (let execution = 0; execution < 9; execution++) need.used(undefined, may);
+  for (let execution = 0; execution < 9; execution++) need.executed(undefined, may);
   expect(need.isCpuHeavy).toBe(false);
-  need.used(undefined, may);
+  need.executed(undefined, may);
   expect([need.isCpuHeavy, need.cpus]).toEqual([true, may]);
   let executions = 0;
-  for (; need.isCpuHeavy; executions++) need.used(undefined, 0);
+  for (; need.isCpuHeavy; executions++) need.executed(undefined, 0);
   expect(executions).toBeGreaterThan(200);
   expect(executions).toBeLessThan(1_000);
 });

@@ -52,16 +52,23 @@ export class LearnedNeed {
     return this.#cpuSamples >= SAMPLES_MIN && this.#cpusMax > this.#configuredCpus / 2;
   }
 
-  used(memoryMb: number | undefined, cpus: number | undefined): void {
-    if (this.#distrust > 0) this.#distrust--;
+  /** What an execution came to that has ended; undefined: not known. */
+  executed(memoryMb: number | undefined, cpus: number | undefined): void {
     if (memoryMb !== undefined && memoryMb > 0) {
       this.#samples++;
-      this.#memoryMbMax = Math.max(this.#memoryMbMax, memoryMb);
+      if (this.#distrust > 0) this.#distrust--;
     }
     if (cpus !== undefined && cpus >= 0) {
       this.#cpuSamples++;
-      this.#cpusMax = Math.max(this.#cpusMax * CPU_DECAY, cpus);
+      this.#cpusMax *= CPU_DECAY;
     }
+    this.seen(memoryMb, cpus);
+  }
+
+  /** What an instance uses while an execution goes on: it may come to more, so this counts as none, however often it is seen. */
+  seen(memoryMb = 0, cpus = 0): void {
+    this.#memoryMbMax = Math.max(this.#memoryMbMax, memoryMb);
+    this.#cpusMax = Math.max(this.#cpusMax, cpus);
   }
 
   /** An instance was killed for want of memory. */

@@ -34,14 +34,22 @@ export class Resizing {
     this.#ports = ports;
   }
 
-  /** As seen while it runs: what it used lately. */
+  /** As seen while it runs: what it used lately. It counts as an execution where calls have ended there that were not told of. */
   follow(instance: Instance, use: InstanceUse, now: number): void {
     const { instances, starts } = this.#ports;
     const { pool, node, state } = instance;
     const { memoryMb = 0 } = use;
     // No instance uses more than its node has, whatever was told.
     const cpus = Math.min(use.cpus ?? 0, node.description.cpus);
-    pool.need.used(memoryMb, use.cpus === undefined ? undefined : cpus);
+    pool.need.seen(memoryMb, cpus);
+    if (memoryMb > 0 && instance.isMemoryUntold) {
+      instance.isMemoryUntold = false;
+      pool.need.executed(memoryMb, undefined);
+    }
+    if (use.cpus !== undefined && instance.isCpuUntold) {
+      instance.isCpuUntold = false;
+      pool.need.executed(undefined, cpus);
+    }
     if (state !== "busy" && state !== "idle") return;
     const wantedMb = Math.max(pool.need.memoryMb, memoryMb);
     const wantedCpus = Math.max(pool.need.cpus, cpus);

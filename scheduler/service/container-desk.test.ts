@@ -1,6 +1,6 @@
 // The desk over a scheduler whose containers start at once, on nodes that are told of here.
 
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import type { ContainerUsed, ContainerWanted } from "../grpc/scheduler-service.ts";
 import type { Instance } from "../instance/instance.ts";
@@ -18,7 +18,8 @@ afterEach(() => {
 
 function setUp({
   start = async (): Promise<void> => {},
-}: { readonly start?: (instance: Instance) => Promise<void> } = {}) {
+  now = () => performance.now(),
+}: { readonly start?: (instance: Instance) => Promise<void>; readonly now?: () => number } = {}) {
   const { policy, heard } = overheard(SHARING);
   const scheduler = new LiveScheduler({
     policy,
@@ -26,6 +27,7 @@ function setUp({
     driver: { start, stop: async () => {} },
     nodes: { reserve: () => Promise.reject(new Error("there are no others")), release: async () => {} },
     settings: { nodesMax: 1 },
+    now,
   });
   scheduler.core.nodeCame({ id: "n", address: "n", port: 1, ...CONTEST_NODE }, scheduler.now());
   const desk = new ContainerDesk({ scheduler, onLost: () => {} });
@@ -61,6 +63,30 @@ test("calls of a container that is lost have ended to the policy, given back or 
   expect(heard.underWay).toBe(1);
   await giveBack("again", second.containerId);
   expect(heard.underWay).toBe(0);
+});
+
+test("the most that was said of a function's memory holds for a minute, or while such a call has a container, and costs others nothing", async () => {
+  let nowMs = 0;
+  const { scheduler, acquire, giveBack } = setUp({ now: () => nowMs });
+  const declared = vi.spyOn(scheduler.core, "declare");
+  const memoryMb = (): number => scheduler.core.pool("f").config.memoryMb;
+  const lessCalls = async (): Promise<void> => {
+    for (let call = 0; call < 10; call++) {
+      const { containerId } = await acquire("less", "f", 128);
+      await giveBack("less", containerId);
+    }
+  };
+  const { containerId } = await acquire("most", "f", 512);
+  nowMs += 200_000;
+  await lessCalls();
+  expect([memoryMb(), declared.mock.calls.length]).toEqual([512, 1]);
+  await giveBack("most", containerId);
+  nowMs += 59_000;
+  await lessCalls();
+  expect([memoryMb(), declared.mock.calls.length]).toEqual([512, 1]);
+  nowMs += 1_000;
+  await lessCalls();
+  expect([memoryMb(), declared.mock.calls.length]).toEqual([128, 2]);
 });
 
 test("functions that nobody calls any more are forgotten, beyond as many as may be known", async () => {

@@ -21,6 +21,8 @@ const LOST_GRACE_MS = 30_000;
 const LOOK_MS = 5_000;
 /** Functions that are known at once; beyond, those without containers that nobody asked for the longest are forgotten. Chosen. */
 const FUNCTIONS_MAX = 4_096;
+/** The most that was said of a function's memory holds for so long after it was said last: less makes all its containers anew. Chosen. */
+const SAID_MS = 60_000;
 
 /** What a call came to that leaves no container fit for another. Callers of somebody else's tell no codes. */
 const BROKEN: readonly string[] = ["SANDBOX_DIED", "INSTANCE_NOT_FOUND", "INSTANCE_FAILED", "PEER_UNAVAILABLE"];
@@ -46,6 +48,8 @@ interface Declared {
   readonly pool: FunctionPool;
   readonly memoryBytes: number;
   readonly timeoutMs: number;
+  /** When so much memory was asked for last, or was found to be wanted still. */
+  saidMs: number;
 }
 
 export interface ContainerDeskOptions {
@@ -185,28 +189,45 @@ export class ContainerDesk implements ContainerScheduler {
     this.#held.delete(requestId);
   }
 
-  /** Of a function that says the same as before, without a look at all that it says. */
+  /** Of a function of which nothing else holds than before, without a look at all that is said. */
   #poolOf({ functionName: key, terms }: ContainerWanted): FunctionPool {
     const known = this.#declared.get(key);
+    const memoryBytes = this.#memoryOf(key, terms, known);
     const declared =
-      known?.memoryBytes === terms.memoryBytes && known.timeoutMs === terms.timeoutMs && !known.pool.removed
+      known?.memoryBytes === memoryBytes && known.timeoutMs === terms.timeoutMs && !known.pool.removed
         ? known
-        : this.#declare(key, terms, known);
+        : this.#declare(key, memoryBytes, terms);
+    if (terms.memoryBytes === memoryBytes) declared.saidMs = this.#scheduler.now();
     this.#declared.delete(key);
     this.#declared.set(key, declared);
     if (this.#declared.size > FUNCTIONS_MAX) this.#forgetOne();
     return declared.pool;
   }
 
-  /** While there are containers, or calls that wait, of callers that say different things of a function's memory who says the most has its way. */
-  #declare(key: string, { memoryBytes: asked, timeoutMs }: FunctionTerms, known: Declared | undefined): Declared {
-    const { core } = this.#scheduler;
+  /**
+   * While there are containers, or calls that wait, of callers that say different things of a function's memory who says the most has its way: as long
+   * as it was said of late, or such a call waits or has a container.
+   */
+  #memoryOf(key: string, { memoryBytes: asked }: FunctionTerms, known: Declared | undefined): number {
     const isUsed = known !== undefined && (known.pool.live > 0 || known.pool.waiting > 0);
-    const memoryBytes = isUsed ? Math.max(asked, known.memoryBytes) : asked;
+    if (!isUsed || asked >= known.memoryBytes) return asked;
+    const nowMs = this.#scheduler.now();
+    if (nowMs - known.saidMs < SAID_MS) return known.memoryBytes;
+    // Looked for once in that time at most.
+    known.saidMs = nowMs;
+    let most = asked;
+    for (const { wanted } of this.#asked.values()) {
+      if (wanted.functionName === key) most = Math.max(most, wanted.terms.memoryBytes);
+    }
+    return most;
+  }
+
+  #declare(key: string, memoryBytes: number, { timeoutMs }: FunctionTerms): Declared {
+    const { core, now } = this.#scheduler;
     const memoryMb = memoryBytes / MIB;
     core.expectRoom(key, memoryMb);
-    const pool = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, this.#scheduler.now());
-    return { pool, memoryBytes, timeoutMs };
+    const pool = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, now());
+    return { pool, memoryBytes, timeoutMs, saidMs: now() };
   }
 
   #forgetOne(): void {

@@ -9,13 +9,14 @@ import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceCall, ListedInstance } from "../driver/driver.ts";
 import type { HostedInstance } from "../grpc/capacity-desk.ts";
-import type {
-  ContainerNode,
-  ContainerUse,
-  FunctionMeta,
-  NodeCall,
-  NodeCallResult,
-  NodeStats,
+import {
+  type ContainerNode,
+  type ContainerUse,
+  type FunctionMeta,
+  type NodeCall,
+  type NodeCallResult,
+  type NodeStats,
+  usedOf,
 } from "../grpc/node-service.ts";
 import { CONTEST_CPUS_PER_GIB } from "../settings.ts";
 import { inTime } from "../driver/in-time.ts";
@@ -188,7 +189,7 @@ export class DriverNode implements ContainerNode {
     const { driver, memoryBytes, folder } = this.#options;
     const [instances, disk] = await Promise.all([driver.list(), statfs(folder)]);
     const containers = instances.map((instance) => this.#useOf(instance));
-    const used = containers.reduce((sum, { usedMemoryBytes }) => sum + usedMemoryBytes, 0);
+    const used = containers.reduce((sum, one) => sum + usedOf(one), 0);
     return {
       node: {
         totalMemoryBytes: memoryBytes,
@@ -259,18 +260,16 @@ export class DriverNode implements ContainerNode {
     this.#seen.delete(containerId);
   }
 
-  /** A driver that cannot tell has an instance use what it may. */
+  /** Of one whose driver cannot tell now, CPU is told of at the next look since the one before this. */
   #useOf({ id, memoryBytes, use }: ListedInstance): ContainerUse {
+    const told = { containerId: id, totalMemoryBytes: memoryBytes };
+    if (use === null) return { ...told, usedMemoryBytes: 0, cpuPercent: 0 };
     const before = this.#seen.get(id);
-    const now = { cpuUs: use?.cpuUs ?? 0, atMs: performance.now() };
+    const now = { cpuUs: use.cpuUs, atMs: performance.now() };
     this.#seen.set(id, now);
     const elapsedUs = before === undefined ? 0 : (now.atMs - before.atMs) * 1e3;
-    return {
-      containerId: id,
-      totalMemoryBytes: memoryBytes,
-      usedMemoryBytes: use?.memoryBytes ?? memoryBytes,
-      cpuPercent: elapsedUs > 0 ? ((now.cpuUs - (before?.cpuUs ?? 0)) / elapsedUs) * 100 : 0,
-    };
+    const cpuPercent = elapsedUs > 0 ? ((now.cpuUs - (before?.cpuUs ?? 0)) / elapsedUs) * 100 : 0;
+    return { ...told, usedMemoryBytes: use.memoryBytes, cpuPercent };
   }
 }
 

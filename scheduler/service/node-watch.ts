@@ -2,7 +2,7 @@
 // whether nodes answer at all; and finds again those that it had before, and those that nobody has any more.
 
 import type { Instance } from "../instance/instance.ts";
-import type { ContainerUse, NodeStats } from "../grpc/node-service.ts";
+import { type ContainerUse, type NodeStats, usedOf } from "../grpc/node-service.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
 import { NODE_LOOK_MS } from "../settings.ts";
 import { isTaken, type RecoveredNode, type ReservedNodes } from "./reserved-nodes.ts";
@@ -100,7 +100,7 @@ export class NodeWatch {
     const { ours, strays } = this.#strays.among(id, containers);
     // Nobody waits for it; what is there still at the next look is removed again.
     for (const stray of strays) this.#nodes.remove(id, stray).catch(() => {});
-    const instancesMemoryMb = ours.reduce((sum, { usedMemoryBytes }) => sum + usedMemoryBytes, 0) / MIB;
+    const instancesMemoryMb = ours.reduce((sum, one) => sum + usedOf(one), 0) / MIB;
     core.nodeStats(id, { availableMemoryMb: node.availableMemoryBytes / MIB, instancesMemoryMb }, now());
     const alive = new Map(containers.map((one) => [one.containerId, one]));
     for (const instance of before) {
@@ -116,7 +116,7 @@ export class NodeWatch {
     }
   }
 
-  /** CPU is what it used since the look before this one: of one that was not there then, and where a node says 0, nothing is known yet. */
+  /** CPU is what it used since the look before this one: of one that was not there then, and where a node says 0, nothing is known now. */
   #tellUse(instance: Instance, { usedMemoryBytes, cpuPercent }: ContainerUse, askedMs: number): void {
     const { core, now } = this.#scheduler;
     const lookedMs = this.#lookedMs.get(instance);

@@ -298,6 +298,45 @@ describe("what containers use, as their nodes say,", () => {
     expect(fleet()).toEqual(["n0"]);
   });
 
+  test("teaches nothing at a look at which a node cannot tell, nor too much at the one after", async () => {
+    const cluster = new Cluster(1);
+    const scheduling = cluster.schedule();
+    const { scheduler, watch, acquire } = scheduling;
+    const call = async (): Promise<void> => scheduler.release(await acquire("f"), { executionMs: 10, memoryMb: 5 });
+    const [engine] = cluster.engines as [IdleEngine];
+    engine.cpuUs = 3_600e6;
+    await lookOften(cluster, scheduling, call);
+    const { cpuUs } = engine;
+    engine.cpuUs = null;
+    await call();
+    vi.advanceTimersByTime(NODE_LOOK_MS);
+    await watch.look();
+    engine.cpuUs = cpuUs + CPU_US;
+    await lookOften(cluster, scheduling, call);
+    const { need } = scheduler.core.pool("f");
+    expect(need.memoryMb).toBe(16);
+    expect(need.cpus).toBeCloseTo(0.0125, 3);
+    expect(scheduler.core.node("n0").freeMb).toBe(1_024 - 16);
+  });
+
+  test("counts as no execution while one goes on, however long, and as one when it has ended", async () => {
+    const cluster = new Cluster(1);
+    const scheduling = cluster.schedule();
+    const { scheduler, acquire } = scheduling;
+    const instance = await acquire("f");
+    const { need } = scheduler.core.pool("f");
+    await lookOften(cluster, scheduling);
+    expect([need.memoryMb, need.cpus > 0.3]).toEqual([TERMS.memoryMb, true]);
+    scheduler.release(instance, { executionMs: 10 });
+    let calls = 1;
+    await lookOften(cluster, scheduling, async () => {
+      if (need.memoryMb < TERMS.memoryMb) return;
+      calls++;
+      scheduler.release(await acquire("f"), { executionMs: 10 });
+    });
+    expect([need.memoryMb, need.cpus < 0.02, calls]).toEqual([16, true, 11]);
+  });
+
   test("teaches nothing while no call runs there", async () => {
     const cluster = new Cluster(1);
     const scheduling = cluster.schedule();

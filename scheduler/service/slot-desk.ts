@@ -7,11 +7,10 @@ import type { SlotAssignment, SlotMeta, SlotResult, SlotScaler } from "../grpc/s
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { InstanceDriver, LiveScheduler } from "../live-scheduler.ts";
+import { destroyAll, LeftSlots } from "./left-slots.ts";
 
 /** Functions that it has heard of; one more is refused. Chosen: the largest data set has some hundred. */
 const METAS_MAX = 100_000;
-/** Slots that could not be destroyed and are tried again; beyond, the one that failed the longest ago is left to its platform. Chosen. */
-const LEFT_MAX = 10_000;
 
 interface Slot {
   readonly slotId: string;
@@ -30,8 +29,7 @@ export class SlotDriver implements InstanceDriver {
 
   /** Destruction that is under way. */
   readonly #destroying = new Set<Promise<void>>();
-  /** Why, by the slots' ids, of those whose destruction failed: the platform charges for them until it has come about. */
-  readonly #left = new Map<string, string>();
+  readonly #left = new LeftSlots((slotId, reason) => this.#isDestroyed(slotId, reason));
 
   constructor(platform: SlotPlatform, metas: ReadonlyMap<string, SlotMeta>) {
     this.#platform = platform;
@@ -54,20 +52,18 @@ export class SlotDriver implements InstanceDriver {
     this.#slots.delete(instance);
     this.#instances.delete(slot.instanceId);
     await this.#destroy(slot.slotId, reason);
-    // The platform answers: those that it did not destroy before may be destroyed as well.
-    void this.#destroyLeft();
   }
 
   /** Gives every slot back: a platform that goes on would charge for them. */
   async close(): Promise<void> {
     for (const { abort } of this.#starting.values()) abort.abort();
     await Promise.allSettled(Array.from(this.#starting.values(), ({ done }) => done));
-    const slots = [...this.#slots.values()];
+    const slots = Array.from(this.#slots.values(), ({ slotId }) => ({ slotId, reason: "the scaler ends" }));
     this.#slots.clear();
     this.#instances.clear();
-    const last = slots.map(({ slotId }) => this.#destroy(slotId, "the scaler ends"));
-    await Promise.allSettled([...this.#destroying, ...last]);
-    await this.#destroyLeft();
+    await destroyAll(slots, (slotId, reason) => this.#destroy(slotId, reason));
+    await Promise.all(this.#destroying);
+    await this.#left.close();
   }
 
   /** undefined: there is none of that id. */
@@ -81,31 +77,24 @@ export class SlotDriver implements InstanceDriver {
     return slot.instanceId;
   }
 
-  /** Rejects where it failed: then it is tried again with the next one that ends, unless there is no such slot. */
+  /** Never rejects: one that is there still is tried again later. */
   async #destroy(slotId: string, reason: string): Promise<void> {
-    const destroyed = this.#platform.destroySlot({ requestId: randomUUID(), slotId, reason });
+    const destroyed = this.#isDestroyed(slotId, reason).then((isGone) => {
+      if (!isGone) this.#left.add(slotId, reason);
+    });
     this.#destroying.add(destroyed);
+    await destroyed;
+    this.#destroying.delete(destroyed);
+  }
+
+  /** False: it is there still, for all that is known. */
+  async #isDestroyed(slotId: string, reason: string): Promise<boolean> {
     try {
-      await destroyed;
+      await this.#platform.destroySlot({ requestId: randomUUID(), slotId, reason });
+      return true;
     } catch (error) {
-      if (!isAbsent(error)) this.#leave(slotId, reason);
-      throw error;
-    } finally {
-      this.#destroying.delete(destroyed);
+      return isAbsent(error);
     }
-  }
-
-  #leave(slotId: string, reason: string): void {
-    const [oldest] = this.#left.keys();
-    if (oldest !== undefined && this.#left.size >= LEFT_MAX) this.#left.delete(oldest);
-    this.#left.set(slotId, reason);
-  }
-
-  /** Each once; what fails again is left again. */
-  async #destroyLeft(): Promise<void> {
-    const left = [...this.#left];
-    this.#left.clear();
-    await Promise.allSettled(left.map(([slotId, reason]) => this.#destroy(slotId, reason)));
   }
 
   async #start(instance: Instance, signal: AbortSignal): Promise<void> {
@@ -117,7 +106,7 @@ export class SlotDriver implements InstanceDriver {
     try {
       await this.#platform.init({ requestId, slotId, instanceId, meta }, signal);
     } catch (error) {
-      await this.#destroy(slotId, "it was not initialised").catch(() => {});
+      await this.#destroy(slotId, "it was not initialised");
       throw error;
     }
     this.#slots.set(instance, { slotId, instanceId });

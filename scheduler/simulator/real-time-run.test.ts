@@ -4,7 +4,7 @@ import { LocusError } from "#runtime/errors.ts";
 import type { SlotAssignment, SlotMeta, SlotResult, SlotScaler } from "../grpc/scaler-service.ts";
 import { RealTimePlatform } from "./real-time-platform.ts";
 import { RealTimeRun } from "./real-time-run.ts";
-import type { Trace } from "./trace.ts";
+import type { Trace, TraceFunction } from "./trace.ts";
 
 const EPOCH_MS = 1_685_980_824_304;
 const REFUSED_AFTER_MS = 250;
@@ -33,6 +33,7 @@ class SlotEach implements SlotScaler {
 
   async assign({ requestId, startedAtMs, meta }: Parameters<SlotScaler["assign"]>[0]): Promise<SlotAssignment> {
     this.heard.push([startedAtMs, meta]);
+    if (meta.key === "refused at once") throw new LocusError("OVERLOADED", "there is no room");
     if (meta.key === "refused") {
       await new Promise((resolve) => setTimeout(resolve, REFUSED_AFTER_MS));
       throw new LocusError("OVERLOADED", "there is no room");
@@ -69,4 +70,20 @@ test("a Scaler hears of each request what its data set says, and a request that 
   expect(invocationExecutionTimeInSecs).toBeCloseTo(0.015, 6);
   // Two slots of a tenth of a second each besides.
   expect(invocationScheduleTimeInSecs).toBeGreaterThan((REFUSED_AFTER_MS + 100) / 1e3);
+});
+
+test("who serves all requests has a score, and who refuses one at once has none, however little it waits or holds", async () => {
+  const scored = async (refused: string): Promise<unknown> => {
+    const [go] = TRACE.functions as [TraceFunction];
+    const functions = ["go", "slow"].map((key) => ({ ...go, key: key === refused ? "refused at once" : key }));
+    const trace = { ...TRACE, functions };
+    const now = () => performance.now();
+    const platform = new RealTimePlatform(functions, now);
+    const run = new RealTimeRun({ trace, folder: "t", scaler: new SlotEach(platform), platform, now });
+    await run.play(new AbortController().signal);
+    const { failedRequestsCount, score } = run.statistics();
+    return [failedRequestsCount, score];
+  };
+  expect(await scored("none")).toEqual([0, expect.any(Number)]);
+  expect(await scored("slow")).toEqual([1, null]);
 });

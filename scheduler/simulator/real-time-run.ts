@@ -27,7 +27,8 @@ export interface RunStatistics {
   readonly invocationIdleTimeInSecs: number;
   readonly totalSlotTimeInGBs: number;
   readonly totalLiveSlotCount: number;
-  readonly score: number;
+  /** null where a request failed: who refuses what is slow, or keeps one slot alone and that busy, would have the better one. */
+  readonly score: number | null;
 }
 
 export interface RealTimeRunOptions {
@@ -43,7 +44,7 @@ export class RealTimeRun {
   readonly #options: RealTimeRunOptions;
   readonly #id = randomUUID();
   readonly #startedAt = new Date();
-  /** By call, ms, as far as it has come: of one that failed as well, or who refuses what is slow would seem the faster. */
+  /** By call, ms, as far as it has come: of one that failed as well. */
   readonly #scheduleMs: Float64Array;
   readonly #executionMs: Float64Array;
   readonly #idleMs: Float64Array;
@@ -106,7 +107,7 @@ export class RealTimeRun {
       invocationIdleTimeInSecs: idle,
       totalSlotTimeInGBs: slotGbSeconds,
       totalLiveSlotCount: platform.liveSlots,
-      score,
+      score: this.#failed === 0 ? score : null,
     };
   }
 

@@ -96,16 +96,15 @@ test("destroys an instance that is not fit for more, and says so of one that is 
   expect((await assign(client, "r2")).instance_id).not.toBe(assigned.instance_id);
 });
 
-test("destroys with the next one what the platform did not destroy before", async () => {
+test("destroys later what the platform did not destroy before, though nothing else happens", async () => {
   const { client } = await startScaler();
-  const [first, second, third] = [await assign(client, "r1"), await assign(client, "r2"), await assign(client, "r3")];
+  const assigned = [await assign(client, "r1"), await assign(client, "r2")];
   platform.isBusy = true;
-  for (const one of [first, second]) await idle(client, one, { status_code: 408, need_destroy: true });
-  await vi.waitUntil(() => platform.refusals === 2);
-  expect(platform.slots.size).toBe(3);
+  for (const one of assigned) await idle(client, one, { status_code: 408, need_destroy: true });
+  await vi.waitUntil(() => platform.refusals >= 2);
+  expect(platform.slots.size).toBe(2);
   platform.isBusy = false;
-  await idle(client, third, { status_code: 408, need_destroy: true });
-  await vi.waitUntil(() => platform.slots.size === 0);
+  await vi.waitUntil(() => platform.slots.size === 0, { timeout: 60_000 });
 });
 
 test("destroys when it ends what the platform did not destroy before", async () => {
@@ -113,7 +112,7 @@ test("destroys when it ends what the platform did not destroy before", async () 
   const assigned = await assign(client, "r1");
   platform.isBusy = true;
   await idle(client, assigned, { status_code: 408, need_destroy: true });
-  await vi.waitUntil(() => platform.refusals === 1);
+  await vi.waitUntil(() => platform.refusals >= 1);
   platform.isBusy = false;
   expect(await ended()).toBe(0);
   expect(platform.slots.size).toBe(0);

@@ -286,25 +286,6 @@ void LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(const char* host) {
   EXPECT(OpenOf(owned) == 1);
 }
 
-void LimitsLeaveIsolatesThatBoundsAllow(const char* host) {
-  Owned owned(host);
-  const Image image = ImageOf("bound");
-  const auto limit = [&] { owned.supervisor.Limit({{"script", 1}}, locus::NowNs() + kPatienceNs); };
-  limit();
-  EXPECT(owned.Keep(image, {.min = 2}) == Code::kOk);
-  EXPECT(owned.Keep(image, {.min = 0, .max = 2}) == Code::kOk);
-  const Load load(owned, image);
-  EXPECT(owned.Until([&] { return owned.IsolatesOf(image) == 2; }));
-  for (int i = 0; i < 200; i++) {
-    limit();
-    EXPECT(owned.IsolatesOf(image) == 2);
-    usleep(500);
-  }
-  // Without bounds it is again as all are.
-  EXPECT(owned.Keep(image, {}) == Code::kOk);
-  EXPECT(owned.Until([&] { return OpenOf(owned) == 1; }));
-}
-
 void VersionsThatAreCalledInTurnKeepTheirIsolates(const char* host) {
   Owned owned(host);
   const Image old = ImageOf("old"), young = ImageOf("young");
@@ -432,7 +413,6 @@ int main(int argc, char** argv) {
   WhatCannotBeLoadedIsTold(argv[1]);
   BoundsHoldAndChangeUnderCalls(argv[1]);
   LimitsHoldForAFunctionsVersionsTogetherUntilTheyEnd(argv[1]);
-  LimitsLeaveIsolatesThatBoundsAllow(argv[1]);
   VersionsThatAreCalledInTurnKeepTheirIsolates(argv[1]);
   WhoWaitsForAnIsolateIsCounted(argv[1]);
   MemoryThatCannotBeIsNotBelieved(argv[1]);
