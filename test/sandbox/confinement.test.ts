@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { infoOf } from "#compute/node/redis-info.ts";
-import { BUILD_DIRECTORY, newNativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
+import { BUILD_DIRECTORY } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
+import type { Confinement } from "#runtime/sandbox/supervisor.ts";
 import { readInfo } from "#test/module-info.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
@@ -178,47 +179,31 @@ exec ${join(BUILD_DIRECTORY, "launcher")} --parent "$parent" --descriptors "$des
   });
 
   describe("in a node", () => {
-    const start = (confinement: string) => {
+    const start = async (confinement: Confinement) => {
       const lines: string[] = [];
-      const unheard = (): void => {};
-      const supervisor = newNativeSupervisor(
-        {
-          launcherPath: launcher,
-          nodePath: process.execPath,
-          programPath: join(BUILD_DIRECTORY, "host.mjs"),
-          arguments: ["0", confinement],
-          isolatesMax: 1,
-          queueLengthMax: 1,
-          connections: 0,
-          operationRings: true,
-          confine: true,
-        },
-        {
-          onLog: (_source, text) => lines.push(text),
-          onOutcome: unheard,
-          onWriteAsked: unheard,
-          onChecked: unheard,
-          onKept: unheard,
-          onConnectionWanted: unheard,
-          onRound: unheard,
-        },
-      );
-      onTestFinished(() => supervisor.close());
-      supervisor.start();
+      const supervisor = await startSupervisor({
+        channel: { send: () => Promise.resolve(new Uint8Array()) },
+        isolatesMax: 1,
+        queueLengthMax: 1,
+        confinement,
+        launcherPath: launcher,
+        onLog: ({ text }) => void lines.push(text),
+      });
+      onTestFinished(() => supervisor.close(0));
       return { supervisor, lines };
     };
 
     it("does not come up where that is required", async () => {
-      const { supervisor, lines } = start("required");
+      const { supervisor, lines } = await start("required");
       await expect.poll(() => supervisor.state().deaths, PATIENCE).toBeGreaterThan(1);
       expect(supervisor.state().hosts.map(({ state }) => state)).not.toContain("ready");
       expect(lines).toContainEqual(expect.stringContaining(WHY));
     });
 
     it("runs where it is not", async () => {
-      const { supervisor, lines } = start("on");
-      await expect.poll(() => supervisor.state().hosts[0]?.state, PATIENCE).toBe("ready");
-      expect(supervisor.state().hosts[0]?.about).toContain(OPEN);
+      const { supervisor, lines } = await start("on");
+      await supervisor.ready();
+      expect(supervisor.state().hosts[0]?.confinement).toEqual(["oom"]);
       await expect.poll(() => lines, PATIENCE).toContainEqual(expect.stringContaining(WHY));
     });
   });
