@@ -23,6 +23,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** On stdout so far. */
   readonly printed: () => string;
+  /** On stderr so far; empty where that is ours. */
+  readonly told: () => string;
   readonly ended: Promise<Ended>;
 }
 
@@ -60,7 +62,7 @@ export function startTool(
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
   const ended = once(child, "close").then(([status]) => ({ status: status as number | null, stdout, stderr }));
-  return { child, printed: () => stdout, ended };
+  return { child, printed: () => stdout, told: () => stderr, ended };
 }
 
 export const runTool = (tool: Tool, argv: readonly string[], settings: Settings): Promise<Ended> =>

@@ -5,7 +5,7 @@ import { LocusError } from "#runtime/errors.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogLine {
   /** ISO 8601, UTC. */

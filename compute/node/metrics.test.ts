@@ -9,7 +9,8 @@ const HOST = { pid: 1, isolates: 0, inFlight: 0, restarts: 0, quarantine: false,
 const SANDBOX: SupervisorState = {
   hosts: [
     { ...HOST, state: "ready", isolates: 5, residentBytes: 1_000, cpuUs: 0 },
-    { ...HOST, state: "starting", residentBytes: 2_000, cpuUs: 0 },
+    { ...HOST, state: "starting", residentBytes: 2_000, cpuUs: 0, quarantine: true },
+    { ...HOST, state: "gone", residentBytes: 0, cpuUs: 0, quarantine: true },
   ],
   functions: [{ name: "khop", version: "0", isolates: 3, min: 0, memoryBytes: 0, cpuUs: 0 }],
   deaths: 5,
@@ -79,7 +80,8 @@ describe("NodeMetrics", () => {
       'locus_calls_pushed_back_total{function="khop"} 1',
       'locus_sandbox_hosts{state="ready"} 1',
       'locus_sandbox_hosts{state="starting"} 1',
-      'locus_sandbox_hosts{state="gone"} 0',
+      'locus_sandbox_hosts{state="gone"} 1',
+      "locus_sandbox_hosts_in_quarantine 1",
       'locus_sandbox_isolates{state="ready"} 3',
       'locus_sandbox_isolates{state="passing"} 2',
       "locus_sandbox_resident_bytes 3000",
@@ -88,6 +90,7 @@ describe("NodeMetrics", () => {
       'locus_sandbox_host_kills_total{for="time"} 1',
       "locus_reruns_total 7",
       "locus_quarantines_total 3",
+      "locus_quarantines_left_total 1",
       'locus_acting_for{user="reader",database="3"} 1',
     ]) {
       expect(lines).toContain(line);

@@ -1,17 +1,25 @@
+import { pino } from "pino";
 import { expect, it } from "vitest";
 
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { LogBuffer } from "./log-buffer.ts";
 import { NodeLog } from "./node-log.ts";
 
+/** `kLogLinesPerSecond` in storage-module/src/log_lines.h. */
+const LINES_PER_SECOND = 100;
+
 const start = () => {
   const written: unknown[] = [];
-  const at = (level: string) => (from: object, text: string) => void written.push([level, from, text]);
+  const write = (line: string): void => {
+    const { level, msg, ...from } = JSON.parse(line) as { readonly level: number; readonly msg: string };
+    written.push([pino.levels.labels[level], from, msg]);
+  };
+  const process = pino({ level: "info", base: null, timestamp: false }, { write });
   const buffer = new LogBuffer(() => new Date(0));
-  const process = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const held = () =>
     buffer.lines(null).map(({ level, source, side, invocation, text }) => [level, source, side, invocation, text]);
-  return { log: new NodeLog(process as ConstructorParameters<typeof NodeLog>[0], buffer), written, held };
+  const clock = { nowMs: 0 };
+  return { log: new NodeLog(process, buffer, () => clock.nowMs), clock, written, held };
 };
 
 it("tells of each line its level, its function, side and invocation, in the process log and in the buffer", () => {
@@ -35,5 +43,39 @@ it("tells of each line its level, its function, side and invocation, in the proc
     ["error", "khop", "storage", "abc-2", "broken"],
     ["info", "khop", "storage", "abc-2", "said: so"],
     ["warn", "supervisor", null, null, "the sandbox host ended"],
+  ]);
+});
+
+it("writes some lines of functions each second, and tells how many there were more", () => {
+  const { log, clock, written, held } = start();
+  const say = (text: string) => log.heard({ source: "khop", text, invocation: null });
+  for (let i = 0; i < 300; i += 1) say(`debug: ${i}`);
+  for (let i = 0; i < 250; i += 1) say(String(i));
+  log.heard({ source: "supervisor", text: "the sandbox host ended" });
+  clock.nowMs = 999;
+  log.heardInstance({ source: "khop", text: "too early" });
+  clock.nowMs = 1_000;
+  say("after the flood");
+  const line = (text: string) => ["info", { source: "khop", side: "compute" }, text];
+  expect(written).toEqual([
+    ...Array.from({ length: LINES_PER_SECOND }, (_, i) => line(String(i))),
+    ["warn", { source: "supervisor" }, "the sandbox host ended"],
+    ["warn", {}, "151 more lines of functions were dropped"],
+    line("after the flood"),
+  ]);
+  expect(held()).toHaveLength(300 + 250 + 3);
+});
+
+it("bounds what it writes of sandbox hosts, too", () => {
+  const { log, clock, written } = start();
+  for (let i = 0; i < 150; i += 1) log.heard({ source: "host", text: String(i) });
+  log.heard({ source: "khop", text: "as ever", invocation: null });
+  clock.nowMs = 5_000;
+  log.heard({ source: "host", text: "later" });
+  expect(written).toHaveLength(LINES_PER_SECOND + 3);
+  expect(written.slice(-3)).toEqual([
+    ["info", { source: "khop", side: "compute" }, "as ever"],
+    ["warn", {}, "50 more lines of sandbox hosts were dropped"],
+    ["warn", { source: "host" }, "later"],
   ]);
 });

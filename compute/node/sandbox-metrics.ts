@@ -24,6 +24,12 @@ export const sandboxText = (state: SupervisorState): string => {
         value: state.hosts.filter((host) => host.state === name).length,
       })),
     ),
+    exposeNumber(
+      "gauge",
+      "locus_sandbox_hosts_in_quarantine",
+      "Sandbox hosts of functions that cost this node one.",
+      state.hosts.filter((host) => host.quarantine && host.state !== "gone").length,
+    ),
     exposeNumbers("gauge", "locus_sandbox_isolates", "Isolates in the sandbox hosts of this node, by state.", [
       { labels: { state: "ready" }, value: ready },
       // Those that open, close, or finish up. The two counts are not of the same moment.
@@ -42,5 +48,6 @@ export const sandboxText = (state: SupervisorState): string => {
     ]),
     exposeNumber("counter", "locus_reruns_total", "Calls run again, unseen by their callers.", state.reruns),
     exposeNumber("counter", "locus_quarantines_total", "Times a function was quarantined.", state.quarantined),
+    exposeNumber("counter", "locus_quarantines_left_total", "Times that one had behaved and left.", state.released),
   ].join("");
 };

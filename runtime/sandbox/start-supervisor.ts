@@ -35,16 +35,16 @@ const READY_LOOK_MS = 5;
 
 /**
  * With `channel` in place of a data source, operations are answered in this process: for tests and the simulator. `nodePath`: the
- * Node of the hosts; this process's own unless said otherwise.
+ * Node of the hosts; this process's own unless said otherwise. `launcherPath`: what starts them; the build's unless said otherwise.
  */
-export type StartOptions = Omit<SupervisorOptions, "dataSource"> & { readonly nodePath?: string } & (
-    | { readonly dataSource: SupervisorOptions["dataSource"] }
-    | { readonly channel: Channel }
-  );
+export type StartOptions = Omit<SupervisorOptions, "dataSource"> & {
+  readonly nodePath?: string;
+  readonly launcherPath?: string;
+} & ({ readonly dataSource: SupervisorOptions["dataSource"] } | { readonly channel: Channel });
 
 /** Starts the hosts in the background; `ready()` tells when the first can take calls. Throws UNSUPPORTED_PLATFORM without a build. */
 export async function startSupervisor(options: StartOptions): Promise<Supervisor> {
-  const launcherPath = join(BUILD_DIRECTORY, "launcher");
+  const { launcherPath = join(BUILD_DIRECTORY, "launcher") } = options;
   if (!existsSync(launcherPath)) {
     throw new LocusError("UNSUPPORTED_PLATFORM", `${launcherPath} is not there: run ./build.sh first`);
   }

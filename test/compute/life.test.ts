@@ -5,12 +5,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Stack, startStack } from "#bench/stack.ts";
 import type { Health } from "#compute/node/health.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import { makeCertificate, tlsObstacle } from "../certificate.ts";
 import { freePort } from "../free-port.ts";
+import { startNodeOver } from "../node-process.ts";
 import { runTool } from "#test/tool.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..", "..");
@@ -53,6 +54,14 @@ describe("a function", () => {
   it("runs where the node says what confines it", async () => {
     const { compute } = (await (await request("/readyz")).json()) as Health;
     expect(compute.confinement).toEqual(expect.arrayContaining(["oom", "capabilities", "calls", "threads"]));
+  });
+
+  it("runs in the open where the node is told to leave it so", async () => {
+    const node = await startNodeOver(stack.redis, (started) => onTestFinished(() => started.end("SIGTERM")), {
+      LOCUS_CONFINEMENT: "off",
+    });
+    const { compute } = (await (await fetch(`${node.url}/readyz`)).json()) as Health;
+    expect(compute.confinement).toEqual(["oom"]);
   });
 
   it("lives and goes through HTTP", async () => {
@@ -205,7 +214,8 @@ describe("a function", () => {
   });
 
   it("gives what the documents say of the walk from node 7 of WordNet", async () => {
-    await locus("load", "wordnet");
+    // The graph that is loaded where none is named.
+    expect((await locus("load")).stdout).toBe("loaded WordNet 3.1: 117791 nodes, 378203 edges\n");
     await locus("deploy", "functions/khop.ts");
     const walk = ["call", "khop", '{"nodeId":"7"}', "--key", "7", "--side", "storage"];
     const { stdout, stderr } = await locus(...walk);

@@ -72,7 +72,10 @@ export const bundleOf = <Args = unknown>(
 interface Invocation<Args> {
   readonly redis: Redis;
   readonly args: Args;
+  readonly log: Log;
 }
+
+type Log = Readonly<Record<"info" | "warn", (message: string) => void>>;
 
 interface Redis {
   hget(key: string, field: string): Promise<string | null>;

@@ -167,6 +167,26 @@ describe.each(SIDE_NAMES)("a function that eats memory on %s", (name) => {
     },
   );
 
+  it.each([
+    ["heap", "Array.from({ length: 100_000 }, (_, i) => ({ i }))"],
+    ["buffers", "new Uint8Array(4 * 1024 * 1024).fill(1)"],
+  ])("from call to call, by %s, loses what it has kept and nothing else", async (_what, more) => {
+    const limits = { memoryMb: 32, deadlineMs: 120_000, cpuMs: 120_000 };
+    const before = `const kept = []; globalThis.keepMore = () => kept.push(${more});`;
+    const { outcome, result } = await side.deploy(
+      bundleOf(() => (globalThis as unknown as { keepMore: () => number }).keepMore(), { limits, before }),
+    );
+    expect(await result()).toBe(1);
+    const [host] = await side.hostPids();
+    let calls = 1;
+    let ended = await outcome();
+    for (; ended.ok; ended = await outcome()) expect(ended.resultJson).toBe(String((calls += 1)));
+    expect(ended.error.code).toBe("MEMORY_LIMIT");
+    expect(calls).toBeGreaterThan(2);
+    expect(await result()).toBe(1);
+    expect((await side.hostPids())[0]).toBe(host);
+  });
+
   it("leaves no memory behind", async () => {
     const { result } = await side.deploy(bundleOf(() => "well"));
     await result();
