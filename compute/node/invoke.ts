@@ -172,6 +172,7 @@ export class NodeInvoker implements Invoker {
       version,
       side: way.side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
+      isFixed: way.reason === "asked",
     };
     for (const observer of this.#observers) {
       observer.ran(sample, elapsedUs, outcome.logs, way.id, way.pushedBack?.endedUs ?? 0);
@@ -183,7 +184,14 @@ export class NodeInvoker implements Invoker {
   }
 
   #notePushedBack(call: Call, { version, usage }: PushedBack, sentUs: number, startedMs: number): PushedBackRun {
-    const sample: Sample = { ...usage, function: call.function, version, side: "storage", outcome: "ok" };
+    const sample: Sample = {
+      ...usage,
+      function: call.function,
+      version,
+      side: "storage",
+      outcome: "ok",
+      isFixed: false,
+    };
     const endedUs = this.#elapsedUsSince(startedMs);
     for (const observer of this.#observers) observer.pushedBack(sample, endedUs);
     return { sentUs, endedUs, usage };

@@ -214,9 +214,12 @@ export class PlacementLoop {
     const { compute, storage } = constants;
     let [callsPerSecond, modelledCores] = [0, 0];
     for (const [name, { share }] of this.#state) {
-      const calls = this.#profiles.get(name)?.callsPerSecond(nowMs) ?? 0;
+      const profile = this.#profiles.get(name);
+      const calls = profile?.callsPerSecond(nowMs) ?? 0;
+      const fixed = profile?.fixedPerSecond("storage", nowMs) ?? 0;
+      const atStorage = fixed + share * (calls - fixed - (profile?.fixedPerSecond("compute", nowMs) ?? 0));
       callsPerSecond += calls;
-      modelledCores += (calls * (share * storage.nodeCallUs + (1 - share) * compute.callUs)) / 1e6;
+      modelledCores += (atStorage * storage.nodeCallUs + (calls - atStorage) * compute.callUs) / 1e6;
     }
     const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
     this.#moreUs = refined(this.#moreUs, worked, this.#options.surroundings().constants);

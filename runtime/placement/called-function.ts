@@ -5,7 +5,7 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
-import { PoolUse, type Capacity } from "./pool-use.ts";
+import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -15,6 +15,8 @@ import type { Candidate } from "./worthwhile-shares.ts";
 
 /** Not called for so long: nothing to decide. */
 export const ACTIVE_MS = 10_000;
+/** Of its calls, at least, are reckoned as free to be on either side. */
+const FREE_MIN = 0.01;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
 
@@ -46,7 +48,7 @@ export function calledFunction(
   const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
-    callsPerSecond: profile.callsPerSecond(nowMs),
+    ...callsIn(profile, nowMs),
     costs: { compute: compute.cost, storage: storage.cost },
     lowest,
     highest,
@@ -72,6 +74,16 @@ export function calledFunction(
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
   return { name, profile, before: known, recalled, share, costs, load, trials, sinceMs, isFree, bounds, isWarm };
+}
+
+/** Where all callers ask for a side something is left that is to be where it does best, for those who do not. */
+function callsIn(profile: FunctionProfile, nowMs: number): Pick<Load, "callsPerSecond" | "fixedPerSecond"> {
+  const all = profile.callsPerSecond(nowMs);
+  const fixed = {
+    compute: profile.fixedPerSecond("compute", nowMs),
+    storage: profile.fixedPerSecond("storage", nowMs),
+  };
+  return { callsPerSecond: Math.max(FREE_MIN * all, all - fixed.compute - fixed.storage), fixedPerSecond: fixed };
 }
 
 /** Whether calls take longer than before the move that was taken back. */

@@ -467,6 +467,30 @@ describe("what has proved better", () => {
     expect(then.state.get("walk")!.share).toBe(0);
   });
 
+  test("calls whose callers ask for a side are where they ask to be, and others make room for them", () => {
+    const atStorage = (perWindow: number, isFixed: boolean): Calls => ({
+      ...calls("storage", perWindow, WALK, 1),
+      isFixed,
+    });
+    // One core beside Redis: some 0.9 ms of it for each.
+    const load = visited({ fixed: WALK, free: WALK }, "compute").run(2_000, {
+      fixed: atStorage(24, true),
+      free: atStorage(4, false),
+    });
+    const before = { fixed: resting(0), free: resting(1) };
+    const { state, outlook } = next(load, before, { storageMachineCores: Infinity });
+    expect(outlook.utilisation.storage).toBeGreaterThan(0.7);
+    expect(state.get("free")!.share).toBe(0);
+    const none = next(load, before, { storageMachineCores: Infinity, storageCores: 4 });
+    expect(none.state.get("free")!.share).toBe(1);
+  });
+
+  test("where all callers ask for the one side a function is planned where it does best, for those who do not", () => {
+    const fixed = { ...calls("compute", 4, CHAIN, 1), isFixed: true };
+    const { state } = next(visited({ chain: CHAIN }).run(1_000, { chain: fixed }), { chain: resting(0) });
+    expect(state.get("chain")!.share).toBe(1);
+  });
+
   describe("where a trial has shown that it does better at compute, which is full", () => {
     const full = (factor = QUEUED) =>
       visited({ hash: HASH })

@@ -16,7 +16,7 @@ import {
 import { judgedMove, lastMoves, moved, recalled, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
-import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
@@ -32,7 +32,7 @@ import {
   type TrialStep,
   type Verdict,
 } from "./trials.ts";
-import { latencyAt, worthwhileShares, type Choice } from "./worthwhile-shares.ts";
+import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
 
@@ -114,7 +114,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   }
   const { state, transitions } = draft;
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
-  const callsPerSecond = all.reduce((sum, { load }) => sum + load.callsPerSecond, 0);
+  const callsPerSecond = all.reduce((sum, { profile }) => sum + profile.callsPerSecond(nowMs), 0);
   return { state, transitions, weighed: all, capacity, callsPerSecond, outlook: outlookOf(use, shares) };
 }
 
@@ -134,7 +134,10 @@ const unheld = ({ load, share, bounds: [lowest, highest], before }: CalledFuncti
 
 /** In flight, by how many come and how long they take (Little): a sample of few calls mostly finds none. */
 const callersOf = (all: readonly CalledFunction[]): number =>
-  all.reduce((sum, { load, costs, share }) => sum + (load.callsPerSecond * latencyAt(costs.sides, share)) / 1e6, 0);
+  all.reduce((sum, { load, costs: { sides }, share }) => {
+    const { compute, storage } = callsOf(load, share);
+    return sum + (compute * sides.compute.cost.latencyUs + storage * sides.storage.cost.latencyUs) / 1e6;
+  }, 0);
 
 /** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
 function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {

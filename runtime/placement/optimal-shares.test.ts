@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cost } from "./cost-model.ts";
 import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
-import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { NONE_FIXED, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 const ROOMY: Capacity = {
   computeCores: 4,
@@ -25,6 +25,7 @@ const cost = (latencyUs: number, computeUs: number, storageUs: number, redisUs: 
 /** A walk: many round trips from afar, few µs nearby. */
 const walk = (callsPerSecond: number): Load => ({
   callsPerSecond,
+  fixedPerSecond: NONE_FIXED,
   costs: { compute: cost(20_000, 8_000, 0, 2_000), storage: cost(1_200, 50, 900, 250) },
   lowest: 0,
   highest: 1,
@@ -34,6 +35,7 @@ const walk = (callsPerSecond: number): Load => ({
 /** A password check: computing, the same on both sides. */
 const hash = (callsPerSecond: number): Load => ({
   callsPerSecond,
+  fixedPerSecond: NONE_FIXED,
   costs: { compute: cost(10_100, 10_050, 0, 5), storage: cost(10_150, 50, 10_050, 30) },
   lowest: 0,
   highest: 1,
@@ -108,6 +110,7 @@ describe("of any load", () => {
   const anyLoads = fc.array(
     fc.record({
       callsPerSecond: fc.integer({ min: 1, max: 2_000 }),
+      fixedPerSecond: fc.constantFrom(NONE_FIXED, { compute: 100, storage: 0 }, { compute: 10, storage: 500 }),
       costs: anyCost,
       lowest: fc.constant(0),
       highest: fc.constant(1),
@@ -224,6 +227,7 @@ describe("of any load", () => {
     fc
       .record({
         callsPerSecond: fc.integer({ min: 1, max: 200 }),
+        fixedPerSecond: fc.constantFrom(NONE_FIXED, { compute: 20, storage: 0 }, { compute: 5, storage: 50 }),
         costs: fc.record({
           compute: fc.tuple(us, us, us).map(([latency, compute, redis]) => cost(latency, compute, 0, redis)),
           storage: fc.tuple(us, us, us).map(([latency, storage, redis]) => cost(latency, 30, storage, redis)),

@@ -16,6 +16,8 @@ export interface Calls {
   readonly usage?: Partial<Usage>;
   /** So many more fail at once. */
   readonly failing?: number;
+  /** Their callers ask for the side. */
+  readonly isFixed?: boolean;
 }
 
 /** As the model has them, and all so many times as long: by a queue, which says nothing of what they cost. */
@@ -50,8 +52,12 @@ export class PlayedCalls {
   }
 }
 
-function record(tally: SampleTally, name: string, { side, count, elapsedUs, usage, failing = 0 }: Calls): void {
-  const of = { ...NO_USAGE, function: name, version: "1", side };
+function record(
+  tally: SampleTally,
+  name: string,
+  { side, count, elapsedUs, usage, failing = 0, isFixed = false }: Calls,
+): void {
+  const of = { ...NO_USAGE, function: name, version: "1", side, isFixed };
   const sample = { ...of, outcome: "ok", wallUs: elapsedUs, cpuUs: 100, ...usage };
   for (let call = 0; call < count; call++) tally.record(sample, elapsedUs);
   for (let call = 0; call < failing; call++) tally.record({ ...of, outcome: "FUNCTION_FAILED", cpuUs: 1 }, 10);

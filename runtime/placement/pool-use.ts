@@ -6,8 +6,10 @@ import { busyUs, type Cost } from "./cost-model.ts";
 
 /** One function as the decision sees it. */
 export interface Load {
-  /** Offered: also those that were turned away. */
+  /** Offered: also those that were turned away. Of those, the ones that are spread as the plan has it. */
   readonly callsPerSecond: number;
+  /** And those that run on one side or the other whatever the plan says, a second. */
+  readonly fixedPerSecond: Readonly<Record<Side, number>>;
   readonly costs: Readonly<Record<Side, Cost>>;
   /** Its share at storage may be from … to. A pin or a move that has to wait makes them equal. */
   readonly lowest: number;
@@ -15,6 +17,15 @@ export interface Load {
   /** How much a µs of its callers' time counts beside that of others; 1 unless someone says so. */
   readonly weight: number;
 }
+
+/** All calls go as the plan has it. */
+export const NONE_FIXED: Load["fixedPerSecond"] = { compute: 0, storage: 0 };
+
+/** Where calls run if the plan has that share of those that it spreads at storage, a second. */
+export const callsOf = ({ callsPerSecond, fixedPerSecond }: Load, share: number): Readonly<Record<Side, number>> => ({
+  compute: fixedPerSecond.compute + (1 - share) * callsPerSecond,
+  storage: fixedPerSecond.storage + share * callsPerSecond,
+});
 
 /** What there is, less what others use of it. */
 export interface Capacity {
@@ -103,16 +114,20 @@ export class PoolUse {
     for (let pool = 0; pool < parts.length; pool++) {
       const [linear, used, part] = [this.pools[pool]!, US_USED[pool]!, parts[pool]!];
       for (let index = 0; index < loads.length; index++) {
-        const { callsPerSecond, costs } = loads[index]!;
-        linear.put(index, part * callsPerSecond * used(costs.compute), part * callsPerSecond * used(costs.storage));
+        const { callsPerSecond, fixedPerSecond, costs } = loads[index]!;
+        const [atCompute, atStorage] = [used(costs.compute), used(costs.storage)];
+        const fixed = fixedPerSecond.compute * atCompute + fixedPerSecond.storage * atStorage;
+        linear.put(index, part * (fixed + callsPerSecond * atCompute), part * (fixed + callsPerSecond * atStorage));
       }
     }
     for (let index = 0; index < loads.length; index++) {
-      const { callsPerSecond, weight, costs, lowest, highest } = loads[index]!;
+      const { callsPerSecond, fixedPerSecond, weight, costs, lowest, highest } = loads[index]!;
       this.lowest[index] = lowest;
       this.highest[index] = highest;
-      const weighted = weight * callsPerSecond;
-      this.waiting.put(index, weighted * costs.compute.latencyUs, weighted * costs.storage.latencyUs);
+      const [atCompute, atStorage] = [costs.compute.latencyUs, costs.storage.latencyUs];
+      const fixed = fixedPerSecond.compute * atCompute + fixedPerSecond.storage * atStorage;
+      const free = callsPerSecond;
+      this.waiting.put(index, weight * (fixed + free * atCompute), weight * (fixed + free * atStorage));
     }
   }
 }

@@ -10,7 +10,7 @@ import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
-import { POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { NONE_FIXED, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** A function as it really is, at a moment. */
 export interface TrueFunction {
@@ -147,6 +147,7 @@ const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], s
     };
     return {
       callsPerSecond,
+      fixedPerSecond: NONE_FIXED,
       costs: { compute: mixed("compute"), storage: mixed("storage") },
       lowest: 0,
       highest: 1,

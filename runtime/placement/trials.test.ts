@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
 import { type Calls, PlayedCalls } from "./played-calls.ts";
-import { PoolUse, type Capacity } from "./pool-use.ts";
+import { NONE_FIXED, PoolUse, type Capacity } from "./pool-use.ts";
 import {
   heldAlong,
   isHeld,
@@ -56,6 +56,7 @@ const costAt = (side: Side, busyUs: number, crowd = 0): Cost => ({
 /** The same on either side: the model sees no difference. */
 const loadOf = (callsPerSecond: number, busyUs = 2_000, crowd = 0) => ({
   callsPerSecond,
+  fixedPerSecond: NONE_FIXED,
   costs: { compute: costAt("compute", busyUs, crowd), storage: costAt("storage", busyUs, crowd) },
   lowest: 0,
   highest: 1,

@@ -11,7 +11,7 @@ import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
 import { outlookOf } from "./optimal-shares.ts";
-import type { Capacity, Load, PoolUse } from "./pool-use.ts";
+import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 
 /** What was tried with a function, and was no good. */
 export interface Refuted {
@@ -141,8 +141,12 @@ export interface Verdict {
 const workUsOf = ({ load: { costs }, share }: Tried): number =>
   share * busyUs(costs.storage) + (1 - share) * busyUs(costs.compute);
 
+/** Of all calls, µs per second. */
 const workOf = (some: readonly Tried[]): number =>
-  some.reduce((sum, one) => sum + one.load.callsPerSecond * workUsOf(one), 0);
+  some.reduce((sum, { load, share }) => {
+    const { compute, storage } = callsOf(load, share);
+    return sum + compute * busyUs(load.costs.compute) + storage * busyUs(load.costs.storage);
+  }, 0);
 
 /** Whether some of all that are called do so little of the work that nothing that becomes of them could be taken for a gain. */
 export const areSlight = (some: readonly Tried[], all: readonly Tried[]): boolean =>
@@ -444,7 +448,7 @@ export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacit
   for (const { load, share } of all) {
     for (const side of ["compute", "storage"] as const) {
       const { terms, latencyUs } = load.costs[side];
-      const calls = load.callsPerSecond * (side === "storage" ? share : 1 - share);
+      const calls = callsOf(load, share)[side];
       waitsUs += calls * terms.crowd;
       takesUs += calls * latencyUs;
     }

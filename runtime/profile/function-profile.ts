@@ -198,6 +198,7 @@ export class FunctionProfile {
   readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
   readonly #recent = new RecentCalls();
   readonly #lately = new CallsLately();
+  readonly #fixed: Readonly<Record<Side, CallsLately>> = { compute: new CallsLately(), storage: new CallsLately() };
   #firstMs: number | null = null;
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
@@ -214,7 +215,12 @@ export class FunctionProfile {
   fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number): boolean {
     // What failed has to be served as well, and what was turned away comes again.
     const [calls, untold] = [tally.sums[TERM_AT.calls]!, tally.sums[TERM_AT.untold]!];
-    this.#countCalls(calls + untold, nowMs, stretchMs);
+    this.#firstMs ??= nowMs - stretchMs;
+    // They came all over the stretch: the first of them have decayed by its end.
+    const weight = stretchMs > 0 ? weightOf(stretchMs) / stretchMs : 1;
+    this.#lately.add((calls + untold) * weight, nowMs);
+    const fixed = tally.sums[TERM_AT.fixed]!;
+    if (fixed > 0) this.#fixed[tally.side].add(fixed * weight, nowMs);
     this.#recent.count(calls + untold, nowMs);
     this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
     const own = this.#sides[tally.side];
@@ -265,17 +271,19 @@ export class FunctionProfile {
 
   /** As fast as a plan has to follow it. */
   callsPerSecond(nowMs: number): number {
+    return this.#rateOf(this.#lately, nowMs);
+  }
+
+  /** Of these, those that run on that side whatever the plan says. */
+  fixedPerSecond(side: Side, nowMs: number): number {
+    return this.#rateOf(this.#fixed[side], nowMs);
+  }
+
+  #rateOf(lately: CallsLately, nowMs: number): number {
     if (this.#firstMs === null) return 0;
     // The weight that a steady stream since the first call would have by now: without it a young rate would be too low.
     const weightMs = weightOf(nowMs - this.#firstMs);
-    return weightMs <= 0 ? 0 : (this.#lately.at(nowMs) * 1e3) / weightMs;
-  }
-
-  #countCalls(calls: number, nowMs: number, stretchMs: number): void {
-    this.#firstMs ??= nowMs - stretchMs;
-    // They came all over the stretch: the first of them have decayed by its end.
-    const weight = stretchMs > 0 ? weightOf(stretchMs) / stretchMs : 1;
-    this.#lately.add(calls * weight, nowMs);
+    return weightMs <= 0 ? 0 : (lately.at(nowMs) * 1e3) / weightMs;
   }
 }
 

@@ -39,6 +39,8 @@ describe("profiles", () => {
     { calls: 1, logCpu: 1e3 },
     { calls: 1, operations: 1e8 },
     { calls: 1, failed: 3, untold: 1 },
+    { calls: 1, fixed: 3, untold: 1 },
+    { calls: 1, fixed: 0.5 },
     { cpuUs: 1 },
   ])("are not made of what no calls can have come to: %j", (sums) => {
     const profiles = new Profiles();
@@ -67,6 +69,22 @@ describe("profiles", () => {
     expect(profile?.percentileUs("compute", 99)).toBeLessThan(106);
     expect(profile?.callsPerSecond(5_000)).toBeCloseTo(400, -1);
     expect(profile?.estimates(5_000).storage).toBeNull();
+  });
+
+  test("tell how many of the calls of each side run there whatever the plan says", () => {
+    const profiles = new Profiles();
+    for (let at = 1; at <= 200; at++) {
+      const tallies = [
+        forged({ calls: 10, fixed: 4 }),
+        { ...forged({ calls: 5, untold: 2, fixed: 7 }), side: "storage" as const },
+      ];
+      profiles.fold(tallies, at * STRETCH_MS, STRETCH_MS);
+    }
+    const profile = profiles.get("khop")!;
+    expect(profile.callsPerSecond(5_000)).toBeCloseTo(17 * 40, -1);
+    expect(profile.fixedPerSecond("compute", 5_000)).toBeCloseTo(4 * 40, -1);
+    expect(profile.fixedPerSecond("storage", 5_000)).toBeCloseTo(7 * 40, -1);
+    expect(profile.fixedPerSecond("storage", 15_000)).toBeLessThan(7);
   });
 
   test("a young rate is not too low, and one that ended falls", () => {

@@ -49,4 +49,6 @@ export interface Sample extends Usage {
   readonly side: Side;
   /** `ok`, or the code of the error that ended it. */
   readonly outcome: string;
+  /** Its caller asked for the side: no plan could have had it on the other one. No unless said. */
+  readonly isFixed?: boolean;
 }

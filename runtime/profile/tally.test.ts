@@ -14,7 +14,7 @@ const sample = (change: Partial<Sample> = {}): Sample => ({
 test("a tally is the sum of what was recorded since it was last taken, by function and side", () => {
   const tally = new SampleTally();
   tally.record(sample({ wallUs: 30, queueUs: 10, cpuUs: 8, operations: 2, rounds: 1, bytesOut: 5, bytesIn: 7 }), 40);
-  tally.record(sample({ wallUs: 50, cpuUs: 4, lockUs: 3, outcome: "DEADLINE_EXCEEDED" }), 60);
+  tally.record(sample({ wallUs: 50, cpuUs: 4, lockUs: 3, outcome: "DEADLINE_EXCEEDED", isFixed: true }), 60);
   tally.record(sample({ side: "storage" }), 1);
   const { tallies, untracked } = tally.take();
   expect(untracked).toBe(0);
@@ -37,6 +37,7 @@ test("a tally is the sum of what was recorded since it was last taken, by functi
     rounds: 1,
     bytes: 12,
     lockUs: 3,
+    fixed: 1,
   });
   expect(named["logWork"]).toBeCloseTo(Math.log(1 + 8 + 10) + Math.log(1 + 4));
   expect(elapsed.filter((_, index) => index % 2 === 1)).toEqual([1, 1]);

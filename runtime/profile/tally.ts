@@ -10,7 +10,7 @@ import type { Sample, Side } from "./sample.ts";
  * time, and throws away again and again what it had compiled of who reads many of them.
  */
 export const TERM_AT = {
-  /** Those that say what the function costs: all sums but the two of failures are theirs. */
+  /** Those that say what the function costs: all sums but those of failures and of what is fixed are theirs. */
   calls: 0,
   /** Ended by an error, whether it says so or not. */
   failed: 1,
@@ -34,6 +34,8 @@ export const TERM_AT = {
   logCpuSquared: 15,
   /** Calls that came, and do not say what the function costs. */
   untold: 16,
+  /** Of these and those that do: calls that ran where they did whatever the plan says. */
+  fixed: 17,
 } as const;
 
 export type TallyTerm = keyof typeof TERM_AT;
@@ -66,7 +68,7 @@ const OPERATIONS_MAX = 1e7;
 /** Of 1 + so much work. */
 const LOG_MAX = Math.log1p(US_MAX * 2);
 /** What one call can come to. Of a host that says more, or of whoever else writes windows, no mean is made. */
-const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold">, number>> = {
+const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold" | "fixed">, number>> = {
   elapsedUs: US_MAX,
   serviceUs: US_MAX,
   serviceUsSquared: US_MAX ** 2,
@@ -93,8 +95,10 @@ const isCount = (value: number | undefined): value is number => Number.isSafeInt
 
 /** Whether calls of a function can have come to that. Sums are numbers from 0. */
 export function isPlausible({ sums }: Tally): boolean {
-  const [calls, failed, untold] = [sums[TERM_AT.calls], sums[TERM_AT.failed], sums[TERM_AT.untold]];
-  if (!isCount(calls) || !isCount(failed) || !isCount(untold) || failed > calls + untold) return false;
+  const [calls, failed] = [sums[TERM_AT.calls], sums[TERM_AT.failed]];
+  const [untold, fixed] = [sums[TERM_AT.untold], sums[TERM_AT.fixed]];
+  if (!isCount(calls) || !isCount(failed) || !isCount(untold) || !isCount(fixed)) return false;
+  if (Math.max(failed, fixed) > calls + untold) return false;
   for (const { at, most } of BOUNDS) if (!(sums[at]! <= calls * most)) return false;
   return true;
 }
@@ -120,10 +124,11 @@ class Sums {
   readonly #buckets: number[] = [];
 
   add(
-    { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome }: Sample,
+    { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome, isFixed = false }: Sample,
     elapsedUs: number,
   ): void {
     const values = this.#values;
+    if (isFixed) values[17]! += 1;
     if (outcome !== "ok") {
       values[1]! += 1;
       // A call that threw at once, was turned away or was over before it ran would make its side look the faster one.

@@ -100,7 +100,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
 
   const size_t with_nodes = nodes_->out();
   const SidesInFlight others = {with_nodes, by_client_.size() - with_nodes};
-  const bool elsewhere = call->direct && plan_->SideFor(image.name, others) == Side::kCompute;
+  call->planned_elsewhere = call->direct && plan_->SideFor(image.name, others) == Side::kCompute;
 
   call->client = redis::BlockClient(context, OnOutcome, OnUnblocked, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
@@ -108,7 +108,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   stats_->Admit(image);
 
   if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
-  if ((elsewhere && nodes_->Hand(call)) || RunHere(call)) {
+  if ((call->planned_elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
@@ -168,7 +168,7 @@ void Calls::OnPushedBack(void* data) {
   Calls& calls = TheModule().calls;
   const int64_t now = NowNs();
   calls.stats_->PushedBack(*call->deployment.image, call->outcome.usage);
-  calls.samples_->Ran(*call->deployment.image, call->outcome, now - call->admitted_ns);
+  calls.samples_->Ran(*call->deployment.image, call->outcome, now - call->admitted_ns, false);
   call->stay.usage = call->outcome.usage;
   call->stay.pushed_back = true;
   call->Leave(now);
@@ -240,7 +240,8 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   if (!call->direct) return;
   const int64_t now = NowNs();
   const int64_t elapsed_ns = now - call->admitted_ns;
-  if (call->invocation != 0) calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns);
+  if (call->invocation != 0)
+    calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns, call->planned_elsewhere);
   if (IsTraced(*call, elapsed_ns)) calls.traces_->Keep(TraceOf(*call, now));
 }
 

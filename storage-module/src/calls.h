@@ -34,6 +34,8 @@ struct PendingCall {
   bool logs = false;
   /// It came without a node, which would have chosen its side, and would account for it.
   bool direct = false;
+  /// The plan has it run on a node; where none takes it, it runs here whatever the plan says.
+  bool planned_elsewhere = false;
   /// The caller's own name for it, for `Cancel`; empty: none.
   std::string cancel_id;
   /// Writes the reply from the outcome, on the main thread.

@@ -12,9 +12,10 @@ namespace {
 /// As RATIO in histogram.ts, OPERATION_WORK_US in tally.ts.
 constexpr double kRatio = 1.1;
 constexpr double kOperationWorkUs = 5;
-/// Where `failed` and `untold` are in TALLY_TERMS.
+/// Where `failed`, `untold` and `fixed` are in TALLY_TERMS.
 constexpr size_t kFailed = 1;
 constexpr size_t kUntold = 16;
+constexpr size_t kFixed = 17;
 
 /// As TELLING in tally.ts.
 bool IsTelling(Code code) {
@@ -41,7 +42,7 @@ size_t TallyBucketOf(double us) {
 }
 
 void SampleTally::Record(std::string_view function, std::string_view version, Code code, const Usage& usage,
-                         int64_t elapsed_ns) {
+                         int64_t elapsed_ns, bool fixed) {
   if (IsRefused(code)) return;
   auto found = functions_.find(function);
   if (found == functions_.end()) {
@@ -53,10 +54,11 @@ void SampleTally::Record(std::string_view function, std::string_view version, Co
   } else if (found->second.version != version) {
     found->second = Sums{std::string(version)};
   }
-  found->second.Add(code, usage, UsOf(elapsed_ns));
+  found->second.Add(code, usage, UsOf(elapsed_ns), fixed);
 }
 
-void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us) {
+void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bool fixed) {
+  if (fixed) values[kFixed]++;
   if (code != Code::kOk) {
     values[kFailed]++;
     if (!IsTelling(code) || usage.isolate.cpu_ns == 0) {
@@ -87,6 +89,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us) {
       log_work * log_work,
       log_cpu,
       log_cpu * log_cpu,
+      0,
       0,
   };
   for (size_t i = 0; i < terms.size(); i++) values[i] += terms[i];

@@ -15,7 +15,7 @@
 namespace locus {
 
 /// As TALLY_TERMS, BUCKETS and TALLIED_FUNCTIONS_MAX.
-constexpr size_t kTallyTerms = 17;
+constexpr size_t kTallyTerms = 18;
 constexpr size_t kTallyBuckets = 200;
 constexpr size_t kTalliedFunctionsMax = 4'096;
 
@@ -34,9 +34,10 @@ bool IsRefused(Code code);
 
 class SampleTally {
  public:
-  /// `elapsed_ns`: from admission to answer, as the caller's door saw it. Under a µs.
+  /// `elapsed_ns`: from admission to answer, as the caller's door saw it. `fixed`: it ran here whatever the plan
+  /// says. Under a µs.
   void Record(std::string_view function, std::string_view version, Code code, const Usage& usage,
-              int64_t elapsed_ns);
+              int64_t elapsed_ns, bool fixed = false);
   bool empty() const { return functions_.empty() && untracked_ == 0; }
   /// Functions that were called.
   size_t size() const { return functions_.size(); }
@@ -49,7 +50,7 @@ class SampleTally {
     std::array<double, kTallyTerms> values = {};
     std::array<uint32_t, kTallyBuckets> elapsed = {};
 
-    void Add(Code code, const Usage& usage, double elapsed_us);
+    void Add(Code code, const Usage& usage, double elapsed_us, bool fixed);
     void Append(std::string* json, std::string_view function) const;
   };
   struct Hash {

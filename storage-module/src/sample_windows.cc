@@ -10,10 +10,10 @@ namespace locus {
 
 SampleWindows::SampleWindows(Timers* timers) : timers_(timers), taken_ns_(NowNs()) {}
 
-void SampleWindows::Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns) {
+void SampleWindows::Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns, bool fixed) {
   in_flight_--;
   if (tally_.empty()) first_ns_ = NowNs();
-  tally_.Record(image.name, image.version, outcome.code, outcome.usage, elapsed_ns);
+  tally_.Record(image.name, image.version, outcome.code, outcome.usage, elapsed_ns, fixed);
   if (!takers_.empty()) Arm();
 }
 

@@ -22,9 +22,10 @@ class SampleWindows {
  public:
   explicit SampleWindows(Timers* timers);
 
-  /// A call that came straight to this Redis runs in its hosts, from here until `Ran`.
+  /// A call that came straight to this Redis runs in its hosts, from here until `Ran`. `fixed`: whatever the plan
+  /// says.
   void Came() { in_flight_++; }
-  void Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns);
+  void Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns, bool fixed);
 
   /// Replies the window: at its end, or after `timeout_ms` whatever there is by then. Each call is in one
   /// window, whose taker may go before it has it.

@@ -39,11 +39,11 @@ void CallsThatFailSayNothingOfWhatTheirFunctionCosts() {
   usage.isolate.cpu_ns = 4'000;
   tally.Record("khop", "1", Code::kOk, usage, 6'000);
   tally.Record("khop", "1", Code::FUNCTION_FAILED, usage, 6'000);
-  tally.Record("khop", "1", Code::OVERLOADED, {}, 6'000);
+  tally.Record("khop", "1", Code::OVERLOADED, {}, 6'000, true);
   tally.Record("khop", "1", Code::ARGS_INVALID, {}, 6'000);
   const Json sums = Taken(&tally)["tallies"][0]["sums"];
   EXPECT(sums.size() == locus::kTallyTerms);
-  EXPECT(sums[0] == 1 && sums[1] == 2 && sums[2] == 6 && sums[16] == 2);
+  EXPECT(sums[0] == 1 && sums[1] == 2 && sums[2] == 6 && sums[16] == 2 && sums[17] == 1);
 }
 
 void CallsOfMoreFunctionsThanThereIsRoomForAreCounted() {

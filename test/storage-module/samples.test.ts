@@ -185,6 +185,7 @@ describe("the tallies in TypeScript and C++", () => {
         sample.bytesOut,
         sample.bytesIn,
         ...[sample.lockUs, sample.elapsedUs].map(ns),
+        Number(sample.isFixed),
       ].join(" "),
     );
     const { stdout } = spawnSync(program, { input: input.join("\n"), encoding: "utf8" });
@@ -198,6 +199,7 @@ describe("the tallies in TypeScript and C++", () => {
     version: fc.constantFrom("0000000000000001", "0000000000000002"),
     side: fc.constant("storage" as const),
     outcome: fc.constantFrom("ok", "ok", "DEADLINE_EXCEEDED", "FUNCTION_FAILED", "ARGS_INVALID"),
+    isFixed: fc.boolean(),
     wallUs: us,
     queueUs: us,
     startUs: us,
