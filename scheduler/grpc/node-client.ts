@@ -17,8 +17,8 @@ import type {
 } from "./node-service.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 
-/** That a call may write has to be said within; beyond, the call is given up. */
-const ALLOW_TIMEOUT_MS = 2_000;
+/** That a call may write has to be said within; beyond, the call is given up. Its own deadline mostly comes first. */
+const ALLOW_TIMEOUT_MS = 10_000;
 /** Of a call's own time its node sees to it that it ends; it then says so, with what the call used. */
 const ANSWER_TIMEOUT_MS = 1_000;
 /** A node that has not been reached by then is not. Chosen. */
