@@ -73,7 +73,12 @@ export const REDIS_SETTINGS = {
     "those that Node brings along",
     "with TLS: a file with the authorities to trust (PEM)",
   ),
-  database: optionalSetting("LOCUS_REDIS_DB", "0", "number of the database; with one that Redis does not have nothing connects", integerBetween(0, DATABASE_MAX)),
+  database: optionalSetting(
+    "LOCUS_REDIS_DB",
+    "0",
+    "number of the database; with one that Redis does not have nothing connects",
+    integerBetween(0, DATABASE_MAX),
+  ),
   user: optionalSetting("LOCUS_REDIS_USER", "Redis' default user", "user of the node's own connections"),
   password: optionalSetting("LOCUS_REDIS_PASSWORD", "not set", "its password"),
 };

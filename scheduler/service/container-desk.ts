@@ -13,14 +13,13 @@ import type {
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
+import { KnownFunctions } from "./known-functions.ts";
 
 const MIB = 2 ** 20;
 /** After its function's own time, ms: its call may have waited for a connection, and its return as well. Chosen. */
 const LOST_GRACE_MS = 30_000;
 /** How often what is held is looked through. */
 const LOOK_MS = 5_000;
-/** Functions that are known at once; beyond, those without containers that nobody asked for the longest are forgotten. Chosen. */
-const FUNCTIONS_MAX = 4_096;
 /** The most that was said of a function's memory holds for so long after it was said last: less makes all its containers anew. Chosen. */
 const SAID_MS = 60_000;
 
@@ -67,8 +66,7 @@ export class ContainerDesk implements ContainerScheduler {
   readonly #containerId: (instance: Instance) => string;
   readonly #onAccount: (accountId: string) => void;
   readonly #onLost: ContainerDeskOptions["onLost"];
-  /** By function, the one that was asked for the longest ago first. */
-  readonly #declared = new Map<string, Declared>();
+  readonly #declared: KnownFunctions<Declared>;
   /** By request: those that wait, and those that hold one. */
   readonly #asked = new Map<string, Asked>();
   /** By request. As many as there are busy instances, at most. */
@@ -78,6 +76,7 @@ export class ContainerDesk implements ContainerScheduler {
   /** The scheduler stays its owner's. */
   constructor({ scheduler, containerId = ({ id }) => id, onAccount = () => {}, onLost }: ContainerDeskOptions) {
     this.#scheduler = scheduler;
+    this.#declared = new KnownFunctions(scheduler);
     this.#containerId = containerId;
     this.#onAccount = onAccount;
     this.#onLost = onLost;
@@ -198,9 +197,7 @@ export class ContainerDesk implements ContainerScheduler {
         ? known
         : this.#declare(key, memoryBytes, terms);
     if (terms.memoryBytes === memoryBytes) declared.saidMs = this.#scheduler.now();
-    this.#declared.delete(key);
-    this.#declared.set(key, declared);
-    if (this.#declared.size > FUNCTIONS_MAX) this.#forgetOne();
+    this.#declared.use(key, declared);
     return declared.pool;
   }
 
@@ -228,15 +225,6 @@ export class ContainerDesk implements ContainerScheduler {
     core.expectRoom(key, memoryMb);
     const pool = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, now());
     return { pool, memoryBytes, timeoutMs, saidMs: now() };
-  }
-
-  #forgetOne(): void {
-    for (const [key, { pool }] of this.#declared) {
-      if (pool.live > 0 || pool.waiting > 0) continue;
-      this.#declared.delete(key);
-      if (!pool.removed) this.#scheduler.core.remove(key, this.#scheduler.now());
-      return;
-    }
   }
 }
 

@@ -26,6 +26,7 @@ import { CapacityLoop, type CapacityTotals } from "../reallocation/capacity-loop
 import type { SavedScheduler } from "../scheduler.ts";
 import { type CapacityOverview, capacityOverview } from "./capacity-overview.ts";
 import { Containers } from "./containers.ts";
+import { KnownFunctions } from "./known-functions.ts";
 import type { RelayedThreads } from "./relayed-threads.ts";
 
 const MIB = 2 ** 20;
@@ -38,8 +39,6 @@ const LATE_MS = 2 * LOOK_MS;
 export const LEASE_MS = 5_000;
 /** An instance is gone when its node has not named it so often in a row: the first of these beats may be older than the instance. */
 const UNNAMED_MAX = 2;
-/** Functions that are known at once, by version; beyond, those without instances that nobody asked for the longest are forgotten. Chosen. */
-const FUNCTIONS_MAX = 4_096;
 /** Instances that are known to be lost: as many as a node may hold of them. */
 const LOST_MAX = LEASES_MAX;
 /** A lease is waited for at most so long; whoever still needs it asks again. */
@@ -75,8 +74,8 @@ export class LiveDesk implements ServedDesk {
   readonly #nodes = new Map<string, Joined>();
   /** What real use was told last, MiB, by instances' own nodes. */
   readonly #usedMb = new WeakMap<Instance, number>();
-  /** By key, the one that was asked for the longest ago first. */
-  readonly #pools = new Map<string, FunctionPool>();
+  /** By version. */
+  readonly #functions: KnownFunctions<{ readonly pool: FunctionPool }>;
   /** By name, what people have said; its version, and as it came, to see whether it is something else now. */
   #scaled = new Map<string, ScaledFunction>();
   #scaledVersion = 0;
@@ -107,6 +106,7 @@ export class LiveDesk implements ServedDesk {
         release: async ({ id }) => void this.#nodes.delete(id),
       },
     });
+    this.#functions = new KnownFunctions(this.#live);
     this.#startedMs = this.#live.now();
     this.#lookedMs = this.#startedMs;
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
@@ -364,15 +364,12 @@ export class LiveDesk implements ServedDesk {
   // ── functions ──
 
   #poolOf({ key, memoryMb, timeoutMs }: FunctionShape): FunctionPool {
-    const known = this.#pools.get(key);
-    let pool = known;
+    let pool = this.#functions.get(key)?.pool;
     if (pool === undefined || pool.removed || pool.config.memoryMb !== memoryMb) {
       // Of one holder at a time: how many calls an instance takes at once is its holder's matter.
       pool = this.#declare({ key, memoryMb, timeoutMs });
     }
-    this.#pools.delete(key);
-    this.#pools.set(key, pool);
-    if (this.#pools.size > FUNCTIONS_MAX) this.#forgetOne();
+    this.#functions.use(key, { pool });
     return pool;
   }
 
@@ -399,22 +396,13 @@ export class LiveDesk implements ServedDesk {
     const before = this.#scaled;
     this.#scaledText = text;
     this.#scaled = new Map(scaled.map((one) => [one.shape.key.split("@")[0] ?? "", one]));
-    for (const [key, { config }] of this.#pools) {
+    this.#functions.replaceAll((key, known) => {
       const [name = ""] = key.split("@");
-      if (!before.has(name) && !this.#scaled.has(name)) continue;
-      const { memoryMb, timeoutMs } = config;
-      this.#pools.set(key, this.#declare({ key, memoryMb, timeoutMs }));
-    }
+      if (!before.has(name) && !this.#scaled.has(name)) return known;
+      const { memoryMb, timeoutMs } = known.pool.config;
+      return { pool: this.#declare({ key, memoryMb, timeoutMs }) };
+    });
     for (const { shape, min } of scaled) if (min > 0) this.#poolOf(shape);
-  }
-
-  #forgetOne(): void {
-    for (const [key, pool] of this.#pools) {
-      if (pool.live > 0 || pool.waiting > 0 || pool.reservedInstances > 0) continue;
-      this.#pools.delete(key);
-      this.#live.core.remove(key, this.#live.now());
-      return;
-    }
   }
 
   // ── instances ──
