@@ -31,6 +31,7 @@ help_text() {
 ./build.sh up
     Starts Redis with the locus module and a node, loads WordNet, deploys the functions of functions/, prints what to try,
     and stays in the foreground. Ctrl-C stops everything, and throws data, functions and logs away. Redis' port is another each time.
+    It takes no settings, and names those (LOCUS_*) that are set and have no effect; a node that obeys them: locus node.
 
 ./build.sh test [FILTER...]
     Checks format, lint, types and dead code, then runs all tests, or those whose file names contain a FILTER. The last line
@@ -454,6 +455,13 @@ Stop them, and forget what they hold, with
 END
 }
 
+# Its Redis and its nodes are its own: what the environment says of others is kept from them.
+warn_of_settings() {
+  local set_here
+  set_here=$(compgen -e LOCUS_ | xargs) || true
+  [[ -z $set_here ]] || echo "$1 takes no settings; these have no effect on it: $set_here" >&2
+}
+
 # misuse MESSAGE [VERB]: how the verb is used, and last, where it is read, what was wrong.
 misuse() {
   if (($# > 1)); then usage "$2" >&2; fi
@@ -480,6 +488,9 @@ for word in "$@"; do
     misuse "$verb has no option ${word%%=*}." "$verb"
 done
 
+case $verb in
+demo | up | bench | soak) warn_of_settings "$verb" ;;
+esac
 case $verb in
 build)
   build

@@ -18,6 +18,8 @@ const DEFAULT_PORT = 6379;
 /** The port, which a parser of URLs would refuse without a word of it, and all that stands before it. */
 const PORT_PATTERN = /^([a-z]+:\/\/(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#]*)):([^/?#@]*)(?=[/?#]|$)/i;
 
+const FORM = "redis://user:password@host:6379/0";
+
 const NO_PARTS: RedisParts = {
   host: null,
   port: null,
@@ -93,7 +95,7 @@ const parseRedisUrl = (text: string): RedisParts => {
     throw new Error("has an @ behind its host (in a user or password, write / ? # as %2F, %3F, %23)");
   }
   const url = URL.parse(text.replace(PORT_PATTERN, "$1"));
-  if (url === null) throw new Error("is no URL");
+  if (url === null || (url.protocol !== "unix:" && !text.includes("://"))) throw new Error(`is no URL such as ${FORM}`);
   const user = url.username === "" ? null : decoded("user", url.username);
   const password = url.password === "" ? null : decoded("password", url.password);
   if (url.protocol === "unix:") {

@@ -54,7 +54,9 @@ describe("readSettings", () => {
 
   it("takes no password for a port where the host is missing", () => {
     const { values } = readSettings(REDIS_SETTINGS, { LOCUS_REDIS_URL: "redis://me:s3cret-s3cret@/:/" });
-    expect(redisTarget(values).mistakes).toEqual(["LOCUS_REDIS_URL: is no URL"]);
+    expect(redisTarget(values).mistakes).toEqual([
+      "LOCUS_REDIS_URL: is no URL such as redis://user:password@host:6379/0",
+    ]);
   });
 
   it("makes of any address a target or a mistake that does not repeat the password", () => {

@@ -10,9 +10,14 @@ it("is the same package, with the same pinned dependencies", () => {
 });
 
 it("leads to JavaScript wherever the checkout leads to TypeScript", () => {
-  expect(packed.bin).toEqual(checkout.bin);
   const targets = JSON.stringify([packed.bin, packed["exports"], Object.values(packed["imports"] as object)]);
   expect(targets.replaceAll(".d.ts", "")).not.toContain(".ts");
+});
+
+it("has the programs of locus, and leaves Node's name to the dependency that brings it", () => {
+  const { node, ...programs } = checkout.bin;
+  expect(packed.bin).toEqual(programs);
+  expect(node).toBe(programs.locus);
 });
 
 it("leaves out what only a checkout has", () => {

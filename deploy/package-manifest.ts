@@ -14,7 +14,6 @@ const KEPT = [
   "version",
   "description",
   "license",
-  "bin",
   "type",
   "os",
   "cpu",
@@ -24,11 +23,13 @@ const KEPT = [
 ] as const;
 
 /**
+ * Its `node` is that of the dependency which brings Node, and not the launcher that stands for it where a checkout is linked.
  * `imports` maps the `.ts` of a specifier to the file's `.js`, so that sources keep theirs; there are mappings only for
  * the folders that the package has.
  */
 export const packedManifest = (manifest: Manifest): Manifest => ({
-  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version" | "bin">),
+  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version">),
+  bin: Object.fromEntries(Object.entries(manifest.bin).filter(([program]) => program !== "node")),
   imports: {
     "#runtime/*.ts": "./runtime/*.js",
     "#compute/*.ts": "./compute/*.js",

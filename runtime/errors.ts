@@ -308,7 +308,7 @@ export const ERRORS = {
     9,
     "MODULEMISSING",
     "Redis runs without the locus module, so there is no storage side and no function registry.",
-    "Start redis-server with `--loadmodule build/locus.so`.",
+    "Start redis-server with `--loadmodule` and the path of `build/locus.so` in the checkout or the package; `locus doctor` says it.",
   ),
   MODULE_MISMATCH: entry(
     "operator",

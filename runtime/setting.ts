@@ -1,7 +1,10 @@
 // One setting: an environment variable, how its text is read, and what the documentation says of it. A table of them
 // is read as a whole, so that every mistake is told at once.
 
+import { didYouMean, similarNames } from "./similar-names.ts";
+
 export const PORT_MAX = 65_535;
+const PREFIX = "LOCUS_";
 
 export interface Setting<Value> {
   readonly variable: string;
@@ -54,8 +57,15 @@ export const readSettings = <Table extends SettingTable>(
 export const unknownVariables = (tables: readonly SettingTable[], environment: Environment): readonly string[] => {
   const known = new Set(tables.flatMap((table) => Object.values(table).map(({ variable }) => variable)));
   return Object.keys(environment)
-    .filter((variable) => variable.startsWith("LOCUS_") && !known.has(variable))
-    .map((variable) => `${variable}: there is no such setting`);
+    .filter((variable) => variable.startsWith(PREFIX) && !known.has(variable))
+    .map((variable) => `${variable}: there is no such setting${meantBy(variable, [...known])}`);
+};
+
+/** What all settings begin with makes none of them like another. */
+const meantBy = (variable: string, known: readonly string[]): string => {
+  const names = known.map((one) => one.slice(PREFIX.length));
+  const similar = similarNames(variable.slice(PREFIX.length), names).map((name) => `${PREFIX}${name}`);
+  return similar.length === 0 ? "" : ` (${didYouMean(similar).trim()})`;
 };
 
 /** Names of the table's variables that are set. */

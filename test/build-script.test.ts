@@ -6,14 +6,20 @@ import { globSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { environmentOf, type Settings } from "#test/tool.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "build.sh");
 const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "soak", "package", "images", "compose"];
 
 const run = (...argv: readonly string[]) => spawnSync(SCRIPT, argv, { encoding: "utf8" });
 
-/** `./build.sh` on a machine like this one, without some programs and with others of the test's making, by their shell script. */
-function runWhere(lacking: readonly string[], made: Readonly<Record<string, string>>) {
+/** `./build.sh VERB` on a machine like this one, without some programs and with others of the test's making, by their shell script. */
+function runWhere(
+  lacking: readonly string[],
+  made: Readonly<Record<string, string>>,
+  verb = "build",
+  settings: Settings = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), "locus-machine-"));
   try {
     for (const [name, script] of Object.entries(made)) {
@@ -26,9 +32,9 @@ function runWhere(lacking: readonly string[], made: Readonly<Record<string, stri
         taken.add(name);
       }
     }
-    const { status, stdout, stderr } = spawnSync(SCRIPT, [], {
+    const { status, stdout, stderr } = spawnSync(SCRIPT, [verb], {
       encoding: "utf8",
-      env: { ...process.env, PATH: folder },
+      env: environmentOf({ ...settings, PATH: folder }),
     });
     return { status, stdout, stderr };
   } finally {
@@ -129,6 +135,16 @@ describe("build.sh", () => {
       expect(stderr).toMatch(
         /^This machine lacks, by the names of Debian's packages: .*redis-server.*\nInstall them, then run/,
       );
+    });
+
+    it.each(["demo", "up", "bench", "soak"])("says before all else which settings have no effect on %s", (verb) => {
+      const settings = { LOCUS_HTTP_PORT: "9191", LOCUS_NO_SUCH: "1" };
+      const warning = `${verb} takes no settings; these have no effect on it: LOCUS_HTTP_PORT LOCUS_NO_SUCH`;
+      const firstLine = (verbRun: string, set: Settings) =>
+        runWhere([...servers, "apt-get"], {}, verbRun, set).stderr.split("\n", 1)[0];
+      expect(firstLine(verb, settings)).toBe(warning);
+      expect(firstLine(verb, {})).toMatch(/^This machine lacks/);
+      expect(firstLine("check", settings)).toMatch(/^This machine lacks/);
     });
 
     it("gives the command where only root may install", () => {

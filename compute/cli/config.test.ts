@@ -28,7 +28,9 @@ describe("readCliConfig", () => {
     ["http://h:99999", /^--url: the port of "http:\/\/h:99999" cannot be used: .*from 1 to 65535/],
     ["http://h:0/", /^--url: the port of .*from 1 to 65535/],
     ["http://", /^--url: "http:\/\/" is no URL of a node/],
-    ["h:8080", /^--url: "h:8080" is no URL of a node/],
+    ["h:8080", /^--url: "h:8080" is no URL of a node \(Did you mean http:\/\/h:8080\?\)$/],
+    ["[::1]:8080", /^--url: "\[::1\]:8080" is no URL of a node \(Did you mean http:\/\/\[::1\]:8080\?\)$/],
+    ["h:80:80", /^--url: "h:80:80" is no URL of a node \(http:\/\/host:port\)$/],
     ["redis://h", /^--url: "redis:\/\/h" is no URL of a node/],
   ])("says what is wrong with %s", (url, message) => {
     expect(() => readCliConfig(url, {})).toThrow(message);
@@ -48,6 +50,11 @@ describe("readCliConfig", () => {
 
   it("refuses what is no URL of a node, and settings that are not there", () => {
     expect(() => readCliConfig("compute1:8080", {})).toThrow(/--url: "compute1:8080" is no URL of a node/);
-    expect(() => readCliConfig(undefined, { LOCUS_URI: "x" })).toThrow(/LOCUS_URI: there is no such setting/);
+    expect(() => readCliConfig(undefined, { LOCUS_URI: "x" })).toThrow(
+      /LOCUS_URI: there is no such setting \(Did you mean LOCUS_URL\?\)$/,
+    );
+    const tellsOf = (name: string) => expect(() => readCliConfig(undefined, { [name]: "1" }));
+    tellsOf("LOCUS_REDSI_PORT").toThrow(/there is no such setting \(Did you mean LOCUS_REDIS_PORT\?\)$/);
+    tellsOf("LOCUS_FOO").toThrow(/^LOCUS_FOO: there is no such setting$/);
   });
 });

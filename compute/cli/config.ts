@@ -101,11 +101,16 @@ const nodePlace = (
 
 const urlMistakes = ({ url, from }: NodePlace): readonly string[] => {
   const [, protocol, port] = /^(https?):\/\/[^/]*?(?::(\d*))?(?:\/|$)/i.exec(url) ?? [];
-  if (protocol === undefined) return [`${from}: "${url}" is no URL of a node (http://host:port)`];
+  if (protocol === undefined) return [noUrl(url, from)];
   try {
     if (port !== undefined) integerBetween(1, PORT_MAX)(port);
   } catch (error) {
     return [`${from}: the port of "${url}" cannot be used: ${(error as Error).message}`];
   }
-  return URL.canParse(url) ? [] : [`${from}: "${url}" is no URL of a node (http://host:port)`];
+  return URL.canParse(url) ? [] : [noUrl(url, from)];
+};
+
+const noUrl = (url: string, from: string): string => {
+  const isPlace = /^([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?\/?$/i.test(url);
+  return `${from}: "${url}" is no URL of a node (${isPlace ? `Did you mean http://${url}?` : "http://host:port"})`;
 };

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 
 import { LocusError } from "#runtime/errors.ts";
-import { didYouMean } from "./similar-names.ts";
+import { didYouMean } from "#runtime/similar-names.ts";
 
 /** Characters of a value that a message shows. */
 const VALUE_LENGTH_MAX = 80;

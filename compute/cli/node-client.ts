@@ -49,6 +49,7 @@ export interface BatchReply {
 const FETCH_BLOCKED_PORT = "bad port";
 const BLOCKED_PORT =
   "HTTP clients refuse this port; they take any from 1 to 65535 but those of https://fetch.spec.whatwg.org/#port-blocking";
+const NO_CONTENT = 204;
 /** Bytes of one line of a reply: a result and what stands beside it. */
 const LINE_BYTES_MAX = 2 * RESULT_BYTES_MAX;
 
@@ -190,8 +191,12 @@ export class NodeClient {
       }
       throw new LocusError("NODE_UNAVAILABLE", `no node answers at ${url} (${from}): ${reason}`, { cause: error });
     }
-    if (!response.ok) throw await problemOf(response);
-    return response;
+    const problem = response.ok ? null : await problemOf(response);
+    if (problem !== null) throw problem;
+    if (response.ok && (response.status === NO_CONTENT || typeOf(response).includes("json"))) return response;
+    if (!response.bodyUsed) await response.body?.cancel();
+    const told = `${path.split("?", 1)[0]} is ${response.status} there, ${typeOf(response)}`;
+    throw new LocusError("NODE_UNAVAILABLE", `what answers at ${url} (${from}) is no node of locus: ${told}`);
   }
 
   async *#lines<Line>(response: Response): AsyncGenerator<Line> {
@@ -226,15 +231,18 @@ export const reasonOf = (error: unknown): string => {
   return error instanceof Error ? error.message : String(error);
 };
 
-const problemOf = async (response: Response): Promise<LocusError> => {
-  const text = await response.text();
+const typeOf = ({ headers }: Response): string => headers.get("content-type") ?? "without a content-type";
+
+/** Null where what answered is no node's problem document. */
+const problemOf = async (response: Response): Promise<LocusError | null> => {
+  if (!typeOf(response).includes("json")) return null;
   try {
-    const { code, detail, stack: guestStack, remedy } = JSON.parse(text) as Record<string, string | undefined>;
-    if (code !== undefined && isErrorCode(code)) return new LocusError(code, detail ?? "", { guestStack, remedy });
+    const problem = (await response.json()) as Record<string, string | undefined>;
+    const { code, detail, stack: guestStack, remedy } = problem;
+    return code !== undefined && isErrorCode(code) ? new LocusError(code, detail ?? "", { guestStack, remedy }) : null;
   } catch {
-    // Whatever answered is no node: its own words are told below.
+    return null;
   }
-  return new LocusError("INTERNAL", `${response.url} answered ${response.status}: ${text.slice(0, 200)}`);
 };
 
 const parseLine = (line: { readonly text: string } | { readonly fault: string }): unknown => {

@@ -8,7 +8,7 @@ import { readCliConfig } from "./config.ts";
 import { interruption } from "./interruption.ts";
 import { NodeClient } from "./node-client.ts";
 import { printJson, printLine, printNote } from "./output.ts";
-import { didYouMean, similarNames } from "./similar-names.ts";
+import { didYouMean, similarNames } from "#runtime/similar-names.ts";
 
 export interface NodeFlags {
   readonly url?: string;

@@ -9,7 +9,7 @@ import { INSTALLATION } from "./installation.ts";
 import { failureOf, failureText } from "./failure.ts";
 import { misuse, wordsOf } from "./misuse.ts";
 import { printJson, printNote } from "./output.ts";
-import { didYouMean, similarNames } from "./similar-names.ts";
+import { didYouMean, similarNames } from "#runtime/similar-names.ts";
 
 /** Mistakes are told like all other errors; commands below it are of the same kind. */
 class ToolCommand extends Command {

@@ -12,7 +12,7 @@ export const reportText = (report: Report): string => {
   const shares = [p25, p50, p75, p90].map((share) => percentText(share)).join(", ");
   return [
     `${trace}: ${calls} calls of ${functions} functions, policy ${policy}`,
-    `score ${score.score.toFixed(2)} = memory ${score.resourceUsageScore.toFixed(2)} + waiting ${score.coldStartTimeScore.toFixed(2)}`,
+    `score ${score.score.toFixed(2)} = memory ${score.resourceUsageScore.toFixed(2)} + waiting ${score.coldStartTimeScore.toFixed(2)}; higher is better, 100 is the most`,
     `${starts} starts; ${percentText(coldShare)} of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: ${shares}`,
     `waits: mean ${waitMs.mean.toFixed(1)} ms, p50 ${waitMs.p50.toFixed(1)} ms, p99 ${waitMs.p99.toFixed(1)} ms, longest ${waitMs.max.toFixed(0)} ms`,
     `memory: ${score.executionGbSeconds.toFixed(1)} GB·s executed, ${report.wastedGbSeconds.toFixed(1)} GB·s held beside`,
@@ -49,7 +49,7 @@ export const comparisonText = ({ reports, hindsight }: Comparison): string => {
     wastedGbSeconds.toFixed(0),
   ];
   const rows = [...reports.map((one) => row(one.policy, one)), row(`${hindsight.policy} (hindsight)`, hindsight)];
-  return columns(heads, rows);
+  return `${columns(heads, rows)}\nSCORE is the sum of MEMORY and WAITING; higher is better, 100 is the most.`;
 };
 
 export const report2020Text = (report: Report2020): string => {
@@ -74,5 +74,5 @@ export const comparison2020Text = ({ reports, hindsight }: Comparison2020): stri
     String(report.errors),
   ];
   const rows = [...reports.map((one) => row(one.policy, one)), row(`${hindsight.policy} (hindsight)`, hindsight)];
-  return columns(heads, rows);
+  return `${columns(heads, rows)}\nLower SCORE, RESPONSE TIMES and NODE TIME are better; the reference has 1.`;
 };

@@ -91,7 +91,7 @@ describe("readNodeConfig", () => {
     ]);
     expect(mistakes.join()).not.toContain("secret");
     expect(mistakes).toContain('LOCUS_HTTP_PORT: "eighty" is no whole number from 0 to 65535');
-    expect(mistakes).toContain("LOCUS_HTTP_PROT: there is no such setting");
+    expect(mistakes).toContain("LOCUS_HTTP_PROT: there is no such setting (Did you mean LOCUS_HTTP_PORT?)");
   });
 
   it("takes for a scheduler those that it knows by name, and any endpoint where the secret is known on both sides", () => {

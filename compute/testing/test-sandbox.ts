@@ -17,6 +17,7 @@ import type { DataSource, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { INSTALLATION } from "../cli/installation.ts";
 import { redisSourceOf } from "../node/redis-connection.ts";
 import { redisAtUrl } from "../redis-settings.ts";
+import { callOptions, sandboxOptions, type TestCallOptions, type TestSandboxOptions } from "./options.ts";
 
 /** Of all functions that are loaded; the one used longest ago makes room. Chosen: a test has few. */
 const ISOLATES_MAX = 16;
@@ -24,17 +25,7 @@ const ISOLATES_MAX = 16;
 const QUEUE_LENGTH_MAX = 1_000;
 const CONNECTIONS = 2;
 
-export interface TestSandboxOptions {
-  /** Where functions read and write: `redis://`, `rediss://` or `unix://`. Where it is left out, values in memory. */
-  readonly redisUrl?: string;
-}
-
-export interface TestCallOptions {
-  /** The Redis keys that the caller declares. */
-  readonly keys?: readonly string[];
-  /** Wall clock, ms; the function's own limit holds in any case. */
-  readonly deadlineMs?: number;
-}
+export type { TestCallOptions, TestSandboxOptions } from "./options.ts";
 
 /** What came of a call, with what it used and its log lines. */
 export type TestOutcome<Result> =
@@ -79,7 +70,8 @@ export interface TestSandbox extends AsyncDisposable {
  * Starts a sandbox host, which takes some tenths of a second; `close` ends it. Rejects with what stands in the way: CONFIG_INVALID,
  * REDIS_UNAVAILABLE, PERMISSION_DENIED, SIDE_UNAVAILABLE, or UNSUPPORTED_PLATFORM where its native parts are missing.
  */
-export async function openTestSandbox({ redisUrl }: TestSandboxOptions = {}): Promise<TestSandbox> {
+export async function openTestSandbox(options: TestSandboxOptions = {}): Promise<TestSandbox> {
+  const { redisUrl } = sandboxOptions(options);
   const data = redisUrl === undefined ? inMemory() : await inRedis(redisUrl);
   let supervisor: Supervisor | undefined;
   const close = async (): Promise<void> => {
@@ -103,7 +95,7 @@ export async function openTestSandbox({ redisUrl }: TestSandboxOptions = {}): Pr
   const loading = supervisor;
   return {
     redis: guestRedisOver(data.channel),
-    load: async (file) => testedFunction(loading, typeof file === "string" ? file : fileURLToPath(file.href)),
+    load: async (file) => testedFunction(loading, pathOf(file)),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -143,6 +135,18 @@ function redisAt(url: string): ReturnType<typeof redisAtUrl> {
   }
 }
 
+/** Throws CONFIG_INVALID. */
+function pathOf(file: string | { readonly href: string }): string {
+  if (typeof file === "string") return file;
+  try {
+    return fileURLToPath(file.href);
+  } catch (cause) {
+    throw new LocusError("CONFIG_INVALID", `load takes a file's path or its URL: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
 async function testedFunction<Args, Result>(
   supervisor: Supervisor,
   file: string,
@@ -151,8 +155,8 @@ async function testedFunction<Args, Result>(
   const description = await supervisor.check(bundle);
   const image = { description, bundle };
   const run = async (args: Args, options: TestCallOptions = {}): Promise<TestOutcome<Result>> => {
-    const { keys = [], deadlineMs = description.limits.deadlineMs } = options;
-    const argsJson = JSON.stringify(args) ?? "null";
+    const { keys = [], deadlineMs = description.limits.deadlineMs } = callOptions(options);
+    const argsJson = jsonOf(args);
     const outcome = await supervisor.invoke({ image, keys, argsJson, deadlineMs, logs: true });
     if (!outcome.ok) return outcome;
     const { resultJson, usage, logs } = outcome;
@@ -168,4 +172,13 @@ async function testedFunction<Args, Result>(
       throw new LocusError(code, message, { guestStack: stack });
     },
   };
+}
+
+/** Throws ARGS_INVALID. */
+function jsonOf(args: unknown): string {
+  try {
+    return JSON.stringify(args) ?? "null";
+  } catch (cause) {
+    throw new LocusError("ARGS_INVALID", `args cannot be sent as JSON: ${(cause as Error).message}`, { cause });
+  }
 }

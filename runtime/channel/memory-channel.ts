@@ -2,7 +2,7 @@
 // reference. It answers the commands most used, with Redis' own error texts; a test compares it with a real server.
 
 import type { Channel } from "./channel.ts";
-import { COMMAND_ROWS } from "./command-rows.ts";
+import { COMMAND_ROWS, GUEST_METHODS } from "./command-rows.ts";
 import { wrongArity, type MemoryCommands } from "./memory/arguments.ts";
 import { HASH_COMMANDS } from "./memory/hashes.ts";
 import { KEY_COMMANDS } from "./memory/keys.ts";
@@ -24,8 +24,11 @@ const COMMANDS: MemoryCommands = {
   ...SORTED_SET_COMMANDS,
 };
 
-/** The commands that it answers, in lower case; any other is `ERR unknown command`. */
+/** The commands that it answers, in lower case; docs/testing.md lists them. */
 export const MEMORY_COMMANDS: readonly string[] = Object.keys(COMMANDS);
+
+/** Of Redis' own that functions may call; of a command with subcommands, its name alone. */
+const CALLABLE = new Set(GUEST_METHODS.map(({ name }) => name));
 
 const arities = new Map(COMMAND_ROWS.map((row) => [row.name, row.standing === "allowed" ? row.arity : 0]));
 
@@ -33,9 +36,9 @@ export class MemoryChannel implements Channel {
   readonly #keyspace: Keyspace;
   #rounds = 0;
 
-  /** `nowMs`: Unix time, ms; by it keys expire. */
-  constructor(nowMs: () => number = Date.now) {
-    this.#keyspace = new Keyspace(nowMs);
+  /** `nowMs`: Unix time, ms; by it keys expire. `random`, from 0 up to 1: by it members and keys are drawn. */
+  constructor(nowMs: () => number = Date.now, random: () => number = Math.random) {
+    this.#keyspace = new Keyspace(nowMs, random);
   }
 
   /** Rounds sent so far. */
@@ -53,7 +56,7 @@ export class MemoryChannel implements Channel {
     const [given = "", ...args] = operation.map((argument) => Buffer.from(argument as Uint8Array).toString("latin1"));
     const name = given.toLowerCase();
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (command === undefined) return unknownCommand(given, args);
+    if (command === undefined) return CALLABLE.has(name) ? lackingCommand(name) : unknownCommand(given, args);
     const arity = arities.get(name) ?? 0;
     const words = operation.length;
     if (arity < 0 ? words < -arity : words !== arity) return wrongArity(name);
@@ -65,6 +68,11 @@ export class MemoryChannel implements Channel {
     }
   }
 }
+
+const lackingCommand = (name: string): ReplyError =>
+  new ReplyError(
+    `ERR values in memory have no ${name.toUpperCase()}, a Redis has: openTestSandbox({ redisUrl }), see docs/testing.md`,
+  );
 
 /** As Redis words it: the name up to 128 bytes, then arguments up to 128 bytes in all. */
 function unknownCommand(name: Bytes, args: readonly Bytes[]): ReplyError {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
+#include <utility>
 
 namespace locus {
 namespace {
@@ -11,6 +13,10 @@ using Words = std::span<const std::string_view>;
 constexpr std::string_view kOwnPrefix = "locus:";
 /// Bytes of an argument that a message shows.
 constexpr size_t kShownBytesMax = 64;
+
+/// EDITS_MAX and EDITED_PART_MAX in runtime/similar-names.ts.
+constexpr size_t kEditsMax = 3;
+constexpr double kEditedPartMax = 0.6;
 
 /// REFUSAL_HINT in runtime/channel/command-rule.ts.
 constexpr std::string_view kHint = "; see docs/commands.md";
@@ -198,7 +204,40 @@ Refusal Refuse(std::string what, RefusalReason reason) {
   return {std::move(what)};
 }
 
+/// Letters put in, left out or replaced (Levenshtein, 1966), row by row.
+size_t EditsBetween(std::string_view one, std::string_view other) {
+  std::vector<size_t> above(other.size() + 1);
+  std::iota(above.begin(), above.end(), size_t{0});
+  for (size_t row = 0; row < one.size(); ++row) {
+    size_t left_above = std::exchange(above[0], row + 1);
+    for (size_t at = 0; at < other.size(); ++at) {
+      const size_t replaced = left_above + (Lower(one[row]) == other[at] ? 0 : 1);
+      left_above = above[at + 1];
+      above[at + 1] = std::min({replaced, above[at + 1] + 1, above[at] + 1});
+    }
+  }
+  return above[other.size()];
+}
+
 }  // namespace
+
+std::vector<std::string_view> SimilarCommands(std::string_view name) {
+  std::vector<std::string_view> similar;
+  size_t fewest = kEditsMax;
+  for (const CommandRule& rule : kRules) {
+    // Of commands with subcommands the method is the container's.
+    if (rule.standing == CommandStanding::kRefused || rule.container_bytes > 0) continue;
+    const size_t longer = std::max(name.size(), rule.name.size());
+    if (longer - std::min(name.size(), rule.name.size()) > kEditsMax) continue;
+    const size_t edits = EditsBetween(name, rule.name);
+    if (edits > fewest || static_cast<double>(edits) >= kEditedPartMax * static_cast<double>(longer))
+      continue;
+    if (edits < fewest) similar.clear();
+    fewest = edits;
+    similar.push_back(rule.name);
+  }
+  return similar;
+}
 
 std::string DisplayName(std::string_view name) {
   std::string shown = Shown(name);

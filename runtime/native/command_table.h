@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locus {
 
@@ -79,6 +80,10 @@ std::optional<Refusal> CheckOperation(std::span<const std::string_view> argv);
 
 /// A command's name as messages have it: one line of printable ASCII in upper case, cut where it is long.
 std::string DisplayName(std::string_view name);
+
+/// Of the commands that functions may call, those that are fewest edits away from `name`; none where all are
+/// too far. As runtime/similar-names.ts, but for case.
+std::vector<std::string_view> SimilarCommands(std::string_view name);
 
 /// Whether the command can never change the dataset or how a key is kept.
 inline bool IsRead(const CommandRule& rule) {

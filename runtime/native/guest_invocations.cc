@@ -278,9 +278,8 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
     return;
   }
   if (!invocation->rounds.empty()) return;
-  if (HasUnheardFailure(*invocation)) {
-    Finish(invocation, invocation->unheard_code, "",
-           "a write was not awaited, and " + invocation->unheard_message, "");
+  if (const UnheardFailure* failure = FindUnheardFailure(*invocation)) {
+    Finish(invocation, failure->code, "", "a write was not awaited" + failure->message, "");
   } else {
     Finish(invocation, Code::kOk, invocation->result, "", "");
   }
@@ -288,10 +287,13 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
 
 // Whoever has a result relies on the writes of the call: one that may be missing is not kept quiet, unless
 // the function has said by a handler that it may.
-bool GuestLoop::HasUnheardFailure(const GuestInvocation& invocation) {
+const UnheardFailure* GuestLoop::FindUnheardFailure(const GuestInvocation& invocation) {
   const v8::HandleScope scope(isolate_);
-  return std::any_of(invocation.unheard.begin(), invocation.unheard.end(),
-                     [&](const auto& promise) { return !promise.Get(isolate_)->HasHandler(); });
+  const auto found = std::find_if(invocation.unheard.begin(), invocation.unheard.end(),
+                                  [&](const auto& promise) { return !promise.Get(isolate_)->HasHandler(); });
+  if (found == invocation.unheard.end()) return nullptr;
+  const size_t place = static_cast<size_t>(found - invocation.unheard.begin());
+  return &invocation.unheard_failures[std::min(place, invocation.unheard_failures.size() - 1)];
 }
 
 // Nobody hears of it unless a handler is added later, which a function may still do.

@@ -30,9 +30,9 @@ namespace locus {
 /// One operation whose reply is awaited.
 struct PendingOperation {
   v8::Global<v8::Promise::Resolver> resolver;
-  ReplyShape shape = ReplyShape::kPlain;
+  const CommandRule* rule;
   bool binary = false;
-  bool writes = false;
+  uint32_t key_end = 0;  ///< of its key among its round's `written_keys`, from where the one before ends
 };
 
 struct PendingRound {
@@ -41,7 +41,8 @@ struct PendingRound {
   size_t bytes = 0;
   bool settles_later = false;  ///< an error has come
   std::vector<PendingOperation> operations;
-  bool kept = false;  ///< for the read set, with its commands and the replies that have come
+  std::string written_keys;  ///< the first key of each write, cut short: for who does not await it
+  bool kept = false;         ///< for the read set, with its commands and the replies that have come
   std::string commands;
   std::string replies;
 };
@@ -59,6 +60,12 @@ struct LoneRejection {
   std::string reason;  ///< as its log line shows it; read at the end of the turn
 };
 
+/// What became of a write that had no handler.
+struct UnheardFailure {
+  Code code = Code::kOk;
+  std::string message;
+};
+
 struct GuestInvocation {
   uint64_t id = 0;
   uint32_t slot = 0;
@@ -74,6 +81,7 @@ struct GuestInvocation {
   // The round that the present turn collects.
   std::string commands;
   std::vector<PendingOperation> operations;
+  std::string written_keys;
   bool writes = false;
   uint32_t next_round = 0;
   std::list<PendingRound> rounds;  ///< a list: resolving can run guest code that adds one
@@ -87,11 +95,10 @@ struct GuestInvocation {
   bool settled = false;
   std::string result;
   std::string stack;
-  /// Writes of which nobody knows whether they ran, since the way to Redis failed, and whose promises had no
-  /// handler then; and how it failed.
+  /// Writes that Redis refused, or of which nobody knows whether they ran, since the way to it failed, and
+  /// whose promises had no handler then.
   std::vector<v8::Global<v8::Promise>> unheard;
-  Code unheard_code = Code::kOk;
-  std::string unheard_message;
+  std::vector<UnheardFailure> unheard_failures;  ///< of the first of them, in their order
   /// Those that are still nobody's when the invocation ends are told in its log.
   std::vector<LoneRejection> lone_rejections;
   /// Set by what ends the invocation whatever its code does (a limit); looked at after the turn.
@@ -114,6 +121,8 @@ class GuestLoop {
   static constexpr size_t kTimersMax = 10'000;
   /// Rejections of one invocation that nobody has heard of yet; more are not looked at.
   static constexpr size_t kLoneRejectionsMax = 8;
+  /// Of the writes of one invocation that had no handler when they failed, those that are told apart.
+  static constexpr size_t kUnheardFailuresMax = 64;
 
   GuestLoop(v8::Isolate* isolate, v8::Local<v8::Context> context);
   ~GuestLoop();
@@ -202,9 +211,9 @@ class GuestLoop {
                    v8::Local<v8::Promise::Resolver> resolver);
   void TakeOutcome(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
   void FinishIfDone(GuestInvocation* invocation);
-  bool HasUnheardFailure(const GuestInvocation& invocation);
-  void NoteUnheard(GuestInvocation* invocation, v8::Local<v8::Promise> promise, Code code,
-                   std::string_view message);
+  const UnheardFailure* FindUnheardFailure(const GuestInvocation& invocation);
+  void NoteUnheard(GuestInvocation* invocation, const PendingRound& round, v8::Local<v8::Promise> promise,
+                   Code code, std::string_view message);
   static void OnPromiseReject(v8::PromiseRejectMessage message);
   void ReadLoneRejections();
   void LogLoneRejections(GuestInvocation* invocation);

@@ -19,6 +19,8 @@ constexpr size_t kOperationBytesMax = kRoundBytesMax / 2;
 constexpr size_t kBulkOverheadBytes = 16;
 /// Operations of one invocation that are sent and not answered: they wait outside of its isolate's own limit.
 constexpr size_t kUnansweredBytesMax = 32 << 20;
+/// Of a key, in messages.
+constexpr size_t kShownKeyBytes = 60;
 /// What is kept of the scratch space.
 constexpr size_t kKeepBytes = 256 * 1024;
 constexpr size_t kKeepArguments = 4096;
@@ -33,6 +35,21 @@ size_t PairsAt(std::string_view command) {
 /// The name given to call(), when it is a text short enough to be one.
 std::string NameOf(v8::Isolate* isolate, const v8::FunctionCallbackInfo<Value>& info) {
   return info.Length() > 0 && info[0]->IsString() ? Utf8Of(isolate, info[0].As<v8::String>(), 64) : "";
+}
+
+/// The first key, or the channel, that an operation names, as one line, cut where it is long.
+void AppendShownKey(const CommandRule& rule, std::span<const std::string_view> argv, std::string* shown) {
+  for (const ArgumentRule& argument : std::span(rule.rules).first(rule.rule_count)) {
+    const bool names =
+        argument.kind == ArgumentRuleKind::kKeys || argument.kind == ArgumentRuleKind::kChannel;
+    if (!names && argument.kind != ArgumentRuleKind::kCounted) continue;
+    const size_t place = static_cast<size_t>(argument.first) + (names ? 0 : 1);
+    if (place >= argv.size()) continue;
+    for (const char byte : argv[place].substr(0, kShownKeyBytes))
+      shown->push_back(static_cast<unsigned char>(byte) < ' ' ? ' ' : byte);
+    if (argv[place].size() > kShownKeyBytes) shown->append("…");
+    return;
+  }
 }
 
 }  // namespace
@@ -251,8 +268,9 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   for (const std::string_view argument : argv_) AppendBulk(&invocation->commands, argument);
   if (!IsRead(*rule)) invocation->known.Forget();
   if (!invocation->known.empty() && AnswerKnown(invocation, begin, *rule, binary, resolver)) return;
-  invocation->operations.push_back(
-      {v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule->shape, binary, !IsRead(*rule)});
+  if (!IsRead(*rule)) AppendShownKey(*rule, argv_, &invocation->written_keys);
+  invocation->operations.push_back({v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule, binary,
+                                    static_cast<uint32_t>(invocation->written_keys.size())});
   invocation->writes |= !IsRead(*rule);
   if (invocation != current_) collecting_others_ = true;
   // A turn that issues more than a round may hold sends it in several.

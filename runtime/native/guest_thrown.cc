@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "command_table.h"
 #include "guest_values.h"
 #include "lane.h"
 
@@ -14,18 +15,30 @@ using v8::Value;
 
 /// How V8 words the RangeError for an array buffer that the isolate's limit leaves no room for.
 constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
+/// How V8 words what a method of `redis` is.
+constexpr std::string_view kRedis = "redis.";
 /// What of a thrown value that is no error a message shows.
 constexpr size_t kThrownBytesMax = 1024;
 
+/// What the method of `redis` that V8 says is none may have been meant to be.
+std::string MeantBy(std::string_view message) {
+  std::string_view method = message.substr(kRedis.size());
+  method = method.substr(0, method.find(' '));
+  std::string meant;
+  for (const std::string_view command : SimilarCommands(method))
+    meant.append(meant.empty() ? " did you mean " : " or ").append(command);
+  return meant.empty() ? meant : meant + "?";
+}
+
 /// Where to look for what is there instead, behind V8's words for what is not.
-std::string_view HintFor(std::string_view name, std::string_view message) {
+std::string HintFor(std::string_view name, std::string_view message) {
   const bool is_no_function = name == "TypeError" && message.ends_with(" is not a function");
   const bool is_no_global =
       is_no_function && (message.starts_with("globalThis.") || message.starts_with("fetch "));
   if (is_no_global || (name == "ReferenceError" && message.ends_with(" is not defined")))
     return "; docs/functions.md lists the globals that functions have";
-  if (is_no_function && message.starts_with("redis."))
-    return "; docs/commands.md lists the commands that functions may call";
+  if (is_no_function && message.starts_with(kRedis))
+    return ";" + MeantBy(message) + " docs/commands.md lists the commands that functions may call";
   return "";
 }
 
@@ -81,7 +94,7 @@ Thrown Reader::Read(Local<Value> value) {
   thrown.terminated = terminated_;
   if (thrown.message == kAllocationFailed) thrown.code = Code::MEMORY_LIMIT;
   if (thrown.code != Code::FUNCTION_FAILED) return thrown;
-  const std::string_view hint = HintFor(name, thrown.message);
+  const std::string hint = HintFor(name, thrown.message);
   if (!name.empty()) thrown.message = thrown.message.empty() ? name : name + ": " + thrown.message;
   thrown.message += hint;
   return thrown;

@@ -228,6 +228,8 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
+  pending.written_keys.clear();
+  pending.written_keys.swap(invocation->written_keys);
   pending.kept =
       MayGoBack(*invocation) && !invocation->reads.full() && round.commands.size() <= kReadSetBytesMax;
   if (pending.kept) pending.commands = round.commands;
@@ -274,7 +276,7 @@ void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>
   round->replies.clear();
   round->operations.clear();
   // Of small ones the room is used again.
-  for (std::string* text : {&round->commands, &round->replies}) {
+  for (std::string* text : {&round->commands, &round->replies, &round->written_keys}) {
     if (text->capacity() > kKeepTextBytes) std::string().swap(*text);
   }
   if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
@@ -318,13 +320,13 @@ void GuestLoop::OnReplies(const Replies& replies) {
       const Local<v8::Promise::Resolver> resolver = operation.resolver.Get(isolate_);
       operation.resolver.Reset();
       const Local<v8::Promise> promise = resolver->GetPromise();
-      const bool unheard = operation.writes && !promise->HasHandler();
+      const bool unheard = !IsRead(*operation.rule) && !promise->HasHandler();
       DecodedReply reply;
       if (replies.failure != Code::kOk) {
         reply.value = MakeError(isolate_, replies.failure, replies.message);
         reply.is_error = true;
-        if (unheard) NoteUnheard(invocation, promise, replies.failure, replies.message);
-      } else if (!DecodeReply(isolate_, context, &bytes, operation.shape, operation.binary, &reply)) {
+        if (unheard) NoteUnheard(invocation, *round, promise, replies.failure, replies.message);
+      } else if (!DecodeReply(isolate_, context, &bytes, operation.rule->shape, operation.binary, &reply)) {
         if (reply.no_room) {
           Fail(invocation, Code::MEMORY_LIMIT, kMemoryLimitText);
         } else {
@@ -333,7 +335,7 @@ void GuestLoop::OnReplies(const Replies& replies) {
         break;
       } else if (reply.is_error && unheard) {
         const Thrown refusal = ReadThrown(context, reply.value);
-        NoteUnheard(invocation, promise, refusal.code, refusal.message);
+        NoteUnheard(invocation, *round, promise, refusal.code, refusal.message);
       }
       round->settles_later |= reply.is_error;
       if (round->settles_later) {
@@ -376,11 +378,21 @@ void GuestLoop::SettleLater(Local<v8::Promise::Resolver> resolver, Local<Value> 
 
 // A function may still come to await a write that it has not awaited yet; whether it did is looked at when
 // the invocation ends.
-void GuestLoop::NoteUnheard(GuestInvocation* invocation, Local<v8::Promise> promise, Code code,
-                            std::string_view message) {
+void GuestLoop::NoteUnheard(GuestInvocation* invocation, const PendingRound& round,
+                            Local<v8::Promise> promise, Code code, std::string_view message) {
   invocation->unheard.emplace_back(isolate_, promise);
-  invocation->unheard_code = code;
-  invocation->unheard_message = message;
+  const bool is_last_told = invocation->unheard.size() == kUnheardFailuresMax;
+  if (invocation->unheard.size() > kUnheardFailuresMax) return;
+  const PendingOperation& operation = round.operations[round.answered];
+  const size_t begin = round.answered == 0 ? 0 : round.operations[round.answered - 1].key_end;
+  // As text: a key may be any bytes, and may have been cut inside a character.
+  const std::string key = round.written_keys.substr(begin, operation.key_end - begin);
+  std::string told = " (" + DisplayName(operation.rule->name);
+  std::replace(told.begin(), told.end(), '|', ' ');
+  if (!key.empty()) told += " of " + Utf8Of(isolate_, Text(isolate_, key), 3 * key.size());
+  if (is_last_told) told += ", or one after it";
+  told.append("), and ").append(message);
+  invocation->unheard_failures.push_back({code, std::move(told)});
 }
 
 // Replies were taken in, and what follows from them waits for the rest of the round. Of the guest nothing has

@@ -165,10 +165,18 @@ describe("locus simulate --compare", () => {
   });
 
   it("is a table for people", async () => {
-    const [heads, ...rows] = (await simulate(`${SYNTHETIC} --compare`)).trimEnd().split("\n");
+    const [heads, ...lines] = (await simulate(`${SYNTHETIC} --compare`)).trimEnd().split("\n");
+    const [rows, [meaning]] = [lines.slice(0, -1), lines.slice(-1)];
+    expect(meaning).toMatch(/higher is better, 100 is the most\.$/);
     expect(heads).toMatch(/^POLICY +SCORE +MEMORY +WAITING /);
     expect(rows.map((row) => /^\S+/.exec(row)?.[0])).toEqual([...POLICIES, expect.stringMatching(/^fixed:/)]);
     expect(rows.at(-1)).toContain("(hindsight)");
+  });
+
+  it("says of one policy's score, too, that higher is better", async () => {
+    expect(await simulate(SYNTHETIC)).toMatch(
+      /^score .* = memory .* \+ waiting .*; higher is better, 100 is the most$/m,
+    );
   });
 });
 
@@ -200,6 +208,8 @@ describe("locus simulate --contest-2020", () => {
       const fixed = await valueOf<Report2020>("--contest-2020 --policy fixed:300");
       expect(hindsight.score).toBeLessThanOrEqual(fixed.score);
       expect(picturesIn(place)).toEqual(["score.svg"]);
+      const text = await simulate("--contest-2020 --compare");
+      expect(text).toMatch(/\nnothing released .*\n.*\nLower SCORE.* are better; the reference has 1\.\n$/);
     },
   );
 

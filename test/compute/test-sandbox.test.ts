@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openTestSandbox, type TestSandbox } from "#compute/testing/test-sandbox.ts";
+import {
+  openTestSandbox,
+  type TestCallOptions,
+  type TestSandbox,
+  type TestSandboxOptions,
+} from "#compute/testing/test-sandbox.ts";
 import type khop from "#functions/khop.ts";
 import { startRedisServer } from "../redis-server.ts";
 
@@ -117,6 +122,8 @@ describe("a test sandbox", () => {
 
   it.each([
     ["http://127.0.0.1", "CONFIG_INVALID", "redisUrl: begins with http://, which is none of redis, rediss, unix"],
+    ["127.0.0.1:6379", "CONFIG_INVALID", "redisUrl: is no URL such as redis://user:password@host:6379/0"],
+    ["localhost:6379", "CONFIG_INVALID", "redisUrl: is no URL such as redis://"],
     ["redis://127.0.0.1:1", "REDIS_UNAVAILABLE", ""],
   ])("says of %s what is wrong with it, and leaves no process", async (redisUrl, code, message) => {
     await expect(openTestSandbox({ redisUrl })).rejects.toMatchObject({
@@ -124,5 +131,59 @@ describe("a test sandbox", () => {
       message: expect.stringContaining(message),
     });
     expect(hosts()).toEqual([]);
+  });
+
+  it.each([
+    [{ redis: "redis://127.0.0.1" }, 'there is no option "redis", only redisUrl (Did you mean redisUrl?)'],
+    [
+      { redisURL: "x", redisUrl: 7 },
+      'there is no option "redisURL", only redisUrl (Did you mean redisUrl?); redisUrl must be text',
+    ],
+    ["redis://127.0.0.1", "the options must be an object with any of redisUrl"],
+    [null, "the options must be an object with any of redisUrl"],
+  ])("takes no options such as %j", async (options, message) => {
+    await expect(openTestSandbox(options as TestSandboxOptions)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: `openTestSandbox: ${message}`,
+    });
+    expect(hosts()).toEqual([]);
+  });
+
+  it("takes no options of a call that are not there or cannot be, and no args that are no JSON", async () => {
+    await using sandbox = await openTestSandbox();
+    const { call, run } = await sandbox.load(fileOf("tried.ts", SOURCE));
+    const refused = (options: unknown, code: string, message: string) =>
+      Promise.all(
+        [call, run].map((one) =>
+          expect(one({ does: "tell" }, options as TestCallOptions)).rejects.toMatchObject({ code, message }),
+        ),
+      );
+    const deadline = "a call: deadlineMs must be a whole number from 1 to 300000";
+    for (const deadlineMs of [-1, 0, 1.5, 300_001, Infinity, "50", null]) {
+      await refused({ deadlineMs }, "CONFIG_INVALID", deadline);
+    }
+    const keys = 'keys must be a list of texts, such as ["user:2"]';
+    await refused({ keys: "x" }, "CONFIG_INVALID", `a call: ${keys}`);
+    await refused(
+      { deadlineMS: 1, keys: [7] },
+      "CONFIG_INVALID",
+      `a call: there is no option "deadlineMS", only keys, deadlineMs (Did you mean deadlineMs?); ${keys}`,
+    );
+    await refused({ keys: ["a", "\ud800"] }, "ARGS_INVALID", "key 2 is no text: it has half of a surrogate pair");
+    await expect(call({ does: 1n })).rejects.toMatchObject({
+      code: "ARGS_INVALID",
+      message: expect.stringMatching(/^args cannot be sent as JSON: .*BigInt/),
+    });
+    expect(await call({ does: "tell" }, { keys: [], ...({ deadlineMs: undefined } as object) })).toMatchObject({
+      count: 1,
+    });
+  });
+
+  it.each([7, undefined, new URL("https://host/khop.ts")])("loads no such file as %s", async (file) => {
+    await using sandbox = await openTestSandbox();
+    await expect(sandbox.load(file as URL)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringMatching(/^load takes a file's path or its URL: /),
+    });
   });
 });

@@ -1,35 +1,21 @@
-// docs/testing.md as somebody follows it: its files, in a project to which this checkout is linked, and its command.
+// docs/testing.md as somebody follows it from a new project on, with this checkout; with the package in test/package.
 
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { environmentOf } from "#test/tool.ts";
+import { followFirstTest } from "./first-test.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const page = readFileSync(join(root, "docs", "testing.md"), "utf8");
-const block = (language: string): string => new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "ms").exec(page)?.[1] ?? "";
 
-let project: string;
+let folder: string;
 beforeAll(() => {
-  project = mkdtempSync(join(tmpdir(), "locus-testing-"));
-  mkdirSync(join(project, "node_modules"));
-  symlinkSync(root, join(project, "node_modules", "locus"));
-  writeFileSync(join(project, "package.json"), '{"type":"module"}');
-  writeFileSync(join(project, "friends.ts"), block("ts"));
-  writeFileSync(join(project, "friends.test.ts"), block("typescript"));
+  folder = mkdtempSync(join(tmpdir(), "locus-testing-"));
 });
-afterAll(() => rmSync(project, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
-it("has a command that runs its tests, which pass and end", () => {
-  const command = block("sh").replace(/^npx /, "");
-  const PATH = `${join(root, "node_modules", ".bin")}${delimiter}${process.env["PATH"] ?? ""}`;
-  const { status, stdout, stderr } = spawnSync("bash", ["-euc", command], {
-    cwd: project,
-    env: environmentOf({ PATH }),
-    encoding: "utf8",
-  });
-  expect(stdout + stderr).toMatch(/pass 2\b[^]*fail 0\b/);
+it("has commands that make a project, to which a checkout is linked, and run its tests, which pass and end", () => {
+  const { status, printed } = followFirstTest(join(folder, "project"), root);
+  expect(printed).toMatch(/pass 2\b[^]*fail 0\b/);
   expect(status).toBe(0);
 });

@@ -11,6 +11,8 @@ import { environmentOf, type Settings } from "#test/tool.ts";
 const REPOSITORY = join(import.meta.dirname, "..", "..");
 
 export interface InstalledPackage {
+  /** What was installed. */
+  readonly tarball: string;
   /** The project's folder. */
   readonly project: string;
   /** The package's, inside of it. */
@@ -36,13 +38,14 @@ export function installPackage(): InstalledPackage {
     expectOk(spawnSync(...npm(argv), { cwd: directory, encoding: "utf8" })).stdout;
   const packed = run(REPOSITORY, "pack", "--silent", "--pack-destination", project);
   writeFileSync(join(project, "package.json"), "{}");
-  const tarball = `./${packed.trim().split("\n").at(-1)}`;
+  const tarball = join(project, packed.trim().split("\n").at(-1) ?? "");
   run(project, "install", "--prefer-offline", "--no-audit", "--no-fund", tarball);
   const programs = join(project, "node_modules", ".bin");
   const PATH = `${programs}:${process.env["PATH"]}`;
   const nodes: NodeProcess[] = [];
 
   return {
+    tarball,
     project,
     folder: join(project, "node_modules", "locus"),
     run: (tool, argv, settings = {}) =>

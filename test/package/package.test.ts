@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mistakesOfBill } from "../bill-of-materials.ts";
+import { followFirstTest } from "../documents/first-test.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { type InstalledPackage, installPackage } from "./installed-package.ts";
 
@@ -93,6 +94,12 @@ describe("an installed package", () => {
     expect(stdout + stderr).toMatch(/pass 1\b[^]*fail 0\b/);
     expect(status).toBe(0);
   });
+
+  it("runs the first test of docs/testing.md, in a new project, by the page's commands", () => {
+    const { status, printed } = followFirstTest(join(installed.project, "new"), installed.tarball);
+    expect(printed).toMatch(/pass 2\b[^]*fail 0\b/);
+    expect(status).toBe(0);
+  }, 300_000);
 
   it("deploys a function of the project's and a sample, and runs them on both sides", async () => {
     const settings = { LOCUS_REDIS_PATH: redis.path };

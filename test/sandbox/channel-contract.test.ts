@@ -338,8 +338,53 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     );
     const { code, message } = errorOf(await outcome());
     expect(code).toBe("FUNCTION_FAILED");
-    expect(message).toMatch(/a write was not awaited, and .*WRONGTYPE/);
+    expect(message).toMatch(/^a write was not awaited \(RPUSH of a text\), and ReplyError: WRONGTYPE /);
     expect(await result({ args: "heard" })).toBe("done");
+  });
+
+  it("names the write that was not awaited, of several that were refused, with its first key", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(async ({ redis, args }) => {
+        await redis.set("a text", "1");
+        await redis.set("x".repeat(100), "1");
+        await redis.setBuffer(new Uint8Array([0x6b, 0xff, 0x0a, 0x6b]), "1");
+        const writes: Record<string, () => Promise<unknown>> = {
+          heard: () => redis.lpush("a text", "first"),
+          set: () => redis.set("other", "2"),
+          get: () => redis.get("other"),
+          counted: () => redis.zmpop(2, "a text", "b", "MIN"),
+          call: () => redis.call("hset", "a text", "f", "v"),
+          long: () => redis.sadd("x".repeat(100), "m"),
+          bytes: () => redis.zaddBuffer(new Uint8Array([0x6b, 0xff, 0x0a, 0x6b]), 1, "m"),
+          subcommand: () => redis.xgroup("CREATE", "a text", "g", "0"),
+        };
+        writes["heard"]?.().catch(() => {});
+        for (const name of ["set", "get", args, "counted"]) void writes[name]?.();
+        return "done";
+      }),
+    );
+    const told = async (args: string) =>
+      /\((.*)\), and (?=ReplyError: )/.exec(errorOf(await outcome({ args })).message)?.[1];
+    expect(await told("counted")).toBe("ZMPOP of a text");
+    expect(await told("call")).toBe("HSET of a text");
+    expect(await told("long")).toBe(`SADD of ${"x".repeat(60)}…`);
+    expect(await told("bytes")).toBe("ZADD of k\ufffd k");
+    expect(await told("subcommand")).toBe("XGROUP CREATE of a text");
+  });
+
+  it("tells of many writes that were refused and not awaited as of one", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        await redis.set("a text", "1");
+        for (let i = 0; i < 1_000; i += 1) {
+          const refused = redis.lpush("a text", "x");
+          if (i < 100) refused.catch(() => {});
+        }
+      }),
+    );
+    expect(errorOf(await outcome()).message).toMatch(
+      /^a write was not awaited \(LPUSH of a text\), and ReplyError: WRONGTYPE /,
+    );
   });
 
   it("passes keys and args as they came", async () => {

@@ -528,7 +528,17 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     [
       "a method",
       ({ redis }: Invocation) => (redis as never as { scanStream: () => unknown }).scanStream(),
-      "redis.scanStream is not a function; docs/commands.md",
+      "redis.scanStream is not a function; docs/commands.md lists the commands that functions may call",
+    ],
+    [
+      "a method that is near another",
+      ({ redis }: Invocation) => (redis as never as { hgetal: () => unknown }).hgetal(),
+      "redis.hgetal is not a function; did you mean hgetall? docs/commands.md lists the commands",
+    ],
+    [
+      "a method of other letters",
+      ({ redis }: Invocation) => (redis as never as { hGetAll: () => unknown }).hGetAll(),
+      "redis.hGetAll is not a function; did you mean hgetall? docs/commands.md lists",
     ],
     [
       "a command",

@@ -2,6 +2,8 @@
 
 import { ReplyError } from "../reply-value.ts";
 import { at, integer, parseInteger, sum, wrongArity, type MemoryCall, type MemoryCommands } from "./arguments.ts";
+import { drawn } from "./drawing.ts";
+import { scanValue } from "./scanning.ts";
 import { OK, type Bytes, type MemoryReply } from "./reply-writing.ts";
 
 export const HASH_COMMANDS: MemoryCommands = {
@@ -26,6 +28,17 @@ export const HASH_COMMANDS: MemoryCommands = {
   hmset: (call) => {
     hset(call);
     return OK;
+  },
+  hrandfield: (call) =>
+    drawn(
+      call,
+      () => [...read(call)],
+      "WITHVALUES",
+      (pair) => pair,
+    ),
+  hscan: (call) => {
+    const told = (field: Bytes): readonly Bytes[] => [field, read(call).get(field) ?? ""];
+    return scanValue(call, () => call.keyspace.read(at(call, 0), "hash"), told);
   },
   hset,
   hsetnx: (call) => {

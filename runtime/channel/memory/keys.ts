@@ -2,7 +2,10 @@
 
 import { ReplyError } from "../reply-value.ts";
 import { at, expiryMs, integer, syntaxError, type MemoryCall, type MemoryCommands } from "./arguments.ts";
-import { OK, Status, type MemoryReply } from "./reply-writing.ts";
+import { drawOne } from "./drawing.ts";
+import { globMatcher } from "./glob.ts";
+import { cursorAt, scanOptions, scanStep } from "./scanning.ts";
+import { OK, Status, type Bytes, type MemoryReply } from "./reply-writing.ts";
 
 export const KEY_COMMANDS: MemoryCommands = {
   copy: (call) => {
@@ -14,13 +17,14 @@ export const KEY_COMMANDS: MemoryCommands = {
     call.keyspace.put(at(call, 1), structuredClone(entry.stored), entry.expiresAtMs);
     return 1;
   },
-  dbsize: ({ keyspace }) => keyspace.size,
+  dbsize: ({ keyspace }) => keyspace.keys.length,
   del,
   echo: (call) => at(call, 0),
   exists: ({ keyspace, args }) => args.filter((key) => keyspace.has(key)).length,
   expire: (call) => expire(call, 1000, call.keyspace.nowMs),
   expireat: (call) => expire(call, 1000, 0),
   expiretime: (call) => remaining(call, (expiresAtMs) => Math.floor(expiresAtMs / 1000)),
+  keys: ({ keyspace, args: [glob = ""] }) => keyspace.keys.filter(globMatcher(glob)),
   persist: (call) => {
     const entry = call.keyspace.entry(at(call, 0));
     if (entry === undefined || entry.expiresAtMs === Infinity) return 0;
@@ -35,6 +39,7 @@ export const KEY_COMMANDS: MemoryCommands = {
     return message ?? new Status("PONG");
   },
   pttl: (call) => remaining(call, (expiresAtMs) => expiresAtMs - call.keyspace.nowMs),
+  randomkey: ({ keyspace }) => drawOne(keyspace.keys, keyspace.random),
   rename: (call) => {
     rename(call);
     return OK;
@@ -44,6 +49,14 @@ export const KEY_COMMANDS: MemoryCommands = {
     rename(call);
     return 1;
   },
+  scan: (call) => {
+    const cursor = cursorAt(call, 0);
+    const options = scanOptions(call, 1, true);
+    const typeOf = (key: Bytes): string => call.keyspace.entry(key)?.stored.type ?? "none";
+    const keys = call.keyspace.keys.filter((key) => options.type === null || typeOf(key) === options.type);
+    return scanStep(keys, cursor, options, (key) => [key]);
+  },
+  time: ({ keyspace: { nowMs } }) => [String(Math.floor(nowMs / 1000)), String((nowMs % 1000) * 1000)],
   touch: ({ keyspace, args }) => args.filter((key) => keyspace.has(key)).length,
   ttl: (call) => remaining(call, (expiresAtMs) => Math.floor((expiresAtMs - call.keyspace.nowMs + 500) / 1000)),
   type: (call) => new Status(call.keyspace.entry(at(call, 0))?.stored.type ?? "none"),

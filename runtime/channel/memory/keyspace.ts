@@ -30,19 +30,22 @@ const sizeOf = ({ type, value }: Stored): number => {
 export class Keyspace {
   readonly #entries = new Map<Bytes, Entry>();
   readonly #nowMs: () => number;
+  /** From 0 up to 1. */
+  readonly random: () => number;
 
   /** `nowMs`: Unix time, ms. */
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, random: () => number) {
     this.#nowMs = nowMs;
+    this.random = random;
   }
 
   get nowMs(): number {
     return this.#nowMs();
   }
 
-  /** Keys that have not expired. */
-  get size(): number {
-    return [...this.#entries.keys()].filter((key) => this.has(key)).length;
+  /** Those that have not expired. */
+  get keys(): readonly Bytes[] {
+    return [...this.#entries.keys()].filter((key) => this.has(key));
   }
 
   has(key: Bytes): boolean {

@@ -34,6 +34,7 @@ export const LIST_COMMANDS: MemoryCommands = {
   llen: (call) => read(call).length,
   lmove: (call) => move(call, endOf(at(call, 2)), endOf(at(call, 3))),
   lpop: (call) => pop(call, "LEFT"),
+  lpos,
   lpush: (call) => push(call, "LEFT"),
   lpushx: (call) => (read(call).length === 0 ? 0 : push(call, "LEFT")),
   lrange: (call) => {
@@ -111,6 +112,56 @@ function move(call: MemoryCall, from: End, to: End): MemoryReply {
   const element = change(call, (list) => take(list, from) ?? "");
   change(call, (list) => give(list, to, element), 1);
   return element;
+}
+
+interface Search {
+  /** From the head, 1 for the first match; from the tail where it is negative. */
+  readonly rank: number;
+  /** 0 for all; null for the one place, which is told alone. */
+  readonly count: number | null;
+  /** Elements that are compared; 0 for all. */
+  readonly compared: number;
+}
+
+function lpos(call: MemoryCall): MemoryReply {
+  const { rank, count, compared } = searchOf(call);
+  if (read(call).length === 0) return count === null ? null : [];
+  const places = read(call).map((element, place) => ({ element, place }));
+  const way = rank < 0 ? places.toReversed() : places;
+  const found = way
+    .slice(0, compared === 0 ? undefined : compared)
+    .filter(({ element }) => element === at(call, 1))
+    .slice(Math.abs(rank) - 1)
+    .map(({ place }) => place);
+  return count === null ? (found[0] ?? null) : found.slice(0, count === 0 ? undefined : count);
+}
+
+function searchOf(call: MemoryCall): Search {
+  let search: Search = { rank: 1, count: null, compared: 0 };
+  for (let i = 2; i < call.args.length; i += 2) {
+    const word = at(call, i).toUpperCase();
+    const value = call.args[i + 1];
+    if (value === undefined) throw syntaxError();
+    if (word === "RANK") search = { ...search, rank: rankOf(value) };
+    else if (word === "COUNT") search = { ...search, count: natural(value, "ERR COUNT can't be negative") };
+    else if (word === "MAXLEN") search = { ...search, compared: natural(value, "ERR MAXLEN can't be negative") };
+    else throw syntaxError();
+  }
+  return search;
+}
+
+function rankOf(text: Bytes): number {
+  const rank = Number(integer(text));
+  if (rank !== 0) return rank;
+  throw new ReplyError(
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+  );
+}
+
+function natural(text: Bytes, otherwise: string): number {
+  const value = integer(text, otherwise);
+  if (value < 0n) throw new ReplyError(otherwise);
+  return Number(value);
 }
 
 /** Removes up to |count| such elements, from the tail for a negative count, all for 0; how many. */

@@ -1,7 +1,9 @@
 // Sets.
 
 import { ReplyError } from "../reply-value.ts";
-import { at, integer, syntaxError, type MemoryCall, type MemoryCommands } from "./arguments.ts";
+import { at, integer, positive, syntaxError, type MemoryCall, type MemoryCommands } from "./arguments.ts";
+import { drawn, drawSeveral } from "./drawing.ts";
+import { scanValue } from "./scanning.ts";
 import type { Bytes, MemoryReply } from "./reply-writing.ts";
 
 type Combine = (first: ReadonlySet<Bytes>, others: readonly ReadonlySet<Bytes>[]) => Set<Bytes>;
@@ -45,7 +47,28 @@ export const SET_COMMANDS: MemoryCommands = {
     change(call, (set) => set.add(member), 1);
     return 1;
   },
+  spop: (call) => {
+    if (call.args.length > 2) throw syntaxError();
+    const { random } = call.keyspace;
+    const several = call.args.length === 1 ? null : positive(at(call, 1));
+    const popped = drawSeveral([...read(call)], several ?? 1, random);
+    change(call, (set) => popped.forEach((member) => set.delete(member)));
+    return several === null ? (popped[0] ?? null) : new Set(popped);
+  },
+  srandmember: (call) =>
+    drawn(
+      call,
+      () => [...read(call)].map((member) => [member] as const),
+      null,
+      ([member]) => member,
+    ),
   srem: (call) => change(call, (set) => call.args.slice(1).filter((member) => set.delete(member)).length),
+  sscan: (call) =>
+    scanValue(
+      call,
+      () => call.keyspace.read(at(call, 0), "set"),
+      (member) => [member],
+    ),
   sunion: (call) => combined(call, call.args, union),
   sunionstore: (call) => store(call, union),
 };

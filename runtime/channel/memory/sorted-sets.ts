@@ -11,7 +11,9 @@ import {
   type MemoryCall,
   type MemoryCommands,
 } from "./arguments.ts";
-import { Double, type Bytes, type MemoryReply } from "./reply-writing.ts";
+import { drawn } from "./drawing.ts";
+import { scanValue } from "./scanning.ts";
+import { Double, doubleText, type Bytes, type MemoryReply } from "./reply-writing.ts";
 
 type Member = readonly [member: Bytes, score: number];
 
@@ -36,6 +38,7 @@ export const SORTED_SET_COMMANDS: MemoryCommands = {
   },
   zpopmax: (call) => pop(call, (members) => members.toReversed()),
   zpopmin: (call) => pop(call, (members) => members),
+  zrandmember: (call) => drawn(call, () => ranked(call), "WITHSCORES", withScore),
   zrange: (call) => {
     const options = rangeOptions(call, 3, ["BYSCORE", "REV", "WITHSCORES"]);
     if (options.limit !== null && !options.words.has("BYSCORE")) {
@@ -59,6 +62,10 @@ export const SORTED_SET_COMMANDS: MemoryCommands = {
   zrevrange: (call) => byRank(call, rangeOptions(call, 3, ["WITHSCORES"]), true),
   zrevrangebyscore: (call) => byScore(call, rangeOptions(call, 3, ["WITHSCORES"]), true),
   zrevrank: (call) => rank(ranked(call).toReversed(), at(call, 1)),
+  zscan: (call) => {
+    const told = (member: Bytes): readonly Bytes[] => [member, doubleText(read(call).get(member) ?? 0)];
+    return scanValue(call, () => call.keyspace.read(at(call, 0), "zset"), told);
+  },
   zscore: (call) => doubleOrNil(read(call).get(at(call, 1))),
 };
 

@@ -15,9 +15,11 @@ import {
 import { OK, type Bytes, type MemoryReply } from "./reply-writing.ts";
 
 const STRING_BYTES_MAX = 512 * 1024 * 1024;
+const BITS_MAX = 8n * BigInt(STRING_BYTES_MAX);
 
 export const STRING_COMMANDS: MemoryCommands = {
   append: (call) => replace(call, stringOf(call, 0) + at(call, 1)).length,
+  bitcount,
   decr: (call) => add(call, -1n),
   decrby: (call) => {
     const decrement = integer(at(call, 1));
@@ -25,6 +27,10 @@ export const STRING_COMMANDS: MemoryCommands = {
     return add(call, -decrement);
   },
   get: (call) => readString(call),
+  getbit: (call) => {
+    const offset = bitOffset(at(call, 1));
+    return bitOf(stringOf(call, 0), offset);
+  },
   getdel: (call) => {
     const value = readString(call);
     call.keyspace.delete(at(call, 0));
@@ -63,6 +69,18 @@ export const STRING_COMMANDS: MemoryCommands = {
   },
   psetex: (call) => setWithExpiry(call, 1),
   set,
+  setbit: (call) => {
+    const offset = bitOffset(at(call, 1));
+    const bit = at(call, 2);
+    if (bit !== "0" && bit !== "1") throw new ReplyError("ERR bit is not an integer or out of range");
+    const value = stringOf(call, 0);
+    const place = offset >>> 3;
+    const mask = 0x80 >> (offset & 7);
+    const byte = value.charCodeAt(place) || 0;
+    const changed = String.fromCharCode(bit === "1" ? byte | mask : byte & ~mask);
+    replace(call, value.slice(0, place).padEnd(place, "\0") + changed + value.slice(place + 1));
+    return bitOf(value, offset);
+  },
   setex: (call) => setWithExpiry(call, 1000),
   setnx: (call) => {
     if (call.keyspace.has(at(call, 0))) return 0;
@@ -102,6 +120,38 @@ function add(call: MemoryCall, increment: bigint): MemoryReply {
   const result = sum(integer(readString(call) ?? "0"), increment);
   replace(call, String(result));
   return result;
+}
+
+/** Bits count from the highest of the first byte. */
+function bitOffset(text: Bytes): number {
+  const otherwise = "ERR bit offset is not an integer or out of range";
+  const offset = integer(text, otherwise);
+  if (offset < 0n || offset >= BITS_MAX) throw new ReplyError(otherwise);
+  return Number(offset);
+}
+
+/** 0 beyond the end. */
+const bitOf = (value: Bytes, offset: number): number =>
+  ((value.charCodeAt(offset >>> 3) || 0) >> (7 - (offset & 7))) & 1;
+
+function bitcount(call: MemoryCall): MemoryReply {
+  const value = readString(call);
+  if (value === null) return 0;
+  const [, from, to, unit = "BYTE", ...more] = call.args;
+  const ones = (start: number, end: number): number => {
+    let count = 0;
+    for (let bit = start; bit < end; bit += 1) count += bitOf(value, bit);
+    return count;
+  };
+  if (from === undefined) return ones(0, 8 * value.length);
+  if (to === undefined || more.length > 0) throw syntaxError();
+  const [start, stop] = [integer(from), integer(to)];
+  if (start < 0n && stop < 0n && start > stop) return 0;
+  const width = { BYTE: 8, BIT: 1 }[unit.toUpperCase()];
+  if (width === undefined) throw syntaxError();
+  const length = (8 * value.length) / width;
+  const bounds = sliceBounds(start, stop < 0n && -stop > BigInt(length) ? 0n : stop, length);
+  return ones(bounds[0] * width, bounds[1] * width);
 }
 
 function getrange(call: MemoryCall): MemoryReply {
