@@ -124,7 +124,7 @@ export const NODE_SETTINGS = {
   computeConnections: integerSetting(
     "LOCUS_COMPUTE_CONNECTIONS",
     { otherwise: 4, min: 1, max: 64 },
-    "connections from each sandbox host to Redis, pipelined",
+    "connections from each sandbox host to Redis, pipelined; of several the last takes no writes",
   ),
   confinement: choiceSetting<Confinement>(
     "LOCUS_CONFINEMENT",

@@ -118,6 +118,20 @@ describe.skipIf(!redisServerExists())("the command table against a real server (
     expect(wrong).toEqual([]);
   });
 
+  test("calls nothing a read that the server holds back while writes are paused", async () => {
+    const reads = allowed.filter(({ access }) => access === "read").map(sampleOf);
+    const reader = new Redis({ path: server.path });
+    const answered: string[] = [];
+    await client.client("PAUSE", 600_000, "WRITE");
+    for (const [name = "", ...words] of reads) {
+      const answer = (): unknown => answered.push(name);
+      reader.call(name, ...words).then(answer, answer);
+    }
+    await expect.poll(() => answered).toEqual(reads.map(([name]) => name));
+    await client.client("UNPAUSE");
+    reader.disconnect();
+  });
+
   test("allows nothing that the server keeps from scripts or from ordinary users, or that blocks", () => {
     const kept = allowed.filter(({ name }) => commands.get(name)?.flags.some((flag) => /noscript|admin/.test(flag)));
     expect(kept).toEqual([]);

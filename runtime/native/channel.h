@@ -17,6 +17,7 @@ struct Round {
   uint64_t invocation = 0;
   uint32_t number = 0;  ///< counts the invocation's rounds
   uint32_t operations = 0;
+  bool writes = false;        ///< one of them may change data: Redis may hold it back
   std::string_view commands;  ///< RESP; valid during the call only
 };
 

@@ -51,6 +51,7 @@ struct PendingRound {
 struct HeldRound {
   uint32_t number = 0;
   uint32_t operations = 0;
+  bool writes = false;
   std::string commands;
 };
 

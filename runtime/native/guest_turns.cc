@@ -212,6 +212,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   round.invocation = invocation->id;
   round.number = invocation->next_round++;
   round.operations = static_cast<uint32_t>(invocation->operations.size());
+  round.writes = invocation->writes;
   round.commands = invocation->commands;
   invocation->usage.rounds++;
   invocation->usage.operations += round.operations;
@@ -258,14 +259,14 @@ void GuestLoop::Hold(GuestInvocation* invocation, const Round& round) {
     to_supervisor_.Write(static_cast<uint16_t>(FromIsolate::kAsksToWrite), invocation->id, {});
     Host::Get().Announce(lane_);
   }
-  invocation->held.push_back({round.number, round.operations, std::string(round.commands)});
+  invocation->held.push_back({round.number, round.operations, round.writes, std::string(round.commands)});
 }
 
 void GuestLoop::AllowWrites(GuestInvocation* invocation) {
   invocation->asks_to_write = false;
   MarkWritten(invocation);
   for (const HeldRound& held : std::exchange(invocation->held, {}))
-    channel_->Send({invocation->id, held.number, held.operations, held.commands});
+    channel_->Send({invocation->id, held.number, held.operations, held.writes, held.commands});
 }
 
 void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round) {

@@ -1,7 +1,6 @@
 #include "socket_channel.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,16 +39,13 @@ ssize_t Connection::Write(const char* from, size_t bytes) {
   return tls_ ? tls_->Write(from, bytes) : send(socket_.get(), from, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool Connection::up() {
-  const std::lock_guard lock(mutex_);
-  return IsUsable();
+void Connection::BreakIfHungUp() {
+  if (socket_.valid() && hung_up_ && !IsWanted()) Break("Redis closed the connection");
 }
 
-void Connection::BreakIfHungUp() {
-  // Rounds whose isolate has gone wait for nothing.
-  const auto is_wanted = [](const auto& round) { return round.owner != nullptr; };
-  if (socket_.valid() && hung_up_ && std::none_of(sent_.begin(), sent_.end(), is_wanted))
-    Break("Redis closed the connection");
+// Rounds whose isolate has gone wait for nothing.
+bool Connection::IsWanted() const {
+  return std::any_of(sent_.begin(), sent_.end(), [](const auto& round) { return round.owner != nullptr; });
 }
 
 bool Connection::IsUsable() {
@@ -68,15 +64,21 @@ bool Connection::wants_reader() {
   return socket_.valid() && !reading_ && !sent_.empty();
 }
 
-size_t Connection::load() {
+Connection::Load Connection::load() {
   const std::lock_guard lock(mutex_);
-  return IsUsable() ? sent_.size() : SIZE_MAX;
+  if (!IsUsable()) return {};
+  // What nobody waits for nobody reads: a write whose isolate has gone may have been answered long ago.
+  if (!reading_ && !sent_.empty() && !IsWanted()) ReadIn(nullptr);
+  return socket_.valid() ? Load{sent_.size(), writes_} : Load{};
 }
 
-bool Connection::Send(SocketChannel* owner, const Round& round) {
+bool Connection::Send(SocketChannel* owner, const Round& round, Behind behind) {
   const std::lock_guard lock(mutex_);
-  if (!IsUsable()) return false;
-  sent_.push_back({owner, round.invocation, round.number, round.operations, 0});
+  if (!IsUsable() || (behind == Behind::kNothing && !sent_.empty()) ||
+      (behind == Behind::kReads && writes_ > 0))
+    return false;
+  sent_.push_back({owner, round.invocation, round.number, round.operations, round.writes, 0});
+  if (round.writes) writes_++;
   if (out_offset_ == out_.size()) {
     out_.clear();
     out_offset_ = 0;
@@ -146,12 +148,16 @@ bool Connection::HandOver(SocketChannel* own, uint32_t count, std::string_view b
     letter.invocation = round.invocation;
     letter.round = round.number;
     letter.count = count;
+    letter.whole = count == round.unanswered;
     letter.bytes.assign(bytes);
     owner->Deliver(std::move(letter));
     if (owner != own) owner->Wake();
   }
   round.unanswered -= count;
-  if (round.unanswered == 0) sent_.pop_front();
+  if (round.unanswered == 0) {
+    if (round.writes) writes_--;
+    sent_.pop_front();
+  }
   return owner == own;
 }
 
@@ -202,44 +208,43 @@ bool Connection::TakeReplies(SocketChannel* own) {
   return mine;
 }
 
-bool Connection::ReadFor(SocketChannel* own, int64_t until_ns, const std::function<bool()>& ready) {
-  std::unique_lock lock(mutex_);
+bool Connection::BeginReading(pollfd* watched) {
+  const std::lock_guard lock(mutex_);
   if (reading_ || !socket_.valid() || sent_.empty()) return false;
   reading_ = true;
-  bool done = false;
-  while (!done && socket_.valid() && !sent_.empty()) {
-    pollfd watched[2] = {{socket_.get(), POLLIN, 0}, {own->bell_descriptor_, POLLIN, 0}};
-    if (out_offset_ < out_.size()) watched[0].events |= POLLOUT;
-    lock.unlock();
-    AnnounceSleep(own->bell_, Sleep::kOnDescriptor);
-    if (!ready() && !own->HasReplies()) {
-      timespec patience = {};
-      const int64_t left = until_ns == INT64_MAX ? INT64_MAX : std::max<int64_t>(until_ns - NowNs(), 0);
-      patience.tv_sec = left / 1'000'000'000;
-      patience.tv_nsec = left % 1'000'000'000;
-      ppoll(watched, 2, until_ns == INT64_MAX ? nullptr : &patience, nullptr);
-    }
-    CancelSleep(own->bell_);
-    if ((watched[1].revents & POLLIN) != 0) {
-      uint64_t rung = 0;
-      [[maybe_unused]] const ssize_t bytes = read(own->bell_descriptor_, &rung, sizeof rung);
-    }
-    done = (watched[1].revents & POLLIN) != 0 || ready() || (until_ns != INT64_MAX && NowNs() >= until_ns);
-    lock.lock();
-    if (!socket_.valid()) break;
-    if ((watched[0].revents & POLLOUT) != 0) WriteOut();
-    if ((watched[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) done |= ReadIn(own);
-    done |= own->HasReplies();
-  }
-  reading_ = false;
-  // The end may have been seen while the last reply was on its way: nobody would look again before the next round.
-  BreakIfHungUp();
-  PassReading(own);
+  Watch(watched);
   return true;
 }
 
+void Connection::Watch(pollfd* watched) const {
+  *watched = {socket_.get(), POLLIN, 0};
+  if (out_offset_ < out_.size()) watched->events |= POLLOUT;
+}
+
+bool Connection::GoOnReading(SocketChannel* own, pollfd* watched, bool* done) {
+  const std::lock_guard lock(mutex_);
+  if (socket_.valid() && (watched->revents & POLLOUT) != 0) WriteOut();
+  if (socket_.valid() && (watched->revents & (POLLIN | POLLHUP | POLLERR)) != 0) *done |= ReadIn(own);
+  *done |= own->HasReplies();
+  if (*done || !socket_.valid() || sent_.empty()) {
+    StopReading(own);
+    return false;
+  }
+  Watch(watched);
+  return true;
+}
+
+void Connection::EndReading(SocketChannel* own) {
+  const std::lock_guard lock(mutex_);
+  StopReading(own);
+}
+
 // The next that sleeps here reads on. One that computes looks for itself when it comes to sleep.
-void Connection::PassReading(SocketChannel* own) {
+void Connection::StopReading(SocketChannel* own) {
+  reading_ = false;
+  // The end may have been seen while the last reply was on its way: nobody would look again before the next
+  // round.
+  BreakIfHungUp();
   for (const SentRound& round : sent_) {
     if (round.owner == nullptr || round.owner == own || !round.owner->asleep()) continue;
     round.owner->Wake();
@@ -264,12 +269,14 @@ void Connection::Break(const std::string& why) {
     letter.invocation = round.invocation;
     letter.round = round.number;
     letter.count = round.unanswered;
+    letter.whole = true;
     letter.failure = Code::REDIS_UNAVAILABLE;
     letter.message = "the connection to Redis was lost before the reply: " + why;
     round.owner->Deliver(std::move(letter));
     round.owner->Wake();
   }
   sent_.clear();
+  writes_ = 0;
   out_.clear();
   out_offset_ = 0;
   in_.clear();
@@ -301,18 +308,21 @@ void ConnectionPool::NoteHangUp(uint32_t index) {
   if (index < connections_.size()) connections_[index]->NoteHangUp();
 }
 
-Connection* ConnectionPool::Choose(Connection* preferred) {
-  if (preferred != nullptr && preferred->load() == 0) return preferred;
-  Connection* best = nullptr;
-  size_t least = SIZE_MAX;
-  for (const auto& connection : connections_) {
-    const size_t load = connection->load();
-    if (load < least) {
-      least = load;
-      best = connection.get();
+std::optional<ConnectionPool::Choice> ConnectionPool::Choose(bool writes) {
+  std::optional<Choice> best, makeshift;
+  size_t least = SIZE_MAX, makeshift_least = SIZE_MAX;
+  for (size_t index = 0; index < connections_.size(); index++) {
+    const Connection::Load load = connections_[index]->load();
+    if (writes ? !IsForReads(index) : load.writes == 0) {
+      if (load.rounds >= least) continue;
+      least = load.rounds;
+      best = {index, writes ? Behind::kAnything : Behind::kReads};
+    } else if (load.rounds < makeshift_least) {
+      makeshift_least = load.rounds;
+      makeshift = {index, Behind::kAnything};
     }
   }
-  return best;
+  return best ? best : makeshift;
 }
 
 void ConnectionPool::Abandon(SocketChannel* channel) {
@@ -332,6 +342,14 @@ void ConnectionPool::StopWaiting(SocketChannel* channel) {
 // ---- SocketChannel
 // --------------------------------------------------------------------------------------------
 
+SocketChannel::SocketChannel(ConnectionPool* pool, BellWord* bell, int bell_descriptor)
+    : pool_(pool),
+      bell_(bell),
+      bell_descriptor_(bell_descriptor),
+      rounds_on_(pool->size()),
+      reading_(pool->size()),
+      watched_(pool->size() + 1) {}
+
 SocketChannel::~SocketChannel() {
   pool_->Abandon(this);
   pool_->StopWaiting(this);
@@ -347,44 +365,108 @@ void SocketChannel::Wake() {
   Ring(bell_, bell_descriptor_);
 }
 
-// A channel stays on its connection while rounds are out there, so that it waits in one place.
 void SocketChannel::Send(const Round& round) {
-  if (parked_.empty()) {
-    if (outstanding_ == 0 || connection_ == nullptr) connection_ = pool_->Choose(connection_);
-    if (connection_ != nullptr && connection_->Send(this, round)) {
-      outstanding_ += round.operations;
-      return;
-    }
-  }
+  const auto is_ahead = [&](const Parked& parked) { return parked.round.invocation == round.invocation; };
+  if ((parked_.empty() || std::none_of(parked_.begin(), parked_.end(), is_ahead)) &&
+      TrySend(round) == Sending::kSent)
+    return;
   pool_->Wait(this);
   parked_.push_back({round, std::string(round.commands), NowNs() + kParkNs});
-  if (parked_.size() == 1) SendParked();  // a descriptor may have come before `Wait`
+  SendParked();  // a descriptor may have come before `Wait`
+}
+
+SocketChannel::Sending SocketChannel::TrySend(const Round& round) {
+  Flight* const flight = FindFlight(round.invocation);
+  if (flight != nullptr) {
+    if (round.writes && pool_->IsForReads(flight->connection)) return Sending::kAfterOwn;
+    const Behind behind = round.writes || flight->write ? Behind::kAnything : Behind::kReads;
+    return SendOn(flight->connection, round, behind, flight) ? Sending::kSent : Sending::kAfterOwn;
+  }
+  // Where rounds of its are out, it waits anyhow.
+  std::optional<size_t>& kept = round.writes ? writes_go_to_ : reads_go_to_;
+  if (kept) {
+    const Behind here = round.writes ? Behind::kAnything : Behind::kReads;
+    if (SendOn(*kept, round, rounds_on_[*kept] > 0 ? here : Behind::kNothing, nullptr)) return Sending::kSent;
+  }
+  // Others may be faster to where no write was.
+  while (const std::optional<ConnectionPool::Choice> choice = pool_->Choose(round.writes)) {
+    if (!SendOn(choice->index, round, choice->behind, nullptr)) continue;
+    if (!round.writes || !pool_->IsForReads(choice->index)) kept = choice->index;
+    return Sending::kSent;
+  }
+  return Sending::kNoConnection;
+}
+
+SocketChannel::Flight* SocketChannel::FindFlight(uint64_t invocation) {
+  for (Flight& flight : flights_) {
+    if (flight.invocation == invocation) return &flight;
+  }
+  return nullptr;
+}
+
+// `flight`: the invocation's, null where nothing of it is out.
+bool SocketChannel::SendOn(size_t connection, const Round& round, Behind behind, Flight* flight) {
+  if (!pool_->at(connection).Send(this, round, behind)) return false;
+  if (flight == nullptr) flight = &flights_.emplace_back(Flight{round.invocation, connection, 0, {}});
+  flight->rounds++;
+  if (round.writes) flight->write = round.number;
+  rounds_on_[connection]++;
+  return true;
+}
+
+void SocketChannel::NoteWhole(const Letter& letter) {
+  Flight* const flight = FindFlight(letter.invocation);
+  if (flight == nullptr) return;
+  rounds_on_[flight->connection]--;
+  if (flight->write == letter.round) flight->write.reset();
+  if (--flight->rounds > 0) return;
+  *flight = flights_.back();
+  flights_.pop_back();
 }
 
 void SocketChannel::SendParked() {
-  while (!parked_.empty()) {
-    if (outstanding_ == 0 || connection_ == nullptr || !connection_->up())
-      connection_ = pool_->Choose(nullptr);
-    Parked& parked = parked_.front();
-    parked.round.commands = parked.commands;
-    if (connection_ == nullptr || !connection_->Send(this, parked.round)) break;
-    outstanding_ += parked_.front().round.operations;
-    parked_.pop_front();
-  }
-  const int64_t now = parked_.empty() ? 0 : NowNs();
-  while (!parked_.empty() && parked_.front().until_ns <= now) {
-    Letter letter;
-    letter.invocation = parked_.front().round.invocation;
-    letter.round = parked_.front().round.number;
-    letter.failure = Code::REDIS_UNAVAILABLE;
-    letter.message = "no connection to Redis came up within 1 s";
-    Deliver(std::move(letter));
-    parked_.pop_front();
+  const int64_t now = NowNs();
+  patience_ns_ = INT64_MAX;
+  std::vector<uint64_t> waiting;  // invocations of which a round stays
+  for (auto parked = parked_.begin(); parked != parked_.end();) {
+    const uint64_t invocation = parked->round.invocation;
+    const bool follows = std::find(waiting.begin(), waiting.end(), invocation) != waiting.end();
+    if (!follows && TryParked(&*parked, now)) {
+      parked = parked_.erase(parked);
+    } else {
+      waiting.push_back(invocation);
+      parked++;
+    }
   }
   if (parked_.empty()) pool_->StopWaiting(this);
 }
 
-// What waits for a connection is not sent for nobody.
+// True when it need not wait any more: it was sent, or has failed.
+bool SocketChannel::TryParked(Parked* parked, int64_t now) {
+  parked->round.commands = parked->commands;
+  switch (TrySend(parked->round)) {
+    case Sending::kSent:
+      return true;
+    case Sending::kAfterOwn:
+      parked->until_ns = now + kParkNs;
+      return false;
+    case Sending::kNoConnection:
+      break;
+  }
+  if (parked->until_ns > now) {
+    patience_ns_ = std::min(patience_ns_, parked->until_ns);
+    return false;
+  }
+  Letter letter;
+  letter.invocation = parked->round.invocation;
+  letter.round = parked->round.number;
+  letter.failure = Code::REDIS_UNAVAILABLE;
+  letter.message = "no connection to Redis came up within 1 s";
+  Deliver(std::move(letter));
+  return true;
+}
+
+// What is parked is not sent for nobody.
 void SocketChannel::Forget(uint64_t invocation) {
   std::erase_if(parked_, [&](const Parked& parked) { return parked.round.invocation == invocation; });
 }
@@ -392,30 +474,81 @@ void SocketChannel::Forget(uint64_t invocation) {
 bool SocketChannel::Receive(const std::function<void(const Replies&)>& on_replies) {
   if (!parked_.empty()) SendParked();
   if (!HasReplies()) return false;
-  std::vector<Letter> letters;
   {
     const std::lock_guard lock(inbox_mutex_);
-    letters.swap(inbox_);
+    taken_.swap(inbox_);
     has_inbox_.store(false, std::memory_order_release);
   }
-  for (const Letter& letter : letters) {
-    outstanding_ -= std::min<uint64_t>(outstanding_, letter.count);
+  for (const Letter& letter : taken_) {
+    if (letter.whole) NoteWhole(letter);
     on_replies({letter.invocation, letter.round, letter.count, letter.bytes, letter.failure, letter.message});
   }
-  return !letters.empty();
+  taken_.clear();
+  return true;
 }
 
 void SocketChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) {
-  if (!parked_.empty()) until_ns = std::min(until_ns, parked_.front().until_ns);
-  if (outstanding_ > 0 && connection_ != nullptr && connection_->ReadFor(this, until_ns, ready)) return;
+  if (!parked_.empty()) until_ns = std::min(until_ns, patience_ns_);
+  if (ReadUntil(until_ns, ready)) return;
   AnnounceSleep(bell_, Sleep::kOnFutex);
-  // Whoever read may have stopped between `ReadFor` and the announcement.
-  if (ready() || HasReplies() ||
-      (outstanding_ > 0 && connection_ != nullptr && connection_->wants_reader())) {
+  // Whoever read may have stopped between `ReadUntil` and the announcement.
+  if (ready() || HasReplies() || HasUnreadPlace()) {
     CancelSleep(bell_);
     return;
   }
   SleepOnFutex(bell_, until_ns);
+}
+
+// Reads for everybody where rounds of this channel are out and nobody else reads, until it has something, the
+// bell rings or `until_ns`. False when there is no such place.
+bool SocketChannel::ReadUntil(int64_t until_ns, const std::function<bool()>& ready) {
+  size_t places = 0, reading = 0;
+  for (size_t index = 0; index < rounds_on_.size(); index++) {
+    if (rounds_on_[index] == 0) continue;
+    places++;
+    if (pool_->at(index).BeginReading(&watched_[reading])) reading_[reading++] = index;
+  }
+  if (reading == 0) return false;
+  for (bool done = false; reading > 0;) {
+    // The bell last: for what comes after one that is ready the kernel does not prepare to wait.
+    pollfd& bell = watched_[reading];
+    bell = {bell_descriptor_, POLLIN, 0};
+    AnnounceSleep(bell_, Sleep::kOnDescriptor);
+    // Where another reads, that one may have stopped before the announcement.
+    if (!ready() && !HasReplies() && (reading == places || !HasUnreadPlace())) {
+      timespec patience = {};
+      const int64_t left = until_ns == INT64_MAX ? INT64_MAX : std::max<int64_t>(until_ns - NowNs(), 0);
+      patience.tv_sec = left / 1'000'000'000;
+      patience.tv_nsec = left % 1'000'000'000;
+      ppoll(watched_.data(), reading + 1, until_ns == INT64_MAX ? nullptr : &patience, nullptr);
+    } else {
+      done = true;
+    }
+    CancelSleep(bell_);
+    if ((bell.revents & POLLIN) != 0) {
+      uint64_t rung = 0;
+      [[maybe_unused]] const ssize_t bytes = read(bell_descriptor_, &rung, sizeof rung);
+      done = true;
+    }
+    done |= ready() || (until_ns != INT64_MAX && NowNs() >= until_ns);
+    size_t going_on = 0;
+    for (size_t i = 0; i < reading; i++) {
+      if (!pool_->at(reading_[i]).GoOnReading(this, &watched_[i], &done)) continue;
+      reading_[going_on] = reading_[i];
+      watched_[going_on++] = watched_[i];
+    }
+    reading = going_on;
+    if (!done) continue;
+    for (; reading > 0; reading--) pool_->at(reading_[reading - 1]).EndReading(this);
+  }
+  return true;
+}
+
+bool SocketChannel::HasUnreadPlace() {
+  for (size_t index = 0; index < rounds_on_.size(); index++) {
+    if (rounds_on_[index] > 0 && pool_->at(index).wants_reader()) return true;
+  }
+  return false;
 }
 
 }  // namespace locus

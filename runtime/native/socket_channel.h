@@ -3,12 +3,19 @@
 //
 // There is no reader thread, so there is no hop: whichever isolate waits for a reply on a connection that
 // nobody reads becomes its reader, hands the others theirs, and passes the reading on when it has its own.
+//
+// Redis answers a connection in order, and may hold a write back. So what only reads goes where no write of
+// another invocation is unanswered, and the last of several connections is kept free of writes. An invocation
+// has its unanswered rounds on one connection: they run in their order.
 #pragma once
+
+#include <poll.h>
 
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +35,15 @@ struct SentRound {
   uint64_t invocation = 0;
   uint32_t number = 0;
   uint32_t unanswered = 0;
+  bool writes = false;
   uint64_t reply_bytes = 0;
+};
+
+/// What has to be so of a connection for a round to go there.
+enum class Behind : uint8_t {
+  kNothing,  ///< nothing is under way
+  kReads,    ///< no write is
+  kAnything,
 };
 
 class Connection {
@@ -38,15 +53,23 @@ class Connection {
   /// Takes over a connected, authenticated descriptor, with its TLS session where it has one. False, and it
   /// is closed, where there is one that works: two may have been sent for one loss.
   bool Adopt(Descriptor socket, std::unique_ptr<TlsSession> tls);
-  bool up();
-  /// Rounds under way: what a channel chooses by.
-  size_t load();
+  /// What is under way: what a channel chooses by.
+  struct Load {
+    size_t rounds = SIZE_MAX;  ///< SIZE_MAX: it is down
+    size_t writes = 0;
+  };
+  Load load();
 
-  /// Writes what goes; the rest leaves when the socket has room. False when the connection is down.
-  bool Send(SocketChannel* owner, const Round& round);
-  /// Reads for everybody until `own` has something, the bell rings or `until_ns`. False when somebody else
-  /// reads already or nothing is outstanding.
-  bool ReadFor(SocketChannel* own, int64_t until_ns, const std::function<bool()>& ready);
+  /// Writes what goes; the rest leaves when the socket has room. False when the connection is down, or more
+  /// than `behind` allows is under way.
+  bool Send(SocketChannel* owner, const Round& round, Behind behind);
+  /// From here on the caller reads for everybody, where this gives true: `watched` is what to poll. False
+  /// when somebody else reads already or nothing is outstanding.
+  bool BeginReading(pollfd* watched);
+  /// Takes in what `watched` has seen; `done` becomes true when `own` has something. False when the caller
+  /// reads no more: it is done, or nothing is outstanding.
+  bool GoOnReading(SocketChannel* own, pollfd* watched, bool* done);
+  void EndReading(SocketChannel* own);
   /// Whether replies are outstanding and nobody reads.
   bool wants_reader();
   void Abandon(SocketChannel* owner);
@@ -59,6 +82,8 @@ class Connection {
   /// All with `mutex_` held. Once nobody waits for what may still be read.
   void BreakIfHungUp();
   bool IsUsable();
+  bool IsWanted() const;
+  void Watch(pollfd* watched) const;
   ssize_t Read(char* to, size_t bytes);
   ssize_t Write(const char* from, size_t bytes);
   void WriteOut();
@@ -66,13 +91,14 @@ class Connection {
   bool TakeReplies(SocketChannel* own);
   bool HandOver(SocketChannel* own, uint32_t count, std::string_view bytes);
   void Break(const std::string& why);
-  void PassReading(SocketChannel* own);
+  void StopReading(SocketChannel* own);
 
   const uint32_t index_;
   std::mutex mutex_;
   std::unique_ptr<TlsSession> tls_;
   Descriptor socket_;
   std::deque<SentRound> sent_;
+  size_t writes_ = 0;  ///< rounds of `sent_` that write
   std::string out_;
   size_t out_offset_ = 0;
   std::string in_;
@@ -83,7 +109,7 @@ class Connection {
   std::function<void(uint32_t, const std::string& why)> on_lost_;
 };
 
-/// The host's connections. Channels pick the least loaded.
+/// The host's connections. Channels pick the least loaded that will do.
 class ConnectionPool {
  public:
   ConnectionPool(uint32_t connections, std::function<void(uint32_t, const std::string& why)> on_lost);
@@ -91,8 +117,18 @@ class ConnectionPool {
   bool Adopt(uint32_t index, Descriptor socket, std::unique_ptr<TlsSession> tls);
   /// A connection that nobody reads is seen to end by this.
   void NoteHangUp(uint32_t index);
-  /// The least loaded connection that is up; null when none is.
-  Connection* Choose(Connection* preferred);
+  size_t size() const { return connections_.size(); }
+  Connection& at(size_t index) { return *connections_[index]; }
+  /// Whether the connection is the one that writes keep off.
+  bool IsForReads(size_t index) const { return index > 0 && index + 1 == connections_.size(); }
+  /// Where a round may go, and behind what: the least loaded connection without writes for one that reads,
+  /// the least loaded of those that are not for reads for one that writes; where no such one is up, any that
+  /// is.
+  struct Choice {
+    size_t index = 0;
+    Behind behind = Behind::kAnything;
+  };
+  std::optional<Choice> Choose(bool writes);
   /// The channel goes: replies to what it has sent are dropped.
   void Abandon(SocketChannel* channel);
   void Wait(SocketChannel* channel);
@@ -106,8 +142,7 @@ class ConnectionPool {
 
 class SocketChannel final : public Channel {
  public:
-  SocketChannel(ConnectionPool* pool, BellWord* bell, int bell_descriptor)
-      : pool_(pool), bell_(bell), bell_descriptor_(bell_descriptor) {}
+  SocketChannel(ConnectionPool* pool, BellWord* bell, int bell_descriptor);
   ~SocketChannel() override;
 
   void Send(const Round& round) override;
@@ -123,29 +158,53 @@ class SocketChannel final : public Channel {
     uint64_t invocation = 0;
     uint32_t round = 0;
     uint32_t count = 0;
+    bool whole = false;  ///< with it, the end of a round that was sent has come
     std::string bytes;
     Code failure = Code::kOk;
     std::string message;
   };
+  /// An invocation of which rounds are out.
+  struct Flight {
+    uint64_t invocation = 0;
+    size_t connection = 0;
+    uint32_t rounds = 0;
+    std::optional<uint32_t> write;  ///< the last of them that writes
+  };
   struct Parked {
     Round round;  ///< its commands lie in `commands`
     std::string commands;
-    int64_t until_ns = 0;
+    int64_t until_ns = 0;  ///< how long it waits for a connection
   };
+  enum class Sending : uint8_t { kSent, kAfterOwn, kNoConnection };
   /// From the connection's reader, on any thread.
   void Deliver(Letter&& letter);
   void Wake();
   bool asleep() const { return bell_->sleep.load() != static_cast<uint32_t>(Sleep::kAwake); }
+  Sending TrySend(const Round& round);
+  Flight* FindFlight(uint64_t invocation);
+  bool SendOn(size_t connection, const Round& round, Behind behind, Flight* flight);
+  void NoteWhole(const Letter& letter);
   void SendParked();
+  bool TryParked(Parked* parked, int64_t now);
+  bool ReadUntil(int64_t until_ns, const std::function<bool()>& ready);
+  bool HasUnreadPlace();
 
   ConnectionPool* pool_;
   BellWord* bell_;
   int bell_descriptor_;
-  Connection* connection_ = nullptr;
-  uint64_t outstanding_ = 0;   ///< rounds on `connection_` of which the end has not come
-  std::deque<Parked> parked_;  ///< rounds that wait for a connection
+  std::vector<uint32_t> rounds_on_;  ///< by connection: rounds of this channel of which the end has not come
+  std::vector<Flight> flights_;
+  // A channel keeps to these, so that it waits in few places.
+  std::optional<size_t> reads_go_to_;
+  std::optional<size_t> writes_go_to_;
+  std::deque<Parked> parked_;  ///< rounds that wait for a connection, or for earlier ones of their invocation
+  int64_t patience_ns_ = INT64_MAX;  ///< when the first that waits for a connection has waited long enough
+  // Scratch of ReadUntil: connections that it reads, and what it polls, the bell last.
+  std::vector<size_t> reading_;
+  std::vector<pollfd> watched_;
   std::mutex inbox_mutex_;
   std::vector<Letter> inbox_;
+  std::vector<Letter> taken_;  ///< what `Receive` hands over; empty between its calls
   std::atomic<bool> has_inbox_{false};
 };
 

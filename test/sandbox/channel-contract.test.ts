@@ -232,8 +232,7 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
           shared.waits = true;
           return await redis.set("held back", "1");
         }
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        if (args === "read") await redis.get("k");
+        await redis.get("k");
         return shared.waits ?? false;
       }),
     );
@@ -242,16 +241,64 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
     const ended: string[] = [];
     const held = result({ args: "write" }).then(() => ended.push("the held one"));
     await expect.poll(() => side.inFlight()).toBe(1);
-    // Redis itself holds a connection's replies in their order: what an isolate reads behind a write waits with it.
-    const args = name === "socket" ? "sleep" : "read";
     const inItsIsolate = async (): Promise<boolean> =>
-      (await Promise.all(Array.from({ length: 40 }, () => result({ args })))).includes(true);
+      (await Promise.all(Array.from({ length: 40 }, () => result({ args: "read" })))).includes(true);
     await expect.poll(inItsIsolate).toBe(true);
     expect(await another.result()).toBeNull();
     ended.push("the others");
     await release();
     await held;
     expect(ended).toEqual(["the others", "the held one"]);
+  });
+
+  it("reads on while more functions wait to write than there are connections", async () => {
+    const writers = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        side.deploy(
+          bundleOf<string>(async ({ redis, args }) => {
+            const before = await redis.get(args);
+            await redis.set(args, "written");
+            return [before, await redis.get(args)];
+          }),
+        ),
+      ),
+    );
+    const reader = await side.deploy(
+      bundleOf(async ({ redis }) => {
+        const read: unknown[] = [];
+        for (let i = 0; i < 10; i++) read.push(...(await redis.mget("waited:0", "waited:7")));
+        return new Set(read).size;
+      }),
+    );
+    const release = await side.holdWrites();
+    const waiting = writers.flatMap(({ result }, i) => [0, 1].map((j) => result({ args: `waited:${i * 2 + j}` })));
+    await expect.poll(() => side.inFlight()).toBe(waiting.length);
+    for (let i = 0; i < 20; i++) expect(await reader.result()).toBe(1);
+    expect(await side.inFlight()).toBe(waiting.length);
+    await release();
+    expect(await Promise.all(waiting)).toEqual(waiting.map(() => [null, "written"]));
+  });
+
+  it("keeps what an invocation does in its order, whatever it has not awaited", async () => {
+    const { result } = await side.deploy(
+      bundleOf<number>(async ({ redis, args }) => {
+        const key = `ordered:${args}`;
+        const nextTurn = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 0));
+        const seen: Promise<unknown>[] = [];
+        for (let i = 0; i < 20; i++) {
+          seen.push(redis.get(key));
+          await nextTurn();
+          void redis.set(key, String(i));
+          if (i % 3 === 0) await nextTurn();
+          seen.push(redis.strlen(key));
+          if (i % 2 === 0) await nextTurn();
+        }
+        return await Promise.all(seen);
+      }),
+    );
+    const expected = Array.from({ length: 20 }, (_, i) => [i === 0 ? null : String(i - 1), String(i).length]).flat();
+    const all = await Promise.all(Array.from({ length: 16 }, (_, i) => result({ args: i })));
+    for (const seen of all) expect(seen).toEqual(expected);
   });
 
   it("keeps several invocations apart", async () => {

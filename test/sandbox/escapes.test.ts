@@ -396,6 +396,122 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
     expect(await hostile.result({ args: "log" })).toBe("logged");
   });
 
+  it("sees its own bytes alone through buffers that shrink, grow, are detached or shared", async () => {
+    const before = await side.hostPids();
+    const found = await evaluate(async ({ redis }) => {
+      const viewOf = (buffer: unknown, ...place: number[]): Uint8Array<ArrayBuffer> =>
+        new Uint8Array(buffer as ArrayBuffer, ...place).fill(97);
+      const textOf = (view: Uint8Array): string => String.fromCharCode(...view);
+      /** A view, and what becomes of its buffer. */
+      const kinds: Record<string, () => readonly [Uint8Array<ArrayBuffer>, () => void]> = {
+        shrunk() {
+          const buffer = new ArrayBuffer(8, { maxByteLength: 2 ** 20 });
+          return [viewOf(buffer), () => buffer.resize(2)];
+        },
+        grown() {
+          const buffer = new ArrayBuffer(8, { maxByteLength: 2 ** 20 });
+          return [viewOf(buffer), () => buffer.resize(12)];
+        },
+        "out of bounds"() {
+          const buffer = new ArrayBuffer(8, { maxByteLength: 2 ** 20 });
+          return [viewOf(buffer, 4, 4), () => buffer.resize(2)];
+        },
+        "and back"() {
+          const buffer = new ArrayBuffer(8, { maxByteLength: 2 ** 20 });
+          return [viewOf(buffer, 4, 4), () => [0, 8].forEach((bytes) => buffer.resize(bytes))];
+        },
+        detached() {
+          const buffer = new ArrayBuffer(2 ** 20);
+          return [viewOf(buffer, 4, 8), () => buffer.transfer()];
+        },
+        shared: () => [viewOf(new SharedArrayBuffer(8)), () => {}],
+        "shared and grown"() {
+          const buffer = new SharedArrayBuffer(8, { maxByteLength: 2 ** 20 });
+          return [viewOf(buffer), () => buffer.grow(12)];
+        },
+      };
+      /** After the change, or with the change in the midst of it. */
+      const uses: readonly ((view: Uint8Array<ArrayBuffer>, change: () => void) => unknown)[] = [
+        async (view, change) => {
+          change();
+          await redis.set("seen", view);
+          return await redis.get("seen");
+        },
+        async (view, change) => {
+          await redis.del("seen list");
+          await redis.rpush("seen list", Object.defineProperty([view, ""], 1, { get: () => (change(), "") }) as never);
+          return await redis.lindex("seen list", 0);
+        },
+        async (view, change) => {
+          await redis.del("seen list");
+          await redis.rpush("seen list", Object.defineProperty(["", view], 0, { get: () => (change(), "") }) as never);
+          return await redis.lindex("seen list", 1);
+        },
+        (view, change) => {
+          change();
+          return new TextDecoder().decode(view);
+        },
+        (view, change) =>
+          new TextDecoder().decode(view, {
+            get stream() {
+              change();
+              return false;
+            },
+          }),
+        (view, change) => {
+          change();
+          return crypto.getRandomValues(view).length;
+        },
+        (view, change) => {
+          change();
+          return textOf(structuredClone(view));
+        },
+        (view, change) =>
+          textOf(structuredClone(Object.defineProperty({ view }, "late", { enumerable: true, get: change })).view),
+      ];
+      const seen: Record<string, unknown[]> = {};
+      for (const [kind, make] of Object.entries(kinds)) {
+        const outcomes: unknown[] = (seen[kind] = []);
+        for (const use of uses) {
+          try {
+            outcomes.push(await use(...make()));
+          } catch (error) {
+            outcomes.push(error instanceof Error ? error.name : "another realm's");
+          }
+        }
+      }
+      return seen;
+    });
+    expect(found).toEqual({
+      shrunk: ["aa", "aaaaaaaa", "aa", "aa", "TypeError", 2, "aa", "aaaaaaaa"],
+      grown: [
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa",
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa",
+        12,
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa",
+      ],
+      "out of bounds": ["", "aaaa", "", "", "TypeError", 0, "Error", "aaaa"],
+      "and back": ["\0\0\0\0", "aaaa", "\0\0\0\0", "\0\0\0\0", "\0\0\0\0", 4, "\0\0\0\0", "aaaa"],
+      detached: ["", "aaaaaaaa", "", "TypeError", "TypeError", "TypeError", "Error", "aaaaaaaa"],
+      shared: ["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "aaaaaaaa", 8, "Error", "Error"],
+      "shared and grown": [
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa",
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa\0\0\0\0",
+        "aaaaaaaa",
+        12,
+        "Error",
+        "Error",
+      ],
+    });
+    expect(await side.hostPids()).toEqual(before);
+  });
+
   it("that pollutes what it shares breaks at most itself", async () => {
     const polluter = await side.deploy(
       bundleOf<string>(async ({ redis, args, keys, log }) => {

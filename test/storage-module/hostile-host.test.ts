@@ -149,6 +149,14 @@ describe("what is not to be believed is not acted upon:", () => {
   });
 });
 
+test("the file of its shared memory cannot be shrunk, grown or sealed under the module", async () => {
+  await startOver(redis);
+  const [how, outcomes] = await run({ reshapes: true });
+  expect([how, JSON.parse(outcomes!)]).toEqual(["ok", ["EPERM", "EPERM", "EPERM", "EPERM"]]);
+  expect(await runLines(redis, ["GET", "a"])).toEqual(["$1", "1"]);
+  expect((await readInfo(redis)).get("host_deaths")).toBe("0");
+});
+
 describe("what it says is kept within bounds:", () => {
   test("lines of a log, empty ones too", async () => {
     const raw = [{ ...OUTCOMES, kind: 2, times: 200_000 }];

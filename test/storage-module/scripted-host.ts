@@ -28,6 +28,7 @@ export interface Script {
     readonly times?: number;
   }[];
   readonly word?: { readonly name: string; readonly value: number };
+  readonly reshapes?: boolean;
   readonly flip?: string;
   readonly noise?: { readonly seed: number; readonly steps: number };
   readonly result?: string;

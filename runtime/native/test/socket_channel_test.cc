@@ -1,6 +1,7 @@
 // Isolates on threads of their own that share connections: each reads for the others, and hands the reading
 // on. The other end answers every operation with its own number, and closes now and then, in the middle of a
-// reply too. Every round ends once: with its replies in order, or with why it has none.
+// reply too. Every round ends once: with its replies in order, or with why it has none. And where an end that
+// is played by hand holds writes back, everything else goes on, and each invocation in its order.
 #include "socket_channel.h"
 
 #include <sys/eventfd.h>
@@ -14,6 +15,8 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "expect.h"
 
@@ -170,7 +173,7 @@ class Isolate {
     const uint64_t first = next_;
     for (; next_ < first + operations; next_++) commands += OperationOf(next_);
     out_.emplace(first, Out{first, next_});
-    channel.Send({first, 0, operations, commands});
+    channel.Send({first, 0, operations, random_() % 4 == 0, commands});
   }
 
   void Wait(locus::SocketChannel& channel) {
@@ -221,9 +224,162 @@ void EveryRoundEndsOnce() {
   EXPECT(failed > 0 && answered > kIsolates * kRoundsEach / 2);
 }
 
+constexpr bool kReads = false;
+constexpr bool kWrites = true;
+
+/// Connections whose other ends are played by hand, and the one isolate that tells what it was answered.
+class Played {
+ public:
+  explicit Played(uint32_t connections) : pool_(connections, [](uint32_t, const std::string&) {}) {
+    for (uint32_t index = 0; index < connections; index++) {
+      int pair[2];
+      if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
+      ends_.emplace_back(pair[1]);
+      pool_.Adopt(index, Descriptor(pair[0]), nullptr);
+    }
+  }
+
+  /// An isolate on this thread.
+  struct Side {
+    explicit Side(Played* played) : channel(&played->pool_, &bell, descriptor.get()) {}
+    void Send(uint64_t invocation, uint32_t number, bool writes) {
+      channel.Send({invocation, number, 1, writes, OperationOf(invocation * 10 + number)});
+    }
+    /// The rounds that were answered or failed until the next `Sleep` would last: `invocation * 10 + number`.
+    std::vector<uint64_t> Take() {
+      std::vector<uint64_t> ended;
+      const auto take = [&](const Replies& replies) {
+        ended.push_back(replies.invocation * 10 + replies.round);
+      };
+      for (bool slept = false; channel.Receive(take) || !std::exchange(slept, true);)
+        channel.Sleep(locus::NowNs() + kPatienceNs, [] { return false; });
+      return ended;
+    }
+
+    locus::BellWord bell = {};
+    const Descriptor descriptor{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    locus::SocketChannel channel;
+  };
+
+  /// What has come there since it was last asked, in order.
+  std::vector<uint64_t> Asked(size_t index) {
+    std::vector<uint64_t> asked;
+    char operation[kOperationBytes];
+    while (read(ends_[index].get(), operation, sizeof operation) == sizeof operation)
+      asked.push_back(std::strtoull(std::string(operation + 9, kDigits).c_str(), nullptr, 10));
+    return asked;
+  }
+  void Answer(size_t index, uint64_t number) {
+    const std::string reply = ReplyTo(OperationOf(number));
+    if (write(ends_[index].get(), reply.data(), reply.size()) < 0) std::abort();
+  }
+
+ private:
+  std::vector<Descriptor> ends_;
+  locus::ConnectionPool pool_;
+};
+
+using Numbers = std::vector<uint64_t>;
+
+void ReadsGoOnWhileMoreWritesWaitThanThereAreConnections() {
+  Played played(3);
+  Played::Side one(&played), other(&played);
+  for (const uint64_t invocation : {1, 2, 3}) one.Send(invocation, 0, kWrites);
+  for (const uint64_t invocation : {4, 5, 6}) other.Send(invocation, 0, kWrites);
+  EXPECT(played.Asked(0).size() + played.Asked(1).size() == 6);
+  for (uint32_t round = 0; round < 3; round++) {
+    one.Send(7, round, kReads);
+    other.Send(8, round, kReads);
+    EXPECT((played.Asked(2) == Numbers{70 + round, 80 + round}));
+    played.Answer(2, 70 + round);
+    played.Answer(2, 80 + round);
+    // Whoever comes first reads for both.
+    EXPECT(one.Take() == Numbers{70 + round});
+    EXPECT(other.Take() == Numbers{80 + round});
+  }
+}
+
+void AnInvocationKeepsItsOrder() {
+  Played played(2);
+  Played::Side side(&played);
+  side.Send(1, 0, kWrites);
+  side.Send(1, 1, kReads);
+  EXPECT((played.Asked(0) == Numbers{10, 11}));
+  // Where it may only read, its write waits for what it has read there, and what follows waits with it.
+  side.Send(2, 0, kReads);
+  side.Send(2, 1, kWrites);
+  side.Send(2, 2, kReads);
+  side.Send(3, 0, kReads);
+  EXPECT((played.Asked(1) == Numbers{20, 30}));
+  EXPECT(side.Take().empty());
+  EXPECT(played.Asked(0).empty());
+  played.Answer(1, 20);
+  EXPECT(side.Take() == Numbers{20});
+  EXPECT((played.Asked(0) == Numbers{21, 22}));
+  played.Answer(1, 30);
+  for (const uint64_t number : {10, 11, 21, 22}) played.Answer(0, number);
+  EXPECT(side.Take().size() == 5);
+}
+
+void AReadIsNotFollowedToWhereAnothersWriteHasCome() {
+  Played played(2);
+  Played::Side side(&played);
+  side.Send(1, 0, kReads);
+  side.Send(2, 0, kWrites);
+  side.Send(1, 1, kReads);
+  EXPECT((played.Asked(0) == Numbers{10, 20}));
+  played.Answer(0, 10);
+  EXPECT(side.Take() == Numbers{10});
+  EXPECT(played.Asked(1) == Numbers{11});
+}
+
+void WhatIsForgottenIsNotSent() {
+  Played played(2);
+  Played::Side side(&played);
+  side.Send(1, 0, kWrites);
+  side.Send(2, 0, kReads);
+  side.Send(2, 1, kWrites);
+  side.channel.Forget(2);
+  EXPECT((played.Asked(1) == Numbers{20}));
+  played.Answer(1, 20);
+  EXPECT(side.Take() == Numbers{20});
+  EXPECT(played.Asked(0) == Numbers{10});
+}
+
+void AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway() {
+  Played played(2);
+  {
+    Played::Side gone(&played);
+    gone.Send(1, 0, kWrites);
+  }
+  EXPECT(played.Asked(0) == Numbers{10});
+  Played::Side side(&played);
+  side.Send(2, 0, kReads);
+  EXPECT(played.Asked(1) == Numbers{20});
+  played.Answer(0, 10);
+  Played::Side next(&played);
+  next.Send(3, 0, kReads);
+  EXPECT(played.Asked(0) == Numbers{30});
+}
+
+void ALoneConnectionTakesAll() {
+  Played played(1);
+  Played::Side side(&played);
+  side.Send(1, 0, kReads);
+  side.Send(1, 1, kWrites);
+  side.Send(2, 0, kReads);
+  EXPECT((played.Asked(0) == Numbers{10, 11, 20}));
+}
+
 }  // namespace
 
 int main() {
+  ReadsGoOnWhileMoreWritesWaitThanThereAreConnections();
+  AnInvocationKeepsItsOrder();
+  AReadIsNotFollowedToWhereAnothersWriteHasCome();
+  WhatIsForgottenIsNotSent();
+  AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway();
+  ALoneConnectionTakesAll();
   EveryRoundEndsOnce();
   return failures == 0 ? 0 : 1;
 }
