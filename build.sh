@@ -161,6 +161,7 @@ missing_packages() {
   command -v make >/dev/null || echo make
   command -v g++ >/dev/null || echo g++
   command -v redis-server >/dev/null || echo redis-server
+  command -v setpriv >/dev/null || echo util-linux
   has_header nlohmann/json.hpp || echo nlohmann-json3-dev
   has_header openssl/evp.h || echo libssl-dev
   has_header seccomp.h || echo libseccomp-dev

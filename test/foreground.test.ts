@@ -41,6 +41,20 @@ describe("a signal", () => {
 });
 
 describe("`up`", () => {
+  it("leaves nothing where it is killed itself, and can end nothing any more", async () => {
+    const up = new Foreground("bench/main-up.ts", []);
+    try {
+      await up.reaches(up.hasSaid("Ctrl-C stops everything."));
+      process.kill(up.group, "SIGKILL");
+      await expect
+        .poll(() => [...membersOf(up.group), ...readdirSync(up.folder)], { timeout: GONE_TIMEOUT_MS })
+        .toEqual([]);
+    } finally {
+      if (membersOf(up.group).length > 0) process.kill(-up.group, "SIGKILL");
+      rmSync(up.folder, { recursive: true, force: true });
+    }
+  });
+
   it.each([
     ["The node", "main-locus"],
     ["Redis", "redis-server"],

@@ -1,5 +1,5 @@
 // A program that somebody here has started and ends: its output in a log, told to stop and then made to, and killed at the
-// latest when this process exits, so that nothing outlives a second Ctrl-C.
+// latest when this process exits, so that nothing outlives a second Ctrl-C; by the kernel where this process is killed.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,6 +16,9 @@ export class ProgramFailure extends Error {}
 export const endingText = (how: number | NodeJS.Signals): string =>
   typeof how === "number" ? `with exit code ${how}` : `killed by ${how}`;
 
+/** What becomes the program that follows, to be killed with the process that has started it. */
+const KILLED_WITH_US = ["--pdeathsig", "KILL", "--"];
+
 export interface OwnedProcessOptions {
   readonly argv: readonly [string, ...string[]];
   readonly environment?: NodeJS.ProcessEnv;
@@ -29,15 +32,14 @@ export interface OwnedProcessOptions {
 export class OwnedProcess {
   readonly #child: ChildProcess;
   readonly #options: OwnedProcessOptions;
-  /** Its exit code or the signal that ended it, when it has ended. Rejects where it could not be started. */
+  /** Its exit code or the signal that ended it, when it has ended; 127 where there is no such program. */
   readonly ended: Promise<number | NodeJS.Signals>;
 
   constructor(options: OwnedProcessOptions) {
     const { argv, environment, directory, logPath } = options;
-    const [program, ...rest] = argv;
     const log = openSync(logPath, "a");
     this.#options = options;
-    this.#child = spawn(program, rest, {
+    this.#child = spawn("setpriv", [...KILLED_WITH_US, ...argv], {
       env: environment ?? process.env,
       cwd: directory,
       stdio: ["ignore", log, log],

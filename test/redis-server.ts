@@ -2,8 +2,9 @@
 // Unix socket, and a TCP port that the OS picked, for replicas. It can be restarted over what it kept, and run a module that
 // a sanitizer watches.
 
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -64,15 +65,29 @@ export interface RedisServer {
  */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), "locus-redis-"));
-  try {
-    return await startIn(directory, options);
-  } catch (error) {
+  const guard = guardOf(directory);
+  const remove = (): void => {
+    guard.kill("SIGKILL");
     rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    return await startIn(directory, remove, options);
+  } catch (error) {
+    remove();
     throw error;
   }
 }
 
-async function startIn(directory: string, options: RedisServerOptions): Promise<RedisServer> {
+/** Removes the folder when this process has ended in a way that leaves it no time for that: its end of the pipe is closed then. */
+function guardOf(directory: string): ChildProcess {
+  const script = 'trap "" HUP INT TERM; read -r _; rm -rf "$0"';
+  const guard = spawn("sh", ["-c", script, directory], { stdio: ["pipe", "ignore", "ignore"] });
+  guard.unref();
+  (guard.stdin as Socket).unref();
+  return guard;
+}
+
+async function startIn(directory: string, remove: () => void, options: RedisServerOptions): Promise<RedisServer> {
   const path = join(directory, "redis.sock");
   const logPath = join(directory, "redis.log");
   const port = await freePort();
@@ -110,7 +125,7 @@ async function startIn(directory: string, options: RedisServerOptions): Promise<
       for (const client of clients) client.disconnect();
       await server.stop();
       const reports = globSync(`${REPORT}.*`, { cwd: directory }).map((file) => readFileSync(join(directory, file)));
-      rmSync(directory, { recursive: true, force: true });
+      remove();
       if (reports.length > 0) throw new Error(`a sanitizer found:\n${reports.join("\n")}`);
     },
   };

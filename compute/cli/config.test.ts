@@ -53,8 +53,11 @@ describe("readCliConfig", () => {
     expect(() => readCliConfig(undefined, { LOCUS_URI: "x" })).toThrow(
       /LOCUS_URI: there is no such setting \(Did you mean LOCUS_URL\?\)$/,
     );
-    const tellsOf = (name: string) => expect(() => readCliConfig(undefined, { [name]: "1" }));
-    tellsOf("LOCUS_REDSI_PORT").toThrow(/there is no such setting \(Did you mean LOCUS_REDIS_PORT\?\)$/);
-    tellsOf("LOCUS_FOO").toThrow(/^LOCUS_FOO: there is no such setting$/);
+    for (const [name, told] of [
+      ["LOCUS_REDSI_PORT", /there is no such setting \(Did you mean LOCUS_REDIS_PORT\?\)$/],
+      ["LOCUS_FOO", /^LOCUS_FOO: there is no such setting$/],
+    ] as const) {
+      expect(() => readCliConfig(undefined, { [name]: "1" })).toThrow(told);
+    }
   });
 });

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mistakesOfBill } from "../bill-of-materials.ts";
+import { CHECKED_WELL, checkAsInEditor } from "../documents/editor.ts";
 import { followFirstTest } from "../documents/first-test.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { type InstalledPackage, installPackage } from "./installed-package.ts";
@@ -95,10 +96,13 @@ describe("an installed package", () => {
     expect(status).toBe(0);
   });
 
-  it("runs the first test of docs/testing.md, in a new project, by the page's commands", () => {
+  it("runs the first test of docs/testing.md, in a new project, by the page's commands, and checks its types as docs/functions.md has it", () => {
     const { status, printed } = followFirstTest(join(installed.project, "new"), installed.tarball);
     expect(printed).toMatch(/pass 2\b[^]*fail 0\b/);
     expect(status).toBe(0);
+    const { withNode, ...checked } = checkAsInEditor(join(installed.project, "new"), ["@types/node"]);
+    expect(checked).toEqual(CHECKED_WELL);
+    expect(withNode.stdout).toMatch(/^wrong\.ts\(1,23\): error TS\d+: Cannot find name 'process'.*\n$/);
   }, 300_000);
 
   it("deploys a function of the project's and a sample, and runs them on both sides", async () => {
