@@ -1,7 +1,7 @@
 // docs/functions.md, In the editor, word for word: its two tsconfig files in a project that has the first test of docs/testing.md.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -30,12 +30,12 @@ export interface CheckedProject {
   readonly withNode: Checked;
 }
 
-/** `packages`: what the page has its reader install, taken from this checkout. */
+/** `packages`: what the page has its reader install, taken from this checkout where no other has brought it. */
 export function checkAsInEditor(project: string, packages: readonly string[]): CheckedProject {
   for (const name of packages) {
     const place = join(project, "node_modules", name);
     mkdirSync(dirname(place), { recursive: true });
-    symlinkSync(join(root, "node_modules", name), place);
+    if (!existsSync(place)) symlinkSync(join(root, "node_modules", name), place);
   }
   const [functions = "", tests = ""] = [...page.matchAll(/^```json\n(.*?)^```/gms)].map(([, text]) => text ?? "");
   const [, greet = ""] = /^```ts\n(.*?)^```/ms.exec(page) ?? [];

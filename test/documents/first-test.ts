@@ -2,7 +2,7 @@
 // commands and its two files, in a project of their own.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { environmentOf } from "#test/tool.ts";
 
@@ -17,9 +17,10 @@ export interface FollowedPage {
   readonly printed: string;
 }
 
-/** `locus` is what is installed: a checkout's folder, or a package's tarball. `project` must not be there yet. */
+/** `locus` is what is installed: a checkout's folder, or a package's tarball. `project` is made anew. */
 export function followFirstTest(project: string, locus: string): FollowedPage {
   const [setUp = "", run = ""] = blocks("sh");
+  rmSync(project, { recursive: true, force: true });
   mkdirSync(project);
   const installed = shell(project, setUp.replace(/ \/path\/to\/locus\s.*$/m, ` ${locus}`));
   if (installed.status !== 0) return installed;
