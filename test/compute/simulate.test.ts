@@ -78,7 +78,7 @@ describe("locus simulate of a folder", () => {
       waitMs: { mean: 125, p50: 100, p99: 200, max: 200 },
       text: [
         "by-hand: 4 calls of 2 functions, policy fixed:never",
-        "score 54.72 = memory 11.48 + waiting 43.24",
+        "score 54.72 = memory 11.48 + waiting 43.24; higher is better, 100 is the most",
         "3 starts; 75 % of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: 67 %, 67 %, 100 %, 100 %",
         "waits: mean 125.0 ms, p50 100.0 ms, p99 200.0 ms, longest 200 ms",
         "memory: 3.1 GB·s executed, 10.4 GB·s held beside",
@@ -96,7 +96,7 @@ describe("locus simulate of a folder", () => {
       waitMs: { mean: 175, p50: 200, p99: 200, max: 200 },
       text: [
         "by-hand × 50: 4 calls of 2 functions, policy fixed:never",
-        "score 91.29 = memory 41.51 + waiting 49.78",
+        "score 91.29 = memory 41.51 + waiting 49.78; higher is better, 100 is the most",
         "4 starts; 100 % of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: 100 %, 100 %, 100 %, 100 %",
         "waits: mean 175.0 ms, p50 200.0 ms, p99 200.0 ms, longest 200 ms",
         "memory: 155.0 GB·s executed, 31.7 GB·s held beside",
