@@ -439,12 +439,12 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
         },
         async (view, change) => {
           await redis.del("seen list");
-          await redis.rpush("seen list", Object.defineProperty([view, ""], 1, { get: () => (change(), "") }) as never);
+          await redis.rpush("seen list", Object.defineProperty([view, ""], 1, { get: () => (change(), "") }));
           return await redis.lindex("seen list", 0);
         },
         async (view, change) => {
           await redis.del("seen list");
-          await redis.rpush("seen list", Object.defineProperty(["", view], 0, { get: () => (change(), "") }) as never);
+          await redis.rpush("seen list", Object.defineProperty(["", view], 0, { get: () => (change(), "") }));
           return await redis.lindex("seen list", 1);
         },
         (view, change) => {
