@@ -90,7 +90,7 @@ export class NodeCapacity {
       // The clock of calls.
       nowMs: () => performance.now(),
     });
-    this.#events = eventLog((event) => log.info(event, "scheduler"), Date.now);
+    this.#events = eventLog((event) => log.info(event, "scheduler"), nowMs);
     this.#rules = new ScaleRules(redis);
     this.#instances = openInstanceNode(options, OWNER);
     this.#door = new NodeDoor({

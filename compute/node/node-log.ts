@@ -3,9 +3,9 @@
 
 import type { Logger } from "pino";
 
+import { BoundedLines } from "#runtime/bounded-lines.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
 import type { HostLine } from "#runtime/sandbox/supervisor.ts";
-import { BoundedLines } from "./bounded-lines.ts";
 import type { CallObserver } from "./invoke.ts";
 import { LOG_LEVELS, type LogBuffer, type LogLine } from "./log-buffer.ts";
 

@@ -6,7 +6,7 @@ import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { startRedisServer } from "#test/redis-server.ts";
 import { bundleOf, deploy, logged } from "./node-client.ts";
 
-/** `LINES_PER_SECOND` in compute/node/bounded-lines.ts. */
+/** `LINES_PER_SECOND` in runtime/bounded-lines.ts. */
 const LINES_PER_SECOND = 100;
 const JSON_BODY = { "content-type": "application/json" };
 

@@ -1,5 +1,5 @@
-// Lines that go to the process log at somebody else's will: whoever writes a function decides how much it says. Some get through
-// each second, and the rest is counted. Redis' log has the same of the module (storage-module/src/log_lines.h).
+// Lines of a log, so many a second as can be read: the rest is counted. Whoever writes a function decides how much it says, and a load how much a
+// scheduler has to tell. Redis' log has the same of the module (storage-module/src/log_lines.h).
 
 /** `kLogLinesPerSecond` there. */
 const LINES_PER_SECOND = 100;
@@ -11,7 +11,7 @@ export class BoundedLines {
   #written = 0;
   #dropped = 0;
 
-  /** `tellDropped` is called before the first line of a later second, with how many there were more. */
+  /** `tellDropped` is called before the first line of a later second, with how many there were more. `nowMs`: a clock that is never set back. */
   constructor(tellDropped: (count: number) => void, nowMs: () => number) {
     this.#tellDropped = tellDropped;
     this.#nowMs = nowMs;
