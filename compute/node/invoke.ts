@@ -7,6 +7,7 @@ import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { ARGS_BYTES_MAX, type FunctionDescription, type Limits } from "#runtime/function/description.ts";
 import { chooseSide, type PlannedSide, type SideChoice, type SideReason } from "#runtime/placement/choose-side.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
+import { expectText } from "./call-keys.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Call, Invoker, PushedBackRun, Reply } from "./invoker.ts";
@@ -142,10 +143,7 @@ export class NodeInvoker implements Invoker {
       throw new LocusError("OVERLOADED", `${this.#inFlightMax} calls are in this node already`);
     }
     if (signal?.aborted === true) throw new LocusError("CANCELLED", "cancelled before it ran");
-    const torn = call.keys.findIndex((key) => !key.isWellFormed());
-    if (torn >= 0) {
-      throw new LocusError("ARGS_INVALID", `key ${torn + 1} is no text: it has half of a surrogate pair`);
-    }
+    expectText(call.keys);
     const bytes = argumentBytes(call);
     if (bytes > ARGS_BYTES_MAX) {
       throw new LocusError("ARGS_TOO_LARGE", `args and keys have ${bytes} bytes, ${ARGS_BYTES_MAX} are allowed`);

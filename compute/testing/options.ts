@@ -3,6 +3,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS } from "#runtime/function/description.ts";
 import { didYouMean, similarNames } from "#runtime/similar-names.ts";
+import { expectText } from "../node/call-keys.ts";
 
 export interface TestSandboxOptions {
   /** Where functions read and write: `redis://`, `rediss://` or `unix://`. Where it is left out, values in memory. */
@@ -44,9 +45,8 @@ export const sandboxOptions = (options: TestSandboxOptions): TestSandboxOptions 
 /** Throws CONFIG_INVALID, with all mistakes, and ARGS_INVALID for a key that is no text, as a node does. */
 export function callOptions(options: TestCallOptions): TestCallOptions {
   const { keys = [] } = checked("a call", options, CALL_RULES);
-  const torn = keys.findIndex((key) => !key.isWellFormed());
-  if (torn < 0) return options;
-  throw new LocusError("ARGS_INVALID", `key ${torn + 1} is no text: it has half of a surrogate pair`);
+  expectText(keys);
+  return options;
 }
 
 function checked<Options extends object>(whose: string, options: Options, rules: Rules<Options>): Options {
