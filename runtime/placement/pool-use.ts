@@ -80,9 +80,11 @@ export class Linear {
     this.added = new Float64Array(functions);
   }
 
-  put(index: number, atCompute: number, atStorage: number): void {
-    this.atCompute += atCompute;
-    this.added[index] = atStorage - atCompute;
+  /** Of one call on either side. */
+  put(index: number, { callsPerSecond, fixedPerSecond }: Load, atCompute: number, atStorage: number): void {
+    const fixed = fixedPerSecond.compute * atCompute + fixedPerSecond.storage * atStorage;
+    this.atCompute += fixed + callsPerSecond * atCompute;
+    this.added[index] = callsPerSecond * (atStorage - atCompute);
   }
 
   /** `shares`: at storage. */
@@ -114,20 +116,16 @@ export class PoolUse {
     for (let pool = 0; pool < parts.length; pool++) {
       const [linear, used, part] = [this.pools[pool]!, US_USED[pool]!, parts[pool]!];
       for (let index = 0; index < loads.length; index++) {
-        const { callsPerSecond, fixedPerSecond, costs } = loads[index]!;
-        const [atCompute, atStorage] = [used(costs.compute), used(costs.storage)];
-        const fixed = fixedPerSecond.compute * atCompute + fixedPerSecond.storage * atStorage;
-        linear.put(index, part * (fixed + callsPerSecond * atCompute), part * (fixed + callsPerSecond * atStorage));
+        const load = loads[index]!;
+        linear.put(index, load, part * used(load.costs.compute), part * used(load.costs.storage));
       }
     }
     for (let index = 0; index < loads.length; index++) {
-      const { callsPerSecond, fixedPerSecond, weight, costs, lowest, highest } = loads[index]!;
+      const load = loads[index]!;
+      const { weight, costs, lowest, highest } = load;
       this.lowest[index] = lowest;
       this.highest[index] = highest;
-      const [atCompute, atStorage] = [costs.compute.latencyUs, costs.storage.latencyUs];
-      const fixed = fixedPerSecond.compute * atCompute + fixedPerSecond.storage * atStorage;
-      const free = callsPerSecond;
-      this.waiting.put(index, weight * (fixed + free * atCompute), weight * (fixed + free * atStorage));
+      this.waiting.put(index, load, weight * costs.compute.latencyUs, weight * costs.storage.latencyUs);
     }
   }
 }
