@@ -2,13 +2,14 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
+import { offeredOf } from "#runtime/placement/called-function.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
-import type { Capacity } from "#runtime/placement/pool-use.ts";
+import { callsOf, type Capacity } from "#runtime/placement/pool-use.ts";
 import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
@@ -215,11 +216,10 @@ export class PlacementLoop {
     let [callsPerSecond, modelledCores] = [0, 0];
     for (const [name, { share }] of this.#state) {
       const profile = this.#profiles.get(name);
-      const calls = profile?.callsPerSecond(nowMs) ?? 0;
-      const fixed = profile?.fixedPerSecond("storage", nowMs) ?? 0;
-      const atStorage = fixed + share * (calls - fixed - (profile?.fixedPerSecond("compute", nowMs) ?? 0));
-      callsPerSecond += calls;
-      modelledCores += (atStorage * storage.nodeCallUs + (calls - atStorage) * compute.callUs) / 1e6;
+      if (profile === undefined) continue;
+      const calls = callsOf(offeredOf(profile, nowMs), share);
+      callsPerSecond += calls.compute + calls.storage;
+      modelledCores += (calls.storage * storage.nodeCallUs + calls.compute * compute.callUs) / 1e6;
     }
     const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
     this.#moreUs = refined(this.#moreUs, worked, this.#options.surroundings().constants);

@@ -5,7 +5,7 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
-import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { PoolUse, type Capacity, type Offered } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -47,8 +47,11 @@ export function calledFunction(
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
+  const offered = offeredOf(profile, nowMs);
   const load = {
-    ...callsIn(profile, nowMs),
+    fixedPerSecond: offered.fixedPerSecond,
+    // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
+    callsPerSecond: Math.max(FREE_MIN * profile.callsPerSecond(nowMs), offered.callsPerSecond),
     costs: { compute: compute.cost, storage: storage.cost },
     lowest,
     highest,
@@ -76,14 +79,13 @@ export function calledFunction(
   return { name, profile, before: known, recalled, share, costs, load, trials, sinceMs, isFree, bounds, isWarm };
 }
 
-/** Where all callers ask for a side something is left that is to be where it does best, for those who do not. */
-function callsIn(profile: FunctionProfile, nowMs: number): Pick<Load, "callsPerSecond" | "fixedPerSecond"> {
-  const all = profile.callsPerSecond(nowMs);
+/** As the calls come: those that the plan spreads, and the others. */
+export function offeredOf(profile: FunctionProfile, nowMs: number): Offered {
   const fixed = {
     compute: profile.fixedPerSecond("compute", nowMs),
     storage: profile.fixedPerSecond("storage", nowMs),
   };
-  return { callsPerSecond: Math.max(FREE_MIN * all, all - fixed.compute - fixed.storage), fixedPerSecond: fixed };
+  return { callsPerSecond: profile.callsPerSecond(nowMs) - fixed.compute - fixed.storage, fixedPerSecond: fixed };
 }
 
 /** Whether calls take longer than before the move that was taken back. */

@@ -4,12 +4,16 @@
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs, type Cost } from "./cost-model.ts";
 
-/** One function as the decision sees it. */
-export interface Load {
-  /** Offered: also those that were turned away. Of those, the ones that are spread as the plan has it. */
+/** Calls of one function, also those that were turned away. */
+export interface Offered {
+  /** That are spread as the plan has it. */
   readonly callsPerSecond: number;
   /** And those that run on one side or the other whatever the plan says, a second. */
   readonly fixedPerSecond: Readonly<Record<Side, number>>;
+}
+
+/** One function as the decision sees it. */
+export interface Load extends Offered {
   readonly costs: Readonly<Record<Side, Cost>>;
   /** Its share at storage may be from … to. A pin or a move that has to wait makes them equal. */
   readonly lowest: number;
@@ -19,10 +23,13 @@ export interface Load {
 }
 
 /** All calls go as the plan has it. */
-export const NONE_FIXED: Load["fixedPerSecond"] = { compute: 0, storage: 0 };
+export const NONE_FIXED: Offered["fixedPerSecond"] = { compute: 0, storage: 0 };
 
 /** Where calls run if the plan has that share of those that it spreads at storage, a second. */
-export const callsOf = ({ callsPerSecond, fixedPerSecond }: Load, share: number): Readonly<Record<Side, number>> => ({
+export const callsOf = (
+  { callsPerSecond, fixedPerSecond }: Offered,
+  share: number,
+): Readonly<Record<Side, number>> => ({
   compute: fixedPerSecond.compute + (1 - share) * callsPerSecond,
   storage: fixedPerSecond.storage + share * callsPerSecond,
 });
@@ -81,7 +88,7 @@ export class Linear {
   }
 
   /** Of one call on either side. */
-  put(index: number, { callsPerSecond, fixedPerSecond }: Load, atCompute: number, atStorage: number): void {
+  put(index: number, { callsPerSecond, fixedPerSecond }: Offered, atCompute: number, atStorage: number): void {
     const fixed = fixedPerSecond.compute * atCompute + fixedPerSecond.storage * atStorage;
     this.atCompute += fixed + callsPerSecond * atCompute;
     this.added[index] = callsPerSecond * (atStorage - atCompute);
