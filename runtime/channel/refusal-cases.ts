@@ -1,5 +1,5 @@
 // Golden cases of the check: operations and the message that each is refused with (up to the hint behind all), null where it may be sent.
-// TypeScript (`refusal.test.ts`) and C++ (`runtime/native/command_table_test.cc`) are held to the same list.
+// TypeScript (`refusal.test.ts`) and C++ (`test/native/command-table.test.ts`) are held to the same list.
 
 import type { Argument } from "./refusal.ts";
 

@@ -1,4 +1,4 @@
-// Holds command_table.cc to what TypeScript says (runtime/channel/refusal.test.ts builds and runs it). Each
+// Holds command_table.cc to what TypeScript says (test/native/command-table.test.ts builds and runs it). Each
 // line of standard input is a case, words in hexadecimal, "-" for an empty one:
 //   check MESSAGE WORD…      CheckOperation must answer the message; "-" stands for none
 //   row INDEX READ NAME SUB  FindCommand must find the row of that index; READ is 1 or 0
