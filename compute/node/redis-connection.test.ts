@@ -54,3 +54,16 @@ it("tells of a connection that is cut before any reply that TLS may be wanted", 
     server.close();
   }
 });
+
+it("tells of a Redis that is busy that it cannot be had, and of no right that is lacking", async () => {
+  const answers = "%0\r\n-BUSY Redis is busy running a script.\r\n+OK\r\n";
+  server = createServer((socket) => socket.on("error", () => {}).once("data", () => socket.write(answers)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const address = { host: "127.0.0.1", port, path: null, tls: false, database: 1 };
+  await expect(openBrittleConnection(address, { username: null, password: null }, "test")).rejects.toMatchObject({
+    code: "REDIS_UNAVAILABLE",
+    message: "Redis refused SELECT 1: BUSY Redis is busy running a script.",
+  });
+});

@@ -20,6 +20,8 @@ const REFUSED = /\b(?:WRONGPASS|NOAUTH)\b/;
 const SETTINGS_OF_USER = "LOCUS_REDIS_USER and LOCUS_REDIS_PASSWORD";
 /** Redis' own words for the number of a database that it does not have. */
 const NO_DATABASE = /\b(?:DB index is out of range|invalid DB index)\b/;
+/** Redis' own words for what passes: who comes later is let in. */
+const PASSING = /^(?:BUSY|LOADING|MASTERDOWN)\b|^ERR max number of clients reached/;
 /** Of the decoder of ioredis. */
 const NO_RESP = /^Unknown RESP type/;
 
@@ -38,7 +40,11 @@ export const selectionFailure = (text: string, place: Place, database: number): 
         "REDIS_UNAVAILABLE",
         `Redis at ${placeOf(place)} has no database ${database}: check LOCUS_REDIS_DB, or the number at the end of LOCUS_REDIS_URL`,
       )
-    : new LocusError("PERMISSION_DENIED", `Redis refused SELECT ${database}: ${text}`);
+    : refusal(`SELECT ${database}`, text);
+
+/** Why Redis did not do what a connection begins with. */
+export const refusal = (command: string, text: string): LocusError =>
+  new LocusError(PASSING.test(text) ? "REDIS_UNAVAILABLE" : "PERMISSION_DENIED", `Redis refused ${command}: ${text}`);
 
 /** The error of a connection on which no reply came yet. A LocusError passes through unchanged. */
 export const connectionFailure = (error: unknown, place: Place, hasTls: boolean): LocusError => {

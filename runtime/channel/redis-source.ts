@@ -1,8 +1,7 @@
 // Where Redis is, as whom, and the first words on a connection to it.
 
 import type { Socket } from "node:net";
-import { LocusError } from "#runtime/errors.ts";
-import { noRedisAt, selectionFailure } from "./connection-failure.ts";
+import { noRedisAt, refusal, selectionFailure } from "./connection-failure.ts";
 import { encodeOperation } from "./operation.ts";
 import { decodeReply } from "./reply.ts";
 
@@ -34,7 +33,7 @@ interface Greeting {
 
 /**
  * Authenticates with HELLO 3, selects the database, and leaves the socket paused. Rejects with PERMISSION_DENIED where Redis refuses any
- * of it, with REDIS_UNAVAILABLE where it has no such database or what answers is no Redis, and with what the socket says.
+ * of it, with REDIS_UNAVAILABLE where it does so for now, has no such database or is no Redis, and with what the socket says.
  */
 export async function greet(
   socket: Socket,
@@ -61,12 +60,7 @@ export async function greet(
       if (reply === "incomplete") return;
       if (reply.value instanceof Error) {
         const { message } = reply.value;
-        const isSelection = command === "SELECT";
-        return reject(
-          isSelection
-            ? selectionFailure(message, source, database)
-            : new LocusError("PERMISSION_DENIED", `Redis refused ${command}: ${message}`),
-        );
+        return reject(command === "SELECT" ? selectionFailure(message, source, database) : refusal(command, message));
       }
       offset = reply.end;
     }

@@ -71,11 +71,16 @@ it("says that Redis is not there, and connects again when it is", async () => {
   expect(await codeOf(nowhere.send([["PING"]]))).toBe("REDIS_UNAVAILABLE");
 });
 
-it("tells of a user that Redis refuses", async () => {
+it.each([
+  ["-WRONGPASS no such user\r\n+OK\r\n", "PERMISSION_DENIED", "HELLO: WRONGPASS no such user"],
+  ["%0\r\n-NOPERM no permissions\r\n", "PERMISSION_DENIED", "SELECT 1: NOPERM no permissions"],
+  ["-ERR max number of clients reached\r\n", "REDIS_UNAVAILABLE", "HELLO: ERR max number of clients reached"],
+  ["%0\r\n-BUSY a script runs\r\n", "REDIS_UNAVAILABLE", "SELECT 1: BUSY a script runs"],
+])("tells a user that Redis refuses from one that it does not take now: %j", async (greeting, code, message) => {
   const channel = await serverOf((sent, socket) => {
-    if (hasGreeted(sent)) socket.write("-WRONGPASS no such user\r\n+OK\r\n");
+    if (hasGreeted(sent)) socket.write(greeting);
   });
-  expect(await codeOf(channel.send([["PING"]]))).toBe("PERMISSION_DENIED");
+  await expect(channel.send([["PING"]])).rejects.toMatchObject({ code, message: `Redis refused ${message}` });
 });
 
 it("fails the rounds of a connection on which something comes that is no reply", async () => {
