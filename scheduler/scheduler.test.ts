@@ -289,6 +289,29 @@ describe("instances", () => {
     expect(pool.waiting).toBe(1);
   });
 
+  test("calls wait on for an instance that is busy, however often starts fail, and no longer than there is one", () => {
+    const { effects, scheduler } = setUp({ startFailuresMax: 1 });
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    scheduler.acquire(pool, "a", Infinity, 0);
+    const [busy] = effects.starting;
+    scheduler.instanceStarted(busy!, 1);
+    for (const ticket of ["b", "c"]) scheduler.acquire(pool, ticket, Infinity, 2);
+    const starting = () => effects.starting.filter(({ state }) => state === "starting");
+    const failAll = (now: number): void => {
+      expect(starting()).not.toEqual([]);
+      for (const instance of starting()) scheduler.instanceFailed(instance, "no slot", now);
+      check(scheduler);
+    };
+    failAll(3);
+    expect([effects.refusals.size, pool.waiting]).toEqual([0, 2]);
+    scheduler.release(busy!, { executionMs: 1 }, 4);
+    expect(effects.grants.get("b")).toBe(busy);
+    scheduler.release(busy!, { executionMs: 1, isBroken: true }, 5);
+    scheduler.tick(scheduler.nextWakeMs());
+    failAll(scheduler.nextWakeMs());
+    expect([...effects.refusals]).toEqual([["c", "INSTANCE_FAILED"]]);
+  });
+
   test("one that is broken is ended, and another started for those that wait", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);

@@ -285,20 +285,22 @@ export class Scheduler<Ticket> {
     } else this.#serving.comeFree(instance, now, true);
   }
 
-  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls do not wait for it. */
+  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is busy. */
   instanceFailed(instance: Instance, why: string, nowMs: number): void {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
     this.counts.failedStarts++;
     this.#starts.failed(instance, why, now);
-    if (instance.pool.coolDown.failuresInRow >= this.#startFailuresMax) this.#giveUpWaiting(instance.pool, why, now);
+    this.#giveUpWaiting(instance.pool, why, now);
     this.#forget(instance, now);
     this.#supply.mayBeEmpty(instance.node, now);
     this.#startWhatLacks(instance.pool, now);
     this.#starts.feed(now);
   }
 
+  /** Where starts have failed too often, and no other instance will be free. */
   #giveUpWaiting(pool: FunctionPool, why: string, now: number): void {
+    if (pool.coolDown.failuresInRow < this.#startFailuresMax || pool.busy > 0) return;
     const times = `${pool.coolDown.failuresInRow} starts in a row have failed`;
     const text = `there is no instance of "${pool.config.key}": ${times}, the last with ${why}`;
     this.#waiting.turnAllAway(pool, new LocusError("INSTANCE_FAILED", text), now);
