@@ -239,12 +239,22 @@ void Connection::EndReading(SocketChannel* own) {
   StopReading(own);
 }
 
-// The next that sleeps here reads on. One that computes looks for itself when it comes to sleep.
+// The next that sleeps here reads on. One that computes looks for itself when it comes to sleep; one that is
+// woken for it and has come to something else passes it on.
 void Connection::StopReading(SocketChannel* own) {
   reading_ = false;
   // The end may have been seen while the last reply was on its way: nobody would look again before the next
   // round.
   BreakIfHungUp();
+  WakeReader(own);
+}
+
+void Connection::PassReading(SocketChannel* own) {
+  const std::lock_guard lock(mutex_);
+  if (!reading_) WakeReader(own);
+}
+
+void Connection::WakeReader(SocketChannel* own) {
   for (const SentRound& round : sent_) {
     if (round.owner == nullptr || round.owner == own || !round.owner->asleep()) continue;
     round.owner->Wake();
@@ -489,7 +499,10 @@ bool SocketChannel::Receive(const std::function<void(const Replies&)>& on_replie
 
 void SocketChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) {
   if (!parked_.empty()) until_ns = std::min(until_ns, patience_ns_);
-  if (ReadUntil(until_ns, ready)) return;
+  if (!ReadUntil(until_ns, ready)) WaitUntil(until_ns, ready);
+}
+
+void SocketChannel::WaitUntil(int64_t until_ns, const std::function<bool()>& ready) {
   AnnounceSleep(bell_, Sleep::kOnFutex);
   // Whoever read may have stopped between `ReadUntil` and the announcement.
   if (ready() || HasReplies() || HasUnreadPlace()) {
@@ -497,6 +510,15 @@ void SocketChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) 
     return;
   }
   SleepOnFutex(bell_, until_ns);
+  PassReading(until_ns, ready);
+}
+
+// Who has stopped reading may have woken this one to go on. It does, unless it has something to do first.
+void SocketChannel::PassReading(int64_t until_ns, const std::function<bool()>& ready) {
+  if (!ready() && !HasReplies() && (until_ns == INT64_MAX || NowNs() < until_ns)) return;
+  for (size_t index = 0; index < rounds_on_.size(); index++) {
+    if (rounds_on_[index] > 0) pool_->at(index).PassReading(this);
+  }
 }
 
 // Reads for everybody where rounds of this channel are out and nobody else reads, until it has something, the
@@ -509,6 +531,7 @@ bool SocketChannel::ReadUntil(int64_t until_ns, const std::function<bool()>& rea
     if (pool_->at(index).BeginReading(&watched_[reading])) reading_[reading++] = index;
   }
   if (reading == 0) return false;
+  const bool reads_all = reading == places;
   for (bool done = false; reading > 0;) {
     // The bell last: for what comes after one that is ready the kernel does not prepare to wait.
     pollfd& bell = watched_[reading];
@@ -541,6 +564,7 @@ bool SocketChannel::ReadUntil(int64_t until_ns, const std::function<bool()>& rea
     if (!done) continue;
     for (; reading > 0; reading--) pool_->at(reading_[reading - 1]).EndReading(this);
   }
+  if (!reads_all) PassReading(until_ns, ready);
   return true;
 }
 

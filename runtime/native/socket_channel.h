@@ -70,6 +70,8 @@ class Connection {
   /// reads no more: it is done, or nothing is outstanding.
   bool GoOnReading(SocketChannel* own, pollfd* watched, bool* done);
   void EndReading(SocketChannel* own);
+  /// Where nobody reads, somebody else than `own` is woken to.
+  void PassReading(SocketChannel* own);
   /// Whether replies are outstanding and nobody reads.
   bool wants_reader();
   void Abandon(SocketChannel* owner);
@@ -92,6 +94,7 @@ class Connection {
   bool HandOver(SocketChannel* own, uint32_t count, std::string_view bytes);
   void Break(const std::string& why);
   void StopReading(SocketChannel* own);
+  void WakeReader(SocketChannel* own);
 
   const uint32_t index_;
   std::mutex mutex_;
@@ -187,6 +190,8 @@ class SocketChannel final : public Channel {
   void SendParked();
   bool TryParked(Parked* parked, int64_t now);
   bool ReadUntil(int64_t until_ns, const std::function<bool()>& ready);
+  void WaitUntil(int64_t until_ns, const std::function<bool()>& ready);
+  void PassReading(int64_t until_ns, const std::function<bool()>& ready);
   bool HasUnreadPlace();
 
   ConnectionPool* pool_;

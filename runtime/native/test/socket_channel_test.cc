@@ -1,7 +1,8 @@
 // Isolates on threads of their own that share connections: each reads for the others, and hands the reading
 // on. The other end answers every operation with its own number, and closes now and then, in the middle of a
-// reply too. Every round ends once: with its replies in order, or with why it has none. And where an end that
-// is played by hand holds writes back, everything else goes on, and each invocation in its order.
+// reply too. Every round ends once: with its replies in order, or with why it has none; and those of one
+// invocation reach the other end, and end, in their order. And where an end that is played by hand holds
+// writes back, everything else goes on.
 #include "socket_channel.h"
 
 #include <sys/eventfd.h>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <random>
 #include <string>
@@ -29,22 +31,45 @@ constexpr uint32_t kConnections = 2;
 constexpr uint32_t kIsolates = 4;
 constexpr uint64_t kRoundsEach = 3'000;
 constexpr uint32_t kOperationsMax = 20;
+/// Of one isolate at once, and rounds of one of them.
+constexpr uint64_t kInvocationsMax = 3;
+constexpr uint32_t kRoundsMax = 6;
 constexpr int64_t kPatienceNs = 20'000'000;
+constexpr int64_t kLongNs = 10'000'000'000;
 
-/// An operation is its number, always as long.
+/// An operation is its number, always as long: in the lower bits which of its invocation's it is.
+constexpr uint32_t kSerialBits = 10;
 constexpr size_t kDigits = 16;
 constexpr size_t kOperationBytes = 9 + kDigits + 2;
 
 std::string OperationOf(uint64_t number) {
-  char text[kOperationBytes + 1];
-  snprintf(text, sizeof text, "*1\r\n$%zu\r\n%016llu\r\n", kDigits, static_cast<unsigned long long>(number));
-  return text;
+  const std::string digits = std::to_string(number);
+  return "*1\r\n$" + std::to_string(kDigits) + "\r\n" + std::string(kDigits - digits.size(), '0') + digits +
+         "\r\n";
+}
+
+uint64_t NumberOf(std::string_view operation) {
+  return std::strtoull(std::string(operation.substr(9, kDigits)).c_str(), nullptr, 10);
 }
 
 std::string ReplyTo(std::string_view operation) {
-  const std::string digits(operation.substr(9, kDigits));
-  return ":" + std::to_string(std::strtoull(digits.c_str(), nullptr, 10)) + "\r\n";
+  return ":" + std::to_string(NumberOf(operation)) + "\r\n";
 }
+
+/// Operations of an invocation come one after another, whichever connections they take.
+class OrderOfArrival {
+ public:
+  void Note(uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    uint64_t& last = last_[number >> kSerialBits];
+    EXPECT(last < number);
+    last = number;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint64_t, uint64_t> last_;  ///< by invocation
+};
 
 /// What connects, answers, and hangs up.
 class OtherEnd {
@@ -101,7 +126,7 @@ class OtherEnd {
     }
   }
 
-  static void AnswerAll(int fd, uint32_t seed) {
+  void AnswerAll(int fd, uint32_t seed) {
     std::minstd_rand random(seed);
     random.discard(3);
     std::string asked;
@@ -112,6 +137,7 @@ class OtherEnd {
       asked.append(chunk, static_cast<size_t>(bytes));
       std::string replies;
       for (; left > 0 && asked.size() >= kOperationBytes; left--) {
+        arrived_.Note(NumberOf(asked));
         replies += ReplyTo(asked);
         asked.erase(0, kOperationBytes);
       }
@@ -128,6 +154,7 @@ class OtherEnd {
   std::condition_variable changed_;
   std::vector<uint32_t> wanted_;
   bool over_ = false;
+  OrderOfArrival arrived_;
   std::vector<int> ends_;
   std::vector<std::thread> answering_;
   locus::ConnectionPool pool_;
@@ -142,20 +169,20 @@ struct Count {
 class Isolate {
  public:
   Isolate(locus::ConnectionPool* pool, uint64_t index)
-      : pool_(pool), next_(index << 32), random_(index + 1) {}
+      : pool_(pool), next_invocation_(index << 32), random_(index + 1) {}
 
   Count Run() {
     // Now and then another takes its place, with rounds of the former still out.
     for (uint64_t sent = 0; sent < kRoundsEach;) {
       locus::SocketChannel channel(pool_, &bell_, bell_descriptor_.get());
-      out_.clear();
+      under_way_.clear();
       const uint64_t until = sent + 1 + random_() % (kRoundsEach / 4);
       while (sent < std::min(until, kRoundsEach)) {
         for (uint64_t more = 1 + random_() % 3; more > 0; more--, sent++) Send(channel);
-        while (out_.size() > 4) Wait(channel);
+        while (out() > 4) Wait(channel);
       }
       if (sent >= kRoundsEach) {
-        while (!out_.empty()) Wait(channel);
+        while (out() > 0) Wait(channel);
       }
     }
     return count_;
@@ -163,17 +190,44 @@ class Isolate {
 
  private:
   struct Out {
+    uint32_t round = 0;
     uint64_t next = 0;  ///< the number that its next reply has
     uint64_t end = 0;
   };
+  struct Invocation {
+    uint32_t rounds = 0;  ///< that were sent
+    uint64_t next = 0;    ///< the number of its next operation
+    std::deque<Out> out;
+  };
+
+  uint64_t out() const {
+    uint64_t rounds = 0;
+    for (const auto& [id, invocation] : under_way_) rounds += invocation.out.size();
+    return rounds;
+  }
+
+  /// One that has not sent all of its rounds, or another.
+  uint64_t Pick() {
+    std::erase_if(under_way_, [](const auto& entry) {
+      return entry.second.rounds == kRoundsMax && entry.second.out.empty();
+    });
+    auto picked = under_way_.begin();
+    std::advance(picked, random_() % (kInvocationsMax + 1) % (under_way_.size() + 1));
+    if (picked != under_way_.end() && picked->second.rounds < kRoundsMax) return picked->first;
+    const uint64_t id = ++next_invocation_;
+    under_way_[id].next = (id << kSerialBits) + 1;
+    return id;
+  }
 
   void Send(locus::SocketChannel& channel) {
+    const uint64_t id = Pick();
+    Invocation& invocation = under_way_[id];
     const uint32_t operations = 1 + static_cast<uint32_t>(random_() % kOperationsMax);
     std::string commands;
-    const uint64_t first = next_;
-    for (; next_ < first + operations; next_++) commands += OperationOf(next_);
-    out_.emplace(first, Out{first, next_});
-    channel.Send({first, 0, operations, random_() % 4 == 0, commands});
+    Out out{invocation.rounds++, invocation.next, invocation.next + operations};
+    for (; invocation.next < out.end; invocation.next++) commands += OperationOf(invocation.next);
+    invocation.out.push_back(out);
+    channel.Send({id, out.round, operations, random_() % 4 == 0, commands});
   }
 
   void Wait(locus::SocketChannel& channel) {
@@ -182,30 +236,33 @@ class Isolate {
   }
 
   void Take(const Replies& replies) {
-    const auto found = out_.find(replies.invocation);
-    EXPECT(found != out_.end());
-    if (found == out_.end()) std::abort();
+    const auto found = under_way_.find(replies.invocation);
+    const bool is_next = found != under_way_.end() && !found->second.out.empty() &&
+                         found->second.out.front().round == replies.round;
+    EXPECT(is_next);
+    if (!is_next) std::abort();
+    std::deque<Out>& rounds = found->second.out;
     if (replies.failure != locus::Code::kOk) {
       count_.failed++;
-      out_.erase(found);
+      rounds.pop_front();
       return;
     }
     std::string expected;
-    Out& out = found->second;
+    Out& out = rounds.front();
     for (uint32_t i = 0; i < replies.count; i++) expected += ReplyTo(OperationOf(out.next++));
     EXPECT(replies.bytes == expected && out.next <= out.end);
     if (replies.bytes != expected) std::abort();
     if (out.next < out.end) return;
     count_.answered++;
-    out_.erase(found);
+    rounds.pop_front();
   }
 
   locus::ConnectionPool* const pool_;
-  uint64_t next_;
+  uint64_t next_invocation_;
   std::minstd_rand random_;
   locus::BellWord bell_ = {};
   const Descriptor bell_descriptor_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  std::map<uint64_t, Out> out_;
+  std::map<uint64_t, Invocation> under_way_;
   Count count_;
 };
 
@@ -362,6 +419,49 @@ void AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway() {
   EXPECT(played.Asked(0) == Numbers{30});
 }
 
+/// Waits on a thread of its own, until it has replies or something else to do.
+class Sleeper {
+ public:
+  Sleeper(Played::Side* side, locus::Sleep how) : thread_([this, side] { Sleep(side->channel); }) {
+    while (side->bell.sleep.load() != static_cast<uint32_t>(how)) std::this_thread::yield();
+  }
+  void Give() { has_work_ = true; }
+  void Join() { thread_.join(); }
+
+ private:
+  void Sleep(locus::SocketChannel& channel) {
+    const int64_t until_ns = locus::NowNs() + kLongNs;
+    while (!has_work_ && !channel.HasReplies() && locus::NowNs() < until_ns)
+      channel.Sleep(until_ns, [this] { return has_work_.load(); });
+  }
+
+  std::atomic<bool> has_work_{false};
+  std::thread thread_;
+};
+
+// `reads_too`: who is woken to read here reads on another connection already.
+void WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(bool reads_too) {
+  Played played(reads_too ? 2 : 1);
+  Played::Side first(&played), busy(&played), last(&played);
+  first.Send(1, 0, kReads);
+  if (reads_too) busy.Send(4, 0, kReads);
+  busy.Send(2, 0, kWrites);
+  last.Send(3, 0, kWrites);
+  EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
+  EXPECT(!reads_too || played.Asked(1) == Numbers{40});
+  Sleeper reading(&first, locus::Sleep::kOnDescriptor);
+  Sleeper computing(&busy, reads_too ? locus::Sleep::kOnDescriptor : locus::Sleep::kOnFutex);
+  Sleeper waiting(&last, locus::Sleep::kOnFutex);
+  computing.Give();
+  played.Answer(0, 10);
+  reading.Join();
+  computing.Join();
+  played.Answer(0, 20);
+  played.Answer(0, 30);
+  waiting.Join();
+  EXPECT(last.channel.HasReplies());
+}
+
 void ALoneConnectionTakesAll() {
   Played played(1);
   Played::Side side(&played);
@@ -379,6 +479,8 @@ int main() {
   AReadIsNotFollowedToWhereAnothersWriteHasCome();
   WhatIsForgottenIsNotSent();
   AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway();
+  WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(false);
+  WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(true);
   ALoneConnectionTakesAll();
   EveryRoundEndsOnce();
   return failures == 0 ? 0 : 1;
