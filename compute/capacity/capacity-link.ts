@@ -3,6 +3,7 @@
 
 import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 import type {
   CapacityDesk,
   HostedInstance,
@@ -35,7 +36,10 @@ export interface CapacityLinkOptions {
 
 export class CapacityLink {
   readonly #options: CapacityLinkOptions;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #beats: Repeated;
+  /** Of a beat that does not wait for its time. */
+  #soon: NodeJS.Timeout | undefined;
+  #isBeating = false;
   #beating: Promise<void> = Promise.resolve();
   /** At first: when it began. A node that starts is given time to find who schedules. */
   #answeredMs: number;
@@ -50,7 +54,8 @@ export class CapacityLink {
     this.#options = options;
     this.#beatenMs = options.nowMs();
     this.#answeredMs = this.#beatenMs;
-    this.#again(0);
+    this.#beats = every(BEAT_MS, () => this.#turn());
+    this.hurry();
   }
 
   lease(wanted: LeaseWanted, signal: AbortSignal): Promise<readonly LeasedInstance[]> {
@@ -63,34 +68,37 @@ export class CapacityLink {
 
   /** A beat at once: the scheduler is another one. None of a node that leaves: it would come back by it. */
   hurry(): void {
-    if (this.#timer === null || this.#isClosed) return;
-    clearTimeout(this.#timer);
-    this.#again(0);
+    if (this.#isBeating || this.#isClosed) return;
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => this.#turn(), 0).unref();
   }
 
   /** Says that this node leaves, and gives back what it holds. Does not wait longer for an answer than for any. */
   async leave(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#beats.stop();
+    clearTimeout(this.#soon);
     await this.#beating;
     this.#options.book.close();
     await this.#beat(true);
   }
 
-  #again(inMs: number): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#beating = this.#beat(false).then(() => {
-        if (!this.#isClosed) this.#again(BEAT_MS);
-      });
-    }, inMs).unref();
+  /** Not while an answer is on its way. */
+  #turn(): void {
+    if (this.#isBeating) return;
+    clearTimeout(this.#soon);
+    this.#isBeating = true;
+    this.#beating = this.#beat(false).finally(() => (this.#isBeating = false));
   }
 
   /** Never rejects. */
   async #beat(isLeaving: boolean): Promise<void> {
     const { book, desk: deskNow, describe, hosted, threads, nowMs } = this.#options;
     const desk = deskNow();
+    const late = new AbortController();
+    // One that is left to run would wake an idle node once for each beat.
+    const timer = setTimeout(() => late.abort(), ANSWER_MS);
     try {
       const instances = isLeaving ? [] : await hosted();
       const atMs = nowMs();
@@ -100,7 +108,7 @@ export class CapacityLink {
       if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
       const seen = threads?.seen ?? null;
       const beat = { ...describe(), isLeaving, instances, leases, returned, broken, threads: seen };
-      const answer = await desk.beat(beat, AbortSignal.timeout(ANSWER_MS));
+      const answer = await desk.beat(beat, late.signal);
       book.answered(answer, [...returned, ...broken]);
       threads?.answered(answer.threads);
       this.#answeredMs = atMs;
@@ -112,6 +120,8 @@ export class CapacityLink {
       if (nowMs() - this.#answeredMs < LEASE_MS) return;
       book.expireAll();
       this.#tell(true, (error as Error).message);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

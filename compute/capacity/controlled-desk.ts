@@ -3,6 +3,7 @@
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 import type { NodeDescription } from "#scheduler/node/node.ts";
 import type { SchedulerObserver } from "#scheduler/live-scheduler.ts";
 import type { ContainerNode } from "#scheduler/grpc/node-service.ts";
@@ -50,7 +51,7 @@ export class ControlledDesk {
   readonly desk: LiveDesk;
   readonly #options: ControlledDeskOptions;
   readonly #state: SchedulerState;
-  readonly #timer: NodeJS.Timeout;
+  readonly #sayings: Repeated;
 
   private constructor(options: ControlledDeskOptions, state: SchedulerState) {
     const { redis, policy, instancesMax, storageThreadsMax, observer, connect, log } = options;
@@ -64,7 +65,7 @@ export class ControlledDesk {
     const totals = { instances: instancesMax, threads };
     this.desk = state.restored((saved) => new LiveDesk({ policy: policyOf(policy), observer, connect, saved, totals }));
     state.keep(() => this.desk.save());
-    this.#timer = setInterval(() => void this.#say(), SAY_MS).unref();
+    this.#sayings = every(SAY_MS, () => void this.#say());
   }
 
   /** Rejects as ioredis does, while Redis is away. */
@@ -77,7 +78,7 @@ export class ControlledDesk {
 
   /** Instances go on, for whoever controls next. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#sayings.stop();
     const kept = this.#state.close();
     this.desk.close();
     await kept;

@@ -2,6 +2,7 @@
 // functions have there goes with this node's beats, and what they may have comes with the answers.
 
 import type { Logger } from "pino";
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 import type { StorageThreads, ThreadsSeen } from "#scheduler/reallocation/capacity-loop.ts";
 import { tellUndivided } from "./storage-isolates.ts";
 
@@ -24,7 +25,7 @@ interface DividedThreadsOptions {
 
 export class DividedThreads {
   readonly #options: DividedThreadsOptions;
-  readonly #timer: NodeJS.Timeout;
+  readonly #looks: Repeated;
   #seen: { readonly threads: ThreadsSeen; readonly atMs: number } | null = null;
   #allowed: ReadonlyMap<string, number> = new Map();
   #answeredMs = -Infinity;
@@ -34,7 +35,7 @@ export class DividedThreads {
 
   constructor(options: DividedThreadsOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#looks = every(LOOK_MS, () => void this.#look());
   }
 
   /** For a beat; null: another node's matter, or not known now. */
@@ -56,7 +57,7 @@ export class DividedThreads {
 
   /** What was said last holds for as long as their holder remembers it. */
   close(): void {
-    clearInterval(this.#timer);
+    this.#looks.stop();
   }
 
   /** Not while an answer is on its way. Never rejects. */

@@ -1,6 +1,7 @@
 // How many compute instances, and how many threads beside the data, each function may use: looked at once a second, divided by divided.ts, and told
 // to the scheduler and to whoever holds the threads, live.
 
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
 import { Divided } from "./divided.ts";
 
@@ -57,7 +58,7 @@ export class CapacityLoop {
   #threads: Divided | null = null;
   /** As the threads' holder was told last. */
   #allowedThreads: ReadonlyMap<string, number> = new Map();
-  readonly #timer: NodeJS.Timeout;
+  readonly #looks: Repeated;
   #isAsking = false;
   /** Why the holder does not answer, as was told last. */
   #trouble: string | null = null;
@@ -66,13 +67,12 @@ export class CapacityLoop {
     this.#scheduler = scheduler;
     this.#holder = threads;
     this.#instances = instances === null ? null : new Divided(instances);
-    this.#timer = setInterval(() => void this.look(), LOOK_MS);
-    this.#timer.unref();
+    this.#looks = every(LOOK_MS, () => void this.look());
   }
 
   /** What was said last holds on: of threads for as long as their holder remembers it. */
   close(): void {
-    clearInterval(this.#timer);
+    this.#looks.stop();
   }
 
   /** Also at a word, beside its own time. Threads are not asked about while an answer is on its way. */

@@ -3,6 +3,7 @@
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { LocusError } from "#runtime/errors.ts";
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 import { LEASES_MAX } from "../grpc/beat-bounds.ts";
 import type {
   BeatAnswer,
@@ -89,7 +90,7 @@ export class LiveDesk implements ServedDesk {
   readonly #startedMs: number;
   /** When nodes were looked at last. */
   #lookedMs: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #looks: Repeated;
   readonly #capacity: CapacityLoop;
   readonly #relayed: LiveDeskOptions["relayed"];
 
@@ -109,7 +110,7 @@ export class LiveDesk implements ServedDesk {
     this.#functions = new KnownFunctions(this.#live);
     this.#startedMs = this.#live.now();
     this.#lookedMs = this.#startedMs;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#looks = every(LOOK_MS, () => this.#look());
     this.#capacity = new CapacityLoop(this.#live, totals);
   }
 
@@ -190,7 +191,7 @@ export class LiveDesk implements ServedDesk {
 
   /** Instances stay where they are: another scheduler takes them over. */
   close(): void {
-    clearInterval(this.#timer);
+    this.#looks.stop();
     this.#capacity.close();
     const over = new LocusError("PEER_UNAVAILABLE", "this scheduler schedules no more");
     this.#live.core.refuseAll(over, this.#live.now());
