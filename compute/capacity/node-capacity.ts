@@ -24,8 +24,8 @@ import { NodeDoor, type OpenDoor } from "./node-door.ts";
 import { type ScaleRule, ScaleRules } from "./scale-rules.ts";
 import { StorageIsolates } from "./storage-isolates.ts";
 
-/** How often is looked what people say of functions' instances. */
-const RULES_MS = 2_000;
+/** What people say of functions' instances is read at the first turn of the lease after so long: every two seconds. */
+const RULES_MS = 1_800;
 /** Longer than whoever is dead controls. */
 const NAMESAKE_MS = 10_000;
 /** Of answers that are on their way when the last call has ended. */

@@ -1,12 +1,15 @@
 // A lease in Redis: at most one node holds it, and believes that it does only while Redis does too. When its holder dies, another
-// has it within TTL_MS + EVERY_MS.
+// has it within TTL_MS + ASK_MS.
 
 import type { Redis } from "ioredis";
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 
 /** So long it stays with a holder that is silent. */
-const TTL_MS = 1_200;
-/** So often a holder renews it and others ask for it. */
-const EVERY_MS = 400;
+const TTL_MS = 1_300;
+/** So often a holder renews it: with what else its process does then. */
+const RENEW_MS = 500;
+/** So often others ask for it. */
+const ASK_MS = 400;
 
 interface LeaseOptions {
   readonly redis: Redis;
@@ -23,14 +26,16 @@ interface LeaseOptions {
 export class Lease {
   readonly #options: LeaseOptions;
   #holder: string | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  #turns: Repeated;
+  /** Whether the turns are a holder's. */
+  #isRenewing = false;
   #validUntilMs = -Infinity;
   #isTurning = false;
   #isClosed = false;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#turn(), EVERY_MS).unref();
+    this.#turns = this.#asking();
   }
 
   /** A node that was paused for longer than the lease knows that it may have lost it. */
@@ -51,7 +56,7 @@ export class Lease {
   /** Gives it back, so that nobody has to wait for its end. Does not wait longer for Redis than that. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    this.#turns.stop();
     const { redis, key, holder } = this.#options;
     const wasHeld = this.isHeld;
     this.#validUntilMs = -Infinity;
@@ -60,6 +65,20 @@ export class Lease {
     const timer = setTimeout(over.resolve, TTL_MS);
     await Promise.race([giveBack(redis, key, holder), over.promise]);
     clearTimeout(timer);
+  }
+
+  #asking(): Repeated {
+    const timer = setInterval(() => void this.#turn(), ASK_MS).unref();
+    return { stop: () => clearInterval(timer) };
+  }
+
+  /** As often as it is to be done now. */
+  #follow(): void {
+    const { isHeld } = this;
+    if (isHeld === this.#isRenewing) return;
+    this.#isRenewing = isHeld;
+    this.#turns.stop();
+    this.#turns = isHeld ? every(RENEW_MS, () => void this.#turn()) : this.#asking();
   }
 
   async #turn(): Promise<void> {
@@ -82,7 +101,9 @@ export class Lease {
       if ((error as Error).name === "ReplyError") onRefused((error as Error).message);
     }
     this.#isTurning = false;
-    if (!this.#isClosed) onTurn(this.isHeld);
+    if (this.#isClosed) return;
+    this.#follow();
+    onTurn(this.isHeld);
   }
 }
 
