@@ -59,8 +59,10 @@ export class SharedSecret implements LiveSecret {
 
 /** What Redis keeps; where it keeps nothing, `mine` from now on. */
 async function kept(redis: Redis, mine: string): Promise<string> {
-  if ((await redis.set(KEY, mine, "NX")) === "OK") return mine;
-  const secret = await redis.get(KEY);
+  const there = await redis.get(KEY);
+  if (there === null && (await redis.set(KEY, mine, "NX")) === "OK") return mine;
+  // Of several that saw none one was first.
+  const secret = there ?? (await redis.get(KEY));
   if (secret === null) throw new LocusError("REDIS_UNAVAILABLE", "the nodes' secret was taken away while it was read");
   if (PATTERN.test(secret)) return secret;
   throw new LocusError("CONFIG_INVALID", `what Redis keeps as ${KEY} is no secret: delete it, and the nodes make one`);

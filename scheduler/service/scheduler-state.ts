@@ -1,6 +1,7 @@
 // What a scheduler has learned, beyond its own life: read when it starts, and kept as JSON every few seconds by whatever holds a text: Redis where a
 // node schedules, a file where a process apart does.
 
+import { every, type Repeated } from "#runtime/shared-timer.ts";
 import type { SavedScheduler } from "../scheduler.ts";
 
 /** What comes after the last time is lost with a scheduler that is killed, and learned again. */
@@ -30,7 +31,7 @@ export class SchedulerState {
   readonly #tell: (reason: string) => void;
   readonly #saved: SavedState | null;
   #save: (() => SavedState) | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #savings: Repeated | null = null;
   #soon: NodeJS.Timeout | null = null;
   #writing: Promise<void> | null = null;
   /** What was last told of keeping it, so that it is told once. */
@@ -66,7 +67,7 @@ export class SchedulerState {
 
   /** Shortly: something is otherwise that nobody can learn again. Nothing where nothing is kept (yet). */
   keepSoon(): void {
-    if (this.#timer === null || this.#soon !== null) return;
+    if (this.#savings === null || this.#soon !== null) return;
     this.#soon = setTimeout(() => {
       this.#soon = null;
       void this.#keepAfter();
@@ -77,14 +78,14 @@ export class SchedulerState {
   keep(save: () => SavedState): void {
     if (this.#store === null) return;
     this.#save = save;
-    this.#timer = setInterval(() => void this.#keepNow(), SAVE_MS).unref();
+    this.#savings = every(SAVE_MS, () => void this.#keepNow());
   }
 
   /** Keeps it once more, as long as that does not take long. Idempotent. */
   async close(): Promise<void> {
-    if (this.#timer === null) return;
-    clearInterval(this.#timer);
-    this.#timer = null;
+    if (this.#savings === null) return;
+    this.#savings.stop();
+    this.#savings = null;
     if (this.#soon !== null) clearTimeout(this.#soon);
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, LAST_SAVE_MS);
