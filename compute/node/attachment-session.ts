@@ -14,7 +14,7 @@ import { openBrittleConnection, type RedisAddress, type RedisUser } from "./redi
 /** Calls in one answer; the module bounds how many a node has in all (kHandedPerNodeMax). */
 const TAKE_MAX = 256;
 /** An answer without calls, and how often there is a word on the other connections, so that nobody takes them for dead. */
-const TAKE_TIMEOUT_MS = 2_000;
+const TAKE_TIMEOUT_MS = 5_000;
 /** While calls are awaited that were taken before this node detached itself. */
 const LAST_TAKE_TIMEOUT_MS = 50;
 /** How much longer than it was asked to wait Redis may be silent before it counts as lost. Chosen, not measured. */
