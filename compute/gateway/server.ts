@@ -47,8 +47,8 @@ const HEADERS_BYTES_MAX = 16 * 1024;
 const IDLE_TIMEOUT_MS = LIMITS.deadlineMs.max + 10_000;
 /** How long a client may keep a connection without a request; longer than the 60 s of common load balancers. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-/** How often Node looks for clients past HEADERS_TIMEOUT_MS. */
-const TIMEOUT_CHECK_MS = 1_000;
+/** How often Node looks for clients past HEADERS_TIMEOUT_MS: it does so where nobody is connected, too. */
+const TIMEOUT_CHECK_MS = 2_000;
 
 export type Gateway = FastifyInstance;
 
