@@ -74,7 +74,10 @@ export class Controllership {
     return inTurn(commands, async () => {
       for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
         // One after the other, and in one go.
-        const [, holder] = await Promise.all([commands.watch(CONTROLLER_LEASE_KEY), commands.get(CONTROLLER_LEASE_KEY)]);
+        const [, holder] = await Promise.all([
+          commands.watch(CONTROLLER_LEASE_KEY),
+          commands.get(CONTROLLER_LEASE_KEY),
+        ]);
         if (holder !== this.node) return false;
         // A lease that was renewed meanwhile has been touched as well: look again whose it is.
         if (await isExecuted(commands.multi().set(key, text))) return true;

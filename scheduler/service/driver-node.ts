@@ -228,7 +228,8 @@ export class DriverNode implements ContainerNode {
 
   /** Notes what containers use, as far as that is known in time; a look that takes longer is the next one's as well. */
   async #look(): Promise<void> {
-    await inTime(this.#looked(), LOOK_MS);
+    // A timer that is taken back at once wakes an idle process all the same.
+    if (this.#containers.size > 0) await inTime(this.#looked(), LOOK_MS);
   }
 
   /** Never rejects. */
