@@ -40,5 +40,6 @@ function stop(entry: Entry): void {
 function turn(): void {
   tick += 1;
   // Who is stopped meanwhile is called no more, and who comes meanwhile waits for the next.
-  for (const entry of [...entries]) if (tick % entry.ticks === 0 && entries.has(entry)) entry.act();
+  const due = [...entries].filter(({ ticks }) => tick % ticks === 0);
+  for (const entry of due) if (entries.has(entry)) entry.act();
 }
