@@ -22,7 +22,7 @@ import { type LeaseCalls, tellCalls } from "./instance/lease-calls.ts";
 import type { Lease } from "./instance/lease.ts";
 import { Leases } from "./instance/leases.ts";
 import { type InstanceUse, Resizing } from "./instance/resizing.ts";
-import { Serving } from "./instance/serving.ts";
+import { type HeldInstances, Serving, type WaitOrStart } from "./instance/serving.ts";
 import { Starts } from "./instance/starts.ts";
 import { Waiter } from "./instance/wait-queue.ts";
 import { WaitingCalls } from "./instance/waiting-calls.ts";
@@ -208,6 +208,14 @@ export class Scheduler<Ticket> {
       this.#starts.startAt({ node, rule }, pool, "load", now);
     }
     return true;
+  }
+
+  /**
+   * Of calls that wait with whoever holds instances of it, all of them busy: how many are to `acquire` one, and whether the others wait for those that are
+   * held. Nothing happens by it, and the policy is told of no call.
+   */
+  waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, nowMs: number): WaitOrStart {
+    return this.#serving.waitOrStart(pool, waiting, held, this.#advance(nowMs));
   }
 
   /** Whether it waited, and does no more. False: it was granted or refused already; a granted one is its caller's to release. */

@@ -1,7 +1,7 @@
 // One version of a function in a node's book: the instances that the node holds of it, and the calls that wait for one.
 
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { FunctionShape } from "#scheduler/grpc/capacity-desk.ts";
+import type { FunctionShape, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 
 /** Calls count by so much less with each that follows: the last hundred or so. Chosen. */
@@ -20,6 +20,14 @@ export interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/** The scheduler has said that waiting for the instances that are here costs less than a start: for so many calls, and for so many instances. */
+interface Pause {
+  readonly count: number;
+  readonly busy: number;
+  /** Rings when it is over. */
+  readonly timer: NodeJS.Timeout;
+}
+
 export class BookedFunction {
   readonly shape: FunctionShape;
   /** Calls that an instance takes at once. */
@@ -32,6 +40,7 @@ export class BookedFunction {
   threads = 0;
   /** What is asked of the scheduler now; null: nothing. */
   asked: AbortController | null = null;
+  pause: Pause | null = null;
   /** What is asked for besides, so that calls need not wait. */
   growing: AbortController | null = null;
   growAtMs = -Infinity;
@@ -53,6 +62,13 @@ export class BookedFunction {
 
   get meanMs(): number {
     return this.#calls === 0 ? 1 : this.#elapsedMs / this.#calls;
+  }
+
+  /** What those that wait wait for: all are busy, or else nobody would. */
+  held(nowMs: number): LeaseWanted["held"] {
+    const busy = this.instances.length;
+    const sumMs = this.instances.reduce((sum, { tookMs }) => sum + Math.max(0, nowMs - tookMs), 0);
+    return { busy, busyForMs: busy === 0 ? 0 : sumMs / busy };
   }
 
   ended(elapsedMs: number, cpuUs: number): void {

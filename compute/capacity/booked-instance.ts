@@ -13,6 +13,8 @@ export class BookedInstance {
   /** Its node is this one. */
   readonly isHere: boolean;
   running = 0;
+  /** When it took its last call; at first, when it was lent. */
+  tookMs: number;
   /** Of what a call there takes, ms, from when it is sent until it is answered. */
   meanMs: number;
   /** Since the last beat, of calls that ended. */
@@ -37,6 +39,7 @@ export class BookedInstance {
     this.function = of;
     this.isHere = isHere;
     this.meanMs = meanMs;
+    this.tookMs = nowMs;
     this.#turnedMs = nowMs;
     this.#cpu = new SpreadCpu(nowMs);
   }

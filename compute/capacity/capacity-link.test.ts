@@ -10,6 +10,8 @@ const ANSWER: BeatAnswer = { gone: [], revoked: [], isPressed: false, threads: n
 const NEVER = new AbortController().signal;
 
 /** A node whose beats the test answers. `beats`: that are not answered yet. */
+const NO_LEASE = { instances: [], waitMs: null };
+
 const setUp = () => {
   const beats: (PromiseWithResolvers<BeatAnswer> & { readonly isLeaving: boolean })[] = [];
   const waiters: (() => void)[] = [];
@@ -24,7 +26,7 @@ const setUp = () => {
       waiters.shift()?.();
       return beat.promise;
     },
-    lease: async () => [],
+    lease: async () => NO_LEASE,
     overview: () => Promise.reject(new Error("nobody asks")),
   };
   const book = new LeaseBook({ nodeId: "me", lease: (wanted, signal) => link.lease(wanted, signal), nowMs: () => 0 });
@@ -53,13 +55,13 @@ afterEach(() => void vi.useRealTimers());
 
 test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
   const { link, beaten } = setUp();
-  const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false };
+  const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
   (await beaten()).reject(new LocusError("DEADLINE_EXCEEDED", "it hangs"));
   const next = await beaten();
   await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
   next.resolve(ANSWER);
   const last = await beaten();
-  expect(await link.lease(wanted, NEVER)).toEqual([]);
+  expect(await link.lease(wanted, NEVER)).toEqual(NO_LEASE);
   const left = link.leave();
   last.resolve(ANSWER);
   (await beaten()).resolve(ANSWER);

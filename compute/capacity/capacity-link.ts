@@ -7,7 +7,7 @@ import { every, type Repeated } from "#runtime/shared-timer.ts";
 import type {
   CapacityDesk,
   HostedInstance,
-  LeasedInstance,
+  LeaseAnswer,
   LeaseWanted,
   NodeBeat,
 } from "#scheduler/grpc/capacity-desk.ts";
@@ -58,7 +58,7 @@ export class CapacityLink {
     this.hurry();
   }
 
-  lease(wanted: LeaseWanted, signal: AbortSignal): Promise<readonly LeasedInstance[]> {
+  lease(wanted: LeaseWanted, signal: AbortSignal): Promise<LeaseAnswer> {
     const desk = this.#options.desk();
     if (desk === null) return Promise.reject(new LocusError("PEER_UNAVAILABLE", "nobody schedules instances now"));
     if (this.#hasFailed)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import { newCounts } from "#scheduler/counts.ts";
-import type { LeasedInstance } from "#scheduler/grpc/capacity-desk.ts";
+import type { LeaseAnswer } from "#scheduler/grpc/capacity-desk.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { capacityText, quotaText } from "./capacity-metrics.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -46,19 +46,20 @@ const OVERVIEW: CapacityOverview = {
 /** A book with three calls: one that waited 250 ms for an instance, one that found it, and one for which none came. */
 const usedBook = async (): Promise<LeaseBook> => {
   const clock = { nowMs: 0 };
-  const asked: PromiseWithResolvers<readonly LeasedInstance[]>[] = [];
+  const asked: PromiseWithResolvers<LeaseAnswer>[] = [];
   const book = new LeaseBook({
     nodeId: "me",
     nowMs: () => clock.nowMs,
     lease: () => {
-      const answer = Promise.withResolvers<readonly LeasedInstance[]>();
+      const answer = Promise.withResolvers<LeaseAnswer>();
       asked.push(answer);
       return answer.promise;
     },
   });
   const first = book.wait(khop, 5_000);
   clock.nowMs = 250;
-  asked[0]!.resolve([{ id: "a", nodeId: "me", address: "", port: 1, cpus: 2 }]);
+  const instance = { id: "a", nodeId: "me", address: "", port: 1, cpus: 2 };
+  asked[0]!.resolve({ instances: [instance], waitMs: null });
   book.done((await first)!, 1, 0);
   book.done(book.take(khop)!, 1, 0);
   const other = { ...khop, name: "walk", version: "2" };

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
-import type { LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
+import type { LeaseAnswer, LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import { LeaseBook } from "./lease-book.ts";
 
@@ -18,6 +18,8 @@ interface Request {
   readonly wanted: LeaseWanted;
   readonly signal: AbortSignal;
   readonly grant: (leased: readonly LeasedInstance[]) => Promise<void>;
+  /** Says that waiting for what is held is better. */
+  readonly pause: (waitMs: number) => Promise<void>;
   readonly refuse: (error: Error) => Promise<void>;
 }
 
@@ -29,11 +31,13 @@ const setUp = () => {
     nodeId: ME,
     nowMs: () => clock.nowMs,
     lease: (wanted, signal) => {
-      const { promise, resolve, reject } = Promise.withResolvers<readonly LeasedInstance[]>();
+      const { promise, resolve, reject } = Promise.withResolvers<LeaseAnswer>();
       signal.addEventListener("abort", () => reject(new LocusError("CANCELLED", "given up")));
-      const grant = (leased: readonly LeasedInstance[]): Promise<void> => (resolve(leased), settled());
+      const answer = (answered: LeaseAnswer): Promise<void> => (resolve(answered), settled());
+      const grant = (instances: readonly LeasedInstance[]): Promise<void> => answer({ instances, waitMs: null });
+      const pause = (waitMs: number): Promise<void> => answer({ instances: [], waitMs });
       const refuse = (error: Error): Promise<void> => (reject(error), settled());
-      requests.push({ wanted, signal, grant, refuse });
+      requests.push({ wanted, signal, grant, pause, refuse });
       return promise;
     },
   });
@@ -60,6 +64,7 @@ describe("a node's book of leases", () => {
       shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 },
       count: 1,
       isGrowth: false,
+      held: { busy: 0, busyForMs: 0 },
     });
     await requests[0]!.grant([at("a")]);
     const [first, second] = [await waiting[0]!, await waiting[1]!];
@@ -116,6 +121,99 @@ describe("a node's book of leases", () => {
     expect((await call)!.id).toBe("a");
     await requests[1]!.grant([at("b"), at("c")]);
     expect([book.size, take(book).id]).toEqual([3, "b"]);
+  });
+
+  describe("of a node that is told to wait for the instances that it holds", () => {
+    /** Two instances, whose calls began at 10 and at 20, and a call that is told to wait at 30. */
+    const setUpWaiting = async (waitMs: number) => {
+      const { book, requests, clock, held } = setUp();
+      await held(at("a"), at("b"));
+      const taken: BookedInstance[] = [];
+      for (clock.nowMs = 5; clock.nowMs <= 20; clock.nowMs += 5) taken.push(take(book));
+      clock.nowMs = 30;
+      const call = book.wait(khop, 5_000);
+      expect(requests).toHaveLength(2);
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      await requests[1]!.pause(waitMs);
+      return { book, requests, taken, call };
+    };
+
+    test("says how many are busy and for how long, and calls are served by those, without another request", async () => {
+      const { book, requests, taken, call } = await setUpWaiting(100);
+      const lastTookMs = Math.max(...taken.map(({ tookMs }) => tookMs));
+      expect(lastTookMs).toBe(20);
+      expect(requests[1]!.wanted).toMatchObject({ count: 1, held: { busy: 2, busyForMs: 30 - (15 + 20) / 2 } });
+      const next = book.wait(khop, 5_000);
+      book.done(taken[0]!, 25, 0);
+      book.done(taken[1]!, 25, 0);
+      expect([await call, await next]).toEqual(taken.slice(0, 2));
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(requests).toHaveLength(2);
+    });
+
+    test("asks again when that time is over, and calls still wait", async () => {
+      const { requests, call, taken, book } = await setUpWaiting(100);
+      await vi.advanceTimersByTimeAsync(99);
+      expect(requests).toHaveLength(2);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(requests).toHaveLength(3);
+      await requests[2]!.grant([at("c")]);
+      expect((await call)!.id).toBe("c");
+      book.done(taken[0]!, 1, 0);
+    });
+
+    test("asks no sooner than in 10 ms", async () => {
+      const { requests } = await setUpWaiting(0.5);
+      await vi.advanceTimersByTimeAsync(9);
+      expect(requests).toHaveLength(2);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(requests).toHaveLength(3);
+    });
+
+    test("asks at once when calls wait for more instances", async () => {
+      const { book, requests } = await setUpWaiting(100);
+      void book.wait(khop, 5_000);
+      expect(requests).toHaveLength(2);
+      void book.wait(khop, 5_000);
+      expect(requests.slice(2).map(({ wanted }) => wanted.count)).toEqual([2]);
+      book.close();
+    });
+
+    test.each(["revoked", "gone", "broken", "expired"] as const)(
+      "asks at once when one of them is %s",
+      async (what) => {
+        const { book, requests, taken } = await setUpWaiting(100);
+        const [{ id }] = taken as [BookedInstance];
+        if (what === "broken") book.drop(taken[0]!, true);
+        else if (what === "expired") book.expireAll();
+        else book.answered({ ...NOTHING, [what]: [id] }, []);
+        expect(requests.slice(2).map(({ wanted }) => wanted.held.busy)).toEqual([what === "expired" ? 0 : 1]);
+        book.close();
+      },
+    );
+
+    test("what is lent meanwhile, as growth, serves them", async () => {
+      const { book, requests, clock, held } = setUp();
+      await held(at("a"));
+      book.done(take(book), 10, 9_000);
+      clock.nowMs = 100;
+      const taken = [take(book), take(book)];
+      const growth = requests.find(({ wanted }) => wanted.isGrowth)!;
+      const call = book.wait(khop, 5_000);
+      await requests.at(-1)!.pause(1_000);
+      await growth.grant([at("b")]);
+      expect((await call)!.id).toBe("b");
+      for (const one of taken) book.done(one, 1, 0);
+      book.close();
+    });
+
+    test("a node that leaves waits for nothing", async () => {
+      const { book, requests, call } = await setUpWaiting(100);
+      book.close();
+      expect(await call).toBeNull();
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(requests).toHaveLength(2);
+    });
   });
 
   test("a call with little time waits for a part of it, and runs without; the one too many is refused at once", async () => {

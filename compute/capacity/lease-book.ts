@@ -4,7 +4,14 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
-import type { BeatAnswer, LeasedInstance, LeaseUse, LeaseWanted, NodeBeat } from "#scheduler/grpc/capacity-desk.ts";
+import type {
+  BeatAnswer,
+  LeaseAnswer,
+  LeasedInstance,
+  LeaseUse,
+  LeaseWanted,
+  NodeBeat,
+} from "#scheduler/grpc/capacity-desk.ts";
 import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 
@@ -19,6 +26,8 @@ const PATIENCE_MS = 2_000;
 const PATIENCE_SHARE = 1 / 2;
 /** Instances asked for at once. */
 const ASKED_MAX = 16;
+/** Whoever is told to wait for what it holds asks again no sooner, however short a start is. Chosen. */
+const PAUSE_MS_MIN = 10;
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
 const BUSY_SHARE = 0.75;
 /** Between two attempts of one function to get more. */
@@ -34,7 +43,7 @@ type WithoutReason = "no-scheduler" | "refused" | "late" | "not-here" | "other-u
 export interface LeaseBookOptions {
   readonly nodeId: string;
   /** Asks the scheduler; rejects with PEER_UNAVAILABLE where there is none. */
-  readonly lease: (wanted: LeaseWanted, signal: AbortSignal) => Promise<readonly LeasedInstance[]>;
+  readonly lease: (wanted: LeaseWanted, signal: AbortSignal) => Promise<LeaseAnswer>;
   /** Monotonic, ms. Who takes and ends calls may say what it says. */
   readonly nowMs: () => number;
 }
@@ -231,6 +240,7 @@ export class LeaseBook {
       instance.isRevoked = true;
       instance.function.remove(instance);
       if (instance.running === 0) this.#giveBack(instance);
+      else this.#ask(instance.function);
     }
     if (!isPressed) return;
     for (const instance of this.#held.values()) {
@@ -257,12 +267,16 @@ export class LeaseBook {
     }
     this.#held.clear();
     this.#returning.clear();
+    for (const booked of this.#functions.values()) this.#ask(booked);
   }
 
   /** Holds nothing more from now on: calls run here, without an instance. What calls still have is over when it expires, or they end. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    for (const { waiters } of this.#functions.values()) for (const waiter of waiters) waiter.resolve(null);
+    for (const booked of this.#functions.values()) {
+      for (const waiter of booked.waiters) waiter.resolve(null);
+      this.#endPause(booked);
+    }
     this.askAnother();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
@@ -279,6 +293,7 @@ export class LeaseBook {
 
   #give(booked: BookedFunction, instance: BookedInstance, nowMs: number): void {
     if (instance.running++ === 0) instance.comesToUse(nowMs);
+    instance.tookMs = nowMs;
     booked.inFlight++;
     this.counts.taken++;
     if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
@@ -290,6 +305,7 @@ export class LeaseBook {
     this.#givenBack.push(instance);
     instance.isRevoked = true;
     instance.function.remove(instance);
+    this.#ask(instance.function);
   }
 
   /** First come, first served. */
@@ -303,22 +319,27 @@ export class LeaseBook {
   }
 
   /**
-   * For those that wait, unless it is asked already. What was asked for is not given up with the last of them: an answer that is on its way by then would
-   * be lost, and what it lends would be nobody's until its leases are over. It is held like any other, and goes back where it is not used.
+   * For those that wait, unless it is asked already, or they are to wait for what is held and neither are they more nor is that less. What was asked for
+   * is not given up with the last of them: an answer that is on its way by then would be lost, and what it lends would be nobody's until its leases are
+   * over. It is held like any other, and goes back where it is not used.
    */
   #ask(booked: BookedFunction): void {
     if (booked.asked !== null || booked.waiters.size === 0) return;
     // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
     if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
+    const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
+    const held = booked.held(this.#options.nowMs());
+    if (booked.pause !== null && count <= booked.pause.count && held.busy >= booked.pause.busy) return;
+    this.#endPause(booked);
     const asked = new AbortController();
     booked.asked = asked;
-    const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
-    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: false };
+    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: false, held };
     this.#options.lease(wanted, asked.signal).then(
-      (leased) => {
+      ({ instances: leased, waitMs }) => {
         booked.asked = null;
         for (const one of leased) this.#hold(booked, one);
         this.#serve(booked);
+        if (waitMs !== null) this.#pause(booked, count, held.busy, waitMs);
         this.#ask(booked);
         // What was free elsewhere serves at once; from then on calls need not go there.
         if (leased.length > 0 && !booked.instances.some(({ isHere }) => isHere)) this.#grow(booked);
@@ -330,6 +351,21 @@ export class LeaseBook {
         this.#refused(booked, error);
       },
     );
+  }
+
+  /** Those that wait are served as calls here end: nobody is asked meanwhile. */
+  #pause(booked: BookedFunction, count: number, busy: number, waitMs: number): void {
+    const over = (): void => {
+      booked.pause = null;
+      this.#ask(booked);
+    };
+    const timer = setTimeout(over, Math.max(PAUSE_MS_MIN, Math.min(waitMs, PATIENCE_MS))).unref();
+    booked.pause = { count, busy, timer };
+  }
+
+  #endPause(booked: BookedFunction): void {
+    clearTimeout(booked.pause?.timer);
+    booked.pause = null;
   }
 
   #refused(booked: BookedFunction, error: unknown): void {
@@ -358,12 +394,17 @@ export class LeaseBook {
     booked.growAtMs = nowMs + GROW_EVERY_MS;
     const cores = (booked.inFlight * booked.cpuShare) / BUSY_SHARE;
     const count = Math.max(1, Math.min(ASKED_MAX, Math.ceil(cores - booked.threads)));
-    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: true };
+    const held = booked.held(nowMs);
+    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: true, held };
     const over = (leased: readonly LeasedInstance[]): void => {
       booked.growing = null;
       for (const one of leased) this.#hold(booked, one);
+      this.#serve(booked);
     };
-    this.#options.lease(wanted, growing.signal).then(over, () => over([]));
+    this.#options.lease(wanted, growing.signal).then(
+      ({ instances }) => over(instances),
+      () => over([]),
+    );
   }
 
   #hold(booked: BookedFunction, leased: LeasedInstance): void {

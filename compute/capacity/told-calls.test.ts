@@ -1,7 +1,7 @@
 // What a policy comes to know of calls that its scheduler never sees: a node's book and its beats, and the desk with the policy that runs live, on
 // a clock that is the test's.
 
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import type { HostedInstance } from "#scheduler/grpc/capacity-desk.ts";
@@ -62,10 +62,10 @@ const setUp = () => {
     log: { info: () => {}, warn: () => {} },
     nowMs,
   });
-  const call = async (): Promise<void> => {
-    const instance = book.take(rare) ?? (await book.wait(rare, limits.deadlineMs))!;
-    await pass(CALL_MS);
-    book.done(instance, CALL_MS, CPU_US);
+  const call = async (forMs = CALL_MS, of = rare): Promise<void> => {
+    const instance = book.take(of) ?? (await book.wait(of, limits.deadlineMs))!;
+    await pass(forMs);
+    book.done(instance, forMs, CPU_US);
   };
   const close = async (): Promise<void> => {
     await link.leave();
@@ -156,7 +156,7 @@ test("of calls that overlap on one instance each takes what it takes, and there 
   await vi.advanceTimersByTimeAsync(1_000);
   await first;
   for (let round = 0; round < 200; round++) {
-    const eight = Array.from({ length: 8 }, call);
+    const eight = Array.from({ length: 8 }, () => call());
     await vi.advanceTimersByTimeAsync(CALL_MS);
     await Promise.all(eight);
   }
@@ -166,4 +166,40 @@ test("of calls that overlap on one instance each takes what it takes, and there 
   expect(calls).toBeGreaterThan(190);
   expect(calls).toBeLessThan(220);
   await close();
+});
+
+describe("a call that finds all instances of its node busy", () => {
+  const single = { ...rare, limits: { ...limits, concurrency: 1 } };
+
+  /** After so many that took so long, the next takes `firstMs`, and another comes with it: how long that one waits, and how many starts are made for it. */
+  const second = async (forMs: number, firstMs = forMs): Promise<readonly [waitMs: number, starts: number]> => {
+    vi.useFakeTimers();
+    const { book, starts, call, close } = setUp();
+    await vi.advanceTimersByTimeAsync(1_000);
+    for (let calls = 0; calls < 40; calls++) {
+      const called = call(forMs, single);
+      await vi.advanceTimersByTimeAsync(10_000);
+      await called;
+    }
+    const before = { waitedMs: book.counts.waitedMs, starts: starts.length };
+    const both = [call(firstMs, single), call(forMs, single)];
+    await vi.advanceTimersByTimeAsync(10_000);
+    await Promise.all(both);
+    await close();
+    return [book.counts.waitedMs - before.waitedMs, starts.slice(before.starts).filter((why) => why === "miss").length];
+  };
+
+  test("waits for one of them where that is expected to take less than a start, and none is started", async () => {
+    expect(await second(CALL_MS)).toEqual([CALL_MS, 0]);
+  });
+
+  test("waits for a start where calls take longer than that", async () => {
+    expect(await second(4_000)).toEqual([START_MS, 1]);
+  });
+
+  test("waits for a start when the one before it takes longer than was expected", async () => {
+    const [waitMs, starts] = await second(CALL_MS, 4_000);
+    expect(starts).toBe(1);
+    expect(waitMs).toBeLessThanOrEqual(2 * START_MS);
+  });
 });

@@ -1,12 +1,12 @@
 // The scheduler of somebody else's process: of the node that controls, or of one of its own.
 
 import type { CapacityOverview } from "../service/capacity-overview.ts";
-import type { BeatAnswer, CapacityDesk, LeasedInstance, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
+import type { BeatAnswer, CapacityDesk, LeaseAnswer, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
 import {
   answerIn,
   beatMessage,
   type BeatReply,
-  leasedIn,
+  leaseAnswerIn,
   type LeaseReply,
   type OverviewReply,
   wantedMessage,
@@ -28,10 +28,10 @@ export class CapacityClient implements CapacityDesk {
     return this.#peer.checked("Beat", () => answerIn(reply));
   }
 
-  async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> {
+  async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<LeaseAnswer> {
     const request = wantedMessage(wanted);
     const reply: LeaseReply = await this.#peer.unary("Lease", request, signal, this.#leaseTimeoutMs);
-    return this.#peer.checked("Lease", () => leasedIn(reply));
+    return this.#peer.checked("Lease", () => leaseAnswerIn(reply));
   }
 
   async overview(signal?: AbortSignal): Promise<CapacityOverview> {

@@ -1,6 +1,7 @@
 // Where nodes get instances from, whoever and wherever that is: what a node says every half second, what it asks for, and what it is answered.
 // `live-desk.ts` is the desk itself, `capacity-client.ts` one elsewhere; over the wire it is `locus.Capacity`.
 
+import type { HeldInstances } from "../instance/serving.ts";
 import type { ThreadsSeen } from "../reallocation/capacity-loop.ts";
 import type { CapacityOverview } from "../service/capacity-overview.ts";
 
@@ -87,8 +88,16 @@ export interface LeaseWanted {
   readonly nodeId: string;
   readonly shape: FunctionShape;
   readonly count: number;
-  /** Only what nobody else loses anything by: perhaps none. Else it waits for at least one. */
+  /** Only what nobody else loses anything by: perhaps none. Else it waits for at least one, or is told to wait for one of its own. */
   readonly isGrowth: boolean;
+  /** That the node holds, all of them busy: what it waits for beside; and for how long they are, on the mean, since they took their last call. */
+  readonly held: HeldInstances;
+}
+
+export interface LeaseAnswer {
+  readonly instances: readonly LeasedInstance[];
+  /** Waiting for one that the node holds costs less than a start, for so long, ms: then it is to ask again. null: nothing of that kind. */
+  readonly waitMs: number | null;
 }
 
 export interface LeasedInstance {
@@ -107,7 +116,7 @@ export interface CapacityDesk {
    * Rejects with NODE_NOT_FOUND (a beat comes first), OVERLOADED, DEADLINE_EXCEEDED, NODES_EXHAUSTED (it is too large for any node); with
    * CANCELLED where `signal` aborts: nothing is held then.
    */
-  lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]>;
+  lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<LeaseAnswer>;
   overview(signal?: AbortSignal): Promise<CapacityOverview>;
 }
 

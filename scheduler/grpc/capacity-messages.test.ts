@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { DIVIDED_MAX, HOSTED_MAX, LEASES_MAX, RETURNED_MAX, SCALED_MAX } from "./beat-bounds.ts";
-import type { BeatAnswer, HostedInstance, LeaseUse, NodeBeat, ScaledFunction } from "./capacity-desk.ts";
+import type { BeatAnswer, HostedInstance, LeaseUse, LeaseWanted, NodeBeat, ScaledFunction } from "./capacity-desk.ts";
 import {
   answerIn,
   answerMessage,
@@ -9,7 +9,12 @@ import {
   beatMessage,
   type BeatReply,
   type BeatRequest,
-  leasedIn,
+  leaseAnswerIn,
+  leaseAnswerMessage,
+  type LeaseReply,
+  type LeaseRequest,
+  wantedIn,
+  wantedMessage,
 } from "./capacity-messages.ts";
 import { MESSAGE_BYTES_MAX } from "./listener.ts";
 import { SERVICES } from "./services.ts";
@@ -137,6 +142,52 @@ describe("a beat over the wire", () => {
 
   test.each([Infinity, NaN, -1, 1_025])("brings no instance of a node with %d cores", (cpus) => {
     const one = { id: "i1", node_id: "a", address: "a", port: 1, cpus };
-    expect(() => leasedIn({ instances: [one] })).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+    const reply = { instances: [one], wait_ms: 0 };
+    expect(() => leaseAnswerIn(reply)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+});
+
+describe("a request for instances over the wire", () => {
+  const { Lease } = SERVICES["locus.Capacity"];
+  const WANTED: LeaseWanted = {
+    nodeId: "a",
+    shape: { key: KEY, memoryMb: 64, timeoutMs: 5_000 },
+    count: 3,
+    isGrowth: false,
+    held: { busy: 7, busyForMs: 12.5 },
+  };
+
+  test("is what was said, of what is held as well", () => {
+    for (const wanted of [WANTED, { ...WANTED, isGrowth: true, held: { busy: 0, busyForMs: 0 } }]) {
+      const sent = Lease!.requestDeserialize(Lease!.requestSerialize(wantedMessage(wanted))) as LeaseRequest;
+      expect(wantedIn(sent)).toEqual(wanted);
+    }
+  });
+
+  test.each([
+    { busy: -1, busyForMs: 0 },
+    { busy: LEASES_MAX + 1, busyForMs: 0 },
+    { busy: 1, busyForMs: -1 },
+    { busy: 1, busyForMs: NaN },
+  ])("is refused where $busy are busy for $busyForMs ms", (held) => {
+    const message = wantedMessage({ ...WANTED, held });
+    expect(() => wantedIn(message)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+
+  test("has an answer with instances, or with how long to wait", () => {
+    const one = { id: "i1", nodeId: "a", address: "a", port: 1, cpus: 2 };
+    for (const answer of [
+      { instances: [one], waitMs: null },
+      { instances: [], waitMs: 0.25 },
+    ]) {
+      const reply = Lease!.responseDeserialize(Lease!.responseSerialize(leaseAnswerMessage(answer))) as LeaseReply;
+      expect(leaseAnswerIn(reply)).toEqual(answer);
+    }
+  });
+
+  test.each([-1, NaN, Infinity])("has no answer that says to wait for %d ms", (wait_ms) => {
+    expect(() => leaseAnswerIn({ instances: [], wait_ms })).toThrow(
+      expect.objectContaining({ code: "REQUEST_INVALID" }),
+    );
   });
 });

@@ -11,7 +11,7 @@ import {
   SCALED_INSTANCES_MAX,
   SCALED_MAX,
 } from "./beat-bounds.ts";
-import type { BeatAnswer, FunctionShape, LeasedInstance, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
+import type { BeatAnswer, FunctionShape, LeaseAnswer, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
 import { integerIn, messageIn, nameIn, numberIn, textIn } from "./field.ts";
 
 const MEMORY_MB_MAX = 2 ** 30;
@@ -82,6 +82,8 @@ export interface LeaseRequest {
   readonly function: FunctionMessage | null;
   readonly count: number;
   readonly grows: boolean;
+  readonly busy: number;
+  readonly busy_for_ms: number;
 }
 export interface LeaseReply {
   readonly instances: readonly {
@@ -91,6 +93,8 @@ export interface LeaseReply {
     readonly port: number;
     readonly cpus: number;
   }[];
+  /** 0: nothing is waited for. */
+  readonly wait_ms: number;
 }
 export interface OverviewReply {
   readonly overview_json: string;
@@ -165,11 +169,13 @@ const divisionIn = ({ functions }: DivisionMessage): ReadonlyMap<string, number>
     ]),
   );
 
-export const wantedMessage = ({ nodeId, shape, count, isGrowth }: LeaseWanted): LeaseRequest => ({
+export const wantedMessage = ({ nodeId, shape, count, isGrowth, held }: LeaseWanted): LeaseRequest => ({
   node_id: nodeId,
   function: shapeMessage(shape),
   count,
   grows: isGrowth,
+  busy: held.busy,
+  busy_for_ms: held.busyForMs,
 });
 
 const shapeMessage = ({ key, memoryMb, timeoutMs }: FunctionShape): FunctionMessage => ({
@@ -226,20 +232,31 @@ const threadsIn = ({ total, functions }: ThreadsMessage): ThreadsSeen => ({
   })),
 });
 
-export const leasedIn = ({ instances }: LeaseReply): readonly LeasedInstance[] =>
-  manyIn(instances, "instances", WANTED_MAX).map(({ id, node_id, address, port, cpus }) => ({
+export const leaseAnswerMessage = ({ instances, waitMs }: LeaseAnswer): LeaseReply => ({
+  instances: instances.map(({ id, nodeId, address, port, cpus }) => ({ id, node_id: nodeId, address, port, cpus })),
+  wait_ms: waitMs ?? 0,
+});
+
+export const leaseAnswerIn = ({ instances, wait_ms: waitMs }: LeaseReply): LeaseAnswer => ({
+  instances: manyIn(instances, "instances", WANTED_MAX).map(({ id, node_id, address, port, cpus }) => ({
     id: nameIn(id, "id"),
     nodeId: nameIn(node_id, "node_id"),
     address: nameIn(address, "address"),
     port: integerIn(port, "port", 1, PORT_MAX),
     cpus: numberIn(cpus, "cpus", 0, CPUS_MAX),
-  }));
+  })),
+  waitMs: waitMs === 0 ? null : numberIn(waitMs, "wait_ms", 0, DURATION_MS_MAX),
+});
 
 export const wantedIn = (request: LeaseRequest): LeaseWanted => ({
   nodeId: nameIn(request.node_id, "node_id"),
   shape: shapeIn(request.function),
   count: integerIn(request.count, "count", 1, WANTED_MAX),
   isGrowth: request.grows,
+  held: {
+    busy: integerIn(request.busy, "busy", 0, LEASES_MAX),
+    busyForMs: numberIn(request.busy_for_ms, "busy_for_ms", 0, DURATION_MS_MAX),
+  },
 });
 
 function shapeIn(message: FunctionMessage | null): FunctionShape {

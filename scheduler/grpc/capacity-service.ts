@@ -8,6 +8,7 @@ import {
   beatIn,
   type BeatReply,
   type BeatRequest,
+  leaseAnswerMessage,
   type LeaseReply,
   type LeaseRequest,
   type OverviewReply,
@@ -20,12 +21,7 @@ export const capacityService = (desk: ServedDesk): UntypedServiceImplementation 
     return answerMessage(await desk.beat(beatIn(request), signal));
   }),
   Lease: unary<LeaseRequest, LeaseReply>(
-    async (request, signal) => {
-      const leased = await desk.lease(wantedIn(request), signal);
-      return {
-        instances: leased.map(({ id, nodeId, address, port, cpus }) => ({ id, node_id: nodeId, address, port, cpus })),
-      };
-    },
+    async (request, signal) => leaseAnswerMessage(await desk.lease(wantedIn(request), signal)),
     // Nobody has them.
     ({ node_id }, { instances }) =>
       desk.takeBack(

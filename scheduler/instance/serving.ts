@@ -13,6 +13,19 @@ import type { Starts } from "./starts.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
 import type { WarmInstances } from "./warm-instances.ts";
 
+/** Of one function, that somebody holds on lease, all of them busy. */
+export interface HeldInstances {
+  readonly busy: number;
+  /** Mean time since each took its last call; 0 where there are none. */
+  readonly busyForMs: number;
+}
+
+/** What calls are worth that wait for instances that are held: so many starts, or none and to be asked about again at that time. */
+export interface WaitOrStart {
+  readonly starts: number;
+  readonly againAtMs: number;
+}
+
 interface Ports<Ticket> {
   readonly policy: Pick<Policy, "sharesStarts">;
   readonly alarms: IndexedHeap<Alarm>;
@@ -106,6 +119,23 @@ export class Serving<Ticket> {
     const againMs = pool.policy.reconsiderAtMs(pool, now);
     if (againMs === Infinity) this.#alarms.remove(pool.reconsiderAlarm);
     else this.#alarms.set(pool.reconsiderAlarm, Math.max(againMs, now + WAKE_MS_MIN));
+  }
+
+  /**
+   * As many calls wait with whoever holds these instances, which the policy sees as it sees those that are busy here. Nothing happens by it. Where
+   * one is free, or starts that nobody waits for, all of them are to come and wait here.
+   */
+  waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, now: number): WaitOrStart {
+    const { starting, unplaced, idle, queue, startingSinceMs } = pool;
+    if (held.busy === 0 || pool.firstFree !== null || starting + unplaced > queue.size) {
+      return { starts: waiting, againAtMs: Infinity };
+    }
+    const busy = pool.busy + held.busy;
+    const busySinceMs = (pool.busySinceSumMs + held.busy * (now - held.busyForMs)) / busy;
+    const view = { busy, idle, starting, waiting: queue.size + waiting, unplaced, startingSinceMs, busySinceMs };
+    const starts = Math.max(0, Math.min(waiting, pool.policy.startsFor(view, now)));
+    const againAtMs = Math.max(pool.policy.reconsiderAtMs(view, now), now + WAKE_MS_MIN);
+    return { starts, againAtMs };
   }
 
   /** Starts that have no node yet are dropped where fewer calls wait than there are starts. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import type { HostedInstance, NodeBeat } from "../grpc/capacity-desk.ts";
+import type { HostedInstance, LeasedInstance, LeaseWanted, NodeBeat } from "../grpc/capacity-desk.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
 import { LiveDesk, type LiveDeskOptions } from "./live-desk.ts";
 
@@ -86,7 +86,17 @@ afterEach(() => {
   vi.useRealTimers();
   for (const desk of opened.splice(0)) desk.close();
 });
-const wanted = (nodeId: string, more = {}) => ({ nodeId, shape: SHAPE, count: 1, isGrowth: false, ...more });
+const NOTHING_HELD = { busy: 0, busyForMs: 0 };
+const wanted = (nodeId: string, more = {}): LeaseWanted => ({
+  nodeId,
+  shape: SHAPE,
+  count: 1,
+  isGrowth: false,
+  held: NOTHING_HELD,
+  ...more,
+});
+const lend = async (desk: LiveDesk, ask: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> =>
+  (await desk.lease(ask, signal)).instances;
 const use = (id: string) => ({
   id,
   calls: 1,
@@ -102,11 +112,11 @@ describe("the desk", () => {
   test("starts an instance on the node that asks, and lends it to nobody else", async () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const desk = cluster(a, b).open();
-    await expect(desk.lease(wanted("b"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
+    await expect(lend(desk, wanted("b"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
     for (const host of [a, b]) await desk.beat(host.beat());
-    const [leased] = await desk.lease(wanted("b"));
+    const [leased] = await lend(desk, wanted("b"));
     expect(leased).toEqual({ id: "b-0", nodeId: "b", address: "b", port: 1, cpus: 2 });
-    expect((await desk.lease(wanted("a")))[0]).toMatchObject({ nodeId: "a" });
+    expect((await lend(desk, wanted("a")))[0]).toMatchObject({ nodeId: "a" });
     expect((await desk.overview()).instances.map(({ id, holder, state }) => [id, holder, state])).toEqual([
       ["b-0", "b", "busy"],
       ["a-1", "a", "busy"],
@@ -117,9 +127,9 @@ describe("the desk", () => {
     const [a, b] = [new Host("a"), new Host("b")];
     const desk = cluster(a, b).open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const [leased] = await desk.lease(wanted("a"));
+    const [leased] = await lend(desk, wanted("a"));
     await desk.beat(a.beat({ returned: [leased!.id] }));
-    const [again] = await desk.lease(wanted("b"));
+    const [again] = await lend(desk, wanted("b"));
     expect(again!.id).toBe(leased!.id);
     // Nothing of b's is a's to give back.
     desk.takeBack("a", [again!.id]);
@@ -135,9 +145,9 @@ describe("the desk", () => {
     const desk = cluster(a).open();
     await desk.beat(a.beat());
     const large = { ...SHAPE, key: "large@1", memoryMb: 300 };
-    await expect(desk.lease(wanted("a", { shape: large }))).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
-    expect(await desk.lease(wanted("a", { count: 16, isGrowth: true }))).toHaveLength(2);
-    expect(await desk.lease(wanted("a", { isGrowth: true }))).toEqual([]);
+    await expect(lend(desk, wanted("a", { shape: large }))).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
+    expect(await lend(desk, wanted("a", { count: 16, isGrowth: true }))).toHaveLength(2);
+    expect(await lend(desk, wanted("a", { isGrowth: true }))).toEqual([]);
   });
 
   test("nobody waits for the slowest start, and what has started then is free", async () => {
@@ -145,12 +155,12 @@ describe("the desk", () => {
     const slow = Promise.withResolvers<void>();
     const desk = clusterWith((id) => (id === "b" ? slow.promise : Promise.resolve()), a, b).open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const first = await desk.lease(wanted("a", { count: 2 }));
+    const first = await lend(desk, wanted("a", { count: 2 }));
     expect(first.map(({ nodeId }) => nodeId)).toEqual(["a"]);
-    const next = desk.lease(wanted("a", { count: 2 }));
+    const next = lend(desk, wanted("a", { count: 2 }));
     expect((await desk.overview()).counts).toMatchObject({ starting: 2, waiting: 2 });
     slow.resolve();
-    const leased = [...(await next), ...(await desk.lease(wanted("a")))];
+    const leased = [...(await next), ...(await lend(desk, wanted("a")))];
     expect(new Set(leased.map(({ id }) => id)).size).toBe(leased.length);
     expect((await desk.overview()).counts).toMatchObject({ busy: leased.length + 1, waiting: 0 });
   });
@@ -159,9 +169,9 @@ describe("the desk", () => {
     const [a, b] = [new Host("a", { memoryMb: 64 }), new Host("b", { memoryMb: 64 })];
     const desk = cluster(a, b).open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const both = (await desk.lease(wanted("b"))).concat(await desk.lease(wanted("b")));
+    const both = (await lend(desk, wanted("b"))).concat(await lend(desk, wanted("b")));
     await desk.beat(b.beat({ returned: both.map(({ id }) => id) }));
-    const again = desk.lease(wanted("b", { count: 2 }));
+    const again = lend(desk, wanted("b", { count: 2 }));
     void desk.beat(a.beat({ isLeaving: true }));
     expect((await again).map(({ nodeId }) => nodeId)).toEqual(["b"]);
     await vi.waitFor(async () => expect((await desk.overview()).instances).toHaveLength(1));
@@ -171,7 +181,7 @@ describe("the desk", () => {
     const [a, b] = [new Host("a"), new Host("b", { memoryMb: 32 })];
     const desk = cluster(a, b).open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const [leased] = await desk.lease(wanted("b"));
+    const [leased] = await lend(desk, wanted("b"));
     // Nobody else may say so.
     await desk.beat(a.beat({ broken: [leased!.id] }));
     expect((await desk.overview()).instances).toHaveLength(1);
@@ -179,7 +189,7 @@ describe("the desk", () => {
     expect((await desk.overview()).instances).toEqual([]);
     await desk.beat(a.beat());
     await vi.waitFor(() => expect(a.containers.size).toBe(0));
-    const [other] = await desk.lease(wanted("b"));
+    const [other] = await lend(desk, wanted("b"));
     expect(other!.id).not.toBe(leased!.id);
   });
 
@@ -188,7 +198,7 @@ describe("the desk", () => {
     const { open, removals } = cluster(a);
     const desk = open();
     await desk.beat(a.beat());
-    const [leased] = await desk.lease(wanted("a"));
+    const [leased] = await lend(desk, wanted("a"));
     const ends = Promise.withResolvers<void>();
     a.ends = ends.promise;
     const named = a.beat();
@@ -203,14 +213,14 @@ describe("the desk", () => {
     const { open, removals } = cluster(a);
     const before = open();
     await before.beat(a.beat());
-    const [held] = await before.lease(wanted("a"));
+    const [held] = await lend(before, wanted("a"));
     before.close();
     const ends = Promise.withResolvers<void>();
     a.ends = ends.promise;
     const desk = open();
     await desk.beat(a.beat());
     // It makes room for another, which takes the whole node.
-    const other = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1", memoryMb: 128 } }));
+    const other = lend(desk, wanted("a", { shape: { ...SHAPE, key: "other@1", memoryMb: 128 } }));
     for (let beats = 0; beats < 3; beats++) {
       await desk.beat(a.beat());
       expect((await desk.overview()).counts).toMatchObject({ draining: 1, idle: 0, busy: 0 });
@@ -224,9 +234,9 @@ describe("the desk", () => {
     const a = new Host("a", { memoryMb: 64 });
     const desk = cluster(a).open();
     await desk.beat(a.beat());
-    await desk.lease(wanted("a"));
+    await lend(desk, wanted("a"));
     const cancel = new AbortController();
-    const waiting = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1" } }), cancel.signal);
+    const waiting = lend(desk, wanted("a", { shape: { ...SHAPE, key: "other@1" } }), cancel.signal);
     expect((await desk.beat(a.beat({ leases: [use("a-0")] }))).isPressed).toBe(true);
     cancel.abort();
     await expect(waiting).rejects.toMatchObject({ code: "CANCELLED" });
@@ -237,8 +247,8 @@ describe("the desk", () => {
     const a = new Host("a", { memoryMb: 64 });
     const desk = cluster(a).open();
     await desk.beat(a.beat());
-    await desk.lease(wanted("a"));
-    const waiting = desk.lease(wanted("a", { shape: { ...SHAPE, key: "other@1" } }));
+    await lend(desk, wanted("a"));
+    const waiting = lend(desk, wanted("a", { shape: { ...SHAPE, key: "other@1" } }));
     desk.close();
     await expect(waiting).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
   });
@@ -271,7 +281,7 @@ describe("the desk", () => {
     const { open } = cluster(a, b);
     const before = open();
     for (const host of [a, b]) await before.beat(host.beat());
-    const [held] = await before.lease(wanted("b"));
+    const [held] = await lend(before, wanted("b"));
     before.close();
     const desk = open();
     // Its holder comes before its node has: that is no reason to lose it.
@@ -286,7 +296,7 @@ describe("the desk", () => {
     const a = new Host("a");
     const desk = cluster(a).open();
     await desk.beat(a.beat());
-    const [leased] = await desk.lease(wanted("a"));
+    const [leased] = await lend(desk, wanted("a"));
     const { name, shape } = a.containers.get(leased!.id)!;
     const orphan = { id: "orphan", name: name.replace(/\d+$/, "77"), shape, usedMb: 0 };
     a.containers.set("orphan", orphan);
@@ -305,7 +315,7 @@ describe("the desk", () => {
     const { open, events } = cluster(a, b);
     const desk = open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const leased = [...(await desk.lease(wanted("a"))), ...(await desk.lease(wanted("a")))];
+    const leased = [...(await lend(desk, wanted("a"))), ...(await lend(desk, wanted("a")))];
     expect(leased.map(({ nodeId }) => nodeId)).toEqual(["a", "b"]);
     for (let passed = 0; passed < 4_000; passed += 500) {
       await vi.advanceTimersByTimeAsync(500);
@@ -325,7 +335,7 @@ describe("the desk", () => {
     const { open, events, removals } = cluster(a);
     const desk = open();
     await desk.beat(a.beat());
-    const [leased] = await desk.lease(wanted("a"));
+    const [leased] = await lend(desk, wanted("a"));
     await desk.beat(a.beat());
     const before = performance.now();
     const clock = vi.spyOn(performance, "now").mockReturnValue(before + 3_200);
@@ -352,8 +362,8 @@ describe("the desk", () => {
       (await desk.overview()).instances.filter((one) => `${one.function}@${one.version}` === key).length;
     await desk.beat(a.beat({ scaled: [{ shape: SHAPE, min: 2, max: 2 }] }));
     await vi.waitFor(async () => expect((await desk.overview()).counts.idle).toBe(2));
-    await desk.lease(wanted("a", { count: 2 }));
-    expect(await desk.lease(wanted("a", { isGrowth: true }))).toEqual([]);
+    await lend(desk, wanted("a", { count: 2 }));
+    expect(await lend(desk, wanted("a", { isGrowth: true }))).toEqual([]);
     const next = { ...SHAPE, key: "khop@2" };
     await desk.beat(a.beat({ scaled: [{ shape: next, min: 1, max: 0 }] }));
     await vi.waitFor(async () => expect(await kept("khop@2")).toBe(1));
@@ -368,20 +378,20 @@ describe("the desk", () => {
     const older = { scaled: [{ shape: SHAPE, min: 0, max: 3 }], scaledVersion: 7 };
     const newer = { scaled: [{ shape: SHAPE, min: 1, max: 1 }], scaledVersion: 8 };
     for (const host of [a, b]) await desk.beat(host.beat(older));
-    await desk.lease(wanted("b"));
+    await lend(desk, wanted("b"));
     for (let beats = 0; beats < 3; beats++) {
       await desk.beat(a.beat(newer));
       await desk.beat(b.beat(older));
-      expect(await desk.lease(wanted("b", { isGrowth: true }))).toEqual([]);
+      expect(await lend(desk, wanted("b", { isGrowth: true }))).toEqual([]);
     }
     expect(removals).toEqual([]);
     // A node that has just come, and has read before.
     await desk.beat(c.beat(older));
-    expect(await desk.lease(wanted("b", { isGrowth: true }))).toEqual([]);
+    expect(await lend(desk, wanted("b", { isGrowth: true }))).toEqual([]);
     // All is taken back, or Redis was emptied.
     await desk.beat(b.beat({ scaledVersion: 9 }));
     await desk.beat(a.beat(newer));
-    expect(await desk.lease(wanted("b", { isGrowth: true }))).toHaveLength(1);
+    expect(await lend(desk, wanted("b", { isGrowth: true }))).toHaveLength(1);
   });
 
   test("of nodes that hear of a deployment one after another, the one that has heard of it is believed", async () => {
@@ -396,7 +406,7 @@ describe("the desk", () => {
     await desk.beat(a.beat(after));
     await vi.waitFor(async () => expect((await desk.overview()).counts.idle).toBe(2));
     // Nobody keeps the one of before any more.
-    const [old] = await desk.lease(wanted("b"));
+    const [old] = await lend(desk, wanted("b"));
     await desk.beat(b.beat({ ...before, broken: [old!.id] }));
     for (let beats = 0; beats < 3; beats++) {
       await desk.beat(b.beat(before));
@@ -406,7 +416,7 @@ describe("the desk", () => {
     expect(started).toEqual(["khop@1", "khop@2"]);
     // One that has just come knows of no function yet.
     await desk.beat(c.beat({ scaledVersion: 7 }));
-    const [current] = await desk.lease(wanted("a", { shape: next }));
+    const [current] = await lend(desk, wanted("a", { shape: next }));
     await desk.beat(a.beat({ ...after, broken: [current!.id] }));
     await vi.waitFor(() => expect(started).toEqual(["khop@1", "khop@2", "khop@2"]));
   });
@@ -418,11 +428,11 @@ describe("the desk", () => {
     const desk = open(3);
     for (const host of [a, b]) await desk.beat(host.beat());
     const many = [
-      ...(await desk.lease(wanted("a"))),
-      ...(await desk.lease(wanted("a"))),
-      ...(await desk.lease(wanted("a"))),
+      ...(await lend(desk, wanted("a"))),
+      ...(await lend(desk, wanted("a"))),
+      ...(await lend(desk, wanted("a"))),
     ];
-    const [other] = await desk.lease(wanted("b", { shape: { ...SHAPE, key: "other@1" } }));
+    const [other] = await lend(desk, wanted("b", { shape: { ...SHAPE, key: "other@1" } }));
     const beats = async (): Promise<readonly string[]> => {
       await vi.advanceTimersByTimeAsync(1_000);
       const told = await desk.beat(a.beat({ leases: many.map(({ id }) => use(id)) }));
@@ -436,7 +446,7 @@ describe("the desk", () => {
     await vi.advanceTimersByTimeAsync(0);
     expect([...a.containers.keys(), ...b.containers.keys()]).not.toContain(revoked[0]);
     expect((await desk.overview()).instances).toHaveLength(3);
-    expect(await desk.lease(wanted("b", { count: 1, isGrowth: true }))).toEqual([]);
+    expect(await lend(desk, wanted("b", { count: 1, isGrowth: true }))).toEqual([]);
   });
 
   test("a node that leaves gets nothing new, and is let go when nothing runs there", async () => {
@@ -444,11 +454,11 @@ describe("the desk", () => {
     const { open, events } = cluster(a, b);
     const desk = open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const [leased] = await desk.lease(wanted("a"));
+    const [leased] = await lend(desk, wanted("a"));
     await desk.beat(a.beat({ isLeaving: true, returned: [leased!.id] }));
     await vi.waitFor(() => expect(events).toContain("a released"));
     expect(a.containers.size).toBe(0);
-    await expect(desk.lease(wanted("a"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
+    await expect(lend(desk, wanted("a"))).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
   });
 
   test("a node that leaves is let go in the end, and calls of others there are not given up", async () => {
@@ -457,7 +467,7 @@ describe("the desk", () => {
     const { open, events } = cluster(a, b);
     const desk = open();
     for (const host of [a, b]) await desk.beat(host.beat());
-    const [leased] = await desk.lease(wanted("b"));
+    const [leased] = await lend(desk, wanted("b"));
     expect(leased!.nodeId).toBe("a");
     await desk.beat(a.beat({ isLeaving: true }));
     for (let passed = 0; passed < 4_000; passed += 500) {

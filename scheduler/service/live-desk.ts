@@ -9,6 +9,7 @@ import type {
   BeatAnswer,
   FunctionShape,
   HostedInstance,
+  LeaseAnswer,
   LeasedInstance,
   LeaseUse,
   LeaseWanted,
@@ -138,21 +139,26 @@ export class LiveDesk implements ServedDesk {
     return { ...answer, isPressed: core.counts.unplaced > 0, threads: this.#relayed?.told(beat.threads) ?? null };
   }
 
-  async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<readonly LeasedInstance[]> {
+  async lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<LeaseAnswer> {
     const { core } = this.#live;
     const node = core.node(wanted.nodeId);
     const pool = this.#poolOf(wanted.shape);
-    const deadlineMs = this.#live.now() + WAIT_MS;
+    const nowMs = this.#live.now();
+    const deadlineMs = nowMs + WAIT_MS;
+    let { count } = wanted;
     const enough = new AbortController();
     const until = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
     const granted: Promise<Instance>[] = [];
     if (!wanted.isGrowth) {
       this.#expectFits(pool);
+      const { starts, againAtMs } = core.waitOrStart(pool, count, wanted.held, nowMs);
+      if (starts === 0) return { instances: [], waitMs: Math.min(againAtMs - nowMs, WAIT_MS) };
+      count = starts;
       granted.push(this.#live.acquire(pool, deadlineMs, until, node));
     }
     // Of an earlier request, which did not wait for all that it had started.
     const coming = Math.max(0, pool.starting - pool.waiting);
-    while (granted.length + coming < wanted.count) {
+    while (granted.length + coming < count) {
       const more = this.#live.grow(pool, deadlineMs, until, node);
       if (more === null) break;
       granted.push(more);
@@ -165,7 +171,7 @@ export class LiveDesk implements ServedDesk {
     const [failed] = settled.filter((one) => one.status === "rejected");
     if (leased.length === 0 && failed !== undefined && !wanted.isGrowth) throw failed.reason as LocusError;
     this.#live.wake();
-    return leased;
+    return { instances: leased, waitMs: null };
   }
 
   async overview(): Promise<CapacityOverview> {
