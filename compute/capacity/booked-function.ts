@@ -15,6 +15,7 @@ export const shapeOf = ({ name, version, limits }: FunctionDescription): Functio
 });
 
 export interface Waiter {
+  readonly sinceMs: number;
   /** null: it runs here, without an instance. */
   readonly resolve: (instance: BookedInstance | null) => void;
   readonly reject: (error: Error) => void;

@@ -20,6 +20,9 @@ export class BookedInstance {
   /** Since the last beat, of calls that ended. */
   calls = 0;
   #executionMs = 0;
+  /** Since the last beat, of calls that came. */
+  #came = 0;
+  #waitedMs = 0;
   readonly #cpu: SpreadCpu;
   /** Since the last beat: how long calls ran there, up to when there was none or the last one left; and when the first began. */
   #usedMs = 0;
@@ -67,8 +70,16 @@ export class BookedInstance {
     this.meanMs += (elapsedMs - this.meanMs) * SMOOTHING;
   }
 
-  /** The first call runs there, after none did. */
-  comesToUse(nowMs: number): void {
+  /** A call runs there that waited so long. */
+  took(nowMs: number, waitedMs: number): void {
+    this.tookMs = nowMs;
+    this.#came++;
+    this.#waitedMs += waitedMs;
+    if (this.running++ === 0) this.#comesToUse(nowMs);
+  }
+
+  /** The first, after none did. */
+  #comesToUse(nowMs: number): void {
     this.#turnedMs = nowMs;
     if (Number.isNaN(this.#beganMs)) this.#beganMs = nowMs;
   }
@@ -97,9 +108,12 @@ export class BookedInstance {
       beganAgoMs: Number.isNaN(this.#beganMs) ? 0 : nowMs - this.#beganMs,
       isUsed,
       unusedForMs: nowMs - this.#turnedMs,
+      waitMs: this.#came === 0 ? 0 : this.#waitedMs / this.#came,
     };
     this.calls = 0;
     this.#executionMs = 0;
+    this.#came = 0;
+    this.#waitedMs = 0;
     this.#usedMs = 0;
     this.#beganMs = isUsed ? nowMs : NaN;
     return use;

@@ -135,7 +135,7 @@ describe("a node's book of leases", () => {
       expect(requests).toHaveLength(2);
       vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
       await requests[1]!.pause(waitMs);
-      return { book, requests, taken, call };
+      return { book, requests, clock, taken, call };
     };
 
     test("says how many are busy and for how long, and calls are served by those, without another request", async () => {
@@ -204,6 +204,26 @@ describe("a node's book of leases", () => {
       await growth.grant([at("b")]);
       expect((await call)!.id).toBe("b");
       for (const one of taken) book.done(one, 1, 0);
+      book.close();
+    });
+
+    test("tells how long calls waited, beside what they waited for an answer with instances", async () => {
+      const { book, requests, taken, call, clock } = await setUpWaiting(100);
+      book.uses(30);
+      const others = [book.wait(khop, 5_000), book.wait(khop, 5_000)];
+      // Two more than one instance takes: asked anew at 30, and answered at 50.
+      clock.nowMs = 40;
+      book.done(taken[0]!, 35, 0);
+      await call;
+      clock.nowMs = 50;
+      await requests[2]!.grant([at("c")]);
+      await Promise.all(others);
+      const waits = book.uses(20).map(({ id, waitMs }) => [id, waitMs]);
+      expect(waits.toSorted()).toEqual([
+        ["a", taken[0]!.id === "a" ? 10 : 0],
+        ["b", taken[0]!.id === "b" ? 10 : 0],
+        ["c", 0],
+      ]);
       book.close();
     });
 
@@ -291,7 +311,17 @@ describe("a node's book of leases", () => {
     clock.nowMs = 100;
     await held(at("a"));
     expect(book.uses(100)).toEqual([
-      { id: "a", calls: 1, executionMs: 1, cpus: 0, usedMs: 0, beganAgoMs: 0, isUsed: false, unusedForMs: 0 },
+      {
+        id: "a",
+        calls: 1,
+        executionMs: 1,
+        cpus: 0,
+        usedMs: 0,
+        beganAgoMs: 0,
+        isUsed: false,
+        unusedForMs: 0,
+        waitMs: 0,
+      },
     ]);
     clock.nowMs = 200;
     const [first, second] = [take(book), take(book)];
@@ -302,13 +332,13 @@ describe("a node's book of leases", () => {
     clock.nowMs = 500;
     const third = take(book);
     clock.nowMs = 600;
-    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0 };
+    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitMs: 0 };
     expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told }]);
     clock.nowMs = 700;
     book.failed(third);
     clock.nowMs = 1_100;
     // One that came to nothing used it all the same.
-    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400 };
+    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitMs: 0 };
     expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
   });
 

@@ -146,6 +146,7 @@ export class LeaseBook {
         this.counts.waitedMs += this.#options.nowMs() - sinceMs;
       };
       const waiter: Waiter = {
+        sinceMs,
         resolve: (instance) => {
           leave();
           resolve(instance);
@@ -291,9 +292,8 @@ export class LeaseBook {
     return booked;
   }
 
-  #give(booked: BookedFunction, instance: BookedInstance, nowMs: number): void {
-    if (instance.running++ === 0) instance.comesToUse(nowMs);
-    instance.tookMs = nowMs;
+  #give(booked: BookedFunction, instance: BookedInstance, nowMs: number, waitedMs = 0): void {
+    instance.took(nowMs, waitedMs);
     booked.inFlight++;
     this.counts.taken++;
     if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
@@ -308,12 +308,12 @@ export class LeaseBook {
     this.#ask(instance.function);
   }
 
-  /** First come, first served. */
-  #serve(booked: BookedFunction): void {
+  /** First come, first served. `untilMs`: until when they have waited, as far as whoever was asked since has not seen that itself. */
+  #serve(booked: BookedFunction, untilMs = this.#options.nowMs()): void {
     for (const waiter of booked.waiters) {
       const instance = booked.best();
       if (instance === null) return;
-      this.#give(booked, instance, this.#options.nowMs());
+      this.#give(booked, instance, this.#options.nowMs(), Math.max(0, untilMs - waiter.sinceMs));
       waiter.resolve(instance);
     }
   }
@@ -328,7 +328,8 @@ export class LeaseBook {
     // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
     if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
     const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
-    const held = booked.held(this.#options.nowMs());
+    const askedAtMs = this.#options.nowMs();
+    const held = booked.held(askedAtMs);
     if (booked.pause !== null && count <= booked.pause.count && held.busy >= booked.pause.busy) return;
     this.#endPause(booked);
     const asked = new AbortController();
@@ -338,7 +339,7 @@ export class LeaseBook {
       ({ instances: leased, waitMs }) => {
         booked.asked = null;
         for (const one of leased) this.#hold(booked, one);
-        this.#serve(booked);
+        this.#serve(booked, askedAtMs);
         if (waitMs !== null) this.#pause(booked, count, held.busy, waitMs);
         this.#ask(booked);
         // What was free elsewhere serves at once; from then on calls need not go there.

@@ -28,6 +28,7 @@ const USE: LeaseUse = {
   beganAgoMs: 480,
   isUsed: false,
   unusedForMs: 120.5,
+  waitMs: 7.5,
 };
 const BEAT: NodeBeat = {
   nodeId: "a",
@@ -65,7 +66,7 @@ const hosted = (at: number): HostedInstance => {
   };
 };
 const usedAt = (at: number): LeaseUse => {
-  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3 };
+  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3, waitMs: 1e3 / 3 };
   return { id: uuid(at), calls: 1e9, cpus: 1 / 3, isUsed: true, ...times };
 };
 const scaled = (at: number): ScaledFunction => ({ shape: hosted(at).shape, min: 1_000, max: 1_000 });
@@ -100,6 +101,7 @@ describe("a beat over the wire", () => {
     ["usedMs", Infinity],
     ["beganAgoMs", -0.5],
     ["unusedForMs", 1e300],
+    ["waitMs", -1],
     ["calls", 1.5],
   ])("is refused where a lease's %s is %d", (field, value) => {
     const message = beatMessage({ ...BEAT, leases: [{ ...USE, [field]: value }] });

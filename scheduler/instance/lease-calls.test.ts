@@ -51,6 +51,7 @@ const calls = (lease: Lease, more: Partial<LeaseCalls>): LeaseCalls => ({
   usedMs: 0,
   usedSinceMs: 0,
   unusedSinceMs: 0,
+  waitMs: 0,
   ...more,
 });
 
@@ -93,6 +94,28 @@ describe("calls on leases", () => {
       ["came", 1_000],
       ["waited", 1_300, 300],
       ["ended", 1_306, 5],
+    ]);
+  });
+
+  test("that waited for their lease came before they ran, and not before what was told last", () => {
+    const { scheduler, lend, hear } = setUp();
+    const lease = lend("x", 100);
+    const two = { ended: 2, executionMs: 200, usedMs: 200, usedSinceMs: 1_000, unusedSinceMs: 1_200, waitMs: 50 };
+    scheduler.leasesUsed([calls(lease, two)], 1_500);
+    expect(hear()).toEqual([
+      ["came", 950],
+      ["waited", 950, 50],
+      ["came", 1_050],
+      ["waited", 1_050, 50],
+      ["ended", 1_100, 100],
+      ["ended", 1_200, 100],
+    ]);
+    const one = { ended: 1, executionMs: 20, usedMs: 20, usedSinceMs: 1_510, unusedSinceMs: 1_530, waitMs: 1_400 };
+    scheduler.leasesUsed([calls(lease, one)], 2_000);
+    expect(hear()).toEqual([
+      ["came", 1_500],
+      ["waited", 1_500, 1_400],
+      ["ended", 1_530, 20],
     ]);
   });
 
@@ -195,14 +218,16 @@ describe("calls on leases", () => {
       usedMs: integer({ min: 0, max: 600 }),
       agoMs: integer({ min: -100, max: 700 }),
       isUsed: boolean(),
+      waitMs: integer({ min: 0, max: 300 }),
     });
     assert(
-      property(array(step, { maxLength: 40, size: "max" }), (steps) => {
+      property(array(step, { maxLength: 40, size: "max" }), boolean(), (steps, haveWaited) => {
         const { scheduler, lend, hear } = setUp();
         const leases = ["x", "y", "z"].map((id) => lend(id, 0));
         let now = 0;
         let usedMs = 0;
-        for (const { which, agoMs, isUsed, ...told } of steps) {
+        for (const { which, agoMs, isUsed, ...said } of steps) {
+          const told = haveWaited ? said : { ...said, waitMs: 0 };
           now += 170;
           usedMs += told.usedMs;
           const unusedSinceMs = isUsed ? null : now - agoMs / 2;
@@ -210,11 +235,13 @@ describe("calls on leases", () => {
         }
         let [inFlight, lastMs, executionMs] = [0, 0, 0];
         for (const [what, atMs, tookMs = 0] of hear()) {
+          if (what === "waited") continue;
           inFlight += what === "came" ? 1 : -1;
           executionMs += tookMs;
           expect(atMs).toBeGreaterThanOrEqual(lastMs);
           expect(inFlight).toBeGreaterThanOrEqual(0);
-          expect(inFlight).toBeLessThanOrEqual(leases.length);
+          // Those that wait are in flight as well.
+          if (!haveWaited) expect(inFlight).toBeLessThanOrEqual(leases.length);
           lastMs = atMs;
         }
         expect(lastMs).toBeLessThanOrEqual(now);

@@ -20,6 +20,8 @@ export interface LeaseCalls {
   readonly usedSinceMs: number;
   /** Since when none runs; null: some do. */
   readonly unusedSinceMs: number | null;
+  /** How long those that came had waited for it, each. */
+  readonly waitMs: number;
 }
 
 /** The policy is told of so many of one lease at once; of more it is told as of fewer, longer ones. No instance ends as many in half a second. */
@@ -30,8 +32,8 @@ const EXECUTION_MS_MIN = 0.001;
 interface CallEvent {
   readonly atMs: number;
   readonly what: "came" | "ended" | "left";
-  /** Of one that ended. */
-  readonly executionMs: number;
+  /** Of one that ended how long it ran, of one that came how long it waited. */
+  readonly forMs: number;
 }
 
 /** Tells the policies of the functions whose leases these are, which it answers. */
@@ -50,19 +52,21 @@ export function tellCalls(told: readonly LeaseCalls[], now: number): Iterable<Fu
 const byTime = (one: CallEvent, other: CallEvent): number => one.atMs - other.atMs;
 
 /** A policy's clock never goes back: what another node says of before is taken to be as late as what was told last. */
-function tell(pool: FunctionPool, { atMs, what, executionMs }: CallEvent): void {
+function tell(pool: FunctionPool, { atMs, what, forMs }: CallEvent): void {
   const { policy } = pool;
   pool.toldMs = Math.max(pool.toldMs, atMs);
-  if (what === "ended") return pool.ended(executionMs, pool.toldMs);
+  if (what === "ended") return pool.ended(forMs, pool.toldMs);
   if (what === "left") return policy.left(pool.toldMs);
   policy.arrived(pool.toldMs);
-  policy.waited(0, pool.toldMs);
+  policy.waited(forMs, pool.toldMs);
 }
 
-/** Of one lease, in order. */
+/** Of one lease. */
 function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
-  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs } = calls;
+  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs, waitMs } = calls;
   const { isUsed: wasUsed, toldMs } = lease;
+  // It came before it ran; not before what was told last.
+  const cameToRunAt = (ms: number): CallEvent => ({ atMs: Math.max(toldMs, ms - waitMs), what: "came", forMs: waitMs });
   const isUsed = unusedSinceMs === null;
   if (!wasUsed && !isUsed && ended === 0) return [];
   const fromMs = wasUsed ? toldMs : within(usedSinceMs, toldMs, now);
@@ -73,9 +77,9 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
   lease.untoldMs += usedMs;
   const events: CallEvent[] = [];
   if (ended === 0) {
-    if (!wasUsed) events.push({ atMs: fromMs, what: "came", executionMs: 0 });
+    if (!wasUsed) events.push(cameToRunAt(fromMs));
     // What was said of its end was lost, or it came to nothing.
-    if (!isUsed) events.push({ atMs: untilMs, what: "left", executionMs: 0 });
+    if (!isUsed) events.push({ atMs: untilMs, what: "left", forMs: 0 });
     if (!isUsed) lease.untoldMs = 0;
     return events;
   }
@@ -85,11 +89,11 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
   const stepMs = pieces === 1 ? 0 : (untilMs - fromMs - pieceMs) / (pieces - 1);
   for (let piece = 0; piece < pieces; piece++) {
     const atMs = fromMs + piece * stepMs;
-    if (piece > 0 || !wasUsed) events.push({ atMs, what: "came", executionMs: 0 });
+    if (piece > 0 || !wasUsed) events.push(cameToRunAt(atMs));
     if (piece === count) break;
     // Not after the next has come: sums are not exact.
     const endMs = piece === pieces - 1 ? untilMs : Math.min(atMs + pieceMs, fromMs + (piece + 1) * stepMs);
-    events.push({ atMs: endMs, what: "ended", executionMs: eachMs });
+    events.push({ atMs: endMs, what: "ended", forMs: eachMs });
   }
   return events;
 }

@@ -106,6 +106,7 @@ const use = (id: string) => ({
   beganAgoMs: 100,
   isUsed: false,
   unusedForMs: 95,
+  waitMs: 0,
 });
 
 describe("the desk", () => {

@@ -315,7 +315,7 @@ export class LiveDesk implements ServedDesk {
   /** What its calls did; none where it is not the node's to use. */
   #used(
     nodeId: string,
-    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs }: LeaseUse,
+    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs, waitMs }: LeaseUse,
     answer: { readonly gone: string[]; readonly revoked: string[] },
     nowMs: number,
   ): readonly LeaseCalls[] {
@@ -342,7 +342,7 @@ export class LiveDesk implements ServedDesk {
       core.instanceUses(instance, { ...(memoryMb > 0 ? { memoryMb } : {}), cpus }, nowMs);
     }
     const unusedSinceMs = isUsed ? null : nowMs - unusedForMs;
-    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs }];
+    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs, waitMs }];
   }
 
   #lend(instance: Instance, nodeId: string): readonly LeasedInstance[] {
