@@ -240,6 +240,21 @@ test("nodes that are to be kept are reserved before any call, and stay", { timeo
   expect(await all).toEqual(["3000", "3001", "3002"]);
 });
 
+test(
+  "an empty node is kept ahead of calls, and another when a call has gone to it",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const cluster = await startCluster(3, 300, { LOCUS_NODES_AHEAD: "1", LOCUS_NODE_IDLE_MS: "0" });
+    await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(1), LONG);
+    const [kept] = await reservedBy(cluster.manager);
+    const call = invoke(await apiOf(cluster), "sleeps", 3_000);
+    await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(2), LONG);
+    expect(await reservedBy(cluster.manager)).toContain(kept);
+    expect(await containersOf(cluster.nodes)).toHaveLength(1);
+    expect(await call).toBe("3000");
+  },
+);
+
 test("two schedulers of one stack have nodes of their own, and have them again", { timeout: TIMEOUT_MS }, async () => {
   const cluster = await startCluster(3, 300, { LOCUS_NODES_AHEAD: "0" });
   let requests = 0;
