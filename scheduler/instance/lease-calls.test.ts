@@ -56,12 +56,16 @@ const calls = (lease: Lease, more: Partial<LeaseCalls>): LeaseCalls => ({
 });
 
 describe("calls on leases", () => {
-  test("are taken to have run no longer than they may, whatever their holder says", () => {
+  test("are taken to have run and waited no longer than they may, whatever their holder says", () => {
     const { scheduler, pool, lend, hear } = setUp();
     const lease = lend("x", 100);
-    const much = { ended: 1, executionMs: 1e12, usedMs: 1e12, usedSinceMs: 500, unusedSinceMs: 1_000 };
+    const much = { ended: 1, executionMs: 1e12, usedMs: 1e12, usedSinceMs: 500, unusedSinceMs: 1_000, waitMs: 1e12 };
     scheduler.leasesUsed([calls(lease, much)], 1_000);
-    expect(hear()).toContainEqual(["ended", 1_000, pool.config.timeoutMs]);
+    const { timeoutMs } = pool.config;
+    expect(hear().slice(1)).toEqual([
+      ["waited", 100, timeoutMs],
+      ["ended", 1_000, timeoutMs],
+    ]);
   });
 
   test("are told as they came and ended, and the lease itself is none", () => {

@@ -63,8 +63,9 @@ function tell(pool: FunctionPool, { atMs, what, forMs }: CallEvent): void {
 
 /** Of one lease. */
 function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
-  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs, waitMs } = calls;
+  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs } = calls;
   const { isUsed: wasUsed, toldMs } = lease;
+  const waitMs = Math.min(calls.waitMs, lease.instance.pool.config.timeoutMs);
   // It came before it ran; not before what was told last.
   const cameToRunAt = (ms: number): CallEvent => ({ atMs: Math.max(toldMs, ms - waitMs), what: "came", forMs: waitMs });
   const isUsed = unusedSinceMs === null;
