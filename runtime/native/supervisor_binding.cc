@@ -2,16 +2,45 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <utility>
 
 #include "frames.h"
 
 namespace locus {
 
+namespace {
+
+/// Of `Usage`.
+constexpr size_t kUsageNumbers = 10;
+
+/// A callback of the event loop's, however many handlers are called in it: what follows from them in
+/// JavaScript runs at its end.
+class CallbackScope {
+ public:
+  CallbackScope(napi_env env, napi_async_context context) : env_(env) {
+    napi_open_callback_scope(env, nullptr, context, &scope_);
+  }
+  ~CallbackScope() { napi_close_callback_scope(env_, scope_); }
+  CallbackScope(const CallbackScope&) = delete;
+  CallbackScope& operator=(const CallbackScope&) = delete;
+
+ private:
+  napi_env env_;
+  napi_callback_scope scope_ = nullptr;
+};
+
+}  // namespace
+
 SupervisorBinding::SupervisorBinding(napi_env env, SupervisorOptions options, napi_value handlers)
     : env_(env), operation_rings_(options.operation_rings) {
+  napi_async_init(env, nullptr, Text("locus.supervisor"), &context_);
   napi_create_reference(env, handlers, 1, &handlers_);
+  napi_value on_outcome, buffer, usage;
+  napi_get_named_property(env, handlers, "onOutcome", &on_outcome);
+  napi_create_reference(env, on_outcome, 1, &on_outcome_);
+  napi_create_arraybuffer(env, kUsageNumbers * sizeof(double), reinterpret_cast<void**>(&usage_), &buffer);
+  napi_create_typedarray(env, napi_float64_array, kUsageNumbers, buffer, 0, &usage);
+  napi_create_reference(env, usage, 1, &usage_array_);
   options.on_log = [this](std::string_view source, std::string_view text, uint64_t call) {
     Emit("onLog", {Text(source), Text(text), Number(static_cast<double>(call))});
   };
@@ -51,7 +80,9 @@ void SupervisorBinding::Close() {
   });
   handles_ = nullptr;
   supervisor_.reset();
-  napi_delete_reference(env_, handlers_);
+  for (const napi_ref reference : {handlers_, on_outcome_, usage_array_})
+    napi_delete_reference(env_, reference);
+  napi_async_destroy(env_, context_);
 }
 
 void SupervisorBinding::Turn() {
@@ -61,7 +92,7 @@ void SupervisorBinding::Turn() {
   napi_open_handle_scope(env_, &scope);
   int64_t next_ns = INT64_MAX;
   do {
-    while (!closing_ && (supervisor_->Poll() | ServeOperations())) {
+    while (!closing_ && (PollSupervisor() | ServeOperations())) {
     }
   } while (!closing_ && !supervisor_->PrepareSleep(&next_ns));
   if (!closing_ && next_ns != INT64_MAX) {
@@ -73,6 +104,11 @@ void SupervisorBinding::Turn() {
   napi_close_handle_scope(env_, scope);
   turning_ = false;
   if (closing_) Close();
+}
+
+bool SupervisorBinding::PollSupervisor() {
+  const CallbackScope scope(env_, context_);
+  return supervisor_->Poll();
 }
 
 napi_value SupervisorBinding::Text(std::string_view text) const {
@@ -87,21 +123,30 @@ napi_value SupervisorBinding::Number(double number) const {
   return value;
 }
 
-void SupervisorBinding::Emit(const char* name, std::vector<napi_value> arguments) {
-  napi_handle_scope scope;
-  napi_open_handle_scope(env_, &scope);
-  napi_value handlers, handler, global;
-  napi_get_reference_value(env_, handlers_, &handlers);
-  napi_get_named_property(env_, handlers, name, &handler);
-  napi_get_global(env_, &global);
-  napi_make_callback(env_, nullptr, global, handler, arguments.size(), arguments.data(), nullptr);
+napi_value SupervisorBinding::Held(napi_ref reference) const {
+  napi_value value = nullptr;
+  napi_get_reference_value(env_, reference, &value);
+  return value;
+}
+
+void SupervisorBinding::CallHandler(napi_value handler, std::initializer_list<napi_value> arguments) {
+  napi_value receiver;
+  napi_get_undefined(env_, &receiver);
+  napi_call_function(env_, receiver, handler, arguments.size(), arguments.begin(), nullptr);
   bool pending = false;
   napi_is_exception_pending(env_, &pending);
-  if (pending) {
-    napi_value error;
-    napi_get_and_clear_last_exception(env_, &error);
-    napi_fatal_exception(env_, error);
-  }
+  if (!pending) return;
+  napi_value error;
+  napi_get_and_clear_last_exception(env_, &error);
+  napi_fatal_exception(env_, error);
+}
+
+void SupervisorBinding::Emit(const char* name, std::initializer_list<napi_value> arguments) {
+  napi_handle_scope scope;
+  napi_open_handle_scope(env_, &scope);
+  napi_value handler;
+  napi_get_named_property(env_, Held(handlers_), name, &handler);
+  CallHandler(handler, arguments);
   napi_close_handle_scope(env_, scope);
 }
 
@@ -109,25 +154,24 @@ void SupervisorBinding::EmitOutcome(double call, Outcome&& outcome) {
   napi_handle_scope scope;
   napi_open_handle_scope(env_, &scope);
   const UsageWire& isolate = outcome.usage.isolate;
-  const double numbers[] = {static_cast<double>(outcome.usage.wall_ns) / 1e3,
-                            static_cast<double>(outcome.usage.queue_ns) / 1e3,
-                            static_cast<double>(outcome.usage.start_ns) / 1e3,
-                            static_cast<double>(isolate.cpu_ns) / 1e3,
-                            static_cast<double>(isolate.wait_ns) / 1e3,
-                            static_cast<double>(isolate.operations),
-                            static_cast<double>(isolate.rounds),
-                            static_cast<double>(isolate.bytes_out),
-                            static_cast<double>(isolate.bytes_in),
-                            static_cast<double>(outcome.usage.lock_ns) / 1e3};
-  napi_value usage, logs;
-  napi_create_array_with_length(env_, std::size(numbers), &usage);
-  for (size_t i = 0; i < std::size(numbers); i++)
-    napi_set_element(env_, usage, static_cast<uint32_t>(i), Number(numbers[i]));
+  const double numbers[kUsageNumbers] = {static_cast<double>(outcome.usage.wall_ns) / 1e3,
+                                         static_cast<double>(outcome.usage.queue_ns) / 1e3,
+                                         static_cast<double>(outcome.usage.start_ns) / 1e3,
+                                         static_cast<double>(isolate.cpu_ns) / 1e3,
+                                         static_cast<double>(isolate.wait_ns) / 1e3,
+                                         static_cast<double>(isolate.operations),
+                                         static_cast<double>(isolate.rounds),
+                                         static_cast<double>(isolate.bytes_out),
+                                         static_cast<double>(isolate.bytes_in),
+                                         static_cast<double>(outcome.usage.lock_ns) / 1e3};
+  std::copy_n(numbers, kUsageNumbers, usage_);
+  napi_value logs;
   napi_create_array_with_length(env_, outcome.logs.size(), &logs);
   for (size_t i = 0; i < outcome.logs.size(); i++)
     napi_set_element(env_, logs, static_cast<uint32_t>(i), Text(outcome.logs[i]));
-  Emit("onOutcome", {Number(call), Text(CodeName(outcome.code)), Text(outcome.result), Text(outcome.message),
-                     Text(outcome.stack), usage, logs});
+  CallHandler(Held(on_outcome_),
+              {Number(call), Text(CodeName(outcome.code)), Text(outcome.result), Text(outcome.message),
+               Text(outcome.stack), Held(usage_array_), logs});
   napi_close_handle_scope(env_, scope);
 }
 
@@ -154,8 +198,12 @@ bool SupervisorBinding::ServeOperations() {
       napi_handle_scope scope;
       napi_open_handle_scope(env_, &scope);
       napi_create_buffer_copy(env_, commands.size(), commands.data(), nullptr, &bytes);
-      Emit("onRound", {Number(place.host), Number(place.lane), Number(static_cast<double>(frame.id)),
-                       Number(header.round), Number(header.count), bytes});
+      {
+        // Each for itself: what an invocation asks first is under way before what it asks next is heard.
+        const CallbackScope callback(env_, context_);
+        Emit("onRound", {Number(place.host), Number(place.lane), Number(static_cast<double>(frame.id)),
+                         Number(header.round), Number(header.count), bytes});
+      }
       napi_close_handle_scope(env_, scope);
       wake |= lane.operations.Release();
     }

@@ -6,9 +6,9 @@
 #include <node_api.h>
 #include <uv.h>
 
+#include <initializer_list>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include "supervisor.h"
 
@@ -32,7 +32,7 @@ class SupervisorBinding {
 
   /// Calls `handlers[name](…arguments)`; an exception there is the process' (uncaught), as in any event
   /// handler.
-  void Emit(const char* name, std::vector<napi_value> arguments);
+  void Emit(const char* name, std::initializer_list<napi_value> arguments);
   /// onOutcome(call, code, result, message, stack, usage, logs)
   void EmitOutcome(double call, Outcome&& outcome);
   /// To a round of the memory channel's.
@@ -44,11 +44,22 @@ class SupervisorBinding {
     uv_timer_t timer;
   };
 
+  /// Whether there was anything. All of it is one callback: what follows from each outcome in JavaScript runs
+  /// behind the last.
+  bool PollSupervisor();
+  void CallHandler(napi_value handler, std::initializer_list<napi_value> arguments);
+  napi_value Held(napi_ref reference) const;
   /// The memory channel's side: rounds go to JavaScript, which answers with `reply`.
   bool ServeOperations();
 
   napi_env env_;
+  napi_async_context context_ = nullptr;
   napi_ref handlers_ = nullptr;
+  /// Apart: it is called for each call.
+  napi_ref on_outcome_ = nullptr;
+  /// A Float64Array over `usage_`: one for all outcomes.
+  napi_ref usage_array_ = nullptr;
+  double* usage_ = nullptr;
   std::unique_ptr<Supervisor> supervisor_;
   Handles* handles_ = nullptr;
   bool turning_ = false;

@@ -25,7 +25,7 @@ export interface NativeOptions {
   readonly confine: boolean;
 }
 
-/** Called on the event loop. `usage` is in the order of `Usage`. */
+/** Called on the event loop. `usage` is in the order of `Usage`, and written over for the next outcome. */
 export interface NativeHandlers {
   /** `call`: the number that the function was submitted with; 0 where no function speaks. */
   onLog(source: string, text: string, call: number): void;
@@ -35,7 +35,7 @@ export interface NativeHandlers {
     result: string,
     message: string,
     stack: string,
-    usage: readonly number[],
+    usage: Float64Array,
     logs: readonly string[],
   ): void;
   /** The invocation waits for `allowWrites` before it sends what is no read. */

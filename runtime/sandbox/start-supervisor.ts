@@ -295,7 +295,7 @@ const codeOf = (code: string): ErrorCode => (isErrorCode(code) ? code : "INTERNA
 
 const closedError = (): LocusError => new LocusError("SIDE_UNAVAILABLE", "the supervisor is closed");
 
-function usageOf(numbers: readonly number[]): Usage {
+function usageOf(numbers: Float64Array): Usage {
   const [
     wallUs = 0,
     queueUs = 0,
