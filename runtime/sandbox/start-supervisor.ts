@@ -54,7 +54,11 @@ export async function startSupervisor(options: StartOptions): Promise<Supervisor
 interface PendingCall {
   /** The owner's. */
   readonly id: string | null;
-  readonly settle: (outcome: Outcome) => void;
+  readonly resolve: (outcome: Outcome) => void;
+  /** Those that its signal cancels, this one among them; null: none does. */
+  readonly cancellable: Set<number> | null;
+  /** By what it is known there, and to the native supervisor. */
+  readonly invocation: number;
   readonly mayWrite: (() => Promise<boolean>) | null;
 }
 
@@ -65,6 +69,8 @@ class HostSupervisor implements Supervisor {
   readonly #supply: ConnectionSupply | undefined;
   readonly #images = new WeakMap<FunctionImage, NativeImage>();
   readonly #calls = new Map<number, PendingCall>();
+  /** Invocations that a signal cancels. One often serves many calls: for each to listen took a third of its time here. */
+  readonly #cancellable = new WeakMap<AbortSignal, Set<number>>();
   readonly #checks = new Map<number, PromiseWithResolvers<FunctionDescription>>();
   readonly #keeps = new Map<number, PromiseWithResolvers<void>>();
   #numbers = 0;
@@ -172,26 +178,26 @@ class HostSupervisor implements Supervisor {
     }
     const deadlineMs = Math.min(invocation.deadlineMs, image.description.limits.deadlineMs);
     const number = ++this.#numbers;
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
     const { known = null, mayWrite = null } = invocation;
-    const asks = mayWrite !== null;
     const native = this.#imageOf(image);
-    const id = this.#native.submit(number, native, keys, argsJson, deadlineMs, logs, known, asks);
+    const id = this.#native.submit(number, native, keys, argsJson, deadlineMs, logs, known, mayWrite !== null);
     if (id === 0) return Promise.resolve(refusal("OVERLOADED", "the queue of calls that wait for an isolate is full"));
     this.#wakeSoon();
-    const ownId = invocation.id ?? null;
-    if (signal === undefined) {
-      this.#calls.set(number, { id: ownId, settle: resolve, mayWrite });
-      return promise;
-    }
-    const onAbort = (): void => this.#native.cancel(id);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const settle = (outcome: Outcome): void => {
-      signal.removeEventListener("abort", onAbort);
-      resolve(outcome);
-    };
-    this.#calls.set(number, { id: ownId, settle, mayWrite });
-    return promise;
+    const cancellable = signal === undefined ? null : this.#cancellableBy(signal);
+    cancellable?.add(id);
+    return new Promise((resolve) => {
+      this.#calls.set(number, { id: invocation.id ?? null, resolve, cancellable, invocation: id, mayWrite });
+    });
+  }
+
+  #cancellableBy(signal: AbortSignal): Set<number> {
+    const known = this.#cancellable.get(signal);
+    if (known !== undefined) return known;
+    const invocations = new Set<number>();
+    const cancelAll = (): void => invocations.forEach((invocation) => this.#native.cancel(invocation));
+    signal.addEventListener("abort", cancelAll, { once: true });
+    this.#cancellable.set(signal, invocations);
+    return invocations;
   }
 
   async #askToWrite(call: number, id: number): Promise<void> {
@@ -242,9 +248,8 @@ class HostSupervisor implements Supervisor {
     this.#supply?.close();
     this.#native.close();
     const ended = refusal("SANDBOX_DIED", "the node shut down while the invocation ran");
-    for (const { settle } of this.#calls.values()) settle(ended);
+    for (const call of this.#calls.keys()) this.#settle(call, ended);
     for (const waiting of [...this.#checks.values(), ...this.#keeps.values()]) waiting.reject(closedError());
-    this.#calls.clear();
     this.#checks.clear();
     this.#keeps.clear();
   }
@@ -261,8 +266,10 @@ class HostSupervisor implements Supervisor {
 
   #settle(call: number, outcome: Outcome): void {
     const waiting = this.#calls.get(call);
+    if (waiting === undefined) return;
     this.#calls.delete(call);
-    waiting?.settle(outcome);
+    waiting.cancellable?.delete(waiting.invocation);
+    waiting.resolve(outcome);
   }
 
   #kept(keep: number, code: string, message: string): void {
