@@ -29,6 +29,33 @@ describe("a change detector", () => {
     expect(alarms).toBeLessThanOrEqual(1);
   });
 
+  test.each([1, 2, 3, 5])(
+    "gives none either where only %d of them come in a stretch, so that one hub is much of it",
+    (calls) => {
+      let alarms = 0;
+      for (let seed = 0; seed < 20; seed++) {
+        const [detector, work] = [new ChangeDetector(), hubsAndLeaves(seededRandom(seed))];
+        for (let stretch = 0; stretch < 1_000; stretch++) if (observe(detector, calls, work)) alarms += 1;
+      }
+      expect(alarms).toBeLessThanOrEqual(1);
+    },
+  );
+
+  test.each([
+    { calls: 1, stretches: 8 },
+    { calls: 2, stretches: 5 },
+    { calls: 5, stretches: 5 },
+  ])(
+    "sees such a change of calls that are much alike by $calls in each of $stretches stretches",
+    ({ calls, stretches }) => {
+      const [detector, random] = [new ChangeDetector(), seededRandom(1)];
+      const workOf = (us: number) => () => us * (0.5 + random());
+      for (let stretch = 0; stretch < 100; stretch++) expect(observe(detector, calls, workOf(100))).toBe(false);
+      const after = Array.from({ length: stretches }, () => observe(detector, calls, workOf(400)));
+      expect(after).toContain(true);
+    },
+  );
+
   test("sees within six stretches that each call became four times as much work", () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(4, 1 / 4), (seed, factor) => {

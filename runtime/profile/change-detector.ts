@@ -2,6 +2,8 @@
 // 1954) over the means of short stretches of time, on a logarithmic scale. Calls of one function may differ a thousandfold by
 // their input (a hub and a leaf of a graph): on that scale they spread, and do not drown what is looked for.
 
+import { clamp } from "#runtime/clamp.ts";
+
 /**
  * Half of the shift that is looked for, in standard deviations of a stretch's mean (Montgomery, Statistical Quality Control, ch. 9).
  * Shifts of two: stretches have many calls, so a change that matters is many standard deviations, and means of skewed values
@@ -12,6 +14,8 @@ const ALLOWANCE = 1;
 const DECISION = 10;
 /** What one stretch may say at most, in standard deviations: a stutter of the machine is no change of a function. */
 const Z_MAX = 6;
+/** … and what a single call may: it is a hub, as likely as not. */
+const Z_MAX_ALONE = 3;
 /** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much. */
 const DEAD_ZONE = 0.1;
 /** Calls that a reference needs before anything is compared with it. */
@@ -36,7 +40,7 @@ export class ChangeDetector {
     if (calls <= 0) return false;
     const mean = sum / calls;
     if (this.#calls >= REFERENCE_CALLS_MIN) {
-      const z = this.#surprise(mean, calls);
+      const z = this.#surprise(mean, calls, Math.max(0, sumOfSquares - sum * mean));
       this.#up = Math.max(0, this.#up + z - ALLOWANCE);
       this.#down = Math.max(0, this.#down - z - ALLOWANCE);
       if (Math.max(this.#up, this.#down) > DECISION) {
@@ -45,7 +49,7 @@ export class ChangeDetector {
         return true;
       }
       // What looks like a change does not become what it is compared with.
-      if (Math.abs(z) >= Z_MAX) return false;
+      if (Math.abs(z) >= (calls > 1 ? Z_MAX : Z_MAX_ALONE)) return false;
     }
     this.#learn(calls, mean, sum, sumOfSquares);
     return false;
@@ -56,13 +60,16 @@ export class ChangeDetector {
     this.#inflation = 1;
   }
 
-  /** In standard deviations of what a stretch of so many calls may differ by, capped. */
-  #surprise(mean: number, calls: number): number {
-    const variance = this.#deviation / (this.#calls - 1);
-    const error = Math.sqrt((variance / calls + variance / this.#calls) * this.#inflation) + Number.EPSILON;
+  /** In standard deviations of what a stretch of so many calls may differ by, capped. `deviation`: sum of their squared deviations. */
+  #surprise(mean: number, calls: number, deviation: number): number {
+    const usual = this.#deviation / (this.#calls - 1);
+    // One hub among leaves has their mean far off, and them far apart; where all have changed they are as alike as before (Welch's test).
+    const own = Math.max(usual, calls > 1 ? deviation / (calls - 1) : 0);
+    const error = Math.sqrt((own / calls + usual / this.#calls) * this.#inflation) + Number.EPSILON;
     const difference = mean - this.#mean;
     const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE)) / error;
-    const capped = Math.max(-Z_MAX, Math.min(Z_MAX, z));
+    const most = calls > 1 ? Z_MAX : Z_MAX_ALONE;
+    const capped = clamp(z, -most, most);
     this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
     this.#inflation = Math.max(1, this.#inflation);
     return capped;
