@@ -89,6 +89,12 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     expect(compute.measuredUs!).toBeGreaterThan(2 * storage.measuredUs!);
   });
 
+  test("is known less well on average where few calls make most of it", () => {
+    const [alike, mixed] = [costsAfter({ compute: { leaves: 500, hubs: 0 } }), costsAfter(EVEN)];
+    expect(alike.meanError).toBeLessThan(0.02);
+    expect(mixed.meanError).toBeGreaterThan(5 * alike.meanError);
+  });
+
   test("is of one CPU speed on both, as far as the same calls tell", () => {
     expect(differenceOf(cpuRatioIn(costsAfter(EVEN)), 1)).toBeLessThan(0.01);
     expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN)), 1)).toBeLessThan(0.1);

@@ -62,6 +62,8 @@ export interface FunctionCosts {
   readonly demand: Demand;
   /** The same, with the CPU time of a typical call (the geometric mean), which a few that are quite other than the rest do not change. */
   readonly typical: Demand;
+  /** Standard error of what a call takes on average, as a share of it: of calls of which few are quite other than the rest it is not known well. */
+  readonly meanError: number;
   readonly sides: Readonly<Record<Side, SideCosts>>;
   /** To be given with the next question. */
   readonly paces: Paces;
@@ -83,6 +85,7 @@ export function functionCosts(
   return {
     demand,
     typical: { ...demand, cpuUs: typicalCpuUs(estimates, cpuRatio) },
+    meanError: mostOf(estimates)?.serviceError ?? 0,
     sides: { compute: compute.costs, storage: storage.costs },
     paces: { compute: compute.pace, storage: storage.pace },
   };
@@ -126,10 +129,14 @@ function typicalCpuUs({ compute, storage }: Estimates, cpuRatio: number): number
   return Math.expm1(sum / (here + there));
 }
 
+/** Of the side that is known from more calls. */
+const mostOf = ({ compute, storage }: Estimates): SideEstimate | null =>
+  (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
+
 /** Standard deviation of the logarithm of a call's CPU time: calls differ as much on one side as on the other. */
-function spreadOf({ compute, storage }: Estimates): number {
-  const best = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
-  return best === null || best.calls < SPREAD_CALLS_MIN ? SPREAD : best.logCpuError * Math.sqrt(best.calls);
+function spreadOf(estimates: Estimates): number {
+  const most = mostOf(estimates);
+  return most === null || most.calls < SPREAD_CALLS_MIN ? SPREAD : most.logCpuError * Math.sqrt(most.calls);
 }
 
 /** What the model says of the calls that were made on the side, in the sandbox; null: there were none. */

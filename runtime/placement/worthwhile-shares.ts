@@ -157,12 +157,12 @@ function noiseOf(
   best: ArrayLike<number>,
   now: ArrayLike<number>,
 ): number {
-  const squares = candidates.reduce((sum, { load, costs: { sides } }, index) => {
+  const squares = candidates.reduce((sum, { load, costs: { sides, meanError } }, index) => {
     const change = best[index]! - now[index]!;
     if (change === 0) return sum;
     const part = work[index]!;
-    const rateVariance = (1 - part) ** 2 / Math.max(1, load.callsPerSecond * RATE_SECONDS);
-    return sum + (part * change) ** 2 * (errorOf(sides) ** 2 + rateVariance);
+    const ofLoad = 1 / Math.max(1, load.callsPerSecond * RATE_SECONDS) + meanError ** 2;
+    return sum + (part * change) ** 2 * (errorOf(sides) ** 2 + (1 - part) ** 2 * ofLoad);
   }, 0);
   return Math.sqrt(squares);
 }
