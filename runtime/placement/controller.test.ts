@@ -258,15 +258,40 @@ describe("the controller, when things change", () => {
     expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThanOrEqual(7);
   });
 
+  /** How long it was from then on until less of its calls were at storage, ms. */
+  const leftAfter = ({ moments }: Run, name: string, fromMs: number): number => {
+    const shareThen = ({ step }: Run["moments"][number]): number => step.state.get(name)!.share;
+    const before = shareThen(moments.findLast(({ ms }) => ms < fromMs)!);
+    expect(before).toBeGreaterThan(0.2);
+    // What is known of a stretch decides at its end.
+    const left = moments.findIndex((moment) => moment.ms >= fromMs && shareThen(moment) < before);
+    return left < 0 ? Infinity : moments[left + 1]!.ms - fromMs;
+  };
+
   test("takes work away from storage within 100 ms of its cores slowing down", () => {
     const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 8 } };
     const walk = called("walk", { ...WALK, operations: 60 }, 300);
     const world = worldOf([walk], { constantsAt: (ms) => (ms < 4_000 ? DEFAULT_CONSTANTS : slow), callers: 16 });
     const run = runOf(world, 8_000);
-    const away = run.moments.find(({ ms, step }) => ms >= 4_000 && (step.state.get("walk")?.share ?? 1) < 1);
-    expect(away?.ms).toBeLessThanOrEqual(4_100 + 100);
+    expect(leftAfter(run, "walk", 4_000)).toBeLessThanOrEqual(100);
     expect(regretOf(run, 5_000)).toBeLessThan(0.12);
   });
+
+  test.each([0.1, 0.3, 0.5, 0.7].flatMap((before) => [1.2, 3].map((offered) => ({ before, offered }))))(
+    "takes work away from storage within 100 ms of being offered $offered times what it can do, after $before times",
+    ({ before, offered }) => {
+      // Each takes some 0.8 ms of a core there.
+      const at = (load: number) => [called("walk", { ...WALK, operations: 60 }, 1_200 * load)];
+      const world = worldOf(at(before), {
+        functionsAt: (ms) => at(ms < 4_000 ? before : offered),
+        capacityAt: () => ({ ...TWO_MACHINES, computeCores: 4 }),
+      });
+      const run = runOf(world, 8_000);
+      expect(leftAfter(run, "walk", 4_000)).toBeLessThanOrEqual(100);
+      expect(regretOf(run, 4_500)).toBeLessThan(0.05);
+      expect(run.state.get("walk")!.flaps).toBeLessThanOrEqual(2);
+    },
+  );
 
   test("moves nothing to a side that the model is wrong about: a few visits tell", () => {
     // A round beside the data waits for 3 ms: the model does not know.
@@ -446,12 +471,13 @@ describe("what has proved better", () => {
     before: Readonly<Record<string, FunctionState>>,
     capacity: Partial<Capacity> = {},
     rules: ReadonlyMap<string, Rules> = new Map(Object.keys(before).map((name) => [name, FREE_RULES])),
+    shifted: readonly string[] = [],
   ) =>
     advance(new Map(Object.entries(before)), {
       nowMs,
       heardMs: nowMs,
       profiles,
-      shifted: new Set(),
+      shifted: new Set(shifted),
       constants: DEFAULT_CONSTANTS,
       capacity: { ...TWO_MACHINES, callers: 16, ...capacity },
       rules,
@@ -538,6 +564,18 @@ describe("what has proved better", () => {
       expect(shareAfter(reverting, {}, full(1.4 * QUEUED))).toBeCloseTo(SPLIT, 1);
       const { retryAtMs, backOffMs } = next(full(1.4 * QUEUED), { hash: reverting }).state.get("hash")!;
       expect({ retryAtMs, backOffMs }).toEqual({ retryAtMs: 0, backOffMs: 8_000 });
+    });
+
+    test("a shift clears the back-off of a move: it is made as soon as the new calls are known, and taken back for a second at first", () => {
+      const moved = { atMs: 700, fromShare: 1, promisedUs: 0, isJudged: true };
+      const reverting = resting(0, { state: "reverting", backOffMs: 32_000, retryAtMs: 60_000, moved });
+      const load = full();
+      expect(next(load, { hash: reverting }).state.get("hash")).toMatchObject({ state: "reverting", share: 0 });
+      const shifted = next(load, { hash: reverting }, {}, undefined, ["hash"]).state.get("hash")!;
+      expect(shifted).toMatchObject({ state: "profiling", share: 0, backOffMs: 0, retryAtMs: 0 });
+      const then = next(load, { hash: shifted }).state.get("hash")!;
+      expect(then.state).toBe("split");
+      expect(then.share).toBeCloseTo(SPLIT, 1);
     });
 
     test("what that misses by what is known is told: it is reckoned as if nobody were held", () => {

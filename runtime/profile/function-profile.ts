@@ -15,6 +15,10 @@ const HALF_LIFE_MS = 2_000;
 const CALLS_KEPT = 16;
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
 const RATE_HALF_LIFE_MS = 250;
+/** Where many more come all at once, that is followed faster still: a side that is full has queues before long. Chosen … */
+const SURGE_HALF_LIFE_MS = 50;
+/** … and so many standard deviations beyond what came until now are no chance. */
+const SURGE_DEVIATIONS = 3;
 
 /**
  * Calls that were under way when others came end within about this: what they left among these is forgotten, if enough come at once soon after that to
@@ -61,8 +65,18 @@ const WEIGHT_MAX = 1e12;
 
 /** How many there were, decayed as fast as a rate is followed. */
 class CallsLately {
+  readonly #halfLifeMs: number;
   #calls = 0;
   #atMs = 0;
+
+  constructor(halfLifeMs = RATE_HALF_LIFE_MS) {
+    this.#halfLifeMs = halfLifeMs;
+  }
+
+  /** They came all over a stretch that ends now: the first of them have decayed by then. */
+  addStretch(calls: number, stretchMs: number, nowMs: number): void {
+    this.add(stretchMs > 0 ? (calls * this.#weightOf(stretchMs)) / stretchMs : calls, nowMs);
+  }
 
   add(calls: number, nowMs: number): void {
     this.#calls = this.at(nowMs) + calls;
@@ -70,7 +84,18 @@ class CallsLately {
   }
 
   at(nowMs: number): number {
-    return this.#calls * decayOf(nowMs - this.#atMs, RATE_HALF_LIFE_MS);
+    return this.#calls * decayOf(nowMs - this.#atMs, this.#halfLifeMs);
+  }
+
+  /** Of a stream that began so long ago: held against what a steady one would have by now, or a young rate would be too low. */
+  perSecond(forMs: number, nowMs: number): number {
+    const weightMs = this.#weightOf(forMs);
+    return weightMs <= 0 ? 0 : (this.at(nowMs) * 1e3) / weightMs;
+  }
+
+  /** Of a steady stream that began so long ago, in ms of it that count in full: the integral of its decay. */
+  #weightOf(ms: number): number {
+    return (this.#halfLifeMs / Math.LN2) * (1 - decayOf(ms, this.#halfLifeMs));
   }
 }
 
@@ -198,6 +223,7 @@ export class FunctionProfile {
   readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
   readonly #recent = new RecentCalls();
   readonly #lately = new CallsLately();
+  readonly #surge = new CallsLately(SURGE_HALF_LIFE_MS);
   readonly #fixed: Readonly<Record<Side, CallsLately>> = { compute: new CallsLately(), storage: new CallsLately() };
   #firstMs: number | null = null;
   /** Until then calls of before the last shift may come; null: they are forgotten. */
@@ -216,11 +242,10 @@ export class FunctionProfile {
     // What failed has to be served as well, and what was turned away comes again.
     const [calls, untold] = [tally.sums[TERM_AT.calls]!, tally.sums[TERM_AT.untold]!];
     this.#firstMs ??= nowMs - stretchMs;
-    // They came all over the stretch: the first of them have decayed by its end.
-    const weight = stretchMs > 0 ? weightOf(stretchMs) / stretchMs : 1;
-    this.#lately.add((calls + untold) * weight, nowMs);
+    this.#lately.addStretch(calls + untold, stretchMs, nowMs);
+    this.#surge.addStretch(calls + untold, stretchMs, nowMs);
     const fixed = tally.sums[TERM_AT.fixed]!;
-    if (fixed > 0) this.#fixed[tally.side].add(fixed * weight, nowMs);
+    if (fixed > 0) this.#fixed[tally.side].addStretch(fixed, stretchMs, nowMs);
     this.#recent.count(calls + untold, nowMs);
     this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
     const own = this.#sides[tally.side];
@@ -271,27 +296,30 @@ export class FunctionProfile {
 
   /** As fast as a plan has to follow it. */
   callsPerSecond(nowMs: number): number {
-    return this.#rateOf(this.#lately, nowMs);
+    return this.#rateOf(this.#lately, nowMs) * this.#surgeAt(nowMs);
   }
 
   /** Of these, those that run on that side whatever the plan says. */
   fixedPerSecond(side: Side, nowMs: number): number {
-    return this.#rateOf(this.#fixed[side], nowMs);
+    return this.#rateOf(this.#fixed[side], nowMs) * this.#surgeAt(nowMs);
+  }
+
+  /** How many times as many come at this moment as by the rate that is followed: 1, unless that is no chance. */
+  #surgeAt(nowMs: number): number {
+    const [usual, now] = [this.#rateOf(this.#lately, nowMs), this.#rateOf(this.#surge, nowMs)];
+    // A mean that decays is known as well as that of all calls of this time, and the root of a count to half a call, whatever it is (Anscombe, 1948).
+    const seconds = (2 * SURGE_HALF_LIFE_MS) / Math.LN2 / 1e3;
+    const deviations = 2 * (Math.sqrt(now * seconds) - Math.sqrt(usual * seconds));
+    return usual > 0 && deviations > SURGE_DEVIATIONS ? now / usual : 1;
   }
 
   #rateOf(lately: CallsLately, nowMs: number): number {
-    if (this.#firstMs === null) return 0;
-    // The weight that a steady stream since the first call would have by now: without it a young rate would be too low.
-    const weightMs = weightOf(nowMs - this.#firstMs);
-    return weightMs <= 0 ? 0 : (lately.at(nowMs) * 1e3) / weightMs;
+    return this.#firstMs === null ? 0 : lately.perSecond(nowMs - this.#firstMs, nowMs);
   }
 }
 
 /** A clock that jumps back decays nothing. */
 const decayOf = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * Math.max(0, ms)) / halfLifeMs);
-
-/** Of a steady stream that began so long ago, in ms of it that count in full: the integral of its decay. */
-const weightOf = (ms: number): number => (RATE_HALF_LIFE_MS / Math.LN2) * (1 - decayOf(ms, RATE_HALF_LIFE_MS));
 
 /** Of a mean of so many values. One call says nothing about how calls differ: as much as the mean itself. */
 function standardError(mean: number, meanOfSquares: number, calls: number): number {

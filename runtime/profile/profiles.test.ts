@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { Profiles, PROFILES_MAX } from "./profiles.ts";
 import { NO_USAGE, type Sample } from "./sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally, type TallyTerm } from "./tally.ts";
@@ -93,6 +94,59 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.callsPerSecond(STRETCH_MS)).toBeGreaterThan(350);
     expect(profiles.get("khop")?.callsPerSecond(STRETCH_MS)).toBeLessThan(450);
     expect(profiles.get("khop")?.callsPerSecond(3_000)).toBeLessThan(10);
+  });
+
+  describe("of calls that come by chance, a rate", () => {
+    /** So many a second, each for itself: of a window's many places each has a call or none. */
+    const callsIn = (perSecond: number, random: () => number): number => {
+      let calls = 0;
+      for (let place = 0; place < 400; place++) if (random() < (perSecond * STRETCH_MS) / 400e3) calls += 1;
+      return calls;
+    };
+    const run = (fromMs: number, toMs: number, into: Profiles, ofWindow: () => number) => {
+      const rates: number[] = [];
+      for (let nowMs = fromMs + STRETCH_MS; nowMs <= toMs; nowMs += STRETCH_MS) {
+        into.fold([forged({ calls: ofWindow(), fixed: 0 })], nowMs, STRETCH_MS);
+        rates.push(into.get("khop")!.callsPerSecond(nowMs));
+      }
+      return rates;
+    };
+
+    test.each([20, 200, 2_000])("of %d a second is that one, whatever chance brings", (perSecond) => {
+      const random = seededRandom(1);
+      const rates = run(0, 60_000, new Profiles(), () => callsIn(perSecond, random)).slice(80);
+      const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+      expect(Math.abs(mean / perSecond - 1)).toBeLessThan(0.05);
+      expect(Math.max(...rates) / perSecond).toBeLessThan(1 + 5 / Math.sqrt(0.7 * perSecond));
+    });
+
+    test.each([20, 200, 2_000])(
+      "of %d a second is known to be ten times that within 100 ms, as one of ten times less is not",
+      (perSecond) => {
+        const random = seededRandom(1);
+        const profiles = new Profiles();
+        run(0, 5_000, profiles, () => callsIn(perSecond, random));
+        expect(run(5_000, 5_100, profiles, () => callsIn(10 * perSecond, random)).at(-1)!).toBeGreaterThan(
+          6 * perSecond,
+        );
+        const after = run(5_100, 5_200, profiles, () => callsIn(perSecond, random)).at(-1)!;
+        expect(after).toBeGreaterThan(1.5 * perSecond);
+      },
+    );
+  });
+
+  test("when many more come at once no more of them are taken to be free than are", () => {
+    const profiles = new Profiles();
+    const fold = (calls: number, nowMs: number) => {
+      profiles.fold([forged({ calls, fixed: calls })], nowMs, STRETCH_MS);
+      return profiles.get("khop")!;
+    };
+    for (let at = 1; at <= 200; at++) fold(10, at * STRETCH_MS);
+    for (let at = 201; at <= 210; at++) {
+      const profile = fold(100, at * STRETCH_MS);
+      const calls = profile.callsPerSecond(at * STRETCH_MS);
+      expect(profile.fixedPerSecond("compute", at * STRETCH_MS)).toBeCloseTo(calls);
+    }
   });
 
   test("what is older counts less, but a few calls are kept until others come", () => {
