@@ -50,10 +50,13 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  if (isBack && nowMs - last.atMs < VERIFY_MS && fromUs > PROMISE_SLACK * last.promisedUs) {
+  // Undone before anybody could say what came of it: by the model that wanted it, which would have it again, and again.
+  const isRefuted = last !== null && (!last.isJudged || fromUs > PROMISE_SLACK * last.promisedUs);
+  if (isBack && isRefuted && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const there = { share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } };
-    return { to: { ...to, ...there, tookUs: promisedUs }, why };
+    // Queues included, as what it is held against.
+    return { to: { ...to, ...there, tookUs: tookBefore(candidate, last.atMs) ?? promisedUs }, why };
   }
   const to: FunctionState = {
     ...before,
@@ -114,11 +117,16 @@ export function judgedMove(
   if (!areMistake) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
   const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
-  const was = profile.byTime.between(last.atMs - BEFORE_MS, last.atMs);
-  if (was.calls <= 0) return { to, why };
-  const tookUs = was.elapsedUs / was.calls;
+  const tookUs = tookBefore(called, last.atMs);
+  if (tookUs === null) return { to, why };
   const proof = { share: to.share, refutedShare: before.share, promisedUs: tookUs };
   return { to: { ...to, tookUs, regimes: { ...to.regimes, proof } }, why };
+}
+
+/** A call, before a move; null: none ended then, or it was long ago. */
+function tookBefore({ profile }: CalledFunction, movedMs: number): number | null {
+  const { calls, elapsedUs } = profile.byTime.between(movedMs - BEFORE_MS, movedMs);
+  return calls <= 0 ? null : elapsedUs / calls;
 }
 
 function takenBack(

@@ -324,6 +324,21 @@ describe("a move", () => {
     expect(isWorse(1, 0.5)).toBe(false);
   });
 
+  test("was none where calls took as long just before it already", () => {
+    const isWorseAfter = (slowMs: number) => {
+      const [quick, slow] = [
+        { ...atCompute, elapsedUs: 4_000 },
+        { ...atCompute, count: 20, elapsedUs: 8_000 },
+      ];
+      const load = new Load().run(500 - slowMs, { a: quick }).run(slowMs, { a: slow });
+      load.run(150, { a: { ...slow, side: "storage" } });
+      return isMistake([load.tried("a", 1)], 500, load.nowMs);
+    };
+    expect(isWorseAfter(0)).toBe(true);
+    expect(isWorseAfter(25)).toBe(true);
+    expect(isWorseAfter(75)).toBe(false);
+  });
+
   test("was one where calls fail since, however quick they are", () => {
     const load = new Load().run(500, { a: atCompute });
     load.run(150, { a: { ...atStorage, count: 16, failing: 24, elapsedUs: 3_000 } });

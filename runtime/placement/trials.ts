@@ -172,7 +172,7 @@ interface Comparison {
 }
 
 /** null: there was nothing before. */
-function compared(all: readonly Tried[], atMs: number, nowMs: number): Comparison | null {
+function compared(all: readonly Tried[], atMs: number, nowMs: number, beforeMs = BEFORE_MS): Comparison | null {
   const settledMs = atMs + SETTLE_MS;
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
@@ -181,11 +181,11 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number): Compariso
     profile,
     load: { weight },
   } of all) {
-    const before = profile.byTime.between(atMs - BEFORE_MS, atMs);
+    const before = profile.byTime.between(atMs - beforeMs, atMs);
     const since = profile.byTime.between(settledMs, nowMs);
     callsBefore += before.calls;
     calls += since.calls;
-    const expected = (before.calls * heardMs) / BEFORE_MS;
+    const expected = (before.calls * heardMs) / beforeMs;
     // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
     const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
     const takes = isUntold ? before.elapsedUs : before.calls * (meanUs(since) ?? 1e3 * heardMs);
@@ -308,7 +308,10 @@ export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number)
     // Where many ended before that is what it did.
     return callsBefore >= CALLS_MIN && slowdown > 1 + LOSS_CLEAR;
   }
-  return Math.min(ratio, slowdown) > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
+  if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
+  // What was so before is not its doing: a side that has just become slow is what it is made for.
+  const lately = compared(all, movedMs, nowMs, BEFORE_MS / 2);
+  return lately === null || Math.min(lately.ratio, lately.slowdown) > 1 + LOSS_CLEAR;
 }
 
 /** What all calls take since something changed, to what they took before, as far as fewer end as well; null: nothing tells. */
