@@ -41,7 +41,7 @@ await runBenchmark<Effort>({
   name: "acquire",
   question: "What does it cost to be given a warm instance and to give it back?",
   efforts: {
-    smoke: { warmUps: 1, repetitions: 2, budgetMs: 500, pairs: 20_000, learned: 1, nodes: 100 },
+    smoke: { warmUps: 1, repetitions: 2, budgetMs: 1_000, pairs: 20_000, learned: 1, nodes: 100 },
     standard: { warmUps: 3, repetitions: 9, budgetMs: 2_000, pairs: 500_000, learned: 40, nodes: NODES },
     full: { warmUps: 3, repetitions: 15, budgetMs: 8_000, pairs: 2_000_000, learned: 40, nodes: NODES },
   },

@@ -49,7 +49,7 @@ await runBenchmark<Effort>({
   name: "shift",
   question: "How soon does locus follow a load that changes, and what does it lose meanwhile?",
   efforts: {
-    smoke: { warmUps: 0, repetitions: 1, flipMs: 60, stageMs: 60, flips: 2, tryMs: 10 },
+    smoke: { warmUps: 0, repetitions: 1, flipMs: 300, stageMs: 300, flips: 2, tryMs: 50 },
     standard: { warmUps: 0, repetitions: 5, flipMs: 2_000, stageMs: 1_000, flips: 4, tryMs: 400 },
     full: { warmUps: 1, repetitions: 7, flipMs: 2_000, stageMs: 2_000, flips: 14, tryMs: 1_000 },
   },

@@ -12,8 +12,8 @@ export type Sanitizer = "address" | "thread";
 
 const FLAGS: Readonly<Record<Sanitizer, string>> = { address: "address,undefined", thread: "thread" };
 
-/** A compiler that shares its cores with other tests needs minutes. */
-export const SANITIZED_BUILD_TIMEOUT_MS = 600_000;
+/** A compiler that shares two slow cores with other tests, and with other compilers, needs many minutes. */
+export const SANITIZED_BUILD_TIMEOUT_MS = 1_800_000;
 
 /** Of a test that a sanitizer watches: what it finds once is there, and no second attempt makes it good. */
 export const WATCHED = { timeout: SANITIZED_BUILD_TIMEOUT_MS, retry: 0 } as const;

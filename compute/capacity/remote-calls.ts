@@ -3,7 +3,6 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
-import { isUntold } from "#scheduler/grpc/grpc-error.ts";
 import type { AdmittedCall } from "../node/side-runner.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import type { NodePeers } from "#scheduler/grpc/node-peers.ts";
@@ -56,8 +55,7 @@ export async function callAt(
     const code = error instanceof LocusError ? error.code : "INTERNAL";
     if (code === "INSTANCE_NOT_FOUND") return NOT_THERE;
     if (code === "UNAUTHENTICATED") return RUN_AGAIN;
-    const isLost = LOST.has(code) || (error instanceof LocusError && isUntold(error));
-    if (!isLost) throw error;
+    if (!LOST.has(code)) throw error;
     if (!mayHaveWritten) return RUN_AGAIN;
     const why = (error as Error).message;
     const text = `node ${leased.nodeId} was lost while the call ran there, which may have written: ${why}`;

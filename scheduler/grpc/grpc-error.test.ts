@@ -2,7 +2,7 @@ import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
-import { errorOf, isUntold, statusOf } from "./grpc-error.ts";
+import { errorOf, statusOf } from "./grpc-error.ts";
 
 const codes = Object.keys(ERRORS) as ErrorCode[];
 const failed = (code: status, metadata = new Metadata()): ServiceError =>
@@ -39,12 +39,12 @@ it("tells nothing of what is no error of the table", () => {
   expect(details).not.toContain("secret");
 });
 
-it("tells a failure of the connection from a defect of a peer of ours", () => {
-  expect(isUntold(errorOf(failed(status.INTERNAL), "a call"))).toBe(true);
-  const { code, metadata } = statusOf(new TypeError("a defect"));
-  expect(isUntold(errorOf(failed(code, metadata), "a call"))).toBe(false);
-  expect(isUntold(errorOf(failed(status.UNAVAILABLE), "a call"))).toBe(false);
-  expect(isUntold(new LocusError("INTERNAL", "an answer that breaks the contract", { cause: new Error() }))).toBe(
-    false,
-  );
+it("tells a call that its connection took along from a defect of the peer", () => {
+  const ended = (details: string, metadata?: Metadata) =>
+    errorOf(Object.assign(failed(status.INTERNAL, metadata), { details }), "a call").code;
+  expect(ended("Received RST_STREAM with code 2 (Internal server error)")).toBe("PEER_UNAVAILABLE");
+  expect(ended("Write error: write after end")).toBe("PEER_UNAVAILABLE");
+  expect(ended("it has no such table")).toBe("INTERNAL");
+  const { metadata } = statusOf(new TypeError("a defect"));
+  expect(ended("Received RST_STREAM with code 2, as it says", metadata)).toBe("INTERNAL");
 });

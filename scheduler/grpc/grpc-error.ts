@@ -45,15 +45,20 @@ const CODES: Partial<Record<status, ErrorCode>> = {
   [status.UNAUTHENTICATED]: "UNAUTHENTICATED",
 };
 
+/**
+ * With these words grpc-js begins the details of a call that its connection took along. It has INTERNAL for some of them, as the contract of gRPC does for
+ * streams that are reset, though no peer has said anything.
+ */
+const CONNECTION_LOST = /^(?:Received RST_STREAM with code |Write error: )/;
+
 /** `attempted`: for the message, "ReserveNode at 127.0.0.1:10400". */
 export function errorOf(error: ServiceError, attempted: string): LocusError {
   const [told] = error.metadata?.get(CODE_KEY) ?? [];
-  const code = typeof told === "string" && isErrorCode(told) ? told : (CODES[error.code] ?? "INTERNAL");
+  const code = typeof told === "string" && isErrorCode(told) ? told : codeOf(error);
   return new LocusError(code, `${attempted}: ${error.details}`, { cause: error });
 }
 
-/** Whether it is a failure that no peer of ours has told of: gRPC has INTERNAL for much that happens to a connection as well. */
-export function isUntold(error: LocusError): boolean {
-  const { metadata } = (error.cause ?? {}) as Partial<ServiceError>;
-  return error.code === "INTERNAL" && metadata !== undefined && metadata.get(CODE_KEY).length === 0;
+function codeOf({ code, details }: ServiceError): ErrorCode {
+  if (code === status.INTERNAL && CONNECTION_LOST.test(details)) return "PEER_UNAVAILABLE";
+  return CODES[code] ?? "INTERNAL";
 }
