@@ -6,8 +6,8 @@
 // is in its usage. Calls that follow find it open and idle: from their admission by the supervisor to the outcome, less the
 // function's own turn, is what a warm start costs, there and back. For a restart the sandbox host is killed, and the next call
 // counts from there. A new host then has one isolate after another opened in it, and its resident memory tells what each came
-// to. Idle is a stack that ran all of this and is left alone: CPU time of all its processes, and the resident memory of a node
-// and its host.
+// to. Idle is a stack that ran all of this and was left alone for a while (nodes measure what they run on for some seconds, compilers and
+// collectors have work left, 15 s later V8 collects once more): CPU time of all its processes, and the resident memory of a node and its host.
 //
 // One call at a time leaves the machine idle, so that with fewer than four cores nothing is held to any: on one core a node and its host would
 // wait for each other and for who calls, which no user's would.
@@ -28,7 +28,9 @@ interface Effort extends Repeats {
   readonly warmCalls: number;
   /** Isolates opened one after the other for their memory. */
   readonly isolates: number;
-  /** How long the stack is left alone. */
+  /** How long the stack is left alone before it counts as idle, … */
+  readonly restMs: number;
+  /** … and for how long it is looked at then. */
   readonly idleMs: number;
 }
 
@@ -36,9 +38,9 @@ await runBenchmark<Effort>({
   name: "start",
   question: "How long until a function runs that did not run before, and what does an idle stack cost?",
   efforts: {
-    smoke: { warmUps: 1, repetitions: 2, calls: 1, warmCalls: 1, isolates: 2, idleMs: 200 },
-    standard: { warmUps: 1, repetitions: 5, calls: 9, warmCalls: 25, isolates: 12, idleMs: 5_000 },
-    full: { warmUps: 2, repetitions: 9, calls: 25, warmCalls: 100, isolates: 12, idleMs: 20_000 },
+    smoke: { warmUps: 1, repetitions: 2, calls: 1, warmCalls: 1, isolates: 2, restMs: 500, idleMs: 200 },
+    standard: { warmUps: 1, repetitions: 5, calls: 9, warmCalls: 25, isolates: 12, restMs: 20_000, idleMs: 10_000 },
+    full: { warmUps: 2, repetitions: 9, calls: 25, warmCalls: 100, isolates: 12, restMs: 30_000, idleMs: 20_000 },
   },
   ratios: {
     isolateMs: {

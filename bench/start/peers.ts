@@ -14,13 +14,15 @@ interface Effort {
   readonly calls: number;
   readonly warmCalls: number;
   readonly isolates: number;
+  /** After the last call until the stack counts as idle: nodes have measured what they run on, compilers and collectors have come to rest. */
+  readonly restMs: number;
   readonly idleMs: number;
 }
 
 const SIDES: readonly Side[] = ["compute", "storage"];
 const MB = 1 << 20;
-/** What is still to be done after the last call (logs, compilers, garbage) is done by then. */
-const SETTLE_MS = 1_500;
+/** What an isolate that has just been opened still has compiled is compiled by then. */
+const OPENED_MS = 300;
 /** Of an isolate that has just been opened: compilers have it by then. */
 const WARMING_CALLS = 40;
 const HOST_DEADLINE_MS = 30_000;
@@ -38,7 +40,7 @@ export async function startPeers(stack: PlacedStack, effort: Effort): Promise<re
     })),
     ...SIDES.map((side) => ({ name: `host restart, ${side}`, unit: "ms", run: () => restart(stack, fresh, side) })),
     { name: "isolate, memory", unit: "MiB", run: () => isolateMemory(stack, fresh, effort.isolates) },
-    { name: "idle stack, CPU", unit: "of a core", run: () => idleCpu(stack, effort.idleMs) },
+    { name: "idle stack, CPU", unit: "of a core", run: () => idleCpu(stack, effort) },
     { name: "idle node and host, memory", unit: "MiB", run: async () => idleMemory(stack) },
   ];
 }
@@ -108,7 +110,7 @@ async function answered(fresh: FreshFunction, side: Side): Promise<void> {
 async function isolateMemory(stack: PlacedStack, fresh: FreshFunction, isolates: number): Promise<Measure> {
   await restart(stack, fresh, "compute");
   const resident = async (): Promise<number> => {
-    await sleep(SETTLE_MS / 5);
+    await sleep(OPENED_MS);
     return residentBytesOf([hostOf(stack, "compute") ?? 0]);
   };
   const names = Array.from({ length: isolates }, (_, index) => `empty-${index}`);
@@ -119,8 +121,8 @@ async function isolateMemory(stack: PlacedStack, fresh: FreshFunction, isolates:
   return { value: (after - before) / isolates / MB };
 }
 
-async function idleCpu(stack: PlacedStack, idleMs: number): Promise<Measure> {
-  await sleep(SETTLE_MS);
+async function idleCpu(stack: PlacedStack, { restMs, idleMs }: Effort): Promise<Measure> {
+  await sleep(restMs);
   const { redis, storageHost, node, computeHost } = stack.processes();
   const groups = { redis, storageHost, node, computeHost };
   const { cpuUs } = await watchCpu(groups, () => sleep(idleMs));
