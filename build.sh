@@ -39,7 +39,7 @@ help_text() {
     where it may; without it the corpora are replayed and not fuzzed.
 
 ./build.sh check
-    What belongs before every commit, in about a minute: format, lint, types, dead code, unit tests.
+    What belongs before every commit, in well under a minute: format, lint, types, dead code, unit tests.
 
 ./build.sh fuzz [TARGET] [--minutes N]
     Fuzzes what takes bytes from elsewhere (test/fuzz/targets), one target or all in turn, for N minutes in all (10). What breaks
