@@ -47,11 +47,11 @@ export function calledFunction(
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
-  const offered = offeredOf(profile, nowMs);
+  const { callsPerSecond: free, fixedPerSecond: fixed } = offeredOf(profile, nowMs);
   const load = {
-    fixedPerSecond: offered.fixedPerSecond,
+    fixedPerSecond: fixed,
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
-    callsPerSecond: Math.max(FREE_MIN * profile.callsPerSecond(nowMs), offered.callsPerSecond),
+    callsPerSecond: Math.max(FREE_MIN * (free + fixed.compute + fixed.storage), free),
     costs: { compute: compute.cost, storage: storage.cost },
     lowest,
     highest,

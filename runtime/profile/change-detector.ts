@@ -16,6 +16,7 @@ const DECISION = 10;
 const Z_MAX = 6;
 /** … and what a single call may: it is a hub, as likely as not. */
 const Z_MAX_ALONE = 3;
+const zMaxOf = (calls: number): number => (calls > 1 ? Z_MAX : Z_MAX_ALONE);
 /** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much. */
 const DEAD_ZONE = 0.1;
 /** Calls that a reference needs before anything is compared with it. */
@@ -49,7 +50,7 @@ export class ChangeDetector {
         return true;
       }
       // What looks like a change does not become what it is compared with.
-      if (Math.abs(z) >= (calls > 1 ? Z_MAX : Z_MAX_ALONE)) return false;
+      if (Math.abs(z) >= zMaxOf(calls)) return false;
     }
     this.#learn(calls, mean, sum, sumOfSquares);
     return false;
@@ -68,7 +69,7 @@ export class ChangeDetector {
     const error = Math.sqrt((own / calls + usual / this.#calls) * this.#inflation) + Number.EPSILON;
     const difference = mean - this.#mean;
     const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE)) / error;
-    const most = calls > 1 ? Z_MAX : Z_MAX_ALONE;
+    const most = zMaxOf(calls);
     const capped = clamp(z, -most, most);
     this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
     this.#inflation = Math.max(1, this.#inflation);

@@ -89,6 +89,7 @@ class CallsLately {
 
   /** Of a stream that began so long ago: held against what a steady one would have by now, or a young rate would be too low. */
   perSecond(forMs: number, nowMs: number): number {
+    if (this.#calls === 0) return 0;
     const weightMs = this.#weightOf(forMs);
     return weightMs <= 0 ? 0 : (this.at(nowMs) * 1e3) / weightMs;
   }
@@ -296,17 +297,19 @@ export class FunctionProfile {
 
   /** As fast as a plan has to follow it. */
   callsPerSecond(nowMs: number): number {
-    return this.#rateOf(this.#lately, nowMs) * this.#surgeAt(nowMs);
+    const usual = this.#rateOf(this.#lately, nowMs);
+    return usual * this.#surgeOver(usual, nowMs);
   }
 
   /** Of these, those that run on that side whatever the plan says. */
   fixedPerSecond(side: Side, nowMs: number): number {
-    return this.#rateOf(this.#fixed[side], nowMs) * this.#surgeAt(nowMs);
+    const fixed = this.#rateOf(this.#fixed[side], nowMs);
+    return fixed === 0 ? 0 : fixed * this.#surgeOver(this.#rateOf(this.#lately, nowMs), nowMs);
   }
 
-  /** How many times as many come at this moment as by the rate that is followed: 1, unless that is no chance. */
-  #surgeAt(nowMs: number): number {
-    const [usual, now] = [this.#rateOf(this.#lately, nowMs), this.#rateOf(this.#surge, nowMs)];
+  /** How many times as many come at this moment as by the rate that is followed, which is given: 1, unless that is no chance. */
+  #surgeOver(usual: number, nowMs: number): number {
+    const now = this.#rateOf(this.#surge, nowMs);
     // A mean that decays is known as well as that of all calls of this time, and the root of a count to half a call, whatever it is (Anscombe, 1948).
     const seconds = (2 * SURGE_HALF_LIFE_MS) / Math.LN2 / 1e3;
     const deviations = 2 * (Math.sqrt(now * seconds) - Math.sqrt(usual * seconds));
