@@ -96,6 +96,32 @@ export const connectError = (error: unknown, address: RedisAddress, { userSettin
   return text === error.message ? error : new Error(text, { cause: error });
 };
 
+interface Connections {
+  readonly commands: Redis;
+  readonly subscriber: Redis;
+  /** What the subscriber hears. Never rejects. */
+  readonly subscribe: () => Promise<void>;
+}
+
+/**
+ * Calls `connected` each time that news are heard and commands are taken, of which either may come later, at the start and after a loss: what was said in
+ * between was not heard, and can be read now.
+ */
+export const whenBothStand = ({ commands, subscriber, subscribe }: Connections, connected: () => void): void => {
+  let isHearing = false;
+  const tell = (): void => {
+    if (isHearing && commands.status === "ready") connected();
+  };
+  subscriber.on("ready", () => {
+    void subscribe().then(() => {
+      isHearing = subscriber.status === "ready";
+      tell();
+    });
+  });
+  subscriber.on("close", () => (isHearing = false));
+  commands.on("ready", tell);
+};
+
 type Manner = Pick<
   CommonRedisOptions,
   "retryStrategy" | "commandTimeout" | "lazyConnect" | "enableReadyCheck" | "enableAutoPipelining"

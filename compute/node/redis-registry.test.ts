@@ -83,6 +83,17 @@ describe("RedisRegistry", () => {
     expect(log.warn).toHaveBeenCalledWith("lost the connection to Redis");
   });
 
+  it("says so when commands are taken, where that connection alone was lost", async () => {
+    await start((words) => (words[0] === "LOCUS.INFO" ? INFO : []));
+    const lists: Promise<unknown>[] = [];
+    registry.onChange(() => lists.push(registry.list()));
+    await vi.waitFor(() => expect(lists).toHaveLength(1));
+    const [commands] = redis.sockets;
+    commands!.destroy();
+    await vi.waitFor(() => expect(lists).toHaveLength(2));
+    expect(await Promise.all(lists)).toEqual([[], []]);
+  });
+
   it("knows the module by its protocol", async () => {
     let info = INFO;
     await start(() => info);

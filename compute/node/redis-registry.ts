@@ -7,7 +7,13 @@ import type { Logger } from "pino";
 import { LocusError } from "#runtime/errors.ts";
 import { readDescription } from "#runtime/function/describe.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import { connectError, openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
+import {
+  connectError,
+  openLastingConnection,
+  whenBothStand,
+  type RedisAddress,
+  type RedisUser,
+} from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
 import { infoOf } from "./redis-info.ts";
 import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
@@ -35,18 +41,9 @@ export class RedisRegistry implements Registry {
     // Its losses are those of the other connection: said once.
     this.#subscriber.on("error", () => {});
     this.#subscriber.on("message", () => this.#announce());
-    this.#subscriber.on("ready", () => {
-      // The list is read after the subscription stands: no change falls between the two.
-      this.#subscriber.subscribe(CHANNEL).then(
-        () => this.#announce(),
-        (error: unknown) => {
-          const { code, message } = toLocusError(error, `subscribe to ${CHANNEL}`);
-          // A loss is told by the other connection, and this one tries again; a refusal is for the operator.
-          if (code !== "REDIS_UNAVAILABLE") log.warn({ reason: message }, "no news of functions");
-          this.#announce();
-        },
-      );
-    });
+    const connections = { commands: this.#commands, subscriber: this.#subscriber };
+    // The list is read after the subscription stands: no change falls between the two.
+    whenBothStand({ ...connections, subscribe: () => this.#subscribe() }, () => this.#announce());
   }
 
   /** Resolves when the first attempt to connect has ended, well or not. */
@@ -120,6 +117,16 @@ export class RedisRegistry implements Registry {
   close(): void {
     this.#commands.disconnect();
     this.#subscriber.disconnect();
+  }
+
+  async #subscribe(): Promise<void> {
+    try {
+      await this.#subscriber.subscribe(CHANNEL);
+    } catch (error) {
+      const { code, message } = toLocusError(error, `subscribe to ${CHANNEL}`);
+      // A loss is told by the other connection, and this one tries again; a refusal is for the operator.
+      if (code !== "REDIS_UNAVAILABLE") this.#log.warn({ reason: message }, "no news of functions");
+    }
   }
 
   /** Throws MODULE_MISMATCH and what `probe` throws else: once per connection, before anything is asked of its module. */

@@ -49,9 +49,15 @@ async function startAnswerThief(serverPath: string) {
 
 const linkTo = async (server: Pick<RedisProcess, "path">): Promise<PlacementLink> => {
   const connected = Promise.withResolvers<void>();
-  const address = { host: "", port: 0, path: server.path, tls: false, database: 0 };
-  const link = new PlacementLink(address, { username: null, password: null }, "me", {
-    onConnected: connected.resolve,
+  const link = openLink(server, connected.resolve);
+  await connected.promise;
+  return link;
+};
+
+function openLink({ path }: Pick<RedisProcess, "path">, onConnected: () => void): PlacementLink {
+  const address = { host: "", port: 0, path, tls: false, database: 0 };
+  return new PlacementLink(address, { username: null, password: null }, "me", {
+    onConnected,
     onPlan: ignored,
     onRules: ignored,
     onAnswer: ignored,
@@ -59,9 +65,7 @@ const linkTo = async (server: Pick<RedisProcess, "path">): Promise<PlacementLink
     onQuestion: ignored,
     onRefused: ignored,
   });
-  await connected.promise;
-  return link;
-};
+}
 
 describe.skipIf(!redisServerExists())("a plan in a real server (skipped where there is none)", () => {
   let server: RedisProcess;
@@ -202,6 +206,21 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     await Promise.all([link.writeRules("both", { pinnedShare: null }), others.writeRules("both", { weight: 1 })]);
     expect((await others.readRules()).has("both")).toBe(false);
     others.close();
+  });
+
+  test("is connected once commands are taken as well, and again when that connection is back", async () => {
+    const proxy = await startAnswerThief(server.path);
+    // The connection of commands is the first: it comes back after the news have long been subscribed.
+    proxy.stealNext("info");
+    const plans: Promise<Plan>[] = [];
+    const late = openLink({ path: proxy.path }, () => plans.push(late.readPlan()));
+    await vi.waitFor(() => expect(plans).toHaveLength(1), { timeout: 20_000 });
+    proxy.stealNext("hgetall");
+    await expect(late.readPlan()).rejects.toThrow("max retries");
+    await vi.waitFor(() => expect(plans).toHaveLength(2), { timeout: 20_000 });
+    expect(await Promise.all(plans)).toEqual([await link.readPlan(), await link.readPlan()]);
+    late.close();
+    await proxy.close();
   });
 
   test.each(["nonsense", "1.5", "-1", "9007199254740993"])("of the version %s counts as none", async (version) => {

@@ -8,7 +8,7 @@ import { arePlausible } from "#runtime/placement/calibration.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
-import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { openLastingConnection, whenBothStand, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { inTurn, isExecuted } from "../node/redis-transaction.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import {
@@ -51,7 +51,7 @@ const WRITE_ATTEMPTS_MAX = 5;
 const WINDOWS_SENT_MAX = 8;
 
 export interface LinkListener {
-  /** The subscriptions stand: what was said before was not heard. */
+  /** The subscriptions stand, and commands are taken: what was said before was not heard. */
   readonly onConnected: () => void;
   readonly onPlan: (change: PlanChange) => void;
   readonly onRules: () => void;
@@ -82,7 +82,8 @@ export class PlacementLink {
     this.commands.on("error", () => {});
     this.#subscriber.on("error", () => {});
     this.#subscriber.on("message", (channel, text) => this.#hear(channel, text));
-    this.#subscriber.on("ready", () => void this.#subscribe());
+    const { commands } = this;
+    whenBothStand({ commands, subscriber: this.#subscriber, subscribe: () => this.#subscribe() }, listener.onConnected);
   }
 
   /** Windows and questions are for the controller. */
@@ -215,7 +216,6 @@ export class PlacementLink {
   async #subscribe(): Promise<void> {
     await this.#attempt(() => this.#subscriber.subscribe(CHANNELS.plan, CHANNELS.rules, answersTo(this.#node)));
     if (this.#isController) await this.listenAsController(true);
-    this.#listener.onConnected();
   }
 
   #hear(channel: string, text: string): void {
