@@ -97,8 +97,8 @@ struct IsolateBounds {
   /// Open at all times. Others' idle isolates make room for them, and not the other way round while others
   /// can.
   uint32_t min = 0;
-  /// Besides those that take no more calls and finish up. 0: `SupervisorOptions::spread`, or `min` where that
-  /// is more.
+  /// Besides those that take no more calls and finish up. What calls have opened is never more than
+  /// `SupervisorOptions::spread`; 0: that, or `min` where it is more.
   uint32_t max = 0;
 
   bool any() const { return min != 0 || max != 0; }

@@ -67,10 +67,10 @@ uint32_t Supervisor::ReadyIn(const Pool& pool) const {
 }
 
 // Where all that there are take no more calls, one more is opened beside them: calls need not wait for those
-// that finish up.
+// that finish up. More than the cores are worth nothing to calls, whatever they are allowed.
 bool Supervisor::MayOpen(const Pool& pool, uint32_t usable) const {
   const auto [min, max] = pool.bounds;
-  if (max != 0) return usable == 0 || pool.lanes.size() < std::max(min, max);
+  if (max != 0) return usable == 0 || pool.lanes.size() < std::max(min, std::min(max, options_.spread));
   if (usable >= std::max(min, options_.spread)) return false;
   const std::optional<uint32_t> limit = LimitOf(*pool.image);
   // A version has its first in any case: one of another closes for it, once that has no calls.

@@ -87,7 +87,7 @@ export interface SupervisorOptions {
 export interface IsolateBounds {
   /** Open at all times. Others' idle isolates make room for them, and not the other way round while others can. */
   readonly min: number;
-  /** Besides those that take no more calls and finish up. null: as many as calls are worth, which is the cores. */
+  /** Besides those that take no more calls and finish up. What calls have opened is never more than they are worth, which is the cores; null: that alone counts. */
   readonly max: number | null;
 }
 
