@@ -497,9 +497,18 @@ bool SocketChannel::Receive(const std::function<void(const Replies&)>& on_replie
   return true;
 }
 
+// While it sleeps, whoever stops reading may choose this one to read on: it does, and comes back only when it
+// has something else to do. Then it passes the reading on.
 void SocketChannel::Sleep(int64_t until_ns, const std::function<bool()>& ready) {
   if (!parked_.empty()) until_ns = std::min(until_ns, patience_ns_);
-  if (!ReadUntil(until_ns, ready)) WaitUntil(until_ns, ready);
+  bool may_be_chosen = false;
+  do {
+    const Reading reading = ReadUntil(until_ns, ready);
+    if (reading == Reading::kNowhere) WaitUntil(until_ns, ready);
+    may_be_chosen |= reading != Reading::kEverywhere;
+    // What is parked may find a connection now.
+  } while (parked_.empty() && !ready() && !HasReplies() && (until_ns == INT64_MAX || NowNs() < until_ns));
+  if (may_be_chosen) PassReading();
 }
 
 void SocketChannel::WaitUntil(int64_t until_ns, const std::function<bool()>& ready) {
@@ -510,28 +519,25 @@ void SocketChannel::WaitUntil(int64_t until_ns, const std::function<bool()>& rea
     return;
   }
   SleepOnFutex(bell_, until_ns);
-  PassReading(until_ns, ready);
 }
 
-// Who has stopped reading may have woken this one to go on. It does, unless it has something to do first.
-void SocketChannel::PassReading(int64_t until_ns, const std::function<bool()>& ready) {
-  if (!ready() && !HasReplies() && (until_ns == INT64_MAX || NowNs() < until_ns)) return;
+void SocketChannel::PassReading() {
   for (size_t index = 0; index < rounds_on_.size(); index++) {
     if (rounds_on_[index] > 0) pool_->at(index).PassReading(this);
   }
 }
 
 // Reads for everybody where rounds of this channel are out and nobody else reads, until it has something, the
-// bell rings or `until_ns`. False when there is no such place.
-bool SocketChannel::ReadUntil(int64_t until_ns, const std::function<bool()>& ready) {
+// bell rings or `until_ns`.
+SocketChannel::Reading SocketChannel::ReadUntil(int64_t until_ns, const std::function<bool()>& ready) {
   size_t places = 0, reading = 0;
   for (size_t index = 0; index < rounds_on_.size(); index++) {
     if (rounds_on_[index] == 0) continue;
     places++;
     if (pool_->at(index).BeginReading(&watched_[reading])) reading_[reading++] = index;
   }
-  if (reading == 0) return false;
-  const bool reads_all = reading == places;
+  if (reading == 0) return Reading::kNowhere;
+  const Reading began = reading == places ? Reading::kEverywhere : Reading::kSomewhere;
   for (bool done = false; reading > 0;) {
     // The bell last: for what comes after one that is ready the kernel does not prepare to wait.
     pollfd& bell = watched_[reading];
@@ -564,8 +570,7 @@ bool SocketChannel::ReadUntil(int64_t until_ns, const std::function<bool()>& rea
     if (!done) continue;
     for (; reading > 0; reading--) pool_->at(reading_[reading - 1]).EndReading(this);
   }
-  if (!reads_all) PassReading(until_ns, ready);
-  return true;
+  return began;
 }
 
 bool SocketChannel::HasUnreadPlace() {

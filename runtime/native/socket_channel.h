@@ -179,6 +179,8 @@ class SocketChannel final : public Channel {
     int64_t until_ns = 0;  ///< how long it waits for a connection
   };
   enum class Sending : uint8_t { kSent, kAfterOwn, kNoConnection };
+  /// Of the connections on which rounds of this channel are out: where others read it may be chosen to read on.
+  enum class Reading : uint8_t { kNowhere, kSomewhere, kEverywhere };
   /// From the connection's reader, on any thread.
   void Deliver(Letter&& letter);
   void Wake();
@@ -189,9 +191,9 @@ class SocketChannel final : public Channel {
   void NoteWhole(const Letter& letter);
   void SendParked();
   bool TryParked(Parked* parked, int64_t now);
-  bool ReadUntil(int64_t until_ns, const std::function<bool()>& ready);
+  Reading ReadUntil(int64_t until_ns, const std::function<bool()>& ready);
   void WaitUntil(int64_t until_ns, const std::function<bool()>& ready);
-  void PassReading(int64_t until_ns, const std::function<bool()>& ready);
+  void PassReading();
   bool HasUnreadPlace();
 
   ConnectionPool* pool_;

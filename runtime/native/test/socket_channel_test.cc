@@ -427,15 +427,20 @@ class Sleeper {
   }
   void Give() { has_work_ = true; }
   void Join() { thread_.join(); }
+  /// How often its owner has put it to sleep.
+  int sleeps() const { return sleeps_; }
 
  private:
   void Sleep(locus::SocketChannel& channel) {
     const int64_t until_ns = locus::NowNs() + kLongNs;
-    while (!has_work_ && !channel.HasReplies() && locus::NowNs() < until_ns)
+    while (!has_work_ && !channel.HasReplies() && locus::NowNs() < until_ns) {
+      sleeps_++;
       channel.Sleep(until_ns, [this] { return has_work_.load(); });
+    }
   }
 
   std::atomic<bool> has_work_{false};
+  std::atomic<int> sleeps_{0};
   std::thread thread_;
 };
 
@@ -462,6 +467,61 @@ void WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(bool reads_too) {
   EXPECT(last.channel.HasReplies());
 }
 
+// Between the announcement of its sleep and its second look whoever stops reading takes it for asleep.
+void WhoeverIsToReadOnAndSeesOtherWorkAtTheSecondLookWakesTheNext() {
+  Played played(1);
+  Played::Side first(&played), busy(&played), last(&played);
+  first.Send(1, 0, kReads);
+  busy.Send(2, 0, kWrites);
+  last.Send(3, 0, kWrites);
+  EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
+  Sleeper reading(&first, locus::Sleep::kOnDescriptor);
+  bool looks = false;
+  std::thread computing([&] {
+    busy.channel.Sleep(locus::NowNs() + kLongNs, [&] {
+      if (looks) return true;
+      looks = true;
+      // Until it has been chosen.
+      while (busy.bell.sleep.load() != static_cast<uint32_t>(locus::Sleep::kAwake)) std::this_thread::yield();
+      return true;
+    });
+  });
+  while (busy.bell.sleep.load() != static_cast<uint32_t>(locus::Sleep::kOnFutex)) std::this_thread::yield();
+  Sleeper waiting(&last, locus::Sleep::kOnFutex);
+  played.Answer(0, 10);
+  reading.Join();
+  computing.join();
+  played.Answer(0, 20);
+  played.Answer(0, 30);
+  waiting.Join();
+  EXPECT(last.channel.HasReplies());
+}
+
+// What comes to it after it was woken, and before it reads, does not keep it from passing the reading on either.
+void WhoeverIsToReadOnAndComesToOtherWorkWakesTheNext() {
+  Played played(1);
+  Played::Side first(&played), busy(&played), last(&played);
+  first.Send(1, 0, kReads);
+  busy.Send(2, 0, kWrites);
+  last.Send(3, 0, kWrites);
+  EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
+  Sleeper reading(&first, locus::Sleep::kOnDescriptor);
+  Sleeper computing(&busy, locus::Sleep::kOnFutex);
+  Sleeper waiting(&last, locus::Sleep::kOnFutex);
+  played.Answer(0, 10);
+  reading.Join();
+  // It, and not its owner, goes on reading: the owner has no turn in which it could begin something else.
+  while (busy.bell.sleep.load() != static_cast<uint32_t>(locus::Sleep::kOnDescriptor)) std::this_thread::yield();
+  EXPECT(computing.sleeps() == 1);
+  computing.Give();
+  locus::Ring(&busy.bell, busy.descriptor.get());
+  computing.Join();
+  played.Answer(0, 20);
+  played.Answer(0, 30);
+  waiting.Join();
+  EXPECT(last.channel.HasReplies());
+}
+
 void ALoneConnectionTakesAll() {
   Played played(1);
   Played::Side side(&played);
@@ -481,6 +541,8 @@ int main() {
   AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway();
   WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(false);
   WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(true);
+  WhoeverIsToReadOnAndSeesOtherWorkAtTheSecondLookWakesTheNext();
+  WhoeverIsToReadOnAndComesToOtherWorkWakesTheNext();
   ALoneConnectionTakesAll();
   EveryRoundEndsOnce();
   return failures == 0 ? 0 : 1;
