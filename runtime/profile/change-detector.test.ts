@@ -5,9 +5,9 @@ import { ChangeDetector } from "./change-detector.ts";
 
 /** The work of calls of a function on a graph: nearly all meet a leaf, one in fifty a hub with a thousand times as much. */
 const hubsAndLeaves =
-  (random: () => number, leafUs = 100) =>
+  (random: () => number, leafUs = 100, hubs = 0.02) =>
   (): number =>
-    leafUs * (0.5 + random()) * (random() < 0.02 ? 1_000 : 1);
+    leafUs * (0.5 + random()) * (random() < hubs ? 1_000 : 1);
 
 const observe = (detector: ChangeDetector, calls: number, workOf: () => number): boolean => {
   const logs = Array.from({ length: calls }, () => Math.log1p(workOf()));
@@ -53,6 +53,22 @@ describe("a change detector", () => {
       for (let stretch = 0; stretch < 100; stretch++) expect(observe(detector, calls, workOf(100))).toBe(false);
       const after = Array.from({ length: stretches }, () => observe(detector, calls, workOf(400)));
       expect(after).toContain(true);
+    },
+  );
+
+  test.each([
+    { calls: 20, before: 0.02, stretches: 10 },
+    { calls: 5, before: 0, stretches: 30 },
+    { calls: 5, before: 0.02, stretches: 80 },
+  ])(
+    "sees by $calls in each of $stretches stretches that a fifth of them are hubs, of $before before",
+    ({ calls, before, stretches }) => {
+      for (let seed = 0; seed < 20; seed++) {
+        const [detector, random] = [new ChangeDetector(), seededRandom(seed)];
+        for (let stretch = 0; stretch < 100; stretch++) observe(detector, calls, hubsAndLeaves(random, 100, before));
+        const work = hubsAndLeaves(random, 100, 0.2);
+        expect(Array.from({ length: stretches }, () => observe(detector, calls, work))).toContain(true);
+      }
     },
   );
 

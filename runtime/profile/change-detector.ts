@@ -10,13 +10,14 @@ import { clamp } from "#runtime/clamp.ts";
  * wander by one.
  */
 const ALLOWANCE = 1;
-/** Sum at which the alarm is given: after no fewer than three stretches, since one says Z_MAX − ALLOWANCE at most. */
+/** Sum at which the alarm is given: after no fewer than three, since one says Z_MAX − ALLOWANCE at most. */
 const DECISION = 10;
 /** What one stretch may say at most, in standard deviations: a stutter of the machine is no change of a function. */
 const Z_MAX = 6;
 /** … and what a single call may: it is a hub, as likely as not. */
 const Z_MAX_ALONE = 3;
-const zMaxOf = (calls: number): number => (calls > 1 ? Z_MAX : Z_MAX_ALONE);
+/** Stretches with fewer calls are looked at for themselves, and again together with those that follow, as soon as these are so many. Chosen. */
+const POOL_CALLS_MIN = 16;
 /** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much. */
 const DEAD_ZONE = 0.1;
 /** Calls that a reference needs before anything is compared with it. */
@@ -26,62 +27,113 @@ const NOISE_STRETCHES = 50;
 /** The reference forgets by calls, so that a slow drift is followed and not reported. */
 const REFERENCE_CALLS_MAX = 10_000;
 
+/** Sums over calls: how many, of their values, of the squares of these. */
+interface Sums {
+  readonly calls: number;
+  readonly sum: number;
+  readonly sumOfSquares: number;
+}
+
+const NONE: Sums = { calls: 0, sum: 0, sumOfSquares: 0 };
+
+const added = (one: Sums, other: Sums): Sums => ({
+  calls: one.calls + other.calls,
+  sum: one.sum + other.sum,
+  sumOfSquares: one.sumOfSquares + other.sumOfSquares,
+});
+
+/** Of their squared deviations from their mean. */
+const deviationOf = ({ calls, sum, sumOfSquares }: Sums): number => Math.max(0, sumOfSquares - (sum * sum) / calls);
+
+/** What was said up to now for either change. */
+class Evidence {
+  #up = 0;
+  #down = 0;
+  /** Variance of the means beside what independent calls would give: calls of a stretch resemble each other. */
+  #inflation = 1;
+
+  /** How far a mean is from what it is held against, and how far it may be by chance. In standard deviations, `most` at most. */
+  weigh(difference: number, variance: number, most: number): number {
+    const error = Math.sqrt(variance * this.#inflation) + Number.EPSILON;
+    const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE)) / error;
+    const capped = clamp(z, -most, most);
+    this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
+    this.#inflation = Math.max(1, this.#inflation);
+    this.#up = Math.max(0, this.#up + capped - ALLOWANCE);
+    this.#down = Math.max(0, this.#down - capped - ALLOWANCE);
+    return capped;
+  }
+
+  get isEnough(): boolean {
+    return Math.max(this.#up, this.#down) > DECISION;
+  }
+}
+
 export class ChangeDetector {
+  /** The reference. */
   #calls = 0;
   #mean = 0;
   /** Sum of squared deviations. */
   #deviation = 0;
-  /** Variance of the stretches' means beside what independent calls would give: calls of a stretch resemble each other. */
-  #inflation = 1;
-  #up = 0;
-  #down = 0;
+  /** Not in the reference yet. */
+  #pool = NONE;
+  #ofPools = new Evidence();
+  #ofStretches = new Evidence();
 
   /** A stretch's calls: how many, and the sums of their values and of the squares. True: they are not what they were. */
   observe(calls: number, sum: number, sumOfSquares: number): boolean {
     if (calls <= 0) return false;
-    const mean = sum / calls;
-    if (this.#calls >= REFERENCE_CALLS_MIN) {
-      const z = this.#surprise(mean, calls, Math.max(0, sumOfSquares - sum * mean));
-      this.#up = Math.max(0, this.#up + z - ALLOWANCE);
-      this.#down = Math.max(0, this.#down - z - ALLOWANCE);
-      if (Math.max(this.#up, this.#down) > DECISION) {
-        this.reset();
-        this.#learn(calls, mean, sum, sumOfSquares);
-        return true;
-      }
-      // What looks like a change does not become what it is compared with.
-      if (Math.abs(z) >= zMaxOf(calls)) return false;
+    const stretch = { calls, sum, sumOfSquares };
+    if (this.#calls < REFERENCE_CALLS_MIN) {
+      this.#learn(stretch);
+      return false;
     }
-    this.#learn(calls, mean, sum, sumOfSquares);
-    return false;
+    this.#pool = added(this.#pool, stretch);
+    if (calls < POOL_CALLS_MIN) this.#look(stretch);
+    if (this.#pool.calls >= POOL_CALLS_MIN) this.#lookAtPool();
+    if (!this.#ofStretches.isEnough && !this.#ofPools.isEnough) return false;
+    this.reset();
+    this.#learn(stretch);
+    return true;
   }
 
   reset(): void {
-    this.#calls = this.#mean = this.#deviation = this.#up = this.#down = 0;
-    this.#inflation = 1;
+    this.#calls = this.#mean = this.#deviation = 0;
+    this.#pool = NONE;
+    this.#ofPools = new Evidence();
+    this.#ofStretches = new Evidence();
   }
 
-  /** In standard deviations of what a stretch of so many calls may differ by, capped. `deviation`: sum of their squared deviations. */
-  #surprise(mean: number, calls: number, deviation: number): number {
-    const usual = this.#deviation / (this.#calls - 1);
-    // One hub among leaves has their mean far off, and them far apart; where all have changed they are as alike as before (Welch's test).
-    const own = Math.max(usual, calls > 1 ? deviation / (calls - 1) : 0);
-    const error = Math.sqrt((own / calls + usual / this.#calls) * this.#inflation) + Number.EPSILON;
-    const difference = mean - this.#mean;
-    const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE)) / error;
-    const most = zMaxOf(calls);
-    const capped = clamp(z, -most, most);
-    this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
-    this.#inflation = Math.max(1, this.#inflation);
-    return capped;
+  /** Of one call's value. */
+  get #variance(): number {
+    return this.#deviation / (this.#calls - 1);
   }
 
-  /** Merges the stretch into the reference (Chan, Golub and LeVeque, 1979). */
-  #learn(calls: number, mean: number, sum: number, sumOfSquares: number): void {
+  /** One hub among few leaves has their mean far off, and them far apart; where all have changed they are as alike as before (Welch's test). */
+  #look(stretch: Sums): void {
+    const { calls, sum } = stretch;
+    const own = calls > 1 ? deviationOf(stretch) / (calls - 1) : 0;
+    const variance = Math.max(this.#variance, own) / calls + this.#variance / this.#calls;
+    this.#ofStretches.weigh(sum / calls - this.#mean, variance, calls > 1 ? Z_MAX : Z_MAX_ALONE);
+  }
+
+  /** Of so many calls a hub is no great part: that there are more of them than there were is seen here. */
+  #lookAtPool(): void {
+    const pool = this.#pool;
+    this.#pool = NONE;
+    const { calls, sum } = pool;
+    const variance = this.#variance * (1 / calls + 1 / this.#calls);
+    const z = this.#ofPools.weigh(sum / calls - this.#mean, variance, Z_MAX);
+    // What looks like a change does not become what it is compared with.
+    if (Math.abs(z) < Z_MAX) this.#learn(pool);
+  }
+
+  /** Merges them into the reference (Chan, Golub and LeVeque, 1979). */
+  #learn(sums: Sums): void {
+    const { calls, sum } = sums;
     const total = this.#calls + calls;
-    const difference = mean - this.#mean;
-    this.#deviation +=
-      Math.max(0, sumOfSquares - (sum * sum) / calls) + (difference * difference * this.#calls * calls) / total;
+    const difference = sum / calls - this.#mean;
+    this.#deviation += deviationOf(sums) + (difference * difference * this.#calls * calls) / total;
     this.#mean += (difference * calls) / total;
     this.#calls = total;
     if (this.#calls > REFERENCE_CALLS_MAX) {
