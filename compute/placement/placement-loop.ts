@@ -2,14 +2,14 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
-import { offeredOf } from "#runtime/placement/called-function.ts";
+import { callsOfProfile } from "#runtime/placement/called-function.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
-import { callsOf, type Capacity } from "#runtime/placement/pool-use.ts";
+import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
@@ -217,7 +217,7 @@ export class PlacementLoop {
     for (const [name, { share }] of this.#state) {
       const profile = this.#profiles.get(name);
       if (profile === undefined) continue;
-      const calls = callsOf(offeredOf(profile, nowMs), share);
+      const calls = callsOfProfile(profile, share, nowMs);
       callsPerSecond += calls.compute + calls.storage;
       modelledCores += (calls.storage * storage.nodeCallUs + calls.compute * compute.callUs) / 1e6;
     }

@@ -1,11 +1,12 @@
 // A function that is called, as a step weighs it up: its profile, what its calls cost on either side, and where it may go.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import { RATE_SECONDS, SURGE_SECONDS, type FunctionProfile, type Rates } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
-import { PoolUse, type Capacity, type Offered } from "./pool-use.ts";
+import { outlookOf } from "./optimal-shares.ts";
+import { callsOf, PoolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -22,6 +23,8 @@ export const REST_MS = 100;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
+  /** With what comes in these moments, where that is many more than usual; null: it is not. */
+  readonly surging: Load | null;
   /** Its calls have become others a moment ago, and are what they have been in this one. */
   readonly recalled: Regime | null;
 }
@@ -47,11 +50,10 @@ export function calledFunction(
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
-  const { callsPerSecond: free, fixedPerSecond: fixed } = offeredOf(profile, nowMs);
+  const rates = profile.rates(nowMs);
+  const surge = profile.surge(rates, nowMs);
   const load = {
-    fixedPerSecond: fixed,
-    // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
-    callsPerSecond: Math.max(FREE_MIN * (free + fixed.compute + fixed.storage), free),
+    ...offeredBy(rates),
     costs: { compute: compute.cost, storage: storage.cost },
     lowest,
     highest,
@@ -76,16 +78,22 @@ export function calledFunction(
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
-  return { name, profile, before: known, recalled, share, costs, load, trials, sinceMs, isFree, bounds, isWarm };
+  const surging = surge === null ? null : { ...load, ...offeredBy(surge) };
+  const rateSeconds = RATE_SECONDS;
+  const weighed = { share, costs, load, surging, rateSeconds, bounds, isFree, isWarm };
+  return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }
 
-/** As the calls come: those that the plan spreads, and the others. */
-export function offeredOf(profile: FunctionProfile, nowMs: number): Offered {
-  const fixed = {
-    compute: profile.fixedPerSecond("compute", nowMs),
-    storage: profile.fixedPerSecond("storage", nowMs),
-  };
-  return { callsPerSecond: profile.callsPerSecond(nowMs) - fixed.compute - fixed.storage, fixedPerSecond: fixed };
+/** Those that the plan spreads, and the others. */
+function offeredBy({ all, fixed }: Rates): Offered {
+  // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
+  const callsPerSecond = Math.max(FREE_MIN * all, all - fixed.compute - fixed.storage);
+  return { callsPerSecond, fixedPerSecond: fixed };
+}
+
+/** As calls come, on either side. */
+export function callsOfProfile(profile: FunctionProfile, share: number, nowMs: number): Readonly<Record<Side, number>> {
+  return callsOf(offeredBy(profile.rates(nowMs)), share);
 }
 
 /** Whether calls take longer than before the move that was taken back. */
@@ -125,6 +133,38 @@ export const still = (candidate: CalledFunction): CalledFunction => {
   const { load, share } = candidate;
   return { ...candidate, load: { ...load, lowest: share, highest: share } };
 };
+
+/**
+ * What comes all at once counts where it would fill a pool, which has to be left before it has queues; the same list where it would not. What comes and goes
+ * in moments is nothing to move for else.
+ */
+export function underSurge(all: readonly CalledFunction[], capacity: Capacity): readonly CalledFunction[] {
+  if (!all.some(({ surging }) => surging !== null)) return all;
+  const surged = all.map((called) =>
+    called.surging === null ? called : { ...called, load: called.surging, rateSeconds: SURGE_SECONDS },
+  );
+  return isFull(surged, capacity) ? surged : all;
+}
+
+/** Those that have left a pool before a surge stay away from it for a while, unless what they came to is full. */
+export function withRelieved(
+  all: readonly CalledFunction[],
+  capacity: Capacity,
+  nowMs: number,
+): readonly CalledFunction[] {
+  const stays = ({ before: { relief }, load, share }: CalledFunction): boolean =>
+    relief !== null && nowMs < relief.untilMs && load.lowest <= share && share <= load.highest;
+  return all.some(stays) && !isFull(all, capacity)
+    ? all.map((called) => (stays(called) ? still(called) : called))
+    : all;
+}
+
+/** Whether a pool has more to do than it comfortably can, with all where they are. */
+function isFull(all: readonly CalledFunction[], capacity: Capacity): boolean {
+  const loads = all.map(({ load }) => load);
+  const shares = all.map(({ share, load: { lowest, highest } }) => clamp(share, lowest, highest));
+  return outlookOf(new PoolUse(loads, capacity), shares).crowded;
+}
 
 /**
  * Those that are held stay where they are, while it is about what is crowded and within their bounds: `firm`, whoever is held whatever is promised;

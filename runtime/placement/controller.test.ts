@@ -316,6 +316,23 @@ describe("the controller, when things change", () => {
     },
   );
 
+  test.each([
+    { times: 2, movesMax: 3 },
+    { times: 3, movesMax: 14 },
+  ])(
+    "hardly moves for bursts of $times times the load that are over in a moment and come again",
+    ({ times, movesMax }) => {
+      const at = (load: number) => [called("walk", { ...WALK, operations: 60 }, 1_200 * load)];
+      const world = worldOf(at(0.3), {
+        functionsAt: (ms) => at(ms > 2_000 && ms % 1_500 < 175 ? 0.3 * times : 0.3),
+        capacityAt: () => ({ ...TWO_MACHINES, computeCores: 4 }),
+      });
+      const run = runOf(world, 40_000);
+      expect(run.state.get("walk")!.moves).toBeLessThanOrEqual(movesMax);
+      expect(regretOf(run, 2_000)).toBeLessThan(0.05);
+    },
+  );
+
   test("moves nothing to a side that the model is wrong about: a few visits tell", () => {
     // A round beside the data waits for 3 ms: the model does not know.
     const wrong = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundWaitUs: 3_000 } };

@@ -2,7 +2,7 @@
 // move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
 // around it (compute/placement/placement-loop.ts) is thin; the simulator runs the same steps. docs/placement.md tells the states as a table.
 
-import { calledFunction, still, withHeld, type CalledFunction } from "./called-function.ts";
+import { calledFunction, still, underSurge, withHeld, withRelieved, type CalledFunction } from "./called-function.ts";
 import {
   FRESH,
   lastMovedMs,
@@ -13,7 +13,7 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { judgedMove, lastMoves, moved, recalled, type LastMoves } from "./moves.ts";
+import { judgedMove, lastMoves, moved, recalled, relieved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
@@ -39,8 +39,6 @@ export type ControllerState = ReadonlyMap<string, FunctionState>;
 export interface Step {
   readonly state: ControllerState;
   readonly transitions: readonly Transition[];
-  /** All calls. */
-  readonly callsPerSecond: number;
   /** Of all of them, under the shares of this step. */
   readonly outlook: Outlook;
   /** Functions that are called, as they were weighed up, and what there was for them. */
@@ -92,9 +90,13 @@ export function advance(before: ControllerState, situation: Situation): Step {
     draft.change(name, was, { to: called?.before ?? to, why });
     if (called !== null) all.push(called);
   }
-  const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(all)) };
+  const surged = underSurge(all, situation.capacity);
+  const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(surged)) };
   const tried = all.filter(({ trials }) => trials.running !== null);
-  const { use, choices } = tried.length > 0 ? worthwhileShares(all.map(still), capacity) : chosen(all, capacity);
+  const { use, choices } =
+    tried.length > 0
+      ? worthwhileShares(surged.map(still), capacity)
+      : chosen(surged === all ? withRelieved(all, capacity, nowMs) : surged, capacity);
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -102,10 +104,12 @@ export function advance(before: ControllerState, situation: Situation): Step {
     judgeTrial(draft, all, tried, situation);
   } else {
     const lastly = lastMoves(all, situation);
-    all.forEach((called, index) => decide(draft, called, choices[index]!, lastly, situation));
+    const isSurge = surged !== all;
+    all.forEach((called, index) => decide(draft, called, { ...choices[index]!, isSurge }, lastly, situation));
     holdAfterMistake(draft, all, nowMs);
     const moving = all.filter((called) => !isSteady(called, draft.of(called), nowMs));
-    if (areSlight(moving, all)) {
+    // What comes all at once will have gone, or grown, before a trial is over.
+    if (surged === all && areSlight(moving, all)) {
       for (const step of nextTrial(all, use, capacity, nowMs)) {
         const called = all[step.index]!;
         draft.apply(called, trialBegun(draft.of(called), step, nowMs));
@@ -114,8 +118,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   }
   const { state, transitions } = draft;
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
-  const callsPerSecond = all.reduce((sum, { profile }) => sum + profile.callsPerSecond(nowMs), 0);
-  return { state, transitions, weighed: all, capacity, callsPerSecond, outlook: outlookOf(use, shares) };
+  return { state, transitions, weighed: all, capacity, outlook: outlookOf(use, shares) };
 }
 
 /**
@@ -156,7 +159,13 @@ function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<
 }
 
 /** What becomes of one function while nothing is tried. */
-function decide(draft: Draft, called: CalledFunction, choice: Choice, lastly: LastMoves, situation: Situation): void {
+function decide(
+  draft: Draft,
+  called: CalledFunction,
+  choice: Choice & { readonly isSurge: boolean },
+  lastly: LastMoves,
+  situation: Situation,
+): void {
   const { nowMs } = situation;
   const { before, share } = called;
   const known = recalled(called, nowMs);
@@ -166,7 +175,10 @@ function decide(draft: Draft, called: CalledFunction, choice: Choice, lastly: La
   if (choice.share !== share && !called.isWarm[gainingSide(called, choice.share)]) {
     return draft.apply(called, visiting(before, called, choice.share));
   }
-  if (choice.share !== share) draft.apply(called, moved(called, choice, nowMs));
+  if (choice.share !== share) {
+    const change = moved(called, choice, nowMs);
+    draft.apply(called, choice.isSurge && choice.gain?.kind === "overload" ? relieved(change, nowMs) : change);
+  }
   draft.apply(called, probed(draft.of(called), called, nowMs));
 }
 

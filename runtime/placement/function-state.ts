@@ -84,6 +84,8 @@ export interface FunctionState extends Placement {
   readonly flaps: number;
   /** Trials that it has taken part in. */
   readonly trialsBegun: number;
+  /** It has left a pool that a surge would have filled: how long it stays away, and until when. null: it has not, or its calls have changed since. */
+  readonly relief: { readonly restMs: number; readonly untilMs: number } | null;
   /** What is known of each side whatever becomes of its profile. */
   readonly paces: Paces;
   readonly trials: Trials;
@@ -103,6 +105,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   reverts: 0,
   flaps: 0,
   trialsBegun: 0,
+  relief: null,
   paces: NO_PACES,
   trials: NO_TRIALS,
   regimes: NO_REGIMES,
@@ -126,7 +129,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, trials: NO_TRIALS };
+    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, relief: null, trials: NO_TRIALS };
     const to: FunctionState = { ...FRESH, ...before, state: "pinned", share: pinnedShare, ...rest };
     return before?.state === "pinned" && before.share === pinnedShare
       ? { to: before, why: null }
@@ -155,7 +158,16 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     const share = running?.fromShare ?? now.share;
     const { regimes, isKept } = regimesAfterShift({ ...now, share }, nowMs);
     const trials = trialsAfterShift(now.trials, isKept, nowMs);
-    const none = { sinceMs: nowMs, probeEvery: 0, moved: null, backOffMs: 0, retryAtMs: 0, trials, regimes };
+    const none = {
+      sinceMs: nowMs,
+      probeEvery: 0,
+      moved: null,
+      backOffMs: 0,
+      retryAtMs: 0,
+      relief: null,
+      trials,
+      regimes,
+    };
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }
   if (running !== null && nowMs - running.startedMs > TRIAL_GIVEN_UP_MS) {

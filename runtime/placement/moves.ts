@@ -16,6 +16,8 @@ const PROMISE_SLACK = 1.1;
 /** A split that changes by less follows a load, and takes nothing back. */
 const REFINEMENT = 0.1;
 const BACK_OFF_MIN_MS = 1_000;
+/** A surge that is over in less time was a moment's. Chosen. */
+const RELIEF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 60_000;
 
 /** Such calls were here before: they go where they did best, and stay there as they did. null: there is nothing to change, or that side is cold. */
@@ -73,6 +75,14 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   };
   // Bounds that changed (a tail too long) move without a gain.
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
+}
+
+/** As `moved`, before a surge: it comes back when that has long been over, and later each time that another follows soon. */
+export function relieved(change: Change, nowMs: number): Change {
+  const { relief } = change.to;
+  const isSoon = relief !== null && nowMs - relief.untilMs < FLAP_MS;
+  const restMs = clamp(isSoon ? 2 * relief.restMs : 0, RELIEF_MIN_MS, BACK_OFF_MAX_MS);
+  return { ...change, to: { ...change.to, relief: { restMs, untilMs: nowMs + restMs } } };
 }
 
 /** What came of the moves that were made when anything moved last. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { RATE_SECONDS } from "#runtime/profile/function-profile.ts";
 import { costOf, type Cost } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { NONE_FIXED } from "./pool-use.ts";
@@ -28,6 +29,7 @@ function computing(callsPerSecond: number, meanError: number): Candidate {
     share: 0,
     costs: { demand, typical: demand, meanError, sides, paces },
     load: { callsPerSecond, fixedPerSecond: NONE_FIXED, costs: cost, lowest: 0, highest: 1, weight: 1 },
+    rateSeconds: RATE_SECONDS,
   };
 }
 

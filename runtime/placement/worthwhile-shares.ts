@@ -20,6 +20,8 @@ export interface Candidate {
   readonly share: number;
   readonly load: Load;
   readonly costs: FunctionCosts;
+  /** From how long it is known how many calls come. */
+  readonly rateSeconds: number;
 }
 
 /** A move's gain and what it was weighed against: times or utilisations before and after, and the standard error of the gain. */
@@ -46,8 +48,6 @@ const GAIN_NOISES = 2;
  * where most of a call is that, a move must promise half of it. Chosen; bench `placement` measures mixes.
  */
 const CROWD_DOUBT = 0.25;
-/** How many calls come is known from about so long (`RATE_HALF_LIFE_MS` of profiles ÷ ln 2). */
-const RATE_SECONDS = 0.36;
 /** To have both sides work for one function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
 const SPLIT_MIN = 0.05;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
@@ -157,11 +157,11 @@ function noiseOf(
   best: ArrayLike<number>,
   now: ArrayLike<number>,
 ): number {
-  const squares = candidates.reduce((sum, { load, costs: { sides, meanError } }, index) => {
+  const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
     const change = best[index]! - now[index]!;
     if (change === 0) return sum;
     const part = work[index]!;
-    const ofLoad = 1 / Math.max(1, load.callsPerSecond * RATE_SECONDS) + meanError ** 2;
+    const ofLoad = 1 / Math.max(1, load.callsPerSecond * rateSeconds) + meanError ** 2;
     return sum + (part * change) ** 2 * (errorOf(sides) ** 2 + (1 - part) ** 2 * ofLoad);
   }, 0);
   return Math.sqrt(squares);

@@ -15,10 +15,13 @@ const HALF_LIFE_MS = 2_000;
 const CALLS_KEPT = 16;
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
 const RATE_HALF_LIFE_MS = 250;
-/** Where many more come all at once, that is followed faster still: a side that is full has queues before long. Chosen … */
-const SURGE_HALF_LIFE_MS = 50;
+/** Where many more come all at once, that is known faster still: a side that is full has queues before long. Chosen … */
+const SURGE_HALF_LIFE_MS = 35;
 /** … and so many standard deviations beyond what came until now are no chance. */
 const SURGE_DEVIATIONS = 3;
+/** From how long a rate is known: the integral of its decay, s. */
+export const RATE_SECONDS = RATE_HALF_LIFE_MS / Math.LN2 / 1e3;
+export const SURGE_SECONDS = SURGE_HALF_LIFE_MS / Math.LN2 / 1e3;
 
 /**
  * Calls that were under way when others came end within about this: what they left among these is forgotten, if enough come at once soon after that to
@@ -60,6 +63,13 @@ export interface SideEstimate {
 /** null: nothing is known of that side. */
 export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
 
+/** Calls a second. */
+export interface Rates {
+  readonly all: number;
+  /** Of all, those that run on a side whatever the plan says. */
+  readonly fixed: Readonly<Record<Side, number>>;
+}
+
 /** The histogram is scaled back when its new calls weigh so much. */
 const WEIGHT_MAX = 1e12;
 
@@ -69,7 +79,7 @@ class CallsLately {
   #calls = 0;
   #atMs = 0;
 
-  constructor(halfLifeMs = RATE_HALF_LIFE_MS) {
+  constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs;
   }
 
@@ -100,6 +110,29 @@ class CallsLately {
   }
 }
 
+/** All calls of a function, and those of them that run on a side whatever the plan says. */
+class Coming {
+  readonly #all: CallsLately;
+  readonly #fixed: Readonly<Record<Side, CallsLately>>;
+
+  constructor(halfLifeMs: number) {
+    this.#all = new CallsLately(halfLifeMs);
+    this.#fixed = { compute: new CallsLately(halfLifeMs), storage: new CallsLately(halfLifeMs) };
+  }
+
+  addStretch(side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
+    this.#all.addStretch(calls, stretchMs, nowMs);
+    if (fixed > 0) this.#fixed[side].addStretch(fixed, stretchMs, nowMs);
+  }
+
+  /** Of a stream that began so long ago. */
+  rates(forMs: number, nowMs: number): Rates {
+    const { compute, storage } = this.#fixed;
+    const fixed = { compute: compute.perSecond(forMs, nowMs), storage: storage.perSecond(forMs, nowMs) };
+    return { all: this.#all.perSecond(forMs, nowMs), fixed };
+  }
+}
+
 class SideProfile {
   readonly #sums = new Float64Array(TALLY_TERMS.length);
   /** In units of `#weight`, which grows as the sums decay: two hundred products less for every fold. */
@@ -110,7 +143,7 @@ class SideProfile {
   #callsInAll = 0;
   #sinceMs = 0;
   /** Of whatever kind they were. */
-  readonly #lately = new CallsLately();
+  readonly #lately = new CallsLately(RATE_HALF_LIFE_MS);
 
   get lastMs(): number {
     return this.#lastMs;
@@ -223,9 +256,8 @@ export class FunctionProfile {
   readonly byTime = new CallsByTime();
   readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
   readonly #recent = new RecentCalls();
-  readonly #lately = new CallsLately();
-  readonly #surge = new CallsLately(SURGE_HALF_LIFE_MS);
-  readonly #fixed: Readonly<Record<Side, CallsLately>> = { compute: new CallsLately(), storage: new CallsLately() };
+  readonly #coming = new Coming(RATE_HALF_LIFE_MS);
+  readonly #surging = new Coming(SURGE_HALF_LIFE_MS);
   #firstMs: number | null = null;
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
@@ -243,10 +275,9 @@ export class FunctionProfile {
     // What failed has to be served as well, and what was turned away comes again.
     const [calls, untold] = [tally.sums[TERM_AT.calls]!, tally.sums[TERM_AT.untold]!];
     this.#firstMs ??= nowMs - stretchMs;
-    this.#lately.addStretch(calls + untold, stretchMs, nowMs);
-    this.#surge.addStretch(calls + untold, stretchMs, nowMs);
     const fixed = tally.sums[TERM_AT.fixed]!;
-    if (fixed > 0) this.#fixed[tally.side].addStretch(fixed, stretchMs, nowMs);
+    for (const coming of [this.#coming, this.#surging])
+      coming.addStretch(tally.side, calls + untold, fixed, stretchMs, nowMs);
     this.#recent.count(calls + untold, nowMs);
     this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
     const own = this.#sides[tally.side];
@@ -295,29 +326,22 @@ export class FunctionProfile {
     return this.#recent.perSecond(nowMs);
   }
 
-  /** As fast as a plan has to follow it. */
-  callsPerSecond(nowMs: number): number {
-    const usual = this.#rateOf(this.#lately, nowMs);
-    return usual * this.#surgeOver(usual, nowMs);
+  /** As fast as a plan follows them. */
+  rates(nowMs: number): Rates {
+    return this.#coming.rates(this.#forMs(nowMs), nowMs);
   }
 
-  /** Of these, those that run on that side whatever the plan says. */
-  fixedPerSecond(side: Side, nowMs: number): number {
-    const fixed = this.#rateOf(this.#fixed[side], nowMs);
-    return fixed === 0 ? 0 : fixed * this.#surgeOver(this.#rateOf(this.#lately, nowMs), nowMs);
+  /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
+  surge(usual: Rates, nowMs: number): Rates | null {
+    const now = this.#surging.rates(this.#forMs(nowMs), nowMs);
+    // A mean that decays is known as well as that of all calls of twice its time, and the root of a count to half a call, whatever it is (Anscombe, 1948).
+    const deviations = 2 * (Math.sqrt(now.all) - Math.sqrt(usual.all)) * Math.sqrt(2 * SURGE_SECONDS);
+    return usual.all > 0 && deviations > SURGE_DEVIATIONS ? now : null;
   }
 
-  /** How many times as many come at this moment as by the rate that is followed, which is given: 1, unless that is no chance. */
-  #surgeOver(usual: number, nowMs: number): number {
-    const now = this.#rateOf(this.#surge, nowMs);
-    // A mean that decays is known as well as that of all calls of this time, and the root of a count to half a call, whatever it is (Anscombe, 1948).
-    const seconds = (2 * SURGE_HALF_LIFE_MS) / Math.LN2 / 1e3;
-    const deviations = 2 * (Math.sqrt(now * seconds) - Math.sqrt(usual * seconds));
-    return usual > 0 && deviations > SURGE_DEVIATIONS ? now / usual : 1;
-  }
-
-  #rateOf(lately: CallsLately, nowMs: number): number {
-    return this.#firstMs === null ? 0 : lately.perSecond(nowMs - this.#firstMs, nowMs);
+  /** Since the first of them. */
+  #forMs(nowMs: number): number {
+    return this.#firstMs === null ? 0 : nowMs - this.#firstMs;
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "#runtime/seeded-random.ts";
+import type { FunctionProfile } from "./function-profile.ts";
 import { Profiles, PROFILES_MAX } from "./profiles.ts";
 import { NO_USAGE, type Sample } from "./sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally, type TallyTerm } from "./tally.ts";
@@ -68,9 +69,15 @@ describe("profiles", () => {
     }
     expect(profile?.percentileUs("compute", 99)).toBeGreaterThan(94);
     expect(profile?.percentileUs("compute", 99)).toBeLessThan(106);
-    expect(profile?.callsPerSecond(5_000)).toBeCloseTo(400, -1);
+    expect(profile?.rates(5_000).all).toBeCloseTo(400, -1);
     expect(profile?.estimates(5_000).storage).toBeNull();
   });
+
+  /** As the plan follows them where a pool would be full. */
+  const ratesNow = (profile: FunctionProfile, nowMs: number) => {
+    const usual = profile.rates(nowMs);
+    return profile.surge(usual, nowMs) ?? usual;
+  };
 
   test("tell how many of the calls of each side run there whatever the plan says", () => {
     const profiles = new Profiles();
@@ -82,18 +89,19 @@ describe("profiles", () => {
       profiles.fold(tallies, at * STRETCH_MS, STRETCH_MS);
     }
     const profile = profiles.get("khop")!;
-    expect(profile.callsPerSecond(5_000)).toBeCloseTo(17 * 40, -1);
-    expect(profile.fixedPerSecond("compute", 5_000)).toBeCloseTo(4 * 40, -1);
-    expect(profile.fixedPerSecond("storage", 5_000)).toBeCloseTo(7 * 40, -1);
-    expect(profile.fixedPerSecond("storage", 15_000)).toBeLessThan(7);
+    const { all, fixed } = profile.rates(5_000);
+    expect(all).toBeCloseTo(17 * 40, -1);
+    expect(fixed.compute).toBeCloseTo(4 * 40, -1);
+    expect(fixed.storage).toBeCloseTo(7 * 40, -1);
+    expect(profile.rates(15_000).fixed.storage).toBeLessThan(7);
   });
 
   test("a young rate is not too low, and one that ended falls", () => {
     const profiles = new Profiles();
     profiles.fold(stretch(10, {}), STRETCH_MS, STRETCH_MS);
-    expect(profiles.get("khop")?.callsPerSecond(STRETCH_MS)).toBeGreaterThan(350);
-    expect(profiles.get("khop")?.callsPerSecond(STRETCH_MS)).toBeLessThan(450);
-    expect(profiles.get("khop")?.callsPerSecond(3_000)).toBeLessThan(10);
+    expect(profiles.get("khop")?.rates(STRETCH_MS).all).toBeGreaterThan(350);
+    expect(profiles.get("khop")?.rates(STRETCH_MS).all).toBeLessThan(450);
+    expect(profiles.get("khop")?.rates(3_000).all).toBeLessThan(10);
   });
 
   describe("of calls that come by chance, a rate", () => {
@@ -107,7 +115,7 @@ describe("profiles", () => {
       const rates: number[] = [];
       for (let nowMs = fromMs + STRETCH_MS; nowMs <= toMs; nowMs += STRETCH_MS) {
         into.fold([forged({ calls: ofWindow(), fixed: 0 })], nowMs, STRETCH_MS);
-        rates.push(into.get("khop")!.callsPerSecond(nowMs));
+        rates.push(ratesNow(into.get("khop")!, nowMs).all);
       }
       return rates;
     };
@@ -135,19 +143,31 @@ describe("profiles", () => {
     );
   });
 
-  test("when many more come at once no more of them are taken to be free than are", () => {
-    const profiles = new Profiles();
-    const fold = (calls: number, nowMs: number) => {
-      profiles.fold([forged({ calls, fixed: calls })], nowMs, STRETCH_MS);
-      return profiles.get("khop")!;
-    };
-    for (let at = 1; at <= 200; at++) fold(10, at * STRETCH_MS);
-    for (let at = 201; at <= 210; at++) {
-      const profile = fold(100, at * STRETCH_MS);
-      const calls = profile.callsPerSecond(at * STRETCH_MS);
-      expect(profile.fixedPerSecond("compute", at * STRETCH_MS)).toBeCloseTo(calls);
-    }
-  });
+  test.each([
+    { free: 0, moreFree: 0, fixed: 400, moreFixed: 4_000 },
+    { free: 80, moreFree: 80, fixed: 0, moreFixed: 2_000 },
+    { free: 80, moreFree: 2_000, fixed: 480, moreFixed: 480 },
+  ])(
+    "where $moreFree for $free and $moreFixed for $fixed come at once, those that are free are told from those that are not",
+    ({ free, moreFree, fixed, moreFixed }) => {
+      const profiles = new Profiles();
+      const fold = (freely: number, fixedly: number, nowMs: number) => {
+        const [calls, fixed] = [((freely + fixedly) * STRETCH_MS) / 1e3, (fixedly * STRETCH_MS) / 1e3];
+        profiles.fold([forged({ calls, fixed })], nowMs, STRETCH_MS);
+        return ratesNow(profiles.get("khop")!, nowMs);
+      };
+      const within = (rate: number, from: number, to: number) => {
+        expect(rate).toBeGreaterThan(0.95 * from - 1);
+        expect(rate).toBeLessThan(1.05 * to + 1);
+      };
+      for (let at = 1; at <= 200; at++) fold(free, fixed, at * STRETCH_MS);
+      for (let at = 201; at <= 210; at++) {
+        const { all, fixed: known } = fold(moreFree, moreFixed, at * STRETCH_MS);
+        within(known.compute, fixed, moreFixed);
+        within(all - known.compute, free, moreFree);
+      }
+    },
+  );
 
   test("what is older counts less, but a few calls are kept until others come", () => {
     const profiles = new Profiles();
@@ -239,7 +259,7 @@ describe("profiles", () => {
     const estimate = profile.estimates(5_000).compute!;
     expect(estimate.serviceUs).toBeCloseTo(5_000);
     expect(estimate.failedShare).toBeCloseTo(0.5);
-    expect(profile.callsPerSecond(5_000)).toBeCloseTo(800, -1);
+    expect(profile.rates(5_000).all).toBeCloseTo(800, -1);
     expect(profile.percentileUs("compute", 1)).toBeGreaterThan(4_000);
     // Nor does a stretch of time in which half of them fail look like one of quick calls.
     const { calls, elapsedUs } = profile.byTime.between(4_000, 5_000);
