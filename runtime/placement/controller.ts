@@ -24,6 +24,7 @@ import {
   BEFORE_MS,
   heldAlong,
   nextTrial,
+  patienceOf,
   shareAt,
   STEADY_MS,
   tookUs,
@@ -107,7 +108,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const isSurge = surged !== all;
     all.forEach((called, index) => decide(draft, called, { ...choices[index]!, isSurge }, lastly, situation));
     holdAfterMistake(draft, all, nowMs);
-    const moving = all.filter((called) => !isSteady(called, draft.of(called), nowMs));
+    const steadyMs = patienceOf(all) * STEADY_MS;
+    const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
     // What comes all at once will have gone, or grown, before a trial is over.
     if (surged === all && areSlight(moving, all)) {
       for (const step of nextTrial(all, use, capacity, nowMs)) {
@@ -234,11 +236,11 @@ export const resumed = (placements: ReadonlyMap<string, Placement>): ControllerS
   );
 
 /** It is what it was for a while, nothing is about to move it, and what came of its last move is known. */
-const isSteady = ({ before }: CalledFunction, now: FunctionState, nowMs: number): boolean =>
+const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: number, nowMs: number): boolean =>
   now.share === before.share &&
   now.state !== "profiling" &&
   (now.moved === null || now.moved.isJudged) &&
-  nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= STEADY_MS;
+  nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= steadyMs;
 
 const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: number): Change => ({
   to: {

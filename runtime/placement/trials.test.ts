@@ -135,9 +135,12 @@ describe("what is tried next", () => {
     expect([isTried(9_999, 20, 20), isTried(10_000, 20, 20)]).toEqual([false, true]);
   });
 
-  test("nothing of a function whose callers ask for the other side", () => {
+  test("nothing of a function whose callers ask for the other side, or for this one", () => {
     const load = both();
     expect(next([load.tried("a", 1)], load.nowMs)).toEqual([]);
+    const fixed = (compute: number) => ({ ...loadOf(400 - compute), fixedPerSecond: { compute, storage: 0 } });
+    expect(next([load.tried("a", 0, { load: fixed(40) })], load.nowMs)).toEqual([["a", "storage", null]]);
+    expect(next([load.tried("a", 0, { load: fixed(80) })], load.nowMs)).toEqual([]);
   });
 });
 
@@ -254,6 +257,35 @@ describe("after a trial", () => {
     expect(isHeld(profile, held, load.nowMs)).toBe(false);
   });
 
+  test("one that contradicts another soon makes the next take longer, come later, and show more; what is kept is held longer", () => {
+    const at = (side: Side, trials: Trials, nowMs: number) => {
+      const begun = { ...trials, running: { side, partner: null, startedMs: nowMs - 150, fromShare: 0 } as const };
+      return trialsAfter(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
+    };
+    const once = at("storage", NO_TRIALS, 650);
+    expect(at("storage", once, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    expect(at("compute", once, 31_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    const twice = at("compute", once, 1_650);
+    expect(twice).toMatchObject({ contradicted: 1, fruitless: 3 });
+    expect(at("storage", twice, 2_650)).toMatchObject({ contradicted: 2, fruitless: 6 });
+    expect(trialsAfterShift(twice, true, 2_000)).toMatchObject({ contradicted: 0, fruitless: 0 });
+
+    const better = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 3_700 } });
+    const verdict = (trials: Trials) => {
+      const one = better.tried("a", 1, { trials: { ...trials, running: running("storage", 500).running } });
+      return verdictOf([one], [one], better.nowMs);
+    };
+    expect(verdict(NO_TRIALS)).toMatchObject({ came: "kept" });
+    expect(verdict(twice)).toBeNull();
+    better.run(100, { a: { ...atStorage, elapsedUs: 3_700 } });
+    expect(verdict(twice)).toMatchObject({ came: "dropped" });
+
+    const { profile } = better.tried("a", 1);
+    const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, isFirm: false };
+    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held } }, better.nowMs)).toBe(false);
+    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held, contradicted: 1 } }, better.nowMs)).toBe(true);
+  });
+
   test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {
     let trials = after("dropped", NO_TRIALS);
     const waits = [backOff(trials)!.ms];
@@ -336,6 +368,17 @@ describe("a move", () => {
     };
     expect(isWorseAfter(0)).toBe(true);
     expect(isWorseAfter(25)).toBe(true);
+    expect(isWorseAfter(75)).toBe(false);
+  });
+
+  test("was none either where few calls end, as few as just before it", () => {
+    const isWorseAfter = (slowMs: number) => {
+      const long = { side: "compute", count: 1, elapsedUs: 200_000 } as const;
+      const load = new Load().run(500 - slowMs, { a: atCompute }).run(slowMs, { a: long });
+      load.run(550, { a: { ...long, side: "storage" } });
+      return isMistake([load.tried("a", 1)], 500, load.nowMs);
+    };
+    expect(isWorseAfter(0)).toBe(true);
     expect(isWorseAfter(75)).toBe(false);
   });
 

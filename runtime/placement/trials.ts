@@ -46,6 +46,10 @@ export interface Trials extends Refuted {
   readonly endedMs: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
+  /** Since when. */
+  readonly keptMs: number;
+  /** Trials that were kept one soon after the other, each for what the one before had shown to be worse: what calls take changes by itself. */
+  readonly contradicted: number;
 }
 
 export const NO_TRIALS: Trials = {
@@ -56,6 +60,8 @@ export const NO_TRIALS: Trials = {
   endedMs: -Infinity,
   fruitless: 0,
   keptSide: null,
+  keptMs: -Infinity,
+  contradicted: 0,
 };
 
 const keyOf = (side: Side, partner: string | null): string => (partner === null ? side : `${side} ${partner}`);
@@ -107,8 +113,14 @@ const CROWD_PER_CORE = 2;
 const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
-/** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
+/** A trial that is kept so soon after another, for what that had shown to be worse, contradicts it. */
+const CONTRADICTION_MS = 30_000;
+/** Each doubles what a trial takes and has to show, so often at most. */
+const CONTRADICTIONS_COUNTED = 2;
+/** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. … */
 const TRIAL_REST_GROWS = 1.5;
+/** … As after so many are those that contradict each other. */
+const FRUITLESS_AS_CONTRADICTION = 3;
 const TRIAL_REST_MS_MAX = 10_000;
 const BACK_OFF_MS_MIN = 1_000;
 const BACK_OFF_MS_WORSE = 4_000;
@@ -170,6 +182,10 @@ interface Comparison {
   /** Standard error of either, as a share of 1. */
   readonly noise: number;
 }
+
+/** How many times as long a trial is looked at, before and while it runs, as one that nothing has contradicted; and how many times as much it has to show. */
+export const patienceOf = (all: readonly Pick<Tried, "trials">[]): number =>
+  2 ** Math.min(CONTRADICTIONS_COUNTED, Math.max(0, ...all.map(({ trials }) => trials.contradicted)));
 
 /** null: there was nothing before. */
 function compared(all: readonly Tried[], atMs: number, nowMs: number, beforeMs = BEFORE_MS): Comparison | null {
@@ -240,21 +256,24 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   if (!isWhole(tried)) return VOID;
   const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
   if (!areSlight(others, all)) return VOID;
-  if (passedMs < SETTLE_MS + MEASURE_MS / 2) return null;
+  const patience = patienceOf(tried);
+  const measureMs = patience * MEASURE_MS;
+  if (passedMs < SETTLE_MS + measureMs / 2) return null;
   const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
   if (isOtherLoad(all, isTried, startedMs, nowMs)) return VOID;
   const isOver = passedMs >= TRIAL_MS_MAX;
-  const comparison = compared(all, startedMs, nowMs);
+  const comparison = compared(all, startedMs, nowMs, patience * BEFORE_MS);
   if (comparison === null || comparison.calls < CALLS_MIN) return isOver ? { came: "dropped", ratio: null } : null;
   const { ratio, noise } = comparison;
   // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
-  const isClear = ratio > 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise);
+  const isClear = ratio > 1 + Math.max(patience * LOSS_CLEAR, GAIN_NOISES * noise);
   if (isClear && strayed < STRAYED_MOSTLY) return { came: "worse", ratio };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
-  if (passedMs < SETTLE_MS + MEASURE_MS) return null;
-  if (ratio <= 1 - Math.max(GAIN_MIN, GAIN_NOISES * noise)) return { came: "kept", ratio };
-  return isOver || ratio > 1 - GAIN_MIN ? { came: "dropped", ratio } : null;
+  if (passedMs < SETTLE_MS + measureMs) return null;
+  const gainMin = patience * GAIN_MIN;
+  if (ratio <= 1 - Math.max(gainMin, GAIN_NOISES * noise)) return { came: "kept", ratio };
+  return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
 const VOID: Verdict = { came: "void", ratio: null };
@@ -283,7 +302,11 @@ export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Tri
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const promisedUs = tookUs(tried, nowMs);
     const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
-    return { ...over, held, holdMs, fruitless: 0, keptSide: side };
+    const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
+    const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
+    const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
+    const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
+    return { ...over, held, holdMs, fruitless, keptSide: side, keptMs: nowMs, contradicted };
   }
   // Nothing was tried.
   if (came === "void") return over;
@@ -306,12 +329,12 @@ export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number)
   if (calls < CALLS_MIN) {
     if (nowMs - movedMs < TRIAL_MS_MAX) return null;
     // Where many ended before that is what it did.
-    return callsBefore >= CALLS_MIN && slowdown > 1 + LOSS_CLEAR;
-  }
-  if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
+    if (callsBefore < CALLS_MIN || slowdown <= 1 + LOSS_CLEAR) return false;
+  } else if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
   // What was so before is not its doing: a side that has just become slow is what it is made for.
   const lately = compared(all, movedMs, nowMs, BEFORE_MS / 2);
-  return lately === null || Math.min(lately.ratio, lately.slowdown) > 1 + LOSS_CLEAR;
+  if (lately === null) return true;
+  return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > 1 + LOSS_CLEAR;
 }
 
 /** What all calls take since something changed, to what they took before, as far as fewer end as well; null: nothing tells. */
@@ -333,6 +356,7 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   held: null,
   holdMs: 0,
   fruitless: 0,
+  contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs
     : new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
@@ -373,13 +397,17 @@ export const heldAgain = (
 /** Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. */
 export function isHeld(
   profile: FunctionProfile,
-  { share, trials: { held: promise } }: Pick<Tried, "share" | "trials">,
+  { share, trials }: Pick<Tried, "share" | "trials">,
   nowMs: number,
 ): boolean {
+  const { held: promise } = trials;
+  const patience = patienceOf([{ trials }]);
   if (promise === null || nowMs >= promise.untilMs) return false;
   const lately = heardLately(profile, promise.sinceMs, nowMs);
   if (lately === null) return true;
-  return strayedPart(lately, share) <= STRAYED_MOSTLY && !takesLonger(profile, lately, promise.promisedUs, nowMs);
+  // What takes now this long and now that says little of where it should be.
+  const { promisedUs } = promise;
+  return strayedPart(lately, share) <= STRAYED_MOSTLY && !takesLonger(profile, lately, patience * promisedUs, nowMs);
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
@@ -494,9 +522,13 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   });
 }
 
-function mayTry({ share, bounds, trials, isWarm }: Tried, side: Side, partner: string | null, nowMs: number): boolean {
+function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
+  const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
+  // Those whose callers ask for the other side stay there.
+  const { compute, storage } = callsOf(load, there);
+  if ((side === "storage" ? compute : storage) > STRAYED_MAX * (compute + storage)) return false;
   return nowMs >= (trials.backOffs.get(keyOf(side, partner))?.untilMs ?? -Infinity);
 }
 
