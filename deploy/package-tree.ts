@@ -35,7 +35,8 @@ export function layOutPackage(folder: string): void {
   const manifest = packedManifest(JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as Manifest);
   const emitted = emitDeclarations(folder);
   const lacking = Object.keys(manifest.bin).filter((program) => !emitted.includes(`compute/cli/main-${program}`));
-  if (lacking.length > 0) throw new Error(`the compiler wrote ${emitted.length} files, and none of ${lacking.join(", ")}`);
+  if (lacking.length > 0)
+    throw new Error(`the compiler wrote ${emitted.length} files, and none of ${lacking.join(", ")}`);
   for (const file of emitted) {
     writeFile(join(folder, `${file}.d.ts`), withJavaScriptImports(readFileSync(join(folder, `${file}.d.ts`), "utf8")));
     const source = readFileSync(join(REPOSITORY, `${file}.ts`), "utf8");
