@@ -29,10 +29,15 @@ const COPIED = [
 /** Of the machine that packs; `locus build` makes them anew on another. */
 const BINARIES = ["build/launcher", "build/host.node", "build/supervisor.node", "build/locus.so"];
 
-/** `folder` is emptied first. Needs a build. Throws with what the compiler says. */
+/** `folder` is emptied first. Needs a build. Throws with what the compiler says, and where one of the programs is not among what it wrote. */
 export function layOutPackage(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
-  for (const file of emitDeclarations(folder)) {
+  const manifest = packedManifest(JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as Manifest);
+  const emitted = emitDeclarations(folder);
+  const lacking = Object.keys(manifest.bin).filter((program) => !emitted.includes(`compute/cli/main-${program}`));
+  if (lacking.length > 0)
+    throw new Error(`the compiler wrote ${emitted.length} files, and none of ${lacking.join(", ")}`);
+  for (const file of emitted) {
     writeFile(join(folder, `${file}.d.ts`), withJavaScriptImports(readFileSync(join(folder, `${file}.d.ts`), "utf8")));
     const source = readFileSync(join(REPOSITORY, `${file}.ts`), "utf8");
     writeFile(join(folder, `${file}.js`), withJavaScriptImports(stripTypeScriptTypes(source)));
@@ -42,12 +47,11 @@ export function layOutPackage(folder: string): void {
     copyInto(folder, file);
     execFileSync("strip", ["--strip-unneeded", join(folder, file)]);
   }
-  const manifest = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as Manifest;
-  writeFile(join(folder, "package.json"), `${JSON.stringify(packedManifest(manifest), null, 2)}\n`);
+  writeFile(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** Writes the types of all that the programs and functions reach; returns those files, without their endings. */
-function emitDeclarations(folder: string): string[] {
+function emitDeclarations(folder: string): readonly string[] {
   const compiler = join(REPOSITORY, "node_modules", ".bin", "tsc");
   execFileSync(compiler, ["--project", join(import.meta.dirname, "tsconfig.json"), "--outDir", folder], {
     encoding: "utf8",

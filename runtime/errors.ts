@@ -325,8 +325,8 @@ export const ERRORS = {
     503,
     9,
     "STORAGEREFUSED",
-    "Redis cannot take this as it is: it is a replica, is paused, keeps its data in a way in which functions would be lost, or has as many functions as it may keep.",
-    "The message names the state; change it (delete a function where there are too many) or call the primary.",
+    "Redis cannot take this as it is: it is a replica, is paused, is busy with a script or with loading, keeps its data in a way in which functions would be lost, or has as many functions as it may keep.",
+    "The message names the state; change it (delete a function where there are too many), call the primary, or wait for what passes.",
   ),
   UNAUTHENTICATED: entry(
     "caller",

@@ -14,6 +14,12 @@ type Options = Parameters<typeof vi.waitFor>[1];
 const patient = (options: Options): Options =>
   typeof options === "number" ? options : { timeout: inject("conditionTimeoutMs"), ...options };
 
-const { waitFor, waitUntil } = vi;
-vi.waitFor = (condition, options) => waitFor(condition, patient(options));
-vi.waitUntil = (condition, options) => waitUntil(condition, patient(options));
+/** Files that share a process share `vi`: those before this one have made it patient. */
+const PATIENT = Symbol.for("locus.test.patient");
+const shared = vi as typeof vi & { [PATIENT]?: true };
+if (shared[PATIENT] === undefined) {
+  shared[PATIENT] = true;
+  const { waitFor, waitUntil } = vi;
+  vi.waitFor = (condition, options) => waitFor(condition, patient(options));
+  vi.waitUntil = (condition, options) => waitUntil(condition, patient(options));
+}

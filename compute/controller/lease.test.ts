@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { every } from "#runtime/shared-timer.ts";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
 import { Lease } from "./lease.ts";
 
@@ -66,6 +67,59 @@ describe.skipIf(!redisServerExists())("a lease in a real server (skipped where t
     expect(await other.get(KEY)).toBe("two");
     await two.lease.close();
     await one.lease.close();
+  });
+
+  test("stays with its holder for as long as that renews it, whoever asks meanwhile", async () => {
+    const [one, two] = [leaseOf("one"), leaseOf("two")];
+    // A machine that stood still for longer than the lease lasts has cost a turn: from then on anew.
+    const isKept = async (): Promise<void> => {
+      await turned(one, true);
+      const [own, others, fromMs] = [one.turns.length, two.turns.length, performance.now()];
+      // By its own turns alone, for more than twice as long as it lasts.
+      await vi.waitUntil(() => performance.now() - fromMs > 3_000);
+      expect(one.turns.slice(own)).not.toContain(false);
+      expect(two.turns.slice(others)).not.toContain(true);
+      expect(one.turns.length).toBeGreaterThan(own);
+      expect(two.turns.length).toBeGreaterThan(others);
+    };
+    await vi.waitFor(isKept);
+    await two.lease.close();
+    await one.lease.close();
+  });
+
+  test("is renewed together with what else the process does again and again, and asked for apart from it", async () => {
+    const own = new Redis({ path: server.path });
+    const asked: (readonly [command: string, together: boolean])[] = [];
+    let isTick = false;
+    const ticks = every(500, () => {
+      isTick = true;
+      queueMicrotask(() => (isTick = false));
+    });
+    const [get, getex] = [own.get.bind(own), own.getex.bind(own) as (...words: unknown[]) => Promise<string | null>];
+    own.get = (key: string) => (asked.push(["get", isTick]), get(key));
+    own.getex = (...words: unknown[]) => (asked.push(["getex", isTick]), getex(...words));
+    const sees = async (command: string, together: boolean): Promise<void> => {
+      asked.splice(0);
+      await vi.waitFor(() => expect(asked.length).toBeGreaterThanOrEqual(2));
+      expect(new Set(asked.map(String))).toEqual(new Set([String([command, together])]));
+    };
+    await other.set(KEY, "two");
+    const one = leaseOf("one", own);
+    try {
+      await sees("get", false);
+      await other.del(KEY);
+      await vi.waitFor(() => expect(one.turns.at(-1)).toBe(true));
+      await sees("getex", true);
+      await other.set(KEY, "two");
+      await vi.waitFor(() => expect(one.turns.at(-1)).toBe(false));
+      // The renewal that found it gave it an end.
+      await other.set(KEY, "two");
+      await sees("get", false);
+    } finally {
+      ticks.stop();
+      await one.lease.close();
+      own.disconnect();
+    }
   });
 
   test("is no more held as soon as it is seen to be another's", async () => {

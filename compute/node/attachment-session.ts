@@ -13,8 +13,11 @@ import { openBrittleConnection, type RedisAddress, type RedisUser } from "./redi
 
 /** Calls in one answer; the module bounds how many a node has in all (kHandedPerNodeMax). */
 const TAKE_MAX = 256;
-/** An answer without calls, and how often there is a word on the other connections, so that nobody takes them for dead. */
-const TAKE_TIMEOUT_MS = 5_000;
+/**
+ * So often there is a word on the connections that have nothing to say, so that nobody takes them for dead: below the smallest `timeout` of Redis'
+ * that docs/configuration.md allows. TAKE, which Redis exempts while it waits, lasts no longer than until the next one, and an idle node wakes for both at once.
+ */
+const WORD_MS = 5_000;
 /** While calls are awaited that were taken before this node detached itself. */
 const LAST_TAKE_TIMEOUT_MS = 50;
 /** How much longer than it was asked to wait Redis may be silent before it counts as lost. Chosen, not measured. */
@@ -57,7 +60,7 @@ export class AttachmentSession {
   readonly #speaker: Redis;
   readonly #held = new Map<number, AbortController>();
   readonly #lost: Promise<never>;
-  /** When something was last said on those that have nothing to say. */
+  /** When there was the last word on those that have nothing to say. */
   #aliveMs = performance.now();
   #isLeaving = false;
   #isDetached = false;
@@ -127,7 +130,8 @@ export class AttachmentSession {
   }
 
   async #takeOnce(): Promise<void> {
-    const timeoutMs = this.#isLeaving ? LAST_TAKE_TIMEOUT_MS : TAKE_TIMEOUT_MS;
+    const untilWordMs = Math.max(Math.ceil(this.#aliveMs + WORD_MS - performance.now()), 0);
+    const timeoutMs = this.#isLeaving ? LAST_TAKE_TIMEOUT_MS : untilWordMs;
     const take = this.#taker.call("LOCUS.NODE", "TAKE", String(TAKE_MAX), String(timeoutMs));
     const answer = await answered(take, "take calls", timeoutMs);
     const [calls, cancelled, wanted] = answer as [TakenCall[], number[], (readonly [string, number])[]];
@@ -137,7 +141,7 @@ export class AttachmentSession {
       const callers = wanted.map(([user, database]) => ({ user, database }));
       this.#acting?.want(callers, this.#key);
     }
-    if (performance.now() - this.#aliveMs < TAKE_TIMEOUT_MS) return;
+    if (performance.now() - this.#aliveMs < WORD_MS) return;
     this.#aliveMs = performance.now();
     this.#acting?.keepAlive();
     await Promise.all([keepAlive(this.#giver), keepAlive(this.#speaker)]);

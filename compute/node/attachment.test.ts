@@ -1,5 +1,6 @@
 // What a node says to a module that is not as it should be. With the real one: test/compute/attachment.test.ts.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { NO_USAGE } from "#runtime/profile/sample.ts";
@@ -113,6 +114,23 @@ describe("an attachment", () => {
       { ...FACTS, ok: true, usage: NO_USAGE, resultJson: "[1]" },
     );
     await vi.waitFor(() => expect(pinged.size).toBe(2));
+  });
+
+  it("waits for calls no longer than until the next word is due, however late the last ones came", async () => {
+    const waits: number[] = [];
+    await start(
+      async ([, subcommand, , timeoutMs]) => {
+        if (subcommand !== "TAKE") return "OK";
+        waits.push(Number(timeoutMs));
+        await sleep(waits.length === 1 ? 1_000 : 60_000, null, { ref: false });
+        return [[CALL], [], []];
+      },
+      { ...FACTS, ok: true, usage: NO_USAGE, resultJson: "[1]" },
+    );
+    await vi.waitFor(() => expect(waits).toHaveLength(2));
+    const [first = 0, second = 0] = waits;
+    // The clocks of timers are coarse.
+    expect(second).toBeLessThanOrEqual(first - 990);
   });
 
   it("says so where the module does not take what a function came to", async () => {

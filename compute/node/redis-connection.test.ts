@@ -2,14 +2,16 @@
 
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { afterEach, expect, it } from "vitest";
+import { Redis } from "ioredis";
+import { afterEach, expect, it, onTestFinished } from "vitest";
 
+import { redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
 import { failureOf, failureText } from "../cli/failure.ts";
 import { openBrittleConnection } from "./redis-connection.ts";
 import { toLocusError } from "./redis-error.ts";
 
-let server: Server;
-afterEach(() => server.close());
+let server: Server | undefined;
+afterEach(() => void server?.close());
 
 /** What a command tells of the attempt to connect to what does this at the first bytes, and where that is. */
 const toldOf = async (answer: (socket: Socket) => void): Promise<readonly [told: string, place: string]> => {
@@ -41,21 +43,40 @@ it("tells of a port that answers no TLS where it is, and which setting wants it"
   const { port } = server.address() as AddressInfo;
   const address = { host: "127.0.0.1", port, path: null, tls: true, database: 0 };
   await expect(openBrittleConnection(address, { username: null, password: null }, "test")).rejects.toThrow(
-    `no TLS session came up in time at 127.0.0.1:${port}; if it speaks none there, set LOCUS_REDIS_TLS=off`,
+    `at 127.0.0.1:${port} no TLS session came up in time; if it speaks none there, set LOCUS_REDIS_TLS=off`,
   );
 });
 
-it("tells of a connection that is cut before any reply that TLS may be wanted", async () => {
+it("tells of a connection that is cut before any reply where that was, and that TLS may be wanted", async () => {
   for (const cut of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.destroy()]) {
-    const [told] = await toldOf(cut);
-    expect(told).toMatch(
-      /^REDIS_UNAVAILABLE: cannot connect to Redis: the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on\n/,
-    );
-    server.close();
+    const [told, place] = await toldOf(cut);
+    const why = `at ${place} the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on; `;
+    expect(told.startsWith(`REDIS_UNAVAILABLE: cannot connect to Redis: ${why}`)).toBe(true);
+    server?.close();
   }
 });
 
-it("tells of a Redis that is busy that it cannot be had, and of no right that is lacking", async () => {
+it.skipIf(!redisServerExists())(
+  "tells of a Redis that has all the clients that it lets in that this may be so",
+  async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.close());
+    const only = new Redis({ path: redis.path });
+    onTestFinished(() => only.disconnect());
+    await only.config("SET", "maxclients", "1");
+    const address = { host: "", port: 0, path: redis.path, tls: false, database: 0 };
+    const error = await openBrittleConnection(address, { username: null, password: null }, "test").catch(
+      (thrown: unknown) => thrown,
+    );
+    // Which of both is met first is the system's to say.
+    expect(toLocusError(error, "connect")).toMatchObject({
+      code: "REDIS_UNAVAILABLE",
+      message: expect.stringMatching(/ maxclients |^ERR max number of clients reached$/),
+    });
+  },
+);
+
+it("tells of a Redis that is busy that it does not take this now, and of no right that is lacking", async () => {
   const answers = "%0\r\n-BUSY Redis is busy running a script.\r\n+OK\r\n";
   server = createServer((socket) => socket.on("error", () => {}).once("data", () => socket.write(answers)));
   server.listen(0, "127.0.0.1");
@@ -63,7 +84,7 @@ it("tells of a Redis that is busy that it cannot be had, and of no right that is
   const { port } = server.address() as AddressInfo;
   const address = { host: "127.0.0.1", port, path: null, tls: false, database: 1 };
   await expect(openBrittleConnection(address, { username: null, password: null }, "test")).rejects.toMatchObject({
-    code: "REDIS_UNAVAILABLE",
+    code: "STORAGE_REFUSED",
     message: "Redis refused SELECT 1: BUSY Redis is busy running a script.",
   });
 });

@@ -9,7 +9,7 @@ import {
   isNoRedis,
   noRedisAt,
   selectionFailure,
-  unansweredText,
+  unansweredAt,
 } from "#runtime/channel/connection-failure.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
 
@@ -92,7 +92,7 @@ export const connectError = (error: unknown, address: RedisAddress, { userSettin
     return Object.assign(new Error(greetingText(error.message, userSettings), { cause: error }), { name: error.name });
   }
   if (isNoRedis(error.message)) return noRedisAt(address);
-  const text = unansweredText(error.message, address, address.tls);
+  const text = unansweredAt(error.message, address, address.tls);
   return text === error.message ? error : new Error(text, { cause: error });
 };
 

@@ -19,6 +19,8 @@ describe("toLocusError", () => {
     ["ERR unknown command 'LOCUS.NODE', with args beginning with: 'RUN'", "MODULE_MISSING"],
     ["READONLY You can't write against a read only replica.", "STORAGE_REFUSED"],
     ["LOADING Redis is loading the dataset in memory", "STORAGE_REFUSED"],
+    ["BUSY Redis is busy running a script.", "STORAGE_REFUSED"],
+    ["ERR max number of clients reached", "REDIS_UNAVAILABLE"],
     ["UNBLOCKED force unblock from blocking operation, instance state changed", "REDIS_UNAVAILABLE"],
     ["WRONGPASS invalid username-password pair", "REDIS_UNAVAILABLE"],
     ["NOAUTH Authentication required.", "REDIS_UNAVAILABLE"],

@@ -1,21 +1,12 @@
 // What a failure of a Redis connection means in the closed table of errors: the module's own errors carry their code as
 // first word (column `redis` of the table), Redis' own and the connection's are sorted here.
 
-import { isNoRedis, lossText } from "#runtime/channel/connection-failure.ts";
+import { isNoRedis, lossText, noRedisText, passingCode } from "#runtime/channel/connection-failure.ts";
 import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
 
 const CODE_BY_FIRST_WORD: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ...Object.entries(ERRORS).map(([code, entry]) => [entry.redis, code as ErrorCode] as const),
-  // Redis' own words for "not now" …
-  ["LOADING", "STORAGE_REFUSED"],
-  ["READONLY", "STORAGE_REFUSED"],
-  ["MASTERDOWN", "STORAGE_REFUSED"],
-  ["CLUSTERDOWN", "STORAGE_REFUSED"],
-  ["MISCONF", "STORAGE_REFUSED"],
-  ["OOM", "STORAGE_REFUSED"],
-  ["BUSY", "STORAGE_REFUSED"],
-  ["NOREPLICAS", "STORAGE_REFUSED"],
-  // … for a call that it dropped: with its connection, when it became a replica, or since somebody unblocked its client …
+  // Redis' own words for a call that it dropped: with its connection, when it became a replica, or since somebody unblocked its client …
   ["UNBLOCKED", "REDIS_UNAVAILABLE"],
   // … and for credentials that do not open the door.
   ["NOAUTH", "REDIS_UNAVAILABLE"],
@@ -41,6 +32,8 @@ export const toLocusError = (error: unknown, attempted: string): LocusError => {
       cause: error,
     });
   }
+  const passing = passingCode(text);
+  if (passing !== null) return new LocusError(passing, text.slice(0, MESSAGE_LENGTH_MAX), { cause: error });
   const separator = text.indexOf(" ");
   const firstWord = separator < 0 ? text : text.slice(0, separator);
   const code = CODE_BY_FIRST_WORD.get(firstWord);
@@ -58,6 +51,6 @@ const describeConnectionError = (error: unknown): string => {
   if (error.message.startsWith("Stream isn't writeable")) return "there is no connection";
   // A host name that resolves to several addresses fails as an AggregateError without a text of its own.
   if (error.message === "" && error instanceof AggregateError) return error.errors.map(String).join("; ");
-  if (isNoRedis(error.message)) return "what answers is no Redis: check LOCUS_REDIS_HOST and LOCUS_REDIS_PORT";
+  if (isNoRedis(error.message)) return noRedisText(null);
   return lossText(error.message).slice(0, MESSAGE_LENGTH_MAX);
 };

@@ -20,17 +20,36 @@ const REFUSED = /\b(?:WRONGPASS|NOAUTH)\b/;
 const SETTINGS_OF_USER = "LOCUS_REDIS_USER and LOCUS_REDIS_PASSWORD";
 /** Redis' own words for the number of a database that it does not have. */
 const NO_DATABASE = /\b(?:DB index is out of range|invalid DB index)\b/;
-/** Redis' own words for what passes: who comes later is let in. */
-const PASSING = /^(?:BUSY|LOADING|MASTERDOWN)\b|^ERR max number of clients reached/;
+/** Redis' own first words for "not now": who asks later is served. */
+const NOT_NOW: ReadonlySet<string> = new Set([
+  "LOADING",
+  "READONLY",
+  "MASTERDOWN",
+  "CLUSTERDOWN",
+  "MISCONF",
+  "OOM",
+  "BUSY",
+  "NOREPLICAS",
+]);
+/** Where it is part of a cluster it says: clients + cluster connections. */
+const FULL = /^ERR max number of clients\b/;
 /** Of the decoder of ioredis. */
 const NO_RESP = /^Unknown RESP type/;
 
 const placeOf = ({ host, port, path }: Place): string => path ?? `${host}:${port}`;
 
-/** Where other things than Redis answer. */
-export const noRedisAt = (place: Place): LocusError => {
-  const settings = (place.path ?? null) === null ? "LOCUS_REDIS_HOST and LOCUS_REDIS_PORT" : "LOCUS_REDIS_PATH";
-  return new LocusError("REDIS_UNAVAILABLE", `what answers at ${placeOf(place)} is no Redis: check ${settings}`);
+/** Where other things than Redis answer; null: the place is not known. */
+export const noRedisText = (place: Place | null): string => {
+  const settings = (place?.path ?? null) === null ? "LOCUS_REDIS_HOST and LOCUS_REDIS_PORT" : "LOCUS_REDIS_PATH";
+  return `what answers${place === null ? "" : ` at ${placeOf(place)}`} is no Redis: check ${settings}`;
+};
+
+export const noRedisAt = (place: Place): LocusError => new LocusError("REDIS_UNAVAILABLE", noRedisText(place));
+
+/** What an error of Redis' own says that it does not take now; null: it is none of these. */
+export const passingCode = (text: string): "STORAGE_REFUSED" | "REDIS_UNAVAILABLE" | null => {
+  if (FULL.test(text)) return "REDIS_UNAVAILABLE";
+  return NOT_NOW.has(text.split(" ", 1)[0] ?? "") ? "STORAGE_REFUSED" : null;
 };
 
 /** Why Redis refused to select the database: without it everything would be read and written in another one. */
@@ -44,25 +63,34 @@ export const selectionFailure = (text: string, place: Place, database: number): 
 
 /** Why Redis did not do what a connection begins with. */
 export const refusal = (command: string, text: string): LocusError =>
-  new LocusError(PASSING.test(text) ? "REDIS_UNAVAILABLE" : "PERMISSION_DENIED", `Redis refused ${command}: ${text}`);
+  new LocusError(passingCode(text) ?? "PERMISSION_DENIED", `Redis refused ${command}: ${text}`);
 
 /** The error of a connection on which no reply came yet. A LocusError passes through unchanged. */
 export const connectionFailure = (error: unknown, place: Place, hasTls: boolean): LocusError => {
   if (error instanceof LocusError) return error;
-  const text = lossText(unansweredText((error as Error).message, place, hasTls));
+  const text = lossText(unansweredText((error as Error).message, hasTls));
   return new LocusError("REDIS_UNAVAILABLE", `could not connect to Redis at ${placeOf(place)}: ${text}`, {
     cause: error,
   });
 };
 
-/** Why a connection went before any reply came on it. One that is cut has many words for it, by turns: they are said as one. */
-export const unansweredText = (text: string, place: Place, hasTls: boolean): string => {
+/**
+ * Why a connection went before any reply came on it. One that is cut has many words for it, by turns: they are said as one. A Redis
+ * that is full says so and closes, and ioredis meets the close first.
+ */
+const unansweredText = (text: string, hasTls: boolean): string => {
   if (hasTls && LATE.test(text)) {
-    return `no TLS session came up in time at ${placeOf(place)}; if it speaks none there, set LOCUS_REDIS_TLS=off`;
+    return "no TLS session came up in time; if it speaks none there, set LOCUS_REDIS_TLS=off";
   }
   return !hasTls && CUT.test(text)
-    ? "the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on"
+    ? "the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on; a Redis that has all the clients of its maxclients cuts it, too"
     : text;
+};
+
+/** What `unansweredText` says, where nothing else names the place. */
+export const unansweredAt = (text: string, place: Place, hasTls: boolean): string => {
+  const why = unansweredText(text, hasTls);
+  return why === text ? text : `at ${placeOf(place)} ${why}`;
 };
 
 /** Whether Redis refused the user. */

@@ -33,7 +33,7 @@ interface Greeting {
 
 /**
  * Authenticates with HELLO 3, selects the database, and leaves the socket paused. Rejects with PERMISSION_DENIED where Redis refuses any
- * of it, with REDIS_UNAVAILABLE where it does so for now, has no such database or is no Redis, and with what the socket says.
+ * of it, with REDIS_UNAVAILABLE or STORAGE_REFUSED where it does so for now, with the former where it has no such database or is no Redis, and with what the socket says.
  */
 export async function greet(
   socket: Socket,

@@ -75,7 +75,12 @@ it.each([
   ["-WRONGPASS no such user\r\n+OK\r\n", "PERMISSION_DENIED", "HELLO: WRONGPASS no such user"],
   ["%0\r\n-NOPERM no permissions\r\n", "PERMISSION_DENIED", "SELECT 1: NOPERM no permissions"],
   ["-ERR max number of clients reached\r\n", "REDIS_UNAVAILABLE", "HELLO: ERR max number of clients reached"],
-  ["%0\r\n-BUSY a script runs\r\n", "REDIS_UNAVAILABLE", "SELECT 1: BUSY a script runs"],
+  [
+    "-ERR max number of clients + cluster connections reached\r\n",
+    "REDIS_UNAVAILABLE",
+    "HELLO: ERR max number of clients + cluster connections reached",
+  ],
+  ["%0\r\n-BUSY a script runs\r\n", "STORAGE_REFUSED", "SELECT 1: BUSY a script runs"],
 ])("tells a user that Redis refuses from one that it does not take now: %j", async (greeting, code, message) => {
   const channel = await serverOf((sent, socket) => {
     if (hasGreeted(sent)) socket.write(greeting);
@@ -104,6 +109,8 @@ it("tells of what answers and is no Redis, and of a port that may want TLS", asy
   const reset = await serverOf((_sent, socket) => socket.resetAndDestroy());
   expect(await failureOf(reset)).toMatchObject({
     code: "REDIS_UNAVAILABLE",
-    message: expect.stringMatching(/was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on$/),
+    message: expect.stringMatching(
+      /was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on; .* maxclients /,
+    ),
   });
 });

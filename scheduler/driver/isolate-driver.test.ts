@@ -1,6 +1,10 @@
 // What an isolate driver keeps count of; its isolates, and the calls in them: test/scheduler/drivers.test.ts.
 
-import { expect, test } from "vitest";
+import { getEventListeners } from "node:events";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, test, vi } from "vitest";
+import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { FunctionImage } from "#runtime/sandbox/supervisor.ts";
 import type { InstanceSpec } from "./driver.ts";
 import { INSTANCES_MAX } from "./instance-bounds.ts";
@@ -22,5 +26,33 @@ test("has as many instances as a node can tell of, and refuses one more until on
   expect(await driver.list()).toHaveLength(INSTANCES_MAX);
   await driver.stop("i7");
   await driver.start(specOf("more"));
+  await driver.close();
+});
+
+test("keeps nothing of a call that has ended, however long its caller's signal lives", async () => {
+  const signals: WeakRef<AbortSignal>[] = [];
+  const driver = new IsolateDriver({
+    keep: async () => {},
+    functionState: () => null,
+    invoke: async (_call, signal) => {
+      // As the real one, for good.
+      signal?.addEventListener("abort", () => {}, { once: true });
+      if (signal !== undefined) signals.push(new WeakRef(signal));
+      return { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] };
+    },
+  });
+  await driver.start(specOf("i"));
+  const caller = new AbortController();
+  for (let count = 0; count < 10; count++) {
+    await driver.invoke("i", { keys: [], argsJson: "null", deadlineMs: 1_000, logs: false }, caller.signal);
+  }
+  expect(signals).toHaveLength(10);
+  expect(getEventListeners(caller.signal, "abort")).toEqual([]);
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  await vi.waitFor(() => {
+    collect();
+    expect(signals.filter((signal) => signal.deref() !== undefined)).toEqual([]);
+  });
   await driver.close();
 });

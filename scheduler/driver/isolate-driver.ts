@@ -16,6 +16,8 @@ import { checkCpus, checkMemory, checkSpec, failure, INSTANCES_MAX, notFound, re
 /** Sums of CPUs are exact up to this. */
 const CPUS_EPSILON = 1e-6;
 const MIB = 2 ** 20;
+/** Why an instance ended, and why its calls did. */
+const STOPPED = "it was stopped";
 
 type Isolates = Pick<Supervisor, "invoke" | "keep" | "functionState">;
 
@@ -82,12 +84,17 @@ export class IsolateDriver implements Driver {
     if (calls.size >= spec.concurrency) return failure("OVERLOADED", `instance ${id} runs ${calls.size} calls already`);
     const stop = new AbortController();
     calls.add(stop);
-    const either = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
+    // Not AbortSignal.any, which lives as long as the caller's where somebody listens to it, as the supervisor does for good.
+    const cancel = (): void => stop.abort();
+    signal?.addEventListener("abort", cancel, { once: true });
+    if (signal?.aborted) cancel();
     try {
-      const outcome = await this.#supervisor.invoke({ image: spec.image, ...call }, either);
-      if (stop.signal.aborted) return failure("SANDBOX_DIED", `instance ${id} was stopped while the call ran`);
+      const outcome = await this.#supervisor.invoke({ image: spec.image, ...call }, stop.signal);
+      if (stop.signal.reason === STOPPED)
+        return failure("SANDBOX_DIED", `instance ${id} was stopped while the call ran`);
       return outcome;
     } finally {
+      signal?.removeEventListener("abort", cancel);
       calls.delete(stop);
       instance.callsEnded++;
     }
@@ -173,8 +180,8 @@ export class IsolateDriver implements Driver {
     version.instances.delete(instance);
     version.cpus -= spec.cpus;
     if (version.instances.size === 0) this.#versions.delete(keyOf(version.image));
-    for (const call of calls) call.abort();
-    ended.resolve("it was stopped");
+    for (const call of calls) call.abort(STOPPED);
+    ended.resolve(STOPPED);
   }
 
   /** Rejects with what stands in the way of as many as there are to be. */

@@ -4,6 +4,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { layOutPackage } from "../../deploy/package-tree.ts";
 import { mistakesOfBill } from "../bill-of-materials.ts";
 import { CHECKED_WELL, checkAsInEditor } from "../documents/editor.ts";
 import { followFirstTest } from "../documents/first-test.ts";
@@ -75,6 +76,17 @@ describe("an installed package", () => {
     expect(files.filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))).toEqual([]);
     expect(files.filter((file) => /\.test\.|fixture/.test(file))).toEqual([]);
   });
+
+  it("is laid out the same where it was laid out before", () => {
+    const folder = join(installed.project, "laid-out");
+    const layOut = (): readonly string[] => {
+      layOutPackage(folder);
+      return globSync("**/*.*", { cwd: folder }).toSorted();
+    };
+    const first = layOut();
+    expect(first).toEqual(globSync("**/*.*", { cwd: installed.folder }).toSorted());
+    expect(layOut()).toEqual(first);
+  }, 300_000);
 
   it("keeps the lines of its sources, for stacks", () => {
     const lines = (file: string): number => readFileSync(file, "utf8").split("\n").length;

@@ -1,8 +1,11 @@
 // A caller who goes, in every state that its call may be in: the call ends at once for its caller, does nothing more, and leaves
 // nothing in flight; the next one works.
 
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 
+import { BUILD_DIRECTORY, type NativeSupervisor } from "#runtime/sandbox/native-supervisor.ts";
 import { bundleOf, type Deployed, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
 const LONG = { timeout: 60_000 };
@@ -104,4 +107,26 @@ describe.each(SIDE_NAMES)("a call that is cancelled on %s", (name) => {
     // On the compute side it was sent already, and waited in Redis.
     expect(await marksLeft()).toBe(name === "socket" ? 1 : 0);
   });
+});
+
+// Many calls of a connection have one signal.
+it("a signal cancels the calls that are under way, and asks nothing of those that have ended", async () => {
+  const side = await startSide("memory");
+  onTestFinished(() => side.close());
+  const { NativeSupervisor } = createRequire(import.meta.url)(join(BUILD_DIRECTORY, "supervisor.node")) as {
+    readonly NativeSupervisor: { readonly prototype: NativeSupervisor };
+  };
+  const cancel = vi.spyOn(NativeSupervisor.prototype, "cancel");
+  onTestFinished(() => cancel.mockRestore());
+  const { outcome, result } = await side.deploy(
+    bundleOf(({ args }) => (args === "stay" ? new Promise(() => {}) : args), { limits: { deadlineMs: 30_000 } }),
+  );
+  const controller = new AbortController();
+  const { signal } = controller;
+  for (const args of ["one", "two", "three"]) expect(await result({ signal, args })).toBe(args);
+  const staying = outcome({ signal, args: "stay" });
+  await vi.waitFor(async () => expect(await side.inFlight()).toBe(1), LONG);
+  controller.abort();
+  expect(errorOf(await staying).code).toBe("CANCELLED");
+  expect(cancel).toHaveBeenCalledTimes(1);
 });
