@@ -1,5 +1,5 @@
 // `./build.sh demo`: the same function over the same graph through an ordinary client, on the compute side, next to the data, and
-// where locus chooses, one call at a time, with the numbers side by side; then why it runs there, and one of the other kind. About a
+// where locus chooses, one call at a time, with the numbers side by side, and why it runs there; then one of the other kind. About a
 // minute.
 
 import type { Summary } from "#compute/cli/summary.ts";
@@ -47,9 +47,11 @@ async function demo(stack: Stack): Promise<void> {
   );
   console.log(comparisonText(ways));
   console.log(`\n${readingOf(ways)}\n`);
+  // Before others are called beside it: it may be elsewhere then, for another reason.
+  console.log(`${await whyText(stack, "khop")}\n`);
   console.log(`$ batch ${HASH.map(quoted).join(" ")}`);
   console.log(resultOf(JSON.parse(await stack.run("batch", ...HASH, "--json")) as Summary));
-  for (const name of ["khop", "hash-password"]) console.log(`\n${await whyText(stack, name)}`);
+  console.log(`\n${await whyText(stack, "hash-password")}`);
   console.log("\nNext: ./build.sh up, then docs/getting-started.md");
 }
 
