@@ -1,26 +1,27 @@
 // How long a function's calls run: the mean, and what is left of one that has run for a while.
 
-import { bucketOfMs } from "./idle-gaps.ts";
+import { BucketCells, bucketOfMs, BUCKETS } from "./bucket-cells.ts";
 import { amountsIn } from "./saved-amounts.ts";
 
-const BUCKETS = 68;
 const CALLS_MAX = 1_024;
+const [COUNT, SUM_MS, FIELDS] = [0, 1, 2] as const;
 
-export class ExecutionTime {
-  /** Of each bucket its count and its sum, side by side. */
-  readonly #cells = new Float64Array(BUCKETS * 2);
+export class ExecutionTime extends BucketCells {
   calls = 0;
-  #last = -1;
   #sumMs = 0;
+
+  constructor() {
+    super(FIELDS);
+  }
 
   add(executionMs: number): void {
     const bucket = bucketOfMs(executionMs);
-    this.#cells[bucket * 2]!++;
-    if (bucket > this.#last) this.#last = bucket;
-    this.#cells[bucket * 2 + 1]! += executionMs;
+    this.set(bucket, COUNT, this.value(bucket, COUNT) + 1);
+    this.set(bucket, SUM_MS, this.value(bucket, SUM_MS) + executionMs);
     this.#sumMs += executionMs;
     if (++this.calls < CALLS_MAX) return;
-    for (let index = 0; index < this.#cells.length; index++) this.#cells[index]! /= 2;
+    this.scaleField(COUNT, 1 / 2);
+    this.scaleField(SUM_MS, 1 / 2);
     this.calls /= 2;
     this.#sumMs /= 2;
   }
@@ -32,26 +33,34 @@ export class ExecutionTime {
   /** Expected, of a call that runs for so long already. One that outlasts all that was seen will take as long again. */
   leftMs(elapsedMs: number): number {
     let [count, sumMs] = [0, 0];
-    for (let bucket = bucketOfMs(elapsedMs); bucket <= this.#last; bucket++) {
-      const here = this.#cells[bucket * 2]!;
-      if (here === 0) continue;
-      if (this.#cells[bucket * 2 + 1]! / here <= elapsedMs) continue;
+    for (let bucket = bucketOfMs(elapsedMs); bucket <= this.last; bucket++) {
+      const [here, hereMs] = [this.value(bucket, COUNT), this.value(bucket, SUM_MS)];
+      if (here === 0 || hereMs / here <= elapsedMs) continue;
       count += here;
-      sumMs += this.#cells[bucket * 2 + 1]!;
+      sumMs += hereMs;
     }
     return count === 0 ? elapsedMs : sumMs / count - elapsedMs;
   }
 
+  /** Count and sum of each bucket, from the first of all to the last that is in use. */
   save(): readonly number[] {
-    return [this.calls, this.#sumMs, ...this.#cells];
+    const cells = Array.from({ length: this.last + 1 }, (_, bucket) => [
+      this.value(bucket, COUNT),
+      this.value(bucket, SUM_MS),
+    ]);
+    return [this.calls, this.#sumMs, ...cells.flat()];
   }
 
   /** Throws where it cannot have been saved. */
   restore(saved: unknown): void {
-    const [calls = 0, sumMs = 0, ...cells] = amountsIn(saved, 2 + this.#cells.length);
+    const [calls = 0, sumMs = 0, ...cells] = amountsIn(saved, 2 + FIELDS * BUCKETS);
     this.calls = calls;
     this.#sumMs = sumMs;
-    this.#last = BUCKETS - 1;
-    this.#cells.set(cells);
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const [count = 0, ofBucketMs = 0] = cells.slice(FIELDS * bucket, FIELDS * (bucket + 1));
+      if (count === 0) continue;
+      this.set(bucket, COUNT, count);
+      this.set(bucket, SUM_MS, ofBucketMs);
+    }
   }
 }

@@ -5,11 +5,9 @@
 // ten. The stack is kept by arrivals and ends alone, whatever instances really were ended meanwhile, so what is learned does not depend
 // on what was decided by it.
 
+import { BucketCells, bucketOfMs, BUCKETS } from "./bucket-cells.ts";
 import { amountIn, amountsIn } from "./saved-amounts.ts";
 
-/** Two buckets to the octave, from 1 ms to 2³³ ms (99 days). */
-const BUCKETS = 68;
-const PER_OCTAVE = 2 / Math.LN2;
 /** Levels are taken together by octaves: 1, 2, 3–4, 5–8, …, and all above 64. */
 export const LEVELS = 8;
 /** Beyond so many nothing is remembered of idle instances. */
@@ -17,46 +15,41 @@ const STACK_MAX = 4_096;
 /** When a level has seen so many gaps, they all count half: what a function did long ago fades. */
 const GAPS_MAX = 8_192;
 
-export const bucketOfMs = (ms: number): number => Math.min(BUCKETS - 1, Math.floor(Math.log(ms + 1) * PER_OCTAVE));
-
 export const levelOf = (depth: number): number => (depth <= 1 ? 0 : Math.min(LEVELS - 1, 32 - Math.clz32(depth - 1)));
 
+const [COUNT, SUM_MS, LONGEST_MS, FIELDS] = [0, 1, 2, 3] as const;
+
 /** Gaps of one level. */
-export class GapHistogram {
-  /** Of each bucket its count, the sum of its gaps and the longest, side by side. */
-  readonly #cells = new Float64Array(BUCKETS * 3);
+export class GapHistogram extends BucketCells {
   gaps = 0;
-  first = BUCKETS;
-  last = -1;
+
+  constructor() {
+    super(FIELDS);
+  }
 
   count(bucket: number): number {
-    return this.#cells[bucket * 3]!;
+    return this.value(bucket, COUNT);
   }
 
   sumMs(bucket: number): number {
-    return this.#cells[bucket * 3 + 1]!;
+    return this.value(bucket, SUM_MS);
   }
 
   longestMs(bucket: number): number {
-    return this.#cells[bucket * 3 + 2]!;
+    return this.value(bucket, LONGEST_MS);
   }
 
   add(gapMs: number): void {
     const bucket = bucketOfMs(gapMs);
-    const cell = bucket * 3;
-    this.#cells[cell]!++;
-    this.#cells[cell + 1]! += gapMs;
-    if (gapMs > this.#cells[cell + 2]!) this.#cells[cell + 2] = gapMs;
-    if (bucket < this.first) this.first = bucket;
-    if (bucket > this.last) this.last = bucket;
+    this.set(bucket, COUNT, this.count(bucket) + 1);
+    this.set(bucket, SUM_MS, this.sumMs(bucket) + gapMs);
+    if (gapMs > this.longestMs(bucket)) this.set(bucket, LONGEST_MS, gapMs);
     if (++this.gaps >= GAPS_MAX) this.#fade();
   }
 
   #fade(): void {
-    for (let bucket = this.first; bucket <= this.last; bucket++) {
-      this.#cells[bucket * 3]! /= 2;
-      this.#cells[bucket * 3 + 1]! /= 2;
-    }
+    this.scaleField(COUNT, 1 / 2);
+    this.scaleField(SUM_MS, 1 / 2);
     this.gaps /= 2;
   }
 
@@ -74,10 +67,10 @@ export class GapHistogram {
     for (const cell of saved) {
       const [bucket = BUCKETS, count = 0, sumMs = 0, longestMs = 0] = amountsIn(cell, 4);
       if (!Number.isInteger(bucket) || bucket >= BUCKETS) throw new Error(`there is no bucket ${bucket}`);
-      this.#cells.set([count, sumMs, longestMs], bucket * 3);
+      this.set(bucket, COUNT, count);
+      this.set(bucket, SUM_MS, sumMs);
+      this.set(bucket, LONGEST_MS, longestMs);
       this.gaps += count;
-      this.first = Math.min(this.first, bucket);
-      this.last = Math.max(this.last, bucket);
     }
   }
 }
