@@ -27,23 +27,9 @@ const NOISE_STRETCHES = 50;
 /** The reference forgets by calls, so that a slow drift is followed and not reported. */
 const REFERENCE_CALLS_MAX = 10_000;
 
-/** Sums over calls: how many, of their values, of the squares of these. */
-interface Sums {
-  readonly calls: number;
-  readonly sum: number;
-  readonly sumOfSquares: number;
-}
-
-const NONE: Sums = { calls: 0, sum: 0, sumOfSquares: 0 };
-
-const added = (one: Sums, other: Sums): Sums => ({
-  calls: one.calls + other.calls,
-  sum: one.sum + other.sum,
-  sumOfSquares: one.sumOfSquares + other.sumOfSquares,
-});
-
-/** Of their squared deviations from their mean. */
-const deviationOf = ({ calls, sum, sumOfSquares }: Sums): number => Math.max(0, sumOfSquares - (sum * sum) / calls);
+/** Of so many values' squared deviations from their mean. */
+const deviationOf = (calls: number, sum: number, sumOfSquares: number): number =>
+  Math.max(0, sumOfSquares - (sum * sum) / calls);
 
 /** What was said up to now for either change. */
 class Evidence {
@@ -75,31 +61,34 @@ export class ChangeDetector {
   #mean = 0;
   /** Sum of squared deviations. */
   #deviation = 0;
-  /** Not in the reference yet. */
-  #pool = NONE;
+  /** Not in the reference yet: as for a stretch. */
+  #poolCalls = 0;
+  #poolSum = 0;
+  #poolSquares = 0;
   #ofPools = new Evidence();
   #ofStretches = new Evidence();
 
   /** A stretch's calls: how many, and the sums of their values and of the squares. True: they are not what they were. */
   observe(calls: number, sum: number, sumOfSquares: number): boolean {
     if (calls <= 0) return false;
-    const stretch = { calls, sum, sumOfSquares };
     if (this.#calls < REFERENCE_CALLS_MIN) {
-      this.#learn(stretch);
+      this.#learn(calls, sum, sumOfSquares);
       return false;
     }
-    this.#pool = added(this.#pool, stretch);
-    if (calls < POOL_CALLS_MIN) this.#look(stretch);
-    if (this.#pool.calls >= POOL_CALLS_MIN) this.#lookAtPool();
+    this.#poolCalls += calls;
+    this.#poolSum += sum;
+    this.#poolSquares += sumOfSquares;
+    if (calls < POOL_CALLS_MIN) this.#look(calls, sum, sumOfSquares);
+    if (this.#poolCalls >= POOL_CALLS_MIN) this.#lookAtPool();
     if (!this.#ofStretches.isEnough && !this.#ofPools.isEnough) return false;
     this.reset();
-    this.#learn(stretch);
+    this.#learn(calls, sum, sumOfSquares);
     return true;
   }
 
   reset(): void {
     this.#calls = this.#mean = this.#deviation = 0;
-    this.#pool = NONE;
+    this.#emptyPool();
     this.#ofPools = new Evidence();
     this.#ofStretches = new Evidence();
   }
@@ -110,30 +99,31 @@ export class ChangeDetector {
   }
 
   /** One hub among few leaves has their mean far off, and them far apart; where all have changed they are as alike as before (Welch's test). */
-  #look(stretch: Sums): void {
-    const { calls, sum } = stretch;
-    const own = calls > 1 ? deviationOf(stretch) / (calls - 1) : 0;
+  #look(calls: number, sum: number, sumOfSquares: number): void {
+    const own = calls > 1 ? deviationOf(calls, sum, sumOfSquares) / (calls - 1) : 0;
     const variance = Math.max(this.#variance, own) / calls + this.#variance / this.#calls;
     this.#ofStretches.weigh(sum / calls - this.#mean, variance, calls > 1 ? Z_MAX : Z_MAX_ALONE);
   }
 
   /** Of so many calls a hub is no great part: that there are more of them than there were is seen here. */
   #lookAtPool(): void {
-    const pool = this.#pool;
-    this.#pool = NONE;
-    const { calls, sum } = pool;
+    const [calls, sum, sumOfSquares] = [this.#poolCalls, this.#poolSum, this.#poolSquares];
+    this.#emptyPool();
     const variance = this.#variance * (1 / calls + 1 / this.#calls);
     const z = this.#ofPools.weigh(sum / calls - this.#mean, variance, Z_MAX);
     // What looks like a change does not become what it is compared with.
-    if (Math.abs(z) < Z_MAX) this.#learn(pool);
+    if (Math.abs(z) < Z_MAX) this.#learn(calls, sum, sumOfSquares);
+  }
+
+  #emptyPool(): void {
+    this.#poolCalls = this.#poolSum = this.#poolSquares = 0;
   }
 
   /** Merges them into the reference (Chan, Golub and LeVeque, 1979). */
-  #learn(sums: Sums): void {
-    const { calls, sum } = sums;
+  #learn(calls: number, sum: number, sumOfSquares: number): void {
     const total = this.#calls + calls;
     const difference = sum / calls - this.#mean;
-    this.#deviation += deviationOf(sums) + (difference * difference * this.#calls * calls) / total;
+    this.#deviation += deviationOf(calls, sum, sumOfSquares) + (difference * difference * this.#calls * calls) / total;
     this.#mean += (difference * calls) / total;
     this.#calls = total;
     if (this.#calls > REFERENCE_CALLS_MAX) {

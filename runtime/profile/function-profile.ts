@@ -125,11 +125,15 @@ class Coming {
     if (fixed > 0) this.#fixed[side].addStretch(fixed, stretchMs, nowMs);
   }
 
+  all(forMs: number, nowMs: number): number {
+    return this.#all.perSecond(forMs, nowMs);
+  }
+
   /** Of a stream that began so long ago. */
   rates(forMs: number, nowMs: number): Rates {
     const { compute, storage } = this.#fixed;
     const fixed = { compute: compute.perSecond(forMs, nowMs), storage: storage.perSecond(forMs, nowMs) };
-    return { all: this.#all.perSecond(forMs, nowMs), fixed };
+    return { all: this.all(forMs, nowMs), fixed };
   }
 }
 
@@ -333,10 +337,11 @@ export class FunctionProfile {
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
   surge(usual: Rates, nowMs: number): Rates | null {
-    const now = this.#surging.rates(this.#forMs(nowMs), nowMs);
+    const forMs = this.#forMs(nowMs);
+    const now = this.#surging.all(forMs, nowMs);
     // A mean that decays is known as well as that of all calls of twice its time, and the root of a count to half a call, whatever it is (Anscombe, 1948).
-    const deviations = 2 * (Math.sqrt(now.all) - Math.sqrt(usual.all)) * Math.sqrt(2 * SURGE_SECONDS);
-    return usual.all > 0 && deviations > SURGE_DEVIATIONS ? now : null;
+    const deviations = 2 * (Math.sqrt(now) - Math.sqrt(usual.all)) * Math.sqrt(2 * SURGE_SECONDS);
+    return usual.all > 0 && deviations > SURGE_DEVIATIONS ? this.#surging.rates(forMs, nowMs) : null;
   }
 
   /** Since the first of them. */
