@@ -65,10 +65,15 @@ export class BookedFunction {
     return this.#calls === 0 ? 1 : this.#elapsedMs / this.#calls;
   }
 
-  /** What those that wait wait for: all are busy, or else nobody would. */
+  /** On which calls run: all, where some wait. */
   held(nowMs: number): LeaseWanted["held"] {
-    const busy = this.instances.length;
-    const sumMs = this.instances.reduce((sum, { tookMs }) => sum + Math.max(0, nowMs - tookMs), 0);
+    let busy = 0;
+    let sumMs = 0;
+    for (const { running, tookMs } of this.instances) {
+      if (running === 0) continue;
+      busy++;
+      sumMs += Math.max(0, nowMs - tookMs);
+    }
     return { busy, busyForMs: busy === 0 ? 0 : sumMs / busy };
   }
 

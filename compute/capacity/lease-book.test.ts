@@ -513,6 +513,20 @@ describe("a node's book of leases", () => {
     expect(requests).toHaveLength(before + 1);
   });
 
+  test("says with growth on what calls run, and nothing of what is idle", async () => {
+    const { book, held, requests, clock } = setUp();
+    await held(at("a"), at("b"));
+    // Here a call takes longer: the next ones go elsewhere.
+    book.done(take(book), 100, 99_000);
+    clock.nowMs = 100;
+    const first = take(book);
+    clock.nowMs = 130;
+    expect(take(book)).toBe(first);
+    expect(requests.slice(1).map(({ wanted: { isGrowth, held: busy } }) => [isGrowth, busy])).toEqual([
+      [true, { busy: 1, busyForMs: 0 }],
+    ]);
+  });
+
   test("holds nothing any more when all has expired, and calls that run go on", async () => {
     const { book, held } = setUp();
     await held(at("a"));

@@ -92,7 +92,7 @@ export interface LeaseWanted {
   readonly count: number;
   /** Only what nobody else loses anything by: perhaps none. Else it waits for at least one, or is told to wait for one of its own. */
   readonly isGrowth: boolean;
-  /** That the node holds, all of them busy: what it waits for beside; and for how long they are, on the mean, since they took their last call. */
+  /** That the node holds and calls run on: where calls wait, all that it holds, and what they wait for beside. */
   readonly held: HeldInstances;
 }
 

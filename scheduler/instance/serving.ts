@@ -13,7 +13,7 @@ import type { Starts } from "./starts.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
 import type { WarmInstances } from "./warm-instances.ts";
 
-/** Of one function, that somebody holds on lease, all of them busy. */
+/** Of one function, that somebody holds on lease, and calls run on. */
 export interface HeldInstances {
   readonly busy: number;
   /** Mean time since each took its last call; 0 where there are none. */
