@@ -205,6 +205,29 @@ describe("a node's book of leases", () => {
       book.close();
     });
 
+    test("asks anew for calls that come when those have been served to which it was said", async () => {
+      const { book, requests, taken, call } = await setUpWaiting(1_500);
+      book.done(taken[0]!, 25, 0);
+      await call;
+      const next = book.wait(khop, 5_000);
+      expect(requests).toHaveLength(3);
+      // Nobody waits any more when the answer comes.
+      book.done(taken[1]!, 25, 0);
+      await next;
+      await requests[2]!.pause(1_500);
+      void book.wait(khop, 5_000);
+      expect(requests).toHaveLength(4);
+      book.close();
+    });
+
+    test("asks at once where a beat had no answer", async () => {
+      const { book, requests, call } = await setUpWaiting(1_500);
+      book.askAnew();
+      expect(requests).toHaveLength(3);
+      await requests[2]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
+      expect(await call).toBeNull();
+    });
+
     test("tells how long calls waited, beside what they waited for an answer with instances", async () => {
       const { book, requests, taken, call, clock } = await setUpWaiting(100);
       book.uses(30);

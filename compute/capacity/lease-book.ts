@@ -142,6 +142,8 @@ export class LeaseBook {
         signal?.removeEventListener("abort", onAbort);
         booked.waiters.delete(waiter);
         this.#waiting--;
+        // What was said for those that waited binds nobody who comes later.
+        if (booked.waiters.size === 0) this.#endPause(booked);
         this.counts.waited++;
         this.counts.waitedMs += this.#options.nowMs() - sinceMs;
       };
@@ -249,9 +251,16 @@ export class LeaseBook {
     }
   }
 
-  /** Whoever was asked has not answered lately: those that wait ask anew. What was asked for besides may come yet, and nobody waits for it. */
+  /**
+   * Whoever was asked has not answered lately: those that wait ask anew, those as well that were told to wait. What was asked for besides may come yet, and
+   * nobody waits for it.
+   */
   askAnew(): void {
-    for (const { asked } of this.#functions.values()) asked?.abort();
+    for (const booked of this.#functions.values()) {
+      booked.asked?.abort();
+      this.#endPause(booked);
+      this.#ask(booked);
+    }
   }
 
   /** As `askAnew`; whoever was asked is not to be asked any more. */
@@ -276,7 +285,6 @@ export class LeaseBook {
     this.#isClosed = true;
     for (const booked of this.#functions.values()) {
       for (const waiter of booked.waiters) waiter.resolve(null);
-      this.#endPause(booked);
     }
     this.askAnother();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
@@ -340,7 +348,7 @@ export class LeaseBook {
         booked.asked = null;
         for (const one of leased) this.#hold(booked, one);
         this.#serve(booked, askedAtMs);
-        if (waitMs !== null) this.#pause(booked, count, held.busy, waitMs);
+        if (waitMs !== null && booked.waiters.size > 0) this.#pause(booked, count, held.busy, waitMs);
         this.#ask(booked);
         // What was free elsewhere serves at once; from then on calls need not go there.
         if (leased.length > 0 && !booked.instances.some(({ isHere }) => isHere)) this.#grow(booked);
