@@ -211,8 +211,8 @@ export class Scheduler<Ticket> {
   }
 
   /**
-   * Of calls that wait with whoever holds instances of it, all of them busy: how many are to `acquire` one, and whether the others wait for those that are
-   * held. Nothing happens by it, and the policy is told of no call.
+   * Of calls that wait with whoever holds instances of it, all of them busy: for how many another is to be asked for, and whether all wait for those that
+   * are held. Nothing happens by it.
    */
   waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, nowMs: number): WaitOrStart {
     return this.#serving.waitOrStart(pool, waiting, held, this.#advance(nowMs));

@@ -20,7 +20,7 @@ export interface HeldInstances {
   readonly busyForMs: number;
 }
 
-/** What calls are worth that wait for instances that are held: so many starts, or none and to be asked about again at that time. */
+/** How many of the calls that wait for instances that are held are to have another; none: they are to be asked about again at that time. */
 export interface WaitOrStart {
   readonly starts: number;
   readonly againAtMs: number;
@@ -122,18 +122,20 @@ export class Serving<Ticket> {
   }
 
   /**
-   * As many calls wait with whoever holds these instances, which the policy sees as it sees those that are busy here. Nothing happens by it. Where
-   * one is free, or starts that nobody waits for, all of them are to come and wait here.
+   * As many calls wait with whoever holds these instances, which the policy sees as it sees those that are busy here. Nothing happens by it. What is free
+   * is for the first of them, from when it counts as busy; about the others the policy is asked, and starts that nobody waits for are theirs beside what
+   * it says. Where there is nothing of all that each has a start.
    */
   waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, now: number): WaitOrStart {
-    const { starting, unplaced, idle, queue, startingSinceMs } = pool;
-    if (held.busy === 0 || pool.firstFree !== null || starting + unplaced > queue.size) {
-      return { starts: waiting, againAtMs: Infinity };
-    }
-    const busy = pool.busy + held.busy;
-    const busySinceMs = (pool.busySinceSumMs + held.busy * (now - held.busyForMs)) / busy;
-    const view = { busy, idle, starting, waiting: queue.size + waiting, unplaced, startingSinceMs, busySinceMs };
-    const starts = Math.max(0, Math.min(waiting, pool.policy.startsFor(view, now)));
+    const { starting, unplaced, queue, startingSinceMs } = pool;
+    const spare = Math.max(0, starting + unplaced - queue.size);
+    const free = Math.min(waiting, pool.idle);
+    const others = waiting - free;
+    if (others === 0 || held.busy + free + spare === 0) return { starts: waiting, againAtMs: Infinity };
+    const busy = pool.busy + held.busy + free;
+    const busySinceMs = (pool.busySinceSumMs + held.busy * (now - held.busyForMs) + free * now) / busy;
+    const view = { busy, idle: 0, starting, waiting: queue.size + others, unplaced, startingSinceMs, busySinceMs };
+    const starts = free + Math.min(others, spare + Math.max(0, pool.policy.startsFor(view, now)));
     const againAtMs = Math.max(pool.policy.reconsiderAtMs(view, now), now + WAKE_MS_MIN);
     return { starts, againAtMs };
   }
