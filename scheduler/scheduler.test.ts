@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { FunctionPool } from "./instance/function-pool.ts";
 import { forecast } from "./policy/forecast.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { check, MINUTE, NODE, overheard, setUp, used } from "./scheduler-fixture.ts";
+import { check, MINUTE, NODE, overheard, setUp, SHARING, used } from "./scheduler-fixture.ts";
 import { type SavedScheduler, Scheduler } from "./scheduler.ts";
 
 describe("what was learned", () => {
@@ -310,6 +310,34 @@ describe("instances", () => {
     scheduler.tick(scheduler.nextWakeMs());
     failAll(scheduler.nextWakeMs());
     expect([...effects.refusals]).toEqual([["c", "INSTANCE_FAILED"]]);
+  });
+
+  test.each([
+    ["a start of its own", MINUTE],
+    ["whatever is free first", SHARING],
+  ])("a call whose start failed takes what is free, where calls wait for %s", (_, policy) => {
+    for (const startFailuresMax of [1, Infinity]) {
+      const { effects, scheduler } = setUp({ startFailuresMax }, policy);
+      const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+      scheduler.acquire(pool, "a", Infinity, 0);
+      const [first] = effects.starting;
+      scheduler.instanceStarted(first!, 1);
+      for (const ticket of ["b", "c"]) scheduler.acquire(pool, ticket, Infinity, 2);
+      const failOne = (now: number): void => {
+        scheduler.instanceFailed(
+          effects.starting.find(({ state }) => state === "starting")!,
+          "no slot",
+          now,
+        );
+        check(scheduler);
+      };
+      scheduler.release(first!, used, 3);
+      failOne(4);
+      expect([effects.grants.get("b"), pool.waiting]).toEqual([first, 1]);
+      scheduler.release(first!, used, 5);
+      failOne(6);
+      expect([effects.grants.get("c"), pool.waiting, effects.refusals.size]).toEqual([first, 0, 0]);
+    }
   });
 
   test("one that is broken is ended, and another started for those that wait", () => {

@@ -293,7 +293,7 @@ export class Scheduler<Ticket> {
     } else this.#serving.comeFree(instance, now, true);
   }
 
-  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is busy. */
+  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is there. */
   instanceFailed(instance: Instance, why: string, nowMs: number): void {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
@@ -306,9 +306,9 @@ export class Scheduler<Ticket> {
     this.#starts.feed(now);
   }
 
-  /** Where starts have failed too often, and no other instance will be free. */
+  /** Where starts have failed too often, and no other instance is free or will be. */
   #giveUpWaiting(pool: FunctionPool, why: string, now: number): void {
-    if (pool.coolDown.failuresInRow < this.#startFailuresMax || pool.busy > 0) return;
+    if (pool.coolDown.failuresInRow < this.#startFailuresMax || pool.busy + pool.idle > 0) return;
     const times = `${pool.coolDown.failuresInRow} starts in a row have failed`;
     const text = `there is no instance of "${pool.config.key}": ${times}, the last with ${why}`;
     this.#waiting.turnAllAway(pool, new LocusError("INSTANCE_FAILED", text), now);
@@ -349,9 +349,12 @@ export class Scheduler<Ticket> {
     this.#starts.feed(now);
   }
 
-  /** Ends an idle instance, or one that is busy after its calls. */
+  /** Ends an idle instance or one that is starting, or one that is busy after its calls. */
   stop(instance: Instance, nowMs: number): void {
-    this.#instances.stop(instance, "asked for", this.#advance(nowMs));
+    const now = this.#advance(nowMs);
+    const wasStarting = instance.state === "starting";
+    this.#instances.stop(instance, "asked for", now);
+    if (wasStarting) this.#startWhatLacks(instance.pool, now);
   }
 
   /** One that ends is adopted still: until it is gone. */
@@ -553,6 +556,7 @@ export class Scheduler<Ticket> {
   /** It has fewer instances than before: for those that wait, and for those that are reserved. */
   #startWhatLacks(pool: FunctionPool, now: number): void {
     if (pool.removed) return;
+    this.#serving.serveStartless(pool, now);
     this.#serving.startForWaiting(pool, now);
     this.#warm.keepReserved(pool, now);
   }

@@ -10,6 +10,7 @@ import type { Instance } from "./instance.ts";
 import type { Instances } from "./instances.ts";
 import type { Leases } from "./leases.ts";
 import type { Starts } from "./starts.ts";
+import type { Waiter } from "./wait-queue.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
 import type { WarmInstances } from "./warm-instances.ts";
 
@@ -92,13 +93,21 @@ export class Serving<Ticket> {
       waiter !== null && instance.running < pool.concurrency;
       waiter = this.#waiting.first(pool)
     ) {
-      this.#waiting.leave(waiter);
-      if (!waiter.isAhead) pool.policy.waited(now - waiter.sinceMs, now);
-      if (instance.running === 0) this.#instances.becomeBusy(instance, now);
-      this.#give(instance, waiter.ticket, waiter.isAhead);
+      this.#serve(waiter, instance, now);
     }
     if (hadWaiting || pool.unplaced > 0) this.wantNoMore(pool);
     if (instance.running === 0) this.#warm.rest(instance, now);
+  }
+
+  /**
+   * Starts for which calls waited came to nothing: what is free is theirs, first come first served. Nothing where starts are shared: nobody waits there
+   * while one is free.
+   */
+  serveStartless(pool: FunctionPool, now: number): void {
+    for (let free = pool.firstFree; free !== null && pool.queue.size > pool.starting; free = pool.firstFree) {
+      this.#serve(this.#waiting.first(pool)!, free, now);
+    }
+    this.wantNoMore(pool);
   }
 
   /** Calls wait and no instance is free: starts what they are worth, and looks again when the policy says. */
@@ -147,6 +156,16 @@ export class Serving<Ticket> {
       if (pool.unplaced > wanted) this.#starts.setUnplaced(pool, Math.max(0, wanted));
     }
     if (pool.queue.size === 0) this.#alarms.remove(pool.reconsiderAlarm);
+  }
+
+  /** It has room for the call that waits. */
+  #serve(waiter: Waiter<Ticket>, instance: Instance, now: number): void {
+    const { pool } = instance;
+    this.#waiting.leave(waiter);
+    if (!waiter.isAhead) pool.policy.waited(now - waiter.sinceMs, now);
+    if (instance.state === "idle") this.#instances.leaveIdle(instance);
+    if (instance.running === 0) this.#instances.becomeBusy(instance, now);
+    this.#give(instance, waiter.ticket, waiter.isAhead);
   }
 
   /** It has room for the call. */
