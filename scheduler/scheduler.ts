@@ -18,7 +18,7 @@ import { HeldMemory } from "./instance/held-memory.ts";
 import { IdleByWorth } from "./instance/idle-by-worth.ts";
 import type { Instance } from "./instance/instance.ts";
 import { Instances } from "./instance/instances.ts";
-import { type LeaseCalls, tellCalls } from "./instance/lease-calls.ts";
+import { type HolderWaits, type LeaseCalls, tellCalls, tellWaiting } from "./instance/lease-calls.ts";
 import type { Lease } from "./instance/lease.ts";
 import { Leases } from "./instance/leases.ts";
 import { type InstanceUse, Resizing } from "./instance/resizing.ts";
@@ -158,28 +158,46 @@ export class Scheduler<Ticket> {
 
   // ── calls ──
 
-  /**
-   * Grants or refuses at once, or later, `deadlineMs` at the latest; where an instance takes more memory than any node has, with NODES_EXHAUSTED. `near`:
-   * where whoever asks is.
-   */
-  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
+  /** Grants or refuses at once, or later, `deadlineMs` at the latest; where an instance takes more memory than any node has, with NODES_EXHAUSTED. */
+  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number): void {
     const now = this.#advance(nowMs);
+    if (!pool.removed) this.#arrived(pool, now);
+    this.#acquire(pool, ticket, deadlineMs, now, null, false);
+  }
+
+  /**
+   * As `acquire`, of an instance to be lent, near whoever asks: the policy is told of no call. It hears of those that wait by `callsWait`, and of all by
+   * `leasesUsed`.
+   */
+  acquireToLend(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
+    this.counts.arrivals++;
+    this.#acquire(pool, ticket, deadlineMs, this.#advance(nowMs), near, true);
+  }
+
+  #acquire(
+    pool: FunctionPool,
+    ticket: Ticket,
+    deadlineMs: number,
+    now: number,
+    near: Node | null,
+    isToLend: boolean,
+  ): void {
     if (pool.removed) return this.#effects.refused(ticket, takenAway(pool));
-    this.#arrived(pool, now);
     const free = (near === null ? null : pool.freeOn(near)) ?? pool.firstFree;
-    if (free !== null) return this.#serving.grant(free, ticket, now);
+    if (free !== null) return this.#serving.grant(free, ticket, now, isToLend);
     pool.toldMs = now;
     if (!this.#supply.mayHold(pool.need.memoryMb)) {
-      pool.policy.left(now);
       this.#waiting.turnAway(ticket, tooLarge(pool.config.key, pool.need.memoryMb));
-    } else if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
-    else pool.policy.left(now);
+    } else if (this.#waiting.admit(new Waiter(ticket, pool, now, near, isToLend), deadlineMs, now)) {
+      return this.#serving.startForWaiting(pool, now);
+    }
+    if (!isToLend) pool.policy.left(now);
   }
 
   /**
    * One more instance, where nobody loses anything by it: near whoever asks where there is none yet, else one that is free, or a start for which a node
-   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. It is for calls that are to
-   * come: the policy is told of none. False: there is none, and nothing has happened.
+   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. It is to be lent,
+   * for calls that are to come. False: there is none, and nothing has happened.
    */
   grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): boolean {
     const now = this.#advance(nowMs);
@@ -208,6 +226,14 @@ export class Scheduler<Ticket> {
       this.#starts.startAt({ node, rule }, pool, "load", now);
     }
     return true;
+  }
+
+  /** So many wait with whoever holds instances of it, or asks for one: the policy hears that they came, of each once. */
+  callsWait(pool: FunctionPool, holder: string, waiting: number, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    pool.calledMs = now;
+    tellWaiting(pool, holder, waiting, now);
+    this.#warm.wakeToPlan(pool, now);
   }
 
   /**
@@ -245,7 +271,7 @@ export class Scheduler<Ticket> {
     const { executionMs, memoryMb, cpus, isBroken = false, lackedMemory = false } = usage;
     const { pool } = instance;
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
-    if (instance.ahead === instance.running) instance.ahead--;
+    if (instance.toLend === instance.running) instance.toLend--;
     else if (executionMs === null) pool.policy.left(now);
     // Nor longer than its instance has been busy.
     else {
@@ -385,10 +411,10 @@ export class Scheduler<Ticket> {
     return this.#leases.lend(instance, holder, ttlMs, this.#advance(nowMs));
   }
 
-  /** What their holders say that calls did there since they last said so. */
-  leasesUsed(told: readonly LeaseCalls[], nowMs: number): void {
+  /** What their holders say that calls did there since they last said so, and how many wait and have left without an instance. */
+  leasesUsed(told: readonly LeaseCalls[], waits: readonly HolderWaits[], nowMs: number): void {
     const now = this.#advance(nowMs);
-    for (const pool of tellCalls(told, now)) if (!pool.removed) this.#warm.wakeToPlan(pool, now);
+    for (const pool of tellCalls(told, waits, now)) if (!pool.removed) this.#warm.wakeToPlan(pool, now);
   }
 
   /** False: it was revoked, and ends when it ends. */

@@ -36,6 +36,9 @@ export class BookedFunction {
   readonly instances: BookedInstance[] = [];
   /** In the order in which they came. */
   readonly waiters = new Set<Waiter>();
+  /** Since the last beat, of calls that waited and got no instance. */
+  left = 0;
+  leftMs = 0;
   inFlight = 0;
   /** Cores that the instances can keep busy: one each, and no more on a node than it has. */
   threads = 0;
@@ -63,6 +66,11 @@ export class BookedFunction {
 
   get meanMs(): number {
     return this.#calls === 0 ? 1 : this.#elapsedMs / this.#calls;
+  }
+
+  /** So many calls, in instances that they fill. */
+  instancesFor(calls: number): number {
+    return Math.ceil(calls / this.concurrency);
   }
 
   /** On which calls run: all, where some wait. */

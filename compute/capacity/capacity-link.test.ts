@@ -60,7 +60,7 @@ afterEach(() => void vi.useRealTimers());
 
 test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
   const { link, beaten } = setUp();
-  const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
+  const wanted = { nodeId: "me", shape: SHAPE, count: 1, waiting: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
   (await beaten()).reject(new LocusError("DEADLINE_EXCEEDED", "it hangs"));
   const next = await beaten();
   await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
@@ -98,7 +98,7 @@ test("a scheduler has a second to answer from when it is told, and the log says 
   const { link, beaten, reasons } = setUp(() => performance.now() - begunMs, 600);
   await vi.advanceTimersByTimeAsync(600);
   const first = await beaten();
-  const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
+  const wanted = { nodeId: "me", shape: SHAPE, count: 1, waiting: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
   await vi.advanceTimersByTimeAsync(999);
   first.resolve(ANSWER);
   await vi.advanceTimersByTimeAsync(1);

@@ -102,11 +102,12 @@ export class CapacityLink {
       const instances = isLeaving ? [] : await hosted();
       const atMs = nowMs();
       const leases = book.uses(Math.max(1, atMs - this.#beatenMs));
+      const waits = book.waits();
       this.#beatenMs = atMs;
       const { returned, broken } = book.returning;
       if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
       const seen = threads?.seen ?? null;
-      const beat = { ...describe(), isLeaving, instances, leases, returned, broken, threads: seen };
+      const beat = { ...describe(), isLeaving, instances, leases, waits, returned, broken, threads: seen };
       // The time is the scheduler's alone: none of what this node took to look at its instances. One that is left to run would wake an idle node.
       timer = setTimeout(() => late.abort(unanswered()), ANSWER_MS).unref();
       const answer = await desk.beat(beat, late.signal);

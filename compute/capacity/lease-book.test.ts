@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
-import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
+import { LEASES_MAX, RETURNED_MAX, WAITED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { LeaseAnswer, LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -63,6 +63,7 @@ describe("a node's book of leases", () => {
       nodeId: ME,
       shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 },
       count: 1,
+      waiting: 1,
       isGrowth: false,
       held: { busy: 0, busyForMs: 0 },
     });
@@ -228,7 +229,7 @@ describe("a node's book of leases", () => {
       expect(await call).toBeNull();
     });
 
-    test("tells how long calls waited, beside what they waited for an answer with instances", async () => {
+    test("tells how long calls waited that came to an instance, whatever they were told and whichever it was", async () => {
       const { book, requests, taken, call, clock } = await setUpWaiting(100);
       book.uses(30);
       const others = [book.wait(khop, 5_000), book.wait(khop, 5_000)];
@@ -243,9 +244,38 @@ describe("a node's book of leases", () => {
       expect(waits).toEqual([
         ["a", 10],
         ["b", 0],
-        ["c", 0],
+        ["c", 20],
       ]);
+      expect(book.waits()).toEqual([]);
       book.close();
+    });
+
+    test("tells how many wait, with each request and beat, and how long those have that left without an instance", async () => {
+      const { book, requests, clock, call } = await setUpWaiting(1_000);
+      const cancel = new AbortController();
+      const others = Array.from({ length: 3 }, () => book.wait(khop, 5_000, cancel.signal).catch(() => null));
+      // In instances: two calls fill one.
+      expect(requests.slice(1).map(({ wanted }) => wanted.waiting)).toEqual([1, 2]);
+      expect(book.waits()).toEqual([{ key: "khop@1", waiting: 2, left: 0, leftWaitMs: 0 }]);
+      clock.nowMs = 130;
+      cancel.abort();
+      await Promise.all(others);
+      expect(book.waits()).toEqual([{ key: "khop@1", waiting: 1, left: 2, leftWaitMs: 100 }]);
+      clock.nowMs = 230;
+      book.close();
+      await call;
+      expect(book.waits()).toEqual([{ key: "khop@1", waiting: 0, left: 1, leftWaitMs: 200 }]);
+      expect(book.waits()).toEqual([]);
+    });
+
+    test("tells of as many functions as a beat takes, and of the others' calls with the next", async () => {
+      const { book } = setUp();
+      const cancel = new AbortController();
+      const functions = Array.from({ length: WAITED_MAX + 1 }, (_, index) => ({ ...khop, version: `v${index}` }));
+      const calls = functions.map((one) => book.wait(one, 1_000, cancel.signal).catch(() => null));
+      cancel.abort();
+      await Promise.all(calls);
+      expect([book.waits(), book.waits(), book.waits()].map(({ length }) => length)).toEqual([WAITED_MAX, 1, 0]);
     });
 
     test("a node that leaves waits for nothing", async () => {

@@ -59,14 +59,14 @@ export class Serving<Ticket> {
     this.#effects = effects;
   }
 
-  /** One that is free, to a call that does not wait for it; or that is to come: `isAhead`. */
-  grant(instance: Instance, ticket: Ticket, now: number, isAhead = false): void {
-    if (!isAhead) instance.pool.policy.waited(0, now);
+  /** One that is free, to a call that does not wait for it; or it is to be lent: `isToLend`. */
+  grant(instance: Instance, ticket: Ticket, now: number, isToLend = false): void {
+    if (!isToLend) instance.pool.policy.waited(0, now);
     if (instance.state === "idle") {
       this.#instances.leaveIdle(instance);
       this.#instances.becomeBusy(instance, now);
     }
-    this.#give(instance, ticket, isAhead);
+    this.#give(instance, ticket, isToLend);
   }
 
   /** It has room again, or for the first time: it ends where its function has more than it may have. */
@@ -162,17 +162,17 @@ export class Serving<Ticket> {
   #serve(waiter: Waiter<Ticket>, instance: Instance, now: number): void {
     const { pool } = instance;
     this.#waiting.leave(waiter);
-    if (!waiter.isAhead) pool.policy.waited(now - waiter.sinceMs, now);
+    if (!waiter.isToLend) pool.policy.waited(now - waiter.sinceMs, now);
     if (instance.state === "idle") this.#instances.leaveIdle(instance);
     if (instance.running === 0) this.#instances.becomeBusy(instance, now);
-    this.#give(instance, waiter.ticket, waiter.isAhead);
+    this.#give(instance, waiter.ticket, waiter.isToLend);
   }
 
   /** It has room for the call. */
-  #give(instance: Instance, ticket: Ticket, isAhead: boolean): void {
+  #give(instance: Instance, ticket: Ticket, isToLend: boolean): void {
     const { pool } = instance;
     instance.running++;
-    if (isAhead) instance.ahead++;
+    if (isToLend) instance.toLend++;
     if (instance.running === pool.concurrency) pool.withdraw(instance);
     this.#effects.granted(ticket, instance);
   }
