@@ -340,6 +340,19 @@ describe("instances", () => {
     }
   });
 
+  test("one that starts on a node that drains by then ends, and another is started for those that wait", () => {
+    const { effects, scheduler } = setUp({}, MINUTE);
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    scheduler.acquire(pool, "a", Infinity, 0);
+    scheduler.drainNode("n1", 1);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 2);
+    scheduler.instanceStarted(effects.starting[0]!, 3);
+    expect(effects.stopReasons).toEqual(["node drains"]);
+    scheduler.instanceStarted(effects.starting[1]!, 4);
+    expect(effects.grants.get("a")!.node.id).toBe("n2");
+    check(scheduler);
+  });
+
   test("one that is broken is ended, and another started for those that wait", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);

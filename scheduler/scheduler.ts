@@ -317,6 +317,7 @@ export class Scheduler<Ticket> {
       this.#serving.offer(instance, now, true);
       this.#resizing.replace(pool, now);
     } else this.#serving.comeFree(instance, now, true);
+    if (instance.node.draining) this.#startWhatLacks(pool, now);
   }
 
   /** It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is there. */
