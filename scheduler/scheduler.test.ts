@@ -612,8 +612,8 @@ describe("whatever happens", () => {
             else if (what === "told" && leased !== undefined) {
               const ended = which % 5;
               const unusedSinceMs = which % 2 === 0 ? null : now - which / 2;
-              const waitMs = which / 3;
-              const told = { ended, executionMs: ended * which, usedMs: which / 2, usedSinceMs: now - which, waitMs };
+              const waitedMs = which / 3;
+              const told = { ended, executionMs: ended * which, usedMs: which / 2, usedSinceMs: now - which, waitedMs };
               scheduler.leasesUsed([{ lease: leased.lease!, ...told, unusedSinceMs }], [], now);
             }
             check(scheduler);

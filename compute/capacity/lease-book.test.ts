@@ -240,7 +240,7 @@ describe("a node's book of leases", () => {
       clock.nowMs = 50;
       await requests[2]!.grant([at("c")]);
       await Promise.all(others);
-      const waits = book.uses(20).map(({ id, waitMs }) => [id, waitMs]);
+      const waits = book.uses(20).map(({ id, waitedMs }) => [id, waitedMs]);
       expect(waits).toEqual([
         ["a", 10],
         ["b", 0],
@@ -371,7 +371,7 @@ describe("a node's book of leases", () => {
         beganAgoMs: 0,
         isUsed: false,
         unusedForMs: 0,
-        waitMs: 0,
+        waitedMs: 0,
       },
     ]);
     clock.nowMs = 200;
@@ -383,13 +383,13 @@ describe("a node's book of leases", () => {
     clock.nowMs = 500;
     const third = take(book);
     clock.nowMs = 600;
-    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitMs: 0 };
+    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitedMs: 0 };
     expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told }]);
     clock.nowMs = 700;
     book.failed(third);
     clock.nowMs = 1_100;
     // One that came to nothing used it all the same.
-    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitMs: 0 };
+    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitedMs: 0 };
     expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
   });
 

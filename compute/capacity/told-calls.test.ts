@@ -171,6 +171,23 @@ test("of calls that overlap on one instance each takes what it takes, and there 
   await close();
 });
 
+test("a call that waited for a start has waited for it, however many follow that run at once", async () => {
+  vi.useFakeTimers();
+  const { book, heard, call, close } = setUp();
+  await vi.advanceTimersByTimeAsync(1_100);
+  const calls = [call()];
+  await vi.advanceTimersByTimeAsync(START_MS);
+  for (let round = 0; round < 5; round++) {
+    calls.push(...Array.from({ length: 8 }, () => call()));
+    await vi.advanceTimersByTimeAsync(CALL_MS);
+  }
+  await vi.advanceTimersByTimeAsync(2_000);
+  await Promise.all(calls);
+  await close();
+  expect([book.counts.waited, book.counts.waitedMs]).toEqual([1, START_MS]);
+  expect(heard.waitedMs).toBeCloseTo(START_MS);
+});
+
 describe("a call that finds all instances of its node busy", () => {
   const single = { ...rare, limits: { ...limits, concurrency: 1 } };
 

@@ -37,8 +37,8 @@ export interface LeaseUse {
   /** How long calls ran there, one or more; and how long ago the first of them began, or the time did of which this tells. */
   readonly usedMs: number;
   readonly beganAgoMs: number;
-  /** How long calls that came there had waited for it, on the mean. */
-  readonly waitMs: number;
+  /** How long calls that came there had waited for it, together; as many as run there at once count as one. */
+  readonly waitedMs: number;
   /** Calls run there now; else none does for so long. */
   readonly isUsed: boolean;
   readonly unusedForMs: number;

@@ -36,7 +36,7 @@ const USE: LeaseUse = {
   beganAgoMs: 480,
   isUsed: false,
   unusedForMs: 120.5,
-  waitMs: 7.5,
+  waitedMs: 7.5,
 };
 const BEAT: NodeBeat = {
   nodeId: "a",
@@ -75,7 +75,7 @@ const hosted = (at: number): HostedInstance => {
   };
 };
 const usedAt = (at: number): LeaseUse => {
-  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3, waitMs: 1e3 / 3 };
+  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3, waitedMs: 1e3 / 3 };
   return { id: uuid(at), calls: 1e9, cpus: 1 / 3, isUsed: true, ...times };
 };
 const waitsAt = (at: number) => {
@@ -114,7 +114,7 @@ describe("a beat over the wire", () => {
     ["usedMs", Infinity],
     ["beganAgoMs", -0.5],
     ["unusedForMs", 1e300],
-    ["waitMs", -1],
+    ["waitedMs", -1],
     ["calls", 1.5],
   ])("is refused where a lease's %s is %d", (field, value) => {
     const message = beatMessage({ ...BEAT, leases: [{ ...USE, [field]: value }] });

@@ -65,7 +65,7 @@ interface LeaseUseMessage {
   readonly began_ago_ms: number;
   readonly is_used: boolean;
   readonly unused_for_ms: number;
-  readonly wait_ms: number;
+  readonly waited_ms: number;
 }
 interface ThreadsMessage {
   readonly total: number;
@@ -124,7 +124,7 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
     function: shapeMessage(shape),
     used_memory_mb: usedMb,
   })),
-  leases: beat.leases.map(({ id, calls, executionMs, cpus, usedMs, beganAgoMs, isUsed, unusedForMs, waitMs }) => ({
+  leases: beat.leases.map(({ id, calls, executionMs, cpus, usedMs, beganAgoMs, isUsed, unusedForMs, waitedMs }) => ({
     id,
     calls,
     execution_ms: executionMs,
@@ -133,7 +133,7 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
     began_ago_ms: beganAgoMs,
     is_used: isUsed,
     unused_for_ms: unusedForMs,
-    wait_ms: waitMs,
+    waited_ms: waitedMs,
   })),
   returned: beat.returned,
   broken: beat.broken,
@@ -227,7 +227,7 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
     beganAgoMs: numberIn(use.began_ago_ms, "lease.began_ago_ms", 0, DURATION_MS_MAX),
     isUsed: use.is_used,
     unusedForMs: numberIn(use.unused_for_ms, "lease.unused_for_ms", 0, DURATION_MS_MAX),
-    waitMs: numberIn(use.wait_ms, "lease.wait_ms", 0, DURATION_MS_MAX),
+    waitedMs: numberIn(use.waited_ms, "lease.waited_ms", 0, DURATION_MS_MAX),
   })),
   returned: idsIn(request.returned, "returned", RETURNED_MAX),
   broken: idsIn(request.broken, "broken", RETURNED_MAX),

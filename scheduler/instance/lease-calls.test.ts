@@ -52,7 +52,7 @@ const calls = (lease: Lease, more: Partial<LeaseCalls>): LeaseCalls => ({
   usedMs: 0,
   usedSinceMs: 0,
   unusedSinceMs: 0,
-  waitMs: 0,
+  waitedMs: 0,
   ...more,
 });
 const waits = (pool: FunctionPool, more: Partial<HolderWaits>): HolderWaits => ({
@@ -68,7 +68,7 @@ describe("calls on leases", () => {
   test("are taken to have run and waited no longer than they may, whatever their holder says", () => {
     const { scheduler, pool, lend, hear } = setUp();
     const lease = lend("x", 100);
-    const much = { ended: 1, executionMs: 1e12, usedMs: 1e12, usedSinceMs: 500, unusedSinceMs: 1_000, waitMs: 1e12 };
+    const much = { ended: 1, executionMs: 1e12, usedMs: 1e12, usedSinceMs: 500, unusedSinceMs: 1_000, waitedMs: 1e12 };
     scheduler.leasesUsed([calls(lease, much)], [], 1_000);
     const { timeoutMs } = pool.config;
     expect(hear().slice(1)).toEqual([
@@ -104,9 +104,9 @@ describe("calls on leases", () => {
     scheduler.callsWait(pool, "n1", 2, 1_200);
     scheduler.instanceStarted(effects.starting[0]!, 1_300);
     const lease = scheduler.lend(effects.grants.get("a")!, "n1", TTL_MS, 1_300);
-    const one = { ended: 1, executionMs: 5, usedMs: 5, usedSinceMs: 1_301, unusedSinceMs: 1_306, waitMs: 301 };
+    const one = { ended: 1, executionMs: 5, usedMs: 5, usedSinceMs: 1_301, unusedSinceMs: 1_306, waitedMs: 301 };
     scheduler.leasesUsed([calls(lease, one)], [waits(pool, { waiting: 1 })], 1_500);
-    const next = { ended: 1, executionMs: 50, usedMs: 50, usedSinceMs: 1_510, unusedSinceMs: 1_560, waitMs: 500 };
+    const next = { ended: 1, executionMs: 50, usedMs: 50, usedSinceMs: 1_510, unusedSinceMs: 1_560, waitedMs: 500 };
     scheduler.leasesUsed([calls(lease, next)], [waits(pool, {})], 2_000);
     expect(hear()).toEqual([
       ["came", 1_000],
@@ -149,7 +149,7 @@ describe("calls on leases", () => {
   test("that waited for their lease came before they ran, and not before what was told last", () => {
     const { scheduler, lend, hear } = setUp();
     const lease = lend("x", 100);
-    const two = { ended: 2, executionMs: 200, usedMs: 200, usedSinceMs: 1_000, unusedSinceMs: 1_200, waitMs: 50 };
+    const two = { ended: 2, executionMs: 200, usedMs: 200, usedSinceMs: 1_000, unusedSinceMs: 1_200, waitedMs: 100 };
     scheduler.leasesUsed([calls(lease, two)], [], 1_500);
     expect(hear()).toEqual([
       ["came", 950],
@@ -159,7 +159,7 @@ describe("calls on leases", () => {
       ["ended", 1_100, 100],
       ["ended", 1_200, 100],
     ]);
-    const one = { ended: 1, executionMs: 20, usedMs: 20, usedSinceMs: 1_510, unusedSinceMs: 1_530, waitMs: 1_400 };
+    const one = { ended: 1, executionMs: 20, usedMs: 20, usedSinceMs: 1_510, unusedSinceMs: 1_530, waitedMs: 1_400 };
     scheduler.leasesUsed([calls(lease, one)], [], 2_000);
     expect(hear()).toEqual([
       ["came", 1_500],
@@ -191,6 +191,17 @@ describe("calls on leases", () => {
     expect(ended).toHaveLength(10);
     expect(new Set(ended.map(([, , executionMs]) => executionMs))).toEqual(new Set([10]));
     expect(ended.at(-1)![1]).toBe(200);
+  });
+
+  test("have waited in all as long as is said, however few they are told as, and beside one that came to nothing", () => {
+    const { scheduler, lend, hear } = setUp();
+    const lease = lend("x", 0);
+    const waitedMs = (): number => hear().reduce((sum, [what, , ms = 0]) => sum + (what === "waited" ? ms : 0), 0);
+    const many = { ended: 160, executionMs: 1_600, usedMs: 100, usedSinceMs: 100, waitedMs: 400 };
+    scheduler.leasesUsed([calls(lease, { ...many, unusedSinceMs: null })], [], 500);
+    expect(waitedMs()).toBeCloseTo(400);
+    scheduler.leasesUsed([calls(lease, { usedMs: 500, unusedSinceMs: null, waitedMs: 30 })], [], 1_000);
+    expect(waitedMs()).toBe(30);
   });
 
   test("of several leases are told in the order of their times, and what is told later is no earlier", () => {
@@ -267,7 +278,7 @@ describe("calls on leases", () => {
       usedMs: integer({ min: 0, max: 600 }),
       agoMs: integer({ min: -100, max: 700 }),
       isUsed: boolean(),
-      waitMs: integer({ min: 0, max: 300 }),
+      waitedMs: integer({ min: 0, max: 300 }),
     });
     assert(
       property(array(step, { maxLength: 40, size: "max" }), boolean(), (steps, haveWaited) => {
@@ -276,7 +287,7 @@ describe("calls on leases", () => {
         let now = 0;
         let usedMs = 0;
         for (const { which, agoMs, isUsed, ...said } of steps) {
-          const told = haveWaited ? said : { ...said, waitMs: 0 };
+          const told = haveWaited ? said : { ...said, waitedMs: 0 };
           now += 170;
           usedMs += told.usedMs;
           const unusedSinceMs = isUsed ? null : now - agoMs / 2;

@@ -23,8 +23,8 @@ export interface LeaseCalls {
   readonly usedSinceMs: number;
   /** Since when none runs; null: some do. */
   readonly unusedSinceMs: number | null;
-  /** How long those that came had waited for it, each. */
-  readonly waitMs: number;
+  /** How long those that came had waited for it, together. */
+  readonly waitedMs: number;
 }
 
 /** Of one function and holder, of calls that find no instance. Of those that overlap on one it counts as one, as above. */
@@ -49,8 +49,8 @@ const EXECUTION_MS_MIN = 0.001;
 interface CallEvent {
   readonly holder: string;
   readonly atMs: number;
-  readonly what: "came" | "ended" | "left";
-  /** Of one that ended how long it ran, of one that came how long it waited. */
+  readonly what: "came" | "waited" | "ended" | "left";
+  /** Of one that ended how long it ran, of one that came or waited how long it waited. */
   readonly forMs: number;
 }
 
@@ -80,7 +80,7 @@ function tell(pool: FunctionPool, { holder, atMs, what, forMs }: CallEvent): voi
   pool.toldMs = Math.max(pool.toldMs, atMs);
   if (what === "ended") return pool.ended(forMs, pool.toldMs);
   if (what === "left") return policy.left(pool.toldMs);
-  tellCame(pool, holder);
+  if (what === "came") tellCame(pool, holder);
   policy.waited(forMs, pool.toldMs);
 }
 
@@ -124,16 +124,8 @@ function setAwaited({ awaited }: FunctionPool, holder: string, waiting: number):
 
 /** Of one lease. */
 function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
-  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs } = calls;
+  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs, waitedMs } = calls;
   const { isUsed: wasUsed, toldMs, holder } = lease;
-  const waitMs = Math.min(calls.waitMs, lease.instance.pool.config.timeoutMs);
-  // It came before it ran; not before what was told last.
-  const cameToRunAt = (ms: number): CallEvent => ({
-    holder,
-    atMs: Math.max(toldMs, ms - waitMs),
-    what: "came",
-    forMs: waitMs,
-  });
   const isUsed = unusedSinceMs === null;
   if (!wasUsed && !isUsed && ended === 0) return [];
   const fromMs = wasUsed ? toldMs : within(usedSinceMs, toldMs, now);
@@ -142,7 +134,17 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
   lease.isUsed = isUsed;
   lease.unusedSinceMs = untilMs;
   lease.untoldMs += usedMs;
+  const { count, eachMs } = ended === 0 ? { count: 0, eachMs: 0 } : oneByOne(lease, ended, executionMs);
+  const pieces = count + (isUsed ? 1 : 0);
+  const came = (ended === 0 ? 1 : pieces) - (wasUsed ? 1 : 0);
+  const waitMs = Math.min(waitedMs / Math.max(1, came), lease.instance.pool.config.timeoutMs);
+  // It came before it ran; not before what was told last.
+  const cameToRunAt = (ms: number): CallEvent => {
+    return { holder, atMs: Math.max(toldMs, ms - waitMs), what: "came", forMs: waitMs };
+  };
   const events: CallEvent[] = [];
+  // After one that came to nothing, of which nobody says that it ended.
+  if (came === 0 && waitMs > 0) events.push({ holder, atMs: fromMs, what: "waited", forMs: waitMs });
   if (ended === 0) {
     if (!wasUsed) events.push(cameToRunAt(fromMs));
     // What was said of its end was lost, or it came to nothing.
@@ -150,8 +152,6 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
     if (!isUsed) lease.untoldMs = 0;
     return events;
   }
-  const { count, eachMs } = oneByOne(lease, ended, executionMs);
-  const pieces = count + (isUsed ? 1 : 0);
   const pieceMs = Math.min(usedMs, untilMs - fromMs) / pieces;
   const stepMs = pieces === 1 ? 0 : (untilMs - fromMs - pieceMs) / (pieces - 1);
   for (let piece = 0; piece < pieces; piece++) {

@@ -110,7 +110,7 @@ const use = (id: string) => ({
   beganAgoMs: 100,
   isUsed: false,
   unusedForMs: 95,
-  waitMs: 0,
+  waitedMs: 0,
 });
 
 describe("the desk", () => {

@@ -320,7 +320,7 @@ export class LiveDesk implements ServedDesk {
   /** What its calls did; none where it is not the node's to use. */
   #used(
     nodeId: string,
-    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs, waitMs }: LeaseUse,
+    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs, waitedMs }: LeaseUse,
     answer: { readonly gone: string[]; readonly revoked: string[] },
     nowMs: number,
   ): readonly LeaseCalls[] {
@@ -347,7 +347,7 @@ export class LiveDesk implements ServedDesk {
       core.instanceUses(instance, { ...(memoryMb > 0 ? { memoryMb } : {}), cpus }, nowMs);
     }
     const unusedSinceMs = isUsed ? null : nowMs - unusedForMs;
-    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs, waitMs }];
+    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs, waitedMs }];
   }
 
   /** Of what calls wait for there: of functions that it names no more none do. One that it was never asked for is not known. */
