@@ -223,6 +223,24 @@ describe("a call that finds all instances of its node busy", () => {
     expect(waitMs).toBeLessThanOrEqual(2 * START_MS);
   });
 
+  test("has a start made where what is busy outlasts all that was known, though calls come too seldom to be a burst", async () => {
+    vi.useFakeTimers();
+    const { starts, call, close } = setUp();
+    await vi.advanceTimersByTimeAsync(1_000);
+    const calls = [call()];
+    await vi.advanceTimersByTimeAsync(3_000);
+    const patient = { ...single, version: "2", limits: { ...single.limits, deadlineMs: 60_000, memoryMb: 64 } };
+    const before = starts.length;
+    for (let seconds = 0; seconds < 20; seconds++) {
+      calls.push(call(60_000, patient));
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(starts.length - before).toBeGreaterThan(1);
+    await vi.advanceTimersByTimeAsync(70_000);
+    await Promise.all(calls);
+    await close();
+  });
+
   // Calls are short as a rule, and then one is long: others come while it runs.
   test.each([
     { what: "a start, when it was told to wait at first", others: 1, deadlineMs: 5_000, late: 0 },
