@@ -72,10 +72,25 @@ export class LiveScheduler {
    * An instance for one call, which must be released. Rejects with OVERLOADED, DEADLINE_EXCEEDED, FUNCTION_NOT_FOUND, or CANCELLED where
    * `signal` says so: nothing is held then.
    */
-  acquire(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal, near: Node | null = null): Promise<Instance> {
+  acquire(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal): Promise<Instance> {
+    return this.#acquired(pool, signal, (ticket) => this.core.acquire(pool, ticket, deadlineMs, this.now()));
+  }
+
+  /** As `acquire`, of an instance to be lent (`Scheduler.acquireToLend`). */
+  acquireToLend(
+    pool: FunctionPool,
+    deadlineMs: number,
+    signal?: AbortSignal,
+    near: Node | null = null,
+  ): Promise<Instance> {
+    const acquire = (ticket: Ticket): void => this.core.acquireToLend(pool, ticket, deadlineMs, this.now(), near);
+    return this.#acquired(pool, signal, acquire);
+  }
+
+  #acquired(pool: FunctionPool, signal: AbortSignal | undefined, acquire: (ticket: Ticket) => void): Promise<Instance> {
     if (signal?.aborted === true) return Promise.reject(cancelled(pool));
     return this.#granted(pool, signal, (ticket) => {
-      this.core.acquire(pool, ticket, deadlineMs, this.now(), near);
+      acquire(ticket);
       return true;
     })!;
   }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { FunctionPool } from "./instance/function-pool.ts";
 import { forecast } from "./policy/forecast.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { check, MINUTE, NODE, overheard, setUp, used } from "./scheduler-fixture.ts";
+import { check, MINUTE, NODE, overheard, setUp, SHARING, used } from "./scheduler-fixture.ts";
 import { type SavedScheduler, Scheduler } from "./scheduler.ts";
 
 describe("what was learned", () => {
@@ -312,6 +312,47 @@ describe("instances", () => {
     expect([...effects.refusals]).toEqual([["c", "INSTANCE_FAILED"]]);
   });
 
+  test.each([
+    ["a start of its own", MINUTE],
+    ["whatever is free first", SHARING],
+  ])("a call whose start failed takes what is free, where calls wait for %s", (_, policy) => {
+    for (const startFailuresMax of [1, Infinity]) {
+      const { effects, scheduler } = setUp({ startFailuresMax }, policy);
+      const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+      scheduler.acquire(pool, "a", Infinity, 0);
+      const [first] = effects.starting;
+      scheduler.instanceStarted(first!, 1);
+      for (const ticket of ["b", "c"]) scheduler.acquire(pool, ticket, Infinity, 2);
+      const failOne = (now: number): void => {
+        scheduler.instanceFailed(
+          effects.starting.find(({ state }) => state === "starting")!,
+          "no slot",
+          now,
+        );
+        check(scheduler);
+      };
+      scheduler.release(first!, used, 3);
+      failOne(4);
+      expect([effects.grants.get("b"), pool.waiting]).toEqual([first, 1]);
+      scheduler.release(first!, used, 5);
+      failOne(6);
+      expect([effects.grants.get("c"), pool.waiting, effects.refusals.size]).toEqual([first, 0, 0]);
+    }
+  });
+
+  test("one that starts on a node that drains by then ends, and another is started for those that wait", () => {
+    const { effects, scheduler } = setUp({}, MINUTE);
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    scheduler.acquire(pool, "a", Infinity, 0);
+    scheduler.drainNode("n1", 1);
+    scheduler.nodeCame({ ...NODE, id: "n2" }, 2);
+    scheduler.instanceStarted(effects.starting[0]!, 3);
+    expect(effects.stopReasons).toEqual(["node drains"]);
+    scheduler.instanceStarted(effects.starting[1]!, 4);
+    expect(effects.grants.get("a")!.node.id).toBe("n2");
+    check(scheduler);
+  });
+
   test("one that is broken is ended, and another started for those that wait", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
@@ -447,6 +488,7 @@ describe("whatever happens", () => {
       "uses",
       "return",
       "told",
+      "wait",
       "broken",
       "reserved",
       "reserved",
@@ -474,6 +516,8 @@ describe("whatever happens", () => {
           const scheduler = new Scheduler<string>(policy, effects, settings);
           /** Calls that have come, other than those to come for which something grows; and of which function. */
           const calls = new Map<string, number>();
+          const awaited = (pool: FunctionPool): number =>
+            pool.awaited.values().reduce((sum, waiting) => sum + waiting, 0);
           const areWaiting = (): string[] =>
             [...calls.keys()].filter((call) => !effects.grants.has(call) && !effects.refusals.has(call));
           let now = 0;
@@ -525,10 +569,17 @@ describe("whatever happens", () => {
               scheduler.nodeReserved({ ...NODE, id: `r${nodesAnswered}`, cpus: 2 }, now);
             } else if (what === "stop" && instance !== undefined) scheduler.stop(instance, now);
             // As it was, or of another memory: of as much as a node has, and of more.
-            else if (what === "declare") pools[which % 3] = declare(which % 3, which % 2 === 0 ? 300 : 50 + which);
-            else if (what === "remove" && !pools[which % 3]!.removed) {
+            else if (what === "declare") {
+              const before = pools[which % 3]!;
+              const heardOf = before.removed ? 0 : awaited(before);
+              const after = declare(which % 3, which % 2 === 0 ? 300 : 50 + which);
+              // Its policy hears nothing more: holders say anew who waits.
+              if (after !== before) heard.underWay -= heardOf;
+              pools[which % 3] = after;
+            } else if (what === "remove" && !pools[which % 3]!.removed) {
               // Nobody hears any more what becomes of those that wait.
               heard.underWay -= areWaiting().filter((call) => calls.get(call) === which % 3).length;
+              heard.underWay -= awaited(pools[which % 3]!);
               scheduler.remove(`f${which % 3}`, now);
             } else if (what === "gone" && effects.stopping.length > 0)
               scheduler.instanceGone(effects.stopping.shift()!, now);
@@ -547,22 +598,33 @@ describe("whatever happens", () => {
             else if (what === "uses" && instance !== undefined)
               scheduler.instanceUses(instance, { memoryMb: which, cpus: which / 300 }, now);
             else if (what === "allow") scheduler.allow(pools[which % 3]!, which % 8, now);
-            else if (what === "return" && leased !== undefined) scheduler.returnLease(leased.lease!, now);
+            else if (what === "wait" && !pools[which % 3]!.removed) {
+              const pool = pools[which % 3]!;
+              const holder = which % 2 === 0 ? "n" : "m";
+              if (which % 5 === 0) scheduler.callsWait(pool, holder, which % 4, now);
+              else
+                scheduler.leasesUsed(
+                  [],
+                  [{ pool, holder, waiting: which % 4, left: which % 3, leftWaitMs: which }],
+                  now,
+                );
+            } else if (what === "return" && leased !== undefined) scheduler.returnLease(leased.lease!, now);
             else if (what === "told" && leased !== undefined) {
               const ended = which % 5;
               const unusedSinceMs = which % 2 === 0 ? null : now - which / 2;
-              const waitMs = which / 3;
-              const told = { ended, executionMs: ended * which, usedMs: which / 2, usedSinceMs: now - which, waitMs };
-              scheduler.leasesUsed([{ lease: leased.lease!, ...told, unusedSinceMs }], now);
+              const waitedMs = which / 3;
+              const told = { ended, executionMs: ended * which, usedMs: which / 2, usedSinceMs: now - which, waitedMs };
+              scheduler.leasesUsed([{ lease: leased.lease!, ...told, unusedSinceMs }], [], now);
             }
             check(scheduler);
             // Those of what is gone as well, whose callers have not said yet what became of them.
             const running = effects.starting.reduce(
-              (sum, { lease, running: held, ahead }) =>
-                sum + (lease === null ? held - Math.min(held, ahead) : Number(lease.isUsed)),
+              (sum, { lease, running: held, toLend }) =>
+                sum + (lease === null ? held - Math.min(held, toLend) : Number(lease.isUsed)),
               0,
             );
-            expect(heard.underWay).toBe(areWaiting().length + running);
+            const elsewhere = pools.reduce((sum, pool) => sum + (pool.removed ? 0 : awaited(pool)), 0);
+            expect(heard.underWay).toBe(areWaiting().length + running + elsewhere);
           }
           const answered = effects.grants.size + effects.refusals.size;
           expect(tickets).toBeGreaterThanOrEqual(answered);

@@ -18,7 +18,7 @@ import { HeldMemory } from "./instance/held-memory.ts";
 import { IdleByWorth } from "./instance/idle-by-worth.ts";
 import type { Instance } from "./instance/instance.ts";
 import { Instances } from "./instance/instances.ts";
-import { type LeaseCalls, tellCalls } from "./instance/lease-calls.ts";
+import { type HolderWaits, type LeaseCalls, tellCalls, tellWaiting } from "./instance/lease-calls.ts";
 import type { Lease } from "./instance/lease.ts";
 import { Leases } from "./instance/leases.ts";
 import { type InstanceUse, Resizing } from "./instance/resizing.ts";
@@ -158,28 +158,46 @@ export class Scheduler<Ticket> {
 
   // ── calls ──
 
-  /**
-   * Grants or refuses at once, or later, `deadlineMs` at the latest; where an instance takes more memory than any node has, with NODES_EXHAUSTED. `near`:
-   * where whoever asks is.
-   */
-  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
+  /** Grants or refuses at once, or later, `deadlineMs` at the latest; where an instance takes more memory than any node has, with NODES_EXHAUSTED. */
+  acquire(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number): void {
     const now = this.#advance(nowMs);
+    if (!pool.removed) this.#arrived(pool, now);
+    this.#acquire(pool, ticket, deadlineMs, now, null, false);
+  }
+
+  /**
+   * As `acquire`, of an instance to be lent, near whoever asks: the policy is told of no call. It hears of those that wait by `callsWait`, and of all by
+   * `leasesUsed`.
+   */
+  acquireToLend(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): void {
+    this.counts.arrivals++;
+    this.#acquire(pool, ticket, deadlineMs, this.#advance(nowMs), near, true);
+  }
+
+  #acquire(
+    pool: FunctionPool,
+    ticket: Ticket,
+    deadlineMs: number,
+    now: number,
+    near: Node | null,
+    isToLend: boolean,
+  ): void {
     if (pool.removed) return this.#effects.refused(ticket, takenAway(pool));
-    this.#arrived(pool, now);
     const free = (near === null ? null : pool.freeOn(near)) ?? pool.firstFree;
-    if (free !== null) return this.#serving.grant(free, ticket, now);
+    if (free !== null) return this.#serving.grant(free, ticket, now, isToLend);
     pool.toldMs = now;
     if (!this.#supply.mayHold(pool.need.memoryMb)) {
-      pool.policy.left(now);
       this.#waiting.turnAway(ticket, tooLarge(pool.config.key, pool.need.memoryMb));
-    } else if (this.#waiting.admit(pool, ticket, deadlineMs, now, near)) this.#serving.startForWaiting(pool, now);
-    else pool.policy.left(now);
+    } else if (this.#waiting.admit(new Waiter(ticket, pool, now, near, isToLend), deadlineMs, now)) {
+      return this.#serving.startForWaiting(pool, now);
+    }
+    if (!isToLend) pool.policy.left(now);
   }
 
   /**
    * One more instance, where nobody loses anything by it: near whoever asks where there is none yet, else one that is free, or a start for which a node
-   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. It is for calls that are to
-   * come: the policy is told of none. False: there is none, and nothing has happened.
+   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. It is to be lent,
+   * for calls that are to come. False: there is none, and nothing has happened.
    */
   grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): boolean {
     const now = this.#advance(nowMs);
@@ -210,9 +228,17 @@ export class Scheduler<Ticket> {
     return true;
   }
 
+  /** So many wait with whoever holds instances of it, or asks for one: the policy hears that they came, of each once. */
+  callsWait(pool: FunctionPool, holder: string, waiting: number, nowMs: number): void {
+    const now = this.#advance(nowMs);
+    pool.calledMs = now;
+    tellWaiting(pool, holder, waiting, now);
+    this.#warm.wakeToPlan(pool, now);
+  }
+
   /**
-   * Of calls that wait with whoever holds instances of it, all of them busy: how many are to `acquire` one, and whether the others wait for those that are
-   * held. Nothing happens by it, and the policy is told of no call.
+   * Of calls that wait with whoever holds instances of it, all of them busy: for how many another is to be asked for, and whether all wait for those that
+   * are held. Nothing happens by it.
    */
   waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, nowMs: number): WaitOrStart {
     return this.#serving.waitOrStart(pool, waiting, held, this.#advance(nowMs));
@@ -245,7 +271,7 @@ export class Scheduler<Ticket> {
     const { executionMs, memoryMb, cpus, isBroken = false, lackedMemory = false } = usage;
     const { pool } = instance;
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
-    if (instance.ahead === instance.running) instance.ahead--;
+    if (instance.toLend === instance.running) instance.toLend--;
     else if (executionMs === null) pool.policy.left(now);
     // Nor longer than its instance has been busy.
     else {
@@ -291,9 +317,10 @@ export class Scheduler<Ticket> {
       this.#serving.offer(instance, now, true);
       this.#resizing.replace(pool, now);
     } else this.#serving.comeFree(instance, now, true);
+    if (instance.node.draining) this.#startWhatLacks(pool, now);
   }
 
-  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is busy. */
+  /** It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is there. */
   instanceFailed(instance: Instance, why: string, nowMs: number): void {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
@@ -306,9 +333,9 @@ export class Scheduler<Ticket> {
     this.#starts.feed(now);
   }
 
-  /** Where starts have failed too often, and no other instance will be free. */
+  /** Where starts have failed too often, and no other instance is free or will be. */
   #giveUpWaiting(pool: FunctionPool, why: string, now: number): void {
-    if (pool.coolDown.failuresInRow < this.#startFailuresMax || pool.busy > 0) return;
+    if (pool.coolDown.failuresInRow < this.#startFailuresMax || pool.busy + pool.idle > 0) return;
     const times = `${pool.coolDown.failuresInRow} starts in a row have failed`;
     const text = `there is no instance of "${pool.config.key}": ${times}, the last with ${why}`;
     this.#waiting.turnAllAway(pool, new LocusError("INSTANCE_FAILED", text), now);
@@ -349,9 +376,12 @@ export class Scheduler<Ticket> {
     this.#starts.feed(now);
   }
 
-  /** Ends an idle instance, or one that is busy after its calls. */
+  /** Ends an idle instance or one that is starting, or one that is busy after its calls. */
   stop(instance: Instance, nowMs: number): void {
-    this.#instances.stop(instance, "asked for", this.#advance(nowMs));
+    const now = this.#advance(nowMs);
+    const wasStarting = instance.state === "starting";
+    this.#instances.stop(instance, "asked for", now);
+    if (wasStarting) this.#startWhatLacks(instance.pool, now);
   }
 
   /** One that ends is adopted still: until it is gone. */
@@ -382,10 +412,10 @@ export class Scheduler<Ticket> {
     return this.#leases.lend(instance, holder, ttlMs, this.#advance(nowMs));
   }
 
-  /** What their holders say that calls did there since they last said so. */
-  leasesUsed(told: readonly LeaseCalls[], nowMs: number): void {
+  /** What their holders say that calls did there since they last said so, and how many wait and have left without an instance. */
+  leasesUsed(told: readonly LeaseCalls[], waits: readonly HolderWaits[], nowMs: number): void {
     const now = this.#advance(nowMs);
-    for (const pool of tellCalls(told, now)) if (!pool.removed) this.#warm.wakeToPlan(pool, now);
+    for (const pool of tellCalls(told, waits, now)) if (!pool.removed) this.#warm.wakeToPlan(pool, now);
   }
 
   /** False: it was revoked, and ends when it ends. */
@@ -553,6 +583,7 @@ export class Scheduler<Ticket> {
   /** It has fewer instances than before: for those that wait, and for those that are reserved. */
   #startWhatLacks(pool: FunctionPool, now: number): void {
     if (pool.removed) return;
+    this.#serving.serveStartless(pool, now);
     this.#serving.startForWaiting(pool, now);
     this.#warm.keepReserved(pool, now);
   }

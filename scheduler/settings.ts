@@ -7,7 +7,7 @@ export interface SchedulerSettings {
   readonly waitingMax: number;
   /**
    * Starts of a function that may fail in a row while calls wait for it: with the last of them, and each that fails after it, those that wait are refused
-   * with INSTANCE_FAILED, unless an instance of theirs is busy. Infinity: they wait on.
+   * with INSTANCE_FAILED, unless an instance of theirs is busy; what is free serves them first. Infinity: they wait on.
    */
   readonly startFailuresMax: number;
   /** Nodes that it may reserve, pending ones included; 0 where nodes come by themselves. */

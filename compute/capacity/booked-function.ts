@@ -36,6 +36,9 @@ export class BookedFunction {
   readonly instances: BookedInstance[] = [];
   /** In the order in which they came. */
   readonly waiters = new Set<Waiter>();
+  /** Since the last beat, of calls that waited and got no instance. */
+  left = 0;
+  leftMs = 0;
   inFlight = 0;
   /** Cores that the instances can keep busy: one each, and no more on a node than it has. */
   threads = 0;
@@ -65,10 +68,20 @@ export class BookedFunction {
     return this.#calls === 0 ? 1 : this.#elapsedMs / this.#calls;
   }
 
-  /** What those that wait wait for: all are busy, or else nobody would. */
+  /** So many calls, in instances that they fill. */
+  instancesFor(calls: number): number {
+    return Math.ceil(calls / this.concurrency);
+  }
+
+  /** On which calls run: all, where some wait. */
   held(nowMs: number): LeaseWanted["held"] {
-    const busy = this.instances.length;
-    const sumMs = this.instances.reduce((sum, { tookMs }) => sum + Math.max(0, nowMs - tookMs), 0);
+    let busy = 0;
+    let sumMs = 0;
+    for (const { running, tookMs } of this.instances) {
+      if (running === 0) continue;
+      busy++;
+      sumMs += Math.max(0, nowMs - tookMs);
+    }
     return { busy, busyForMs: busy === 0 ? 0 : sumMs / busy };
   }
 

@@ -20,8 +20,8 @@ export class BookedInstance {
   /** Since the last beat, of calls that ended. */
   calls = 0;
   #executionMs = 0;
-  /** Since the last beat, of calls that came. */
-  #came = 0;
+  /** Since the last beat, of calls that came and had waited. */
+  #waits = 0;
   #waitedMs = 0;
   readonly #cpu: SpreadCpu;
   /** Since the last beat: how long calls ran there, up to when there was none or the last one left; and when the first began. */
@@ -73,8 +73,10 @@ export class BookedInstance {
   /** A call runs there that waited so long. */
   took(nowMs: number, waitedMs: number): void {
     this.tookMs = nowMs;
-    this.#came++;
-    this.#waitedMs += waitedMs;
+    if (waitedMs > 0) {
+      this.#waits++;
+      this.#waitedMs += waitedMs;
+    }
     if (this.running++ === 0) this.#comesToUse(nowMs);
   }
 
@@ -108,11 +110,11 @@ export class BookedInstance {
       beganAgoMs: Number.isNaN(this.#beganMs) ? 0 : nowMs - this.#beganMs,
       isUsed,
       unusedForMs: nowMs - this.#turnedMs,
-      waitMs: this.#came === 0 ? 0 : this.#waitedMs / this.#came,
+      waitedMs: this.#waits === 0 ? 0 : (this.#waitedMs / this.#waits) * this.function.instancesFor(this.#waits),
     };
     this.calls = 0;
     this.#executionMs = 0;
-    this.#came = 0;
+    this.#waits = 0;
     this.#waitedMs = 0;
     this.#usedMs = 0;
     this.#beganMs = isUsed ? nowMs : NaN;

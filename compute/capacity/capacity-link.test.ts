@@ -9,10 +9,11 @@ const SHAPE = { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 };
 const ANSWER: BeatAnswer = { gone: [], revoked: [], isPressed: false, threads: null };
 const NEVER = new AbortController().signal;
 
-/** A node whose beats the test answers. `beats`: that are not answered yet. */
 const NO_LEASE = { instances: [], waitMs: null };
 
-const setUp = () => {
+/** A node whose beats the test answers, and that takes so long to look at its instances. `beats`: that are not answered yet. */
+const setUp = (nowMs = () => 0, lookMs = 0) => {
+  const reasons: unknown[] = [];
   const beats: (PromiseWithResolvers<BeatAnswer> & { readonly isLeaving: boolean })[] = [];
   const waiters: (() => void)[] = [];
   const beaten = async () => {
@@ -20,8 +21,9 @@ const setUp = () => {
     return beats.shift()!;
   };
   const desk: CapacityDesk = {
-    beat: ({ isLeaving }) => {
+    beat: ({ isLeaving }, signal) => {
       const beat = Promise.withResolvers<BeatAnswer>();
+      signal?.addEventListener("abort", () => beat.reject(new LocusError("CANCELLED", "given up")));
       beats.push({ ...beat, isLeaving });
       waiters.shift()?.();
       return beat.promise;
@@ -29,7 +31,7 @@ const setUp = () => {
     lease: async () => NO_LEASE,
     overview: () => Promise.reject(new Error("nobody asks")),
   };
-  const book = new LeaseBook({ nodeId: "me", lease: (wanted, signal) => link.lease(wanted, signal), nowMs: () => 0 });
+  const book = new LeaseBook({ nodeId: "me", lease: (wanted, signal) => link.lease(wanted, signal), nowMs });
   const link: CapacityLink = new CapacityLink({
     book,
     desk: () => desk,
@@ -43,19 +45,22 @@ const setUp = () => {
       scaled: [],
       scaledVersion: 1,
     }),
-    hosted: async () => [],
+    hosted: async () => {
+      if (lookMs > 0) await new Promise((resolve) => setTimeout(resolve, lookMs));
+      return [];
+    },
     threads: null,
-    log: { info: () => {}, warn: () => {} },
-    nowMs: () => 0,
+    log: { info: () => {}, warn: (told: unknown) => void reasons.push(told) },
+    nowMs,
   });
-  return { link, beats, beaten };
+  return { link, beats, beaten, reasons };
 };
 
 afterEach(() => void vi.useRealTimers());
 
 test("a scheduler that did not answer the last beat is asked for no lease, until it answers one", async () => {
   const { link, beaten } = setUp();
-  const wanted = { nodeId: "me", shape: SHAPE, count: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
+  const wanted = { nodeId: "me", shape: SHAPE, count: 1, waiting: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
   (await beaten()).reject(new LocusError("DEADLINE_EXCEEDED", "it hangs"));
   const next = await beaten();
   await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
@@ -85,4 +90,23 @@ test("a node that has left says nothing more, whatever happens then", async () =
   link.hurry();
   await vi.advanceTimersByTimeAsync(5_000);
   expect(beats).toEqual([]);
+});
+
+test("a scheduler has a second to answer from when it is told, and the log says that it has not", async () => {
+  vi.useFakeTimers();
+  const begunMs = performance.now();
+  const { link, beaten, reasons } = setUp(() => performance.now() - begunMs, 600);
+  await vi.advanceTimersByTimeAsync(600);
+  const first = await beaten();
+  const wanted = { nodeId: "me", shape: SHAPE, count: 1, waiting: 1, isGrowth: false, held: { busy: 0, busyForMs: 0 } };
+  await vi.advanceTimersByTimeAsync(999);
+  first.resolve(ANSWER);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await link.lease(wanted, NEVER)).toEqual(NO_LEASE);
+  await vi.advanceTimersByTimeAsync(10_000);
+  await expect(link.lease(wanted, NEVER)).rejects.toMatchObject({ code: "PEER_UNAVAILABLE" });
+  expect(reasons).toEqual([{ reason: "the scheduler has not answered a beat within 1000 ms" }]);
+  const left = link.leave();
+  await vi.advanceTimersByTimeAsync(3_000);
+  await left;
 });

@@ -97,17 +97,19 @@ export class CapacityLink {
     const { book, desk: deskNow, describe, hosted, threads, nowMs } = this.#options;
     const desk = deskNow();
     const late = new AbortController();
-    // One that is left to run would wake an idle node once for each beat.
-    const timer = setTimeout(() => late.abort(), ANSWER_MS);
+    let timer: NodeJS.Timeout | undefined;
     try {
       const instances = isLeaving ? [] : await hosted();
       const atMs = nowMs();
       const leases = book.uses(Math.max(1, atMs - this.#beatenMs));
+      const waits = book.waits();
       this.#beatenMs = atMs;
       const { returned, broken } = book.returning;
       if (desk === null) throw new LocusError("PEER_UNAVAILABLE", "no node controls, as far as this one knows");
       const seen = threads?.seen ?? null;
-      const beat = { ...describe(), isLeaving, instances, leases, returned, broken, threads: seen };
+      const beat = { ...describe(), isLeaving, instances, leases, waits, returned, broken, threads: seen };
+      // The time is the scheduler's alone: none of what this node took to look at its instances. One that is left to run would wake an idle node.
+      timer = setTimeout(() => late.abort(unanswered()), ANSWER_MS).unref();
       const answer = await desk.beat(beat, late.signal);
       book.answered(answer, [...returned, ...broken]);
       threads?.answered(answer.threads);
@@ -119,7 +121,8 @@ export class CapacityLink {
       book.askAnew();
       if (nowMs() - this.#answeredMs < LEASE_MS) return;
       book.expireAll();
-      this.#tell(true, (error as Error).message);
+      const { message } = (late.signal.aborted ? late.signal.reason : error) as Error;
+      this.#tell(true, message);
     } finally {
       clearTimeout(timer);
     }
@@ -134,3 +137,6 @@ export class CapacityLink {
     else log.info("the scheduler answers again");
   }
 }
+
+const unanswered = (): LocusError =>
+  new LocusError("DEADLINE_EXCEEDED", `the scheduler has not answered a beat within ${ANSWER_MS} ms`);

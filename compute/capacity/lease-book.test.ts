@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
-import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
+import { LEASES_MAX, RETURNED_MAX, WAITED_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { LeaseAnswer, LeasedInstance, LeaseWanted } from "#scheduler/grpc/capacity-desk.ts";
 import type { BookedInstance } from "./booked-instance.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -63,6 +63,7 @@ describe("a node's book of leases", () => {
       nodeId: ME,
       shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 },
       count: 1,
+      waiting: 1,
       isGrowth: false,
       held: { busy: 0, busyForMs: 0 },
     });
@@ -205,7 +206,30 @@ describe("a node's book of leases", () => {
       book.close();
     });
 
-    test("tells how long calls waited, beside what they waited for an answer with instances", async () => {
+    test("asks anew for calls that come when those have been served to which it was said", async () => {
+      const { book, requests, taken, call } = await setUpWaiting(1_500);
+      book.done(taken[0]!, 25, 0);
+      await call;
+      const next = book.wait(khop, 5_000);
+      expect(requests).toHaveLength(3);
+      // Nobody waits any more when the answer comes.
+      book.done(taken[1]!, 25, 0);
+      await next;
+      await requests[2]!.pause(1_500);
+      void book.wait(khop, 5_000);
+      expect(requests).toHaveLength(4);
+      book.close();
+    });
+
+    test("asks at once where a beat had no answer", async () => {
+      const { book, requests, call } = await setUpWaiting(1_500);
+      book.askAnew();
+      expect(requests).toHaveLength(3);
+      await requests[2]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
+      expect(await call).toBeNull();
+    });
+
+    test("tells how long calls waited that came to an instance, whatever they were told and whichever it was", async () => {
       const { book, requests, taken, call, clock } = await setUpWaiting(100);
       book.uses(30);
       const others = [book.wait(khop, 5_000), book.wait(khop, 5_000)];
@@ -216,13 +240,42 @@ describe("a node's book of leases", () => {
       clock.nowMs = 50;
       await requests[2]!.grant([at("c")]);
       await Promise.all(others);
-      const waits = book.uses(20).map(({ id, waitMs }) => [id, waitMs]);
+      const waits = book.uses(20).map(({ id, waitedMs }) => [id, waitedMs]);
       expect(waits).toEqual([
         ["a", 10],
         ["b", 0],
-        ["c", 0],
+        ["c", 20],
       ]);
+      expect(book.waits()).toEqual([]);
       book.close();
+    });
+
+    test("tells how many wait, with each request and beat, and how long those have that left without an instance", async () => {
+      const { book, requests, clock, call } = await setUpWaiting(1_000);
+      const cancel = new AbortController();
+      const others = Array.from({ length: 3 }, () => book.wait(khop, 5_000, cancel.signal).catch(() => null));
+      // In instances: two calls fill one.
+      expect(requests.slice(1).map(({ wanted }) => wanted.waiting)).toEqual([1, 2]);
+      expect(book.waits()).toEqual([{ key: "khop@1", waiting: 2, left: 0, leftWaitMs: 0 }]);
+      clock.nowMs = 130;
+      cancel.abort();
+      await Promise.all(others);
+      expect(book.waits()).toEqual([{ key: "khop@1", waiting: 1, left: 2, leftWaitMs: 100 }]);
+      clock.nowMs = 230;
+      book.close();
+      await call;
+      expect(book.waits()).toEqual([{ key: "khop@1", waiting: 0, left: 1, leftWaitMs: 200 }]);
+      expect(book.waits()).toEqual([]);
+    });
+
+    test("tells of as many functions as a beat takes, and of the others' calls with the next", async () => {
+      const { book } = setUp();
+      const cancel = new AbortController();
+      const functions = Array.from({ length: WAITED_MAX + 1 }, (_, index) => ({ ...khop, version: `v${index}` }));
+      const calls = functions.map((one) => book.wait(one, 1_000, cancel.signal).catch(() => null));
+      cancel.abort();
+      await Promise.all(calls);
+      expect([book.waits(), book.waits(), book.waits()].map(({ length }) => length)).toEqual([WAITED_MAX, 1, 0]);
     });
 
     test("a node that leaves waits for nothing", async () => {
@@ -318,7 +371,7 @@ describe("a node's book of leases", () => {
         beganAgoMs: 0,
         isUsed: false,
         unusedForMs: 0,
-        waitMs: 0,
+        waitedMs: 0,
       },
     ]);
     clock.nowMs = 200;
@@ -330,13 +383,13 @@ describe("a node's book of leases", () => {
     clock.nowMs = 500;
     const third = take(book);
     clock.nowMs = 600;
-    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitMs: 0 };
+    const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitedMs: 0 };
     expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told }]);
     clock.nowMs = 700;
     book.failed(third);
     clock.nowMs = 1_100;
     // One that came to nothing used it all the same.
-    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitMs: 0 };
+    const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitedMs: 0 };
     expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
   });
 
@@ -511,6 +564,20 @@ describe("a node's book of leases", () => {
     clock.nowMs = 10_000;
     take(book);
     expect(requests).toHaveLength(before + 1);
+  });
+
+  test("says with growth on what calls run, and nothing of what is idle", async () => {
+    const { book, held, requests, clock } = setUp();
+    await held(at("a"), at("b"));
+    // Here a call takes longer: the next ones go elsewhere.
+    book.done(take(book), 100, 99_000);
+    clock.nowMs = 100;
+    const first = take(book);
+    clock.nowMs = 130;
+    expect(take(book)).toBe(first);
+    expect(requests.slice(1).map(({ wanted: { isGrowth, held: busy } }) => [isGrowth, busy])).toEqual([
+      [true, { busy: 1, busyForMs: 0 }],
+    ]);
   });
 
   test("holds nothing any more when all has expired, and calls that run go on", async () => {

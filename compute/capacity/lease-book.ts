@@ -3,9 +3,10 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import { LEASES_MAX, RETURNED_MAX } from "#scheduler/grpc/beat-bounds.ts";
+import { LEASES_MAX, RETURNED_MAX, WAITED_MAX, WAITING_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type {
   BeatAnswer,
+  CallsWaiting,
   LeaseAnswer,
   LeasedInstance,
   LeaseUse,
@@ -15,8 +16,6 @@ import type {
 import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 
-/** Calls of a node that wait for an instance; one more is refused. As many as wait in a scheduler. */
-const WAITING_MAX = 10_000;
 /**
  * A call that waited so long runs on its node all the same, as if there were no scheduler: that all instances are taken for as long says that there
  * is less of everything than is asked for, and a node that queues calls of its own is no worse than one that refuses them. Chosen.
@@ -137,22 +136,28 @@ export class LeaseBook {
     const sinceMs = this.#options.nowMs();
     this.#waiting++;
     return new Promise((resolve, reject) => {
-      const leave = (): void => {
+      const leave = (instance: BookedInstance | null): void => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         booked.waiters.delete(waiter);
         this.#waiting--;
+        // What was said for those that waited binds nobody who comes later.
+        if (booked.waiters.size === 0) this.#endPause(booked);
         this.counts.waited++;
-        this.counts.waitedMs += this.#options.nowMs() - sinceMs;
+        const waitedMs = this.#options.nowMs() - sinceMs;
+        this.counts.waitedMs += waitedMs;
+        if (instance !== null) return;
+        booked.left++;
+        booked.leftMs += waitedMs;
       };
       const waiter: Waiter = {
         sinceMs,
         resolve: (instance) => {
-          leave();
+          leave(instance);
           resolve(instance);
         },
         reject: (error) => {
-          leave();
+          leave(null);
           reject(error);
         },
       };
@@ -217,6 +222,22 @@ export class LeaseBook {
     return uses;
   }
 
+  /** Of functions of which calls wait, or have left since this was told last, as many as a beat takes. */
+  waits(): readonly CallsWaiting[] {
+    const waits: CallsWaiting[] = [];
+    for (const booked of this.#functions.values()) {
+      const { shape, waiters, left, leftMs } = booked;
+      if (waiters.size === 0 && left === 0) continue;
+      if (waits.length === WAITED_MAX) break;
+      const leftWaitMs = left === 0 ? 0 : leftMs / left;
+      const waiting = booked.instancesFor(waiters.size);
+      waits.push({ key: shape.key, waiting, left: booked.instancesFor(left), leftWaitMs });
+      booked.left = 0;
+      booked.leftMs = 0;
+    }
+    return waits;
+  }
+
   /** The first of them, as many as a beat takes. */
   get returning(): Pick<NodeBeat, "returned" | "broken"> {
     const first = [...this.#returning.entries().take(RETURNED_MAX)];
@@ -249,9 +270,16 @@ export class LeaseBook {
     }
   }
 
-  /** Whoever was asked has not answered lately: those that wait ask anew. What was asked for besides may come yet, and nobody waits for it. */
+  /**
+   * Whoever was asked has not answered lately: those that wait ask anew, those as well that were told to wait. What was asked for besides may come yet, and
+   * nobody waits for it.
+   */
   askAnew(): void {
-    for (const { asked } of this.#functions.values()) asked?.abort();
+    for (const booked of this.#functions.values()) {
+      booked.asked?.abort();
+      this.#endPause(booked);
+      this.#ask(booked);
+    }
   }
 
   /** As `askAnew`; whoever was asked is not to be asked any more. */
@@ -276,7 +304,6 @@ export class LeaseBook {
     this.#isClosed = true;
     for (const booked of this.#functions.values()) {
       for (const waiter of booked.waiters) waiter.resolve(null);
-      this.#endPause(booked);
     }
     this.askAnother();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
@@ -308,12 +335,13 @@ export class LeaseBook {
     this.#ask(instance.function);
   }
 
-  /** First come, first served. `untilMs`: until when they have waited, as far as whoever was asked since has not seen that itself. */
-  #serve(booked: BookedFunction, untilMs = this.#options.nowMs()): void {
+  /** First come, first served. */
+  #serve(booked: BookedFunction): void {
+    const nowMs = this.#options.nowMs();
     for (const waiter of booked.waiters) {
       const instance = booked.best();
       if (instance === null) return;
-      this.#give(booked, instance, this.#options.nowMs(), Math.max(0, untilMs - waiter.sinceMs));
+      this.#give(booked, instance, nowMs, Math.max(0, nowMs - waiter.sinceMs));
       waiter.resolve(instance);
     }
   }
@@ -327,20 +355,20 @@ export class LeaseBook {
     if (booked.asked !== null || booked.waiters.size === 0) return;
     // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
     if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
-    const count = Math.min(ASKED_MAX, Math.ceil(booked.waiters.size / booked.concurrency));
-    const askedAtMs = this.#options.nowMs();
-    const held = booked.held(askedAtMs);
+    const waiting = booked.instancesFor(booked.waiters.size);
+    const count = Math.min(ASKED_MAX, waiting);
+    const held = booked.held(this.#options.nowMs());
     if (booked.pause !== null && count <= booked.pause.count && held.busy >= booked.pause.busy) return;
     this.#endPause(booked);
     const asked = new AbortController();
     booked.asked = asked;
-    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: false, held };
+    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, waiting, isGrowth: false, held };
     this.#options.lease(wanted, asked.signal).then(
       ({ instances: leased, waitMs }) => {
         booked.asked = null;
         for (const one of leased) this.#hold(booked, one);
-        this.#serve(booked, askedAtMs);
-        if (waitMs !== null) this.#pause(booked, count, held.busy, waitMs);
+        this.#serve(booked);
+        if (waitMs !== null && booked.waiters.size > 0) this.#pause(booked, count, held.busy, waitMs);
         this.#ask(booked);
         // What was free elsewhere serves at once; from then on calls need not go there.
         if (leased.length > 0 && !booked.instances.some(({ isHere }) => isHere)) this.#grow(booked);
@@ -396,7 +424,7 @@ export class LeaseBook {
     const cores = (booked.inFlight * booked.cpuShare) / BUSY_SHARE;
     const count = Math.max(1, Math.min(ASKED_MAX, Math.ceil(cores - booked.threads)));
     const held = booked.held(nowMs);
-    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, isGrowth: true, held };
+    const wanted = { nodeId: this.#options.nodeId, shape: booked.shape, count, waiting: 0, isGrowth: true, held };
     const over = (leased: readonly LeasedInstance[]): void => {
       booked.growing = null;
       for (const one of leased) this.#hold(booked, one);

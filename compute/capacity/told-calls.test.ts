@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import type { HostedInstance } from "#scheduler/grpc/capacity-desk.ts";
 import { forecast } from "#scheduler/policy/forecast.ts";
+import { overheard } from "#scheduler/scheduler-fixture.ts";
 import { LiveDesk } from "#scheduler/service/live-desk.ts";
 import { CapacityLink } from "./capacity-link.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -32,8 +33,9 @@ const setUp = () => {
   const nowMs = (): number => performance.now();
   const containers = new Map<string, HostedInstance>();
   const starts: string[] = [];
+  const { policy, heard } = overheard(forecast());
   const desk = new LiveDesk({
-    policy: forecast(),
+    policy,
     observer: {
       started: (_, why) => void starts.push(why),
       stopped() {},
@@ -62,16 +64,17 @@ const setUp = () => {
     log: { info: () => {}, warn: () => {} },
     nowMs,
   });
-  const call = async (forMs = CALL_MS, of = rare): Promise<void> => {
-    const instance = book.take(of) ?? (await book.wait(of, limits.deadlineMs))!;
+  /** One that gets no instance runs without. */
+  const call = async (forMs = CALL_MS, of = rare, signal?: AbortSignal): Promise<void> => {
+    const instance = book.take(of) ?? (await book.wait(of, of.limits.deadlineMs, signal));
     await pass(forMs);
-    book.done(instance, forMs, CPU_US);
+    if (instance !== null) book.done(instance, forMs, CPU_US);
   };
   const close = async (): Promise<void> => {
     await link.leave();
     desk.close();
   };
-  return { desk, book, starts, call, close };
+  return { desk, book, starts, heard, call, close };
 };
 
 /** Of how many calls, and their mean. */
@@ -168,6 +171,23 @@ test("of calls that overlap on one instance each takes what it takes, and there 
   await close();
 });
 
+test("a call that waited for a start has waited for it, however many follow that run at once", async () => {
+  vi.useFakeTimers();
+  const { book, heard, call, close } = setUp();
+  await vi.advanceTimersByTimeAsync(1_100);
+  const calls = [call()];
+  await vi.advanceTimersByTimeAsync(START_MS);
+  for (let round = 0; round < 5; round++) {
+    calls.push(...Array.from({ length: 8 }, () => call()));
+    await vi.advanceTimersByTimeAsync(CALL_MS);
+  }
+  await vi.advanceTimersByTimeAsync(2_000);
+  await Promise.all(calls);
+  await close();
+  expect([book.counts.waited, book.counts.waitedMs]).toEqual([1, START_MS]);
+  expect(heard.waitedMs).toBeCloseTo(START_MS);
+});
+
 describe("a call that finds all instances of its node busy", () => {
   const single = { ...rare, limits: { ...limits, concurrency: 1 } };
 
@@ -201,5 +221,60 @@ describe("a call that finds all instances of its node busy", () => {
     const [waitMs, starts] = await second(CALL_MS, 4_000);
     expect(starts).toBe(1);
     expect(waitMs).toBeLessThanOrEqual(2 * START_MS);
+  });
+
+  test("has a start made where what is busy outlasts all that was known, though calls come too seldom to be a burst", async () => {
+    vi.useFakeTimers();
+    const { starts, call, close } = setUp();
+    await vi.advanceTimersByTimeAsync(1_000);
+    const calls = [call()];
+    await vi.advanceTimersByTimeAsync(3_000);
+    const patient = { ...single, version: "2", limits: { ...single.limits, deadlineMs: 60_000, memoryMb: 64 } };
+    const before = starts.length;
+    for (let seconds = 0; seconds < 20; seconds++) {
+      calls.push(call(60_000, patient));
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(starts.length - before).toBeGreaterThan(1);
+    await vi.advanceTimersByTimeAsync(70_000);
+    await Promise.all(calls);
+    await close();
+  });
+
+  // Calls are short as a rule, and then one is long: others come while it runs.
+  test.each([
+    { what: "a start, when it was told to wait at first", others: 1, deadlineMs: 5_000, late: 0 },
+    { what: "its patience to end", others: 1, deadlineMs: 600, late: 1 },
+    { what: "as many as an instance serves, with others", others: 6, deadlineMs: 5_000, late: 0 },
+    { what: "their patience to end, all of several", others: 5, deadlineMs: 600, late: 5 },
+    { what: "one after another, which come all the time", others: 30, everyMs: 20, deadlineMs: 5_000, late: 0 },
+    { what: "being cancelled", others: 2, deadlineMs: 5_000, cancelledAtMs: 50, late: 0 },
+  ])("has come, and waited for $what, as far as the policy knows", async (given) => {
+    const { others, deadlineMs, late, everyMs = 0, cancelledAtMs = 60_000 } = given;
+    vi.useFakeTimers();
+    const { book, heard, call, close } = setUp();
+    await vi.advanceTimersByTimeAsync(1_000);
+    for (let calls = 0; calls < 40; calls++) {
+      const called = call(CALL_MS, single);
+      await vi.advanceTimersByTimeAsync(10_000);
+      await called;
+    }
+    const before = { came: heard.came, heardMs: heard.waitedMs, waitedMs: book.counts.waitedMs };
+    const cancel = new AbortController();
+    setTimeout(() => cancel.abort(), cancelledAtMs);
+    const calls = [call(4_000, single)];
+    const hurried = { ...single, limits: { ...single.limits, deadlineMs } };
+    for (let other = 0; other < others; other++) {
+      calls.push(call(CALL_MS, hurried, cancel.signal).catch(() => {}));
+      await vi.advanceTimersByTimeAsync(everyMs);
+    }
+    await vi.advanceTimersByTimeAsync(10_000);
+    await Promise.all(calls);
+    await close();
+    const waitedMs = book.counts.waitedMs - before.waitedMs;
+    expect(book.without.late).toBe(late);
+    expect(waitedMs).toBeGreaterThanOrEqual(100);
+    expect(heard.waitedMs - before.heardMs).toBeCloseTo(waitedMs, 0);
+    expect([heard.came - before.came, heard.underWay]).toEqual([1 + others, 0]);
   });
 });

@@ -9,6 +9,10 @@ export const HOSTED_MAX = INSTANCES_MAX;
 export const LEASES_MAX = 10_000;
 /** That it gives back, broken or not: others wait for the next beat. */
 export const RETURNED_MAX = 10_000;
+/** Calls of a node that wait for an instance: one more is refused. As many as wait in a scheduler. */
+export const WAITING_MAX = 10_000;
+/** Functions of which it is said how many wait, or have left: of others with the next beat. */
+export const WAITED_MAX = 1_000;
 /** Functions of which people say how many instances they have, and how many they may say: nobody may say more. */
 export const SCALED_MAX = 1_000;
 export const SCALED_INSTANCES_MAX = 1_000;

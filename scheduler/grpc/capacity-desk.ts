@@ -37,11 +37,24 @@ export interface LeaseUse {
   /** How long calls ran there, one or more; and how long ago the first of them began, or the time did of which this tells. */
   readonly usedMs: number;
   readonly beganAgoMs: number;
-  /** How long calls that came there had waited for it, on the mean, beside what they waited for an answer to a request. */
-  readonly waitMs: number;
+  /** How long calls that came there had waited for it, together; as many as run there at once count as one. */
+  readonly waitedMs: number;
   /** Calls run there now; else none does for so long. */
   readonly isUsed: boolean;
   readonly unusedForMs: number;
+}
+
+/**
+ * Calls of a function that found no instance, in instances that they fill: those that run on one at once count as one. That they waited is said of those
+ * that came to run on a lease with that.
+ */
+export interface CallsWaiting {
+  /** As in its shape. */
+  readonly key: string;
+  readonly waiting: number;
+  /** That have left without one since the last beat: they were cancelled or refused, or ran otherwise; and how long they had waited, on the mean. */
+  readonly left: number;
+  readonly leftWaitMs: number;
 }
 
 /** A function of which people have said how many instances it has, in the version that is current. */
@@ -65,6 +78,7 @@ export interface NodeBeat {
   readonly instances: readonly HostedInstance[];
   /** All that it holds: what is not named here is over when it expires. Of what it gives back, too, what is not told yet. */
   readonly leases: readonly LeaseUse[];
+  readonly waits: readonly CallsWaiting[];
   readonly returned: readonly string[];
   /** Of what it held, what is not there any more, as its node says. */
   readonly broken: readonly string[];
@@ -90,9 +104,11 @@ export interface LeaseWanted {
   readonly nodeId: string;
   readonly shape: FunctionShape;
   readonly count: number;
+  /** Calls that wait, as a beat says it: perhaps more than are asked for at once. */
+  readonly waiting: number;
   /** Only what nobody else loses anything by: perhaps none. Else it waits for at least one, or is told to wait for one of its own. */
   readonly isGrowth: boolean;
-  /** That the node holds, all of them busy: what it waits for beside; and for how long they are, on the mean, since they took their last call. */
+  /** That the node holds and calls run on: where calls wait, all that it holds, and what they wait for beside. */
   readonly held: HeldInstances;
 }
 

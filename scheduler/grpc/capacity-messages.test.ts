@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
 
-import { DIVIDED_MAX, HOSTED_MAX, LEASES_MAX, RETURNED_MAX, SCALED_MAX } from "./beat-bounds.ts";
+import {
+  DIVIDED_MAX,
+  HOSTED_MAX,
+  LEASES_MAX,
+  RETURNED_MAX,
+  SCALED_MAX,
+  WAITED_MAX,
+  WAITING_MAX,
+} from "./beat-bounds.ts";
 import type { BeatAnswer, HostedInstance, LeaseUse, LeaseWanted, NodeBeat, ScaledFunction } from "./capacity-desk.ts";
 import {
   answerIn,
@@ -28,7 +36,7 @@ const USE: LeaseUse = {
   beganAgoMs: 480,
   isUsed: false,
   unusedForMs: 120.5,
-  waitMs: 7.5,
+  waitedMs: 7.5,
 };
 const BEAT: NodeBeat = {
   nodeId: "a",
@@ -40,6 +48,7 @@ const BEAT: NodeBeat = {
   isLeaving: false,
   instances: [{ id: "i1", name: "n", shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 }, usedMb: 12 }],
   leases: [USE, { ...USE, id: "i2", isUsed: true, unusedForMs: 0 }],
+  waits: [{ key: "khop@1", waiting: 3, left: 2, leftWaitMs: 512.5 }],
   returned: ["i3"],
   broken: ["i4"],
   scaled: [{ shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 }, min: 1, max: 0 }],
@@ -66,8 +75,11 @@ const hosted = (at: number): HostedInstance => {
   };
 };
 const usedAt = (at: number): LeaseUse => {
-  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3, waitMs: 1e3 / 3 };
+  const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3, waitedMs: 1e3 / 3 };
   return { id: uuid(at), calls: 1e9, cpus: 1 / 3, isUsed: true, ...times };
+};
+const waitsAt = (at: number) => {
+  return { key: `${KEY}${at}`, waiting: WAITING_MAX, left: 1e9, leftWaitMs: 1e3 / 3 };
 };
 const scaled = (at: number): ScaledFunction => ({ shape: hosted(at).shape, min: 1_000, max: 1_000 });
 const threadsOf = (at: number) => {
@@ -77,6 +89,7 @@ const threadsOf = (at: number) => {
 const FULL: { readonly [field in keyof NodeBeat]?: (more: number) => Partial<NodeBeat> } = {
   instances: (more) => ({ instances: many(HOSTED_MAX + more, hosted) }),
   leases: (more) => ({ leases: many(LEASES_MAX + more, usedAt) }),
+  waits: (more) => ({ waits: many(WAITED_MAX + more, waitsAt) }),
   returned: (more) => ({ returned: many(RETURNED_MAX + more, uuid) }),
   broken: (more) => ({ broken: many(RETURNED_MAX + more, uuid) }),
   scaled: (more) => ({ scaled: many(SCALED_MAX + more, scaled) }),
@@ -101,10 +114,22 @@ describe("a beat over the wire", () => {
     ["usedMs", Infinity],
     ["beganAgoMs", -0.5],
     ["unusedForMs", 1e300],
-    ["waitMs", -1],
+    ["waitedMs", -1],
     ["calls", 1.5],
   ])("is refused where a lease's %s is %d", (field, value) => {
     const message = beatMessage({ ...BEAT, leases: [{ ...USE, [field]: value }] });
+    expect(() => beatIn(message)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+
+  test.each([
+    ["waiting", -1],
+    ["waiting", WAITING_MAX + 1],
+    ["left", 1.5],
+    ["leftWaitMs", Infinity],
+    ["key", ""],
+  ])("is refused where of calls that wait %s is %j", (field, value) => {
+    const [one] = BEAT.waits;
+    const message = beatMessage({ ...BEAT, waits: [{ ...one!, [field]: value }] });
     expect(() => beatIn(message)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
   });
 
@@ -155,6 +180,7 @@ describe("a request for instances over the wire", () => {
     nodeId: "a",
     shape: { key: KEY, memoryMb: 64, timeoutMs: 5_000 },
     count: 3,
+    waiting: 20,
     isGrowth: false,
     held: { busy: 7, busyForMs: 12.5 },
   };
@@ -173,6 +199,11 @@ describe("a request for instances over the wire", () => {
     { busy: 1, busyForMs: NaN },
   ])("is refused where $busy are busy for $busyForMs ms", (held) => {
     const message = wantedMessage({ ...WANTED, held });
+    expect(() => wantedIn(message)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
+  });
+
+  test.each([-1, 0.5, WAITING_MAX + 1])("is refused where %d calls wait", (waiting) => {
+    const message = wantedMessage({ ...WANTED, waiting });
     expect(() => wantedIn(message)).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
   });
 

@@ -10,6 +10,8 @@ import {
   RETURNED_MAX,
   SCALED_INSTANCES_MAX,
   SCALED_MAX,
+  WAITED_MAX,
+  WAITING_MAX,
 } from "./beat-bounds.ts";
 import type { BeatAnswer, FunctionShape, LeaseAnswer, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
 import { integerIn, messageIn, nameIn, numberIn, textIn } from "./field.ts";
@@ -47,6 +49,12 @@ export interface BeatRequest {
   readonly scaled: readonly { readonly function: FunctionMessage | null; readonly min: number; readonly max: number }[];
   readonly scaled_version: number;
   readonly threads: ThreadsMessage | null;
+  readonly waits: readonly {
+    readonly function: string;
+    readonly waiting: number;
+    readonly left: number;
+    readonly left_wait_ms: number;
+  }[];
 }
 interface LeaseUseMessage {
   readonly id: string;
@@ -57,7 +65,7 @@ interface LeaseUseMessage {
   readonly began_ago_ms: number;
   readonly is_used: boolean;
   readonly unused_for_ms: number;
-  readonly wait_ms: number;
+  readonly waited_ms: number;
 }
 interface ThreadsMessage {
   readonly total: number;
@@ -85,6 +93,7 @@ export interface LeaseRequest {
   readonly grows: boolean;
   readonly busy: number;
   readonly busy_for_ms: number;
+  readonly waiting: number;
 }
 export interface LeaseReply {
   readonly instances: readonly {
@@ -115,7 +124,7 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
     function: shapeMessage(shape),
     used_memory_mb: usedMb,
   })),
-  leases: beat.leases.map(({ id, calls, executionMs, cpus, usedMs, beganAgoMs, isUsed, unusedForMs, waitMs }) => ({
+  leases: beat.leases.map(({ id, calls, executionMs, cpus, usedMs, beganAgoMs, isUsed, unusedForMs, waitedMs }) => ({
     id,
     calls,
     execution_ms: executionMs,
@@ -124,13 +133,19 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
     began_ago_ms: beganAgoMs,
     is_used: isUsed,
     unused_for_ms: unusedForMs,
-    wait_ms: waitMs,
+    waited_ms: waitedMs,
   })),
   returned: beat.returned,
   broken: beat.broken,
   scaled: beat.scaled.map(({ shape, min, max }) => ({ function: shapeMessage(shape), min, max })),
   scaled_version: beat.scaledVersion,
   threads: beat.threads === null ? null : threadsMessage(beat.threads),
+  waits: beat.waits.map(({ key, waiting, left, leftWaitMs }) => ({
+    function: key,
+    waiting,
+    left,
+    left_wait_ms: leftWaitMs,
+  })),
 });
 
 const threadsMessage = ({ total, functions }: ThreadsSeen): ThreadsMessage => ({
@@ -171,13 +186,14 @@ const divisionIn = ({ functions }: DivisionMessage): ReadonlyMap<string, number>
     ]),
   );
 
-export const wantedMessage = ({ nodeId, shape, count, isGrowth, held }: LeaseWanted): LeaseRequest => ({
+export const wantedMessage = ({ nodeId, shape, count, waiting, isGrowth, held }: LeaseWanted): LeaseRequest => ({
   node_id: nodeId,
   function: shapeMessage(shape),
   count,
   grows: isGrowth,
   busy: held.busy,
   busy_for_ms: held.busyForMs,
+  waiting,
 });
 
 const shapeMessage = ({ key, memoryMb, timeoutMs }: FunctionShape): FunctionMessage => ({
@@ -211,7 +227,7 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
     beganAgoMs: numberIn(use.began_ago_ms, "lease.began_ago_ms", 0, DURATION_MS_MAX),
     isUsed: use.is_used,
     unusedForMs: numberIn(use.unused_for_ms, "lease.unused_for_ms", 0, DURATION_MS_MAX),
-    waitMs: numberIn(use.wait_ms, "lease.wait_ms", 0, DURATION_MS_MAX),
+    waitedMs: numberIn(use.waited_ms, "lease.waited_ms", 0, DURATION_MS_MAX),
   })),
   returned: idsIn(request.returned, "returned", RETURNED_MAX),
   broken: idsIn(request.broken, "broken", RETURNED_MAX),
@@ -222,6 +238,12 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
   })),
   scaledVersion: integerIn(request.scaled_version, "scaled_version"),
   threads: request.threads === null ? null : threadsIn(request.threads),
+  waits: manyIn(request.waits, "waits", WAITED_MAX).map((one) => ({
+    key: nameIn(one.function, "waits.function"),
+    waiting: integerIn(one.waiting, "waits.waiting", 0, WAITING_MAX),
+    left: integerIn(one.left, "waits.left"),
+    leftWaitMs: numberIn(one.left_wait_ms, "waits.left_wait_ms", 0, DURATION_MS_MAX),
+  })),
 });
 
 const threadsIn = ({ total, functions }: ThreadsMessage): ThreadsSeen => ({
@@ -255,6 +277,7 @@ export const wantedIn = (request: LeaseRequest): LeaseWanted => ({
   nodeId: nameIn(request.node_id, "node_id"),
   shape: shapeIn(request.function),
   count: integerIn(request.count, "count", 1, WANTED_MAX),
+  waiting: integerIn(request.waiting, "waiting", 0, WAITING_MAX),
   isGrowth: request.grows,
   held: {
     busy: integerIn(request.busy, "busy", 0, LEASES_MAX),

@@ -42,9 +42,24 @@ it("tells nothing of what is no error of the table", () => {
 it("tells a call that its connection took along from a defect of the peer", () => {
   const ended = (details: string, metadata?: Metadata) =>
     errorOf(Object.assign(failed(status.INTERNAL, metadata), { details }), "a call").code;
-  expect(ended("Received RST_STREAM with code 2 (Internal server error)")).toBe("PEER_UNAVAILABLE");
-  expect(ended("Write error: write after end")).toBe("PEER_UNAVAILABLE");
-  expect(ended("it has no such table")).toBe("INTERNAL");
+  const reset = "Received RST_STREAM with code";
+  const ours = `${reset} 2 triggered by internal client error:`;
+  for (const lost of [
+    `${reset} 2 (Internal server error)`,
+    `${ours} Session closed with error code 2`,
+    `${ours} write EPIPE`,
+    "Write error: write after end",
+  ])
+    expect(ended(lost)).toBe("PEER_UNAVAILABLE");
+  for (const defect of [
+    "it has no such table",
+    `${reset} 0 (Call ended without gRPC status)`,
+    `${reset} 1`,
+    `${reset} 3`,
+    `${ours} The stream is already destroyed`,
+    `${ours} Invalid value "undefined" for header "a"`,
+  ])
+    expect(ended(defect)).toBe("INTERNAL");
   const { metadata } = statusOf(new TypeError("a defect"));
   expect(ended("Received RST_STREAM with code 2, as it says", metadata)).toBe("INTERNAL");
 });

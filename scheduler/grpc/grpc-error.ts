@@ -46,10 +46,12 @@ const CODES: Partial<Record<status, ErrorCode>> = {
 };
 
 /**
- * With these words grpc-js begins the details of a call that its connection took along. It has INTERNAL for some of them, as the contract of gRPC does for
- * streams that are reset, though no peer has said anything.
+ * Details with which grpc-js says INTERNAL of a call that its connection took along, though no peer has said anything: the stream was reset with
+ * INTERNAL_ERROR, as whatever has a stream does whose session is torn down; the session was closed by the other side, or its socket failed; the call was
+ * written to when that had happened. Other resets are of a peer that is there, other errors our own.
  */
-const CONNECTION_LOST = /^(?:Received RST_STREAM with code |Write error: )/;
+const CONNECTION_LOST =
+  /^(?:Received RST_STREAM with code 2 (?:\(Internal server error\)|triggered by internal client error: (?:Session closed with error code \d+|(?:read|write) E[A-Z]+))|Write error: write after end)$/;
 
 /** `attempted`: for the message, "ReserveNode at 127.0.0.1:10400". */
 export function errorOf(error: ServiceError, attempted: string): LocusError {

@@ -69,6 +69,7 @@ export class Declaring<Ticket> {
     pools.remove(pool);
     for (const alarm of [pool.planAlarm, pool.reconsiderAlarm, pool.cooledAlarm]) alarms.remove(alarm);
     starts.forget(pool);
+    pool.awaited.clear();
     for (const instance of instances.all()) {
       if (instance.pool !== pool) continue;
       if (instance.state === "idle" || instance.state === "starting") instances.stop(instance, "function is gone", now);

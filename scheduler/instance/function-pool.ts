@@ -90,6 +90,8 @@ export class FunctionPool implements PoolView {
   readonly coolDown = new CoolDown();
   removed = false;
   readonly leases = new Set<Lease>();
+  /** By holder, calls that wait there and of which the policy has heard that they came. */
+  readonly awaited = new Map<string, number>();
   /** An instance that has outgrown its node, and the one that takes its place elsewhere. One pair at a time. */
   replaced: Instance | null = null;
   replacement: Instance | null = null;

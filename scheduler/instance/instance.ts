@@ -26,8 +26,8 @@ export class Instance {
   state: InstanceState = "starting";
   /** Calls that it holds; up to the function's concurrency. A leased one counts as full. */
   running = 0;
-  /** Of those, the ones that are to come: to the policy they have not. */
-  ahead = 0;
+  /** Of those, the ones for which it is to be lent: the policy hears of them from whoever then holds it. */
+  toLend = 0;
   idleSinceMs = 0;
   busySinceMs = 0;
   /** When a call ended there last, as far as calls are told of one by one. */

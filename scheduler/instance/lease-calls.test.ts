@@ -5,7 +5,8 @@ import { fixedKeepAlive } from "../policy/fixed.ts";
 import type { FunctionPolicy, Policy } from "../policy/policy.ts";
 import { RecordedEffects } from "../recorded-effects.ts";
 import { Scheduler } from "../scheduler.ts";
-import type { LeaseCalls } from "./lease-calls.ts";
+import type { FunctionPool } from "./function-pool.ts";
+import type { HolderWaits, LeaseCalls } from "./lease-calls.ts";
 import type { Lease } from "./lease.ts";
 
 const NODE = { id: "n1", address: "", port: 0, memoryMb: 1_000, cpus: 8 };
@@ -51,7 +52,15 @@ const calls = (lease: Lease, more: Partial<LeaseCalls>): LeaseCalls => ({
   usedMs: 0,
   usedSinceMs: 0,
   unusedSinceMs: 0,
-  waitMs: 0,
+  waitedMs: 0,
+  ...more,
+});
+const waits = (pool: FunctionPool, more: Partial<HolderWaits>): HolderWaits => ({
+  pool,
+  holder: "n1",
+  waiting: 0,
+  left: 0,
+  leftWaitMs: 0,
   ...more,
 });
 
@@ -59,8 +68,8 @@ describe("calls on leases", () => {
   test("are taken to have run and waited no longer than they may, whatever their holder says", () => {
     const { scheduler, pool, lend, hear } = setUp();
     const lease = lend("x", 100);
-    const much = { ended: 1, executionMs: 1e12, usedMs: 1e12, usedSinceMs: 500, unusedSinceMs: 1_000, waitMs: 1e12 };
-    scheduler.leasesUsed([calls(lease, much)], 1_000);
+    const much = { ended: 1, executionMs: 1e12, usedMs: 1e12, usedSinceMs: 500, unusedSinceMs: 1_000, waitedMs: 1e12 };
+    scheduler.leasesUsed([calls(lease, much)], [], 1_000);
     const { timeoutMs } = pool.config;
     expect(hear().slice(1)).toEqual([
       ["waited", 100, timeoutMs],
@@ -71,11 +80,11 @@ describe("calls on leases", () => {
   test("are told as they came and ended, and the lease itself is none", () => {
     const { scheduler, lend, hear } = setUp();
     const lease = lend("x", 100);
-    scheduler.leasesUsed([calls(lease, {})], 500);
+    scheduler.leasesUsed([calls(lease, {})], [], 500);
     const one = { ended: 1, executionMs: 5, usedMs: 5, usedSinceMs: 620, unusedSinceMs: 625 };
-    scheduler.leasesUsed([calls(lease, one)], 1_000);
+    scheduler.leasesUsed([calls(lease, one)], [], 1_000);
     const two = { ended: 2, executionMs: 10, usedMs: 10, usedSinceMs: 1_010, unusedSinceMs: 1_405 };
-    scheduler.leasesUsed([calls(lease, two)], 1_500);
+    scheduler.leasesUsed([calls(lease, two)], [], 1_500);
     scheduler.returnLease(lease, 3_000);
     expect(hear()).toEqual([
       ["came", 620],
@@ -87,25 +96,61 @@ describe("calls on leases", () => {
     ]);
   });
 
-  test("came when their lease was asked for, where one was for them, and waited until it was there", () => {
+  test("that wait for a lease came when it was asked for, each once, and waited until they came to run there", () => {
     const { scheduler, effects, pool, hear } = setUp();
-    scheduler.acquire(pool, "a", Infinity, 1_000);
+    scheduler.callsWait(pool, "n1", 1, 1_000);
+    scheduler.callsWait(pool, "n1", 2, 1_010);
+    scheduler.acquireToLend(pool, "a", Infinity, 1_010);
+    scheduler.callsWait(pool, "n1", 2, 1_200);
     scheduler.instanceStarted(effects.starting[0]!, 1_300);
     const lease = scheduler.lend(effects.grants.get("a")!, "n1", TTL_MS, 1_300);
-    const one = { ended: 1, executionMs: 5, usedMs: 5, usedSinceMs: 1_301, unusedSinceMs: 1_306 };
-    scheduler.leasesUsed([calls(lease, one)], 1_500);
+    const one = { ended: 1, executionMs: 5, usedMs: 5, usedSinceMs: 1_301, unusedSinceMs: 1_306, waitedMs: 301 };
+    scheduler.leasesUsed([calls(lease, one)], [waits(pool, { waiting: 1 })], 1_500);
+    const next = { ended: 1, executionMs: 50, usedMs: 50, usedSinceMs: 1_510, unusedSinceMs: 1_560, waitedMs: 500 };
+    scheduler.leasesUsed([calls(lease, next)], [waits(pool, {})], 2_000);
     expect(hear()).toEqual([
       ["came", 1_000],
-      ["waited", 1_300, 300],
+      ["came", 1_010],
+      ["waited", 1_300, 301],
       ["ended", 1_306, 5],
+      ["waited", 1_500, 500],
+      ["ended", 1_560, 50],
     ]);
+    expect(pool.awaited.size).toBe(0);
+  });
+
+  test("that leave without an instance have waited as well, no longer than they may run", () => {
+    const { scheduler, pool, hear } = setUp();
+    scheduler.callsWait(pool, "n1", 2, 1_000);
+    // One came after that and has left as well, and of one nobody says what it came to.
+    scheduler.leasesUsed([], [waits(pool, { left: 2, leftWaitMs: 300, waiting: 1 })], 1_500);
+    expect(hear()).toEqual([
+      ["came", 1_000],
+      ["came", 1_000],
+      ["waited", 1_500, 300],
+      ["left", 1_500],
+      ["waited", 1_500, 300],
+      ["left", 1_500],
+      ["came", 1_500],
+    ]);
+    scheduler.leasesUsed([], [waits(pool, { left: 1, leftWaitMs: 1e12 })], 2_000);
+    scheduler.callsWait(pool, "n2", 1, 2_000);
+    scheduler.leasesUsed([], [waits(pool, {})], 2_100);
+    scheduler.leasesUsed([], [{ ...waits(pool, {}), holder: "n2" }], 2_200);
+    expect(hear()).toEqual([
+      ["waited", 2_000, pool.config.timeoutMs],
+      ["left", 2_000],
+      ["came", 2_000],
+      ["left", 2_200],
+    ]);
+    expect(pool.awaited.size).toBe(0);
   });
 
   test("that waited for their lease came before they ran, and not before what was told last", () => {
     const { scheduler, lend, hear } = setUp();
     const lease = lend("x", 100);
-    const two = { ended: 2, executionMs: 200, usedMs: 200, usedSinceMs: 1_000, unusedSinceMs: 1_200, waitMs: 50 };
-    scheduler.leasesUsed([calls(lease, two)], 1_500);
+    const two = { ended: 2, executionMs: 200, usedMs: 200, usedSinceMs: 1_000, unusedSinceMs: 1_200, waitedMs: 100 };
+    scheduler.leasesUsed([calls(lease, two)], [], 1_500);
     expect(hear()).toEqual([
       ["came", 950],
       ["waited", 950, 50],
@@ -114,8 +159,8 @@ describe("calls on leases", () => {
       ["ended", 1_100, 100],
       ["ended", 1_200, 100],
     ]);
-    const one = { ended: 1, executionMs: 20, usedMs: 20, usedSinceMs: 1_510, unusedSinceMs: 1_530, waitMs: 1_400 };
-    scheduler.leasesUsed([calls(lease, one)], 2_000);
+    const one = { ended: 1, executionMs: 20, usedMs: 20, usedSinceMs: 1_510, unusedSinceMs: 1_530, waitedMs: 1_400 };
+    scheduler.leasesUsed([calls(lease, one)], [], 2_000);
     expect(hear()).toEqual([
       ["came", 1_500],
       ["waited", 1_500, 1_400],
@@ -126,10 +171,10 @@ describe("calls on leases", () => {
   test("that run on are told of when they end", () => {
     const { scheduler, lend, hear } = setUp();
     const lease = lend("x", 0);
-    scheduler.leasesUsed([calls(lease, { usedMs: 200, usedSinceMs: 300, unusedSinceMs: null })], 500);
-    scheduler.leasesUsed([calls(lease, { usedMs: 500, usedSinceMs: 500, unusedSinceMs: null })], 1_000);
+    scheduler.leasesUsed([calls(lease, { usedMs: 200, usedSinceMs: 300, unusedSinceMs: null })], [], 500);
+    scheduler.leasesUsed([calls(lease, { usedMs: 500, usedSinceMs: 500, unusedSinceMs: null })], [], 1_000);
     const last = { ended: 1, executionMs: 1_100, usedMs: 400, usedSinceMs: 1_000, unusedSinceMs: 1_400 };
-    scheduler.leasesUsed([calls(lease, last)], 1_500);
+    scheduler.leasesUsed([calls(lease, last)], [], 1_500);
     expect(hear()).toEqual([
       ["came", 300],
       ["ended", 1_400, 1_100],
@@ -141,11 +186,22 @@ describe("calls on leases", () => {
     const lease = lend("x", 0);
     // Sixteen at once, ten times over.
     const many = { ended: 160, executionMs: 1_600, usedMs: 100, usedSinceMs: 100, unusedSinceMs: 200 };
-    scheduler.leasesUsed([calls(lease, many)], 500);
+    scheduler.leasesUsed([calls(lease, many)], [], 500);
     const ended = hear().filter(([what]) => what === "ended");
     expect(ended).toHaveLength(10);
     expect(new Set(ended.map(([, , executionMs]) => executionMs))).toEqual(new Set([10]));
     expect(ended.at(-1)![1]).toBe(200);
+  });
+
+  test("have waited in all as long as is said, however few they are told as, and beside one that came to nothing", () => {
+    const { scheduler, lend, hear } = setUp();
+    const lease = lend("x", 0);
+    const waitedMs = (): number => hear().reduce((sum, [what, , ms = 0]) => sum + (what === "waited" ? ms : 0), 0);
+    const many = { ended: 160, executionMs: 1_600, usedMs: 100, usedSinceMs: 100, waitedMs: 400 };
+    scheduler.leasesUsed([calls(lease, { ...many, unusedSinceMs: null })], [], 500);
+    expect(waitedMs()).toBeCloseTo(400);
+    scheduler.leasesUsed([calls(lease, { usedMs: 500, unusedSinceMs: null, waitedMs: 30 })], [], 1_000);
+    expect(waitedMs()).toBe(30);
   });
 
   test("of several leases are told in the order of their times, and what is told later is no earlier", () => {
@@ -154,15 +210,15 @@ describe("calls on leases", () => {
     const at = (usedSinceMs: number): Partial<LeaseCalls> => {
       return { ended: 1, executionMs: 100, usedMs: 100, usedSinceMs, unusedSinceMs: usedSinceMs + 100 };
     };
-    scheduler.leasesUsed([calls(x, at(200)), calls(y, at(250))], 500);
+    scheduler.leasesUsed([calls(x, at(200)), calls(y, at(250))], [], 500);
     expect(hear().map(([what, atMs]) => [what, atMs])).toEqual([
       ["came", 200],
       ["came", 250],
       ["ended", 300],
       ["ended", 350],
     ]);
-    scheduler.leasesUsed([calls(x, at(800))], 1_000);
-    scheduler.leasesUsed([calls(y, at(600))], 1_010);
+    scheduler.leasesUsed([calls(x, at(800))], [], 1_000);
+    scheduler.leasesUsed([calls(y, at(600))], [], 1_010);
     expect(hear().map(([what, atMs]) => [what, atMs])).toEqual([
       ["came", 800],
       ["ended", 900],
@@ -175,9 +231,9 @@ describe("calls on leases", () => {
     const { scheduler, pool, lend, hear } = setUp();
     const [lost, unheard] = [lend("x", 0), lend("y", 0)];
     const running = { usedMs: 100, usedSinceMs: 400, unusedSinceMs: null };
-    scheduler.leasesUsed([calls(lost, running), calls(unheard, running)], 500);
+    scheduler.leasesUsed([calls(lost, running), calls(unheard, running)], [], 500);
     scheduler.returnLease(lost, 600);
-    scheduler.leasesUsed([calls(unheard, { unusedSinceMs: 700 })], 1_000);
+    scheduler.leasesUsed([calls(unheard, { unusedSinceMs: 700 })], [], 1_000);
     // Whoever asked has gone, and whoever came too late for the queue.
     scheduler.lend(scheduler.instance("x"), "n1", TTL_MS, 1_000);
     scheduler.acquire(pool, "a", Infinity, 1_100);
@@ -206,7 +262,7 @@ describe("calls on leases", () => {
     const { scheduler, effects, lend } = setUp();
     const lease = lend("x", 0);
     const one = { ended: 1, executionMs: 5, usedMs: 5, usedSinceMs: 95, unusedSinceMs: 100 };
-    scheduler.leasesUsed([calls(lease, one)], 500);
+    scheduler.leasesUsed([calls(lease, one)], [], 500);
     scheduler.returnLease(lease, 1_500);
     scheduler.tick(10_099);
     expect(effects.stopping).toEqual([]);
@@ -222,7 +278,7 @@ describe("calls on leases", () => {
       usedMs: integer({ min: 0, max: 600 }),
       agoMs: integer({ min: -100, max: 700 }),
       isUsed: boolean(),
-      waitMs: integer({ min: 0, max: 300 }),
+      waitedMs: integer({ min: 0, max: 300 }),
     });
     assert(
       property(array(step, { maxLength: 40, size: "max" }), boolean(), (steps, haveWaited) => {
@@ -231,11 +287,11 @@ describe("calls on leases", () => {
         let now = 0;
         let usedMs = 0;
         for (const { which, agoMs, isUsed, ...said } of steps) {
-          const told = haveWaited ? said : { ...said, waitMs: 0 };
+          const told = haveWaited ? said : { ...said, waitedMs: 0 };
           now += 170;
           usedMs += told.usedMs;
           const unusedSinceMs = isUsed ? null : now - agoMs / 2;
-          scheduler.leasesUsed([calls(leases[which]!, { ...told, usedSinceMs: now - agoMs, unusedSinceMs })], now);
+          scheduler.leasesUsed([calls(leases[which]!, { ...told, usedSinceMs: now - agoMs, unusedSinceMs })], [], now);
         }
         let [inFlight, lastMs, executionMs] = [0, 0, 0];
         for (const [what, atMs, tookMs = 0] of hear()) {

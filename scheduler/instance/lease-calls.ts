@@ -4,6 +4,9 @@
 //
 // An instance that is lent takes several calls at once, and the policy decides about instances: of calls that overlap it is told as of one after
 // another, as many as together are in use as long. docs/scheduler.md, What the policy is told.
+//
+// Calls that find no instance wait with their holder. How many do is said when it asks and with each beat, and the policy hears of each that it came, at
+// first; then that it waited, when it has come to run on a lease or has left without.
 
 import type { FunctionPool } from "./function-pool.ts";
 import type { Lease } from "./lease.ts";
@@ -20,24 +23,43 @@ export interface LeaseCalls {
   readonly usedSinceMs: number;
   /** Since when none runs; null: some do. */
   readonly unusedSinceMs: number | null;
-  /** How long those that came had waited for it, each. */
-  readonly waitMs: number;
+  /** How long those that came had waited for it, together. */
+  readonly waitedMs: number;
 }
 
-/** The policy is told of so many of one lease at once; of more it is told as of fewer, longer ones. No instance ends as many in half a second. */
+/** Of one function and holder, of calls that find no instance. Of those that overlap on one it counts as one, as above. */
+export interface HolderWaits {
+  readonly pool: FunctionPool;
+  readonly holder: string;
+  /** That wait now. */
+  readonly waiting: number;
+  /** That have left without one since this was said last, and how long each had waited. */
+  readonly left: number;
+  readonly leftWaitMs: number;
+}
+
+/**
+ * The policy is told of so many of one lease at once, and of so many that have left; of more it is told as of fewer, longer ones. No instance ends as many in
+ * half a second.
+ */
 const CALLS_MAX = 5_000;
 /** No call runs shorter. */
 const EXECUTION_MS_MIN = 0.001;
 
 interface CallEvent {
+  readonly holder: string;
   readonly atMs: number;
-  readonly what: "came" | "ended" | "left";
-  /** Of one that ended how long it ran, of one that came how long it waited. */
+  readonly what: "came" | "waited" | "ended" | "left";
+  /** Of one that ended how long it ran, of one that came or waited how long it waited. */
   readonly forMs: number;
 }
 
-/** Tells the policies of the functions whose leases these are, which it answers. */
-export function tellCalls(told: readonly LeaseCalls[], now: number): Iterable<FunctionPool> {
+/** Tells the policies of the functions of which this is, which it answers. */
+export function tellCalls(
+  told: readonly LeaseCalls[],
+  waits: readonly HolderWaits[],
+  now: number,
+): Iterable<FunctionPool> {
   const events = new Map<FunctionPool, CallEvent[]>();
   for (const calls of told) {
     const { pool } = calls.lease.instance;
@@ -46,28 +68,64 @@ export function tellCalls(told: readonly LeaseCalls[], now: number): Iterable<Fu
     events.set(pool, ofPool);
   }
   for (const [pool, ofPool] of events) for (const event of ofPool.toSorted(byTime)) tell(pool, event);
-  return events.keys();
+  for (const one of waits) tellWaits(one, now);
+  return new Set([...events.keys(), ...waits.map(({ pool }) => pool)]);
 }
 
 const byTime = (one: CallEvent, other: CallEvent): number => one.atMs - other.atMs;
 
 /** A policy's clock never goes back: what another node says of before is taken to be as late as what was told last. */
-function tell(pool: FunctionPool, { atMs, what, forMs }: CallEvent): void {
+function tell(pool: FunctionPool, { holder, atMs, what, forMs }: CallEvent): void {
   const { policy } = pool;
   pool.toldMs = Math.max(pool.toldMs, atMs);
   if (what === "ended") return pool.ended(forMs, pool.toldMs);
   if (what === "left") return policy.left(pool.toldMs);
-  policy.arrived(pool.toldMs);
+  if (what === "came") tellCame(pool, holder);
   policy.waited(forMs, pool.toldMs);
+}
+
+/** One that has waited may have been heard of. */
+function tellCame(pool: FunctionPool, holder: string): void {
+  const known = pool.awaited.get(holder) ?? 0;
+  if (known > 0) setAwaited(pool, holder, known - 1);
+  else pool.policy.arrived(pool.toldMs);
+}
+
+/** So many wait with a holder now: those that are new have come. */
+export function tellWaiting(pool: FunctionPool, holder: string, waiting: number, now: number): void {
+  pool.toldMs = now;
+  let known = pool.awaited.get(holder) ?? 0;
+  if (known >= waiting) return;
+  for (; known < waiting; known++) pool.policy.arrived(now);
+  setAwaited(pool, holder, waiting);
+}
+
+function tellWaits({ pool, holder, waiting, left, leftWaitMs }: HolderWaits, now: number): void {
+  const { policy } = pool;
+  pool.toldMs = now;
+  const count = Math.min(left, CALLS_MAX);
+  const waitMs = Math.min((leftWaitMs * left) / count, pool.config.timeoutMs);
+  for (let one = 0; one < count; one++) {
+    tellCame(pool, holder);
+    policy.waited(waitMs, now);
+    policy.left(now);
+  }
+  tellWaiting(pool, holder, waiting, now);
+  // Others are gone of which nobody says what they came to: that was lost, or they overlap with those of which it was said.
+  let known = pool.awaited.get(holder) ?? 0;
+  for (; known > waiting; known--) policy.left(now);
+  setAwaited(pool, holder, waiting);
+}
+
+function setAwaited({ awaited }: FunctionPool, holder: string, waiting: number): void {
+  if (waiting === 0) awaited.delete(holder);
+  else awaited.set(holder, waiting);
 }
 
 /** Of one lease. */
 function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
-  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs } = calls;
-  const { isUsed: wasUsed, toldMs } = lease;
-  const waitMs = Math.min(calls.waitMs, lease.instance.pool.config.timeoutMs);
-  // It came before it ran; not before what was told last.
-  const cameToRunAt = (ms: number): CallEvent => ({ atMs: Math.max(toldMs, ms - waitMs), what: "came", forMs: waitMs });
+  const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs, waitedMs } = calls;
+  const { isUsed: wasUsed, toldMs, holder } = lease;
   const isUsed = unusedSinceMs === null;
   if (!wasUsed && !isUsed && ended === 0) return [];
   const fromMs = wasUsed ? toldMs : within(usedSinceMs, toldMs, now);
@@ -76,16 +134,24 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
   lease.isUsed = isUsed;
   lease.unusedSinceMs = untilMs;
   lease.untoldMs += usedMs;
+  const { count, eachMs } = ended === 0 ? { count: 0, eachMs: 0 } : oneByOne(lease, ended, executionMs);
+  const pieces = count + (isUsed ? 1 : 0);
+  const came = (ended === 0 ? 1 : pieces) - (wasUsed ? 1 : 0);
+  const waitMs = Math.min(waitedMs / Math.max(1, came), lease.instance.pool.config.timeoutMs);
+  // It came before it ran; not before what was told last.
+  const cameToRunAt = (ms: number): CallEvent => {
+    return { holder, atMs: Math.max(toldMs, ms - waitMs), what: "came", forMs: waitMs };
+  };
   const events: CallEvent[] = [];
+  // After one that came to nothing, of which nobody says that it ended.
+  if (came === 0 && waitMs > 0) events.push({ holder, atMs: fromMs, what: "waited", forMs: waitMs });
   if (ended === 0) {
     if (!wasUsed) events.push(cameToRunAt(fromMs));
     // What was said of its end was lost, or it came to nothing.
-    if (!isUsed) events.push({ atMs: untilMs, what: "left", forMs: 0 });
+    if (!isUsed) events.push({ holder, atMs: untilMs, what: "left", forMs: 0 });
     if (!isUsed) lease.untoldMs = 0;
     return events;
   }
-  const { count, eachMs } = oneByOne(lease, ended, executionMs);
-  const pieces = count + (isUsed ? 1 : 0);
   const pieceMs = Math.min(usedMs, untilMs - fromMs) / pieces;
   const stepMs = pieces === 1 ? 0 : (untilMs - fromMs - pieceMs) / (pieces - 1);
   for (let piece = 0; piece < pieces; piece++) {
@@ -94,7 +160,7 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
     if (piece === count) break;
     // Not after the next has come: sums are not exact.
     const endMs = piece === pieces - 1 ? untilMs : Math.min(atMs + pieceMs, fromMs + (piece + 1) * stepMs);
-    events.push({ atMs: endMs, what: "ended", forMs: eachMs });
+    events.push({ holder, atMs: endMs, what: "ended", forMs: eachMs });
   }
   return events;
 }

@@ -13,7 +13,7 @@ export class Lease {
   expiresMs: number;
   revoked = false;
   /** To the policy a call has come that has not ended. */
-  isUsed: boolean;
+  isUsed = false;
   /** When its holder last told of its calls; at first, when it was lent. */
   toldMs: number;
   /** Since when no call runs there, as was told; while it is not used. */
@@ -21,10 +21,9 @@ export class Lease {
   /** That calls ran there and that the policy has not been told of: theirs have not ended. */
   untoldMs = 0;
 
-  constructor(holder: string, instance: Instance, isUsed: boolean, nowMs: number, expiresMs: number) {
+  constructor(holder: string, instance: Instance, nowMs: number, expiresMs: number) {
     this.holder = holder;
     this.instance = instance;
-    this.isUsed = isUsed;
     this.toldMs = nowMs;
     this.unusedSinceMs = nowMs;
     this.expiresMs = expiresMs;

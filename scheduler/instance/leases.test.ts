@@ -26,7 +26,7 @@ describe("leases", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 100 }, 0);
     const lease = scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 1_000, 1);
-    scheduler.acquire(pool, "a", Infinity, 2);
+    scheduler.acquireToLend(pool, "a", Infinity, 2);
     expect(effects.starting).toHaveLength(1);
     expect(scheduler.renewLease(lease, 1_000, 3)).toBe(true);
     scheduler.instanceStarted(effects.starting[0]!, 4);
@@ -41,9 +41,9 @@ describe("leases", () => {
     const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);
     const holder = scheduler.node("n1");
     scheduler.lend(scheduler.adopt("x1", "f", "n1", 0), "n1", 60_000, 1);
-    scheduler.acquire(pool, "a", Infinity, 2, holder);
+    scheduler.acquireToLend(pool, "a", Infinity, 2, holder);
     expect(effects.ended).toEqual([]);
-    scheduler.acquire(pool, "b", Infinity, 3, scheduler.nodeCame({ ...NODE, id: "n2", memoryMb: 100 }, 2));
+    scheduler.acquireToLend(pool, "b", Infinity, 3, scheduler.nodeCame({ ...NODE, id: "n2", memoryMb: 100 }, 2));
     expect(effects.ended).toEqual(["revoked"]);
   });
 

@@ -27,10 +27,10 @@ export class Leases {
     this.#ports = ports;
   }
 
-  /** INSTANCE_NOT_HELD where others use it. */
+  /** INSTANCE_NOT_HELD where others use it, or a call that the policy has heard of. */
   lend(instance: Instance, holder: string, ttlMs: number, now: number): Lease {
     const { pool, state, running } = instance;
-    const isFree = state === "idle" || (state === "busy" && running === 1);
+    const isFree = state === "idle" || (state === "busy" && running === 1 && instance.toLend === 1);
     if (!isFree || instance.lease !== null) {
       throw new LocusError("INSTANCE_NOT_HELD", `instance "${instance.id}" is used by others: it cannot be lent`);
     }
@@ -43,11 +43,10 @@ export class Leases {
     pool.busy--;
     pool.busySinceSumMs -= instance.busySinceMs;
     pool.leased++;
-    const isUsed = state === "busy" && instance.ahead === 0;
     pool.toldMs = now;
     instance.running = pool.concurrency;
-    instance.ahead = 0;
-    const lease = new Lease(holder, instance, isUsed, now, now + ttlMs);
+    instance.toLend = 0;
+    const lease = new Lease(holder, instance, now, now + ttlMs);
     instance.lease = lease;
     pool.leases.add(lease);
     alarms.set(lease.expiry, lease.expiresMs);

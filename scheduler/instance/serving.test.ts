@@ -74,17 +74,40 @@ describe("calls that wait with whoever holds instances, all of them busy", () =>
     expect(scheduler.waitOrStart(pool, 5, held, NOW_MS).againAtMs).toBe(NOW_MS + 1);
   });
 
-  test("all come where nothing is held, where one is free, and where a start is under way that nobody waits for", () => {
-    const all = { starts: 2, againAtMs: Infinity };
-    const { scheduler, effects, pool, instances, views } = watched(0);
-    expect(scheduler.waitOrStart(pool, 2, heldOf(SINCE_MS), NOW_MS)).toEqual(all);
+  test("all come where nothing is held, free or starting for nobody, and as far as there is something free", () => {
+    const { scheduler, pool, instances, views } = watched(0);
+    expect(scheduler.waitOrStart(pool, 2, heldOf(SINCE_MS), NOW_MS)).toEqual({ starts: 2, againAtMs: Infinity });
     for (const one of instances) scheduler.lend(one, "n1", TTL_MS, NOW_MS);
-    expect(scheduler.waitOrStart(pool, 2, NONE, NOW_MS)).toEqual(all);
+    expect(scheduler.waitOrStart(pool, 2, NONE, NOW_MS)).toEqual({ starts: 2, againAtMs: Infinity });
     expect(views).toEqual([]);
-    expect(scheduler.waitOrStart(pool, 2, heldOf(SINCE_MS), NOW_MS).starts).toBe(0);
+  });
+
+  test("are worth what is free, and the policy is asked about the others, with that among the busy ones", () => {
+    for (const [starts, worth] of [
+      [0, 1],
+      [2, 3],
+      [9, 5],
+    ] as const) {
+      const { scheduler, pool, instances, views } = watched(starts);
+      for (const one of instances.slice(1)) scheduler.lend(one, "n1", TTL_MS, NOW_MS);
+      expect(scheduler.waitOrStart(pool, 5, heldOf([400, 700]), NOW_MS).starts).toBe(worth);
+      expect(views).toEqual([
+        expect.objectContaining({ busy: 3, idle: 0, waiting: 4, busySinceMs: (400 + 700 + NOW_MS) / 3 }),
+      ]);
+    }
+  });
+
+  test("are worth starts that nobody waits for, beside those that the policy wants", () => {
+    const { scheduler, effects, pool, instances, views } = watched(0);
+    for (const one of instances) scheduler.lend(one, "n1", TTL_MS, NOW_MS);
+    expect(scheduler.waitOrStart(pool, 5, heldOf(SINCE_MS), NOW_MS).starts).toBe(0);
     expect(scheduler.grow(pool, "to come", Infinity, NOW_MS)).toBe(true);
     expect(effects.starting).toHaveLength(1);
+    expect(scheduler.waitOrStart(pool, 5, heldOf(SINCE_MS), NOW_MS).starts).toBe(0);
     scheduler.cancel("to come", NOW_MS);
-    expect(scheduler.waitOrStart(pool, 2, heldOf(SINCE_MS), NOW_MS)).toEqual(all);
+    expect(scheduler.waitOrStart(pool, 5, heldOf(SINCE_MS), NOW_MS).starts).toBe(1);
+    expect(views.at(-1)).toMatchObject({ busy: 3, starting: 1, waiting: 5 });
+    expect(scheduler.waitOrStart(pool, 5, NONE, NOW_MS).starts).toBe(1);
+    expect(views.at(-1)).toMatchObject({ busy: 0, starting: 1, busySinceMs: NaN });
   });
 });

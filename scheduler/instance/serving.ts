@@ -10,17 +10,18 @@ import type { Instance } from "./instance.ts";
 import type { Instances } from "./instances.ts";
 import type { Leases } from "./leases.ts";
 import type { Starts } from "./starts.ts";
+import type { Waiter } from "./wait-queue.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
 import type { WarmInstances } from "./warm-instances.ts";
 
-/** Of one function, that somebody holds on lease, all of them busy. */
+/** Of one function, that somebody holds on lease, and calls run on. */
 export interface HeldInstances {
   readonly busy: number;
   /** Mean time since each took its last call; 0 where there are none. */
   readonly busyForMs: number;
 }
 
-/** What calls are worth that wait for instances that are held: so many starts, or none and to be asked about again at that time. */
+/** How many of the calls that wait for instances that are held are to have another; none: they are to be asked about again at that time. */
 export interface WaitOrStart {
   readonly starts: number;
   readonly againAtMs: number;
@@ -58,14 +59,14 @@ export class Serving<Ticket> {
     this.#effects = effects;
   }
 
-  /** One that is free, to a call that does not wait for it; or that is to come: `isAhead`. */
-  grant(instance: Instance, ticket: Ticket, now: number, isAhead = false): void {
-    if (!isAhead) instance.pool.policy.waited(0, now);
+  /** One that is free, to a call that does not wait for it; or it is to be lent: `isToLend`. */
+  grant(instance: Instance, ticket: Ticket, now: number, isToLend = false): void {
+    if (!isToLend) instance.pool.policy.waited(0, now);
     if (instance.state === "idle") {
       this.#instances.leaveIdle(instance);
       this.#instances.becomeBusy(instance, now);
     }
-    this.#give(instance, ticket, isAhead);
+    this.#give(instance, ticket, isToLend);
   }
 
   /** It has room again, or for the first time: it ends where its function has more than it may have. */
@@ -92,13 +93,21 @@ export class Serving<Ticket> {
       waiter !== null && instance.running < pool.concurrency;
       waiter = this.#waiting.first(pool)
     ) {
-      this.#waiting.leave(waiter);
-      if (!waiter.isAhead) pool.policy.waited(now - waiter.sinceMs, now);
-      if (instance.running === 0) this.#instances.becomeBusy(instance, now);
-      this.#give(instance, waiter.ticket, waiter.isAhead);
+      this.#serve(waiter, instance, now);
     }
     if (hadWaiting || pool.unplaced > 0) this.wantNoMore(pool);
     if (instance.running === 0) this.#warm.rest(instance, now);
+  }
+
+  /**
+   * Starts for which calls waited came to nothing: what is free is theirs, first come first served. Nothing where starts are shared: nobody waits there
+   * while one is free.
+   */
+  serveStartless(pool: FunctionPool, now: number): void {
+    for (let free = pool.firstFree; free !== null && pool.queue.size > pool.starting; free = pool.firstFree) {
+      this.#serve(this.#waiting.first(pool)!, free, now);
+    }
+    this.wantNoMore(pool);
   }
 
   /** Calls wait and no instance is free: starts what they are worth, and looks again when the policy says. */
@@ -122,18 +131,20 @@ export class Serving<Ticket> {
   }
 
   /**
-   * As many calls wait with whoever holds these instances, which the policy sees as it sees those that are busy here. Nothing happens by it. Where
-   * one is free, or starts that nobody waits for, all of them are to come and wait here.
+   * As many calls wait with whoever holds these instances, which the policy sees as it sees those that are busy here. Nothing happens by it. What is free
+   * is for the first of them, from when it counts as busy; about the others the policy is asked, and starts that nobody waits for are theirs beside what
+   * it says. Where there is nothing of all that each has a start.
    */
   waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, now: number): WaitOrStart {
-    const { starting, unplaced, idle, queue, startingSinceMs } = pool;
-    if (held.busy === 0 || pool.firstFree !== null || starting + unplaced > queue.size) {
-      return { starts: waiting, againAtMs: Infinity };
-    }
-    const busy = pool.busy + held.busy;
-    const busySinceMs = (pool.busySinceSumMs + held.busy * (now - held.busyForMs)) / busy;
-    const view = { busy, idle, starting, waiting: queue.size + waiting, unplaced, startingSinceMs, busySinceMs };
-    const starts = Math.max(0, Math.min(waiting, pool.policy.startsFor(view, now)));
+    const { starting, unplaced, queue, startingSinceMs } = pool;
+    const spare = Math.max(0, starting + unplaced - queue.size);
+    const free = Math.min(waiting, pool.idle);
+    const others = waiting - free;
+    if (others === 0 || held.busy + free + spare === 0) return { starts: waiting, againAtMs: Infinity };
+    const busy = pool.busy + held.busy + free;
+    const busySinceMs = (pool.busySinceSumMs + held.busy * (now - held.busyForMs) + free * now) / busy;
+    const view = { busy, idle: 0, starting, waiting: queue.size + others, unplaced, startingSinceMs, busySinceMs };
+    const starts = free + Math.min(others, spare + Math.max(0, pool.policy.startsFor(view, now)));
     const againAtMs = Math.max(pool.policy.reconsiderAtMs(view, now), now + WAKE_MS_MIN);
     return { starts, againAtMs };
   }
@@ -147,11 +158,21 @@ export class Serving<Ticket> {
     if (pool.queue.size === 0) this.#alarms.remove(pool.reconsiderAlarm);
   }
 
+  /** It has room for the call that waits. */
+  #serve(waiter: Waiter<Ticket>, instance: Instance, now: number): void {
+    const { pool } = instance;
+    this.#waiting.leave(waiter);
+    if (!waiter.isToLend) pool.policy.waited(now - waiter.sinceMs, now);
+    if (instance.state === "idle") this.#instances.leaveIdle(instance);
+    if (instance.running === 0) this.#instances.becomeBusy(instance, now);
+    this.#give(instance, waiter.ticket, waiter.isToLend);
+  }
+
   /** It has room for the call. */
-  #give(instance: Instance, ticket: Ticket, isAhead: boolean): void {
+  #give(instance: Instance, ticket: Ticket, isToLend: boolean): void {
     const { pool } = instance;
     instance.running++;
-    if (isAhead) instance.ahead++;
+    if (isToLend) instance.toLend++;
     if (instance.running === pool.concurrency) pool.withdraw(instance);
     this.#effects.granted(ticket, instance);
   }

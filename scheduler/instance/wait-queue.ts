@@ -12,18 +12,18 @@ export class Waiter<Ticket> {
   readonly sinceMs: number;
   /** Where whoever asks is: a start prefers that node while it fits there. */
   readonly near: Node | null;
-  /** For calls that are to come: none waits. */
-  readonly isAhead: boolean;
+  /** It waits for an instance to hold, and tells of its calls itself; to the policy it is no call. */
+  readonly isToLend: boolean;
   readonly deadline: HeapEntry<Alarm>;
   next: Waiter<unknown> | null = null;
   previous: Waiter<unknown> | null = null;
 
-  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number, near: Node | null, isAhead: boolean) {
+  constructor(ticket: Ticket, pool: FunctionPool, nowMs: number, near: Node | null, isToLend: boolean) {
     this.ticket = ticket;
     this.pool = pool;
     this.sinceMs = nowMs;
     this.near = near;
-    this.isAhead = isAhead;
+    this.isToLend = isToLend;
     this.deadline = new HeapEntry<Alarm>({ kind: "deadline", waiter: this });
   }
 }

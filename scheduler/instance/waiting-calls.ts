@@ -6,9 +6,8 @@ import type { Alarm } from "../alarm.ts";
 import type { Counts } from "../counts.ts";
 import type { Effects } from "../effects.ts";
 import type { IndexedHeap } from "../indexed-heap.ts";
-import type { Node } from "../node/node.ts";
 import type { FunctionPool } from "./function-pool.ts";
-import { Waiter } from "./wait-queue.ts";
+import type { Waiter } from "./wait-queue.ts";
 
 interface Ports<Ticket> {
   readonly waitingMax: number;
@@ -45,7 +44,8 @@ export class WaitingCalls<Ticket> {
   }
 
   /** False: it was refused, with OVERLOADED or DEADLINE_EXCEEDED. */
-  admit(pool: FunctionPool, ticket: Ticket, deadlineMs: number, now: number, near: Node | null): boolean {
+  admit(waiter: Waiter<Ticket>, deadlineMs: number, now: number): boolean {
+    const { ticket, pool } = waiter;
     if (this.isFull) {
       this.turnAway(ticket, new LocusError("OVERLOADED", `${this.#waitingMax} calls wait for an instance already`));
       return false;
@@ -54,7 +54,7 @@ export class WaitingCalls<Ticket> {
       this.turnAway(ticket, deadlinePassed(pool, 0));
       return false;
     }
-    this.join(new Waiter(ticket, pool, now, near, false), deadlineMs);
+    this.join(waiter, deadlineMs);
     return true;
   }
 
@@ -81,7 +81,7 @@ export class WaitingCalls<Ticket> {
   /** It comes to nothing, while its function goes on. */
   giveUp(waiter: Waiter<Ticket>, now: number): void {
     this.leave(waiter);
-    if (waiter.isAhead) return;
+    if (waiter.isToLend) return;
     waiter.pool.policy.left(now);
     waiter.pool.toldMs = now;
   }
@@ -91,13 +91,16 @@ export class WaitingCalls<Ticket> {
     this.turnAway(waiter.ticket, deadlinePassed(waiter.pool, now - waiter.sinceMs));
   }
 
-  /** Those of a function that was declared anew: in the same order, as if they had come now, for all that the new one's policy knows. */
+  /**
+   * Those of a function that was declared anew: in the same order, as if they had come now, for all that the new one's policy knows. It hears of those that
+   * wait with holders when these say so again.
+   */
   move(from: FunctionPool, to: FunctionPool, now: number): void {
     for (let waiter = this.first(from); waiter !== null; waiter = this.first(from)) {
       from.queue.remove(waiter);
       waiter.pool = to;
       to.queue.push(waiter);
-      if (waiter.isAhead) continue;
+      if (waiter.isToLend) continue;
       from.policy.left(now);
       to.policy.arrived(now);
     }

@@ -37,7 +37,7 @@ const TOGETHER_SMOOTHING = 1 / 4;
 const STARTS_MEAN = 16;
 /** Calls further apart than so many starts are no burst; a gap longer than that is none that keeping an instance is sure to be cheaper for. */
 const BURST_STARTS = 2;
-/** Queues are looked at for so many times as long as starts, bursts and executions take; beyond, all is guessed anyway. Chosen. */
+/** Queues are looked at for so many times as long as starts, bursts and executions take, and what is busy has left; beyond, all is guessed anyway. Chosen. */
 const HORIZON = 4;
 /** A kept keep-alive is weighed anew when the price has changed by this, or its gaps are so much more. */
 const PRICE_CHANGE = 0.05;
@@ -213,12 +213,14 @@ class ForecastFunction implements FunctionPolicy {
     // A burst that has lasted so long is expected to last as long again.
     draining.arrivingForMs = burstMs;
     draining.arrivalsPerMs = burstMs > 0 ? (this.#burstCalls - 1) / burstMs : 0;
-    draining.busyPerMs = pool.busy === 0 ? 0 : pool.busy / Math.max(1, 2 * this.#leftMs(nowMs - pool.busySinceMs));
+    const leftMs = pool.busy === 0 ? 0 : this.#leftMs(nowMs - pool.busySinceMs);
+    draining.busyPerMs = pool.busy === 0 ? 0 : pool.busy / Math.max(1, 2 * leftMs);
     draining.starting = coming;
     draining.startedInMs = pool.starting === 0 ? startMs : Math.max(0, startMs - (nowMs - pool.startingSinceMs));
     draining.perInstanceMs = 1 / Math.max(1, executionMs);
     const servers = Math.max(1, pool.busy + coming);
-    const horizonMs = HORIZON * (startMs + burstMs + (executionMs * (1 + pool.waiting)) / servers);
+    // Those that wait for what is busy wait as long as that has left, however long calls run as a rule.
+    const horizonMs = HORIZON * (startMs + burstMs + leftMs + (executionMs * (1 + pool.waiting)) / servers);
     const worthMs = (this.#memoryGb * startMs) / this.#pricePerSecond;
     let starts = pool.busy + coming === 0 ? 1 : 0;
     let waitMs = totalWaitMs(draining, starts, startMs, horizonMs);

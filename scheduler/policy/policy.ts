@@ -56,7 +56,7 @@ export interface FunctionPolicy {
   ended(executionMs: number, nowMs: number): void;
   /** A call that came is no more, and nobody knows how long it would have run: it was given up, or lost with its instance. */
   left(nowMs: number): void;
-  /** A call was granted an instance after so long: 0 where one was free. */
+  /** A call was granted an instance after so long, 0 where one was free; or it has left its holder's queue without one (`left`). */
   waited(waitMs: number, nowMs: number): void;
   /** An instance is idle now, `idle` with it: how long it stays. 0 ends it at once, Infinity never. */
   keepAliveMs(idle: number, nowMs: number): number;

@@ -79,7 +79,9 @@ test("instances that are lent count as used, and more of them that are wanted in
   const { scheduler, clock, looks, declare, acquire } = setUp();
   const [lent, rival] = [declare("lent"), declare("rival")];
   const held = await acquire(rival, 20);
-  for (const instance of await acquire(lent, 2)) scheduler.core.lend(instance, "n1", 1e9, clock.nowMs);
+  for (let lends = 0; lends < 2; lends++) {
+    scheduler.core.lend(await scheduler.acquireToLend(lent, Infinity), "n1", 1e9, clock.nowMs);
+  }
   await looks(12);
   expect([lent.instancesMax, rival.instancesMax]).toEqual([2, 8]);
   expect(scheduler.grow(lent, Infinity)).toBeNull();

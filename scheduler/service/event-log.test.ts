@@ -40,7 +40,7 @@ describe("the log of a scheduler's events", () => {
   test("has of each start and stop, each node and each lease that ended the reason", async () => {
     const { live, pool, clock, hear, released } = setUp();
     live.core.nodeCame(NODE, 0);
-    const instance = await live.acquire(pool, Infinity);
+    const instance = await live.acquireToLend(pool, Infinity);
     expect(hear()).toEqual([
       { event: "node", node: "n1", what: "reserved", why: expect.any(String) },
       { ...start, why: "miss" },
@@ -72,11 +72,11 @@ describe("the log of a scheduler's events", () => {
     const roomy = live.core.nodeCame({ ...NODE, id: "n2", cpus: 16 }, 0);
     const rules = (): readonly object[] =>
       hear().flatMap((event) => ("rule" in event ? [{ node: "node" in event && event.node, rule: event.rule }] : []));
-    await live.acquire(pool, Infinity, undefined, near);
+    await live.acquireToLend(pool, Infinity, undefined, near);
     expect(rules()).toEqual([{ node: "n1", rule: "near" }]);
     // Its memory is full with a second one.
-    await live.acquire(pool, Infinity, undefined, near);
-    await live.acquire(pool, Infinity, undefined, near);
+    await live.acquireToLend(pool, Infinity, undefined, near);
+    await live.acquireToLend(pool, Infinity, undefined, near);
     expect(rules()).toEqual([
       { node: "n1", rule: "near" },
       { node: "n2", rule: "most free CPU" },

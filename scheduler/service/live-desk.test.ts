@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import type { HostedInstance, LeasedInstance, LeaseWanted, NodeBeat } from "../grpc/capacity-desk.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
+import type { FunctionPolicy, Policy, PoolView } from "../policy/policy.ts";
+import { overheard } from "../scheduler-fixture.ts";
 import { LiveDesk, type LiveDeskOptions } from "./live-desk.ts";
 
 const SHAPE = { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 };
@@ -29,6 +31,7 @@ class Host {
       ...offered,
       instances,
       leases: [],
+      waits: [],
       returned: [],
       broken: [],
       scaled: [],
@@ -72,9 +75,9 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
     node: (id: string, what: string) => void events.push(`${id} ${what}`),
     leaseEnded() {},
   };
-  const open = (instances: number | null = null): LiveDesk => {
+  const open = (instances: number | null = null, policy: Policy = WARM): LiveDesk => {
     const totals = { instances, threads: null };
-    const desk = new LiveDesk({ policy: WARM, observer, connect, saved: null, totals });
+    const desk = new LiveDesk({ policy, observer, connect, saved: null, totals });
     opened.push(desk);
     return desk;
   };
@@ -91,6 +94,7 @@ const wanted = (nodeId: string, more = {}): LeaseWanted => ({
   nodeId,
   shape: SHAPE,
   count: 1,
+  waiting: 1,
   isGrowth: false,
   held: NOTHING_HELD,
   ...more,
@@ -106,7 +110,7 @@ const use = (id: string) => ({
   beganAgoMs: 100,
   isUsed: false,
   unusedForMs: 95,
-  waitMs: 0,
+  waitedMs: 0,
 });
 
 describe("the desk", () => {
@@ -139,6 +143,38 @@ describe("the desk", () => {
       gone: [],
       revoked: [again!.id],
     });
+  });
+
+  test("the policy has heard of calls that wait before it is asked about them, and of those on a node that is lost that they are gone", async () => {
+    vi.useFakeTimers();
+    const { policy, heard } = overheard(WARM);
+    /** How many had come by then, and how many wait. */
+    const asked: (readonly [came: number, waiting: number])[] = [];
+    const startsFor = ({ waiting }: PoolView): number => {
+      asked.push([heard.came, waiting]);
+      return 0;
+    };
+    const follow: Policy["follow"] = (...of) =>
+      new Proxy(policy.follow(...of), {
+        get: (decides, name: keyof FunctionPolicy) => (name === "startsFor" ? startsFor : decides[name]),
+      });
+    const a = new Host("a");
+    const desk = cluster(a).open(null, { ...policy, follow });
+    await desk.beat(a.beat());
+    const [leased] = await lend(desk, wanted("a"));
+    expect(asked).toEqual([[1, 1]]);
+    const began = { ...use(leased!.id), calls: 0, isUsed: true };
+    await desk.beat(a.beat({ leases: [began] }));
+    expect([heard.came, heard.underWay]).toEqual([1, 1]);
+    const waits = await desk.lease(wanted("a", { count: 2, waiting: 2, held: { busy: 1, busyForMs: 5 } }));
+    expect(waits).toEqual({ instances: [], waitMs: 30_000 });
+    expect(asked.slice(1)).toEqual([[3, 2]]);
+    // Each is told once: one has left, and another has come.
+    const key = SHAPE.key;
+    await desk.beat(a.beat({ leases: [began], waits: [{ key, waiting: 2, left: 1, leftWaitMs: 20 }] }));
+    expect(heard).toEqual({ came: 4, underWay: 3, waitedMs: 20 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(heard).toEqual({ came: 4, underWay: 0, waitedMs: 20 });
   });
 
   test("a function that is too large for any node is refused, and growth takes only what there is", async () => {

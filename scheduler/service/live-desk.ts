@@ -7,6 +7,7 @@ import { every, type Repeated } from "#runtime/shared-timer.ts";
 import { LEASES_MAX } from "../grpc/beat-bounds.ts";
 import type {
   BeatAnswer,
+  CallsWaiting,
   FunctionShape,
   HostedInstance,
   LeaseAnswer,
@@ -20,7 +21,7 @@ import type {
 import type { ContainerNode } from "../grpc/node-service.ts";
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
-import type { LeaseCalls } from "../instance/lease-calls.ts";
+import type { HolderWaits, LeaseCalls } from "../instance/lease-calls.ts";
 import { LiveScheduler, type InstanceDriver, type SchedulerObserver } from "../live-scheduler.ts";
 import type { NodeDescription } from "../node/node.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -53,6 +54,8 @@ interface Joined {
   isLeaving: boolean;
   /** Instances that its last beat did not name. */
   unnamed: Map<Instance, number>;
+  /** Functions of which calls wait there, as it said. */
+  readonly awaiting: Set<FunctionPool>;
   /** What its last beat said that people say. One that has just come may not know of any function yet. */
   scaled: { readonly version: number; readonly text: string };
 }
@@ -129,10 +132,8 @@ export class LiveDesk implements ServedDesk {
       this.#scale(joined, beat);
     }
     // Of what comes back as well: the policy is told of its calls first.
-    core.leasesUsed(
-      beat.leases.flatMap((use) => this.#used(beat.nodeId, use, answer, nowMs)),
-      nowMs,
-    );
+    const told = beat.leases.flatMap((use) => this.#used(beat.nodeId, use, answer, nowMs));
+    core.leasesUsed(told, this.#waits(beat.nodeId, beat.waits), nowMs);
     this.takeBack(beat.nodeId, beat.returned);
     for (const id of beat.broken) this.#broken(beat.nodeId, id, nowMs);
     this.#live.wake();
@@ -151,10 +152,12 @@ export class LiveDesk implements ServedDesk {
     const granted: Promise<Instance>[] = [];
     if (!wanted.isGrowth) {
       this.#expectFits(pool);
+      this.#nodes.get(wanted.nodeId)?.awaiting.add(pool);
+      core.callsWait(pool, wanted.nodeId, wanted.waiting, nowMs);
       const { starts, againAtMs } = core.waitOrStart(pool, count, wanted.held, nowMs);
       if (starts === 0) return { instances: [], waitMs: Math.min(againAtMs - nowMs, WAIT_MS) };
       count = starts;
-      granted.push(this.#live.acquire(pool, deadlineMs, until, node));
+      granted.push(this.#live.acquireToLend(pool, deadlineMs, until, node));
     }
     // Of an earlier request, which did not wait for all that it had started.
     const coming = Math.max(0, pool.starting - pool.waiting);
@@ -223,7 +226,8 @@ export class LiveDesk implements ServedDesk {
     core.nodeCame(description, nowMs);
     const unnamed = new Map<Instance, number>();
     const scaled = { version: beat.scaledVersion, text: "[]" };
-    const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed, scaled };
+    const awaiting = new Set<FunctionPool>();
+    const joined = { description, lastBeatMs: nowMs, isLeaving: false, unnamed, awaiting, scaled };
     this.#nodes.set(id, joined);
     return joined;
   }
@@ -294,7 +298,7 @@ export class LiveDesk implements ServedDesk {
       for (const node of this.#nodes.values())
         node.lastBeatMs = Math.min(nowMs, node.lastBeatMs + lookedAgoMs - LOOK_MS);
     }
-    for (const [id, { lastBeatMs, isLeaving }] of this.#nodes) {
+    for (const [id, { lastBeatMs, isLeaving, awaiting }] of this.#nodes) {
       if (nowMs - lastBeatMs < SILENT_MS) continue;
       this.#nodes.delete(id);
       const forgotten = this.#containers.forgetNode(id);
@@ -302,6 +306,7 @@ export class LiveDesk implements ServedDesk {
       for (const lost of this.#lost) if (this.#lost.size > LOST_MAX) this.#lost.delete(lost);
       if (core.fleet.nodes.has(id))
         core.nodeLost(id, isLeaving ? "it leaves" : `it has said nothing for ${SILENT_MS} ms`, nowMs);
+      core.leasesUsed([], noneWait(id, awaiting), nowMs);
       for (const [name, { state }] of this.#names) if (state === "gone") this.#names.delete(name);
       for (const instance of core.instances()) {
         if (instance.lease?.holder === id) core.returnLease(instance.lease, nowMs);
@@ -315,7 +320,7 @@ export class LiveDesk implements ServedDesk {
   /** What its calls did; none where it is not the node's to use. */
   #used(
     nodeId: string,
-    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs, waitMs }: LeaseUse,
+    { id, calls, cpus, executionMs, usedMs, beganAgoMs, isUsed, unusedForMs, waitedMs }: LeaseUse,
     answer: { readonly gone: string[]; readonly revoked: string[] },
     nowMs: number,
   ): readonly LeaseCalls[] {
@@ -342,7 +347,22 @@ export class LiveDesk implements ServedDesk {
       core.instanceUses(instance, { ...(memoryMb > 0 ? { memoryMb } : {}), cpus }, nowMs);
     }
     const unusedSinceMs = isUsed ? null : nowMs - unusedForMs;
-    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs, waitMs }];
+    return [{ lease, ended: calls, executionMs, usedMs, usedSinceMs: nowMs - beganAgoMs, unusedSinceMs, waitedMs }];
+  }
+
+  /** Of what calls wait for there: of functions that it names no more none do. One that it was never asked for is not known. */
+  #waits(nodeId: string, waits: readonly CallsWaiting[]): readonly HolderWaits[] {
+    const awaiting = this.#nodes.get(nodeId)?.awaiting;
+    if (awaiting === undefined) return [];
+    const told = waits.flatMap(({ key, waiting, left, leftWaitMs }): readonly HolderWaits[] => {
+      const pool = this.#functions.get(key)?.pool;
+      return pool === undefined || pool.removed ? [] : [{ pool, holder: nodeId, waiting, left, leftWaitMs }];
+    });
+    for (const { pool } of told) awaiting.delete(pool);
+    const others = noneWait(nodeId, awaiting);
+    awaiting.clear();
+    for (const { pool, waiting } of told) if (waiting > 0) awaiting.add(pool);
+    return [...told, ...others];
   }
 
   #lend(instance: Instance, nodeId: string): readonly LeasedInstance[] {
@@ -445,3 +465,8 @@ export class LiveDesk implements ServedDesk {
     return this.#connect(node).removeContainer({ requestId: randomUUID(), containerId });
   }
 }
+
+const noneWait = (holder: string, pools: Iterable<FunctionPool>): readonly HolderWaits[] =>
+  Array.from(pools)
+    .filter(({ removed }) => !removed)
+    .map((pool) => ({ pool, holder, waiting: 0, left: 0, leftWaitMs: 0 }));
