@@ -12,7 +12,7 @@ const NEVER = new AbortController().signal;
 const NO_LEASE = { instances: [], waitMs: null };
 
 /** A node whose beats the test answers, and that takes so long to look at its instances. `beats`: that are not answered yet. */
-const setUp = (nowMs = () => 0, lookMs = 0) => {
+const setUp = (nowMs: () => number = () => performance.now(), lookMs = 0) => {
   const reasons: unknown[] = [];
   const beats: (PromiseWithResolvers<BeatAnswer> & { readonly isLeaving: boolean })[] = [];
   const waiters: (() => void)[] = [];
@@ -70,6 +70,27 @@ test("a scheduler that did not answer the last beat is asked for no lease, until
   const left = link.leave();
   last.resolve(ANSWER);
   (await beaten()).resolve(ANSWER);
+  await left;
+});
+
+test("a beat that does not wait for its time is not followed by another at once", async () => {
+  vi.useFakeTimers();
+  const { link, beats } = setUp();
+  const beatsUntil = async (ms: number): Promise<number> => {
+    await vi.advanceTimersByTimeAsync(ms);
+    const beaten = beats.splice(0);
+    for (const beat of beaten) beat.resolve(ANSWER);
+    return beaten.length;
+  };
+  expect(await beatsUntil(1)).toBe(1);
+  expect(await beatsUntil(498)).toBe(0);
+  link.hurry();
+  // By itself and by the hurry there would be two.
+  expect(await beatsUntil(10)).toBe(1);
+  expect(await beatsUntil(480)).toBe(0);
+  expect(await beatsUntil(20)).toBe(1);
+  const left = link.leave();
+  await beatsUntil(1);
   await left;
 });
 

@@ -54,7 +54,7 @@ export class CapacityLink {
     this.#options = options;
     this.#beatenMs = options.nowMs();
     this.#answeredMs = this.#beatenMs;
-    this.#beats = every(BEAT_MS, () => this.#turn());
+    this.#beats = every(BEAT_MS, () => this.#tick());
     this.hurry();
   }
 
@@ -82,6 +82,11 @@ export class CapacityLink {
     await this.#beating;
     this.#options.book.close();
     await this.#beat(true);
+  }
+
+  /** Not so soon after one that was hurried: what is not used within a few beats goes back. */
+  #tick(): void {
+    if (this.#options.nowMs() - this.#beatenMs >= BEAT_MS / 2) this.#turn();
   }
 
   /** Not while an answer is on its way. */
