@@ -268,6 +268,8 @@ describe("--json", () => {
     await stack.run("locus", "call", "talking", "--logs");
     const logs = (...argv: readonly string[]) => runTool("locus", ["logs", ...argv, "--json"], stack.settings);
     expect(await logs("khop")).toEqual({ status: 0, stdout: "", stderr: "" });
+    const inWords = await runTool("locus", ["logs", "khop"], stack.settings);
+    expect(inWords.stderr).toBe("khop has written no line on this node since it started\n");
     const { stdout } = await logs("talking");
     expect(
       stdout
