@@ -264,6 +264,9 @@ describe("--json", () => {
   });
 
   it("gives a line for each line of the logs, and none where there are none", async () => {
+    expect((await runTool("locus", ["logs"], stack.settings)).stderr).toBe(
+      "no function has written a line on this node since it started\n",
+    );
     await stack.run("locus", "deploy", join(folder, "talking.ts"));
     await stack.run("locus", "call", "talking", "--logs");
     const logs = (...argv: readonly string[]) => runTool("locus", ["logs", ...argv, "--json"], stack.settings);
