@@ -38,7 +38,8 @@ export interface CliConfig extends RedisPlace {
   readonly node: NodePlace;
 }
 
-const DEFAULT = "default";
+/** What says where something is where nobody does. */
+export const DEFAULT = "default";
 
 /** `urlGiven`: the value of `--url`. Throws CONFIG_INVALID with every mistake, a line each. */
 export const readCliConfig = (urlGiven?: string, environment: Environment = process.env): CliConfig => {
