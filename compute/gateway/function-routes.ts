@@ -68,6 +68,7 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
 
 const toldToBundle = (error: unknown): unknown => {
   if (!(error instanceof LocusError && UNBUNDLED.test(error.message))) return error;
-  const remedy = "The body must be a bundled ES module; `locus deploy` makes one of TypeScript or JavaScript, and sends it.";
+  const remedy =
+    "The body must be a bundled ES module; `locus deploy` makes one of TypeScript or JavaScript, and sends it.";
   return new LocusError(error.code, error.message, { remedy, cause: error });
 };

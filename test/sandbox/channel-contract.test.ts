@@ -442,8 +442,9 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
   });
 
   it("refuses args that are not JSON", async () => {
-    for (const input of [undefined, { type: "object" }]) {
-      const { outcome } = await side.deploy(bundleOf(({ args }) => args, { input }));
+    const typed = `export default { kind: "locus.function", name: "typed", input: { type: "object" }, run: () => 1 };`;
+    for (const bundle of [bundleOf(({ args }) => args), typed]) {
+      const { outcome } = await side.deploy(bundle);
       expect(errorOf(await outcome({ argsJson: "{nope" }))).toMatchObject({
         code: "ARGS_INVALID",
         message: expect.stringMatching(/^args are not JSON: Expected property name/),

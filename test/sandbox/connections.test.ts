@@ -92,7 +92,9 @@ describe("connections of the compute side", () => {
     expect(lines.join("\n")).toContain("WRONGPASS");
     expect(errorOf(await run(WHO))).toMatchObject({
       code: "REDIS_UNAVAILABLE",
-      message: expect.stringMatching(/^no connection to Redis came up within 1 s: .*WRONGPASS .*; check LOCUS_REDIS_USER and /),
+      message: expect.stringMatching(
+        /^no connection to Redis came up within 1 s: .*WRONGPASS .*; check LOCUS_REDIS_USER and /,
+      ),
     });
   });
 
