@@ -188,6 +188,7 @@ function failureOf(error: unknown): ThreadOutcome {
 
 function thrownText(thrown: unknown): string {
   if (typeof thrown === "function") return "a function";
+  // oxlint-disable-next-line typescript/no-base-to-string -- it is none that has members
   if (typeof thrown !== "object") return String(thrown).slice(0, THROWN_LENGTH_MAX);
   try {
     return JSON.stringify(thrown).slice(0, THROWN_LENGTH_MAX);
