@@ -266,6 +266,14 @@ build() {
 # Tests start Node hundreds of times: what it has compiled is kept, as compute/cli/launch does.
 keep_compiled() { export NODE_COMPILE_CACHE="$PWD/build/compile-cache"; }
 
+# has_tests FILTER...: whether one of them is in the name of a test file, with its folders; vitest takes a line behind a colon.
+has_tests() {
+  local filter files
+  files=$(find "$PWD"/{runtime,compute,scheduler,functions,bench,deploy,test} -name '*.test.ts')
+  for filter in "$@"; do [[ $files != *"${filter%:*}"* ]] || return 0; done
+  return 1
+}
+
 check() { step "Checking: $1" "check-$1" npm run --silent "check:$1"; }
 
 run_tests() {
@@ -472,7 +480,7 @@ misuse() {
 
 verb=${1:-build}
 shift $(($# > 0))
-if [[ $verb == -h || $verb == --help ]]; then usage && exit; fi
+if [[ $verb == -h || $verb == --help || $verb == help ]]; then usage && exit; fi
 is_verb() {
   local one
   for one in "${VERBS[@]}"; do [[ $one == "$1" ]] && return; done
@@ -483,6 +491,7 @@ is_verb "$verb" ||
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
 [[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak || $verb == images ]] || misuse "$verb takes no arguments." "$verb"
+[[ $verb != test || $# == 0 ]] || has_tests "$@" || misuse "There is no test file whose name contains \"$*\"." test
 # Its program would say so as well, once everything is built.
 for word in "$@"; do
   [[ $word != -* ]] || grep -qwFe "${word%%=*}" <<<"$(usage "$verb")" ||

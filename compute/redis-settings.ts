@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 
 import type { RedisAddress, RedisUser } from "./node/redis-connection.ts";
+import { DATABASE_MAX, type REDIS_SETTINGS } from "#runtime/place-settings.ts";
 import { integerBetween, PORT_MAX, type SettingValues } from "#runtime/setting.ts";
-import { DATABASE_MAX, type REDIS_SETTINGS } from "./settings.ts";
 
 interface RedisTarget {
   readonly address: RedisAddress;

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { redisTarget } from "./redis-settings.ts";
+import { CLI_SETTINGS, REDIS_SETTINGS } from "#runtime/place-settings.ts";
 import { readSettings, type SettingTable, unknownVariables } from "#runtime/setting.ts";
 import { settingsTable } from "#runtime/settings-document.ts";
 import {
@@ -14,7 +15,7 @@ import {
   SCHEDULER_SETTINGS,
   SIMULATOR_SETTINGS,
 } from "#scheduler/service/settings.ts";
-import { CLI_SETTINGS, COMPUTE_TABLES, NODE_SERVICE_PORT, NODE_SETTINGS, REDIS_SETTINGS } from "./settings.ts";
+import { COMPUTE_TABLES, NODE_SERVICE_PORT, NODE_SETTINGS } from "./settings.ts";
 
 const documentation = readFileSync(new URL("../docs/configuration.md", import.meta.url), "utf8");
 

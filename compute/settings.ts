@@ -1,5 +1,5 @@
-// Every environment variable that locus' own programs read, in one table per part. `node/config.ts` and `cli/config.ts`
-// make values of them; docs/configuration.md mirrors this file (a test holds them equal).
+// Every environment variable that nodes and tools read beside where things are (runtime/place-settings.ts). `node/config.ts` and
+// `cli/config.ts` make values of them; docs/configuration.md mirrors this file (a test holds them equal).
 
 import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
 import { type Confinement, ISOLATES_MAX } from "#runtime/sandbox/supervisor.ts";
@@ -7,13 +7,13 @@ import {
   choiceSetting,
   integerBetween,
   integerSetting,
-  oneOf,
   optionalSetting,
   textSetting,
   type Setting,
   type SettingTable,
   PORT_MAX,
 } from "#runtime/setting.ts";
+import { PLACE_TABLES } from "#runtime/place-settings.ts";
 import { GRPC_SETTINGS, INSTANCES_MAX_SETTING, POLICY_SETTING } from "#scheduler/service/settings.ts";
 
 const SCHEDULERS = ["auto", "off", "contest"] as const;
@@ -48,40 +48,7 @@ const cgroupFolder = (text: string): string => {
   throw new Error(`"${text}" is no folder below /sys/fs/cgroup`);
 };
 
-/** Redis' own default is 16 databases; it can be told to have as many as it likes. */
-export const DATABASE_MAX = 65_535;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-
-/** How to reach Redis: read by nodes and by the command line tools that talk to Redis themselves. */
-export const REDIS_SETTINGS = {
-  url: optionalSetting(
-    "LOCUS_REDIS_URL",
-    "not set",
-    "`redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path/to/socket`; takes the place of the parts below, which may only add what it leaves open",
-  ),
-  host: optionalSetting("LOCUS_REDIS_HOST", "`127.0.0.1`", "host of Redis"),
-  port: optionalSetting("LOCUS_REDIS_PORT", "6379", "port of Redis", integerBetween(1, PORT_MAX)),
-  path: optionalSetting("LOCUS_REDIS_PATH", "not set", "Unix socket of Redis, instead of host and port"),
-  tls: optionalSetting(
-    "LOCUS_REDIS_TLS",
-    "`off`",
-    "`on` or `off`: whether connections to Redis use TLS",
-    oneOf(["on", "off"]),
-  ),
-  authorities: optionalSetting(
-    "LOCUS_REDIS_CA",
-    "those that Node brings along",
-    "with TLS: a file with the authorities to trust (PEM)",
-  ),
-  database: optionalSetting(
-    "LOCUS_REDIS_DB",
-    "0",
-    "number of the database; with one that Redis does not have nothing connects",
-    integerBetween(0, DATABASE_MAX),
-  ),
-  user: optionalSetting("LOCUS_REDIS_USER", "Redis' default user", "user of the node's own connections"),
-  password: optionalSetting("LOCUS_REDIS_PASSWORD", "not set", "its password"),
-};
 
 export const NODE_SETTINGS = {
   httpHost: textSetting("LOCUS_HTTP_HOST", "127.0.0.1", "address that the gateway listens on; `0.0.0.0` for all"),
@@ -256,13 +223,5 @@ export const NODE_SETTINGS = {
   ),
 };
 
-export const CLI_SETTINGS = {
-  url: optionalSetting(
-    "LOCUS_URL",
-    "`http://127.0.0.1:LOCUS_HTTP_PORT`",
-    "the node that the command line tools talk to; `--url` outranks it",
-  ),
-};
-
 /** All that a node or a tool may find in its environment. */
-export const COMPUTE_TABLES: readonly SettingTable[] = [REDIS_SETTINGS, NODE_SETTINGS, CLI_SETTINGS, GRPC_SETTINGS];
+export const COMPUTE_TABLES: readonly SettingTable[] = [...PLACE_TABLES, NODE_SETTINGS, GRPC_SETTINGS];

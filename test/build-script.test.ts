@@ -57,6 +57,10 @@ describe("build.sh", () => {
     for (const verb of VERBS) expect(stdout).toContain(`./build.sh ${verb}`);
   });
 
+  it("takes help for --help", () => {
+    expect(run("help")).toMatchObject({ status: 0, stdout: run("--help").stdout });
+  });
+
   it.each(["build", ...VERBS])("explains %s alone", (verb) => {
     const { status, stdout } = run(verb, "--help");
     expect(status).toBe(0);
@@ -71,6 +75,7 @@ describe("build.sh", () => {
     ["--fast"],
     ["fuzz", "--nope"],
     ["test", "--nope"],
+    ["test", "no-such-file", "nor-this"],
     ["soak", "--nope"],
   ])("refuses %s with its usage and exit code 2", (...argv) => {
     const { status, stderr } = run(...argv);

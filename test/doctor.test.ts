@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Finding } from "#compute/cli/doctor-finding.ts";
+import { examineRedis } from "#compute/cli/doctor-redis.ts";
 import { startStack } from "#bench/stack.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
 import { runTool, type Settings } from "./tool.ts";
@@ -39,6 +40,20 @@ describe("locus doctor", () => {
     );
   });
 
+  it("says where nothing names a Redis that it looked where one is by default", async () => {
+    const place = (redisFrom: string) => ({
+      redis: { host: "127.0.0.1", port: 2, path: null, tls: false, database: 0 },
+      user: { username: null, password: null },
+      redisFrom,
+    });
+    const foundOf = async (redisFrom: string): Promise<string> => {
+      const all = await examineRedis(place(redisFrom), new AbortController().signal);
+      return all.find(({ about }) => about === "Redis")?.found ?? "";
+    };
+    expect(await foundOf("default")).toMatch(/127\.0\.0\.1:2.* \(nothing says where Redis is; a node may have/);
+    expect(await foundOf("LOCUS_REDIS_PORT")).toMatch(/127\.0\.0\.1:2(?!.*nothing says)/);
+  });
+
   it("tells a Redis without the module, and a module without its hosts", async () => {
     const plain = await startRedisServer({ moduleArguments: null });
     const hostless = await startRedisServer({ moduleArguments: ["node", "/nowhere/node"] });
@@ -47,7 +62,12 @@ describe("locus doctor", () => {
         await doctor({ LOCUS_REDIS_PATH: plain.path }),
         await doctor({ LOCUS_REDIS_PATH: hostless.path }),
       ];
-      expect(first.missing.map(({ about }) => about)).toEqual(["module in Redis"]);
+      expect(first.missing).toMatchObject([
+        {
+          about: "module in Redis",
+          mend: expect.stringContaining(`start it so: redis-server --port 0 --unixsocket ${plain.path} --loadmodule /`),
+        },
+      ]);
       expect(second.missing.map(({ about, found }) => [about, found])).toEqual([
         ["hosts of the module", expect.stringContaining("/nowhere/node")],
       ]);

@@ -4,6 +4,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import { redisTarget } from "../redis-settings.ts";
+import { CLI_SETTINGS, REDIS_SETTINGS } from "#runtime/place-settings.ts";
 import {
   integerBetween,
   PORT_MAX,
@@ -12,7 +13,7 @@ import {
   variablesSet,
   type Environment,
 } from "#runtime/setting.ts";
-import { CLI_SETTINGS, COMPUTE_TABLES, NODE_SETTINGS, REDIS_SETTINGS } from "../settings.ts";
+import { COMPUTE_TABLES, NODE_SETTINGS } from "../settings.ts";
 
 /** Whether a terminal understands "back to the line's beginning" and "erase to its end". */
 export const terminalRewrites = (environment: Environment = process.env): boolean => environment["TERM"] !== "dumb";
@@ -38,7 +39,8 @@ export interface CliConfig extends RedisPlace {
   readonly node: NodePlace;
 }
 
-const DEFAULT = "default";
+/** What says where something is where nobody does. */
+export const DEFAULT = "default";
 
 /** `urlGiven`: the value of `--url`. Throws CONFIG_INVALID with every mistake, a line each. */
 export const readCliConfig = (urlGiven?: string, environment: Environment = process.env): CliConfig => {

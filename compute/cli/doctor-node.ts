@@ -12,6 +12,9 @@ import { reasonOf } from "./node-client.ts";
 
 const ANSWER_TIMEOUT_MS = 2_000;
 
+/** Whoever says what is wrong says which settings to mend. */
+const NAMES_SETTINGS = /; check LOCUS_/;
+
 const node = findings("node");
 
 /** `host` and `port`: where `locus node` would listen here. */
@@ -38,7 +41,8 @@ const examineHealth = (
     if (side.ready) return node.ok(`${name} side`, side.detail);
     // A node whose storage side is off is ready all the same: it runs everything itself.
     const say = ready ? node.warning : node.missing;
-    return say(`${name} side`, `${side.code}: ${side.detail}`, ERRORS[side.code].remedy);
+    const mend = NAMES_SETTINGS.test(side.detail) ? "correct them where the node is started" : ERRORS[side.code].remedy;
+    return say(`${name} side`, `${side.code}: ${side.detail}`, mend);
   });
   const place = `${url} (${from})`;
   return accepting

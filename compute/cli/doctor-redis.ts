@@ -14,7 +14,7 @@ import { openBrittleConnection, type RedisAddress, type RedisUser } from "../nod
 import { LocusError } from "#runtime/errors.ts";
 import { toLocusError } from "../node/redis-error.ts";
 import { RedisRegistry } from "../node/redis-registry.ts";
-import type { RedisPlace } from "./config.ts";
+import { DEFAULT, type RedisPlace } from "./config.ts";
 import { findings, type Finding } from "./doctor-finding.ts";
 import { INSTALLATION } from "./installation.ts";
 
@@ -95,7 +95,8 @@ const examineConfigured = async ({ redis: address, user, redisFrom }: RedisPlace
     const mend = isAnswer(error)
       ? "set what it names (docs/configuration.md)"
       : `start it (${startCommand(address)}), or say where it is (docs/configuration.md)`;
-    return [redis.missing("Redis", message, mend)];
+    const looked = redisFrom === DEFAULT ? " (nothing says where Redis is; a node may have been told otherwise)" : "";
+    return [redis.missing("Redis", `${message}${looked}`, mend)];
   }
   try {
     return [
@@ -104,7 +105,7 @@ const examineConfigured = async ({ redis: address, user, redisFrom }: RedisPlace
       ...examineInfo(String(await connection.call("INFO", "everything"))),
     ];
   } catch (error) {
-    return [fromError("Redis", error)];
+    return [fromError("Redis", error, address)];
   } finally {
     connection.disconnect();
   }
@@ -127,7 +128,7 @@ const examineProtocol = async (address: RedisAddress, user: RedisUser): Promise<
     const { moduleVersion } = await registry.probe();
     return redis.ok("module in Redis", `version ${moduleVersion}, speaks this release's protocol`);
   } catch (error) {
-    return fromError("module in Redis", error);
+    return fromError("module in Redis", error, address);
   } finally {
     registry.close();
   }
@@ -152,7 +153,7 @@ export const examineInfo = (text: string): readonly Finding[] => {
   return list;
 };
 
-const fromError = (about: string, error: unknown): Finding => {
-  const { message, remedy } = toLocusError(error, "ask Redis");
-  return redis.missing(about, message, remedy.replace("build/locus.so", INSTALLATION.module));
+const fromError = (about: string, error: unknown, address: RedisAddress): Finding => {
+  const { code, message, remedy } = toLocusError(error, "ask Redis");
+  return redis.missing(about, message, code === "MODULE_MISSING" ? `start it so: ${startCommand(address)}` : remedy);
 };

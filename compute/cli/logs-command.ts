@@ -24,7 +24,10 @@ export const addLogsCommand = (program: Command): void => {
           else printLine(lineText(line));
           lines += 1;
         }
-        if (lines === 0 && !json) printNote(`${name ?? "nobody"} has written no line on this node since it started`);
+        if (lines === 0 && !json) {
+          const nothing = name === undefined ? "no function has written a line" : `${name} has written no line`;
+          printNote(`${nothing} on this node since it started`);
+        }
       } catch (error) {
         const interrupted = interruptedBy();
         if (interrupted === null) throw await withSimilar(error, node, name ?? "");

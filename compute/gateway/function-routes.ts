@@ -20,6 +20,9 @@ interface BundleRequest {
   readonly Body: Buffer | undefined;
 }
 
+/** What the check says of a source that no bundler has seen: a bundle of one is told by the author's files, and imports nothing. */
+const UNBUNDLED = /^<function>:\d+:\d+: (SyntaxError: |it imports )/;
+
 const QUERY: ReadonlySet<string> = new Set(["bundle"]);
 
 export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatalogue): void => {
@@ -43,7 +46,9 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
     bundle: Buffer | undefined,
   ): Promise<FastifyReply> => {
     if (bundle === undefined) throw new LocusError("REQUEST_INVALID", "the body of a deployment is the bundle");
-    const { description, previousVersion } = await catalogue.deploy(name, bundle);
+    const { description, previousVersion } = await catalogue.deploy(name, bundle).catch((error: unknown) => {
+      throw toldToBundle(error);
+    });
     reply.header("location", `/v1/functions/${description.name}`);
     return reply.code(previousVersion === null ? 201 : 200).send({ ...description, previousVersion });
   };
@@ -59,4 +64,11 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
     await catalogue.remove(request.params.name);
     return reply.code(204).send();
   });
+};
+
+const toldToBundle = (error: unknown): unknown => {
+  if (!(error instanceof LocusError && UNBUNDLED.test(error.message))) return error;
+  const remedy =
+    "The body must be a bundled ES module; `locus deploy` makes one of TypeScript or JavaScript, and sends it.";
+  return new LocusError(error.code, error.message, { remedy, cause: error });
 };

@@ -2,9 +2,10 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import { redisTarget } from "../redis-settings.ts";
+import { REDIS_SETTINGS } from "#runtime/place-settings.ts";
 import { readSettings, unknownVariables, type Environment, type SettingValues } from "#runtime/setting.ts";
 import { type GrpcConfig, readGrpcConfig } from "#scheduler/service/config.ts";
-import { COMPUTE_TABLES, LOOPBACK, NODE_SETTINGS, REDIS_SETTINGS, schedulerEndpoint } from "../settings.ts";
+import { COMPUTE_TABLES, LOOPBACK, NODE_SETTINGS, schedulerEndpoint } from "../settings.ts";
 import type { RedisAddress, RedisUser } from "./redis-connection.ts";
 
 type NodeValues = Omit<SettingValues<typeof NODE_SETTINGS>, "functionUser" | "functionPassword">;

@@ -31,7 +31,11 @@ export function guestRedisOver(channel: Channel): GuestRedis {
       const operation = operationOf(command, args);
       const refusal = checkOperation(operation);
       if (refusal !== null) throw new LocusError(refusal.code, refusal.message);
-      return await collect(operation, shapes.get(command) ?? "plain", binary);
+      try {
+        return await collect(operation, shapes.get(command) ?? "plain", binary);
+      } catch (error) {
+        throw madeHere(error);
+      }
     };
   const forms = { "": call(false), Buffer: call(true) };
   const methods = Object.entries(forms).flatMap(([form, invoke]) => [
@@ -43,6 +47,12 @@ export function guestRedisOver(channel: Channel): GuestRedis {
     ]),
   ]);
   return Object.fromEntries(methods) as GuestRedis;
+}
+
+/** Made where replies come in, an error has a stack of nobody's; here it leads to whoever awaits the operation. */
+function madeHere(error: unknown): unknown {
+  if (error instanceof ReplyError) return new ReplyError(error.message);
+  return error instanceof LocusError ? new LocusError(error.code, error.message, { cause: error }) : error;
 }
 
 function refuse(command: string): never {

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCannedServer, type CannedServer } from "./canned-server.ts";
-import { encodeOperation, operationOf } from "./operation.ts";
+import { encodedBytes, encodeOperation, operationOf } from "./operation.ts";
 import { decodeReply } from "./reply.ts";
 
 const text = (command: string, ...args: unknown[]): string =>
@@ -14,6 +14,7 @@ describe("operationOf and encodeOperation", () => {
     fc.assert(
       fc.property(words, ([command = "get", ...args]) => {
         const bytes = encodeOperation(operationOf(String(command), args));
+        expect(encodedBytes(operationOf(String(command), args))).toBe(bytes.length);
         const expected = [String(command), ...args].map((word) => new Uint8Array(Buffer.from(word as Uint8Array)));
         const read = decodeReply(bytes, 0, { shape: "plain", binary: true });
         expect(read).toEqual({ value: expected, end: bytes.length });

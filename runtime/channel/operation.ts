@@ -35,6 +35,17 @@ export function encodeOperation(operation: Operation): Uint8Array {
   return Buffer.concat([Buffer.from(`*${operation.length}\r\n`), ...parts]);
 }
 
+/** How many bytes that has. */
+export function encodedBytes(operation: Operation): number {
+  return operation.reduce((sum, argument) => {
+    const bytes = Buffer.byteLength(argument);
+    return sum + framingBytes(bytes) + bytes + 2;
+  }, framingBytes(operation.length));
+}
+
+/** Of a mark, a number and the end of its line. */
+const framingBytes = (count: number): number => 1 + String(count).length + 2;
+
 const CRLF = Buffer.from("\r\n");
 
 /** How many arguments stand before an object or a Map of pairs. Names in lower case only, as with ioredis. */

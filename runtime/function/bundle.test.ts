@@ -111,6 +111,15 @@ describe("bundleFunction", () => {
     });
   });
 
+  test.for(["locus", "locus/functions", "locus/function/define"])("sends nobody to npm for %s", async (name) => {
+    await expect(bundleText(`import * as it from "${name}";\nexport default it;`)).rejects.toMatchObject({
+      code: "FUNCTION_INVALID",
+      message: expect.stringMatching(
+        new RegExp(`mine\\.ts:1:\\d+: "${name}" is not there: of locus a function imports "locus/function" `),
+      ),
+    });
+  });
+
   test("says of a file that is not there nothing of packages", async () => {
     await expect(bundleText(`import it from "./gone.ts";\nexport default it;`)).rejects.toMatchObject({
       message: expect.stringMatching(/Could not resolve "\.\/gone\.ts"$/),

@@ -13,6 +13,8 @@ import { guestModules } from "./guest-modules.ts";
 const MISTAKES_SHOWN_MAX = 10;
 /** What names a package, or a file in one: no path. */
 const PACKAGE_PATTERN = /^(@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*(\/|$)/i;
+/** What npm has under this name is another's. */
+const OWN_PATTERN = /^locus(\/|$)/;
 /** esbuild would make a module of other files as well, with their text for its default export. */
 const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
 
@@ -86,6 +88,9 @@ function explain({ location, text }: Message, folder: string): string {
   if (location === null) return missing === undefined ? text : `there is no file ${basename(missing)} in ${folder}`;
   const place = `${join(folder, location.file)}:${location.line}:${location.column + 1}`;
   if (missing === undefined) return `${place}: ${text}`;
+  if (OWN_PATTERN.test(missing)) {
+    return `${place}: "${missing}" is not there: of locus a function imports "locus/function" (its tests "locus/testing")`;
+  }
   if (PACKAGE_PATTERN.test(missing) && !isBuiltin(missing)) {
     return `${place}: ${text}: install it beside the file (npm install ${packageOf(missing)})`;
   }

@@ -88,8 +88,12 @@ void GuestLoop::Begin(const Frame& frame) {
       std::string why = "args are not JSON";
       Local<v8::String> text;
       if (caught.HasCaught() && !caught.HasTerminated() &&
-          caught.Exception()->ToString(context).ToLocal(&text))
-        why += ": " + Utf8Of(isolate_, text, 512);
+          caught.Exception()->ToString(context).ToLocal(&text)) {
+        // As the check against a schema says it.
+        const std::string said = Utf8Of(isolate_, text, 512);
+        constexpr std::string_view kName = "SyntaxError: ";
+        why += ": " + (said.starts_with(kName) ? said.substr(kName.size()) : said);
+      }
       Fail(invocation, Code::ARGS_INVALID, std::move(why));
     } else {
       const uint32_t token = slot | (generations_[slot] << 8);

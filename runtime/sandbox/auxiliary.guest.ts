@@ -3,8 +3,9 @@
 // when a bundle is checked, to compile its schemas once.
 
 import "./auxiliary-globals.guest.ts";
-import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
+import { TraceMap } from "@jridgewell/trace-mapping";
 import { Compile } from "typebox/schema";
+import { authorStack } from "./author-stack.guest.ts";
 import { schemaFaults } from "./schema-faults.guest.ts";
 import { mistakesText } from "./schema-mistakes.guest.ts";
 
@@ -68,18 +69,7 @@ function compileSchemas(inputJson: string, outputJson: string): string {
 /** The stack with the author's positions, where the bundle had a map (empty: it had none). Lines of locus' own programs are left out. */
 function mapStack(sourceMapJson: string, stack: string): string {
   if (sourceMapJson !== "") map ??= new TraceMap(sourceMapJson);
-  const traced = map;
-  return stack
-    .split("\n")
-    .filter((frame) => !frame.includes("<locus>") && !frame.includes("<isolated-vm"))
-    .map((frame) =>
-      frame.replace(/<function>:(\d+):(\d+)/, (position, line: string, column: string) => {
-        if (traced === undefined) return position;
-        const found = originalPositionFor(traced, { line: Number(line), column: Number(column) - 1 });
-        return found.source === null ? position : `${found.source}:${found.line}:${found.column + 1}`;
-      }),
-    )
-    .join("\n");
+  return authorStack(map, stack, (frame) => frame.includes("<locus>") || frame.includes("<isolated-vm"));
 }
 
 /** The first place that a stack names, by the author's files; where it names none, the file that the bundle was made of. */

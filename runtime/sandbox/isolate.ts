@@ -7,6 +7,7 @@ import ivm from "isolated-vm";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import { describeDefinition, type Purpose } from "#runtime/function/describe.ts";
+import { splitSourceMap } from "#runtime/function/source-map.ts";
 import { versionOf } from "#runtime/function/version.ts";
 
 /** A description's JSON, characters. Two schemas of 64 Ki each and small fields. */
@@ -15,7 +16,6 @@ const DESCRIPTION_LENGTH_MAX = 256 * 1024;
 const CHECK_MEMORY_MB = 64;
 /** Characters of what a bundle's load threw. */
 const MESSAGE_LENGTH_MAX = 2_048;
-const SOURCE_MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
 
 export class Isolate {
   readonly description: FunctionDescription;
@@ -91,10 +91,8 @@ async function evaluate(
   beganMs: number,
 ): Promise<FunctionDescription> {
   await context.evalClosure(`(${loader.prelude})($0)`, [natives.derefInto()], { filename: "<locus>" });
-  const mapAt = bundle.lastIndexOf(SOURCE_MAP_MARK);
-  const map = mapAt < 0 ? "" : Buffer.from(bundle.slice(mapAt + SOURCE_MAP_MARK.length), "base64").toString("utf8");
+  const [source, map] = splitSourceMap(bundle);
   const load = await natives.get("load", { reference: true });
-  const source = mapAt < 0 ? bundle : bundle.slice(0, mapAt);
   const loaded = await load.apply(undefined, [source, map, beganMs], { result: { copy: true } });
   const [failure, json] = loaded as [string, string];
   if (failure !== "") throw new LocusError("FUNCTION_INVALID", failure.slice(0, MESSAGE_LENGTH_MAX));

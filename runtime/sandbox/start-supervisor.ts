@@ -97,7 +97,7 @@ class HostSupervisor implements Supervisor {
             call === 0 ? { source: from, text } : { source: from, text, invocation: this.#calls.get(call)?.id ?? null },
           ),
         onOutcome: (call, code, result, message, stack, usage, logs) =>
-          this.#settle(call, outcomeOf(code, result, message, stack, usageOf(usage), logs)),
+          this.#settle(call, outcomeOf(code, result, this.#withRefusal(code, message), stack, usageOf(usage), logs)),
         onWriteAsked: (call, id) => void this.#askToWrite(call, id),
         onChecked: (check, code, description, message) => this.#checked(check, code, description, message),
         onKept: (keep, code, message) => this.#kept(keep, code, message),
@@ -262,6 +262,12 @@ class HostSupervisor implements Supervisor {
       this.#images.set(image, native);
     }
     return native;
+  }
+
+  /** A host knows only that no connection came. */
+  #withRefusal(code: string, message: string): string {
+    const refused = this.#supply?.refusal ?? "";
+    return code === "REDIS_UNAVAILABLE" && refused !== "" ? `${message}: ${refused}` : message;
   }
 
   #settle(call: number, outcome: Outcome): void {

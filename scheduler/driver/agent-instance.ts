@@ -137,7 +137,7 @@ export class AgentInstance {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const onAbort = (): void => this.#say({ kind: "cancel", call });
     const hang = setTimeout(
-      () => this.#kill(`a call did not end within ${deadlineMs} ms, and could not be told to`),
+      () => this.#kill(`a call did not end within ${Math.round(deadlineMs)} ms, and could not be told to`),
       deadlineMs + HANG_MS,
     );
     const settle = (outcome: Outcome): void => {

@@ -57,3 +57,16 @@ it("starts no scheduler for nodes that would serve whoever reaches it", () => {
   expect(() => readCapacityConfig({})).toThrow("LOCUS_GRPC_SECRET: is not set");
   expect(readCapacityConfig({ LOCUS_GRPC_SECRET: "s3cret" }).grpc.listener.secret).toBe("s3cret");
 });
+
+it("starts in a shell that says where Redis and a node are, and refuses a name that nobody has", () => {
+  const environment = {
+    LOCUS_GRPC_SECRET: "s3cret",
+    LOCUS_REDIS_HOST: "h",
+    LOCUS_REDIS_PORT: "1",
+    LOCUS_URL: "http://h",
+  };
+  expect(readCapacityConfig(environment).grpc.listener.secret).toBe("s3cret");
+  expect(() => readCapacityConfig({ ...environment, LOCUS_SCHEDULER_PROT: "1" })).toThrow(
+    "LOCUS_SCHEDULER_PROT: there is no such setting (Did you mean LOCUS_SCHEDULER_PORT?)",
+  );
+});

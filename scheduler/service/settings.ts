@@ -1,6 +1,7 @@
 // Environment variables of the scheduler's programs, in one table per part: the contests' own names where they have one. docs/grpc.md
 // mirrors them (a test holds them equal).
 
+import { PLACE_TABLES } from "#runtime/place-settings.ts";
 import {
   choiceSetting,
   integerBetween,
@@ -206,6 +207,7 @@ export const SCHEDULER_TABLES: readonly SettingTable[] = [
   API_SERVER_SETTINGS,
   RESOURCE_MANAGER_SETTINGS,
   SIMULATOR_SETTINGS,
+  ...PLACE_TABLES,
 ];
 
 /** Addresses in brackets have colons of their own. */

@@ -233,3 +233,15 @@ it("of all this nothing is left in flight, and good calls work", async () => {
   expect(body).toMatchObject({ ready: true });
   expect(await metric(node, "locus_sandbox_host_deaths_total")).toBe(0);
 });
+
+it.each([
+  ["TypeScript", "import type { X } from 'x';\nexport default 1 as number;"],
+  ["a module that imports", "import { defineFunction } from 'locus/function';\nexport default defineFunction({});"],
+])("a deployment of %s is told how to make a bundle of it", async (_what, body) => {
+  const headers = { "content-type": "application/javascript" };
+  const reply = await fetch(`${node.url}/v1/functions/echo`, { method: "PUT", headers, body });
+  expect([reply.status, await reply.json()]).toEqual([
+    422,
+    expect.objectContaining({ code: "FUNCTION_INVALID", remedy: expect.stringContaining("`locus deploy` makes one") }),
+  ]);
+});

@@ -264,10 +264,15 @@ describe("--json", () => {
   });
 
   it("gives a line for each line of the logs, and none where there are none", async () => {
+    expect((await runTool("locus", ["logs"], stack.settings)).stderr).toBe(
+      "no function has written a line on this node since it started\n",
+    );
     await stack.run("locus", "deploy", join(folder, "talking.ts"));
     await stack.run("locus", "call", "talking", "--logs");
     const logs = (...argv: readonly string[]) => runTool("locus", ["logs", ...argv, "--json"], stack.settings);
     expect(await logs("khop")).toEqual({ status: 0, stdout: "", stderr: "" });
+    const inWords = await runTool("locus", ["logs", "khop"], stack.settings);
+    expect(inWords.stderr).toBe("khop has written no line on this node since it started\n");
     const { stdout } = await logs("talking");
     expect(
       stdout

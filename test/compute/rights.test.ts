@@ -112,7 +112,9 @@ describe("the user for functions that docs/configuration.md makes", () => {
     const told = expect.objectContaining({ msg: "takes no calls from Redis", reason: named });
     await vi.waitFor(() => expect(logged(node)).toContainEqual(told), LONG);
     const doctor = await runTool("locus", ["doctor"], { LOCUS_URL: node.url });
-    expect(doctor.stdout).toMatch(/missing +node +compute side: .*check LOCUS_FUNCTION_USER and/);
+    expect(doctor.stdout).toMatch(
+      /missing +node +compute side: .*check LOCUS_FUNCTION_USER and.*\n +→ correct them where the node is started\n/,
+    );
 
     const admin = redis.client();
     await admin.mset("app:ours", "1", "others", "2");

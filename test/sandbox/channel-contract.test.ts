@@ -442,8 +442,14 @@ describe.each(SIDE_NAMES)("the channel of %s", (name) => {
   });
 
   it("refuses args that are not JSON", async () => {
-    const { outcome } = await side.deploy(bundleOf(({ args }) => args));
-    expect(errorOf(await outcome({ argsJson: "{nope" })).code).toBe("ARGS_INVALID");
+    const typed = `export default { kind: "locus.function", name: "typed", input: { type: "object" }, run: () => 1 };`;
+    for (const bundle of [bundleOf(({ args }) => args), typed]) {
+      const { outcome } = await side.deploy(bundle);
+      expect(errorOf(await outcome({ argsJson: "{nope" }))).toMatchObject({
+        code: "ARGS_INVALID",
+        message: expect.stringMatching(/^args are not JSON: Expected property name/),
+      });
+    }
   });
 
   it("finishes every invocation that waits for one promise", async () => {

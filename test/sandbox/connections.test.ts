@@ -85,11 +85,17 @@ describe("connections of the compute side", () => {
     expect(refused.message).toMatch(/NOPERM/);
   });
 
-  it("say so when Redis refuses the user", async () => {
+  it("say so when Redis refuses the user, and so do calls", async () => {
     const server = await startServer();
-    const { lines } = await startOver(over(server, { username: "nobody", password: "wrong" }));
+    const { lines, run } = await startOver(over(server, { username: "nobody", password: "wrong" }));
     await until(() => lines.length > 0);
     expect(lines.join("\n")).toContain("WRONGPASS");
+    expect(errorOf(await run(WHO))).toMatchObject({
+      code: "REDIS_UNAVAILABLE",
+      message: expect.stringMatching(
+        /^no connection to Redis came up within 1 s: .*WRONGPASS .*; check LOCUS_REDIS_USER and /,
+      ),
+    });
   });
 
   it("come back after Redis was away, and calls meanwhile say what is wrong", async () => {

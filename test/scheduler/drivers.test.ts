@@ -17,9 +17,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { MemoryChannel } from "#runtime/channel/memory-channel.ts";
+import { bundleFunction } from "#runtime/function/bundle.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import type { LocusError } from "#runtime/errors.ts";
-import type { FunctionState, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { FunctionImage, FunctionState, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { AgentDriver } from "#scheduler/driver/agent-driver.ts";
 import { CgroupFolder } from "#scheduler/driver/cgroup.ts";
 import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
@@ -29,7 +30,7 @@ import { CERTIFIED_NAME, makeCertificate, tlsObstacle } from "../certificate.ts"
 import { freePort } from "../free-port.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { specOf, testAgentDriver, testDriver } from "./driver-contract.ts";
-import { callOf, codeOf, imageOf } from "./driver-fixture.ts";
+import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 
 const MIB = 2 ** 20;
 const ISOLATES = 16;
@@ -324,6 +325,71 @@ describe("processes with Redis", () => {
       await server.close();
     }
   });
+});
+
+const FAILING = `import { defineFunction, type Invocation } from "locus/function";
+type Way = "reply" | "all" | "refused" | "throw" | "text" | "object" | "missing";
+async function increment({ redis }: Invocation<Way>): Promise<number> {
+  return await redis.incr("a set");
+}
+const fail = (way: string): never => {
+  throw new TypeError(\`failed by \${way}\`);
+};
+export default defineFunction({
+  name: "failing",
+  async run(invocation: Invocation<Way>) {
+    const { args, redis } = invocation;
+    if (args === "reply") return await increment(invocation);
+    if (args === "all") return await Promise.all([redis.get("none"), increment(invocation)]);
+    if (args === "refused") return await redis.call("SELECT", "1");
+    if (args === "text") throw "no error";
+    if (args === "object") throw { why: "ünïcode" };
+    if (args === "missing") return (null as unknown as { a: number }).a;
+    return fail(args);
+  },
+});
+`;
+
+describe("of what a function fails with, and what its operations have come to, processes", () => {
+  const data = { host: "", port: 0, database: 0, connections: 1 };
+  const opened = new AsyncDisposableStack();
+  let drivers: Readonly<Record<"isolate" | "process", Driver>>;
+  let image: FunctionImage;
+  beforeAll(async () => {
+    const server = await startRedisServer({ moduleArguments: null });
+    opened.defer(() => server.close());
+    await server.client().sadd("a set", "x");
+    const folder = mkdtempSync(join(tmpdir(), "locus-failing-"));
+    opened.defer(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "failing.ts"), FAILING);
+    image = imageOfBundle(Buffer.from(await bundleFunction(join(folder, "failing.ts"))).toString());
+    const source = { ...data, path: server.path };
+    const supervisor = await startSupervisor({ dataSource: source, isolatesMax: 4, queueLengthMax: 10, onLog: silent });
+    opened.defer(() => supervisor.close(0));
+    await supervisor.ready();
+    const isolate = new IsolateDriver(supervisor);
+    const process = new AgentDriver(new ProcessLauncher({ data: source, cgroups: null, onLog: silent }));
+    drivers = { isolate, process };
+    for (const driver of [isolate, process]) opened.defer(() => driver.close());
+  });
+  afterAll(() => opened.disposeAsync());
+
+  test.each(["reply", "all", "refused", "throw", "text", "object", "missing"])(
+    "say the same as isolates: %s",
+    async (way) => {
+      const told = async (driver: Driver) => {
+        const spec = specOf({ image });
+        await driver.start(spec);
+        const outcome = await driver.invoke(spec.id, callOf(way));
+        await driver.stop(spec.id);
+        const { operations, rounds, bytesOut, bytesIn } = outcome.usage;
+        return { error: outcome.ok ? null : outcome.error, operations, rounds, bytesOut, bytesIn };
+      };
+      const said = await told(drivers.process);
+      expect(said).toEqual(await told(drivers.isolate));
+      expect(said.error?.code).toMatch(/^(FUNCTION_FAILED|COMMAND_REFUSED)$/);
+    },
+  );
 });
 
 describe("processes with Redis over TLS", () => {

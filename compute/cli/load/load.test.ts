@@ -185,6 +185,18 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
     expect(await readInfo()).toMatchObject({ nodes: 2_500, state: "loading" });
   });
 
+  test("says that it has written nothing where it is interrupted while it reads", async () => {
+    const controller = new AbortController();
+    const loading = load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, () => {}, controller.signal);
+    controller.abort(new LocusError("CANCELLED", "interrupted by a test"));
+    await expect(loading).rejects.toMatchObject({
+      code: "CANCELLED",
+      message: "no key was written: interrupted by a test",
+      remedy: "Load it again.",
+    });
+    expect(await redis.dbsize()).toBe(0);
+  });
+
   test("writes nothing when the source is bad", async () => {
     const folder = mkdtempSync(join(tmpdir(), "locus-graph-"));
     try {

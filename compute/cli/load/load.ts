@@ -42,7 +42,7 @@ export async function loadGraph(
     onProgress(next);
     signal.throwIfAborted();
   };
-  note(progress);
+  onProgress(progress);
   const { graph, samples } = await untilAborted(openSource(source), signal);
 
   const redis = await openBrittleConnection(address, user, "load").catch((error: unknown) => {
@@ -67,7 +67,11 @@ export async function loadGraph(
 /** Reading is left where it is: nothing has been written yet. */
 const untilAborted = async <Source>(reading: Promise<Source>, signal: AbortSignal): Promise<Source> => {
   const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(signal.reason as Error);
+  const stop = (): void => {
+    const message = `no key was written: ${(signal.reason as Error).message}`;
+    reject(new LocusError("CANCELLED", message, { remedy: "Load it again.", cause: signal.reason }));
+  };
+  if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   return Promise.race([reading, promise]).finally(() => signal.removeEventListener("abort", stop));
 };

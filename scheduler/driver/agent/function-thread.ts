@@ -1,17 +1,21 @@
 // The thread of an agent on which the function runs, in plain Node. What the agent's own thread tells it and hears from it are the messages
 // here; its heap is bounded by the thread's limits, and its end is the agent's.
 
-import { registerHooks, setSourceMapsSupport } from "node:module";
+import { registerHooks } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { TraceMap } from "@jridgewell/trace-mapping";
 import { Compile } from "typebox/schema";
 import type { Channel } from "#runtime/channel/channel.ts";
 import { guestRedisOver } from "#runtime/channel/guest-redis-over.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
+import { encodedBytes } from "#runtime/channel/operation.ts";
 import { StreamChannel } from "#runtime/channel/stream-channel.ts";
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import type { FunctionDefinition, Log } from "#runtime/function/define.ts";
 import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
+import { splitSourceMap } from "#runtime/function/source-map.ts";
 import type { Usage } from "#runtime/profile/sample.ts";
+import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
 import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
 
@@ -49,6 +53,8 @@ type ThreadOutcome =
 /** Bytes of a call's log lines; what is more is left out. As in the sandbox. */
 const LOG_BYTES_MAX = 64 * 1024;
 const LINE_LENGTH_MAX = 4_096;
+/** What of a thrown value that is no error a message shows. As in the sandbox. */
+const THROWN_LENGTH_MAX = 1_024;
 
 /** Runs until the thread ends. */
 export async function runThread(): Promise<void> {
@@ -73,14 +79,38 @@ async function load({ name, bundle }: ThreadFunction): Promise<FunctionDefinitio
     load: (asked, context, next) =>
       asked === url ? { format: "module", source: bundle, shortCircuit: true } : next(asked, context),
   });
-  setSourceMapsSupport(true);
+  tellByAuthor(url, bundle);
   const module = (await import(url)) as { readonly default?: FunctionDefinition };
   if (module.default?.kind !== "locus.function")
     throw new Error("the bundle's default export is no function definition");
   return module.default;
 }
 
+/** Stacks have the author's files and lines, and no frames of Node or of ours: as in the sandbox. */
+function tellByAuthor(url: string, bundle: Uint8Array): void {
+  const [, mapJson] = splitSourceMap(Buffer.from(bundle).toString());
+  let map: TraceMap | undefined;
+  const isOurs = (frame: string): boolean => /^ {4}at .*\bnode:/.test(frame) || frame.includes(import.meta.url);
+  Error.prepareStackTrace = (error, frames) => {
+    if (mapJson !== "") map ??= new TraceMap(mapJson);
+    // oxlint-disable-next-line typescript/no-base-to-string -- frames have their own
+    const stack = [headOf(error), ...frames.map((frame) => `    at ${String(frame)}`)].join("\n");
+    return authorStack(map, stack.replaceAll(url, "<function>"), isOurs);
+  };
+}
+
+/** An error may be of the function's own making; what operations reject with is a plain Error in the sandbox. */
+function headOf(error: Error): string {
+  if (error instanceof LocusError) return `Error: ${error.message}`;
+  try {
+    return String(error);
+  } catch {
+    return "Error";
+  }
+}
+
 function callerOf(definition: FunctionDefinition, given: ThreadFunction) {
+  const { run } = definition;
   const checkInput = checkOf("args", given.input);
   const checkOutput = checkOf("result", given.output);
   const channel = given.data === null ? NO_REDIS : new StreamChannel(given.data);
@@ -92,7 +122,7 @@ function callerOf(definition: FunctionDefinition, given: ThreadFunction) {
     try {
       const args = argsOf(argsJson);
       refuse("ARGS_INVALID", checkInput(args));
-      const result = await definition.run({ redis: guestRedisOver(counted), args, keys, log: logs.log });
+      const result = await run({ redis: guestRedisOver(counted), args, keys, log: logs.log });
       const resultJson = resultJsonOf(result);
       refuse("RESULT_INVALID", checkOutput(result));
       outcome = { ok: true, resultJson };
@@ -146,10 +176,25 @@ function resultJsonOf(result: unknown): string {
 }
 
 function failureOf(error: unknown): ThreadOutcome {
-  if (error instanceof LocusError) return { ok: false, code: error.code, message: error.message, stack: "" };
-  if (error instanceof Error)
-    return { ok: false, code: "FUNCTION_FAILED", message: error.message, stack: error.stack ?? "" };
-  return { ok: false, code: "FUNCTION_FAILED", message: String(error), stack: "" };
+  if (error instanceof LocusError) {
+    return { ok: false, code: error.code, message: error.message, stack: error.stack ?? "" };
+  }
+  if (error instanceof Error) {
+    return { ok: false, code: "FUNCTION_FAILED", message: headOf(error), stack: error.stack ?? "" };
+  }
+  const message = `threw ${thrownText(error)}, which is no Error and so has no stack`;
+  return { ok: false, code: "FUNCTION_FAILED", message, stack: "" };
+}
+
+function thrownText(thrown: unknown): string {
+  if (typeof thrown === "function") return "a function";
+  // oxlint-disable-next-line typescript/no-base-to-string -- it is none that has members
+  if (typeof thrown !== "object") return String(thrown).slice(0, THROWN_LENGTH_MAX);
+  try {
+    return JSON.stringify(thrown).slice(0, THROWN_LENGTH_MAX);
+  } catch {
+    return "a value that has no text";
+  }
 }
 
 const NO_REDIS: Channel = {
@@ -169,7 +214,7 @@ function countOver(channel: Channel, operationsMax: number) {
         throw new LocusError("OPERATIONS_LIMIT", `the call sent more than ${operationsMax} operations`);
       }
       counted.rounds += 1;
-      for (const words of round) counted.bytesOut += words.reduce((sum, word) => sum + word.length, 0);
+      for (const operation of round) counted.bytesOut += encodedBytes(operation);
       const replies = await channel.send(round);
       counted.bytesIn += replies.length;
       return replies;

@@ -58,7 +58,8 @@ class Agent {
   }
 
   #call({ call, keys, deadlineMs, logs }: Call, args: Buffer): void {
-    const late = (): void => this.#giveUp(call, "DEADLINE_EXCEEDED", `the call did not end within ${deadlineMs} ms`);
+    const late = (): void =>
+      this.#giveUp(call, "DEADLINE_EXCEEDED", `the call did not end within ${Math.round(deadlineMs)} ms`);
     this.#calls.set(call, setTimeout(late, deadlineMs));
     this.#thread?.postMessage({ call, keys, argsJson: args.toString(), logs } satisfies ThreadCall);
   }
