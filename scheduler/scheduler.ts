@@ -2,7 +2,7 @@
 // when, and commands through `Effects`. Live code (live-scheduler.ts) and the simulator drive this same class. Here is what each event
 // means; how instances, leases, calls and nodes are kept is their own files' matter, and none of those calls back here.
 //
-// Invariants: a call waits only while no instance of its function is free; an instance that is busy holds at least one call or a lease; what
+// Invariants: a call waits only while no instance of its function is free, or while a start of its own is under way; an instance that is busy holds at least one call or a lease; what
 // is promised of a node never exceeds what it offers.
 
 import { LocusError } from "#runtime/errors.ts";
@@ -237,8 +237,8 @@ export class Scheduler<Ticket> {
   }
 
   /**
-   * Of calls that wait with whoever holds instances of it, all of them busy: for how many another is to be asked for, and whether all wait for those that
-   * are held. Nothing happens by it.
+   * Of calls that wait with whoever holds instances of it, all of those busy: for how many another is to be asked for, one that is free or a start, and
+   * whether all wait for those that are held. Nothing happens by it.
    */
   waitOrStart(pool: FunctionPool, waiting: number, held: HeldInstances, nowMs: number): WaitOrStart {
     return this.#serving.waitOrStart(pool, waiting, held, this.#advance(nowMs));

@@ -39,12 +39,16 @@ export class BookedFunction {
   /** Since the last beat, of calls that waited and got no instance. */
   left = 0;
   leftMs = 0;
+  /** Calls have waited in vain since one came to an instance: a start takes longer than they wait. */
+  isMissed = false;
   inFlight = 0;
   /** Cores that the instances can keep busy: one each, and no more on a node than it has. */
   threads = 0;
   /** What is asked of the scheduler now; null: nothing. */
   asked: AbortController | null = null;
   pause: Pause | null = null;
+  /** Not sooner is asked again whoever has said that waiting is better, while there is something to wait for. */
+  askAtMs = -Infinity;
   /** What is asked for besides, so that calls need not wait. */
   growing: AbortController | null = null;
   growAtMs = -Infinity;

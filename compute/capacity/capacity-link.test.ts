@@ -94,6 +94,26 @@ test("a beat that does not wait for its time is not followed by another at once"
   await left;
 });
 
+test("a node that takes long to look at its instances beats as often", async () => {
+  vi.useFakeTimers();
+  const { link, beats } = setUp(undefined, 300);
+  let beaten = 0;
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 50) {
+      await vi.advanceTimersByTimeAsync(50);
+      for (const beat of beats.splice(0)) {
+        beaten++;
+        beat.resolve(ANSWER);
+      }
+    }
+  };
+  await pass(5_000);
+  expect(beaten).toBeGreaterThanOrEqual(9);
+  const left = link.leave();
+  await pass(1_000);
+  await left;
+});
+
 test("a node that has left says nothing more, whatever happens then", async () => {
   vi.useFakeTimers();
   const { link, beats, beaten } = setUp();

@@ -44,6 +44,8 @@ export class CapacityLink {
   /** At first: when it began. A node that starts is given time to find who schedules. */
   #answeredMs: number;
   #beatenMs: number;
+  /** When the last one was turned to, whatever it has to look at first. */
+  #turnedMs = -Infinity;
   /** Of the last beat. Nobody waits for one who does not answer even that. */
   #hasFailed = false;
   /** What was last said of the scheduler, so that it is said once. */
@@ -86,7 +88,7 @@ export class CapacityLink {
 
   /** Not so soon after one that was hurried: what is not used within a few beats goes back. */
   #tick(): void {
-    if (this.#options.nowMs() - this.#beatenMs >= BEAT_MS / 2) this.#turn();
+    if (this.#options.nowMs() - this.#turnedMs >= BEAT_MS / 2) this.#turn();
   }
 
   /** Not while an answer is on its way. */
@@ -94,6 +96,7 @@ export class CapacityLink {
     if (this.#isBeating) return;
     clearTimeout(this.#soon);
     this.#isBeating = true;
+    this.#turnedMs = this.#options.nowMs();
     this.#beating = this.#beat(false).finally(() => (this.#isBeating = false));
   }
 

@@ -124,6 +124,24 @@ describe("a node's book of leases", () => {
     expect([book.size, take(book).id]).toEqual([3, "b"]);
   });
 
+  test("holds what came too late for the calls that waited for it, so that the next one has it, but not for long", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { book, requests } = setUp();
+    const call = book.wait(khop, 10_000);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await call).toBeNull();
+    await requests[0]!.grant([at("a"), at("b")]);
+    const heldAfter = (beats: number): number => {
+      for (let beat = 0; beat < beats; beat++) book.uses(500);
+      return book.size;
+    };
+    expect([heldAfter(19), heldAfter(1)]).toEqual([2, 0]);
+    void book.wait(khop, 10_000);
+    await requests[1]!.grant([at("c"), at("d")]);
+    expect(heldAfter(2), "one came to it").toBe(1);
+    book.close();
+  });
+
   describe("of a node that is told to wait for the instances that it holds", () => {
     /** Two instances, whose last calls began at 15 and at 20, and a call that is told to wait at 30. */
     const setUpWaiting = async (waitMs: number) => {
@@ -207,17 +225,34 @@ describe("a node's book of leases", () => {
     });
 
     test("asks anew for calls that come when those have been served to which it was said", async () => {
-      const { book, requests, taken, call } = await setUpWaiting(1_500);
+      const { book, requests, taken, call, clock } = await setUpWaiting(1_500);
       book.done(taken[0]!, 25, 0);
       await call;
+      clock.nowMs = 40;
       const next = book.wait(khop, 5_000);
       expect(requests).toHaveLength(3);
       // Nobody waits any more when the answer comes.
       book.done(taken[1]!, 25, 0);
       await next;
       await requests[2]!.pause(1_500);
+      clock.nowMs = 50;
       void book.wait(khop, 5_000);
       expect(requests).toHaveLength(4);
+      book.close();
+    });
+
+    test("asks no sooner than in 10 ms for those either, unless they are more", async () => {
+      const { book, requests, taken, call } = await setUpWaiting(1_500);
+      book.done(taken[0]!, 25, 0);
+      await call;
+      const next = [book.wait(khop, 5_000)];
+      await vi.advanceTimersByTimeAsync(9);
+      expect(requests).toHaveLength(2);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(requests).toHaveLength(3);
+      for (const one of taken.slice(1)) book.done(one, 25, 0);
+      await requests[2]!.pause(1_500);
+      await Promise.all(next);
       book.close();
     });
 

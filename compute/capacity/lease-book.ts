@@ -33,6 +33,8 @@ const BUSY_SHARE = 0.75;
 const GROW_EVERY_MS = 50;
 /** Beats in which nothing ran on an instance until it is given back, so that keep-alive is the scheduler's matter. */
 const IDLE_BEATS = 2;
+/** … Where calls have waited for it in vain the next one is to have it, if it comes so soon. Chosen. */
+const MISSED_BEATS = 20;
 /** Beats without an instance and a call until what was learned of a function is forgotten. */
 const EMPTY_BEATS = 120;
 
@@ -164,6 +166,7 @@ export class LeaseBook {
       const onAbort = (): void => waiter.reject(cancelled(description.name));
       const onTimeout = (): void => {
         this.without.late++;
+        booked.isMissed = true;
         waiter.resolve(null);
       };
       const timer = setTimeout(onTimeout, Math.min(timeoutMs * PATIENCE_SHARE, PATIENCE_MS));
@@ -211,7 +214,7 @@ export class LeaseBook {
     for (const instance of this.#held.values()) {
       instance.idleBeats = instance.calls === 0 && instance.running === 0 ? instance.idleBeats + 1 : 0;
       const use = instance.use(nowMs, elapsedMs);
-      if (instance.idleBeats >= IDLE_BEATS) this.#giveBack(instance);
+      if (instance.idleBeats >= (instance.function.isMissed ? MISSED_BEATS : IDLE_BEATS)) this.#giveBack(instance);
       else uses.push(use);
     }
     for (const [version, booked] of this.#functions) {
@@ -277,6 +280,7 @@ export class LeaseBook {
   askAnew(): void {
     for (const booked of this.#functions.values()) {
       booked.asked?.abort();
+      booked.askAtMs = -Infinity;
       this.#endPause(booked);
       this.#ask(booked);
     }
@@ -322,6 +326,7 @@ export class LeaseBook {
   #give(booked: BookedFunction, instance: BookedInstance, nowMs: number, waitedMs = 0): void {
     instance.took(nowMs, waitedMs);
     booked.inFlight++;
+    booked.isMissed = false;
     this.counts.taken++;
     if (booked.inFlight * booked.cpuShare > booked.threads * BUSY_SHARE) this.#grow(booked);
   }
@@ -357,8 +362,11 @@ export class LeaseBook {
     if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
     const waiting = booked.instancesFor(booked.waiters.size);
     const count = Math.min(ASKED_MAX, waiting);
-    const held = booked.held(this.#options.nowMs());
+    const nowMs = this.#options.nowMs();
+    const held = booked.held(nowMs);
     if (booked.pause !== null && count <= booked.pause.count && held.busy >= booked.pause.busy) return;
+    const soonMs = booked.askAtMs - nowMs;
+    if (booked.pause === null && soonMs > 0 && held.busy > 0) return this.#pause(booked, count, held.busy, soonMs);
     this.#endPause(booked);
     const asked = new AbortController();
     booked.asked = asked;
@@ -368,7 +376,9 @@ export class LeaseBook {
         booked.asked = null;
         for (const one of leased) this.#hold(booked, one);
         this.#serve(booked);
-        if (waitMs !== null && booked.waiters.size > 0) this.#pause(booked, count, held.busy, waitMs);
+        if (waitMs !== null) booked.askAtMs = this.#options.nowMs() + PAUSE_MS_MIN;
+        if (waitMs !== null && booked.waiters.size > 0)
+          this.#pause(booked, count, held.busy, Math.max(PAUSE_MS_MIN, waitMs));
         this.#ask(booked);
         // What was free elsewhere serves at once; from then on calls need not go there.
         if (leased.length > 0 && !booked.instances.some(({ isHere }) => isHere)) this.#grow(booked);
@@ -386,9 +396,10 @@ export class LeaseBook {
   #pause(booked: BookedFunction, count: number, busy: number, waitMs: number): void {
     const over = (): void => {
       booked.pause = null;
+      booked.askAtMs = -Infinity;
       this.#ask(booked);
     };
-    const timer = setTimeout(over, Math.max(PAUSE_MS_MIN, Math.min(waitMs, PATIENCE_MS))).unref();
+    const timer = setTimeout(over, Math.min(waitMs, PATIENCE_MS)).unref();
     booked.pause = { count, busy, timer };
   }
 

@@ -53,7 +53,8 @@ export function calledFunction(
   const rates = profile.rates(nowMs);
   const surge = profile.surge(rates, nowMs);
   const load = {
-    ...offeredBy(rates),
+    // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
+    ...offeredBy(rates, FREE_MIN),
     costs: { compute: compute.cost, storage: storage.cost },
     lowest,
     highest,
@@ -78,22 +79,21 @@ export function calledFunction(
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
-  const surging = surge === null ? null : { ...load, ...offeredBy(surge) };
+  const surging = surge === null ? null : { ...load, ...offeredBy(surge, FREE_MIN) };
   const rateSeconds = RATE_SECONDS;
   const weighed = { share, costs, load, surging, rateSeconds, bounds, isFree, isWarm };
   return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }
 
-/** Those that the plan spreads, and the others. */
-function offeredBy({ all, fixed }: Rates): Offered {
-  // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
-  const callsPerSecond = Math.max(FREE_MIN * all, all - fixed.compute - fixed.storage);
+/** Those that the plan spreads, at least so small a part of all, and the others. */
+function offeredBy({ all, fixed }: Rates, freeMin: number): Offered {
+  const callsPerSecond = Math.max(freeMin * all, all - fixed.compute - fixed.storage);
   return { callsPerSecond, fixedPerSecond: fixed };
 }
 
 /** As calls come, on either side. */
 export function callsOfProfile(profile: FunctionProfile, share: number, nowMs: number): Readonly<Record<Side, number>> {
-  return callsOf(offeredBy(profile.rates(nowMs)), share);
+  return callsOf(offeredBy(profile.rates(nowMs), 0), share);
 }
 
 /** Whether calls take longer than before the move that was taken back. */

@@ -108,7 +108,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const isSurge = surged !== all;
     all.forEach((called, index) => decide(draft, called, { ...choices[index]!, isSurge }, lastly, situation));
     holdAfterMistake(draft, all, nowMs);
-    const steadyMs = patienceOf(all) * STEADY_MS;
+    const steadyMs = patienceOf(all, nowMs) * STEADY_MS;
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
     // What comes all at once will have gone, or grown, before a trial is over.
     if (surged === all && areSlight(moving, all)) {

@@ -3,7 +3,7 @@ import { calledFunction, type CalledFunction } from "./called-function.ts";
 import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
-import { judgedMove, lastMoves } from "./moves.ts";
+import { judgedMove, lastMoves, relieved } from "./moves.ts";
 import { modelledCalls, PlayedCalls } from "./played-calls.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
@@ -114,4 +114,16 @@ test("a move after which calls do well is looked at once, and stays", () => {
   const { to, why } = judged(played(150, 1))!;
   expect(to).toMatchObject({ state: "storage", share: 1, reverts: 0, moved: { isJudged: true } });
   expect(why).toBeNull();
+});
+
+test("before a surge keeps away for a second, and twice as long each time that another follows soon", () => {
+  const reliefAfter = (before: FunctionState, nowMs: number): FunctionState =>
+    relieved({ to: before, why: null }, nowMs).to;
+  const once = reliefAfter(MOVED, 1_000);
+  expect(once.relief).toEqual({ restMs: 1_000, untilMs: 2_000 });
+  // The same, that grows on.
+  expect(reliefAfter(once, 1_100).relief).toEqual({ restMs: 1_000, untilMs: 2_100 });
+  const twice = reliefAfter(once, 11_999);
+  expect(twice.relief).toEqual({ restMs: 2_000, untilMs: 13_999 });
+  expect(reliefAfter(twice, 24_000).relief?.restMs).toBe(1_000);
 });

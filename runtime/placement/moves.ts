@@ -80,8 +80,10 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
 /** As `moved`, before a surge: it comes back when that has long been over, and later each time that another follows soon. */
 export function relieved(change: Change, nowMs: number): Change {
   const { relief } = change.to;
-  const isSoon = relief !== null && nowMs - relief.untilMs < FLAP_MS;
-  const restMs = clamp(isSoon ? 2 * relief.restMs : 0, RELIEF_MIN_MS, BACK_OFF_MAX_MS);
+  const sinceMs = relief === null ? Infinity : nowMs - relief.untilMs;
+  // While it stays away it is the same surge still.
+  const times = sinceMs < 0 ? 1 : sinceMs < FLAP_MS ? 2 : 0;
+  const restMs = clamp(times * (relief?.restMs ?? 0), RELIEF_MIN_MS, BACK_OFF_MAX_MS);
   return { ...change, to: { ...change.to, relief: { restMs, untilMs: nowMs + restMs } } };
 }
 

@@ -9,6 +9,7 @@ import {
   isMistake,
   nextTrial,
   NO_TRIALS,
+  patienceOf,
   shareAt,
   trialsAfter,
   trialsAfterShift,
@@ -283,7 +284,10 @@ describe("after a trial", () => {
     const { profile } = better.tried("a", 1);
     const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, isFirm: false };
     expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held } }, better.nowMs)).toBe(false);
-    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held, contradicted: 1 } }, better.nowMs)).toBe(true);
+    const doubted = { ...NO_TRIALS, held, contradicted: 1, keptMs: 0 };
+    expect(isHeld(profile, { share: 1, trials: doubted }, better.nowMs)).toBe(true);
+    expect(patienceOf([{ trials: doubted }], 29_999)).toBe(2);
+    expect(patienceOf([{ trials: doubted }], 30_000), "it is forgotten though none was kept since").toBe(1);
   });
 
   test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {

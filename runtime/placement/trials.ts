@@ -184,8 +184,12 @@ interface Comparison {
 }
 
 /** How many times as long a trial is looked at, before and while it runs, as one that nothing has contradicted; and how many times as much it has to show. */
-export const patienceOf = (all: readonly Pick<Tried, "trials">[]): number =>
-  2 ** Math.min(CONTRADICTIONS_COUNTED, Math.max(0, ...all.map(({ trials }) => trials.contradicted)));
+export function patienceOf(all: readonly Pick<Tried, "trials">[], nowMs: number): number {
+  let most = 0;
+  for (const { trials } of all)
+    if (nowMs - trials.keptMs < CONTRADICTION_MS) most = Math.max(most, trials.contradicted);
+  return 2 ** Math.min(CONTRADICTIONS_COUNTED, most);
+}
 
 /** null: there was nothing before. */
 function compared(all: readonly Tried[], atMs: number, nowMs: number, beforeMs = BEFORE_MS): Comparison | null {
@@ -256,7 +260,7 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   if (!isWhole(tried)) return VOID;
   const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
   if (!areSlight(others, all)) return VOID;
-  const patience = patienceOf(tried);
+  const patience = patienceOf(tried, nowMs);
   const measureMs = patience * MEASURE_MS;
   if (passedMs < SETTLE_MS + measureMs / 2) return null;
   const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
@@ -401,7 +405,7 @@ export function isHeld(
   nowMs: number,
 ): boolean {
   const { held: promise } = trials;
-  const patience = patienceOf([{ trials }]);
+  const patience = patienceOf([{ trials }], nowMs);
   if (promise === null || nowMs >= promise.untilMs) return false;
   const lately = heardLately(profile, promise.sinceMs, nowMs);
   if (lately === null) return true;

@@ -18,8 +18,8 @@ export interface DataConnection {
 }
 
 /**
- * Connects; without TLS also authenticates with HELLO 3 and selects the database. Throws REDIS_UNAVAILABLE, or PERMISSION_DENIED where
- * Redis refuses the user.
+ * Connects; without TLS also authenticates with HELLO 3 and selects the database. Throws REDIS_UNAVAILABLE, STORAGE_REFUSED where Redis serves nobody
+ * for now, or PERMISSION_DENIED where it refuses the user.
  */
 export async function openDataConnection(source: DataSource): Promise<DataConnection> {
   const socket = connect(source.path === undefined ? { host: source.host, port: source.port } : { path: source.path });

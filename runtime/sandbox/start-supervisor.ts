@@ -51,6 +51,9 @@ export async function startSupervisor(options: StartOptions): Promise<Supervisor
   return new HostSupervisor(options, launcherPath);
 }
 
+/** With these words a host says that none came in time (runtime/native/socket_channel.cc). */
+const NO_CONNECTION = "no connection to Redis came up";
+
 interface PendingCall {
   /** The owner's. */
   readonly id: string | null;
@@ -266,8 +269,9 @@ class HostSupervisor implements Supervisor {
 
   /** A host knows only that no connection came. */
   #withRefusal(code: string, message: string): string {
+    if (code !== "REDIS_UNAVAILABLE" || !message.startsWith(NO_CONNECTION)) return message;
     const refused = this.#supply?.refusal ?? "";
-    return code === "REDIS_UNAVAILABLE" && refused !== "" ? `${message}: ${refused}` : message;
+    return refused === "" ? message : `${message}: ${refused}`;
   }
 
   #settle(call: number, outcome: Outcome): void {

@@ -45,6 +45,7 @@ it("tells a call that its connection took along from a defect of the peer", () =
   const reset = "Received RST_STREAM with code";
   const ours = `${reset} 2 triggered by internal client error:`;
   for (const lost of [
+    `${reset} 0 (Call ended without gRPC status)`,
     `${reset} 2 (Internal server error)`,
     `${ours} Session closed with error code 2`,
     `${ours} write EPIPE`,
@@ -53,7 +54,6 @@ it("tells a call that its connection took along from a defect of the peer", () =
     expect(ended(lost)).toBe("PEER_UNAVAILABLE");
   for (const defect of [
     "it has no such table",
-    `${reset} 0 (Call ended without gRPC status)`,
     `${reset} 1`,
     `${reset} 3`,
     `${ours} The stream is already destroyed`,

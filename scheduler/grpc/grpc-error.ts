@@ -47,11 +47,12 @@ const CODES: Partial<Record<status, ErrorCode>> = {
 
 /**
  * Details with which grpc-js says INTERNAL of a call that its connection took along, though no peer has said anything: the stream was reset with
- * INTERNAL_ERROR, as whatever has a stream does whose session is torn down; the session was closed by the other side, or its socket failed; the call was
- * written to when that had happened. Other resets are of a peer that is there, other errors our own.
+ * INTERNAL_ERROR, as whatever has a stream does whose session is torn down, or ended before a status had come (so 5 in 100 calls to a server that
+ * closed meanwhile on a busy machine); the session was closed by the other side, or its socket failed; the call was written to when that had
+ * happened. Other resets are of a peer that is there, other errors our own.
  */
 const CONNECTION_LOST =
-  /^(?:Received RST_STREAM with code 2 (?:\(Internal server error\)|triggered by internal client error: (?:Session closed with error code \d+|(?:read|write) E[A-Z]+))|Write error: write after end)$/;
+  /^(?:Received RST_STREAM with code 0 \(Call ended without gRPC status\)|Received RST_STREAM with code 2 (?:\(Internal server error\)|triggered by internal client error: (?:Session closed with error code \d+|(?:read|write) E[A-Z]+))|Write error: write after end)$/;
 
 /** `attempted`: for the message, "ReserveNode at 127.0.0.1:10400". */
 export function errorOf(error: ServiceError, attempted: string): LocusError {

@@ -202,6 +202,13 @@ describe("calls on leases", () => {
     expect(waitedMs()).toBeCloseTo(400);
     scheduler.leasesUsed([calls(lease, { usedMs: 500, unusedSinceMs: null, waitedMs: 30 })], [], 1_000);
     expect(waitedMs()).toBe(30);
+    const never = lend("y", 1_000);
+    scheduler.leasesUsed(
+      [calls(never, { usedMs: 1, usedSinceMs: 1_400, unusedSinceMs: 1_401, waitedMs: 90 })],
+      [],
+      1_500,
+    );
+    expect(waitedMs()).toBe(90);
   });
 
   test("of several leases are told in the order of their times, and what is told later is no earlier", () => {

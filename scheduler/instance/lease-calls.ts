@@ -127,7 +127,8 @@ function eventsOf(calls: LeaseCalls, now: number): readonly CallEvent[] {
   const { lease, ended, executionMs, usedMs, usedSinceMs, unusedSinceMs, waitedMs } = calls;
   const { isUsed: wasUsed, toldMs, holder } = lease;
   const isUsed = unusedSinceMs === null;
-  if (!wasUsed && !isUsed && ended === 0) return [];
+  // One that waited and came to nothing has waited.
+  if (!wasUsed && !isUsed && ended === 0 && waitedMs === 0) return [];
   const fromMs = wasUsed ? toldMs : within(usedSinceMs, toldMs, now);
   const untilMs = within(unusedSinceMs ?? now, fromMs, now);
   lease.toldMs = now;

@@ -4,7 +4,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { LocusError } from "#runtime/errors.ts";
 import { every, type Repeated } from "#runtime/shared-timer.ts";
-import { LEASES_MAX } from "../grpc/beat-bounds.ts";
+import { LEASES_MAX, WAITED_MAX } from "../grpc/beat-bounds.ts";
 import type {
   BeatAnswer,
   CallsWaiting,
@@ -359,8 +359,9 @@ export class LiveDesk implements ServedDesk {
       return pool === undefined || pool.removed ? [] : [{ pool, holder: nodeId, waiting, left, leftWaitMs }];
     });
     for (const { pool } of told) awaiting.delete(pool);
-    const others = noneWait(nodeId, awaiting);
-    awaiting.clear();
+    // Of a list that is full nobody knows whom it leaves out.
+    const others = waits.length < WAITED_MAX ? noneWait(nodeId, awaiting) : [];
+    for (const { pool } of others) awaiting.delete(pool);
     for (const { pool, waiting } of told) if (waiting > 0) awaiting.add(pool);
     return [...told, ...others];
   }

@@ -328,7 +328,7 @@ describe("processes with Redis", () => {
 });
 
 const FAILING = `import { defineFunction, type Invocation } from "locus/function";
-type Way = "reply" | "all" | "refused" | "throw" | "text" | "object" | "missing";
+type Way = "reply" | "all" | "refused" | "throw" | "text" | "object" | "missing" | "long" | "no stack";
 async function increment({ redis }: Invocation<Way>): Promise<number> {
   return await redis.incr("a set");
 }
@@ -345,6 +345,8 @@ export default defineFunction({
     if (args === "text") throw "no error";
     if (args === "object") throw { why: "ünïcode" };
     if (args === "missing") return (null as unknown as { a: number }).a;
+    if (args === "long") throw new Error("x".repeat(5e6));
+    if (args === "no stack") throw Object.defineProperty(new Error("odd"), "stack", { get: () => fail("throw") });
     return fail(args);
   },
 });
@@ -390,6 +392,34 @@ describe("of what a function fails with, and what its operations have come to, p
       expect(said.error?.code).toMatch(/^(FUNCTION_FAILED|COMMAND_REFUSED)$/);
     },
   );
+
+  test.each(["long", "no stack"])("stay, whatever is thrown, and say no more than isolates may: %s", async (way) => {
+    const spec = specOf({ image });
+    await drivers.process.start(spec);
+    for (let time = 0; time < 2; time++) {
+      const outcome = await drivers.process.invoke(spec.id, callOf(way));
+      const error = outcome.ok ? null : outcome.error;
+      expect(error).toMatchObject({ code: "FUNCTION_FAILED" });
+      expect(error!.message.length + error!.stack.length).toBeLessThanOrEqual(2 * 16 * 1024);
+    }
+    await drivers.process.stop(spec.id);
+  });
+
+  test("stay, and show the bundle's own lines, where its map cannot be read", async () => {
+    const bundle = Buffer.from(image.bundle).toString();
+    const map = bundle.lastIndexOf("base64,") + "base64,".length;
+    const unread = [Buffer.from("{").toString("base64"), Buffer.from('{"version":3,"sections":1}').toString("base64")];
+    for (const broken of unread) {
+      const spec = specOf({ image: imageOfBundle(bundle.slice(0, map) + broken) });
+      await drivers.process.start(spec);
+      for (let time = 0; time < 2; time++) {
+        const outcome = await drivers.process.invoke(spec.id, callOf("throw"));
+        expect(outcome).toMatchObject({ ok: false, error: { code: "FUNCTION_FAILED" } });
+        expect(outcome.ok ? "" : outcome.error.stack).toMatch(/<function>:\d+:\d+/);
+      }
+      await drivers.process.stop(spec.id);
+    }
+  });
 });
 
 describe("processes with Redis over TLS", () => {

@@ -53,6 +53,8 @@ type ThreadOutcome =
 /** Bytes of a call's log lines; what is more is left out. As in the sandbox. */
 const LOG_BYTES_MAX = 64 * 1024;
 const LINE_LENGTH_MAX = 4_096;
+/** Of a message, and of a stack: what is more is cut off. `kErrorTextBytesMax` in runtime/native/lane.h. */
+const ERROR_TEXT_BYTES_MAX = 16 * 1024;
 /** What of a thrown value that is no error a message shows. As in the sandbox. */
 const THROWN_LENGTH_MAX = 1_024;
 
@@ -89,14 +91,27 @@ async function load({ name, bundle }: ThreadFunction): Promise<FunctionDefinitio
 /** Stacks have the author's files and lines, and no frames of Node or of ours: as in the sandbox. */
 function tellByAuthor(url: string, bundle: Uint8Array): void {
   const [, mapJson] = splitSourceMap(Buffer.from(bundle).toString());
-  let map: TraceMap | undefined;
+  let map: TraceMap | null | undefined = null;
   const isOurs = (frame: string): boolean => /^ {4}at .*\bnode:/.test(frame) || frame.includes(import.meta.url);
   Error.prepareStackTrace = (error, frames) => {
-    if (mapJson !== "") map ??= new TraceMap(mapJson);
+    map = map === null ? mapOf(mapJson) : map;
     // oxlint-disable-next-line typescript/no-base-to-string -- frames have their own
     const stack = [headOf(error), ...frames.map((frame) => `    at ${String(frame)}`)].join("\n");
-    return authorStack(map, stack.replaceAll(url, "<function>"), isOurs);
+    try {
+      return authorStack(map, stack.replaceAll(url, "<function>"), isOurs);
+    } catch {
+      return authorStack(undefined, stack.replaceAll(url, "<function>"), isOurs);
+    }
   };
+}
+
+/** undefined: it has none, or none that can be read: whoever made the bundle may have written anything. */
+function mapOf(json: string): TraceMap | undefined {
+  try {
+    return json === "" ? undefined : new TraceMap(json);
+  } catch {
+    return undefined;
+  }
 }
 
 /** An error may be of the function's own making; what operations reject with is a plain Error in the sandbox. */
@@ -177,14 +192,29 @@ function resultJsonOf(result: unknown): string {
 
 function failureOf(error: unknown): ThreadOutcome {
   if (error instanceof LocusError) {
-    return { ok: false, code: error.code, message: error.message, stack: error.stack ?? "" };
+    return { ok: false, code: error.code, message: cut(error.message), stack: stackOf(error) };
   }
   if (error instanceof Error) {
-    return { ok: false, code: "FUNCTION_FAILED", message: headOf(error), stack: error.stack ?? "" };
+    return { ok: false, code: "FUNCTION_FAILED", message: cut(headOf(error)), stack: stackOf(error) };
   }
   const message = `threw ${thrownText(error)}, which is no Error and so has no stack`;
   return { ok: false, code: "FUNCTION_FAILED", message, stack: "" };
 }
+
+/** Of the function's own making as well: anything may stand there. */
+function stackOf(error: Error): string {
+  try {
+    return typeof error.stack === "string" ? cut(error.stack) : "";
+  } catch {
+    return "";
+  }
+}
+
+const cut = (text: string): string => {
+  // A character has one byte at least.
+  const bytes = Buffer.from(text.slice(0, ERROR_TEXT_BYTES_MAX));
+  return bytes.length <= ERROR_TEXT_BYTES_MAX ? bytes.toString() : bytes.subarray(0, ERROR_TEXT_BYTES_MAX).toString();
+};
 
 function thrownText(thrown: unknown): string {
   if (typeof thrown === "function") return "a function";
