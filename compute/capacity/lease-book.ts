@@ -376,9 +376,10 @@ export class LeaseBook {
         booked.asked = null;
         for (const one of leased) this.#hold(booked, one);
         this.#serve(booked);
-        if (waitMs !== null) booked.askAtMs = this.#options.nowMs() + PAUSE_MS_MIN;
-        if (waitMs !== null && booked.waiters.size > 0)
-          this.#pause(booked, count, held.busy, Math.max(PAUSE_MS_MIN, waitMs));
+        if (waitMs !== null) {
+          booked.askAtMs = this.#options.nowMs() + PAUSE_MS_MIN;
+          if (booked.waiters.size > 0) this.#pause(booked, count, held.busy, Math.max(PAUSE_MS_MIN, waitMs));
+        }
         this.#ask(booked);
         // What was free elsewhere serves at once; from then on calls need not go there.
         if (leased.length > 0 && !booked.instances.some(({ isHere }) => isHere)) this.#grow(booked);

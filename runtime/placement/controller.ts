@@ -104,9 +104,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
     }
     judgeTrial(draft, all, tried, situation);
   } else {
-    const lastly = lastMoves(all, situation);
-    const isSurge = surged !== all;
-    all.forEach((called, index) => decide(draft, called, { ...choices[index]!, isSurge }, lastly, situation));
+    const known = { lastly: lastMoves(all, situation), isSurge: surged !== all, situation };
+    all.forEach((called, index) => decide(draft, called, choices[index]!, known));
     holdAfterMistake(draft, all, nowMs);
     const steadyMs = patienceOf(all, nowMs) * STEADY_MS;
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
@@ -164,9 +163,12 @@ function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<
 function decide(
   draft: Draft,
   called: CalledFunction,
-  choice: Choice & { readonly isSurge: boolean },
-  lastly: LastMoves,
-  situation: Situation,
+  choice: Choice,
+  {
+    lastly,
+    isSurge,
+    situation,
+  }: { readonly lastly: LastMoves; readonly isSurge: boolean; readonly situation: Situation },
 ): void {
   const { nowMs } = situation;
   const { before, share } = called;
@@ -179,7 +181,7 @@ function decide(
   }
   if (choice.share !== share) {
     const change = moved(called, choice, nowMs);
-    draft.apply(called, choice.isSurge && choice.gain?.kind === "overload" ? relieved(change, nowMs) : change);
+    draft.apply(called, isSurge && choice.gain?.kind === "overload" ? relieved(change, nowMs) : change);
   }
   draft.apply(called, probed(draft.of(called), called, nowMs));
 }

@@ -405,13 +405,12 @@ export function isHeld(
   nowMs: number,
 ): boolean {
   const { held: promise } = trials;
-  const patience = patienceOf([{ trials }], nowMs);
   if (promise === null || nowMs >= promise.untilMs) return false;
   const lately = heardLately(profile, promise.sinceMs, nowMs);
   if (lately === null) return true;
   // What takes now this long and now that says little of where it should be.
-  const { promisedUs } = promise;
-  return strayedPart(lately, share) <= STRAYED_MOSTLY && !takesLonger(profile, lately, patience * promisedUs, nowMs);
+  const promisedUs = patienceOf([{ trials }], nowMs) * promise.promisedUs;
+  return strayedPart(lately, share) <= STRAYED_MOSTLY && !takesLonger(profile, lately, promisedUs, nowMs);
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */

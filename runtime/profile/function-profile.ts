@@ -280,8 +280,8 @@ export class FunctionProfile {
     const [calls, untold] = [tally.sums[TERM_AT.calls]!, tally.sums[TERM_AT.untold]!];
     this.#firstMs ??= nowMs - stretchMs;
     const fixed = tally.sums[TERM_AT.fixed]!;
-    for (const coming of [this.#coming, this.#surging])
-      coming.addStretch(tally.side, calls + untold, fixed, stretchMs, nowMs);
+    this.#coming.addStretch(tally.side, calls + untold, fixed, stretchMs, nowMs);
+    this.#surging.addStretch(tally.side, calls + untold, fixed, stretchMs, nowMs);
     this.#recent.count(calls + untold, nowMs);
     this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
     const own = this.#sides[tally.side];

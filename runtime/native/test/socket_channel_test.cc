@@ -419,11 +419,15 @@ void AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway() {
   EXPECT(played.Asked(0) == Numbers{30});
 }
 
+void AwaitSleep(const Played::Side& side, locus::Sleep how) {
+  while (side.bell.sleep.load() != static_cast<uint32_t>(how)) std::this_thread::yield();
+}
+
 /// Waits on a thread of its own, until it has replies or something else to do.
 class Sleeper {
  public:
   Sleeper(Played::Side* side, locus::Sleep how) : thread_([this, side] { Sleep(side->channel); }) {
-    while (side->bell.sleep.load() != static_cast<uint32_t>(how)) std::this_thread::yield();
+    AwaitSleep(*side, how);
   }
   void Give() { has_work_ = true; }
   void Join() { thread_.join(); }
@@ -444,82 +448,76 @@ class Sleeper {
   std::thread thread_;
 };
 
+/// Three isolates with a round each on one connection. `first` reads; `busy` is the next that is chosen when it
+/// has its reply, and `last` is who waits for that one.
+struct Three {
+  explicit Three(bool reads_too = false) : played(reads_too ? 2 : 1) {
+    first.Send(1, 0, kReads);
+    if (reads_too) busy.Send(4, 0, kReads);
+    busy.Send(2, 0, kWrites);
+    last.Send(3, 0, kWrites);
+    EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
+    EXPECT(!reads_too || played.Asked(1) == Numbers{40});
+  }
+  /// Once `busy` computes: the replies of the others come, and somebody reads them.
+  void ExpectLastIsAnswered(Sleeper* waiting) {
+    played.Answer(0, 20);
+    played.Answer(0, 30);
+    waiting->Join();
+    EXPECT(last.channel.HasReplies());
+  }
+
+  Played played;
+  Played::Side first{&played}, busy{&played}, last{&played};
+};
+
 // `reads_too`: who is woken to read here reads on another connection already.
 void WhoeverIsToReadOnAndHasOtherWorkWakesTheNext(bool reads_too) {
-  Played played(reads_too ? 2 : 1);
-  Played::Side first(&played), busy(&played), last(&played);
-  first.Send(1, 0, kReads);
-  if (reads_too) busy.Send(4, 0, kReads);
-  busy.Send(2, 0, kWrites);
-  last.Send(3, 0, kWrites);
-  EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
-  EXPECT(!reads_too || played.Asked(1) == Numbers{40});
-  Sleeper reading(&first, locus::Sleep::kOnDescriptor);
-  Sleeper computing(&busy, reads_too ? locus::Sleep::kOnDescriptor : locus::Sleep::kOnFutex);
-  Sleeper waiting(&last, locus::Sleep::kOnFutex);
+  Three three(reads_too);
+  Sleeper reading(&three.first, locus::Sleep::kOnDescriptor);
+  Sleeper computing(&three.busy, reads_too ? locus::Sleep::kOnDescriptor : locus::Sleep::kOnFutex);
+  Sleeper waiting(&three.last, locus::Sleep::kOnFutex);
   computing.Give();
-  played.Answer(0, 10);
+  three.played.Answer(0, 10);
   reading.Join();
   computing.Join();
-  played.Answer(0, 20);
-  played.Answer(0, 30);
-  waiting.Join();
-  EXPECT(last.channel.HasReplies());
+  three.ExpectLastIsAnswered(&waiting);
 }
 
 // Between the announcement of its sleep and its second look whoever stops reading takes it for asleep.
 void WhoeverIsToReadOnAndSeesOtherWorkAtTheSecondLookWakesTheNext() {
-  Played played(1);
-  Played::Side first(&played), busy(&played), last(&played);
-  first.Send(1, 0, kReads);
-  busy.Send(2, 0, kWrites);
-  last.Send(3, 0, kWrites);
-  EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
-  Sleeper reading(&first, locus::Sleep::kOnDescriptor);
-  bool looks = false;
+  Three three;
+  Sleeper reading(&three.first, locus::Sleep::kOnDescriptor);
   std::thread computing([&] {
-    busy.channel.Sleep(locus::NowNs() + kLongNs, [&] {
-      if (looks) return true;
-      looks = true;
+    three.busy.channel.Sleep(locus::NowNs() + kLongNs, [&] {
       // Until it has been chosen.
-      while (busy.bell.sleep.load() != static_cast<uint32_t>(locus::Sleep::kAwake)) std::this_thread::yield();
+      AwaitSleep(three.busy, locus::Sleep::kAwake);
       return true;
     });
   });
-  while (busy.bell.sleep.load() != static_cast<uint32_t>(locus::Sleep::kOnFutex)) std::this_thread::yield();
-  Sleeper waiting(&last, locus::Sleep::kOnFutex);
-  played.Answer(0, 10);
+  AwaitSleep(three.busy, locus::Sleep::kOnFutex);
+  Sleeper waiting(&three.last, locus::Sleep::kOnFutex);
+  three.played.Answer(0, 10);
   reading.Join();
   computing.join();
-  played.Answer(0, 20);
-  played.Answer(0, 30);
-  waiting.Join();
-  EXPECT(last.channel.HasReplies());
+  three.ExpectLastIsAnswered(&waiting);
 }
 
 // What comes to it after it was woken, and before it reads, does not keep it from passing the reading on either.
 void WhoeverIsToReadOnAndComesToOtherWorkWakesTheNext() {
-  Played played(1);
-  Played::Side first(&played), busy(&played), last(&played);
-  first.Send(1, 0, kReads);
-  busy.Send(2, 0, kWrites);
-  last.Send(3, 0, kWrites);
-  EXPECT((played.Asked(0) == Numbers{10, 20, 30}));
-  Sleeper reading(&first, locus::Sleep::kOnDescriptor);
-  Sleeper computing(&busy, locus::Sleep::kOnFutex);
-  Sleeper waiting(&last, locus::Sleep::kOnFutex);
-  played.Answer(0, 10);
+  Three three;
+  Sleeper reading(&three.first, locus::Sleep::kOnDescriptor);
+  Sleeper computing(&three.busy, locus::Sleep::kOnFutex);
+  Sleeper waiting(&three.last, locus::Sleep::kOnFutex);
+  three.played.Answer(0, 10);
   reading.Join();
   // It, and not its owner, goes on reading: the owner has no turn in which it could begin something else.
-  while (busy.bell.sleep.load() != static_cast<uint32_t>(locus::Sleep::kOnDescriptor)) std::this_thread::yield();
+  AwaitSleep(three.busy, locus::Sleep::kOnDescriptor);
   EXPECT(computing.sleeps() == 1);
   computing.Give();
-  locus::Ring(&busy.bell, busy.descriptor.get());
+  locus::Ring(&three.busy.bell, three.busy.descriptor.get());
   computing.Join();
-  played.Answer(0, 20);
-  played.Answer(0, 30);
-  waiting.Join();
-  EXPECT(last.channel.HasReplies());
+  three.ExpectLastIsAnswered(&waiting);
 }
 
 void ALoneConnectionTakesAll() {
