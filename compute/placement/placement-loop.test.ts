@@ -166,11 +166,14 @@ test("what nodes work beyond the model is laid on each call, and taken off again
 
 test("nobody's work is laid on calls while some come without a node", () => {
   const { loop, runFor, callDirectly } = loopOf(1);
-  runFor(WINDOW_MS, () => 100, 2);
+  // 120 calls a second.
+  const cores = (usOfACall: number) => (120 * usOfACall) / 1e6;
+  runFor(WINDOW_MS, () => 100, cores(100));
   const { callUs } = loop.constants.compute;
+  expect(callUs).toBeCloseTo(100);
   for (let at = 0; at < 40; at++) {
     callDirectly();
-    runFor(WINDOW_MS, () => 100, 2);
+    runFor(WINDOW_MS, () => 100, cores(200));
   }
   expect(loop.constants.compute.callUs).toBe(callUs);
 });
@@ -279,7 +282,7 @@ test("whatever is written into windows, by whom ever, plans can be followed", ()
 
 test("a function that is not what it was does not wait for the others", () => {
   const { loop, steps, runFor } = loopOf(2_000);
-  runFor(1_000, () => 100);
+  runFor(2_000, () => 100);
   const before = steps.length;
   runFor(200, (name) => (name === "f7" ? 5_000 : 100));
   const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { WARM_CALLS } from "#runtime/profile/warm-up.ts";
 import { busyUs, costOf, type CostConstants, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "./function-costs.ts";
@@ -25,7 +27,9 @@ interface World {
 /** Half a second of calls, as often as nodes tell of them. */
 const STRETCHES = 20;
 const STRETCH_MS = 25;
-const NOW_MS = STRETCHES * STRETCH_MS;
+/** Both sides have run it long before, and what is known of that is forgotten. */
+const BEGUN_MS = 60_000;
+const NOW_MS = BEGUN_MS + STRETCHES * STRETCH_MS;
 
 /** Of so many calls that come evenly, those before a stretch; the first comes at once. */
 const begunBy = (stretch: number, calls: number): number => Math.ceil((calls * stretch) / STRETCHES);
@@ -34,7 +38,7 @@ const begunBy = (stretch: number, calls: number): number => Math.ceil((calls * s
 const sizeOf = (leaf: number): number => 0.5 + ((leaf * 7) % 11) / 10;
 
 /** Of a function whose calls cost what the model says, but for what `world` says of it. */
-function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World = {}): FunctionCosts {
+function profileAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World): FunctionProfile {
   const { cpuRatio = 1, slowness = {} } = world;
   const constants: CostConstants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio } };
   const profiles = new Profiles();
@@ -45,6 +49,11 @@ function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World 
     const usage = { ...NO_USAGE, wallUs, cpuUs: terms.cpu, operations, rounds, bytesIn };
     tally.record({ ...usage, function: "walk", version: "1", side, outcome: "ok" }, wallUs + terms.call);
   };
+  const before = new SampleTally();
+  for (const side of ["compute", "storage"] as const) {
+    for (let call = 0; calls[side] !== undefined && call < WARM_CALLS; call++) record(before, side, LEAF);
+  }
+  profiles.fold(before.take().tallies, 0, STRETCH_MS);
   for (let stretch = 0; stretch < STRETCHES; stretch++) {
     const tally = new SampleTally();
     for (const side of ["compute", "storage"] as const) {
@@ -54,9 +63,13 @@ function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World 
       }
       for (let call = begunBy(stretch, hubs); call < begunBy(stretch + 1, hubs); call++) record(tally, side, HUB);
     }
-    profiles.fold(tally.take().tallies, (stretch + 1) * STRETCH_MS, STRETCH_MS);
+    profiles.fold(tally.take().tallies, BEGUN_MS + (stretch + 1) * STRETCH_MS, STRETCH_MS);
   }
-  const costs = functionCosts(profiles.get("walk")!.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS);
+  return profiles.get("walk")!;
+}
+
+function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World = {}): FunctionCosts {
+  const costs = functionCosts(profileAfter(calls, world).estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS);
   if (costs === null) throw new Error("nothing was profiled");
   return costs;
 }
@@ -72,6 +85,9 @@ const cpuRatioIn = ({ demand, sides: { storage } }: FunctionCosts): number => {
 const EVEN = { compute: { leaves: 490, hubs: 10 }, storage: { leaves: 49, hubs: 1 } } as const;
 /** Compute has met its hubs, and storage none. */
 const UNEVEN = { compute: { leaves: 490, hubs: 10 }, storage: { leaves: 50, hubs: 0 } } as const;
+
+/** Both sides run it, and one has met hubs. */
+const IN_EARNEST = { compute: { leaves: 490, hubs: 10 }, storage: { leaves: 490, hubs: 0 } } as const;
 
 /** Of two figures that should be about the same. */
 const differenceOf = (one: number, other: number): number => Math.abs(one / other - 1);
@@ -95,18 +111,36 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     expect(mixed.meanError).toBeGreaterThan(5 * alike.meanError);
   });
 
-  test("is of one CPU speed on both, as far as the same calls tell", () => {
-    expect(differenceOf(cpuRatioIn(costsAfter(EVEN)), 1)).toBeLessThan(0.01);
-    expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN)), 1)).toBeLessThan(0.1);
-    expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN, { cpuRatio: 2 })), 2)).toBeLessThan(0.15);
+  test("is of one CPU speed on both, as far as calls tell that run in earnest", () => {
+    expect(differenceOf(cpuRatioIn(costsAfter(IN_EARNEST)), 1)).toBeLessThan(0.1);
+    expect(differenceOf(cpuRatioIn(costsAfter(IN_EARNEST, { cpuRatio: 2 })), 2)).toBeLessThan(0.15);
+  });
+
+  test("is not that of visits, which find caches cold, but for a side that is the faster one in spite of them", () => {
+    expect(cpuRatioIn(costsAfter(UNEVEN, { cpuRatio: 2 }))).toBeCloseTo(1);
+    expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN, { cpuRatio: 0.25 })), 0.25)).toBeLessThan(0.5);
+  });
+
+  test("of a CPU speed once known stays so when nothing more is heard, and goes back to the usual one in time", () => {
+    const profile = profileAfter(IN_EARNEST, { cpuRatio: 2 });
+    const { paces } = functionCosts(profile.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS)!;
+    const later = (ms: number) => {
+      const { compute } = profile.estimates(NOW_MS);
+      return functionCosts({ compute, storage: null }, DEFAULT_CONSTANTS, NOW_MS + ms, paces)!;
+    };
+    expect(differenceOf(cpuRatioIn(later(0)), 2)).toBeLessThan(0.15);
+    expect(differenceOf(cpuRatioIn(later(30_000)), Math.SQRT2)).toBeLessThan(0.1);
+    expect(differenceOf(cpuRatioIn(later(600_000)), 1)).toBeLessThan(0.01);
   });
 
   test("is of what the calls of both sides need, each by how many there were", () => {
     const { demand } = costsAfter(UNEVEN);
     const hubs = 10 / 550;
-    expect(differenceOf(demand.operations, hubs * HUB.operations + (1 - hubs) * LEAF.operations)).toBeLessThan(0.01);
-    expect(differenceOf(demand.bytes, hubs * HUB.bytes + (1 - hubs) * LEAF.bytes)).toBeLessThan(0.01);
-    expect(differenceOf(demand.cpuUs, hubs * HUB.cpuUs + (1 - hubs) * LEAF.cpuUs)).toBeLessThan(0.05);
+    expect(differenceOf(demand.operations, hubs * HUB.operations + (1 - hubs) * LEAF.operations)).toBeLessThan(0.02);
+    expect(differenceOf(demand.bytes, hubs * HUB.bytes + (1 - hubs) * LEAF.bytes)).toBeLessThan(0.02);
+    // Of those that run in earnest.
+    const atCompute = 10 / 500;
+    expect(differenceOf(demand.cpuUs, atCompute * HUB.cpuUs + (1 - atCompute) * LEAF.cpuUs)).toBeLessThan(0.02);
     expect(demand.rounds).toBeCloseTo(4);
   });
 

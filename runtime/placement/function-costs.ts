@@ -6,17 +6,23 @@
 // typical (geometric) mean of their CPU time to that of the other side's.
 //
 // Slowness does not depend on what the calls need, so it outlives a shift: a function whose calls have changed is known on the
-// other side as soon as its new calls are known at all.
+// other side as soon as its new calls are known at all. So does the ratio of CPU times, which is known only from calls that run in earnest
+// (runtime/profile/warm-up.ts): a visit takes a multiple.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Estimates, SideEstimate } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
+import type { CpuEstimate } from "#runtime/profile/warm-up.ts";
 import { costOf, sandboxUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 
 /** So many calls weigh as much as what was known before them. Chosen, not measured. */
 const PRIOR_CALLS = 2;
-/** What was known of a side's slowness goes halfway back to the model's in this time. Chosen: probes come more often. */
-const SLOWNESS_HALF_LIFE_MS = 30_000;
+/** What was known of a side goes halfway back to the model's in this time. Chosen: probes come more often. */
+const PACE_HALF_LIFE_MS = 30_000;
+/** A side that computes so many times faster is believed no further. */
+const RATIO_MAX = 100;
+/** So few calls in earnest say nothing against those that were not. */
+const IN_EARNEST_CALLS_MIN = 8;
 /** The model's own error where nothing was measured: half of what its benchmark asks of it at most (`predictionErrorMedian`). */
 const MODEL_ERROR = 0.12;
 /** No measured mean is trusted to less than this. */
@@ -41,9 +47,19 @@ interface Pace {
   readonly atMs: number;
 }
 
-export type Paces = Readonly<Record<Side, Pace | null>>;
+/** CPU time at storage ÷ at compute. */
+interface CpuPace {
+  readonly ratio: number;
+  /** When the last of the calls that it was learnt from were heard of. */
+  readonly atMs: number;
+}
 
-export const NO_PACES: Paces = { compute: null, storage: null };
+export interface Paces extends Readonly<Record<Side, Pace | null>> {
+  /** null: no calls of both sides could be held against each other. */
+  readonly cpu: CpuPace | null;
+}
+
+export const NO_PACES: Paces = { compute: null, storage: null, cpu: null };
 
 export interface SideCosts {
   /** As believed: the model's, corrected by what was measured. */
@@ -76,7 +92,8 @@ export function functionCosts(
   nowMs: number,
   remembered: Paces = NO_PACES,
 ): FunctionCosts | null {
-  const cpuRatio = cpuRatioOf(estimates, constants.storage.cpuRatio);
+  const cpu = cpuPaceOf(estimates, constants.storage.cpuRatio, remembered.cpu);
+  const cpuRatio = cpuRatioNow(cpu, constants.storage.cpuRatio, nowMs);
   const demand = pooledDemand(estimates, cpuRatio);
   if (demand === null) return null;
   const known = { demand, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
@@ -87,7 +104,7 @@ export function functionCosts(
     typical: { ...demand, cpuUs: typicalCpuUs(estimates, cpuRatio) },
     meanError: mostOf(estimates)?.serviceError ?? 0,
     sides: { compute: compute.costs, storage: storage.costs },
-    paces: { compute: compute.pace, storage: storage.pace },
+    paces: { compute: compute.pace, storage: storage.pace, cpu },
   };
 }
 
@@ -100,34 +117,95 @@ interface Known {
   readonly nowMs: number;
 }
 
-/** CPU time at storage ÷ at compute, of this function: as far as both are known. */
-function cpuRatioOf({ compute, storage }: Estimates, usual: number): number {
-  if (compute === null || storage === null) return usual;
-  const calls = Math.min(compute.calls, storage.calls);
-  const measured = storage.logCpu - compute.logCpu;
-  return Math.exp((calls * measured + PRIOR_CALLS * Math.log(usual)) / (calls + PRIOR_CALLS));
+/** Learns from calls that are new. */
+function cpuPaceOf(estimates: Estimates, usual: number, before: CpuPace | null): CpuPace | null {
+  const { compute, storage } = estimates;
+  if (compute === null || storage === null) return before;
+  const sinceMs = before?.atMs ?? -Infinity;
+  const atMs = Math.max(compute.lastMs, storage.lastMs);
+  const known = cpuRatioNow(before, usual, atMs);
+  const { calls, ratio } = cpuRatioTold({ compute, storage }, known, sinceMs);
+  if (calls <= 0 || atMs <= sinceMs) return before;
+  const trust = calls / (calls + PRIOR_CALLS);
+  return { ratio: clamp(ratio ** trust * known ** (1 - trust), 1 / RATIO_MAX, RATIO_MAX), atMs };
+}
+
+/**
+ * Of calls that run in earnest on both sides. Where those of one side do, and the other has been visited since, that other one computes no slower than its visits do, which pay for
+ * cold caches besides: that much is believed where it is beyond what is known by two standard errors.
+ */
+function cpuRatioTold(
+  { compute, storage }: Readonly<Record<Side, SideEstimate>>,
+  known: number,
+  sinceMs: number,
+): { readonly calls: number; readonly ratio: number } {
+  const [here, there] = [compute.inEarnest, storage.inEarnest];
+  const both = Math.min(here.calls, there.calls);
+  if (both >= IN_EARNEST_CALLS_MIN) return { calls: both, ratio: Math.exp(there.logCpu - here.logCpu) };
+  const [most, visited] = here.calls >= there.calls ? [compute, storage] : [storage, compute];
+  const { calls } = visited;
+  const isTold = most.inEarnest.calls >= IN_EARNEST_CALLS_MIN && calls >= IN_EARNEST_CALLS_MIN;
+  if (!isTold || visited.lastMs <= sinceMs) return { calls: 0, ratio: known };
+  // By how calls differ where many are known: a few that are alike are no proof that all are.
+  const slack = 2 * most.logCpuDeviation * Math.sqrt(1 / calls + 1 / most.inEarnest.calls);
+  const faster = Math.exp(most.inEarnest.logCpu - visited.logCpu - slack);
+  const ratio = visited === compute ? faster : 1 / faster;
+  return { calls: (visited === compute ? ratio > known : ratio < known) ? calls : 0, ratio };
+}
+
+function cpuRatioNow(pace: CpuPace | null, usual: number, nowMs: number): number {
+  if (pace === null) return usual;
+  return usual * (pace.ratio / usual) ** (2 ** (Math.min(0, pace.atMs - nowMs) / PACE_HALF_LIFE_MS));
 }
 
 /** What does not depend on the side is known from both, each by its calls. */
-function pooledDemand({ compute, storage }: Estimates, cpuRatio: number): Demand | null {
+function pooledDemand(estimates: Estimates, cpuRatio: number): Demand | null {
+  const { compute, storage } = estimates;
   const calls = (compute?.calls ?? 0) + (storage?.calls ?? 0);
   if (calls <= 0) return null;
   const part = (storage?.calls ?? 0) / calls;
   const pooled = (here = 0, there = 0): number => (1 - part) * here + part * there;
+  const cpu = cpuTold(estimates);
   return {
     operations: pooled(compute?.operations, storage?.operations),
     rounds: pooled(compute?.rounds, storage?.rounds),
     bytes: pooled(compute?.bytes, storage?.bytes),
-    cpuUs: pooled(compute?.cpuUs, (storage?.cpuUs ?? 0) / cpuRatio),
+    cpuUs: byCalls(
+      cpu,
+      (side) => side.cpuUs,
+      (cpuUs) => cpuUs / cpuRatio,
+    ),
   };
 }
 
 /** At compute. */
-function typicalCpuUs({ compute, storage }: Estimates, cpuRatio: number): number {
-  const [here, there] = [compute?.calls ?? 0, storage?.calls ?? 0];
-  const sum = here * (compute?.logCpu ?? 0) + there * ((storage?.logCpu ?? 0) - Math.log(cpuRatio));
-  return Math.expm1(sum / (here + there));
+const typicalCpuUs = (estimates: Estimates, cpuRatio: number): number =>
+  Math.expm1(
+    byCalls(
+      cpuTold(estimates),
+      (side) => side.logCpu,
+      (logCpu) => logCpu - Math.log(cpuRatio),
+    ),
+  );
+
+type CpuTold = Readonly<Record<Side, CpuEstimate>>;
+
+/** Of calls that run in earnest, if there are some. */
+function cpuTold({ compute, storage }: Estimates): CpuTold {
+  const inEarnest = { compute: compute?.inEarnest ?? NONE, storage: storage?.inEarnest ?? NONE };
+  const isEnough = inEarnest.compute.calls + inEarnest.storage.calls >= IN_EARNEST_CALLS_MIN;
+  return isEnough ? inEarnest : { compute: compute ?? NONE, storage: storage ?? NONE };
 }
+
+const NONE: CpuEstimate = { calls: 0, cpuUs: 0, logCpu: 0 };
+
+/** Mean of what is told of both sides, in terms of compute. */
+const byCalls = (
+  { compute, storage }: CpuTold,
+  valueOf: (side: CpuEstimate) => number,
+  atCompute: (value: number) => number,
+): number =>
+  (compute.calls * valueOf(compute) + storage.calls * atCompute(valueOf(storage))) / (compute.calls + storage.calls);
 
 /** Of the side that is known from more calls. */
 const mostOf = ({ compute, storage }: Estimates): SideEstimate | null =>
@@ -162,7 +240,7 @@ function paceOf(estimate: SideEstimate | null, predictedUs: number | null, befor
 
 function slownessNow(pace: Pace | null, nowMs: number): number {
   if (pace === null || nowMs <= pace.atMs) return pace?.slowness ?? 1;
-  return pace.slowness ** (2 ** ((pace.atMs - nowMs) / SLOWNESS_HALF_LIFE_MS));
+  return pace.slowness ** (2 ** ((pace.atMs - nowMs) / PACE_HALF_LIFE_MS));
 }
 
 function sideCosts(

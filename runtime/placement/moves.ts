@@ -5,9 +5,13 @@ import { REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { areSlight, BEFORE_MS, firstWeighty, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
+import { areSlight, BEFORE_MS, changed, firstWeighty, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
+/** From its first call on a function that is called at all is compiled within about this. Chosen. */
+const WARM_WITHIN_MS = 5_000;
+/** Of what comes of a move so much has to be known, or it is not judged yet. */
+const JUDGED_BY_MS = 50;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
 const VERIFY_MS = 2_000;
 const FLAP_MS = 10_000;
@@ -54,7 +58,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   // Undone before anybody could say what came of it: by the model that wanted it, which would have it again, and again.
   const isRefuted = last !== null && (!last.isJudged || fromUs > PROMISE_SLACK * last.promisedUs);
-  if (isBack && isRefuted && nowMs - last.atMs < VERIFY_MS) {
+  const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
+  if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const there = { share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } };
     // Queues included, as what it is held against.
@@ -76,6 +81,15 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   // Bounds that changed (a tail too long) move without a gain.
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
 }
+
+/** Of code that was still to be compiled on a side nobody could know what it takes; where it never is, that is no excuse for ever. */
+const isBlameless = (
+  { profile, before }: CalledFunction,
+  { atMs }: NonNullable<FunctionState["moved"]>,
+  nowMs: number,
+): boolean =>
+  nowMs - before.sinceMs < WARM_WITHIN_MS &&
+  (["compute", "storage"] as const).some((side) => (profile.warmMs(side) ?? Infinity) > atMs);
 
 /** As `moved`, before a surge: it comes back when that has long been over, and later each time that another follows soon. */
 export function relieved(change: Change, nowMs: number): Change {
@@ -102,15 +116,20 @@ const lastWeightyMs = (all: readonly CalledFunction[]): number => {
   return lastMovedMs(firstWeighty(latestFirst)!.before);
 };
 
+const gained = ({ profile, share, before: { moved: move } }: CalledFunction) =>
+  ({ profile, side: gainingSide({ share: move!.fromShare }, share) }) as const;
+
 export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situation, "heardMs">): LastMoves {
   const open = all.filter(({ before: { moved: move } }) => move?.isJudged === false);
   const atMs = open.length === 0 ? -Infinity : lastWeightyMs(all);
   const hasMoved = ({ before: { moved: move } }: CalledFunction): boolean => move?.atMs === atMs;
-  if (heardMs - atMs < REST_MS || !open.some(hasMoved)) return { atMs, areMistake: null, ratio: null };
+  const movedThen = open.filter(hasMoved);
+  const move = changed(movedThen.map(gained), atMs);
+  if (movedThen.length === 0 || heardMs - move.settledMs < JUDGED_BY_MS) return { atMs, areMistake: null, ratio: null };
   const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
-  const areMistake = isAlone && !isOtherLoad(all, hasMoved, atMs, heardMs) && isMistake(all, atMs, heardMs);
-  return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, atMs, heardMs) : null };
+  const areMistake = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && isMistake(all, move, heardMs);
+  return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null };
 }
 
 /**

@@ -4,6 +4,7 @@
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side, type Usage } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { WARM_CALLS } from "#runtime/profile/warm-up.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
 
@@ -35,6 +36,8 @@ export function modelledCalls(
   return { side, count, elapsedUs: latencyUs + queueUs, usage };
 }
 
+const LONG_MS = 60_000;
+
 export class PlayedCalls {
   readonly profiles = new Profiles();
   nowMs = 0;
@@ -43,12 +46,26 @@ export class PlayedCalls {
   run(ms: number, calls: Readonly<Record<string, Calls | readonly Calls[]>>): this {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
       this.nowMs += WINDOW_MS;
-      const tally = new SampleTally();
-      for (const [name, kinds] of Object.entries(calls)) for (const kind of [kinds].flat()) record(tally, name, kind);
       // A window tells of what was before its end.
-      this.profiles.fold(tally.take().tallies, this.nowMs - 1, WINDOW_MS);
+      this.#play(calls, this.nowMs - 1);
     }
     return this;
+  }
+
+  /** Long ago there were so many of each kind that their code is compiled: of what is played from now on nothing takes longer for being new. */
+  warm(calls: Readonly<Record<string, readonly Calls[]>>): this {
+    const many = Object.entries(calls).map(([name, kinds]) => [
+      name,
+      kinds.map((kind) => ({ ...kind, count: WARM_CALLS })),
+    ]);
+    this.#play(Object.fromEntries(many), this.nowMs - LONG_MS);
+    return this;
+  }
+
+  #play(calls: Readonly<Record<string, Calls | readonly Calls[]>>, heardMs: number): void {
+    const tally = new SampleTally();
+    for (const [name, kinds] of Object.entries(calls)) for (const kind of [kinds].flat()) record(tally, name, kind);
+    this.profiles.fold(tally.take().tallies, heardMs, WINDOW_MS);
   }
 }
 

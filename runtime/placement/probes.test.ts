@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Side } from "#runtime/profile/sample.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { busyUs, costOf, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
@@ -29,20 +30,16 @@ function visitsOf(demand: Demand, callsPerSecond: number) {
     mixing: 0,
   };
   const decider = { rules: new Map([["f", FREE_RULES]]), constants: DEFAULT_CONSTANTS };
-  const after = (ms: number) => {
-    const { profiles, state } = simulate(world, decider, ms, seededRandom(1));
-    const { share, probeEvery } = state.get("f")!;
-    const side = share > 0 ? "storage" : "compute";
-    const other = side === "storage" ? "compute" : "storage";
-    const { [side]: here, [other]: there } = profiles.get("f")!.estimates(ms);
-    return { side, other, probeEvery, here: here!.callsInAll, there: there!.callsInAll } as const;
-  };
-  const [known, then] = [after(KNOWN_MS), after(KNOWN_MS + FOR_MS)];
-  expect(then.side).toBe(known.side);
-  const busy = (side: "compute" | "storage") => busyUs(costOf(side, demand, DEFAULT_CONSTANTS));
-  const [visits, calls] = [then.there - known.there, then.here - known.here];
-  const costOfOne = busy(then.other) / busy(then.side);
-  return { visits, most: (0.01 * calls) / costOfOne, part: costOfOne / then.probeEvery };
+  const { moments, state } = simulate(world, decider, KNOWN_MS + FOR_MS, seededRandom(1));
+  const { share, probeEvery } = state.get("f")!;
+  const [side, other] = share > 0 ? (["storage", "compute"] as const) : (["compute", "storage"] as const);
+  const counted = moments.filter(({ ms }) => ms >= KNOWN_MS);
+  expect(counted.every(({ step }) => step.state.get("f")!.share === share)).toBe(true);
+  const ranAt = (of: Side): number => counted.reduce((sum, { ran }) => sum + ran[of], 0);
+  const busy = (of: Side) => busyUs(costOf(of, demand, DEFAULT_CONSTANTS));
+  const [visits, calls] = [ranAt(other), ranAt(side)];
+  const costOfOne = busy(other) / busy(side);
+  return { visits, most: (0.01 * calls) / costOfOne, part: costOfOne / probeEvery };
 }
 
 const WALK: Demand = { operations: 60, rounds: 20, bytes: 2_000, cpuUs: 300 };

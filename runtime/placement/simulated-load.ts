@@ -4,7 +4,7 @@
 
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
-import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
+import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { advance, type ControllerState, type Step } from "./controller.ts";
 import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
@@ -50,6 +50,8 @@ interface Moment {
   readonly done: number;
   /** … and how many the best fixed shares of the moment would have done. */
   readonly doneByBest: number;
+  /** Where they ran. */
+  readonly ran: Readonly<Record<Side, number>>;
   readonly step: Step;
 }
 
@@ -89,6 +91,8 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const tallies = functions.flatMap((one, index) =>
       draw(world, one, { rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random }),
     );
+    const ran = { compute: 0, storage: 0 };
+    for (const { side, sums } of tallies) ran[side] += termOf(sums, "calls");
     const nowMs = ms + STRETCH_MS;
     const shifted = new Set(profiles.fold(tallies, nowMs, STRETCH_MS));
     const { rules, constants } = decider;
@@ -96,7 +100,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const step = advance(state, { nowMs, heardMs: nowMs, profiles, shifted, constants, capacity, rules });
     state = step.state;
     transitions.push(...step.transitions);
-    moments.push({ ms, done: now.done, doneByBest: best.done, step });
+    moments.push({ ms, done: now.done, doneByBest: best.done, ran, step });
   }
   return { moments, transitions, state, profiles };
 }

@@ -4,6 +4,7 @@ import type { Cost } from "./cost-model.ts";
 import { type Calls, PlayedCalls } from "./played-calls.ts";
 import { NONE_FIXED, PoolUse, type Capacity } from "./pool-use.ts";
 import {
+  changed,
   heldAlong,
   isHeld,
   isMistake,
@@ -29,6 +30,10 @@ const CAPACITY: Capacity = {
 
 /** Calls, and their functions as trials see them. */
 class Load extends PlayedCalls {
+  static warm(): Load {
+    return new Load().warm({ a: [atCompute, atStorage], b: [atCompute, atStorage] });
+  }
+
   tried(name: string, share: number, change: Partial<Tried> = {}): Tried {
     return {
       name,
@@ -81,7 +86,7 @@ const atCompute = { side: "compute", count: 40, elapsedUs: 4_000 } as const;
 const atStorage = { side: "storage", count: 40, elapsedUs: 4_000 } as const;
 
 describe("what is tried next", () => {
-  const both = () => new Load().run(500, { a: atCompute, b: atStorage });
+  const both = () => Load.warm().run(500, { a: atCompute, b: atStorage });
 
   test("nothing, where there is room and nobody waits", () => {
     const load = both();
@@ -136,6 +141,25 @@ describe("what is tried next", () => {
     expect([isTried(9_999, 20, 20), isTried(10_000, 20, 20)]).toEqual([false, true]);
   });
 
+  test("nothing, before what the last one has cost is a small part of what was done since", () => {
+    const load = both();
+    const isTried = (agoMs: number, ratio: number) => {
+      const begun = {
+        ...NO_TRIALS,
+        running: { side: "storage", partner: null, startedMs: -150, fromShare: 0 } as const,
+      };
+      const ended = trialsAfter(load.tried("a", 0, { trials: begun }), { came: "worse", ratio }, 0);
+      const trials = { ...ended, backOffs: NO_TRIALS.backOffs };
+      const after = new Load().warm({ a: [atCompute, atStorage] }).run(agoMs, { a: atCompute });
+      return next([after.tried("a", 0, { trials })], after.nowMs).length > 0;
+    };
+    // 150 ms of calls that took half as long again are 75 ms lost: a twentieth of 1.5 s.
+    expect([isTried(1_475, 1.5), isTried(1_500, 1.5)]).toEqual([false, true]);
+    expect(isTried(400, 1)).toBe(true);
+    // Ten seconds at most, whatever it was.
+    expect([isTried(9_975, 1e6), isTried(10_000, 1e6)]).toEqual([false, true]);
+  });
+
   test("nothing of a function whose callers ask for the other side, or for this one", () => {
     const load = both();
     expect(next([load.tried("a", 1)], load.nowMs)).toEqual([]);
@@ -148,7 +172,7 @@ describe("what is tried next", () => {
 describe("what came of a trial", () => {
   /** `a` goes from compute to storage at 500 ms; its calls take so many times as long there. */
   const cameOf = (ms: number, factor: number, side: Side = "storage") => {
-    const load = new Load().run(500, { a: atCompute });
+    const load = Load.warm().run(500, { a: atCompute });
     load.run(ms, { a: { side, count: Math.round(40 / factor), elapsedUs: 4_000 * factor } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
     return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
@@ -168,15 +192,35 @@ describe("what came of a trial", () => {
     expect(cameOf(500, 2, "compute")).toBe("void");
   });
 
+  test("on a side that is cold is told by the calls since its code is compiled, or by the last of them", () => {
+    const cameAfter = (coldMs: number, ms: number, elapsedUs = 6_000) => {
+      const load = new Load().warm({ a: [atCompute] }).run(500, { a: atCompute });
+      // Eight calls a window: 128 are not reached; then forty, and in four windows they are.
+      const few = { ...atStorage, count: 8, elapsedUs };
+      load.run(coldMs, { a: few }).run(ms, { a: { ...atStorage, elapsedUs: 2_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs);
+    };
+    expect(cameAfter(150, 0)).toBeNull();
+    expect(cameAfter(150, 125)).toBeNull();
+    expect(cameAfter(150, 150)).toEqual({ came: "kept", ratio: 0.5 });
+    // It never gets there: what counts is the end of the longest trial.
+    expect(cameAfter(425, 0)).toBeNull();
+    expect(cameAfter(500, 0)).toEqual({ came: "worse", ratio: 1.5 });
+    // No compiler makes that good.
+    expect(cameAfter(100, 0, 12_000)).toBeNull();
+    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "worse", ratio: 3 });
+  });
+
   test("counts for all that are called", () => {
-    const load = new Load().run(500, { a: atCompute, b: atStorage });
+    const load = Load.warm().run(500, { a: atCompute, b: atStorage });
     load.run(150, { a: { ...atStorage, elapsedUs: 3_000 }, b: { ...atStorage, elapsedUs: 6_000 } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
     expect(verdictOf([tried], [tried, load.tried("b", 1)], load.nowMs)).toMatchObject({ came: "dropped" });
   });
 
   test("is not told by calls that were under way when it began", () => {
-    const load = new Load().run(500, { a: atCompute });
+    const load = Load.warm().run(500, { a: atCompute });
     load.run(50, { a: { ...atStorage, elapsedUs: 20_000 } }).run(100, { a: { ...atStorage, elapsedUs: 3_000 } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
     expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "kept", ratio: 0.75 });
@@ -184,7 +228,9 @@ describe("what came of a trial", () => {
 
   test("is no better for calls that are over at once since they fail", () => {
     const cameWith = (failing: number) => {
-      const load = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 3_000, failing } });
+      const load = Load.warm()
+        .run(500, { a: atCompute })
+        .run(150, { a: { ...atStorage, elapsedUs: 3_000, failing } });
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs);
     };
@@ -193,7 +239,7 @@ describe("what came of a trial", () => {
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {
-    const load = new Load().run(500, { a: atCompute, b: atStorage }).run(25, { a: atStorage, b: atCompute });
+    const load = Load.warm().run(500, { a: atCompute, b: atStorage }).run(25, { a: atStorage, b: atCompute });
     const tried = load.tried("a", 1, { trials: running("storage", 500, "b") });
     const other = load.tried("b", 0, { trials: running("compute", 500, "a") });
     expect(verdictOf([tried, other], [tried, other], load.nowMs)).toBeNull();
@@ -204,7 +250,9 @@ describe("what came of a trial", () => {
 describe("whoever comes, goes or changes", () => {
   const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const;
   const verdict = (calls: Readonly<Record<string, Calls>>, others: Partial<Tried> = {}) => {
-    const after = new Load().run(500, { a: atCompute, b: atCompute }).run(150, { a: atStorage, ...calls });
+    const after = Load.warm()
+      .run(500, { a: atCompute, b: atCompute })
+      .run(150, { a: atStorage, ...calls });
     const tried = after.tried("a", 1, { trials: { ...NO_TRIALS, running } });
     const called = ["b", "c"].filter((name) => after.profiles.get(name) !== undefined);
     return verdictOf([tried], [tried, ...called.map((name) => after.tried(name, 0, others))], after.nowMs);
@@ -232,7 +280,9 @@ describe("whoever comes, goes or changes", () => {
 });
 
 describe("after a trial", () => {
-  const load = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
+  const load = Load.warm()
+    .run(500, { a: atCompute })
+    .run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
   const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs) => {
     const begun = { ...trials, running: { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const };
     return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio: 1 }, nowMs);
@@ -271,7 +321,9 @@ describe("after a trial", () => {
     expect(at("storage", twice, 2_650)).toMatchObject({ contradicted: 2, fruitless: 6 });
     expect(trialsAfterShift(twice, true, 2_000)).toMatchObject({ contradicted: 0, fruitless: 0 });
 
-    const better = new Load().run(500, { a: atCompute }).run(150, { a: { ...atStorage, elapsedUs: 3_700 } });
+    const better = Load.warm()
+      .run(500, { a: atCompute })
+      .run(150, { a: { ...atStorage, elapsedUs: 3_700 } });
     const verdict = (trials: Trials) => {
       const one = better.tried("a", 1, { trials: { ...trials, running: running("storage", 500).running } });
       return verdictOf([one], [one], better.nowMs);
@@ -324,7 +376,7 @@ describe("after a trial", () => {
   });
 
   test("others are held to what they took meanwhile, if they were called", () => {
-    const also = new Load().run(150, { a: atCompute });
+    const also = Load.warm().run(150, { a: atCompute });
     const shown = { fromMs: 0, toMs: 150 };
     const until = { untilMs: 9_000, isFirm: true };
     expect(heldAlong(also.tried("a", 0), shown, until, 150).held).toEqual({
@@ -339,12 +391,17 @@ describe("after a trial", () => {
 });
 
 describe("a move", () => {
+  /** `a` went to storage at 500 ms. */
+  const mistaken = (load: Load) => {
+    const a = load.tried("a", 1);
+    return isMistake([a], changed([{ profile: a.profile, side: "storage" }], 500), load.nowMs);
+  };
   /** Calls of `a` take 4 ms at compute and so many times as long at storage, where it goes at 500 ms; so many times as many end. */
   const isWorse = (times: number, ended: number, { ms = 150, count = 40 } = {}) => {
     const before = { side: "compute", elapsedUs: 4_000 } as const;
-    const load = new Load().run(500, { a: { ...before, count } });
+    const load = Load.warm().run(500, { a: { ...before, count } });
     load.run(ms, { a: { ...before, side: "storage", count: Math.round(count * ended), elapsedUs: 4_000 * times } });
-    return isMistake([load.tried("a", 1)], 500, load.nowMs);
+    return mistaken(load);
   };
 
   test("was a mistake where calls take longer by more than a fifth, and fewer end", () => {
@@ -366,9 +423,11 @@ describe("a move", () => {
         { ...atCompute, elapsedUs: 4_000 },
         { ...atCompute, count: 20, elapsedUs: 8_000 },
       ];
-      const load = new Load().run(500 - slowMs, { a: quick }).run(slowMs, { a: slow });
+      const load = Load.warm()
+        .run(500 - slowMs, { a: quick })
+        .run(slowMs, { a: slow });
       load.run(150, { a: { ...slow, side: "storage" } });
-      return isMistake([load.tried("a", 1)], 500, load.nowMs);
+      return mistaken(load);
     };
     expect(isWorseAfter(0)).toBe(true);
     expect(isWorseAfter(25)).toBe(true);
@@ -378,38 +437,39 @@ describe("a move", () => {
   test("was none either where few calls end, as few as just before it", () => {
     const isWorseAfter = (slowMs: number) => {
       const long = { side: "compute", count: 1, elapsedUs: 200_000 } as const;
-      const load = new Load().run(500 - slowMs, { a: atCompute }).run(slowMs, { a: long });
+      const load = Load.warm()
+        .run(500 - slowMs, { a: atCompute })
+        .run(slowMs, { a: long });
       load.run(550, { a: { ...long, side: "storage" } });
-      return isMistake([load.tried("a", 1)], 500, load.nowMs);
+      return mistaken(load);
     };
     expect(isWorseAfter(0)).toBe(true);
     expect(isWorseAfter(75)).toBe(false);
   });
 
   test("was one where calls fail since, however quick they are", () => {
-    const load = new Load().run(500, { a: atCompute });
+    const load = Load.warm().run(500, { a: atCompute });
     load.run(150, { a: { ...atStorage, count: 16, failing: 24, elapsedUs: 3_000 } });
-    expect(isMistake([load.tried("a", 1)], 500, load.nowMs)).toBe(true);
+    expect(mistaken(load)).toBe(true);
   });
 
   test("was none where calls differ so much that it may be chance", () => {
     const one = { side: "compute", count: 9, elapsedUs: 400 } as const;
     const rare = { side: "compute", count: 1, elapsedUs: 36_000 } as const;
-    const load = new Load().run(500, { a: [one, rare] });
+    const load = Load.warm().run(500, { a: [one, rare] });
     // The rare ones come as before, and fewer of the others.
     const [quick, dear] = [
       { ...one, side: "storage", count: 6 },
       { ...rare, side: "storage" },
     ] as const;
     load.run(200, { a: [quick, dear] });
-    const all = [load.tried("a", 1)];
-    expect(isMistake(all, 500, load.nowMs)).toBe(false);
+    expect(mistaken(load)).toBe(false);
     // The same of calls that are all alike.
     const mean = (9 * 400 + 36_000) / 10;
-    const alike = new Load().run(500, { a: { ...one, count: 10, elapsedUs: mean } });
+    const alike = Load.warm().run(500, { a: { ...one, count: 10, elapsedUs: mean } });
     const after = { side: "storage", count: 7, elapsedUs: (6 * 400 + 36_000) / 7 } as const;
     alike.run(200, { a: after });
-    expect(isMistake([alike.tried("a", 1)], 500, alike.nowMs)).toBe(true);
+    expect(mistaken(alike)).toBe(true);
   });
 
   test("is not judged before a few calls have ended, unless none does where many did", () => {

@@ -44,6 +44,8 @@ export interface Trials extends Refuted {
   readonly holdMs: number;
   /** Of the last one. */
   readonly endedMs: number;
+  /** Until then what the last one has cost is more than a small part of what is done. */
+  readonly paidMs: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
   /** Since when. */
@@ -58,6 +60,7 @@ export const NO_TRIALS: Trials = {
   holdMs: 0,
   backOffs: new Map(),
   endedMs: -Infinity,
+  paidMs: -Infinity,
   fruitless: 0,
   keptSide: null,
   keptMs: -Infinity,
@@ -89,7 +92,7 @@ const SETTLE_MS = 50;
 /** Nothing has moved for so long, so that what there was before is one thing. */
 export const STEADY_MS = BEFORE_MS + SETTLE_MS;
 const MEASURE_MS = 100;
-/** Longer where calls are few. */
+/** Longer where calls are few, or their code has still to be compiled. */
 const TRIAL_MS_MAX = 500;
 const CALLS_MIN = 32;
 /** Where as many were to be expected, that none has ended says something. */
@@ -98,8 +101,10 @@ const EXPECTED_MIN = 3;
 const GAIN_MIN = 0.05;
 /** … and so many standard errors, or it goes on. */
 const GAIN_NOISES = 2;
-/** What is clearly worse is over after half of the time. */
+/** What is clearly worse is over after half of the time … */
 const LOSS_CLEAR = 0.2;
+/** … and so much worse though it is still being compiled: that may take twice as long. */
+const LOSS_COLD = 0.6;
 /** By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. */
 const BUSIER_MAX = 2;
 /** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
@@ -122,6 +127,8 @@ const TRIAL_REST_GROWS = 1.5;
 /** … As after so many are those that contradict each other. */
 const FRUITLESS_AS_CONTRADICTION = 3;
 const TRIAL_REST_MS_MAX = 10_000;
+/** Of all that is done, trials that come to nothing may cost this part. Chosen: as much as a trial has to gain. */
+const COST_MAX = 0.05;
 const BACK_OFF_MS_MIN = 1_000;
 const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
@@ -191,9 +198,34 @@ export function patienceOf(all: readonly Pick<Tried, "trials">[], nowMs: number)
   return 2 ** Math.min(CONTRADICTIONS_COUNTED, most);
 }
 
+/** Of a change: when it was made, and from when on what comes of it is told. */
+export interface Changed {
+  readonly atMs: number;
+  readonly settledMs: number;
+}
+
+/**
+ * Calls from before it have ended, and those of whoever has gained a side with it have run there often enough to be compiled: a trial on a side that was
+ * cold came to 1.24 times what calls took before, and the same one two seconds later to 0.59.
+ */
+export function changed(
+  gaining: readonly { readonly profile: FunctionProfile; readonly side: Side }[],
+  atMs: number,
+  measureMs = MEASURE_MS,
+): Changed {
+  const firstMs = atMs + SETTLE_MS;
+  const lastMs = Math.max(firstMs, atMs + TRIAL_MS_MAX - measureMs);
+  const warmMs = gaining.map(({ profile, side }) => profile.warmMs(side) ?? lastMs);
+  return { atMs, settledMs: clamp(Math.max(firstMs, ...warmMs), firstMs, lastMs) };
+}
+
 /** null: there was nothing before. */
-function compared(all: readonly Tried[], atMs: number, nowMs: number, beforeMs = BEFORE_MS): Comparison | null {
-  const settledMs = atMs + SETTLE_MS;
+function compared(
+  all: readonly Tried[],
+  { atMs, settledMs }: Changed,
+  nowMs: number,
+  beforeMs = BEFORE_MS,
+): Comparison | null {
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
   let callsBefore = 0;
@@ -227,10 +259,9 @@ function compared(all: readonly Tried[], atMs: number, nowMs: number, beforeMs =
 export function isOtherLoad<One extends Tried>(
   all: readonly One[],
   wasChanged: (one: One) => boolean,
-  atMs: number,
+  { atMs, settledMs }: Changed,
   nowMs: number,
 ): boolean {
-  const settledMs = atMs + SETTLE_MS;
   let [work, other] = [0, 0];
   for (const one of all) {
     const { byTime } = one.profile;
@@ -262,23 +293,39 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   if (!areSlight(others, all)) return VOID;
   const patience = patienceOf(tried, nowMs);
   const measureMs = patience * MEASURE_MS;
-  if (passedMs < SETTLE_MS + measureMs / 2) return null;
+  const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
+  const change = changed(gaining, startedMs, measureMs);
+  const cold = { ...change, settledMs: startedMs + SETTLE_MS };
+  if (nowMs - cold.settledMs < measureMs / 2) return null;
   const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
-  if (isOtherLoad(all, isTried, startedMs, nowMs)) return VOID;
+  if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
+  const compare = (from: Changed) => compared(all, from, nowMs, patience * BEFORE_MS) ?? NOTHING;
+  const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
+  const isClearly = ({ calls, ratio, noise }: Comparison, loss: number): boolean =>
+    calls >= CALLS_MIN && ratio > 1 + Math.max(patience * loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
+  const measuredMs = nowMs - change.settledMs;
   const isOver = passedMs >= TRIAL_MS_MAX;
-  const comparison = compared(all, startedMs, nowMs, patience * BEFORE_MS);
-  if (comparison === null || comparison.calls < CALLS_MIN) return isOver ? { came: "dropped", ratio: null } : null;
+  if (measuredMs < measureMs / 2) {
+    const soFar = compare(cold);
+    return isClearly(soFar, LOSS_COLD) ? { came: "worse", ratio: soFar.ratio } : null;
+  }
+  const comparison = compare(change);
+  if (comparison.calls < CALLS_MIN) {
+    if (!isOver) return null;
+    const { calls, ratio } = compare(cold);
+    return { came: "dropped", ratio: calls < CALLS_MIN ? null : ratio };
+  }
   const { ratio, noise } = comparison;
   // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
-  const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
-  const isClear = ratio > 1 + Math.max(patience * LOSS_CLEAR, GAIN_NOISES * noise);
-  if (isClear && strayed < STRAYED_MOSTLY) return { came: "worse", ratio };
+  if (isClearly(comparison, LOSS_CLEAR)) return { came: "worse", ratio };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
-  if (passedMs < SETTLE_MS + measureMs) return null;
+  if (measuredMs < measureMs) return null;
   const gainMin = patience * GAIN_MIN;
   if (ratio <= 1 - Math.max(gainMin, GAIN_NOISES * noise)) return { came: "kept", ratio };
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
+
+const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
 
 const VOID: Verdict = { came: "void", ratio: null };
 
@@ -296,11 +343,11 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
 export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
 
 /** What is left of a trial when it is over. */
-export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Trials {
+export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number): Trials {
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
-  const { side, partner, fromShare: refutedShare } = running;
+  const { side, partner, startedMs, fromShare: refutedShare } = running;
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
@@ -320,30 +367,36 @@ export function trialsAfter(tried: Tried, { came }: Verdict, nowMs: number): Tri
   // What was no good long ago may be by now.
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   const fruitless = trials.fruitless + (partner === null || side === "storage" ? 1 : 0);
-  return { ...over, fruitless, backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms }]]) };
+  const costMs = Math.max(0, (ratio ?? 1) - 1) * (nowMs - startedMs);
+  return {
+    ...over,
+    fruitless,
+    paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMs / COST_MAX),
+    backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms }]]),
+  };
 }
 
 /**
  * Whether calls clearly take longer since a move and fewer end: where more come both do not grow, nor where fewer come. null: it cannot be told yet.
  */
-export function isMistake(all: readonly Tried[], movedMs: number, nowMs: number): boolean | null {
-  const comparison = compared(all, movedMs, nowMs);
+export function isMistake(all: readonly Tried[], move: Changed, nowMs: number): boolean | null {
+  const comparison = compared(all, move, nowMs);
   if (comparison === null) return false;
   const { calls, callsBefore, ratio, slowdown, noise } = comparison;
   if (calls < CALLS_MIN) {
-    if (nowMs - movedMs < TRIAL_MS_MAX) return null;
+    if (nowMs - move.settledMs < TRIAL_MS_MAX - SETTLE_MS) return null;
     // Where many ended before that is what it did.
     if (callsBefore < CALLS_MIN || slowdown <= 1 + LOSS_CLEAR) return false;
   } else if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
   // What was so before is not its doing: a side that has just become slow is what it is made for.
-  const lately = compared(all, movedMs, nowMs, BEFORE_MS / 2);
+  const lately = compared(all, move, nowMs, BEFORE_MS / 2);
   if (lately === null) return true;
   return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > 1 + LOSS_CLEAR;
 }
 
 /** What all calls take since something changed, to what they took before, as far as fewer end as well; null: nothing tells. */
-export function tookSince(all: readonly Tried[], changedMs: number, nowMs: number): number | null {
-  const comparison = compared(all, changedMs, nowMs);
+export function tookSince(all: readonly Tried[], change: Changed, nowMs: number): number | null {
+  const comparison = compared(all, change, nowMs);
   return comparison === null ? null : Math.min(comparison.ratio, comparison.slowdown);
 }
 
@@ -360,6 +413,7 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   held: null,
   holdMs: 0,
   fruitless: 0,
+  paidMs: -Infinity,
   contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs
@@ -446,7 +500,7 @@ export function nextTrial(
 ): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
   const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
-  if (nowMs - endedMs < restMs(all)) return [];
+  if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
   const weighty = weightyOf(all, nowMs);
   if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);

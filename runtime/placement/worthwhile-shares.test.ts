@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { RATE_SECONDS } from "#runtime/profile/function-profile.ts";
 import { costOf, type Cost } from "./cost-model.ts";
+import { NO_PACES } from "./function-costs.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { NONE_FIXED } from "./pool-use.ts";
 import { worthwhileShares, type Candidate } from "./worthwhile-shares.ts";
@@ -24,7 +25,7 @@ function computing(callsPerSecond: number, meanError: number): Candidate {
     storage: costOf("storage", demand, DEFAULT_CONSTANTS),
   };
   const sides = { compute: side(cost.compute), storage: side(cost.storage) };
-  const paces = { compute: null, storage: null };
+  const paces = NO_PACES;
   return {
     share: 0,
     costs: { demand, typical: demand, meanError, sides, paces },

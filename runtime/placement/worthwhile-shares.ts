@@ -49,10 +49,14 @@ const GAIN_NOISES = 2;
  */
 const CROWD_DOUBT = 0.25;
 /** To have both sides work for one function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
-const SPLIT_MIN = 0.05;
+const SPLIT_MIN = 0.1;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
 const WORK_MIN = 0.02;
 const SMALL_WORK_MAX = 0.1;
+/** What is in one pool of so many is not in the others: compute cores, and one of those beside Redis. Chosen; 200 simulated worlds flap as little as before, and miss less. */
+const POOLS_FILLED = 2;
+/** Of what a function brings that is hardly known: half. Chosen: beyond it one that is seldom called would keep all others where they are. */
+const LOAD_VARIANCE_MAX = 0.25;
 /** A plan that fills a pool this far brings calls that fill it. */
 const NEARLY = 0.95;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
@@ -83,6 +87,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     after = outlookOf(use, best);
   }
   best = best.map((share, index) => unsplit(share, candidates[index]!.load));
+  after = outlookOf(use, best);
   if (before.crowded || after.crowded) {
     const work = workOf(candidates);
     const gain: Gain = {
@@ -148,8 +153,8 @@ export const neededPart = ({ noise }: Gain): number => Math.max(GAIN_MIN, GAIN_N
 const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + overload;
 
 /**
- * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come, as far as
- * it is not all functions' alike: two that change places gain by the difference.
+ * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come and what they take, as far as
+ * it is not all functions' alike: of all functions, since what stays where it is makes a pool the busiest as well; each is in one pool of two or so, which is half of the variance.
  */
 function noiseOf(
   candidates: readonly Candidate[],
@@ -158,11 +163,10 @@ function noiseOf(
   now: ArrayLike<number>,
 ): number {
   const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
-    const change = best[index]! - now[index]!;
-    if (change === 0) return sum;
     const part = work[index]!;
-    const ofLoad = 1 / Math.max(1, load.callsPerSecond * rateSeconds) + meanError ** 2;
-    return sum + (part * change) ** 2 * (errorOf(sides) ** 2 + (1 - part) ** 2 * ofLoad);
+    const ofCosts = (best[index]! - now[index]!) * errorOf(sides);
+    const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, load.callsPerSecond * rateSeconds) + meanError ** 2);
+    return sum + part ** 2 * (ofCosts ** 2 + ((1 - part) ** 2 * ofLoad) / POOLS_FILLED);
   }, 0);
   return Math.sqrt(squares);
 }

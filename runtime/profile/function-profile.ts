@@ -7,7 +7,8 @@ import { BUCKETS, percentileUs } from "./histogram.ts";
 import { CallsByTime } from "./calls-by-time.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import type { Side } from "./sample.ts";
-import { TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
+import { TALLY_TERMS, TERM_AT, type Tally, type TallyTerm } from "./tally.ts";
+import { CpuTimes, isInEarnest, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
 const HALF_LIFE_MS = 2_000;
@@ -58,6 +59,8 @@ export interface SideEstimate {
   readonly logCpuDeviation: number;
   /** Standard error of `serviceUs`, as a share of it. */
   readonly serviceError: number;
+  /** What calls compute here where they run in earnest; of none where they never have, lately. */
+  readonly inEarnest: CpuEstimate;
 }
 
 /** null: nothing is known of that side. */
@@ -143,6 +146,9 @@ class SideProfile {
   readonly #elapsed = new Float64Array(BUCKETS);
   #weight = 1;
   readonly #detector = new ChangeDetector();
+  readonly #warmUp = new WarmUp();
+  readonly #residence = new Residence();
+  readonly #inEarnest = new CpuTimes();
   #lastMs = 0;
   #callsInAll = 0;
   #sinceMs = 0;
@@ -153,8 +159,14 @@ class SideProfile {
     return this.#lastMs;
   }
 
-  /** True: the calls are not what they were, and what was known of them is gone. */
-  fold({ sums, elapsed }: Tally, nowMs: number): boolean {
+  /** When the function's code was compiled here; null: it is not yet. */
+  get warmMs(): number | null {
+    return this.#warmUp.warmMs;
+  }
+
+  /** `callsElsewhere`: on the other side, lately. True: the calls are not what they were, and what was known of them is gone. */
+  fold(tally: Tally, callsElsewhere: number, nowMs: number): boolean {
+    const { sums, elapsed } = tally;
     const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
       // Only failures: they are told beside what is known, which is as old as it was.
@@ -162,9 +174,17 @@ class SideProfile {
       return false;
     }
     this.#lately.add(calls, nowMs);
+    const callsHere = this.#lately.at(nowMs);
+    const part = callsHere / (callsHere + callsElsewhere);
+    const inEarnest = this.warmMs !== null && isInEarnest(part, this.#meanOf("cpuUs"));
+    if (this.#warmUp.add(tally, nowMs)) this.reset();
+    // What it is held against would be visits.
+    else if (this.#residence.isNew(part)) this.#detector.reset();
+    this.#inEarnest.decay(decayOf(nowMs - this.#lastMs, HALF_LIFE_MS));
     this.#decay(this.#decayFactor(nowMs, calls));
     const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
+    if (inEarnest) this.#inEarnest.add(tally);
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
@@ -174,6 +194,11 @@ class SideProfile {
     if (this.#callsInAll === 0) this.#sinceMs = nowMs;
     this.#callsInAll += calls;
     return shifted;
+  }
+
+  /** 0: no call is known. */
+  #meanOf(term: TallyTerm): number {
+    return this.#sums[TERM_AT[term]]! / Math.max(1, this.#sums[TERM_AT.calls]!);
   }
 
   /** Weighted: what is older counts less. */
@@ -216,6 +241,7 @@ class SideProfile {
       logCpuDeviation: Math.sqrt(Math.max(0, sums[TERM_AT.logCpuSquared]! * per - logCpu ** 2)),
       logCpuError: standardError(logCpu, sums[TERM_AT.logCpuSquared]! * per, calls),
       serviceError: standardError(serviceUs, sums[TERM_AT.serviceUsSquared]! * per, calls) / Math.max(1, serviceUs),
+      inEarnest: this.#inEarnest.estimate(decayOf(nowMs - this.#lastMs, HALF_LIFE_MS)),
     };
   }
 
@@ -230,6 +256,7 @@ class SideProfile {
     this.#elapsed.fill(0);
     this.#weight = 1;
     this.#callsInAll = 0;
+    this.#inEarnest.forget();
   }
 
   /** As the calls on the other side are not what they were. */
@@ -287,7 +314,8 @@ export class FunctionProfile {
     const own = this.#sides[tally.side];
     const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
     this.#forgetStrays(own, other, calls, nowMs);
-    const shifted = own.fold(tally, nowMs) && own.callsLatelyAt(nowMs) >= other.callsLatelyAt(nowMs);
+    const callsElsewhere = other.callsLatelyAt(nowMs);
+    const shifted = own.fold(tally, callsElsewhere, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset();
       this.#straysUntilMs = nowMs + STRAYS_MS;
@@ -313,6 +341,11 @@ export class FunctionProfile {
   estimates(nowMs: number): Estimates {
     const { compute, storage } = this.#sides;
     return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs) };
+  }
+
+  /** When the function's code was compiled on that side, ms of the controller's clock; null: it is not yet. */
+  warmMs(side: Side): number | null {
+    return this.#sides[side].warmMs;
   }
 
   /** Of the calls on that side: those that failed and tell nothing of what it costs there. */
