@@ -81,7 +81,8 @@ export function calledFunction(
   const { sinceMs } = before;
   const surging = surge === null ? null : { ...load, ...offeredBy(surge) };
   const rateSeconds = RATE_SECONDS;
-  const weighed = { share, costs, load, surging, rateSeconds, bounds, isFree, isWarm };
+  const hasMovedLately = before.moved !== null && nowMs - before.moved.atMs < ACTIVE_MS;
+  const weighed = { share, costs, load, surging, rateSeconds, hasMovedLately, bounds, isFree, isWarm };
   return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }
 

@@ -31,6 +31,7 @@ function computing(callsPerSecond: number, meanError: number): Candidate {
     costs: { demand, typical: demand, meanError, sides, paces },
     load: { callsPerSecond, fixedPerSecond: NONE_FIXED, costs: cost, lowest: 0, highest: 1, weight: 1 },
     rateSeconds: RATE_SECONDS,
+    hasMovedLately: false,
   };
 }
 

@@ -22,6 +22,8 @@ export interface Candidate {
   readonly costs: FunctionCosts;
   /** From how long it is known how many calls come. */
   readonly rateSeconds: number;
+  /** Of the last ten seconds. */
+  readonly hasMovedLately: boolean;
 }
 
 /** A move's gain and what it was weighed against: times or utilisations before and after, and the standard error of the gain. */
@@ -154,7 +156,8 @@ const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + o
 
 /**
  * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come and what they take, as far as
- * it is not all functions' alike: of all functions, since what stays where it is makes a pool the busiest as well; each is in one pool of two or so, which is half of the variance.
+ * it is not all functions' alike: two that change places gain by the difference. Where one moves again so soon, that of all functions: what stays where it is
+ * makes a pool the busiest as well, by turns; each is in one pool of two or so, which is half of the variance.
  */
 function noiseOf(
   candidates: readonly Candidate[],
@@ -162,11 +165,12 @@ function noiseOf(
   best: ArrayLike<number>,
   now: ArrayLike<number>,
 ): number {
+  const isAgain = candidates.some(({ hasMovedLately }, index) => hasMovedLately && best[index] !== now[index]);
   const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
-    const part = work[index]!;
-    const ofCosts = (best[index]! - now[index]!) * errorOf(sides);
+    const [part, change] = [work[index]!, best[index]! - now[index]!];
     const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, load.callsPerSecond * rateSeconds) + meanError ** 2);
-    return sum + part ** 2 * (ofCosts ** 2 + ((1 - part) ** 2 * ofLoad) / POOLS_FILLED);
+    const counted = Math.max(change ** 2, isAgain ? 1 / POOLS_FILLED : 0);
+    return sum + part ** 2 * ((change * errorOf(sides)) ** 2 + counted * (1 - part) ** 2 * ofLoad);
   }, 0);
   return Math.sqrt(squares);
 }
