@@ -166,14 +166,11 @@ test("what nodes work beyond the model is laid on each call, and taken off again
 
 test("nobody's work is laid on calls while some come without a node", () => {
   const { loop, runFor, callDirectly } = loopOf(1);
-  // 120 calls a second.
-  const cores = (usOfACall: number) => (120 * usOfACall) / 1e6;
-  runFor(WINDOW_MS, () => 100, cores(100));
+  runFor(WINDOW_MS, () => 100, 2);
   const { callUs } = loop.constants.compute;
-  expect(callUs).toBeCloseTo(100);
   for (let at = 0; at < 40; at++) {
     callDirectly();
-    runFor(WINDOW_MS, () => 100, cores(200));
+    runFor(WINDOW_MS, () => 100, 2);
   }
   expect(loop.constants.compute.callUs).toBe(callUs);
 });

@@ -2,6 +2,7 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
+import { callsOfProfile } from "#runtime/placement/called-function.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
@@ -9,14 +10,16 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
-import { NO_WORK, refined, workSince, type NodeWork } from "#runtime/placement/refinement.ts";
+import { refined, withMore } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
-import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
-import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
+import type { Tally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
+/** So long after a change of shares what nodes work is what it will be. */
+const SETTLED_MS = 500;
 /** A node that was silent for so long takes no part; one that has calls is heard at least eight times a second. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
@@ -60,6 +63,8 @@ interface KnownNode {
   readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
+  /** Cores that it keeps busy itself, averaged; null: not known. */
+  readonly nodeCores: number | null;
   /** How long its last window was. */
   readonly windowMs: number;
   readonly atMs: number;
@@ -76,8 +81,11 @@ export class PlacementLoop {
   #steppedMs = -Infinity;
   /** Whether the last step came for what had shifted. */
   #wasHurried = false;
+  /** The last change of any share. */
+  #movedMs = -Infinity;
   #decidedMs: number | null = null;
-  #work: NodeWork = NO_WORK;
+  /** See refinement.ts. */
+  #moreUs = 0;
   #due: NodeJS.Timeout | undefined;
 
   /** Goes on from what another controller had planned. */
@@ -101,7 +109,7 @@ export class PlacementLoop {
 
   /** As calibrated, and refined by what nodes have worked since. */
   get constants(): CostConstants {
-    return refined(this.#options.surroundings().constants, this.#work);
+    return withMore(this.#options.surroundings().constants, this.#moreUs);
   }
 
   /** The last step; null before the first. */
@@ -126,15 +134,13 @@ export class PlacementLoop {
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
-    this.#count(node, { machine, calls: inFlight, windowMs: windowMsOf(tallies.length) });
-    if (nodeCores !== null && this.#nodes.has(node))
-      this.#refine(tallies, 1e3 * Math.min(stretchMs, STRETCH_MS_MAX) * nodeCores);
+    this.#count(node, { machine, calls: inFlight, nodeCores, windowMs: windowMsOf(tallies.length) });
     this.#fold(tallies, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#count(DIRECT, { machine: null, calls: inFlight, windowMs: windowMsOf(tallies.length) });
+    this.#count(DIRECT, { machine: null, calls: inFlight, nodeCores: null, windowMs: windowMsOf(tallies.length) });
     this.#fold(tallies, stretchMs);
   }
 
@@ -167,6 +173,7 @@ export class PlacementLoop {
     this.#due = undefined;
     const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
     const nowMs = clock();
+    const passedMs = nowMs - this.#steppedMs;
     this.#steppedMs = nowMs;
     const around = surroundings();
     const capacity = this.#capacity(around.storage, nowMs);
@@ -175,7 +182,7 @@ export class PlacementLoop {
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: refined(around.constants, this.#work),
+      constants: withMore(around.constants, this.#moreUs),
       capacity,
       rules: rules(),
     };
@@ -189,30 +196,45 @@ export class PlacementLoop {
     for (const transition of this.#step.transitions) {
       this.#transitions.add(transition);
       onTransition(transition);
+      if (transition.fromShare !== transition.toShare) this.#movedMs = nowMs;
     }
+    if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(passedMs);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
   }
 
-  /** See refinement.ts. */
-  #refine(tallies: readonly Tally[], us: number): void {
-    if (this.#nodes.has(DIRECT)) return;
-    const calls = { compute: 0, storage: 0 };
-    for (const tally of tallies) {
-      if (isPlausible(tally)) calls[tally.side] += termOf(tally.sums, "calls") + termOf(tally.sums, "untold");
+  #refine(passedMs: number): void {
+    const nowMs = this.#steppedMs;
+    let measuredCores = 0;
+    for (const { nodeCores, atMs } of this.#nodes.values()) {
+      if (nodeCores === null) return;
+      measuredCores += nodeCores * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
     }
-    this.#work = workSince(this.#work, { us, ...calls, atMs: this.#options.nowMs() });
+    const { constants } = this;
+    const { compute, storage } = constants;
+    let [callsPerSecond, modelledCores] = [0, 0];
+    for (const [name, { share }] of this.#state) {
+      const profile = this.#profiles.get(name);
+      if (profile === undefined) continue;
+      const calls = callsOfProfile(profile, share, nowMs);
+      callsPerSecond += calls.compute + calls.storage;
+      modelledCores += (calls.storage * storage.nodeCallUs + calls.compute * compute.callUs) / 1e6;
+    }
+    const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
+    this.#moreUs = refined(this.#moreUs, worked, this.#options.surroundings().constants);
   }
 
-  #count(node: string, { machine, calls, windowMs }: Omit<KnownNode, "atMs">): void {
+  #count(node: string, { machine, calls, nodeCores, windowMs }: Omit<KnownNode, "atMs">): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
     const weight = before === undefined ? 0 : 2 ** (-(atMs - before.atMs) / IN_FLIGHT_HALF_LIFE_MS);
+    const averaged = (old: number, now: number): number => weight * old + (1 - weight) * now;
     this.#nodes.set(node, {
       machine,
-      calls: weight * (before?.calls ?? 0) + (1 - weight) * calls,
+      calls: averaged(before?.calls ?? 0, calls),
+      nodeCores: nodeCores === null ? null : averaged(before?.nodeCores ?? nodeCores, nodeCores),
       windowMs,
       atMs,
     });

@@ -1,51 +1,50 @@
 // What a call makes a node work beside what is known of it: the gateway, the client's part of the socket, collecting garbage. No
 // calibration sees it, since it depends on what calls are and on who sends them. So what nodes have worked themselves, their sandbox hosts
-// apart, is held against what the model says of the same calls, window by window, and the difference is laid on each call, wherever it runs. While there
+// apart, is held against what the model says of the same time, and the difference is laid on each call, wherever it runs. While there
 // are calls that no node has passed on (LOCUS.CALL) nobody knows whose work was whose.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 
-/** A window counts half as much after this time: its CPU time is not that of its calls to the µs. Chosen. */
-const HALF_LIFE_MS = 250;
+/** The difference is halved in this time: plans change meanwhile, and a window's CPU time is not that of its calls to the µs. Chosen. */
+const HALF_LIFE_MS = 500;
+/** One look is not believed for longer than this, however long ago the last was: it may have been an odd one. */
+const PASSED_MS_MAX = 250;
 /** No node spends more on a call's way than this, µs; what is beyond is somebody else's work. */
 const MORE_US_MAX = 500;
 /** What is left of a constant, at least. */
 const LEAST = 0.2;
 
-/** What nodes have worked lately, and for how many calls that ran on either side; what is older counts less. */
-export interface NodeWork extends Readonly<Record<Side, number>> {
-  readonly us: number;
-  readonly atMs: number;
+/** Of a stretch of time in which the shares did not change. */
+export interface Worked {
+  readonly passedMs: number;
+  /** Compute cores that nodes have kept busy themselves, and how many the model says. */
+  readonly measuredCores: number;
+  readonly modelledCores: number;
+  readonly callsPerSecond: number;
 }
 
-export const NO_WORK: NodeWork = { us: 0, compute: 0, storage: 0, atMs: -Infinity };
-
-/** Together with a window's. */
-export function workSince(before: NodeWork, window: NodeWork): NodeWork {
-  const kept = 2 ** (Math.min(0, before.atMs - window.atMs) / HALF_LIFE_MS);
-  return {
-    us: kept * before.us + window.us,
-    compute: kept * before.compute + window.compute,
-    storage: kept * before.storage + window.storage,
-    atMs: window.atMs,
-  };
+/** `moreUs`: of each call, as believed so far; it is part of what the model says. */
+export function refined(
+  moreUs: number,
+  { passedMs, measuredCores, modelledCores, callsPerSecond }: Worked,
+  constants: CostConstants,
+): number {
+  if (callsPerSecond <= 0) return moreUs;
+  const step = 1 - 2 ** (-Math.min(passedMs, PASSED_MS_MAX) / HALF_LIFE_MS);
+  const missingUs = clamp(((measuredCores - modelledCores) * 1e6) / callsPerSecond, -MORE_US_MAX, MORE_US_MAX);
+  return clamp(moreUs + step * missingUs, leastOf(constants), MORE_US_MAX);
 }
 
-/** With what nodes have worked for each call beyond what the model says. */
-export function refined(constants: CostConstants, work: NodeWork): CostConstants {
+/** Constants that were calibrated since may be smaller than those that `moreUs` was found for. */
+export function withMore(constants: CostConstants, moreUs: number): CostConstants {
   const { compute, storage } = constants;
-  const moreUs = moreUsOf(constants, work);
+  const more = Math.max(moreUs, leastOf(constants));
   return {
-    compute: { ...compute, callUs: compute.callUs + moreUs },
-    storage: { ...storage, nodeCallUs: storage.nodeCallUs + moreUs },
+    compute: { ...compute, callUs: compute.callUs + more },
+    storage: { ...storage, nodeCallUs: storage.nodeCallUs + more },
   };
 }
 
-function moreUsOf({ compute: { callUs }, storage: { nodeCallUs } }: CostConstants, work: NodeWork): number {
-  const calls = work.compute + work.storage;
-  if (calls <= 0) return 0;
-  const leastUs = (LEAST - 1) * Math.min(callUs, nodeCallUs);
-  return clamp((work.us - work.compute * callUs - work.storage * nodeCallUs) / calls, leastUs, MORE_US_MAX);
-}
+const leastOf = ({ compute, storage }: CostConstants): number =>
+  (LEAST - 1) * Math.min(compute.callUs, storage.nodeCallUs);

@@ -12,6 +12,3 @@ const WINDOW_MS_MAX = 125;
 
 /** From its first call to its end, if it has come to so many tallies. */
 export const windowMsOf = (tallies: number): number => clamp(WINDOW_MS_PER_TALLY * tallies, WINDOW_MS, WINDOW_MS_MAX);
-
-/** Nobody waits for the first window of a node that was idle: of what it was for longer than this before that nothing is told. */
-export const STRETCH_MS_MAX = 250;
