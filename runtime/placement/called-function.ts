@@ -20,6 +20,8 @@ export const ACTIVE_MS = 10_000;
 const FREE_MIN = 0.01;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
+/** A move is lately for so long, and a flap where it is undone within that. */
+export const FLAP_MS = 10_000;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
@@ -81,7 +83,7 @@ export function calledFunction(
   const { sinceMs } = before;
   const surging = surge === null ? null : { ...load, ...offeredBy(surge, FREE_MIN) };
   const rateSeconds = RATE_SECONDS;
-  const hasMovedLately = before.moved !== null && nowMs - before.moved.atMs < ACTIVE_MS;
+  const hasMovedLately = before.moved !== null && nowMs - before.moved.atMs < FLAP_MS;
   const weighed = { share, costs, load, surging, rateSeconds, hasMovedLately, bounds, isFree, isWarm };
   return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }

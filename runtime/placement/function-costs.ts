@@ -92,16 +92,17 @@ export function functionCosts(
   nowMs: number,
   remembered: Paces = NO_PACES,
 ): FunctionCosts | null {
+  if (estimates.compute === null && estimates.storage === null) return null;
   const cpu = cpuPaceOf(estimates, constants.storage.cpuRatio, remembered.cpu);
   const cpuRatio = cpuRatioNow(cpu, constants.storage.cpuRatio, nowMs);
-  const demand = pooledDemand(estimates, cpuRatio);
-  if (demand === null) return null;
+  const { cpuUs, logCpu } = pooledCpu(estimates, cpuRatio);
+  const demand = pooledDemand(estimates, cpuUs);
   const known = { demand, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
   const compute = sideCosts("compute", estimates.compute, remembered.compute, known);
   const storage = sideCosts("storage", estimates.storage, remembered.storage, known);
   return {
     demand,
-    typical: { ...demand, cpuUs: typicalCpuUs(estimates, cpuRatio) },
+    typical: { ...demand, cpuUs: Math.expm1(logCpu) },
     meanError: mostOf(estimates)?.serviceError ?? 0,
     sides: { compute: compute.costs, storage: storage.costs },
     paces: { compute: compute.pace, storage: storage.pace, cpu },
@@ -123,9 +124,10 @@ function cpuPaceOf(estimates: Estimates, usual: number, before: CpuPace | null):
   if (compute === null || storage === null) return before;
   const sinceMs = before?.atMs ?? -Infinity;
   const atMs = Math.max(compute.lastMs, storage.lastMs);
+  if (atMs <= sinceMs) return before;
   const known = cpuRatioNow(before, usual, atMs);
   const { calls, ratio } = cpuRatioTold({ compute, storage }, known, sinceMs);
-  if (calls <= 0 || atMs <= sinceMs) return before;
+  if (calls <= 0) return before;
   const trust = calls / (calls + PRIOR_CALLS);
   return { ratio: clamp(ratio ** trust * known ** (1 - trust), 1 / RATIO_MAX, RATIO_MAX), atMs };
 }
@@ -153,59 +155,42 @@ function cpuRatioTold(
   return { calls: (visited === compute ? ratio > known : ratio < known) ? calls : 0, ratio };
 }
 
-function cpuRatioNow(pace: CpuPace | null, usual: number, nowMs: number): number {
-  if (pace === null) return usual;
-  return usual * (pace.ratio / usual) ** (2 ** (Math.min(0, pace.atMs - nowMs) / PACE_HALF_LIFE_MS));
-}
+const cpuRatioNow = (pace: CpuPace | null, usual: number, nowMs: number): number =>
+  pace === null ? usual : faded(pace.ratio, usual, pace.atMs, nowMs);
 
-/** What does not depend on the side is known from both, each by its calls. */
-function pooledDemand(estimates: Estimates, cpuRatio: number): Demand | null {
-  const { compute, storage } = estimates;
-  const calls = (compute?.calls ?? 0) + (storage?.calls ?? 0);
-  if (calls <= 0) return null;
-  const part = (storage?.calls ?? 0) / calls;
+/** What was known of a side then, on its way back to what is usual. */
+const faded = (ratio: number, usual: number, atMs: number, nowMs: number): number =>
+  usual * (ratio / usual) ** (2 ** (Math.min(0, atMs - nowMs) / PACE_HALF_LIFE_MS));
+
+/** What does not depend on the side is known from both, each by its calls; CPU time is told apart. */
+function pooledDemand({ compute, storage }: Estimates, cpuUs: number): Demand {
+  const part = partOf(compute, storage);
   const pooled = (here = 0, there = 0): number => (1 - part) * here + part * there;
-  const cpu = cpuTold(estimates);
   return {
     operations: pooled(compute?.operations, storage?.operations),
     rounds: pooled(compute?.rounds, storage?.rounds),
     bytes: pooled(compute?.bytes, storage?.bytes),
-    cpuUs: byCalls(
-      cpu,
-      (side) => side.cpuUs,
-      (cpuUs) => cpuUs / cpuRatio,
-    ),
+    cpuUs,
   };
 }
 
-/** At compute. */
-const typicalCpuUs = (estimates: Estimates, cpuRatio: number): number =>
-  Math.expm1(
-    byCalls(
-      cpuTold(estimates),
-      (side) => side.logCpu,
-      (logCpu) => logCpu - Math.log(cpuRatio),
-    ),
-  );
+/** Of the calls of both sides, those at storage. */
+const partOf = (compute: CpuEstimate | null, storage: CpuEstimate | null): number =>
+  (storage?.calls ?? 0) / ((compute?.calls ?? 0) + (storage?.calls ?? 0));
 
-type CpuTold = Readonly<Record<Side, CpuEstimate>>;
-
-/** Of calls that run in earnest, if there are some. */
-function cpuTold({ compute, storage }: Estimates): CpuTold {
-  const inEarnest = { compute: compute?.inEarnest ?? NONE, storage: storage?.inEarnest ?? NONE };
-  const isEnough = inEarnest.compute.calls + inEarnest.storage.calls >= IN_EARNEST_CALLS_MIN;
-  return isEnough ? inEarnest : { compute: compute ?? NONE, storage: storage ?? NONE };
+/** Of calls of both sides, as at compute: of those that run in earnest, if there are some. */
+function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Omit<CpuEstimate, "calls"> {
+  const [earnestHere, earnestThere] = [compute?.inEarnest ?? NONE, storage?.inEarnest ?? NONE];
+  const isEnough = earnestHere.calls + earnestThere.calls >= IN_EARNEST_CALLS_MIN;
+  const [here, there] = isEnough ? [earnestHere, earnestThere] : [compute ?? NONE, storage ?? NONE];
+  const part = partOf(here, there);
+  return {
+    cpuUs: (1 - part) * here.cpuUs + (part * there.cpuUs) / cpuRatio,
+    logCpu: (1 - part) * here.logCpu + part * (there.logCpu - Math.log(cpuRatio)),
+  };
 }
 
 const NONE: CpuEstimate = { calls: 0, cpuUs: 0, logCpu: 0 };
-
-/** Mean of what is told of both sides, in terms of compute. */
-const byCalls = (
-  { compute, storage }: CpuTold,
-  valueOf: (side: CpuEstimate) => number,
-  atCompute: (value: number) => number,
-): number =>
-  (compute.calls * valueOf(compute) + storage.calls * atCompute(valueOf(storage))) / (compute.calls + storage.calls);
 
 /** Of the side that is known from more calls. */
 const mostOf = ({ compute, storage }: Estimates): SideEstimate | null =>
@@ -238,10 +223,8 @@ function paceOf(estimate: SideEstimate | null, predictedUs: number | null, befor
   return { slowness, least, calls: Math.max(estimate.calls, before?.calls ?? 0), atMs };
 }
 
-function slownessNow(pace: Pace | null, nowMs: number): number {
-  if (pace === null || nowMs <= pace.atMs) return pace?.slowness ?? 1;
-  return pace.slowness ** (2 ** ((pace.atMs - nowMs) / PACE_HALF_LIFE_MS));
-}
+const slownessNow = (pace: Pace | null, nowMs: number): number =>
+  pace === null ? 1 : faded(pace.slowness, 1, pace.atMs, nowMs);
 
 function sideCosts(
   side: Side,

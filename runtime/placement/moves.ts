@@ -1,7 +1,7 @@
 // A move, what came of it, and how it is taken back.
 
 import { clamp } from "#runtime/clamp.ts";
-import { REST_MS, type CalledFunction } from "./called-function.ts";
+import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
@@ -14,7 +14,6 @@ const WARM_WITHIN_MS = 5_000;
 const JUDGED_BY_MS = 50;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
 const VERIFY_MS = 2_000;
-const FLAP_MS = 10_000;
 /** What came may be so many times what was promised: others move as well. Chosen; bench `placement` measures mixes. */
 const PROMISE_SLACK = 1.1;
 /** A split that changes by less follows a load, and takes nothing back. */
@@ -123,9 +122,11 @@ export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situ
   const open = all.filter(({ before: { moved: move } }) => move?.isJudged === false);
   const atMs = open.length === 0 ? -Infinity : lastWeightyMs(all);
   const hasMoved = ({ before: { moved: move } }: CalledFunction): boolean => move?.atMs === atMs;
+  const untold = { atMs, areMistake: null, ratio: null };
   const movedThen = open.filter(hasMoved);
+  if (movedThen.length === 0) return untold;
   const move = changed(movedThen.map(gained), atMs);
-  if (movedThen.length === 0 || heardMs - move.settledMs < JUDGED_BY_MS) return { atMs, areMistake: null, ratio: null };
+  if (heardMs - move.settledMs < JUDGED_BY_MS) return untold;
   const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
   const areMistake = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && isMistake(all, move, heardMs);

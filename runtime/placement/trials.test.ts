@@ -144,13 +144,10 @@ describe("what is tried next", () => {
   test("nothing, before what the last one has cost is a small part of what was done since", () => {
     const load = both();
     const isTried = (agoMs: number, ratio: number) => {
-      const begun = {
-        ...NO_TRIALS,
-        running: { side: "storage", partner: null, startedMs: -150, fromShare: 0 } as const,
-      };
-      const ended = trialsAfter(load.tried("a", 0, { trials: begun }), { came: "worse", ratio }, 0);
+      const begun = load.tried("a", 0, { trials: running("storage", -150) });
+      const ended = trialsAfter(begun, { came: "worse", ratio }, 0);
       const trials = { ...ended, backOffs: NO_TRIALS.backOffs };
-      const after = new Load().warm({ a: [atCompute, atStorage] }).run(agoMs, { a: atCompute });
+      const after = Load.warm().run(agoMs, { a: atCompute });
       return next([after.tried("a", 0, { trials })], after.nowMs).length > 0;
     };
     // 150 ms of calls that took half as long again are 75 ms lost: a twentieth of 1.5 s.

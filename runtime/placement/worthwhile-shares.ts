@@ -84,10 +84,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
   let after = outlookOf(use, best);
   const isNearlyCrowded = Math.max(before.busiest, after.busiest) > NEARLY * COMFORTABLE_UTILISATION;
   const growth = isNearlyCrowded ? growthOf(use, now) : 1;
-  if (growth > 1) {
-    best = optimalShares(use, now, growth);
-    after = outlookOf(use, best);
-  }
+  if (growth > 1) best = optimalShares(use, now, growth);
   best = best.map((share, index) => unsplit(share, candidates[index]!.load));
   after = outlookOf(use, best);
   if (before.crowded || after.crowded) {

@@ -7,7 +7,7 @@ import { BUCKETS, percentileUs } from "./histogram.ts";
 import { CallsByTime } from "./calls-by-time.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import type { Side } from "./sample.ts";
-import { TALLY_TERMS, TERM_AT, type Tally, type TallyTerm } from "./tally.ts";
+import { TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
@@ -176,7 +176,7 @@ class SideProfile {
     this.#lately.add(calls, nowMs);
     const callsHere = this.#lately.at(nowMs);
     const part = callsHere / (callsHere + callsElsewhere);
-    const inEarnest = this.warmMs !== null && isInEarnest(part, this.#meanOf("cpuUs"));
+    const inEarnest = this.warmMs !== null && isInEarnest(part, this.#cpuUs);
     if (this.#warmUp.add(tally, nowMs)) this.reset();
     // What it is held against would be visits.
     else if (this.#residence.isNew(part)) this.#detector.reset();
@@ -196,9 +196,9 @@ class SideProfile {
     return shifted;
   }
 
-  /** 0: no call is known. */
-  #meanOf(term: TallyTerm): number {
-    return this.#sums[TERM_AT[term]]! / Math.max(1, this.#sums[TERM_AT.calls]!);
+  /** Of a call; 0: none is known. */
+  get #cpuUs(): number {
+    return this.#sums[TERM_AT.cpuUs]! / Math.max(1, this.#sums[TERM_AT.calls]!);
   }
 
   /** Weighted: what is older counts less. */
