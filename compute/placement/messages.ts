@@ -95,6 +95,7 @@ const SIDE_CONSTANTS = [
   "callUs",
   "operationUs",
   "roundUs",
+  "nodeCallUs",
   "redisCallUs",
   "redisOperationUs",
   "redisRoundUs",
@@ -104,7 +105,7 @@ const constantsNamed = <Name extends string>(...names: readonly Name[]) =>
 
 export const costConstants = Type.Object({
   compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs"),
-  storage: constantsNamed(...SIDE_CONSTANTS, "nodeCallUs", "cpuRatio"),
+  storage: constantsNamed(...SIDE_CONSTANTS, "cpuRatio"),
 });
 
 export type Machine = Static<typeof window>["machine"];

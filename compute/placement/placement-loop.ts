@@ -2,7 +2,6 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
-import { callsOfProfile } from "#runtime/placement/called-function.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
@@ -10,16 +9,14 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
-import { refined, withMore } from "#runtime/placement/refinement.ts";
+import { learnt, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
-import type { Tally } from "#runtime/profile/tally.ts";
+import { termOf, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
-/** So long after a change of shares what nodes work is what it will be. */
-const SETTLED_MS = 500;
 /** A node that was silent for so long takes no part; one that has calls is heard at least eight times a second. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
@@ -63,8 +60,6 @@ interface KnownNode {
   readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
-  /** Cores that it keeps busy itself, averaged; null: not known. */
-  readonly nodeCores: number | null;
   /** How long its last window was. */
   readonly windowMs: number;
   readonly atMs: number;
@@ -81,11 +76,9 @@ export class PlacementLoop {
   #steppedMs = -Infinity;
   /** Whether the last step came for what had shifted. */
   #wasHurried = false;
-  /** The last change of any share. */
-  #movedMs = -Infinity;
   #decidedMs: number | null = null;
-  /** See refinement.ts. */
-  #moreUs = 0;
+  /** What calls make nodes work, and the constants that it was usual by; null: nothing has been heard yet. */
+  #work: { readonly of: CostConstants; readonly work: NodeWork; readonly heardMs: number } | null = null;
   #due: NodeJS.Timeout | undefined;
 
   /** Goes on from what another controller had planned. */
@@ -109,7 +102,8 @@ export class PlacementLoop {
 
   /** As calibrated, and refined by what nodes have worked since. */
   get constants(): CostConstants {
-    return withMore(this.#options.surroundings().constants, this.#moreUs);
+    const { constants } = this.#options.surroundings();
+    return withWork(constants, this.#workBy(constants));
   }
 
   /** The last step; null before the first. */
@@ -134,13 +128,15 @@ export class PlacementLoop {
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
-    this.#count(node, { machine, calls: inFlight, nodeCores, windowMs: windowMsOf(tallies.length) });
+    this.#count(node, { machine, calls: inFlight, windowMs: windowMsOf(tallies.length) });
+    // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
+    if (nodeCores !== null && !this.#nodes.has(DIRECT)) this.#learn(nodeCores, stretchMs, tallies);
     this.#fold(tallies, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#count(DIRECT, { machine: null, calls: inFlight, nodeCores: null, windowMs: windowMsOf(tallies.length) });
+    this.#count(DIRECT, { machine: null, calls: inFlight, windowMs: windowMsOf(tallies.length) });
     this.#fold(tallies, stretchMs);
   }
 
@@ -173,7 +169,6 @@ export class PlacementLoop {
     this.#due = undefined;
     const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
     const nowMs = clock();
-    const passedMs = nowMs - this.#steppedMs;
     this.#steppedMs = nowMs;
     const around = surroundings();
     const capacity = this.#capacity(around.storage, nowMs);
@@ -182,7 +177,7 @@ export class PlacementLoop {
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: withMore(around.constants, this.#moreUs),
+      constants: withWork(around.constants, this.#workBy(around.constants)),
       capacity,
       rules: rules(),
     };
@@ -196,36 +191,27 @@ export class PlacementLoop {
     for (const transition of this.#step.transitions) {
       this.#transitions.add(transition);
       onTransition(transition);
-      if (transition.fromShare !== transition.toShare) this.#movedMs = nowMs;
     }
-    if (nowMs - this.#movedMs > SETTLED_MS) this.#refine(passedMs);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
   }
 
-  #refine(passedMs: number): void {
-    const nowMs = this.#steppedMs;
-    let measuredCores = 0;
-    for (const { nodeCores, atMs } of this.#nodes.values()) {
-      if (nodeCores === null) return;
-      measuredCores += nodeCores * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
-    }
-    const { constants } = this;
-    const { compute, storage } = constants;
-    let [callsPerSecond, modelledCores] = [0, 0];
-    for (const [name, { share }] of this.#state) {
-      const profile = this.#profiles.get(name);
-      if (profile === undefined) continue;
-      const calls = callsOfProfile(profile, share, nowMs);
-      callsPerSecond += calls.compute + calls.storage;
-      modelledCores += (calls.storage * storage.nodeCallUs + calls.compute * compute.callUs) / 1e6;
-    }
-    const worked = { passedMs, measuredCores, modelledCores, callsPerSecond };
-    this.#moreUs = refined(this.#moreUs, worked, this.#options.surroundings().constants);
+  /** What is usual by constants that were measured since is learnt anew. */
+  #workBy(constants: CostConstants): NodeWork {
+    return this.#work?.of === constants ? this.#work.work : usualWork(constants);
   }
 
-  #count(node: string, { machine, calls, nodeCores, windowMs }: Omit<KnownNode, "atMs">): void {
+  #learn(nodeCores: number, windowMs: number, tallies: readonly Tally[]): void {
+    const calls = { compute: 0, storage: 0 };
+    for (const { side, sums } of tallies) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
+    const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
+    const passedMs = nowMs - (this.#work?.heardMs ?? nowMs);
+    const worked = { windowMs, passedMs, us: nodeCores * windowMs * 1e3, calls };
+    this.#work = { of: constants, work: learnt(this.#workBy(constants), worked), heardMs: nowMs };
+  }
+
+  #count(node: string, { machine, calls, windowMs }: Omit<KnownNode, "atMs">): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
@@ -234,7 +220,6 @@ export class PlacementLoop {
     this.#nodes.set(node, {
       machine,
       calls: averaged(before?.calls ?? 0, calls),
-      nodeCores: nodeCores === null ? null : averaged(before?.nodeCores ?? nodeCores, nodeCores),
       windowMs,
       atMs,
     });

@@ -33,7 +33,7 @@ function measuredAt(constants: CostConstants): Calibration {
     };
   };
   return {
-    compute: side("compute", { computingUs: 1_000, nodeUs: 0 }),
+    compute: side("compute", { computingUs: 1_000, nodeUs: compute.nodeCallUs }),
     storage: side("storage", { computingUs: 1_000 * storage.cpuRatio, nodeUs: storage.nodeCallUs }),
     bytes: { moved: 1e6, us: 1e6 / compute.bytesPerUs },
   };

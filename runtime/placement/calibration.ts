@@ -67,7 +67,6 @@ export function constantsOf({ compute, storage, bytes }: Calibration): CostConst
       ...waitsOf(storage),
       ...worksOf("storage", storage),
       redisOperationUs: near(usual.storage.redisOperationUs, lock),
-      nodeCallUs: near(usual.storage.nodeCallUs, storage.crowd.nothing.nodeUs),
       cpuRatio: near(1, storage.alone.computingUs / compute.alone.computingUs, CPU_RATIO_MAX),
     },
   };
@@ -88,8 +87,11 @@ function worksOf(side: Side, { crowd: { chain, batch, nothing } }: SideCalibrati
   const usual = DEFAULT_CONSTANTS[side];
   const more = (term: "sideUs" | "redisUs") => solved(chain, batch, (run) => Math.max(0, run[term] - nothing[term]));
   const [ofSide, ofRedis] = [more("sideUs"), more("redisUs")];
+  const callUs = near(usual.callUs, nothing.sideUs);
+  const nodeCallUs = near(usual.nodeCallUs, nothing.nodeUs);
   return {
-    callUs: near(usual.callUs, nothing.sideUs),
+    callUs,
+    nodeCallUs: side === "compute" ? Math.min(callUs, nodeCallUs) : nodeCallUs,
     operationUs: near(usual.operationUs, ofSide.operationUs),
     roundUs: near(usual.roundUs, ofSide.roundUs),
     redisCallUs: near(usual.redisCallUs, nothing.redisUs),

@@ -6,7 +6,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
 import { outlookOf } from "./optimal-shares.ts";
-import { callsOf, PoolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
+import { PoolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -56,7 +56,7 @@ export function calledFunction(
   const surge = profile.surge(rates, nowMs);
   const load = {
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
-    ...offeredBy(rates, FREE_MIN),
+    ...offeredBy(rates),
     costs: { compute: compute.cost, storage: storage.cost },
     lowest,
     highest,
@@ -81,7 +81,7 @@ export function calledFunction(
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
-  const surging = surge === null ? null : { ...load, ...offeredBy(surge, FREE_MIN) };
+  const surging = surge === null ? null : { ...load, ...offeredBy(surge) };
   const rateSeconds = RATE_SECONDS;
   const hasMovedLately = before.moved !== null && nowMs - before.moved.atMs < FLAP_MS;
   const weighed = { share, costs, load, surging, rateSeconds, hasMovedLately, bounds, isFree, isWarm };
@@ -89,14 +89,9 @@ export function calledFunction(
 }
 
 /** Those that the plan spreads, at least so small a part of all, and the others. */
-function offeredBy({ all, fixed }: Rates, freeMin: number): Offered {
-  const callsPerSecond = Math.max(freeMin * all, all - fixed.compute - fixed.storage);
+function offeredBy({ all, fixed }: Rates): Offered {
+  const callsPerSecond = Math.max(FREE_MIN * all, all - fixed.compute - fixed.storage);
   return { callsPerSecond, fixedPerSecond: fixed };
-}
-
-/** As calls come, on either side. */
-export function callsOfProfile(profile: FunctionProfile, share: number, nowMs: number): Readonly<Record<Side, number>> {
-  return callsOf(offeredBy(profile.rates(nowMs), 0), share);
 }
 
 /** Whether calls take longer than before the move that was taken back. */

@@ -23,6 +23,7 @@ import {
   areSlight,
   BEFORE_MS,
   heldAlong,
+  isProved,
   nextTrial,
   patienceOf,
   shareAt,
@@ -153,8 +154,8 @@ function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<
     all.map(({ share }) => share),
   );
   // What has proved to be worse stays so, whatever is promised of it.
-  const isOther = all.some(({ trials: { held: one } }, index) => {
-    return one !== null && Math.abs(free.choices[index]!.share - one.refutedShare) >= HOLD_OTHER;
+  const isOther = all.every((called, index) => {
+    return !isProved(called) || Math.abs(free.choices[index]!.share - called.trials.held!.refutedShare) >= HOLD_OTHER;
   });
   return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity);
 }

@@ -27,10 +27,12 @@ interface SideConstants {
   readonly roundWaitUs: number;
   /** On the side's cores for each call. */
   readonly callUs: number;
-  /** The same for each operation: encoding it, decoding its reply. */
+  /** For each operation: encoding it, decoding its reply. */
   readonly operationUs: number;
   /** The same for each round: sending it, waking up. */
   readonly roundUs: number;
+  /** On a compute core for each call: the node itself, which has it run there, as a part of `callUs`, or passes it on. */
+  readonly nodeCallUs: number;
   /** Of Redis' one thread for each call: reading it, replying. */
   readonly redisCallUs: number;
   /** The same for each operation; at storage the time that the lock is held. */
@@ -46,8 +48,6 @@ export interface CostConstants {
     readonly bytesPerUs: number;
   };
   readonly storage: SideConstants & {
-    /** On a compute core for each call: the Redis client that passes it on. */
-    readonly nodeCallUs: number;
     /** CPU time on a storage core ÷ the same on a compute core. */
     readonly cpuRatio: number;
   };

@@ -1,50 +1,100 @@
-// What a call makes a node work beside what is known of it: the gateway, the client's part of the socket, collecting garbage. No
-// calibration sees it, since it depends on what calls are and on who sends them. So what nodes have worked themselves, their sandbox hosts
-// apart, is held against what the model says of the same time, and the difference is laid on each call, wherever it runs. While there
-// are calls that no node has passed on (LOCUS.CALL) nobody knows whose work was whose.
+// What a call makes a node work itself: the gateway, sockets, the client that passes it on, collecting garbage. A calibration sees little of
+// it, since it depends on what calls are and on who sends them, and since it runs when the node has just started and its code is
+// hardly compiled: on one machine it found 45 µs where a call took 8 a second later. So it is learnt from each window of a node: what
+// it has worked is the sum over its calls, and as the plan and its trials change where calls run, what either side's cost comes apart. A Kalman filter of two
+// numbers (Kalman, 1960): each window weighs as much as it can tell beside the work that no call has made (compiling, collecting, others').
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 
-/** The difference is halved in this time: plans change meanwhile, and a window's CPU time is not that of its calls to the µs. Chosen. */
-const HALF_LIFE_MS = 500;
-/** One look is not believed for longer than this, however long ago the last was: it may have been an odd one. */
-const PASSED_MS_MAX = 250;
-/** No node spends more on a call's way than this, µs; what is beyond is somebody else's work. */
-const MORE_US_MAX = 500;
-/** What is left of a constant, at least. */
-const LEAST = 0.2;
+/** What a call at either side makes a node work itself, its sandbox hosts apart, µs, and how well that is known. */
+export interface NodeWork extends Readonly<Record<Side, number>> {
+  /** Variance of each, and covariance of both, µs². */
+  readonly doubt: { readonly compute: number; readonly both: number; readonly storage: number };
+  /** What they were taken for before any window told. */
+  readonly usual: Readonly<Record<Side, number>>;
+}
 
-/** Of a stretch of time in which the shares did not change. */
+/** Of one window of one node. */
 export interface Worked {
+  readonly windowMs: number;
+  /** Since the last window of any node. */
   readonly passedMs: number;
-  /** Compute cores that nodes have kept busy themselves, and how many the model says. */
-  readonly measuredCores: number;
-  readonly modelledCores: number;
-  readonly callsPerSecond: number;
+  /** CPU time of the node itself. */
+  readonly us: number;
+  /** That ended in it, those that failed included. */
+  readonly calls: Readonly<Record<Side, number>>;
 }
 
-/** `moreUs`: of each call, as believed so far; it is part of what the model says. */
-export function refined(
-  moreUs: number,
-  { passedMs, measuredCores, modelledCores, callsPerSecond }: Worked,
-  constants: CostConstants,
-): number {
-  if (callsPerSecond <= 0) return moreUs;
-  const step = 1 - 2 ** (-Math.min(passedMs, PASSED_MS_MAX) / HALF_LIFE_MS);
-  const missingUs = clamp(((measuredCores - modelledCores) * 1e6) / callsPerSecond, -MORE_US_MAX, MORE_US_MAX);
-  return clamp(moreUs + step * missingUs, leastOf(constants), MORE_US_MAX);
+/** Standard deviation of what is taken for usual, as a part of it. Chosen: calibrations of a node that has just started were wrong by as much. */
+const DOUBT = 1;
+/** What makes calls dearer on one side (larger arguments, another gateway) mostly does so on both. Chosen. */
+const ALIKE = 0.5;
+/** What calls are changes: in a second by so much of what is usual, as a standard deviation. Chosen; a change is followed within a few windows where calls are many. */
+const DRIFT = 0.5;
+/** Cores that a node keeps busy without any call, now and then, and the part of its work that one window may be wrong by. Chosen. */
+const OTHER_CORES = 0.1;
+const ODD = 0.2;
+/** What is further off than so many standard deviations says no more than that. */
+const FAR = 2;
+/** No node spends more on a call's way than this, µs; what is beyond is somebody else's work. */
+const US_MAX = 500;
+/** Of what is usual a call takes so much at least. */
+const LEAST = 0.05;
+
+export function usualWork({ compute, storage }: CostConstants): NodeWork {
+  const usual = { compute: compute.nodeCallUs, storage: storage.nodeCallUs };
+  return { ...usual, usual, doubt: doubtOf(usual, DOUBT) };
 }
 
-/** Constants that were calibrated since may be smaller than those that `moreUs` was found for. */
-export function withMore(constants: CostConstants, moreUs: number): CostConstants {
-  const { compute, storage } = constants;
-  const more = Math.max(moreUs, leastOf(constants));
+const doubtOf = ({ compute, storage }: NodeWork["usual"], part: number): NodeWork["doubt"] => ({
+  compute: (part * compute) ** 2,
+  both: ALIKE * part ** 2 * compute * storage,
+  storage: (part * storage) ** 2,
+});
+
+/** As believed after a window. */
+export function learnt(work: NodeWork, { windowMs, passedMs, us, calls }: Worked): NodeWork {
+  if (!(calls.compute + calls.storage > 0) || !(windowMs > 0)) return work;
+  const { usual } = work;
+  const doubt = grown(work, passedMs);
+  // What is not known, of each side's and of the sum over these calls.
+  const ofCompute = calls.compute * doubt.compute + calls.storage * doubt.both;
+  const ofStorage = calls.compute * doubt.both + calls.storage * doubt.storage;
+  const noise = (OTHER_CORES * 1e3 * windowMs) ** 2 + (ODD * us) ** 2;
+  const variance = calls.compute * ofCompute + calls.storage * ofStorage + noise;
+  const far = FAR * Math.sqrt(variance);
+  const missing = clamp(us - calls.compute * work.compute - calls.storage * work.storage, -far, far);
+  const next = (side: Side, gain: number): number =>
+    clamp(work[side] + gain * missing, LEAST * usual[side], usual[side] + US_MAX);
   return {
-    compute: { ...compute, callUs: compute.callUs + more },
-    storage: { ...storage, nodeCallUs: storage.nodeCallUs + more },
+    compute: next("compute", ofCompute / variance),
+    storage: next("storage", ofStorage / variance),
+    usual,
+    doubt: {
+      compute: doubt.compute - ofCompute ** 2 / variance,
+      both: doubt.both - (ofCompute * ofStorage) / variance,
+      storage: doubt.storage - ofStorage ** 2 / variance,
+    },
   };
 }
 
-const leastOf = ({ compute, storage }: CostConstants): number =>
-  (LEAST - 1) * Math.min(compute.callUs, storage.nodeCallUs);
+/** With time, to what it was at first at most. */
+function grown({ doubt, usual }: NodeWork, passedMs: number): NodeWork["doubt"] {
+  const most = doubtOf(usual, DOUBT);
+  const more = doubtOf(usual, DRIFT * Math.sqrt(Math.max(0, passedMs) / 1e3));
+  const compute = Math.min(most.compute, doubt.compute + more.compute);
+  const storage = Math.min(most.storage, doubt.storage + more.storage);
+  const bothMax = Math.sqrt(compute * storage);
+  return { compute, storage, both: clamp(doubt.both + more.both, -bothMax, bothMax) };
+}
+
+/** What is believed takes the place of what was calibrated. */
+export function withWork(constants: CostConstants, work: NodeWork): CostConstants {
+  const { compute, storage } = constants;
+  return {
+    compute: { ...compute, callUs: compute.callUs - compute.nodeCallUs + work.compute, nodeCallUs: work.compute },
+    storage: { ...storage, nodeCallUs: work.storage },
+  };
+}

@@ -115,15 +115,18 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { trials: kept }), b], load.nowMs)).toEqual([["a", "storage", null]]);
   });
 
-  test("no small change, nothing that is held or was no good just now, and no side that is cold", () => {
+  test("no small change, nothing that has proved better where it is or was no good just now, and no side that is cold", () => {
     const load = both();
     const nearly = load.tried("a", 0.95, { isWarm: { compute: false, storage: true } });
     expect(next([{ ...nearly, profile: load.profiles.get("b")! }], load.nowMs)).toEqual([]);
-    const held = {
-      ...NO_TRIALS,
-      held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare: 0, isFirm: false },
+    const held = (refutedShare: number, isFirm: boolean) => {
+      const trials = { ...NO_TRIALS, held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, isFirm } };
+      return next([load.tried("a", 0, { trials })], load.nowMs);
     };
-    expect(next([load.tried("a", 0, { trials: held })], load.nowMs)).toEqual([]);
+    expect(held(1, false)).toEqual([]);
+    // Along with others: after a trial of theirs it is tried where it is itself no better, after a mistake of the model's it is not.
+    expect(held(0, false)).toEqual([["a", "storage", null]]);
+    expect(held(0, true)).toEqual([]);
     const no = { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 1_000, untilMs: load.nowMs + 1 }]]) };
     expect(next([load.tried("a", 0, { trials: no })], load.nowMs)).toEqual([]);
   });

@@ -101,6 +101,8 @@ const EXPECTED_MIN = 3;
 const GAIN_MIN = 0.05;
 /** … and so many standard errors, or it goes on. */
 const GAIN_NOISES = 2;
+/** When it may not: of two plans nobody knows more of, and to go on with either costs the same. Five of six that are kept so are better. */
+const GAIN_NOISES_AT_LAST = 1;
 /** What is clearly worse is over after half of the time … */
 const LOSS_CLEAR = 0.2;
 /** … and so much worse though it is still being compiled: that may take twice as long. */
@@ -321,7 +323,8 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
   const gainMin = patience * GAIN_MIN;
-  if (ratio <= 1 - Math.max(gainMin, GAIN_NOISES * noise)) return { came: "kept", ratio };
+  const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
+  if (ratio <= 1 - Math.max(gainMin, noises * noise)) return { came: "kept", ratio };
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
@@ -440,6 +443,10 @@ export function heldAlong(
         fruitless: 0,
       };
 }
+
+/** Whether it was shown of the function itself that it does better where it is, and not of others that it is held along with. */
+export const isProved = ({ share, trials: { held } }: Pick<Tried, "share" | "trials">): boolean =>
+  held !== null && held.refutedShare !== share;
 
 /** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
 export const heldAgain = (
@@ -574,7 +581,7 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   return [...all.keys()].filter((index) => {
     const one = all[index]!;
     const { profile, share, trials, isFree } = one;
-    if (!isFree || trials.held !== null || workOf([one]) < workMin) return false;
+    if (!isFree || isProved(one) || trials.held?.isFirm === true || workOf([one]) < workMin) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }
