@@ -72,22 +72,30 @@ export function learnt(work: NodeWork, { windowMs, passedMs, us, calls }: Worked
     compute: next("compute", ofCompute / variance),
     storage: next("storage", ofStorage / variance),
     usual,
-    doubt: {
+    doubt: possible({
       compute: doubt.compute - ofCompute ** 2 / variance,
       both: doubt.both - (ofCompute * ofStorage) / variance,
       storage: doubt.storage - ofStorage ** 2 / variance,
-    },
+    }),
   };
+}
+
+/** As variances are, whatever is lost in the arithmetic of many calls: they come from whoever may write windows. */
+function possible({ compute, both, storage }: NodeWork["doubt"]): NodeWork["doubt"] {
+  const [ofCompute, ofStorage] = [Math.max(0, compute), Math.max(0, storage)];
+  const bothMax = Math.sqrt(ofCompute * ofStorage);
+  return { compute: ofCompute, both: clamp(both, -bothMax, bothMax), storage: ofStorage };
 }
 
 /** With time, to what it was at first at most. */
 function grown({ doubt, usual }: NodeWork, passedMs: number): NodeWork["doubt"] {
   const most = doubtOf(usual, DOUBT);
   const more = doubtOf(usual, DRIFT * Math.sqrt(Math.max(0, passedMs) / 1e3));
-  const compute = Math.min(most.compute, doubt.compute + more.compute);
-  const storage = Math.min(most.storage, doubt.storage + more.storage);
-  const bothMax = Math.sqrt(compute * storage);
-  return { compute, storage, both: clamp(doubt.both + more.both, -bothMax, bothMax) };
+  return possible({
+    compute: Math.min(most.compute, doubt.compute + more.compute),
+    both: doubt.both + more.both,
+    storage: Math.min(most.storage, doubt.storage + more.storage),
+  });
 }
 
 /** What is believed takes the place of what was calibrated. */
