@@ -38,7 +38,7 @@ const us = fc.double({ min: 4, max: 120, noNaN: true });
 test("comes to what calls take on either side, as soon as they are now here, now there", () => {
   fc.assert(
     fc.property(us, us, (compute, storage) => {
-      const found = heard(USUAL, 120, { compute, storage }, { calls: 200, atStorage: (window) => (window % 4) * 33 });
+      const found = heard(USUAL, 80, { compute, storage }, { calls: 200, atStorage: (window) => (window % 4) * 33 });
       expect(Math.abs(found.compute - compute)).toBeLessThan(1 + 0.15 * Math.max(compute, storage));
       expect(Math.abs(found.storage - storage)).toBeLessThan(1 + 0.15 * Math.max(compute, storage));
     }),

@@ -31,7 +31,7 @@ export interface Worked {
 const DOUBT = 1;
 /** What makes calls dearer on one side (larger arguments, another gateway) mostly does so on both. Chosen. */
 const ALIKE = 0.5;
-/** What calls are changes: in a second by so much of what is usual, as a standard deviation. Chosen; a change is followed within a few windows where calls are many. */
+/** What calls are changes: in a second by so much of it, as a standard deviation. Chosen; a change is followed within a few windows where calls are many. */
 const DRIFT = 0.5;
 /** Cores that a node keeps busy without any call, now and then, and the part of its work that one window may be wrong by. Chosen. */
 const OTHER_CORES = 0.1;
@@ -87,10 +87,11 @@ function possible({ compute, both, storage }: NodeWork["doubt"]): NodeWork["doub
   return { compute: ofCompute, both: clamp(both, -bothMax, bothMax), storage: ofStorage };
 }
 
-/** With time, to what it was at first at most. */
-function grown({ doubt, usual }: NodeWork, passedMs: number): NodeWork["doubt"] {
-  const most = doubtOf(usual, DOUBT);
-  const more = doubtOf(usual, DRIFT * Math.sqrt(Math.max(0, passedMs) / 1e3));
+/** With time, to what it was at first at most, or to as much of what is believed now. */
+function grown({ doubt, usual, ...now }: NodeWork, passedMs: number): NodeWork["doubt"] {
+  const size = { compute: Math.max(usual.compute, now.compute), storage: Math.max(usual.storage, now.storage) };
+  const most = doubtOf(size, DOUBT);
+  const more = doubtOf(size, DRIFT * Math.sqrt(Math.max(0, passedMs) / 1e3));
   return possible({
     compute: Math.min(most.compute, doubt.compute + more.compute),
     both: doubt.both + more.both,
