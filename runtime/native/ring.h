@@ -122,11 +122,13 @@ class RingConsumer {
   RingConsumer(RingView view, uint64_t frame_bytes_max)
       : view_(view),
         frame_bytes_max_(frame_bytes_max),
-        consumed_(view.words->consumed.load(std::memory_order_relaxed)) {}
+        consumed_(view.words->consumed.load(std::memory_order_relaxed)),
+        looked_at_(consumed_) {}
 
   /// The next whole frame, if there is one. The caller must `Release` it before it asks for another.
   bool Read(Frame* frame) {
     const uint64_t available = Available();
+    looked_at_ = consumed_ + available;
     if (assembling_) return Assemble(available, frame);
     if (available < sizeof(FrameHeader)) return false;
     Prefetch(available);
@@ -152,12 +154,14 @@ class RingConsumer {
   bool Release() {
     consumed_ += release_;
     release_ = 0;
+    looked_at_ = consumed_;
     if (assembly_.capacity() > kKeepAssemblyBytes) std::string().swap(assembly_);
     return Publish();
   }
 
-  /// Whether there is something to look at.
-  bool empty() const { return view_.words->produced.load(std::memory_order_acquire) == consumed_; }
+  /// Whether there is nothing that `Read` has not looked at: a part of a frame is nothing until more of it comes, or who waits for
+  /// the rest would not sleep, and keep whoever sends it from the core.
+  bool empty() const { return view_.words->produced.load(std::memory_order_acquire) == looked_at_; }
   bool broken() const { return broken_; }
   /// True once after bytes were taken for a frame still incomplete while the producer waits for room.
   bool TakeProducerWake() {
@@ -199,6 +203,7 @@ class RingConsumer {
   RingView view_;
   uint64_t frame_bytes_max_ = 0;
   uint64_t consumed_ = 0;
+  uint64_t looked_at_ = 0;  ///< up to where `Read` has seen what there is
   uint64_t release_ = 0;
   bool assembling_ = false;
   FrameHeader assembly_header_ = {};

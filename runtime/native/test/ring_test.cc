@@ -84,6 +84,40 @@ void EverythingComesThroughInOrder() {
   EXPECT(consumer.empty() && !consumer.broken() && !producer.broken());
 }
 
+/// Who sleeps while there is nothing to look at sleeps until more of it comes.
+void APartOfAFrameIsNothingToLookAt() {
+  Memory memory;
+  RingProducer producer(memory.view());
+  RingConsumer consumer(memory.view(), kFrameBytesMax);
+  const std::string payload(memory.capacity / 4 * 3, 'x');
+  EXPECT(producer.Write(1, 1, payload));
+  EXPECT(!producer.Write(1, 2, payload));
+  Frame frame;
+  EXPECT(!consumer.empty());
+  EXPECT(consumer.Read(&frame) && frame.id == 1);
+  EXPECT(consumer.Release());
+  EXPECT(!consumer.empty());
+  EXPECT(!consumer.Read(&frame));
+  EXPECT(consumer.empty());
+  EXPECT(producer.Flush());
+  EXPECT(!consumer.empty());
+  EXPECT(consumer.Read(&frame) && frame.id == 2);
+  consumer.Release();
+  EXPECT(consumer.empty());
+  // One that is larger than the ring comes in parts, and each of them is something.
+  EXPECT(!producer.Write(1, 3, std::string(3 * memory.capacity, 'y')));
+  for (int parts = 0; parts < 3; parts++) {
+    EXPECT(!consumer.empty());
+    EXPECT(!consumer.Read(&frame));
+    EXPECT(consumer.empty());
+    producer.Flush();
+  }
+  EXPECT(!consumer.empty());
+  EXPECT(consumer.Read(&frame) && frame.payload.size() == 3 * memory.capacity);
+  consumer.Release();
+  EXPECT(consumer.empty());
+}
+
 void ALiarBreaksNothingButTheRing() {
   constexpr int kRings = 200;
   /// Where nobody gives the liar a core, as many as it takes until it was heard.
@@ -133,6 +167,7 @@ int main(int argc, char** argv) {
   const std::string_view which = argc > 1 ? argv[1] : "";
   if (which == "honest") {
     EverythingComesThroughInOrder();
+    APartOfAFrameIsNothingToLookAt();
   } else if (which == "liar") {
     ALiarBreaksNothingButTheRing();
   } else {
