@@ -38,7 +38,7 @@ const gains: Readonly<Record<string, Comparison>> = Object.fromEntries(
   [...FUNCTIONS, MIX].flatMap((of) =>
     IN_FLIGHT.map((inFlight) => [
       `${of}Gain${inFlight}`,
-      { better: "more", of: (value) => gainOf(of, inFlight, value) } satisfies Comparison,
+      { better: "more", of: gainOf(of, inFlight) } satisfies Comparison,
     ]),
   ),
 );

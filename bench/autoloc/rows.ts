@@ -1,7 +1,7 @@
 // The rows of `autoloc`: its three functions, each alone and all mixed equally, on either side and where locus puts them.
 
 import { barPlotSvg } from "#runtime/plot.ts";
-import type { Peer, Row } from "../harness/contest.ts";
+import type { Comparison, Peer, Row } from "../harness/contest.ts";
 import type { Shares } from "../placement/best-shares.ts";
 import { fixed, measure, partOf } from "../placement/measure.ts";
 import { partsUnder, ruleUnder } from "../placement/new-names.ts";
@@ -21,9 +21,10 @@ const rowName = (of: string, where: (typeof PLACES)[number], inFlight: number): 
   `${of}, ${where}, ${inFlight} in flight`;
 
 /** Throughput of auto ÷ that of the side that does less. */
-export const gainOf = (of: string, inFlight: number, value: (row: string) => number): number =>
-  value(rowName(of, "auto", inFlight)) /
-  Math.min(value(rowName(of, "compute", inFlight)), value(rowName(of, "storage", inFlight)));
+export const gainOf = (of: string, inFlight: number): Comparison["of"] => {
+  const sides = [rowName(of, "compute", inFlight), rowName(of, "storage", inFlight)];
+  return (value, { leastOf }) => value(rowName(of, "auto", inFlight)) / value(leastOf(sides));
+};
 
 export function autolocPeers(
   stack: SplitStack,

@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { comparisonRow, extremeRow, figureOf, interleave, peerRow, type Peer, type Row } from "./contest.ts";
+import {
+  comparisonRow,
+  extremeRow,
+  figureOf,
+  interleave,
+  peerRow,
+  type Peer,
+  type Row,
+  type Standing,
+} from "./contest.ts";
 
 /** A peer that answers these values one after the other, and notes its turns. */
 const peerOf = (name: string, values: readonly number[], turns: string[] = []): Peer => {
@@ -39,6 +48,18 @@ test("a ratio is the median of the ratios within the repetitions, not the ratio 
     max: 5,
     repetitions: [2, 2, 5],
   });
+});
+
+test("the best of several is who did best all in all, whoever was lucky in a repetition", async () => {
+  const peers = [peerOf("ours", [10, 10, 10]), peerOf("A", [5, 4, 30]), peerOf("B", [8, 8, 8])];
+  const measures = await interleave(peers, { warmUps: 0, repetitions: 3 }, () => {});
+  const against = (which: "mostOf" | "leastOf") => {
+    const of = (valueOf: (peer: string) => number, standing: Standing): number =>
+      valueOf("ours") / valueOf(standing[which](["A", "B"]));
+    return comparisonRow("against", { better: "more", of }, measures, 3).repetitions;
+  };
+  expect(against("mostOf")).toEqual([1.25, 1.25, 1.25]);
+  expect(against("leastOf")).toEqual([2, 2.5, 1 / 3]);
 });
 
 test("a ratio of a peer that was not measured is a mistake", () => {

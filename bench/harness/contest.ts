@@ -26,6 +26,12 @@ export interface Peer {
 /** The value of a peer in one repetition. */
 type ValueOf = (peer: string) => number;
 
+/** Of several peers the one whose median is greatest, or least: of noisy repetitions each on its own, the greatest is often who was lucky. */
+export interface Standing {
+  readonly mostOf: (peers: readonly string[]) => string;
+  readonly leastOf: (peers: readonly string[]) => string;
+}
+
 /** What a number that a benchmark exists for should come to. */
 interface Promised {
   readonly better: "less" | "more";
@@ -40,7 +46,7 @@ interface Promised {
 
 /** Of peers, within one repetition. */
 export interface Comparison extends Promised {
-  readonly of: (valueOf: ValueOf) => number;
+  readonly of: (valueOf: ValueOf, standing: Standing) => number;
 }
 
 /** Of comparisons: the one whose median is worst. The worst of each repetition would be the noisiest. */
@@ -112,12 +118,20 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
 
 /** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */
 export function comparisonRow(name: string, comparison: Comparison, measures: Measures, repetitions: number): Row {
+  const of = (peer: string): readonly Measure[] => {
+    const all = measures.get(peer) ?? [];
+    if (all.length < repetitions) throw new Error(`${name} compares "${peer}", which was not measured`);
+    return all;
+  };
+  const median = (peer: string): number => medianOf(of(peer).map(({ value }) => value));
+  const extreme = (peers: readonly string[], isFurther: (one: number, other: number) => boolean): string =>
+    peers.reduce((one, other) => (isFurther(median(other), median(one)) ? other : one));
+  const standing: Standing = {
+    mostOf: (peers) => extreme(peers, (one, other) => one > other),
+    leastOf: (peers) => extreme(peers, (one, other) => one < other),
+  };
   const values = Array.from({ length: repetitions }, (_, repetition) =>
-    comparison.of((peer) => {
-      const measure = measures.get(peer)?.[repetition];
-      if (measure === undefined) throw new Error(`${name} compares "${peer}", which was not measured`);
-      return measure.value;
-    }),
+    comparison.of((peer) => of(peer)[repetition]!.value, standing),
   );
   return { name, unit: "ratio", ...spreadOf(values), repetitions: values };
 }

@@ -15,25 +15,35 @@ import type { SplitStack } from "./split-stack.ts";
 import { CALLERS, type Workload } from "./suite.ts";
 
 export interface Times {
-  /** Before each measurement, under the same load and rule: whoever learns does it now. */
-  readonly leadInMs: number;
-  readonly budgetMs: number;
+  /** Of a function alone. */
+  readonly alone: Stretch;
+  readonly mixed: Stretch;
   /** Of one try of the oracle's sweep. */
   readonly tryMs: number;
 }
 
-/** Rules that a mix is measured under, in this order; a function alone under the first three. */
+interface Stretch {
+  /** Before each measurement, under the same load and rule: whoever learns does it now. */
+  readonly leadInMs: number;
+  readonly budgetMs: number;
+}
+
+/** What the lead-in of a mix comes to from then on, with all that is learnt in it, stands beside its figure. */
+const EARLY_FROM_MS = 900;
+
+/** Rules that a mix is measured under, in this order: the machine's speed drifts, and the first two lie side by side. */
 export const RULES = [
   "auto",
+  "oracle",
   "compute",
   "storage",
   "ASFP",
   "Kayak",
   "AutoLoc",
   "AutoLoc calibrated",
-  "oracle",
 ] as const;
-export const RULES_ALONE = RULES.slice(0, 3);
+/** The same of a function alone. */
+export const RULES_ALONE = ["auto", "compute", "storage"] as const;
 export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc", "AutoLoc calibrated"] as const;
 
 export type RuleTitle = (typeof RULES)[number];
@@ -60,7 +70,8 @@ export function alonePeers(bench: Bench): readonly Peer[] {
     RULES_ALONE.map((title) => {
       const rule = ruleOf(title, [workload.name], {}, bench);
       const arrivals = { callers: workload.callers };
-      return peerOf(bench, rowName(workload.name, title, bench.suffix), [partOf(workload, 1)], arrivals, rule);
+      const load = { parts: [partOf(workload, 1)], arrivals, rule };
+      return peerOf(bench, rowName(workload.name, title, bench.suffix), load, bench.times.alone);
     }),
   );
 }
@@ -90,7 +101,8 @@ export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly
   weighed.flatMap(({ mix, parts, oracle }) =>
     RULES.map((title) => {
       const rule = ruleOf(title, mix.functions, oracle, bench);
-      return peerOf(bench, rowName(mix.name, title, bench.suffix), parts, { callers: CALLERS }, rule);
+      const load = { parts, arrivals: { callers: CALLERS }, rule };
+      return peerOf(bench, rowName(mix.name, title, bench.suffix), load, bench.times.mixed);
     }),
   );
 
@@ -98,11 +110,12 @@ export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly
 export async function openPeers(bench: Bench, weighed: readonly WeighedMix[]): Promise<readonly Peer[]> {
   const peers: Peer[] = [];
   for (const { mix, parts, oracle } of weighed) {
-    const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.budgetMs);
+    const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.mixed.budgetMs);
     const arrivals = { perSecond: OPEN_LOAD * perSecond };
     for (const title of RULES) {
       const name = `${rowName(mix.name, title, bench.suffix)}, open`;
-      const closed = peerOf(bench, name, parts, arrivals, ruleOf(title, mix.functions, oracle, bench));
+      const load = { parts, arrivals, rule: ruleOf(title, mix.functions, oracle, bench) };
+      const closed = peerOf(bench, name, load, bench.times.mixed);
       const run = async (): Promise<Measure> => {
         const measured = await closed.run();
         return { ...measured, value: measured.p50Us ?? Number.NaN };
@@ -149,11 +162,14 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
 }
 
 const peerOf = (
-  { stack, times }: Bench,
+  { stack }: Bench,
   name: string,
-  parts: readonly Part[],
-  arrivals: Phase["arrivals"],
-  rule: RuleName,
+  {
+    parts,
+    arrivals,
+    rule,
+  }: { readonly parts: readonly Part[]; readonly arrivals: Phase["arrivals"]; readonly rule: RuleName },
+  { leadInMs, budgetMs }: Stretch,
 ): Peer => ({
   name,
   unit: "calls/s",
@@ -161,14 +177,15 @@ const peerOf = (
     stack.underNewNames(
       parts.map((part) => part.function),
       async (names) => {
-        const { leadInMs, budgetMs } = times;
         const load = { parts: partsUnder(names, parts), arrivals, rule: ruleUnder(names, rule) };
-        const work = () => measure(stack, { ...load, memory: name, leadInMs, budgetMs });
+        const earlyFromMs = leadInMs > EARLY_FROM_MS ? EARLY_FROM_MS : null;
+        const work = () => measure(stack, { ...load, memory: name, leadInMs, budgetMs, earlyFromMs });
         const { answer, cpuUs } = await watchCpu(stack.processes(), work);
-        const { perSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
+        const { perSecond, earlyPerSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
         const details = {
           storageShare,
           probeShare,
+          ...(earlyPerSecond === null ? {} : { earlyPerSecond }),
           storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
           computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
         };

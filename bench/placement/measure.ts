@@ -17,17 +17,20 @@ export interface Measurement {
   /** Before what is measured, under the same load and rule: whoever adapts does it now. */
   readonly leadInMs: number;
   readonly budgetMs: number;
+  /** What the lead-in comes to from then on is told as well. */
+  readonly earlyFromMs?: number | null;
 }
 
 /** Rejects where a call fails: what is measured then is something else. */
 export async function measure(
   { load }: SplitStack,
-  { parts, arrivals, rule, memory, leadInMs, budgetMs }: Measurement,
-): Promise<Came & { readonly calls: number }> {
+  { parts, arrivals, rule, memory, leadInMs, budgetMs, earlyFromMs = null }: Measurement,
+): Promise<Came & { readonly calls: number; readonly earlyPerSecond: number | null }> {
   const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
   const calls = await load.ask<Calls>({ kind: "load", phases, rule, memory });
   if (calls.firstError !== null) throw new Error(`${memory}: a call failed: ${calls.firstError}`);
-  return { ...cameOf(calls, leadInMs, leadInMs + budgetMs), calls: calls.endMs.length };
+  const earlyPerSecond = earlyFromMs === null ? null : cameOf(calls, earlyFromMs, leadInMs).perSecond;
+  return { ...cameOf(calls, leadInMs, leadInMs + budgetMs), calls: calls.endMs.length, earlyPerSecond };
 }
 
 export const fixed = (shares: Shares): RuleName => ({ kind: "shares", shares });

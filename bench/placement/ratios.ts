@@ -7,7 +7,7 @@ import { PEER_RULES, predictionRow, rowName, type RuleTitle } from "./contestant
 import { MIXES } from "./mixes.ts";
 import { SUITE_NAMES } from "./suite.ts";
 
-type ValueOf = Parameters<Comparison["of"]>[0];
+const STATICS = ["compute", "storage"] as const;
 
 interface Network {
   /** Of the rows' names; empty at loopback. */
@@ -36,11 +36,17 @@ export const placementRatios = (gridUs: readonly number[], predictedUs: readonly
 const camelCase = (name: string): string => name.replaceAll(/-(.)/g, (_, next: string) => next.toUpperCase());
 
 function closedRatios({ suffix, key }: Network): Ratios {
-  const value = (valueOf: ValueOf, of: string, rule: RuleTitle): number => valueOf(rowName(of, rule, suffix));
-  const bestStatic = (valueOf: ValueOf, of: string): number =>
-    Math.max(value(valueOf, of, "compute"), value(valueOf, of, "storage"));
-  const bestPeer = (valueOf: ValueOf, of: string): number =>
-    Math.max(...PEER_RULES.map((rule) => value(valueOf, of, rule)));
+  const row = (of: string, rule: RuleTitle): string => rowName(of, rule, suffix);
+  const auto = (of: string): string => row(of, "auto");
+  const rowsOf = (of: string, rules: readonly RuleTitle[]): readonly string[] => rules.map((rule) => row(of, rule));
+  const against =
+    (of: string, rule: RuleTitle): Comparison["of"] =>
+    (value) =>
+      value(auto(of)) / value(row(of, rule));
+  const againstBest =
+    (of: string, rules: readonly RuleTitle[]): Comparison["of"] =>
+    (value, { mostOf }) =>
+      value(auto(of)) / value(mostOf(rowsOf(of, rules)));
   const more = (of: Comparison["of"], must?: number, aim?: number): Comparison => ({
     better: "more",
     of,
@@ -58,22 +64,21 @@ function closedRatios({ suffix, key }: Network): Ratios {
 
   const mixes = MIXES.map(({ name }) => name);
   const reference = mixes[0]!;
-  const auto = (valueOf: ValueOf, of: string): number => value(valueOf, of, "auto");
-  const alone = each(SUITE_NAMES, "AutoVsBestStatic", (name) => more((of) => auto(of, name) / bestStatic(of, name)));
-  const oracles = each(mixes, "AutoVsOracle", (name) => more((of) => auto(of, name) / value(of, name, "oracle")));
-  const peers = each(mixes, "AutoVsBestPeerRule", (name) => more((of) => auto(of, name) / bestPeer(of, name)));
+  const alone = each(SUITE_NAMES, "AutoVsBestStatic", (name) => more(againstBest(name, STATICS)));
+  const oracles = each(mixes, "AutoVsOracle", (name) => more(against(name, "oracle")));
+  const peers = each(mixes, "AutoVsBestPeerRule", (name) => more(againstBest(name, PEER_RULES)));
   return {
     ...alone,
     ...oracles,
     ...peers,
     [`autoVsBestStatic${key}`]: worst(alone, 0.93, 0.99),
-    [`mixAutoVsBestStatic${key}`]: more((of) => auto(of, reference) / bestStatic(of, reference), 1.4, 1.63),
-    [`mixAutoVsComputeOnly${key}`]: more((of) => auto(of, reference) / value(of, reference, "compute"), 2, 4.49),
-    [`mixAutoVsStorageOnly${key}`]: more((of) => auto(of, reference) / value(of, reference, "storage"), 1.4, 1.63),
+    [`mixAutoVsBestStatic${key}`]: more(againstBest(reference, STATICS), 1.4, 1.63),
+    [`mixAutoVsComputeOnly${key}`]: more(against(reference, "compute"), 2, 4.49),
+    [`mixAutoVsStorageOnly${key}`]: more(against(reference, "storage"), 1.4, 1.63),
     [`autoVsOracle${key}`]: worst(oracles, 0.93, 0.98),
     [`autoVsBestPeerRule${key}`]: worst(peers, 0.97, 1),
     [`autoVsBestPeerRuleMedian${key}`]: more(
-      (of) => medianOf(mixes.map((name) => auto(of, name) / bestPeer(of, name))),
+      (value, standing) => medianOf(mixes.map((name) => againstBest(name, PEER_RULES)(value, standing))),
       1.1,
       1.3,
     ),

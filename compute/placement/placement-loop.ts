@@ -9,7 +9,7 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
-import { learnt, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
+import { learnt, otherCores, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { termOf, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -171,13 +171,14 @@ export class PlacementLoop {
     const nowMs = clock();
     this.#steppedMs = nowMs;
     const around = surroundings();
-    const capacity = this.#capacity(around.storage, nowMs);
+    const work = this.#workBy(around.constants);
+    const capacity = this.#capacity(around.storage, otherCores(work), nowMs);
     const situation = {
       nowMs,
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: withWork(around.constants, this.#workBy(around.constants)),
+      constants: withWork(around.constants, work),
       capacity,
       rules: rules(),
     };
@@ -232,14 +233,17 @@ export class PlacementLoop {
     return nowMs - (longestMs - WINDOW_MS);
   }
 
-  #capacity(storage: Surroundings["storage"], nowMs: number): Capacity {
+  /** `otherCores`: that each node keeps busy without any call. */
+  #capacity(storage: Surroundings["storage"], otherCores: number, nowMs: number): Capacity {
     let callers = 0;
     for (const [node, { calls, atMs }] of this.#nodes) {
       if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
       else callers += calls * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
     }
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
-    return { ...coresOf(machines, storage), redisThread: storage.redisThread, callers };
+    const cores = coresOf(machines, storage);
+    const computeCores = Math.max(cores.computeCores / 2, cores.computeCores - machines.length * otherCores);
+    return { ...cores, computeCores, redisThread: storage.redisThread, callers };
   }
 }
 

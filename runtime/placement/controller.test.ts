@@ -38,7 +38,7 @@ const worldOf = (functions: readonly TrueFunction[], change: Partial<World> = {}
   capacityAt: () => TWO_MACHINES,
   callers: null,
   hubEvery: 0,
-  mixing: 0,
+  mixing: 1,
   ...change,
 });
 
@@ -301,7 +301,11 @@ describe("the controller, when things change", () => {
   test("takes work away from storage within 100 ms of its cores slowing down", () => {
     const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 8 } };
     const walk = called("walk", { ...WALK, operations: 60 }, 300);
-    const world = worldOf([walk], { constantsAt: (ms) => (ms < 4_000 ? DEFAULT_CONSTANTS : slow), callers: 16 });
+    const world = worldOf([walk], {
+      constantsAt: (ms) => (ms < 4_000 ? DEFAULT_CONSTANTS : slow),
+      callers: 16,
+      mixing: 0,
+    });
     const run = runOf(world, 8_000);
     expect(leftAfter(run, "walk", 4_000)).toBeLessThanOrEqual(100);
     // Calls take longer since, but that is not what the move has done.

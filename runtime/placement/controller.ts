@@ -98,7 +98,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : chosen(surged === all ? withRelieved(all, capacity, nowMs) : surged, capacity);
+      : surged === all
+        ? chosen(withRelieved(all, capacity, nowMs), capacity)
+        : chosen(surged, capacity, true);
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -145,9 +147,13 @@ const callersOf = (all: readonly CalledFunction[]): number =>
   }, 0);
 
 /** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
-function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<typeof worthwhileShares> {
+function chosen(
+  all: readonly CalledFunction[],
+  capacity: Capacity,
+  isSurge = false,
+): ReturnType<typeof worthwhileShares> {
   const { firm, held } = withHeld(all, capacity);
-  const free = worthwhileShares(firm, capacity);
+  const free = worthwhileShares(firm, capacity, isSurge);
   if (held === firm) return free;
   const now = outlookOf(
     free.use,
@@ -157,7 +163,7 @@ function chosen(all: readonly CalledFunction[], capacity: Capacity): ReturnType<
   const isOther = all.every((called, index) => {
     return !isProved(called) || Math.abs(free.choices[index]!.share - called.trials.held!.refutedShare) >= HOLD_OTHER;
   });
-  return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity);
+  return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity, isSurge);
 }
 
 /** What becomes of one function while nothing is tried. */

@@ -1,19 +1,22 @@
 // What a call makes a node work itself: the gateway, sockets, the client that passes it on, collecting garbage. A calibration sees little of
 // it, since it depends on what calls are and on who sends them, and since it runs when the node has just started and its code is
 // hardly compiled: on one machine it found 45 µs where a call took 8 a second later. So it is learnt from each window of a node: what
-// it has worked is the sum over its calls, and as the plan and its trials change where calls run, what either side's cost comes apart. A Kalman filter of two
-// numbers (Kalman, 1960): each window weighs as much as it can tell beside the work that no call has made (compiling, collecting, others').
+// it has worked is the sum over its calls and of what no call makes, and as the plan and its trials change where calls run, and calls come and go,
+// these come apart. A Kalman filter of three numbers (Kalman, 1960): each window weighs as much as it can tell.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 
-/** What a call at either side makes a node work itself, its sandbox hosts apart, µs, and how well that is known. */
-export interface NodeWork extends Readonly<Record<Side, number>> {
-  /** Variance of each, and covariance of both, µs². */
-  readonly doubt: { readonly compute: number; readonly both: number; readonly storage: number };
+/** What is learnt: what a call on either side makes a node work itself, its sandbox hosts apart, µs, and what it works without any, µs in each ms. */
+type Learnt = readonly [compute: number, storage: number, other: number];
+
+export interface NodeWork {
+  readonly us: Learnt;
   /** What they were taken for before any window told. */
-  readonly usual: Readonly<Record<Side, number>>;
+  readonly usual: Learnt;
+  /** Variances, and covariances, row by row. */
+  readonly doubt: readonly Learnt[];
 }
 
 /** Of one window of one node. */
@@ -33,8 +36,11 @@ const DOUBT = 1;
 const ALIKE = 0.5;
 /** What calls are changes: in a second by so much of it, as a standard deviation. Chosen; a change is followed within a few windows where calls are many. */
 const DRIFT = 0.5;
-/** Cores that a node keeps busy without any call, now and then, and the part of its work that one window may be wrong by. Chosen. */
-const OTHER_CORES = 0.1;
+/** What a node works without any call, and how far that may be from it: a tenth of a core. Chosen. */
+const OTHER_US = 30;
+const OTHER_DOUBT_US = 100;
+/** How far one window's may be from that, and the part of its work that one window may be wrong by. Chosen: code is compiled, garbage is collected. */
+const ODD_OTHER_US = 100;
 const ODD = 0.2;
 /** What is further off than so many standard deviations says no more than that. */
 const FAR = 2;
@@ -44,66 +50,74 @@ const US_MAX = 500;
 const LEAST = 0.05;
 
 export function usualWork({ compute, storage }: CostConstants): NodeWork {
-  const usual = { compute: compute.nodeCallUs, storage: storage.nodeCallUs };
-  return { ...usual, usual, doubt: doubtOf(usual, DOUBT) };
+  const usual: Learnt = [compute.nodeCallUs, storage.nodeCallUs, OTHER_US];
+  return { us: usual, usual, doubt: doubtOf(usual, DOUBT) };
 }
 
-const doubtOf = ({ compute, storage }: NodeWork["usual"], part: number): NodeWork["doubt"] => ({
-  compute: (part * compute) ** 2,
-  both: ALIKE * part ** 2 * compute * storage,
-  storage: (part * storage) ** 2,
-});
+const doubtOf = ([compute, storage]: Learnt, part: number): readonly Learnt[] => {
+  const [ofCompute, ofStorage] = [part * compute, part * storage];
+  const both = ALIKE * ofCompute * ofStorage;
+  return [
+    [ofCompute ** 2, both, 0],
+    [both, ofStorage ** 2, 0],
+    [0, 0, (part * OTHER_DOUBT_US) ** 2],
+  ];
+};
 
 /** As believed after a window. */
 export function learnt(work: NodeWork, { windowMs, passedMs, us, calls }: Worked): NodeWork {
   if (!(calls.compute + calls.storage > 0) || !(windowMs > 0)) return work;
-  const { usual } = work;
+  const of: Learnt = [calls.compute, calls.storage, windowMs];
   const doubt = grown(work, passedMs);
-  // What is not known, of each side's and of the sum over these calls.
-  const ofCompute = calls.compute * doubt.compute + calls.storage * doubt.both;
-  const ofStorage = calls.compute * doubt.both + calls.storage * doubt.storage;
-  const noise = (OTHER_CORES * 1e3 * windowMs) ** 2 + (ODD * us) ** 2;
-  const variance = calls.compute * ofCompute + calls.storage * ofStorage + noise;
+  // What is not known of each, as it is seen in the sum over this window.
+  const seen = mapped((row) => dot(doubt[row]!, of));
+  const variance = dot(seen, of) + (ODD_OTHER_US * windowMs) ** 2 + (ODD * us) ** 2;
   const far = FAR * Math.sqrt(variance);
-  const missing = clamp(us - calls.compute * work.compute - calls.storage * work.storage, -far, far);
-  const next = (side: Side, gain: number): number =>
-    clamp(work[side] + gain * missing, LEAST * usual[side], usual[side] + US_MAX);
+  const missing = clamp(us - dot(work.us, of), -far, far);
+  const [compute, storage] = work.usual;
+  const least: Learnt = [LEAST * compute, LEAST * storage, 0];
+  const most: Learnt = [compute + US_MAX, storage + US_MAX, 1e3];
   return {
-    compute: next("compute", ofCompute / variance),
-    storage: next("storage", ofStorage / variance),
-    usual,
-    doubt: possible({
-      compute: doubt.compute - ofCompute ** 2 / variance,
-      both: doubt.both - (ofCompute * ofStorage) / variance,
-      storage: doubt.storage - ofStorage ** 2 / variance,
-    }),
+    us: mapped((at) => clamp(work.us[at]! + (seen[at]! / variance) * missing, least[at]!, most[at]!)),
+    usual: work.usual,
+    doubt: possible(doubt.map((row, at) => mapped((to) => row[to]! - (seen[at]! * seen[to]!) / variance))),
   };
 }
 
-/** As variances are, whatever is lost in the arithmetic of many calls: they come from whoever may write windows. */
-function possible({ compute, both, storage }: NodeWork["doubt"]): NodeWork["doubt"] {
-  const [ofCompute, ofStorage] = [Math.max(0, compute), Math.max(0, storage)];
-  const bothMax = Math.sqrt(ofCompute * ofStorage);
-  return { compute: ofCompute, both: clamp(both, -bothMax, bothMax), storage: ofStorage };
-}
+const mapped = (of: (at: number) => number): Learnt => [of(0), of(1), of(2)];
+
+const dot = (one: Learnt, other: Learnt): number => one[0] * other[0] + one[1] * other[1] + one[2] * other[2];
 
 /** With time, to what it was at first at most, or to as much of what is believed now. */
-function grown({ doubt, usual, ...now }: NodeWork, passedMs: number): NodeWork["doubt"] {
-  const size = { compute: Math.max(usual.compute, now.compute), storage: Math.max(usual.storage, now.storage) };
+function grown({ doubt, usual, us }: NodeWork, passedMs: number): readonly Learnt[] {
+  const size = mapped((at) => Math.max(usual[at]!, us[at]!));
   const most = doubtOf(size, DOUBT);
   const more = doubtOf(size, DRIFT * Math.sqrt(Math.max(0, passedMs) / 1e3));
-  return possible({
-    compute: Math.min(most.compute, doubt.compute + more.compute),
-    both: doubt.both + more.both,
-    storage: Math.min(most.storage, doubt.storage + more.storage),
-  });
+  const larger = doubt.map((row, at) =>
+    mapped((to) => (at === to ? Math.min(most[at]![at]!, row[at]! + more[at]![at]!) : row[to]! + more[at]![to]!)),
+  );
+  return possible(larger);
 }
 
+/** As variances are, whatever is lost in the arithmetic of many calls: windows come from whoever may write them. */
+function possible(doubt: readonly Learnt[]): readonly Learnt[] {
+  const deviations = mapped((at) => Math.sqrt(Math.max(0, doubt[at]![at]!)));
+  return doubt.map((row, at) =>
+    mapped((to) => {
+      const most = deviations[at]! * deviations[to]!;
+      return at === to ? most : clamp(row[to]!, -most, most);
+    }),
+  );
+}
+
+/** That a node keeps busy without any call. */
+export const otherCores = ({ us: [, , otherUs] }: NodeWork): number => otherUs / 1e3;
+
 /** What is believed takes the place of what was calibrated. */
-export function withWork(constants: CostConstants, work: NodeWork): CostConstants {
+export function withWork(constants: CostConstants, { us: [ofCompute, ofStorage] }: NodeWork): CostConstants {
   const { compute, storage } = constants;
   return {
-    compute: { ...compute, callUs: compute.callUs - compute.nodeCallUs + work.compute, nodeCallUs: work.compute },
-    storage: { ...storage, nodeCallUs: work.storage },
+    compute: { ...compute, callUs: compute.callUs - compute.nodeCallUs + ofCompute, nodeCallUs: ofCompute },
+    storage: { ...storage, nodeCallUs: ofStorage },
   };
 }

@@ -31,8 +31,8 @@ export interface World {
   /** One call in so many is a hub with a hundred times the work; 0: none. */
   readonly hubEvery: number;
   /**
-   * What storage and Redis work more for a function whose calls are half here and half there, as a part of what they do otherwise: what comes
-   * together is served together. The decider's model knows nothing of it. 0: none.
+   * What all work more beside computing for a function whose calls are half here and half there, as a part of what they do otherwise: what comes
+   * together is served together. 1: as much again, which is what benchmarks show. 0: none.
    */
   readonly mixing: number;
 }
@@ -147,7 +147,14 @@ const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], s
     const more = 1 + world.mixing * 4 * share * (1 - share);
     const mixed = (side: Side): Cost => {
       const cost = costOf(side, demand, constants);
-      return { ...cost, storageUs: cost.storageUs * more, redisUs: cost.redisUs * more };
+      const { cpu } = cost.terms;
+      const besides = (us: number, cpuUs: number): number => cpuUs + (us - cpuUs) * more;
+      return {
+        ...cost,
+        computeUs: besides(cost.computeUs, side === "compute" ? cpu : 0),
+        storageUs: besides(cost.storageUs, side === "storage" ? cpu : 0),
+        redisUs: besides(cost.redisUs, 0),
+      };
     };
     return {
       callsPerSecond,
@@ -174,7 +181,9 @@ const sized = ({ operations, rounds, bytes, cpuUs }: Demand, size: number): Dema
 function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): readonly number[] {
   const best = [...bestUnmixed(world, ms, functions)];
   if (world.mixing === 0) return best;
-  const tried = [best, functions.map(() => 0), functions.map(() => 1)];
+  const tried = [best];
+  for (let corner = 0; corner < 2 ** functions.length; corner++)
+    tried.push(functions.map((_, at) => (corner >> at) & 1));
   const done = tried.map((shares) => trafficAt(world, ms, functions, shares).done);
   return tried[done.indexOf(Math.max(...done))]!;
 }

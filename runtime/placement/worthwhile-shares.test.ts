@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { RATE_SECONDS } from "#runtime/profile/function-profile.ts";
-import { costOf, type Cost } from "./cost-model.ts";
+import { costOf, type Cost, type Demand } from "./cost-model.ts";
 import { NO_PACES } from "./function-costs.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { NONE_FIXED } from "./pool-use.ts";
@@ -18,8 +18,11 @@ const CAPACITY = {
 const side = (cost: Cost) => ({ cost, predictedUs: null, measuredUs: null, error: 0.01, calls: 500, lastMs: 0 });
 
 /** It computes, and is at compute. */
-function computing(callsPerSecond: number, meanError: number): Candidate {
-  const demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 1_000 };
+const computing = (callsPerSecond: number, meanError: number): Candidate =>
+  candidate({ operations: 1, rounds: 1, bytes: 100, cpuUs: 1_000 }, callsPerSecond, meanError);
+
+/** It is at compute. */
+function candidate(demand: Demand, callsPerSecond: number, meanError: number): Candidate {
   const cost = {
     compute: costOf("compute", demand, DEFAULT_CONSTANTS),
     storage: costOf("storage", demand, DEFAULT_CONSTANTS),
@@ -34,6 +37,31 @@ function computing(callsPerSecond: number, meanError: number): Candidate {
     hasMovedLately: false,
   };
 }
+
+describe("where both sides would serve one function", () => {
+  /** Of which storage does all, and has a little too much to do. */
+  const busyAtStorage = (cpuUs: number, rounds: number, callsPerSecond: number): number => {
+    const demand = { operations: rounds, rounds, bytes: 100, cpuUs };
+    const one = candidate(demand, callsPerSecond, 0.01);
+    return worthwhileShares([{ ...one, share: 1 }], CAPACITY).choices[0]!.share;
+  };
+
+  test("what computes is split for what it gains", () => {
+    expect(busyAtStorage(1_000, 1, 830)).toBeLessThan(1);
+    expect(busyAtStorage(1_000, 1, 830)).toBeGreaterThan(0);
+  });
+
+  test("what goes to and fro is not, unless it gains more than it makes both work", () => {
+    expect(busyAtStorage(20, 64, 3_200)).toBe(1);
+    expect(busyAtStorage(20, 64, 8_000)).toBeLessThan(1);
+  });
+
+  test("in a surge it leaves at once", () => {
+    const demand = { operations: 64, rounds: 64, bytes: 100, cpuUs: 20 };
+    const one = { ...candidate(demand, 3_200, 0.01), share: 1 };
+    expect(worthwhileShares([one], CAPACITY, true).choices[0]!.share).toBeLessThan(1);
+  });
+});
 
 describe("where compute is too busy", () => {
   const movedOf = (callsPerSecond: number, meanError: number): number => {
