@@ -193,7 +193,8 @@ test("the cores of a machine are counted once, however many nodes are on it", ()
   };
   const apart = busyOn(MACHINE, { ...MACHINE, id: "other" });
   expect(apart).toBeGreaterThan(0);
-  expect(busyOn(MACHINE, MACHINE) / apart).toBeCloseTo(2);
+  // Each node keeps a little of them busy itself.
+  expect(busyOn(MACHINE, MACHINE) / apart).toBeCloseTo(2, 1);
   // Other cores of the same machine are more of them, and a quota may leave less than all.
   expect(busyOn(MACHINE, { ...MACHINE, cpus: [2, 3] }) / apart).toBeCloseTo(1);
   const [half, otherHalf] = [MACHINE, { ...MACHINE, id: "other" }].map((one) => ({ ...one, cores: 1 }));
