@@ -45,6 +45,14 @@ describe("what calls have been like", () => {
     expect(shareOf({ moved, state: "reverting" }, 1_000)).toBe(1);
   });
 
+  test("ends where a trial has put it, however shortly before, and is kept for that however short it was", () => {
+    const moved = { atMs: 350, fromShare: 0, promisedUs: 0, isJudged: true };
+    const [kept] = regimesAfter(after(LIGHT, { proof: PROOF }), 400, { moved }).known;
+    expect(kept).toMatchObject({ share: 1, proof: { share: 1, ...PROOF } });
+    // The proof is of another share.
+    expect(regimesAfter(after(LIGHT, { proof: PROOF }), 400, { moved, share: 0.4 }).known).toEqual([]);
+  });
+
   test("has the proof of its share, and none of another", () => {
     const proven = after(LIGHT, { proof: PROOF });
     // It outlives the hold: that ends with the first calls that are others.

@@ -37,11 +37,11 @@ export const NO_REGIMES: Regimes = { now: null, proof: null, recalled: null, kno
 
 const REGIMES_MAX = 4;
 /**
- * One that was over sooner has found nothing; and until then what its calls need is not known well: calls that were under way when others came
+ * One that was over sooner has found nothing, unless a trial has shown it; and until then what its calls need is not known well: calls that were under way when others came
  * end among them.
  */
 const LASTED_MS = 500;
-/** A move so shortly before its end may be one for what came after it. */
+/** A move so shortly before its end may be one for what came after it, unless a trial has shown it. */
 const LATE_MS = 150;
 /**
  * Demands are alike where no term is so many times another: the same calls take half as much CPU time again where both sides of a machine serve them.
@@ -102,8 +102,11 @@ export function regimesAfterShift(
   nowMs: number,
 ): { readonly regimes: Regimes; readonly isKept: boolean } {
   const { now: demand, proof, known, recalled } = regimes;
-  if (demand === null || nowMs - sinceMs < LASTED_MS) return { regimes: { ...NO_REGIMES, known }, isKept: false };
-  const isLate = moved !== null && state !== "reverting" && nowMs - moved.atMs < LATE_MS;
+  // Itself, and not along with others.
+  const isShown = proof?.share === share && proof.refutedShare !== share;
+  const isShort = nowMs - sinceMs < LASTED_MS && !isShown;
+  if (demand === null || isShort) return { regimes: { ...NO_REGIMES, known }, isKept: false };
+  const isLate = moved !== null && state !== "reverting" && !isShown && nowMs - moved.atMs < LATE_MS;
   const stood = isLate ? moved.fromShare : share;
   const shown = proof?.share === stood ? proof : null;
   const isLike = (one: Regime): boolean => differenceOf(one.demand, demand) <= ALIKE;
