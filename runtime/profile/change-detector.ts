@@ -18,8 +18,14 @@ const Z_MAX = 6;
 const Z_MAX_ALONE = 3;
 /** Stretches with fewer calls are looked at for themselves, and again together with those that follow, as soon as these are so many. Chosen. */
 const POOL_CALLS_MIN = 16;
-/** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much. */
+/** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much … */
 const DEAD_ZONE = 0.1;
+/**
+ * … and a machine whose other core, or whose neighbours, begin to work makes the same calls take four tenths more CPU time: seen where calls are as alike as
+ * this, and no change of theirs.
+ */
+const DEAD_ZONE_ALIKE = 0.35;
+const ALIKE_VARIANCE = 0.25;
 /** Calls that a reference needs before anything is compared with it. */
 const REFERENCE_CALLS_MIN = 16;
 /** How many stretches the measured noise of stretches is averaged over. */
@@ -39,9 +45,9 @@ class Evidence {
   #inflation = 1;
 
   /** How far a mean is from what it is held against, and how far it may be by chance. In standard deviations, `most` at most. */
-  weigh(difference: number, variance: number, most: number): number {
+  weigh(difference: number, variance: number, deadZone: number, most: number): number {
     const error = Math.sqrt(variance * this.#inflation) + Number.EPSILON;
-    const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE)) / error;
+    const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - deadZone)) / error;
     const capped = clamp(z, -most, most);
     this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
     this.#inflation = Math.max(1, this.#inflation);
@@ -98,11 +104,15 @@ export class ChangeDetector {
     return this.#deviation / (this.#calls - 1);
   }
 
+  get #deadZone(): number {
+    return this.#variance < ALIKE_VARIANCE ? DEAD_ZONE_ALIKE : DEAD_ZONE;
+  }
+
   /** One hub among few leaves has their mean far off, and them far apart; where all have changed they are as alike as before (Welch's test). */
   #look(calls: number, sum: number, sumOfSquares: number): void {
     const own = calls > 1 ? deviationOf(calls, sum, sumOfSquares) / (calls - 1) : 0;
     const variance = Math.max(this.#variance, own) / calls + this.#variance / this.#calls;
-    this.#ofStretches.weigh(sum / calls - this.#mean, variance, calls > 1 ? Z_MAX : Z_MAX_ALONE);
+    this.#ofStretches.weigh(sum / calls - this.#mean, variance, this.#deadZone, calls > 1 ? Z_MAX : Z_MAX_ALONE);
   }
 
   /** Of so many calls a hub is no great part: that there are more of them than there were is seen here. */
@@ -110,7 +120,7 @@ export class ChangeDetector {
     const [calls, sum, sumOfSquares] = [this.#poolCalls, this.#poolSum, this.#poolSquares];
     this.#emptyPool();
     const variance = this.#variance * (1 / calls + 1 / this.#calls);
-    const z = this.#ofPools.weigh(sum / calls - this.#mean, variance, Z_MAX);
+    const z = this.#ofPools.weigh(sum / calls - this.#mean, variance, this.#deadZone, Z_MAX);
     // What looks like a change does not become what it is compared with.
     if (Math.abs(z) < Z_MAX) this.#learn(calls, sum, sumOfSquares);
   }
