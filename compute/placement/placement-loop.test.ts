@@ -104,7 +104,7 @@ const loopOf = (functions: number) => {
     loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, ...tally.take() });
   };
   /** A window as anybody may have written it. */
-  const hear = (stretchMs: number, tallies: readonly Tally[]): void => {
+  const hear = (stretchMs: number, tallies: readonly Tally[], nodeCores = 4_096): void => {
     nowMs += WINDOW_MS;
     const text = JSON.stringify({
       node: "n",
@@ -113,7 +113,7 @@ const loopOf = (functions: number) => {
       tallies,
       untracked: 0,
       inFlight: 1,
-      nodeCores: 4_096,
+      nodeCores,
     });
     loop.take(readWindow(text)!);
   };
@@ -160,6 +160,19 @@ test("what nodes work for a call is learnt from their windows, and learnt anew w
   expect(storage.nodeCallUs).toBeGreaterThan(DEFAULT_CONSTANTS.storage.nodeCallUs);
   runFor(2_000, () => 1, cores(10));
   expect(loop.constants.compute.nodeCallUs).toBeLessThan(0.7 * compute.nodeCallUs);
+});
+
+test("no window makes what calls take anything but numbers", () => {
+  const { loop, hear, runFor } = loopOf(1);
+  const tally = new SampleTally();
+  tally.record(...walkAt("compute", 1));
+  const [one] = tally.take().tallies;
+  for (const calls of [1e-200, 0.5]) {
+    hear(1e-300, [{ ...one!, sums: one!.sums.map((sum, at) => (at === 0 ? calls : sum)) }], 0);
+  }
+  runFor(500, () => 100);
+  const { compute, storage } = loop.constants;
+  for (const us of [...Object.values(compute), ...Object.values(storage)]) expect(us).toBeGreaterThanOrEqual(0);
 });
 
 test("nobody's work is laid on calls while some come without a node", () => {

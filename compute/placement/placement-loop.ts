@@ -9,10 +9,10 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
-import { learnt, otherCores, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
+import { learnt, otherCores, recalibrated, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
-import { termOf, type Tally } from "#runtime/profile/tally.ts";
-import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
+import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
@@ -198,14 +198,18 @@ export class PlacementLoop {
     onPlacements(this.placements);
   }
 
-  /** What is usual by constants that were measured since is learnt anew. */
   #workBy(constants: CostConstants): NodeWork {
-    return this.#work?.of === constants ? this.#work.work : usualWork(constants);
+    if (this.#work === null) return usualWork(constants);
+    return this.#work.of === constants ? this.#work.work : recalibrated(this.#work.work, constants);
   }
 
-  #learn(nodeCores: number, windowMs: number, tallies: readonly Tally[]): void {
+  #learn(nodeCores: number, stretchMs: number, tallies: readonly Tally[]): void {
+    const windowMs = clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX);
     const calls = { compute: 0, storage: 0 };
-    for (const { side, sums } of tallies) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
+    for (const tally of tallies) {
+      const { side, sums } = tally;
+      if (isPlausible(tally)) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
+    }
     const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
     const passedMs = nowMs - (this.#work?.heardMs ?? nowMs);
     const worked = { windowMs, passedMs, us: nodeCores * windowMs * 1e3, calls };
@@ -242,8 +246,14 @@ export class PlacementLoop {
     }
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
     const cores = coresOf(machines, storage);
-    const computeCores = Math.max(cores.computeCores / 2, cores.computeCores - machines.length * otherCores);
-    return { ...cores, computeCores, redisThread: storage.redisThread, callers };
+    const left = (all: number): number => Math.max(all / 2, all - machines.length * otherCores);
+    return {
+      ...cores,
+      computeCores: left(cores.computeCores),
+      sharedCores: left(cores.sharedCores),
+      redisThread: storage.redisThread,
+      callers,
+    };
   }
 }
 

@@ -3,12 +3,9 @@
 import { clamp } from "#runtime/clamp.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
+import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { Machine, SampleWindow } from "./messages.ts";
-
-/** Nobody waits for the first window of a node that was idle; one that had calls all the time sends them this long. */
-const STRETCH_MAX_MS = 250;
 
 interface WindowOptions {
   readonly node: string;
@@ -64,13 +61,13 @@ export class SampleWindows implements CallObserver {
     this.#timer = undefined;
     const nowMs = performance.now();
     const passedMs = nowMs - this.#sinceMs;
-    const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MAX_MS);
+    const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
     this.#sinceMs = nowMs;
     const { node, machine, inFlight, onWindow } = this.#options;
     const { tallies, untracked } = this.#tally.take();
     const { user, system } = process.cpuUsage();
     const cores = Math.min((user + system - this.#cpuBeforeUs) / (1e3 * passedMs), machine.cores);
-    const nodeCores = passedMs > STRETCH_MAX_MS ? null : cores;
+    const nodeCores = passedMs > STRETCH_MS_MAX ? null : cores;
     this.#cpuBeforeUs = user + system;
     onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), nodeCores });
   }

@@ -298,21 +298,28 @@ describe("the controller, when things change", () => {
     return left < 0 ? Infinity : moments[left + 1]!.ms - fromMs;
   };
 
-  test("takes work away from storage within 100 ms of its cores slowing down", () => {
-    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 8 } };
-    const walk = called("walk", { ...WALK, operations: 60 }, 300);
-    const world = worldOf([walk], {
-      constantsAt: (ms) => (ms < 4_000 ? DEFAULT_CONSTANTS : slow),
-      callers: 16,
-      mixing: 0,
-    });
-    const run = runOf(world, 8_000);
-    expect(leftAfter(run, "walk", 4_000)).toBeLessThanOrEqual(100);
-    // Calls take longer since, but that is not what the move has done.
-    expect(run.state.get("walk")!.reverts).toBe(0);
-    // A fourteenth of the calls would still be worth it there, and is too little for a split.
-    expect(regretOf(run, 4_000)).toBeLessThan(0.1);
-  });
+  test.each([
+    { mixing: 0, withinMs: 100 },
+    // What both sides serve makes them work more, and that has to be beyond doubt.
+    { mixing: 1, withinMs: 125 },
+  ])(
+    "takes work away from storage soon after its cores slow down, where splits cost $mixing",
+    ({ mixing, withinMs }) => {
+      const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 8 } };
+      const walk = called("walk", { ...WALK, operations: 60 }, 300);
+      const world = worldOf([walk], {
+        constantsAt: (ms) => (ms < 4_000 ? DEFAULT_CONSTANTS : slow),
+        callers: 16,
+        mixing,
+      });
+      const run = runOf(world, 8_000);
+      expect(leftAfter(run, "walk", 4_000)).toBeLessThanOrEqual(withinMs);
+      // Calls take longer since, but that is not what the move has done.
+      expect(run.state.get("walk")!.reverts).toBe(0);
+      // A fourteenth of the calls would still be worth it there, and is too little for a split.
+      expect(regretOf(run, 4_000)).toBeLessThan(0.1);
+    },
+  );
 
   test.each([0.1, 0.3, 0.5, 0.7].flatMap((before) => [1.2, 3].map((offered) => ({ before, offered }))))(
     "takes work away from storage within 100 ms of being offered $offered times what it can do, after $before times",
@@ -671,6 +678,37 @@ describe("what has proved better", () => {
         refutedShare: 0,
         isFirm: false,
       });
+    });
+
+    /** Both are held, for another trial; then `walk`, which took no part in that, is tried. */
+    const afterHeld = (factor: number) => {
+      const load = came(factor);
+      const { nowMs } = load;
+      const running = { side: "storage", partner: null, startedMs: nowMs - 150, fromShare: 0 } as const;
+      const proof = (refutedShare: number) => ({
+        sinceMs: 0,
+        untilMs: nowMs + 2_000,
+        promisedUs: tookUs("compute", HASH),
+        refutedShare,
+        isFirm: false,
+      });
+      const walk = resting(1, { state: "probing", trials: { ...NO_TRIALS, running, held: proof(0) } });
+      const hash = resting(0, { trials: { ...NO_TRIALS, held: proof(1) } });
+      return { nowMs, state: next(load, { walk, hash }).state };
+    };
+
+    test("all that were held before are held as they were if it has shown nothing, however long calls took in it", () => {
+      const { nowMs, state } = afterHeld(2 * QUEUED);
+      expect(state.get("walk")).toMatchObject({ state: "compute", share: 0 });
+      const held = { sinceMs: nowMs + 200, untilMs: nowMs + 2_000 };
+      expect(state.get("walk")!.trials.held).toMatchObject({ ...held, refutedShare: 0 });
+      expect(state.get("hash")!.trials.held).toMatchObject({ ...held, refutedShare: 1 });
+    });
+
+    test("all that were held before are held for longer, for what was shown of them, if it has shown that they do better so", () => {
+      const { nowMs, state } = afterHeld(QUEUED / 2);
+      expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
+      expect(state.get("hash")!.trials.held).toMatchObject({ untilMs: nowMs + 5_000, refutedShare: 1 });
     });
 
     test("nobody is kept from anything if it has shown nothing", () => {

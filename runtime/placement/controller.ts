@@ -23,6 +23,7 @@ import {
   areSlight,
   BEFORE_MS,
   heldAlong,
+  heldOn,
   isProved,
   nextTrial,
   patienceOf,
@@ -85,10 +86,11 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, rules } = situation;
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
+  const isTrying = [...before.values()].some(({ trials }) => trials.running !== null);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
     const { to, why } = settled(name, was, ruled, situation);
-    const called = calledFunction(name, ruled, to, situation);
+    const called = calledFunction(name, ruled, to, situation, isTrying);
     draft.change(name, was, { to: called?.before ?? to, why });
     if (called !== null) all.push(called);
   }
@@ -202,9 +204,14 @@ function judgeTrial(
   const verdict = verdictOf(tried, all, heardMs);
   if (verdict === null) return;
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, nowMs));
+  // What calls have taken in it says nothing of where they are held.
+  for (const called of all) {
+    const now = draft.of(called);
+    draft.apply(called, { to: { ...now, trials: heldOn(now.trials, nowMs) }, why: null });
+  }
   const { startedMs } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
-  if (untilMs !== undefined) {
+  if (verdict.came === "kept" && untilMs !== undefined) {
     holdAll(draft, all, { fromMs: startedMs, toMs: nowMs }, { untilMs, isFirm: false }, nowMs);
   }
 }
@@ -230,8 +237,8 @@ function holdAll(
 ): void {
   for (const called of all) {
     const now = draft.of(called);
-    if (now.trials.held !== null || now.state !== restingState(now.share)) continue;
-    draft.apply(called, { to: { ...now, trials: heldAlong(called, shown, until, nowMs) }, why: null });
+    if (now.state !== restingState(now.share)) continue;
+    draft.apply(called, { to: { ...now, trials: heldAlong({ ...called, ...now }, shown, until, nowMs) }, why: null });
   }
 }
 

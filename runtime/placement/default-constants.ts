@@ -1,4 +1,4 @@
-// What moving and computing cost before anything was calibrated: what a calibration finds on two cores of an AMD EPYC
+// What moving and computing cost before anything was calibrated: what a calibration finds, and nodes that have been called for a while work, on two cores of an AMD EPYC
 // over loopback, Redis and its hosts on the one, a node on the other (docs/benchmarks.md). A calibration against
 // the live Redis replaces them when it is quiet.
 

@@ -75,6 +75,12 @@ function boundsOf({ pools }: PoolUse, now: ArrayLike<number>, growth = 1): reado
   return busy.map((_, at) => (at === CALLERS ? ofCallers : COMFORTABLE_UTILISATION));
 }
 
+/** How far any pool would be beyond what it may be: what `optimalShares` makes small first. */
+export function excessOver(use: PoolUse, now: ArrayLike<number>): (shares: ArrayLike<number>) => number {
+  const bounds = boundsOf(use, now);
+  return (shares) => use.pools.reduce((most, pool, at) => Math.max(most, pool.at(shares) - bounds[at]!), 0);
+}
+
 const CALLERS = POOLS.indexOf("callers");
 
 /** Not more than so many times: what is measured of a crowd is not that exact. Chosen. */

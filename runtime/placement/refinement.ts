@@ -64,6 +64,9 @@ const doubtOf = ([compute, storage]: Learnt, part: number): readonly Learnt[] =>
   ];
 };
 
+/** Constants that were measured since change what is usual, and not what has been learnt; how well that is known is open again. */
+export const recalibrated = ({ us }: NodeWork, constants: CostConstants): NodeWork => ({ ...usualWork(constants), us });
+
 /** As believed after a window. */
 export function learnt(work: NodeWork, { windowMs, passedMs, us, calls }: Worked): NodeWork {
   if (!(calls.compute + calls.storage > 0) || !(windowMs > 0)) return work;
@@ -72,6 +75,8 @@ export function learnt(work: NodeWork, { windowMs, passedMs, us, calls }: Worked
   // What is not known of each, as it is seen in the sum over this window.
   const seen = mapped((row) => dot(doubt[row]!, of));
   const variance = dot(seen, of) + (ODD_OTHER_US * windowMs) ** 2 + (ODD * us) ** 2;
+  // Of next to nothing that next to no time brings: the arithmetic has no room for it.
+  if (!(variance > 0)) return work;
   const far = FAR * Math.sqrt(variance);
   const missing = clamp(us - dot(work.us, of), -far, far);
   const [compute, storage] = work.usual;
@@ -93,10 +98,7 @@ function grown({ doubt, usual, us }: NodeWork, passedMs: number): readonly Learn
   const size = mapped((at) => Math.max(usual[at]!, us[at]!));
   const most = doubtOf(size, DOUBT);
   const more = doubtOf(size, DRIFT * Math.sqrt(Math.max(0, passedMs) / 1e3));
-  const larger = doubt.map((row, at) =>
-    mapped((to) => (at === to ? Math.min(most[at]![at]!, row[at]! + more[at]![at]!) : row[to]! + more[at]![to]!)),
-  );
-  return possible(larger);
+  return possible(doubt.map((row, at) => mapped((to) => Math.min(most[at]![to]!, row[to]! + more[at]![to]!))));
 }
 
 /** As variances are, whatever is lost in the arithmetic of many calls: windows come from whoever may write them. */
@@ -117,7 +119,11 @@ export const otherCores = ({ us: [, , otherUs] }: NodeWork): number => otherUs /
 export function withWork(constants: CostConstants, { us: [ofCompute, ofStorage] }: NodeWork): CostConstants {
   const { compute, storage } = constants;
   return {
-    compute: { ...compute, callUs: compute.callUs - compute.nodeCallUs + ofCompute, nodeCallUs: ofCompute },
+    compute: {
+      ...compute,
+      callUs: Math.max(0, compute.callUs - compute.nodeCallUs) + ofCompute,
+      nodeCallUs: ofCompute,
+    },
     storage: { ...storage, nodeCallUs: ofStorage },
   };
 }

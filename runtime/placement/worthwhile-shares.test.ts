@@ -22,10 +22,15 @@ const computing = (callsPerSecond: number, meanError: number): Candidate =>
   candidate({ operations: 1, rounds: 1, bytes: 100, cpuUs: 1_000 }, callsPerSecond, meanError);
 
 /** It is at compute. */
-function candidate(demand: Demand, callsPerSecond: number, meanError: number): Candidate {
+function candidate(
+  demand: Demand,
+  callsPerSecond: number,
+  meanError: number,
+  constants = DEFAULT_CONSTANTS,
+): Candidate {
   const cost = {
-    compute: costOf("compute", demand, DEFAULT_CONSTANTS),
-    storage: costOf("storage", demand, DEFAULT_CONSTANTS),
+    compute: costOf("compute", demand, constants),
+    storage: costOf("storage", demand, constants),
   };
   const sides = { compute: side(cost.compute), storage: side(cost.storage) };
   const paces = NO_PACES;
@@ -54,6 +59,17 @@ describe("where both sides would serve one function", () => {
   test("what goes to and fro is not, unless it gains more than it makes both work", () => {
     expect(busyAtStorage(20, 64, 3_200)).toBe(1);
     expect(busyAtStorage(20, 64, 8_000)).toBeLessThan(1);
+  });
+
+  test("what computes is split where a side could do it all for now, and not what would come then", () => {
+    // 16 callers who wait for a full core: thrice as dear at storage, which has five.
+    const demand = { operations: 0, rounds: 0, bytes: 0, cpuUs: 1_000 };
+    const constants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 3 } };
+    const capacity = { ...CAPACITY, storageCores: 5, storageMachineCores: 6, callers: 16 };
+    const one = candidate(demand, 980, 0.01, constants);
+    const { share } = worthwhileShares([one], capacity).choices[0]!;
+    expect(share).toBeGreaterThan(0.3);
+    expect(share).toBeLessThan(1);
   });
 
   test("in a surge it leaves at once", () => {

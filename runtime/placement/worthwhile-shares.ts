@@ -6,6 +6,7 @@ import { busyUs, type Cost } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 import {
   COMFORTABLE_UTILISATION,
+  excessOver,
   growthOf,
   optimalShares,
   outlookOf,
@@ -58,6 +59,8 @@ const SPLIT_MIN = 0.1;
  * has surges and slowed cores left a step later.
  */
 const MIXING = 0.3;
+/** Less of it keeps nothing from a split: of what only computes the split lets more calls come than either side. Chosen. */
+const MIXING_MIN = 0.02;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
 const WORK_MIN = 0.02;
 const SMALL_WORK_MAX = 0.1;
@@ -96,16 +99,16 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
   after = outlookOf(use, best);
   if (before.crowded || after.crowded) {
     const work = workOf(candidates);
-    const business = new Business(use, candidates, isSurge ? work.map(() => 0) : work);
-    best = business.withFewerSplits(best);
+    const splits = new Splits(candidates, isSurge ? work.map(() => 0) : work);
+    best = withFewerSplits(best, use, splits, excessOver(use, now));
     after = outlookOf(use, best);
     const gain: Gain = {
       kind: "overload",
-      from: business.of(now),
-      to: business.of(best),
+      from: busiestOf(before),
+      to: busiestOf(after),
       noise: noiseOf(candidates, work, best, now),
     };
-    if (isWorthIt(gain)) {
+    if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
       // Many small ones together are not small.
       const areFew = small.reduce((sum, part) => sum + part, 0) < SMALL_WORK_MAX;
@@ -159,42 +162,49 @@ export const savedPart = ({ from, to }: Gain): number => 1 - to / from;
 /** What it has to save more than. */
 export const neededPart = ({ noise }: Gain): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
 
-/**
- * How busy the busiest pool is, counted from the comfortable, where functions that both sides serve make them work more than a linear model has it: what a
- * call works beside computing is shared by those that come together, and of half of the calls fewer do.
- */
-class Business {
-  readonly #use: PoolUse;
-  /** What each function makes all work more where half of its calls are on either side, as a part of all work. */
-  readonly #mixing: Float64Array;
+const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + overload;
 
-  constructor(use: PoolUse, candidates: readonly Candidate[], work: readonly number[]) {
-    this.#use = use;
-    this.#mixing = Float64Array.from(candidates, ({ load: { costs } }, index) => {
+/** What functions that both sides serve make all work more than a linear model has it. */
+class Splits {
+  /** Of each function, where half of its calls are on either side: as a part of all work. */
+  readonly #most: Float64Array;
+
+  constructor(candidates: readonly Candidate[], work: readonly number[]) {
+    this.#most = Float64Array.from(candidates, ({ load: { costs } }, index) => {
       const beside = (cost: Cost): number => 1 - Math.min(1, cost.terms.cpu / Math.max(1e-9, busyUs(cost)));
       return MIXING * work[index]! * Math.min(beside(costs.compute), beside(costs.storage));
     });
   }
 
-  of(shares: ArrayLike<number>): number {
-    const mixed = this.#mixing.reduce((sum, most, index) => sum + most * 4 * shares[index]! * (1 - shares[index]!), 0);
-    return (COMFORTABLE_UTILISATION + outlookOf(this.#use, shares).overload) * (1 + mixed);
+  /** Whether it is next to nothing, for one function. */
+  isSlight(index: number): boolean {
+    return this.#most[index]! < MIXING_MIN;
   }
 
-  /** Each function that is split goes to a corner instead, where that is no worse then. */
-  withFewerSplits(shares: Float64Array): Float64Array {
-    const { lowest, highest } = this.#use;
-    let best = shares;
-    for (let index = 0; index < shares.length; index++) {
-      if (shares[index]! <= 0 || shares[index]! >= 1) continue;
-      for (const corner of [0, 1]) {
-        if (corner < lowest[index]! || corner > highest[index]!) continue;
-        const other = best.with(index, corner);
-        if (this.of(other) < this.of(best)) best = other;
-      }
-    }
-    return best;
+  /** So many times as much, 1 without any. */
+  timesOf(shares: ArrayLike<number>): number {
+    return this.#most.reduce((times, most, index) => times + most * 4 * shares[index]! * (1 - shares[index]!), 1);
   }
+}
+
+/** Each function of which that is some part that is split goes to a corner instead, where that is better for the calls of now. */
+function withFewerSplits(
+  shares: Float64Array,
+  { lowest, highest }: PoolUse,
+  splits: Splits,
+  excessOf: (shares: ArrayLike<number>) => number,
+): Float64Array {
+  const busyWith = (some: Float64Array): number => (COMFORTABLE_UTILISATION + excessOf(some)) * splits.timesOf(some);
+  let best = shares;
+  for (let index = 0; index < shares.length; index++) {
+    if (shares[index]! <= 0 || shares[index]! >= 1 || splits.isSlight(index)) continue;
+    for (const corner of [0, 1]) {
+      if (corner < lowest[index]! || corner > highest[index]!) continue;
+      const other = best.with(index, corner);
+      if (busyWith(other) < busyWith(best)) best = other;
+    }
+  }
+  return best;
 }
 
 /**

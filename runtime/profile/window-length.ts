@@ -5,6 +5,8 @@ import { clamp } from "#runtime/clamp.ts";
 
 /** A change of the load is a few of these old when it is known. Chosen; bench `controller` tells what a thousand functions cost. */
 export const WINDOW_MS = 25;
+/** What comes in a window came in this time at most: nobody waits for the first window of a node that was idle. */
+export const STRETCH_MS_MAX = 250;
 /** Reading and folding a tally takes a few µs, whatever its calls: with so much time for each, a node's take some percent of a core … */
 const WINDOW_MS_PER_TALLY = 0.1;
 /** … but nobody's calls are kept back for longer. */
