@@ -29,7 +29,7 @@ interface Stretch {
 }
 
 /** What the lead-in of a mix comes to from then on, with all that is learnt in it, stands beside its figure. */
-const EARLY_FROM_MS = 900;
+const EARLY_FROM_MS = 800;
 
 /** Rules that a mix is measured under, in this order: the machine's speed drifts, and the first two lie side by side. */
 export const RULES = [
