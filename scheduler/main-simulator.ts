@@ -1,15 +1,13 @@
 // The 2023 contest's simulator: serves the Platform, plays data sets to the Scaler in real time, one after another, tells how it stands as JSON
 // over HTTP, and ends when the last is over. Arguments: names of data sets; none: all that are there, or a synthetic one.
 
-import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { listen, type Listener } from "./grpc/listener.ts";
 import { platformService } from "./grpc/platform-service.ts";
 import { ScalerClient } from "./grpc/scaler-client.ts";
 import { readSimulatorConfig } from "./service/config.ts";
+import { servePage } from "./service/page.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { azureLikeTrace } from "./simulator/azure-like.ts";
 import { readTrace } from "./simulator/read-trace.ts";
@@ -30,23 +28,15 @@ await runUntilSignal(async (resources, write) => {
   const { port, statisticsHost, statisticsPort, scaler: endpoint, grpc, ...data } = readSimulatorConfig();
   const sets = dataSets(data, process.argv.slice(2));
   const runs: RealTimeRun[] = [];
-  const statistics = createServer((_request, response) => {
-    response.setHeader("content-type", "application/json");
-    response.end(
-      `${JSON.stringify(
-        runs.map((run) => run.statistics()),
-        null,
-        2,
-      )}\n`,
-    );
-  });
+  const statisticsText = (): string => {
+    const all = runs.map((run) => run.statistics());
+    return `${JSON.stringify(all, null, 2)}\n`;
+  };
   const stop = new AbortController();
   const scaler = new ScalerClient({ endpoint, security: grpc.peer, timeoutMs: SCALER_TIMEOUT_MS });
   resources.defer(() => {
     stop.abort();
     scaler.close();
-    statistics.close();
-    statistics.closeAllConnections();
   });
   const platforms = sets.map(({ trace }) => new RealTimePlatform(trace.functions, now));
   let current = platforms[0]!;
@@ -58,15 +48,15 @@ await runUntilSignal(async (resources, write) => {
     }),
   };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
-  statistics.listen(statisticsPort, statisticsHost);
-  await once(statistics, "listening");
-  write(
-    JSON.stringify({
-      event: "listening",
-      port: listener.port,
-      statisticsPort: (statistics.address() as AddressInfo).port,
-    }),
-  );
+  const statistics = await servePage({
+    host: statisticsHost,
+    port: statisticsPort,
+    path: null,
+    contentType: "application/json",
+    text: statisticsText,
+  });
+  resources.defer(() => statistics.close());
+  write(JSON.stringify({ event: "listening", port: listener.port, statisticsPort: statistics.port }));
 
   const playAll = async (): Promise<void> => {
     await scaler.connected(SCALER_WAIT_MS);

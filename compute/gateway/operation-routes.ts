@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from "fastify";
 
-import { EXPOSITION_TYPE } from "../node/exposition.ts";
+import { EXPOSITION_TYPE } from "#runtime/exposition.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import type { Health } from "../node/health.ts";
 import type { FunctionStats } from "../node/metrics.ts";

@@ -3,10 +3,10 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
+import { exposeHistogram, exposeNumber, exposeNumbers } from "#runtime/exposition.ts";
 import { BUCKETS, bucketOf, percentileUs } from "#runtime/profile/histogram.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
-import { exposeHistogram, exposeNumber, exposeNumbers } from "./exposition.ts";
 import type { CallObserver } from "./invoke.ts";
 import type { Caller } from "./invoker.ts";
 import { sandboxText } from "./sandbox-metrics.ts";

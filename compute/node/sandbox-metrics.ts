@@ -1,7 +1,7 @@
 // What the sandbox hosts of a node come to in its metrics.
 
+import { exposeNumber, exposeNumbers } from "#runtime/exposition.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
-import { exposeNumber, exposeNumbers } from "./exposition.ts";
 
 const HOST_STATES = ["starting", "ready", "gone"] as const;
 

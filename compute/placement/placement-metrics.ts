@@ -1,12 +1,12 @@
 // What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
 
+import { exposeNumber, exposeNumbers, type Series } from "#runtime/exposition.ts";
 import { regretAfter } from "#runtime/placement/controller.ts";
 import type { FunctionState } from "#runtime/placement/function-state.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
-import { exposeNumber, exposeNumbers, type Series } from "../node/exposition.ts";
 import type { PlacementLoop } from "./placement-loop.ts";
 
 interface MeasuredPlacement {

@@ -137,6 +137,12 @@ export const SCHEDULER_SETTINGS = {
 /** Of the scheduler of our own nodes, where that is a process apart. */
 export const CAPACITY_SETTINGS = {
   port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
+  metricsPort: optionalSetting(
+    "LOCUS_METRICS_PORT",
+    "not set: they are not served",
+    "port of its metrics, `GET /metrics` over HTTP, on the address that gRPC services listen on and without the secret; 0 takes a free one",
+    integerBetween(0, PORT_MAX),
+  ),
   policy: POLICY_SETTING,
   instancesMax: INSTANCES_MAX_SETTING,
   stateFile,

@@ -224,6 +224,55 @@ describe("instances", () => {
     await joined(one);
   });
 
+  it("are told of by a scheduler that is a process apart where its metrics are read, and by none of its nodes", async () => {
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const scheduler = startScheduler(port, { LOCUS_METRICS_PORT: String(metricsPort) });
+    const one = await startUnder(port);
+    await deploy(one, quick);
+    await joined(one);
+    const url = `http://127.0.0.1:${metricsPort}/metrics`;
+    /** By name and labels. */
+    const figures = async (): Promise<ReadonlyMap<string, number>> => {
+      const lines = (await (await fetch(url)).text()).trimEnd().split("\n");
+      const told = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(" ") as [string, string]);
+      return new Map(told.map(([name, figure]) => [name, Number(figure)]));
+    };
+    const { nodes: offered } = (await get(one, "/v1/nodes")) as { nodes: readonly { readonly id: string }[] };
+    const { version } = (await get(one, "/v1/functions/quick")) as { readonly version: string };
+    // Calls that come again and again after a pause: some of these it has to have seen before it forecasts any.
+    const paused = { ...LONG, interval: 1_500 };
+    await vi.waitFor(async () => {
+      await call(one, "quick", "compute");
+      const told = await figures();
+      // What a node, which asks the scheduler, tells people at that moment.
+      const { counts } = (await get(one, "/v1/instances")) as { readonly counts: Readonly<Record<string, number>> };
+      for (const state of ["starting", "idle", "busy", "draining"]) {
+        expect(told.get(`locus_instances{state="${state}"}`)).toBe(counts[state]);
+      }
+      expect(counts["idle"]! + counts["busy"]!).toBeGreaterThan(0);
+      expect(told.get("locus_instance_starts_total")).toBe(counts["starts"]);
+      expect(counts["starts"]).toBeGreaterThan(0);
+      expect(told.get("locus_scheduler_waiting")).toBe(0);
+      expect(told.get("locus_packing_waste")).toBe(1);
+      const utilisation = ["memory", "cpu"].map((resource) =>
+        told.get(`locus_node_utilisation{node="${offered[0]!.id}",resource="${resource}"}`),
+      );
+      for (const part of [...utilisation, told.get(`locus_forecast_error{function="quick@${version}"}`)]) {
+        expect(part).toBeGreaterThanOrEqual(0);
+        expect(part).toBeLessThanOrEqual(1);
+      }
+      expect(utilisation).not.toContain(0);
+    }, paused);
+    expect(await metric(one, "locus_scheduler_controls")).toBe(0);
+    expect(await (await fetch(`${one.url}/metrics`)).text()).not.toContain("locus_instances{");
+    expect((await fetch(url)).headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect((await fetch(url, { method: "POST", body: "x" })).status).toBe(405);
+    expect((await fetch(`http://127.0.0.1:${metricsPort}/`)).status).toBe(404);
+    await scheduler.stop();
+    expect(await scheduler.ended).toBe(0);
+    await expect(fetch(url)).rejects.toThrow("fetch failed");
+  });
+
   it("are as large as was learned, though the scheduler that is a process apart was killed since", async () => {
     const port = await freePort();
     const file = join(redis.directory, "state.json");
