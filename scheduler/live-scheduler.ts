@@ -1,7 +1,7 @@
 // The scheduler as live code uses it: promises instead of events, a timer instead of virtual time. Thin: whatever is decided is decided in
 // scheduler.ts. Its world (`InstanceDriver`, `NodeSource`) is what drivers and the resource manager's client implement.
 
-import { LocusError } from "#runtime/errors.ts";
+import { type ErrorCode, LocusError } from "#runtime/errors.ts";
 import type { Effects, NodeEvent, PlacementRule, StartReason, StopReason } from "./effects.ts";
 import type { FunctionPool } from "./instance/function-pool.ts";
 import type { Instance } from "./instance/instance.ts";
@@ -13,7 +13,7 @@ import type { SchedulerSettings } from "./settings.ts";
 
 /** Starts and stops instances on nodes. */
 export interface InstanceDriver {
-  /** Resolves when it can take calls; rejects where it cannot be. */
+  /** Resolves when it can take calls; rejects where it cannot be, with FUNCTION_NOT_FOUND or VERSION_NOT_FOUND where there is no such function. */
   start(instance: Instance): Promise<void>;
   /** Resolves when it is gone. Of one that is starting as well. Rejections count as gone. */
   stop(instance: Instance, reason: StopReason): Promise<void>;
@@ -69,8 +69,8 @@ export class LiveScheduler {
   }
 
   /**
-   * An instance for one call, which must be released. Rejects with OVERLOADED, DEADLINE_EXCEEDED, FUNCTION_NOT_FOUND, or CANCELLED where
-   * `signal` says so: nothing is held then.
+   * An instance for one call, which must be released. Rejects with OVERLOADED, DEADLINE_EXCEEDED, FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, or CANCELLED
+   * where `signal` says so: nothing is held then.
    */
   acquire(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal): Promise<Instance> {
     return this.#acquired(pool, signal, (ticket) => this.core.acquire(pool, ticket, deadlineMs, this.now()));
@@ -184,7 +184,8 @@ export class LiveScheduler {
         observer.started(instance, why, rule);
         driver.start(instance).then(
           () => told((nowMs) => this.core.instanceStarted(instance, nowMs)),
-          (error: unknown) => told((nowMs) => this.core.instanceFailed(instance, messageOf(error), nowMs)),
+          (error: unknown) =>
+            told((nowMs) => this.core.instanceFailed(instance, messageOf(error), nowMs, notFoundIn(error))),
         );
       },
       stopInstance: (instance, reason) => {
@@ -208,6 +209,12 @@ export class LiveScheduler {
     };
   }
 }
+
+/** Codes of a start that goes well only after a deployment. */
+const NOT_FOUND: readonly ErrorCode[] = ["FUNCTION_NOT_FOUND", "VERSION_NOT_FOUND"];
+
+const notFoundIn = (error: unknown): LocusError | null =>
+  error instanceof LocusError && NOT_FOUND.includes(error.code) ? error : null;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -1,6 +1,7 @@
 import { array, assert, constantFrom, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { LocusError } from "#runtime/errors.ts";
 import type { FunctionPool } from "./instance/function-pool.ts";
 import { forecast } from "./policy/forecast.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
@@ -310,6 +311,35 @@ describe("instances", () => {
     scheduler.tick(scheduler.nextWakeMs());
     failAll(scheduler.nextWakeMs());
     expect([...effects.refusals]).toEqual([["c", "INSTANCE_FAILED"]]);
+  });
+
+  test("whoever waits for a function that its node does not know is told so at once, as soon the next time, and waits on while an instance is busy", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    const unknown = new LocusError("FUNCTION_NOT_FOUND", "there is no function f");
+    const starting = () => effects.starting.findLast(({ state }) => state === "starting")!;
+    let now = 0;
+    const pauseEnds = (): void => {
+      if (pool.isCooling) scheduler.tick((now = scheduler.nextWakeMs()));
+    };
+    for (const ticket of ["a", "b", "c", "d"]) {
+      scheduler.acquire(pool, ticket, Infinity, now);
+      pauseEnds();
+      scheduler.instanceFailed(starting(), unknown.message, now, unknown);
+      check(scheduler);
+      expect([effects.refusals.get(ticket), scheduler.nextWakeMs() - now]).toEqual(["FUNCTION_NOT_FOUND", 100]);
+    }
+    // It was deployed.
+    scheduler.acquire(pool, "e", Infinity, now);
+    pauseEnds();
+    scheduler.instanceStarted(starting(), now);
+    const busy = effects.grants.get("e")!;
+    scheduler.acquire(pool, "f", Infinity, now);
+    scheduler.instanceFailed(starting(), unknown.message, now, unknown);
+    check(scheduler);
+    expect([pool.waiting, effects.refusals.size]).toEqual([1, 4]);
+    scheduler.release(busy, used, now);
+    expect(effects.grants.get("f")).toBe(busy);
   });
 
   test.each([

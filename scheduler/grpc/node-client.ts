@@ -52,7 +52,9 @@ export class NodeClient implements ContainerNode {
     signal?: AbortSignal,
   ): Promise<string> {
     const request = { request_id: requestId, name, function_meta: metaMessage(meta) };
-    const reply: CreateContainerReply = await this.#peer.unary("CreateContainer", request, signal);
+    const reply = await this.#peer
+      .unary<CreateContainerReply>("CreateContainer", request, signal)
+      .catch(unknownFunction);
     return this.#peer.checked("CreateContainer", () => nameIn(reply.container_id, "container_id"));
   }
 
@@ -105,6 +107,12 @@ const metaMessage = ({ functionName, handler, timeoutMs, memoryBytes }: Function
   timeout_in_ms: timeoutMs,
   memory_in_bytes: memoryBytes,
 });
+
+/** What a node that knows no codes of ours may have not found: there is no container yet. */
+function unknownFunction(error: LocusError): never {
+  if (error.code !== "INSTANCE_NOT_FOUND") throw error;
+  throw new LocusError("FUNCTION_NOT_FOUND", error.message, { cause: error });
+}
 
 /** Header, body and footer may come in one message or in many. */
 async function collect(

@@ -35,6 +35,11 @@ export class CoolDown {
     this.#failures.end();
   }
 
+  /** Whoever waited for the start that has failed is told why, and asks again or not: the next one that fails is the first again. */
+  answered(): void {
+    this.#failures.end();
+  }
+
   /** A call has left its instance fit for another. */
   endedWell(): void {
     this.#deaths.end();

@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test, vi } from "vitest";
 
+import { LocusError } from "#runtime/errors.ts";
 import type { ContainerUsed, ContainerWanted } from "../grpc/scheduler-service.ts";
 import type { Instance } from "../instance/instance.ts";
 import { LiveScheduler } from "../live-scheduler.ts";
@@ -118,6 +119,23 @@ test("calls that wait are not refused because another caller says otherwise of t
   const requests = [...Array.from(waiting.keys(), (call) => `r${call}`), "more", "less"];
   for (const [at, { containerId }] of given.entries()) await giveBack(requests[at]!, containerId);
   expect(heard.underWay).toBe(0);
+});
+
+test("all that wait for a function that no node knows are told so, and have containers when it is deployed", async () => {
+  let isDeployed = false;
+  const start = async (): Promise<void> => {
+    if (!isDeployed) throw new LocusError("FUNCTION_NOT_FOUND", "there is no function f");
+  };
+  const { scheduler, desk, heard, acquire } = setUp({ start });
+  const requests = ["one", "two", "three"];
+  for (let times = 0; times < 3; times++) {
+    const answers = await Promise.allSettled(requests.map((request) => acquire(request)));
+    for (const answer of answers) expect(answer).toMatchObject({ reason: { code: "FUNCTION_NOT_FOUND" } });
+    expect([desk.held, scheduler.core.counts.waiting, heard.underWay]).toEqual([0, 0, 0]);
+  }
+  isDeployed = true;
+  const given = await Promise.all(requests.map((request) => acquire(request)));
+  expect(new Set(given.map(({ containerId }) => containerId)).size).toBe(3);
 });
 
 test("a container that comes back twice is refused the second time, whoever has it by then", async () => {

@@ -149,6 +149,30 @@ test("a deployed function is called through all of it", { timeout: TIMEOUT_MS },
 });
 
 test(
+  "who asks the scheduler for a function that is not deployed is told so, whatever time he has, and has a container when it is",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const { nodes, scheduler } = await startCluster(1, 1_024);
+    const client = scheduler.client(SCHEDULER);
+    const function_config = { timeout_in_ms: 20_000, memory_in_bytes: 256 * MIB };
+    const acquire = (request_id: string) =>
+      client.call("AcquireContainer", { request_id, function_name: "newcomer", function_config });
+    for (const request of ["r1", "r2", "r3"]) {
+      expect(await failureOf(acquire(request))).toMatchObject({
+        code: "NOT_FOUND",
+        metadata: { "locus-code": "FUNCTION_NOT_FOUND" },
+      });
+    }
+    await deploy(
+      nodes[0]!.process,
+      bundleOf("newcomer", () => 1),
+    );
+    const { container_id } = await acquire("r3");
+    expect(await containersOf(nodes)).toEqual([container_id]);
+  },
+);
+
+test(
   "a node that hangs in CreateContainer costs who waits for it his deadline, and nobody else anything",
   { timeout: TIMEOUT_MS },
   async () => {

@@ -177,6 +177,31 @@ test("nodes are reserved for the account that asks for containers, and for the s
   for (const { owner_account_id } of owners) expect(owner_account_id).toMatch(/^stack\//);
 });
 
+test("a call waits while the manager refuses nodes, until it is given up or its deadline, and is served when there is one", async () => {
+  const { scheduling, shelf, scheduler, desk } = await startAll();
+  const { counts } = scheduler.core;
+  for (const { node } of shelf.nodes) shelf.broken.add(node.id);
+  const client = scheduling.client("schedulerproto.Scheduler");
+  const function_config = { timeout_in_ms: 1_000, memory_in_bytes: 512 * MIB };
+  const acquire = (request_id: string, settings = {}) =>
+    client.call("AcquireContainer", { request_id, function_name: "hello", function_config }, settings);
+  const giveUp = new AbortController();
+  const waiting = acquire("waits");
+  const failed = failureOf(acquire("gives up", { signal: giveUp.signal }));
+  await vi.waitUntil(() => counts.waiting === 2);
+  expect((await failureOf(acquire("late", { deadline: Date.now() + 300 }))).code).toBe("DEADLINE_EXCEEDED");
+  giveUp.abort();
+  expect((await failed).code).toBe("CANCELLED");
+  await vi.waitUntil(() => counts.waiting === 1);
+  // It is asked again, and refuses again.
+  const asked = shelf.accounts.length;
+  await vi.waitUntil(() => shelf.accounts.length > asked, { timeout: 60_000 });
+  expect([counts.waiting, desk.held]).toEqual([1, 0]);
+  shelf.broken.clear();
+  expect(await waiting).toMatchObject({ node_id: "node-0" });
+  expect([counts.waiting, desk.held, shelf.reserved]).toEqual([0, 1, ["node-0"]]);
+});
+
 test("a request has one container, however often it asks", async () => {
   const { scheduling, desk, shelf, watch } = await startAll();
   const client = scheduling.client("schedulerproto.Scheduler");

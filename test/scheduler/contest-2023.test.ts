@@ -189,6 +189,16 @@ test("refuses who waits for an instance that fails again and again, and serves h
   await assign(client, "r2");
 });
 
+test("refuses a function whose memory makes no sense at once, and has no slot made for it", async () => {
+  const { client } = await startScaler();
+  for (const memory_in_mb of [0, 2 ** 20 + 1, "18446744073709551615"]) {
+    const assigned = client.call("Assign", { request_id: "r1", meta_data: { ...META, memory_in_mb } });
+    expect((await failureOf(assigned)).code).toBe("INVALID_ARGUMENT");
+  }
+  await assign(client, "r2");
+  expect(platform.created).toBe(1);
+});
+
 test.each(["forecast", "hybrid-histogram", "greedy-dual"])("serves the same with the policy %s", async (policy) => {
   const { client, ended } = await startScaler({ LOCUS_POLICY: policy });
   const assigned = await assign(client, "r1");

@@ -29,6 +29,13 @@ const ACQUIRE = {
 };
 const META = { function_name: "hello", ...FUNCTION_CONFIG };
 
+/** MB that no slot has. */
+const UNSOUND_MB = [
+  ["no memory", 0],
+  ["a megabyte more than the most", 2 ** 20 + 1],
+  ["absurd memory", "18446744073709551615"],
+] as const;
+
 let resources: AsyncDisposableStack;
 beforeEach(() => {
   resources = new AsyncDisposableStack();
@@ -239,6 +246,41 @@ describe("nodeservoceproto.NodeService", () => {
     expect((await failureOf(service.call("RemoveContainer", { container_id: "two" }))).code).toBe("NOT_FOUND");
   });
 
+  test.each([
+    ["no memory", 0],
+    ["memory below nothing", -1],
+    ["a byte more than the most", 2 ** 40 + 1],
+    ["absurd memory", "9223372036854775807"],
+  ])("refuses a container with %s, and makes none", async (_title, memory_in_bytes) => {
+    const made: string[] = [];
+    const making: ContainerNode = {
+      ...node,
+      createContainer: async ({ name }) => {
+        made.push(name);
+        return name;
+      },
+    };
+    const { client } = await serve(resources, { [NAME]: nodeService(making) });
+    const create = client(NAME).call("CreateContainer", { name: "one", function_meta: { ...META, memory_in_bytes } });
+    expect(await failureOf(create)).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("function_meta.memory_in_bytes is"),
+    });
+    expect(made).toEqual([]);
+  });
+
+  test("that finds nothing where a container is made does not know the function", async () => {
+    const strange: ContainerNode = { ...node, createContainer: refusing("INSTANCE_NOT_FOUND", "no such thing") };
+    const { endpoint } = await serve(resources, { [NAME]: nodeService(strange) });
+    const service = new NodeClient(peerOptions(endpoint));
+    resources.defer(() => service.close());
+    const meta = { functionName: "absent", timeoutMs: 1_000, memoryBytes: MIB, handler: "" };
+    await expect(service.createContainer({ requestId: "", name: "one", meta })).rejects.toMatchObject({
+      code: "FUNCTION_NOT_FOUND",
+      message: expect.stringContaining("no such thing"),
+    });
+  });
+
   test("streams what a call came to: a header, the body in pieces, a footer", async () => {
     const { client } = await serve(resources, { [NAME]: nodeService(node) });
     const messages = await client(NAME).stream("InvokeFunction", { container_id: "c1", function_meta: META });
@@ -369,13 +411,28 @@ describe("serverless.simulator.Scaler", () => {
     ]);
   });
 
+  test.each(UNSOUND_MB)("refuses a function with %s, and assigns nothing", async (_title, memory_in_mb) => {
+    const keys: string[] = [];
+    const assigning: SlotScaler = {
+      ...scaler,
+      assign: async ({ requestId, meta }) => {
+        keys.push(meta.key);
+        return { requestId, metaKey: meta.key, instanceId: "i1" };
+      },
+    };
+    const { client } = await serve(resources, { [NAME]: scalerService(assigning) });
+    const assign = client(NAME).call("Assign", { ...ASSIGN, meta_data: { ...META_DATA, memory_in_mb } });
+    expect(await failureOf(assign)).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("meta_data.memory_in_mb is"),
+    });
+    expect(keys).toEqual([]);
+  });
+
   test("fails as the contest's own does: mostly with a status of gRPC, and two things in the reply", async () => {
     const { client } = await serve(resources, { [NAME]: scalerService(scaler) });
     const service = client(NAME);
     expect((await failureOf(service.call("Assign", { ...ASSIGN, meta_data: null }))).code).toBe("INVALID_ARGUMENT");
-    expect(
-      (await failureOf(service.call("Assign", { ...ASSIGN, meta_data: { ...META_DATA, memory_in_mb: 0 } }))).code,
-    ).toBe("INVALID_ARGUMENT");
     expect((await failureOf(service.call("Assign", { ...ASSIGN, timestamp: "18446744073709551615" }))).code).toBe(
       "INVALID_ARGUMENT",
     );
@@ -416,6 +473,34 @@ describe("serverless.simulator.Platform", () => {
       return { createdAtMs: 1_685_980_824_404, initDurationMs: 49 };
     },
   };
+
+  test.each(UNSOUND_MB)("refuses a slot and an instance with %s, and makes none", async (_title, memory) => {
+    const asked: string[] = [];
+    const counting: SlotPlatform = {
+      ...platform,
+      createSlot: async ({ memoryMb }) => {
+        asked.push("CreateSlot");
+        return { id: "s1", memoryMb, createdAtMs: 1, createDurationMs: 1 };
+      },
+      init: async () => {
+        asked.push("Init");
+        return { createdAtMs: 1, initDurationMs: 1 };
+      },
+    };
+    const { client } = await serve(resources, { [NAME]: platformService(counting) });
+    const create = client(NAME).call("CreateSlot", { resource_config: { memory_in_megabytes: memory } });
+    expect(await failureOf(create)).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("resource_config.memory_in_megabytes is"),
+    });
+    const meta_data = { key: "nodes1", runtime: "go", timeout_in_secs: 627, memory_in_mb: memory };
+    const init = client(NAME).call("Init", { slot_id: "s1", instance_id: "i1", meta_data });
+    expect(await failureOf(init)).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("meta_data.memory_in_mb is"),
+    });
+    expect(asked).toEqual([]);
+  });
 
   test("makes slots, starts functions in them, and destroys them, for our client and others", async () => {
     const { client, endpoint } = await serve(resources, { [NAME]: platformService(platform) });
