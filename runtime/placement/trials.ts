@@ -442,10 +442,9 @@ export function heldAlong(
   nowMs: number,
 ): Trials {
   const { held } = trials;
-  if (held !== null) {
-    const until = Math.max(held.untilMs, untilMs);
-    return { ...trials, held: { ...held, untilMs: until, isFirm: held.isFirm || isFirm } };
-  }
+  // A mistake of others' makes no proof firm, nor last longer.
+  if (held !== null)
+    return isFirm ? trials : { ...trials, held: { ...held, untilMs: Math.max(held.untilMs, untilMs) } };
   const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
   return promisedUs === null
     ? trials
