@@ -55,6 +55,69 @@ test("an execution that is said to have run longer than it may, or than its inst
   expect(learnedMs(900, 5_000)).toBe(900);
   expect(learnedMs(2 ** 53, 5_000)).toBe(1_000);
   expect(learnedMs(2 ** 53, 70)).toBe(70);
+  // The clock went back meanwhile.
+  expect(learnedMs(900, -5)).toBe(0);
+});
+
+describe("a clock", () => {
+  /** An instance that is lent for 10 s, one that is busy, for which a call waits, and one that is idle, all since `atMs`. */
+  const inUse = (scheduler: Scheduler<string>, effects: RecordedEffects, atMs: number) => {
+    const [f, g, h] = ["f", "g", "h"].map((key) => scheduler.declare({ key, memoryMb: 10, instancesMax: 1 }, atMs));
+    scheduler.acquireToLend(f!, "to lend", Infinity, atMs);
+    scheduler.acquire(g!, "runs", Infinity, atMs);
+    scheduler.acquire(h!, "has run", Infinity, atMs);
+    const [lent, busy, idle] = effects.starting;
+    for (const one of [lent!, busy!, idle!]) scheduler.instanceStarted(one, atMs);
+    const lease = scheduler.lend(lent!, "n1", 10_000, atMs);
+    scheduler.release(idle!, used, atMs);
+    scheduler.acquire(g!, "waits", atMs + 5_000, atMs);
+    return { h: h!, lease, lent: lent!, busy: busy!, idle: idle! };
+  };
+
+  test("that goes back stands still: what rests, is lent, or waits from then on does so since the latest time that was told", () => {
+    const { policy, heard } = overheard(SHARING);
+    const { effects, scheduler } = setUp({}, policy);
+    const { h, lease, lent, busy, idle } = inUse(scheduler, effects, 1_000_000);
+    scheduler.acquire(h, "back", Infinity, 200);
+    scheduler.acquire(h, "waits as well", 1_005_000, 300);
+    scheduler.renewLease(lease, 10_000, 400);
+    scheduler.tick(500);
+    expect(scheduler.counts).toMatchObject({ busy: 3, waiting: 2, refusals: 0, draining: 0 });
+    // Each for 600 ms.
+    scheduler.release(idle, used, 1_000_600);
+    scheduler.release(busy, used, 1_000_600);
+    expect(heard.waitedMs).toBe(2 * 600);
+    scheduler.release(idle, used, 600);
+    scheduler.tick(1_009_999);
+    expect(effects.ended).toEqual([]);
+    scheduler.tick(1_010_000);
+    expect(effects.ended).toEqual(["expired"]);
+    scheduler.tick(1_060_599);
+    expect(effects.stopping).toEqual([lent]);
+    scheduler.tick(1_060_600);
+    expect(effects.stopping).toEqual([lent, idle]);
+    check(scheduler);
+  });
+
+  test("that leaps ahead is believed: what is due by then is done once; and time goes on from there, also where the clock comes back", () => {
+    const LEAP = 1e15;
+    const { effects, scheduler } = setUp();
+    const { h, lent, busy, idle } = inUse(scheduler, effects, 1_000);
+    for (const nowMs of [LEAP, 2_000, LEAP]) scheduler.tick(nowMs);
+    expect([...effects.refusals]).toEqual([["waits", "DEADLINE_EXCEEDED"]]);
+    expect([effects.ended, effects.stopping]).toEqual([["expired"], [lent, idle]]);
+    for (const one of [lent, idle]) scheduler.instanceGone(one, 3_000);
+    scheduler.acquire(h, "later", LEAP + 1_000, 3_000);
+    const later = effects.starting.at(-1)!;
+    scheduler.instanceStarted(later, 4_000);
+    for (const one of [later, busy]) scheduler.release(one, used, 5_000);
+    scheduler.tick(1_000_000);
+    expect(scheduler.counts).toMatchObject({ idle: 2, busy: 0, waiting: 0, draining: 0 });
+    expect(scheduler.nextWakeMs()).toBe(LEAP + 60_000);
+    scheduler.tick(LEAP + 60_000);
+    expect(scheduler.counts).toMatchObject({ idle: 0, draining: 2 });
+    check(scheduler);
+  });
 });
 
 describe("instances", () => {

@@ -44,14 +44,4 @@ describe("calls that wait", () => {
     expect(effects.starting).toHaveLength(0);
     expect(scheduler.counts).toMatchObject({ waiting: 0, unplaced: 0 });
   });
-
-  test("a clock that goes back, or leaps, breaks nothing", () => {
-    const { effects, scheduler } = setUp();
-    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 1_000);
-    scheduler.acquire(pool, "a", 5_000, 1_000);
-    scheduler.instanceStarted(effects.starting[0]!, 10);
-    scheduler.release(effects.starting[0]!, used, 5);
-    scheduler.acquire(pool, "b", 2_000, 1e15);
-    expect(scheduler.counts).toMatchObject({ busy: 1, waiting: 0 });
-  });
 });
