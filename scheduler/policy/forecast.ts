@@ -23,7 +23,7 @@ import {
 import { totalWaitMs, type Draining } from "./queue-drain.ts";
 import type { ReferenceFunction2020 } from "./reference-2020.ts";
 import { ReturnForecast, SAVED_RETURNS_MAX } from "./return-forecast.ts";
-import { amountIn, amountsIn } from "./saved-amounts.ts";
+import { amountIn, amountsIn, sumsIn } from "./saved-amounts.ts";
 import { RUNGS, rungPrice, WaitingPrice, type Objective } from "./waiting-price.ts";
 
 /** Other functions' gaps count as much as so many of its own, and so many of its gaps are taken never to end. Chosen: the least that is any. */
@@ -209,7 +209,7 @@ class ForecastFunction implements FunctionPolicy {
 
   /** Throws where it cannot have been saved. */
   #restoreSettled(saved: readonly number[]): void {
-    const [settleAt = 0, ...settled] = amountsIn(saved, 1 + 2 * RUNGS);
+    const [settleAt = 0, ...settled] = [amountIn(saved[0]), ...sumsIn(saved.slice(1), 2 * RUNGS)];
     if (settled.length !== 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
     this.#settleAt = Math.min(settleAt, this.#nextSettleAt);
     this.#held = Float64Array.from(settled.slice(0, RUNGS));
@@ -287,17 +287,14 @@ class ForecastFunction implements FunctionPolicy {
     this.#gaps.ended(nowMs);
     this.#execution.add(executionMs);
     this.#inReference?.ended(this.#inFlight, executionMs);
-    const { price, capacity } = this.#common;
+    const { price } = this.#common;
     this.#common.executions++;
     this.#common.executionSumMs += executionMs;
     price.executedSeconds += executionMs / 1e3;
     price.executedGbSeconds += (executionMs / 1e3) * this.#memoryGb;
-    if (!price.followsScore) return;
-    // Of a time before others were told of it is less.
-    price.heldSinceGbSeconds = Math.max(price.heldSinceGbSeconds, capacity.heldGbSeconds(nowMs));
-    if (this.#calls < this.#settleAt) return;
+    if (this.#calls < this.#settleAt || !price.followsScore) return;
     this.#settleAt = this.#nextSettleAt;
-    this.#settle();
+    this.#settle(nowMs);
   }
 
   left(nowMs: number): void {
@@ -430,8 +427,8 @@ class ForecastFunction implements FunctionPolicy {
   }
 
   /** What it would have come to at each price takes the place of what it came to before. */
-  #settle(): void {
-    const { price } = this.#common;
+  #settle(nowMs: number): void {
+    const { price, capacity } = this.#common;
     const held = (this.#held ??= new Float64Array(RUNGS));
     const waited = (this.#waited ??= new Float64Array(RUNGS));
     const startSeconds = this.#expectedStartMs / 1e3;
@@ -444,12 +441,11 @@ class ForecastFunction implements FunctionPolicy {
         heldHere += choice.heldGbSeconds;
         waitedHere += choice.waitedSeconds;
       }
-      // Of what was saved it may be more than all.
-      price.held[rung] = Math.max(0, price.held[rung]! + heldHere - held[rung]!);
-      price.waited[rung] = Math.max(0, price.waited[rung]! + waitedHere - waited[rung]!);
+      price.held[rung]! += heldHere - held[rung]!;
+      price.waited[rung]! += waitedHere - waited[rung]!;
       held[rung] = heldHere;
       waited[rung] = waitedHere;
     }
-    price.settle();
+    price.settle(capacity.heldGbSeconds(nowMs));
   }
 }

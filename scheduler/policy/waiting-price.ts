@@ -12,7 +12,7 @@
 // Of the 2020 contest's score, which is relative to a reference scheduler's, each function has a price of its own (reference-2020.ts).
 
 import { Reference2020 } from "./reference-2020.ts";
-import { amountIn, amountsIn } from "./saved-amounts.ts";
+import { amountIn, amountsIn, sumsIn } from "./saved-amounts.ts";
 import type { Weights2020 } from "./weights-2020.ts";
 
 export type Objective =
@@ -54,8 +54,8 @@ export class WaitingPrice {
   executedSeconds = 0;
   /** What was waited in all, indeed. */
   actuallyWaitedSeconds = 0;
-  /** What was held in all, indeed: since this scheduler began, as it was told last, and before that. */
-  heldSinceGbSeconds = 0;
+  /** What was held in all, indeed: since this scheduler began, as it was when sums last changed, and before that. */
+  #heldSinceGbSeconds = 0;
   #heldBeforeGbSeconds = 0;
   #price: number;
 
@@ -82,8 +82,9 @@ export class WaitingPrice {
     return this.#objective.kind === "cold-starts" && this.#objective.equally === "functions";
   }
 
-  /** After sums have changed. */
-  settle(): void {
+  /** After sums have changed; what was held indeed since this scheduler began. */
+  settle(heldSinceGbSeconds: number): void {
+    this.#heldSinceGbSeconds = heldSinceGbSeconds;
     if (!this.followsScore || this.executedSeconds <= 0) return;
     const actuallyHeldGbSeconds = this.#actuallyHeldGbSeconds;
     let [best, bestScore] = [0, -1];
@@ -117,21 +118,24 @@ export class WaitingPrice {
   /** Throws where it cannot have been saved. */
   restore(saved: unknown): void {
     if (!this.followsScore) return;
-    const sums = amountsIn(saved, SUMS + 2 * RUNGS);
+    const sums = sumsIn(saved, SUMS + 2 * RUNGS);
     if (sums.length !== SUMS + 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
-    const [executedGbSeconds = 0, executedSeconds = 0, heldGbSeconds = 0, waitedSeconds = 0] = sums;
+    const [executedGbSeconds = 0, executedSeconds = 0, heldGbSeconds = 0, waitedSeconds = 0] = amountsIn(
+      sums.slice(0, SUMS),
+      SUMS,
+    );
     this.executedGbSeconds = executedGbSeconds;
     this.executedSeconds = executedSeconds;
     this.#heldBeforeGbSeconds = heldGbSeconds;
     this.actuallyWaitedSeconds = waitedSeconds;
     this.held.set(sums.slice(SUMS, SUMS + RUNGS));
     this.waited.set(sums.slice(SUMS + RUNGS));
-    this.settle();
+    this.settle(0);
     // Of sums that are too small to be divided by there is none.
     amountIn(this.#price);
   }
 
   get #actuallyHeldGbSeconds(): number {
-    return this.#heldBeforeGbSeconds + this.heldSinceGbSeconds;
+    return this.#heldBeforeGbSeconds + this.#heldSinceGbSeconds;
   }
 }
