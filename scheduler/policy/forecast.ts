@@ -23,7 +23,7 @@ import {
 import { totalWaitMs, type Draining } from "./queue-drain.ts";
 import type { ReferenceFunction2020 } from "./reference-2020.ts";
 import { ReturnForecast, SAVED_RETURNS_MAX } from "./return-forecast.ts";
-import { amountIn, amountsIn } from "./saved-amounts.ts";
+import { amountIn, amountsIn, sumsIn } from "./saved-amounts.ts";
 import { RUNGS, rungPrice, WaitingPrice, type Objective } from "./waiting-price.ts";
 
 /** Other functions' gaps count as much as so many of its own, and so many of its gaps are taken never to end. Chosen: the least that is any. */
@@ -33,6 +33,8 @@ const NEVER_AGAIN = 1;
 const GAPS_FOR_ALL = 32;
 /** Of calls that come at once. */
 const TOGETHER_SMOOTHING = 1 / 4;
+/** Of what was saved no more are believed: so many instances would be started. Chosen: as many as are remembered to be idle (idle-gaps.ts). */
+const TOGETHER_MAX = 4_096;
 /** A start's mean is over so many. */
 const STARTS_MEAN = 16;
 /** Calls further apart than so many starts are no burst; a gap longer than that is none that keeping an instance is sure to be cheaper for. */
@@ -62,6 +64,8 @@ interface SavedCommon {
   readonly gaps: ReturnType<GapHistogram["save"]>;
   readonly starts: readonly [count: number, sumMs: number];
   readonly executions: readonly [count: number, sumMs: number];
+  /** Was not saved before. */
+  readonly price?: readonly number[] | null;
 }
 
 /** What is known of all functions together. */
@@ -92,13 +96,15 @@ class Common {
       gaps: this.gaps.save(),
       starts: [this.starts, this.startSumMs],
       executions: [this.executions, this.executionSumMs],
+      price: this.price.save(),
     };
   }
 
-  restore({ gaps, starts, executions }: SavedCommon): void {
+  restore({ gaps, starts, executions, price = null }: SavedCommon): void {
     this.gaps.restore(gaps);
     [this.starts, this.startSumMs] = pairIn(starts);
     [this.executions, this.executionSumMs] = pairIn(executions);
+    if (price !== null) this.price.restore(price);
   }
 }
 
@@ -114,6 +120,12 @@ interface SavedForecast {
   readonly starts: readonly [count: number, meanMs: number];
   readonly calls: number;
   readonly returns: readonly number[] | null;
+  // Those below were not saved before; JSON leaves out what is undefined.
+  readonly callingMs?: number;
+  readonly together?: number;
+  readonly relativeError?: number | undefined;
+  /** After how many calls it is settled next, and its part of the sums by price: held, then waited. */
+  readonly settled?: readonly number[] | undefined;
 }
 
 /** A keep-alive that was chosen, at which price, and up to how many gaps it holds; NaN before the first. One per level, written anew. */
@@ -147,6 +159,8 @@ class ForecastFunction implements FunctionPolicy {
   #starts = 0;
   #startMs = 0;
   #calls = 0;
+  /** From its beginning to its last call; so long before a restart as well. */
+  #callingMs = 0;
   #inFlight = 0;
   /** Calls since the last pause, and its end. */
   #burstCalls = 0;
@@ -180,7 +194,26 @@ class ForecastFunction implements FunctionPolicy {
     this.#gaps.restore(saved.gaps);
     this.#execution.restore(saved.execution);
     [this.#starts, this.#startMs] = pairIn(saved.starts);
-    if (saved.returns !== null) this.#returns = new ReturnForecast(amountsIn(saved.returns, SAVED_RETURNS_MAX));
+    const { calls, callingMs, returns, relativeError, together, settled } = saved;
+    if (returns !== null) {
+      const error = relativeError === undefined ? null : amountIn(relativeError);
+      this.#returns = new ReturnForecast(amountsIn(returns, SAVED_RETURNS_MAX), error);
+    }
+    if (together !== undefined) this.#together = Math.min(TOGETHER_MAX, amountIn(together));
+    if (callingMs === undefined) return;
+    this.#calls = amountIn(calls);
+    this.#callingMs = amountIn(callingMs);
+    this.#sinceMs = nowMs - this.#callingMs;
+    if (settled !== undefined && common.price.followsScore) this.#restoreSettled(settled);
+  }
+
+  /** Throws where it cannot have been saved. */
+  #restoreSettled(saved: readonly number[]): void {
+    const [settleAt = 0, ...settled] = [amountIn(saved[0]), ...sumsIn(saved.slice(1), 2 * RUNGS)];
+    if (settled.length !== 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
+    this.#settleAt = Math.min(settleAt, this.#nextSettleAt);
+    this.#held = Float64Array.from(settled.slice(0, RUNGS));
+    this.#waited = Float64Array.from(settled.slice(RUNGS));
   }
 
   arrived(nowMs: number): void {
@@ -201,6 +234,7 @@ class ForecastFunction implements FunctionPolicy {
     if (nowMs <= this.#togetherUntilMs) this.#sinceReturn++;
     this.#burstCalls++;
     this.#lastArrivalMs = nowMs;
+    this.#callingMs = nowMs - this.#sinceMs;
   }
 
   /** As many as lower the cost: each for the waiting that it saves all that wait and are to come, against its memory while it starts. */
@@ -259,7 +293,7 @@ class ForecastFunction implements FunctionPolicy {
     price.executedSeconds += executionMs / 1e3;
     price.executedGbSeconds += (executionMs / 1e3) * this.#memoryGb;
     if (this.#calls < this.#settleAt || !price.followsScore) return;
-    this.#settleAt = this.#calls * (1 + CALLS_CHANGE) + 1;
+    this.#settleAt = this.#nextSettleAt;
     this.#settle(nowMs);
   }
 
@@ -328,8 +362,16 @@ class ForecastFunction implements FunctionPolicy {
       execution: this.#execution.save(),
       starts: [this.#starts, this.#startMs],
       calls: this.#calls,
+      callingMs: this.#callingMs,
+      together: this.#together,
       returns: this.#returns?.save() ?? null,
+      relativeError: this.#returns?.relativeError ?? undefined,
+      settled: this.#held === null ? undefined : [this.#settleAt, ...this.#held, ...this.#waited!],
     };
+  }
+
+  get #nextSettleAt(): number {
+    return this.#calls * (1 + CALLS_CHANGE) + 1;
   }
 
   get #expectedStartMs(): number {
@@ -347,7 +389,7 @@ class ForecastFunction implements FunctionPolicy {
     const { price } = this.#common;
     if (!price.countsColdStarts) return this.#inReference?.price ?? price.price;
     // A cold start costs the same however long it takes; where functions count equally, that of one with few calls counts more.
-    const intervalMs = (this.#lastArrivalMs - this.#sinceMs) / this.#calls;
+    const intervalMs = this.#callingMs / Math.max(1, this.#calls);
     const weight = price.countsFunctionsEqually ? Math.max(1, intervalMs) / 1e3 : 1;
     return (price.price * weight * 1e3) / this.#expectedStartMs;
   }

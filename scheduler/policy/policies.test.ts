@@ -8,7 +8,7 @@ import { policyOf, type PolicyName } from "../service/policy-choice.ts";
 import { forecastNext, hybridHistogram } from "./hybrid-histogram.ts";
 import { GapHistogram, IdleGaps } from "./idle-gaps.ts";
 import { chooseKeepAlive, newKeepAliveChoice } from "./keep-alive-choice.ts";
-import type { FunctionPolicy, PoolView } from "./policy.ts";
+import { NOTHING_WARM, type FunctionPolicy, type Policy, type PoolView } from "./policy.ts";
 import { totalWaitMs } from "./queue-drain.ts";
 import { Reference2020 } from "./reference-2020.ts";
 import { WaitingPrice } from "./waiting-price.ts";
@@ -117,6 +117,25 @@ test("the price of waiting takes the better of two optima", () => {
   price.held.fill(120, 10);
   price.settle(0);
   expect(price.price).toBeGreaterThan(low);
+});
+
+test("the price of waiting outlives a restart, as JSON, and goes on as it would have", () => {
+  const price = new WaitingPrice({ kind: "score-2023" });
+  const again = new WaitingPrice({ kind: "score-2023" });
+  price.executedSeconds = 100;
+  price.executedGbSeconds = 100;
+  price.held.forEach((_, rung) => (price.held[rung] = 50 * 2 ** rung));
+  price.waited.forEach((_, rung) => (price.waited[rung] = 500 / 2 ** rung));
+  // Less than would have been waited otherwise.
+  price.waited[18] = -3;
+  price.settle(300);
+  const unknown = again.price;
+  again.restore(JSON.parse(JSON.stringify(price.save())));
+  expect(again.price).toBe(price.price);
+  expect(again.price).not.toBe(unknown);
+  price.settle(300 + 40);
+  again.settle(40);
+  expect(again.price).toBe(price.price);
 });
 
 describe("hybrid histogram", () => {
@@ -299,30 +318,112 @@ test.each(["forecast", "hybrid-histogram", "greedy-dual"] as const)(
 /** As often as there is a number that decides: a number in its place that is none, as JSON has it. */
 function spoiltOf(saved: unknown): readonly unknown[] {
   const text = JSON.stringify(saved);
-  // How many calls there were is told, and not read again.
-  const places = [...text.matchAll(/(?<!"calls":)(?<=[[,:]|^)\d+(\.\d+)?(?=[\],}]|$)/g)];
-  return places.flatMap(({ index, 0: number }) =>
-    ["1e999", "-1", '"x"', "null"].map(
+  const places = [...text.matchAll(/(?<=[[,:]|^)\d+(\.\d+)?(?=[\],}]|$)/g)];
+  return places.flatMap(({ index, 0: number }) => {
+    // Sums that a price follows from may be below nothing.
+    const isSum = /"(price|settled)":\[[^\]]*$/.test(text.slice(0, index));
+    return ["1e999", isSum ? "-1e999" : "-1", '"x"', "null"].map(
       (wrong) => JSON.parse(text.slice(0, index) + wrong + text.slice(index + number.length)) as unknown,
-    ),
-  );
+    );
+  });
 }
 
-test("what our own policy knows outlives a restart, as JSON", () => {
-  const policy = forecast();
-  const one = policy.follow(FACTS, 0);
-  one.started(150, 0);
-  for (let at = 0; at < 40; at++) {
-    one.arrived(at * 30_000);
-    one.waited(0, at * 30_000);
-    one.ended(50, at * 30_000 + 50);
-    one.keepAliveMs(1, at * 30_000 + 50);
-  }
-  const [common, saved] = JSON.parse(JSON.stringify([policy.save(), one.save()])) as unknown[];
-  const again = forecast();
-  again.restore(common);
-  const restored = again.follow(FACTS, 0, saved);
-  expect(restored.save()).toEqual({ ...(one.save() as object), calls: 0 });
+describe("what our own policy knows", () => {
+  const START_MS = 3_000;
+  /** Each call of those that come at once, one after another on however many instances. */
+  const EXECUTION_MS = 400;
+  const HELD_GB = 2;
+  const HOUR = 60 * MINUTE;
+  const random = seededRandom(1);
+  /** When calls come, and how many at once: of one function in bursts each minute, of the other one at a time, and nothing regular in them. */
+  const LOADS = [
+    { calls: 6, gapsMs: Array.from({ length: 120 }, (_, at) => 60_000 + [0, 300, -200][at % 3]!) },
+    { calls: 1, gapsMs: Array.from({ length: 700 }, () => 2_000 * 30 ** random()) },
+  ];
+  const ONE_AT_A_TIME = 1;
+  type Life = readonly [policy: Policy, functions: readonly FunctionPolicy[]];
+  const begun = (nowMs: number, [common, ...functions]: readonly unknown[] = []): Life => {
+    const policy = forecast();
+    policy.attach({ heldGbSeconds: (atMs) => (HELD_GB * (atMs - nowMs)) / 1e3 });
+    if (common !== undefined) policy.restore(common);
+    return [policy, LOADS.map((_, at) => policy.follow(FACTS, nowMs, functions[at]))];
+  };
+  const saved = ([policy, functions]: Life): unknown[] =>
+    JSON.parse(JSON.stringify([policy.save(), ...functions.map((one) => one.save())])) as unknown[];
+
+  /** Of calls that come at once: how many instances start, how long each stays, when others are started ahead, how many, and until when. */
+  const decided = (one: FunctionPolicy, calls: number, atMs: number): readonly number[] => {
+    for (let call = 0; call < calls; call++) one.arrived(atMs);
+    const starts = one.startsFor({ ...POOL, waiting: calls }, atMs);
+    const keepMs: number[] = [];
+    for (let call = 1; call <= calls; call++) {
+      const endMs = atMs + call * EXECUTION_MS;
+      one.waited(endMs - EXECUTION_MS - atMs, endMs - EXECUTION_MS);
+      one.ended(EXECUTION_MS, endMs);
+      keepMs.push(one.keepAliveMs(call, endMs));
+    }
+    const planMs = one.nextPlanMs(atMs);
+    const { warm, untilMs } = planMs === Infinity ? NOTHING_WARM : one.plan(POOL, planMs);
+    const ahead = warm === 0 ? [] : [planMs - atMs, untilMs - atMs];
+    return [starts, warm, ...keepMs, ...ahead].map(Math.round);
+  };
+  /** All that is decided of the calls of so long. */
+  const live = ([, functions]: Life, fromMs: number, toMs: number): readonly (readonly number[])[] => {
+    const events = LOADS.flatMap(({ calls, gapsMs }, which) => {
+      const times: number[] = [];
+      for (let atMs = 0, round = 0; atMs < toMs; atMs += gapsMs[round++]!) times.push(atMs);
+      return times.filter((atMs) => atMs >= fromMs).map((atMs) => ({ atMs, which, calls }));
+    });
+    return events
+      .toSorted((one, other) => one.atMs - other.atMs)
+      .map(({ atMs, which, calls }) => [which, ...decided(functions[which]!, calls, atMs)]);
+  };
+  const learned = (): Life => {
+    const life = begun(0);
+    for (const one of life[1]) one.started(START_MS, 0);
+    live(life, 0, HOUR);
+    return life;
+  };
+  const errorsOf = ([, functions]: Life): readonly (number | null)[] => functions.map((one) => one.forecastError());
+  const worthsOf = ([, functions]: Life, nowMs: number): readonly number[] => functions.map((one) => one.worth(nowMs));
+
+  test("outlives a restart, as JSON: it decides on what comes next as if there had been none", () => {
+    const before = learned();
+    const after = begun(HOUR, saved(before));
+    expect(saved(after)).toEqual(saved(before));
+    expect(errorsOf(after)).toEqual(errorsOf(before));
+    // The time since the last call is not known any more.
+    worthsOf(after, HOUR).forEach((worth, at) => expect(worth).toBeCloseTo(worthsOf(before, HOUR)[at]!, 1));
+    // When functions were called last is not known after a restart: until there are two returns nothing is started ahead.
+    const next = [before, after].map((life) => [
+      ...live(life, HOUR, HOUR + 3 * MINUTE).filter(([which]) => which === ONE_AT_A_TIME),
+      ...live(life, HOUR + 3 * MINUTE, 1.5 * HOUR),
+    ]);
+    const [expected, decisions] = next;
+    // Starts, and those ahead, are as many; times differ by as much as the forecast's window.
+    decisions!.forEach((numbers, at) => {
+      expect(numbers.slice(0, 3)).toEqual(expected![at]!.slice(0, 3));
+      expect(numbers).toHaveLength(expected![at]!.length);
+      numbers.forEach((number, place) => {
+        const one = expected![at]![place]!;
+        expect(Math.abs(number - one)).toBeLessThanOrEqual(one / 20);
+      });
+    });
+    expect(decisions!.some(([, , warm]) => warm! > 1)).toBe(true);
+  });
+
+  test("is read as an older release has saved it", () => {
+    const [common, ...functions] = saved(learned()) as Record<string, unknown>[];
+    const { price, ...olderCommon } = common!;
+    expect(price).toBeDefined();
+    const older = functions.map(({ callingMs, together, relativeError, settled, ...rest }) => {
+      expect([callingMs, together, settled]).not.toContain(undefined);
+      expect(relativeError === undefined).toBe(rest["returns"] === null);
+      return rest;
+    });
+    const [, ...read] = saved(begun(HOUR, [olderCommon, ...older])) as Record<string, unknown>[];
+    expect(read).toEqual(older.map((one) => ({ ...one, calls: 0, callingMs: 0, together: 1 })));
+  });
 });
 
 describe("the forecast of returns", () => {

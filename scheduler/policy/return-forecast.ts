@@ -55,13 +55,14 @@ export class ReturnForecast {
   /** Mean of |error| ÷ interval. */
   relativeError: number | null = null;
 
-  /** `saved` of before a restart: intervals and judgement; when the last return was is not known any more. */
-  constructor(saved: readonly number[] = []) {
+  /** `saved` of before a restart: intervals and judgement, and the error; when the last return was is not known any more. */
+  constructor(saved: readonly number[] = [], relativeError: number | null = null) {
     const [judged = 0, hits = 0, heldSeconds = 0, waitedSeconds = 0, ...intervals] = saved;
     this.#judged = judged;
     this.#hits = hits;
     this.heldSeconds = heldSeconds;
     this.waitedSeconds = waitedSeconds;
+    this.relativeError = relativeError;
     for (const intervalMs of intervals.slice(-RETURNS_MAX)) this.#add(intervalMs);
   }
 

@@ -12,6 +12,7 @@
 // Of the 2020 contest's score, which is relative to a reference scheduler's, each function has a price of its own (reference-2020.ts).
 
 import { Reference2020 } from "./reference-2020.ts";
+import { amountIn, amountsIn, sumsIn } from "./saved-amounts.ts";
 import type { Weights2020 } from "./weights-2020.ts";
 
 export type Objective =
@@ -39,6 +40,8 @@ const FIRST_PRICE = 10;
 
 /** As much is taken to be still to come, in multiples of what has been: what was waited and held already cannot be undone. Chosen: the usual guess. */
 const AHEAD = 1;
+/** That are saved beside those by rung. */
+const SUMS = 4;
 
 export class WaitingPrice {
   readonly #objective: Objective;
@@ -51,6 +54,9 @@ export class WaitingPrice {
   executedSeconds = 0;
   /** What was waited in all, indeed. */
   actuallyWaitedSeconds = 0;
+  /** What was held in all, indeed: since this scheduler began, as it was when sums last changed, and before that. */
+  #heldSinceGbSeconds = 0;
+  #heldBeforeGbSeconds = 0;
   #price: number;
 
   constructor(objective: Objective) {
@@ -76,9 +82,11 @@ export class WaitingPrice {
     return this.#objective.kind === "cold-starts" && this.#objective.equally === "functions";
   }
 
-  /** After sums have changed. */
-  settle(actuallyHeldGbSeconds: number): void {
+  /** After sums have changed; what was held indeed since this scheduler began. */
+  settle(heldSinceGbSeconds: number): void {
+    this.#heldSinceGbSeconds = heldSinceGbSeconds;
     if (!this.followsScore || this.executedSeconds <= 0) return;
+    const actuallyHeldGbSeconds = this.#actuallyHeldGbSeconds;
     let [best, bestScore] = [0, -1];
     for (let rung = 0; rung < RUNGS; rung++) {
       const score =
@@ -93,5 +101,41 @@ export class WaitingPrice {
     const marginal = ((this.executedSeconds / all ** 2) * held ** 2) / this.executedGbSeconds;
     // Between its rungs a price gives the same answers: the marginal one lies near.
     this.#price = Math.min(rungPrice(best) * RUNG_FACTOR, Math.max(rungPrice(best) / RUNG_FACTOR, marginal));
+  }
+
+  /** The sums that the price follows from; null where it follows from none. */
+  save(): readonly number[] | null {
+    if (!this.followsScore) return null;
+    const indeed = [
+      this.executedGbSeconds,
+      this.executedSeconds,
+      this.#actuallyHeldGbSeconds,
+      this.actuallyWaitedSeconds,
+    ];
+    return [...indeed, ...this.held, ...this.waited];
+  }
+
+  /** Throws where it cannot have been saved. */
+  restore(saved: unknown): void {
+    if (!this.followsScore) return;
+    const sums = sumsIn(saved, SUMS + 2 * RUNGS);
+    if (sums.length !== SUMS + 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
+    const [executedGbSeconds = 0, executedSeconds = 0, heldGbSeconds = 0, waitedSeconds = 0] = amountsIn(
+      sums.slice(0, SUMS),
+      SUMS,
+    );
+    this.executedGbSeconds = executedGbSeconds;
+    this.executedSeconds = executedSeconds;
+    this.#heldBeforeGbSeconds = heldGbSeconds;
+    this.actuallyWaitedSeconds = waitedSeconds;
+    this.held.set(sums.slice(SUMS, SUMS + RUNGS));
+    this.waited.set(sums.slice(SUMS + RUNGS));
+    this.settle(0);
+    // Of sums that are too small to be divided by there is none.
+    amountIn(this.#price);
+  }
+
+  get #actuallyHeldGbSeconds(): number {
+    return this.#heldBeforeGbSeconds + this.#heldSinceGbSeconds;
   }
 }
