@@ -1,13 +1,10 @@
 // What instances come to in a node's metrics: its own leases and waits, and of all nodes where it schedules.
 
-import { exposeNumber, exposeNumbers } from "#runtime/exposition.ts";
+import { exposeNumber, exposeNumbers, FUNCTIONS_TOLD_MAX } from "#runtime/exposition.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import { schedulerText } from "#scheduler/service/scheduler-metrics.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { NodeAgents } from "./node-agents.ts";
-
-/** Functions whose quotas are told. There may be more. */
-const FUNCTIONS_MAX = 1_000;
 
 /** `served`: calls of other nodes that ran here. `overview` null: this node does not schedule. */
 export function capacityText(book: LeaseBook, served: number, overview: CapacityOverview | null): string {
@@ -43,7 +40,7 @@ export function capacityText(book: LeaseBook, served: number, overview: Capacity
 /** Of functions whose instances' CPU quotas follow what they use. `agents` null: instances are isolates, which have none. */
 export function quotaText(agents: Pick<NodeAgents, "shares"> | null): string {
   if (agents === null) return "";
-  const told = agents.shares().slice(0, FUNCTIONS_MAX);
+  const told = agents.shares().slice(0, FUNCTIONS_TOLD_MAX);
   return [
     exposeNumbers(
       "gauge",

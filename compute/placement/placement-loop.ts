@@ -221,10 +221,9 @@ export class PlacementLoop {
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
     const weight = before === undefined ? 0 : 2 ** (-(atMs - before.atMs) / IN_FLIGHT_HALF_LIFE_MS);
-    const averaged = (old: number, now: number): number => weight * old + (1 - weight) * now;
     this.#nodes.set(node, {
       machine,
-      calls: averaged(before?.calls ?? 0, calls),
+      calls: weight * (before?.calls ?? 0) + (1 - weight) * calls,
       windowMs,
       atMs,
     });

@@ -86,7 +86,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, rules } = situation;
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
-  const isTrying = [...before.values()].some(({ trials }) => trials.running !== null);
+  const isTrying = before.values().some(({ trials }) => trials.running !== null);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
     const { to, why } = settled(name, was, ruled, situation);
@@ -95,27 +95,26 @@ export function advance(before: ControllerState, situation: Situation): Step {
     if (called !== null) all.push(called);
   }
   const surged = underSurge(all, situation.capacity);
+  const isSurge = surged !== all;
   const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(surged)) };
   const tried = all.filter(({ trials }) => trials.running !== null);
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : surged === all
-        ? chosen(withRelieved(all, capacity, nowMs), capacity)
-        : chosen(surged, capacity, true);
+      : chosen(isSurge ? surged : withRelieved(all, capacity, nowMs), capacity, isSurge);
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
     }
     judgeTrial(draft, all, tried, situation);
   } else {
-    const known = { lastly: lastMoves(all, situation), isSurge: surged !== all, situation };
+    const known = { lastly: lastMoves(all, situation), isSurge, situation };
     all.forEach((called, index) => decide(draft, called, choices[index]!, known));
     holdAfterMistake(draft, all, nowMs);
     const steadyMs = patienceOf(all, nowMs) * STEADY_MS;
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
     // What comes all at once will have gone, or grown, before a trial is over.
-    if (surged === all && areSlight(moving, all)) {
+    if (!isSurge && areSlight(moving, all)) {
       for (const step of nextTrial(all, use, capacity, nowMs)) {
         const called = all[step.index]!;
         draft.apply(called, trialBegun(draft.of(called), step, nowMs));
@@ -152,7 +151,7 @@ const callersOf = (all: readonly CalledFunction[]): number =>
 function chosen(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  isSurge = false,
+  isSurge: boolean,
 ): ReturnType<typeof worthwhileShares> {
   const { firm, held } = withHeld(all, capacity);
   const free = worthwhileShares(firm, capacity, isSurge);
@@ -207,7 +206,7 @@ function judgeTrial(
   // What calls have taken in it says nothing of where they are held.
   for (const called of all) {
     const now = draft.of(called);
-    draft.apply(called, { to: { ...now, trials: heldOn(now.trials, nowMs) }, why: null });
+    if (now.trials.held !== null) draft.apply(called, { to: { ...now, trials: heldOn(now.trials, nowMs) }, why: null });
   }
   const { startedMs } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;

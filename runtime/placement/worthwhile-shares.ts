@@ -194,14 +194,17 @@ function withFewerSplits(
   splits: Splits,
   excessOf: (shares: ArrayLike<number>) => number,
 ): Float64Array {
+  const isSplit = (index: number): boolean => shares[index]! > 0 && shares[index]! < 1 && !splits.isSlight(index);
+  const split = [...shares.keys()].filter(isSplit);
+  if (split.length === 0) return shares;
   const busyWith = (some: Float64Array): number => (COMFORTABLE_UTILISATION + excessOf(some)) * splits.timesOf(some);
-  let best = shares;
-  for (let index = 0; index < shares.length; index++) {
-    if (shares[index]! <= 0 || shares[index]! >= 1 || splits.isSlight(index)) continue;
+  let [best, least] = [shares, busyWith(shares)];
+  for (const index of split) {
     for (const corner of [0, 1]) {
       if (corner < lowest[index]! || corner > highest[index]!) continue;
       const other = best.with(index, corner);
-      if (busyWith(other) < busyWith(best)) best = other;
+      const busy = busyWith(other);
+      if (busy < least) [best, least] = [other, busy];
     }
   }
   return best;

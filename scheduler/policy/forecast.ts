@@ -209,7 +209,7 @@ class ForecastFunction implements FunctionPolicy {
 
   /** Throws where it cannot have been saved. */
   #restoreSettled(saved: readonly number[]): void {
-    const [settleAt = 0, ...settled] = [amountIn(saved[0]), ...sumsIn(saved.slice(1), 2 * RUNGS)];
+    const [settleAt, ...settled] = [amountIn(saved[0]), ...sumsIn(saved.slice(1), 2 * RUNGS)];
     if (settled.length !== 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
     this.#settleAt = Math.min(settleAt, this.#nextSettleAt);
     this.#held = Float64Array.from(settled.slice(0, RUNGS));

@@ -14,14 +14,17 @@ export function amountIn(value: unknown): number {
   throw new Error(`${String(value).slice(0, TEXT_LENGTH_MAX)} is no count, sum or mean`);
 }
 
-/** Of what may be less than it would have been, and so below nothing. Throws, also where there are more. */
-export function sumsIn(values: unknown, lengthMax: number): readonly number[] {
-  if (!Array.isArray(values) || values.length > lengthMax) throw new Error(`not at most ${lengthMax} numbers`);
-  return values.map((value: unknown) => (typeof value === "number" && value < 0 ? -amountIn(-value) : amountIn(value)));
-}
+/** Of what may be less than it would have been, and so below nothing. Throws. */
+const sumIn = (value: unknown): number =>
+  typeof value === "number" && value < 0 ? -amountIn(-value) : amountIn(value);
 
 /** Throws, also where there are more. */
-export function amountsIn(values: unknown, lengthMax: number): readonly number[] {
+export const amountsIn = (values: unknown, lengthMax: number): readonly number[] => eachIn(values, lengthMax, amountIn);
+
+/** The same of what may be below nothing. */
+export const sumsIn = (values: unknown, lengthMax: number): readonly number[] => eachIn(values, lengthMax, sumIn);
+
+function eachIn(values: unknown, lengthMax: number, numberIn: (value: unknown) => number): readonly number[] {
   if (!Array.isArray(values) || values.length > lengthMax) throw new Error(`not at most ${lengthMax} numbers`);
-  return values.map(amountIn);
+  return values.map(numberIn);
 }

@@ -1,10 +1,8 @@
 // What a scheduler tells of all its nodes and instances where metrics are collected: the node that schedules among its own, a process apart by itself.
 
-import { exposeNumber, exposeNumbers } from "#runtime/exposition.ts";
+import { exposeNumber, exposeNumbers, FUNCTIONS_TOLD_MAX } from "#runtime/exposition.ts";
 import type { CapacityOverview } from "./capacity-overview.ts";
 
-/** Functions whose forecasts are told. There may be more. */
-const FUNCTIONS_MAX = 1_000;
 const STATES = ["starting", "idle", "busy", "draining"] as const;
 /** Sums of shares are not exact. */
 const ROUNDING = 1e-6;
@@ -44,7 +42,7 @@ export function schedulerText({ nodes, counts, forecastErrors }: CapacityOvervie
       "locus_forecast_error",
       "Of a function's forecasts, the error on what they had not seen, as a part of it.",
       Object.entries(forecastErrors)
-        .slice(0, FUNCTIONS_MAX)
+        .slice(0, FUNCTIONS_TOLD_MAX)
         .map(([key, value]) => ({ labels: { function: key }, value })),
     ),
   ].join("");
