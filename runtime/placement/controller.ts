@@ -206,7 +206,8 @@ function judgeTrial(
   // What calls have taken in it says nothing of where they are held.
   for (const called of all) {
     const now = draft.of(called);
-    if (now.trials.held !== null) draft.apply(called, { to: { ...now, trials: heldOn(now.trials, nowMs) }, why: null });
+    const trials = heldOn(now.trials, nowMs);
+    if (trials !== now.trials) draft.apply(called, { to: { ...now, trials }, why: null });
   }
   const { startedMs } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;

@@ -388,7 +388,46 @@ describe("after a trial", () => {
     });
     expect(heldAlong(also.tried("a", 0), { fromMs: 200, toMs: 300 }, until, 300).held).toBeNull();
   });
+
+  describe("who is held already", () => {
+    const also = Load.warm().run(150, { a: atCompute });
+    const shown = { fromMs: 0, toMs: 150 };
+    /** At 150 ms, at compute, until 5 s. */
+    const heldOnBy = (held: Partial<Held>, until: { readonly untilMs: number; readonly isFirm: boolean }) => {
+      const before = { sinceMs: 0, untilMs: 5_000, promisedUs: 100, refutedShare: 0, isFirm: false, ...held };
+      const tried = { ...also.tried("a", 0), trials: { ...NO_TRIALS, held: before } };
+      return heldAlong(tried, shown, until, 150).held;
+    };
+
+    test.each([false, true])("is so for longer when a plan proves better, proof or none", (isProof) => {
+      const refutedShare = isProof ? 1 : 0;
+      expect(heldOnBy({ refutedShare }, { untilMs: 9_000, isFirm: false })).toMatchObject({
+        untilMs: 9_000,
+        refutedShare,
+        isFirm: false,
+      });
+      expect(heldOnBy({ refutedShare }, { untilMs: 2_000, isFirm: false })?.untilMs).toBe(5_000);
+    });
+
+    test("stays whatever is promised after a mistake, if it was held along with others only", () => {
+      expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, isFirm: true });
+      expect(heldOnBy({ isFirm: true }, { untilMs: 9_000, isFirm: true })).toMatchObject({
+        untilMs: 9_000,
+        isFirm: true,
+      });
+      expect(heldOnBy({ isFirm: true }, { untilMs: 9_000, isFirm: false })?.isFirm).toBe(true);
+    });
+
+    test("is as before after a mistake of others, where it is held for a proof of its own", () => {
+      expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: true })).toMatchObject({
+        untilMs: 5_000,
+        isFirm: false,
+      });
+    });
+  });
 });
+
+type Held = NonNullable<Trials["held"]>;
 
 describe("a move", () => {
   /** `a` went to storage at 500 ms. */

@@ -432,8 +432,9 @@ export const heldOn = (trials: Trials, nowMs: number): Trials =>
   trials.held === null ? trials : { ...trials, held: { ...trials.held, sinceMs: nowMs + STEADY_MS } };
 
 /**
- * A plan as a whole has proved better than another: whoever took no part stays as well, and whoever was held for a proof of its own is so for
- * longer. It proved so in the `shown` time.
+ * A plan as a whole has proved better than another: whoever took no part stays as well, and whoever is held already is so for longer. It proved so in
+ * the `shown` time. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for
+ * a proof of their own are so as before.
  */
 export function heldAlong(
   { profile, trials, share }: Pick<Tried, "profile" | "trials" | "share">,
@@ -442,9 +443,11 @@ export function heldAlong(
   nowMs: number,
 ): Trials {
   const { held } = trials;
-  // A mistake of others' makes no proof firm, nor last longer.
-  if (held !== null)
-    return isFirm ? trials : { ...trials, held: { ...held, untilMs: Math.max(held.untilMs, untilMs) } };
+  if (isFirm && isProved({ share, trials })) return trials;
+  if (held !== null) {
+    const longer = { untilMs: Math.max(held.untilMs, untilMs), isFirm: held.isFirm || isFirm };
+    return { ...trials, held: { ...held, ...longer } };
+  }
   const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
   return promisedUs === null
     ? trials
