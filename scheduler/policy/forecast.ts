@@ -23,7 +23,7 @@ import {
 import { totalWaitMs, type Draining } from "./queue-drain.ts";
 import type { ReferenceFunction2020 } from "./reference-2020.ts";
 import { ReturnForecast, SAVED_RETURNS_MAX } from "./return-forecast.ts";
-import { amountIn, amountsIn, sumsIn } from "./saved-amounts.ts";
+import { amountIn, amountsIn } from "./saved-amounts.ts";
 import { RUNGS, rungPrice, WaitingPrice, type Objective } from "./waiting-price.ts";
 
 /** Other functions' gaps count as much as so many of its own, and so many of its gaps are taken never to end. Chosen: the least that is any. */
@@ -33,7 +33,7 @@ const NEVER_AGAIN = 1;
 const GAPS_FOR_ALL = 32;
 /** Of calls that come at once. */
 const TOGETHER_SMOOTHING = 1 / 4;
-/** Of what was saved no more are believed: so many instances would be started. Chosen: as many as are remembered to be idle (idle-gaps.ts). */
+/** No more are taken to come at once: so many instances would be started. Chosen: as many as are remembered to be idle (idle-gaps.ts). */
 const TOGETHER_MAX = 4_096;
 /** A start's mean is over so many. */
 const STARTS_MEAN = 16;
@@ -77,6 +77,8 @@ class Common {
   startSumMs = 0;
   executions = 0;
   executionSumMs = 0;
+  /** When anything was heard of any function last, its coming or a call's end; before all else nothing was held. */
+  toldMs = -Infinity;
 
   constructor(objective: Objective) {
     this.price = new WaitingPrice(objective);
@@ -91,7 +93,21 @@ class Common {
     return this.executions === 0 ? this.startMs : this.executionSumMs / this.executions;
   }
 
+  /** A call ended. */
+  ended(executionMs: number, memoryGb: number, nowMs: number): void {
+    this.executions++;
+    this.executionSumMs += executionMs;
+    this.price.executedSeconds += executionMs / 1e3;
+    this.price.executedGbSeconds += (executionMs / 1e3) * memoryGb;
+    this.told(nowMs);
+  }
+
+  told(nowMs: number): void {
+    this.toldMs = Math.max(this.toldMs, nowMs);
+  }
+
   save(): SavedCommon {
+    if (this.toldMs > -Infinity) this.price.heldSince(this.capacity.heldGbSeconds(this.toldMs));
     return {
       gaps: this.gaps.save(),
       starts: [this.starts, this.startSumMs],
@@ -124,8 +140,10 @@ interface SavedForecast {
   readonly callingMs?: number;
   readonly together?: number;
   readonly relativeError?: number | undefined;
-  /** After how many calls it is settled next, and its part of the sums by price: held, then waited. */
-  readonly settled?: readonly number[] | undefined;
+  /** How long ago it was first heard of, as far as anything was heard of any function since. */
+  readonly knownMs?: number;
+  /** Calls when its part of the sums by price was settled last. */
+  readonly settledCalls?: number;
 }
 
 /** A keep-alive that was chosen, at which price, and up to how many gaps it holds; NaN before the first. One per level, written anew. */
@@ -139,6 +157,9 @@ class KeptChoice {
 const plain = newKeepAliveChoice();
 const ahead = newKeepAliveChoice();
 const miss: MissCost = { gbSeconds: 0, waitSeconds: 0 };
+/** By rung of the price. */
+const heldParts = new Float64Array(RUNGS);
+const waitedParts = new Float64Array(RUNGS);
 const draining: Draining = {
   waiting: 0,
   arrivingForMs: 0,
@@ -178,10 +199,10 @@ class ForecastFunction implements FunctionPolicy {
   /** Of the lowest level, which most instances are on; and by level of the others. */
   readonly #kept = new KeptChoice();
   readonly #keptAbove: KeptChoice[] = [];
-  /** Its part of the sums by price. */
-  #settleAt = 0;
-  #held: Float64Array | null = null;
-  #waited: Float64Array | null = null;
+  /** Its part of the sums by price, and how many calls that is of. */
+  #settledCalls = 0;
+  readonly #held = new Float64Array(RUNGS);
+  readonly #waited = new Float64Array(RUNGS);
   /** The same function under the reference that a score is relative to. */
   readonly #inReference: ReferenceFunction2020 | null;
 
@@ -190,30 +211,41 @@ class ForecastFunction implements FunctionPolicy {
     this.#inReference = common.price.reference?.follow(memoryGb) ?? null;
     this.#memoryGb = memoryGb;
     this.#sinceMs = nowMs;
+    common.told(nowMs);
     if (saved === undefined) return;
     this.#gaps.restore(saved.gaps);
     this.#execution.restore(saved.execution);
     [this.#starts, this.#startMs] = pairIn(saved.starts);
-    const { calls, callingMs, returns, relativeError, together, settled } = saved;
+    const { calls, callingMs, returns, relativeError, together, knownMs, settledCalls } = saved;
     if (returns !== null) {
       const error = relativeError === undefined ? null : amountIn(relativeError);
       this.#returns = new ReturnForecast(amountsIn(returns, SAVED_RETURNS_MAX), error);
     }
     if (together !== undefined) this.#together = Math.min(TOGETHER_MAX, amountIn(together));
-    if (callingMs === undefined) return;
-    this.#calls = amountIn(calls);
-    this.#callingMs = amountIn(callingMs);
-    this.#sinceMs = nowMs - this.#callingMs;
-    if (settled !== undefined && common.price.followsScore) this.#restoreSettled(settled);
+    if (callingMs !== undefined) {
+      this.#calls = amountIn(calls);
+      this.#callingMs = amountIn(callingMs);
+      this.#sinceMs = nowMs - Math.max(this.#callingMs, knownMs === undefined ? 0 : amountIn(knownMs));
+    }
+    if (common.price.followsScore) this.#restoreParts(settledCalls === undefined ? 0 : amountIn(settledCalls));
   }
 
-  /** Throws where it cannot have been saved. */
-  #restoreSettled(saved: readonly number[]): void {
-    const [settleAt, ...settled] = [amountIn(saved[0]), ...sumsIn(saved.slice(1), 2 * RUNGS)];
-    if (settled.length !== 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
-    this.#settleAt = Math.min(settleAt, this.#nextSettleAt);
-    this.#held = Float64Array.from(settled.slice(0, RUNGS));
-    this.#waited = Float64Array.from(settled.slice(RUNGS));
+  /**
+   * Its part of the sums by price that were saved is what it comes to now, as far as it had come to that when it was settled last: the rest is added.
+   * Where no sums were saved executions are counted anew, and so are these.
+   */
+  #restoreParts(settledCalls: number): void {
+    const { price } = this.#common;
+    this.#settledCalls = this.#calls;
+    this.#reckonParts();
+    this.#held.set(heldParts);
+    this.#waited.set(waitedParts);
+    if (!price.isRestored) return;
+    const missing = 1 - Math.min(1, settledCalls / Math.max(1, this.#calls));
+    for (let rung = 0; rung < RUNGS; rung++) {
+      price.held[rung]! += heldParts[rung]! * missing;
+      price.waited[rung]! += waitedParts[rung]! * missing;
+    }
   }
 
   arrived(nowMs: number): void {
@@ -287,14 +319,9 @@ class ForecastFunction implements FunctionPolicy {
     this.#gaps.ended(nowMs);
     this.#execution.add(executionMs);
     this.#inReference?.ended(this.#inFlight, executionMs);
-    const { price } = this.#common;
-    this.#common.executions++;
-    this.#common.executionSumMs += executionMs;
-    price.executedSeconds += executionMs / 1e3;
-    price.executedGbSeconds += (executionMs / 1e3) * this.#memoryGb;
-    if (this.#calls < this.#settleAt || !price.followsScore) return;
-    this.#settleAt = this.#nextSettleAt;
-    this.#settle(nowMs);
+    this.#common.ended(executionMs, this.#memoryGb, nowMs);
+    const isDue = this.#calls >= this.#settledCalls * (1 + CALLS_CHANGE) + 1;
+    if (isDue && this.#common.price.followsScore) this.#settle(nowMs);
   }
 
   left(nowMs: number): void {
@@ -366,12 +393,9 @@ class ForecastFunction implements FunctionPolicy {
       together: this.#together,
       returns: this.#returns?.save() ?? null,
       relativeError: this.#returns?.relativeError ?? undefined,
-      settled: this.#held === null ? undefined : [this.#settleAt, ...this.#held, ...this.#waited!],
+      knownMs: this.#common.toldMs - this.#sinceMs,
+      settledCalls: this.#settledCalls,
     };
-  }
-
-  get #nextSettleAt(): number {
-    return this.#calls * (1 + CALLS_CHANGE) + 1;
   }
 
   get #expectedStartMs(): number {
@@ -395,7 +419,8 @@ class ForecastFunction implements FunctionPolicy {
   }
 
   #returned(nowMs: number, startMs: number): void {
-    if (this.#sinceReturn > 0) this.#together += (this.#sinceReturn - this.#together) * TOGETHER_SMOOTHING;
+    if (this.#sinceReturn > 0)
+      this.#together += (Math.min(TOGETHER_MAX, this.#sinceReturn) - this.#together) * TOGETHER_SMOOTHING;
     this.#sinceReturn = 0;
     this.#togetherUntilMs = nowMs + Math.min(startMs, this.#execution.meanMs);
     const returns = (this.#returns ??= new ReturnForecast());
@@ -429,23 +454,31 @@ class ForecastFunction implements FunctionPolicy {
   /** What it would have come to at each price takes the place of what it came to before. */
   #settle(nowMs: number): void {
     const { price, capacity } = this.#common;
-    const held = (this.#held ??= new Float64Array(RUNGS));
-    const waited = (this.#waited ??= new Float64Array(RUNGS));
-    const startSeconds = this.#expectedStartMs / 1e3;
+    this.#settledCalls = this.#calls;
+    this.#reckonParts();
     for (let rung = 0; rung < RUNGS; rung++) {
-      let heldHere = this.#gaps.firstUses * startSeconds * this.#memoryGb;
-      let waitedHere = this.#gaps.firstUses * startSeconds;
-      for (let level = 0; level < LEVELS; level++) {
-        if (this.#gaps.at(level) === undefined) continue;
-        const choice = this.#startsAhead(level, rungPrice(rung)) ? ahead : plain;
-        heldHere += choice.heldGbSeconds;
-        waitedHere += choice.waitedSeconds;
-      }
-      price.held[rung]! += heldHere - held[rung]!;
-      price.waited[rung]! += waitedHere - waited[rung]!;
-      held[rung] = heldHere;
-      waited[rung] = waitedHere;
+      // Of sums that somebody wrote a part may be more than all.
+      price.held[rung] = Math.max(0, price.held[rung]! + heldParts[rung]! - this.#held[rung]!);
+      price.waited[rung] = Math.max(0, price.waited[rung]! + waitedParts[rung]! - this.#waited[rung]!);
     }
-    price.settle(capacity.heldGbSeconds(nowMs));
+    this.#held.set(heldParts);
+    this.#waited.set(waitedParts);
+    price.heldSince(capacity.heldGbSeconds(nowMs));
+    price.settle();
+  }
+
+  /** Into `heldParts` and `waitedParts`. */
+  #reckonParts(): void {
+    const startSeconds = this.#expectedStartMs / 1e3;
+    heldParts.fill(this.#gaps.firstUses * startSeconds * this.#memoryGb);
+    waitedParts.fill(this.#gaps.firstUses * startSeconds);
+    for (let level = 0; level < LEVELS; level++) {
+      if (this.#gaps.at(level) === undefined) continue;
+      for (let rung = 0; rung < RUNGS; rung++) {
+        const choice = this.#startsAhead(level, rungPrice(rung)) ? ahead : plain;
+        heldParts[rung]! += choice.heldGbSeconds;
+        waitedParts[rung]! += choice.waitedSeconds;
+      }
+    }
   }
 }

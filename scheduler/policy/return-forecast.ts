@@ -117,7 +117,8 @@ export class ReturnForecast {
     const { expectedMs, readyMs, untilMs } = this;
     const error = Math.min(1, Math.abs(nowMs - expectedMs) / Math.max(1, nowMs - this.#lastMs));
     const weight = 1 / Math.min(++this.#judged, JUDGED_MAX);
-    this.relativeError = (this.relativeError ?? 0) * (1 - weight) + error * weight;
+    const errorSoFar = this.relativeError ?? error;
+    this.relativeError = errorSoFar + (error - errorSoFar) * weight;
     let [heldMs, waitedMs, hit] = [startMs, 0, 1];
     if (nowMs < readyMs - startMs) [waitedMs, hit] = [startMs, 0];
     else if (nowMs < readyMs) waitedMs = readyMs - nowMs;

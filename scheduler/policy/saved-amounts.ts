@@ -1,8 +1,8 @@
 // Counts and sums that were saved before a restart, as JSON that anybody may have written: what could not have been saved is refused. JSON has no
 // NaN, but a number that is too large for it is read as Infinity, and a sum of such as NaN.
 
-/** Milliseconds of ten thousand years of calls are less, and sums of these are exact enough. Chosen. */
-const AMOUNT_MAX = 2 ** 53;
+/** Milliseconds of ten thousand years of calls are less, and what is added to such a sum still tells. Chosen. */
+const AMOUNT_MAX = 2 ** 49;
 const TEXT_LENGTH_MAX = 40;
 
 export const isAmount = (value: unknown): value is number =>
@@ -14,17 +14,8 @@ export function amountIn(value: unknown): number {
   throw new Error(`${String(value).slice(0, TEXT_LENGTH_MAX)} is no count, sum or mean`);
 }
 
-/** Of what may be less than it would have been, and so below nothing. Throws. */
-const sumIn = (value: unknown): number =>
-  typeof value === "number" && value < 0 ? -amountIn(-value) : amountIn(value);
-
 /** Throws, also where there are more. */
-export const amountsIn = (values: unknown, lengthMax: number): readonly number[] => eachIn(values, lengthMax, amountIn);
-
-/** The same of what may be below nothing. */
-export const sumsIn = (values: unknown, lengthMax: number): readonly number[] => eachIn(values, lengthMax, sumIn);
-
-function eachIn(values: unknown, lengthMax: number, numberIn: (value: unknown) => number): readonly number[] {
+export function amountsIn(values: unknown, lengthMax: number): readonly number[] {
   if (!Array.isArray(values) || values.length > lengthMax) throw new Error(`not at most ${lengthMax} numbers`);
-  return values.map(numberIn);
+  return values.map(amountIn);
 }

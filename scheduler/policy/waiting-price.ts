@@ -12,7 +12,7 @@
 // Of the 2020 contest's score, which is relative to a reference scheduler's, each function has a price of its own (reference-2020.ts).
 
 import { Reference2020 } from "./reference-2020.ts";
-import { amountIn, amountsIn, sumsIn } from "./saved-amounts.ts";
+import { amountIn, amountsIn } from "./saved-amounts.ts";
 import type { Weights2020 } from "./weights-2020.ts";
 
 export type Objective =
@@ -40,6 +40,8 @@ const FIRST_PRICE = 10;
 
 /** As much is taken to be still to come, in multiples of what has been: what was waited and held already cannot be undone. Chosen: the usual guess. */
 const AHEAD = 1;
+/** Scores that differ by less are the same, and so are the answers that they are of: the order in which sums were added up. */
+const SAME_SCORE = 1e-9;
 /** That are saved beside those by rung. */
 const SUMS = 4;
 
@@ -54,9 +56,10 @@ export class WaitingPrice {
   executedSeconds = 0;
   /** What was waited in all, indeed. */
   actuallyWaitedSeconds = 0;
-  /** What was held in all, indeed: since this scheduler began, as it was when sums last changed, and before that. */
+  /** What was held in all, indeed: since this scheduler began, as it was told last, and before that. */
   #heldSinceGbSeconds = 0;
   #heldBeforeGbSeconds = 0;
+  #isRestored = false;
   #price: number;
 
   constructor(objective: Objective) {
@@ -82,25 +85,35 @@ export class WaitingPrice {
     return this.#objective.kind === "cold-starts" && this.#objective.equally === "functions";
   }
 
-  /** After sums have changed; what was held indeed since this scheduler began. */
-  settle(heldSinceGbSeconds: number): void {
-    this.#heldSinceGbSeconds = heldSinceGbSeconds;
+  /** Whether it knows of calls before a restart. */
+  get isRestored(): boolean {
+    return this.#isRestored;
+  }
+
+  /** What was held indeed since this scheduler began. Of a time before others were told of it is less. */
+  heldSince(gbSeconds: number): void {
+    this.#heldSinceGbSeconds = Math.max(this.#heldSinceGbSeconds, gbSeconds);
+  }
+
+  /** After sums have changed. */
+  settle(): void {
     if (!this.followsScore || this.executedSeconds <= 0) return;
     const actuallyHeldGbSeconds = this.#actuallyHeldGbSeconds;
-    let [best, bestScore] = [0, -1];
+    let [best, last, bestScore] = [0, 0, -1];
     for (let rung = 0; rung < RUNGS; rung++) {
       const score =
         ((1 + AHEAD) * this.executedGbSeconds) /
           (AHEAD * (this.executedGbSeconds + this.held[rung]!) + actuallyHeldGbSeconds) +
         ((1 + AHEAD) * this.executedSeconds) /
           ((1 + AHEAD) * this.executedSeconds + AHEAD * this.waited[rung]! + this.actuallyWaitedSeconds);
-      if (score > bestScore) [best, bestScore] = [rung, score];
+      if (score > bestScore * (1 + SAME_SCORE)) [best, bestScore] = [rung, score];
+      if (score >= bestScore * (1 - SAME_SCORE)) last = rung;
     }
     const held = AHEAD * (this.executedGbSeconds + this.held[best]!) + actuallyHeldGbSeconds;
     const all = (1 + AHEAD) * this.executedSeconds + AHEAD * this.waited[best]! + this.actuallyWaitedSeconds;
     const marginal = ((this.executedSeconds / all ** 2) * held ** 2) / this.executedGbSeconds;
     // Between its rungs a price gives the same answers: the marginal one lies near.
-    this.#price = Math.min(rungPrice(best) * RUNG_FACTOR, Math.max(rungPrice(best) / RUNG_FACTOR, marginal));
+    this.#price = Math.min(rungPrice(last) * RUNG_FACTOR, Math.max(rungPrice(best) / RUNG_FACTOR, marginal));
   }
 
   /** The sums that the price follows from; null where it follows from none. */
@@ -118,21 +131,18 @@ export class WaitingPrice {
   /** Throws where it cannot have been saved. */
   restore(saved: unknown): void {
     if (!this.followsScore) return;
-    const sums = sumsIn(saved, SUMS + 2 * RUNGS);
+    const sums = amountsIn(saved, SUMS + 2 * RUNGS);
     if (sums.length !== SUMS + 2 * RUNGS) throw new Error(`not the sums of ${RUNGS} prices`);
-    const [executedGbSeconds = 0, executedSeconds = 0, heldGbSeconds = 0, waitedSeconds = 0] = amountsIn(
-      sums.slice(0, SUMS),
-      SUMS,
-    );
-    this.executedGbSeconds = executedGbSeconds;
-    this.executedSeconds = executedSeconds;
-    this.#heldBeforeGbSeconds = heldGbSeconds;
-    this.actuallyWaitedSeconds = waitedSeconds;
+    this.executedGbSeconds = sums[0]!;
+    this.executedSeconds = sums[1]!;
+    this.#heldBeforeGbSeconds = sums[2]!;
+    this.actuallyWaitedSeconds = sums[3]!;
     this.held.set(sums.slice(SUMS, SUMS + RUNGS));
     this.waited.set(sums.slice(SUMS + RUNGS));
-    this.settle(0);
+    this.settle();
     // Of sums that are too small to be divided by there is none.
     amountIn(this.#price);
+    this.#isRestored = true;
   }
 
   get #actuallyHeldGbSeconds(): number {
