@@ -2,7 +2,8 @@
 // over gRPC, against a server that only answers? And what is left of a node's calls per second when each has an instance from it?
 //
 // Method. In process: a scheduler with a thousand nodes, ten thousand functions and a hundred thousand warm instances, and one with ten
-// times as much of each, with the default policy. Functions are asked for at random (seeded), and what was granted is released, in
+// times as much of each, with the default policy, at a price of waiting at which all stay warm: at the score's own it would end what is
+// idle, and there would be nothing to assign. Functions are asked for at random (seeded), and what was granted is released, in
 // virtual time; CPU time of this process, garbage collection included, per pair.
 // Over gRPC: the same two calls to both servers, AcquireContainer and then ReturnContainer with what the first gave, from a plain grpc-js
 // client in a process of its own, on one connection with so many pairs under way. The scheduler's instances are warm: all that it does is
