@@ -254,8 +254,11 @@ test("nodes that are to be kept are reserved before any call, and stay", { timeo
   const cluster = await startCluster(3, 300, { LOCUS_NODES_MIN: "2", LOCUS_NODE_IDLE_MS: "0" });
   await vi.waitFor(async () => expect(await reservedBy(cluster.manager)).toHaveLength(2), LONG);
   const kept = await reservedBy(cluster.manager);
-  const owners = await Promise.all(cluster.nodes.map((node) => node.client(NODE_SERVICE).call("GetStats", {})));
-  expect(owners.filter(({ owner_account_id }) => owner_account_id !== "")).toHaveLength(2);
+  // Nodes hear of it after their manager has answered.
+  await vi.waitFor(async () => {
+    const owners = await Promise.all(cluster.nodes.map((node) => node.client(NODE_SERVICE).call("GetStats", {})));
+    expect(owners.filter(({ owner_account_id }) => owner_account_id !== "")).toHaveLength(2);
+  }, LONG);
   // A container has room in each: the third call has one more node reserved, and no other is given back for it.
   const api = await apiOf(cluster);
   const all = Promise.all([3_000, 3_001, 3_002].map((ms) => invoke(api, "sleeps", ms)));
