@@ -39,6 +39,8 @@ const DRIFT = 0.5;
 /** What a node works without any call, and how far that may be from it: a tenth of a core. Chosen. */
 const OTHER_US = 30;
 const OTHER_DOUBT_US = 100;
+/** What is believed of that goes back to what is usual, by half in this time, as far as nothing tells of it: what is compiled is compiled. Chosen. */
+const OTHER_HALF_LIFE_MS = 250;
 /** How far one window's may be from that, and the part of its work that one window may be wrong by. Chosen: code is compiled, garbage is collected. */
 const ODD_OTHER_US = 100;
 const ODD = 0.2;
@@ -68,25 +70,44 @@ const doubtOf = ([compute, storage]: Learnt, part: number): readonly Learnt[] =>
 export const recalibrated = ({ us }: NodeWork, constants: CostConstants): NodeWork => ({ ...usualWork(constants), us });
 
 /** As believed after a window. */
-export function learnt(work: NodeWork, { windowMs, passedMs, us, calls }: Worked): NodeWork {
+export function learnt(work: NodeWork, worked: Worked): NodeWork {
+  const { windowMs, passedMs, us, calls } = worked;
   if (!(calls.compute + calls.storage > 0) || !(windowMs > 0)) return work;
   const of: Learnt = [calls.compute, calls.storage, windowMs];
+  const heard = otherPart(work, worked);
+  const believed = rested(work, (1 - heard) * passedMs);
   const doubt = grown(work, passedMs);
   // What is not known of each, as it is seen in the sum over this window.
-  const seen = mapped((row) => dot(doubt[row]!, of));
-  const variance = dot(seen, of) + (ODD_OTHER_US * windowMs) ** 2 + (ODD * us) ** 2;
+  const told: Learnt = [calls.compute, calls.storage, heard * windowMs];
+  const seen = mapped((row) => dot(doubt[row]!, told));
+  const variance = dot(seen, told) + (ODD_OTHER_US * windowMs) ** 2 + (ODD * us) ** 2;
   // Of next to nothing that next to no time brings: the arithmetic has no room for it.
   if (!(variance > 0)) return work;
   const far = FAR * Math.sqrt(variance);
-  const missing = clamp(us - dot(work.us, of), -far, far);
+  const missing = clamp(us - dot(believed, of), -far, far);
   const [compute, storage] = work.usual;
   const least: Learnt = [LEAST * compute, LEAST * storage, 0];
   const most: Learnt = [compute + US_MAX, storage + US_MAX, 1e3];
   return {
-    us: mapped((at) => clamp(work.us[at]! + (seen[at]! / variance) * missing, least[at]!, most[at]!)),
+    us: mapped((at) => clamp(believed[at]! + (seen[at]! / variance) * missing, least[at]!, most[at]!)),
     usual: work.usual,
     doubt: possible(doubt.map((row, at) => mapped((to) => row[to]! - (seen[at]! * seen[to]!) / variance))),
   };
+}
+
+/** After so long in which nothing told of what no call makes. */
+function rested({ us: [compute, storage, other], usual }: NodeWork, untoldMs: number): Learnt {
+  const left = 2 ** (-Math.max(0, untoldMs) / OTHER_HALF_LIFE_MS);
+  return [compute, storage, usual[2] + (other - usual[2]) * left];
+}
+
+/**
+ * How much of a window's work no call can have made, 0 to 1, if none takes more than two standard deviations above what is usual. Where calls may have
+ * made all of it nothing tells what else there was: a core that is full is as busy when it is slowed and does less, which looks as if calls cost nothing.
+ */
+function otherPart({ usual: [compute, storage] }: NodeWork, { us, calls }: Worked): number {
+  const ofCalls = (1 + 2 * DOUBT) * (compute * calls.compute + storage * calls.storage);
+  return us > ofCalls ? 1 - ofCalls / us : 0;
 }
 
 const mapped = (of: (at: number) => number): Learnt => [of(0), of(1), of(2)];
