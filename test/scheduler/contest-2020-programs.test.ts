@@ -22,6 +22,8 @@ const SCHEDULER = "schedulerproto.Scheduler";
 const RESOURCE_MANAGER = "resourcemanagerproto.ResourceManager";
 const NODE_SERVICE = "nodeservoceproto.NodeService";
 
+/** Of a node whose containers are processes, in no group of the kernel. */
+const PROCESSES = { LOCUS_DRIVER: "process", LOCUS_CGROUP: "cgroup.procs/none" };
 const BUNDLES = [
   bundleOf("hello", ({ args }) => ({ hello: args })),
   bundleOf("later", ({ args }) => ({ later: args })),
@@ -58,14 +60,15 @@ async function startNode(settings: Readonly<Record<string, string>> = {}): Promi
   return { process: started, endpoint, client: clientAt(resources, endpoint) };
 }
 
-/** So many nodes, with the functions deployed by way of the first of them. `more`: of the scheduler; `all`: of each program, the nodes as well. */
+/** So many nodes, with the functions deployed by way of the first of them. `more`: of the scheduler; `all`: of each program, the nodes as well; `own`: of the nodes. */
 async function startCluster(
   count: number,
   memoryMib: number,
   more: Readonly<Record<string, string>> = {},
   all: Readonly<Record<string, string>> = {},
+  own: Readonly<Record<string, string>> = {},
 ) {
-  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib), ...all };
+  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib), ...all, ...own };
   const nodes = await Promise.all(Array.from({ length: count }, () => startNode(settings)));
   for (const bundle of BUNDLES) expect(await deploy(nodes[0]!.process, bundle)).toMatchObject({ status: 201 });
   const manager = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
@@ -168,6 +171,28 @@ test(
       bundleOf("newcomer", () => 1),
     );
     const { container_id } = await acquire("r3");
+    expect(await containersOf(nodes)).toEqual([container_id]);
+  },
+);
+
+test(
+  "who asks the scheduler for less memory than the nodes' driver has containers for is told so, whatever time he has, and has one with more",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const { nodes, scheduler } = await startCluster(1, 1_024, {}, {}, PROCESSES);
+    const client = scheduler.client(SCHEDULER);
+    const acquire = (request_id: string, memoryMib: number) => {
+      const function_config = { timeout_in_ms: 20_000, memory_in_bytes: memoryMib * MIB };
+      return client.call("AcquireContainer", { request_id, function_name: "hello", function_config });
+    };
+    for (const request of ["r1", "r2"]) {
+      expect(await failureOf(acquire(request, 16))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringContaining(`memory is ${16 * MIB} bytes, must be from ${64 * MIB}`),
+        metadata: { "locus-code": "REQUEST_INVALID" },
+      });
+    }
+    const { container_id } = await acquire("r3", 64);
     expect(await containersOf(nodes)).toEqual([container_id]);
   },
 );
@@ -431,10 +456,7 @@ test(
 );
 
 test("containers that somebody else's scheduler makes are what the node's driver makes of them", async () => {
-  const { process: node, client } = await startNode({
-    LOCUS_DRIVER: "process",
-    LOCUS_CGROUP: "cgroup.procs/none",
-  });
+  const { process: node, client } = await startNode(PROCESSES);
   await deploy(node, where);
   const service = client(NODE_SERVICE);
   const meta = { function_name: "where", timeout_in_ms: 20_000, memory_in_bytes: 128 * MIB };
