@@ -13,7 +13,10 @@ import type { SchedulerSettings } from "./settings.ts";
 
 /** Starts and stops instances on nodes. */
 export interface InstanceDriver {
-  /** Resolves when it can take calls; rejects where it cannot be, with FUNCTION_NOT_FOUND or VERSION_NOT_FOUND where there is no such function. */
+  /**
+   * Resolves when it can take calls; rejects where it cannot be. No other start mends it where that is with FUNCTION_NOT_FOUND or VERSION_NOT_FOUND, since
+   * there is no such function, or REQUEST_INVALID: no instance can be as the function's is to be, with as little memory.
+   */
   start(instance: Instance): Promise<void>;
   /** Resolves when it is gone. Of one that is starting as well. Rejections count as gone. */
   stop(instance: Instance, reason: StopReason): Promise<void>;
@@ -69,8 +72,8 @@ export class LiveScheduler {
   }
 
   /**
-   * An instance for one call, which must be released. Rejects with OVERLOADED, DEADLINE_EXCEEDED, FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, or CANCELLED
-   * where `signal` says so: nothing is held then.
+   * An instance for one call, which must be released. Rejects with OVERLOADED, DEADLINE_EXCEEDED, FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, REQUEST_INVALID,
+   * or CANCELLED where `signal` says so: nothing is held then.
    */
   acquire(pool: FunctionPool, deadlineMs: number, signal?: AbortSignal): Promise<Instance> {
     return this.#acquired(pool, signal, (ticket) => this.core.acquire(pool, ticket, deadlineMs, this.now()));
@@ -185,7 +188,7 @@ export class LiveScheduler {
         driver.start(instance).then(
           () => told((nowMs) => this.core.instanceStarted(instance, nowMs)),
           (error: unknown) =>
-            told((nowMs) => this.core.instanceFailed(instance, messageOf(error), nowMs, notFoundIn(error))),
+            told((nowMs) => this.core.instanceFailed(instance, messageOf(error), nowMs, refusalIn(error))),
         );
       },
       stopInstance: (instance, reason) => {
@@ -210,11 +213,11 @@ export class LiveScheduler {
   }
 }
 
-/** Codes of a start that goes well only after a deployment. */
-const NOT_FOUND: readonly ErrorCode[] = ["FUNCTION_NOT_FOUND", "VERSION_NOT_FOUND"];
+/** Codes of a start that goes well only when the function is another: deployed, or with other memory. */
+const REFUSALS: readonly ErrorCode[] = ["FUNCTION_NOT_FOUND", "VERSION_NOT_FOUND", "REQUEST_INVALID"];
 
-const notFoundIn = (error: unknown): LocusError | null =>
-  error instanceof LocusError && NOT_FOUND.includes(error.code) ? error : null;
+const refusalIn = (error: unknown): LocusError | null =>
+  error instanceof LocusError && REFUSALS.includes(error.code) ? error : null;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

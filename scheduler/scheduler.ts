@@ -321,15 +321,15 @@ export class Scheduler<Ticket> {
   }
 
   /**
-   * It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is there. `notFound`: its
-   * node does not know the function. Calls then do so at once, and are refused with that where nothing is there; a start is tried again for the next one.
+   * It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is there. `refusal`: no start
+   * of the function can go well as it is. Calls then do so at once, and are refused with that where nothing is there; a start is tried again for the next one.
    */
-  instanceFailed(instance: Instance, why: string, nowMs: number, notFound: LocusError | null = null): void {
+  instanceFailed(instance: Instance, why: string, nowMs: number, refusal: LocusError | null = null): void {
     const now = this.#advance(nowMs);
     if (instance.state !== "starting") return;
     this.counts.failedStarts++;
     this.#starts.failed(instance, why, now);
-    this.#giveUpWaiting(instance.pool, why, notFound, now);
+    this.#giveUpWaiting(instance.pool, why, refusal, now);
     this.#forget(instance, now);
     this.#supply.mayBeEmpty(instance.node, now);
     this.#startWhatLacks(instance.pool, now);
@@ -337,15 +337,15 @@ export class Scheduler<Ticket> {
   }
 
   /** Where starts have failed too often, or cannot go well, and no other instance is free or will be. */
-  #giveUpWaiting(pool: FunctionPool, why: string, notFound: LocusError | null, now: number): void {
+  #giveUpWaiting(pool: FunctionPool, why: string, refusal: LocusError | null, now: number): void {
     const { coolDown, config } = pool;
-    const isHopeless = notFound !== null || coolDown.failuresInRow >= this.#startFailuresMax;
+    const isHopeless = refusal !== null || coolDown.failuresInRow >= this.#startFailuresMax;
     if (!isHopeless || pool.busy + pool.idle > 0) return;
     const times = `${coolDown.failuresInRow} starts in a row have failed`;
     const text = `there is no instance of "${config.key}": ${times}, the last with ${why}`;
     // Nobody waits for it to go better: whoever asks next is not to wait the longer for it.
-    if (notFound !== null && pool.waiting > 0) coolDown.answered();
-    this.#waiting.turnAllAway(pool, notFound ?? new LocusError("INSTANCE_FAILED", text), now);
+    if (refusal !== null && pool.waiting > 0) coolDown.answered();
+    this.#waiting.turnAllAway(pool, refusal ?? new LocusError("INSTANCE_FAILED", text), now);
     this.#serving.wantNoMore(pool);
   }
 

@@ -39,6 +39,7 @@ export function openInstanceNode(options: InstanceNodeOptions, owner: string | n
     driver,
     functions: { image },
     memoryBytes: offer.memoryMb * MIB,
+    availableBytes: () => offer.availableMb() * MIB,
     instanceCpus: agents?.instanceCpus ?? offer.cpus,
     ownMemoryBytes: agents?.ownMemoryBytes ?? 0,
     folder: "/",

@@ -1,6 +1,7 @@
 // Makes a gRPC handler of a function that takes a message and promises another: errors become statuses, and what ends a call
 // early (its caller cancels, goes away, or its deadline passes) aborts the work on it.
 
+import { setImmediate } from "node:timers/promises";
 import type { handleServerStreamingCall, handleUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import { type OwnStatuses, statusOf } from "./grpc-error.ts";
 
@@ -34,6 +35,8 @@ export const unary =
     } finally {
       isOver = true;
     }
+    // A process that was late reads a call and its cancelling at once, and is told of the latter within one turn of its loop.
+    if (undo !== undefined) await setImmediate();
     if (call.cancelled) undo?.(call.request, message);
     else callback(null, message);
   };

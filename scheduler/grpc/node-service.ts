@@ -86,7 +86,10 @@ export interface ContainerNode {
     request: { readonly requestId: string; readonly ownerAccountId: string },
     signal?: AbortSignal,
   ): Promise<void>;
-  /** Resolves with the container's id when it is ready. Rejects with FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, NODES_EXHAUSTED; CANCELLED: then there is none. */
+  /**
+   * Resolves with the container's id when it is ready. Rejects with FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, REQUEST_INVALID (no container can be as `meta`
+   * says), NODES_EXHAUSTED; CANCELLED: then there is none.
+   */
   createContainer(
     request: { readonly requestId: string; readonly name: string; readonly meta: FunctionMeta },
     signal?: AbortSignal,

@@ -44,8 +44,9 @@ export interface ContainerUsed {
 
 export interface ContainerScheduler {
   /**
-   * For a request that waits, or holds one, it is the same one. Rejects with FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, NODES_EXHAUSTED, OVERLOADED,
-   * DEADLINE_EXCEEDED; CANCELLED where `signal` aborts first: then nothing is held, but where the request was asked for by others as well.
+   * For a request that waits, or holds one, it is the same one. Rejects with FUNCTION_NOT_FOUND, VERSION_NOT_FOUND, REQUEST_INVALID (no container can have
+   * such terms), NODES_EXHAUSTED, OVERLOADED, DEADLINE_EXCEEDED; CANCELLED where `signal` aborts first: then nothing is held, but where the request was asked
+   * for by others as well.
    */
   acquire(wanted: ContainerWanted, signal: AbortSignal): Promise<AcquiredContainer>;
   /** Rejects with INSTANCE_NOT_FOUND for a container, or a request, that holds none. */

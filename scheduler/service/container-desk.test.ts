@@ -138,6 +138,22 @@ test("all that wait for a function that no node knows are told so, and have cont
   expect(new Set(given.map(({ containerId }) => containerId)).size).toBe(3);
 });
 
+test("all that wait for a container with less memory than any can have are told so, and who asks for enough has one", async () => {
+  const start = async ({ pool }: Instance): Promise<void> => {
+    if (pool.config.memoryMb < 64) throw new LocusError("REQUEST_INVALID", "memory is too little");
+  };
+  const { scheduler, desk, heard, acquire } = setUp({ start });
+  for (let times = 0; times < 3; times++) {
+    const answers = await Promise.allSettled(["one", "two"].map((request) => acquire(request, "f", 16)));
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ reason: { code: "REQUEST_INVALID", message: "memory is too little" } });
+    }
+    expect([desk.held, scheduler.core.counts.waiting, heard.underWay]).toEqual([0, 0, 0]);
+  }
+  const { containerId } = await acquire("three", "f", 64);
+  expect(scheduler.core.instance(containerId).memoryMb).toBe(64);
+});
+
 test("a container that comes back twice is refused the second time, whoever has it by then", async () => {
   const { scheduler, desk, heard, acquire, giveBack } = setUp();
   const { containerId } = await acquire("first");

@@ -56,10 +56,11 @@ class HeldEngine implements Driver {
   async close(): Promise<void> {}
 }
 
-const opened = (whose: string | null = null) => {
+/** `availableBytes`: of its machine, what is free. */
+const opened = (whose: string | null = null, availableBytes = (): number => Infinity) => {
   const engine = new HeldEngine();
   const functions = { image: async () => IMAGE };
-  const own = { instanceCpus: 2, ownMemoryBytes: 56 * MIB, folder: "/", owner: whose };
+  const own = { availableBytes, instanceCpus: 2, ownMemoryBytes: 56 * MIB, folder: "/", owner: whose };
   const node = new DriverNode({ driver: engine, functions, memoryBytes: 1_024 * MIB, ...own });
   const create = (functionName: string): Promise<string> => {
     const meta = { functionName, handler: "", timeoutMs: 1_000, memoryBytes: 128 * MIB };
@@ -119,6 +120,31 @@ test("a node of our own schedulers is nobody else's, however long nothing comes 
   const stats = node.stats();
   engine.looks.at(-1)!.resolve();
   expect((await stats).ownerAccountId).toBe("locus");
+});
+
+test("a node has free what its containers leave, or what its machine has free, where that is less", async () => {
+  let freeBytes = 2_048 * MIB;
+  const { engine, node, create } = opened(null, () => freeBytes);
+  const memory = async () => {
+    const stats = node.stats();
+    engine.looks.at(-1)!.resolve();
+    const { totalMemoryBytes, usedMemoryBytes, availableMemoryBytes } = (await stats).node;
+    return [totalMemoryBytes, usedMemoryBytes, availableMemoryBytes].map((bytes) => bytes / MIB);
+  };
+  expect(await memory()).toEqual([1_024, 0, 1_024]);
+  for (let containers = 0; containers < 2; containers++) await create("f");
+  expect(await memory()).toEqual([1_024, 10, 1_014]);
+  // Others on the machine take of it.
+  for (const [freeMb, availableMb] of [
+    [1_020, 1_014],
+    [1_000, 1_000],
+    [300, 300],
+    [0, 0],
+    [1_020, 1_014],
+  ] as const) {
+    freeBytes = freeMb * MIB;
+    expect(await memory()).toEqual([1_024, 10, availableMb]);
+  }
 });
 
 test("instances of ours have the driver's own memory beside their function's, and others what was asked for, all in all", async () => {

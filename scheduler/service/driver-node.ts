@@ -56,6 +56,8 @@ export interface DriverNodeOptions {
   readonly functions: FunctionSource;
   /** That it offers to containers. */
   readonly memoryBytes: number;
+  /** What its machine has free of that now, whoever uses the rest. */
+  readonly availableBytes: () => number;
   /** Cores of a container that a scheduler of ours has made: it promises CPU as it is used, and holds none to a share. Others have the contest's share. */
   readonly instanceCpus: number;
   /** What such a container has beside its function's own memory, for the program that runs it. Others have what they were made with, all in all. */
@@ -186,7 +188,7 @@ export class DriverNode implements ContainerNode {
   }
 
   async stats(): Promise<NodeStats> {
-    const { driver, memoryBytes, folder } = this.#options;
+    const { driver, memoryBytes, availableBytes, folder } = this.#options;
     const [instances, disk] = await Promise.all([driver.list(), statfs(folder)]);
     const containers = instances.map((instance) => this.#useOf(instance));
     const used = containers.reduce((sum, one) => sum + usedOf(one), 0);
@@ -194,7 +196,8 @@ export class DriverNode implements ContainerNode {
       node: {
         totalMemoryBytes: memoryBytes,
         usedMemoryBytes: used,
-        availableMemoryBytes: Math.max(0, memoryBytes - used),
+        // Containers may come to use what they have not yet, and others use what is no container's: the less counts.
+        availableMemoryBytes: Math.max(0, Math.min(memoryBytes - used, Math.floor(availableBytes()))),
         // Of all that the machine does: there is no better figure for a minute.
         cpuPercent: Math.min(loadavg()[0] ?? 0, availableParallelism()) * 100,
         diskTotalBytes: disk.blocks * disk.bsize,

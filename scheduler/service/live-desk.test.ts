@@ -43,9 +43,9 @@ class Host {
   }
 }
 
-/** `starts`: what starts on a node wait for. */
+/** `starts`: what starts of a function on a node wait for. */
 const cluster = (...hosts: readonly Host[]) => clusterWith(async () => {}, ...hosts);
-const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readonly Host[]) => {
+const clusterWith = (starts: (nodeId: string, key: string) => Promise<void>, ...hosts: readonly Host[]) => {
   let made = 0;
   const events: string[] = [];
   const removals: string[] = [];
@@ -55,7 +55,7 @@ const clusterWith = (starts: (nodeId: string) => Promise<void>, ...hosts: readon
     return {
       createContainer: async ({ name, meta }) => {
         const container = `${id}-${made++}`;
-        await starts(id);
+        await starts(id, meta.functionName);
         const shape = { key: meta.functionName, memoryMb: meta.memoryBytes / MIB, timeoutMs: meta.timeoutMs };
         host.containers.set(container, { id: container, name, shape, usedMb: 0 });
         return container;
@@ -200,6 +200,24 @@ describe("the desk", () => {
     const leased = [...(await next), ...(await lend(desk, wanted("a")))];
     expect(new Set(leased.map(({ id }) => id)).size).toBe(leased.length);
     expect((await desk.overview()).counts).toMatchObject({ busy: leased.length + 1, waiting: 0 });
+  });
+
+  test("a start that hangs on its node holds up no other function's, there or elsewhere, and keeps its own room", async () => {
+    const [a, b] = [new Host("a", { memoryMb: 128 }), new Host("b", { memoryMb: 64 })];
+    const hangs = new Promise<void>(() => {});
+    const desk = clusterWith((_id, key) => (key === SHAPE.key ? hangs : Promise.resolve()), a, b).open();
+    for (const host of [a, b]) await desk.beat(host.beat());
+    const stop = new AbortController();
+    const waiting = lend(desk, wanted("a"), stop.signal);
+    const others: LeasedInstance[] = [];
+    for (const key of ["other@1", "another@1"]) {
+      others.push(...(await lend(desk, wanted("a", { shape: { ...SHAPE, key } }))));
+    }
+    expect(others.map(({ nodeId }) => nodeId)).toEqual(["a", "b"]);
+    for (const host of [a, b]) await desk.beat(host.beat());
+    expect((await desk.overview()).counts).toMatchObject({ starting: 1, waiting: 1, busy: 2 });
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "CANCELLED" });
   });
 
   test("an instance whose node leaves before it is lent is let go, and the others are lent", async () => {

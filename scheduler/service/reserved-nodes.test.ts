@@ -68,6 +68,8 @@ class Cluster {
   readonly away = new Set<number>();
   /** Of nodes that do not say whose they are. */
   readonly mute = new Set<number>();
+  /** What the machine of each node has free. */
+  freeBytes = Infinity;
   /** What is answered to a start of a container when that is there, and to its removal in place of it. */
   created: (id: string) => Promise<string> = async (id) => id;
   removed: (() => Promise<void>) | null = null;
@@ -76,6 +78,7 @@ class Cluster {
   constructor(count: number) {
     const own = {
       functions: { image: async () => IMAGE },
+      availableBytes: () => this.freeBytes,
       instanceCpus: 1,
       ownMemoryBytes: 0,
       folder: "/",
@@ -364,6 +367,19 @@ test("a node that has more memory than the contest's is taken to have more CPUs,
   const { scheduler } = setUp({ nodesMax: 1 }, KEPT, null);
   const { need } = scheduler.declare({ key: "f", memoryMb: 2 * CONTEST_NODE.memoryMb }, 0);
   expect(cpus).toBeGreaterThanOrEqual(need.cpus);
+});
+
+test("what others use on a node's machine is no room for containers, though nobody was promised it", async () => {
+  const cluster = new Cluster(2);
+  const { watch, acquire, scheduler } = cluster.schedule();
+  expect((await acquire("f")).node.id).toBe("n0");
+  cluster.freeBytes = 300 * MIB;
+  await watch.look();
+  expect(scheduler.core.node("n0").freeMb).toBe(300);
+  expect((await acquire("f")).node.id).toBe("n1");
+  cluster.freeBytes = 900 * MIB;
+  await watch.look();
+  expect(scheduler.core.node("n0").freeMb).toBe(512);
 });
 
 test("a container that dies is forgotten, and who has it may give it back", async () => {

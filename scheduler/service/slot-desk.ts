@@ -38,7 +38,9 @@ export class SlotDriver implements InstanceDriver {
 
   start(instance: Instance): Promise<void> {
     const abort = new AbortController();
-    const done = this.#start(instance, abort.signal).finally(() => this.#starting.delete(instance));
+    const done = this.#start(instance, abort.signal)
+      .catch(anotherMayDo)
+      .finally(() => this.#starting.delete(instance));
     this.#starting.set(instance, { abort, done });
     return done;
   }
@@ -112,6 +114,12 @@ export class SlotDriver implements InstanceDriver {
     this.#slots.set(instance, { slotId, instanceId });
     this.#instances.set(instanceId, instance);
   }
+}
+
+/** What a platform finds invalid may be its slot's fault, and not the function's. */
+function anotherMayDo(error: unknown): never {
+  if (!(error instanceof LocusError) || error.code !== "REQUEST_INVALID") throw error;
+  throw new LocusError("INSTANCE_FAILED", error.message, { cause: error });
 }
 
 const isAbsent = (error: unknown): boolean => error instanceof LocusError && error.code === "INSTANCE_NOT_FOUND";

@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { where } from "../compute/instance-functions.ts";
 import { bundleOf, call, deploy, metric, portSaid } from "../compute/node-client.ts";
 import { freePort } from "../free-port.ts";
@@ -22,6 +22,8 @@ const SCHEDULER = "schedulerproto.Scheduler";
 const RESOURCE_MANAGER = "resourcemanagerproto.ResourceManager";
 const NODE_SERVICE = "nodeservoceproto.NodeService";
 
+/** Of a node whose containers are processes, in no group of the kernel. */
+const PROCESSES = { LOCUS_DRIVER: "process", LOCUS_CGROUP: "cgroup.procs/none" };
 const BUNDLES = [
   bundleOf("hello", ({ args }) => ({ hello: args })),
   bundleOf("later", ({ args }) => ({ later: args })),
@@ -58,14 +60,15 @@ async function startNode(settings: Readonly<Record<string, string>> = {}): Promi
   return { process: started, endpoint, client: clientAt(resources, endpoint) };
 }
 
-/** So many nodes, with the functions deployed by way of the first of them. `more`: of the scheduler; `all`: of each program, the nodes as well. */
+/** So many nodes, with the functions deployed by way of the first of them. `more`: of the scheduler; `all`: of each program, the nodes as well; `own`: of the nodes. */
 async function startCluster(
   count: number,
   memoryMib: number,
   more: Readonly<Record<string, string>> = {},
   all: Readonly<Record<string, string>> = {},
+  own: Readonly<Record<string, string>> = {},
 ) {
-  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib), ...all };
+  const settings = { LOCUS_NODE_MEMORY_MB: String(memoryMib), ...all, ...own };
   const nodes = await Promise.all(Array.from({ length: count }, () => startNode(settings)));
   for (const bundle of BUNDLES) expect(await deploy(nodes[0]!.process, bundle)).toMatchObject({ status: 201 });
   const manager = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
@@ -168,6 +171,28 @@ test(
       bundleOf("newcomer", () => 1),
     );
     const { container_id } = await acquire("r3");
+    expect(await containersOf(nodes)).toEqual([container_id]);
+  },
+);
+
+test(
+  "who asks the scheduler for less memory than the nodes' driver has containers for is told so, whatever time he has, and has one with more",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const { nodes, scheduler } = await startCluster(1, 1_024, {}, {}, PROCESSES);
+    const client = scheduler.client(SCHEDULER);
+    const acquire = (request_id: string, memoryMib: number) => {
+      const function_config = { timeout_in_ms: 20_000, memory_in_bytes: memoryMib * MIB };
+      return client.call("AcquireContainer", { request_id, function_name: "hello", function_config });
+    };
+    for (const request of ["r1", "r2"]) {
+      expect(await failureOf(acquire(request, 16))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringContaining(`memory is ${16 * MIB} bytes, must be from ${64 * MIB}`),
+        metadata: { "locus-code": "REQUEST_INVALID" },
+      });
+    }
+    const { container_id } = await acquire("r3", 64);
     expect(await containersOf(nodes)).toEqual([container_id]);
   },
 );
@@ -434,10 +459,7 @@ test(
 );
 
 test("containers that somebody else's scheduler makes are what the node's driver makes of them", async () => {
-  const { process: node, client } = await startNode({
-    LOCUS_DRIVER: "process",
-    LOCUS_CGROUP: "cgroup.procs/none",
-  });
+  const { process: node, client } = await startNode(PROCESSES);
   await deploy(node, where);
   const service = client(NODE_SERVICE);
   const meta = { function_name: "where", timeout_in_ms: 20_000, memory_in_bytes: 128 * MIB };
@@ -457,6 +479,91 @@ test("a node that others may reserve asks for its secret, and does not start whe
   expect(await service.call("GetStats", {}, { secret: "s3cret" })).toMatchObject({ owner_account_id: "" });
   const [, port = ""] = endpoint.split(":");
   await expect(startNode({ LOCUS_NODE_SERVICE_PORT: port })).rejects.toThrow("LOCUS_NODE_SERVICE_PORT");
+});
+
+describe("the resource manager, asked by whoever speaks its contract,", () => {
+  const endpoints = ["127.0.0.1:10701", "127.0.0.1:10702", "127.0.0.1:10703"];
+
+  async function startManager() {
+    const { process: manager, client } = await startProgram(resources, ["scheduler/main-resource-manager.ts"], {
+      SERVICE_PORT: "0",
+      LOCUS_NODES: endpoints.join(),
+      LOCUS_NODES_MAX: "2",
+      LOCUS_NODE_REFILL_MS: "0",
+    });
+    const service = client(RESOURCE_MANAGER);
+    const reserve = async (account_id: string, settings = {}): Promise<Record<string, unknown>> => {
+      const { node } = await service.call("ReserveNode", { request_id: "r", account_id }, settings);
+      return node as Record<string, unknown>;
+    };
+    const release = (id: string) => service.call("ReleaseNode", { request_id: "r", id });
+    const used = async (settings = {}): Promise<readonly Record<string, unknown>[]> =>
+      (await service.call("GetNodesUsage", { request_id: "r" }, settings))["nodes"] as Record<string, unknown>[];
+    return { manager, reserve, release, used };
+  }
+
+  test("says where a node is and since when it is out, has no more than it may, and again what came back", async () => {
+    const { reserve, release, used } = await startManager();
+    expect(await used()).toEqual([]);
+    const beganMs = Date.now();
+    const first = await reserve("one");
+    expect(first).toEqual({
+      id: endpoints[0],
+      address: "127.0.0.1",
+      node_service_port: "10701",
+      memory_in_bytes: String(3_072 * MIB),
+      reserved_time_timestamp_ms: expect.stringMatching(/^\d+$/),
+      released_time_timestamp_ms: "0",
+    });
+    expect(Number(first["reserved_time_timestamp_ms"])).toBeGreaterThanOrEqual(beganMs);
+    expect(Number(first["reserved_time_timestamp_ms"])).toBeLessThanOrEqual(Date.now());
+    const second = await reserve("two");
+    expect(second).toMatchObject({ id: endpoints[1], node_service_port: "10702" });
+    for (const account of ["one", "two", "three"]) {
+      expect(await failureOf(reserve(account))).toMatchObject({
+        code: "RESOURCE_EXHAUSTED",
+        message: expect.stringContaining("no available node can be reserved"),
+        metadata: { "locus-code": "NODES_EXHAUSTED" },
+      });
+    }
+    expect(await used()).toEqual([first, second]);
+
+    // No account is named by who gives a node back.
+    expect(await release(endpoints[0]!)).toEqual({});
+    for (const id of [endpoints[0]!, endpoints[2]!, "127.0.0.1:1"]) {
+      expect(await failureOf(release(id))).toMatchObject({
+        code: "NOT_FOUND",
+        metadata: { "locus-code": "NODE_NOT_FOUND" },
+      });
+    }
+    expect(await used()).toEqual([second]);
+    // One that has been ready for longer goes first.
+    expect(await reserve("two")).toMatchObject({ id: endpoints[2] });
+    await release(endpoints[1]!);
+    const again = await reserve("one");
+    expect(again).toMatchObject({ id: endpoints[0] });
+    expect(Number(again["released_time_timestamp_ms"])).toBeGreaterThanOrEqual(beganMs);
+  });
+
+  test("refuses what makes no sense, takes no account for one as well, and gives nothing to who has gone", async () => {
+    const { manager, reserve, release, used } = await startManager();
+    for (const refused of [reserve("a".repeat(257)), release(""), release("n".repeat(257))]) {
+      expect((await failureOf(refused)).code).toBe("INVALID_ARGUMENT");
+    }
+    expect(await used()).toEqual([]);
+    expect(await reserve("")).toMatchObject({ id: endpoints[0] });
+    // It is late, and hears of the call together with its end: that has been sent when a call that was made after it is over.
+    process.kill(manager.pid, "SIGSTOP");
+    resources.defer(() => void process.kill(manager.pid, "SIGCONT"));
+    const soon = () => ({ deadline: Date.now() + 500 });
+    for (const ask of [() => reserve("one", soon()), () => used(soon())]) {
+      expect((await failureOf(ask())).code).toBe("DEADLINE_EXCEEDED");
+    }
+    process.kill(manager.pid, "SIGCONT");
+    await vi.waitFor(async () => expect((await used()).map(({ id }) => id)).toEqual([endpoints[0]]), LONG);
+    await reserve("one");
+    expect(await used()).toHaveLength(2);
+  });
 });
 
 test("each of them is heard by nobody who is not trusted, and trusts the others", { timeout: TIMEOUT_MS }, async () => {

@@ -2,6 +2,7 @@
 // locus functions in the containers; and the parts alone, driven by others.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { FunctionImage } from "#runtime/sandbox/supervisor.ts";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { NodeClient } from "#scheduler/grpc/node-client.ts";
 import { ResourceManagerClient } from "#scheduler/grpc/resource-manager-client.ts";
@@ -22,13 +23,15 @@ import { serve } from "./served.ts";
 
 const MIB = 2 ** 20;
 const TERMS = { timeoutMs: 20_000, memoryBytes: 512 * MIB, handler: "" };
-const IMAGES = new Map([
+const IMAGES = new Map<string, FunctionImage | Promise<FunctionImage>>([
   ["hello", imageOf(({ args }) => ({ hello: args }))],
   ["fails", imageOf(() => Promise.reject(new Error("on purpose")))],
   [
     "sleeps",
     imageOf(({ args }: { readonly args: number }) => new Promise((resolve) => setTimeout(() => resolve(args), args))),
   ],
+  // CreateContainer never answers.
+  ["hangs", new Promise<never>(() => {})],
 ]);
 const LISTED = [...IMAGES.keys()].map((functionName) => ({ functionName, ...TERMS }));
 /** Two containers in each. */
@@ -200,6 +203,24 @@ test("a call waits while the manager refuses nodes, until it is given up or its 
   shelf.broken.clear();
   expect(await waiting).toMatchObject({ node_id: "node-0" });
   expect([counts.waiting, desk.held, shelf.reserved]).toEqual([0, 1, ["node-0"]]);
+});
+
+test("a function's first container is made while another's hangs on the same node, and who waits for that may give up", async () => {
+  const { scheduling, api, shelf, scheduler, desk } = await startAll();
+  const client = scheduling.client("schedulerproto.Scheduler");
+  const function_config = { timeout_in_ms: 1_000, memory_in_bytes: 512 * MIB };
+  const giveUp = new AbortController();
+  const request = { request_id: "hangs", function_name: "hangs", function_config };
+  const hanging = failureOf(client.call("AcquireContainer", request, { signal: giveUp.signal }));
+  await vi.waitUntil(() => scheduler.core.counts.starting === 1);
+  const { body } = await api.call("InvokeFunction", { function_name: "hello", event: Buffer.from("1") });
+  expect(String(body)).toBe('{"hello":1}');
+  expect([shelf.reserved, await containersOf(shelf)]).toEqual([["node-0"], [1, 0]]);
+  expect(scheduler.core.counts).toMatchObject({ starting: 1, waiting: 1 });
+  giveUp.abort();
+  expect((await hanging).code).toBe("CANCELLED");
+  await vi.waitUntil(() => scheduler.core.counts.waiting === 0);
+  expect(desk.held).toBe(0);
 });
 
 test("a request has one container, however often it asks", async () => {

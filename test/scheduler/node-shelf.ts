@@ -30,7 +30,7 @@ export class NodeShelf implements NodePool {
 
   static async open(
     resources: AsyncDisposableStack,
-    images: ReadonlyMap<string, FunctionImage>,
+    images: ReadonlyMap<string, FunctionImage | Promise<FunctionImage>>,
     memoryBytesOf: readonly number[],
   ): Promise<NodeShelf> {
     const supervisor = await startSupervisor({

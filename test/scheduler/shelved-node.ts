@@ -23,7 +23,7 @@ export function serveNode(
       return image;
     },
   };
-  const own = { instanceCpus: 1, ownMemoryBytes: 0, folder: "/", owner: null };
+  const own = { availableBytes: () => Infinity, instanceCpus: 1, ownMemoryBytes: 0, folder: "/", owner: null };
   const node = new DriverNode({ driver, functions, memoryBytes, ...own });
   return serve(resources, { "nodeservoceproto.NodeService": nodeService(node) });
 }
