@@ -16,19 +16,19 @@ import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 /** Who runs the calls of a user: the function user's where there is none. Throws SIDE_UNAVAILABLE where nobody does. */
 type SupervisorFor = (caller: Caller | undefined) => Pick<Supervisor, "invoke">;
 
-/** Instances that one call is sent to before it runs here without. */
+/** Instances that one call is sent to before it runs here without, as far as it may. */
 const ATTEMPTS_MAX = 4;
 
 interface ComputeSideOptions {
   readonly supervisorFor: SupervisorFor;
-  readonly functions: FunctionCache;
+  readonly functions: Pick<FunctionCache, "find" | "image">;
   /** null: nobody schedules instances, and all calls run here. */
   readonly capacity: Pick<NodeCapacity, "book" | "peers" | "instances"> | null;
 }
 
 export class ComputeSide implements SideRunner {
   readonly #supervisorFor: SupervisorFor;
-  readonly #functions: FunctionCache;
+  readonly #functions: ComputeSideOptions["functions"];
   readonly #capacity: ComputeSideOptions["capacity"];
 
   constructor({ supervisorFor, functions, capacity }: ComputeSideOptions) {
@@ -91,6 +91,9 @@ export class ComputeSide implements SideRunner {
       }
       instance = null;
     }
+    const why = `${ATTEMPTS_MAX} in a row took no call`;
+    const refusal = book.goWithout(description, "lost", performance.now() - startedMs, why);
+    if (refusal !== null) throw refusal;
     return afterWaiting(await this.#runHere(admitted, null, leftMs(), signal), waited);
   }
 

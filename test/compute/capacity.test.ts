@@ -30,6 +30,17 @@ const counted = busy
   .replace("() =>", "async ({ redis }) =>")
   .replace("return sum", 'return await redis.incr("count")');
 const quick = bundleOf("quick", () => 7);
+/** Runs until it is told to end. Tells how many of it ran when it began. */
+const held = bundleOf(
+  "held",
+  async ({ redis }) => {
+    const running = (await redis.incr("begun")) - Number(await redis.get("ended"));
+    while ((await redis.get("released")) === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    await redis.incr("ended");
+    return running;
+  },
+  { concurrency: 1 },
+);
 
 let redis: RedisServer;
 let nodes: NodeProcess[];
@@ -446,6 +457,28 @@ describe("instances", () => {
     expect((await locus("scale", "quick", "--max", "7")).stderr).toContain("FUNCTION_NOT_FOUND");
     await deploy(one, quick);
     expect(await get(one, "/v1/instances?function=quick")).toMatchObject({ scales: [] });
+  });
+
+  it("are what calls wait for where people said how many there are at most: none runs beside them, and one that waits in vain is refused", async () => {
+    const one = await startNode({ LOCUS_NODE_CPUS: "4" });
+    for (const bundle of [quick, held]) await deploy(one, bundle);
+    await joined(one);
+    await runTool("locus", ["scale", "held", "--max", "1"], { LOCUS_URL: one.url });
+    const client = redis.client();
+    const first = call(one, "held", "compute", 60_000);
+    await vi.waitFor(async () => expect(await client.get("begun")).toBe("1"), LONG);
+    const next = call(one, "held", "compute", 60_000);
+    // Half of its time is longer than calls of other functions wait.
+    const { status, body } = await call(one, "held", "compute", 6_000);
+    expect([status, body]).toMatchObject([503, { code: "OVERLOADED" }]);
+    const says = /^held got no instance in \d+ ms, and may have 1 at most: raise that with "locus scale held --max"/;
+    expect((body as { readonly detail: string }).detail).toMatch(says);
+    await client.set("released", "1");
+    expect([await first, await next]).toEqual([
+      { status: 200, body: 1 },
+      { status: 200, body: 1 },
+    ]);
+    expect(await client.get("begun")).toBe("2");
   });
 
   it("are nobody's where scheduling is off", async () => {
