@@ -458,6 +458,7 @@ describe("a node's book of leases", () => {
         isUsed: false,
         unusedForMs: 0,
         waitedMs: 0,
+        lackedMemory: false,
       },
     ]);
     clock.nowMs = 200;
@@ -470,13 +471,13 @@ describe("a node's book of leases", () => {
     const third = take(book);
     clock.nowMs = 600;
     const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitedMs: 0 };
-    expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told }]);
+    expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told, lackedMemory: false }]);
     clock.nowMs = 700;
     book.failed(third);
     clock.nowMs = 1_100;
     // One that came to nothing used it all the same.
     const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitedMs: 0 };
-    expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
+    expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more, lackedMemory: false }]);
   });
 
   test("tells of a long call as much CPU as it used while it ran, and never more than its node has", async () => {

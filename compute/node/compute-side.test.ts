@@ -41,6 +41,19 @@ const setUp = (run: () => Promise<Outcome>, most: number | null = null) => {
   return { side, book };
 };
 
+const lacking = { code: "MEMORY_LIMIT", message: "", stack: "" } as const;
+
+test("that a call lacked memory is told of its instance with the next beat, and not again", async () => {
+  const outcomes: Outcome[] = [here, { ok: false, error: lacking, usage: NO_USAGE, logs: [] }, here];
+  const { side, book } = setUp(async () => outcomes.shift()!);
+  const told: unknown[] = [];
+  for (let calls = 0; calls < 3; calls++) {
+    await side.run(admitted);
+    told.push(...book.uses(500));
+  }
+  expect(told).toMatchObject([false, true, false].map((lackedMemory) => ({ id: "i0", calls: 1, lackedMemory })));
+});
+
 describe("a call that four instances in a row did not take", () => {
   const gone = (): Promise<Outcome> => Promise.reject(new LocusError("INSTANCE_NOT_FOUND", "there is none"));
 

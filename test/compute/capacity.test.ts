@@ -30,6 +30,12 @@ const counted = busy
   .replace("() =>", "async ({ redis }) =>")
   .replace("return sum", 'return await redis.incr("count")');
 const quick = bundleOf("quick", () => 7);
+/** Takes more memory than it may where Redis says so. */
+const eats = bundleOf("eats", async ({ redis }) => {
+  const eaten: number[][] = [];
+  while ((await redis.get("hungry")) !== null) eaten.push(Array.from({ length: 1e6 }, (_, at) => at));
+  return eaten.length;
+});
 /** Runs until it is told to end. Tells how many of it ran when it began. */
 const held = bundleOf(
   "held",
@@ -311,6 +317,24 @@ describe("instances", () => {
     const two = await startUnder(port);
     await joined(two);
     expect((await instancesOf(two, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
+  });
+
+  it("are as large as is configured again when a call lacked memory", async () => {
+    const one = await startNode();
+    for (const bundle of [quick, eats]) await deploy(one, bundle);
+    await joined(one);
+    const { limits } = (await get(one, "/v1/functions/eats")) as { readonly limits: { readonly memoryMb: number } };
+    const client = redis.client();
+    /** While calls go on, so that the instance does as well. */
+    const promised = async (): Promise<number> => {
+      expect(statuses(await load(one, "eats", 10, 2))).toEqual(new Set([200]));
+      return (await instancesOf(one, "eats"))[0]!.memoryMb;
+    };
+    await vi.waitFor(async () => expect(await promised()).toBeLessThan(limits.memoryMb), LONG);
+    await client.set("hungry", "1");
+    expect((await call(one, "eats", "compute")).body).toMatchObject({ code: "MEMORY_LIMIT" });
+    await client.del("hungry");
+    await vi.waitFor(async () => expect(await promised()).toBe(limits.memoryMb), LONG);
   });
 
   it("are had by calls that came to Redis without a node, as far as their node has one for them", async () => {
