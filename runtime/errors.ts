@@ -226,7 +226,7 @@ export const ERRORS = {
     503,
     8,
     "OVERLOADED",
-    "The queue of waiting invocations is full.",
+    "The queue of waiting invocations is full, or people allow its function no more instances.",
     "Call again later, with back-off; raise the capacity if this lasts.",
   ),
   REDIS_UNAVAILABLE: entry(

@@ -364,6 +364,15 @@ export class Scheduler<Ticket> {
   }
 
   /**
+   * Calls lacked memory on instances of it that are on lease, which stay: a sandbox makes an isolate anew, and a process that died of it is gone. From now
+   * on it needs what is configured; what these are promised follows with what they are told to use.
+   */
+  lackedMemory(pool: FunctionPool, nowMs: number): void {
+    this.#advance(nowMs);
+    pool.need.provedTooSmall();
+  }
+
+  /**
    * What an instance was seen to use lately, of one on which calls ran (`ranSince`): its function's need is raised by it, and learned where calls have
    * ended there of which nobody has told it; and what the instance is promised follows. Where its node has no room for that and another has, one is started there in its place.
    */

@@ -30,6 +30,7 @@ interface Pause {
 }
 
 export class BookedFunction {
+  readonly name: string;
   readonly shape: FunctionShape;
   /** Calls that an instance takes at once. */
   readonly concurrency: number;
@@ -58,9 +59,10 @@ export class BookedFunction {
   #elapsedMs = 0;
   #calls = 0;
 
-  constructor(shape: FunctionShape, concurrency: number) {
-    this.shape = shape;
-    this.concurrency = concurrency;
+  constructor(description: FunctionDescription) {
+    this.name = description.name;
+    this.shape = shapeOf(description);
+    this.concurrency = description.limits.concurrency;
   }
 
   /** Of a call's time the part in which it computes, as its node sees it: calls in flight times this is cores in use. */

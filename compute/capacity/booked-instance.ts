@@ -20,6 +20,8 @@ export class BookedInstance {
   /** Since the last beat, of calls that ended. */
   calls = 0;
   #executionMs = 0;
+  /** Since the last beat a call there lacked memory. */
+  lackedMemory = false;
   /** Since the last beat, of calls that came and had waited. */
   #waits = 0;
   #waitedMs = 0;
@@ -111,7 +113,9 @@ export class BookedInstance {
       isUsed,
       unusedForMs: nowMs - this.#turnedMs,
       waitedMs: this.#waits === 0 ? 0 : (this.#waitedMs / this.#waits) * this.function.instancesFor(this.#waits),
+      lackedMemory: this.lackedMemory,
     };
+    this.lackedMemory = false;
     this.calls = 0;
     this.#executionMs = 0;
     this.#waits = 0;

@@ -31,7 +31,12 @@ const setUp = (nowMs: () => number = () => performance.now(), lookMs = 0) => {
     lease: async () => NO_LEASE,
     overview: () => Promise.reject(new Error("nobody asks")),
   };
-  const book = new LeaseBook({ nodeId: "me", lease: (wanted, signal) => link.lease(wanted, signal), nowMs });
+  const book = new LeaseBook({
+    nodeId: "me",
+    lease: (wanted, signal) => link.lease(wanted, signal),
+    atMost: () => null,
+    nowMs,
+  });
   const link: CapacityLink = new CapacityLink({
     book,
     desk: () => desk,

@@ -17,6 +17,7 @@ const usedBook = async (): Promise<LeaseBook> => {
   const asked: PromiseWithResolvers<LeaseAnswer>[] = [];
   const book = new LeaseBook({
     nodeId: "me",
+    atMost: () => null,
     nowMs: () => clock.nowMs,
     lease: () => {
       const answer = Promise.withResolvers<LeaseAnswer>();
@@ -54,6 +55,8 @@ describe("metrics of instances", () => {
       'locus_instance_calls_without_total{reason="no-scheduler"} 0',
       'locus_instance_calls_without_total{reason="refused"} 1',
       'locus_instance_calls_without_total{reason="late"} 0',
+      'locus_instance_calls_without_total{reason="lost"} 0',
+      'locus_instance_calls_without_total{reason="stopping"} 0',
       'locus_instance_calls_without_total{reason="not-here"} 1',
       'locus_instance_calls_without_total{reason="other-user"} 0',
       "locus_instance_calls_served_total 7",

@@ -23,13 +23,14 @@ interface Request {
   readonly refuse: (error: Error) => Promise<void>;
 }
 
-const setUp = () => {
+const setUp = (most: number | null = null) => {
   const requests: Request[] = [];
   const clock = { nowMs: 0 };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const book = new LeaseBook({
     nodeId: ME,
     nowMs: () => clock.nowMs,
+    atMost: () => most,
     lease: (wanted, signal) => {
       const { promise, resolve, reject } = Promise.withResolvers<LeaseAnswer>();
       signal.addEventListener("abort", () => reject(new LocusError("CANCELLED", "given up")));
@@ -336,6 +337,56 @@ describe("a node's book of leases", () => {
     expect(new Set(await Promise.all(waiting))).toEqual(new Set([null]));
   });
 
+  describe("of a function that may have three instances at most, as people said", () => {
+    const refusal = (forMs: number, why = "") => ({
+      code: "OVERLOADED",
+      message: `khop got no instance in ${forMs} ms${why}, and may have 3 at most: raise that with "locus scale khop --max", or call again later`,
+    });
+
+    test("has calls wait for half of the time that they have, and refuses them then", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const { book, requests, clock } = setUp(3);
+      const [served, late] = [book.wait(khop, 20_000), book.wait({ ...khop, version: "2" }, 20_000)];
+      late.catch(() => {});
+      clock.nowMs = 9_999;
+      await vi.advanceTimersByTimeAsync(9_999);
+      expect(book.waiting).toBe(2);
+      await requests[0]!.grant([at("a")]);
+      expect((await served)!.id).toBe("a");
+      clock.nowMs = 10_000;
+      await vi.advanceTimersByTimeAsync(1);
+      await expect(late).rejects.toMatchObject(refusal(10_000));
+      expect([book.waiting, book.without.late]).toEqual([0, 0]);
+      expect(book.waits()).toMatchObject([{ key: "khop@2", left: 1, leftWaitMs: 10_000 }]);
+    });
+
+    test("has calls run without where nobody schedules, and where they stay here in any case", async () => {
+      const { book, requests } = setUp(3);
+      const call = book.wait(khop, 1_000);
+      await requests[0]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
+      expect([await call, book.takeHere(khop)]).toEqual([null, null]);
+      expect(book.without).toMatchObject({ "no-scheduler": 1, "not-here": 1 });
+    });
+
+    test("refuses calls at once where whoever schedules gives none, and says why", async () => {
+      const { book, requests } = setUp(3);
+      const call = book.wait(khop, 1_000);
+      call.catch(() => {});
+      await requests[0]!.refuse(new LocusError("NODES_EXHAUSTED", "too large"));
+      await expect(call).rejects.toMatchObject(refusal(0, " (too large)"));
+      expect(book.without.refused).toBe(0);
+    });
+
+    test("refuses calls that wait when their node stops, and those that come then", async () => {
+      const { book } = setUp(3);
+      const waiting = book.wait(khop, 1_000);
+      book.close();
+      await expect(waiting).rejects.toMatchObject(refusal(0, " (its node stops)"));
+      await expect(book.wait(khop, 1_000)).rejects.toMatchObject(refusal(0, " (its node stops)"));
+      expect(book.without.stopping).toBe(0);
+    });
+  });
+
   test("calls run without an instance where nobody schedules, and none is refused for that", async () => {
     const { book, requests } = setUp();
     const calls = [book.wait(khop, 1_000), book.wait(khop, 1_000)];
@@ -407,6 +458,7 @@ describe("a node's book of leases", () => {
         isUsed: false,
         unusedForMs: 0,
         waitedMs: 0,
+        lackedMemory: false,
       },
     ]);
     clock.nowMs = 200;
@@ -419,13 +471,13 @@ describe("a node's book of leases", () => {
     const third = take(book);
     clock.nowMs = 600;
     const told = { cpus: 0, usedMs: 150, beganAgoMs: 400, isUsed: true, unusedForMs: 0, waitedMs: 0 };
-    expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told }]);
+    expect(book.uses(500)).toEqual([{ id: "a", calls: 2, executionMs: 80, ...told, lackedMemory: false }]);
     clock.nowMs = 700;
     book.failed(third);
     clock.nowMs = 1_100;
     // One that came to nothing used it all the same.
     const more = { cpus: 0, usedMs: 100, beganAgoMs: 500, isUsed: false, unusedForMs: 400, waitedMs: 0 };
-    expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more }]);
+    expect(book.uses(500)).toEqual([{ id: "a", calls: 0, executionMs: 0, ...more, lackedMemory: false }]);
   });
 
   test("tells of a long call as much CPU as it used while it ran, and never more than its node has", async () => {
@@ -475,8 +527,8 @@ describe("a node's book of leases", () => {
   describe("of a node that holds as many as it can tell of", () => {
     const functions = Array.from({ length: 100 }, (_, index) => ({ ...khop, version: `v${index}` }));
     /** Two more are lent than it may hold. */
-    const setUpFull = async () => {
-      const { book, requests } = setUp();
+    const setUpFull = async (most: number | null = null) => {
+      const { book, requests } = setUp(most);
       for (const one of functions) {
         const call = book.wait(one, 1_000);
         const asked = requests.filter(({ wanted }) => !wanted.isGrowth).at(-1)!;
@@ -501,6 +553,21 @@ describe("a node's book of leases", () => {
       expect([requests.length, book.waiting]).toEqual([asked, 1]);
       book.done(taken[0]!, 1, 0);
       expect(await waiting).toBe(taken[0]);
+    });
+
+    test("has calls wait that may not run without, and asks for them when it holds fewer", async () => {
+      const { book, asked, requests } = await setUpFull(3);
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const calls = [book.wait(khop, 60_000), book.wait(khop, 60_000)];
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect([requests.length, book.waiting]).toEqual([asked, 2]);
+      const given = [...book.returning.returned, "v0-0"];
+      book.answered({ ...NOTHING, revoked: ["v0-0"] }, []);
+      book.answered(NOTHING, given);
+      await vi.advanceTimersByTimeAsync(500);
+      expect(requests).toHaveLength(asked + 1);
+      await requests.at(-1)!.grant([at("room")]);
+      expect((await Promise.all(calls)).map((instance) => instance!.id)).toEqual(["room", "room"]);
     });
 
     test("tells of what it gives back as far as a beat takes it, and of the rest with the next", async () => {

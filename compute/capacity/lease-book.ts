@@ -13,20 +13,24 @@ import type {
   LeaseWanted,
   NodeBeat,
 } from "#scheduler/grpc/capacity-desk.ts";
-import { BookedFunction, shapeOf, type Waiter } from "./booked-function.ts";
+import { BookedFunction, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
+import { refusalOf, type WithoutReason } from "./without-instance.ts";
 
 /**
  * A call that waited so long runs on its node all the same, as if there were no scheduler: that all instances are taken for as long says that there
- * is less of everything than is asked for, and a node that queues calls of its own is no worse than one that refuses them. Chosen.
+ * is less of everything than is asked for, and a node that queues calls of its own is no worse than one that refuses them. Not of a function of which
+ * people have said how many instances it has at most. Chosen.
  */
 const PATIENCE_MS = 2_000;
-/** Of a shorter time that a call has it waits no more than this part: the rest is for running. Chosen. */
+/** Of the time that a call has it waits no more than this part: the rest is for running. Chosen. */
 const PATIENCE_SHARE = 1 / 2;
 /** Instances asked for at once. */
 const ASKED_MAX = 16;
 /** Whoever is told to wait for what it holds asks again no sooner, however short a start is. Chosen. */
 const PAUSE_MS_MIN = 10;
+/** Whoever may not run without an instance, on a node that holds as many as it can, asks again so much later. Chosen: a beat. */
+const FULL_AGAIN_MS = 500;
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
 const BUSY_SHARE = 0.75;
 /** Between two attempts of one function to get more. */
@@ -38,13 +42,12 @@ const MISSED_BEATS = 20;
 /** Beats without an instance and a call until what was learned of a function is forgotten. */
 const EMPTY_BEATS = 120;
 
-/** Why calls ran here without an instance; of those that stay here in any case, that there is none here, or that they are of a user of their own. */
-type WithoutReason = "no-scheduler" | "refused" | "late" | "not-here" | "other-user";
-
 export interface LeaseBookOptions {
   readonly nodeId: string;
   /** Asks the scheduler; rejects with PEER_UNAVAILABLE where there is none. */
   readonly lease: (wanted: LeaseWanted, signal: AbortSignal) => Promise<LeaseAnswer>;
+  /** Instances that people allow a function of that name; null: as many as there is room for. Asked for calls alone that find none free. */
+  readonly atMost: (name: string) => number | null;
   /** Monotonic, ms. Who takes and ends calls may say what it says. */
   readonly nowMs: () => number;
 }
@@ -60,11 +63,13 @@ export class LeaseBook {
   readonly #givenBack: BookedInstance[] = [];
   #waiting = 0;
   #isClosed = false;
-  /** Since the beginning. */
+  /** Calls that ran here without an instance, since the beginning. */
   readonly without: Record<WithoutReason, number> = {
     "no-scheduler": 0,
     refused: 0,
     late: 0,
+    lost: 0,
+    stopping: 0,
     "not-here": 0,
     "other-user": 0,
   };
@@ -126,11 +131,14 @@ export class LeaseBook {
 
   /**
    * As `take`, when one can be had; null: none could while there was time, of the `timeoutMs` that the call has, and it runs here without. Rejects
-   * with OVERLOADED, and with CANCELLED.
+   * with OVERLOADED, where it may not run without as well (`refusalOf`), and with CANCELLED.
    */
   wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
     if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
-    if (this.#isClosed) return Promise.resolve(null);
+    if (this.#isClosed) {
+      const refusal = this.goWithout(description, "stopping", 0, STOPPING);
+      return refusal === null ? Promise.resolve(null) : Promise.reject(refusal);
+    }
     if (this.#waiting >= WAITING_MAX) {
       return Promise.reject(new LocusError("OVERLOADED", `${WAITING_MAX} calls wait for an instance already`));
     }
@@ -165,16 +173,28 @@ export class LeaseBook {
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
       const onTimeout = (): void => {
-        this.without.late++;
         booked.isMissed = true;
-        waiter.resolve(null);
+        this.#leaveWithout(booked, waiter, "late");
       };
-      const timer = setTimeout(onTimeout, Math.min(timeoutMs * PATIENCE_SHARE, PATIENCE_MS));
+      const patienceMs = timeoutMs * PATIENCE_SHARE;
+      const timer = setTimeout(onTimeout, this.#isBounded(booked) ? patienceMs : Math.min(patienceMs, PATIENCE_MS));
       signal?.addEventListener("abort", onAbort);
       booked.waiters.add(waiter);
       this.#serve(booked);
       this.#ask(booked);
     });
+  }
+
+  /** A call of that function got no instance in so long. null: it runs here without, and is counted; else the error with which it is refused. */
+  goWithout(
+    { name }: Pick<FunctionDescription, "name">,
+    reason: WithoutReason,
+    forMs: number,
+    why = "",
+  ): LocusError | null {
+    const refusal = refusalOf({ function: name, most: this.#options.atMost(name), reason, forMs, why });
+    if (refusal === null) this.without[reason]++;
+    return refusal;
   }
 
   /** A call that had the instance ended. `elapsedMs`: since it was taken. */
@@ -303,21 +323,22 @@ export class LeaseBook {
     for (const booked of this.#functions.values()) this.#ask(booked);
   }
 
-  /** Holds nothing more from now on: calls run here, without an instance. What calls still have is over when it expires, or they end. Idempotent. */
+  /**
+   * Holds nothing more from now on: calls run here, without an instance, as far as they may. What calls still have is over when it expires, or they end.
+   * Idempotent.
+   */
   close(): void {
     this.#isClosed = true;
-    for (const booked of this.#functions.values()) {
-      for (const waiter of booked.waiters) waiter.resolve(null);
-    }
+    for (const booked of this.#functions.values()) this.#allWithout(booked, "stopping", STOPPING);
     this.askAnother();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
 
   #functionOf(description: FunctionDescription): BookedFunction {
-    const { version, limits } = description;
+    const { version } = description;
     let booked = this.#functions.get(version);
     if (booked === undefined) {
-      booked = new BookedFunction(shapeOf(description), limits.concurrency);
+      booked = new BookedFunction(description);
       this.#functions.set(version, booked);
     }
     return booked;
@@ -358,8 +379,7 @@ export class LeaseBook {
    */
   #ask(booked: BookedFunction): void {
     if (booked.asked !== null || booked.waiters.size === 0) return;
-    // Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits for it.
-    if (this.#isFull) return booked.instances.length > 0 ? undefined : this.#goWithout(booked, "refused");
+    if (this.#isFull) return this.#askFull(booked);
     const waiting = booked.instancesFor(booked.waiters.size);
     const count = Math.min(ASKED_MAX, waiting);
     const nowMs = this.#options.nowMs();
@@ -393,6 +413,13 @@ export class LeaseBook {
     );
   }
 
+  /** Of what this node has those that are free first serve whoever waits; of what it has nothing of, nobody waits who may run without. */
+  #askFull(booked: BookedFunction): void {
+    if (booked.instances.length > 0) return;
+    if (!this.#isBounded(booked)) this.#allWithout(booked, "refused");
+    else if (booked.pause === null) this.#pause(booked, ASKED_MAX, 0, FULL_AGAIN_MS);
+  }
+
   /** Those that wait are served as calls here end: nobody is asked meanwhile. */
   #pause(booked: BookedFunction, count: number, busy: number, waitMs: number): void {
     const over = (): void => {
@@ -412,14 +439,22 @@ export class LeaseBook {
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
     if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
-    else this.#goWithout(booked, code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND" ? "no-scheduler" : "refused");
+    else if (code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND") this.#allWithout(booked, "no-scheduler");
+    else this.#allWithout(booked, "refused", error instanceof Error ? error.message : String(error));
   }
 
-  #goWithout({ waiters }: BookedFunction, reason: WithoutReason): void {
-    for (const waiter of waiters) {
-      this.without[reason]++;
-      waiter.resolve(null);
-    }
+  #allWithout(booked: BookedFunction, reason: WithoutReason, why?: string): void {
+    for (const waiter of booked.waiters) this.#leaveWithout(booked, waiter, reason, why);
+  }
+
+  #leaveWithout(booked: BookedFunction, waiter: Waiter, reason: WithoutReason, why?: string): void {
+    const refusal = this.goWithout(booked, reason, this.#options.nowMs() - waiter.sinceMs, why);
+    if (refusal === null) waiter.resolve(null);
+    else waiter.reject(refusal);
+  }
+
+  #isBounded({ name }: BookedFunction): boolean {
+    return this.#options.atMost(name) !== null;
   }
 
   /** What is on its way back it holds until whoever lent it has heard of that. */
@@ -466,6 +501,8 @@ export class LeaseBook {
     booked.add(instance);
   }
 }
+
+const STOPPING = "its node stops";
 
 const codeOf = (error: unknown): string => (error instanceof LocusError ? error.code : "INTERNAL");
 

@@ -87,6 +87,7 @@ export class NodeCapacity {
         if (this.#link !== null) return this.#link.lease(wanted, signal);
         return Promise.reject(new LocusError("PEER_UNAVAILABLE", "this node has not reached Redis yet"));
       },
+      atMost: (name) => this.#rules.now.get(name)?.max ?? null,
       // The clock of calls.
       nowMs: () => performance.now(),
     });

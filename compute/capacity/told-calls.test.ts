@@ -54,7 +54,12 @@ const setUp = () => {
     saved: null,
     totals: { instances: null, threads: null },
   });
-  const book = new LeaseBook({ nodeId: NODE.nodeId, lease: (wanted, signal) => link.lease(wanted, signal), nowMs });
+  const book = new LeaseBook({
+    nodeId: NODE.nodeId,
+    lease: (wanted, signal) => link.lease(wanted, signal),
+    atMost: () => null,
+    nowMs,
+  });
   const link: CapacityLink = new CapacityLink({
     book,
     desk: () => desk,

@@ -3,7 +3,7 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { FunctionImage, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { BookedInstance } from "../capacity/booked-instance.ts";
 import { callHere } from "../capacity/calls-here.ts";
 import type { NodeCapacity } from "../capacity/node-capacity.ts";
@@ -16,19 +16,19 @@ import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 /** Who runs the calls of a user: the function user's where there is none. Throws SIDE_UNAVAILABLE where nobody does. */
 type SupervisorFor = (caller: Caller | undefined) => Pick<Supervisor, "invoke">;
 
-/** Instances that one call is sent to before it runs here without. */
+/** Instances that one call is sent to before it runs here without, as far as it may. */
 const ATTEMPTS_MAX = 4;
 
 interface ComputeSideOptions {
   readonly supervisorFor: SupervisorFor;
-  readonly functions: FunctionCache;
+  readonly functions: Pick<FunctionCache, "find" | "image">;
   /** null: nobody schedules instances, and all calls run here. */
   readonly capacity: Pick<NodeCapacity, "book" | "peers" | "instances"> | null;
 }
 
 export class ComputeSide implements SideRunner {
   readonly #supervisorFor: SupervisorFor;
-  readonly #functions: FunctionCache;
+  readonly #functions: ComputeSideOptions["functions"];
   readonly #capacity: ComputeSideOptions["capacity"];
 
   constructor({ supervisorFor, functions, capacity }: ComputeSideOptions) {
@@ -78,19 +78,22 @@ export class ComputeSide implements SideRunner {
       if (instance === null || (instance.isHere && capacity.instances === null))
         return afterWaiting(await this.#runHere(admitted, instance, leftMs(), signal), waited);
       const takenMs = performance.now();
-      let cpuUs: number | null = null;
+      let ended: Outcome | null = null;
       try {
         const outcome = await callIn(capacity, instance, admitted, leftMs(), signal);
         if (outcome !== RUN_AGAIN && outcome !== NOT_THERE) {
-          cpuUs = outcome.usage.cpuUs;
+          ended = outcome;
           return afterWaiting({ version: description.version, outcome }, waited);
         }
         book.drop(instance, outcome === NOT_THERE);
       } finally {
-        endIn(book, instance, takenMs, cpuUs);
+        endIn(book, instance, takenMs, ended);
       }
       instance = null;
     }
+    const why = `${ATTEMPTS_MAX} in a row took no call`;
+    const refusal = book.goWithout(description, "lost", performance.now() - startedMs, why);
+    if (refusal !== null) throw refusal;
     return afterWaiting(await this.#runHere(admitted, null, leftMs(), signal), waited);
   }
 
@@ -102,7 +105,7 @@ export class ComputeSide implements SideRunner {
     signal: AbortSignal | undefined,
     startedMs = performance.now(),
   ): Promise<SideReply> {
-    let cpuUs: number | null = null;
+    let ended: Outcome | null = null;
     try {
       let image = this.#functions.image(description);
       let remainingMs = deadlineMs;
@@ -124,10 +127,10 @@ export class ComputeSide implements SideRunner {
         ...(mayWrite === undefined ? {} : { mayWrite }),
       };
       const outcome = await this.#supervisorFor(call.caller).invoke(invocation, signal);
-      cpuUs = outcome.usage.cpuUs;
+      ended = outcome;
       return { version: image.description.version, outcome };
     } finally {
-      if (instance !== null && this.#capacity !== null) endIn(this.#capacity.book, instance, startedMs, cpuUs);
+      if (instance !== null && this.#capacity !== null) endIn(this.#capacity.book, instance, startedMs, ended);
     }
   }
 
@@ -183,9 +186,10 @@ function afterWaiting(
   return { version, outcome: { ...outcome, usage: { ...outcome.usage, ...more } } };
 }
 
-/** `cpuUs` null: it came to nothing. */
-function endIn(book: NodeCapacity["book"], instance: BookedInstance, startedMs: number, cpuUs: number | null): void {
+/** `outcome` null: it came to nothing. */
+function endIn(book: NodeCapacity["book"], instance: BookedInstance, startedMs: number, outcome: Outcome | null): void {
   const nowMs = performance.now();
-  if (cpuUs === null) book.failed(instance, nowMs);
-  else book.done(instance, nowMs - startedMs, cpuUs, nowMs);
+  if (outcome === null) return book.failed(instance, nowMs);
+  if (!outcome.ok && outcome.error.code === "MEMORY_LIMIT") instance.lackedMemory = true;
+  book.done(instance, nowMs - startedMs, outcome.usage.cpuUs, nowMs);
 }

@@ -42,6 +42,8 @@ export interface LeaseUse {
   /** Calls run there now; else none does for so long. */
   readonly isUsed: boolean;
   readonly unusedForMs: number;
+  /** A call, one of those that ended or more, came to MEMORY_LIMIT: what was learned of its function's need may be too little. */
+  readonly lackedMemory: boolean;
 }
 
 /**

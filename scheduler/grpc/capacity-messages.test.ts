@@ -37,6 +37,7 @@ const USE: LeaseUse = {
   isUsed: false,
   unusedForMs: 120.5,
   waitedMs: 7.5,
+  lackedMemory: false,
 };
 const BEAT: NodeBeat = {
   nodeId: "a",
@@ -47,7 +48,7 @@ const BEAT: NodeBeat = {
   cpus: 2,
   isLeaving: false,
   instances: [{ id: "i1", name: "n", shape: { key: "khop@1", memoryMb: 64, timeoutMs: 5_000 }, usedMb: 12 }],
-  leases: [USE, { ...USE, id: "i2", isUsed: true, unusedForMs: 0 }],
+  leases: [USE, { ...USE, id: "i2", isUsed: true, unusedForMs: 0, lackedMemory: true }],
   waits: [{ key: "khop@1", waiting: 3, left: 2, leftWaitMs: 512.5 }],
   returned: ["i3"],
   broken: ["i4"],
@@ -76,7 +77,7 @@ const hosted = (at: number): HostedInstance => {
 };
 const usedAt = (at: number): LeaseUse => {
   const times = { executionMs: 1e9 / 3, usedMs: 1e9 / 3, beganAgoMs: 1e3 / 3, unusedForMs: 1e3 / 3, waitedMs: 1e3 / 3 };
-  return { id: uuid(at), calls: 1e9, cpus: 1 / 3, isUsed: true, ...times };
+  return { id: uuid(at), calls: 1e9, cpus: 1 / 3, isUsed: true, lackedMemory: true, ...times };
 };
 const waitsAt = (at: number) => {
   return { key: `${KEY}${at}`, waiting: WAITING_MAX, left: 1e9, leftWaitMs: 1e3 / 3 };
@@ -100,6 +101,13 @@ describe("a beat over the wire", () => {
   test("is what was said, with threads and without", () => {
     expect(sent(BEAT)).toEqual(BEAT);
     expect(sent({ ...BEAT, threads: null })).toEqual({ ...BEAT, threads: null });
+  });
+
+  test("of a node that does not say whether calls lacked memory says that none did", () => {
+    const message = beatMessage(BEAT);
+    const leases = message.leases.map((use) => ({ ...use, lacked_memory: undefined }));
+    const before = Beat!.requestDeserialize(Beat!.requestSerialize({ ...message, leases })) as BeatRequest;
+    expect(beatIn(before).leases.map(({ lackedMemory }) => lackedMemory)).toEqual([false, false]);
   });
 
   test("has an answer that says how many threads functions may have, be it none, or nothing of that", () => {

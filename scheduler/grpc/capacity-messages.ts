@@ -66,6 +66,7 @@ interface LeaseUseMessage {
   readonly is_used: boolean;
   readonly unused_for_ms: number;
   readonly waited_ms: number;
+  readonly lacked_memory: boolean;
 }
 interface ThreadsMessage {
   readonly total: number;
@@ -124,16 +125,17 @@ export const beatMessage = (beat: NodeBeat): BeatRequest => ({
     function: shapeMessage(shape),
     used_memory_mb: usedMb,
   })),
-  leases: beat.leases.map(({ id, calls, executionMs, cpus, usedMs, beganAgoMs, isUsed, unusedForMs, waitedMs }) => ({
-    id,
-    calls,
-    execution_ms: executionMs,
-    cpus,
-    used_ms: usedMs,
-    began_ago_ms: beganAgoMs,
-    is_used: isUsed,
-    unused_for_ms: unusedForMs,
-    waited_ms: waitedMs,
+  leases: beat.leases.map((use) => ({
+    id: use.id,
+    calls: use.calls,
+    execution_ms: use.executionMs,
+    cpus: use.cpus,
+    used_ms: use.usedMs,
+    began_ago_ms: use.beganAgoMs,
+    is_used: use.isUsed,
+    unused_for_ms: use.unusedForMs,
+    waited_ms: use.waitedMs,
+    lacked_memory: use.lackedMemory,
   })),
   returned: beat.returned,
   broken: beat.broken,
@@ -228,6 +230,7 @@ export const beatIn = (request: BeatRequest): NodeBeat => ({
     isUsed: use.is_used,
     unusedForMs: numberIn(use.unused_for_ms, "lease.unused_for_ms", 0, DURATION_MS_MAX),
     waitedMs: numberIn(use.waited_ms, "lease.waited_ms", 0, DURATION_MS_MAX),
+    lackedMemory: use.lacked_memory,
   })),
   returned: idsIn(request.returned, "returned", RETURNED_MAX),
   broken: idsIn(request.broken, "broken", RETURNED_MAX),

@@ -64,6 +64,17 @@ describe("the memory that a function needs", () => {
     expect(need.memoryMb).toBe(LEARNED_MB);
   });
 
+  test("counts executions anew, and not twice as many, where it proves too small again while it is not believed", () => {
+    const need = learned();
+    for (let times = 0; times < 5; times++) {
+      need.provedTooSmall();
+      for (let execution = 0; execution < 500; execution++) need.executed(40, undefined);
+    }
+    expect(distrusted(need)).toBe(500);
+    need.provedTooSmall();
+    expect(distrusted(need)).toBe(2_000);
+  });
+
   test("goes by what was seen while it was not believed", () => {
     const need = learned();
     need.provedTooSmall();

@@ -11,7 +11,7 @@ const MEMORY_MARGIN = 1.25;
 const CPU_MARGIN = 1.25;
 /** Nothing is packed tighter than this: a process's own. Chosen. */
 const MEMORY_MB_MIN = 16;
-/** An instance was killed for memory: as configured, for so many executions, twice as many each time. */
+/** A call lacked memory: as configured, for so many executions, twice as many each time that what was learned is believed again and proves too little. */
 const DISTRUST_EXECUTIONS = 1_000;
 const DISTRUST_DOUBLINGS_MAX = 10;
 /** Of the greatest CPU share seen, per execution: a function that became lighter is believed after hundreds of calls. */
@@ -71,10 +71,10 @@ export class LearnedNeed {
     this.#cpusMax = Math.max(this.#cpusMax, cpus);
   }
 
-  /** An instance was killed for want of memory. */
+  /** A call lacked memory. While what was learned is doubted already that proves nothing more of it: executions are counted anew. */
   provedTooSmall(): void {
-    this.#distrust = DISTRUST_EXECUTIONS * 2 ** Math.min(this.#failures, DISTRUST_DOUBLINGS_MAX);
-    this.#failures++;
+    if (this.#distrust === 0) this.#failures++;
+    this.#distrust = DISTRUST_EXECUTIONS * 2 ** Math.min(this.#failures - 1, DISTRUST_DOUBLINGS_MAX);
   }
 
   save(): readonly number[] {

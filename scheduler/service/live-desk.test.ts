@@ -111,6 +111,7 @@ const use = (id: string) => ({
   isUsed: false,
   unusedForMs: 95,
   waitedMs: 0,
+  lackedMemory: false,
 });
 
 describe("the desk", () => {
@@ -185,6 +186,51 @@ describe("the desk", () => {
     await expect(lend(desk, wanted("a", { shape: large }))).rejects.toMatchObject({ code: "NODES_EXHAUSTED" });
     expect(await lend(desk, wanted("a", { count: 16, isGrowth: true }))).toHaveLength(2);
     expect(await lend(desk, wanted("a", { isGrowth: true }))).toEqual([]);
+  });
+
+  describe("of a function of which it is known how little memory it needs", () => {
+    const CONFIGURED_MB = SHAPE.memoryMb;
+    /** The most that was seen, a quarter more, and one for the call. */
+    const LEARNED_MB = 26;
+    /** Two instances on one node. */
+    const setUpLearned = async () => {
+      const [a, b] = [new Host("a"), new Host("b")];
+      const desk = cluster(a, b).open();
+      for (const host of [a, b]) await desk.beat(host.beat());
+      const held = [...(await lend(desk, wanted("a"))), ...(await lend(desk, wanted("a")))].map(({ id }) => id);
+      for (const one of a.containers.values()) a.containers.set(one.id, { ...one, usedMb: 20 });
+      const beat = (lacking: readonly string[] = []) =>
+        desk.beat(a.beat({ leases: held.map((id) => ({ ...use(id), lackedMemory: lacking.includes(id) })) }));
+      const promised = async () => (await desk.overview()).instances.map(({ memoryMb }) => memoryMb);
+      for (let beats = 0; beats < 6; beats++) await beat();
+      expect(await promised()).toEqual([LEARNED_MB, LEARNED_MB]);
+      return { a, b, desk, held, beat, promised };
+    };
+
+    test("promises as much as is configured once calls lacked memory, for a thousand executions, and stops nothing for it", async () => {
+      const { desk, held, beat, promised } = await setUpLearned();
+      const { revoked, gone } = await beat(held);
+      expect([revoked, gone, await promised()]).toEqual([[], [], [CONFIGURED_MB, CONFIGURED_MB]]);
+      const [next] = await lend(desk, wanted("b"));
+      expect((await desk.overview()).instances.find(({ id }) => id === next!.id)!.memoryMb).toBe(CONFIGURED_MB);
+      // Two count with each beat, the one that said it included.
+      for (let beats = 1; beats < 499; beats++) await beat();
+      expect((await promised()).slice(0, 2)).toEqual([CONFIGURED_MB, CONFIGURED_MB]);
+      await beat();
+      await beat();
+      expect((await promised()).slice(0, 2)).toEqual([LEARNED_MB, LEARNED_MB]);
+    });
+
+    test("hears it of an instance that is gone with the same beat, and from nobody who does not hold it", async () => {
+      const { a, b, desk, held, beat, promised } = await setUpLearned();
+      await desk.beat(b.beat({ leases: [{ ...use(held[0]!), lackedMemory: true }] }));
+      await beat();
+      expect(await promised()).toEqual([LEARNED_MB, LEARNED_MB]);
+      a.containers.delete(held[0]!);
+      await desk.beat(a.beat());
+      await beat([held[0]!]);
+      expect(await promised()).toEqual([CONFIGURED_MB]);
+    });
   });
 
   test("nobody waits for the slowest start, and what has started then is free", async () => {

@@ -123,6 +123,7 @@ export class LiveDesk implements ServedDesk {
     const nowMs = this.#live.now();
     const joined = this.#join(beat, nowMs);
     const answer = { gone: [] as string[], revoked: [] as string[] };
+    this.#lackedMemory(beat, nowMs);
     if (joined !== null) {
       joined.lastBeatMs = nowMs;
       this.#hosted(joined, beat.instances, nowMs);
@@ -316,6 +317,14 @@ export class LiveDesk implements ServedDesk {
   }
 
   // ── leases ──
+
+  /** First of all that a beat tells: an instance that died of it may be gone with this very beat, and the next one is to be larger. */
+  #lackedMemory({ nodeId, leases }: NodeBeat, nowMs: number): void {
+    for (const { id, lackedMemory } of leases) {
+      const instance = lackedMemory ? this.#containers.instanceOf(id) : undefined;
+      if (instance?.lease?.holder === nodeId) this.#live.core.lackedMemory(instance.pool, nowMs);
+    }
+  }
 
   /** What its calls did; none where it is not the node's to use. */
   #used(

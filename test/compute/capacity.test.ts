@@ -30,6 +30,23 @@ const counted = busy
   .replace("() =>", "async ({ redis }) =>")
   .replace("return sum", 'return await redis.incr("count")');
 const quick = bundleOf("quick", () => 7);
+/** Takes more memory than it may where Redis says so. */
+const eats = bundleOf("eats", async ({ redis }) => {
+  const eaten: number[][] = [];
+  while ((await redis.get("hungry")) !== null) eaten.push(Array.from({ length: 1e6 }, (_, at) => at));
+  return eaten.length;
+});
+/** Runs until it is told to end. Tells how many of it ran when it began. */
+const held = bundleOf(
+  "held",
+  async ({ redis }) => {
+    const running = (await redis.incr("begun")) - Number(await redis.get("ended"));
+    while ((await redis.get("released")) === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    await redis.incr("ended");
+    return running;
+  },
+  { concurrency: 1 },
+);
 
 let redis: RedisServer;
 let nodes: NodeProcess[];
@@ -302,6 +319,24 @@ describe("instances", () => {
     expect((await instancesOf(two, "quick"))[0]!.memoryMb).toBeLessThan(limits.memoryMb);
   });
 
+  it("are as large as is configured again when a call lacked memory", async () => {
+    const one = await startNode();
+    for (const bundle of [quick, eats]) await deploy(one, bundle);
+    await joined(one);
+    const { limits } = (await get(one, "/v1/functions/eats")) as { readonly limits: { readonly memoryMb: number } };
+    const client = redis.client();
+    /** While calls go on, so that the instance does as well. */
+    const promised = async (): Promise<number> => {
+      expect(statuses(await load(one, "eats", 10, 2))).toEqual(new Set([200]));
+      return (await instancesOf(one, "eats"))[0]!.memoryMb;
+    };
+    await vi.waitFor(async () => expect(await promised()).toBeLessThan(limits.memoryMb), LONG);
+    await client.set("hungry", "1");
+    expect((await call(one, "eats", "compute")).body).toMatchObject({ code: "MEMORY_LIMIT" });
+    await client.del("hungry");
+    await vi.waitFor(async () => expect(await promised()).toBe(limits.memoryMb), LONG);
+  });
+
   it("are had by calls that came to Redis without a node, as far as their node has one for them", async () => {
     const one = await startNode();
     await deploy(one, quick);
@@ -446,6 +481,28 @@ describe("instances", () => {
     expect((await locus("scale", "quick", "--max", "7")).stderr).toContain("FUNCTION_NOT_FOUND");
     await deploy(one, quick);
     expect(await get(one, "/v1/instances?function=quick")).toMatchObject({ scales: [] });
+  });
+
+  it("are what calls wait for where people said how many there are at most: none runs beside them, and one that waits in vain is refused", async () => {
+    const one = await startNode({ LOCUS_NODE_CPUS: "4" });
+    for (const bundle of [quick, held]) await deploy(one, bundle);
+    await joined(one);
+    await runTool("locus", ["scale", "held", "--max", "1"], { LOCUS_URL: one.url });
+    const client = redis.client();
+    const first = call(one, "held", "compute", 60_000);
+    await vi.waitFor(async () => expect(await client.get("begun")).toBe("1"), LONG);
+    const next = call(one, "held", "compute", 60_000);
+    // Half of its time is longer than calls of other functions wait.
+    const { status, body } = await call(one, "held", "compute", 6_000);
+    expect([status, body]).toMatchObject([503, { code: "OVERLOADED" }]);
+    const says = /^held got no instance in \d+ ms, and may have 1 at most: raise that with "locus scale held --max"/;
+    expect((body as { readonly detail: string }).detail).toMatch(says);
+    await client.set("released", "1");
+    expect([await first, await next]).toEqual([
+      { status: 200, body: 1 },
+      { status: 200, body: 1 },
+    ]);
+    expect(await client.get("begun")).toBe("2");
   });
 
   it("are nobody's where scheduling is off", async () => {
