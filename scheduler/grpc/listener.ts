@@ -7,6 +7,7 @@ import { Server, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { LocusError } from "#runtime/errors.ts";
+import { withProtocsDescriptors } from "./file-descriptors.ts";
 import { askForSecret } from "./secret.ts";
 import { type ListenerSecurity, serverCredentials } from "./security.ts";
 import { PACKAGE, SERVICES, type ServiceName } from "./services.ts";
@@ -25,6 +26,9 @@ const OPTIONS = {
   "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
   "grpc-node.max_session_memory": SESSION_MEMORY_MB,
 };
+
+/** What reflection tells of, as far as it is served. */
+const REFLECTED = withProtocsDescriptors(PACKAGE);
 
 type Services = { readonly [name in ServiceName]?: UntypedServiceImplementation };
 
@@ -51,7 +55,7 @@ export async function listen({ host, port, security, services }: ListenerOptions
   }
   const health = new HealthImplementation({ "": "SERVING", ...servingOf(services) });
   health.addToServer(server);
-  new ReflectionService(PACKAGE, { services: Object.keys(services) }).addToServer(server);
+  new ReflectionService(REFLECTED, { services: Object.keys(services) }).addToServer(server);
 
   // The sockets are ours: gRPC's own bounds no connections, and forgets those that go on when it is shut down.
   const connections = new Set<Socket>();

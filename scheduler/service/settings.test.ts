@@ -2,7 +2,14 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { settingsTable } from "#runtime/settings-document.ts";
 import { CONTEST_SETTINGS } from "../settings.ts";
-import { readCapacityConfig, readSchedulerConfig } from "./config.ts";
+import {
+  readApiServerConfig,
+  readCapacityConfig,
+  readResourceManagerConfig,
+  readScalerConfig,
+  readSchedulerConfig,
+  readSimulatorConfig,
+} from "./config.ts";
 import {
   API_SERVER_SETTINGS,
   CAPACITY_SETTINGS,
@@ -51,6 +58,22 @@ it("reads the weights of the 2020 contest's score, and refuses what are none", (
 it("has the contest's scheduler run as the simulator's does where nothing is said", () => {
   const { nodeSize: _, ...settings } = CONTEST_SETTINGS;
   expect(readSchedulerConfig({ RESOURCE_MANAGER_ENDPOINT: "one:1" })).toMatchObject(settings);
+});
+
+it("has the contests' ports and addresses where nothing is said", () => {
+  expect(readScalerConfig({})).toMatchObject({ port: 9_001, platform: "127.0.0.1:50051" });
+  expect(readSimulatorConfig({})).toMatchObject({
+    port: 50_051,
+    statisticsHost: "127.0.0.1",
+    statisticsPort: 9_000,
+    scaler: "127.0.0.1:9001",
+    dataFolder: "/tmp/data",
+  });
+  expect(readSchedulerConfig({ RESOURCE_MANAGER_ENDPOINT: "one:1" })).toMatchObject({ port: 10_600 });
+  expect(readApiServerConfig({ SCHEDULER_ENDPOINT: "one:1", LOCUS_FUNCTIONS_FILE: "f" })).toMatchObject({
+    port: 10_500,
+  });
+  expect(readResourceManagerConfig({ LOCUS_NODES: "one:1" })).toMatchObject({ port: 10_400 });
 });
 
 it("starts no scheduler for nodes that would serve whoever reaches it", () => {

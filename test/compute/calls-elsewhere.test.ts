@@ -7,9 +7,12 @@ import type { BookedInstance } from "#compute/capacity/booked-instance.ts";
 import { callAt, RUN_AGAIN } from "#compute/capacity/remote-calls.ts";
 import type { AdmittedCall } from "#compute/node/side-runner.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { CapacityClient } from "#scheduler/grpc/capacity-client.ts";
+import type { NodeBeat } from "#scheduler/grpc/capacity-desk.ts";
 import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
 import { NodePeers } from "#scheduler/grpc/node-peers.ts";
 import { type ContainerNode, type NodeCall, nodeService } from "#scheduler/grpc/node-service.ts";
+import { SERVICES } from "#scheduler/grpc/services.ts";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { answersAt, makeGuard } from "../scheduler/guard.ts";
@@ -22,6 +25,8 @@ const LONG = { timeout: 60_000, interval: 50 };
 /** Of the call that is left: longer than anything here is waited for. */
 const DEADLINE_MS = 120_000;
 const NODE_SERVICE = "nodeservoceproto.NodeService";
+/** The scheduler as a process apart. */
+const PROGRAM = ["scheduler/main-capacity.ts"] as const;
 
 /** Reads until it is released, and writes nothing. */
 const lingering = bundleOf(
@@ -139,8 +144,7 @@ describe("calls that run on another node than they came to", () => {
   it("are heard by nobody who is not trusted, where nodes and their scheduler have a certificate", async () => {
     const guard = makeGuard(redis.directory);
     const { settings } = guard;
-    const program = ["scheduler/main-capacity.ts"] as const;
-    const scheduler = await startProgram(resources, program, { ...settings, LOCUS_SCHEDULER_PORT: "0" });
+    const scheduler = await startProgram(resources, PROGRAM, { ...settings, LOCUS_SCHEDULER_PORT: "0" });
     const under = { ...settings, LOCUS_SCHEDULER: scheduler.endpoint, LOCUS_NODE_SERVICE_PORT: "0" };
     const [one, other] = [await startSmall(under), await startNode(under)];
     await deploy(one, lingering);
@@ -155,5 +159,60 @@ describe("calls that run on another node than they came to", () => {
       withoutSecret: "UNAUTHENTICATED",
       withAll: "OK",
     });
+  });
+
+  it("have their instances from a scheduler that answers nobody without the secret, whatever it is asked", async () => {
+    const secret = "s3cret";
+    const settings = { LOCUS_GRPC_SECRET: secret, LOCUS_SCHEDULER_PORT: "0" };
+    const { endpoint } = await startProgram(resources, PROGRAM, settings);
+    const createContainer = vi.fn(async () => `container-${createContainer.mock.calls.length}`);
+    const node = { createContainer } as unknown as ContainerNode;
+    const offered = await serve(resources, { [NODE_SERVICE]: nodeService(node) }, { tls: null, secret });
+    const beat: NodeBeat = {
+      nodeId: "node",
+      address: "127.0.0.1",
+      port: Number(offered.endpoint.split(":")[1]),
+      memoryMb: 256,
+      availableMb: 256,
+      cpus: 1,
+      isLeaving: false,
+      instances: [],
+      leases: [],
+      waits: [],
+      returned: [],
+      broken: [],
+      scaled: [],
+      scaledVersion: 0,
+      threads: null,
+    };
+    const shape = { key: "f@1", memoryMb: 64, timeoutMs: 5_000 };
+    const held = { busy: 0, busyForMs: 0 };
+    const wanted = { nodeId: "node", shape, count: 1, waiting: 1, isGrowth: false, held };
+    /** By method. */
+    const askedWith = (other: string | null) => {
+      const security = { tls: null, secret: other };
+      const client = new CapacityClient({ endpoint, security, timeoutMs: DEADLINE_MS }, DEADLINE_MS);
+      resources.defer(() => client.close());
+      return {
+        Beat: () => client.beat(beat),
+        Lease: () => client.lease(wanted),
+        Overview: () => client.overview(),
+      };
+    };
+    const trusted = askedWith(secret);
+    expect(Object.keys(trusted)).toEqual(Object.keys(SERVICES["locus.Capacity"]));
+    for (const other of [null, "", `${secret}2`]) {
+      for (const ask of Object.values(askedWith(other))) {
+        await expect(ask()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+      }
+    }
+    expect((await trusted.Overview()).nodes).toEqual([]);
+    // Whoever is silent for a while is no node any more.
+    await vi.waitFor(async () => {
+      expect(await trusted.Beat()).toMatchObject({ gone: [], revoked: [] });
+      const { instances } = await trusted.Lease();
+      expect(instances).toMatchObject([{ id: expect.stringMatching(/^container-/), nodeId: "node" }]);
+      expect((await trusted.Overview()).instances).toMatchObject([{ function: "f", holder: "node" }]);
+    }, LONG);
   });
 });

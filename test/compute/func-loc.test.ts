@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { clientAt, type ContestClient, failureOf } from "#test/scheduler/contest-client.ts";
+import { answersAt, makeGuard, trustedClient } from "#test/scheduler/guard.ts";
 import { healthOf, SERVING, servicesAt } from "#test/scheduler/listener-questions.ts";
 import { runTool } from "#test/tool.ts";
 import { bundleOf, deploy, metric, portSaid, said } from "./node-client.ts";
@@ -137,6 +138,28 @@ describe("FuncLoc", () => {
     const { client } = await startNode({ LOCUS_GRPC_SECRET: "s3cret" });
     expect((await failureOf(invoke(client, "absent"))).code).toBe("UNAUTHENTICATED");
     expect(await invoke(client, "absent", {}, { secret: "s3cret" })).toMatch(/^FUNCTION_NOT_FOUND/);
+  });
+
+  it("runs calls of who trusts the node's certificate and has its secret, and of nobody else", async () => {
+    const guard = makeGuard(redis.directory);
+    const { node, endpoint } = await startNode(guard.settings);
+    await deploy(node, waits);
+    for (const method of ["Invoke", "Batch"]) {
+      expect(await answersAt(resources, guard, endpoint, NAME, method)).toEqual({
+        plain: "UNAVAILABLE",
+        distrusting: "UNAVAILABLE",
+        withoutSecret: "UNAUTHENTICATED",
+        withAll: "OK",
+      });
+    }
+    const trusted = trustedClient(resources, guard, endpoint, NAME);
+    const request = { ms: 0 };
+    for (const settings of [{}, { secret: "" }, { secret: `${guard.secret}2` }]) {
+      expect((await failureOf(invoke(trusted, "waits", request, settings))).code).toBe("UNAUTHENTICATED");
+    }
+    expect(await callsOf(node, "waits")).toEqual([]);
+    expect(await invoke(trusted, "waits", request, { secret: guard.secret })).toBe("success");
+    expect(await callsOf(node, "waits")).toHaveLength(1);
   });
 
   it("is not there where no port is named", async () => {

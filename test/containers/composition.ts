@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { InstanceList, NodeList } from "#compute/cli/node-client.ts";
+import type { Summary } from "#compute/cli/summary.ts";
 import { mistakesOfBill } from "../bill-of-materials.ts";
 import { freePort } from "../free-port.ts";
 import { openRegistry } from "./registry.ts";
@@ -18,6 +19,10 @@ const PUSH_TIMEOUT_MS = 300_000;
 const LOOK_INTERVAL_MS = 200;
 /** Some tens of batches. */
 const SPREAD_TIMEOUT_MS = 100_000;
+/** Of the run that is counted, each 1000 calls: one alone is over before it was looked at often. */
+const COUNTED_REPEATS = 3;
+/** Of its calls, those that may run without an instance: as many as are in flight at once, should the machine stand still for 2 s. */
+const WITHOUT_MAX = 64;
 const NODES = ["compute1", "compute2"];
 const ALL_IN_ONE = "locus-all-in-one";
 /** Half as much again as docs/containers.md has. */
@@ -41,19 +46,35 @@ const { run, runs } = engine;
 const ports = { COMPUTE1_PORT: String(await freePort()), COMPUTE2_PORT: String(await freePort()) };
 const inspectImage = async (image: string): Promise<string> =>
   (await run("docker", "inspect", "--format", "{{.Id}}", "--type=image", image)).trim();
-/** Of compute2, which no calls come to. */
-const askNode = async (path: string): Promise<string> => {
-  const response = await fetch(`http://127.0.0.1:${ports.COMPUTE2_PORT}${path}`);
+/** Of compute2, which no calls come to, unless it is said. */
+const askNode = async (path: string, port = ports.COMPUTE2_PORT): Promise<string> => {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
   if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
   return response.text();
+};
+/** Of a node: calls of its own that had an instance, and that ran there without one; calls of the other that ran there. */
+const callsAt = async (port: string) => {
+  const text = await askNode("/metrics", port);
+  const sumOf = (name: string): number => {
+    const values = Array.from(text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, "gm")), ([, value]) => value);
+    // Of a metric that nobody tells nothing is known.
+    return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + Number(value), 0);
+  };
+  return {
+    taken: sumOf("locus_instance_leases_taken_total"),
+    without: sumOf("locus_instance_calls_without_total"),
+    served: sumOf("locus_instance_calls_served_total"),
+  };
 };
 /** Where instances of khop are, who uses them, and how many calls of others compute2 has run. */
 const lookAtInstances = async () => {
   const { instances } = JSON.parse(await askNode("/v1/instances?function=khop")) as InstanceList;
-  const served = Number(/^locus_instance_calls_served_total (\d+)$/m.exec(await askNode("/metrics"))?.[1]);
+  const { served } = await callsAt(ports.COMPUTE2_PORT);
   const each = instances.map(({ id, node, state, holder }) => `${id} ${state} on ${node}, held by ${holder ?? "none"}`);
   return {
     nodes: new Set(instances.map(({ node }) => node)),
+    /** Whose instances somebody holds. */
+    busyNodes: new Set(instances.flatMap(({ node, holder }) => (holder === null ? [] : [node]))),
     served,
     text: `${served} calls served; ${each.join("; ") || "no instance"}`,
   };
@@ -102,6 +123,40 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
       .split("\n")
       .filter((line) => line.includes('"function":"khop@'));
     expect(isSpread, `seen:\n${seen.join("\n")}\nthe scheduler:\n${about.join("\n")}`).toBe(true);
+  });
+
+  test("have a run's calls on instances of both nodes, and hardly one on none", async () => {
+    const { nodes } = JSON.parse(await askNode("/v1/nodes")) as NodeList;
+    const counts = () => Promise.all([ports.COMPUTE1_PORT, ports.COMPUTE2_PORT].map((port) => callsAt(port)));
+    const before = await counts();
+    const argv = ["khop", String(COUNTED_REPEATS), "1000", "--side", "compute", "--json"];
+    const batch = run("docker", "exec", "compute1", "batch", ...argv);
+    const ended = batch.then(
+      () => true,
+      () => true,
+    );
+    const held = new Set<string>();
+    const seen: string[] = [];
+    do {
+      const now = await lookAtInstances();
+      for (const node of now.busyNodes) held.add(node);
+      if (seen.at(-1) !== now.text) seen.push(now.text);
+    } while (!(await Promise.race([ended, sleep(LOOK_INTERVAL_MS, false)])));
+    const { ok, sides } = JSON.parse(await batch) as Summary;
+    const calls = COUNTED_REPEATS * 1_000;
+    expect({ ok, sides }).toEqual({ ok: calls, sides: { compute: calls, storage: 0 } });
+    const [of1, of2] = (await counts()).map(({ taken, without, served }, at) => ({
+      taken: taken - before[at]!.taken,
+      without: without - before[at]!.without,
+      served: served - before[at]!.served,
+    }));
+    expect(held, `seen:\n${seen.join("\n")}`).toEqual(new Set(nodes.map(({ id }) => id)));
+    const figures = JSON.stringify([of1, of2]);
+    // compute1's leases are those of its calls; what did not run at compute2 on them ran at compute1.
+    expect(of1!.taken, `calls: ${figures}`).toBeGreaterThanOrEqual(calls - WITHOUT_MAX);
+    expect(of2!.served, `calls: ${figures}`).toBeGreaterThan(WITHOUT_MAX);
+    expect(of1!.taken - of2!.served, `calls: ${figures}`).toBeGreaterThan(WITHOUT_MAX);
+    for (const { without } of [of1!, of2!]) expect(without, `calls: ${figures}`).toBeLessThanOrEqual(WITHOUT_MAX);
   });
 
   test.each(Object.entries(BEYOND_BASE_MB_MAX))(

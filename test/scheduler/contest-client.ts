@@ -16,6 +16,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import type { EnumDescriptor, MessageDescriptor } from "./listener-questions.ts";
 
 const FILES = [
   "mini-faas-scheduler.proto",
@@ -27,9 +28,11 @@ const FILES = [
 ];
 /** As most clients have them: 64-bit numbers as text. */
 const OPTIONS = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: false };
-const contract = loadPackageDefinition(
-  loadSync(FILES, { ...OPTIONS, includeDirs: [join(import.meta.dirname, "..", "fixtures", "proto")] }),
-);
+const definitions = loadSync(FILES, {
+  ...OPTIONS,
+  includeDirs: [join(import.meta.dirname, "..", "fixtures", "proto")],
+});
+const contract = loadPackageDefinition(definitions);
 
 /** How a call ended that did not end well. */
 export class Failed extends Error {
@@ -113,6 +116,15 @@ function metadataOf(secret: string | undefined): Metadata {
   const metadata = new Metadata();
   if (secret !== undefined) metadata.set("authorization", `Bearer ${secret}`);
   return metadata;
+}
+
+/** The contracts' messages and enumerations, by package. */
+export function contractsTypes(): ReadonlyMap<string, readonly (MessageDescriptor | EnumDescriptor)[]> {
+  const types = Object.entries(definitions).flatMap(([name, { type }]) =>
+    type === undefined ? [] : [[name.slice(0, name.lastIndexOf(".")), type as unknown as MessageDescriptor] as const],
+  );
+  const byPackage = Map.groupBy(types, ([packageName]) => packageName);
+  return new Map(Array.from(byPackage, ([packageName, all]) => [packageName, all.map(([, type]) => type)]));
 }
 
 /** Of a service that somebody else's server has. */

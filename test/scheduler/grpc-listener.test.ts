@@ -17,10 +17,23 @@ import { NodeClient } from "#scheduler/grpc/node-client.ts";
 import { SchedulerClient } from "#scheduler/grpc/scheduler-client.ts";
 import { type ContainerUsed, type ContainerWanted, schedulerService } from "#scheduler/grpc/scheduler-service.ts";
 import { PLAIN } from "#scheduler/grpc/security.ts";
+import { SERVICES } from "#scheduler/grpc/services.ts";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
 import { ContainerShelf } from "./container-shelf.ts";
-import { clientAt, failureOf } from "./contest-client.ts";
-import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
+import { clientAt, contractsTypes, failureOf } from "./contest-client.ts";
+import {
+  type EnumDescriptor,
+  type FileDescriptor,
+  filesOfSymbol,
+  healthOf,
+  type MessageDescriptor,
+  NOT_SERVING,
+  type ReflectionVersion,
+  SERVICE_UNKNOWN,
+  servicesAt,
+  SERVING,
+  watchedHealthOf,
+} from "./listener-questions.ts";
 import { serve } from "./served.ts";
 
 const SCHEDULER = "schedulerproto.Scheduler";
@@ -47,6 +60,10 @@ afterEach(() => resources.disposeAsync());
 
 /** At once on one connection. */
 const STREAMS = 1_000;
+/** Longer than anything here is waited for. */
+const GRACE_MS = 120_000;
+/** Of fields that no contract has. */
+const OWN_NUMBER = 1_000;
 
 describe("a call that is given up", () => {
   test("while it waits for a container leaves the queue", async () => {
@@ -388,29 +405,132 @@ describe("sizes", () => {
 });
 
 describe("health", () => {
-  test("is told without the secret, for each service and for all, until the listener ends", async () => {
+  const open = async () => {
     const services = { [SCHEDULER]: schedulerService(new ContainerShelf(0)) };
     const listener = await listen({ host: "127.0.0.1", port: 0, security: { ...PLAIN, secret: "s3cret" }, services });
     resources.defer(() => listener.close(0));
-    const check = (service: string): Promise<string> => healthOf(`127.0.0.1:${listener.port}`, service);
-    expect(await check("")).toBe(SERVING);
-    expect(await check(SCHEDULER)).toBe(SERVING);
-    await expect(check("nothing.Such")).rejects.toMatchObject({ code: 5 });
+    return { listener, endpoint: `127.0.0.1:${listener.port}` };
+  };
+
+  test("is told without the secret, for each service and for all", async () => {
+    const { endpoint } = await open();
+    for (const service of ["", SCHEDULER]) expect(await healthOf(endpoint, service)).toBe(SERVING);
+    for (const service of ["nothing.Such", API_SERVER]) {
+      await expect(healthOf(endpoint, service)).rejects.toMatchObject({ code: status.NOT_FOUND });
+    }
+  });
+
+  test("is told to who watches it as it is, and again when the listener ends", async () => {
+    const { listener, endpoint } = await open();
+    const watches = ["", SCHEDULER].map((service) => watchedHealthOf(resources, endpoint, service));
+    const unknown = watchedHealthOf(resources, endpoint, "nothing.Such");
+    const told = (): Promise<readonly string[]> => Promise.all(watches.map((next) => next()));
+    expect(await told()).toEqual([SERVING, SERVING]);
+    expect(await unknown()).toBe(SERVICE_UNKNOWN);
+    // Watches are calls that go on until they are given up, which they are before the listener's end is waited for.
+    void listener.close(GRACE_MS);
+    expect(await told()).toEqual([NOT_SERVING, NOT_SERVING]);
   });
 });
 
-describe("reflection", () => {
-  test("names the services that are there, to who has the secret", async () => {
-    const services = { [SCHEDULER]: schedulerService(new ContainerShelf(0)) };
+describe.each<ReflectionVersion>(["v1", "v1alpha"])("reflection by %s", (version) => {
+  const serveAll = () => serve(resources, Object.fromEntries(Object.keys(SERVICES).map((name) => [name, {}])));
+
+  test("names the services that are there and no other, to who has the secret", async () => {
+    const services = {
+      [SCHEDULER]: schedulerService(new ContainerShelf(0)),
+      [API_SERVER]: apiServerService({ invoke: async () => Buffer.alloc(0), list: async () => [] }),
+    };
     const { endpoint } = await serve(resources, services, { ...PLAIN, secret: "s3cret" });
-    const listed = await servicesAt(endpoint, "s3cret");
-    expect(listed).toContain(SCHEDULER);
-    expect(listed).not.toContain(API_SERVER);
-    for (const secret of [null, "other"]) {
-      await expect(servicesAt(endpoint, secret)).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
+    const listed = await servicesAt(endpoint, { version, secret: "s3cret" });
+    expect(listed.toSorted()).toEqual([API_SERVER, SCHEDULER].toSorted());
+    for (const wrong of [{}, { secret: "other" }]) {
+      await expect(servicesAt(endpoint, { version, ...wrong })).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
+    }
+  });
+
+  test("describes each service with the contract's messages, by name, number and kind", async () => {
+    const { endpoint } = await serveAll();
+    expect((await servicesAt(endpoint, { version })).toSorted()).toEqual(Object.keys(SERVICES).toSorted());
+    const contracts = contractsTypes();
+    const compared = new Set<string>();
+    for (const service of Object.keys(SERVICES)) {
+      const file = await fileOf(endpoint, service, version);
+      expect(`${file.package}.`).toBe(service.slice(0, service.lastIndexOf(".") + 1));
+      const contract = contracts.get(file.package);
+      if (contract === undefined) continue;
+      const described = fieldsOf([...file.messageType, ...file.enumType]);
+      for (const [name, fields] of fieldsOf(contract)) expect([name, described.get(name)]).toEqual([name, fields]);
+      compared.add(file.package);
+    }
+    expect(compared).toEqual(new Set(contracts.keys()));
+  });
+
+  test("describes what is no plain field so that clients of any language take it", async () => {
+    const { endpoint } = await serveAll();
+    const messageOf = async (symbol: string): Promise<MessageDescriptor> => {
+      const { package: packageName, messageType } = await fileOf(endpoint, symbol, version);
+      const path = symbol.slice(packageName.length + 1).split(".");
+      const within = { nestedType: messageType } as MessageDescriptor;
+      return path.reduce((outer, name) => outer.nestedType.find((one) => one.name === name)!, within);
+    };
+    // A map's entries are in a message whose name follows from the field's.
+    const header = await messageOf("nodeservoceproto.InvokeFunctionReply.Header");
+    expect(header.field.find(({ name }) => name === "headers")).toMatchObject({ typeName: "HeadersEntry" });
+    const entries = header.nestedType.filter(({ options }) => options?.mapEntry === true);
+    expect(entries.map(({ name, field }) => [name, field.map((one) => [one.name, one.number])])).toEqual([
+      [
+        "HeadersEntry",
+        [
+          ["key", 1],
+          ["value", 2],
+        ],
+      ],
+    ]);
+    // What may be absent says so.
+    const { field: fields } = await messageOf("serverless.simulator.AssignReply");
+    expect(fields.map(({ name, proto3Optional }) => [name, proto3Optional])).toEqual([
+      ["status", false],
+      ["assigment", false],
+      ["error_message", true],
+    ]);
+    // A reserved range ends before its end.
+    expect((await messageOf("locus.LeaseUse")).reservedRange).toEqual([{ start: 9, end: 10 }]);
+  });
+
+  test("says of what there is not that it is not found", async () => {
+    const { endpoint } = await serveAll();
+    for (const symbol of ["nothing.Such", "schedulerproto.Schedule", ""]) {
+      expect(await filesOfSymbol(endpoint, symbol, { version })).toBe(status.NOT_FOUND);
     }
   });
 });
+
+/** The one that it is in: none of ours refers to another. */
+async function fileOf(endpoint: string, symbol: string, version: ReflectionVersion): Promise<FileDescriptor> {
+  const files = await filesOfSymbol(endpoint, symbol, { version });
+  expect(files).toMatchObject([{ syntax: "proto3" }]);
+  return (files as readonly [FileDescriptor])[0];
+}
+
+/** Name, number, and of messages kind of each field, by message or enumeration; apart from what is ours alone. */
+function fieldsOf(
+  types: readonly (MessageDescriptor | EnumDescriptor)[],
+  within = "",
+): ReadonlyMap<string, readonly unknown[]> {
+  return new Map(
+    types.flatMap((one): [string, readonly unknown[]][] => {
+      const name = within + one.name;
+      if ("value" in one) return [[name, one.value.map((value) => [value.name, value.number])]];
+      const fields = one.field.filter(({ number }) => number < OWN_NUMBER);
+      const nested = one.nestedType.filter(({ options }) => options?.mapEntry !== true);
+      return [
+        [name, fields.map((field) => [field.name, field.number, field.type, field.label])],
+        ...fieldsOf(nested, `${name}.`),
+      ];
+    }),
+  );
+}
 
 describe("a listener", () => {
   test("ends within its grace though a call goes on, and cancels that", async () => {

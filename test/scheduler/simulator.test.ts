@@ -117,6 +117,94 @@ test("the simulator plays a data set to our scaler, tells how it stands, and end
   expect(scaler.isRunning).toBe(true);
 });
 
+/** What the contest's simulator tells of a data set, each field with its name and its kind. */
+const CONTEST_STATISTICS = {
+  id: expect.any(String),
+  requestFilePath: expect.any(String),
+  metaFilePath: expect.any(String),
+  startTime: expect.any(String),
+  endTime: expect.any(String),
+  totalRequestsCount: expect.any(Number),
+  failedRequestsCount: expect.any(Number),
+  successRate: expect.any(Number),
+  invocationLatencyInSecs: expect.any(Number),
+  invocationExecutionTimeInSecs: expect.any(Number),
+  invocationExecutionTimeInGBs: expect.any(Number),
+  invocationScheduleTimeInSecs: expect.any(Number),
+  invocationIdleTimeInSecs: expect.any(Number),
+  totalSlotTimeInGBs: expect.any(Number),
+  totalLiveSlotCount: expect.any(Number),
+  score: expect.any(Number),
+};
+
+test("the simulator's statistics are the contest's, field by field, and its score follows from them", async () => {
+  writeDataSet("first");
+  // Of another function: the slots of the first are gone, and no Scaler hears of it. It goes on for as long as the first is looked at.
+  const later = [{ ...METAS[0], key: "later" }];
+  writeDataSet(
+    "second",
+    [0, 60_000].map((at): Request => [at, "later", 10]),
+    later,
+  );
+  const [scalerPort, platformPort, statisticsPort] = [await freePort(), await freePort(), await freePort()];
+  start("main-scaler.ts", [], {
+    LOCUS_SCALER_PORT: String(scalerPort),
+    LOCUS_PLATFORM_ENDPOINT: `127.0.0.1:${platformPort}`,
+    LOCUS_POLICY: "reference",
+  });
+  const begunMs = Date.now();
+  start("main-simulator.ts", ["first", "second"], {
+    LOCUS_PLATFORM_PORT: String(platformPort),
+    LOCUS_STATISTICS_PORT: String(statisticsPort),
+    LOCUS_SCALER_ENDPOINT: `127.0.0.1:${scalerPort}`,
+    LOCUS_DATA_DIR: join(folder, "data"),
+  });
+  const told = await vi.waitUntil(async () => {
+    const response = await fetch(`http://127.0.0.1:${statisticsPort}/`).catch(() => null);
+    expect(response?.headers.get("content-type") ?? "application/json").toBe("application/json");
+    const runs = ((await response?.json()) ?? []) as readonly Record<keyof typeof CONTEST_STATISTICS, unknown>[];
+    return runs.length === 2 ? runs : null;
+  });
+  expect(told).toEqual([CONTEST_STATISTICS, CONTEST_STATISTICS]);
+  for (const one of told) expect(Object.keys(one)).toEqual(Object.keys(CONTEST_STATISTICS));
+  expect(new Set(told.map(({ id }) => id)).size).toBe(2);
+  const [first, second] = told;
+  const folderOf = (name: string): string => join(folder, "data", name);
+  expect(first).toMatchObject({
+    requestFilePath: join(folderOf("first"), "requests"),
+    metaFilePath: join(folderOf("first"), "metas"),
+    totalRequestsCount: 5,
+    failedRequestsCount: 0,
+    successRate: 1,
+    // 30, 30, 60, 60 and 100 ms; in half a GB those of `quick`, in one that of `slow`.
+    invocationExecutionTimeInSecs: expect.closeTo(0.28, 9),
+    invocationExecutionTimeInGBs: expect.closeTo(0.19, 9),
+    totalLiveSlotCount: 0,
+  });
+  expect(second).toMatchObject({
+    requestFilePath: join(folderOf("second"), "requests"),
+    endTime: "not end yet",
+    totalRequestsCount: 2,
+    failedRequestsCount: 0,
+  });
+  const [startMs, endMs] = [Date.parse(String(first!.startTime)), Date.parse(String(first!.endTime))];
+  expect(startMs).toBeGreaterThanOrEqual(begunMs);
+  // The last request comes after 700 ms, and takes 400 to start and to run.
+  expect(endMs - startMs).toBeGreaterThan(1_000);
+  const figure = (name: keyof typeof CONTEST_STATISTICS): number => first![name] as number;
+  const [execution, schedule] = [figure("invocationExecutionTimeInSecs"), figure("invocationScheduleTimeInSecs")];
+  const [idle, slots] = [figure("invocationIdleTimeInSecs"), figure("totalSlotTimeInGBs")];
+  expect(idle).toBeGreaterThan(0);
+  // The first instance of `quick` takes 0.12 s, that of `slow` 0.3 s.
+  expect(schedule).toBeGreaterThan(0.4);
+  // The first slot is there from the first request on, until all are destroyed after the last.
+  expect(slots).toBeGreaterThan(0.5);
+  expect(figure("invocationLatencyInSecs")).toBeCloseTo(execution + schedule + idle, 9);
+  const resources50 = (figure("invocationExecutionTimeInGBs") / slots) * 50;
+  const coldStarts50 = (execution / (execution + schedule + idle)) * 50;
+  expect(figure("score")).toBeCloseTo(resources50 + coldStarts50, 9);
+});
+
 test("the simulator and the scaler are heard by nobody who is not trusted, and trust each other", async () => {
   writeDataSet("one");
   const guard = makeGuard(folder);
