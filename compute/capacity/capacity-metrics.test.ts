@@ -53,6 +53,7 @@ describe("metrics of instances", () => {
       "locus_instance_waits_total 2",
       "locus_instance_wait_seconds_total 0.25",
       'locus_instance_calls_without_total{reason="no-scheduler"} 0',
+      'locus_instance_calls_without_total{reason="replaced"} 0',
       'locus_instance_calls_without_total{reason="refused"} 1',
       'locus_instance_calls_without_total{reason="late"} 0',
       'locus_instance_calls_without_total{reason="lost"} 0',

@@ -368,6 +368,17 @@ describe("a node's book of leases", () => {
       expect(book.without).toMatchObject({ "no-scheduler": 1, "not-here": 1 });
     });
 
+    test.each(["FUNCTION_NOT_FOUND", "VERSION_NOT_FOUND"] as const)(
+      "leaves it to the node what becomes of calls of a version that is there no more (%s)",
+      async (code) => {
+        const { book, requests } = setUp(3);
+        const call = book.wait(khop, 1_000);
+        await requests[0]!.refuse(new LocusError(code, "it is gone"));
+        expect(await call).toBeNull();
+        expect(book.without).toMatchObject({ replaced: 1, refused: 0 });
+      },
+    );
+
     test("refuses calls at once where whoever schedules gives none, and says why", async () => {
       const { book, requests } = setUp(3);
       const call = book.wait(khop, 1_000);

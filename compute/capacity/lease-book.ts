@@ -66,6 +66,7 @@ export class LeaseBook {
   /** Calls that ran here without an instance, since the beginning. */
   readonly without: Record<WithoutReason, number> = {
     "no-scheduler": 0,
+    replaced: 0,
     refused: 0,
     late: 0,
     lost: 0,
@@ -439,8 +440,8 @@ export class LeaseBook {
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
     if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
-    else if (code === "PEER_UNAVAILABLE" || code === "NODE_NOT_FOUND") this.#allWithout(booked, "no-scheduler");
-    else this.#allWithout(booked, "refused", error instanceof Error ? error.message : String(error));
+    else
+      this.#allWithout(booked, REASONS.get(code) ?? "refused", error instanceof Error ? error.message : String(error));
   }
 
   #allWithout(booked: BookedFunction, reason: WithoutReason, why?: string): void {
@@ -503,6 +504,14 @@ export class LeaseBook {
 }
 
 const STOPPING = "its node stops";
+
+/** By what whoever was asked says: of all else, that none is given. */
+const REASONS: ReadonlyMap<string, WithoutReason> = new Map([
+  ["PEER_UNAVAILABLE", "no-scheduler"],
+  ["NODE_NOT_FOUND", "no-scheduler"],
+  ["FUNCTION_NOT_FOUND", "replaced"],
+  ["VERSION_NOT_FOUND", "replaced"],
+]);
 
 const codeOf = (error: unknown): string => (error instanceof LocusError ? error.code : "INTERNAL");
 

@@ -7,6 +7,8 @@ import { LocusError } from "#runtime/errors.ts";
 const IS_DESPITE_MAX = {
   /** Nobody schedules: nobody counts instances either, and what is deployed is to run. */
   "no-scheduler": true,
+  /** Its version is there no more: its successor runs, or the call is told so, when it is to run here. */
+  replaced: true,
   /** Whoever schedules gives none: it is too large for any node. Or its node holds as many as it can. */
   refused: false,
   /** None came in time. */
