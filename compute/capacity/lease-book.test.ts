@@ -26,11 +26,12 @@ interface Request {
 const setUp = (most: number | null = null) => {
   const requests: Request[] = [];
   const clock = { nowMs: 0 };
+  const said = { most };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const book = new LeaseBook({
     nodeId: ME,
     nowMs: () => clock.nowMs,
-    atMost: () => most,
+    atMost: () => said.most,
     lease: (wanted, signal) => {
       const { promise, resolve, reject } = Promise.withResolvers<LeaseAnswer>();
       signal.addEventListener("abort", () => reject(new LocusError("CANCELLED", "given up")));
@@ -47,7 +48,7 @@ const setUp = (most: number | null = null) => {
     await requests.at(-1)!.grant(leased);
     book.done((await waiting)!, 1, 0);
   };
-  return { book, requests, clock, held };
+  return { book, requests, clock, held, said };
 };
 const take = (book: LeaseBook): BookedInstance => book.take(khop)!;
 const NOTHING = { gone: [], revoked: [], isPressed: false, threads: null };
@@ -360,12 +361,62 @@ describe("a node's book of leases", () => {
       expect(book.waits()).toMatchObject([{ key: "khop@2", left: 1, leftWaitMs: 10_000 }]);
     });
 
-    test("has calls run without where nobody schedules, and where they stay here in any case", async () => {
-      const { book, requests } = setUp(3);
-      const call = book.wait(khop, 1_000);
-      await requests[0]!.refuse(new LocusError("PEER_UNAVAILABLE", "nobody"));
-      expect([await call, book.takeHere(khop)]).toEqual([null, null]);
-      expect(book.without).toMatchObject({ "no-scheduler": 1, "not-here": 1 });
+    test.each(["PEER_UNAVAILABLE", "NODE_NOT_FOUND"] as const)(
+      "has calls ask again where nobody answers for now (%s), and run without when nobody has for long",
+      async (code) => {
+        vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+        const { book, requests } = setUp(3);
+        const asked = () => requests.filter(({ wanted }) => !wanted.isGrowth);
+        const [first, second, forsaken] = Array.from({ length: 3 }, () => book.wait(khop, 60_000));
+        await asked()[0]!.refuse(new LocusError(code, "nobody"));
+        expect([book.waiting, asked().length]).toEqual([3, 1]);
+        await vi.advanceTimersByTimeAsync(500);
+        await asked()[1]!.grant([at("a")]);
+        expect([(await first)!.id, (await second)!.id]).toEqual(["a", "a"]);
+        await asked()[2]!.refuse(new LocusError(code, "nobody"));
+        expect(book.waiting).toBe(1);
+        book.expireAll();
+        await asked()[3]!.refuse(new LocusError(code, "nobody"));
+        expect(await forsaken).toBeNull();
+        const next = book.wait(khop, 60_000);
+        await asked()[4]!.refuse(new LocusError(code, "nobody"));
+        expect([await next, book.takeHere(khop)]).toEqual([null, null]);
+        expect(book.without).toMatchObject({ "no-scheduler": 2, "not-here": 1 });
+        // Somebody does again.
+        book.answered(NOTHING, []);
+        const last = book.wait(khop, 60_000);
+        last.catch(() => {});
+        await asked()[5]!.refuse(new LocusError(code, "nobody"));
+        expect(book.waiting).toBe(1);
+        book.close();
+      },
+    );
+
+    test("has no more calls wait than leave room for others, and refuses the next at once", async () => {
+      const { book } = setUp(3);
+      const cancel = new AbortController();
+      const waiting = Array.from({ length: 256 }, () => book.wait(khop, 60_000, cancel.signal).catch(() => null));
+      await expect(book.wait(khop, 60_000)).rejects.toMatchObject(refusal(0, " (256 of its calls wait already)"));
+      const other = book.wait({ ...khop, name: "walk", version: "w" }, 60_000, cancel.signal).catch(() => null);
+      expect(book.waiting).toBe(257);
+      cancel.abort();
+      await Promise.all([...waiting, other]);
+    });
+
+    test("has calls that wait go by what people say meanwhile", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const { book, said } = setUp(null);
+      const [call, later] = [book.wait(khop, 20_000), book.wait(khop, 30_000)];
+      said.most = 3;
+      await vi.advanceTimersByTimeAsync(9_999);
+      expect(book.waiting).toBe(2);
+      call.catch(() => {});
+      await vi.advanceTimersByTimeAsync(1);
+      await expect(call).rejects.toMatchObject({ code: "OVERLOADED" });
+      said.most = null;
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(await later).toBeNull();
+      expect(book.without.late).toBe(1);
     });
 
     test.each(["FUNCTION_NOT_FOUND", "VERSION_NOT_FOUND"] as const)(
@@ -379,12 +430,12 @@ describe("a node's book of leases", () => {
       },
     );
 
-    test("refuses calls at once where whoever schedules gives none, and says why", async () => {
+    test("refuses calls at once where whoever schedules gives none, with what that says", async () => {
       const { book, requests } = setUp(3);
       const call = book.wait(khop, 1_000);
       call.catch(() => {});
       await requests[0]!.refuse(new LocusError("NODES_EXHAUSTED", "too large"));
-      await expect(call).rejects.toMatchObject(refusal(0, " (too large)"));
+      await expect(call).rejects.toMatchObject({ code: "NODES_EXHAUSTED", message: "too large" });
       expect(book.without.refused).toBe(0);
     });
 
@@ -392,8 +443,12 @@ describe("a node's book of leases", () => {
       const { book } = setUp(3);
       const waiting = book.wait(khop, 1_000);
       book.close();
-      await expect(waiting).rejects.toMatchObject(refusal(0, " (its node stops)"));
-      await expect(book.wait(khop, 1_000)).rejects.toMatchObject(refusal(0, " (its node stops)"));
+      const stopping = {
+        code: "SIDE_UNAVAILABLE",
+        message: "this node stops, and khop runs on instances alone: call again",
+      };
+      await expect(waiting).rejects.toMatchObject(stopping);
+      await expect(book.wait(khop, 1_000)).rejects.toMatchObject(stopping);
       expect(book.without.stopping).toBe(0);
     });
   });

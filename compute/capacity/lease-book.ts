@@ -15,7 +15,7 @@ import type {
 } from "#scheduler/grpc/capacity-desk.ts";
 import { BookedFunction, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
-import { refusalOf, type WithoutReason } from "./without-instance.ts";
+import { refusalOf, type WithoutInstance, type WithoutReason } from "./without-instance.ts";
 
 /**
  * A call that waited so long runs on its node all the same, as if there were no scheduler: that all instances are taken for as long says that there
@@ -29,8 +29,13 @@ const PATIENCE_SHARE = 1 / 2;
 const ASKED_MAX = 16;
 /** Whoever is told to wait for what it holds asks again no sooner, however short a start is. Chosen. */
 const PAUSE_MS_MIN = 10;
-/** Whoever may not run without an instance, on a node that holds as many as it can, asks again so much later. Chosen: a beat. */
-const FULL_AGAIN_MS = 500;
+/** Whoever may not run without an instance asks again so much later, where none can be had for now. Chosen: a beat. */
+const AGAIN_MS = 500;
+/**
+ * Calls of one function that wait, where people have said how many instances it has at most: they may wait for long, and others are to have room. A quarter of
+ * those that a node takes at once, unless its settings say otherwise. Chosen.
+ */
+const BOUNDED_WAITING_MAX = 256;
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
 const BUSY_SHARE = 0.75;
 /** Between two attempts of one function to get more. */
@@ -41,6 +46,8 @@ const IDLE_BEATS = 2;
 const MISSED_BEATS = 20;
 /** Beats without an instance and a call until what was learned of a function is forgotten. */
 const EMPTY_BEATS = 120;
+
+type Obstacle = Pick<WithoutInstance, "why" | "refusal">;
 
 export interface LeaseBookOptions {
   readonly nodeId: string;
@@ -63,6 +70,8 @@ export class LeaseBook {
   readonly #givenBack: BookedInstance[] = [];
   #waiting = 0;
   #isClosed = false;
+  /** Nobody who schedules has answered for so long that nothing is on lease any more. */
+  #isForsaken = false;
   /** Calls that ran here without an instance, since the beginning. */
   readonly without: Record<WithoutReason, number> = {
     "no-scheduler": 0,
@@ -137,13 +146,19 @@ export class LeaseBook {
   wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
     if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
     if (this.#isClosed) {
-      const refusal = this.goWithout(description, "stopping", 0, STOPPING);
+      const refusal = this.goWithout(description, "stopping", 0);
       return refusal === null ? Promise.resolve(null) : Promise.reject(refusal);
     }
     if (this.#waiting >= WAITING_MAX) {
       return Promise.reject(new LocusError("OVERLOADED", `${WAITING_MAX} calls wait for an instance already`));
     }
     const booked = this.#functionOf(description);
+    if (booked.waiters.size >= BOUNDED_WAITING_MAX && this.#isBounded(booked)) {
+      const refusal = this.goWithout(description, "late", 0, {
+        why: `${BOUNDED_WAITING_MAX} of its calls wait already`,
+      });
+      if (refusal !== null) return Promise.reject(refusal);
+    }
     const sinceMs = this.#options.nowMs();
     this.#waiting++;
     return new Promise((resolve, reject) => {
@@ -173,12 +188,18 @@ export class LeaseBook {
         },
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
-      const onTimeout = (): void => {
-        booked.isMissed = true;
-        this.#leaveWithout(booked, waiter, "late");
-      };
       const patienceMs = timeoutMs * PATIENCE_SHARE;
-      const timer = setTimeout(onTimeout, this.#isBounded(booked) ? patienceMs : Math.min(patienceMs, PATIENCE_MS));
+      let leftMs = patienceMs;
+      const onTimeout = (): void => {
+        leftMs -= PATIENCE_MS;
+        // People may say so, and take it back, while it waits.
+        if (leftMs > 0 && this.#isBounded(booked)) timer = setTimeout(onTimeout, Math.min(leftMs, PATIENCE_MS));
+        else {
+          booked.isMissed = true;
+          this.#leaveWithout(booked, waiter, "late");
+        }
+      };
+      let timer = setTimeout(onTimeout, Math.min(leftMs, PATIENCE_MS));
       signal?.addEventListener("abort", onAbort);
       booked.waiters.add(waiter);
       this.#serve(booked);
@@ -191,16 +212,23 @@ export class LeaseBook {
     { name }: Pick<FunctionDescription, "name">,
     reason: WithoutReason,
     forMs: number,
-    why = "",
+    { why = "", refusal = null }: Partial<Obstacle> = {},
   ): LocusError | null {
-    const refusal = refusalOf({ function: name, most: this.#options.atMost(name), reason, forMs, why });
-    if (refusal === null) this.without[reason]++;
-    return refusal;
+    const error = refusalOf({ function: name, most: this.#options.atMost(name), reason, forMs, why, refusal });
+    if (error === null) this.without[reason]++;
+    return error;
   }
 
   /** A call that had the instance ended. `elapsedMs`: since it was taken. */
-  done(instance: BookedInstance, elapsedMs: number, cpuUs: number, nowMs = this.#options.nowMs()): void {
+  done(
+    instance: BookedInstance,
+    elapsedMs: number,
+    cpuUs: number,
+    nowMs = this.#options.nowMs(),
+    lackedMemory = false,
+  ): void {
     instance.ended(nowMs, elapsedMs, cpuUs);
+    instance.lackedMemory ||= lackedMemory;
     instance.function.ended(elapsedMs, cpuUs);
     this.failed(instance, nowMs);
   }
@@ -272,6 +300,7 @@ export class LeaseBook {
 
   /** Of a beat that named `told`. */
   answered({ gone, revoked, isPressed }: BeatAnswer, told: readonly string[]): void {
+    this.#isForsaken = false;
     for (const id of told) this.#returning.delete(id);
     for (const id of gone) {
       const instance = this.#held.get(id);
@@ -315,13 +344,17 @@ export class LeaseBook {
 
   /** Nobody has renewed anything for so long that all of it is over. What runs goes on. */
   expireAll(): void {
+    this.#isForsaken = true;
     for (const instance of this.#held.values()) {
       instance.isRevoked = true;
       instance.function.remove(instance);
     }
     this.#held.clear();
     this.#returning.clear();
-    for (const booked of this.#functions.values()) this.#ask(booked);
+    for (const booked of this.#functions.values()) {
+      this.#endPause(booked);
+      this.#ask(booked);
+    }
   }
 
   /**
@@ -330,7 +363,7 @@ export class LeaseBook {
    */
   close(): void {
     this.#isClosed = true;
-    for (const booked of this.#functions.values()) this.#allWithout(booked, "stopping", STOPPING);
+    for (const booked of this.#functions.values()) this.#allWithout(booked, "stopping");
     this.askAnother();
     for (const instance of this.#held.values()) if (instance.running === 0) this.#giveBack(instance);
   }
@@ -418,7 +451,13 @@ export class LeaseBook {
   #askFull(booked: BookedFunction): void {
     if (booked.instances.length > 0) return;
     if (!this.#isBounded(booked)) this.#allWithout(booked, "refused");
-    else if (booked.pause === null) this.#pause(booked, ASKED_MAX, 0, FULL_AGAIN_MS);
+    else if (booked.pause === null) this.#askAgain(booked);
+  }
+
+  /** Whatever happens meanwhile. */
+  #askAgain(booked: BookedFunction): void {
+    this.#endPause(booked);
+    this.#pause(booked, Infinity, 0, AGAIN_MS);
   }
 
   /** Those that wait are served as calls here end: nobody is asked meanwhile. */
@@ -439,17 +478,20 @@ export class LeaseBook {
 
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
+    const refusal = error instanceof LocusError ? error : null;
     if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
-    else
-      this.#allWithout(booked, REASONS.get(code) ?? "refused", error instanceof Error ? error.message : String(error));
+    // One schedules, or did a moment ago, and counts instances: another takes over, or was late once.
+    else if (NOBODY.has(code) && !this.#isForsaken && this.#isBounded(booked)) this.#askAgain(booked);
+    else if (NOBODY.has(code)) this.#allWithout(booked, "no-scheduler");
+    else this.#allWithout(booked, GONE.has(code) ? "replaced" : "refused", { refusal });
   }
 
-  #allWithout(booked: BookedFunction, reason: WithoutReason, why?: string): void {
-    for (const waiter of booked.waiters) this.#leaveWithout(booked, waiter, reason, why);
+  #allWithout(booked: BookedFunction, reason: WithoutReason, obstacle?: Partial<Obstacle>): void {
+    for (const waiter of booked.waiters) this.#leaveWithout(booked, waiter, reason, obstacle);
   }
 
-  #leaveWithout(booked: BookedFunction, waiter: Waiter, reason: WithoutReason, why?: string): void {
-    const refusal = this.goWithout(booked, reason, this.#options.nowMs() - waiter.sinceMs, why);
+  #leaveWithout(booked: BookedFunction, waiter: Waiter, reason: WithoutReason, obstacle?: Partial<Obstacle>): void {
+    const refusal = this.goWithout(booked, reason, this.#options.nowMs() - waiter.sinceMs, obstacle);
     if (refusal === null) waiter.resolve(null);
     else waiter.reject(refusal);
   }
@@ -503,15 +545,10 @@ export class LeaseBook {
   }
 }
 
-const STOPPING = "its node stops";
-
-/** By what whoever was asked says: of all else, that none is given. */
-const REASONS: ReadonlyMap<string, WithoutReason> = new Map([
-  ["PEER_UNAVAILABLE", "no-scheduler"],
-  ["NODE_NOT_FOUND", "no-scheduler"],
-  ["FUNCTION_NOT_FOUND", "replaced"],
-  ["VERSION_NOT_FOUND", "replaced"],
-]);
+/** With which nobody is told to schedule, or not for this node yet. */
+const NOBODY: ReadonlySet<string> = new Set(["PEER_UNAVAILABLE", "NODE_NOT_FOUND"]);
+/** Of what is not deployed any more. */
+const GONE: ReadonlySet<string> = new Set(["FUNCTION_NOT_FOUND", "VERSION_NOT_FOUND"]);
 
 const codeOf = (error: unknown): string => (error instanceof LocusError ? error.code : "INTERNAL");
 

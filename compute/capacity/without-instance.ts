@@ -36,11 +36,17 @@ export interface WithoutInstance {
   readonly forMs: number;
   /** In words, what stood in the way; empty: nothing but that there are no more. */
   readonly why: string;
+  /** With what whoever schedules refused it; null: that is not what stood in the way. */
+  readonly refusal: LocusError | null;
 }
 
 /** The error with which it is refused; null: it runs without. */
-export function refusalOf({ function: name, most, reason, forMs, why }: WithoutInstance): LocusError | null {
+export function refusalOf({ function: name, most, reason, forMs, why, refusal }: WithoutInstance): LocusError | null {
   if (most === null || IS_DESPITE_MAX[reason]) return null;
+  // A higher maximum mends neither.
+  if (reason === "refused" && refusal !== null) return refusal;
+  if (reason === "stopping")
+    return new LocusError("SIDE_UNAVAILABLE", `this node stops, and ${name} runs on instances alone: call again`);
   const got = `${name} got no instance in ${Math.round(forMs)} ms${why === "" ? "" : ` (${why})`}`;
   const text = `${got}, and may have ${most} at most: raise that with "locus scale ${name} --max", or call again later`;
   return new LocusError("OVERLOADED", text);

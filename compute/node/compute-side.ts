@@ -92,7 +92,7 @@ export class ComputeSide implements SideRunner {
       instance = null;
     }
     const why = `${ATTEMPTS_MAX} in a row took no call`;
-    const refusal = book.goWithout(description, "lost", performance.now() - startedMs, why);
+    const refusal = book.goWithout(description, "lost", performance.now() - startedMs, { why });
     if (refusal !== null) throw refusal;
     return afterWaiting(await this.#runHere(admitted, null, leftMs(), signal), waited);
   }
@@ -190,6 +190,6 @@ function afterWaiting(
 function endIn(book: NodeCapacity["book"], instance: BookedInstance, startedMs: number, outcome: Outcome | null): void {
   const nowMs = performance.now();
   if (outcome === null) return book.failed(instance, nowMs);
-  if (!outcome.ok && outcome.error.code === "MEMORY_LIMIT") instance.lackedMemory = true;
-  book.done(instance, nowMs - startedMs, outcome.usage.cpuUs, nowMs);
+  const lackedMemory = !outcome.ok && outcome.error.code === "MEMORY_LIMIT";
+  book.done(instance, nowMs - startedMs, outcome.usage.cpuUs, nowMs, lackedMemory);
 }
