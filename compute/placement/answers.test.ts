@@ -43,7 +43,13 @@ const explained = (name: string, held: Trials["held"] = null) =>
     isCrowded: false,
     nowMs: DURATION_MS,
   });
-const HELD = { sinceMs: 0, untilMs: DURATION_MS + 5_000, promisedUs: 300, refutedShare: 0, isFirm: true };
+const HELD = {
+  sinceMs: 0,
+  untilMs: DURATION_MS + 5_000,
+  promisedUs: 300,
+  refutedShare: 0,
+  firmUntilMs: DURATION_MS + 1_000,
+};
 const { step } = run.moments.at(-1)!;
 const overview: PlacementOverview = {
   planVersion: 7,
@@ -70,8 +76,9 @@ describe("an answer", () => {
   });
 
   test("says what holds a function, as long as that holds", () => {
-    const { untilMs, refutedShare, isFirm } = HELD;
-    expect(explained("walk", HELD)).toMatchObject({ held: { untilMs, refutedShare, isFirm } });
+    const { untilMs, refutedShare } = HELD;
+    expect(explained("walk", HELD)).toMatchObject({ held: { untilMs, refutedShare, isFirm: true } });
+    expect(explained("walk", { ...HELD, firmUntilMs: DURATION_MS }).held).toMatchObject({ isFirm: false });
     expect(explained("walk", { ...HELD, untilMs: DURATION_MS }).held).toBeNull();
   });
 

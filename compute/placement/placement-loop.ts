@@ -213,7 +213,10 @@ export class PlacementLoop {
     const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
     const passedMs = nowMs - (this.#work?.heardMs ?? nowMs);
     const worked = { windowMs, passedMs, us: nodeCores * windowMs * 1e3, calls };
-    this.#work = { of: constants, work: learnt(this.#workBy(constants), worked), heardMs: nowMs };
+    const before = this.#workBy(constants);
+    const work = learnt(before, worked);
+    // A window that tells nothing takes no time of those that do.
+    if (work !== before || this.#work?.of !== constants) this.#work = { of: constants, work, heardMs: nowMs };
   }
 
   #count(node: string, { machine, calls, windowMs }: Omit<KnownNode, "atMs">): void {

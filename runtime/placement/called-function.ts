@@ -11,7 +11,7 @@ import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
-import { isCrowded, isHeld, isPromiseBroken, STEADY_MS, type Tried } from "./trials.ts";
+import { isCrowded, isFirmAt, isHeld, isPromiseBroken, STEADY_MS, type Tried } from "./trials.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
 
 /** Not called for so long: nothing to decide. */
@@ -172,6 +172,7 @@ function isFull(all: readonly CalledFunction[], capacity: Capacity): boolean {
 export function withHeld(
   all: readonly CalledFunction[],
   capacity: Capacity,
+  nowMs: number,
 ): { readonly firm: readonly CalledFunction[]; readonly held: readonly CalledFunction[] } {
   const stays = ({ trials: { held }, load, share }: CalledFunction): boolean =>
     held !== null && load.lowest <= share && share <= load.highest;
@@ -182,7 +183,7 @@ export function withHeld(
     capacity,
   );
   if (!isCrowded(all, use, capacity)) return none;
-  const isFirm = (called: CalledFunction): boolean => stays(called) && called.trials.held!.isFirm;
+  const isFirm = (called: CalledFunction): boolean => stays(called) && isFirmAt(called.trials, nowMs);
   const firm = all.map((called) => (isFirm(called) ? still(called) : called));
   const held = all.map((called, index) => (stays(called) && !isFirm(called) ? still(called) : firm[index]!));
   return { firm, held: held.some((called, index) => called !== firm[index]) ? held : firm };

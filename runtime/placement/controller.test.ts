@@ -436,7 +436,7 @@ describe("one step", () => {
   test("leaves a storage that runs nothing at once, whatever it rests for, and stays only where it is pinned", () => {
     const known = profilesWith(50, "storage");
     const at = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 }]])).get("f")!;
-    const held = { sinceMs: 0, untilMs: 60_000, promisedUs: 2_100, refutedShare: 0, isFirm: true };
+    const held = { sinceMs: 0, untilMs: 60_000, promisedUs: 2_100, refutedShare: 0, firmUntilMs: 60_000 };
     const none = { ...TWO_MACHINES, storageCores: 0 };
     const shareThen = (change: Partial<typeof at>, rules = FREE_RULES) =>
       step(
@@ -583,7 +583,7 @@ describe("what has proved better", () => {
         .run(250, { hash: calls("compute", 10, HASH, factor) });
     const held = (refutedShare: number, change: Partial<NonNullable<Trials["held"]>> = {}): FunctionState => {
       const promisedUs = tookUs("compute", HASH);
-      const it = { sinceMs: 500, untilMs: 5_000, promisedUs, refutedShare, isFirm: false, ...change };
+      const it = { sinceMs: 500, untilMs: 5_000, promisedUs, refutedShare, firmUntilMs: -Infinity, ...change };
       return resting(0, { trials: { ...NO_TRIALS, endedMs: 500, held: it } });
     };
     const shareAfter = (state: FunctionState, capacity: Partial<Capacity> = {}, load = full()): number =>
@@ -605,7 +605,7 @@ describe("what has proved better", () => {
     });
 
     test("it stays whatever the model promises where that has just been wrong", () => {
-      expect(shareAfter(held(1, { isFirm: true }))).toBe(0);
+      expect(shareAfter(held(1, { firmUntilMs: 5_000 }))).toBe(0);
     });
 
     test("it goes when its time is over, and when calls take longer than in the trial", () => {
@@ -640,7 +640,7 @@ describe("what has proved better", () => {
     test("what that misses by what is known is told: it is reckoned as if nobody were held", () => {
       const missed = (state: FunctionState) => regretAfter(next(full(), { hash: state }));
       expect(missed(held(SPLIT))).toBeGreaterThan(0.1);
-      expect(missed(held(SPLIT))).toBeCloseTo(missed(held(SPLIT, { isFirm: true })));
+      expect(missed(held(SPLIT))).toBeCloseTo(missed(held(SPLIT, { firmUntilMs: 5_000 })));
       expect(missed(resting(0))).toBeLessThan(0.05);
       const rules = new Map([["hash", { ...FREE_RULES, pinnedShare: 0 }]]);
       expect(regretAfter(next(full(), { hash: resting(0) }, {}, rules))).toBe(0);
@@ -670,13 +670,13 @@ describe("what has proved better", () => {
       const { nowMs, state } = after(QUEUED / 2);
       expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
       const untilMs = nowMs + 5_000;
-      expect(state.get("walk")!.trials.held).toMatchObject({ untilMs, refutedShare: 0, isFirm: false });
+      expect(state.get("walk")!.trials.held).toMatchObject({ untilMs, refutedShare: 0, firmUntilMs: -Infinity });
       expect(state.get("hash")!.trials.held).toEqual({
         sinceMs: nowMs,
         untilMs,
         promisedUs: expect.closeTo(tookUs("compute", HASH, QUEUED / 2), 3),
         refutedShare: 0,
-        isFirm: false,
+        firmUntilMs: -Infinity,
       });
     });
 
@@ -690,7 +690,7 @@ describe("what has proved better", () => {
         untilMs: nowMs + 2_000,
         promisedUs: tookUs("compute", HASH),
         refutedShare,
-        isFirm: false,
+        firmUntilMs: -Infinity,
       });
       const walk = resting(1, { state: "probing", trials: { ...NO_TRIALS, running, held: proof(0) } });
       const hash = resting(0, { trials: { ...NO_TRIALS, held: proof(1) } });
@@ -731,7 +731,7 @@ describe("what has proved better", () => {
       untilMs: nowMs + 1_000,
       promisedUs: expect.closeTo(tookUs("compute", HASH), 3),
       refutedShare: 0,
-      isFirm: true,
+      firmUntilMs: nowMs + 1_000,
     });
   });
 });

@@ -101,7 +101,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : chosen(isSurge ? surged : withRelieved(all, capacity, nowMs), capacity, isSurge);
+      : chosen(isSurge ? surged : withRelieved(all, capacity, nowMs), capacity, { isSurge, nowMs });
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -151,9 +151,9 @@ const callersOf = (all: readonly CalledFunction[]): number =>
 function chosen(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  isSurge: boolean,
+  { isSurge, nowMs }: { readonly isSurge: boolean; readonly nowMs: number },
 ): ReturnType<typeof worthwhileShares> {
-  const { firm, held } = withHeld(all, capacity);
+  const { firm, held } = withHeld(all, capacity, nowMs);
   const free = worthwhileShares(firm, capacity, isSurge);
   if (held === firm) return free;
   const now = outlookOf(

@@ -97,6 +97,6 @@ export function explain(name: string, known: Known): Explanation {
 
 function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {
   if (held === null || held.untilMs <= nowMs) return null;
-  const { untilMs, refutedShare, isFirm } = held;
-  return { untilMs, refutedShare, isFirm };
+  const { untilMs, refutedShare, firmUntilMs } = held;
+  return { untilMs, refutedShare, isFirm: nowMs < firmUntilMs };
 }

@@ -17,7 +17,7 @@ const TRIED: FunctionState = {
   trials: {
     ...NO_TRIALS,
     running: { side: "storage", partner: null, startedMs: STARTED_MS, fromShare: 0.4 },
-    held: { sinceMs: 0, untilMs: 60_000, promisedUs: 100, refutedShare: 0, isFirm: false },
+    held: { sinceMs: 0, untilMs: 60_000, promisedUs: 100, refutedShare: 0, firmUntilMs: -Infinity },
   },
 };
 

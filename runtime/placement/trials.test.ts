@@ -120,7 +120,11 @@ describe("what is tried next", () => {
     const nearly = load.tried("a", 0.95, { isWarm: { compute: false, storage: true } });
     expect(next([{ ...nearly, profile: load.profiles.get("b")! }], load.nowMs)).toEqual([]);
     const held = (refutedShare: number, isFirm: boolean) => {
-      const trials = { ...NO_TRIALS, held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, isFirm } };
+      const firmUntilMs = isFirm ? Infinity : -Infinity;
+      const trials = {
+        ...NO_TRIALS,
+        held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs },
+      };
       return next([load.tried("a", 0, { trials })], load.nowMs);
     };
     expect(held(1, false)).toEqual([]);
@@ -334,7 +338,7 @@ describe("after a trial", () => {
     expect(verdict(twice)).toMatchObject({ came: "dropped" });
 
     const { profile } = better.tried("a", 1);
-    const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, isFirm: false };
+    const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, firmUntilMs: -Infinity };
     expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held } }, better.nowMs)).toBe(false);
     const doubted = { ...NO_TRIALS, held, contradicted: 1, keptMs: 0 };
     expect(isHeld(profile, { share: 1, trials: doubted }, better.nowMs)).toBe(true);
@@ -384,7 +388,7 @@ describe("after a trial", () => {
       untilMs: 9_000,
       promisedUs: 4_000,
       refutedShare: 0,
-      isFirm: true,
+      firmUntilMs: 9_000,
     });
     expect(heldAlong(also.tried("a", 0), { fromMs: 200, toMs: 300 }, until, 300).held).toBeNull();
   });
@@ -394,35 +398,33 @@ describe("after a trial", () => {
     const shown = { fromMs: 0, toMs: 150 };
     /** At 150 ms, at compute, until 5 s. */
     const heldOnBy = (held: Partial<Held>, until: { readonly untilMs: number; readonly isFirm: boolean }) => {
-      const before = { sinceMs: 0, untilMs: 5_000, promisedUs: 100, refutedShare: 0, isFirm: false, ...held };
+      const before = { sinceMs: 0, untilMs: 5_000, promisedUs: 100, refutedShare: 0, firmUntilMs: -Infinity, ...held };
       const tried = { ...also.tried("a", 0), trials: { ...NO_TRIALS, held: before } };
       return heldAlong(tried, shown, until, 150).held;
     };
 
     test.each([false, true])("is so for longer when a plan proves better, proof or none", (isProof) => {
       const refutedShare = isProof ? 1 : 0;
-      expect(heldOnBy({ refutedShare }, { untilMs: 9_000, isFirm: false })).toMatchObject({
+      const longer = { untilMs: 9_000, isFirm: false };
+      expect(heldOnBy({ refutedShare }, longer)).toMatchObject({
         untilMs: 9_000,
         refutedShare,
-        isFirm: false,
+        firmUntilMs: -Infinity,
       });
       expect(heldOnBy({ refutedShare }, { untilMs: 2_000, isFirm: false })?.untilMs).toBe(5_000);
     });
 
-    test("stays whatever is promised after a mistake, if it was held along with others only", () => {
-      expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, isFirm: true });
-      expect(heldOnBy({ isFirm: true }, { untilMs: 9_000, isFirm: true })).toMatchObject({
-        untilMs: 9_000,
-        isFirm: true,
-      });
-      expect(heldOnBy({ isFirm: true }, { untilMs: 9_000, isFirm: false })?.isFirm).toBe(true);
+    test("stays whatever is promised after a mistake, until its back-off is over and no longer, if it was held along only", () => {
+      expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, firmUntilMs: 9_000 });
+      expect(heldOnBy({}, { untilMs: 2_000, isFirm: true })).toMatchObject({ untilMs: 5_000, firmUntilMs: 2_000 });
+      const firm = { firmUntilMs: 2_000 };
+      expect(heldOnBy(firm, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, firmUntilMs: 9_000 });
+      expect(heldOnBy(firm, { untilMs: 9_000, isFirm: false })).toMatchObject({ untilMs: 9_000, firmUntilMs: 2_000 });
     });
 
     test("is as before after a mistake of others, where it is held for a proof of its own", () => {
-      expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: true })).toMatchObject({
-        untilMs: 5_000,
-        isFirm: false,
-      });
+      const proof = { untilMs: 5_000, firmUntilMs: -Infinity };
+      expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: true })).toMatchObject(proof);
     });
   });
 });

@@ -37,8 +37,8 @@ export interface Trials extends Refuted {
     readonly promisedUs: number;
     /** Its share in the plan that did worse. */
     readonly refutedShare: number;
-    /** Whatever the model promises: it has just been wrong. */
-    readonly isFirm: boolean;
+    /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */
+    readonly firmUntilMs: number;
   } | null;
   /** Of the last time that it was held. */
   readonly holdMs: number;
@@ -355,7 +355,7 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const promisedUs = tookUs(tried, nowMs);
-    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
+    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, firmUntilMs: -Infinity };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
@@ -444,8 +444,9 @@ export function heldAlong(
 ): Trials {
   const { held } = trials;
   if (isFirm && isProved({ share, trials })) return trials;
+  const firmUntilMs = isFirm ? untilMs : -Infinity;
   if (held !== null) {
-    const longer = { untilMs: Math.max(held.untilMs, untilMs), isFirm: held.isFirm || isFirm };
+    const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
     return { ...trials, held: { ...held, ...longer } };
   }
   const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
@@ -453,10 +454,13 @@ export function heldAlong(
     ? trials
     : {
         ...trials,
-        held: { sinceMs: nowMs, untilMs, promisedUs, refutedShare: share, isFirm },
+        held: { sinceMs: nowMs, untilMs, promisedUs, refutedShare: share, firmUntilMs },
         fruitless: 0,
       };
 }
+
+/** Whether it stays whatever the model promises. */
+export const isFirmAt = ({ held }: Trials, nowMs: number): boolean => held !== null && nowMs < held.firmUntilMs;
 
 /** Whether it was shown of the function itself that it does better where it is, and not of others that it is held along with. */
 export const isProved = ({ share, trials: { held } }: Pick<Tried, "share" | "trials">): boolean =>
@@ -469,7 +473,13 @@ export const heldAgain = (
   nowMs: number,
 ): Trials => {
   const holdMs = Math.max(trials.holdMs, HOLD_MS_MIN);
-  const held = { sinceMs: nowMs + STEADY_MS, untilMs: nowMs + holdMs, promisedUs, refutedShare, isFirm: false };
+  const held = {
+    sinceMs: nowMs + STEADY_MS,
+    untilMs: nowMs + holdMs,
+    promisedUs,
+    refutedShare,
+    firmUntilMs: -Infinity,
+  };
   return { ...trials, held, holdMs };
 };
 
@@ -595,7 +605,7 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   return [...all.keys()].filter((index) => {
     const one = all[index]!;
     const { profile, share, trials, isFree } = one;
-    if (!isFree || isProved(one) || trials.held?.isFirm === true || workOf([one]) < workMin) return false;
+    if (!isFree || isProved(one) || isFirmAt(trials, nowMs) || workOf([one]) < workMin) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }
