@@ -340,7 +340,8 @@ export class Scheduler<Ticket> {
   #giveUpWaiting(pool: FunctionPool, why: string, refusal: LocusError | null, now: number): void {
     const { coolDown, config } = pool;
     const isHopeless = refusal !== null || coolDown.failuresInRow >= this.#startFailuresMax;
-    if (!isHopeless || pool.busy + pool.idle > 0) return;
+    // The one that failed counts as starting still.
+    if (!isHopeless || pool.busy + pool.idle > 0 || (refusal !== null && pool.starting > 1)) return;
     const times = `${coolDown.failuresInRow} starts in a row have failed`;
     const text = `there is no instance of "${config.key}": ${times}, the last with ${why}`;
     // Nobody waits for it to go better: whoever asks next is not to wait the longer for it.

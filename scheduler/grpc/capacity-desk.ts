@@ -133,8 +133,8 @@ export interface LeasedInstance {
 export interface CapacityDesk {
   beat(beat: NodeBeat, signal?: AbortSignal): Promise<BeatAnswer>;
   /**
-   * Rejects with NODE_NOT_FOUND (a beat comes first), OVERLOADED, DEADLINE_EXCEEDED, NODES_EXHAUSTED (it is too large for any node); with
-   * CANCELLED where `signal` aborts: nothing is held then.
+   * Rejects with NODE_NOT_FOUND (a beat comes first), OVERLOADED, DEADLINE_EXCEEDED, NODES_EXHAUSTED (it is too large for any node), REQUEST_INVALID (no
+   * instance can have what it asks for), FUNCTION_NOT_FOUND, VERSION_NOT_FOUND; with CANCELLED where `signal` aborts: nothing is held then.
    */
   lease(wanted: LeaseWanted, signal?: AbortSignal): Promise<LeaseAnswer>;
   overview(signal?: AbortSignal): Promise<CapacityOverview>;

@@ -96,6 +96,16 @@ describe("the memory that a function needs", () => {
     again.provedTooSmall();
     expect(distrusted(again)).toBe(4_000);
   });
+
+  test("is not doubted the longer for what came before anything was learned", () => {
+    const need = new LearnedNeed(config);
+    need.provedTooSmall();
+    expect(distrusted(need)).toBe(1_000);
+    need.provedTooSmall();
+    expect(distrusted(need)).toBe(1_000);
+    need.provedTooSmall();
+    expect(distrusted(need)).toBe(2_000);
+  });
 });
 
 test("a function is heavy on the CPU that uses more than half of what it may, and for hundreds of executions after it has become lighter", () => {

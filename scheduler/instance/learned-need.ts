@@ -1,6 +1,7 @@
 // What an instance of a function really needs. Configured memory is what its author dared to write; real use is often a hundredth of it
 // (in the 2020 contest 5 of 512 MiB), so nodes are packed by what was seen, with a margin, and not by what was written.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { FunctionConfig } from "../function-config.ts";
 import { CONTEST_NODE } from "../settings.ts";
 
@@ -71,10 +72,11 @@ export class LearnedNeed {
     this.#cpusMax = Math.max(this.#cpusMax, cpus);
   }
 
-  /** A call lacked memory. While what was learned is doubted already that proves nothing more of it: executions are counted anew. */
+  /** A call lacked memory. Where nothing is learned yet, or is doubted already, that proves nothing more of it: executions are counted anew. */
   provedTooSmall(): void {
-    if (this.#distrust === 0) this.#failures++;
-    this.#distrust = DISTRUST_EXECUTIONS * 2 ** Math.min(this.#failures - 1, DISTRUST_DOUBLINGS_MAX);
+    if (this.#distrust === 0 && this.#samples >= SAMPLES_MIN) this.#failures++;
+    const doublings = clamp(this.#failures - 1, 0, DISTRUST_DOUBLINGS_MAX);
+    this.#distrust = DISTRUST_EXECUTIONS * 2 ** doublings;
   }
 
   save(): readonly number[] {
