@@ -64,8 +64,9 @@ interface SavedCommon {
   readonly gaps: ReturnType<GapHistogram["save"]>;
   readonly starts: readonly [count: number, sumMs: number];
   readonly executions: readonly [count: number, sumMs: number];
-  /** Was not saved before. */
+  // Those below were not saved before; null where the objective has none.
   readonly price?: readonly number[] | null;
+  readonly reference?: readonly number[] | null;
 }
 
 /** What is known of all functions together. */
@@ -113,14 +114,16 @@ class Common {
       starts: [this.starts, this.startSumMs],
       executions: [this.executions, this.executionSumMs],
       price: this.price.save(),
+      reference: this.price.reference?.save() ?? null,
     };
   }
 
-  restore({ gaps, starts, executions, price = null }: SavedCommon): void {
+  restore({ gaps, starts, executions, price = null, reference = null }: SavedCommon): void {
     this.gaps.restore(gaps);
     [this.starts, this.startSumMs] = pairIn(starts);
     [this.executions, this.executionSumMs] = pairIn(executions);
     if (price !== null) this.price.restore(price);
+    if (reference !== null) this.price.reference?.restore(reference);
   }
 }
 
@@ -144,6 +147,7 @@ interface SavedForecast {
   readonly knownMs?: number;
   /** Calls when its part of the sums by price was settled last. */
   readonly settledCalls?: number;
+  readonly inReference?: readonly number[] | undefined;
 }
 
 /** A keep-alive that was chosen, at which price, and up to how many gaps it holds; NaN before the first. One per level, written anew. */
@@ -199,8 +203,9 @@ class ForecastFunction implements FunctionPolicy {
   /** Of the lowest level, which most instances are on; and by level of the others. */
   readonly #kept = new KeptChoice();
   readonly #keptAbove: KeptChoice[] = [];
-  /** Its part of the sums by price, and how many calls that is of. */
+  /** Its part of the sums by price, and how many calls that is of. Of what it was before a restart only that is saved. */
   #settledCalls = 0;
+  #hasParts = true;
   readonly #held = new Float64Array(RUNGS);
   readonly #waited = new Float64Array(RUNGS);
   /** The same function under the reference that a score is relative to. */
@@ -208,7 +213,7 @@ class ForecastFunction implements FunctionPolicy {
 
   constructor(common: Common, memoryGb: number, nowMs: number, saved: SavedForecast | undefined) {
     this.#common = common;
-    this.#inReference = common.price.reference?.follow(memoryGb) ?? null;
+    this.#inReference = common.price.reference?.follow(memoryGb, saved?.inReference) ?? null;
     this.#memoryGb = memoryGb;
     this.#sinceMs = nowMs;
     common.told(nowMs);
@@ -227,25 +232,10 @@ class ForecastFunction implements FunctionPolicy {
       this.#callingMs = amountIn(callingMs);
       this.#sinceMs = nowMs - Math.max(this.#callingMs, knownMs === undefined ? 0 : amountIn(knownMs));
     }
-    if (common.price.followsScore) this.#restoreParts(settledCalls === undefined ? 0 : amountIn(settledCalls));
-  }
-
-  /**
-   * Its part of the sums by price that were saved is what it comes to now, as far as it had come to that when it was settled last: the rest is added.
-   * Where no sums were saved executions are counted anew, and so are these.
-   */
-  #restoreParts(settledCalls: number): void {
-    const { price } = this.#common;
-    this.#settledCalls = this.#calls;
-    this.#reckonParts();
-    this.#held.set(heldParts);
-    this.#waited.set(waitedParts);
-    if (!price.isRestored) return;
-    const missing = 1 - Math.min(1, settledCalls / Math.max(1, this.#calls));
-    for (let rung = 0; rung < RUNGS; rung++) {
-      price.held[rung]! += heldParts[rung]! * missing;
-      price.waited[rung]! += waitedParts[rung]! * missing;
-    }
+    // Where no sums were saved executions are counted anew, and so are parts.
+    const settled = settledCalls === undefined ? Infinity : amountIn(settledCalls);
+    this.#settledCalls = Math.min(this.#calls, common.price.isRestored ? settled : Infinity);
+    this.#hasParts = false;
   }
 
   arrived(nowMs: number): void {
@@ -395,6 +385,7 @@ class ForecastFunction implements FunctionPolicy {
       relativeError: this.#returns?.relativeError ?? undefined,
       knownMs: this.#common.toldMs - this.#sinceMs,
       settledCalls: this.#settledCalls,
+      inReference: this.#inReference?.save(),
     };
   }
 
@@ -454,8 +445,9 @@ class ForecastFunction implements FunctionPolicy {
   /** What it would have come to at each price takes the place of what it came to before. */
   #settle(nowMs: number): void {
     const { price, capacity } = this.#common;
-    this.#settledCalls = this.#calls;
     this.#reckonParts();
+    if (!this.#hasParts) this.#guessParts();
+    this.#settledCalls = this.#calls;
     for (let rung = 0; rung < RUNGS; rung++) {
       // Of sums that somebody wrote a part may be more than all.
       price.held[rung] = Math.max(0, price.held[rung]! + heldParts[rung]! - this.#held[rung]!);
@@ -465,6 +457,16 @@ class ForecastFunction implements FunctionPolicy {
     this.#waited.set(waitedParts);
     price.heldSince(capacity.heldGbSeconds(nowMs));
     price.settle();
+  }
+
+  /** They are what they come to now, as far as it had come to that when it was settled last. */
+  #guessParts(): void {
+    this.#hasParts = true;
+    const settled = this.#settledCalls / this.#calls;
+    for (let rung = 0; rung < RUNGS; rung++) {
+      this.#held[rung] = heldParts[rung]! * settled;
+      this.#waited[rung] = waitedParts[rung]! * settled;
+    }
   }
 
   /** Into `heldParts` and `waitedParts`. */

@@ -6,6 +6,7 @@
 // A second of one function's waiting adds w ÷ (n · its response time there), a GB·s of memory held adds v ÷ the GB·s held there: what that second
 // is worth in GB·s is the quotient. Both sums are taken to go on as they have come, so their rates stand for them.
 
+import { amountsIn } from "./saved-amounts.ts";
 import type { Weights2020 } from "./weights-2020.ts";
 
 /** Until calls have come for so long they tell no rate. Chosen. */
@@ -24,6 +25,8 @@ export class Reference2020 {
   #gbMost = 0;
   #sinceMs = NaN;
   #nowMs = NaN;
+  /** Before a restart: how long calls had come, and of how many functions; null: there was none. */
+  #before: { readonly elapsedMs: number; readonly functions: number } | null = null;
 
   /** `gbMax`: of all nodes together. */
   constructor({ responseTime, nodeDuration }: Weights2020, gbMax: number) {
@@ -31,12 +34,31 @@ export class Reference2020 {
     this.#gbMax = gbMax;
   }
 
-  follow(memoryGb: number): ReferenceFunction2020 {
-    return new ReferenceFunction2020(this, memoryGb);
+  /** `saved`: as it was saved of the function; it counts where this was restored as well. Throws where it cannot have been saved. */
+  follow(memoryGb: number, saved?: unknown): ReferenceFunction2020 {
+    const one = new ReferenceFunction2020(this, memoryGb);
+    if (this.#before === null || saved === undefined) return one;
+    const room = Math.floor((this.#gbMax - this.#gb) / memoryGb);
+    this.#gb += memoryGb * one.restore(saved, Math.max(0, room));
+    this.#gbMost = Math.max(this.#gbMost, this.#gb);
+    this.#functions.add(one);
+    if (this.#functions.size > FUNCTIONS_MAX) this.#forgetOldest();
+    return one;
+  }
+
+  save(): readonly number[] {
+    return [this.#elapsedMs, this.#gbMost, this.#count];
+  }
+
+  /** Before any function is followed. Throws where it cannot have been saved. */
+  restore(saved: unknown): void {
+    const [elapsedMs = 0, gbMost = 0, functions = 0] = amountsIn(saved, 3);
+    this.#before = { elapsedMs, functions: Math.min(functions, FUNCTIONS_MAX) };
+    this.#gbMost = Math.min(gbMost, this.#gbMax);
   }
 
   called(one: ReferenceFunction2020, nowMs: number): void {
-    if (this.#functions.size === 0) this.#sinceMs = nowMs;
+    if (Number.isNaN(this.#sinceMs)) this.#sinceMs = nowMs;
     this.#nowMs = nowMs;
     this.#functions.delete(one);
     this.#functions.add(one);
@@ -58,8 +80,18 @@ export class Reference2020 {
 
   /** GB·s for a second of a function whose calls have taken so long in all. Nodes once reserved stay, hence the most memory. */
   price(responseSeconds: number): number {
-    const elapsedSeconds = Math.max(ELAPSED_SECONDS_MIN, (this.#nowMs - this.#sinceMs) / 1e3);
-    return (this.#ratio * this.#gbMost * elapsedSeconds) / (this.#functions.size * responseSeconds);
+    const elapsedSeconds = Math.max(ELAPSED_SECONDS_MIN, this.#elapsedMs / 1e3);
+    return (this.#ratio * this.#gbMost * elapsedSeconds) / (this.#count * responseSeconds);
+  }
+
+  get #elapsedMs(): number {
+    const sinceMs = Number.isNaN(this.#sinceMs) ? 0 : this.#nowMs - this.#sinceMs;
+    return (this.#before?.elapsedMs ?? 0) + sinceMs;
+  }
+
+  /** Of functions. After a restart they come back one after another. */
+  get #count(): number {
+    return Math.max(this.#functions.size, this.#before?.functions ?? 0);
   }
 
   #forgetOldest(): void {
@@ -81,6 +113,19 @@ export class ReferenceFunction2020 {
   constructor(all: Reference2020, memoryGb: number) {
     this.memoryGb = memoryGb;
     this.#all = all;
+  }
+
+  /** Containers, and response time, s. */
+  save(): readonly number[] {
+    return [this.#containers, this.#responseSeconds];
+  }
+
+  /** How many containers it has, of which there is room for so many. Throws where it cannot have been saved. */
+  restore(saved: unknown, room: number): number {
+    const [containers = 0, responseSeconds = 0] = amountsIn(saved, 2);
+    this.#containers = Math.min(Math.floor(containers), room);
+    this.#responseSeconds = responseSeconds;
+    return this.#containers;
   }
 
   /** `inFlight`: this one included. */

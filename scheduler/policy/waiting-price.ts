@@ -40,7 +40,7 @@ const FIRST_PRICE = 10;
 
 /** As much is taken to be still to come, in multiples of what has been: what was waited and held already cannot be undone. Chosen: the usual guess. */
 const AHEAD = 1;
-/** Scores that differ by less are the same, and so are the answers that they are of: the order in which sums were added up. */
+/** Scores that differ by less, of prices side by side, are of the same answer: what differs is the order in which sums were added up. */
 const SAME_SCORE = 1e-9;
 /** That are saved beside those by rung. */
 const SUMS = 4;
@@ -106,8 +106,8 @@ export class WaitingPrice {
           (AHEAD * (this.executedGbSeconds + this.held[rung]!) + actuallyHeldGbSeconds) +
         ((1 + AHEAD) * this.executedSeconds) /
           ((1 + AHEAD) * this.executedSeconds + AHEAD * this.waited[rung]! + this.actuallyWaitedSeconds);
-      if (score > bestScore * (1 + SAME_SCORE)) [best, bestScore] = [rung, score];
-      if (score >= bestScore * (1 - SAME_SCORE)) last = rung;
+      if (score > bestScore * (1 + SAME_SCORE)) [best, last, bestScore] = [rung, rung, score];
+      else if (rung === last + 1 && score >= bestScore * (1 - SAME_SCORE)) last = rung;
     }
     const held = AHEAD * (this.executedGbSeconds + this.held[best]!) + actuallyHeldGbSeconds;
     const all = (1 + AHEAD) * this.executedSeconds + AHEAD * this.waited[best]! + this.actuallyWaitedSeconds;
