@@ -21,7 +21,10 @@ export interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** The scheduler has said that waiting for the instances that are here costs less than a start: for so many calls, and for so many instances. */
+/**
+ * The scheduler has said that waiting for the instances that are here costs less than a start: for so many calls, and for so many instances. Or nothing can be
+ * asked for now, however many they are: Infinity.
+ */
 interface Pause {
   readonly count: number;
   readonly busy: number;

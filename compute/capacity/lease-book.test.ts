@@ -365,7 +365,7 @@ describe("a node's book of leases", () => {
       "has calls ask again where nobody answers for now (%s), and run without when nobody has for long",
       async (code) => {
         vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-        const { book, requests } = setUp(3);
+        const { book, requests, clock } = setUp(3);
         const asked = () => requests.filter(({ wanted }) => !wanted.isGrowth);
         const [first, second, forsaken] = Array.from({ length: 3 }, () => book.wait(khop, 60_000));
         await asked()[0]!.refuse(new LocusError(code, "nobody"));
@@ -375,6 +375,7 @@ describe("a node's book of leases", () => {
         expect([(await first)!.id, (await second)!.id]).toEqual(["a", "a"]);
         await asked()[2]!.refuse(new LocusError(code, "nobody"));
         expect(book.waiting).toBe(1);
+        clock.nowMs = 5_000;
         book.expireAll();
         await asked()[3]!.refuse(new LocusError(code, "nobody"));
         expect(await forsaken).toBeNull();
@@ -382,15 +383,46 @@ describe("a node's book of leases", () => {
         await asked()[4]!.refuse(new LocusError(code, "nobody"));
         expect([await next, book.takeHere(khop)]).toEqual([null, null]);
         expect(book.without).toMatchObject({ "no-scheduler": 2, "not-here": 1 });
-        // Somebody does again.
+        // Somebody does again: what could not be asked for is, with the next beat.
         book.answered(NOTHING, []);
         const last = book.wait(khop, 60_000);
-        last.catch(() => {});
         await asked()[5]!.refuse(new LocusError(code, "nobody"));
-        expect(book.waiting).toBe(1);
-        book.close();
+        expect([book.waiting, asked().length]).toEqual([1, 6]);
+        book.answered(NOTHING, []);
+        await asked()[6]!.grant([at("b")]);
+        expect((await last)!.id).toBe("b");
       },
     );
+
+    test("has calls wait on after an answer that says nothing of instances", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const { book, requests, clock } = setUp(3);
+      clock.nowMs = 60_000;
+      const call = book.wait(khop, 60_000);
+      for (const [index, code] of (
+        ["UNAUTHENTICATED", "INTERNAL", "CANCELLED", "PERMISSION_DENIED"] as const
+      ).entries()) {
+        await requests[index]!.refuse(new LocusError(code, "odd"));
+        expect(book.waiting).toBe(1);
+        await vi.advanceTimersByTimeAsync(500);
+      }
+      await requests[4]!.refuse(new Error("a defect"));
+      await vi.advanceTimersByTimeAsync(500);
+      await requests[5]!.grant([at("a")]);
+      expect((await call)!.id).toBe("a");
+    });
+
+    test("asks at once for a call that comes when nobody waits for what was refused", async () => {
+      const { book, requests } = setUp(3);
+      const cancel = new AbortController();
+      const call = book.wait(khop, 60_000, cancel.signal).catch(() => null);
+      cancel.abort();
+      await call;
+      await requests[0]!.refuse(new LocusError("NODE_NOT_FOUND", "not yet"));
+      void book.wait(khop, 60_000).catch(() => null);
+      expect(requests).toHaveLength(2);
+      book.close();
+    });
 
     test("has no more calls wait than leave room for others, and refuses the next at once", async () => {
       const { book } = setUp(3);
@@ -401,6 +433,14 @@ describe("a node's book of leases", () => {
       expect(book.waiting).toBe(257);
       cancel.abort();
       await Promise.all([...waiting, other]);
+      // As many as may run at once.
+      const { book: roomy } = setUp(200);
+      const again = new AbortController();
+      const many = Array.from({ length: 400 }, () => roomy.wait(khop, 60_000, again.signal).catch(() => null));
+      expect(roomy.waiting).toBe(400);
+      await expect(roomy.wait(khop, 60_000)).rejects.toMatchObject({ code: "OVERLOADED" });
+      again.abort();
+      await Promise.all(many);
     });
 
     test("has calls that wait go by what people say meanwhile", async () => {
@@ -444,7 +484,7 @@ describe("a node's book of leases", () => {
       const waiting = book.wait(khop, 1_000);
       book.close();
       const stopping = {
-        code: "SIDE_UNAVAILABLE",
+        code: "OVERLOADED",
         message: "this node stops, and khop runs on instances alone: call again",
       };
       await expect(waiting).rejects.toMatchObject(stopping);

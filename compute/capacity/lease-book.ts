@@ -13,6 +13,7 @@ import type {
   LeaseWanted,
   NodeBeat,
 } from "#scheduler/grpc/capacity-desk.ts";
+import { LEASE_MS } from "#scheduler/service/live-desk.ts";
 import { BookedFunction, type Waiter } from "./booked-function.ts";
 import { BookedInstance } from "./booked-instance.ts";
 import { refusalOf, type WithoutInstance, type WithoutReason } from "./without-instance.ts";
@@ -32,8 +33,8 @@ const PAUSE_MS_MIN = 10;
 /** Whoever may not run without an instance asks again so much later, where none can be had for now. Chosen: a beat. */
 const AGAIN_MS = 500;
 /**
- * Calls of one function that wait, where people have said how many instances it has at most: they may wait for long, and others are to have room. A quarter of
- * those that a node takes at once, unless its settings say otherwise. Chosen.
+ * Calls of one version of a function that wait, where people have said how many instances it has at most: they may wait for long, and others are to have
+ * room. A quarter of those that a node takes at once, unless its settings say otherwise; or as many as may run at once, if those are more. Chosen.
  */
 const BOUNDED_WAITING_MAX = 256;
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
@@ -70,8 +71,8 @@ export class LeaseBook {
   readonly #givenBack: BookedInstance[] = [];
   #waiting = 0;
   #isClosed = false;
-  /** Nobody who schedules has answered for so long that nothing is on lease any more. */
-  #isForsaken = false;
+  /** When somebody who schedules answered a beat last; at first: when this began. */
+  #answeredMs: number;
   /** Calls that ran here without an instance, since the beginning. */
   readonly without: Record<WithoutReason, number> = {
     "no-scheduler": 0,
@@ -87,6 +88,7 @@ export class LeaseBook {
 
   constructor(options: LeaseBookOptions) {
     this.#options = options;
+    this.#answeredMs = options.nowMs();
   }
 
   get waiting(): number {
@@ -141,7 +143,7 @@ export class LeaseBook {
 
   /**
    * As `take`, when one can be had; null: none could while there was time, of the `timeoutMs` that the call has, and it runs here without. Rejects
-   * with OVERLOADED, where it may not run without as well (`refusalOf`), and with CANCELLED.
+   * with OVERLOADED, and with CANCELLED; where it may not run without with what `refusalOf` has as well.
    */
   wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
     if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
@@ -153,10 +155,10 @@ export class LeaseBook {
       return Promise.reject(new LocusError("OVERLOADED", `${WAITING_MAX} calls wait for an instance already`));
     }
     const booked = this.#functionOf(description);
-    if (booked.waiters.size >= BOUNDED_WAITING_MAX && this.#isBounded(booked)) {
-      const refusal = this.goWithout(description, "late", 0, {
-        why: `${BOUNDED_WAITING_MAX} of its calls wait already`,
-      });
+    const { waiters, concurrency } = booked;
+    const most = this.#options.atMost(description.name);
+    if (most !== null && waiters.size >= Math.max(BOUNDED_WAITING_MAX, most * concurrency)) {
+      const refusal = this.goWithout(description, "late", 0, { why: `${waiters.size} of its calls wait already` });
       if (refusal !== null) return Promise.reject(refusal);
     }
     const sinceMs = this.#options.nowMs();
@@ -300,7 +302,12 @@ export class LeaseBook {
 
   /** Of a beat that named `told`. */
   answered({ gone, revoked, isPressed }: BeatAnswer, told: readonly string[]): void {
-    this.#isForsaken = false;
+    this.#answeredMs = this.#options.nowMs();
+    for (const booked of this.#functions.values()) {
+      if (booked.pause?.count !== Infinity) continue;
+      this.#endPause(booked);
+      this.#ask(booked);
+    }
     for (const id of told) this.#returning.delete(id);
     for (const id of gone) {
       const instance = this.#held.get(id);
@@ -344,7 +351,6 @@ export class LeaseBook {
 
   /** Nobody has renewed anything for so long that all of it is over. What runs goes on. */
   expireAll(): void {
-    this.#isForsaken = true;
     for (const instance of this.#held.values()) {
       instance.isRevoked = true;
       instance.function.remove(instance);
@@ -478,12 +484,18 @@ export class LeaseBook {
 
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
-    const refusal = error instanceof LocusError ? error : null;
     if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
-    // One schedules, or did a moment ago, and counts instances: another takes over, or was late once.
-    else if (NOBODY.has(code) && !this.#isForsaken && this.#isBounded(booked)) this.#askAgain(booked);
-    else if (NOBODY.has(code)) this.#allWithout(booked, "no-scheduler");
-    else this.#allWithout(booked, GONE.has(code) ? "replaced" : "refused", { refusal });
+    else if (GONE.has(code)) this.#allWithout(booked, "replaced");
+    else if (!this.#isBounded(booked)) this.#allWithout(booked, NOBODY.has(code) ? "no-scheduler" : "refused");
+    else if (FINAL.has(code)) this.#allWithout(booked, "refused", { refusal: error as LocusError });
+    else if (NOBODY.has(code) && this.#isForsaken) this.#allWithout(booked, "no-scheduler");
+    // One schedules, or did a moment ago, and counts instances: another takes over, or was late or cut off once.
+    else if (booked.waiters.size > 0) this.#askAgain(booked);
+  }
+
+  /** Nobody who schedules has answered for so long that nothing is on lease any more. */
+  get #isForsaken(): boolean {
+    return this.#options.nowMs() - this.#answeredMs >= LEASE_MS;
   }
 
   #allWithout(booked: BookedFunction, reason: WithoutReason, obstacle?: Partial<Obstacle>): void {
@@ -545,6 +557,8 @@ export class LeaseBook {
   }
 }
 
+/** With which whoever schedules says that there can be no instance. */
+const FINAL: ReadonlySet<string> = new Set(["NODES_EXHAUSTED", "REQUEST_INVALID", "INSTANCE_FAILED"]);
 /** With which nobody is told to schedule, or not for this node yet. */
 const NOBODY: ReadonlySet<string> = new Set(["PEER_UNAVAILABLE", "NODE_NOT_FOUND"]);
 /** Of what is not deployed any more. */

@@ -45,8 +45,9 @@ export function refusalOf({ function: name, most, reason, forMs, why, refusal }:
   if (most === null || IS_DESPITE_MAX[reason]) return null;
   // A higher maximum mends neither.
   if (reason === "refused" && refusal !== null) return refusal;
-  if (reason === "stopping")
-    return new LocusError("SIDE_UNAVAILABLE", `this node stops, and ${name} runs on instances alone: call again`);
+  if (reason === "stopping") {
+    return new LocusError("OVERLOADED", `this node stops, and ${name} runs on instances alone: call again`);
+  }
   const got = `${name} got no instance in ${Math.round(forMs)} ms${why === "" ? "" : ` (${why})`}`;
   const text = `${got}, and may have ${most} at most: raise that with "locus scale ${name} --max", or call again later`;
   return new LocusError("OVERLOADED", text);
