@@ -405,6 +405,27 @@ describe("instances", () => {
     expect(effects.grants.get("f")).toBe(busy);
   });
 
+  test("nobody is told that no start can go well while another is under way, which serves those that wait, or is the last to fail", () => {
+    const { effects, scheduler } = setUp();
+    const pool = scheduler.declare({ key: "f", memoryMb: 10 }, 0);
+    const odd = new LocusError("REQUEST_INVALID", "no instance has so little memory here");
+    for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 0);
+    const [first, second] = effects.starting;
+    scheduler.instanceFailed(first!, odd.message, 1, odd);
+    expect([pool.waiting, effects.refusals.size]).toEqual([2, 0]);
+    scheduler.instanceStarted(second!, 2);
+    check(scheduler);
+    const instance = effects.grants.get("a")!;
+    scheduler.release(instance, used, 3);
+    scheduler.release(effects.grants.get("b")!, used, 4);
+    const other = scheduler.declare({ key: "g", memoryMb: 10 }, 5);
+    for (const ticket of ["c", "d"]) scheduler.acquire(other, ticket, Infinity, 5);
+    for (const start of effects.starting.filter(({ state }) => state === "starting"))
+      scheduler.instanceFailed(start, odd.message, 6, odd);
+    check(scheduler);
+    expect([effects.refusals.get("c"), effects.refusals.get("d")]).toEqual(["REQUEST_INVALID", "REQUEST_INVALID"]);
+  });
+
   test.each([
     ["a start of its own", MINUTE],
     ["whatever is free first", SHARING],

@@ -322,7 +322,7 @@ export class Scheduler<Ticket> {
 
   /**
    * It never came to be. The function's next start waits, longer each time; after so many in a row calls wait only for what is there. `refusal`: no start
-   * of the function can go well as it is. Calls then do so at once, and are refused with that where nothing is there; a start is tried again for the next one.
+   * of the function can go well as it is. Calls then do so at once, and are refused with that where nothing is there or starting; a start is tried again for the next one.
    */
   instanceFailed(instance: Instance, why: string, nowMs: number, refusal: LocusError | null = null): void {
     const now = this.#advance(nowMs);

@@ -74,4 +74,4 @@ function messageOfProtoc(message: MessageDescriptor): MessageDescriptor {
 
 /** Of a map's field, as the language says it: `function_log` has its entries in FunctionLogEntry. */
 const entryNameOf = (field: string): string =>
-  `${field.replaceAll(/(?:^|_+)([^_]?)/g, (_, letter: string) => letter.toUpperCase())}Entry`;
+  `${field.replaceAll(/(?:^_*|_+)([^_]?)/g, (_, letter: string) => letter.toUpperCase())}Entry`;

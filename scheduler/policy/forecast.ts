@@ -177,7 +177,7 @@ const draining: Draining = {
 class ForecastFunction implements FunctionPolicy {
   readonly #common: Common;
   readonly #memoryGb: number;
-  readonly #sinceMs: number;
+  #sinceMs: number;
   readonly #gaps = new IdleGaps();
   readonly #execution = new ExecutionTime();
   #returns: ReturnForecast | null = null;
@@ -213,11 +213,16 @@ class ForecastFunction implements FunctionPolicy {
 
   constructor(common: Common, memoryGb: number, nowMs: number, saved: SavedForecast | undefined) {
     this.#common = common;
-    this.#inReference = common.price.reference?.follow(memoryGb, saved?.inReference) ?? null;
     this.#memoryGb = memoryGb;
     this.#sinceMs = nowMs;
     common.told(nowMs);
-    if (saved === undefined) return;
+    if (saved !== undefined) this.#restore(saved, nowMs);
+    // Last: what is followed stays with all that are.
+    this.#inReference = common.price.reference?.follow(memoryGb, saved?.inReference) ?? null;
+  }
+
+  /** Throws where it cannot have been saved. */
+  #restore(saved: SavedForecast, nowMs: number): void {
     this.#gaps.restore(saved.gaps);
     this.#execution.restore(saved.execution);
     [this.#starts, this.#startMs] = pairIn(saved.starts);
@@ -233,9 +238,14 @@ class ForecastFunction implements FunctionPolicy {
       this.#sinceMs = nowMs - Math.max(this.#callingMs, knownMs === undefined ? 0 : amountIn(knownMs));
     }
     // Where no sums were saved executions are counted anew, and so are parts.
+    const { price } = this.#common;
     const settled = settledCalls === undefined ? Infinity : amountIn(settledCalls);
-    this.#settledCalls = Math.min(this.#calls, common.price.isRestored ? settled : Infinity);
-    this.#hasParts = false;
+    this.#settledCalls = Math.min(this.#calls, price.isRestored ? settled : Infinity);
+    this.#hasParts = callingMs === undefined;
+    // Of how many calls that is was not said.
+    if (callingMs !== undefined || !price.followsScore) return;
+    this.#reckonParts();
+    this.#guessParts(1);
   }
 
   arrived(nowMs: number): void {
@@ -446,7 +456,7 @@ class ForecastFunction implements FunctionPolicy {
   #settle(nowMs: number): void {
     const { price, capacity } = this.#common;
     this.#reckonParts();
-    if (!this.#hasParts) this.#guessParts();
+    if (!this.#hasParts) this.#guessParts(this.#settledCalls / this.#calls);
     this.#settledCalls = this.#calls;
     for (let rung = 0; rung < RUNGS; rung++) {
       // Of sums that somebody wrote a part may be more than all.
@@ -459,10 +469,9 @@ class ForecastFunction implements FunctionPolicy {
     price.settle();
   }
 
-  /** They are what they come to now, as far as it had come to that when it was settled last. */
-  #guessParts(): void {
+  /** They are what was reckoned, as far as it had come to that when it was settled last: `settled`, 0 to 1. */
+  #guessParts(settled: number): void {
     this.#hasParts = true;
-    const settled = this.#settledCalls / this.#calls;
     for (let rung = 0; rung < RUNGS; rung++) {
       this.#held[rung] = heldParts[rung]! * settled;
       this.#waited[rung] = waitedParts[rung]! * settled;

@@ -339,8 +339,15 @@ describe("the price of waiting by the 2020 contest's score", () => {
     const reference = new Reference2020(EVEN, 4);
     reference.restore([0, 1e9, 1e9]);
     expect(reference.save()).toEqual([0, 4, 10_000]);
-    expect(reference.follow(1, [1e9, 5]).save()).toEqual([4, 5]);
+    const saved = [1e9, 5];
+    expect(reference.follow(1, saved).save()).toEqual([4, 5]);
+    // It is followed again, with other memory.
+    expect(reference.follow(1, saved).save()).toEqual([0, 0]);
     expect(reference.follow(1, [1, 5]).save()).toEqual([0, 5]);
+    const never = new Reference2020(EVEN, 4);
+    never.restore([1e3, 4, 1]);
+    for (let one = 0; one < 5; one++) never.follow(1, [0, 0]);
+    expect(never.save()).toEqual([1e3, 4, 1]);
     expect(() => reference.restore([-1, 0, 0])).toThrow("is no count");
     expect(() => reference.follow(1, [1, 2, 3])).toThrow("not at most");
     expect(new Reference2020(EVEN, 4).follow(1, [1, 5]).save()).toEqual([0, 0]);
@@ -525,6 +532,11 @@ describe("what our own policy knows", () => {
     expect(read).toEqual(
       older.map((one) => ({ ...one, calls: 0, callingMs: 0, together: 1, knownMs: 0, settledCalls: 0 })),
     );
+    // Executions are counted anew, and what came before counts for none of them.
+    const waitedOf = (life: Life): number => (saved(life) as [{ price: readonly number[] }])[0].price.at(-1)!;
+    const [upgraded, fresh] = [begun(HOUR, [olderCommon, ...older]), begun(HOUR)];
+    for (const life of [upgraded, fresh]) live(life, HOUR, HOUR + 2 * MINUTE);
+    expect(waitedOf(upgraded)).toBeLessThan(2 * waitedOf(fresh));
   });
 });
 

@@ -27,6 +27,7 @@ export class Reference2020 {
   #nowMs = NaN;
   /** Before a restart: how long calls had come, and of how many functions; null: there was none. */
   #before: { readonly elapsedMs: number; readonly functions: number } | null = null;
+  readonly #restored = new WeakSet<readonly unknown[]>();
 
   /** `gbMax`: of all nodes together. */
   constructor({ responseTime, nodeDuration }: Weights2020, gbMax: number) {
@@ -34,12 +35,18 @@ export class Reference2020 {
     this.#gbMax = gbMax;
   }
 
-  /** `saved`: as it was saved of the function; it counts where this was restored as well. Throws where it cannot have been saved. */
+  /**
+   * `saved`: as it was saved of the function. It counts where this was restored as well, and once: whoever is followed again begins anew. Throws where it
+   * cannot have been saved.
+   */
   follow(memoryGb: number, saved?: unknown): ReferenceFunction2020 {
     const one = new ReferenceFunction2020(this, memoryGb);
-    if (this.#before === null || saved === undefined) return one;
-    const room = Math.floor((this.#gbMax - this.#gb) / memoryGb);
-    this.#gb += memoryGb * one.restore(saved, Math.max(0, room));
+    if (this.#before === null || !Array.isArray(saved) || this.#restored.has(saved)) return one;
+    const room = Math.max(0, Math.floor((this.#gbMax - this.#gb) / memoryGb));
+    const containers = one.restore(saved, room);
+    this.#restored.add(saved);
+    if (one.price === null) return one;
+    this.#gb += memoryGb * containers;
     this.#gbMost = Math.max(this.#gbMost, this.#gb);
     this.#functions.add(one);
     if (this.#functions.size > FUNCTIONS_MAX) this.#forgetOldest();
