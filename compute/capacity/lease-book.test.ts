@@ -367,6 +367,8 @@ describe("a node's book of leases", () => {
         vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
         const { book, requests, clock } = setUp(3);
         const asked = () => requests.filter(({ wanted }) => !wanted.isGrowth);
+        // However late the first call comes.
+        clock.nowMs = 8_000;
         const [first, second, forsaken] = Array.from({ length: 3 }, () => book.wait(khop, 60_000));
         await asked()[0]!.refuse(new LocusError(code, "nobody"));
         expect([book.waiting, asked().length]).toEqual([3, 1]);
@@ -375,7 +377,7 @@ describe("a node's book of leases", () => {
         expect([(await first)!.id, (await second)!.id]).toEqual(["a", "a"]);
         await asked()[2]!.refuse(new LocusError(code, "nobody"));
         expect(book.waiting).toBe(1);
-        clock.nowMs = 5_000;
+        clock.nowMs += 5_000;
         book.expireAll();
         await asked()[3]!.refuse(new LocusError(code, "nobody"));
         expect(await forsaken).toBeNull();
@@ -433,14 +435,18 @@ describe("a node's book of leases", () => {
       expect(book.waiting).toBe(257);
       cancel.abort();
       await Promise.all([...waiting, other]);
-      // As many as may run at once.
+      // As many as may run at once; half of what a node takes.
+      const { book: huge } = setUp(1_000);
       const { book: roomy } = setUp(200);
       const again = new AbortController();
       const many = Array.from({ length: 400 }, () => roomy.wait(khop, 60_000, again.signal).catch(() => null));
       expect(roomy.waiting).toBe(400);
       await expect(roomy.wait(khop, 60_000)).rejects.toMatchObject({ code: "OVERLOADED" });
+      const more = Array.from({ length: 512 }, () => huge.wait(khop, 60_000, again.signal).catch(() => null));
+      await expect(huge.wait(khop, 60_000)).rejects.toMatchObject({ code: "OVERLOADED" });
+      expect(huge.waiting).toBe(512);
       again.abort();
-      await Promise.all(many);
+      await Promise.all([...many, ...more]);
     });
 
     test("has calls that wait go by what people say meanwhile", async () => {

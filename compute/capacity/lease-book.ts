@@ -1,6 +1,7 @@
 // A node's book of the instances that it holds on lease. A call finds one here without asking anybody; where there is none the calls of one
 // function ask the scheduler once for all of them, and wait: in order, so many at most, and no longer than is any use.
 
+import { clamp } from "#runtime/clamp.ts";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
 import { LEASES_MAX, RETURNED_MAX, WAITED_MAX, WAITING_MAX } from "#scheduler/grpc/beat-bounds.ts";
@@ -34,9 +35,9 @@ const PAUSE_MS_MIN = 10;
 const AGAIN_MS = 500;
 /**
  * Calls of one version of a function that wait, where people have said how many instances it has at most: they may wait for long, and others are to have
- * room. A quarter of those that a node takes at once, unless its settings say otherwise; or as many as may run at once, if those are more. Chosen.
+ * room. As many as may run at once; a quarter of those that a node takes at once, unless its settings say otherwise, if those are more, and half of them at most. Chosen.
  */
-const BOUNDED_WAITING_MAX = 256;
+const [BOUNDED_WAITING_MIN, BOUNDED_WAITING_MAX] = [256, 512];
 /** Of the cores that instances can keep busy so much may be in use before more are asked for. Chosen. */
 const BUSY_SHARE = 0.75;
 /** Between two attempts of one function to get more. */
@@ -71,8 +72,8 @@ export class LeaseBook {
   readonly #givenBack: BookedInstance[] = [];
   #waiting = 0;
   #isClosed = false;
-  /** When somebody who schedules answered a beat last; at first: when this began. */
-  #answeredMs: number;
+  /** Since when nobody schedules, as far as calls have found; null: somebody does. */
+  #absentSinceMs: number | null = null;
   /** Calls that ran here without an instance, since the beginning. */
   readonly without: Record<WithoutReason, number> = {
     "no-scheduler": 0,
@@ -88,7 +89,6 @@ export class LeaseBook {
 
   constructor(options: LeaseBookOptions) {
     this.#options = options;
-    this.#answeredMs = options.nowMs();
   }
 
   get waiting(): number {
@@ -157,7 +157,7 @@ export class LeaseBook {
     const booked = this.#functionOf(description);
     const { waiters, concurrency } = booked;
     const most = this.#options.atMost(description.name);
-    if (most !== null && waiters.size >= Math.max(BOUNDED_WAITING_MAX, most * concurrency)) {
+    if (most !== null && waiters.size >= clamp(most * concurrency, BOUNDED_WAITING_MIN, BOUNDED_WAITING_MAX)) {
       const refusal = this.goWithout(description, "late", 0, { why: `${waiters.size} of its calls wait already` });
       if (refusal !== null) return Promise.reject(refusal);
     }
@@ -302,12 +302,7 @@ export class LeaseBook {
 
   /** Of a beat that named `told`. */
   answered({ gone, revoked, isPressed }: BeatAnswer, told: readonly string[]): void {
-    this.#answeredMs = this.#options.nowMs();
-    for (const booked of this.#functions.values()) {
-      if (booked.pause?.count !== Infinity) continue;
-      this.#endPause(booked);
-      this.#ask(booked);
-    }
+    this.#absentSinceMs = null;
     for (const id of told) this.#returning.delete(id);
     for (const id of gone) {
       const instance = this.#held.get(id);
@@ -324,6 +319,12 @@ export class LeaseBook {
       if (instance.running === 0) this.#giveBack(instance);
       else this.#ask(instance.function);
     }
+    // There may be room by now.
+    for (const booked of this.#functions.values()) {
+      if (booked.pause?.count !== Infinity) continue;
+      this.#endPause(booked);
+      this.#ask(booked);
+    }
     if (!isPressed) return;
     for (const instance of this.#held.values()) {
       if (instance.running === 0 && instance.calls === 0 && instance.idleBeats > 0) this.#giveBack(instance);
@@ -335,6 +336,7 @@ export class LeaseBook {
    * nobody waits for it.
    */
   askAnew(): void {
+    this.#absentSinceMs ??= this.#options.nowMs();
     for (const booked of this.#functions.values()) {
       booked.asked?.abort();
       booked.askAtMs = -Infinity;
@@ -484,6 +486,7 @@ export class LeaseBook {
 
   #refused(booked: BookedFunction, error: unknown): void {
     const code = codeOf(error);
+    if (NOBODY.has(code)) this.#absentSinceMs ??= this.#options.nowMs();
     if (code === "OVERLOADED") for (const waiter of booked.waiters) waiter.reject(error as LocusError);
     else if (GONE.has(code)) this.#allWithout(booked, "replaced");
     else if (!this.#isBounded(booked)) this.#allWithout(booked, NOBODY.has(code) ? "no-scheduler" : "refused");
@@ -493,9 +496,9 @@ export class LeaseBook {
     else if (booked.waiters.size > 0) this.#askAgain(booked);
   }
 
-  /** Nobody who schedules has answered for so long that nothing is on lease any more. */
+  /** Nobody has scheduled for so long that nothing is on lease any more. */
   get #isForsaken(): boolean {
-    return this.#options.nowMs() - this.#answeredMs >= LEASE_MS;
+    return this.#absentSinceMs !== null && this.#options.nowMs() - this.#absentSinceMs >= LEASE_MS;
   }
 
   #allWithout(booked: BookedFunction, reason: WithoutReason, obstacle?: Partial<Obstacle>): void {
