@@ -347,6 +347,7 @@ describe("the price of waiting by the 2020 contest's score", () => {
     const never = new Reference2020(EVEN, 4);
     never.restore([1e3, 4, 1]);
     for (let one = 0; one < 5; one++) never.follow(1, [0, 0]);
+    expect(never.follow(1, [3, 0]).save()).toEqual([0, 0]);
     expect(never.save()).toEqual([1e3, 4, 1]);
     expect(() => reference.restore([-1, 0, 0])).toThrow("is no count");
     expect(() => reference.follow(1, [1, 2, 3])).toThrow("not at most");

@@ -45,7 +45,10 @@ export class Reference2020 {
     const room = Math.max(0, Math.floor((this.#gbMax - this.#gb) / memoryGb));
     const containers = one.restore(saved, room);
     this.#restored.add(saved);
-    if (one.price === null) return one;
+    if (one.price === null) {
+      one.giveUpAll();
+      return one;
+    }
     this.#gb += memoryGb * containers;
     this.#gbMost = Math.max(this.#gbMost, this.#gb);
     this.#functions.add(one);
