@@ -129,7 +129,7 @@ export const NODE_SETTINGS = {
     variable: "LOCUS_SCHEDULER",
     fallback: "`auto`",
     meaning:
-      "who gives calls of the compute side their instances: `auto`, the node that controls; `host:port` of a scheduler that is a process of its own; `off`, nobody: calls run on the node that they came to; `contest`, nobody either, and the node is served to whoever reserves it by the 2020 contest's protocol",
+      "who gives calls of the compute side their instances: `auto`, the node that controls; `host:port` of a scheduler that is a process of its own, with the same `LOCUS_GRPC_SECRET` here and there; `off`, nobody: calls run on the node that they came to; `contest`, nobody either, and the node is served to whoever reserves it by the 2020 contest's protocol",
     otherwise: "auto",
     parse: schedulerChoice,
   } satisfies Setting<SchedulerChoice>,

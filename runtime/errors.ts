@@ -226,8 +226,8 @@ export const ERRORS = {
     503,
     8,
     "OVERLOADED",
-    "The queue of waiting invocations is full, or people allow its function no more instances.",
-    "Call again later, with back-off; raise the capacity if this lasts.",
+    "A queue or the node is full, or it stops; or people allow the function no more instances.",
+    "Call again later, with back-off; if this lasts raise the capacity, or what people allow (`locus scale`).",
   ),
   REDIS_UNAVAILABLE: entry(
     "operator",

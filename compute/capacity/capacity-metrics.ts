@@ -17,7 +17,12 @@ export function capacityText(book: LeaseBook, served: number, overview: Capacity
       "Calls of this node that had an instance.",
       book.counts.taken,
     ),
-    exposeNumber("counter", "locus_instance_waits_total", "Of those, the ones that had to wait.", book.counts.waited),
+    exposeNumber(
+      "counter",
+      "locus_instance_waits_total",
+      "Calls of this node that waited for an instance, whether they got one or not.",
+      book.counts.waited,
+    ),
     exposeNumber(
       "counter",
       "locus_instance_wait_seconds_total",
