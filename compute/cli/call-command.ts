@@ -105,6 +105,7 @@ const REASONS: Readonly<Record<SideReason, string>> = {
   plan: "as planned",
   trial: "all calls are tried there for a moment",
   probe: "a visit, which tells what calls take there",
+  overflow: "the planned side is crowded, and this one is not",
   preferred: "as its author prefers: nothing is planned for it yet",
   default: "nothing is planned for it yet",
   unavailable: "the side that was chosen could not have it",

@@ -19,6 +19,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
     redisThread: 1,
     storageMachineCores: 2,
     sharedCores: Infinity,
+    nodes: 1,
   };
   const run = simulate(
     {
@@ -66,6 +67,15 @@ describe("what people are told of one function", () => {
     for (const line of told) expect(rest).toContain(line);
   });
 
+  it("says from how many calls on they overflow, and to where; nothing where they do not", () => {
+    const known = { ...explained(200, 5_000), share: 1, overflowMin: 3, overflowTimes: 4 };
+    expect(summaryText(known, 6_000).split("\n")[2]).toBe(
+      "Its calls overflow: one goes to compute instead while 3 or more of such calls, and 4 for each at compute, are in flight at storage.",
+    );
+    expect(summaryText({ ...known, share: 0.4 }, 6_000)).toContain("one goes to storage instead while 3");
+    expect(summaryText({ ...known, overflowMin: 0 }, 6_000)).not.toContain("overflow");
+  });
+
   it("draws each term as a bar, those of both sides by one measure", () => {
     const known = explained(200, 5_000);
     const { compute, storage } = known.sides!;
@@ -110,7 +120,15 @@ describe("what people are told of one function", () => {
   });
 
   it("says that nothing is known beside the place where no node decides", () => {
-    const alone = { function: "walk", state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 } as const;
+    const alone = {
+      function: "walk",
+      state: "storage",
+      share: 1,
+      probeEvery: 0,
+      backCpuUs: 0,
+      overflowMin: 0,
+      overflowTimes: 0,
+    } as const;
     expect(summaryText(alone, 0)).toBe(
       "walk: storage, 100 % at storage\nno node decides now: the last plan holds, and what it was made from is not known",
     );

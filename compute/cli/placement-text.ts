@@ -75,6 +75,7 @@ const decidedText = ({ controller, decidedMs, nodes }: PlacementOverview, nowMs:
 export const summaryText = (summary: PlacementSummary, nowMs: number): string => {
   const { function: name, state, share, reason, demand, sides, transitions } = summary;
   const lines = [`${name}: ${state}, ${percentText(share)} at storage`, reason ?? NOBODY_DECIDES];
+  if (summary.overflowMin > 0) lines.push(overflowText(summary));
   if (demand !== undefined && demand !== null) {
     const { operations, rounds, bytes, cpuUs } = demand;
     lines.push(
@@ -92,6 +93,13 @@ export const summaryText = (summary: PlacementSummary, nowMs: number): string =>
   }
   return lines.join("\n");
 };
+
+/** Where its calls go instead, and when. */
+function overflowText({ share, overflowMin, overflowTimes }: PlacementSummary): string {
+  const [here, there] = share >= 0.5 ? ["storage", "compute"] : ["compute", "storage"];
+  const more = `${amountText(overflowTimes)} for each at ${there}`;
+  return `Its calls overflow: one goes to ${there} instead while ${overflowMin} or more of such calls, and ${more}, are in flight at ${here}.`;
+}
 
 const READING = [
   "How to read it: a side's figure is the sum of its terms. They are the model's for the call above, corrected by what was measured",

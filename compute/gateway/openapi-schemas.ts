@@ -169,6 +169,12 @@ export const schemas = {
         ...count,
         description: "A call that has computed at storage for so long is run at compute instead; 0: none is.",
       },
+      overflowMin: {
+        ...count,
+        description:
+          "A call goes to the other side where so many that may do so are in flight on its own, and overflowTimes as many besides as on the other; 0: none does.",
+      },
+      overflowTimes: { type: "number", minimum: 0 },
     }),
     description:
       "While a node controls also: reason (a sentence), rules, callsPerSecond (over the last ten seconds), moves, reverts, flaps, trials, held (until when, what share did worse), demand, sides (cost, terms, predicted and measured, µs; of callsInAll calls since sinceMs) and transitions.",

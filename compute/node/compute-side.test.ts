@@ -16,6 +16,7 @@ const admitted: AdmittedCall = {
   description: khop,
   deadlineMs: 5_000,
   backCpuUs: 0,
+  overflows: false,
   known: null,
 };
 const here: Outcome = { ok: true, resultJson: '"here"', usage: NO_USAGE, logs: [] };

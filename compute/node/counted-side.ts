@@ -5,6 +5,7 @@ import type { AdmittedCall, PushedBack, SideReply, SideRunner } from "./side-run
 export class CountedSide implements SideRunner {
   readonly #side: SideRunner;
   #inFlight = 0;
+  #overflowing = 0;
 
   constructor(side: SideRunner) {
     this.#side = side;
@@ -15,12 +16,20 @@ export class CountedSide implements SideRunner {
     return this.#inFlight;
   }
 
+  /** Of them, those of functions that overflow. */
+  get overflowing(): number {
+    return this.#overflowing;
+  }
+
   async run(admitted: AdmittedCall, signal?: AbortSignal): Promise<SideReply | PushedBack> {
+    const overflowing = admitted.overflows ? 1 : 0;
     this.#inFlight += 1;
+    this.#overflowing += overflowing;
     try {
       return await this.#side.run(admitted, signal);
     } finally {
       this.#inFlight -= 1;
+      this.#overflowing -= overflowing;
     }
   }
 }

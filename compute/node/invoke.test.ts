@@ -3,7 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
-import { NO_USAGE } from "#runtime/profile/sample.ts";
+import type { PlannedSide } from "#runtime/placement/choose-side.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
@@ -103,7 +104,7 @@ describe("a call that the plan sends where it is refused before it runs", () => 
     await registry.load(new Uint8Array());
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "probe", backCpuUs: 0 }),
+      plannedSide: () => ({ side: "storage", reason: "probe", backCpuUs: 0, overflows: false }),
       sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(failure) } },
       inFlightMax: 10,
       observers: [],
@@ -118,6 +119,75 @@ describe("a call that the plan sends where it is refused before it runs", () => 
   });
 });
 
+describe("a call that overflows to a side that has no room", () => {
+  const full = new LocusError("OVERLOADED", "its queue is full");
+  const refusing: Readonly<Record<string, SideRunner>> = {
+    "is refused before": { run: () => Promise.reject(full) },
+    "is not taken by the sandbox": {
+      run: () =>
+        Promise.resolve({
+          version: "1",
+          outcome: {
+            ok: false,
+            error: { code: full.code, message: full.message, stack: "" },
+            usage: NO_USAGE,
+            logs: [],
+          },
+        }),
+    },
+    "finds the side switched off": { run: () => Promise.reject(new LocusError("SIDE_UNAVAILABLE", "no")) },
+  };
+  const invoke = async (side: Side, reason: PlannedSide["reason"], runner: SideRunner) => {
+    const registry = new SlowRegistry(() => described(1_000));
+    await registry.load(new Uint8Array());
+    const home = answering(() => {});
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => ({ side, reason, backCpuUs: 0, overflows: true }),
+      sides: side === "compute" ? { compute: runner, storage: home } : { compute: home, storage: runner },
+      inFlightMax: 10,
+      observers: [],
+      nowMs: () => 0,
+    });
+    return invoker.invoke(CALL);
+  };
+
+  it.each(Object.keys(refusing))("runs on its own side where it %s", async (how) => {
+    expect(await invoke("storage", "overflow", refusing[how]!)).toMatchObject({
+      ok: true,
+      side: "compute",
+      reason: "unavailable",
+    });
+    expect(await invoke("compute", "overflow", refusing[how]!)).toMatchObject({
+      ok: true,
+      side: "storage",
+      reason: "unavailable",
+    });
+  });
+
+  it("is refused where that side is its own", async () => {
+    const error = { code: "OVERLOADED" };
+    expect(await invoke("storage", "plan", { run: () => Promise.reject(full) })).toMatchObject({ ok: false, error });
+  });
+});
+
+it("a call that was handed over is one that the plan spreads, and no caller's choice", async () => {
+  const registry = new SlowRegistry(() => described(1_000));
+  await registry.load(new Uint8Array());
+  const fixed: boolean[] = [];
+  const invoker = new NodeInvoker({
+    functions: new FunctionCache(registry, 1_024),
+    plannedSide: () => null,
+    sides: { compute: answering(() => {}), storage: answering(() => {}) },
+    inFlightMax: 10,
+    observers: [{ ran: ({ isFixed }) => void fixed.push(isFixed === true), pushedBack: () => {}, refused: () => {} }],
+    nowMs: () => 0,
+  });
+  await invoker.invoke({ ...CALL, side: "compute" });
+  await invoker.invoke({ ...CALL, side: "compute", mayWrite: () => Promise.resolve(true) });
+  expect(fixed).toEqual([true, false]);
+});
+
 describe("a call that is pushed back", () => {
   const known = Buffer.from("reads");
   const usage = { ...NO_USAGE, cpuUs: 20_000 };
@@ -128,7 +198,7 @@ describe("a call that is pushed back", () => {
     const told: string[] = [];
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 20_000 }),
+      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 20_000, overflows: false }),
       sides: {
         compute: { run: (admitted) => (given.push(admitted), compute.run(admitted)) },
         storage: {

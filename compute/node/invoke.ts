@@ -101,13 +101,14 @@ export class NodeInvoker implements Invoker {
         description,
         deadlineMs: known === undefined ? left() : limitMs,
         backCpuUs: choice.backCpuUs,
+        overflows: choice.overflows,
         known: call.known ?? null,
       };
       for (;;) {
         try {
           const sideReply = await this.#sides[place.side].run(admitted, signal);
           if (!("known" in sideReply)) {
-            if (place.reason === "pushed-back" && isOverloaded(sideReply))
+            if (mayLeave(place) && isOverloaded(sideReply))
               throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
             return this.#account(call, limits, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
           }
@@ -117,7 +118,7 @@ export class NodeInvoker implements Invoker {
           [place, otherwise] = [{ side: "compute", reason: "pushed-back" }, "storage"];
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
         } catch (error) {
-          if (otherwise === null || !isUnavailable(error)) throw error;
+          if (otherwise === null || !(isUnavailable(error) || (mayLeave(place) && isFull(error)))) throw error;
           [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
           sentUs = this.#elapsedUsSince(startedMs);
           admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
@@ -170,7 +171,8 @@ export class NodeInvoker implements Invoker {
       version,
       side: way.side,
       outcome: outcome.ok ? "ok" : outcome.error.code,
-      isFixed: way.reason === "asked",
+      // Of one that was handed over the plan has said it.
+      isFixed: way.reason === "asked" && call.mayWrite === undefined,
     };
     for (const observer of this.#observers) {
       observer.ran(sample, elapsedUs, outcome.logs, way.id, way.pushedBack?.endedUs ?? 0);
@@ -225,6 +227,11 @@ const NO_LINES: readonly string[] = [];
 const isUnavailable = (error: unknown): boolean =>
   error instanceof SideNotReached ||
   (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
+
+/** It is where it is since its own side was crowded: where there is no room either it waits there. */
+const mayLeave = ({ reason }: Place): boolean => reason === "pushed-back" || reason === "overflow";
+
+const isFull = (error: unknown): boolean => error instanceof LocusError && error.code === "OVERLOADED";
 
 /** The sandbox did not even take it. */
 const isOverloaded = ({ outcome }: SideReply): boolean => !outcome.ok && outcome.error.code === "OVERLOADED";

@@ -16,6 +16,8 @@ export interface AdmittedCall {
   readonly deadlineMs: number;
   /** At storage it may be pushed back when it has computed for so long, µs; 0: not. */
   readonly backCpuUs: number;
+  /** As in `PlannedSide`. */
+  readonly overflows: boolean;
   /** What a run of it that was pushed back had read; null: none was. */
   readonly known: Uint8Array | null;
 }

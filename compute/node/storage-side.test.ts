@@ -24,6 +24,7 @@ const admitted = (overrides: Partial<Call> = {}, id = "call-1", deadlineMs = 1_0
   id,
   deadlineMs,
   backCpuUs: 0,
+  overflows: false,
   known: null,
   description: {} as FunctionDescription,
   call: {

@@ -24,6 +24,7 @@ const run = simulate(
       redisThread: 1,
       storageMachineCores: 2,
       sharedCores: Infinity,
+      nodes: 1,
     }),
     callers: null,
     hubEvery: 0,

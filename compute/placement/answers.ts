@@ -110,6 +110,8 @@ const explanation = Type.Object({
   share,
   probeEvery: count,
   backCpuUs: count,
+  overflowMin: count,
+  overflowTimes: number,
   rules: Type.Object({
     preferred: orNull(side),
     pinnedShare: orNull(share),

@@ -4,12 +4,14 @@ import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placem
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import { FollowedPlan } from "./followed-plan.ts";
 
-const IDLE = { compute: { inFlight: 0 }, storage: { inFlight: 0 } };
+const IDLE = { compute: { inFlight: 0, overflowing: 0 }, storage: { inFlight: 0, overflowing: 0 } };
 const at = (share: number): Placement => ({
   state: share > 0 ? "storage" : "compute",
   share,
   probeEvery: 0,
   backCpuUs: 0,
+  overflowMin: 0,
+  overflowTimes: 0,
 });
 const planOf = (version: number, shares: Record<string, number>): Plan => ({
   version,

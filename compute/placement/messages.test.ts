@@ -17,7 +17,7 @@ const window = {
   nodeCores: 0.8,
   tallies: tally.take().tallies,
 };
-const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0 };
+const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0, overflowMin: 3, overflowTimes: 4 };
 const change = { version: 2, base: 1, placements: { f: placement }, removed: ["g"] };
 
 /** As it travels. */
@@ -48,6 +48,8 @@ describe("a message", () => {
   test.each([
     ["a share beyond 1", readPlacement, { ...placement, share: 1.5 }],
     ["a share before a trial beyond 1", readPlacement, { ...placement, fromShare: 1.5 }],
+    ["an overflow beyond what there can be", readPlacement, { ...placement, overflowMin: 1e6 + 1 }],
+    ["a part of an overflowing call", readPlacement, { ...placement, overflowMin: 1.5 }],
     ["a state that there is not", readPlacement, { ...placement, state: "elsewhere" }],
     ["a function's name that is none", readPlanChange, { ...change, placements: { "no name!": placement } }],
     ["a version below 0", readPlanChange, { ...change, version: -1 }],
@@ -68,8 +70,7 @@ describe("a message", () => {
 });
 
 test("the module is told nothing of trials", () => {
-  const { state, share, probeEvery, backCpuUs } = readPlacement(text(placement))!;
-  const plain = { state, share, probeEvery, backCpuUs };
+  const plain = readPlacement(text(placement))!;
   const plan = { version: 3, placements: new Map([["f", { ...plain, fromShare: 0.25 }]]) };
   expect(JSON.parse(planText(plan))).toEqual({ version: 3, placements: { f: plain } });
 });

@@ -9,6 +9,7 @@ import { NAME_PATTERN } from "#runtime/function/description.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import {
   BACK_CPU_US_MAX,
+  OVERFLOW_MAX,
   placeOf,
   PLACEMENT_STATES,
   PROBE_EVERY_MAX,
@@ -33,6 +34,8 @@ const placement = Type.Object({
   share: Type.Number({ minimum: 0, maximum: 1 }),
   probeEvery: Type.Integer({ minimum: 0, maximum: PROBE_EVERY_MAX }),
   backCpuUs: Type.Integer({ minimum: 0, maximum: BACK_CPU_US_MAX }),
+  overflowMin: Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX }),
+  overflowTimes: Type.Number({ minimum: 0, maximum: OVERFLOW_MAX }),
   fromShare: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
 });
 

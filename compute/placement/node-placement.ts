@@ -10,6 +10,7 @@ import { regretAfter } from "#runtime/placement/controller.ts";
 import { type Transition } from "#runtime/placement/function-state.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
+import { NO_OVERFLOW } from "#runtime/placement/overflow.ts";
 import { isLaterPlan, NO_PLAN, placeOf, type Plan } from "#runtime/placement/plan.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { Controllership } from "../controller/controllership.ts";
@@ -345,5 +346,6 @@ const NOT_PLANNED = (name: string): PlacementSummary => ({
   share: 0,
   probeEvery: 0,
   backCpuUs: 0,
+  ...NO_OVERFLOW,
   reason: "Nothing is planned for it.",
 });

@@ -96,7 +96,9 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   const change = (version: number) => ({
     version,
     base: version - 1,
-    placements: { walk: { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 } } as const,
+    placements: {
+      walk: { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 },
+    } as const,
     removed: [],
   });
 

@@ -254,6 +254,7 @@ export class PlacementLoop {
       computeCores: left(cores.computeCores),
       sharedCores: left(cores.sharedCores),
       redisThread: storage.redisThread,
+      nodes: Math.max(1, this.nodeCount),
       callers,
     };
   }
@@ -263,7 +264,7 @@ export class PlacementLoop {
 function coresOf(
   nodes: readonly Machine[],
   { machine: storage, isolatesMax, isOpen }: Surroundings["storage"],
-): Omit<Capacity, "redisThread" | "callers"> {
+): Omit<Capacity, "redisThread" | "nodes" | "callers"> {
   const cpusById = new Map<string, Set<number>>();
   const coresById = new Map<string, number>();
   for (const { id, cpus, cores } of nodes) {

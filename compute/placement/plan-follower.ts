@@ -1,7 +1,7 @@
 // Follows the plan, call by call: of each function's calls the planned share goes to storage, spread as evenly as can be, and now
 // and then one visits the other side. A call of a function that is split does not wait for its turn at a side that is busy while the
-// other stands idle. Part of the way of every call: a look-up and an addition. The module follows alike (storage-module/src/plan_follower.h):
-// test/storage-module/plan-follower.test.ts holds the two together.
+// other stands idle, and one that overflows not in a long queue beside a short one. Part of the way of every call: a look-up and a few
+// comparisons. The module follows alike (storage-module/src/plan_follower.h): test/storage-module/plan-follower.test.ts holds the two together.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
@@ -17,7 +17,15 @@ const EPSILON = 1e-9;
 export const SLACK = 4;
 
 /** How many calls of this node each side has now. */
-export type SidesInFlight = Readonly<Record<Side, { readonly inFlight: number }>>;
+export interface SideInFlight {
+  readonly inFlight: number;
+  /** Of them, those of functions that overflow. */
+  readonly overflowing: number;
+}
+
+export type SidesInFlight = Readonly<Record<Side, SideInFlight>>;
+
+const OTHER: Readonly<Record<Side, Side>> = { compute: "storage", storage: "compute" };
 
 class Spread {
   placement: Placement;
@@ -29,14 +37,26 @@ class Spread {
     this.placement = placement;
   }
 
-  next({ compute, storage }: SidesInFlight): PlannedSide {
-    const { share, probeEvery, fromShare } = this.placement;
+  next(sides: SidesInFlight): PlannedSide {
+    const { share, probeEvery, overflowMin, overflowTimes, fromShare } = this.placement;
     this.#calls += 1;
     if (probeEvery > 0 && this.#calls % probeEvery === 0) return this.#to(share > 0 ? "compute" : "storage", "probe");
+    const side = this.#spread(sides);
+    const home: Side = share >= 0.5 ? "storage" : "compute";
+    if (overflowMin > 0 && side === home) {
+      const other = OTHER[home];
+      const isCrowded = sides[home].overflowing >= overflowMin + overflowTimes * sides[other].inFlight;
+      if (isCrowded) return this.#to(other, "overflow");
+    }
+    return this.#to(side, fromShare === undefined ? "plan" : "trial");
+  }
+
+  #spread({ compute, storage }: SidesInFlight): Side {
+    const { share } = this.placement;
     if (share <= 0 || share >= 1) {
       // What is not split owes nothing of before.
       this.#owed = 0;
-      return this.#to(share > 0 ? "storage" : "compute", fromShare === undefined ? "plan" : "trial");
+      return share > 0 ? "storage" : "compute";
     }
     this.#owed = clamp(this.#owed, -SLACK, SLACK) + share;
     let isStorage = this.#owed >= 1 - EPSILON;
@@ -46,11 +66,12 @@ class Spread {
       if (isStorageIdle && this.#owed > 1 - SLACK) isStorage = true;
     }
     if (isStorage) this.#owed -= 1;
-    return this.#to(isStorage ? "storage" : "compute", "plan");
+    return isStorage ? "storage" : "compute";
   }
 
   #to(side: Side, reason: PlannedSide["reason"]): PlannedSide {
-    return { side, reason, backCpuUs: side === "storage" ? this.placement.backCpuUs : 0 };
+    const { backCpuUs, overflowMin } = this.placement;
+    return { side, reason, backCpuUs: side === "storage" ? backCpuUs : 0, overflows: overflowMin > 0 };
   }
 }
 

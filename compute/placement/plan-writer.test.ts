@@ -3,7 +3,14 @@ import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placem
 import type { PlanChange } from "./messages.ts";
 import { PlanWriter, type WriteOutcome } from "./plan-writer.ts";
 
-const at = (share: number): Placement => ({ state: "split", share, probeEvery: 0, backCpuUs: 0 });
+const at = (share: number): Placement => ({
+  state: "split",
+  share,
+  probeEvery: 0,
+  backCpuUs: 0,
+  overflowMin: 0,
+  overflowTimes: 0,
+});
 const placements = (shares: Record<string, number>) =>
   new Map(Object.entries(shares).map(([name, share]) => [name, at(share)]));
 

@@ -6,6 +6,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
 import { outlookOf } from "./optimal-shares.ts";
+import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import { PoolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
@@ -69,12 +70,27 @@ export function calledFunction(
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
   const seen = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
-  const known = { ...before, paces: costs.paces, backCpuUs: back, trials, regimes };
+  const paced = { ...before, paces: costs.paces };
   // Where storage runs nothing there is no other side to warm up beside.
   const isWarm = {
-    compute: capacity.storageCores <= 0 || isWarmAt(known, "compute", nowMs),
-    storage: isWarmAt(known, "storage", nowMs),
+    compute: capacity.storageCores <= 0 || isWarmAt(paced, "compute", nowMs),
+    storage: isWarmAt(paced, "storage", nowMs),
   };
+  const isEitherSide = isSettled && isWarm.compute && isWarm.storage && sides[0] === 0 && sides[1] === 1;
+  const isRelieved = before.relief !== null && nowMs < before.relief.untilMs;
+  // A trial is to show what becomes of all calls on one side.
+  const mayOverflow = isEitherSide && !isRelieved && before.trials.running === null;
+  const overflow = mayOverflow
+    ? overflowOf({
+        share,
+        costs: load.costs,
+        cpuUs: costs.demand.cpuUs,
+        medianUs: mediansOf(profile, costs),
+        capacity,
+        before,
+      })
+    : NO_OVERFLOW;
+  const known = { ...paced, backCpuUs: back, ...overflow, trials, regimes };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && (!isTakenBack || wasSplit);
@@ -88,6 +104,11 @@ export function calledFunction(
   const weighed = { share, costs, load, surging, rateSeconds, hasMovedLately, bounds, isFree, isWarm };
   return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }
+
+const mediansOf = (profile: FunctionProfile, { sides }: FunctionCosts): Readonly<Record<Side, number>> => ({
+  compute: profile.percentileUs("compute", 50) ?? sides.compute.cost.latencyUs,
+  storage: profile.percentileUs("storage", 50) ?? sides.storage.cost.latencyUs,
+});
 
 /** Those that the plan spreads, at least so small a part of all, and the others. */
 function offeredBy({ all, fixed }: Rates): Offered {

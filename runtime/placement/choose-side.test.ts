@@ -10,32 +10,36 @@ describe("chooseSide", () => {
     [
       "runs at compute where nobody says anything",
       {},
-      { side: "compute", reason: "default", otherwise: null, backCpuUs: 0 },
+      { side: "compute", reason: "default", otherwise: null, backCpuUs: 0, overflows: false },
     ],
     [
       "follows the author's preference, and has compute behind storage",
       { preferred: "storage" },
-      { side: "storage", reason: "preferred", otherwise: "compute", backCpuUs: 0 },
+      { side: "storage", reason: "preferred", otherwise: "compute", backCpuUs: 0, overflows: false },
     ],
     [
       "has nothing behind compute, preferred or not",
       { preferred: "compute" },
-      { side: "compute", reason: "preferred", otherwise: null, backCpuUs: 0 },
+      { side: "compute", reason: "preferred", otherwise: null, backCpuUs: 0, overflows: false },
     ],
     [
       "puts the plan above the author's preference, and compute behind it as well",
-      { planned: { side: "storage", reason: "probe", backCpuUs: 20 }, preferred: "compute" },
-      { side: "storage", reason: "probe", otherwise: "compute", backCpuUs: 20 },
+      { planned: { side: "storage", reason: "probe", backCpuUs: 20, overflows: false }, preferred: "compute" },
+      { side: "storage", reason: "probe", otherwise: "compute", backCpuUs: 20, overflows: false },
     ],
     [
       "puts the caller's wish above the plan and the author's, with nothing behind it",
-      { requested: "storage", planned: { side: "compute", reason: "plan", backCpuUs: 0 }, preferred: "compute" },
-      { side: "storage", reason: "asked", otherwise: null, backCpuUs: 0 },
+      {
+        requested: "storage",
+        planned: { side: "compute", reason: "plan", backCpuUs: 0, overflows: false },
+        preferred: "compute",
+      },
+      { side: "storage", reason: "asked", otherwise: null, backCpuUs: 0, overflows: false },
     ],
     [
       "takes a wish at its word where the author prefers the same",
       { requested: "storage", preferred: "storage" },
-      { side: "storage", reason: "asked", otherwise: null, backCpuUs: 0 },
+      { side: "storage", reason: "asked", otherwise: null, backCpuUs: 0, overflows: false },
     ],
   ] as const)("%s", (_title, question, choice) => {
     expect(ask(question)).toEqual(choice);

@@ -5,12 +5,17 @@ import type { Side } from "#runtime/profile/sample.ts";
 
 const DEFAULT_SIDE: Side = "compute";
 
-/** What the plan says of one call: its function's place, one that is tried for a moment, or a visit to the other side that keeps the profile there true. */
+/**
+ * What the plan says of one call: its function's place, one that is tried for a moment, a visit to the other side that keeps the profile there true, or that
+ * side since its own is crowded.
+ */
 export interface PlannedSide {
   readonly side: Side;
-  readonly reason: "plan" | "trial" | "probe";
+  readonly reason: "plan" | "trial" | "probe" | "overflow";
   /** As in `Placement`; 0 at compute. */
   readonly backCpuUs: number;
+  /** It is of a function whose calls overflow. */
+  readonly overflows: boolean;
 }
 
 /**
@@ -22,6 +27,7 @@ export const SIDE_REASONS = [
   "plan",
   "trial",
   "probe",
+  "overflow",
   "preferred",
   "default",
   "unavailable",
@@ -46,6 +52,7 @@ export interface SideChoice {
   readonly otherwise: Side | null;
   /** As in `PlannedSide`. */
   readonly backCpuUs: number;
+  readonly overflows: boolean;
 }
 
 export const isSide = (text: string): text is Side => text === "compute" || text === "storage";
@@ -55,8 +62,12 @@ export const isSide = (text: string): text is Side => text === "compute" || text
  * off; never the other way round, since a core beside Redis is everybody's.
  */
 export const chooseSide = ({ requested, planned, preferred }: SideQuestion): SideChoice => {
-  if (requested !== null) return { side: requested, reason: "asked", otherwise: null, backCpuUs: 0 };
+  if (requested !== null) {
+    return { side: requested, reason: "asked", otherwise: null, backCpuUs: 0, overflows: false };
+  }
   const side = planned?.side ?? preferred ?? DEFAULT_SIDE;
   const reason = planned?.reason ?? (preferred === null ? "default" : "preferred");
-  return { side, reason, otherwise: side === "storage" ? "compute" : null, backCpuUs: planned?.backCpuUs ?? 0 };
+  // What only overflowed there goes where it was planned.
+  const otherwise = side === "storage" ? "compute" : reason === "overflow" ? "storage" : null;
+  return { side, reason, otherwise, backCpuUs: planned?.backCpuUs ?? 0, overflows: planned?.overflows ?? false };
 };

@@ -20,6 +20,7 @@ const TWO_MACHINES = {
   redisThread: 1,
   storageMachineCores: 2,
   sharedCores: Infinity,
+  nodes: 1,
 };
 
 const WALK: Demand = { operations: 400, rounds: 20, bytes: 50_000, cpuUs: 700 };
@@ -206,7 +207,7 @@ describe("the controller, under a steady load", () => {
   test("tries what turns out worse for a moment only, and ever more seldom", () => {
     const world = worldOf([called("hash", HASH, 400)], {
       callers: 32,
-      capacityAt: () => ({ ...TWO_MACHINES, computeCores: 2 }),
+      capacityAt: () => ({ ...TWO_MACHINES, computeCores: 3 }),
     });
     const run = runOf(world, 60_000);
     const tried = run.transitions.filter(({ why }) => why.kind === "trying");
@@ -426,7 +427,9 @@ describe("one step", () => {
   });
 
   test("goes on from the plan of another controller, and asks again whether it is right", () => {
-    const before = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 100, backCpuUs: 0 }]]));
+    const before = resumed(
+      new Map([["f", { state: "storage", share: 1, probeEvery: 100, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 }]]),
+    );
     expect(before.get("f")).toMatchObject({ state: "profiling", share: 1, probeEvery: 0 });
     const { state, transitions } = step(before, profilesWith(50, "storage"));
     expect(state.get("f")?.share).toBe(1);
@@ -435,7 +438,9 @@ describe("one step", () => {
 
   test("leaves a storage that runs nothing at once, whatever it rests for, and stays only where it is pinned", () => {
     const known = profilesWith(50, "storage");
-    const at = resumed(new Map([["f", { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0 }]])).get("f")!;
+    const at = resumed(
+      new Map([["f", { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 }]]),
+    ).get("f")!;
     const held = { sinceMs: 0, untilMs: 60_000, promisedUs: 2_100, refutedShare: 0, firmUntilMs: 60_000 };
     const none = { ...TWO_MACHINES, storageCores: 0 };
     const shareThen = (change: Partial<typeof at>, rules = FREE_RULES) =>
@@ -623,6 +628,39 @@ describe("what has proved better", () => {
       expect(shareAfter(reverting, {}, full(1.4 * QUEUED))).toBeCloseTo(SPLIT, 1);
       const { retryAtMs, backOffMs } = next(full(1.4 * QUEUED), { hash: reverting }).state.get("hash")!;
       expect({ retryAtMs, backOffMs }).toEqual({ retryAtMs: 0, backOffMs: 8_000 });
+    });
+
+    describe("its calls overflow", () => {
+      const NONE = { overflowMin: 0, overflowTimes: 0 };
+      const SOME = { overflowMin: 6, overflowTimes: 8 };
+      const there = held(SPLIT);
+      const then = (state: FunctionState, capacity: Partial<Capacity> = {}, load = full()) =>
+        next(load, { hash: state }, capacity).state.get("hash")!;
+
+      test("from as many on as two cores bear, beside the one at storage", () => {
+        expect(then(there)).toMatchObject({ share: 0, ...SOME });
+      });
+
+      test("and not with the step that moves it, since that was reckoned for where it was", () => {
+        const moved = then({ ...resting(0), ...SOME });
+        expect(moved.share).toBeCloseTo(SPLIT, 1);
+        expect(moved).toMatchObject(NONE);
+      });
+
+      test("and not in a trial, nor after a surge that it has left, nor where storage runs nothing", () => {
+        const running = { side: "compute", partner: null, startedMs: 740, fromShare: 0.5 } as const;
+        const tried = { ...there, ...SOME, state: "probing", trials: { ...NO_TRIALS, running } } as const;
+        expect(then(tried)).toMatchObject({ trials: { running }, ...NONE });
+        expect(then({ ...there, ...SOME, relief: { restMs: 1_000, untilMs: 5_000 } })).toMatchObject(NONE);
+        expect(then({ ...there, ...SOME }, { storageCores: 0 })).toMatchObject(NONE);
+      });
+
+      test("and not when it is called no more, or has never been at storage", () => {
+        const load = full();
+        expect(then({ ...there, ...SOME }, {}, load.run(11_000, {}))).toMatchObject(NONE);
+        const unvisited = new PlayedCalls().run(750, { hash: calls("compute", 10, HASH, QUEUED) });
+        expect(then(resting(0), {}, unvisited)).toMatchObject(NONE);
+      });
     });
 
     test("a shift clears the back-off of a move: it is made as soon as the new calls are known, and taken back for a second at first", () => {

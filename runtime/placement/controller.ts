@@ -15,6 +15,7 @@ import {
 } from "./function-state.ts";
 import { judgedMove, lastMoves, moved, recalled, relieved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
+import { NO_OVERFLOW } from "./overflow.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
@@ -69,7 +70,10 @@ class Draft {
     return this.state.get(name) ?? before;
   }
 
-  change(name: string, from: FunctionState | undefined, { to, why }: Change): void {
+  /** From where many of its calls leave was reckoned for the share that it had. */
+  change(name: string, from: FunctionState | undefined, { to: wanted, why }: Change): void {
+    const isMoved = from !== undefined && from.share !== wanted.share && wanted.overflowMin > 0;
+    const to = isMoved ? { ...wanted, ...NO_OVERFLOW } : wanted;
     this.state.set(name, to);
     if (why === null) return;
     const { state: fromState, share: fromShare } = from ?? to;
@@ -91,7 +95,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const was = before.get(name);
     const { to, why } = settled(name, was, ruled, situation);
     const called = calledFunction(name, ruled, to, situation, isTrying);
-    draft.change(name, was, { to: called?.before ?? to, why });
+    draft.change(name, was, { to: called?.before ?? uncalled(to), why });
     if (called !== null) all.push(called);
   }
   const surged = underSurge(all, situation.capacity);
@@ -125,6 +129,10 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
   return { state, transitions, weighed: all, capacity, outlook: outlookOf(use, shares) };
 }
+
+/** What was warm is so no more when it is called again. */
+const uncalled = (state: FunctionState): FunctionState =>
+  state.overflowMin > 0 ? { ...state, ...NO_OVERFLOW } : state;
 
 /**
  * Of what the best shares would give by what is known, the part that those after a step do not: 0 to 1. The best are those that pins, bounds on the 99th

@@ -73,7 +73,7 @@ export function explain(name: string, known: Known): Explanation {
     compute: explained("compute", costs.sides.compute),
     storage: explained("storage", costs.sides.storage),
   };
-  const { share, probeEvery, backCpuUs, moves, reverts, flaps, trialsBegun } = state;
+  const { share, probeEvery, backCpuUs, overflowMin, overflowTimes, moves, reverts, flaps, trialsBegun } = state;
   const told = {
     function: name,
     version: profile?.version ?? null,
@@ -81,6 +81,8 @@ export function explain(name: string, known: Known): Explanation {
     share,
     probeEvery,
     backCpuUs,
+    overflowMin,
+    overflowTimes,
     rules,
     callsPerSecond: profile?.callsPerSecondLately(nowMs) ?? 0,
     moves,

@@ -33,6 +33,7 @@ const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation =>
     redisThread: 1,
     storageMachineCores: 2,
     sharedCores: Infinity,
+    nodes: 1,
     callers: 16,
   },
   rules: new Map([["a", FREE_RULES]]),

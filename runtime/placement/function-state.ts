@@ -3,6 +3,7 @@
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { NO_PACES, type Paces } from "./function-costs.ts";
+import { NO_OVERFLOW } from "./overflow.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
@@ -96,6 +97,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   version: null,
   probeEvery: 0,
   backCpuUs: BACK_UNKNOWN_US,
+  ...NO_OVERFLOW,
   sinceMs: -Infinity,
   moved: null,
   backOffMs: 0,
@@ -129,7 +131,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, relief: null, trials: NO_TRIALS };
+    const rest = { probeEvery: 0, backCpuUs: 0, ...NO_OVERFLOW, moved: null, relief: null, trials: NO_TRIALS };
     const to: FunctionState = { ...FRESH, ...before, state: "pinned", share: pinnedShare, ...rest };
     return before?.state === "pinned" && before.share === pinnedShare
       ? { to: before, why: null }
@@ -161,6 +163,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     const none = {
       sinceMs: nowMs,
       probeEvery: 0,
+      ...NO_OVERFLOW,
       moved: null,
       backOffMs: 0,
       retryAtMs: 0,

@@ -17,6 +17,7 @@ const CAPACITY = {
   redisThread: 1,
   storageMachineCores: 2,
   sharedCores: Infinity,
+  nodes: 1,
   callers: 16,
 };
 

@@ -10,6 +10,7 @@ const ROOMY: Capacity = {
   redisThread: 1,
   storageMachineCores: 5,
   sharedCores: Infinity,
+  nodes: 1,
   callers: 1_000,
 };
 
@@ -124,6 +125,7 @@ describe("of any load", () => {
     redisThread: fc.double({ min: 0.1, max: 1, noNaN: true }),
     storageMachineCores: fc.integer({ min: 1, max: 9 }),
     sharedCores: fc.constantFrom(Infinity, 2, 5),
+    nodes: fc.constant(1),
     // What no plan may use more of than is used now is no part of how good it is.
     callers: fc.constant(1e9),
   });
@@ -182,6 +184,7 @@ describe("of any load", () => {
           redisThread: 1e6,
           storageMachineCores: 1e6,
           sharedCores: 1e6,
+          nodes: 1,
         };
         const twice = loads.map((load) => ({ ...load, callsPerSecond: 2 * load.callsPerSecond }));
         expect(sharesOf(twice, { ...capacity, callers: 2 * capacity.callers })).toEqual(sharesOf(loads, capacity));

@@ -10,6 +10,9 @@ export const PROBE_EVERY_MAX = 2 ** 32 - 1;
 /** What `backCpuUs` may be: no call computes for longer than the longest deadline, five minutes. */
 export const BACK_CPU_US_MAX = 300e6;
 
+/** What `overflowMin` and `overflowTimes` may be: no node or module has so many calls. */
+export const OVERFLOW_MAX = 1e6;
+
 /** Of one function. */
 export interface Placement {
   readonly state: PlacementState;
@@ -19,28 +22,31 @@ export interface Placement {
   readonly probeEvery: number;
   /** A call that has computed at storage for so long, µs, and has sent nothing but reads is run at compute instead; 0: none is. */
   readonly backCpuUs: number;
+  /**
+   * A call leaves the side where its function has half of its share or more while `overflowMin` calls that may leave are in flight there, and `overflowTimes` as many
+   * besides as calls of any kind on the other side. `overflowMin` 0: none does.
+   */
+  readonly overflowMin: number;
+  readonly overflowTimes: number;
   /** Only while all calls are tried on one side for a moment: the share before, to which it goes back whoever controls then. */
   readonly fromShare?: number;
 }
 
 /** Without what else is kept of it: what is done with its calls, and not that it is a trial. */
-export const placeOf = ({ state, share, probeEvery, backCpuUs }: Placement): Placement => ({
-  state,
-  share,
-  probeEvery,
-  backCpuUs,
-});
+export const placeOf = (placement: Placement): Placement => {
+  const { state, share, probeEvery, backCpuUs, overflowMin, overflowTimes } = placement;
+  return { state, share, probeEvery, backCpuUs, overflowMin, overflowTimes };
+};
 
 /** Whether who follows the one would do anything else by the other. */
-export const isSamePlacement = (
-  one: Placement | undefined,
-  { state, share, probeEvery, backCpuUs, fromShare }: Placement,
-): boolean =>
-  one?.state === state &&
-  one.share === share &&
-  one.probeEvery === probeEvery &&
-  one.backCpuUs === backCpuUs &&
-  one.fromShare === fromShare;
+export const isSamePlacement = (one: Placement | undefined, other: Placement): boolean =>
+  one?.state === other.state &&
+  one.share === other.share &&
+  one.probeEvery === other.probeEvery &&
+  one.backCpuUs === other.backCpuUs &&
+  one.overflowMin === other.overflowMin &&
+  one.overflowTimes === other.overflowTimes &&
+  one.fromShare === other.fromShare;
 
 export interface Plan {
   /** Tells which of two plans is the later one, whoever made them (`isLaterPlan`); 0: there is none. */

@@ -46,6 +46,8 @@ export interface Capacity {
   readonly storageMachineCores: number;
   /** Of a machine that Redis shares with the nodes; Infinity: with none. */
   readonly sharedCores: number;
+  /** Nodes that had calls lately, one at least. */
+  readonly nodes: number;
   /** Calls in flight, waiting ones included. */
   readonly callers: number;
 }

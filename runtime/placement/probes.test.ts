@@ -24,6 +24,7 @@ function visitsOf(demand: Demand, callsPerSecond: number) {
       redisThread: 1,
       storageMachineCores: 17,
       sharedCores: Infinity,
+      nodes: 1,
     }),
     callers: null,
     hubEvery: 0,

@@ -18,6 +18,7 @@ const timeTaken = (pinnedShare: number, hubEvery: number): number => {
       redisThread: 1,
       storageMachineCores: 2,
       sharedCores: Infinity,
+      nodes: 1,
     }),
     callers: CALLERS,
     hubEvery,

@@ -66,6 +66,8 @@ const STRETCH_MS = 25;
 /** Calls of a function and side that are drawn one by one in a stretch; more are the same ones several times. */
 const DRAWN_MAX = 32;
 const HUB_FACTOR = 100;
+/** Where calls overflow the cores of the other side are so busy, as a part of how busy their own are: 4 times as many calls are in flight there. */
+const OVERFLOWED_PART = 0.8;
 /** Utilisation at which calls that come whatever happens wait no longer: callers give up, or queues are bounded. */
 const QUEUED_UTILISATION_MAX = 0.98;
 
@@ -83,7 +85,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
   const transitions: Transition[] = [];
   for (let ms = 0; ms < durationMs; ms += STRETCH_MS) {
     const functions = world.functionsAt(ms);
-    const shares = functions.map(({ name }) => shareOf(state.get(name)));
+    const shares = sharesAt(world, ms, functions, state);
     const now = trafficAt(world, ms, functions, shares);
     const key = JSON.stringify([functions, world.constantsAt(ms), world.capacityAt(ms)]);
     if (known.key !== key) known = { key, shares: bestShares(world, ms, functions) };
@@ -110,6 +112,43 @@ const shareOf = (state: FunctionState | undefined): number => {
   const probe = state.probeEvery > 0 ? 1 / state.probeEvery : 0;
   return state.share > 0.5 ? state.share - probe : Math.min(1, state.share + probe);
 };
+
+/** With what overflows: of callers who wait for each other nearly all are at the busier side. */
+function sharesAt(
+  world: World,
+  ms: number,
+  functions: readonly TrueFunction[],
+  state: ReadonlyMap<string, FunctionState>,
+): readonly number[] {
+  const planned = functions.map(({ name }) => shareOf(state.get(name)));
+  const { callers } = world;
+  if (callers === null) return planned;
+  const overflows = functions.map(({ name }) => {
+    const { overflowMin = 0 } = state.get(name) ?? {};
+    return overflowMin > 0 && callers > overflowMin;
+  });
+  if (!overflows.includes(true)) return planned;
+  const busyAt = (shares: readonly number[]): { readonly compute: number; readonly storage: number } => {
+    const use = new PoolUse(loadsOf(world, ms, functions, shares), { ...world.capacityAt(ms), callers: 1 });
+    return outlookOf(use, shares).utilisation;
+  };
+  const { compute, storage } = busyAt(planned);
+  const isFromStorage = storage > compute;
+  const to = isFromStorage ? 0 : 1;
+  const leant = (part: number): readonly number[] =>
+    planned.map((share, index) =>
+      overflows[index]! && share >= 0.5 === isFromStorage ? share + part * (to - share) : share,
+    );
+  let [low, high] = [0, 1];
+  for (let at = 0; at < 20; at++) {
+    const part = (low + high) / 2;
+    const busy = busyAt(leant(part));
+    const [own, other] = isFromStorage ? [busy.storage, busy.compute] : [busy.compute, busy.storage];
+    if (other < OVERFLOWED_PART * own) low = part;
+    else high = part;
+  }
+  return leant(low);
+}
 
 interface Traffic {
   /** Calls per second that are done, by function. */

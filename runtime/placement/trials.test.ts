@@ -25,6 +25,7 @@ const CAPACITY: Capacity = {
   redisThread: 1,
   storageMachineCores: 1,
   sharedCores: Infinity,
+  nodes: 1,
   callers: 16,
 };
 
@@ -299,15 +300,15 @@ describe("after a trial", () => {
     expect(once.held).toMatchObject({ untilMs: load.nowMs + 5_000, promisedUs: 2_000 });
     expect(after("kept", once).holdMs).toBe(10_000);
     const { profile } = load.tried("a", 1);
-    const held = { share: 1, trials: once };
+    const held = { share: 1, trials: once, overflowMin: 0 };
     expect(isHeld(profile, held, load.nowMs)).toBe(true);
     expect(isHeld(profile, held, load.nowMs + 5_000)).toBe(false);
-    expect(isHeld(profile, { share: 0, trials: once }, load.nowMs + 100)).toBe(true);
+    const elsewhere = { ...held, share: 0 };
+    expect(isHeld(profile, elsewhere, load.nowMs + 100)).toBe(true);
     load.run(100, { a: { ...atStorage, elapsedUs: 2_000 } });
     expect(isHeld(profile, held, load.nowMs)).toBe(true);
-    expect(isHeld(profile, { share: 0, trials: once }, load.nowMs), "none of them is where the plan has it").toBe(
-      false,
-    );
+    expect(isHeld(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
+    expect(isHeld(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
     load.run(300, { a: atStorage });
     expect(isHeld(profile, held, load.nowMs)).toBe(false);
   });
@@ -339,9 +340,9 @@ describe("after a trial", () => {
 
     const { profile } = better.tried("a", 1);
     const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, firmUntilMs: -Infinity };
-    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held } }, better.nowMs)).toBe(false);
+    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, better.nowMs)).toBe(false);
     const doubted = { ...NO_TRIALS, held, contradicted: 1, keptMs: 0 };
-    expect(isHeld(profile, { share: 1, trials: doubted }, better.nowMs)).toBe(true);
+    expect(isHeld(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
     expect(patienceOf([{ trials: doubted }], 29_999)).toBe(2);
     expect(patienceOf([{ trials: doubted }], 30_000), "it is forgotten though none was kept since").toBe(1);
   });

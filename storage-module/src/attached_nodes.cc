@@ -193,6 +193,7 @@ bool AttachedNodes::Hand(PendingCall* call) {
   call->stay.from_ns = now;
   handed = {call, node, now + TheModule().settings.take_patience_ms * kMs, {}, bytes};
   handed_bytes_ += bytes;
+  overflowing_ += call->overflows ? 1 : 0;
   node->waiting.insert(id);
   SetDue(id, handed, std::min(handed.patience_end_ns, call->deadline_ns));
   Wake(node);
@@ -227,6 +228,7 @@ PendingCall* AttachedNodes::Release(uint64_t id) {
   handed.node->taken.erase(id);
   timers_->Stop(handed.timer);
   handed_bytes_ -= handed.bytes;
+  overflowing_ -= handed.call->overflows ? 1 : 0;
   handed.call->handed = 0;
   return handed.call;
 }

@@ -88,6 +88,9 @@ class AttachedNodes {
   void Cancel(PendingCall* call);
   /// Calls that were handed over and not given back.
   size_t out() const { return handed_.size(); }
+  size_t count() const { return nodes_.size(); }
+  /// Of those, the ones that overflow.
+  size_t overflowing() const { return overflowing_; }
 
   /// Any client, not only one of a node.
   void OnClosing(uint64_t client_id);
@@ -169,6 +172,7 @@ class AttachedNodes {
   std::unordered_map<uint64_t, SharedNode> by_client_;
   std::unordered_map<uint64_t, Handed> handed_;
   size_t handed_bytes_ = 0;
+  size_t overflowing_ = 0;  ///< of what is handed, calls that overflow
   uint64_t next_id_ = 0;
   HandedCounters counters_;
   WantedUsers wanted_;

@@ -98,13 +98,14 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   call->stay.from_ns = call->admitted_ns;
   call->sizes = SizesOf(call->arguments);
 
-  const size_t with_nodes = nodes_->out();
-  const SidesInFlight others = {with_nodes, by_client_.size() - with_nodes};
-  call->planned_elsewhere = call->direct && plan_->SideFor(image.name, others) == Side::kCompute;
+  call->planned_elsewhere =
+      call->direct && plan_->SideFor(image.name, InFlight(), &call->overflowed) == Side::kCompute;
+  call->overflows = call->direct && plan_->Overflows(image.name);
 
   call->client = redis::BlockClient(context, OnOutcome, OnUnblocked, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
   by_client_.emplace(call->client, call);
+  overflowing_ += call->overflows ? 1 : 0;
   stats_->Admit(image);
 
   if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
@@ -118,6 +119,16 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   Forget(*call);
   redis::AbortBlock(call->client);
   return ReplyFailure(context, QueueIsFull(*call));
+}
+
+// The plan's numbers are those of one node, which counts its own calls.
+SidesInFlight Calls::InFlight() const {
+  const double nodes = static_cast<double>(std::max<size_t>(1, nodes_->count()));
+  const auto of_one = [&](size_t calls) { return static_cast<double>(calls) / nodes; };
+  const size_t out = nodes_->out();
+  const size_t overflowing = nodes_->overflowing();
+  return {{of_one(out), of_one(overflowing)},
+          {of_one(by_client_.size() - out), of_one(overflowing_ - overflowing)}};
 }
 
 bool Calls::RunHere(PendingCall* call) {
@@ -195,6 +206,7 @@ bool Calls::Cancel(RedisModuleCtx* context, std::string_view cancel_id) {
 
 void Calls::Forget(const PendingCall& call) {
   by_client_.erase(call.client);
+  overflowing_ -= call.overflows ? 1 : 0;
   if (!call.cancel_key.empty()) by_cancel_key_.erase(call.cancel_key);
 }
 
@@ -241,7 +253,8 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   const int64_t now = NowNs();
   const int64_t elapsed_ns = now - call->admitted_ns;
   if (call->invocation != 0)
-    calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns, call->planned_elsewhere);
+    calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns,
+                        call->planned_elsewhere && !call->overflowed);
   if (IsTraced(*call, elapsed_ns)) calls.traces_->Keep(TraceOf(*call, now));
 }
 

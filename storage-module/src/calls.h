@@ -36,6 +36,10 @@ struct PendingCall {
   bool direct = false;
   /// The plan has it run on a node; where none takes it, it runs here whatever the plan says.
   bool planned_elsewhere = false;
+  /// It is of a function whose calls overflow …
+  bool overflows = false;
+  /// … and the plan has it here: where no node takes it that is no wonder.
+  bool overflowed = false;
   /// The caller's own name for it, for `Cancel`; empty: none.
   std::string cancel_id;
   /// Writes the reply from the outcome, on the main thread.
@@ -90,6 +94,7 @@ class Calls {
   static int OnUnblocked(RedisModuleCtx* context, RedisModuleString** argv, int argc);
   static void OnDisconnect(RedisModuleCtx* context, RedisModuleBlockedClient* client);
   static void OnDone(RedisModuleCtx* context, void* call);
+  SidesInFlight InFlight() const;
   /// False where no more calls can wait.
   bool RunHere(PendingCall* call);
   /// Nobody waits for it any more: no further operation of it runs.
@@ -103,6 +108,7 @@ class Calls {
   PlanFollower* const plan_;
   AttachedNodes* const nodes_;
   std::unordered_map<RedisModuleBlockedClient*, PendingCall*> by_client_;
+  size_t overflowing_ = 0;  ///< of them, those that overflow
   /// User and id, which no two calls in flight share.
   std::unordered_map<std::string, PendingCall*> by_cancel_key_;
 };

@@ -51,8 +51,9 @@ bool IsNumberUpTo(const Json& value, uint64_t max) {
 Failure ReadPlacement(const std::string& function, const Json& json, Placement* placement) {
   const auto invalid = [&](const std::string& what) { return NoPlan("of " + Shown(function) + " " + what); };
   if (!IsFunctionName(function)) return NoPlan(Shown(function) + " is no function's name");
-  if (!HasJust(json, {"state", "share", "probeEvery", "backCpuUs"}))
-    return invalid("it must say state, share, probeEvery and backCpuUs, and nothing else");
+  if (!HasJust(json, {"state", "share", "probeEvery", "backCpuUs", "overflowMin", "overflowTimes"}))
+    return invalid(
+        "it must say state, share, probeEvery, backCpuUs, overflowMin and overflowTimes, and nothing else");
   const Json& state = json["state"];
   const auto known =
       state.is_string() ? std::ranges::find(kStates, state.get_ref<const std::string&>()) : std::end(kStates);
@@ -71,6 +72,15 @@ Failure ReadPlacement(const std::string& function, const Json& json, Placement* 
     return invalid("backCpuUs is " + Shown(back_cpu_us.dump()) + ", must be a whole number from 0 to " +
                    std::to_string(kBackCpuUsMax));
   placement->back_cpu_us = back_cpu_us.get<int64_t>();
+  const std::string to_max = " from 0 to " + std::to_string(kOverflowMax);
+  const Json& overflow_min = json["overflowMin"];
+  if (!IsNumberUpTo(overflow_min, kOverflowMax))
+    return invalid("overflowMin is " + Shown(overflow_min.dump()) + ", must be a whole number" + to_max);
+  placement->overflow_min = overflow_min.get<uint32_t>();
+  const Json& overflow_times = json["overflowTimes"];
+  placement->overflow_times = overflow_times.is_number() ? overflow_times.get<double>() : -1;
+  if (!(placement->overflow_times >= 0 && placement->overflow_times <= kOverflowMax))
+    return invalid("overflowTimes is " + Shown(overflow_times.dump()) + ", must be a number" + to_max);
   return {};
 }
 
@@ -90,6 +100,9 @@ std::string Plan::Json() const {
     AppendJsonDouble(&json, placement.share);
     AppendJsonNumber(&json, "probeEvery", placement.probe_every);
     AppendJsonNumber(&json, "backCpuUs", static_cast<uint64_t>(placement.back_cpu_us));
+    AppendJsonNumber(&json, "overflowMin", placement.overflow_min);
+    AppendJsonName(&json, "overflowTimes");
+    AppendJsonDouble(&json, placement.overflow_times);
     json.push_back('}');
   }
   json.append("}}");

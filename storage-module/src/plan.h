@@ -15,6 +15,8 @@ namespace locus {
 /// controller that follows 1,000 functions, the registry's most, sends several times over.
 constexpr size_t kPlanBytesMax = 1 << 20;
 constexpr size_t kPlanFunctionsMax = 4'096;
+/// OVERFLOW_MAX in plan.ts.
+constexpr uint32_t kOverflowMax = 1'000'000;
 /// Versions are numbers that JavaScript holds exactly.
 constexpr uint64_t kPlanVersionMax = (uint64_t{1} << 53) - 1;
 
@@ -24,6 +26,8 @@ struct Placement {
   double share = 0;          ///< of its calls, here: 0 to 1
   uint32_t probe_every = 0;  ///< one call in so many visits the other side; 0: none does
   int64_t back_cpu_us = 0;   ///< a call that has computed here for so long is pushed back; 0: none is
+  uint32_t overflow_min = 0;  ///< a call leaves where so many that overflow are on its side, …; 0: none does
+  double overflow_times = 0;  ///< … and so many times as many besides as are on the other
 };
 
 struct Plan {

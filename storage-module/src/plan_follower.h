@@ -1,7 +1,8 @@
 // Follows the plan, call by call: of each function's calls the planned share runs here, spread as evenly as
 // can be, and now and then one visits the other side. A call of a function that is split does not wait for
-// its turn at a side that is busy while the other stands idle. The twin of
-// compute/placement/plan-follower.ts: test/storage-module/plan-follower.test.ts holds the two together.
+// its turn at a side that is busy while the other stands idle, and one that overflows not in a long queue
+// beside a short one. The twin of compute/placement/plan-follower.ts:
+// test/storage-module/plan-follower.test.ts holds the two together.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +17,16 @@ namespace locus {
 
 enum class Side { kCompute, kStorage };
 
-/// How many calls each side has now, as far as this server knows: those that nodes have of it, and all that
-/// are in its hosts.
+/// How many calls a side has now. Parts of one, where several nodes share them.
+struct SideInFlight {
+  double in_flight = 0;
+  double overflowing = 0;  ///< of them, those of functions that overflow
+};
+
+/// As far as this server knows: those that nodes have of it, and all that are in its hosts.
 struct SidesInFlight {
-  size_t compute = 0;
-  size_t storage = 0;
+  SideInFlight compute;
+  SideInFlight storage;
 };
 
 class PlanFollower {
@@ -31,9 +37,11 @@ class PlanFollower {
   /// From the next call on. False for a plan that is not later (IsLaterPlan) than the one that is followed:
   /// nothing changes.
   bool Follow(Plan plan);
-  /// Here what is not planned.
-  Side SideFor(std::string_view function, const SidesInFlight& sides);
+  /// Here what is not planned. `overflowed`: there since its own side has too many.
+  Side SideFor(std::string_view function, const SidesInFlight& sides, bool* overflowed = nullptr);
   int64_t BackCpuUs(std::string_view function) const;
+  /// Whether its calls do so where they are many.
+  bool Overflows(std::string_view function) const;
   const Plan& plan() const { return plan_; }
 
  private:
@@ -41,8 +49,11 @@ class PlanFollower {
     double owed = 0;  ///< to this side, in calls
     uint64_t calls = 0;
 
-    Side Next(const Placement& placement, const SidesInFlight& sides);
+    Side Next(const Placement& placement, const SidesInFlight& sides, bool* overflowed);
+    Side ByShare(double share, const SidesInFlight& sides);
   };
+
+  const Placement* Find(std::string_view function) const;
 
   Plan plan_;
   std::map<std::string, Spread, std::less<>> spreads_;  ///< of the functions of the plan

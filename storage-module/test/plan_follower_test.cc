@@ -11,7 +11,7 @@ using locus::PlanFollower;
 using locus::Side;
 using locus::SidesInFlight;
 
-constexpr SidesInFlight kIdle = {0, 0};
+constexpr SidesInFlight kIdle = {};
 
 Plan None(uint64_t version) {
   Plan plan;
@@ -21,7 +21,7 @@ Plan None(uint64_t version) {
 
 Plan Of(uint64_t version, double share, uint32_t probe_every = 0) {
   Plan plan = None(version);
-  plan.placements["f"] = {"split", share, probe_every, 0};
+  plan.placements["f"] = {"split", share, probe_every};
   return plan;
 }
 
@@ -83,7 +83,7 @@ void OneCallInSoManyVisitsTheOtherSide() {
 }
 
 void ACallOfASplitFunctionGoesWhereNothingRuns() {
-  constexpr SidesInFlight kStorageBusy = {0, 3};
+  constexpr SidesInFlight kStorageBusy = {{}, {3, 0}};
   PlanFollower split;
   split.Follow(Of(1, 0.9));
   for (int call = 0; call < 3; call++) EXPECT(split.SideFor("f", kStorageBusy) == Side::kCompute);
@@ -93,7 +93,8 @@ void ACallOfASplitFunctionGoesWhereNothingRuns() {
 }
 
 void WhateverStandsIdleTheShareIsThePlannedOneToWithinAFewCalls() {
-  for (const SidesInFlight& sides : {SidesInFlight{0, 1}, SidesInFlight{1, 0}, SidesInFlight{2, 5}}) {
+  for (const SidesInFlight& sides :
+       {SidesInFlight{{}, {1, 0}}, SidesInFlight{{1, 0}, {}}, SidesInFlight{{2, 0}, {5, 5}}}) {
     PlanFollower follower;
     follower.Follow(Of(1, 0.3));
     double here = 0;
@@ -101,6 +102,27 @@ void WhateverStandsIdleTheShareIsThePlannedOneToWithinAFewCalls() {
       here += follower.SideFor("f", sides) == Side::kStorage ? 1 : 0;
       EXPECT(std::abs(here - 0.3 * calls) <= PlanFollower::kSlack + 1);
     }
+  }
+}
+
+void OneThatOverflowsDoesNotJoinALongQueueBesideAShortOne() {
+  for (const uint32_t min : {0, 3}) {
+    PlanFollower follower;
+    Plan plan = Of(1, 1);
+    plan.placements["f"].overflow_min = min;
+    plan.placements["f"].overflow_times = 4;
+    follower.Follow(plan);
+    EXPECT(follower.Overflows("f") == (min > 0) && !follower.Overflows("g"));
+    const Side then = min > 0 ? Side::kCompute : Side::kStorage;
+    EXPECT(follower.SideFor("f", {{}, {3, 3}}) == then);
+    EXPECT(follower.SideFor("f", {{}, {3, 2}}) == Side::kStorage);
+    EXPECT(follower.SideFor("f", {{1, 0}, {9, 6}}) == Side::kStorage);
+    EXPECT(follower.SideFor("f", {{1, 0}, {9, 7}}) == then);
+    // One that two nodes share is half of one to each.
+    EXPECT(follower.SideFor("f", {{0.5, 0}, {9, 4.5}}) == Side::kStorage);
+    bool overflowed = min == 0;
+    EXPECT(follower.SideFor("f", {{0.5, 0}, {9, 5}}, &overflowed) == then && overflowed == (min > 0));
+    EXPECT(follower.SideFor("f", kIdle, &overflowed) == Side::kStorage && !overflowed);
   }
 }
 
@@ -114,4 +136,5 @@ void TestPlanFollower() {
   OneCallInSoManyVisitsTheOtherSide();
   ACallOfASplitFunctionGoesWhereNothingRuns();
   WhateverStandsIdleTheShareIsThePlannedOneToWithinAFewCalls();
+  OneThatOverflowsDoesNotJoinALongQueueBesideAShortOne();
 }

@@ -32,7 +32,14 @@ let versions = 0;
 
 const info = async (name: string): Promise<string | undefined> => (await readInfo(admin)).get(name);
 const place = async (side: Side): Promise<void> => {
-  const placement = { state: side, share: side === "storage" ? 1 : 0, probeEvery: 0, backCpuUs: 0 };
+  const placement = {
+    state: side,
+    share: side === "storage" ? 1 : 0,
+    probeEvery: 0,
+    backCpuUs: 0,
+    overflowMin: 0,
+    overflowTimes: 0,
+  };
   await admin.call(
     "LOCUS.PLAN",
     "SET",

@@ -70,8 +70,19 @@ let versions = 0;
 const info = async (name: string): Promise<string | undefined> => (await readInfo(client)).get(name);
 const comesTo = (name: string, value: string) =>
   vi.waitFor(async () => expect(await info(name)).toBe(value), { ...LONG, interval: 10 });
-const place = async (state: "compute" | "storage", backCpuUs = 0): Promise<void> => {
-  const placement = { state, share: state === "storage" ? 1 : 0, probeEvery: 0, backCpuUs };
+const place = async (
+  state: "compute" | "storage",
+  backCpuUs = 0,
+  { overflowMin, overflowTimes } = { overflowMin: 0, overflowTimes: 0 },
+): Promise<void> => {
+  const placement = {
+    state,
+    share: state === "storage" ? 1 : 0,
+    probeEvery: 0,
+    backCpuUs,
+    overflowMin,
+    overflowTimes,
+  };
   const names = ["held", "greet", "reading", "digging", "devouring", "flooding"];
   const placements = Object.fromEntries(names.map((name) => [name, placement]));
   const plan = { version: (versions += 1), placements };
@@ -139,6 +150,29 @@ describe("a call of LOCUS.CALL", () => {
     expect(await ask()).toEqual(far);
     await place("compute");
     expect(await info("calls_returned")).toBe(String(returned + 2));
+  });
+
+  it("goes to the node where many of its kind are here and few calls there", async () => {
+    await place("storage", 0, { overflowMin: 2, overflowTimes: 1 });
+    const left: Promise<string>[] = [];
+    const atNode: number[] = [];
+    for (let count = 1; count <= 5; count++) {
+      left.push(call(redis.client(), "held"));
+      await runs(count);
+      atNode.push((await metric(node, "locus_calls_in_flight")) ?? 0);
+    }
+    // Two are here before one leaves, and one more for each that is there.
+    expect(atNode).toEqual([0, 0, 1, 1, 2]);
+    await client.set("released", "1");
+    expect(await Promise.all(left)).toEqual(left.map(() => '"ended"'));
+    // None is in flight any more, at either side: they stay here again.
+    await client.del("runs", "released");
+    const again = call(redis.client(), "held");
+    await runs(1);
+    expect(await metric(node, "locus_calls_in_flight")).toBe(0);
+    await client.set("released", "1");
+    await again;
+    await place("compute");
   });
 
   it("runs at the module for a user or in a database that the node has none of", async () => {

@@ -342,7 +342,9 @@ describe("instances", () => {
     await deploy(one, quick);
     await vi.waitFor(() => expect(schedules(one)).toBe(true), LONG);
     const client = redis.client();
-    const placements = { quick: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 } };
+    const placements = {
+      quick: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 },
+    };
     await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements }));
     const taken = (): Promise<number> => metric(one, "locus_instance_leases_taken_total");
     expect(await taken()).toBe(0);

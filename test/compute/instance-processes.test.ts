@@ -139,7 +139,7 @@ describe("a node whose instances are processes", () => {
     await joined(node);
     expect(await processOf(node)).toBeGreaterThan(0);
     const client = redis.client();
-    const placement = { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 };
+    const placement = { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 };
     await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements: { where: placement } }));
     await vi.waitFor(async () => {
       expect(await client.call("LOCUS.CALL", "where", "0")).toBe("0");

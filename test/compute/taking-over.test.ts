@@ -38,7 +38,14 @@ describe("a node that takes over", () => {
   };
 
   it("decides nothing before it knows what is deployed: the plan is no other then", async () => {
-    const redis = await startPlanned({ state: "storage", share: 1, probeEvery: 100, backCpuUs: 0 });
+    const redis = await startPlanned({
+      state: "storage",
+      share: 1,
+      probeEvery: 100,
+      backCpuUs: 0,
+      overflowMin: 0,
+      overflowTimes: 0,
+    });
     const admin = redis.client();
     await admin.call("ACL", "SETUSER", "default", "-locus.function|list");
     const node = await startNode(redis, {}, { ready: false });
@@ -61,7 +68,15 @@ describe("a node that takes over", () => {
   });
 
   it("from one that died in a trial goes on from what there was before it, called or not", async () => {
-    const redis = await startPlanned({ state: "probing", share: 1, probeEvery: 0, backCpuUs: 0, fromShare: 0.25 });
+    const redis = await startPlanned({
+      state: "probing",
+      share: 1,
+      probeEvery: 0,
+      backCpuUs: 0,
+      overflowMin: 0,
+      overflowTimes: 0,
+      fromShare: 0.25,
+    });
     const node = await startNode(redis, {}, { ready: true });
     await vi.waitFor(async () => expect(await plannedShare(redis)).toBe(0.25), LONG);
     // The module is told no more than it reads.
@@ -71,7 +86,14 @@ describe("a node that takes over", () => {
   });
 
   it("goes on with what it has decided where all of Redis is flushed", async () => {
-    const redis = await startPlanned({ state: "storage", share: 1, probeEvery: 100, backCpuUs: 0 });
+    const redis = await startPlanned({
+      state: "storage",
+      share: 1,
+      probeEvery: 100,
+      backCpuUs: 0,
+      overflowMin: 0,
+      overflowTimes: 0,
+    });
     const node = await startNode(redis, {}, { ready: true });
     await vi.waitFor(async () => expect(await metric(node, "locus_placement_controls")).toBe(1), LONG);
     const admin = redis.client();

@@ -105,10 +105,18 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
   ].map((json) => Buffer.from(json)),
   plan: [
     { version: 1, placements: {} },
-    { version: 2 ** 53 - 1, placements: { khop: { state: "split", share: 0.25, probeEvery: 100, backCpuUs: 0 } } },
+    {
+      version: 2 ** 53 - 1,
+      placements: {
+        khop: { state: "split", share: 0.25, probeEvery: 100, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 },
+      },
+    },
     {
       version: 2,
-      placements: { f: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 }, g: { state: "nowhere" } },
+      placements: {
+        f: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 },
+        g: { state: "nowhere" },
+      },
     },
     { version: 1.5, placements: [[]] },
     { version: 3, placements: { a: { a: { a: { a: {} } } } } },

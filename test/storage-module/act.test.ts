@@ -111,7 +111,9 @@ describe("acting is refused", () => {
 
 test("an attached connection that acts gets its node the calls of that user", async () => {
   await user("caller", "+locus.call", "~*");
-  const placements = { script: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0 } };
+  const placements = {
+    script: { state: "compute", share: 0, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 },
+  };
   await redis.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements }));
   const [taker, speaker, caller] = [connect(), connect(), server.client({ username: "caller", password: "secret" })];
   for (const connection of [taker, speaker]) {

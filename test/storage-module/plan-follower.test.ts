@@ -5,35 +5,54 @@ import { spawnSync } from "node:child_process";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { PlanFollower } from "#compute/placement/plan-follower.ts";
+import { PlanFollower, type SideInFlight, type SidesInFlight } from "#compute/placement/plan-follower.ts";
+import type { Placement } from "#runtime/placement/plan.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
 
 interface PlanStep {
-  readonly plan: readonly { readonly name: string; readonly share: number; readonly probeEvery: number }[];
+  readonly plan: readonly (Pick<Placement, "share" | "probeEvery" | "overflowMin" | "overflowTimes"> & {
+    readonly name: string;
+  })[];
 }
 interface CallStep {
   readonly call: string;
-  readonly compute: number;
-  readonly storage: number;
+  readonly sides: SidesInFlight;
 }
 type Step = PlanStep | CallStep;
 
 const name = fc.constantFrom("khop", "hash-password", "f");
 const share = fc.oneof(fc.constantFrom(0, 1, 0.5, 0.1, 1 / 3, 0.999), fc.double({ min: 1e-6, max: 1, noNaN: true }));
-const placement = fc.record({ name, share, probeEvery: fc.constantFrom(0, 0, 3, 10) });
+const placement = fc.record({
+  name,
+  share,
+  probeEvery: fc.constantFrom(0, 0, 3, 10),
+  overflowMin: fc.constantFrom(0, 3, 4),
+  overflowTimes: fc.constantFrom(0, 0.5, 4),
+});
 const plan = fc.record({ plan: fc.uniqueArray(placement, { selector: (one) => one.name, maxLength: 3 }) });
-const inFlight = fc.constantFrom(0, 0, 0, 1, 7);
-const call = fc.record({ call: name, compute: inFlight, storage: inFlight });
+const inFlight = fc
+  .constantFrom(0, 0, 0, 0.5, 1, 4, 7)
+  .chain((all) => fc.record({ inFlight: fc.constant(all), overflowing: fc.constantFrom(0, all) }));
+const call = fc.record({ call: name, sides: fc.record({ compute: inFlight, storage: inFlight }) });
 const steps = fc.array(fc.oneof({ weight: 1, arbitrary: plan }, { weight: 30, arbitrary: call }), { maxLength: 400 });
+
+const ofPlacement = ({ name, share, probeEvery, overflowMin, overflowTimes }: PlanStep["plan"][number]) => [
+  name,
+  share,
+  probeEvery,
+  overflowMin,
+  overflowTimes,
+];
+const ofSide = ({ inFlight, overflowing }: SideInFlight) => [inFlight, overflowing];
 
 const ofModule = (asked: readonly Step[]): readonly string[] => {
   const sources = ["storage-module/src/plan_follower.cc"];
   const program = buildNativeProgram({ name: "plan_follower", sources, libraries: [] });
   const input = asked.map((step) =>
     "plan" in step
-      ? ["plan", step.plan.length, ...step.plan.flatMap((one) => [one.name, one.share, one.probeEvery])].join(" ")
-      : ["call", step.call, step.compute, step.storage].join(" "),
+      ? ["plan", step.plan.length, ...step.plan.flatMap(ofPlacement)].join(" ")
+      : ["call", step.call, ...ofSide(step.sides.compute), ...ofSide(step.sides.storage)].join(" "),
   );
   const { status, stdout } = spawnSync(program, { input: input.join("\n"), encoding: "utf8" });
   expect(status).toBe(0);
@@ -45,14 +64,11 @@ const ofNode = (asked: readonly Step[]): readonly Side[] => {
   const follower = new PlanFollower();
   return asked.flatMap((step) => {
     if ("plan" in step) {
-      const placements = step.plan.map(
-        (one) => [one.name, { state: "split", share: one.share, probeEvery: one.probeEvery, backCpuUs: 0 }] as const,
-      );
+      const placements = step.plan.map(({ name, ...one }) => [name, { state: "split", backCpuUs: 0, ...one }] as const);
       follower.follow(new Map(placements));
       return [];
     }
-    const sides = { compute: { inFlight: step.compute }, storage: { inFlight: step.storage } };
-    return [follower.sideFor(step.call, sides)?.side ?? "storage"];
+    return [follower.sideFor(step.call, step.sides)?.side ?? "storage"];
   });
 };
 

@@ -29,6 +29,8 @@ const placement = (state: PlacementState, share: number, probeEvery = 0): Placem
   share,
   probeEvery,
   backCpuUs: 0,
+  overflowMin: share > 0 ? 3 : 0,
+  overflowTimes: share,
 });
 const set = (client: Redis, plan: Plan): Promise<unknown> => client.call("LOCUS.PLAN", "SET", JSON.stringify(plan));
 const get = async (client: Redis): Promise<Plan> => JSON.parse(String(await client.call("LOCUS.PLAN", "GET"))) as Plan;

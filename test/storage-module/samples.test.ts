@@ -81,7 +81,7 @@ describe("a window", () => {
     const server = await start();
     const client = server.client();
     const fixedUnder = async (version: number, share: number): Promise<number> => {
-      const placement = { state: "pinned", share, probeEvery: 0, backCpuUs: 0 };
+      const placement = { state: "pinned", share, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 };
       await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version, placements: { script: placement } }));
       for (let at = 0; at < 3; at++) await call(client);
       const [{ sums } = { sums: [] }] = (await take(client, 0)).tallies;

@@ -81,7 +81,7 @@ export function serversOfTests(): typeof startScriptedServer {
 let plans = 0;
 /** Has this share of the calls of `script` run here, from the next one on. */
 export const planScript = (client: Redis, share: number, backCpuUs = 0): Promise<unknown> => {
-  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs } };
+  const placements = { script: { state: "split", share, probeEvery: 0, backCpuUs, overflowMin: 0, overflowTimes: 0 } };
   return client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: (plans += 1), placements }));
 };
 

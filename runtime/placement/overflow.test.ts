@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { costOf, type Demand } from "./cost-model.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { NO_OVERFLOW, overflowOf, type Overflow } from "./overflow.ts";
+import { OVERFLOW_MAX } from "./plan.ts";
+import type { Capacity } from "./pool-use.ts";
+
+const ONE_CORE_EACH: Capacity = {
+  computeCores: 1,
+  storageCores: 1,
+  redisThread: 1,
+  storageMachineCores: 1,
+  sharedCores: Infinity,
+  nodes: 1,
+  callers: 16,
+};
+
+const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 2_000 };
+const CHAIN: Demand = { operations: 64, rounds: 64, bytes: 6_000, cpuUs: 200 };
+/** Passing it on takes half as long. */
+const LIGHT: Demand = { operations: 0, rounds: 0, bytes: 100, cpuUs: 80 };
+
+interface Of {
+  readonly demand?: Demand;
+  readonly share?: number;
+  readonly capacity?: Partial<Capacity>;
+  readonly before?: Overflow;
+  /** Computing at storage takes so many times as long. */
+  readonly cpuRatio?: number;
+  /** A call takes so many times as long on the other side. */
+  readonly longer?: number;
+}
+
+function overflow({
+  demand = HASH,
+  share = 0,
+  capacity = {},
+  before = NO_OVERFLOW,
+  cpuRatio = 1,
+  longer = 1,
+}: Of): Overflow {
+  const constants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio } };
+  const costs = { compute: costOf("compute", demand, constants), storage: costOf("storage", demand, constants) };
+  const [hereUs, thereUs] = [8_000, longer * 8_000];
+  const medianUs = share >= 0.5 ? { storage: hereUs, compute: thereUs } : { compute: hereUs, storage: thereUs };
+  const { cpuUs } = demand;
+  return overflowOf({ share, costs, cpuUs, medianUs, capacity: { ...ONE_CORE_EACH, ...capacity }, before });
+}
+
+const ONE_TO_ONE: Overflow = { overflowMin: 3, overflowTimes: 4 };
+
+describe("calls overflow", () => {
+  test.each([0, 0.3, 0.5, 1])("where they work for long on both sides, wherever they are (%d at storage)", (share) => {
+    expect(overflow({ share })).toEqual(ONE_TO_ONE);
+  });
+
+  test("not where passing them on is much of what they cost", () => {
+    expect(overflow({ demand: LIGHT })).toEqual(NO_OVERFLOW);
+    expect(overflow({ demand: { ...LIGHT, cpuUs: 400 } })).toEqual(ONE_TO_ONE);
+  });
+
+  test("not where most of their work is rounds, which are served together where they are together", () => {
+    expect(overflow({ demand: CHAIN, share: 1 })).toEqual(NO_OVERFLOW);
+    expect(overflow({ demand: { ...CHAIN, cpuUs: 2_000 }, share: 1 })).toEqual(ONE_TO_ONE);
+  });
+
+  test("not to a side where they cost more than twice as much, and from there they do", () => {
+    expect(overflow({ cpuRatio: 1.9 })).toEqual(ONE_TO_ONE);
+    expect(overflow({ cpuRatio: 2.2 })).toEqual(NO_OVERFLOW);
+    expect(overflow({ cpuRatio: 2.2, share: 1 })).toEqual(ONE_TO_ONE);
+  });
+
+  test("still where that is so by a little less than what made them", () => {
+    expect(overflow({ cpuRatio: 2.2, before: ONE_TO_ONE })).toEqual(ONE_TO_ONE);
+    expect(overflow({ cpuRatio: 2.6, before: ONE_TO_ONE })).toEqual(NO_OVERFLOW);
+  });
+
+  test("later from a side that has more cores, and where several nodes have calls there each counts its own", () => {
+    expect(overflow({ capacity: { computeCores: 8 } })).toEqual({ overflowMin: 24, overflowTimes: 32 });
+    expect(overflow({ capacity: { computeCores: 8 }, share: 1 })).toEqual({ overflowMin: 3, overflowTimes: 0.5 });
+  });
+
+  test("of several nodes, each of which knows its own calls alone, as of one that has them all", () => {
+    // At 24 in flight there, and 32 for each that one of the others may be sending: three quarters of a call for each of its own.
+    expect(overflow({ capacity: { computeCores: 8, nodes: 4 } })).toEqual({ overflowMin: 30, overflowTimes: 32 });
+    expect(overflow({ capacity: { computeCores: 8, nodes: 4 }, share: 1 })).toEqual({
+      overflowMin: 3,
+      overflowTimes: 0.5,
+    });
+  });
+
+  test.each([0, 1])(
+    "not where they clearly take longer on the other side (%d at storage): it is far away, or busy",
+    (share) => {
+      expect(overflow({ share, longer: 1.2 })).toEqual(ONE_TO_ONE);
+      expect(overflow({ share, longer: 1.3 })).toEqual(NO_OVERFLOW);
+      expect(overflow({ share, longer: 1.3, before: ONE_TO_ONE })).toEqual(ONE_TO_ONE);
+      expect(overflow({ share, longer: 1.6, before: ONE_TO_ONE })).toEqual(NO_OVERFLOW);
+    },
+  );
+
+  test("as before where nodes are busy with something besides", () => {
+    const before = overflow({ capacity: { computeCores: 2 } });
+    for (const computeCores of [1.7, 1.97, 2.03]) expect(overflow({ capacity: { computeCores }, before })).toBe(before);
+    expect(overflow({ capacity: { computeCores: 4 }, before })).toEqual({ overflowMin: 12, overflowTimes: 16 });
+  });
+
+  test("from no more calls on than a plan may say, however many cores somebody claims to have", () => {
+    const huge = overflow({ capacity: { computeCores: 1e9 } });
+    expect(huge).toEqual({ overflowMin: OVERFLOW_MAX, overflowTimes: OVERFLOW_MAX });
+  });
+
+  test("not between two sides that have the same cores, nor to a storage that runs nothing", () => {
+    expect(overflow({ capacity: { sharedCores: 2 } })).toEqual(NO_OVERFLOW);
+    expect(overflow({ capacity: { storageCores: 0 } })).toEqual(NO_OVERFLOW);
+  });
+});
