@@ -110,6 +110,13 @@ describe("calls overflow", () => {
     expect(huge).toEqual({ overflowMin: OVERFLOW_MAX, overflowTimes: OVERFLOW_MAX });
   });
 
+  test("not with so many calls in flight that no core stands idle", () => {
+    expect(overflow({ capacity: { callers: 24 } })).toEqual(ONE_TO_ONE);
+    expect(overflow({ capacity: { callers: 25 } })).toEqual(NO_OVERFLOW);
+    expect(overflow({ capacity: { callers: 30 }, before: ONE_TO_ONE })).toEqual(ONE_TO_ONE);
+    expect(overflow({ capacity: { callers: 31 }, before: ONE_TO_ONE })).toEqual(NO_OVERFLOW);
+  });
+
   test("not between two sides that have the same cores, nor to a storage that runs nothing", () => {
     expect(overflow({ capacity: { sharedCores: 2 } })).toEqual(NO_OVERFLOW);
     expect(overflow({ capacity: { storageCores: 0 } })).toEqual(NO_OVERFLOW);
