@@ -5,7 +5,7 @@ import type { Invoker } from "#compute/node/invoker.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import type { SuiteCall } from "./suite.ts";
 
@@ -65,7 +65,7 @@ export async function predict(
     profiles[side] = profile;
   }
   return SIDES.map((fromSide) => {
-    const toSide = fromSide === "compute" ? "storage" : "compute";
+    const toSide = otherSide(fromSide);
     const cost = functionCosts(profiles[fromSide]!.estimates(nowMs), constants, nowMs)?.sides[toSide].cost;
     const measured = profiles[toSide]!.estimates(nowMs)[toSide];
     if (cost === undefined || measured === null) throw new Error(`nothing is known of ${name}`);

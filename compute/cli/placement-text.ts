@@ -4,8 +4,9 @@ import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "#runtime/placement/function-state.ts";
 import type { LatencyTerms } from "#runtime/placement/cost-model.ts";
+import { homeOf } from "#runtime/placement/plan.ts";
 import { RECENT_S } from "#runtime/profile/recent-calls.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import { columns } from "./output.ts";
 
@@ -95,8 +96,10 @@ export const summaryText = (summary: PlacementSummary, nowMs: number): string =>
 };
 
 /** Where its calls go instead, and when. */
-function overflowText({ share, overflowMin, overflowTimes }: PlacementSummary): string {
-  const [here, there] = share >= 0.5 ? ["storage", "compute"] : ["compute", "storage"];
+function overflowText(summary: PlacementSummary): string {
+  const { overflowMin, overflowTimes } = summary;
+  const here = homeOf(summary);
+  const there = otherSide(here);
   const more = `${amountText(overflowTimes)} for each at ${there}`;
   return `Its calls overflow: one goes to ${there} instead while ${overflowMin} or more of such calls, and ${more}, are in flight at ${here}.`;
 }

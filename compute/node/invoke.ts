@@ -108,8 +108,7 @@ export class NodeInvoker implements Invoker {
         try {
           const sideReply = await this.#sides[place.side].run(admitted, signal);
           if (!("known" in sideReply)) {
-            if (mayLeave(place) && isOverloaded(sideReply))
-              throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
+            if (isAway(place) && isOverloaded(sideReply)) throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
             return this.#account(call, limits, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
           }
           pushedBack = this.#notePushedBack(call, sideReply, sentUs, startedMs);
@@ -118,7 +117,7 @@ export class NodeInvoker implements Invoker {
           [place, otherwise] = [{ side: "compute", reason: "pushed-back" }, "storage"];
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
         } catch (error) {
-          if (otherwise === null || !(isUnavailable(error) || (mayLeave(place) && isFull(error)))) throw error;
+          if (otherwise === null || !(isUnavailable(error) || (isAway(place) && isFull(error)))) throw error;
           [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
           sentUs = this.#elapsedUsSince(startedMs);
           admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
@@ -228,8 +227,8 @@ const isUnavailable = (error: unknown): boolean =>
   error instanceof SideNotReached ||
   (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
 
-/** It is where it is since its own side was crowded: where there is no room either it waits there. */
-const mayLeave = ({ reason }: Place): boolean => reason === "pushed-back" || reason === "overflow";
+/** Its own side is the other one, and has it where this one has no room. */
+const isAway = ({ reason }: Place): boolean => reason === "pushed-back" || reason === "overflow";
 
 const isFull = (error: unknown): boolean => error instanceof LocusError && error.code === "OVERLOADED";
 

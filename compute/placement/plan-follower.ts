@@ -5,8 +5,8 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
-import type { Placement } from "#runtime/placement/plan.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import { homeOf, type Placement } from "#runtime/placement/plan.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
 
 /** Shares are sums of fractions: an error of rounding sends no call elsewhere. */
 const EPSILON = 1e-9;
@@ -16,7 +16,7 @@ const EPSILON = 1e-9;
  */
 export const SLACK = 4;
 
-/** How many calls of this node each side has now. */
+/** How many calls of this node a side has now. */
 export interface SideInFlight {
   readonly inFlight: number;
   /** Of them, those of functions that overflow. */
@@ -24,8 +24,6 @@ export interface SideInFlight {
 }
 
 export type SidesInFlight = Readonly<Record<Side, SideInFlight>>;
-
-const OTHER: Readonly<Record<Side, Side>> = { compute: "storage", storage: "compute" };
 
 class Spread {
   placement: Placement;
@@ -38,17 +36,18 @@ class Spread {
   }
 
   next(sides: SidesInFlight): PlannedSide {
-    const { share, probeEvery, overflowMin, overflowTimes, fromShare } = this.placement;
+    const { share, probeEvery, fromShare } = this.placement;
     this.#calls += 1;
     if (probeEvery > 0 && this.#calls % probeEvery === 0) return this.#to(share > 0 ? "compute" : "storage", "probe");
     const side = this.#spread(sides);
-    const home: Side = share >= 0.5 ? "storage" : "compute";
-    if (overflowMin > 0 && side === home) {
-      const other = OTHER[home];
-      const isCrowded = sides[home].overflowing >= overflowMin + overflowTimes * sides[other].inFlight;
-      if (isCrowded) return this.#to(other, "overflow");
-    }
+    if (this.#leaves(side, sides)) return this.#to(otherSide(side), "overflow");
     return this.#to(side, fromShare === undefined ? "plan" : "trial");
+  }
+
+  #leaves(side: Side, sides: SidesInFlight): boolean {
+    const { overflowMin, overflowTimes } = this.placement;
+    if (overflowMin === 0 || side !== homeOf(this.placement)) return false;
+    return sides[side].overflowing >= overflowMin + overflowTimes * sides[otherSide(side)].inFlight;
   }
 
   #spread({ compute, storage }: SidesInFlight): Side {

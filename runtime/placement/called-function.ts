@@ -77,9 +77,8 @@ export function calledFunction(
     storage: isWarmAt(paced, "storage", nowMs),
   };
   const isEitherSide = isSettled && isWarm.compute && isWarm.storage && sides[0] === 0 && sides[1] === 1;
-  const isRelieved = before.relief !== null && nowMs < before.relief.untilMs;
   // A trial is to show what becomes of all calls on one side.
-  const mayOverflow = isEitherSide && !isRelieved && before.trials.running === null;
+  const mayOverflow = isEitherSide && !isRelieved(before, nowMs) && before.trials.running === null;
   const overflow = mayOverflow
     ? overflowOf({
         share,
@@ -104,6 +103,9 @@ export function calledFunction(
   const weighed = { share, costs, load, surging, rateSeconds, hasMovedLately, bounds, isFree, isWarm };
   return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }
+
+/** It stays away from a pool that a surge would have filled. */
+const isRelieved = ({ relief }: FunctionState, nowMs: number): boolean => relief !== null && nowMs < relief.untilMs;
 
 const mediansOf = (profile: FunctionProfile, { sides }: FunctionCosts): Readonly<Record<Side, number>> => ({
   compute: profile.percentileUs("compute", 50) ?? sides.compute.cost.latencyUs,
@@ -172,8 +174,8 @@ export function withRelieved(
   capacity: Capacity,
   nowMs: number,
 ): readonly CalledFunction[] {
-  const stays = ({ before: { relief }, load, share }: CalledFunction): boolean =>
-    relief !== null && nowMs < relief.untilMs && load.lowest <= share && share <= load.highest;
+  const stays = ({ before, load, share }: CalledFunction): boolean =>
+    isRelieved(before, nowMs) && load.lowest <= share && share <= load.highest;
   return all.some(stays) && !isFull(all, capacity)
     ? all.map((called) => (stays(called) ? still(called) : called))
     : all;

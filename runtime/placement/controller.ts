@@ -70,7 +70,7 @@ class Draft {
     return this.state.get(name) ?? before;
   }
 
-  /** From where many of its calls leave was reckoned for the share that it had. */
+  /** From how many calls on they overflow was reckoned for the share that it had. */
   change(name: string, from: FunctionState | undefined, { to: wanted, why }: Change): void {
     const isMoved = from !== undefined && from.share !== wanted.share && wanted.overflowMin > 0;
     const to = isMoved ? { ...wanted, ...NO_OVERFLOW } : wanted;

@@ -131,7 +131,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const rest = { probeEvery: 0, backCpuUs: 0, ...NO_OVERFLOW, moved: null, relief: null, trials: NO_TRIALS };
+    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, relief: null, trials: NO_TRIALS };
     const to: FunctionState = { ...FRESH, ...before, state: "pinned", share: pinnedShare, ...rest };
     return before?.state === "pinned" && before.share === pinnedShare
       ? { to: before, why: null }
@@ -163,7 +163,6 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     const none = {
       sinceMs: nowMs,
       probeEvery: 0,
-      ...NO_OVERFLOW,
       moved: null,
       backOffMs: 0,
       retryAtMs: 0,

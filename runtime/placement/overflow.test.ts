@@ -1,19 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { otherSide } from "#runtime/profile/sample.ts";
 import { costOf, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { NO_OVERFLOW, overflowOf, type Overflow } from "./overflow.ts";
-import { OVERFLOW_MAX } from "./plan.ts";
+import { ONE_CORE_EACH } from "./played-calls.ts";
+import { homeOf, OVERFLOW_MAX } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
-
-const ONE_CORE_EACH: Capacity = {
-  computeCores: 1,
-  storageCores: 1,
-  redisThread: 1,
-  storageMachineCores: 1,
-  sharedCores: Infinity,
-  nodes: 1,
-  callers: 16,
-};
 
 const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 2_000 };
 const CHAIN: Demand = { operations: 64, rounds: 64, bytes: 6_000, cpuUs: 200 };
@@ -41,8 +33,8 @@ function overflow({
 }: Of): Overflow {
   const constants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio } };
   const costs = { compute: costOf("compute", demand, constants), storage: costOf("storage", demand, constants) };
-  const [hereUs, thereUs] = [8_000, longer * 8_000];
-  const medianUs = share >= 0.5 ? { storage: hereUs, compute: thereUs } : { compute: hereUs, storage: thereUs };
+  const medianUs = { compute: 8_000, storage: 8_000 };
+  medianUs[otherSide(homeOf({ share }))] *= longer;
   const { cpuUs } = demand;
   return overflowOf({ share, costs, cpuUs, medianUs, capacity: { ...ONE_CORE_EACH, ...capacity }, before });
 }

@@ -3,9 +3,9 @@
 // and the cores of the other stand idle. docs/placement.md, Overflow.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
-import { OVERFLOW_MAX, type Placement } from "./plan.ts";
+import { homeOf, OVERFLOW_MAX, type Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
 
 export type Overflow = Pick<Placement, "overflowMin" | "overflowTimes">;
@@ -29,7 +29,10 @@ const PASSED_TIMES = 4;
 const COMPUTING_MIN = 0.75;
 /** On the other side it may work for so many times as long. */
 const DEARER_MAX = 2;
-/** There it may take so many times as long lately, from admission to answer: its data may be far from there, and others, whom nobody counts who sends it there, may keep that side busier. */
+/**
+ * There it may take so many times as long lately, from admission to answer: its data may be far from there, and others, whom nobody counts who sends it there, may keep
+ * that side busier.
+ */
 const LONGER_MAX = 1.25;
 /**
  * With so many calls in flight for each core of either side none stands idle, and what leaves its side only takes the other's place: with hundreds in flight, three times as much
@@ -53,33 +56,32 @@ interface Known {
 
 /** Of a function that may be on either side. */
 export function overflowOf(known: Known): Overflow {
-  if (!isWorthIt(known)) return NO_OVERFLOW;
   const { share, capacity, before } = known;
+  const home = homeOf({ share });
+  if (!isWorthIt(known, home)) return NO_OVERFLOW;
   const { computeCores, storageCores, nodes } = capacity;
-  const [here, there] = share >= 0.5 ? [storageCores, computeCores] : [computeCores, storageCores];
+  const cores = { compute: computeCores, storage: storageCores };
+  const overflowTimes = (TIMES * cores[home]) / cores[otherSide(home)];
   // Each node counts its own calls, and takes the others to have as many. Where it has none on the other side they may all be about to send their first.
-  const others = ((nodes - 1) / nodes) * TIMES * (here / there);
-  const overflowMin = Math.ceil(Math.max(PER_CORE_MIN, (PER_CORE_MIN * here) / nodes + others));
-  const overflowTimes = (TIMES * here) / there;
+  const others = ((nodes - 1) / nodes) * overflowTimes;
+  const overflowMin = Math.ceil(Math.max(PER_CORE_MIN, (PER_CORE_MIN * cores[home]) / nodes + others));
   if (isNear(before.overflowMin, overflowMin) && isNear(before.overflowTimes, overflowTimes)) return before;
   return { overflowMin: clamp(overflowMin, 1, OVERFLOW_MAX), overflowTimes: clamp(overflowTimes, 0, OVERFLOW_MAX) };
 }
 
-function isWorthIt({ share, costs: { compute, storage }, cpuUs, medianUs, capacity, before }: Known): boolean {
-  // Cores that both sides have are busy with the one as with the other.
+function isWorthIt({ costs: { compute, storage }, cpuUs, medianUs, capacity, before }: Known, home: Side): boolean {
   const { computeCores, storageCores, sharedCores, callers } = capacity;
+  // Cores that both sides have are busy with the one as with the other.
   if (sharedCores < Infinity || storageCores <= 0) return false;
   const slack = before.overflowMin > 0 ? STEP : 1;
-  if (callers > slack * CALLERS_PER_CORE_MAX * (computeCores + storageCores)) return false;
-  const [hereTakesUs, thereTakesUs] =
-    share >= 0.5 ? [medianUs.storage, medianUs.compute] : [medianUs.compute, medianUs.storage];
-  const [hereUs, thereUs] =
-    share >= 0.5 ? [storage.storageUs, compute.computeUs] : [compute.computeUs, storage.storageUs];
+  const there = otherSide(home);
+  const workUs = { compute: compute.computeUs, storage: storage.storageUs };
   return (
-    Math.min(hereUs, thereUs) * slack >= PASSED_TIMES * storage.computeUs &&
-    cpuUs * slack >= COMPUTING_MIN * compute.computeUs &&
-    thereUs <= slack * DEARER_MAX * hereUs &&
-    thereTakesUs <= slack * LONGER_MAX * hereTakesUs
+    callers <= slack * CALLERS_PER_CORE_MAX * (computeCores + storageCores) &&
+    slack * Math.min(workUs.compute, workUs.storage) >= PASSED_TIMES * storage.computeUs &&
+    slack * cpuUs >= COMPUTING_MIN * compute.computeUs &&
+    workUs[there] <= slack * DEARER_MAX * workUs[home] &&
+    medianUs[there] <= slack * LONGER_MAX * medianUs[home]
   );
 }
 

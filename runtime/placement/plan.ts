@@ -1,5 +1,7 @@
 // The value that comes down from placement: for each function which part of its calls runs at storage.
 
+import type { Side } from "#runtime/profile/sample.ts";
+
 export const PLACEMENT_STATES = ["profiling", "compute", "storage", "split", "probing", "reverting", "pinned"] as const;
 
 export type PlacementState = (typeof PLACEMENT_STATES)[number];
@@ -31,6 +33,9 @@ export interface Placement {
   /** Only while all calls are tried on one side for a moment: the share before, to which it goes back whoever controls then. */
   readonly fromShare?: number;
 }
+
+/** Where half of a function's calls are, or more. */
+export const homeOf = ({ share }: Pick<Placement, "share">): Side => (share >= 0.5 ? "storage" : "compute");
 
 /** Without what else is kept of it: what is done with its calls, and not that it is a trial. */
 export const placeOf = (placement: Placement): Placement => {

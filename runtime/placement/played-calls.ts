@@ -7,6 +7,18 @@ import { SampleTally } from "#runtime/profile/tally.ts";
 import { WARM_CALLS } from "#runtime/profile/warm-up.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
+import type { Capacity } from "./pool-use.ts";
+
+/** Sixteen calls in flight, and a core for them on either side. */
+export const ONE_CORE_EACH: Capacity = {
+  computeCores: 1,
+  storageCores: 1,
+  redisThread: 1,
+  storageMachineCores: 1,
+  sharedCores: Infinity,
+  nodes: 1,
+  callers: 16,
+};
 
 /** What calls of one function come to in a window: so many on a side, each taking so long. */
 export interface Calls {

@@ -1,7 +1,7 @@
 // Calls that visit the side where their function is not: so that the profile there stays true, and before any traffic goes there.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { CalledFunction } from "./called-function.ts";
 import { busyUs } from "./cost-model.ts";
 import { type Change, type FunctionState, restingState } from "./function-state.ts";
@@ -61,7 +61,7 @@ const failsAt = ({ profile, costs }: CalledFunction, side: Side): boolean =>
 
 /** One call in so many: seldom enough to be cheap, whatever that leaves untold. */
 function probeEveryOf({ load: { callsPerSecond, costs } }: CalledFunction, other: Side): number {
-  const side: Side = other === "compute" ? "storage" : "compute";
+  const side = otherSide(other);
   const cheapEnough = busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side]));
   const every = Math.ceil(Math.max(cheapEnough, callsPerSecond / PROBES_PER_SECOND));
   return clamp(every, 2, PROBE_EVERY_MAX);

@@ -2,7 +2,7 @@
 
 import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
-import type { Side } from "#runtime/profile/sample.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./called-function.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
 import { isMove } from "./kept-transitions.ts";
@@ -10,7 +10,7 @@ import { VISITS_MIN, WARM_MS } from "./probes.ts";
 import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
 import type { SideCosts } from "./function-costs.ts";
-import type { PlacementState } from "./plan.ts";
+import { homeOf, type PlacementState } from "./plan.ts";
 import { errorOf, latencyGain, neededPart, savedPart, type Gain } from "./worthwhile-shares.ts";
 
 interface ReasonSide extends SideCosts {
@@ -56,8 +56,8 @@ export function reasonText(placed: Placed): string {
     const known = `${counted(calls, "call")} of it ${calls === 1 ? "is" : "are"} known`;
     return `${known}, and a decision takes ${PROFILED_CALLS_MIN}: ${whereOf(share)} until then.`;
   }
-  const here: Side = share >= 0.5 ? "storage" : "compute";
-  const there = otherOf(here);
+  const here = homeOf(placed);
+  const there = otherSide(here);
   const latency = `A call takes ${latencyText(sides, here)} and ${latencyText(sides, there)}`;
   const isFaster = sides[here].cost.latencyUs <= sides[there].cost.latencyUs;
   if (isFaster && state !== "split") return `${latency}: ${differenceOf(sides, here, demand)}.`;
@@ -114,7 +114,7 @@ function nowText(
   if (nowMs < retryAtMs) {
     return `a move there was taken back, and is tried again in ${durationText((retryAtMs - nowMs) * 1e3)}`;
   }
-  if (p99UnderUs !== null && isBroken(sides[faster], p99UnderUs) && !isBroken(sides[otherOf(faster)], p99UnderUs)) {
+  if (p99UnderUs !== null && isBroken(sides[faster], p99UnderUs) && !isBroken(sides[otherSide(faster)], p99UnderUs)) {
     return `${faster} breaks its bound of ${durationText(p99UnderUs)} on the 99th percentile`;
   }
   const gain = latencyGain({ sides }, share, faster === "storage" ? 1 : 0);
@@ -123,7 +123,7 @@ function nowText(
   if (calls < VISITS_MIN || lastMs === null || nowMs - lastMs > WARM_MS) {
     return `it moves when ${VISITS_MIN} calls have visited that side lately`;
   }
-  const idleMs = nowMs - Math.max(lastMs, sides[otherOf(faster)].lastMs ?? 0);
+  const idleMs = nowMs - Math.max(lastMs, sides[otherSide(faster)].lastMs ?? 0);
   if (idleMs > ACTIVE_MS) return `it was not called for ${durationText(idleMs * 1e3)}, and moves when it is`;
   return "it moves when that makes no part too busy";
 }
@@ -173,7 +173,7 @@ const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string
 
 /** The term that makes most of it. */
 function differenceOf(sides: Readonly<Record<Side, ReasonSide>>, here: Side, demand: Demand): string {
-  const there = otherOf(here);
+  const there = otherSide(here);
   const more = (term: keyof LatencyTerms): number => sides[there].cost.terms[term] - sides[here].cost.terms[term];
   const terms = Object.keys(TERM_NAMES) as (keyof LatencyTerms)[];
   const [term = "call"] = terms.toSorted((one, other) => more(other) - more(one));
@@ -181,8 +181,6 @@ function differenceOf(sides: Readonly<Record<Side, ReasonSide>>, here: Side, dem
 }
 
 const isBroken = ({ p99Us }: ReasonSide, boundUs: number): boolean => p99Us !== null && p99Us > boundUs;
-
-const otherOf = (side: Side): Side => (side === "storage" ? "compute" : "storage");
 
 const whereOf = (share: number): string =>
   share <= 0 ? "it runs at compute" : share >= 1 ? "it runs at storage" : `${percentText(share)} of it runs at storage`;

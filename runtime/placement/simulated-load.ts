@@ -10,6 +10,7 @@ import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
 import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
+import { homeOf } from "./plan.ts";
 import { NONE_FIXED, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** A function as it really is, at a moment. */
@@ -134,10 +135,11 @@ function sharesAt(
   };
   const { compute, storage } = busyAt(planned);
   const isFromStorage = storage > compute;
+  const home: Side = isFromStorage ? "storage" : "compute";
   const to = isFromStorage ? 0 : 1;
   const leant = (part: number): readonly number[] =>
     planned.map((share, index) =>
-      overflows[index]! && share >= 0.5 === isFromStorage ? share + part * (to - share) : share,
+      overflows[index]! && homeOf({ share }) === home ? share + part * (to - share) : share,
     );
   let [low, high] = [0, 1];
   for (let at = 0; at < 20; at++) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
-import { type Calls, PlayedCalls } from "./played-calls.ts";
-import { NONE_FIXED, PoolUse, type Capacity } from "./pool-use.ts";
+import { ONE_CORE_EACH, type Calls, PlayedCalls } from "./played-calls.ts";
+import { NONE_FIXED, PoolUse } from "./pool-use.ts";
 import {
   changed,
   heldAlong,
@@ -18,16 +18,6 @@ import {
   type Tried,
   type Trials,
 } from "./trials.ts";
-
-const CAPACITY: Capacity = {
-  computeCores: 1,
-  storageCores: 1,
-  redisThread: 1,
-  storageMachineCores: 1,
-  sharedCores: Infinity,
-  nodes: 1,
-  callers: 16,
-};
 
 /** Calls, and their functions as trials see them. */
 class Load extends PlayedCalls {
@@ -70,7 +60,7 @@ const loadOf = (callsPerSecond: number, busyUs = 2_000, crowd = 0) => ({
   weight: 1,
 });
 
-const next = (all: readonly Tried[], nowMs: number, capacity = CAPACITY) => {
+const next = (all: readonly Tried[], nowMs: number, capacity = ONE_CORE_EACH) => {
   const use = new PoolUse(
     all.map(({ load }) => load),
     capacity,
@@ -98,7 +88,7 @@ describe("what is tried next", () => {
     const load = both();
     const waits = load.tried("a", 0, { load: loadOf(400, 100, 300) });
     expect(next([waits], load.nowMs)).toEqual([["a", "storage", null]]);
-    expect(next([waits], load.nowMs, { ...CAPACITY, callers: 2 })).toEqual([]);
+    expect(next([waits], load.nowMs, { ...ONE_CORE_EACH, callers: 2 })).toEqual([]);
   });
 
   test("two functions that change places, before one that joins the other", () => {

@@ -6,7 +6,7 @@ import { ChangeDetector } from "./change-detector.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
 import { CallsByTime } from "./calls-by-time.ts";
 import { RecentCalls } from "./recent-calls.ts";
-import type { Side } from "./sample.ts";
+import { otherSide, type Side } from "./sample.ts";
 import { TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
 
@@ -312,7 +312,7 @@ export class FunctionProfile {
     this.#recent.count(calls + untold, nowMs);
     this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
     const own = this.#sides[tally.side];
-    const other = this.#sides[tally.side === "compute" ? "storage" : "compute"];
+    const other = this.#sides[otherSide(tally.side)];
     this.#forgetStrays(own, other, calls, nowMs);
     const callsElsewhere = other.callsLatelyAt(nowMs);
     const shifted = own.fold(tally, callsElsewhere, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;

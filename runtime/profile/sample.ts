@@ -2,6 +2,8 @@
 
 export type Side = "compute" | "storage";
 
+export const otherSide = (side: Side): Side => (side === "storage" ? "compute" : "storage");
+
 /**
  * What one invocation used. Operations, rounds and bytes do not depend on the side, which is what lets placement
  * predict the side where the function is not (runtime/placement/cost-model.ts).

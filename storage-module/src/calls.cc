@@ -98,9 +98,10 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   call->stay.from_ns = call->admitted_ns;
   call->sizes = SizesOf(call->arguments);
 
-  call->planned_elsewhere =
-      call->direct && plan_->SideFor(image.name, InFlight(), &call->overflowed) == Side::kCompute;
-  call->overflows = call->direct && plan_->Overflows(image.name);
+  const PlannedSide planned = call->direct ? plan_->SideFor(image.name, InFlight()) : PlannedSide();
+  call->planned_elsewhere = planned.side == Side::kCompute;
+  call->overflows = planned.overflows;
+  call->overflowed = planned.overflowed;
 
   call->client = redis::BlockClient(context, OnOutcome, OnUnblocked, OnDone, 0);
   redis::SetDisconnectCallback(call->client, OnDisconnect);
@@ -108,7 +109,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   overflowing_ += call->overflows ? 1 : 0;
   stats_->Admit(image);
 
-  if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = plan_->BackCpuUs(image.name);
+  if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = planned.back_cpu_us;
   if ((call->planned_elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;

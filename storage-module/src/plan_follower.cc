@@ -19,42 +19,30 @@ bool PlanFollower::Follow(Plan plan) {
   return true;
 }
 
-const Placement* PlanFollower::Find(std::string_view function) const {
+PlannedSide PlanFollower::SideFor(std::string_view function, const SidesInFlight& sides) {
   const auto found = plan_.placements.find(function);
-  return found == plan_.placements.end() ? nullptr : &found->second;
-}
-
-int64_t PlanFollower::BackCpuUs(std::string_view function) const {
-  const Placement* const placement = Find(function);
-  return placement == nullptr ? 0 : placement->back_cpu_us;
-}
-
-bool PlanFollower::Overflows(std::string_view function) const {
-  const Placement* const placement = Find(function);
-  return placement != nullptr && placement->overflow_min > 0;
-}
-
-Side PlanFollower::SideFor(std::string_view function, const SidesInFlight& sides, bool* overflowed) {
-  if (overflowed != nullptr) *overflowed = false;
-  const Placement* const placement = Find(function);
-  if (placement == nullptr) return Side::kStorage;
+  if (found == plan_.placements.end()) return {};
   auto spread = spreads_.find(function);
   if (spread == spreads_.end()) spread = spreads_.emplace(function, Spread{}).first;
-  return spread->second.Next(*placement, sides, overflowed);
+  return spread->second.Next(found->second, sides);
 }
 
-Side PlanFollower::Spread::Next(const Placement& placement, const SidesInFlight& sides, bool* overflowed) {
+PlannedSide PlanFollower::Spread::Next(const Placement& placement, const SidesInFlight& sides) {
+  PlannedSide planned = {.overflows = placement.overflow_min > 0, .back_cpu_us = placement.back_cpu_us};
   calls++;
-  if (placement.probe_every > 0 && calls % placement.probe_every == 0)
-    return placement.share > 0 ? Side::kCompute : Side::kStorage;
-  const Side side = ByShare(placement.share, sides);
-  const bool here = side == Side::kStorage;
-  if (placement.overflow_min == 0 || here != (placement.share >= 0.5)) return side;
+  if (placement.probe_every > 0 && calls % placement.probe_every == 0) {
+    planned.side = placement.share > 0 ? Side::kCompute : Side::kStorage;
+    return planned;
+  }
+  planned.side = ByShare(placement.share, sides);
+  const bool here = planned.side == Side::kStorage;
+  if (!planned.overflows || here != (placement.share >= 0.5)) return planned;
   const SideInFlight& own = here ? sides.storage : sides.compute;
   const SideInFlight& other = here ? sides.compute : sides.storage;
-  if (own.overflowing < placement.overflow_min + placement.overflow_times * other.in_flight) return side;
-  if (overflowed != nullptr) *overflowed = true;
-  return here ? Side::kCompute : Side::kStorage;
+  planned.overflowed =
+      own.overflowing >= placement.overflow_min + placement.overflow_times * other.in_flight;
+  if (planned.overflowed) planned.side = here ? Side::kCompute : Side::kStorage;
+  return planned;
 }
 
 Side PlanFollower::Spread::ByShare(double share, const SidesInFlight& sides) {

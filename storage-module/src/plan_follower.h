@@ -29,6 +29,14 @@ struct SidesInFlight {
   SideInFlight storage;
 };
 
+/// What the plan says of one call.
+struct PlannedSide {
+  Side side = Side::kStorage;
+  bool overflows = false;   ///< it is of a function whose calls do so where they are many
+  bool overflowed = false;  ///< its own side is the other one, which has too many
+  int64_t back_cpu_us = 0;  ///< as in `Placement`
+};
+
 class PlanFollower {
  public:
   /// So many calls the share may be off by where a side stands idle: SLACK there.
@@ -37,11 +45,8 @@ class PlanFollower {
   /// From the next call on. False for a plan that is not later (IsLaterPlan) than the one that is followed:
   /// nothing changes.
   bool Follow(Plan plan);
-  /// Here what is not planned. `overflowed`: there since its own side has too many.
-  Side SideFor(std::string_view function, const SidesInFlight& sides, bool* overflowed = nullptr);
-  int64_t BackCpuUs(std::string_view function) const;
-  /// Whether its calls do so where they are many.
-  bool Overflows(std::string_view function) const;
+  /// Here what is not planned.
+  PlannedSide SideFor(std::string_view function, const SidesInFlight& sides);
   const Plan& plan() const { return plan_; }
 
  private:
@@ -49,11 +54,9 @@ class PlanFollower {
     double owed = 0;  ///< to this side, in calls
     uint64_t calls = 0;
 
-    Side Next(const Placement& placement, const SidesInFlight& sides, bool* overflowed);
+    PlannedSide Next(const Placement& placement, const SidesInFlight& sides);
     Side ByShare(double share, const SidesInFlight& sides);
   };
-
-  const Placement* Find(std::string_view function) const;
 
   Plan plan_;
   std::map<std::string, Spread, std::less<>> spreads_;  ///< of the functions of the plan

@@ -27,13 +27,14 @@ Plan Of(uint64_t version, double share, uint32_t probe_every = 0) {
 
 void OnlyALaterPlanIsFollowed() {
   PlanFollower follower;
-  EXPECT(follower.plan().version == 0 && follower.SideFor("f", kIdle) == Side::kStorage);
+  EXPECT(follower.plan().version == 0 && follower.SideFor("f", kIdle).side == Side::kStorage);
   EXPECT(follower.Follow(Of(5, 0)));
-  EXPECT(follower.SideFor("f", kIdle) == Side::kCompute && follower.SideFor("g", kIdle) == Side::kStorage);
+  EXPECT(follower.SideFor("f", kIdle).side == Side::kCompute);
+  EXPECT(follower.SideFor("g", kIdle).side == Side::kStorage);
   for (const uint64_t version : {1, 4, 5}) EXPECT(!follower.Follow(None(version)));
-  EXPECT(follower.SideFor("f", kIdle) == Side::kCompute);
+  EXPECT(follower.SideFor("f", kIdle).side == Side::kCompute);
   EXPECT(follower.Follow(None(6)));
-  EXPECT(follower.SideFor("f", kIdle) == Side::kStorage);
+  EXPECT(follower.SideFor("f", kIdle).side == Side::kStorage);
 }
 
 void NoVersionIsTheLast() {
@@ -44,7 +45,7 @@ void NoVersionIsTheLast() {
   EXPECT(!follower.Follow(Of(locus::kPlanVersionMax - 1, 1)));
   EXPECT(follower.Follow(Of(kReign, 1)));
   EXPECT(!follower.Follow(Of(locus::kPlanVersionMax, 0)));
-  EXPECT(follower.plan().version == kReign && follower.SideFor("f", kIdle) == Side::kStorage);
+  EXPECT(follower.plan().version == kReign && follower.SideFor("f", kIdle).side == Side::kStorage);
 }
 
 void TheShareIsThePlannedOneAtAnyTime() {
@@ -53,7 +54,7 @@ void TheShareIsThePlannedOneAtAnyTime() {
     follower.Follow(Of(1, share));
     double here = 0;
     for (int calls = 1; calls <= 2'000; calls++) {
-      here += follower.SideFor("f", kIdle) == Side::kStorage ? 1 : 0;
+      here += follower.SideFor("f", kIdle).side == Side::kStorage ? 1 : 0;
       EXPECT(std::abs(here - share * calls) <= 1);
     }
   }
@@ -66,9 +67,9 @@ void AChangedShareHoldsFromTheNextCallOn() {
     follower.Follow(Of(++version, 0.7));
     for (int call = 0; call < i; call++) follower.SideFor("f", kIdle);
     follower.Follow(Of(++version, 0));
-    EXPECT(follower.SideFor("f", kIdle) == Side::kCompute);
+    EXPECT(follower.SideFor("f", kIdle).side == Side::kCompute);
     follower.Follow(Of(++version, 1));
-    EXPECT(follower.SideFor("f", kIdle) == Side::kStorage);
+    EXPECT(follower.SideFor("f", kIdle).side == Side::kStorage);
   }
 }
 
@@ -78,7 +79,7 @@ void OneCallInSoManyVisitsTheOtherSide() {
     follower.Follow(Of(1, share, 10));
     const Side other = share == 0 ? Side::kStorage : Side::kCompute;
     for (int call = 1; call <= 50; call++)
-      EXPECT((follower.SideFor("f", kIdle) == other) == (call % 10 == 0));
+      EXPECT((follower.SideFor("f", kIdle).side == other) == (call % 10 == 0));
   }
 }
 
@@ -86,10 +87,10 @@ void ACallOfASplitFunctionGoesWhereNothingRuns() {
   constexpr SidesInFlight kStorageBusy = {{}, {3, 0}};
   PlanFollower split;
   split.Follow(Of(1, 0.9));
-  for (int call = 0; call < 3; call++) EXPECT(split.SideFor("f", kStorageBusy) == Side::kCompute);
+  for (int call = 0; call < 3; call++) EXPECT(split.SideFor("f", kStorageBusy).side == Side::kCompute);
   PlanFollower whole;
   whole.Follow(Of(1, 1));
-  EXPECT(whole.SideFor("f", kStorageBusy) == Side::kStorage);
+  EXPECT(whole.SideFor("f", kStorageBusy).side == Side::kStorage);
 }
 
 void WhateverStandsIdleTheShareIsThePlannedOneToWithinAFewCalls() {
@@ -99,7 +100,7 @@ void WhateverStandsIdleTheShareIsThePlannedOneToWithinAFewCalls() {
     follower.Follow(Of(1, 0.3));
     double here = 0;
     for (int calls = 1; calls <= 2'000; calls++) {
-      here += follower.SideFor("f", sides) == Side::kStorage ? 1 : 0;
+      here += follower.SideFor("f", sides).side == Side::kStorage ? 1 : 0;
       EXPECT(std::abs(here - 0.3 * calls) <= PlanFollower::kSlack + 1);
     }
   }
@@ -112,17 +113,18 @@ void OneThatOverflowsDoesNotJoinALongQueueBesideAShortOne() {
     plan.placements["f"].overflow_min = min;
     plan.placements["f"].overflow_times = 4;
     follower.Follow(plan);
-    EXPECT(follower.Overflows("f") == (min > 0) && !follower.Overflows("g"));
+    EXPECT(follower.SideFor("f", kIdle).overflows == (min > 0) && !follower.SideFor("g", kIdle).overflows);
     const Side then = min > 0 ? Side::kCompute : Side::kStorage;
-    EXPECT(follower.SideFor("f", {{}, {3, 3}}) == then);
-    EXPECT(follower.SideFor("f", {{}, {3, 2}}) == Side::kStorage);
-    EXPECT(follower.SideFor("f", {{1, 0}, {9, 6}}) == Side::kStorage);
-    EXPECT(follower.SideFor("f", {{1, 0}, {9, 7}}) == then);
+    EXPECT(follower.SideFor("f", {{}, {3, 3}}).side == then);
+    EXPECT(follower.SideFor("f", {{}, {3, 2}}).side == Side::kStorage);
+    EXPECT(follower.SideFor("f", {{1, 0}, {9, 6}}).side == Side::kStorage);
+    EXPECT(follower.SideFor("f", {{1, 0}, {9, 7}}).side == then);
     // One that two nodes share is half of one to each.
-    EXPECT(follower.SideFor("f", {{0.5, 0}, {9, 4.5}}) == Side::kStorage);
-    bool overflowed = min == 0;
-    EXPECT(follower.SideFor("f", {{0.5, 0}, {9, 5}}, &overflowed) == then && overflowed == (min > 0));
-    EXPECT(follower.SideFor("f", kIdle, &overflowed) == Side::kStorage && !overflowed);
+    EXPECT(follower.SideFor("f", {{0.5, 0}, {9, 4.5}}).side == Side::kStorage);
+    const locus::PlannedSide left = follower.SideFor("f", {{0.5, 0}, {9, 5}});
+    EXPECT(left.side == then && left.overflowed == (min > 0));
+    const locus::PlannedSide stays = follower.SideFor("f", kIdle);
+    EXPECT(stays.side == Side::kStorage && !stays.overflowed);
   }
 }
 

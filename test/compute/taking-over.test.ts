@@ -7,6 +7,14 @@ import { bundleOf, deploy, logged, metric, said } from "./node-client.ts";
 
 const LONG = { timeout: 60_000 };
 const PLAN_KEY = "locus:placement:plan";
+const AT_STORAGE = {
+  state: "storage",
+  share: 1,
+  probeEvery: 100,
+  backCpuUs: 0,
+  overflowMin: 0,
+  overflowTimes: 0,
+} as const;
 
 const walk = bundleOf("walk", ({ redis }) => redis.get("nothing"));
 
@@ -38,14 +46,7 @@ describe("a node that takes over", () => {
   };
 
   it("decides nothing before it knows what is deployed: the plan is no other then", async () => {
-    const redis = await startPlanned({
-      state: "storage",
-      share: 1,
-      probeEvery: 100,
-      backCpuUs: 0,
-      overflowMin: 0,
-      overflowTimes: 0,
-    });
+    const redis = await startPlanned(AT_STORAGE);
     const admin = redis.client();
     await admin.call("ACL", "SETUSER", "default", "-locus.function|list");
     const node = await startNode(redis, {}, { ready: false });
@@ -68,15 +69,7 @@ describe("a node that takes over", () => {
   });
 
   it("from one that died in a trial goes on from what there was before it, called or not", async () => {
-    const redis = await startPlanned({
-      state: "probing",
-      share: 1,
-      probeEvery: 0,
-      backCpuUs: 0,
-      overflowMin: 0,
-      overflowTimes: 0,
-      fromShare: 0.25,
-    });
+    const redis = await startPlanned({ ...AT_STORAGE, state: "probing", probeEvery: 0, fromShare: 0.25 });
     const node = await startNode(redis, {}, { ready: true });
     await vi.waitFor(async () => expect(await plannedShare(redis)).toBe(0.25), LONG);
     // The module is told no more than it reads.
@@ -86,14 +79,7 @@ describe("a node that takes over", () => {
   });
 
   it("goes on with what it has decided where all of Redis is flushed", async () => {
-    const redis = await startPlanned({
-      state: "storage",
-      share: 1,
-      probeEvery: 100,
-      backCpuUs: 0,
-      overflowMin: 0,
-      overflowTimes: 0,
-    });
+    const redis = await startPlanned(AT_STORAGE);
     const node = await startNode(redis, {}, { ready: true });
     await vi.waitFor(async () => expect(await metric(node, "locus_placement_controls")).toBe(1), LONG);
     const admin = redis.client();

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   EXPECT(follower.Follow(plan) && !follower.Follow(again));
   for (const auto& [function, placement] : plan.placements) {
     const bool whole = placement.probe_every == 0 && (placement.share == 0 || placement.share == 1);
-    EXPECT(!whole || (follower.SideFor(function, {}) == Side::kStorage) == (placement.share == 1));
+    EXPECT(!whole || (follower.SideFor(function, {}).side == Side::kStorage) == (placement.share == 1));
   }
   return 0;
 }
