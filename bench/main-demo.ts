@@ -2,6 +2,7 @@
 // where locus chooses, one call at a time, with the numbers side by side, and why it runs there; then one of the other kind. About a
 // minute.
 
+import { availableParallelism, loadavg } from "node:os";
 import type { Summary } from "#compute/cli/summary.ts";
 import { counted } from "#runtime/counted.ts";
 import type { PlacementSummary } from "#compute/placement/answers.ts";
@@ -71,13 +72,19 @@ async function whyText(stack: Stack, name: string): Promise<string> {
   return `Why is ${name} where it is (${state})? ${reason ?? ""}`;
 }
 
-/** Why the rows are where they are; the two sides are usually close. */
+/** Why the rows are where they are, and how far they may be believed. */
 function readingOf(ways: readonly Way[]): string {
   const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
+  const [compute, storage] = ways.slice(1, 3).map(({ summary }) => summary.callsPerSecond);
+  const times = Math.max(compute! / storage!, storage! / compute!).toFixed(1);
+  const sides = compute! >= storage! ? "the compute side does" : "the storage side does";
+  const load = loadavg()[0]!;
+  const isBusy = load > availableParallelism() + 1;
+  const caveat = `\n\nOthers keep this machine busy (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
-and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: the two sides of locus come out close, in either order. Walks with
-more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).`;
+and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: here ${sides} ${times} times what the other one does. Walks with
+more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).${isBusy ? caveat : ""}`;
 }
 
 async function show(stack: Stack, tool: Tool, ...argv: readonly string[]): Promise<void> {

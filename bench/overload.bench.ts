@@ -38,10 +38,10 @@ const LOADS = ["walks", "mix"] as const;
 /** Which of them come over HTTP as well. */
 const HTTP_LOAD = "walks";
 
-/** At the most that is offered, of the most at any. */
+/** At the most that is offered, of the peak: what is offered where most is answered. */
 const kept = (offered: readonly number[], rowOf: (offered: number) => string): Comparison => ({
   better: "more",
-  of: (value) => value(rowOf(offered.at(-1)!)) / Math.max(...offered.map((one) => value(rowOf(one)))),
+  of: (value, { mostOf }) => value(rowOf(offered.at(-1)!)) / value(mostOf(offered.map(rowOf))),
 });
 const keptOf = (load: string): Comparison => kept(OFFERED, (offered) => offeredRow(load, "auto", offered));
 

@@ -84,6 +84,19 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { load: loadOf(400, 100) })], load.nowMs)).toEqual([]);
   });
 
+  test("nothing of a load that has begun or gone on only just now", () => {
+    const isTried = (quietMs: number, ms: number) => {
+      const load = both().run(quietMs, {}).run(ms, { a: atCompute, b: atStorage });
+      return next([load.tried("a", 0), load.tried("b", 1)], load.nowMs).length > 0;
+    };
+    expect([isTried(0, 0), isTried(125, 100), isTried(125, 225), isTried(125, 300)]).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ]);
+  });
+
   test("something, where calls mostly wait for each other though the model sees room", () => {
     const load = both();
     const waits = load.tried("a", 0, { load: loadOf(400, 100, 300) });
@@ -231,6 +244,38 @@ describe("what came of a trial", () => {
     };
     expect(cameWith(0)).toEqual({ came: "kept", ratio: 0.75 });
     expect(cameWith(40)).toEqual({ came: "worse", ratio: 1.5 });
+  });
+
+  test("is nothing where callers have gone, though what is left takes less", () => {
+    const cameWith = (count: number) => {
+      const load = Load.warm().run(500, { a: atCompute });
+      load.run(150, { a: { ...atStorage, count, elapsedUs: 2_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs)?.came;
+    };
+    expect([cameWith(40), cameWith(20)]).toEqual(["kept", "void"]);
+  });
+
+  test("is no better for what had become less before", () => {
+    const cameAfter = (ms: number) => {
+      const load = Load.warm()
+        .run(425, { a: atCompute })
+        .run(75, { a: { ...atCompute, elapsedUs: 2_000 } });
+      load.run(ms, { a: { ...atStorage, elapsedUs: 2_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+    };
+    expect([cameAfter(150), cameAfter(500)]).toEqual([null, "dropped"]);
+  });
+
+  test("is nothing where nobody called for a while, and clearly worse where all waited for as long", () => {
+    const cameWith = (elapsedUs: number) => {
+      const load = Load.warm().run(500, { a: atCompute }).run(25, { a: atStorage }).run(75, {});
+      load.run(50, { a: { ...atStorage, elapsedUs } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs)?.came;
+    };
+    expect([cameWith(20_000), cameWith(80_000)]).toEqual(["void", "worse"]);
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {

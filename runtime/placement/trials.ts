@@ -7,7 +7,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import type { Heard } from "#runtime/profile/calls-by-time.ts";
+import { SLOT_MS, type Heard } from "#runtime/profile/calls-by-time.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
 import { outlookOf } from "./optimal-shares.ts";
@@ -93,6 +93,9 @@ const SETTLE_MS = 50;
 /** Nothing has moved for so long, so that what there was before is one thing. */
 export const STEADY_MS = BEFORE_MS + SETTLE_MS;
 const MEASURE_MS = 100;
+/** Of a load that goes on calls end in each of these, which is from twice BEFORE_MS ago on. */
+const PIECE_MS = BEFORE_MS / 2;
+const STEADY_PIECES = [0, 1, 2, 3] as const;
 /** Longer where calls are few, or their code has still to be compiled. */
 const TRIAL_MS_MAX = 500;
 const CALLS_MIN = 32;
@@ -285,6 +288,29 @@ export function isOtherLoad<One extends Tried>(
   return other > 0 && other >= GAIN_MIN * work;
 }
 
+/**
+ * Whether nobody called for a while, and then somebody again: no call ended for PIECE_MS, and those that did next took less than that, so that they had
+ * not waited all the time. What came of a trial says nothing then: the callers are others, or as many begin at once.
+ */
+function hasPaused(all: readonly Tried[], fromMs: number, toMs: number): boolean {
+  let quietSinceMs: number | null = null;
+  for (let atMs = fromMs; atMs < toMs; atMs += SLOT_MS) {
+    let [calls, elapsedUs] = [0, 0];
+    for (const { profile } of all) {
+      const heard = profile.byTime.between(atMs, atMs + SLOT_MS);
+      calls += heard.calls;
+      elapsedUs += heard.elapsedUs;
+    }
+    if (calls <= 0) quietSinceMs ??= atMs;
+    else {
+      const quietMs = quietSinceMs === null ? 0 : atMs - quietSinceMs;
+      if (quietMs >= PIECE_MS && elapsedUs < calls * 1e3 * quietMs) return true;
+      quietSinceMs = null;
+    }
+  }
+  return false;
+}
+
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
 function variationOf(profile: FunctionProfile, nowMs: number): number {
   const { compute, storage } = profile.estimates(nowMs);
@@ -295,6 +321,17 @@ function variationOf(profile: FunctionProfile, nowMs: number): number {
 /** null: it goes on. `tried`: who take part; `all`: that are called. */
 export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | null {
   const startedMs = tried[0]?.trials.running?.startedMs ?? nowMs;
+  const verdict = verdictOfLoad(tried, all, startedMs, nowMs);
+  return verdict !== null && hasPaused(all, startedMs, nowMs) ? VOID : verdict;
+}
+
+/** Of a load that goes on as it was. */
+function verdictOfLoad(
+  tried: readonly Tried[],
+  all: readonly Tried[],
+  startedMs: number,
+  nowMs: number,
+): Verdict | null {
   const passedMs = nowMs - startedMs;
   if (!isWhole(tried)) return VOID;
   const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
@@ -323,14 +360,19 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
     const { calls, ratio } = compare(cold);
     return { came: "dropped", ratio: calls < CALLS_MIN ? null : ratio };
   }
-  const { ratio, noise } = comparison;
+  const { ratio, slowdown, noise } = comparison;
   // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
   if (isClearly(comparison, LOSS_CLEAR)) return { came: "worse", ratio };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
   const gainMin = patience * GAIN_MIN;
   const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
-  if (ratio <= 1 - Math.max(gainMin, noises * noise)) return { came: "kept", ratio };
+  const hasGained = ratio <= 1 - Math.max(gainMin, noises * noise);
+  // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
+  if (hasGained && slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
+  // Against the latest of what there was before as well: it may have become less by itself, as when many callers have just begun.
+  const lately = compared(all, change, nowMs, (patience * BEFORE_MS) / 2) ?? NOTHING;
+  if (hasGained && lately.ratio <= 1 - gainMin) return { came: "kept", ratio };
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
@@ -545,8 +587,8 @@ export function nextTrial(
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number =>
     all.reduce((sum, { profile }) => sum + profile.byTime.between(fromMs, toMs).calls, 0);
-  // As many as could come in the longest trial; and not of a load that has only begun.
-  const isKnown = callsIn(nowMs - STEADY_MS, nowMs - BEFORE_MS / 2) > 0;
+  // As many as could come in the longest trial; and not of a load that has only begun: where many callers begin at once each call takes longer for a while.
+  const isKnown = STEADY_PIECES.every((piece) => callsIn(nowMs - (piece + 1) * PIECE_MS, nowMs - piece * PIECE_MS) > 0);
   if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
   for (const steps of trialsOf(all, weighty, nowMs)) {

@@ -4,7 +4,8 @@
 import { clamp } from "#runtime/clamp.ts";
 import type { Side } from "./sample.ts";
 
-const SLOT_MS = 25;
+/** What came within it is heard of together. */
+export const SLOT_MS = 25;
 const SLOTS = 64;
 
 export interface Heard {
