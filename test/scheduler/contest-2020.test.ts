@@ -82,7 +82,7 @@ async function startAll({ keepAliveMs = 60_000, now = () => performance.now() } 
   resources.defer(() => {
     for (const one of [watch, pool, remote, nodes, scheduler, desk, ...clients.values()]) one.close();
   });
-  return { shelf, scheduler, watch, desk, lost, scheduling, api: api.client("apiserverproto.APIServer") };
+  return { shelf, manager, scheduler, watch, desk, lost, scheduling, api: api.client("apiserverproto.APIServer") };
 }
 
 const containersOf = async ({ nodes }: NodeShelf): Promise<number[]> =>
@@ -279,6 +279,25 @@ test("a node that does not answer is lost, and calls go to another", { timeout: 
   shelf.broken.add("node-0");
   expect(await api.call("InvokeFunction", { function_name: "hello" })).toHaveProperty("body");
   expect(shelf.reserved).toEqual(["node-1"]);
+});
+
+test("a node that somebody else's scheduler drives beside ours stays its own, though it never reserves it there", async () => {
+  const { manager, watch, scheduler, shelf, api } = await startAll();
+  const { node } = await manager
+    .client("resourcemanagerproto.ResourceManager")
+    .call("ReserveNode", { account_id: "theirs" });
+  const { id, address, node_service_port } = node as Record<string, string>;
+  const service = clientAt(resources, `${address}:${node_service_port}`)("nodeservoceproto.NodeService");
+  const function_meta = { function_name: "hello", timeout_in_ms: 5_000, memory_in_bytes: 128 * MIB };
+  const { container_id } = await service.call("CreateContainer", { name: "c", function_meta });
+  for (let searches = 0; searches < 3; searches++) await watch.recover();
+  expect([id, ...scheduler.core.fleet.nodes.keys()]).toEqual(["node-0"]);
+  const messages = await service.stream("InvokeFunction", { container_id, event: Buffer.from("1"), function_meta });
+  expect(Buffer.concat(messages.map(({ body }) => body as Buffer)).toString()).toBe('{"hello":1}');
+  // Ours has the other one.
+  await api.call("InvokeFunction", { function_name: "hello" });
+  expect([[...scheduler.core.fleet.nodes.keys()], await containersOf(shelf)]).toEqual([["node-1"], [1, 1]]);
+  await service.call("RemoveContainer", { container_id });
 });
 
 test("a node is driven by a scheduler of somebody else's, and owned by one account", async () => {
