@@ -1,8 +1,9 @@
 # The images of locus. `storage`: Redis with the module and its sandbox hosts. `compute`: a node, its sandbox hosts, and the
-# command line tools. `all-in-one`: both in one container. `scaler`: the scheduler as the 2023 contest runs it, and its
-# simulator. Node is the version that package.json pins. The first two want an init as process 1 (`docker run --init`), as the
-# last does, the third brings one. Each says in /opt/locus/sbom.cdx.json what it is made of.
-# What the 2023 contest's run.sh starts at the image's root, and its simulator. It needs netcat, and nothing that is compiled:
+# command line tools. `all-in-one`: both in one container. `scaler`, `simulator`: the scheduler as the 2023 contest runs
+# it, and what plays to it there. `scheduler`: the same programs, to be reached from other containers, as the 2020 contest runs its
+# scheduler. Node is the version that package.json pins. All want an init as process 1 (`docker run --init`) but the third, which brings one. Each
+# says in /opt/locus/sbom.cdx.json what it is made of.
+# What the 2023 contest's run.sh starts at the image's root. It needs netcat, and nothing that is compiled:
 # it stands first, since not every builder leaves out the stages before.
 FROM node:26.10.0-bookworm-slim AS scaler
 RUN apt-get update \
@@ -20,6 +21,17 @@ USER 1000:1000
 WORKDIR /
 EXPOSE 9001
 CMD ["./run.sh"]
+
+# Its image's root has a run.sh as well.
+FROM scaler AS simulator
+COPY deploy/simulator /
+
+# The 2020 contest gives its scheduler variables of the contest's own and nothing else, and calls it from elsewhere.
+FROM scaler AS scheduler
+WORKDIR /opt/locus
+ENV LOCUS_GRPC_HOST=0.0.0.0
+EXPOSE 10600
+CMD ["node", "scheduler/main-scheduler.ts"]
 
 FROM node:26.10.0-bookworm-slim AS build
 RUN apt-get update \

@@ -13,7 +13,7 @@ VERBS=(build demo up test check fuzz bench soak package images compose)
 # The npm scripts `check:*`.
 CHECKS=(format lint types dead)
 # Stages of the Dockerfile, and what the images of them are named.
-IMAGES=(storage:locus-storage compute:locus-compute all-in-one:locus scaler:locus-scaler)
+IMAGES=(storage:locus-storage compute:locus-compute all-in-one:locus scaler:locus-scaler simulator:locus-simulator scheduler:locus-scheduler)
 NODE=node_modules/.bin/node
 LOGS=build/logs
 
@@ -66,8 +66,8 @@ help_text() {
     Makes the npm package build/locus-VERSION.tgz, with this machine's native parts, and its bill of materials in build/sbom/.
 
 ./build.sh images [--repository R] [--tag T] [--platform P] [--push]
-    Builds the container images locus-storage, locus-compute, locus, which is all in one, and locus-scaler, and their bills of
-    materials in build/sbom/. Needs a container engine and nothing else.
+    Builds the container images locus-storage, locus-compute, locus, which is all in one, locus-scaler, locus-simulator and
+    locus-scheduler, and their bills of materials in build/sbom/. Needs a container engine and nothing else.
     --repository R  where they belong: they are named R/locus-storage and so on
     --tag T         the version in their names (latest)
     --platform P    linux/amd64 or linux/arm64 (the engine's own); the engine has to be able to run its programs

@@ -5,13 +5,20 @@ import { parse } from "yaml";
 
 interface Container {
   readonly name: string;
+  readonly image: string;
   readonly command: readonly string[];
 }
 interface Job {
   readonly metadata: { readonly name: string };
   readonly spec: {
     readonly activeDeadlineSeconds: number;
-    readonly template: { readonly spec: { readonly restartPolicy: string; readonly containers: readonly Container[] } };
+    readonly template: {
+      readonly spec: {
+        readonly restartPolicy: string;
+        readonly enableServiceLinks: boolean;
+        readonly containers: readonly Container[];
+      };
+    };
   };
 }
 
@@ -68,12 +75,13 @@ describe("the contest's job for Kubernetes", () => {
   it("has the contest's name and containers, and runs once, and not for ever", () => {
     const { metadata, spec } = parse(text) as Job;
     expect(metadata.name).toBe("serverless-simulation");
-    const { containers, restartPolicy } = spec.template.spec;
+    const { containers, restartPolicy, enableServiceLinks } = spec.template.spec;
     expect(restartPolicy).toBe("Never");
+    expect(enableServiceLinks).toBe(false);
     expect(spec.activeDeadlineSeconds).toBeGreaterThan(0);
-    expect(containers.map(({ name, command }) => [name, ...command])).toEqual([
-      ["scaler", "./run.sh"],
-      ["serverless-simulator", "./simulator"],
+    expect(containers.map(({ name, image, command }) => [name, image, ...command])).toEqual([
+      ["scaler", "locus-scaler", "./run.sh"],
+      ["serverless-simulator", "locus-simulator", "./run.sh"],
     ]);
   });
 });

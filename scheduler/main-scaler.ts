@@ -36,14 +36,17 @@ await runUntilSignal(async (resources, write) => {
   );
   state.keep(() => scheduler.core.save());
   scheduler.core.nodeCame(PLATFORM, scheduler.now());
+  const onLost = (request: string, { id: instance }: { readonly id: string }): void =>
+    log.say({ event: "lost", request, instance });
+  const desk = new SlotDesk({ scheduler, driver, metas, onLost });
   resources.defer(async () => {
     await state.close();
+    desk.close();
     scheduler.close();
     // The platform may have ended before.
     await Promise.race([driver.close(), sleep(CLOSE_TIMEOUT_MS)]);
     platform.close();
   });
-  const desk = new SlotDesk(scheduler, driver, metas);
   const services = { "serverless.simulator.Scaler": scalerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
   log.say({ event: "listening", port: listener.port, policy, platform: endpoint });

@@ -13,13 +13,10 @@ import type {
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { LiveScheduler } from "../live-scheduler.ts";
+import { HeldInstances } from "./held-instances.ts";
 import { KnownFunctions } from "./known-functions.ts";
 
 const MIB = 2 ** 20;
-/** After its function's own time, ms: its call may have waited for a connection, and its return as well. Chosen. */
-const LOST_GRACE_MS = 30_000;
-/** How often what is held is looked through. */
-const LOOK_MS = 5_000;
 /** The most that was said of a function's memory holds for so long after it was said last: less makes all its containers anew. Chosen. */
 const SAID_MS = 60_000;
 
@@ -30,7 +27,6 @@ interface Held {
   readonly instance: Instance;
   /** By then its container may be forgotten. */
   readonly containerId: string;
-  readonly lostAtMs: number;
 }
 
 /** One request, which several may have asked: who lost the answer on its way asks again. */
@@ -65,13 +61,11 @@ export class ContainerDesk implements ContainerScheduler {
   readonly #scheduler: LiveScheduler;
   readonly #containerId: (instance: Instance) => string;
   readonly #onAccount: (accountId: string) => void;
-  readonly #onLost: ContainerDeskOptions["onLost"];
   readonly #declared: KnownFunctions<Declared>;
   /** By request: those that wait, and those that hold one. */
   readonly #asked = new Map<string, Asked>();
-  /** By request. As many as there are busy instances, at most. */
-  readonly #held = new Map<string, Held>();
-  readonly #timer: NodeJS.Timeout;
+  /** By request. */
+  readonly #held: HeldInstances<string, Held>;
 
   /** The scheduler stays its owner's. */
   constructor({ scheduler, containerId = ({ id }) => id, onAccount = () => {}, onLost }: ContainerDeskOptions) {
@@ -79,9 +73,10 @@ export class ContainerDesk implements ContainerScheduler {
     this.#declared = new KnownFunctions(scheduler);
     this.#containerId = containerId;
     this.#onAccount = onAccount;
-    this.#onLost = onLost;
-    this.#timer = setInterval(() => this.lookForLost(), LOOK_MS);
-    this.#timer.unref();
+    this.#held = new HeldInstances(scheduler, (requestId, { instance }) => {
+      this.#asked.delete(requestId);
+      onLost(requestId, instance);
+    });
   }
 
   get held(): number {
@@ -117,24 +112,22 @@ export class ContainerDesk implements ContainerScheduler {
     });
   }
 
-  /** Ends the instances that were not given back in time: whoever has one may still use it. */
+  /** Ends the instances that were not given back in time. */
   lookForLost(): void {
-    const nowMs = this.#scheduler.now();
-    for (const [requestId, { instance, lostAtMs }] of this.#held) {
-      if (lostAtMs > nowMs) continue;
-      this.#onLost(requestId, instance);
-      this.#giveUp(requestId);
-    }
+    this.#held.lookForLost();
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#held.close();
   }
 
   #askedOf(wanted: ContainerWanted): Asked {
     const { requestId } = wanted;
     // What it held has died: who asks again is to have one that can be called.
-    if (this.#held.get(requestId)?.instance.state === "gone") this.#giveUp(requestId);
+    if (this.#held.get(requestId)?.instance.state === "gone") {
+      this.#asked.delete(requestId);
+      this.#held.giveUp(requestId);
+    }
     const known = this.#asked.get(requestId);
     if (known === undefined) {
       const abort = new AbortController();
@@ -154,8 +147,7 @@ export class ContainerDesk implements ContainerScheduler {
       // Granted when nobody waited any more.
       if (signal.aborted) throw givenUp(wanted);
       const containerId = this.#containerId(instance);
-      const lostAtMs = this.#scheduler.now() + terms.timeoutMs + LOST_GRACE_MS;
-      this.#held.set(requestId, { instance, containerId, lostAtMs });
+      this.#held.hold(requestId, { instance, containerId }, terms.timeoutMs);
       const { id: nodeId, address: nodeAddress, port: nodePort } = instance.node.description;
       return { nodeId, nodeAddress, nodePort, containerId };
     } catch (error) {
@@ -175,17 +167,9 @@ export class ContainerDesk implements ContainerScheduler {
     if (held !== undefined && held.instance.running > 0) this.#scheduler.release(held.instance, { executionMs: 0 });
   }
 
-  /** Nobody will say what its call came to. */
-  #giveUp(requestId: string): void {
-    const held = this.#held.get(requestId);
-    this.#forget(requestId);
-    if (held === undefined || held.instance.running === 0) return;
-    this.#scheduler.release(held.instance, { executionMs: null, isBroken: true });
-  }
-
   #forget(requestId: string): void {
     this.#asked.delete(requestId);
-    this.#held.delete(requestId);
+    this.#held.forget(requestId);
   }
 
   /** Of a function of which nothing else holds than before, without a look at all that is said. */

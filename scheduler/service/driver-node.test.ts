@@ -1,7 +1,7 @@
 // What a node makes of its driver, whatever that is: what instances get, what is told of them, and which calls keep them. Over the wire:
 // test/scheduler/contest-2020.test.ts.
 
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
@@ -73,36 +73,88 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("a node is one owner's as long as that is heard of, and then whoever's reserves it", async () => {
-  vi.useFakeTimers();
-  const { engine, node, create } = opened();
-  const reserve = (ownerAccountId: string): Promise<void> => node.reserve({ requestId: "r", ownerAccountId });
-  const owner = async (): Promise<string> => {
-    const stats = node.stats();
-    engine.looks.at(-1)!.resolve();
-    return (await stats).ownerAccountId;
+describe("a node that others may reserve", () => {
+  const open = () => {
+    vi.useFakeTimers();
+    const { engine, node, create } = opened();
+    const reserve = (ownerAccountId: string): Promise<void> => node.reserve({ requestId: "r", ownerAccountId });
+    const owner = async (): Promise<string> => {
+      const stats = node.stats();
+      engine.looks.at(-1)!.resolve();
+      return (await stats).ownerAccountId;
+    };
+    const remove = (containerId: string): Promise<void> => node.removeContainer({ requestId: "r", containerId });
+    /** A call that takes so long. */
+    const call = async (containerId: string, ms: number): Promise<void> => {
+      const meta = { functionName: "f", handler: "", timeoutMs: 100_000, memoryBytes: 128 * MIB };
+      const called = node.invoke({ requestId: "r", containerId, event: Buffer.alloc(0), meta });
+      vi.advanceTimersByTime(ms);
+      expect(await owner()).not.toBe("");
+      engine.calls.at(-1)!.resolve(OUTCOME);
+      await called;
+    };
+    return { create, reserve, owner, remove, call };
   };
-  await reserve("one");
-  for (let looks = 0; looks < 3; looks++) {
-    vi.advanceTimersByTime(29_000);
-    await expect(reserve("two")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+
+  test("is one owner's as long as that is heard of, and then whoever's reserves it", async () => {
+    const { create, reserve, owner, remove, call } = open();
     await reserve("one");
-  }
-  vi.advanceTimersByTime(29_000);
-  const id = await create("f");
-  vi.advanceTimersByTime(29_000);
-  const meta = { functionName: "f", handler: "", timeoutMs: 100_000, memoryBytes: 128 * MIB };
-  const call = node.invoke({ requestId: "r", containerId: id, event: Buffer.alloc(0), meta });
-  vi.advanceTimersByTime(100_000);
-  expect(await owner()).toBe("one");
-  engine.calls[0]!.resolve(OUTCOME);
-  await call;
-  vi.advanceTimersByTime(29_000);
-  expect(await owner()).toBe("one");
-  vi.advanceTimersByTime(1_000);
-  expect(await owner()).toBe("");
-  await reserve("two");
-  await expect(reserve("one")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    for (let looks = 0; looks < 3; looks++) {
+      vi.advanceTimersByTime(29_000);
+      await expect(reserve("two")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+      await reserve("one");
+    }
+    vi.advanceTimersByTime(29_000);
+    const id = await create("f");
+    vi.advanceTimersByTime(29_000);
+    await call(id, 100_000);
+    vi.advanceTimersByTime(29_000);
+    expect(await owner()).toBe("one");
+    await remove(id);
+    vi.advanceTimersByTime(29_000);
+    expect(await owner()).toBe("one");
+    vi.advanceTimersByTime(1_000);
+    expect(await owner()).toBe("");
+    await reserve("two");
+    await expect(reserve("one")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  test("is whose who uses it though nobody has reserved it, until he has been silent for long", async () => {
+    const { create, reserve, owner, remove, call } = open();
+    expect(await owner()).toBe("");
+    const id = await create("f");
+    for (const silentMs of [29_000, 200_000, 200_000]) {
+      vi.advanceTimersByTime(silentMs);
+      expect(await owner()).not.toBe("");
+      await expect(reserve("two")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+      await call(id, 1_000);
+    }
+    vi.advanceTimersByTime(299_000);
+    await expect(reserve("two")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    vi.advanceTimersByTime(1_000);
+    expect(await owner()).toBe("");
+    await remove(id);
+    await expect(reserve("two")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    vi.advanceTimersByTime(30_000);
+    expect(await owner()).toBe("");
+    await reserve("two");
+    expect(await owner()).toBe("two");
+  });
+
+  test("is soon nobody's, whatever containers it has, when who had reserved it again and again does so no more", async () => {
+    const { create, reserve, owner } = open();
+    await reserve("one");
+    await create("f");
+    await reserve("one");
+    vi.advanceTimersByTime(29_000);
+    expect(await owner()).toBe("one");
+    vi.advanceTimersByTime(1_000);
+    expect(await owner()).toBe("");
+    // Who uses it now is not who reserved it so often.
+    await create("f");
+    vi.advanceTimersByTime(299_000);
+    expect(await owner()).not.toBe("");
+  });
 });
 
 test("a node of our own schedulers is nobody else's, however long nothing comes over the service", async () => {

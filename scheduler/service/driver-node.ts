@@ -1,6 +1,6 @@
 // The 2020 contest's NodeService over a driver of ours: containers are its instances, whoever schedules them. One account owns the node at a
-// time, and two schedulers never both: it is nobody's again when its owner has asked nothing of it for long. One that our own schedulers have is theirs
-// for good: they come and go, and call its containers past the service.
+// time, and two schedulers never both: it is nobody's again when whoever has it, though he has never said his name, has asked nothing of it for long. One
+// that our own schedulers have is theirs for good: they come and go, and call its containers past the service.
 
 import { randomUUID } from "node:crypto";
 import { statfs } from "node:fs/promises";
@@ -29,6 +29,13 @@ const MIB = 2 ** 20;
  * word for that. Chosen: some times the look of a scheduler of ours, and time enough for one to be started again.
  */
 const OWNER_SILENT_MS = 30_000;
+/**
+ * The same where it has containers and their owner is not known to reserve again: he may be there and have no calls for them. As long as the contests'
+ * reference keeps what is idle.
+ */
+const USER_SILENT_MS = 300_000;
+/** Whose a node is that is used and that nobody has reserved: schedulers of the contest's protocol need not. */
+const UNNAMED_OWNER = "not reserved, but used";
 /** What instances use is waited for no longer: a node that is silent because its engine is slow would pass for lost. Chosen. */
 const LOOK_MS = 200;
 /** Calls of others have it looked at no more often: to look costs a question to an engine for each container. Chosen. */
@@ -78,10 +85,11 @@ export class DriverNode implements ContainerNode {
   #lookedMs = -Infinity;
   #isDraining = false;
   #owner = "";
-  /** When its owner asked for something last. */
-  #askedMs = 0;
-  /** Calls of others than nodes of ours that run now. */
-  #callsOfOthers = 0;
+  /** When its owner asked for something last, and when he reserved it again. */
+  #askedMs = -Infinity;
+  #reservedAgainMs = -Infinity;
+  /** What others than nodes of ours have asked for and is under way: containers, their calls, their ends. */
+  #asking = 0;
   /** CPU time of each container when it was last looked at. */
   #seen = new Map<string, { readonly cpuUs: number; readonly atMs: number }>();
 
@@ -91,19 +99,23 @@ export class DriverNode implements ContainerNode {
 
   async reserve({ ownerAccountId }: Parameters<ContainerNode["reserve"]>[0]): Promise<void> {
     const isOurs = this.#options.owner !== null;
-    if (isOurs || (this.#ownerNow !== "" && this.#ownerNow !== ownerAccountId)) {
-      throw new LocusError("PERMISSION_DENIED", "the node is reserved for another account");
+    if (isOurs || (this.#isTaken && this.#owner !== ownerAccountId)) {
+      throw new LocusError("PERMISSION_DENIED", "the node is another account's, which has reserved or used it of late");
     }
-    this.#owner = ownerAccountId;
     this.#askedMs = performance.now();
+    if (this.#owner === ownerAccountId) this.#reservedAgainMs = this.#askedMs;
+    this.#owner = ownerAccountId;
   }
 
-  async createContainer(
+  createContainer(
     { name, meta }: Parameters<ContainerNode["createContainer"]>[0],
     signal?: AbortSignal,
   ): Promise<string> {
+    return this.#asked(() => this.#create(name, meta, signal));
+  }
+
+  async #create(name: string, meta: FunctionMeta, signal: AbortSignal | undefined): Promise<string> {
     const { driver, functions, instanceCpus, ownMemoryBytes } = this.#options;
-    this.#askedMs = performance.now();
     const image = await functions.image(meta.functionName);
     const id = randomUUID();
     const isOurs = meta.functionName.includes("@");
@@ -142,7 +154,11 @@ export class DriverNode implements ContainerNode {
     });
   }
 
-  async removeContainer({ containerId }: Parameters<ContainerNode["removeContainer"]>[0]): Promise<void> {
+  removeContainer({ containerId }: Parameters<ContainerNode["removeContainer"]>[0]): Promise<void> {
+    return this.#asked(() => this.#remove(containerId));
+  }
+
+  async #remove(containerId: string): Promise<void> {
     const container = this.#containers.get(containerId);
     if (container === undefined) return this.#stop(containerId);
     container.removed ??= Promise.allSettled(container.calls).then(() => this.#stop(containerId));
@@ -165,7 +181,7 @@ export class DriverNode implements ContainerNode {
     }
     // The call waits for none of it: what its container uses is told as far as it is known when the call has ended.
     if (performance.now() - this.#lookedMs >= LOOK_EVERY_MS) void this.#looked();
-    const outcome = await this.#runForOwner(containerId, call, signal);
+    const outcome = await this.#asked(() => this.#options.driver.invoke(containerId, call, signal));
     this.#cpuUs += outcome.usage.cpuUs;
     return resultOf(outcome, this.#containers.get(containerId)?.usedBytes ?? 0);
   }
@@ -215,16 +231,25 @@ export class DriverNode implements ContainerNode {
   get #ownerNow(): string {
     const { owner } = this.#options;
     if (owner !== null) return owner;
-    const isHeardOf = this.#callsOfOthers > 0 || performance.now() - this.#askedMs < OWNER_SILENT_MS;
-    return isHeardOf ? this.#owner : "";
+    if (!this.#isTaken) return "";
+    return this.#owner === "" ? UNNAMED_OWNER : this.#owner;
   }
 
-  async #runForOwner(containerId: string, call: InstanceCall, signal: AbortSignal | undefined): Promise<Outcome> {
-    this.#callsOfOthers++;
+  /** Somebody reserves it again and again, or has used it of late. Who uses it may be another than who reserved it last: calls name no account. */
+  get #isTaken(): boolean {
+    if (this.#asking > 0) return true;
+    const says = this.#askedMs - this.#reservedAgainMs < OWNER_SILENT_MS;
+    const silentMaxMs = says || this.#containers.size === 0 ? OWNER_SILENT_MS : USER_SILENT_MS;
+    return performance.now() - this.#askedMs < silentMaxMs;
+  }
+
+  /** What is asked for by others than nodes of ours. */
+  async #asked<Value>(work: () => Promise<Value>): Promise<Value> {
+    this.#asking++;
     try {
-      return await this.#options.driver.invoke(containerId, call, signal);
+      return await work();
     } finally {
-      this.#callsOfOthers--;
+      this.#asking--;
       this.#askedMs = performance.now();
     }
   }

@@ -93,7 +93,7 @@ class Cluster {
   stocked(): NodeStock {
     const nodes = this.nodes.map((_, port) => ({ id: `n${port}`, address: "", port, memoryBytes: 1_024 * MIB }));
     const ready = nodes.length;
-    return new NodeStock({ nodes, ready, reservedMax: ready, refillMs: () => 0, now: () => 1, unixMs: () => 1 });
+    return new NodeStock({ nodes, ready, reservedMax: ready, refillMs: () => 0, now: () => 1, unixMs: Date.now });
   }
 
   async containers(): Promise<readonly string[]> {
@@ -230,6 +230,7 @@ describe("two schedulers of one account", () => {
     const cluster = new Cluster(1);
     const one = cluster.schedule();
     await one.acquire("f");
+    await one.watch.look();
     one.end();
     const other = cluster.schedule();
     for (let looks = 0; looks < 3; looks++) await other.watch.recover();
@@ -255,6 +256,7 @@ describe("two schedulers of one account", () => {
     const cluster = new Cluster(2);
     const one = cluster.schedule();
     await one.acquire("f");
+    await one.watch.look();
     // As one that is stopped, and goes on later.
     one.watch.close();
     const other = cluster.schedule();
@@ -267,6 +269,61 @@ describe("two schedulers of one account", () => {
     expect(await cluster.reserved()).toEqual(["n0"]);
     await other.watch.look();
     expect(other.fleet()).toEqual(["n0"]);
+  });
+});
+
+describe("a scheduler of somebody else's that never says whose a node is", () => {
+  /** It has what it asks the contest's services for, and nothing else. */
+  const foreign = async ({ stock, nodes }: Cluster) => {
+    const { id, port } = await stock.reserve();
+    const meta = { functionName: "f", handler: "", timeoutMs: 1_000, memoryBytes: MIB };
+    const create = (): Promise<string> => nodes[port]!.createContainer({ requestId: "r", name: "n", meta });
+    return { id, create };
+  };
+
+  test("keeps its node and containers as long as it uses them, and another has them when it has been silent for long", async () => {
+    const cluster = new Cluster(1);
+    const one = cluster.schedule();
+    const { create } = await foreign(cluster);
+    const containers = [await create()];
+    for (const silentMs of [60_000, 200_000]) {
+      for (let looks = 0; looks < 3; looks++) await one.watch.recover();
+      vi.advanceTimersByTime(silentMs);
+      for (let looks = 0; looks < 3; looks++) await one.watch.recover();
+      expect([one.fleet(), await cluster.containers()]).toEqual([[], containers]);
+      containers.push(await create());
+    }
+    vi.advanceTimersByTime(300_000);
+    for (let looks = 0; looks < 2; looks++) await one.watch.recover();
+    expect([one.fleet(), await cluster.containers()]).toEqual([["n0"], []]);
+  });
+
+  test("keeps one that another has given back a moment ago, though it names that one still", async () => {
+    const cluster = new Cluster(1);
+    const one = cluster.schedule();
+    const instance = await one.acquire("f");
+    one.scheduler.release(instance, { executionMs: 1, isBroken: true });
+    await one.watch.look();
+    await one.nodes.release(instance.node);
+    one.scheduler.core.nodeLost("n0", "it was given back", one.scheduler.now());
+    const { id, create } = await foreign(cluster);
+    const container = await create();
+    for (let looks = 0; looks < 3; looks++) await one.watch.recover();
+    expect([id, one.fleet(), await cluster.containers()]).toEqual(["n0", [], [container]]);
+  });
+
+  test("keeps one that was nobody's before, and was handed out anew since that was seen", async () => {
+    const cluster = new Cluster(1);
+    const one = cluster.schedule();
+    const { id } = await foreign(cluster);
+    await one.watch.recover();
+    await cluster.stock.release({ requestId: "r", nodeId: id });
+    vi.advanceTimersByTime(10_000);
+    await foreign(cluster);
+    await one.watch.recover();
+    expect(one.fleet()).toEqual([]);
+    await one.watch.recover();
+    expect(one.fleet()).toEqual(["n0"]);
   });
 });
 

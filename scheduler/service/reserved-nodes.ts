@@ -49,8 +49,8 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
   readonly #containers = new Containers();
   /** Containers that are on their way out. */
   readonly #removing = new Set<string>();
-  /** Nodes that were reserved and nobody's when they were last looked at. */
-  #ownerless: ReadonlySet<string> = new Set();
+  /** Nodes that were reserved and nobody's when they were last looked at, and since when they had been out. */
+  #ownerless: ReadonlyMap<string, number> = new Map();
 
   constructor(options: ReservedNodesOptions) {
     const { accountId, saved = null } = options;
@@ -95,9 +95,9 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
     const reserved = await this.#options.pool.usage(randomUUID());
     const ids = new Set(reserved.map(({ id }) => id));
     for (const id of this.#before.keys()) if (!ids.has(id)) this.#before.delete(id);
-    const ownerless = new Set<string>();
+    const ownerless = new Map<string, number>();
     const takeOver = async (node: PooledNode): Promise<void> => {
-      const recovered = await this.#takeOver(node, () => ownerless.add(node.id));
+      const recovered = await this.#takeOver(node, () => ownerless.set(node.id, node.reservedAtMs));
       if (recovered !== null) onNode(recovered);
     };
     await Promise.allSettled(reserved.filter(({ id }) => !this.#connections.has(id)).map(takeOver));
@@ -198,14 +198,15 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
 
   /** null: it is another's, or was reserved by this one meanwhile. Rejects where it does not answer. */
   async #takeOver(node: PooledNode, noteOwnerless: () => void): Promise<RecoveredNode | null> {
-    const { id, address, port } = node;
+    const { id, address, port, reservedAtMs } = node;
     const connection = this.#options.connect(address, port);
     try {
       const { ownerAccountId: owner, containers } = await connection.stats(randomUUID(), AbortSignal.timeout(ASK_MS));
       if (owner === "") noteOwnerless();
-      const wasOurs = owner === this.#owner || (owner === "" && this.#before.has(id));
-      // Nobody's may be one that another scheduler has just been given, and has not reserved there yet: it is looked at twice.
-      const isAbandoned = owner === "" && this.#ownerless.has(id);
+      // One that names this scheduler and is none of those is one that it has given back: whoever has it by now need not have reserved it there.
+      const wasOurs = this.#before.has(id) && (owner === this.#owner || owner === "");
+      // Nobody's may be one that another scheduler has just been given, and has not used yet: it is looked at twice.
+      const isAbandoned = owner === "" && this.#ownerless.get(id) === reservedAtMs;
       if (this.#connections.has(id) || (!wasOurs && !isAbandoned)) return closed(connection);
       await connection.reserve({ requestId: randomUUID(), ownerAccountId: this.#owner });
       // A node that never says whose it is does not say either that it is nobody's.

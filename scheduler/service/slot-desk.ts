@@ -7,10 +7,13 @@ import type { SlotAssignment, SlotMeta, SlotResult, SlotScaler } from "../grpc/s
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { InstanceDriver, LiveScheduler } from "../live-scheduler.ts";
+import { HeldInstances } from "./held-instances.ts";
 import { destroyAll, LeftSlots } from "./left-slots.ts";
 
 /** Functions that it has heard of; one more is refused. Chosen: the largest data set has some hundred. */
 const METAS_MAX = 100_000;
+/** That a request may take whose meta does not say, ms: as long as any of the 2020 contest's. */
+const UNTOLD_TIMEOUT_MS = 24 * 3_600_000;
 
 interface Slot {
   readonly slotId: string;
@@ -124,39 +127,74 @@ function anotherMayDo(error: unknown): never {
 
 const isAbsent = (error: unknown): boolean => error instanceof LocusError && error.code === "INSTANCE_NOT_FOUND";
 
+interface Held {
+  readonly instance: Instance;
+  /** The request that has it. */
+  readonly requestId: string;
+}
+
+export interface SlotDeskOptions {
+  readonly scheduler: LiveScheduler;
+  readonly driver: SlotDriver;
+  /** Shared with the driver: it starts what the desk has heard of. */
+  readonly metas: Map<string, SlotMeta>;
+  /** Told of each instance that no Idle came for. */
+  readonly onLost: (requestId: string, instance: Instance) => void;
+}
+
 export class SlotDesk implements SlotScaler {
   readonly #scheduler: LiveScheduler;
   readonly #driver: SlotDriver;
   readonly #metas: Map<string, SlotMeta>;
   readonly #pools = new Map<string, FunctionPool>();
-  /** By busy instance, the request that has it. */
-  readonly #held = new Map<Instance, string>();
+  readonly #held: HeldInstances<Instance, Held>;
 
-  /** `metas` is shared with the driver: it starts what this has heard of. */
-  constructor(scheduler: LiveScheduler, driver: SlotDriver, metas: Map<string, SlotMeta>) {
+  /** Scheduler and driver stay their owner's. */
+  constructor({ scheduler, driver, metas, onLost }: SlotDeskOptions) {
     this.#scheduler = scheduler;
     this.#driver = driver;
     this.#metas = metas;
+    this.#held = new HeldInstances(scheduler, (instance, { requestId }) => onLost(requestId, instance));
+  }
+
+  get held(): number {
+    return this.#held.size;
   }
 
   async assign({ requestId, meta }: Parameters<SlotScaler["assign"]>[0], signal: AbortSignal): Promise<SlotAssignment> {
     const instance = await this.#scheduler.acquire(this.#poolOf(meta), Infinity, signal);
-    this.#held.set(instance, requestId);
-    return { requestId, metaKey: meta.key, instanceId: this.#driver.idOf(instance) };
+    // 0 is what a message says that does not say.
+    const timeoutMs = meta.timeoutSeconds > 0 ? meta.timeoutSeconds * 1e3 : UNTOLD_TIMEOUT_MS;
+    this.#held.hold(instance, { instance, requestId }, timeoutMs);
+    try {
+      return { requestId, metaKey: meta.key, instanceId: this.#driver.idOf(instance) };
+    } catch (error) {
+      this.#held.giveUp(instance);
+      throw error;
+    }
   }
 
   async idle({ requestId, metaKey, instanceId }: SlotAssignment, result: SlotResult): Promise<void> {
     if (!this.#pools.has(metaKey)) throw new LocusError("FUNCTION_NOT_FOUND", `there is no meta ${metaKey}`);
     const instance = this.#driver.instanceOf(instanceId);
     if (instance === undefined) throw new LocusError("INSTANCE_NOT_FOUND", `there is no instance ${instanceId}`);
-    const holder = this.#held.get(instance);
+    const holder = this.#held.get(instance)?.requestId;
     // It is idle: told twice.
     if (holder === undefined) return;
     if (holder !== requestId) {
       throw new LocusError("INSTANCE_NOT_HELD", `instance ${instanceId} serves another request than ${requestId}`);
     }
-    this.#held.delete(instance);
+    this.#held.forget(instance);
     this.#scheduler.release(instance, { executionMs: result.durationMs, isBroken: result.needDestroy });
+  }
+
+  /** Ends the instances that no Idle came for in time. */
+  lookForLost(): void {
+    this.#held.lookForLost();
+  }
+
+  close(): void {
+    this.#held.close();
   }
 
   #poolOf(meta: SlotMeta): FunctionPool {
@@ -166,7 +204,6 @@ export class SlotDesk implements SlotScaler {
     if (this.#metas.size >= METAS_MAX) throw new LocusError("OVERLOADED", `there are ${METAS_MAX} metas already`);
     this.#metas.set(meta.key, meta);
     const { key, memoryMb, timeoutSeconds } = meta;
-    // 0 is what a message says that does not say.
     const bound = timeoutSeconds > 0 ? { timeoutMs: timeoutSeconds * 1e3 } : {};
     const declared = this.#scheduler.core.declare({ key, memoryMb, ...bound, concurrency: 1 }, this.#scheduler.now());
     this.#pools.set(meta.key, declared);

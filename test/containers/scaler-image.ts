@@ -1,4 +1,4 @@
-// The image of the scaler, run as the 2023 contest runs it: the containers of its job, in one network namespace as those of a pod are.
+// The images of the scaler and the simulator, run as the 2023 contest runs them: the containers of its job, in one network namespace as those of a pod are.
 
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,8 @@ import { useEngine } from "./use-engine.ts";
 
 const JOB = join(import.meta.dirname, "..", "..", "deploy", "serverless-simulation.yaml");
 const RUN_TIMEOUT_MS = 180_000;
-const IMAGE = `locus-scaler-test-${process.pid}`;
+/** Each image is of the stage that it is named by. */
+const TEST = `locus-scaler-test-${process.pid}`;
 /** As a contest's own would be: it knows of nothing but the scaler's name, two ports and netcat. */
 const FOREIGN_RUN = `#!/bin/bash
 ./scaler &
@@ -23,6 +24,7 @@ exit 0
 
 interface Container {
   readonly name: string;
+  readonly image: `locus-${string}`;
   readonly command: readonly [string, ...string[]];
   readonly args?: readonly string[];
   readonly securityContext: {
@@ -44,15 +46,20 @@ const pod = (
   }
 ).spec.template.spec;
 
-const engine = useEngine("scaler image", {
+const engine = useEngine("scaler images", {
   setUp: async () => {
-    engine.say("building the image (minutes)");
-    await engine.run("docker", "build", "--target=scaler", `--tag=${IMAGE}`, ".");
+    engine.say("building the images (minutes)");
+    for (const container of pod.containers) {
+      await engine.run("docker", "build", `--target=${stageOf(container)}`, `--tag=${imageOf(container)}`, ".");
+    }
   },
-  tearDown: async () => void (await engine.runs("docker", "rmi", "--force", IMAGE)),
+  tearDown: async () => void (await engine.runs("docker", "rmi", "--force", ...pod.containers.map(imageOf))),
 });
 const docker = (...argv: readonly string[]): Promise<string> => engine.run("docker", ...argv);
-const nameOf = (container: string): string => `${IMAGE}-${container}`;
+const nameOf = (container: string): string => `${TEST}-${container}`;
+
+const stageOf = ({ image }: Container): string => image.slice("locus-".length);
+const imageOf = (container: Container): string => `${TEST}-image-${stageOf(container)}`;
 
 let folder: string;
 beforeEach(() => {
@@ -83,7 +90,8 @@ async function start(
     ...context.capabilities.drop.map((capability) => `--cap-drop=${capability}`),
   ];
   const options = ["--detach", "--init", `--name=${nameOf(name)}`, `--network=${network}`, ...confined, ...more];
-  await docker("run", ...options, `--entrypoint=${entrypoint}`, IMAGE, ...rest, ...(container.args ?? []), ...args);
+  const image = imageOf(container);
+  await docker("run", ...options, `--entrypoint=${entrypoint}`, image, ...rest, ...(container.args ?? []), ...args);
 }
 const exitCode = async (name: string): Promise<string> => (await docker("wait", nameOf(name))).trim();
 /** The simulator's lines of one kind. */

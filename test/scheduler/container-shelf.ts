@@ -11,6 +11,7 @@ import type {
 
 export class ContainerShelf implements ContainerScheduler {
   readonly #free: string[];
+  /** By request. */
   readonly #held = new Map<string, string>();
   readonly #queue = new Map<string, (container: string) => void>();
   readonly wanted: ContainerWanted[] = [];
@@ -22,11 +23,6 @@ export class ContainerShelf implements ContainerScheduler {
 
   get free(): number {
     return this.#free.length;
-  }
-
-  /** The requests that hold one. */
-  get held(): readonly string[] {
-    return [...this.#held.keys()];
   }
 
   get waiting(): number {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { where } from "../compute/instance-functions.ts";
 import { bundleOf, call, deploy, metric, portSaid } from "../compute/node-client.ts";
+import { stagesOfDockerfile } from "../containers/dockerfile.ts";
 import { freePort } from "../free-port.ts";
 import { type NodeProcess, startNodeOver } from "../node-process.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
@@ -457,6 +458,26 @@ test(
     expect(ended).toBe("2000");
   },
 );
+
+test("the scheduler of its image, told the contest's variables alone, is reached from elsewhere", async () => {
+  const { manager } = await startCluster(1, 300);
+  const { environment, command } = stagesOfDockerfile().find(({ name }) => name === "scheduler")!;
+  const [node, program] = command as readonly [string, string];
+  expect(node).toBe("node");
+  const { endpoint } = await startProgram(resources, [program], {
+    ...environment,
+    RESOURCE_MANAGER_ENDPOINT: manager.endpoint,
+    SERVICE_PORT: "0",
+    STACK_NAME: "stack",
+    HOST_NAME: "host",
+  });
+  const [, port = ""] = endpoint.split(":");
+  // An address of this machine that is not the one that is listened on by default.
+  const client = clientAt(resources, `127.0.0.2:${port}`)(SCHEDULER);
+  const function_config = { timeout_in_ms: 1_000, memory_in_bytes: 256 * MIB };
+  const request = { request_id: "r1", account_id: "a", function_name: "hello", function_config };
+  expect(await client.call("AcquireContainer", request)).toHaveProperty("container_id");
+});
 
 test("containers that somebody else's scheduler makes are what the node's driver makes of them", async () => {
   const { process: node, client } = await startNode(PROCESSES);

@@ -2,7 +2,9 @@
 // locus functions in the containers; and the parts alone, driven by others.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage } from "#runtime/sandbox/supervisor.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { NodeClient } from "#scheduler/grpc/node-client.ts";
 import { ResourceManagerClient } from "#scheduler/grpc/resource-manager-client.ts";
@@ -82,7 +84,17 @@ async function startAll({ keepAliveMs = 60_000, now = () => performance.now() } 
   resources.defer(() => {
     for (const one of [watch, pool, remote, nodes, scheduler, desk, ...clients.values()]) one.close();
   });
-  return { shelf, scheduler, watch, desk, lost, scheduling, api: api.client("apiserverproto.APIServer") };
+  return {
+    shelf,
+    manager,
+    scheduler,
+    watch,
+    desk,
+    lost,
+    scheduling,
+    remote,
+    api: api.client("apiserverproto.APIServer"),
+  };
 }
 
 const containersOf = async ({ nodes }: NodeShelf): Promise<number[]> =>
@@ -161,6 +173,52 @@ test("a container that nobody gives back is ended when its function's time is lo
   expect(lost).toEqual(["lost"]);
   await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0");
 });
+
+test(
+  "requests that are given up at any moment leave no container held, nor anything else",
+  { timeout: 120_000 },
+  async () => {
+    const [rounds, atOnce, keepAliveMs] = [40, 16, 5];
+    let aheadMs = 0;
+    const now = (): number => performance.now() + aheadMs;
+    const { remote, desk, lost, scheduler, shelf } = await startAll({ keepAliveMs, now });
+    const random = seededRandom(7);
+    /** Given up, in vain perhaps: their reply may have left before. */
+    const unheard = new Set<string>();
+    let served = 0;
+    const request = async (requestId: string, functionName: string): Promise<void> => {
+      // Some as it is sent, some while it waits for a start or for others, some as it is granted; some hold what they have for a while.
+      const giveUp = AbortSignal.timeout(Math.ceil(random() ** 2 * 80));
+      const heldMs = random() * 20;
+      const ended = { durationNanos: 1e6, memoryBytesMax: 0, errorCode: "", errorMessage: "" };
+      try {
+        const { containerId } = await remote.acquire({ requestId, accountId: "", functionName, terms: TERMS }, giveUp);
+        await new Promise((resolve) => setTimeout(resolve, heldMs));
+        await remote.giveBack({ requestId, containerId, ...ended });
+        served++;
+      } catch (error) {
+        if ((error as LocusError).code !== "CANCELLED") throw error;
+        unheard.add(requestId);
+      }
+    };
+    const { counts } = scheduler.core;
+    for (let round = 0; round < rounds; round++) {
+      const names = Array.from({ length: atOnce }, () => (random() < 0.7 ? "hello" : "sleeps"));
+      await Promise.all(names.map((name, index) => request(`${round}-${index}`, name)));
+      await vi.waitUntil(() => counts.waiting === 0);
+      // What is held now is lost: its time is over, and whoever asked for it has given up.
+      aheadMs += TERMS.timeoutMs + 31_000;
+      desk.lookForLost();
+      expect([desk.held, lost.filter((requestId) => !unheard.has(requestId))]).toEqual([0, []]);
+    }
+    expect([served > atOnce, lost.length < unheard.size, served + unheard.size]).toEqual([true, true, rounds * atOnce]);
+    await vi.waitUntil(() => counts.starting + counts.idle + counts.busy + counts.draining === 0, { timeout: 60_000 });
+    await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0" && shelf.reserved.length === 0, {
+      timeout: 60_000,
+    });
+    expect([counts.waiting, counts.unplaced]).toEqual([0, 0]);
+  },
+);
 
 test("nodes are reserved for the account that asks for containers, and for the stack while none has been named", async () => {
   const { scheduling, shelf } = await startAll();
@@ -279,6 +337,25 @@ test("a node that does not answer is lost, and calls go to another", { timeout: 
   shelf.broken.add("node-0");
   expect(await api.call("InvokeFunction", { function_name: "hello" })).toHaveProperty("body");
   expect(shelf.reserved).toEqual(["node-1"]);
+});
+
+test("a node that somebody else's scheduler drives beside ours stays its own, though it never reserves it there", async () => {
+  const { manager, watch, scheduler, shelf, api } = await startAll();
+  const { node } = await manager
+    .client("resourcemanagerproto.ResourceManager")
+    .call("ReserveNode", { account_id: "theirs" });
+  const { id, address, node_service_port } = node as Record<string, string>;
+  const service = clientAt(resources, `${address}:${node_service_port}`)("nodeservoceproto.NodeService");
+  const function_meta = { function_name: "hello", timeout_in_ms: 5_000, memory_in_bytes: 128 * MIB };
+  const { container_id } = await service.call("CreateContainer", { name: "c", function_meta });
+  for (let searches = 0; searches < 3; searches++) await watch.recover();
+  expect([id, ...scheduler.core.fleet.nodes.keys()]).toEqual(["node-0"]);
+  const messages = await service.stream("InvokeFunction", { container_id, event: Buffer.from("1"), function_meta });
+  expect(Buffer.concat(messages.map(({ body }) => body as Buffer)).toString()).toBe('{"hello":1}');
+  // Ours has the other one.
+  await api.call("InvokeFunction", { function_name: "hello" });
+  expect([[...scheduler.core.fleet.nodes.keys()], await containersOf(shelf)]).toEqual([["node-1"], [1, 1]]);
+  await service.call("RemoveContainer", { container_id });
 });
 
 test("a node is driven by a scheduler of somebody else's, and owned by one account", async () => {

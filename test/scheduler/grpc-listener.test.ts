@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
-import { seededRandom } from "#runtime/seeded-random.ts";
 import { apiServerService } from "#scheduler/grpc/api-server-service.ts";
 import { listen } from "#scheduler/grpc/listener.ts";
 import { AllowedWrites, nodeCallsService } from "#scheduler/grpc/node-calls-service.ts";
@@ -126,36 +125,6 @@ describe("a call that is given up", () => {
     giveUp.abort();
     await failed;
     await vi.waitUntil(() => shelf.free === 1);
-  });
-
-  test("never keeps a container, whenever it is given up", async () => {
-    const shelf = new ContainerShelf(4);
-    const { endpoint } = await serve(resources, { [SCHEDULER]: schedulerService(shelf) });
-    const scheduler = new SchedulerClient({ endpoint, security: PLAIN, timeoutMs: 30_000 });
-    resources.defer(() => scheduler.close());
-    const random = seededRandom(7);
-    const unknown = new Set<string>();
-    const call = async (requestId: string): Promise<void> => {
-      const giveUp = new AbortController();
-      const timer = setTimeout(() => giveUp.abort(), random() * 3);
-      const ended = { durationNanos: 0, memoryBytesMax: 0, errorCode: "", errorMessage: "" };
-      try {
-        const { containerId } = await scheduler.acquire({ ...WANTED, requestId }, giveUp.signal);
-        await scheduler.giveBack({ requestId, containerId, ...ended });
-      } catch (error) {
-        if ((error as LocusError).code !== "CANCELLED") throw error;
-        unknown.add(requestId);
-      } finally {
-        clearTimeout(timer);
-      }
-    };
-    for (let round = 0; round < 40; round++) {
-      await Promise.all(Array.from({ length: 16 }, (_, index) => call(`${round}-${index}`)));
-    }
-    await vi.waitUntil(() => shelf.waiting === 0);
-    // A reply that had left before its caller gave up: what it names is held until its time is over, and by nobody else.
-    const lost = shelf.held.filter((requestId) => !unknown.has(requestId));
-    expect(lost).toEqual([]);
   });
 
   test("in a node reaches what runs there, and its deadline as well", async () => {
