@@ -21,7 +21,8 @@ export class Instance {
   /** What it holds of its node, as its function's need was known when it was started, or less since. */
   memoryMb: number;
   cpus: number;
-  readonly isCpuHeavy: boolean;
+  /** Whether its node counts it among those heavy on the CPU: as its function was when it was started, or when it was last told what it used. */
+  isCpuHeavy: boolean;
   readonly createdMs: number;
   state: InstanceState = "starting";
   /** Calls that it holds; up to the function's concurrency. A leased one counts as full. */

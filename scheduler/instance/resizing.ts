@@ -66,10 +66,10 @@ export class Resizing {
     if (starts.areWaiting) starts.feed(now);
   }
 
-  /** One that was started before its function's need was known gives back what it does not need. */
+  /** One that was started before its function's need was known gives back what it does not need, and is heavy on the CPU where that is known by now. */
   shrink(instance: Instance): void {
     const { memoryMb, cpus } = instance.pool.need;
-    if (instance.state !== "busy" || (memoryMb >= instance.memoryMb && cpus >= instance.cpus)) return;
+    if (instance.state !== "busy") return;
     this.#ports.instances.resize(instance, Math.min(memoryMb, instance.memoryMb), Math.min(cpus, instance.cpus));
   }
 
