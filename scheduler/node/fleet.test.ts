@@ -39,6 +39,23 @@ test("an instance that is heavy on the CPU goes where none of its kind is, thoug
   expect(fleet.place(500, 2, true)).toBe(other);
 });
 
+test.each([
+  ["placed", (fleet: Fleet) => fleet.place(10, 0.5, true)],
+  ["spread", (fleet: Fleet) => fleet.leastHeavy(10, 0.5, null, () => true)],
+])(
+  "instances that are heavy on the CPU and are %s have as large a part of each node's, whatever its size",
+  (_what, placeIn) => {
+    const fleet = new Fleet(false);
+    const nodes = [fleet.add(node("small", 10_000, 2)), fleet.add(node("large", 10_000, 8))];
+    for (let count = 0; count < 5; count++) {
+      const best = placeIn(fleet)!;
+      best.add({ memoryMb: 10, cpus: 0.5, isCpuHeavy: true });
+      fleet.changed(best);
+    }
+    expect(nodes.map(({ heavyCpus }) => heavyCpus)).toEqual([0.5, 2]);
+  },
+);
+
 test("where some nodes are kept empty, they come after all that have room", () => {
   for (const isCpuHeavy of [false, true]) {
     const fleet = new Fleet(true);

@@ -102,6 +102,11 @@ export class Node {
     return this.#heavyCpus;
   }
 
+  /** The part of its CPUs that would be promised to heavy ones, were one more of them here. */
+  heavyShareWith(cpus: number): number {
+    return (this.#heavyCpus + cpus) / this.description.cpus;
+  }
+
   get isEmpty(): boolean {
     return this.instances === 0;
   }
