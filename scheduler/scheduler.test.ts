@@ -585,6 +585,8 @@ describe("whatever happens", () => {
       "acquire",
       "acquire",
       "acquire",
+      "acquire to lend",
+      "acquire to lend",
       "release",
       "release",
       "started",
@@ -597,6 +599,7 @@ describe("whatever happens", () => {
       "node",
       "stats",
       "drain",
+      "lease",
       "lease",
       "grow",
       "uses",
@@ -638,8 +641,13 @@ describe("whatever happens", () => {
           let tickets = 0;
           let nodesAnswered = 0;
           scheduler.begin(0);
-          const declare = (which: number, memoryMb: number): FunctionPool =>
-            scheduler.declare({ key: `f${which}`, memoryMb, instancesMax: 6, concurrency: which === 1 ? 2 : 1 }, now);
+          const declare = (which: number, memoryMb: number): FunctionPool => {
+            const concurrency = which === 1 ? 2 : 1;
+            const pool = scheduler.declare({ key: `f${which}`, memoryMb, instancesMax: 6, concurrency }, now);
+            // Heavy on the CPU, and since now, where it was there before.
+            if (which === 2) for (let call = 0; call < 10; call++) pool.need.executed(undefined, 1);
+            return pool;
+          };
           const pools = [100, 300, 700].map((memoryMb, which) => declare(which, memoryMb));
           const pick = <T>(from: Iterable<T>, which: number): T | undefined => {
             const all = [...from];
@@ -657,8 +665,12 @@ describe("whatever happens", () => {
               [...scheduler.instances()].filter((one) => one.state === "starting"),
               which,
             );
-            const idle = pick(
-              [...scheduler.instances()].filter((one) => one.state === "idle"),
+            /** Idle, or granted to be lent. */
+            const free = pick(
+              [...scheduler.instances()].filter(
+                ({ state, running, toLend, lease }) =>
+                  lease === null && (state === "idle" || (state === "busy" && running === 1 && toLend === 1)),
+              ),
               which,
             );
             const leased = pick(
@@ -666,8 +678,12 @@ describe("whatever happens", () => {
               which,
             );
             const ticket = `t${tickets}`;
-            if (what === "acquire" || what === "grow") tickets++;
-            if (what === "acquire") {
+            /** Of our own nodes one asks; for others nobody. */
+            const near = which % 4 === 0 ? null : (node ?? null);
+            if (what === "acquire" || what === "acquire to lend" || what === "grow") tickets++;
+            if (what === "acquire to lend") {
+              scheduler.acquireToLend(pools[which % 3]!, ticket, now + which * 10, now, near);
+            } else if (what === "acquire") {
               calls.set(ticket, which % 3);
               scheduler.acquire(pools[which % 3]!, ticket, now + which * 10, now);
             } else if (what === "release" && busy !== undefined) scheduler.release(busy, { executionMs: which }, now);
@@ -707,8 +723,8 @@ describe("whatever happens", () => {
             else if (what === "node") scheduler.nodeCame({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
             else if (what === "stats" && node !== undefined)
               scheduler.nodeStats(node.id, { availableMemoryMb: which, instancesMemoryMb: 0 }, now);
-            else if (what === "lease" && idle !== undefined) scheduler.lend(idle, "n", which * 10, now);
-            else if (what === "grow") scheduler.grow(pools[which % 3]!, ticket, now + which * 10, now);
+            else if (what === "lease" && free !== undefined) scheduler.lend(free, near?.id ?? "n", which * 10, now);
+            else if (what === "grow") scheduler.grow(pools[which % 3]!, ticket, now + which * 10, now, near);
             else if (what === "uses" && instance !== undefined)
               scheduler.instanceUses(instance, { memoryMb: which, cpus: which / 300 }, now);
             else if (what === "allow") scheduler.allow(pools[which % 3]!, which % 8, now);
