@@ -8,8 +8,6 @@ import { Node, type NodeDescription, type Resources } from "./node.ts";
 const STEPS = 16;
 /** Nodes that are looked at in one cell. Chosen: those of a cell differ by less than a sixteenth of a node. */
 const PROBES = 6;
-/** How much being full counts against being even. Chosen: it decides among those as even. */
-const TIGHTNESS = 0.1;
 /** Of a node's CPUs so much more may be promised to heavy ones where an instance is asked for than elsewhere: it is less than a way to another node is worth. Chosen. */
 const NEAR_HEAVY_MORE = 1 / 16;
 /** More than any node's score. */
@@ -69,10 +67,11 @@ export class Fleet {
   }
 
   /**
-   * Of the nodes with room the one on which what remains free is the most even, and among those as even the fullest: what is left of
-   * one resource alone is of no use to anyone (after Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011, who
-   * weigh an instance against a node's remaining resources as vectors). One that is heavy on the CPU goes where its kind has the least of the
-   * CPUs with it instead, since they slow each other down. Empty nodes come last where some are to be kept. null: nowhere is room.
+   * Of the nodes with room the one on which the least remains free: memory and CPU, as parts of the node's, are one vector, and its length counts (the
+   * norm-based greedy of Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011). So full nodes come before empty ones, and of
+   * nodes as full the one with some of both left before the one with much of one resource alone, which is of no use to anyone. One that is heavy on the
+   * CPU goes where its kind has the least of the CPUs with it instead, since they slow each other down. Empty nodes come last where some are to be kept.
+   * null: nowhere is room.
    */
   place(memoryMb: number, cpus: number, isCpuHeavy: boolean): Node | null {
     let best: Node | null = null;
@@ -87,7 +86,7 @@ export class Fleet {
         for (let probe = 0; node !== null && probe < PROBES; probe++, node = node.nextInCell) {
           if (!node.fits(memoryMb, cpus)) continue;
           const spared = this.#sparesEmpty && node.isEmpty ? LAST : 0;
-          const score = spared + (isCpuHeavy ? node.heavyShareWith(cpus) : misfit(node, memoryMb, cpus));
+          const score = spared + (isCpuHeavy ? node.heavyShareWith(cpus) : remains(node, memoryMb, cpus));
           if (score < bestScore) [best, bestScore] = [node, score];
         }
       }
@@ -177,9 +176,10 @@ export class Fleet {
 const stepOf = (amount: number, most: number): number =>
   amount === Infinity ? STEPS - 1 : Math.min(STEPS - 1, Math.floor((amount / (most || 1)) * STEPS * (1 - ROUNDING)));
 
-function misfit(node: Node, memoryMb: number, cpus: number): number {
+/** The square of how much of it would remain free, of memory and of CPU as one vector of its parts. */
+function remains(node: Node, memoryMb: number, cpus: number): number {
   const { description } = node;
   const memory = description.memoryMb === Infinity ? 0 : (node.freeMb - memoryMb) / description.memoryMb;
   const cpu = description.cpus === Infinity ? 0 : (node.freeCpus - cpus) / description.cpus;
-  return Math.abs(memory - cpu) + TIGHTNESS * (memory + cpu);
+  return memory ** 2 + cpu ** 2;
 }
