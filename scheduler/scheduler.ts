@@ -122,7 +122,7 @@ export class Scheduler<Ticket> {
   // ── functions ──
 
   /**
-   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced, and calls that wait
+   * Again with another config: takes the place of the one before; where its memory differs, its instances are replaced, and calls that wait
    * wait for the new ones. Those above the most that it may have now end, as where it is allowed fewer.
    */
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
@@ -271,7 +271,7 @@ export class Scheduler<Ticket> {
     const { executionMs, memoryMb, cpus, isBroken = false, lackedMemory = false } = usage;
     const { pool } = instance;
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
-    if (instance.toLend === instance.running) instance.toLend--;
+    if (instance.isToLend) instance.isToLend = false;
     else if (executionMs === null) pool.policy.left(now);
     // Nor longer than its instance has been busy.
     else {
@@ -281,9 +281,9 @@ export class Scheduler<Ticket> {
     }
     if (isUseKnown) pool.need.executed(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
-    instance.running--;
+    instance.running = 0;
     instance.endedMs = now;
-    if (instance.running === 0) this.#instances.noLongerBusy(instance);
+    this.#instances.noLongerBusy(instance);
     if (instance.state === "gone") return;
     if (!isBroken && !lackedMemory) pool.coolDown.endedWell();
     if (isUseKnown) this.#resizing.shrink(instance);

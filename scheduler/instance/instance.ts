@@ -25,10 +25,10 @@ export class Instance {
   isCpuHeavy: boolean;
   readonly createdMs: number;
   state: InstanceState = "starting";
-  /** Calls that it holds; up to the function's concurrency. A leased one counts as full. */
-  running = 0;
-  /** Of those, the ones for which it is to be lent: the policy hears of them from whoever then holds it. */
-  toLend = 0;
+  /** Calls that it holds. A lease counts as one, whatever its holder runs there. */
+  running: 0 | 1 = 0;
+  /** It was granted to be lent, and that call is none: the policy hears of those there from whoever then holds it. */
+  isToLend = false;
   idleSinceMs = 0;
   busySinceMs = 0;
   /** When a call ended there last, as far as calls are told of one by one. */

@@ -5,7 +5,7 @@ import { LearnedNeed } from "./learned-need.ts";
 
 const CONFIGURED_MB = 512;
 const config = functionConfig({ key: "f", memoryMb: CONFIGURED_MB });
-/** What ten executions of 40 MiB come to: a quarter more, and one for the call. */
+/** What ten executions of 40 MiB come to: a quarter more, and one. */
 const LEARNED_MB = 51;
 
 const learned = (): LearnedNeed => {

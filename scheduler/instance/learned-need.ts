@@ -9,6 +9,7 @@ import { CONTEST_NODE } from "../settings.ts";
 const SAMPLES_MIN = 10;
 /** On top of the most that was seen. Chosen; an instance that passes its need is only killed where its node is full. */
 const MEMORY_MARGIN = 1.25;
+const MEMORY_MARGIN_MB = 1;
 const CPU_MARGIN = 1.25;
 /** Nothing is packed tighter than this: a process's own. Chosen. */
 const MEMORY_MB_MIN = 16;
@@ -27,7 +28,6 @@ const CPU_DECAY = 0.998;
 export class LearnedNeed {
   readonly #configuredMb: number;
   readonly #configuredCpus: number;
-  readonly #memoryMarginMb: number;
   #samples = 0;
   /** Of the last executions, MEMORY_WINDOW at most, and of as many as that before them. */
   #memoryMbMax = 0;
@@ -38,18 +38,16 @@ export class LearnedNeed {
   #distrust = 0;
   #failures = 0;
 
-  constructor({ memoryMb, concurrency }: FunctionConfig) {
+  constructor({ memoryMb }: FunctionConfig) {
     this.#configuredMb = memoryMb;
     // The part of a contest's node that its memory is: 0.67 for each GiB, without the rounding up by which a whole node's would be more than it has.
     this.#configuredCpus = (memoryMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
-    // What is reported is of an instance; each of its calls might come to as much.
-    this.#memoryMarginMb = concurrency;
   }
 
   get memoryMb(): number {
     if (this.#samples < SAMPLES_MIN || this.#distrust > 0) return this.#configuredMb;
     const most = Math.max(this.#memoryMbMax, this.#memoryMbMaxBefore);
-    const need = Math.ceil(most * MEMORY_MARGIN + this.#memoryMarginMb);
+    const need = Math.ceil(most * MEMORY_MARGIN + MEMORY_MARGIN_MB);
     return Math.min(this.#configuredMb, Math.max(MEMORY_MB_MIN, need));
   }
 

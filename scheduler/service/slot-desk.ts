@@ -168,7 +168,7 @@ export class SlotDesk implements SlotScaler {
     const { key, memoryMb, timeoutSeconds } = meta;
     // 0 is what a message says that does not say.
     const bound = timeoutSeconds > 0 ? { timeoutMs: timeoutSeconds * 1e3 } : {};
-    const declared = this.#scheduler.core.declare({ key, memoryMb, ...bound, concurrency: 1 }, this.#scheduler.now());
+    const declared = this.#scheduler.core.declare({ key, memoryMb, ...bound }, this.#scheduler.now());
     this.#pools.set(meta.key, declared);
     return declared;
   }
