@@ -39,8 +39,9 @@ export type StopReason =
   | "asked for";
 
 /**
- * What chose an instance's node. `near`: whoever asked is there. `most free CPU`: of the nodes with room it has that. `best fit`: what stays free there of
- * memory and of CPU is the most even. `fewest heavy`: the instance is heavy on the CPU, and the fewest of its kind are there.
+ * What chose an instance's node. `near`: whoever asked is there. `most free CPU`: of the nodes with room it has that. `best fit`: the least
+ * of memory and CPU, taken together, stays free there. `fewest heavy`: the instance is heavy on the CPU, and its kind has the least of the CPUs there, or hardly
+ * more where whoever asked is.
  */
 export type PlacementRule = "near" | "most free CPU" | "best fit" | "fewest heavy";
 

@@ -8,8 +8,6 @@ export interface FunctionConfig {
   readonly memoryMb: number;
   /** Of one execution. */
   readonly timeoutMs: number;
-  /** Calls that an instance takes at once. */
-  readonly concurrency: number;
   /** Instances that are kept warm whatever the policy says. */
   readonly reservedInstances: number;
   /** Instances at once, leased ones included. */
@@ -18,18 +16,16 @@ export interface FunctionConfig {
 
 /** The largest of ecs and of the contests' functions is 32 GiB; chosen. */
 const MEMORY_MB_MAX = 1 << 20;
-const CONCURRENCY_MAX = 1_000;
 const TIMEOUT_MS_MAX = 7 * 24 * 3600e3;
 const INSTANCES_MAX = 1_000_000;
 
 export const functionConfig = (
   given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">,
 ): FunctionConfig => {
-  const config = { timeoutMs: 60_000, concurrency: 1, reservedInstances: 0, instancesMax: INSTANCES_MAX, ...given };
+  const config = { timeoutMs: 60_000, reservedInstances: 0, instancesMax: INSTANCES_MAX, ...given };
   const wrong = [
     ...outside(config, "memoryMb", Number.MIN_VALUE, MEMORY_MB_MAX),
     ...outside(config, "timeoutMs", 1, TIMEOUT_MS_MAX),
-    ...outside(config, "concurrency", 1, CONCURRENCY_MAX),
     ...outside(config, "reservedInstances", 0, config.instancesMax),
     ...outside(config, "instancesMax", 1, INSTANCES_MAX),
   ];

@@ -136,21 +136,6 @@ describe("instances", () => {
     expect(effects.grants.get("c")).toBe(first);
   });
 
-  test("one that holds another call does not rest, though each that waits has a start of its own under way", () => {
-    const { effects, scheduler } = setUp({}, MINUTE);
-    const pool = scheduler.declare({ key: "f", memoryMb: 100, concurrency: 2 }, 0);
-    for (const ticket of ["a", "b"]) scheduler.acquire(pool, ticket, Infinity, 1);
-    const [first] = effects.starting;
-    scheduler.instanceStarted(first!, 2);
-    expect([first!.running, pool.starting]).toEqual([2, 1]);
-    scheduler.release(first!, used, 3);
-    expect([first!.state, first!.running]).toEqual(["busy", 1]);
-    scheduler.acquire(pool, "c", Infinity, 4);
-    expect(effects.grants.get("c")).toBe(first);
-    for (let calls = 0; calls < 2; calls++) scheduler.release(first!, used, 5);
-    expect(first!.state).toBe("idle");
-  });
-
   test("those on the node that came first are taken first, so that later nodes can be drained", () => {
     const { effects, scheduler } = setUp();
     const pool = scheduler.declare({ key: "f", memoryMb: 600 }, 0);
@@ -247,17 +232,6 @@ describe("instances", () => {
     expect(effects.grants.get("b")).toBe(effects.starting[0]);
     scheduler.instanceStarted(effects.starting[1]!, 5);
     expect(effects.grants.get("c")).toBe(effects.starting[1]);
-  });
-
-  test("one takes as many calls at once as its function allows", () => {
-    const { effects, scheduler } = setUp();
-    const pool = scheduler.declare({ key: "f", memoryMb: 100, concurrency: 2 }, 0);
-    scheduler.acquire(pool, "a", Infinity, 1);
-    scheduler.instanceStarted(effects.starting[0]!, 2);
-    scheduler.acquire(pool, "b", Infinity, 3);
-    scheduler.acquire(pool, "c", Infinity, 3);
-    expect(effects.grants.get("b")).toBe(effects.starting[0]);
-    expect(effects.grants.has("c")).toBe(false);
   });
 
   test("an idle one ends when its keep-alive is over, reserved ones stay", () => {
@@ -585,6 +559,8 @@ describe("whatever happens", () => {
       "acquire",
       "acquire",
       "acquire",
+      "acquire to lend",
+      "acquire to lend",
       "release",
       "release",
       "started",
@@ -597,6 +573,7 @@ describe("whatever happens", () => {
       "node",
       "stats",
       "drain",
+      "lease",
       "lease",
       "grow",
       "uses",
@@ -638,8 +615,12 @@ describe("whatever happens", () => {
           let tickets = 0;
           let nodesAnswered = 0;
           scheduler.begin(0);
-          const declare = (which: number, memoryMb: number): FunctionPool =>
-            scheduler.declare({ key: `f${which}`, memoryMb, instancesMax: 6, concurrency: which === 1 ? 2 : 1 }, now);
+          const declare = (which: number, memoryMb: number): FunctionPool => {
+            const pool = scheduler.declare({ key: `f${which}`, memoryMb, instancesMax: 6 }, now);
+            // Heavy on the CPU, and since now, where it was there before.
+            if (which === 2) for (let call = 0; call < 10; call++) pool.need.executed(undefined, 1);
+            return pool;
+          };
           const pools = [100, 300, 700].map((memoryMb, which) => declare(which, memoryMb));
           const pick = <T>(from: Iterable<T>, which: number): T | undefined => {
             const all = [...from];
@@ -657,8 +638,11 @@ describe("whatever happens", () => {
               [...scheduler.instances()].filter((one) => one.state === "starting"),
               which,
             );
-            const idle = pick(
-              [...scheduler.instances()].filter((one) => one.state === "idle"),
+            /** Idle, or granted to be lent. */
+            const free = pick(
+              [...scheduler.instances()].filter(
+                ({ state, isToLend, lease }) => lease === null && (state === "idle" || (state === "busy" && isToLend)),
+              ),
               which,
             );
             const leased = pick(
@@ -666,8 +650,12 @@ describe("whatever happens", () => {
               which,
             );
             const ticket = `t${tickets}`;
-            if (what === "acquire" || what === "grow") tickets++;
-            if (what === "acquire") {
+            /** Of our own nodes one asks; for others nobody. */
+            const near = which % 4 === 0 ? null : (node ?? null);
+            if (what === "acquire" || what === "acquire to lend" || what === "grow") tickets++;
+            if (what === "acquire to lend") {
+              scheduler.acquireToLend(pools[which % 3]!, ticket, now + which * 10, now, near);
+            } else if (what === "acquire") {
               calls.set(ticket, which % 3);
               scheduler.acquire(pools[which % 3]!, ticket, now + which * 10, now);
             } else if (what === "release" && busy !== undefined) scheduler.release(busy, { executionMs: which }, now);
@@ -707,8 +695,8 @@ describe("whatever happens", () => {
             else if (what === "node") scheduler.nodeCame({ ...NODE, id: `n${now}-${tickets++}`, cpus: 2 }, now);
             else if (what === "stats" && node !== undefined)
               scheduler.nodeStats(node.id, { availableMemoryMb: which, instancesMemoryMb: 0 }, now);
-            else if (what === "lease" && idle !== undefined) scheduler.lend(idle, "n", which * 10, now);
-            else if (what === "grow") scheduler.grow(pools[which % 3]!, ticket, now + which * 10, now);
+            else if (what === "lease" && free !== undefined) scheduler.lend(free, near?.id ?? "n", which * 10, now);
+            else if (what === "grow") scheduler.grow(pools[which % 3]!, ticket, now + which * 10, now, near);
             else if (what === "uses" && instance !== undefined)
               scheduler.instanceUses(instance, { memoryMb: which, cpus: which / 300 }, now);
             else if (what === "allow") scheduler.allow(pools[which % 3]!, which % 8, now);
@@ -733,8 +721,8 @@ describe("whatever happens", () => {
             check(scheduler);
             // Those of what is gone as well, whose callers have not said yet what became of them.
             const running = effects.starting.reduce(
-              (sum, { lease, running: held, toLend }) =>
-                sum + (lease === null ? held - Math.min(held, toLend) : Number(lease.isUsed)),
+              (sum, { lease, running: held, isToLend }) =>
+                sum + (lease === null ? Number(held > 0 && !isToLend) : Number(lease.isUsed)),
               0,
             );
             const elsewhere = pools.reduce((sum, pool) => sum + (pool.removed ? 0 : awaited(pool)), 0);

@@ -8,7 +8,7 @@
 import { LocusError } from "#runtime/errors.ts";
 import type { Alarm } from "./alarm.ts";
 import { type Counts, newCounts } from "./counts.ts";
-import type { Effects, PlacementRule } from "./effects.ts";
+import type { Effects } from "./effects.ts";
 import type { FunctionConfig } from "./function-config.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import { Declaring, takenAway } from "./instance/declaring.ts";
@@ -23,7 +23,7 @@ import type { Lease } from "./instance/lease.ts";
 import { Leases } from "./instance/leases.ts";
 import { type InstanceUse, Resizing } from "./instance/resizing.ts";
 import { type HeldInstances, Serving, type WaitOrStart } from "./instance/serving.ts";
-import { Starts } from "./instance/starts.ts";
+import { type Place, Starts } from "./instance/starts.ts";
 import { Waiter } from "./instance/wait-queue.ts";
 import { WaitingCalls } from "./instance/waiting-calls.ts";
 import { WarmInstances } from "./instance/warm-instances.ts";
@@ -98,7 +98,7 @@ export class Scheduler<Ticket> {
     const room = new Room({ warmMemoryMb, supply, instances, idle, leases });
     const starts = new Starts({ counts, fleet, alarms, instances, room, effects });
     const warm = new WarmInstances({ warmMemoryMb, alarms, instances, idle, starts });
-    const resizing = new Resizing({ fleet, instances, starts, leases });
+    const resizing = new Resizing({ instances, starts, leases });
     const waiting = new WaitingCalls<Ticket>({ waitingMax, counts, alarms, effects });
     const serving = new Serving({ policy, alarms, instances, waiting, starts, warm, leases, effects });
     const declaring = new Declaring({ pools, alarms, instances, leases, starts, warm, waiting, serving });
@@ -122,7 +122,7 @@ export class Scheduler<Ticket> {
   // ── functions ──
 
   /**
-   * Again with another config: takes the place of the one before; where memory or concurrency differ, its instances are replaced, and calls that wait
+   * Again with another config: takes the place of the one before; where its memory differs, its instances are replaced, and calls that wait
    * wait for the new ones. Those above the most that it may have now end, as where it is allowed fewer.
    */
   declare(given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">, nowMs: number): FunctionPool {
@@ -196,34 +196,34 @@ export class Scheduler<Ticket> {
 
   /**
    * One more instance, where nobody loses anything by it: near whoever asks where there is none yet, else one that is free, or a start for which a node
-   * has room now; on the node with the most CPU to spare, and where the function has fewer instances than there are cores. It is to be lent,
-   * for calls that are to come. False: there is none, and nothing has happened.
+   * has room now; on the node with the most CPU to spare, a start of what is heavy on the CPU on the one with the fewest of its kind, and where the
+   * function has fewer instances than there are cores. It is to be lent, for calls that are to come. False: there is none, and nothing has happened.
    */
   grow(pool: FunctionPool, ticket: Ticket, deadlineMs: number, nowMs: number, near: Node | null = null): boolean {
     const now = this.#advance(nowMs);
     // Not before those that wait for what is not even starting.
     if (pool.removed || pool.queue.size > pool.starting) return false;
     const { memoryMb, cpus } = pool.need;
-    let node: Node | null = null;
-    let rule: PlacementRule = "most free CPU";
+    let place: Place | null = null;
+    // Heavy or not: calls that run there in any case have no use for another.
     if (near !== null && !near.gone && !near.draining && pool.instancesOn(near) === 0 && near.fits(memoryMb, cpus)) {
-      [node, rule] = [near, "near"];
+      place = { node: near, rule: "near" };
     }
-    const free = node === null ? pool.freeWhereCpuIs() : null;
+    const free = place === null ? pool.freeWhereCpuIs() : null;
     if (free === null) {
       if (pool.live + pool.unplaced >= pool.instancesMax) {
         pool.isHeldBack ||= pool.isBounded;
         return false;
       }
       if (this.#starts.areWaiting || pool.isCooling) return false;
-      node ??= this.fleet.roomiest(memoryMb, cpus, (one) => pool.instancesOn(one) < one.description.cpus);
-      if (node === null || this.#waiting.isFull) return false;
+      place ??= this.#starts.spread(pool, pool.need, null, (node) => pool.instancesOn(node) < node.description.cpus);
+      if (place === null || this.#waiting.isFull) return false;
     }
     this.counts.arrivals++;
     if (free !== null) this.#serving.grant(free, ticket, now, true);
-    else if (node !== null) {
+    else if (place !== null) {
       this.#waiting.join(new Waiter(ticket, pool, now, null, true), deadlineMs);
-      this.#starts.startAt({ node, rule }, pool, "load", now);
+      this.#starts.startAt(place, pool, "load", now);
     }
     return true;
   }
@@ -271,7 +271,7 @@ export class Scheduler<Ticket> {
     const { executionMs, memoryMb, cpus, isBroken = false, lackedMemory = false } = usage;
     const { pool } = instance;
     const isUseKnown = memoryMb !== undefined || cpus !== undefined;
-    if (instance.toLend === instance.running) instance.toLend--;
+    if (instance.isToLend) instance.isToLend = false;
     else if (executionMs === null) pool.policy.left(now);
     // Nor longer than its instance has been busy.
     else {
@@ -281,9 +281,9 @@ export class Scheduler<Ticket> {
     }
     if (isUseKnown) pool.need.executed(memoryMb, cpus);
     if (lackedMemory) pool.need.provedTooSmall();
-    instance.running--;
+    instance.running = 0;
     instance.endedMs = now;
-    if (instance.running === 0) this.#instances.noLongerBusy(instance);
+    this.#instances.noLongerBusy(instance);
     if (instance.state === "gone") return;
     if (!isBroken && !lackedMemory) pool.coolDown.endedWell();
     if (isUseKnown) this.#resizing.shrink(instance);

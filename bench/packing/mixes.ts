@@ -44,15 +44,31 @@ export function lowerBound(needs: readonly Need[]): number {
 }
 
 function lowerBoundOf(shares: readonly number[]): number {
-  const total = shares.reduce((sum, share) => sum + share, 0);
-  let most = Math.ceil(total - 1e-9);
-  for (const threshold of new Set(shares.filter((share) => share <= 0.5))) {
-    const large = shares.filter((share) => share > 1 - threshold).length;
-    const middle = shares.filter((share) => share > 0.5 && share <= 1 - threshold);
-    const small = shares.filter((share) => share >= threshold && share <= 0.5);
-    const room = middle.reduce((sum, share) => sum + 1 - share, 0);
-    const left = small.reduce((sum, share) => sum + share, 0) - room;
-    most = Math.max(most, large + middle.length + Math.max(0, Math.ceil(left - 1e-9)));
+  const sorted = shares.toSorted((one, other) => one - other);
+  /** By how many of the smallest, their sum. */
+  const sums = [0];
+  for (const share of sorted) sums.push(sums.at(-1)! + share);
+  /** How many are at most so large. */
+  const upTo = (most: number): number => {
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (sorted[middle]! <= most) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const total = sums.at(-1)!;
+  const halves = upTo(0.5);
+  let bound = Math.max(Math.ceil(total - 1e-9), sorted.length - halves);
+  // Each threshold is the share at that place, and those before it are left out.
+  for (let place = 0; place < halves; place++) {
+    const threshold = sorted[place]!;
+    if (threshold === sorted[place - 1]) continue;
+    const middles = upTo(1 - threshold);
+    const room = middles - halves - (sums[middles]! - sums[halves]!);
+    const left = sums[halves]! - sums[place]! - room;
+    bound = Math.max(bound, sorted.length - halves + Math.max(0, Math.ceil(left - 1e-9)));
   }
-  return Math.max(most, shares.filter((share) => share > 0.5).length);
+  return bound;
 }

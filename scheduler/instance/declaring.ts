@@ -36,8 +36,7 @@ export class Declaring<Ticket> {
     const config = functionConfig(given);
     const known = pools.find(config.key);
     if (known === undefined) return this.#add(config, now);
-    const { memoryMb, concurrency } = known.config;
-    if (memoryMb === config.memoryMb && concurrency === config.concurrency) {
+    if (known.config.memoryMb === config.memoryMb) {
       this.#configure(known, config, now);
       return known;
     }

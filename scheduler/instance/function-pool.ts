@@ -49,7 +49,6 @@ export class NodeShare {
 export class FunctionPool implements PoolView {
   config: FunctionConfig;
   /** Of the configuration; here since each call asks. */
-  concurrency = 1;
   reservedInstances = 0;
   /** Instances at once that it may have now: from those reserved, at least one, to what is configured. */
   instancesMax = 0;
@@ -109,12 +108,11 @@ export class FunctionPool implements PoolView {
 
   configure(config: FunctionConfig): void {
     this.config = config;
-    this.concurrency = config.concurrency;
     this.reservedInstances = config.reservedInstances;
     this.instancesMax = config.instancesMax;
   }
 
-  /** Those with room for a call, the idle ones among them, in no order. */
+  /** Those that can take a call, in no order. */
   *offered(): Iterable<Instance> {
     for (const share of this.#shares.values()) {
       for (let instance = share.first; instance !== null; instance = instance.next) yield instance;

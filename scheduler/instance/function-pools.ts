@@ -75,13 +75,13 @@ export class FunctionPools {
   }
 
   /** Where what was saved cannot be read, since anybody may have written it, it learns anew. */
-  #follow({ key, memoryMb, concurrency }: FunctionConfig, now: number): FunctionPolicy {
+  #follow({ key, memoryMb }: FunctionConfig, now: number): FunctionPolicy {
     const state = this.#savedOfPolicy[key]?.policy;
     try {
-      return this.#policy.follow({ memoryMb, concurrency }, now, state);
+      return this.#policy.follow({ memoryMb }, now, state);
     } catch (error) {
       if (state === undefined) throw error;
-      return this.#policy.follow({ memoryMb, concurrency }, now);
+      return this.#policy.follow({ memoryMb }, now);
     }
   }
 

@@ -21,13 +21,14 @@ export class Instance {
   /** What it holds of its node, as its function's need was known when it was started, or less since. */
   memoryMb: number;
   cpus: number;
-  readonly isCpuHeavy: boolean;
+  /** Whether its node counts it among those heavy on the CPU: as its function was when it was started, or when it was last told what it used. */
+  isCpuHeavy: boolean;
   readonly createdMs: number;
   state: InstanceState = "starting";
-  /** Calls that it holds; up to the function's concurrency. A leased one counts as full. */
-  running = 0;
-  /** Of those, the ones for which it is to be lent: the policy hears of them from whoever then holds it. */
-  toLend = 0;
+  /** Calls that it holds. A lease counts as one, whatever its holder runs there. */
+  running: 0 | 1 = 0;
+  /** It was granted to be lent, and that call is none: the policy hears of those there from whoever then holds it. */
+  isToLend = false;
   idleSinceMs = 0;
   busySinceMs = 0;
   /** When a call ended there last, as far as calls are told of one by one. */

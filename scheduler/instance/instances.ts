@@ -129,13 +129,14 @@ export class Instances {
     this.#idle.leave(instance);
   }
 
-  /** What it is promised of its node. */
+  /** What it is promised of its node, where from now on it counts as heavy on the CPU if its function is. */
   resize(instance: Instance, memoryMb: number, cpus: number): void {
-    const { node } = instance;
-    if (memoryMb === instance.memoryMb && cpus === instance.cpus) return;
+    const { node, pool } = instance;
+    const { isCpuHeavy } = pool.need;
+    if (memoryMb === instance.memoryMb && cpus === instance.cpus && isCpuHeavy === instance.isCpuHeavy) return;
     this.#liveMb += memoryMb - instance.memoryMb;
     this.#idle.resize(instance, memoryMb, cpus);
-    node.resize(instance, memoryMb, cpus);
+    node.resize(instance, memoryMb, cpus, isCpuHeavy);
     this.#fleet.changed(node);
   }
 

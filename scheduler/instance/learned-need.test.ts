@@ -5,7 +5,7 @@ import { LearnedNeed } from "./learned-need.ts";
 
 const CONFIGURED_MB = 512;
 const config = functionConfig({ key: "f", memoryMb: CONFIGURED_MB });
-/** What ten executions of 40 MiB come to: a quarter more, and one for the call. */
+/** What ten executions of 40 MiB come to: a quarter more, and one. */
 const LEARNED_MB = 51;
 
 const learned = (): LearnedNeed => {
@@ -51,6 +51,47 @@ describe("the memory that a function needs", () => {
       small.executed(1, undefined);
     }
     expect([large.memoryMb, small.memoryMb]).toEqual([CONFIGURED_MB, 16]);
+  });
+
+  test("is no longer that of one large call after two thousand others, and still after a thousand", () => {
+    for (const before of [0, 5, 990]) {
+      const need = learned();
+      for (let execution = 0; execution < before; execution++) need.executed(40, undefined);
+      need.executed(400, undefined);
+      let executions = 0;
+      for (; need.memoryMb > LEARNED_MB && executions < 5_000; executions++) need.executed(40, undefined);
+      expect(executions).toBeGreaterThanOrEqual(1_000);
+      expect(executions).toBeLessThanOrEqual(2_000);
+    }
+  });
+
+  test("is known after a restart for as long as before it, and of what was saved without that for a window", () => {
+    const need = learned();
+    need.executed(400, undefined);
+    for (let execution = 0; execution < 1_500; execution++) need.executed(40, undefined);
+    const left = (saved: readonly number[]): number => {
+      const again = new LearnedNeed(config);
+      again.restore(JSON.parse(JSON.stringify(saved)) as readonly number[]);
+      let executions = 0;
+      for (; again.memoryMb > LEARNED_MB && executions < 5_000; executions++) again.executed(40, undefined);
+      return executions;
+    };
+    const saved = need.save();
+    expect(left(saved)).toBe(2_001 - 11 - 1_500);
+    expect(left([2_000, 400, ...saved.slice(2, 6)])).toBe(2_001);
+  });
+
+  test("is what was seen while it was doubted, however long that was, for as long as any other", () => {
+    const need = learned();
+    for (let times = 0; times < 4; times++) {
+      need.provedTooSmall();
+      distrusted(need);
+    }
+    need.provedTooSmall();
+    need.executed(200, undefined);
+    for (let execution = 0; execution < 15_999; execution++) need.executed(40, undefined);
+    for (let execution = 0; execution < 900; execution++) need.executed(40, undefined);
+    expect(need.memoryMb).toBe(251);
   });
 
   test("is what is configured for a thousand executions after it proved too small, and twice as many each time, up to a bound", () => {

@@ -9,9 +9,16 @@ import { CONTEST_NODE } from "../settings.ts";
 const SAMPLES_MIN = 10;
 /** On top of the most that was seen. Chosen; an instance that passes its need is only killed where its node is full. */
 const MEMORY_MARGIN = 1.25;
+const MEMORY_MARGIN_MB = 1;
 const CPU_MARGIN = 1.25;
 /** Nothing is packed tighter than this: a process's own. Chosen. */
 const MEMORY_MB_MIN = 16;
+/**
+ * The most memory that was seen is of so many executions at least, and twice as many at most: one large call does not have its function packed by it for
+ * ever. Those that come while it is packed as configured are not counted, so that what was seen then is known when what was seen is believed again.
+ * Chosen: of a function of which one call in a thousand is large, the large ones count.
+ */
+const MEMORY_WINDOW = 1_000;
 /** A call lacked memory: as configured, for so many executions, twice as many each time that what was learned is believed again and proves too little. */
 const DISTRUST_EXECUTIONS = 1_000;
 const DISTRUST_DOUBLINGS_MAX = 10;
@@ -21,25 +28,26 @@ const CPU_DECAY = 0.998;
 export class LearnedNeed {
   readonly #configuredMb: number;
   readonly #configuredCpus: number;
-  readonly #memoryMarginMb: number;
   #samples = 0;
+  /** Of the last executions, MEMORY_WINDOW at most, and of as many as that before them. */
   #memoryMbMax = 0;
+  #memoryMbMaxBefore = 0;
+  #inWindow = 0;
   #cpuSamples = 0;
   #cpusMax = 0;
   #distrust = 0;
   #failures = 0;
 
-  constructor({ memoryMb, concurrency }: FunctionConfig) {
+  constructor({ memoryMb }: FunctionConfig) {
     this.#configuredMb = memoryMb;
     // The part of a contest's node that its memory is: 0.67 for each GiB, without the rounding up by which a whole node's would be more than it has.
     this.#configuredCpus = (memoryMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
-    // What is reported is of an instance; each of its calls might come to as much.
-    this.#memoryMarginMb = concurrency;
   }
 
   get memoryMb(): number {
     if (this.#samples < SAMPLES_MIN || this.#distrust > 0) return this.#configuredMb;
-    const need = Math.ceil(this.#memoryMbMax * MEMORY_MARGIN + this.#memoryMarginMb);
+    const most = Math.max(this.#memoryMbMax, this.#memoryMbMaxBefore);
+    const need = Math.ceil(most * MEMORY_MARGIN + MEMORY_MARGIN_MB);
     return Math.min(this.#configuredMb, Math.max(MEMORY_MB_MIN, need));
   }
 
@@ -58,12 +66,21 @@ export class LearnedNeed {
     if (memoryMb !== undefined && memoryMb > 0) {
       this.#samples++;
       if (this.#distrust > 0) this.#distrust--;
+      else this.#turnWindow();
     }
     if (cpus !== undefined && cpus >= 0) {
       this.#cpuSamples++;
       this.#cpusMax *= CPU_DECAY;
     }
     this.seen(memoryMb, cpus);
+  }
+
+  #turnWindow(): void {
+    this.#inWindow++;
+    if (this.#inWindow <= MEMORY_WINDOW) return;
+    this.#inWindow = 1;
+    this.#memoryMbMaxBefore = this.#memoryMbMax;
+    this.#memoryMbMax = 0;
   }
 
   /** What an instance uses while an execution goes on: it may come to more, so this counts as none, however often it is seen. */
@@ -80,11 +97,24 @@ export class LearnedNeed {
   }
 
   save(): readonly number[] {
-    return [this.#samples, this.#memoryMbMax, this.#cpuSamples, this.#cpusMax, this.#distrust, this.#failures];
+    const memory = [this.#memoryMbMaxBefore, this.#inWindow];
+    return [
+      this.#samples,
+      this.#memoryMbMax,
+      this.#cpuSamples,
+      this.#cpusMax,
+      this.#distrust,
+      this.#failures,
+      ...memory,
+    ];
   }
 
+  /** Before there was a window six figures were saved: the most that was seen is then of the window that begins. */
   restore(saved: readonly number[]): void {
-    const [samples = 0, memoryMbMax = 0, cpuSamples = 0, cpusMax = 0, distrust = 0, failures = 0] = saved;
+    const [samples = 0, memoryMbMax = 0, cpuSamples = 0, cpusMax = 0, distrust = 0, failures = 0, ...memory] = saved;
+    const [memoryMbMaxBefore = 0, inWindow = 0] = memory;
+    this.#memoryMbMaxBefore = memoryMbMaxBefore;
+    this.#inWindow = inWindow;
     this.#samples = samples;
     this.#memoryMbMax = memoryMbMax;
     this.#cpuSamples = cpuSamples;

@@ -29,8 +29,8 @@ export class Leases {
 
   /** INSTANCE_NOT_HELD where others use it, or a call that the policy has heard of. */
   lend(instance: Instance, holder: string, ttlMs: number, now: number): Lease {
-    const { pool, state, running } = instance;
-    const isFree = state === "idle" || (state === "busy" && running === 1 && instance.toLend === 1);
+    const { pool, state } = instance;
+    const isFree = state === "idle" || (state === "busy" && instance.isToLend);
     if (!isFree || instance.lease !== null) {
       throw new LocusError("INSTANCE_NOT_HELD", `instance "${instance.id}" is used by others: it cannot be lent`);
     }
@@ -44,8 +44,8 @@ export class Leases {
     pool.busySinceSumMs -= instance.busySinceMs;
     pool.leased++;
     pool.toldMs = now;
-    instance.running = pool.concurrency;
-    instance.toLend = 0;
+    instance.running = 1;
+    instance.isToLend = false;
     const lease = new Lease(holder, instance, now, now + ttlMs);
     instance.lease = lease;
     pool.leases.add(lease);

@@ -42,3 +42,32 @@ test("one that outgrows its node is replaced on another with room, one at a time
   expect(effects.stopReasons).toEqual(["outgrew its node"]);
   check(scheduler);
 });
+
+test("instances that were there before their functions were known to be heavy on the CPU count as such from then on, and no longer than these are", () => {
+  const node = { ...NODE, memoryMb: 12_288, cpus: 8 };
+  const { effects, scheduler } = setUp({}, SHARING, node);
+  const [called, lent] = ["f", "g"].map((key) => scheduler.declare({ key, memoryMb: 1_536 }, 0));
+  scheduler.acquire(called!, "0", Infinity, 0);
+  scheduler.acquireToLend(lent!, "to lend", Infinity, 0);
+  const [first, second] = effects.starting;
+  for (const instance of [first!, second!]) scheduler.instanceStarted(instance, 1);
+  scheduler.lend(second!, "n1", 1_000_000, 1);
+  let calls = 0;
+  const run = (times: number, cpus: number): void => {
+    for (; times > 0; times--) {
+      scheduler.release(first!, { executionMs: 1, cpus }, 2);
+      scheduler.instanceUses(second!, { cpus }, 2);
+      scheduler.acquire(called!, `${++calls}`, Infinity, 2);
+    }
+  };
+  run(10, 1);
+  expect(scheduler.node("n1").heavyCpus).toBe(2);
+  check(scheduler);
+  // Nothing but that speaks for the other one: it is as large, and what it has left is no more even.
+  scheduler.nodeCame({ ...node, id: "n2" }, 3);
+  scheduler.acquire(called!, "another", Infinity, 3);
+  expect(effects.starting[2]!.node.id).toBe("n2");
+  run(1_000, 0);
+  expect(scheduler.node("n1").heavyCpus).toBeCloseTo(0);
+  check(scheduler);
+});

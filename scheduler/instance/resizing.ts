@@ -1,6 +1,5 @@
 // What an instance is promised of its node follows what it uses. One that its node has no room for any more is replaced where there is some.
 
-import type { Fleet } from "../node/fleet.ts";
 import type { FunctionPool } from "./function-pool.ts";
 import type { Instance } from "./instance.ts";
 import type { Instances } from "./instances.ts";
@@ -21,7 +20,6 @@ const CPUS_LEFT = 1 / 4;
 const CPU_RELEASE = 1 / 2;
 
 interface Ports {
-  readonly fleet: Fleet;
   readonly instances: Instances;
   readonly starts: Starts;
   readonly leases: Leases;
@@ -66,10 +64,10 @@ export class Resizing {
     if (starts.areWaiting) starts.feed(now);
   }
 
-  /** One that was started before its function's need was known gives back what it does not need. */
+  /** One that was started before its function's need was known gives back what it does not need, and is heavy on the CPU where that is known by now. */
   shrink(instance: Instance): void {
     const { memoryMb, cpus } = instance.pool.need;
-    if (instance.state !== "busy" || (memoryMb >= instance.memoryMb && cpus >= instance.cpus)) return;
+    if (instance.state !== "busy") return;
     this.#ports.instances.resize(instance, Math.min(memoryMb, instance.memoryMb), Math.min(cpus, instance.cpus));
   }
 
@@ -85,12 +83,12 @@ export class Resizing {
   }
 
   #moveElsewhere(instance: Instance, memoryMb: number, cpus: number, now: number): void {
-    const { fleet, instances, starts } = this.#ports;
+    const { instances, starts } = this.#ports;
     const { pool, node } = instance;
     if (pool.replaced !== null || pool.removed || pool.isCooling || starts.areWaiting) return;
-    const other = fleet.roomiest(memoryMb, cpus, (one) => one !== node);
-    if (other === null) return;
-    const replacement = starts.startAt({ node: other, rule: "most free CPU" }, pool, "outgrown", now);
+    const place = starts.spread(pool, { memoryMb, cpus }, null, (other) => other !== node);
+    if (place === null) return;
+    const replacement = starts.startAt(place, pool, "outgrown", now);
     pool.replaced = instance;
     pool.replacement = replacement;
     instances.resize(replacement, Math.max(replacement.memoryMb, memoryMb), Math.max(replacement.cpus, cpus));

@@ -62,14 +62,10 @@ export class Serving<Ticket> {
   /** One that is free, to a call that does not wait for it; or it is to be lent: `isToLend`. */
   grant(instance: Instance, ticket: Ticket, now: number, isToLend = false): void {
     if (!isToLend) instance.pool.policy.waited(0, now);
-    if (instance.state === "idle") {
-      this.#instances.leaveIdle(instance);
-      this.#instances.becomeBusy(instance, now);
-    }
-    this.#give(instance, ticket, isToLend);
+    this.#give(instance, ticket, isToLend, now);
   }
 
-  /** It has room again, or for the first time: it ends where its function has more than it may have. */
+  /** It is free again, or for the first time: it ends where its function has more than it may have. */
   comeFree(instance: Instance, now: number, isNew = false): void {
     if (instance.pool.surplus > 0) this.#instances.stop(instance, "not wanted", now);
     else this.offer(instance, now, isNew);
@@ -83,20 +79,12 @@ export class Serving<Ticket> {
     }
     pool.offer(instance);
     // Each of those that wait has a start of its own under way, and waits for that.
-    if (!isNew && !this.#policy.sharesStarts && pool.starting >= pool.queue.size) {
-      if (instance.running === 0) this.#warm.rest(instance, now);
-      return;
-    }
-    const hadWaiting = pool.queue.size > 0;
-    for (
-      let waiter = this.#waiting.first(pool);
-      waiter !== null && instance.running < pool.concurrency;
-      waiter = this.#waiting.first(pool)
-    ) {
-      this.#serve(waiter, instance, now);
-    }
-    if (hadWaiting || pool.unplaced > 0) this.wantNoMore(pool);
-    if (instance.running === 0) this.#warm.rest(instance, now);
+    const haveStarts = !isNew && !this.#policy.sharesStarts && pool.starting >= pool.queue.size;
+    if (haveStarts) return this.#warm.rest(instance, now);
+    const waiter = this.#waiting.first(pool);
+    if (waiter !== null) this.#serve(waiter, instance, now);
+    if (waiter !== null || pool.unplaced > 0) this.wantNoMore(pool);
+    if (waiter === null) this.#warm.rest(instance, now);
   }
 
   /**
@@ -152,28 +140,26 @@ export class Serving<Ticket> {
   /** Starts that have no node yet are dropped where fewer calls wait than there are starts. */
   wantNoMore(pool: FunctionPool): void {
     if (pool.unplaced > 0) {
-      const wanted = Math.ceil(pool.queue.size / pool.concurrency) - pool.starting;
+      const wanted = pool.queue.size - pool.starting;
       if (pool.unplaced > wanted) this.#starts.setUnplaced(pool, Math.max(0, wanted));
     }
     if (pool.queue.size === 0) this.#alarms.remove(pool.reconsiderAlarm);
   }
 
-  /** It has room for the call that waits. */
+  /** It is free for the call that waits. */
   #serve(waiter: Waiter<Ticket>, instance: Instance, now: number): void {
-    const { pool } = instance;
     this.#waiting.leave(waiter);
-    if (!waiter.isToLend) pool.policy.waited(now - waiter.sinceMs, now);
-    if (instance.state === "idle") this.#instances.leaveIdle(instance);
-    if (instance.running === 0) this.#instances.becomeBusy(instance, now);
-    this.#give(instance, waiter.ticket, waiter.isToLend);
+    if (!waiter.isToLend) instance.pool.policy.waited(now - waiter.sinceMs, now);
+    this.#give(instance, waiter.ticket, waiter.isToLend, now);
   }
 
-  /** It has room for the call. */
-  #give(instance: Instance, ticket: Ticket, isToLend: boolean): void {
-    const { pool } = instance;
-    instance.running++;
-    if (isToLend) instance.toLend++;
-    if (instance.running === pool.concurrency) pool.withdraw(instance);
+  /** It is idle, or has just come free. */
+  #give(instance: Instance, ticket: Ticket, isToLend: boolean, now: number): void {
+    if (instance.state === "idle") this.#instances.leaveIdle(instance);
+    this.#instances.becomeBusy(instance, now);
+    instance.running = 1;
+    instance.isToLend = isToLend;
+    instance.pool.withdraw(instance);
     this.#effects.granted(ticket, instance);
   }
 }

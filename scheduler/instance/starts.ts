@@ -5,7 +5,7 @@ import type { Counts } from "../counts.ts";
 import type { Effects, PlacementRule, StartReason } from "../effects.ts";
 import type { IndexedHeap } from "../indexed-heap.ts";
 import type { Fleet } from "../node/fleet.ts";
-import type { Node } from "../node/node.ts";
+import type { Node, Resources } from "../node/node.ts";
 import type { Room } from "../node/room.ts";
 import type { FunctionPool } from "./function-pool.ts";
 import type { Instance } from "./instance.ts";
@@ -16,7 +16,7 @@ import { StarvedPools } from "./starved-pools.ts";
 const STARVED_PROBES = 32;
 
 /** Where an instance starts. */
-interface Place {
+export interface Place {
   readonly node: Node;
   readonly rule: PlacementRule;
 }
@@ -149,7 +149,26 @@ export class Starts {
     effects.instanceFailed(instance, why, Math.max(0, untilMs - now));
   }
 
-  /** Near whoever waits, up to an instance for each core there; then where CPU is to spare. Else, and where nobody said where they are, the best fit. */
+  /**
+   * For one more, of nodes of which `accepts` says so: where CPU is to spare, or, of a function that is heavy on it, where the fewest of its kind are. null:
+   * none of them has so much room.
+   */
+  spread(
+    pool: FunctionPool,
+    { memoryMb, cpus }: Resources,
+    near: Node | null,
+    accepts: (node: Node) => boolean,
+  ): Place | null {
+    const { fleet } = this.#ports;
+    const { isCpuHeavy } = pool.need;
+    const node = isCpuHeavy ? fleet.leastHeavy(memoryMb, cpus, near, accepts) : fleet.roomiest(memoryMb, cpus, accepts);
+    return node === null ? null : { node, rule: isCpuHeavy ? "fewest heavy" : "most free CPU" };
+  }
+
+  /**
+   * Near whoever waits, up to an instance for each core there, but for what is heavy; then, and that in any case, where CPU is to spare. Else, and where nobody
+   * said where they are, the best fit.
+   */
   #placeFor(pool: FunctionPool): Place | null {
     const { fleet } = this.#ports;
     const { memoryMb, cpus, isCpuHeavy } = pool.need;
@@ -158,8 +177,8 @@ export class Starts {
       const hasCore = (node: Node): boolean => pool.instancesOn(node) < node.description.cpus;
       const fitsNear = !isCpuHeavy && !near.gone && !near.draining && near.fits(memoryMb, cpus);
       if (fitsNear && hasCore(near)) return { node: near, rule: "near" };
-      const roomiest = fleet.roomiest(memoryMb, cpus, hasCore);
-      if (roomiest !== null) return { node: roomiest, rule: "most free CPU" };
+      const place = this.spread(pool, pool.need, near, hasCore);
+      if (place !== null) return place;
     }
     const node = fleet.place(memoryMb, cpus, isCpuHeavy);
     return node === null ? null : { node, rule: isCpuHeavy ? "fewest heavy" : "best fit" };

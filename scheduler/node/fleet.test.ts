@@ -4,11 +4,19 @@ import { Fleet } from "./fleet.ts";
 
 const node = (id: string, memoryMb: number, cpus: number) => ({ id, address: "", port: 0, memoryMb, cpus });
 
-test("an instance goes where what is left is the most even, so that no resource is left alone", () => {
+test("of nodes as full an instance goes where what is left is the most even, so that no resource is left alone", () => {
   const fleet = new Fleet(false);
   fleet.add(node("even", 1_000, 10));
   const muchMemory = fleet.add(node("much memory", 1_000, 5));
   expect(fleet.place(500, 1, false)).toBe(muchMemory);
+});
+
+test("an instance goes where something is, though what is left there is less even than on an empty node", () => {
+  const fleet = new Fleet(false);
+  const [used] = [fleet.add(node("used", 1_000, 10)), fleet.add(node("empty", 1_000, 10))];
+  used.add({ memoryMb: 700, cpus: 1, isCpuHeavy: false });
+  fleet.changed(used);
+  expect(fleet.place(250, 2.5, false)).toBe(used);
 });
 
 test("a node is found where there is one with room, and none where there is none", () => {
@@ -39,12 +47,28 @@ test("an instance that is heavy on the CPU goes where none of its kind is, thoug
   expect(fleet.place(500, 2, true)).toBe(other);
 });
 
+test.each([
+  ["placed", (fleet: Fleet) => fleet.place(10, 0.5, true)],
+  ["spread", (fleet: Fleet) => fleet.leastHeavy(10, 0.5, null, () => true)],
+])(
+  "instances that are heavy on the CPU and are %s have as large a part of each node's, whatever its size",
+  (_what, placeIn) => {
+    const fleet = new Fleet(false);
+    const nodes = [fleet.add(node("small", 10_000, 2)), fleet.add(node("large", 10_000, 8))];
+    for (let count = 0; count < 5; count++) {
+      const best = placeIn(fleet)!;
+      best.add({ memoryMb: 10, cpus: 0.5, isCpuHeavy: true });
+      fleet.changed(best);
+    }
+    expect(nodes.map(({ heavyCpus }) => heavyCpus)).toEqual([0.5, 2]);
+  },
+);
+
 test("where some nodes are kept empty, they come after all that have room", () => {
   for (const isCpuHeavy of [false, true]) {
     const fleet = new Fleet(true);
     const [first] = [fleet.add(node("first", 1_000, 10)), fleet.add(node("empty", 1_000, 10))];
     expect(fleet.emptyNodes).toBe(2);
-    // More of one than of the other: an empty node would be left more even.
     first.add({ memoryMb: 10, cpus: 4, isCpuHeavy: true });
     fleet.changed(first);
     expect([fleet.emptyNodes, fleet.place(10, 4, isCpuHeavy)?.id]).toEqual([1, "first"]);

@@ -8,8 +8,8 @@ import { Node, type NodeDescription, type Resources } from "./node.ts";
 const STEPS = 16;
 /** Nodes that are looked at in one cell. Chosen: those of a cell differ by less than a sixteenth of a node. */
 const PROBES = 6;
-/** How much being full counts against being even. Chosen: it decides among those as even. */
-const TIGHTNESS = 0.1;
+/** Of a node's CPUs so much more may be promised to heavy ones where an instance is asked for than elsewhere: it is less than a way to another node is worth. Chosen. */
+const NEAR_HEAVY_MORE = 1 / 16;
 /** More than any node's score. */
 const LAST = 10;
 
@@ -67,10 +67,11 @@ export class Fleet {
   }
 
   /**
-   * Of the nodes with room the one on which what remains free is the most even, and among those as even the fullest: what is left of
-   * one resource alone is of no use to anyone (after Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011, who
-   * weigh an instance against a node's remaining resources as vectors). One that is heavy on the CPU goes where the fewest of its kind
-   * are instead, since they slow each other down. Empty nodes come last where some are to be kept. null: nowhere is room.
+   * Of the nodes with room the one on which the least remains free: memory and CPU, as parts of the node's, are one vector, and its length counts (the
+   * norm-based greedy of Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011). So full nodes come before empty ones, and of
+   * nodes as full the one with some of both left before the one with much of one resource alone, which is of no use to anyone. One that is heavy on the
+   * CPU goes where its kind has the least of the CPUs with it instead, since they slow each other down. Empty nodes come last where some are to be kept.
+   * null: nowhere is room.
    */
   place(memoryMb: number, cpus: number, isCpuHeavy: boolean): Node | null {
     let best: Node | null = null;
@@ -85,7 +86,7 @@ export class Fleet {
         for (let probe = 0; node !== null && probe < PROBES; probe++, node = node.nextInCell) {
           if (!node.fits(memoryMb, cpus)) continue;
           const spared = this.#sparesEmpty && node.isEmpty ? LAST : 0;
-          const score = spared + (isCpuHeavy ? node.heavyCpus / node.description.cpus : misfit(node, memoryMb, cpus));
+          const score = spared + (isCpuHeavy ? node.heavyShareWith(cpus) : remains(node, memoryMb, cpus));
           if (score < bestScore) [best, bestScore] = [node, score];
         }
       }
@@ -96,11 +97,31 @@ export class Fleet {
   /** Of the nodes with room, and of which `accepts` says so, the one with the most CPU to spare. A look at all: for what is asked seldom. */
   roomiest(memoryMb: number, cpus: number, accepts: (node: Node) => boolean): Node | null {
     let best: Node | null = null;
-    for (const node of this.nodes.values()) {
-      if (node.draining || !node.fits(memoryMb, cpus) || !accepts(node)) continue;
+    for (const node of this.#withRoom(memoryMb, cpus, accepts)) {
       if (best === null || node.freeCpus > best.freeCpus) best = node;
     }
     return best;
+  }
+
+  /**
+   * As `roomiest`, for an instance that is heavy on the CPU: where its kind has the least of the CPUs with it; `near`, where that is hardly more there;
+   * of those alike the one with the most CPU to spare.
+   */
+  leastHeavy(memoryMb: number, cpus: number, near: Node | null, accepts: (node: Node) => boolean): Node | null {
+    let best: Node | null = null;
+    let bestShare = Infinity;
+    for (const node of this.#withRoom(memoryMb, cpus, accepts)) {
+      const share = node.heavyShareWith(cpus) - (node === near ? NEAR_HEAVY_MORE : 0);
+      const isAlike = best !== null && Math.abs(share - bestShare) <= ROUNDING;
+      if (isAlike ? node.freeCpus > best!.freeCpus : share < bestShare) [best, bestShare] = [node, share];
+    }
+    return best;
+  }
+
+  *#withRoom(memoryMb: number, cpus: number, accepts: (node: Node) => boolean): Iterable<Node> {
+    for (const node of this.nodes.values()) {
+      if (!node.draining && node.fits(memoryMb, cpus) && accepts(node)) yield node;
+    }
   }
 
   /** A node larger than all before: steps are wider from now on. */
@@ -155,9 +176,10 @@ export class Fleet {
 const stepOf = (amount: number, most: number): number =>
   amount === Infinity ? STEPS - 1 : Math.min(STEPS - 1, Math.floor((amount / (most || 1)) * STEPS * (1 - ROUNDING)));
 
-function misfit(node: Node, memoryMb: number, cpus: number): number {
+/** The square of how much of it would remain free, of memory and of CPU as one vector of its parts. */
+function remains(node: Node, memoryMb: number, cpus: number): number {
   const { description } = node;
   const memory = description.memoryMb === Infinity ? 0 : (node.freeMb - memoryMb) / description.memoryMb;
   const cpu = description.cpus === Infinity ? 0 : (node.freeCpus - cpus) / description.cpus;
-  return Math.abs(memory - cpu) + TIGHTNESS * (memory + cpu);
+  return memory ** 2 + cpu ** 2;
 }

@@ -138,7 +138,7 @@ describe("nodes", () => {
     scheduler.tick(100_000);
     for (const instance of effects.stopping) scheduler.instanceGone(instance, 100_001);
     // The first has just room for both, and the other would be left with most of what it has.
-    const larger = { memoryMb: 4 * CONTEST_NODE.memoryMb, cpus: 4 * CONTEST_NODE.cpus };
+    const larger = { memoryMb: 4 * CONTEST_NODE.memoryMb, cpus: CONTEST_NODE.cpus };
     scheduler.nodeCame({ ...NODE, ...larger, id: "n2" }, 100_002);
     for (const pool of pools) scheduler.acquire(pool, `${pool.config.key} at last`, Infinity, 100_003);
     expect(effects.starting.slice(2).map(({ node }) => node.id)).toEqual(nodes);

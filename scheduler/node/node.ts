@@ -102,6 +102,11 @@ export class Node {
     return this.#heavyCpus;
   }
 
+  /** The part of its CPUs that would be promised to heavy ones, were one more of them here. */
+  heavyShareWith(cpus: number): number {
+    return (this.#heavyCpus + cpus) / this.description.cpus;
+  }
+
   get isEmpty(): boolean {
     return this.instances === 0;
   }
@@ -113,20 +118,22 @@ export class Node {
     if (instance.isCpuHeavy) this.#heavyCpus += instance.cpus;
   }
 
-  /** It holds so much from now on: no more than is free. */
-  resize(instance: Instance, memoryMb: number, cpus: number): void {
+  /** It holds so much from now on, no more than is free, and is heavy on the CPU or is not. */
+  resize(instance: Instance, memoryMb: number, cpus: number, isCpuHeavy: boolean): void {
     this.#promisedMb -= instance.memoryMb - memoryMb;
     this.#promisedCpus -= instance.cpus - cpus;
-    if (instance.isCpuHeavy) this.#heavyCpus -= instance.cpus - cpus;
+    const heavyBefore = instance.isCpuHeavy ? instance.cpus : 0;
+    this.#heavyCpus += (isCpuHeavy ? cpus : 0) - heavyBefore;
     instance.memoryMb = memoryMb;
     instance.cpus = cpus;
+    instance.isCpuHeavy = isCpuHeavy;
   }
 
   remove(instance: Instance): void {
     this.instances--;
     this.#promisedMb = this.isEmpty ? 0 : this.#promisedMb - instance.memoryMb;
     this.#promisedCpus = this.isEmpty ? 0 : this.#promisedCpus - instance.cpus;
-    if (instance.isCpuHeavy) this.#heavyCpus = this.isEmpty ? 0 : this.#heavyCpus - instance.cpus;
+    this.#heavyCpus = this.isEmpty ? 0 : this.#heavyCpus - (instance.isCpuHeavy ? instance.cpus : 0);
   }
 
   told({ availableMemoryMb, instancesMemoryMb }: NodeStats): void {

@@ -23,7 +23,7 @@ const POOL: PoolView = {
   startingSinceMs: NaN,
   busySinceMs: NaN,
 };
-const FACTS = { memoryMb: 512, concurrency: 1 };
+const FACTS = { memoryMb: 512 };
 const MINUTE = 60_000;
 
 describe("keep-alive of least cost", () => {

@@ -5,7 +5,6 @@
 /** What is known of a function when it is first heard of. Its name is not: no policy may know one. */
 interface FunctionFacts {
   readonly memoryMb: number;
-  readonly concurrency: number;
 }
 
 export interface Policy {

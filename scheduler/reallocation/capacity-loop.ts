@@ -96,8 +96,8 @@ export class CapacityLoop {
     const { total } = divided;
     const { core } = this.#scheduler;
     const uses = Array.from(core.functions(), (pool) => {
-      const { busy, leased, starting, live, queue, concurrency, config, reservedInstances, isHeldBack } = pool;
-      const wanted = Math.ceil(queue.size / concurrency);
+      const { busy, leased, starting, live, queue, config, reservedInstances, isHeldBack } = pool;
+      const wanted = queue.size;
       pool.isHeldBack = false;
       return {
         key: config.key,

@@ -207,7 +207,7 @@ export class ContainerDesk implements ContainerScheduler {
     const { core, now } = this.#scheduler;
     const memoryMb = memoryBytes / MIB;
     core.expectRoom(key, memoryMb);
-    const pool = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, now());
+    const pool = core.declare({ key, memoryMb, timeoutMs }, now());
     return { pool, memoryBytes, timeoutMs, saidMs: now() };
   }
 }

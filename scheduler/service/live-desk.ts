@@ -416,7 +416,7 @@ export class LiveDesk implements ServedDesk {
     // Of a version that is not current any more nothing is kept.
     const reservedInstances = said?.shape.key === shape.key ? said.min : 0;
     const bound = said === undefined || said.max === 0 ? {} : { instancesMax: said.max };
-    return this.#live.core.declare({ ...shape, concurrency: 1, reservedInstances, ...bound }, this.#live.now());
+    return this.#live.core.declare({ ...shape, reservedInstances, ...bound }, this.#live.now());
   }
 
   /**

@@ -63,7 +63,7 @@ export class NodeWatch {
     const { core, now } = this.#scheduler;
     const node = core.nodeCame(description, now());
     for (const [id, { key, memoryMb, timeoutMs }] of containers) {
-      const { need } = core.declare({ key, memoryMb, timeoutMs, concurrency: 1 }, now());
+      const { need } = core.declare({ key, memoryMb, timeoutMs }, now());
       if (!node.fits(need.memoryMb, need.cpus)) {
         this.#nodes.remove(node.id, id).catch(() => {});
         continue;

@@ -121,7 +121,7 @@ class Cluster {
     };
     ends.push(end);
     const acquire = (key: string): Promise<Instance> => {
-      const pool = scheduler.core.declare({ key, ...TERMS, concurrency: 1 }, scheduler.now());
+      const pool = scheduler.core.declare({ key, ...TERMS }, scheduler.now());
       return scheduler.acquire(pool, Infinity);
     };
     const fleet = (): readonly string[] => [...scheduler.core.fleet.nodes.keys()];

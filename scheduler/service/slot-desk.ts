@@ -205,7 +205,7 @@ export class SlotDesk implements SlotScaler {
     this.#metas.set(meta.key, meta);
     const { key, memoryMb, timeoutSeconds } = meta;
     const bound = timeoutSeconds > 0 ? { timeoutMs: timeoutSeconds * 1e3 } : {};
-    const declared = this.#scheduler.core.declare({ key, memoryMb, ...bound, concurrency: 1 }, this.#scheduler.now());
+    const declared = this.#scheduler.core.declare({ key, memoryMb, ...bound }, this.#scheduler.now());
     this.#pools.set(meta.key, declared);
     return declared;
   }
