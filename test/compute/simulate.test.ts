@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Comparison } from "#scheduler/simulator/compare.ts";
 import type { Comparison2020, Report2020 } from "#scheduler/simulator/contest-2020.ts";
 import type { Report } from "#scheduler/simulator/report.ts";
@@ -127,8 +128,32 @@ describe("locus simulate of a folder", () => {
       waitMs: { ...by.waitMs, mean: expect.closeTo(by.waitMs.mean, 9) },
       wastedGbSeconds: expect.closeTo(by.gbSeconds.held - by.gbSeconds.executed, 9),
       forecastError: null,
+      forecastErrors: {},
     });
     expect((await simulate(words)).trimEnd().split("\n")).toEqual(by.text);
+  });
+
+  it("has of each function how far forecasts missed, by name, and for people the median", async () => {
+    // One that comes by the clock, one that comes at random intervals, and one that never comes back.
+    const random = seededRandom(7);
+    let atMs = 0;
+    const requests = Array.from({ length: 40 }, (_, index) => [
+      { metaKey: "clock", startTime: index * 60_000, durationsInMs: 10 },
+      { metaKey: "dice", startTime: Math.round((atMs += random() * 100_000)), durationsInMs: 10 },
+    ]).flat();
+    const metas = ["clock", "dice", "once"].map((key) => ({ key, memoryInMb: 128, initDurationInMs: 10 }));
+    const played = [...requests, { metaKey: "once", startTime: 5, durationsInMs: 10 }];
+    const place = writeDataSet(
+      "foreseen",
+      metas,
+      played.toSorted((one, other) => one.startTime - other.startTime),
+    );
+    const { forecastError, forecastErrors } = await valueOf<Report>(place);
+    expect(Object.keys(forecastErrors)).toEqual(["clock", "dice"]);
+    expect(forecastErrors["clock"]).toBeLessThan(0.01);
+    expect(forecastErrors["dice"]).toBeGreaterThan(0.1);
+    expect(forecastError).toBe(forecastErrors["clock"]);
+    expect(await simulate(place)).toMatch(/^forecasts miss by .* of the interval \(median function\)$/m);
   });
 
   it("says which line of it is wrong", async () => {
