@@ -41,8 +41,9 @@ export type StopReason =
 /**
  * What chose an instance's node. `near`: whoever asked is there. `most free CPU`: of the nodes with room it has that. `best fit`: what stays free there of
  * memory and of CPU is the most even. `fewest heavy`: the instance is heavy on the CPU, and the fewest of its kind are there.
+ * `passed by`: there is room, which was come upon where room was to be made: of nodes nearly alike a few are looked at.
  */
-export type PlacementRule = "near" | "most free CPU" | "best fit" | "fewest heavy";
+export type PlacementRule = "near" | "most free CPU" | "best fit" | "fewest heavy" | "passed by";
 
 /** `load`: what a function has is busy. `outgrown`: one is moved to a node with more room. */
 export type StartReason = "miss" | "prewarm" | "reserved" | "load" | "outgrown";
