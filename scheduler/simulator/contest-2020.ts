@@ -10,6 +10,7 @@ import type { Objective } from "../policy/waiting-price.ts";
 import type { Weights2020 } from "../policy/weights-2020.ts";
 import { contestGb, CONTEST_NODES_MAX, type SchedulerSettings } from "../settings.ts";
 import { TRIED_SECONDS } from "./compare.ts";
+import type { Function2020 } from "./functions-2020.ts";
 import { load2020, type Load2020 } from "./load-2020.ts";
 import { run2020, type Run2020 } from "./run-2020.ts";
 import { score2020, type Score2020, type Totals2020 } from "./score-2020.ts";
@@ -34,6 +35,8 @@ export interface Comparison2020 {
 interface Options {
   readonly seed: number;
   readonly weights: Weights2020;
+  /** Instead of the table of ten. */
+  readonly functions?: readonly Function2020[];
   /** Told what comes next, and how many of its calls have come. */
   readonly onStep?: (policy: string, calls: number) => void;
 }
@@ -50,11 +53,11 @@ export class Contest2020 {
   /** Run once, for the first report. */
   #reference: Run2020 | null = null;
 
-  constructor({ seed, weights, onStep = () => {} }: Options) {
+  constructor({ seed, weights, functions, onStep = () => {} }: Options) {
     this.#seed = seed;
     this.#weights = weights;
     this.#onStep = onStep;
-    this.#load = load2020(seed);
+    this.#load = load2020(seed, functions);
   }
 
   get calls(): number {
