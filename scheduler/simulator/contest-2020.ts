@@ -23,7 +23,11 @@ export interface Report2020 extends Score2020 {
   readonly functions: number;
   readonly errors: number;
   readonly starts: number;
+  /** Containers that ended for want of room. */
+  readonly evictions: number;
   readonly nodesMost: number;
+  /** What the score is relative to: a reference that releases nothing but where nodes are full. */
+  readonly reference: { readonly starts: number; readonly evictions: number };
 }
 
 export interface Comparison2020 {
@@ -109,7 +113,9 @@ export class Contest2020 {
       ...score2020(totalsOf(run), totalsOf(reference), this.#weights),
       errors: run.errors,
       starts: run.starts,
+      evictions: run.evictions,
       nodesMost: run.nodesMost,
+      reference: { starts: reference.starts, evictions: reference.evictions },
     };
   }
 }

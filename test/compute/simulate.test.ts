@@ -220,6 +220,9 @@ describe("locus simulate --contest-2020", () => {
     const text = await simulate("--contest-2020 --seed 4 --policy fixed:60");
     expect(text).toContain("73300 calls of 10 functions, policy fixed:60");
     expect(text).toMatch(/score \d\.\d{3} with weights 0\.5\/0\.5; the reference has 1/);
+    const { starts, evictions } = report.reference;
+    expect(text).toContain(`the reference: ${starts} starts, and ${evictions} containers ended for want of room\n`);
+    expect(evictions).toBeGreaterThan(0);
   });
 
   it(
@@ -229,7 +232,13 @@ describe("locus simulate --contest-2020", () => {
       const place = join(folder, "2020");
       const { reports, hindsight } = await valueOf<Comparison2020>(`--contest-2020 --compare --plots ${place}`);
       expect(reports.map(({ policy }) => policy)).toEqual([...POLICIES, "nothing released"]);
-      expect(reports.at(-1)).toMatchObject({ score: 1, responseTime: 1, nodeDuration: 1 });
+      const ofReference = reports.at(-1)!;
+      expect(ofReference).toMatchObject({ score: 1, responseTime: 1, nodeDuration: 1 });
+      const { starts, evictions } = ofReference;
+      for (const { reference } of reports) expect(reference).toEqual({ starts, evictions });
+      // It keeps all that is not ended for others, and has no more than its nodes' memory of the smallest.
+      expect(starts - evictions).toBeGreaterThan(0);
+      expect(starts - evictions).toBeLessThanOrEqual((20 * 3_072) / 128);
       const fixed = await valueOf<Report2020>("--contest-2020 --policy fixed:300");
       expect(hindsight.score).toBeLessThanOrEqual(fixed.score);
       expect(picturesIn(place)).toEqual(["score.svg"]);
