@@ -1,7 +1,7 @@
 // How good are the policy's decisions, by the scores of two contests and by cold starts, and how fast are traces replayed?
 //
 // Method. Traces are replayed in virtual time through the Scheduler that runs live: our own policy, the 2023 contest's reference (a look every
-// 10 s, 5 minutes idle), and fixed keep-alives from none to for ever, of which the best in hindsight counts. With --data DIR the
+// 10 s, 5 minutes idle), and fixed keep-alives from none to for ever, of which the best in hindsight counts (and between them, around the best). With --data DIR the
 // data sets there, else synthetic traces with seeds that no tuning has seen; each as it is and with fifty times its durations. Cold
 // starts on a synthetic trace: our policy, told that functions count equally, at the price at which it holds as much memory as the
 // hybrid histogram policy; a call counts as cold if it waits for an instance at all. The 2020 score is of loads made anew from their

@@ -9,8 +9,8 @@ import type { Policy } from "../policy/policy.ts";
 import type { Objective } from "../policy/waiting-price.ts";
 import type { Weights2020 } from "../policy/weights-2020.ts";
 import { contestGb, CONTEST_NODES_MAX, type SchedulerSettings } from "../settings.ts";
-import { TRIED_SECONDS } from "./compare.ts";
 import type { Function2020 } from "./functions-2020.ts";
+import { bestInHindsight } from "./hindsight.ts";
 import { load2020, type Load2020 } from "./load-2020.ts";
 import { run2020, type Run2020 } from "./run-2020.ts";
 import { score2020, type Score2020, type Totals2020 } from "./score-2020.ts";
@@ -81,10 +81,12 @@ export class Contest2020 {
   compare(): Comparison2020 {
     const reference = this.#runReference();
     const reports = Object.values(POLICIES).map((policy) => this.report(policy(this.objective)));
-    const fixed = TRIED_SECONDS.map((seconds) => this.report(fixedSeconds(seconds)));
     return {
       reports: [...reports, this.#reportOf(REFERENCE_NAME, reference, reference)],
-      hindsight: fixed.reduce((best, one) => (one.score < best.score ? one : best)),
+      hindsight: bestInHindsight(
+        (seconds) => this.report(fixedSeconds(seconds)),
+        ({ score }) => -score,
+      ),
     };
   }
 
