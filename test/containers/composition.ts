@@ -105,8 +105,8 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
     const [taken, without] = [after.taken - before.taken, after.without - before.without];
     const figures = JSON.stringify({ sides, taken, without });
     expect(ok).toBe(1_000);
-    expect(sides!.compute + sides!.storage, figures).toBe(1_000);
-    expect(taken + without, figures).toBeGreaterThanOrEqual(sides!.compute);
+    expect(sides!.compute + sides!.storage, `calls: ${figures}`).toBe(1_000);
+    expect(taken + without, `calls: ${figures}`).toBeGreaterThanOrEqual(sides!.compute);
   });
 
   test("have instances on both nodes while calls come to one of them, and all of them are at compute", async () => {
