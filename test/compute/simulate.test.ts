@@ -13,7 +13,7 @@ import { runTool } from "#test/tool.ts";
 
 const POLICIES = ["forecast", "reference", "hybrid-histogram", "greedy-dual"];
 const SYNTHETIC = "--synthetic 1 --functions 5 --hours 1";
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 let folder: string;
 beforeAll(() => {
