@@ -42,8 +42,9 @@ export type StopReason =
  * What chose an instance's node. `near`: whoever asked is there. `most free CPU`: of the nodes with room it has that. `best fit`: the least
  * of memory and CPU, taken together, stays free there. `fewest heavy`: the instance is heavy on the CPU, and its kind has the least of the CPUs there, or hardly
  * more where whoever asked is.
+ * `passed by`: there is room, which was come upon where room was to be made: of nodes nearly alike a few are looked at.
  */
-export type PlacementRule = "near" | "most free CPU" | "best fit" | "fewest heavy";
+export type PlacementRule = "near" | "most free CPU" | "best fit" | "fewest heavy" | "passed by";
 
 /** `load`: what a function has is busy. `outgrown`: one is moved to a node with more room. */
 export type StartReason = "miss" | "prewarm" | "reserved" | "load" | "outgrown";

@@ -1,7 +1,6 @@
 // The scheduler of a cluster of locus' own nodes as a process apart (LOCUS_SCHEDULER of the nodes names it): without it, the node that controls
 // schedules. It needs no Redis; what it has learned it keeps in a file, and tells its metrics on a port, if it is told one. Runs until a signal stops it.
 
-import { EXPOSITION_TYPE } from "#runtime/exposition.ts";
 import { capacityService } from "./grpc/capacity-service.ts";
 import { listen } from "./grpc/listener.ts";
 import type { NodeClient } from "./grpc/node-client.ts";
@@ -10,11 +9,10 @@ import type { NodeDescription } from "./node/node.ts";
 import { readCapacityConfig } from "./service/config.ts";
 import { lineLog } from "./service/event-log.ts";
 import { LiveDesk } from "./service/live-desk.ts";
-import { servePage } from "./service/page.ts";
+import { serveMetrics } from "./service/metrics-page.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { RelayedThreads } from "./service/relayed-threads.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
-import { schedulerText } from "./service/scheduler-metrics.ts";
 import { openStateFile } from "./service/state-file.ts";
 
 await runUntilSignal(async (resources, write) => {
@@ -35,12 +33,10 @@ await runUntilSignal(async (resources, write) => {
     desk.close();
     peers.close();
   });
-  const page = { host: grpc.host, path: "/metrics", contentType: EXPOSITION_TYPE };
-  const text = (): string => schedulerText(desk.overviewNow());
-  const metrics = metricsPort === null ? null : await servePage({ ...page, port: metricsPort, text });
-  resources.defer(() => metrics?.close());
+  const metrics = await serveMetrics(metricsPort, grpc, () => desk.overviewNow());
+  resources.defer(() => metrics.close());
   const services = { "locus.Capacity": capacityService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
-  log.say({ event: "listening", port: listener.port, metricsPort: metrics?.port ?? null, policy });
+  log.say({ event: "listening", port: listener.port, metricsPort: metrics.port, policy });
   return listener;
 });

@@ -1,13 +1,15 @@
-// The 2023 contest's scaler, as its run.sh starts it: the Scaler on its port, slots from the Platform, and the scheduler between them. Runs until
-// a signal stops it.
+// The 2023 contest's scaler, as its run.sh starts it: the Scaler on its port, slots from the Platform, and the scheduler between them; its metrics
+// on another port, if it is told one. Runs until a signal stops it.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { listen } from "./grpc/listener.ts";
 import { PlatformClient } from "./grpc/platform-client.ts";
 import { scalerService, type SlotMeta } from "./grpc/scaler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
+import { capacityOverview, type CapacityOverview } from "./service/capacity-overview.ts";
 import { readScalerConfig } from "./service/config.ts";
 import { lineLog } from "./service/event-log.ts";
+import { serveMetrics } from "./service/metrics-page.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
 import { SlotDesk, SlotDriver } from "./service/slot-desk.ts";
@@ -23,7 +25,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpus: Infinity };
 
 await runUntilSignal(async (resources, write) => {
-  const { port, platform: endpoint, policy, stateFile, grpc } = readScalerConfig();
+  const { port, metricsPort, platform: endpoint, policy, stateFile, grpc } = readScalerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
@@ -47,8 +49,11 @@ await runUntilSignal(async (resources, write) => {
     await Promise.race([driver.close(), sleep(CLOSE_TIMEOUT_MS)]);
     platform.close();
   });
+  const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now(), () => undefined);
+  const metrics = await serveMetrics(metricsPort, grpc, overview);
+  resources.defer(() => metrics.close());
   const services = { "serverless.simulator.Scaler": scalerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
-  log.say({ event: "listening", port: listener.port, policy, platform: endpoint });
+  log.say({ event: "listening", port: listener.port, metricsPort: metrics.port, policy, platform: endpoint });
   return listener;
 });

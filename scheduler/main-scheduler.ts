@@ -1,5 +1,5 @@
-// The 2020 contest's scheduler: the Scheduler on its port, nodes from the ResourceManager that it is told, containers on them. Runs until a signal
-// stops it.
+// The 2020 contest's scheduler: the Scheduler on its port, nodes from the ResourceManager that it is told, containers on them; its metrics on
+// another port, if it is told one. Runs until a signal stops it.
 
 import { listen } from "./grpc/listener.ts";
 import { NodeClient } from "./grpc/node-client.ts";
@@ -7,9 +7,11 @@ import { ResourceManagerClient } from "./grpc/resource-manager-client.ts";
 import { schedulerService } from "./grpc/scheduler-service.ts";
 import { LiveScheduler } from "./live-scheduler.ts";
 import type { Policy } from "./policy/policy.ts";
+import { capacityOverview, type CapacityOverview } from "./service/capacity-overview.ts";
 import { readSchedulerConfig } from "./service/config.ts";
 import { ContainerDesk } from "./service/container-desk.ts";
 import { lineLog } from "./service/event-log.ts";
+import { serveMetrics } from "./service/metrics-page.ts";
 import { ReservedNodes } from "./service/reserved-nodes.ts";
 import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
@@ -21,8 +23,9 @@ import { CONTEST_SETTINGS, contestGb } from "./settings.ts";
 const PEER_TIMEOUT_MS = 30_000;
 
 await runUntilSignal(async (resources, write) => {
-  const { port, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...habits } =
-    readSchedulerConfig();
+  const config = readSchedulerConfig();
+  const { port, metricsPort, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...habits } =
+    config;
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
@@ -50,8 +53,12 @@ await runUntilSignal(async (resources, write) => {
   // Not before: what was not found again yet would be forgotten.
   state.keep(() => ({ ...scheduler.core.save(), world: nodes.save() }));
   state.keepSoon();
+  const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now(), () => undefined);
+  const metrics = await serveMetrics(metricsPort, grpc, overview);
+  resources.defer(() => metrics.close());
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });
-  log.say({ event: "listening", port: listener.port, policy, resourceManager, stackName, hostName });
+  const told = { port: listener.port, metricsPort: metrics.port };
+  log.say({ event: "listening", ...told, policy, resourceManager, stackName, hostName });
   return listener;
 });

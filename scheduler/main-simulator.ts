@@ -53,6 +53,7 @@ await runUntilSignal(async (resources, write) => {
     port: statisticsPort,
     path: null,
     contentType: "application/json",
+    security: grpc.listener,
     text: statisticsText,
   });
   resources.defer(() => statistics.close());

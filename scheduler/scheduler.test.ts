@@ -736,3 +736,24 @@ describe("whatever happens", () => {
     });
   }
 });
+
+test("a node with room is found where those full like it are more than are looked at, before anything ends", () => {
+  const { effects, scheduler } = setUp({}, SHARING, null);
+  const nodes = Array.from({ length: 12 }, (_, at) =>
+    scheduler.nodeCame({ ...NODE, id: `n${at}`, memoryMb: 1_600 }, 0),
+  );
+  const large = scheduler.declare({ key: "large", memoryMb: 1_510 }, 0);
+  const whole = scheduler.declare({ key: "whole", memoryMb: 1_600 }, 0);
+  for (const [at] of nodes.entries()) {
+    scheduler.acquire(at === 0 ? large : whole, `c${at}`, 60_000, at);
+    scheduler.instanceStarted(effects.starting.at(-1)!, at);
+  }
+  for (const [at] of nodes.entries()) scheduler.release(effects.grants.get(`c${at}`)!, used, 20 + at);
+  // All are as full, by the sixteenth: one of them has room for this.
+  const small = scheduler.declare({ key: "small", memoryMb: 80 }, 40);
+  scheduler.acquire(small, "small", 60_000, 40);
+  expect(effects.stopping).toEqual([]);
+  expect(effects.starting).toHaveLength(nodes.length + 1);
+  expect(effects.starting.at(-1)!.node.freeMb).toBe(10);
+  check(scheduler);
+});

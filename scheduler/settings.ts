@@ -38,7 +38,8 @@ export const NODE_LOOK_MS = 2_000;
 
 /**
  * How the contest's scheduler runs, the program and the simulator's; the first four are settings of the program. The two habits were found with the
- * simulator's loads of seeds 1 to 5: a node that is empty soon gives its time back, and one that is kept empty costs more than it saves.
+ * simulator's loads of seeds 1 to 5, all of the same ten functions: a node that is empty soon gives its time back, and one that is kept empty costs more
+ * than it saves. `./build.sh bench traces` has the score on loads of other functions.
  */
 export const CONTEST_SETTINGS = {
   nodesMax: CONTEST_NODES_MAX,

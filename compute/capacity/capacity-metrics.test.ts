@@ -81,10 +81,16 @@ describe("metrics of instances", () => {
 
   test("tell of CPU quotas where instances have any", () => {
     expect(quotaText(null)).toBe("");
-    const shares = [{ function: "khop", grantedCpus: 1.5, usedCpus: 0.5 }];
+    const shares = [
+      { function: "khop", grantedCpus: 1.5, usedCpus: 0.5, forecastError: 0.25 },
+      { function: "walk", grantedCpus: 2, usedCpus: 0, forecastError: null },
+    ];
     expect(numbersIn(quotaText({ shares: () => shares }))).toEqual([
       'locus_instance_cpus_granted{function="khop"} 1.5',
+      'locus_instance_cpus_granted{function="walk"} 2',
       'locus_instance_cpus_used{function="khop"} 0.5',
+      'locus_instance_cpus_used{function="walk"} 0',
+      'locus_instance_cpus_forecast_error{function="khop"} 0.25',
     ]);
   });
 });

@@ -59,6 +59,14 @@ export function quotaText(agents: Pick<NodeAgents, "shares"> | null): string {
       "CPUs that they used when they were last looked at.",
       told.map(({ function: name, usedCpus: value }) => ({ labels: { function: name }, value })),
     ),
+    exposeNumbers(
+      "gauge",
+      "locus_instance_cpus_forecast_error",
+      "Of the forecasts of what they use, the error on what these had not seen, as a part of it.",
+      told.flatMap(({ function: name, forecastError: value }) =>
+        value === null ? [] : [{ labels: { function: name }, value }],
+      ),
+    ),
   ].join("");
 }
 

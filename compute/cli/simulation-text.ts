@@ -53,23 +53,25 @@ export const comparisonText = ({ reports, hindsight }: Comparison): string => {
 };
 
 export const report2020Text = (report: Report2020): string => {
-  const { policy, seed, weights, calls, functions, score, responseTime, nodeDuration } = report;
+  const { policy, seed, weights, calls, functions, score, responseTime, nodeDuration, reference } = report;
   return [
     `2020 contest's load, seed ${seed}: ${calls} calls of ${functions} functions, policy ${policy}`,
     `score ${score.toFixed(3)} with weights ${weights.responseTime}/${weights.nodeDuration}; the reference has 1, and lower is better`,
     `÷ the reference's: response times ${responseTime.toFixed(3)} (mean over functions), node time ${nodeDuration.toFixed(3)}`,
     `${report.starts} starts on at most ${report.nodesMost} nodes at once, ${report.errors} calls in vain`,
+    `the reference: ${reference.starts} starts, and ${reference.evictions} containers ended for want of room`,
   ].join("\n");
 };
 
 export const comparison2020Text = ({ reports, hindsight }: Comparison2020): string => {
-  const heads = ["POLICY", "SCORE", "RESPONSE TIMES", "NODE TIME", "STARTS", "MOST NODES", "ERRORS"];
+  const heads = ["POLICY", "SCORE", "RESPONSE TIMES", "NODE TIME", "STARTS", "ENDED FOR ROOM", "MOST NODES", "ERRORS"];
   const row = (name: string, report: Report2020): string[] => [
     name,
     report.score.toFixed(3),
     report.responseTime.toFixed(3),
     report.nodeDuration.toFixed(3),
     String(report.starts),
+    String(report.evictions),
     String(report.nodesMost),
     String(report.errors),
   ];

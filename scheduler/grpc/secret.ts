@@ -1,4 +1,5 @@
-// The secret that a listener may ask its callers for, as `authorization: Bearer SECRET` in a call's metadata.
+// The secret that a listener may ask its callers for, as `authorization: Bearer SECRET` in a call's metadata, or in a request's headers where a page
+// is served over HTTP.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import {
@@ -18,21 +19,33 @@ const OPEN_PATHS = /^\/grpc\.health\.v1\.Health\//;
 
 /** Refuses a call with UNAUTHENTICATED before its message is read. */
 export function askForSecret(secret: Secret): ServerInterceptor {
-  const expected = derived(secret, digest);
+  const holds = secretCheck(secret);
   return ({ path }, call) => {
     if (OPEN_PATHS.test(path)) return new ServerInterceptingCall(call);
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
-            if (holds(expected(), metadata)) pass(metadata);
-            else {
-              if (metadata.get(KEY).length > 0) doubt(secret);
-              refuse(call, path);
-            }
+            const [given, ...more] = metadata.get(KEY);
+            if (holds(more.length === 0 ? given : null)) pass(metadata);
+            else refuse(call, path);
           },
         }),
     });
+  };
+}
+
+/** Whether what came as `authorization` is the secret as it is then; undefined: nothing came; null: too much did. It takes the same time wherever they differ. */
+export function secretCheck(secret: Secret): (given: unknown) => boolean {
+  const expected = derived(secret, digest);
+  return (given) => {
+    if (given === undefined) return false;
+    const isHeld =
+      typeof given === "string" &&
+      given.startsWith(PREFIX) &&
+      timingSafeEqual(expected(), digest(given.slice(PREFIX.length)));
+    if (!isHeld) doubt(secret);
+    return isHeld;
   };
 }
 
@@ -67,13 +80,6 @@ const textOf = (secret: Secret): string => (typeof secret === "string" ? secret 
 
 /** Digests have one length, whatever a caller sends, and are compared in the same time wherever they differ. */
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-
-function holds(expected: Buffer, metadata: Metadata): boolean {
-  const given = metadata.get(KEY);
-  const [text] = given;
-  if (given.length !== 1 || typeof text !== "string" || !text.startsWith(PREFIX)) return false;
-  return timingSafeEqual(expected, digest(text.slice(PREFIX.length)));
-}
 
 function refuse(call: ServerInterceptingCallInterface, path: string): void {
   call.sendStatus(

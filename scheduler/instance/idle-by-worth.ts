@@ -55,7 +55,7 @@ export class IdleByWorth {
     return topOf(node.idle)?.owner;
   }
 
-  /** Where ending idle instances makes room for so much. null: nowhere, or enough end already. */
+  /** Where ending idle instances makes room for so much, or where there is room already. null: nowhere, or enough end already. */
   nodeToClear(memoryMb: number, cpus: number): Node | null {
     const looked: HeapEntry<Instance>[] = [];
     let chosen: Node | null = null;
@@ -63,8 +63,9 @@ export class IdleByWorth {
       const least = topOf(this.#all);
       if (least === undefined) break;
       const { node } = least.owner;
-      if (node.willFit(memoryMb, cpus)) break;
-      if (node.couldFit(memoryMb, cpus)) chosen = node;
+      const hasRoom = !node.draining && node.fits(memoryMb, cpus);
+      if (!hasRoom && node.willFit(memoryMb, cpus)) break;
+      if (hasRoom || node.couldFit(memoryMb, cpus)) chosen = node;
       else {
         this.#all.remove(least);
         looked.push(least);

@@ -82,9 +82,7 @@ export class Starts {
       if (pool === null) break;
       const place = this.#placeFor(pool);
       if (place !== null) {
-        this.#startAt(place, pool, "miss", now);
-        this.setUnplaced(pool, pool.unplaced - 1);
-        starved.placed(pool);
+        this.#startStarved(place, pool, now);
         probes = 0;
       } else {
         if (starved.passedOver(pool)) break;
@@ -103,7 +101,10 @@ export class Starts {
 
   /** For those that have no node; and as many nodes as are to be kept ahead. */
   makeRoom(now: number): void {
-    this.#ports.room.makeFor(this.#starved, now);
+    const { room } = this.#ports;
+    for (let node = room.makeFor(this.#starved, now); node !== null; node = room.makeFor(this.#starved, now)) {
+      this.#startStarved({ node, rule: "passed by" }, this.#starved.first!, now);
+    }
   }
 
   /** False: no node has room. */
@@ -119,6 +120,12 @@ export class Starts {
     const instance = this.#startAt(place, pool, why, now);
     this.makeRoom(now);
     return instance;
+  }
+
+  #startStarved(place: Place, pool: FunctionPool, now: number): void {
+    this.#startAt(place, pool, "miss", now);
+    this.setUnplaced(pool, pool.unplaced - 1);
+    this.#starved.placed(pool);
   }
 
   #startAt({ node, rule }: Place, pool: FunctionPool, why: StartReason, now: number): Instance {

@@ -7,6 +7,7 @@ import type { Instance } from "../instance/instance.ts";
 import type { Instances } from "../instance/instances.ts";
 import type { Leases } from "../instance/leases.ts";
 import type { StarvedPools } from "../instance/starved-pools.ts";
+import type { Node } from "./node.ts";
 import type { NodeSupply } from "./node-supply.ts";
 
 interface Ports {
@@ -34,24 +35,32 @@ export class Room {
     }
   }
 
-  /** For those that want a node and have none. */
-  makeFor(starved: StarvedPools, now: number): void {
-    if (this.#ports.supply.reserve(starved, now)) return;
+  /**
+   * For those that want a node and have none. The node that has room for the first of them as it is, where one is come upon: the fleet's look is bounded,
+   * and passes some by. Nothing ends then.
+   */
+  makeFor(starved: StarvedPools, now: number): Node | null {
+    if (this.#ports.supply.reserve(starved, now)) return null;
     const { first } = starved;
-    if (first !== null) this.#clearFor(first, now);
+    return first === null ? null : this.#clearFor(first, now);
   }
 
   /** Ends idle instances on the node where that makes room for one start, the least worth first. */
-  #clearFor(pool: FunctionPool, now: number): void {
+  #clearFor(pool: FunctionPool, now: number): Node | null {
     const { idle, leases } = this.#ports;
     const { memoryMb, cpus } = pool.need;
     const node = idle.nodeToClear(memoryMb, cpus);
-    if (node === null) return leases.callBack(pool);
+    if (node === null) {
+      leases.callBack(pool);
+      return null;
+    }
+    if (node.fits(memoryMb, cpus)) return node;
     while (!node.willFit(memoryMb, cpus)) {
       const least = idle.leastOn(node);
-      if (least === undefined) return;
+      if (least === undefined) return null;
       this.#evict(least, now);
     }
+    return null;
   }
 
   #evict(instance: Instance, now: number): void {

@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { LocusError } from "#runtime/errors.ts";
-import type { Driver, InstanceSpec, StartedInstance } from "../driver/driver.ts";
+import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
 import { notFound } from "../driver/instance-bounds.ts";
 import { QuotaDriver } from "./quota-driver.ts";
 
@@ -29,6 +29,8 @@ class SlowEngine implements Driver {
   readonly ends = new Map<string, (why: string) => void>();
   /** Its quotas cannot be changed. */
   isBroken = false;
+  /** What each instance has used of a CPU when it is looked at; null: nothing is known. */
+  usedUs: (() => number) | null = null;
 
   async start({ id, cpus }: InstanceSpec): Promise<StartedInstance> {
     await this.#hold(id, cpus);
@@ -70,8 +72,12 @@ class SlowEngine implements Driver {
     return false;
   }
 
-  async list(): Promise<readonly []> {
-    return [];
+  async list(): Promise<readonly ListedInstance[]> {
+    const { usedUs } = this;
+    if (usedUs === null) return [];
+    const use = { memoryBytes: 1, cpuUs: usedUs() };
+    const rest = { function: "f", memoryBytes: 1, inFlight: 0, use };
+    return Array.from(this.quotas, ([id, cpus]) => ({ id, cpus, ...rest }));
   }
 
   async close(): Promise<void> {}
@@ -154,14 +160,14 @@ test.each([
     (error: LocusError) => error.code,
   );
   await nextTurn();
-  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: 1, usedCpus: 0 }]);
+  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: 1, usedCpus: 0, forecastError: null }]);
   // At once: what the first is being told has not been answered yet.
   await end(driver, abort);
   expect(await second).toBe(code);
   expect([...engine.quotas.keys()]).toEqual(["first"]);
   await settleAll();
   expect(shares()).toEqual([1]);
-  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: 1, usedCpus: 0 }]);
+  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: 1, usedCpus: 0, forecastError: null }]);
   await driver.close();
 });
 
@@ -217,5 +223,18 @@ test("a limit holds when it has been taken, whatever the instance was being told
   await settleAll();
   expect(await Promise.all([less, least])).toEqual([true, true]);
   expect(shares()).toEqual([0.3]);
+  await driver.close();
+});
+
+test("of a function is told how far the forecasts of what its instances use miss, once they have been looked at", async () => {
+  const { engine, driver, settleAll } = opened();
+  const starting = driver.start(specOf("a"));
+  await settleAll();
+  await starting;
+  expect(driver.shares()).toEqual([{ function: "f", grantedCpus: CPUS, usedCpus: 0, forecastError: null }]);
+  let [usedUs, looks] = [0, 0];
+  engine.usedUs = () => (usedUs += ++looks % 2 === 0 ? 1_000 : 10_000);
+  await expect.poll(() => driver.shares()[0]?.forecastError ?? 0).toBeGreaterThan(0);
+  expect(driver.shares()).toMatchObject([{ function: "f", usedCpus: expect.any(Number) }]);
   await driver.close();
 });

@@ -41,6 +41,8 @@ export interface QuotaShare {
   readonly grantedCpus: number;
   /** What they used between the last two looks. */
   readonly usedCpus: number;
+  /** Of the forecasts of what they use, held out: the mean of those instances that have any; null: none has. */
+  readonly forecastError: number | null;
 }
 
 export class QuotaDriver implements Driver {
@@ -184,13 +186,22 @@ export class QuotaDriver implements Driver {
 
   /** By function, in no order; without those that wait for room, and those whose quota nothing holds. */
   shares(): readonly QuotaShare[] {
-    const shares = new Map<string, QuotaShare>();
-    for (const { function: name, isTold, reserved, used } of this.#followed.values()) {
-      if (!isTold) continue;
-      const { grantedCpus, usedCpus } = shares.get(name) ?? { grantedCpus: 0, usedCpus: 0 };
-      shares.set(name, { function: name, grantedCpus: grantedCpus + reserved, usedCpus: usedCpus + used });
+    const functions = new Map<string, FollowedInstance[]>();
+    for (const one of this.#followed.values()) {
+      if (!one.isTold) continue;
+      const instances = functions.get(one.function);
+      if (instances === undefined) functions.set(one.function, [one]);
+      else instances.push(one);
     }
-    return [...shares.values()];
+    return Array.from(functions, ([name, instances]) => {
+      const errors = instances.flatMap(({ id }) => this.#reallocation.forecastError(id) ?? []);
+      return {
+        function: name,
+        grantedCpus: sumOf(instances.map(({ reserved }) => reserved)),
+        usedCpus: sumOf(instances.map(({ used }) => used)),
+        forecastError: errors.length === 0 ? null : sumOf(errors) / errors.length,
+      };
+    });
   }
 
   async close(): Promise<void> {
@@ -304,6 +315,8 @@ export class QuotaDriver implements Driver {
     this.#apply(this.#reallocation.remove(one.id));
   }
 }
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0);
 
 /**
  * With a raise the kernel gives the quota of a whole period anew. One that has used its limit, which takes its thread that share of a period, and

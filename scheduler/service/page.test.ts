@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { text as textOf } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 
+import { PLAIN, type ListenerSecurity } from "../grpc/security.ts";
 import { servePage } from "./page.ts";
 
 const resources = { stack: new AsyncDisposableStack() };
@@ -12,10 +13,10 @@ afterEach(async () => {
 });
 
 /** Tells how often it was read. */
-const serve = async (path: string | null) => {
+const serve = async (path: string | null, security: ListenerSecurity = PLAIN) => {
   let reads = 0;
   const text = () => `read ${++reads}\n`;
-  const page = await servePage({ host: "127.0.0.1", port: 0, path, contentType: "text/plain", text });
+  const page = await servePage({ host: "127.0.0.1", port: 0, path, contentType: "text/plain", security, text });
   resources.stack.defer(() => page.close());
   return { ...page, url: `http://127.0.0.1:${page.port}` };
 };
@@ -43,6 +44,40 @@ test.each(["HEAD", "POST", "PUT", "DELETE", "OPTIONS"])("a page is not there for
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET"]);
 });
 
+test("a page with a secret is told to who has it, and nobody else learns so much as where it is", async () => {
+  const secret = "s3cret";
+  const { url } = await serve("/metrics", { ...PLAIN, secret });
+  const bearer = `Bearer ${secret}`;
+  const others = ["", secret, "Bearer", "Bearer ", "Bearer s3cre", `${bearer}t`, `Basic ${secret}`];
+  for (const authorization of [undefined, ...others, `${bearer}, ${bearer}`]) {
+    const headers = authorization === undefined ? {} : { authorization };
+    for (const [method, path] of [
+      ["GET", "/metrics"],
+      ["GET", "/"],
+      ["POST", "/metrics"],
+    ] as const) {
+      const response = await fetch(url + path, { method, headers });
+      expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+      expect(await response.text()).toBe("");
+    }
+  }
+  const headers = { authorization: bearer };
+  expect(await (await fetch(`${url}/metrics`, { headers })).text()).toBe("read 1\n");
+  expect((await fetch(url, { headers })).status).toBe(404);
+});
+
+test("a page whose secret becomes another is told to who has that one, and a wrong one makes it doubted", async () => {
+  let doubts = 0;
+  const secret = { now: "one", doubt: () => void doubts++ };
+  const { url } = await serve(null, { ...PLAIN, secret });
+  const statusWith = async (text: string): Promise<number> =>
+    (await fetch(url, { headers: { authorization: `Bearer ${text}` } })).status;
+  expect([await statusWith("one"), await statusWith("two"), doubts]).toEqual([200, 401, 1]);
+  secret.now = "two";
+  expect([await statusWith("one"), await statusWith("two"), doubts]).toEqual([401, 200, 2]);
+  expect([(await fetch(url)).status, doubts]).toEqual([401, 2]);
+});
+
 test("a page is told to whoever asks, though the body that it announces never comes", async () => {
   const { port } = await serve("/metrics");
   const socket = connect(port, "127.0.0.1");
@@ -66,9 +101,15 @@ test("a page that is closed cuts off who is connected, and closes again", async 
 
 test("a page says where it cannot be served", async () => {
   const { port } = await serve("/metrics");
-  const again = servePage({ host: "127.0.0.1", port, path: null, contentType: "text/plain", text: () => "" });
-  await expect(again).rejects.toMatchObject({
-    code: "CONFIG_INVALID",
-    message: expect.stringContaining(`cannot listen on 127.0.0.1 port ${port}: `),
-  });
+  const again = { host: "127.0.0.1", port, path: null, contentType: "text/plain", text: () => "" };
+  const notCertified = { secret: null, tls: { certificate: "none", key: "none" } };
+  for (const options of [
+    { ...again, security: PLAIN },
+    { ...again, port: 0, security: notCertified },
+  ]) {
+    await expect(servePage(options)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining(`cannot listen on 127.0.0.1 port ${options.port}: `),
+    });
+  }
 });

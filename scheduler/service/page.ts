@@ -1,14 +1,17 @@
-// One page over HTTP, for people and for who collects figures: its text is made when somebody reads it. Of a request no more than the method and the
-// path is looked at.
+// One page over HTTP, for people and for who collects figures, in plain text or with TLS, and with a secret where one is set: its text is made when
+// somebody reads it. Of a request no more than the secret, the method and the path is looked at.
 
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
 import { LocusError } from "#runtime/errors.ts";
+import { secretCheck } from "../grpc/secret.ts";
+import type { ListenerSecurity } from "../grpc/security.ts";
 
 /** One more is closed at once. Chosen: a page has few readers, each with a connection for as long as it reads. */
 const CONNECTIONS_MAX = 64;
-/** For the whole of a request. Chosen, not measured. */
+/** For the whole of a request, and for the handshake before it. Chosen, not measured. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
 interface PageOptions {
@@ -18,6 +21,8 @@ interface PageOptions {
   /** Anything else is 404; null: it is at every path. */
   readonly path: string | null;
   readonly contentType: string;
+  /** As the gRPC listeners of its program have it. Whoever has not the secret is answered 401, whatever is asked for. */
+  readonly security: ListenerSecurity;
   readonly text: () => string;
 }
 
@@ -27,18 +32,19 @@ interface Page {
   close(): Promise<void>;
 }
 
-/** Rejects with CONFIG_INVALID where the address cannot be used. */
-export async function servePage({ host, port, path, contentType, text }: PageOptions): Promise<Page> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
-  server.maxConnections = CONNECTIONS_MAX;
-  server.on("request", ({ method, url = "" }, response) => {
-    // What may follow as a body is not read: the connection ends with the answer.
-    response.setHeader("connection", "close");
-    if (path !== null && url.split("?", 1)[0] !== path) response.writeHead(404).end();
-    else if (method !== "GET") response.writeHead(405, { allow: "GET" }).end();
-    else response.setHeader("content-type", contentType).end(text());
-  });
+/** Rejects with CONFIG_INVALID where the address or the certificate cannot be used. */
+export async function servePage(options: PageOptions): Promise<Page> {
+  const { host, port, security } = options;
+  // Those too whose handshake is not over, of which the server knows nothing.
+  const connections = new Set<Socket>();
+  let server: Server;
   try {
+    server = serverOf(security).on("request", answerOf(options));
+    server.maxConnections = CONNECTIONS_MAX;
+    server.on("connection", (connection: Socket) => {
+      connections.add(connection);
+      connection.once("close", () => connections.delete(connection));
+    });
     server.listen(port, host);
     await once(server, "listening");
   } catch (cause) {
@@ -51,7 +57,25 @@ export async function servePage({ host, port, path, contentType, text }: PageOpt
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const connection of connections) connection.destroy();
       }),
+  };
+}
+
+function serverOf({ tls }: ListenerSecurity): Server {
+  const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+  if (tls === null) return createServer(limits);
+  return createTlsServer({ ...limits, handshakeTimeout: REQUEST_TIMEOUT_MS, cert: tls.certificate, key: tls.key });
+}
+
+function answerOf({ path, contentType, security: { secret }, text }: PageOptions): RequestListener {
+  const isTrusted = secret === null ? (): boolean => true : secretCheck(secret);
+  return ({ method, url = "", headers }, response) => {
+    // What may follow as a body is not read: the connection ends with the answer.
+    response.setHeader("connection", "close");
+    if (!isTrusted(headers.authorization)) response.writeHead(401, { "www-authenticate": "Bearer" }).end();
+    else if (path !== null && url.split("?", 1)[0] !== path) response.writeHead(404).end();
+    else if (method !== "GET") response.writeHead(405, { allow: "GET" }).end();
+    else response.setHeader("content-type", contentType).end(text());
   };
 }

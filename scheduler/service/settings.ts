@@ -23,7 +23,7 @@ const NODES_MAX = 10_000;
 const port = (variable: string, otherwise: number, meaning: string) =>
   integerSetting(variable, { otherwise, min: 0, max: PORT_MAX }, meaning);
 
-/** Of every gRPC listener and client. */
+/** Of every gRPC listener and client, and of pages over HTTP beside them. */
 export const GRPC_SETTINGS = {
   host: textSetting("LOCUS_GRPC_HOST", "127.0.0.1", "address that gRPC services listen on; `0.0.0.0` for all"),
   secret: optionalSetting(
@@ -82,6 +82,13 @@ const clusterFile = optionalSetting(
   "file that keeps over a restart what was learned of functions, and which nodes and containers are its own; of one process",
 );
 
+const metricsPort = optionalSetting(
+  "LOCUS_METRICS_PORT",
+  "not set: they are not served",
+  "port of its metrics, `GET /metrics` over HTTP, on the address that gRPC services listen on, with their TLS and their secret; 0 takes a free one",
+  integerBetween(0, PORT_MAX),
+);
+
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
 const accountName = textSetting(
   "STACK_NAME",
@@ -98,6 +105,7 @@ const nodesMax = integerSetting(
 /** Of `scaler`, the 2023 contest's. */
 export const SCALER_SETTINGS = {
   port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
+  metricsPort,
   platform: textSetting("LOCUS_PLATFORM_ENDPOINT", "127.0.0.1:50051", "`host:port` of the Platform"),
   policy: POLICY_SETTING,
   stateFile,
@@ -131,18 +139,14 @@ export const SCHEDULER_SETTINGS = {
   ),
   policy: POLICY_SETTING,
   weights: WEIGHTS_SETTING,
+  metricsPort,
   stateFile: clusterFile,
 };
 
 /** Of the scheduler of our own nodes, where that is a process apart. */
 export const CAPACITY_SETTINGS = {
   port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
-  metricsPort: optionalSetting(
-    "LOCUS_METRICS_PORT",
-    "not set: they are not served",
-    "port of its metrics, `GET /metrics` over HTTP, on the address that gRPC services listen on and without the secret; 0 takes a free one",
-    integerBetween(0, PORT_MAX),
-  ),
+  metricsPort,
   policy: POLICY_SETTING,
   instancesMax: INSTANCES_MAX_SETTING,
   stateFile,
@@ -194,7 +198,11 @@ export const RESOURCE_MANAGER_SETTINGS = {
 export const SIMULATOR_SETTINGS = {
   port: port("LOCUS_PLATFORM_PORT", 50_051, "port of the Platform; 0 takes a free one"),
   statisticsHost: textSetting("LOCUS_STATISTICS_HOST", "127.0.0.1", "address that the statistics listen on"),
-  statisticsPort: port("LOCUS_STATISTICS_PORT", 9_000, "port of the statistics (HTTP); 0 takes a free one"),
+  statisticsPort: port(
+    "LOCUS_STATISTICS_PORT",
+    9_000,
+    "port of the statistics (HTTP), with the TLS and the secret of gRPC listeners; 0 takes a free one",
+  ),
   scaler: textSetting("LOCUS_SCALER_ENDPOINT", "127.0.0.1:9001", "`host:port` of the Scaler"),
   dataFolder: textSetting("LOCUS_DATA_DIR", "/tmp/data", "folder with a folder for each data set"),
   traceSeconds: integerSetting(

@@ -1,14 +1,12 @@
-// All policies on one trace, and the best fixed keep-alive in hindsight: what one would have had who knew the trace.
+// All policies on one trace, and the best fixed keep-alive in hindsight.
 
 import { fixedSeconds, POLICIES } from "../policy/policies.ts";
 import type { Policy } from "../policy/policy.ts";
 import { CONTEST_NODE, CONTEST_NODES_MAX } from "../settings.ts";
+import { bestInHindsight } from "./hindsight.ts";
 import { replay } from "./replay.ts";
 import { reportOf, type Report } from "./report.ts";
 import type { Trace } from "./trace.ts";
-
-/** Seconds that are tried in hindsight. */
-export const TRIED_SECONDS = [0, 0.2, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1_200, 3_600, Infinity];
 
 export interface Comparison {
   readonly reports: readonly Report[];
@@ -24,8 +22,10 @@ export function compare(trace: Trace, onStep: (policy: string, calls: number) =>
 }
 
 export function bestFixed(trace: Trace, onStep: (policy: string, calls: number) => void = () => {}): Report {
-  const reports = TRIED_SECONDS.map((seconds) => reportOf(simulate(trace, fixedSeconds(seconds), onStep)));
-  return reports.reduce((best, one) => (one.score.score > best.score.score ? one : best));
+  return bestInHindsight(
+    (seconds) => reportOf(simulate(trace, fixedSeconds(seconds), onStep)),
+    ({ score }) => score.score,
+  );
 }
 
 /** Greedy-dual ends instances for want of memory alone: it gets as much as the 2020 contest's nodes have. */

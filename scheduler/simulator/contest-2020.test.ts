@@ -19,6 +19,11 @@ test("each call is answered or an error, on at most the contest's nodes, and the
   expect(nodesMost).toBeLessThanOrEqual(20);
   expect(score).toBeCloseTo(0.75 * responseTime + 0.25 * nodeDuration, 10);
   expect(contest.report(fixedSeconds(60))).toEqual(report);
+  // Whatever it started is there at the end, or ended for others: a node holds 24 of the smallest.
+  const { starts, evictions } = report.reference;
+  expect(evictions).toBeGreaterThan(0);
+  expect(starts - evictions).toBeGreaterThanOrEqual(functions);
+  expect(starts - evictions).toBeLessThanOrEqual(20 * 24);
   // The reference ran once.
   expect(steps.filter(([, at]) => at === 0).map(([policy]) => policy)).toEqual([
     "nothing released",

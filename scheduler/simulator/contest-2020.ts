@@ -9,7 +9,8 @@ import type { Policy } from "../policy/policy.ts";
 import type { Objective } from "../policy/waiting-price.ts";
 import type { Weights2020 } from "../policy/weights-2020.ts";
 import { contestGb, CONTEST_NODES_MAX, type SchedulerSettings } from "../settings.ts";
-import { TRIED_SECONDS } from "./compare.ts";
+import type { Function2020 } from "./functions-2020.ts";
+import { bestInHindsight } from "./hindsight.ts";
 import { load2020, type Load2020 } from "./load-2020.ts";
 import { run2020, type Run2020 } from "./run-2020.ts";
 import { score2020, type Score2020, type Totals2020 } from "./score-2020.ts";
@@ -22,7 +23,11 @@ export interface Report2020 extends Score2020 {
   readonly functions: number;
   readonly errors: number;
   readonly starts: number;
+  /** Containers that ended for want of room. */
+  readonly evictions: number;
   readonly nodesMost: number;
+  /** What the score is relative to: a reference that releases nothing but where nodes are full. */
+  readonly reference: { readonly starts: number; readonly evictions: number };
 }
 
 export interface Comparison2020 {
@@ -34,6 +39,8 @@ export interface Comparison2020 {
 interface Options {
   readonly seed: number;
   readonly weights: Weights2020;
+  /** Instead of the table of ten. */
+  readonly functions?: readonly Function2020[];
   /** Told what comes next, and how many of its calls have come. */
   readonly onStep?: (policy: string, calls: number) => void;
 }
@@ -50,11 +57,11 @@ export class Contest2020 {
   /** Run once, for the first report. */
   #reference: Run2020 | null = null;
 
-  constructor({ seed, weights, onStep = () => {} }: Options) {
+  constructor({ seed, weights, functions, onStep = () => {} }: Options) {
     this.#seed = seed;
     this.#weights = weights;
     this.#onStep = onStep;
-    this.#load = load2020(seed);
+    this.#load = load2020(seed, functions);
   }
 
   get calls(): number {
@@ -74,10 +81,12 @@ export class Contest2020 {
   compare(): Comparison2020 {
     const reference = this.#runReference();
     const reports = Object.values(POLICIES).map((policy) => this.report(policy(this.objective)));
-    const fixed = TRIED_SECONDS.map((seconds) => this.report(fixedSeconds(seconds)));
     return {
       reports: [...reports, this.#reportOf(REFERENCE_NAME, reference, reference)],
-      hindsight: fixed.reduce((best, one) => (one.score < best.score ? one : best)),
+      hindsight: bestInHindsight(
+        (seconds) => this.report(fixedSeconds(seconds)),
+        ({ score }) => -score,
+      ),
     };
   }
 
@@ -106,7 +115,9 @@ export class Contest2020 {
       ...score2020(totalsOf(run), totalsOf(reference), this.#weights),
       errors: run.errors,
       starts: run.starts,
+      evictions: run.evictions,
       nodesMost: run.nodesMost,
+      reference: { starts: reference.starts, evictions: reference.evictions },
     };
   }
 }

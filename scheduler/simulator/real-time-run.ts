@@ -87,6 +87,7 @@ export class RealTimeRun {
       slotGbSeconds: Float64Array.of(slotGbSeconds),
       starts: 0,
       spanMs: 0,
+      // The Scaler's own, of which its protocol tells nothing: ours tells them among its metrics.
       forecastErrors: [],
     });
     const secondsOf = (values: Float64Array): number => values.reduce((sum, ms) => sum + ms / 1e3, 0);

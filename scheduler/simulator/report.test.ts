@@ -42,6 +42,7 @@ test("a replay that nothing ends is reported as it comes to by hand", () => {
     coldShareOfFunctions: { p25: 2 / 3, p50: 2 / 3, p75: 1, p90: 1 },
     waitMs: { mean: 125, p50: 100, p99: 200, max: 200 },
     forecastError: null,
+    forecastErrors: {},
   });
   // All slots last until 6,000 ms, since 0, 500 and 2,000.
   const [held, executed] = [6 + 5.5 + 4 * 0.5, 3 + 0.1 * 0.5];
@@ -72,7 +73,8 @@ test("percentiles are of the functions that were called, and of all waits, by ne
     spanMs: 10_000,
     forecastErrors: [0.1, null, null, 0.3, 0.2],
   };
-  const { functions, coldShare, coldShareOfFunctions, waitMs, wastedGbSeconds, forecastError } = reportOf(all);
+  const { functions, coldShare, coldShareOfFunctions, waitMs, wastedGbSeconds, forecastError, forecastErrors } =
+    reportOf(all);
   expect(functions).toBe(4);
   expect(coldShare).toBe(5 / 8);
   // 0, 1/2, 3/4 and all.
@@ -81,6 +83,7 @@ test("percentiles are of the functions that were called, and of all waits, by ne
   expect(waitMs).toEqual({ mean: 116.25, p50: 10, p99: 500, max: 500 });
   expect(wastedGbSeconds).toBeCloseTo(12.5 - 8);
   expect(forecastError).toBe(0.2);
+  expect(forecastErrors).toEqual({ a: 0.1, c: 0.3, d: 0.2 });
 });
 
 test("of a hundred waits the 99th percentile is the one before the longest", () => {

@@ -19,6 +19,8 @@ export interface Report {
   readonly wastedGbSeconds: number;
   /** Median of functions that have a forecast; null where none has. */
   readonly forecastError: number | null;
+  /** Of each of them, by its key. */
+  readonly forecastErrors: Readonly<Record<string, number>>;
 }
 
 export function reportOf(replay: Replay): Report {
@@ -26,7 +28,11 @@ export function reportOf(replay: Replay): Report {
   const score = score2023(replay);
   const shares = coldShares(replay).toSorted((a, b) => a - b);
   const waits = waitMs.toSorted();
-  const errors = forecastErrors.filter((error) => error !== null).toSorted((a, b) => a - b);
+  const errors = trace.functions.flatMap(({ key }, index) => {
+    const error = forecastErrors[index] ?? null;
+    return error === null ? [] : [[key, error] as const];
+  });
+  const sortedErrors = errors.map(([, error]) => error).toSorted((a, b) => a - b);
   return {
     trace: trace.name,
     policy,
@@ -48,7 +54,8 @@ export function reportOf(replay: Replay): Report {
       max: percentile(waits, 1),
     },
     wastedGbSeconds: score.slotGbSeconds - score.executionGbSeconds,
-    forecastError: errors.length === 0 ? null : percentile(errors, 0.5),
+    forecastError: errors.length === 0 ? null : percentile(sortedErrors, 0.5),
+    forecastErrors: Object.fromEntries(errors),
   };
 }
 

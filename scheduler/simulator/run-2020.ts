@@ -4,7 +4,7 @@
 // at the nodes what containers have used. What is measured is what the score is made of.
 
 import { seededRandom } from "#runtime/seeded-random.ts";
-import type { Effects } from "../effects.ts";
+import type { Effects, StopReason } from "../effects.ts";
 import type { FunctionPool } from "../instance/function-pool.ts";
 import type { Instance } from "../instance/instance.ts";
 import type { Node } from "../node/node.ts";
@@ -41,6 +41,8 @@ export interface Run2020 {
   readonly nodesMost: number;
   readonly errors: number;
   readonly starts: number;
+  /** Containers that ended while their policy would have kept them, since others found no room. */
+  readonly evictions: number;
 }
 
 export interface Run2020Options {
@@ -100,6 +102,7 @@ class FleetWorld implements Effects<number> {
   #nodeMs = 0;
   #answered = 0;
   #errors = 0;
+  #evictions = 0;
 
   constructor(load: Load2020, seed: number, learnsNeed: boolean) {
     this.#load = load;
@@ -159,6 +162,7 @@ class FleetWorld implements Effects<number> {
       nodesMost: this.#nodesMost,
       errors: this.#errors,
       starts: scheduler.counts.starts,
+      evictions: this.#evictions,
     };
   }
 
@@ -237,7 +241,8 @@ class FleetWorld implements Effects<number> {
     this.#events.push(this.#nowMs + startMs, { kind: "started", instance }, 0);
   }
 
-  stopInstance(instance: Instance): void {
+  stopInstance(instance: Instance, reason: StopReason): void {
+    if (reason === "makes room") this.#evictions++;
     this.#stopped.push(instance);
   }
 

@@ -248,9 +248,10 @@ describe("instances", () => {
     await deploy(one, quick);
     await joined(one);
     const url = `http://127.0.0.1:${metricsPort}/metrics`;
+    const headers = { authorization: `Bearer ${SECRET.LOCUS_GRPC_SECRET}` };
     /** By name and labels. */
     const figures = async (): Promise<ReadonlyMap<string, number>> => {
-      const lines = (await (await fetch(url)).text()).trimEnd().split("\n");
+      const lines = (await (await fetch(url, { headers })).text()).trimEnd().split("\n");
       const told = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(" ") as [string, string]);
       return new Map(told.map(([name, figure]) => [name, Number(figure)]));
     };
@@ -282,9 +283,12 @@ describe("instances", () => {
     }, paused);
     expect(await metric(one, "locus_scheduler_controls")).toBe(0);
     expect(await (await fetch(`${one.url}/metrics`)).text()).not.toContain("locus_instances{");
-    expect((await fetch(url)).headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-    expect((await fetch(url, { method: "POST", body: "x" })).status).toBe(405);
-    expect((await fetch(`http://127.0.0.1:${metricsPort}/`)).status).toBe(404);
+    expect((await fetch(url, { headers })).headers.get("content-type")).toBe(
+      "text/plain; version=0.0.4; charset=utf-8",
+    );
+    expect((await fetch(url, { method: "POST", body: "x", headers })).status).toBe(405);
+    expect((await fetch(`http://127.0.0.1:${metricsPort}/`, { headers })).status).toBe(404);
+    expect((await fetch(url)).status).toBe(401);
     await scheduler.stop();
     expect(await scheduler.ended).toBe(0);
     await expect(fetch(url)).rejects.toThrow("fetch failed");

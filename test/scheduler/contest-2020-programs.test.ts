@@ -11,7 +11,7 @@ import { freePort } from "../free-port.ts";
 import { type NodeProcess, startNodeOver } from "../node-process.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { clientAt, type ClientOf, type ContestClient, type Failed, failureOf } from "./contest-client.ts";
-import { answersAt, makeGuard, trustedClient } from "./guard.ts";
+import { answersAt, makeGuard, pageAnswersAt, trustedClient } from "./guard.ts";
 import { healthOf, SERVING, servicesAt } from "./listener-questions.ts";
 import { type Program, startProgram } from "./program.ts";
 
@@ -589,7 +589,7 @@ describe("the resource manager, asked by whoever speaks its contract,", () => {
 
 test("each of them is heard by nobody who is not trusted, and trusts the others", { timeout: TIMEOUT_MS }, async () => {
   const guard = makeGuard(redis.directory);
-  const cluster = await startCluster(1, 1_024, {}, guard.settings);
+  const cluster = await startCluster(1, 1_024, { LOCUS_METRICS_PORT: "0" }, guard.settings);
   const apiServer = await startApiServer(cluster, guard.settings);
   const refused = { plain: "UNAVAILABLE", distrusting: "UNAVAILABLE", withoutSecret: "UNAUTHENTICATED" };
   for (const [{ endpoint }, service, method, withAll] of [
@@ -604,6 +604,27 @@ test("each of them is heard by nobody who is not trusted, and trusts the others"
   // From the API server to the scheduler, from there to the manager and the node, and from the API server to the node.
   const api = trustedClient(resources, guard, apiServer.endpoint, API_SERVER);
   expect(await invoke(api, "hello", 1, { secret: guard.secret })).toBe('{"hello":1}');
+  const metricsPort = Number(/"metricsPort":(\d+)/.exec(cluster.scheduler.said())?.[1]);
+  const {
+    withAll: [status, metrics],
+    ...others
+  } = await pageAnswersAt(guard, metricsPort, "/metrics");
+  expect(others).toEqual({
+    plain: "fetch failed",
+    distrusting: "DEPTH_ZERO_SELF_SIGNED_CERT",
+    withoutSecret: [401, ""],
+  });
+  expect([status, metrics.split("\n")]).toEqual([
+    200,
+    expect.arrayContaining([
+      'locus_instances{state="idle"} 1',
+      "locus_instance_starts_total 1",
+      "locus_scheduler_waiting 0",
+      "locus_packing_waste 1",
+      "# TYPE locus_forecast_error gauge",
+    ]),
+  ]);
+  expect(metrics).toMatch(/^locus_node_utilisation\{node=".+",resource="memory"\} 0\.25$/m);
 });
 
 test("programs of the 2020 contest tell every mistake of their settings, and do not start", async () => {

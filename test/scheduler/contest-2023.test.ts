@@ -208,6 +208,33 @@ test.each(["forecast", "hybrid-histogram", "greedy-dual"])("serves the same with
   expect(platform.slots.size).toBe(0);
 });
 
+test("tells its metrics to people, where it is told a port", async () => {
+  const { client, said } = await startScaler({ LOCUS_POLICY: "forecast", LOCUS_METRICS_PORT: "0" });
+  const url = `http://127.0.0.1:${/"metricsPort":(\d+)/.exec(said())?.[1]}/metrics`;
+  const metrics = async (): Promise<readonly string[]> => (await (await fetch(url)).text()).split("\n");
+  const assigned = [await assign(client, "r1"), await assign(client, "r2")];
+  expect(await metrics()).toEqual(
+    expect.arrayContaining([
+      'locus_instances{state="busy"} 2',
+      "locus_instance_starts_total 2",
+      "locus_scheduler_waiting 0",
+      // A platform has no end of room.
+      'locus_node_utilisation{node="platform",resource="memory"} 0',
+      "locus_packing_waste 1",
+    ]),
+  );
+  for (const one of assigned) await idle(client, one);
+  // Calls that come again and again after a pause of more than two starts' time: some of these it has to have seen before it forecasts any.
+  await vi.waitFor(
+    async () => {
+      await idle(client, await assign(client, "r"));
+      const told = (await metrics()).find((line) => line.startsWith(`locus_forecast_error{function="${META.key}"} `));
+      expect(Number(told?.split(" ")[1])).toBeGreaterThanOrEqual(0);
+    },
+    { timeout: 60_000, interval: 500 },
+  );
+});
+
 test("ends in good order when it is told to, and gives its slots back", async () => {
   const { client, port, ended } = await startScaler();
   const { request_id } = await assign(client, "r1");

@@ -1,4 +1,4 @@
-// What holds of every listener: calls that are given up, deadlines, secrets, TLS, sizes, health, reflection, and how it ends.
+// What holds of every listener: calls that are given up, deadlines, secrets, TLS, sizes, health, reflection, and how it ends. Of pages over HTTP TLS.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { once } from "node:events";
@@ -17,9 +17,11 @@ import { SchedulerClient } from "#scheduler/grpc/scheduler-client.ts";
 import { type ContainerUsed, type ContainerWanted, schedulerService } from "#scheduler/grpc/scheduler-service.ts";
 import { PLAIN } from "#scheduler/grpc/security.ts";
 import { SERVICES } from "#scheduler/grpc/services.ts";
+import { servePage } from "#scheduler/service/page.ts";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
 import { ContainerShelf } from "./container-shelf.ts";
 import { clientAt, contractsTypes, failureOf } from "./contest-client.ts";
+import { makeGuard, pageAnswersAt } from "./guard.ts";
 import {
   type EnumDescriptor,
   type FileDescriptor,
@@ -340,6 +342,34 @@ describe("TLS", () => {
     const tls = { certificate: "no PEM", key: "no PEM" };
     const listening = listen({ host: "127.0.0.1", port: 0, security: { secret: null, tls }, services: {} });
     await expect(listening).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+
+  test("is spoken by a page with who trusts its certificate, and who says nothing does not keep it from ending", async () => {
+    const guard = makeGuard(folder);
+    const [certificate, key] = ["LOCUS_GRPC_CERT", "LOCUS_GRPC_KEY"].map((name) =>
+      readFileSync(guard.settings[name]!, "utf8"),
+    ) as [string, string];
+    const { secret } = guard;
+    const page = await servePage({
+      host: "127.0.0.1",
+      port: 0,
+      path: "/metrics",
+      contentType: "text/plain",
+      security: { secret, tls: { certificate, key } },
+      text: () => "figures\n",
+    });
+    resources.defer(() => page.close());
+    expect(await pageAnswersAt(guard, page.port, "/metrics")).toEqual({
+      plain: "fetch failed",
+      distrusting: "DEPTH_ZERO_SELF_SIGNED_CERT",
+      withoutSecret: [401, ""],
+      withAll: [200, "figures\n"],
+    });
+    const silent = connect(page.port, "127.0.0.1").on("error", () => {});
+    const over = once(silent.resume(), "close");
+    await once(silent, "connect");
+    await page.close();
+    await over;
   });
 });
 

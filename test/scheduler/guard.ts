@@ -1,6 +1,9 @@
-// TLS and a secret for programs that talk to each other, and how their listeners answer who has both, and who lacks one of them.
+// TLS and a secret for programs that talk to each other, and how their listeners, and their pages over HTTP, answer who has both, and who lacks one
+// of them.
 
 import { readFileSync } from "node:fs";
+import { request } from "node:https";
+import { text as textOf } from "node:stream/consumers";
 import { CERTIFIED_NAME, makeCertificate } from "../certificate.ts";
 import { clientAt, type ContestClient, Failed } from "./contest-client.ts";
 
@@ -61,6 +64,29 @@ export async function answersAt(
     distrusting: await codeOf(clientOf(service, { tls: { authority: null } }).call(method, {}, { secret })),
     withoutSecret: await codeOf(trusting.call(method, {})),
     withAll: await codeOf(trusting.call(method, {}, { secret })),
+  };
+}
+
+/** What each is told by a page on 127.0.0.1: the status and the text, or why there is no answer. */
+export async function pageAnswersAt({ authority, secret }: Guard, port: number, path: string) {
+  const headers = { authorization: `Bearer ${secret}` };
+  const ask = (options: { readonly ca?: Buffer; readonly headers?: Readonly<Record<string, string>> }) =>
+    new Promise<readonly [status: number, text: string]>((resolve, reject) => {
+      const asked = request({ host: "127.0.0.1", port, path, ...options }, (response) => {
+        void textOf(response).then((text) => resolve([response.statusCode ?? 0, text]), reject);
+      });
+      asked.once("error", reject).end();
+    });
+  const failure = (answer: Promise<unknown>): Promise<string> =>
+    answer.then(
+      () => "answered",
+      (error: Error & { readonly code?: string }) => error.code ?? error.message,
+    );
+  return {
+    plain: await failure(fetch(`http://127.0.0.1:${port}${path}`, { headers })),
+    distrusting: await failure(ask({ headers })),
+    withoutSecret: await ask({ ca: authority }),
+    withAll: await ask({ ca: authority, headers }),
   };
 }
 

@@ -10,7 +10,7 @@ import { freePort } from "../free-port.ts";
 import { OwnedProcess } from "../owned-process.ts";
 import { clientAt } from "./contest-client.ts";
 import { ForeignScaler } from "./foreign-scaler.ts";
-import { answersAt, type GuardedAnswers, makeGuard } from "./guard.ts";
+import { answersAt, type GuardedAnswers, makeGuard, pageAnswersAt } from "./guard.ts";
 
 const SCHEDULER = join(import.meta.dirname, "..", "..", "scheduler");
 const METAS = [
@@ -226,6 +226,13 @@ test("the simulator and the scaler are heard by nobody who is not trusted, and t
     withAll: "INVALID_ARGUMENT",
   };
   expect(await answers(platformPort, "Platform", "CreateSlot")).toEqual(expected);
+  const { statisticsPort } = saidBy("main-simulator.ts")[0]!;
+  expect(await pageAnswersAt(guard, Number(statisticsPort), "/")).toEqual({
+    plain: "fetch failed",
+    distrusting: "DEPTH_ZERO_SELF_SIGNED_CERT",
+    withoutSecret: [401, ""],
+    withAll: [200, "[]\n"],
+  });
   // It waits for this one.
   start("main-scaler.ts", [], {
     ...guard.settings,
