@@ -1,6 +1,7 @@
 // Nodes come and go: more are reserved where starts find no room, and ahead of that as many empty ones as are to be kept; those that are empty for a
 // while are released, within the settings' bounds. Those that came by themselves go by themselves.
 
+import { counted } from "#runtime/counted.ts";
 import { LocusError } from "#runtime/errors.ts";
 import type { Alarm } from "../alarm.ts";
 import type { Effects } from "../effects.ts";
@@ -84,7 +85,7 @@ export class NodeSupply {
       throw new LocusError("REQUEST_INVALID", `node "${description.id}" is known already`);
     }
     const node = fleet.add(description);
-    effects.nodeNoted(node.id, "reserved", `${fleet.nodes.size} nodes are there`);
+    effects.nodeNoted(node.id, "reserved", `${counted(fleet.nodes.size, "node")} there now`);
     return node;
   }
 
