@@ -74,7 +74,7 @@ export class NodeSupply {
     const { fleet, settings } = this.#ports;
     this.#answered();
     const node = this.came(description);
-    if (fleet.nodes.size > settings.nodesMax) this.#release(node, `${settings.nodesMax} nodes are there already`);
+    if (fleet.nodes.size > settings.nodesMax) this.#release(node, `${counted(settings.nodesMax, "node")} there already`);
     return node;
   }
 
