@@ -42,7 +42,7 @@ help_text() {
     What belongs before every commit, in well under a minute: format, lint, types, dead code, unit tests.
 
 ./build.sh fuzz [TARGET] [--minutes N]
-    Fuzzes what takes bytes from elsewhere (test/fuzz/targets), one target or all in turn, for N minutes in all (10). What breaks
+    Fuzzes what takes bytes from elsewhere (test/fuzz/targets), one target or all in turn, for N minutes in all (10; any number above 0). What breaks
     one is kept in build/fuzz/found. Needs clang with libFuzzer, and installs it as build does.
 
 ./build.sh bench [NAME] [--smoke] [--full] [--json FILE] [--data DIR]
@@ -56,10 +56,10 @@ help_text() {
 ./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
     Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
     checks what docs/reliability.md promises. Ends with 1 at the first promise that does not hold.
-    --minutes N           for how long (10); one episode with faults is played in any case
-    --seed S              a whole number; the same one brings the same faults and calls back (1)
-    --episode K           begins with the faults and calls of episode K, each takes 20 s (1)
-    --calls-per-second N  on average (40)
+    --minutes N           for how long (10; 0.1 to 100000); one episode with faults is played in any case
+    --seed S              the same one brings the same faults and calls back (1; 0 to 2147483647)
+    --episode K           begins with the faults and calls of episode K, each takes 20 s (1; 1 to 1000000)
+    --calls-per-second N  on average (40; 1 to 1000)
     --json FILE           also writes what happened as JSON
 
 ./build.sh package
@@ -494,6 +494,7 @@ is_verb "$verb" ||
 [[ $verb != test || $# == 0 ]] || has_tests "$@" || misuse "There is no test file whose name contains \"$*\"." test
 # Its program would say so as well, once everything is built.
 for word in "$@"; do
+  [[ ! $word =~ ^-[0-9] ]] || misuse "$verb takes no number below 0: $word." "$verb"
   [[ $word != -* ]] || grep -qwFe "${word%%=*}" <<<"$(usage "$verb")" ||
     misuse "$verb has no option ${word%%=*}." "$verb"
 done

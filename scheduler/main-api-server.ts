@@ -10,12 +10,19 @@ import { lineLog } from "./service/event-log.ts";
 import { SchedulerDoor } from "./service/function-door.ts";
 import { readFunctionList } from "./service/function-list.ts";
 import { NodeConnections } from "./service/node-connections.ts";
+import { programArguments } from "./service/program-arguments.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { API_SERVER_SETTINGS } from "./service/settings.ts";
 
 /** Of one question to the scheduler, which waits for a container where there is none: the contest's callers wait as long. */
 const SCHEDULER_TIMEOUT_MS = 30_000;
 /** More than the contest has nodes, and a share of what one listener takes. Chosen. */
 const CONNECTIONS_MAX = 256;
+
+programArguments({
+  does: "The 2020 contest's API server: serves APIServer, with containers of a Scheduler.",
+  settings: API_SERVER_SETTINGS,
+});
 
 await runUntilSignal(async (resources, write) => {
   const { port, scheduler: endpoint, stackName, hostName, functionsFile, grpc } = readApiServerConfig();

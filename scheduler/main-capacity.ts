@@ -12,8 +12,15 @@ import { LiveDesk } from "./service/live-desk.ts";
 import { serveMetrics } from "./service/metrics-page.ts";
 import { policyOf } from "./service/policy-choice.ts";
 import { RelayedThreads } from "./service/relayed-threads.ts";
+import { programArguments } from "./service/program-arguments.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { CAPACITY_SETTINGS } from "./service/settings.ts";
 import { openStateFile } from "./service/state-file.ts";
+
+programArguments({
+  does: "The scheduler of locus' own nodes, as a process apart: serves locus.Capacity, and its metrics over HTTP.",
+  settings: CAPACITY_SETTINGS,
+});
 
 await runUntilSignal(async (resources, write) => {
   const { port, metricsPort, policy, instancesMax, stateFile, grpc } = readCapacityConfig();

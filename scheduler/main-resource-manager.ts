@@ -5,9 +5,16 @@ import { resourceManagerService } from "./grpc/resource-manager-service.ts";
 import { readResourceManagerConfig } from "./service/config.ts";
 import { lineLog } from "./service/event-log.ts";
 import { NodeStock } from "./service/node-stock.ts";
+import { programArguments } from "./service/program-arguments.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { RESOURCE_MANAGER_SETTINGS } from "./service/settings.ts";
 
 const MIB = 2 ** 20;
+
+programArguments({
+  does: "The 2020 contest's resource manager: serves ResourceManager, over the nodes that it is told of.",
+  settings: RESOURCE_MANAGER_SETTINGS,
+});
 
 await runUntilSignal(async (_resources, write) => {
   const { port, stackName, hostName, grpc, ...habits } = readResourceManagerConfig();

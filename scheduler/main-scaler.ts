@@ -11,7 +11,9 @@ import { readScalerConfig } from "./service/config.ts";
 import { lineLog } from "./service/event-log.ts";
 import { serveMetrics } from "./service/metrics-page.ts";
 import { policyOf } from "./service/policy-choice.ts";
+import { programArguments } from "./service/program-arguments.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { SCALER_SETTINGS } from "./service/settings.ts";
 import { SlotDesk, SlotDriver } from "./service/slot-desk.ts";
 import { openStateFile } from "./service/state-file.ts";
 
@@ -23,6 +25,11 @@ const START_FAILURES_MAX = 3;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A platform has no nodes: as one without bounds. */
 const PLATFORM = { id: "platform", address: "", port: 0, memoryMb: Infinity, cpus: Infinity };
+
+programArguments({
+  does: "The 2023 contest's scaler: serves Scaler, with slots of a Platform.",
+  settings: SCALER_SETTINGS,
+});
 
 await runUntilSignal(async (resources, write) => {
   const { port, metricsPort, platform: endpoint, policy, stateFile, grpc } = readScalerConfig();

@@ -15,12 +15,19 @@ import { serveMetrics } from "./service/metrics-page.ts";
 import { ReservedNodes } from "./service/reserved-nodes.ts";
 import { NodeWatch } from "./service/node-watch.ts";
 import { policyOf } from "./service/policy-choice.ts";
+import { programArguments } from "./service/program-arguments.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { SCHEDULER_SETTINGS } from "./service/settings.ts";
 import { openStateFile } from "./service/state-file.ts";
 import { CONTEST_SETTINGS, contestGb } from "./settings.ts";
 
 /** Of one question to a node or the manager: a container's start takes seconds. The contest's own callers wait as long. */
 const PEER_TIMEOUT_MS = 30_000;
+
+programArguments({
+  does: "The 2020 contest's scheduler: serves Scheduler, with nodes of a ResourceManager.",
+  settings: SCHEDULER_SETTINGS,
+});
 
 await runUntilSignal(async (resources, write) => {
   const config = readSchedulerConfig();

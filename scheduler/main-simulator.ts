@@ -8,7 +8,9 @@ import { platformService } from "./grpc/platform-service.ts";
 import { ScalerClient } from "./grpc/scaler-client.ts";
 import { readSimulatorConfig } from "./service/config.ts";
 import { servePage } from "./service/page.ts";
+import { programArguments } from "./service/program-arguments.ts";
 import { runUntilSignal } from "./service/run-until-signal.ts";
+import { SIMULATOR_SETTINGS } from "./service/settings.ts";
 import { azureLikeTrace } from "./simulator/azure-like.ts";
 import { readTrace } from "./simulator/read-trace.ts";
 import { RealTimePlatform } from "./simulator/real-time-platform.ts";
@@ -24,9 +26,15 @@ const SYNTHETIC = { seed: 1, functions: 50, callsPerHourMax: 2_000 };
 
 const now = (): number => performance.now();
 
+const names = programArguments({
+  does: "The 2023 contest's simulator: serves Platform, and plays data sets to a Scaler in real time, those that are named or all that are there, and ends with the last.",
+  settings: SIMULATOR_SETTINGS,
+  takes: "[data set…]",
+});
+
 await runUntilSignal(async (resources, write) => {
   const { port, statisticsHost, statisticsPort, scaler: endpoint, grpc, ...data } = readSimulatorConfig();
-  const sets = dataSets(data, process.argv.slice(2));
+  const sets = dataSets(data, names);
   const runs: RealTimeRun[] = [];
   const statisticsText = (): string => {
     const all = runs.map((run) => run.statistics());

@@ -89,6 +89,12 @@ describe("build.sh", () => {
     expect(stderr.trimEnd().split("\n").at(-1)).toBe(`${verb} has no option --nope.`);
   });
 
+  it("refuses a number below 0 as what it is, and tells which ones are taken", () => {
+    const { status, stderr } = run("soak", "--minutes", "-1");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/--minutes N .*0\.1 to 100000.*\n[^]*\nsoak takes no number below 0: -1\.\n$/);
+  });
+
   it.each([
     [["--push"], "--push needs --repository, which says where to."],
     [["--repository", "Registry/locus"], '--repository is "Registry/locus", must be such as'],

@@ -52,24 +52,34 @@ export class Foreground {
   }
 }
 
-/** How it ended, whether a stack was traced, and what was left of it once its group had gone. */
+/** How it ended, whether its last line said so, whether a stack was traced, and what was left of it once its group had gone. */
 export async function interrupted(
   one: Foreground,
   phase: Phase,
   { signal = "SIGINT", toGroup }: { readonly signal?: "SIGINT" | "SIGTERM"; readonly toGroup: boolean },
-): Promise<{ readonly exitCode: number | null; readonly traced: unknown; readonly left: readonly string[] }> {
+): Promise<{
+  readonly exitCode: number | null;
+  readonly saidSo: boolean;
+  readonly traced: unknown;
+  readonly left: readonly string[];
+}> {
   try {
     const ended = once(one.child, "close") as Promise<[number | null]>;
     await one.reaches(phase(one));
     process.kill(toGroup ? -one.group : one.group, signal);
     const [exitCode] = await ended;
     await vi.waitUntil(() => membersOf(one.group).length === 0, { timeout: GONE_TIMEOUT_MS });
-    return { exitCode, traced: one.output.match(/^ +at .*|.*Error.*/m), left: readdirSync(one.folder) };
+    return {
+      exitCode,
+      saidSo: one.output.endsWith("\nStopped; everything that was started has ended, and its data is gone.\n"),
+      traced: one.output.match(/^ +at .*|.*Error.*/m),
+      left: readdirSync(one.folder),
+    };
   } finally {
     if (membersOf(one.group).length > 0) process.kill(-one.group, "SIGKILL");
     rmSync(one.folder, { recursive: true, force: true });
   }
 }
 
-/** Of a program that Ctrl-C has ended as it should. */
-export const CLEAN = { exitCode: 130, traced: null, left: [] };
+/** Of a program in `inForeground` that Ctrl-C has ended as it should. */
+export const CLEAN = { exitCode: 130, saidSo: true, traced: null, left: [] };

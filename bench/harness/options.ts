@@ -1,5 +1,6 @@
 // The command line that all benchmarks have.
 
+import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 /** How much is run: `smoke` shows in seconds that it runs, `full` is for figures to publish. */
@@ -35,5 +36,9 @@ export function parseOptions(argv: readonly string[]): BenchmarkOptions | null {
   if (values.help) return null;
   if (values.smoke && values.full) throw new TypeError("--smoke and --full exclude each other");
   const mode = values.smoke ? "smoke" : values.full ? "full" : "standard";
-  return { mode, jsonFile: values.json ?? null, dataDirectory: values.data ?? null };
+  const { json: jsonFile = null, data: dataDirectory = null } = values;
+  if (dataDirectory !== null && statSync(dataDirectory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new TypeError(`--data is "${dataDirectory}", must be a folder that is there`);
+  }
+  return { mode, jsonFile, dataDirectory };
 }

@@ -26,7 +26,7 @@ export function loadSocialGraph(
   const source: GraphSource = file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile };
   const address = { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 };
   return loadGraph(
-    { source, address, user: { username: null, password: null }, signal: interruption() },
+    { source, address, user: { username: null, password: null }, force: false, signal: interruption() },
     ({ step, keys, total }) => say(`loading the graph: ${step}, ${keys} of ${total} keys`),
   );
 }

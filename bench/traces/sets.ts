@@ -15,7 +15,7 @@ const FACTOR = 50;
 const UNFIT_TOLD_MAX = 5;
 const UNSEEN_SEEDS = [2_001, 2_002];
 
-/** Throws where a folder is given and none of its data sets can be used. */
+/** Throws TRACE_INVALID where a folder is given and none of its data sets can be used. */
 export function scoredTraces(dataDirectory: string | null): readonly Trace[] {
   const scored = dataDirectory === null ? UNSEEN_SEEDS.map((seed) => syntheticTrace(seed)) : dataSets(dataDirectory);
   return scored.flatMap((trace) => [trace, withDurations(trace, FACTOR)]);
@@ -40,7 +40,8 @@ function dataSets(directory: string): readonly Trace[] {
   if (usable.length > 0) return usable;
   const lookedFor = `a folder with requests and metas, as the 2023 contest's, and ${CALLS_MIN} calls at least`;
   const unfit = traces.filter((trace) => typeof trace === "string").slice(0, UNFIT_TOLD_MAX);
-  throw new Error([`${directory} has no data set to score: looked for ${lookedFor}`, ...unfit].join("; "));
+  const what = [`${directory} has no data set to score: looked for ${lookedFor}`, ...unfit].join("; ");
+  throw new LocusError("TRACE_INVALID", what);
 }
 
 /** Why not, where it is none to score. */

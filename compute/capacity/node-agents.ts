@@ -68,7 +68,7 @@ interface OpenedDriver {
 
 async function openProcesses({ config, data, onLog, log }: NodeAgentsOptions): Promise<OpenedDriver> {
   const cgroups = await CgroupFolder.open(CGROUP_ROOT, config.cgroup);
-  const folder = `${CGROUP_ROOT}/${config.cgroup}`;
+  const folder = (await CgroupFolder.foldersOf(CGROUP_ROOT, config.cgroup)).join(", ");
   if (cgroups === null) {
     log.warn({ folder }, "no group of the kernel can be made there (LOCUS_CGROUP): instances have no CPU quota");
   }

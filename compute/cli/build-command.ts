@@ -4,16 +4,21 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { createInterface } from "node:readline";
 
 import type { Command } from "commander";
 
+import { counted } from "#runtime/counted.ts";
 import { LocusError } from "#runtime/errors.ts";
 import { INSTALLATION } from "./installation.ts";
-import { printJson, printLine } from "./output.ts";
+import { printJson, printLine, printNote } from "./output.ts";
 import { withoutOptions } from "./program.ts";
+import { Progress } from "./progress.ts";
 
 const NEEDED = "g++ make libseccomp-dev libssl-dev nlohmann-json3-dev";
+/** Of what compilers complained of, the last lines are shown where it fails. */
+const COMPLAINTS_MAX = 30;
 
 export const addBuildCommand = (program: Command): void => {
   withoutOptions(program.command("build"), "url")
@@ -27,24 +32,47 @@ export const addBuildCommand = (program: Command): void => {
           `${process.execPath} has no headers at ${headers}: run this with the Node that came with locus (npx locus build)`,
         );
       }
-      const settings = [`NODE=${process.execPath}`, `NODE_INCLUDE=${headers}`];
-      const make = spawn("make", [`--directory=${root}`, `--jobs=${availableParallelism()}`, ...settings], {
-        // What it does is beside the result.
-        stdio: ["ignore", process.stderr, process.stderr],
-      });
-      const failure = await Promise.race([
-        once(make, "exit").then(([code]) => (code === 0 ? null : `make ended with exit code ${code}`)),
-        once(make, "error").then(([error]) => `make cannot be run: ${(error as Error).message}`),
-      ]);
+      const { addons, launcher, module } = INSTALLATION;
+      const built = [launcher, ...addons, module];
+      const failure = await makeAnew(
+        built.map((part) => relative(root, part)),
+        [`--directory=${root}`, `NODE=${process.execPath}`, `NODE_INCLUDE=${headers}`],
+      );
       if (failure !== null) {
         throw new LocusError(
           "UNSUPPORTED_PLATFORM",
           `${failure}. Needed, by the names of Debian's packages: ${NEEDED}`,
         );
       }
-      const { addons, launcher, module } = INSTALLATION;
-      const built = [launcher, ...addons, module];
       if (json === true) printJson({ built });
       else printLine(`built ${built.join(", ")}`);
     });
+};
+
+/**
+ * null, or why not all `targets` were made. What is there says nothing of whom it was compiled for, and what a package
+ * brings is newer than its sources: so files' times are not gone by.
+ */
+const makeAnew = async (targets: readonly string[], settings: readonly string[]): Promise<string | null> => {
+  const options = ["--always-make", "--output-sync=target", `--jobs=${availableParallelism()}`];
+  const make = spawn("make", [...options, ...settings, ...targets], { stdio: ["ignore", "pipe", "pipe"] });
+  const progress = new Progress();
+  const complaints: string[] = [];
+  let made = 0;
+  createInterface(make.stdout).on("line", (line) => {
+    const [, file] = / -o (\S+)/.exec(line) ?? [];
+    if (file === undefined) return;
+    made++;
+    progress.step(() => `${counted(made, "file")} compiled, the last one ${file}`);
+  });
+  createInterface(make.stderr).on("line", (line) => {
+    complaints.push(line);
+    if (complaints.length > COMPLAINTS_MAX) complaints.shift();
+  });
+  const failure = await Promise.race([
+    once(make, "close").then(([code]) => (code === 0 ? null : `make ended with exit code ${code}`)),
+    once(make, "error").then(([error]) => `make cannot be run: ${(error as Error).message}`),
+  ]).finally(() => progress.end());
+  if (failure !== null) complaints.forEach(printNote);
+  return failure;
 };

@@ -13,7 +13,7 @@ import { exitCodeOfCodes } from "./exit-code.ts";
 import { failureOf, failureText, type Failure } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
 import { FUNCTION, nodeOf, withSimilar, type NodeFlags } from "./node-command.ts";
-import { jsonValueOrPlace, sideOption, wholeNumber } from "./option.ts";
+import { jsonValueOrPlace, numberOption, sideOption } from "./option.ts";
 import { printJson, printLine, printNote } from "./output.ts";
 
 interface CallFlags extends NodeFlags {
@@ -43,10 +43,12 @@ export const addCallCommand = (program: Command): void => {
     .argument("[args]", "JSON; @path of a file that holds it; - for stdin", jsonValueOrPlace, null)
     .option("--key <key>", "a Redis key that the call declares; may be repeated", appended)
     .addOption(sideOption())
-    .option(
-      "--deadline-ms <n>",
-      "wall clock; the function's own limit holds in any case",
-      wholeNumber(LIMITS.deadlineMs.max),
+    .addOption(
+      numberOption(
+        "--deadline-ms <n>",
+        "wall clock, within the function's own limit, which holds in any case",
+        LIMITS.deadlineMs.max,
+      ),
     )
     .option("--logs", "print the function's log lines on stderr")
     .option("--trace", "print on stderr what the call was at, and when")

@@ -18,6 +18,11 @@ import { COMPUTE_TABLES, NODE_SETTINGS } from "../settings.ts";
 /** Whether a terminal understands "back to the line's beginning" and "erase to its end". */
 export const terminalRewrites = (environment: Environment = process.env): boolean => environment["TERM"] !== "dumb";
 
+/** In the help of what talks to Redis itself. */
+export const REDIS_HELP = `
+Redis is where LOCUS_REDIS_URL says, or LOCUS_REDIS_HOST, LOCUS_REDIS_PORT, LOCUS_REDIS_PATH, LOCUS_REDIS_DB
+and the like (docs/configuration.md); else at 127.0.0.1:6379.`;
+
 /** Where a node is. */
 export interface NodePlace {
   /** Without a slash at the end. */

@@ -41,7 +41,7 @@ export const addFunctionCommands = (program: Command): void => {
     );
 };
 
-const HEADS = ["NAME", "VERSION", "SIDE", "DEADLINE", "MEMORY"];
+const HEADS = ["NAME", "VERSION", "PREFERS", "DEADLINE", "MEMORY"];
 
 const rowOf = ({ name, version, side, limits }: FunctionDescription): readonly string[] => [
   name,
@@ -54,7 +54,7 @@ const rowOf = ({ name, version, side, limits }: FunctionDescription): readonly s
 const descriptionText = ({ name, version, side, limits, input, output }: FunctionDescription): string => {
   const rows = [
     ["version", version],
-    ["side", side ?? "any"],
+    ["prefers side", side ?? "any"],
     ["deadline", `${limits.deadlineMs} ms`],
     ["cpu", `${limits.cpuMs} ms`],
     ["memory", `${limits.memoryMb} MiB`],

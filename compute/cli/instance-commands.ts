@@ -9,7 +9,7 @@ import type { NamedScaleRule } from "../gateway/instance-routes.ts";
 import { SCALED_INSTANCES_MAX } from "#scheduler/grpc/beat-bounds.ts";
 import type { InstanceList, NodeClient, NodeList } from "./node-client.ts";
 import { asksNode, FUNCTION_OR_ALL, type Asking, type NodeFlags } from "./node-command.ts";
-import { wholeNumber } from "./option.ts";
+import { numberOption, rangeOption } from "./option.ts";
 import { columns } from "./output.ts";
 
 type ScaleFlags = NodeFlags & { readonly min?: number; readonly max?: number; readonly free?: boolean };
@@ -30,12 +30,13 @@ export const addInstanceCommands = (program: Command): void => {
     .command("scale")
     .description("say how many instances a function keeps at least, and has at most; without options, what was said")
     .argument(...FUNCTION_OR_ALL)
-    .option(
-      "--min <n>",
-      "keep so many warm, whatever the policy says; 0 takes it back",
-      wholeNumber(SCALED_INSTANCES_MAX, 0),
+    .addOption(
+      rangeOption("--min <n>", "keep so many warm, whatever the policy says (0 takes it back)", [
+        0,
+        SCALED_INSTANCES_MAX,
+      ]),
     )
-    .option("--max <n>", "have no more than these", wholeNumber(SCALED_INSTANCES_MAX))
+    .addOption(numberOption("--max <n>", "have no more than these, and not fewer than --min", SCALED_INSTANCES_MAX))
     .option("--free", "take back all that was said")
     .action(asksNode(scale, scaleText));
 };
@@ -60,6 +61,10 @@ const scale = async ({ node, flags }: Asking<ScaleFlags>, name?: string): Promis
   if (free && isChange) {
     const remedy = "Say --min, --max or both; or --free alone, which takes back both.";
     throw new LocusError("CONFIG_INVALID", "--free takes back what --min and --max say", { remedy });
+  }
+  if (min !== undefined && max !== undefined && max < min) {
+    const remedy = "Say a --max that is not below --min.";
+    throw new LocusError("CONFIG_INVALID", `--max is ${max}, must not be below --min, ${min}`, { remedy });
   }
   if (!free && !isChange) return scaleNow(node, name ?? null);
   if (name === undefined) {

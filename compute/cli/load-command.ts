@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 
 import { counted } from "#runtime/counted.ts";
-import { readCliConfig } from "./config.ts";
+import { readCliConfig, REDIS_HELP } from "./config.ts";
 import { interruption } from "./interruption.ts";
 import { NODES_MAX } from "./load/graph.ts";
 import type { GraphSource } from "./load/graph-source.ts";
@@ -17,7 +17,20 @@ const SEED_MAX = 2 ** 32 - 1;
 
 interface LoadFlags {
   readonly json?: boolean;
+  readonly force?: boolean;
 }
+
+const KEYS = `
+Keys that are written:
+  1, 2, 3, …                                          the nodes
+  graph:info                                          which graph it is
+  md5, pagerank                                       what the functions of these names read
+  forest, forest:version, features:0 … features:255   what the function score reads
+Where one of them is there that no load has written, nothing is written, unless --force is given.
+${REDIS_HELP}`;
+const EDGES = `
+A line is "from to"; empty ones, and those that begin with #, are skipped. Ids are names, which may be any
+words: the keys are 1 … n, in the order in which names appear, and each value keeps its "name".`;
 
 export const addLoadCommand = (program: Command): void => {
   const load = withoutOptions(program.command("load"), "url")
@@ -25,11 +38,13 @@ export const addLoadCommand = (program: Command): void => {
       "fill Redis with a graph: its nodes are the keys 1, 2, 3, … It takes the place of the one before, whose keys are deleted, whatever they hold by now",
     )
     .argument("[graph]", "one of the commands below; wordnet where none is named")
+    .option("--force", "overwrite keys of these names that no load has written")
     // A graph that is known has a command of its own, below.
     .action((graph: string | undefined, _flags: unknown, command: Command) => {
       if (graph === undefined) return run({ kind: "wordnet" }, command.optsWithGlobals());
       throw nothingCalled("graph", graph, command.commands);
-    });
+    })
+    .addHelpText("after", KEYS);
   load
     .command("wordnet")
     .description("WordNet 3.1: 117,791 sets of synonyms and how they point to each other")
@@ -54,15 +69,16 @@ export const addLoadCommand = (program: Command): void => {
     .command("edges")
     .description("an edge list: two node ids on each line")
     .argument("<file>", "the list, gzip or not")
+    .addHelpText("after", EDGES)
     .action((file: string, _flags: unknown, command: Command) =>
       run({ kind: "edges", file }, command.optsWithGlobals()),
     );
 };
 
-const run = async (source: GraphSource, { json }: LoadFlags): Promise<void> => {
+const run = async (source: GraphSource, { json, force = false }: LoadFlags): Promise<void> => {
   const { redis, user } = readCliConfig();
   const progress = new Progress();
-  const options = { source, address: redis, user, signal: interruption() };
+  const options = { source, address: redis, user, force, signal: interruption() };
   const info = await loadGraph(options, ({ step, keys, total }) => {
     progress.step(() => (total === 0 ? step : `${step}: ${keys} of ${total} keys`));
   }).finally(() => progress.end());

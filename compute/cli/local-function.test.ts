@@ -41,6 +41,13 @@ describe("loadLocalFunction", () => {
     });
     await expect(loadLocalFunction(new URL("./summary.ts", import.meta.url).pathname)).rejects.toMatchObject({
       code: "FUNCTION_INVALID",
+      remedy: expect.not.stringContaining("deploy"),
+    });
+    // In the folder that this runs in.
+    await expect(loadLocalFunction("README.md")).rejects.toThrow(/README\.md is no source of a function/);
+    await expect(loadLocalFunction("runtime")).rejects.toMatchObject({
+      code: "REQUEST_INVALID",
+      message: expect.stringMatching(/\/runtime is a folder: name the file of a function$/),
     });
   });
 });

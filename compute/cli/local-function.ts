@@ -1,7 +1,7 @@
 // Loads a function's source into this process, to run it there without a sandbox. Only `redisclient` does that, with the
 // functions of whoever starts it: bundled as for a deployment, so that it is found and resolved as it is there.
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { registerHooks, setSourceMapsSupport } from "node:module";
 import { extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -14,7 +14,7 @@ import { LocusError } from "#runtime/errors.ts";
 const EXTENSIONS = [".ts", ".js"];
 const SAMPLES = resolve(import.meta.dirname, "../../functions");
 
-/** `khop` is the sample of that name, `./khop.ts` a file. Rejects with REQUEST_INVALID or FUNCTION_INVALID. */
+/** `khop` is the sample of that name, anything else a file. Rejects with REQUEST_INVALID, FUNCTION_INVALID or BUNDLE_TOO_LARGE. */
 export const loadLocalFunction = async (nameOrPath: string): Promise<FunctionDefinition> => {
   const path = pathOf(nameOrPath);
   if (path === undefined) {
@@ -23,6 +23,18 @@ export const loadLocalFunction = async (nameOrPath: string): Promise<FunctionDef
       `there is no file ${nameOrPath}, and no function of that name comes with locus; there are ${sampleNames().join(", ")}`,
     );
   }
+  if (statSync(path).isDirectory()) {
+    throw new LocusError("REQUEST_INVALID", `${path} is a folder: name the file of a function`);
+  }
+  return loadFile(path).catch((error: unknown) => {
+    if (!(error instanceof LocusError) || error.code !== "FUNCTION_INVALID") throw error;
+    // Nothing is deployed here.
+    const remedy = "Correct what the message names, and run it again.";
+    throw new LocusError(error.code, error.message, { cause: error, remedy });
+  });
+};
+
+const loadFile = async (path: string): Promise<FunctionDefinition> => {
   const definition = await evaluate(path, await bundleFunction(path));
   if (definition?.kind !== "locus.function") {
     throw new LocusError("FUNCTION_INVALID", `${path} does not export what defineFunction returns by default`);
@@ -57,9 +69,7 @@ const sampleNames = (): readonly string[] =>
     .map((file) => file.slice(0, -extname(file).length));
 
 const pathOf = (nameOrPath: string): string | undefined => {
-  const isPath = nameOrPath.includes("/") || EXTENSIONS.some((extension) => nameOrPath.endsWith(extension));
-  const candidates = isPath
-    ? [resolve(nameOrPath)]
-    : EXTENSIONS.map((extension) => join(SAMPLES, nameOrPath + extension));
+  const samples = EXTENSIONS.map((extension) => join(SAMPLES, nameOrPath + extension));
+  const candidates = nameOrPath.includes("/") ? [resolve(nameOrPath)] : [...samples, resolve(nameOrPath)];
   return candidates.find((candidate) => existsSync(candidate));
 };

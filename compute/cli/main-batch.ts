@@ -26,7 +26,7 @@ Example: batch khop 1 1000`,
   .argument(...FUNCTION)
   .option("--url <url>", "the node (default: LOCUS_URL, else this machine)")
   .addOption(sideOption())
-  .addOption(numberOption("--concurrency <n>", `calls in flight, at most ${GROUP_LENGTH}`, GROUP_LENGTH, GROUP_LENGTH));
+  .addOption(numberOption("--concurrency <n>", "calls in flight", GROUP_LENGTH, GROUP_LENGTH));
 
 addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
   const { node: place } = readCliConfig(flags.url);

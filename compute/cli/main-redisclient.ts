@@ -4,7 +4,7 @@ import { Console } from "node:console";
 
 import { openBrittleConnection } from "../node/redis-connection.ts";
 import { toLocusError } from "../node/redis-error.ts";
-import { readCliConfig } from "./config.ts";
+import { readCliConfig, REDIS_HELP } from "./config.ts";
 import { interruption } from "./interruption.ts";
 import { loadLocalFunction } from "./local-function.ts";
 import { newProgram, runProgram } from "./program.ts";
@@ -25,7 +25,8 @@ const program = newProgram("redisclient")
 One call at a time, and each command only when the one before has answered. Example: redisclient khop 1 1000`,
   )
   .argument("<function>", "the path of a function's file, or the name of one that comes with locus")
-  .option("--pipelined", `pipeline commands by themselves and keep ${PIPELINED_IN_FLIGHT} calls in flight`);
+  .option("--pipelined", `pipeline commands by themselves and keep ${PIPELINED_IN_FLIGHT} calls in flight`)
+  .addHelpText("after", REDIS_HELP);
 
 addWorkload(program).action(async (name: string, repeats: number, count: number, flags: Flags) => {
   const { redis, user } = readCliConfig();

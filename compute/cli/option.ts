@@ -12,8 +12,12 @@ export const wholeNumber =
     throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
   };
 
-export const numberOption = (flags: string, meaning: string, max: number, otherwise: number): Option =>
-  new Option(flags, meaning).argParser(wholeNumber(max)).default(otherwise);
+/** With its range in the help, as the others here. Without `otherwise` it has no value where it is not given. */
+export const numberOption = (flags: string, meaning: string, max: number, otherwise?: number): Option =>
+  rangeOption(flags, meaning, [1, max]).default(otherwise);
+
+export const rangeOption = (flags: string, meaning: string, [min, max]: readonly [number, number]): Option =>
+  new Option(flags, `${meaning}; ${min} to ${max}`).argParser(wholeNumber(max, min));
 
 export const sideOption = (): Option =>
   new Option("--side <side>", "where to run (default: as the node decides)").choices(["compute", "storage"]);

@@ -11,11 +11,11 @@ import { Contest2020 } from "#scheduler/simulator/contest-2020.ts";
 import { readTrace } from "#scheduler/simulator/read-trace.ts";
 import { reportOf } from "#scheduler/simulator/report.ts";
 import { withDurations, type Trace } from "#scheduler/simulator/trace.ts";
-import { numberOption, wholeNumber } from "./option.ts";
-import { printJson, printLine } from "./output.ts";
+import { numberOption } from "./option.ts";
+import { printJson, printLine, printNote } from "./output.ts";
 import { withoutOptions } from "./program.ts";
 import { Progress } from "./progress.ts";
-import { comparison2020Plots, comparisonPlots, writePlots } from "./simulation-plots.ts";
+import { comparison2020Plots, comparisonPlots, makePlotsFolder, writePlots } from "./simulation-plots.ts";
 import { comparison2020Text, comparisonText, report2020Text, reportText } from "./simulation-text.ts";
 
 const SEED_MAX = 2 ** 32 - 1;
@@ -25,6 +25,8 @@ const FACTOR_MAX = 10_000;
 /** Of one synthetic function. */
 const CALLS_PER_HOUR_MAX = 600;
 const SEED_2020 = 1;
+const FUNCTIONS = 200;
+const HOURS = 24;
 
 interface SimulateFlags {
   readonly json?: boolean;
@@ -32,8 +34,8 @@ interface SimulateFlags {
   readonly compare?: true;
   readonly durations: number;
   readonly synthetic?: number;
-  readonly functions: number;
-  readonly hours: number;
+  readonly functions?: number;
+  readonly hours?: number;
   readonly contest2020?: true;
   readonly weights?: Weights2020;
   readonly seed?: number;
@@ -54,13 +56,15 @@ export const addSimulateCommand = (program: Command): void => {
       "replay a load through a scheduling policy in virtual time: its score, cold starts, waits, memory held in vain",
     )
     .argument("[folder]", "a trace: the files requests and metas, JSON lines, gzip or not")
+    .addOption(numberOption("--synthetic <seed>", "instead a trace with the statistics of Azure's functions", SEED_MAX))
     .addOption(
-      new Option("--synthetic <seed>", "instead a trace with the statistics of Azure's functions").argParser(
-        wholeNumber(SEED_MAX),
+      numberOption(
+        "--functions <n>",
+        `that a synthetic trace has; those that are not called in its time are left out (default: ${FUNCTIONS})`,
+        FUNCTIONS_MAX,
       ),
     )
-    .addOption(numberOption("--functions <n>", "in a synthetic trace", FUNCTIONS_MAX, 200))
-    .addOption(numberOption("--hours <n>", "that a synthetic trace lasts", HOURS_MAX, 24))
+    .addOption(numberOption("--hours <n>", `that a synthetic trace lasts (default: ${HOURS})`, HOURS_MAX))
     .addOption(
       new Option("--contest-2020", "instead the load of the 2020 contest on its nodes, and its score").conflicts([
         "functions",
@@ -73,11 +77,15 @@ export const addSimulateCommand = (program: Command): void => {
         weightsOption,
       ),
     )
-    .addOption(new Option("--seed <seed>", `of that load (default: ${SEED_2020})`).argParser(wholeNumber(SEED_MAX)))
+    .addOption(numberOption("--seed <seed>", `of that load (default: ${SEED_2020})`, SEED_MAX))
     .option("--policy <name>", `${Object.keys(POLICIES).join(", ")}, fixed:SECONDS or fixed:never`, "forecast")
-    .option("--compare", "all policies side by side, and the best fixed keep-alive in hindsight")
+    .addOption(
+      new Option("--compare", "all policies side by side, and the best fixed keep-alive in hindsight").conflicts(
+        "policy",
+      ),
+    )
     .addOption(numberOption("--durations <factor>", "let each call run so many times as long", FACTOR_MAX, 1))
-    .option("--plots <folder>", "also write pictures of the comparison, as SVG")
+    .option("--plots <folder>", "also write pictures of the comparison into this folder, as SVG")
     .action((folder: string | undefined, _flags: unknown, command: Command) =>
       run(folder, command.optsWithGlobals<SimulateFlags>()),
     );
@@ -92,28 +100,37 @@ const weightsOption = (text: string): Weights2020 => {
 const run = (folder: string | undefined, flags: SimulateFlags): void => {
   refuseWithoutEffect(flags);
   checkOneLoad(folder, flags);
+  // Before anything is replayed, which may take long.
+  if (flags.plots !== undefined) makePlotsFolder(flags.plots);
   const progress = new Progress();
   try {
     const { value, text, plots } =
       flags.contest2020 === true ? contestAnswer(flags, progress) : traceAnswer(folder, flags, progress);
     progress.end();
-    if (flags.plots !== undefined && plots !== undefined) writePlots(flags.plots, plots());
-    if (flags.json === true) printJson(value);
-    else printLine(text());
+    const written = flags.plots === undefined || plots === undefined ? [] : writePlots(flags.plots, plots());
+    if (flags.json === true) return printJson(value);
+    printLine(text());
+    if (written.length > 0) printNote(`wrote ${written.join(", ")}`);
   } finally {
     progress.end();
   }
 };
 
-const refuseWithoutEffect = ({ plots, compare: isCompared, contest2020, weights, seed }: SimulateFlags): void => {
-  if (plots !== undefined && isCompared !== true) {
-    const remedy = "Add --compare, or leave --plots out.";
-    throw new LocusError("CONFIG_INVALID", "--plots draws a comparison: it needs --compare", { remedy });
+const refuseWithoutEffect = (flags: SimulateFlags): void => {
+  const ofSynthetic = "is of a synthetic trace: it needs --synthetic";
+  const of2020 = "is of the 2020 contest's load: it needs --contest-2020";
+  const needs: readonly (readonly [keyof SimulateFlags, why: string, needed: keyof SimulateFlags])[] = [
+    ["plots", "draws a comparison: it needs --compare", "compare"],
+    ["functions", ofSynthetic, "synthetic"],
+    ["hours", ofSynthetic, "synthetic"],
+    ["weights", of2020, "contest2020"],
+    ["seed", of2020, "contest2020"],
+  ];
+  for (const [name, why, needed] of needs) {
+    if (flags[name] === undefined || flags[needed] !== undefined) continue;
+    const remedy = `Add ${why.slice(why.lastIndexOf("--"))}, or leave --${name} out.`;
+    throw new LocusError("CONFIG_INVALID", `--${name} ${why}`, { remedy });
   }
-  if (contest2020 === true || (weights === undefined && seed === undefined)) return;
-  const name = weights === undefined ? "--seed" : "--weights";
-  const remedy = `Add --contest-2020, or leave ${name} out.`;
-  throw new LocusError("CONFIG_INVALID", `${name} is of the 2020 contest's load: it needs --contest-2020`, { remedy });
 };
 
 const checkOneLoad = (folder: string | undefined, { synthetic, contest2020 }: SimulateFlags): void => {
@@ -122,10 +139,11 @@ const checkOneLoad = (folder: string | undefined, { synthetic, contest2020 }: Si
     ...(synthetic === undefined ? [] : ["--synthetic"]),
     ...(contest2020 === undefined ? [] : ["--contest-2020"]),
   ];
-  if (named.length === 1) return;
+  if (named.length === 1 && folder !== "") return;
   const remedy =
     "Name a trace's folder, or say --contest-2020, or --synthetic and a seed: locus simulate --synthetic 1";
-  const what = named.length === 0 ? "no load is named" : `${named.length} loads are named, ${named.join(" and ")}`;
+  const several = `${named.length} loads are named, ${named.join(" and ")}`;
+  const what = folder === "" ? "the folder's name is empty" : named.length === 0 ? "no load is named" : several;
   throw new LocusError("CONFIG_INVALID", what, { remedy });
 };
 
@@ -142,7 +160,7 @@ const traceAnswer = (folder: string | undefined, flags: SimulateFlags, progress:
 };
 
 const traceOf = (folder: string | undefined, flags: SimulateFlags, progress: Progress): Trace => {
-  const { synthetic: seed, functions, hours } = flags;
+  const { synthetic: seed, functions = FUNCTIONS, hours = HOURS } = flags;
   if (folder !== undefined) return readTrace(folder, (count) => progress.step(() => `${count} requests read`));
   return azureLikeTrace({ seed: seed!, functions, hours, callsPerHourMax: CALLS_PER_HOUR_MAX });
 };

@@ -1,8 +1,9 @@
 // The pictures of `locus simulate --compare --plots`: SVG texts by the names of their files.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { LocusError } from "#runtime/errors.ts";
 import { barPlotSvg } from "#runtime/plot.ts";
 import type { Comparison } from "#scheduler/simulator/compare.ts";
 import type { Comparison2020 } from "#scheduler/simulator/contest-2020.ts";
@@ -40,8 +41,32 @@ export const comparison2020Plots = ({ reports, hindsight }: Comparison2020): Plo
   }),
 });
 
-/** `folder` is made where there is none. */
-export const writePlots = (folder: string, plots: Plots): void => {
-  mkdirSync(folder, { recursive: true });
-  for (const [name, svg] of Object.entries(plots)) writeFileSync(join(folder, `${name}.svg`), svg);
+/** Where there is none. Throws REQUEST_INVALID where nothing can be written there. */
+export const makePlotsFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+};
+
+/** The files that it has written. Throws REQUEST_INVALID. */
+export const writePlots = (folder: string, plots: Plots): readonly string[] =>
+  Object.entries(plots).map(([name, svg]) => {
+    const file = join(folder, `${name}.svg`);
+    try {
+      writeFileSync(file, svg);
+    } catch (error) {
+      throw unwritable(file, error);
+    }
+    return file;
+  });
+
+const unwritable = (path: string, error: unknown): LocusError => {
+  const remedy = "Name a folder that can be written to; it is made where there is none.";
+  return new LocusError("REQUEST_INVALID", `cannot write pictures to ${path}: ${(error as Error).message}`, {
+    remedy,
+    cause: error,
+  });
 };

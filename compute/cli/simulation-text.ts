@@ -1,5 +1,6 @@
 // What `locus simulate` tells people: of one policy in sentences, of several in a table.
 
+import { counted } from "#runtime/counted.ts";
 import { percentText } from "#runtime/figures.ts";
 import type { Comparison } from "#scheduler/simulator/compare.ts";
 import type { Comparison2020, Report2020 } from "#scheduler/simulator/contest-2020.ts";
@@ -11,9 +12,9 @@ export const reportText = (report: Report): string => {
   const { p25, p50, p75, p90 } = coldShareOfFunctions;
   const shares = [p25, p50, p75, p90].map((share) => percentText(share)).join(", ");
   return [
-    `${trace}: ${calls} calls of ${functions} functions, policy ${policy}`,
+    `${trace}: ${counted(calls, "call")} of ${counted(functions, "function")}, policy ${policy}`,
     `score ${score.score.toFixed(2)} = memory ${score.resourceUsageScore.toFixed(2)} + waiting ${score.coldStartTimeScore.toFixed(2)}; higher is better, 100 is the most`,
-    `${starts} starts; ${percentText(coldShare)} of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: ${shares}`,
+    `${counted(starts, "start")}; ${percentText(coldShare)} of the calls waited; by function, at its 25th, 50th, 75th, 90th percentile: ${shares}`,
     `waits: mean ${waitMs.mean.toFixed(1)} ms, p50 ${waitMs.p50.toFixed(1)} ms, p99 ${waitMs.p99.toFixed(1)} ms, longest ${waitMs.max.toFixed(0)} ms`,
     `memory: ${score.executionGbSeconds.toFixed(1)} GB·s executed, ${report.wastedGbSeconds.toFixed(1)} GB·s held beside`,
     ...(report.forecastError === null
@@ -55,11 +56,11 @@ export const comparisonText = ({ reports, hindsight }: Comparison): string => {
 export const report2020Text = (report: Report2020): string => {
   const { policy, seed, weights, calls, functions, score, responseTime, nodeDuration, reference } = report;
   return [
-    `2020 contest's load, seed ${seed}: ${calls} calls of ${functions} functions, policy ${policy}`,
+    `2020 contest's load, seed ${seed}: ${counted(calls, "call")} of ${counted(functions, "function")}, policy ${policy}`,
     `score ${score.toFixed(3)} with weights ${weights.responseTime}/${weights.nodeDuration}; the reference has 1, and lower is better`,
     `÷ the reference's: response times ${responseTime.toFixed(3)} (mean over functions), node time ${nodeDuration.toFixed(3)}`,
-    `${report.starts} starts on at most ${report.nodesMost} nodes at once, ${report.errors} calls in vain`,
-    `the reference: ${reference.starts} starts, and ${reference.evictions} containers ended for want of room`,
+    `${counted(report.starts, "start")} on at most ${counted(report.nodesMost, "node")} at once, ${counted(report.errors, "call")} in vain`,
+    `the reference: ${counted(reference.starts, "start")}, and ${counted(reference.evictions, "container")} ended for want of room`,
   ].join("\n");
 };
 

@@ -45,7 +45,9 @@ export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatal
     name: string | null,
     bundle: Buffer | undefined,
   ): Promise<FastifyReply> => {
-    if (bundle === undefined) throw new LocusError("REQUEST_INVALID", "the body of a deployment is the bundle");
+    if (bundle === undefined || bundle.length === 0) {
+      throw new LocusError("REQUEST_INVALID", "the body is empty; that of a deployment is the bundle");
+    }
     const { description, previousVersion } = await catalogue.deploy(name, bundle).catch((error: unknown) => {
       throw toldToBundle(error);
     });

@@ -80,7 +80,9 @@ describe("/v1/functions", () => {
       code: "BUNDLE_TOO_LARGE",
     });
     const missing = await fetch(`${gateway.url}/v1/functions/none`, { method: "PUT" });
-    expect(await missing.json()).toMatchObject({ status: 400, code: "REQUEST_INVALID" });
+    const isEmpty = { status: 400, code: "REQUEST_INVALID", detail: expect.stringMatching(/^the body is empty;/) };
+    expect(await missing.json()).toMatchObject(isEmpty);
+    expect(await (await put("none", new Uint8Array(0))).json()).toMatchObject(isEmpty);
     expect(await (await put("odd", new Uint8Array(1), "application/json")).json()).toMatchObject({
       status: 415,
       detail: 'the content-type is "application/json", must be application/javascript or text/javascript',

@@ -67,14 +67,20 @@ export class CgroupFolder {
     this.#files = files;
   }
 
+  /** Where groups called `name` are, or would be: one folder, or of v1 one for each controller. */
+  static async foldersOf(root: string, name: string): Promise<readonly string[]> {
+    const files = FILES[(await isUnified(root)) ? 2 : 1];
+    return files.controllers.map((controller) => join(root, controller, name));
+  }
+
   /** `name` is a folder below `root`, which is where the machine has its cgroups; made where it is not there. null where that may not be. */
   static async open(root: string, name: string): Promise<CgroupFolder | null> {
-    const isUnified = await exists(join(root, "cgroup.controllers"));
-    const files = FILES[isUnified ? 2 : 1];
+    const hasOne = await isUnified(root);
+    const files = FILES[hasOne ? 2 : 1];
     try {
       for (const controller of files.controllers) await mkdir(join(root, controller, name), { recursive: true });
       // The children of a folder have the controllers that it passes on.
-      if (isUnified) await writeFile(join(root, name, "cgroup.subtree_control"), "+cpu +memory");
+      if (hasOne) await writeFile(join(root, name, "cgroup.subtree_control"), "+cpu +memory");
       const folder = new CgroupFolder(root, name, files);
       await folder.removeEmpty();
       return folder;
@@ -197,3 +203,6 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** Whether the machine has the second version. */
+const isUnified = (root: string): Promise<boolean> => exists(join(root, "cgroup.controllers"));

@@ -1,6 +1,7 @@
 // Nodes come and go: more are reserved where starts find no room, and ahead of that as many empty ones as are to be kept; those that are empty for a
 // while are released, within the settings' bounds. Those that came by themselves go by themselves.
 
+import { counted } from "#runtime/counted.ts";
 import { LocusError } from "#runtime/errors.ts";
 import type { Alarm } from "../alarm.ts";
 import type { Effects } from "../effects.ts";
@@ -73,7 +74,8 @@ export class NodeSupply {
     const { fleet, settings } = this.#ports;
     this.#answered();
     const node = this.came(description);
-    if (fleet.nodes.size > settings.nodesMax) this.#release(node, `${settings.nodesMax} nodes are there already`);
+    if (fleet.nodes.size > settings.nodesMax)
+      this.#release(node, `${counted(settings.nodesMax, "node")} there already`);
     return node;
   }
 
@@ -84,7 +86,7 @@ export class NodeSupply {
       throw new LocusError("REQUEST_INVALID", `node "${description.id}" is known already`);
     }
     const node = fleet.add(description);
-    effects.nodeNoted(node.id, "reserved", `${fleet.nodes.size} nodes are there`);
+    effects.nodeNoted(node.id, "reserved", `${counted(fleet.nodes.size, "node")} there now`);
     return node;
   }
 

@@ -37,5 +37,7 @@ it.each([
 });
 
 it("says which file cannot be read", () => {
-  expect(() => readFunctionList("/nowhere/functions.json")).toThrow("/nowhere/functions.json");
+  expect(() => readFunctionList("/nowhere/functions.json")).toThrow(
+    "LOCUS_FUNCTIONS_FILE: /nowhere/functions.json: ENOENT",
+  );
 });

@@ -18,7 +18,11 @@ export function readFunctionList(file: string): DoorOptions["functions"] {
       if (byName.has(listed.functionName)) throw new Error(`there is a function ${listed.functionName} already`);
       byName.set(listed.functionName, listed);
     } catch (cause) {
-      throw new LocusError("CONFIG_INVALID", `${file}: entry ${index + 1}: ${(cause as Error).message}`, { cause });
+      throw new LocusError(
+        "CONFIG_INVALID",
+        `LOCUS_FUNCTIONS_FILE: ${file}: entry ${index + 1}: ${(cause as Error).message}`,
+        { cause },
+      );
     }
   }
   const all = [...byName.values()];
@@ -32,7 +36,7 @@ function entriesOf(file: string): readonly unknown[] {
     if (list.length > FUNCTIONS_MAX) throw new Error(`${list.length} functions, at most ${FUNCTIONS_MAX} are allowed`);
     return list;
   } catch (cause) {
-    throw new LocusError("CONFIG_INVALID", `${file}: ${(cause as Error).message}`, { cause });
+    throw new LocusError("CONFIG_INVALID", `LOCUS_FUNCTIONS_FILE: ${file}: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -56,8 +56,16 @@ test("a function without memory, or described twice, is told by its line", () =>
 });
 
 test("a folder without a trace, or none at all, is an error that names it", () => {
-  expect(() => readTrace(folder)).toThrow(expect.objectContaining({ code: "TRACE_INVALID" }));
+  const remedy = expect.stringContaining("a trace's folder");
+  expect(() => readTrace(folder)).toThrow(expect.objectContaining({ code: "TRACE_INVALID", remedy }));
   expect(() => readTrace(join(folder, "none"))).toThrow(expect.objectContaining({ code: "REQUEST_INVALID" }));
   write("");
   expect(() => readTrace(folder)).toThrow("has no requests");
+  writeFileSync(join(folder, "metas.jsonl.gz"), Buffer.from([0x1f, 0x8b, 0, 0, 0, 0, 0, 0, 0, 0]));
+  expect(() => readTrace(folder)).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/cannot read .*metas\.jsonl\.gz: unknown compression method$/),
+      remedy: expect.stringContaining("gzip"),
+    }),
+  );
 });

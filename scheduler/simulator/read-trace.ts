@@ -1,5 +1,5 @@
 // Reads a trace in the 2023 contest's format: a folder with `requests` and `metas`, JSON lines, gzip or not, with any extension. Whatever is
-// wrong in it is TRACE_INVALID with file and line.
+// wrong in it is TRACE_INVALID, with file and line where there is one. docs/scheduler.md has the format.
 
 import { readdirSync, readFileSync, type Dirent } from "node:fs";
 import { basename, join } from "node:path";
@@ -53,7 +53,7 @@ export function readTrace(folder: string, onRequests: (count: number) => void = 
     statusCode.push(codeOf(code ?? 200, where));
     if (functionOf.length % 100_000 === 0) onRequests(functionOf.length);
   });
-  if (functionOf.length === 0) throw new LocusError("TRACE_INVALID", `${folder} has no requests`);
+  if (functionOf.length === 0) throw notTrace(`${folder} has no requests`);
   return {
     name: basename(folder),
     functions,
@@ -78,9 +78,13 @@ const isCalled = (entry: Dirent, name: string): boolean =>
 
 const fileOf = (folder: string, entries: readonly Dirent[], name: string): string => {
   const entry = entries.find((one) => isCalled(one, name));
-  if (entry === undefined) throw new LocusError("TRACE_INVALID", `${folder} has no file ${name} (or ${name}.*)`);
+  if (entry === undefined) throw notTrace(`${folder} has no file ${name} (or ${name}.*)`);
   return join(folder, entry.name);
 };
+
+/** Where it is no single line. */
+const notTrace = (what: string, remedy = "Name a trace's folder: it holds the files metas and requests."): LocusError =>
+  new LocusError("TRACE_INVALID", what, { remedy });
 
 interface Where {
   readonly file: string;
@@ -129,6 +133,9 @@ function contentOf(file: string): Buffer {
     // The mark of gzip.
     return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes, { maxOutputLength: FILE_BYTES_MAX }) : bytes;
   } catch (error) {
-    throw new LocusError("TRACE_INVALID", `cannot read ${file}: ${(error as Error).message}`);
+    throw notTrace(
+      `cannot read ${file}: ${(error as Error).message}`,
+      "It must be a file of text, or one of gzip's, whole.",
+    );
   }
 }

@@ -478,6 +478,8 @@ describe("instances", () => {
     const locus = (...argv: readonly string[]) => runTool("locus", argv, { LOCUS_URL: one.url });
     await locus("scale", "quick", "--min", "3");
     await vi.waitFor(async () => expect((await instancesOf(one, "quick")).length).toBeGreaterThanOrEqual(3), LONG);
+    const reversed = await locus("scale", "quick", "--min", "5", "--max", "2");
+    expect(reversed).toMatchObject({ status: 2, stderr: expect.stringContaining("must not be below --min, 5") });
     await locus("scale", "quick", "--min", "1", "--max", "1");
     await vi.waitFor(async () => expect(await instancesOf(one, "quick")).toHaveLength(1), LONG);
     await locus("scale", "quick", "--max", "7");

@@ -152,7 +152,7 @@ describe("a function", () => {
     expect(deployed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^deployed greet [0-9a-f]{16}\n$/) });
     expect((await locus("deploy", file)).stdout).toBe(deployed.stdout.replace("deployed", "unchanged"));
     expect((await locus("list")).stdout).toMatch(/^NAME .*\ngreet +[0-9a-f]{16} +any /);
-    expect((await locus("show", "greet")).stdout).toMatch(/^greet\n +version +[0-9a-f]{16}\n/);
+    expect((await locus("show", "greet")).stdout).toMatch(/^greet\n +version +[0-9a-f]{16}\n +prefers side +any\n/);
 
     for (const side of SIDES) {
       const called = await locus("call", "greet", '{"greeting":"hello"}', "--key", "who", "--side", side, "--logs");

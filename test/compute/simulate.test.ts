@@ -189,8 +189,25 @@ describe("locus simulate --compare", () => {
     expect(readFileSync(join(place, "score.svg"), "utf8")).toContain(hindsight.policy);
   });
 
-  it("is a table for people", async () => {
-    const [heads, ...lines] = (await simulate(`${SYNTHETIC} --compare`)).trimEnd().split("\n");
+  it("refuses a folder that it cannot draw into before it replays anything", async () => {
+    const file = join(folder, "no-folder");
+    writeFileSync(file, "");
+    // A trace of hours in which millions of calls come.
+    const words = `--synthetic 1 --functions 100000 --hours 336 --compare --plots ${file}`;
+    const { status, stdout, stderr } = await runTool("locus", ["simulate", ...words.split(" ")], {});
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(/^REQUEST_INVALID: cannot write pictures to .*no-folder: EEXIST.*\nName a folder/);
+  });
+
+  it("is a table for people, who are told which pictures were drawn", async () => {
+    const place = join(folder, "drawn");
+    const { stdout, stderr } = await runTool(
+      "locus",
+      ["simulate", ...`${SYNTHETIC} --compare --plots ${place}`.split(" ")],
+      {},
+    );
+    expect(stderr).toContain(`wrote ${join(place, "score.svg")}, ${join(place, "cold-starts.svg")}\n`);
+    const [heads, ...lines] = stdout.trimEnd().split("\n");
     const [rows, [meaning]] = [lines.slice(0, -1), lines.slice(-1)];
     expect(meaning).toMatch(/higher is better, 100 is the most\.$/);
     expect(heads).toMatch(/^POLICY +SCORE +MEMORY +WAITING /);
@@ -202,6 +219,14 @@ describe("locus simulate --compare", () => {
     expect(await simulate(SYNTHETIC)).toMatch(
       /^score .* = memory .* \+ waiting .*; higher is better, 100 is the most$/m,
     );
+  });
+});
+
+describe("locus simulate of one call", () => {
+  it("counts in the singular", async () => {
+    const request = { metaKey: "f", startTime: 0, durationsInMs: 1 };
+    const set = writeDataSet("single", [{ key: "f", memoryInMb: 1, initDurationInMs: 0 }], [request]);
+    expect(await simulate(set)).toMatch(/^single: 1 call of 1 function, .*\n.*\n1 start; 100 %/);
   });
 });
 
@@ -263,6 +288,10 @@ describe("locus simulate --contest-2020", () => {
     ["--synthetic 1 --weights 0.5/0.5", "--weights is of the 2020 contest's load: it needs --contest-2020"],
     ["--synthetic 1 --seed 2", "--seed is of the 2020 contest's load: it needs --contest-2020"],
     ["--contest-2020 --plots here", "--plots draws a comparison: it needs --compare"],
+    ["/nowhere --functions 3", "--functions is of a synthetic trace: it needs --synthetic"],
+    ["/nowhere --hours 3", "--hours is of a synthetic trace: it needs --synthetic"],
+    ["--synthetic 1 --compare --policy reference", "'--compare' cannot be used with option '--policy <name>'"],
+    ["", "the folder's name is empty"],
     ["--contest-2020 --policy best", 'there is no policy "best"'],
   ])("refuses %s", async (words, message) => {
     const { status, stderr } = await runTool("locus", ["simulate", ...words.split(" ")], {});

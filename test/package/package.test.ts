@@ -1,6 +1,6 @@
 // The package, installed in an empty project: its programs, its types, a function under test and on its way to both sides.
 
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -166,6 +166,37 @@ describe("an installed package", () => {
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(stdout).toContain("-o build/locus.so");
+  });
+
+  describe("`locus build`", () => {
+    let copy: string;
+    beforeAll(() => {
+      copy = join(installed.project, "node_modules", "another");
+      cpSync(installed.folder, copy, { recursive: true });
+    });
+
+    /** With a script in place of g++, which takes minutes. */
+    const build = (compiler: string) => {
+      const script = join(installed.project, "compiler");
+      writeFileSync(script, `#!/bin/sh\n${compiler}\n`, { mode: 0o755 });
+      return installed.run("node", [join(copy, "compute/cli/main-locus.js"), "build"], { CXX: script });
+    };
+
+    it("compiles all native parts anew, although those that came along are newer than their sources", () => {
+      const parts = ["launcher", "host.node", "supervisor.node", "locus.so"].map((part) => join(copy, "build", part));
+      for (const part of parts) writeFileSync(part, "of another machine\n");
+      const { status, stdout, stderr } = build('while [ "$1" != -o ]; do shift; done\necho "of this machine" >"$2"');
+      expect(stderr).not.toContain("-std=c++20");
+      expect({ status, stdout }).toEqual({ status: 0, stdout: `built ${parts.join(", ")}\n` });
+      expect(parts.map((part) => readFileSync(part, "utf8"))).toEqual(parts.map(() => "of this machine\n"));
+    });
+
+    it("shows what the compiler complains of where it fails, and not its command lines", () => {
+      const { status, stdout, stderr } = build('echo "ring.h: no such header" >&2\nexit 1');
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/ring\.h: no such header[^]*UNSUPPORTED_PLATFORM: make ended with exit code 2\. Needed/);
+      expect(stderr).not.toContain("-std=c++20");
+    });
   });
 });
 

@@ -174,6 +174,7 @@ describe("a function that comes with locus", () => {
           source: { kind: "power-law", nodes: 200, seed: 1 },
           address: { host: "", port: 0, path: path!, tls: false, database: 0 },
           user: { username: null, password: null },
+          force: false,
           signal: new AbortController().signal,
         },
         () => {},

@@ -512,6 +512,7 @@ describe("groups of the kernel", () => {
     const root = mkdtempSync(join(tmpdir(), "locus-cgroup-"));
     writeFileSync(join(root, "cgroup.controllers"), "cpu memory\n");
     const cgroups = await CgroupFolder.open(root, "locus");
+    expect(await CgroupFolder.foldersOf(root, "locus")).toEqual([join(root, "locus")]);
     expect(readFileSync(join(root, "locus", "cgroup.subtree_control"), "utf8")).toBe("+cpu +memory");
     const group = await cgroups?.group("i1", 4_711, { cpus: 1.5, memoryBytes: 128 * MIB });
     const read = (file: string): string => readFileSync(join(root, "locus", "i1", file), "utf8");
@@ -533,6 +534,8 @@ describe("groups of the kernel", () => {
     for (const name of ["cpu", "cpuacct"]) symlinkSync("cpu,cpuacct", join(root, name));
     const cgroups = await CgroupFolder.open(root, "locus");
     await cgroups?.group("i1", 4_711, { cpus: 0.5, memoryBytes: 128 * MIB });
+    const folders = ["cpu", "cpuacct", "memory"].map((controller) => join(root, controller, "locus"));
+    expect(await CgroupFolder.foldersOf(root, "locus")).toEqual(folders);
     expect(readFileSync(join(root, "cpu", "locus", "i1", "cpu.cfs_quota_us"), "utf8")).toBe("50000");
     rmSync(root, { recursive: true });
   });

@@ -90,7 +90,7 @@ it.each([
   { timeout: 120_000 },
   async (_, phase, toGroup) => {
     const soaking = new Foreground("test/soak/main-soak.ts", ["--minutes", "10"]);
-    expect(await interrupted(soaking, phase, { toGroup })).toEqual(CLEAN);
+    expect(await interrupted(soaking, phase, { toGroup })).toEqual({ ...CLEAN, saidSo: false });
     expect(soaking.output).toMatch(/^It was interrupted by SIGINT\.\nNothing was tested/m);
   },
 );

@@ -60,7 +60,7 @@ describe("parseGraphInfo", () => {
 
 test("loading names what it wanted when Redis cannot be reached", async () => {
   const options = { source: { kind: "power-law", nodes: 5, seed: 1 }, address: addressOf("/nowhere.sock") } as const;
-  await expect(loadGraph({ ...options, user: NOBODY, signal: NEVER }, () => {})).rejects.toMatchObject({
+  await expect(loadGraph({ ...options, user: NOBODY, force: false, signal: NEVER }, () => {})).rejects.toMatchObject({
     code: "REDIS_UNAVAILABLE",
     message: expect.stringContaining("cannot load power-law graph of 5 nodes, seed 1: connect ENOENT /nowhere.sock"),
   });
@@ -83,8 +83,8 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
     source: GraphSource,
     user = NOBODY,
     onProgress: (progress: LoadProgress) => void = () => {},
-    signal = NEVER,
-  ) => loadGraph({ source, address: addressOf(server.path), user, signal }, onProgress);
+    { signal = NEVER, force = false } = {},
+  ) => loadGraph({ source, address: addressOf(server.path), user, force, signal }, onProgress);
   const readInfo = async () => parseGraphInfo(await redis.get(GRAPH_INFO_KEY));
 
   test("writes nodes, samples and the marker, and shows how far it is", async () => {
@@ -100,6 +100,7 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
     const total = 2_500 + SAMPLES;
     expect(seen).toEqual([
       { step: "reading", keys: 0, total: 0 },
+      ...[0, 1_000, 2_000].map((keys) => ({ step: "checking", keys, total: total + 1 })),
       ...[0, 1_000, 2_000, total].map((keys) => ({ step: "writing", keys, total })),
     ]);
   });
@@ -112,7 +113,7 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
       const turnsOf = async (nodes: number): Promise<number> => {
         const before = counter.turns();
         const source: GraphSource = { kind: "power-law", nodes, seed: 1 };
-        await loadGraph({ source, address: addressOf(path), user: NOBODY, signal: NEVER }, () => {});
+        await loadGraph({ source, address: addressOf(path), user: NOBODY, force: false, signal: NEVER }, () => {});
         return counter.turns() - before;
       };
       // A window may come in pieces, each of which is answered before the next: some turns each, for a thousand commands.
@@ -144,8 +145,33 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
     expect(await redis.get("mine")).toBe("1");
   });
 
+  test.each(["md5", "graph:info", "7"])(
+    "overwrites no key %s that no load has written, and writes nothing then, unless told to",
+    async (key) => {
+      const source: GraphSource = { kind: "power-law", nodes: 10, seed: 1 };
+      await redis.set(key, "mine");
+      await expect(load(source)).rejects.toMatchObject({
+        code: "REQUEST_INVALID",
+        message: `loading power-law graph of 10 nodes, seed 1 would overwrite keys that no load has written, such as "${key}"`,
+        remedy: expect.stringContaining("--force"),
+      });
+      expect(await redis.keys("*")).toEqual([key]);
+      await load(source, NOBODY, () => {}, { force: true });
+      expect(await redis.get(key)).not.toBe("mine");
+    },
+  );
+
+  test("overwrites what the load before has written, and no key beyond that", async () => {
+    await load({ kind: "power-law", nodes: 10, seed: 1 });
+    await redis.set("12", "mine");
+    await load({ kind: "power-law", nodes: 11, seed: 1 });
+    await expect(load({ kind: "power-law", nodes: 12, seed: 1 })).rejects.toThrow('such as "12"');
+    expect(await redis.get("12")).toBe("mine");
+    expect(await readInfo()).toMatchObject({ nodes: 11, state: "loaded" });
+  });
+
   test("says how far it came when Redis refuses, marks the graph as not whole, and completes it the next time", async () => {
-    // A user who may write all but the last nodes.
+    // A user who may read all nodes, and write all but the last.
     await redis.call(
       "ACL",
       "SETUSER",
@@ -159,6 +185,7 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
       "~f*",
       "~?",
       "~??",
+      "%R~*",
     );
     const source: GraphSource = { kind: "power-law", nodes: 150, seed: 1 };
     await expect(load(source, { username: "half", password: "any" })).rejects.toMatchObject({
@@ -174,10 +201,10 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
 
   test("stops where it is interrupted, says how far it came, and marks the graph as not whole", async () => {
     const controller = new AbortController();
-    const stopInTheMiddle = ({ keys }: LoadProgress): void => {
-      if (keys === 1_000) controller.abort(new LocusError("CANCELLED", "interrupted by a test"));
+    const stopInTheMiddle = ({ step, keys }: LoadProgress): void => {
+      if (step === "writing" && keys === 1_000) controller.abort(new LocusError("CANCELLED", "interrupted by a test"));
     };
-    const loading = load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, stopInTheMiddle, controller.signal);
+    const loading = load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, stopInTheMiddle, controller);
     await expect(loading).rejects.toMatchObject({
       code: "CANCELLED",
       message: expect.stringMatching(/stopped while writing, after 1000 of \d+ keys: interrupted by a test; load it/),
@@ -187,7 +214,7 @@ describe.skipIf(!redisServerExists())("loadGraph into a real server (skipped whe
 
   test("says that it has written nothing where it is interrupted while it reads", async () => {
     const controller = new AbortController();
-    const loading = load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, () => {}, controller.signal);
+    const loading = load({ kind: "power-law", nodes: 2_500, seed: 1 }, NOBODY, () => {}, controller);
     controller.abort(new LocusError("CANCELLED", "interrupted by a test"));
     await expect(loading).rejects.toMatchObject({
       code: "CANCELLED",

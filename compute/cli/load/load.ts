@@ -1,5 +1,6 @@
 // Fills Redis with a graph: the work of `locus load`. The database holds one loaded graph at a time. A marker says which, and
-// whether it is whole, so a load that stops half-way is seen, and the same load again completes it.
+// whether it is whole, so a load that stops half-way is seen, and the same load again completes it; what it does not speak of
+// is somebody else's, and is not overwritten unasked.
 
 import type { Redis } from "ioredis";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "#compute/node/redis-connection.ts";
@@ -10,30 +11,35 @@ import { type GraphSource, openSource } from "./graph-source.ts";
 
 /** Commands in one window, sent together and waited for: enough to hide the round trip, little to hold. */
 const WINDOW_LENGTH = 1_000;
+/** Keys of somebody else's that a refusal names, at most. */
+const NAMED_MAX = 5;
 
 export interface LoadOptions {
   readonly source: GraphSource;
   readonly address: RedisAddress;
   readonly user: RedisUser;
+  /** Whether keys that no load has written are overwritten. */
+  readonly force: boolean;
   /** Stops it at the next window. */
   readonly signal: AbortSignal;
 }
 
 export interface LoadProgress {
-  /** `clearing` takes the nodes of another graph away. */
-  readonly step: "reading" | "clearing" | "writing";
+  /** `checking` looks whether keys of somebody else's are there, `clearing` takes the nodes of another graph away. */
+  readonly step: "reading" | "checking" | "clearing" | "writing";
   /** Keys done in this step, of `total`; both 0 while reading. */
   readonly keys: number;
   readonly total: number;
 }
 
 /**
- * Loads a graph, its samples and its marker; what another load left is taken away first, and other keys of the same name are
- * overwritten. `onProgress` is called after each window. Throws REQUEST_INVALID for a bad source, before anything is written, and
- * a Redis error's code, or CANCELLED for `signal`'s `Interrupted`, with how far it came: the marker then says `loading`.
+ * Loads a graph, its samples and its marker; what another load left is taken away first. `onProgress` is called after each
+ * window. Throws REQUEST_INVALID for a bad source and, unless `force` is given, where a key of that name is there that no load has
+ * written, both before anything is written; and a Redis error's code, or CANCELLED for `signal`'s `Interrupted`, with how far it
+ * came: the marker then says `loading`, once keys were written.
  */
 export async function loadGraph(
-  { source, address, user, signal }: LoadOptions,
+  { source, address, user, force, signal }: LoadOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<GraphInfo> {
   let progress: LoadProgress = { step: "reading", keys: 0, total: 0 };
@@ -48,10 +54,7 @@ export async function loadGraph(
   const redis = await openBrittleConnection(address, user, "load").catch((error: unknown) => {
     throw toLocusError(error, `load ${graph.source}`);
   });
-  try {
-    await replaceGraph(redis, graph, samples, note);
-    return infoOf(graph, "loaded");
-  } catch (error) {
+  const stopped = (error: unknown): never => {
     const { code, message } = toLocusError(error, "go on");
     const { step, keys, total } = progress;
     throw new LocusError(
@@ -59,10 +62,24 @@ export async function loadGraph(
       `loading ${graph.source} stopped while ${step}, after ${keys} of ${total} keys: ${message}; load it again to complete it`,
       { cause: error },
     );
+  };
+  try {
+    const strangers = force ? [] : await findStrangers(redis, graph, samples, note).catch(stopped);
+    if (strangers.length > 0) throw overwrites(graph, strangers);
+    await replaceGraph(redis, graph, samples, note).catch(stopped);
+    return infoOf(graph, "loaded");
   } finally {
     redis.disconnect();
   }
 }
+
+const overwrites = ({ source }: Graph, strangers: readonly string[]): LocusError => {
+  const names = strangers.slice(0, NAMED_MAX).map((key) => JSON.stringify(key));
+  const message = `loading ${source} would overwrite keys that no load has written, such as ${names.join(", ")}`;
+  const remedy =
+    "Load into another database (LOCUS_REDIS_DB) or another Redis, or say --force to have them overwritten.";
+  return new LocusError("REQUEST_INVALID", message, { remedy });
+};
 
 /** Reading is left where it is: nothing has been written yet. */
 const untilAborted = async <Source>(reading: Promise<Source>, signal: AbortSignal): Promise<Source> => {
@@ -77,6 +94,38 @@ const untilAborted = async <Source>(reading: Promise<Source>, signal: AbortSigna
 };
 
 type Note = (progress: LoadProgress) => void;
+
+/** Of the keys that are there and would be overwritten some that are not of the graph that was loaded before; none: there are none. */
+async function findStrangers(
+  redis: Redis,
+  graph: Graph,
+  samples: readonly Entry[],
+  note: Note,
+): Promise<readonly string[]> {
+  const before = parseGraphInfo(await redis.get(GRAPH_INFO_KEY));
+  const keys = (): Generator<string> => newKeys(graph, samples, before);
+  const total = keys().reduce((count) => count + 1, 0);
+  let looked = 0;
+  for (const window of windowsOf(keys())) {
+    note({ step: "checking", keys: looked, total });
+    looked += window.length;
+    if ((await redis.exists(window)) === 0) continue;
+    const replies = (await redis.pipeline(window.map((key) => ["exists", key])).exec()) ?? [];
+    return window.filter((_, index) => replies[index]?.[1] === 1);
+  }
+  return [];
+}
+
+/** What the load before has not written. */
+function* newKeys({ firstId, lastId }: Graph, samples: readonly Entry[], before: GraphInfo | null): Generator<string> {
+  if (before === null) {
+    yield GRAPH_INFO_KEY;
+    for (const [key] of samples) yield key;
+  }
+  for (let id = firstId; id <= lastId; id++) {
+    if (before === null || id < before.firstId || id > before.lastId) yield String(id);
+  }
+}
 
 async function replaceGraph(redis: Redis, graph: Graph, samples: readonly Entry[], note: Note): Promise<void> {
   const mark = (info: GraphInfo) => redis.set(GRAPH_INFO_KEY, JSON.stringify(info));
@@ -113,10 +162,10 @@ function* unlinks({ firstId, lastId }: GraphInfo): Generator<Command> {
   for (let id = firstId; id <= lastId; id++) yield ["unlink", String(id)];
 }
 
-function* windowsOf(commands: Iterable<Command>): Generator<Command[]> {
-  let window: Command[] = [];
-  for (const command of commands) {
-    window.push(command);
+function* windowsOf<Item>(items: Iterable<Item>): Generator<Item[]> {
+  let window: Item[] = [];
+  for (const item of items) {
+    window.push(item);
     if (window.length < WINDOW_LENGTH) continue;
     yield window;
     window = [];
