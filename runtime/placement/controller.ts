@@ -119,7 +119,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
     // What comes all at once will have gone, or grown, before a trial is over.
     if (!isSurge && areSlight(moving, all)) {
-      for (const step of nextTrial(all, use, capacity, nowMs)) {
+      for (const step of nextTrial(all, use, capacity, situation)) {
         const called = all[step.index]!;
         draft.apply(called, trialBegun(draft.of(called), step, nowMs));
       }

@@ -65,7 +65,11 @@ const next = (all: readonly Tried[], nowMs: number, capacity = ONE_CORE_EACH) =>
     all.map(({ load }) => load),
     capacity,
   );
-  return nextTrial(all, use, capacity, nowMs).map(({ index, side, partner }) => [all[index]!.name, side, partner]);
+  return nextTrial(all, use, capacity, { nowMs, heardMs: nowMs }).map(({ index, side, partner }) => [
+    all[index]!.name,
+    side,
+    partner,
+  ]);
 };
 
 const running = (side: Side, startedMs: number, partner: string | null = null): Trials => ({
@@ -268,14 +272,21 @@ describe("what came of a trial", () => {
     expect([cameAfter(150), cameAfter(500)]).toEqual([null, "dropped"]);
   });
 
-  test("is nothing where nobody called for a while, and clearly worse where all waited for as long", () => {
-    const cameWith = (elapsedUs: number) => {
-      const load = Load.warm().run(500, { a: atCompute }).run(25, { a: atStorage }).run(75, {});
-      load.run(50, { a: { ...atStorage, elapsedUs } });
+  test("is nothing where nobody called for a while, and told where all waited for as long", () => {
+    const slow = { ...atCompute, elapsedUs: 40_000 };
+    const cameWith = (elapsedUs: number, short = 0) => {
+      const load = Load.warm().run(500, { a: slow }).run(25, { a: atStorage }).run(75, {});
+      const kinds = [
+        { ...atStorage, elapsedUs },
+        { ...atStorage, count: short, elapsedUs: 1_000 },
+      ];
+      load.run(25, { a: kinds }).run(25, { a: { ...atStorage, elapsedUs } });
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs)?.came;
     };
-    expect([cameWith(20_000), cameWith(80_000)]).toEqual(["void", "worse"]);
+    expect([cameWith(20_000), cameWith(100_000)]).toEqual(["void", "worse"]);
+    // As many have waited, and many more came and went behind them.
+    expect(cameWith(100_000, 100)).not.toBe("void");
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {

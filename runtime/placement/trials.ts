@@ -13,6 +13,7 @@ import { busyUs } from "./cost-model.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
+import type { Situation } from "./situation.ts";
 
 /** What was tried with a function, and was no good. */
 export interface Refuted {
@@ -93,9 +94,9 @@ const SETTLE_MS = 50;
 /** Nothing has moved for so long, so that what there was before is one thing. */
 export const STEADY_MS = BEFORE_MS + SETTLE_MS;
 const MEASURE_MS = 100;
-/** Of a load that goes on calls end in each of these, which is from twice BEFORE_MS ago on. */
+/** A load may have begun or paused where no call ends for so long, and those that do next took less than this part of it, as many as there are callers. */
 const PIECE_MS = BEFORE_MS / 2;
-const STEADY_PIECES = [0, 1, 2, 3] as const;
+const WAITED_PART = 0.5;
 /** Longer where calls are few, or their code has still to be compiled. */
 const TRIAL_MS_MAX = 500;
 const CALLS_MIN = 32;
@@ -289,26 +290,37 @@ export function isOtherLoad<One extends Tried>(
 }
 
 /**
- * Whether nobody called for a while, and then somebody again: no call ended for PIECE_MS, and those that did next took less than that, so that they had
- * not waited all the time. What came of a trial says nothing then: the callers are others, or as many begin at once.
+ * Whether nobody called for a while, and then somebody again: no call ended for PIECE_MS, and those that did next had not waited for as long, most of
+ * them. What came of a trial says nothing then: the callers are others, or as many begin at once. `inFlight`: that there mostly are.
  */
-function hasPaused(all: readonly Tried[], fromMs: number, toMs: number): boolean {
+function hasPaused(all: readonly Tried[], fromMs: number, toMs: number, inFlight: number): boolean {
   let quietSinceMs: number | null = null;
   for (let atMs = fromMs; atMs < toMs; atMs += SLOT_MS) {
-    let [calls, elapsedUs] = [0, 0];
-    for (const { profile } of all) {
-      const heard = profile.byTime.between(atMs, atMs + SLOT_MS);
-      calls += heard.calls;
-      elapsedUs += heard.elapsedUs;
-    }
+    const { calls, elapsedUs } = heardOf(all, atMs, atMs + SLOT_MS);
     if (calls <= 0) quietSinceMs ??= atMs;
     else {
       const quietMs = quietSinceMs === null ? 0 : atMs - quietSinceMs;
-      if (quietMs >= PIECE_MS && elapsedUs < calls * 1e3 * quietMs) return true;
+      // Not on the mean: behind those that have waited short ones may have come and gone.
+      if (quietMs >= PIECE_MS && elapsedUs < Math.min(calls, inFlight) * WAITED_PART * 1e3 * quietMs) return true;
       quietSinceMs = null;
     }
   }
   return false;
+}
+
+/** By how many have ended, and how long they took (Little). */
+const inFlightIn = (all: readonly Tried[], fromMs: number, toMs: number): number =>
+  heardOf(all, fromMs, toMs).elapsedUs / (1e3 * (toMs - fromMs));
+
+/** Of all of them. */
+function heardOf(all: readonly Tried[], fromMs: number, toMs: number): Pick<Heard, "calls" | "elapsedUs"> {
+  let [calls, elapsedUs] = [0, 0];
+  for (const { profile } of all) {
+    const heard = profile.byTime.between(fromMs, toMs);
+    calls += heard.calls;
+    elapsedUs += heard.elapsedUs;
+  }
+  return { calls, elapsedUs };
 }
 
 /** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
@@ -322,7 +334,8 @@ function variationOf(profile: FunctionProfile, nowMs: number): number {
 export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | null {
   const startedMs = tried[0]?.trials.running?.startedMs ?? nowMs;
   const verdict = verdictOfLoad(tried, all, startedMs, nowMs);
-  return verdict !== null && hasPaused(all, startedMs, nowMs) ? VOID : verdict;
+  if (verdict === null) return null;
+  return hasPaused(all, startedMs, nowMs, inFlightIn(all, startedMs - BEFORE_MS, startedMs)) ? VOID : verdict;
 }
 
 /** Of a load that goes on as it was. */
@@ -577,7 +590,7 @@ export function nextTrial(
   all: readonly Tried[],
   use: PoolUse,
   capacity: Capacity,
-  nowMs: number,
+  { nowMs, heardMs }: Pick<Situation, "nowMs" | "heardMs">,
 ): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
   const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
@@ -585,11 +598,12 @@ export function nextTrial(
   const weighty = weightyOf(all, nowMs);
   if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);
-  const callsIn = (fromMs: number, toMs: number): number =>
-    all.reduce((sum, { profile }) => sum + profile.byTime.between(fromMs, toMs).calls, 0);
+  const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   // As many as could come in the longest trial; and not of a load that has only begun: where many callers begin at once each call takes longer for a while.
-  const isKnown = STEADY_PIECES.every((piece) => callsIn(nowMs - (piece + 1) * PIECE_MS, nowMs - piece * PIECE_MS) > 0);
-  if (!isKnown || callsIn(nowMs - BEFORE_MS, nowMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  const begunMs = heardMs - 2 * BEFORE_MS;
+  const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
+  if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  if (hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs))) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
   for (const steps of trialsOf(all, weighty, nowMs)) {
     const then = [...shares];

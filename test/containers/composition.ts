@@ -114,6 +114,7 @@ describe("the containers", { timeout: COMMAND_TIMEOUT_MS }, () => {
     expect(ok).toBe(1_000);
     expect(sides!.compute + sides!.storage, `calls: ${figures}`).toBe(1_000);
     expect(taken + without, `calls: ${figures}`).toBeGreaterThanOrEqual(sides!.compute);
+    expect(taken, `calls: ${figures}`).toBeGreaterThanOrEqual(sides!.compute - WITHOUT_MAX);
   });
 
   test("have instances on both nodes while calls come to one of them, and all of them are at compute", async () => {
