@@ -93,7 +93,7 @@ describe("a node that others may reserve", () => {
       engine.calls.at(-1)!.resolve(OUTCOME);
       await called;
     };
-    return { create, reserve, owner, remove, call };
+    return { engine, node, create, reserve, owner, remove, call };
   };
 
   test("is one owner's as long as that is heard of, and then whoever's reserves it", async () => {
@@ -154,6 +154,49 @@ describe("a node that others may reserve", () => {
     await create("f");
     vi.advanceTimersByTime(299_000);
     expect(await owner()).not.toBe("");
+  });
+
+  test("is as soon nobody's, counted from its end, where a call ran on that had begun before", async () => {
+    const { create, reserve, owner, call } = open();
+    const id = await create("f");
+    vi.advanceTimersByTime(300_000);
+    for (let times = 0; times < 2; times++) await reserve("one");
+    await call(id, 100_000);
+    vi.advanceTimersByTime(29_000);
+    expect(await owner()).toBe("one");
+    vi.advanceTimersByTime(1_000);
+    expect(await owner()).toBe("");
+  });
+
+  test("is refused to one who does not say his name, while another uses it who has not said his either", async () => {
+    const { create, reserve, owner } = open();
+    const unnamed = { code: "PERMISSION_DENIED" };
+    await create("f");
+    vi.advanceTimersByTime(200_000);
+    await expect(reserve("")).rejects.toMatchObject(unnamed);
+    vi.advanceTimersByTime(99_000);
+    await expect(reserve("")).rejects.toMatchObject(unnamed);
+    expect(await owner()).not.toBe("");
+    vi.advanceTimersByTime(1_000);
+    await reserve("");
+    await expect(reserve("")).rejects.toMatchObject(unnamed);
+    // He reserves no more: five minutes, as for all of whom nothing is known.
+    vi.advanceTimersByTime(299_000);
+    expect(await owner()).not.toBe("");
+  });
+
+  test("is nobody's still when a container was asked for something that is not there, or could not be made", async () => {
+    const { engine, node, create, reserve, owner, remove } = open();
+    const meta = { functionName: "f", handler: "", timeoutMs: 1_000, memoryBytes: 128 * MIB };
+    const called = node.invoke({ requestId: "r", containerId: "of before", event: Buffer.alloc(0), meta });
+    engine.calls.at(-1)!.reject(new Error("there is none"));
+    await expect(called).rejects.toThrow("there is none");
+    await remove("of before");
+    engine.start = () => Promise.reject(new Error("there is no room"));
+    await expect(create("f")).rejects.toThrow("there is no room");
+    expect(await owner()).toBe("");
+    await reserve("one");
+    expect(await owner()).toBe("one");
   });
 });
 

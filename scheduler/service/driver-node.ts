@@ -85,9 +85,11 @@ export class DriverNode implements ContainerNode {
   #lookedMs = -Infinity;
   #isDraining = false;
   #owner = "";
-  /** When its owner asked for something last, and when he reserved it again. */
+  /** When it was used or reserved last, and when the latter. */
   #askedMs = -Infinity;
-  #reservedAgainMs = -Infinity;
+  #reservedMs = -Infinity;
+  /** Its owner has reserved it more than once, and is whoever uses it: he would go on if he were there. */
+  #reservesAgain = false;
   /** What others than nodes of ours have asked for and is under way: containers, their calls, their ends. */
   #asking = 0;
   /** CPU time of each container when it was last looked at. */
@@ -99,19 +101,22 @@ export class DriverNode implements ContainerNode {
 
   async reserve({ ownerAccountId }: Parameters<ContainerNode["reserve"]>[0]): Promise<void> {
     const isOurs = this.#options.owner !== null;
-    if (isOurs || (this.#isTaken && this.#owner !== ownerAccountId)) {
+    // Two without a name may be two.
+    const isAnother = ownerAccountId === "" || this.#owner !== ownerAccountId;
+    if (isOurs || (this.#isTaken && isAnother)) {
       throw new LocusError("PERMISSION_DENIED", "the node is another account's, which has reserved or used it of late");
     }
-    this.#askedMs = performance.now();
-    if (this.#owner === ownerAccountId) this.#reservedAgainMs = this.#askedMs;
     this.#owner = ownerAccountId;
+    this.#reservesAgain = !isAnother;
+    this.#reservedMs = performance.now();
+    this.#askedMs = this.#reservedMs;
   }
 
   createContainer(
     { name, meta }: Parameters<ContainerNode["createContainer"]>[0],
     signal?: AbortSignal,
   ): Promise<string> {
-    return this.#asked(() => this.#create(name, meta, signal));
+    return this.#asked(null, () => this.#create(name, meta, signal));
   }
 
   async #create(name: string, meta: FunctionMeta, signal: AbortSignal | undefined): Promise<string> {
@@ -155,7 +160,7 @@ export class DriverNode implements ContainerNode {
   }
 
   removeContainer({ containerId }: Parameters<ContainerNode["removeContainer"]>[0]): Promise<void> {
-    return this.#asked(() => this.#remove(containerId));
+    return this.#asked(containerId, () => this.#remove(containerId));
   }
 
   async #remove(containerId: string): Promise<void> {
@@ -181,7 +186,7 @@ export class DriverNode implements ContainerNode {
     }
     // The call waits for none of it: what its container uses is told as far as it is known when the call has ended.
     if (performance.now() - this.#lookedMs >= LOOK_EVERY_MS) void this.#looked();
-    const outcome = await this.#asked(() => this.#options.driver.invoke(containerId, call, signal));
+    const outcome = await this.#asked(containerId, () => this.#options.driver.invoke(containerId, call, signal));
     this.#cpuUs += outcome.usage.cpuUs;
     return resultOf(outcome, this.#containers.get(containerId)?.usedBytes ?? 0);
   }
@@ -235,22 +240,29 @@ export class DriverNode implements ContainerNode {
     return this.#owner === "" ? UNNAMED_OWNER : this.#owner;
   }
 
-  /** Somebody reserves it again and again, or has used it of late. Who uses it may be another than who reserved it last: calls name no account. */
+  /** Somebody has reserved or used it of late. Who uses it may be another than who reserved it last: calls name no account. */
   get #isTaken(): boolean {
     if (this.#asking > 0) return true;
-    const says = this.#askedMs - this.#reservedAgainMs < OWNER_SILENT_MS;
-    const silentMaxMs = says || this.#containers.size === 0 ? OWNER_SILENT_MS : USER_SILENT_MS;
+    const silentMaxMs = this.#reservesAgain || this.#containers.size === 0 ? OWNER_SILENT_MS : USER_SILENT_MS;
     return performance.now() - this.#askedMs < silentMaxMs;
   }
 
-  /** What is asked for by others than nodes of ours. */
-  async #asked<Value>(work: () => Promise<Value>): Promise<Value> {
+  /**
+   * What is asked for by others than nodes of ours: of a container, or a new one (null). What concerns none that is here is no use: after a restart of the
+   * node callers name those of before, and it would be taken from the scheduler that has it.
+   */
+  async #asked<Value>(containerId: string | null, work: () => Promise<Value>): Promise<Value> {
+    if (containerId !== null && !this.#containers.has(containerId)) return work();
+    if (performance.now() - this.#reservedMs >= OWNER_SILENT_MS) this.#reservesAgain = false;
+    let isUse = containerId !== null;
     this.#asking++;
     try {
-      return await work();
+      const value = await work();
+      isUse = true;
+      return value;
     } finally {
       this.#asking--;
-      this.#askedMs = performance.now();
+      if (isUse) this.#askedMs = performance.now();
     }
   }
 

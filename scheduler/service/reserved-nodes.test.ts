@@ -62,8 +62,8 @@ class IdleEngine implements Driver {
 
 /** Nodes with room for two containers, in a stock that has all of them ready. */
 class Cluster {
-  readonly engines: readonly IdleEngine[];
-  readonly nodes: readonly DriverNode[];
+  readonly engines: IdleEngine[];
+  readonly nodes: DriverNode[];
   /** Ports of nodes that do not answer. */
   readonly away = new Set<number>();
   /** Of nodes that do not say whose they are. */
@@ -76,17 +76,28 @@ class Cluster {
   stock: NodeStock;
 
   constructor(count: number) {
-    const own = {
-      functions: { image: async () => IMAGE },
-      availableBytes: () => this.freeBytes,
-      instanceCpus: 1,
-      ownMemoryBytes: 0,
-      folder: "/",
-      owner: null,
-    };
     this.engines = Array.from({ length: count }, () => new IdleEngine());
-    this.nodes = this.engines.map((driver) => new DriverNode({ driver, memoryBytes: 1_024 * MIB, ...own }));
+    this.nodes = this.engines.map((engine) => this.#opened(engine));
     this.stock = this.stocked();
+  }
+
+  #opened(driver: IdleEngine): DriverNode {
+    const own = { instanceCpus: 1, ownMemoryBytes: 0, folder: "/", owner: null };
+    const functions = { image: async () => IMAGE };
+    return new DriverNode({
+      driver,
+      functions,
+      memoryBytes: 1_024 * MIB,
+      availableBytes: () => this.freeBytes,
+      ...own,
+    });
+  }
+
+  /** At the same address: it knows nothing of before, and has no containers. */
+  restart(port: number): DriverNode {
+    const engine = new IdleEngine();
+    this.engines[port] = engine;
+    return (this.nodes[port] = this.#opened(engine));
   }
 
   /** As a manager that was started has it: nothing is out. */
@@ -129,17 +140,17 @@ class Cluster {
   }
 
   #connect(port: number): NodeConnection {
-    const node = this.nodes[port]!;
+    const at = (): DriverNode => this.nodes[port]!;
     const stats = async (): Promise<NodeStats> => {
       if (this.away.has(port)) throw new LocusError("PEER_UNAVAILABLE", `n${port} does not answer`);
-      const said = await node.stats();
+      const said = await at().stats();
       return this.mute.has(port) ? { ...said, ownerAccountId: "" } : said;
     };
     return {
-      reserve: (request) => node.reserve(request),
-      createContainer: async (request, signal) => this.created(await node.createContainer(request, signal)),
-      removeContainer: (request) => this.removed?.() ?? node.removeContainer(request),
-      invoke: (call, signal) => node.invoke(call, signal),
+      reserve: (request) => at().reserve(request),
+      createContainer: async (request, signal) => this.created(await at().createContainer(request, signal)),
+      removeContainer: (request) => this.removed?.() ?? at().removeContainer(request),
+      invoke: (call, signal) => at().invoke(call, signal),
       stats,
       close: () => {},
     };
@@ -230,7 +241,6 @@ describe("two schedulers of one account", () => {
     const cluster = new Cluster(1);
     const one = cluster.schedule();
     await one.acquire("f");
-    await one.watch.look();
     one.end();
     const other = cluster.schedule();
     for (let looks = 0; looks < 3; looks++) await other.watch.recover();
@@ -256,7 +266,6 @@ describe("two schedulers of one account", () => {
     const cluster = new Cluster(2);
     const one = cluster.schedule();
     await one.acquire("f");
-    await one.watch.look();
     // As one that is stopped, and goes on later.
     one.watch.close();
     const other = cluster.schedule();
@@ -324,6 +333,37 @@ describe("a scheduler of somebody else's that never says whose a node is", () =>
     expect(one.fleet()).toEqual([]);
     await one.watch.recover();
     expect(one.fleet()).toEqual(["n0"]);
+  });
+});
+
+describe("a node that is started again", () => {
+  const again = async () => {
+    const cluster = new Cluster(1);
+    const one = cluster.schedule();
+    const instance = await one.acquire("f");
+    const containerId = one.nodes.containerId(instance);
+    await one.watch.look();
+    return { cluster, one, containerId, node: cluster.restart(0) };
+  };
+  const meta = { functionName: "f", handler: "", timeoutMs: 1_000, memoryBytes: 1 };
+
+  test("stays its scheduler's, though a container of before was called or removed before it was looked at", async () => {
+    const { cluster, one, containerId, node } = await again();
+    const call = { requestId: "r", containerId, event: Buffer.alloc(0), meta };
+    await expect(node.invoke(call)).rejects.toThrow("nobody calls");
+    await node.removeContainer({ requestId: "r", containerId });
+    await one.watch.look();
+    expect([one.fleet(), [...one.scheduler.core.instances()]]).toEqual([["n0"], []]);
+    await one.acquire("f");
+    expect(await cluster.containers()).toHaveLength(1);
+  });
+
+  test("stays its scheduler's, though that has made a container there before it was looked at", async () => {
+    const { cluster, one } = await again();
+    const instance = await one.acquire("f");
+    await one.watch.look();
+    expect([one.fleet(), [...one.scheduler.core.instances()]]).toEqual([["n0"], [instance]]);
+    expect(await cluster.containers()).toEqual([one.nodes.containerId(instance)]);
   });
 });
 

@@ -189,11 +189,16 @@ export class ReservedNodes implements NodeSource, InstanceDriver {
     return savedOf({ owner: this.#owner, nodes: new Map([...this.#before, ...nodes]) });
   }
 
-  #create(instance: Instance, signal: AbortSignal): Promise<string> {
+  /**
+   * The node is reserved again before: one that was started again since it was looked at knows no owner, and a container would make it somebody's without a
+   * name, this scheduler's no more.
+   */
+  async #create(instance: Instance, signal: AbortSignal): Promise<string> {
     const { key, memoryMb, timeoutMs } = instance.pool.config;
     const meta = { functionName: key, handler: "", timeoutMs, memoryBytes: Math.round(memoryMb * MIB) };
-    const request = { requestId: randomUUID(), name: instance.id, meta };
-    return this.connection(instance.node.id).createContainer(request, signal);
+    const connection = this.connection(instance.node.id);
+    await connection.reserve({ requestId: randomUUID(), ownerAccountId: this.#owner }, signal);
+    return connection.createContainer({ requestId: randomUUID(), name: instance.id, meta }, signal);
   }
 
   /** null: it is another's, or was reserved by this one meanwhile. Rejects where it does not answer. */

@@ -188,11 +188,6 @@ export class SlotDesk implements SlotScaler {
     this.#scheduler.release(instance, { executionMs: result.durationMs, isBroken: result.needDestroy });
   }
 
-  /** Ends the instances that no Idle came for in time. */
-  lookForLost(): void {
-    this.#held.lookForLost();
-  }
-
   close(): void {
     this.#held.close();
   }
