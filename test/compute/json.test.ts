@@ -217,7 +217,12 @@ const CASES: readonly Case[] = [
   { tool: "redisclient", argv: "@/failing.ts 1 3", status: 1, value: { calls: 3, ok: 0 } },
   { tool: "redisclient", argv: "@/grumbling.ts 1 3", status: 0, value: { calls: 3, ok: 3 } },
   { tool: "redisclient", argv: "@/leaving.ts 1 3", status: 3, value: { errors: { REDIS_UNAVAILABLE: 3 } } },
-  { tool: "redisclient", argv: "@/broken.ts 1 3", status: 1, value: failed("FUNCTION_INVALID") },
+  {
+    tool: "redisclient",
+    argv: "@/broken.ts 1 3",
+    status: 1,
+    value: { error: { ...failed("FUNCTION_INVALID").error, remedy: expect.stringContaining("run it again") } },
+  },
   { tool: "redisclient", argv: "nobody 1 3", status: 1, value: failed("REQUEST_INVALID") },
   { tool: "redisclient", argv: "khop 1 3 --args 7", status: 2, value: misuse },
   { tool: "redisclient", argv: "khop 1 3", status: 3, value: noRedis, settings: NOWHERE },
