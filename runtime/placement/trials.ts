@@ -357,7 +357,7 @@ function verdictOfLoad(
   if (nowMs - cold.settledMs < measureMs / 2) return null;
   const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
-  const compare = (from: Changed) => compared(all, from, nowMs, patience * BEFORE_MS) ?? NOTHING;
+  const compare = (from: Changed, beforeMs = patience * BEFORE_MS) => compared(all, from, nowMs, beforeMs) ?? NOTHING;
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
   const isClearly = ({ calls, ratio, noise }: Comparison, loss: number): boolean =>
     calls >= CALLS_MIN && ratio > 1 + Math.max(patience * loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
@@ -380,12 +380,12 @@ function verdictOfLoad(
   if (measuredMs < measureMs) return null;
   const gainMin = patience * GAIN_MIN;
   const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
-  const hasGained = ratio <= 1 - Math.max(gainMin, noises * noise);
-  // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
-  if (hasGained && slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
-  // Against the latest of what there was before as well: it may have become less by itself, as when many callers have just begun.
-  const lately = compared(all, change, nowMs, (patience * BEFORE_MS) / 2) ?? NOTHING;
-  if (hasGained && lately.ratio <= 1 - gainMin) return { came: "kept", ratio };
+  if (ratio <= 1 - Math.max(gainMin, noises * noise)) {
+    // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
+    if (slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
+    // Against the latest of what there was before as well: it may have become less by itself, as when many callers have just begun.
+    if (compare(change, (patience * BEFORE_MS) / 2).ratio <= 1 - gainMin) return { came: "kept", ratio };
+  }
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
@@ -603,7 +603,6 @@ export function nextTrial(
   const begunMs = heardMs - 2 * BEFORE_MS;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
   if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
-  if (hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs))) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
   for (const steps of trialsOf(all, weighty, nowMs)) {
     const then = [...shares];
@@ -615,7 +614,8 @@ export function nextTrial(
     const rank = didSoOnce ? -steps.length : busier;
     if (rank < least) [least, chosen] = [rank, steps];
   }
-  return chosen;
+  const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
+  return isVain ? [] : chosen;
 }
 
 /**
