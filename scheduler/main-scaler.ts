@@ -56,7 +56,7 @@ await runUntilSignal(async (resources, write) => {
     await Promise.race([driver.close(), sleep(CLOSE_TIMEOUT_MS)]);
     platform.close();
   });
-  const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now(), () => undefined);
+  const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now());
   const metrics = await serveMetrics(metricsPort, grpc, overview);
   resources.defer(() => metrics.close());
   const services = { "serverless.simulator.Scaler": scalerService(desk) };

@@ -60,7 +60,7 @@ await runUntilSignal(async (resources, write) => {
   // Not before: what was not found again yet would be forgotten.
   state.keep(() => ({ ...scheduler.core.save(), world: nodes.save() }));
   state.keepSoon();
-  const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now(), () => undefined);
+  const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now());
   const metrics = await serveMetrics(metricsPort, grpc, overview);
   resources.defer(() => metrics.close());
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };

@@ -69,8 +69,7 @@ export class CgroupFolder {
 
   /** Where groups called `name` are, or would be: one folder, or of v1 one for each controller. */
   static async foldersOf(root: string, name: string): Promise<readonly string[]> {
-    const files = FILES[(await isUnified(root)) ? 2 : 1];
-    return files.controllers.map((controller) => join(root, controller, name));
+    return foldersIn(root, name, FILES[(await isUnified(root)) ? 2 : 1]);
   }
 
   /** `name` is a folder below `root`, which is where the machine has its cgroups; made where it is not there. null where that may not be. */
@@ -78,7 +77,7 @@ export class CgroupFolder {
     const hasOne = await isUnified(root);
     const files = FILES[hasOne ? 2 : 1];
     try {
-      for (const controller of files.controllers) await mkdir(join(root, controller, name), { recursive: true });
+      for (const path of foldersIn(root, name, files)) await mkdir(path, { recursive: true });
       // The children of a folder have the controllers that it passes on.
       if (hasOne) await writeFile(join(root, name, "cgroup.subtree_control"), "+cpu +memory");
       const folder = new CgroupFolder(root, name, files);
@@ -110,15 +109,12 @@ export class CgroupFolder {
   /** With the groups in it that have no process; one that is in use stays. */
   async remove(): Promise<void> {
     await this.removeEmpty();
-    for (const controller of this.#files.controllers)
-      await rmdir(join(this.#root, controller, this.#name)).catch(() => {});
+    for (const folder of foldersIn(this.#root, this.#name, this.#files)) await rmdir(folder).catch(() => {});
   }
 
   /** Groups without a process: what an owner that crashed has left. */
   async removeEmpty(): Promise<void> {
-    const { controllers } = this.#files;
-    for (const controller of controllers) {
-      const folder = join(this.#root, controller, this.#name);
+    for (const folder of foldersIn(this.#root, this.#name, this.#files)) {
       for (const entry of await readdir(folder, { withFileTypes: true })) {
         // The kernel refuses for one that is in use.
         if (entry.isDirectory()) await rmdir(join(folder, entry.name)).catch(() => {});
@@ -139,8 +135,7 @@ export class Cgroup {
   }
 
   async make(pid: number): Promise<void> {
-    for (const controller of this.#files.controllers) {
-      const folder = join(this.#root, controller, this.#name);
+    for (const folder of foldersIn(this.#root, this.#name, this.#files)) {
       for (let left = MAKE_TRIES; left > 0; left--) {
         // Two controllers of the first version may be one folder by two names.
         await mkdir(folder, { recursive: true });
@@ -177,8 +172,7 @@ export class Cgroup {
 
   /** When its process has ended. */
   async remove(): Promise<void> {
-    for (const controller of this.#files.controllers) {
-      const folder = join(this.#root, controller, this.#name);
+    for (const folder of foldersIn(this.#root, this.#name, this.#files)) {
       for (let left = REMOVE_TRIES; left > 0 && (await exists(folder)); left--) {
         await rmdir(folder).catch(() => sleep(REMOVE_PAUSE_MS));
       }
@@ -197,6 +191,9 @@ export class Cgroup {
     return join(this.#root, file.replace("*", this.#name));
   }
 }
+
+const foldersIn = (root: string, name: string, { controllers }: Files): readonly string[] =>
+  controllers.map((controller) => join(root, controller, name));
 
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(

@@ -14,10 +14,10 @@ import {
   WAITING_MAX,
 } from "./beat-bounds.ts";
 import type { BeatAnswer, FunctionShape, LeaseAnswer, LeaseWanted, NodeBeat } from "./capacity-desk.ts";
+import { TIMEOUT_MS_MAX } from "../function-config.ts";
 import { integerIn, messageIn, nameIn, numberIn, textIn } from "./field.ts";
 
 const MEMORY_MB_MAX = 2 ** 30;
-const TIMEOUT_MS_MAX = 7 * 24 * 3_600_000;
 /** Of instances that are asked for at once. */
 const WANTED_MAX = 1_000;
 /** Of time that calls took together. */

@@ -186,22 +186,19 @@ export class QuotaDriver implements Driver {
 
   /** By function, in no order; without those that wait for room, and those whose quota nothing holds. */
   shares(): readonly QuotaShare[] {
-    const functions = new Map<string, FollowedInstance[]>();
-    for (const one of this.#followed.values()) {
-      if (!one.isTold) continue;
-      const instances = functions.get(one.function);
-      if (instances === undefined) functions.set(one.function, [one]);
-      else instances.push(one);
-    }
-    return Array.from(functions, ([name, instances]) => {
-      const errors = instances.flatMap(({ id }) => this.#reallocation.forecastError(id) ?? []);
-      return {
-        function: name,
-        grantedCpus: sumOf(instances.map(({ reserved }) => reserved)),
-        usedCpus: sumOf(instances.map(({ used }) => used)),
-        forecastError: errors.length === 0 ? null : sumOf(errors) / errors.length,
-      };
-    });
+    const told = this.#followed.values().filter(({ isTold }) => isTold);
+    return Array.from(
+      Map.groupBy(told, (one) => one.function),
+      ([name, instances]) => {
+        const errors = instances.flatMap(({ id }) => this.#reallocation.forecastError(id) ?? []);
+        return {
+          function: name,
+          grantedCpus: sumOf(instances.map(({ reserved }) => reserved)),
+          usedCpus: sumOf(instances.map(({ used }) => used)),
+          forecastError: errors.length === 0 ? null : sumOf(errors) / errors.length,
+        };
+      },
+    );
   }
 
   async close(): Promise<void> {

@@ -51,7 +51,7 @@ export interface CapacityOverview {
 export function capacityOverview<Ticket>(
   core: Scheduler<Ticket>,
   nowMs: number,
-  idOf: (instance: Instance) => string | undefined,
+  idOf: (instance: Instance) => string | undefined = () => undefined,
 ): CapacityOverview {
   const nodes = Array.from(core.fleet.nodes.values(), nodeSummary);
   const instances: InstanceSummary[] = [];

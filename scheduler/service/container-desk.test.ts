@@ -1,6 +1,6 @@
 // The desk over a scheduler whose containers start at once, on nodes that are told of here.
 
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import type { ContainerUsed, ContainerWanted } from "../grpc/scheduler-service.ts";
@@ -12,10 +12,6 @@ import { ContainerDesk } from "./container-desk.ts";
 
 const MIB = 2 ** 20;
 const SILENT = { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded() {} };
-const ends: (() => void)[] = [];
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
-});
 
 function setUp({
   start = async (): Promise<void> => {},
@@ -32,7 +28,7 @@ function setUp({
   });
   scheduler.core.nodeCame({ id: "n", address: "n", port: 1, ...CONTEST_NODE }, scheduler.now());
   const desk = new ContainerDesk({ scheduler, onLost: () => {} });
-  ends.push(() => {
+  onTestFinished(() => {
     desk.close();
     scheduler.close();
   });

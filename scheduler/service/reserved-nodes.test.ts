@@ -1,6 +1,6 @@
 // Schedulers over real nodes and a real stock of them, without the wire between (that: test/scheduler/contest-2020.test.ts).
 
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionImage, Outcome } from "#runtime/sandbox/supervisor.ts";
 import type { Driver, InstanceSpec, ListedInstance, StartedInstance } from "../driver/driver.ts";
@@ -130,7 +130,7 @@ class Cluster {
     const end = (): void => {
       for (const one of [watch, scheduler, nodes]) one.close();
     };
-    ends.push(end);
+    onTestFinished(end);
     const acquire = (key: string): Promise<Instance> => {
       const pool = scheduler.core.declare({ key, ...TERMS }, scheduler.now());
       return scheduler.acquire(pool, Infinity);
@@ -157,14 +157,8 @@ class Cluster {
   }
 }
 
-const ends: (() => void)[] = [];
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
-  vi.useRealTimers();
-});
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 const afterRestart = (saved: object): unknown => JSON.parse(JSON.stringify(saved));
 

@@ -1,6 +1,6 @@
 // The 2023 contest's desk over a platform in this process. Over the wire: test/scheduler/contest-2023.test.ts.
 
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import type { SlotAssignment, SlotMeta } from "../grpc/scaler-service.ts";
 import { LiveScheduler } from "../live-scheduler.ts";
 import { fixedKeepAlive } from "../policy/fixed.ts";
@@ -12,14 +12,8 @@ const SILENT = { started() {}, stopped() {}, failed() {}, node() {}, leaseEnded(
 const ENDED = { statusCode: 200, durationMs: 1, needDestroy: false, reason: "" };
 const DAY_MS = 24 * 3_600_000;
 
-const ends: (() => void)[] = [];
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
-  vi.useRealTimers();
-});
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 function setUp() {
   const trace = { key: META.key, runtime: META.runtime, memoryMb: META.memoryMb, initMs: 1, timeoutMs: 60_000 };
@@ -38,7 +32,7 @@ function setUp() {
   );
   const lost: string[] = [];
   const desk = new SlotDesk({ scheduler, driver, metas, onLost: (requestId) => void lost.push(requestId) });
-  ends.push(() => {
+  onTestFinished(() => {
     desk.close();
     scheduler.close();
   });
