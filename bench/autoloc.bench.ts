@@ -19,6 +19,7 @@ import { checkAgreement, peerOf, startCallers } from "./khop/callers.ts";
 import { autolocFile, loadSocialGraph } from "./khop/social-graph.ts";
 import { GROUP_LENGTH } from "#compute/cli/batch.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
+import { withWorks } from "./placement/call-works.ts";
 import { suiteOver } from "./placement/suite.ts";
 
 interface Effort extends Repeats {
@@ -73,8 +74,9 @@ await runBenchmark<Effort>({
 
     const { stack, graph } = await startSplitStack({ layout, roundTripUs: 0, dataDirectory, say, resources });
     const suite = suiteOver(graph);
-    const workloads = FUNCTIONS.map((name) => suite.find((one) => one.name === name)!);
-    await stack.deploy(workloads);
+    const deployed = FUNCTIONS.map((name) => suite.find((one) => one.name === name)!);
+    await stack.deploy(deployed);
+    const workloads = await withWorks(stack, deployed);
     const { source, nodes, edges } = graph;
     const pagerank = autolocFile(dataDirectory, "pagerank") === undefined ? "generated" : "AutoLoc's pagerank.json";
     return {

@@ -26,6 +26,7 @@ import {
 import { findBestShares, partOf, tryShares, weighedParts } from "./placement/measure.ts";
 import type { Part } from "./placement/schedule.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
+import { withWorks } from "./placement/call-works.ts";
 import { CALLERS, suiteOver } from "./placement/suite.ts";
 
 interface Effort extends Repeats {
@@ -63,10 +64,10 @@ await runBenchmark<Effort>({
   async prepare({ effort, layout, dataDirectory, resources, say }) {
     say("starting Redis and a node");
     const { stack, graph } = await startSplitStack({ layout, roundTripUs: 0, dataDirectory, say, resources });
-    const suite = suiteOver(graph);
-    const [walk, hash] = ["khop", "hash-password"].map((name) => suite.find((one) => one.name === name)!);
-    const workloads = [walk!, hash!];
-    await stack.deploy(workloads);
+    const deployed = suiteOver(graph).filter(({ name }) => name === "khop" || name === "hash-password");
+    await stack.deploy(deployed);
+    const workloads = await withWorks(stack, deployed);
+    const walk = workloads.find(({ name }) => name === "khop");
     const loadOf = async (name: (typeof LOADS)[number], parts: readonly Part[]): Promise<OfferedLoad> => {
       say(`${name}: looking for its best fixed shares`);
       const best = await findBestShares(stack, parts, CALLERS, effort.tryMs);

@@ -24,6 +24,7 @@
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Peer, Repeats } from "./harness/contest.ts";
 import { splitLayout } from "./harness/cores.ts";
+import { withWorks } from "./placement/call-works.ts";
 import {
   alonePeers,
   mixPeers,
@@ -90,12 +91,14 @@ await runBenchmark<Effort>({
       const { suffix } = networkOf(us);
       say(`starting Redis and a node${suffix}`);
       const { stack, graph } = await startSplitStack({ layout, roundTripUs: us, dataDirectory, say, resources });
-      const suite = suiteOver(graph);
+      const isMeasured = effort.gridUs.includes(us);
+      const deployed = suiteOver(graph);
+      await stack.deploy(deployed);
+      const suite = isMeasured ? await withWorks(stack, deployed) : deployed;
       const bench: Bench = { stack, suite, times: effort, storageCores: layout.cores.host.length, suffix };
-      await stack.deploy(suite);
       peers.push(predictionPeer(bench));
       config["graph"] = graph.source;
-      if (!effort.gridUs.includes(us)) continue;
+      if (!isMeasured) continue;
       const weighed = await weighMixes(bench, say);
       peers.push(...alonePeers(bench), ...mixPeers(bench, weighed));
       if (effort.isOpenToo) peers.push(...(await openPeers(bench, weighed)));

@@ -51,7 +51,7 @@ export const offeredPeers = (
       run: async () => {
         const phases = phasesOf(parts, offered * capacity, times);
         const request = { kind: "load", phases, rule: ruleOf(where, parts), memory: `${name}, ${where}` } as const;
-        return measureOf(await stack.load.ask<Calls>(request), times);
+        return measureOf(await stack.load.ask<Calls>(request), parts, times);
       },
     })),
   );
@@ -73,7 +73,7 @@ export async function httpPeers(
       const groups = { node: load, computeHost, client: [client.pid] };
       const phases = phasesOf(parts, offered * capacity, times);
       const { answer, cpuUs } = await watchCpu(groups, () => client.ask<Calls>({ url, phases }));
-      const { details, ...measure } = measureOf(answer, times);
+      const { details, ...measure } = measureOf(answer, parts, times);
       const asked = answer.endMs.length;
       const each = { nodeCpuUsPerCall: cpuUs.node / asked, clientCpuUsPerCall: cpuUs.client / asked };
       return { ...measure, details: { ...details, ...each } };
@@ -85,8 +85,8 @@ const phasesOf = (parts: readonly Part[], perSecond: number, { leadInMs, budgetM
   { ms: leadInMs + budgetMs, parts, arrivals: { perSecond } },
 ];
 
-function measureOf(calls: Calls, { leadInMs, budgetMs }: Times): Measure {
-  const { perSecond, p50Us, p99Us, storageShare, failed } = cameOf(calls, leadInMs, leadInMs + budgetMs);
+function measureOf(calls: Calls, parts: readonly Part[], { leadInMs, budgetMs }: Times): Measure {
+  const { perSecond, p50Us, p99Us, storageShare, failed } = cameOf(calls, parts, leadInMs, leadInMs + budgetMs);
   return { value: perSecond, p50Us, p99Us, details: { storageShare, refused: failed } };
 }
 

@@ -11,6 +11,7 @@ import type { PlacementOverview } from "#compute/placement/answers.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { servePeer } from "../harness/peer-process.ts";
+import { weighCalls } from "./call-works.ts";
 import { runLoad, type Calls, type Phase } from "./load.ts";
 import { predict, type Prediction } from "./prediction.ts";
 import { newRule, type RuleName } from "./rule-names.ts";
@@ -30,6 +31,8 @@ export type LoadProcessRequest =
       readonly budgetMs: number;
       readonly callsMin: number;
     }
+  /** How much work each of these calls is. */
+  | { readonly kind: "weigh"; readonly function: string; readonly calls: readonly SuiteCall[] }
   /** How often these functions were moved so far, and back. */
   | { readonly kind: "moves"; readonly functions: readonly string[] };
 
@@ -47,23 +50,29 @@ let node: Node | undefined;
 const rules = new Map<string, Rule>();
 const random = seededRandom(2);
 
-servePeer(async (request: LoadProcessRequest): Promise<Calls | readonly Prediction[] | Moves | string | null> => {
-  if (request.kind === "open") {
-    const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
-    node = await openNode(readNodeConfig(settings), log);
-    await node.supervisor.ready();
-    await node.catalogue.list();
-    await calibrated(node);
-    return null;
-  }
-  if (node === undefined) throw new Error("the node was not opened");
-  const { invoker, placement } = node;
-  if (request.kind === "listen") return listen(node);
-  if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
-  if (request.kind === "predict") return predict(invoker, request, { ...request, constants: await constantsOf(node) });
-  const { phases, rule: name, memory } = request;
-  return runLoad(invoker, phases, await ruleFor(name, memory, node), random);
-});
+servePeer(
+  async (
+    request: LoadProcessRequest,
+  ): Promise<Calls | readonly Prediction[] | Float64Array | Moves | string | null> => {
+    if (request.kind === "open") {
+      const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
+      node = await openNode(readNodeConfig(settings), log);
+      await node.supervisor.ready();
+      await node.catalogue.list();
+      await calibrated(node);
+      return null;
+    }
+    if (node === undefined) throw new Error("the node was not opened");
+    const { invoker, placement } = node;
+    if (request.kind === "listen") return listen(node);
+    if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
+    if (request.kind === "predict")
+      return predict(invoker, request, { ...request, constants: await constantsOf(node) });
+    if (request.kind === "weigh") return weighCalls(invoker, request);
+    const { phases, rule: name, memory } = request;
+    return runLoad(invoker, phases, await ruleFor(name, memory, node), random);
+  },
+);
 
 /** Nothing is asked of it before: who has to place calls knows what they cost, as a node does that is not called from its first moment on. */
 async function calibrated({ placement }: Node): Promise<void> {

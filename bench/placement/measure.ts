@@ -29,8 +29,9 @@ export async function measure(
   const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
   const calls = await load.ask<Calls>({ kind: "load", phases, rule, memory });
   if (calls.firstError !== null) throw new Error(`${memory}: a call failed: ${calls.firstError}`);
-  const earlyPerSecond = earlyFromMs === null ? null : cameOf(calls, earlyFromMs, leadInMs).perSecond;
-  return { ...cameOf(calls, leadInMs, leadInMs + budgetMs), calls: calls.endMs.length, earlyPerSecond };
+  const came = (fromMs: number, toMs: number): Came => cameOf(calls, parts, fromMs, toMs);
+  const earlyPerSecond = earlyFromMs === null ? null : came(earlyFromMs, leadInMs).perSecond;
+  return { ...came(leadInMs, leadInMs + budgetMs), calls: calls.endMs.length, earlyPerSecond };
 }
 
 export const fixed = (shares: Shares): RuleName => ({ kind: "shares", shares });
@@ -60,7 +61,12 @@ export const findBestShares = (
     (shares) => tryShares(stack, parts, callers, shares, tryMs),
   );
 
-export const partOf = ({ name, calls }: Workload, weight: number): Part => ({ function: name, weight, calls });
+export const partOf = ({ name, calls, works }: Workload, weight: number): Part => ({
+  function: name,
+  weight,
+  calls,
+  works,
+});
 
 /**
  * Parts of a mix in which each function, alone on its better side, takes the same time: as many calls a second as it makes

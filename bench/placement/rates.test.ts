@@ -13,9 +13,11 @@ const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = ()
   firstError: null,
 });
 
+const EVEN = [{ works: null }];
+
 test("a rate is taken from the first end within the window to the last", () => {
   const calls = callsOf([5, 10, 30, 50, 70, 99]);
-  expect(cameOf(calls, 8, 80)).toMatchObject({
+  expect(cameOf(calls, EVEN, 8, 80)).toMatchObject({
     perSecond: 50,
     p50Us: 300,
     p99Us: 500,
@@ -29,6 +31,7 @@ test("calls that failed are counted as such, and not as done", () => {
   expect(
     cameOf(
       callsOf([10, 20, 30], (index) => index !== 1),
+      EVEN,
       0,
       100,
     ),
@@ -36,6 +39,7 @@ test("calls that failed are counted as such, and not as done", () => {
   expect(() =>
     cameOf(
       callsOf([10, 20], () => false),
+      EVEN,
       0,
       100,
     ),
@@ -43,6 +47,16 @@ test("calls that failed are counted as such, and not as done", () => {
 });
 
 test("where calls are longer than the window all of them count", () => {
-  expect(cameOf(callsOf([150, 250]), 20, 50).perSecond).toBe(10);
-  expect(cameOf(callsOf([200]), 20, 50).perSecond).toBe(5);
+  expect(cameOf(callsOf([150, 250]), EVEN, 20, 50).perSecond).toBe(10);
+  expect(cameOf(callsOf([200]), EVEN, 20, 50).perSecond).toBe(5);
+});
+
+test("calls that differ are counted by their work", () => {
+  const works = [0.5, 2, 0.5];
+  const calls = callsOf([0, 10, 20, 30, 40]);
+  // Of the numbers 1 to 4: 2, 0.5, and from the beginning again 0.5 and 2.
+  expect(cameOf(calls, [{ works }], 0, 100).perSecond).toBe(125);
+  expect(cameOf({ ...calls, part: Uint8Array.of(0, 1, 0, 1, 0) }, [{ works }, { works: null }], 0, 100).perSecond).toBe(
+    112.5,
+  );
 });

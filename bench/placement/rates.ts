@@ -2,8 +2,10 @@
 
 import { percentile } from "#compute/cli/summary.ts";
 import type { Calls } from "./load.ts";
+import type { Part } from "./schedule.ts";
 
 export interface Came {
+  /** Each call by its work. */
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -17,18 +19,23 @@ export interface Came {
  * Of the calls that ended from … to, counted from the first end to the last: a few long calls that straddle the borders do not
  * matter then. Where fewer than two ended, all calls count. Throws where none did.
  */
-export function cameOf(calls: Calls, fromMs: number, toMs: number): Came {
-  const { endMs, elapsedUs, atStorage, isProbe, ok } = calls;
+export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], fromMs: number, toMs: number): Came {
+  const { part, number, endMs, elapsedUs, atStorage, isProbe, ok } = calls;
   const indexes = [...endMs.keys()].filter((index) => endMs[index]! >= fromMs && endMs[index]! < toMs);
-  if (indexes.length < 2 && toMs !== Infinity) return cameOf(calls, 0, Infinity);
+  if (indexes.length < 2 && toMs !== Infinity) return cameOf(calls, parts, 0, Infinity);
   const done = indexes.filter((index) => ok[index] === 1);
   const [first, last] = [done[0], done.at(-1)];
   if (first === undefined || last === undefined) throw new Error(`no call ended well; the first: ${calls.firstError}`);
   const sorted = Float64Array.from(done, (index) => elapsedUs[index]!).toSorted();
   const shareOf = (column: Uint8Array): number => done.reduce((sum, index) => sum + column[index]!, 0) / done.length;
+  const workOf = (index: number): number => {
+    const works = parts[part[index]!]?.works ?? null;
+    return works === null ? 1 : works[number[index]! % works.length]!;
+  };
+  const work = done.slice(1).reduce((sum, index) => sum + workOf(index), 0);
   const seconds = (endMs[last]! - endMs[first]!) / 1e3;
   return {
-    perSecond: seconds > 0 ? (done.length - 1) / seconds : 1e3 / endMs[last]!,
+    perSecond: seconds > 0 ? work / seconds : (1e3 * workOf(last)) / endMs[last]!,
     p50Us: percentile(sorted, 50)!,
     p99Us: percentile(sorted, 99)!,
     storageShare: shareOf(atStorage),

@@ -5,6 +5,7 @@ const partOf = (name: string, weight: number, calls = 1): Part => ({
   function: name,
   weight,
   calls: Array.from({ length: calls }, (_, index) => ({ argsJson: String(index), keys: [] })),
+  works: null,
 });
 
 const names = (schedule: Schedule, calls: number): string =>
@@ -18,7 +19,7 @@ test("each part has its weight's share of the calls, spread evenly", () => {
 
 test("numbers the calls of a part that are counted", () => {
   const calls = ["a", "b"].map((nodeId) => ({ argsJson: JSON.stringify({ nodeId }), keys: ["other"] }));
-  const schedule = new Schedule([{ function: "f", weight: 1, calls, countedIn: "counts" }]);
+  const schedule = new Schedule([{ function: "f", weight: 1, calls, works: null, countedIn: "counts" }]);
   const made = Array.from({ length: 3 }, () => schedule.next());
   expect(made.map(({ number }) => number)).toEqual([0, 1, 2]);
   expect(made.map(({ call }) => JSON.parse(call.argsJson))).toEqual([

@@ -7,6 +7,8 @@ export interface Part {
   readonly function: string;
   readonly weight: number;
   readonly calls: readonly SuiteCall[];
+  /** By call, how much work it is, in means of all; null: as much as any other. */
+  readonly works: ArrayLike<number> | null;
   /** Each call is given its number, as `call` in its arguments, and this key, under which the function counts it. */
   readonly countedIn?: string;
 }

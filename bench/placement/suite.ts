@@ -22,6 +22,10 @@ export interface Workload {
   readonly callers: number;
   /** Instead of its own, which ends none of its calls on a quiet machine; null: its own. */
   readonly deadlineMs: number | null;
+  /** Whether its calls differ by their input so much that a stretch of them tells of the stretch. */
+  readonly isUneven: boolean;
+  /** By call, how much work it is, in means of all (call-works.ts); null: as much as any other, or it is not known. */
+  readonly works: ArrayLike<number> | null;
 }
 
 /** What the generated graph's ids go up to. */
@@ -63,10 +67,11 @@ const workloadOf = (
     keys = [],
     callers = CALLERS,
     deadlineMs = null,
-  }: { readonly keys?: readonly string[] } & Partial<Pick<Workload, "callers" | "deadlineMs">> = {},
+    isUneven = false,
+  }: { readonly keys?: readonly string[] } & Partial<Pick<Workload, "callers" | "deadlineMs" | "isUneven">> = {},
 ): Workload => {
   const calls = Array.from({ length: CALLS }, (_, index) => ({ argsJson: JSON.stringify(argsOf(index)), keys }));
-  return { name, source: `functions/${name}.ts`, calls, callers, deadlineMs };
+  return { name, source: `functions/${name}.ts`, calls, callers, deadlineMs, isUneven, works: null };
 };
 
 /** Dependent reads, then computing. */
@@ -84,10 +89,10 @@ export function suiteOver(span: GraphSpan): readonly Workload[] {
     workloadOf("tao", (index) => ({ nodeId: nodeId(), read: taoRead(index), to: nodeId() })),
     workloadOf("score", () => ({ nodeId: nodeId() })),
     workloadOf("top-k", () => ({ nodeId: nodeId() })),
-    workloadOf("aggregate", () => ({ nodeId: nodeId() })),
+    workloadOf("aggregate", () => ({ nodeId: nodeId() }), { isUneven: true }),
     workloadOf("project", () => ({}), { keys: ["md5"] }),
     workloadOf("pagerank", () => null),
-    workloadOf("khop", () => ({ nodeId: nodeId(), depth: KHOP_DEPTH })),
+    workloadOf("khop", () => ({ nodeId: nodeId(), depth: KHOP_DEPTH }), { isUneven: true }),
     workloadOf("hash-password", (index) => ({ action: "verify", user: userOf(index), password: PASSWORD })),
     workloadOf("sha256", () => null),
     workloadOf("sieve", () => ({ below: SIEVE_BELOW })),
