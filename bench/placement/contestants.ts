@@ -133,7 +133,7 @@ export const predictionPeer = ({ stack, suite, times, suffix }: Bench): Peer => 
   run: async () => {
     const errors: [name: string, error: number][] = [];
     for (const { name, calls } of suite) {
-      const request = { kind: "predict", function: name, calls, budgetMs: times.tryMs / 2, callsMin: 8 } as const;
+      const request = { kind: "predict", function: name, calls, budgetMs: times.tryMs / 4, callsMin: 8 } as const;
       for (const one of await stack.load.ask<readonly Prediction[]>(request)) {
         errors.push([`${name} at ${one.toSide}`, errorOf(one)]);
       }
