@@ -8,7 +8,8 @@
 // missing of the latter's calls.
 //
 // A flip is followed when calls that began after it end at 85 % of the rate that the best fixed shares come to in such a stage, for three
-// windows of 50 calls and no less than 100 ms; until the next flip where that does not happen.
+// windows of 50 calls and no less than 100 ms; until the next flip where that does not happen. Where its own second half came to less, as on a machine that
+// others share, that is what counts, down to three quarters of the best.
 //
 // Each call of `bimodal`, and those of `drift` that write, count themselves by number in their last step. One that was answered
 // and is not counted was lost, one that is counted twice was doubled; the one does not make up for the other.

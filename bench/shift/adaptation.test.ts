@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { endsBetween, secondsToAdapt } from "./adaptation.ts";
+import { attainable, endsBetween, rateBetween, secondsToAdapt } from "./adaptation.ts";
 
 /** Ends of calls at these rates, each for a second. */
 const endsAt = (...perSecond: readonly number[]): number[] =>
@@ -28,8 +28,15 @@ test("slow calls are counted over a longer time", () => {
   expect(secondsToAdapt(endsAt(20, 20, 20, 20, 20), 1_000, 5_000, 20)).toBe(0);
 });
 
+test("a stage can come to what the best fixed shares did, or to less where it was slower in the end, not by much", () => {
+  expect(attainable(1_000, 1_200)).toBe(1_000);
+  expect(attainable(1_000, 800)).toBe(800);
+  expect(attainable(1_000, 500)).toBe(750);
+});
+
 test("ends are counted from … until", () => {
   expect(endsBetween([1, 2, 2, 3, 5], 2, 3)).toBe(2);
   expect(endsBetween([1, 2, 2, 3, 5], 4, 9)).toBe(1);
   expect(endsBetween([], 0, 1)).toBe(0);
+  expect(rateBetween([1, 2, 2, 3, 5], 1, 5)).toBe(1_000);
 });

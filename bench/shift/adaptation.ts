@@ -1,7 +1,15 @@
 // How soon a load runs as well as it can after it has changed.
 
-/** What counts as well: this part of what the best fixed shares do. */
+import { clamp } from "#runtime/clamp.ts";
+
+/** What counts as well: this part of what it can come to. */
 const WELL = 0.85;
+/**
+ * A machine that others share may be slower while one run has it than while the other had: single cores of one did the same hash in 18 ms and in 41, for
+ * seconds each. So what a stage comes to in the end may be less than what the best fixed shares did, down to this part of it. Chosen: what
+ * stays with the sides that were right before a flip does half.
+ */
+const AS_FAST_MIN = 0.75;
 /** A rate is taken over so many calls, and no shorter than this. */
 const CALLS = 50;
 const WINDOW_MS_MIN = 100;
@@ -9,19 +17,18 @@ const WINDOW_MS_MIN = 100;
 const WINDOWS = 3;
 const STEP_MS = 5;
 
+/** What a stage can come to, by what the best fixed shares did in such stages and what it came to itself when it was half over. */
+export const attainable = (bestPerSecond: number, atLastPerSecond: number): number =>
+  clamp(atLastPerSecond, AS_FAST_MIN * bestPerSecond, bestPerSecond);
+
 /**
  * From the change to the beginning of the first windows that do as well, s; the whole time up to the next change where there are
  * none. `endMs`: ends of the calls that began after the change, in order; those that were on their way when it came say nothing
- * about what is after it.
+ * about what is after it. `perSecond`: what it can come to.
  */
-export function secondsToAdapt(
-  endMs: ArrayLike<number>,
-  fromMs: number,
-  untilMs: number,
-  bestPerSecond: number,
-): number {
-  const windowMs = Math.max(WINDOW_MS_MIN, (CALLS * 1e3) / bestPerSecond);
-  const wanted = (WELL * bestPerSecond * windowMs) / 1e3;
+export function secondsToAdapt(endMs: ArrayLike<number>, fromMs: number, untilMs: number, perSecond: number): number {
+  const windowMs = Math.max(WINDOW_MS_MIN, (CALLS * 1e3) / perSecond);
+  const wanted = (WELL * perSecond * windowMs) / 1e3;
   for (let startMs = fromMs; startMs + windowMs <= untilMs; startMs += STEP_MS) {
     // Fewer at the end of the stretch.
     const windows = Math.min(WINDOWS, Math.floor((untilMs - startMs) / windowMs));
@@ -32,6 +39,9 @@ export function secondsToAdapt(
   }
   return (untilMs - fromMs) / 1e3;
 }
+
+export const rateBetween = (endMs: ArrayLike<number>, fromMs: number, untilMs: number): number =>
+  endsBetween(endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3);
 
 export function endsBetween(endMs: ArrayLike<number>, fromMs: number, untilMs: number): number {
   return firstFrom(endMs, untilMs) - firstFrom(endMs, fromMs);

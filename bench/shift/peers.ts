@@ -12,7 +12,7 @@ import { partsUnder, sharesUnder, type NewNames } from "../placement/new-names.t
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
 import { accountOf, type Account, type Counts } from "./account.ts";
-import { endsBetween, secondsToAdapt } from "./adaptation.ts";
+import { attainable, endsBetween, rateBetween, secondsToAdapt } from "./adaptation.ts";
 import { COUNTS_KEY, type Scenario, type Stage } from "./scenarios.ts";
 
 /** By kind of stage. */
@@ -83,7 +83,7 @@ export class ScenarioPeers {
         const [fromMs, untilMs] = [run.bordersMs[1]!, run.bordersMs.at(-1)!];
         const storage = run.calls.atStorage.reduce((sum, one) => sum + one, 0) / run.calls.atStorage.length;
         const probes = run.calls.isProbe.reduce((sum, one) => sum + one, 0) / run.calls.isProbe.length;
-        const value = endsBetween(run.calls.endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3);
+        const value = rateBetween(run.calls.endMs, fromMs, untilMs);
         return { value, details: { storageShare: storage, probeShare: probes, ...run.moved } };
       },
     };
@@ -96,7 +96,8 @@ export class ScenarioPeers {
     return this.#scenario.stages.slice(1).map(({ kind }, index) => {
       const [fromMs, untilMs] = [bordersMs[index + 1]!, bordersMs[index + 2]!];
       const endMs = calls.endMs.filter((ms, call) => ms - calls.elapsedUs[call]! / 1e3 >= fromMs);
-      return secondsToAdapt(endMs, fromMs, untilMs, this.#rateOf(kind, best));
+      const atLast = rateBetween(calls.endMs, (fromMs + untilMs) / 2, untilMs);
+      return secondsToAdapt(endMs, fromMs, untilMs, attainable(this.#rateOf(kind, best), atLast));
     });
   }
 
@@ -137,7 +138,7 @@ export class ScenarioPeers {
     const rates = this.#scenario.stages.flatMap((stage, index) => {
       if (stage.kind !== kind || index === 0) return [];
       const [fromMs, untilMs] = [(bordersMs[index]! + bordersMs[index + 1]!) / 2, bordersMs[index + 1]!];
-      return [endsBetween(calls.endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3)];
+      return [rateBetween(calls.endMs, fromMs, untilMs)];
     });
     return Math.max(1, medianOf(rates));
   }
