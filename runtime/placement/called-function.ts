@@ -12,7 +12,10 @@ import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
-import { isCrowded, isFirmAt, isHeld, isPromiseBroken, STEADY_MS, type Tried } from "./trials.ts";
+import { STEADY_MS } from "./before-and-since.ts";
+import { isFirmAt, isHeld, isPromiseBroken } from "./held-function.ts";
+import { isCrowded } from "./next-trial.ts";
+import type { Tried } from "./tried-function.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
 
 /** Not called for so long: nothing to decide. */

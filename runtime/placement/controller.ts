@@ -20,22 +20,12 @@ import type { Placement } from "./plan.ts";
 import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import {
-  areSlight,
-  BEFORE_MS,
-  heldAlong,
-  heldOn,
-  isProved,
-  nextTrial,
-  patienceOf,
-  shareAt,
-  STEADY_MS,
-  tookUs,
-  trialsAfter,
-  verdictOf,
-  type TrialStep,
-  type Verdict,
-} from "./trials.ts";
+import { BEFORE_MS, STEADY_MS } from "./before-and-since.ts";
+import { heldAlong, heldOn, isProved } from "./held-function.ts";
+import { nextTrial, type TrialStep } from "./next-trial.ts";
+import { tookUs, trialsAfter, verdictOf, type Verdict } from "./trial-verdict.ts";
+import { patienceOf } from "./trials.ts";
+import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;

@@ -5,7 +5,9 @@ import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { areSlight, BEFORE_MS, changed, firstWeighty, heldAgain, isMistake, isOtherLoad, tookSince } from "./trials.ts";
+import { BEFORE_MS, changed, isMistake, isOtherLoad, tookSince } from "./before-and-since.ts";
+import { heldAgain } from "./held-function.ts";
+import { areSlight, firstWeighty } from "./tried-function.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
 /** From its first call on a function that is called at all is compiled within about this. Chosen. */

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { changed, isMistake } from "./before-and-since.ts";
+import { Load, atCompute, atStorage } from "./played-load.ts";
+
+describe("a move", () => {
+  /** `a` went to storage at 500 ms. */
+  const mistaken = (load: Load) => {
+    const a = load.tried("a", 1);
+    return isMistake([a], changed([{ profile: a.profile, side: "storage" }], 500), load.nowMs);
+  };
+  /** Calls of `a` take 4 ms at compute and so many times as long at storage, where it goes at 500 ms; so many times as many end. */
+  const isWorse = (times: number, ended: number, { ms = 150, count = 40 } = {}) => {
+    const before = { side: "compute", elapsedUs: 4_000 } as const;
+    const load = Load.warm().run(500, { a: { ...before, count } });
+    load.run(ms, { a: { ...before, side: "storage", count: Math.round(count * ended), elapsedUs: 4_000 * times } });
+    return mistaken(load);
+  };
+
+  test("was a mistake where calls take longer by more than a fifth, and fewer end", () => {
+    expect(isWorse(2, 0.5)).toBe(true);
+    expect(isWorse(1.3, 0.75)).toBe(true);
+    expect(isWorse(1.15, 0.85)).toBe(false);
+    expect(isWorse(0.5, 2)).toBe(false);
+  });
+
+  test("was none where more calls come, which wait for each other, nor where fewer do", () => {
+    expect(isWorse(2, 1)).toBe(false);
+    expect(isWorse(2, 2)).toBe(false);
+    expect(isWorse(1, 0.5)).toBe(false);
+  });
+
+  test("was none where calls took as long just before it already", () => {
+    const isWorseAfter = (slowMs: number) => {
+      const [quick, slow] = [
+        { ...atCompute, elapsedUs: 4_000 },
+        { ...atCompute, count: 20, elapsedUs: 8_000 },
+      ];
+      const load = Load.warm()
+        .run(500 - slowMs, { a: quick })
+        .run(slowMs, { a: slow });
+      load.run(150, { a: { ...slow, side: "storage" } });
+      return mistaken(load);
+    };
+    expect(isWorseAfter(0)).toBe(true);
+    expect(isWorseAfter(25)).toBe(true);
+    expect(isWorseAfter(75)).toBe(false);
+  });
+
+  test("was none either where few calls end, as few as just before it", () => {
+    const isWorseAfter = (slowMs: number) => {
+      const long = { side: "compute", count: 1, elapsedUs: 200_000 } as const;
+      const load = Load.warm()
+        .run(500 - slowMs, { a: atCompute })
+        .run(slowMs, { a: long });
+      load.run(550, { a: { ...long, side: "storage" } });
+      return mistaken(load);
+    };
+    expect(isWorseAfter(0)).toBe(true);
+    expect(isWorseAfter(75)).toBe(false);
+  });
+
+  test("was one where calls fail since, however quick they are", () => {
+    const load = Load.warm().run(500, { a: atCompute });
+    load.run(150, { a: { ...atStorage, count: 16, failing: 24, elapsedUs: 3_000 } });
+    expect(mistaken(load)).toBe(true);
+  });
+
+  test("was none where calls differ so much that it may be chance", () => {
+    const one = { side: "compute", count: 9, elapsedUs: 400 } as const;
+    const rare = { side: "compute", count: 1, elapsedUs: 36_000 } as const;
+    const load = Load.warm().run(500, { a: [one, rare] });
+    // The rare ones come as before, and fewer of the others.
+    const [quick, dear] = [
+      { ...one, side: "storage", count: 6 },
+      { ...rare, side: "storage" },
+    ] as const;
+    load.run(200, { a: [quick, dear] });
+    expect(mistaken(load)).toBe(false);
+    // The same of calls that are all alike.
+    const mean = (9 * 400 + 36_000) / 10;
+    const alike = Load.warm().run(500, { a: { ...one, count: 10, elapsedUs: mean } });
+    const after = { side: "storage", count: 7, elapsedUs: (6 * 400 + 36_000) / 7 } as const;
+    alike.run(200, { a: after });
+    expect(mistaken(alike)).toBe(true);
+  });
+
+  test("is not judged before a few calls have ended, unless none does where many did", () => {
+    expect(isWorse(3, 0.02, { ms: 475 })).toBeNull();
+    expect(isWorse(3, 0.02, { ms: 500 })).toBe(true);
+    // Of a function that is hardly called.
+    expect(isWorse(3, 0.5, { ms: 475, count: 2 })).toBeNull();
+    expect(isWorse(3, 0.5, { ms: 500, count: 2 })).toBe(false);
+  });
+});

@@ -1,0 +1,195 @@
+// What all calls came to since something changed, a trial or a move, held against what there was before: by what they took, each function's calls
+// weighted by how many there were before (an index of Laspeyres'; with callers who wait for each other it is calls/s before ÷ then).
+
+import { clamp } from "#runtime/clamp.ts";
+import { type Heard, SLOT_MS } from "#runtime/profile/calls-by-time.ts";
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { GAIN_MIN, type Tried, workUsOf } from "./tried-function.ts";
+
+/** What there was before is known from so long. Chosen, as the times below; bench `placement` measures them. */
+export const BEFORE_MS = 150;
+/** Calls that were under way when it began, and the window that brings the first of it. */
+export const SETTLE_MS = 50;
+/** Nothing has moved for so long, so that what there was before is one thing. */
+export const STEADY_MS = BEFORE_MS + SETTLE_MS;
+export const MEASURE_MS = 100;
+/** A load may have begun or paused where no call ends for so long, and those that do next took less than this part of it, as many as there are callers. */
+export const PIECE_MS = BEFORE_MS / 2;
+const WAITED_PART = 0.5;
+/** Longer where calls are few, or their code has still to be compiled. */
+export const TRIAL_MS_MAX = 500;
+export const CALLS_MIN = 32;
+/** Where as many were to be expected, that none has ended says something. */
+const EXPECTED_MIN = 3;
+/** So many standard errors make a difference. */
+export const GAIN_NOISES = 2;
+/** So much more is clearly worse. */
+export const LOSS_CLEAR = 0.2;
+
+/** What all calls came to after something was changed, held against what there was before. */
+export interface Comparison {
+  /** That ended since, and before. */
+  readonly calls: number;
+  readonly callsBefore: number;
+  /** What they take, to what they took: each function's weighted by its calls before (Laspeyres). */
+  readonly ratio: number;
+  /** Calls a second before, to those since, weighted by what they took. */
+  readonly slowdown: number;
+  /** Standard error of either, as a share of 1. */
+  readonly noise: number;
+}
+
+/** Of a change: when it was made, and from when on what comes of it is told. */
+export interface Changed {
+  readonly atMs: number;
+  readonly settledMs: number;
+}
+
+/**
+ * Calls from before it have ended, and those of whoever has gained a side with it have run there often enough to be compiled: a trial on a side that was
+ * cold came to 1.24 times what calls took before, and the same one two seconds later to 0.59.
+ */
+export function changed(
+  gaining: readonly { readonly profile: FunctionProfile; readonly side: Side }[],
+  atMs: number,
+  measureMs = MEASURE_MS,
+): Changed {
+  const firstMs = atMs + SETTLE_MS;
+  const lastMs = Math.max(firstMs, atMs + TRIAL_MS_MAX - measureMs);
+  const warmMs = gaining.map(({ profile, side }) => profile.warmMs(side) ?? lastMs);
+  return { atMs, settledMs: clamp(Math.max(firstMs, ...warmMs), firstMs, lastMs) };
+}
+
+/** null: there was nothing before. */
+export function compared(
+  all: readonly Tried[],
+  { atMs, settledMs }: Changed,
+  nowMs: number,
+  beforeMs = BEFORE_MS,
+): Comparison | null {
+  const heardMs = nowMs - settledMs;
+  let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
+  let callsBefore = 0;
+  for (const {
+    profile,
+    load: { weight },
+  } of all) {
+    const before = profile.byTime.between(atMs - beforeMs, atMs);
+    const since = profile.byTime.between(settledMs, nowMs);
+    callsBefore += before.calls;
+    calls += since.calls;
+    const expected = (before.calls * heardMs) / beforeMs;
+    // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
+    const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
+    const takes = isUntold ? before.elapsedUs : before.calls * (meanUs(since) ?? 1e3 * heardMs);
+    tookUs += weight * before.elapsedUs;
+    takesUs += weight * takes;
+    slower += weight * before.elapsedUs * (isUntold ? 1 : expected / Math.max(1, since.calls));
+    squares +=
+      (weight * variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
+      (inverse(before.calls) + inverse(since.calls));
+  }
+  if (tookUs <= 0) return null;
+  return { calls, callsBefore, ratio: takesUs / tookUs, slowdown: slower / tookUs, noise: Math.sqrt(squares) / tookUs };
+}
+
+/**
+ * Whether many calls of functions have come since of which none came before, or none of some that had many: their callers came or went. Those of
+ * what was changed may, and all that does little of the work.
+ */
+export function isOtherLoad<One extends Tried>(
+  all: readonly One[],
+  wasChanged: (one: One) => boolean,
+  { atMs, settledMs }: Changed,
+  nowMs: number,
+): boolean {
+  let [work, other] = [0, 0];
+  for (const one of all) {
+    const { byTime } = one.profile;
+    // Also those that fail: whoever still calls has not gone.
+    const before = cameIn(byTime.between(atMs - BEFORE_MS, atMs));
+    const since = cameIn(byTime.between(settledMs, nowMs));
+    const expected = (before * (nowMs - settledMs)) / BEFORE_MS;
+    const workUs = Math.max(expected, since) * workUsOf(one);
+    const cameOrWent = (before <= 0 && since >= CALLS_MIN) || (since <= 0 && expected >= CALLS_MIN);
+    work += workUs;
+    if (cameOrWent && !wasChanged(one)) other += workUs;
+  }
+  return other > 0 && other >= GAIN_MIN * work;
+}
+
+/**
+ * Whether nobody called for a while, and then somebody again: no call ended for PIECE_MS, and those that did next had not waited for as long, most of
+ * them. What came of a trial says nothing then: the callers are others, or as many begin at once. `inFlight`: that there mostly are.
+ */
+export function hasPaused(all: readonly Tried[], fromMs: number, toMs: number, inFlight: number): boolean {
+  let quietSinceMs: number | null = null;
+  for (let atMs = fromMs; atMs < toMs; atMs += SLOT_MS) {
+    const { calls, elapsedUs } = heardOf(all, atMs, atMs + SLOT_MS);
+    if (calls <= 0) quietSinceMs ??= atMs;
+    else {
+      const quietMs = quietSinceMs === null ? 0 : atMs - quietSinceMs;
+      // Not on the mean: behind those that have waited short ones may have come and gone.
+      if (quietMs >= PIECE_MS && elapsedUs < Math.min(calls, inFlight) * WAITED_PART * 1e3 * quietMs) return true;
+      quietSinceMs = null;
+    }
+  }
+  return false;
+}
+
+/** By how many have ended, and how long they took (Little). */
+export const inFlightIn = (all: readonly Tried[], fromMs: number, toMs: number): number =>
+  heardOf(all, fromMs, toMs).elapsedUs / (1e3 * (toMs - fromMs));
+
+/** Of all of them. */
+export function heardOf(all: readonly Tried[], fromMs: number, toMs: number): Pick<Heard, "calls" | "elapsedUs"> {
+  let [calls, elapsedUs] = [0, 0];
+  for (const { profile } of all) {
+    const heard = profile.byTime.between(fromMs, toMs);
+    calls += heard.calls;
+    elapsedUs += heard.elapsedUs;
+  }
+  return { calls, elapsedUs };
+}
+
+/** Standard deviation of what a call takes, as a share of it: on the side that has more of them. */
+export function variationOf(profile: FunctionProfile, nowMs: number): number {
+  const { compute, storage } = profile.estimates(nowMs);
+  const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
+  return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
+}
+
+/**
+ * Whether calls clearly take longer since a move and fewer end: where more come both do not grow, nor where fewer come. null: it cannot be told yet.
+ */
+export function isMistake(all: readonly Tried[], move: Changed, nowMs: number): boolean | null {
+  const comparison = compared(all, move, nowMs);
+  if (comparison === null) return false;
+  const { calls, callsBefore, ratio, slowdown, noise } = comparison;
+  if (calls < CALLS_MIN) {
+    if (nowMs - move.settledMs < TRIAL_MS_MAX - SETTLE_MS) return null;
+    // Where many ended before that is what it did.
+    if (callsBefore < CALLS_MIN || slowdown <= 1 + LOSS_CLEAR) return false;
+  } else if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
+  // What was so before is not its doing: a side that has just become slow is what it is made for.
+  const lately = compared(all, move, nowMs, BEFORE_MS / 2);
+  if (lately === null) return true;
+  return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > 1 + LOSS_CLEAR;
+}
+
+/** What all calls take since something changed, to what they took before, as far as fewer end as well; null: nothing tells. */
+export function tookSince(all: readonly Tried[], change: Changed, nowMs: number): number | null {
+  const comparison = compared(all, change, nowMs);
+  return comparison === null ? null : Math.min(comparison.ratio, comparison.slowdown);
+}
+
+/** Of the calls, those that ran elsewhere than the plan has them. */
+export const strayedPart = ({ calls, atStorage }: Heard, share: number): number =>
+  calls <= 0 ? 0 : Math.abs(atStorage - share * calls) / calls;
+
+export const inverse = (calls: number): number => (calls <= 0 ? 1 : 1 / calls);
+
+const cameIn = ({ calls, untold }: Heard): number => calls + untold;
+
+export const meanUs = ({ calls, elapsedUs }: Heard): number | null => (calls <= 0 ? null : elapsedUs / calls);

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { heldAlong } from "./held-function.ts";
+import { Load, atCompute } from "./played-load.ts";
+import { NO_TRIALS, type Trials } from "./trials.ts";
+
+type Held = NonNullable<Trials["held"]>;
+
+test("others are held to what they took meanwhile, if they were called", () => {
+  const also = Load.warm().run(150, { a: atCompute });
+  const shown = { fromMs: 0, toMs: 150 };
+  const until = { untilMs: 9_000, isFirm: true };
+  expect(heldAlong(also.tried("a", 0), shown, until, 150).held).toEqual({
+    sinceMs: 150,
+    untilMs: 9_000,
+    promisedUs: 4_000,
+    refutedShare: 0,
+    firmUntilMs: 9_000,
+  });
+  expect(heldAlong(also.tried("a", 0), { fromMs: 200, toMs: 300 }, until, 300).held).toBeNull();
+});
+
+describe("who is held already", () => {
+  const also = Load.warm().run(150, { a: atCompute });
+  const shown = { fromMs: 0, toMs: 150 };
+  /** At 150 ms, at compute, until 5 s. */
+  const heldOnBy = (held: Partial<Held>, until: { readonly untilMs: number; readonly isFirm: boolean }) => {
+    const before = { sinceMs: 0, untilMs: 5_000, promisedUs: 100, refutedShare: 0, firmUntilMs: -Infinity, ...held };
+    const tried = { ...also.tried("a", 0), trials: { ...NO_TRIALS, held: before } };
+    return heldAlong(tried, shown, until, 150).held;
+  };
+
+  test.each([false, true])("is so for longer when a plan proves better, proof or none", (isProof) => {
+    const refutedShare = isProof ? 1 : 0;
+    const longer = { untilMs: 9_000, isFirm: false };
+    expect(heldOnBy({ refutedShare }, longer)).toMatchObject({
+      untilMs: 9_000,
+      refutedShare,
+      firmUntilMs: -Infinity,
+    });
+    expect(heldOnBy({ refutedShare }, { untilMs: 2_000, isFirm: false })?.untilMs).toBe(5_000);
+  });
+
+  test("stays whatever is promised after a mistake, until its back-off is over and no longer, if it was held along only", () => {
+    expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, firmUntilMs: 9_000 });
+    expect(heldOnBy({}, { untilMs: 2_000, isFirm: true })).toMatchObject({ untilMs: 5_000, firmUntilMs: 2_000 });
+    const firm = { firmUntilMs: 2_000 };
+    expect(heldOnBy(firm, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, firmUntilMs: 9_000 });
+    expect(heldOnBy(firm, { untilMs: 9_000, isFirm: false })).toMatchObject({ untilMs: 9_000, firmUntilMs: 2_000 });
+  });
+
+  test("is as before after a mistake of others, where it is held for a proof of its own", () => {
+    const proof = { untilMs: 5_000, firmUntilMs: -Infinity };
+    expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: true })).toMatchObject(proof);
+  });
+});

@@ -1,0 +1,112 @@
+// Where a trial has shown that a function does better it is held, whatever the model says, as long as its calls take about as long as then.
+
+import type { Heard } from "#runtime/profile/calls-by-time.ts";
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import { CALLS_MIN, GAIN_NOISES, inverse, meanUs, STEADY_MS, strayedPart, variationOf } from "./before-and-since.ts";
+import type { Placement } from "./plan.ts";
+import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
+import { patienceOf, type Trials } from "./trials.ts";
+import type { Tried } from "./tried-function.ts";
+
+/** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
+const PROMISE_MS = 250;
+/** Where few have ended: callers who wait for each other make fewer calls the longer these take. */
+const PROMISE_MS_MAX = 1_500;
+const PROMISE_SLACK = 1.25;
+
+/** Something was tried meanwhile: whoever is held stays so, and how long its calls take is looked at from when they are back. */
+export const heldOn = (trials: Trials, nowMs: number): Trials =>
+  trials.held === null ? trials : { ...trials, held: { ...trials.held, sinceMs: nowMs + STEADY_MS } };
+
+/**
+ * A plan as a whole has proved better than another: whoever took no part stays as well, and whoever is held already is so for longer. It proved so in
+ * the `shown` time. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for
+ * a proof of their own are so as before.
+ */
+export function heldAlong(
+  { profile, trials, share }: Pick<Tried, "profile" | "trials" | "share">,
+  shown: { readonly fromMs: number; readonly toMs: number },
+  { untilMs, isFirm }: { readonly untilMs: number; readonly isFirm: boolean },
+  nowMs: number,
+): Trials {
+  const { held } = trials;
+  if (isFirm && isProved({ share, trials })) return trials;
+  const firmUntilMs = isFirm ? untilMs : -Infinity;
+  if (held !== null) {
+    const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
+    return { ...trials, held: { ...held, ...longer } };
+  }
+  const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
+  return promisedUs === null
+    ? trials
+    : {
+        ...trials,
+        held: { sinceMs: nowMs, untilMs, promisedUs, refutedShare: share, firmUntilMs },
+        fruitless: 0,
+      };
+}
+
+/** Whether it stays whatever the model promises. */
+export const isFirmAt = ({ held }: Trials, nowMs: number): boolean => held !== null && nowMs < held.firmUntilMs;
+
+/** Whether it was shown of the function itself that it does better where it is, and not of others that it is held along with. */
+export const isProved = ({ share, trials: { held } }: Pick<Tried, "share" | "trials">): boolean =>
+  held !== null && held.refutedShare !== share;
+
+/** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
+export const heldAgain = (
+  trials: Trials,
+  { promisedUs, refutedShare }: { readonly promisedUs: number; readonly refutedShare: number },
+  nowMs: number,
+): Trials => {
+  const holdMs = Math.max(trials.holdMs, HOLD_MS_MIN);
+  const held = {
+    sinceMs: nowMs + STEADY_MS,
+    untilMs: nowMs + holdMs,
+    promisedUs,
+    refutedShare,
+    firmUntilMs: -Infinity,
+  };
+  return { ...trials, held, holdMs };
+};
+
+/** Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. */
+export function isHeld(
+  profile: FunctionProfile,
+  { share, trials, overflowMin }: Pick<Tried, "share" | "trials"> & Pick<Placement, "overflowMin">,
+  nowMs: number,
+): boolean {
+  const { held: promise } = trials;
+  if (promise === null || nowMs >= promise.untilMs) return false;
+  const lately = heardLately(profile, promise.sinceMs, nowMs);
+  if (lately === null) return true;
+  // What takes now this long and now that says little of where it should be.
+  const promisedUs = patienceOf([{ trials }], nowMs) * promise.promisedUs;
+  // What overflows has its reason in the plan.
+  const isElsewhere = overflowMin === 0 && strayedPart(lately, share) > STRAYED_MOSTLY;
+  return !isElsewhere && !takesLonger(profile, lately, promisedUs, nowMs);
+}
+
+/** Whether calls clearly take longer than was promised: the load is not what it was then. */
+export function isPromiseBroken(
+  profile: FunctionProfile,
+  { sinceMs, promisedUs }: { readonly sinceMs: number; readonly promisedUs: number },
+  nowMs: number,
+): boolean {
+  const lately = heardLately(profile, sinceMs, nowMs);
+  return lately !== null && takesLonger(profile, lately, promisedUs, nowMs);
+}
+
+/** null: too few have ended to tell. */
+function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): Heard | null {
+  const heard = (forMs: number): Heard => profile.byTime.between(Math.max(sinceMs, nowMs - forMs), nowMs);
+  const lately = heard(PROMISE_MS);
+  if (lately.calls >= CALLS_MIN) return lately;
+  const longer = heard(PROMISE_MS_MAX);
+  return longer.calls < CALLS_MIN ? null : longer;
+}
+
+function takesLonger(profile: FunctionProfile, lately: Heard, promisedUs: number, nowMs: number): boolean {
+  const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
+  return meanUs(lately)! > (PROMISE_SLACK + noise) * promisedUs;
+}

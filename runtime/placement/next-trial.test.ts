@@ -1,0 +1,121 @@
+import { describe, expect, test } from "vitest";
+import { nextTrial } from "./next-trial.ts";
+import { ONE_CORE_EACH } from "./played-calls.ts";
+import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
+import { PoolUse } from "./pool-use.ts";
+import { trialsAfter } from "./trial-verdict.ts";
+import { NO_TRIALS } from "./trials.ts";
+import type { Tried } from "./tried-function.ts";
+
+const next = (all: readonly Tried[], nowMs: number, capacity = ONE_CORE_EACH) => {
+  const use = new PoolUse(
+    all.map(({ load }) => load),
+    capacity,
+  );
+  return nextTrial(all, use, capacity, { nowMs, heardMs: nowMs }).map(({ index, side, partner }) => [
+    all[index]!.name,
+    side,
+    partner,
+  ]);
+};
+
+describe("what is tried next", () => {
+  const both = () => Load.warm().run(500, { a: atCompute, b: atStorage });
+
+  test("nothing, where there is room and nobody waits", () => {
+    const load = both();
+    expect(next([load.tried("a", 0, { load: loadOf(400, 100) })], load.nowMs)).toEqual([]);
+  });
+
+  test("nothing of a load that has begun or gone on only just now", () => {
+    const isTried = (quietMs: number, ms: number) => {
+      const load = both().run(quietMs, {}).run(ms, { a: atCompute, b: atStorage });
+      return next([load.tried("a", 0), load.tried("b", 1)], load.nowMs).length > 0;
+    };
+    expect([isTried(0, 0), isTried(125, 100), isTried(125, 225), isTried(125, 300)]).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  test("something, where calls mostly wait for each other though the model sees room", () => {
+    const load = both();
+    const waits = load.tried("a", 0, { load: loadOf(400, 100, 300) });
+    expect(next([waits], load.nowMs)).toEqual([["a", "storage", null]]);
+    expect(next([waits], load.nowMs, { ...ONE_CORE_EACH, callers: 2 })).toEqual([]);
+  });
+
+  test("two functions that change places, before one that joins the other", () => {
+    const load = both();
+    expect(next([load.tried("a", 0), load.tried("b", 1)], load.nowMs)).toEqual([
+      ["a", "storage", "b"],
+      ["b", "compute", "a"],
+    ]);
+  });
+
+  test("what was kept once, before what the model has do better", () => {
+    const load = both();
+    const kept = { ...NO_TRIALS, keptSide: "storage" } as const;
+    const b = load.tried("b", 1, { load: loadOf(100) });
+    expect(next([load.tried("a", 0, { trials: kept }), b], load.nowMs)).toEqual([["a", "storage", null]]);
+  });
+
+  test("no small change, nothing that has proved better where it is or was no good just now, and no side that is cold", () => {
+    const load = both();
+    const nearly = load.tried("a", 0.95, { isWarm: { compute: false, storage: true } });
+    expect(next([{ ...nearly, profile: load.profiles.get("b")! }], load.nowMs)).toEqual([]);
+    const held = (refutedShare: number, isFirm: boolean) => {
+      const firmUntilMs = isFirm ? Infinity : -Infinity;
+      const trials = {
+        ...NO_TRIALS,
+        held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs },
+      };
+      return next([load.tried("a", 0, { trials })], load.nowMs);
+    };
+    expect(held(1, false)).toEqual([]);
+    // Along with others: after a trial of theirs it is tried where it is itself no better, after a mistake of the model's it is not.
+    expect(held(0, false)).toEqual([["a", "storage", null]]);
+    expect(held(0, true)).toEqual([]);
+    const no = { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 1_000, untilMs: load.nowMs + 1 }]]) };
+    expect(next([load.tried("a", 0, { trials: no })], load.nowMs)).toEqual([]);
+  });
+
+  test("nothing for a while after a trial: longer with each that came to nothing, whatever it tried, and ten seconds at most", () => {
+    const load = both();
+    const isTried = (agoMs: number, ...fruitless: readonly [number, number]) => {
+      const [a, b] = fruitless.map((one) => ({ ...NO_TRIALS, endedMs: load.nowMs - agoMs, fruitless: one }));
+      const all = [load.tried("a", 0, { trials: a! }), load.tried("b", 1, { trials: b! })];
+      return next(all, load.nowMs).length > 0;
+    };
+    expect([isTried(175, 0, 0), isTried(225, 0, 0)]).toEqual([false, true]);
+    // 200 ms, and half as much again for each of three.
+    expect([isTried(674, 1, 2), isTried(676, 1, 2)]).toEqual([false, true]);
+    expect([isTried(9_999, 20, 20), isTried(10_000, 20, 20)]).toEqual([false, true]);
+  });
+
+  test("nothing, before what the last one has cost is a small part of what was done since", () => {
+    const load = both();
+    const isTried = (agoMs: number, ratio: number) => {
+      const begun = load.tried("a", 0, { trials: running("storage", -150) });
+      const ended = trialsAfter(begun, { came: "worse", ratio }, 0);
+      const trials = { ...ended, backOffs: NO_TRIALS.backOffs };
+      const after = Load.warm().run(agoMs, { a: atCompute });
+      return next([after.tried("a", 0, { trials })], after.nowMs).length > 0;
+    };
+    // 150 ms of calls that took half as long again are 75 ms lost: a twentieth of 1.5 s.
+    expect([isTried(1_475, 1.5), isTried(1_500, 1.5)]).toEqual([false, true]);
+    expect(isTried(400, 1)).toBe(true);
+    // Ten seconds at most, whatever it was.
+    expect([isTried(9_975, 1e6), isTried(10_000, 1e6)]).toEqual([false, true]);
+  });
+
+  test("nothing of a function whose callers ask for the other side, or for this one", () => {
+    const load = both();
+    expect(next([load.tried("a", 1)], load.nowMs)).toEqual([]);
+    const fixed = (compute: number) => ({ ...loadOf(400 - compute), fixedPerSecond: { compute, storage: 0 } });
+    expect(next([load.tried("a", 0, { load: fixed(40) })], load.nowMs)).toEqual([["a", "storage", null]]);
+    expect(next([load.tried("a", 0, { load: fixed(80) })], load.nowMs)).toEqual([]);
+  });
+});

@@ -1,0 +1,147 @@
+// What the model cannot know is tried. It is linear: a call costs what it costs, whatever share of its kind is beside it. But rounds that come
+// together are served together, so that a core which splits its time between rounds of the one side and requests of the other may do less
+// than with either alone, and the best shares lie at a corner that no slope leads to. So where a pool is crowded, and nothing has moved for a while,
+// all calls of one function run on one side for a tenth of a second, or two functions change places.
+
+import type { Side } from "#runtime/profile/sample.ts";
+import {
+  BEFORE_MS,
+  CALLS_MIN,
+  hasPaused,
+  heardOf,
+  inFlightIn,
+  PIECE_MS,
+  STEADY_MS,
+  strayedPart,
+  TRIAL_MS_MAX,
+} from "./before-and-since.ts";
+import { isFirmAt, isProved } from "./held-function.ts";
+import { outlookOf } from "./optimal-shares.ts";
+import { callsOf, type Capacity, type PoolUse } from "./pool-use.ts";
+import type { Situation } from "./situation.ts";
+import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
+import { keyOf } from "./trials.ts";
+import { shareAt, type Tried, workOf } from "./tried-function.ts";
+
+/**
+ * By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. Chosen: of 86 trials in the mixes of bench `placement` 42 were beyond
+ * this, which came to 1.5 times what calls took before on the mean, and two were kept; of the 44 below 15 were.
+ */
+const BUSIER_MAX = 1.4;
+/** Where a trial has shown once that the model is wrong there. */
+const BUSIER_ONCE_MAX = 2;
+/** What changes less than this is not worth a trial. */
+const CHANGE_MIN = 0.1;
+/** So many calls for each core, and this part of what they take is waiting for each other: a crowd, whatever the model says of cores. */
+const CROWD_PER_CORE = 2;
+const CROWD_PART = 0.5;
+/** A function whose work is a smaller part of all can gain little. */
+const WORK_MIN = 0.1;
+/** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
+const TRIAL_REST_GROWS = 1.5;
+
+/** A function that begins a trial, by its place among all that are called. */
+export interface TrialStep {
+  readonly index: number;
+  readonly side: Side;
+  readonly partner: string | null;
+}
+
+/** Of none there is nothing to try. `use`: of them all, in their order. */
+export function nextTrial(
+  all: readonly Tried[],
+  use: PoolUse,
+  capacity: Capacity,
+  { nowMs, heardMs }: Pick<Situation, "nowMs" | "heardMs">,
+): readonly TrialStep[] {
+  const shares = all.map(({ share }) => share);
+  const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
+  if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
+  const weighty = weightyOf(all, nowMs);
+  if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
+  const { busiest } = outlookOf(use, shares);
+  const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
+  // As many as could come in the longest trial; and not of a load that has only begun: where many callers begin at once each call takes longer for a while.
+  const begunMs = heardMs - 2 * BEFORE_MS;
+  const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
+  if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
+  for (const steps of trialsOf(all, weighty, nowMs)) {
+    const then = [...shares];
+    for (const { index, side } of steps) then[index] = shareAt(side);
+    if (!then.some((share, index) => Math.abs(share - shares[index]!) >= CHANGE_MIN)) continue;
+    const busier = outlookOf(use, then).busiest / busiest;
+    const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
+    if (busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX)) continue;
+    const rank = didSoOnce ? -steps.length : busier;
+    if (rank < least) [least, chosen] = [rank, steps];
+  }
+  const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
+  return isVain ? [] : chosen;
+}
+
+/**
+ * Whether a pool is too busy: as the model has it, or since calls mostly wait for each other, though there are no more of them than cores could
+ * serve by what the model knows.
+ */
+export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity): boolean {
+  const shares = all.map(({ share }) => share);
+  if (outlookOf(use, shares).crowded) return true;
+  const { callers, computeCores, storageMachineCores } = capacity;
+  if (callers < CROWD_PER_CORE * (computeCores + storageMachineCores)) return false;
+  let [waitsUs, takesUs] = [0, 0];
+  for (const { load, share } of all) {
+    for (const side of ["compute", "storage"] as const) {
+      const { terms, latencyUs } = load.costs[side];
+      const calls = callsOf(load, share)[side];
+      waitsUs += calls * terms.crowd;
+      takesUs += calls * latencyUs;
+    }
+  }
+  return waitsUs > CROWD_PART * takesUs;
+}
+
+/** Between two trials. */
+function restMs(all: readonly Tried[]): number {
+  const fruitless = all.reduce((sum, { trials }) => sum + trials.fruitless, 0);
+  return Math.min(TRIAL_REST_MS_MAX, STEADY_MS * TRIAL_REST_GROWS ** fruitless);
+}
+
+/** Each function alone to either side, and each two that change places; those that may be tried now. */
+function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: number): Iterable<readonly TrialStep[]> {
+  for (const index of weighty) {
+    for (const side of ["compute", "storage"] as const) {
+      if (mayTry(all[index]!, side, null, nowMs)) yield [{ index, side, partner: null }];
+    }
+    for (const other of weighty) {
+      const [here, there] = [all[index]!, all[other]!];
+      if (other === index || !mayTry(here, "storage", there.name, nowMs)) continue;
+      if (!mayTry(there, "compute", here.name, nowMs)) continue;
+      yield [
+        { index, side: "storage", partner: there.name },
+        { index: other, side: "compute", partner: here.name },
+      ];
+    }
+  }
+}
+
+/** Those whose work is a part of all that is worth a trial, and whose calls are where the plan has them. */
+function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
+  const workMin = WORK_MIN * workOf(all);
+  return [...all.keys()].filter((index) => {
+    const one = all[index]!;
+    const { profile, share, trials, isFree } = one;
+    if (!isFree || isProved(one) || isFirmAt(trials, nowMs) || workOf([one]) < workMin) return false;
+    return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
+  });
+}
+
+function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
+  const { share, bounds, trials, isWarm, load } = one;
+  const there = shareAt(side);
+  if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
+  // Those whose callers ask for the other side stay there.
+  const { compute, storage } = callsOf(load, there);
+  if ((side === "storage" ? compute : storage) > STRAYED_MAX * (compute + storage)) return false;
+  return nowMs >= (trials.backOffs.get(keyOf(side, partner))?.untilMs ?? -Infinity);
+}

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "vitest";
+import type { Side } from "#runtime/profile/sample.ts";
+import { isHeld } from "./held-function.ts";
+import type { Calls } from "./played-calls.ts";
+import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
+import { trialsAfter, verdictOf } from "./trial-verdict.ts";
+import { NO_TRIALS, patienceOf, trialsAfterShift, type Trials } from "./trials.ts";
+import type { Tried } from "./tried-function.ts";
+
+describe("what came of a trial", () => {
+  /** `a` goes from compute to storage at 500 ms; its calls take so many times as long there. */
+  const cameOf = (ms: number, factor: number, side: Side = "storage") => {
+    const load = Load.warm().run(500, { a: atCompute });
+    load.run(ms, { a: { side, count: Math.round(40 / factor), elapsedUs: 4_000 * factor } });
+    const tried = load.tried("a", 1, { trials: running("storage", 500) });
+    return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+  };
+
+  test("is told after 150 ms, and what is clearly worse after 100", () => {
+    expect(cameOf(100, 0.5)).toBeNull();
+    expect(cameOf(150, 0.5)).toBe("kept");
+    expect(cameOf(150, 1)).toBe("dropped");
+    expect(cameOf(75, 2)).toBeNull();
+    expect(cameOf(100, 2)).toBe("worse");
+  });
+
+  test("is nothing where callers ask for the other side, however long their calls take", () => {
+    expect(cameOf(200, 1, "compute")).toBeNull();
+    expect(cameOf(200, 2, "compute")).toBeNull();
+    expect(cameOf(500, 2, "compute")).toBe("void");
+  });
+
+  test("on a side that is cold is told by the calls since its code is compiled, or by the last of them", () => {
+    const cameAfter = (coldMs: number, ms: number, elapsedUs = 6_000) => {
+      const load = new Load().warm({ a: [atCompute] }).run(500, { a: atCompute });
+      // Eight calls a window: 128 are not reached; then forty, and in four windows they are.
+      const few = { ...atStorage, count: 8, elapsedUs };
+      load.run(coldMs, { a: few }).run(ms, { a: { ...atStorage, elapsedUs: 2_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs);
+    };
+    expect(cameAfter(150, 0)).toBeNull();
+    expect(cameAfter(150, 125)).toBeNull();
+    expect(cameAfter(150, 150)).toEqual({ came: "kept", ratio: 0.5 });
+    // It never gets there: what counts is the end of the longest trial.
+    expect(cameAfter(425, 0)).toBeNull();
+    expect(cameAfter(500, 0)).toEqual({ came: "worse", ratio: 1.5 });
+    // No compiler makes that good.
+    expect(cameAfter(100, 0, 12_000)).toBeNull();
+    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "worse", ratio: 3 });
+  });
+
+  test("counts for all that are called", () => {
+    const load = Load.warm().run(500, { a: atCompute, b: atStorage });
+    load.run(150, { a: { ...atStorage, elapsedUs: 3_000 }, b: { ...atStorage, elapsedUs: 6_000 } });
+    const tried = load.tried("a", 1, { trials: running("storage", 500) });
+    expect(verdictOf([tried], [tried, load.tried("b", 1)], load.nowMs)).toMatchObject({ came: "dropped" });
+  });
+
+  test("is not told by calls that were under way when it began", () => {
+    const load = Load.warm().run(500, { a: atCompute });
+    load.run(50, { a: { ...atStorage, elapsedUs: 20_000 } }).run(100, { a: { ...atStorage, elapsedUs: 3_000 } });
+    const tried = load.tried("a", 1, { trials: running("storage", 500) });
+    expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "kept", ratio: 0.75 });
+  });
+
+  test("is no better for calls that are over at once since they fail", () => {
+    const cameWith = (failing: number) => {
+      const load = Load.warm()
+        .run(500, { a: atCompute })
+        .run(150, { a: { ...atStorage, elapsedUs: 3_000, failing } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs);
+    };
+    expect(cameWith(0)).toEqual({ came: "kept", ratio: 0.75 });
+    expect(cameWith(40)).toEqual({ came: "worse", ratio: 1.5 });
+  });
+
+  test("is nothing where callers have gone, though what is left takes less", () => {
+    const cameWith = (count: number) => {
+      const load = Load.warm().run(500, { a: atCompute });
+      load.run(150, { a: { ...atStorage, count, elapsedUs: 2_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs)?.came;
+    };
+    expect([cameWith(40), cameWith(20)]).toEqual(["kept", "void"]);
+  });
+
+  test("is no better for what had become less before", () => {
+    const cameAfter = (ms: number) => {
+      const load = Load.warm()
+        .run(425, { a: atCompute })
+        .run(75, { a: { ...atCompute, elapsedUs: 2_000 } });
+      load.run(ms, { a: { ...atStorage, elapsedUs: 2_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+    };
+    expect([cameAfter(150), cameAfter(500)]).toEqual([null, "dropped"]);
+  });
+
+  test("is nothing where nobody called for a while, and told where all waited for as long", () => {
+    const slow = { ...atCompute, elapsedUs: 40_000 };
+    const cameWith = (elapsedUs: number, short = 0) => {
+      const load = Load.warm().run(500, { a: slow }).run(25, { a: atStorage }).run(75, {});
+      const kinds = [
+        { ...atStorage, elapsedUs },
+        { ...atStorage, count: short, elapsedUs: 1_000 },
+      ];
+      load.run(25, { a: kinds }).run(25, { a: { ...atStorage, elapsedUs } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs)?.came;
+    };
+    expect([cameWith(20_000), cameWith(100_000)]).toEqual(["void", "worse"]);
+    // As many have waited, and many more came and went behind them.
+    expect(cameWith(100_000, 100)).not.toBe("void");
+  });
+
+  test("is nothing at once where one of the two that changed places takes part no more", () => {
+    const load = Load.warm().run(500, { a: atCompute, b: atStorage }).run(25, { a: atStorage, b: atCompute });
+    const tried = load.tried("a", 1, { trials: running("storage", 500, "b") });
+    const other = load.tried("b", 0, { trials: running("compute", 500, "a") });
+    expect(verdictOf([tried, other], [tried, other], load.nowMs)).toBeNull();
+    expect(verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs)).toMatchObject({ came: "void" });
+  });
+});
+
+describe("whoever comes, goes or changes", () => {
+  const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const;
+  const verdict = (calls: Readonly<Record<string, Calls>>, others: Partial<Tried> = {}) => {
+    const after = Load.warm()
+      .run(500, { a: atCompute, b: atCompute })
+      .run(150, { a: atStorage, ...calls });
+    const tried = after.tried("a", 1, { trials: { ...NO_TRIALS, running } });
+    const called = ["b", "c"].filter((name) => after.profiles.get(name) !== undefined);
+    return verdictOf([tried], [tried, ...called.map((name) => after.tried(name, 0, others))], after.nowMs);
+  };
+  /** A fiftieth of what `a` works. */
+  const slight = { load: loadOf(400, 40) };
+
+  test("meanwhile leaves a trial without a verdict", () => {
+    expect(verdict({})).toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute, c: atCompute })).toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute }, { sinceMs: 500 })).toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute }, { sinceMs: 499 })).not.toMatchObject({ came: "void" });
+  });
+
+  test("is nothing to a trial where that is little of the work", () => {
+    expect(verdict({}, slight)).not.toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute, c: atCompute }, slight)).not.toMatchObject({ came: "void" });
+    expect(verdict({ b: atCompute }, { ...slight, sinceMs: 500 })).not.toMatchObject({ came: "void" });
+  });
+
+  test("is not who calls and is refused: what a trial does to others counts", () => {
+    const refused = { ...atCompute, count: 0, failing: 20 };
+    expect(verdict({ b: refused })).toMatchObject({ came: "worse" });
+  });
+});
+
+describe("after a trial", () => {
+  const load = Load.warm()
+    .run(500, { a: atCompute })
+    .run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
+  const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs) => {
+    const begun = { ...trials, running: { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const };
+    return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio: 1 }, nowMs);
+  };
+  const backOff = (trials: Trials) => trials.backOffs.get("storage");
+
+  test("what did better stays, for longer each time, while it keeps its promise", () => {
+    const once = after("kept", NO_TRIALS);
+    expect(once).toMatchObject({ running: null, keptSide: "storage", holdMs: 5_000 });
+    expect(once.held).toMatchObject({ untilMs: load.nowMs + 5_000, promisedUs: 2_000 });
+    expect(after("kept", once).holdMs).toBe(10_000);
+    const { profile } = load.tried("a", 1);
+    const held = { share: 1, trials: once, overflowMin: 0 };
+    expect(isHeld(profile, held, load.nowMs)).toBe(true);
+    expect(isHeld(profile, held, load.nowMs + 5_000)).toBe(false);
+    const elsewhere = { ...held, share: 0 };
+    expect(isHeld(profile, elsewhere, load.nowMs + 100)).toBe(true);
+    load.run(100, { a: { ...atStorage, elapsedUs: 2_000 } });
+    expect(isHeld(profile, held, load.nowMs)).toBe(true);
+    expect(isHeld(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
+    expect(isHeld(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
+    load.run(300, { a: atStorage });
+    expect(isHeld(profile, held, load.nowMs)).toBe(false);
+  });
+
+  test("one that contradicts another soon makes the next take longer, come later, and show more; what is kept is held longer", () => {
+    const at = (side: Side, trials: Trials, nowMs: number) => {
+      const begun = { ...trials, running: { side, partner: null, startedMs: nowMs - 150, fromShare: 0 } as const };
+      return trialsAfter(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
+    };
+    const once = at("storage", NO_TRIALS, 650);
+    expect(at("storage", once, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    expect(at("compute", once, 31_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    const twice = at("compute", once, 1_650);
+    expect(twice).toMatchObject({ contradicted: 1, fruitless: 3 });
+    expect(at("storage", twice, 2_650)).toMatchObject({ contradicted: 2, fruitless: 6 });
+    expect(trialsAfterShift(twice, true, 2_000)).toMatchObject({ contradicted: 0, fruitless: 0 });
+
+    const better = Load.warm()
+      .run(500, { a: atCompute })
+      .run(150, { a: { ...atStorage, elapsedUs: 3_700 } });
+    const verdict = (trials: Trials) => {
+      const one = better.tried("a", 1, { trials: { ...trials, running: running("storage", 500).running } });
+      return verdictOf([one], [one], better.nowMs);
+    };
+    expect(verdict(NO_TRIALS)).toMatchObject({ came: "kept" });
+    expect(verdict(twice)).toBeNull();
+    better.run(100, { a: { ...atStorage, elapsedUs: 3_700 } });
+    expect(verdict(twice)).toMatchObject({ came: "dropped" });
+
+    const { profile } = better.tried("a", 1);
+    const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, firmUntilMs: -Infinity };
+    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, better.nowMs)).toBe(false);
+    const doubted = { ...NO_TRIALS, held, contradicted: 1, keptMs: 0 };
+    expect(isHeld(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
+    expect(patienceOf([{ trials: doubted }], 29_999)).toBe(2);
+    expect(patienceOf([{ trials: doubted }], 30_000), "it is forgotten though none was kept since").toBe(1);
+  });
+
+  test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {
+    let trials = after("dropped", NO_TRIALS);
+    const waits = [backOff(trials)!.ms];
+    for (let time = 0; time < 7; time++) {
+      trials = after("dropped", trials);
+      waits.push(backOff(trials)!.ms);
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    expect(backOff(after("worse", NO_TRIALS))!.ms).toBe(4_000);
+    const other = { ...trials, backOffs: new Map([["compute b", { ms: 1_000, untilMs: load.nowMs }]]) };
+    expect([...after("dropped", other, load.nowMs + 59_000).backOffs.keys()]).toEqual(["compute b", "storage"]);
+    expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
+  });
+
+  test("what ended without a verdict was not tried, and may be at once", () => {
+    const before: Trials = { ...NO_TRIALS, fruitless: 2, running: running("storage", 0).running };
+    expect(after("void", before)).toEqual({ ...before, running: null, endedMs: load.nowMs });
+  });
+});

@@ -1,0 +1,49 @@
+// A function that is called, as trials see it, and how much of all work some of them do.
+
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { busyUs } from "./cost-model.ts";
+import { callsOf, type Load } from "./pool-use.ts";
+import type { Trials } from "./trials.ts";
+
+/** One function that is called. */
+export interface Tried {
+  readonly name: string;
+  readonly profile: FunctionProfile;
+  readonly share: number;
+  readonly load: Load;
+  readonly trials: Trials;
+  /** When its calls began to be what they are. */
+  readonly sinceMs: number;
+  /** Neither pinned nor still to be profiled, nor just taken back from where a trial would have it. */
+  readonly isFree: boolean;
+  /** Its share may be from here to there. */
+  readonly bounds: readonly [lowest: number, highest: number];
+  readonly isWarm: Readonly<Record<Side, boolean>>;
+}
+
+/** Of what all calls take, so much less is a gain. */
+export const GAIN_MIN = 0.05;
+
+export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
+
+/** That a call works where the plan has it, µs. */
+export const workUsOf = ({ load: { costs }, share }: Tried): number =>
+  share * busyUs(costs.storage) + (1 - share) * busyUs(costs.compute);
+
+/** Of all calls, µs per second. */
+export const workOf = (some: readonly Tried[]): number =>
+  some.reduce((sum, { load, share }) => {
+    const { compute, storage } = callsOf(load, share);
+    return sum + compute * busyUs(load.costs.compute) + storage * busyUs(load.costs.storage);
+  }, 0);
+
+/** Whether some of all that are called do so little of the work that nothing that becomes of them could be taken for a gain. */
+export const areSlight = (some: readonly Tried[], all: readonly Tried[]): boolean =>
+  some.length === 0 || workOf(some) < GAIN_MIN * workOf(all);
+
+/** Of all, in some order: with it those that come before are slight no more. */
+export function firstWeighty<One extends Tried>(all: readonly One[]): One | undefined {
+  let left = GAIN_MIN * workOf(all);
+  return all.find((one) => (left -= workOf([one])) <= 0);
+}
