@@ -23,7 +23,7 @@ programArguments({
 });
 
 await runUntilSignal(async (resources, write) => {
-  const { port, metricsPort, policy, instancesMax, stateFile, grpc } = readCapacityConfig();
+  const { port, metricsPort, metricsSecret, policy, instancesMax, stateFile, grpc } = readCapacityConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peers = new NodePeers(grpc.peer);
@@ -40,7 +40,7 @@ await runUntilSignal(async (resources, write) => {
     desk.close();
     peers.close();
   });
-  const metrics = await serveMetrics(metricsPort, grpc, () => desk.overviewNow());
+  const metrics = await serveMetrics({ metricsPort, metricsSecret }, grpc, () => desk.overviewNow());
   resources.defer(() => metrics.close());
   const services = { "locus.Capacity": capacityService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });

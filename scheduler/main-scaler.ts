@@ -32,7 +32,7 @@ programArguments({
 });
 
 await runUntilSignal(async (resources, write) => {
-  const { port, metricsPort, platform: endpoint, policy, stateFile, grpc } = readScalerConfig();
+  const { port, metricsPort, metricsSecret, platform: endpoint, policy, stateFile, grpc } = readScalerConfig();
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const platform = new PlatformClient({ endpoint, security: grpc.peer, timeoutMs: PLATFORM_TIMEOUT_MS });
@@ -57,7 +57,7 @@ await runUntilSignal(async (resources, write) => {
     platform.close();
   });
   const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now());
-  const metrics = await serveMetrics(metricsPort, grpc, overview);
+  const metrics = await serveMetrics({ metricsPort, metricsSecret }, grpc, overview);
   resources.defer(() => metrics.close());
   const services = { "serverless.simulator.Scaler": scalerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });

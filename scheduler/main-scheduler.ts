@@ -31,8 +31,19 @@ programArguments({
 
 await runUntilSignal(async (resources, write) => {
   const config = readSchedulerConfig();
-  const { port, metricsPort, resourceManager, stackName, hostName, policy, weights, stateFile, grpc, ...habits } =
-    config;
+  const {
+    port,
+    metricsPort,
+    metricsSecret,
+    resourceManager,
+    stackName,
+    hostName,
+    policy,
+    weights,
+    stateFile,
+    grpc,
+    ...habits
+  } = config;
   const log = lineLog(write);
   const state = await openStateFile(stateFile, log);
   const peer = (endpoint: string) => ({ endpoint, security: grpc.peer, timeoutMs: PEER_TIMEOUT_MS });
@@ -61,7 +72,7 @@ await runUntilSignal(async (resources, write) => {
   state.keep(() => ({ ...scheduler.core.save(), world: nodes.save() }));
   state.keepSoon();
   const overview = (): CapacityOverview => capacityOverview(scheduler.core, scheduler.now());
-  const metrics = await serveMetrics(metricsPort, grpc, overview);
+  const metrics = await serveMetrics({ metricsPort, metricsSecret }, grpc, overview);
   resources.defer(() => metrics.close());
   const services = { "schedulerproto.Scheduler": schedulerService(desk) };
   const listener = await listen({ host: grpc.host, port, security: grpc.listener, services });

@@ -85,8 +85,14 @@ const clusterFile = optionalSetting(
 const metricsPort = optionalSetting(
   "LOCUS_METRICS_PORT",
   "not set: they are not served",
-  "port of its metrics, `GET /metrics` over HTTP, on the address that gRPC services listen on, with their TLS and their secret; 0 takes a free one",
+  "port of its metrics, `GET /metrics` over HTTP, on the address that gRPC services listen on, with their TLS and their secret or its own; 0 takes a free one",
   integerBetween(0, PORT_MAX),
+);
+
+const metricsSecret = optionalSetting(
+  "LOCUS_METRICS_SECRET",
+  "`LOCUS_GRPC_SECRET`",
+  "what readers of the metrics send as `authorization: Bearer …`, so that whoever collects figures can do nothing else with it",
 );
 
 const stackName = optionalSetting("STACK_NAME", "not set", "name of the stack, for the log");
@@ -106,6 +112,7 @@ const nodesMax = integerSetting(
 export const SCALER_SETTINGS = {
   port: port("LOCUS_SCALER_PORT", 9_001, "port of the Scaler; 0 takes a free one"),
   metricsPort,
+  metricsSecret,
   platform: textSetting("LOCUS_PLATFORM_ENDPOINT", "127.0.0.1:50051", "`host:port` of the Platform"),
   policy: POLICY_SETTING,
   stateFile,
@@ -140,6 +147,7 @@ export const SCHEDULER_SETTINGS = {
   policy: POLICY_SETTING,
   weights: WEIGHTS_SETTING,
   metricsPort,
+  metricsSecret,
   stateFile: clusterFile,
 };
 
@@ -147,6 +155,7 @@ export const SCHEDULER_SETTINGS = {
 export const CAPACITY_SETTINGS = {
   port: port("LOCUS_SCHEDULER_PORT", 10_600, "port that nodes find it on; 0 takes a free one"),
   metricsPort,
+  metricsSecret,
   policy: POLICY_SETTING,
   instancesMax: INSTANCES_MAX_SETTING,
   stateFile,
