@@ -9,7 +9,8 @@
 //
 // A flip is followed when calls that began after it end at 85 % of the rate that the best fixed shares come to in such a stage, for three
 // windows of 50 calls and no less than 100 ms; until the next flip where that does not happen. Where its own second half came to less, as on a machine that
-// others share, that is what counts, down to three quarters of the best.
+// others share, that is what counts, down to three quarters of the best. Where calls go after a flip no speed of a machine changes: `secondsToPlace` is until they go where they go in the second half of
+// the stage, to within 0.15 of them, for three windows of 100 ms.
 //
 // Each call of `bimodal`, and those of `drift` that write, count themselves by number in their last step. One that was answered
 // and is not counted was lost, one that is counted twice was doubled; the one does not make up for the other.
@@ -34,6 +35,8 @@ import {
   FAILED_ROW,
   findAllBestShares,
   LOST_ROW,
+  PLACE_ROW,
+  PLACE_WORST_ROW,
   ScenarioPeers,
   type Driver,
 } from "./shift/peers.ts";
@@ -45,6 +48,12 @@ const regretOf =
   (scenario: string, driver: Driver = "auto") =>
   (value: (row: string) => number): number =>
     1 - value(doneRow(scenario, driver)) / value(doneRow(scenario, "best fixed shares"));
+
+/** The median and the slowest of a repetition's changes. */
+const timed = (row: string, worstRow: string, secondsOf: () => readonly number[]): readonly Peer[] => [
+  { name: row, unit: "s", canBeNothing: true, run: async () => ({ value: medianOf(secondsOf()) }) },
+  { name: worstRow, unit: "s", canBeNothing: true, run: async () => ({ value: Math.max(...secondsOf()) }) },
+];
 
 await runBenchmark<Effort>({
   name: "shift",
@@ -73,6 +82,8 @@ await runBenchmark<Effort>({
       counts: "worst",
       of: (value) => value(FAILED_ROW) + value(LOST_ROW) + value(DOUBLED_ROW),
     },
+    secondsToPlace: { better: "less", canBeNothing: true, of: (value) => value(PLACE_ROW) },
+    secondsToPlaceWorst: { better: "less", canBeNothing: true, counts: "worst", of: (value) => value(PLACE_WORST_ROW) },
     regretKayak: { better: "less", canBeNothing: true, of: regretOf("bimodal", "Kayak") },
     regretDrift: { better: "less", canBeNothing: true, of: regretOf("drift") },
     regretCrowd: { better: "less", canBeNothing: true, of: regretOf("crowd") },
@@ -109,18 +120,8 @@ await runBenchmark<Effort>({
         flips.peer("auto"),
         flips.peer("best fixed shares"),
         flips.peer("Kayak"),
-        {
-          name: ADAPT_ROW,
-          unit: "s",
-          canBeNothing: true,
-          run: async () => ({ value: medianOf(flips.adaptationsS("auto")) }),
-        },
-        {
-          name: ADAPT_WORST_ROW,
-          unit: "s",
-          canBeNothing: true,
-          run: async () => ({ value: Math.max(...flips.adaptationsS("auto")) }),
-        },
+        ...timed(ADAPT_ROW, ADAPT_WORST_ROW, () => flips.adaptationsS("auto")),
+        ...timed(PLACE_ROW, PLACE_WORST_ROW, () => flips.placementsS("auto")),
         ...rest.flatMap((scenario) => [scenario.peer("auto"), scenario.peer("best fixed shares")]),
         callsRow(FAILED_ROW, (scenario) => scenario.failed("auto")),
         callsRow(LOST_ROW, (scenario) => scenario.account("auto").lost),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attainable, endsBetween, rateBetween, secondsToAdapt } from "./adaptation.ts";
+import { attainable, endsBetween, rateBetween, secondsToAdapt, secondsToPlace } from "./adaptation.ts";
 
 /** Ends of calls at these rates, each for a second. */
 const endsAt = (...perSecond: readonly number[]): number[] =>
@@ -32,6 +32,18 @@ test("a stage can come to what the best fixed shares did, or to less where it wa
   expect(attainable(1_000, 1_200)).toBe(1_000);
   expect(attainable(1_000, 800)).toBe(800);
   expect(attainable(1_000, 500)).toBe(750);
+});
+
+test("calls are placed when they go where they go in the end", () => {
+  /** A call each ms. */
+  const going = (...shares: readonly number[]) =>
+    shares.flatMap((share, second) =>
+      Array.from({ length: 1_000 }, (_, ms) => ({ atMs: 1e3 * second + ms, atStorage: ms % 10 < 10 * share ? 1 : 0 })),
+    );
+  expect(secondsToPlace(going(1, 0.5, 0.5), 0, 3_000)).toBeCloseTo(0.97, 1);
+  expect(secondsToPlace(going(0.5, 0.6, 0.5), 0, 3_000)).toBe(0);
+  expect(secondsToPlace(going(0, 1, 0, 1), 0, 4_000)).toBe(4);
+  expect(secondsToPlace([], 0, 1_000)).toBe(1);
 });
 
 test("ends are counted from … until", () => {

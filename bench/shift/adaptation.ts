@@ -16,6 +16,8 @@ const WINDOW_MS_MIN = 100;
 /** So many windows in a row, or it was luck. */
 const WINDOWS = 3;
 const STEP_MS = 5;
+/** Of a hundred calls and fewer, and of some that overflow, a share is known to this. Chosen. */
+const SHARE_NEAR = 0.15;
 
 /** What a stage can come to, by what the best fixed shares did in such stages and what it came to itself when it was half over. */
 export const attainable = (bestPerSecond: number, atLastPerSecond: number): number =>
@@ -36,6 +38,35 @@ export function secondsToAdapt(endMs: ArrayLike<number>, fromMs: number, untilMs
       (windowStartMs) => endsBetween(endMs, windowStartMs, windowStartMs + windowMs) >= wanted,
     );
     if (areWell) return (startMs - fromMs) / 1e3;
+  }
+  return (untilMs - fromMs) / 1e3;
+}
+
+/** Of calls, in any order: when each began, and 1 where it ran at storage. */
+export interface Begun {
+  readonly atMs: number;
+  readonly atStorage: number;
+}
+
+/**
+ * From the change until calls go where they go in the second half of the stretch, s: whatever the machine does meanwhile. By the storage share of
+ * those that begin in three windows in a row.
+ */
+export function secondsToPlace(calls: readonly Begun[], fromMs: number, untilMs: number): number {
+  const shareOf = (some: readonly Begun[]): number | null =>
+    some.length === 0 ? null : some.reduce((sum, { atStorage }) => sum + atStorage, 0) / some.length;
+  const within = (some: readonly Begun[], startMs: number, endMs: number): readonly Begun[] =>
+    some.filter(({ atMs }) => atMs >= startMs && atMs < endMs);
+  const here = within(calls, fromMs, untilMs);
+  const began = (startMs: number, endMs: number): readonly Begun[] => within(here, startMs, endMs);
+  const atLast = shareOf(began((fromMs + untilMs) / 2, untilMs));
+  const isPlaced = (startMs: number): boolean => {
+    const share = shareOf(began(startMs, startMs + WINDOW_MS_MIN));
+    return share !== null && atLast !== null && Math.abs(share - atLast) <= SHARE_NEAR;
+  };
+  for (let startMs = fromMs; startMs + WINDOWS * WINDOW_MS_MIN <= untilMs; startMs += STEP_MS) {
+    const starts = Array.from({ length: WINDOWS }, (_, window) => startMs + window * WINDOW_MS_MIN);
+    if (starts.every(isPlaced)) return (startMs - fromMs) / 1e3;
   }
   return (untilMs - fromMs) / 1e3;
 }

@@ -12,7 +12,7 @@ import { partsUnder, sharesUnder, type NewNames } from "../placement/new-names.t
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
 import { accountOf, type Account, type Counts } from "./account.ts";
-import { attainable, endsBetween, rateBetween, secondsToAdapt } from "./adaptation.ts";
+import { attainable, endsBetween, rateBetween, secondsToAdapt, secondsToPlace } from "./adaptation.ts";
 import { COUNTS_KEY, type Scenario, type Stage } from "./scenarios.ts";
 
 /** By kind of stage. */
@@ -23,6 +23,8 @@ export type Driver = "best fixed shares" | "auto" | "Kayak";
 export const doneRow = (scenario: string, driver: Driver): string => `${scenario}, ${driver}`;
 export const ADAPT_ROW = "seconds to adapt";
 export const ADAPT_WORST_ROW = "seconds to adapt, the slowest";
+export const PLACE_ROW = "seconds to place";
+export const PLACE_WORST_ROW = "seconds to place, the slowest";
 export const FAILED_ROW = "failed calls";
 export const LOST_ROW = "lost calls";
 export const DOUBLED_ROW = "doubled calls";
@@ -92,13 +94,25 @@ export class ScenarioPeers {
   /** For each change, how long it took; from the runs of this repetition. */
   adaptationsS(driver: Driver): readonly number[] {
     const best = this.#ran("best fixed shares");
-    const { calls, bordersMs } = this.#ran(driver);
-    return this.#scenario.stages.slice(1).map(({ kind }, index) => {
-      const [fromMs, untilMs] = [bordersMs[index + 1]!, bordersMs[index + 2]!];
+    const { calls } = this.#ran(driver);
+    return this.#changes(driver, ({ kind }, fromMs, untilMs) => {
       const endMs = calls.endMs.filter((ms, call) => ms - calls.elapsedUs[call]! / 1e3 >= fromMs);
       const atLast = rateBetween(calls.endMs, (fromMs + untilMs) / 2, untilMs);
       return secondsToAdapt(endMs, fromMs, untilMs, attainable(this.#rateOf(kind, best), atLast));
     });
+  }
+
+  /** The same of where calls go, whatever their rate. */
+  placementsS(driver: Driver): readonly number[] {
+    const { endMs, elapsedUs, atStorage } = this.#ran(driver).calls;
+    const begun = Array.from(endMs, (ms, call) => ({ atMs: ms - elapsedUs[call]! / 1e3, atStorage: atStorage[call]! }));
+    return this.#changes(driver, (_stage, fromMs, untilMs) => secondsToPlace(begun, fromMs, untilMs));
+  }
+
+  #changes(driver: Driver, secondsOf: (stage: Stage, fromMs: number, untilMs: number) => number): readonly number[] {
+    const { bordersMs } = this.#ran(driver);
+    const after = this.#scenario.stages.slice(1);
+    return after.map((stage, index) => secondsOf(stage, bordersMs[index + 1]!, bordersMs[index + 2]!));
   }
 
   failed(driver: Driver): number {
