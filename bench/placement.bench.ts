@@ -12,7 +12,7 @@
 // each measurement functions are deployed under names that nobody has called, so that their isolates are cold, their profiles
 // empty, and what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in each turn besides. Of its
 // machine a node knows all that it has measured. A function alone is measured from 1 s on and a mix from 1.3 s, when most code is compiled wherever
-// a rule has sent it; what each came to from 0.8 s until then stands beside it (earlyPerSecond). Calls of a walk differ by where it begins, and each
+// a rule has sent it; what a mix came to from 0.8 s until then stands beside it (earlyPerSecond). Calls of a walk differ by where it begins, and each
 // rule gets to other ones in its time: they are counted by their work (call-works.ts). The better side, and the best of the rules, are those with the
 // best median. Kayak's percentage, which is not of functions, goes on from the row's last repetition, in its favour.
 //

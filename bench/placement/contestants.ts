@@ -28,8 +28,10 @@ interface Stretch {
   readonly budgetMs: number;
 }
 
-/** What the lead-in of a mix comes to from then on, with all that is learnt in it, stands beside its figure. */
+/** What a lead-in comes to from then on, with all that is learnt in it, stands beside what is measured after it … */
 const EARLY_FROM_MS = 800;
+/** … where it goes on for so long: as that of a mix does by default. */
+const EARLY_MS_MIN = 400;
 
 /** Rules that a mix is measured under, in this order: the machine's speed drifts, and the first two lie side by side. */
 export const RULES = [
@@ -178,7 +180,7 @@ const peerOf = (
       parts.map((part) => part.function),
       async (names) => {
         const load = { parts: partsUnder(names, parts), arrivals, rule: ruleUnder(names, rule) };
-        const earlyFromMs = leadInMs > EARLY_FROM_MS ? EARLY_FROM_MS : null;
+        const earlyFromMs = leadInMs >= EARLY_FROM_MS + EARLY_MS_MIN ? EARLY_FROM_MS : null;
         const work = () => measure(stack, { ...load, memory: name, leadInMs, budgetMs, earlyFromMs });
         const { answer, cpuUs } = await watchCpu(stack.processes(), work);
         const { perSecond, earlyPerSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;

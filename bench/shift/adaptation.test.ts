@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attainable, endsBetween, rateBetween, secondsToAdapt, secondsToPlace } from "./adaptation.ts";
+import { attainable, endsBetween, isNearBest, rateBetween, secondsToAdapt, secondsToPlace } from "./adaptation.ts";
 
 /** Ends of calls at these rates, each for a second. */
 const endsAt = (...perSecond: readonly number[]): number[] =>
@@ -29,9 +29,11 @@ test("slow calls are counted over a longer time", () => {
 });
 
 test("a stage can come to what the best fixed shares did, or to less where it was slower in the end, not by much", () => {
-  expect(attainable(1_000, 1_200)).toBe(1_000);
-  expect(attainable(1_000, 800)).toBe(800);
-  expect(attainable(1_000, 500)).toBe(750);
+  expect(attainable(1_000, 1_200, true)).toBe(1_000);
+  expect(attainable(1_000, 800, true)).toBe(800);
+  expect(attainable(1_000, 500, true)).toBe(750);
+  expect(attainable(1_000, 800, isNearBest(1, 0.5))).toBe(1_000);
+  expect(attainable(1_000, 800, isNearBest(0.6, 0.5))).toBe(800);
 });
 
 test("calls are placed when they go where they go in the end", () => {
@@ -40,10 +42,10 @@ test("calls are placed when they go where they go in the end", () => {
     shares.flatMap((share, second) =>
       Array.from({ length: 1_000 }, (_, ms) => ({ atMs: 1e3 * second + ms, atStorage: ms % 10 < 10 * share ? 1 : 0 })),
     );
-  expect(secondsToPlace(going(1, 0.5, 0.5), 0, 3_000)).toBeCloseTo(0.97, 1);
-  expect(secondsToPlace(going(0.5, 0.6, 0.5), 0, 3_000)).toBe(0);
-  expect(secondsToPlace(going(0, 1, 0, 1), 0, 4_000)).toBe(4);
-  expect(secondsToPlace([], 0, 1_000)).toBe(1);
+  expect(secondsToPlace(going(1, 0.5, 0.5), 0, 3_000, 0.6)).toBeCloseTo(0.97, 1);
+  expect(secondsToPlace(going(0.5, 0.6, 0.5), 0, 3_000, 0.6)).toBe(0);
+  expect(secondsToPlace(going(1, 1, 1), 0, 3_000, 0.5), "never where the best have them").toBe(3);
+  expect(secondsToPlace([], 0, 1_000, 0.5)).toBe(1);
 });
 
 test("ends are counted from … until", () => {

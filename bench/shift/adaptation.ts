@@ -6,8 +6,8 @@ import { clamp } from "#runtime/clamp.ts";
 const WELL = 0.85;
 /**
  * A machine that others share may be slower while one run has it than while the other had: single cores of one did the same hash in 18 ms and in 41, for
- * seconds each. So what a stage comes to in the end may be less than what the best fixed shares did, down to this part of it. Chosen: what
- * stays with the sides that were right before a flip does half.
+ * seconds each. So what a stage comes to in the end may be less than what the best fixed shares did, down to this part of it, if its calls go
+ * where those have them. Chosen.
  */
 const AS_FAST_MIN = 0.75;
 /** A rate is taken over so many calls, and no shorter than this. */
@@ -18,10 +18,31 @@ const WINDOWS = 3;
 const STEP_MS = 5;
 /** Of a hundred calls and fewer, and of some that overflow, a share is known to this. Chosen. */
 const SHARE_NEAR = 0.15;
+/** The best shares are known to this where many do nearly as well. Chosen: whoever does not follow a flip is off by half. */
+const BEST_NEAR = 0.25;
 
-/** What a stage can come to, by what the best fixed shares did in such stages and what it came to itself when it was half over. */
-export const attainable = (bestPerSecond: number, atLastPerSecond: number): number =>
-  clamp(atLastPerSecond, AS_FAST_MIN * bestPerSecond, bestPerSecond);
+/** Of calls, in any order: when each began, and 1 where it ran at storage. */
+export interface Begun {
+  readonly atMs: number;
+  readonly atStorage: number;
+}
+
+/** Of those that began from … until, the part at storage; null: none did. */
+export function storageShare(calls: readonly Begun[], fromMs: number, untilMs: number): number | null {
+  const some = begunWithin(calls, fromMs, untilMs);
+  return some.length === 0 ? null : some.reduce((sum, { atStorage }) => sum + atStorage, 0) / some.length;
+}
+
+/** Whether calls go where the best fixed shares have them, or nearly. */
+export const isNearBest = (share: number | null, bestShare: number | null): boolean =>
+  share !== null && bestShare !== null && Math.abs(share - bestShare) <= BEST_NEAR;
+
+/**
+ * What a stage can come to, by what the best fixed shares did in such stages and what it came to itself when it was half over, if calls went where
+ * those have them then.
+ */
+export const attainable = (bestPerSecond: number, atLastPerSecond: number, isPlaced: boolean): number =>
+  isPlaced ? clamp(atLastPerSecond, AS_FAST_MIN * bestPerSecond, bestPerSecond) : bestPerSecond;
 
 /**
  * From the change to the beginning of the first windows that do as well, s; the whole time up to the next change where there are
@@ -42,34 +63,33 @@ export function secondsToAdapt(endMs: ArrayLike<number>, fromMs: number, untilMs
   return (untilMs - fromMs) / 1e3;
 }
 
-/** Of calls, in any order: when each began, and 1 where it ran at storage. */
-export interface Begun {
-  readonly atMs: number;
-  readonly atStorage: number;
-}
-
 /**
- * From the change until calls go where they go in the second half of the stretch, s: whatever the machine does meanwhile. By the storage share of
- * those that begin in three windows in a row.
+ * From the change until calls go where they go in the second half of the stretch, s, whatever the machine does meanwhile; all of it where that is not
+ * where the best fixed shares have them. By the storage share of those that begin in three windows in a row.
  */
-export function secondsToPlace(calls: readonly Begun[], fromMs: number, untilMs: number): number {
-  const shareOf = (some: readonly Begun[]): number | null =>
-    some.length === 0 ? null : some.reduce((sum, { atStorage }) => sum + atStorage, 0) / some.length;
-  const within = (some: readonly Begun[], startMs: number, endMs: number): readonly Begun[] =>
-    some.filter(({ atMs }) => atMs >= startMs && atMs < endMs);
-  const here = within(calls, fromMs, untilMs);
-  const began = (startMs: number, endMs: number): readonly Begun[] => within(here, startMs, endMs);
-  const atLast = shareOf(began((fromMs + untilMs) / 2, untilMs));
+export function secondsToPlace(
+  calls: readonly Begun[],
+  fromMs: number,
+  untilMs: number,
+  bestShare: number | null,
+): number {
+  const never = (untilMs - fromMs) / 1e3;
+  const here = begunWithin(calls, fromMs, untilMs);
+  const atLast = storageShare(here, (fromMs + untilMs) / 2, untilMs);
+  if (atLast === null || !isNearBest(atLast, bestShare)) return never;
   const isPlaced = (startMs: number): boolean => {
-    const share = shareOf(began(startMs, startMs + WINDOW_MS_MIN));
-    return share !== null && atLast !== null && Math.abs(share - atLast) <= SHARE_NEAR;
+    const share = storageShare(here, startMs, startMs + WINDOW_MS_MIN);
+    return share !== null && Math.abs(share - atLast) <= SHARE_NEAR;
   };
   for (let startMs = fromMs; startMs + WINDOWS * WINDOW_MS_MIN <= untilMs; startMs += STEP_MS) {
     const starts = Array.from({ length: WINDOWS }, (_, window) => startMs + window * WINDOW_MS_MIN);
     if (starts.every(isPlaced)) return (startMs - fromMs) / 1e3;
   }
-  return (untilMs - fromMs) / 1e3;
+  return never;
 }
+
+const begunWithin = (calls: readonly Begun[], fromMs: number, untilMs: number): readonly Begun[] =>
+  calls.filter(({ atMs }) => atMs >= fromMs && atMs < untilMs);
 
 export const rateBetween = (endMs: ArrayLike<number>, fromMs: number, untilMs: number): number =>
   endsBetween(endMs, fromMs, untilMs) / ((untilMs - fromMs) / 1e3);

@@ -12,7 +12,16 @@ import { partsUnder, sharesUnder, type NewNames } from "../placement/new-names.t
 import type { RuleName } from "../placement/rule-names.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
 import { accountOf, type Account, type Counts } from "./account.ts";
-import { attainable, endsBetween, rateBetween, secondsToAdapt, secondsToPlace } from "./adaptation.ts";
+import {
+  attainable,
+  type Begun,
+  endsBetween,
+  isNearBest,
+  rateBetween,
+  secondsToAdapt,
+  secondsToPlace,
+  storageShare,
+} from "./adaptation.ts";
 import { COUNTS_KEY, type Scenario, type Stage } from "./scenarios.ts";
 
 /** By kind of stage. */
@@ -91,22 +100,32 @@ export class ScenarioPeers {
     };
   }
 
-  /** For each change, how long it took; from the runs of this repetition. */
-  adaptationsS(driver: Driver): readonly number[] {
+  /** For each change, how long it took; from the runs of this repetition. `isStrict`: whatever the machine's speed was. */
+  adaptationsS(driver: Driver, isStrict: boolean): readonly number[] {
     const best = this.#ran("best fixed shares");
     const { calls } = this.#ran(driver);
+    const begun = begunOf(calls);
     return this.#changes(driver, ({ kind }, fromMs, untilMs) => {
       const endMs = calls.endMs.filter((ms, call) => ms - calls.elapsedUs[call]! / 1e3 >= fromMs);
-      const atLast = rateBetween(calls.endMs, (fromMs + untilMs) / 2, untilMs);
-      return secondsToAdapt(endMs, fromMs, untilMs, attainable(this.#rateOf(kind, best), atLast));
+      const halfMs = (fromMs + untilMs) / 2;
+      const isPlaced = isNearBest(storageShare(begun, halfMs, untilMs), this.#shareOf(kind, best));
+      const atLast = rateBetween(calls.endMs, halfMs, untilMs);
+      return secondsToAdapt(
+        endMs,
+        fromMs,
+        untilMs,
+        attainable(this.#rateOf(kind, best), atLast, isPlaced && !isStrict),
+      );
     });
   }
 
   /** The same of where calls go, whatever their rate. */
   placementsS(driver: Driver): readonly number[] {
-    const { endMs, elapsedUs, atStorage } = this.#ran(driver).calls;
-    const begun = Array.from(endMs, (ms, call) => ({ atMs: ms - elapsedUs[call]! / 1e3, atStorage: atStorage[call]! }));
-    return this.#changes(driver, (_stage, fromMs, untilMs) => secondsToPlace(begun, fromMs, untilMs));
+    const best = this.#ran("best fixed shares");
+    const begun = begunOf(this.#ran(driver).calls);
+    return this.#changes(driver, ({ kind }, fromMs, untilMs) =>
+      secondsToPlace(begun, fromMs, untilMs, this.#shareOf(kind, best)),
+    );
   }
 
   #changes(driver: Driver, secondsOf: (stage: Stage, fromMs: number, untilMs: number) => number): readonly number[] {
@@ -147,14 +166,25 @@ export class ScenarioPeers {
     return run;
   }
 
-  /** In the second halves of the stages of that kind. */
   #rateOf(kind: string, { calls, bordersMs }: Run): number {
-    const rates = this.#scenario.stages.flatMap((stage, index) => {
+    const halves = this.#secondHalves(kind, bordersMs);
+    return Math.max(1, medianOf(halves.map(([fromMs, untilMs]) => rateBetween(calls.endMs, fromMs, untilMs))));
+  }
+
+  /** At storage; null: none was called. */
+  #shareOf(kind: string, { calls, bordersMs }: Run): number | null {
+    const begun = begunOf(calls);
+    const shares = this.#secondHalves(kind, bordersMs).map(([fromMs, untilMs]) => storageShare(begun, fromMs, untilMs));
+    const known = shares.filter((share) => share !== null);
+    return known.length === 0 ? null : medianOf(known);
+  }
+
+  /** Of the stages of that kind, the first aside. */
+  #secondHalves(kind: string, bordersMs: readonly number[]): readonly (readonly [fromMs: number, untilMs: number])[] {
+    return this.#scenario.stages.flatMap((stage, index) => {
       if (stage.kind !== kind || index === 0) return [];
-      const [fromMs, untilMs] = [(bordersMs[index]! + bordersMs[index + 1]!) / 2, bordersMs[index + 1]!];
-      return [rateBetween(calls.endMs, fromMs, untilMs)];
+      return [[(bordersMs[index]! + bordersMs[index + 1]!) / 2, bordersMs[index + 1]!] as const];
     });
-    return Math.max(1, medianOf(rates));
   }
 
   async #drive(driver: Driver, names: NewNames): Promise<Run> {
@@ -208,3 +238,6 @@ async function disturb(stages: readonly Stage[], disturbance: { start(): void; s
     if (disturbed) await disturbance.stop();
   }
 }
+
+const begunOf = ({ endMs, elapsedUs, atStorage }: Calls): readonly Begun[] =>
+  Array.from(endMs, (ms, call) => ({ atMs: ms - elapsedUs[call]! / 1e3, atStorage: atStorage[call]! }));

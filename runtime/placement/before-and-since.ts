@@ -7,9 +7,9 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { GAIN_MIN, type Tried, workUsOf } from "./tried-function.ts";
 
-/** What there was before is known from so long. Chosen, as the times below; bench `placement` measures them. */
+/** What there was before is known from so long. Chosen, as the times below and those of trials; bench `placement` measures them. */
 export const BEFORE_MS = 150;
-/** Calls that were under way when it began, and the window that brings the first of it. */
+/** For calls that were under way when something changed, and the window that brings the first of it. */
 export const SETTLE_MS = 50;
 /** Nothing has moved for so long, so that what there was before is one thing. */
 export const STEADY_MS = BEFORE_MS + SETTLE_MS;
@@ -24,7 +24,7 @@ export const CALLS_MIN = 32;
 const EXPECTED_MIN = 3;
 /** So many standard errors make a difference. */
 export const GAIN_NOISES = 2;
-/** So much more is clearly worse. */
+/** So much more is clearly worse: a trial is over then, after half of the time. */
 export const LOSS_CLEAR = 0.2;
 
 /** What all calls came to after something was changed, held against what there was before. */

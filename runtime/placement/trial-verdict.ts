@@ -23,7 +23,7 @@ import {
 import { CONTRADICTION_MS, keyOf, patienceOf, type Trials } from "./trials.ts";
 import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
 
-/** A gain has to be GAIN_NOISES, or the trial goes on; and these when it may not: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
+/** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
 /** So much worse is clearly so though it is still being compiled: that may take twice as long. */
 const LOSS_COLD = 0.6;

@@ -21,7 +21,7 @@ interface PageOptions {
   /** Anything else is 404; null: it is at every path. */
   readonly path: string | null;
   readonly contentType: string;
-  /** As the gRPC listeners of its program have it. Whoever has not the secret is answered 401, whatever is asked for. */
+  /** Whoever has not the secret is answered 401, whatever is asked for. */
   readonly security: ListenerSecurity;
   readonly text: () => string;
 }
