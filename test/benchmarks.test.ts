@@ -66,6 +66,8 @@ const RATIOS = {
     "secondsToAdaptWorst",
     "regret",
     "failed",
+    "secondsToPlace",
+    "secondsToPlaceWorst",
     "regretKayak",
     "regretDrift",
     "regretCrowd",
