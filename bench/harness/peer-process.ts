@@ -22,7 +22,7 @@ export async function startPeer<Request extends object>(
   resources.defer(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
-    if (child.connected) child.disconnect(); // by its end, which is told later
+    if (child.connected) child.disconnect(); // a peer that has ended is told of only after its channel has closed
     await gone;
   });
   const ended = once(child, "exit").then(([code, signal]) => {

@@ -2,6 +2,7 @@
 // come to 0.4 to 2.1 times of it. Calls per second of whatever stretch a rule gets to would tell of the stretch: such calls are counted by their work.
 
 import type { Invoker } from "#compute/node/invoker.ts";
+import { callOnce } from "./single-call.ts";
 import type { SplitStack } from "./split-stack.ts";
 import type { Workload } from "./suite.ts";
 
@@ -27,10 +28,8 @@ export async function weighCalls(
   const took = new Float64Array(calls.length).fill(Infinity);
   for (let pass = 0; pass < PASSES; pass++) {
     for (const [index, call] of calls.entries()) {
-      const asked = { function: name, version: null, ...call, side: "storage", deadlineMs: null, logs: false } as const;
-      const reply = await invoker.invoke(asked);
-      if (!reply.ok) throw new Error(`${name} at storage: ${reply.error.code}: ${reply.error.message}`);
-      took[index] = Math.min(took[index]!, reply.elapsedUs);
+      const { elapsedUs } = await callOnce(invoker, name, call, "storage");
+      took[index] = Math.min(took[index]!, elapsedUs);
     }
   }
   const mean = took.reduce((sum, us) => sum + us, 0) / took.length;

@@ -42,6 +42,8 @@ export interface Moves {
   readonly flaps: number;
 }
 
+type LoadProcessAnswer = Calls | readonly Prediction[] | Float64Array | Moves | string | null;
+
 const CALIBRATED_WITHIN_MS = 60_000;
 const CALIBRATED_LOOK_MS = 50;
 
@@ -50,29 +52,24 @@ let node: Node | undefined;
 const rules = new Map<string, Rule>();
 const random = seededRandom(2);
 
-servePeer(
-  async (
-    request: LoadProcessRequest,
-  ): Promise<Calls | readonly Prediction[] | Float64Array | Moves | string | null> => {
-    if (request.kind === "open") {
-      const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
-      node = await openNode(readNodeConfig(settings), log);
-      await node.supervisor.ready();
-      await node.catalogue.list();
-      await calibrated(node);
-      return null;
-    }
-    if (node === undefined) throw new Error("the node was not opened");
-    const { invoker, placement } = node;
-    if (request.kind === "listen") return listen(node);
-    if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
-    if (request.kind === "predict")
-      return predict(invoker, request, { ...request, constants: await constantsOf(node) });
-    if (request.kind === "weigh") return weighCalls(invoker, request);
-    const { phases, rule: name, memory } = request;
-    return runLoad(invoker, phases, await ruleFor(name, memory, node), random);
-  },
-);
+servePeer(async (request: LoadProcessRequest): Promise<LoadProcessAnswer> => {
+  if (request.kind === "open") {
+    const settings = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(request.redisPort) };
+    node = await openNode(readNodeConfig(settings), log);
+    await node.supervisor.ready();
+    await node.catalogue.list();
+    await calibrated(node);
+    return null;
+  }
+  if (node === undefined) throw new Error("the node was not opened");
+  const { invoker, placement } = node;
+  if (request.kind === "listen") return listen(node);
+  if (request.kind === "moves") return movesOf(await placement?.overview(), request.functions);
+  if (request.kind === "predict") return predict(invoker, request, { ...request, constants: await constantsOf(node) });
+  if (request.kind === "weigh") return weighCalls(invoker, request);
+  const { phases, rule: name, memory } = request;
+  return runLoad(invoker, phases, await ruleFor(name, memory, node), random);
+});
 
 /** Nothing is asked of it before: who has to place calls knows what they cost, as a node does that is not called from its first moment on. */
 async function calibrated({ placement }: Node): Promise<void> {

@@ -7,6 +7,7 @@ import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { callOnce } from "./single-call.ts";
 import type { SuiteCall } from "./suite.ts";
 
 export interface Prediction {
@@ -45,14 +46,11 @@ export async function predict(
     for (const side of SIDES) {
       const untilMs = performance.now() + budgetMs / TURNS;
       for (let call = 0; call < callsMin / TURNS || performance.now() < untilMs; call++) {
-        const asked = { function: name, version: null, ...calls[made[side] % calls.length]! };
-        const reply = await invoker.invoke({ ...asked, side, deadlineMs: null, logs: false });
-        if (!reply.ok) throw new Error(`${name} at ${side}: ${reply.error.code}: ${reply.error.message}`);
+        const { usage, elapsedUs } = await callOnce(invoker, name, calls[made[side] % calls.length]!, side);
         // The first turn warms up.
-        if (turn === 0 || reply.usage === null) continue;
+        if (turn === 0 || usage === null) continue;
         made[side] += 1;
-        const sample = { ...reply.usage, function: name, version: "1", side, outcome: "ok" };
-        tallies[side].record(sample, reply.elapsedUs);
+        tallies[side].record({ ...usage, function: name, version: "1", side, outcome: "ok" }, elapsedUs);
       }
     }
   }

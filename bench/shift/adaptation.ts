@@ -52,15 +52,8 @@ export const attainable = (bestPerSecond: number, atLastPerSecond: number, isPla
 export function secondsToAdapt(endMs: ArrayLike<number>, fromMs: number, untilMs: number, perSecond: number): number {
   const windowMs = Math.max(WINDOW_MS_MIN, (CALLS * 1e3) / perSecond);
   const wanted = (WELL * perSecond * windowMs) / 1e3;
-  for (let startMs = fromMs; startMs + windowMs <= untilMs; startMs += STEP_MS) {
-    // Fewer at the end of the stretch.
-    const windows = Math.min(WINDOWS, Math.floor((untilMs - startMs) / windowMs));
-    const areWell = Array.from({ length: windows }, (_, window) => startMs + window * windowMs).every(
-      (windowStartMs) => endsBetween(endMs, windowStartMs, windowStartMs + windowMs) >= wanted,
-    );
-    if (areWell) return (startMs - fromMs) / 1e3;
-  }
-  return (untilMs - fromMs) / 1e3;
+  const isWell = (startMs: number): boolean => endsBetween(endMs, startMs, startMs + windowMs) >= wanted;
+  return secondsUntil(isWell, windowMs, fromMs, untilMs);
 }
 
 /**
@@ -73,19 +66,24 @@ export function secondsToPlace(
   untilMs: number,
   bestShare: number | null,
 ): number {
-  const never = (untilMs - fromMs) / 1e3;
   const here = begunWithin(calls, fromMs, untilMs);
   const atLast = storageShare(here, (fromMs + untilMs) / 2, untilMs);
-  if (atLast === null || !isNearBest(atLast, bestShare)) return never;
+  if (atLast === null || !isNearBest(atLast, bestShare)) return (untilMs - fromMs) / 1e3;
   const isPlaced = (startMs: number): boolean => {
     const share = storageShare(here, startMs, startMs + WINDOW_MS_MIN);
     return share !== null && Math.abs(share - atLast) <= SHARE_NEAR;
   };
-  for (let startMs = fromMs; startMs + WINDOWS * WINDOW_MS_MIN <= untilMs; startMs += STEP_MS) {
-    const starts = Array.from({ length: WINDOWS }, (_, window) => startMs + window * WINDOW_MS_MIN);
-    if (starts.every(isPlaced)) return (startMs - fromMs) / 1e3;
+  return secondsUntil(isPlaced, WINDOW_MS_MIN, fromMs, untilMs);
+}
+
+/** To the beginning of the first windows in a row of which that is so, s: fewer of them at the end of the stretch; all of it where there are none. */
+function secondsUntil(isSo: (startMs: number) => boolean, windowMs: number, fromMs: number, untilMs: number): number {
+  for (let startMs = fromMs; startMs + windowMs <= untilMs; startMs += STEP_MS) {
+    const windows = Math.min(WINDOWS, Math.floor((untilMs - startMs) / windowMs));
+    const starts = Array.from({ length: windows }, (_, window) => startMs + window * windowMs);
+    if (starts.every(isSo)) return (startMs - fromMs) / 1e3;
   }
-  return never;
+  return (untilMs - fromMs) / 1e3;
 }
 
 const begunWithin = (calls: readonly Begun[], fromMs: number, untilMs: number): readonly Begun[] =>

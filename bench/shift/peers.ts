@@ -55,6 +55,7 @@ export async function findAllBestShares(
 
 interface Run {
   readonly calls: Calls;
+  readonly begun: readonly Begun[];
   /** Beginning of each stage, and the end of the last. */
   readonly bordersMs: readonly number[];
   /** Calls that were told so. */
@@ -103,8 +104,7 @@ export class ScenarioPeers {
   /** For each change, how long it took; from the runs of this repetition. `isStrict`: whatever the machine's speed was. */
   adaptationsS(driver: Driver, isStrict: boolean): readonly number[] {
     const best = this.#ran("best fixed shares");
-    const { calls } = this.#ran(driver);
-    const begun = begunOf(calls);
+    const { calls, begun } = this.#ran(driver);
     return this.#changes(driver, ({ kind }, fromMs, untilMs) => {
       const endMs = calls.endMs.filter((ms, call) => ms - calls.elapsedUs[call]! / 1e3 >= fromMs);
       const halfMs = (fromMs + untilMs) / 2;
@@ -122,7 +122,7 @@ export class ScenarioPeers {
   /** The same of where calls go, whatever their rate. */
   placementsS(driver: Driver): readonly number[] {
     const best = this.#ran("best fixed shares");
-    const begun = begunOf(this.#ran(driver).calls);
+    const { begun } = this.#ran(driver);
     return this.#changes(driver, ({ kind }, fromMs, untilMs) =>
       secondsToPlace(begun, fromMs, untilMs, this.#shareOf(kind, best)),
     );
@@ -172,8 +172,7 @@ export class ScenarioPeers {
   }
 
   /** At storage; null: none was called. */
-  #shareOf(kind: string, { calls, bordersMs }: Run): number | null {
-    const begun = begunOf(calls);
+  #shareOf(kind: string, { begun, bordersMs }: Run): number | null {
     const shares = this.#secondHalves(kind, bordersMs).map(([fromMs, untilMs]) => storageShare(begun, fromMs, untilMs));
     const known = shares.filter((share) => share !== null);
     return known.length === 0 ? null : medianOf(known);
@@ -210,7 +209,7 @@ export class ScenarioPeers {
     const account = counted < 0 ? null : accountOf(calls, counted, await this.#counts());
     const functions = [...names.values()];
     const moved = driver === "auto" ? await this.#stack.load.ask<Moves>({ kind: "moves", functions }) : null;
-    return { calls, bordersMs, failed, account, moved };
+    return { calls, begun: begunOf(calls), bordersMs, failed, account, moved };
   }
 
   async #counts(): Promise<Counts> {
