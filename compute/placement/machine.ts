@@ -8,11 +8,23 @@ import type { Machine } from "./messages.ts";
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const STATUS = "/proc/self/status";
 
-export const thisMachine = (): Machine => ({
+const thisMachine = (): Machine => ({
   id: readFileSync(BOOT_ID, "utf8").trim(),
   cpus: cpusOf(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(STATUS, "utf8"))?.[1] ?? ""),
   cores: availableCores(),
 });
+
+/** Who runs this process may give it other cores meanwhile. */
+const ANEW_MS = 1_000;
+
+/** As it is now, to within a second. */
+export function machineNow(nowMs: () => number, read = thisMachine): () => Machine {
+  let [known, readMs] = [read(), nowMs()];
+  return () => {
+    if (nowMs() - readMs >= ANEW_MS) [known, readMs] = [read(), nowMs()];
+    return known;
+  };
+}
 
 /** Numbers of a list as the kernel writes it: `0-3,8`. Bounded; what is no number is left out. */
 export function cpusOf(list: string): number[] {

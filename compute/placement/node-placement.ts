@@ -21,7 +21,7 @@ import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
 import type { Calibrated } from "./calibrate.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
-import { thisMachine } from "./machine.ts";
+import { machineNow } from "./machine.ts";
 import type { Question, SampleWindow } from "./messages.ts";
 import { PlacementLink } from "./placement-link.ts";
 import { PlacementLoop } from "./placement-loop.ts";
@@ -100,10 +100,9 @@ export class NodePlacement {
       onChange: () => this.#control?.loop.reviewSoon(),
       nowMs,
     });
-    const machine = thisMachine();
     this.#windows = new SampleWindows({
       node: this.node,
-      machine,
+      machine: machineNow(nowMs),
       inFlight,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });

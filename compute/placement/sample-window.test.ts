@@ -11,7 +11,7 @@ function tallied(functions: number): readonly number[] {
   const came: SampleWindow[] = [];
   const windows = new SampleWindows({
     node: "n",
-    machine: { id: "m", cpus: [0], cores: 1 },
+    machine: () => ({ id: "m", cpus: [0], cores: 1 }),
     inFlight: () => 0,
     onWindow: (window) => came.push(window),
   });

@@ -9,7 +9,7 @@ import type { Machine, SampleWindow } from "./messages.ts";
 
 interface WindowOptions {
   readonly node: string;
-  readonly machine: Machine;
+  readonly machine: () => Machine;
   readonly inFlight: () => number;
   readonly onWindow: (window: SampleWindow) => void;
 }
@@ -63,7 +63,8 @@ export class SampleWindows implements CallObserver {
     const passedMs = nowMs - this.#sinceMs;
     const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
     this.#sinceMs = nowMs;
-    const { node, machine, inFlight, onWindow } = this.#options;
+    const { node, inFlight, onWindow } = this.#options;
+    const machine = this.#options.machine();
     const { tallies, untracked } = this.#tally.take();
     const { user, system } = process.cpuUsage();
     const cores = Math.min((user + system - this.#cpuBeforeUs) / (1e3 * passedMs), machine.cores);
