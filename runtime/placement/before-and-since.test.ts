@@ -1,6 +1,39 @@
 import { describe, expect, test } from "vitest";
-import { changed, isMistake } from "./before-and-since.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { changed, compared, isMistake } from "./before-and-since.ts";
+import type { Calls } from "./played-calls.ts";
 import { Load, atCompute, atStorage } from "./played-load.ts";
+
+describe("calls that are walks, of one node or of a thousand", () => {
+  const BYTES = 10_000;
+  /** So many, each so many times the usual work, and longer by as much again as everything is slowed. */
+  const walks = (side: Side, count: number, work: number, slowed = 1): Calls => {
+    const elapsedUs = 4_000 * work * slowed;
+    return { side, count, elapsedUs, usage: { cpuUs: 1_000 * work, bytesIn: BYTES * work } };
+  };
+  /** For long enough that the work is known to go with the bytes. */
+  const known = (): Load =>
+    new Load()
+      .warm({ a: [walks("compute", 1, 1), walks("storage", 1, 1)] })
+      .run(500, { a: [walks("compute", 4, 0.5), walks("compute", 1, 3)] })
+      .run(300, { a: walks("compute", 20, 1) });
+  /** At storage from now on, held against what was before. */
+  const thenOf = (load: Load, count: number, work: number, slowed = 1) => {
+    const [atMs, a] = [load.nowMs, load.tried("a", 1)];
+    load.run(200, { a: walks("storage", count, work, slowed) });
+    return compared([a], { atMs, settledMs: atMs + 50 }, load.nowMs)!;
+  };
+
+  test("take no longer, and end no more rarely, where they are more work", () => {
+    const { ratio, slowdown } = thenOf(known(), 5, 4);
+    expect([ratio, slowdown]).toEqual([expect.closeTo(1, 1), expect.closeTo(1, 1)]);
+  });
+
+  test("take longer where the same work does", () => {
+    const { ratio, slowdown } = thenOf(known(), 5, 2, 2);
+    expect([ratio, slowdown]).toEqual([expect.closeTo(2, 1), expect.closeTo(2, 1)]);
+  });
+});
 
 describe("a move", () => {
   /** `a` went to storage at 500 ms. */

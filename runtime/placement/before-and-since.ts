@@ -1,5 +1,5 @@
 // What all calls came to since something changed, a trial or a move, held against what there was before: by what they took, each function's calls
-// weighted by how many there were before (an index of Laspeyres'; with callers who wait for each other it is calls/s before ÷ then).
+// weighted by how many there were before (an index of Laspeyres'; with callers who wait for each other it is calls/s before ÷ then), and calls whose work is known by it.
 
 import { clamp } from "#runtime/clamp.ts";
 import { type Heard, SLOT_MS } from "#runtime/profile/calls-by-time.ts";
@@ -79,13 +79,15 @@ export function compared(
     const since = profile.byTime.between(settledMs, nowMs);
     callsBefore += before.calls;
     calls += since.calls;
+    const [workBefore, work] = [profile.workOf(before), since.calls > 0 ? profile.workOf(since) : null];
     const expected = (before.calls * heardMs) / beforeMs;
     // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
     const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
-    const takes = isUntold ? before.elapsedUs : before.calls * (meanUs(since) ?? 1e3 * heardMs);
+    const sinceUs = work === null ? before.calls * 1e3 * heardMs : (workBefore * since.elapsedUs) / work;
+    const takes = isUntold ? before.elapsedUs : sinceUs;
     tookUs += weight * before.elapsedUs;
     takesUs += weight * takes;
-    slower += weight * before.elapsedUs * (isUntold ? 1 : expected / Math.max(1, since.calls));
+    slower += weight * before.elapsedUs * (isUntold ? 1 : (workBefore * heardMs) / beforeMs / (work ?? 1));
     squares +=
       (weight * variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
       (inverse(before.calls) + inverse(since.calls));
@@ -192,4 +194,6 @@ export const inverse = (calls: number): number => (calls <= 0 ? 1 : 1 / calls);
 
 const cameIn = ({ calls, untold }: Heard): number => calls + untold;
 
-export const meanUs = ({ calls, elapsedUs }: Heard): number | null => (calls <= 0 ? null : elapsedUs / calls);
+/** What a call of the usual work took; null: none ended. */
+export const meanUs = (profile: FunctionProfile, heard: Heard): number | null =>
+  heard.calls <= 0 ? null : heard.elapsedUs / profile.workOf(heard);

@@ -116,6 +116,12 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     expect(differenceOf(cpuRatioIn(costsAfter(IN_EARNEST, { cpuRatio: 2 })), 2)).toBeLessThan(0.15);
   });
 
+  test("is so though one has met nothing but hubs, and the other leaves, where computing goes with bytes", () => {
+    const calls = { compute: { leaves: 20, hubs: 480 }, storage: { leaves: 490, hubs: 10 } } as const;
+    for (const cpuRatio of [0.5, 1, 2])
+      expect(differenceOf(cpuRatioIn(costsAfter(calls, { cpuRatio })), cpuRatio)).toBeLessThan(0.15);
+  });
+
   test("is not that of visits, which find caches cold, but for a side that is the faster one in spite of them", () => {
     expect(cpuRatioIn(costsAfter(UNEVEN, { cpuRatio: 2 }))).toBeCloseTo(1);
     expect(differenceOf(cpuRatioIn(costsAfter(UNEVEN, { cpuRatio: 0.25 })), 0.25)).toBeLessThan(0.5);
@@ -126,7 +132,7 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     const { paces } = functionCosts(profile.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS)!;
     const later = (ms: number) => {
       const { compute } = profile.estimates(NOW_MS);
-      return functionCosts({ compute, storage: null }, DEFAULT_CONSTANTS, NOW_MS + ms, paces)!;
+      return functionCosts({ compute, storage: null, fixedBytes: null }, DEFAULT_CONSTANTS, NOW_MS + ms, paces)!;
     };
     expect(differenceOf(cpuRatioIn(later(0)), 2)).toBeLessThan(0.15);
     expect(differenceOf(cpuRatioIn(later(30_000)), Math.SQRT2)).toBeLessThan(0.1);

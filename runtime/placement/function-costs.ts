@@ -120,13 +120,13 @@ interface Known {
 
 /** Learns from calls that are new. */
 function cpuPaceOf(estimates: Estimates, usual: number, before: CpuPace | null): CpuPace | null {
-  const { compute, storage } = estimates;
+  const { compute, storage, fixedBytes } = estimates;
   if (compute === null || storage === null) return before;
   const sinceMs = before?.atMs ?? -Infinity;
   const atMs = Math.max(compute.lastMs, storage.lastMs);
   if (atMs <= sinceMs) return before;
   const known = cpuRatioNow(before, usual, atMs);
-  const { calls, ratio } = cpuRatioTold({ compute, storage }, known, sinceMs);
+  const { calls, ratio } = cpuRatioTold({ compute, storage, fixedBytes }, known, sinceMs);
   if (calls <= 0) return before;
   const trust = calls / (calls + PRIOR_CALLS);
   return { ratio: clamp(ratio ** trust * known ** (1 - trust), 1 / RATIO_MAX, RATIO_MAX), atMs };
@@ -137,23 +137,33 @@ function cpuPaceOf(estimates: Estimates, usual: number, before: CpuPace | null):
  * cold caches besides: that much is believed where it is beyond what is known by two standard errors.
  */
 function cpuRatioTold(
-  { compute, storage }: Readonly<Record<Side, SideEstimate>>,
+  { compute, storage, fixedBytes }: Readonly<Record<Side, SideEstimate>> & Pick<Estimates, "fixedBytes">,
   known: number,
   sinceMs: number,
 ): { readonly calls: number; readonly ratio: number } {
   const [here, there] = [compute.inEarnest, storage.inEarnest];
   const both = Math.min(here.calls, there.calls);
-  if (both >= IN_EARNEST_CALLS_MIN) return { calls: both, ratio: Math.exp(there.logCpu - here.logCpu) };
+  const level = levelBy(fixedBytes);
+  if (both >= IN_EARNEST_CALLS_MIN) return { calls: both, ratio: Math.exp(level(there) - level(here)) };
   const [most, visited] = here.calls >= there.calls ? [compute, storage] : [storage, compute];
   const { calls } = visited;
   const isTold = most.inEarnest.calls >= IN_EARNEST_CALLS_MIN && calls >= IN_EARNEST_CALLS_MIN;
   if (!isTold || visited.lastMs <= sinceMs) return { calls: 0, ratio: known };
   // By how calls differ where many are known: a few that are alike are no proof that all are.
   const slack = 2 * most.logCpuDeviation * Math.sqrt(1 / calls + 1 / most.inEarnest.calls);
-  const faster = Math.exp(most.inEarnest.logCpu - visited.logCpu - slack);
+  const faster = Math.exp(level(most.inEarnest) - level(visited) - slack);
   const ratio = visited === compute ? faster : 1 / faster;
   return { calls: (visited === compute ? ratio > known : ratio < known) ? calls : 0, ratio };
 }
+
+/**
+ * Of calls' CPU time the logarithm, by which two sides are compared: that of its typical (geometric) mean, which one hub more on a side hardly moves; but where it goes with bytes, of what each of
+ * these takes, whatever the calls were.
+ */
+const levelBy = (fixedBytes: number | null) =>
+  fixedBytes === null
+    ? ({ logCpu }: CpuEstimate): number => logCpu
+    : ({ cpuUs, bytes }: CpuEstimate): number => Math.log((1 + cpuUs) / (1 + fixedBytes + bytes));
 
 const cpuRatioNow = (pace: CpuPace | null, usual: number, nowMs: number): number =>
   pace === null ? usual : faded(pace.ratio, usual, pace.atMs, nowMs);
@@ -179,7 +189,7 @@ const partOf = (compute: CpuEstimate | null, storage: CpuEstimate | null): numbe
   (storage?.calls ?? 0) / ((compute?.calls ?? 0) + (storage?.calls ?? 0));
 
 /** Of calls of both sides, as at compute: of those that run in earnest, if there are some. */
-function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Omit<CpuEstimate, "calls"> {
+function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Pick<CpuEstimate, "cpuUs" | "logCpu"> {
   const [earnestHere, earnestThere] = [compute?.inEarnest ?? NONE, storage?.inEarnest ?? NONE];
   const isEnough = earnestHere.calls + earnestThere.calls >= IN_EARNEST_CALLS_MIN;
   const [here, there] = isEnough ? [earnestHere, earnestThere] : [compute ?? NONE, storage ?? NONE];
@@ -190,7 +200,7 @@ function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Omit<CpuE
   };
 }
 
-const NONE: CpuEstimate = { calls: 0, cpuUs: 0, logCpu: 0 };
+const NONE: CpuEstimate = { calls: 0, cpuUs: 0, logCpu: 0, bytes: 0 };
 
 /** Of the side that is known from more calls. */
 const mostOf = ({ compute, storage }: Estimates): SideEstimate | null =>

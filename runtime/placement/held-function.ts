@@ -36,7 +36,7 @@ export function heldAlong(
     const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
     return { ...trials, held: { ...held, ...longer } };
   }
-  const promisedUs = meanUs(profile.byTime.between(shown.fromMs, shown.toMs));
+  const promisedUs = meanUs(profile, profile.byTime.between(shown.fromMs, shown.toMs));
   return promisedUs === null
     ? trials
     : {
@@ -108,5 +108,5 @@ function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): 
 
 function takesLonger(profile: FunctionProfile, lately: Heard, promisedUs: number, nowMs: number): boolean {
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
-  return meanUs(lately)! > (PROMISE_SLACK + noise) * promisedUs;
+  return meanUs(profile, lately)! > (PROMISE_SLACK + noise) * promisedUs;
 }

@@ -5,7 +5,7 @@ import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { BEFORE_MS, changed, isMistake, isOtherLoad, tookSince } from "./before-and-since.ts";
+import { BEFORE_MS, changed, isMistake, isOtherLoad, meanUs, tookSince } from "./before-and-since.ts";
 import { heldAgain } from "./held-function.ts";
 import { areSlight, firstWeighty } from "./tried-function.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
@@ -158,10 +158,8 @@ export function judgedMove(
 }
 
 /** A call, before a move; null: none ended then, or it was long ago. */
-function tookBefore({ profile }: CalledFunction, movedMs: number): number | null {
-  const { calls, elapsedUs } = profile.byTime.between(movedMs - BEFORE_MS, movedMs);
-  return calls <= 0 ? null : elapsedUs / calls;
-}
+const tookBefore = ({ profile }: CalledFunction, movedMs: number): number | null =>
+  meanUs(profile, profile.byTime.between(movedMs - BEFORE_MS, movedMs));
 
 function takenBack(
   before: FunctionState,

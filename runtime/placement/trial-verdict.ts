@@ -123,7 +123,7 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
   profile.byTime.between((running?.startedMs ?? nowMs) + SETTLE_MS, nowMs);
 
 /** What a call of a function took in the trial, µs; 0: none ended. */
-export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
+export const tookUs = (tried: Tried, nowMs: number): number => meanUs(tried.profile, heardIn(tried, nowMs)) ?? 0;
 
 /** What is left of a trial when it is over. */
 export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number): Trials {

@@ -1,5 +1,5 @@
 // What a function's calls took in the last second and a half, by when they were heard of: to hold one stretch of time against another, where
-// decayed means would mix them. What a longer window brings is laid evenly on its time. Bounded: 2.5 KiB.
+// decayed means would mix them. What a longer window brings is laid evenly on its time. Bounded: 3 KiB.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Side } from "./sample.ts";
@@ -20,19 +20,26 @@ export interface Heard {
   readonly atStorage: number;
   /** That came besides. */
   readonly untold: number;
+  /** Of the calls, both ways. */
+  readonly bytes: number;
 }
 
 /** Of a slot: its number, then what is in it. */
-const FIELDS = 5;
-const [SLOT, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD] = [0, 1, 2, 3, 4] as const;
+const FIELDS = 6;
+const [SLOT, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD, BYTES] = [0, 1, 2, 3, 4, 5] as const;
 
 export class CallsByTime {
   #latest = -1;
   /** Slot by slot, so that what is told of one time lies together: a thousand functions are more than a cache holds. */
   readonly #slots = new Float64Array(SLOTS * FIELDS).fill(-1);
 
-  /** `untold`: calls that came besides, and do not say what the function costs. `lastedMs`: of the window that brings them. */
-  fold(side: Side, calls: number, elapsedUs: number, untold: number, nowMs: number, lastedMs = SLOT_MS): void {
+  /** `lastedMs`: of the window that brings them. */
+  fold(
+    side: Side,
+    { calls, elapsedUs, untold, bytes }: Omit<Heard, "atStorage">,
+    nowMs: number,
+    lastedMs = SLOT_MS,
+  ): void {
     const latest = Math.floor(nowMs / SLOT_MS);
     const slots = clamp(Math.round(lastedMs / SLOT_MS), 1, Math.min(latest + 1, SLOTS));
     this.#latest = Math.max(this.#latest, latest);
@@ -43,6 +50,7 @@ export class CallsByTime {
       this.#slots[at + ELAPSED_US]! += elapsedUs / slots;
       this.#slots[at + AT_STORAGE]! += atStorage / slots;
       this.#slots[at + UNTOLD]! += untold / slots;
+      this.#slots[at + BYTES]! += bytes / slots;
     }
   }
 
@@ -50,7 +58,7 @@ export class CallsByTime {
   between(fromMs: number, toMs: number): Heard {
     const first = Math.max(Math.ceil(fromMs / SLOT_MS), this.#latest - SLOTS + 1, 0);
     const end = Math.min(Math.ceil(toMs / SLOT_MS), this.#latest + 1);
-    let [calls, elapsedUs, atStorage, untold] = [0, 0, 0, 0];
+    let [calls, elapsedUs, atStorage, untold, bytes] = [0, 0, 0, 0, 0];
     for (let slot = first; slot < end; slot++) {
       const at = placeOf(slot);
       if (this.#slots[at + SLOT] !== slot) continue;
@@ -58,8 +66,9 @@ export class CallsByTime {
       elapsedUs += this.#slots[at + ELAPSED_US]!;
       atStorage += this.#slots[at + AT_STORAGE]!;
       untold += this.#slots[at + UNTOLD]!;
+      bytes += this.#slots[at + BYTES]!;
     }
-    return { calls, elapsedUs: calls <= 0 ? 0 : elapsedUs * (1 + untold / calls), atStorage, untold };
+    return { calls, elapsedUs: calls <= 0 ? 0 : elapsedUs * (1 + untold / calls), atStorage, untold, bytes };
   }
 
   /** Where it is; with nothing in it, if it is another one's place until now. */

@@ -4,11 +4,12 @@
 
 import { ChangeDetector } from "./change-detector.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
-import { CallsByTime } from "./calls-by-time.ts";
+import { CallsByTime, type Heard } from "./calls-by-time.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import { otherSide, type Side } from "./sample.ts";
 import { TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
+import { WorkByBytes } from "./work-by-bytes.ts";
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
 const HALF_LIFE_MS = 2_000;
@@ -64,7 +65,10 @@ export interface SideEstimate {
 }
 
 /** null: nothing is known of that side. */
-export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
+export interface Estimates extends Readonly<Record<Side, SideEstimate | null>> {
+  /** As of `WorkByBytes`. */
+  readonly fixedBytes: number | null;
+}
 
 /** Calls a second. */
 export interface Rates {
@@ -73,6 +77,8 @@ export interface Rates {
   readonly fixed: Readonly<Record<Side, number>>;
 }
 
+/** No call is less work than this part of a usual one. */
+const WORK_MIN = 0.01;
 /** The histogram is scaled back when its new calls weigh so much. */
 const WEIGHT_MAX = 1e12;
 
@@ -149,6 +155,7 @@ class SideProfile {
   readonly #warmUp = new WarmUp();
   readonly #residence = new Residence();
   readonly #inEarnest = new CpuTimes();
+  readonly workByBytes = new WorkByBytes();
   #lastMs = 0;
   #callsInAll = 0;
   #sinceMs = 0;
@@ -185,6 +192,7 @@ class SideProfile {
     const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
     if (inEarnest) this.#inEarnest.add(tally);
+    if (this.warmMs !== null) this.workByBytes.add(calls, sums[TERM_AT.bytes]!, sums[TERM_AT.cpuUs]!, nowMs);
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
@@ -290,6 +298,8 @@ export class FunctionProfile {
   readonly #coming = new Coming(RATE_HALF_LIFE_MS);
   readonly #surging = new Coming(SURGE_HALF_LIFE_MS);
   #firstMs: number | null = null;
+  /** Of a call, when it was first known that work goes with them: a unit that stays what it is. */
+  #usualBytes: number | null = null;
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
 
@@ -310,12 +320,15 @@ export class FunctionProfile {
     this.#coming.addStretch(tally.side, calls + untold, fixed, stretchMs, nowMs);
     this.#surging.addStretch(tally.side, calls + untold, fixed, stretchMs, nowMs);
     this.#recent.count(calls + untold, nowMs);
-    this.byTime.fold(tally.side, calls, tally.sums[TERM_AT.elapsedUs]!, untold, nowMs, lastedMs);
+    const [elapsedUs, bytes] = [tally.sums[TERM_AT.elapsedUs]!, tally.sums[TERM_AT.bytes]!];
+    this.byTime.fold(tally.side, { calls, elapsedUs, untold, bytes }, nowMs, lastedMs);
     const own = this.#sides[tally.side];
     const other = this.#sides[otherSide(tally.side)];
     this.#forgetStrays(own, other, calls, nowMs);
     const callsElsewhere = other.callsLatelyAt(nowMs);
     const shifted = own.fold(tally, callsElsewhere, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
+    const { fixedBytes, meanBytes } = this.#workByBytes;
+    if (fixedBytes !== null) this.#usualBytes ??= meanBytes;
     if (shifted) {
       other.reset();
       this.#straysUntilMs = nowMs + STRAYS_MS;
@@ -340,7 +353,22 @@ export class FunctionProfile {
 
   estimates(nowMs: number): Estimates {
     const { compute, storage } = this.#sides;
-    return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs) };
+    const { fixedBytes } = this.#workByBytes;
+    return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs), fixedBytes };
+  }
+
+  /** How much work calls are, in calls as they were when that was first known; as many as there are, where it does not go with their bytes. */
+  workOf({ calls, bytes }: Pick<Heard, "calls" | "bytes">): number {
+    const { fixedBytes } = this.#workByBytes;
+    if (fixedBytes === null || this.#usualBytes === null) return calls;
+    return Math.max(WORK_MIN * calls, (fixedBytes * calls + bytes) / (fixedBytes + this.#usualBytes));
+  }
+
+  /** By the side that knows, and if both do by that which has more calls. */
+  get #workByBytes(): WorkByBytes {
+    const { compute, storage } = this.#sides;
+    const [one, other] = [compute.workByBytes, storage.workByBytes];
+    return other.fixedBytes !== null && (one.fixedBytes === null || other.calls > one.calls) ? other : one;
   }
 
   /** When the function's code was compiled on that side, ms of the controller's clock; null: it is not yet. */

@@ -54,16 +54,16 @@ test("calls are in earnest where most run, or where finding caches cold is no gr
 test("means of CPU times stay what they are as their calls come to count less, and are gone when forgotten", () => {
   const times = new CpuTimes();
   times.add(tallyOf(3, 100));
-  const { calls, cpuUs, logCpu } = times.estimate(1);
+  const { calls, cpuUs, logCpu, bytes } = times.estimate(1);
   expect([calls, cpuUs]).toEqual([3, 100]);
   times.decay(0.5);
-  expect(times.estimate(0.5)).toEqual({ calls: 0.75, cpuUs, logCpu });
+  expect(times.estimate(0.5)).toEqual({ calls: 0.75, cpuUs, logCpu, bytes });
   // However long nothing is added, and however often somebody asks.
   for (let time = 0; time < 20_000; time++) times.decay(0.917);
-  expect(times.estimate(1)).toEqual({ calls: 0, cpuUs: 0, logCpu: 0 });
+  expect(times.estimate(1)).toEqual({ calls: 0, cpuUs: 0, logCpu: 0, bytes: 0 });
   times.add(tallyOf(3, 100));
   times.forget();
-  expect(times.estimate(1)).toEqual({ calls: 0, cpuUs: 0, logCpu: 0 });
+  expect(times.estimate(1)).toEqual({ calls: 0, cpuUs: 0, logCpu: 0, bytes: 0 });
 });
 
 test("a window with all the calls that warm a side up is not what it is known by", () => {

@@ -77,6 +77,7 @@ export interface CpuEstimate {
   readonly cpuUs: number;
   /** Mean of the logarithm of 1 + CPU time in µs. */
   readonly logCpu: number;
+  readonly bytes: number;
 }
 
 const CALLS_LEAST = 1e-3;
@@ -86,11 +87,13 @@ export class CpuTimes {
   #calls = 0;
   #cpuUs = 0;
   #logCpu = 0;
+  #bytes = 0;
 
   add({ sums }: Tally): void {
     this.#calls += sums[TERM_AT.calls]!;
     this.#cpuUs += sums[TERM_AT.cpuUs]!;
     this.#logCpu += sums[TERM_AT.logCpu]!;
+    this.#bytes += sums[TERM_AT.bytes]!;
   }
 
   /** By so much less than until now all of them count. */
@@ -100,12 +103,14 @@ export class CpuTimes {
     this.#calls *= kept;
     this.#cpuUs *= kept;
     this.#logCpu *= kept;
+    this.#bytes *= kept;
   }
 
   /** As it would be after a decay. */
   estimate(factor: number): CpuEstimate {
     const per = this.#calls > 0 ? 1 / this.#calls : 0;
-    return { calls: factor * this.#calls, cpuUs: per * this.#cpuUs, logCpu: per * this.#logCpu };
+    const means = { cpuUs: per * this.#cpuUs, logCpu: per * this.#logCpu, bytes: per * this.#bytes };
+    return { calls: factor * this.#calls, ...means };
   }
 
   forget(): void {

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { seededRandom } from "../seeded-random.ts";
+import { WorkByBytes } from "./work-by-bytes.ts";
+
+const WINDOW_MS = 25;
+
+interface Of {
+  readonly windows?: number;
+  readonly calls?: number;
+  /** Of one call, by a random number from 0 to 1. */
+  readonly bytes: (drawn: number) => number;
+  readonly cpuUs: (bytes: number, drawn: number) => number;
+}
+
+/** What has come until now, from `fromMs` on. */
+function after({ windows = 40, calls = 10, bytes, cpuUs }: Of, of = new WorkByBytes(), fromMs = 0): WorkByBytes {
+  const random = seededRandom(3);
+  for (let window = 1; window <= windows; window++) {
+    let [allBytes, allCpuUs] = [0, 0];
+    for (let call = 0; call < calls; call++) {
+      const own = bytes(random());
+      allBytes += own;
+      allCpuUs += cpuUs(own, random());
+    }
+    of.add(calls, allBytes, allCpuUs, fromMs + window * WINDOW_MS);
+  }
+  return of;
+}
+
+/** One call in ten has thirty times the bytes of the others. */
+const hubsAndLeaves = (drawn: number): number => (drawn < 0.1 ? 30_000 : 1_000);
+const byBytes = (bytes: number, drawn: number): number => (400 + bytes) * 0.01 * (0.8 + 0.4 * drawn);
+const byItself = (_bytes: number, drawn: number): number => 50 + 200 * drawn;
+
+describe("what a call computes", () => {
+  test("is known to go with its bytes, and how much of it does not", () => {
+    const known = after({ bytes: hubsAndLeaves, cpuUs: byBytes });
+    expect(known.fixedBytes).toBeGreaterThan(0);
+    expect(known.fixedBytes).toBeLessThan(1_200);
+    const exact = after({ bytes: hubsAndLeaves, cpuUs: (bytes) => (2_000 + bytes) * 0.01 });
+    expect(exact.fixedBytes).toBeCloseTo(2_000, 3);
+  });
+
+  test("is by bytes alone where a line through what is known would have less than nothing without any", () => {
+    expect(after({ bytes: hubsAndLeaves, cpuUs: (bytes) => bytes ** 1.2 / 1_000 }).fixedBytes).toBe(0);
+  });
+
+  test.each([
+    ["where it is whatever it is", { bytes: hubsAndLeaves, cpuUs: byItself }],
+    ["where all have as many bytes", { bytes: (drawn: number) => 1_000 + drawn, cpuUs: byBytes }],
+    ["where there are none", { bytes: () => 0, cpuUs: byItself }],
+    ["where more bytes make it less", { bytes: hubsAndLeaves, cpuUs: (bytes: number) => 400 - bytes / 100 }],
+    ["of a few windows", { bytes: hubsAndLeaves, cpuUs: byBytes, windows: 5 }],
+  ])("is not known to, %s", (_where, of) => {
+    expect(after(of).fixedBytes).toBeNull();
+  });
+
+  test("still goes with them while some of it is something else, and no more when most of it is", () => {
+    /** Few bytes and many in turn, and so much more or less computing whatever they are: of what it varies by, `part` is by bytes. */
+    const mixed = (part: number, of: WorkByBytes, fromMs: number): WorkByBytes => {
+      const [few, many] = [1_000, 31_000];
+      const besidesUs = 0.005 * (many - few) * Math.sqrt(1 / part - 1);
+      for (let window = 1; window <= 2_000; window++) {
+        const bytes = window % 2 === 0 ? few : many;
+        of.add(1, bytes, 500 + 0.01 * bytes + (window % 4 < 2 ? besidesUs : -besidesUs), fromMs + window * WINDOW_MS);
+      }
+      return of;
+    };
+    expect(mixed(0.6, new WorkByBytes(), 0).fixedBytes).toBeNull();
+    const known = mixed(0.9, new WorkByBytes(), 0);
+    expect(known.fixedBytes! / 50_000).toBeCloseTo(1, 1);
+    expect(mixed(0.6, known, 60_000).fixedBytes).not.toBeNull();
+    expect(mixed(0.2, known, 120_000).fixedBytes).toBeNull();
+  });
+
+  test("is what it was lately", () => {
+    const known = after({ bytes: hubsAndLeaves, cpuUs: (bytes) => (2_000 + bytes) * 0.01 });
+    const later = after({ bytes: hubsAndLeaves, cpuUs: (bytes) => (9_000 + bytes) * 0.01 }, known, 100_000);
+    expect(later.fixedBytes! / 9_000).toBeGreaterThan(0.95);
+  });
+});
