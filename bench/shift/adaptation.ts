@@ -58,7 +58,7 @@ export function secondsToAdapt(endMs: ArrayLike<number>, fromMs: number, untilMs
 
 /**
  * From the change until calls go where they go in the second half of the stretch, s, whatever the machine does meanwhile; all of it where that is not
- * where the best fixed shares have them. By the storage share of those that begin in three windows in a row.
+ * where the best fixed shares have them. By the storage share of those that begin in each of three windows in a row, fewer at the end.
  */
 export function secondsToPlace(
   calls: readonly Begun[],

@@ -14,6 +14,22 @@ test("a machine is read anew once a second: whoever runs a process may give it o
   expect(seen).toEqual([1, 1, 1, 2, 2, 2, 3, 3]);
 });
 
+test("a machine that cannot be read is what it was", () => {
+  let [nowMs, readings] = [0, 0];
+  const machine = machineNow(
+    () => nowMs,
+    () => {
+      if ((readings += 1) === 2) throw new Error("EMFILE");
+      return { id: "m", cpus: [0], cores: readings };
+    },
+  );
+  const seen = [500, 1_000, 1_500, 2_000].map((ms) => {
+    nowMs = ms;
+    return machine().cores;
+  });
+  expect(seen).toEqual([1, 1, 1, 3]);
+});
+
 test("this one has cores, and they are those that it lists", () => {
   const { id, cpus, cores } = machineNow(() => 0)();
   expect(id).toMatch(/^[0-9a-f-]{36}$/);

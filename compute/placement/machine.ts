@@ -17,11 +17,17 @@ const thisMachine = (): Machine => ({
 /** Who runs this process may give it other cores meanwhile. */
 const ANEW_MS = 1_000;
 
-/** As it is now, to within a second. */
+/** As it is now, to within a second; as it was, while nobody can tell, as where no more files may be open. Throws where that is so at once. */
 export function machineNow(nowMs: () => number, read = thisMachine): () => Machine {
   let [known, readMs] = [read(), nowMs()];
   return () => {
-    if (nowMs() - readMs >= ANEW_MS) [known, readMs] = [read(), nowMs()];
+    if (nowMs() - readMs < ANEW_MS) return known;
+    readMs = nowMs();
+    try {
+      known = read();
+    } catch {
+      // As it was.
+    }
     return known;
   };
 }

@@ -1,37 +1,42 @@
 import { describe, expect, test } from "vitest";
-import type { Side } from "#runtime/profile/sample.ts";
 import { changed, compared, isMistake } from "./before-and-since.ts";
 import type { Calls } from "./played-calls.ts";
-import { Load, atCompute, atStorage } from "./played-load.ts";
+import { Load, atCompute, atStorage, walks } from "./played-load.ts";
 
 describe("calls that are walks, of one node or of a thousand", () => {
-  const BYTES = 10_000;
-  /** So many, each so many times the usual work, and longer by as much again as everything is slowed. */
-  const walks = (side: Side, count: number, work: number, slowed = 1): Calls => {
-    const elapsedUs = 4_000 * work * slowed;
-    return { side, count, elapsedUs, usage: { cpuUs: 1_000 * work, bytesIn: BYTES * work } };
-  };
-  /** For long enough that the work is known to go with the bytes. */
-  const known = (): Load =>
-    new Load()
-      .warm({ a: [walks("compute", 1, 1), walks("storage", 1, 1)] })
-      .run(500, { a: [walks("compute", 4, 0.5), walks("compute", 1, 3)] })
-      .run(300, { a: walks("compute", 20, 1) });
-  /** At storage from now on, held against what was before. */
-  const thenOf = (load: Load, count: number, work: number, slowed = 1) => {
+  /** What moved to storage at the end of that, held against what was before. */
+  const then = (load: Load, calls: Calls) => {
     const [atMs, a] = [load.nowMs, load.tried("a", 1)];
-    load.run(200, { a: walks("storage", count, work, slowed) });
-    return compared([a], { atMs, settledMs: atMs + 50 }, load.nowMs)!;
+    load.run(200, { a: calls });
+    const move = { atMs, settledMs: atMs + 50 };
+    return { ...compared([a], move, load.nowMs)!, isMistake: isMistake([a], move, load.nowMs) };
   };
 
   test("take no longer, and end no more rarely, where they are more work", () => {
-    const { ratio, slowdown } = thenOf(known(), 5, 4);
-    expect([ratio, slowdown]).toEqual([expect.closeTo(1, 1), expect.closeTo(1, 1)]);
+    const { ratio, slowdown, isMistake: was } = then(Load.ofWalks(), walks("storage", 10, 4));
+    expect([ratio, slowdown, was]).toEqual([expect.closeTo(1, 1), expect.closeTo(1, 1), false]);
   });
 
   test("take longer where the same work does", () => {
-    const { ratio, slowdown } = thenOf(known(), 5, 2, 2);
-    expect([ratio, slowdown]).toEqual([expect.closeTo(2, 1), expect.closeTo(2, 1)]);
+    const { ratio, slowdown, isMistake: was } = then(Load.ofWalks(), walks("storage", 10, 2, 2));
+    expect([ratio, slowdown, was]).toEqual([expect.closeTo(2, 1), expect.closeTo(2, 1), true]);
+  });
+
+  test("are calls like others where their work does not go with their bytes, or that is not known yet", () => {
+    const atOnce = new Load()
+      .warm({ a: [walks("compute", 1, 1), walks("storage", 1, 1)] })
+      .run(300, { a: walks("compute", 40, 1) });
+    expect(then(atOnce, walks("storage", 10, 4)).ratio).toBeCloseTo(4, 1);
+    // Operations are most of it, and as many in each.
+    const read = { operations: 2_000 };
+    expect(then(Load.ofWalks(read), walks("storage", 10, 4, 1, read)).ratio).toBeGreaterThan(3);
+  });
+
+  test("were moved by mistake only where they take longer whatever they are counted by", () => {
+    // Each waits for a round trip as long as before, and is half the work.
+    const waiting = { ...walks("storage", 40, 0.5), elapsedUs: 4_000 };
+    const { ratio, slowdown, isMistake: was } = then(Load.ofWalks(), waiting);
+    expect([ratio, slowdown, was]).toEqual([expect.closeTo(2, 1), expect.closeTo(2, 1), false]);
   });
 });
 

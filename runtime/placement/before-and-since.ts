@@ -1,5 +1,5 @@
 // What all calls came to since something changed, a trial or a move, held against what there was before: by what they took, each function's calls
-// weighted by how many there were before (an index of Laspeyres'; with callers who wait for each other it is calls/s before ÷ then), and calls whose work is known by it.
+// weighted by how many there were before (an index of Laspeyres'; with callers who wait for each other it is calls/s before ÷ then), and by their work, where that goes with their bytes.
 
 import { clamp } from "#runtime/clamp.ts";
 import { type Heard, SLOT_MS } from "#runtime/profile/calls-by-time.ts";
@@ -34,7 +34,7 @@ export interface Comparison {
   readonly callsBefore: number;
   /** What they take, to what they took: each function's weighted by its calls before (Laspeyres). */
   readonly ratio: number;
-  /** Calls a second before, to those since, weighted by what they took. */
+  /** Calls a second before, to those since, by their work and weighted by what they took. */
   readonly slowdown: number;
   /** Standard error of either, as a share of 1. */
   readonly noise: number;
@@ -61,12 +61,12 @@ export function changed(
   return { atMs, settledMs: clamp(Math.max(firstMs, ...warmMs), firstMs, lastMs) };
 }
 
-/** null: there was nothing before. */
+/** null: there was nothing before. `isByWork`: calls count by their work, where it is known. */
 export function compared(
   all: readonly Tried[],
   { atMs, settledMs }: Changed,
   nowMs: number,
-  beforeMs = BEFORE_MS,
+  { beforeMs = BEFORE_MS, isByWork = true } = {},
 ): Comparison | null {
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
@@ -79,15 +79,14 @@ export function compared(
     const since = profile.byTime.between(settledMs, nowMs);
     callsBefore += before.calls;
     calls += since.calls;
-    const [workBefore, work] = [profile.workOf(before), since.calls > 0 ? profile.workOf(since) : null];
+    const work = isByWork ? workTimes(profile, since, before) : 1;
     const expected = (before.calls * heardMs) / beforeMs;
     // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
     const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
-    const sinceUs = work === null ? before.calls * 1e3 * heardMs : (workBefore * since.elapsedUs) / work;
-    const takes = isUntold ? before.elapsedUs : sinceUs;
+    const takes = isUntold ? before.elapsedUs : (before.calls * (meanUs(since) ?? 1e3 * heardMs)) / work;
     tookUs += weight * before.elapsedUs;
     takesUs += weight * takes;
-    slower += weight * before.elapsedUs * (isUntold ? 1 : (workBefore * heardMs) / beforeMs / (work ?? 1));
+    slower += weight * before.elapsedUs * (isUntold ? 1 : expected / (work * Math.max(1, since.calls)));
     squares +=
       (weight * variationOf(profile, nowMs) * Math.max(before.elapsedUs, takes)) ** 2 *
       (inverse(before.calls) + inverse(since.calls));
@@ -163,10 +162,16 @@ export function variationOf(profile: FunctionProfile, nowMs: number): number {
 }
 
 /**
- * Whether calls clearly take longer since a move and fewer end: where more come both do not grow, nor where fewer come. null: it cannot be told yet.
+ * Whether calls clearly take longer since a move and fewer end: where more come both do not grow, nor where fewer come. null: it cannot be told yet. Whatever calls are
+ * counted by: what callers mostly wait for, as round trips, need not go with their work.
  */
 export function isMistake(all: readonly Tried[], move: Changed, nowMs: number): boolean | null {
-  const comparison = compared(all, move, nowMs);
+  const byCalls = isWorse(all, move, nowMs, false);
+  return byCalls === true ? isWorse(all, move, nowMs, true) : byCalls;
+}
+
+function isWorse(all: readonly Tried[], move: Changed, nowMs: number, isByWork: boolean): boolean | null {
+  const comparison = compared(all, move, nowMs, { isByWork });
   if (comparison === null) return false;
   const { calls, callsBefore, ratio, slowdown, noise } = comparison;
   if (calls < CALLS_MIN) {
@@ -175,7 +180,7 @@ export function isMistake(all: readonly Tried[], move: Changed, nowMs: number): 
     if (callsBefore < CALLS_MIN || slowdown <= 1 + LOSS_CLEAR) return false;
   } else if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
   // What was so before is not its doing: a side that has just become slow is what it is made for.
-  const lately = compared(all, move, nowMs, BEFORE_MS / 2);
+  const lately = compared(all, move, nowMs, { beforeMs: BEFORE_MS / 2, isByWork });
   if (lately === null) return true;
   return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > 1 + LOSS_CLEAR;
 }
@@ -194,6 +199,11 @@ export const inverse = (calls: number): number => (calls <= 0 ? 1 : 1 / calls);
 
 const cameIn = ({ calls, untold }: Heard): number => calls + untold;
 
-/** What a call of the usual work took; null: none ended. */
-export const meanUs = (profile: FunctionProfile, heard: Heard): number | null =>
-  heard.calls <= 0 ? null : heard.elapsedUs / profile.workOf(heard);
+export const meanUs = ({ calls, elapsedUs }: Heard): number | null => (calls <= 0 ? null : elapsedUs / calls);
+
+/** Of a call, both ways; 0: none is known. */
+export const meanBytes = ({ calls, bytes }: Heard): number => (calls <= 0 ? 0 : bytes / calls);
+
+/** How many times the work of a call of the others one of these is; 1 where that is not known. */
+const workTimes = (profile: FunctionProfile, these: Heard, others: Heard): number =>
+  these.calls <= 0 || others.calls <= 0 ? 1 : profile.workTimes(meanBytes(these), meanBytes(others));

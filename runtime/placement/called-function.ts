@@ -122,10 +122,14 @@ function offeredBy({ all, fixed }: Rates): Offered {
 }
 
 /** Whether calls take longer than before the move that was taken back. */
-const isSlowerThanThen = (profile: FunctionProfile, { moved, tookUs }: FunctionState, nowMs: number): boolean =>
+const isSlowerThanThen = (
+  profile: FunctionProfile,
+  { moved, tookUs, tookBytes }: FunctionState,
+  nowMs: number,
+): boolean =>
   moved !== null &&
   tookUs > 0 &&
-  isPromiseBroken(profile, { sinceMs: moved.atMs + STEADY_MS, promisedUs: tookUs }, nowMs);
+  isPromiseBroken(profile, { sinceMs: moved.atMs + STEADY_MS, promisedUs: tookUs, promisedBytes: tookBytes }, nowMs);
 
 type Bounds = readonly [lowest: number, highest: number];
 

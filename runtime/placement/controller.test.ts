@@ -243,7 +243,7 @@ describe("the controller, under a steady load", () => {
     });
     const functions = fc.array(fc.tuple(demand, fc.integer({ min: 40, max: 300 })), { minLength: 1, maxLength: 4 });
     const factor = fc.double({ min: 0.7, max: 1.4, noNaN: true });
-    const regrets: number[] = [];
+    const regrets = { rare: [0], none: [0] };
     fc.assert(
       fc.property(
         functions,
@@ -269,14 +269,16 @@ describe("the controller, under a steady load", () => {
             expect(moves).toBeLessThanOrEqual(12);
           }
           const regret = regretOf(run, 3_000);
-          regrets.push(regret);
+          regrets[hubEvery > 0 ? "rare" : "none"].push(regret);
           expect(regret).toBeLessThan(hubEvery > 0 ? 0.5 : 0.12);
         },
       ),
       { numRuns: 30, seed: 1, endOnFailure: true },
     );
     // Which of rare and dear hubs come when is chance, and so is the worst of thirty; not what they come to together.
-    expect(regrets.reduce((sum, regret) => sum + regret, 0) / regrets.length).toBeLessThan(0.06);
+    const meanOf = (all: readonly number[]): number => all.reduce((sum, regret) => sum + regret, 0) / all.length;
+    expect(meanOf(regrets.none)).toBeLessThan(0.04);
+    expect(meanOf(regrets.rare)).toBeLessThan(0.1);
   });
 });
 
@@ -718,6 +720,7 @@ describe("what has proved better", () => {
         sinceMs: nowMs,
         untilMs,
         promisedUs: expect.closeTo(tookUs("compute", HASH, QUEUED / 2), 3),
+        promisedBytes: HASH.bytes,
         refutedShare: 0,
         firmUntilMs: -Infinity,
       });
@@ -773,6 +776,7 @@ describe("what has proved better", () => {
       sinceMs: nowMs,
       untilMs: nowMs + 1_000,
       promisedUs: expect.closeTo(tookUs("compute", HASH), 3),
+      promisedBytes: HASH.bytes,
       refutedShare: 0,
       firmUntilMs: nowMs + 1_000,
     });

@@ -55,7 +55,7 @@ interface Known {
 
 export function explain(name: string, known: Known): Explanation {
   const { state, rules, profile, constants, transitions, isCrowded, nowMs } = known;
-  const estimates = profile?.estimates(nowMs) ?? { compute: null, storage: null, fixedBytes: null };
+  const estimates = profile?.estimates(nowMs) ?? { compute: null, storage: null };
   const costs = functionCosts(estimates, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = estimates[side];

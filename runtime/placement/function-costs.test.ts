@@ -132,7 +132,7 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     const { paces } = functionCosts(profile.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS)!;
     const later = (ms: number) => {
       const { compute } = profile.estimates(NOW_MS);
-      return functionCosts({ compute, storage: null, fixedBytes: null }, DEFAULT_CONSTANTS, NOW_MS + ms, paces)!;
+      return functionCosts({ compute, storage: null }, DEFAULT_CONSTANTS, NOW_MS + ms, paces)!;
     };
     expect(differenceOf(cpuRatioIn(later(0)), 2)).toBeLessThan(0.15);
     expect(differenceOf(cpuRatioIn(later(30_000)), Math.SQRT2)).toBeLessThan(0.1);

@@ -3,7 +3,7 @@
 // Calls of one function may differ a thousandfold by their input, so the means of two sides that saw other calls cannot be
 // compared: a side that met one hub more would look the dearer one. Therefore demand is pooled over both sides, and a side is
 // known by two ratios only, each of what the same calls had: their time to what the model says of them (its slowness), and the
-// typical (geometric) mean of their CPU time to that of the other side's.
+// typical (geometric) mean of their CPU time, or that of a byte, to that of the other side's.
 //
 // Slowness does not depend on what the calls need, so it outlives a shift: a function whose calls have changed is known on the
 // other side as soon as its new calls are known at all. So does the ratio of CPU times, which is known only from calls that run in earnest
@@ -120,13 +120,13 @@ interface Known {
 
 /** Learns from calls that are new. */
 function cpuPaceOf(estimates: Estimates, usual: number, before: CpuPace | null): CpuPace | null {
-  const { compute, storage, fixedBytes } = estimates;
+  const { compute, storage } = estimates;
   if (compute === null || storage === null) return before;
   const sinceMs = before?.atMs ?? -Infinity;
   const atMs = Math.max(compute.lastMs, storage.lastMs);
   if (atMs <= sinceMs) return before;
   const known = cpuRatioNow(before, usual, atMs);
-  const { calls, ratio } = cpuRatioTold({ compute, storage, fixedBytes }, known, sinceMs);
+  const { calls, ratio } = cpuRatioTold({ compute, storage }, known, sinceMs);
   if (calls <= 0) return before;
   const trust = calls / (calls + PRIOR_CALLS);
   return { ratio: clamp(ratio ** trust * known ** (1 - trust), 1 / RATIO_MAX, RATIO_MAX), atMs };
@@ -137,33 +137,33 @@ function cpuPaceOf(estimates: Estimates, usual: number, before: CpuPace | null):
  * cold caches besides: that much is believed where it is beyond what is known by two standard errors.
  */
 function cpuRatioTold(
-  { compute, storage, fixedBytes }: Readonly<Record<Side, SideEstimate>> & Pick<Estimates, "fixedBytes">,
+  { compute, storage }: Readonly<Record<Side, SideEstimate>>,
   known: number,
   sinceMs: number,
 ): { readonly calls: number; readonly ratio: number } {
   const [here, there] = [compute.inEarnest, storage.inEarnest];
   const both = Math.min(here.calls, there.calls);
-  const level = levelBy(fixedBytes);
-  if (both >= IN_EARNEST_CALLS_MIN) return { calls: both, ratio: Math.exp(level(there) - level(here)) };
+  if (both >= IN_EARNEST_CALLS_MIN) return { calls: both, ratio: earnestRatio(compute, storage) };
   const [most, visited] = here.calls >= there.calls ? [compute, storage] : [storage, compute];
   const { calls } = visited;
   const isTold = most.inEarnest.calls >= IN_EARNEST_CALLS_MIN && calls >= IN_EARNEST_CALLS_MIN;
   if (!isTold || visited.lastMs <= sinceMs) return { calls: 0, ratio: known };
   // By how calls differ where many are known: a few that are alike are no proof that all are.
   const slack = 2 * most.logCpuDeviation * Math.sqrt(1 / calls + 1 / most.inEarnest.calls);
-  const faster = Math.exp(level(most.inEarnest) - level(visited) - slack);
+  const faster = Math.exp(most.inEarnest.logCpu - visited.logCpu - slack);
   const ratio = visited === compute ? faster : 1 / faster;
   return { calls: (visited === compute ? ratio > known : ratio < known) ? calls : 0, ratio };
 }
 
-/**
- * Of calls' CPU time the logarithm, by which two sides are compared: that of its typical (geometric) mean, which one hub more on a side hardly moves; but where it goes with bytes, of what each of
- * these takes, whatever the calls were.
- */
-const levelBy = (fixedBytes: number | null) =>
-  fixedBytes === null
-    ? ({ logCpu }: CpuEstimate): number => logCpu
-    : ({ cpuUs, bytes }: CpuEstimate): number => Math.log((1 + cpuUs) / (1 + fixedBytes + bytes));
+/** By what each byte takes, whatever the calls were, where CPU time goes with them; else by its typical (geometric) mean, which one hub more on a side hardly moves. */
+function earnestRatio(compute: SideEstimate, storage: SideEstimate): number {
+  const [here, there] = [compute.inEarnest, storage.inEarnest];
+  const [most, least] = here.calls >= there.calls ? [compute, storage] : [storage, compute];
+  const besides = most.cpuBesidesBytes ?? least.cpuBesidesBytes;
+  if (besides === null) return Math.exp(there.logCpu - here.logCpu);
+  const perByte = ({ cpuUs, bytes }: CpuEstimate): number => (1 + cpuUs) / (1 + besides + bytes);
+  return perByte(there) / perByte(here);
+}
 
 const cpuRatioNow = (pace: CpuPace | null, usual: number, nowMs: number): number =>
   pace === null ? usual : faded(pace.ratio, usual, pace.atMs, nowMs);

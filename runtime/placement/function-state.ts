@@ -79,6 +79,8 @@ export interface FunctionState extends Placement {
   readonly retryAtMs: number;
   /** What a call took before the move that was taken back: where it takes longer now nothing of that holds any more. 0: not known. */
   readonly tookUs: number;
+  /** Of such a call; 0: they are not known. */
+  readonly tookBytes: number;
   readonly moves: number;
   readonly reverts: number;
   /** Moves back within FLAP_MS, whatever the reason. */
@@ -103,6 +105,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   backOffMs: 0,
   retryAtMs: 0,
   tookUs: 0,
+  tookBytes: 0,
   moves: 0,
   reverts: 0,
   flaps: 0,

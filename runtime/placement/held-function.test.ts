@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { heldAlong } from "./held-function.ts";
-import { Load, atCompute } from "./played-load.ts";
+import { heldAlong, isHeld } from "./held-function.ts";
+import { Load, atCompute, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
 
 type Held = NonNullable<Trials["held"]>;
@@ -13,6 +13,7 @@ test("others are held to what they took meanwhile, if they were called", () => {
     sinceMs: 150,
     untilMs: 9_000,
     promisedUs: 4_000,
+    promisedBytes: 0,
     refutedShare: 0,
     firmUntilMs: 9_000,
   });
@@ -51,5 +52,26 @@ describe("who is held already", () => {
   test("is as before after a mistake of others, where it is held for a proof of its own", () => {
     const proof = { untilMs: 5_000, firmUntilMs: -Infinity };
     expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: true })).toMatchObject(proof);
+  });
+});
+
+describe("what was promised of walks", () => {
+  const isHeldThen = (work: number, slowed: number, promisedBytes = 10_000): boolean => {
+    const load = Load.ofWalks();
+    const sinceMs = load.nowMs;
+    const held = { sinceMs, untilMs: Infinity, promisedUs: 4_000, promisedBytes, refutedShare: 1, firmUntilMs: 0 };
+    load.run(250, { a: walks("compute", 20, work, slowed) });
+    return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+  };
+
+  test("holds while they take longer for being more work, and not where the same work does", () => {
+    expect(isHeldThen(3, 1)).toBe(true);
+    expect(isHeldThen(3, 2)).toBe(false);
+    expect(isHeldThen(0.5, 3)).toBe(false);
+  });
+
+  test("holds for calls as long as it was of, where nobody knows how much work these were", () => {
+    expect(isHeldThen(3, 1, 0)).toBe(false);
+    expect(isHeldThen(0.5, 2, 0)).toBe(true);
   });
 });

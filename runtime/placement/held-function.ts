@@ -2,7 +2,16 @@
 
 import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import { CALLS_MIN, GAIN_NOISES, inverse, meanUs, STEADY_MS, strayedPart, variationOf } from "./before-and-since.ts";
+import {
+  CALLS_MIN,
+  GAIN_NOISES,
+  inverse,
+  meanBytes,
+  meanUs,
+  STEADY_MS,
+  strayedPart,
+  variationOf,
+} from "./before-and-since.ts";
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
 import { patienceOf, type Trials } from "./trials.ts";
@@ -13,6 +22,12 @@ const PROMISE_MS = 250;
 /** Where few have ended: callers who wait for each other make fewer calls the longer these take. */
 const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
+
+/** What a call took, and the bytes of such a call: without, calls are held against it whatever their work is. */
+interface Promised {
+  readonly promisedUs: number;
+  readonly promisedBytes?: number;
+}
 
 /** Something was tried meanwhile: whoever is held stays so, and how long its calls take is looked at from when they are back. */
 export const heldOn = (trials: Trials, nowMs: number): Trials =>
@@ -36,12 +51,20 @@ export function heldAlong(
     const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
     return { ...trials, held: { ...held, ...longer } };
   }
-  const promisedUs = meanUs(profile, profile.byTime.between(shown.fromMs, shown.toMs));
+  const heard = profile.byTime.between(shown.fromMs, shown.toMs);
+  const promisedUs = meanUs(heard);
   return promisedUs === null
     ? trials
     : {
         ...trials,
-        held: { sinceMs: nowMs, untilMs, promisedUs, refutedShare: share, firmUntilMs },
+        held: {
+          sinceMs: nowMs,
+          untilMs,
+          promisedUs,
+          promisedBytes: meanBytes(heard),
+          refutedShare: share,
+          firmUntilMs,
+        },
         fruitless: 0,
       };
 }
@@ -56,7 +79,7 @@ export const isProved = ({ share, trials: { held } }: Pick<Tried, "share" | "tri
 /** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
 export const heldAgain = (
   trials: Trials,
-  { promisedUs, refutedShare }: { readonly promisedUs: number; readonly refutedShare: number },
+  { promisedUs, promisedBytes = 0, refutedShare }: Promised & { readonly refutedShare: number },
   nowMs: number,
 ): Trials => {
   const holdMs = Math.max(trials.holdMs, HOLD_MS_MIN);
@@ -64,6 +87,7 @@ export const heldAgain = (
     sinceMs: nowMs + STEADY_MS,
     untilMs: nowMs + holdMs,
     promisedUs,
+    promisedBytes,
     refutedShare,
     firmUntilMs: -Infinity,
   };
@@ -81,20 +105,20 @@ export function isHeld(
   const lately = heardLately(profile, promise.sinceMs, nowMs);
   if (lately === null) return true;
   // What takes now this long and now that says little of where it should be.
-  const promisedUs = patienceOf([{ trials }], nowMs) * promise.promisedUs;
+  const patience = patienceOf([{ trials }], nowMs);
   // What overflows has its reason in the plan.
   const isElsewhere = overflowMin === 0 && strayedPart(lately, share) > STRAYED_MOSTLY;
-  return !isElsewhere && !takesLonger(profile, lately, promisedUs, nowMs);
+  return !isElsewhere && !takesLonger(profile, lately, promise, nowMs, patience);
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
 export function isPromiseBroken(
   profile: FunctionProfile,
-  { sinceMs, promisedUs }: { readonly sinceMs: number; readonly promisedUs: number },
+  { sinceMs, ...promised }: Promised & { readonly sinceMs: number },
   nowMs: number,
 ): boolean {
   const lately = heardLately(profile, sinceMs, nowMs);
-  return lately !== null && takesLonger(profile, lately, promisedUs, nowMs);
+  return lately !== null && takesLonger(profile, lately, promised, nowMs);
 }
 
 /** null: too few have ended to tell. */
@@ -106,7 +130,15 @@ function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): 
   return longer.calls < CALLS_MIN ? null : longer;
 }
 
-function takesLonger(profile: FunctionProfile, lately: Heard, promisedUs: number, nowMs: number): boolean {
+/** `patience`: so many times as long is not longer. */
+function takesLonger(
+  profile: FunctionProfile,
+  lately: Heard,
+  { promisedUs, promisedBytes = 0 }: Promised,
+  nowMs: number,
+  patience = 1,
+): boolean {
+  const work = promisedBytes > 0 ? profile.workTimes(meanBytes(lately), promisedBytes) : 1;
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
-  return meanUs(profile, lately)! > (PROMISE_SLACK + noise) * promisedUs;
+  return meanUs(lately)! > (PROMISE_SLACK + noise) * patience * work * promisedUs;
 }

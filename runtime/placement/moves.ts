@@ -5,7 +5,7 @@ import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { BEFORE_MS, changed, isMistake, isOtherLoad, meanUs, tookSince } from "./before-and-since.ts";
+import { BEFORE_MS, changed, isMistake, isOtherLoad, meanBytes, meanUs, tookSince } from "./before-and-since.ts";
 import { heldAgain } from "./held-function.ts";
 import { areSlight, firstWeighty } from "./tried-function.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
@@ -64,7 +64,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const there = { share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } };
     // Queues included, as what it is held against.
-    return { to: { ...to, ...there, tookUs: tookBefore(candidate, last.atMs) ?? promisedUs }, why };
+    const took = tookBefore(candidate, last.atMs) ?? { tookUs: promisedUs, tookBytes: 0 };
+    return { to: { ...to, ...there, ...took }, why };
   }
   const to: FunctionState = {
     ...before,
@@ -151,15 +152,19 @@ export function judgedMove(
   if (!areMistake) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
   const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
-  const tookUs = tookBefore(called, last.atMs);
-  if (tookUs === null) return { to, why };
-  const proof = { share: to.share, refutedShare: before.share, promisedUs: tookUs };
-  return { to: { ...to, tookUs, regimes: { ...to.regimes, proof } }, why };
+  const took = tookBefore(called, last.atMs);
+  if (took === null) return { to, why };
+  const { tookUs: promisedUs, tookBytes: promisedBytes } = took;
+  const proof = { share: to.share, refutedShare: before.share, promisedUs, promisedBytes };
+  return { to: { ...to, ...took, regimes: { ...to.regimes, proof } }, why };
 }
 
 /** A call, before a move; null: none ended then, or it was long ago. */
-const tookBefore = ({ profile }: CalledFunction, movedMs: number): number | null =>
-  meanUs(profile, profile.byTime.between(movedMs - BEFORE_MS, movedMs));
+function tookBefore({ profile }: CalledFunction, movedMs: number): Pick<FunctionState, "tookUs" | "tookBytes"> | null {
+  const heard = profile.byTime.between(movedMs - BEFORE_MS, movedMs);
+  const tookUs = meanUs(heard);
+  return tookUs === null ? null : { tookUs, tookBytes: meanBytes(heard) };
+}
 
 function takenBack(
   before: FunctionState,
@@ -179,6 +184,7 @@ function takenBack(
       backOffMs,
       retryAtMs: nowMs + backOffMs,
       tookUs: 0,
+      tookBytes: 0,
       moves: before.moves + 1,
       reverts: before.reverts + 1,
       flaps: before.flaps + 1,

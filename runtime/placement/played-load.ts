@@ -1,8 +1,8 @@
 // A played load for tests of trials: calls, and their functions as trials see them.
 
-import type { Side } from "#runtime/profile/sample.ts";
+import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
-import { PlayedCalls } from "./played-calls.ts";
+import { PlayedCalls, type Calls } from "./played-calls.ts";
 import { NONE_FIXED } from "./pool-use.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
 import { shareAt, type Tried } from "./tried-function.ts";
@@ -10,6 +10,14 @@ import { shareAt, type Tried } from "./tried-function.ts";
 export class Load extends PlayedCalls {
   static warm(): Load {
     return new Load().warm({ a: [atCompute, atStorage], b: [atCompute, atStorage] });
+  }
+
+  /** Walks at compute, light and heavy ones, for long enough that how much work they are is known; and then of the usual work. */
+  static ofWalks(of: Partial<Usage> = {}): Load {
+    const load = new Load().warm({ a: [walks("compute", 1, 1), walks("storage", 1, 1)] });
+    for (let pair = 0; pair < 16; pair++)
+      load.run(25, { a: walks("compute", 8, 0.5, 1, of) }).run(25, { a: walks("compute", 2, 2, 1, of) });
+    return load.run(300, { a: walks("compute", 40, 1, 1, of) });
   }
 
   tried(name: string, share: number, change: Partial<Tried> = {}): Tried {
@@ -51,6 +59,12 @@ export const running = (side: Side, startedMs: number, partner: string | null = 
   ...NO_TRIALS,
   running: { side, partner, startedMs, fromShare: 1 - shareAt(side) },
 });
+
+/** So many walks, each so many times the usual work, and longer by as much again as everything is slowed. `of`: each has, whatever its work is. */
+export function walks(side: Side, count: number, work: number, slowed = 1, of: Partial<Usage> = {}): Calls {
+  const usage = { cpuUs: 1_000 * work, bytesIn: 10_000 * work, ...of };
+  return { side, count, elapsedUs: 4_000 * work * slowed, usage };
+}
 
 export const atCompute = { side: "compute", count: 40, elapsedUs: 4_000 } as const;
 export const atStorage = { side: "storage", count: 40, elapsedUs: 4_000 } as const;

@@ -6,7 +6,7 @@ import { SampleTally } from "#runtime/profile/tally.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 
-const NOTHING: Estimates = { compute: null, storage: null, fixedBytes: null };
+const NOTHING: Estimates = { compute: null, storage: null };
 
 const known = (side: Side, cpuUs: readonly number[]): Estimates => {
   const profile = new FunctionProfile("1");

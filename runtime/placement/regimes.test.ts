@@ -6,7 +6,7 @@ import { NO_TRIALS } from "./trials.ts";
 const LIGHT: Demand = { operations: 64, rounds: 64, bytes: 6_400, cpuUs: 100 };
 const HEAVY: Demand = { ...LIGHT, cpuUs: 4_000 };
 const NONE_REFUTED = { backOffs: new Map(), fruitless: 0 };
-const PROOF = { refutedShare: 0.5, promisedUs: 900 };
+const PROOF = { refutedShare: 0.5, promisedUs: 900, promisedBytes: 100 };
 
 type Ended = Parameters<typeof regimesAfterShift>[0];
 

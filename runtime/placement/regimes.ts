@@ -20,6 +20,8 @@ interface Proof {
   readonly share: number;
   readonly refutedShare: number;
   readonly promisedUs: number;
+  /** Of such a call; without: calls are held against it whatever their work is. */
+  readonly promisedBytes?: number;
 }
 
 export interface Regimes {
@@ -90,9 +92,17 @@ export function regimesNow(
   return {
     ...regimes,
     now: isSettled ? regimes.now : demand,
-    proof: isShown ? shown : { share, refutedShare: proof.refutedShare, promisedUs: proof.promisedUs },
+    proof: isShown ? shown : shownAt(share, proof),
   };
 }
+
+/** Without what else is kept with it. */
+const shownAt = (share: number, { refutedShare, promisedUs, promisedBytes = 0 }: Omit<Proof, "share">): Proof => ({
+  share,
+  refutedShare,
+  promisedUs,
+  promisedBytes,
+});
 
 type Ended = Pick<FunctionState, "share" | "state" | "moved" | "sinceMs" | "trials" | "regimes">;
 

@@ -14,6 +14,7 @@ import {
   inFlightIn,
   isOtherLoad,
   LOSS_CLEAR,
+  meanBytes,
   meanUs,
   MEASURE_MS,
   SETTLE_MS,
@@ -76,7 +77,8 @@ function verdictOfLoad(
   if (nowMs - cold.settledMs < measureMs / 2) return null;
   const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
-  const compare = (from: Changed, beforeMs = patience * BEFORE_MS) => compared(all, from, nowMs, beforeMs) ?? NOTHING;
+  const compare = (from: Changed, beforeMs = patience * BEFORE_MS) =>
+    compared(all, from, nowMs, { beforeMs }) ?? NOTHING;
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
   const isClearly = ({ calls, ratio, noise }: Comparison, loss: number): boolean =>
     calls >= CALLS_MIN && ratio > 1 + Math.max(patience * loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
@@ -123,7 +125,7 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
   profile.byTime.between((running?.startedMs ?? nowMs) + SETTLE_MS, nowMs);
 
 /** What a call of a function took in the trial, µs; 0: none ended. */
-export const tookUs = (tried: Tried, nowMs: number): number => meanUs(tried.profile, heardIn(tried, nowMs)) ?? 0;
+export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
 
 /** What is left of a trial when it is over. */
 export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number): Trials {
@@ -134,8 +136,8 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
-    const promisedUs = tookUs(tried, nowMs);
-    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, promisedUs, refutedShare, firmUntilMs: -Infinity };
+    const promised = { promisedUs: tookUs(tried, nowMs), promisedBytes: meanBytes(heardIn(tried, nowMs)) };
+    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, ...promised, refutedShare, firmUntilMs: -Infinity };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;

@@ -25,6 +25,8 @@ export interface Trials extends Refuted {
     readonly sinceMs: number;
     readonly untilMs: number;
     readonly promisedUs: number;
+    /** Of such a call; without: calls are held against it whatever their work is. */
+    readonly promisedBytes?: number;
     /** Its share in the plan that did worse. */
     readonly refutedShare: number;
     /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */

@@ -2,12 +2,13 @@
 // so that a slow drift is followed; a change that the detector sees throws away what was before it. Bounded: two sides of a few
 // KiB each, whatever the number of calls.
 
+import { clamp } from "../clamp.ts";
 import { ChangeDetector } from "./change-detector.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
-import { CallsByTime, type Heard } from "./calls-by-time.ts";
+import { CallsByTime } from "./calls-by-time.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import { otherSide, type Side } from "./sample.ts";
-import { TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
+import { OPERATION_WORK_US, TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
@@ -62,13 +63,12 @@ export interface SideEstimate {
   readonly serviceError: number;
   /** What calls compute here where they run in earnest; of none where they never have, lately. */
   readonly inEarnest: CpuEstimate;
+  /** Where CPU time goes with bytes: what a call takes besides, as what so many of these take; null: it does not, as far as is known here. */
+  readonly cpuBesidesBytes: number | null;
 }
 
 /** null: nothing is known of that side. */
-export interface Estimates extends Readonly<Record<Side, SideEstimate | null>> {
-  /** As of `WorkByBytes`. */
-  readonly fixedBytes: number | null;
-}
+export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
 
 /** Calls a second. */
 export interface Rates {
@@ -77,8 +77,8 @@ export interface Rates {
   readonly fixed: Readonly<Record<Side, number>>;
 }
 
-/** No call is less work than this part of a usual one. */
-const WORK_MIN = 0.01;
+/** Calls that are so many times the work of others are believed to be no more. */
+const WORK_TIMES_MAX = 1_000;
 /** The histogram is scaled back when its new calls weigh so much. */
 const WEIGHT_MAX = 1e12;
 
@@ -183,7 +183,8 @@ class SideProfile {
     this.#lately.add(calls, nowMs);
     const callsHere = this.#lately.at(nowMs);
     const part = callsHere / (callsHere + callsElsewhere);
-    const inEarnest = this.warmMs !== null && isInEarnest(part, this.#cpuUs);
+    const wasWarm = this.warmMs !== null;
+    const inEarnest = wasWarm && isInEarnest(part, this.#cpuUs);
     if (this.#warmUp.add(tally, nowMs)) this.reset();
     // What it is held against would be visits.
     else if (this.#residence.isNew(part)) this.#detector.reset();
@@ -192,7 +193,7 @@ class SideProfile {
     const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
     if (inEarnest) this.#inEarnest.add(tally);
-    if (this.warmMs !== null) this.workByBytes.add(calls, sums[TERM_AT.bytes]!, sums[TERM_AT.cpuUs]!, nowMs);
+    if (wasWarm) this.#addWork(sums, nowMs);
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
@@ -202,6 +203,12 @@ class SideProfile {
     if (this.#callsInAll === 0) this.#sinceMs = nowMs;
     this.#callsInAll += calls;
     return shifted;
+  }
+
+  #addWork(sums: readonly number[], nowMs: number): void {
+    const cpuUs = sums[TERM_AT.cpuUs]!;
+    const workUs = cpuUs + OPERATION_WORK_US * sums[TERM_AT.operations]!;
+    this.workByBytes.add(sums[TERM_AT.calls]!, sums[TERM_AT.bytes]!, cpuUs, workUs, nowMs);
   }
 
   /** Of a call; 0: none is known. */
@@ -250,6 +257,7 @@ class SideProfile {
       logCpuError: standardError(logCpu, sums[TERM_AT.logCpuSquared]! * per, calls),
       serviceError: standardError(serviceUs, sums[TERM_AT.serviceUsSquared]! * per, calls) / Math.max(1, serviceUs),
       inEarnest: this.#inEarnest.estimate(decayOf(nowMs - this.#lastMs, HALF_LIFE_MS)),
+      cpuBesidesBytes: this.workByBytes.cpuBesidesBytes,
     };
   }
 
@@ -298,8 +306,6 @@ export class FunctionProfile {
   readonly #coming = new Coming(RATE_HALF_LIFE_MS);
   readonly #surging = new Coming(SURGE_HALF_LIFE_MS);
   #firstMs: number | null = null;
-  /** Of a call, when it was first known that work goes with them: a unit that stays what it is. */
-  #usualBytes: number | null = null;
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
 
@@ -327,8 +333,6 @@ export class FunctionProfile {
     this.#forgetStrays(own, other, calls, nowMs);
     const callsElsewhere = other.callsLatelyAt(nowMs);
     const shifted = own.fold(tally, callsElsewhere, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
-    const { fixedBytes, meanBytes } = this.#workByBytes;
-    if (fixedBytes !== null) this.#usualBytes ??= meanBytes;
     if (shifted) {
       other.reset();
       this.#straysUntilMs = nowMs + STRAYS_MS;
@@ -353,22 +357,22 @@ export class FunctionProfile {
 
   estimates(nowMs: number): Estimates {
     const { compute, storage } = this.#sides;
-    const { fixedBytes } = this.#workByBytes;
-    return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs), fixedBytes };
+    return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs) };
   }
 
-  /** How much work calls are, in calls as they were when that was first known; as many as there are, where it does not go with their bytes. */
-  workOf({ calls, bytes }: Pick<Heard, "calls" | "bytes">): number {
-    const { fixedBytes } = this.#workByBytes;
-    if (fixedBytes === null || this.#usualBytes === null) return calls;
-    return Math.max(WORK_MIN * calls, (fixedBytes * calls + bytes) / (fixedBytes + this.#usualBytes));
+  /** How many times the work of a call of so many bytes one of as many others is; 1 where work does not go with bytes, or nobody knows. */
+  workTimes(bytes: number, thanBytes: number): number {
+    const besides = this.#workByBytes.workBesidesBytes;
+    return besides === null
+      ? 1
+      : clamp((1 + besides + bytes) / (1 + besides + thanBytes), 1 / WORK_TIMES_MAX, WORK_TIMES_MAX);
   }
 
   /** By the side that knows, and if both do by that which has more calls. */
   get #workByBytes(): WorkByBytes {
-    const { compute, storage } = this.#sides;
-    const [one, other] = [compute.workByBytes, storage.workByBytes];
-    return other.fixedBytes !== null && (one.fixedBytes === null || other.calls > one.calls) ? other : one;
+    const [one, other] = [this.#sides.compute.workByBytes, this.#sides.storage.workByBytes];
+    const isOther = one.workBesidesBytes === null || other.calls > one.calls;
+    return other.workBesidesBytes !== null && isOther ? other : one;
   }
 
   /** When the function's code was compiled on that side, ms of the controller's clock; null: it is not yet. */

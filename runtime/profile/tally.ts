@@ -29,7 +29,7 @@ export const TERM_AT = {
   /** Logarithm of the work: what a change detector looks at. */
   logWork: 12,
   logWorkSquared: 13,
-  /** Logarithm of the CPU time: by it two sides are compared, since a rare dear call hardly moves its mean. */
+  /** Logarithm of the CPU time: by it two sides are compared where that does not go with bytes, since a rare dear call hardly moves its mean. */
   logCpu: 14,
   logCpuSquared: 15,
   /** Calls that came, and do not say what the function costs. */
@@ -57,7 +57,7 @@ export interface Tally {
 /** Functions at once; calls of more are counted as `untracked`. What the controller has of each is in profiles.ts. */
 export const TALLIED_FUNCTIONS_MAX = 4_096;
 /** An operation counts as so much computing in what a change detector sees, so that it sees either change. Chosen: its price at compute. */
-const OPERATION_WORK_US = 5;
+export const OPERATION_WORK_US = 5;
 
 export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERM_AT[term]] ?? 0;
 
