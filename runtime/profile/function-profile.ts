@@ -360,7 +360,7 @@ export class FunctionProfile {
     return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs) };
   }
 
-  /** How many times the work of a call of so many bytes one of as many others is; 1 where work does not go with bytes, or nobody knows. */
+  /** How many times the work of a call of `thanBytes` one of `bytes` is; 1 where work does not go with bytes, or nobody knows. */
   workTimes(bytes: number, thanBytes: number): number {
     const besides = this.#workByBytes.workBesidesBytes;
     return besides === null
