@@ -24,7 +24,7 @@ GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_watch command_table \
   $(filter-out supervisor_addon supervisor_binding,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
 HOST := shared_memory ring lane frames codes cores command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
-HOST := $(sort $(filter-out host_process,$(HOST)) resp read_set tls passed_descriptor confinement)
+HOST := $(sort $(filter-out host_process,$(HOST)) cached_rounds resp read_cache read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 # Of those, what needs neither V8 nor Node nor Redis.
 TESTED := call_arguments function_description function_stats function_version given_outcome json_text operation_round plan plan_follower \
@@ -34,7 +34,7 @@ object = $(patsubst %,$(OUT)/native/%.o,$(1))
 unit = $(patsubst %,$(OUT)/unit/%.o,$(1))
 # For tests many sources are compiled as one: what all of them include is read once, which is most of a sanitized build.
 SUPERVISOR_OBJECTS := $(if $(SANITIZE),$(call unit,supervisor),$(call object,$(SUPERVISOR)))
-MODULE_OBJECTS := $(if $(SANITIZE),$(call unit,tested module),$(call object,resp) $(patsubst %,$(OUT)/module/%.o,$(MODULE)))
+MODULE_OBJECTS := $(if $(SANITIZE),$(call unit,tested module),$(call object,resp read_cache) $(patsubst %,$(OUT)/module/%.o,$(MODULE)))
 
 GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
 
@@ -86,7 +86,7 @@ $(OUT)/native/%.o: runtime/native/%.cc $(GENERATED)
 # ---- What tests run (test/sanitized-build.ts), beside the module itself.
 
 UNIT_supervisor := $(SUPERVISOR:%=runtime/native/%.cc)
-UNIT_tested := runtime/native/resp.cc runtime/native/read_set.cc $(TESTED:%=storage-module/src/%.cc)
+UNIT_tested := runtime/native/resp.cc runtime/native/read_cache.cc runtime/native/read_set.cc $(TESTED:%=storage-module/src/%.cc)
 UNIT_module := $(patsubst %,storage-module/src/%.cc,$(filter-out $(TESTED),$(MODULE)))
 
 .SECONDEXPANSION:

@@ -19,6 +19,9 @@ struct Round {
   uint32_t operations = 0;
   bool writes = false;        ///< one of them may change data: Redis may hold it back
   std::string_view commands;  ///< RESP; valid during the call only
+  /// Whose replies in the read cache may answer it: all of it are GETs of one key, and the invocation waits for
+  /// nothing that it sent before. 0: it has to be sent.
+  uint32_t reader = 0;
 };
 
 /// Some replies of a round: `count` whole ones in `bytes`. Or its end, when `failure` is not kOk: no more

@@ -61,6 +61,7 @@ void GuestLoop::Begin(const Frame& frame) {
   invocation->operations_max = header.operations_max;
   invocation->back_cpu_ns = header.back_cpu_ns;
   invocation->asks_to_write = header.asks_to_write != 0;
+  invocation->reader = header.reader;
   // What cannot be used is read again.
   if (!invoke.known.empty()) invocation->known.Read(invoke.known);
   by_id_[frame.id] = invocation;

@@ -76,7 +76,8 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   from_supervisor_ = RingConsumer(rings_.invocations_in, kInvocationFrameBytesMax);
   to_supervisor_ = RingProducer(rings_.invocations_out);
   if (host.layout().operation_rings) {
-    channel_ = std::make_unique<RingChannel>(&rings_, host.header(), lane, host.supervisor_bell());
+    channel_ = std::make_unique<RingChannel>(&rings_, host.header(), lane, host.supervisor_bell(),
+                                             host.read_cache());
   } else {
     channel_ = std::make_unique<SocketChannel>(host.connections(), &rings_.words->isolate_bell,
                                                host.lane_bell(lane));

@@ -76,6 +76,7 @@ struct GuestInvocation {
   int64_t back_cpu_ns = 0;  ///< as in `InvokeHeader`
   uint32_t operations_max = 0;
   bool asks_to_write = false;  ///< and has no leave yet
+  uint32_t reader = 0;         ///< as in `InvokeHeader`
   UsageWire usage = {};
   int64_t waiting_since_ns = 0;
   bool marked = false;  ///< `LaneWords::wrote` says that it writes
@@ -84,6 +85,7 @@ struct GuestInvocation {
   std::vector<PendingOperation> operations;
   std::string written_keys;
   bool writes = false;
+  bool gets_alone = true;  ///< nothing but GETs of one key each
   uint32_t next_round = 0;
   std::list<PendingRound> rounds;  ///< a list: resolving can run guest code that adds one
   size_t unanswered_bytes = 0;     ///< of the rounds that are out

@@ -272,6 +272,7 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
   invocation->operations.push_back({v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule, binary,
                                     static_cast<uint32_t>(invocation->written_keys.size())});
   invocation->writes |= !IsRead(*rule);
+  invocation->gets_alone &= rule->name == "get" && argv_.size() == 2;
   if (invocation != current_) collecting_others_ = true;
   // A turn that issues more than a round may hold sends it in several.
   if (invocation->operations.size() >= kRoundOperationsMax ||

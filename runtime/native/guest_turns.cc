@@ -215,6 +215,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   round.number = invocation->next_round++;
   round.operations = static_cast<uint32_t>(invocation->operations.size());
   round.writes = invocation->writes;
+  round.reader = invocation->gets_alone && invocation->rounds.empty() ? invocation->reader : 0;
   round.commands = invocation->commands;
   invocation->usage.rounds++;
   invocation->usage.operations += round.operations;
@@ -245,6 +246,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->commands.clear();
   if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();
   invocation->writes = false;
+  invocation->gets_alone = true;
 }
 
 // From here on it is not pushed back, nor run again unseen after a death.

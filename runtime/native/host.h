@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "lane.h"
+#include "read_cache.h"
 
 namespace locus {
 
@@ -40,6 +41,8 @@ class Host {
   int lane_bell(uint32_t lane) const {
     return first_lane_bell_ < 0 ? -1 : first_lane_bell_ + static_cast<int>(lane);
   }
+  /// Null where there is none.
+  const ReadCacheView* read_cache() const { return read_cache_.attached() ? &read_cache_ : nullptr; }
   ConnectionPool* connections() const { return connections_; }
   void set_connections(ConnectionPool* pool) { connections_ = pool; }
   GuestSources& sources() { return sources_; }
@@ -73,6 +76,7 @@ class Host {
   int memory_fd_ = -1;
   int supervisor_bell_ = -1;
   int first_lane_bell_ = -1;
+  ReadCacheView read_cache_;
   ConnectionPool* connections_ = nullptr;
   GuestSources sources_;
   std::mutex watched_mutex_;

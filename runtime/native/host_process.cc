@@ -18,8 +18,8 @@ namespace locus {
 namespace {
 
 constexpr size_t kOutputLineBytesMax = 4096;
-/// Descriptors that the host finds in this order from 3 on: memory, supervisor bell, control socket, lane
-/// bells.
+/// Descriptors that the host finds in this order from 3 on: memory, supervisor bell, then on the storage side
+/// the read cache where there is one, on the compute side the control socket and the lanes' bells.
 constexpr int kFirstDescriptor = 3;
 
 std::string SystemError(const char* attempt, int error) {
@@ -27,13 +27,14 @@ std::string SystemError(const char* attempt, int error) {
 }
 
 /// A copy at or above 100, so that no source descriptor lies where another has to go.
-Descriptor MoveUp(const Descriptor& from) {
-  return Descriptor(fcntl(from.get(), F_DUPFD_CLOEXEC, 100));
+Descriptor MoveUp(int from) {
+  return Descriptor(fcntl(from, F_DUPFD_CLOEXEC, 100));
 }
 
 }  // namespace
 
-std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool operation_rings) {
+std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool operation_rings,
+                               int read_cache) {
   const HostLayout layout{lanes, operation_rings};
   memory_ = CreateSealedMemory("locus-host", layout.file_bytes());
   if (!memory_.valid()) return SystemError("could not create the host's memory file", errno);
@@ -44,6 +45,7 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   head->version = kHostVersion;
   head->lanes = lanes;
   head->flags = operation_rings ? uint32_t{kHostHasOperationRings} : 0;
+  if (operation_rings && read_cache >= 0) head->flags |= kHostHasReadCache;
   head->service_core.store(-1);
   head->spinners_max.store(0);
 
@@ -74,13 +76,15 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
 
   // The storage side passes neither a control socket nor lane bells: nothing that it does not need.
   std::vector<Descriptor> moved;
-  moved.push_back(MoveUp(memory_));
-  moved.push_back(MoveUp(bell_));
+  moved.push_back(MoveUp(memory_.get()));
+  moved.push_back(MoveUp(bell_.get()));
   if (!operation_rings) {
-    moved.push_back(MoveUp(control_child));
-    for (const HostLane& lane : lanes_) moved.push_back(MoveUp(lane.bell));
+    moved.push_back(MoveUp(control_child.get()));
+    for (const HostLane& lane : lanes_) moved.push_back(MoveUp(lane.bell.get()));
+  } else if (read_cache >= 0) {
+    moved.push_back(MoveUp(read_cache));
   }
-  const Descriptor out = MoveUp(output_child);
+  const Descriptor out = MoveUp(output_child.get());
   const Descriptor null(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
   posix_spawn_file_actions_t actions;

@@ -47,7 +47,8 @@ class HostProcess {
   HostProcess& operator=(const HostProcess&) = delete;
 
   /// Starts a host with `lanes` lanes, once. Empty on success, else what went wrong. Takes milliseconds.
-  std::string Start(const HostCommand& command, uint32_t lanes, bool operation_rings);
+  /// `read_cache`: the descriptor of one for it (read_cache.h), with operation rings only; -1: none.
+  std::string Start(const HostCommand& command, uint32_t lanes, bool operation_rings, int read_cache = -1);
   /// Ends it with SIGKILL and lets everything go. Idempotent.
   void Kill();
   /// Ends it with SIGKILL, and nothing else: its memory can still be looked at.

@@ -41,7 +41,10 @@ std::string Host::Attach(int memory_fd, int supervisor_bell, int first_lane_bell
   memory_fd_ = memory_fd;
   supervisor_bell_ = supervisor_bell;
   first_lane_bell_ = first_lane_bell;
-  return "";
+  if ((header_->flags & kHostHasReadCache) == 0) return "";
+  // Mapped, it needs no descriptor.
+  const Descriptor cache(supervisor_bell + 1);
+  return read_cache_.Attach(cache.get());
 }
 
 void Host::Watch(GuestLoop* loop) {

@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 6;
+constexpr uint32_t kHostVersion = 7;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -54,6 +54,7 @@ constexpr uint64_t kReplyFrameBytesMax = kRepliesBytesMax + kFrameOverheadBytesM
 
 enum HostFlags : uint32_t {
   kHostHasOperationRings = 1,  ///< storage: data by ring. Otherwise by sockets that the supervisor passes.
+  kHostHasReadCache = 2,       ///< its descriptor (read_cache.h) lies behind the supervisor's bell
 };
 
 struct LaneWords {
@@ -95,6 +96,8 @@ struct HostHeader {
   alignas(64) std::atomic<int32_t> service_core;
   /// Isolates that may spin at once for replies of the keyspace service: more, and it could not run.
   std::atomic<int32_t> spinners_max;
+  /// Operations that the host's isolates have found in the read cache.
+  alignas(64) std::atomic<uint64_t> cached_operations;
 };
 
 /// Where things lie in the memory file: a function of the lane count and the flags alone, so both sides
@@ -191,6 +194,8 @@ struct InvokeHeader {
   uint32_t args_bytes;
   uint32_t known_bytes;    ///< of the read set of an earlier run
   uint32_t asks_to_write;  ///< 1: sends nothing but reads before kMayWrite has come
+  uint32_t reader;         ///< whose replies in the read cache it may have; 0: nobody's
+  uint32_t reserved;
 };
 
 /// In a read set, for each round: this, its commands, its replies.

@@ -28,6 +28,12 @@ Mapping Mapping::Map(int fd, size_t offset, size_t bytes) {
   return {static_cast<uint8_t*>(data), bytes};
 }
 
+Mapping Mapping::MapForReading(int fd, size_t bytes) {
+  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return {};
+  return {static_cast<uint8_t*>(data), bytes};
+}
+
 Mapping Mapping::MapTwice(int fd, size_t offset, size_t bytes) {
   void* reserved = mmap(nullptr, bytes * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (reserved == MAP_FAILED) return {};
@@ -48,6 +54,17 @@ Descriptor CreateSealedMemory(const char* name, size_t bytes) {
   if (!file.valid()) return {};
   if (ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return {};
   if (fcntl(file.get(), F_ADD_SEALS, kSeals) != 0) return {};
+  return file;
+}
+
+Descriptor CreateMemoryForReaders(const char* name, size_t bytes, Mapping* writable) {
+  Descriptor file(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file.valid()) return {};
+  if (ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return {};
+  Mapping mapping = Mapping::Map(file.get(), 0, bytes);
+  if (mapping.data() == nullptr) return {};
+  if (fcntl(file.get(), F_ADD_SEALS, kSeals | F_SEAL_FUTURE_WRITE) != 0) return {};
+  *writable = std::move(mapping);
   return file;
 }
 

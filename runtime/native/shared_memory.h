@@ -56,6 +56,8 @@ class Mapping {
 
   /// `bytes` of the file from `offset` (both multiples of the page size), readable and writable.
   static Mapping Map(int fd, size_t offset, size_t bytes);
+  /// The first `bytes` of the file, to be read alone.
+  static Mapping MapForReading(int fd, size_t bytes);
   /// The same bytes twice in a row, so that any `bytes` long window that begins in the first copy is
   /// contiguous.
   static Mapping MapTwice(int fd, size_t offset, size_t bytes);
@@ -75,6 +77,9 @@ class Mapping {
 /// descriptor cannot truncate it under the other process (which would end that one by SIGBUS). Invalid when
 /// the kernel refuses.
 Descriptor CreateSealedMemory(const char* name, size_t bytes);
+
+/// The same, mapped into `writable`: nobody, whoever holds the descriptor, can map it for writing after that.
+Descriptor CreateMemoryForReaders(const char* name, size_t bytes, Mapping* writable);
 
 /// Size of the memory file when it is sealed as `CreateSealedMemory` does; nothing otherwise.
 std::optional<size_t> SealedMemoryBytes(int fd);

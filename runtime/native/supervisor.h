@@ -84,6 +84,8 @@ struct Call {
   /// Pushed back when it has computed for so long and has sent nothing but reads; 0: never.
   int64_t back_cpu_ns = 0;
   std::string known;  ///< the read set of a run that was pushed back
+  /// Whose replies in the read cache it may have; 0: nobody's.
+  uint32_t reader = 0;
   /// It sends nothing but reads before `AllowWrites`; `SupervisorOptions::on_write_asked` says when to.
   bool asks_to_write = false;
   uint64_t number = 0;  ///< the owner's own, told with each line; not 0 where lines are to be told apart
@@ -128,6 +130,10 @@ struct SupervisorOptions {
   /// Whoever serves the operations sets `InFlight::wrote` itself, before it runs a write: then that alone
   /// counts, and not the isolate's mark, which is there already when a round has been sent and not served.
   bool writes_are_tracked = false;
+  /// With operation rings: the descriptor of a read cache for the host (read_cache.h), and its bytes. -1: none.
+  /// The caller's, and open while the supervisor is there. What is in quarantine gets none.
+  int read_cache = -1;
+  size_t read_cache_bytes = 0;
   /// `call`: its `Call::number`, 0 where it is no function that speaks.
   std::function<void(std::string_view source, std::string_view text, uint64_t call)> on_log;
   /// A call that `asks_to_write` has something to send that is no read, and waits; again after a run that was
@@ -213,6 +219,8 @@ class Supervisor {
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
     uint64_t cpu_us = 0;   ///< of all its threads, since it was started
+    /// That its isolates have found in the read cache, as they tell, and as those before it told.
+    uint64_t cached_operations = 0;
     std::string last_end;  ///< how the one before ended
     std::string about;     ///< what it said of itself when it came up (JSON)
   };
@@ -352,6 +360,7 @@ class Supervisor {
     int64_t start_after_ns = 0;
     uint32_t start_failures = 0;
     uint64_t restarts = 0;
+    uint64_t cached_operations = 0;  ///< of the processes before
     std::string condemned;
     bool lied = false;                         ///< broke a rule of the rings: nothing more of it is believed
     Code condemned_code = Code::SANDBOX_DIED;  ///< what its culprits get

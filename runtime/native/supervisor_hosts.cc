@@ -63,7 +63,8 @@ void Supervisor::StartHosts() {
   for (const uint32_t index : std::exchange(to_start_, {})) {
     const int64_t start = NowNs();
     auto process = std::make_unique<HostProcess>();
-    const std::string failed = process->Start(options_.command, lanes, options_.operation_rings);
+    const std::string failed = process->Start(options_.command, lanes, options_.operation_rings,
+                                              index == 0 ? options_.read_cache : -1);
     const std::lock_guard lock(mutex_);
     Host& host = *hosts_[index];
     host.isolates.assign(lanes, {});
@@ -98,6 +99,8 @@ void Supervisor::LetGo(uint32_t index) {
   Host& host = *hosts_[index];
   memory_watch_.Unwatch(index);
   host.process->Stop();
+  if (host.process->alive())
+    host.cached_operations += host.process->header()->cached_operations.load(std::memory_order_relaxed);
   // By hand: closing them is not enough while a child that Redis forked (to save) holds copies.
   for (const int fd :
        {host.process->bell_descriptor(), host.process->pid_descriptor(), host.process->output_descriptor()})

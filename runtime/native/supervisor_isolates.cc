@@ -70,6 +70,7 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   invoke.header.operations_max = pool.image->limits.operations;
   invoke.header.back_cpu_ns = call.back_cpu_ns;
   invoke.header.asks_to_write = call.asks_to_write ? 1 : 0;
+  invoke.header.reader = call.reader;
   invoke.keys.assign(call.keys.begin(), call.keys.end());
   invoke.args = call.args;
   invoke.known = call.known;
@@ -256,9 +257,9 @@ void Supervisor::FailQueue(Pool& pool, Code code, const std::string& message) {
   pool.queue.clear();
 }
 
-// What the host may have resident: its own needs and the limits of the isolates that are open in it.
+// What the host may have resident: its own needs, the read cache, and the limits of the isolates that are open in it.
 void Supervisor::FollowMemoryLimit(uint32_t index) {
-  uint64_t limit = kHostBytesBase;
+  uint64_t limit = kHostBytesBase + (index == 0 ? options_.read_cache_bytes : 0);
   for (const Isolate& isolate : hosts_[index]->isolates) {
     if (isolate.state != LaneState::kFree) limit += (uint64_t{isolate.memory_mb} << 20) + kIsolateBytesExtra;
   }

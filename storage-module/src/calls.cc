@@ -84,7 +84,9 @@ Failure CheckByItself(RedisModuleCtx* context, const char* command) {
 int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   PendingCall* call = owned.get();
   const FunctionImage& image = *call->deployment.image;
-  call->caller = std::make_shared<Caller>(redis::GetCurrentUserName(context), redis::GetSelectedDb(context));
+  RedisModuleString* const user = redis::GetCurrentUserName(context);
+  const int db = redis::GetSelectedDb(context);
+  call->caller = std::make_shared<Caller>(user, db, service_->ReaderOf(context, user, db));
   if (!call->cancel_id.empty()) {
     call->cancel_key = CancelKey(call->caller->user(), call->cancel_id);
     if (!by_cancel_key_.emplace(call->cancel_key, call).second)
@@ -145,6 +147,7 @@ bool Calls::RunHere(PendingCall* call) {
   submitted.deadline_ns = call->deadline_ns;
   submitted.back_cpu_ns = call->back_cpu_us * 1'000;
   submitted.known = std::move(call->known);
+  submitted.reader = call->caller->reader();
   submitted.logs = call->logs;
   submitted.principal = call->caller;
   submitted.done = [this, call](Outcome&& outcome) {

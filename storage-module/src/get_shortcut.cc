@@ -12,7 +12,7 @@ constexpr size_t kEmbeddedStringBytesMax = 44;
 }  // namespace
 
 bool GetShortcut::Run(RedisModuleCtx* context, RedisModuleUser* user, std::string_view key_name,
-                      std::string* replies) {
+                      std::string* replies, std::optional<bool>* lasts) {
   if (!allowed_ || !expects_long_) return false;
   RedisModuleString* argv[] = {get_name_, redis::CreateString(nullptr, key_name.data(), key_name.size())};
   bool done = false;
@@ -27,6 +27,7 @@ bool GetShortcut::Run(RedisModuleCtx* context, RedisModuleUser* user, std::strin
         size_t bytes = 0;
         const char* value = redis::StringDMA(key, &bytes, redis::kKeyRead);
         AppendBulk(replies, {value, bytes});
+        *lasts = redis::GetExpire(key) == redis::kNoExpire;
         done = true;
       }
     }

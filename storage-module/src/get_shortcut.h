@@ -1,10 +1,11 @@
 // GET without the machinery of a command, which costs most of the time of a small read: the same rights, the
 // same look-up (which counts hits, expires and touches), and the value is read where it lies. Only where that
 // leaves the value as it is: reading a short string in place would re-encode it, so those go the command's
-// way. What runs here is not seen by MONITOR and INFO commandstats; the setting `get-shortcut no` makes all
-// of it visible.
+// way. What runs here is not seen by MONITOR and INFO commandstats; with the setting `get-shortcut no` all that
+// goes to Redis is (what the read cache has does not: `read-cache-mb 0`).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,10 @@ class GetShortcut {
   /// Redis knows.
   void Allow(bool allowed) { allowed_ = allowed; }
 
-  /// False: nothing is appended, and the command itself must run.
-  bool Run(RedisModuleCtx* context, RedisModuleUser* user, std::string_view key, std::string* replies);
+  /// False: nothing is appended, and the command itself must run. `lasts`: whether the key has no time to live;
+  /// left as it is where there is no such key.
+  bool Run(RedisModuleCtx* context, RedisModuleUser* user, std::string_view key, std::string* replies,
+           std::optional<bool>* lasts);
   /// The command had to run and this is its reply: whether the next value is worth a look.
   void Learn(std::string_view reply);
 

@@ -23,9 +23,11 @@ int64_t ThreadCpuNs() {
 
 }  // namespace
 
-bool MainLoop::Start(RedisModuleCtx* context, std::function<bool(int64_t)> on_pass) {
+bool MainLoop::Start(RedisModuleCtx* context, std::function<bool(int64_t)> on_pass,
+                     std::function<void()> on_any_pass) {
   the_loop = this;
   on_pass_ = std::move(on_pass);
+  on_any_pass_ = std::move(on_any_pass);
   request_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   return request_.valid() &&
          redis::EventLoopAdd(request_.get(), redis::kEventLoopReadable, OnRequest, nullptr) == redis::kOk &&
@@ -49,6 +51,7 @@ void MainLoop::OnEvent(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, v
 }
 
 void MainLoop::OnPass() {
+  on_any_pass_();
   requested_.store(false, std::memory_order_relaxed);
   if (watched_until_ns_.load(std::memory_order_relaxed) < NowNs()) {
     cpu_ns_ = 0;

@@ -16,11 +16,12 @@ class MainLoop {
  public:
   /// `on_pass(work_ns)`: on the main thread with the global lock, near the end of each watched pass, before
   /// what was written goes to the AOF, to replicas and to clients. It tells whether it did work of its own,
-  /// which is then not counted as the main thread's.
-  bool Start(RedisModuleCtx* context, std::function<bool(int64_t work_ns)> on_pass);
+  /// which is then not counted as the main thread's. `on_any_pass`: before it, of every pass, watched or not.
+  bool Start(RedisModuleCtx* context, std::function<bool(int64_t work_ns)> on_pass,
+             std::function<void()> on_any_pass);
 
   /// From any thread: passes are of interest for a while from now. Otherwise they cost the main thread
-  /// nothing but two calls of an empty hook.
+  /// nothing but two calls of a hook that is as good as empty.
   void Watch(int64_t now) { watched_until_ns_.store(now + kWatchNs, std::memory_order_relaxed); }
   /// From any thread: has a pass happen, soon, even if no client wants anything, and watches it.
   void RequestPass();
@@ -33,6 +34,7 @@ class MainLoop {
   void OnPass();
 
   std::function<bool(int64_t)> on_pass_;
+  std::function<void()> on_any_pass_;
   Descriptor request_;
   std::atomic<bool> requested_{false};
   std::atomic<int64_t> watched_until_ns_{0};

@@ -119,8 +119,8 @@ void AppendErrorReply(std::string* replies, Code code, std::string_view message)
   replies->append("-").append(CodeRedisPrefix(code)).append(" ").append(OneLine(message)).append("\r\n");
 }
 
-OperationRunner::OperationRunner(RedisModuleCtx* context)
-    : context_(redis::GetDetachedThreadSafeContext(context)) {}
+OperationRunner::OperationRunner(RedisModuleCtx* context, CachedReads* reads)
+    : context_(redis::GetDetachedThreadSafeContext(context)), reads_(reads) {}
 
 Caller::~Caller() {
   redis::FreeString(nullptr, user_);
@@ -155,8 +155,25 @@ void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_v
         "the user " + Shown(TextOf(caller_->user())) + ", for whom this function runs, is no more");
     return;
   }
-  const bool get = words.size() == 2 && rule.name == "get";
-  if (get && get_shortcut_.Run(context_, user_, words[1], replies)) return;
+  if (words.size() != 2 || rule.name != "get") {
+    RunCommand(rule, words, replies);
+    // One that overflows and fails may have made the value longer, and Redis 7.0 says nothing.
+    if (rule.name == "bitfield") reads_->Forget(words[1]);
+    return;
+  }
+  const size_t before = replies->size();
+  const bool wanted = reads_->Wants(caller_->reader(), words[1]);
+  std::optional<bool> lasts;
+  if (!get_shortcut_.Run(context_, user_, words[1], replies, &lasts)) {
+    RunCommand(rule, words, replies);
+    get_shortcut_.Learn(std::string_view(*replies).substr(before));
+  }
+  if (wanted)
+    reads_->Keep(context_, caller_->reader(), words[1], std::string_view(*replies).substr(before), lasts);
+}
+
+void OperationRunner::RunCommand(const CommandRule& rule, std::span<const std::string_view> words,
+                                 std::string* replies) {
   // A container's row is named container|subcommand; its subcommand is an argument. Other names are literals,
   // which end with a NUL byte.
   const std::string container(rule.name.substr(0, rule.container_bytes));
@@ -179,7 +196,6 @@ void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_v
   const char* proto = redis::CallReplyProto(reply, &bytes);
   const std::string_view text(proto, bytes);
   if (error != EACCES || !AppendClientsDenial(rule, text, replies)) replies->append(text);
-  if (get) get_shortcut_.Learn(text);
   redis::FreeCallReply(reply);
 }
 

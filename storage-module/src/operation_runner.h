@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "cached_reads.h"
 #include "command_table.h"
 #include "get_shortcut.h"
 #include "redis_api.h"
@@ -17,21 +18,24 @@ namespace locus {
 class Caller final : public Principal {
  public:
   /// Takes over `user`, the name, which nobody else may hold: the last to let go may be any thread.
-  Caller(RedisModuleString* user, int db) : user_(user), db_(db) {}
+  Caller(RedisModuleString* user, int db, uint32_t reader) : user_(user), db_(db), reader_(reader) {}
   ~Caller() override;
 
   RedisModuleString* user() const { return user_; }
   int db() const { return db_; }
+  /// As CachedReads::ReaderOf told it.
+  uint32_t reader() const { return reader_; }
 
  private:
   RedisModuleString* const user_;
   const int db_;
+  const uint32_t reader_;
 };
 
 class OperationRunner {
  public:
   /// Called with the global lock (in OnLoad).
-  explicit OperationRunner(RedisModuleCtx* context);
+  OperationRunner(RedisModuleCtx* context, CachedReads* reads);
 
   RedisModuleCtx* context() const { return context_; }
   void AllowGetShortcut(bool allowed) { get_shortcut_.Allow(allowed); }
@@ -44,7 +48,10 @@ class OperationRunner {
   void Run(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
 
  private:
+  void RunCommand(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
+
   RedisModuleCtx* const context_;
+  CachedReads* const reads_;
   GetShortcut get_shortcut_;
   const Caller* caller_ = nullptr;
   RedisModuleUser* user_ = nullptr;

@@ -18,6 +18,8 @@ struct RedisModuleBlockedClient;
 struct RedisModuleType;
 struct RedisModuleIO;
 struct RedisModuleInfoCtx;
+struct RedisModuleCommandFilter;
+struct RedisModuleCommandFilterCtx;
 
 namespace locus::redis {
 
@@ -30,6 +32,8 @@ using DisconnectHandler = void (*)(RedisModuleCtx*, RedisModuleBlockedClient*);
 using EventLoopHandler = void (*)(int fd, void* data, int mask);
 using OneShotHandler = void (*)(void* data);
 using UserChangedHandler = void (*)(uint64_t client_id, void* data);
+using KeyspaceHandler = int (*)(RedisModuleCtx*, int type, const char* event, RedisModuleString* key);
+using CommandFilter = void (*)(RedisModuleCommandFilterCtx*);
 using InfoHandler = void (*)(RedisModuleInfoCtx*, int for_crash_report);
 
 /// Which of Redis' states a context sees (`GetContextFlags`).
@@ -50,10 +54,14 @@ struct ServerEvent {
 };
 constexpr ServerEvent kRoleChanged = {0, 1};
 constexpr uint64_t kRoleNowPrimary = 0;
+constexpr ServerEvent kFlushDb = {2, 1};
+constexpr ServerEvent kSwapDb = {11, 1};
 constexpr ServerEvent kLoading = {3, 1};
 constexpr uint64_t kLoadingStartsRdb = 0;
 constexpr uint64_t kLoadingStartsReplica = 2;
 constexpr uint64_t kLoadingEnded = 3;
+constexpr uint64_t kLoadingFailed = 4;
+constexpr ServerEvent kConfigChange = {16, 1};
 constexpr ServerEvent kEventLoop = {15, 1};
 constexpr uint64_t kEventLoopBeforeSleep = 0;
 constexpr ServerEvent kClientChange = {4, 1};
@@ -68,9 +76,22 @@ using EventHandler = void (*)(RedisModuleCtx*, ServerEvent, uint64_t subevent, v
 
 constexpr int kEventLoopReadable = 1;
 constexpr int kKeyRead = 1 << 0;
+/// A look-up that counts as neither hit nor miss.
+constexpr int kKeyWrite = 1 << 1;
+/// What it is last used at stays as it was.
+constexpr int kKeyUntouched = 1 << 16;
 constexpr int kKeyTypeString = 1;
+constexpr long long kNoExpire = -1;
+constexpr int kReplyArray = 3;
+/// Events of keys: all that tell of a change, from generic commands (1 << 2) to streams (1 << 10), those of
+/// modules, and that a key is new.
+constexpr int kNotifyChanges = ((1 << 11) - (1 << 2)) | 1 << 13 | 1 << 14;
+/// Commands that the filter's own module calls do not pass it.
+constexpr int kFilterNotOurs = 1 << 0;
 /// The module checks `IsIOError` after loading instead of having Redis exit.
 constexpr int kHandlesIoErrors = 1 << 0;
+/// A key that was opened for writing and closed has not changed by that.
+constexpr int kSignalsNothing = 1 << 1;
 constexpr int kAuxBeforeKeys = 1 << 0;
 
 /// A module data type: here only for what it saves beside the keys.
@@ -197,12 +218,14 @@ struct CommandInfo {
   F(RedisModuleUser*, GetModuleUserFromUserName, (RedisModuleString* name))                                        \
   F(int, FreeModuleUser, (RedisModuleUser*))                                                                       \
   F(void, SetContextUser, (RedisModuleCtx*, const RedisModuleUser*))                                               \
+  F(RedisModuleString*, GetModuleUserACLString, (RedisModuleUser*))                                                \
   F(int, ACLCheckCommandPermissions, (RedisModuleUser*, RedisModuleString** argv, int argc))                       \
   F(float, GetUsedMemoryRatio, ())                                                                                 \
   F(int, AvoidReplicaTraffic, ())                                                                                  \
   F(RedisModuleCallReply*, Call, (RedisModuleCtx*, const char* command, const char* format, ...))                  \
   F(const char*, CallReplyProto, (RedisModuleCallReply*, size_t* length))                                          \
   F(const char*, CallReplyStringPtr, (RedisModuleCallReply*, size_t* length))                                      \
+  F(int, CallReplyType, (RedisModuleCallReply*))                                                                   \
   F(RedisModuleCallReply*, CallReplyArrayElement, (RedisModuleCallReply*, size_t index))                           \
   F(void, FreeCallReply, (RedisModuleCallReply*))                                                                  \
   F(RedisModuleKey*, OpenKey, (RedisModuleCtx*, RedisModuleString* name, int mode))                                \
@@ -210,6 +233,11 @@ struct CommandInfo {
   F(int, KeyType, (RedisModuleKey*))                                                                               \
   F(size_t, ValueLength, (RedisModuleKey*))                                                                        \
   F(char*, StringDMA, (RedisModuleKey*, size_t* length, int mode))                                                 \
+  F(long long, GetExpire, (RedisModuleKey*))                                                                       \
+  F(int, SubscribeToKeyspaceEvents, (RedisModuleCtx*, int types, KeyspaceHandler))                                 \
+  F(RedisModuleCommandFilter*, RegisterCommandFilter, (RedisModuleCtx*, CommandFilter, int flags))                 \
+  F(int, CommandFilterArgsCount, (RedisModuleCommandFilterCtx*))                                                   \
+  F(RedisModuleString*, CommandFilterArgGet, (RedisModuleCommandFilterCtx*, int position))                         \
   F(int, Replicate, (RedisModuleCtx*, const char* command, const char* format, ...))                               \
   F(int, ReplicateVerbatim, (RedisModuleCtx*))                                                                     \
   F(int, PublishMessage, (RedisModuleCtx*, RedisModuleString* channel, RedisModuleString* message))                \

@@ -47,6 +47,8 @@ int LoadRegistry(RedisModuleIO* io, int encoding_version, int) {
 void OnLoading(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void*) {
   static bool loads_rdb = false;
   if (subevent == redis::kLoadingEnded && loads_rdb && !replaced) Replace({});
+  const bool ends = subevent == redis::kLoadingEnded || subevent == redis::kLoadingFailed;
+  TheModule().service.SetLoading(!ends);
   loads_rdb = subevent == redis::kLoadingStartsRdb || subevent == redis::kLoadingStartsReplica;
   replaced = false;
 }
@@ -54,7 +56,7 @@ void OnLoading(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void*) {
 }  // namespace
 
 bool RegisterPersistence(RedisModuleCtx* context) {
-  redis::SetModuleOptions(context, redis::kHandlesIoErrors);
+  redis::SetModuleOptions(context, redis::kHandlesIoErrors | redis::kSignalsNothing);
   static redis::TypeMethods methods;
   methods.aux_load = LoadRegistry;
   methods.aux_save_triggers = redis::kAuxBeforeKeys;

@@ -27,11 +27,14 @@ bool ServiceThread::Start(RedisModuleCtx* context, const Settings& settings, OnL
   on_log_ = std::move(on_log);
   wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.valid()) return false;
-  runner_ = std::make_unique<OperationRunner>(context);
-  if (!main_loop_.Start(context, [this](int64_t work_ns) { return OnMainPass(work_ns); })) return false;
+  reads_.Open(context, static_cast<size_t>(settings.read_cache_mb) << 20);
+  runner_ = std::make_unique<OperationRunner>(context, &reads_);
+  if (!main_loop_.Start(
+          context, [this](int64_t work_ns) { return OnMainPass(work_ns); }, [this] { reads_.OnPass(); }))
+    return false;
   const int flags = redis::GetContextFlags(context);
   cluster_ = (flags & redis::kIsCluster) != 0;
-  primary_ = (flags & redis::kIsPrimary) != 0;
+  SetPrimary((flags & redis::kIsPrimary) != 0);
   Apply(settings);
   // Never joined: it lives as long as Redis does, since a module with data cannot be unloaded.
   std::thread([this] { Run(); }).detach();
@@ -57,6 +60,8 @@ void ServiceThread::Apply(const Settings& settings) {
     options.queue_length_max = static_cast<uint32_t>(settings.queue_max);
     options.operation_rings = true;
     options.writes_are_tracked = true;
+    options.read_cache = reads_.descriptor();
+    options.read_cache_bytes = reads_.bytes();
     options.on_log = [this](std::string_view source, std::string_view text, uint64_t) {
       on_log_(source, text);
     };
@@ -66,6 +71,7 @@ void ServiceThread::Apply(const Settings& settings) {
 
 void ServiceThread::SetPrimary(bool primary) {
   primary_ = primary;
+  reads_.SetPrimary(primary_ && !cluster_);
   AllowShortcut();
 }
 
@@ -92,6 +98,10 @@ ServiceThread::State ServiceThread::state() {
     state.in_flight = hosts_->supervisor.in_flight();
     state.calls = hosts_->supervisor.call_states();
   }
+  for (const Supervisor::HostState& host : state.hosts) state.cached_operations += host.cached_operations;
+  state.read_cache_bytes = reads_.bytes();
+  state.read_cache_in_use = reads_.in_use();
+  state.read_cache = reads_.counters();
   state.keyspace = counters_;
   state.lock_share = NowNs() - window_started_ns_ < 2 * kShareWindowNs ? lock_share_ : 0;
   return state;

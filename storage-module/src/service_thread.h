@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "cached_reads.h"
 #include "keyspace_service.h"
 #include "lock_budget.h"
 #include "main_loop.h"
@@ -36,6 +37,10 @@ class ServiceThread {
     Supervisor::CallStates calls;
     KeyspaceCounters keyspace;
     double lock_share = 0;  ///< of the last second
+    size_t read_cache_bytes = 0;  ///< 0: there is none
+    bool read_cache_in_use = false;
+    uint64_t cached_operations = 0;  ///< found there by hosts
+    ReadCache::Counters read_cache;
   };
 
   // On the main thread:
@@ -46,6 +51,12 @@ class ServiceThread {
   void Apply(const Settings& settings);
   /// This server became a primary, or a replica.
   void SetPrimary(bool primary);
+  /// A dump is read in, or no more.
+  void SetLoading(bool loading) { reads_.SetLoading(loading); }
+  /// As CachedReads::ReaderOf.
+  uint32_t ReaderOf(RedisModuleCtx* context, RedisModuleString* user, int db) {
+    return reads_.ReaderOf(context, user, db);
+  }
 
   /// 0 when the queue is full, or no host may run.
   uint64_t Submit(Call&& call) { return hosts_ ? hosts_->supervisor.Submit(std::move(call)) : 0; }
@@ -86,6 +97,7 @@ class ServiceThread {
 
   OnLog on_log_;
   MainLoop main_loop_;
+  CachedReads reads_;
   std::unique_ptr<OperationRunner> runner_;
   /// The main thread's.
   std::shared_ptr<Hosts> hosts_;

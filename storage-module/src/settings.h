@@ -27,6 +27,8 @@ struct Settings {
   int64_t enabled = 1;
   /// Whether GET may go past MONITOR and the command statistics (get_shortcut.h).
   int64_t get_shortcut = 1;
+  /// Memory for what functions have read lately (cached_reads.h), MiB. 0: none, and Redis sees every read.
+  int64_t read_cache_mb = 16;
   /// Whether nodes may take on other users with LOCUS.NODE ACT. At load only, and no unless the operator says
   /// so: who may act may do all that any user may, and `+@all` has the right to it.
   int64_t node_act = 0;

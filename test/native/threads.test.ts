@@ -26,6 +26,22 @@ test("a ring whose bytes and positions change all the time breaks, and nothing e
   expect(complaint("address", "ring_test", "liar")).toBe("");
 });
 
+test("what the read cache has is found by its reader until it changes, grows old or makes room", WATCHED, () => {
+  expect(complaint("address", "read_cache_test", "rules")).toBe("");
+});
+
+test(
+  "while replies are put in and forgotten, none is found that was forgotten before, nor half of one",
+  WATCHED,
+  () => {
+    expect(complaint("thread", "read_cache_test", "together")).toBe("");
+  },
+);
+
+test("a read cache whose bytes change all the time is read within its bounds", WATCHED, () => {
+  expect(complaint("address", "read_cache_test", "liar")).toBe("");
+});
+
 test.each(["thread", "address"] as const)(
   "isolates that share connections get each their own replies, whichever breaks and whoever reads (%s)",
   WATCHED,
