@@ -47,7 +47,6 @@ CachedRounds::LookedUp CachedRounds::Begin(const Round& round) {
   }
   looked_up.invocation = round.invocation;
   looked_up.round = round.number;
-  looked_up.operations = round.operations;
   looked_up.lengths.clear();
   looked_up.replies.clear();
   looked_up.next = 0;
@@ -100,7 +99,8 @@ bool CachedRounds::HandOverWhole(const OnReplies& on_replies) {
   for (LookedUp& waiting : handing_over_) {
     LookedUp whole = std::move(waiting);
     waiting_bytes_ -= whole.replies.size();
-    on_replies({whole.invocation, whole.round, whole.operations, whole.replies, Code::kOk, {}});
+    const auto operations = static_cast<uint32_t>(whole.lengths.size());
+    on_replies({whole.invocation, whole.round, operations, whole.replies, Code::kOk, {}});
     End(std::move(whole));
   }
   handing_over_.clear();
@@ -138,8 +138,7 @@ void CachedRounds::HandOver(const Replies& replies, const OnReplies& on_replies)
   Replies all = replies;
   all.count = count;
   all.bytes = together_;
-  const bool whole = found->next >= found->lengths.size();
-  if (whole) {
+  if (found->next >= found->lengths.size()) {
     waiting_bytes_ -= found->replies.size();
     End(std::move(*found));
     partly_.erase(found);

@@ -40,7 +40,6 @@ class CachedRounds {
   struct LookedUp {
     uint64_t invocation = 0;
     uint32_t round = 0;
-    uint32_t operations = 0;
     std::vector<uint32_t> lengths;  ///< of each operation's reply in `replies`; 0: it has to come
     std::string replies;
     // How far they are handed over.

@@ -137,8 +137,9 @@ bool ReadCache::Wants(uint32_t reader, std::string_view key, int64_t now) {
   for (ReadCacheEntry& entry : parts_.BucketOf(tag).entries) {
     const uint64_t other = entry.tag.load(std::memory_order_relaxed);
     const uint64_t position = entry.position.load(std::memory_order_relaxed);
-    const ReadCacheRecord record = IsThere(position) ? RecordAt(position) : ReadCacheRecord{};
-    const bool counts = IsThere(position) && IsYoung(record, now);
+    const bool is_there = IsThere(position);
+    const ReadCacheRecord record = is_there ? RecordAt(position) : ReadCacheRecord{};
+    const bool counts = is_there && IsYoung(record, now);
     if (other == tag) {
       if (counts && record.reader == reader) return false;
       is_known = true;

@@ -25,8 +25,8 @@ namespace locus {
 constexpr size_t kCachedReplyBytesMax = 64 * 1024;
 /// Keys longer than this are not kept, bytes. Chosen, not measured.
 constexpr size_t kCachedKeyBytesMax = 4 * 1024;
-/// So long after it was put in a reply no longer counts, and Redis is asked again: its own clocks of what is in
-/// use (LRU, LFU) see what functions read.
+/// So long after it was put in a reply no longer counts, and Redis is asked again: its own clock of what is in
+/// use (LRU) sees what functions read.
 constexpr int64_t kCachedReplyAgeNs = 1'000'000'000;
 /// The least memory, bytes, that a cache may have: room for replies of the largest size.
 constexpr size_t kReadCacheBytesMin = 1 << 20;

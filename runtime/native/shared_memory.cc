@@ -9,7 +9,24 @@ namespace locus {
 
 namespace {
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+/// Null where the kernel refuses.
+uint8_t* MapShared(int fd, size_t offset, size_t bytes, int protection) {
+  void* data = mmap(nullptr, bytes, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
+  return data == MAP_FAILED ? nullptr : static_cast<uint8_t*>(data);
 }
+
+Descriptor CreateMemory(const char* name, size_t bytes) {
+  Descriptor file(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file.valid() || ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return {};
+  return file;
+}
+
+bool Seal(const Descriptor& file, int seals) {
+  return fcntl(file.get(), F_ADD_SEALS, seals) == 0;
+}
+
+}  // namespace
 
 void Descriptor::Reset() {
   if (fd_ >= 0) close(fd_);
@@ -23,15 +40,13 @@ void Mapping::Unmap() {
 }
 
 Mapping Mapping::Map(int fd, size_t offset, size_t bytes) {
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(offset));
-  if (data == MAP_FAILED) return {};
-  return {static_cast<uint8_t*>(data), bytes};
+  uint8_t* data = MapShared(fd, offset, bytes, PROT_READ | PROT_WRITE);
+  return data == nullptr ? Mapping() : Mapping(data, bytes);
 }
 
 Mapping Mapping::MapForReading(int fd, size_t bytes) {
-  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
-  if (data == MAP_FAILED) return {};
-  return {static_cast<uint8_t*>(data), bytes};
+  uint8_t* data = MapShared(fd, 0, bytes, PROT_READ);
+  return data == nullptr ? Mapping() : Mapping(data, bytes);
 }
 
 Mapping Mapping::MapTwice(int fd, size_t offset, size_t bytes) {
@@ -50,20 +65,16 @@ Mapping Mapping::MapTwice(int fd, size_t offset, size_t bytes) {
 }
 
 Descriptor CreateSealedMemory(const char* name, size_t bytes) {
-  Descriptor file(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!file.valid()) return {};
-  if (ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return {};
-  if (fcntl(file.get(), F_ADD_SEALS, kSeals) != 0) return {};
+  Descriptor file = CreateMemory(name, bytes);
+  if (!file.valid() || !Seal(file, kSeals)) return {};
   return file;
 }
 
 Descriptor CreateMemoryForReaders(const char* name, size_t bytes, Mapping* writable) {
-  Descriptor file(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  Descriptor file = CreateMemory(name, bytes);
   if (!file.valid()) return {};
-  if (ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return {};
   Mapping mapping = Mapping::Map(file.get(), 0, bytes);
-  if (mapping.data() == nullptr) return {};
-  if (fcntl(file.get(), F_ADD_SEALS, kSeals | F_SEAL_FUTURE_WRITE) != 0) return {};
+  if (mapping.data() == nullptr || !Seal(file, kSeals | F_SEAL_FUTURE_WRITE)) return {};
   *writable = std::move(mapping);
   return file;
 }

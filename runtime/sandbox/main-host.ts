@@ -1,6 +1,6 @@
 // The sandbox host: a process that holds isolates and serves no client. The supervisor (the Redis module's or the node's)
-// starts it through the launcher with a memory file and a bell, and on the compute side a socket for descriptors and a
-// bell per lane; see runtime/native/lane.h and docs/rings.md. Arguments: connections, confinement (on, required, off), and
+// starts it through the launcher with a memory file and a bell, beside Redis the read cache, which the addon finds by itself, and on
+// the compute side a socket for descriptors and a bell per lane; see runtime/native/lane.h and docs/rings.md. Arguments: connections, confinement (on, required, off), and
 // from the launcher what of the confinement holds.
 
 import { readFileSync } from "node:fs";

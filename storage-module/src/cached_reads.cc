@@ -1,9 +1,9 @@
 #include "cached_reads.h"
 
-#include <algorithm>
+#include <functional>
 #include <utility>
 
-#include "bell.h"
+#include "call_arguments.h"
 #include "reply.h"
 #include "server_config.h"
 
@@ -18,10 +18,6 @@ CachedReads* the_reads = nullptr;
 constexpr size_t kReadersMax = 64;
 /// What the values of PFADD begin with: PFCOUNT changes them, and says nothing.
 constexpr std::string_view kHyperLogLog = "HYLL";
-
-bool IsCommand(std::string_view word, std::string_view lower_case) {
-  return std::ranges::equal(word, lower_case, {}, [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
-}
 
 /// 0: there is no such user.
 size_t RightsOf(RedisModuleString* name) {
@@ -116,17 +112,17 @@ bool CachedReads::Watch(RedisModuleCtx* context) {
   return watching_;
 }
 
-bool CachedReads::Wants(uint32_t reader, std::string_view key) {
+bool CachedReads::Wants(uint32_t reader, std::string_view key, int64_t now) {
   wanted_ = true;
-  return reader >= first_reader_ && cache_.Wants(reader, key, NowNs());
+  return reader >= first_reader_ && cache_.Wants(reader, key, now);
 }
 
 void CachedReads::Keep(RedisModuleCtx* context, uint32_t reader, std::string_view key,
-                       std::string_view reply, std::optional<bool> lasts) {
+                       std::string_view reply, std::optional<bool> lasts, int64_t now) {
   const bool is_missing = reply.starts_with('_');
   if (!is_missing && (!reply.starts_with('$') || IsHyperLogLog(reply))) return;
   if (!is_missing && !(lasts ? *lasts : Lasts(context, key))) return;
-  cache_.Put(reader, key, reply, NowNs());
+  cache_.Put(reader, key, reply, now);
 }
 
 int CachedReads::OnKeyChanged(RedisModuleCtx*, int, const char*, RedisModuleString* key) {
@@ -152,11 +148,11 @@ void CachedReads::ReadPolicy(RedisModuleCtx* context) {
 // Before each command runs. EXEC may have queued one that changes rights, before we looked even.
 void CachedReads::OnCommand(RedisModuleCommandFilterCtx* command) {
   const std::string_view name = TextOf(redis::CommandFilterArgGet(command, 0));
-  if (name.size() == 3 && IsCommand(name, "acl")) {
+  if (IsWord(name, "acl")) {
     if (redis::CommandFilterArgsCount(command) < 2) return;
     const std::string_view what = TextOf(redis::CommandFilterArgGet(command, 1));
-    if (!IsCommand(what, "setuser") && !IsCommand(what, "deluser") && !IsCommand(what, "load")) return;
-  } else if (name.size() != 4 || !IsCommand(name, "exec")) {
+    if (!IsWord(what, "setuser") && !IsWord(what, "deluser") && !IsWord(what, "load")) return;
+  } else if (!IsWord(name, "exec")) {
     return;
   }
   the_reads->cache_.Suspend();

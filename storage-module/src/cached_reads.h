@@ -38,12 +38,13 @@ class CachedReads {
   /// On the main thread.
   uint32_t ReaderOf(RedisModuleCtx* context, RedisModuleString* user, int db);
 
-  /// Whether `Keep` is of use for the reply to a GET that is about to run. `reader`: whom it runs for.
-  bool Wants(uint32_t reader, std::string_view key);
+  /// Whether `Keep` is of use for the reply to a GET that is about to run. `reader`: whom it runs for; `now`: a time
+  /// of this hold of the lock.
+  bool Wants(uint32_t reader, std::string_view key, int64_t now);
   /// The reply that Redis just gave. `lasts`: whether the key stays until somebody changes it, where that
   /// is known.
   void Keep(RedisModuleCtx* context, uint32_t reader, std::string_view key, std::string_view reply,
-            std::optional<bool> lasts);
+            std::optional<bool> lasts, int64_t now);
   /// A function has changed this key in a way that Redis may tell nobody of.
   void Forget(std::string_view key) { cache_.Forget(key); }
 
@@ -70,9 +71,9 @@ class CachedReads {
   bool primary_ = false;
   bool loading_ = false;
   bool counts_uses_ = false;  ///< keys go by how often they are used
-  bool wanted_ = false;    ///< a function has read something
-  bool watching_ = false;  ///< Redis tells what changes
-  bool obstructed_ = false;
+  bool wanted_ = false;       ///< a function has read something
+  bool watching_ = false;     ///< Redis tells what changes
+  bool obstructed_ = false;   ///< and will not
   bool was_paused_ = false;  ///< in the pass before, while rights might have changed
   uint32_t last_reader_ = 0;
   uint32_t first_reader_ = 1;  ///< those before are not asked for their rights any more, and have no replies

@@ -150,7 +150,7 @@ KeyspaceService::Served KeyspaceService::Serve(int64_t hold_ns) {
       lane.blocked.push_back(round);
       continue;
     }
-    runner_->Become(static_cast<const Caller&>(*flight->call.principal));
+    runner_->Become(static_cast<const Caller&>(*flight->call.principal), now);
     const Turn turn = RunTurn(*round, *flight, *ring, start + hold_ns);
     const int64_t end = NowNs();
     flight->lock_ns += end - now;

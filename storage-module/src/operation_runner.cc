@@ -126,7 +126,8 @@ Caller::~Caller() {
   redis::FreeString(nullptr, user_);
 }
 
-void OperationRunner::Become(const Caller& caller) {
+void OperationRunner::Become(const Caller& caller, int64_t now) {
+  now_ns_ = now;
   if (caller_ == &caller) return;
   if (caller_ == nullptr || TextOf(caller_->user()) != TextOf(caller.user())) {
     Leave();
@@ -162,14 +163,15 @@ void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_v
     return;
   }
   const size_t before = replies->size();
-  const bool wanted = reads_->Wants(caller_->reader(), words[1]);
+  const bool wanted = reads_->Wants(caller_->reader(), words[1], now_ns_);
   std::optional<bool> lasts;
   if (!get_shortcut_.Run(context_, user_, words[1], replies, &lasts)) {
     RunCommand(rule, words, replies);
     get_shortcut_.Learn(std::string_view(*replies).substr(before));
   }
   if (wanted)
-    reads_->Keep(context_, caller_->reader(), words[1], std::string_view(*replies).substr(before), lasts);
+    reads_->Keep(context_, caller_->reader(), words[1], std::string_view(*replies).substr(before), lasts,
+                 now_ns_);
 }
 
 void OperationRunner::RunCommand(const CommandRule& rule, std::span<const std::string_view> words,

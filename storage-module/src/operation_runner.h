@@ -40,8 +40,8 @@ class OperationRunner {
   RedisModuleCtx* context() const { return context_; }
   void AllowGetShortcut(bool allowed) { get_shortcut_.Allow(allowed); }
 
-  /// The caller that the next operations run as, until `Leave`.
-  void Become(const Caller& caller);
+  /// The caller that the next operations run as, until `Leave`; `now`: when they begin.
+  void Become(const Caller& caller, int64_t now);
   /// Before the lock is released: a user may be gone when it is taken again.
   void Leave();
   /// Runs the operation and appends its reply; an error is a reply like any other.
@@ -56,6 +56,7 @@ class OperationRunner {
   const Caller* caller_ = nullptr;
   RedisModuleUser* user_ = nullptr;
   int db_ = -1;
+  int64_t now_ns_ = 0;
 };
 
 /// Appends `-PREFIX message\r\n`.

@@ -2,12 +2,12 @@
 
 #include <dlfcn.h>
 #include <fnmatch.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "call_arguments.h"
 #include "cores.h"
 #include "lane.h"
 #include "run_options.h"
@@ -73,10 +73,6 @@ constexpr Switch kSwitches[] = {
     {"node-act", &Settings::node_act, true},
 };
 
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 Failure Invalid(std::string message) {
   return {Code::CONFIG_INVALID, std::move(message)};
 }
@@ -130,7 +126,7 @@ Failure Settings::Set(std::string_view name, std::string_view value) {
 
 Failure Settings::Assign(std::string_view name, std::string_view value, bool at_load) {
   for (const NumberSetting& setting : kNumbers) {
-    if (!SameName(name, setting.name)) continue;
+    if (!IsWord(name, setting.name)) continue;
     if (setting.at_load_only && !at_load) return Fixed(setting.name);
     int64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -142,27 +138,27 @@ Failure Settings::Assign(std::string_view name, std::string_view value, bool at_
     return {};
   }
   for (const PathSetting& setting : kPaths) {
-    if (!SameName(name, setting.name)) continue;
+    if (!IsWord(name, setting.name)) continue;
     if (!at_load) return Fixed(setting.name);
     this->*setting.value = value;
     return {};
   }
   for (const Choice& setting : kChoices) {
-    if (!SameName(name, setting.name)) continue;
+    if (!IsWord(name, setting.name)) continue;
     if (!at_load) return Fixed(setting.name);
     const auto chosen = std::find_if(std::begin(setting.among), std::end(setting.among),
-                                     [&](std::string_view choice) { return SameName(value, choice); });
+                                     [&](std::string_view choice) { return IsWord(value, choice); });
     if (chosen == std::end(setting.among))
       return Invalid(std::string(setting.name) + " is " + Shown(value) + ", must be on, required or off");
     this->*setting.value = *chosen;
     return {};
   }
   for (const Switch& setting : kSwitches) {
-    if (!SameName(name, setting.name)) continue;
+    if (!IsWord(name, setting.name)) continue;
     if (setting.at_load_only && !at_load) return Fixed(setting.name);
-    if (!SameName(value, "yes") && !SameName(value, "no"))
+    if (!IsWord(value, "yes") && !IsWord(value, "no"))
       return Invalid(std::string(setting.name) + " is " + Shown(value) + ", must be yes or no");
-    this->*setting.value = SameName(value, "yes") ? 1 : 0;
+    this->*setting.value = IsWord(value, "yes") ? 1 : 0;
     return {};
   }
   return Invalid("there is no setting " + Shown(name) + "; LOCUS.CONFIG GET * shows all");
