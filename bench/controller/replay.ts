@@ -9,6 +9,7 @@ import { PlacementLoop, type Surroundings } from "#compute/placement/placement-l
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { AS_CALIBRATED } from "#runtime/placement/storage-work.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
@@ -88,7 +89,13 @@ export class Replay {
       options.samplesPerSecond,
     );
     this.#machine = machineOf("nodes", 0.7 * cores);
-    const storage = { machine: machineOf("storage", 0.5 * cores), isolatesMax: Infinity, isOpen: true, redisThread: 1 };
+    const storage = {
+      machine: machineOf("storage", 0.5 * cores),
+      isolatesMax: Infinity,
+      isOpen: true,
+      redisThread: 1,
+      work: AS_CALIBRATED,
+    };
     this.#surroundings = { constants: DEFAULT_CONSTANTS, storage };
   }
 

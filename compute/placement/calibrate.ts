@@ -261,7 +261,7 @@ export const busyUsOf = (cpu: ReadonlyMap<string, string>, module: ReadonlyMap<s
   mainThreadUs(cpu) + lentUs(module);
 
 /** CPU time of the sandbox hosts beside Redis, and of the threads that serve them, where they do not hold its lock, µs. */
-const besideRedisUsOf = (cpu: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number => {
+export const besideRedisUsOf = (cpu: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number => {
   const allUs = 1e6 * (numberIn(cpu, "used_cpu_user") + numberIn(cpu, "used_cpu_sys"));
   return numberIn(module, "hosts_cpu_us") + allUs - mainThreadUs(cpu) - lentUs(module);
 };

@@ -96,7 +96,7 @@ export class NodePlacement {
     this.#followed = new FollowedPlan(() => this.#link.readPlan());
     this.#watch = new RedisWatch({
       redis: this.#link.commands,
-      modelledShare: () => this.#redisShare(),
+      reckoned: () => this.#control?.loop.reckoned ?? null,
       onChange: () => this.#control?.loop.reviewSoon(),
       nowMs,
     });
@@ -279,11 +279,6 @@ export class NodePlacement {
     const what = { function: name, from, to, fromShare, toShare, why };
     if (fromShare === toShare) log.debug(what, "placement");
     else log.info(what, "moved");
-  }
-
-  #redisShare(): number {
-    const utilisation = this.#control?.loop.step?.outlook.utilisation.redis ?? 0;
-    return utilisation * this.#watch.surroundings.storage.redisThread;
   }
 
   async #ask(name: string | null): Promise<Answer["answer"]> {

@@ -4,6 +4,7 @@ import { resumed, type Step } from "#runtime/placement/controller.ts";
 import { placeOf, type Placement } from "#runtime/placement/plan.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { AS_CALIBRATED } from "#runtime/placement/storage-work.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
@@ -17,7 +18,13 @@ afterEach(() => {
 
 const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
 /** Of Redis, on a machine that nobody knows. */
-const STORAGE: Surroundings["storage"] = { machine: null, isolatesMax: Infinity, isOpen: true, redisThread: 1 };
+const STORAGE: Surroundings["storage"] = {
+  machine: null,
+  isolatesMax: Infinity,
+  isOpen: true,
+  redisThread: 1,
+  work: AS_CALIBRATED,
+};
 
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
 const loopOf = (functions: number) => {

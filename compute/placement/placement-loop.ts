@@ -10,6 +10,13 @@ import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { learnt, otherCores, recalibrated, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
+import {
+  NOTHING_RECKONED,
+  reckonedWith,
+  withStorageWork,
+  type ReckonedWork,
+  type StorageWork,
+} from "#runtime/placement/storage-work.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -39,6 +46,8 @@ export interface Surroundings {
     readonly isOpen: boolean;
     /** Of Redis' one thread, the part that plain clients leave. */
     readonly redisThread: number;
+    /** What calls make it and its hosts work, to what the constants say. */
+    readonly work: StorageWork;
   };
 }
 
@@ -79,6 +88,7 @@ export class PlacementLoop {
   #decidedMs: number | null = null;
   /** What calls make nodes work, and the constants that it was usual by; null: nothing has been heard yet. */
   #work: { readonly of: CostConstants; readonly work: NodeWork; readonly heardMs: number } | null = null;
+  #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
   /** Goes on from what another controller had planned. */
@@ -100,10 +110,15 @@ export class PlacementLoop {
     return this.#profiles;
   }
 
-  /** As calibrated, and refined by what nodes have worked since. */
+  /** As calibrated, and refined by what nodes and Redis have worked since. */
   get constants(): CostConstants {
-    const { constants } = this.#options.surroundings();
-    return withWork(constants, this.#workBy(constants));
+    const { constants, storage } = this.#options.surroundings();
+    return withStorageWork(withWork(constants, this.#workBy(constants)), storage.work);
+  }
+
+  /** What calls have made Redis and its hosts work by what was calibrated, since this loop began. */
+  get reckoned(): ReckonedWork {
+    return this.#reckoned;
   }
 
   /** The last step; null before the first. */
@@ -130,17 +145,19 @@ export class PlacementLoop {
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
     this.#count(node, { machine, calls: inFlight, windowMs: windowMsOf(tallies.length) });
     // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
-    if (nodeCores !== null && !this.#nodes.has(DIRECT)) this.#learn(nodeCores, stretchMs, tallies);
-    this.#fold(tallies, stretchMs);
+    const told = tallies.filter(isPlausible);
+    if (nodeCores !== null && !this.#nodes.has(DIRECT)) this.#learn(nodeCores, stretchMs, told);
+    this.#fold(told, stretchMs);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
     this.#count(DIRECT, { machine: null, calls: inFlight, windowMs: windowMsOf(tallies.length) });
-    this.#fold(tallies, stretchMs);
+    this.#fold(tallies.filter(isPlausible), stretchMs);
   }
 
   #fold(tallies: readonly Tally[], stretchMs: number): void {
+    this.#reckoned = reckonedWith(this.#reckoned, tallies, this.#options.surroundings().constants);
     for (const name of this.#profiles.fold(tallies, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
     this.reviewSoon(windowMsOf(tallies.length));
   }
@@ -178,7 +195,7 @@ export class PlacementLoop {
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: withWork(around.constants, work),
+      constants: withStorageWork(withWork(around.constants, work), around.storage.work),
       capacity,
       rules: rules(),
     };
@@ -206,10 +223,7 @@ export class PlacementLoop {
   #learn(nodeCores: number, stretchMs: number, tallies: readonly Tally[]): void {
     const windowMs = clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX);
     const calls = { compute: 0, storage: 0 };
-    for (const tally of tallies) {
-      const { side, sums } = tally;
-      if (isPlausible(tally)) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
-    }
+    for (const { side, sums } of tallies) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
     const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
     const passedMs = nowMs - (this.#work?.heardMs ?? nowMs);
     const worked = { windowMs, passedMs, us: nodeCores * windowMs * 1e3, calls };

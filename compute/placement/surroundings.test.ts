@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { AS_CALIBRATED, NOTHING_RECKONED, type ReckonedWork } from "#runtime/placement/storage-work.ts";
 import { openLastingConnection } from "../node/redis-connection.ts";
 import { startScriptedRedis, type ScriptedRedis } from "../node/scripted-redis.ts";
 import { RedisWatch } from "./surroundings.ts";
@@ -10,6 +11,9 @@ import { RedisWatch } from "./surroundings.ts";
 interface Told {
   /** CPU time of its one thread, s. */
   readonly mainThreadS: number;
+  /** Of its other threads, s, and of the hosts beside it, µs. */
+  readonly besideS: number;
+  readonly hostsUs: number;
   /** While its lock was held: by anybody, and by its one thread, µs. */
   readonly lockUs: number;
   readonly lockUsOfMainThread: number;
@@ -22,6 +26,8 @@ interface Told {
 
 const AT_REST: Told = {
   mainThreadS: 100,
+  besideS: 0,
+  hostsUs: 0,
   lockUs: 0,
   lockUsOfMainThread: 0,
   cpus: "0-1",
@@ -36,23 +42,28 @@ let server: ScriptedRedis;
 let redis: Redis;
 let told: Told | null;
 let nowMs: number;
-let modelledShare: number;
+/** What calls have come to. */
+let reckoned: ReckonedWork | null;
 let asked: number;
 let changes: number;
 let watch: RedisWatch;
 
 beforeEach(async () => {
-  [told, nowMs, modelledShare, asked, changes] = [AT_REST, 0, 0, 0, 0];
+  [told, nowMs, reckoned, asked, changes] = [AT_REST, 0, NOTHING_RECKONED, 0, 0];
   server = await startScriptedRedis(([command = ""]) => {
     if (told === null) return new Error("LOADING Redis is loading the dataset in memory");
-    if (command === "info") return `# CPU\r\nused_cpu_user_main_thread:${told.mainThreadS}\r\n`;
+    if (command === "info") {
+      const allS = told.mainThreadS + told.besideS;
+      return `# CPU\r\nused_cpu_user:${allS}\r\nused_cpu_user_main_thread:${told.mainThreadS}\r\n`;
+    }
     asked += 1;
-    const { lockUs, lockUsOfMainThread, cpus, cores, isolatesMax, obstacle } = told;
+    const { hostsUs, lockUs, lockUsOfMainThread, cpus, cores, isolatesMax, obstacle } = told;
     return [
       "machine:here",
       `cpus:${cpus}`,
       ...(cores === null ? [] : [`cores:${cores}`]),
       ...(isolatesMax === null ? [] : [`isolates_max:${isolatesMax}`]),
+      `hosts_cpu_us:${hostsUs}`,
       `lock_us:${lockUs}`,
       `lock_us_of_main_thread:${lockUsOfMainThread}`,
       `hosts_obstacle:${obstacle}`,
@@ -62,7 +73,7 @@ beforeEach(async () => {
   await once(redis, "ready");
   watch = new RedisWatch({
     redis,
-    modelledShare: () => modelledShare,
+    reckoned: () => reckoned,
     onChange: () => (changes += 1),
     nowMs: () => nowMs,
   });
@@ -99,12 +110,26 @@ describe("what plain clients leave of Redis' thread", () => {
   });
 
   test("is not lessened by what functions take of it", async () => {
-    modelledShare = 0.6;
     await secondLater({});
+    reckoned = { ...NOTHING_RECKONED, redisUs: 500_000, lockUs: 100_000 };
     await secondLater({ mainThreadS: 100.6 });
     expect(threadLeft()).toBeCloseTo(1);
+    reckoned = { ...NOTHING_RECKONED, redisUs: 1_000_000, lockUs: 200_000 };
     await secondLater({ mainThreadS: 101.4 });
     expect(threadLeft()).toBeCloseTo(0.9);
+  });
+
+  test("is as it was while nobody counts what they take, and where whoever counts has begun anew", async () => {
+    await secondLater({});
+    reckoned = null;
+    await secondLater({ mainThreadS: 100.6 });
+    expect(threadLeft()).toBe(1);
+    reckoned = { ...NOTHING_RECKONED, redisUs: 500_000 };
+    await secondLater({ mainThreadS: 101.2 });
+    expect(threadLeft()).toBe(1);
+    reckoned = { ...NOTHING_RECKONED, redisUs: 100_000 };
+    await secondLater({ mainThreadS: 101.8 });
+    expect(threadLeft()).toBe(1);
   });
 
   test("is less by the time that another thread holds its lock, and not twice by its own", async () => {
@@ -125,6 +150,32 @@ describe("what plain clients leave of Redis' thread", () => {
     await secondLater({ mainThreadS: 100.4 });
     await secondLater({ mainThreadS: 0 });
     expect(threadLeft()).toBeCloseTo(0.9);
+  });
+});
+
+describe("what Redis and its hosts work for calls", () => {
+  const work = () => watch.surroundings.storage.work;
+  const asReckoned = async (): Promise<void> => {
+    await secondLater({});
+    reckoned = { redisUs: 500_000, lockUs: 50_000, besideUs: 200_000, computedUs: 300_000 };
+  };
+
+  test("is held against what the constants have them work, once a second", async () => {
+    await asReckoned();
+    await secondLater({ mainThreadS: 100.3, besideS: 0.1, hostsUs: 400_000 });
+    expect(work().redis).toBeCloseTo(1 - 0.5 * (1 - 250 / 500));
+    expect(work().beside).toBeCloseTo(1);
+    expect(threadLeft()).toBe(1);
+  });
+
+  test("is as calibrated again after a calibration, whose own calls nobody counts", async () => {
+    await asReckoned();
+    await secondLater({ mainThreadS: 100.3, hostsUs: 400_000 });
+    expect(work()).not.toEqual(AS_CALIBRATED);
+    watch.calibrated(DEFAULT_CONSTANTS, "measured");
+    reckoned = { redisUs: 1_000_000, lockUs: 50_000, besideUs: 400_000, computedUs: 300_000 };
+    await secondLater({ mainThreadS: 100.9, hostsUs: 900_000 });
+    expect(work()).toEqual(AS_CALIBRATED);
   });
 });
 

@@ -3,10 +3,19 @@
 
 import type { Redis } from "ioredis";
 
+import { clamp } from "#runtime/clamp.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
+import {
+  AS_CALIBRATED,
+  redisUsOf,
+  reckonedSince,
+  storageWorkAfter,
+  type MeasuredWork,
+  type ReckonedWork,
+} from "#runtime/placement/storage-work.ts";
 import { infoOf } from "../node/redis-info.ts";
-import { busyUsOf } from "./calibrate.ts";
+import { besideRedisUsOf, busyUsOf } from "./calibrate.ts";
 import { cpusOf } from "./machine.ts";
 import type { Surroundings } from "./placement-loop.ts";
 
@@ -18,25 +27,34 @@ const WEIGHT = 0.5;
 
 interface WatchOptions {
   readonly redis: Redis;
-  /** Of Redis' one thread, what the functions take by the model. */
-  readonly modelledShare: () => number;
+  /** What calls have come to so far; null: nobody counts here. Another count than last time began anew. */
+  readonly reckoned: () => ReckonedWork | null;
   /** Something that matters is not as it was. */
   readonly onChange: () => void;
   readonly nowMs: () => number;
 }
 
-/** CPU time of Redis' one thread, and time that another held its lock for functions. */
-interface ThreadTime {
+type Worked = Pick<Surroundings["storage"], "redisThread" | "work">;
+
+/** What had been worked, and what calls had come to, at some time. */
+interface Counts {
   readonly atMs: number;
-  readonly busyMs: number;
+  readonly measured: MeasuredWork;
+  readonly reckoned: ReckonedWork | null;
 }
 
 export class RedisWatch {
   readonly #options: WatchOptions;
-  #storage: Surroundings["storage"] = { machine: null, isolatesMax: Infinity, isOpen: true, redisThread: 1 };
+  #storage: Surroundings["storage"] = {
+    machine: null,
+    isolatesMax: Infinity,
+    isOpen: true,
+    redisThread: 1,
+    work: AS_CALIBRATED,
+  };
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
-  #last: ThreadTime | null = null;
+  #last: Counts | null = null;
   #askedMs = -Infinity;
   #isAsking = false;
 
@@ -55,6 +73,8 @@ export class RedisWatch {
   calibrated(constants: CostConstants, from: ConstantsSource): void {
     this.#constants = constants;
     this.#constantsFrom = from;
+    this.#storage = { ...this.#storage, work: AS_CALIBRATED };
+    this.#last = null;
     this.#options.onChange();
   }
 
@@ -71,10 +91,11 @@ export class RedisWatch {
   }
 
   async #ask(): Promise<void> {
-    const { redis, nowMs, onChange } = this.#options;
+    const { redis, reckoned, nowMs, onChange } = this.#options;
     const [module, server] = await Promise.all([redis.call("LOCUS.INFO"), redis.info("cpu")]);
     const [ours, cpu] = [infoOf(String(module)), infoOf(server)];
-    const now = { atMs: nowMs(), busyMs: busyUsOf(cpu, ours) / 1e3 };
+    const measured = { redisUs: busyUsOf(cpu, ours), besideUs: besideRedisUsOf(cpu, ours) };
+    const now = { atMs: nowMs(), measured, reckoned: reckoned() };
     const cpus = cpusOf(ours.get("cpus") ?? "");
     const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
     const before = this.#storage;
@@ -82,17 +103,27 @@ export class RedisWatch {
       machine: cpus.length === 0 ? null : machine,
       isolatesMax: countOf(ours, "isolates_max", Infinity),
       isOpen: (ours.get("hosts_obstacle") ?? "") === "",
-      redisThread: this.#threadLeft(now, before.redisThread),
+      ...this.#worked(now, before),
     };
     this.#last = now;
     if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
   }
 
-  #threadLeft(now: ThreadTime, before: number): number {
-    if (this.#last === null || now.atMs <= this.#last.atMs) return before;
-    const busy = (now.busyMs - this.#last.busyMs) / (now.atMs - this.#last.atMs);
-    const others = Math.max(0, busy - this.#options.modelledShare());
-    return Math.max(REDIS_THREAD_MIN, (1 - WEIGHT) * before + WEIGHT * (1 - Math.min(1, others)));
+  /** As it was, where nothing can be held against anything. */
+  #worked(now: Counts, { redisThread, work: believed }: Surroundings["storage"]): Worked {
+    const before = { redisThread, work: believed };
+    const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? now.atMs)];
+    if (last === null || now.reckoned === null || last.reckoned === null || passedMs <= 0) return before;
+    const reckoned = reckonedSince(last.reckoned, now.reckoned);
+    if (reckoned.redisUs < 0) return before;
+    const measured = {
+      redisUs: now.measured.redisUs - last.measured.redisUs,
+      besideUs: now.measured.besideUs - last.measured.besideUs,
+    };
+    const work = storageWorkAfter(believed, reckoned, measured, passedMs);
+    const others = clamp((measured.redisUs - redisUsOf(reckoned, work)) / (1e3 * passedMs), 0, 1);
+    const left = (1 - WEIGHT) * redisThread + WEIGHT * (1 - others);
+    return { redisThread: Math.max(REDIS_THREAD_MIN, left), work };
   }
 }
 

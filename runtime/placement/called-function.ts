@@ -52,7 +52,8 @@ export function calledFunction(
   const { compute, storage } = costs.sides;
   const { share } = before;
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
-  const rests = nowMs - lastMovedMs(before) < REST_MS;
+  // Nor is a move judged by what there was in a trial.
+  const rests = nowMs - lastMovedMs(before) < REST_MS || nowMs - before.trials.endedMs < STEADY_MS;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const stays = !isSettled || rests || isTakenBack;

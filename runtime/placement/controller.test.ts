@@ -154,9 +154,21 @@ describe("the controller, under a steady load", () => {
       expect(next.atMs).toBeLessThan(retryMs);
     });
 
+    const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 600 < 300 ? 5 : 300 }, 40);
+    const withSlight = { ...chains, functionsAt: (ms: number) => [...chains.functionsAt(ms), slight(ms)] };
+
+    test("what a trial has done is not what a move is held against", () => {
+      const ofChain = runOf(withSlight, 10_000).transitions.filter(({ function: name }) => name === "chain");
+      const moves = ofChain.slice(1).flatMap((next, at) => {
+        const isFirst = ofChain[at]!.why.kind === "tried" && next.why.kind === "overload";
+        return isFirst ? [next.atMs - ofChain[at]!.atMs] : [];
+      });
+      expect(moves.length).toBeGreaterThanOrEqual(2);
+      expect(Math.min(...moves)).toBeGreaterThanOrEqual(200);
+    });
+
     test("the corners are tried though something slight is never what it was", () => {
-      const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 600 < 300 ? 5 : 300 }, 40);
-      const run = runOf({ ...chains, functionsAt: (ms) => [...chains.functionsAt(ms), slight(ms)] }, 10_000);
+      const run = runOf(withSlight, 10_000);
       expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThan(10);
       expect([0, 1]).toContain(shareOf(run, "chain"));
       expect(regretOf(run, 5_000)).toBeLessThan(0.08);

@@ -128,3 +128,9 @@ test("before a surge keeps away for a second, and twice as long each time that a
   expect(twice.relief).toEqual({ restMs: 2_000, untilMs: 13_999 });
   expect(reliefAfter(twice, 24_000).relief?.restMs).toBe(1_000);
 });
+
+test("before a surge of calls that have only begun keeps away from nothing", () => {
+  const begun = { ...MOVED, sinceMs: 1_000 };
+  expect(relieved({ to: begun, why: null }, 1_999).to.relief).toBeNull();
+  expect(relieved({ to: begun, why: null }, 2_000).to.relief).toEqual({ restMs: 1_000, untilMs: 3_000 });
+});

@@ -93,9 +93,13 @@ const isBlameless = (
   nowMs - before.sinceMs < WARM_WITHIN_MS &&
   (["compute", "storage"] as const).some((side) => (profile.warmMs(side) ?? Infinity) > atMs);
 
-/** As `moved`, before a surge: it comes back when that has long been over, and later each time that another follows soon. */
+/**
+ * As `moved`, before a surge: it comes back when that has long been over, and later each time that another follows soon. Not where its calls have only begun to be what they
+ * are: there is nothing to come back to.
+ */
 export function relieved(change: Change, nowMs: number): Change {
-  const { relief } = change.to;
+  const { relief, sinceMs: begunMs } = change.to;
+  if (nowMs - begunMs < RELIEF_MIN_MS) return change;
   const sinceMs = relief === null ? Infinity : nowMs - relief.untilMs;
   // While it stays away it is the same surge still.
   const times = sinceMs < 0 ? 1 : sinceMs < FLAP_MS ? 2 : 0;

@@ -143,6 +143,38 @@ describe("profiles", () => {
     );
   });
 
+  describe("of callers who wait for each other it is no surge", () => {
+    const PER_SECOND = 20_000;
+    const surgesIn = (profiles: Profiles, fromMs: number, toMs: number, times: (ms: number) => number): number => {
+      let surges = 0;
+      for (let nowMs = fromMs + STRETCH_MS; nowMs <= toMs; nowMs += STRETCH_MS) {
+        const calls = Math.round((times(nowMs) * PER_SECOND * STRETCH_MS) / 1e3);
+        profiles.fold([forged({ calls })], nowMs, STRETCH_MS);
+        const profile = profiles.get("khop")!;
+        if (profile.surge(profile.rates(nowMs), nowMs) !== null) surges += 1;
+      }
+      return surges;
+    };
+    const steady = (): Profiles => {
+      const profiles = new Profiles();
+      expect(surgesIn(profiles, 0, 5_000, () => 1)).toBe(0);
+      return profiles;
+    };
+
+    test("where their calls take a fifth less", () => {
+      expect(surgesIn(steady(), 5_000, 6_000, () => 1.2)).toBe(0);
+    });
+
+    test("nor where nothing moved for a moment, or little for long", () => {
+      expect(surgesIn(steady(), 5_000, 6_000, (ms) => (ms <= 5_150 ? 0 : 1))).toBe(0);
+      expect(surgesIn(steady(), 5_000, 7_000, (ms) => (ms <= 5_500 ? 0.6 : 1))).toBe(0);
+    });
+
+    test("but where twice as many come", () => {
+      expect(surgesIn(steady(), 5_000, 5_100, () => 2)).toBeGreaterThanOrEqual(3);
+    });
+  });
+
   test.each([
     { free: 0, moreFree: 0, fixed: 400, moreFixed: 4_000 },
     { free: 80, moreFree: 80, fixed: 0, moreFixed: 2_000 },
