@@ -96,7 +96,7 @@ export class NodePlacement {
     this.#followed = new FollowedPlan(() => this.#link.readPlan());
     this.#watch = new RedisWatch({
       redis: this.#link.commands,
-      reckoned: () => this.#control?.loop.reckoned ?? null,
+      reckoned: () => this.#control?.loop.takeReckoned() ?? null,
       onChange: () => this.#control?.loop.reviewSoon(),
       nowMs,
     });
@@ -209,6 +209,7 @@ export class NodePlacement {
       });
       // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
+      this.#watch.beginAnew();
       if (found.version > 0) this.#tellModule(found);
       // What is forgotten, and what a trial or visits of the one before have left behind, holds for nobody who is not called, either.
       writer.want(loop.placements);

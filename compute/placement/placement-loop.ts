@@ -116,9 +116,11 @@ export class PlacementLoop {
     return withStorageWork(withWork(constants, this.#workBy(constants)), storage.work);
   }
 
-  /** What calls have made Redis and its hosts work by what was calibrated, since this loop began. */
-  get reckoned(): ReckonedWork {
-    return this.#reckoned;
+  /** What calls have made Redis and its hosts work by what was calibrated, since this was asked last. */
+  takeReckoned(): ReckonedWork {
+    const reckoned = this.#reckoned;
+    this.#reckoned = NOTHING_RECKONED;
+    return reckoned;
   }
 
   /** The last step; null before the first. */

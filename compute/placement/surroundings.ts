@@ -9,7 +9,6 @@ import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-mod
 import {
   AS_CALIBRATED,
   redisUsOf,
-  reckonedSince,
   storageWorkAfter,
   type MeasuredWork,
   type ReckonedWork,
@@ -27,7 +26,7 @@ const WEIGHT = 0.5;
 
 interface WatchOptions {
   readonly redis: Redis;
-  /** What calls have come to so far; null: nobody counts here. Another count than last time began anew. */
+  /** What calls have come to since this was asked last; null: nobody counts here. */
   readonly reckoned: () => ReckonedWork | null;
   /** Something that matters is not as it was. */
   readonly onChange: () => void;
@@ -36,11 +35,9 @@ interface WatchOptions {
 
 type Worked = Pick<Surroundings["storage"], "redisThread" | "work">;
 
-/** What had been worked, and what calls had come to, at some time. */
-interface Counts {
+/** What had been worked at some time, by anybody. */
+interface Clocks extends MeasuredWork {
   readonly atMs: number;
-  readonly measured: MeasuredWork;
-  readonly reckoned: ReckonedWork | null;
 }
 
 export class RedisWatch {
@@ -54,7 +51,7 @@ export class RedisWatch {
   };
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
-  #last: Counts | null = null;
+  #last: Clocks | null = null;
   #askedMs = -Infinity;
   #isAsking = false;
 
@@ -73,9 +70,14 @@ export class RedisWatch {
   calibrated(constants: CostConstants, from: ConstantsSource): void {
     this.#constants = constants;
     this.#constantsFrom = from;
+    this.beginAnew();
+    this.#options.onChange();
+  }
+
+  /** What has been worked until now is not held against what calls come to from now on. */
+  beginAnew(): void {
     this.#storage = { ...this.#storage, work: AS_CALIBRATED };
     this.#last = null;
-    this.#options.onChange();
   }
 
   /** There are calls: asks where the last answer is old. */
@@ -94,8 +96,7 @@ export class RedisWatch {
     const { redis, reckoned, nowMs, onChange } = this.#options;
     const [module, server] = await Promise.all([redis.call("LOCUS.INFO"), redis.info("cpu")]);
     const [ours, cpu] = [infoOf(String(module)), infoOf(server)];
-    const measured = { redisUs: busyUsOf(cpu, ours), besideUs: besideRedisUsOf(cpu, ours) };
-    const now = { atMs: nowMs(), measured, reckoned: reckoned() };
+    const now = { atMs: nowMs(), redisUs: busyUsOf(cpu, ours), besideUs: besideRedisUsOf(cpu, ours) };
     const cpus = cpusOf(ours.get("cpus") ?? "");
     const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
     const before = this.#storage;
@@ -103,23 +104,21 @@ export class RedisWatch {
       machine: cpus.length === 0 ? null : machine,
       isolatesMax: countOf(ours, "isolates_max", Infinity),
       isOpen: (ours.get("hosts_obstacle") ?? "") === "",
-      ...this.#worked(now, before),
+      ...this.#worked(now, reckoned(), before),
     };
     this.#last = now;
     if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
   }
 
   /** As it was, where nothing can be held against anything. */
-  #worked(now: Counts, { redisThread, work: believed }: Surroundings["storage"]): Worked {
-    const before = { redisThread, work: believed };
+  #worked(
+    now: Clocks,
+    reckoned: ReckonedWork | null,
+    { redisThread, work: believed }: Surroundings["storage"],
+  ): Worked {
     const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? now.atMs)];
-    if (last === null || now.reckoned === null || last.reckoned === null || passedMs <= 0) return before;
-    const reckoned = reckonedSince(last.reckoned, now.reckoned);
-    if (reckoned.redisUs < 0) return before;
-    const measured = {
-      redisUs: now.measured.redisUs - last.measured.redisUs,
-      besideUs: now.measured.besideUs - last.measured.besideUs,
-    };
+    if (last === null || reckoned === null || passedMs <= 0) return { redisThread, work: believed };
+    const measured = { redisUs: now.redisUs - last.redisUs, besideUs: now.besideUs - last.besideUs };
     const work = storageWorkAfter(believed, reckoned, measured, passedMs);
     const others = clamp((measured.redisUs - redisUsOf(reckoned, work)) / (1e3 * passedMs), 0, 1);
     const left = (1 - WEIGHT) * redisThread + WEIGHT * (1 - others);

@@ -52,14 +52,15 @@ export function calledFunction(
   const { compute, storage } = costs.sides;
   const { share } = before;
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
-  // Nor is a move judged by what there was in a trial.
-  const rests = nowMs - lastMovedMs(before) < REST_MS || nowMs - before.trials.endedMs < STEADY_MS;
+  const rates = profile.rates(nowMs);
+  const surge = profile.surge(rates, nowMs);
+  // No move is held against a trial; what comes all at once does not wait for that.
+  const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
+  const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const stays = !isSettled || rests || isTakenBack;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
-  const rates = profile.rates(nowMs);
-  const surge = profile.surge(rates, nowMs);
   const load = {
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
     ...offeredBy(rates),

@@ -6,7 +6,6 @@ import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import {
   AS_CALIBRATED,
   NOTHING_RECKONED,
-  reckonedSince,
   reckonedWith,
   redisUsOf,
   storageWorkAfter,
@@ -45,18 +44,25 @@ describe("what calls come to by the constants", () => {
     expect(reckoned).toMatchObject({ lockUs: 70, computedUs: 2_000 });
   });
 
-  test("adds up over windows, and is told between two times", () => {
+  test("adds up over windows", () => {
     const before = reckonedOf({ compute: 3, storage: 2 });
     const now = reckonedWith(before, talliesOf({ compute: 5, storage: 7 }), DEFAULT_CONSTANTS);
-    const [since, alone] = [reckonedSince(before, now), reckonedOf({ compute: 5, storage: 7 })];
-    for (const term of ["redisUs", "lockUs", "besideUs", "computedUs"] as const) {
-      expect(since[term]).toBeCloseTo(alone[term]);
+    const all = reckonedOf({ compute: 8, storage: 9 });
+    for (const term of ["redisUs", "lockUs", "besideUs", "computedUs", "calls", "untold"] as const) {
+      expect(now[term]).toBeCloseTo(all[term]);
     }
   });
 });
 
 describe("what is worked for calls", () => {
-  const reckoned: ReckonedWork = { redisUs: 400_000, lockUs: 50_000, besideUs: 200_000, computedUs: 300_000 };
+  const reckoned: ReckonedWork = {
+    redisUs: 400_000,
+    lockUs: 50_000,
+    besideUs: 200_000,
+    computedUs: 300_000,
+    calls: 10_000,
+    untold: 0,
+  };
   const SECOND_MS = 1_000;
   /** Redis works `redis` times as much as it should, and its hosts `beside` times, second for second. */
   const after = (seconds: number, { redis, beside }: StorageWork, from = AS_CALIBRATED): StorageWork => {
@@ -78,16 +84,26 @@ describe("what is worked for calls", () => {
     expect(work.beside).toBeCloseTo(1.5, 1);
   });
 
-  test("of Redis comes back slowly: others may have come", () => {
-    const low = { redis: 0.5, beside: 1 };
-    expect(after(1, { redis: 0.9, beside: 1 }, low).redis).toBeCloseTo(0.52);
-    expect(after(60, { redis: 0.9, beside: 1 }, low).redis).toBeCloseTo(0.9, 1);
+  test("of Redis is as calibrated again where others have come", () => {
+    expect(after(1, { redis: 1.3, beside: 1 }, { redis: 0.5, beside: 1 }).redis).toBeCloseTo(0.75);
   });
 
-  test("is believed no further than it can be", () => {
-    expect(after(30, { redis: 0.01, beside: 0.01 }).redis).toBeCloseTo(0.25);
-    expect(after(30, { redis: 0.01, beside: 0.01 }).beside).toBeCloseTo(0.25);
-    expect(after(30, { redis: 1, beside: 50 }).beside).toBeCloseTo(2);
+  test.each([
+    { redis: 0.01, beside: 0.01 },
+    { redis: 0.01, beside: 50 },
+  ])("is not learnt from what cannot be: %o", (work) => {
+    const before = { redis: 0.8, beside: 0.9 };
+    expect(after(10, work, before)).toEqual(before);
+  });
+
+  test("is not learnt while calls fail, whose work nobody knows, nor from windows of more time than there was", () => {
+    const before = { redis: 0.8, beside: 0.9 };
+    const measured = { redisUs: 290_000, besideUs: 440_000 };
+    const failing = { ...reckoned, untold: 1_001 };
+    expect(storageWorkAfter(before, failing, measured, SECOND_MS)).toEqual(before);
+    const forged = { ...reckoned, redisUs: 1e19, lockUs: 1e22, computedUs: 1e22 };
+    expect(storageWorkAfter(before, forged, measured, SECOND_MS)).toEqual(before);
+    expect(storageWorkAfter(before, { ...reckoned, untold: 900 }, measured, SECOND_MS)).not.toEqual(before);
   });
 
   test("is told neither by few calls, nor where counts began anew", () => {

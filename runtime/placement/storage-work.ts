@@ -2,11 +2,10 @@
 // just been loaded and a few calls come at a time; with many of them each costs less, since whoever is awake finds more to do at once. Redis tells
 // its CPU time, so once a second what was worked is held against what the constants have calls work.
 
-import { clamp } from "#runtime/clamp.ts";
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
 import type { CostConstants } from "./cost-model.ts";
 
-/** What calls have come to by constants, µs. Grows for as long as somebody counts. */
+/** What calls have come to by constants since somebody asked last, µs. */
 export interface ReckonedWork {
   /** Of Redis' one thread, but for the time that its lock was held for functions: that is measured. */
   readonly redisUs: number;
@@ -14,9 +13,19 @@ export interface ReckonedWork {
   /** Of the sandbox hosts beside Redis, and of the threads that serve them, but for what functions compute: that is measured as well. */
   readonly besideUs: number;
   readonly computedUs: number;
+  /** Calls, and those that came besides: what these have worked nobody knows. */
+  readonly calls: number;
+  readonly untold: number;
 }
 
-export const NOTHING_RECKONED: ReckonedWork = { redisUs: 0, lockUs: 0, besideUs: 0, computedUs: 0 };
+export const NOTHING_RECKONED: ReckonedWork = {
+  redisUs: 0,
+  lockUs: 0,
+  besideUs: 0,
+  computedUs: 0,
+  calls: 0,
+  untold: 0,
+};
 
 /** CPU time that was measured, µs. */
 export interface MeasuredWork {
@@ -34,14 +43,17 @@ export interface StorageWork {
 
 export const AS_CALIBRATED: StorageWork = { redis: 1, beside: 1 };
 
-/** Plain clients make Redis work as well, so that only less than the constants say tells of calls. */
+/** Plain clients make Redis work as well: of what is more than the constants say nobody knows whose it is. */
 const REDIS_MIN = 0.25;
+/** What is beyond these is no overhead of calls: a long one computes before its window tells, and hosts that die take their times with them. */
 const [BESIDE_MIN, BESIDE_MAX] = [0.25, 2] as const;
-/** Calls make it work for so much of the time at least, or it tells nothing. */
+/** Calls make it work for so much of the time at least, or it tells nothing; and not for longer than there was, as only somebody would write who is no node. */
 const WORKED_MIN = 0.1;
-/** Of what one second tells, against what was believed. Where Redis works more for each call than it did others may have come. Chosen. */
+const WORKED_MAX = 2;
+/** Where more than this part of the calls fail nothing is learnt: what they have worked is in no window. */
+const UNTOLD_MAX = 0.1;
+/** Of what one second tells, against what was believed. Chosen. */
 const WEIGHT = 0.5;
-const WEIGHT_OF_MORE = 0.05;
 
 /** With what windows have told that calls can have come to. */
 export function reckonedWith(
@@ -49,9 +61,11 @@ export function reckonedWith(
   tallies: readonly Tally[],
   { compute, storage }: CostConstants,
 ): ReckonedWork {
-  let { redisUs, lockUs, besideUs, computedUs } = before;
+  let { redisUs, lockUs, besideUs, computedUs, calls: allCalls, untold } = before;
   for (const { side, sums } of tallies) {
     const [calls, operations, rounds] = [termOf(sums, "calls"), termOf(sums, "operations"), termOf(sums, "rounds")];
+    allCalls += calls;
+    untold += termOf(sums, "untold");
     if (side === "compute") {
       redisUs += calls * compute.redisCallUs + operations * compute.redisOperationUs + rounds * compute.redisRoundUs;
       continue;
@@ -61,41 +75,30 @@ export function reckonedWith(
     besideUs += calls * storage.callUs + operations * storage.operationUs + rounds * storage.roundUs;
     computedUs += termOf(sums, "cpuUs");
   }
-  return { redisUs, lockUs, besideUs, computedUs };
+  return { redisUs, lockUs, besideUs, computedUs, calls: allCalls, untold };
 }
 
-/** Between two times. */
-export const reckonedSince = (before: ReckonedWork, now: ReckonedWork): ReckonedWork => ({
-  redisUs: now.redisUs - before.redisUs,
-  lockUs: now.lockUs - before.lockUs,
-  besideUs: now.besideUs - before.besideUs,
-  computedUs: now.computedUs - before.computedUs,
-});
-
 /**
- * As believed after `passedMs`, in which calls came to what was reckoned. Nothing is learnt where they were few, nor where less was measured than their own computing, as where
- * Redis has begun anew.
+ * As believed after `passedMs`, in which calls came to what was reckoned. Nothing is learnt where they were few or failed, nor from what cannot be, as where Redis has begun
+ * anew.
  */
 export function storageWorkAfter(
   { redis, beside }: StorageWork,
-  reckoned: ReckonedWork,
+  { redisUs, lockUs, besideUs, computedUs, calls, untold }: ReckonedWork,
   measured: MeasuredWork,
   passedMs: number,
 ): StorageWork {
-  const least = WORKED_MIN * 1e3 * passedMs;
-  const [redisUs, besideUs] = [measured.redisUs - reckoned.lockUs, measured.besideUs - reckoned.computedUs];
-  const [ofRedis, ofBeside] = [redisUs / reckoned.redisUs, besideUs / reckoned.besideUs];
-  const isToldOfRedis = reckoned.redisUs > least && redisUs > 0;
-  const isToldOfBeside = reckoned.besideUs > least && besideUs > 0;
+  if (untold > UNTOLD_MAX * calls) return { redis, beside };
+  const [least, most] = [WORKED_MIN * 1e3 * passedMs, WORKED_MAX * 1e3 * passedMs];
+  const ofRedis = (measured.redisUs - lockUs) / redisUs;
+  const ofBeside = (measured.besideUs - computedUs) / besideUs;
+  const isToldOfRedis = redisUs > least && redisUs + lockUs < most && ofRedis >= REDIS_MIN;
+  const isToldOfBeside = besideUs > least && BESIDE_MIN <= ofBeside && ofBeside <= BESIDE_MAX;
   return {
-    redis: isToldOfRedis
-      ? blended(redis, clamp(ofRedis, REDIS_MIN, 1), ofRedis > redis ? WEIGHT_OF_MORE : WEIGHT)
-      : redis,
-    beside: isToldOfBeside ? blended(beside, clamp(ofBeside, BESIDE_MIN, BESIDE_MAX), WEIGHT) : beside,
+    redis: isToldOfRedis ? redis + WEIGHT * (Math.min(1, ofRedis) - redis) : redis,
+    beside: isToldOfBeside ? beside + WEIGHT * (ofBeside - beside) : beside,
   };
 }
-
-const blended = (before: number, now: number, weight: number): number => before + weight * (now - before);
 
 /** What Redis' thread works of that, µs. */
 export const redisUsOf = ({ redisUs, lockUs }: ReckonedWork, { redis }: StorageWork): number =>

@@ -345,6 +345,7 @@ export class FunctionProfile {
     const shifted = own.fold(tally, callsElsewhere, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset();
+      this.#most = { perSecond: 0, atMs: nowMs };
       this.#straysUntilMs = nowMs + STRAYS_MS;
     }
     return shifted;
