@@ -112,8 +112,8 @@ export class PlacementLoop {
 
   /** As calibrated, and refined by what nodes and Redis have worked since. */
   get constants(): CostConstants {
-    const { constants, storage } = this.#options.surroundings();
-    return withStorageWork(withWork(constants, this.#workBy(constants)), storage.work);
+    const around = this.#options.surroundings();
+    return refined(around, this.#workBy(around.constants));
   }
 
   /** What calls have made Redis and its hosts work by what was calibrated, since this was asked last. */
@@ -146,8 +146,8 @@ export class PlacementLoop {
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
     this.#count(node, { machine, calls: inFlight, windowMs: windowMsOf(tallies.length) });
-    // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
     const told = tallies.filter(isPlausible);
+    // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
     if (nodeCores !== null && !this.#nodes.has(DIRECT)) this.#learn(nodeCores, stretchMs, told);
     this.#fold(told, stretchMs);
   }
@@ -197,7 +197,7 @@ export class PlacementLoop {
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: withStorageWork(withWork(around.constants, work), around.storage.work),
+      constants: refined(around, work),
       capacity,
       rules: rules(),
     };
@@ -275,6 +275,9 @@ export class PlacementLoop {
     };
   }
 }
+
+const refined = ({ constants, storage }: Surroundings, work: NodeWork): CostConstants =>
+  withStorageWork(withWork(constants, work), storage.work);
 
 /** Nodes on one machine share its cores; where all share with Redis, so do the two sides. */
 function coresOf(

@@ -132,6 +132,16 @@ describe("what plain clients leave of Redis' thread", () => {
     expect(threadLeft()).toBeCloseTo(0.7);
   });
 
+  test("is as it was while calls fail: what these take is nobody else's", async () => {
+    await secondLater({});
+    reckoned = { ...NOTHING_RECKONED, calls: 8, untold: 1 };
+    await secondLater({ mainThreadS: 100.6 });
+    expect(threadLeft()).toBe(1);
+    reckoned = { ...NOTHING_RECKONED, calls: 10, untold: 1 };
+    await secondLater({ mainThreadS: 101.2 });
+    expect(threadLeft()).toBeCloseTo(0.7);
+  });
+
   test("is less by the time that another thread holds its lock, and not twice by its own", async () => {
     await secondLater({});
     await secondLater({ lockUs: 500_000, lockUsOfMainThread: 100_000 });

@@ -8,7 +8,8 @@ import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import {
   AS_CALIBRATED,
-  redisUsOf,
+  isTold,
+  redisWorkUs,
   storageWorkAfter,
   type MeasuredWork,
   type ReckonedWork,
@@ -117,10 +118,11 @@ export class RedisWatch {
     { redisThread, work: believed }: Surroundings["storage"],
   ): Worked {
     const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? now.atMs)];
-    if (last === null || reckoned === null || passedMs <= 0) return { redisThread, work: believed };
+    const isKnown = last !== null && reckoned !== null && passedMs > 0 && isTold(reckoned);
+    if (!isKnown) return { redisThread, work: believed };
     const measured = { redisUs: now.redisUs - last.redisUs, besideUs: now.besideUs - last.besideUs };
     const work = storageWorkAfter(believed, reckoned, measured, passedMs);
-    const others = clamp((measured.redisUs - redisUsOf(reckoned, work)) / (1e3 * passedMs), 0, 1);
+    const others = clamp((measured.redisUs - redisWorkUs(reckoned, work)) / (1e3 * passedMs), 0, 1);
     const left = (1 - WEIGHT) * redisThread + WEIGHT * (1 - others);
     return { redisThread: Math.max(REDIS_THREAD_MIN, left), work };
   }

@@ -102,16 +102,32 @@ export function costOf(
   const of = isAtStorage ? storage : compute;
   const terms = termsOf(side, demand, constants, cpuRatio);
   const latencyUs = sumOf(terms);
-  const workUs = of.callUs + terms.cpu + operations * of.operationUs + rounds * of.roundUs;
+  const workUs = terms.cpu + overheadUsOf(of, 1, operations, rounds);
   return {
     latencyUs,
     aloneUs: latencyUs,
     terms,
     computeUs: isAtStorage ? storage.nodeCallUs : workUs,
     storageUs: isAtStorage ? workUs : 0,
-    redisUs: of.redisCallUs + operations * of.redisOperationUs + rounds * of.redisRoundUs,
+    redisUs: redisUsOf(of, 1, operations, rounds),
   };
 }
+
+/** What calls work on the cores of a side beside what functions compute, µs. */
+export const overheadUsOf = (
+  { callUs, operationUs, roundUs }: SideConstants,
+  calls: number,
+  operations: number,
+  rounds: number,
+): number => calls * callUs + operations * operationUs + rounds * roundUs;
+
+/** What calls on a side work of Redis' one thread, µs. */
+export const redisUsOf = (
+  { redisCallUs, redisOperationUs, redisRoundUs }: SideConstants,
+  calls: number,
+  operations: number,
+  rounds: number,
+): number => calls * redisCallUs + operations * redisOperationUs + rounds * redisRoundUs;
 
 /** Of what `costOf` says of a call, the time in the sandbox, µs. */
 export function sandboxUsOf(...call: Parameters<typeof termsOf>): number {

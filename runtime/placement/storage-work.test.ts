@@ -7,7 +7,7 @@ import {
   AS_CALIBRATED,
   NOTHING_RECKONED,
   reckonedWith,
-  redisUsOf,
+  redisWorkUs,
   storageWorkAfter,
   withStorageWork,
   type ReckonedWork,
@@ -119,7 +119,7 @@ describe("what is worked for calls", () => {
     const calls = { compute: 4, storage: 6 };
     const before = reckonedOf(calls, { lockUs: 9 });
     const then = reckonedWith(NOTHING_RECKONED, talliesOf(calls, { lockUs: 9 }), constants);
-    expect(redisUsOf(then, AS_CALIBRATED)).toBeCloseTo(redisUsOf(before, work));
+    expect(redisWorkUs(then, AS_CALIBRATED)).toBeCloseTo(redisWorkUs(before, work));
     expect(then.besideUs).toBeCloseTo(work.beside * before.besideUs);
   });
 });

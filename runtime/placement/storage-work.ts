@@ -3,7 +3,7 @@
 // its CPU time, so once a second what was worked is held against what the constants have calls work.
 
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
-import type { CostConstants } from "./cost-model.ts";
+import { overheadUsOf, redisUsOf, type CostConstants } from "./cost-model.ts";
 
 /** What calls have come to by constants since somebody asked last, µs. */
 export interface ReckonedWork {
@@ -50,10 +50,13 @@ const [BESIDE_MIN, BESIDE_MAX] = [0.25, 2] as const;
 /** Calls make it work for so much of the time at least, or it tells nothing; and not for longer than there was, as only somebody would write who is no node. */
 const WORKED_MIN = 0.1;
 const WORKED_MAX = 2;
-/** Where more than this part of the calls fail nothing is learnt: what they have worked is in no window. */
+/** Of the calls, those that fail: what they have worked is in no window. Where they are more, nothing is learnt. */
 const UNTOLD_MAX = 0.1;
 /** Of what one second tells, against what was believed. Chosen. */
 const WEIGHT = 0.5;
+
+/** Whether it says what was worked: that of calls that fail it does not. */
+export const isTold = ({ calls, untold }: ReckonedWork): boolean => untold <= UNTOLD_MAX * calls;
 
 /** With what windows have told that calls can have come to. */
 export function reckonedWith(
@@ -67,12 +70,13 @@ export function reckonedWith(
     allCalls += calls;
     untold += termOf(sums, "untold");
     if (side === "compute") {
-      redisUs += calls * compute.redisCallUs + operations * compute.redisOperationUs + rounds * compute.redisRoundUs;
+      redisUs += redisUsOf(compute, calls, operations, rounds);
       continue;
     }
-    redisUs += calls * storage.redisCallUs + rounds * storage.redisRoundUs;
+    // Operations there run while the lock is held.
+    redisUs += redisUsOf(storage, calls, 0, rounds);
     lockUs += termOf(sums, "lockUs");
-    besideUs += calls * storage.callUs + operations * storage.operationUs + rounds * storage.roundUs;
+    besideUs += overheadUsOf(storage, calls, operations, rounds);
     computedUs += termOf(sums, "cpuUs");
   }
   return { redisUs, lockUs, besideUs, computedUs, calls: allCalls, untold };
@@ -84,11 +88,12 @@ export function reckonedWith(
  */
 export function storageWorkAfter(
   { redis, beside }: StorageWork,
-  { redisUs, lockUs, besideUs, computedUs, calls, untold }: ReckonedWork,
+  reckoned: ReckonedWork,
   measured: MeasuredWork,
   passedMs: number,
 ): StorageWork {
-  if (untold > UNTOLD_MAX * calls) return { redis, beside };
+  if (!isTold(reckoned)) return { redis, beside };
+  const { redisUs, lockUs, besideUs, computedUs } = reckoned;
   const [least, most] = [WORKED_MIN * 1e3 * passedMs, WORKED_MAX * 1e3 * passedMs];
   const ofRedis = (measured.redisUs - lockUs) / redisUs;
   const ofBeside = (measured.besideUs - computedUs) / besideUs;
@@ -101,7 +106,7 @@ export function storageWorkAfter(
 }
 
 /** What Redis' thread works of that, µs. */
-export const redisUsOf = ({ redisUs, lockUs }: ReckonedWork, { redis }: StorageWork): number =>
+export const redisWorkUs = ({ redisUs, lockUs }: ReckonedWork, { redis }: StorageWork): number =>
   redis * redisUs + lockUs;
 
 /** What is believed takes the place of what was calibrated. */
