@@ -1,7 +1,8 @@
 // A function that is called, as a step weighs it up: its profile, what its calls cost on either side, and where it may go.
 
 import { clamp } from "#runtime/clamp.ts";
-import { RATE_SECONDS, SURGE_SECONDS, type FunctionProfile, type Rates } from "#runtime/profile/function-profile.ts";
+import { RATE_SECONDS, SURGE_SECONDS, type Rates } from "#runtime/profile/coming-calls.ts";
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";

@@ -10,7 +10,8 @@
 // (runtime/profile/warm-up.ts): a visit takes a multiple.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { Estimates, SideEstimate } from "#runtime/profile/function-profile.ts";
+import type { Estimates } from "#runtime/profile/function-profile.ts";
+import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CpuEstimate } from "#runtime/profile/warm-up.ts";
 import { costOf, sandboxUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";

@@ -2,7 +2,8 @@
 // computing keeps nobody else from the data (docs/placement.md, Push-back).
 
 import { clamp } from "#runtime/clamp.ts";
-import type { Estimates, SideEstimate } from "#runtime/profile/function-profile.ts";
+import type { Estimates } from "#runtime/profile/function-profile.ts";
+import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 
 /** A call of a function of which nothing is known may compute for so long, µs. Chosen: as long as ten thousand reads take there. */

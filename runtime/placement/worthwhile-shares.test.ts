@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RATE_SECONDS } from "#runtime/profile/function-profile.ts";
+import { RATE_SECONDS } from "#runtime/profile/coming-calls.ts";
 import { costOf, type Cost, type Demand } from "./cost-model.ts";
 import { NO_PACES } from "./function-costs.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";

@@ -1,5 +1,5 @@
 // How many calls came in the last ten seconds, for people: they look some seconds after they called. A plan follows a faster
-// rate (function-profile.ts).
+// rate (coming-calls.ts).
 
 /** As far as it looks back; the second that is not over yet comes on top. */
 export const RECENT_S = 10;
