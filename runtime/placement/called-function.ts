@@ -36,21 +36,13 @@ export interface CalledFunction extends Candidate, Tried {
   readonly recalled: Regime | null;
 }
 
-/** What all functions have in common in a step. */
-interface Together {
-  /** Something is tried, and how long calls take meanwhile says nothing of where they are held. */
-  readonly isTrying: boolean;
-  /** What trials have shown holds, of those of which they have. */
-  readonly isProofKept: boolean;
-}
-
-/** null: it is not called, or nothing is known. */
+/** `isTrying`: something is tried, and how long calls take meanwhile says nothing of where they are held. null: it is not called, or nothing is known. */
 export function calledFunction(
   name: string,
   rules: Rules,
   before: FunctionState,
   situation: Situation,
-  { isTrying, isProofKept }: Together = { isTrying: false, isProofKept: false },
+  isTrying = false,
 ): CalledFunction | null {
   const { nowMs, profiles, constants, capacity } = situation;
   const profile = profiles.get(name);
@@ -80,7 +72,7 @@ export function calledFunction(
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
   // What was promised holds no more, or was long ago.
-  const isOver = before.trials.held !== null && !isTrying && !isHeld(profile, before, nowMs, isProofKept);
+  const isOver = before.trials.held !== null && !isTrying && !isHeld(profile, before, nowMs);
   const trials = isOver ? { ...before.trials, held: null } : before.trials;
   const seen = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;

@@ -21,11 +21,11 @@ import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import { BEFORE_MS, STEADY_MS } from "./before-and-since.ts";
-import { heldAlong, heldOn, isProofKept, isProved } from "./held-function.ts";
+import { heldAlong, heldOn, isProved } from "./held-function.ts";
 import { nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialsAfter, verdictOf, type Verdict } from "./trial-verdict.ts";
 import { patienceOf } from "./trials.ts";
-import { areSlight, shareAt, type Tried } from "./tried-function.ts";
+import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
@@ -81,11 +81,10 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
   const isTrying = before.values().some(({ trials }) => trials.running !== null);
-  const together = { isTrying, isProofKept: isProofKept(heldIn(before, situation), nowMs) };
   for (const [name, ruled] of rules) {
     const was = before.get(name);
     const { to, why } = settled(name, was, ruled, situation);
-    const called = calledFunction(name, ruled, to, situation, together);
+    const called = calledFunction(name, ruled, to, situation, isTrying);
     draft.change(name, was, { to: called?.before ?? uncalled(to), why });
     if (called !== null) all.push(called);
   }
@@ -119,16 +118,6 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { state, transitions } = draft;
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
   return { state, transitions, weighed: all, capacity, outlook: outlookOf(use, shares) };
-}
-
-function* heldIn(
-  state: ControllerState,
-  { profiles }: Situation,
-): Iterable<Pick<Tried, "profile" | "share" | "trials">> {
-  for (const [name, { share, trials }] of state) {
-    const profile = trials.held === null ? undefined : profiles.get(name);
-    if (profile !== undefined) yield { profile, share, trials };
-  }
 }
 
 /** What was warm is so no more when it is called again. */

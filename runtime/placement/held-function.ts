@@ -94,43 +94,21 @@ export const heldAgain = (
   return { ...trials, held, holdMs };
 };
 
-/**
- * Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. `isProofKept`: those of which it was shown
- * take no longer, all together.
- */
+/** Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. */
 export function isHeld(
   profile: FunctionProfile,
   { share, trials, overflowMin }: Pick<Tried, "share" | "trials"> & Pick<Placement, "overflowMin">,
   nowMs: number,
-  isProofKept = false,
 ): boolean {
   const { held: promise } = trials;
   if (promise === null || nowMs >= promise.untilMs) return false;
   const lately = heardLately(profile, promise.sinceMs, nowMs);
   if (lately === null) return true;
-  const isKeptWithOthers = isProofKept && isProved({ share, trials });
   // What takes now this long and now that says little of where it should be.
   const patience = patienceOf([{ trials }], nowMs);
   // What overflows has its reason in the plan.
   const isElsewhere = overflowMin === 0 && strayedPart(lately, share) > STRAYED_MOSTLY;
-  return !isElsewhere && (isKeptWithOthers || !takesLonger(profile, lately, promise, nowMs, patience));
-}
-
-/**
- * Whether the calls of those that are held for a proof of their own take no longer than it promised, all together: where two have changed places callers come to wait at the side that
- * is the busier one then, for what they wait less at the other.
- */
-export function isProofKept(held: Iterable<Pick<Tried, "profile" | "share" | "trials">>, nowMs: number): boolean {
-  let [promisedUs, takenUs] = [0, 0];
-  for (const { profile, share, trials } of held) {
-    const { held: promise } = trials;
-    if (promise === null || !isProved({ share, trials })) continue;
-    const lately = heardLately(profile, promise.sinceMs, nowMs);
-    if (lately === null) continue;
-    promisedUs += lately.calls * workTimesOf(profile, lately, promise) * promise.promisedUs;
-    takenUs += lately.elapsedUs;
-  }
-  return takenUs <= PROMISE_SLACK * promisedUs;
+  return !isElsewhere && !takesLonger(profile, lately, promise, nowMs, patience);
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
@@ -156,15 +134,11 @@ function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): 
 function takesLonger(
   profile: FunctionProfile,
   lately: Heard,
-  promised: Promised,
+  { promisedUs, promisedBytes = 0 }: Promised,
   nowMs: number,
   patience = 1,
 ): boolean {
-  const work = workTimesOf(profile, lately, promised);
+  const work = promisedBytes > 0 ? profile.workTimes(meanBytes(lately), promisedBytes) : 1;
   const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
-  return meanUs(lately)! > (PROMISE_SLACK + noise) * patience * work * promised.promisedUs;
+  return meanUs(lately)! > (PROMISE_SLACK + noise) * patience * work * promisedUs;
 }
-
-/** So many times the work of those of which something was promised. */
-const workTimesOf = (profile: FunctionProfile, lately: Heard, { promisedBytes = 0 }: Promised): number =>
-  promisedBytes > 0 ? profile.workTimes(meanBytes(lately), promisedBytes) : 1;

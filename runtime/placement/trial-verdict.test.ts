@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
-import { isHeld, isProofKept } from "./held-function.ts";
+import { isHeld } from "./held-function.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
 import { trialsAfter, verdictOf } from "./trial-verdict.ts";
@@ -183,31 +183,6 @@ describe("after a trial", () => {
     expect(isHeld(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
     load.run(300, { a: atStorage });
     expect(isHeld(profile, held, load.nowMs)).toBe(false);
-  });
-
-  test("of two that changed places one may take longer for what the other gains, and no other function for what they do", () => {
-    const changed = Load.warm().run(500, { a: atCompute, b: atStorage });
-    const proved = (name: string, share: number, refutedShare: number) => {
-      const held = { sinceMs: 0, untilMs: 5_000, promisedUs: 4_000, refutedShare, firmUntilMs: -Infinity };
-      return changed.tried(name, share, { trials: { ...NO_TRIALS, held } });
-    };
-    const isHeldAmong = (one: Tried, all: readonly Tried[]): boolean =>
-      isHeld(one.profile, { ...one, overflowMin: 0 }, changed.nowMs, isProofKept(all, changed.nowMs));
-    // b takes half as long again, and there are more of a, which take half as long.
-    changed.run(300, {
-      a: { ...atStorage, count: 160, elapsedUs: 2_000 },
-      b: { ...atCompute, count: 40, elapsedUs: 6_000 },
-    });
-    const [a, b] = [proved("a", 1, 0), proved("b", 0, 1)];
-    expect(isHeldAmong(b, [b]), "alone it is out of what it promised").toBe(false);
-    expect(isHeldAmong(b, [a, b])).toBe(true);
-    const along = proved("b", 0, 0);
-    expect(isHeldAmong(along, [a, along]), "nothing was shown of it").toBe(false);
-    changed.run(300, {
-      a: { ...atStorage, count: 40, elapsedUs: 5_000 },
-      b: { ...atCompute, count: 40, elapsedUs: 6_000 },
-    });
-    expect(isHeldAmong(b, [a, b]), "both take longer").toBe(false);
   });
 
   test("one that contradicts another soon makes the next take longer, come later, and show more; what is kept is held longer", () => {
