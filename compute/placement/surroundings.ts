@@ -8,7 +8,6 @@ import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import {
   AS_CALIBRATED,
-  isTold,
   redisWorkUs,
   storageWorkAfter,
   type MeasuredWork,
@@ -118,12 +117,12 @@ export class RedisWatch {
     { redisThread, work: believed }: Surroundings["storage"],
   ): Worked {
     const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? now.atMs)];
-    const isKnown = last !== null && reckoned !== null && passedMs > 0 && isTold(reckoned);
-    if (!isKnown) return { redisThread, work: believed };
+    if (last === null || reckoned === null || passedMs <= 0) return { redisThread, work: believed };
     const measured = { redisUs: now.redisUs - last.redisUs, besideUs: now.besideUs - last.besideUs };
     const work = storageWorkAfter(believed, reckoned, measured, passedMs);
-    const others = clamp((measured.redisUs - redisWorkUs(reckoned, work)) / (1e3 * passedMs), 0, 1);
-    const left = (1 - WEIGHT) * redisThread + WEIGHT * (1 - others);
+    const leftBy = (workedUs: number): number => 1 - clamp((measured.redisUs - workedUs) / (1e3 * passedMs), 0, 1);
+    const [least, most] = redisWorkUs(reckoned, work);
+    const left = (1 - WEIGHT) * redisThread + WEIGHT * clamp(redisThread, leftBy(least), leftBy(most));
     return { redisThread: Math.max(REDIS_THREAD_MIN, left), work };
   }
 }

@@ -50,13 +50,10 @@ const [BESIDE_MIN, BESIDE_MAX] = [0.25, 2] as const;
 /** Calls make it work for so much of the time at least, or it tells nothing; and not for longer than there was, as only somebody would write who is no node. */
 const WORKED_MIN = 0.1;
 const WORKED_MAX = 2;
-/** Of the calls, those that fail: what they have worked is in no window. Where they are more, nothing is learnt. */
+/** Where more than this part of the calls fail nothing is learnt: what they have worked is in no window. */
 const UNTOLD_MAX = 0.1;
 /** Of what one second tells, against what was believed. Chosen. */
 const WEIGHT = 0.5;
-
-/** Whether it says what was worked: that of calls that fail it does not. */
-export const isTold = ({ calls, untold }: ReckonedWork): boolean => untold <= UNTOLD_MAX * calls;
 
 /** With what windows have told that calls can have come to. */
 export function reckonedWith(
@@ -92,8 +89,8 @@ export function storageWorkAfter(
   measured: MeasuredWork,
   passedMs: number,
 ): StorageWork {
-  if (!isTold(reckoned)) return { redis, beside };
-  const { redisUs, lockUs, besideUs, computedUs } = reckoned;
+  const { redisUs, lockUs, besideUs, computedUs, calls, untold } = reckoned;
+  if (untold > UNTOLD_MAX * (calls + untold)) return { redis, beside };
   const [least, most] = [WORKED_MIN * 1e3 * passedMs, WORKED_MAX * 1e3 * passedMs];
   const ofRedis = (measured.redisUs - lockUs) / redisUs;
   const ofBeside = (measured.besideUs - computedUs) / besideUs;
@@ -105,9 +102,14 @@ export function storageWorkAfter(
   };
 }
 
-/** What Redis' thread works of that, µs. */
-export const redisWorkUs = ({ redisUs, lockUs }: ReckonedWork, { redis }: StorageWork): number =>
-  redis * redisUs + lockUs;
+/** What Redis' thread works of that, µs: calls that fail have worked nothing, or as much as others do. */
+export function redisWorkUs(
+  { redisUs, lockUs, calls, untold }: ReckonedWork,
+  { redis }: StorageWork,
+): readonly [least: number, most: number] {
+  const told = redis * redisUs + lockUs;
+  return [told, untold <= 0 ? told : calls <= 0 ? Infinity : told * (1 + untold / calls)];
+}
 
 /** What is believed takes the place of what was calibrated. */
 export function withStorageWork({ compute, storage }: CostConstants, { redis, beside }: StorageWork): CostConstants {

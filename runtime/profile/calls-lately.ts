@@ -1,6 +1,6 @@
-// How many calls there were lately: a count that halves in some time.
+// How many calls there were lately, as what is known fades: by half in some time.
 
-/** How many there were, decayed as fast as a rate is followed. */
+/** How many there were; each counts half as much after `halfLifeMs`. */
 export class CallsLately {
   readonly #halfLifeMs: number;
   #calls = 0;
@@ -37,5 +37,5 @@ export class CallsLately {
   }
 }
 
-/** A clock that jumps back decays nothing. */
+/** Of what there was so long ago, the part that counts still. A clock that jumps back decays nothing. */
 export const decayOf = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * Math.max(0, ms)) / halfLifeMs);

@@ -26,8 +26,8 @@ export interface Rates {
   readonly fixed: Readonly<Record<Side, number>>;
 }
 
-/** All calls of a function, and those of them that run on a side whatever the plan says. */
-class Coming {
+/** All calls of a function, and those of them that run on a side whatever the plan says, as they fade. */
+class FadingCalls {
   readonly #all: CallsLately;
   readonly #fixed: Readonly<Record<Side, CallsLately>>;
 
@@ -53,9 +53,10 @@ class Coming {
   }
 }
 
+/** Of one function. */
 export class ComingCalls {
-  readonly #usual = new Coming(RATE_HALF_LIFE_MS);
-  readonly #surging = new Coming(SURGE_HALF_LIFE_MS);
+  readonly #usual = new FadingCalls(RATE_HALF_LIFE_MS);
+  readonly #surging = new FadingCalls(SURGE_HALF_LIFE_MS);
   /** The most calls a second that were usual lately, and when it was so. */
   #most = { perSecond: 0, atMs: 0 };
   #firstMs: number | null = null;

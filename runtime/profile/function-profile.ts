@@ -19,6 +19,7 @@ const STRAYS_LATE_MS = 75;
 
 /** Calls that are so many times the work of others are believed to be no more. */
 const WORK_TIMES_MAX = 1_000;
+
 /** null: nothing is known of that side. */
 export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
 

@@ -4,6 +4,8 @@
 //
 // CPU time, or work, = besides + perByte · bytes, by least squares over the windows that bring the calls, each weighted by its calls.
 
+import { decayOf } from "./calls-lately.ts";
+
 /** A window counts half as much after this time: what a function does with a byte hardly changes. Chosen. */
 const HALF_LIFE_MS = 10_000;
 /** Of what it varies by, this part or more is by bytes (of walks 0.9 and more); and still so until it is less than the other. Chosen. */
@@ -50,7 +52,7 @@ export class WorkByBytes {
 
   /** Sums over calls of one side, whose code was compiled. `workUs`: as a change detector sees it. */
   add(calls: number, bytes: number, cpuUs: number, workUs: number, nowMs: number): void {
-    const kept = Math.exp((-Math.LN2 * Math.max(0, nowMs - this.#atMs)) / HALF_LIFE_MS);
+    const kept = decayOf(nowMs - this.#atMs, HALF_LIFE_MS);
     this.#atMs = nowMs;
     this.#windows = kept * this.#windows + 1;
     this.#calls = kept * this.#calls + calls;
