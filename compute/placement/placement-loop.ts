@@ -2,6 +2,7 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
+import { decayOf } from "#runtime/decay.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
@@ -239,7 +240,7 @@ export class PlacementLoop {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
-    const weight = before === undefined ? 0 : 2 ** (-(atMs - before.atMs) / IN_FLIGHT_HALF_LIFE_MS);
+    const weight = before === undefined ? 0 : decayOf(atMs - before.atMs, IN_FLIGHT_HALF_LIFE_MS);
     this.#nodes.set(node, {
       machine,
       calls: weight * (before?.calls ?? 0) + (1 - weight) * calls,
@@ -260,7 +261,7 @@ export class PlacementLoop {
     let callers = 0;
     for (const [node, { calls, atMs }] of this.#nodes) {
       if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
-      else callers += calls * 2 ** (-(nowMs - atMs) / IN_FLIGHT_HALF_LIFE_MS);
+      else callers += calls * decayOf(nowMs - atMs, IN_FLIGHT_HALF_LIFE_MS);
     }
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
     const cores = coresOf(machines, storage);

@@ -10,6 +10,7 @@
 // (runtime/profile/warm-up.ts): a visit takes a multiple.
 
 import { clamp } from "#runtime/clamp.ts";
+import { decayOf } from "#runtime/decay.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
 import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
@@ -171,7 +172,7 @@ const cpuRatioNow = (pace: CpuPace | null, usual: number, nowMs: number): number
 
 /** What was known of a side then, on its way back to what is usual. */
 const faded = (ratio: number, usual: number, atMs: number, nowMs: number): number =>
-  usual * (ratio / usual) ** (2 ** (Math.min(0, atMs - nowMs) / PACE_HALF_LIFE_MS));
+  usual * (ratio / usual) ** decayOf(nowMs - atMs, PACE_HALF_LIFE_MS);
 
 /** What does not depend on the side is known from both, each by its calls; CPU time is told apart. */
 function pooledDemand({ compute, storage }: Estimates, cpuUs: number): Demand {

@@ -5,6 +5,7 @@
 // these come apart. A Kalman filter of three numbers (Kalman, 1960): each window weighs as much as it can tell.
 
 import { clamp } from "#runtime/clamp.ts";
+import { decayOf } from "#runtime/decay.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 
@@ -97,7 +98,7 @@ export function learnt(work: NodeWork, worked: Worked): NodeWork {
 
 /** After so long in which nothing told of what no call makes. */
 function rested({ us: [compute, storage, other], usual }: NodeWork, untoldMs: number): Learnt {
-  const left = 2 ** (-Math.max(0, untoldMs) / OTHER_HALF_LIFE_MS);
+  const left = decayOf(untoldMs, OTHER_HALF_LIFE_MS);
   return [compute, storage, usual[2] + (other - usual[2]) * left];
 }
 

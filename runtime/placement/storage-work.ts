@@ -108,7 +108,8 @@ export function redisWorkUs(
   { redis }: StorageWork,
 ): readonly [least: number, most: number] {
   const told = redis * redisUs + lockUs;
-  return [told, untold <= 0 ? told : calls <= 0 ? Infinity : told * (1 + untold / calls)];
+  if (untold <= 0) return [told, told];
+  return [told, calls > 0 ? told * (1 + untold / calls) : Infinity];
 }
 
 /** What is believed takes the place of what was calibrated. */

@@ -1,5 +1,7 @@
 // How many calls there were lately, as what is known fades: by half in some time.
 
+import { decayOf } from "#runtime/decay.ts";
+
 /** How many there were; each counts half as much after `halfLifeMs`. */
 export class CallsLately {
   readonly #halfLifeMs: number;
@@ -36,6 +38,3 @@ export class CallsLately {
     return (this.#halfLifeMs / Math.LN2) * (1 - decayOf(ms, this.#halfLifeMs));
   }
 }
-
-/** Of what there was so long ago, the part that counts still. A clock that jumps back decays nothing. */
-export const decayOf = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * Math.max(0, ms)) / halfLifeMs);

@@ -1,6 +1,7 @@
 // How fast calls of one function come: as fast as a plan follows them, and whether many more have come all at once.
 
-import { CallsLately, decayOf } from "./calls-lately.ts";
+import { decayOf } from "#runtime/decay.ts";
+import { CallsLately } from "./calls-lately.ts";
 import type { Side } from "./sample.ts";
 
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */

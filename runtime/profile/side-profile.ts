@@ -1,7 +1,8 @@
 // What is known of a function on one side: what its calls took, lately. Means are decayed by time, so that a slow drift is followed; a change that the
 // detector sees throws away what was before it. Bounded: 3 KiB, whatever the number of calls.
 
-import { CallsLately, decayOf } from "./calls-lately.ts";
+import { decayOf } from "#runtime/decay.ts";
+import { CallsLately } from "./calls-lately.ts";
 import { ChangeDetector } from "./change-detector.ts";
 import { RATE_HALF_LIFE_MS } from "./coming-calls.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";

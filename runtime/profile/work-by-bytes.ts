@@ -4,7 +4,7 @@
 //
 // CPU time, or work, = besides + perByte · bytes, by least squares over the windows that bring the calls, each weighted by its calls.
 
-import { decayOf } from "./calls-lately.ts";
+import { decayOf } from "#runtime/decay.ts";
 
 /** A window counts half as much after this time: what a function does with a byte hardly changes. Chosen. */
 const HALF_LIFE_MS = 10_000;
