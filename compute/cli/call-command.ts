@@ -126,7 +126,7 @@ const versionText = (version: string | null): readonly string[] => (version === 
 
 /** What the call moved, and what it took: times that add up to the whole. */
 const usageText = (usage: Usage, elapsedUs: number): string => {
-  const { operations, rounds, bytesOut, bytesIn, wallUs, cpuUs, waitUs, queueUs, lockUs } = usage;
+  const { operations, rounds, bytesOut, bytesIn, foundOperations, wallUs, cpuUs, waitUs, queueUs, lockUs } = usage;
   const times = {
     computed: cpuUs,
     waited: waitUs,
@@ -136,6 +136,7 @@ const usageText = (usage: Usage, elapsedUs: number): string => {
   };
   return [
     `${counted(operations, "operation")} in ${counted(rounds, "round")}`,
+    ...(foundOperations > 0 ? [`${foundOperations} of them found in the read cache`] : []),
     `${counted(bytesOut, "byte")} sent, ${bytesIn} received`,
     // Clocks that are read apart may differ by some µs.
     Object.entries(times)

@@ -94,7 +94,7 @@ describe("POST /v1/functions/{name}/invocations", () => {
     expect(headers.get("x-locus-version")).toMatch(/^[0-9a-f]{16}$/);
     expect(headers.get("x-locus-invocation")).toMatch(/^[0-9a-f]{12}-[0-9a-z]+$/);
     expect(headers.get("server-timing")).toMatch(/^total;dur=[\d.]+, queue;dur=0, cpu;dur=0, wait;dur=0$/);
-    expect(headers.get("x-locus-usage")).toBe("operations=0, rounds=0, bytes-out=0, bytes-in=0, lock-us=0");
+    expect(headers.get("x-locus-usage")).toBe("operations=0, rounds=0, bytes-out=0, bytes-in=0, found=0, lock-us=0");
   });
 
   it("puts the header above the query, and both above the author's preference", async () => {

@@ -75,8 +75,15 @@ export const schemas = {
     waitUs: microseconds("Waiting for replies or timers"),
     operations: { ...count, description: "Redis commands sent." },
     rounds: { ...count, description: "Batches of commands sent and waited for." },
-    bytesOut: { ...count, description: "RESP bytes sent to Redis." },
-    bytesIn: { ...count, description: "RESP bytes received from Redis." },
+    bytesOut: { ...count, description: "RESP bytes of commands." },
+    bytesIn: { ...count, description: "RESP bytes of replies." },
+    findableOperations: {
+      ...count,
+      description: "Of the operations: reads that a read cache may answer, on either side.",
+    },
+    findableRounds: { ...count, description: "Of the rounds: those of nothing else." },
+    foundOperations: { ...count, description: "Of the operations: answered from the read cache; 0 at compute." },
+    foundRounds: { ...count, description: "Of the rounds: answered from it as a whole; 0 at compute." },
     lockUs: microseconds("Under Redis' lock; 0 at compute"),
   }),
   TraceStep: object(

@@ -62,7 +62,9 @@ const callHeaders = {
     description: "Where it was asked for: what the call was at, and when.",
     content: json({ type: "array", items: schemaRef("TraceStep") }),
   },
-  "x-locus-usage": headerOf("operations, rounds, bytes-out, bytes-in, lock-us: a structured dictionary (RFC 9651)."),
+  "x-locus-usage": headerOf(
+    "operations, rounds, bytes-out, bytes-in, found, lock-us: a structured dictionary (RFC 9651).",
+  ),
 };
 
 const deployment = {

@@ -29,8 +29,8 @@ const serverTiming = (elapsedUs: number, { queueUs, cpuUs, waitUs }: Usage): str
   `total;dur=${ms(elapsedUs)}, queue;dur=${ms(queueUs)}, cpu;dur=${ms(cpuUs)}, wait;dur=${ms(waitUs)}`;
 
 /** A dictionary of structured fields (RFC 9651). */
-const usageDictionary = ({ operations, rounds, bytesOut, bytesIn, lockUs }: Usage): string =>
-  `operations=${operations}, rounds=${rounds}, bytes-out=${bytesOut}, bytes-in=${bytesIn}, lock-us=${Math.round(lockUs)}`;
+const usageDictionary = ({ operations, rounds, bytesOut, bytesIn, foundOperations, lockUs }: Usage): string =>
+  `operations=${operations}, rounds=${rounds}, bytes-out=${bytesOut}, bytes-in=${bytesIn}, found=${foundOperations}, lock-us=${Math.round(lockUs)}`;
 
 /** To the microsecond: the sandbox measures finer than a header need tell. */
 const ms = (us: number): number => Math.round(us) / 1e3;

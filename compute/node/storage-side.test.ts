@@ -16,6 +16,10 @@ const USAGE = {
   rounds: 6,
   bytesOut: 7,
   bytesIn: 8,
+  findableOperations: 5,
+  findableRounds: 3,
+  foundOperations: 4,
+  foundRounds: 2,
   lockUs: 9,
 };
 const CURRENT = "0123456789abcdef";
@@ -82,6 +86,13 @@ describe("StorageSide", () => {
       '{"depth":5}',
     ]);
     expect(sent[1]?.slice(2, 5)).toEqual(["khop", CURRENT, "0"]);
+  });
+
+  it("takes for nothing what an older module does not tell of a call", async () => {
+    const none = { findableOperations: 0, findableRounds: 0, foundOperations: 0, foundRounds: 0 };
+    const told = JSON.stringify(USAGE, (name, value: unknown) => (name in none ? undefined : value));
+    await start(() => ["ok", CURRENT, told, "[]", "1"]);
+    expect(await side.run(admitted())).toMatchObject({ outcome: { usage: { ...USAGE, ...none } } });
   });
 
   it("lets a call be pushed back, and gives back what it has read", async () => {

@@ -5,7 +5,7 @@
 import type { Redis } from "ioredis";
 
 import { LocusError, isErrorCode } from "#runtime/errors.ts";
-import type { Usage } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import type { Outcome } from "#runtime/sandbox/supervisor.ts";
 import { Pool } from "./pool.ts";
 import { openBrittleConnection, openLastingConnection, type RedisAddress, type RedisUser } from "./redis-connection.ts";
@@ -139,7 +139,8 @@ const parseReply = (reply: unknown): SideReply | PushedBack => {
     throw new LocusError("INTERNAL", "LOCUS.NODE RUN answered in a shape that this node does not know");
   }
   const [status, version, usageJson, logsJson, json] = reply as [string, string, string, string, string];
-  const usage = JSON.parse(usageJson) as Usage;
+  // A module that is older than this node may not tell all of it.
+  const usage = { ...NO_USAGE, ...(JSON.parse(usageJson) as Partial<Usage>) };
   if (status === "back") return { version, usage, known: Buffer.from(json, "base64") };
   const logs = logsJson === "[]" ? NO_LINES : (JSON.parse(logsJson) as string[]);
   const outcome: Outcome =

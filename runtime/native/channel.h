@@ -38,8 +38,9 @@ struct Replies {
 class Channel {
  public:
   virtual ~Channel() = default;
-  /// Sends the round. Never blocks: what cannot leave now leaves during `Receive`.
-  virtual void Send(const Round& round) = 0;
+  /// Sends the round. Never blocks: what cannot leave now leaves during `Receive`. How many of its operations
+  /// were found in the read cache, and are not sent.
+  virtual uint32_t Send(const Round& round) = 0;
   /// Hands over what has come. True when there was something.
   virtual bool Receive(const std::function<void(const Replies&)>& on_replies) = 0;
   /// Whether `Receive` would find something. Cheap: asked while spinning.

@@ -215,10 +215,15 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   round.number = invocation->next_round++;
   round.operations = static_cast<uint32_t>(invocation->operations.size());
   round.writes = invocation->writes;
-  round.reader = invocation->gets_alone && invocation->rounds.empty() ? invocation->reader : 0;
+  const bool findable = invocation->gets_alone && invocation->rounds.empty();
+  round.reader = findable ? invocation->reader : 0;
   round.commands = invocation->commands;
   invocation->usage.rounds++;
   invocation->usage.operations += round.operations;
+  if (findable) {
+    invocation->usage.findable_operations += round.operations;
+    invocation->usage.findable_rounds++;
+  }
   invocation->usage.bytes_out += round.commands.size();
   const bool held = invocation->asks_to_write && (invocation->writes || !invocation->held.empty());
   if (invocation->writes && !held) MarkWritten(invocation);
@@ -241,7 +246,9 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   if (held) {
     Hold(invocation, round);
   } else {
-    channel_->Send(round);
+    const uint32_t found = channel_->Send(round);
+    invocation->usage.found_operations += found;
+    if (found == round.operations) invocation->usage.found_rounds++;
   }
   invocation->commands.clear();
   if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();

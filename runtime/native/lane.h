@@ -17,7 +17,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 7;
+constexpr uint32_t kHostVersion = 8;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -218,6 +218,11 @@ struct UsageWire {
   uint64_t rounds;
   uint64_t bytes_out;
   uint64_t bytes_in;
+  /// Of the operations, and of the rounds as a whole: reads that a read cache may answer, and those that one did.
+  uint64_t findable_operations;
+  uint64_t findable_rounds;
+  uint64_t found_operations;
+  uint64_t found_rounds;
 };
 
 struct OutcomeHeader {

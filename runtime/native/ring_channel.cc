@@ -20,17 +20,17 @@ void RingChannel::Announce() {
   Ring(&header_->supervisor_bell, supervisor_bell_);
 }
 
-void RingChannel::Send(const Round& round) {
+uint32_t RingChannel::Send(const Round& round) {
   CachedRounds::Missing missing = {round.operations, round.commands};
-  if (round.reader != 0 && cached_) {
-    missing = cached_->LookUp(round);
-    header_->cached_operations.fetch_add(round.operations - missing.operations, std::memory_order_relaxed);
-    if (missing.operations == 0) return;
-  }
+  if (round.reader != 0 && cached_) missing = cached_->LookUp(round);
+  const uint32_t found = round.operations - missing.operations;
+  if (found > 0) header_->cached_operations.fetch_add(found, std::memory_order_relaxed);
+  if (missing.operations == 0) return found;
   const RoundHeader header = {round.number, missing.operations};
   operations_.Write(static_cast<uint16_t>(Operations::kRound), round.invocation,
                     {reinterpret_cast<const char*>(&header), sizeof header}, missing.commands);
   Announce();
+  return found;
 }
 
 bool RingChannel::Receive(const std::function<void(const Replies&)>& on_replies) {

@@ -16,7 +16,7 @@ class RingChannel final : public Channel {
   RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell,
               const ReadCacheView* cache);
 
-  void Send(const Round& round) override;
+  uint32_t Send(const Round& round) override;
   bool Receive(const std::function<void(const Replies&)>& on_replies) override;
   bool HasReplies() override {
     return (cached_ && cached_->has_whole()) || !replies_.empty();

@@ -11,7 +11,7 @@ namespace locus {
 namespace {
 
 /// Of `Usage`.
-constexpr size_t kUsageNumbers = 10;
+constexpr size_t kUsageNumbers = 14;
 
 /// A callback of the event loop's, however many handlers are called in it: what follows from them in
 /// JavaScript runs at its end.
@@ -163,6 +163,10 @@ void SupervisorBinding::EmitOutcome(double call, Outcome&& outcome) {
                                          static_cast<double>(isolate.rounds),
                                          static_cast<double>(isolate.bytes_out),
                                          static_cast<double>(isolate.bytes_in),
+                                         static_cast<double>(isolate.findable_operations),
+                                         static_cast<double>(isolate.findable_rounds),
+                                         static_cast<double>(isolate.found_operations),
+                                         static_cast<double>(isolate.found_rounds),
                                          static_cast<double>(outcome.usage.lock_ns) / 1e3};
   std::copy_n(numbers, kUsageNumbers, usage_);
   napi_value logs;

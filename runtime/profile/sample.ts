@@ -19,14 +19,22 @@ export interface Usage {
   readonly cpuUs: number;
   /** Waiting for replies or timers inside the isolate, µs. */
   readonly waitUs: number;
-  /** Redis commands sent. */
+  /** Redis commands, those that were found included. */
   readonly operations: number;
   /** Batches of operations sent and waited for: what pays a round trip. */
   readonly rounds: number;
-  /** RESP bytes sent to Redis. */
+  /** RESP bytes of commands. */
   readonly bytesOut: number;
-  /** RESP bytes received from Redis. */
+  /** RESP bytes of replies. */
   readonly bytesIn: number;
+  /** Of the operations, on either side: those of rounds of nothing but reads that a read cache may answer. */
+  readonly findableOperations: number;
+  /** Those rounds. */
+  readonly findableRounds: number;
+  /** Of the operations, those that the read cache answered without Redis; 0 on the compute side, which has none. */
+  readonly foundOperations: number;
+  /** Of the rounds, those that it answered whole: they paid no round trip. */
+  readonly foundRounds: number;
   /** Under Redis' global lock for this invocation, µs; 0 on the compute side, where it cannot be seen. */
   readonly lockUs: number;
 }
@@ -42,6 +50,10 @@ export const NO_USAGE: Usage = {
   rounds: 0,
   bytesOut: 0,
   bytesIn: 0,
+  findableOperations: 0,
+  findableRounds: 0,
+  foundOperations: 0,
+  foundRounds: 0,
   lockUs: 0,
 };
 

@@ -2,12 +2,13 @@
 // detector sees throws away what was before it. Bounded: 3 KiB, whatever the number of calls.
 
 import { decayOf } from "#runtime/decay.ts";
+import { FoundReadsLately, type FoundReads } from "./found-reads.ts";
 import { CallsLately } from "./calls-lately.ts";
 import { ChangeDetector } from "./change-detector.ts";
 import { RATE_HALF_LIFE_MS } from "./coming-calls.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
 import { OPERATION_WORK_US, TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
-import { CpuTimes, isInEarnest, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
+import { CpuTimes, isInEarnest, isResident, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
@@ -35,6 +36,12 @@ export interface SideEstimate {
   readonly operations: number;
   readonly rounds: number;
   readonly bytes: number;
+  readonly findableOperations: number;
+  readonly findableRounds: number;
+  readonly foundOperations: number;
+  readonly foundRounds: number;
+  /** What of their reads is found while it runs here; null: it has not, lately. */
+  readonly foundReads: FoundReads | null;
   readonly lockUs: number;
   /** Of all that came, those that do not say what the function costs included. */
   readonly failedShare: number;
@@ -60,6 +67,7 @@ export class SideProfile {
   readonly #warmUp = new WarmUp();
   readonly #residence = new Residence();
   readonly #inEarnest = new CpuTimes();
+  readonly #foundReads = new FoundReadsLately(HALF_LIFE_MS);
   readonly workByBytes = new WorkByBytes();
   #lastMs = 0;
   #callsInAll = 0;
@@ -98,6 +106,7 @@ export class SideProfile {
     const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
     if (inEarnest) this.#inEarnest.add(tally);
+    if (isResident(part)) this.#foundReads.add(tally, nowMs);
     if (wasWarm) this.#addWork(sums, nowMs);
     for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
@@ -155,6 +164,11 @@ export class SideProfile {
       operations: sums[TERM_AT.operations]! * per,
       rounds: sums[TERM_AT.rounds]! * per,
       bytes: sums[TERM_AT.bytes]! * per,
+      findableOperations: sums[TERM_AT.findableOperations]! * per,
+      findableRounds: sums[TERM_AT.findableRounds]! * per,
+      foundOperations: sums[TERM_AT.foundOperations]! * per,
+      foundRounds: sums[TERM_AT.foundRounds]! * per,
+      foundReads: this.#foundReads.estimate(nowMs),
       lockUs: sums[TERM_AT.lockUs]! * per,
       failedShare: sums[TERM_AT.failed]! / (sums[TERM_AT.calls]! + sums[TERM_AT.untold]!),
       logCpu,
@@ -178,6 +192,7 @@ export class SideProfile {
     this.#weight = 1;
     this.#callsInAll = 0;
     this.#inEarnest.forget();
+    this.#foundReads.forget();
   }
 
   /** As the calls on the other side are not what they were. */

@@ -36,6 +36,11 @@ export const TERM_AT = {
   untold: 16,
   /** Of these and those that do: calls that ran where they did whatever the plan says. */
   fixed: 17,
+  /** Of the operations, and of the rounds: reads that a read cache may answer, and those that one did. */
+  findableOperations: 18,
+  findableRounds: 19,
+  foundOperations: 20,
+  foundRounds: 21,
 } as const;
 
 export type TallyTerm = keyof typeof TERM_AT;
@@ -79,6 +84,10 @@ const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold"
   rounds: OPERATIONS_MAX,
   bytes: 1e15,
   lockUs: US_MAX,
+  findableOperations: OPERATIONS_MAX,
+  findableRounds: OPERATIONS_MAX,
+  foundOperations: OPERATIONS_MAX,
+  foundRounds: OPERATIONS_MAX,
   logWork: LOG_MAX,
   logWorkSquared: LOG_MAX ** 2,
   logCpu: LOG_MAX,
@@ -123,10 +132,9 @@ class Sums {
   /** Those of `#elapsed` that are not 0. */
   readonly #buckets: number[] = [];
 
-  add(
-    { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome, isFixed = false }: Sample,
-    elapsedUs: number,
-  ): void {
+  add(sample: Sample, elapsedUs: number): void {
+    const { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome } = sample;
+    const { findableOperations, findableRounds, foundOperations, foundRounds, isFixed = false } = sample;
     const values = this.#values;
     if (isFixed) values[17]! += 1;
     if (outcome !== "ok") {
@@ -156,6 +164,10 @@ class Sums {
     values[13]! += logWork * logWork;
     values[14]! += logCpu;
     values[15]! += logCpu * logCpu;
+    values[18]! += findableOperations;
+    values[19]! += findableRounds;
+    values[20]! += foundOperations;
+    values[21]! += foundRounds;
     const bucket = bucketOf(elapsedUs);
     if (this.#elapsed[bucket] === 0) this.#buckets.push(bucket);
     this.#elapsed[bucket]! += 1;

@@ -59,17 +59,20 @@ export class Residence {
   /** `part`: of the function's calls, that this side has lately. True: it has just come to be where it runs. */
   isNew(part: number): boolean {
     if (part < PART_VISITED) this.#isVisited = true;
-    if (!this.#isVisited || part < PART_RUN) return false;
+    if (!this.#isVisited || !isResident(part)) return false;
     this.#isVisited = false;
     return true;
   }
 }
 
+/** Whether a side with this part of a function's calls lately is one where it runs. */
+export const isResident = (part: number): boolean => part >= PART_RUN;
+
 /**
  * Whether calls say what theirs compute where they run in earnest. `part`: of the function's, that the side has lately; `cpuUs`: of a call there, as it was known before
  * these, or those that met a hub would count and others not.
  */
-export const isInEarnest = (part: number, cpuUs: number): boolean => part >= PART_RUN || cpuUs >= LONG_CALL_US;
+export const isInEarnest = (part: number, cpuUs: number): boolean => isResident(part) || cpuUs >= LONG_CALL_US;
 
 /** Means of calls, each of which counts less as it gets older. */
 export interface CpuEstimate {

@@ -323,9 +323,14 @@ function usageOf(numbers: Float64Array): Usage {
     rounds = 0,
     bytesOut = 0,
     bytesIn = 0,
+    findableOperations = 0,
+    findableRounds = 0,
+    foundOperations = 0,
+    foundRounds = 0,
     lockUs = 0,
   ] = numbers;
-  return { wallUs, queueUs, startUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs };
+  const found = { findableOperations, findableRounds, foundOperations, foundRounds };
+  return { wallUs, queueUs, startUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, ...found, lockUs };
 }
 
 const refusal = (code: ErrorCode, message: string): Outcome => ({

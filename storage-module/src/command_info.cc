@@ -125,6 +125,7 @@ void ForEachField(Field&& field) {
   const KeyspaceCounters& keyspace = state.keyspace;
   number("rounds", keyspace.rounds);
   number("operations", keyspace.operations);
+  number("operations_as_commands", keyspace.commands);
   number("operations_refused", keyspace.refused);
   number("writes_paused", keyspace.paused_writes);
   number("lock_holds", keyspace.holds);

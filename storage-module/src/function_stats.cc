@@ -17,6 +17,10 @@ void AppendUsage(std::string* json, const Usage& usage) {
   AppendJsonNumber(json, "rounds", isolate.rounds);
   AppendJsonNumber(json, "bytesOut", isolate.bytes_out);
   AppendJsonNumber(json, "bytesIn", isolate.bytes_in);
+  AppendJsonNumber(json, "findableOperations", isolate.findable_operations);
+  AppendJsonNumber(json, "findableRounds", isolate.findable_rounds);
+  AppendJsonNumber(json, "foundOperations", isolate.found_operations);
+  AppendJsonNumber(json, "foundRounds", isolate.found_rounds);
   AppendJsonUs(json, "lockUs", usage.lock_ns);
 }
 
@@ -32,6 +36,10 @@ void Add(const Usage& usage, Usage* sum) {
   sum->isolate.rounds += usage.isolate.rounds;
   sum->isolate.bytes_out += usage.isolate.bytes_out;
   sum->isolate.bytes_in += usage.isolate.bytes_in;
+  sum->isolate.findable_operations += usage.isolate.findable_operations;
+  sum->isolate.findable_rounds += usage.isolate.findable_rounds;
+  sum->isolate.found_operations += usage.isolate.found_operations;
+  sum->isolate.found_rounds += usage.isolate.found_rounds;
   AddTime(usage.wall_ns, &sum->wall_ns);
   AddTime(usage.queue_ns, &sum->queue_ns);
   AddTime(usage.start_ns, &sum->start_ns);

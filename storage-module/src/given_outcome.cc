@@ -19,6 +19,8 @@ struct UsageField {
   const char* name;
   double max;
   void (*set)(Usage*, double value);
+  /// A node that is older than this module does not tell it.
+  bool may_lack = false;
 };
 
 template <auto Field>
@@ -44,6 +46,10 @@ constexpr UsageField kUsageFields[] = {
     {"rounds", kCountMax, SetCount<&UsageWire::rounds>},
     {"bytesOut", kCountMax, SetCount<&UsageWire::bytes_out>},
     {"bytesIn", kCountMax, SetCount<&UsageWire::bytes_in>},
+    {"findableOperations", kCountMax, SetCount<&UsageWire::findable_operations>, true},
+    {"findableRounds", kCountMax, SetCount<&UsageWire::findable_rounds>, true},
+    {"foundOperations", kCountMax, SetCount<&UsageWire::found_operations>, true},
+    {"foundRounds", kCountMax, SetCount<&UsageWire::found_rounds>, true},
     {"lockUs", kUsMax, SetNs<&Usage::lock_ns>},
 };
 
@@ -58,6 +64,7 @@ Failure ReadUsage(std::string_view text, Usage* usage) {
   if (!json.is_object()) return NothingUsable("the usage " + Shown(text) + " is no JSON object");
   for (const UsageField& field : kUsageFields) {
     const auto found = json.find(field.name);
+    if (found == json.end() && field.may_lack) continue;
     const double value = found != json.end() && found->is_number() ? found->get<double>() : -1;
     if (!(value >= 0 && value <= field.max))
       return NothingUsable(std::string("the usage's ") + field.name + " must be a number from 0");

@@ -226,7 +226,7 @@ bool KeyspaceService::RunOperation(OperationRound& round, InFlight& flight) {
       wrote_ = true;
     }
     const size_t before = frame_.size();
-    runner_->Run(*operation.rule, round.words(operation), &frame_);
+    if (runner_->Run(*operation.rule, round.words(operation), &frame_)) counters_->commands++;
     round.reply_bytes += frame_.size() - before;
     if (round.reply_bytes > kRepliesBytesMax) {
       frame_.resize(before);

@@ -36,6 +36,7 @@ constexpr int64_t kPausedRetryNs = 2'000'000;
 struct KeyspaceCounters {
   uint64_t rounds = 0;
   uint64_t operations = 0;
+  uint64_t commands = 0;       ///< operations that Redis counts among the commands that it has processed
   uint64_t refused = 0;        ///< operations that the command table forbids: the host should have known
   uint64_t paused_writes = 0;  ///< times that a write had to wait because clients were paused
   uint64_t holds = 0;          ///< of the global lock

@@ -148,33 +148,35 @@ void OperationRunner::Leave() {
   caller_ = nullptr;
 }
 
-void OperationRunner::Run(const CommandRule& rule, std::span<const std::string_view> words,
+bool OperationRunner::Run(const CommandRule& rule, std::span<const std::string_view> words,
                           std::string* replies) {
   if (user_ == nullptr) {
     AppendErrorReply(
         replies, Code::PERMISSION_DENIED,
         "the user " + Shown(TextOf(caller_->user())) + ", for whom this function runs, is no more");
-    return;
+    return false;
   }
   if (words.size() != 2 || rule.name != "get") {
-    RunCommand(rule, words, replies);
+    const bool has_run = RunCommand(rule, words, replies);
     // One that overflows and fails may have made the value longer, and Redis 7.0 says nothing.
     if (rule.name == "bitfield") reads_->Forget(words[1]);
-    return;
+    return has_run;
   }
   const size_t before = replies->size();
   const bool wanted = reads_->Wants(caller_->reader(), words[1], now_ns_);
   std::optional<bool> lasts;
+  bool has_run = false;
   if (!get_shortcut_.Run(context_, user_, words[1], replies, &lasts)) {
-    RunCommand(rule, words, replies);
+    has_run = RunCommand(rule, words, replies);
     get_shortcut_.Learn(std::string_view(*replies).substr(before));
   }
   if (wanted)
     reads_->Keep(context_, caller_->reader(), words[1], std::string_view(*replies).substr(before), lasts,
                  now_ns_);
+  return has_run;
 }
 
-void OperationRunner::RunCommand(const CommandRule& rule, std::span<const std::string_view> words,
+bool OperationRunner::RunCommand(const CommandRule& rule, std::span<const std::string_view> words,
                                  std::string* replies) {
   // A container's row is named container|subcommand; its subcommand is an argument. Other names are literals,
   // which end with a NUL byte.
@@ -192,13 +194,14 @@ void OperationRunner::RunCommand(const CommandRule& rule, std::span<const std::s
   if (reply == nullptr) {
     AppendErrorReply(replies, Code::INTERNAL,
                      std::string("Redis took no call of ") + name + ": " + std::to_string(error));
-    return;
+    return false;
   }
   size_t bytes = 0;
   const char* proto = redis::CallReplyProto(reply, &bytes);
   const std::string_view text(proto, bytes);
   if (error != EACCES || !AppendClientsDenial(rule, text, replies)) replies->append(text);
   redis::FreeCallReply(reply);
+  return error == 0;
 }
 
 }  // namespace locus

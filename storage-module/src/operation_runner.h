@@ -45,10 +45,12 @@ class OperationRunner {
   /// Before the lock is released: a user may be gone when it is taken again.
   void Leave();
   /// Runs the operation and appends its reply; an error is a reply like any other.
-  void Run(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
+  /// True where Redis counts it among the commands that it has processed.
+  bool Run(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
 
  private:
-  void RunCommand(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
+  /// False where Redis refused it before it ran.
+  bool RunCommand(const CommandRule& rule, std::span<const std::string_view> words, std::string* replies);
 
   RedisModuleCtx* const context_;
   CachedReads* const reads_;

@@ -91,6 +91,10 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
       log_cpu * log_cpu,
       0,
       0,
+      static_cast<double>(usage.isolate.findable_operations),
+      static_cast<double>(usage.isolate.findable_rounds),
+      static_cast<double>(usage.isolate.found_operations),
+      static_cast<double>(usage.isolate.found_rounds),
   };
   for (size_t i = 0; i < terms.size(); i++) values[i] += terms[i];
   elapsed[TallyBucketOf(elapsed_us)]++;

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 
 import { NO_USAGE } from "#runtime/profile/sample.ts";
-import { call, expectInfo, handingServers, info, USAGE, waiting } from "./handing-server.ts";
+import { call, expectInfo, handingServers, info, OLDER_USAGE, USAGE, waiting } from "./handing-server.ts";
 import { brittle, PlayedNode, speak } from "./played-node.ts";
 import { planScript, PUSHED_BACK, until } from "./scripted-host.ts";
 
@@ -22,7 +22,7 @@ describe("a call that the plan wants at compute", () => {
     expect(deadlineMs).toBeGreaterThan(0);
     expect(deadlineMs).toBeLessThanOrEqual(60_000);
     await expectInfo(client, { nodes_attached: "1", calls_handed: "1", calls_handed_taken: "1", calls_in_flight: "0" });
-    expect(await node.give(id, "OK", USAGE, '{"far":"away"}')).toBe(1);
+    expect(await node.give(id, "OK", OLDER_USAGE, '{"far":"away"}')).toBe(1);
     expect(await replied).toBe('{"far":"away"}');
     await expectInfo(client, { calls_returned: "1", calls_handed_taken: "0", calls_taken_back: "0" });
     const [[, statistics] = []] = (await client.call("LOCUS.FUNCTION", "STATS", "script")) as string[][];

@@ -11,6 +11,10 @@ import { planScript, serversOfTests, until } from "./scripted-host.ts";
 
 /** What a node says that a call has used. */
 export const USAGE = JSON.stringify({ ...NO_USAGE, wallUs: 1_500.5, cpuUs: 3, operations: 2 });
+/** As told by a node that knows nothing of reads that are found. */
+export const OLDER_USAGE = JSON.stringify(JSON.parse(USAGE), (name, value: unknown) =>
+  /^(?:findable|found)/.test(name) ? undefined : value,
+);
 
 /** Starts servers for a file whose every test has its own. `share`: of the calls of `script` that run here. */
 export function handingServers(): (share?: number, ...moduleArguments: readonly string[]) => Promise<RedisServer> {

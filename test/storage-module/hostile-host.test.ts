@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { SANITIZED_BUILD_TIMEOUT_MS, WATCHED } from "#test/sanitized-build.ts";
-import { runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
+import { PUSHED_BACK, runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -27,9 +27,7 @@ const u32 = (...numbers: readonly number[]): string =>
 const round = (count: number, commands: string): string => u32(0, count) + hex(commands);
 const GET = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
 /** An outcome's payload without its texts: code, lengths of result, message and stack, then usage and flags. */
-const outcome = (...numbers: readonly number[]): string => u32(...numbers) + "00".repeat(64);
-/** Zeros up to its last word. */
-const PUSHED_BACK = `${"00".repeat(76)}01000000`;
+const outcome = (...numbers: readonly number[]): string => u32(...numbers) + "00".repeat(96);
 
 const OUTCOMES = { ring: "outcomes" } as const;
 const ASKS_TO_WRITE = 3;
@@ -39,7 +37,7 @@ const OPENED = 3;
 const CLOSED = 5;
 
 const LIES: readonly (readonly [string, Script])[] = [
-  ["a push-back that nobody asked for", { raw: [{ ...OUTCOMES, hex: PUSHED_BACK }], mute: true }],
+  ["a push-back that nobody asked for", { raw: [PUSHED_BACK], mute: true }],
   ["a wish to write that nobody asks about", { raw: [{ ...OUTCOMES, kind: ASKS_TO_WRITE }], mute: true }],
   ["a frame of an unknown kind", { raw: [{ kind: 99 }] }],
   ["a round without a header", { raw: [{ hex: "0102" }] }],

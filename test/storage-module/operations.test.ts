@@ -191,6 +191,21 @@ describe("values", () => {
   });
 });
 
+test("operations that Redis counts as commands are told from those that it does not", async () => {
+  await redis.set("raw", "r".repeat(100));
+  const commands = async (): Promise<readonly number[]> => {
+    const [ours, theirs] = await Promise.all([readInfo(redis), redis.info("stats")]);
+    return [Number(/total_commands_processed:(\d+)/.exec(theirs)?.[1]), Number(ours.get("operations_as_commands"))];
+  };
+  const [allBefore = 0, oursBefore = 0] = await commands();
+  const operations = [["GET", "raw"], ["SET", "a", "1"], ["GET"], ["INCR", "raw"], ["EVAL", "return 1", "0"]];
+  await runScript(redis, { rounds: [operations] });
+  const [all = 0, ours = 0] = await commands();
+  expect(ours - oursBefore).toBeGreaterThan(1);
+  // The call, and the two that ask, whatever the operations were.
+  expect(all - allBefore - (ours - oursBefore)).toBe(3);
+});
+
 test("in a cluster a call goes by its keys, and its operations reach this server's slots only", async () => {
   // The usual one is the server's own and 10,000, of which there may be none.
   const busPort = String(await freePort());

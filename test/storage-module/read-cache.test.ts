@@ -413,6 +413,20 @@ describe("it is in use", () => {
     const info = await readInfo(one);
     expect(info.get("read_cache_in_use")).toBe("yes");
     expect(info.get("read_cache_bytes")).toBe(String(16 << 20));
+    const run = (...keys: readonly string[]): Promise<unknown> =>
+      one.call("LOCUS.NODE", "RUN", "reader", "*", String(keys.length), ...keys, "{}", "null");
+    const [, , usage = ""] = (await run("k")) as string[];
+    expect(JSON.parse(usage)).toMatchObject({
+      operations: 2,
+      rounds: 2,
+      findableOperations: 2,
+      findableRounds: 2,
+      foundOperations: 2,
+      foundRounds: 2,
+    });
+    // What nobody has asked for has to go: with the rest of its round, and alone.
+    const [, , mixed = ""] = (await run("k", "new")) as string[];
+    expect(JSON.parse(mixed)).toMatchObject({ operations: 4, rounds: 3, foundOperations: 2, foundRounds: 1 });
     await one.set("k", "w");
     expect((await readInfo(one)).get("read_cache_forgotten")).toBe("1");
     await one.flushall();

@@ -198,6 +198,10 @@ describe("the tallies in TypeScript and C++", () => {
         sample.rounds,
         sample.bytesOut,
         sample.bytesIn,
+        sample.findableOperations,
+        sample.findableRounds,
+        sample.foundOperations,
+        sample.foundRounds,
         ...[sample.lockUs, sample.elapsedUs].map(ns),
         Number(sample.isFixed),
       ].join(" "),
@@ -227,6 +231,10 @@ describe("the tallies in TypeScript and C++", () => {
       rounds: count,
       bytesOut: count,
       bytesIn: count,
+      findableOperations: count,
+      findableRounds: count,
+      foundOperations: count,
+      foundRounds: count,
     })
     .map((one) => ({ ...one, wallUs: one.wallUs + one.queueUs }));
 

@@ -37,7 +37,7 @@ export interface Script {
 }
 
 /** An outcome frame of a call that is pushed back, with no reads: `OutcomeHeader` of zeros up to its last word. */
-export const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(76)}01000000` } as const;
+export const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(108)}01000000` } as const;
 
 /** The path of its program. */
 export const scriptedHostProgram = (): string =>

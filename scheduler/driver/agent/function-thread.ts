@@ -8,13 +8,13 @@ import { Compile } from "typebox/schema";
 import type { Channel } from "#runtime/channel/channel.ts";
 import { guestRedisOver } from "#runtime/channel/guest-redis-over.ts";
 import type { RedisSource } from "#runtime/channel/redis-source.ts";
-import { encodedBytes } from "#runtime/channel/operation.ts";
+import { encodedBytes, type Operation } from "#runtime/channel/operation.ts";
 import { StreamChannel } from "#runtime/channel/stream-channel.ts";
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import type { FunctionDefinition, Log } from "#runtime/function/define.ts";
 import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
 import { splitSourceMap } from "#runtime/function/source-map.ts";
-import type { Usage } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
 import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
@@ -146,9 +146,10 @@ function callerOf(definition: FunctionDefinition, given: ThreadFunction) {
     }
     const { user, system } = process.threadCpuUsage(cpuBefore);
     const [wallUs, cpuUs] = [(performance.now() - startedMs) * 1e3, user + system];
-    const { operations, rounds, bytesOut, bytesIn } = counted;
-    const used = { operations, rounds, bytesOut, bytesIn, lockUs: 0 };
-    const usage = { wallUs, queueUs: 0, startUs: 0, cpuUs, waitUs: Math.max(0, wallUs - cpuUs), ...used };
+    const { operations, rounds, findableOperations, findableRounds, bytesOut, bytesIn } = counted;
+    const sent = { operations, rounds, findableOperations, findableRounds, bytesOut, bytesIn };
+    const waitUs = Math.max(0, wallUs - cpuUs);
+    const usage = { ...NO_USAGE, wallUs, cpuUs, waitUs, ...sent };
     return { kind: "ended", call, outcome, usage, logs: logs.lines };
   };
 }
@@ -233,9 +234,12 @@ const NO_REDIS: Channel = {
 
 /** The channel, for one call: what it sends is counted, and bounded. */
 function countOver(channel: Channel, operationsMax: number) {
+  let unanswered = 0;
   const counted = {
     operations: 0,
     rounds: 0,
+    findableOperations: 0,
+    findableRounds: 0,
     bytesOut: 0,
     bytesIn: 0,
     async send(round: Parameters<Channel["send"]>[0]): Promise<Uint8Array> {
@@ -244,14 +248,27 @@ function countOver(channel: Channel, operationsMax: number) {
         throw new LocusError("OPERATIONS_LIMIT", `the call sent more than ${operationsMax} operations`);
       }
       counted.rounds += 1;
+      if (unanswered === 0 && round.every(isGet)) {
+        counted.findableOperations += round.length;
+        counted.findableRounds += 1;
+      }
       for (const operation of round) counted.bytesOut += encodedBytes(operation);
-      const replies = await channel.send(round);
-      counted.bytesIn += replies.length;
-      return replies;
+      unanswered += 1;
+      try {
+        const replies = await channel.send(round);
+        counted.bytesIn += replies.length;
+        return replies;
+      } finally {
+        unanswered -= 1;
+      }
     },
   };
   return counted;
 }
+
+/** What a read cache may answer, where one is. */
+const isGet = ([name, ...args]: Operation): boolean =>
+  typeof name === "string" && name.toLowerCase() === "get" && args.length === 1;
 
 /** A call's own lines. They go to the process log in any case. */
 class CallLog {
