@@ -7,9 +7,9 @@ import { fieldsOf, planText, type Machine, type PlanChange, type SampleWindow } 
 import { PlanWriter } from "#compute/placement/plan-writer.ts";
 import { PlacementLoop, type Surroundings } from "#compute/placement/placement-loop.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
-import { costOf, type Demand } from "#runtime/placement/cost-model.ts";
+import { costOf, lockUsOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import { AS_CALIBRATED } from "#runtime/placement/storage-work.ts";
+import { AS_CALIBRATED } from "#runtime/placement/calls-work.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
@@ -93,10 +93,10 @@ export class Replay {
       machine: machineOf("storage", 0.5 * cores),
       isolatesMax: Infinity,
       isOpen: true,
+      findsReads: true,
       redisThread: 1,
-      work: AS_CALIBRATED,
     };
-    this.#surroundings = { constants: DEFAULT_CONSTANTS, storage };
+    this.#surroundings = { constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED };
   }
 
   get samples(): number {
@@ -131,6 +131,7 @@ export class Replay {
         untracked: 0,
         inFlight: CALLERS,
         nodeCores,
+        hostCores: null,
       };
     });
   }
@@ -223,7 +224,7 @@ function drawnSample(
     operations,
     rounds,
     bytesIn: bytes,
-    lockUs: side === "storage" ? operations * DEFAULT_CONSTANTS.storage.redisOperationUs : 0,
+    lockUs: side === "storage" ? lockUsOf(DEFAULT_CONSTANTS.storage, { operations, bytes }) : 0,
   } as const;
   return { sample, elapsedUs: wallUs + terms.call };
 }

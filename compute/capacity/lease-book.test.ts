@@ -555,6 +555,15 @@ describe("a node's book of leases", () => {
     book.done(running, 1, 0);
   });
 
+  test("says whether calls may run on other nodes", async () => {
+    const { book, held } = setUp();
+    expect(book.isElsewhere).toBe(false);
+    await held(at("a"), at("b", "other"));
+    expect(book.isElsewhere).toBe(true);
+    book.answered({ ...NOTHING, gone: ["b"] }, []);
+    expect(book.isElsewhere).toBe(false);
+  });
+
   test("tells how long calls ran, how long their instance was in use, and since when it is, or is not", async () => {
     const { book, held, clock } = setUp();
     clock.nowMs = 100;

@@ -100,6 +100,12 @@ export class LeaseBook {
     return this.#held.size;
   }
 
+  /** Calls may run on other nodes. */
+  get isElsewhere(): boolean {
+    for (const { isHere } of this.#held.values()) if (!isHere) return true;
+    return false;
+  }
+
   /** Whether there is an instance of it here, busy or not. */
   has({ version }: FunctionDescription): boolean {
     return (this.#functions.get(version)?.instances.length ?? 0) > 0;

@@ -164,6 +164,16 @@ export class NodeCapacity {
     return capacityText(this.book, this.#node.served, overview) + quotaText(this.#options.agents);
   }
 
+  /** Calls of other nodes that ran here. */
+  get served(): number {
+    return this.#node.served;
+  }
+
+  /** Sandbox hosts here do not run all calls of this node, or others' as well. */
+  get sharesHosts(): boolean {
+    return this.#options.agents !== null || this.book.isElsewhere || this.#node.isServing;
+  }
+
   /** CPU time of calls here that is no sandbox host's, µs. */
   cpuUs(): number {
     return this.#instances.cpuUs();

@@ -95,6 +95,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
             return calibrate({ supervisor, address: config.redis, functionUser: config.functionUser, commands });
           },
           inFlight: () => invoker.inFlight,
+          hostsCpuUs: () => hostsCpuUs(),
           log,
           nowMs,
         })
@@ -113,6 +114,13 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     capacityText: () => capacity?.metricsText() ?? contest?.metricsText() ?? "",
     functionNames: () => functions.list().map((description) => description.name),
   });
+  let served = 0;
+  const hostsCpuUs = (): number | null => {
+    const before = served;
+    served = capacity?.served ?? 0;
+    const isShared = config.scheduler === "contest" || served !== before || capacity?.sharesHosts === true;
+    return isShared ? null : supervisor.cpuUs() + (acting?.cpuUs() ?? 0);
+  };
   const supervisorFor = (caller: Caller | undefined) => {
     if (caller === undefined) return supervisor;
     if (acting === null) throw new LocusError("SIDE_UNAVAILABLE", "this node acts for no other user of Redis");

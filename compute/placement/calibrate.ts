@@ -1,6 +1,6 @@
 // Measures what moving and computing cost here, within a second: one function that is not deployed runs on both sides, in a
 // sandbox host of this node and next to Redis (LOCUS.NODE TRY). What a user may not read is refused after the same way there and back, and
-// serves as well.
+// serves as well; who may not ECHO has the bytes of one way alone.
 
 import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
@@ -17,16 +17,22 @@ import { SharedTime } from "./shared-time.ts";
 
 const NAME = "locus-calibration";
 const BUNDLE = new TextEncoder().encode(`
-const key = "${NAME}";
 const nothing = () => null;
+// Each is asked for once: what is found in the read cache costs nothing of what is measured here. Who may not read them asks for one, which is refused each time:
+// ACL LOG has a line for each key.
+const drawn = "${NAME}:" + Math.random();
+let asked = 0;
+let mayRead = null;
+const newKey = () => mayRead ? drawn + asked++ : "${NAME}";
 export default { kind: "locus.function", name: "${NAME}", async run({ redis, args: [what, count, times] }) {
-  if (what === "chain") for (let i = 0; i < count; i++) await redis.get(key).then(nothing, nothing);
+  mayRead ??= await redis.get("${NAME}:").then(() => true, () => false);
+  if (what === "chain") for (let i = 0; i < count; i++) await redis.get(newKey()).then(nothing, nothing);
   if (what === "batch") for (let i = 0; i < times; i++) {
-    await Promise.allSettled(Array.from({ length: count }, () => redis.get(key)));
+    await Promise.allSettled(Array.from({ length: count }, () => redis.get(newKey())));
   }
-  if (what === "bytes") {
-    const long = "k".repeat(count);
-    for (let i = 0; i < times; i++) await redis.get(long).then(nothing, nothing);
+  if (what === "echo") {
+    const long = "b".repeat(count);
+    for (let i = 0; i < times; i++) await redis.echo(long).then(nothing, nothing);
   }
   let sum = 0;
   if (what === "compute") for (let i = 0; i < count; i++) sum = (Math.imul(sum, 31) + i) | 0;
@@ -39,8 +45,9 @@ const BATCH = '["batch",256,4]';
 const NOTHING = '["nothing"]';
 /** A fraction of a millisecond once it is compiled, and tens of times as much before. */
 const COMPUTING = '["compute",200000]';
-const BYTES_OF_A_KEY = 65_536;
-const BYTES_ROUNDS = 8;
+/** As functions that move many bytes have them: in large values. */
+const LONG = '["echo",16384,8]';
+const SHORT = '["echo",1,8]';
 /** All of it, from listening to listening again. Over a network on which one run of each kind takes longer it takes as long as those. */
 const WITHIN_MS = 900;
 /** Each run is made so often, since the first ones are slow, and the one in the middle counts; as far as there is time. */
@@ -49,8 +56,10 @@ const REPETITIONS = 32;
 const CALLERS = 8;
 /** Which costs nothing: each takes a few more. */
 const NOTHINGS = 4;
+/** Each moves a quarter of a MiB. */
+const LONGS = 16;
 /** Kinds of runs that share the time: of one side, and those that move bytes. */
-const KINDS_OF_A_SIDE = 10;
+const KINDS_OF_A_SIDE = 12;
 const KINDS_OF_BYTES = 2;
 const DEADLINE_MS = 5_000;
 /** What is going on without us is listened to for so long, before and after, ms … */
@@ -129,13 +138,9 @@ export async function calibrate({ supervisor, address, functionUser, commands }:
     const { redisUs, besideRedisUs, nodeUs } = await clocks();
     return { redisUs, sideUs: besideRedisUs, nodeUs };
   });
-  const [long, short] = [
-    middleOf(await repeated(compute, time, `["bytes",${BYTES_OF_A_KEY},${BYTES_ROUNDS}]`)),
-    middleOf(await repeated(compute, time, `["bytes",1,${BYTES_ROUNDS}]`)),
-  ];
-  const moved = long.bytesOut + long.bytesIn - short.bytesOut - short.bytesIn;
+  const [long, short] = [middleOf(await repeated(compute, time, LONG)), middleOf(await repeated(compute, time, SHORT))];
   if (!(await isQuiet(clocks))) return null;
-  const bytes = { moved, us: serviceOf(long) - serviceOf(short) };
+  const bytes = { moved: bytesOf(long) - bytesOf(short), us: serviceOf(long) - serviceOf(short) };
   const constants = constantsOf({ compute: atCompute, storage: atStorage, bytes });
   return { constants, tookMs: Math.round(performance.now() - startMs) };
 }
@@ -149,7 +154,7 @@ interface Clocks {
 
 async function measure(run: Runner, time: SharedTime, clocks: () => Promise<Clocks>): Promise<SideCalibration> {
   // The first ones open an isolate and warm it up.
-  for (const args of [BATCH, CHAIN, NOTHING]) await repeated(run, time, args);
+  for (const args of [BATCH, CHAIN, LONG, NOTHING]) await repeated(run, time, args);
   const alone = async (args: string): Promise<RunAlone> => {
     const usage = middleOf(await repeated(run, time, args));
     return { operations: usage.operations, rounds: usage.rounds, serviceUs: serviceOf(usage) - usage.cpuUs };
@@ -162,12 +167,15 @@ async function measure(run: Runner, time: SharedTime, clocks: () => Promise<Cloc
   const inCrowd = (args: string, times = REPETITIONS): Promise<RunInCrowd> => crowd(run, time, clocks, { args, times });
   // In this order: those before warm up what the later ones need.
   const [manyBatches, manyChains] = [await inCrowd(BATCH), await inCrowd(CHAIN)];
+  const manyLong = await inCrowd(LONG, LONGS);
   const manyNothings = await inCrowd(NOTHING, NOTHINGS * REPETITIONS);
   return {
     alone: { chain, batch, nothing, computingUs },
-    crowd: { chain: manyChains, batch: manyBatches, nothing: manyNothings },
+    crowd: { chain: manyChains, batch: manyBatches, long: manyLong, nothing: manyNothings },
   };
 }
+
+const bytesOf = ({ bytesOut, bytesIn }: Usage): number => bytesOut + bytesIn;
 
 const serviceOf = ({ wallUs, queueUs }: Usage): number => wallUs - queueUs;
 
@@ -204,12 +212,14 @@ async function crowd(
   const callers = Array.from({ length: CALLERS }, (_, caller) => part.repeat(times, () => run(args, caller)));
   const usages = (await Promise.all(callers)).flat();
   const after = await clocks();
-  const { operations, rounds } = usages[0]!;
+  const [first] = usages;
+  const { operations, rounds } = first!;
   const perCall = (us: number): number => us / usages.length;
   const sumOf = (us: (usage: Usage) => number): number => usages.reduce((sum, usage) => sum + us(usage), 0);
   return {
     operations,
     rounds,
+    bytes: bytesOf(first!),
     redisUs: perCall(after.redisUs - before.redisUs),
     sideUs: perCall(after.sideUs - before.sideUs - sumOf(({ cpuUs }) => cpuUs)),
     nodeUs: perCall(after.nodeUs - before.nodeUs),
@@ -246,6 +256,21 @@ const clocksOver =
       nodeUs: user + system,
     };
   };
+
+/** Commands that came over its connections since it started or its statistics were reset, whoever sent them; NaN: it does not say. */
+export const commandsOf = (stats: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number =>
+  Number(stats.get("total_commands_processed") ?? Number.NaN) - numberIn(module, "operations_as_commands");
+
+/** Time that commands took, whoever sent them, µs since then; without those that run others, which are counted themselves. */
+export function commandsUsOf(stats: ReadonlyMap<string, string>): number {
+  let us = 0;
+  for (const [name, told] of stats) {
+    if (name.startsWith("cmdstat_") && !RUNS_OTHERS.test(name)) us += Number(/usec=(\d+)/.exec(told)?.[1] ?? 0);
+  }
+  return us;
+}
+
+const RUNS_OTHERS = /^cmdstat_(?:locus\.|exec$|eval|fcall)/;
 
 const numberIn = (from: ReadonlyMap<string, string>, name: string): number => Number(from.get(name) ?? 0);
 

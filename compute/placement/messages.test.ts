@@ -15,6 +15,7 @@ const window = {
   untracked: 0,
   inFlight: 3,
   nodeCores: 0.8,
+  hostCores: 0.4,
   tallies: tally.take().tallies,
 };
 const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0, overflowMin: 3, overflowTimes: 4 };

@@ -59,6 +59,8 @@ const seen = {
 /** What the module saw of calls that came without a node. */
 const directWindow = Type.Object(seen);
 
+const cores = Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]);
+
 /** What one node saw in a stretch of time, and what it is. */
 const window = Type.Object({
   node: Type.String({ minLength: 1, maxLength: 64 }),
@@ -72,7 +74,9 @@ const window = Type.Object({
     cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
   }),
   /** That the node itself kept busy, its sandbox hosts apart; null: it was at rest before, and nobody looked when it began. */
-  nodeCores: Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]),
+  nodeCores: cores,
+  /** The same of its sandbox hosts; null also where these did not run the calls of the node, and no others. */
+  hostCores: cores,
 });
 
 /** What changed in the plan since the one of version `base`. */
@@ -98,17 +102,19 @@ const SIDE_CONSTANTS = [
   "callUs",
   "operationUs",
   "roundUs",
+  "byteUs",
   "nodeCallUs",
   "redisCallUs",
   "redisOperationUs",
   "redisRoundUs",
+  "redisByteUs",
 ] as const;
 const constantsNamed = <Name extends string>(...names: readonly Name[]) =>
   Type.Object(Object.fromEntries(names.map((one) => [one, amount])) as Record<Name, typeof amount>);
 
 export const costConstants = Type.Object({
   compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs"),
-  storage: constantsNamed(...SIDE_CONSTANTS, "cpuRatio"),
+  storage: constantsNamed(...SIDE_CONSTANTS, "cpuRatio", "found"),
 });
 
 export type Machine = Static<typeof window>["machine"];

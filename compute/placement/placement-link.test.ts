@@ -247,6 +247,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       untracked: 0,
       inFlight: 0,
       nodeCores: 0,
+      hostCores: 0,
     };
     let heard = 0;
     await other.subscribe("locus:placement:windows");

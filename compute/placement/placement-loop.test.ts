@@ -4,7 +4,7 @@ import { resumed, type Step } from "#runtime/placement/controller.ts";
 import { placeOf, type Placement } from "#runtime/placement/plan.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import { AS_CALIBRATED } from "#runtime/placement/storage-work.ts";
+import { AS_CALIBRATED } from "#runtime/placement/calls-work.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
@@ -22,8 +22,8 @@ const STORAGE: Surroundings["storage"] = {
   machine: null,
   isolatesMax: Infinity,
   isOpen: true,
+  findsReads: true,
   redisThread: 1,
-  work: AS_CALIBRATED,
 };
 
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
@@ -36,7 +36,7 @@ const loopOf = (functions: number) => {
   const loop = new PlacementLoop(
     {
       rules: () => rules,
-      surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage }),
+      surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED }),
       onPlacements: (placements) => plans.push(placements),
       onTransition: () => {},
       nowMs: () => nowMs,
@@ -45,7 +45,12 @@ const loopOf = (functions: number) => {
   );
   loops.push(loop);
   const steps: number[] = [];
-  const runFor = (ms: number, cpuUsOf: (name: string) => number, nodeCores = 0.5): void => {
+  const runFor = (
+    ms: number,
+    cpuUsOf: (name: string) => number,
+    nodeCores = 0.5,
+    hostCores: number | null = null,
+  ): void => {
     const tally = new SampleTally();
     let last: Step | null = loop.step;
     for (const endMs = nowMs + ms; nowMs < endMs;) {
@@ -57,7 +62,8 @@ const loopOf = (functions: number) => {
           tally.record({ ...sample, cpuUs, wallUs: cpuUs + 10 }, cpuUs + 20);
         }
       }
-      loop.take({ node: "n", machine: MACHINE, stretchMs: WINDOW_MS, inFlight: 1, nodeCores, ...tally.take() });
+      const told = { stretchMs: WINDOW_MS, inFlight: 1, nodeCores, hostCores, ...tally.take() };
+      loop.take({ node: "n", machine: MACHINE, ...told });
       if (loop.step !== last) steps.push(nowMs);
       last = loop.step;
     }
@@ -80,7 +86,15 @@ const loopOf = (functions: number) => {
           tally.record(...walkAt(side, 0.9 + (0.2 * call) / WALKS));
         }
         const inFlight = 1;
-        loop.take({ node: `n${at}`, machine, stretchMs: WINDOW_MS, inFlight, nodeCores: null, ...tally.take() });
+        loop.take({
+          node: `n${at}`,
+          machine,
+          stretchMs: WINDOW_MS,
+          inFlight,
+          nodeCores: null,
+          hostCores: null,
+          ...tally.take(),
+        });
       }
     }
   };
@@ -103,7 +117,27 @@ const loopOf = (functions: number) => {
       }
       // With two cores there all of them would make these busier than a trial may.
       const machine = { ...MACHINE, cpus: [0, 1, 2], cores: 3 };
-      loop.take({ node: "n", machine, stretchMs: WINDOW_MS, inFlight: 8, nodeCores: null, ...tally.take() });
+      loop.take({
+        node: "n",
+        machine,
+        stretchMs: WINDOW_MS,
+        inFlight: 8,
+        nodeCores: null,
+        hostCores: null,
+        ...tally.take(),
+      });
+    }
+  };
+  /** Calls at compute that read a key in each of twenty rounds. */
+  const readFor = (ms: number, around: Partial<Surroundings["storage"]>): void => {
+    storage = { ...STORAGE, ...around };
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs += WINDOW_MS;
+      const tally = new SampleTally();
+      const [sample, elapsedUs] = walkAt("compute", 1);
+      tally.record({ ...sample, findableOperations: 20, findableRounds: 20 }, elapsedUs);
+      const told = { stretchMs: WINDOW_MS, inFlight: 1, nodeCores: null, hostCores: null, ...tally.take() };
+      loop.take({ node: "n", machine: MACHINE, ...told });
     }
   };
   /** A call that no node has passed on. */
@@ -123,10 +157,11 @@ const loopOf = (functions: number) => {
       untracked: 0,
       inFlight: 1,
       nodeCores,
+      hostCores: nodeCores,
     });
     loop.take(readWindow(text)!);
   };
-  return { loop, plans, steps, runFor, walkFor, crowdFor, callDirectly, hear };
+  return { loop, plans, steps, runFor, walkFor, readFor, crowdFor, callDirectly, hear };
 };
 
 /** In a window of a node. */
@@ -198,6 +233,18 @@ test("nobody's work is laid on calls while some come without a node", () => {
   expect(loop.constants.compute.callUs).toBe(callUs);
 });
 
+test("what the hosts of nodes have worked is told with what calls come to, unless some of these came without a node", () => {
+  const { loop, runFor, callDirectly } = loopOf(1);
+  runFor(1_000, () => 100, 0.5, 0.25);
+  const { hostsWorkedUs, hostsComputedUs, calls } = loop.takeReckoned();
+  expect(hostsWorkedUs).toBeCloseTo(250_000);
+  expect(hostsComputedUs).toBeCloseTo(100 * calls);
+  expect(loop.takeReckoned()).toMatchObject({ hostsWorkedUs: 0, calls: 0 });
+  callDirectly();
+  runFor(1_000, () => 100, 0.5, 0.25);
+  expect(loop.takeReckoned().hostsWorkedUs).toBeNaN();
+});
+
 test("where storage can run nothing it has no cores, and what was there leaves", () => {
   const { loop, walkFor } = loopOf(1);
   walkFor(2_000, [MACHINE]);
@@ -240,6 +287,37 @@ test("storage has the cores that its quota leaves it, and computes with as many 
   expect(single.storageMachine / all.storageMachine).toBeCloseTo(1);
 });
 
+test("what plain clients take of Redis' thread is taken from the machine that it shares", () => {
+  const busyWith = (storage: Machine, redisThread: number) => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(500, [MACHINE], { machine: storage, redisThread });
+    const { storageMachine, shared } = loop.step!.outlook.utilisation;
+    return { storageMachine, shared };
+  };
+  const one = { id: "storage", cpus: [0], cores: 1 };
+  expect(busyWith(one, 0.5).storageMachine / busyWith(one, 1).storageMachine).toBeCloseTo(2);
+  const two = { ...one, cpus: [0, 1], cores: 2 };
+  expect(busyWith(two, 0.5).storageMachine / busyWith(two, 1).storageMachine).toBeCloseTo(2 / 1.5);
+  expect(busyWith(MACHINE, 0.5).shared / busyWith(MACHINE, 1).shared).toBeGreaterThan(1.2);
+  // Whatever they take, something is left, as of the thread itself.
+  const half = { ...one, cores: 0.5 };
+  expect(busyWith(half, 0.1).storageMachine / busyWith(half, 1).storageMachine).toBeCloseTo(10);
+  const single = { ...MACHINE, cpus: [0], cores: 1 };
+  const { loop, runFor, walkFor } = loopOf(1);
+  runFor(2_000, () => 1, 0.6);
+  walkFor(500, [single], { machine: single, redisThread: 0.1 });
+  expect(loop.step!.outlook.utilisation.shared).toBeLessThan(20);
+});
+
+test("reads that nobody has called for at storage are predicted to be found there, where the read cache is in use", () => {
+  const rounds = (findsReads: boolean): number => {
+    const { loop, readFor } = loopOf(1);
+    readFor(500, { findsReads });
+    return loop.step!.weighed[0]!.costs.sides.storage.cost.terms.rounds;
+  };
+  expect(rounds(true) / rounds(false)).toBeCloseTo(1 - DEFAULT_CONSTANTS.storage.found);
+});
+
 test("nodes that share cores with Redis share one pool with it, those beside it do not", () => {
   const sharedWith = (machine: Machine | null, ...nodes: readonly Machine[]): number => {
     const { loop, walkFor } = loopOf(1);
@@ -271,15 +349,20 @@ test("a trial is told with the share from before, from where whoever controls ne
 });
 
 /** What a window may say of one call at most, in the order of TALLY_TERMS; `isPlausible` is asked about more. */
-const MOST = [1, 0, 1e10, 1e10, 1e20, 1e10, 1e10, 1e10, 1e7, 1e7, 1e14, 1e10, 23, 500, 23, 500, 0, 1];
+const MOST = [
+  1, 0, 1e10, 1e10, 1e20, 1e10, 1e10, 1e10, 1e7, 1e7, 1e14, 1e10, 23, 500, 23, 500, 0, 1, 1e7, 1e7, 1e7, 1e7,
+];
 const written = fc.record({
   function: fc.constantFrom("f0", "f1", "f2"),
   version: fc.constantFrom("1", "2"),
   side: fc.constantFrom("compute" as const, "storage" as const),
   sums: fc.oneof(
-    fc.array(fc.double({ min: 0, max: 1e30, noNaN: true }), { minLength: 18, maxLength: 18 }),
+    fc.array(fc.double({ min: 0, max: 1e30, noNaN: true }), { minLength: MOST.length, maxLength: MOST.length }),
     fc
-      .tuple(fc.constantFrom(1, 1e3, 1e9), fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 18 }))
+      .tuple(
+        fc.constantFrom(1, 1e3, 1e9),
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: MOST.length }),
+      )
       .map(([calls, parts]) => MOST.map((most, at) => (at === 0 ? calls : calls * most * parts[at]!))),
   ),
   elapsed: fc.constant([5, 1e15]),

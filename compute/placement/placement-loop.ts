@@ -10,14 +10,23 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
-import { learnt, otherCores, recalibrated, usualWork, withWork, type NodeWork } from "#runtime/placement/refinement.ts";
+import {
+  believedUs,
+  learnt,
+  otherCores,
+  recalibrated,
+  usualWork,
+  withWork,
+  type NodeWork,
+} from "#runtime/placement/refinement.ts";
 import {
   NOTHING_RECKONED,
   reckonedWith,
-  withStorageWork,
+  withCallsWork,
   type ReckonedWork,
-  type StorageWork,
-} from "#runtime/placement/storage-work.ts";
+  type CallsWork,
+} from "#runtime/placement/calls-work.ts";
+import { UnexplainedWork } from "#runtime/placement/unexplained-work.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -45,11 +54,13 @@ export interface Surroundings {
     readonly isolatesMax: number;
     /** Whether calls can run there. */
     readonly isOpen: boolean;
+    /** The read cache is in use. */
+    readonly findsReads: boolean;
     /** Of Redis' one thread, the part that plain clients leave. */
     readonly redisThread: number;
-    /** What calls make it and its hosts work, to what the constants say. */
-    readonly work: StorageWork;
   };
+  /** What is worked for calls, to what the constants say. */
+  readonly callsWork: CallsWork;
 }
 
 interface LoopOptions {
@@ -89,6 +100,7 @@ export class PlacementLoop {
   #decidedMs: number | null = null;
   /** What calls make nodes work, and the constants that it was usual by; null: nothing has been heard yet. */
   #work: { readonly of: CostConstants; readonly work: NodeWork; readonly heardMs: number } | null = null;
+  readonly #unexplained = new UnexplainedWork();
   #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
@@ -117,7 +129,7 @@ export class PlacementLoop {
     return refined(around, this.#workBy(around.constants));
   }
 
-  /** What calls have made Redis and its hosts work by what was calibrated, since this was asked last. */
+  /** What calls have made Redis and all hosts work by what was calibrated, since this was asked last. */
   takeReckoned(): ReckonedWork {
     const reckoned = this.#reckoned;
     this.#reckoned = NOTHING_RECKONED;
@@ -145,22 +157,24 @@ export class PlacementLoop {
   }
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
-  take({ node, machine, stretchMs, tallies, inFlight, nodeCores }: SampleWindow): void {
+  take({ node, machine, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
     this.#count(node, { machine, calls: inFlight, windowMs: windowMsOf(tallies.length) });
     const told = tallies.filter(isPlausible);
     // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
-    if (nodeCores !== null && !this.#nodes.has(DIRECT)) this.#learn(nodeCores, stretchMs, told);
-    this.#fold(told, stretchMs);
+    const isOwn = !this.#nodes.has(DIRECT);
+    if (nodeCores !== null && isOwn) this.#learn(nodeCores, stretchMs, told);
+    const hostsWorkedUs = hostCores === null ? null : Math.min(hostCores, machine.cores) * stretchOf(stretchMs) * 1e3;
+    this.#fold(told, stretchMs, isOwn ? hostsWorkedUs : Number.NaN);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
     this.#count(DIRECT, { machine: null, calls: inFlight, windowMs: windowMsOf(tallies.length) });
-    this.#fold(tallies.filter(isPlausible), stretchMs);
+    this.#fold(tallies.filter(isPlausible), stretchMs, Number.NaN);
   }
 
-  #fold(tallies: readonly Tally[], stretchMs: number): void {
-    this.#reckoned = reckonedWith(this.#reckoned, tallies, this.#options.surroundings().constants);
+  #fold(tallies: readonly Tally[], stretchMs: number, hostsWorkedUs: number | null): void {
+    this.#reckoned = reckonedWith(this.#reckoned, tallies, this.#options.surroundings().constants, hostsWorkedUs);
     for (const name of this.#profiles.fold(tallies, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
     this.reviewSoon(windowMsOf(tallies.length));
   }
@@ -224,7 +238,7 @@ export class PlacementLoop {
   }
 
   #learn(nodeCores: number, stretchMs: number, tallies: readonly Tally[]): void {
-    const windowMs = clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX);
+    const windowMs = stretchOf(stretchMs);
     const calls = { compute: 0, storage: 0 };
     for (const { side, sums } of tallies) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
     const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
@@ -232,6 +246,7 @@ export class PlacementLoop {
     const worked = { windowMs, passedMs, us: nodeCores * windowMs * 1e3, calls };
     const before = this.#workBy(constants);
     const work = learnt(before, worked);
+    this.#unexplained.add(worked.us - believedUs(before, worked), nowMs);
     // A window that tells nothing takes no time of those that do.
     if (work !== before || this.#work?.of !== constants) this.#work = { of: constants, work, heardMs: nowMs };
   }
@@ -265,11 +280,14 @@ export class PlacementLoop {
     }
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
     const cores = coresOf(machines, storage);
-    const left = (all: number): number => Math.max(all / 2, all - machines.length * otherCores);
+    const ofNodes = machines.length * otherCores + this.#unexplained.coresAt(nowMs);
+    const left = (all: number): number => Math.max(all / 2, all - ofNodes);
+    const plainCores = 1 - storage.redisThread;
     return {
       ...cores,
       computeCores: left(cores.computeCores),
-      sharedCores: left(cores.sharedCores),
+      storageMachineCores: withoutPlain(cores.storageMachineCores, plainCores),
+      sharedCores: withoutPlain(left(cores.sharedCores), plainCores),
       redisThread: storage.redisThread,
       nodes: Math.max(1, this.nodeCount),
       callers,
@@ -277,8 +295,16 @@ export class PlacementLoop {
   }
 }
 
-const refined = ({ constants, storage }: Surroundings, work: NodeWork): CostConstants =>
-  withStorageWork(withWork(constants, work), storage.work);
+/** Window lengths as they can be: who writes windows may write anything. */
+const stretchOf = (stretchMs: number): number => clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX);
+
+/** Of cores that plain clients have Redis' thread on; of each a tenth at least, as of the thread. */
+const withoutPlain = (cores: number, plainCores: number): number => Math.max(cores / 10, cores - plainCores);
+
+function refined({ constants, storage: { findsReads }, callsWork }: Surroundings, work: NodeWork): CostConstants {
+  const { compute, storage } = withCallsWork(withWork(constants, work), callsWork);
+  return { compute, storage: findsReads ? storage : { ...storage, found: 0 } };
+}
 
 /** Nodes on one machine share its cores; where all share with Redis, so do the two sides. */
 function coresOf(

@@ -13,6 +13,7 @@ function tallied(functions: number): readonly number[] {
     node: "n",
     machine: () => ({ id: "m", cpus: [0], cores: 1 }),
     inFlight: () => 0,
+    hostsCpuUs: () => 0,
     onWindow: (window) => came.push(window),
   });
   const call = (name: string): void => {
@@ -28,4 +29,32 @@ function tallied(functions: number): readonly number[] {
 test("a window of few functions is over sooner than one of many", () => {
   expect(tallied(100)).toEqual([100, 1]);
   expect(tallied(600)).toEqual([601]);
+});
+
+test("a window says how many cores the hosts have kept busy meanwhile, and nothing of what was before a rest", () => {
+  const came: SampleWindow[] = [];
+  let hostsUs: number | null = 5_000_000;
+  const windows = new SampleWindows({
+    node: "n",
+    machine: () => ({ id: "m", cpus: [0], cores: 1 }),
+    inFlight: () => 0,
+    hostsCpuUs: () => hostsUs,
+    onWindow: (window) => came.push(window),
+  });
+  const windowAfter = (ms: number, workedUs: number): number | null => {
+    windows.ran({ ...NO_USAGE, function: "f", version: "1", side: "compute", outcome: "ok" }, 10, [], "id", 0);
+    if (hostsUs !== null) hostsUs += workedUs;
+    vi.advanceTimersByTime(ms);
+    return came.at(-1)!.hostCores;
+  };
+  vi.advanceTimersByTime(60_000);
+  expect(windowAfter(25, 0)).toBeNull();
+  expect(windowAfter(25, 10_000)).toBeCloseTo(0.4);
+  expect(windowAfter(25, 100_000), "as many as there are at most").toBe(1);
+  expect(windowAfter(25, -9_000_000), "hosts have begun anew").toBe(0);
+  hostsUs = null;
+  expect(windowAfter(25, 0), "others' calls as well").toBeNull();
+  hostsUs = 7_000_000;
+  expect(windowAfter(25, 0), "since nobody knows when").toBeNull();
+  expect(windowAfter(25, 5_000)).toBeCloseTo(0.2);
 });

@@ -11,6 +11,8 @@ interface WindowOptions {
   readonly node: string;
   readonly machine: () => Machine;
   readonly inFlight: () => number;
+  /** Of the sandbox hosts, since they began; null: they have not run the calls of this node, and no others. */
+  readonly hostsCpuUs: () => number | null;
   readonly onWindow: (window: SampleWindow) => void;
 }
 
@@ -19,8 +21,9 @@ export class SampleWindows implements CallObserver {
   readonly #tally = new SampleTally();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
-  /** At `#sinceMs`. */
+  /** At `#sinceMs`: of this process, and of its hosts. */
   #cpuBeforeUs = 0;
+  #hostsBeforeUs: number | null = 0;
 
   constructor(options: WindowOptions) {
     this.#options = options;
@@ -63,13 +66,17 @@ export class SampleWindows implements CallObserver {
     const passedMs = nowMs - this.#sinceMs;
     const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
     this.#sinceMs = nowMs;
-    const { node, inFlight, onWindow } = this.#options;
+    const { node, inFlight, hostsCpuUs, onWindow } = this.#options;
     const machine = this.#options.machine();
     const { tallies, untracked } = this.#tally.take();
     const { user, system } = process.cpuUsage();
-    const cores = Math.min((user + system - this.#cpuBeforeUs) / (1e3 * passedMs), machine.cores);
-    const nodeCores = passedMs > STRETCH_MS_MAX ? null : cores;
-    this.#cpuBeforeUs = user + system;
-    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), nodeCores });
+    const [cpuUs, hostsUs] = [user + system, hostsCpuUs()];
+    const coresOf = (nowUs: number | null, beforeUs: number | null): number | null =>
+      passedMs > STRETCH_MS_MAX || nowUs === null || beforeUs === null
+        ? null
+        : clamp((nowUs - beforeUs) / (1e3 * passedMs), 0, machine.cores);
+    const [nodeCores, hostCores] = [coresOf(cpuUs, this.#cpuBeforeUs), coresOf(hostsUs, this.#hostsBeforeUs)];
+    [this.#cpuBeforeUs, this.#hostsBeforeUs] = [cpuUs, hostsUs];
+    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), nodeCores, hostCores });
   }
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import { AS_CALIBRATED, NOTHING_RECKONED, type ReckonedWork } from "#runtime/placement/storage-work.ts";
+import { AS_CALIBRATED, NOTHING_RECKONED, type ReckonedWork } from "#runtime/placement/calls-work.ts";
 import { openLastingConnection } from "../node/redis-connection.ts";
 import { startScriptedRedis, type ScriptedRedis } from "../node/scripted-redis.ts";
 import { RedisWatch } from "./surroundings.ts";
@@ -17,11 +17,19 @@ interface Told {
   /** While its lock was held: by anybody, and by its one thread, µs. */
   readonly lockUs: number;
   readonly lockUsOfMainThread: number;
+  /** Commands, and those of them that functions beside it sent. */
+  readonly commands: number;
+  readonly asCommands: number;
+  /** Time that two kinds of them took, µs. */
+  readonly getUs: number;
+  readonly keysUs: number;
   readonly cpus: string;
   /** null: a module that does not tell. */
   readonly cores: string | null;
   readonly isolatesMax: string | null;
   readonly obstacle: string;
+  readonly readCache: string;
+  readonly operations: number;
 }
 
 const AT_REST: Told = {
@@ -30,10 +38,16 @@ const AT_REST: Told = {
   hostsUs: 0,
   lockUs: 0,
   lockUsOfMainThread: 0,
+  commands: 0,
+  asCommands: 0,
+  getUs: 0,
+  keysUs: 0,
   cpus: "0-1",
   cores: "2",
   isolatesMax: "16",
   obstacle: "",
+  readCache: "yes",
+  operations: 1,
 };
 /** A second is what is between two questions. */
 const SECOND_MS = 1_000;
@@ -54,10 +68,14 @@ beforeEach(async () => {
     if (told === null) return new Error("LOADING Redis is loading the dataset in memory");
     if (command === "info") {
       const allS = told.mainThreadS + told.besideS;
-      return `# CPU\r\nused_cpu_user:${allS}\r\nused_cpu_user_main_thread:${told.mainThreadS}\r\n`;
+      const cpu = `# CPU\r\nused_cpu_user:${allS}\r\nused_cpu_user_main_thread:${told.mainThreadS}\r\n`;
+      const usOf = (name: string, us: number): string =>
+        `cmdstat_${name}:calls=9,usec=${us},usec_per_call=1.00,rejected_calls=0\r\n`;
+      const commandstats = `# Commandstats\r\n${usOf("get", told.getUs)}${usOf("keys", told.keysUs)}${usOf("locus.call", 1e9)}`;
+      return `${cpu}# Stats\r\ntotal_commands_processed:${told.commands}\r\n${commandstats}`;
     }
     asked += 1;
-    const { hostsUs, lockUs, lockUsOfMainThread, cpus, cores, isolatesMax, obstacle } = told;
+    const { hostsUs, lockUs, lockUsOfMainThread, asCommands, cpus, cores, isolatesMax, obstacle } = told;
     return [
       "machine:here",
       `cpus:${cpus}`,
@@ -66,7 +84,10 @@ beforeEach(async () => {
       `hosts_cpu_us:${hostsUs}`,
       `lock_us:${lockUs}`,
       `lock_us_of_main_thread:${lockUsOfMainThread}`,
+      `operations_as_commands:${asCommands}`,
       `hosts_obstacle:${obstacle}`,
+      `read_cache_in_use:${told.readCache}`,
+      `operations:${told.operations}`,
     ].join("\r\n");
   });
   redis = openLastingConnection(server.address, server.user, "test");
@@ -168,10 +189,12 @@ describe("what plain clients leave of Redis' thread", () => {
 });
 
 describe("what Redis and its hosts work for calls", () => {
-  const work = () => watch.surroundings.storage.work;
+  const work = () => watch.surroundings.callsWork;
   const asReckoned = async (): Promise<void> => {
     await secondLater({});
-    reckoned = { redisUs: 500_000, lockUs: 50_000, besideUs: 200_000, computedUs: 300_000, calls: 10_000, untold: 0 };
+    const commands = 10_000;
+    const beside = { besideUs: 200_000, computedUs: 300_000 };
+    reckoned = { ...NOTHING_RECKONED, redisUs: 500_000, lockUs: 50_000, ...beside, commands, calls: 10_000 };
   };
 
   test("is held against what the constants have them work, once a second", async () => {
@@ -180,6 +203,23 @@ describe("what Redis and its hosts work for calls", () => {
     expect(work().redis).toBeCloseTo(1 - 0.5 * (1 - 250 / 500));
     expect(work().beside).toBeCloseTo(1);
     expect(threadLeft()).toBe(1);
+  });
+
+  test("is more than they have it where nobody but calls sent it commands, functions' own not counted", async () => {
+    await asReckoned();
+    await secondLater({ mainThreadS: 100.8, commands: 30_000, asCommands: 20_000 });
+    expect(work().redis).toBeCloseTo(1 + 0.5 * (750 / 500 - 1));
+    await asReckoned();
+    const before = work().redis;
+    await secondLater({ mainThreadS: 101.6, commands: 100_000, asCommands: 20_000 });
+    expect(work().redis).toBeLessThan(before);
+  });
+
+  test("is not more by what commands took that no call sent", async () => {
+    await asReckoned();
+    const began = { mainThreadS: 100.8, commands: 10_010, getUs: 55_000 };
+    await secondLater({ ...began, keysUs: 200_000 });
+    expect(work().redis).toBeCloseTo(1 + 0.5 * ((750 - 205) / 500 - 1));
   });
 
   test("is as calibrated again after a calibration, whose own calls nobody counts", async () => {
@@ -208,6 +248,15 @@ describe("what is asked of Redis", () => {
     await secondLater({ obstacle: "", cpus: "" });
     expect(watch.surroundings.storage).toMatchObject({ machine: null, isOpen: true });
     expect(changes).toBe(3);
+  });
+
+  test("says whether reads are found there", async () => {
+    await secondLater({});
+    expect(watch.surroundings.storage.findsReads).toBe(true);
+    await secondLater({ readCache: "no" });
+    expect(watch.surroundings.storage.findsReads).toBe(false);
+    await secondLater({ operations: 0 });
+    expect(watch.surroundings.storage.findsReads, "nobody has read yet").toBe(true);
   });
 
   test("says how many of them a quota leaves, and how many its hosts can compute with; who decides is told of a change", async () => {

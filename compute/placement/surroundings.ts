@@ -9,12 +9,12 @@ import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-mod
 import {
   AS_CALIBRATED,
   redisWorkUs,
-  storageWorkAfter,
+  callsWorkAfter,
   type MeasuredWork,
   type ReckonedWork,
-} from "#runtime/placement/storage-work.ts";
+} from "#runtime/placement/calls-work.ts";
 import { infoOf } from "../node/redis-info.ts";
-import { besideRedisUsOf, busyUsOf } from "./calibrate.ts";
+import { besideRedisUsOf, busyUsOf, commandsOf, commandsUsOf } from "./calibrate.ts";
 import { cpusOf } from "./machine.ts";
 import type { Surroundings } from "./placement-loop.ts";
 
@@ -33,8 +33,6 @@ interface WatchOptions {
   readonly nowMs: () => number;
 }
 
-type Worked = Pick<Surroundings["storage"], "redisThread" | "work">;
-
 /** What had been worked at some time, by anybody. */
 interface Clocks extends MeasuredWork {
   readonly atMs: number;
@@ -46,9 +44,10 @@ export class RedisWatch {
     machine: null,
     isolatesMax: Infinity,
     isOpen: true,
+    findsReads: true,
     redisThread: 1,
-    work: AS_CALIBRATED,
   };
+  #callsWork = AS_CALIBRATED;
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
   #last: Clocks | null = null;
@@ -60,7 +59,7 @@ export class RedisWatch {
   }
 
   get surroundings(): Surroundings {
-    return { constants: this.#constants, storage: this.#storage };
+    return { constants: this.#constants, storage: this.#storage, callsWork: this.#callsWork };
   }
 
   get constantsFrom(): ConstantsSource {
@@ -76,7 +75,7 @@ export class RedisWatch {
 
   /** What has been worked until now is not held against what calls come to from now on. */
   beginAnew(): void {
-    this.#storage = { ...this.#storage, work: AS_CALIBRATED };
+    this.#callsWork = AS_CALIBRATED;
     this.#last = null;
   }
 
@@ -94,9 +93,18 @@ export class RedisWatch {
 
   async #ask(): Promise<void> {
     const { redis, reckoned, nowMs, onChange } = this.#options;
-    const [module, server] = await Promise.all([redis.call("LOCUS.INFO"), redis.info("cpu")]);
-    const [ours, cpu] = [infoOf(String(module)), infoOf(server)];
-    const now = { atMs: nowMs(), redisUs: busyUsOf(cpu, ours), besideUs: besideRedisUsOf(cpu, ours) };
+    const [module, server] = await Promise.all([
+      redis.call("LOCUS.INFO"),
+      redis.call("info", "cpu", "stats", "commandstats"),
+    ]);
+    const [ours, theirs] = [infoOf(String(module)), infoOf(String(server))];
+    const now = {
+      atMs: nowMs(),
+      redisUs: busyUsOf(theirs, ours),
+      besideUs: besideRedisUsOf(theirs, ours),
+      commands: commandsOf(theirs, ours),
+      commandsUs: commandsUsOf(theirs),
+    };
     const cpus = cpusOf(ours.get("cpus") ?? "");
     const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
     const before = this.#storage;
@@ -104,26 +112,30 @@ export class RedisWatch {
       machine: cpus.length === 0 ? null : machine,
       isolatesMax: countOf(ours, "isolates_max", Infinity),
       isOpen: (ours.get("hosts_obstacle") ?? "") === "",
-      ...this.#worked(now, reckoned(), before),
+      // It is not in use before somebody has read.
+      findsReads: ours.get("read_cache_in_use") === "yes" || ours.get("operations") === "0",
+      redisThread: this.#learn(now, reckoned()),
     };
     this.#last = now;
     if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
   }
 
-  /** As it was, where nothing can be held against anything. */
-  #worked(
-    now: Clocks,
-    reckoned: ReckonedWork | null,
-    { redisThread, work: believed }: Surroundings["storage"],
-  ): Worked {
+  /** What was worked for calls; what plain clients leave of the thread. Both as they were, where nothing can be held against anything. */
+  #learn(now: Clocks, reckoned: ReckonedWork | null): number {
+    const { redisThread } = this.#storage;
     const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? now.atMs)];
-    if (last === null || reckoned === null || passedMs <= 0) return { redisThread, work: believed };
-    const measured = { redisUs: now.redisUs - last.redisUs, besideUs: now.besideUs - last.besideUs };
-    const work = storageWorkAfter(believed, reckoned, measured, passedMs);
+    if (last === null || reckoned === null || passedMs <= 0) return redisThread;
+    const measured = {
+      redisUs: now.redisUs - last.redisUs,
+      besideUs: now.besideUs - last.besideUs,
+      commands: now.commands - last.commands,
+      commandsUs: now.commandsUs - last.commandsUs,
+    };
+    this.#callsWork = callsWorkAfter(this.#callsWork, reckoned, measured, passedMs);
     const leftBy = (workedUs: number): number => 1 - clamp((measured.redisUs - workedUs) / (1e3 * passedMs), 0, 1);
-    const [least, most] = redisWorkUs(reckoned, work);
+    const [least, most] = redisWorkUs(reckoned, this.#callsWork);
     const left = (1 - WEIGHT) * redisThread + WEIGHT * clamp(redisThread, leftBy(least), leftBy(most));
-    return { redisThread: Math.max(REDIS_THREAD_MIN, left), work };
+    return Math.max(REDIS_THREAD_MIN, left);
   }
 }
 

@@ -2,34 +2,37 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
 import { arePlausible, constantsOf, type Calibration, type RunAlone, type RunInCrowd } from "./calibration.ts";
-import { costOf, type Cost, type CostConstants } from "./cost-model.ts";
+import { costOf, lockUsOf, type Cost, type CostConstants, type Moved } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 
-type Run = Pick<RunAlone, "operations" | "rounds">;
-
-const CHAIN: Run = { operations: 32, rounds: 32 };
-const BATCH: Run = { operations: 1_024, rounds: 4 };
-const NOTHING: Run = { operations: 0, rounds: 0 };
+const CHAIN: Moved = { operations: 32, rounds: 32, bytes: 0 };
+const BATCH: Moved = { operations: 1_024, rounds: 4, bytes: 0 };
+const LONG: Moved = { operations: 8, rounds: 8, bytes: 2.5e5 };
+const NOTHING: Moved = { operations: 0, rounds: 0, bytes: 0 };
 
 /** What would be measured where these are the constants. */
 function measuredAt(constants: CostConstants): Calibration {
   const { compute, storage } = constants;
   const side = (of: Side, { computingUs, nodeUs }: { readonly computingUs: number; readonly nodeUs: number }) => {
-    const costOfRun = ({ operations, rounds }: Run): Cost =>
-      costOf(of, { operations, rounds, bytes: 0, cpuUs: 0 }, constants);
-    const alone = (run: Run): RunAlone => {
+    const costOfRun = (run: Moved): Cost => costOf(of, { ...run, cpuUs: 0 }, constants);
+    const alone = (run: Moved): RunAlone => {
       const { latencyUs, terms } = costOfRun(run);
       return { ...run, serviceUs: latencyUs - terms.call };
     };
-    const inCrowd = (run: Run): RunInCrowd => {
+    const inCrowd = (run: Moved): RunInCrowd => {
       const { computeUs, storageUs, redisUs } = costOfRun(run);
-      const lockUs = of === "storage" ? run.operations * storage.redisOperationUs : 0;
+      const lockUs = of === "storage" ? lockUsOf(storage, run) : 0;
       return { ...run, sideUs: of === "storage" ? storageUs : computeUs, redisUs, nodeUs, lockUs };
     };
     const nothing = { serviceUs: constants[of].enterUs, outsideUs: constants[of].callWaitUs };
     return {
       alone: { chain: alone(CHAIN), batch: alone(BATCH), nothing, computingUs },
-      crowd: { chain: inCrowd(CHAIN), batch: inCrowd(BATCH), nothing: inCrowd(NOTHING) },
+      crowd: {
+        chain: inCrowd(CHAIN),
+        batch: inCrowd(BATCH),
+        long: inCrowd(LONG),
+        nothing: inCrowd(NOTHING),
+      },
     };
   };
   return {
@@ -46,7 +49,12 @@ const anyConstants = fc
     const scaled = <Group extends object>(group: Group, by: number): Group =>
       Object.fromEntries(Object.entries(group).map(([name, value]) => [name, (value as number) * by])) as Group;
     const { compute, storage } = DEFAULT_CONSTANTS;
-    return { compute: { ...scaled(compute, atCompute), roundWaitUs }, storage: scaled(storage, atStorage) };
+    // What functions find no calibration can tell.
+    const { found } = storage;
+    return {
+      compute: { ...scaled(compute, atCompute), roundWaitUs },
+      storage: { ...scaled(storage, atStorage), found },
+    };
   });
 
 test("constants come out of a calibration as they went into it", () => {
@@ -64,12 +72,13 @@ test("constants come out of a calibration as they went into it", () => {
 
 test("a measurement that was disturbed beyond belief leaves constants that can be reckoned with", () => {
   const us = fc.oneof(fc.constant(0), fc.double({ min: -1e6, max: 1e9, noNaN: true }));
-  const alone = ({ operations, rounds }: Run) =>
+  const alone = ({ operations, rounds }: Moved) =>
     fc.record({ operations: fc.constant(operations), rounds: fc.constant(rounds), serviceUs: us });
-  const inCrowd = ({ operations, rounds }: Run) =>
+  const inCrowd = ({ operations, rounds, bytes }: Moved) =>
     fc.record({
       operations: fc.constant(operations),
       rounds: fc.constant(rounds),
+      bytes: fc.constantFrom(bytes, 0),
       sideUs: us,
       redisUs: us,
       nodeUs: us,
@@ -82,7 +91,12 @@ test("a measurement that was disturbed beyond belief leaves constants that can b
       nothing: fc.record({ serviceUs: us, outsideUs: us }),
       computingUs: us,
     }),
-    crowd: fc.record({ chain: inCrowd(CHAIN), batch: inCrowd(BATCH), nothing: inCrowd(NOTHING) }),
+    crowd: fc.record({
+      chain: inCrowd(CHAIN),
+      batch: inCrowd(BATCH),
+      long: inCrowd(LONG),
+      nothing: inCrowd(NOTHING),
+    }),
   });
   const any = fc.record({ compute: side, storage: side, bytes: fc.record({ moved: us, us }) });
   fc.assert(

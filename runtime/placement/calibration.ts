@@ -19,6 +19,8 @@ export interface RunAlone extends Run {
 
 /** CPU time of a call that ran in a crowd of the same, the function's own computing aside, µs. */
 export interface RunInCrowd extends Run {
+  /** Of RESP, both ways. */
+  readonly bytes: number;
   /** Of the side's cores: the sandbox host, and at compute the node, at storage the threads beside Redis' own. */
   readonly sideUs: number;
   /** Of Redis' one thread: its CPU time, and the time that another held its lock. */
@@ -41,7 +43,13 @@ export interface SideCalibration {
     /** CPU time of the same computing on either side. */
     readonly computingUs: number;
   };
-  readonly crowd: { readonly chain: RunInCrowd; readonly batch: RunInCrowd; readonly nothing: RunInCrowd };
+  readonly crowd: {
+    readonly chain: RunInCrowd;
+    readonly batch: RunInCrowd;
+    /** Few operations of many bytes, each in a round; those of the others are so few that they are taken for none. */
+    readonly long: RunInCrowd;
+    readonly nothing: RunInCrowd;
+  };
 }
 
 export interface Calibration extends Readonly<Record<Side, SideCalibration>> {
@@ -56,7 +64,7 @@ const CPU_RATIO_MAX = 5;
 
 export function constantsOf({ compute, storage, bytes }: Calibration): CostConstants {
   const usual = DEFAULT_CONSTANTS;
-  const lock = solved(storage.crowd.chain, storage.crowd.batch, ({ lockUs }) => lockUs).operationUs;
+  const lock = solvedInCrowd(storage.crowd, ({ lockUs }) => lockUs);
   return {
     compute: {
       ...waitsOf(compute),
@@ -66,8 +74,10 @@ export function constantsOf({ compute, storage, bytes }: Calibration): CostConst
     storage: {
       ...waitsOf(storage),
       ...worksOf("storage", storage),
-      redisOperationUs: near(usual.storage.redisOperationUs, lock),
+      redisOperationUs: near(usual.storage.redisOperationUs, lock.operationUs),
+      redisByteUs: near(usual.storage.redisByteUs, lock.byteUs),
       cpuRatio: near(1, storage.alone.computingUs / compute.alone.computingUs, CPU_RATIO_MAX),
+      found: usual.storage.found,
     },
   };
 }
@@ -83,9 +93,10 @@ function waitsOf({ alone: { chain, batch, nothing } }: SideCalibration) {
   };
 }
 
-function worksOf(side: Side, { crowd: { chain, batch, nothing } }: SideCalibration) {
+function worksOf(side: Side, { crowd }: SideCalibration) {
+  const { nothing } = crowd;
   const usual = DEFAULT_CONSTANTS[side];
-  const more = (term: "sideUs" | "redisUs") => solved(chain, batch, (run) => Math.max(0, run[term] - nothing[term]));
+  const more = (term: "sideUs" | "redisUs") => solvedInCrowd(crowd, (run) => Math.max(0, run[term] - nothing[term]));
   const [ofSide, ofRedis] = [more("sideUs"), more("redisUs")];
   const callUs = near(usual.callUs, nothing.sideUs);
   const nodeCallUs = near(usual.nodeCallUs, nothing.nodeUs);
@@ -94,10 +105,19 @@ function worksOf(side: Side, { crowd: { chain, batch, nothing } }: SideCalibrati
     nodeCallUs: side === "compute" ? Math.min(callUs, nodeCallUs) : nodeCallUs,
     operationUs: near(usual.operationUs, ofSide.operationUs),
     roundUs: near(usual.roundUs, ofSide.roundUs),
+    byteUs: near(usual.byteUs, ofSide.byteUs),
     redisCallUs: near(usual.redisCallUs, nothing.redisUs),
     redisOperationUs: near(usual.redisOperationUs, ofRedis.operationUs),
     redisRoundUs: near(usual.redisRoundUs, ofRedis.roundUs),
+    redisByteUs: near(usual.redisByteUs, ofRedis.byteUs),
   };
+}
+
+/** A third run, and what each byte takes. */
+function solvedInCrowd({ chain, batch, long }: SideCalibration["crowd"], us: (run: RunInCrowd) => number) {
+  const each = solved(chain, batch, us);
+  const ofBytes = us(long) - long.operations * each.operationUs - long.rounds * each.roundUs;
+  return { ...each, byteUs: ofBytes / long.bytes };
 }
 
 /** Two runs, two unknowns: what each operation and each round takes of it. */
@@ -117,6 +137,7 @@ export const arePlausible = (constants: CostConstants): boolean =>
   (["compute", "storage"] as const).every((side) => {
     const usual = new Map<string, number>(Object.entries(DEFAULT_CONSTANTS[side]));
     return Object.entries(constants[side]).every(([name, us]) => {
+      if (name === "found") return us >= 0 && us <= 1;
       const most = WAITS.has(name) ? WAIT_US_MAX : (usual.get(name) ?? 0) * DISTANCE_MAX;
       const least = WAITS.has(name) ? 0 : (usual.get(name) ?? 0) / DISTANCE_MAX;
       return Number.isFinite(us) && us >= least && us <= most;

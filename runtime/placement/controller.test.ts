@@ -104,7 +104,7 @@ describe("the controller, under a steady load", () => {
   test.each([1, 2, 4, 8].flatMap((cores) => [0.8, 0.9, 1, 1.2, 1.4].map((load) => ({ cores, load }))))(
     "rests where calls come whatever they take: $cores cores beside Redis, $load of what they can do",
     ({ cores, load }) => {
-      const walk = { operations: 20, rounds: 20, bytes: 2_000, cpuUs: 2_000 };
+      const walk = { operations: 20, rounds: 20, bytes: 200, cpuUs: 2_000 };
       const world = worldOf([called("walk", walk, (load * cores * 1e6) / 2_150)], {
         capacityAt: () => ({
           ...TWO_MACHINES,
@@ -154,7 +154,7 @@ describe("the controller, under a steady load", () => {
       expect(next.atMs).toBeLessThan(retryMs);
     });
 
-    const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 600 < 300 ? 5 : 300 }, 40);
+    const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 800 < 400 ? 5 : 300 }, 40);
     const withSlight = { ...chains, functionsAt: (ms: number) => [...chains.functionsAt(ms), slight(ms)] };
 
     test("what a trial has done is not what a move is held against", () => {

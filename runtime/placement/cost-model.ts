@@ -4,12 +4,33 @@
 
 import type { Side } from "#runtime/profile/sample.ts";
 
-/** Of one call, on average: what it would need on either side. */
-export interface Demand {
+/** What calls move. */
+export interface Moved {
   readonly operations: number;
   readonly rounds: number;
   /** Of RESP, both ways. */
   readonly bytes: number;
+}
+
+/** What is left of that at storage where the read cache answers some: for an operation the host works about as much itself, for the rest nobody. */
+export interface Sent extends Moved {
+  /** Of the operations, those that do not go to Redis. */
+  readonly found: number;
+}
+type MovedOrSent = Moved & Partial<Sent>;
+
+export function withoutFound({ operations, rounds, bytes }: Moved, found: Omit<Moved, "bytes">): Sent {
+  const sent = operations > 0 ? Math.max(0, 1 - found.operations / operations) : 1;
+  return {
+    operations,
+    rounds: Math.max(0, rounds - found.rounds),
+    bytes: bytes * sent,
+    found: operations * (1 - sent),
+  };
+}
+
+/** Of one call, on average: what it would need on either side. */
+export interface Demand extends Moved {
   /** The function's own turns, on a compute core, µs. */
   readonly cpuUs: number;
 }
@@ -31,6 +52,8 @@ interface SideConstants {
   readonly operationUs: number;
   /** The same for each round: sending it, waking up. */
   readonly roundUs: number;
+  /** The same for each byte: copying it. */
+  readonly byteUs: number;
   /** On a compute core for each call: the node itself, which has it run there, as a part of `callUs`, or passes it on. */
   readonly nodeCallUs: number;
   /** Of Redis' one thread for each call: reading it, replying. */
@@ -39,6 +62,8 @@ interface SideConstants {
   readonly redisOperationUs: number;
   /** The same for each round; at compute a read and a write of a socket. */
   readonly redisRoundUs: number;
+  /** The same for each byte; at storage the time that the lock is held. */
+  readonly redisByteUs: number;
 }
 
 /** Calibrated at start, refined from samples; the defaults are in `default-constants.ts`. */
@@ -50,6 +75,8 @@ export interface CostConstants {
   readonly storage: SideConstants & {
     /** CPU time on a storage core ÷ the same on a compute core. */
     readonly cpuRatio: number;
+    /** What the read cache answers of what it may, of a function that does not run there, 0 to 1: of operations, and of rounds. */
+    readonly found: number;
   };
 }
 
@@ -96,38 +123,42 @@ export function costOf(
   constants: CostConstants,
   cpuRatio = constants.storage.cpuRatio,
 ): Cost {
-  const { operations, rounds } = demand;
   const { compute, storage } = constants;
   const isAtStorage = side === "storage";
   const of = isAtStorage ? storage : compute;
   const terms = termsOf(side, demand, constants, cpuRatio);
   const latencyUs = sumOf(terms);
-  const workUs = terms.cpu + overheadUsOf(of, 1, operations, rounds);
+  const workUs = terms.cpu + overheadUsOf(of, 1, demand);
   return {
     latencyUs,
     aloneUs: latencyUs,
     terms,
     computeUs: isAtStorage ? storage.nodeCallUs : workUs,
     storageUs: isAtStorage ? workUs : 0,
-    redisUs: redisUsOf(of, 1, operations, rounds),
+    redisUs: redisUsOf(of, 1, demand),
   };
 }
 
-/** What calls work on the cores of a side beside what functions compute, µs. */
+/** What calls that moved so much work on the cores of a side beside what functions compute, µs. */
 export const overheadUsOf = (
-  { callUs, operationUs, roundUs }: SideConstants,
+  { callUs, operationUs, roundUs, byteUs }: SideConstants,
   calls: number,
-  operations: number,
-  rounds: number,
-): number => calls * callUs + operations * operationUs + rounds * roundUs;
+  { operations, rounds, bytes }: Moved,
+): number => calls * callUs + operations * operationUs + rounds * roundUs + bytes * byteUs;
 
-/** What calls on a side work of Redis' one thread, µs. */
+/** What they work of Redis' one thread, µs. */
 export const redisUsOf = (
-  { redisCallUs, redisOperationUs, redisRoundUs }: SideConstants,
+  { redisCallUs, redisOperationUs, redisRoundUs, redisByteUs }: SideConstants,
   calls: number,
-  operations: number,
-  rounds: number,
-): number => calls * redisCallUs + operations * redisOperationUs + rounds * redisRoundUs;
+  { operations, rounds, bytes, found = 0 }: MovedOrSent,
+): number =>
+  calls * redisCallUs + (operations - found) * redisOperationUs + rounds * redisRoundUs + bytes * redisByteUs;
+
+/** Of that at storage, how long the lock is held, µs. */
+export const lockUsOf = (
+  { redisOperationUs, redisByteUs }: SideConstants,
+  { operations, bytes, found = 0 }: Omit<MovedOrSent, "rounds">,
+): number => (operations - found) * redisOperationUs + bytes * redisByteUs;
 
 /** Of what `costOf` says of a call, the time in the sandbox, µs. */
 export function sandboxUsOf(...call: Parameters<typeof termsOf>): number {

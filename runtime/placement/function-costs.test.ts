@@ -4,9 +4,12 @@ import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { WARM_CALLS } from "#runtime/profile/warm-up.ts";
-import { busyUs, costOf, type CostConstants, type Demand } from "./cost-model.ts";
+import { busyUs, costOf, lockUsOf, withoutFound, type CostConstants, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "./function-costs.ts";
+
+/** By which nothing is found that was not seen to be. */
+const CONSTANTS: CostConstants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, found: 0 } };
 
 /** A walk in a graph from a leaf, and from a hub: a hundred times the work in as many rounds. */
 const LEAF: Demand = { operations: 10, rounds: 4, bytes: 500, cpuUs: 60 };
@@ -22,6 +25,12 @@ interface World {
   readonly cpuRatio?: number;
   /** What calls take on a side ÷ what the model says. */
   readonly slowness?: Partial<Readonly<Record<Side, number>>>;
+  /** Of operations and rounds, reads that may be found. */
+  readonly reads?: number;
+  /** Of these, what the read cache answers. */
+  readonly found?: number;
+  /** How long Redis' lock is held ÷ what the model says. */
+  readonly locked?: number;
 }
 
 /** Half a second of calls, as often as nodes tell of them. */
@@ -39,14 +48,20 @@ const sizeOf = (leaf: number): number => 0.5 + ((leaf * 7) % 11) / 10;
 
 /** Of a function whose calls cost what the model says, but for what `world` says of it. */
 function profileAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World): FunctionProfile {
-  const { cpuRatio = 1, slowness = {} } = world;
-  const constants: CostConstants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio } };
+  const { cpuRatio = 1, slowness = {}, reads = 1, found = 0, locked = 1 } = world;
+  const constants: CostConstants = { ...CONSTANTS, storage: { ...CONSTANTS.storage, cpuRatio } };
   const profiles = new Profiles();
   const record = (tally: SampleTally, side: Side, demand: Demand): void => {
-    const { latencyUs, terms } = costOf(side, demand, constants);
+    const { operations, rounds, bytes: bytesIn, cpuUs } = demand;
+    const part = side === "storage" ? reads * found : 0;
+    const [foundOperations, foundRounds] = [part * operations, part * rounds];
+    const sent = withoutFound(demand, { operations: foundOperations, rounds: foundRounds });
+    const { latencyUs, terms } = costOf(side, { ...sent, cpuUs }, constants);
     const wallUs = (latencyUs - terms.call) * (slowness[side] ?? 1);
-    const { operations, rounds, bytes: bytesIn } = demand;
-    const usage = { ...NO_USAGE, wallUs, cpuUs: terms.cpu, operations, rounds, bytesIn };
+    const findable = { findableOperations: reads * operations, findableRounds: reads * rounds };
+    const moved = { operations, rounds, bytesIn, ...findable, foundOperations, foundRounds };
+    const lockUs = side === "storage" ? locked * lockUsOf(constants.storage, sent) : 0;
+    const usage = { ...NO_USAGE, wallUs, cpuUs: terms.cpu, ...moved, lockUs };
     tally.record({ ...usage, function: "walk", version: "1", side, outcome: "ok" }, wallUs + terms.call);
   };
   const before = new SampleTally();
@@ -69,14 +84,14 @@ function profileAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: Worl
 }
 
 function costsAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World = {}): FunctionCosts {
-  const costs = functionCosts(profileAfter(calls, world).estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS);
+  const costs = functionCosts(profileAfter(calls, world).estimates(NOW_MS), CONSTANTS, NOW_MS);
   if (costs === null) throw new Error("nothing was profiled");
   return costs;
 }
 
 /** CPU time at storage ÷ at compute, as it is believed. */
 const cpuRatioIn = ({ demand, sides: { storage } }: FunctionCosts): number => {
-  const { callUs, operationUs, roundUs } = DEFAULT_CONSTANTS.storage;
+  const { callUs, operationUs, roundUs } = CONSTANTS.storage;
   const besides = callUs + demand.operations * operationUs + demand.rounds * roundUs;
   return (storage.cost.storageUs - besides) / demand.cpuUs;
 };
@@ -129,10 +144,10 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
 
   test("of a CPU speed once known stays so when nothing more is heard, and goes back to the usual one in time", () => {
     const profile = profileAfter(IN_EARNEST, { cpuRatio: 2 });
-    const { paces } = functionCosts(profile.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS)!;
+    const { paces } = functionCosts(profile.estimates(NOW_MS), CONSTANTS, NOW_MS)!;
     const later = (ms: number) => {
       const { compute } = profile.estimates(NOW_MS);
-      return functionCosts({ compute, storage: null }, DEFAULT_CONSTANTS, NOW_MS + ms, paces)!;
+      return functionCosts({ compute, storage: null }, CONSTANTS, NOW_MS + ms, paces)!;
     };
     expect(differenceOf(cpuRatioIn(later(0)), 2)).toBeLessThan(0.15);
     expect(differenceOf(cpuRatioIn(later(30_000)), Math.SQRT2)).toBeLessThan(0.1);
@@ -160,10 +175,77 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
 
   test("is the model's on a side that was never visited, and the model is held against what was measured", () => {
     const costs = costsAfter({ compute: EVEN.compute });
-    const model = costOf("storage", costs.demand, DEFAULT_CONSTANTS);
+    const model = costOf("storage", costs.demand, CONSTANTS);
     expect(costs.sides.storage).toMatchObject({ cost: model, calls: 0, measuredUs: null });
     expect(predictionErrorOf(costs.sides.storage)).toBeNull();
     expect(predictionErrorOf(costs.sides.compute)).toBeLessThan(0.01);
+  });
+
+  test("is at storage that of what has to go to Redis, and of the rest what the host works for it", () => {
+    const { storage: constants } = CONSTANTS;
+    const costWith = (found: number) => costsAfter(IN_EARNEST, { found });
+    const { demand } = costWith(0);
+    for (const found of [0, 0.5, 1]) {
+      const { cost } = costWith(found).sides.storage;
+      const sent = { ...demand, rounds: (1 - found) * demand.rounds, bytes: (1 - found) * demand.bytes };
+      const model = costOf("storage", sent, CONSTANTS);
+      expect(differenceOf(cost.latencyUs, model.latencyUs)).toBeLessThan(0.01);
+      expect(differenceOf(cost.storageUs, model.storageUs)).toBeLessThan(0.01);
+      const foundUs = found * demand.operations * constants.redisOperationUs;
+      expect(differenceOf(cost.redisUs, model.redisUs - foundUs)).toBeLessThan(0.01);
+    }
+    // Nothing is found at compute.
+    const [found, sent] = [costWith(1), costWith(0)].map(({ sides: { compute } }) => compute.cost);
+    expect(found!.latencyUs).toBeCloseTo(sent!.latencyUs);
+    expect(found!.redisUs).toBeCloseTo(sent!.redisUs);
+    // And what the model says is held against what such calls took.
+    expect(predictionErrorOf(costWith(1).sides.storage)).toBeLessThan(0.01);
+  });
+
+  test("is so for as long as calls there tell of it, and then as usual again", () => {
+    const profile = profileAfter(IN_EARNEST, { found: 1 });
+    const { paces } = functionCosts(profile.estimates(NOW_MS), CONSTANTS, NOW_MS)!;
+    const { compute } = profile.estimates(NOW_MS);
+    const sentAfter = (ms: number): number => {
+      const roundsUsOf = (found: typeof paces.found) =>
+        functionCosts({ compute, storage: null }, CONSTANTS, NOW_MS + ms, { ...paces, found })!.sides.storage.cost.terms
+          .rounds;
+      return roundsUsOf(paces.found) / roundsUsOf(null);
+    };
+    expect(sentAfter(0)).toBeLessThan(0.01);
+    expect(sentAfter(30_000)).toBeCloseTo(0.5, 1);
+    expect(sentAfter(600_000)).toBeCloseTo(1);
+  });
+
+  test("is as usual of what may be found on a side that is only visited, whatever its visits found, and however long they compute", () => {
+    const usual = { ...CONSTANTS, storage: { ...CONSTANTS.storage, found: 0.9 } };
+    const roundsUsOf = (calls: Readonly<Record<Side, Calls>>, world: World): number =>
+      functionCosts(profileAfter(calls, world).estimates(NOW_MS), usual, NOW_MS)!.sides.storage.cost.terms.rounds;
+    const allUs = LEAF.rounds * CONSTANTS.storage.roundWaitUs;
+    expect(roundsUsOf(EVEN, { found: 0.2 }) / allUs).toBeCloseTo(0.1, 1);
+    expect(roundsUsOf(EVEN, { found: 0.2, reads: 0.5 }) / allUs).toBeCloseTo(0.55, 1);
+    expect(roundsUsOf(IN_EARNEST, { found: 0.2 }) / allUs).toBeCloseTo(0.8, 1);
+    const visitedByHubs = { compute: { leaves: 0, hubs: 500 }, storage: { leaves: 0, hubs: 20 } };
+    expect(roundsUsOf(visitedByHubs, { found: 0 }) / allUs).toBeCloseTo(0.1, 1);
+    expect(
+      functionCosts(profileAfter(IN_EARNEST, { found: 1 }).estimates(NOW_MS), CONSTANTS, NOW_MS)!.paces.found,
+    ).toMatchObject({
+      operations: expect.closeTo(1, 1),
+    });
+  });
+
+  test("has Redis' lock held as much longer than the model says as it was for those that there were, whatever these found", () => {
+    const lockedFor = (factor: number, found: number) => costsAfter(IN_EARNEST, { found, locked: factor });
+    const redisUsOf = (costs: FunctionCosts): number => costs.sides.storage.cost.redisUs;
+    const { operations, bytes } = costsAfter(IN_EARNEST).demand;
+    for (const found of [0, 0.5]) {
+      const lockUs = (1 - found) * lockUsOf(CONSTANTS.storage, { operations, bytes });
+      const usualUs = redisUsOf(lockedFor(1, found)) - lockUs;
+      for (const factor of [3, 10_000]) {
+        const moreUs = redisUsOf(lockedFor(factor, found)) - usualUs;
+        expect(differenceOf(moreUs, factor * lockUs)).toBeLessThan(0.05);
+      }
+    }
   });
 
   test("is known of no function that was not called", () => {
@@ -172,6 +254,6 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     const failed = { ...NO_USAGE, function: "walk", version: "1", side: "compute", outcome: "OVERLOADED" } as const;
     tally.record(failed, 10);
     profiles.fold(tally.take().tallies, NOW_MS, 25);
-    expect(functionCosts(profiles.get("walk")!.estimates(NOW_MS), DEFAULT_CONSTANTS, NOW_MS)).toBeNull();
+    expect(functionCosts(profiles.get("walk")!.estimates(NOW_MS), CONSTANTS, NOW_MS)).toBeNull();
   });
 });

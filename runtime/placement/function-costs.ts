@@ -12,10 +12,20 @@
 import { clamp } from "#runtime/clamp.ts";
 import { decayOf } from "#runtime/decay.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
+import type { FoundReads } from "#runtime/profile/found-reads.ts";
 import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CpuEstimate } from "#runtime/profile/warm-up.ts";
-import { costOf, sandboxUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
+import {
+  costOf,
+  lockUsOf,
+  sandboxUsOf,
+  withoutFound,
+  type Cost,
+  type CostConstants,
+  type Demand,
+  type Sent,
+} from "./cost-model.ts";
 
 /** So many calls weigh as much as what was known before them. Chosen, not measured. */
 const PRIOR_CALLS = 2;
@@ -56,12 +66,24 @@ interface CpuPace {
   readonly atMs: number;
 }
 
+/** What the read cache answers at storage of what it may. */
+interface FoundPace {
+  /** Of the operations, 0 to 1. */
+  readonly operations: number;
+  /** Of the rounds. */
+  readonly rounds: number;
+  /** When the last of the calls that it was learnt from were heard of. */
+  readonly atMs: number;
+}
+
 export interface Paces extends Readonly<Record<Side, Pace | null>> {
   /** null: no calls of both sides could be held against each other. */
   readonly cpu: CpuPace | null;
+  /** null: it never ran there. */
+  readonly found: FoundPace | null;
 }
 
-export const NO_PACES: Paces = { compute: null, storage: null, cpu: null };
+export const NO_PACES: Paces = { compute: null, storage: null, cpu: null, found: null };
 
 export interface SideCosts {
   /** As believed: the model's, corrected by what was measured. */
@@ -99,7 +121,9 @@ export function functionCosts(
   const cpuRatio = cpuRatioNow(cpu, constants.storage.cpuRatio, nowMs);
   const { cpuUs, logCpu } = pooledCpu(estimates, cpuRatio);
   const demand = pooledDemand(estimates, cpuUs);
-  const known = { demand, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
+  const found = foundPaceOf(estimates.storage?.foundReads ?? null, constants.storage.found, remembered.found);
+  const sent = sentFrom(demand, estimates, foundNow(found, constants.storage.found, nowMs));
+  const known = { demand, sent, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
   const compute = sideCosts("compute", estimates.compute, remembered.compute, known);
   const storage = sideCosts("storage", estimates.storage, remembered.storage, known);
   return {
@@ -107,17 +131,44 @@ export function functionCosts(
     typical: { ...demand, cpuUs: Math.expm1(logCpu) },
     meanError: mostOf(estimates)?.serviceError ?? 0,
     sides: { compute: compute.costs, storage: storage.costs },
-    paces: { compute: compute.pace, storage: storage.pace, cpu },
+    paces: { compute: compute.pace, storage: storage.pace, cpu, found },
   };
 }
 
 /** Of one function, whatever the side. */
 interface Known {
   readonly demand: Demand;
+  /** Of that, what goes to Redis from storage. */
+  readonly sent: Demand & Sent;
   readonly spread: number;
   readonly cpuRatio: number;
   readonly constants: CostConstants;
   readonly nowMs: number;
+}
+
+/** Learns from calls that are new. */
+function foundPaceOf(told: FoundReads | null, usual: number, before: FoundPace | null): FoundPace | null {
+  if (told === null || (before !== null && told.lastMs <= before.atMs)) return before;
+  const { calls, lastMs: atMs, findableOperations, findableRounds, foundOperations, foundRounds } = told;
+  const known = foundNow(before, usual, atMs);
+  const trust = calls / (calls + PRIOR_CALLS);
+  const partOf = (found: number, all: number, otherwise: number): number =>
+    all > 0 ? trust * clamp(found / all, 0, 1) + (1 - trust) * otherwise : otherwise;
+  return {
+    operations: partOf(foundOperations, findableOperations, known.operations),
+    rounds: partOf(foundRounds, findableRounds, known.rounds),
+    atMs,
+  };
+}
+
+/** What was known of it then, on its way back to what is usual. */
+function foundNow(pace: FoundPace | null, usual: number, nowMs: number): Omit<FoundPace, "atMs"> {
+  if (pace === null) return { operations: usual, rounds: usual };
+  const left = decayOf(nowMs - pace.atMs, PACE_HALF_LIFE_MS);
+  return {
+    operations: usual + left * (pace.operations - usual),
+    rounds: usual + left * (pace.rounds - usual),
+  };
 }
 
 /** Learns from calls that are new. */
@@ -177,14 +228,24 @@ const faded = (ratio: number, usual: number, atMs: number, nowMs: number): numbe
 /** What does not depend on the side is known from both, each by its calls; CPU time is told apart. */
 function pooledDemand({ compute, storage }: Estimates, cpuUs: number): Demand {
   const part = partOf(compute, storage);
-  const pooled = (here = 0, there = 0): number => (1 - part) * here + part * there;
   return {
-    operations: pooled(compute?.operations, storage?.operations),
-    rounds: pooled(compute?.rounds, storage?.rounds),
-    bytes: pooled(compute?.bytes, storage?.bytes),
+    operations: pooled(part, compute?.operations, storage?.operations),
+    rounds: pooled(part, compute?.rounds, storage?.rounds),
+    bytes: pooled(part, compute?.bytes, storage?.bytes),
     cpuUs,
   };
 }
+
+/** Of a call, what goes to Redis from storage. `found`: of what may be found, the parts that are. */
+function sentFrom(demand: Demand, { compute, storage }: Estimates, found: Omit<FoundPace, "atMs">): Demand & Sent {
+  const part = partOf(compute, storage);
+  const operations = found.operations * pooled(part, compute?.findableOperations, storage?.findableOperations);
+  const rounds = found.rounds * pooled(part, compute?.findableRounds, storage?.findableRounds);
+  return { ...withoutFound(demand, { operations, rounds }), cpuUs: demand.cpuUs };
+}
+
+/** `part`: of the calls, those there. */
+const pooled = (part: number, here = 0, there = 0): number => (1 - part) * here + part * there;
 
 /** Of the calls of both sides, those at storage. */
 const partOf = (compute: CpuEstimate | null, storage: CpuEstimate | null): number =>
@@ -217,10 +278,14 @@ function spreadOf(estimates: Estimates): number {
 /** What the model says of the calls that were made on the side, in the sandbox; null: there were none. */
 function predictionOf(side: Side, estimate: SideEstimate | null, { cpuRatio, constants }: Known): number | null {
   if (estimate === null) return null;
-  const { operations, rounds, bytes } = estimate;
-  const cpuUs = side === "storage" ? estimate.cpuUs / cpuRatio : estimate.cpuUs;
-  return sandboxUsOf(side, { operations, rounds, bytes, cpuUs }, constants, cpuRatio);
+  const { cpuUs } = estimate;
+  if (side === "compute") return sandboxUsOf(side, estimate, constants, cpuRatio);
+  return sandboxUsOf(side, { ...sentBy(estimate), cpuUs: cpuUs / cpuRatio }, constants, cpuRatio);
 }
+
+/** By those calls themselves, at storage. */
+const sentBy = (estimate: SideEstimate): Sent =>
+  withoutFound(estimate, { operations: estimate.foundOperations, rounds: estimate.foundRounds });
 
 /** Learns from calls that are new. */
 function paceOf(estimate: SideEstimate | null, predictedUs: number | null, before: Pace | null): Pace | null {
@@ -244,15 +309,15 @@ function sideCosts(
   remembered: Pace | null,
   known: Known,
 ): { readonly costs: SideCosts; readonly pace: Pace | null } {
-  const { demand, spread, cpuRatio, constants, nowMs } = known;
+  const { spread, cpuRatio, constants, nowMs } = known;
+  const demand = side === "storage" ? known.sent : known.demand;
   const predictedUs = predictionOf(side, estimate, known);
   const pace = paceOf(estimate, predictedUs, remembered);
   const model = costOf(side, demand, constants, cpuRatio);
   const calls = estimate?.calls ?? 0;
   const trust = calls / (calls + PRIOR_CALLS);
-  const { redisOperationUs: lockUs } = constants.storage;
-  const measuredLockUs = estimate !== null && estimate.operations > 0 ? estimate.lockUs / estimate.operations : lockUs;
-  const moreLockUs = side === "storage" ? trust * demand.operations * (measuredLockUs - lockUs) : 0;
+  const moreLockUs =
+    side === "storage" && estimate !== null ? trust * moreLockUsOf(estimate, known.sent, constants) : 0;
   const costs = {
     cost: paced(model, slownessNow(pace, nowMs), pace?.least ?? 1, moreLockUs),
     predictedUs,
@@ -262,6 +327,13 @@ function sideCosts(
     lastMs: estimate?.lastMs ?? null,
   };
   return { costs, pace };
+}
+
+/** How much longer Redis' lock is held for a call than the model says, by how much longer it was for those that there were. */
+function moreLockUsOf(estimate: SideEstimate, sent: Sent, { storage }: CostConstants): number {
+  const [thenUs, nowUs] = [lockUsOf(storage, sentBy(estimate)), lockUsOf(storage, sent)];
+  // Of calls that sent next to nothing nobody can say how long others would hold it.
+  return thenUs > 0 ? estimate.lockUs * Math.min(RATIO_MAX, nowUs / thenUs) - nowUs : 0;
 }
 
 /**

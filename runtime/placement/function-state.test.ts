@@ -66,7 +66,7 @@ test("another version is another function: it is profiled anew where the one bef
     version: "0",
     moves: 3,
     trialsBegun: 2,
-    paces: { compute: pace, storage: pace, cpu: { ratio: 2, atMs: 10 } },
+    paces: { compute: pace, storage: pace, cpu: { ratio: 2, atMs: 10 }, found: { operations: 1, rounds: 1, atMs: 10 } },
   };
   const { to, why } = settled("a", first, FREE_RULES, { ...situationAt(50), profiles });
   // What is counted goes on, as counters do.

@@ -70,11 +70,14 @@ const doubtOf = ([compute, storage]: Learnt, part: number): readonly Learnt[] =>
 /** Constants that were measured since change what is usual, and not what has been learnt; how well that is known is open again. */
 export const recalibrated = ({ us }: NodeWork, constants: CostConstants): NodeWork => ({ ...usualWork(constants), us });
 
+/** What is believed of what it has worked, µs. */
+export const believedUs = ({ us }: NodeWork, { windowMs, calls }: Worked): number =>
+  dot(us, [calls.compute, calls.storage, windowMs]);
+
 /** As believed after a window. */
 export function learnt(work: NodeWork, worked: Worked): NodeWork {
   const { windowMs, passedMs, us, calls } = worked;
   if (!(calls.compute + calls.storage > 0) || !(windowMs > 0)) return work;
-  const of: Learnt = [calls.compute, calls.storage, windowMs];
   const heard = otherPart(work, worked);
   const believed = rested(work, (1 - heard) * passedMs);
   const doubt = grown(work, passedMs);
@@ -85,7 +88,7 @@ export function learnt(work: NodeWork, worked: Worked): NodeWork {
   // Of next to nothing that next to no time brings: the arithmetic has no room for it.
   if (!(variance > 0)) return work;
   const far = FAR * Math.sqrt(variance);
-  const missing = clamp(us - dot(believed, of), -far, far);
+  const missing = clamp(us - believedUs({ ...work, us: believed }, worked), -far, far);
   const [compute, storage] = work.usual;
   const least: Learnt = [LEAST * compute, LEAST * storage, 0];
   const most: Learnt = [compute + US_MAX, storage + US_MAX, 1e3];

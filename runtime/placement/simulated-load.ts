@@ -8,7 +8,7 @@ import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { advance, type ControllerState, type Step } from "./controller.ts";
 import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
-import { costOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
+import { costOf, lockUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
 import { NONE_FIXED, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
@@ -293,7 +293,7 @@ function draw(
         operations: own.operations,
         rounds: own.rounds,
         bytesOut: own.bytes,
-        lockUs: side === "storage" ? own.operations * constants.storage.redisOperationUs : 0,
+        lockUs: side === "storage" ? lockUsOf(constants.storage, own) : 0,
       };
       tally.record(sample, serviceUs + queueUs + terms.call);
     }

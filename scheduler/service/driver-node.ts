@@ -138,6 +138,12 @@ export class DriverNode implements ContainerNode {
     return this.#served;
   }
 
+  /** Some of them are under way. */
+  get isServing(): boolean {
+    for (const { calls } of this.#containers.values()) if (calls.size > 0) return true;
+    return false;
+  }
+
   /** CPU time of all calls, µs. */
   get cpuUs(): number {
     return this.#cpuUs;
