@@ -2,17 +2,17 @@
 // are, many bytes in and few out. The aggregate of ASFP (ATC'20): a key list, a multi-get, a fold.
 
 import { defineFunction } from "locus/function";
-import { parseNode } from "./graph/node.ts";
+import { nodeOf } from "./graph/node.ts";
 
 export default defineFunction({
   name: "aggregate",
   side: "storage",
   input: { type: "object", required: ["nodeId"], properties: { nodeId: { type: "string" } } },
   async run({ redis, args: { nodeId } }) {
-    const { neigh } = parseNode(await redis.get(nodeId));
+    const { neigh } = nodeOf(nodeId, await redis.get(nodeId));
     // MGET without a key is an error.
     const values = neigh.length === 0 ? [] : await redis.mget(neigh);
-    const degrees = values.map((value) => parseNode(value).neigh.length);
+    const degrees = neigh.map((id, index) => nodeOf(id, values[index]).neigh.length);
     return {
       neighbours: degrees.length,
       edges: degrees.reduce((sum, degree) => sum + degree, 0),

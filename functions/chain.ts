@@ -2,7 +2,7 @@
 // with its own knob. The benchmark of ASFP (ATC'20) and Kayak (NSDI'21), which chain 100-byte records; here nodes.
 
 import { defineFunction } from "locus/function";
-import { parseNode } from "./graph/node.ts";
+import { nodeOf } from "./graph/node.ts";
 
 /**
  * Steps of `spin` in a microsecond, measured on one core of an AMD EPYC of 2.6 GHz. An amount of work, not of time: a slower
@@ -24,7 +24,7 @@ export default defineFunction({
   async run({ redis, args: { nodeId, reads = 4, computeUs = 0 } }) {
     let id = nodeId;
     for (let read = 0; read < reads; read++) {
-      const { neigh } = parseNode(await redis.get(id));
+      const { neigh } = nodeOf(id, await redis.get(id));
       // At a dead end the chain begins again, so that it always has the length that was asked for.
       id = neigh[0] ?? nodeId;
     }

@@ -3,7 +3,7 @@
 // The walk of AutoLoc and Shredder.
 
 import { defineFunction } from "locus/function";
-import { parseNode } from "./graph/node.ts";
+import { nodeOf } from "./graph/node.ts";
 
 export default defineFunction({
   name: "khop",
@@ -21,8 +21,9 @@ export default defineFunction({
     let edges = 0;
     for (let hop = 0; level.length > 0; hop++) {
       const values = await Promise.all(level.map((id) => redis.get(id)));
+      const nodes = level.map((id, index) => nodeOf(id, values[index]));
       level = [];
-      for (const { neigh } of values.map(parseNode)) {
+      for (const { neigh } of nodes) {
         edges += neigh.length;
         if (hop === depth) continue;
         for (const id of neigh) {

@@ -2,7 +2,7 @@
 // with the objects at their ends. One or two rounds and hardly any computing: what is left is the way to the data.
 
 import { defineFunction } from "locus/function";
-import { parseNode } from "./graph/node.ts";
+import { nodeOf } from "./graph/node.ts";
 
 export default defineFunction({
   name: "tao",
@@ -19,13 +19,13 @@ export default defineFunction({
     },
   },
   async run({ redis, args: { nodeId, read = "range", to = "", limit = 4 } }) {
-    const { neigh } = parseNode(await redis.get(nodeId));
+    const { neigh } = nodeOf(nodeId, await redis.get(nodeId));
     if (read === "object") return { object: { id: nodeId, links: neigh.length } };
     if (read === "link") return { linked: neigh.includes(to) };
     if (read === "count") return { count: neigh.length };
     const ends = neigh.slice(0, limit);
     // MGET without a key is an error.
     const values = ends.length === 0 ? [] : await redis.mget(ends);
-    return { range: ends.map((id, index) => ({ id, links: parseNode(values[index] ?? null).neigh.length })) };
+    return { range: ends.map((id, index) => ({ id, links: nodeOf(id, values[index]).neigh.length })) };
   },
 });

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
-import { describe, expect, expectTypeOf, test } from "vitest";
-import { defineFunction, type Invocation } from "./define.ts";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
+import { defineFunction, type Invocation, memoizePerKey } from "./define.ts";
 
 describe("defineFunction", () => {
   test("gives a frozen definition with the author's fields and its brand", () => {
@@ -69,5 +69,63 @@ describe("defineFunction", () => {
     defineFunction({ name: "wrong", output, run: () => ({ sum: "1" }) });
 
     expectTypeOf(right.run).returns.resolves.toEqualTypeOf<{ sum: number }>();
+  });
+});
+
+describe("memoizePerKey", () => {
+  const parse = (value: string): readonly number[] => JSON.parse(value) as number[];
+
+  test("makes it once for as long as the key has the same value", () => {
+    const make = vi.fn(parse);
+    const listOf = memoizePerKey(make);
+
+    const first = listOf("a", "[1]");
+    expect(first).toEqual([1]);
+    // A text of its own, as each reply brings one.
+    expect(listOf("a", ["[", "1]"].join(""))).toBe(first);
+    expect(make).toHaveBeenCalledTimes(1);
+
+    expect(listOf("a", "[2]")).toEqual([2]);
+    expect(listOf("b", "[2]")).toEqual([2]);
+    expect(listOf("a", "[1]")).toEqual([1]);
+    expect(make).toHaveBeenCalledTimes(4);
+  });
+
+  test("keeps those that were asked for last, no more than told", () => {
+    const make = vi.fn(parse);
+    // Each counts for 64 more than its texts: room for eight, of which the last four are kept whatever else is asked for.
+    const listOf = memoizePerKey(make, { charactersMax: 8 * (64 + 2 + 3) });
+    const ask = (...keys: readonly string[]): number => {
+      make.mockClear();
+      for (const key of keys) listOf(key, "[0]");
+      return make.mock.calls.length;
+    };
+
+    expect(ask("k1", "k2", "k3", "k4")).toBe(4);
+    for (let time = 0; time < 3; time++) expect(ask("k1", "k2", "k3", "k4")).toBe(0);
+    expect(ask("k5", "k6")).toBe(2);
+    expect(ask("k3", "k4", "k5", "k6")).toBe(0);
+    expect(ask("k7", "k8")).toBe(2);
+    // Not asked for since eight others were.
+    expect(ask("k1", "k2")).toBe(2);
+  });
+
+  test("makes anew what is too long to be kept, and keeps the rest", () => {
+    const make = vi.fn(parse);
+    const listOf = memoizePerKey(make, { charactersMax: 1_000 });
+    const long = JSON.stringify(Array.from({ length: 400 }, () => 1));
+    listOf("short", "[1]");
+    for (let time = 0; time < 3; time++) expect(listOf("long", long)).toHaveLength(400);
+    expect(make).toHaveBeenCalledTimes(4);
+    listOf("short", "[1]");
+    expect(make).toHaveBeenCalledTimes(4);
+  });
+
+  test("throws what making it throws, and keeps nothing of it", () => {
+    const make = vi.fn(parse);
+    const listOf = memoizePerKey(make);
+    for (let time = 0; time < 2; time++) expect(() => listOf("a", "[")).toThrow(SyntaxError);
+    expect(make).toHaveBeenCalledTimes(2);
+    expect(listOf("a", "[1]")).toEqual([1]);
   });
 });

@@ -1,5 +1,5 @@
 // What the author of a function writes against, exported as `locus/function`. It is bundled into every function and runs
-// in a bare isolate: types, which cost nothing, and one small function that needs the language only.
+// in a bare isolate: types, which cost nothing, and two small functions that need the language only.
 
 import type { Static, TSchema } from "typebox";
 import type { GuestRedis } from "#runtime/channel/guest-redis.ts";
@@ -67,4 +67,52 @@ export function defineFunction(draft: Draft<never, unknown>): FunctionDefinition
     throw new TypeError("defineFunction needs an object with a name and a run method");
   }
   return Object.freeze({ ...draft, kind: "locus.function" });
+}
+
+/** What `memoizePerKey` keeps unless told otherwise: with what is made of it, 8 to 16 MiB of a function's 64 where that is lists of short texts. */
+const CHARACTERS_MAX = 4 * 1024 * 1024;
+/** What an entry takes beside its texts, in characters. */
+const ENTRY_CHARACTERS = 64;
+
+/**
+ * Makes something of a key's value once for as long as the same is read there: to parse a small JSON value takes several times as long
+ * as to read it beside Redis.
+ *
+ *     const rowOf = memoizePerKey((value) => JSON.parse(value) as Row);
+ *     … rowOf(key, await redis.get(key)) …
+ *
+ * Belongs outside `run`: it remembers from one call to the next, within one isolate. What it gives is shared by all who ask, so nobody
+ * may change it. `make` goes by the value alone; what it throws is thrown, and nothing is kept. Of keys and values at most `charactersMax`
+ * characters (4 Mi unless told otherwise) are kept, half of them whatever was asked for last; a value of more than half is made anew each time.
+ */
+export function memoizePerKey<T>(
+  make: (value: string) => T,
+  { charactersMax = CHARACTERS_MAX }: { readonly charactersMax?: number } = {},
+): (key: string, value: string) => T {
+  interface Entry {
+    readonly value: string;
+    readonly made: T;
+  }
+  // Once what was asked for lately is half of what may be kept, it becomes what was asked for before, and that is forgotten.
+  let lately = new Map<string, Entry>();
+  let before = new Map<string, Entry>();
+  let characters = 0;
+
+  return (key, value) => {
+    let entry = lately.get(key);
+    if (entry?.value === value) return entry.made;
+    entry = before.get(key);
+    if (entry?.value !== value) entry = { value, made: make(value) };
+
+    const more = key.length + value.length + ENTRY_CHARACTERS;
+    if (more > charactersMax / 2) return entry.made;
+    if (characters + more > charactersMax / 2) {
+      before = lately;
+      lately = new Map();
+      characters = 0;
+    }
+    lately.set(key, entry);
+    characters += more;
+    return entry.made;
+  };
 }
