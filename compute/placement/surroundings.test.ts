@@ -132,10 +132,10 @@ describe("what plain clients leave of Redis' thread", () => {
 
   test("is not lessened by what functions take of it", async () => {
     await secondLater({});
-    reckoned = { ...NOTHING_RECKONED, redisUs: 500_000, lockUs: 100_000 };
+    reckoned = { ...NOTHING_RECKONED, redisUs: { compute: 0, storage: 500_000 }, lockUs: 100_000 };
     await secondLater({ mainThreadS: 100.6 });
     expect(threadLeft()).toBeCloseTo(1);
-    reckoned = { ...NOTHING_RECKONED, redisUs: 500_000, lockUs: 100_000 };
+    reckoned = { ...NOTHING_RECKONED, redisUs: { compute: 0, storage: 500_000 }, lockUs: 100_000 };
     await secondLater({ mainThreadS: 101.4 });
     expect(threadLeft()).toBeCloseTo(0.9);
   });
@@ -155,7 +155,7 @@ describe("what plain clients leave of Redis' thread", () => {
 
   test("lies between what it is if calls that fail take nothing of it, and if they take as much as others do", async () => {
     await secondLater({});
-    reckoned = { ...NOTHING_RECKONED, redisUs: 300_000, calls: 10, untold: 10 };
+    reckoned = { ...NOTHING_RECKONED, redisUs: { compute: 0, storage: 300_000 }, calls: 10, untold: 10 };
     await secondLater({ mainThreadS: 100.6 });
     expect(threadLeft(), "they may have worked all of it").toBe(1);
     await secondLater({ mainThreadS: 101.5 });
@@ -194,13 +194,20 @@ describe("what Redis and its hosts work for calls", () => {
     await secondLater({});
     const commands = 10_000;
     const beside = { besideUs: 200_000, computedUs: 300_000 };
-    reckoned = { ...NOTHING_RECKONED, redisUs: 500_000, lockUs: 50_000, ...beside, commands, calls: 10_000 };
+    reckoned = {
+      ...NOTHING_RECKONED,
+      redisUs: { compute: 0, storage: 500_000 },
+      lockUs: 50_000,
+      ...beside,
+      commands,
+      calls: 10_000,
+    };
   };
 
   test("is held against what the constants have them work, once a second", async () => {
     await asReckoned();
     await secondLater({ mainThreadS: 100.3, besideS: 0.1, hostsUs: 400_000 });
-    expect(work().redis).toBeCloseTo(1 - 0.5 * (1 - 250 / 500));
+    expect(work().redis.storage).toBeCloseTo(1 - 0.5 * (1 - 250 / 500));
     expect(work().beside).toBeCloseTo(1);
     expect(threadLeft()).toBe(1);
   });
@@ -208,18 +215,18 @@ describe("what Redis and its hosts work for calls", () => {
   test("is more than they have it where nobody but calls sent it commands, functions' own not counted", async () => {
     await asReckoned();
     await secondLater({ mainThreadS: 100.8, commands: 30_000, asCommands: 20_000 });
-    expect(work().redis).toBeCloseTo(1 + 0.5 * (750 / 500 - 1));
+    expect(work().redis.storage).toBeCloseTo(1 + 0.5 * (750 / 500 - 1));
     await asReckoned();
-    const before = work().redis;
+    const before = work().redis.storage;
     await secondLater({ mainThreadS: 101.6, commands: 100_000, asCommands: 20_000 });
-    expect(work().redis).toBeLessThan(before);
+    expect(work().redis.storage).toBeLessThan(before);
   });
 
   test("is not more by what commands took that no call sent", async () => {
     await asReckoned();
     const began = { mainThreadS: 100.8, commands: 10_010, getUs: 55_000 };
     await secondLater({ ...began, keysUs: 200_000 });
-    expect(work().redis).toBeCloseTo(1 + 0.5 * ((750 - 205) / 500 - 1));
+    expect(work().redis.storage).toBeCloseTo(1 + 0.5 * ((750 - 205) / 500 - 1));
   });
 
   test("is as calibrated again after a calibration, whose own calls nobody counts", async () => {

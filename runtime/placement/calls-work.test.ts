@@ -31,7 +31,7 @@ describe("what calls come to by the constants", () => {
   test("is what the model has Redis and the hosts of nodes work for those at compute, what nodes do themselves apart", () => {
     const { redisUs, computeUs } = costOf("compute", CALL, DEFAULT_CONSTANTS);
     const reckoned = reckonedOf({ compute: 10 });
-    expect(reckoned.redisUs).toBeCloseTo(10 * redisUs);
+    expect(reckoned.redisUs).toEqual({ compute: expect.closeTo(10 * redisUs), storage: 0 });
     expect(reckoned.hostsUs).toBeCloseTo(10 * (computeUs - CALL.cpuUs - DEFAULT_CONSTANTS.compute.nodeCallUs));
     expect(reckoned.hostsComputedUs).toBeCloseTo(10 * CALL.cpuUs);
     expect(reckoned).toMatchObject({ lockUs: 0, besideUs: 0, computedUs: 0 });
@@ -41,7 +41,8 @@ describe("what calls come to by the constants", () => {
     const { redisUs, storageUs } = costOf("storage", CALL, DEFAULT_CONSTANTS);
     const { redisOperationUs } = DEFAULT_CONSTANTS.storage;
     const reckoned = reckonedOf({ storage: 10 }, { lockUs: 7 });
-    expect(reckoned.redisUs).toBeCloseTo(10 * (redisUs - CALL.operations * redisOperationUs));
+    const redisCallsUs = redisUs - CALL.operations * redisOperationUs;
+    expect(reckoned.redisUs).toEqual({ compute: 0, storage: expect.closeTo(10 * redisCallsUs) });
     expect(reckoned.besideUs).toBeCloseTo(10 * (storageUs - CALL.cpuUs));
     expect(reckoned).toMatchObject({ lockUs: 70, computedUs: 2_000 });
   });
@@ -50,7 +51,7 @@ describe("what calls come to by the constants", () => {
     const { redisCallUs } = DEFAULT_CONSTANTS.storage;
     const all = { foundOperations: CALL.operations, foundRounds: CALL.rounds };
     const reckoned = reckonedOf({ storage: 10 }, all);
-    expect(reckoned.redisUs).toBeCloseTo(10 * redisCallUs);
+    expect(reckoned.redisUs.storage).toBeCloseTo(10 * redisCallUs);
     const { callUs, operationUs, roundUs } = DEFAULT_CONSTANTS.storage;
     expect(reckoned.besideUs).toBeCloseTo(10 * (callUs + CALL.operations * operationUs));
     const half = reckonedOf({ storage: 10 }, { foundOperations: CALL.operations / 2, foundRounds: 1 });
@@ -68,7 +69,9 @@ describe("what calls come to by the constants", () => {
     const before = reckonedOf({ compute: 3, storage: 2 });
     const now = reckonedWith(before, talliesOf({ compute: 5, storage: 7 }), DEFAULT_CONSTANTS, 0);
     const all = reckonedOf({ compute: 8, storage: 9 });
-    for (const [term, sum] of Object.entries(all) as [keyof ReckonedWork, number][]) {
+    const { redisUs, ...others } = all;
+    for (const side of ["compute", "storage"] as const) expect(now.redisUs[side]).toBeCloseTo(redisUs[side]);
+    for (const [term, sum] of Object.entries(others) as [keyof typeof others, number][]) {
       expect(now[term]).toBeCloseTo(sum);
     }
   });
@@ -89,13 +92,13 @@ describe("what calls come to by the constants", () => {
     const unknown = reckonedWith(known, talliesOf({ compute: 5 }), DEFAULT_CONSTANTS, null);
     const { hostsUs, hostsComputedUs, hostsWorkedUs } = known;
     expect(unknown).toMatchObject({ hostsUs, hostsComputedUs, hostsWorkedUs, calls: 6 });
-    expect(unknown.redisUs).toBeCloseTo(6 * known.redisUs);
+    expect(unknown.redisUs.compute).toBeCloseTo(6 * known.redisUs.compute);
   });
 });
 
 describe("what is worked for calls", () => {
   const reckoned: ReckonedWork = {
-    redisUs: 400_000,
+    redisUs: { compute: 200_000, storage: 200_000 },
     lockUs: 50_000,
     besideUs: 200_000,
     computedUs: 300_000,
@@ -108,6 +111,7 @@ describe("what is worked for calls", () => {
     untold: 0,
   };
   const SECOND_MS = 1_000;
+  const both = (redis: number): CallsWork["redis"] => ({ compute: redis, storage: redis });
   /** Redis works `redis` times as much as it should, and so do hosts, second for second; plain clients send it so many commands. */
   const after = (
     seconds: number,
@@ -116,7 +120,7 @@ describe("what is worked for calls", () => {
   ): CallsWork => {
     const commands = reckoned.commands + plain;
     const commandsUs = reckoned.commandsUs + reckoned.lockUs + plainUs;
-    const redisUs = 50_000 + redis * 400_000;
+    const redisUs = 50_000 + redis.compute * reckoned.redisUs.compute + redis.storage * reckoned.redisUs.storage;
     const measured = { redisUs, besideUs: 300_000 + beside * 200_000, commands, commandsUs };
     const reckonedNow = { ...reckoned, hostsWorkedUs: 100_000 + hosts * 200_000 };
     let work = from;
@@ -125,15 +129,15 @@ describe("what is worked for calls", () => {
   };
 
   test("is found within seconds where it is less", () => {
-    const work = after(6, { redis: 0.7, beside: 0.6, hosts: 0.5 });
-    expect(work.redis).toBeCloseTo(0.7, 1);
+    const work = after(6, { redis: both(0.7), beside: 0.6, hosts: 0.5 });
+    expect(work.redis.storage).toBeCloseTo(0.7, 1);
     expect(work.beside).toBeCloseTo(0.6, 1);
     expect(work.hosts).toBeCloseTo(0.5, 1);
   });
 
   test("is found where it is more", () => {
-    const work = after(10, { redis: 3, beside: 1.5, hosts: 1.8 });
-    expect(work.redis).toBeCloseTo(3, 1);
+    const work = after(10, { redis: both(3), beside: 1.5, hosts: 1.8 });
+    expect(work.redis.storage).toBeCloseTo(3, 1);
     expect(work.beside).toBeCloseTo(1.5, 1);
     expect(work.hosts).toBeCloseTo(1.8, 1);
   });
@@ -143,57 +147,81 @@ describe("what is worked for calls", () => {
     ["two thirds are", 40_000, 1],
     ["nobody says how many there were", Number.NaN, 1],
   ])("of Redis, that is more, may be plain clients' where %s", (_where, plain, redis) => {
-    expect(after(10, { ...AS_CALIBRATED, redis: 3 }, { plain }).redis).toBeCloseTo(redis, 1);
+    expect(after(10, { ...AS_CALIBRATED, redis: both(3) }, { plain }).redis.storage).toBeCloseTo(redis, 1);
   });
 
   test("of Redis, that is more, is plain clients' as far as commands took longer than those of calls can have", () => {
     const few = { plain: 20, plainUs: 430_000 };
-    expect(after(10, { ...AS_CALIBRATED, redis: 3 }, few).redis).toBeCloseTo(2, 1);
-    expect(after(10, { ...AS_CALIBRATED, redis: 3 }, { ...few, plainUs: 30_000 }).redis).toBeCloseTo(3, 1);
+    expect(after(10, { ...AS_CALIBRATED, redis: both(3) }, few).redis.storage).toBeCloseTo(2, 1);
+    expect(after(10, { ...AS_CALIBRATED, redis: both(3) }, { ...few, plainUs: 30_000 }).redis.storage).toBeCloseTo(
+      3,
+      1,
+    );
   });
 
   test("of Redis is as calibrated again where many others have come", () => {
-    const from = { ...AS_CALIBRATED, redis: 0.5 };
-    expect(after(1, { ...AS_CALIBRATED, redis: 1.3 }, { from, plain: 40_000 }).redis).toBeCloseTo(0.75);
+    const from = { ...AS_CALIBRATED, redis: both(0.5) };
+    expect(after(1, { ...AS_CALIBRATED, redis: both(1.3) }, { from, plain: 40_000 }).redis.storage).toBeCloseTo(0.75);
+  });
+
+  test("of Redis for one side's calls is theirs, and hardly changes what is believed of the other's", () => {
+    const ofOne = (side: Side, redis: number, from: CallsWork): CallsWork => {
+      const alone = { ...reckoned, redisUs: { ...both(0), [side]: 400_000 } };
+      const measured = { redisUs: 50_000 + redis * 400_000, besideUs: 500_000, commands: 20_000, commandsUs: 60_000 };
+      let work = from;
+      for (let second = 0; second < 6; second++) work = callsWorkAfter(work, alone, measured, SECOND_MS);
+      return work;
+    };
+    const beside = ofOne("storage", 0.6, AS_CALIBRATED);
+    expect(beside.redis.storage).toBeCloseTo(0.6, 1);
+    expect(beside.redis.compute).toBeCloseTo(0.9, 1);
+    const from = ofOne("compute", 1.1, beside);
+    expect(from.redis.compute).toBeCloseTo(1.1, 1);
+    expect(from.redis.storage).toBeCloseTo(0.65, 1);
+
+    // Known apart, they stay apart where both have calls.
+    const mixed = after(6, from, { from });
+    expect(mixed.redis.compute).toBeCloseTo(from.redis.compute);
+    expect(mixed.redis.storage).toBeCloseTo(from.redis.storage);
   });
 
   test("of Redis is no more than four times as much", () => {
-    expect(after(12, { ...AS_CALIBRATED, redis: 9 }).redis).toBeCloseTo(4, 1);
+    expect(after(12, { ...AS_CALIBRATED, redis: both(9) }).redis.storage).toBeCloseTo(4, 1);
   });
 
   test.each([
-    { redis: 0.01, beside: 0.01, hosts: 0.01 },
-    { redis: 0.01, beside: 50, hosts: 50 },
-    { redis: 0.01, beside: 50, hosts: Number.NaN },
+    { redis: both(0.01), beside: 0.01, hosts: 0.01 },
+    { redis: both(0.01), beside: 50, hosts: 50 },
+    { redis: both(0.01), beside: 50, hosts: Number.NaN },
   ])("is not learnt from what cannot be: %o", (work) => {
-    const before = { redis: 0.8, beside: 0.9, hosts: 0.7 };
+    const before = { redis: both(0.8), beside: 0.9, hosts: 0.7 };
     expect(after(10, work, { from: before })).toEqual(before);
   });
 
   test("is not learnt while calls fail, whose work nobody knows, nor from windows of more time than there was", () => {
-    const before = { redis: 0.8, beside: 0.9, hosts: 0.7 };
+    const before = { redis: both(0.8), beside: 0.9, hosts: 0.7 };
     const measured = { redisUs: 290_000, besideUs: 440_000, commands: 20_000, commandsUs: 60_000 };
     const failing = { ...reckoned, untold: 1_112 };
     expect(callsWorkAfter(before, failing, measured, SECOND_MS)).toEqual(before);
-    const forged = { ...reckoned, redisUs: 1e19, lockUs: 1e22, computedUs: 1e22, hostsComputedUs: 1e22 };
+    const forged = { ...reckoned, redisUs: both(1e19), lockUs: 1e22, computedUs: 1e22, hostsComputedUs: 1e22 };
     expect(callsWorkAfter(before, forged, measured, SECOND_MS)).toEqual(before);
     expect(callsWorkAfter(before, { ...reckoned, untold: 1_111 }, measured, SECOND_MS)).not.toEqual(before);
   });
 
   test("is told neither by few calls, nor where counts began anew", () => {
-    const few = { ...reckoned, redisUs: 90_000, besideUs: 90_000, hostsUs: 90_000 };
-    const before = { redis: 0.8, beside: 0.9, hosts: 0.7 };
+    const few = { ...reckoned, redisUs: both(45_000), besideUs: 90_000, hostsUs: 90_000 };
+    const before = { redis: both(0.8), beside: 0.9, hosts: 0.7 };
     const measuredAs = (us: number) => ({ redisUs: us, besideUs: us, commands: us, commandsUs: us });
     expect(callsWorkAfter(before, few, measuredAs(1e6), SECOND_MS)).toEqual(before);
     const begunAnew = { ...reckoned, hostsWorkedUs: 0 };
     expect(callsWorkAfter(before, begunAnew, measuredAs(-1e6), SECOND_MS)).toEqual(before);
     // CONFIG RESETSTAT.
     const reset = { redisUs: 850_000, besideUs: 480_000, commands: -1e6, commandsUs: -1e6 };
-    expect(callsWorkAfter({ ...before, redis: 3 }, reckoned, reset, SECOND_MS).redis).toBe(3);
+    expect(callsWorkAfter({ ...before, redis: both(3) }, reckoned, reset, SECOND_MS).redis).toEqual(both(3));
   });
 
   test("takes the place of the constants: what the model says then is what was worked", () => {
-    const work = { redis: 0.7, beside: 0.6, hosts: 1.3 };
+    const work = { redis: { compute: 1.2, storage: 0.7 }, beside: 0.6, hosts: 1.3 };
     const constants = withCallsWork(DEFAULT_CONSTANTS, work);
     const calls = { compute: 4, storage: 6 };
     const before = reckonedOf(calls, { lockUs: 9 });

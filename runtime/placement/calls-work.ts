@@ -4,13 +4,14 @@
 // worked is held against what the constants have calls work.
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
 import { overheadUsOf, redisUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
 
 /** What calls have come to by constants since somebody asked last, µs. */
 export interface ReckonedWork {
-  /** Of Redis' one thread, but for the time that its lock was held for functions: that is measured. */
-  readonly redisUs: number;
+  /** Of Redis' one thread, for calls on either side, but for the time that its lock was held for functions: that is measured. */
+  readonly redisUs: Readonly<Record<Side, number>>;
   readonly lockUs: number;
   /** Of the sandbox hosts beside Redis, and of the threads that serve them, but for what functions compute: that is measured as well. */
   readonly besideUs: number;
@@ -29,7 +30,7 @@ export interface ReckonedWork {
 }
 
 export const NOTHING_RECKONED: ReckonedWork = {
-  redisUs: 0,
+  redisUs: { compute: 0, storage: 0 },
   lockUs: 0,
   besideUs: 0,
   computedUs: 0,
@@ -56,12 +57,13 @@ export interface MeasuredWork {
 
 /** So many times what the constants say. */
 export interface CallsWork {
-  readonly redis: number;
+  /** For calls on either side: at compute for what they send over sockets, at storage for the calls themselves. */
+  readonly redis: Readonly<Record<Side, number>>;
   readonly beside: number;
   readonly hosts: number;
 }
 
-export const AS_CALIBRATED: CallsWork = { redis: 1, beside: 1, hosts: 1 };
+export const AS_CALIBRATED: CallsWork = { redis: { compute: 1, storage: 1 }, beside: 1, hosts: 1 };
 
 /** What is beyond these is no work of calls. */
 const [REDIS_MIN, REDIS_MAX] = [0.25, 4] as const;
@@ -74,6 +76,8 @@ const WORKED_MAX = 2;
 const UNTOLD_MAX = 0.1;
 /** Of what one second tells, against what was believed. Chosen. */
 const WEIGHT = 0.5;
+/** What has made one side's calls cost Redis more or less than calibrated, its machine or its neighbours, has mostly not made the other's: as a correlation. Chosen. */
+const ALIKE = 0.25;
 
 /** With what a window has told that calls can have come to. `hostsWorkedUs`: by the hosts of whoever tells, NaN and null as above and where it does not know. */
 export function reckonedWith(
@@ -82,8 +86,9 @@ export function reckonedWith(
   { compute, storage }: CostConstants,
   hostsWorkedUs: number | null,
 ): ReckonedWork {
-  let { redisUs, lockUs, besideUs, computedUs, hostsUs, hostsComputedUs, commands, commandsUs, untold } = before;
+  let { lockUs, besideUs, computedUs, hostsUs, hostsComputedUs, commands, commandsUs, untold } = before;
   let allCalls = before.calls;
+  const redisUs = { ...before.redisUs };
   const hosts = { ...compute, callUs: Math.max(0, compute.callUs - compute.nodeCallUs) };
   for (const { side, sums } of tallies) {
     const calls = termOf(sums, "calls");
@@ -95,7 +100,7 @@ export function reckonedWith(
     allCalls += calls;
     untold += termOf(sums, "untold");
     if (side === "compute") {
-      redisUs += redisUsOf(compute, calls, moved);
+      redisUs.compute += redisUsOf(compute, calls, moved);
       commands += moved.operations;
       commandsUs += moved.operations * compute.redisOperationUs + moved.bytes * compute.redisByteUs;
       if (hostsWorkedUs === null) continue;
@@ -106,7 +111,7 @@ export function reckonedWith(
     const found = { operations: termOf(sums, "foundOperations"), rounds: termOf(sums, "foundRounds") };
     const sent = withoutFound(moved, found);
     // Operations there run while the lock is held.
-    redisUs += redisUsOf(storage, calls, { operations: 0, rounds: sent.rounds, bytes: 0 });
+    redisUs.storage += redisUsOf(storage, calls, { operations: 0, rounds: sent.rounds, bytes: 0 });
     commands += calls;
     lockUs += termOf(sums, "lockUs");
     besideUs += overheadUsOf(storage, calls, sent);
@@ -126,7 +131,8 @@ export function callsWorkAfter(
   measured: MeasuredWork,
   passedMs: number,
 ): CallsWork {
-  const { redisUs, lockUs, besideUs, computedUs, hostsUs, hostsComputedUs, hostsWorkedUs, calls, untold } = reckoned;
+  const { lockUs, besideUs, computedUs, hostsUs, hostsComputedUs, hostsWorkedUs, calls, untold } = reckoned;
+  const redisUs = reckoned.redisUs.compute + reckoned.redisUs.storage;
   if (untold > UNTOLD_MAX * (calls + untold)) return work;
   const [least, most] = [WORKED_MIN * 1e3 * passedMs, WORKED_MAX * 1e3 * passedMs];
   const ofRedis = (measured.redisUs - lockUs) / redisUs;
@@ -143,9 +149,31 @@ export function callsWorkAfter(
     return overheadUs > least && HOSTS_MIN <= told && told <= HOSTS_MAX ? towards(believed, told) : believed;
   };
   return {
-    redis: isToldOfRedis ? towards(work.redis, Math.min(redisMost, ofRedis)) : work.redis,
+    redis: isToldOfRedis
+      ? ofRedisAfter(work.redis, reckoned.redisUs, redisUs * Math.min(redisMost, ofRedis))
+      : work.redis,
     beside: ofHosts(work.beside, besideUs, measured.besideUs - computedUs),
     hosts: ofHosts(work.hosts, hostsUs, hostsWorkedUs - hostsComputedUs),
+  };
+}
+
+/**
+ * As believed when `workedUs` are told of both sides' calls together: what is missing, or too much, is of each side's by its part, as a Kalman filter has it that knows both equally well (Kalman, 1960).
+ * Where one side alone has calls the other's is mostly left as it was.
+ */
+function ofRedisAfter(
+  believed: CallsWork["redis"],
+  reckonedUs: CallsWork["redis"],
+  workedUs: number,
+): CallsWork["redis"] {
+  const { compute, storage } = reckonedUs;
+  const missingUs = WEIGHT * (workedUs - believed.compute * compute - believed.storage * storage);
+  const variance = compute ** 2 + 2 * ALIKE * compute * storage + storage ** 2;
+  const corrected = (factor: number, own: number, other: number): number =>
+    clamp(factor + (missingUs * (own + ALIKE * other)) / variance, REDIS_MIN, REDIS_MAX);
+  return {
+    compute: corrected(believed.compute, compute, storage),
+    storage: corrected(believed.storage, storage, compute),
   };
 }
 
@@ -162,7 +190,7 @@ export function redisWorkUs(
   { redisUs, lockUs, calls, untold }: ReckonedWork,
   { redis }: CallsWork,
 ): readonly [least: number, most: number] {
-  const told = redis * redisUs + lockUs;
+  const told = redis.compute * redisUs.compute + redis.storage * redisUs.storage + lockUs;
   if (untold <= 0) return [told, told];
   return [told, calls > 0 ? told * (1 + untold / calls) : Infinity];
 }
@@ -177,10 +205,10 @@ export function withCallsWork({ compute, storage }: CostConstants, { redis, besi
       operationUs: hosts * compute.operationUs,
       roundUs: hosts * compute.roundUs,
       byteUs: hosts * compute.byteUs,
-      redisCallUs: redis * compute.redisCallUs,
-      redisOperationUs: redis * compute.redisOperationUs,
-      redisRoundUs: redis * compute.redisRoundUs,
-      redisByteUs: redis * compute.redisByteUs,
+      redisCallUs: redis.compute * compute.redisCallUs,
+      redisOperationUs: redis.compute * compute.redisOperationUs,
+      redisRoundUs: redis.compute * compute.redisRoundUs,
+      redisByteUs: redis.compute * compute.redisByteUs,
     },
     storage: {
       ...storage,
@@ -188,8 +216,8 @@ export function withCallsWork({ compute, storage }: CostConstants, { redis, besi
       operationUs: beside * storage.operationUs,
       roundUs: beside * storage.roundUs,
       byteUs: beside * storage.byteUs,
-      redisCallUs: redis * storage.redisCallUs,
-      redisRoundUs: redis * storage.redisRoundUs,
+      redisCallUs: redis.storage * storage.redisCallUs,
+      redisRoundUs: redis.storage * storage.redisRoundUs,
     },
   };
 }
