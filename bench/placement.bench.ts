@@ -8,13 +8,14 @@
 // same tens of µs on the node's core, and hide what is compared. Rules are asked per call and told what came of it; what each is spared
 // stands in its file. AutoLoc's runs twice: with the prices of its authors' network, and with those that the node has measured of this one.
 //
-// What a row knows when its measuring starts: what it has learnt in its lead-in, under its own load and rule, which is the same for all. For
-// each measurement functions are deployed under names that nobody has called, so that their isolates are cold, their profiles
-// empty, and what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in each turn besides. Of its
-// machine a node knows all that it has measured. A function alone is measured from 1 s on and a mix from 1.3 s, when most code is compiled wherever
-// a rule has sent it; what a mix came to from 0.8 s until then stands beside it (earlyPerSecond). Calls of a walk differ by where it begins, and each
-// rule gets to other ones in its time: they are counted by their work (call-works.ts). The better side, and the best of the rules, are those with the
-// best median. Kayak's percentage, which is not of functions, goes on from the row's last repetition, in its favour.
+// What a row knows when its measuring starts: what it has learnt under its own load and rule. Each has functions of its own, deployed under names that
+// nobody has called, so that what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in each turn
+// besides. They live from the row's first measurement to its last: it is functions in use that are compared, as they are for all but their first seconds.
+// The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before its first measurement a row has a
+// lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
+// bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second or so. Of its machine a node
+// knows all that it has measured. Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work
+// (call-works.ts). The better side, and the best of the rules, are those with the best median.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
 // the error is the median over all functions, both ways. Other round trip times than loopback's come from a userland proxy, which
@@ -55,8 +56,8 @@ await runBenchmark<Effort>({
     smoke: {
       warmUps: 0,
       repetitions: 1,
-      alone: { leadInMs: 5, budgetMs: 20 },
-      mixed: { leadInMs: 5, budgetMs: 20 },
+      alone: { leadInMs: 5, againMs: 5, budgetMs: 20 },
+      mixed: { leadInMs: 5, againMs: 5, budgetMs: 20 },
       tryMs: 10,
       gridUs: [0],
       predictedUs: [0, 1_000],
@@ -66,8 +67,8 @@ await runBenchmark<Effort>({
       // The sweeps before have warmed up what stays warm.
       warmUps: 0,
       repetitions: 5,
-      alone: { leadInMs: 1_000, budgetMs: 450 },
-      mixed: { leadInMs: 1_300, budgetMs: 600 },
+      alone: { leadInMs: 2_000, againMs: 250, budgetMs: 850 },
+      mixed: { leadInMs: 2_500, againMs: 300, budgetMs: 1_000 },
       tryMs: 400,
       gridUs: [0],
       predictedUs: [0, 1_000],
@@ -76,8 +77,8 @@ await runBenchmark<Effort>({
     full: {
       warmUps: 0,
       repetitions: 5,
-      alone: { leadInMs: 2_000, budgetMs: 3_000 },
-      mixed: { leadInMs: 2_000, budgetMs: 3_000 },
+      alone: { leadInMs: 5_000, againMs: 500, budgetMs: 3_000 },
+      mixed: { leadInMs: 5_000, againMs: 500, budgetMs: 3_000 },
       tryMs: 1_000,
       gridUs: [0, 200, 1_000],
       predictedUs: [0, 200, 1_000],

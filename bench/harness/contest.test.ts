@@ -35,6 +35,19 @@ test("peers run in turn, and warm-ups do not count", async () => {
   expect(measures.get("B")).toEqual([{ value: 3 }, { value: 4 }]);
 });
 
+test("peers of a group have all their turns, and end, before those of the next begin", async () => {
+  const turns: string[] = [];
+  const grouped = (name: string, group: string): Peer => ({
+    ...peerOf(name, [1, 2], turns),
+    group,
+    end: () => Promise.resolve(void turns.push(`end ${name}`)),
+  });
+  const peers = [grouped("A1", "A"), grouped("B1", "B"), grouped("A2", "A"), peerOf("C", [1, 2], turns)];
+  const measures = await interleave(peers, { warmUps: 0, repetitions: 2 }, () => {});
+  expect(turns.join(", ")).toBe("A1, A2, A1, A2, end A1, end A2, B1, B1, end B1, C, C");
+  expect(measures.get("A2")).toEqual([{ value: 1 }, { value: 2 }]);
+});
+
 test("a ratio is the median of the ratios within the repetitions, not the ratio of the medians", async () => {
   // A machine that is ten times slower in the second repetition disturbs both peers, and not their ratio.
   const peers = [peerOf("A", [200, 20, 500]), peerOf("B", [100, 10, 100])];

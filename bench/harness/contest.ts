@@ -20,7 +20,11 @@ export interface Peer {
   readonly unit: string;
   /** Nothing, or less, is a figure here (a regret, a number of failures), and no sign of a measurement that failed. */
   readonly canBeNothing?: true;
+  /** Peers of one group have all their turns before those of the next begin; those of none are one as well. */
+  readonly group?: string;
   readonly run: () => Promise<Measure>;
+  /** After its last turn. */
+  readonly end?: () => Promise<void>;
 }
 
 /** The value of a peer in one repetition. */
@@ -70,19 +74,22 @@ export interface Repeats {
 /** By peer, in the order of the repetitions; the warm-ups are left out. */
 export type Measures = ReadonlyMap<string, readonly Measure[]>;
 
-/** `onTurn` is told who comes next. */
+/** In the order of the groups' first peers. `onTurn` is told who comes next. */
 export async function interleave(
   peers: readonly Peer[],
   { warmUps, repetitions }: Repeats,
   onTurn: (text: string) => void,
 ): Promise<Measures> {
   const measures = new Map<string, Measure[]>(peers.map(({ name }) => [name, []]));
-  for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
-    for (const { name, run } of peers) {
-      onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
-      const measure = await run();
-      if (turn >= 1) measures.get(name)?.push(measure);
+  for (const group of Map.groupBy(peers, (peer) => peer.group).values()) {
+    for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
+      for (const { name, run } of group) {
+        onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
+        const measure = await run();
+        if (turn >= 1) measures.get(name)?.push(measure);
+      }
     }
+    for (const { end } of group) await end?.();
   }
   return measures;
 }

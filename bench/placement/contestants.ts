@@ -7,7 +7,7 @@ import type { Shares } from "./best-shares.ts";
 import type { Phase } from "./load.ts";
 import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
 import { MIXES, type Mix } from "./mixes.ts";
-import { partsUnder, ruleUnder } from "./new-names.ts";
+import { partsUnder, ruleUnder, type NewNames } from "./new-names.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
@@ -23,15 +23,15 @@ export interface Times {
 }
 
 interface Stretch {
-  /** Before each measurement, under the same load and rule: whoever learns does it now. */
+  /** Before a row's first measurement, under the same load and rule: code is compiled, and whoever learns does it now. */
   readonly leadInMs: number;
+  /** Before each other one: callers have been away since. */
+  readonly againMs: number;
   readonly budgetMs: number;
 }
 
-/** What a lead-in comes to from then on, with all that is learnt in it, stands beside what is measured after it … */
-const EARLY_FROM_MS = 800;
-/** … where it goes on for so long: as that of a mix does by default. */
-const EARLY_MS_MIN = 400;
+/** What a first lead-in comes to in this stretch, with all that is learnt and compiled in it, stands beside what is measured, where it is as long. */
+const EARLY_MS = [800, 1_300] as const;
 
 /** Rules that a mix is measured under, in this order: the machine's speed drifts, and the first two lie side by side. */
 export const RULES = [
@@ -73,7 +73,8 @@ export function alonePeers(bench: Bench): readonly Peer[] {
       const rule = ruleOf(title, [workload.name], {}, bench);
       const arrivals = { callers: workload.callers };
       const load = { parts: [partOf(workload, 1)], arrivals, rule };
-      return peerOf(bench, rowName(workload.name, title, bench.suffix), load, bench.times.alone);
+      const row = { name: rowName(workload.name, title, bench.suffix), group: `${workload.name}${bench.suffix}` };
+      return peerOf(bench, row, load, bench.times.alone);
     }),
   );
 }
@@ -104,7 +105,8 @@ export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly
     RULES.map((title) => {
       const rule = ruleOf(title, mix.functions, oracle, bench);
       const load = { parts, arrivals: { callers: CALLERS }, rule };
-      return peerOf(bench, rowName(mix.name, title, bench.suffix), load, bench.times.mixed);
+      const row = { name: rowName(mix.name, title, bench.suffix), group: `${mix.name}${bench.suffix}` };
+      return peerOf(bench, row, load, bench.times.mixed);
     }),
   );
 
@@ -115,14 +117,17 @@ export async function openPeers(bench: Bench, weighed: readonly WeighedMix[]): P
     const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.mixed.budgetMs);
     const arrivals = { perSecond: OPEN_LOAD * perSecond };
     for (const title of RULES) {
-      const name = `${rowName(mix.name, title, bench.suffix)}, open`;
+      const row = {
+        name: `${rowName(mix.name, title, bench.suffix)}, open`,
+        group: `${mix.name}${bench.suffix}, open`,
+      };
       const load = { parts, arrivals, rule: ruleOf(title, mix.functions, oracle, bench) };
-      const closed = peerOf(bench, name, load, bench.times.mixed);
+      const closed = peerOf(bench, row, load, bench.times.mixed);
       const run = async (): Promise<Measure> => {
         const measured = await closed.run();
         return { ...measured, value: measured.p50Us ?? Number.NaN };
       };
-      peers.push({ name, unit: "µs", run });
+      peers.push({ ...closed, unit: "µs", run });
     }
   }
   return peers;
@@ -163,35 +168,45 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
   return { kind: title };
 }
 
-const peerOf = (
+/** Its functions live, and are known by what they did, from its first measurement to its last. */
+function peerOf(
   { stack }: Bench,
-  name: string,
+  { name, group }: { readonly name: string; readonly group: string },
   {
     parts,
     arrivals,
     rule,
   }: { readonly parts: readonly Part[]; readonly arrivals: Phase["arrivals"]; readonly rule: RuleName },
-  { leadInMs, budgetMs }: Stretch,
-): Peer => ({
-  name,
-  unit: "calls/s",
-  run: (): Promise<Measure> =>
-    stack.underNewNames(
-      parts.map((part) => part.function),
-      async (names) => {
-        const load = { parts: partsUnder(names, parts), arrivals, rule: ruleUnder(names, rule) };
-        const earlyFromMs = leadInMs >= EARLY_FROM_MS + EARLY_MS_MIN ? EARLY_FROM_MS : null;
-        const work = () => measure(stack, { ...load, memory: name, leadInMs, budgetMs, earlyFromMs });
-        const { answer, cpuUs } = await watchCpu(stack.processes(), work);
-        const { perSecond, earlyPerSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
-        const details = {
-          storageShare,
-          probeShare,
-          ...(earlyPerSecond === null ? {} : { earlyPerSecond }),
-          storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
-          computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
-        };
-        return { value: perSecond, p50Us, p99Us, details };
-      },
-    ),
-});
+  { leadInMs, againMs, budgetMs }: Stretch,
+): Peer {
+  let names: NewNames | null = null;
+  let earlyPerSecond: number | null = null;
+  const [earlyFromMs, earlyUntilMs] = EARLY_MS;
+  return {
+    name,
+    group,
+    unit: "calls/s",
+    async run(): Promise<Measure> {
+      const isFirst = names === null;
+      const mine = (names ??= await stack.giveNewNames(parts.map((part) => part.function)));
+      const load = { parts: partsUnder(mine, parts), arrivals, rule: ruleUnder(mine, rule), memory: name };
+      const early = isFirst && leadInMs >= earlyUntilMs ? { earlyFromMs, earlyUntilMs } : null;
+      const work = () => measure(stack, { ...load, leadInMs: isFirst ? leadInMs : againMs, budgetMs, early });
+      const { answer, cpuUs } = await watchCpu(stack.processes(), work);
+      const { perSecond, p50Us, p99Us, storageShare, probeShare, calls } = answer;
+      earlyPerSecond ??= answer.earlyPerSecond;
+      const details = {
+        storageShare,
+        probeShare,
+        ...(earlyPerSecond === null ? {} : { earlyPerSecond }),
+        storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
+        computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
+      };
+      return { value: perSecond, p50Us, p99Us, details };
+    },
+    async end() {
+      if (names !== null) await stack.giveUpNames(names);
+      names = null;
+    },
+  };
+}

@@ -17,20 +17,20 @@ export interface Measurement {
   /** Before what is measured, under the same load and rule: whoever adapts does it now. */
   readonly leadInMs: number;
   readonly budgetMs: number;
-  /** What the lead-in comes to from then on is told as well. */
-  readonly earlyFromMs?: number | null;
+  /** What this stretch of the lead-in comes to is told as well. */
+  readonly early?: { readonly earlyFromMs: number; readonly earlyUntilMs: number } | null;
 }
 
 /** Rejects where a call fails: what is measured then is something else. */
 export async function measure(
   { load }: SplitStack,
-  { parts, arrivals, rule, memory, leadInMs, budgetMs, earlyFromMs = null }: Measurement,
+  { parts, arrivals, rule, memory, leadInMs, budgetMs, early = null }: Measurement,
 ): Promise<Came & { readonly calls: number; readonly earlyPerSecond: number | null }> {
   const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
   const calls = await load.ask<Calls>({ kind: "load", phases, rule, memory });
   if (calls.firstError !== null) throw new Error(`${memory}: a call failed: ${calls.firstError}`);
   const came = (fromMs: number, toMs: number): Came => cameOf(calls, parts, fromMs, toMs);
-  const earlyPerSecond = earlyFromMs === null ? null : came(earlyFromMs, leadInMs).perSecond;
+  const earlyPerSecond = early === null ? null : came(early.earlyFromMs, early.earlyUntilMs).perSecond;
   return { ...came(leadInMs, leadInMs + budgetMs), calls: calls.endMs.length, earlyPerSecond };
 }
 

@@ -30,6 +30,9 @@ export interface SplitStack {
   deploy(workloads: readonly Workload[]): Promise<void>;
   /** Works with functions that are deployed, under names that nobody has ever called; they have them until it is done. */
   underNewNames<Answer>(functions: readonly string[], work: (names: NewNames) => Promise<Answer>): Promise<Answer>;
+  /** Deploys functions that are deployed under names that nobody has ever called; they have them until these are given up. */
+  giveNewNames(functions: readonly string[]): Promise<NewNames>;
+  giveUpNames(names: NewNames): Promise<void>;
 }
 
 export interface SplitStackOptions {
@@ -80,7 +83,7 @@ export async function startSplitStack({
       if (!workloads.some(({ source }) => source === "functions/hash-password.ts")) return;
       for (const { argsJson } of passwordCalls()) await client.call("LOCUS.CALL", "hash-password", 0, argsJson);
     },
-    async underNewNames(functions, work) {
+    async giveNewNames(functions) {
       const names = new Map<string, string>();
       for (const name of functions) {
         const workload = known.get(name);
@@ -89,8 +92,15 @@ export async function startSplitStack({
         await deployed(client, { ...workload, name: newName });
         names.set(name, newName);
       }
-      const answer = await work(names);
+      return names;
+    },
+    async giveUpNames(names) {
       for (const newName of names.values()) await client.call("LOCUS.FUNCTION", "DELETE", newName);
+    },
+    async underNewNames(functions, work) {
+      const names = await stack.giveNewNames(functions);
+      const answer = await work(names);
+      await stack.giveUpNames(names);
       return answer;
     },
   };
