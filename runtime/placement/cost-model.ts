@@ -34,7 +34,6 @@ export interface Demand extends Moved {
   /** The function's own turns, on a compute core, µs. */
   readonly cpuUs: number;
 }
-type DemandOrSent = Demand & Partial<Sent>;
 
 /**
  * Of one side, µs. What a call waits for is of a call that is alone: each round then wakes somebody up. What is worked for it is of calls
@@ -120,7 +119,7 @@ export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => compu
 /** `cpuRatio`: of the function, where it is known better than that of computing as such. */
 export function costOf(
   side: Side,
-  demand: DemandOrSent,
+  demand: Demand,
   constants: CostConstants,
   cpuRatio = constants.storage.cpuRatio,
 ): Cost {
@@ -169,19 +168,17 @@ export function sandboxUsOf(...call: Parameters<typeof termsOf>): number {
 
 function termsOf(
   side: Side,
-  { operations, rounds, bytes, found = 0, cpuUs }: DemandOrSent,
+  { operations, rounds, bytes, cpuUs }: Demand,
   { compute, storage }: CostConstants,
   cpuRatio: number,
 ): LatencyTerms {
   const isAtStorage = side === "storage";
-  const { callWaitUs, enterUs, operationWaitUs, operationUs, roundWaitUs } = isAtStorage ? storage : compute;
-  // What nobody else works for is waited for no longer than it is worked for.
-  const foundWaitUs = Math.min(operationWaitUs, operationUs);
+  const { callWaitUs, enterUs, operationWaitUs, roundWaitUs } = isAtStorage ? storage : compute;
   return {
     call: callWaitUs,
     enter: enterUs,
     cpu: isAtStorage ? cpuUs * cpuRatio : cpuUs,
-    operations: (operations - found) * operationWaitUs + found * foundWaitUs,
+    operations: operations * operationWaitUs,
     rounds: rounds * roundWaitUs,
     bytes: isAtStorage ? 0 : bytes / compute.bytesPerUs,
     crowd: 0,

@@ -202,16 +202,6 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     expect(predictionErrorOf(costWith(1).sides.storage)).toBeLessThan(0.01);
   });
 
-  test("has nobody wait for what is found for longer than the host works for it", () => {
-    const operationsUs = (found: number): number => {
-      const slow = { ...CONSTANTS, storage: { ...CONSTANTS.storage, operationWaitUs: 2, found } };
-      const { compute } = profileAfter(IN_EARNEST, {}).estimates(NOW_MS);
-      return functionCosts({ compute, storage: null }, slow, NOW_MS)!.sides.storage.cost.terms.operations;
-    };
-    expect(operationsUs(1) / operationsUs(0)).toBeCloseTo(CONSTANTS.storage.operationUs / 2);
-    expect(operationsUs(0.5) / operationsUs(0)).toBeCloseTo(0.5 + CONSTANTS.storage.operationUs / 4);
-  });
-
   test("is so for as long as calls there tell of it, and then as usual again", () => {
     const profile = profileAfter(IN_EARNEST, { found: 1 });
     const { paces } = functionCosts(profile.estimates(NOW_MS), CONSTANTS, NOW_MS)!;
