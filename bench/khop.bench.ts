@@ -9,8 +9,8 @@
 // must give the same results. Latency is what each tool reports: `batch` that of the node, the others their own.
 //
 // Expectation. A walk reads 400 nodes in four to six levels: 400 round trips one by one, or as many as there are levels. Beside
-// the data both cost microseconds; what remains is the work of 400 reads and of parsing 8,000 neighbours, which the
-// pipelined client has as well, and its protocol on top.
+// the data both cost microseconds; what remains is the work of 400 reads and of looking at 8,000 neighbours, which the
+// pipelined client has as well, and its protocol on top. All of them parse a node once (functions/graph/node.ts): the graph fits into what is kept.
 
 import { PIPELINED_IN_FLIGHT } from "#compute/cli/redisclient.ts";
 import type { Workload } from "#compute/cli/workload.ts";

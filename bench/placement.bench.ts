@@ -13,12 +13,12 @@
 // besides. They live from the row's first measurement to its last: it is functions in use that are compared, as they are for all but their first seconds.
 // The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before its first measurement a row has a
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
-// bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second or so. Of its machine a node
-// knows all that it has measured. Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work
+// bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
+// a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured. Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work
 // (call-works.ts). The better side, and the best of the rules, are those with the best median.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
-// the error is the median over all functions, both ways. Other round trip times than loopback's come from a userland proxy, which
+// the error is the median over all functions, both ways; that comes first. Other round trip times than loopback's come from a userland proxy, which
 // adds about 0.1 ms of its own: by default only the prediction at 1 ms, with --full everything at 0.2 and 1 ms, and open loops.
 //
 // Expectation. Functions that wait for their data gain beside it, functions that compute use the core that is free. A mix of both
@@ -68,7 +68,7 @@ await runBenchmark<Effort>({
       warmUps: 0,
       repetitions: 5,
       alone: { leadInMs: 2_000, againMs: 250, budgetMs: 850 },
-      mixed: { leadInMs: 2_500, againMs: 300, budgetMs: 1_000 },
+      mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 750 },
       tryMs: 400,
       gridUs: [0],
       predictedUs: [0, 1_000],
@@ -77,8 +77,8 @@ await runBenchmark<Effort>({
     full: {
       warmUps: 0,
       repetitions: 5,
-      alone: { leadInMs: 5_000, againMs: 500, budgetMs: 3_000 },
-      mixed: { leadInMs: 5_000, againMs: 500, budgetMs: 3_000 },
+      alone: { leadInMs: 5_000, againMs: 1_000, budgetMs: 3_000 },
+      mixed: { leadInMs: 5_000, againMs: 2_000, budgetMs: 3_000 },
       tryMs: 1_000,
       gridUs: [0, 200, 1_000],
       predictedUs: [0, 200, 1_000],

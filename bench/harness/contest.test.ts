@@ -44,8 +44,21 @@ test("peers of a group have all their turns, and end, before those of the next b
   });
   const peers = [grouped("A1", "A"), grouped("B1", "B"), grouped("A2", "A"), peerOf("C", [1, 2], turns)];
   const measures = await interleave(peers, { warmUps: 0, repetitions: 2 }, () => {});
-  expect(turns.join(", ")).toBe("A1, A2, A1, A2, end A1, end A2, B1, B1, end B1, C, C");
+  expect(turns.join(", ")).toBe("A1, A2, A1, A2, end A2, end A1, B1, B1, end B1, C, C");
   expect(measures.get("A2")).toEqual([{ value: 1 }, { value: 2 }]);
+});
+
+test("peers end as well where one of their group fails", async () => {
+  const ended: string[] = [];
+  const ending = (name: string): Peer => ({
+    ...peerOf(name, [1, 2]),
+    group: "A",
+    end: () => Promise.resolve(void ended.push(name)),
+  });
+  const failing: Peer = { ...ending("failing"), run: () => Promise.reject(new Error("it failed")) };
+  const contest = interleave([ending("A1"), failing], { warmUps: 0, repetitions: 2 }, () => {});
+  await expect(contest).rejects.toThrow("it failed");
+  expect(ended).toEqual(["failing", "A1"]);
 });
 
 test("a ratio is the median of the ratios within the repetitions, not the ratio of the medians", async () => {

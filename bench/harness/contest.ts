@@ -1,5 +1,6 @@
 // Several ways to do the same work, measured against each other: in turn (A B C A B C …), so that whatever disturbs the
-// machine for a while disturbs all of them, and a ratio compares what was measured side by side.
+// machine for a while disturbs all of them, and a ratio compares what was measured side by side. Where there are many of several
+// works, those of one can be a group, whose turns are over before the next one's begin.
 
 import { medianOf, spreadOf, type Spread } from "./statistics.ts";
 
@@ -23,7 +24,7 @@ export interface Peer {
   /** Peers of one group have all their turns before those of the next begin; those of none are one as well. */
   readonly group?: string;
   readonly run: () => Promise<Measure>;
-  /** After its last turn. */
+  /** After its group's last turn, and where one has failed. */
   readonly end?: () => Promise<void>;
 }
 
@@ -82,6 +83,8 @@ export async function interleave(
 ): Promise<Measures> {
   const measures = new Map<string, Measure[]>(peers.map(({ name }) => [name, []]));
   for (const group of Map.groupBy(peers, (peer) => peer.group).values()) {
+    await using ends = new AsyncDisposableStack();
+    for (const { end } of group) if (end !== undefined) ends.defer(end);
     for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
       for (const { name, run } of group) {
         onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
@@ -89,7 +92,6 @@ export async function interleave(
         if (turn >= 1) measures.get(name)?.push(measure);
       }
     }
-    for (const { end } of group) await end?.();
   }
   return measures;
 }

@@ -47,6 +47,11 @@ export function kayakRule(random: () => number): Rule {
       replies = 0;
       sinceMs = atMs;
     },
+    resume() {
+      // A rate over the pause would be none.
+      replies = 0;
+      sinceMs = null;
+    },
   };
 }
 

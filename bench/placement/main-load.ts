@@ -81,10 +81,11 @@ async function calibrated({ placement }: Node): Promise<void> {
 }
 
 async function ruleFor(name: RuleName, memory: string, loaded: Node): Promise<Rule> {
-  // It has learnt nothing, and is of functions that have other names the next time.
+  // It has learnt nothing.
   if (name.kind === "shares") return sharesRule(name.shares);
   const rule = rules.get(memory) ?? newRule(name, await constantsOf(loaded));
   rules.set(memory, rule);
+  rule.resume?.();
   return rule;
 }
 

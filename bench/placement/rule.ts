@@ -19,6 +19,8 @@ export interface Rule {
   /** null leaves it to locus. */
   choose(functionName: string): Side | null;
   observe(call: Ended): void;
+  /** Its load goes on after a pause, in which it saw nothing. */
+  resume?(): void;
 }
 
 const nothing = (): void => {};

@@ -91,6 +91,23 @@ describe("Kayak's rule", () => {
     }
   });
 
+  test("takes no pause of its load for a lower rate", () => {
+    let drawn = 0;
+    const rule = kayakRule(() => (drawn = (drawn + 0.618_034) % 1));
+    const share = () => chosen(rule, "f", 1_000).filter((side) => side === "storage").length / 1_000;
+    let ms = 0;
+    const reply = (replies: number): void => {
+      for (let at = 0; at < replies; at++) rule.observe(ended("f", "storage", {}, (ms += 0.5)));
+    };
+    // As much is done whatever the share: it goes by one percent in each period of 0.1 s.
+    reply(4_000);
+    const before = share();
+    ms += 10_000;
+    rule.resume?.();
+    reply(202);
+    expect(Math.abs(share() - before)).toBeLessThan(0.03);
+  });
+
   test("does not leave storage far where that is best", () => {
     expect(shareAfter(20, (x) => 1_000 + 1_000 * x)).toBeGreaterThan(0.75);
   });

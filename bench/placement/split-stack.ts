@@ -16,6 +16,8 @@ import type { NewNames } from "./new-names.ts";
 import { bundleOf, passwordCalls, type Workload } from "./suite.ts";
 
 const PROGRAM = join(import.meta.dirname, "main-load.ts");
+/** At storage, as many as a host can have: a node has as many. With fewer the idle ones of one row close for another's. */
+const ISOLATES_MAX = 63;
 
 type StackPart = "redis" | "storageHost" | "load" | "computeHost";
 
@@ -55,7 +57,8 @@ export async function startSplitStack({
 }: SplitStackOptions): Promise<{ readonly stack: SplitStack; readonly graph: GraphInfo }> {
   // What is started counts the cores that it finds: those of its starter.
   if (pinned) pin(process.pid, cores.redis);
-  const redis = await startRedisServer({ signal: interruption() });
+  const moduleArguments = ["isolates-max", String(ISOLATES_MAX)];
+  const redis = await startRedisServer({ moduleArguments, signal: interruption() });
   resources.defer(() => redis.close());
   if (pinned) pin(process.pid, cores.node);
   const graph = await loadSocialGraph(redis.port, dataDirectory, say);
@@ -99,9 +102,11 @@ export async function startSplitStack({
     },
     async underNewNames(functions, work) {
       const names = await stack.giveNewNames(functions);
-      const answer = await work(names);
-      await stack.giveUpNames(names);
-      return answer;
+      try {
+        return await work(names);
+      } finally {
+        await stack.giveUpNames(names);
+      }
     },
   };
   return { stack, graph };

@@ -110,6 +110,20 @@ describe("memoizePerKey", () => {
     expect(ask("k1", "k2")).toBe(2);
   });
 
+  test("keeps the others where one changes again and again", () => {
+    const make = vi.fn(parse);
+    const listOf = memoizePerKey(make, { charactersMax: 8 * (64 + 2 + 3) });
+    for (const key of ["k1", "k2", "k3"]) listOf(key, "[0]");
+    for (let time = 1; time <= 9; time++) expect(listOf("k4", `[${time}]`)).toEqual([time]);
+    expect(make).toHaveBeenCalledTimes(12);
+    for (const key of ["k1", "k2", "k3"]) listOf(key, "[0]");
+    expect(make).toHaveBeenCalledTimes(12);
+  });
+
+  test.each([-1, Number.NaN])("refuses to keep %d characters", (charactersMax) => {
+    expect(() => memoizePerKey(parse, { charactersMax })).toThrow(RangeError);
+  });
+
   test("makes anew what is too long to be kept, and keeps the rest", () => {
     const make = vi.fn(parse);
     const listOf = memoizePerKey(make, { charactersMax: 1_000 });

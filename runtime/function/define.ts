@@ -69,26 +69,31 @@ export function defineFunction(draft: Draft<never, unknown>): FunctionDefinition
   return Object.freeze({ ...draft, kind: "locus.function" });
 }
 
-/** What `memoizePerKey` keeps unless told otherwise: with what is made of it, 8 to 16 MiB of a function's 64 where that is lists of short texts. */
-const CHARACTERS_MAX = 4 * 1024 * 1024;
-/** What an entry takes beside its texts, in characters. */
+/** What `memoizePerKey` keeps unless told otherwise. */
+const CHARACTERS_MAX = 1024 * 1024;
+/** What an entry counts for beside its texts, in characters. */
 const ENTRY_CHARACTERS = 64;
 
 /**
- * Makes something of a key's value once for as long as the same is read there: to parse a small JSON value takes several times as long
- * as to read it beside Redis.
+ * Makes something of a key's value, and keeps it for as long as the same is read there: to parse a small JSON value takes several times as
+ * long as to read it beside Redis.
  *
  *     const rowOf = memoizePerKey((value) => JSON.parse(value) as Row);
  *     … rowOf(key, await redis.get(key)) …
  *
  * Belongs outside `run`: it remembers from one call to the next, within one isolate. What it gives is shared by all who ask, so nobody
- * may change it. `make` goes by the value alone; what it throws is thrown, and nothing is kept. Of keys and values at most `charactersMax`
- * characters (4 Mi unless told otherwise) are kept, half of them whatever was asked for last; a value of more than half is made anew each time.
+ * may change it. `make` goes by the value alone, at once; what it throws is thrown, and nothing is kept.
+ *
+ * Kept are at most `charactersMax` characters of keys and values, an entry counting for 64 more than its texts, 1 Mi unless told otherwise. Up to
+ * half of that stays whatever was asked for last; what alone comes to more is made anew each time. What `make` gives is not counted: with it values of short texts
+ * and small objects come to two to four bytes a character in all, and lists of empty ones to 17. All of it counts for the function's `memoryMb`.
+ * Throws RangeError where `charactersMax` is less than 0, or no number.
  */
 export function memoizePerKey<T>(
   make: (value: string) => T,
   { charactersMax = CHARACTERS_MAX }: { readonly charactersMax?: number } = {},
 ): (key: string, value: string) => T {
+  if (!(charactersMax >= 0)) throw new RangeError(`charactersMax is a number from 0 on, not ${charactersMax}`);
   interface Entry {
     readonly value: string;
     readonly made: T;
@@ -97,15 +102,20 @@ export function memoizePerKey<T>(
   let lately = new Map<string, Entry>();
   let before = new Map<string, Entry>();
   let characters = 0;
+  const charactersOf = (key: string, { value }: Entry): number => key.length + value.length + ENTRY_CHARACTERS;
 
   return (key, value) => {
-    let entry = lately.get(key);
-    if (entry?.value === value) return entry.made;
-    entry = before.get(key);
-    if (entry?.value !== value) entry = { value, made: make(value) };
+    const known = lately.get(key);
+    if (known?.value === value) return known.made;
+    const older = before.get(key);
+    const entry = older?.value === value ? older : { value, made: make(value) };
 
-    const more = key.length + value.length + ENTRY_CHARACTERS;
+    const more = charactersOf(key, entry);
     if (more > charactersMax / 2) return entry.made;
+    if (known !== undefined) {
+      lately.delete(key);
+      characters -= charactersOf(key, known);
+    }
     if (characters + more > charactersMax / 2) {
       before = lately;
       lately = new Map();

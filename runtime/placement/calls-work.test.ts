@@ -164,25 +164,73 @@ describe("what is worked for calls", () => {
     expect(after(1, { ...AS_CALIBRATED, redis: both(1.3) }, { from, plain: 40_000 }).redis.storage).toBeCloseTo(0.75);
   });
 
-  test("of Redis for one side's calls is theirs, and hardly changes what is believed of the other's", () => {
-    const ofOne = (side: Side, redis: number, from: CallsWork): CallsWork => {
-      const alone = { ...reckoned, redisUs: { ...both(0), [side]: 400_000 } };
-      const measured = { redisUs: 50_000 + redis * 400_000, besideUs: 500_000, commands: 20_000, commandsUs: 60_000 };
-      let work = from;
-      for (let second = 0; second < 6; second++) work = callsWorkAfter(work, alone, measured, SECOND_MS);
-      return work;
+  describe("of Redis, apart for calls of either side,", () => {
+    const inSeconds = (
+      seconds: number,
+      from: CallsWork["redis"],
+      told: {
+        readonly true: CallsWork["redis"];
+        readonly reckonedUs: (second: number) => CallsWork["redis"];
+        readonly plainUs?: number;
+      },
+    ): CallsWork["redis"] => {
+      let work: CallsWork = { ...AS_CALIBRATED, redis: from };
+      for (let second = 0; second < seconds; second++) {
+        const redisUs = told.reckonedUs(second);
+        const workedUs = told.true.compute * redisUs.compute + told.true.storage * redisUs.storage;
+        // Plain clients send as many commands as calls do.
+        const commands = told.plainUs === undefined ? 20_000 : 40_000;
+        const measured = {
+          redisUs: 50_000 + workedUs + (told.plainUs ?? 0),
+          besideUs: 500_000,
+          commands,
+          commandsUs: 60_000,
+        };
+        work = callsWorkAfter(work, { ...reckoned, redisUs }, measured, SECOND_MS);
+      }
+      return work.redis;
     };
-    const beside = ofOne("storage", 0.6, AS_CALIBRATED);
-    expect(beside.redis.storage).toBeCloseTo(0.6, 1);
-    expect(beside.redis.compute).toBeCloseTo(0.9, 1);
-    const from = ofOne("compute", 1.1, beside);
-    expect(from.redis.compute).toBeCloseTo(1.1, 1);
-    expect(from.redis.storage).toBeCloseTo(0.65, 1);
+    const all = (side: Side) => () => ({ ...both(0), [side]: 400_000 });
 
-    // Known apart, they stay apart where both have calls.
-    const mixed = after(6, from, { from });
-    expect(mixed.redis.compute).toBeCloseTo(from.redis.compute);
-    expect(mixed.redis.storage).toBeCloseTo(from.redis.storage);
+    test("is found on the side that has calls, and soon forgotten of the other", () => {
+      const noisy = inSeconds(8, both(1), { true: both(3), reckonedUs: () => both(200_000) });
+      expect(noisy.compute).toBeCloseTo(3, 1);
+      const quiet = inSeconds(10, noisy, { true: both(0.6), reckonedUs: all("storage") });
+      expect(quiet.storage).toBeCloseTo(0.6, 1);
+      expect(quiet.compute, "half of it after 10 s").toBeCloseTo(2, 1);
+      expect(inSeconds(60, quiet, { true: both(0.6), reckonedUs: all("storage") }).compute).toBeCloseTo(1, 1);
+    });
+
+    test("is found on both where they have calls by turns, or ever other parts of them", () => {
+      const truth = { compute: 1.1, storage: 0.6 };
+      const turns = inSeconds(12, both(1), {
+        true: truth,
+        reckonedUs: (at) => all(at % 2 === 0 ? "compute" : "storage")(),
+      });
+      expect(turns.compute).toBeCloseTo(1.1, 1);
+      expect(turns.storage).toBeCloseTo(0.6, 1);
+      const parts = (at: number) => ({
+        compute: at % 2 === 0 ? 300_000 : 100_000,
+        storage: at % 2 === 0 ? 100_000 : 300_000,
+      });
+      const mixed = inSeconds(40, both(1), { true: truth, reckonedUs: parts });
+      expect(mixed.compute).toBeCloseTo(1.1, 1);
+      expect(mixed.storage).toBeCloseTo(0.6, 1);
+    });
+
+    test("has both follow what is told of their sum, the one with more calls more", () => {
+      const reckonedUs = () => ({ compute: 100_000, storage: 300_000 });
+      const { compute, storage } = inSeconds(12, both(1), { true: both(0.5), reckonedUs });
+      expect(compute * 100_000 + storage * 300_000).toBeCloseTo(0.5 * 400_000, -4);
+      expect(1 - storage).toBeGreaterThan(2 * (1 - compute));
+    });
+
+    test("is not kept above what may be plain clients' by being less for the other side", () => {
+      const reckonedUs = () => ({ compute: 100_000, storage: 300_000 });
+      const believed = { compute: 2, storage: 0.6 };
+      const { compute } = inSeconds(6, believed, { true: { compute: 2, storage: 0.6 }, reckonedUs, plainUs: 400_000 });
+      expect(compute).toBeLessThan(1.1);
+    });
   });
 
   test("of Redis is no more than four times as much", () => {

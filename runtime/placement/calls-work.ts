@@ -4,6 +4,7 @@
 // worked is held against what the constants have calls work.
 
 import { clamp } from "#runtime/clamp.ts";
+import { decayOf } from "#runtime/decay.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
 import { overheadUsOf, redisUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
@@ -76,8 +77,8 @@ const WORKED_MAX = 2;
 const UNTOLD_MAX = 0.1;
 /** Of what one second tells, against what was believed. Chosen. */
 const WEIGHT = 0.5;
-/** What has made one side's calls cost Redis more or less than calibrated, its machine or its neighbours, has mostly not made the other's: as a correlation. Chosen. */
-const ALIKE = 0.25;
+/** What Redis works for calls of a side goes back to what was calibrated, by half in this time, where nothing tells of it. Chosen: as windows are forgotten. */
+const UNTOLD_HALF_LIFE_MS = 10_000;
 
 /** With what a window has told that calls can have come to. `hostsWorkedUs`: by the hosts of whoever tells, NaN and null as above and where it does not know. */
 export function reckonedWith(
@@ -150,7 +151,11 @@ export function callsWorkAfter(
   };
   return {
     redis: isToldOfRedis
-      ? ofRedisAfter(work.redis, reckoned.redisUs, redisUs * Math.min(redisMost, ofRedis))
+      ? ofRedisAfter(work.redis, reckoned.redisUs, {
+          workedUs: redisUs * Math.min(redisMost, ofRedis),
+          most: ofRedis > redisMost ? redisMost : Infinity,
+          passedMs,
+        })
       : work.redis,
     beside: ofHosts(work.beside, besideUs, measured.besideUs - computedUs),
     hosts: ofHosts(work.hosts, hostsUs, hostsWorkedUs - hostsComputedUs),
@@ -158,23 +163,29 @@ export function callsWorkAfter(
 }
 
 /**
- * As believed when `workedUs` are told of both sides' calls together: what is missing, or too much, is of each side's by its part, as a Kalman filter has it that knows both equally well (Kalman, 1960).
- * Where one side alone has calls the other's is mostly left as it was.
+ * As believed when `workedUs` are told of both sides' calls together: what is missing, or too much, is of each side's by its part, a normalised step of least mean squares (Nagumo and Noda, 1967). Where less than
+ * half of the work is for a side's calls, little is told of them: what was known of it goes back to what was calibrated. Where what is worked may be others', no side's calls are taken to work more than
+ * `most` times what the constants say, or come closer to that.
  */
 function ofRedisAfter(
   believed: CallsWork["redis"],
-  reckonedUs: CallsWork["redis"],
-  workedUs: number,
+  { compute, storage }: CallsWork["redis"],
+  { workedUs, most, passedMs }: { readonly workedUs: number; readonly most: number; readonly passedMs: number },
 ): CallsWork["redis"] {
-  const { compute, storage } = reckonedUs;
-  const missingUs = WEIGHT * (workedUs - believed.compute * compute - believed.storage * storage);
-  const variance = compute ** 2 + 2 * ALIKE * compute * storage + storage ** 2;
-  const corrected = (factor: number, own: number, other: number): number =>
-    clamp(factor + (missingUs * (own + ALIKE * other)) / variance, REDIS_MIN, REDIS_MAX);
-  return {
-    compute: corrected(believed.compute, compute, storage),
-    storage: corrected(believed.storage, storage, compute),
+  const rested = (factor: number, reckonedUs: number): number => {
+    const untold = Math.max(0, 1 - (2 * reckonedUs) / (compute + storage));
+    return 1 + (factor - 1) * (1 - untold * (1 - decayOf(passedMs, UNTOLD_HALF_LIFE_MS)));
   };
+  const before = { compute: rested(believed.compute, compute), storage: rested(believed.storage, storage) };
+  const missingUs = WEIGHT * (workedUs - before.compute * compute - before.storage * storage);
+  const perUs = missingUs / (compute ** 2 + storage ** 2);
+  const corrected = (factor: number, reckonedUs: number): number =>
+    clamp(
+      Math.min(factor + perUs * reckonedUs, most + (1 - WEIGHT) * Math.max(0, factor - most)),
+      REDIS_MIN,
+      REDIS_MAX,
+    );
+  return { compute: corrected(before.compute, compute), storage: corrected(before.storage, storage) };
 }
 
 /** Of the commands that Redis was sent, the part that calls can account for. */
