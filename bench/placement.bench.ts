@@ -14,8 +14,9 @@
 // The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before its first measurement a row has a
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
 // bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
-// a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured. Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work
-// (call-works.ts). The better side, and the best of the rules, are those with the best median.
+// a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured.
+// Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work (call-works.ts). The better
+// side, and the best of the rules, are those with the best median.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
 // the error is the median over all functions, both ways; that comes first. Other round trip times than loopback's come from a userland proxy, which

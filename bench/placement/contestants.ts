@@ -73,8 +73,7 @@ export function alonePeers(bench: Bench): readonly Peer[] {
       const rule = ruleOf(title, [workload.name], {}, bench);
       const arrivals = { callers: workload.callers };
       const load = { parts: [partOf(workload, 1)], arrivals, rule };
-      const row = { name: rowName(workload.name, title, bench.suffix), group: `${workload.name}${bench.suffix}` };
-      return peerOf(bench, row, load, bench.times.alone);
+      return peerOf(bench, { of: workload.name, title }, load, bench.times.alone);
     }),
   );
 }
@@ -105,8 +104,7 @@ export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly
     RULES.map((title) => {
       const rule = ruleOf(title, mix.functions, oracle, bench);
       const load = { parts, arrivals: { callers: CALLERS }, rule };
-      const row = { name: rowName(mix.name, title, bench.suffix), group: `${mix.name}${bench.suffix}` };
-      return peerOf(bench, row, load, bench.times.mixed);
+      return peerOf(bench, { of: mix.name, title }, load, bench.times.mixed);
     }),
   );
 
@@ -117,12 +115,8 @@ export async function openPeers(bench: Bench, weighed: readonly WeighedMix[]): P
     const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.mixed.budgetMs);
     const arrivals = { perSecond: OPEN_LOAD * perSecond };
     for (const title of RULES) {
-      const row = {
-        name: `${rowName(mix.name, title, bench.suffix)}, open`,
-        group: `${mix.name}${bench.suffix}, open`,
-      };
       const load = { parts, arrivals, rule: ruleOf(title, mix.functions, oracle, bench) };
-      const closed = peerOf(bench, row, load, bench.times.mixed);
+      const closed = peerOf(bench, { of: mix.name, title, more: ", open" }, load, bench.times.mixed);
       const run = async (): Promise<Measure> => {
         const measured = await closed.run();
         return { ...measured, value: measured.p50Us ?? Number.NaN };
@@ -170,8 +164,8 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
 
 /** Its functions live, and are known by what they did, from its first measurement to its last. */
 function peerOf(
-  { stack }: Bench,
-  { name, group }: { readonly name: string; readonly group: string },
+  { stack, suffix }: Bench,
+  { of, title, more = "" }: { readonly of: string; readonly title: RuleTitle; readonly more?: string },
   {
     parts,
     arrivals,
@@ -179,12 +173,13 @@ function peerOf(
   }: { readonly parts: readonly Part[]; readonly arrivals: Phase["arrivals"]; readonly rule: RuleName },
   { leadInMs, againMs, budgetMs }: Stretch,
 ): Peer {
+  const name = `${rowName(of, title, suffix)}${more}`;
   let names: NewNames | null = null;
   let earlyPerSecond: number | null = null;
   const [earlyFromMs, earlyUntilMs] = EARLY_MS;
   return {
     name,
-    group,
+    group: `${of}${suffix}${more}`,
     unit: "calls/s",
     async run(): Promise<Measure> {
       const isFirst = names === null;
