@@ -19,9 +19,6 @@ struct Round {
   uint32_t operations = 0;
   bool writes = false;        ///< one of them may change data: Redis may hold it back
   std::string_view commands;  ///< RESP; valid during the call only
-  /// Whose replies in the read cache may answer it: all of it are GETs of one key, and the invocation waits for
-  /// nothing that it sent before. 0: it has to be sent.
-  uint32_t reader = 0;
 };
 
 /// Some replies of a round: `count` whole ones in `bytes`. Or its end, when `failure` is not kOk: no more
@@ -38,9 +35,8 @@ struct Replies {
 class Channel {
  public:
   virtual ~Channel() = default;
-  /// Sends the round. Never blocks: what cannot leave now leaves during `Receive`. How many of its operations
-  /// were found in the read cache, and are not sent.
-  virtual uint32_t Send(const Round& round) = 0;
+  /// Sends the round. Never blocks: what cannot leave now leaves during `Receive`.
+  virtual void Send(const Round& round) = 0;
   /// Hands over what has come. True when there was something.
   virtual bool Receive(const std::function<void(const Replies&)>& on_replies) = 0;
   /// Whether `Receive` would find something. Cheap: asked while spinning.

@@ -16,6 +16,9 @@ namespace {
 using v8::Local;
 using v8::Value;
 
+/// What invocations have read leaves room that is used again, of so many.
+constexpr size_t kIdleReadsMax = 32;
+
 /// Whether the JSON has what a Map, a Set, a Promise (`{}`) or an array of bytes (`{"0":…}`) become: a look
 /// at the value tells then.
 bool MayHaveLost(std::string_view json) {
@@ -60,6 +63,10 @@ void GuestLoop::Begin(const Frame& frame) {
   invocation->cpu_limit_ns = header.cpu_limit_ns;
   invocation->operations_max = header.operations_max;
   invocation->back_cpu_ns = header.back_cpu_ns;
+  if (MayGoBack(*invocation) && !idle_reads_.empty()) {
+    invocation->reads = std::move(idle_reads_.back());
+    idle_reads_.pop_back();
+  }
   invocation->asks_to_write = header.asks_to_write != 0;
   invocation->reader = header.reader;
   // What cannot be used is read again.
@@ -240,7 +247,7 @@ bool GuestLoop::LeavesPromises(const GuestInvocation& invocation) const {
 // What it has said stays said: the run that follows says it again.
 void GuestLoop::PushBack(GuestInvocation* invocation) {
   retire_ |= LeavesPromises(*invocation);
-  SendOutcome(*invocation, Code::kOk, invocation->reads.bytes(), "", "", /*back=*/true);
+  SendOutcome(*invocation, Code::kOk, invocation->reads.ReadSet(isolate_), "", "", /*back=*/true);
   Release(invocation);
 }
 
@@ -248,6 +255,13 @@ void GuestLoop::Release(GuestInvocation* invocation) {
   Host::Get().active_invocations.fetch_sub(1, std::memory_order_relaxed);
 
   channel_->Forget(invocation->id);
+  if (idle_reads_.size() < kIdleReadsMax) {
+    invocation->reads.Clear();
+    idle_reads_.push_back(std::move(invocation->reads));
+  }
+  if (found_reads_) {
+    for (PendingRound& round : invocation->rounds) found_reads_->Drop(&round);
+  }
   std::erase_if(timers_, [&](const auto& timer) { return timer.second.invocation == invocation->id; });
   by_id_.erase(invocation->id);
   const uint32_t slot = invocation->slot;

@@ -76,8 +76,8 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   from_supervisor_ = RingConsumer(rings_.invocations_in, kInvocationFrameBytesMax);
   to_supervisor_ = RingProducer(rings_.invocations_out);
   if (host.layout().operation_rings) {
-    channel_ = std::make_unique<RingChannel>(&rings_, host.header(), lane, host.supervisor_bell(),
-                                             host.read_cache());
+    channel_ = std::make_unique<RingChannel>(&rings_, host.header(), lane, host.supervisor_bell());
+    if (host.read_cache() != nullptr) found_reads_.emplace(isolate_, host.read_cache());
   } else {
     channel_ = std::make_unique<SocketChannel>(host.connections(), &rings_.words->isolate_bell,
                                                host.lane_bell(lane));
@@ -95,6 +95,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   while (lost_.empty() && !(closing_ && by_id_.empty())) {
     const v8::HandleScope turn_scope(isolate_);
     bool found = TakeInvocations();
+    found |= HandOverFound();
     found |= channel_->Receive([this](const Replies& replies) { OnReplies(replies); });
     if (to_supervisor_.pending_bytes() > 0) {
       to_supervisor_.Flush();
@@ -106,7 +107,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
     const int64_t now = found ? turn_ended_ns_ : NowNs();
     if (!by_id_.empty() && now >= earliest_deadline_ns_) found |= EndLate(now);
     if (memory_stale_ && now >= measure_after_ns_) MeasureMemory();
-    if (!found) Wait();
+    if (!found && found_rounds_.empty()) Wait();
   }
   host.awake--;
   if (!lost_.empty()) LoseAll();
@@ -121,6 +122,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   host.Announce(lane_);
   current_loop = nullptr;
   channel_.reset();
+  found_reads_.reset();
   return lost_;
 }
 

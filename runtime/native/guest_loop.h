@@ -21,31 +21,14 @@
 #include "channel.h"
 #include "codes.h"
 #include "command_table.h"
+#include "guest_found.h"
+#include "guest_rounds.h"
+#include "guest_values.h"
 #include "host.h"
 #include "lane.h"
 #include "read_set.h"
 
 namespace locus {
-
-/// One operation whose reply is awaited.
-struct PendingOperation {
-  v8::Global<v8::Promise::Resolver> resolver;
-  const CommandRule* rule;
-  bool binary = false;
-  uint32_t key_end = 0;  ///< of its key among its round's `written_keys`, from where the one before ends
-};
-
-struct PendingRound {
-  uint32_t number = 0;
-  size_t answered = 0;
-  size_t bytes = 0;
-  bool settles_later = false;  ///< an error has come
-  std::vector<PendingOperation> operations;
-  std::string written_keys;  ///< the first key of each write, cut short: for who does not await it
-  bool kept = false;         ///< for the read set, with its commands and the replies that have come
-  std::string commands;
-  std::string replies;
-};
 
 /// A round that waits for leave to write.
 struct HeldRound {
@@ -90,7 +73,7 @@ struct GuestInvocation {
   std::list<PendingRound> rounds;  ///< a list: resolving can run guest code that adds one
   size_t unanswered_bytes = 0;     ///< of the rounds that are out
   std::vector<HeldRound> held;     ///< all that came after the first with a write; empty: none waits
-  ReadSet reads;                   ///< kept while it may be pushed back
+  KeptReads reads;                 ///< while it may be pushed back
   KnownReads known;                ///< of an earlier run; none when it has issued a write
   uint64_t log_bytes = 0;
   uint32_t log_lines_dropped = 0;
@@ -236,6 +219,10 @@ class GuestLoop {
   bool TakeArgument(v8::Local<v8::Context> context, v8::Local<v8::Value> value);
   bool TakePairs(v8::Local<v8::Context> context, v8::Local<v8::Object> pairs);
   bool TakeArguments(const v8::FunctionCallbackInfo<v8::Value>& info, size_t pairs_at);
+  bool TakeReply(PendingRound* round, std::string_view* bytes, DecodedReply* reply);
+  bool TakeFound(GuestInvocation* invocation, PendingRound* round, DecodedReply* reply);
+  static void NoteFound(GuestInvocation* invocation, const FoundReads::LookedUp& looked_up, bool whole);
+  bool HandOverFound();
   void RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round);
   static size_t OnNearHeapLimit(void* data, size_t current_limit, size_t initial_limit);
   std::string MapStack(std::string_view stack);
@@ -273,6 +260,9 @@ class GuestLoop {
   RingConsumer from_supervisor_;
   RingProducer to_supervisor_;
   std::unique_ptr<Channel> channel_;
+  std::optional<FoundReads> found_reads_;  ///< where there is a read cache
+  /// Invocations and numbers of rounds that were found whole, and are to be handed over.
+  std::vector<std::pair<uint64_t, uint32_t>> found_rounds_;
   std::vector<std::unique_ptr<GuestInvocation>> slots_;
   std::vector<uint32_t> generations_;
   std::unordered_map<uint64_t, GuestInvocation*> by_id_;
@@ -307,6 +297,7 @@ class GuestLoop {
   bool turn_goes_back_ = false;  ///< it is to end when its invocation may go back
 
   std::list<PendingRound> idle_rounds_;
+  std::vector<KeptReads> idle_reads_;
   // Scratch of Operate, kept for its capacity.
   class Taking;
   bool taking_ = false;

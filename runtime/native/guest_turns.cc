@@ -216,15 +216,13 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   round.operations = static_cast<uint32_t>(invocation->operations.size());
   round.writes = invocation->writes;
   const bool findable = invocation->gets_alone && invocation->rounds.empty();
-  round.reader = findable ? invocation->reader : 0;
-  round.commands = invocation->commands;
   invocation->usage.rounds++;
   invocation->usage.operations += round.operations;
   if (findable) {
     invocation->usage.findable_operations += round.operations;
     invocation->usage.findable_rounds++;
   }
-  invocation->usage.bytes_out += round.commands.size();
+  invocation->usage.bytes_out += invocation->commands.size();
   const bool held = invocation->asks_to_write && (invocation->writes || !invocation->held.empty());
   if (invocation->writes && !held) MarkWritten(invocation);
   // Rounds and their vectors are used again: a chain of reads makes one after the other.
@@ -232,23 +230,31 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   PendingRound& pending = idle_rounds_.front();
   pending.number = round.number;
   pending.answered = 0;
-  pending.bytes = round.commands.size();
+  pending.bytes = invocation->commands.size();
   pending.settles_later = false;
   invocation->unanswered_bytes += pending.bytes;
   pending.operations.clear();
   pending.operations.swap(invocation->operations);
   pending.written_keys.clear();
   pending.written_keys.swap(invocation->written_keys);
+  round.commands = invocation->commands;
   pending.kept =
       MayGoBack(*invocation) && !invocation->reads.full() && round.commands.size() <= kReadSetBytesMax;
   if (pending.kept) pending.commands = round.commands;
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
+  if (findable && invocation->reader != 0 && found_reads_) {
+    const FoundReads::LookedUp looked_up =
+        found_reads_->LookUp(invocation->reader, invocation->commands, &pending);
+    round.operations -= looked_up.found;
+    round.commands = looked_up.missing;
+    NoteFound(invocation, looked_up, round.operations == 0);
+  }
   if (held) {
     Hold(invocation, round);
+  } else if (round.operations > 0) {
+    channel_->Send(round);
   } else {
-    const uint32_t found = channel_->Send(round);
-    invocation->usage.found_operations += found;
-    if (found == round.operations) invocation->usage.found_rounds++;
+    found_rounds_.emplace_back(round.invocation, round.number);
   }
   invocation->commands.clear();
   if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();
@@ -256,11 +262,20 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   invocation->gets_alone = true;
 }
 
+void GuestLoop::NoteFound(GuestInvocation* invocation, const FoundReads::LookedUp& looked_up, bool whole) {
+  if (looked_up.found == 0) return;
+  invocation->usage.found_operations += looked_up.found;
+  if (whole) invocation->usage.found_rounds++;
+  HostHeader* header = Host::Get().header();
+  header->cached_operations.fetch_add(looked_up.found, std::memory_order_relaxed);
+  header->known_operations.fetch_add(looked_up.known, std::memory_order_relaxed);
+}
+
 // From here on it is not pushed back, nor run again unseen after a death.
 void GuestLoop::MarkWritten(GuestInvocation* invocation) {
   if (invocation->marked) return;
   invocation->marked = true;
-  invocation->reads = {};
+  invocation->reads.Clear();
   rings_.words->wrote[invocation->slot].store(invocation->id, std::memory_order_seq_cst);
 }
 
@@ -282,13 +297,13 @@ void GuestLoop::AllowWrites(GuestInvocation* invocation) {
 
 void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>::iterator round) {
   invocation->unanswered_bytes -= round->bytes;
+  if (found_reads_) found_reads_->Drop(&*round);
   // What failed, wholly or in part, is read again.
-  if (round->kept && !round->settles_later && MayGoBack(*invocation))
-    invocation->reads.Add(static_cast<uint32_t>(round->operations.size()), round->commands, round->replies);
-  round->replies.clear();
+  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(&*round);
   round->operations.clear();
   // Of small ones the room is used again.
-  for (std::string* text : {&round->commands, &round->replies, &round->written_keys}) {
+  for (std::string* text : {&round->commands, &round->replies, &round->written_keys, &round->found_replies}) {
+    text->clear();
     if (text->capacity() > kKeepTextBytes) std::string().swap(*text);
   }
   if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
@@ -317,28 +332,28 @@ void GuestLoop::OnReplies(const Replies& replies) {
   BeginTurn(invocation);
   invocation->usage.bytes_in += replies.bytes.size();
   round->kept = round->kept && round->replies.size() + replies.bytes.size() <= kReadSetBytesMax;
-  if (round->kept) round->replies.append(replies.bytes);
   std::string_view bytes = replies.bytes;
   {
     const v8::TryCatch caught(isolate_);
-    const size_t until = replies.failure == Code::kOk
-                             ? std::min<size_t>(round->operations.size(), round->answered + replies.count)
-                             : round->operations.size();
+    uint32_t left = replies.count;
     // A promise that is resolved with an object looks for its `then`, which may be a getter of the guest's:
     // once one was ended, none follows.
-    for (; round->answered < until && !IsTurnEnding(); round->answered++) {
+    for (; round->answered < round->operations.size() && !IsTurnEnding(); round->answered++) {
       PendingOperation& operation = round->operations[round->answered];
+      const bool has_come = operation.found.bytes > 0;
+      if (!has_come && replies.failure == Code::kOk && left-- == 0) break;
       const v8::HandleScope operation_scope(isolate_);
       const Local<v8::Promise::Resolver> resolver = operation.resolver.Get(isolate_);
       operation.resolver.Reset();
       const Local<v8::Promise> promise = resolver->GetPromise();
       const bool unheard = !IsRead(*operation.rule) && !promise->HasHandler();
       DecodedReply reply;
-      if (replies.failure != Code::kOk) {
+      if (!has_come && replies.failure != Code::kOk) {
         reply.value = MakeError(isolate_, replies.failure, replies.message);
         reply.is_error = true;
         if (unheard) NoteUnheard(invocation, *round, promise, replies.failure, replies.message);
-      } else if (!DecodeReply(isolate_, context, &bytes, operation.rule->shape, operation.binary, &reply)) {
+      } else if (!(has_come ? TakeFound(invocation, &*round, &reply)
+                            : TakeReply(&*round, &bytes, &reply))) {
         if (reply.no_room) {
           Fail(invocation, Code::MEMORY_LIMIT, kMemoryLimitText);
         } else {
@@ -367,6 +382,45 @@ void GuestLoop::OnReplies(const Replies& replies) {
   } else {
     PauseTurn();
   }
+}
+
+// The next of its operations, by what has come.
+bool GuestLoop::TakeReply(PendingRound* round, std::string_view* bytes, DecodedReply* reply) {
+  const PendingOperation& operation = round->operations[round->answered];
+  const std::string_view before = *bytes;
+  const bool read =
+      DecodeReply(isolate_, context_.Get(isolate_), bytes, operation.rule->shape, operation.binary, reply);
+  if (round->kept) round->replies.append(before.substr(0, before.size() - bytes->size()));
+  return read;
+}
+
+// The same by what was found.
+bool GuestLoop::TakeFound(GuestInvocation* invocation, PendingRound* round, DecodedReply* reply) {
+  PendingOperation& operation = round->operations[round->answered];
+  invocation->usage.bytes_in += operation.found.bytes;
+  if (!operation.found_value.IsEmpty()) {
+    reply->value = operation.found_value.Get(isolate_);
+    return true;
+  }
+  const std::string_view bytes =
+      std::string_view(round->found_replies).substr(round->found_taken, operation.found.bytes);
+  round->found_taken += bytes.size();
+  std::string_view rest = bytes;
+  if (!TakeReply(round, &rest, reply)) return false;
+  if (!reply->is_error) found_reads_->Know(operation, bytes, reply->value);
+  return true;
+}
+
+// Rounds that were found whole. What follows from them may be found as well: that waits for the next time, when
+// all else has had its turn. True when there were some.
+bool GuestLoop::HandOverFound() {
+  if (found_rounds_.empty()) return false;
+  std::vector<std::pair<uint64_t, uint32_t>> rounds;
+  rounds.swap(found_rounds_);
+  for (const auto& [invocation, number] : rounds) OnReplies({invocation, number, 0, {}, Code::kOk, {}});
+  rounds.clear();
+  if (found_rounds_.empty()) found_rounds_.swap(rounds);
+  return true;
 }
 
 // An error that is made out here has no stack. Made in a microtask from which the function's promise follows,

@@ -98,6 +98,7 @@ struct HostHeader {
   std::atomic<int32_t> spinners_max;
   /// Operations that the host's isolates have found in the read cache.
   alignas(64) std::atomic<uint64_t> cached_operations;
+  std::atomic<uint64_t> known_operations;  ///< those of them whose values the isolates had
 };
 
 /// Where things lie in the memory file: a function of the lane count and the flags alone, so both sides

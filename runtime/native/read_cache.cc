@@ -248,43 +248,74 @@ std::string ReadCacheView::Attach(int fd) {
   return "";
 }
 
-bool ReadCacheView::Find(uint32_t reader, std::string_view key, int64_t now, std::string* replies) const {
-  if (key.size() > kCachedKeyBytesMax) return false;
-  const uint64_t tag = TagOf(key);
-  const size_t before = replies->size();
-  for (const ReadCacheEntry& entry : parts_.BucketOf(tag).entries) {
-    if (entry.tag.load(std::memory_order_relaxed) != tag) continue;
+SoughtKey::SoughtKey(std::string_view key)
+    : key(key), tag(key.size() <= kCachedKeyBytesMax ? TagOf(key) : 0) {}
+
+void ReadCacheView::Prefetch(const SoughtKey& sought) const {
+  __builtin_prefetch(&parts_.BucketOf(sought.tag));
+}
+
+uint64_t ReadCacheView::PrefetchReply(const SoughtKey& sought) const {
+  for (const ReadCacheEntry& entry : parts_.BucketOf(sought.tag).entries) {
+    if (entry.tag.load(std::memory_order_relaxed) != sought.tag) continue;
+    const uint64_t position = entry.position.load(std::memory_order_relaxed);
+    const uint64_t* words = position == 0 ? nullptr : WordsAt(position, sizeof(ReadCacheRecord));
+    if (words == nullptr) continue;
+    __builtin_prefetch(words);
+    return position;
+  }
+  return 0;
+}
+
+bool ReadCacheView::Find(uint32_t reader, const SoughtKey& sought, int64_t now, FoundReply* found) const {
+  if (sought.tag == 0) return false;
+  for (const ReadCacheEntry& entry : parts_.BucketOf(sought.tag).entries) {
+    if (entry.tag.load(std::memory_order_relaxed) != sought.tag) continue;
     const uint64_t position = entry.position.load(std::memory_order_acquire);
-    if (position == 0 || !CopyRecord(position, reader, key, now, replies)) continue;
-    // What was copied is whole, and was right at this moment, if it still has its place and its bytes.
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (entry.position.load(std::memory_order_relaxed) == position &&
-        parts_.header->valid_from.load(std::memory_order_relaxed) <= position)
-      return true;
-    replies->resize(before);
+    if (position == 0 || !IsReplyTo(position, reader, sought.key, now, &found->bytes)) continue;
+    found->position = position;
+    if (Stands(entry, position)) return true;
   }
   return false;
 }
 
-/// Until it is known to be whole any of it may be wrong.
-bool ReadCacheView::CopyRecord(uint64_t position, uint32_t reader, std::string_view key, int64_t now,
-                               std::string* replies) const {
-  const uint64_t log_bytes = parts_.log_bytes;
-  const uint64_t at = position % log_bytes;
-  if (at % 8 != 0 || log_bytes - at < sizeof(ReadCacheRecord)) return false;
-  const uint64_t* words = parts_.log + at / 8;
-  const ReadCacheRecord record = LoadRecord(words);
-  if (record.reader != reader || record.key_bytes != key.size() || !IsYoung(record, now) ||
-      record.reply_bytes > kCachedReplyBytesMax)
-    return false;
-  const uint64_t bytes = sizeof record + 8 * (Words(record.key_bytes) + Words(record.reply_bytes));
-  if (log_bytes - at < bytes) return false;
-  words += Words(sizeof record);
-  if (!IsSame(words, key)) return false;
+bool ReadCacheView::Copy(const SoughtKey& sought, const FoundReply& found, std::string* replies) const {
+  const size_t words_before = Words(sizeof(ReadCacheRecord)) + Words(sought.key.size());
+  const uint64_t* words = WordsAt(found.position, 8 * words_before + found.bytes);
+  if (words == nullptr) return false;
   const size_t before = replies->size();
-  replies->resize(before + record.reply_bytes);
-  CopyOut(words + Words(key.size()), std::span(*replies).subspan(before));
-  return true;
+  replies->resize(before + found.bytes);
+  CopyOut(words + words_before, std::span(*replies).subspan(before));
+  for (const ReadCacheEntry& entry : parts_.BucketOf(sought.tag).entries) {
+    if (Stands(entry, found.position)) return true;
+  }
+  replies->resize(before);
+  return false;
+}
+
+/// Null where no record of so many bytes can lie.
+const uint64_t* ReadCacheView::WordsAt(uint64_t position, size_t bytes) const {
+  const uint64_t at = position % parts_.log_bytes;
+  if (at % 8 != 0 || parts_.log_bytes - at < bytes) return nullptr;
+  return parts_.log + at / 8;
+}
+
+/// Until it is known to stand where it did, any of it may be wrong.
+bool ReadCacheView::IsReplyTo(uint64_t position, uint32_t reader, std::string_view key, int64_t now,
+                              uint32_t* reply_bytes) const {
+  const uint64_t* words = WordsAt(position, sizeof(ReadCacheRecord) + 8 * Words(key.size()));
+  if (words == nullptr) return false;
+  const ReadCacheRecord record = LoadRecord(words);
+  *reply_bytes = record.reply_bytes;
+  return record.reader == reader && record.key_bytes == key.size() && IsYoung(record, now) &&
+         record.reply_bytes > 0 && record.reply_bytes <= kCachedReplyBytesMax && IsSame(words + Words(sizeof record), key);
+}
+
+/// Whether what was read of the record before is whole, and right at this moment: it has its place and its bytes.
+bool ReadCacheView::Stands(const ReadCacheEntry& entry, uint64_t position) const {
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return entry.position.load(std::memory_order_relaxed) == position &&
+         parts_.header->valid_from.load(std::memory_order_relaxed) <= position;
 }
 
 }  // namespace locus

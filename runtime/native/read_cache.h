@@ -2,8 +2,8 @@
 // storage side writes and hosts may only read. A read that is found costs no round to Redis.
 //
 // It is right by its owner's doing: with Redis' global lock it puts replies in, and forgets a key before the
-// reply to whoever changed it leaves. Whoever looks takes no lock: a reply is copied out, and counts if its
-// record still stood in its place afterwards.
+// reply to whoever changed it leaves. Whoever looks takes no lock: what was read of a record counts if it still
+// stood in its place afterwards.
 //
 // Records lie in a log that begins anew at its end and overwrites the oldest. A table of their places, by key,
 // has buckets of one cache line. A position counts all bytes ever logged, so that none comes twice: one that
@@ -25,6 +25,8 @@ namespace locus {
 constexpr size_t kCachedReplyBytesMax = 64 * 1024;
 /// Keys longer than this are not kept, bytes. Chosen, not measured.
 constexpr size_t kCachedKeyBytesMax = 4 * 1024;
+/// The reply for a key that is not there: the module asks in RESP3.
+constexpr std::string_view kCachedNullReply = "_\r\n";
 /// So long after it was put in a reply no longer counts, and Redis is asked again: its own clock of what is in
 /// use (LRU) sees what functions read.
 constexpr int64_t kCachedReplyAgeNs = 1'000'000'000;
@@ -132,18 +134,40 @@ class ReadCache {
   Counters counters_;
 };
 
+/// A key that is looked for: what its place in the table follows from is reckoned once.
+struct SoughtKey {
+  explicit SoughtKey(std::string_view key);
+
+  std::string_view key;
+  uint64_t tag;  ///< 0: no such key is kept
+};
+
+/// A reply that was found. No other ever has its position: who has seen it there knows what it is.
+struct FoundReply {
+  uint64_t position = 0;
+  uint32_t bytes = 0;
+};
+
 /// A host's end. From any thread.
 class ReadCacheView {
  public:
   /// Maps the memory for reading. Empty on success, else what is wrong with it.
   std::string Attach(int fd);
   bool attached() const { return parts_.header != nullptr; }
-  /// Appends the reply that `reader` has for the key. False, with nothing appended, when there is none.
-  bool Find(uint32_t reader, std::string_view key, int64_t now, std::string* replies) const;
+  // Where several keys are looked for, the core can fetch what `Find` will look at for all of them at once: the
+  // first, and then, once that is there, what it leads to. The position of that, or 0.
+  void Prefetch(const SoughtKey& sought) const;
+  uint64_t PrefetchReply(const SoughtKey& sought) const;
+  /// The reply that `reader` has for the key at this moment. False when there is none.
+  bool Find(uint32_t reader, const SoughtKey& sought, int64_t now, FoundReply* found) const;
+  /// Appends it. False, with nothing appended, when it has gone since.
+  bool Copy(const SoughtKey& sought, const FoundReply& found, std::string* replies) const;
 
  private:
-  bool CopyRecord(uint64_t position, uint32_t reader, std::string_view key, int64_t now,
-                  std::string* replies) const;
+  const uint64_t* WordsAt(uint64_t position, size_t bytes) const;
+  bool IsReplyTo(uint64_t position, uint32_t reader, std::string_view key, int64_t now,
+                 uint32_t* reply_bytes) const;
+  bool Stands(const ReadCacheEntry& entry, uint64_t position) const;
 
   Mapping memory_;
   ReadCacheParts parts_;

@@ -20,14 +20,6 @@ bool TakeMessage(RespScanner* scanner, std::string_view* from, std::string_view*
 
 }  // namespace
 
-void ReadSet::Add(uint32_t operations, std::string_view commands, std::string_view replies) {
-  const ReadRoundHeader header = {operations, static_cast<uint32_t>(commands.size()),
-                                  static_cast<uint32_t>(replies.size())};
-  full_ |= bytes_.size() + sizeof header + commands.size() + replies.size() > kReadSetBytesMax;
-  if (full_) return;
-  bytes_.append(reinterpret_cast<const char*>(&header), sizeof header).append(commands).append(replies);
-}
-
 bool KnownReads::Read(std::string_view read_set) {
   Forget();
   if (read_set.size() > kReadSetBytesMax) return false;

@@ -1,6 +1,6 @@
-// What an invocation has read: kept while it may be pushed back, so that its run elsewhere need not read it
-// again. A read set is, for each round, a `ReadRoundHeader`, the commands as they were sent, and their
-// replies (RESP).
+// What an invocation had read when it was pushed back: its run elsewhere need not read it again. A read set is,
+// for each round, a `ReadRoundHeader`, the commands as they were sent, and their replies (RESP); at most
+// `kReadSetBytesMax` in all.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,6 @@
 #include "lane.h"
 
 namespace locus {
-
-/// At most `kReadSetBytesMax`: from the first round on that would make it larger, none is kept.
-class ReadSet {
- public:
-  void Add(uint32_t operations, std::string_view commands, std::string_view replies);
-  std::string_view bytes() const { return bytes_; }
-  /// Whether nothing more is kept.
-  bool full() const { return full_; }
-
- private:
-  std::string bytes_;
-  bool full_ = false;
-};
 
 /// A read set as the second run uses it: each reply answers its command once.
 class KnownReads {

@@ -4,51 +4,36 @@
 
 namespace locus {
 
-RingChannel::RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell,
-                         const ReadCacheView* cache)
+RingChannel::RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell)
     : rings_(rings),
       header_(header),
       lane_(lane),
       supervisor_bell_(supervisor_bell),
       operations_(rings->operations),
-      replies_(rings->replies, kReplyFrameBytesMax) {
-  if (cache != nullptr) cached_.emplace(cache);
-}
+      replies_(rings->replies, kReplyFrameBytesMax) {}
 
 void RingChannel::Announce() {
   header_->operations_ready.fetch_or(uint64_t{1} << lane_, std::memory_order_release);
   Ring(&header_->supervisor_bell, supervisor_bell_);
 }
 
-uint32_t RingChannel::Send(const Round& round) {
-  CachedRounds::Missing missing = {round.operations, round.commands};
-  if (round.reader != 0 && cached_) missing = cached_->LookUp(round);
-  const uint32_t found = round.operations - missing.operations;
-  if (found > 0) header_->cached_operations.fetch_add(found, std::memory_order_relaxed);
-  if (missing.operations == 0) return found;
-  const RoundHeader header = {round.number, missing.operations};
+void RingChannel::Send(const Round& round) {
+  const RoundHeader header = {round.number, round.operations};
   operations_.Write(static_cast<uint16_t>(Operations::kRound), round.invocation,
-                    {reinterpret_cast<const char*>(&header), sizeof header}, missing.commands);
+                    {reinterpret_cast<const char*>(&header), sizeof header}, round.commands);
   Announce();
-  return found;
 }
 
 bool RingChannel::Receive(const std::function<void(const Replies&)>& on_replies) {
-  bool found = cached_ && cached_->HandOverWhole(on_replies);
+  bool found = false;
   bool wake = false;
   Frame frame;
   while (replies_.Read(&frame)) {
     found = true;
     RoundHeader header;
     std::string_view replies = frame.payload;
-    if (frame.kind == static_cast<uint16_t>(Operations::kReplies) && TakeRoundHeader(&replies, &header)) {
-      const Replies some = {frame.id, header.round, header.count, replies, Code::kOk, {}};
-      if (cached_) {
-        cached_->HandOver(some, on_replies);
-      } else {
-        on_replies(some);
-      }
-    }
+    if (frame.kind == static_cast<uint16_t>(Operations::kReplies) && TakeRoundHeader(&replies, &header))
+      on_replies({frame.id, header.round, header.count, replies, Code::kOk, {}});
     wake |= replies_.Release();
   }
   wake |= replies_.TakeProducerWake();

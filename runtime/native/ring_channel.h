@@ -1,10 +1,6 @@
-// Operations and replies over the lane's second ring pair, to whoever serves the keyspace there. What the read
-// cache has need not go there.
+// Operations and replies over the lane's second ring pair, to whoever serves the keyspace there.
 #pragma once
 
-#include <optional>
-
-#include "cached_rounds.h"
 #include "channel.h"
 #include "lane.h"
 
@@ -12,19 +8,13 @@ namespace locus {
 
 class RingChannel final : public Channel {
  public:
-  /// `cache` may be null: there is none.
-  RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell,
-              const ReadCacheView* cache);
+  RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, int supervisor_bell);
 
-  uint32_t Send(const Round& round) override;
+  void Send(const Round& round) override;
   bool Receive(const std::function<void(const Replies&)>& on_replies) override;
-  bool HasReplies() override {
-    return (cached_ && cached_->has_whole()) || !replies_.empty();
-  }
+  bool HasReplies() override { return !replies_.empty(); }
   void Sleep(int64_t until_ns, const std::function<bool()>& ready) override;
-  void Forget(uint64_t invocation) override {
-    if (cached_) cached_->Forget(invocation);
-  }
+  void Forget(uint64_t) override {}
 
  private:
   void Announce();
@@ -35,7 +25,6 @@ class RingChannel final : public Channel {
   int supervisor_bell_;
   RingProducer operations_;
   RingConsumer replies_;
-  std::optional<CachedRounds> cached_;
 };
 
 }  // namespace locus

@@ -375,15 +375,14 @@ void SocketChannel::Wake() {
   Ring(bell_, bell_descriptor_);
 }
 
-uint32_t SocketChannel::Send(const Round& round) {
+void SocketChannel::Send(const Round& round) {
   const auto is_ahead = [&](const Parked& parked) { return parked.round.invocation == round.invocation; };
   if ((parked_.empty() || std::none_of(parked_.begin(), parked_.end(), is_ahead)) &&
       TrySend(round) == Sending::kSent)
-    return 0;
+    return;
   pool_->Wait(this);
   parked_.push_back({round, std::string(round.commands), NowNs() + kParkNs});
   SendParked();  // a descriptor may have come before `Wait`
-  return 0;
 }
 
 SocketChannel::Sending SocketChannel::TrySend(const Round& round) {

@@ -148,7 +148,7 @@ class SocketChannel final : public Channel {
   SocketChannel(ConnectionPool* pool, BellWord* bell, int bell_descriptor);
   ~SocketChannel() override;
 
-  uint32_t Send(const Round& round) override;
+  void Send(const Round& round) override;
   bool Receive(const std::function<void(const Replies&)>& on_replies) override;
   bool HasReplies() override { return has_inbox_.load(std::memory_order_acquire); }
   void Sleep(int64_t until_ns, const std::function<bool()>& ready) override;

@@ -384,8 +384,12 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
     state.resident_bytes = memory_watch_.resident_bytes(index);
     state.cpu_us = host.process->cpu_us();
     state.cached_operations = host.cached_operations;
-    if (host.process->alive())
-      state.cached_operations += host.process->header()->cached_operations.load(std::memory_order_relaxed);
+    state.known_operations = host.known_operations;
+    if (host.process->alive()) {
+      const HostHeader& header = *host.process->header();
+      state.cached_operations += header.cached_operations.load(std::memory_order_relaxed);
+      state.known_operations += header.known_operations.load(std::memory_order_relaxed);
+    }
     state.last_end = host.last_end;
     state.about = host.about;
     states.push_back(state);

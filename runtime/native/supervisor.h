@@ -221,6 +221,7 @@ class Supervisor {
     uint64_t cpu_us = 0;   ///< of all its threads, since it was started
     /// That its isolates have found in the read cache, as they tell, and as those before it told.
     uint64_t cached_operations = 0;
+    uint64_t known_operations = 0;  ///< of these, whose values they had
     std::string last_end;  ///< how the one before ended
     std::string about;     ///< what it said of itself when it came up (JSON)
   };
@@ -361,6 +362,7 @@ class Supervisor {
     uint32_t start_failures = 0;
     uint64_t restarts = 0;
     uint64_t cached_operations = 0;  ///< of the processes before
+    uint64_t known_operations = 0;   ///< of these too
     std::string condemned;
     bool lied = false;                         ///< broke a rule of the rings: nothing more of it is believed
     Code condemned_code = Code::SANDBOX_DIED;  ///< what its culprits get

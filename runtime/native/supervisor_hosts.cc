@@ -99,8 +99,11 @@ void Supervisor::LetGo(uint32_t index) {
   Host& host = *hosts_[index];
   memory_watch_.Unwatch(index);
   host.process->Stop();
-  if (host.process->alive())
-    host.cached_operations += host.process->header()->cached_operations.load(std::memory_order_relaxed);
+  if (host.process->alive()) {
+    const HostHeader& header = *host.process->header();
+    host.cached_operations += header.cached_operations.load(std::memory_order_relaxed);
+    host.known_operations += header.known_operations.load(std::memory_order_relaxed);
+  }
   // By hand: closing them is not enough while a child that Redis forked (to save) holds copies.
   for (const int fd :
        {host.process->bell_descriptor(), host.process->pid_descriptor(), host.process->output_descriptor()})

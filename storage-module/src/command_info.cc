@@ -118,6 +118,7 @@ void ForEachField(Field&& field) {
   number("read_cache_bytes", state.read_cache_bytes);
   field("read_cache_in_use", state.read_cache_in_use ? "yes" : "no");
   number("read_cache_hits", state.cached_operations);
+  number("read_cache_known", state.known_operations);
   number("read_cache_kept", state.read_cache.kept);
   number("read_cache_forgotten", state.read_cache.forgotten);
   number("read_cache_forgot_all", state.read_cache.forgot_all);

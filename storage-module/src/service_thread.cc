@@ -98,7 +98,10 @@ ServiceThread::State ServiceThread::state() {
     state.in_flight = hosts_->supervisor.in_flight();
     state.calls = hosts_->supervisor.call_states();
   }
-  for (const Supervisor::HostState& host : state.hosts) state.cached_operations += host.cached_operations;
+  for (const Supervisor::HostState& host : state.hosts) {
+    state.cached_operations += host.cached_operations;
+    state.known_operations += host.known_operations;
+  }
   state.read_cache_bytes = reads_.bytes();
   state.read_cache_in_use = reads_.in_use();
   state.read_cache = reads_.counters();

@@ -40,6 +40,7 @@ class ServiceThread {
     size_t read_cache_bytes = 0;  ///< 0: there is none
     bool read_cache_in_use = false;
     uint64_t cached_operations = 0;  ///< found there by hosts
+    uint64_t known_operations = 0;   ///< of these, whose values their isolates had
     ReadCache::Counters read_cache;
   };
 

@@ -1,9 +1,11 @@
 // LOCUS.NODE RUN with backCpuUs, with the real host: what a call that is pushed back leaves behind for those after it.
 
+import type { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 
 import { PATIENT } from "#test/patient-limits.ts";
 import { startRedisServer } from "#test/redis-server.ts";
+import { until } from "./scripted-host.ts";
 
 /** Keeps a promise from call to call; a heavy call replaces it turn after turn. */
 const BUNDLE = `let kept = null;
@@ -17,6 +19,103 @@ export default { kind: "locus.function", name: "keeping", limits: ${JSON.stringi
   }
   return mixed;
 } };`;
+
+/** The rounds of a read set (runtime/native/read_set.h): how many commands each has, these, and their replies. */
+function roundsOf(readSet: Buffer): readonly (readonly [operations: number, commands: string, replies: string])[] {
+  const rounds: [number, string, string][] = [];
+  for (let from = 0; from < readSet.length;) {
+    const [operations, commands, replies] = [0, 4, 8].map((at) => readSet.readUInt32LE(from + at)) as [
+      number,
+      number,
+      number,
+    ];
+    const [begin, middle, end] = [from + 12, from + 12 + commands, from + 12 + commands + replies];
+    rounds.push([operations, readSet.toString("latin1", begin, middle), readSet.toString("latin1", middle, end)]);
+    from = end;
+  }
+  return rounds;
+}
+
+const gets = (...keys: readonly string[]): string =>
+  keys.map((key) => `*2\r\n$3\r\nget\r\n$${key.length}\r\n${key}\r\n`).join("");
+
+test("what a call has read goes with it, whether Redis was asked for it or not", async () => {
+  const server = await startRedisServer();
+  onTestFinished(() => server.close());
+  const client: Redis = server.client();
+  await client.mset({ a: "1", e: "\u00E9" });
+  await client.set("bytes", Buffer.from([0xff, 0x00]));
+  await client.call(
+    "LOCUS.FUNCTION",
+    "LOAD",
+    `export default { kind: "locus.function", name: "reading", limits: ${JSON.stringify(PATIENT)}, async run({ redis, args }) {
+       await Promise.all(["a", "e", "none", "bytes"].map((key) => redis.get(key)));
+       await Promise.all([redis.get("e"), redis.get(args.last), redis.getBuffer("bytes"), redis.get("a")]);
+       let mixed = 0;
+       for (let step = 0; args.isHeavy && step < 400; step++) {
+         for (let index = 0; index < 3e5; index++) mixed ^= Math.imul(index, mixed + 31);
+         await null;
+       }
+       return mixed;
+     } };`,
+  );
+  const run = (options: object, args: object): Promise<string[]> =>
+    client.call("LOCUS.NODE", "RUN", "reading", "*", "0", JSON.stringify(options), JSON.stringify(args)) as Promise<
+      string[]
+    >;
+  // Until all is found that can be: with one key that nobody has asked for before.
+  let last = "";
+  let readSet = "";
+  await until(async () => {
+    for (let again = 0; again < 3; again++) await run({}, { last: "none" });
+    last = `fresh${last.length}`.padEnd(last.length + 6, "!");
+    await client.set(last, "just now");
+    const [how, , usage = "", , reads = ""] = await run({ backCpuUs: 20_000 }, { isHeavy: true, last });
+    expect(how).toBe("back");
+    const { operations, foundOperations } = JSON.parse(usage) as Readonly<Record<string, number>>;
+    expect(operations).toBe(8);
+    readSet = reads;
+    return foundOperations === 7;
+  });
+  expect(roundsOf(Buffer.from(readSet, "base64"))).toEqual([
+    [4, gets("a", "e", "none", "bytes"), "$1\r\n1\r\n$2\r\n\u00C3\u00A9\r\n_\r\n$2\r\n\u00FF\u0000\r\n"],
+    [4, gets("e", last, "bytes", "a"), "$2\r\n\u00C3\u00A9\r\n$8\r\njust now\r\n$2\r\n\u00FF\u0000\r\n$1\r\n1\r\n"],
+  ]);
+});
+
+test.each(["none", "a"])("what a call has read fills its read set, and no more: %s", async (key) => {
+  const server = await startRedisServer();
+  onTestFinished(() => server.close());
+  const client: Redis = server.client();
+  await client.set("a", "1");
+  await client.call(
+    "LOCUS.FUNCTION",
+    "LOAD",
+    `export default { kind: "locus.function", name: "filling", limits: ${JSON.stringify(PATIENT)}, async run({ redis, args }) {
+       for (let round = 0; round < args.rounds; round++)
+         await Promise.all(Array.from({ length: 100 }, () => redis.get(args.key)));
+       let mixed = 0;
+       for (let step = 0; args.isHeavy && step < 1e5; step++) {
+         for (let index = 0; index < 3e5; index++) mixed ^= Math.imul(index, mixed + 31);
+         await null;
+       }
+       return mixed;
+     } };`,
+  );
+  const run = async (options: object, args: object) => {
+    const reply = client.call("LOCUS.NODE", "RUN", "filling", "*", "0", JSON.stringify(options), JSON.stringify(args));
+    const [how, , usage = "", , readSet = ""] = (await reply) as string[];
+    return { how, usage: JSON.parse(usage) as Readonly<Record<string, number>>, bytes: Buffer.from(readSet, "base64") };
+  };
+  await until(async () => (await run({}, { key, rounds: 10 })).usage["foundOperations"] === 1_000);
+  const { how, usage, bytes } = await run({ backCpuUs: 1_000_000 }, { key, rounds: 200, isHeavy: true });
+  expect(how).toBe("back");
+  expect(usage["operations"]).toBe(20_000);
+  expect(usage["foundOperations"]).toBeGreaterThan(10_000);
+  const round = bytes.length / roundsOf(bytes).length;
+  expect(bytes.length).toBeLessThanOrEqual(256 * 1024);
+  expect(bytes.length).toBeGreaterThan(256 * 1024 - 2 * round);
+});
 
 test("no later call waits for a reply that a call which was pushed back had asked for", async () => {
   const server = await startRedisServer();

@@ -47,6 +47,7 @@ async function readings(client: Redis, ...keys: readonly string[]): Promise<read
 }
 
 const hits = async (client: Redis): Promise<number> => Number((await readInfo(client)).get("read_cache_hits"));
+const known = async (client: Redis): Promise<number> => Number((await readInfo(client)).get("read_cache_known"));
 const inUse = async (client: Redis): Promise<string> => (await readInfo(client)).get("read_cache_in_use") ?? "";
 
 /** Reads the keys until they are found without Redis. */
@@ -391,6 +392,66 @@ describe("who reads", () => {
         expect(await client.call("LOCUS.CALL", "undeclared", "0")).toBe('"value"');
       client.disconnect();
     }
+  });
+});
+
+describe("what is found again", () => {
+  test("is what it was: texts of any characters, bytes that are none, nothing", async () => {
+    const values = { ascii: "a", latin: "\u00E9\u00FF", wide: "\u4E2D\u{1F600}", empty: "", lines: "$3\r\nabc\r\n" };
+    const bytes = Buffer.from([0x61, 0xff, 0xed, 0xa0, 0x80, 0x62]);
+    await redis.mset(values);
+    await redis.set("bytes", bytes);
+    await deploy(
+      redis,
+      "forms",
+      `const asText = await Promise.all(keys.map((key) => redis.get(key)));
+       const asBytes = await Promise.all(keys.map((key) => redis.getBuffer(key)));
+       const [mixed] = await Promise.all([redis.get(keys[0]), redis.getBuffer(keys[0])]);
+       return { asText, mixed, asBytes: asBytes.map((one) => one && [...one]) };`,
+    );
+    const keys = [...Object.keys(values), "bytes", "none"];
+    const before = await known(redis);
+    for (let again = 0; again < 6; again++) {
+      const reply = String(await redis.call("LOCUS.CALL", "forms", keys.length, ...keys));
+      expect(JSON.parse(reply)).toEqual({
+        asText: [...Object.values(values), bytes.toString("utf8"), null],
+        mixed: values.ascii,
+        asBytes: [...Object.values(values).map((text) => [...Buffer.from(text)]), [...bytes], null],
+      });
+    }
+    expect(await known(redis)).toBeGreaterThan(before);
+  });
+
+  // 6,000 values of 1,000 characters are more than an isolate keeps, and than a round finds.
+  test("is what it is now, of more keys than anybody keeps in mind", async () => {
+    const KEYS = 6_000;
+    await deploy(
+      redis,
+      "checker",
+      `let wrong = 0;
+       for (let from = 0; from < args.keys; from += 1_000) {
+         const ids = Array.from({ length: 1_000 }, (_, index) => from + index);
+         const values = await Promise.all(ids.map((id) => redis.get("many:" + id)));
+         values.forEach((value, index) => {
+           const id = ids[index];
+           if (value !== String(id % 2 === 0 ? args.even : 0).padEnd(1_000, id + ".")) wrong++;
+         });
+       }
+       return wrong;`,
+    );
+    const before = await known(redis);
+    for (let even = 0; even < 3; even++) {
+      const values = Array.from({ length: KEYS }, (_, id) => [
+        `many:${id}`,
+        String(id % 2 === 0 ? even : 0).padEnd(1_000, `${id}.`),
+      ]);
+      const changed = values.filter((_, id) => even === 0 || id % 2 === 0);
+      await redis.mset(...changed.flat());
+      for (let again = 0; again < 3; again++) {
+        expect(await redis.call("LOCUS.CALL", "checker", "0", JSON.stringify({ keys: KEYS, even }))).toBe("0");
+      }
+    }
+    expect(await known(redis)).toBeGreaterThan(before);
   });
 });
 

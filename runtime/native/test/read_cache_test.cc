@@ -13,6 +13,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "bell.h"
@@ -27,6 +28,14 @@ constexpr size_t kBytes = locus::kReadCacheBytesMin;
 constexpr int64_t kNow = 1'000'000'000'000;
 constexpr int64_t kSecond = 1'000'000'000;
 
+/// Appends what reader 1 finds.
+bool FindReply(const ReadCacheView& view, const std::string& key, std::string* reply, uint32_t reader = 1,
+               int64_t now = kNow) {
+  const locus::SoughtKey sought(key);
+  locus::FoundReply found;
+  return view.Find(reader, sought, now, &found) && view.Copy(sought, found, reply);
+}
+
 struct Ends {
   ReadCache cache;
   ReadCacheView view;
@@ -39,7 +48,7 @@ struct Ends {
   /// What reader 1 finds; "-": nothing.
   std::string Find(const std::string& key, uint32_t reader = 1, int64_t now = kNow) const {
     std::string replies = "before";
-    if (view.Find(reader, key, now, &replies)) return replies.substr(6);
+    if (FindReply(view, key, &replies, reader, now)) return replies.substr(6);
     EXPECT(replies == "before");
     return "-";
   }
@@ -48,7 +57,7 @@ struct Ends {
 void WhatWasPutInIsFound() {
   Ends ends;
   EXPECT(ends.Find("k") == "-");
-  for (const size_t bytes : {0, 1, 7, 8, 9, 100, 5'000, 65'536}) {
+  for (const size_t bytes : {1, 7, 8, 9, 100, 5'000, 65'536}) {
     const std::string key(1 + bytes % 11, 'k');
     const std::string reply(bytes, 'v');
     ends.cache.Put(1, key, reply, kNow);
@@ -157,6 +166,26 @@ void TheOldestMakeRoom() {
   EXPECT(there > 300);
 }
 
+// What was found and not yet copied may go meanwhile; what comes in its place is another.
+void WhatGoesBetweenFindingAndCopyingIsNotCopied() {
+  Ends ends;
+  const locus::SoughtKey sought("k");
+  locus::FoundReply first;
+  locus::FoundReply second;
+  ends.cache.Put(1, "k", "first", kNow);
+  EXPECT(ends.view.Find(1, sought, kNow, &first) && first.bytes == 5);
+  ends.cache.Forget("k");
+  std::string reply = "before";
+  EXPECT(!ends.view.Copy(sought, first, &reply) && reply == "before");
+  ends.cache.Put(1, "k", "other", kNow);
+  EXPECT(!ends.view.Copy(sought, first, &reply) && reply == "before");
+  EXPECT(ends.view.Find(1, sought, kNow, &second) && second.position != first.position);
+  EXPECT(ends.view.Copy(sought, second, &reply) && reply == "beforeother");
+  ends.cache.ForgetAll();
+  EXPECT(!ends.view.Find(1, sought, kNow, &first));
+  EXPECT(!ends.view.Copy(sought, second, &reply) && reply == "beforeother");
+}
+
 void NobodyElseCanWrite() {
   Ends ends;
   void* writable = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, ends.cache.descriptor(), 0);
@@ -190,14 +219,28 @@ void NothingForgottenOrTornIsFound() {
   const auto read = [&](unsigned seed) {
     std::minstd_rand random(seed);
     std::string reply;
+    // By position: what was copied from there once is what is there whenever it is found again.
+    std::unordered_map<uint64_t, uint64_t> numbers;
     while (!over.load()) {
       const int key = static_cast<int>(random() % kKeys);
+      const std::string name = "key" + std::to_string(key);
+      const locus::SoughtKey sought(name);
       const uint64_t at_least = changed[key].load();
+      locus::FoundReply place;
+      if (!ends.view.Find(1, sought, kNow, &place)) continue;
+      const auto known = numbers.find(place.position);
+      if (known != numbers.end()) {
+        found++;
+        if (known->second < at_least) wrong++;
+      }
       reply.clear();
-      if (!ends.view.Find(1, "key" + std::to_string(key), kNow, &reply)) continue;
+      if (!ends.view.Copy(sought, place, &reply)) continue;
       const uint64_t number = std::stoull(reply);
       found++;
       if (number < at_least || reply != ReplyOf(number)) wrong++;
+      if (known != numbers.end() && known->second != number) wrong++;
+      if (numbers.size() > 100'000) numbers.clear();
+      numbers[place.position] = number;
     }
   };
   std::thread one(read, 1);
@@ -239,7 +282,7 @@ void ALiarIsReadWithinBounds() {
   ReadCacheView view;
   EXPECT(view.Attach(file.get()).empty());
   std::string reply;
-  EXPECT(view.Find(1, "key" + std::to_string(kKeys - 1), kNow, &reply));
+  EXPECT(FindReply(view, "key" + std::to_string(kKeys - 1), &reply));
   // It lies ever more, and then begins again with the truth: of both there is always some.
   std::atomic<bool> over{false};
   std::thread liar([&] {
@@ -254,7 +297,7 @@ void ALiarIsReadWithinBounds() {
   const int64_t until = locus::NowNs() + 30 * kSecond;
   for (int i = 0; i < 400'000 || (found == 0 && locus::NowNs() < until); i++) {
     reply.clear();
-    if (view.Find(1, "key" + std::to_string(i % kKeys), kNow, &reply)) found++;
+    if (FindReply(view, "key" + std::to_string(i % kKeys), &reply)) found++;
     EXPECT(reply.size() <= locus::kCachedReplyBytesMax);
   }
   over.store(true);
@@ -275,6 +318,7 @@ int main(int argc, char** argv) {
     WhatIsAskedForOnceIsNotWanted();
     AScanPushesNothingOut();
     TheOldestMakeRoom();
+    WhatGoesBetweenFindingAndCopyingIsNotCopied();
     NobodyElseCanWrite();
   } else if (which == "together") {
     NothingForgottenOrTornIsFound();
