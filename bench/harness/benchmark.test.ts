@@ -1,16 +1,20 @@
 import { expect, test } from "vitest";
 import { runBenchmark } from "./benchmark.ts";
 
-const effort = (repetitions: number) => ({ warmUps: 0, repetitions });
+const effort = (repetitions: number, extraMs = 0) => ({ warmUps: 0, repetitions, extraMs });
 
-test.each(["standard", "full"] as const)(
-  "four repetitions are too few for a %s run, which is not begun",
-  async (mode) => {
+test.each([
+  ["standard", 4, 0],
+  ["full", 4, 0],
+  ["standard", 3, 60_000],
+] as const)(
+  "for a %s run %i repetitions are too few, with %i ms for those that are disturbed, and it is not begun",
+  async (mode, repetitions, extraMs) => {
     const prepared: string[] = [];
     const run = runBenchmark({
       name: "some",
       question: "What is it?",
-      efforts: { smoke: effort(1), standard: effort(5), full: effort(5), [mode]: effort(4) },
+      efforts: { smoke: effort(1), standard: effort(5), full: effort(5), [mode]: effort(repetitions, extraMs) },
       ratios: {},
       layout: () => {
         prepared.push("layout");
@@ -18,7 +22,7 @@ test.each(["standard", "full"] as const)(
       },
       prepare: () => Promise.reject(new Error("not asked for")),
     });
-    await expect(run).rejects.toThrow(`some: 4 repetitions are too few for ${mode}`);
+    await expect(run).rejects.toThrow(`some: ${repetitions} repetitions are too few for ${mode}`);
     expect(prepared).toEqual([]);
   },
 );

@@ -5,6 +5,7 @@ import {
   figureOf,
   interleave,
   peerRow,
+  type Measuring,
   type Peer,
   type Row,
   type Standing,
@@ -59,6 +60,25 @@ test("peers end as well where one of their group fails", async () => {
   const contest = interleave([ending("A1"), failing], { warmUps: 0, repetitions: 2 }, () => {});
   await expect(contest).rejects.toThrow("it failed");
   expect(ended).toEqual(["failing", "A1"]);
+});
+
+test("who has turns measured is told how many are left, and warm-ups are none of them", async () => {
+  const told: string[] = [];
+  const measuring: Measuring = {
+    beginTurn: (turnsLeft) => void told.push(`${turnsLeft} left`),
+    measure: async (run) => ({ ...(await run()), isDisturbed: false }),
+  };
+  const peers = [
+    { ...peerOf("A1", [0, 1, 2], told), group: "A" },
+    { ...peerOf("B1", [0, 3, 4], told), group: "B" },
+    { ...peerOf("A2", [0, 5, 6], told), group: "A" },
+  ];
+  const measures = await interleave(peers, { warmUps: 1, repetitions: 2 }, () => {}, measuring);
+  expect(told.join(", ")).toBe("A1, A2, 4 left, A1, A2, 3 left, A1, A2, B1, 2 left, B1, 1 left, B1");
+  expect(measures.get("A2")).toEqual([
+    { value: 5, isDisturbed: false },
+    { value: 6, isDisturbed: false },
+  ]);
 });
 
 test("a ratio is the median of the ratios within the repetitions, not the ratio of the medians", async () => {
@@ -137,4 +157,10 @@ test("a row has the spread of the values and the medians of what stands beside t
     details: { cpuUsPerGet: 2 },
   });
   expect(peerRow(peerOf("A", []), [{ value: 1 }])).not.toHaveProperty("p50Us");
+});
+
+test("a row tells what part of its repetitions was disturbed, where that is known", () => {
+  const measures = [true, false, false, true, false].map((isDisturbed, value) => ({ value, isDisturbed }));
+  expect(peerRow(peerOf("A", []), measures).details).toEqual({ disturbedShare: 0.4 });
+  expect(peerRow(peerOf("A", []), [{ value: 1, details: { a: 1 } }]).details).toEqual({ a: 1 });
 });

@@ -13,6 +13,10 @@ export interface Measure {
   readonly p99Us?: number;
   /** Figures beside the matter, each with its unit in its name: `cpuUsPerGet`. */
   readonly details?: Readonly<Record<string, number>>;
+  /** Before what counts: whatever disturbed it does not matter. Nothing unless said. */
+  readonly leadInMs?: number;
+  /** Whether the machine was slower than it can be; where that is known. */
+  readonly isDisturbed?: boolean;
 }
 
 export interface Peer {
@@ -70,7 +74,18 @@ export interface Repeats {
   /** Of all peers, before anything counts: compilers and caches warm up. */
   readonly warmUps: number;
   readonly repetitions: number;
+  /** For waiting until the cores are quick, and for measuring once more what was disturbed, in all turns together. None unless said: nobody looks then. */
+  readonly extraMs?: number;
 }
+
+/** Who has what counts measured: at once, or when it is time. */
+export interface Measuring {
+  /** So many turns are left, this one included. */
+  beginTurn(turnsLeft: number): void;
+  measure(run: () => Promise<Measure>): Promise<Measure>;
+}
+
+const AT_ONCE: Measuring = { beginTurn: () => {}, measure: (run) => run() };
 
 /** By peer, in the order of the repetitions; the warm-ups are left out. */
 export type Measures = ReadonlyMap<string, readonly Measure[]>;
@@ -80,16 +95,20 @@ export async function interleave(
   peers: readonly Peer[],
   { warmUps, repetitions }: Repeats,
   onTurn: (text: string) => void,
+  measuring: Measuring = AT_ONCE,
 ): Promise<Measures> {
   const measures = new Map<string, Measure[]>(peers.map(({ name }) => [name, []]));
-  for (const group of Map.groupBy(peers, (peer) => peer.group).values()) {
+  const groups = Map.groupBy(peers, (peer) => peer.group);
+  let turnsLeft = groups.size * repetitions;
+  for (const group of groups.values()) {
     await using ends = new AsyncDisposableStack();
     for (const { end } of group) if (end !== undefined) ends.defer(end);
     for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
+      if (turn >= 1) measuring.beginTurn(turnsLeft--);
       for (const { name, run } of group) {
         onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
-        const measure = await run();
-        if (turn >= 1) measures.get(name)?.push(measure);
+        if (turn < 1) await run();
+        else measures.get(name)?.push(await measuring.measure(run));
       }
     }
   }
@@ -114,6 +133,8 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
   const p99Us = medianWhereThere(measures.map((measure) => measure.p99Us));
   const names = Object.keys(measures[0]?.details ?? {});
   const details = names.map((detail) => [detail, medianOf(measures.map((one) => one.details?.[detail] ?? NaN))]);
+  const disturbed = measures.map(({ isDisturbed }) => isDisturbed).filter((is) => is !== undefined);
+  if (disturbed.length > 0) details.push(["disturbedShare", disturbed.filter(Boolean).length / disturbed.length]);
   return {
     name,
     unit,

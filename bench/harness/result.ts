@@ -12,6 +12,7 @@ import {
   type Row,
 } from "./contest.ts";
 import type { Machine } from "./machine.ts";
+import type { Disturbances } from "./when-quick.ts";
 
 export interface Result {
   readonly bench: string;
@@ -22,6 +23,8 @@ export interface Result {
   /** The peers', then the ratios' with their spread. */
   readonly rows: readonly Row[];
   readonly ratios: Readonly<Record<string, number>>;
+  /** Where the cores were watched. */
+  readonly disturbances?: Disturbances;
 }
 
 export type Ratios = Readonly<Record<string, Ratio>>;
