@@ -158,7 +158,7 @@ bool FoundReads::Find(uint32_t reader, const SoughtKey& key, int64_t now, Pendin
   } else {
     const size_t before = round->found_replies.size();
     if (before >= kFoundBytesMax || waiting_bytes_ + before >= kWaitingBytesMax ||
-        !cache_->Copy(key, found, &round->found_replies))
+        !cache_->Copy(found, &round->found_replies))
       return false;
   }
   operation->found = found;

@@ -247,7 +247,7 @@ bool GuestLoop::LeavesPromises(const GuestInvocation& invocation) const {
 // What it has said stays said: the run that follows says it again.
 void GuestLoop::PushBack(GuestInvocation* invocation) {
   retire_ |= LeavesPromises(*invocation);
-  SendOutcome(*invocation, Code::kOk, invocation->reads.ReadSet(isolate_), "", "", /*back=*/true);
+  SendOutcome(*invocation, Code::kOk, invocation->reads.ReadSet(Host::Get().read_cache()), "", "", /*back=*/true);
   Release(invocation);
 }
 

@@ -1,13 +1,8 @@
 #include "guest_rounds.h"
 
-#include <algorithm>
-#include <cstring>
 #include <string_view>
-#include <utility>
 
-#include "guest_values.h"
 #include "lane.h"
-#include "read_set.h"
 #include "resp.h"
 
 namespace locus {
@@ -16,77 +11,76 @@ namespace {
 
 /// What is kept of what is used again.
 constexpr size_t kKeepBytes = 16 * 1024;
-constexpr size_t kKeepValues = 256;
+constexpr size_t kKeepFound = 256;
 
-/// The very reply that the value was made of (`FoundReads::Know`): `KeptReads` has counted its bytes.
-void AppendReply(std::string* to, v8::Isolate* isolate, v8::Local<v8::Primitive> value) {
-  if (!value->IsString()) {
-    to->append(kCachedNullReply);
-    return;
+/// The messages of a text that has nothing else, one after the other.
+class Messages {
+ public:
+  explicit Messages(std::string_view text) : text_(text) {}
+
+  std::string_view Next() {
+    const std::string_view message = text_.substr(0, scanner_.Next(text_).end);
+    text_.remove_prefix(message.size());
+    return message;
   }
-  const v8::Local<v8::String> text = value.As<v8::String>();
-  AppendBulk(to, Utf8Of(isolate, text, text->Utf8LengthV2(isolate)));
-}
+
+ private:
+  RespScanner scanner_{kReadSetBytesMax};
+  std::string_view text_;
+};
 
 }  // namespace
 
-void KeptReads::Add(PendingRound* round) {
+void Empty(std::string* text) {
+  text->clear();
+  if (text->capacity() > kKeepBytes) text->shrink_to_fit();
+}
+
+void KeptReads::Add(const PendingRound& round) {
   size_t found_bytes = 0;
-  for (const PendingOperation& operation : round->operations) {
-    if (!operation.found_value.IsEmpty()) found_bytes += operation.found.bytes;
-  }
-  const ReadRoundHeader header = {static_cast<uint32_t>(round->operations.size()),
-                                  static_cast<uint32_t>(round->commands.size()),
-                                  static_cast<uint32_t>(round->replies.size())};
-  const size_t bytes = sizeof header + round->commands.size() + round->replies.size();
-  full_ |= bytes_.size() + value_bytes_ + bytes + found_bytes > kReadSetBytesMax;
+  for (const PendingOperation& operation : round.operations) found_bytes += operation.found.bytes;
+  const size_t before = sizeof(ReadSetHeader) + commands_.size() + replies_.size() + found_bytes_;
+  full_ |= before + round.commands.size() + round.replies.size() + found_bytes > kReadSetBytesMax;
   if (full_) return;
-  bytes_.append(reinterpret_cast<const char*>(&header), sizeof header).append(round->commands);
-  size_t at = bytes_.size();
-  bytes_.append(round->replies);
-  if (found_bytes == 0) return;
-  value_bytes_ += found_bytes;
-  RespScanner scanner(kReadSetBytesMax);
-  for (PendingOperation& operation : round->operations) {
-    if (operation.found_value.IsEmpty()) {
-      at += scanner.Next(std::string_view(bytes_).substr(at)).end;
-    } else {
-      values_.push_back({at, std::move(operation.found_value)});
-    }
+  commands_.append(round.commands);
+  replies_.append(round.replies);
+  found_bytes_ += found_bytes;
+  for (const PendingOperation& operation : round.operations) {
+    if (operation.found.bytes > 0) found_.push_back({operations_, operation.found});
+    operations_++;
   }
 }
 
-std::string KeptReads::ReadSet(v8::Isolate* isolate) const {
-  if (values_.empty()) return bytes_;
-  const v8::HandleScope scope(isolate);
-  std::string read_set;
-  auto value = values_.begin();
-  for (size_t from = 0; from < bytes_.size();) {
-    ReadRoundHeader header;
-    std::memcpy(&header, bytes_.data() + from, sizeof header);
-    const size_t header_at = read_set.size();
-    size_t next = from + sizeof header + header.commands_bytes;
-    read_set.append(bytes_, from, next - from);
-    const size_t replies_at = read_set.size();
-    from = next + header.replies_bytes;
-    for (; value != values_.end() && value->at <= from; ++value) {
-      read_set.append(bytes_, next, value->at - next);
-      next = value->at;
-      AppendReply(&read_set, isolate, value->value.Get(isolate));
+std::string KeptReads::ReadSet(const ReadCacheView* cache) const {
+  if (operations_ == 0) return "";
+  ReadSetHeader header = {};
+  std::string commands, replies;
+  Messages kept_commands(commands_);
+  Messages kept_replies(replies_);
+  auto found = found_.begin();
+  for (; header.operations < operations_; header.operations++) {
+    const std::string_view command = kept_commands.Next();
+    if (found == found_.end() || found->operation != header.operations) {
+      replies.append(kept_replies.Next());
+    } else if (!cache->Copy((found++)->reply, &replies)) {
+      break;
     }
-    read_set.append(bytes_, next, from - next);
-    header.replies_bytes = static_cast<uint32_t>(read_set.size() - replies_at);
-    std::memcpy(read_set.data() + header_at, &header, sizeof header);
+    commands.append(command);
   }
+  header.commands_bytes = static_cast<uint32_t>(commands.size());
+  header.replies_bytes = static_cast<uint32_t>(replies.size());
+  std::string read_set(reinterpret_cast<const char*>(&header), sizeof header);
+  read_set.append(commands).append(replies);
   return read_set;
 }
 
 void KeptReads::Clear() {
-  bytes_.clear();
-  if (bytes_.capacity() > kKeepBytes) bytes_.shrink_to_fit();
-  values_.clear();
-  if (values_.capacity() > kKeepValues) values_.shrink_to_fit();
-  value_bytes_ = 0;
+  operations_ = 0;
+  Empty(&commands_);
+  Empty(&replies_);
+  found_.clear();
+  if (found_.capacity() > kKeepFound) found_.shrink_to_fit();
+  found_bytes_ = 0;
   full_ = false;
 }
 

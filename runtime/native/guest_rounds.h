@@ -33,34 +33,43 @@ struct PendingRound {
   std::string written_keys;  ///< the first key of each write, cut short: for who does not await it
   std::string found_replies;
   size_t found_taken = 0;  ///< bytes of them
-  /// For the read set: with its commands and the replies that have come, but for those that are `found_value`s.
-  bool kept = false;
-  std::string commands;
-  std::string replies;
+  bool kept = false;       ///< for the read set
+  std::string commands;    ///< until they are sent, or as long as it is kept
+  std::string replies;     ///< of one that is kept: those that have come
 };
 
-/// What an invocation has read, kept while it may be pushed back: its read set (read_set.h) but for the values that
-/// were found, which become replies when it is asked for.
+/// Of a small one the room is used again.
+void Empty(std::string* text);
+
+/// What an invocation has read, kept while it may be pushed back, which hardly any is: of what was found no more than
+/// where it was.
 class KeptReads {
  public:
-  /// A round that is answered; what was found for it is taken from it. From the first that would make the read set
-  /// larger than `kReadSetBytesMax` on, none is.
-  void Add(PendingRound* round);
+  /// A round that is answered. From the first that would make the read set larger than `kReadSetBytesMax` on,
+  /// none is kept.
+  void Add(const PendingRound& round);
   /// Whether nothing more is kept.
   bool full() const { return full_; }
-  std::string ReadSet(v8::Isolate* isolate) const;
+  /// A round came that would make it larger by itself.
+  void Fill() { full_ = true; }
+  /// As read_set.h has it; empty where nothing was read. It ends before the first that `cache` has overwritten
+  /// since: after something that is read again, nothing may be older. `cache`: where it was found; null where
+  /// nothing was.
+  std::string ReadSet(const ReadCacheView* cache) const;
   /// Forgets all; of what they took, as much as is used again.
   void Clear();
 
  private:
-  struct Value {
-    size_t at;  ///< where in `bytes_` its reply goes
-    v8::Global<v8::Primitive> value;
+  struct Found {
+    uint32_t operation;  ///< of all, in the order of the commands
+    FoundReply reply;
   };
 
-  std::string bytes_;
-  std::vector<Value> values_;
-  size_t value_bytes_ = 0;  ///< of their replies
+  uint32_t operations_ = 0;
+  std::string commands_;  ///< of all
+  std::string replies_;   ///< of those that were not found
+  std::vector<Found> found_;
+  size_t found_bytes_ = 0;
   bool full_ = false;
 };
 

@@ -23,11 +23,10 @@ constexpr int64_t kCpuStaleNs = 20'000;
 /// How far the termination of a turn is, in the low bits of its number.
 constexpr uint64_t kTerminating = 1;
 constexpr uint64_t kTerminated = 2;
-/// What is kept of rounds that are used again.
-constexpr size_t kKeepBytes = 256 * 1024;
+/// What is kept of what is used again: of the commands that an invocation collects, and of rounds.
+constexpr size_t kKeepCommandsBytes = 256 * 1024;
 constexpr size_t kKeepOperations = 4096;
 constexpr size_t kIdleRoundsMax = 64;
-constexpr size_t kKeepTextBytes = 16 * 1024;
 constexpr const char* kMemoryLimitText = "the function needed more memory than it may have";
 
 /// `error` at the place in the function that awaits it: thrown in a microtask that its promise follows from.
@@ -237,14 +236,14 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   pending.operations.swap(invocation->operations);
   pending.written_keys.clear();
   pending.written_keys.swap(invocation->written_keys);
-  round.commands = invocation->commands;
-  pending.kept =
-      MayGoBack(*invocation) && !invocation->reads.full() && round.commands.size() <= kReadSetBytesMax;
-  if (pending.kept) pending.commands = round.commands;
+  pending.commands.swap(invocation->commands);
+  round.commands = pending.commands;
+  if (round.commands.size() > kReadSetBytesMax) invocation->reads.Fill();
+  pending.kept = MayGoBack(*invocation) && !invocation->reads.full();
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
   if (findable && invocation->reader != 0 && found_reads_) {
     const FoundReads::LookedUp looked_up =
-        found_reads_->LookUp(invocation->reader, invocation->commands, &pending);
+        found_reads_->LookUp(invocation->reader, pending.commands, &pending);
     round.operations -= looked_up.found;
     round.commands = looked_up.missing;
     NoteFound(invocation, looked_up, round.operations == 0);
@@ -256,8 +255,11 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   } else {
     found_rounds_.emplace_back(round.invocation, round.number);
   }
-  invocation->commands.clear();
-  if (invocation->commands.capacity() > kKeepBytes) invocation->commands.shrink_to_fit();
+  if (!pending.kept) {
+    pending.commands.swap(invocation->commands);
+    invocation->commands.clear();
+    if (invocation->commands.capacity() > kKeepCommandsBytes) invocation->commands.shrink_to_fit();
+  }
   invocation->writes = false;
   invocation->gets_alone = true;
 }
@@ -299,13 +301,10 @@ void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>
   invocation->unanswered_bytes -= round->bytes;
   if (found_reads_) found_reads_->Drop(&*round);
   // What failed, wholly or in part, is read again.
-  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(&*round);
+  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(*round);
   round->operations.clear();
-  // Of small ones the room is used again.
-  for (std::string* text : {&round->commands, &round->replies, &round->written_keys, &round->found_replies}) {
-    text->clear();
-    if (text->capacity() > kKeepTextBytes) std::string().swap(*text);
-  }
+  for (std::string* text : {&round->commands, &round->replies, &round->written_keys, &round->found_replies})
+    Empty(text);
   if (idle_rounds_.size() >= kIdleRoundsMax || round->operations.capacity() > kKeepOperations) {
     invocation->rounds.erase(round);
   } else {
@@ -331,7 +330,8 @@ void GuestLoop::OnReplies(const Replies& replies) {
   const Local<v8::Context> context = context_.Get(isolate_);
   BeginTurn(invocation);
   invocation->usage.bytes_in += replies.bytes.size();
-  round->kept = round->kept && round->replies.size() + replies.bytes.size() <= kReadSetBytesMax;
+  if (round->replies.size() + replies.bytes.size() > kReadSetBytesMax) invocation->reads.Fill();
+  round->kept = round->kept && !invocation->reads.full();
   std::string_view bytes = replies.bytes;
   {
     const v8::TryCatch caught(isolate_);
@@ -406,7 +406,8 @@ bool GuestLoop::TakeFound(GuestInvocation* invocation, PendingRound* round, Deco
       std::string_view(round->found_replies).substr(round->found_taken, operation.found.bytes);
   round->found_taken += bytes.size();
   std::string_view rest = bytes;
-  if (!TakeReply(round, &rest, reply)) return false;
+  if (!DecodeReply(isolate_, context_.Get(isolate_), &rest, operation.rule->shape, operation.binary, reply))
+    return false;
   if (!reply->is_error) found_reads_->Know(operation, bytes, reply->value);
   return true;
 }

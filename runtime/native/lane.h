@@ -199,8 +199,8 @@ struct InvokeHeader {
   uint32_t reserved;
 };
 
-/// In a read set, for each round: this, its commands, its replies.
-struct ReadRoundHeader {
+/// A read set begins with this; then come the commands, then their replies.
+struct ReadSetHeader {
   uint32_t operations;
   uint32_t commands_bytes;
   uint32_t replies_bytes;

@@ -11,7 +11,7 @@ namespace locus {
 namespace {
 
 constexpr uint32_t kMagic = 0x4c435243;  // "LCRC"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 /// Memory for each entry of the table: what a small record takes.
 constexpr size_t kBytesPerEntry = 256;
 /// No record is longer than this part of the log: one would else push out all others.
@@ -192,11 +192,12 @@ uint64_t ReadCache::Log(const ReadCacheRecord& record, std::string_view key, std
   const uint64_t position = bytes <= left ? end_ : end_ + left;
   end_ = position + bytes;
   // Those that are overwritten are gone before the first of their bytes is.
+  parts_.header->overwritten_to.store(end_ - log_bytes, std::memory_order_relaxed);
   if (end_ - log_bytes > valid_from_) {
     valid_from_ = end_ - log_bytes;
     parts_.header->valid_from.store(valid_from_, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
   }
+  std::atomic_thread_fence(std::memory_order_release);
   uint64_t* to = parts_.log + position % log_bytes / 8;
   to = CopyIn({reinterpret_cast<const char*>(&record), sizeof record}, to);
   CopyIn(reply, CopyIn(key, to));
@@ -279,16 +280,16 @@ bool ReadCacheView::Find(uint32_t reader, const SoughtKey& sought, int64_t now, 
   return false;
 }
 
-bool ReadCacheView::Copy(const SoughtKey& sought, const FoundReply& found, std::string* replies) const {
-  const size_t words_before = Words(sizeof(ReadCacheRecord)) + Words(sought.key.size());
-  const uint64_t* words = WordsAt(found.position, 8 * words_before + found.bytes);
-  if (words == nullptr) return false;
+bool ReadCacheView::Copy(const FoundReply& found, std::string* replies) const {
+  const uint64_t* record = WordsAt(found.position, sizeof(ReadCacheRecord));
+  if (record == nullptr) return false;
+  const size_t words_before = Words(sizeof(ReadCacheRecord)) + Words(LoadRecord(record).key_bytes);
+  if (WordsAt(found.position, 8 * words_before + found.bytes) == nullptr) return false;
   const size_t before = replies->size();
   replies->resize(before + found.bytes);
-  CopyOut(words + words_before, std::span(*replies).subspan(before));
-  for (const ReadCacheEntry& entry : parts_.BucketOf(sought.tag).entries) {
-    if (Stands(entry, found.position)) return true;
-  }
+  CopyOut(record + words_before, std::span(*replies).subspan(before));
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (parts_.header->overwritten_to.load(std::memory_order_relaxed) <= found.position) return true;
   replies->resize(before);
   return false;
 }

@@ -3,11 +3,12 @@
 //
 // It is right by its owner's doing: with Redis' global lock it puts replies in, and forgets a key before the
 // reply to whoever changed it leaves. Whoever looks takes no lock: what was read of a record counts if it still
-// stood in its place afterwards.
+// stood in its place afterwards. What was found is copied then or later: until others lie there it is what it was.
 //
 // Records lie in a log that begins anew at its end and overwrites the oldest. A table of their places, by key,
 // has buckets of one cache line. A position counts all bytes ever logged, so that none comes twice: one that
-// lies before `valid_from` is gone, and to forget everything is one store.
+// lies before `valid_from` does not count, and to forget everything is one store; one before `overwritten_to` has
+// others in its place.
 #pragma once
 
 #include <atomic>
@@ -41,6 +42,9 @@ struct ReadCacheHeader {
   uint64_t log_bytes;  ///< a multiple of 8
   /// Records before this position are gone.
   alignas(64) std::atomic<uint64_t> valid_from;
+  /// Of records before this position the bytes are gone as well. In a line of its own: it changes with each that is
+  /// put in.
+  alignas(64) std::atomic<uint64_t> overwritten_to;
 };
 
 /// A key whose reply is there, or that was asked for lately.
@@ -160,8 +164,9 @@ class ReadCacheView {
   uint64_t PrefetchReply(const SoughtKey& sought) const;
   /// The reply that `reader` has for the key at this moment. False when there is none.
   bool Find(uint32_t reader, const SoughtKey& sought, int64_t now, FoundReply* found) const;
-  /// Appends it. False, with nothing appended, when it has gone since.
-  bool Copy(const SoughtKey& sought, const FoundReply& found, std::string* replies) const;
+  /// Appends it: what it was when it was found, even if it has changed since. False, with nothing appended, when
+  /// others lie in its place.
+  bool Copy(const FoundReply& found, std::string* replies) const;
 
  private:
   const uint64_t* WordsAt(uint64_t position, size_t bytes) const;

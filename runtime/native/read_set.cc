@@ -24,7 +24,7 @@ bool KnownReads::Read(std::string_view read_set) {
   Forget();
   if (read_set.size() > kReadSetBytesMax) return false;
   bytes_.assign(read_set.begin(), read_set.end());
-  if (!ReadRounds({bytes_.data(), bytes_.size()})) {
+  if (!ReadReplies()) {
     Forget();
     return false;
   }
@@ -32,28 +32,24 @@ bool KnownReads::Read(std::string_view read_set) {
   return true;
 }
 
-bool KnownReads::ReadRounds(std::string_view rounds) {
+bool KnownReads::ReadReplies() {
+  ReadSetHeader header;
+  if (bytes_.size() < sizeof header) return false;
+  std::memcpy(&header, bytes_.data(), sizeof header);
+  const std::string_view rest = std::string_view(bytes_.data(), bytes_.size()).substr(sizeof header);
+  if (rest.size() != uint64_t{header.commands_bytes} + header.replies_bytes) return false;
+  std::string_view commands = rest.substr(0, header.commands_bytes);
+  std::string_view replies = rest.substr(header.commands_bytes);
   RespScanner commands_scanner(kReadSetBytesMax);
   RespScanner replies_scanner(kReadSetBytesMax);
-  while (!rounds.empty()) {
-    ReadRoundHeader header;
-    if (rounds.size() < sizeof header) return false;
-    std::memcpy(&header, rounds.data(), sizeof header);
-    rounds.remove_prefix(sizeof header);
-    if (rounds.size() < uint64_t{header.commands_bytes} + header.replies_bytes) return false;
-    std::string_view commands = rounds.substr(0, header.commands_bytes);
-    std::string_view replies = rounds.substr(header.commands_bytes, header.replies_bytes);
-    rounds.remove_prefix(commands.size() + replies.size());
-    for (uint32_t i = 0; i < header.operations; i++) {
-      std::string_view command, reply;
-      if (!TakeMessage(&commands_scanner, &commands, &command) ||
-          !TakeMessage(&replies_scanner, &replies, &reply))
-        return false;
-      replies_[command].push_back(reply);
-    }
-    if (!commands.empty() || !replies.empty()) return false;
+  for (uint32_t i = 0; i < header.operations; i++) {
+    std::string_view command, reply;
+    if (!TakeMessage(&commands_scanner, &commands, &command) ||
+        !TakeMessage(&replies_scanner, &replies, &reply))
+      return false;
+    replies_[command].push_back(reply);
   }
-  return true;
+  return commands.empty() && replies.empty();
 }
 
 std::optional<std::string_view> KnownReads::Take(std::string_view command) {

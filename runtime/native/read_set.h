@@ -1,6 +1,5 @@
-// What an invocation had read when it was pushed back: its run elsewhere need not read it again. A read set is,
-// for each round, a `ReadRoundHeader`, the commands as they were sent, and their replies (RESP); at most
-// `kReadSetBytesMax` in all.
+// What an invocation had read when it was pushed back: its run elsewhere need not read it again. A read set is
+// a `ReadSetHeader`, the commands as they were sent, and their replies (RESP); at most `kReadSetBytesMax` in all.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +16,7 @@ namespace locus {
 /// A read set as the second run uses it: each reply answers its command once.
 class KnownReads {
  public:
-  /// False unless it is a read set, whose rounds have as many commands and replies as they say: nothing is
-  /// known then.
+  /// False unless it is a read set, with as many commands and replies as it says: nothing is known then.
   bool Read(std::string_view read_set);
   /// The first reply to that command that has not been taken; valid as long as this.
   std::optional<std::string_view> Take(std::string_view command);
@@ -27,7 +25,7 @@ class KnownReads {
   bool empty() const { return replies_.empty(); }
 
  private:
-  bool ReadRounds(std::string_view rounds);
+  bool ReadReplies();
 
   std::vector<char> bytes_;  ///< where the commands and replies lie
   /// By command; the next one to be taken is the last.

@@ -39,14 +39,11 @@ const version = (bundle: keyof typeof VERSIONS): Buffer =>
 const given = (isError: number, usage: object, body: string): Buffer =>
   bytes(isError, u16(JSON.stringify(usage).length), JSON.stringify(usage), body);
 
-/** A round each. */
-const reads = (...operations: readonly (readonly [readonly string[], string])[]): Buffer =>
-  bytes(
-    ...operations.flatMap(([operation, reply]) => {
-      const command = encodeOperation(operation);
-      return [u32(1, command.length, reply.length), command, reply];
-    }),
-  );
+const reads = (...operations: readonly (readonly [readonly string[], string])[]): Buffer => {
+  const commands = Buffer.concat(operations.map(([operation]) => encodeOperation(operation)));
+  const replies = operations.map(([, reply]) => reply).join("");
+  return bytes(u32(operations.length, commands.length, replies.length), commands, replies);
+};
 
 // The steps of supervisor.cc and ring.cc, by their numbers there.
 const POLL = 15;
@@ -127,7 +124,8 @@ const SEEDS: Readonly<Record<string, readonly Uint8Array[]>> = {
     reads([["MGET", "a", "b"], "*2\r\n_\r\n$0\r\n\r\n"]),
     reads([["GET", "a"], "$9\r\nx\r\n"]),
     reads([["GET", "a"], ">1\r\n$1\r\nx\r\n"]),
-    bytes(u32(0, 0, 0), u32(2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1)),
+    bytes(u32(0, 0, 0)),
+    bytes(u32(2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1)),
   ],
   registry: [
     bytes(0),

@@ -20,20 +20,20 @@ export default { kind: "locus.function", name: "keeping", limits: ${JSON.stringi
   return mixed;
 } };`;
 
-/** The rounds of a read set (runtime/native/read_set.h): how many commands each has, these, and their replies. */
-function roundsOf(readSet: Buffer): readonly (readonly [operations: number, commands: string, replies: string])[] {
-  const rounds: [number, string, string][] = [];
-  for (let from = 0; from < readSet.length;) {
-    const [operations, commands, replies] = [0, 4, 8].map((at) => readSet.readUInt32LE(from + at)) as [
-      number,
-      number,
-      number,
-    ];
-    const [begin, middle, end] = [from + 12, from + 12 + commands, from + 12 + commands + replies];
-    rounds.push([operations, readSet.toString("latin1", begin, middle), readSet.toString("latin1", middle, end)]);
-    from = end;
-  }
-  return rounds;
+/** A read set in its parts (runtime/native/read_set.h). */
+function partsOf(readSet: Buffer): {
+  readonly operations: number;
+  readonly commands: string;
+  readonly replies: string;
+} {
+  const [operations, commandBytes, replyBytes] = [0, 4, 8].map((at) => readSet.readUInt32LE(at)) as [
+    number,
+    number,
+    number,
+  ];
+  expect(readSet).toHaveLength(12 + commandBytes + replyBytes);
+  const commands = readSet.toString("latin1", 12, 12 + commandBytes);
+  return { operations, commands, replies: readSet.toString("latin1", 12 + commandBytes) };
 }
 
 const gets = (...keys: readonly string[]): string =>
@@ -77,10 +77,13 @@ test("what a call has read goes with it, whether Redis was asked for it or not",
     readSet = reads;
     return foundOperations === 7;
   });
-  expect(roundsOf(Buffer.from(readSet, "base64"))).toEqual([
-    [4, gets("a", "e", "none", "bytes"), "$1\r\n1\r\n$2\r\n\u00C3\u00A9\r\n_\r\n$2\r\n\u00FF\u0000\r\n"],
-    [4, gets("e", last, "bytes", "a"), "$2\r\n\u00C3\u00A9\r\n$8\r\njust now\r\n$2\r\n\u00FF\u0000\r\n$1\r\n1\r\n"],
-  ]);
+  expect(partsOf(Buffer.from(readSet, "base64"))).toEqual({
+    operations: 8,
+    commands: gets("a", "e", "none", "bytes", "e", last, "bytes", "a"),
+    replies:
+      "$1\r\n1\r\n$2\r\n\u00C3\u00A9\r\n_\r\n$2\r\n\u00FF\u0000\r\n" +
+      "$2\r\n\u00C3\u00A9\r\n$8\r\njust now\r\n$2\r\n\u00FF\u0000\r\n$1\r\n1\r\n",
+  });
 });
 
 test.each(["none", "a"])("what a call has read fills its read set, and no more: %s", async (key) => {
@@ -112,9 +115,55 @@ test.each(["none", "a"])("what a call has read fills its read set, and no more: 
   expect(how).toBe("back");
   expect(usage["operations"]).toBe(20_000);
   expect(usage["foundOperations"]).toBeGreaterThan(10_000);
-  const round = bytes.length / roundsOf(bytes).length;
+  const round = (100 * bytes.length) / partsOf(bytes).operations;
   expect(bytes.length).toBeLessThanOrEqual(256 * 1024);
   expect(bytes.length).toBeGreaterThan(256 * 1024 - 2 * round);
+});
+
+test("a read set ends where something has left the read cache since: it is read again, and all that came after it", async () => {
+  const server = await startRedisServer({ moduleArguments: ["read-cache-mb", "1"] });
+  onTestFinished(() => server.close());
+  const client: Redis = server.client();
+  const fillers = Array.from({ length: 40 }, (_, index) => `filler${index}`);
+  await client.mset({ a: "1", ...Object.fromEntries(fillers.map((key) => [key, "v".repeat(60_000)])) });
+  const load = (name: string, body: string) =>
+    client.call(
+      "LOCUS.FUNCTION",
+      "LOAD",
+      `export default { kind: "locus.function", name: "${name}", limits: ${JSON.stringify(PATIENT)}, async run({ redis, args }) { ${body} } };`,
+    );
+  await load(
+    "waiting",
+    `await redis.exists("before");
+     await redis.get("a");
+     if (!args.isHeavy) return;
+     while (!(await redis.exists("gate"))) await new Promise((resolve) => setTimeout(resolve, 1));
+     let mixed = 0;
+     for (let step = 0; step < 1e5; step++) {
+       for (let index = 0; index < 3e5; index++) mixed ^= Math.imul(index, mixed + 31);
+       await null;
+     }
+     return mixed;`,
+  );
+  await load("filling", "await Promise.all(args.keys.map((key) => redis.get(key)));");
+  const run = async (name: string, options: object, args: object) => {
+    const other = server.client();
+    const reply = other.call("LOCUS.NODE", "RUN", name, "*", "0", JSON.stringify(options), JSON.stringify(args));
+    const [how, , usage = "", , readSet = ""] = (await reply) as string[];
+    const { foundOperations } = JSON.parse(usage) as Readonly<Record<string, number>>;
+    return { how, foundOperations, bytes: Buffer.from(readSet, "base64") };
+  };
+  await until(async () => (await run("waiting", {}, {})).foundOperations === 1);
+  const heavy = run("waiting", { backCpuUs: 1_000_000 }, { isHeavy: true });
+  for (let again = 0; again < 3; again++) await run("filling", {}, { keys: fillers });
+  await client.set("gate", "open");
+  const { how, foundOperations, bytes } = await heavy;
+  expect([how, foundOperations]).toEqual(["back", 1]);
+  expect(partsOf(bytes)).toEqual({
+    operations: 1,
+    commands: "*2\r\n$6\r\nexists\r\n$6\r\nbefore\r\n",
+    replies: ":0\r\n",
+  });
 });
 
 test("no later call waits for a reply that a call which was pushed back had asked for", async () => {
