@@ -18,9 +18,9 @@
 // Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work (call-works.ts). The better
 // side, and the best of the rules, are those with the best median.
 //
-// On a machine whose cores have their other hardware threads elsewhere each of them is slower for a while, and quick again. A witness of each core tells (harness/witness.ts):
-// while one is slowed a measurement waits, up to 1.5 s, and what was disturbed is measured once more, when both are quick; in all that may take four minutes, each turn an equal
-// part of what is left. Then, and where there are no quick times, what is disturbed counts as well: what part of a row's repetitions is stands beside it (disturbedShare).
+// After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are four minutes
+// for more of them: while a ratio is within two of its standard errors of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
+// that is left.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
 // the error is the median over all functions, both ways; that comes first. Other round trip times than loopback's come from a userland proxy, which

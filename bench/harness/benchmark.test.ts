@@ -8,7 +8,7 @@ test.each([
   ["full", 4, 0],
   ["standard", 3, 60_000],
 ] as const)(
-  "for a %s run %i repetitions are too few, with %i ms for those that are disturbed, and it is not begun",
+  "for a %s run %i repetitions are too few, with %i ms for more where they are needed, and it is not begun",
   async (mode, repetitions, extraMs) => {
     const prepared: string[] = [];
     const run = runBenchmark({

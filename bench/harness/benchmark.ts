@@ -3,10 +3,8 @@
 
 import { ok as assert } from "node:assert";
 import { writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Progress } from "#compute/cli/progress.ts";
 import { inForeground } from "../foreground.ts";
-import { Allowance } from "./allowance.ts";
 import { interleave, type Peer, type Repeats, type Row } from "./contest.ts";
 import { sharingOf, usableCores, type Layout } from "./cores.ts";
 import { commitOf, machineOf } from "./machine.ts";
@@ -14,18 +12,17 @@ import { OPTIONS_HELP, parseOptions, type BenchmarkOptions, type Mode } from "./
 import { checkResultFile, writeResult } from "./result-file.ts";
 import { ratiosOf, rowsOf, type Ratios, type Result } from "./result.ts";
 import { resultText } from "./table.ts";
-import { WhenQuick } from "./when-quick.ts";
-import { startWitness } from "./witness.ts";
+import { undecidedPeers } from "./undecided-peers.ts";
 
 /** Of a run whose figures mean something: a median of fewer is one of two when another was disturbed. */
 const REPETITIONS_MIN = 5;
-/** Where some that were disturbed are measured once more. */
-const REPETITIONS_WATCHED_MIN = 4;
+/** Where those of which it is undecided what they come to have more. */
+const REPETITIONS_BEFORE_MORE_MIN = 4;
 
 export interface Benchmark<Effort extends Repeats> {
   readonly name: string;
   readonly question: string;
-  /** How much each mode runs: REPETITIONS_MIN at least, or REPETITIONS_WATCHED_MIN, but for `smoke`. */
+  /** How much each mode runs: REPETITIONS_MIN at least, or REPETITIONS_BEFORE_MORE_MIN, but for `smoke`. */
   readonly efforts: Readonly<Record<Mode, Effort>>;
   /** Those of a mode that measures more than others are more. */
   readonly ratios: Ratios | ((effort: Effort) => Ratios);
@@ -57,7 +54,7 @@ interface Contest {
 export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<Effort>): Promise<void> {
   for (const mode of ["standard", "full"] as const) {
     const { repetitions, extraMs = 0 } = benchmark.efforts[mode];
-    const least = extraMs > 0 ? REPETITIONS_WATCHED_MIN : REPETITIONS_MIN;
+    const least = extraMs > 0 ? REPETITIONS_BEFORE_MORE_MIN : REPETITIONS_MIN;
     assert(repetitions >= least, `${benchmark.name}: ${repetitions} repetitions are too few for ${mode}`);
   }
   const options = optionsOf(benchmark);
@@ -89,11 +86,9 @@ async function measure<Effort extends Repeats>(
   const progress = new Progress();
   const say = (text: string): void => progress.step(() => `${name}: ${text}`);
   try {
-    // Before all else: how fast the cores can be it learns meanwhile.
-    const whenQuick = await startWhenQuick(effort, layout, resources);
     const { peers, config, plots } = await prepare({ effort, layout, dataDirectory, resources, say });
-    const measures = await interleave(peers, effort, say, whenQuick);
-    const rows = rowsOf(peers, ratios, measures, effort.repetitions);
+    const measures = await interleave(peers, effort, say, (those) => undecidedPeers(ratios, those));
+    const rows = rowsOf(peers, ratios, measures);
     const { pinned, cores } = layout;
     const result = {
       bench: name,
@@ -102,22 +97,11 @@ async function measure<Effort extends Repeats>(
       config: { mode, effort, ...config, pinned, cores, sharing: sharingOf(layout) },
       rows,
       ratios: ratiosOf(ratios, rows),
-      ...(whenQuick === undefined ? {} : { disturbances: whenQuick.disturbances }),
     };
     return { result, plots: plots?.(rows) ?? {} };
   } finally {
     progress.end();
   }
-}
-
-async function startWhenQuick(
-  { extraMs = 0 }: Repeats,
-  layout: Layout,
-  resources: AsyncDisposableStack,
-): Promise<WhenQuick | undefined> {
-  const witness = extraMs > 0 ? await startWitness(layout, resources) : null;
-  if (witness === null) return undefined;
-  return new WhenQuick(witness, new Allowance(extraMs), { nowMs: () => performance.now(), sleep });
 }
 
 function optionsOf({ name, question }: { readonly name: string; readonly question: string }): BenchmarkOptions | null {

@@ -1,11 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import {
   comparisonRow,
-  extremeRow,
   figureOf,
   interleave,
   peerRow,
-  type Measuring,
+  rowAmong,
+  type Measures,
   type Peer,
   type Row,
   type Standing,
@@ -62,23 +63,66 @@ test("peers end as well where one of their group fails", async () => {
   expect(ended).toEqual(["failing", "A1"]);
 });
 
-test("who has turns measured is told how many are left, and warm-ups are none of them", async () => {
-  const told: string[] = [];
-  const measuring: Measuring = {
-    beginTurn: (turnsLeft) => void told.push(`${turnsLeft} left`),
-    measure: async (run) => ({ ...(await run()), isDisturbed: false }),
-  };
+test("peers that are undecided take further turns, until they are not, and come back no more", async () => {
+  const turns: string[] = [];
+  const grouped = (name: string, group: string, values: readonly number[]): Peer => ({
+    ...peerOf(name, values, turns),
+    group,
+    end: () => Promise.resolve(void turns.push(`end ${name}`)),
+  });
   const peers = [
-    { ...peerOf("A1", [0, 1, 2], told), group: "A" },
-    { ...peerOf("B1", [0, 3, 4], told), group: "B" },
-    { ...peerOf("A2", [0, 5, 6], told), group: "A" },
+    grouped("A1", "A", [1, 2, 3, 4]),
+    grouped("A2", "A", [5, 6, 7]),
+    grouped("A3", "A", [8, 9]),
+    grouped("B1", "B", [10, 11]),
   ];
-  const measures = await interleave(peers, { warmUps: 1, repetitions: 2 }, () => {}, measuring);
-  expect(told.join(", ")).toBe("A1, A2, 4 left, A1, A2, 3 left, A1, A2, B1, 2 left, B1, 1 left, B1");
-  expect(measures.get("A2")).toEqual([
-    { value: 5, isDisturbed: false },
-    { value: 6, isDisturbed: false },
+  const asked: string[] = [];
+  const answers = [["A1", "A2"], ["A1", "A3"], ["A2"], []];
+  const undecided = (measures: Measures): ReadonlySet<string> => {
+    asked.push([...measures.keys()].join());
+    return new Set(answers.shift());
+  };
+  const measures = await interleave(peers, { warmUps: 0, repetitions: 2, extraMs: 60_000 }, () => {}, undecided);
+  expect(turns.join(" ")).toBe("A1 A2 A3 A1 A2 A3 A1 A2 A1 end A3 end A2 end A1 B1 B1 end B1");
+  expect(asked).toEqual(["A1,A2,A3", "A1,A2,A3", "A1,A2,A3", "B1"]);
+  expect(measures.get("A2")).toEqual([{ value: 5 }, { value: 6 }, { value: 7 }]);
+});
+
+test("without time nobody takes further turns, and a group has no more than its part", async () => {
+  const takes = (name: string, ms: number): Peer => ({
+    ...peerOf(name, []),
+    group: name,
+    run: async () => {
+      await sleep(ms);
+      return { value: ms };
+    },
+  });
+  const all = (measures: Measures): ReadonlySet<string> => new Set(measures.keys());
+  const turnsWith = async (extraMs: number): Promise<readonly number[]> => {
+    const peers = [takes("A", 30), takes("B", 30)];
+    const measures = await interleave(peers, { warmUps: 0, repetitions: 1, extraMs }, () => {}, all);
+    return [...measures.values()].map(({ length }) => length);
+  };
+  expect(await turnsWith(0)).toEqual([1, 1]);
+  const [first = 0, second = 0] = await turnsWith(100);
+  // As many as 50 ms have room for, and one that begins in them.
+  expect(first).toBeGreaterThanOrEqual(2);
+  expect(first).toBeLessThanOrEqual(3);
+  expect(second).toBeLessThanOrEqual(4);
+});
+
+test("a ratio is of the repetitions that all have whom it compares, and so is who is best", () => {
+  const values = (...list: readonly number[]) => list.map((value) => ({ value }));
+  const measures: Measures = new Map([
+    ["ours", values(2, 4, 6, 8)],
+    ["A", values(1, 1, 9, 9)],
+    ["B", values(2, 2)],
   ]);
+  const of = (value: (peer: string) => number, { mostOf }: Standing): number =>
+    value("ours") / value(mostOf(["A", "B"]));
+  expect(comparisonRow("AvsB", { better: "more", of }, measures).repetitions).toEqual([1, 2]);
+  const withA = (value: (peer: string) => number): number => value("ours") / value("A");
+  expect(comparisonRow("AvsB", { better: "more", of: withA }, measures).repetitions).toEqual([2, 4, 6 / 9, 8 / 9]);
 });
 
 test("a ratio is the median of the ratios within the repetitions, not the ratio of the medians", async () => {
@@ -86,7 +130,7 @@ test("a ratio is the median of the ratios within the repetitions, not the ratio 
   const peers = [peerOf("A", [200, 20, 500]), peerOf("B", [100, 10, 100])];
   const measures = await interleave(peers, { warmUps: 0, repetitions: 3 }, () => {});
   const ratio = { better: "more", of: (valueOf: (peer: string) => number) => valueOf("A") / valueOf("B") } as const;
-  expect(comparisonRow("AvsB", ratio, measures, 3)).toEqual({
+  expect(comparisonRow("AvsB", ratio, measures)).toEqual({
     name: "AvsB",
     unit: "ratio",
     median: 2,
@@ -102,7 +146,7 @@ test("the best of several is who did best all in all, whoever was lucky in a rep
   const against = (which: "mostOf" | "leastOf") => {
     const of = (valueOf: (peer: string) => number, standing: Standing): number =>
       valueOf("ours") / valueOf(standing[which](["A", "B"]));
-    return comparisonRow("against", { better: "more", of }, measures, 3).repetitions;
+    return comparisonRow("against", { better: "more", of }, measures).repetitions;
   };
   expect(against("mostOf")).toEqual([1.25, 1.25, 1.25]);
   expect(against("leastOf")).toEqual([2, 2.5, 1 / 3]);
@@ -110,7 +154,11 @@ test("the best of several is who did best all in all, whoever was lucky in a rep
 
 test("a ratio of a peer that was not measured is a mistake", () => {
   const ratio = { better: "less", of: (valueOf: (peer: string) => number) => valueOf("C") } as const;
-  expect(() => comparisonRow("ofC", ratio, new Map(), 1)).toThrow('"C"');
+  expect(() => comparisonRow("ofC", ratio, new Map())).toThrow('"C"');
+  const amongBoth = (valueOf: (peer: string) => number, { mostOf }: Standing): number => valueOf(mostOf(["A", "C"]));
+  expect(() => comparisonRow("most", { better: "more", of: amongBoth }, new Map([["A", [{ value: 1 }]]]))).toThrow(
+    '"C"',
+  );
 });
 
 test("the worst ratio, or the best, is the one whose median is, whatever a single repetition came to", () => {
@@ -124,11 +172,31 @@ test("the worst ratio, or the best, is the one whose median is, whatever a singl
   });
   const rows = [row("A", 0.9, 0.8), row("B", 1, 0.1), row("C", 0.2, 0.2)];
   const more = { better: "more", worstOf: ["A", "B"] } as const;
-  expect(extremeRow("kept", more, rows)).toEqual(row("kept", 0.9, 0.8));
-  expect(extremeRow("kept", { ...more, better: "less" }, rows)).toEqual(row("kept", 1, 0.1));
-  expect(extremeRow("gain", { better: "more", bestOf: ["A", "B"] }, rows)).toEqual(row("gain", 1, 0.1));
-  expect(extremeRow("gain", { better: "less", bestOf: ["A", "C"] }, rows)).toEqual(row("gain", 0.2, 0.2));
-  expect(() => extremeRow("kept", { ...more, worstOf: ["A", "D"] }, rows)).toThrow("D");
+  expect(rowAmong("kept", more, rows)).toEqual(row("kept", 0.9, 0.8));
+  expect(rowAmong("kept", { ...more, better: "less" }, rows)).toEqual(row("kept", 1, 0.1));
+  expect(rowAmong("gain", { better: "more", bestOf: ["A", "B"] }, rows)).toEqual(row("gain", 1, 0.1));
+  expect(rowAmong("gain", { better: "less", bestOf: ["A", "C"] }, rows)).toEqual(row("gain", 0.2, 0.2));
+  expect(() => rowAmong("kept", { ...more, worstOf: ["A", "D"] }, rows)).toThrow("D");
+});
+
+test("between ratios lies the median of their medians", () => {
+  const rows = [0.9, 1.2, 5, 1].map((median, index): Row => ({
+    name: `R${index}`,
+    unit: "ratio",
+    median,
+    min: 0,
+    max: 9,
+    repetitions: [0, median, 9],
+  }));
+  const middle = { better: "more", medianOf: ["R0", "R1", "R3"] } as const;
+  expect(rowAmong("middle", middle, rows)).toEqual({
+    name: "middle",
+    unit: "ratio",
+    median: 1,
+    min: 0.9,
+    max: 1.2,
+    repetitions: [0.9, 1.2, 1],
+  });
 });
 
 test("a ratio is its median, or its worst repetition where that is what counts", () => {
@@ -157,10 +225,4 @@ test("a row has the spread of the values and the medians of what stands beside t
     details: { cpuUsPerGet: 2 },
   });
   expect(peerRow(peerOf("A", []), [{ value: 1 }])).not.toHaveProperty("p50Us");
-});
-
-test("a row tells what part of its repetitions was disturbed, where that is known", () => {
-  const measures = [true, false, false, true, false].map((isDisturbed, value) => ({ value, isDisturbed }));
-  expect(peerRow(peerOf("A", []), measures).details).toEqual({ disturbedShare: 0.4 });
-  expect(peerRow(peerOf("A", []), [{ value: 1, details: { a: 1 } }]).details).toEqual({ a: 1 });
 });

@@ -2,6 +2,7 @@
 // machine for a while disturbs all of them, and a ratio compares what was measured side by side. Where there are many of several
 // works, those of one can be a group, whose turns are over before the next one's begin.
 
+import { Allowance } from "./allowance.ts";
 import { medianOf, spreadOf, type Spread } from "./statistics.ts";
 
 /** One repetition of one peer. */
@@ -13,10 +14,6 @@ export interface Measure {
   readonly p99Us?: number;
   /** Figures beside the matter, each with its unit in its name: `cpuUsPerGet`. */
   readonly details?: Readonly<Record<string, number>>;
-  /** Before what counts: whatever disturbed it does not matter. Nothing unless said. */
-  readonly leadInMs?: number;
-  /** Whether the machine was slower than it can be; where that is known. */
-  readonly isDisturbed?: boolean;
 }
 
 export interface Peer {
@@ -35,7 +32,7 @@ export interface Peer {
 /** The value of a peer in one repetition. */
 type ValueOf = (peer: string) => number;
 
-/** Of several peers the one whose median is greatest, or least: of noisy repetitions each on its own, the greatest is often who was lucky. */
+/** Of several peers the one whose median is greatest, or least, over the repetitions that all of them have: of noisy repetitions each on its own, the greatest is often who was lucky. */
 export interface Standing {
   readonly mostOf: (peers: readonly string[]) => string;
   readonly leastOf: (peers: readonly string[]) => string;
@@ -68,48 +65,59 @@ export interface Best extends Promised {
   readonly bestOf: readonly string[];
 }
 
-export type Ratio = Comparison | Worst | Best;
+/** Of comparisons: the median of their medians. */
+export interface Middle extends Promised {
+  readonly medianOf: readonly string[];
+}
+
+export type Ratio = Comparison | Worst | Best | Middle;
 
 export interface Repeats {
   /** Of all peers, before anything counts: compilers and caches warm up. */
   readonly warmUps: number;
   readonly repetitions: number;
-  /** For waiting until the cores are quick, and for measuring once more what was disturbed, in all turns together. None unless said: nobody looks then. */
+  /** For repetitions of peers of which it is open whether a ratio reaches its bound, in all groups together. None unless said. */
   readonly extraMs?: number;
 }
 
-/** Who has what counts measured: at once, or when it is time. */
-export interface Measuring {
-  /** So many turns are left, this one included. */
-  beginTurn(turnsLeft: number): void;
-  measure(run: () => Promise<Measure>): Promise<Measure>;
-}
-
-const AT_ONCE: Measuring = { beginTurn: () => {}, measure: (run) => run() };
-
-/** By peer, in the order of the repetitions; the warm-ups are left out. */
+/** By peer, in the order of the repetitions; the warm-ups are left out. Some have more than others. */
 export type Measures = ReadonlyMap<string, readonly Measure[]>;
 
-/** In the order of the groups' first peers. `onTurn` is told who comes next. */
+/**
+ * In the order of the groups' first peers. `onTurn` is told who comes next. `undecided`: of a group's peers those that are
+ * to be measured once more, if there is time; who sits out a turn has none after it.
+ */
 export async function interleave(
   peers: readonly Peer[],
-  { warmUps, repetitions }: Repeats,
+  { warmUps, repetitions, extraMs = 0 }: Repeats,
   onTurn: (text: string) => void,
-  measuring: Measuring = AT_ONCE,
+  undecided: (measures: Measures) => ReadonlySet<string> = () => new Set(),
 ): Promise<Measures> {
   const measures = new Map<string, Measure[]>(peers.map(({ name }) => [name, []]));
-  const groups = Map.groupBy(peers, (peer) => peer.group);
-  let turnsLeft = groups.size * repetitions;
-  for (const group of groups.values()) {
+  const groups = [...Map.groupBy(peers, (peer) => peer.group).values()];
+  const extra = new Allowance(extraMs);
+  for (const [index, group] of groups.entries()) {
     await using ends = new AsyncDisposableStack();
     for (const { end } of group) if (end !== undefined) ends.defer(end);
     for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
-      if (turn >= 1) measuring.beginTurn(turnsLeft--);
       for (const { name, run } of group) {
         onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
         if (turn < 1) await run();
-        else measures.get(name)?.push(await measuring.measure(run));
+        else measures.get(name)!.push(await run());
       }
+    }
+    extra.beginPart(groups.length - index);
+    const ofGroup = new Map(group.map(({ name }) => [name, measures.get(name)!]));
+    for (let turn = repetitions + 1, taking = group; extra.partMs > 0; turn++) {
+      const names = undecided(ofGroup);
+      taking = taking.filter(({ name }) => names.has(name));
+      if (taking.length === 0) break;
+      const beganMs = performance.now();
+      for (const { name, run } of taking) {
+        onTurn(`repetition ${turn}, since it is undecided: ${name}`);
+        ofGroup.get(name)!.push(await run());
+      }
+      extra.spend(performance.now() - beganMs);
     }
   }
   return measures;
@@ -133,8 +141,6 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
   const p99Us = medianWhereThere(measures.map((measure) => measure.p99Us));
   const names = Object.keys(measures[0]?.details ?? {});
   const details = names.map((detail) => [detail, medianOf(measures.map((one) => one.details?.[detail] ?? NaN))]);
-  const disturbed = measures.map(({ isDisturbed }) => isDisturbed).filter((is) => is !== undefined);
-  if (disturbed.length > 0) details.push(["disturbedShare", disturbed.filter(Boolean).length / disturbed.length]);
   return {
     name,
     unit,
@@ -146,23 +152,55 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
   };
 }
 
-/** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */
-export function comparisonRow(name: string, comparison: Comparison, measures: Measures, repetitions: number): Row {
-  const of = (peer: string): readonly Measure[] => {
+/** What a comparison came to in each repetition that has all whom it compares. */
+interface Compared {
+  readonly values: readonly number[];
+  /** Whom it compares. */
+  readonly peers: ReadonlySet<string>;
+  /** Of these, and of those among which it looked for the most or the least, who was not measured. */
+  readonly missing: string | null;
+}
+
+export function compared({ of }: Comparison, measures: Measures): Compared {
+  const peers = new Set<string>();
+  let missing: string | null = null;
+  const allOf = (peer: string): readonly Measure[] => {
     const all = measures.get(peer) ?? [];
-    if (all.length < repetitions) throw new Error(`${name} compares "${peer}", which was not measured`);
+    if (all.length === 0) missing ??= peer;
     return all;
   };
-  const median = (peer: string): number => medianOf(of(peer).map(({ value }) => value));
-  const extreme = (peers: readonly string[], isFurther: (one: number, other: number) => boolean): string =>
-    peers.reduce((one, other) => (isFurther(median(other), median(one)) ? other : one));
-  const standing: Standing = {
-    mostOf: (peers) => extreme(peers, (one, other) => one > other),
-    leastOf: (peers) => extreme(peers, (one, other) => one < other),
+  // By the repetitions that all of them have: who was measured more often was so at other times as well.
+  const extreme = (names: readonly string[], isFurther: (one: number, other: number) => boolean): string => {
+    const turns = Math.min(...names.map((name) => allOf(name).length));
+    if (turns === 0) return names[0]!;
+    const median = (name: string): number =>
+      medianOf(
+        allOf(name)
+          .slice(0, turns)
+          .map(({ value }) => value),
+      );
+    return names.reduce((one, other) => (isFurther(median(other), median(one)) ? other : one));
   };
-  const values = Array.from({ length: repetitions }, (_, repetition) =>
-    comparison.of((peer) => of(peer)[repetition]!.value, standing),
-  );
+  const standing: Standing = {
+    mostOf: (names) => extreme(names, (one, other) => one > other),
+    leastOf: (names) => extreme(names, (one, other) => one < other),
+  };
+  const valueIn = (repetition: number): number =>
+    of((peer) => {
+      peers.add(peer);
+      return allOf(peer)[repetition]?.value ?? Number.NaN;
+    }, standing);
+  const values = [valueIn(0)];
+  if (missing !== null) return { values: [], peers, missing };
+  const repetitions = Math.min(...[...peers].map((peer) => allOf(peer).length));
+  while (values.length < repetitions) values.push(valueIn(values.length));
+  return { values, peers, missing };
+}
+
+/** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */
+export function comparisonRow(name: string, comparison: Comparison, measures: Measures): Row {
+  const { values, missing } = compared(comparison, measures);
+  if (missing !== null) throw new Error(`${name} compares "${missing}", which was not measured`);
   return { name, unit: "ratio", ...spreadOf(values), repetitions: values };
 }
 
@@ -171,17 +209,25 @@ export const figureOf = ({ median, min, max }: Row, { counts, better }: Ratio): 
   counts === undefined ? median : better === "more" ? min : max;
 
 /** `rows`: of the comparisons. */
-export function extremeRow(name: string, ratio: Worst | Best, rows: readonly Row[]): Row {
-  const [word, names] = "worstOf" in ratio ? ["worst", ratio.worstOf] : ["best", ratio.bestOf];
+export function rowAmong(name: string, ratio: Worst | Best | Middle, rows: readonly Row[]): Row {
+  const names = among(ratio);
   const compared = rows.filter((row) => names.includes(row.name));
   if (compared.length < names.length || compared.length === 0) {
-    throw new Error(`${name} is the ${word} of ${names.join(", ")}, and not all of these were measured`);
+    throw new Error(`${name} is one of ${names.join(", ")}, or between them, and not all of these were measured`);
   }
-  const isLeastWanted = (word === "worst") === (ratio.better === "more");
+  if ("medianOf" in ratio) {
+    const medians = compared.map(({ median }) => median);
+    return { name, unit: "ratio", ...spreadOf(medians), repetitions: medians };
+  }
+  const isLeastWanted = "worstOf" in ratio === (ratio.better === "more");
   const sign = isLeastWanted ? 1 : -1;
   const extreme = compared.reduce((one, other) => (sign * other.median < sign * one.median ? other : one));
   return { ...extreme, name };
 }
+
+/** Comparisons. */
+export const among = (ratio: Worst | Best | Middle): readonly string[] =>
+  "worstOf" in ratio ? ratio.worstOf : "bestOf" in ratio ? ratio.bestOf : ratio.medianOf;
 
 function medianWhereThere(values: readonly (number | undefined)[]): number | undefined {
   const there = values.filter((value) => value !== undefined);

@@ -5,14 +5,13 @@ import {
   comparisonRow,
   figureOf,
   peerRow,
-  extremeRow,
+  rowAmong,
   type Measures,
   type Peer,
   type Ratio,
   type Row,
 } from "./contest.ts";
 import type { Machine } from "./machine.ts";
-import type { Disturbances } from "./when-quick.ts";
 
 export interface Result {
   readonly bench: string;
@@ -23,25 +22,18 @@ export interface Result {
   /** The peers', then the ratios' with their spread. */
   readonly rows: readonly Row[];
   readonly ratios: Readonly<Record<string, number>>;
-  /** Where the cores were watched. */
-  readonly disturbances?: Disturbances;
 }
 
 export type Ratios = Readonly<Record<string, Ratio>>;
 
-export function rowsOf(
-  peers: readonly Peer[],
-  ratios: Ratios,
-  measures: Measures,
-  repetitions: number,
-): readonly Row[] {
+export function rowsOf(peers: readonly Peer[], ratios: Ratios, measures: Measures): readonly Row[] {
   const compared = Object.entries(ratios).flatMap(([name, ratio]) =>
-    "of" in ratio ? [comparisonRow(name, ratio, measures, repetitions)] : [],
+    "of" in ratio ? [comparisonRow(name, ratio, measures)] : [],
   );
-  const extremes = Object.entries(ratios).flatMap(([name, ratio]) =>
-    "of" in ratio ? [] : [extremeRow(name, ratio, compared)],
+  const others = Object.entries(ratios).flatMap(([name, ratio]) =>
+    "of" in ratio ? [] : [rowAmong(name, ratio, compared)],
   );
-  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...extremes];
+  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...others];
   // A figure that is none (0 calls, a division by 0) would be null in JSON, and nobody would know why.
   const canBeNothing = new Set([
     ...peers.flatMap((peer) => (peer.canBeNothing ? [peer.name] : [])),

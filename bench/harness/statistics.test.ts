@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { medianOf, spreadOf } from "./statistics.ts";
+import { medianErrorOf, medianOf, spreadOf } from "./statistics.ts";
 
 test.for([
   [[7], { median: 7, min: 7, max: 7 }],
@@ -38,4 +38,11 @@ describe("the median", () => {
       }),
     );
   });
+});
+
+test("the error of a median is that of a mean, and a quarter more, and shrinks as there are more values", () => {
+  // Of four values that are 1 from their mean: √(4 ÷ 3 ÷ 4).
+  expect(medianErrorOf([1, 3, 1, 3])).toBeCloseTo(1.2533 * 0.577, 3);
+  expect(medianErrorOf([1, 3, 1, 3, 1, 3, 1, 3])).toBeCloseTo(1.2533 * 0.378, 3);
+  expect(medianErrorOf([2, 2, 2])).toBe(0);
 });

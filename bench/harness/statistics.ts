@@ -17,6 +17,16 @@ export function spreadOf(values: readonly number[]): Spread {
 
 export const medianOf = (values: readonly number[]): number => spreadOf(values).median;
 
+/** Of the median of some normal values their standard error is as much of that of their mean (√(π/2)). */
+const MEDIAN_PER_MEAN_ERROR = 1.2533;
+
+/** How far the median of at least two values may be off: its standard error, as of normal ones. */
+export function medianErrorOf(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return MEDIAN_PER_MEAN_ERROR * Math.sqrt(squares / (values.length - 1) / values.length);
+}
+
 /** The middle one; of an even number the mean of the two in the middle. */
 function medianOfSorted(sorted: readonly number[]): number {
   const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN;

@@ -52,18 +52,6 @@ test("ratios stand beside what they must reach and aim at, and say whether they 
   ]);
 });
 
-test("where the cores were watched it says how often one was slowed", () => {
-  const disturbances = { measurements: 488, disturbed: 12, repeated: 30, waitedMs: 90_400 };
-  expect(
-    resultText({ ...result, disturbances }, ratios)
-      .split("\n")
-      .slice(-2),
-  ).toEqual([
-    "",
-    "A core was slowed in 12 of 488 measurements; 30 were made once more, 90.4 s waited until all were quick.",
-  ]);
-});
-
 test("a smoke run is held against nothing", () => {
   const smoke = { ...result, config: { ...result.config, mode: "smoke" } };
   expect(resultText(smoke, ratios).split("\n").slice(-6)).toEqual([

@@ -1,13 +1,12 @@
 // A result for people: what each peer came to, then each ratio beside what it must reach and what it aims at.
 
-import { durationText, groupedText } from "#runtime/figures.ts";
+import { groupedText } from "#runtime/figures.ts";
 import { figureOf, type Ratio, type Row } from "./contest.ts";
 import type { Ratios, Result } from "./result.ts";
-import type { Disturbances } from "./when-quick.ts";
 
 const GAP = "   ";
 
-export function resultText({ bench, commit, machine, config, rows, disturbances }: Result, ratios: Ratios): string {
+export function resultText({ bench, commit, machine, config, rows }: Result, ratios: Ratios): string {
   const { cpu, cores, versions, loadAverage } = machine;
   const peers = rows.filter(({ name }) => ratios[name] === undefined);
   const isSmoke = config["mode"] === "smoke";
@@ -26,14 +25,10 @@ export function resultText({ bench, commit, machine, config, rows, disturbances 
         return ratio === undefined ? [] : [ratioCells(row, ratio).slice(0, heads.length)];
       }),
     ]),
-    ...(disturbances === undefined ? [] : ["", disturbancesText(disturbances)]),
     // What a run of seconds came to is held against nothing.
     ...(isSmoke ? ["", "A smoke run shows that the benchmark runs: its figures mean nothing."] : []),
   ].join("\n");
 }
-
-const disturbancesText = ({ measurements, disturbed, repeated, waitedMs }: Disturbances): string =>
-  `A core was slowed in ${disturbed} of ${measurements} measurements; ${repeated} were made once more, ${durationText(waitedMs * 1e3)} waited until all were quick.`;
 
 const peerCells = ({ name, unit, median, min, max, p50Us, p99Us, details = {} }: Row): string[] => [
   name,

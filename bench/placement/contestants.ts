@@ -197,7 +197,7 @@ function peerOf(
         storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
         computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
       };
-      return { value: perSecond, p50Us, p99Us, details, leadInMs: isFirst ? leadInMs : againMs };
+      return { value: perSecond, p50Us, p99Us, details };
     },
     async end() {
       if (names !== null) await stack.giveUpNames(names);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { among } from "../harness/contest.ts";
 import { placementRatios } from "./ratios.ts";
 
 const NAMES = [
@@ -27,7 +28,7 @@ test("of another network a ratio's name says which, and it is of that network's 
   });
   expect(asked.length).toBeGreaterThan(100);
   expect(asked.filter((row) => !row.endsWith(", at 200 µs"))).toEqual([]);
-  const bounds = Object.values(ratios).flatMap((ratio) => ("worstOf" in ratio ? ratio.worstOf : []));
+  const bounds = Object.values(ratios).flatMap((ratio) => ("of" in ratio ? [] : among(ratio)));
   expect(bounds.length).toBeGreaterThan(0);
   expect(bounds.filter((name) => ratios[name] === undefined)).toEqual([]);
 });
