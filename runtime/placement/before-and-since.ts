@@ -21,7 +21,7 @@ const WAITED_PART = 0.5;
 export const TRIAL_MS_MAX = 500;
 export const CALLS_MIN = 32;
 /** Where as many were to be expected, that none has ended says something. */
-const EXPECTED_MIN = 3;
+export const EXPECTED_MIN = 3;
 /** So many standard errors make a difference. */
 export const GAIN_NOISES = 2;
 /** So much more is clearly worse: a trial is over then, after half of the time. */
@@ -197,7 +197,8 @@ export const strayedPart = ({ calls, atStorage }: Heard, share: number): number 
 
 export const inverse = (calls: number): number => (calls <= 0 ? 1 : 1 / calls);
 
-const cameIn = ({ calls, untold }: Heard): number => calls + untold;
+/** Whatever became of them. */
+export const cameIn = ({ calls, untold }: Heard): number => calls + untold;
 
 export const meanUs = ({ calls, elapsedUs }: Heard): number | null => (calls <= 0 ? null : elapsedUs / calls);
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { nextTrial } from "./next-trial.ts";
-import { ONE_CORE_EACH } from "./played-calls.ts";
+import { ONE_CORE_EACH, type Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
 import { PoolUse } from "./pool-use.ts";
 import { trialsAfter } from "./trial-verdict.ts";
@@ -38,6 +38,30 @@ describe("what is tried next", () => {
       false,
       true,
     ]);
+  });
+
+  test("nothing of a function that nobody calls any more, or not yet for long, whatever others do", () => {
+    const tried = (load: Load): readonly unknown[] =>
+      next([load.tried("a", 0), load.tried("b", 1, { load: loadOf(100) })], load.nowMs).map(([name]) => name);
+    expect(tried(both().run(100, { b: atStorage }))).toEqual(["b"]);
+    const back = both().run(300, { b: atStorage }).run(100, { a: atCompute, b: atStorage });
+    expect(tried(back)).toEqual(["b"]);
+    expect(tried(back.run(200, { a: atCompute, b: atStorage }))).toEqual(["a", "b"]);
+  });
+
+  test("something of a function whose calls are few, or come in waves, though none has ended for a while", () => {
+    const triedAfter = (quietMs: number, wave: Calls, everyMs: number): readonly unknown[] => {
+      const load = Load.warm();
+      for (let waves = 0; waves < 5; waves++)
+        load.run(25, { a: wave, b: atStorage }).run(everyMs - 25, { b: atStorage });
+      load.run(25, { a: wave, b: atStorage }).run(quietMs, { b: atStorage });
+      const stays = load.tried("b", 1, { load: loadOf(100), isFree: false });
+      return next([load.tried("a", 0, { load: loadOf(50, 16_000) }), stays], load.nowMs).map(([name]) => name);
+    };
+    const long = { ...atCompute, count: 16, elapsedUs: 300_000 };
+    expect([triedAfter(275, long, 325), triedAfter(500, long, 325)]).toEqual([["a"], []]);
+    const few = { ...atCompute, count: 1, elapsedUs: 4_000 };
+    expect(triedAfter(175, few, 200)).toEqual(["a"]);
   });
 
   test("something, where calls mostly wait for each other though the model sees room", () => {

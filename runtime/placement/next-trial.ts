@@ -6,10 +6,13 @@
 import type { Side } from "#runtime/profile/sample.ts";
 import {
   BEFORE_MS,
+  cameIn,
   CALLS_MIN,
+  EXPECTED_MIN,
   hasPaused,
   heardOf,
   inFlightIn,
+  meanUs,
   PIECE_MS,
   STEADY_MS,
   strayedPart,
@@ -37,6 +40,10 @@ const CROWD_PER_CORE = 2;
 const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
+/** How often a function is called is told by so long. */
+const KNOWN_MS = 1_000;
+/** Between the ends of calls that run together there is no more than they take, and half of that. */
+const WAVES = 1.5;
 /** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
 const TRIAL_REST_GROWS = 1.5;
 
@@ -57,12 +64,13 @@ export function nextTrial(
   const shares = all.map(({ share }) => share);
   const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
   if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
-  const weighty = weightyOf(all, nowMs);
+  // Not of a load that has only begun: where many callers begin at once each call takes longer for a while.
+  const begunMs = heardMs - 2 * BEFORE_MS;
+  const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
-  // As many as could come in the longest trial; and not of a load that has only begun: where many callers begin at once each call takes longer for a while.
-  const begunMs = heardMs - 2 * BEFORE_MS;
+  // As many as could come in the longest trial.
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
   if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
@@ -134,6 +142,20 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
     if (!isFree || isProved(one) || isFirmAt(trials, nowMs) || workOf([one]) < workMin) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
+}
+
+/**
+ * Whether it is called, and was when `begunMs` was over, or its calls are too few to tell: of one that nobody calls any more, or not yet for long, a trial would tell what becomes of
+ * others. It is if a call came within PIECE_MS, or, of calls that are long or seldom and may come in waves, within the time that they take or in which some are to be expected.
+ */
+function isCalledSince({ profile: { byTime } }: Tried, begunMs: number, heardMs: number): boolean {
+  const lately = byTime.between(heardMs - KNOWN_MS, heardMs);
+  const calls = cameIn(lately);
+  if (calls < EXPECTED_MIN) return true;
+  const takesMs = (WAVES * (meanUs(lately) ?? 0)) / 1e3;
+  const withinMs = Math.max(PIECE_MS, takesMs, (EXPECTED_MIN * KNOWN_MS) / calls);
+  const isCalledAt = (atMs: number): boolean => cameIn(byTime.between(atMs - withinMs, atMs)) > 0;
+  return isCalledAt(begunMs + PIECE_MS) && isCalledAt(heardMs);
 }
 
 function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
