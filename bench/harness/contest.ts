@@ -128,6 +128,7 @@ export interface Row extends Spread {
   /** A peer's, or a ratio's. */
   readonly name: string;
   readonly unit: string;
+  /** A value of each; of a median of ratios their medians. */
   readonly repetitions: readonly number[];
   /** Medians over the repetitions. */
   readonly p50Us?: number;
