@@ -1,12 +1,13 @@
 // A function that is called, as a step weighs it up: its profile, what its calls cost on either side, and where it may go.
 
 import { clamp } from "#runtime/clamp.ts";
-import { RATE_SECONDS, SURGE_SECONDS, type Rates } from "#runtime/profile/coming-calls.ts";
+import { RATE_SECONDS, SURGE_SECONDS, type Rates, type Surge } from "#runtime/profile/coming-calls.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
 import { outlookOf } from "./optimal-shares.ts";
+import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import { PoolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
@@ -19,8 +20,6 @@ import { isCrowded } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
 
-/** Not called for so long: nothing to decide. */
-export const ACTIVE_MS = 10_000;
 /** Of its calls, at least, are reckoned as free to be on either side. */
 const FREE_MIN = 0.01;
 /** After a move its function rests, so that the next step sees what came of it. */
@@ -31,7 +30,9 @@ export const FLAP_MS = 10_000;
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
   /** With what comes in these moments, where that is many more than usual; null: it is not. */
-  readonly surging: Load | null;
+  readonly surging: (Load & Pick<Surge, "isNew">) | null;
+  /** … where it is far less; null: it is not. */
+  readonly ebbing: Load | null;
   /** Its calls have become others a moment ago, and are what they have been in this one. */
   readonly recalled: Regime | null;
 }
@@ -44,7 +45,7 @@ export function calledFunction(
   situation: Situation,
   isTrying = false,
 ): CalledFunction | null {
-  const { nowMs, profiles, constants, capacity } = situation;
+  const { nowMs, heardMs, profiles, constants, capacity } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const estimates = profile.estimates(nowMs);
@@ -53,14 +54,18 @@ export function calledFunction(
   const { compute, storage } = costs.sides;
   const { share } = before;
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
+  const isOver = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
   const surge = profile.surge(rates, nowMs);
+  const ebb = profile.ebb(rates, nowMs);
   // No move is held against a trial; what comes all at once does not wait for that.
   const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
-  const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial;
+  // What comes back goes where it was: how many calls come is not known at once, and there were as many.
+  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < REST_MS;
+  const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
-  const stays = !isSettled || rests || isTakenBack;
+  const stays = !isSettled || rests || isTakenBack || isOver;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
@@ -72,8 +77,8 @@ export function calledFunction(
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
   // What was promised holds no more, or was long ago.
-  const isOver = before.trials.held !== null && !isTrying && !isHeld(profile, before, nowMs);
-  const trials = isOver ? { ...before.trials, held: null } : before.trials;
+  const isHeldNoMore = before.trials.held !== null && !isTrying && !isHeld(profile, before, nowMs);
+  const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
   const seen = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
   const paced = { ...before, paces: costs.paces };
@@ -98,15 +103,28 @@ export function calledFunction(
   const known = { ...paced, backCpuUs: back, ...overflow, trials, regimes };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
-  const isFree = isSettled && !rests && (!isTakenBack || wasSplit);
+  const isFree = isSettled && !rests && !isOver && (!isTakenBack || wasSplit);
   const bounds = before.state === "pinned" ? ([share, share] as const) : sides;
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
-  const surging = surge === null ? null : { ...load, ...offeredBy(surge) };
+  const surging = surge === null ? null : { ...load, ...offeredBy(surge), isNew: surge.isNew };
+  const ebbing = ebb === null ? null : { ...load, ...offeredBy(ebb) };
   const rateSeconds = RATE_SECONDS;
   const hasMovedLately = before.moved !== null && nowMs - before.moved.atMs < FLAP_MS;
-  const weighed = { share, costs, load, surging, rateSeconds, hasMovedLately, bounds, isFree, isWarm };
+  const weighed = {
+    share,
+    costs,
+    load,
+    surging,
+    ebbing,
+    isNewSurge: false,
+    rateSeconds,
+    hasMovedLately,
+    bounds,
+    isFree,
+    isWarm,
+  };
   return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
 }
 
@@ -167,15 +185,24 @@ export const still = (candidate: CalledFunction): CalledFunction => {
 };
 
 /**
- * What comes all at once counts where it would fill a pool, which has to be left before it has queues; the same list where it would not. What comes and goes
- * in moments is nothing to move for else.
+ * What comes all at once counts where it would fill a pool, which has to be left before it has queues. What comes and goes in moments is nothing to move
+ * for else: where it fills none it stays until it is known how many calls come, or it would go by what they wait for, which goes with them.
  */
-export function underSurge(all: readonly CalledFunction[], capacity: Capacity): readonly CalledFunction[] {
-  if (!all.some(({ surging }) => surging !== null)) return all;
-  const surged = all.map((called) =>
-    called.surging === null ? called : { ...called, load: called.surging, rateSeconds: SURGE_SECONDS },
-  );
-  return isFull(surged, capacity) ? surged : all;
+export function underSurge(
+  all: readonly CalledFunction[],
+  capacity: Capacity,
+): { readonly called: readonly CalledFunction[]; readonly isSurge: boolean } {
+  if (!all.some(({ surging }) => surging !== null)) return { called: all, isSurge: false };
+  // What has gone in these moments fills nothing either.
+  const surged = all.map((called) => {
+    const load = called.surging ?? called.ebbing;
+    const isNewSurge = called.surging?.isNew === true;
+    return load === null ? called : { ...called, load, isNewSurge, rateSeconds: SURGE_SECONDS };
+  });
+  if (isFull(surged, capacity)) return { called: surged, isSurge: true };
+  const stays = ({ surging, share, load }: CalledFunction): boolean =>
+    surging !== null && load.lowest <= share && share <= load.highest;
+  return { called: all.map((called) => (stays(called) ? still(called) : called)), isSurge: false };
 }
 
 /** Those that have left a pool before a surge stay away from it for a while, unless what they came to is full. */

@@ -16,6 +16,7 @@ import {
 import { judgedMove, lastMoves, moved, recalled, relieved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
+import { afterPause } from "./pauses.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
@@ -77,25 +78,26 @@ class Draft {
 }
 
 export function advance(before: ControllerState, situation: Situation): Step {
-  const { nowMs, rules } = situation;
+  const { nowMs, rules, profiles } = situation;
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
   const isTrying = before.values().some(({ trials }) => trials.running !== null);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
-    const { to, why } = settled(name, was, ruled, situation);
+    const profile = profiles.get(name);
+    const since = was === undefined || profile === undefined ? was : afterPause(was, profile);
+    const { to, why } = settled(name, since, ruled, situation);
     const called = calledFunction(name, ruled, to, situation, isTrying);
     draft.change(name, was, { to: called?.before ?? uncalled(to), why });
     if (called !== null) all.push(called);
   }
-  const surged = underSurge(all, situation.capacity);
-  const isSurge = surged !== all;
+  const { called: surged, isSurge } = underSurge(all, situation.capacity);
   const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(surged)) };
   const tried = all.filter(({ trials }) => trials.running !== null);
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : chosen(isSurge ? surged : withRelieved(all, capacity, nowMs), capacity, { isSurge, nowMs });
+      : chosen(isSurge ? surged : withRelieved(surged, capacity, nowMs), capacity, nowMs);
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -149,10 +151,10 @@ const callersOf = (all: readonly CalledFunction[]): number =>
 function chosen(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  { isSurge, nowMs }: { readonly isSurge: boolean; readonly nowMs: number },
+  nowMs: number,
 ): ReturnType<typeof worthwhileShares> {
   const { firm, held } = withHeld(all, capacity, nowMs);
-  const free = worthwhileShares(firm, capacity, isSurge);
+  const free = worthwhileShares(firm, capacity);
   if (held === firm) return free;
   const now = outlookOf(
     free.use,
@@ -162,7 +164,7 @@ function chosen(
   const isOther = all.every((called, index) => {
     return !isProved(called) || Math.abs(free.choices[index]!.share - called.trials.held!.refutedShare) >= HOLD_OTHER;
   });
-  return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity, isSurge);
+  return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity);
 }
 
 /** What becomes of one function while nothing is tried. */

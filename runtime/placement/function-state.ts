@@ -66,6 +66,8 @@ export interface FunctionState extends Placement {
   readonly version: string | null;
   /** When its calls began to be what they are. */
   readonly sinceMs: number;
+  /** When its calls came back after the last pause that a step knows. */
+  readonly resumedMs: number;
   /** The last change of the share. */
   readonly moved: {
     readonly atMs: number;
@@ -101,6 +103,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   backCpuUs: BACK_UNKNOWN_US,
   ...NO_OVERFLOW,
   sinceMs: -Infinity,
+  resumedMs: -Infinity,
   moved: null,
   backOffMs: 0,
   retryAtMs: 0,
@@ -180,7 +183,8 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     const to: FunctionState = { ...now, state: restingState(share), share, trials: broken(now.trials, nowMs) };
     return { to, why: { kind: "tried", side, partner, ratio: null, isKept: false } };
   }
-  if (now.state === "reverting" && nowMs >= now.retryAtMs) {
+  // Not in a pause, in which its back-off stands still.
+  if (now.state === "reverting" && (profiles.get(name)?.calledMs ?? nowMs) >= now.retryAtMs) {
     return { to: { ...now, state: restingState(now.share) }, why: null };
   }
   return { to: now, why: null };

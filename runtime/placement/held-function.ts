@@ -94,14 +94,14 @@ export const heldAgain = (
   return { ...trials, held, holdMs };
 };
 
-/** Whether it stays for what a trial has shown: not if its calls are not where the plan has them, or take longer than in the trial. */
+/** Whether it stays for what a trial has shown, until the first call after its end: not if its calls are not where the plan has them, or take longer than in the trial. */
 export function isHeld(
   profile: FunctionProfile,
   { share, trials, overflowMin }: Pick<Tried, "share" | "trials"> & Pick<Placement, "overflowMin">,
   nowMs: number,
 ): boolean {
   const { held: promise } = trials;
-  if (promise === null || nowMs >= promise.untilMs) return false;
+  if (promise === null || profile.calledMs >= promise.untilMs) return false;
   const lately = heardLately(profile, promise.sinceMs, nowMs);
   if (lately === null) return true;
   // What takes now this long and now that says little of where it should be.

@@ -3,7 +3,7 @@ import { calledFunction, type CalledFunction } from "./called-function.ts";
 import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
-import { judgedMove, lastMoves, relieved } from "./moves.ts";
+import { judgedMove, lastMoves, moved, relieved } from "./moves.ts";
 import { modelledCalls, PlayedCalls } from "./played-calls.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
@@ -115,6 +115,47 @@ test("a move after which calls do well is looked at once, and stays", () => {
   const { to, why } = judged(played(150, 1))!;
   expect(to).toMatchObject({ state: "storage", share: 1, reverts: 0, moved: { isJudged: true } });
   expect(why).toBeNull();
+});
+
+describe("a move that the model wants undone", () => {
+  /** `agoMs` after it was made and found to do well: calls take no longer than was promised. */
+  const undone = (agoMs: number, change: Partial<FunctionState> = {}) => {
+    const { nowMs, profiles } = played(agoMs, 1);
+    const situation = {
+      nowMs,
+      heardMs: nowMs,
+      profiles,
+      shifted: new Set<string>(),
+      constants: DEFAULT_CONSTANTS,
+      capacity: CAPACITY,
+      rules: new Map([["chain", FREE_RULES]]),
+    };
+    const before = {
+      ...MOVED,
+      sinceMs: -10_000,
+      moved: { ...MOVED.moved!, promisedUs: 1e6, isJudged: true },
+      ...change,
+    };
+    const called = calledFunction("chain", FREE_RULES, before, situation)!;
+    const gain = { kind: "overload", from: 1, to: 0.8, noise: 0 } as const;
+    return moved(called, { share: 0, gain }, nowMs);
+  };
+
+  test("at once is a mistake of the model's", () => {
+    expect(undone(275)).toMatchObject({ to: { state: "reverting", share: 0, reverts: 1 }, why: { kind: "reverted" } });
+  });
+
+  test.each([
+    ["what was taken back", { state: "reverting" }],
+    ["what left a pool before a surge", { relief: { restMs: 1_000, untilMs: 0 } }],
+    ["what a trial has shown", { trials: { ...NO_TRIALS, keptMs: MOVED_MS } }],
+  ] as const)("at once is none, where that is %s", (_, change) => {
+    expect(undone(275, change)).toMatchObject({ to: { share: 0, reverts: 0 }, why: { kind: "overload" } });
+  });
+
+  test("later is a move like others: the load has changed", () => {
+    expect(undone(300)).toMatchObject({ to: { state: "compute", share: 0, reverts: 0 }, why: { kind: "overload" } });
+  });
 });
 
 test("before a surge keeps away for a second, and twice as long each time that another follows soon", () => {

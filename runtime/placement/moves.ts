@@ -16,6 +16,8 @@ const WARM_WITHIN_MS = 5_000;
 const JUDGED_BY_MS = 50;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
 const VERIFY_MS = 2_000;
+/** … and one within this, by the model that wanted it, whatever came of it: no load is known from less. Chosen: about the half-life of rates. */
+const UNDONE_MS = 300;
 /** What came may be so many times what was promised: others move as well. Chosen; bench `placement` measures mixes. */
 const PROMISE_SLACK = 1.1;
 /** A split that changes by less follows a load, and takes nothing back. */
@@ -57,8 +59,11 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  // Undone before anybody could say what came of it: by the model that wanted it, which would have it again, and again.
-  const isRefuted = last !== null && (!last.isJudged || fromUs > PROMISE_SLACK * last.promisedUs);
+  // Undone before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again.
+  // A revert, what left a pool before a surge, and what a trial has shown are not what the model wanted.
+  const isModels = before.state !== "reverting" && before.relief === null && before.trials.keptMs !== last?.atMs;
+  const isUndone = last !== null && (!last.isJudged || (isModels && nowMs - last.atMs < UNDONE_MS));
+  const isRefuted = last !== null && (isUndone || fromUs > PROMISE_SLACK * last.promisedUs);
   const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);

@@ -8,11 +8,9 @@ import {
   BEFORE_MS,
   cameIn,
   CALLS_MIN,
-  EXPECTED_MIN,
   hasPaused,
   heardOf,
   inFlightIn,
-  meanUs,
   PIECE_MS,
   STEADY_MS,
   strayedPart,
@@ -20,6 +18,7 @@ import {
 } from "./before-and-since.ts";
 import { isFirmAt, isProved } from "./held-function.ts";
 import { outlookOf } from "./optimal-shares.ts";
+import { betweenCallsMs } from "./pauses.ts";
 import { callsOf, type Capacity, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
@@ -40,10 +39,6 @@ const CROWD_PER_CORE = 2;
 const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
-/** How often a function is called is told by so long. */
-const KNOWN_MS = 1_000;
-/** Between the ends of calls that run together there is no more than they take, and half of that. */
-const WAVES = 1.5;
 /** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
 const TRIAL_REST_GROWS = 1.5;
 
@@ -146,16 +141,12 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
 
 /**
  * Whether it is called, and was when `begunMs` was over, or its calls are too few to tell: of one that nobody calls any more, or not yet for long, a trial would tell what becomes of
- * others. It is if a call came within PIECE_MS, or, of calls that are long or seldom and may come in waves, within the time that they take or in which some are to be expected.
+ * others.
  */
-function isCalledSince({ profile: { byTime } }: Tried, begunMs: number, heardMs: number): boolean {
-  const lately = byTime.between(heardMs - KNOWN_MS, heardMs);
-  const calls = cameIn(lately);
-  if (calls < EXPECTED_MIN) return true;
-  const takesMs = (WAVES * (meanUs(lately) ?? 0)) / 1e3;
-  const withinMs = Math.max(PIECE_MS, takesMs, (EXPECTED_MIN * KNOWN_MS) / calls);
-  const isCalledAt = (atMs: number): boolean => cameIn(byTime.between(atMs - withinMs, atMs)) > 0;
-  return isCalledAt(begunMs + PIECE_MS) && isCalledAt(heardMs);
+function isCalledSince({ profile }: Tried, begunMs: number, heardMs: number): boolean {
+  const withinMs = betweenCallsMs(profile, heardMs);
+  const isCalledAt = (atMs: number): boolean => cameIn(profile.byTime.between(atMs - withinMs, atMs)) > 0;
+  return withinMs === Infinity || (isCalledAt(begunMs + PIECE_MS) && isCalledAt(heardMs));
 }
 
 function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {

@@ -81,7 +81,8 @@ export function excessOver(use: PoolUse, now: ArrayLike<number>): (shares: Array
   return (shares) => use.pools.reduce((most, pool, at) => Math.max(most, pool.at(shares) - bounds[at]!), 0);
 }
 
-const CALLERS = POOLS.indexOf("callers");
+/** Its place among the pools. */
+export const CALLERS = POOLS.indexOf("callers");
 
 /** Not more than so many times: what is measured of a crowd is not that exact. Chosen. */
 const GROWTH_MAX = 4;

@@ -3,7 +3,7 @@
 import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
-import { ACTIVE_MS } from "./called-function.ts";
+import { ACTIVE_MS } from "./pauses.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
 import { isMove } from "./kept-transitions.ts";
 import { VISITS_MIN, WARM_MS } from "./probes.ts";

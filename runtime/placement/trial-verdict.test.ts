@@ -115,6 +115,25 @@ describe("what came of a trial", () => {
     expect(cameWith(100_000, 100)).not.toBe("void");
   });
 
+  test("is nothing where nobody calls any more, and is not tried again at once", () => {
+    const load = Load.warm().run(525, { a: atCompute, b: atCompute }).run(50, { b: atCompute });
+    const trials = running("storage", 500);
+    const tried = load.tried("a", 1, { trials });
+    expect(verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs)).toBeNull();
+    load.run(25, { b: atCompute });
+    const verdict = verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs)!;
+    expect(verdict).toEqual({ came: "gone", ratio: null });
+    const once = trialsAfter(tried, verdict, load.nowMs);
+    expect(once).toMatchObject({ running: null, fruitless: 0 });
+    expect(once.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 1_000 });
+    const twice = trialsAfter(
+      { ...tried, trials: { ...once, ...trials, backOffs: once.backOffs } },
+      verdict,
+      load.nowMs + 2_000,
+    );
+    expect(twice.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 3_000 });
+  });
+
   test("is nothing at once where one of the two that changed places takes part no more", () => {
     const load = Load.warm().run(500, { a: atCompute, b: atStorage }).run(25, { a: atStorage, b: atCompute });
     const tried = load.tried("a", 1, { trials: running("storage", 500, "b") });
@@ -174,7 +193,8 @@ describe("after a trial", () => {
     const { profile } = load.tried("a", 1);
     const held = { share: 1, trials: once, overflowMin: 0 };
     expect(isHeld(profile, held, load.nowMs)).toBe(true);
-    expect(isHeld(profile, held, load.nowMs + 5_000)).toBe(false);
+    const over = { ...once, held: { ...once.held!, untilMs: load.nowMs - 50 } };
+    expect(isHeld(profile, { ...held, trials: over }, load.nowMs)).toBe(false);
     const elsewhere = { ...held, share: 0 };
     expect(isHeld(profile, elsewhere, load.nowMs + 100)).toBe(true);
     load.run(100, { a: { ...atStorage, elapsedUs: 2_000 } });

@@ -21,6 +21,7 @@ import {
   strayedPart,
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
+import { hasStopped } from "./pauses.ts";
 import { CONTRADICTION_MS, keyOf, patienceOf, type Trials } from "./trials.ts";
 import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
 
@@ -44,8 +45,11 @@ export const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
 
 export interface Verdict {
-  /** `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or others' calls came, went or changed. */
-  readonly came: "kept" | "dropped" | "worse" | "void";
+  /**
+   * `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or others' calls came, went or changed. `gone`: no call of a
+   * function that was tried has ended for longer than there is between two.
+   */
+  readonly came: "kept" | "dropped" | "worse" | "void" | "gone";
   /** What all calls took, to what they took before; null: too few ended to tell. */
   readonly ratio: number | null;
 }
@@ -53,6 +57,7 @@ export interface Verdict {
 /** null: it goes on. `tried`: who take part; `all`: that are called. */
 export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | null {
   const startedMs = tried[0]?.trials.running?.startedMs ?? nowMs;
+  if (tried.some(({ profile }) => hasStopped(profile, nowMs))) return GONE;
   const verdict = verdictOfLoad(tried, all, startedMs, nowMs);
   if (verdict === null) return null;
   return hasPaused(all, startedMs, nowMs, inFlightIn(all, startedMs - BEFORE_MS, startedMs)) ? VOID : verdict;
@@ -114,6 +119,9 @@ const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, n
 
 const VOID: Verdict = { came: "void", ratio: null };
 
+/** Its callers have gone; or calls take so long there that nobody can tell, which is not tried again at once. */
+const GONE: Verdict = { came: "gone", ratio: null };
+
 /** Whether all that began it still take part. */
 const isWhole = (tried: readonly Tried[]): boolean =>
   tried.every(({ trials: { running } }) => {
@@ -147,6 +155,10 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   // Nothing was tried.
   if (came === "void") return over;
   const key = keyOf(side, partner);
+  if (came === "gone") {
+    const { ms = BACK_OFF_MS_MIN } = backOffs.get(key) ?? {};
+    return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
+  }
   const lastMs = backOffs.get(key)?.ms ?? 0;
   const ms = clamp(2 * lastMs, came === "worse" ? BACK_OFF_MS_WORSE : BACK_OFF_MS_MIN, BACK_OFF_MS_MAX);
   // What was no good long ago may be by now.

@@ -41,6 +41,7 @@ function candidate(
     load: { callsPerSecond, fixedPerSecond: NONE_FIXED, costs: cost, lowest: 0, highest: 1, weight: 1 },
     rateSeconds: RATE_SECONDS,
     hasMovedLately: false,
+    isNewSurge: false,
   };
 }
 
@@ -73,10 +74,37 @@ describe("where both sides would serve one function", () => {
     expect(share).toBeLessThan(1);
   });
 
-  test("in a surge it leaves at once", () => {
+  test("in a new surge it leaves at once", () => {
     const demand = { operations: 64, rounds: 64, bytes: 100, cpuUs: 20 };
-    const one = { ...candidate(demand, 3_200, 0.01), share: 1 };
-    expect(worthwhileShares([one], CAPACITY, true).choices[0]!.share).toBeLessThan(1);
+    const one = { ...candidate(demand, 3_200, 0.01), share: 1, isNewSurge: true };
+    expect(worthwhileShares([one], CAPACITY).choices[0]!.share).toBeLessThan(1);
+  });
+});
+
+describe("where a core that both sides share is full, and no plan is much better", () => {
+  const constants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 0.93 } };
+  /** At compute, where most of a call's time is waiting, and a fiftieth less work at storage. */
+  const waiting = (callsPerSecond: number): Candidate => {
+    const one = candidate({ operations: 4, rounds: 4, bytes: 100, cpuUs: 500 }, callsPerSecond, 0.01, constants);
+    const { compute } = one.costs.sides;
+    const slow = { ...compute, cost: { ...compute.cost, latencyUs: 10 * compute.cost.latencyUs } };
+    const load = { ...one.load, costs: { ...one.load.costs, compute: slow.cost } };
+    return { ...one, load, costs: { ...one.costs, sides: { ...one.costs.sides, compute: slow } } };
+  };
+  const sharesOf = (...callsPerSecond: readonly number[]): readonly number[] =>
+    worthwhileShares(callsPerSecond.map(waiting), { ...CAPACITY, sharedCores: 1 }).choices.map(({ share }) => share);
+
+  test("what fills it does not move for what it would wait elsewhere, since its queue would go with it", () => {
+    expect(sharesOf(2_000)).toEqual([0]);
+  });
+
+  test("what does little of that does, as far as it is little together", () => {
+    expect(sharesOf(1_900, 100)).toEqual([0, 1]);
+    expect(sharesOf(1_400, 120, 120, 120, 120, 120)).toEqual([0, 1, 0, 0, 0, 0]);
+  });
+
+  test("all do where there is room", () => {
+    expect(sharesOf(500)).toEqual([1]);
   });
 });
 

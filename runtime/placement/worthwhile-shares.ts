@@ -5,6 +5,7 @@ import { clamp } from "#runtime/clamp.ts";
 import { busyUs, type Cost } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 import {
+  CALLERS,
   COMFORTABLE_UTILISATION,
   excessOver,
   growthOf,
@@ -25,6 +26,8 @@ export interface Candidate {
   readonly rateSeconds: number;
   /** Of the last ten seconds. */
   readonly hasMovedLately: boolean;
+  /** Its calls come all at once, and nobody planned for so many: what is full is left at once, whatever it costs to serve them on both sides. */
+  readonly isNewSurge: boolean;
 }
 
 /** A move's gain and what it was weighed against: times or utilisations before and after, and the standard error of the gain. */
@@ -82,8 +85,7 @@ interface Choices {
   readonly best: Outlook;
 }
 
-/** `isSurge`: what is full is left at once, whatever that costs. */
-export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity, isSurge = false): Choices {
+export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): Choices {
   const use = new PoolUse(
     candidates.map(({ load }) => load),
     capacity,
@@ -99,7 +101,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
   after = outlookOf(use, best);
   if (before.crowded || after.crowded) {
     const work = workOf(candidates);
-    const splits = new Splits(candidates, isSurge ? work.map(() => 0) : work);
+    const splits = new Splits(candidates, work);
     best = withFewerSplits(best, use, splits, excessOver(use, now));
     after = outlookOf(use, best);
     const gain: Gain = {
@@ -118,6 +120,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       });
       return { use, choices, best: after };
     }
+    if (before.crowded) best = withoutOwnQueues(best, use, now);
   }
   return { use, choices: oneByOne(candidates, use, best, now), best: after };
 }
@@ -125,6 +128,21 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
 /** All of a function's calls or none go where nearly all or hardly any would. */
 const unsplit = (share: number, { lowest, highest }: Load): number =>
   share < SPLIT_MIN && lowest === 0 ? 0 : share > 1 - SPLIT_MIN && highest === 1 ? 1 : share;
+
+/**
+ * Callers who fill a pool wait for each other wherever they are: what they wait on one side says nothing of the other. So of what fills a pool those that do not stay,
+ * all together, are a small part.
+ */
+function withoutOwnQueues(best: Float64Array, { pools }: PoolUse, now: Float64Array): Float64Array {
+  const full = pools.filter((pool, at) => at !== CALLERS && pool.at(now) > COMFORTABLE_UTILISATION);
+  const left = full.map((pool) => SMALL_WORK_MAX * pool.at(now));
+  return best.map((share, index) => {
+    const moved = full.map(({ added }) => Math.abs(added[index]! * (share - now[index]!)));
+    if (moved.some((part, at) => part > left[at]!)) return now[index]!;
+    for (const [at, part] of moved.entries()) left[at]! -= part;
+    return share;
+  });
+}
 
 /** For those whose callers will wait less without making any pool too busy. */
 function oneByOne(
@@ -170,9 +188,9 @@ class Splits {
   readonly #most: Float64Array;
 
   constructor(candidates: readonly Candidate[], work: readonly number[]) {
-    this.#most = Float64Array.from(candidates, ({ load: { costs } }, index) => {
+    this.#most = Float64Array.from(candidates, ({ load: { costs }, isNewSurge }, index) => {
       const beside = (cost: Cost): number => 1 - Math.min(1, cost.terms.cpu / Math.max(1e-9, busyUs(cost)));
-      return MIXING * work[index]! * Math.min(beside(costs.compute), beside(costs.storage));
+      return isNewSurge ? 0 : MIXING * work[index]! * Math.min(beside(costs.compute), beside(costs.storage));
     });
   }
 

@@ -16,15 +16,64 @@ const SURGE_DEVIATIONS = 3;
  */
 const SURGE_TIMES = 1.25;
 const MOST_HALF_LIFE_MS = 1_000;
+/** A surge is one that nobody planned for where twice as many come as have been usual before, … */
+const NEW_TIMES = 2;
+/** … the most of which is forgotten by half in this time. Chosen: pauses of some seconds are no news, nor is what callers make who wait for each other when a core is quicker. */
+const KNOWN_HALF_LIFE_MS = 60_000;
 /** From how long a rate is known: the integral of its decay, s. */
 export const RATE_SECONDS = RATE_HALF_LIFE_MS / Math.LN2 / 1e3;
 export const SURGE_SECONDS = SURGE_HALF_LIFE_MS / Math.LN2 / 1e3;
+
+/** A pause is so long, … */
+const PAUSE_MS_MIN = 500;
+/** … after as long in which it was called without one, or what is known of a load that comes in bursts would never grow old; … */
+const CALLED_MS_MIN = PAUSE_MS_MIN;
+/** … and so many calls would have come in it, had it been none: of seldom calls each is followed by one. Chosen. */
+const CALLS_MISSED_MIN = 100;
+
+/** A stretch without calls, after one with many. */
+interface Pause {
+  readonly fromMs: number;
+  /** When calls came again. */
+  readonly toMs: number;
+}
 
 /** Calls a second. */
 export interface Rates {
   readonly all: number;
   /** Of all, those that run on a side whatever the plan says. */
   readonly fixed: Readonly<Record<Side, number>>;
+}
+
+/** Many more than usual, all at once. */
+export interface Surge extends Rates {
+  /** Nor were there half as many within the last minute or two: no plan was made for them. */
+  readonly isNew: boolean;
+}
+
+/** The most of something, as it is forgotten: by half in some time. */
+class FadingMost {
+  readonly #halfLifeMs: number;
+  #most = 0;
+  #atMs = 0;
+
+  constructor(halfLifeMs: number) {
+    this.#halfLifeMs = halfLifeMs;
+  }
+
+  add(value: number, nowMs: number): void {
+    this.#most = Math.max(value, this.at(nowMs));
+    this.#atMs = nowMs;
+  }
+
+  at(nowMs: number): number {
+    return this.#most * decayOf(nowMs - this.#atMs, this.#halfLifeMs);
+  }
+
+  forget(nowMs: number): void {
+    this.#most = 0;
+    this.#atMs = nowMs;
+  }
 }
 
 /** All calls of a function, and those of them that run on a side whatever the plan says, as they fade. */
@@ -54,21 +103,46 @@ class FadingCalls {
   }
 }
 
+/**
+ * By how many standard deviations one rate is above another. A mean that decays is known as well as that of all calls of twice its time, and the root of
+ * a count to half a call, whatever it is (Anscombe, 1948).
+ */
+const deviationsOf = (more: number, less: number): number =>
+  2 * (Math.sqrt(more) - Math.sqrt(less)) * Math.sqrt(2 * SURGE_SECONDS);
+
 /** Of one function. */
 export class ComingCalls {
   readonly #usual = new FadingCalls(RATE_HALF_LIFE_MS);
   readonly #surging = new FadingCalls(SURGE_HALF_LIFE_MS);
-  /** The most calls a second that were usual lately, and when it was so. */
-  #most = { perSecond: 0, atMs: 0 };
+  /** The most calls a second that were usual lately, … */
+  readonly #most = new FadingMost(MOST_HALF_LIFE_MS);
+  /** … and before a pause. */
+  readonly #known = new FadingMost(KNOWN_HALF_LIFE_MS);
   #firstMs: number | null = null;
+  #lastMs: number | null = null;
+  /** Since when no half second has gone by without a call. */
+  #sinceMs = 0;
+  #pause: Pause | null = null;
 
   /** `calls`: all that came on a side over a stretch that ends now; `fixed`: those of them that run there whatever the plan says. */
   addStretch(side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
-    this.#firstMs ??= nowMs - stretchMs;
+    if (this.#firstMs === null) this.#firstMs = this.#sinceMs = nowMs - stretchMs;
+    this.#noteGap(this.#lastMs ?? nowMs, nowMs - stretchMs, nowMs);
+    this.#lastMs = nowMs;
     this.#usual.addStretch(side, calls, fixed, stretchMs, nowMs);
     this.#surging.addStretch(side, calls, fixed, stretchMs, nowMs);
-    const most = Math.max(this.#usual.all(this.#forMs(nowMs), nowMs), this.#mostAt(nowMs));
-    this.#most = { perSecond: most, atMs: nowMs };
+    const usual = this.rates(nowMs);
+    this.#most.add(usual.all, nowMs);
+    // What surges is held against what was before.
+    if (this.surge(usual, nowMs) === null) this.#known.add(usual.all, nowMs);
+  }
+
+  #noteGap(fromMs: number, untilMs: number, nowMs: number): void {
+    if (untilMs - fromMs < PAUSE_MS_MIN) return;
+    const missed = ((untilMs - fromMs) / 1e3) * this.#known.at(fromMs);
+    const wasCalled = fromMs - this.#sinceMs >= CALLED_MS_MIN;
+    if (wasCalled && missed >= CALLS_MISSED_MIN) this.#pause = { fromMs, toMs: nowMs };
+    this.#sinceMs = untilMs;
   }
 
   /** As fast as a plan follows them. */
@@ -76,24 +150,36 @@ export class ComingCalls {
     return this.#usual.rates(this.#forMs(nowMs), nowMs);
   }
 
+  /** When the last call was heard of, whatever became of it; null: none was. */
+  get lastMs(): number | null {
+    return this.#lastMs;
+  }
+
+  /** The last one; null: there was none. */
+  get pause(): Pause | null {
+    return this.#pause;
+  }
+
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
-  surge(usual: Rates, nowMs: number): Rates | null {
+  surge(usual: Rates, nowMs: number): Surge | null {
     const forMs = this.#forMs(nowMs);
     const now = this.#surging.all(forMs, nowMs);
-    // A mean that decays is known as well as that of all calls of twice its time, and the root of a count to half a call, whatever it is (Anscombe, 1948).
-    const deviations = 2 * (Math.sqrt(now) - Math.sqrt(usual.all)) * Math.sqrt(2 * SURGE_SECONDS);
-    const most = Math.max(usual.all, this.#mostAt(nowMs));
-    const isSurge = usual.all > 0 && deviations > SURGE_DEVIATIONS && now > SURGE_TIMES * most;
-    return isSurge ? this.#surging.rates(forMs, nowMs) : null;
+    const most = Math.max(usual.all, this.#most.at(nowMs));
+    const isSurge = usual.all > 0 && deviationsOf(now, usual.all) > SURGE_DEVIATIONS && now > SURGE_TIMES * most;
+    if (!isSurge) return null;
+    return { ...this.#surging.rates(forMs, nowMs), isNew: now > NEW_TIMES * this.#known.at(nowMs) };
+  }
+
+  /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
+  ebb(usual: Rates, nowMs: number): Rates | null {
+    const now = this.#surging.rates(this.#forMs(nowMs), nowMs);
+    return SURGE_TIMES * now.all < usual.all && deviationsOf(usual.all, now.all) > SURGE_DEVIATIONS ? now : null;
   }
 
   /** They are other calls from now on: how many came of those before is nothing to hold them against. */
   forgetMost(nowMs: number): void {
-    this.#most = { perSecond: 0, atMs: nowMs };
-  }
-
-  #mostAt(nowMs: number): number {
-    return this.#most.perSecond * decayOf(nowMs - this.#most.atMs, MOST_HALF_LIFE_MS);
+    this.#most.forget(nowMs);
+    this.#known.forget(nowMs);
   }
 
   /** Since the first of them. */

@@ -3,7 +3,7 @@
 
 import { clamp } from "../clamp.ts";
 import { CallsByTime } from "./calls-by-time.ts";
-import { ComingCalls, type Rates } from "./coming-calls.ts";
+import { ComingCalls, type Rates, type Surge } from "./coming-calls.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import { otherSide, type Side } from "./sample.ts";
 import { CALLS_KEPT, SideProfile, type SideEstimate } from "./side-profile.ts";
@@ -22,6 +22,8 @@ const WORK_TIMES_MAX = 1_000;
 
 /** null: nothing is known of that side. */
 export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
+/** After a pause. Chosen: `placement`'s functions, that are called for a second now and then, had other CPU times in the first three windows. */
+const COLD_MS = 100;
 
 export class FunctionProfile {
   readonly version: string;
@@ -53,7 +55,8 @@ export class FunctionProfile {
     const other = this.#sides[otherSide(tally.side)];
     this.#forgetStrays(own, other, calls, nowMs);
     const callsElsewhere = other.callsLatelyAt(nowMs);
-    const shifted = own.fold(tally, callsElsewhere, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
+    const isCold = nowMs - (this.pause?.toMs ?? -Infinity) < COLD_MS;
+    const shifted = own.fold(tally, callsElsewhere, isCold, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset();
       this.#coming.forgetMost(nowMs);
@@ -75,6 +78,11 @@ export class FunctionProfile {
   /** When the last call was heard of, ms of the controller's clock; 0: none was. */
   get lastMs(): number {
     return Math.max(this.#sides.compute.lastMs, this.#sides.storage.lastMs);
+  }
+
+  /** The same of all calls, also those that tell nothing of what it costs. */
+  get calledMs(): number {
+    return this.#coming.lastMs ?? 0;
   }
 
   estimates(nowMs: number): Estimates {
@@ -122,8 +130,18 @@ export class FunctionProfile {
     return this.#coming.rates(nowMs);
   }
 
+  /** The last stretch without calls; null: there was none. */
+  get pause(): ComingCalls["pause"] {
+    return this.#coming.pause;
+  }
+
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
-  surge(usual: Rates, nowMs: number): Rates | null {
+  surge(usual: Rates, nowMs: number): Surge | null {
     return this.#coming.surge(usual, nowMs);
+  }
+
+  /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
+  ebb(usual: Rates, nowMs: number): Rates | null {
+    return this.#coming.ebb(usual, nowMs);
   }
 }

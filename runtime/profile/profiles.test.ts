@@ -227,6 +227,20 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.estimates(nowMs).storage).toBeNull();
   });
 
+  test("calls that find caches cold after a pause are no shift, and are one if they stay so", () => {
+    const shiftsAfter = (pauseMs: number, coldMs: number): readonly string[] => {
+      const profiles = new Profiles();
+      let nowMs = 0;
+      const fold = (cpuUs: number) => profiles.fold(stretch(20, { cpuUs }), (nowMs += STRETCH_MS), STRETCH_MS);
+      for (let at = 0; at < 20; at++) fold(95 + (at % 10));
+      nowMs += pauseMs;
+      return Array.from({ length: 20 }, (_, at) => fold(at * STRETCH_MS < coldMs ? 300 : 100)).flat();
+    };
+    expect(shiftsAfter(3_000, 100)).toEqual([]);
+    expect(shiftsAfter(0, 100)).not.toEqual([]);
+    expect(shiftsAfter(3_000, 500)).toEqual(["khop"]);
+  });
+
   test("what changes on a side of a few visits is no shift, and only that side begins anew", () => {
     const profiles = new Profiles();
     let nowMs = 0;

@@ -84,8 +84,11 @@ export class SideProfile {
     return this.#warmUp.warmMs;
   }
 
-  /** `callsElsewhere`: on the other side, lately. True: the calls are not what they were, and what was known of them is gone. */
-  fold(tally: Tally, callsElsewhere: number, nowMs: number): boolean {
+  /**
+   * `callsElsewhere`: on the other side, lately; `isCold`: they find what others have left of caches, and look like other calls. True: the calls are not
+   * what they were, and what was known of them is gone.
+   */
+  fold(tally: Tally, callsElsewhere: number, isCold: boolean, nowMs: number): boolean {
     const { sums, elapsed } = tally;
     const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
@@ -103,7 +106,7 @@ export class SideProfile {
     else if (this.#residence.isNew(part)) this.#detector.reset();
     this.#inEarnest.decay(decayOf(nowMs - this.#lastMs, HALF_LIFE_MS));
     this.#decay(this.#decayFactor(nowMs, calls));
-    const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
+    const shifted = !isCold && this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
     if (inEarnest) this.#inEarnest.add(tally);
     if (isResident(part)) this.#foundReads.add(tally, nowMs);

@@ -1,0 +1,209 @@
+import { describe, expect, test } from "vitest";
+import { calledFunction, underSurge, type CalledFunction } from "./called-function.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { FRESH, type FunctionState } from "./function-state.ts";
+import { isHeld } from "./held-function.ts";
+import { afterPause, hasStopped } from "./pauses.ts";
+import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
+import { FREE_RULES } from "./situation.ts";
+import { NO_TRIALS } from "./trials.ts";
+
+const AT_STORAGE = { side: "storage", count: 25, elapsedUs: 400 } as const;
+const CALLED_MS = 1_000;
+const HELD = {
+  sinceMs: 500,
+  untilMs: 3_000,
+  promisedUs: 400,
+  refutedShare: 0,
+  firmUntilMs: 200,
+};
+/** As a step knew it after a second of calls: all that ends does so within the pause, but what has ended already. */
+const BEFORE: FunctionState = {
+  ...FRESH,
+  state: "reverting",
+  share: 1,
+  version: "1",
+  retryAtMs: 2_000,
+  relief: { restMs: 1_000, untilMs: 900 },
+  trials: {
+    ...NO_TRIALS,
+    held: HELD,
+    endedMs: 400,
+    keptMs: 400,
+    paidMs: 1_500,
+    backOffs: new Map([
+      ["compute", { ms: 1_000, untilMs: 1_600 }],
+      ["compute hash", { ms: 4_000, untilMs: 800 }],
+    ]),
+  },
+};
+
+const called = (): PlayedCalls => new PlayedCalls().run(CALLED_MS, { walk: AT_STORAGE });
+const afterPauseOf = (pauseMs: number, load = called(), before = BEFORE): FunctionState => {
+  const again = load.run(pauseMs, {}).run(25, { walk: AT_STORAGE });
+  return afterPause(before, again.profiles.get("walk")!);
+};
+
+/** A twentieth of a second, each second. */
+const bursts = (): PlayedCalls => {
+  const load = new PlayedCalls();
+  for (let second = 0; second < 5; second++) load.run(950, {}).run(50, { walk: { ...AT_STORAGE, count: 100 } });
+  return load;
+};
+
+describe("after a pause", () => {
+  test("a tenth of it has gone by for what holds for a time, and what was over is", () => {
+    const { retryAtMs, relief, trials, resumedMs } = afterPauseOf(5_000);
+    const later = 0.9 * 5_025;
+    expect(resumedMs).toBe(CALLED_MS + 5_025 - 1);
+    expect(retryAtMs).toBeCloseTo(2_000 + later);
+    expect(relief).toEqual(BEFORE.relief);
+    expect(trials.held?.untilMs).toBeCloseTo(3_000 + later);
+    expect(trials.held?.firmUntilMs).toBe(200);
+    expect(trials.backOffs.get("compute")?.untilMs).toBeCloseTo(1_600 + later);
+    expect(trials.backOffs.get("compute hash")).toEqual({ ms: 4_000, untilMs: 800 });
+  });
+
+  test("what all functions wait for is as it was, and what never was", () => {
+    const { endedMs, paidMs } = afterPauseOf(5_000).trials;
+    expect({ endedMs, paidMs }).toEqual({ endedMs: 400, paidMs: 1_500 });
+    expect(afterPauseOf(5_000, called(), { ...BEFORE, trials: NO_TRIALS }).trials).toEqual(NO_TRIALS);
+  });
+
+  test("all that is beyond ten seconds has gone by", () => {
+    expect(afterPauseOf(20_000).retryAtMs).toBe(2_000 + 0.9 * 10_000);
+  });
+
+  test.each([
+    { than: "half a second", pauseMs: 400, load: called() },
+    {
+      than: "calls that are seldom leave between them",
+      pauseMs: 1_000,
+      load: new PlayedCalls().run(CALLED_MS, { walk: { ...AT_STORAGE, count: 1 } }),
+    },
+  ])("that is no longer than $than all is as it was", ({ pauseMs, load }) => {
+    expect(afterPauseOf(pauseMs, load)).toBe(BEFORE);
+  });
+
+  test("it is the last one that a step has not seen", () => {
+    const load = called();
+    const once = afterPauseOf(5_000, load);
+    expect(afterPause(once, load.profiles.get("walk")!)).toBe(once);
+    load.run(475, { walk: AT_STORAGE });
+    expect(afterPause(once, load.profiles.get("walk")!)).toBe(once);
+    expect(afterPauseOf(5_000, load, once).retryAtMs).toBeGreaterThan(once.retryAtMs);
+  });
+});
+
+describe("a function is called no more", () => {
+  const stoppedAfter = (ms: number, of: Partial<Calls> = {}): boolean => {
+    const load = new PlayedCalls().run(CALLED_MS, { walk: { ...AT_STORAGE, ...of } });
+    return hasStopped(load.profiles.get("walk")!, CALLED_MS + ms);
+  };
+
+  test("where no call has ended for longer than there is between two", () => {
+    expect([50, 100].map((ms) => stoppedAfter(ms))).toEqual([false, true]);
+    // Waves of calls that take 200 ms.
+    expect([250, 350].map((ms) => stoppedAfter(ms, { elapsedUs: 200_000 }))).toEqual([false, true]);
+    const seldom = new PlayedCalls();
+    for (let call = 0; call < 4; call++) seldom.run(25, { walk: { ...AT_STORAGE, count: 1 } }).run(175, {});
+    const profile = seldom.profiles.get("walk")!;
+    expect([700, 1_300, 1_500].map((nowMs) => hasStopped(profile, nowMs))).toEqual([false, false, true]);
+  });
+
+  test("and nobody can tell of two calls", () => {
+    const load = new PlayedCalls().run(25, { walk: { ...AT_STORAGE, count: 2 } });
+    expect(hasStopped(load.profiles.get("walk")!, 5_000)).toBe(false);
+  });
+});
+
+describe("as a step weighs it up, a function", () => {
+  const RESTING: FunctionState = { ...FRESH, state: "storage", share: 1, version: "1", sinceMs: 0 };
+  const at = (load: PlayedCalls, name = "walk", before = RESTING) =>
+    calledFunction(name, FREE_RULES, before, {
+      nowMs: load.nowMs,
+      heardMs: load.nowMs,
+      profiles: load.profiles,
+      shifted: new Set<string>(),
+      constants: DEFAULT_CONSTANTS,
+      capacity: ONE_CORE_EACH,
+      rules: new Map(),
+    })!;
+  const isFree = ({ load: { lowest, highest } }: Pick<CalledFunction, "load">): boolean => lowest < highest;
+
+  test("that is called no more stays where it is", () => {
+    const load = called();
+    expect(isFree(at(load))).toBe(true);
+    load.run(100, {});
+    expect(isFree(at(load))).toBe(false);
+  });
+
+  test("that is called in bursts is free in each of them", () => {
+    const load = bursts();
+    expect(isFree(at(load, "walk", afterPause(RESTING, load.profiles.get("walk")!)))).toBe(true);
+  });
+
+  test("that fails with each call is called", () => {
+    const failing = { ...AT_STORAGE, count: 0, failing: 25 };
+    const load = called().run(500, { walk: failing });
+    expect(isFree(at(load))).toBe(true);
+    expect(isFree(at(load.run(100, {})))).toBe(false);
+  });
+
+  test("that comes back stays for a moment, unless many more come than before", () => {
+    const back = (count: number, ms: number) => {
+      const load = called()
+        .run(3_000, {})
+        .run(ms, { walk: { ...AT_STORAGE, count } });
+      return isFree(at(load, "walk", afterPause(RESTING, load.profiles.get("walk")!)));
+    };
+    expect([back(25, 75), back(25, 150)]).toEqual([false, true]);
+    expect(back(250, 75)).toBe(true);
+  });
+
+  test("of which many more come than usual goes by them where they fill a pool, and stays where they fill none", () => {
+    const surged = (cpuUs: number) => {
+      const usage = { wallUs: 400, cpuUs, operations: 4, rounds: 4 };
+      const load = new PlayedCalls().run(CALLED_MS, { walk: { ...AT_STORAGE, usage } });
+      const { callsPerSecond } = at(load.run(50, { walk: { ...AT_STORAGE, count: 100, usage } })).load;
+      const { called: all, isSurge } = underSurge([at(load)], ONE_CORE_EACH);
+      return { isSurge, isFree: isFree(all[0]!), times: all[0]!.load.callsPerSecond / callsPerSecond };
+    };
+    expect(surged(10)).toEqual({ isSurge: false, isFree: false, times: 1 });
+    const full = surged(1_000);
+    expect(full).toMatchObject({ isSurge: true, isFree: true });
+    expect(full.times).toBeGreaterThan(1.25);
+  });
+
+  test("of which many more come stays on no side that it may not be on", () => {
+    const load = called().run(50, { walk: { ...AT_STORAGE, count: 100 } });
+    const { called: all } = underSurge(
+      [at(load)].map((one) => ({ ...one, load: { ...one.load, lowest: 0, highest: 0 } })),
+      ONE_CORE_EACH,
+    );
+    expect(all[0]!.load.highest).toBe(0);
+  });
+
+  test("of which few come any more in a surge of others fills no more than these", () => {
+    const usage = { wallUs: 400, cpuUs: 1_000, operations: 4, rounds: 4 };
+    const load = new PlayedCalls().run(CALLED_MS, {
+      walk: { ...AT_STORAGE, usage },
+      hash: { ...AT_STORAGE, count: 2, usage },
+    });
+    load.run(50, { hash: { ...AT_STORAGE, count: 50, usage } });
+    const [gone, come] = [at(load, "walk"), at(load, "hash")];
+    const { called: all, isSurge } = underSurge([gone, come], ONE_CORE_EACH);
+    expect(isSurge).toBe(true);
+    expect(all[0]!.load.callsPerSecond).toBeLessThan(0.6 * gone.load.callsPerSecond);
+    expect(all[1]!.load.callsPerSecond).toBeGreaterThan(1.25 * come.load.callsPerSecond);
+  });
+});
+
+test("who is held is so until the first call after that, and no pause ends it", () => {
+  const load = called();
+  const state = { share: 1, trials: BEFORE.trials, overflowMin: 0 };
+  const isHeldAt = (nowMs: number): boolean => isHeld(load.profiles.get("walk")!, state, nowMs);
+  expect(isHeldAt(6_000)).toBe(true);
+  load.run(5_000, { walk: AT_STORAGE });
+  expect(isHeldAt(6_000)).toBe(false);
+});

@@ -1,0 +1,63 @@
+// Whether a function is called, and what is so when it is again. While nobody calls it nothing comes of what is known of it, and what was tried in vain
+// costs nothing: what holds for a time holds for a time in which it is called. So for one that is called for a second now and then time passes slower
+// in between.
+
+import { SLOT_MS } from "#runtime/profile/calls-by-time.ts";
+import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
+import { cameIn, EXPECTED_MIN, meanUs, PIECE_MS } from "./before-and-since.ts";
+import type { FunctionState } from "./function-state.ts";
+import type { Trials } from "./trials.ts";
+
+/** Not called for so long: nothing to decide. */
+export const ACTIVE_MS = 10_000;
+/** How often a function is called is told by so long. */
+const KNOWN_MS = 1_000;
+/** Between the ends of calls that run together there is no more than they take, and half of that. */
+const WAVES = 1.5;
+/** So much of a pause counts: what was tried in vain is tried again some time, however seldom calls come. Chosen. */
+const COUNTED = 0.1;
+
+/** Whether nobody calls it any more, as far as that was heard of until then: no call has come for longer than there is between two. */
+export function hasStopped(profile: FunctionProfile, heardMs: number): boolean {
+  const { calledMs } = profile;
+  // To the slot of the last one, and with it.
+  return heardMs - calledMs > PIECE_MS && heardMs - calledMs > betweenCallsMs(profile, calledMs + SLOT_MS);
+}
+
+/**
+ * Between the ends of two calls of a function that is called there is no more, by those of the second before a time: PIECE_MS, or, of calls that are long or seldom and may
+ * come in waves, what they take or in which some are to be expected. Infinity: they are too few to tell.
+ */
+export function betweenCallsMs({ byTime }: FunctionProfile, atMs: number): number {
+  const lately = byTime.between(atMs - KNOWN_MS, atMs);
+  const calls = cameIn(lately);
+  if (calls < EXPECTED_MIN) return Infinity;
+  const takesMs = (WAVES * (meanUs(lately) ?? 0)) / 1e3;
+  return Math.max(PIECE_MS, takesMs, (EXPECTED_MIN * KNOWN_MS) / calls);
+}
+
+/** As it was before a pause, where its calls have come back after one; the same state where they have not. A tenth of its first ten seconds counts, and all beyond. */
+export function afterPause(before: FunctionState, { pause }: FunctionProfile): FunctionState {
+  // What was before its calls are what they are says nothing of these.
+  if (pause === null || pause.toMs <= Math.max(before.resumedMs, before.sinceMs)) return before;
+  const { fromMs, toMs: resumedMs } = pause;
+  const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
+  const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
+  const { relief, trials, retryAtMs } = before;
+  return {
+    ...before,
+    resumedMs,
+    retryAtMs: later(retryAtMs),
+    relief: relief === null ? null : { ...relief, untilMs: later(relief.untilMs) },
+    trials: trialsLater(trials, later),
+  };
+}
+
+function trialsLater(trials: Trials, later: (untilMs: number) => number): Trials {
+  const { held, backOffs } = trials;
+  return {
+    ...trials,
+    held: held && { ...held, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
+    backOffs: new Map(Array.from(backOffs, ([key, { ms, untilMs }]) => [key, { ms, untilMs: later(untilMs) }])),
+  };
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { ComingCalls } from "./coming-calls.ts";
+
+const STRETCH_MS = 25;
+const PER_SECOND = 20_000;
+
+describe("an ebb", () => {
+  const ebbAfter = (ms: number, times: number) => {
+    const coming = new ComingCalls();
+    let nowMs = 0;
+    for (; nowMs < 5_000 + ms; nowMs += STRETCH_MS) {
+      const perSecond = nowMs < 5_000 ? PER_SECOND : times * PER_SECOND;
+      if (perSecond > 0) {
+        coming.addStretch("compute", (perSecond * STRETCH_MS) / 1e3, 0, STRETCH_MS, nowMs + STRETCH_MS);
+      }
+    }
+    return coming.ebb(coming.rates(nowMs), nowMs);
+  };
+
+  test("is told within 50 ms where hardly any call comes any more, or half of them", () => {
+    expect(ebbAfter(50, 0)!.all).toBeLessThan(0.5 * PER_SECOND);
+    expect(ebbAfter(50, 0.5)!.all).toBeLessThan(0.8 * PER_SECOND);
+  });
+
+  test("is none where as many come, or a fifth less", () => {
+    expect(ebbAfter(200, 1)).toBeNull();
+    expect(ebbAfter(200, 0.85)).toBeNull();
+  });
+});
+
+describe("what comes after a pause is a surge", () => {
+  /** As it is told 150 ms after the pause, of which so many times as many calls come as in the five seconds before it. */
+  const surgeAfter = (
+    pauseMs: number,
+    times: number,
+    atPause: (coming: ComingCalls, nowMs: number) => void = () => {},
+  ) => {
+    const coming = new ComingCalls();
+    let nowMs = 0;
+    const call = (perSecond: number, forMs: number): void => {
+      for (const untilMs = nowMs + forMs; nowMs < untilMs;) {
+        nowMs += STRETCH_MS;
+        coming.addStretch("compute", (perSecond * STRETCH_MS) / 1e3, 0, STRETCH_MS, nowMs);
+      }
+    };
+    call(PER_SECOND, 5_000);
+    atPause(coming, nowMs);
+    nowMs += pauseMs;
+    call(times * PER_SECOND, 150);
+    return coming.surge(coming.rates(nowMs), nowMs);
+  };
+
+  test.each([
+    { times: 1.8, isNew: false },
+    { times: 3, isNew: true },
+    { times: 10, isNew: true },
+  ])("or without one, in which $times times as many are new: $isNew", ({ times, isNew }) => {
+    expect(surgeAfter(0, times)).toMatchObject({ isNew });
+  });
+
+  test("which is not new where as many come as before, or not twice as many", () => {
+    expect(surgeAfter(3_000, 1)).toMatchObject({ isNew: false });
+    expect(surgeAfter(3_000, 1.8)).toMatchObject({ isNew: false });
+  });
+
+  test("and is where many more come, where the pause was long, and where they are other calls", () => {
+    expect(surgeAfter(3_000, 3)).toMatchObject({ isNew: true });
+    expect(surgeAfter(120_000, 1)).toMatchObject({ isNew: true });
+    expect(surgeAfter(3_000, 1, (coming, nowMs) => coming.forgetMost(nowMs))).toMatchObject({ isNew: true });
+  });
+});
