@@ -54,7 +54,7 @@ export function calledFunction(
   const { compute, storage } = costs.sides;
   const { share } = before;
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
-  const isOver = hasStopped(profile, heardMs);
+  const isStopped = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
   const surge = profile.surge(rates, nowMs);
   const ebb = profile.ebb(rates, nowMs);
@@ -65,7 +65,7 @@ export function calledFunction(
   const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
-  const stays = !isSettled || rests || isTakenBack || isOver;
+  const stays = !isSettled || rests || isTakenBack || isStopped;
   const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
@@ -103,7 +103,7 @@ export function calledFunction(
   const known = { ...paced, backCpuUs: back, ...overflow, trials, regimes };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
-  const isFree = isSettled && !rests && !isOver && (!isTakenBack || wasSplit);
+  const isFree = isSettled && !rests && !isStopped && (!isTakenBack || wasSplit);
   const bounds = before.state === "pinned" ? ([share, share] as const) : sides;
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;

@@ -147,7 +147,7 @@ describe("a move that the model wants undone", () => {
 
   test.each([
     ["what was taken back", { state: "reverting" }],
-    ["what left a pool before a surge", { relief: { restMs: 1_000, untilMs: 0 } }],
+    ["what left a pool before a surge", { relief: { restMs: 1_000, untilMs: MOVED_MS + 1_000 } }],
     ["what a trial has shown", { trials: { ...NO_TRIALS, keptMs: MOVED_MS } }],
   ] as const)("at once is none, where that is %s", (_, change) => {
     expect(undone(275, change)).toMatchObject({ to: { share: 0, reverts: 0 }, why: { kind: "overload" } });

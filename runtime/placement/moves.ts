@@ -61,8 +61,9 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   // Undone before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again.
   // A revert, what left a pool before a surge, and what a trial has shown are not what the model wanted.
-  const isModels = before.state !== "reverting" && before.relief === null && before.trials.keptMs !== last?.atMs;
-  const isUndone = last !== null && (!last.isJudged || (isModels && nowMs - last.atMs < UNDONE_MS));
+  const isAtOnce = last !== null && nowMs - last.atMs < UNDONE_MS && before.state !== "reverting";
+  const isModels = isAtOnce && (before.relief?.untilMs ?? -Infinity) <= last.atMs && before.trials.keptMs !== last.atMs;
+  const isUndone = last !== null && (!last.isJudged || isModels);
   const isRefuted = last !== null && (isUndone || fromUs > PROMISE_SLACK * last.promisedUs);
   const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
