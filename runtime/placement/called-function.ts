@@ -178,6 +178,9 @@ function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides
   return breaksAtCompute ? [1, 1] : [0, 0];
 }
 
+/** Whether its bounds let it. */
+const mayStay = ({ share, load: { lowest, highest } }: CalledFunction): boolean => lowest <= share && share <= highest;
+
 /** It stays where it is in this step. */
 export const still = (candidate: CalledFunction): CalledFunction => {
   const { load, share } = candidate;
@@ -200,8 +203,7 @@ export function underSurge(
     return load === null ? called : { ...called, load, isNewSurge, rateSeconds: SURGE_SECONDS };
   });
   if (isFull(surged, capacity)) return { called: surged, isSurge: true };
-  const stays = ({ surging, share, load }: CalledFunction): boolean =>
-    surging !== null && load.lowest <= share && share <= load.highest;
+  const stays = (called: CalledFunction): boolean => called.surging !== null && mayStay(called);
   return { called: all.map((called) => (stays(called) ? still(called) : called)), isSurge: false };
 }
 
@@ -211,8 +213,7 @@ export function withRelieved(
   capacity: Capacity,
   nowMs: number,
 ): readonly CalledFunction[] {
-  const stays = ({ before, load, share }: CalledFunction): boolean =>
-    isRelieved(before, nowMs) && load.lowest <= share && share <= load.highest;
+  const stays = (called: CalledFunction): boolean => isRelieved(called.before, nowMs) && mayStay(called);
   return all.some(stays) && !isFull(all, capacity)
     ? all.map((called) => (stays(called) ? still(called) : called))
     : all;
@@ -234,8 +235,7 @@ export function withHeld(
   capacity: Capacity,
   nowMs: number,
 ): { readonly firm: readonly CalledFunction[]; readonly held: readonly CalledFunction[] } {
-  const stays = ({ trials: { held }, load, share }: CalledFunction): boolean =>
-    held !== null && load.lowest <= share && share <= load.highest;
+  const stays = (called: CalledFunction): boolean => called.trials.held !== null && mayStay(called);
   const none = { firm: all, held: all };
   if (!all.some(stays)) return none;
   const use = new PoolUse(

@@ -59,12 +59,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  // Undone before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again.
-  // A revert, what left a pool before a surge, and what a trial has shown are not what the model wanted.
-  const isAtOnce = last !== null && nowMs - last.atMs < UNDONE_MS && before.state !== "reverting";
-  const isModels = isAtOnce && (before.relief?.untilMs ?? -Infinity) <= last.atMs && before.trials.keptMs !== last.atMs;
-  const isUndone = last !== null && (!last.isJudged || isModels);
-  const isRefuted = last !== null && (isUndone || fromUs > PROMISE_SLACK * last.promisedUs);
+  const isRefuted = last !== null && (isUndone(before, last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
   const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
@@ -88,6 +83,18 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   };
   // Bounds that changed (a tail too long) move without a gain.
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
+}
+
+/** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
+function isUndone(
+  { state, relief, trials }: FunctionState,
+  { atMs, isJudged }: NonNullable<FunctionState["moved"]>,
+  nowMs: number,
+): boolean {
+  if (!isJudged) return true;
+  // The model wanted no revert, nothing that left a pool before a surge, and nothing that a trial has shown.
+  const wasRelief = relief !== null && relief.untilMs > atMs;
+  return nowMs - atMs < UNDONE_MS && state !== "reverting" && !wasRelief && trials.keptMs !== atMs;
 }
 
 /** Of code that was still to be compiled on a side nobody could know what it takes; where it never is, that is no excuse for ever. */

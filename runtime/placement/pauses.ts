@@ -19,9 +19,9 @@ const COUNTED = 0.1;
 
 /** Whether nobody calls it any more, as far as that was heard of until then: no call has come for longer than there is between two. */
 export function hasStopped(profile: FunctionProfile, heardMs: number): boolean {
-  const { calledMs } = profile;
+  const quietMs = heardMs - profile.calledMs;
   // To the slot of the last one, and with it.
-  return heardMs - calledMs > PIECE_MS && heardMs - calledMs > betweenCallsMs(profile, calledMs + SLOT_MS);
+  return quietMs > PIECE_MS && quietMs > betweenCallsMs(profile, profile.calledMs + SLOT_MS);
 }
 
 /**

@@ -131,10 +131,10 @@ export class ComingCalls {
     this.#lastMs = nowMs;
     this.#usual.addStretch(side, calls, fixed, stretchMs, nowMs);
     this.#surging.addStretch(side, calls, fixed, stretchMs, nowMs);
-    const usual = this.rates(nowMs);
-    this.#most.add(usual.all, nowMs);
+    const usual = this.#usual.all(this.#forMs(nowMs), nowMs);
+    this.#most.add(usual, nowMs);
     // What surges is held against what was before.
-    if (this.surge(usual, nowMs) === null) this.#known.add(usual.all, nowMs);
+    if (!this.#isSurge(usual, nowMs)) this.#known.add(usual, nowMs);
   }
 
   #noteGap(fromMs: number, untilMs: number, nowMs: number): void {
@@ -162,24 +162,29 @@ export class ComingCalls {
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
   surge(usual: Rates, nowMs: number): Surge | null {
-    const forMs = this.#forMs(nowMs);
-    const now = this.#surging.all(forMs, nowMs);
-    const most = Math.max(usual.all, this.#most.at(nowMs));
-    const isSurge = usual.all > 0 && deviationsOf(now, usual.all) > SURGE_DEVIATIONS && now > SURGE_TIMES * most;
-    if (!isSurge) return null;
-    return { ...this.#surging.rates(forMs, nowMs), isNew: now > NEW_TIMES * this.#known.at(nowMs) };
+    if (!this.#isSurge(usual.all, nowMs)) return null;
+    const now = this.#surging.rates(this.#forMs(nowMs), nowMs);
+    return { ...now, isNew: now.all > NEW_TIMES * this.#known.at(nowMs) };
   }
 
   /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
   ebb(usual: Rates, nowMs: number): Rates | null {
-    const now = this.#surging.rates(this.#forMs(nowMs), nowMs);
-    return SURGE_TIMES * now.all < usual.all && deviationsOf(usual.all, now.all) > SURGE_DEVIATIONS ? now : null;
+    const forMs = this.#forMs(nowMs);
+    const now = this.#surging.all(forMs, nowMs);
+    const isEbb = SURGE_TIMES * now < usual.all && deviationsOf(usual.all, now) > SURGE_DEVIATIONS;
+    return isEbb ? this.#surging.rates(forMs, nowMs) : null;
   }
 
   /** They are other calls from now on: how many came of those before is nothing to hold them against. */
   forgetMost(nowMs: number): void {
     this.#most.forget(nowMs);
     this.#known.forget(nowMs);
+  }
+
+  #isSurge(usual: number, nowMs: number): boolean {
+    const now = this.#surging.all(this.#forMs(nowMs), nowMs);
+    const most = Math.max(usual, this.#most.at(nowMs));
+    return usual > 0 && deviationsOf(now, usual) > SURGE_DEVIATIONS && now > SURGE_TIMES * most;
   }
 
   /** Since the first of them. */
