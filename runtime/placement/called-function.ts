@@ -108,6 +108,7 @@ export function calledFunction(
   const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
+  const steadySinceMs = Math.max(lastMovedMs(before), sinceMs, before.resumedMs, profile.pause?.toMs ?? -Infinity);
   const surging = surge === null ? null : { ...load, ...offeredBy(surge), isNew: surge.isNew };
   const ebbing = ebb === null ? null : { ...load, ...offeredBy(ebb) };
   const rateSeconds = RATE_SECONDS;
@@ -125,7 +126,7 @@ export function calledFunction(
     isFree,
     isWarm,
   };
-  return { name, profile, before: known, recalled, trials, sinceMs, ...weighed };
+  return { name, profile, before: known, recalled, trials, sinceMs, steadySinceMs, ...weighed };
 }
 
 /** It stays away from a pool that a surge would have filled. */

@@ -28,6 +28,7 @@ export class Load extends PlayedCalls {
       load: loadOf(400),
       trials: NO_TRIALS,
       sinceMs: 0,
+      steadySinceMs: 0,
       isFree: true,
       bounds: [0, 1],
       isWarm: { compute: true, storage: true },

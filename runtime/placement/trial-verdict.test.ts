@@ -98,6 +98,39 @@ describe("what came of a trial", () => {
     expect([cameAfter(150), cameAfter(500)]).toEqual([null, "dropped"]);
   });
 
+  test("is no better for a machine that had stood still before", () => {
+    // Half of the calls end in that time, and take three times as long.
+    const stalled = { ...atCompute, count: 20, elapsedUs: 12_000 };
+    const cameAfter = (stalledMs: number, thenMs: number, elapsedUs: number) => {
+      const load = Load.warm().run(600, { a: atCompute }).run(stalledMs, { a: stalled }).run(thenMs, { a: atCompute });
+      const startedMs = load.nowMs;
+      load.run(150, { a: { ...atStorage, elapsedUs } });
+      const tried = load.tried("a", 1, { trials: running("storage", startedMs) });
+      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+    };
+    // In its last half, in the first, in the middle of it.
+    for (const [stalledMs, thenMs] of [
+      [75, 0],
+      [75, 75],
+      [50, 50],
+    ] as const) {
+      expect(cameAfter(stalledMs, thenMs, 4_000)).toBeNull();
+      expect(cameAfter(stalledMs, thenMs, 3_000)).toBe("kept");
+    }
+  });
+
+  test("is held against no more of what was before than has gone on as it was", () => {
+    const cameSince = (steadySinceMs: number) => {
+      const load = Load.warm()
+        .run(300, { a: { ...atCompute, elapsedUs: 1_000 } })
+        .run(200, { a: atCompute })
+        .run(150, { a: { ...atStorage, elapsedUs: 3_000 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500), steadySinceMs });
+      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+    };
+    expect([cameSince(0), cameSince(300)]).toEqual([null, "kept"]);
+  });
+
   test("is nothing where nobody called for a while, and told where all waited for as long", () => {
     const slow = { ...atCompute, elapsedUs: 40_000 };
     const cameWith = (elapsedUs: number, short = 0) => {

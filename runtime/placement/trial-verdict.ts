@@ -13,10 +13,12 @@ import {
   hasPaused,
   inFlightIn,
   isOtherLoad,
+  LONG_BEFORE_MS,
   LOSS_CLEAR,
   meanBytes,
   meanUs,
   MEASURE_MS,
+  PIECE_MS,
   SETTLE_MS,
   strayedPart,
   TRIAL_MS_MAX,
@@ -82,8 +84,8 @@ function verdictOfLoad(
   if (nowMs - cold.settledMs < measureMs / 2) return null;
   const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
-  const compare = (from: Changed, beforeMs = patience * BEFORE_MS) =>
-    compared(all, from, nowMs, { beforeMs }) ?? NOTHING;
+  const beforeMs = patience * BEFORE_MS;
+  const compare = (from: Changed) => compared(all, from, nowMs, { beforeMs }) ?? NOTHING;
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
   const isClearly = ({ calls, ratio, noise }: Comparison, loss: number): boolean =>
     calls >= CALLS_MIN && ratio > 1 + Math.max(patience * loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
@@ -109,10 +111,30 @@ function verdictOfLoad(
   if (ratio <= 1 - Math.max(gainMin, noises * noise)) {
     // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
     if (slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
-    // Against the latest of what there was before as well: it may have become less by itself, as when many callers have just begun.
-    if (compare(change, (patience * BEFORE_MS) / 2).ratio <= 1 - gainMin) return { came: "kept", ratio };
+    if (isGainOverAll(all, change, nowMs, { beforeMs, gainMin })) return { came: "kept", ratio };
   }
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
+}
+
+/**
+ * Against each part of what there was before, and the time before that, as far as nothing had changed: it may have become less by itself, as when many callers have just begun, or the machine
+ * may have stood still. A part in which no call ended says nothing.
+ */
+function isGainOverAll(
+  all: readonly Tried[],
+  change: Changed,
+  nowMs: number,
+  { beforeMs, gainMin }: { readonly beforeMs: number; readonly gainMin: number },
+): boolean {
+  const steadyMs = change.atMs - SETTLE_MS - Math.max(...all.map(({ steadySinceMs }) => steadySinceMs));
+  const parts = [
+    { beforeMs: beforeMs / 2, toMs: 0 },
+    { beforeMs, toMs: beforeMs / 2 },
+    { beforeMs: Math.min(steadyMs, LONG_BEFORE_MS), toMs: beforeMs },
+  ];
+  return parts
+    .filter((part) => part.beforeMs - part.toMs >= PIECE_MS)
+    .every((part) => (compared(all, change, nowMs, part)?.ratio ?? 0) <= 1 - gainMin);
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
