@@ -1,7 +1,6 @@
 // Ctrl-C, and what else tells a program to stop before it is done: the same for the command line tools, the demo and the
 // benchmarks. (A node is told to stop when it is done: `compute/node/stop.ts`.)
 
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 
 import { LocusError } from "#runtime/errors.ts";
@@ -29,7 +28,7 @@ export const interruptedBy = (): Interrupted | null =>
 
 const listen = (): AbortSignal => {
   const controller = new AbortController();
-  for (const signal of SIGNALS.filter((one) => !isIgnored(one))) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => {
       const interrupted = new Interrupted(signal);
       if (controller.signal.aborted) process.exit(interrupted.exitCode);
@@ -37,10 +36,4 @@ const listen = (): AbortSignal => {
     });
   }
   return controller.signal;
-};
-
-/** Whoever started this program may have told it to ignore a signal (nohup: SIGHUP); a handler would end that. */
-const isIgnored = (signal: (typeof SIGNALS)[number]): boolean => {
-  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
-  return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
 };
