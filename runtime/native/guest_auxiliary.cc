@@ -8,17 +8,18 @@ namespace locus {
 using v8::Local;
 using v8::Value;
 
+// Tried anew each time: what kept it from being opened (a turn that was ended, a stack that was full) was one
+// invocation's.
 bool GuestLoop::OpenAuxiliary() {
   if (!auxiliary_.IsEmpty()) return true;
-  if (auxiliary_failed_) return false;
   const GuestSources& sources = Host::Get().sources();
   const Local<v8::Context> context = v8::Context::New(isolate_);
+  if (context.IsEmpty()) return false;
   const v8::Context::Scope entered(context);
   InstallAuxiliaryNatives(isolate_, context);
   Local<v8::String> text;
   Local<v8::Script> script;
   Local<Value> exports;
-  auxiliary_failed_ = true;
   if (!MakeString(isolate_, sources.auxiliary).ToLocal(&text)) return false;
   v8::ScriptCompiler::CachedData* code = nullptr;
   if (sources.warmed.load(std::memory_order_acquire) && !sources.auxiliary_code.empty())
@@ -30,7 +31,6 @@ bool GuestLoop::OpenAuxiliary() {
   if (!v8::ScriptCompiler::Compile(context, &source, how).ToLocal(&script) ||
       !script->Run(context).ToLocal(&exports) || !exports->IsObject())
     return false;
-  auxiliary_failed_ = false;
   auxiliary_.Reset(isolate_, context);
   auxiliary_exports_.Reset(isolate_, exports.As<v8::Object>());
   auxiliary_script_.Reset(isolate_, script);
@@ -76,7 +76,7 @@ bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std:
   const bool input = which[0] == 'i';
   Local<Value> verdict;
   if (!Auxiliary("check", {which, input ? input_schema_ : output_schema_, json}).ToLocal(&verdict)) {
-    if (!isolate_->IsExecutionTerminating())
+    if (!IsTurnEnding() && !isolate_->IsExecutionTerminating())
       Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
            std::string("the function's ") + which + " schema could not be applied");
     return false;

@@ -253,7 +253,6 @@ class GuestLoop {
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;
-  bool auxiliary_failed_ = false;
 
   uint32_t lane_ = 0;
   LaneRings rings_;

@@ -180,3 +180,28 @@ test("no later call waits for a reply that a call which was pushed back had aske
   const [how, , , , result] = await run({}, { isHeavy: false });
   expect([how, result]).toEqual(["ok", '"1"']);
 });
+
+test("a call that is pushed back before its args are checked leaves the others of its isolate theirs", async () => {
+  const server = await startRedisServer({ moduleArguments: ["isolates-max", "1"] });
+  onTestFinished(() => server.close());
+  const client: Redis = server.client();
+  const callers = Array.from({ length: 4 }, () => server.client());
+  const came: string[] = [];
+  // An isolate opens what checks args with its first call, in a millisecond or two; turns are looked at each 5 ms, and
+  // what the function itself does is over in its first.
+  for (let version = 0; version < 40 || !came.includes("back"); version++) {
+    await client.call(
+      "LOCUS.FUNCTION",
+      "LOAD",
+      "REPLACE",
+      `export default { kind: "locus.function", name: "checked", limits: ${JSON.stringify(PATIENT)},
+         input: { type: "object", required: ["n"] }, async run() { return ${version}; } };`,
+    );
+    const options = JSON.stringify({ backCpuUs: 1 });
+    const replies = callers.map((caller) => caller.call("LOCUS.NODE", "RUN", "checked", "*", "0", options, '{"n":1}'));
+    for (const [how, , , , told] of (await Promise.all(replies)) as string[][]) {
+      came.push(how === "error" ? told! : how!);
+    }
+  }
+  expect(new Set(came)).toEqual(new Set(["ok", "back"]));
+});
