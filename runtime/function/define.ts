@@ -87,6 +87,7 @@ const ENTRY_CHARACTERS = 64;
  * Kept are at most `charactersMax` characters of keys and values, an entry counting for 64 more than its texts, 1 Mi unless told otherwise. Up to
  * half of that stays whatever was asked for last; what alone comes to more is made anew each time. What `make` gives is not counted: with it values of short texts
  * and small objects come to two to four bytes a character in all, and lists of empty ones to 17. All of it counts for the function's `memoryMb`.
+ * The value is the text that was asked for last: where that is a part of a larger one (`slice`), V8 keeps the larger one for as long, uncounted.
  * Throws RangeError where `charactersMax` is less than 0, or no number.
  */
 export function memoizePerKey<T>(
@@ -95,7 +96,7 @@ export function memoizePerKey<T>(
 ): (key: string, value: string) => T {
   if (!(charactersMax >= 0)) throw new RangeError(`charactersMax is a number from 0 on, not ${charactersMax}`);
   interface Entry {
-    readonly value: string;
+    value: string;
     readonly made: T;
   }
   // Once what was asked for lately is half of what may be kept, it becomes what was asked for before, and that is forgotten.
@@ -106,7 +107,11 @@ export function memoizePerKey<T>(
 
   return (key, value) => {
     const known = lately.get(key);
-    if (known?.value === value) return known.made;
+    if (known?.value === value) {
+      // Texts that are alike are compared to their ends, and one with itself at once: the next is likely to be this one again.
+      known.value = value;
+      return known.made;
+    }
     const older = before.get(key);
     const entry = older?.value === value ? older : { value, made: make(value) };
 

@@ -6,6 +6,7 @@
 #include "bell.h"
 #include "guest_values.h"
 #include "lane.h"
+#include "prefetch.h"
 
 namespace locus {
 
@@ -47,6 +48,11 @@ size_t BytesOf(Local<v8::Primitive> value) {
   return kTextBytes + static_cast<size_t>(text->Length()) * (text->IsOneByte() ? 1 : 2);
 }
 
+/// Whoever settles a promise with it looks at what kind of value it is.
+void PrefetchValue(Local<v8::Primitive> value) {
+  Prefetch(reinterpret_cast<const void*>(v8::internal::ValueHelper::ValueAsAddress(*value)));
+}
+
 /// The GET that the commands begin with, which is taken off them, and its key. They are as guest_operations.cc
 /// wrote them.
 std::string_view TakeGet(std::string_view* commands, std::string_view* key) {
@@ -74,7 +80,7 @@ size_t KnownValues::GroupOf(uint64_t position) const {
 }
 
 void KnownValues::Prefetch(uint64_t position) const {
-  if (!groups_.empty()) __builtin_prefetch(&groups_[GroupOf(position)]);
+  if (!groups_.empty()) locus::Prefetch(&groups_[GroupOf(position)]);
 }
 
 v8::MaybeLocal<v8::Primitive> KnownValues::Get(uint64_t position) const {
@@ -154,6 +160,7 @@ bool FoundReads::Find(uint32_t reader, const SoughtKey& key, int64_t now, Pendin
   if (!cache_->Find(reader, key, now, &found)) return false;
   Local<v8::Primitive> value;
   if (!operation->binary && known_.Get(found.position).ToLocal(&value)) {
+    PrefetchValue(value);
     operation->found_value.Reset(isolate_, value);
   } else {
     const size_t before = round->found_replies.size();

@@ -6,6 +6,8 @@
 #include <functional>
 #include <span>
 
+#include "prefetch.h"
+
 namespace locus {
 
 namespace {
@@ -253,7 +255,7 @@ SoughtKey::SoughtKey(std::string_view key)
     : key(key), tag(key.size() <= kCachedKeyBytesMax ? TagOf(key) : 0) {}
 
 void ReadCacheView::Prefetch(const SoughtKey& sought) const {
-  __builtin_prefetch(&parts_.BucketOf(sought.tag));
+  locus::Prefetch(&parts_.BucketOf(sought.tag));
 }
 
 uint64_t ReadCacheView::PrefetchReply(const SoughtKey& sought) const {
@@ -262,7 +264,7 @@ uint64_t ReadCacheView::PrefetchReply(const SoughtKey& sought) const {
     const uint64_t position = entry.position.load(std::memory_order_relaxed);
     const uint64_t* words = position == 0 ? nullptr : WordsAt(position, sizeof(ReadCacheRecord));
     if (words == nullptr) continue;
-    __builtin_prefetch(words);
+    locus::Prefetch(words);
     return position;
   }
   return 0;

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "prefetch.h"
+
 namespace locus {
 
 /// What precedes every frame on every ring. docs/rings.md lists the kinds.
@@ -191,7 +193,7 @@ class RingConsumer {
   void Prefetch(uint64_t available) const {
     const uint8_t* from = At(consumed_);
     const uint64_t bytes = available < kPrefetchBytes ? available : kPrefetchBytes;
-    for (uint64_t at = 64; at < bytes; at += 64) __builtin_prefetch(from + at);
+    for (uint64_t at = 64; at < bytes; at += 64) locus::Prefetch(from + at);
   }
   static constexpr uint64_t kPrefetchBytes = 512;
   /// A buffer for streamed frames that has grown past this is given back.

@@ -47,7 +47,9 @@ uint64_t Supervisor::Submit(Call&& call, Wake wake) {
     DropIfEmpty(pool);
     return 0;
   }
+  const size_t opening = openings_.size();
   const bool dispatched = !behind_others && TryDispatch(pool, flight);
+  const bool opens = openings_.size() > opening;
   if (!dispatched && queued_ >= options_.queue_length_max) {
     DropIfEmpty(pool);
     return 0;
@@ -66,10 +68,10 @@ uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   }
   if (wake == Wake::kNow) RingDueBells();
   lock.unlock();
-  // The owner sleeps until the earliest deadline that it knew of. Where it serves the operations as well, it
-  // wakes up beside the isolate rather than after it.
-  if (earliest || !dispatched || (options_.operation_rings && owner_sleeps_.load(std::memory_order_relaxed)))
-    Kick();
+  // The owner sleeps until the earliest deadline that it knew of, those of openings among them. Where it serves the
+  // operations as well, and has a core of its own, it wakes up beside the isolate rather than after it.
+  const bool wakes_beside = options_.operation_rings && may_spin();
+  if (earliest || opens || !dispatched || (wakes_beside && owner_sleeps_.load(std::memory_order_relaxed))) Kick();
   return id;
 }
 
