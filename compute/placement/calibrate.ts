@@ -9,7 +9,7 @@ import { LIMITS, type FunctionDescription, type Limits } from "#runtime/function
 import { versionOf } from "#runtime/function/version.ts";
 import { constantsOf, type RunAlone, type RunInCrowd, type SideCalibration } from "#runtime/placement/calibration.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import type { Usage } from "#runtime/profile/sample.ts";
+import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { infoOf } from "../node/redis-info.ts";
@@ -23,6 +23,7 @@ const nothing = () => null;
 const drawn = "${NAME}:" + Math.random();
 let asked = 0;
 let mayRead = null;
+const large = 3n ** 50000n;
 const newKey = () => mayRead ? drawn + asked++ : "${NAME}";
 export default { kind: "locus.function", name: "${NAME}", async run({ redis, args: [what, count, times] }) {
   mayRead ??= await redis.get("${NAME}:").then(() => true, () => false);
@@ -34,17 +35,15 @@ export default { kind: "locus.function", name: "${NAME}", async run({ redis, arg
     const long = "b".repeat(count);
     for (let i = 0; i < times; i++) await redis.echo(long).then(nothing, nothing);
   }
-  let sum = 0;
-  if (what === "compute") for (let i = 0; i < count; i++) sum = (Math.imul(sum, 31) + i) | 0;
-  return sum;
+  return what === "compute" ? Number(BigInt.asUintN(8, large * large)) : null;
 } };
 `);
 
 const CHAIN = '["chain",32]';
 const BATCH = '["batch",256,4]';
 const NOTHING = '["nothing"]';
-/** A fraction of a millisecond once it is compiled, and tens of times as much before. */
-const COMPUTING = '["compute",200000]';
+/** A fraction of a millisecond of V8's own code: that of a function takes three times as long until it is compiled, which at times it was on one side only (a ratio of 0.36 was found for one of 0.97). */
+const COMPUTING = '["compute"]';
 /** As functions that move many bytes have them: in large values. */
 const LONG = '["echo",16384,8]';
 const SHORT = '["echo",1,8]';
@@ -58,9 +57,10 @@ const CALLERS = 8;
 const NOTHINGS = 4;
 /** Each moves a quarter of a MiB. */
 const LONGS = 16;
-/** Kinds of runs that share the time: of one side, and those that move bytes. */
-const KINDS_OF_A_SIDE = 12;
+/** Kinds of runs that share the time: of one side, those that move bytes, and computing on both in turn: before, between and after the others. */
+const KINDS_OF_A_SIDE = 11;
 const KINDS_OF_BYTES = 2;
+const KINDS_OF_COMPUTING = 3;
 const DEADLINE_MS = 5_000;
 /** What is going on without us is listened to for so long, before and after, ms … */
 const LISTEN_MS = 30;
@@ -127,21 +127,28 @@ export async function calibrate({ supervisor, address, functionUser, commands }:
   await storage(NOTHING, 0);
   const time = new SharedTime({
     untilMs: startMs + WITHIN_MS - LISTEN_MS,
-    parts: 2 * KINDS_OF_A_SIDE + KINDS_OF_BYTES,
+    parts: 2 * KINDS_OF_A_SIDE + KINDS_OF_BYTES + KINDS_OF_COMPUTING,
     nowMs: () => performance.now(),
   });
+  await compute(NOTHING, 0);
+  const pairs = await computingPairs({ compute, storage }, time);
   const atCompute = await measure(compute, time, async () => {
     const { redisUs, hostUs, nodeUs } = await clocks();
     return { redisUs, sideUs: hostUs + nodeUs, nodeUs };
   });
+  pairs.push(...(await computingPairs({ compute, storage }, time)));
   const atStorage = await measure(storage, time, async () => {
     const { redisUs, besideRedisUs, nodeUs } = await clocks();
     return { redisUs, sideUs: besideRedisUs, nodeUs };
   });
   const [long, short] = [middleOf(await repeated(compute, time, LONG)), middleOf(await repeated(compute, time, SHORT))];
+  pairs.push(...(await computingPairs({ compute, storage }, time)));
   if (!(await isQuiet(clocks))) return null;
   const bytes = { moved: bytesOf(long) - bytesOf(short), us: serviceOf(long) - serviceOf(short) };
-  const constants = constantsOf({ compute: atCompute, storage: atStorage, bytes });
+  // What is more than the least is disturbed.
+  const leastOf = (side: Side): number => Math.min(...pairs.map((pair) => pair[side]));
+  const computingUs = { compute: leastOf("compute"), storage: leastOf("storage") };
+  const constants = constantsOf({ compute: atCompute, storage: atStorage, bytes, computingUs });
   return { constants, tookMs: Math.round(performance.now() - startMs) };
 }
 
@@ -162,18 +169,24 @@ async function measure(run: Runner, time: SharedTime, clocks: () => Promise<Cloc
   const chain = await alone(CHAIN);
   const batch = await alone(BATCH);
   const nothing = await nothingAlone(run, time);
-  // The same work each time: what is more than the least is being compiled, or disturbed.
-  const computingUs = Math.min(...(await repeated(run, time, COMPUTING)).map(({ cpuUs }) => cpuUs));
   const inCrowd = (args: string, times = REPETITIONS): Promise<RunInCrowd> => crowd(run, time, clocks, { args, times });
   // In this order: those before warm up what the later ones need.
   const [manyBatches, manyChains] = [await inCrowd(BATCH), await inCrowd(CHAIN)];
   const manyLong = await inCrowd(LONG, LONGS);
   const manyNothings = await inCrowd(NOTHING, NOTHINGS * REPETITIONS);
   return {
-    alone: { chain, batch, nothing, computingUs },
+    alone: { chain, batch, nothing },
     crowd: { chain: manyChains, batch: manyBatches, long: manyLong, nothing: manyNothings },
   };
 }
+
+/** CPU time of the same work on either side, in turn, since cores are slower for a while where others are at work. */
+const computingPairs = (run: Readonly<Record<Side, Runner>>, time: SharedTime): Promise<Record<Side, number>[]> =>
+  time.next().repeat(REPETITIONS, async () => {
+    const { cpuUs: compute } = await run.compute(COMPUTING, 0);
+    const { cpuUs: storage } = await run.storage(COMPUTING, 0);
+    return { compute, storage };
+  });
 
 const bytesOf = ({ bytesOut, bytesIn }: Usage): number => bytesOut + bytesIn;
 

@@ -13,7 +13,7 @@ const NOTHING: Moved = { operations: 0, rounds: 0, bytes: 0 };
 /** What would be measured where these are the constants. */
 function measuredAt(constants: CostConstants): Calibration {
   const { compute, storage } = constants;
-  const side = (of: Side, { computingUs, nodeUs }: { readonly computingUs: number; readonly nodeUs: number }) => {
+  const side = (of: Side, nodeUs: number) => {
     const costOfRun = (run: Moved): Cost => costOf(of, { ...run, cpuUs: 0 }, constants);
     const alone = (run: Moved): RunAlone => {
       const { latencyUs, terms } = costOfRun(run);
@@ -26,7 +26,7 @@ function measuredAt(constants: CostConstants): Calibration {
     };
     const nothing = { serviceUs: constants[of].enterUs, outsideUs: constants[of].callWaitUs };
     return {
-      alone: { chain: alone(CHAIN), batch: alone(BATCH), nothing, computingUs },
+      alone: { chain: alone(CHAIN), batch: alone(BATCH), nothing },
       crowd: {
         chain: inCrowd(CHAIN),
         batch: inCrowd(BATCH),
@@ -36,9 +36,10 @@ function measuredAt(constants: CostConstants): Calibration {
     };
   };
   return {
-    compute: side("compute", { computingUs: 1_000, nodeUs: compute.nodeCallUs }),
-    storage: side("storage", { computingUs: 1_000 * storage.cpuRatio, nodeUs: storage.nodeCallUs }),
+    compute: side("compute", compute.nodeCallUs),
+    storage: side("storage", storage.nodeCallUs),
     bytes: { moved: 1e6, us: 1e6 / compute.bytesPerUs },
+    computingUs: { compute: 1_000, storage: 1_000 * storage.cpuRatio },
   };
 }
 
@@ -89,7 +90,6 @@ test("a measurement that was disturbed beyond belief leaves constants that can b
       chain: alone(CHAIN),
       batch: alone(BATCH),
       nothing: fc.record({ serviceUs: us, outsideUs: us }),
-      computingUs: us,
     }),
     crowd: fc.record({
       chain: inCrowd(CHAIN),
@@ -98,7 +98,12 @@ test("a measurement that was disturbed beyond belief leaves constants that can b
       nothing: inCrowd(NOTHING),
     }),
   });
-  const any = fc.record({ compute: side, storage: side, bytes: fc.record({ moved: us, us }) });
+  const any = fc.record({
+    compute: side,
+    storage: side,
+    bytes: fc.record({ moved: us, us }),
+    computingUs: fc.record({ compute: us, storage: us }),
+  });
   fc.assert(
     fc.property(any, (measured) => {
       expect(arePlausible(constantsOf(measured))).toBe(true);

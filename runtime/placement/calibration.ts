@@ -40,8 +40,6 @@ export interface SideCalibration {
     readonly batch: RunAlone;
     /** It does nothing: what its caller waited in the sandbox, and beside it. */
     readonly nothing: { readonly serviceUs: number; readonly outsideUs: number };
-    /** CPU time of the same computing on either side. */
-    readonly computingUs: number;
   };
   readonly crowd: {
     readonly chain: RunInCrowd;
@@ -55,6 +53,8 @@ export interface SideCalibration {
 export interface Calibration extends Readonly<Record<Side, SideCalibration>> {
   /** RESP bytes that a round moved, and how much longer it took than one that moved none. */
   readonly bytes: { readonly moved: number; readonly us: number };
+  /** CPU time of the same computing on either side. */
+  readonly computingUs: Readonly<Record<Side, number>>;
 }
 
 /** Work that is so far from the usual one was not measured but disturbed. What is waited for may be as long as it likes. */
@@ -62,7 +62,7 @@ const DISTANCE_MAX = 30;
 /** Cores of two machines differ by less. */
 const CPU_RATIO_MAX = 5;
 
-export function constantsOf({ compute, storage, bytes }: Calibration): CostConstants {
+export function constantsOf({ compute, storage, bytes, computingUs }: Calibration): CostConstants {
   const usual = DEFAULT_CONSTANTS;
   const lock = solvedInCrowd(storage.crowd, ({ lockUs }) => lockUs);
   return {
@@ -76,7 +76,7 @@ export function constantsOf({ compute, storage, bytes }: Calibration): CostConst
       ...worksOf("storage", storage),
       redisOperationUs: near(usual.storage.redisOperationUs, lock.operationUs),
       redisByteUs: near(usual.storage.redisByteUs, lock.byteUs),
-      cpuRatio: near(1, storage.alone.computingUs / compute.alone.computingUs, CPU_RATIO_MAX),
+      cpuRatio: near(1, computingUs.storage / computingUs.compute, CPU_RATIO_MAX),
       found: usual.storage.found,
     },
   };
