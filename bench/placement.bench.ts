@@ -18,7 +18,7 @@
 // Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work (call-works.ts). The better
 // side, and the best of the rules, are those with the best median.
 //
-// After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are eight minutes
+// After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are four minutes
 // for more of them: while a ratio is within two of its standard errors of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
 // that is left.
 //
@@ -72,7 +72,7 @@ await runBenchmark<Effort>({
       // The sweeps before have warmed up what stays warm.
       warmUps: 0,
       repetitions: 4,
-      extraMs: 480_000,
+      extraMs: 240_000,
       alone: { leadInMs: 2_000, againMs: 250, budgetMs: 850 },
       mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 750 },
       tryMs: 400,
