@@ -206,6 +206,22 @@ test("what nodes work for a call is learnt from their windows, and learnt anew w
   expect(loop.constants.compute.nodeCallUs).toBeLessThan(0.7 * compute.nodeCallUs);
 });
 
+test("what callers wait for is learnt while they come one at a time, and not beside those of other nodes", () => {
+  const usual = DEFAULT_CONSTANTS;
+  const one = loopOf(1);
+  // Each waits for 10 µs beside computing.
+  one.runFor(20_000, () => 5);
+  expect(one.loop.constants.compute.enterUs).toBeGreaterThan(1.1 * usual.compute.enterUs);
+  expect(one.loop.constants.compute.enterUs).toBeLessThan(10);
+  const roundsAfter = (machines: readonly Machine[]): number => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(5_000, machines);
+    return loop.constants.storage.roundWaitUs;
+  };
+  expect(roundsAfter([MACHINE])).toBeGreaterThan(1.05 * usual.storage.roundWaitUs);
+  expect(roundsAfter([MACHINE, { ...MACHINE, id: "other" }])).toBe(usual.storage.roundWaitUs);
+});
+
 test("no window makes what calls take anything but numbers", () => {
   const { loop, hear, runFor } = loopOf(1);
   const tally = new SampleTally();

@@ -27,6 +27,7 @@ import {
   type CallsWork,
 } from "#runtime/placement/calls-work.ts";
 import { UnexplainedWork } from "#runtime/placement/unexplained-work.ts";
+import { NO_WAITS, waitsWith, withWaits, type Waits } from "#runtime/placement/waits.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -40,6 +41,8 @@ const SILENT_MS = 5_000;
 const STEP_MS_PER_FUNCTION = 0.5;
 /** … but what changes is followed within this, whatever their number: of 4,096 functions steps take 6 % of a core. */
 const STEP_MS_MAX = 500;
+/** While other nodes have so many calls in flight, those of a node are not alone. Chosen. */
+const BESIDE_MAX = 0.5;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -101,6 +104,8 @@ export class PlacementLoop {
   /** What calls make nodes work, and the constants that it was usual by; null: nothing has been heard yet. */
   #work: { readonly of: CostConstants; readonly work: NodeWork; readonly heardMs: number } | null = null;
   readonly #unexplained = new UnexplainedWork();
+  /** What callers wait for, and the constants that it is held against. */
+  #waits: { readonly of: CostConstants; readonly waits: Waits } | null = null;
   #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
@@ -126,7 +131,7 @@ export class PlacementLoop {
   /** As calibrated, and refined by what nodes and Redis have worked since. */
   get constants(): CostConstants {
     const around = this.#options.surroundings();
-    return refined(around, this.#workBy(around.constants));
+    return this.#refined(around, this.#workBy(around.constants), this.#options.nowMs());
   }
 
   /** What calls have made Redis and all hosts work by what was calibrated, since this was asked last. */
@@ -163,6 +168,7 @@ export class PlacementLoop {
     // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
     const isOwn = !this.#nodes.has(DIRECT);
     if (nodeCores !== null && isOwn) this.#learn(nodeCores, stretchMs, told);
+    if (isOwn && this.#callsBeside(node) < BESIDE_MAX) this.#wait(told, stretchMs);
     const hostsWorkedUs = hostCores === null ? null : Math.min(hostCores, machine.cores) * stretchOf(stretchMs) * 1e3;
     this.#fold(told, stretchMs, isOwn ? hostsWorkedUs : Number.NaN);
   }
@@ -212,7 +218,7 @@ export class PlacementLoop {
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: refined(around, work),
+      constants: this.#refined(around, work, nowMs),
       capacity,
       rules: rules(),
     };
@@ -249,6 +255,31 @@ export class PlacementLoop {
     this.#unexplained.add(worked.us - believedUs(before, worked), nowMs);
     // A window that tells nothing takes no time of those that do.
     if (work !== before || this.#work?.of !== constants) this.#work = { of: constants, work, heardMs: nowMs };
+  }
+
+  #wait(tallies: readonly Tally[], stretchMs: number): void {
+    const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
+    const before = this.#waitsBy(constants);
+    const waits = waitsWith(before, tallies, stretchOf(stretchMs), constants, nowMs);
+    if (waits !== before) this.#waits = { of: constants, waits };
+  }
+
+  /** In flight, of other nodes. */
+  #callsBeside(node: string): number {
+    let callers = 0;
+    for (const [other, { calls }] of this.#nodes) if (other !== node) callers += calls;
+    return callers;
+  }
+
+  /** What was held against others says nothing of these. */
+  #waitsBy(constants: CostConstants): Waits {
+    return this.#waits?.of === constants ? this.#waits.waits : NO_WAITS;
+  }
+
+  #refined({ constants, storage, callsWork }: Surroundings, work: NodeWork, nowMs: number): CostConstants {
+    const waited = withWaits(constants, this.#waitsBy(constants), nowMs);
+    const worked = withCallsWork(withWork(waited, work), callsWork);
+    return storage.findsReads ? worked : { ...worked, storage: { ...worked.storage, found: 0 } };
   }
 
   #count(node: string, { machine, calls, windowMs }: Omit<KnownNode, "atMs">): void {
@@ -300,11 +331,6 @@ const stretchOf = (stretchMs: number): number => clamp(stretchMs, WINDOW_MS, STR
 
 /** Of cores that plain clients have Redis' thread on; of each a tenth at least, as of the thread. */
 const withoutPlain = (cores: number, plainCores: number): number => Math.max(cores / 10, cores - plainCores);
-
-function refined({ constants, storage: { findsReads }, callsWork }: Surroundings, work: NodeWork): CostConstants {
-  const { compute, storage } = withCallsWork(withWork(constants, work), callsWork);
-  return { compute, storage: findsReads ? storage : { ...storage, found: 0 } };
-}
 
 /** Nodes on one machine share its cores; where all share with Redis, so do the two sides. */
 function coresOf(
