@@ -9,7 +9,7 @@ import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
 
 /** Probes may cost this part of what their function costs anyway, and more than so many a second tell no more. */
 const PROBE_COST_SHARE = 0.01;
-const PROBES_PER_SECOND = 4;
+const PROBES_PER_SECOND = 2;
 /** What was last heard of a side so long ago is old. */
 const PROBE_INTERVAL_MS = 10_000;
 /** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
