@@ -35,7 +35,7 @@ export default { kind: "locus.function", name: "${NAME}", async run({ redis, arg
     const long = "b".repeat(count);
     for (let i = 0; i < times; i++) await redis.echo(long).then(nothing, nothing);
   }
-  return what === "compute" ? Number(BigInt.asUintN(8, large * large)) : null;
+  return what === "compute" ? large * large > large : null;
 } };
 `);
 

@@ -41,8 +41,6 @@ const SILENT_MS = 5_000;
 const STEP_MS_PER_FUNCTION = 0.5;
 /** … but what changes is followed within this, whatever their number: of 4,096 functions steps take 6 % of a core. */
 const STEP_MS_MAX = 500;
-/** While other nodes have so many calls in flight, those of a node are not alone. Chosen. */
-const BESIDE_MAX = 0.5;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -106,6 +104,8 @@ export class PlacementLoop {
   readonly #unexplained = new UnexplainedWork();
   /** What callers wait for, and the constants that it is held against. */
   #waits: { readonly of: CostConstants; readonly waits: Waits } | null = null;
+  /** At the last step, of all nodes. Before there was one nobody knows. */
+  #inFlight = Infinity;
   #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
@@ -168,7 +168,7 @@ export class PlacementLoop {
     // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
     const isOwn = !this.#nodes.has(DIRECT);
     if (nodeCores !== null && isOwn) this.#learn(nodeCores, stretchMs, told);
-    if (isOwn && this.#callsBeside(node) < BESIDE_MAX) this.#wait(told, stretchMs);
+    if (isOwn && told.length === tallies.length) this.#wait(told);
     const hostsWorkedUs = hostCores === null ? null : Math.min(hostCores, machine.cores) * stretchOf(stretchMs) * 1e3;
     this.#fold(told, stretchMs, isOwn ? hostsWorkedUs : Number.NaN);
   }
@@ -257,18 +257,17 @@ export class PlacementLoop {
     if (work !== before || this.#work?.of !== constants) this.#work = { of: constants, work, heardMs: nowMs };
   }
 
-  #wait(tallies: readonly Tally[], stretchMs: number): void {
+  #wait(tallies: readonly Tally[]): void {
     const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
     const before = this.#waitsBy(constants);
-    const waits = waitsWith(before, tallies, stretchOf(stretchMs), constants, nowMs);
+    const told = {
+      tallies,
+      windowMs: windowMsOf(tallies.length),
+      inFlight: this.#inFlight,
+      shareOf: (name: string) => this.#state.get(name)?.share ?? 0,
+    };
+    const waits = waitsWith(before, told, constants, nowMs);
     if (waits !== before) this.#waits = { of: constants, waits };
-  }
-
-  /** In flight, of other nodes. */
-  #callsBeside(node: string): number {
-    let callers = 0;
-    for (const [other, { calls }] of this.#nodes) if (other !== node) callers += calls;
-    return callers;
   }
 
   /** What was held against others says nothing of these. */
@@ -309,6 +308,7 @@ export class PlacementLoop {
       if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
       else callers += calls * decayOf(nowMs - atMs, IN_FLIGHT_HALF_LIFE_MS);
     }
+    this.#inFlight = callers;
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
     const cores = coresOf(machines, storage);
     const ofNodes = machines.length * otherCores + this.#unexplained.coresAt(nowMs);

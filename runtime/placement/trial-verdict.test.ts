@@ -286,14 +286,16 @@ describe("after a trial", () => {
     expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
   });
 
-  test("what was so many times worse than what is clearly so is tried as much later, but for a function that may only be cold", () => {
-    const longAgo = { ...load.tried("a", 1, { trials: { ...NO_TRIALS, ...running("storage", 0) } }), sinceMs: 0 };
-    const backOffOf = (ratio: number, nowMs: number): number =>
-      trialsAfter(longAgo, { came: "worse", ratio }, nowMs).backOffs.get("storage")!.ms;
-    expect(backOffOf(1.2, 5_000)).toBeCloseTo(4_000);
-    expect(backOffOf(1.7, 5_000)).toBeCloseTo(14_000);
-    expect(backOffOf(9, 5_000)).toBe(60_000);
-    expect(backOffOf(9, 4_900)).toBe(4_000);
+  test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold", () => {
+    const trials = { ...NO_TRIALS, ...running("storage", 500) };
+    const backOffOf = (ratio: number, tried: Tried): number =>
+      trialsAfter(tried, { came: "worse", ratio }, 650).backOffs.get("storage")!.ms;
+    const warm = load.tried("a", 1, { trials });
+    expect(backOffOf(1.2, warm)).toBeCloseTo(4_000);
+    expect(backOffOf(1.7, warm)).toBeCloseTo(14_000);
+    expect(backOffOf(9, warm)).toBe(60_000);
+    const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1, { trials });
+    expect(backOffOf(9, cold)).toBe(4_000);
   });
 
   test("what ended without a verdict was not tried, and may be at once", () => {

@@ -41,10 +41,8 @@ export const TRIAL_REST_MS_MAX = 10_000;
 /** Of all that is done, trials that come to nothing may cost this part. Chosen: as much as a trial has to gain. */
 const COST_MAX = 0.05;
 const BACK_OFF_MS_MIN = 1_000;
-/** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, once its function is in use: hardly anything makes that good. */
+/** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
-/** Until its calls have been what they are for so long, what is worse may only be cold. Chosen: a function that is called at all is compiled by then. */
-const IN_USE_MS = 5_000;
 const BACK_OFF_MS_MAX = 60_000;
 export const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
@@ -185,7 +183,8 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
   }
   const lastMs = backOffs.get(key)?.ms ?? 0;
-  const timesWorse = nowMs - tried.sinceMs < IN_USE_MS ? 1 : Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR);
+  const wasWarm = (tried.profile.warmMs(side) ?? Infinity) <= startedMs;
+  const timesWorse = wasWarm ? Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR) : 1;
   const leastMs = came === "worse" ? Math.min(BACK_OFF_MS_MAX, timesWorse * BACK_OFF_MS_WORSE) : BACK_OFF_MS_MIN;
   const ms = clamp(2 * lastMs, leastMs, BACK_OFF_MS_MAX);
   // What was no good long ago may be by now.

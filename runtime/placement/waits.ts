@@ -3,17 +3,17 @@
 // computing is waking its isolate up, its operations, its rounds and its bytes. So of each side the waits of all its functions together are held against
 // the model's, and a function that has never been there is predicted by how long the others wait.
 
-import { clamp } from "#runtime/clamp.ts";
 import { decayOf } from "#runtime/decay.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
 import { sandboxUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
 
-/** Of calls on one side, lately: what is older counts less. µs. */
+/** Of calls on one side, lately: what is older counts less. */
 interface Waited {
-  readonly us: number;
-  /** By the constants as they were calibrated. */
-  readonly modelledUs: number;
+  /** Of the logarithm of what was waited for, to what the constants say, each weighted by the latter. */
+  readonly log: number;
+  /** µs of that. */
+  readonly weightUs: number;
 }
 
 export interface Waits extends Readonly<Record<Side, Waited>> {
@@ -21,7 +21,7 @@ export interface Waits extends Readonly<Record<Side, Waited>> {
   readonly atMs: number;
 }
 
-const NOTHING: Waited = { us: 0, modelledUs: 0 };
+const NOTHING: Waited = { log: 0, weightUs: 0 };
 
 export const NO_WAITS: Waits = { compute: NOTHING, storage: NOTHING, atMs: -Infinity };
 
@@ -29,45 +29,66 @@ export const NO_WAITS: Waits = { compute: NOTHING, storage: NOTHING, atMs: -Infi
 const HALF_LIFE_MS = 10_000;
 /** So much waiting tells as much as the calibration did: about what it waits for with each kind of run. */
 const CALIBRATED_US = 5_000;
-/** What is beyond that is no wait of calls alone. */
+/** One window says no more of a side than this, whatever calls it has. Chosen: a fifth of the calibration. */
+const WINDOW_US_MAX = 1_000;
+/** What is longer, or shorter, is no wait for what calls move: a timer of theirs, a slow command, a machine that stood still. Chosen: calibrations beside other work had waits up to 2.5 times too long. */
 const TIMES_MAX = 4;
-/** With more calls in the window at once, on the mean, they wait for each other. */
+/** With more calls at once, on the mean, they wait for each other. */
 const AT_ONCE_MAX = 1;
-/** Of calls that compute for more than this part of their time it is not known: what interrupts them is longer than what they wait for. Chosen. */
-const CPU_PART_MAX = 0.5;
-/** A side that has a smaller part of its function's calls is visited: those find caches cold, and say nothing of calls in use. Chosen, as where CPU times are compared (warm-up.ts). */
+/** … and nodes may count so many in flight, of whatever kind: one, at moments two. */
+const IN_FLIGHT_MAX = 1.5;
+/** A side that is planned to have a smaller part of its function's calls is visited: those find caches cold, and say nothing of calls in use. Chosen, as where CPU times are compared (runtime/profile/warm-up.ts). */
 const PART_MIN = 0.4;
 
-/** With what one window has told. Nothing of it where calls were together. `constants`: as calibrated. */
+/** What one window has told, and what there was beside it. */
+export interface ToldWaits {
+  readonly tallies: readonly Tally[];
+  /** How long it was. */
+  readonly windowMs: number;
+  /** In flight, of all nodes, averaged. */
+  readonly inFlight: number;
+  /** Where the plan has a function's calls. */
+  readonly shareOf: (name: string) => number;
+}
+
+/** With what one window has told. Nothing of it where calls were together, or some failed: how long these were at work nobody knows. `constants`: as calibrated. */
 export function waitsWith(
   before: Waits,
-  tallies: readonly Tally[],
-  windowMs: number,
+  { tallies, windowMs, inFlight, shareOf }: ToldWaits,
   constants: CostConstants,
   nowMs: number,
 ): Waits {
-  const tookUs = tallies.reduce((sum, { sums }) => sum + termOf(sums, "serviceUs") + termOf(sums, "queueUs"), 0);
-  if (!(tookUs > 0) || tookUs > AT_ONCE_MAX * 1e3 * windowMs) return before;
-  const callsOf = new Map<string, number>();
-  for (const { function: name, sums } of tallies) {
-    callsOf.set(name, (callsOf.get(name) ?? 0) + termOf(sums, "calls"));
+  let tookUs = 0;
+  for (const { sums } of tallies) {
+    if (termOf(sums, "untold") > 0) return before;
+    tookUs += termOf(sums, "serviceUs") + termOf(sums, "queueUs");
   }
-  const told: Record<Side, { us: number; modelledUs: number }> = {
-    compute: { us: 0, modelledUs: 0 },
-    storage: { us: 0, modelledUs: 0 },
+  if (!(tookUs > 0) || tookUs > AT_ONCE_MAX * 1e3 * windowMs || inFlight > IN_FLIGHT_MAX) return before;
+  const told: Record<Side, { log: number; weightUs: number }> = {
+    compute: { log: 0, weightUs: 0 },
+    storage: { log: 0, weightUs: 0 },
   };
   for (const { function: name, side, sums } of tallies) {
-    const [calls, serviceUs, cpuUs] = [termOf(sums, "calls"), termOf(sums, "serviceUs"), termOf(sums, "cpuUs")];
-    if (calls <= 0 || calls < PART_MIN * callsOf.get(name)! || cpuUs > CPU_PART_MAX * serviceUs) continue;
-    told[side].us += serviceUs - cpuUs;
-    told[side].modelledUs += modelledUs(side, sums, calls, constants);
+    const [calls, cpuUs] = [termOf(sums, "calls"), termOf(sums, "cpuUs")];
+    const part = side === "storage" ? shareOf(name) : 1 - shareOf(name);
+    // Whose callers ask for a side it does not visit that one.
+    if (calls <= 0 || (part < PART_MIN && termOf(sums, "fixed") < calls)) continue;
+    const modelled = modelledUs(side, sums, calls, constants);
+    const times = (termOf(sums, "serviceUs") - cpuUs) / modelled;
+    // What interrupts those that mostly compute is longer than what they wait for.
+    if (!(cpuUs <= modelled) || !(times <= TIMES_MAX) || !(times >= 1 / TIMES_MAX)) continue;
+    told[side].log += Math.log(times) * modelled;
+    told[side].weightUs += modelled;
   }
-  if (told.compute.us <= 0 && told.storage.us <= 0) return before;
+  if (told.compute.weightUs <= 0 && told.storage.weightUs <= 0) return before;
   const kept = decayOf(nowMs - before.atMs, HALF_LIFE_MS);
-  const added = (side: Side): Waited => ({
-    us: kept * before[side].us + told[side].us,
-    modelledUs: kept * before[side].modelledUs + told[side].modelledUs,
-  });
+  const added = (side: Side): Waited => {
+    const part = Math.min(1, WINDOW_US_MAX / Math.max(1, told[side].weightUs));
+    return {
+      log: kept * before[side].log + part * told[side].log,
+      weightUs: kept * before[side].weightUs + part * told[side].weightUs,
+    };
+  };
   return { compute: added("compute"), storage: added("storage"), atMs: nowMs };
 }
 
@@ -83,11 +104,8 @@ function modelledUs(side: Side, sums: Tally["sums"], calls: number, constants: C
 /** The constants with what is waited for as long as it is by now; as they are where nothing has told of it for long. */
 export function withWaits(constants: CostConstants, waits: Waits, nowMs: number): CostConstants {
   const known = decayOf(nowMs - waits.atMs, HALF_LIFE_MS);
-  const timesOf = (side: Side): number => {
-    const { us, modelledUs } = waits[side];
-    const times = (known * us + CALIBRATED_US) / (known * modelledUs + CALIBRATED_US);
-    return clamp(times, 1 / TIMES_MAX, TIMES_MAX);
-  };
+  const timesOf = (side: Side): number =>
+    Math.exp((known * waits[side].log) / (known * waits[side].weightUs + CALIBRATED_US));
   const [compute, storage] = [timesOf("compute"), timesOf("storage")];
   return {
     compute: {
