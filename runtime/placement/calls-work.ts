@@ -7,7 +7,7 @@ import { clamp } from "#runtime/clamp.ts";
 import { decayOf } from "#runtime/decay.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
-import { overheadUsOf, redisUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
+import { overheadUsOf, redisUsOf, withoutFound, type CostConstants, type Moved } from "./cost-model.ts";
 
 /** What calls have come to by constants since somebody asked last, µs. */
 export interface ReckonedWork {
@@ -80,6 +80,17 @@ const WEIGHT = 0.5;
 /** What Redis works for calls of a side goes back to what was calibrated, by half in this time, where nothing tells of it. Chosen: as windows are forgotten. */
 const UNTOLD_HALF_LIFE_MS = 10_000;
 
+/** What the calls of a window have moved, all together: at storage without what was found there. */
+export function sentBy({ side, sums }: Tally): Moved {
+  const moved = {
+    operations: termOf(sums, "operations"),
+    rounds: termOf(sums, "rounds"),
+    bytes: termOf(sums, "bytes"),
+  };
+  if (side === "compute") return moved;
+  return withoutFound(moved, { operations: termOf(sums, "foundOperations"), rounds: termOf(sums, "foundRounds") });
+}
+
 /** With what a window has told that calls can have come to. `hostsWorkedUs`: by the hosts of whoever tells, NaN and null as above and where it does not know. */
 export function reckonedWith(
   before: ReckonedWork,
@@ -91,26 +102,21 @@ export function reckonedWith(
   let allCalls = before.calls;
   const redisUs = { ...before.redisUs };
   const hosts = { ...compute, callUs: Math.max(0, compute.callUs - compute.nodeCallUs) };
-  for (const { side, sums } of tallies) {
+  for (const tally of tallies) {
+    const { side, sums } = tally;
     const calls = termOf(sums, "calls");
-    const moved = {
-      operations: termOf(sums, "operations"),
-      rounds: termOf(sums, "rounds"),
-      bytes: termOf(sums, "bytes"),
-    };
+    const sent = sentBy(tally);
     allCalls += calls;
     untold += termOf(sums, "untold");
     if (side === "compute") {
-      redisUs.compute += redisUsOf(compute, calls, moved);
-      commands += moved.operations;
-      commandsUs += moved.operations * compute.redisOperationUs + moved.bytes * compute.redisByteUs;
+      redisUs.compute += redisUsOf(compute, calls, sent);
+      commands += sent.operations;
+      commandsUs += sent.operations * compute.redisOperationUs + sent.bytes * compute.redisByteUs;
       if (hostsWorkedUs === null) continue;
-      hostsUs += overheadUsOf(hosts, calls, moved);
+      hostsUs += overheadUsOf(hosts, calls, sent);
       hostsComputedUs += termOf(sums, "cpuUs");
       continue;
     }
-    const found = { operations: termOf(sums, "foundOperations"), rounds: termOf(sums, "foundRounds") };
-    const sent = withoutFound(moved, found);
     // Operations there run while the lock is held.
     redisUs.storage += redisUsOf(storage, calls, { operations: 0, rounds: sent.rounds, bytes: 0 });
     commands += calls;

@@ -6,7 +6,8 @@
 import { decayOf } from "#runtime/decay.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { type Tally, termOf } from "#runtime/profile/tally.ts";
-import { sandboxUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
+import { sentBy } from "./calls-work.ts";
+import { sandboxUsOf, type CostConstants } from "./cost-model.ts";
 
 /** Of calls on one side, lately: what is older counts less. */
 interface Waited {
@@ -58,22 +59,24 @@ export function waitsWith(
   constants: CostConstants,
   nowMs: number,
 ): Waits {
+  if (inFlight > IN_FLIGHT_MAX) return before;
   let tookUs = 0;
   for (const { sums } of tallies) {
     if (termOf(sums, "untold") > 0) return before;
     tookUs += termOf(sums, "serviceUs") + termOf(sums, "queueUs");
   }
-  if (!(tookUs > 0) || tookUs > AT_ONCE_MAX * 1e3 * windowMs || inFlight > IN_FLIGHT_MAX) return before;
+  if (!(tookUs > 0) || tookUs > AT_ONCE_MAX * 1e3 * windowMs) return before;
   const told: Record<Side, { log: number; weightUs: number }> = {
     compute: { log: 0, weightUs: 0 },
     storage: { log: 0, weightUs: 0 },
   };
-  for (const { function: name, side, sums } of tallies) {
+  for (const tally of tallies) {
+    const { function: name, side, sums } = tally;
     const [calls, cpuUs] = [termOf(sums, "calls"), termOf(sums, "cpuUs")];
     const part = side === "storage" ? shareOf(name) : 1 - shareOf(name);
     // Whose callers ask for a side it does not visit that one.
     if (calls <= 0 || (part < PART_MIN && termOf(sums, "fixed") < calls)) continue;
-    const modelled = modelledUs(side, sums, calls, constants);
+    const modelled = modelledUs(tally, calls, constants);
     const times = (termOf(sums, "serviceUs") - cpuUs) / modelled;
     // What interrupts those that mostly compute is longer than what they wait for.
     if (!(cpuUs <= modelled) || !(times <= TIMES_MAX) || !(times >= 1 / TIMES_MAX)) continue;
@@ -93,12 +96,10 @@ export function waitsWith(
 }
 
 /** Of all these calls together. */
-function modelledUs(side: Side, sums: Tally["sums"], calls: number, constants: CostConstants): number {
-  const ofCall = (term: Parameters<typeof termOf>[1]): number => termOf(sums, term) / calls;
-  const moved = { operations: ofCall("operations"), rounds: ofCall("rounds"), bytes: ofCall("bytes") };
-  const found = { operations: ofCall("foundOperations"), rounds: ofCall("foundRounds") };
-  const sent = side === "storage" ? withoutFound(moved, found) : moved;
-  return calls * sandboxUsOf(side, { ...sent, cpuUs: 0 }, constants, 1);
+function modelledUs(tally: Tally, calls: number, constants: CostConstants): number {
+  const { side } = tally;
+  const ofOne = sandboxUsOf(side, { ...sentBy(tally), cpuUs: 0 }, constants, 1);
+  return ofOne + (calls - 1) * constants[side].enterUs;
 }
 
 /** The constants with what is waited for as long as it is by now; as they are where nothing has told of it for long. */
