@@ -35,6 +35,8 @@ import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** Calls in flight are averaged over about this time: a window sees those of one moment. */
 const IN_FLIGHT_HALF_LIFE_MS = 250;
+/** … and those of these moments over this, as surges are told (runtime/profile/coming-calls.ts). Chosen. */
+const IN_FLIGHT_NOW_HALF_LIFE_MS = 35;
 /** A node that was silent for so long takes no part; one that has calls is heard at least eight times a second. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
@@ -82,6 +84,10 @@ interface KnownNode {
   readonly machine: Machine | null;
   /** Calls in flight, averaged. */
   readonly calls: number;
+  /** The same of these moments, … */
+  readonly callsNow: number;
+  /** … and what was usual until then: none were in flight where none came. */
+  readonly callsUsual: number;
   /** How long its last window was. */
   readonly windowMs: number;
   readonly atMs: number;
@@ -220,6 +226,7 @@ export class PlacementLoop {
       shifted: new Set(this.#shifted),
       constants: this.#refined(around, work, nowMs),
       capacity,
+      callersGrown: this.#callersGrown(),
       rules: rules(),
     };
     this.#wasHurried = this.#shifted.size > 0 && !this.#wasHurried;
@@ -281,17 +288,31 @@ export class PlacementLoop {
     return storage.findsReads ? worked : { ...worked, storage: { ...worked.storage, found: 0 } };
   }
 
-  #count(node: string, { machine, calls, windowMs }: Omit<KnownNode, "atMs">): void {
+  #count(node: string, { machine, calls, windowMs }: Pick<KnownNode, "machine" | "calls" | "windowMs">): void {
     const atMs = this.#options.nowMs();
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
-    const weight = before === undefined ? 0 : decayOf(atMs - before.atMs, IN_FLIGHT_HALF_LIFE_MS);
+    const passedMs = atMs - (before?.atMs ?? -Infinity);
+    const averaged = (known: number | undefined, ms: number, halfLifeMs: number): number => {
+      const weight = decayOf(ms, halfLifeMs);
+      return weight * (known ?? 0) + (1 - weight) * calls;
+    };
+    const idle = decayOf(passedMs - windowMs, IN_FLIGHT_HALF_LIFE_MS);
     this.#nodes.set(node, {
       machine,
-      calls: weight * (before?.calls ?? 0) + (1 - weight) * calls,
+      calls: averaged(before?.calls, passedMs, IN_FLIGHT_HALF_LIFE_MS),
+      callsNow: averaged(before?.callsNow, passedMs, IN_FLIGHT_NOW_HALF_LIFE_MS),
+      callsUsual: averaged(idle * (before?.callsUsual ?? 0), windowMs, IN_FLIGHT_HALF_LIFE_MS),
       windowMs,
       atMs,
     });
+  }
+
+  /** Of all nodes. Before there was a call nothing has grown. */
+  #callersGrown(): number {
+    let [now, usual] = [0, 0];
+    for (const { callsNow, callsUsual } of this.#nodes.values()) [now, usual] = [now + callsNow, usual + callsUsual];
+    return usual > 0 ? now / usual : 1;
   }
 
   /** As late as windows of usual length are no step is: only what longer ones keep back is waited for. */

@@ -16,12 +16,16 @@ import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
 import { isFirmAt, isHeld, isPromiseBroken } from "./held-function.ts";
-import { isCrowded } from "./next-trial.ts";
+import { isCrowded, isManyCallers } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
 
 /** Of its calls, at least, are reckoned as free to be on either side. */
 const FREE_MIN = 0.01;
+/** So many times as many in flight as usual are more. Chosen: where callers wait for each other their number is the same from one window to the next. */
+const CALLERS_GROWN_MIN = 1.1;
+/** For so long after calls have become others, their rate is what it has not been. Chosen: four times its half-life. */
+const OTHER_MS = 1_000;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
 /** A move is lately for so long, and a flap where it is undone within that. */
@@ -56,7 +60,9 @@ export function calledFunction(
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const isStopped = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
-  const surge = profile.surge(rates, nowMs);
+  // Callers who wait for each other make more calls whenever these take less: none, but where all of them are others.
+  const isOther = nowMs - before.sinceMs < OTHER_MS;
+  const surge = isOther || isGrowing(situation) ? profile.surge(rates, nowMs) : null;
   const ebb = profile.ebb(rates, nowMs);
   // No move is held against a trial; what comes all at once does not wait for that.
   const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
@@ -95,7 +101,7 @@ export function calledFunction(
         share,
         costs: load.costs,
         cpuUs: costs.demand.cpuUs,
-        medianUs: mediansOf(profile, costs),
+        medianUs: (side) => profile.percentileUs(side, 50) ?? costs.sides[side].cost.latencyUs,
         capacity,
         before,
       })
@@ -129,13 +135,12 @@ export function calledFunction(
   return { name, profile, before: known, recalled, trials, sinceMs, steadySinceMs, ...weighed };
 }
 
+/** Whether more calls are in flight than usual, or so few that nobody can tell. */
+const isGrowing = ({ capacity, callersGrown }: Situation): boolean =>
+  !isManyCallers(capacity) || callersGrown >= CALLERS_GROWN_MIN;
+
 /** It stays away from a pool that a surge would have filled. */
 const isRelieved = ({ relief }: FunctionState, nowMs: number): boolean => relief !== null && nowMs < relief.untilMs;
-
-const mediansOf = (profile: FunctionProfile, { sides }: FunctionCosts): Readonly<Record<Side, number>> => ({
-  compute: profile.percentileUs("compute", 50) ?? sides.compute.cost.latencyUs,
-  storage: profile.percentileUs("storage", 50) ?? sides.storage.cost.latencyUs,
-});
 
 /** Those that the plan spreads, at least so small a part of all, and the others. */
 function offeredBy({ all, fixed }: Rates): Offered {

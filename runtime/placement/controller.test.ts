@@ -420,6 +420,7 @@ describe("one step", () => {
       shifted: new Set(),
       constants: DEFAULT_CONSTANTS,
       capacity: { ...capacity, callers: 1 },
+      callersGrown: 1,
       rules,
     });
   const changes = (transitions: readonly Transition[]) => transitions.map(({ from, to, why }) => [from, to, why.kind]);
@@ -565,6 +566,7 @@ describe("what has proved better", () => {
       shifted: new Set(shifted),
       constants: DEFAULT_CONSTANTS,
       capacity: { ...TWO_MACHINES, callers: 16, ...capacity },
+      callersGrown: 1,
       rules,
     });
 

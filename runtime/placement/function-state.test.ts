@@ -36,6 +36,7 @@ const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation =>
     nodes: 1,
     callers: 16,
   },
+  callersGrown: 1,
   rules: new Map([["a", FREE_RULES]]),
 });
 

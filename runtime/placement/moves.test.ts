@@ -58,6 +58,7 @@ const judged = (
     shifted: new Set<string>(),
     constants: DEFAULT_CONSTANTS,
     capacity: CAPACITY,
+    callersGrown: 1,
     rules,
   };
   const called = (name: string, before: FunctionState): CalledFunction =>
@@ -128,6 +129,7 @@ describe("a move that the model wants undone", () => {
       shifted: new Set<string>(),
       constants: DEFAULT_CONSTANTS,
       capacity: CAPACITY,
+      callersGrown: 1,
       rules: new Map([["chain", FREE_RULES]]),
     };
     const before = {

@@ -90,8 +90,7 @@ export function nextTrial(
 export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity): boolean {
   const shares = all.map(({ share }) => share);
   if (outlookOf(use, shares).crowded) return true;
-  const { callers, computeCores, storageMachineCores } = capacity;
-  if (callers < CROWD_PER_CORE * (computeCores + storageMachineCores)) return false;
+  if (!isManyCallers(capacity)) return false;
   let [waitsUs, takesUs] = [0, 0];
   for (const { load, share } of all) {
     for (const side of ["compute", "storage"] as const) {
@@ -103,6 +102,10 @@ export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacit
   }
   return waitsUs > CROWD_PART * takesUs;
 }
+
+/** Whether each core could have two. */
+export const isManyCallers = ({ callers, computeCores, storageMachineCores }: Capacity): boolean =>
+  callers >= CROWD_PER_CORE * (computeCores + storageMachineCores);
 
 /** Between two trials. */
 function restMs(all: readonly Tried[]): number {

@@ -36,7 +36,14 @@ function overflow({
   const medianUs = { compute: 8_000, storage: 8_000 };
   medianUs[otherSide(homeOf({ share }))] *= longer;
   const { cpuUs } = demand;
-  return overflowOf({ share, costs, cpuUs, medianUs, capacity: { ...ONE_CORE_EACH, ...capacity }, before });
+  return overflowOf({
+    share,
+    costs,
+    cpuUs,
+    medianUs: (side) => medianUs[side],
+    capacity: { ...ONE_CORE_EACH, ...capacity },
+    before,
+  });
 }
 
 const ONE_TO_ONE: Overflow = { overflowMin: 3, overflowTimes: 4 };

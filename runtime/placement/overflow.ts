@@ -47,8 +47,8 @@ interface Known {
   readonly costs: Readonly<Record<Side, Cost>>;
   /** Of a call, on a compute core, µs. */
   readonly cpuUs: number;
-  /** That it takes on either side from admission to answer, µs. */
-  readonly medianUs: Readonly<Record<Side, number>>;
+  /** That it takes on a side from admission to answer, µs. Asked last: a histogram is gone through for it. */
+  readonly medianUs: (side: Side) => number;
   readonly capacity: Capacity;
   /** What held until now, with the same share. */
   readonly before: Overflow;
@@ -81,7 +81,7 @@ function isWorthIt({ costs: { compute, storage }, cpuUs, medianUs, capacity, bef
     slack * Math.min(workUs.compute, workUs.storage) >= PASSED_TIMES * storage.computeUs &&
     slack * cpuUs >= COMPUTING_MIN * compute.computeUs &&
     workUs[there] <= slack * DEARER_MAX * workUs[home] &&
-    medianUs[there] <= slack * LONGER_MAX * medianUs[home]
+    medianUs(there) <= slack * LONGER_MAX * medianUs(home)
   );
 }
 

@@ -119,7 +119,7 @@ describe("a function is called no more", () => {
 
 describe("as a step weighs it up, a function", () => {
   const RESTING: FunctionState = { ...FRESH, state: "storage", share: 1, version: "1", sinceMs: 0 };
-  const at = (load: PlayedCalls, name = "walk", before = RESTING) =>
+  const at = (load: PlayedCalls, name = "walk", before = RESTING, callersGrown = 1.5) =>
     calledFunction(name, FREE_RULES, before, {
       nowMs: load.nowMs,
       heardMs: load.nowMs,
@@ -127,6 +127,7 @@ describe("as a step weighs it up, a function", () => {
       shifted: new Set<string>(),
       constants: DEFAULT_CONSTANTS,
       capacity: ONE_CORE_EACH,
+      callersGrown,
       rules: new Map(),
     })!;
   const isFree = ({ load: { lowest, highest } }: Pick<CalledFunction, "load">): boolean => lowest < highest;
@@ -173,6 +174,12 @@ describe("as a step weighs it up, a function", () => {
     const full = surged(1_000);
     expect(full).toMatchObject({ isSurge: true, isFree: true });
     expect(full.times).toBeGreaterThan(1.25);
+  });
+
+  test("of which many callers make more calls, as callers do who wait for each other, is in no surge while there are no more of them", () => {
+    const load = called().run(50, { walk: { ...AT_STORAGE, count: 100 } });
+    const isSurging = (callersGrown: number): boolean => at(load, "walk", RESTING, callersGrown).surging !== null;
+    expect([0.9, 1, 1.05, 1.2, 4].map(isSurging)).toEqual([false, false, false, true, true]);
   });
 
   test("of which many more come stays on no side that it may not be on", () => {

@@ -78,6 +78,17 @@ const SIZE: Readonly<Record<Pool, keyof Capacity>> = {
 /** What does not exist is very small, and fills up at once. */
 const SIZE_MIN = 1e-3;
 
+/** Of what all use of a pool, by its place in POOLS, the part of each under these shares. */
+export function partsOfPool(pool: number, loads: readonly Load[], shares: ArrayLike<number>): Float64Array {
+  const usedUs = US_USED[pool]!;
+  const used = Float64Array.from(loads, (load, index) => {
+    const { compute, storage } = callsOf(load, shares[index]!);
+    return compute * usedUs(load.costs.compute) + storage * usedUs(load.costs.storage);
+  });
+  const all = used.reduce((sum, one) => sum + one, 0);
+  return all > 0 ? used.map((one) => one / all) : used;
+}
+
 /** A sum over all functions that is linear in their shares. */
 export class Linear {
   /** With everything at compute. */

@@ -30,6 +30,8 @@ export interface Situation {
   readonly shifted: ReadonlySet<string>;
   readonly constants: CostConstants;
   readonly capacity: Capacity;
+  /** Calls in flight in these moments, to those that have been usual lately. */
+  readonly callersGrown: number;
   /** By function: those that are deployed. */
   readonly rules: ReadonlyMap<string, Rules>;
 }

@@ -129,3 +129,32 @@ describe("where compute is too busy", () => {
     expect(movedOf(4_000, 0.05)).toBeGreaterThan(0);
   });
 });
+
+describe("of two functions that have a core each", () => {
+  /** What computes has `busy` of its core, what walks 0.75 of the other one. Shares after a step, of the former. */
+  const shareOfComputing = (busy: number, hasMovedLately: boolean): number => {
+    const walk = { operations: 64, rounds: 64, bytes: 2_000, cpuUs: 300 };
+    const walks = candidate(walk, 1, 0.01);
+    const walkUs = walks.load.costs.storage.storageUs;
+    const hashes = candidate({ operations: 1, rounds: 1, bytes: 100, cpuUs: 3_000 }, 1, 0.01);
+    const hashUs = hashes.load.costs.compute.computeUs;
+    const called = (one: Candidate, share: number, perSecond: number): Candidate => ({
+      ...one,
+      share,
+      hasMovedLately,
+      load: { ...one.load, callsPerSecond: perSecond },
+    });
+    const all = [called(hashes, 0, (1e6 * busy) / hashUs), called(walks, 1, (1e6 * 0.75) / walkUs)];
+    return worthwhileShares(all, CAPACITY).choices[0]!.share;
+  };
+
+  test("some of the calls of one go to the other core when it has moved last long ago, for what that relieves by now", () => {
+    expect(shareOfComputing(0.9, false)).toBeGreaterThan(0);
+  });
+
+  test("they do not again so soon, while as many calls may have come by chance", () => {
+    expect(shareOfComputing(0.9, true)).toBe(0);
+    // By so much it is no chance.
+    expect(shareOfComputing(1.6, true)).toBeGreaterThan(0);
+  });
+});

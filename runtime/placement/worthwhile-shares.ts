@@ -14,7 +14,7 @@ import {
   Overload,
   type Outlook,
 } from "./optimal-shares.ts";
-import { PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { partsOfPool, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** One function that is called. */
 export interface Candidate {
@@ -67,8 +67,6 @@ const MIXING_MIN = 0.02;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
 const WORK_MIN = 0.02;
 const SMALL_WORK_MAX = 0.1;
-/** What is in one pool of so many is not in the others: compute cores, and one of those beside Redis. Chosen; 200 simulated worlds flap as little as before, and miss less. */
-const POOLS_FILLED = 2;
 /** Of what a function brings that is hardly known: half. Chosen: beyond it one that is seldom called would keep all others where they are. */
 const LOAD_VARIANCE_MAX = 0.25;
 /** A plan that fills a pool this far brings calls that fill it. */
@@ -108,7 +106,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       kind: "overload",
       from: busiestOf(before),
       to: busiestOf(after),
-      noise: noiseOf(candidates, work, best, now),
+      noise: noiseOf(candidates, { work, inBusiest: partsOfPool(busiestPool(use, now), use.loads, now) }, best, now),
     };
     if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
@@ -235,7 +233,7 @@ function withFewerSplits(
  */
 function noiseOf(
   candidates: readonly Candidate[],
-  work: readonly number[],
+  { work, inBusiest }: { readonly work: readonly number[]; readonly inBusiest: ArrayLike<number> },
   best: ArrayLike<number>,
   now: ArrayLike<number>,
 ): number {
@@ -243,11 +241,16 @@ function noiseOf(
   const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
     const [part, change] = [work[index]!, best[index]! - now[index]!];
     const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, load.callsPerSecond * rateSeconds) + meanError ** 2);
-    const counted = Math.max(change ** 2, isAgain ? 1 / POOLS_FILLED : 0);
-    return sum + part ** 2 * ((change * errorOf(sides)) ** 2 + counted * (1 - part) ** 2 * ofLoad);
+    const ofItself = change * part * (1 - part);
+    const ofBalance = isAgain ? inBusiest[index]! - part : 0;
+    return sum + (part * change * errorOf(sides)) ** 2 + Math.max(ofItself ** 2, ofBalance ** 2) * ofLoad;
   }, 0);
   return Math.sqrt(squares);
 }
+
+/** Of cores and Redis' thread, by its place among the pools. */
+const busiestPool = ({ pools }: PoolUse, shares: ArrayLike<number>): number =>
+  pools.reduce((most, pool, at) => (at !== CALLERS && pool.at(shares) > pools[most]!.at(shares) ? at : most), 0);
 
 /** Of each, on the side where it is more: the part of all. */
 function workOf(candidates: readonly Candidate[]): readonly number[] {
